@@ -1,0 +1,105 @@
+"""Every error this project raises on purpose, split by what the person can do about it.
+
+    AskError                     base; str() is one sentence for the person
+    ├── FileRefused              choose another file, or mend this one
+    │   ├── NotAPdf
+    │   ├── DamagedFile          truncated, no pages, nothing readable inside
+    │   ├── NoText               only pictures of pages: needs OCR first
+    │   ├── LimitExceeded        over a limit; says value, limit and option
+    │   ├── PasswordNeeded       type the password
+    │   │   └── WrongPassword
+    │   └── AlreadyAdded         nothing to do
+    ├── SettingRefused           change the option named
+    ├── QuestionRefused          ask differently: empty, too long, nothing to search
+    ├── StoreError               look after the data folder
+    │   ├── StoreInUse           another process has it
+    │   ├── StoreDamaged
+    │   └── EmbedderMismatch     re-embed, or start with the embedder that made it
+    └── ReaderError              choose another reader, precision or server
+        ├── ModelMissing         not on this machine, or incomplete
+        ├── CheckpointRefused    unsafe, corrupt or of an unknown architecture
+        ├── OutOfMemory
+        └── ServerUnreachable
+
+Imports nothing of ours, so that `model` may use it too. A message carries the value, the limit and the way out.
+"""
+
+
+class AskError(Exception):
+    """Base of all errors meant for a person; `str(error)` is one sentence, plain text, not HTML."""
+
+
+class FileRefused(AskError):
+    """A file that cannot be added."""
+
+
+class NotAPdf(FileRefused):
+    """The bytes are not a PDF."""
+
+
+class DamagedFile(FileRefused):
+    """A PDF that neither reader can open, or that holds no page."""
+
+
+class NoText(FileRefused):
+    """Every page is a picture, garbled or empty: there is nothing to search."""
+
+
+class LimitExceeded(FileRefused):
+    """Over a limit of `Limits`: bytes, pages, characters, memory or seconds."""
+
+
+class PasswordNeeded(FileRefused):
+    """An encrypted PDF that opens with a password only."""
+
+
+class WrongPassword(PasswordNeeded):
+    """The password given does not open it."""
+
+
+class AlreadyAdded(FileRefused):
+    """The same bytes are in the library already."""
+
+
+class SettingRefused(AskError):
+    """An option or environment variable has a value it does not take; names both."""
+
+
+class QuestionRefused(AskError):
+    """A question that cannot be asked: empty, too long, or nothing to search in."""
+
+
+class StoreError(AskError):
+    """The data folder cannot be used as it is."""
+
+
+class StoreInUse(StoreError):
+    """Another process writes in this data folder."""
+
+
+class StoreDamaged(StoreError):
+    """The database in the data folder is unreadable."""
+
+
+class EmbedderMismatch(StoreError):
+    """The vectors in the data folder were made by another embedder."""
+
+
+class ReaderError(AskError):
+    """A reader cannot be loaded, or failed while answering."""
+
+
+class ModelMissing(ReaderError):
+    """The model, or a file of it, is not on this machine."""
+
+
+class CheckpointRefused(ReaderError):
+    """A checkpoint that is unsafe, corrupt or of an unknown architecture."""
+
+
+class OutOfMemory(ReaderError):
+    """The model and the prompt do not fit the device."""
+
+
+class ServerUnreachable(ReaderError):
+    """The remote reader's server does not answer, or answers with an error."""
