@@ -1,0 +1,282 @@
+"""What flows through the pipeline: documents, pages, passages, sources and cited answers, as frozen records.
+
+Pages are counted from 0. Character spans are half open, [start, end). Boxes are (left, top, right, bottom) as
+fractions of the page as it is shown (rotation applied), from its top left corner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+Box = tuple[float, float, float, float]
+
+
+class PageKind(StrEnum):
+    """What reading a page gave."""
+
+    TEXT = "text"
+    SCANNED = "scanned"  # a picture without a text layer
+    GARBLED = "garbled"  # text that stands for nothing readable: broken fonts
+    EMPTY = "empty"
+    FAILED = "failed"  # could not be read; the others of the document are kept
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """Where the words of one page stand: n words, a run of characters without white space each."""
+
+    spans: npt.NDArray[np.int32]  # (n, 2) start and end character in the page's text, ascending
+    boxes: npt.NDArray[np.float32]  # (n, 4) left, top, right, bottom, fractions of the page
+
+    def __len__(self) -> int:
+        return len(self.spans)
+
+    @classmethod
+    def none(cls) -> Words:
+        """No word at all: an empty or scanned page."""
+        return cls(np.zeros((0, 2), np.int32), np.zeros((0, 4), np.float32))
+
+    @classmethod
+    def of(cls, words: Iterable[tuple[int, int, Box]]) -> Words:
+        """From (start, end, box) triples in ascending order of start."""
+        rows = list(words)
+        if not rows:
+            return cls.none()
+        boxes: npt.NDArray[np.float32] = np.array([row[2] for row in rows], dtype=np.float32)
+        return cls(np.array([row[:2] for row in rows], dtype=np.int32), boxes)
+
+    def to_bytes(self) -> bytes:
+        """As stored: n rows of start, end (uint32) then n rows of boxes (uint16, 65535 = the whole page)."""
+        boxes = (np.clip(self.boxes, 0, 1) * 65535).round().astype("<u2")
+        return self.spans.astype("<u4").tobytes() + boxes.tobytes()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Words:
+        """The inverse of `to_bytes`, to 1/65535 of the page."""
+        count = len(data) // 16
+        spans = np.frombuffer(data, "<u4", count * 2).reshape(-1, 2)
+        boxes = np.frombuffer(data, "<u2", count * 4, offset=count * 8).reshape(-1, 4)
+        return cls(spans.astype(np.int32), boxes.astype(np.float32) / np.float32(65535))
+
+    def locate(self, start: int, end: int) -> list[Box]:
+        """Boxes that cover the characters [start, end), one a line.
+
+        A word cut by the span counts with its share of the width: Chinese has no spaces, so a "word" there is
+        a whole line of equally wide characters.
+        """
+        lines: list[Box] = []
+        for row in np.flatnonzero((self.spans[:, 0] < end) & (self.spans[:, 1] > start)):
+            first, last = (int(n) for n in self.spans[row])
+            left, top, right, bottom = (float(n) for n in self.boxes[row])
+            step = (right - left) / max(last - first, 1)
+            left, right = left + max(start - first, 0) * step, right - max(last - end, 0) * step
+            if lines and _same_line(lines[-1], (left, top, right, bottom)):
+                before = lines[-1]
+                lines[-1] = (
+                    min(before[0], left), min(before[1], top), max(before[2], right), max(before[3], bottom)
+                )  # fmt: skip
+            else:
+                lines.append((left, top, right, bottom))
+        return lines
+
+
+def _same_line(a: Box, b: Box) -> bool:
+    """Whether b goes on in the line of a: they overlap by half in height and b is near to the right of a."""
+    overlap = min(a[3], b[3]) - max(a[1], b[1])
+    height = max(min(a[3] - a[1], b[3] - b[1]), 1e-6)
+    return overlap > height / 2 and -0.01 < b[0] - a[2] < 0.05
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page as it was read and cleaned up."""
+
+    number: int
+    label: str  # as the document labels it: "iv", "12"
+    kind: PageKind
+    text: str  # body text; paragraphs end with "\n", running headers and footers taken out
+    words: Words
+    width: float  # points (1/72 inch), as shown
+    height: float
+    furniture: str = ""  # running headers and footers, one a line
+    flows_on: bool = False  # ends in the middle of a sentence that the next page goes on with
+    note: str = ""  # what was wrong with it, one sentence; "" when nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """An entry of the document's outline."""
+
+    title: str
+    level: int  # from 1
+    page: int
+    top: float = 0.0  # fraction of the page
+
+
+@dataclass(frozen=True)
+class LoadedDocument:
+    """What `load` makes of the bytes of one PDF."""
+
+    pages: tuple[Page, ...]
+    outline: tuple[Heading, ...] = ()
+    title: str = ""  # from the metadata; "" when there is none worth showing
+    author: str = ""
+    created: str = ""  # ISO date, "" when unknown
+    notes: tuple[str, ...] = ()  # sentences for the person: pages that failed, an owner's restriction, a form
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A stretch of a document that is embedded and retrieved.
+
+    `start` and `end` count characters in the document's text, which is its pages' texts one after another; the
+    passages of a document in order, joined, give that text back.
+    """
+
+    text: str
+    start: int
+    end: int
+    first_page: int
+    last_page: int
+    heading: tuple[str, ...] = ()  # outline titles from the top down
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document in a library, complete and searchable."""
+
+    id: str  # SHA-256 of its bytes, hexadecimal
+    owner: str  # "" for shared
+    name: str  # file name as given: untrusted text, never a path
+    title: str
+    bytes: int
+    pages: int
+    passages: int
+    kinds: dict[str, int]  # number of pages of each PageKind
+    notes: tuple[str, ...]
+    added: float  # seconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A passage retrieved for a question."""
+
+    number: int  # from 1; what [n] in the answer means
+    passage_id: int
+    document_id: str
+    document: str  # the document's name
+    first_page: int
+    last_page: int
+    page_label: str  # label of the first page
+    heading: tuple[str, ...]
+    text: str
+    start: int  # character span in the document's text
+    end: int
+    score: float  # fused, 0..1; comparable within one question
+    scores: dict[str, float] = field(default_factory=dict)  # by index: "vectors" cosine, "words" BM25
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A source that a sentence of the answer rests on."""
+
+    number: int  # of the Source
+    support: float  # 0..1: share of the sentence that the source's best stretch holds
+    start: int  # character span of that stretch within the source's text
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of an answer, marks taken out, white space and line breaks before it kept in `lead`."""
+
+    text: str
+    citations: tuple[Citation, ...] = ()
+    lead: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A finished answer."""
+
+    sentences: tuple[Sentence, ...]
+    reader: str  # the reader's name
+    refused: bool = False  # nothing in the documents answers; the sources are the nearest passages
+    stopped: bool = False  # the person pressed Stop
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """First event of an answer: what was retrieved, and for which words."""
+
+    sources: tuple[Source, ...]
+    query: str  # what was searched; differs from the question when a follow-up was completed
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The next words of the answer, marks `[n]` included."""
+
+    text: str
+
+
+Event = Found | Piece | Answer  # in this order: one Found, any number of Pieces, one Answer
+
+
+class JobState(StrEnum):
+    """Where a file being added is."""
+
+    WAITING = "waiting"
+    READING = "reading"
+    EMBEDDING = "embedding"
+    LOCKED = "locked"  # waits for its password
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One file being added, as the page shows it."""
+
+    id: int
+    owner: str
+    document_id: str
+    name: str
+    state: JobState
+    pages: int = 0  # 0 while unknown
+    pages_read: int = 0
+    passages: int = 0
+    passages_embedded: int = 0
+    passages_per_second: float = 0.0
+    seconds_left: float | None = None  # None while unknown
+    message: str = ""  # the sentence for the person when FAILED or LOCKED, notes when DONE
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A source opened: what to show beside the answer."""
+
+    source: Source
+    page: int  # the page shown, from 0
+    page_label: str
+    pages: int  # pages in the document
+    picture: bytes  # PNG of the page
+    passage_boxes: tuple[Box, ...]  # on this page
+    sentence_boxes: tuple[Box, ...]  # the stretch a citation rests on, on this page; may be empty
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One thing the program picked, and why: shown in the log and on the page."""
+
+    what: str  # "reader", "embedder", "device"
+    name: str
+    why: str
+    ready: bool = True
+    failed: str = ""  # one sentence when it could not be had

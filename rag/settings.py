@@ -1,0 +1,78 @@
+"""Every number the pipeline can be tuned by, with its unit. Frozen; reads no environment and touches no disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MB = 1_000_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much of a stranger's file, or question, is dealt with."""
+
+    file_bytes: int = 200 * MB
+    pages: int = 10_000  # a document
+    page_characters: int = 1_000_000
+    document_characters: int = 30_000_000
+    read_cpu_seconds: int = 20  # of the worker process, a document
+    read_wall_seconds: int = 90  # the same, waiting included
+    read_memory_bytes: int = 256 * 1024 * 1024  # address space of the worker that reads text
+    draw_cpu_seconds: int = 15  # of the worker that draws one page
+    draw_memory_bytes: int = 1024 * 1024 * 1024
+    second_look_pages: int = 50  # pages a document that the second PDF reader may look at too
+    question_characters: int = 4_000
+    waiting_files: int = 5_000  # files in the queue of one owner
+
+
+@dataclass(frozen=True)
+class Splitting:
+    """How pages become passages."""
+
+    passage_tokens: int = 256  # longest passage, in the embedder's tokens
+    smallest_tokens: int = 24  # a shorter rest joins the passage before it where that fits
+
+
+@dataclass(frozen=True)
+class Searching:
+    """How a question becomes sources."""
+
+    candidates: int = 100  # passages each index may bring
+    sources: int = 8  # passages a question is answered from
+    exact_up_to: int = 200_000  # passages searched exactly; above, an inverted file
+    vector_weight: float = 0.7  # of the fused score; the rest is words
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pages drawn for the viewer."""
+
+    pixels_wide: int = 1_100
+    cache_bytes: int = 200 * MB
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of the above, and where the data lies."""
+
+    data_dir: Path = Path("data")
+    limits: Limits = field(default_factory=Limits)
+    splitting: Splitting = field(default_factory=Splitting)
+    searching: Searching = field(default_factory=Searching)
+    pictures: Pictures = field(default_factory=Pictures)
+
+    @property
+    def files_dir(self) -> Path:
+        """The PDFs themselves, each under its SHA-256."""
+        return self.data_dir / "files"
+
+    @property
+    def pictures_dir(self) -> Path:
+        """Pages drawn, a folder a document; may be deleted at any time."""
+        return self.data_dir / "pictures"
+
+    @property
+    def database(self) -> Path:
+        """SQLite: the only truth."""
+        return self.data_dir / "library.sqlite"
