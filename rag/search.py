@@ -1,0 +1,74 @@
+"""Question + scope -> ranked sources with scores: both indexes, fused.
+
+Nothing here knows where passages are kept; ids go in and out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rag.embed import Embedder, Vectors
+from rag.index import Ids, VectorIndex, WordIndex
+from rag.settings import Searching
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage found, with the score of each index that was asked."""
+
+    passage_id: int
+    score: float  # fused, 0..1
+    scores: dict[str, float] = field(default_factory=dict)  # "vectors": cosine, "words": BM25
+
+
+class Searcher:
+    """Asks both indexes and fuses what they bring."""
+
+    def __init__(self, embedder: Embedder, vectors: VectorIndex, words: WordIndex, settings: Searching) -> None:
+        self._embedder, self._vectors, self._words, self._settings = embedder, vectors, words, settings
+
+    def search(self, question: str, k: int, allowed: Ids | None = None) -> list[Hit]:
+        """The k best passages for `question`, best first; only `allowed` ids where given."""
+        vector = self._embedder.queries([question])[0]
+        return self.search_with(question, vector, k, allowed)
+
+    def search_with(self, question: str, vector: Vectors, k: int, allowed: Ids | None = None) -> list[Hit]:
+        """The same with the question's vector (d,) at hand."""
+        if allowed is not None and not len(allowed):
+            return []
+        by_vector = self._vectors.search(vector, self._settings.candidates, allowed)
+        by_words = self._words.search(question, self._settings.candidates, allowed)
+        return fuse(by_vector, by_words, self._settings.vector_weight)[:k]
+
+
+def fuse(by_vector: tuple[Ids, Vectors], by_words: tuple[Ids, Vectors], vector_weight: float) -> list[Hit]:
+    """Convex combination of the two lists, each scaled to 0..1 over its own candidates; best first.
+
+    A passage that one index did not bring counts as its worst there. (Bruch, Gai, Ingber: An Analysis of Fusion
+    Functions for Hybrid Retrieval, ACM TOIS 42(1), 2023, eq. 3 with min-max scaling.)
+    """
+    scaled = [_scaled(scores) for _, scores in (by_vector, by_words)]
+    cosine = dict(zip(by_vector[0].tolist(), by_vector[1].tolist(), strict=True))
+    bm25 = dict(zip(by_words[0].tolist(), by_words[1].tolist(), strict=True))
+    total: dict[int, float] = {}
+    for (ids, _), values, weight in zip((by_vector, by_words), scaled, (vector_weight, 1 - vector_weight), strict=True):
+        for passage, value in zip(ids.tolist(), values.tolist(), strict=True):
+            total[passage] = total.get(passage, 0.0) + weight * value
+    ranked = sorted(total, key=lambda passage: -total[passage])
+    return [
+        Hit(passage, total[passage], {name: found[passage] for name, found in lists if passage in found})
+        for passage in ranked
+        for lists in [(("vectors", cosine), ("words", bm25))]
+    ]
+
+
+def _scaled(scores: Vectors) -> Vectors:
+    """Scores of one list, best first, to 0..1: its worst candidate 0, its best 1."""
+    if not len(scores):
+        return scores
+    low, high = float(scores[-1]), float(scores[0])
+    if high - low < 1e-9:
+        return np.ones_like(scores)
+    return (scores - low) / (high - low)

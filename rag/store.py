@@ -1,0 +1,373 @@
+"""Documents, pages, passages, vectors and jobs in one SQLite file: the only truth of a data folder.
+
+A document becomes visible in the transaction that completes it and disappears in the one that removes it. What is
+removed is overwritten on the disk (`secure_delete`), the write-ahead log included. One process writes at a time: a
+lock on the folder holds that. Every statement runs under one lock of this object, so threads may share it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rag.embed import Embedder, Vectors, text_digest
+from rag.errors import EmbedderMismatch, StoreDamaged, StoreError, StoreInUse
+from rag.records import Document, LoadedDocument, Page, PageKind, Passage, Words
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS documents (
+    key INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL,
+    title TEXT NOT NULL, author TEXT NOT NULL, created TEXT NOT NULL, bytes INTEGER NOT NULL,
+    outline TEXT NOT NULL, notes TEXT NOT NULL, added REAL NOT NULL, UNIQUE (owner, id));
+CREATE TABLE IF NOT EXISTS pages (
+    document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE, number INTEGER NOT NULL, label TEXT NOT NULL,
+    kind TEXT NOT NULL, text TEXT NOT NULL, words BLOB NOT NULL, width REAL NOT NULL, height REAL NOT NULL,
+    furniture TEXT NOT NULL, flows_on INTEGER NOT NULL, note TEXT NOT NULL,
+    PRIMARY KEY (document, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS passages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+    text TEXT NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL, first_page INTEGER NOT NULL,
+    last_page INTEGER NOT NULL, heading TEXT NOT NULL, digest BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS passages_of_document ON passages (document);
+CREATE INDEX IF NOT EXISTS passages_of_digest ON passages (digest);
+CREATE TABLE IF NOT EXISTS vectors (digest BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS jobs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, document_id TEXT NOT NULL, name TEXT NOT NULL,
+    state TEXT NOT NULL, message TEXT NOT NULL);
+"""
+
+
+class Store:
+    """The database of one data folder. Close it, or use it in a `with`."""
+
+    def __init__(self, database: Path) -> None:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        self._guard = _lock_folder(database.parent)
+        self._lock = threading.RLock()
+        try:
+            self._sql = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+            self._sql.row_factory = sqlite3.Row
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+                self._sql.execute(f"PRAGMA {pragma}")
+            self._open_schema(database)
+        except sqlite3.DatabaseError as exc:
+            self._guard.close()
+            raise StoreDamaged(
+                f"{database} cannot be read ({exc}): restore it from a backup, or start with another --data-dir."
+            ) from exc
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write everything into the main file and let the folder go."""
+        with self._lock:
+            self._sql.close()
+            self._guard.close()
+
+    def _open_schema(self, database: Path) -> None:
+        if self._sql.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("damaged pages")
+        version = self._sql.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, VERSION):
+            raise StoreError(
+                f"{database} was written by another version (format {version}, this one reads {VERSION}): "
+                "start with another --data-dir."
+            )
+        self._sql.executescript(SCHEMA)
+        self._sql.execute(f"PRAGMA user_version={VERSION}")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._sql.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._sql
+                self._sql.execute("COMMIT")
+            except sqlite3.OperationalError as exc:  # disk full, read-only folder
+                if self._sql.in_transaction:
+                    self._sql.execute("ROLLBACK")
+                raise StoreError(
+                    f"The data folder cannot be written ({exc}): free some space or choose another."
+                ) from exc
+            except BaseException:
+                if self._sql.in_transaction:
+                    self._sql.execute("ROLLBACK")
+                raise
+
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._sql.execute(query, values).fetchall()
+
+    # ---- the embedder that the vectors belong to
+
+    def claim(self, embedder: Embedder) -> None:
+        """Remember the embedder at its first vector; refuse another one afterwards (EmbedderMismatch)."""
+        mine = {"name": embedder.name, "revision": embedder.revision, "dimension": embedder.dimension}
+        rows = self._rows("SELECT value FROM meta WHERE key = 'embedder'")
+        kept = json.loads(rows[0]["value"]) if rows else None
+        if kept not in (None, mine) and self._rows("SELECT 1 FROM vectors LIMIT 1"):
+            raise EmbedderMismatch(
+                f"The vectors in this data folder were made by {kept['name']} (revision {kept['revision']}, "
+                f"{kept['dimension']} dimensions), not by {embedder.name}: start with --embedder {kept['name']}, "
+                "or with --re-embed to make them anew from the stored passages."
+            )
+        with self._transaction() as sql:
+            sql.execute("INSERT OR REPLACE INTO meta VALUES ('embedder', ?)", (json.dumps(mine),))
+
+    def forget_vectors(self) -> None:
+        """Drop every vector, so that another embedder may claim the folder and make them anew."""
+        with self._transaction() as sql:
+            sql.execute("DELETE FROM vectors")
+
+    # ---- vectors, by the digest of their text
+
+    def missing(self, digests: Sequence[bytes]) -> set[bytes]:
+        """Which of these texts have no vector yet."""
+        return set(digests) - set(self._vectors(digests))
+
+    def keep_vectors(self, digests: Sequence[bytes], vectors: Vectors) -> None:
+        """Keep vectors (n, d) at once, before their document is complete: an interrupted job goes on from here."""
+        rows = [(digest, row.astype("<f4").tobytes()) for digest, row in zip(digests, vectors, strict=True)]
+        with self._transaction() as sql:
+            sql.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
+
+    def _vectors(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+        found: dict[bytes, bytes] = {}
+        for start in range(0, len(digests), 500):
+            part = list(digests[start : start + 500])
+            marks = ",".join("?" * len(part))
+            rows = self._rows(f"SELECT digest, vector FROM vectors WHERE digest IN ({marks})", part)
+            found.update((row["digest"], row["vector"]) for row in rows)
+        return found
+
+    def drop_orphan_vectors(self) -> None:
+        """Forget vectors whose text is in no document: of removed documents and of jobs given up."""
+        with self._transaction() as sql:
+            sql.execute("DELETE FROM vectors WHERE digest NOT IN (SELECT digest FROM passages)")
+
+    # ---- documents
+
+    def add_document(
+        self, owner: str, document_id: str, name: str, size: int, loaded: LoadedDocument, passages: Sequence[Passage]
+    ) -> list[int]:
+        """Make a document visible, in one transaction; ids of its passages in order. Its vectors are kept already."""
+        outline = json.dumps([[h.title, h.level, h.page, h.top] for h in loaded.outline])
+        with self._transaction() as sql:
+            key = sql.execute(
+                "INSERT INTO documents (id, owner, name, title, author, created, bytes, outline, notes, added)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (document_id, owner, name, loaded.title, loaded.author, loaded.created, size, outline)
+                + (json.dumps(loaded.notes), time.time()),
+            ).lastrowid
+            sql.executemany(
+                "INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [_page_row(key, p) for p in loaded.pages]
+            )
+            return [_insert_passage(sql, key, passage) for passage in passages]
+
+    def remove_document(self, owner: str, document_id: str) -> list[int]:
+        """Remove a document and all that belongs to it, on the disk too; ids of the passages that are gone."""
+        with self._transaction() as sql:
+            rows = sql.execute(
+                "SELECT p.id FROM passages p JOIN documents d ON p.document = d.key WHERE d.owner = ? AND d.id = ?",
+                (owner, document_id),
+            ).fetchall()
+            sql.execute("DELETE FROM documents WHERE owner = ? AND id = ?", (owner, document_id))
+        self.drop_orphan_vectors()
+        self.flush()
+        return [row["id"] for row in rows]
+
+    def flush(self) -> None:
+        """Fold the write-ahead log into the main file and empty it, so that nothing removed lingers there."""
+        with self._lock:
+            self._sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def documents(self, owner: str | None = None) -> list[Document]:
+        """Documents that `owner` can see, their own and the shared ones, oldest first; all with None."""
+        kinds: dict[int, dict[str, int]] = {}
+        for row in self._rows("SELECT document, kind, COUNT(*) AS n FROM pages GROUP BY document, kind"):
+            kinds.setdefault(row["document"], {})[row["kind"]] = row["n"]
+        passages = {
+            row["document"]: row["n"]
+            for row in self._rows("SELECT document, COUNT(*) AS n FROM passages GROUP BY document")
+        }
+        where, values = ("", ()) if owner is None else ("WHERE owner IN ('', ?)", (owner,))
+        rows = self._rows(f"SELECT * FROM documents {where} ORDER BY key", values)
+        return [_document(row, kinds.get(row["key"], {}), passages.get(row["key"], 0)) for row in rows]
+
+    def has_file(self, document_id: str) -> bool:
+        """Whether any library, or any job, still needs the bytes of this document."""
+        query = "SELECT 1 FROM documents WHERE id = ? UNION ALL SELECT 1 FROM jobs WHERE document_id = ? LIMIT 1"
+        return bool(self._rows(query, (document_id, document_id)))
+
+    def pages(self, owner: str, document_id: str, first: int = 0, last: int = 1 << 30) -> list[Page]:
+        """Pages first..last (both included) of a document in `owner`'s own documents ("" for shared)."""
+        rows = self._rows(
+            "SELECT p.* FROM pages p JOIN documents d ON p.document = d.key"
+            " WHERE d.owner = ? AND d.id = ? AND p.number BETWEEN ? AND ? ORDER BY p.number",
+            (owner, document_id, first, last),
+        )
+        return [_page(row) for row in rows]
+
+    def page_start(self, owner: str, document_id: str, page: int) -> int:
+        """Where a page begins in the document's text, in characters."""
+        rows = self._rows(
+            "SELECT COALESCE(SUM(LENGTH(p.text)), 0) AS n FROM pages p JOIN documents d ON p.document = d.key"
+            " WHERE d.owner = ? AND d.id = ? AND p.number < ?",
+            (owner, document_id, page),
+        )
+        return int(rows[0]["n"])
+
+    # ---- passages
+
+    def passages(self, ids: Sequence[int]) -> dict[int, StoredPassage]:
+        """Passages by id; ids that are gone are left out."""
+        found: dict[int, StoredPassage] = {}
+        for start in range(0, len(ids), 500):
+            part = [int(n) for n in ids[start : start + 500]]
+            marks = ",".join("?" * len(part))
+            rows = self._rows(f"{_PASSAGES} WHERE p.id IN ({marks})", part)
+            found.update((row["id"], StoredPassage(row)) for row in rows)
+        return found
+
+    def all_passages(self) -> Iterator[tuple[list[StoredPassage], Vectors]]:
+        """Every passage with its vector, in chunks, to build the indexes from; those without a vector are left out."""
+        last = 0
+        while rows := self._rows(f"{_PASSAGES} WHERE p.id > ? ORDER BY p.id LIMIT 2000", (last,)):
+            last = rows[-1]["id"]
+            vectors = self._vectors([row["digest"] for row in rows])
+            kept = [row for row in rows if row["digest"] in vectors]
+            matrix = [np.frombuffer(vectors[row["digest"]], "<f4") for row in kept]
+            yield [StoredPassage(row) for row in kept], np.array(matrix, dtype=np.float32)
+
+    def texts_without_vector(self, limit: int) -> list[str]:
+        """Texts of passages that have no vector: after `forget_vectors`."""
+        query = "SELECT DISTINCT text FROM passages WHERE digest NOT IN (SELECT digest FROM vectors) LIMIT ?"
+        return [row["text"] for row in self._rows(query, (limit,))]
+
+    # ---- jobs
+
+    def add_job(self, owner: str, document_id: str, name: str, state: str) -> int:
+        """A job that survives a restart; its id."""
+        with self._transaction() as sql:
+            cursor = sql.execute(
+                "INSERT INTO jobs (owner, document_id, name, state, message) VALUES (?, ?, ?, ?, '')",
+                (owner, document_id, name, state),
+            )
+            return int(cursor.lastrowid or 0)
+
+    def set_job(self, job_id: int, state: str, message: str = "") -> None:
+        """Record where a job is."""
+        with self._transaction() as sql:
+            sql.execute("UPDATE jobs SET state = ?, message = ? WHERE id = ?", (state, message, job_id))
+
+    def remove_job(self, job_id: int) -> None:
+        """Forget a job: finished, given up or dismissed."""
+        with self._transaction() as sql:
+            sql.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
+
+    def jobs(self) -> list[sqlite3.Row]:
+        """All jobs, oldest first: id, owner, document_id, name, state, message."""
+        return self._rows("SELECT * FROM jobs ORDER BY id")
+
+
+class StoredPassage:
+    """A passage as it is kept, with the document it belongs to."""
+
+    __slots__ = ("document", "document_id", "id", "owner", "passage", "title")
+
+    def __init__(self, row: sqlite3.Row) -> None:
+        self.id: int = row["id"]
+        self.document_id: str = row["document_id"]
+        self.owner: str = row["owner"]
+        self.document: str = row["name"]
+        self.title: str = row["title"]
+        self.passage = Passage(
+            text=row["text"],
+            start=row["start"],
+            end=row["stop"],
+            first_page=row["first_page"],
+            last_page=row["last_page"],
+            heading=tuple(json.loads(row["heading"])),
+        )
+
+
+_PASSAGES = (
+    "SELECT p.*, d.id AS document_id, d.owner, d.name, d.title FROM passages p JOIN documents d ON p.document = d.key"
+)
+
+
+def _insert_passage(sql: sqlite3.Connection, key: int | None, passage: Passage) -> int:
+    cursor = sql.execute(
+        "INSERT INTO passages (document, text, start, stop, first_page, last_page, heading, digest)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (key, passage.text, passage.start, passage.end, passage.first_page, passage.last_page)
+        + (json.dumps(passage.heading), text_digest(passage.text)),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def _page_row(key: int | None, page: Page) -> tuple[Any, ...]:
+    words = page.words.to_bytes()
+    size = (page.width, page.height)
+    return (key, page.number, page.label, page.kind, page.text, words, *size, page.furniture, page.flows_on, page.note)
+
+
+def _page(row: sqlite3.Row) -> Page:
+    return Page(
+        number=row["number"],
+        label=row["label"],
+        kind=PageKind(row["kind"]),
+        text=row["text"],
+        words=Words.from_bytes(row["words"]),
+        width=row["width"],
+        height=row["height"],
+        furniture=row["furniture"],
+        flows_on=bool(row["flows_on"]),
+        note=row["note"],
+    )
+
+
+def _document(row: sqlite3.Row, kinds: dict[str, int], passages: int) -> Document:
+    return Document(
+        id=row["id"],
+        owner=row["owner"],
+        name=row["name"],
+        title=row["title"],
+        bytes=row["bytes"],
+        pages=sum(kinds.values()),
+        passages=passages,
+        kinds=kinds,
+        notes=tuple(json.loads(row["notes"])),
+        added=row["added"],
+    )
+
+
+def _lock_folder(folder: Path) -> Any:
+    """Take the folder for this process until the file returned is closed."""
+    guard = (folder / "lock").open("w")
+    try:
+        fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as exc:
+        guard.close()
+        raise StoreInUse(
+            f"Another process uses the data folder {folder.resolve()}: stop it, or start with another --data-dir."
+        ) from exc
+    return guard
