@@ -6,7 +6,9 @@ Both hold passage ids only, live in memory and are rebuilt from the store; losin
 from __future__ import annotations
 
 import logging
+import math
 import threading
+from collections import Counter
 from collections.abc import Sequence
 
 import bm25s
@@ -92,6 +94,7 @@ class WordIndex:
     def __init__(self) -> None:
         self._vocabulary: dict[str, int] = {}
         self._passages: dict[int, list[int]] = {}  # passage id -> its terms' numbers
+        self._frequency: Counter[int] = Counter()  # term's number -> passages that hold it
         self._ids: Ids = np.zeros(0, np.int64)  # passage id of each row of the matrix
         self._matrix: bm25s.BM25 | None = None
         self._stale = False
@@ -106,15 +109,21 @@ class WordIndex:
         with self._lock:
             numbers = self._vocabulary
             for passage, row in zip(ids, rows, strict=True):
-                self._passages[int(passage)] = [numbers.setdefault(term, len(numbers)) for term in row]
+                self._passages[int(passage)] = kept = [numbers.setdefault(term, len(numbers)) for term in row]
+                self._frequency.update(set(kept))
             self._stale = True
 
     def remove(self, ids: Sequence[int]) -> None:
         """Take passages out; unknown ids are ignored."""
         with self._lock:
             for passage in ids:
-                self._passages.pop(int(passage), None)
+                self._frequency.subtract(set(self._passages.pop(int(passage), ())))
             self._stale = True
+
+    def weight(self, term: str) -> float:
+        """How much a term tells: its inverse document frequency, as BM25 has it; the rarer the more."""
+        found = self._frequency[self._vocabulary[term]] if term in self._vocabulary else 0
+        return math.log(1 + (len(self._passages) - found + 0.5) / (found + 0.5))
 
     def refresh(self) -> None:
         """Bring the matrix up to date now, so that the next question need not wait for it."""

@@ -25,6 +25,15 @@ class ReadSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """A sentence of a source that may answer the question, word for word."""
+
+    number: int  # of the ReadSource it stands in
+    text: str
+    score: float  # 1.0 and more: at least as near as a real answer usually is; below: probably no answer
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """An earlier question of the conversation and its answer, citation marks taken out."""
 
@@ -50,6 +59,7 @@ class ReadRequest:
     sources: tuple[ReadSource, ...]
     history: tuple[Turn, ...] = ()
     sampling: Sampling = Sampling()
+    evidence: tuple[Evidence, ...] = ()  # sentences of the sources, the best answer first
 
 
 class Reader(Protocol):
@@ -57,13 +67,14 @@ class Reader(Protocol):
 
     name: str  # shown to people, e.g. "GLM-4-9B-0414 · INT4 · cuda:0"
     context_tokens: int  # prompt + answer
+    uses_evidence: bool  # whether `ReadRequest.evidence` is wanted: it takes time to collect
 
     def count_tokens(self, text: str) -> int:
         """Length of `text` in the reader's own tokens."""
         ...
 
     def answer(self, request: ReadRequest, stop: threading.Event) -> Iterator[str]:
-        """Yield the answer in pieces, with marks `[n]` for the sources it rests on.
+        """Yield the answer in pieces, with marks `[n]` for the sources it rests on; nothing at all is a refusal.
 
         Ends early and without error once `stop` is set. Raises ReaderError with one sentence for the person.
         """

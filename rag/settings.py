@@ -41,7 +41,21 @@ class Searching:
     candidates: int = 100  # passages each index may bring
     sources: int = 8  # passages a question is answered from
     exact_up_to: int = 200_000  # passages searched exactly; above, an inverted file
-    vector_weight: float = 0.7  # of the fused score; the rest is words
+    vector_weight: float = 0.6  # of the fused score; the rest is words
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What counts as an answer among the sentences of the sources. `benchmarks/calibrate.py` measures the gates."""
+
+    sources: int = 5  # sources whose sentences are looked at
+    sentences: int = 64  # sentences looked at in all
+    sentence_characters: int = 500  # a longer one is cut there
+    gate_same_words: float = 1.2  # closeness of question and answer written without Chinese
+    gate_same_han: float = 0.9  # the same in Chinese
+    gate_across: float = 0.85  # question in one script, sentence in the other
+    keep_support: float = 0.35  # least share of a sentence in its source for the reader's own mark to stand
+    add_support: float = 0.6  # the same for a mark that the reader did not set
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     splitting: Splitting = field(default_factory=Splitting)
     searching: Searching = field(default_factory=Searching)
+    judging: Judging = field(default_factory=Judging)
     pictures: Pictures = field(default_factory=Pictures)
 
     @property

@@ -1,0 +1,120 @@
+"""Question + sources -> the sentences that answer best, and whether they answer at all.
+
+A sentence counts by the cosine of its vector with the question's and by the share of the question's terms it holds,
+each term weighted by how rare it is. Cosines of one embedder mean nothing in another, nor in another language, so
+they are scaled by a handful of known pairs: 0 is what unrelated sentences have, 1 what a question and its answer have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+import numpy as np
+
+from rag.embed import Embedder, Vectors
+from rag.reader import Evidence
+from rag.records import Source
+from rag.sentences import split
+from rag.settings import Judging
+from rag.terms import is_han, terms
+
+# A question, and a sentence that answers it without repeating its words.
+PAIRS = {
+    False: (
+        ("Who designed the old bridge over the river?", "The engineer Anna Keller drew the plans in 1874."),
+        ("How many people work in the factory?", "About 1,200 workers are employed at the plant."),
+        ("When must the rent be paid?", "Rent is due on the first day of every month."),
+        ("What causes the fever?", "The illness comes from a virus that mosquitoes carry."),
+        ("How much did revenue grow last year?", "Compared with the year before, sales rose by 12 percent."),
+        ("What is the warranty period of the pump?", "The manufacturer guarantees the pump for 24 months."),
+        ("Which language is spoken on the island?", "Most islanders speak Portuguese at home."),
+        ("Why was the experiment stopped?", "The trial ended early because the cooling system failed."),
+    ),
+    True: (
+        ("河上的老桥是谁设计的？", "工程师安娜·凯勒于1874年绘制了图纸。"),
+        ("工厂有多少人工作？", "该厂雇用了大约1200名工人。"),
+        ("房租什么时候必须交？", "租金应在每月的第一天支付。"),
+        ("发烧是什么引起的？", "这种病由蚊子携带的病毒引起。"),
+        ("去年收入增长了多少？", "与前一年相比，销售额上升了百分之十二。"),
+        ("水泵的保修期是多长？", "制造商对该泵提供24个月的质保。"),
+        ("岛上说什么语言？", "大多数岛民在家里说葡萄牙语。"),
+        ("实验为什么停止了？", "由于冷却系统失灵，试验提前结束。"),
+    ),
+}
+
+
+class Judge:
+    """Finds the sentences that answer, for one embedder."""
+
+    def __init__(self, embedder: Embedder, weight: Callable[[str], float], settings: Judging) -> None:
+        self._embedder, self._weight, self._settings = embedder, weight, settings
+        self._scale = _scales(embedder)
+
+    def evidence(self, question: str, vector: Vectors, sources: Sequence[Source]) -> list[Evidence]:
+        """Sentences of the first sources, the best answer first; `vector` (d,) is the question's.
+
+        The order also takes into account how well the passage was ranked, and the sentence before, which often names
+        what "it" is; the score, which tells answer from no answer, only looks at the sentence.
+        """
+        asked = dict.fromkeys(terms(question))
+        weights = {term: self._weight(term) for term in asked}
+        total = sum(weights.values()) or 1.0
+        rows = self._sentences(sources, weights)
+        if not rows:
+            return []
+        cosines = self._embedder.passages([text for _, text, _, _ in rows]) @ vector  # (sentences,)
+        ranked: list[tuple[float, Evidence]] = []
+        for (source, text, held, around), cosine in zip(rows, cosines.tolist(), strict=True):
+            share, share_around = (sum(weights[term] for term in part) / total for part in (held, around))
+            order = cosine + 0.1 * share + 0.2 * source.score + 0.1 * share_around
+            score = self._score(question, text, cosine, share)
+            ranked.append((order, Evidence(source.number, text, score)))
+        ranked.sort(key=lambda entry: -entry[0])
+        return [found for _, found in ranked]
+
+    def _score(self, question: str, text: str, cosine: float, share: float) -> float:
+        """Closeness over its gate: 1.0 and more is an answer. Terms cannot agree across scripts."""
+        scripts = written_in_han(question), written_in_han(text)
+        unrelated, related = self._scale[scripts]
+        close = (cosine - unrelated) / max(related - unrelated, 1e-6)
+        if scripts[0] != scripts[1]:
+            return close / self._settings.gate_across
+        return (close + share) / (self._settings.gate_same_han if scripts[0] else self._settings.gate_same_words)
+
+    def _sentences(
+        self, sources: Sequence[Source], asked: Collection[str]
+    ) -> list[tuple[Source, str, set[str], set[str]]]:
+        """(source, sentence, asked terms in it, and in it or the one before), the same sentence once."""
+        rows: list[tuple[Source, str, set[str], set[str]]] = []
+        seen: set[str] = set()
+        for source in sources[: self._settings.sources]:
+            before: set[str] = set()
+            for sentence in split(source.text):
+                text = sentence[: self._settings.sentence_characters]
+                held = set(terms(text)).intersection(asked)
+                if text not in seen and any(character.isalnum() for character in text):
+                    rows.append((source, text, held, held | before))
+                seen.add(text)
+                before = held
+        if len(rows) > self._settings.sentences:
+            rows.sort(key=lambda row: -len(row[3]))
+        return rows[: self._settings.sentences]
+
+
+def written_in_han(text: str) -> bool:
+    """Whether a text is Chinese rather than written in letters: one such character says as much as a short word."""
+    han = sum(map(is_han, text))
+    return han * 3 > sum(character.isalpha() for character in text) - han
+
+
+def _scales(embedder: Embedder) -> dict[tuple[bool, bool], tuple[float, float]]:
+    """(question in Chinese?, sentence in Chinese?) -> mean cosine of unrelated and of related pairs."""
+    asked = {han: embedder.queries([question for question, _ in pairs]) for han, pairs in PAIRS.items()}
+    told = {han: embedder.passages([sentence for _, sentence in pairs]) for han, pairs in PAIRS.items()}
+    scales = {}
+    for a, questions in asked.items():
+        for b, sentences in told.items():
+            cosines = questions @ sentences.T  # (8, 8): the diagonal is related
+            related = np.eye(len(cosines), dtype=bool)
+            scales[a, b] = float(cosines[~related].mean()), float(cosines[related].mean())
+    return scales

@@ -1,0 +1,253 @@
+"""Files on their way in: read, split, embedded, stored, one after the other, in the background.
+
+While one document is embedded the next is read. Jobs are rows of the store, so they survive a restart: an unfinished
+one begins anew, and finds the vectors it had made.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rag.embed import Embedder, text_digest
+from rag.errors import AskError, FileRefused, PasswordNeeded
+from rag.load import load
+from rag.records import Job, JobState, LoadedDocument, Passage
+from rag.settings import Settings
+from rag.split import split
+from rag.store import Store
+
+log = logging.getLogger(__name__)
+
+CHUNK = 64  # passages embedded between two looks at the stop sign, and kept together
+UNFINISHED = (JobState.WAITING, JobState.READING, JobState.EMBEDDING)
+
+
+@dataclass
+class _Work:
+    """A job and what only this process knows of it."""
+
+    job: Job
+    password: str | None = None  # never written down
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+class Cancelled(Exception):
+    """The person gave the job up."""
+
+
+class Jobs:
+    """The queue. `finished` is called with each complete document before its job ends; `changed` after any change."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        finished: Callable[[Job, list[int], list[Passage]], None],
+        changed: Callable[[], None],
+        unlocked: Callable[[Path, str], None],
+    ) -> None:
+        self._store, self._settings = store, settings
+        self._finished, self._changed, self._unlocked = finished, changed, unlocked
+        self._embedder: Embedder | None = None
+        self._condition = threading.Condition()
+        self._works: dict[int, _Work] = {}
+        self._read: queue.Queue[tuple[_Work, LoadedDocument] | None] = queue.Queue(maxsize=1)
+        self._closing = False
+        self._threads: list[threading.Thread] = []
+        self._resume()
+
+    def _resume(self) -> None:
+        for row in self._store.jobs():
+            state = JobState(row["state"])
+            state = JobState.WAITING if state in UNFINISHED else state
+            job = Job(row["id"], row["owner"], row["document_id"], row["name"], state, message=row["message"])
+            self._works[job.id] = _Work(job)
+
+    def start(self, embedder: Embedder) -> None:
+        """Begin to work the queue off."""
+        self._embedder = embedder
+        for target in (self._read_all, self._embed_all):
+            thread = threading.Thread(target=target, name=target.__name__.strip("_"), daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def close(self) -> None:
+        """Stop after the passages in hand. What is unfinished goes on at the next start."""
+        with self._condition:
+            self._closing = True
+            for work in self._works.values():
+                work.stop.set()
+            self._condition.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    # ---- what people do
+
+    def list(self, owner: str) -> tuple[Job, ...]:
+        """Jobs that `owner` sees: their own and those of shared documents."""
+        with self._condition:
+            return tuple(work.job for work in self._works.values() if work.job.owner in ("", owner))
+
+    def add(self, owner: str, document_id: str, name: str) -> Job:
+        """Queue a file that lies in the files folder already."""
+        job = Job(
+            self._store.add_job(owner, document_id, name, JobState.WAITING), owner, document_id, name, JobState.WAITING
+        )
+        with self._condition:
+            self._works[job.id] = _Work(job)
+            self._condition.notify_all()
+        self._changed()
+        return job
+
+    def busy_with(self, owner: str, document_id: str) -> bool:
+        """Whether this file is on its way in already."""
+        with self._condition:
+            jobs = [work.job for work in self._works.values()]
+        return any(
+            job.document_id == document_id and job.owner == owner and job.state != JobState.FAILED for job in jobs
+        )
+
+    def unlock(self, owner: str, job_id: int, password: str) -> None:
+        """Try a password on a locked file."""
+        with self._condition:
+            work = self._works.get(job_id)
+            if work is None or work.job.owner != owner or work.job.state != JobState.LOCKED:
+                return
+            work.password = password
+        self._move(work, JobState.WAITING)
+
+    def cancel(self, owner: str, job_id: int) -> Job | None:
+        """Give a job up, or dismiss one that failed; the job, or None where there is none of this owner."""
+        with self._condition:
+            work = self._works.get(job_id)
+            if work is None or work.job.owner != owner:
+                return None
+            work.stop.set()
+            del self._works[job_id]
+        self._store.remove_job(job_id)
+        self._changed()
+        return work.job
+
+    # ---- the two threads
+
+    def _read_all(self) -> None:
+        while work := self._next():
+            self._guarded(work, self._read_one)
+        self._read.put(None)
+
+    def _next(self) -> _Work | None:
+        with self._condition:
+            while not self._closing:
+                for work in self._works.values():
+                    if work.job.state == JobState.WAITING:
+                        return work
+                self._condition.wait()
+        return None
+
+    def _read_one(self, work: _Work) -> None:
+        self._move(work, JobState.READING)
+        path = self._settings.files_dir / f"{work.job.document_id}.pdf"
+        loaded = load(
+            path,
+            limits=self._settings.limits,
+            password=work.password,
+            progress=lambda read, pages: self._progress(work, pages_read=read, pages=pages),
+            stop=work.stop,
+        )
+        self._check(work)
+        if work.password is not None:
+            self._unlocked(path, work.password)
+        self._move(work, JobState.EMBEDDING)
+        self._read.put((work, loaded))
+
+    def _embed_all(self) -> None:
+        while item := self._read.get():
+            work, loaded = item
+            self._guarded(work, lambda work: self._embed_one(work, loaded))  # noqa: B023 - called at once
+
+    def _embed_one(self, work: _Work, loaded: LoadedDocument) -> None:
+        assert self._embedder is not None
+        passages = [
+            passage
+            for passage in split(loaded, self._embedder.count_tokens, self._settings.splitting)
+            if passage.text.strip()
+        ]
+        self._progress(work, passages=len(passages))
+        self._embed(work, [passage.text for passage in passages], self._embedder)
+        self._check(work)
+        job = work.job
+        size = (self._settings.files_dir / f"{job.document_id}.pdf").stat().st_size
+        ids = self._store.add_document(job.owner, job.document_id, job.name, size, loaded, passages)
+        self._finished(job, ids, passages)
+        self._drop(work)
+        log.info("Added %r: %d pages, %d passages", job.name, len(loaded.pages), len(passages))
+
+    def _embed(self, work: _Work, texts: list[str], embedder: Embedder) -> None:
+        """Make the vectors that are missing, in chunks, and keep each chunk at once."""
+        by_digest = {text_digest(text): text for text in texts}
+        missing = self._store.missing(list(by_digest))
+        digests = sorted(missing, key=lambda digest: len(by_digest[digest]))
+        done, began = len(texts) - len(digests), time.monotonic()
+        for start in range(0, len(digests), CHUNK):
+            self._check(work)
+            part = digests[start : start + CHUNK]
+            self._store.keep_vectors(part, embedder.passages([by_digest[digest] for digest in part]))
+            made = start + len(part)
+            rate = made / max(time.monotonic() - began, 1e-6)
+            left = (len(digests) - made) / rate
+            self._progress(work, passages_embedded=done + made, passages_per_second=rate, seconds_left=left)
+
+    # ---- states
+
+    def _guarded(self, work: _Work, step: Callable[[_Work], None]) -> None:
+        """Run one step of a job; whatever goes wrong ends this job and no other."""
+        try:
+            step(work)
+        except Cancelled:
+            log.info("Gave up %r", work.job.name)
+        except PasswordNeeded as exc:
+            self._move(work, JobState.LOCKED, f"{work.job.name}: {exc}")
+        except FileRefused as exc:
+            self._fail(work, f"{work.job.name}: {exc}")
+        except AskError as exc:
+            self._fail(work, str(exc))
+        except Exception:  # noqa: BLE001 - the worker's edge: one bad file must not stop the queue
+            log.exception("Adding %r failed", work.job.name)
+            self._fail(work, f"{work.job.name}: could not be added because of an error in the program; see the log.")
+
+    def _check(self, work: _Work) -> None:
+        if work.stop.is_set():
+            raise Cancelled
+
+    def _fail(self, work: _Work, message: str) -> None:
+        log.warning("%s", message)
+        self._move(work, JobState.FAILED, message)
+        if not self._store.documents_need(work.job.document_id):
+            (self._settings.files_dir / f"{work.job.document_id}.pdf").unlink(missing_ok=True)
+
+    def _move(self, work: _Work, state: JobState, message: str = "") -> None:
+        with self._condition:
+            if work.job.id not in self._works:
+                raise Cancelled
+            work.job = replace(work.job, state=state, message=message)
+            self._store.set_job(work.job.id, state, message)
+            self._condition.notify_all()
+        self._changed()
+
+    def _progress(self, work: _Work, **numbers: float) -> None:
+        with self._condition:
+            work.job = replace(work.job, **numbers)  # type: ignore[arg-type]
+        self._changed()
+
+    def _drop(self, work: _Work) -> None:
+        with self._condition:
+            self._works.pop(work.job.id, None)
+        self._store.remove_job(work.job.id)
+        self._changed()

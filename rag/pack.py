@@ -1,0 +1,58 @@
+"""Sources + history + budget -> what goes into the prompt, counted in the reader's own tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rag.reader import Reader, ReadSource, Sampling, Turn
+from rag.records import Source
+
+OVERHEAD = 400  # tokens for the instruction and the marks of the prompt
+PER_SOURCE = 24  # tokens for a source's number, document and page
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What fits."""
+
+    sources: tuple[ReadSource, ...]
+    history: tuple[Turn, ...]
+
+
+def pack(
+    question: str, sources: Sequence[Source], history: Sequence[Turn], reader: Reader, sampling: Sampling
+) -> Packed:
+    """Take the best sources that fit the reader, then the newest turns that still do.
+
+    The last source is cut to what is left, at a line or sentence if one ends there; at most a quarter of the room goes
+    to the history, so that it never pushes the sources out.
+    """
+    room = reader.context_tokens - sampling.max_tokens - OVERHEAD - reader.count_tokens(question)
+    turns: list[Turn] = []
+    left = room // 4
+    for turn in reversed(history):
+        left -= reader.count_tokens(turn.question) + reader.count_tokens(turn.answer)
+        if left < 0:
+            break
+        turns.insert(0, turn)
+        room -= reader.count_tokens(turn.question) + reader.count_tokens(turn.answer)
+    packed: list[ReadSource] = []
+    for source in sources:
+        room -= PER_SOURCE
+        length = reader.count_tokens(source.text)
+        text = source.text if length <= room else _cut(source.text, room, length)
+        if not text.strip():
+            break
+        packed.append(
+            ReadSource(source.number, source.document, source.page_label, " > ".join(source.heading), text.strip())
+        )
+        room -= min(length, room)
+    return Packed(tuple(packed), tuple(turns))
+
+
+def _cut(text: str, tokens: int, length: int) -> str:
+    """The beginning of a text of `length` tokens that takes about `tokens`, up to the end of a sentence or line."""
+    kept = text[: len(text) * max(tokens, 0) // max(length, 1)]
+    end = max(kept.rfind(mark) for mark in ("\n", "。", "！", "？", ". ", "! ", "? "))
+    return kept[: end + 1]

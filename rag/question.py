@@ -1,0 +1,41 @@
+"""Follow-up questions: what a question leaves out, the question before supplies.
+
+No model is asked: a question that points back ("and in 2023?", "它的收入呢？") is searched together with the one it
+points to. The person sees what was searched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from rag.reader import Turn
+from rag.terms import STOP, terms
+
+_POINTS_BACK = re.compile(
+    r"^(and|or|but|so|also|then|what about|how about|what else|why|how come|which one)\b"
+    r"|\b(it|its|they|them|their|theirs|he|him|his|she|her|hers|this|that|these|those|there|the same|the former"
+    r"|the latter|such)\b",
+    re.IGNORECASE,
+)
+_POINTS_BACK_HAN = re.compile(
+    r"^(那|那么|还有|以及|而|另外|其中|为什么[？?]?$)|[它他她其该此]|这[个种家些一]|那[个种家些]|上述|前者|后者|[呢][？?]?$"
+)
+FEW_TERMS = 3  # a question with fewer terms of its own names too little
+
+
+def complete(question: str, history: Sequence[Turn]) -> str:
+    """The question to search: with the question before in front where it points back to it, else as it is."""
+    if not history or not points_back(question):
+        return question
+    before = history[-1].question
+    if len(history) > 1 and points_back(before):
+        before = f"{history[-2].question} {before}"
+    return f"{before} {question}"
+
+
+def points_back(question: str) -> bool:
+    """Whether a question cannot be understood without the one before."""
+    text = question.strip()
+    own = [term for term in terms(text) if term not in STOP]
+    return len(own) < FEW_TERMS or bool(_POINTS_BACK.search(text)) or bool(_POINTS_BACK_HAN.search(text))
