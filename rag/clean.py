@@ -22,7 +22,11 @@ HYPHEN_STAYS = frozenset(
 # Radicals that macOS and some subset fonts give for the character itself, and NFKC leaves alone
 # (EquivalentUnifiedIdeograph.txt of the Unicode Character Database).
 RADICALS = dict(
-    zip("⻄⻅⻆⻉⻋⻓⻔⻘⻙⻚⻛⻜⻝⻢⻣⻤⻥⻦⻨⻩⻬⻮⻰⻳", "西见角贝车长门青韦页风飞食马骨鬼鱼鸟麦黄齐齿龙龟", strict=True)
+    zip(
+        "⻄⻅⻆⻉⻋⻓⻔⻘⻙⻚⻛⻜⻝⻢⻣⻤⻥⻦⻨⻩⻬⻮⻰⻳",
+        "西见角贝车长门青韦页风飞食马骨鬼鱼鸟麦黄齐齿龙龟",
+        strict=True,
+    )
 )
 SAFE_TO_FOLD = (  # ranges in which NFKC changes the form of a letter and not its meaning
     (0x0132, 0x0133), (0x01C4, 0x01CC), (0x01F1, 0x01F3),  # IJ, DŽ, LJ, NJ, DZ
@@ -69,6 +73,19 @@ def clean_word(word: str) -> str:
     if len(word) <= MOST_NORMALISED:
         word = unicodedata.normalize("NFC", word)
     return "".join(word.split())
+
+
+def needs_cleaning(text: str) -> bool:
+    """Whether `clean_word` would change any word of the text; cheap, and True when in doubt."""
+    return not all(map(_plain, set(text)))
+
+
+@cache
+def _plain(character: str) -> bool:
+    """Whether it stays as it is wherever it stands: no combining mark either."""
+    return character.isspace() or character == "\ufffe" or (
+        clean_word(character) == character and not unicodedata.combining(character)
+    )  # fmt: skip
 
 
 def clean_line(text: str, most: int = 300) -> str:

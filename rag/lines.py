@@ -8,22 +8,27 @@ Lengths are points. Knows nothing of PDF, nor of other pages.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
-from rag.clean import between, clean_word, ends_sentence, is_chinese, mend_hyphen
+from rag.clean import between, clean_word, ends_sentence, is_chinese, mend_hyphen, needs_cleaning
 from rag.records import Words
 
 Boxes = npt.NDArray[np.float32]  # (n, 4) left, top, right, bottom, fractions of the page
-LINE_HYPHEN = "\ufffe"  # what PDFium puts for a hyphen at the end of a line
-SOFT_HYPHEN = "\u00ad"
-BREAKS = frozenset(LINE_HYPHEN + "\n\r\v\f\x85\u2028\u2029")
+Spans = npt.NDArray[np.int32]  # (n, 2) start and end character
+LINE_HYPHEN = 0xFFFE  # what PDFium puts for a hyphen at the end of a line
+SOFT_HYPHEN = 0xAD
+BREAKS = np.array([LINE_HYPHEN, *map(ord, "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")], np.uint32)
+FIRST_CHINESE = 0x2E80
 EM = 0.85  # of a line's height (ascender to descender), about
 WIDE_GAP = 1.8  # ems between two words of one line: columns of a table, not a justified line
-BULLET = re.compile(r"(?:[•·▪▫◦●○■□◆◇‣⁃∙➢✓–—*]|\(?(?:\d{1,2}|[a-zA-Z]|[ivxIVX]{1,4})[.)]|[（(]?[一二三四五六七八九十]{1,3}[)）、])\Z")
+BULLET = re.compile(
+    r"(?:[•·▪▫◦●○■□◆◇‣⁃∙➢✓–—*]|\(?(?:\d{1,2}|[a-zA-Z]|[ivxIVX]{1,4})[.)]|[（(]?[一二三四五六七八九十]{1,3}[)）、])\Z"
+)
 LEADERS = re.compile(r"\.{4,}|(?:\. ){4,}|…{2,}|_{4,}")
 
 
@@ -55,6 +60,7 @@ class Layout:
     lines: list[Line]
     width: float
     height: float
+    chinese: bool = False  # it holds Chinese, or other signs from beyond the Latin scripts
     placed: bool = True  # the boxes are real, not made up from columns of characters
     furniture: list[str] = field(default_factory=list)  # lines taken out, in reading order
 
@@ -66,33 +72,35 @@ class Layout:
         return "".join(parts)
 
 
-def lay_out(text: str, spans: Sequence[Sequence[int]], boxes: Boxes, width: float, height: float) -> Layout:
-    """Words and lines of a page as PDFium gives them. `spans` index `text`, ascending; `boxes` are one a span."""
-    words: list[str] = []
-    before: list[str] = []
-    kept: list[int] = []
-    starts: list[int] = []
-    hyphens: set[int] = set()  # numbers of lines
-    end, broken = 0, True
-    for row, (start, stop) in enumerate(spans):
-        space = text[end:start]
-        if space and space != " ":
-            if starts and (space[0] == LINE_HYPHEN or (text[end - 1] == SOFT_HYPHEN and "\n" in space)):
-                hyphens.add(len(starts) - 1)
-            broken = broken or not BREAKS.isdisjoint(space)
-        end = stop
-        word = clean_word(text[start:stop])
-        if not word:
-            continue
-        if broken:
-            starts.append(len(words))
-        before.append("" if broken or not space else " ")
-        broken = False
-        words.append(word)
-        kept.append(row)
-    mine = boxes[kept] if len(kept) < len(boxes) else boxes
-    lines = _measure(starts, mine, width, height, hyphens)
-    return Layout(words, before, mine, _merge_rows(lines), width, height)
+def lay_out(text: str, spans: Spans, boxes: Boxes, width: float, height: float) -> Layout:
+    """Words and lines of a page. `spans` (n, 2) index `text`, ascending, without white space; a box for each."""
+    words = [text[start:stop] for start, stop in spans.tolist()]
+    if needs_cleaning(text):
+        words = [clean_word(word) for word in words]
+        if not all(words):
+            kept = [row for row, word in enumerate(words) if word]
+            words = [words[row] for row in kept]
+            spans, boxes = spans[kept], boxes[kept]
+    if not words:
+        return Layout([], [], boxes, [], width, height)
+    codes = np.frombuffer(text.encode("utf-32-le", "replace"), np.uint32)  # a code point each
+    breaks = np.flatnonzero(np.isin(codes, BREAKS))
+    breaks_before = np.searchsorted(breaks, spans[:, 0])  # (n,)
+    first = np.ones(len(words), np.bool_)  # whether the word starts a line
+    first[1:] = breaks_before[1:] > breaks_before[:-1]
+    starts = np.flatnonzero(first)
+    space = spans[1:, 0] > spans[:-1, 1]
+    space &= ~first[1:]
+    before = ["", *(" " if there else "" for there in space.tolist())]
+    return Layout(words, before, boxes, _measure(starts, boxes, width, height, _hyphens(codes, spans, starts)),
+                  width, height, chinese=bool(codes.max() >= FIRST_CHINESE))  # fmt: skip
+
+
+def _hyphens(codes: npt.NDArray[np.uint32], spans: Spans, starts: npt.NDArray[np.int64]) -> set[int]:
+    """Numbers of the lines that PDFium or a soft hyphen says end within a word."""
+    ends = spans[starts[1:] - 1, 1]  # where each line but the last ends
+    found = (codes[ends] == LINE_HYPHEN) | (codes[ends - 1] == SOFT_HYPHEN)
+    return set(np.flatnonzero(found).tolist())
 
 
 def lay_out_plain(text: str, width: float, height: float) -> Layout:
@@ -111,15 +119,15 @@ def lay_out_plain(text: str, width: float, height: float) -> Layout:
             x, end = right, match.end()
         start += len(line)
     boxes = np.array(rows, np.float32).reshape(-1, 4)
-    page = lay_out(text, spans, boxes, 600.0, 600.0)
+    page = lay_out(text, np.array(spans, np.int32).reshape(-1, 2), boxes, 600.0, 600.0)
     page.width, page.height, page.placed = width, height, False
     return page
 
 
-def _measure(starts: list[int], boxes: Boxes, width: float, height: float, hyphens: set[int]) -> list[Line]:
+def _measure(
+    starts: npt.NDArray[np.int64], boxes: Boxes, width: float, height: float, hyphens: set[int]
+) -> list[Line]:
     """Lines from the numbers of their first words."""
-    if not starts:
-        return []
     lefts, tops = (np.minimum.reduceat(boxes[:, side], starts) for side in (0, 1))
     rights, bottoms = (np.maximum.reduceat(boxes[:, side], starts) for side in (2, 3))
     gaps = np.zeros(len(boxes), np.float32)
@@ -127,10 +135,10 @@ def _measure(starts: list[int], boxes: Boxes, width: float, height: float, hyphe
     gaps[starts] = 0
     wide = np.maximum.reduceat(gaps, starts)
     rows = zip(
-        starts, [*starts[1:], len(boxes)], (lefts * width).tolist(), (tops * height).tolist(),
+        starts.tolist(), [*starts[1:].tolist(), len(boxes)], (lefts * width).tolist(), (tops * height).tolist(),
         (rights * width).tolist(), (bottoms * height).tolist(), (wide * width).tolist(), strict=True,
     )  # fmt: skip
-    return [Line(*row, hyphen=number in hyphens) for number, row in enumerate(rows)]
+    return _merge_rows([Line(*row, hyphen=number in hyphens) for number, row in enumerate(rows)])
 
 
 def _merge_rows(lines: list[Line]) -> list[Line]:
@@ -168,7 +176,7 @@ def compose(page: Layout, known: Container[str]) -> tuple[str, Words]:
     for number, line in enumerate(lines):
         after = lines[number + 1] if number + 1 < len(lines) else None
         goes_on = after is not None and _flows(page, line, after, margins[number])
-        rows.extend(range(line.first, line.last))
+        rows += range(line.first, line.last)
         join = _end_line(words, line, after if goes_on else None, known, spaced)
         if after is not None:
             before[after.first] = join
@@ -194,21 +202,25 @@ def _end_line(words: list[str], line: Line, after: Line | None, known: Container
 
 def _assemble(page: Layout, words: list[str], rows: list[int]) -> tuple[str, Words]:
     """Join the words of `rows` with the white space before each; spans follow from the lengths."""
-    pieces: list[str] = []
-    for row in rows:
-        pieces.append(page.before[row])
-        pieces.append(words[row])
-    text = "".join(pieces)
-    ends = np.cumsum(np.fromiter(map(len, pieces), np.int64, len(pieces)))[1::2]  # (n,)
-    lengths = np.fromiter((len(words[row]) for row in rows), np.int64, len(rows))
+    if len(rows) < len(words):
+        words = [words[row] for row in rows]
+        before = [page.before[row] for row in rows]
+    else:
+        before = page.before
+    text = "".join(chain.from_iterable(zip(before, words, strict=True)))
     if not page.placed:
         return text + "\n", Words.none()
-    spans = np.stack([ends - lengths, ends], axis=1).astype(np.int32)
-    return text + "\n", Words(spans, page.boxes[rows])
+    count = len(words)
+    lengths = np.fromiter(map(len, words), np.int32, count)
+    ends = np.cumsum(lengths + np.fromiter(map(len, before), np.int32, count), dtype=np.int32)
+    boxes = page.boxes if count == len(page.boxes) else page.boxes[rows]
+    return text + "\n", Words(np.stack([ends - lengths, ends], axis=1), boxes)
 
 
 def _spaced(page: Layout) -> bool:
     """Whether the page puts a space between Chinese and Latin where both stand in one line."""
+    if not page.chinese:
+        return True
     with_space = without = 0
     for index in range(1, len(page.words)):
         if is_chinese(page.words[index - 1][-1]) != is_chinese(page.words[index][0]):
@@ -299,4 +311,6 @@ def starts_open(page: Layout) -> bool:
     if not page.lines:
         return False
     first = page.words[page.lines[0].first]
-    return first[0].islower() or (is_chinese(first[0]) and first[0] not in "“‘（《「『【〈" and not BULLET.match(first))
+    return first[0].islower() or (
+        is_chinese(first[0]) and first[0] not in "“‘（《「『【〈" and not BULLET.match(first)
+    )

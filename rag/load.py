@@ -19,7 +19,7 @@ import numpy as np
 from rag import furniture
 from rag.clean import clean_line, iso_date, worthy_title
 from rag.errors import DamagedFile, LimitExceeded, NotAPdf, NoText, PasswordNeeded, WrongPassword
-from rag.lines import Boxes, Layout, compose, ends_open, lay_out, lay_out_plain, starts_open
+from rag.lines import Boxes, Layout, Spans, compose, ends_open, lay_out, lay_out_plain, starts_open
 from rag.readable import DOUBTFUL_BELOW, kind_of, readability, visible
 from rag.records import Heading, LoadedDocument, Page, PageKind, Words
 from rag.settings import Limits
@@ -51,6 +51,14 @@ class _RawPage:
     texts: int = 0
     failed: bool = False
     looked_twice: bool = False
+    _score: float | None = None
+
+    @property
+    def score(self) -> float:
+        """Readability of its text, worked out once."""
+        if self._score is None:
+            self._score = readability(self.text)
+        return self._score
 
 
 @dataclass(slots=True)
@@ -200,7 +208,9 @@ def _open(reading: _Reading, meta: dict[str, Any], limits: Limits) -> None:
     reading.by_pypdf = meta.get("engine") == "pypdf"
     reading.xfa = bool(meta.get("xfa"))
     if meta.get("locked"):
-        reading.notes.append("Its owner asks that its text not be copied; it is read here for searching all the same.")
+        reading.notes.append(
+            "Its owner asks that its text not be copied; it is read here for searching all the same."
+        )
 
 
 def _refusal(meta: dict[str, Any], limits: Limits, password: str | None) -> Exception:
@@ -261,21 +271,25 @@ def _length(value: Any) -> float:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) and 0 < value < 1e7 else 612.0
 
 
-def _words(data: bytes, length: int, affine: tuple[float, ...]) -> tuple[list[list[int]], Boxes]:
+def _words(data: bytes, length: int, affine: tuple[float, ...]) -> tuple[Spans, Boxes]:
     """Spans, checked to be ascending in a text of this length, and their boxes as fractions of the page."""
     count, rest = divmod(len(data), WORD_BYTES)
     spans = np.frombuffer(data, "<i4", count * 2).reshape(-1, 2)  # (n, 2)
     flat = spans.reshape(-1)
-    if rest or (count and (flat[0] < 0 or flat[-1] > length or (np.diff(flat) < 0).any())):
+    if rest or (count and (flat[0] < 0 or flat[-1] > length or (flat[1:] < flat[:-1]).any())):
         raise ValueError("spans")
-    corners = np.frombuffer(data, "<f4", count * 8, offset=count * 8).reshape(-1, 2, 4)  # first, last character
-    a, b, c, d, e, f = np.nan_to_num(np.array(affine, np.float32), posinf=0, neginf=0)
-    x, y = corners[:, :, (0, 2)], corners[:, :, (1, 3)]  # FS_RECTF: left, top, right, bottom
+    if count and (spans[:, 0] == spans[:, 1]).any():
+        raise ValueError("empty words")
+    # FS_RECTF is left, top, right, bottom: two corners of the first and two of the last character.
+    corners = np.frombuffer(data, "<f4", count * 8, offset=count * 8).reshape(-1, 4, 2)
+    a, b, c, d, e, f = affine
     with np.errstate(all="ignore"):  # a hostile box may be anything; it is made sane below
-        shown_x = (a * x + c * y + e).reshape(-1, 4)
-        shown_y = (b * x + d * y + f).reshape(-1, 4)
-    boxes = np.stack([shown_x.min(1), shown_y.min(1), shown_x.max(1), shown_y.max(1)], axis=1)
-    return spans.tolist(), np.clip(np.nan_to_num(boxes, nan=0, posinf=1, neginf=0), 0, 1).astype(np.float32)
+        shown = corners @ np.array([[a, b], [c, d]], np.float32) + np.array([e, f], np.float32)
+        low = np.minimum(np.minimum(shown[:, 0], shown[:, 1]), np.minimum(shown[:, 2], shown[:, 3]))
+        high = np.maximum(np.maximum(shown[:, 0], shown[:, 1]), np.maximum(shown[:, 2], shown[:, 3]))
+    boxes = np.clip(np.concatenate([low, high], axis=1), 0, 1)  # (n, 4)
+    boxes[np.isnan(boxes)] = 0
+    return spans, boxes
 
 
 def _look_again(
@@ -303,7 +317,7 @@ def _look_again(
 
 def _doubtful(page: _RawPage) -> bool:
     """Whether PDFium may have lost or garbled the page (it never says so)."""
-    if page.failed or readability(page.text) < DOUBTFUL_BELOW:
+    if page.failed or page.score < DOUBTFUL_BELOW:
         return True
     seen = visible(page.text)
     return (page.texts > 0 and (seen < min(page.texts, SHORT) or not seen)) or len(page.text) >= PDFIUM_STRING
@@ -313,7 +327,7 @@ def _better(second: _RawPage, first: _RawPage) -> bool:
     """Whether pypdf's reading is worth losing the boxes for."""
     if second.failed:
         return False
-    ours, theirs = (visible(page.text) * readability(page.text) ** 2 for page in (first, second))
+    ours, theirs = (visible(page.text) * page.score**2 for page in (first, second))
     return theirs > 1.2 * ours
 
 
@@ -372,7 +386,7 @@ def _document(reading: _Reading) -> LoadedDocument:
 def _kind(page: _RawPage) -> PageKind:
     if page.failed:
         return PageKind.FAILED
-    return kind_of(page.text, images=page.images, paths=page.paths, cover=page.cover)
+    return kind_of(page.text, page.score, images=page.images, paths=page.paths, cover=page.cover)
 
 
 def _no_text(kinds: list[PageKind]) -> NoText | DamagedFile:

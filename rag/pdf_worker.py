@@ -316,7 +316,7 @@ def number(value: Any) -> float | None:
 
 def read_document(command: dict[str, Any], output: Output) -> None:
     """All pages by PDFium, or by pypdf where PDFium cannot open it; then the information about the document."""
-    import pypdfium2.raw as pdfium
+    import pypdfium2_raw as pdfium
 
     path, password = command["file"], command.get("password")
     document, code = (None, 0) if command.get("only_pypdf") else open_pdfium(pdfium, path, password)
@@ -373,7 +373,7 @@ def read_again(command: dict[str, Any], output: Output) -> None:
 
 def draw(command: dict[str, Any], output: Output) -> None:
     """One page as a PNG, annotations and filled form fields drawn in; no script is run, no link followed."""
-    import pypdfium2.raw as pdfium
+    import pypdfium2_raw as pdfium
 
     document, code = open_pdfium(pdfium, command["file"], command.get("password"))
     if not document:
@@ -414,6 +414,7 @@ def main() -> None:
     command = json.load(sys.stdin.buffer)
     limit_process(command)
     sys.path.extend(command["path"])
+    sys.modules["PIL"] = None  # type: ignore[assignment]  # pypdf imports it for pictures, which nobody asks for
     output = Output()
     try:
         {"read": read_document, "again": read_again, "draw": draw}[command["do"]](command, output)

@@ -30,15 +30,16 @@ LETTERS = dict(
 _NO_TEXT = re.compile(
     "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd\uffff\ue000-\uf01f\uf100-\uf8ff\U000f0000-\U0010ffff\ufdd0-\ufdef]"
 )
-_GLYPH_NAME = re.compile(r"(?:/(?:g|G|C|cid|CID|glyph|uni|SM|H)[0-9A-Fa-f]{1,5}|\(cid:\d{1,5}\)|/\.notdef)(?![a-z])")
+_GLYPH_NAME = re.compile(
+    r"(?:/(?:g|G|C|cid|CID|glyph|uni|SM|H)[0-9A-Fa-f]{1,5}|\(cid:\d{1,5}\)|/\.notdef)(?![a-z])"
+)
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _HIGH_LATIN = re.compile("[\u00a1-\u00ff]")
-_VISIBLE = re.compile(r"\S+")
 
 
 def visible(text: str) -> int:
     """Number of characters that are no white space."""
-    return sum(len(run) for run in _VISIBLE.findall(text))
+    return sum(map(len, text.split()))
 
 
 def readability(text: str) -> float:
@@ -95,10 +96,10 @@ def _common_han() -> frozenset[str]:
     )
 
 
-def kind_of(text: str, *, images: int = 0, paths: int = 0, cover: float = 0.0) -> PageKind:
-    """Kind of a page from its raw text, its number of picture and line objects and the largest picture's share."""
+def kind_of(text: str, score: float, *, images: int = 0, paths: int = 0, cover: float = 0.0) -> PageKind:
+    """Kind of a page from its raw text, that text's readability, its number of picture and line objects and the largest picture's share."""
     seen = visible(text)
-    if seen and readability(text) < GARBLED_BELOW:
+    if seen and score < GARBLED_BELOW:
         return PageKind.GARBLED
     if cover >= WHOLE_PAGE and seen <= STAMP:
         return PageKind.SCANNED

@@ -181,7 +181,9 @@ def _next_frame(source: _Pipe, bounds: Bounds) -> Frame | None:
     if len(head) < HEAD.size:
         return None
     sizes = HEAD.unpack(head)
-    if any(size > most for size, most in zip(sizes, (MOST_JSON, bounds.text_bytes, bounds.words_bytes), strict=True)):
+    if any(
+        size > most for size, most in zip(sizes, (MOST_JSON, bounds.text_bytes, bounds.words_bytes), strict=True)
+    ):
         raise DamagedFile(NONSENSE)
     body = source.read(sum(sizes))
     if len(body) < sum(sizes):
