@@ -1,0 +1,428 @@
+"""The child process that opens a stranger's PDF: reads its text, looks twice, draws a page.
+
+Run by path (`python -I pdf_worker.py`), never imported by the application; imports only the standard library,
+pypdfium2 and pypdf, so that it fits an address space of 256 MB. Knows nothing of clean-up, of the library or of
+who asks. It is expected to die of hostile files; `worker` in the parent says what that death means.
+
+Standard input: one JSON object, the command. Standard output: frames, each three little-endian uint32 (bytes of
+JSON, of text, of words), then the JSON, the text (UTF-8, or a PNG) and the words (n int32 pairs: start and end
+character in the text; then 2n float32 quadruples: left, top, right, bottom in points of the first and of the last
+character, as FPDFText_GetLooseCharBox in public/fpdf_text.h gives them).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+import resource
+import signal
+import struct
+import sys
+import unicodedata
+import zlib
+from array import array
+from typing import Any, NoReturn
+
+INFO_CPU_SECONDS = 5  # for outline, page labels and metadata; the pages are worth more
+MAX_OUTLINE = 5_000  # entries
+MAX_OUTLINE_DEPTH = 12
+MAX_OBJECTS = 2_000  # looked at on a page with hardly any text
+LITTLE_TEXT = 100  # characters below which a page's objects are counted
+PERMIT_COPY = 1 << 4  # PDF 32000-1, table 22, bit 5
+OUT_OF_MEMORY = 77  # exit status
+NO_PASSWORD = 4  # FPDF_ERR_PASSWORD
+CJK = "\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
+WORD = re.compile(f"[{CJK}]+|[^\\s\ufffe{CJK}]+")  # U+FFFE: PDFium's hyphen at the end of a line
+
+
+class OutOfTime(BaseException):
+    """The processor time for the information about the document is spent; no library may swallow it."""
+
+
+class Output:
+    """Frames to the parent."""
+
+    def __init__(self) -> None:
+        self._out = os.dup(1)
+        silent = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silent, 1)  # whatever a library prints is no frame
+
+    def send(self, meta: dict[str, Any], text: bytes = b"", words: bytes = b"") -> None:
+        head = json.dumps(meta).encode()
+        data = memoryview(b"".join((struct.pack("<III", len(head), len(text), len(words)), head, text, words)))
+        while data:
+            data = data[os.write(self._out, data) :]
+
+    def refuse(self, why: str, **details: Any) -> NoReturn:
+        self.send({"kind": "refused", "why": why, **details})
+        raise SystemExit(0)
+
+
+def limit_process(command: dict[str, Any]) -> None:
+    """Bound memory (bytes) and processor time (seconds); no core dumps, no files written."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (command["memory"], command["memory"]))
+    resource.setrlimit(resource.RLIMIT_CPU, (command["cpu"], command["cpu"] + 1))
+
+
+def utf8(text: str) -> bytes:
+    return text.encode("utf-8", "replace")  # a lone surrogate becomes "?"
+
+
+# PDFium ------------------------------------------------------------------------------------------------------
+
+
+def open_pdfium(pdfium: Any, path: str, password: str | None) -> tuple[Any, int]:
+    """The document, or None and the FPDF_ERR_ code."""
+    pdfium.FPDF_InitLibrary()
+    tries = [None]
+    if password is not None:
+        forms = (password, unicodedata.normalize("NFKC", password))  # revision 6 asks for SASLprep
+        tries += [form.encode(code, "ignore") for form in forms for code in ("utf-8", "latin-1")]
+    for attempt in dict.fromkeys(tries):
+        document = pdfium.FPDF_LoadDocument(path.encode(), attempt)
+        if document:
+            return document, 0
+        code = pdfium.FPDF_GetLastError()
+        if code != NO_PASSWORD:
+            return None, code
+    return None, NO_PASSWORD
+
+
+class PdfiumPage:
+    """One page open in PDFium, with its text; closed by `with`."""
+
+    def __init__(self, pdfium: Any, document: Any, number: int) -> None:
+        self.pdfium = pdfium
+        self.page = pdfium.FPDF_LoadPage(document, number)
+        self.text = pdfium.FPDFText_LoadPage(self.page) if self.page else None
+
+    def __enter__(self) -> PdfiumPage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.text:
+            self.pdfium.FPDFText_ClosePage(self.text)
+        if self.page:
+            self.pdfium.FPDF_ClosePage(self.page)
+
+    def geometry(self) -> dict[str, Any]:
+        """Size as shown in points, and the affine map from points in the page's space to fractions of it."""
+        scale, x, y = 1_000_000, ctypes.c_int(), ctypes.c_int()
+        seen = []
+        for point in ((0, 0), (100, 0), (0, 100)):
+            self.pdfium.FPDF_PageToDevice(self.page, 0, 0, scale, scale, 0, *point, x, y)
+            seen.append((x.value / scale, y.value / scale))
+        (e, f), (ax, ay), (bx, by) = seen
+        return {
+            "width": self.pdfium.FPDF_GetPageWidthF(self.page),
+            "height": self.pdfium.FPDF_GetPageHeightF(self.page),
+            "map": [(ax - e) / 100, (ay - f) / 100, (bx - e) / 100, (by - f) / 100, e, f],
+        }
+
+    def read(self, count: int) -> tuple[str, list[int] | None]:
+        """The text, and the character index in PDFium of each of its characters (None: the same)."""
+        buffer = (ctypes.c_ushort * (count * 2 + 1))()
+        units = self.pdfium.FPDFText_GetText(self.text, 0, count, buffer)
+        text = bytes(memoryview(buffer).cast("B")[: max(units - 1, 0) * 2]).decode("utf-16-le", "replace")
+        if len(text) == count and units == count + 1:
+            return text, None
+        return self._read_one_by_one(count)
+
+    def _read_one_by_one(self, count: int) -> tuple[str, list[int]]:
+        """As `read`, for a page whose text leaves characters out or holds surrogates."""
+        letters: list[str] = []
+        indices: list[int] = []
+        high = 0
+        for index in range(count):
+            code = self.pdfium.FPDFText_GetUnicode(self.text, index)
+            if 0xDC00 <= code < 0xE000 and high:
+                letters[-1] = chr(0x10000 + ((high - 0xD800) << 10) + code - 0xDC00)
+                high = 0
+                continue
+            high = code if 0xD800 <= code < 0xDC00 else 0
+            if code and code <= 0x10FFFF:
+                letters.append("\ufffd" if 0xD800 <= code < 0xE000 else chr(code))
+                indices.append(index)
+        return "".join(letters), indices
+
+    def words(self, text: str, indices: list[int] | None) -> bytes:
+        """Spans of the runs without white space and the boxes of their first and last characters."""
+        spans = array("i")
+        for match in WORD.finditer(text):
+            spans.extend(match.span())
+        boxes = (self.pdfium.FS_RECTF * len(spans))()
+        size, start = ctypes.sizeof(self.pdfium.FS_RECTF), ctypes.addressof(boxes)
+        # Called by address: the binding's own prototype costs as much again as the call.
+        prototype = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+        get = prototype(ctypes.cast(self.pdfium.FPDFText_GetLooseCharBox, ctypes.c_void_p).value)
+        handle = ctypes.cast(self.text, ctypes.c_void_p).value
+        for row in range(0, len(spans), 2):
+            first, last = spans[row], spans[row + 1] - 1
+            if indices is not None:
+                first, last = indices[first], indices[last]
+            get(handle, first, start + row * size)
+            get(handle, last, start + (row + 1) * size)
+        return spans.tobytes() + bytes(boxes)
+
+    def objects(self) -> dict[str, Any]:
+        """How many text, picture and line objects it has, and the largest picture's share of the page."""
+        found = {"texts": 0, "images": 0, "paths": 0, "cover": 0.0}
+        left = MAX_OBJECTS
+        area = self.pdfium.FPDF_GetPageWidthF(self.page) * self.pdfium.FPDF_GetPageHeightF(self.page)
+        inside = [(self.page, self.pdfium.FPDFPage_CountObjects, self.pdfium.FPDFPage_GetObject, 0)]
+        while inside and left > 0:
+            parent, count, get, depth = inside.pop()
+            for index in range(min(count(parent), left)):
+                left -= 1
+                thing = get(parent, index)
+                kind = self.pdfium.FPDFPageObj_GetType(thing)
+                if kind == self.pdfium.FPDF_PAGEOBJ_FORM and depth < 4:
+                    inside.append(
+                        (thing, self.pdfium.FPDFFormObj_CountObjects, self.pdfium.FPDFFormObj_GetObject, depth + 1)
+                    )
+                elif kind == self.pdfium.FPDF_PAGEOBJ_IMAGE:
+                    found["images"] += 1
+                    found["cover"] = max(found["cover"], self._area(thing) / max(area, 1.0) if depth == 0 else 1.0)
+                elif kind == self.pdfium.FPDF_PAGEOBJ_TEXT:
+                    found["texts"] += 1
+                else:
+                    found["paths"] += 1
+        return found
+
+    def _area(self, thing: Any) -> float:
+        left, bottom, right, top = (ctypes.c_float() for _ in range(4))
+        self.pdfium.FPDFPageObj_GetBounds(thing, left, bottom, right, top)
+        return abs((right.value - left.value) * (top.value - bottom.value))
+
+
+def send_pdfium_pages(pdfium: Any, document: Any, count: int, command: dict[str, Any], output: Output) -> None:
+    total = 0
+    for number in range(count):
+        with PdfiumPage(pdfium, document, number) as page:
+            if not page.text:
+                output.send({"kind": "page", "number": number, "failed": True})
+                continue
+            length = max(pdfium.FPDFText_CountChars(page.text), 0)
+            total += length
+            check_characters(number, length, total, command, output)
+            text, indices = page.read(length)
+            meta = {"kind": "page", "number": number, **page.geometry()}
+            if len(text) < LITTLE_TEXT:
+                meta |= page.objects()
+            output.send(meta, utf8(text), page.words(text, indices))
+
+
+def check_characters(number: int, length: int, total: int, command: dict[str, Any], output: Output) -> None:
+    if length > command["page_characters"]:
+        output.refuse("page_characters", value=length, page=number)
+    if total > command["document_characters"]:
+        output.refuse("document_characters", value=total, page=number)
+
+
+# pypdf -------------------------------------------------------------------------------------------------------
+
+
+def open_pypdf(path: str, password: str | None) -> Any:
+    """A reader, decrypted. Raises PermissionError when the password does not open it, pypdf's errors otherwise."""
+    from pypdf import PasswordType, PdfReader
+
+    reader = PdfReader(open(path, "rb"), strict=False)  # noqa: SIM115, PTH123 - open as long as the process
+    if reader.is_encrypted:
+        opened = reader.decrypt("") or (password is not None and reader.decrypt(password))
+        if not opened or opened == PasswordType.NOT_DECRYPTED:
+            raise PermissionError("password")
+    return reader
+
+
+def send_pypdf_page(reader: Any, number: int, command: dict[str, Any], output: Output) -> int:
+    """One page as pypdf reads it: no words. Returns its number of characters."""
+    try:
+        page = reader.pages[number]
+        text = page.extract_text()
+        box = page.cropbox
+        width, height = float(box.width), float(box.height)
+        if page.rotation % 180:
+            width, height = height, width
+    except Exception:  # noqa: BLE001 - the edge "page": pypdf raises anything on damaged ones; the others are kept
+        output.send({"kind": "page", "number": number, "failed": True, "engine": "pypdf"})
+        return 0
+    if len(text) > command["page_characters"]:
+        output.refuse("page_characters", value=len(text), page=number)
+    meta = {"kind": "page", "number": number, "engine": "pypdf", "width": width, "height": height}
+    output.send(meta, utf8(text))
+    return len(text)
+
+
+def send_info(reader: Any, pages: int, output: Output) -> None:
+    """Title, author, date, page labels and outline, in bounded time; each may be missing."""
+
+    def stop(*_: object) -> NoReturn:
+        raise OutOfTime
+
+    signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, INFO_CPU_SECONDS)
+    info: dict[str, Any] = {"kind": "info"}
+    for name, read in (("metadata", read_metadata), ("labels", read_labels), ("outline", read_outline)):
+        try:
+            info[name] = read(reader, pages)
+        except (Exception, OutOfTime):  # noqa: BLE001 - the edge "document": the text is worth having without
+            info.setdefault("failed", []).append(name)
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    output.send(info)
+
+
+def read_metadata(reader: Any, _pages: int) -> dict[str, str]:
+    found = reader.metadata or {}
+    return {key: str(found.get(f"/{key}") or "")[:1_000] for key in ("Title", "Author", "CreationDate")}
+
+
+def read_labels(reader: Any, pages: int) -> list[str]:
+    if "/PageLabels" not in reader.root_object:
+        return []
+    return [str(label)[:40] for label in reader.page_labels[:pages]]
+
+
+def read_outline(reader: Any, _pages: int) -> list[tuple[str, int, int, float | None, float | None]]:
+    """(title, level, page, left, top) in points of the page, in order; loops are pypdf's to break."""
+    entries: list[tuple[str, int, int, float | None, float | None]] = []
+    if "/Outlines" not in reader.root_object:
+        return entries
+    stack = [(iter(reader.outline), 1)]
+    while stack and len(entries) < MAX_OUTLINE:
+        items, level = stack[-1]
+        item = next(items, None)
+        if item is None:
+            stack.pop()
+        elif isinstance(item, list):
+            if level < MAX_OUTLINE_DEPTH:
+                stack.append((iter(item), level + 1))
+        else:
+            page = reader.get_destination_page_number(item)
+            if page is not None and page >= 0:
+                entries.append((str(item.title)[:500], level, page, number(item.left), number(item.top)))
+    return entries
+
+
+def number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+# Commands ----------------------------------------------------------------------------------------------------
+
+
+def read_document(command: dict[str, Any], output: Output) -> None:
+    """All pages by PDFium, or by pypdf where PDFium cannot open it; then the information about the document."""
+    import pypdfium2_raw as pdfium
+
+    path, password = command["file"], command.get("password")
+    document, code = (None, 0) if command.get("only_pypdf") else open_pdfium(pdfium, path, password)
+    reader = None
+    if document:
+        count = pdfium.FPDF_GetPageCount(document)
+        revision = pdfium.FPDF_GetSecurityHandlerRevision(document)
+        locked = revision >= 0 and not pdfium.FPDF_GetDocPermissions(document) & PERMIT_COPY
+        form = pdfium.FPDF_GetFormType(document)
+        opened = {"kind": "open", "pages": count, "locked": locked, "xfa": form in (2, 3)}
+    else:
+        reader = open_second(path, password, code, output)
+        count = len(reader.pages)
+        opened = {"kind": "open", "pages": count, "engine": "pypdf"}
+    if count > command["pages"]:
+        output.refuse("pages", value=count)
+    if count < 1:
+        output.refuse("no_pages")
+    output.send(opened)
+    if document:
+        send_pdfium_pages(pdfium, document, count, command, output)
+    else:
+        total = 0
+        for page in range(count):
+            total += send_pypdf_page(reader, page, command, output)
+            check_characters(page, 0, total, command, output)
+    output.send({"kind": "pages_done"})
+    try:
+        reader = reader or open_pypdf(path, password)
+    except Exception:  # noqa: BLE001 - the edge "document": PDFium read it, pypdf cannot open it
+        output.send({"kind": "info", "failed": ["metadata", "labels", "outline"]})
+    else:
+        send_info(reader, count, output)
+
+
+def open_second(path: str, password: str | None, code: int, output: Output) -> Any:
+    """pypdf's reader for a document that PDFium does not open, or the refusal both agree on."""
+    try:
+        reader = open_pypdf(path, password)
+        len(reader.pages)
+    except PermissionError:
+        output.refuse("password")
+    except Exception:  # noqa: BLE001 - the edge "document": whatever pypdf raises, neither of the two opens it
+        output.refuse("password" if code == NO_PASSWORD else "damaged")
+    return reader
+
+
+def read_again(command: dict[str, Any], output: Output) -> None:
+    """The pages of the command's list once more, by pypdf."""
+    reader = open_second(command["file"], command.get("password"), 0, output)
+    for page in command["again"]:
+        send_pypdf_page(reader, page, command, output)
+
+
+def draw(command: dict[str, Any], output: Output) -> None:
+    """One page as a PNG, annotations and filled form fields drawn in; no script is run, no link followed."""
+    import pypdfium2_raw as pdfium
+
+    document, code = open_pdfium(pdfium, command["file"], command.get("password"))
+    if not document:
+        output.refuse("password" if code == NO_PASSWORD else "damaged")
+    page = pdfium.FPDF_LoadPage(document, command["page"])
+    if not page:
+        output.refuse("no_page", value=pdfium.FPDF_GetPageCount(document))
+    width, height = picture_size(
+        pdfium.FPDF_GetPageWidthF(page), pdfium.FPDF_GetPageHeightF(page), command["pixels_wide"]
+    )
+    pixels = (ctypes.c_ubyte * (width * height * 3))()
+    bitmap = pdfium.FPDFBitmap_CreateEx(width, height, pdfium.FPDFBitmap_BGR, pixels, width * 3)
+    pdfium.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, 0xFFFFFFFF)
+    flags = pdfium.FPDF_ANNOT | pdfium.FPDF_REVERSE_BYTE_ORDER
+    pdfium.FPDF_RenderPageBitmap(bitmap, page, 0, 0, width, height, 0, flags)
+    output.send({"kind": "picture", "width": width, "height": height}, png(width, height, memoryview(pixels)))
+
+
+def picture_size(width: float, height: float, pixels_wide: int) -> tuple[int, int]:
+    """Pixels for a page of this many points: as wide as asked, but never above 4 times that in height."""
+    if not (width > 0 and height > 0):
+        width = height = 1.0
+    scale = min(pixels_wide / width, 4 * pixels_wide / height)
+    return max(round(width * scale), 1), max(round(height * scale), 1)
+
+
+def png(width: int, height: int, rgb: memoryview) -> bytes:
+    """RGB rows as a PNG file (ISO/IEC 15948), without filters."""
+    rows = b"".join(b"\0" + rgb[y * width * 3 : (y + 1) * width * 3] for y in range(height))
+    chunks = ((b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+              (b"IDAT", zlib.compress(rows, 6)), (b"IEND", b""))  # fmt: skip
+    packed = (struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+              for name, data in chunks)  # fmt: skip
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+def main() -> None:
+    command = json.load(sys.stdin.buffer)
+    limit_process(command)
+    sys.path.extend(command["path"])
+    sys.modules["PIL"] = None  # type: ignore[assignment]  # pypdf imports it for pictures, which nobody asks for
+    output = Output()
+    try:
+        {"read": read_document, "again": read_again, "draw": draw}[command["do"]](command, output)
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY)
+    output.send({"kind": "end"})
+    os._exit(0)  # nothing to tidy up: PDFium's own clean-up of a broken document is one more chance to crash
+
+
+if __name__ == "__main__":
+    main()
