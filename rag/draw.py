@@ -134,9 +134,7 @@ class Pictures:
         return self._sizes
 
 
-def draw_page(
-    pdf: Path | bytes, page: int, pixels_wide: int, limits: Limits, password: str | None = None
-) -> bytes:
+def draw_page(pdf: Path | bytes, page: int, pixels_wide: int, limits: Limits, password: str | None = None) -> bytes:
     """The page, counted from 0, as a PNG file this many pixels wide, drawn in a child process.
 
     Raises LimitExceeded, DamagedFile, PasswordNeeded, WrongPassword.

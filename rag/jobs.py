@@ -21,6 +21,7 @@ from rag.records import Job, JobState, LoadedDocument, Passage
 from rag.settings import Settings
 from rag.split import split
 from rag.store import Store
+from rag.worker import Stopped
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +36,6 @@ class _Work:
     job: Job
     password: str | None = None  # never written down
     stop: threading.Event = field(default_factory=threading.Event)
-
-
-class Cancelled(Exception):
-    """The person gave the job up."""
 
 
 class Jobs:
@@ -90,7 +87,7 @@ class Jobs:
 
     # ---- what people do
 
-    def list(self, owner: str) -> tuple[Job, ...]:
+    def seen_by(self, owner: str) -> tuple[Job, ...]:
         """Jobs that `owner` sees: their own and those of shared documents."""
         with self._condition:
             return tuple(work.job for work in self._works.values() if work.job.owner in ("", owner))
@@ -123,17 +120,17 @@ class Jobs:
             work.password = password
         self._move(work, JobState.WAITING)
 
-    def cancel(self, owner: str, job_id: int) -> Job | None:
-        """Give a job up, or dismiss one that failed; the job, or None where there is none of this owner."""
+    def cancel(self, owner: str, job_id: int) -> None:
+        """Give a job up, or dismiss one that failed, if it is this owner's."""
         with self._condition:
             work = self._works.get(job_id)
             if work is None or work.job.owner != owner:
-                return None
+                return
             work.stop.set()
             del self._works[job_id]
         self._store.remove_job(job_id)
+        self._tidy(work.job)
         self._changed()
-        return work.job
 
     # ---- the two threads
 
@@ -192,6 +189,7 @@ class Jobs:
     def _embed(self, work: _Work, texts: list[str], embedder: Embedder) -> None:
         """Make the vectors that are missing, in chunks, and keep each chunk at once."""
         by_digest = {text_digest(text): text for text in texts}
+        self._store.hold(list(by_digest))
         missing = self._store.missing(list(by_digest))
         digests = sorted(missing, key=lambda digest: len(by_digest[digest]))
         done, began = len(texts) - len(digests), time.monotonic()
@@ -210,32 +208,42 @@ class Jobs:
         """Run one step of a job; whatever goes wrong ends this job and no other."""
         try:
             step(work)
-        except Cancelled:
+        except Stopped:
             log.info("Gave up %r", work.job.name)
         except PasswordNeeded as exc:
+            work.password = None
             self._move(work, JobState.LOCKED, f"{work.job.name}: {exc}")
         except FileRefused as exc:
             self._fail(work, f"{work.job.name}: {exc}")
         except AskError as exc:
             self._fail(work, str(exc))
-        except Exception:  # noqa: BLE001 - the worker's edge: one bad file must not stop the queue
+        except Exception:
             log.exception("Adding %r failed", work.job.name)
             self._fail(work, f"{work.job.name}: could not be added because of an error in the program; see the log.")
 
     def _check(self, work: _Work) -> None:
         if work.stop.is_set():
-            raise Cancelled
+            raise Stopped
 
     def _fail(self, work: _Work, message: str) -> None:
+        """End a job with its sentence; of the file nothing stays."""
         log.warning("%s", message)
         self._move(work, JobState.FAILED, message)
-        if not self._store.documents_need(work.job.document_id):
-            (self._settings.files_dir / f"{work.job.document_id}.pdf").unlink(missing_ok=True)
+        self._tidy(work.job)
+
+    def _tidy(self, job: Job) -> None:
+        """Forget what belongs to no document and no job any more."""
+        if not self._store.has_file(job.document_id):
+            (self._settings.files_dir / f"{job.document_id}.pdf").unlink(missing_ok=True)
+        with self._condition:
+            idle = not any(work.job.state in UNFINISHED for work in self._works.values())
+        if idle:
+            self._store.drop_orphan_vectors()
 
     def _move(self, work: _Work, state: JobState, message: str = "") -> None:
         with self._condition:
-            if work.job.id not in self._works:
-                raise Cancelled
+            if work.job.id not in self._works:  # given up in the meantime
+                return
             work.job = replace(work.job, state=state, message=message)
             self._store.set_job(work.job.id, state, message)
             self._condition.notify_all()

@@ -124,9 +124,7 @@ def lay_out_plain(text: str, width: float, height: float) -> Layout:
     return page
 
 
-def _measure(
-    starts: npt.NDArray[np.int64], boxes: Boxes, width: float, height: float, hyphens: set[int]
-) -> list[Line]:
+def _measure(starts: npt.NDArray[np.int64], boxes: Boxes, width: float, height: float, hyphens: set[int]) -> list[Line]:
     """Lines from the numbers of their first words."""
     lefts, tops = (np.minimum.reduceat(boxes[:, side], starts) for side in (0, 1))
     rights, bottoms = (np.maximum.reduceat(boxes[:, side], starts) for side in (2, 3))
@@ -311,6 +309,4 @@ def starts_open(page: Layout) -> bool:
     if not page.lines:
         return False
     first = page.words[page.lines[0].first]
-    return first[0].islower() or (
-        is_chinese(first[0]) and first[0] not in "“‘（《「『【〈" and not BULLET.match(first)
-    )
+    return first[0].islower() or (is_chinese(first[0]) and first[0] not in "“‘（《「『【〈" and not BULLET.match(first))

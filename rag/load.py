@@ -208,9 +208,7 @@ def _open(reading: _Reading, meta: dict[str, Any], limits: Limits) -> None:
     reading.by_pypdf = meta.get("engine") == "pypdf"
     reading.xfa = bool(meta.get("xfa"))
     if meta.get("locked"):
-        reading.notes.append(
-            "Its owner asks that its text not be copied; it is read here for searching all the same."
-        )
+        reading.notes.append("Its owner asks that its text not be copied; it is read here for searching all the same.")
 
 
 def _refusal(meta: dict[str, Any], limits: Limits, password: str | None) -> Exception:

@@ -353,7 +353,7 @@ def read_document(command: dict[str, Any], output: Output) -> None:
 
 
 def open_second(path: str, password: str | None, code: int, output: Output) -> Any:
-    """pypdf's reader for a document that PDFium does not open, or the refusal both agree on."""
+    """Pypdf's reader for a document that PDFium does not open, or the refusal both agree on."""
     try:
         reader = open_pypdf(path, password)
         len(reader.pages)

@@ -42,6 +42,7 @@ CREATE TABLE IF NOT EXISTS passages (
     id INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
     text TEXT NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL, first_page INTEGER NOT NULL,
     last_page INTEGER NOT NULL, heading TEXT NOT NULL, digest BLOB NOT NULL);
+CREATE TEMP TABLE IF NOT EXISTS held (digest BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS passages_of_document ON passages (document);
 CREATE INDEX IF NOT EXISTS passages_of_digest ON passages (digest);
 CREATE TABLE IF NOT EXISTS vectors (digest BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID;
@@ -139,6 +140,12 @@ class Store:
 
     # ---- vectors, by the digest of their text
 
+    def hold(self, digests: Sequence[bytes]) -> None:
+        """Keep the vectors of these texts, and of no others, though no document has them yet."""
+        with self._transaction() as sql:
+            sql.execute("DELETE FROM held")
+            sql.executemany("INSERT OR IGNORE INTO held VALUES (?)", [(digest,) for digest in digests])
+
     def missing(self, digests: Sequence[bytes]) -> set[bytes]:
         """Which of these texts have no vector yet."""
         return set(digests) - set(self._vectors(digests))
@@ -158,10 +165,19 @@ class Store:
             found.update((row["digest"], row["vector"]) for row in rows)
         return found
 
+    def vectors_of(self, passages: Sequence[Passage]) -> Vectors:
+        """Vectors (n, d) of passages that all have one."""
+        digests = [text_digest(passage.text) for passage in passages]
+        found = self._vectors(list(dict.fromkeys(digests)))
+        return np.array([np.frombuffer(found[digest], "<f4") for digest in digests], dtype=np.float32)
+
     def drop_orphan_vectors(self) -> None:
         """Forget vectors whose text is in no document: of removed documents and of jobs given up."""
         with self._transaction() as sql:
-            sql.execute("DELETE FROM vectors WHERE digest NOT IN (SELECT digest FROM passages)")
+            sql.execute(
+                "DELETE FROM vectors WHERE digest NOT IN (SELECT digest FROM passages)"
+                " AND digest NOT IN (SELECT digest FROM held)"
+            )
 
     # ---- documents
 
@@ -189,8 +205,8 @@ class Store:
                 "SELECT p.id FROM passages p JOIN documents d ON p.document = d.key WHERE d.owner = ? AND d.id = ?",
                 (owner, document_id),
             ).fetchall()
+            sql.execute(_DROP_VECTORS, (owner, document_id))
             sql.execute("DELETE FROM documents WHERE owner = ? AND id = ?", (owner, document_id))
-        self.drop_orphan_vectors()
         self.flush()
         return [row["id"] for row in rows]
 
@@ -234,6 +250,19 @@ class Store:
             (owner, document_id, page),
         )
         return int(rows[0]["n"])
+
+    def page_labels(self, passages: Sequence[StoredPassage]) -> dict[int, str]:
+        """Label of the first page of each passage, by the passage's id."""
+        query = "SELECT g.label FROM pages g JOIN passages p ON g.document = p.document WHERE p.id = ? AND g.number = ?"
+        return {
+            kept.id: row["label"] for kept in passages for row in self._rows(query, (kept.id, kept.passage.first_page))
+        }
+
+    def drop_orphan_files(self, folder: Path) -> None:
+        """Delete files of the folder that no document and no job needs: what a crash in the wrong moment leaves."""
+        for file in folder.iterdir():
+            if not self.has_file(file.stem):
+                file.unlink()
 
     # ---- passages
 
@@ -312,6 +341,16 @@ class StoredPassage:
 _PASSAGES = (
     "SELECT p.*, d.id AS document_id, d.owner, d.name, d.title FROM passages p JOIN documents d ON p.document = d.key"
 )
+
+
+# Vectors of a document's passages that no other document, and no job, has too.
+_DROP_VECTORS = """
+DELETE FROM vectors WHERE digest IN (
+    SELECT p.digest FROM passages p JOIN documents d ON p.document = d.key WHERE d.owner = ?1 AND d.id = ?2)
+AND digest NOT IN (
+    SELECT p.digest FROM passages p JOIN documents d ON p.document = d.key WHERE NOT (d.owner = ?1 AND d.id = ?2))
+AND digest NOT IN (SELECT digest FROM held)
+"""
 
 
 def _insert_passage(sql: sqlite3.Connection, key: int | None, passage: Passage) -> int:

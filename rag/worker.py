@@ -181,9 +181,7 @@ def _next_frame(source: _Pipe, bounds: Bounds) -> Frame | None:
     if len(head) < HEAD.size:
         return None
     sizes = HEAD.unpack(head)
-    if any(
-        size > most for size, most in zip(sizes, (MOST_JSON, bounds.text_bytes, bounds.words_bytes), strict=True)
-    ):
+    if any(size > most for size, most in zip(sizes, (MOST_JSON, bounds.text_bytes, bounds.words_bytes), strict=True)):
         raise DamagedFile(NONSENSE)
     body = source.read(sum(sizes))
     if len(body) < sum(sizes):
@@ -212,6 +210,4 @@ def _death(code: int, doing: str, bounds: Bounds) -> LimitExceeded | DamagedFile
         return Crashed(f"{doing} crashes the PDF reader: the file is damaged, print it to a new PDF and add that")
     if code >= 0 and code != OUT_OF_MEMORY:
         return DamagedFile(f"{doing} fails: the file is damaged, print it to a new PDF and add that")
-    return LimitExceeded(
-        f"{doing} needs more than the limit of {bounds.memory_bytes / 2**20:g} MB of memory: {SPLIT}"
-    )
+    return LimitExceeded(f"{doing} needs more than the limit of {bounds.memory_bytes / 2**20:g} MB of memory: {SPLIT}")

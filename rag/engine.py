@@ -1,0 +1,394 @@
+"""The whole pipeline behind one object: what the page, the command line and the evaluation talk to.
+
+Thread-safe. It opens at once: the embedder is loaded and the indexes are built in a thread of their own, meanwhile
+files queue up and questions wait. `owner` is "" without login, and the login name with it; everybody reads the shared
+documents, those of "".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import logging
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+from rag.check import check, without_marks
+from rag.draw import Pictures
+from rag.embed import Embedder, Vectors, text_digest
+from rag.errors import AlreadyAdded, AskError, FileRefused, LimitExceeded, NotAPdf, QuestionRefused
+from rag.evidence import Judge
+from rag.index import Ids, VectorIndex, WordIndex
+from rag.jobs import Jobs
+from rag.pack import pack
+from rag.question import complete
+from rag.reader import Reader, ReadRequest, Sampling, Turn
+from rag.records import Answer, Choice, Citation, Document, Event, Found, Job, Passage, Piece, Source, View
+from rag.search import Hit, Searcher
+from rag.settings import MB, Settings
+from rag.store import Store, StoredPassage
+from rag.view import open_view
+
+log = logging.getLogger(__name__)
+
+BLOCK = 1 << 20  # bytes copied at a time
+
+
+class Engine:
+    """One data folder, one embedder, one reader at a time. Close it when done."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        embedder: Callable[[], Embedder],
+        reader: Reader,
+        reader_why: str = "",
+        sampling: Sampling | None = None,
+        re_embed: bool = False,
+    ) -> None:
+        settings.files_dir.mkdir(parents=True, exist_ok=True)
+        self.settings = settings
+        self._store = Store(settings.database)
+        self._store.drop_orphan_files(settings.files_dir)
+        self._pictures = Pictures(settings.pictures_dir, settings.pictures, settings.limits)
+        self._words = WordIndex()
+        self._scope: dict[tuple[str, str], Ids] = {}  # (owner, document id) -> ids of its passages
+        self._reader, self._sampling = reader, sampling or Sampling()
+        self._choices = {"reader": Choice("reader", reader.name, reader_why)}
+        self._choices["embedder"] = Choice("embedder", "…", "is being loaded", ready=False)
+        self._version = 0
+        self._lock = threading.Lock()
+        self._adding = threading.Lock()  # the same bytes twice at once are one document
+        self._ready = threading.Event()
+        self._failure: AskError | None = None
+        self._closed = threading.Event()
+        self._jobs = Jobs(
+            self._store,
+            settings,
+            finished=self._index_document,
+            changed=self._bump,
+            unlocked=lambda path, password: None,
+        )
+        self._opening = threading.Thread(target=self._open, args=(embedder, re_embed), name="opening", daemon=True)
+        self._opening.start()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop adding after the passages in hand and let the data folder go."""
+        self._closed.set()
+        self._opening.join()
+        self._jobs.close()
+        self._store.close()
+
+    # ---- opening
+
+    def _open(self, embedder: Callable[[], Embedder], re_embed: bool) -> None:
+        """Load the embedder, build the indexes from the store, then start on the queue."""
+        try:
+            opened = embedder()
+            if re_embed:
+                self._store.forget_vectors()
+            self._store.claim(opened)
+            self._embed_missing(opened)
+            self._build(opened)
+        except AskError as exc:
+            log.error("%s", exc)
+            self._failure = exc
+            self.choose(Choice("embedder", "none", "", ready=False, failed=str(exc)))
+        else:
+            self._jobs.start(opened)
+            self.choose(Choice("embedder", opened.name, opened.why))
+            self.choose(Choice("device", opened.device, "the embedder runs there"))
+        finally:
+            self._ready.set()
+
+    def _embed_missing(self, embedder: Embedder) -> None:
+        while (texts := self._store.texts_without_vector(256)) and not self._closed.is_set():
+            log.info("Embedding %d stored passages anew with %s", len(texts), embedder.name)
+            self._store.keep_vectors([text_digest(text) for text in texts], embedder.passages(texts))
+
+    def _build(self, embedder: Embedder) -> None:
+        began = time.monotonic()
+        self._vectors = VectorIndex(embedder.dimension, self.settings.searching.exact_up_to)
+        self._searcher = Searcher(embedder, self._vectors, self._words, self.settings.searching)
+        self._embedder = embedder
+        scope: dict[tuple[str, str], list[int]] = {}
+        for passages, vectors in self._store.all_passages():
+            ids = [kept.id for kept in passages]
+            self._vectors.add(np.array(ids, np.int64), vectors)
+            self._words.add(ids, [searchable(kept.passage) for kept in passages])
+            for kept in passages:
+                scope.setdefault((kept.owner, kept.document_id), []).append(kept.id)
+        self._scope = {key: np.array(ids, np.int64) for key, ids in scope.items()}
+        self._words.refresh()
+        self._judge = Judge(embedder, self._words.weight, self.settings.judging)
+        log.info("%d passages indexed in %.1f s", len(self._words), time.monotonic() - began)
+
+    def wait(self) -> None:
+        """Wait until questions can be answered. Raises what kept the embedder from opening."""
+        self._ready.wait()
+        if self._failure:
+            raise self._failure
+
+    # ---- what was chosen
+
+    def choices(self) -> tuple[Choice, ...]:
+        """Reader, embedder and device in use, and why."""
+        with self._lock:
+            return tuple(self._choices.values())
+
+    def choose(self, choice: Choice) -> None:
+        """Show a choice on the page and in the log."""
+        with self._lock:
+            self._choices[choice.what] = choice
+        log.info("%s: %s (%s)", choice.what, choice.name, choice.failed or choice.why)
+        self._bump()
+
+    def use_reader(self, reader: Reader, why: str) -> None:
+        """Answer with another reader from the next question on."""
+        self._reader = reader
+        self.choose(Choice("reader", reader.name, why))
+
+    def version(self) -> int:
+        """Grows with every change worth showing."""
+        return self._version
+
+    def _bump(self) -> None:
+        with self._lock:
+            self._version += 1
+
+    # ---- the library
+
+    def documents(self, owner: str) -> tuple[Document, ...]:
+        """Documents that `owner` sees, oldest first."""
+        return tuple(self._store.documents(owner))
+
+    def jobs(self, owner: str) -> tuple[Job, ...]:
+        """Files on their way in, and those that failed until they are dismissed."""
+        return self._jobs.seen_by(owner)
+
+    def add(self, owner: str, name: str, data: Path | bytes) -> Job:
+        """Queue a file. Raises FileRefused, the file's name in the message, for what can be told at once."""
+        try:
+            return self._add(owner, name, data)
+        except FileRefused as exc:
+            raise type(exc)(f"{name}: {exc}") from exc
+
+    def _add(self, owner: str, name: str, data: Path | bytes) -> Job:
+        limits = self.settings.limits
+        size = data.stat().st_size if isinstance(data, Path) else len(data)
+        if size > limits.file_bytes:
+            raise LimitExceeded(
+                f"the file has {size / MB:.1f} MB, the limit is {limits.file_bytes / MB:.0f} MB: "
+                "split it, or start with a higher --max-file-mb."
+            )
+        waiting = len(self._jobs.seen_by(owner))
+        if waiting >= limits.waiting_files:
+            raise LimitExceeded(f"{waiting} files are waiting, the limit: add more when some of them are done.")
+        document_id, kept = self._keep(data)
+        with self._adding:
+            try:
+                if any(document.id == document_id for document in self.documents(owner)):
+                    raise AlreadyAdded("the same file is in the library already; nothing was added.")
+                if self._jobs.busy_with(owner, document_id):
+                    raise AlreadyAdded("the same file is being added already.")
+                kept.replace(self._file(document_id))
+            finally:
+                kept.unlink(missing_ok=True)
+            return self._jobs.add(owner, document_id, name)
+
+    def _keep(self, data: Path | bytes) -> tuple[str, Path]:
+        """Copy the bytes into the files folder under a temporary name; their SHA-256 and that name."""
+        digest = hashlib.sha256()
+        handle, name = tempfile.mkstemp(dir=self.settings.files_dir, suffix=".part")
+        with os.fdopen(handle, "wb") as target, data.open("rb") if isinstance(data, Path) else BytesIO(data) as source:
+            head = source.read(BLOCK)
+            if not _looks_like_pdf(head):
+                Path(name).unlink()
+                raise NotAPdf("this is not a PDF: choose a PDF file." if head else "the file is empty.")
+            for block in itertools.chain([head], iter(lambda: source.read(BLOCK), b"")):
+                digest.update(block)
+                target.write(block)
+            target.flush()
+            os.fsync(target.fileno())
+        return digest.hexdigest(), Path(name)
+
+    def unlock(self, owner: str, job_id: int, password: str) -> None:
+        """Try a password on a file that waits for one."""
+        self._jobs.unlock(owner, job_id, password)
+
+    def cancel(self, owner: str, job_id: int) -> None:
+        """Give up a file on its way in, or dismiss one that failed."""
+        self._jobs.cancel(owner, job_id)
+
+    def remove(self, owner: str, document_id: str) -> None:
+        """Remove a document of `owner`, everywhere and at once. One that is not theirs stays."""
+        key = (owner, document_id)
+        ids = self._store.remove_document(owner, document_id)
+        with self._lock:
+            self._scope.pop(key, None)
+        if self._ready.is_set() and not self._failure:
+            self._vectors.remove(np.array(ids, np.int64))
+            self._words.remove(ids)
+        self._forget_file(document_id)
+        self._bump()
+
+    def _forget_file(self, document_id: str) -> None:
+        if not self._store.has_file(document_id):
+            self._file(document_id).unlink(missing_ok=True)
+            self._pictures.forget(document_id)
+
+    def _file(self, document_id: str) -> Path:
+        return self.settings.files_dir / f"{document_id}.pdf"
+
+    def _index_document(self, job: Job, ids: list[int], passages: list[Passage]) -> None:
+        """Make a document searchable that the store has just completed."""
+        self._vectors.add(np.array(ids, np.int64), self._store.vectors_of(passages))
+        self._words.add(ids, [searchable(passage) for passage in passages])
+        self._words.refresh()
+        with self._lock:
+            self._scope[job.owner, job.document_id] = np.array(ids, np.int64)
+
+    # ---- asking
+
+    def ask(
+        self,
+        owner: str,
+        question: str,
+        documents: Collection[str] | None = None,
+        history: Sequence[Turn] = (),
+        stop: threading.Event | None = None,
+    ) -> Iterator[Event]:
+        """Answer from the chosen documents, all with None: one Found, Pieces as they come, one Answer.
+
+        Raises QuestionRefused before the first event, and ReaderError after it.
+        """
+        began, stop = time.monotonic(), stop or threading.Event()
+        history = [Turn(turn.question, without_marks(turn.answer)) for turn in history]
+        query, vector, sources = self._find(owner, question, documents, history)
+        yield Found(tuple(sources), query)
+        reader = self._reader
+        packed = pack(question, sources, history, reader, self._sampling)
+        evidence = self._judge.evidence(query, vector, sources) if reader.uses_evidence else []
+        request = ReadRequest(question, packed.sources, packed.history, self._sampling, tuple(evidence))
+        text = ""
+        if sources:
+            for piece in reader.answer(request, stop):
+                text += piece
+                yield Piece(piece)
+        yield Answer(
+            sentences=check(text, sources, self.settings.judging),
+            reader=reader.name,
+            refused=not text.strip() and not stop.is_set(),
+            stopped=stop.is_set(),
+            seconds=time.monotonic() - began,
+        )
+
+    def search(self, owner: str, question: str, documents: Collection[str] | None = None) -> list[Source]:
+        """The sources for a question alone, without an answer. Raises QuestionRefused."""
+        return self._find(owner, question, documents, [])[2]
+
+    def _find(
+        self, owner: str, question: str, documents: Collection[str] | None, history: Sequence[Turn]
+    ) -> tuple[str, Vectors, list[Source]]:
+        """What was searched, its vector (d,) and the sources found."""
+        allowed = self._allowed(owner, self._checked(question), documents)
+        query = complete(question.strip(), history)[-self.settings.limits.question_characters :]
+        vector = self._embedder.queries([query])[0]
+        hits = self._searcher.search_with(query, vector, self.settings.searching.sources, allowed)
+        return query, vector, self._sources(hits)
+
+    def _checked(self, question: str) -> str:
+        limit = self.settings.limits.question_characters
+        if not question.strip():
+            raise QuestionRefused("The question is empty: type one first.")
+        if len(question) > limit:
+            raise QuestionRefused(
+                f"The question has {len(question):,} characters, the limit is {limit:,}: shorten it, "
+                "or add the text as a PDF."
+            )
+        return question
+
+    def _allowed(self, owner: str, question: str, documents: Collection[str] | None) -> Ids | None:
+        """Ids of the passages a question may use; None where that is every passage there is."""
+        self.wait()
+        with self._lock:
+            visible = {key: ids for key, ids in self._scope.items() if key[0] in ("", owner)}
+            everything = len(visible) == len(self._scope)
+        if not visible:
+            raise QuestionRefused("There is no document to search yet: add a PDF first.")
+        if documents is None:
+            return None if everything else np.concatenate(list(visible.values()))
+        chosen = [ids for key, ids in visible.items() if key[1] in documents]
+        if not chosen:
+            raise QuestionRefused("No document is chosen: tick at least one.")
+        return np.concatenate(chosen)
+
+    def _sources(self, hits: Sequence[Hit]) -> list[Source]:
+        """Numbered sources for passages found; those removed in the meantime are left out."""
+        kept = self._store.passages([hit.passage_id for hit in hits])
+        labels = self._store.page_labels(list(kept.values()))
+        alive = [hit for hit in hits if hit.passage_id in kept]
+        return [
+            _source(kept[hit.passage_id], number, hit, labels[hit.passage_id]) for number, hit in enumerate(alive, 1)
+        ]
+
+    # ---- seeing
+
+    def view(self, owner: str, source: Source, citation: Citation | None = None) -> View:
+        """Open a source at the page where it begins, or where the cited stretch does."""
+        document = self._seen(owner, source)
+        return open_view(self._store, self._pictures, self._file(document.id), document, source, citation)
+
+    def view_page(self, owner: str, source: Source, page: int) -> View:
+        """Another page of the same document, the source marked where it runs there."""
+        document = self._seen(owner, source)
+        return open_view(self._store, self._pictures, self._file(document.id), document, source, None, page)
+
+    def _seen(self, owner: str, source: Source) -> Document:
+        for document in self.documents(owner):
+            if document.id == source.document_id:
+                return document
+        raise FileRefused(f"{source.document} is no longer in the library.")
+
+
+def searchable(passage: Passage) -> str:
+    """What a passage can be found by in words: its heading path and its text."""
+    return " ".join([*passage.heading, passage.text])
+
+
+def _source(stored: StoredPassage, number: int, hit: Hit, label: str) -> Source:
+    passage = stored.passage
+    return Source(
+        number=number,
+        passage_id=stored.id,
+        document_id=stored.document_id,
+        document=stored.document,
+        first_page=passage.first_page,
+        last_page=passage.last_page,
+        page_label=label,
+        heading=passage.heading,
+        text=passage.text,
+        start=passage.start,
+        end=passage.end,
+        score=hit.score,
+        scores=hit.scores,
+    )
+
+
+def _looks_like_pdf(head: bytes) -> bool:
+    """Whether "%PDF-" stands in the first 1,024 bytes, where readers look for it (PDF 1.7, appendix H, note 13)."""
+    return b"%PDF-" in head[:1024]
