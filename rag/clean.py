@@ -16,9 +16,10 @@ SENTENCE_ENDS = frozenset(".!?:;。！？；：…")
 CLOSERS = "\"'”’»)]）】》」』〉〕］"
 # A word part before a hyphen that is a word of its own: the hyphen belongs there, line end or not.
 HYPHEN_STAYS = frozenset(
-    "all cross ex full half high long low mid multi non off on one part post pre self semi short single third two "
-    "three four five six seven eight nine ten twenty thirty forty fifty well year month day".split()
-)
+    ("all", "cross", "ex", "full", "half", "high", "long", "low", "mid", "multi", "non", "off", "on", "one",
+     "part", "post", "pre", "self", "semi", "short", "single", "third", "two", "three", "four", "five", "six", "seven",
+     "eight", "nine", "ten", "twenty", "thirty", "forty", "fifty", "well", "year", "month", "day")
+)  # fmt: skip
 # Radicals that macOS and some subset fonts give for the character itself, and NFKC leaves alone
 # (EquivalentUnifiedIdeograph.txt of the Unicode Character Database).
 RADICALS = dict(
@@ -163,7 +164,7 @@ def iso_date(text: str) -> str:
 
 
 def worthy_title(title: str) -> str:
-    """A title from the metadata, "" when it says nothing: a placeholder, a number, the name of a program's file."""
+    """A title from the metadata, "" when it says nothing: a placeholder, a number, a file's name."""
     title = re.sub(r"^Microsoft \w+ - ", "", clean_line(title))
     empty = {"anonymous", "(anonymous)", "untitled", "unspecified", "(unspecified)", "title", "document", "无标题"}
     letters = sum(character.isalpha() for character in title)

@@ -47,6 +47,7 @@ class Line:
 
     @property
     def height(self) -> float:
+        """Points from the ascenders to the descenders."""
         return max(self.bottom - self.top, 0.1)
 
 
@@ -138,7 +139,10 @@ def _measure(
         starts.tolist(), [*starts[1:].tolist(), len(boxes)], (lefts * width).tolist(), (tops * height).tolist(),
         (rights * width).tolist(), (bottoms * height).tolist(), (wide * width).tolist(), strict=True,
     )  # fmt: skip
-    return _merge_rows([Line(*row, hyphen=number in hyphens) for number, row in enumerate(rows)])
+    lines = [Line(*row) for row in rows]
+    for number in hyphens:
+        lines[number].hyphen = True
+    return _merge_rows(lines)
 
 
 def _merge_rows(lines: list[Line]) -> list[Line]:
@@ -162,7 +166,7 @@ def _beside(a: Line, b: Line) -> bool:
 
 
 def compose(page: Layout, known: Container[str]) -> tuple[str, Words]:
-    """The text of the page, paragraphs ended by "\\n", and where its words stand.
+    """The text of the page, a paragraph a line, and where its words stand.
 
     `known`: the words of the document in lower case, for hyphens at line ends.
     """
@@ -278,16 +282,22 @@ def _flows(page: Layout, a: Line, b: Line, margin: float) -> bool:
         return False
     if b.left - a.left > em and ends_sentence(last):  # an indent starts a paragraph
         return False
-    room = margin - a.right
-    if a.hyphen or (starts_lower and not ends_sentence(last)):
+    room, ended = margin - a.right, ends_sentence(last)
+    if a.hyphen or (starts_lower and not ended):
         return room < 12 * em
-    slack = 0 if ends_sentence(last) else 5 * em  # two words that must not be parted, a column not quite straight
-    return room < _first_unit(page, b, em) + slack
+    if ended:
+        return room < _first_unit(page, b, em, whole=False)
+    # Not ended: allow for words that must not be parted, and for Chinese broken at its spaces only.
+    full = a.right - a.left > 0.6 * (margin - min(a.left, b.left))
+    return room < _first_unit(page, b, em, whole=full) + 5 * em
 
 
-def _first_unit(page: Layout, line: Line, em: float) -> float:
-    """Width that would have had to fit before the margin: the line's first word, or two Chinese characters."""
-    if is_chinese(page.words[line.first][0]):
+def _first_unit(page: Layout, line: Line, em: float, whole: bool) -> float:
+    """Width that would have had to fit before the margin: the line's first word, or two Chinese characters.
+
+    `whole`: of Chinese, too, all that stands before the first space.
+    """
+    if not whole and is_chinese(page.words[line.first][0]):
         return 2.2 * em
     stop = line.first + 1
     while stop < line.last and page.before[stop] == "":

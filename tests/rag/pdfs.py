@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zlib
 from collections.abc import Iterable, Sequence
 
@@ -52,13 +53,27 @@ def text_pdf(
             y = height - MARGIN
             for paragraph in part.split("\n"):
                 name = font(canvas, paragraph, size)
-                for line in simpleSplit(paragraph, name, size, column):
+                for line in wrapped(paragraph, name, size, column):
                     canvas.drawString(MARGIN + index * (column + 24), y, line)
                     y -= size * 1.3
                 y -= size * 0.9
         canvas.showPage()
     canvas.save()
     return file.getvalue()
+
+
+def wrapped(text: str, name: str, size: float, width: float) -> list[str]:
+    """Lines of at most this width; Chinese is broken anywhere but before a closing sign."""
+    if name != CHINESE_FONT:
+        return simpleSplit(text, name, size, width)
+    lines, line = [], ""
+    for piece in re.findall(r"[!-~]+ ?|.", text):
+        too_wide = pdfmetrics.stringWidth(line + piece.rstrip(), name, size) > width
+        if line and too_wide and piece not in "，。、；：？！）》」』”":
+            lines.append(line)
+            line = ""
+        line += piece
+    return [*lines, line]
 
 
 def font(canvas: Canvas, text: str, size: float) -> str:
@@ -114,14 +129,14 @@ def rewritten(pdf: bytes, change) -> bytes:
     return file.getvalue()
 
 
-def encrypted(pdf: bytes, user: str, *, owner: str = "owner", algorithm: str = "AES-256", copy: bool = True) -> bytes:
+def encrypted(
+    pdf: bytes, user: str, *, owner: str = "owner", algorithm: str = "AES-256", copy: bool = True
+) -> bytes:
     """The PDF under a user password ("" for none) with RC4-40, RC4-128, AES-128 or AES-256."""
     flags = UserAccessPermissions.all()
     if not copy:
         flags &= ~UserAccessPermissions.EXTRACT
-    return rewritten(
-        pdf, lambda writer: writer.encrypt(user, owner, algorithm=algorithm, permissions_flag=flags)
-    )
+    return rewritten(pdf, lambda writer: writer.encrypt(user, owner, algorithm=algorithm, permissions_flag=flags))
 
 
 def rotated(pdf: bytes, angle: int) -> bytes:
@@ -181,8 +196,8 @@ def content_pdf(
     ]
     for index, content in enumerate(contents):
         objects.append(
-            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents %d 0 R/Resources<</Font<</F1 3 0 R%s>>>>%s>>"
-            % (5 + 2 * index, fonts, page)
+            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents %d 0 R"
+            b"/Resources<</Font<</F1 3 0 R%s>>>>%s>>" % (5 + 2 * index, fonts, page)
         )
         objects.append(content)
     return raw_pdf([*objects, *more])
@@ -195,9 +210,10 @@ def shown(*lines: str, size: int = 12) -> bytes:
 
 
 def unicode_font(mapping: dict[int, str], first: int) -> list[bytes]:
-    """Objects for a simple font whose codes mean these characters; the font is number `first`, /ToUnicode the next."""
+    """A simple font whose codes mean these characters: the font, object number `first`, and its /ToUnicode."""
     rows = b"".join(
-        b"<%02X> <%s>\n" % (code, text.encode("utf-16-be", "surrogatepass").hex().encode()) for code, text in mapping.items()
+        b"<%02X> <%s>\n" % (code, text.encode("utf-16-be", "surrogatepass").hex().encode())
+        for code, text in mapping.items()
     )
     cmap = (
         b"/CIDInit /ProcSet findresource begin 12 dict begin begincmap\n1 begincodespacerange <00> <FF> "
