@@ -17,8 +17,8 @@ CLOSERS = "\"'”’»)]）】》」』〉〕］"
 # A word part before a hyphen that is a word of its own: the hyphen belongs there, line end or not.
 HYPHEN_STAYS = frozenset(
     ("all", "cross", "ex", "full", "half", "high", "long", "low", "mid", "multi", "non", "off", "on", "one",
-     "part", "post", "pre", "self", "semi", "short", "single", "third", "two", "three", "four", "five", "six", "seven",
-     "eight", "nine", "ten", "twenty", "thirty", "forty", "fifty", "well", "year", "month", "day")
+     "part", "post", "pre", "self", "semi", "short", "single", "third", "two", "three", "four", "five", "six",
+     "seven", "eight", "nine", "ten", "twenty", "thirty", "forty", "fifty", "well", "year", "month", "day")
 )  # fmt: skip
 # Radicals that macOS and some subset fonts give for the character itself, and NFKC leaves alone
 # (EquivalentUnifiedIdeograph.txt of the Unicode Character Database).

@@ -132,7 +132,7 @@ def _no_text(kinds: list[PageKind]) -> NoText | DamagedFile:
     """The refusal of a document without a page of text."""
     count = len(kinds)
     if kinds.count(PageKind.FAILED) == count:
-        return DamagedFile(f"none of its {count:,} pages can be read: fetch it again or print it to a new PDF")
+        return DamagedFile(f"none of its pages ({count:,}) can be read: fetch it again or print it to a new PDF")
     said = {
         PageKind.SCANNED: "scanned pictures", PageKind.GARBLED: "text in broken fonts", PageKind.EMPTY: "empty",
         PageKind.FAILED: "damaged",

@@ -25,6 +25,7 @@ import sys
 import unicodedata
 from array import array
 from collections import deque
+from collections.abc import Iterable
 from itertools import chain, repeat
 from typing import Any, NoReturn
 
@@ -72,9 +73,6 @@ def limit_process(command: dict[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (command["memory"], command["memory"]))
     resource.setrlimit(resource.RLIMIT_CPU, (command["cpu"], command["cpu"] + 1))
-
-
-# PDFium ------------------------------------------------------------------------------------------------------
 
 
 def open_pdfium(pdfium: Any, path: str, password: str | None) -> tuple[Any, int]:
@@ -221,9 +219,6 @@ def check_characters(number: int, length: int, total: int, command: dict[str, An
         output.refuse("document_characters", value=total, page=number)
 
 
-# pypdf -------------------------------------------------------------------------------------------------------
-
-
 def open_pypdf(path: str, password: str | None) -> Any:
     """A reader, decrypted. Raises PermissionError when the password does not open it, pypdf's errors otherwise."""
     from pypdf import PasswordType, PdfReader
@@ -236,23 +231,21 @@ def open_pypdf(path: str, password: str | None) -> Any:
     return reader
 
 
-def send_pypdf_page(reader: Any, number: int, command: dict[str, Any], output: Output) -> int:
-    """One page as pypdf reads it: no words. Returns its number of characters."""
-    try:
-        page = reader.pages[number]
-        text = page.extract_text()
-        box = page.cropbox
-        width, height = float(box.width), float(box.height)
-        if page.rotation % 180:
-            width, height = height, width
-    except Exception:  # noqa: BLE001 - the edge "page": pypdf raises anything on damaged ones; the others are kept
-        output.send({"kind": "page", "number": number, "failed": True, "engine": "pypdf"})
-        return 0
-    if len(text) > command["page_characters"]:
-        output.refuse("page_characters", value=len(text), page=number)
-    meta = {"kind": "page", "number": number, "engine": "pypdf", "width": width, "height": height}
-    output.send(meta, text.encode("utf-8", "replace"))
-    return len(text)
+def send_pypdf_pages(reader: Any, numbers: Iterable[int], command: dict[str, Any], output: Output) -> None:
+    """These pages as pypdf reads them: no words, hence no boxes."""
+    total = 0
+    for number in numbers:
+        meta: dict[str, Any] = {"kind": "page", "number": number}
+        try:
+            page = reader.pages[number]
+            text = page.extract_text()
+            size = float(page.cropbox.width), float(page.cropbox.height)
+            meta["width"], meta["height"] = size[::-1] if page.rotation % 180 else size
+        except Exception:  # noqa: BLE001 - the edge "page": pypdf raises anything; the other pages are kept
+            meta, text = meta | {"failed": True}, ""
+        total += len(text)
+        check_characters(number, len(text), total, command, output)
+        output.send(meta, text.encode("utf-8", "replace"))
 
 
 def send_info(reader: Any, pages: int, output: Output) -> None:
@@ -308,9 +301,6 @@ def read_outline(reader: Any, _pages: int) -> list[tuple[str, int, int, float | 
     return entries
 
 
-# Commands ----------------------------------------------------------------------------------------------------
-
-
 def read_document(command: dict[str, Any], output: Output) -> None:
     """All pages by PDFium, or by pypdf where PDFium cannot open it; then the information about the document."""
     pdfium = importlib.import_module("pypdfium2_raw")
@@ -335,10 +325,7 @@ def read_document(command: dict[str, Any], output: Output) -> None:
     if document:
         send_pdfium_pages(pdfium, document, count, command, output)
     else:
-        total = 0
-        for page in range(count):
-            total += send_pypdf_page(reader, page, command, output)
-            check_characters(page, 0, total, command, output)
+        send_pypdf_pages(reader, range(count), command, output)
     output.send({"kind": "pages_done"})
     try:
         reader = reader or open_pypdf(path, password)
@@ -363,8 +350,7 @@ def open_second(path: str, password: str | None, code: int, output: Output) -> A
 def read_again(command: dict[str, Any], output: Output) -> None:
     """The pages of the command's list once more, by pypdf."""
     reader = open_second(command["file"], command.get("password"), 0, output)
-    for page in command["again"]:
-        send_pypdf_page(reader, page, command, output)
+    send_pypdf_pages(reader, command["again"], command, output)
 
 
 def draw(command: dict[str, Any], output: Output) -> None:
