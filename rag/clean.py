@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Container
+from datetime import date
 from functools import cache
 
 MOST_NORMALISED = 200  # characters of a word; longer ones are no word of any language
@@ -16,9 +17,10 @@ SENTENCE_ENDS = frozenset(".!?:;。！？；：…")
 CLOSERS = "\"'”’»)]）】》」』〉〕］"
 # A word part before a hyphen that is a word of its own: the hyphen belongs there, line end or not.
 HYPHEN_STAYS = frozenset(
-    "all cross ex full half high long low mid multi non off on one part post pre self semi short single third two "
-    "three four five six seven eight nine ten twenty thirty forty fifty well year month day".split()
-)
+    ("all", "cross", "ex", "full", "half", "high", "long", "low", "mid", "multi", "non", "off", "on", "one",
+     "part", "post", "pre", "self", "semi", "short", "single", "third", "two", "three", "four", "five", "six",
+     "seven", "eight", "nine", "ten", "twenty", "thirty", "forty", "fifty", "well", "year", "month", "day")
+)  # fmt: skip
 # Radicals that macOS and some subset fonts give for the character itself, and NFKC leaves alone
 # (EquivalentUnifiedIdeograph.txt of the Unicode Character Database).
 RADICALS = dict(
@@ -157,13 +159,14 @@ def iso_date(text: str) -> str:
     if not match:
         return ""
     year, month, day = (int(part) if part else 1 for part in match.groups())
-    if not (1900 <= year <= 2200 and 1 <= month <= 12 and 1 <= day <= 31):
+    try:
+        return date(year, month, day).isoformat()
+    except ValueError:
         return ""
-    return f"{year:04}-{month:02}-{day:02}"
 
 
 def worthy_title(title: str) -> str:
-    """A title from the metadata, "" when it says nothing: a placeholder, a number, the name of a program's file."""
+    """A title from the metadata, "" when it says nothing: a placeholder, a number, a file's name."""
     title = re.sub(r"^Microsoft \w+ - ", "", clean_line(title))
     empty = {"anonymous", "(anonymous)", "untitled", "unspecified", "(unspecified)", "title", "document", "无标题"}
     letters = sum(character.isalpha() for character in title)

@@ -297,6 +297,10 @@ class Engine:
             seconds=time.monotonic() - began,
         )
 
+    def term_weight(self, term: str) -> float:
+        """How rare a term is in this library."""
+        return self._words.weight(term)
+
     def search(self, owner: str, question: str, documents: Collection[str] | None = None) -> list[Source]:
         """The sources for a question alone, without an answer. Raises QuestionRefused."""
         return self._find(owner, question, documents, [])[2]

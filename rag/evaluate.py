@@ -206,11 +206,15 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def _note(text: str) -> None:
+    """Write over the line of progress."""
+    sys.stderr.write(f"\r\x1b[K{text}")
+
+
 def run(arguments: argparse.Namespace, reader: Reader, write: Callable[[str], object]) -> dict[str, Any]:
     """Index, ask, print; the report."""
     cuts = [int(k) for k in arguments.k.split(",")]
     questions = [Question.parse(line) for line in arguments.questions.read_text("utf-8").splitlines() if line.strip()]
-    note: Callable[[str], None] = lambda text: sys.stderr.write(f"\r\x1b[K{text}") and None  # noqa: E731
 
     def open_kept() -> Embedder:
         return KeptEmbedder(open_embedder(arguments.embedder, cache=arguments.cache_dir), arguments.cache_dir)
@@ -218,7 +222,7 @@ def run(arguments: argparse.Namespace, reader: Reader, write: Callable[[str], ob
     with _data_folder(arguments.data_dir) as folder:
         settings = Settings(data_dir=folder, searching=Searching(sources=max(*cuts, Searching().sources)))
         with Engine(settings, embedder=open_kept, reader=reader) as engine:
-            seconds = add_folder(engine, arguments.pdfs, note)
+            seconds = add_folder(engine, arguments.pdfs, _note)
             documents = engine.documents("")
             here = {document.name for document in documents}
             known = [question for question in questions if question.document in here]
@@ -226,7 +230,7 @@ def run(arguments: argparse.Namespace, reader: Reader, write: Callable[[str], ob
             outcomes = []
             for outcome in evaluate(engine, known, scope=arguments.scope, answers=arguments.answers):
                 outcomes.append(outcome)
-                note(f"{len(outcomes)} of {len(known)} questions")
+                _note(f"{len(outcomes)} of {len(known)} questions")
             asking = time.perf_counter() - began
     pages = sum(document.pages for document in documents)
     whole: dict[str, Any] = {
@@ -242,7 +246,7 @@ def run(arguments: argparse.Namespace, reader: Reader, write: Callable[[str], ob
         whole["languages"] = {
             language: report([o for o in outcomes if o.question.language == language], cuts) for language in languages
         }
-    note("")
+    _note("")
     write(table(whole))
     if arguments.json:
         write(json.dumps(whole) + "\n")
@@ -264,7 +268,10 @@ def table(whole: dict[str, Any]) -> str:
             f"{name:8}{part['questions']:>10}"
             + "".join(f"{value:>8.3f}" for value in part["recall"].values())
             + f"{part['mrr']:>8.3f}"
-            + "".join(f"{'-' if share is None else format(share, '.3f'):>{w}}" for share, w in zip(shares, (10, 8)))
+            + "".join(
+                f"{'-' if share is None else format(share, '.3f'):>{w}}"
+                for share, w in zip(shares, (10, 8), strict=True)
+            )
             + f"{part['ms']['median']:>8}{part['ms']['p95']:>8}"
         )
     return "\n".join(lines) + "\n"

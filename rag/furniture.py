@@ -10,6 +10,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from rag.lines import Layout, Line
@@ -107,15 +108,41 @@ def _value(number: str) -> int:
 
 def _strip(page: Layout, edges: tuple[list[_Candidate], list[_Candidate]], running: set[int]) -> None:
     """Take the running lines out, from each edge inwards to the first line that does not run."""
-    out: list[Line] = []
+    pitch = _pitch(page)
+    ids: set[int] = set()
     for edge in edges:
+        mine: list[_Candidate] = []
         for candidate in edge:
             if id(candidate.line) not in running:
                 break
-            if not any(line is candidate.line for line in out):
-                out.append(candidate.line)
-    if not out or len(out) == len(page.lines):
+            mine.append(candidate)
+        while mine and not _apart(page, mine[-1], len(mine), pitch):
+            mine.pop()
+        ids.update(id(candidate.line) for candidate in mine)
+    if not ids or len(ids) >= len(page.lines):
         return
-    ids = {id(line) for line in out}
     page.furniture = [page.text_of(line) for line in page.lines if id(line) in ids]
     page.lines = [line for line in page.lines if id(line) not in ids]
+
+
+def _pitch(page: Layout) -> float:
+    """The usual distance from one line's top to the next one's, points; 0 for a page of few lines."""
+    tops = sorted(line.top for line in page.lines)
+    steps = [b - a for a, b in pairwise(tops) if b - a > 1]
+    return median(steps) if len(steps) > 3 else 0.0
+
+
+def _apart(page: Layout, last: _Candidate, taken: int, pitch: float) -> bool:
+    """Whether what is left of the page keeps its distance from the lines taken: else they are its own.
+
+    A line of nothing but a number needs none, nor does one of another size.
+    """
+    if only_number(last.signature) or not page.placed or taken >= len(page.lines):
+        return True
+    line = last.line
+    sign = 1 if last.top_edge else -1
+    inner = [other for other in page.lines if sign * (other.top - line.top) > 1]
+    if not inner:
+        return True
+    near = min(inner, key=lambda other: abs(other.top - line.top))
+    return abs(near.top - line.top) > 1.25 * pitch or not 0.9 < near.height / line.height < 1.1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,7 @@ class Line:
 
     @property
     def height(self) -> float:
+        """Points from the ascenders to the descenders."""
         return max(self.bottom - self.top, 0.1)
 
 
@@ -56,9 +57,10 @@ class Layout:
 
     words: list[str]
     before: list[str]  # white space before each word: "" or " "; at the start of a line decided by `compose`
-    boxes: Boxes
+    boxes: Boxes  # as shown
+    upright: Boxes  # the same, the page turned so that its text runs from left to right; lines are measured in it
     lines: list[Line]
-    width: float
+    width: float  # of the page turned so
     height: float
     chinese: bool = False  # it holds Chinese, or other signs from beyond the Latin scripts
     placed: bool = True  # the boxes are real, not made up from columns of characters
@@ -82,7 +84,7 @@ def lay_out(text: str, spans: Spans, boxes: Boxes, width: float, height: float) 
             words = [words[row] for row in kept]
             spans, boxes = spans[kept], boxes[kept]
     if not words:
-        return Layout([], [], boxes, [], width, height)
+        return Layout([], [], boxes, boxes, [], width, height)
     codes = np.frombuffer(text.encode("utf-32-le", "replace"), np.uint32)  # a code point each
     breaks = np.flatnonzero(np.isin(codes, BREAKS))
     breaks_before = np.searchsorted(breaks, spans[:, 0])  # (n,)
@@ -90,10 +92,45 @@ def lay_out(text: str, spans: Spans, boxes: Boxes, width: float, height: float) 
     first[1:] = breaks_before[1:] > breaks_before[:-1]
     starts = np.flatnonzero(first)
     space = spans[1:, 0] > spans[:-1, 1]
-    space &= ~first[1:]
-    before = ["", *(" " if there else "" for there in space.tolist())]
-    return Layout(words, before, boxes, _measure(starts, boxes, width, height, _hyphens(codes, spans, starts)),
-                  width, height, chinese=bool(codes.max() >= FIRST_CHINESE))  # fmt: skip
+    upright, width, height = _turned(boxes, first, width, height)
+    lines = _measure(starts, upright, width, height)
+    for number in _hyphens(codes, spans, starts):
+        lines[number].hyphen = True
+    return Layout(
+        words=words,
+        before=["", *(" " if there else "" for there in space.tolist())],
+        boxes=boxes,
+        upright=upright,
+        lines=_merge_rows(lines) if upright is boxes else _in_order(_merge_rows(lines)),
+        width=width,
+        height=height,
+        chinese=bool(codes.max() >= FIRST_CHINESE),
+    )
+
+
+def _turned(boxes: Boxes, first: npt.NDArray[np.bool_], width: float, height: float) -> tuple[Boxes, float, float]:
+    """Boxes and size of the page turned so that most of its text runs from left to right.
+
+    Text from right to left, as Arabic, stays: its lines go down the page, those of a page upside down go up.
+    """
+    centres = (boxes[:, :2] + boxes[:, 2:]) * np.array([width / 2, height / 2], np.float32)  # (n, 2) points
+    steps = (centres[1:] - centres[:-1])[~first[1:]]  # from word to word within the lines
+    along, down = np.abs(steps).sum(axis=0) if len(steps) else (1.0, 0.0)
+    left, top, right, bottom = boxes.T
+    if along >= down:
+        lines_up = np.diff(centres[first, 1]).sum() < 0
+        if len(steps) and steps[:, 0].sum() < 0 and lines_up:
+            return np.stack([1 - right, 1 - bottom, 1 - left, 1 - top], axis=1), width, height
+        return boxes, width, height
+    if steps[:, 1].sum() > 0:  # it runs down, the lines follow each other to the left
+        return np.stack([top, 1 - right, bottom, 1 - left], axis=1), height, width
+    return np.stack([1 - bottom, left, 1 - top, right], axis=1), height, width
+
+
+def _in_order(lines: list[Line]) -> list[Line]:
+    """The lines from the top down where they come from the bottom up: PDFium reverses those of turned text."""
+    ups = sum(b.bottom <= a.top + 0.5 * a.height and b.bottom < a.bottom for a, b in pairwise(lines))
+    return lines[::-1] if len(lines) > 1 and ups > 0.8 * (len(lines) - 1) else lines
 
 
 def _hyphens(codes: npt.NDArray[np.uint32], spans: Spans, starts: npt.NDArray[np.int64]) -> set[int]:
@@ -124,7 +161,7 @@ def lay_out_plain(text: str, width: float, height: float) -> Layout:
     return page
 
 
-def _measure(starts: npt.NDArray[np.int64], boxes: Boxes, width: float, height: float, hyphens: set[int]) -> list[Line]:
+def _measure(starts: npt.NDArray[np.int64], boxes: Boxes, width: float, height: float) -> list[Line]:
     """Lines from the numbers of their first words."""
     lefts, tops = (np.minimum.reduceat(boxes[:, side], starts) for side in (0, 1))
     rights, bottoms = (np.maximum.reduceat(boxes[:, side], starts) for side in (2, 3))
@@ -136,7 +173,7 @@ def _measure(starts: npt.NDArray[np.int64], boxes: Boxes, width: float, height: 
         starts.tolist(), [*starts[1:].tolist(), len(boxes)], (lefts * width).tolist(), (tops * height).tolist(),
         (rights * width).tolist(), (bottoms * height).tolist(), (wide * width).tolist(), strict=True,
     )  # fmt: skip
-    return _merge_rows([Line(*row, hyphen=number in hyphens) for number, row in enumerate(rows)])
+    return [Line(*row) for row in rows]
 
 
 def _merge_rows(lines: list[Line]) -> list[Line]:
@@ -144,7 +181,7 @@ def _merge_rows(lines: list[Line]) -> list[Line]:
     merged: list[Line] = []
     for line in lines:
         last = merged[-1] if merged else None
-        if last is not None and last.last == line.first and _beside(last, line):
+        if last is not None and not last.hyphen and _beside(last, line):
             last.gap = max(last.gap, line.gap, line.left - last.right)
             last.last, last.right, last.hyphen = line.last, line.right, line.hyphen
             last.top, last.bottom = min(last.top, line.top), max(last.bottom, line.bottom)
@@ -160,7 +197,7 @@ def _beside(a: Line, b: Line) -> bool:
 
 
 def compose(page: Layout, known: Container[str]) -> tuple[str, Words]:
-    """The text of the page, paragraphs ended by "\\n", and where its words stand.
+    """The text of the page, a paragraph a line, and where its words stand.
 
     `known`: the words of the document in lower case, for hyphens at line ends.
     """
@@ -200,7 +237,7 @@ def _end_line(words: list[str], line: Line, after: Line | None, known: Container
 
 def _assemble(page: Layout, words: list[str], rows: list[int]) -> tuple[str, Words]:
     """Join the words of `rows` with the white space before each; spans follow from the lengths."""
-    if len(rows) < len(words):
+    if rows != list(range(len(words))):
         words = [words[row] for row in rows]
         before = [page.before[row] for row in rows]
     else:
@@ -261,36 +298,45 @@ def _tabular(line: Line) -> bool:
 def _flows(page: Layout, a: Line, b: Line, margin: float) -> bool:
     """Whether b goes on with the paragraph of a."""
     em = EM * a.height
-    if not margin or _tabular(a) or not _same_column(a, b) or not 0.8 < b.height / a.height < 1.25:
-        return False
-    if b.top - a.bottom > 0.9 * a.height or a.right - a.left < 8 * em:
-        return False
     first, last = page.words[b.first], page.words[a.last - 1]
-    if BULLET.match(first) or LEADERS.search(page.text_of(a)[-200:]):
+    if _tabular(a) or not _same_column(a, b) or not 0.8 < b.height / a.height < 1.25:
         return False
-    starts_lower = first[0].islower()
-    if _tabular(b) and not starts_lower:
+    if b.top - a.bottom > 0.9 * a.height or BULLET.match(first):
         return False
-    outdent, short = a.left - b.left, b.right - a.right
-    if outdent > em and abs(outdent - short) < em:  # centred lines
+    starts_lower, ended = first[0].islower(), ends_sentence(last)
+    if starts_lower and (a.hyphen or (last[-1] == "-" and last[-2:-1].isalpha())):
+        return True
+    if not margin or a.right - a.left < 8 * em or (_tabular(b) and not starts_lower):
         return False
-    if b.left - a.left > em and ends_sentence(last):  # an indent starts a paragraph
+    if LEADERS.search(page.text_of(a)[-200:]) or _centred(a, b, em) or (b.left - a.left > em and ended):
         return False
     room = margin - a.right
-    if a.hyphen or (starts_lower and not ends_sentence(last)):
+    if starts_lower and not ended:
         return room < 12 * em
-    slack = 0 if ends_sentence(last) else 5 * em  # two words that must not be parted, a column not quite straight
-    return room < _first_unit(page, b, em) + slack
+    if ended:
+        return room < _first_unit(page, b, em, whole=False)
+    # Not ended: allow for words that must not be parted, and for Chinese broken at its spaces only.
+    full = a.right - a.left > 0.6 * (margin - min(a.left, b.left))
+    return room < _first_unit(page, b, em, whole=full) + 5 * em
 
 
-def _first_unit(page: Layout, line: Line, em: float) -> float:
-    """Width that would have had to fit before the margin: the line's first word, or two Chinese characters."""
-    if is_chinese(page.words[line.first][0]):
+def _centred(a: Line, b: Line, em: float) -> bool:
+    """Whether the two are set around one middle, as the lines of a title are."""
+    outdent, short = a.left - b.left, b.right - a.right
+    return abs(outdent) > em and abs(outdent - short) < em
+
+
+def _first_unit(page: Layout, line: Line, em: float, whole: bool) -> float:
+    """Width that would have had to fit before the margin: the line's first word, or two Chinese characters.
+
+    `whole`: of Chinese, too, all that stands before the first space.
+    """
+    if not whole and is_chinese(page.words[line.first][0]):
         return 2.2 * em
     stop = line.first + 1
     while stop < line.last and page.before[stop] == "":
         stop += 1
-    return float(page.boxes[stop - 1, 2] - page.boxes[line.first, 0]) * page.width + 0.4 * em
+    return float(page.upright[stop - 1, 2] - page.upright[line.first, 0]) * page.width + 0.4 * em
 
 
 def ends_open(page: Layout) -> bool:
@@ -309,4 +355,6 @@ def starts_open(page: Layout) -> bool:
     if not page.lines:
         return False
     first = page.words[page.lines[0].first]
-    return first[0].islower() or (is_chinese(first[0]) and first[0] not in "“‘（《「『【〈" and not BULLET.match(first))
+    return first[0].islower() or (
+        is_chinese(first[0]) and first[0] not in "“‘（《「『【〈" and not BULLET.match(first)
+    )

@@ -13,6 +13,8 @@ character, as FPDFText_GetLooseCharBox in public/fpdf_text.h gives them).
 from __future__ import annotations
 
 import ctypes
+import gc
+import importlib
 import json
 import os
 import re
@@ -21,14 +23,17 @@ import signal
 import struct
 import sys
 import unicodedata
-import zlib
 from array import array
+from collections import deque
+from collections.abc import Iterable
+from itertools import chain, repeat
 from typing import Any, NoReturn
 
 INFO_CPU_SECONDS = 5  # for outline, page labels and metadata; the pages are worth more
 MAX_OUTLINE = 5_000  # entries
 MAX_OUTLINE_DEPTH = 12
 MAX_OBJECTS = 2_000  # looked at on a page with hardly any text
+RECTANGLE = 16  # bytes of an FS_RECTF
 LITTLE_TEXT = 100  # characters below which a page's objects are counted
 PERMIT_COPY = 1 << 4  # PDF 32000-1, table 22, bit 5
 OUT_OF_MEMORY = 77  # exit status
@@ -50,12 +55,14 @@ class Output:
         os.dup2(silent, 1)  # whatever a library prints is no frame
 
     def send(self, meta: dict[str, Any], text: bytes = b"", words: bytes = b"") -> None:
+        """Write one frame."""
         head = json.dumps(meta).encode()
         data = memoryview(b"".join((struct.pack("<III", len(head), len(text), len(words)), head, text, words)))
         while data:
             data = data[os.write(self._out, data) :]
 
     def refuse(self, why: str, **details: Any) -> NoReturn:
+        """Say why the file is not read, and end."""
         self.send({"kind": "refused", "why": why, **details})
         raise SystemExit(0)
 
@@ -68,17 +75,10 @@ def limit_process(command: dict[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (command["cpu"], command["cpu"] + 1))
 
 
-def utf8(text: str) -> bytes:
-    return text.encode("utf-8", "replace")  # a lone surrogate becomes "?"
-
-
-# PDFium ------------------------------------------------------------------------------------------------------
-
-
 def open_pdfium(pdfium: Any, path: str, password: str | None) -> tuple[Any, int]:
     """The document, or None and the FPDF_ERR_ code."""
     pdfium.FPDF_InitLibrary()
-    tries = [None]
+    tries: list[bytes | None] = [None]
     if password is not None:
         forms = (password, unicodedata.normalize("NFKC", password))  # revision 6 asks for SASLprep
         tries += [form.encode(code, "ignore") for form in forms for code in ("utf-8", "latin-1")]
@@ -95,10 +95,15 @@ def open_pdfium(pdfium: Any, path: str, password: str | None) -> tuple[Any, int]
 class PdfiumPage:
     """One page open in PDFium, with its text; closed by `with`."""
 
+    text: Any = None  # its FPDF_TEXTPAGE
+
     def __init__(self, pdfium: Any, document: Any, number: int) -> None:
         self.pdfium = pdfium
+        prototype = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+        self.box = prototype(ctypes.cast(pdfium.FPDFText_GetLooseCharBox, ctypes.c_void_p).value or 0)
         self.page = pdfium.FPDF_LoadPage(document, number)
-        self.text = pdfium.FPDFText_LoadPage(self.page) if self.page else None
+        if self.page:
+            self.text = pdfium.FPDFText_LoadPage(self.page)
 
     def __enter__(self) -> PdfiumPage:
         return self
@@ -151,55 +156,45 @@ class PdfiumPage:
 
     def words(self, text: str, indices: list[int] | None) -> bytes:
         """Spans of the runs without white space and the boxes of their first and last characters."""
-        spans = array("i")
-        for match in WORD.finditer(text):
-            spans.extend(match.span())
+        spans = array("i", chain.from_iterable(map(re.Match.span, WORD.finditer(text))))
+        characters = spans.tolist()
+        characters[1::2] = [end - 1 for end in characters[1::2]]
+        if indices is not None:
+            characters = [indices[character] for character in characters]
         boxes = (self.pdfium.FS_RECTF * len(spans))()
-        size, start = ctypes.sizeof(self.pdfium.FS_RECTF), ctypes.addressof(boxes)
-        # Called by address: the binding's own prototype costs as much again as the call.
-        prototype = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
-        get = prototype(ctypes.cast(self.pdfium.FPDFText_GetLooseCharBox, ctypes.c_void_p).value)
+        places = range(ctypes.addressof(boxes), ctypes.addressof(boxes) + max(ctypes.sizeof(boxes), 1), RECTANGLE)
+        # Called by address, in a loop without Python code: this is a fifth of all reading.
         handle = ctypes.cast(self.text, ctypes.c_void_p).value
-        for row in range(0, len(spans), 2):
-            first, last = spans[row], spans[row + 1] - 1
-            if indices is not None:
-                first, last = indices[first], indices[last]
-            get(handle, first, start + row * size)
-            get(handle, last, start + (row + 1) * size)
+        deque(map(self.box, repeat(handle), characters, places), maxlen=0)
         return spans.tobytes() + bytes(boxes)
 
-    def objects(self) -> dict[str, Any]:
-        """How many text, picture and line objects it has, and the largest picture's share of the page."""
-        found = {"texts": 0, "images": 0, "paths": 0, "cover": 0.0}
-        left = MAX_OBJECTS
-        area = self.pdfium.FPDF_GetPageWidthF(self.page) * self.pdfium.FPDF_GetPageHeightF(self.page)
-        inside = [(self.page, self.pdfium.FPDFPage_CountObjects, self.pdfium.FPDFPage_GetObject, 0)]
-        while inside and left > 0:
+    def objects(self) -> dict[str, float]:
+        """How many text, picture and other objects it has, and the largest picture's share of the page."""
+        api, left = self.pdfium, MAX_OBJECTS
+        found: dict[str, float] = {"texts": 0, "images": 0, "paths": 0, "cover": 0.0}
+        area = max(api.FPDF_GetPageWidthF(self.page) * api.FPDF_GetPageHeightF(self.page), 1.0)
+        inside = [(self.page, api.FPDFPage_CountObjects, api.FPDFPage_GetObject, 0)]
+        while inside:
             parent, count, get, depth = inside.pop()
             for index in range(min(count(parent), left)):
                 left -= 1
                 thing = get(parent, index)
-                kind = self.pdfium.FPDFPageObj_GetType(thing)
-                if kind == self.pdfium.FPDF_PAGEOBJ_FORM and depth < 4:
-                    inside.append(
-                        (thing, self.pdfium.FPDFFormObj_CountObjects, self.pdfium.FPDFFormObj_GetObject, depth + 1)
-                    )
-                elif kind == self.pdfium.FPDF_PAGEOBJ_IMAGE:
+                kind = api.FPDFPageObj_GetType(thing)
+                if kind == api.FPDF_PAGEOBJ_FORM and depth < 4:
+                    inside.append((thing, api.FPDFFormObj_CountObjects, api.FPDFFormObj_GetObject, depth + 1))
+                elif kind == api.FPDF_PAGEOBJ_IMAGE:
+                    west, south, east, north = (ctypes.c_float() for _ in range(4))
+                    api.FPDFPageObj_GetBounds(thing, west, south, east, north)
+                    share = abs((east.value - west.value) * (north.value - south.value)) / area
+                    found["cover"] = max(found["cover"], 1.0 if depth else share)  # in a form: its own points
                     found["images"] += 1
-                    found["cover"] = max(found["cover"], self._area(thing) / max(area, 1.0) if depth == 0 else 1.0)
-                elif kind == self.pdfium.FPDF_PAGEOBJ_TEXT:
-                    found["texts"] += 1
                 else:
-                    found["paths"] += 1
+                    found["texts" if kind == api.FPDF_PAGEOBJ_TEXT else "paths"] += 1
         return found
-
-    def _area(self, thing: Any) -> float:
-        left, bottom, right, top = (ctypes.c_float() for _ in range(4))
-        self.pdfium.FPDFPageObj_GetBounds(thing, left, bottom, right, top)
-        return abs((right.value - left.value) * (top.value - bottom.value))
 
 
 def send_pdfium_pages(pdfium: Any, document: Any, count: int, command: dict[str, Any], output: Output) -> None:
+    """Every page: text, words, geometry, and the objects of those with little text."""
     total = 0
     for number in range(count):
         with PdfiumPage(pdfium, document, number) as page:
@@ -213,17 +208,15 @@ def send_pdfium_pages(pdfium: Any, document: Any, count: int, command: dict[str,
             meta = {"kind": "page", "number": number, **page.geometry()}
             if len(text) < LITTLE_TEXT:
                 meta |= page.objects()
-            output.send(meta, utf8(text), page.words(text, indices))
+            output.send(meta, text.encode("utf-8", "replace"), page.words(text, indices))
 
 
 def check_characters(number: int, length: int, total: int, command: dict[str, Any], output: Output) -> None:
+    """End with a refusal over a limit."""
     if length > command["page_characters"]:
         output.refuse("page_characters", value=length, page=number)
     if total > command["document_characters"]:
         output.refuse("document_characters", value=total, page=number)
-
-
-# pypdf -------------------------------------------------------------------------------------------------------
 
 
 def open_pypdf(path: str, password: str | None) -> Any:
@@ -238,23 +231,21 @@ def open_pypdf(path: str, password: str | None) -> Any:
     return reader
 
 
-def send_pypdf_page(reader: Any, number: int, command: dict[str, Any], output: Output) -> int:
-    """One page as pypdf reads it: no words. Returns its number of characters."""
-    try:
-        page = reader.pages[number]
-        text = page.extract_text()
-        box = page.cropbox
-        width, height = float(box.width), float(box.height)
-        if page.rotation % 180:
-            width, height = height, width
-    except Exception:  # noqa: BLE001 - the edge "page": pypdf raises anything on damaged ones; the others are kept
-        output.send({"kind": "page", "number": number, "failed": True, "engine": "pypdf"})
-        return 0
-    if len(text) > command["page_characters"]:
-        output.refuse("page_characters", value=len(text), page=number)
-    meta = {"kind": "page", "number": number, "engine": "pypdf", "width": width, "height": height}
-    output.send(meta, utf8(text))
-    return len(text)
+def send_pypdf_pages(reader: Any, numbers: Iterable[int], command: dict[str, Any], output: Output) -> None:
+    """These pages as pypdf reads them: no words, hence no boxes."""
+    total = 0
+    for number in numbers:
+        meta: dict[str, Any] = {"kind": "page", "number": number}
+        try:
+            page = reader.pages[number]
+            text = page.extract_text()
+            size = float(page.cropbox.width), float(page.cropbox.height)
+            meta["width"], meta["height"] = size[::-1] if page.rotation % 180 else size
+        except Exception:  # noqa: BLE001 - the edge "page": pypdf raises anything; the other pages are kept
+            meta, text = meta | {"failed": True}, ""
+        total += len(text)
+        check_characters(number, len(text), total, command, output)
+        output.send(meta, text.encode("utf-8", "replace"))
 
 
 def send_info(reader: Any, pages: int, output: Output) -> None:
@@ -276,11 +267,13 @@ def send_info(reader: Any, pages: int, output: Output) -> None:
 
 
 def read_metadata(reader: Any, _pages: int) -> dict[str, str]:
+    """Title, author and date as they stand."""
     found = reader.metadata or {}
     return {key: str(found.get(f"/{key}") or "")[:1_000] for key in ("Title", "Author", "CreationDate")}
 
 
 def read_labels(reader: Any, pages: int) -> list[str]:
+    """A label a page; none when the document has none."""
     if "/PageLabels" not in reader.root_object:
         return []
     return [str(label)[:40] for label in reader.page_labels[:pages]]
@@ -303,21 +296,14 @@ def read_outline(reader: Any, _pages: int) -> list[tuple[str, int, int, float | 
         else:
             page = reader.get_destination_page_number(item)
             if page is not None and page >= 0:
-                entries.append((str(item.title)[:500], level, page, number(item.left), number(item.top)))
+                left, top = (float(x) if isinstance(x, int | float) else None for x in (item.left, item.top))
+                entries.append((str(item.title)[:500], level, page, left, top))
     return entries
-
-
-def number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
-
-
-# Commands ----------------------------------------------------------------------------------------------------
 
 
 def read_document(command: dict[str, Any], output: Output) -> None:
     """All pages by PDFium, or by pypdf where PDFium cannot open it; then the information about the document."""
-    import pypdfium2_raw as pdfium
-
+    pdfium = importlib.import_module("pypdfium2_raw")
     path, password = command["file"], command.get("password")
     document, code = (None, 0) if command.get("only_pypdf") else open_pdfium(pdfium, path, password)
     reader = None
@@ -339,10 +325,7 @@ def read_document(command: dict[str, Any], output: Output) -> None:
     if document:
         send_pdfium_pages(pdfium, document, count, command, output)
     else:
-        total = 0
-        for page in range(count):
-            total += send_pypdf_page(reader, page, command, output)
-            check_characters(page, 0, total, command, output)
+        send_pypdf_pages(reader, range(count), command, output)
     output.send({"kind": "pages_done"})
     try:
         reader = reader or open_pypdf(path, password)
@@ -353,7 +336,7 @@ def read_document(command: dict[str, Any], output: Output) -> None:
 
 
 def open_second(path: str, password: str | None, code: int, output: Output) -> Any:
-    """Pypdf's reader for a document that PDFium does not open, or the refusal both agree on."""
+    """The reader of pypdf for a document that PDFium does not open, or the refusal both agree on."""
     try:
         reader = open_pypdf(path, password)
         len(reader.pages)
@@ -367,52 +350,41 @@ def open_second(path: str, password: str | None, code: int, output: Output) -> A
 def read_again(command: dict[str, Any], output: Output) -> None:
     """The pages of the command's list once more, by pypdf."""
     reader = open_second(command["file"], command.get("password"), 0, output)
-    for page in command["again"]:
-        send_pypdf_page(reader, page, command, output)
+    send_pypdf_pages(reader, command["again"], command, output)
 
 
 def draw(command: dict[str, Any], output: Output) -> None:
-    """One page as a PNG, annotations and filled form fields drawn in; no script is run, no link followed."""
-    import pypdfium2_raw as pdfium
-
+    """One page as RGB pixels, annotations and form fields drawn in; no script is run, no link followed."""
+    pdfium = importlib.import_module("pypdfium2_raw")
     document, code = open_pdfium(pdfium, command["file"], command.get("password"))
     if not document:
         output.refuse("password" if code == NO_PASSWORD else "damaged")
     page = pdfium.FPDF_LoadPage(document, command["page"])
     if not page:
         output.refuse("no_page", value=pdfium.FPDF_GetPageCount(document))
-    width, height = picture_size(
-        pdfium.FPDF_GetPageWidthF(page), pdfium.FPDF_GetPageHeightF(page), command["pixels_wide"]
-    )
+    size = pdfium.FPDF_GetPageWidthF(page), pdfium.FPDF_GetPageHeightF(page)
+    width, height = picture_size(*size, command["pixels_wide"], command["tallest"])
     pixels = (ctypes.c_ubyte * (width * height * 3))()
     bitmap = pdfium.FPDFBitmap_CreateEx(width, height, pdfium.FPDFBitmap_BGR, pixels, width * 3)
     pdfium.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, 0xFFFFFFFF)
     flags = pdfium.FPDF_ANNOT | pdfium.FPDF_REVERSE_BYTE_ORDER
     pdfium.FPDF_RenderPageBitmap(bitmap, page, 0, 0, width, height, 0, flags)
-    output.send({"kind": "picture", "width": width, "height": height}, png(width, height, memoryview(pixels)))
+    output.send({"kind": "picture", "width": width, "height": height}, bytes(pixels))
 
 
-def picture_size(width: float, height: float, pixels_wide: int) -> tuple[int, int]:
-    """Pixels for a page of this many points: as wide as asked, but never above 4 times that in height."""
+def picture_size(width: float, height: float, pixels_wide: int, tallest: int) -> tuple[int, int]:
+    """Pixels for a page of this many points: as wide as asked, but never above `tallest` times that in height."""
     if not (width > 0 and height > 0):
         width = height = 1.0
-    scale = min(pixels_wide / width, 4 * pixels_wide / height)
-    return max(round(width * scale), 1), max(round(height * scale), 1)
-
-
-def png(width: int, height: int, rgb: memoryview) -> bytes:
-    """RGB rows as a PNG file (ISO/IEC 15948), without filters."""
-    rows = b"".join(b"\0" + rgb[y * width * 3 : (y + 1) * width * 3] for y in range(height))
-    chunks = ((b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
-              (b"IDAT", zlib.compress(rows, 6)), (b"IEND", b""))  # fmt: skip
-    packed = (struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-              for name, data in chunks)  # fmt: skip
-    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+    scale = min(pixels_wide / width, tallest * pixels_wide / height)
+    return max(int(width * scale), 1), max(int(height * scale), 1)
 
 
 def main() -> None:
+    """Read the command, limit this process, do it."""
     command = json.load(sys.stdin.buffer)
     limit_process(command)
+    gc.disable()  # a short life: looking for cycles costs more than they do
     sys.path.extend(command["path"])
     sys.modules["PIL"] = None  # type: ignore[assignment]  # pypdf imports it for pictures, which nobody asks for
     output = Output()

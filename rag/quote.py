@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from rag.reader import ReadRequest
 
 SENTENCES = 3  # quoted at most
-NEAR = 0.85  # a further sentence is quoted if it scores this share of the gate
+NEAR = 0.7  # a further sentence is quoted if it scores this share of the gate
 
 
 class QuoteReader:

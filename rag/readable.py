@@ -1,8 +1,8 @@
 """How readable a page's text is, and what kind of page that makes it.
 
-Text can come out of a PDF without any error and stand for nothing: glyph names, control characters, letters shifted
-by a constant, Chinese in the wrong encoding. Nothing here knows words of a language; it knows which characters are
-no text, how often letters occur, and which Chinese characters are common.
+Text can come out of a PDF without any error and stand for nothing: glyph names, control characters, letters
+shifted by a constant, Chinese in the wrong encoding. Nothing here knows words of a language; it knows which
+characters are no text, how often letters occur, and which Chinese characters are common.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from rag.records import PageKind
 GARBLED_BELOW = 0.5  # readability
 DOUBTFUL_BELOW = 0.85  # readability under which a second reader is asked
 FEW_LETTERS = 100  # too few to judge by their frequencies
+FEW_KINDS = 14  # different letters; a cipher uses most of them, the same few words over and over do not
 STAMP = 30  # visible characters: no more than a page number or a stamp on a scanned page
 WHOLE_PAGE = 0.6  # share of the page that a picture covers when the page is a scan
 # Percent of letters in running text: the mean of English, German, French, Spanish, Italian, Portuguese and Polish
@@ -22,15 +23,17 @@ WHOLE_PAGE = 0.6  # share of the page that a picture covers when the page is a s
 LETTERS = dict(
     zip(
         "abcdefghijklmnopqrstuvwxyz",
-        (9.5, 1.5, 3.6, 4.2, 13.0, 1.4, 1.6, 2.2, 7.6, 0.6, 0.9, 4.7, 2.9, 7.0, 7.5, 2.6, 0.6, 6.4, 6.2, 6.5, 3.9, 1.4,
-         1.0, 0.3, 1.2, 1.2),
+        (9.5, 1.5, 3.6, 4.2, 13.0, 1.4, 1.6, 2.2, 7.6, 0.6, 0.9, 4.7, 2.9, 7.0, 7.5, 2.6, 0.6, 6.4, 6.2, 6.5, 3.9,
+         1.4, 1.0, 0.3, 1.2, 1.2),
         strict=True,
     )
 )  # fmt: skip
 _NO_TEXT = re.compile(
     "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd\uffff\ue000-\uf01f\uf100-\uf8ff\U000f0000-\U0010ffff\ufdd0-\ufdef]"
 )
-_GLYPH_NAME = re.compile(r"(?:/(?:g|G|C|cid|CID|glyph|uni|SM|H)[0-9A-Fa-f]{1,5}|\(cid:\d{1,5}\)|/\.notdef)(?![a-z])")
+_GLYPH_NAME = re.compile(
+    r"(?:/(?:g|G|C|cid|CID|glyph|uni|SM|H)[0-9A-Fa-f]{1,5}|\(cid:\d{1,5}\)|/\.notdef)(?![a-z])"
+)
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _HIGH_LATIN = re.compile("[\u00a1-\u00ff]")
 
@@ -65,7 +68,7 @@ def _letters(text: str) -> float:
     lower = text.lower()
     counts = [lower.count(letter) for letter in LETTERS]
     total = sum(counts)
-    if total < FEW_LETTERS or total < 0.3 * len(text.split()):
+    if total < FEW_LETTERS or sum(map(bool, counts)) < FEW_KINDS or total < 0.3 * len(text.split()):
         return 1.0
     mean, expected_mean = total / 26, sum(LETTERS.values()) / 26
     pairs = [(count - mean, share - expected_mean) for count, share in zip(counts, LETTERS.values(), strict=True)]
@@ -95,7 +98,9 @@ def _common_han() -> frozenset[str]:
 
 
 def kind_of(text: str, score: float, *, images: int = 0, paths: int = 0, cover: float = 0.0) -> PageKind:
-    """Kind of a page from its raw text, that text's readability, its number of picture and line objects and the largest picture's share."""
+    """Kind of a page from its raw text and that text's readability, its number of picture and of line objects, and
+    the share of it that the largest picture covers.
+    """
     seen = visible(text)
     if seen and score < GARBLED_BELOW:
         return PageKind.GARBLED

@@ -84,13 +84,14 @@ def _fits(text: str, count_tokens: Callable[[str], int], settings: Splitting) ->
 def _passage(text: str, start: int, starts: Sequence[int], headings: Sequence[tuple[int, tuple[str, ...]]]) -> Passage:
     end = start + len(text)
     visible = start + len(text) - len(text.lstrip())
+    first = _page_at(starts, min(visible, end - 1))
     row = bisect.bisect_right([at for at, _ in headings], start) - 1
     return Passage(
         text=text,
         start=start,
         end=end,
-        first_page=_page_at(starts, min(visible, end - 1)),
-        last_page=_page_at(starts, start + max(len(text.rstrip()), 1) - 1),
+        first_page=first,
+        last_page=max(first, _page_at(starts, start + max(len(text.rstrip()), 1) - 1)),
         heading=headings[row][1] if row >= 0 else (),
     )
 

@@ -1,7 +1,7 @@
 """Runs `pdf_worker.py` as a child process with limits and takes its frames one by one.
 
 The child is not trusted either: a hostile PDF may have taken it over. So every size it names is capped before
-anything is stored, and what it says is checked. Knows the frames' outer form; `load` and `draw` know their meaning.
+anything is stored. Knows the frames' outer form; `reading` and `draw` know, and check, what they mean.
 """
 
 from __future__ import annotations
@@ -83,8 +83,9 @@ def frames(
 ) -> Iterator[Frame]:
     """Run the command on the file and yield the child's frames up to its end.
 
-    `doing` says in a message what took too long or too much: "reading page 3"; the caller may change
-    `command["doing"]` on the way. Raises LimitExceeded, DamagedFile, Stopped. Closing the iterator kills the child.
+    `doing` says in a message what took too long or too much: "Reading page 3"; the caller may change
+    `command["doing"]` on the way. Raises LimitExceeded, DamagedFile, Stopped. Closing the iterator kills the
+    child.
     """
     deadline = time.monotonic() + bounds.wall_seconds
     command["doing"] = doing
@@ -181,7 +182,9 @@ def _next_frame(source: _Pipe, bounds: Bounds) -> Frame | None:
     if len(head) < HEAD.size:
         return None
     sizes = HEAD.unpack(head)
-    if any(size > most for size, most in zip(sizes, (MOST_JSON, bounds.text_bytes, bounds.words_bytes), strict=True)):
+    if any(
+        size > most for size, most in zip(sizes, (MOST_JSON, bounds.text_bytes, bounds.words_bytes), strict=True)
+    ):
         raise DamagedFile(NONSENSE)
     body = source.read(sum(sizes))
     if len(body) < sum(sizes):
@@ -210,4 +213,6 @@ def _death(code: int, doing: str, bounds: Bounds) -> LimitExceeded | DamagedFile
         return Crashed(f"{doing} crashes the PDF reader: the file is damaged, print it to a new PDF and add that")
     if code >= 0 and code != OUT_OF_MEMORY:
         return DamagedFile(f"{doing} fails: the file is damaged, print it to a new PDF and add that")
-    return LimitExceeded(f"{doing} needs more than the limit of {bounds.memory_bytes / 2**20:g} MB of memory: {SPLIT}")
+    return LimitExceeded(
+        f"{doing} needs more than the limit of {bounds.memory_bytes / 2**20:g} MB of memory: {SPLIT}"
+    )

@@ -1,0 +1,96 @@
+"""Where the gates between an answer and a refusal should stand: measured on questions with and without an answer.
+
+    python benchmarks/calibrate.py --pdfs FOLDER --questions FILE.jsonl [--sample 600] [--seed 1]
+
+Expects a set in parallel languages whose file names end in the number of the text, NAME_LANGUAGE_NUMBER.pdf. Each
+question is asked twice in the documents of one language: once with its own text among them, once without. Prints, for
+question and documents in the same and in different scripts, how often the best sentence's score is 1.0 or more with
+and without an answer, and where 1.0 would have to lie to refuse 1% or 2% of the questions that have one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from rag.embed import open_embedder
+from rag.engine import Engine
+from rag.evaluate import KeptEmbedder, Question, add_folder
+from rag.evidence import Judge
+from rag.quote import QuoteReader
+from rag.settings import Settings
+
+
+def number(name: str) -> str:
+    """The text's number in a file name."""
+    return Path(name).stem.rsplit("_", 1)[-1]
+
+
+def language(name: str) -> str:
+    """The text's language in a file name."""
+    return Path(name).stem.rsplit("_", 2)[-2]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pdfs", type=Path, required=True)
+    parser.add_argument("--questions", type=Path, required=True)
+    parser.add_argument("--cache-dir", type=Path, default=Path.home() / ".cache" / "ask-your-pdfs")
+    parser.add_argument("--sample", type=int, default=600)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    lines = arguments.questions.read_text("utf-8").splitlines()
+    questions = random.Random(arguments.seed).sample([Question.parse(line) for line in lines], arguments.sample)
+    cache = arguments.cache_dir
+    embedder = KeptEmbedder(open_embedder("auto", cache=cache), cache)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Engine(Settings(data_dir=Path(folder)), embedder=lambda: embedder, reader=QuoteReader()) as engine,
+    ):
+        add_folder(engine, arguments.pdfs, lambda _: None)
+        judge = Judge(embedder, engine.term_weight, engine.settings.judging)
+        documents = engine.documents("")
+        scores: dict[str, dict[bool, list[float]]] = {}
+        for question in questions:
+            vector = embedder.queries([question.question])[0]
+            for told in ("en", "zh"):
+                for answerable in (True, False):
+                    chosen = [
+                        document.id
+                        for document in documents
+                        if language(document.name) == told
+                        and (answerable or number(document.name) != number(question.document))
+                    ]
+                    sources = engine.search("", question.question, chosen)
+                    best = max(found.score for found in judge.evidence(question.question, vector, sources))
+                    case = scores.setdefault(f"{question.language} asked of {told}", {True: [], False: []})
+                    case[answerable].append(best)
+    report = {}
+    for case, found in scores.items():
+        yes, no = np.array(found[True]), np.array(found[False])
+        report[case] = {
+            "questions": len(yes),
+            "auc": round(float((yes[:, None] > no[None]).mean()), 4),
+            "refused_with_answer": round(float((yes < 1).mean()), 4),
+            "refused_without_answer": round(float((no < 1).mean()), 4),
+            "score_that_loses": {f"{q:.0%}": round(float(np.quantile(yes, q)), 3) for q in (0.01, 0.02, 0.05)},
+            "score_that_refuses": {f"{q:.0%}": round(float(np.quantile(no, q)), 3) for q in (0.8, 0.9, 0.95)},
+            "with_answer_below_it": {
+                f"{q:.0%}": round(float((yes < np.quantile(no, q)).mean()), 3) for q in (0.8, 0.9, 0.95)
+            },
+            "without_answer_below_it": {
+                f"{q:.0%}": round(float((no < np.quantile(yes, q)).mean()), 3) for q in (0.01, 0.02, 0.05)
+            },
+        }
+        print(f"{case}: {report[case]}")
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()

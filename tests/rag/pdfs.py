@@ -1,0 +1,254 @@
+"""Makes the PDFs the tests read: real ones with reportlab, irregular ones byte by byte."""
+
+from __future__ import annotations
+
+import io
+import re
+import zlib
+from collections.abc import Iterable, Sequence
+
+from pypdf import PdfReader, PdfWriter
+from pypdf.constants import UserAccessPermissions
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.utils import simpleSplit
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+from reportlab.pdfgen.canvas import Canvas
+
+CHINESE_FONT = "STSong-Light"
+LATIN_FONT = "Times-Roman"
+MARGIN = 72.0  # points
+SIZE = 11.0  # points
+
+
+def text_pdf(
+    pages: Iterable[str],
+    *,
+    title: str = "",
+    author: str = "",
+    header: str = "",
+    footer: str = "",
+    columns: int = 1,
+    page_size: tuple[float, float] = A4,
+    size: float = SIZE,
+) -> bytes:
+    """A PDF with a page for each text, wrapped to the page; a paragraph a line, a form feed ends a column.
+
+    `header` and `footer` may hold {page}, counted from 1. Chinese text is set in a font that is not embedded, as
+    many Chinese PDFs have it.
+    """
+    pdfmetrics.registerFont(UnicodeCIDFont(CHINESE_FONT))
+    file = io.BytesIO()
+    canvas = Canvas(file, pagesize=page_size)
+    canvas.setTitle(title)
+    canvas.setAuthor(author)
+    width, height = page_size
+    column = (width - 2 * MARGIN - (columns - 1) * 24) / columns
+    for number, text in enumerate(pages, 1):
+        for line, y in ((header, height - 40), (footer, 36)):
+            if line:
+                font(canvas, line, 9)
+                canvas.drawString(MARGIN, y, line.format(page=number))
+        for index, part in enumerate(text.split("\f")):
+            y = height - MARGIN
+            for paragraph in part.split("\n"):
+                name = font(canvas, paragraph, size)
+                for line in wrapped(paragraph, name, size, column):
+                    canvas.drawString(MARGIN + index * (column + 24), y, line)
+                    y -= size * 1.3
+                y -= size * 0.9
+        canvas.showPage()
+    canvas.save()
+    return file.getvalue()
+
+
+def wrapped(text: str, name: str, size: float, width: float) -> list[str]:
+    """Lines of at most this width; Chinese is broken anywhere but before a closing sign."""
+    if name != CHINESE_FONT:
+        return simpleSplit(text, name, size, width)
+    lines, line = [], ""
+    for piece in re.findall(r"[!-~]+ ?|.", text):
+        too_wide = pdfmetrics.stringWidth(line + piece.rstrip(), name, size) > width
+        if line and too_wide and piece not in "，。、；：？！）》」』”":
+            lines.append(line)
+            line = ""
+        line += piece
+    return [*lines, line]
+
+
+def font(canvas: Canvas, text: str, size: float) -> str:
+    """Set the font that can show the text, and return its name."""
+    name = LATIN_FONT if all(ord(character) < 0x2000 for character in text) else CHINESE_FONT
+    canvas.setFont(name, size)
+    return name
+
+
+def scanned_pdf(pages: int = 1) -> bytes:
+    """Pages that hold a picture each and no text."""
+    file = io.BytesIO()
+    canvas = Canvas(file, pagesize=A4)
+    for _ in range(pages):
+        canvas.drawInlineImage(picture(), 0, 0, *A4)
+        canvas.showPage()
+    canvas.save()
+    return file.getvalue()
+
+
+def picture():
+    """A small grey picture."""
+    from PIL import Image
+
+    return Image.effect_noise((60, 80), 40)
+
+
+def table_pdf(rows: Sequence[Sequence[str]], *, widths: Sequence[float]) -> bytes:
+    """A page with a table: a first column set left, the others set right, as in a balance sheet."""
+    file = io.BytesIO()
+    canvas = Canvas(file, pagesize=A4)
+    canvas.setFont(LATIN_FONT, SIZE)
+    y = A4[1] - MARGIN
+    for row in rows:
+        x = MARGIN
+        for index, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            if index:
+                canvas.drawRightString(x + width, y, cell)
+            else:
+                canvas.drawString(x, y, cell)
+            x += width
+        y -= SIZE * 1.3
+    canvas.save()
+    return file.getvalue()
+
+
+def rewritten(pdf: bytes, change) -> bytes:
+    """The PDF after `change(writer)` has worked on it."""
+    writer = PdfWriter(clone_from=PdfReader(io.BytesIO(pdf)))
+    change(writer)
+    file = io.BytesIO()
+    writer.write(file)
+    return file.getvalue()
+
+
+def encrypted(pdf: bytes, user: str, *, owner: str = "owner", algorithm: str = "AES-256", copy: bool = True) -> bytes:
+    """The PDF under a user password ("" for none) with RC4-40, RC4-128, AES-128 or AES-256."""
+    flags = UserAccessPermissions.all()
+    if not copy:
+        flags &= ~UserAccessPermissions.EXTRACT
+    return rewritten(pdf, lambda writer: writer.encrypt(user, owner, algorithm=algorithm, permissions_flag=flags))
+
+
+def rotated(pdf: bytes, angle: int) -> bytes:
+    """The PDF with its pages turned clockwise by 90, 180 or 270 degrees."""
+    return rewritten(pdf, lambda writer: [page.rotate(angle) for page in writer.pages])
+
+
+def cropped(pdf: bytes, left: float, bottom: float, right: float, top: float) -> bytes:
+    """The PDF with the crop box of every page set, in points."""
+    from pypdf.generic import RectangleObject
+
+    def crop(writer):
+        for page in writer.pages:
+            page.cropbox = RectangleObject((left, bottom, right, top))
+
+    return rewritten(pdf, crop)
+
+
+# Byte by byte ------------------------------------------------------------------------------------------------
+
+FONT = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>"
+
+
+def raw_pdf(objects: Sequence[bytes], *, root: int = 1, header: bytes = b"%PDF-1.7\n") -> bytes:
+    """A file of these objects, numbered from 1, with its cross-reference table."""
+    data, places = bytearray(header), []
+    for number, body in enumerate(objects, 1):
+        places.append(len(data))
+        data += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    start = len(data)
+    data += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    data += b"".join(b"%010d 00000 n \n" % place for place in places)
+    data += b"trailer<</Size %d/Root %d 0 R>>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, root, start)
+    return bytes(data)
+
+
+def stream(data: bytes, extra: bytes = b"") -> bytes:
+    """A stream object."""
+    return b"<</Length %d%s>>stream\n%s\nendstream" % (len(data), extra, data)
+
+
+def packed(data: bytes) -> bytes:
+    """A stream object, compressed."""
+    return stream(zlib.compress(data, 9), b"/Filter/FlateDecode")
+
+
+def content_pdf(
+    *contents: bytes, catalog: bytes = b"", more: Sequence[bytes] = (), fonts: bytes = b"", page: bytes = b""
+) -> bytes:
+    """A page for each stream object given, with Helvetica as /F1; `more` objects follow from 4 + 2 a page on."""
+    count = len(contents)
+    kids = b" ".join(b"%d 0 R" % (4 + 2 * index) for index in range(count))
+    objects = [
+        b"<</Type/Catalog/Pages 2 0 R%s>>" % catalog,
+        b"<</Type/Pages/Count %d/Kids[%s]>>" % (count, kids),
+        FONT,
+    ]
+    for index, content in enumerate(contents):
+        objects.append(
+            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents %d 0 R"
+            b"/Resources<</Font<</F1 3 0 R%s>>>>%s>>" % (5 + 2 * index, fonts, page)
+        )
+        objects.append(content)
+    return raw_pdf([*objects, *more])
+
+
+def shown(*lines: str, size: int = 12) -> bytes:
+    """A content stream that shows the lines one below the other."""
+    text = b"".join(b"(%s) Tj T*\n" % line.encode("cp1252").replace(b"(", b"\\(") for line in lines)
+    return stream(b"BT /F1 %d Tf %d TL 72 720 Td\n%s ET" % (size, size * 5 // 4, text))
+
+
+def unicode_font(mapping: dict[int, str], first: int) -> list[bytes]:
+    """A simple font whose codes mean these characters: the font, object number `first`, and its /ToUnicode."""
+    rows = b"".join(
+        b"<%02X> <%s>\n" % (code, text.encode("utf-16-be", "surrogatepass").hex().encode())
+        for code, text in mapping.items()
+    )
+    cmap = (
+        b"/CIDInit /ProcSet findresource begin 12 dict begin begincmap\n1 begincodespacerange <00> <FF> "
+        b"endcodespacerange\n%d beginbfchar\n%sendbfchar\nendcmap end end" % (len(mapping), rows)
+    )
+    return [
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding/ToUnicode %d 0 R>>" % (first + 1),
+        stream(cmap),
+    ]
+
+
+def flate_bomb(megabytes: int) -> bytes:
+    """A page whose content unpacks to this many MB of operators."""
+    return content_pdf(packed(b"q Q " * (megabytes * 250_000)))
+
+
+def long_page(characters: int) -> bytes:
+    """A page of this many characters, in strings of 1,000."""
+    line = b"(" + b"abcd efgh " * 100 + b") Tj T*\n"
+    return content_pdf(packed(b"BT /F1 1 Tf 1 TL 72 720 Td\n" + line * (characters // 1_000) + b"ET"))
+
+
+def label_cycle() -> bytes:
+    """A page-label tree that is its own kid; PDFium recurses into it until it crashes."""
+    return content_pdf(
+        shown("The labels of this page never end."), catalog=b"/PageLabels 6 0 R", more=[b"<</Kids[6 0 R]>>"]
+    )
+
+
+def outline_cycle() -> bytes:
+    """An outline whose second entry is followed by its first."""
+    return content_pdf(
+        shown("The outline of this document is a circle."),
+        catalog=b"/Outlines 6 0 R",
+        more=[
+            b"<</Type/Outlines/First 7 0 R/Last 8 0 R/Count 2>>",
+            b"<</Title(First)/Parent 6 0 R/Next 8 0 R/Dest[4 0 R/XYZ 0 700 0]>>",
+            b"<</Title(Second)/Parent 6 0 R/Next 7 0 R/First 7 0 R/Dest[4 0 R/XYZ 0 300 0]>>",
+        ],
+    )
