@@ -49,6 +49,12 @@ class Judge:
     def __init__(self, embedder: Embedder, weight: Callable[[str], float], settings: Judging) -> None:
         self._embedder, self._weight, self._settings = embedder, weight, settings
         self._scale = _scales(embedder)
+        self._gates = {
+            (False, False): settings.gate_words,
+            (True, True): settings.gate_han,
+            (False, True): settings.gate_words_to_han,
+            (True, False): settings.gate_han_to_words,
+        }
 
     def evidence(self, question: str, vector: Vectors, sources: Sequence[Source]) -> list[Evidence]:
         """Sentences of the first sources, the best answer first; `vector` (d,) is the question's.
@@ -76,10 +82,8 @@ class Judge:
         """Closeness over its gate: 1.0 and more is an answer. Terms cannot agree across scripts."""
         scripts = written_in_han(question), written_in_han(text)
         unrelated, related = self._scale[scripts]
-        close = (cosine - unrelated) / max(related - unrelated, 1e-6)
-        if scripts[0] != scripts[1]:
-            return close / self._settings.gate_across
-        return (close + share) / (self._settings.gate_same_han if scripts[0] else self._settings.gate_same_words)
+        close = (cosine - unrelated) / max(related - unrelated, 0.05)
+        return (close + share) / self._gates[scripts]
 
     def _sentences(
         self, sources: Sequence[Source], asked: Collection[str]

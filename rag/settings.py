@@ -51,9 +51,10 @@ class Judging:
     sources: int = 5  # sources whose sentences are looked at
     sentences: int = 64  # sentences looked at in all
     sentence_characters: int = 500  # a longer one is cut there
-    gate_same_words: float = 1.2  # closeness of question and answer written without Chinese
-    gate_same_han: float = 0.9  # the same in Chinese
-    gate_across: float = 0.85  # question in one script, sentence in the other
+    gate_words: float = 1.2  # closeness that counts as an answer: question and sentence written in letters
+    gate_han: float = 0.95  # both in Chinese
+    gate_words_to_han: float = 0.63  # question in letters, sentence in Chinese
+    gate_han_to_words: float = 1.16  # the other way round
     keep_support: float = 0.35  # least share of a sentence in its source for the reader's own mark to stand
     add_support: float = 0.6  # the same for a mark that the reader did not set
 

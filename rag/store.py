@@ -59,14 +59,15 @@ class Store:
         database.parent.mkdir(parents=True, exist_ok=True)
         self._guard = _lock_folder(database.parent)
         self._lock = threading.RLock()
+        self._sql = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+        self._sql.row_factory = sqlite3.Row
         try:
-            self._sql = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
-            self._sql.row_factory = sqlite3.Row
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
-                self._sql.execute(f"PRAGMA {pragma}")
             self._open_schema(database)
+        except StoreError:
+            self.close()
+            raise
         except sqlite3.DatabaseError as exc:
-            self._guard.close()
+            self.close()
             raise StoreDamaged(
                 f"{database} cannot be read ({exc}): restore it from a backup, or start with another --data-dir."
             ) from exc
@@ -84,6 +85,8 @@ class Store:
             self._guard.close()
 
     def _open_schema(self, database: Path) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+            self._sql.execute(f"PRAGMA {pragma}")
         if self._sql.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError("damaged pages")
         version = self._sql.execute("PRAGMA user_version").fetchone()[0]
