@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Container
+from datetime import date
 from functools import cache
 
 MOST_NORMALISED = 200  # characters of a word; longer ones are no word of any language
@@ -158,9 +159,10 @@ def iso_date(text: str) -> str:
     if not match:
         return ""
     year, month, day = (int(part) if part else 1 for part in match.groups())
-    if not (1900 <= year <= 2200 and 1 <= month <= 12 and 1 <= day <= 31):
+    try:
+        return date(year, month, day).isoformat()
+    except ValueError:
         return ""
-    return f"{year:04}-{month:02}-{day:02}"
 
 
 def worthy_title(title: str) -> str:
