@@ -228,10 +228,15 @@ def flate_bomb(megabytes: int) -> bytes:
     return content_pdf(packed(b"q Q " * (megabytes * 250_000)))
 
 
-def long_page(characters: int) -> bytes:
-    """A page of this many characters, in strings of 1,000."""
+def long_content(characters: int) -> bytes:
+    """Content of so many characters, in strings of 1,000."""
     line = b"(" + b"abcd efgh " * 100 + b") Tj T*\n"
-    return content_pdf(packed(b"BT /F1 1 Tf 1 TL 72 720 Td\n" + line * (characters // 1_000) + b"ET"))
+    return packed(b"BT /F1 1 Tf 1 TL 72 720 Td\n" + line * (characters // 1_000) + b"ET")
+
+
+def long_page(characters: int) -> bytes:
+    """A document of one page of so many characters."""
+    return content_pdf(long_content(characters))
 
 
 def label_cycle() -> bytes:
