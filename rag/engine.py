@@ -75,7 +75,6 @@ class Engine:
             settings,
             finished=self._index_document,
             changed=self._bump,
-            unlocked=lambda path, password: None,
         )
         self._opening = threading.Thread(target=self._open, args=(embedder, re_embed), name="opening", daemon=True)
         self._opening.start()

@@ -21,6 +21,7 @@ from rag.records import Job, JobState, LoadedDocument, Passage
 from rag.settings import Settings
 from rag.split import split
 from rag.store import Store
+from rag.unlock import unlock
 from rag.worker import Stopped
 
 log = logging.getLogger(__name__)
@@ -48,10 +49,9 @@ class Jobs:
         *,
         finished: Callable[[Job, list[int], list[Passage]], None],
         changed: Callable[[], None],
-        unlocked: Callable[[Path, str], None],
     ) -> None:
         self._store, self._settings = store, settings
-        self._finished, self._changed, self._unlocked = finished, changed, unlocked
+        self._finished, self._changed = finished, changed
         self._embedder: Embedder | None = None
         self._condition = threading.Condition()
         self._works: dict[int, _Work] = {}
@@ -160,7 +160,7 @@ class Jobs:
         )
         self._check(work)
         if work.password is not None:
-            self._unlocked(path, work.password)
+            _replace(path, unlock(path, work.password, self._settings.limits))
         self._move(work, JobState.EMBEDDING)
         self._read.put((work, loaded))
 
@@ -259,3 +259,10 @@ class Jobs:
             self._works.pop(work.job.id, None)
         self._store.remove_job(work.job.id)
         self._changed()
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file anew in one step."""
+    part = path.with_suffix(".part")
+    part.write_bytes(data)
+    part.replace(path)

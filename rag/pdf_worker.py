@@ -380,6 +380,24 @@ def picture_size(width: float, height: float, pixels_wide: int, tallest: int) ->
     return max(int(width * scale), 1), max(int(height * scale), 1)
 
 
+def unlock(command: dict[str, Any], output: Output) -> None:
+    """The document without its encryption, a new PDF in one piece."""
+    pdfium = importlib.import_module("pypdfium2_raw")
+    document, code = open_pdfium(pdfium, command["file"], command.get("password"))
+    if not document:
+        output.refuse("password" if code == NO_PASSWORD else "damaged")
+    blocks: list[bytes] = []
+
+    def write(_: Any, data: Any, size: int) -> int:
+        blocks.append(ctypes.string_at(data, size))
+        return 1
+
+    kept = type(pdfium.FPDF_FILEWRITE().WriteBlock)(write)  # referenced for as long as PDFium may call it
+    if not pdfium.FPDF_SaveAsCopy(document, pdfium.FPDF_FILEWRITE(1, kept), pdfium.FPDF_REMOVE_SECURITY):
+        output.refuse("damaged")
+    output.send({"kind": "unlocked"}, b"".join(blocks))
+
+
 def main() -> None:
     """Read the command, limit this process, do it."""
     command = json.load(sys.stdin.buffer)
@@ -389,7 +407,7 @@ def main() -> None:
     sys.modules["PIL"] = None  # type: ignore[assignment]  # pypdf imports it for pictures, which nobody asks for
     output = Output()
     try:
-        {"read": read_document, "again": read_again, "draw": draw}[command["do"]](command, output)
+        {"read": read_document, "again": read_again, "draw": draw, "unlock": unlock}[command["do"]](command, output)
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     output.send({"kind": "end"})

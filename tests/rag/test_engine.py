@@ -1,0 +1,401 @@
+"""The whole pipeline with real PDFs, an exact embedder and a scripted reader."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from rag.engine import Engine
+from rag.errors import (
+    AlreadyAdded,
+    FileRefused,
+    LimitExceeded,
+    ModelMissing,
+    NotAPdf,
+    QuestionRefused,
+    ReaderError,
+)
+from rag.quote import QuoteReader
+from rag.reader import Turn
+from rag.records import Answer, Found, JobState, Piece
+from rag.settings import Limits, Settings
+from tests.fakes import ExactEmbedder, ScriptedReader
+from tests.rag.pdfs import encrypted, scanned_pdf, text_pdf
+
+PUMP = "The red pump was built in 1931. It stands in Gdansk.\nThe valve is blue and weighs 12 kg."
+HERON = "苍鹭在湖边筑巢。合同编号是第7731号。"
+FIRST = text_pdf([PUMP, "Nothing else is written on this second page of the manual."])
+SECOND = text_pdf([HERON])
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Open engines on one data folder; all are closed at the end."""
+    opened: list[Engine] = []
+
+    def open_engine(reader=None, embedder=None, limits=None, **options) -> Engine:
+        settings = Settings(data_dir=tmp_path / "data", limits=limits or Limits())
+        made = embedder or ExactEmbedder()
+        engine = Engine(settings, embedder=lambda: made, reader=reader or QuoteReader(), **options)
+        opened.append(engine)
+        return engine
+
+    yield open_engine
+    for engine in opened:
+        engine.close()
+
+
+def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came about"
+        time.sleep(0.01)
+
+
+def done(engine: Engine, owner: str = "") -> bool:
+    return all(job.state in (JobState.FAILED, JobState.LOCKED) for job in engine.jobs(owner))
+
+
+def add(engine: Engine, *files: tuple[str, bytes], owner: str = "") -> None:
+    for name, data in files:
+        engine.add(owner, name, data)
+    until(lambda: done(engine, owner))
+
+
+def ask(engine: Engine, question: str, documents=None, history=(), owner="") -> tuple[Found, str, Answer]:
+    found, *pieces, answer = engine.ask(owner, question, documents, history)
+    assert isinstance(found, Found)
+    assert isinstance(answer, Answer)
+    return found, "".join(piece.text for piece in pieces if isinstance(piece, Piece)), answer
+
+
+def test_a_question_in_either_language_is_answered_with_its_page(make):
+    engine = make()
+    add(engine, ("manual.pdf", FIRST), ("合同.pdf", SECOND))
+    found, text, answer = ask(engine, "When was the red pump built?")
+    assert found.sources[0].document == "manual.pdf"
+    assert (found.sources[0].first_page, found.sources[0].page_label) == (0, "1")
+    assert text.startswith("The red pump was built in 1931. [1]")
+    assert answer.sentences[0].text == "The red pump was built in 1931."
+    (citation,) = answer.sentences[0].citations
+    assert citation.support == 1.0
+    assert found.sources[0].text[citation.start : citation.end] == "The red pump was built in 1931."
+    _, text, answer = ask(engine, "合同编号是多少？")
+    assert text.startswith("合同编号是第7731号。")
+    assert not answer.refused
+
+
+def test_what_no_document_answers_is_refused_and_the_nearest_passages_are_shown(make):
+    engine = make()
+    add(engine, ("manual.pdf", FIRST))
+    found, text, answer = ask(engine, "Who won the chess championship?")
+    assert text == ""
+    assert answer.refused
+    assert found.sources
+
+
+def test_a_source_opens_at_its_page_with_its_words_marked(make):
+    engine = make()
+    add(engine, ("manual.pdf", FIRST))
+    found, _, answer = ask(engine, "How heavy is the blue valve?")
+    view = engine.view("", found.sources[0], answer.sentences[0].citations[0])
+    assert view.picture.startswith(b"\x89PNG")
+    assert (view.page, view.page_label, view.pages) == (0, "1", 2)
+    assert view.passage_boxes
+    (sentence,) = view.sentence_boxes
+    whole = view.passage_boxes
+    assert min(box[1] for box in whole) - 0.01 <= sentence[1] < sentence[3] <= max(box[3] for box in whole) + 0.01
+    other = engine.view_page("", found.sources[0], 1)
+    assert (other.page, other.passage_boxes) == (1, ())
+    assert engine.view_page("", found.sources[0], 99).page == 1
+
+
+def test_only_chosen_documents_are_asked(make):
+    engine = make()
+    add(engine, ("a.pdf", FIRST), ("b.pdf", text_pdf(["The red pump of the other factory is from 1950."])))
+    ids = {document.name: document.id for document in engine.documents("")}
+    found, _, _ = ask(engine, "When was the red pump built?", [ids["b.pdf"]])
+    assert {source.document for source in found.sources} == {"b.pdf"}
+    with pytest.raises(QuestionRefused, match="tick at least one"):
+        ask(engine, "When was the red pump built?", [])
+
+
+def test_removal_is_at_once_and_everywhere(make, tmp_path):
+    engine = make()
+    add(engine, ("manual.pdf", FIRST), ("合同.pdf", SECOND))
+    found, _, _ = ask(engine, "When was the red pump built?")
+    engine.view("", found.sources[0])
+    engine.remove("", found.sources[0].document_id)
+    assert [document.name for document in engine.documents("")] == ["合同.pdf"]
+    after, _, answer = ask(engine, "When was the red pump built?")
+    assert answer.refused
+    assert all(source.document == "合同.pdf" for source in after.sources)
+    with pytest.raises(FileRefused, match="no longer"):
+        engine.view("", found.sources[0])
+    left = [file for file in (tmp_path / "data").rglob("*") if file.is_file()]
+    assert not any(found.sources[0].document_id in str(file) for file in left)
+    assert not any(b"1931" in file.read_bytes() for file in left)
+
+
+def test_the_same_bytes_twice_are_one_document(make):
+    engine = make()
+    add(engine, ("manual.pdf", FIRST))
+    with pytest.raises(AlreadyAdded, match=r"copy\.pdf: .*already"):
+        engine.add("", "copy.pdf", FIRST)
+    assert len(engine.documents("")) == 1
+
+
+def test_two_files_of_the_same_name_are_two_documents(make):
+    engine = make()
+    add(engine, ("report.pdf", FIRST), ("report.pdf", SECOND))
+    assert [document.name for document in engine.documents("")] == ["report.pdf", "report.pdf"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "<img src=x onerror=alert(1)>.pdf",
+        "../../etc/passwd",
+        "a\"b'c.pdf",
+        "📄" * 80 + ".pdf",
+        "n" * 300,
+        "a\x00b\n.pdf",
+    ],
+)
+def test_names_are_shown_as_given_and_are_never_paths(make, tmp_path, name):
+    engine = make()
+    add(engine, (name, FIRST))
+    assert [document.name for document in engine.documents("")] == [name]
+    (file,) = (tmp_path / "data" / "files").iterdir()
+    assert len(file.stem) == 64
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "sentence"),
+    [
+        pytest.param(b"", NotAPdf, "x.pdf: the file is empty", id="empty"),
+        pytest.param(b"hello", NotAPdf, "x.pdf: this is not a PDF", id="no PDF"),
+        pytest.param(FIRST + b" " * 100_000, LimitExceeded, r"x.pdf: the file has 0\.1 MB, the limit", id="too large"),
+    ],
+)
+def test_what_can_be_told_at_once_is_refused_at_once(make, tmp_path, data, error, sentence):
+    engine = make(limits=Limits(file_bytes=90_000))
+    with pytest.raises(error, match=sentence):
+        engine.add("", "x.pdf", data)
+    assert engine.jobs("") == ()
+    assert list((tmp_path / "data" / "files").iterdir()) == []
+
+
+def test_a_file_that_fails_leaves_nothing_and_the_others_go_on(make, tmp_path):
+    engine = make()
+    add(engine, ("cut.pdf", FIRST[:300]), ("scan.pdf", scanned_pdf(2)), ("good.pdf", SECOND))
+    assert [document.name for document in engine.documents("")] == ["good.pdf"]
+    failed = {job.name: job for job in engine.jobs("")}
+    assert set(failed) == {"cut.pdf", "scan.pdf"}
+    assert all(job.state == JobState.FAILED and job.message.startswith(job.name) for job in failed.values())
+    assert len(list((tmp_path / "data" / "files").iterdir())) == 3  # kept for the jobs that still show
+    for job in failed.values():
+        engine.cancel("", job.id)
+    assert engine.jobs("") == ()
+    assert len(list((tmp_path / "data" / "files").iterdir())) == 1
+
+
+def test_a_locked_file_waits_for_its_password(make):
+    engine = make()
+    add(engine, ("secret.pdf", encrypted(FIRST, "letmein")))
+    (job,) = engine.jobs("")
+    assert job.state == JobState.LOCKED
+    engine.unlock("", job.id, "wrong")
+    until(lambda: engine.jobs("")[0].state == JobState.LOCKED and "password" in engine.jobs("")[0].message)
+    engine.unlock("", job.id, "letmein")
+    until(lambda: engine.documents(""))
+    found, _, _ = ask(engine, "When was the red pump built?")
+    assert engine.view("", found.sources[0]).picture.startswith(b"\x89PNG")
+
+
+def test_a_password_is_written_nowhere(make, tmp_path):
+    engine = make()
+    add(engine, ("secret.pdf", encrypted(FIRST, "letmein-7731")))
+    engine.unlock("", engine.jobs("")[0].id, "letmein-7731")
+    until(lambda: engine.documents(""))
+    assert not any(b"letmein-7731" in file.read_bytes() for file in (tmp_path / "data").rglob("*") if file.is_file())
+
+
+def test_an_interrupted_job_goes_on_after_a_restart(make):
+    embedder = ExactEmbedder()
+    engine = make(embedder=embedder)
+    engine.wait()
+    embedder.gate.clear()
+    engine.add("", "manual.pdf", FIRST)
+    until(lambda: engine.jobs("")[0].state == JobState.EMBEDDING)
+    threading.Timer(0.2, embedder.gate.set).start()
+    engine.close()
+    again = make()
+    until(lambda: again.documents(""))
+    assert len(again.documents("")) == 1
+    assert again.jobs("") == ()
+    assert ask(again, "When was the red pump built?")[2].sentences
+
+
+def test_documents_survive_a_restart_without_being_embedded_again(make):
+    engine = make()
+    add(engine, ("manual.pdf", FIRST))
+    before = ask(engine, "When was the red pump built?")[0].sources
+    engine.close()
+    embedder = ExactEmbedder()
+    again = make(embedder=embedder)
+    assert ask(again, "When was the red pump built?")[0].sources == before
+    assert not any("pump" in text for text in embedder.embedded if text.strip() == PUMP.split("\n", maxsplit=1)[0])
+
+
+def test_a_job_can_be_given_up_while_it_is_embedded(make, tmp_path):
+    embedder = ExactEmbedder()
+    engine = make(embedder=embedder)
+    engine.wait()
+    embedder.gate.clear()
+    job = engine.add("", "manual.pdf", FIRST)
+    until(lambda: engine.jobs("")[0].state == JobState.EMBEDDING)
+    engine.cancel("", job.id)
+    embedder.gate.set()
+    add(engine, ("other.pdf", SECOND))
+    assert [document.name for document in engine.documents("")] == ["other.pdf"]
+    assert len(list((tmp_path / "data" / "files").iterdir())) == 1
+
+
+def test_asking_works_while_a_file_is_added(make):
+    embedder = ExactEmbedder()
+    engine = make(embedder=embedder, reader=ScriptedReader(["Yes [1]."], ["No."]))
+    add(engine, ("manual.pdf", FIRST))
+    embedder.gate.clear()
+    engine.add("", "other.pdf", SECOND)
+    until(lambda: engine.jobs("")[0].state == JobState.EMBEDDING)
+    assert ask(engine, "red pump?")[1] == "Yes [1]."
+    embedder.gate.set()
+
+
+def test_a_follow_up_is_searched_with_the_question_before(make):
+    engine = make(reader=ScriptedReader(["In 1931 [1]."]))
+    add(engine, ("manual.pdf", FIRST), ("合同.pdf", SECOND))
+    history = [Turn("What colour is the valve?", "Blue [1].")]
+    found, _, _ = ask(engine, "And how heavy is it?", history=history)
+    assert found.query == "What colour is the valve? And how heavy is it?"
+    assert "valve" in found.sources[0].text
+
+
+def test_the_reader_gets_sources_and_history_without_marks(make):
+    reader = ScriptedReader(["The pump is red [1]."])
+    engine = make(reader=reader)
+    add(engine, ("manual.pdf", FIRST))
+    ask(engine, "What about the red pump?", history=[Turn("Is there a pump?", "There is one [1][2].")])
+    (request,) = reader.history
+    assert request.question == "What about the red pump?"
+    assert request.history == (Turn("Is there a pump?", "There is one."),)
+    assert request.sources[0].text.startswith("The red pump was built in 1931.")
+
+
+def test_a_stopped_answer_says_so(make):
+    engine = make(reader=ScriptedReader(["One. ", "Two. ", "Three."]))
+    add(engine, ("manual.pdf", FIRST))
+    stop = threading.Event()
+    events = engine.ask("", "red pump?", None, (), stop)
+    next(events)
+    assert next(events) == Piece("One. ")
+    stop.set()
+    (answer,) = events
+    assert answer.stopped
+    assert not answer.refused
+    assert [sentence.text for sentence in answer.sentences] == ["One."]
+
+
+def test_a_reader_that_fails_leaves_the_engine_in_order(make):
+    class Broken(ScriptedReader):
+        def answer(self, request, stop):
+            raise ReaderError("The model has gone.")
+            yield
+
+    engine = make(reader=Broken())
+    add(engine, ("manual.pdf", FIRST))
+    with pytest.raises(ReaderError, match="gone"):
+        ask(engine, "red pump?")
+    engine.use_reader(QuoteReader(), "a test asked for it")
+    assert ask(engine, "When was the red pump built?")[2].sentences
+    assert engine.choices()[0].why == "a test asked for it"
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"), [("  ", "empty"), ("x" * 5000, r"5,000 characters, the limit is 4,000")]
+)
+def test_questions_that_cannot_be_asked(make, question, sentence):
+    engine = make()
+    add(engine, ("manual.pdf", FIRST))
+    with pytest.raises(QuestionRefused, match=sentence):
+        ask(engine, question)
+
+
+def test_an_empty_library_says_what_to_do(make):
+    with pytest.raises(QuestionRefused, match="add a PDF first"):
+        ask(make(), "Anything?")
+
+
+def test_owners_do_not_meet(make):
+    engine = make()
+    add(engine, ("mine.pdf", FIRST), owner="ann")
+    add(engine, ("shared.pdf", SECOND))
+    assert [document.name for document in engine.documents("ben")] == ["shared.pdf"]
+    found, _, answer = ask(engine, "When was the red pump built?", owner="ben")
+    assert answer.refused
+    assert {source.document for source in found.sources} <= {"shared.pdf"}
+    (document,) = [document for document in engine.documents("ann") if document.owner == "ann"]
+    engine.remove("ben", document.id)
+    assert len(engine.documents("ann")) == 2
+    with pytest.raises(QuestionRefused):
+        ask(engine, "When was the red pump built?", [document.id], owner="ben")
+    mine, _, _ = ask(engine, "When was the red pump built?", owner="ann")
+    with pytest.raises(FileRefused, match="no longer"):
+        engine.view("ben", mine.sources[0])
+    add(engine, ("also.pdf", FIRST), owner="ben")
+    engine.remove("ben", document.id)
+    assert engine.view("ann", mine.sources[0]).picture
+
+
+def test_an_embedder_that_cannot_be_had_is_one_sentence(make):
+    def missing():
+        raise ModelMissing("No embedder on this machine: install it.")
+
+    engine = make()
+    engine.close()
+    settings = engine.settings
+    with Engine(settings, embedder=missing, reader=QuoteReader()) as broken:
+        with pytest.raises(ModelMissing, match="install it"):
+            broken.wait()
+        assert any(choice.failed == "No embedder on this machine: install it." for choice in broken.choices())
+        broken.add("", "manual.pdf", FIRST)
+        assert broken.jobs("")[0].state == JobState.WAITING
+    again = make()
+    until(lambda: again.documents(""))
+
+
+def test_another_embedder_can_make_the_vectors_anew(make):
+    engine = make()
+    add(engine, ("manual.pdf", FIRST))
+    engine.close()
+    other = ExactEmbedder()
+    other.name = "other"
+    again = make(embedder=other, re_embed=True)
+    assert ask(again, "When was the red pump built?")[2].sentences
+    assert any(text.startswith("The red pump") for text in other.embedded)
+
+
+def test_the_version_grows_with_every_change(make):
+    engine = make()
+    until(lambda: engine.choices()[1].ready)
+    before = engine.version()
+    add(engine, ("manual.pdf", FIRST))
+    added = engine.version()
+    assert added > before
+    assert engine.version() == added
+    engine.remove("", engine.documents("")[0].id)
+    assert engine.version() > added
