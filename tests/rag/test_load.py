@@ -96,7 +96,9 @@ def test_a_turned_page_has_its_boxes_turned(angle):
     }[angle]
     np.testing.assert_allclose(turned.words.boxes, np.stack(expected, axis=1), atol=2e-3)
     swapped = angle != 180
-    assert (turned.width, turned.height) == ((upright.height, upright.width) if swapped else (upright.width, upright.height))
+    assert (turned.width, turned.height) == (
+        (upright.height, upright.width) if swapped else (upright.width, upright.height)
+    )
 
 
 def test_a_cropped_page_has_its_boxes_moved():
@@ -192,7 +194,9 @@ def test_passwords(algorithm):
 def test_the_password_is_in_no_message_and_no_command_line(monkeypatch):
     commands = []
     popen = worker.subprocess.Popen
-    monkeypatch.setattr(worker.subprocess, "Popen", lambda *args, **more: (commands.append((args, more)), popen(*args, **more))[1])
+    monkeypatch.setattr(
+        worker.subprocess, "Popen", lambda *args, **more: (commands.append((args, more)), popen(*args, **more))[1]
+    )
     with pytest.raises(WrongPassword) as caught:
         read(pdfs.encrypted(BOTH, "sesame"), password="hunter2")
     assert "hunter2" not in str(caught.value)
@@ -268,7 +272,10 @@ def test_a_page_of_ten_million_characters_is_refused_and_costs_nothing():
 
 def test_a_page_over_the_characters_is_refused_by_its_number():
     with pytest.raises(LimitExceeded, match=r"page 2 has 2\d\d,\d\d\d characters, more than the limit of 100,000"):
-        load(pdfs.content_pdf(pdfs.shown("fine"), pdfs.long_content(200_000)), limits=replace(LIMITS, page_characters=100_000))
+        load(
+            pdfs.content_pdf(pdfs.shown("fine"), pdfs.long_content(200_000)),
+            limits=replace(LIMITS, page_characters=100_000),
+        )
 
 
 def test_a_flate_bomb_costs_one_child():
@@ -280,7 +287,10 @@ def test_a_flate_bomb_costs_one_child():
 
 def test_processor_time_is_limited():
     with pytest.raises(LimitExceeded, match="limit of 1 seconds of processor time"):
-        load(pdfs.content_pdf(*[pdfs.packed(b"0 0 m 1 1 l S " * 700_000)] * 60), limits=replace(LIMITS, read_cpu_seconds=1))
+        load(
+            pdfs.content_pdf(*[pdfs.packed(b"0 0 m 1 1 l S " * 700_000)] * 60),
+            limits=replace(LIMITS, read_cpu_seconds=1),
+        )
 
 
 def test_labels_that_crash_pdfium_are_read_by_pypdf():
@@ -528,7 +538,9 @@ def report():
 
 def test_a_balance_sheet_is_read_row_by_row(report):
     page = report.pages[60]
-    assert "\nCash and cash equivalents $ 1,011,315 $ 876,560\nShort-term investments 3,749,985 3,111,524\n" in page.text
+    assert (
+        "\nCash and cash equivalents $ 1,011,315 $ 876,560\nShort-term investments 3,749,985 3,111,524\n" in page.text
+    )
     assert "61" in page.furniture.split("\n")
     assert not page.text.endswith("61\n")
 

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from rag.pack import OVERHEAD, PER_SOURCE, pack
+from rag.reader import Sampling, Turn
+from rag.records import Source
+from tests.fakes import ScriptedReader
+
+
+def source(number: int, text: str) -> Source:
+    return Source(number, number, "a" * 64, "x.pdf", 0, 0, "iv", ("Top", "Below"), text, 0, len(text), 1.0)
+
+
+def reader(tokens: int) -> ScriptedReader:
+    made = ScriptedReader()
+    made.context_tokens = tokens + OVERHEAD
+    return made
+
+
+SAMPLING = Sampling(max_tokens=10)
+
+
+def test_everything_that_fits_goes_in_with_its_place():
+    packed = pack("why", [source(1, "one two\n"), source(2, "three")], [Turn("a", "b")], reader(200), SAMPLING)
+    assert [(s.number, s.page, s.heading, s.text) for s in packed.sources] == [
+        (1, "iv", "Top > Below", "one two"),
+        (2, "iv", "Top > Below", "three"),
+    ]
+    assert packed.history == (Turn("a", "b"),)
+
+
+def test_the_last_source_is_cut_at_a_sentence_and_the_rest_left_out():
+    text = "One two three. Four five six. Seven eight nine."
+    room = 10 + 1 + PER_SOURCE + 7
+    packed = pack("why", [source(1, text), source(2, "more")], [], reader(room), SAMPLING)
+    assert [s.text for s in packed.sources] == ["One two three. Four five six."]
+
+
+def test_history_takes_a_quarter_at_most_and_the_newest_first():
+    turns = [Turn("old " * 30, "x"), Turn("new", "y")]
+    packed = pack("why", [source(1, "text")], turns, reader(110), SAMPLING)
+    assert packed.history == (turns[1],)
+
+
+def test_no_room_no_source():
+    assert pack("why", [source(1, "text")], [], reader(0), SAMPLING).sources == ()
+
+
+def test_the_prompt_never_exceeds_the_reader():
+    for room in range(20, 400, 7):
+        made = reader(room)
+        packed = pack(
+            "why", [source(n, "word " * 40) for n in range(1, 9)], [Turn("q " * 5, "a " * 5)] * 4, made, SAMPLING
+        )
+        used = sum(made.count_tokens(s.text) + PER_SOURCE for s in packed.sources)
+        used += sum(made.count_tokens(t.question) + made.count_tokens(t.answer) for t in packed.history)
+        assert used + 1 + SAMPLING.max_tokens <= room or not packed.sources

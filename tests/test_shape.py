@@ -1,0 +1,95 @@
+"""Properties of the code itself: one-way imports, sizes, and a README that knows every file."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PRODUCT = ("webui", "rag", "model")
+SEAMS = {"rag.reader", "rag.errors"}  # import nothing of ours; both sides may use them
+
+
+def modules(*packages: str) -> list[Path]:
+    return sorted(path for package in packages for path in (ROOT / package).rglob("*.py"))
+
+
+def ours(path: Path) -> set[str]:
+    """Dotted names of our modules that a file asks for, those inside functions too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            is_module = {name for name in names if (ROOT / (name.replace(".", "/") + ".py")).exists()}
+            found |= is_module or {node.module}
+    return {name for name in found if name.split(".")[0] in (*PRODUCT, "app")}
+
+
+@pytest.mark.parametrize("path", modules(*PRODUCT), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_one_way(path):
+    package = path.relative_to(ROOT).parts[0]
+    asked = ours(path)
+    if package == "rag":
+        assert {name for name in asked if not name.startswith("rag")} == set()
+    if package == "webui":
+        assert {name for name in asked if not name.startswith(("rag", "webui"))} == set()
+    if package == "model":
+        assert {name for name in asked if not name.startswith("model")} <= SEAMS
+    if ".".join(path.relative_to(ROOT).with_suffix("").parts) in SEAMS:
+        assert asked == set()
+
+
+FOREIGN = {
+    "webui": {"torch", "faiss", "pypdf", "pypdfium2", "transformers"},
+    "rag": {"gradio"},
+    "model": {"gradio", "faiss"},
+}
+
+
+@pytest.mark.parametrize("path", modules(*PRODUCT), ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_package_keeps_to_its_libraries(path):
+    tree = ast.parse(path.read_text("utf-8"))
+    asked = {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    asked |= {n.module.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module}
+    assert not asked & FOREIGN[path.relative_to(ROOT).parts[0]]
+
+
+def test_importing_the_packages_loads_no_weights_and_starts_nothing():
+    heavy = {"torch", "transformers", "gradio", "faiss", "sentence_transformers"}
+    code = f"import app, rag, model, webui, sys; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", modules(*PRODUCT), ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_functions_stay_small(path):
+    text = path.read_text("utf-8")
+    tree = ast.parse(text)
+    assert len(text.splitlines()) <= 400
+    assert ast.get_docstring(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 60, node.name
+
+
+def tracked() -> list[str]:
+    done = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("not a git checkout: nothing to compare the README with")
+    return done.stdout.split()
+
+
+def test_the_readme_says_what_every_file_is_for():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    missing = [
+        name
+        for name in tracked()
+        if not name.startswith("tests/") and not name.endswith("__init__.py") and f"`{name}`" not in readme
+    ]
+    assert missing == []
