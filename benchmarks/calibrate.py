@@ -1,6 +1,6 @@
 """Where the gates between an answer and a refusal should stand: measured on questions with and without an answer.
 
-    python benchmarks/calibrate.py --pdfs FOLDER --questions FILE.jsonl [--sample 600] [--seed 1]
+    python -m benchmarks.calibrate --pdfs FOLDER --questions FILE.jsonl [--sample 600] [--seed 1]
 
 Expects a set in parallel languages whose file names end in the number of the text, NAME_LANGUAGE_NUMBER.pdf. Each
 question is asked twice in the documents of one language: once with its own text among them, once without. Prints, for
@@ -68,9 +68,9 @@ def main() -> None:
                         and (answerable or number(document.name) != number(question.document))
                     ]
                     sources = engine.search("", question.question, chosen)
-                    best = max(found.score for found in judge.evidence(question.question, vector, sources))
-                    case = scores.setdefault(f"{question.language} asked of {told}", {True: [], False: []})
-                    case[answerable].append(best)
+                    best = max(sentence.score for sentence in judge.evidence(question.question, vector, sources))
+                    found = scores.setdefault(f"{question.language} asked of {told}", {True: [], False: []})
+                    found[answerable].append(best)
     report = {}
     for case, found in scores.items():
         yes, no = np.array(found[True]), np.array(found[False])

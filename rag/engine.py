@@ -7,15 +7,10 @@ documents, those of "".
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import logging
-import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +18,9 @@ import numpy as np
 from rag.check import check, without_marks
 from rag.draw import Pictures
 from rag.embed import Embedder, Vectors, text_digest
-from rag.errors import AlreadyAdded, AskError, FileRefused, LimitExceeded, NotAPdf, QuestionRefused
+from rag.errors import AlreadyAdded, AskError, FileRefused, LimitExceeded, QuestionRefused
 from rag.evidence import Judge
+from rag.files import kept_file, take_in
 from rag.index import Ids, VectorIndex, WordIndex
 from rag.jobs import Jobs
 from rag.pack import pack
@@ -32,13 +28,11 @@ from rag.question import complete
 from rag.reader import Reader, ReadRequest, Sampling, Turn
 from rag.records import Answer, Choice, Citation, Document, Event, Found, Job, Passage, Piece, Source, View
 from rag.search import Hit, Searcher
-from rag.settings import MB, Settings
+from rag.settings import Settings
 from rag.store import Store, StoredPassage
 from rag.view import open_view
 
 log = logging.getLogger(__name__)
-
-BLOCK = 1 << 20  # bytes copied at a time
 
 
 class Engine:
@@ -188,42 +182,20 @@ class Engine:
 
     def _add(self, owner: str, name: str, data: Path | bytes) -> Job:
         limits = self.settings.limits
-        size = data.stat().st_size if isinstance(data, Path) else len(data)
-        if size > limits.file_bytes:
-            raise LimitExceeded(
-                f"the file has {size / MB:.1f} MB, the limit is {limits.file_bytes / MB:.0f} MB: "
-                "split it, or start with a higher --max-file-mb."
-            )
         waiting = len(self._jobs.seen_by(owner))
         if waiting >= limits.waiting_files:
             raise LimitExceeded(f"{waiting} files are waiting, the limit: add more when some of them are done.")
-        document_id, kept = self._keep(data)
+        document_id, kept = take_in(data, self.settings.files_dir, limits)
         with self._adding:
             try:
                 if any(document.id == document_id for document in self.documents(owner)):
                     raise AlreadyAdded("the same file is in the library already; nothing was added.")
                 if self._jobs.busy_with(owner, document_id):
                     raise AlreadyAdded("the same file is being added already.")
-                kept.replace(self._file(document_id))
+                kept.replace(kept_file(self.settings.files_dir, document_id))
             finally:
                 kept.unlink(missing_ok=True)
             return self._jobs.add(owner, document_id, name)
-
-    def _keep(self, data: Path | bytes) -> tuple[str, Path]:
-        """Copy the bytes into the files folder under a temporary name; their SHA-256 and that name."""
-        digest = hashlib.sha256()
-        handle, name = tempfile.mkstemp(dir=self.settings.files_dir, suffix=".part")
-        with os.fdopen(handle, "wb") as target, data.open("rb") if isinstance(data, Path) else BytesIO(data) as source:
-            head = source.read(BLOCK)
-            if not _looks_like_pdf(head):
-                Path(name).unlink()
-                raise NotAPdf("this is not a PDF: choose a PDF file." if head else "the file is empty.")
-            for block in itertools.chain([head], iter(lambda: source.read(BLOCK), b"")):
-                digest.update(block)
-                target.write(block)
-            target.flush()
-            os.fsync(target.fileno())
-        return digest.hexdigest(), Path(name)
 
     def unlock(self, owner: str, job_id: int, password: str) -> None:
         """Try a password on a file that waits for one."""
@@ -247,11 +219,8 @@ class Engine:
 
     def _forget_file(self, document_id: str) -> None:
         if not self._store.has_file(document_id):
-            self._file(document_id).unlink(missing_ok=True)
+            kept_file(self.settings.files_dir, document_id).unlink(missing_ok=True)
             self._pictures.forget(document_id)
-
-    def _file(self, document_id: str) -> Path:
-        return self.settings.files_dir / f"{document_id}.pdf"
 
     def _index_document(self, job: Job, ids: list[int], passages: list[Passage]) -> None:
         """Make a document searchable that the store has just completed."""
@@ -299,6 +268,12 @@ class Engine:
     def term_weight(self, term: str) -> float:
         """How rare a term is in this library."""
         return self._words.weight(term)
+
+    def passage_texts(self, owner: str) -> list[str]:
+        """The texts of all passages that `owner` sees."""
+        return [
+            kept.passage.text for part, _ in self._store.all_passages() for kept in part if kept.owner in ("", owner)
+        ]
 
     def search(self, owner: str, question: str, documents: Collection[str] | None = None) -> list[Source]:
         """The sources for a question alone, without an answer. Raises QuestionRefused."""
@@ -354,12 +329,16 @@ class Engine:
     def view(self, owner: str, source: Source, citation: Citation | None = None) -> View:
         """Open a source at the page where it begins, or where the cited stretch does."""
         document = self._seen(owner, source)
-        return open_view(self._store, self._pictures, self._file(document.id), document, source, citation)
+        return open_view(
+            self._store, self._pictures, kept_file(self.settings.files_dir, document.id), document, source, citation
+        )
 
     def view_page(self, owner: str, source: Source, page: int) -> View:
         """Another page of the same document, the source marked where it runs there."""
         document = self._seen(owner, source)
-        return open_view(self._store, self._pictures, self._file(document.id), document, source, None, page)
+        return open_view(
+            self._store, self._pictures, kept_file(self.settings.files_dir, document.id), document, source, None, page
+        )
 
     def _seen(self, owner: str, source: Source) -> Document:
         for document in self.documents(owner):
@@ -390,8 +369,3 @@ def _source(stored: StoredPassage, number: int, hit: Hit, label: str) -> Source:
         score=hit.score,
         scores=hit.scores,
     )
-
-
-def _looks_like_pdf(head: bytes) -> bool:
-    """Whether "%PDF-" stands in the first 1,024 bytes, where readers look for it (PDF 1.7, appendix H, note 13)."""
-    return b"%PDF-" in head[:1024]

@@ -12,10 +12,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from rag.embed import Embedder, text_digest
 from rag.errors import AskError, FileRefused, PasswordNeeded
+from rag.files import kept_file, replace_file
 from rag.load import load
 from rag.records import Job, JobState, LoadedDocument, Passage
 from rag.settings import Settings
@@ -150,7 +150,7 @@ class Jobs:
 
     def _read_one(self, work: _Work) -> None:
         self._move(work, JobState.READING)
-        path = self._settings.files_dir / f"{work.job.document_id}.pdf"
+        path = kept_file(self._settings.files_dir, work.job.document_id)
         loaded = load(
             path,
             limits=self._settings.limits,
@@ -160,7 +160,7 @@ class Jobs:
         )
         self._check(work)
         if work.password is not None:
-            _replace(path, unlock(path, work.password, self._settings.limits))
+            replace_file(path, unlock(path, work.password, self._settings.limits))
         self._move(work, JobState.EMBEDDING)
         self._read.put((work, loaded))
 
@@ -180,7 +180,7 @@ class Jobs:
         self._embed(work, [passage.text for passage in passages], self._embedder)
         self._check(work)
         job = work.job
-        size = (self._settings.files_dir / f"{job.document_id}.pdf").stat().st_size
+        size = kept_file(self._settings.files_dir, job.document_id).stat().st_size
         ids = self._store.add_document(job.owner, job.document_id, job.name, size, loaded, passages)
         self._finished(job, ids, passages)
         self._drop(work)
@@ -234,7 +234,7 @@ class Jobs:
     def _tidy(self, job: Job) -> None:
         """Forget what belongs to no document and no job any more."""
         if not self._store.has_file(job.document_id):
-            (self._settings.files_dir / f"{job.document_id}.pdf").unlink(missing_ok=True)
+            kept_file(self._settings.files_dir, job.document_id).unlink(missing_ok=True)
         with self._condition:
             idle = not any(work.job.state in UNFINISHED for work in self._works.values())
         if idle:
@@ -259,10 +259,3 @@ class Jobs:
             self._works.pop(work.job.id, None)
         self._store.remove_job(work.job.id)
         self._changed()
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file anew in one step."""
-    part = path.with_suffix(".part")
-    part.write_bytes(data)
-    part.replace(path)
