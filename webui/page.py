@@ -1,0 +1,263 @@
+"""The page: Gradio Blocks over an engine. Wires what people do to the engine and draws what it says.
+
+What is drawn is built as escaped HTML by the modules beside this one; `page.js` merges it into the page and sends back
+what people click. `webui.serve` puts the page on a port.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import gradio as gr
+
+from rag.errors import AskError
+from webui.answers import conversation_html
+from webui.conversation import Conversation, Opened
+from webui.documents import library_html
+from webui.engine import Engine
+from webui.markup import escape
+from webui.sessions import Sessions
+from webui.status import head_html
+from webui.viewer import viewer_html
+from webui.words import pick_language, say
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+WAITING_QUESTIONS = 200  # in all sessions together; above, the page says that the queue is full
+_SCRIPT: Final = Path(__file__).with_name("page.js")
+Result = TypeVar("Result")
+
+
+def build_page(engine: Engine, *, raise_errors: bool = False) -> gr.Blocks:
+    """The whole page. With `raise_errors` an unexpected error is not turned into a sentence (tests, debugging)."""
+    handlers = Handlers(engine, raise_errors=raise_errors)
+    with gr.Blocks(title=say("en", "title"), analytics_enabled=False, fill_width=True, fill_height=True) as page:
+        head = _drawn("head")
+        with gr.Row(elem_id="panels", equal_height=True):
+            with gr.Column(elem_id="library-panel", elem_classes="panel scrolls"):
+                library = _drawn("library")
+            with gr.Column(elem_id="talk-panel", elem_classes="panel"):
+                with gr.Column(elem_id="talk-scroll", elem_classes="scrolls"):
+                    conversation = _drawn("conversation")
+                with gr.Row(elem_id="asking"):
+                    question = gr.Textbox(
+                        show_label=False, container=False, lines=1, max_lines=8, autofocus=True, elem_id="question",
+                        label=say("en", "question"), max_length=engine.settings.limits.question_characters,
+                    )  # fmt: skip
+                    ask = gr.Button(variant="primary", elem_id="ask")
+                    stop = gr.Button(variant="stop", elem_id="stop", visible="hidden")
+                    new = gr.Button(variant="secondary", elem_id="new")
+            with gr.Column(elem_id="viewer-panel", elem_classes="panel scrolls"):
+                viewer = _drawn("viewer")
+        talk = [conversation, question, ask, stop, new]
+        everything = [head, library, *talk, viewer]
+
+        quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        page.load(handlers.load, None, everything, **quick)
+        page.unload(handlers.unload)
+        gr.Timer(POLL_SECONDS).tick(handlers.poll, None, [head, library], **quick)
+        gr.on(
+            [ask.click, question.submit], handlers.ask, question, talk, show_progress="hidden",
+            api_visibility="private", concurrency_limit=None, trigger_mode="multiple",
+        )  # fmt: skip
+        stop.click(handlers.stop, None, talk, trigger_mode="multiple", **quick)
+        new.click(handlers.new, None, [*talk, viewer], **quick)
+        library.act(handlers.in_library, None, library, trigger_mode="multiple", **quick)
+        conversation.act(handlers.in_conversation, None, [conversation, viewer], trigger_mode="multiple", **quick)
+        viewer.act(handlers.in_viewer, None, [conversation, viewer], trigger_mode="multiple", **quick)
+        head.act(handlers.in_head, None, everything, **quick)
+    page.queue(max_size=WAITING_QUESTIONS, default_concurrency_limit=None, api_open=False)
+    return page
+
+
+def _drawn(role: str) -> gr.HTML:
+    """A place for HTML drawn by the server. The value is not put into Gradio's template but merged by page.js."""
+    script = f"const role = {role!r};\n{_SCRIPT.read_text(encoding='utf-8')}"
+    return gr.HTML(
+        value="",
+        html_template='<div class="mount"></div>',
+        js_on_load=script,
+        apply_default_css=False,
+        elem_id=role,
+        elem_classes="drawn",
+    )
+
+
+def at_edge(handler: Callable[..., Result]) -> Callable[..., Result]:
+    """Errors of a quick handler become one sentence on the page; unexpected ones a log entry with traceback too."""
+
+    @functools.wraps(handler)
+    def guarded(self: Handlers, *arguments: Any) -> Result:
+        try:
+            return handler(self, *arguments)
+        except AskError as error:
+            # Gradio shows a toast's message as HTML.
+            raise gr.Error(escape(error), print_exception=False) from error
+        except Exception as error:
+            if self.raise_errors:
+                raise
+            logger.exception("%s failed", handler.__name__)
+            raise gr.Error(say("en", "unexpected"), print_exception=False) from error
+
+    return guarded
+
+
+class Handlers:
+    """What happens when somebody does something. Each draws from the session's conversation and the engine."""
+
+    def __init__(self, engine: Engine, *, raise_errors: bool = False) -> None:
+        self.engine = engine
+        self.sessions = Sessions()
+        self.raise_errors = raise_errors
+
+    def conversation(self, request: gr.Request) -> Conversation:
+        """The conversation of whoever asks; the login name decides whose documents there are."""
+        language = pick_language(request.cookies.get("language"), request.headers.get("accept-language"))
+        return self.sessions.of(owner_of(request), str(request.session_hash), language)
+
+    @at_edge
+    def load(self, request: gr.Request) -> tuple[Any, ...]:
+        """A page was opened or reloaded."""
+        return self._everything(self.conversation(request))
+
+    def unload(self, request: gr.Request) -> None:
+        """A page was closed."""
+        self.sessions.close(owner_of(request), str(request.session_hash))
+
+    @at_edge
+    def poll(self, request: gr.Request) -> tuple[Any, ...]:
+        """Once a second: send what changed, mostly nothing."""
+        conversation = self.conversation(request)
+        version = self.engine.version()
+        if conversation.seen == version:
+            return gr.skip(), gr.skip()
+        conversation.seen = version
+        return self._head(conversation), library_html(self.engine, conversation)
+
+    def ask(self, question: str, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        """Answer, drawing again with each step."""
+        question = (question or "").strip()
+        conversation = self.conversation(request)
+        if not question:
+            yield self._talk(conversation)
+            return
+        first = True
+        for _ in conversation.ask(self.engine, question, raise_errors=self.raise_errors):
+            yield self._talk(conversation, emptied=first)
+            first = False
+
+    @at_edge
+    def stop(self, request: gr.Request) -> tuple[Any, ...]:
+        """Stop at once: the page does not wait for the reader to notice."""
+        conversation = self.conversation(request)
+        conversation.stop()
+        return self._talk(conversation)
+
+    @at_edge
+    def new(self, request: gr.Request) -> tuple[Any, ...]:
+        """Forget the conversation."""
+        conversation = self.conversation(request)
+        conversation.clear()
+        return *self._talk(conversation, emptied=True), viewer_html(None, None, conversation.language)
+
+    @at_edge
+    def in_library(self, event: gr.EventData, request: gr.Request) -> str:
+        """Something was ticked, removed, unlocked, stopped or added."""
+        conversation, data = self.conversation(request), event._data
+        owner, done = conversation.owner, data.get("do")
+        if done == "choose" and data.get("chosen"):
+            conversation.left_out.discard(str(data.get("document")))
+        elif done == "choose":
+            conversation.left_out.add(str(data.get("document")))
+        elif done == "choose-all":
+            conversation.left_out.clear()
+        elif done == "choose-none":
+            conversation.left_out.update(document.id for document in self.engine.documents(owner))
+        elif done == "remove":
+            self.engine.remove(owner, str(data.get("document")))
+        elif done == "cancel":
+            self.engine.cancel(owner, _whole(data.get("job")))
+        elif done == "unlock":
+            self.engine.unlock(owner, _whole(data.get("job")), str(data.get("password")))
+        return library_html(self.engine, conversation)
+
+    @at_edge
+    def in_conversation(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        """A citation was opened."""
+        conversation, data = self.conversation(request), event._data
+        numbers = (_whole(data.get(name)) for name in ("exchange", "number", "sentence"))
+        conversation.opened = conversation.source(*numbers) or conversation.opened
+        return conversation_html(conversation), self._viewer(conversation)
+
+    @at_edge
+    def in_viewer(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        """A page was turned, or the viewer closed."""
+        conversation, data = self.conversation(request), event._data
+        opened = conversation.opened
+        if data.get("do") == "close":
+            conversation.opened = None
+        elif data.get("do") == "turn" and opened is not None:
+            conversation.opened = Opened(opened.source, opened.citation, max(_whole(data.get("page")), 0))
+        return conversation_html(conversation), self._viewer(conversation)
+
+    @at_edge
+    def in_head(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        """The language was switched."""
+        conversation = self.conversation(request)
+        if event._data.get("do") == "language":
+            conversation.language = pick_language(str(event._data.get("language")), None)
+        return self._everything(conversation)
+
+    def _everything(self, conversation: Conversation) -> tuple[Any, ...]:
+        conversation.seen = self.engine.version()
+        return (
+            self._head(conversation),
+            library_html(self.engine, conversation),
+            *self._talk(conversation),
+            self._viewer(conversation),
+        )
+
+    def _head(self, conversation: Conversation) -> str:
+        return head_html(self.engine.choices(), conversation.language, conversation.owner)
+
+    def _talk(self, conversation: Conversation, *, emptied: bool = False) -> tuple[Any, ...]:
+        """Conversation, question box, and the three buttons."""
+        language, running = conversation.language, conversation.running
+        box: dict[str, Any] = {"placeholder": say(language, "question_hint"), "label": say(language, "question")}
+        if emptied:
+            box["value"] = ""
+        return (
+            conversation_html(conversation),
+            gr.update(**box),
+            gr.update(value=say(language, "ask")),
+            gr.update(value=say(language, "stop"), visible=True if running else "hidden"),
+            gr.update(value=say(language, "new"), visible=True if conversation.exchanges else "hidden"),
+        )
+
+    def _viewer(self, conversation: Conversation) -> str:
+        opened, language = conversation.opened, conversation.language
+        if opened is None:
+            return viewer_html(None, None, language)
+        try:
+            if opened.page == opened.source.first_page:
+                view = self.engine.view(conversation.owner, opened.source, opened.citation)
+            else:
+                view = self.engine.view_page(conversation.owner, opened.source, opened.page)
+        except AskError as error:  # the document was removed, or its page cannot be drawn
+            return viewer_html(None, opened, language, problem=str(error))
+        return viewer_html(view, opened, language)
+
+
+def owner_of(request: gr.Request) -> str:
+    """The login name; "" without login."""
+    return str(request.username or "")
+
+
+def _whole(number: object) -> int:
+    """A number sent by a browser, which may send anything; -1 for what is none."""
+    return number if isinstance(number, int) else -1
