@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from rag.records import Document, Job, JobState, PageKind
+from rag.records import Choice, Document, Job, JobState, PageKind
 from webui.conversation import Conversation
 from webui.engine import Engine
 from webui.markup import escape
+from webui.status import choice_word
 from webui.words import Language, say
 
 SHOWN_JOBS = 20  # a folder may bring thousands
@@ -25,8 +26,19 @@ def library_html(engine: Engine, conversation: Conversation) -> str:
             f' data-dismiss="{escape(say(language, "dismiss_notice"))}"></div>',
             _jobs(jobs, language),
             _documents(documents, conversation),
+            _about(engine.choices(), language),
         )
     )
+
+
+def _about(choices: tuple[Choice, ...], language: Language) -> str:
+    """What was picked and why, for screens whose head has no room for it."""
+    rows = "".join(
+        f"<dt>{escape(choice_word(choice, language))}</dt><dd><b>{escape(choice.name)}</b> "
+        f"{escape(choice.failed or choice.why)}</dd>"
+        for choice in choices
+    )
+    return f'<section class="about" data-key="about"><h2>{escape(say(language, "status"))}</h2><dl>{rows}</dl></section>'
 
 
 def _drop(limit_bytes: int, language: Language) -> str:
@@ -52,7 +64,11 @@ def _jobs(jobs: tuple[Job, ...], language: Language) -> str:
     ranked = sorted(jobs, key=lambda job: (order.get(job.state, 4), job.id))
     rows = "".join(_job(job, language) for job in ranked[:SHOWN_JOBS])
     hidden = len(jobs) - SHOWN_JOBS
-    more = f'<li class="more" data-key="more">{escape(say(language, "more_jobs", n=hidden))}</li>' if hidden > 0 else ""
+    more = (
+        f'<li class="more" data-key="more">{escape(say(language, "more_jobs", n=hidden))}</li>'
+        if hidden > 0
+        else ""
+    )
     return f'<ul class="jobs" data-key="jobs">{rows}{more}</ul>'
 
 
@@ -133,7 +149,9 @@ def _documents(documents: tuple[Document, ...], conversation: Conversation) -> s
     search = ""
     if len(documents) >= FILTER_FROM:
         label = escape(say(language, "filter"))
-        search = f'<input type="search" class="filter" data-key="filter" aria-label="{label}" placeholder="{label}">'
+        search = (
+            f'<input type="search" class="filter" data-key="filter" aria-label="{label}" placeholder="{label}">'
+        )
     return (
         f'<div class="scope" data-key="scope"><span>{escape(count)}</span>'
         f'<button type="button" class="quiet" data-do="choose-all">{escape(say(language, "all"))}</button>'
@@ -149,7 +167,9 @@ def _document(document: Document, conversation: Conversation) -> str:
     notes = ""
     if document.notes:
         lines = "".join(f"<li>{escape(note)}</li>" for note in document.notes)
-        notes = f'<details class="notes"><summary>{escape(say(language, "notes"))}</summary><ul>{lines}</ul></details>'
+        notes = (
+            f'<details class="notes"><summary>{escape(say(language, "notes"))}</summary><ul>{lines}</ul></details>'
+        )
     return (
         f'<li class="document" data-key="document-{escape(document.id)}"><label>'
         f'<input type="checkbox" data-do="choose" data-document="{escape(document.id)}" aria-label="{ask}"{ticked}>'

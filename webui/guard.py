@@ -18,7 +18,17 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _ROUTES = frozenset(
-    ("/", "/config", "/theme.css", "/favicon.ico", "/robots.txt", "/manifest.json", "/login", "/logout", "/library/add")
+    (
+        "/",
+        "/config",
+        "/theme.css",
+        "/favicon.ico",
+        "/robots.txt",
+        "/manifest.json",
+        "/login",
+        "/logout",
+        "/library/add",
+    )
 )
 _GRADIO_ROUTES = ("queue/join", "queue/data", "heartbeat/", "run/", "cancel", "reset", "startup-events", "theme.css",
                   "login_check", "app_id")  # fmt: skip
@@ -59,9 +69,10 @@ def _host_name(host: str) -> str:
 class Guard:
     """ASGI middleware around Gradio's app."""
 
-    def __init__(self, app: ASGIApp, access: Access) -> None:
+    def __init__(self, app: ASGIApp, access: Access, style: str = "") -> None:
         self.app = app
         self.access = access
+        self.style = f"<style>\n{style}</style></head>".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on with the headers added."""
@@ -71,9 +82,9 @@ class Guard:
         refusal = self.refusal(scope["method"], scope["path"], Headers(scope=scope))
         if refusal:
             status, text = refusal
-            await _Reply(send, self.access.frames).plain(scope, receive, text, status)
+            await _Reply(send, self.access.frames, self.style).plain(scope, receive, text, status)
             return
-        await self.app(scope, receive, _Reply(send, self.access.frames))
+        await self.app(scope, receive, _Reply(send, self.access.frames, self.style))
 
     def refusal(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
         """Status and sentence when a request is not answered, else None."""
@@ -113,11 +124,12 @@ def _is_route(path: str) -> bool:
 
 
 class _Reply:
-    """Adds the headers to a response, and the nonce to the scripts of an HTML page."""
+    """Adds the headers to a response, and the nonce and our style to an HTML page."""
 
-    def __init__(self, send: Send, frames: str) -> None:
+    def __init__(self, send: Send, frames: str, head: bytes) -> None:
         self._send = send
         self._frames = frames
+        self._head = head  # what the page's head ends with
         self._start: Message | None = None  # held back while the page is collected
         self._body = b""
 
@@ -145,6 +157,8 @@ class _Reply:
         nonce = secrets.token_urlsafe(16)
         body = _PREVIEWS.sub(b"", self._body)
         body = _SCRIPT_TAG.sub(b'<script nonce="' + nonce.encode() + b'"', body)
+        # Gradio would put its page inside each of our rules' selectors, and only once its scripts have run.
+        body = body.replace(b"</head>", self._head, 1)
         headers = MutableHeaders(scope=start)
         headers["Content-Security-Policy"] = policy(nonce, self._frames)
         headers["Content-Length"] = str(len(body))

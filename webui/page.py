@@ -36,12 +36,15 @@ Result = TypeVar("Result")
 def build_page(engine: Engine, *, raise_errors: bool = False) -> gr.Blocks:
     """The whole page. With `raise_errors` an unexpected error is not turned into a sentence (tests, debugging)."""
     handlers = Handlers(engine, raise_errors=raise_errors)
+    page: gr.Blocks
     with gr.Blocks(title=say("en", "title"), analytics_enabled=False, fill_width=True, fill_height=True) as page:
         head = _drawn("head")
         with gr.Row(elem_id="panels", equal_height=True):
-            with gr.Column(elem_id="library-panel", elem_classes="panel scrolls"):
+            with gr.Column(elem_id="library-panel", elem_classes="card scrolls"):
                 library = _drawn("library")
-            with gr.Column(elem_id="talk-panel", elem_classes="panel"):
+            with gr.Column(elem_id="talk-panel", elem_classes="card"):
+                with gr.Row(elem_id="talk-bar"):
+                    new = gr.Button(variant="secondary", size="sm", elem_id="new", visible="hidden")
                 with gr.Column(elem_id="talk-scroll", elem_classes="scrolls"):
                     conversation = _drawn("conversation")
                 with gr.Row(elem_id="asking"):
@@ -51,8 +54,7 @@ def build_page(engine: Engine, *, raise_errors: bool = False) -> gr.Blocks:
                     )  # fmt: skip
                     ask = gr.Button(variant="primary", elem_id="ask")
                     stop = gr.Button(variant="stop", elem_id="stop", visible="hidden")
-                    new = gr.Button(variant="secondary", elem_id="new")
-            with gr.Column(elem_id="viewer-panel", elem_classes="panel scrolls"):
+            with gr.Column(elem_id="viewer-panel", elem_classes="card scrolls"):
                 viewer = _drawn("viewer")
         talk = [conversation, question, ask, stop, new]
         everything = [head, library, *talk, viewer]
@@ -234,7 +236,7 @@ class Handlers:
         return (
             conversation_html(conversation),
             gr.update(**box),
-            gr.update(value=say(language, "ask")),
+            gr.update(value=say(language, "ask"), visible="hidden" if running else True),
             gr.update(value=say(language, "stop"), visible=True if running else "hidden"),
             gr.update(value=say(language, "new"), visible=True if conversation.exchanges else "hidden"),
         )

@@ -40,7 +40,8 @@ def serve(engine: Engine, serving: Serving, *, raise_errors: bool = False) -> tu
     incoming = engine.settings.data_dir / "incoming"
     shutil.rmtree(incoming, ignore_errors=True)  # what an interrupted upload left
     incoming.mkdir(parents=True)
-    guard = Middleware(Guard, access=serving.access)
+    style = (_HERE / "style.css").read_text(encoding="utf-8")
+    guard = Middleware(Guard, access=serving.access, style=style)
     page = build_page(engine, raise_errors=raise_errors)
     _, url, public = page.launch(
         server_name=serving.host,
@@ -48,7 +49,6 @@ def serve(engine: Engine, serving: Serving, *, raise_errors: bool = False) -> tu
         share=serving.share,
         auth=check_login(serving.logins) if serving.logins else None,
         theme=theme(),
-        css=(_HERE / "style.css").read_text(encoding="utf-8"),
         favicon_path=_HERE / "favicon.svg",
         footer_links=[],
         run_history=False,

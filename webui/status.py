@@ -14,9 +14,8 @@ def head_html(choices: tuple[Choice, ...], language: Language, user: str) -> str
     picked = "".join(_choice(choice, language) for choice in choices)
     out = ""
     if user:
-        out = (
-            f'<span class="user"><bdi>{escape(user)}</bdi> <a href="logout">{escape(say(language, "log_out"))}</a></span>'
-        )
+        leave = f'<a href="logout">{escape(say(language, "log_out"))}</a>'
+        out = f'<span class="user"><bdi>{escape(user)}</bdi> {leave}</span>'
     theme = escape(say(language, "theme"))
     return (
         f'<h1 data-key="title">{_LOGO}{escape(say(language, "title"))}</h1>'
@@ -33,8 +32,13 @@ def head_html(choices: tuple[Choice, ...], language: Language, user: str) -> str
     )
 
 
+def choice_word(choice: Choice, language: Language) -> str:
+    """What was chosen: "Reader", "Embedder", "Device"."""
+    return say(language, choice.what) if choice.what in _KNOWN else choice.what
+
+
 def _choice(choice: Choice, language: Language) -> str:
-    what = say(language, choice.what) if choice.what in _KNOWN else choice.what
+    what = choice_word(choice, language)
     state = "failed" if choice.failed else "ready" if choice.ready else "loading"
     word = "" if state == "ready" else f' <i class="word">{escape(say(language, state))}</i>'
     why = choice.failed or choice.why

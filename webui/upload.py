@@ -39,7 +39,7 @@ def upload_route(engine: Engine, folder: Path) -> Route:
             return JSONResponse({"refused": str(error)})
         except ClientDisconnect:
             return Response(status_code=400)
-        except Exception:  # noqa: BLE001 - the page's edge: one sentence, and a traceback in the log
+        except Exception:  # the page's edge: one sentence, and a traceback in the log
             logger.exception("Adding a file failed")
             language = pick_language(request.cookies.get("language"), request.headers.get("accept-language"))
             return JSONResponse({"refused": say(language, "unexpected")})
@@ -65,8 +65,8 @@ async def _receive(request: Request, engine: Engine, owner: str, name: str, fold
 def _hold(size: int, limit: int, name: str) -> None:
     if size > limit:
         raise LimitExceeded(
-            f"“{name}” has {size / 1e6:.1f} MB, files of up to {limit / 1e6:g} MB are taken: split it, or start with "
-            "a higher --max-file-mb."
+            f"“{name}” has {size / 1e6:.1f} MB, files of up to {limit / 1e6:g} MB are taken: "
+            "split it, or start with a higher --max-file-mb."
         )
 
 

@@ -13,16 +13,20 @@ from webui.words import Language, say
 def viewer_html(view: View | None, opened: Opened | None, language: Language, problem: str = "") -> str:
     """An opened source; a sentence when nothing is open or when opening failed."""
     if problem:
-        return f'{_bar(language)}<div class="problem" role="alert" data-key="problem">{escape(problem)}</div>'
+        return f'{_close(language)}<div class="problem" role="alert" data-key="problem">{escape(problem)}</div>'
     if view is None or opened is None:
         return f'<p class="empty" data-key="empty">{escape(say(language, "viewer_empty"))}</p>'
     return "".join(
-        (_bar(language), _head(view, language), _turner(view, opened, language), _picture(view, language),
-         _passage(opened, language))
-    )  # fmt: skip
+        (
+            f'<div class="top" data-key="top">{_close(language)}{_head(view)}',
+            f"{_turner(view, opened, language)}</div>",
+            _picture(view, language),
+            _passage(opened, language),
+        )
+    )
 
 
-def _bar(language: Language) -> str:
+def _close(language: Language) -> str:
     label = escape(say(language, "close"))
     return (
         f'<button type="button" class="close icon" data-do="close" data-key="close" aria-label="{label}"'
@@ -30,7 +34,7 @@ def _bar(language: Language) -> str:
     )
 
 
-def _head(view: View, language: Language) -> str:
+def _head(view: View) -> str:
     source = view.source
     heading = " › ".join(source.heading)
     path = f'<p class="heading" dir="auto">{escape(heading)}</p>' if heading else ""

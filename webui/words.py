@@ -1,4 +1,4 @@
-"""The page's own words in English and Chinese. Knows nothing of HTML: what it returns is escaped by whoever shows it.
+"""The page's own words in English and Chinese. Knows nothing of HTML: whoever shows them escapes.
 
 Sentences that come from the engine (errors, notes, reasons) are shown as they are.
 """
@@ -87,7 +87,8 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "welcome_hint": ("Every sentence of an answer says which page it rests on. Open a number to see the page.",
                      "答案的每一句都注明出自哪一页。点开编号即可查看原页。"),
     "nothing_to_ask": ("Add a document first, then ask it.", "请先添加文档，再提问。"),
-    "nothing_chosen": ("No document is ticked. Tick at least one on the left.", "没有勾选文档。请在左侧至少勾选一个。"),
+    "nothing_chosen": ("No document is ticked. Tick at least one on the left.",
+                       "没有勾选文档。请在左侧至少勾选一个。"),
     "searching": ("Searching the documents…", "正在检索文档…"),
     "reading_sources": ("Reading {n} sources…", "正在阅读 {n} 个来源…"),
     "searched_for": ("Searched for: {query}", "检索内容：{query}"),
@@ -112,7 +113,8 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "next_page": ("Next page", "下一页"),
     "back_to_source": ("Back to the passage", "回到该段落"),
     "close": ("Close", "关闭"),
-    "page_picture": ("Page {label} of {document}; the passage is marked", "{document} 第 {label} 页，已标出该段落"),
+    "page_picture": ("Page {label} of {document}; the passage is marked",
+                     "{document} 第 {label} 页，已标出该段落"),
     "passage": ("Passage", "段落"),
     # What went wrong.
     "unexpected": ("Something went wrong here; the log of the program says what. Try again.",

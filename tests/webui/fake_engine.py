@@ -40,14 +40,21 @@ def png(width: int = 300, height: int = 400, shade: int = 255) -> bytes:
     rows = []
     for y in range(height):
         ink = y > 40 and y % 14 < 5
-        row = bytes([120 if ink and 30 < x < width - 30 and (x * 7 + y // 14) % 11 else shade for x in range(width)])
+        row = bytes(
+            [120 if ink and 30 < x < width - 30 and (x * 7 + y // 14) % 11 else shade for x in range(width)]
+        )
         rows.append(b"\0" + row)
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"".join(rows))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(b"".join(rows)))
+        + chunk(b"IEND", b"")
+    )
 
 
 def document(name: str, owner: str = "", **changes: object) -> Document:
