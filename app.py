@@ -1,7 +1,7 @@
 """Ask your PDFs: reads the command line and the environment, opens the engine, puts the page on a port.
 
-The only module that reads the environment and the only one that knows all three packages. What is heavy is imported
-where it is needed, so that `--help` and a wrong option answer at once.
+The only module that reads the environment and the only one that knows all three packages. What is heavy is
+imported where it is needed, so that `--help` and a wrong option answer at once.
 """
 
 from __future__ import annotations
@@ -41,14 +41,17 @@ class Option:
 
     @property
     def flag(self) -> str:
+        """As on the command line."""
         return "--" + self.name
 
     @property
     def key(self) -> str:
+        """As an attribute of the parsed options."""
         return self.name.replace("-", "_")
 
     @property
     def variable(self) -> str:
+        """As in the environment."""
         return PREFIX + self.key.upper()
 
     def read(self, text: str, given_as: str) -> Any:
@@ -112,26 +115,29 @@ OPTIONS: Final = (
     Option("host-name", (), _names, "names, separated by commas",
            "names that this server is reached by besides localhost and addresses, separated by commas", "server"),
     Option("auth", "", _name, "a file, or user:password pairs separated by commas",
-           "ask for a login: user:password[,user:password], or a file with one user:password a line; each user has "
-           "documents of their own beside the shared ones", "server"),
+           "ask for a login: user:password[,user:password], or a file with one user:password a line; each user "
+           "has documents of their own beside the shared ones", "server"),
     Option("share", False, _switch, "1 or 0",
            "open a public address through Gradio's servers", "server"),
     Option("data-dir", Path("data"), Path, "a folder", "where documents and the index are kept", "documents"),
     Option("add", (), _folders, f"folders or files, separated by {os.pathsep!r}",
            "add the PDFs of this folder, or this file, as shared documents; may be given again", "documents"),
     Option("reader", "auto", _one_of(*READERS), "one of " + ", ".join(READERS),
-           "what answers: a GLM on this machine, a GLM on a server, or the quote reader, which needs no model", "models"),
+           "what answers: a GLM on this machine, a GLM on a server, or the quote reader, which needs no model",
+           "models"),
     Option("model", "", _name, "a model's name or a folder",
            "which GLM: a hub name such as zai-org/GLM-4-9B-0414, or a folder", "models"),
     Option("precision", "auto", _one_of(*PRECISIONS), "one of " + ", ".join(PRECISIONS),
            "how the weights of the GLM are held", "models"),
     Option("server", "", _name, "an address such as http://localhost:8000/v1",
-           "address of an OpenAI-compatible server for --reader remote; its key is read from ASK_SERVER_KEY", "models"),
+           "address of an OpenAI-compatible server for --reader remote; its key is read from ASK_SERVER_KEY",
+           "models"),
     Option("embedder", "auto", _name, "auto, a model's name or a folder",
            "what turns text into vectors; auto takes multilingual-e5-small, or BAAI/bge-m3 on a GPU", "models"),
     Option("allow-download", False, _switch, "1 or 0",
            "fetch models that are not on this machine from the hub; without it no model is fetched", "models"),
-    Option("max-file-mb", 200, _whole(1, 100_000), "a whole number from 1 to 100000", "largest file, in MB", "limits"),
+    Option("max-file-mb", 200, _whole(1, 100_000), "a whole number from 1 to 100000",
+           "largest file, in MB", "limits"),
     Option("max-pages", 10_000, _whole(1, 1_000_000), "a whole number from 1 to 1000000",
            "most pages of a document", "limits"),
     Option("max-question", 4_000, _whole(10, 1_000_000), "a whole number from 10 to 1000000",

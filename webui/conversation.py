@@ -1,7 +1,7 @@
 """One person's conversation with the library: what was asked, found and answered, and what is chosen and open.
 
-Knows the engine and nothing of HTML or Gradio. A conversation belongs to one session of one owner; it may be stopped,
-asked again and read from several threads at once.
+Knows the engine and nothing of HTML or Gradio. A conversation belongs to one session of one owner; it may be
+stopped, asked again and read from several threads at once.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Conversation:
     def ask(self, engine: Engine, question: str, *, raise_errors: bool = False) -> Iterator[None]:
         """Ask, and yield each time the page should be drawn anew. Stops what was being answered before.
 
-        What goes wrong becomes a sentence in the exchange; with `raise_errors` only what was meant for a person does.
+        What goes wrong becomes a sentence in the exchange; with `raise_errors` only what is meant for a person.
         """
         self.stop()
         history = self.history()

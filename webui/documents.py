@@ -38,7 +38,8 @@ def _about(choices: tuple[Choice, ...], language: Language) -> str:
         f"{escape(choice.failed or choice.why)}</dd>"
         for choice in choices
     )
-    return f'<section class="about" data-key="about"><h2>{escape(say(language, "status"))}</h2><dl>{rows}</dl></section>'
+    title = escape(say(language, "status"))
+    return f'<section class="about" data-key="about"><h2>{title}</h2><dl>{rows}</dl></section>'
 
 
 def _drop(limit_bytes: int, language: Language) -> str:
@@ -172,7 +173,8 @@ def _document(document: Document, conversation: Conversation) -> str:
         )
     return (
         f'<li class="document" data-key="document-{escape(document.id)}"><label>'
-        f'<input type="checkbox" data-do="choose" data-document="{escape(document.id)}" aria-label="{ask}"{ticked}>'
+        f'<input type="checkbox" data-do="choose" data-document="{escape(document.id)}"'
+        f' aria-label="{ask}"{ticked}>'
         f'<span><bdi class="name" title="{name}">{name}</bdi>'
         f"<small>{escape(kinds_report(document, language))}</small></span></label>"
         f"{_remove(document, conversation)}{notes}</li>"

@@ -1,8 +1,8 @@
 """What stands before Gradio's routes: who may ask, which routes there are, and what the browser may load.
 
 Gradio serves uploaded and cached files, proxies, recordings and more on routes that this page does not need: only
-those it needs are let through. The page itself gets a Content-Security-Policy with a nonce, so that neither a script
-in a document nor an address outside can run or be loaded, even if some text came out unescaped.
+those it needs are let through. The page itself gets a Content-Security-Policy with a nonce, so that no script in a
+document runs and no address outside is loaded, even if some text came out unescaped.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ _ROUTES = frozenset(
         "/library/add",
     )
 )
-_GRADIO_ROUTES = ("queue/join", "queue/data", "heartbeat/", "run/", "cancel", "reset", "startup-events", "theme.css",
-                  "login_check", "app_id")  # fmt: skip
+_GRADIO_ROUTES = (
+    "queue/join", "queue/data", "heartbeat/", "run/", "cancel", "reset", "startup-events", "theme.css",
+    "login_check", "app_id",
+)  # fmt: skip
 _FOLDERS = ("/assets/", "/static/", "/svelte/")
 # Addresses of previews for chat programs: nothing loads them, and they point outside.
 _PREVIEWS = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
@@ -91,7 +93,8 @@ class Guard:
         host = headers.get("host", "")
         if not self.access.knows(host):
             return 421, (
-                f"This server does not know itself as {host!r}. Open it by its address, or start it with --host-name."
+                f"This server does not know itself as {host!r}. Open it by its address, "
+                "or start it with --host-name."
             )
         if not _is_route(path):
             return 404, "Not here."
@@ -168,7 +171,7 @@ class _Reply:
 
 
 def policy(nonce: str, frames: str) -> str:
-    """The page's Content-Security-Policy. Gradio builds its components' scripts with Function(), hence unsafe-eval."""
+    """The page's Content-Security-Policy. Gradio builds components' scripts with Function(), hence unsafe-eval."""
     return "; ".join(
         (
             "default-src 'self'",

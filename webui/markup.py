@@ -47,7 +47,7 @@ def without_marks(text: str) -> str:
 
 
 def add_mark(text: str, marks: str) -> str:
-    """Put place holders behind the last visible character; inside the last cell where the text ends a table row."""
+    """Put place holders behind the last visible character; inside the last cell where it ends a table row."""
     body = text.rstrip()
     rest = text[len(body) :]
     if body.endswith("|"):

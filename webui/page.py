@@ -1,7 +1,7 @@
 """The page: Gradio Blocks over an engine. Wires what people do to the engine and draws what it says.
 
-What is drawn is built as escaped HTML by the modules beside this one; `page.js` merges it into the page and sends back
-what people click. `webui.serve` puts the page on a port.
+What is drawn is built as escaped HTML by the modules beside this one; `page.js` merges it into the page and sends
+back what people click. `webui.serve` puts the page on a port.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ def build_page(engine: Engine, *, raise_errors: bool = False) -> gr.Blocks:
                     conversation = _drawn("conversation")
                 with gr.Row(elem_id="asking"):
                     question = gr.Textbox(
-                        show_label=False, container=False, lines=1, max_lines=8, autofocus=True, elem_id="question",
-                        label=say("en", "question"), max_length=engine.settings.limits.question_characters,
+                        show_label=False, container=False, lines=1, max_lines=8, autofocus=True,
+                        elem_id="question", label=say("en", "question"),
+                        max_length=engine.settings.limits.question_characters,
                     )  # fmt: skip
                     ask = gr.Button(variant="primary", elem_id="ask")
                     stop = gr.Button(variant="stop", elem_id="stop", visible="hidden")
@@ -91,7 +92,7 @@ def _drawn(role: str) -> gr.HTML:
 
 
 def at_edge(handler: Callable[..., Result]) -> Callable[..., Result]:
-    """Errors of a quick handler become one sentence on the page; unexpected ones a log entry with traceback too."""
+    """Errors of a quick handler become one sentence on the page; unexpected ones a log entry too."""
 
     @functools.wraps(handler)
     def guarded(self: Handlers, *arguments: Any) -> Result:

@@ -28,7 +28,8 @@ def head_html(choices: tuple[Choice, ...], language: Language, user: str) -> str
         f'<nav class="panels" data-key="panels">'
         f'<button type="button" data-do="panel" data-panel="library">{escape(say(language, "documents"))}</button>'
         f'<button type="button" data-do="panel" data-panel="talk">{escape(say(language, "conversation"))}</button>'
-        f'<button type="button" data-do="panel" data-panel="viewer">{escape(say(language, "source"))}</button></nav>'
+        f'<button type="button" data-do="panel" data-panel="viewer">{escape(say(language, "source"))}</button>'
+        "</nav>"
     )
 
 
@@ -50,6 +51,7 @@ def _choice(choice: Choice, language: Language) -> str:
 
 
 _LOGO = (
-    '<svg viewBox="0 0 24 24" width="24" height="24" aria-hidden="true"><rect x="4" y="2" width="16" height="20" rx="3"'
-    ' class="logo-page"/><path d="M8 8h8M8 16h5" class="logo-line"/><path d="M8 12h8" class="logo-mark"/></svg>'
+    '<svg viewBox="0 0 24 24" width="24" height="24" aria-hidden="true">'
+    '<rect x="4" y="2" width="16" height="20" rx="3" class="logo-page"/>'
+    '<path d="M8 8h8M8 16h5" class="logo-line"/><path d="M8 12h8" class="logo-mark"/></svg>'
 )

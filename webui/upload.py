@@ -1,7 +1,7 @@
 """The route that takes files: one PDF a request, as the body, its name as given in a header.
 
-Not Gradio's upload: that one changes names, keeps a copy in a folder it serves to everybody, and refuses a whole drop
-for one file that is too large.
+Not Gradio's upload: that one changes names, keeps a copy in a folder it serves to everybody, and refuses a whole
+drop for one file that is too large.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LONGEST_NAME = 1_000  # characters
 
 
 def upload_route(engine: Engine, folder: Path) -> Route:
-    """POST /library/add: `{"refused": ""}` when the file was queued, else the sentence. `folder` holds it meanwhile."""
+    """POST /library/add: `{"refused": ""}` once the file is queued, else the sentence. `folder` holds it till then."""
 
     async def add(request: Request) -> Response:
         owner = owner_of(request)

@@ -66,7 +66,6 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "none": ("None", "全不选"),
     "ask_document": ("Ask {name}", "提问 {name}"),
     "remove": ("Remove {name}", "移除 {name}"),
-    "remove_short": ("Remove", "移除"),
     "remove_sure": ("Remove?", "确定移除？"),
     "shared": ("shared", "共享"),
     "filter": ("Find a document", "查找文档"),
@@ -106,7 +105,6 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "copied": ("Copied", "已复制"),
     # The viewer.
     "viewer_empty": ("Open a number in an answer to see its page here.", "点开答案中的编号，即可在此查看原页。"),
-    "opening": ("Opening the page…", "正在打开页面…"),
     "page_of": ("Page {label}", "第 {label} 页"),
     "page_count": ("{n} of {pages}", "{n} / {pages}"),
     "previous_page": ("Previous page", "上一页"),
