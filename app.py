@@ -231,6 +231,7 @@ def logins_of(text: str) -> dict[str, str]:
 def prepare_environment(options: argparse.Namespace, environment: Any) -> None:
     """Before anything heavy is imported: nothing is reported to anybody, and nothing fetched unless wanted."""
     environment["GRADIO_ANALYTICS_ENABLED"] = "False"
+    environment["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)  # events until Gradio sums up times, with pandas
     environment["HF_HUB_DISABLE_TELEMETRY"] = "1"
     environment["DO_NOT_TRACK"] = "1"
     environment.setdefault("TOKENIZERS_PARALLELISM", "false")

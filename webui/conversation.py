@@ -6,20 +6,17 @@ stopped, asked again and read from several threads at once.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from rag.errors import AskError
 from rag.reader import Turn
 from rag.records import Answer, Citation, Document, Found, Piece, Source
+from webui.edge import sentence_for
 from webui.engine import Engine
 from webui.markup import without_citations
 from webui.words import Language, say
-
-logger = logging.getLogger(__name__)
 
 SHOW_EVERY_SECONDS = 0.06  # pieces that come faster are shown together
 HISTORY_TURNS = 6  # earlier questions given to the engine
@@ -78,6 +75,7 @@ class Conversation:
         self.exchanges: list[Exchange] = []
         self.left_out: set[str] = set()  # document ids that are not asked; new documents are
         self.opened: Opened | None = None
+        self.problem = ""  # one sentence: why the last thing done with a document failed
         self.seen = -1  # the engine's version that the page shows
         self._lock = threading.Lock()
         self._next_id = 1
@@ -122,13 +120,8 @@ class Conversation:
         yield
         try:
             yield from self._follow(engine, exchange, history)
-        except AskError as error:
-            exchange.error = str(error)
-        except Exception:  # the page's edge: whatever breaks becomes one sentence, and a traceback in the log
-            if raise_errors:
-                raise
-            logger.exception("Answering failed")
-            exchange.error = say(self.language, "unexpected")
+        except Exception as error:  # noqa: BLE001 - the page's edge
+            exchange.error = sentence_for(error, self.language, raise_errors=raise_errors)
         finally:
             exchange.stop.set()
         yield

@@ -24,10 +24,22 @@ def library_html(engine: Engine, conversation: Conversation) -> str:
             _drop(engine.settings.limits.file_bytes, language),
             f'<div class="notices" data-key="notices" data-keep role="alert"'
             f' data-dismiss="{escape(say(language, "dismiss_notice"))}"></div>',
+            _problem(conversation),
             _jobs(jobs, language),
             _documents(documents, conversation),
             _about(engine.choices(), language),
         )
+    )
+
+
+def _problem(conversation: Conversation) -> str:
+    """Why the last thing done here failed."""
+    if not conversation.problem:
+        return ""
+    label = escape(say(conversation.language, "dismiss_notice"))
+    return (
+        f'<div class="notices" data-key="problem" role="alert"><p dir="auto">{escape(conversation.problem)}'
+        f'<button type="button" class="icon" data-do="refresh" aria-label="{label}">✕</button></p></div>'
     )
 
 

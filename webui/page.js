@@ -101,6 +101,7 @@ const actions = {
   turn(button) { element.classList.add('opening'); trigger('act', { do: 'turn', page: +button.dataset.page }); },
   choose(box) { trigger('act', { do: 'choose', document: box.dataset.document, chosen: box.checked }); },
   'choose-all'() { trigger('act', { do: 'choose-all' }); },
+  refresh() { trigger('act', { do: 'refresh' }); },
   'choose-none'() { trigger('act', { do: 'choose-none' }); },
   cancel(button) { trigger('act', { do: 'cancel', job: +button.dataset.job }); },
   remove(button) {

@@ -6,31 +6,25 @@ back what people click. `webui.serve` puts the page on a port.
 
 from __future__ import annotations
 
-import functools
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import gradio as gr
 
-from rag.errors import AskError
 from webui.answers import conversation_html
 from webui.conversation import Conversation, Opened
 from webui.documents import library_html
+from webui.edge import sentence_for
 from webui.engine import Engine
-from webui.markup import escape
 from webui.sessions import Sessions
 from webui.status import head_html
 from webui.viewer import viewer_html
 from webui.words import pick_language, say
 
-logger = logging.getLogger(__name__)
-
 POLL_SECONDS = 1.0
 WAITING_QUESTIONS = 200  # in all sessions together; above, the page says that the queue is full
 _SCRIPT: Final = Path(__file__).with_name("page.js")
-Result = TypeVar("Result")
 
 
 def build_page(engine: Engine, *, raise_errors: bool = False) -> gr.Blocks:
@@ -91,25 +85,6 @@ def _drawn(role: str) -> gr.HTML:
     )
 
 
-def at_edge(handler: Callable[..., Result]) -> Callable[..., Result]:
-    """Errors of a quick handler become one sentence on the page; unexpected ones a log entry too."""
-
-    @functools.wraps(handler)
-    def guarded(self: Handlers, *arguments: Any) -> Result:
-        try:
-            return handler(self, *arguments)
-        except AskError as error:
-            # Gradio shows a toast's message as HTML.
-            raise gr.Error(escape(error), print_exception=False) from error
-        except Exception as error:
-            if self.raise_errors:
-                raise
-            logger.exception("%s failed", handler.__name__)
-            raise gr.Error(say("en", "unexpected"), print_exception=False) from error
-
-    return guarded
-
-
 class Handlers:
     """What happens when somebody does something. Each draws from the session's conversation and the engine."""
 
@@ -123,7 +98,6 @@ class Handlers:
         language = pick_language(request.cookies.get("language"), request.headers.get("accept-language"))
         return self.sessions.of(owner_of(request), str(request.session_hash), language)
 
-    @at_edge
     def load(self, request: gr.Request) -> tuple[Any, ...]:
         """A page was opened or reloaded."""
         return self._everything(self.conversation(request))
@@ -132,7 +106,6 @@ class Handlers:
         """A page was closed."""
         self.sessions.close(owner_of(request), str(request.session_hash))
 
-    @at_edge
     def poll(self, request: gr.Request) -> tuple[Any, ...]:
         """Once a second: send what changed, mostly nothing."""
         conversation = self.conversation(request)
@@ -154,53 +127,56 @@ class Handlers:
             yield self._talk(conversation, emptied=first)
             first = False
 
-    @at_edge
     def stop(self, request: gr.Request) -> tuple[Any, ...]:
         """Stop at once: the page does not wait for the reader to notice."""
         conversation = self.conversation(request)
         conversation.stop()
         return self._talk(conversation)
 
-    @at_edge
     def new(self, request: gr.Request) -> tuple[Any, ...]:
         """Forget the conversation."""
         conversation = self.conversation(request)
         conversation.clear()
         return *self._talk(conversation, emptied=True), viewer_html(None, None, conversation.language)
 
-    @at_edge
     def in_library(self, event: gr.EventData, request: gr.Request) -> str:
         """Something was ticked, removed, unlocked, stopped or added."""
-        conversation, data = self.conversation(request), event._data
-        owner, done = conversation.owner, data.get("do")
-        if done == "choose" and data.get("chosen"):
-            conversation.left_out.discard(str(data.get("document")))
-        elif done == "choose":
-            conversation.left_out.add(str(data.get("document")))
-        elif done == "choose-all":
-            conversation.left_out.clear()
-        elif done == "choose-none":
-            conversation.left_out.update(document.id for document in self.engine.documents(owner))
-        elif done == "remove":
-            self.engine.remove(owner, str(data.get("document")))
-        elif done == "cancel":
-            self.engine.cancel(owner, _whole(data.get("job")))
-        elif done == "unlock":
-            self.engine.unlock(owner, _whole(data.get("job")), str(data.get("password")))
+        conversation = self.conversation(request)
+        conversation.problem = ""
+        try:
+            self._change(conversation, event._data or {})
+        except Exception as error:  # noqa: BLE001 - the page's edge
+            conversation.problem = sentence_for(error, conversation.language, raise_errors=self.raise_errors)
         return library_html(self.engine, conversation)
 
-    @at_edge
+    def _change(self, conversation: Conversation, data: dict[str, Any]) -> None:
+        owner, document, job = conversation.owner, str(data.get("document")), _whole(data.get("job"))
+        match data.get("do"):
+            case "choose" if data.get("chosen"):
+                conversation.left_out.discard(document)
+            case "choose":
+                conversation.left_out.add(document)
+            case "choose-all":
+                conversation.left_out.clear()
+            case "choose-none":
+                conversation.left_out.update(known.id for known in self.engine.documents(owner))
+            case "remove":
+                self.engine.remove(owner, document)
+            case "cancel":
+                self.engine.cancel(owner, job)
+            case "unlock":
+                self.engine.unlock(owner, job, str(data.get("password")))
+
     def in_conversation(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """A citation was opened."""
-        conversation, data = self.conversation(request), event._data
+        conversation, data = self.conversation(request), event._data or {}
         numbers = (_whole(data.get(name)) for name in ("exchange", "number", "sentence"))
         conversation.opened = conversation.source(*numbers) or conversation.opened
         return conversation_html(conversation), self._viewer(conversation)
 
-    @at_edge
     def in_viewer(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """A page was turned, or the viewer closed."""
-        conversation, data = self.conversation(request), event._data
+        conversation, data = self.conversation(request), event._data or {}
         opened = conversation.opened
         if data.get("do") == "close":
             conversation.opened = None
@@ -208,12 +184,11 @@ class Handlers:
             conversation.opened = Opened(opened.source, opened.citation, max(_whole(data.get("page")), 0))
         return conversation_html(conversation), self._viewer(conversation)
 
-    @at_edge
     def in_head(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """The language was switched."""
-        conversation = self.conversation(request)
-        if event._data.get("do") == "language":
-            conversation.language = pick_language(str(event._data.get("language")), None)
+        conversation, data = self.conversation(request), event._data or {}
+        if data.get("do") == "language":
+            conversation.language = pick_language(str(data.get("language")), None)
         return self._everything(conversation)
 
     def _everything(self, conversation: Conversation) -> tuple[Any, ...]:
@@ -251,8 +226,9 @@ class Handlers:
                 view = self.engine.view(conversation.owner, opened.source, opened.citation)
             else:
                 view = self.engine.view_page(conversation.owner, opened.source, opened.page)
-        except AskError as error:  # the document was removed, or its page cannot be drawn
-            return viewer_html(None, opened, language, problem=str(error))
+        except Exception as error:  # noqa: BLE001 - the page's edge; mostly: the document was removed
+            problem = sentence_for(error, language, raise_errors=self.raise_errors)
+            return viewer_html(None, opened, language, problem=problem)
         return viewer_html(view, opened, language)
 
 

@@ -6,7 +6,6 @@ drop for one file that is too large.
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from pathlib import Path
 from urllib.parse import unquote
@@ -16,17 +15,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from rag.errors import AskError, LimitExceeded
+from rag.errors import LimitExceeded
+from webui.edge import sentence_for
 from webui.engine import Engine
-from webui.words import pick_language, say
-
-logger = logging.getLogger(__name__)
+from webui.words import pick_language
 
 LONGEST_NAME = 1_000  # characters
 
 
 def upload_route(engine: Engine, folder: Path) -> Route:
-    """POST /library/add: `{"refused": ""}` once the file is queued, else the sentence. `folder` holds it till then."""
+    """POST /library/add: `{"refused": ""}` once the file is queued, else the sentence; it waits in `folder`."""
 
     async def add(request: Request) -> Response:
         owner = owner_of(request)
@@ -35,14 +33,11 @@ def upload_route(engine: Engine, folder: Path) -> Route:
         name = unquote(request.headers.get("x-file-name", ""), errors="replace")[:LONGEST_NAME] or "unnamed.pdf"
         try:
             await _receive(request, engine, owner, name, folder)
-        except AskError as error:
-            return JSONResponse({"refused": str(error)})
         except ClientDisconnect:
             return Response(status_code=400)
-        except Exception:  # the page's edge: one sentence, and a traceback in the log
-            logger.exception("Adding a file failed")
+        except Exception as error:  # noqa: BLE001 - the page's edge
             language = pick_language(request.cookies.get("language"), request.headers.get("accept-language"))
-            return JSONResponse({"refused": say(language, "unexpected")})
+            return JSONResponse({"refused": sentence_for(error, language)})
         return JSONResponse({"refused": ""})
 
     return Route("/library/add", add, methods=["POST"])

@@ -8,13 +8,15 @@ import socket
 
 import pytest
 
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # as app.py does, before Gradio is imported
+from app import parse, prepare_environment
+
+prepare_environment(parse([], {}), os.environ)  # as the program does, before Gradio is imported
 
 LOCAL = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "")
 
 
 def pytest_collection_modifyitems(items):
-    """Gradio does not close its event loops and sockets when a page is closed; nothing of ours may leak elsewhere."""
+    """Gradio does not close its event loops and sockets when a page is closed."""
     for item in items:
         if {"served", "standing"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.filterwarnings("ignore::ResourceWarning"))
