@@ -77,6 +77,7 @@ class Conversation:
         self.opened: Opened | None = None
         self.problem = ""  # one sentence: why the last thing done with a document failed
         self.seen = -1  # the engine's version that the page shows
+        self.listed = ""  # the list of documents as last sent: long, and mostly the same
         self._lock = threading.Lock()
         self._next_id = 1
 

@@ -1,4 +1,4 @@
-"""The library as HTML: where files are dropped, files being added, and the documents with their ticks."""
+"""The library as HTML: where files are dropped, files being added, the documents with their ticks."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ _OVER = (JobState.DONE, JobState.FAILED)
 
 
 def library_html(engine: Engine, conversation: Conversation) -> str:
-    """The whole left side."""
-    documents, jobs = engine.documents(conversation.owner), engine.jobs(conversation.owner)
+    """Above the documents: what is being added, and how to add more. Changes often, so it holds no long list."""
     language = conversation.language
     return "".join(
         (
@@ -25,11 +24,15 @@ def library_html(engine: Engine, conversation: Conversation) -> str:
             f'<div class="notices" data-key="notices" data-keep role="alert"'
             f' data-dismiss="{escape(say(language, "dismiss_notice"))}"></div>',
             _problem(conversation),
-            _jobs(jobs, language),
-            _documents(documents, conversation),
-            _about(engine.choices(), language),
+            _jobs(engine.jobs(conversation.owner), language),
         )
     )
+
+
+def documents_html(engine: Engine, conversation: Conversation) -> str:
+    """The documents with their ticks, and what was picked for them."""
+    documents = engine.documents(conversation.owner)
+    return _documents(documents, conversation) + _about(engine.choices(), conversation.language)
 
 
 def _problem(conversation: Conversation) -> str:

@@ -51,11 +51,17 @@ function mergeNode(live, next) {
   mergeChildren(live, next);
 }
 
+let drawn = 0;
+
 function draw() {
+  const value = props.value || '';
+  const began = +(/^<!--(\d+)-->/.exec(value)?.[1] || 0);
+  if (began < drawn) return; // overtaken by a newer drawing
+  drawn = began;
   const scroller = mount.closest('.scrolls');
   const atEnd = !scroller || scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 120;
   const turns = mount.querySelectorAll('.turn').length;
-  merge(mount, props.value || '');
+  merge(mount, value.replace(/^<!--\d+-->/, ''));
   element.classList.remove('opening');
   filter();
   if (scroller && role === 'conversation' && (atEnd || mount.querySelectorAll('.turn').length > turns))

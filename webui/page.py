@@ -6,7 +6,8 @@ back what people click. `webui.serve` puts the page on a port.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ import gradio as gr
 
 from webui.answers import conversation_html
 from webui.conversation import Conversation, Opened
-from webui.documents import library_html
+from webui.documents import documents_html, library_html
 from webui.edge import sentence_for
 from webui.engine import Engine
 from webui.sessions import Sessions
@@ -23,6 +24,7 @@ from webui.viewer import viewer_html
 from webui.words import pick_language, say
 
 POLL_SECONDS = 1.0
+ANSWERS_AT_ONCE = 32  # each holds a thread; more wait for their turn
 WAITING_QUESTIONS = 200  # in all sessions together; above, the page says that the queue is full
 _SCRIPT: Final = Path(__file__).with_name("page.js")
 
@@ -35,7 +37,7 @@ def build_page(engine: Engine, *, raise_errors: bool = False) -> gr.Blocks:
         head = _drawn("head")
         with gr.Row(elem_id="panels", equal_height=True):
             with gr.Column(elem_id="library-panel", elem_classes="card scrolls"):
-                library = _drawn("library")
+                library, documents = _drawn("library"), _drawn("documents")
             with gr.Column(elem_id="talk-panel", elem_classes="card"):
                 with gr.Row(elem_id="talk-bar"):
                     new = gr.Button(variant="secondary", size="sm", elem_id="new", visible="hidden")
@@ -52,23 +54,24 @@ def build_page(engine: Engine, *, raise_errors: bool = False) -> gr.Blocks:
             with gr.Column(elem_id="viewer-panel", elem_classes="card scrolls"):
                 viewer = _drawn("viewer")
         talk = [conversation, question, ask, stop, new]
-        everything = [head, library, *talk, viewer]
+        everything = [head, library, documents, *talk, viewer]
 
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         page.load(handlers.load, None, everything, **quick)
         page.unload(handlers.unload)
-        gr.Timer(POLL_SECONDS).tick(handlers.poll, None, [head, library], **quick)
+        gr.Timer(POLL_SECONDS).tick(handlers.poll, None, [head, library, documents], **quick)
         gr.on(
             [ask.click, question.submit], handlers.ask, question, talk, show_progress="hidden",
-            api_visibility="private", concurrency_limit=None, trigger_mode="multiple",
+            api_visibility="private", concurrency_limit=ANSWERS_AT_ONCE, trigger_mode="multiple",
         )  # fmt: skip
         stop.click(handlers.stop, None, talk, trigger_mode="multiple", **quick)
         new.click(handlers.new, None, [*talk, viewer], **quick)
-        library.act(handlers.in_library, None, library, trigger_mode="multiple", **quick)
+        for part in (library, documents):
+            part.act(handlers.in_library, None, [library, documents], trigger_mode="multiple", **quick)
         conversation.act(handlers.in_conversation, None, [conversation, viewer], trigger_mode="multiple", **quick)
         viewer.act(handlers.in_viewer, None, [conversation, viewer], trigger_mode="multiple", **quick)
         head.act(handlers.in_head, None, everything, **quick)
-    page.queue(max_size=WAITING_QUESTIONS, default_concurrency_limit=None, api_open=False)
+    page.queue(max_size=WAITING_QUESTIONS, api_open=False)
     return page
 
 
@@ -111,9 +114,11 @@ class Handlers:
         conversation = self.conversation(request)
         version = self.engine.version()
         if conversation.seen == version:
-            return gr.skip(), gr.skip()
+            return gr.skip(), gr.skip(), gr.skip()
         conversation.seen = version
-        return self._head(conversation), library_html(self.engine, conversation)
+        before = conversation.listed
+        library, documents = self._library(conversation)
+        return self._head(conversation), library, gr.skip() if conversation.listed == before else documents
 
     def ask(self, question: str, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """Answer, drawing again with each step."""
@@ -137,9 +142,9 @@ class Handlers:
         """Forget the conversation."""
         conversation = self.conversation(request)
         conversation.clear()
-        return *self._talk(conversation, emptied=True), viewer_html(None, None, conversation.language)
+        return *self._talk(conversation, emptied=True), self._viewer(conversation)
 
-    def in_library(self, event: gr.EventData, request: gr.Request) -> str:
+    def in_library(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """Something was ticked, removed, unlocked, stopped or added."""
         conversation = self.conversation(request)
         conversation.problem = ""
@@ -147,7 +152,7 @@ class Handlers:
             self._change(conversation, event._data or {})
         except Exception as error:  # noqa: BLE001 - the page's edge
             conversation.problem = sentence_for(error, conversation.language, raise_errors=self.raise_errors)
-        return library_html(self.engine, conversation)
+        return self._library(conversation)
 
     def _change(self, conversation: Conversation, data: dict[str, Any]) -> None:
         owner, document, job = conversation.owner, str(data.get("document")), _whole(data.get("job"))
@@ -172,7 +177,7 @@ class Handlers:
         conversation, data = self.conversation(request), event._data or {}
         numbers = (_whole(data.get(name)) for name in ("exchange", "number", "sentence"))
         conversation.opened = conversation.source(*numbers) or conversation.opened
-        return conversation_html(conversation), self._viewer(conversation)
+        return _stamped(lambda: conversation_html(conversation)), self._viewer(conversation)
 
     def in_viewer(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """A page was turned, or the viewer closed."""
@@ -182,7 +187,7 @@ class Handlers:
             conversation.opened = None
         elif data.get("do") == "turn" and opened is not None:
             conversation.opened = Opened(opened.source, opened.citation, max(_whole(data.get("page")), 0))
-        return conversation_html(conversation), self._viewer(conversation)
+        return _stamped(lambda: conversation_html(conversation)), self._viewer(conversation)
 
     def in_head(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """The language was switched."""
@@ -195,13 +200,22 @@ class Handlers:
         conversation.seen = self.engine.version()
         return (
             self._head(conversation),
-            library_html(self.engine, conversation),
+            *self._library(conversation),
             *self._talk(conversation),
             self._viewer(conversation),
         )
 
     def _head(self, conversation: Conversation) -> str:
-        return head_html(self.engine.choices(), conversation.language, conversation.owner)
+        return _stamped(lambda: head_html(self.engine.choices(), conversation.language, conversation.owner))
+
+    def _library(self, conversation: Conversation) -> tuple[str, str]:
+        """Files being added, and the documents."""
+
+        def listed() -> str:
+            conversation.listed = documents_html(self.engine, conversation)
+            return conversation.listed
+
+        return _stamped(lambda: library_html(self.engine, conversation)), _stamped(listed)
 
     def _talk(self, conversation: Conversation, *, emptied: bool = False) -> tuple[Any, ...]:
         """Conversation, question box, and the three buttons."""
@@ -210,7 +224,7 @@ class Handlers:
         if emptied:
             box["value"] = ""
         return (
-            conversation_html(conversation),
+            _stamped(lambda: conversation_html(conversation)),
             gr.update(**box),
             gr.update(value=say(language, "ask"), visible="hidden" if running else True),
             gr.update(value=say(language, "stop"), visible=True if running else "hidden"),
@@ -218,6 +232,9 @@ class Handlers:
         )
 
     def _viewer(self, conversation: Conversation) -> str:
+        return _stamped(lambda: self._opened(conversation))
+
+    def _opened(self, conversation: Conversation) -> str:
         opened, language = conversation.opened, conversation.language
         if opened is None:
             return viewer_html(None, None, language)
@@ -235,6 +252,12 @@ class Handlers:
 def owner_of(request: gr.Request) -> str:
     """The login name; "" without login."""
     return str(request.username or "")
+
+
+def _stamped(draw: Callable[[], str]) -> str:
+    """Drawn HTML behind the microsecond its drawing began at: page.js drops what was overtaken."""
+    began = time.time_ns() // 1000
+    return f"<!--{began}-->{draw()}"
 
 
 def _whole(number: object) -> int:

@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 
 from webui.engine import Engine
 from webui.guard import Access, Guard
-from webui.page import build_page
+from webui.page import ANSWERS_AT_ONCE, build_page
 from webui.upload import upload_route
 
 _HERE: Final = Path(__file__).parent
@@ -59,6 +59,7 @@ def serve(engine: Engine, serving: Serving, *, raise_errors: bool = False) -> tu
         show_error=False,
         quiet=True,
         prevent_thread_lock=True,
+        max_threads=ANSWERS_AT_ONCE + 32,  # so that answers never keep the rest of the page waiting
         blocked_paths=[str(engine.settings.data_dir.resolve())],
         max_file_size=1,  # byte: nothing comes in through Gradio's own upload, which the guard keeps shut anyway
         app_kwargs={

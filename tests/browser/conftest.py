@@ -29,7 +29,7 @@ def chromium():
 
 @pytest.fixture
 def visit(chromium):
-    """A function that opens an address in a fresh browser and gives the page; what went wrong there fails the test."""
+    """A function that opens an address in a fresh browser and gives the page; errors there fail the test."""
     contexts, requests, troubles = [], [], []
 
     def open_page(url, *, size=(1440, 900), locale="en-US", **options):

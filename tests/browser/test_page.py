@@ -92,8 +92,8 @@ def test_add_ask_open_the_source_and_remove(engine, served, visit):
 
 def test_several_files_one_refused_the_others_go_on(engine, served, visit):
     page = ready(visit(served(engine)))
-    files = [{"name": name, "mimeType": "application/pdf", "buffer": data} for name, data in
-             (("one.pdf", PDF), ("<img src=x onerror=window.__xss=1>.pdf", b"GIF89a"), ("two.pdf", PDF))]  # fmt: skip
+    given = {"one.pdf": PDF, "<img src=x onerror=window.__xss=1>.pdf": b"GIF89a", "two.pdf": PDF}
+    files = [{"name": name, "mimeType": "application/pdf", "buffer": data} for name, data in given.items()]
     page.set_input_files("#library input[type=file]", files)
     page.wait_for_selector(".document:has-text('two.pdf')")
     assert page.locator(".notices p").count() == 1
@@ -107,7 +107,8 @@ def test_files_dropped_anywhere_on_the_page_are_added(engine, served, visit):
     page = ready(visit(served(engine)))
     page.evaluate(
         """() => { const files = new DataTransfer();
-        files.items.add(new File(['%PDF-1.4'], 'a "quoted" <b>.pdf')); files.items.add(new File(['%PDF-1.5'], '二.pdf'));
+        files.items.add(new File(['%PDF-1.4'], 'a "quoted" <b>.pdf'));
+        files.items.add(new File(['%PDF-1.5'], '二.pdf'));
         for (const kind of ['dragenter', 'dragover', 'drop'])
           document.querySelector('#conversation').dispatchEvent(
             new DragEvent(kind, { dataTransfer: files, bubbles: true, cancelable: true })); }"""
@@ -321,7 +322,7 @@ def test_everything_can_be_done_with_the_keyboard(engine, served, visit):
 def test_the_page_speaks_the_browsers_language_and_can_be_switched(engine, served, visit):
     page = ready(visit(served(engine), locale="zh-CN"))
     assert page.inner_text("#ask") == "提问"
-    assert page.inner_text("#library .scope span") == "提问范围：2 / 2"
+    assert page.inner_text("#documents .scope span") == "提问范围：2 / 2"
     assert page.evaluate("document.documentElement.lang") == "zh-CN"
     page.click("text=English")
     page.wait_for_selector("#ask:has-text('Ask')")

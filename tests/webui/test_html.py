@@ -9,7 +9,7 @@ from tests.webui.fake_engine import FakeEngine, document, png, source
 from tests.webui.safe import NASTY, look
 from webui.answers import conversation_html
 from webui.conversation import Conversation, Exchange, Opened
-from webui.documents import kinds_report, library_html
+from webui.documents import documents_html, kinds_report, library_html
 from webui.status import head_html
 from webui.viewer import png_size, viewer_html
 from webui.words import LANGUAGES
@@ -64,6 +64,7 @@ def test_hostile_text_stays_text_everywhere(tmp_path, text, language):
     view = View(found, 4, text, 9, png(4, 4), ((0, 0, 1, 1),), ())
     for html in (
         library_html(engine, conversation),
+        documents_html(engine, conversation),
         conversation_html(conversation),
         viewer_html(view, opened, language),
         viewer_html(None, opened, language, problem=text),
@@ -77,7 +78,7 @@ def test_a_file_name_is_shown_as_it_was_given(tmp_path):
     engine = FakeEngine(tmp_path)
     for name in ("<b>a</b>.pdf", "quo\"te's.pdf", "../../x.pdf", "📄 报告.pdf", "n" * 300):
         engine.library = [document(name)]
-        looked = look(library_html(engine, Conversation("", "en")))
+        looked = look(documents_html(engine, Conversation("", "en")))
         assert name in looked.text
         assert tags(looked, title=name)
 
@@ -95,7 +96,7 @@ def test_ticks_follow_what_is_left_out(tmp_path):
     assert conversation.chosen(engine.documents("")) is None
     conversation.left_out = {engine.library[0].id}
     assert conversation.chosen(engine.documents("")) == [engine.library[1].id]
-    looked = look(library_html(engine, conversation))
+    looked = look(documents_html(engine, conversation))
     ticked = {at["data-document"]: "checked" in at for at in tags(looked, type="checkbox")}
     assert ticked == {engine.library[0].id: False, engine.library[1].id: True}
     assert "1 of 2 asked" in looked.text
@@ -104,7 +105,7 @@ def test_ticks_follow_what_is_left_out(tmp_path):
 def test_only_own_documents_can_be_removed(tmp_path):
     engine = FakeEngine(tmp_path)
     engine.library = [document("shared.pdf"), document("mine.pdf", "ann"), document("other.pdf", "bob")]
-    looked = look(library_html(engine, Conversation("ann", "en")))
+    looked = look(documents_html(engine, Conversation("ann", "en")))
     assert [at["data-document"] for at in tags(looked, **{"data-do": "remove"})] == [engine.library[1].id]
     assert "other.pdf" not in looked.text
 
@@ -237,4 +238,4 @@ def test_a_stopped_answer_keeps_what_was_said():
 def test_long_documents_lists_are_searchable(tmp_path):
     engine = FakeEngine(tmp_path)
     engine.library = [replace(document(f"{n}.pdf")) for n in range(9)]
-    assert tags(look(library_html(engine, Conversation("", "en"))), type="search")
+    assert tags(look(documents_html(engine, Conversation("", "en"))), type="search")

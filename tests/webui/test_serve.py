@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
+from rag.records import Job, JobState
 from rag.settings import Limits, Settings
 from tests.webui.fake_engine import FakeEngine, document
 from webui.guard import Access, Guard
@@ -310,6 +311,11 @@ def test_polling_sends_only_what_changed(engine, served):
     engine.library.append(document("new.pdf"))
     engine.change()
     assert "new.pdf" in call(client, "poll").text
+    engine.running.append(Job(1, "", "", "job.pdf", JobState.WAITING))
+    engine.change()
+    polled = call(client, "poll").text
+    assert "job.pdf" in polled
+    assert "new.pdf" not in polled  # the list of documents, which may be long, is the same
 
 
 def test_logins_are_compared_as_a_whole():
