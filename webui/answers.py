@@ -114,8 +114,9 @@ def _citations(sentence: Sentence, index: int, exchange: Exchange, conversation:
     ]
     if buttons:
         return "".join(buttons)
-    if len(sentence.text.strip()) < 2 or sentence.text.lstrip().startswith("#"):
-        return ""  # a heading or a bare dash states nothing
+    text = sentence.text.strip()
+    if len(text) < 2 or text.startswith("#") or text.endswith((":", "：")):
+        return ""  # a heading, a bare dash and the line before a list state nothing
     language = conversation.language
     hint = escape(say(language, "no_source_hint"))
     return f'<span class="no-source" title="{hint}">{escape(say(language, "no_source"))}</span>'

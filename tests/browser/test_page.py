@@ -358,6 +358,7 @@ def test_copying_an_answer(engine, served, visit):
 @pytest.mark.parametrize("size", [(390, 844), (1024, 768), (1440, 900)])
 def test_nothing_sticks_out_at_any_width(engine, served, visit, size):
     engine.library.append(document("a very long name " * 18 + ".pdf"))
+    engine.library.extend(document(f"{n}.pdf") for n in range(40))
     page = ready(visit(served(engine), size=size))
     ask(page, "A question that is long enough to need more than one line on a telephone, surely?")
     answered(page)
@@ -365,6 +366,11 @@ def test_nothing_sticks_out_at_any_width(engine, served, visit, size):
     page.wait_for_selector(".sheet img")
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     assert page.evaluate("document.documentElement.scrollHeight") <= size[1]
+    for inner, outer in (("#documents", "#library-panel"), ("#conversation", "#talk-scroll")):
+        inside, around = (page.locator(place).bounding_box() for place in (inner, outer))
+        if inside and around:  # the panel is shown
+            assert inside["x"] >= around["x"]
+            assert inside["x"] + inside["width"] <= around["x"] + around["width"] + 1
     if size[0] < 500:
         for panel in ("talk", "library", "viewer"):
             page.click(f".panels [data-panel={panel}]")
