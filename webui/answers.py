@@ -20,7 +20,8 @@ def conversation_html(conversation: Conversation) -> str:
             f"<p>{escape(say(language, 'welcome_hint'))}</p></div>"
         )
     turns = "".join(_exchange(exchange, conversation) for exchange in conversation.exchanges)
-    return f'<div class="turns" data-key="turns">{turns}</div>{_spoken(conversation)}'
+    title = f'<h2 class="unseen" data-key="title">{escape(say(language, "conversation"))}</h2>'
+    return f'{title}<div class="turns" data-key="turns">{turns}</div>{_spoken(conversation)}'
 
 
 def _spoken(conversation: Conversation) -> str:

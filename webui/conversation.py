@@ -114,26 +114,28 @@ class Conversation:
         """
         self.stop()
         history = self.history()
+        most = engine.settings.limits.question_characters
+        shown = question if len(question) <= most else question[:most] + "…"
         with self._lock:
-            exchange = Exchange(self._next_id, question, _reader(engine))
+            exchange = Exchange(self._next_id, shown, _reader(engine))
             self._next_id += 1
             self.exchanges.append(exchange)
         yield
         try:
-            yield from self._follow(engine, exchange, history)
+            yield from self._follow(engine, exchange, question, history)
         except Exception as error:  # noqa: BLE001 - the page's edge
             exchange.error = sentence_for(error, self.language, raise_errors=raise_errors)
         finally:
             exchange.stop.set()
         yield
 
-    def _follow(self, engine: Engine, exchange: Exchange, history: list[Turn]) -> Iterator[None]:
+    def _follow(self, engine: Engine, exchange: Exchange, question: str, history: list[Turn]) -> Iterator[None]:
         documents = engine.documents(self.owner)
         chosen = self.chosen(documents)
         if refusal := _refusal(documents, chosen):
             exchange.error = say(self.language, refusal)
             return
-        events = engine.ask(self.owner, exchange.question, chosen, history, exchange.stop)
+        events = engine.ask(self.owner, question, chosen, history, exchange.stop)
         shown = 0.0
         for event in events:
             if exchange.stopped:

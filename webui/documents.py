@@ -31,8 +31,9 @@ def library_html(engine: Engine, conversation: Conversation) -> str:
 
 def documents_html(engine: Engine, conversation: Conversation) -> str:
     """The documents with their ticks, and what was picked for them."""
-    documents = engine.documents(conversation.owner)
-    return _documents(documents, conversation) + _about(engine.choices(), conversation.language)
+    language, documents = conversation.language, engine.documents(conversation.owner)
+    title = f'<h2 class="unseen" data-key="title">{escape(say(language, "documents"))}</h2>'
+    return title + _documents(documents, conversation) + _about(engine.choices(), language)
 
 
 def _problem(conversation: Conversation) -> str:

@@ -17,6 +17,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+MOST_BYTES = 8_000_000  # of a request that brings no file
+
 _ROUTES = frozenset(
     (
         "/",
@@ -98,6 +100,8 @@ class Guard:
             )
         if not _is_route(path):
             return 404, "Not here."
+        if path != "/library/add" and not _is_small(headers):
+            return 413, f"Requests of up to {MOST_BYTES} bytes, whose length is told, are taken here."
         if not self._same_site(method, path, headers, host):
             return 403, "Requests from other sites are refused."
         return None
@@ -124,6 +128,14 @@ def _is_route(path: str) -> bool:
     if path.startswith("/gradio_api/"):
         return path.removeprefix("/gradio_api/").startswith(_GRADIO_ROUTES)
     return path.startswith(_FOLDERS) and ".." not in path and "\\" not in path
+
+
+def _is_small(headers: Headers) -> bool:
+    """Whether a request's body, which Gradio holds in memory, has a told and modest length."""
+    if "transfer-encoding" in headers:
+        return False
+    length = headers.get("content-length", "0")
+    return length.isdecimal() and int(length) <= MOST_BYTES
 
 
 class _Reply:

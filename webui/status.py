@@ -46,7 +46,8 @@ def _choice(choice: Choice, language: Language) -> str:
     return (
         f'<details class="choice {state}" data-key="choice-{escape(choice.what)}" name="choice">'
         f'<summary><i class="dot" aria-hidden="true"></i><span class="what">{escape(what)}</span> '
-        f'<b>{escape(choice.name)}</b>{word}</summary><p class="why"><b>{escape(choice.name)}</b>{escape(why)}</p></details>'
+        f"<b>{escape(choice.name)}</b>{word}</summary>"
+        f'<p class="why"><b>{escape(choice.name)}</b>{escape(why)}</p></details>'
     )
 
 

@@ -69,7 +69,7 @@ def served(tmp_path, only_loopback):
     pages = []
 
     def start(engine, **changes):
-        page, url = serve(engine, Serving(port=0, **changes), raise_errors=False)
+        page, url = serve(engine, Serving(**{"port": 0, **changes}))
         pages.append((page, engine))
         return url.rstrip("/")
 

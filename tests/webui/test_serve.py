@@ -324,3 +324,29 @@ def test_logins_are_compared_as_a_whole():
     assert not check("ann", "sésam")
     assert not check("eve", "\0")
     assert not check("eve", "")
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "refused"),
+    [
+        ("/gradio_api/queue/join", {"content-length": "7999999"}, False),
+        ("/gradio_api/queue/join", {"content-length": "8000001"}, True),
+        ("/gradio_api/run/predict", {"content-length": "-1"}, True),
+        ("/login", {"transfer-encoding": "chunked"}, True),
+        ("/library/add", {"content-length": "199000000"}, False),
+    ],
+)
+def test_only_files_may_be_large(path, headers, refused):
+    answer = Guard(None, Access()).refusal("POST", path, Headers({**LOCAL, **headers}))
+    assert (answer is not None) is refused
+
+
+def test_a_shared_address_is_known_and_loads_nothing_from_outside(engine, served, monkeypatch):
+    monkeypatch.setattr("gradio.networking.setup_tunnel", lambda **_: "https://abcdef.gradio.live")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    assert served(engine, share=True, port=port) == "https://abcdef.gradio.live"
+    answer = httpx.get(f"http://127.0.0.1:{port}/", headers={"host": "abcdef.gradio.live"})
+    assert answer.status_code == 200
+    assert "amazonaws" not in answer.text
+    assert httpx.get(f"http://127.0.0.1:{port}/", headers={"host": "other.gradio.live"}).status_code == 421
