@@ -12,16 +12,20 @@ EXCERPT_CHARACTERS = 240
 
 
 def conversation_html(conversation: Conversation) -> str:
-    """Everything that was asked and answered, or a welcome."""
+    """The last question and its answer, which is drawn again with each word; a welcome before the first."""
     language = conversation.language
     if not conversation.exchanges:
         return (
             f'<div class="welcome" data-key="welcome"><h2>{escape(say(language, "welcome"))}</h2>'
             f"<p>{escape(say(language, 'welcome_hint'))}</p></div>"
         )
-    turns = "".join(_exchange(exchange, conversation) for exchange in conversation.exchanges)
-    title = f'<h2 class="unseen" data-key="title">{escape(say(language, "conversation"))}</h2>'
-    return f'{title}<div class="turns" data-key="turns">{turns}</div>{_spoken(conversation)}'
+    return _exchange(conversation.exchanges[-1], conversation) + _spoken(conversation)
+
+
+def earlier_html(conversation: Conversation) -> str:
+    """The questions before the last one, which stay as they are while it is answered."""
+    title = f'<h2 class="unseen" data-key="title">{escape(say(conversation.language, "conversation"))}</h2>'
+    return title + "".join(_exchange(exchange, conversation) for exchange in conversation.exchanges[:-1])
 
 
 def _spoken(conversation: Conversation) -> str:

@@ -60,11 +60,11 @@ function draw() {
   drawn = began;
   const scroller = mount.closest('.scrolls');
   const atEnd = !scroller || scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 120;
-  const turns = mount.querySelectorAll('.turn').length;
+  const turn = mount.querySelector('.turn')?.dataset.key;
   merge(mount, value.replace(/^<!--\d+-->/, ''));
   element.classList.remove('opening');
   filter();
-  if (scroller && role === 'conversation' && (atEnd || mount.querySelectorAll('.turn').length > turns))
+  if (scroller && role === 'conversation' && (atEnd || mount.querySelector('.turn')?.dataset.key !== turn))
     scroller.scrollTop = scroller.scrollHeight;
   if (role === 'viewer') showMarked(scroller);
   if (role === 'head') document.documentElement.lang = mount.querySelector('[data-do=language]')?.lang === 'en' ? 'zh-CN' : 'en';

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import gradio as gr
 
-from webui.answers import conversation_html
+from webui.answers import conversation_html, earlier_html
 from webui.conversation import Conversation, Opened
 from webui.documents import documents_html, library_html
 from webui.edge import sentence_for
@@ -42,7 +42,7 @@ def build_page(engine: Engine, *, raise_errors: bool = False) -> gr.Blocks:
                 with gr.Row(elem_id="talk-bar"):
                     new = gr.Button(variant="secondary", size="sm", elem_id="new", visible="hidden")
                 with gr.Column(elem_id="talk-scroll", elem_classes="scrolls"):
-                    conversation = _drawn("conversation")
+                    earlier, conversation = _drawn("earlier"), _drawn("conversation")
                 with gr.Row(elem_id="asking"):
                     question = gr.Textbox(
                         show_label=False, container=False, lines=1, max_lines=8, autofocus=True,
@@ -53,7 +53,7 @@ def build_page(engine: Engine, *, raise_errors: bool = False) -> gr.Blocks:
                     stop = gr.Button(variant="stop", elem_id="stop", visible="hidden")
             with gr.Column(elem_id="viewer-panel", elem_classes="card scrolls"):
                 viewer = _drawn("viewer")
-        talk = [conversation, question, ask, stop, new]
+        talk = [earlier, conversation, question, ask, stop, new]
         everything = [head, library, documents, *talk, viewer]
 
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -68,8 +68,11 @@ def build_page(engine: Engine, *, raise_errors: bool = False) -> gr.Blocks:
         new.click(handlers.new, None, [*talk, viewer], **quick)
         for part in (library, documents):
             part.act(handlers.in_library, None, [library, documents], trigger_mode="multiple", **quick)
-        conversation.act(handlers.in_conversation, None, [conversation, viewer], trigger_mode="multiple", **quick)
-        viewer.act(handlers.in_viewer, None, [conversation, viewer], trigger_mode="multiple", **quick)
+        for part in (earlier, conversation):
+            part.act(
+                handlers.in_conversation, None, [earlier, conversation, viewer], trigger_mode="multiple", **quick
+            )
+        viewer.act(handlers.in_viewer, None, [earlier, conversation, viewer], trigger_mode="multiple", **quick)
         head.act(handlers.in_head, None, everything, **quick)
     page.queue(max_size=WAITING_QUESTIONS, api_open=False)
     return page
@@ -129,7 +132,8 @@ class Handlers:
             return
         first = True
         for _ in conversation.ask(self.engine, question, raise_errors=self.raise_errors):
-            yield self._talk(conversation, emptied=first)
+            earlier, *rest = self._talk(conversation, emptied=first)
+            yield earlier if first else gr.skip(), *rest
             first = False
 
     def stop(self, request: gr.Request) -> tuple[Any, ...]:
@@ -177,7 +181,7 @@ class Handlers:
         conversation, data = self.conversation(request), event._data or {}
         numbers = (_whole(data.get(name)) for name in ("exchange", "number", "sentence"))
         conversation.opened = conversation.source(*numbers) or conversation.opened
-        return _stamped(lambda: conversation_html(conversation)), self._viewer(conversation)
+        return *self._said(conversation), self._viewer(conversation)
 
     def in_viewer(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """A page was turned, or the viewer closed."""
@@ -187,7 +191,7 @@ class Handlers:
             conversation.opened = None
         elif data.get("do") == "turn" and opened is not None:
             conversation.opened = Opened(opened.source, opened.citation, max(_whole(data.get("page")), 0))
-        return _stamped(lambda: conversation_html(conversation)), self._viewer(conversation)
+        return *self._said(conversation), self._viewer(conversation)
 
     def in_head(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """The language was switched."""
@@ -218,18 +222,22 @@ class Handlers:
         return _stamped(lambda: library_html(self.engine, conversation)), _stamped(listed)
 
     def _talk(self, conversation: Conversation, *, emptied: bool = False) -> tuple[Any, ...]:
-        """Conversation, question box, and the three buttons."""
+        """What was said (two parts), question box, and the three buttons."""
         language, running = conversation.language, conversation.running
         box: dict[str, Any] = {"placeholder": say(language, "question_hint"), "label": say(language, "question")}
         if emptied:
             box["value"] = ""
         return (
-            _stamped(lambda: conversation_html(conversation)),
+            *self._said(conversation),
             gr.update(**box),
             gr.update(value=say(language, "ask"), visible="hidden" if running else True),
             gr.update(value=say(language, "stop"), visible=True if running else "hidden"),
             gr.update(value=say(language, "new"), visible=True if conversation.exchanges else "hidden"),
         )
+
+    def _said(self, conversation: Conversation) -> tuple[str, str]:
+        """What was said before, and the last question with its answer."""
+        return _stamped(lambda: earlier_html(conversation)), _stamped(lambda: conversation_html(conversation))
 
     def _viewer(self, conversation: Conversation) -> str:
         return _stamped(lambda: self._opened(conversation))

@@ -7,7 +7,7 @@ import pytest
 from rag.records import Answer, Choice, Citation, Found, Job, JobState, Sentence, View
 from tests.webui.fake_engine import FakeEngine, document, png, source
 from tests.webui.safe import NASTY, look
-from webui.answers import conversation_html
+from webui.answers import conversation_html, earlier_html
 from webui.conversation import Conversation, Exchange, Opened
 from webui.documents import documents_html, kinds_report, library_html
 from webui.status import head_html
@@ -66,6 +66,7 @@ def test_hostile_text_stays_text_everywhere(tmp_path, text, language):
         library_html(engine, conversation),
         documents_html(engine, conversation),
         conversation_html(conversation),
+        earlier_html(conversation),
         viewer_html(view, opened, language),
         viewer_html(None, opened, language, problem=text),
         head_html(engine.choices(), language, text),
@@ -233,6 +234,23 @@ def test_a_stopped_answer_keeps_what_was_said():
     looked = look(conversation_html(conversation))
     assert "Half an ans" in looked.text
     assert "Stopped" in looked.text
+
+
+def test_notes_of_a_document_are_listed(tmp_path):
+    engine = FakeEngine(tmp_path)
+    engine.library = [document("a.pdf", notes=("Page 7 could not be read.", "It is a form."))]
+    text = look(documents_html(engine, Conversation("", "en"))).text
+    assert "Page 7 could not be read." in text
+    assert "It is a form." in text
+
+
+def test_only_the_last_question_is_drawn_again_with_each_word():
+    conversation = answered(sentences=(Sentence("Sales rose."),), question="one")
+    conversation.exchanges.append(Exchange(2, "two", text="Half"))
+    assert "one" in look(earlier_html(conversation)).text
+    assert "two" not in look(earlier_html(conversation)).text
+    assert "one" not in look(conversation_html(conversation)).text
+    assert "Half" in look(conversation_html(conversation)).text
 
 
 def test_long_documents_lists_are_searchable(tmp_path):
