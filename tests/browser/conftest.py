@@ -1,0 +1,55 @@
+"""A real Chromium before the page. Every request it makes is recorded and must go to the page's own server."""
+
+from __future__ import annotations
+
+import shutil
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.webui.conftest import only_loopback, pytest_collection_modifyitems, served, standing  # noqa: F401
+
+playwright_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
+
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--no-first-run"]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with playwright_api.sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=path, args=QUIET)
+        except playwright_api.Error as error:
+            pytest.skip(f"no Chromium to drive: {str(error).splitlines()[0]}")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium):
+    """A function that opens an address in a fresh browser and gives the page; errors there fail the test."""
+    contexts, requests, troubles = [], [], []
+
+    def open_page(url, *, size=(1440, 900), locale="en-US", **options):
+        width, height = size
+        context = chromium.new_context(viewport={"width": width, "height": height}, locale=locale, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("console", lambda line: troubles.append(line.text) if "Security Policy" in line.text else None)
+        page.goto(url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        for page in context.pages:
+            assert page.evaluate("window.__xss") is None
+        context.close()
+    outside = [url for url in requests if urlsplit(url).hostname not in ("127.0.0.1", None)]
+    assert requests
+    assert outside == []
+    assert troubles == []

@@ -1,0 +1,389 @@
+"""The page over a scripted engine, in a real browser: what a person does, and what a hostile file tries."""
+
+import re
+import time
+
+import pytest
+
+from rag.errors import FileRefused, QuestionRefused
+from rag.records import Choice
+from tests.webui.fake_engine import PASSAGE, FakeEngine, document
+from tests.webui.safe import NASTY
+
+pytestmark = pytest.mark.browser
+
+PDF = b"%PDF-1.4 not much of one"
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = FakeEngine(tmp_path / "data", step=0.05)
+    engine.library = [document("annual.pdf"), document("年报.pdf")]
+    engine.passages = [PASSAGE, "利润增长。" + PASSAGE]
+    engine.answer = [("Revenue grew to 4,218 million euros.", (1,)), ("The board is glad.", ())]
+    return engine
+
+
+def ready(page):
+    page.wait_for_function("document.querySelector('#question textarea')?.placeholder.length > 3")
+    return page
+
+
+def ask(page, question="How much did revenue grow?"):
+    page.fill("#question textarea", question)
+    page.press("#question textarea", "Enter")
+
+
+def answered(page, count=1):
+    page.wait_for_function(f"document.querySelectorAll('.turn.over').length === {count}")
+
+
+def drop(page, *names, data=PDF):
+    files = [{"name": name, "mimeType": "application/pdf", "buffer": data} for name in names]
+    page.set_input_files("#library input[type=file]", files)
+
+
+def until(true, seconds=10.0):
+    """Wait until `true()`; what the engine sees comes a little after what the browser did."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "did not happen"
+        time.sleep(0.02)
+
+
+def test_add_ask_open_the_source_and_remove(engine, served, visit):
+    page = ready(visit(served(engine)))
+    drop(page, "new.pdf")
+    page.wait_for_selector(".job progress")
+    page.wait_for_selector(".document:has-text('new.pdf')")
+    ask(page)
+    page.wait_for_selector(".sources .chip")
+    answered(page)
+    assert page.inner_text(".answer") == "Revenue grew to 4,218 million euros.1 The board is glad.no source"
+    assert page.input_value("#question textarea") == ""
+    assert engine.asked[0][2] is None
+
+    page.click(".answer .cite")
+    page.wait_for_selector(".sheet img")
+    assert page.inner_text("#viewer h2") == "annual.pdf"
+    assert "Results › Revenue" in page.inner_text("#viewer header")
+    assert page.inner_text("#viewer mark") == PASSAGE[:49]
+    sheet = page.locator(".sheet").bounding_box()
+    box = page.locator(".sentence-box").bounding_box()
+    assert box["x"] == pytest.approx(sheet["x"] + 0.1 * sheet["width"], abs=2)
+    assert box["y"] == pytest.approx(sheet["y"] + 0.3 * sheet["height"], abs=2)
+    assert box["width"] == pytest.approx(0.8 * sheet["width"], abs=2)
+    assert page.locator(".passage-box").count() == 2
+    assert page.evaluate("document.querySelector('.sheet img').naturalWidth") == 300
+
+    page.click("[aria-label='Next page']")
+    page.wait_for_selector("#viewer .at:has-text('Page 6')")
+    assert page.locator(".passage-box").count() == 0
+    page.click("text=Back to the passage")
+    page.wait_for_selector(".sentence-box")
+
+    page.click("[aria-label='Remove annual.pdf']")
+    page.click("[aria-label='Remove annual.pdf']:has-text('Remove?')")
+    page.wait_for_selector(".document:has-text('annual.pdf')", state="detached")
+    assert [found.name for found in engine.library] == ["年报.pdf", "new.pdf"]
+    page.click(".answer .cite")
+    page.wait_for_selector("#viewer .problem")
+    assert "no longer in the library" in page.inner_text("#viewer .problem")
+
+
+def test_several_files_one_refused_the_others_go_on(engine, served, visit):
+    page = ready(visit(served(engine)))
+    given = {"one.pdf": PDF, "<img src=x onerror=window.__xss=1>.pdf": b"GIF89a", "two.pdf": PDF}
+    files = [{"name": name, "mimeType": "application/pdf", "buffer": data} for name, data in given.items()]
+    page.set_input_files("#library input[type=file]", files)
+    page.wait_for_selector(".document:has-text('two.pdf')")
+    assert page.locator(".notices p").count() == 1
+    assert "<img src=x onerror=window.__xss=1>.pdf” is not a PDF" in page.inner_text(".notices p")
+    page.click(".notices button")
+    assert page.locator(".notices p").count() == 0
+    assert {found.name for found in engine.library} >= {"one.pdf", "two.pdf"}
+
+
+def test_files_dropped_anywhere_on_the_page_are_added(engine, served, visit):
+    page = ready(visit(served(engine)))
+    page.evaluate(
+        """() => { const files = new DataTransfer();
+        files.items.add(new File(['%PDF-1.4'], 'a "quoted" <b>.pdf'));
+        files.items.add(new File(['%PDF-1.5'], '二.pdf'));
+        for (const kind of ['dragenter', 'dragover', 'drop'])
+          document.querySelector('#conversation').dispatchEvent(
+            new DragEvent(kind, { dataTransfer: files, bubbles: true, cancelable: true })); }"""
+    )
+    page.wait_for_selector(".document:has-text('二.pdf')")
+    assert [name for _, name, _ in engine.received] == ['a "quoted" <b>.pdf', "二.pdf"]
+
+
+def test_hostile_text_is_text_in_list_sources_answer_and_viewer(engine, served, visit):
+    names = [name for name in NASTY if "\x00" not in name and "\ud800" not in name]
+    shown = [re.sub("[\u202e\x1b]", "\ufffd", name) for name in names]
+    engine.step = 0.0
+    engine.library = [document(name, notes=(name,)) for name in names]
+    engine.passages = [f"{name} {PASSAGE}" for name in names]
+    engine.answer = [(name, (number,)) for number, name in enumerate(names, 1)]
+    engine.picked = (Choice("reader", "".join(names), "".join(names)), *engine.picked[1:])
+    engine.query = "".join(names)
+    page = ready(visit(served(engine)))
+    assert page.locator(".document .name").all_text_contents() == shown
+    ask(page, "".join(name for name in names if "\n" not in name))
+    answered(page)
+    page.click(".sources .more summary")
+    for number, name in enumerate(shown, 1):
+        page.click(f".chip[data-number='{number}']")
+        page.wait_for_function("(name) => document.querySelector('#viewer h2')?.textContent === name", arg=name)
+        assert page.locator("#viewer .passage .text").text_content() == f"{name} {PASSAGE}"
+    assert page.evaluate("window.__xss") is None
+    assert page.locator("iframe, script:not([nonce]):not([src]), object, embed, img[src=x]").count() == 0
+    assert page.locator(".drawn a").count() == 0
+
+
+def test_words_stream_and_stop_works_at_once(engine, served, visit):
+    engine.pieces = [f"word{n} " for n in range(200)]
+    page = ready(visit(served(engine)))
+    ask(page)
+    page.wait_for_selector(".answer:has-text('word3')")
+    engine.reader_stalls.set()  # a reader that takes its time to notice
+    page.click("#stop")
+    page.wait_for_selector(".turn.over", timeout=2_000)
+    assert engine.stops[0].is_set()
+    words = page.inner_text(".answer").split()
+    assert 3 <= len(words) < 150
+    assert "Stopped" in page.inner_text(".turn footer")
+    assert page.is_visible("#ask")
+    engine.reader_stalls.clear()
+    engine.pieces = None
+    ask(page, "And now?")
+    answered(page, 2)
+
+
+def test_asking_while_an_answer_streams_stops_the_former(engine, served, visit):
+    engine.pieces = [f"word{n} " for n in range(400)]
+    page = ready(visit(served(engine)))
+    ask(page, "one")
+    page.wait_for_selector(".answer:has-text('word2')")
+    engine.pieces = None
+    ask(page, "two")
+    answered(page, 2)
+    assert engine.stops[0].is_set()
+    assert page.locator(".turn").nth(1).locator(".cite").count() == 1
+
+
+def test_closing_the_tab_stops_the_answer(engine, served, visit):
+    engine.pieces = [f"word{n} " for n in range(2000)]
+    page = ready(visit(served(engine)))
+    other = page.context.new_page()
+    ask(page)
+    page.wait_for_selector(".answer:has-text('word2')")
+    page.close()
+    until(lambda: engine.stops[0].is_set(), seconds=5)
+    other.close()
+
+
+def test_adding_asking_and_removing_at_the_same_time(engine, served, visit):
+    engine.pieces = [f"word{n} " for n in range(60)]
+    engine.step = 0.1
+    page = ready(visit(served(engine)))
+    ask(page)
+    page.wait_for_selector(".answer:has-text('word2')")
+    drop(page, "new.pdf")
+    page.click("[aria-label='Remove 年报.pdf']")
+    page.click("[aria-label='Remove 年报.pdf']:has-text('Remove?')")
+    page.wait_for_selector(".document:has-text('年报.pdf')", state="detached")
+    page.wait_for_selector(".job:has-text('new.pdf') progress")
+    assert page.locator(".turn.running").count() == 1
+    page.wait_for_selector(".document:has-text('new.pdf')")
+    answered(page)
+
+
+def test_progress_survives_a_reload(engine, served, visit):
+    engine.step = 0.5
+    page = ready(visit(served(engine)))
+    drop(page, "slow.pdf")
+    page.wait_for_selector(".job:has-text('slow.pdf') progress")
+    page.reload()
+    ready(page)
+    page.wait_for_selector(".job:has-text('slow.pdf') progress[max]")
+    assert re.search(r"\d+ of \d+ (pages|passages)", page.inner_text(".job .state"))
+    page.wait_for_selector(".document:has-text('slow.pdf')")
+    assert page.locator(".job").count() == 0
+
+
+def test_a_password_is_asked_for_and_typing_survives_updates(engine, served, visit):
+    page = ready(visit(served(engine)))
+    drop(page, "locked.pdf", data=PDF + b"/Encrypt")
+    field = page.locator("[aria-label='Password of locked.pdf']")
+    field.fill("wrong")
+    engine.change()
+    page.wait_for_timeout(1500)
+    assert field.input_value() == "wrong"
+    field.press("Enter")
+    page.wait_for_selector(".job:has-text('This password does not open it.')")
+    assert field.input_value() == ""
+    field.fill("sesame")
+    page.click("text=Unlock")
+    page.wait_for_selector(".document:has-text('locked.pdf')")
+
+
+def test_a_job_can_be_dismissed(engine, served, visit):
+    page = ready(visit(served(engine)))
+    drop(page, "locked.pdf", data=PDF + b"/Encrypt")
+    page.click("[aria-label='Stop adding locked.pdf']")
+    page.wait_for_selector(".job", state="detached")
+    assert engine.running == []
+
+
+def test_the_ticks_decide_what_is_asked(engine, served, visit):
+    page = ready(visit(served(engine)))
+    page.click("[aria-label='Ask annual.pdf']")
+    page.wait_for_selector(".scope:has-text('1 of 2 asked')")
+    ask(page)
+    answered(page)
+    assert engine.asked[0][2] == (engine.library[1].id,)
+    page.click("text=None")
+    page.wait_for_selector(".scope:has-text('0 of 2 asked')")
+    ask(page)
+    answered(page, 2)
+    assert "No document is ticked" in page.inner_text(".problem")
+
+
+def test_a_refusal_shows_the_nearest_passages(engine, served, visit):
+    engine.answer = None
+    page = ready(visit(served(engine)))
+    ask(page, "Who won the cup?")
+    answered(page)
+    assert page.inner_text(".refusal") == "Nothing in the documents answers this."
+    assert page.locator(".nearest li").count() == 2
+    page.click(".nearest .chip")
+    page.wait_for_selector(".sheet img")
+
+
+def test_an_error_is_one_sentence_and_html_in_it_is_text(engine, served, visit):
+    engine.error = QuestionRefused("<img src=x onerror=window.__xss=1> is too long.")
+    page = ready(visit(served(engine)))
+    ask(page)
+    answered(page)
+    assert page.inner_text(".problem") == "<img src=x onerror=window.__xss=1> is too long."
+
+
+def test_what_could_not_be_done_is_said_as_text(engine, served, visit, monkeypatch):
+    def refuse(*arguments):
+        raise FileRefused("<img src=x onerror=window.__xss=1><script>window.__xss=1</script> is gone.")
+
+    monkeypatch.setattr(engine, "remove", refuse)
+    page = ready(visit(served(engine)))
+    page.click("[aria-label='Remove annual.pdf']")
+    page.click("[aria-label='Remove annual.pdf']:has-text('Remove?')")
+    page.wait_for_selector(".notices :text('is gone.')")
+    assert "<img src=x onerror=window.__xss=1><script>" in page.inner_text(".notices p")
+    page.click(".notices button")
+    page.wait_for_selector(".notices p", state="detached")
+
+
+def test_everything_can_be_done_with_the_keyboard(engine, served, visit):
+    page = ready(visit(served(engine)))
+    assert page.get_by_role("textbox", name="Question").count() == 1
+    ask(page)
+    answered(page)
+    page.focus(".answer .cite")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".sheet img")
+    assert page.get_attribute(".answer .cite", "aria-pressed") == "true"
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".sheet", state="detached")
+    assert page.evaluate("document.activeElement.className") == "cite"
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll('.drawn button, .drawn input, .drawn summary')].filter(
+        (e) => !(e.getAttribute('aria-label') || e.textContent.trim())).map((e) => e.outerHTML)"""
+    )
+    assert unnamed == []
+
+
+def test_the_page_speaks_the_browsers_language_and_can_be_switched(engine, served, visit):
+    page = ready(visit(served(engine), locale="zh-CN"))
+    assert page.inner_text("#ask") == "提问"
+    assert page.inner_text("#documents .scope span") == "提问范围：2 / 2"
+    assert page.evaluate("document.documentElement.lang") == "zh-CN"
+    page.click("text=English")
+    page.wait_for_selector("#ask:has-text('Ask')")
+    page.reload()
+    ready(page)
+    assert page.inner_text("#ask") == "Ask"
+    assert page.evaluate("document.documentElement.lang") == "en"
+
+
+def test_new_conversation_forgets(engine, served, visit):
+    page = ready(visit(served(engine)))
+    ask(page)
+    answered(page)
+    page.click("#new")
+    page.wait_for_selector(".welcome")
+    ask(page, "again")
+    answered(page)
+    assert engine.asked[-1][3] == ()
+
+
+def test_copying_an_answer(engine, served, visit):
+    url = served(engine)
+    page = ready(visit(url, permissions=["clipboard-read", "clipboard-write"]))
+    ask(page)
+    answered(page)
+    page.click("text=Copy")
+    page.wait_for_selector("text=Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("Revenue grew to 4,218 million euros.[1] The board is glad.")
+    assert "[1] annual.pdf, p. 5" in copied
+
+
+@pytest.mark.parametrize("size", [(390, 844), (1024, 768), (1440, 900)])
+def test_nothing_sticks_out_at_any_width(engine, served, visit, size):
+    engine.library.append(document("a very long name " * 18 + ".pdf"))
+    engine.library.extend(document(f"{n}.pdf") for n in range(40))
+    page = ready(visit(served(engine), size=size))
+    ask(page, "A question that is long enough to need more than one line on a telephone, surely?")
+    answered(page)
+    page.click(".answer .cite")
+    page.wait_for_selector(".sheet img")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    assert page.evaluate("document.documentElement.scrollHeight") <= size[1]
+    for inner, outer in (("#documents", "#library-panel"), ("#conversation", "#talk-scroll")):
+        inside, around = (page.locator(place).bounding_box() for place in (inner, outer))
+        if inside and around:  # the panel is shown
+            assert inside["x"] >= around["x"]
+            assert inside["x"] + inside["width"] <= around["x"] + around["width"] + 1
+    if size[0] < 500:
+        for panel in ("talk", "library", "viewer"):
+            page.click(f".panels [data-panel={panel}]")
+            assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+            assert page.is_visible(f"#{panel}-panel")
+
+
+def test_dark_follows_the_system_and_is_remembered_when_chosen(engine, served, visit):
+    page = ready(visit(served(engine), color_scheme="dark"))
+    dark = "document.body.classList.contains('dark')"
+    assert page.evaluate(dark)
+    page.click("[data-do=theme]")
+    page.reload()
+    ready(page)
+    assert not page.evaluate(dark)
+
+
+def test_users_log_in_and_see_their_own(engine, served, visit):
+    engine.library = [document("shared.pdf"), document("anns.pdf", "ann"), document("bobs.pdf", "bob")]
+    url = served(engine, logins={"ann": "a", "bob": "b"})
+    page = visit(url)
+    page.fill("input >> nth=0", "ann")
+    page.fill("input[type=password]", "a")
+    page.click("button:has-text('Login')")
+    ready(page)
+    page.wait_for_selector(".document:has-text('anns.pdf')")
+    assert page.locator(".document").count() == 2
+    drop(page, "more.pdf")
+    page.wait_for_selector(".document:has-text('more.pdf')")
+    assert engine.received[0][0] == "ann"
+    page.click("text=Log out")
+    page.wait_for_selector("input[type=password]")
+    assert "anns.pdf" not in page.content()

@@ -1,0 +1,194 @@
+import json
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import app
+from rag.errors import SettingRefused
+from rag.settings import Limits, Settings
+from tests.webui.fake_engine import FakeEngine
+
+ROOT = Path(app.__file__).parent
+
+
+def python(code, *arguments):
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_importing_it_starts_nothing_and_loads_nothing_heavy():
+    done = python("import sys, app; print(sorted(sys.modules))")
+    assert done.returncode == 0, done.stderr
+    for heavy in ("torch", "gradio", "faiss", "transformers", "pypdf"):
+        assert f"'{heavy}'" not in done.stdout
+    assert done.stderr == ""
+
+
+def test_help_names_every_option_and_its_variable():
+    done = subprocess.run(
+        [sys.executable, "app.py", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0
+    text = " ".join(done.stdout.split())
+    for option in app.OPTIONS:
+        assert option.flag in text
+        assert f"[{option.variable}]" in text
+    for flag in ("--host", "--port", "--data-dir", "--add", "--reader", "--model", "--precision", "--embedder",
+                 "--server", "--auth", "--share", "--list-models", "--log-level", "--allow-download"):  # fmt: skip
+        assert flag in text
+
+
+def test_nothing_is_public_or_fetched_by_default():
+    options = app.parse([], {})
+    assert (options.host, options.port, options.share, options.allow_download) == ("127.0.0.1", 7860, False, False)
+    assert app.settings_of(options) == Settings(data_dir=Path("data"))
+    assert app.settings_of(options).limits == Limits()
+
+
+TYPED = [
+    ("port", "8123", 8123),
+    ("share", "1", True),
+    ("data-dir", "/tmp/x", Path("/tmp/x")),
+    ("add", "/a", (Path("/a"),)),
+    ("reader", "quote", "quote"),
+    ("host-name", "Ask.example.org, b", ("ask.example.org", "b")),
+    ("max-file-mb", "5", 5),
+    ("log-level", "debug", "debug"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "value"), TYPED)
+def test_the_command_line_goes_before_the_environment(name, text, value):
+    option = next(option for option in app.OPTIONS if option.name == name)
+    assert getattr(app.parse([], {option.variable: text}), option.key) == value
+    given = [option.flag] if value is True else [option.flag, text]
+    other = {"1": "0", "quote": "auto", "debug": "info"}.get(text, "99")
+    assert getattr(app.parse(given, {option.variable: other}), option.key) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("port", "http"), ("port", "65536"), ("port", "-1"), ("reader", "gpt"), ("precision", "int3"),
+     ("log-level", "loud"), ("max-file-mb", "0"), ("max-pages", "many"), ("host", " ")],
+)  # fmt: skip
+def test_a_wrong_value_names_the_option_and_what_it_takes(name, text):
+    option = next(option for option in app.OPTIONS if option.name == name)
+    with pytest.raises(SettingRefused) as refused:
+        app.parse([option.flag, text], {})
+    assert str(refused.value).startswith(f"{option.flag} takes {option.values}")
+    with pytest.raises(SettingRefused, match=f"{option.variable} .{option.flag}. takes"):
+        app.parse([], {option.variable: text})
+
+
+def test_a_wrong_switch_in_the_environment_is_refused():
+    with pytest.raises(SettingRefused, match=r"ASK_SHARE .--share. takes 1 or 0, not 'maybe'"):
+        app.parse([], {"ASK_SHARE": "maybe"})
+
+
+def test_main_says_it_in_one_line_and_leaves(capsys, monkeypatch):
+    assert app.main(["--port", "x"]) == 2
+    assert capsys.readouterr().err == "--port takes a whole number from 0 to 65535, not 'x'.\n"
+
+
+def test_options_have_one_name_each():
+    assert len({option.key for option in app.OPTIONS}) == len(app.OPTIONS)
+    assert all(option.variable.startswith("ASK_") for option in app.OPTIONS)
+
+
+def test_folders_can_be_given_again():
+    assert app.parse(["--add", "a", "--add", "b"], {}).add == (Path("a"), Path("b"))
+
+
+def test_logins_from_the_line_and_from_a_file(tmp_path):
+    assert app.logins_of("") == {}
+    assert app.logins_of("ann:a:b,bob:c") == {"ann": "a:b", "bob": "c"}
+    file = tmp_path / "logins"
+    file.write_text("# who\nann:a,b\n\nbob: c\n", encoding="utf-8")
+    assert app.logins_of(str(file)) == {"ann": "a,b", "bob": " c"}
+
+
+@pytest.mark.parametrize("text", ["ann", "ann:", ":secret", "ann:a,secret", ","])
+def test_wrong_logins_are_refused_without_repeating_a_password(text):
+    with pytest.raises(SettingRefused, match="--auth") as refused:
+        app.logins_of(text)
+    assert "secret" not in str(refused.value)
+
+
+def test_nothing_is_reported_and_nothing_fetched_unless_wanted():
+    environment = {"TOKENIZERS_PARALLELISM": "true"}
+    app.prepare_environment(app.parse([], {}), environment)
+    assert environment["GRADIO_ANALYTICS_ENABLED"] == "False"
+    assert environment["HF_HUB_OFFLINE"] == "1"
+    assert environment["TOKENIZERS_PARALLELISM"] == "true"
+    environment = {}
+    app.prepare_environment(app.parse(["--allow-download"], {}), environment)
+    assert "HF_HUB_OFFLINE" not in environment
+
+
+def test_only_a_space_is_reached_by_any_name():
+    options = app.parse(["--host-name", "ask.example.org"], {})
+    assert not app.access_of(options, {}).knows("evil.example")
+    assert app.access_of(options, {}).knows("ask.example.org")
+    space = app.access_of(options, {"SPACE_ID": "a/b"})
+    assert space.knows("a-b.hf.space")
+    assert "huggingface.co" in space.frames
+
+
+def test_folders_are_added_as_shared_documents_and_refusals_do_not_stop_it(tmp_path, caplog):
+    folder = tmp_path / "pdfs"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a.pdf").write_bytes(b"%PDF-1.4")
+    (folder / "b.pdf").write_bytes(b"GIF89a")
+    (folder / "deep" / "c.PDF").write_bytes(b"%PDF-1.5")
+    (folder / "notes.txt").write_text("no")
+    engine = FakeEngine(tmp_path / "data")
+    app.add_files(engine, [folder, tmp_path / "missing"], threading.Event())
+    assert [(owner, name) for owner, name, _ in engine.received] == [("", "a.pdf"), ("", "b.pdf"), ("", "c.PDF")]
+    assert "b.pdf” is not a PDF" in caplog.text
+    assert "there is no" in caplog.text
+
+
+PROGRAM = """
+import json, sys, threading, urllib.request
+from pathlib import Path
+import app
+from tests.webui.fake_engine import FakeEngine
+engine = FakeEngine(Path(sys.argv[1]))
+app.open_engine_for = lambda options, environment: engine
+stopped = threading.Event()
+engine.close = stopped.set
+report = app.report
+def visit(engine):
+    report(engine)
+    import os, signal
+    url = f"http://127.0.0.1:{sys.argv[2]}/"
+    print(json.dumps({"status": urllib.request.urlopen(url).status}), flush=True)
+    threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+app.report = visit
+status = app.main(["--port", sys.argv[2], "--data-dir", sys.argv[1]])
+print(json.dumps({"left": status, "closed": stopped.is_set()}), flush=True)
+"""
+
+
+def test_the_program_says_where_it_is_and_what_it_picked_and_closes_on_a_signal(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    done = python(PROGRAM, str(tmp_path), port)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines == [{"status": 200}, {"left": 0, "closed": True}], done.stderr
+    assert f"Open http://127.0.0.1:{port}/" in done.stderr
+    assert "reader: Quote reader (no GLM on this machine: answers are sentences of the sources)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_one_sentence(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = python(PROGRAM, str(tmp_path), port)
+    assert json.loads(done.stdout) == {"left": 2, "closed": True}
+    assert done.stderr == f"Port {port} on 127.0.0.1 cannot be used: choose another one with --port.\n"

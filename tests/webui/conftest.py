@@ -1,0 +1,81 @@
+"""The page over a scripted engine, on a free port of this machine."""
+
+from __future__ import annotations
+
+import gc
+import os
+import socket
+
+import pytest
+
+from app import parse, prepare_environment
+
+prepare_environment(parse([], {}), os.environ)  # as the program does, before Gradio is imported
+
+LOCAL = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "")
+
+
+def pytest_collection_modifyitems(items):
+    """Gradio does not close its event loops and sockets when a page is closed."""
+    for item in items:
+        if {"served", "standing"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.filterwarnings("ignore::ResourceWarning"))
+            item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
+
+
+@pytest.fixture
+def only_loopback(monkeypatch):
+    """Every attempt to reach another machine, or to look up its name, is noted and refused."""
+    tried: list[str] = []
+    connect, getaddrinfo = socket.socket.connect, socket.getaddrinfo
+
+    def checked_connect(self, address):
+        if isinstance(address, tuple) and address[0] not in LOCAL:
+            tried.append(str(address))
+            raise OSError(f"no network: {address}")
+        return connect(self, address)
+
+    def checked_getaddrinfo(host, *arguments, **options):
+        name = host.decode() if isinstance(host, bytes) else host
+        if name is not None and name not in LOCAL:
+            tried.append(str(name))
+            raise socket.gaierror(f"no network: {name}")
+        return getaddrinfo(host, *arguments, **options)
+
+    monkeypatch.setattr(socket.socket, "connect", checked_connect)
+    monkeypatch.setattr(socket, "getaddrinfo", checked_getaddrinfo)
+    return tried
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory):
+    """A scripted engine, served for all tests of a module, and its address."""
+    from tests.webui.fake_engine import FakeEngine
+    from webui.serve import Serving, serve
+
+    engine = FakeEngine(tmp_path_factory.mktemp("standing") / "data")
+    page, url = serve(engine, Serving(port=0))
+    yield engine, url.rstrip("/")
+    engine.close()
+    page.close(verbose=False)
+    gc.collect()
+
+
+@pytest.fixture
+def served(tmp_path, only_loopback):
+    """A function that serves an engine and gives the address; everything ends with the test."""
+    from webui.serve import Serving, serve
+
+    pages = []
+
+    def start(engine, **changes):
+        page, url = serve(engine, Serving(**{"port": 0, **changes}))
+        pages.append((page, engine))
+        return url.rstrip("/")
+
+    yield start
+    for page, engine in pages:
+        engine.close()
+        page.close(verbose=False)
+    gc.collect()  # here, where Gradio's unclosed loops and sockets are expected, not in some later test
+    assert only_loopback == []

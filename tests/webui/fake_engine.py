@@ -1,0 +1,239 @@
+"""An engine without a library: jobs and answers follow a script, so that the page can be tested on its own."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rag.errors import AlreadyAdded, FileRefused, NotAPdf, QuestionRefused
+from rag.reader import Turn
+from rag.records import (
+    Answer,
+    Choice,
+    Citation,
+    Document,
+    Event,
+    Found,
+    Job,
+    JobState,
+    Piece,
+    Sentence,
+    Source,
+    View,
+)
+from rag.settings import Settings
+
+PASSAGE = (
+    "Revenue for the year grew to 4,218 million euros. Growth came from services, which rose by 12 percent. "
+    "Costs of materials fell."
+)
+
+
+def png(width: int = 300, height: int = 400, shade: int = 255) -> bytes:
+    """A grey picture with lines that look like text."""
+    rows = []
+    for y in range(height):
+        ink = y > 40 and y % 14 < 5
+        row = bytes(
+            [120 if ink and 30 < x < width - 30 and (x * 7 + y // 14) % 11 else shade for x in range(width)]
+        )
+        rows.append(b"\0" + row)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(b"".join(rows)))
+        + chunk(b"IEND", b"")
+    )
+
+
+def document(name: str, owner: str = "", **changes: object) -> Document:
+    """A document as the engine would show it."""
+    base = Document(
+        id=hashlib.sha256((owner + name).encode("utf-8", "replace")).hexdigest(), owner=owner, name=name, title="",
+        bytes=1000, pages=12, passages=40, kinds={"text": 12}, notes=(), added=0.0,
+    )  # fmt: skip
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def source(number: int, of: Document, text: str = PASSAGE, page: int = 4, **changes: object) -> Source:
+    """A passage of `of`, retrieved."""
+    base = Source(
+        number=number, passage_id=number, document_id=of.id, document=of.name, first_page=page, last_page=page,
+        page_label=str(page + 1), heading=("Results", "Revenue"), text=text, start=0, end=len(text), score=0.9,
+    )  # fmt: skip
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+class FakeEngine:
+    """Scripted: `step` seconds pass between the events of a job or an answer."""
+
+    def __init__(self, data_dir: Path, *, step: float = 0.0, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings(data_dir=data_dir)
+        self.step = step
+        self.picked: tuple[Choice, ...] = (
+            Choice("reader", "Quote reader", "no GLM on this machine: answers are sentences of the sources"),
+            Choice("embedder", "multilingual-e5-small", "the default on a CPU, packaged weights"),
+            Choice("device", "CPU, 2 cores", "no GPU was found"),
+        )
+        self.library: list[Document] = []
+        self.running: list[Job] = []
+        self.asked: list[tuple[str, str, tuple[str, ...] | None, tuple[Turn, ...]]] = []
+        self.stops: list[threading.Event] = []
+        self.received: list[tuple[str, str, bytes]] = []
+        self.password = "sesame"
+        self.passages: list[str] = [PASSAGE]
+        self.answer: list[tuple[str, tuple[int, ...]]] | None = None  # sentences and what they cite; None refuses
+        self.pieces: list[str] | None = None
+        self.query: str | None = None
+        self.error: Exception | None = None
+        self.reader_stalls = threading.Event()  # set: the reader ignores stop until cleared
+        self._version = 0
+        self._lock = threading.RLock()
+
+    # ---- what a page polls
+
+    def choices(self) -> tuple[Choice, ...]:
+        return self.picked
+
+    def version(self) -> int:
+        return self._version
+
+    def change(self) -> None:
+        with self._lock:
+            self._version += 1
+
+    def documents(self, owner: str) -> tuple[Document, ...]:
+        with self._lock:
+            return tuple(d for d in self.library if d.owner in ("", owner))
+
+    def jobs(self, owner: str) -> tuple[Job, ...]:
+        with self._lock:
+            return tuple(j for j in self.running if j.owner in ("", owner))
+
+    # ---- adding
+
+    def add(self, owner: str, name: str, data: Path | bytes) -> Job:
+        content = data if isinstance(data, bytes) else data.read_bytes()
+        with self._lock:
+            self.received.append((owner, name, content))
+            if not content.startswith(b"%PDF-"):
+                raise NotAPdf(f"“{name}” is not a PDF: it does not begin with %PDF-. Choose another file.")
+            if any(d.name == name and d.owner == owner for d in self.library):
+                raise AlreadyAdded(f"“{name}” is in the library already.")
+            job = Job(len(self.received), owner, hashlib.sha256(content).hexdigest(), name, JobState.WAITING)
+            self.running.append(job)
+            self.change()
+        locked = b"/Encrypt" in content
+        threading.Thread(target=self._work, args=(job, locked), daemon=True).start()
+        return job
+
+    def _work(self, job: Job, locked: bool) -> None:
+        if locked:
+            self._set(job.id, state=JobState.LOCKED, message="It opens with a password only.")
+            return
+        for read in range(0, 12, 3):
+            self._set(job.id, state=JobState.READING, pages=12, pages_read=read, seconds_left=7.0)
+            time.sleep(self.step)
+        for embedded in range(0, 40, 8):
+            self._set(job.id, state=JobState.EMBEDDING, pages=12, pages_read=12, passages=40,
+                      passages_embedded=embedded, passages_per_second=9.7, seconds_left=95.0)  # fmt: skip
+            time.sleep(self.step)
+        with self._lock:
+            if any(other.id == job.id for other in self.running):
+                self.library.append(document(job.name, job.owner))
+                self.running = [other for other in self.running if other.id != job.id]
+                self.change()
+
+    def _set(self, job_id: int, **changes: object) -> None:
+        with self._lock:
+            self.running = [
+                replace(job, **changes) if job.id == job_id else job  # type: ignore[arg-type]
+                for job in self.running
+            ]
+            self.change()
+
+    def unlock(self, owner: str, job_id: int, password: str) -> None:
+        job = next(job for job in self.jobs(owner) if job.id == job_id)
+        if password != self.password:
+            self._set(job_id, message="This password does not open it.")
+            return
+        threading.Thread(target=self._work, args=(job, False), daemon=True).start()
+
+    def cancel(self, owner: str, job_id: int) -> None:
+        with self._lock:
+            self.running = [j for j in self.running if j.id != job_id or j.owner != owner]
+            self.change()
+
+    def remove(self, owner: str, document_id: str) -> None:
+        with self._lock:
+            if not any(d.id == document_id and d.owner == owner for d in self.library):
+                raise FileRefused("There is no such document.")
+            self.library = [d for d in self.library if d.id != document_id]
+            self.change()
+
+    # ---- asking
+
+    def ask(
+        self,
+        owner: str,
+        question: str,
+        documents: Collection[str] | None,
+        history: Sequence[Turn],
+        stop: threading.Event,
+    ) -> Iterator[Event]:
+        self.asked.append((owner, question, None if documents is None else tuple(documents), tuple(history)))
+        self.stops.append(stop)
+        if self.error is not None:
+            raise self.error
+        if len(question) > self.settings.limits.question_characters:
+            raise QuestionRefused("The question is too long.")
+        chosen = [d for d in self.documents(owner) if documents is None or d.id in documents]
+        sources = tuple(
+            source(n, chosen[(n - 1) % len(chosen)], text, page=3 + n) for n, text in enumerate(self.passages, 1)
+        )
+        time.sleep(self.step)
+        yield Found(sources, self.query or question)
+        reader = self.picked[0].name
+        if self.answer is None:
+            yield Answer((), reader, refused=True, seconds=0.2)
+            return
+        for piece in self.pieces or [f"{text}{''.join(f'[{n}]' for n in cited)} " for text, cited in self.answer]:
+            time.sleep(self.step)
+            if stop.is_set() and not self.reader_stalls.is_set():
+                break
+            yield Piece(piece)
+        sentences = tuple(
+            Sentence(text, tuple(Citation(n, 0.9, 0, 49) for n in cited), " " if i else "")
+            for i, (text, cited) in enumerate(self.answer)
+        )
+        yield Answer(sentences, reader, stopped=stop.is_set(), seconds=1.24)
+
+    # ---- seeing
+
+    def view(self, owner: str, source: Source, citation: Citation | None) -> View:
+        self._own(owner, source)
+        lines = ((0.1, 0.30, 0.9, 0.345), (0.1, 0.345, 0.9, 0.38))
+        return View(source, source.first_page, source.page_label, 12, png(), lines, lines[:1] if citation else ())
+
+    def view_page(self, owner: str, source: Source, page: int) -> View:
+        self._own(owner, source)
+        return View(source, page, str(page + 1), 12, png(shade=240), (), ())
+
+    def _own(self, owner: str, source: Source) -> None:
+        if not any(d.id == source.document_id for d in self.documents(owner)):
+            raise FileRefused("The document is no longer in the library.")
+
+    def close(self) -> None:
+        for stop in self.stops:
+            stop.set()

@@ -1,0 +1,172 @@
+import threading
+
+import pytest
+
+from rag.errors import QuestionRefused
+from rag.records import Answer, Sentence
+from tests.webui.fake_engine import FakeEngine, document
+from webui.conversation import Conversation, Exchange
+from webui.sessions import Sessions
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = FakeEngine(tmp_path)
+    engine.library = [document("a.pdf"), document("b.pdf")]
+    engine.answer = [("Sales rose.", (1,)), ("Costs fell.", (1,))]
+    return engine
+
+
+def finish(steps):
+    for _ in steps:
+        pass
+
+
+def test_sources_come_before_words_and_words_before_the_answer(engine):
+    conversation = Conversation("", "en")
+    states = []
+    for _ in conversation.ask(engine, "How much?"):
+        last = conversation.exchanges[-1]
+        states.append((bool(last.sources), bool(last.text), last.answer is not None))
+    assert states[0] == (False, False, False)
+    assert states[1] == (True, False, False)
+    assert states[-1] == (True, True, True)
+    assert states == sorted(states)
+
+
+def test_all_documents_are_none_and_a_choice_is_ids(engine):
+    conversation = Conversation("", "en")
+    finish(conversation.ask(engine, "one"))
+    conversation.left_out.add(engine.library[0].id)
+    finish(conversation.ask(engine, "two"))
+    assert [asked[2] for asked in engine.asked] == [None, (engine.library[1].id,)]
+
+
+def test_earlier_turns_go_along_without_marks(engine):
+    conversation = Conversation("", "en")
+    finish(conversation.ask(engine, "one"))
+    finish(conversation.ask(engine, "two"))
+    (turn,) = engine.asked[1][3]
+    assert (turn.question, turn.answer) == ("one", "Sales rose. Costs fell.")
+
+
+def test_nothing_to_ask_is_said_without_asking(engine):
+    conversation = Conversation("", "en")
+    conversation.left_out = {found.id for found in engine.library}
+    finish(conversation.ask(engine, "one"))
+    assert "No document is ticked" in conversation.exchanges[-1].error
+    engine.library = []
+    finish(conversation.ask(engine, "two"))
+    assert "Add a document" in conversation.exchanges[-1].error
+    assert engine.asked == []
+
+
+def test_an_error_for_the_person_is_shown_and_the_next_question_works(engine):
+    conversation = Conversation("", "en")
+    engine.error = QuestionRefused("Ask something shorter.")
+    finish(conversation.ask(engine, "one"))
+    engine.error = None
+    finish(conversation.ask(engine, "two"))
+    assert [exchange.error for exchange in conversation.exchanges] == ["Ask something shorter.", ""]
+    assert engine.asked[1][3] == ()
+
+
+def test_an_unexpected_error_is_one_sentence_and_a_traceback_in_the_log(engine, caplog):
+    conversation = Conversation("", "en")
+    engine.error = RuntimeError("secret /path")
+    finish(conversation.ask(engine, "one"))
+    assert "secret" not in conversation.exchanges[-1].error
+    assert "Something went wrong" in conversation.exchanges[-1].error
+    assert "secret /path" in caplog.text
+    with pytest.raises(RuntimeError):
+        finish(conversation.ask(engine, "two", raise_errors=True))
+
+
+def test_stop_is_seen_at_once_even_if_the_reader_does_not_stop(engine):
+    engine.reader_stalls.set()
+    engine.step = 0.07  # longer than pieces are held back
+    conversation = Conversation("", "en")
+    steps = conversation.ask(engine, "one")
+    for _ in range(3):
+        next(steps)
+    assert conversation.running
+    conversation.stop()
+    assert not conversation.running
+    assert engine.stops[0].is_set()
+    kept = conversation.exchanges[-1].text
+    finish(steps)
+    assert conversation.exchanges[-1].text == kept
+
+
+def test_asking_again_stops_the_former(engine):
+    engine.step = 0.07
+    conversation = Conversation("", "en")
+    first = conversation.ask(engine, "one")
+    for _ in range(3):
+        next(first)
+    assert conversation.running
+    finish(conversation.ask(engine, "two"))
+    assert engine.stops[0].is_set()
+    finish(first)
+    assert [exchange.running for exchange in conversation.exchanges] == [False, False]
+    assert conversation.exchanges[1].answer is not None
+
+
+def test_leaving_in_the_middle_stops_the_reader(engine):
+    engine.step = 0.07  # longer than pieces are held back
+    conversation = Conversation("", "en")
+    steps = conversation.ask(engine, "one")
+    for _ in range(3):
+        next(steps)
+    assert conversation.running
+    steps.close()
+    assert engine.stops[0].is_set()
+
+
+def test_a_source_is_found_with_the_citation_of_its_sentence(engine):
+    conversation = Conversation("", "en")
+    finish(conversation.ask(engine, "one"))
+    opened = conversation.source(1, 1, 0)
+    assert opened is not None
+    assert opened.citation is not None
+    assert conversation.source(1, 1, -1).citation is None
+    assert conversation.source(1, 1, 99).citation is None
+    assert conversation.source(1, 9, 0) is None
+    assert conversation.source(9, 1, 0) is None
+
+
+def test_a_session_name_opens_only_its_owners_conversation():
+    sessions = Sessions()
+    ann = sessions.of("ann", "hash", "en")
+    ann.exchanges.append(Exchange(1, "private", answer=Answer((Sentence("x"),), "r")))
+    assert sessions.of("bob", "hash", "en").exchanges == []
+    assert sessions.of("ann", "hash", "en") is ann
+
+
+def test_closing_a_session_stops_and_forgets_and_the_oldest_go_first():
+    sessions = Sessions(most=2)
+    first = sessions.of("", "1", "en")
+    first.exchanges.append(Exchange(1, "q"))
+    sessions.of("", "2", "en")
+    sessions.of("", "3", "en")
+    assert len(sessions) == 2
+    assert first.exchanges[0].stop.is_set()
+    second = sessions.of("", "2", "en")
+    second.exchanges.append(Exchange(1, "q"))
+    sessions.close("", "2")
+    assert second.exchanges[0].stop.is_set()
+    assert len(sessions) == 1
+    sessions.close("", "never there")
+
+
+def test_many_threads_may_stop_while_one_asks(engine):
+    conversation = Conversation("", "en")
+    threads = [threading.Thread(target=conversation.stop) for _ in range(20)]
+    steps = conversation.ask(engine, "one")
+    next(steps)
+    for thread in threads:
+        thread.start()
+    finish(steps)
+    for thread in threads:
+        thread.join()
+    assert not conversation.running

@@ -1,0 +1,259 @@
+"""What the page shows of documents, jobs, answers and sources, with hostile text in every place."""
+
+from dataclasses import replace
+
+import pytest
+
+from rag.records import Answer, Choice, Citation, Found, Job, JobState, Sentence, View
+from tests.webui.fake_engine import FakeEngine, document, png, source
+from tests.webui.safe import NASTY, look
+from webui.answers import conversation_html, earlier_html
+from webui.conversation import Conversation, Exchange, Opened
+from webui.documents import documents_html, kinds_report, library_html
+from webui.status import head_html
+from webui.viewer import png_size, viewer_html
+from webui.words import LANGUAGES
+
+
+def clean(text):
+    """Text as it is shown: white space as a browser joins it, invisible characters replaced."""
+    return (
+        text.replace("\u202e", "\ufffd")
+        .replace("\x00", "\ufffd")
+        .replace("\x1b", "\ufffd")
+        .replace("\ud800", "\ufffd")
+    )
+
+
+def answered(
+    *, sentences=(), refused=False, question="How much?", text="", reader="GLM-4-9B", of=None, query=None
+):
+    conversation = Conversation("", "en")
+    sources = (source(1, of or document("a.pdf")), source(2, document("b.pdf")))
+    exchange = Exchange(1, question, reader, Found(sources, query or question), text)
+    if sentences or refused:
+        exchange.answer = Answer(tuple(sentences), reader, refused=refused, seconds=1.0)
+    conversation.exchanges.append(exchange)
+    return conversation
+
+
+def tags(looked, **wanted):
+    return [at for _, at in looked.elements if all(at.get(k) == v for k, v in wanted.items())]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("text", NASTY)
+def test_hostile_text_stays_text_everywhere(tmp_path, text, language):
+    engine = FakeEngine(tmp_path)
+    engine.library = [document(text, notes=(text,))]
+    engine.running = [
+        Job(1, "", "x", text, JobState.LOCKED, message=text),
+        Job(2, "", "y", text, JobState.FAILED, message=text),
+    ]
+    engine.picked = (Choice("reader", text, text), Choice(text, text, text, failed=text))
+    found = source(1, document(text), text=text, page_label=text, heading=(text,))
+    conversation = Conversation(text, language)
+    sentences = (Sentence(text, (Citation(1, 1.0, 0, 5),)), Sentence(text, (), "\n"))
+    conversation.exchanges = [
+        Exchange(1, text, text, Found((found,), text + "?"), text),
+        Exchange(2, text, text, Found((found,), text), text, Answer(sentences, text)),
+        Exchange(3, text, text, Found((found,), text), text, Answer(sentences, text, refused=True)),
+        Exchange(4, text, text, error=text),
+    ]
+    opened = conversation.opened = Opened(found, Citation(1, 1.0, 2, 9), 4)
+    view = View(found, 4, text, 9, png(4, 4), ((0, 0, 1, 1),), ())
+    for html in (
+        library_html(engine, conversation),
+        documents_html(engine, conversation),
+        conversation_html(conversation),
+        earlier_html(conversation),
+        viewer_html(view, opened, language),
+        viewer_html(None, opened, language, problem=text),
+        head_html(engine.choices(), language, text),
+    ):
+        looked = look(html)
+        assert clean(text).split()[0][:40] in looked.text
+
+
+def test_a_file_name_is_shown_as_it_was_given(tmp_path):
+    engine = FakeEngine(tmp_path)
+    for name in ("<b>a</b>.pdf", "quo\"te's.pdf", "../../x.pdf", "📄 报告.pdf", "n" * 300):
+        engine.library = [document(name)]
+        looked = look(documents_html(engine, Conversation("", "en")))
+        assert name in looked.text
+        assert tags(looked, title=name)
+
+
+def test_documents_tell_what_reading_gave():
+    read = document("a.pdf", pages=142, kinds={"text": 138, "scanned": 3, "failed": 1})
+    assert kinds_report(read, "en") == "142 pages · 3 scanned · 1 failed"
+    assert kinds_report(document("a.pdf", pages=1, kinds={"text": 1}), "en") == "1 page"
+
+
+def test_ticks_follow_what_is_left_out(tmp_path):
+    engine = FakeEngine(tmp_path)
+    engine.library = [document("a.pdf"), document("b.pdf")]
+    conversation = Conversation("", "en")
+    assert conversation.chosen(engine.documents("")) is None
+    conversation.left_out = {engine.library[0].id}
+    assert conversation.chosen(engine.documents("")) == [engine.library[1].id]
+    looked = look(documents_html(engine, conversation))
+    ticked = {at["data-document"]: "checked" in at for at in tags(looked, type="checkbox")}
+    assert ticked == {engine.library[0].id: False, engine.library[1].id: True}
+    assert "1 of 2 asked" in looked.text
+
+
+def test_only_own_documents_can_be_removed(tmp_path):
+    engine = FakeEngine(tmp_path)
+    engine.library = [document("shared.pdf"), document("mine.pdf", "ann"), document("other.pdf", "bob")]
+    looked = look(documents_html(engine, Conversation("ann", "en")))
+    assert [at["data-document"] for at in tags(looked, **{"data-do": "remove"})] == [engine.library[1].id]
+    assert "other.pdf" not in looked.text
+
+
+@pytest.mark.parametrize(
+    ("job", "shown"),
+    [
+        (Job(1, "", "", "a", JobState.WAITING), "Waiting"),
+        (Job(1, "", "", "a", JobState.READING, 120, 30, seconds_left=8.4), "Reading · 30 of 120 pages · 8 s left"),
+        (
+            Job(1, "", "", "a", JobState.EMBEDDING, 120, 120, 400, 100, 9.66, 150.0),
+            "Embedding · 100 of 400 passages · 9.7/s · 2 min left",
+        ),
+        (Job(1, "", "", "a", JobState.FAILED, message="It is cut short."), "Not addedIt is cut short."),
+    ],
+)
+def test_a_job_says_how_far_it_is(tmp_path, job, shown):
+    engine = FakeEngine(tmp_path)
+    engine.running = [job]
+    assert shown in look(library_html(engine, Conversation("", "en"))).text
+
+
+def test_only_a_locked_job_asks_for_a_password(tmp_path):
+    engine = FakeEngine(tmp_path)
+    engine.running = [Job(n, "", "", f"{state}.pdf", state) for n, state in enumerate(JobState)]
+    looked = look(library_html(engine, Conversation("", "en")))
+    assert [at["aria-label"] for at in tags(looked, type="password")] == ["Password of locked.pdf"]
+
+
+def test_thousands_of_jobs_do_not_make_thousands_of_rows(tmp_path):
+    engine = FakeEngine(tmp_path)
+    engine.running = [Job(n, "", "", f"{n}.pdf", JobState.WAITING) for n in range(3000)]
+    html = library_html(engine, Conversation("", "en"))
+    assert len(html) < 40_000
+    assert "2980 more" in html
+
+
+def test_each_sentence_has_its_citations_as_buttons():
+    cited = Sentence("Sales rose.", (Citation(2, 0.9, 0, 5), Citation(1, 0.8, 0, 5)))
+    looked = look(conversation_html(answered(sentences=(cited, Sentence("The moon is full.", (), " ")))))
+    cites = [at for at in tags(looked, **{"class": "cite"})]
+    assert [(at["data-number"], at["data-sentence"], at["type"]) for at in cites] == [
+        ("2", "0", "button"),
+        ("1", "0", "button"),
+    ]
+    assert cites[0]["aria-label"] == "Open source 2: b.pdf, page 5"
+    assert "Sales rose.21 The moon is full.no source" in looked.text
+
+
+def test_a_citation_of_a_source_that_is_not_there_is_no_button():
+    looked = look(conversation_html(answered(sentences=(Sentence("Sales rose.", (Citation(7, 0.9, 0, 5),)),))))
+    assert not tags(looked, **{"class": "cite"})
+    assert "no source" in looked.text
+
+
+def test_streamed_pieces_have_buttons_already():
+    looked = look(conversation_html(answered(text="Sales rose [2], **much** [9]")))
+    assert [at["data-number"] for at in tags(looked, **{"class": "cite"})] == ["2"]
+    assert "[9]" in looked.text
+
+
+def test_the_quote_reader_is_not_read_as_markdown():
+    text = "Item 1. **Business** # not a heading"
+    looked = look(conversation_html(answered(sentences=(Sentence(text),), reader="Quote reader")))
+    assert text in looked.text
+
+
+def test_a_refusal_shows_the_nearest_passages_as_openable_sources():
+    looked = look(conversation_html(answered(refused=True)))
+    assert "Nothing in the documents answers this." in looked.text
+    assert "4,218 million" in looked.text
+    assert [at["data-number"] for at in tags(looked, **{"class": "chip"})] == ["1", "2"]
+
+
+def test_the_query_is_shown_only_when_it_differs():
+    assert "Searched for: revenue 2023" in look(conversation_html(answered(query="revenue 2023"))).text
+    assert "Searched for" not in look(conversation_html(answered())).text
+
+
+def test_copying_takes_the_sources_along():
+    conversation = answered(sentences=(Sentence("Sales rose.", (Citation(2, 0.9, 0, 5),)),))
+    looked = look(conversation_html(conversation))
+    assert tags(looked, **{"data-do": "copy"})[0]["data-text"] == "Sales rose.[2]\n\n[2] b.pdf, p. 5"
+
+
+def test_marks_stay_on_the_page_and_the_cited_stretch_is_stronger():
+    found = source(1, document("a.pdf"), text="One. Two. Three.")
+    view = View(found, 4, "v", 9, png(30, 40), ((0.1, 0.2, 0.9, 0.3), (-1, 0.5, 2, 0.6)), ((0.1, 0.2, 0.5, 0.3),))
+    looked = look(viewer_html(view, Opened(found, Citation(1, 1.0, 5, 9), 4), "en"))
+    boxes = [at["style"] for at in tags(looked, **{"class": "passage-box"})]
+    assert boxes[0] == "left:10.000%;top:20.000%;width:80.000%;height:10.000%"
+    assert boxes[1] == "left:0.000%;top:50.000%;width:100.000%;height:10.000%"
+    assert len(tags(looked, **{"class": "sentence-box"})) == 1
+    assert "<mark>Two.</mark>" in viewer_html(view, Opened(found, Citation(1, 1.0, 5, 9), 4), "en")
+    assert "Page v" in looked.text
+
+
+@pytest.mark.parametrize(("page", "off"), [(0, ["-1"]), (4, []), (8, ["9"])])
+def test_pages_cannot_be_turned_past_the_ends(page, off):
+    found = source(1, document("a.pdf"))
+    view = View(found, page, "x", 9, png(4, 4), (), ())
+    looked = look(viewer_html(view, Opened(found, None, page), "en"))
+    assert [at["data-page"] for at in tags(looked, **{"data-do": "turn"}) if "disabled" in at] == off
+
+
+def test_png_size():
+    assert png_size(png(30, 40)) == (30, 40)
+    assert png_size(b"JFIF") == (0, 0)
+
+
+def test_choices_say_what_is_loading_and_what_failed():
+    choices = (
+        Choice("reader", "GLM-4", "fits", ready=False),
+        Choice("embedder", "bge", "GPU", failed="There is no such model."),
+    )
+    looked = look(head_html(choices, "en", ""))
+    assert "GLM-4 loading" in looked.text
+    assert "There is no such model." in looked.text
+    assert "Log out" not in looked.text
+
+
+def test_a_stopped_answer_keeps_what_was_said():
+    conversation = answered(text="Half an ans")
+    conversation.exchanges[0].stopped = True
+    looked = look(conversation_html(conversation))
+    assert "Half an ans" in looked.text
+    assert "Stopped" in looked.text
+
+
+def test_notes_of_a_document_are_listed(tmp_path):
+    engine = FakeEngine(tmp_path)
+    engine.library = [document("a.pdf", notes=("Page 7 could not be read.", "It is a form."))]
+    text = look(documents_html(engine, Conversation("", "en"))).text
+    assert "Page 7 could not be read." in text
+    assert "It is a form." in text
+
+
+def test_only_the_last_question_is_drawn_again_with_each_word():
+    conversation = answered(sentences=(Sentence("Sales rose."),), question="one")
+    conversation.exchanges.append(Exchange(2, "two", text="Half"))
+    assert "one" in look(earlier_html(conversation)).text
+    assert "two" not in look(earlier_html(conversation)).text
+    assert "one" not in look(conversation_html(conversation)).text
+    assert "Half" in look(conversation_html(conversation)).text
+
+
+def test_long_documents_lists_are_searchable(tmp_path):
+    engine = FakeEngine(tmp_path)
+    engine.library = [replace(document(f"{n}.pdf")) for n in range(9)]
+    assert tags(look(documents_html(engine, Conversation("", "en"))), type="search")

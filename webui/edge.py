@@ -1,0 +1,20 @@
+"""The page's edge: whatever went wrong becomes one sentence, and a log entry if it was not foreseen."""
+
+from __future__ import annotations
+
+import logging
+
+from rag.errors import AskError
+from webui.words import Language, say
+
+logger = logging.getLogger(__name__)
+
+
+def sentence_for(error: Exception, language: Language, *, raise_errors: bool = False) -> str:
+    """What to show of `error`, plain text. An unexpected one is logged with its traceback, or raised again."""
+    if isinstance(error, AskError):
+        return str(error)
+    if raise_errors:
+        raise error
+    logger.error("Something went wrong", exc_info=error)
+    return say(language, "unexpected")

@@ -1,0 +1,80 @@
+"""What the page asks of the engine: one protocol, so that the page can be built and tested without a library.
+
+`rag.engine.Engine` is the one there is; tests bring a scripted one. Every method may be called from any thread.
+An owner is "" without login, else the login name; whatever is read includes the shared documents (owner "").
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from rag.reader import Turn
+from rag.records import Choice, Citation, Document, Event, Job, Source, View
+from rag.settings import Settings
+
+
+class Engine(Protocol):
+    """Documents in, cited answers out. Errors are `rag.errors.AskError`: one sentence of plain text."""
+
+    @property
+    def settings(self) -> Settings:
+        """Limits and folders."""
+        ...
+
+    def choices(self) -> tuple[Choice, ...]:
+        """The reader, embedder and device in use, and why."""
+        ...
+
+    def version(self) -> int:
+        """Grows with every change a page could show; cheap enough to poll."""
+        ...
+
+    def documents(self, owner: str) -> tuple[Document, ...]:
+        """Complete, searchable documents."""
+        ...
+
+    def jobs(self, owner: str) -> tuple[Job, ...]:
+        """Files being added, and those finished or failed that were not dismissed yet."""
+        ...
+
+    def add(self, owner: str, name: str, data: Path | bytes) -> Job:
+        """Queue a file under the name given; a path may be deleted afterwards. Raises FileRefused."""
+        ...
+
+    def unlock(self, owner: str, job_id: int, password: str) -> None:
+        """Go on with a job that waits for its password; a wrong one shows in the job's message."""
+        ...
+
+    def cancel(self, owner: str, job_id: int) -> None:
+        """Stop a running job, or take a finished or failed one off the list."""
+        ...
+
+    def remove(self, owner: str, document_id: str) -> None:
+        """Remove a document at once and everywhere."""
+        ...
+
+    def ask(
+        self,
+        owner: str,
+        question: str,
+        documents: Collection[str] | None,
+        history: Sequence[Turn],
+        stop: threading.Event,
+    ) -> Iterator[Event]:
+        """Found, any number of Pieces, one Answer; None asks all documents. Raises AskError."""
+        ...
+
+    def view(self, owner: str, source: Source, citation: Citation | None) -> View:
+        """The page a source stands on, with the passage's boxes and the cited stretch's."""
+        ...
+
+    def view_page(self, owner: str, source: Source, page: int) -> View:
+        """Another page, counted from 0, of the source's document."""
+        ...
+
+    def close(self) -> None:
+        """Stop the workers and release the data folder."""
+        ...

@@ -1,0 +1,279 @@
+// Runs once in each gr.HTML of the page, with `element`, `trigger`, `props` and `watch` given by Gradio.
+// The server sends escaped HTML in props.value; it is merged into what is there, so that focus, typed passwords,
+// scroll positions and folded parts stay. Gradio's templates are not used for it: `${...}` and `{{...}}` in a
+// document are text.
+
+const mount = element.querySelector('.mount');
+
+// ---- merging
+
+function merge(live, html) {
+  const template = document.createElement('template');
+  template.innerHTML = html;
+  mergeChildren(live, template.content);
+}
+
+function mergeChildren(live, next) {
+  const keyed = new Map();
+  for (const child of live.children) if (child.dataset.key) keyed.set(child.dataset.key, child);
+  let here = live.firstChild;
+  for (const wanted of [...next.childNodes]) {
+    const key = wanted.nodeType === 1 ? wanted.dataset.key : undefined;
+    let match = key ? keyed.get(key) : here;
+    if (match && (match.nodeType !== wanted.nodeType || match.nodeName !== wanted.nodeName
+        || (!key && match.nodeType === 1 && match.dataset.key))) match = null;
+    if (!match) {
+      live.insertBefore(wanted, here);
+      continue;
+    }
+    if (match !== here) live.insertBefore(match, here);
+    else here = here.nextSibling;
+    mergeNode(match, wanted);
+  }
+  while (here) {
+    const after = here.nextSibling;
+    here.remove();
+    here = after;
+  }
+}
+
+function mergeNode(live, next) {
+  if (live.nodeType !== 1) {
+    if (live.nodeValue !== next.nodeValue) live.nodeValue = next.nodeValue;
+    return;
+  }
+  if (live.hasAttribute('data-keep')) return;
+  for (const { name } of [...live.attributes])
+    if (!next.hasAttribute(name) && !(name === 'open' && live.nodeName === 'DETAILS')) live.removeAttribute(name);
+  for (const { name, value } of [...next.attributes])
+    if (live.getAttribute(name) !== value) live.setAttribute(name, value);
+  if (live.type === 'checkbox') live.checked = next.hasAttribute('checked');
+  mergeChildren(live, next);
+}
+
+let drawn = 0;
+
+function draw() {
+  const value = props.value || '';
+  const began = +(/^<!--(\d+)-->/.exec(value)?.[1] || 0);
+  if (began < drawn) return; // overtaken by a newer drawing
+  drawn = began;
+  const scroller = mount.closest('.scrolls');
+  const atEnd = !scroller || scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 120;
+  const turn = mount.querySelector('.turn')?.dataset.key;
+  merge(mount, value.replace(/^<!--\d+-->/, ''));
+  element.classList.remove('opening');
+  filter();
+  if (scroller && role === 'conversation' && (atEnd || mount.querySelector('.turn')?.dataset.key !== turn))
+    scroller.scrollTop = scroller.scrollHeight;
+  if (role === 'viewer') showMarked(scroller);
+  if (role === 'head') document.documentElement.lang = mount.querySelector('[data-do=language]')?.lang === 'en' ? 'zh-CN' : 'en';
+}
+
+// The marked passage comes into sight when a page was opened or turned, not at every drawing.
+let sheetShown = '';
+function showMarked(scroller) {
+  const image = mount.querySelector('.sheet img');
+  const at = mount.querySelector('.turner')?.textContent + (image ? image.alt : '');
+  const boxes = mount.querySelectorAll('.sentence-box, .passage-box');
+  if (!image || at === sheetShown) return;
+  sheetShown = at;
+  const sheet = mount.querySelector('.sheet');
+  const mark = mount.querySelector('.sentence-box') || boxes[0];
+  const top = mark ? sheet.offsetTop + (parseFloat(mark.style.top) / 100) * sheet.offsetHeight - 200 : 0;
+  requestAnimationFrame(() => scroller?.scrollTo({ top: Math.max(top, 0) }));
+}
+
+// ---- acting
+
+const narrow = () => window.matchMedia('(max-width: 860px)').matches;
+const panel = (name) => { document.body.dataset.panel = name; };
+
+const actions = {
+  open(button) {
+    const { exchange, number, sentence } = button.dataset;
+    document.body.dataset.viewer = 'open';
+    document.getElementById('viewer')?.querySelector('.mount')?.parentElement.classList.add('opening');
+    window.askOpenedFrom = button;
+    if (narrow()) panel('viewer');
+    trigger('act', { do: 'open', exchange: +exchange, number: +number, sentence: +sentence });
+  },
+  close() {
+    delete document.body.dataset.viewer;
+    panel('talk');
+    trigger('act', { do: 'close' });
+    if (window.askOpenedFrom?.isConnected) window.askOpenedFrom.focus();
+  },
+  turn(button) { element.classList.add('opening'); trigger('act', { do: 'turn', page: +button.dataset.page }); },
+  choose(box) { trigger('act', { do: 'choose', document: box.dataset.document, chosen: box.checked }); },
+  'choose-all'() { trigger('act', { do: 'choose-all' }); },
+  refresh() { trigger('act', { do: 'refresh' }); },
+  'choose-none'() { trigger('act', { do: 'choose-none' }); },
+  cancel(button) { trigger('act', { do: 'cancel', job: +button.dataset.job }); },
+  remove(button) {
+    if (button.hasAttribute('data-keep')) {
+      trigger('act', { do: 'remove', document: button.dataset.document });
+      return calm(button);
+    }
+    button.setAttribute('data-keep', '');
+    button.textContent = button.dataset.sure;
+    setTimeout(() => calm(button), 4000);
+  },
+  unlock(form) {
+    const field = form.querySelector('input');
+    trigger('act', { do: 'unlock', job: +form.dataset.job, password: field.value });
+    field.value = '';
+  },
+  language(button) {
+    document.cookie = `language=${button.lang}; path=/; max-age=31536000; samesite=lax`;
+    trigger('act', { do: 'language', language: button.lang });
+  },
+  theme() {
+    const dark = document.body.classList.toggle('dark');
+    try { localStorage.setItem('ask-theme', dark ? 'dark' : 'light'); } catch { /* no storage: not remembered */ }
+  },
+  panel(button) { panel(button.dataset.panel); },
+  copy(button) {
+    const was = button.textContent;
+    copyText(button.dataset.text).then(() => {
+      button.textContent = button.dataset.done;
+      setTimeout(() => { button.textContent = was; }, 1500);
+    });
+  },
+};
+
+function calm(button) {
+  button.removeAttribute('data-keep');
+  button.textContent = '✕';
+}
+
+async function copyText(text) {
+  if (navigator.clipboard && window.isSecureContext) return navigator.clipboard.writeText(text);
+  const area = document.createElement('textarea');
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  document.execCommand('copy');
+  area.remove();
+}
+
+mount.addEventListener('click', (event) => {
+  const target = event.target.closest('[data-do]');
+  if (target && !target.disabled && target.nodeName !== 'FORM' && target.type !== 'checkbox') actions[target.dataset.do]?.(target);
+});
+mount.addEventListener('change', (event) => {
+  if (event.target.dataset.do) actions[event.target.dataset.do]?.(event.target);
+  if (event.target.type === 'file') { send([...event.target.files]); event.target.value = ''; }
+});
+mount.addEventListener('submit', (event) => {
+  event.preventDefault();
+  actions[event.target.dataset.do]?.(event.target);
+});
+mount.addEventListener('input', (event) => { if (event.target.matches('.filter')) filter(); });
+
+function filter() {
+  const wanted = mount.querySelector('.filter')?.value.trim().toLowerCase() || '';
+  for (const row of mount.querySelectorAll('.document'))
+    row.hidden = wanted !== '' && !row.querySelector('.name').textContent.toLowerCase().includes(wanted);
+}
+
+// ---- sending files, one after another, each on its own: one that is refused does not stop the others
+
+const queue = [];
+let busy = false;
+
+function send(files) {
+  queue.push(...files);
+  if (!busy) sendNext();
+}
+
+async function sendNext() {
+  busy = true;
+  while (queue.length) {
+    const file = queue.shift();
+    const refused = await sendOne(file).catch(() => says('notSent', { name: file.name }));
+    if (refused) notice(refused);
+    trigger('act', { do: 'refresh' });
+  }
+  busy = false;
+}
+
+function says(key, values) {
+  const words = mount.querySelector('.drop').dataset[key];
+  return words.replace(/\{(\w+)\}/g, (all, name) => (name in values ? values[name] : all));
+}
+
+function sendOne(file) {
+  const drop = mount.querySelector('.drop');
+  if (file.size > +drop.dataset.limit)
+    return Promise.resolve(says('tooLarge', { name: file.name, size: (file.size / 1e6).toFixed(1) }));
+  const line = document.createElement('p');
+  mount.querySelector('.sending').append(line);
+  const show = (share) => {
+    line.textContent = `${drop.dataset.sending} ${file.name} ${share}%${queue.length ? ` · +${queue.length}` : ''}`;
+  };
+  show(0);
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open('POST', new URL('library/add', document.baseURI));
+    request.setRequestHeader('Content-Type', 'application/octet-stream');
+    request.setRequestHeader('X-File-Name', encodeURIComponent(file.name.toWellFormed?.() ?? file.name));
+    request.responseType = 'json';
+    request.upload.onprogress = (event) => { if (event.total) show(Math.floor((event.loaded / event.total) * 100)); };
+    request.onload = () => {
+      if (request.response && 'refused' in request.response) resolve(request.response.refused);
+      else reject(new Error(String(request.status)));
+    };
+    request.onerror = () => reject(new Error('network'));
+    request.send(file);
+  }).finally(() => line.remove());
+}
+
+function notice(text) {
+  const list = mount.querySelector('.notices');
+  const line = document.createElement('p');
+  line.dir = 'auto';
+  line.textContent = text;
+  const away = document.createElement('button');
+  away.type = 'button';
+  away.className = 'icon';
+  away.textContent = '✕';
+  away.setAttribute('aria-label', list.dataset.dismiss);
+  away.onclick = () => line.remove();
+  line.append(away);
+  list.append(line);
+}
+
+function dropsFiles() {
+  const holdsFiles = (event) => [...(event.dataTransfer?.types || [])].includes('Files');
+  let inside = 0;
+  addEventListener('dragenter', (event) => { if (holdsFiles(event)) { inside += 1; document.body.classList.add('dropping'); } });
+  addEventListener('dragleave', (event) => {
+    if (holdsFiles(event) && (inside -= 1) <= 0) { inside = 0; document.body.classList.remove('dropping'); }
+  });
+  addEventListener('dragover', (event) => { if (holdsFiles(event)) event.preventDefault(); });
+  addEventListener('drop', (event) => {
+    if (!holdsFiles(event)) return;
+    event.preventDefault();
+    inside = 0;
+    document.body.classList.remove('dropping');
+    send([...event.dataTransfer.files]);
+  });
+}
+
+// ---- start
+
+if (role === 'library') dropsFiles();
+if (role === 'viewer') {
+  addEventListener('keydown', (event) => {
+    if (event.key === 'Escape' && document.body.dataset.viewer === 'open') actions.close();
+  });
+}
+if (role === 'head') {
+  let theme = null;
+  try { theme = localStorage.getItem('ask-theme'); } catch { /* no storage: the system's choice holds */ }
+  if (theme) document.body.classList.toggle('dark', theme === 'dark');
+  document.body.dataset.panel ||= 'talk';
+}
+watch('value', draw);
+draw();

@@ -1,0 +1,118 @@
+"""The viewer as HTML: the page a source stands on, with the passage and the cited sentence marked."""
+
+from __future__ import annotations
+
+import base64
+
+from rag.records import Box, View
+from webui.conversation import Opened
+from webui.markup import escape
+from webui.words import Language, say
+
+
+def viewer_html(view: View | None, opened: Opened | None, language: Language, problem: str = "") -> str:
+    """An opened source; a sentence when nothing is open or when opening failed."""
+    if problem:
+        return f'{_close(language)}<div class="problem" role="alert" data-key="problem">{escape(problem)}</div>'
+    if view is None or opened is None:
+        return f'<p class="empty" data-key="empty">{escape(say(language, "viewer_empty"))}</p>'
+    return "".join(
+        (
+            f'<div class="top" data-key="top">{_close(language)}{_head(view)}',
+            f"{_turner(view, opened, language)}</div>",
+            _picture(view, language),
+            _passage(opened, language),
+        )
+    )
+
+
+def _close(language: Language) -> str:
+    label = escape(say(language, "close"))
+    return (
+        f'<button type="button" class="close icon" data-do="close" data-key="close" aria-label="{label}"'
+        f' title="{label}">✕</button>'
+    )
+
+
+def _head(view: View) -> str:
+    source = view.source
+    heading = " › ".join(source.heading)
+    path = f'<p class="heading" dir="auto">{escape(heading)}</p>' if heading else ""
+    return (
+        f'<header data-key="head"><span class="number">{source.number}</span>'
+        f'<h2 tabindex="-1"><bdi>{escape(source.document)}</bdi></h2>{path}</header>'
+    )
+
+
+def _turner(view: View, opened: Opened, language: Language) -> str:
+    """Previous page, where we are, next page, and the way back to the passage."""
+    label = say(language, "page_of", label=view.page_label)
+    count = say(language, "page_count", n=view.page + 1, pages=view.pages)
+    back = ""
+    if view.page != opened.source.first_page:
+        back = (
+            f'<button type="button" class="quiet" data-do="turn" data-page="{opened.source.first_page}">'
+            f"{escape(say(language, 'back_to_source'))}</button>"
+        )
+    return (
+        f'<nav class="turner" data-key="turner">'
+        f"{_turn(view.page - 1, view, 'previous_page', '‹', language)}"
+        f'<span class="at"><b>{escape(label)}</b> <small>{escape(count)}</small></span>'
+        f"{_turn(view.page + 1, view, 'next_page', '›', language)}{back}</nav>"
+    )
+
+
+def _turn(page: int, view: View, key: str, sign: str, language: Language) -> str:
+    label = escape(say(language, key))
+    off = "" if 0 <= page < view.pages else " disabled"
+    return (
+        f'<button type="button" class="icon" data-do="turn" data-page="{page}" aria-label="{label}"'
+        f' title="{label}"{off}>{sign}</button>'
+    )
+
+
+def _picture(view: View, language: Language) -> str:
+    data = base64.b64encode(view.picture).decode("ascii")
+    label = say(language, "page_picture", label=view.page_label, document=view.source.document)
+    boxes = "".join(_box(box, "passage-box") for box in view.passage_boxes)
+    boxes += "".join(_box(box, "sentence-box") for box in view.sentence_boxes)
+    width, height = png_size(view.picture)
+    return (
+        f'<figure class="sheet" data-key="sheet"><img src="data:image/png;base64,{data}" width="{width}"'
+        f' height="{height}" alt="{escape(label)}">{boxes}</figure>'
+    )
+
+
+def png_size(picture: bytes) -> tuple[int, int]:
+    """Width and height in pixels of a PNG, from its IHDR chunk; (0, 0) when it is none.
+
+    https://www.w3.org/TR/png-3/#11IHDR
+    """
+    head = picture[:24]
+    if len(head) < 24 or not head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return 0, 0
+    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+
+
+def _box(box: Box, kind: str) -> str:
+    """A mark over the picture, in percent of the page, kept inside it."""
+    left, top, right, bottom = (min(max(float(side), 0.0), 1.0) * 100 for side in box)
+    return (
+        f'<span class="{kind}" style="left:{left:.3f}%;top:{top:.3f}%;width:{max(right - left, 0):.3f}%;'
+        f'height:{max(bottom - top, 0):.3f}%"></span>'
+    )
+
+
+def _passage(opened: Opened, language: Language) -> str:
+    """The passage's text, the cited stretch of it stronger."""
+    text, citation = opened.source.text, opened.citation
+    if citation is None:
+        body = escape(text)
+    else:
+        start, end = max(citation.start, 0), max(citation.end, citation.start, 0)
+        body = f"{escape(text[:start])}<mark>{escape(text[start:end])}</mark>{escape(text[end:])}"
+    title = escape(say(language, "passage"))
+    return (
+        f'<section class="passage" data-key="passage"><h3>{title}</h3>'
+        f'<p class="text" dir="auto">{body}</p></section>'
+    )

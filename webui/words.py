@@ -1,0 +1,143 @@
+"""The page's own words in English and Chinese. Knows nothing of HTML: whoever shows them escapes.
+
+Sentences that come from the engine (errors, notes, reasons) are shown as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+Language = Literal["en", "zh"]
+
+_WORDS: Final[dict[str, tuple[str, str]]] = {
+    # key: (English, Chinese)
+    "title": ("Ask your PDFs", "问你的 PDF"),
+    "documents": ("Documents", "文档"),
+    "conversation": ("Conversation", "对话"),
+    "source": ("Source", "来源"),
+    "language": ("中文", "English"),
+    "theme": ("Switch between light and dark", "切换浅色与深色"),
+    "log_out": ("Log out", "退出登录"),
+    # What the program picked.
+    "reader": ("Reader", "阅读器"),
+    "embedder": ("Embedder", "嵌入模型"),
+    "device": ("Device", "设备"),
+    "loading": ("loading", "载入中"),
+    "failed": ("failed", "失败"),
+    "status": ("What runs here, and why", "当前运行的组件及原因"),
+    # Adding documents.
+    "add": ("Add PDFs", "添加 PDF"),
+    "drop": ("Drop PDFs here, or choose files", "将 PDF 拖到这里，或选择文件"),
+    "drop_limit": ("Up to {megabytes} MB each", "每个文件不超过 {megabytes} MB"),
+    "sending": ("Sending", "正在发送"),
+    "not_sent": ("“{name}” could not be sent: the server did not answer. Try again.",
+                 "“{name}”发送失败：服务器没有响应。请重试。"),
+    "too_large": ("“{name}” is {size} MB; files of up to {limit} MB are taken. Split it, or start with a higher "
+                  "--max-file-mb.",
+                  "“{name}”有 {size} MB，超过 {limit} MB 的上限。请拆分文件，或用更大的 --max-file-mb 启动。"),
+    "waiting": ("Waiting", "等待中"),
+    "reading": ("Reading", "读取中"),
+    "embedding": ("Embedding", "嵌入中"),
+    "locked": ("Password needed", "需要密码"),
+    "done": ("Added", "已添加"),
+    "job_failed": ("Not added", "未添加"),
+    "pages_read": ("{read} of {pages} pages", "第 {read} / {pages} 页"),
+    "pages_read_unknown": ("{read} pages", "已读 {read} 页"),
+    "passages_embedded": ("{embedded} of {passages} passages", "段落 {embedded} / {passages}"),
+    "per_second": ("{speed}/s", "每秒 {speed} 段"),
+    "left": ("{time} left", "剩余 {time}"),
+    "seconds": ("{n} s", "{n} 秒"),
+    "minutes": ("{n} min", "{n} 分钟"),
+    "hours": ("{n} h", "{n} 小时"),
+    "progress": ("Progress of {name}", "{name} 的进度"),
+    "password": ("Password of {name}", "{name} 的密码"),
+    "password_hint": ("Password", "密码"),
+    "unlock": ("Unlock", "解锁"),
+    "cancel": ("Stop adding {name}", "停止添加 {name}"),
+    "dismiss": ("Dismiss {name}", "关闭 {name} 的提示"),
+    "dismiss_notice": ("Dismiss", "关闭"),
+    "more_jobs": ("and {n} more waiting", "还有 {n} 个在等待"),
+    # The list of documents.
+    "no_documents": ("No documents yet", "还没有文档"),
+    "no_documents_hint": ("Add PDFs to ask them anything. They stay on this machine.",
+                          "添加 PDF 即可提问。文件只留在这台机器上。"),
+    "ask_these": ("{chosen} of {all} asked", "提问范围：{chosen} / {all}"),
+    "all": ("All", "全选"),
+    "none": ("None", "全不选"),
+    "ask_document": ("Ask {name}", "提问 {name}"),
+    "remove": ("Remove {name}", "移除 {name}"),
+    "remove_sure": ("Remove?", "确定移除？"),
+    "shared": ("shared", "共享"),
+    "filter": ("Find a document", "查找文档"),
+    "notes": ("Notes", "说明"),
+    "pages": ("{n} pages", "{n} 页"),
+    "page_one": ("1 page", "1 页"),
+    "kind_scanned": ("{n} scanned", "{n} 页扫描"),
+    "kind_garbled": ("{n} unreadable", "{n} 页乱码"),
+    "kind_empty": ("{n} empty", "{n} 页空白"),
+    "kind_failed": ("{n} failed", "{n} 页失败"),
+    # Asking.
+    "question": ("Question", "问题"),
+    "question_hint": ("Ask your documents…", "向你的文档提问…"),
+    "ask": ("Ask", "提问"),
+    "stop": ("Stop", "停止"),
+    "new": ("New conversation", "新对话"),
+    "welcome": ("What do you want to know?", "你想了解什么？"),
+    "welcome_hint": ("Every sentence of an answer says which page it rests on. Open a number to see the page.",
+                     "答案的每一句都注明出自哪一页。点开编号即可查看原页。"),
+    "nothing_to_ask": ("Add a document first, then ask it.", "请先添加文档，再提问。"),
+    "nothing_chosen": ("No document is ticked. Tick at least one on the left.",
+                       "没有勾选文档。请在左侧至少勾选一个。"),
+    "searching": ("Searching the documents…", "正在检索文档…"),
+    "reading_sources": ("Reading {n} sources…", "正在阅读 {n} 个来源…"),
+    "searched_for": ("Searched for: {query}", "检索内容：{query}"),
+    "sources": ("Sources", "来源"),
+    "nearest": ("The nearest passages", "最接近的段落"),
+    "refused": ("Nothing in the documents answers this.", "文档中没有找到答案。"),
+    "page": ("p. {label}", "第 {label} 页"),
+    "open_source": ("Open source {n}: {document}, page {label}", "打开来源 {n}：{document}，第 {label} 页"),
+    "no_source": ("no source", "无来源"),
+    "no_source_hint": ("No passage that was found supports this sentence.", "检索到的段落都不支持这句话。"),
+    "stopped": ("Stopped", "已停止"),
+    "answered": ("Answer complete.", "回答完毕。"),
+    "took": ("{seconds} s", "{seconds} 秒"),
+    "copy": ("Copy", "复制"),
+    "copied": ("Copied", "已复制"),
+    # The viewer.
+    "viewer_empty": ("Open a number in an answer to see its page here.", "点开答案中的编号，即可在此查看原页。"),
+    "page_of": ("Page {label}", "第 {label} 页"),
+    "page_count": ("{n} of {pages}", "{n} / {pages}"),
+    "previous_page": ("Previous page", "上一页"),
+    "next_page": ("Next page", "下一页"),
+    "back_to_source": ("Back to the passage", "回到该段落"),
+    "close": ("Close", "关闭"),
+    "page_picture": ("Page {label} of {document}; the passage is marked",
+                     "{document} 第 {label} 页，已标出该段落"),
+    "passage": ("Passage", "段落"),
+    # What went wrong.
+    "unexpected": ("Something went wrong here; the log of the program says what. Try again.",
+                   "程序出错了，详情见程序日志。请重试。"),
+}  # fmt: skip
+
+LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
+
+
+def say(language: Language, key: str, **values: object) -> str:
+    """The words for `key`, plain text. Raises KeyError for a key that is not there."""
+    text = _WORDS[key][LANGUAGES.index(language)]
+    return text.format(**values) if values else text
+
+
+def pick_language(cookie: str | None, accept: str | None) -> Language:
+    """The language chosen before (a cookie), else the first one of Accept-Language that there is, else English."""
+    if cookie == "zh":
+        return "zh"
+    if cookie == "en":
+        return "en"
+    for part in (accept or "").split(","):
+        tag = part.split(";")[0].strip().lower()
+        if tag.startswith("zh"):
+            return "zh"
+        if tag.startswith("en"):
+            return "en"
+    return "en"
