@@ -237,7 +237,8 @@ def _end_line(words: list[str], line: Line, after: Line | None, known: Container
 
 def _assemble(page: Layout, words: list[str], rows: list[int]) -> tuple[str, Words]:
     """Join the words of `rows` with the white space before each; spans follow from the lengths."""
-    if rows != list(range(len(words))):
+    natural = rows == list(range(len(words)))
+    if not natural:
         words = [words[row] for row in rows]
         before = [page.before[row] for row in rows]
     else:
@@ -248,7 +249,7 @@ def _assemble(page: Layout, words: list[str], rows: list[int]) -> tuple[str, Wor
     count = len(words)
     lengths = np.fromiter(map(len, words), np.int32, count)
     ends = np.cumsum(lengths + np.fromiter(map(len, before), np.int32, count), dtype=np.int32)
-    boxes = page.boxes if count == len(page.boxes) else page.boxes[rows]
+    boxes = page.boxes if natural else page.boxes[rows]
     return text + "\n", Words(np.stack([ends - lengths, ends], axis=1), boxes)
 
 

@@ -21,7 +21,7 @@ from rag.readable import DOUBTFUL_BELOW, readability, visible
 from rag.settings import Limits
 from rag.worker import NONSENSE, SPLIT, Bounds, Crashed, Frame, frames
 
-PDFIUM_STRING = 32_767  # characters at which PDFium cuts a string without a word
+CUT = 32_000  # characters; PDFium cuts a string at 32,767 without a word
 SHORT = 100  # visible characters under which a page may have lost text
 WORD_BYTES = 40  # of a word in a frame: two int32 and eight float32
 Progress = Callable[[int, int], None]  # pages read, pages in all
@@ -270,7 +270,7 @@ def _doubtful(page: RawPage) -> bool:
     if page.failed or page.score < DOUBTFUL_BELOW:
         return True
     seen = visible(page.text)
-    return (page.texts > 0 and (seen < min(page.texts, SHORT) or not seen)) or len(page.text) >= PDFIUM_STRING
+    return (page.texts > 0 and (seen < min(page.texts, SHORT) or not seen)) or len(page.text) >= CUT
 
 
 def _better(second: RawPage, first: RawPage) -> bool:
@@ -278,7 +278,7 @@ def _better(second: RawPage, first: RawPage) -> bool:
     if second.failed:
         return False
     ours, theirs = (visible(page.text) * page.score**2 for page in (first, second))
-    return theirs > 1.2 * ours
+    return theirs > (1.02 if len(first.text) >= CUT else 1.2) * ours
 
 
 def _keep_objects(second: RawPage, first: RawPage) -> RawPage:
