@@ -62,6 +62,7 @@ class Reading:
     count: int = 0
     pages: list[RawPage] = field(default_factory=list)
     characters: int = 0
+    words: dict[str, str] = field(default_factory=dict)  # each word of the document once
     done: bool = False
     info: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -137,7 +138,7 @@ def _take(reading: Reading, frame: Frame, command: dict[str, Any], limits: Limit
         case "open":
             _open(reading, frame.meta, limits)
         case "page":
-            page = _page(frame, expected=len(reading.pages), count=reading.count)
+            page = _page(frame, reading, len(reading.pages))
             reading.characters += len(page.text)
             if reading.characters > limits.document_characters:
                 raise DamagedFile(NONSENSE)
@@ -192,10 +193,10 @@ def _refusal(meta: dict[str, Any], limits: Limits, password: str | None) -> Exce
     return DamagedFile("it is damaged or cut off, and no page of it can be read: fetch it again or print it anew")
 
 
-def _page(frame: Frame, expected: int, count: int) -> RawPage:
+def _page(frame: Frame, reading: Reading, expected: int) -> RawPage:
     """The frame checked and laid out. Raises DamagedFile for what no honest child sends."""
     meta = frame.meta
-    if meta.get("number") != expected or expected >= count:
+    if meta.get("number") != expected or expected >= reading.count:
         raise DamagedFile(NONSENSE)
     page = RawPage(expected, failed=bool(meta.get("failed")))
     if page.failed:
@@ -208,7 +209,7 @@ def _page(frame: Frame, expected: int, count: int) -> RawPage:
         page.cover = float(meta.get("cover", 0))
         if len(page.map) == 6:
             spans, boxes = _words(frame.words, len(page.text), page.map)
-            page.layout = lay_out(page.text, spans, boxes, page.width, page.height)
+            page.layout = lay_out(page.text, spans, boxes, page.width, page.height, reading.words)
         else:
             page.layout = lay_out_plain(page.text, page.width, page.height)
     except (ValueError, TypeError, KeyError) as exc:
@@ -256,7 +257,7 @@ def look_again(
         for frame in frames(file, command, _bounds(limits), doing="Reading it again", stop=stop):
             number = frame.meta.get("number")
             if isinstance(number, int) and number in doubtful:
-                second = _page(frame, expected=number, count=reading.count)
+                second = _page(frame, reading, number)
                 first = reading.pages[number]
                 first.looked_twice = True
                 if _better(second, first):
