@@ -7,10 +7,11 @@ the only text of its page.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from statistics import median
 
 from rag.lines import Layout, Line
@@ -20,7 +21,9 @@ LONGEST = 200  # characters
 EDGE = 0.2  # of the page's height, from either edge; a made-up place (no boxes) has none
 NEAR = 0.02  # of the page's height: as far as the same line moves from page to page
 FEWEST = 3  # pages
-DENSE = 0.4  # share of the pages between its first and its last
+MANY = 8  # pages on which a line that runs is no head of a table
+WINDOW = 6  # pages before and after that are its neighbours
+DENSE = 0.4  # share of the neighbours that have the line too
 _NUMBER = re.compile(r"\d+|\b[ivxlc]{1,7}\b", re.IGNORECASE)
 
 
@@ -29,6 +32,7 @@ class _Candidate:
     page: int
     line: Line
     top_edge: bool
+    outermost: bool  # the first or the last line of the page
     height: float  # of its middle, fraction of the page
     signature: str
     numbers: tuple[str, ...]
@@ -41,9 +45,10 @@ def take_out(pages: Mapping[int, Layout]) -> None:
     for edges in by_page.values():
         for candidate in (*edges[0], *edges[1]):
             found[candidate.top_edge, candidate.signature].append(candidate)
-    running: set[int] = set()  # ids of lines
+    running: dict[int, int] = {}  # pages by id of the line
     for group in found.values():
-        running.update(id(candidate.line) for candidate in _running(group))
+        same = _running(group, len(pages))
+        running.update((id(candidate.line), len(same)) for candidate in same)
     for number, edges in by_page.items():
         _strip(pages[number], edges, running)
 
@@ -54,27 +59,29 @@ def _candidates(number: int, page: Layout) -> tuple[list[_Candidate], list[_Cand
     sides = ((True, ordered[:DEEPEST]), (False, ordered[: -DEEPEST - 1 : -1]))
     edges: tuple[list[_Candidate], list[_Candidate]] = ([], [])
     for top_edge, lines in sides:
-        for line in lines:
+        for depth, line in enumerate(lines):
             middle = (line.top + line.bottom) / 2 / page.height if page.placed and page.height else 0.0
+            inside = page.placed and (middle > EDGE if top_edge else middle < 1 - EDGE)
             text = page.text_of(line)
-            if len(text) > LONGEST:
+            if len(text) > LONGEST or (inside and depth):
                 break
             signature = _NUMBER.sub("#", text).casefold()
-            inside = page.placed and (middle > EDGE if top_edge else middle < 1 - EDGE)
-            if inside and not (line is lines[0] and only_number(signature)):
-                break
             numbers = tuple(_NUMBER.findall(text))
-            edges[0 if top_edge else 1].append(_Candidate(number, line, top_edge, middle, signature, numbers))
+            edges[not top_edge].append(_Candidate(number, line, top_edge, depth == 0, middle, signature, numbers))
     return edges
 
 
-def _running(group: Sequence[_Candidate]) -> list[_Candidate]:
-    """Those of one signature that run: near the same height, on enough pages lying densely enough."""
+def _running(group: Sequence[_Candidate], pages: int) -> list[_Candidate]:
+    """Those of one signature that run: outermost or near the same height, on enough pages lying densely enough."""
+    if len(group) < FEWEST:
+        return []
     if only_number(group[0].signature):
-        return _counting(group)
-    middle = median(candidate.height for candidate in group)
-    near = [candidate for candidate in group if abs(candidate.height - middle) <= NEAR]
-    return near if _dense(near) else []
+        same = _counting(group)
+    else:
+        middle = median(candidate.height for candidate in group)
+        same = [c for c in group if c.outermost or abs(c.height - middle) <= NEAR]
+    same = _dense(same)
+    return same if len({candidate.page for candidate in same}) >= min(max(FEWEST, pages // 5), MANY) else []
 
 
 def only_number(signature: str) -> bool:
@@ -84,18 +91,21 @@ def only_number(signature: str) -> bool:
 
 def _counting(group: Sequence[_Candidate]) -> list[_Candidate]:
     """Lines of nothing but a number that are page numbers: they differ from the page by one same amount."""
-    offsets = Counter(_value(candidate.numbers[0]) - candidate.page for candidate in group)
-    running = [
-        candidate
-        for candidate in group
-        if offsets[_value(candidate.numbers[0]) - candidate.page] >= max(FEWEST, len(group) / 4)
-    ]
-    return running if _dense(running) else []
+    offsets = [_value(candidate.numbers[0]) - candidate.page for candidate in group]
+    often = Counter(offsets)
+    return [c for c, offset in zip(group, offsets, strict=True) if often[offset] >= FEWEST]
 
 
-def _dense(group: Sequence[_Candidate]) -> bool:
+def _dense(group: Sequence[_Candidate]) -> list[_Candidate]:
+    """Those on pages of whose neighbours enough are in the group too."""
     pages = sorted({candidate.page for candidate in group})
-    return len(pages) >= FEWEST and len(pages) >= DENSE * (pages[-1] - pages[0] + 1)
+    dense = set()
+    for page in pages:
+        first, last = max(page - WINDOW, pages[0]), min(page + WINDOW, pages[-1])
+        found = bisect_right(pages, last) - bisect_left(pages, first)
+        if found >= FEWEST and found >= DENSE * (last - first + 1):
+            dense.add(page)
+    return [candidate for candidate in group if candidate.page in dense]
 
 
 def _value(number: str) -> int:
@@ -106,17 +116,18 @@ def _value(number: str) -> int:
     return sum(-a if a < b else a for a, b in zip(values, [*values[1:], 0], strict=True))
 
 
-def _strip(page: Layout, edges: tuple[list[_Candidate], list[_Candidate]], running: set[int]) -> None:
-    """Take the running lines out, from each edge inwards to the first line that does not run."""
+def _strip(page: Layout, edges: tuple[list[_Candidate], list[_Candidate]], running: dict[int, int]) -> None:
+    """Take the running lines out, from each edge inwards to the first line that does not run.
+
+    Where the page goes on with running lines it may be a form, and where they run on few pages the head of a
+    table: there only lines that keep their distance are taken.
+    """
     pitch = _pitch(page)
     ids: set[int] = set()
     for edge in edges:
-        mine: list[_Candidate] = []
-        for candidate in edge:
-            if id(candidate.line) not in running:
-                break
-            mine.append(candidate)
-        while mine and not _apart(page, mine[-1], len(mine), pitch):
+        mine = list(takewhile(lambda candidate: id(candidate.line) in running, edge))
+        sure = len(mine) < min(DEEPEST, len(page.lines))
+        while mine and not (sure and running[id(mine[-1].line)] >= MANY) and not _apart(page, mine[-1], pitch):
             mine.pop()
         ids.update(id(candidate.line) for candidate in mine)
     if not ids or len(ids) >= len(page.lines):
@@ -132,12 +143,12 @@ def _pitch(page: Layout) -> float:
     return median(steps) if len(steps) > 3 else 0.0
 
 
-def _apart(page: Layout, last: _Candidate, taken: int, pitch: float) -> bool:
-    """Whether what is left of the page keeps its distance from the lines taken: else they are its own.
+def _apart(page: Layout, last: _Candidate, pitch: float) -> bool:
+    """Whether what is left of the page keeps its distance from this line: else it is one of its own.
 
     A line of nothing but a number needs none, nor does one of another size.
     """
-    if only_number(last.signature) or not page.placed or taken >= len(page.lines):
+    if only_number(last.signature) or not page.placed:
         return True
     line = last.line
     sign = 1 if last.top_edge else -1

@@ -74,8 +74,13 @@ class Layout:
         return "".join(parts)
 
 
-def lay_out(text: str, spans: Spans, boxes: Boxes, width: float, height: float) -> Layout:
-    """Words and lines of a page. `spans` (n, 2) index `text`, ascending, without white space; a box for each."""
+def lay_out(
+    text: str, spans: Spans, boxes: Boxes, width: float, height: float, same: dict[str, str] | None = None
+) -> Layout:
+    """Words and lines of a page. `spans` (n, 2) index `text`, ascending, without white space; a box for each.
+
+    `same` collects the words of the document, so that each is kept in memory once.
+    """
     words = [text[start:stop] for start, stop in spans.tolist()]
     if needs_cleaning(text):
         words = [clean_word(word) for word in words]
@@ -83,6 +88,8 @@ def lay_out(text: str, spans: Spans, boxes: Boxes, width: float, height: float) 
             kept = [row for row, word in enumerate(words) if word]
             words = [words[row] for row in kept]
             spans, boxes = spans[kept], boxes[kept]
+    if same is not None:
+        words = list(map(same.setdefault, words, words))
     if not words:
         return Layout([], [], boxes, boxes, [], width, height)
     codes = np.frombuffer(text.encode("utf-32-le", "replace"), np.uint32)  # a code point each
@@ -237,7 +244,8 @@ def _end_line(words: list[str], line: Line, after: Line | None, known: Container
 
 def _assemble(page: Layout, words: list[str], rows: list[int]) -> tuple[str, Words]:
     """Join the words of `rows` with the white space before each; spans follow from the lengths."""
-    if rows != list(range(len(words))):
+    natural = rows == list(range(len(words)))
+    if not natural:
         words = [words[row] for row in rows]
         before = [page.before[row] for row in rows]
     else:
@@ -248,7 +256,7 @@ def _assemble(page: Layout, words: list[str], rows: list[int]) -> tuple[str, Wor
     count = len(words)
     lengths = np.fromiter(map(len, words), np.int32, count)
     ends = np.cumsum(lengths + np.fromiter(map(len, before), np.int32, count), dtype=np.int32)
-    boxes = page.boxes if count == len(page.boxes) else page.boxes[rows]
+    boxes = page.boxes if natural else page.boxes[rows]
     return text + "\n", Words(np.stack([ends - lengths, ends], axis=1), boxes)
 
 

@@ -51,8 +51,8 @@ class Output:
 
     def __init__(self) -> None:
         self._out = os.dup(1)
-        silent = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(silent, 1)  # whatever a library prints is no frame
+        os.close(1)
+        os.open(os.devnull, os.O_WRONLY)  # becomes 1: whatever a library prints is no frame
 
     def send(self, meta: dict[str, Any], text: bytes = b"", words: bytes = b"") -> None:
         """Write one frame."""

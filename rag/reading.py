@@ -21,7 +21,7 @@ from rag.readable import DOUBTFUL_BELOW, readability, visible
 from rag.settings import Limits
 from rag.worker import NONSENSE, SPLIT, Bounds, Crashed, Frame, frames
 
-PDFIUM_STRING = 32_767  # characters at which PDFium cuts a string without a word
+CUT = 32_000  # characters; PDFium cuts a string at 32,767 without a word
 SHORT = 100  # visible characters under which a page may have lost text
 WORD_BYTES = 40  # of a word in a frame: two int32 and eight float32
 Progress = Callable[[int, int], None]  # pages read, pages in all
@@ -62,6 +62,7 @@ class Reading:
     count: int = 0
     pages: list[RawPage] = field(default_factory=list)
     characters: int = 0
+    words: dict[str, str] = field(default_factory=dict)  # each word of the document once
     done: bool = False
     info: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -137,7 +138,7 @@ def _take(reading: Reading, frame: Frame, command: dict[str, Any], limits: Limit
         case "open":
             _open(reading, frame.meta, limits)
         case "page":
-            page = _page(frame, expected=len(reading.pages), count=reading.count)
+            page = _page(frame, reading, len(reading.pages))
             reading.characters += len(page.text)
             if reading.characters > limits.document_characters:
                 raise DamagedFile(NONSENSE)
@@ -192,10 +193,10 @@ def _refusal(meta: dict[str, Any], limits: Limits, password: str | None) -> Exce
     return DamagedFile("it is damaged or cut off, and no page of it can be read: fetch it again or print it anew")
 
 
-def _page(frame: Frame, expected: int, count: int) -> RawPage:
+def _page(frame: Frame, reading: Reading, expected: int) -> RawPage:
     """The frame checked and laid out. Raises DamagedFile for what no honest child sends."""
     meta = frame.meta
-    if meta.get("number") != expected or expected >= count:
+    if meta.get("number") != expected or expected >= reading.count:
         raise DamagedFile(NONSENSE)
     page = RawPage(expected, failed=bool(meta.get("failed")))
     if page.failed:
@@ -208,7 +209,7 @@ def _page(frame: Frame, expected: int, count: int) -> RawPage:
         page.cover = float(meta.get("cover", 0))
         if len(page.map) == 6:
             spans, boxes = _words(frame.words, len(page.text), page.map)
-            page.layout = lay_out(page.text, spans, boxes, page.width, page.height)
+            page.layout = lay_out(page.text, spans, boxes, page.width, page.height, reading.words)
         else:
             page.layout = lay_out_plain(page.text, page.width, page.height)
     except (ValueError, TypeError, KeyError) as exc:
@@ -256,7 +257,7 @@ def look_again(
         for frame in frames(file, command, _bounds(limits), doing="Reading it again", stop=stop):
             number = frame.meta.get("number")
             if isinstance(number, int) and number in doubtful:
-                second = _page(frame, expected=number, count=reading.count)
+                second = _page(frame, reading, number)
                 first = reading.pages[number]
                 first.looked_twice = True
                 if _better(second, first):
@@ -270,7 +271,7 @@ def _doubtful(page: RawPage) -> bool:
     if page.failed or page.score < DOUBTFUL_BELOW:
         return True
     seen = visible(page.text)
-    return (page.texts > 0 and (seen < min(page.texts, SHORT) or not seen)) or len(page.text) >= PDFIUM_STRING
+    return (page.texts > 0 and (seen < min(page.texts, SHORT) or not seen)) or len(page.text) >= CUT
 
 
 def _better(second: RawPage, first: RawPage) -> bool:
@@ -278,7 +279,7 @@ def _better(second: RawPage, first: RawPage) -> bool:
     if second.failed:
         return False
     ours, theirs = (visible(page.text) * page.score**2 for page in (first, second))
-    return theirs > 1.2 * ours
+    return theirs > (1.02 if len(first.text) >= CUT else 1.2) * ours
 
 
 def _keep_objects(second: RawPage, first: RawPage) -> RawPage:

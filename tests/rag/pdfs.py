@@ -225,7 +225,9 @@ def unicode_font(mapping: dict[int, str], first: int) -> list[bytes]:
 
 def flate_bomb(megabytes: int) -> bytes:
     """A page whose content unpacks to this many MB of operators."""
-    return content_pdf(packed(b"q Q " * (megabytes * 250_000)))
+    packer = zlib.compressobj(9)
+    data = b"".join(packer.compress(b"q Q " * 250_000) for _ in range(megabytes)) + packer.flush()
+    return content_pdf(stream(data, b"/Filter/FlateDecode"))
 
 
 def long_content(characters: int) -> bytes:
