@@ -21,6 +21,7 @@ from rag.errors import AskError, SettingRefused
 from rag.settings import MB, Limits, Settings
 
 if TYPE_CHECKING:
+    from rag.reader import Reader
     from webui.engine import Engine
 
 logger = logging.getLogger("ask")
@@ -120,6 +121,8 @@ OPTIONS: Final = (
     Option("share", False, _switch, "1 or 0",
            "open a public address through Gradio's servers", "server"),
     Option("data-dir", Path("data"), Path, "a folder", "where documents and the index are kept", "documents"),
+    Option("cache-dir", Path.home() / ".cache" / "ask-your-pdfs", Path, "a folder",
+           "where unpacked weights are kept", "documents"),
     Option("add", (), _folders, f"folders or files, separated by {os.pathsep!r}",
            "add the PDFs of this folder, or this file, as shared documents; may be given again", "documents"),
     Option("reader", "auto", _one_of(*READERS), "one of " + ", ".join(READERS),
@@ -132,6 +135,8 @@ OPTIONS: Final = (
     Option("server", "", _name, "an address such as http://localhost:8000/v1",
            "address of an OpenAI-compatible server for --reader remote; its key is read from ASK_SERVER_KEY",
            "models"),
+    Option("re-embed", False, _switch, "1 or 0",
+           "make the vectors of all documents anew, after a change of --embedder", "models"),
     Option("embedder", "auto", _name, "auto, a model's name or a folder",
            "what turns text into vectors; auto takes multilingual-e5-small, or BAAI/bge-m3 on a GPU", "models"),
     Option("allow-download", False, _switch, "1 or 0",
@@ -242,10 +247,36 @@ def prepare_environment(options: argparse.Namespace, environment: Any) -> None:
 
 def open_engine_for(options: argparse.Namespace, environment: Mapping[str, str]) -> Engine:
     """The engine with the reader and embedder that were chosen. The one place that knows how it is opened."""
-    from rag.engine import open_engine  # type: ignore[import-not-found, unused-ignore]
+    from rag.embed import open_embedder
+    from rag.engine import Engine as Opened
 
-    engine: Engine = open_engine(settings_of(options), embedder=options.embedder)
-    return engine
+    reader, why = reader_for(options, environment)
+    return Opened(
+        settings_of(options),
+        embedder=lambda: open_embedder(options.embedder, cache=options.cache_dir, download=options.allow_download),
+        reader=reader,
+        reader_why=why,
+        re_embed=options.re_embed,
+    )
+
+
+def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> tuple[Reader, str]:
+    """The reader to start with, and why. Raises SettingRefused where an option is missing."""
+    from rag.quote import QuoteReader
+
+    wanted = options.reader
+    if wanted == "auto" and options.server:
+        wanted = "remote"
+    if wanted == "remote":
+        if not (options.server and options.model):
+            raise SettingRefused("--reader remote needs --server (an address) and --model (the name it serves).")
+        from model.remote import RemoteReader
+
+        remote = RemoteReader(options.server, options.model, key=environment.get("ASK_SERVER_KEY", ""))
+        return remote, "a server was named; questions and the sources found for them are sent there"
+    if wanted == "quote":
+        return QuoteReader(), "it was asked for"
+    return QuoteReader(), "no GLM was named with --model; it needs none and starts at once"
 
 
 def list_models() -> str:

