@@ -17,6 +17,7 @@ from webui.engine import Engine
 from webui.guard import Access, Guard
 from webui.page import ANSWERS_AT_ONCE, build_page
 from webui.upload import upload_route
+from webui.words import say
 
 _HERE: Final = Path(__file__).parent
 
@@ -48,6 +49,7 @@ def serve(engine: Engine, serving: Serving, *, raise_errors: bool = False) -> tu
         server_port=serving.port or _free_port(serving.host),
         share=serving.share,
         auth=check_login(serving.logins) if serving.logins else None,
+        auth_message=say("en", "title"),
         theme=theme(),
         favicon_path=_HERE / "favicon.svg",
         footer_links=[],
