@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 
 import pytest
 
-
-def _is_local(address: object) -> bool:
-    if not isinstance(address, tuple):  # a path: Unix sockets, netlink
-        return True
-    host = str(address[0])
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host in ("localhost", "")
+LOCAL = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "")
 
 
 @pytest.fixture(autouse=True)
-def _no_network(monkeypatch):
-    """Connecting anywhere but to this machine is an error, name look-ups included."""
+def only_loopback(monkeypatch):
+    """Every attempt to reach another machine, or to look up its name, is refused and fails the test."""
+    tried: list[str] = []
     connect, look_up = socket.socket.connect, socket.getaddrinfo
 
-    def guarded_connect(self, address):
-        if not _is_local(address):
-            raise AssertionError(f"a test connects to {address}")
+    def checked_connect(self, address):
+        if isinstance(address, tuple) and address[0] not in LOCAL:
+            tried.append(str(address))
+            raise OSError(f"no network: {address}")
         return connect(self, address)
 
-    def guarded_look_up(host, *arguments, **options):
-        if host is not None and not _is_local((host,)):
-            raise AssertionError(f"a test looks up {host}")
+    def checked_look_up(host, *arguments, **options):
+        name = host.decode() if isinstance(host, bytes) else host
+        if name is not None and name not in LOCAL:
+            tried.append(str(name))
+            raise socket.gaierror(f"no network: {name}")
         return look_up(host, *arguments, **options)
 
-    monkeypatch.setattr(socket.socket, "connect", guarded_connect)
-    monkeypatch.setattr(socket, "getaddrinfo", guarded_look_up)
+    monkeypatch.setattr(socket.socket, "connect", checked_connect)
+    monkeypatch.setattr(socket, "getaddrinfo", checked_look_up)
+    yield tried
+    assert tried == []
 
 
 @pytest.fixture(autouse=True)

@@ -30,9 +30,7 @@ def test_importing_it_starts_nothing_and_loads_nothing_heavy():
 
 
 def test_help_names_every_option_and_its_variable():
-    done = subprocess.run(
-        [sys.executable, "app.py", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "app.py", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
     text = " ".join(done.stdout.split())
     for option in app.OPTIONS:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.webui.conftest import only_loopback, pytest_collection_modifyitems, served, standing  # noqa: F401
+from tests.webui.conftest import pytest_collection_modifyitems, served, standing  # noqa: F401
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 

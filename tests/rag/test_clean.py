@@ -29,9 +29,7 @@ ENGLISH = (
     "The company recognises revenue when control of the promised goods is transferred to its customers in an "
     "amount that reflects the consideration it expects to receive in exchange for them."
 )
-CHINESE = (
-    "黑豹队的防守只丢了三百零八分，在联赛中排名第六，同时也以二十四次拦截领先国家橄榄球联盟，并且四次入选职业碗。"
-)
+CHINESE = "黑豹队的防守只丢了三百零八分，在联赛中排名第六，同时也以二十四次拦截领先国家橄榄球联盟，并且四次入选职业碗。"
 
 
 @pytest.mark.parametrize(
@@ -373,17 +371,11 @@ MOJIBAKE = CHINESE.encode("utf-8").decode("gbk", "ignore")
         pytest.param(ENGLISH, id="English"),
         pytest.param(CHINESE, id="Chinese"),
         pytest.param(ENGLISH + CHINESE, id="mixed"),
-        pytest.param(
-            "Der Vorstand hat im Geschäftsjahr über die Prüfung berichtet und Maßnahmen " * 3, id="German"
-        ),
+        pytest.param("Der Vorstand hat im Geschäftsjahr über die Prüfung berichtet und Maßnahmen " * 3, id="German"),
         pytest.param("1,234 5,678 (9,012) 3.4% $ 56" * 20, id="numbers"),
         pytest.param("国際連合は、平和と安全を維持するために設立された国際機関である。" * 3, id="Japanese"),
-        pytest.param(
-            "國際聯合組織成立於一九四五年，總部設於紐約，宗旨是維護國際和平與安全。" * 3, id="traditional"
-        ),
-        pytest.param(
-            "Компания признаёт выручку, когда контроль над товарами передан покупателю." * 3, id="Russian"
-        ),
+        pytest.param("國際聯合組織成立於一九四五年，總部設於紐約，宗旨是維護國際和平與安全。" * 3, id="traditional"),
+        pytest.param("Компания признаёт выручку, когда контроль над товарами передан покупателю." * 3, id="Russian"),
         pytest.param("hello hello hello " * 30, id="few letters over and over"),
         pytest.param("", id="nothing"),
     ],

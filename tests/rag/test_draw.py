@@ -243,9 +243,7 @@ def test_a_failed_drawing_leaves_nothing_behind(tmp_path, pdf):
     assert not (tmp_path / "pictures").exists()
 
 
-@pytest.mark.parametrize(
-    "bad", ["", "..", "../" + "a" * 61, "A" * 64, "a" * 63, "a" * 65, "a" * 64 + "\n", "é" * 64]
-)
+@pytest.mark.parametrize("bad", ["", "..", "../" + "a" * 61, "A" * 64, "a" * 63, "a" * 65, "a" * 64 + "\n", "é" * 64])
 def test_an_id_that_is_no_hash_is_never_a_path(tmp_path, pdf, bad):
     pictures = Pictures(tmp_path / "pictures", Settings(), LIMITS)
     with pytest.raises(ValueError, match="64 hexadecimal"):

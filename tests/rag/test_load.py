@@ -309,9 +309,7 @@ def test_a_claim_of_many_pages_is_refused_at_once():
         read(pdfs.content_pdf(pdfs.shown("hello")).replace(b"/Count 1/", b"/Count 999999/"))
 
 
-@pytest.mark.parametrize(
-    "box", [b"/MediaBox[0 0 1e38 -1e38]", b"/MediaBox[0 0 0 0]", b"/MediaBox[5 5 5 5]/Rotate 45"]
-)
+@pytest.mark.parametrize("box", [b"/MediaBox[0 0 1e38 -1e38]", b"/MediaBox[0 0 0 0]", b"/MediaBox[5 5 5 5]/Rotate 45"])
 def test_senseless_pages_have_sane_boxes(box):
     page = read(pdfs.content_pdf(pdfs.shown("hello there"), page=box)).pages[0]
     assert page.text == "hello there\n"
@@ -548,8 +546,7 @@ def report():
 def test_a_balance_sheet_is_read_row_by_row(report):
     page = report.pages[60]
     assert (
-        "\nCash and cash equivalents $ 1,011,315 $ 876,560\nShort-term investments 3,749,985 3,111,524\n"
-        in page.text
+        "\nCash and cash equivalents $ 1,011,315 $ 876,560\nShort-term investments 3,749,985 3,111,524\n" in page.text
     )
     assert "61" in page.furniture.split("\n")
     assert not page.text.endswith("61\n")
@@ -557,9 +554,7 @@ def test_a_balance_sheet_is_read_row_by_row(report):
 
 def test_a_page_of_prose_is_read_in_paragraphs(report):
     text = report.pages[30].text
-    assert (
-        "\nCatastrophic events may disrupt our business.\nWe are a highly automated business and rely on " in text
-    )
+    assert "\nCatastrophic events may disrupt our business.\nWe are a highly automated business and rely on " in text
     assert "sales activities. In addition, some of our businesses rely on" in text
     assert len(report.outline) > 50
 

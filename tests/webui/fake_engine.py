@@ -40,9 +40,7 @@ def png(width: int = 300, height: int = 400, shade: int = 255) -> bytes:
     rows = []
     for y in range(height):
         ink = y > 40 and y % 14 < 5
-        row = bytes(
-            [120 if ink and 30 < x < width - 30 and (x * 7 + y // 14) % 11 else shade for x in range(width)]
-        )
+        row = bytes([120 if ink and 30 < x < width - 30 and (x * 7 + y // 14) % 11 else shade for x in range(width)])
         rows.append(b"\0" + row)
 
     def chunk(kind: bytes, data: bytes) -> bytes:

@@ -18,16 +18,11 @@ from webui.words import LANGUAGES
 def clean(text):
     """Text as it is shown: white space as a browser joins it, invisible characters replaced."""
     return (
-        text.replace("\u202e", "\ufffd")
-        .replace("\x00", "\ufffd")
-        .replace("\x1b", "\ufffd")
-        .replace("\ud800", "\ufffd")
+        text.replace("\u202e", "\ufffd").replace("\x00", "\ufffd").replace("\x1b", "\ufffd").replace("\ud800", "\ufffd")
     )
 
 
-def answered(
-    *, sentences=(), refused=False, question="How much?", text="", reader="GLM-4-9B", of=None, query=None
-):
+def answered(*, sentences=(), refused=False, question="How much?", text="", reader="GLM-4-9B", of=None, query=None):
     conversation = Conversation("", "en")
     sources = (source(1, of or document("a.pdf")), source(2, document("b.pdf")))
     exchange = Exchange(1, question, reader, Found(sources, query or question), text)

@@ -63,9 +63,7 @@ def test_the_page_loads_nothing_from_outside_and_runs_only_its_own_scripts(engin
         'og:image"',
     ):
         assert attribute not in answer.text
-    assert (
-        httpx.get(served(engine)).headers["content-security-policy"] != answer.headers["content-security-policy"]
-    )
+    assert httpx.get(served(engine)).headers["content-security-policy"] != answer.headers["content-security-policy"]
 
 
 def test_no_analytics(engine, served):
@@ -215,9 +213,7 @@ def test_each_file_is_refused_on_its_own(tmp_path, served):
 
 def test_a_body_without_a_length_is_held_to_the_limit_too(tmp_path, served):
     engine = FakeEngine(tmp_path, settings=Settings(tmp_path, Limits(file_bytes=100)))
-    answer = httpx.post(
-        f"{served(engine)}/library/add", content=iter([PDF] * 50), headers={"x-file-name": "a.pdf"}
-    )
+    answer = httpx.post(f"{served(engine)}/library/add", content=iter([PDF] * 50), headers={"x-file-name": "a.pdf"})
     assert "of up to" in answer.json()["refused"]
     assert engine.received == []
 
