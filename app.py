@@ -349,6 +349,14 @@ def report(engine: Engine) -> None:
             logger.info("%s: %s (%s)%s", choice.what, choice.name, choice.why, "" if choice.ready else ", loading")
 
 
+def quiet_libraries() -> None:
+    """Keep the log to what this program says: libraries report from warnings on."""
+    for name in ("httpx", "faiss", "bm25s", "sentence_transformers", "transformers", "pypdf", "huggingface_hub"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # This one sets its own level when it is imported.
+    logging.getLogger("bm25s").addFilter(lambda record: record.levelno >= logging.WARNING)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program; returns its exit status."""
     try:
@@ -358,7 +366,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             format="%(asctime)s %(levelname)s %(name)s: %(message)s",
             datefmt="%H:%M:%S",
         )
-        logging.getLogger("httpx").setLevel(logging.WARNING)  # Gradio asks its own server whether it is up
+        quiet_libraries()
         if options.list_models:
             sys.stdout.write(list_models())
             return 0

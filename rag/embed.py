@@ -68,7 +68,9 @@ class SentenceEmbedder:
     def __init__(self, folder: Path, *, name: str, revision: str, device: str, why: str) -> None:
         import torch
         from sentence_transformers import SentenceTransformer
+        from transformers.utils.logging import disable_progress_bar
 
+        disable_progress_bar()  # type: ignore[no-untyped-call]  # two seconds of loading: the log says it in a line
         self._torch = torch
         self._model: SentenceTransformer = SentenceTransformer(str(folder), device=device, local_files_only=True)
         self._tokenizer = _plain_tokenizer(self._model)
