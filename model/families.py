@@ -210,7 +210,9 @@ def find_family(name: str) -> Family | None:
     return next((family for family in FAMILIES if family.name.lower() == last), None)
 
 
-def guess_family(config: Mapping[str, Any], name: str = "", tokenizer_config: Mapping[str, Any] | None = None) -> Family:
+def guess_family(
+    config: Mapping[str, Any], name: str = "", tokenizer_config: Mapping[str, Any] | None = None
+) -> Family:
     """The family whose rules a folder follows: by name, by what its files call themselves, then by their fields.
 
     `config` is the content of `config.json`, `name` the hub id or the folder's name. Raises KeyError with the

@@ -57,7 +57,17 @@ class SentencePieceTokenizer:
     """
 
     leading_space = True
-    names = ("[MASK]", "[gMASK]", "[sMASK]", "sop", "eop", "<|system|>", "<|user|>", "<|assistant|>", "<|observation|>")
+    names = (
+        "[MASK]",
+        "[gMASK]",
+        "[sMASK]",
+        "sop",
+        "eop",
+        "<|system|>",
+        "<|user|>",
+        "<|assistant|>",
+        "<|observation|>",
+    )
 
     def __init__(self, path: Path, *, roles: bool = True):
         """`roles`: the four role marks of ChatGLM3 are control tokens too."""
@@ -85,7 +95,19 @@ class IceTextTokenizer:
 
     leading_space = True
     longest_blank = 80
-    controls = ("<unk>", "<s>", "</s>", "<pad>", "[MASK]", "[gMASK]", "[sMASK]", "<sop>", "<eop>", "<ENC>", "<dBLOCK>")
+    controls = (
+        "<unk>",
+        "<s>",
+        "</s>",
+        "<pad>",
+        "[MASK]",
+        "[gMASK]",
+        "[sMASK]",
+        "<sop>",
+        "<eop>",
+        "<ENC>",
+        "<dBLOCK>",
+    )
 
     def __init__(self, path: Path):
         self._pieces = _sentencepiece(path)
@@ -243,7 +265,14 @@ def _without_added(state: Mapping[str, Any]) -> dict[str, Any]:
     added = {token["content"] for token in state.get("added_tokens", [])}
     model = dict(state["model"])
     model["vocab"] = {piece: token for piece, token in model["vocab"].items() if piece not in added}
-    return {**state, "added_tokens": [], "post_processor": None, "model": model, "truncation": None, "padding": None}
+    return {
+        **state,
+        "added_tokens": [],
+        "post_processor": None,
+        "model": model,
+        "truncation": None,
+        "padding": None,
+    }
 
 
 def _byte_letters() -> dict[int, str]:
