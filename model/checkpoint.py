@@ -1,0 +1,143 @@
+"""The files of a checkpoint folder: its `config.json`, and its tensors, read one at a time.
+
+Opens safetensors, and `.bin` files with `weights_only=True`, so that no code in a file is ever run. Nothing stays
+mapped between two tensors: reading a checkpoint takes the memory of its largest tensor, whatever its shards.
+This is the one place that turns errors of files into sentences. Does not know what the tensors mean.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from rag.errors import CheckpointRefused, ModelMissing
+
+_INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+_SINGLE = ("model.safetensors", "weights.safetensors", "pytorch_model.bin")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The tensors of a checkpoint folder, by name."""
+
+    files: dict[str, Path]  # tensor name -> file, in the order of the files
+
+    def read(self, name: str) -> torch.Tensor:
+        """One tensor, in memory of its own. CheckpointRefused when its file is not what it should be."""
+        path = self.files[name]
+        with readable(path):
+            if path.suffix == ".safetensors":
+                with safe_open(path, framework="pt") as opened:
+                    return _own(opened.get_tensor(name))
+            tensors = _unpickle(path)
+        if name not in tensors:
+            raise CheckpointRefused(f"{path.name} does not hold {name}, which the index promises; download it again.")
+        return _own(tensors[name])
+
+    def shape(self, name: str) -> tuple[tuple[int, ...], torch.dtype]:
+        """Shape and type of one tensor, without reading it."""
+        path = self.files[name]
+        with readable(path):
+            if path.suffix == ".safetensors":
+                with safe_open(path, framework="pt") as opened:
+                    part = opened.get_slice(name)
+                    return tuple(part.get_shape()), _own(part[:0]).dtype
+            tensor = _unpickle(path)[name]
+        return tuple(tensor.shape), tensor.dtype
+
+
+def open_checkpoint(folder: Path) -> Stored:
+    """The tensors of `folder`. ModelMissing when there are none, or when a shard its index names is not there."""
+    for name in _INDEXES:
+        if (folder / name).exists():
+            listed = read_json(folder / name).get("weight_map")
+            if not isinstance(listed, dict):
+                raise CheckpointRefused(f"{name} lists no tensors; download it again.")
+            return Stored(_files_of(folder, listed))
+    for name in _SINGLE:
+        path = folder / name
+        if path.exists():
+            with readable(path):
+                if path.suffix == ".safetensors":
+                    with safe_open(path, framework="pt") as opened:
+                        return Stored(dict.fromkeys(opened.keys(), path))
+                return Stored(dict.fromkeys(_unpickle(path), path))
+    raise ModelMissing(
+        f"{folder.name} holds no weights (model.safetensors or pytorch_model.bin, or an index of shards);"
+        " download the checkpoint again."
+    )
+
+
+def _files_of(folder: Path, listed: dict[str, str]) -> dict[str, Path]:
+    files = {}
+    for tensor, shard in listed.items():
+        if Path(shard).name != shard:
+            raise CheckpointRefused(f"The index names the file {shard!r} outside the folder; choose another checkpoint.")
+        files[tensor] = folder / shard
+    missing = sorted({path.name for path in files.values() if not path.exists()})
+    if missing:
+        raise ModelMissing(
+            f"{folder.name} lacks {len(missing)} of its {len(set(files.values()))} weight files ({missing[0]});"
+            " download it again, what is there is kept."
+        )
+    return files
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """`config.json` of a checkpoint folder. ModelMissing when there is none."""
+    path = folder / "config.json"
+    if not path.exists():
+        raise ModelMissing(f"{folder} holds no config.json, so it is no checkpoint; choose the folder that does.")
+    return read_json(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object. CheckpointRefused when it is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise CheckpointRefused(f"{path.name} is not readable as JSON; download it again.") from error
+    if not isinstance(content, dict):
+        raise CheckpointRefused(f"{path.name} is not a JSON object; download it again.")
+    return content
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Whatever the libraries raise about a weight file, as one sentence."""
+    try:
+        yield
+    except pickle.UnpicklingError as error:
+        if "corrupt" in str(error).lower() or "invalid load key" in str(error) or "pickle data" in str(error):
+            raise CheckpointRefused(f"{path.name} is damaged or no weight file; download it again.") from error
+        raise CheckpointRefused(
+            f"{path.name} holds program code beside its tensors and was not opened;"
+            " choose a checkpoint in safetensors."
+        ) from error
+    except FileNotFoundError as error:
+        raise ModelMissing(f"{path.name} is not there; download the checkpoint again.") from error
+    except (SafetensorError, RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
+        raise CheckpointRefused(f"{path.name} is damaged or no weight file; download it again.") from error
+
+
+def _unpickle(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a `.bin`, mapped and not read; files older than torch 1.6 cannot be mapped and are read."""
+    with path.open("rb") as stream:
+        zipped = stream.read(2) == b"PK"
+    content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+    if not isinstance(content, dict):
+        raise ValueError(f"{type(content).__name__} instead of named tensors")
+    return content
+
+
+def _own(tensor: torch.Tensor) -> torch.Tensor:
+    """A copy that does not keep its file mapped."""
+    return tensor.clone()
