@@ -63,7 +63,11 @@ class SelfAttention(nn.Module):
         self.dense = nn.Linear(config.hidden_size, config.hidden_size)
 
     def forward(
-        self, states: torch.Tensor, rotary: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor | None, cache: Cache | None
+        self,
+        states: torch.Tensor,
+        rotary: tuple[torch.Tensor, torch.Tensor],
+        mask: torch.Tensor | None,
+        cache: Cache | None,
     ) -> torch.Tensor:
         """(batch, length, hidden) -> the same; `mask` is added to the scores, (batch, 1, length, total)."""
         batch, length, hidden = states.shape
@@ -103,7 +107,11 @@ class Layer(nn.Module):
         self.mlp = FeedForward(config)
 
     def forward(
-        self, states: torch.Tensor, rotary: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor | None, cache: Cache | None
+        self,
+        states: torch.Tensor,
+        rotary: tuple[torch.Tensor, torch.Tensor],
+        mask: torch.Tensor | None,
+        cache: Cache | None,
     ) -> torch.Tensor:
         """(batch, length, hidden) -> the same."""
         normed = self.input_layernorm(states)
@@ -158,7 +166,9 @@ class ChatGLM1Model(ChatGLM1PreTrainedModel):
             position_ids = positions(self.config, input_ids, attention_mask)
         states = self.word_embeddings(input_ids)
         mask = self._mask(input_ids, attention_mask, past, states.dtype)
-        rotary = rotary_tables(position_ids, self.config.hidden_size // self.config.num_attention_heads, states.dtype)
+        rotary = rotary_tables(
+            position_ids, self.config.hidden_size // self.config.num_attention_heads, states.dtype
+        )
         every = [states]
         for layer in self.layers:
             states = layer(states, rotary, mask, past_key_values)
@@ -253,7 +263,9 @@ class ChatGLM1ForCausalLM(ChatGLM1PreTrainedModel, GenerationMixin):
         }
 
 
-def positions(config: ChatGLM1Config, input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
+def positions(
+    config: ChatGLM1Config, input_ids: torch.Tensor, attention_mask: torch.Tensor | None
+) -> torch.Tensor:
     """Both positions of every token, (batch, 2, length), for prompts with their `<sop>`.
 
     The first runs up to `<sop>` and then stays at the first `[gMASK]`, or `[MASK]` where there is none; the second
@@ -282,7 +294,9 @@ def first(marks: torch.Tensor) -> torch.Tensor:
     return torch.where(marks.any(1), marks.int().argmax(1), marks.shape[1])
 
 
-def rotary_tables(position_ids: torch.Tensor, head_dim: int, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+def rotary_tables(
+    position_ids: torch.Tensor, head_dim: int, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Cosines and sines, (batch, 1, length, head_dim): one half of the channels by each of the two positions.
 
     The frequencies are rounded to half precision, as the original keeps them; unrounded ones are off by 1e-3.

@@ -39,7 +39,9 @@ class Stored:
                     return _own(opened.get_tensor(name))
             tensors = _unpickle(path)
         if name not in tensors:
-            raise CheckpointRefused(f"{path.name} does not hold {name}, which the index promises; download it again.")
+            raise CheckpointRefused(
+                f"{path.name} does not hold {name}, which the index promises; download it again."
+            )
         return _own(tensors[name])
 
     def shape(self, name: str) -> tuple[tuple[int, ...], torch.dtype]:
@@ -80,7 +82,9 @@ def _files_of(folder: Path, listed: dict[str, str]) -> dict[str, Path]:
     files = {}
     for tensor, shard in listed.items():
         if Path(shard).name != shard:
-            raise CheckpointRefused(f"The index names the file {shard!r} outside the folder; choose another checkpoint.")
+            raise CheckpointRefused(
+                f"The index names the file {shard!r} outside the folder; choose another checkpoint."
+            )
         files[tensor] = folder / shard
     missing = sorted({path.name for path in files.values() if not path.exists()})
     if missing:

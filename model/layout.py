@@ -86,7 +86,10 @@ _FUSED_NAMES = tuple(
         (r"embedding\.word_embeddings\.weight", "model.embed_tokens.weight"),
         (r"output_layer\.weight", "lm_head.weight"),
         (r"encoder\.final_layernorm\.weight", "model.norm.weight"),
-        (r"encoder\.layers\.(\d+)\.(input|post_attention)_layernorm\.weight", r"model.layers.\1.\2_layernorm.weight"),
+        (
+            r"encoder\.layers\.(\d+)\.(input|post_attention)_layernorm\.weight",
+            r"model.layers.\1.\2_layernorm.weight",
+        ),
         (r"encoder\.layers\.(\d+)\.self_attention\.dense\.weight", r"model.layers.\1.self_attn.o_proj.weight"),
         (
             r"encoder\.layers\.(\d+)\.self_attention\.query_key_value\.(weight|bias)",
@@ -111,7 +114,9 @@ def plan_for(config: Mapping[str, Any]) -> Plan:
     if layout is not Layout.FUSED:
         return Plan(layout, bits)
     channels = int(config["kv_channels"])
-    groups = config["multi_query_group_num"] if config.get("multi_query_attention") else config["num_attention_heads"]
+    groups = (
+        config["multi_query_group_num"] if config.get("multi_query_attention") else config["num_attention_heads"]
+    )
     return Plan(layout, bits, channels * int(config["num_attention_heads"]), channels * int(groups))
 
 

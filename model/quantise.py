@@ -36,7 +36,7 @@ class Int8Linear(nn.Module):
         values, scale = int8_rows(weight)
         self.values = nn.Buffer(values)
         self.scale = nn.Buffer(scale.bfloat16())
-        self.bias = None if bias is None else nn.Buffer(bias.bfloat16())
+        self.register_buffer("bias", None if bias is None else bias.bfloat16())
 
     @property
     def weight(self) -> torch.Tensor:
@@ -73,7 +73,7 @@ class Int4Linear(nn.Module):
         self.packed = nn.Buffer(torch.cat(packed))  # (out, in / 2) in the kernel's own order
         # (in / group, out, 2) bfloat16: scale and zero
         self.scales = nn.Buffer(torch.cat(scales, dim=1))
-        self.bias = None if bias is None else nn.Buffer(bias.bfloat16())
+        self.register_buffer("bias", None if bias is None else bias.bfloat16())
 
     @property
     def weight(self) -> torch.Tensor:
@@ -100,7 +100,9 @@ class Int4Linear(nn.Module):
         return product.view(*states.shape[:-1], self.out_features)
 
     def _kernel(self, rows: torch.Tensor) -> torch.Tensor:
-        product: torch.Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(rows, self.packed, self.group, self.scales)
+        product: torch.Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(
+            rows, self.packed, self.group, self.scales
+        )
         return product
 
     def _dense(self, rows: torch.Tensor) -> torch.Tensor:
@@ -230,7 +232,7 @@ def quantised_linear(
 def cuda_linear(
     weight: Weight, bias: torch.Tensor | None, precision: Precision, device: torch.device
 ) -> nn.Module:  # pragma: no cover - needs a GPU
-    """bitsandbytes' module: NF4 with bfloat16 compute (fp16 overflows in GLM-4-0414), or LLM.int8."""
+    """Bitsandbytes' module: NF4 with bfloat16 compute (fp16 overflows in GLM-4-0414), or LLM.int8."""
     library = bitsandbytes()
     rows, columns = weight.values.shape
     if precision is Precision.INT4:

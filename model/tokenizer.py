@@ -183,7 +183,7 @@ class NativeTokenizer:
         self.specials: Mapping[str, int] = {token["content"]: int(token["id"]) for token in added}
         try:
             self._plain = tokenizers.Tokenizer.from_str(json.dumps(_without_added(state), ensure_ascii=False))
-        except Exception as error:  # noqa: BLE001 - the library raises bare Exception for every malformed file
+        except Exception as error:
             raise CheckpointRefused(f"{path.name} is no tokenizer this program can read: {error}.") from error
         alphabet = {letter: byte for byte, letter in _byte_letters().items()}
         self._bytes: dict[int, bytes] = {}
@@ -194,6 +194,8 @@ class NativeTokenizer:
                     " choose another checkpoint."
                 )
             self._bytes[token] = bytes(alphabet[letter] for letter in piece)
+        # Added tokens that are not special, such as </think>, are text to whoever reads the answer.
+        self._bytes |= {int(token["id"]): token["content"].encode() for token in added if not token.get("special")}
 
     def encode(self, text: str) -> list[int]:
         """Ids of plain text."""

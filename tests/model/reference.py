@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from model.tokenizer import NativeTokenizer, Tokenizer, load_tokenizer
 
 REPOSITORY = Path(__file__).parents[2]

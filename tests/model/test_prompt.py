@@ -6,11 +6,11 @@ from itertools import count
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from model.families import PromptFormat
 from model.prompt import Message, Prompter, is_chinese, messages_for, render
 from rag.errors import CheckpointRefused, ReaderError
 from rag.reader import ReadRequest, ReadSource, Turn
-
 from tests.model.reference import FAMILIES, encodings, native_tokenizer, tokenizer_of
 from tests.model.test_tokenizer import hostile
 

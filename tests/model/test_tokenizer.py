@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from model.tokenizer import NativeTokenizer, decode, load_tokenizer
 from rag.errors import CheckpointRefused, ModelMissing
-
 from tests.model.reference import FAMILIES, encodings, native_tokenizer, tokenizer_of
 
 EVERY_SPECIAL = (
