@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import AutoModelForCausalLM
-from transformers.utils import is_flash_attn_2_available
+from transformers.utils.import_utils import is_flash_attn_2_available
 
 from model.device import compute_dtype
 from model.families import Geometry, Precision
@@ -31,9 +31,10 @@ def skeleton(config: Any, device: torch.device) -> Any:
         import model.chatglm1  # noqa: F401 - makes AutoModelForCausalLM know the type
     flash = device.type == "cuda" and config.model_type != "chatglm1" and is_flash_attn_2_available()
     with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(
+        model: Any = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
             config, attn_implementation="flash_attention_2" if flash else "sdpa"
-        ).eval()
+        )
+    return model.eval()
 
 
 def geometry_of(config: Any) -> Geometry:

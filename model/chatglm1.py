@@ -30,7 +30,7 @@ ALPHA = math.sqrt(2 * 28)
 
 
 @strict
-class ChatGLM1Config(PreTrainedConfig):
+class ChatGLM1Config(PreTrainedConfig):  # type: ignore[no-untyped-call] # of its __init_subclass__
     """Shape of a first-generation ChatGLM; the defaults are those of ChatGLM-6B."""
 
     model_type = "chatglm1"
@@ -121,17 +121,18 @@ class Layer(nn.Module):
         return output
 
 
-class ChatGLM1PreTrainedModel(PreTrainedModel):
+class ChatGLM1PreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-call]
     """What transformers needs to know of both classes below."""
 
     config_class = ChatGLM1Config
+    config: ChatGLM1Config
     base_model_prefix = "transformer"
     _no_split_modules = ["Layer"]  # noqa: RUF012 - the library's own convention
     _supports_sdpa = True
     _keys_to_ignore_on_load_unexpected = [r"rotary_emb\.inv_freq"]  # noqa: RUF012 - in every published checkpoint
 
 
-class ChatGLM1Model(ChatGLM1PreTrainedModel):
+class ChatGLM1Model(ChatGLM1PreTrainedModel):  # type: ignore[no-untyped-call]
     """Embedding, layers and the last norm."""
 
     def __init__(self, config: ChatGLM1Config):
@@ -139,7 +140,7 @@ class ChatGLM1Model(ChatGLM1PreTrainedModel):
         self.word_embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList([Layer(config, at) for at in range(config.num_hidden_layers)])
         self.final_layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def forward(
         self,
@@ -159,7 +160,7 @@ class ChatGLM1Model(ChatGLM1PreTrainedModel):
         use_cache = self.config.use_cache if use_cache is None else use_cache
         if use_cache and past_key_values is None:
             past_key_values = DynamicCache(config=self.config)
-        past = past_key_values.get_seq_length() if past_key_values is not None else 0
+        past = int(past_key_values.get_seq_length()) if past_key_values is not None else 0
         if position_ids is None:
             if past:
                 raise ValueError("ChatGLM-6B needs position_ids with a cache: they depend on the whole prompt.")
@@ -191,7 +192,7 @@ class ChatGLM1Model(ChatGLM1PreTrainedModel):
         columns = torch.arange(past + length, device=input_ids.device)
         rows = columns[past:]
         visible = (columns <= rows[:, None])[None]  # (1, length, total)
-        starts = input_ids == self.config.bos_token_id
+        starts = input_ids.eq(self.config.bos_token_id or 0)
         if past == 0:
             visible = visible | (columns < first(starts)[:, None, None])
         elif length > 1 and bool(starts.any()):
@@ -203,14 +204,14 @@ class ChatGLM1Model(ChatGLM1PreTrainedModel):
         return torch.where(visible, 0.0, torch.finfo(dtype).min).to(dtype)[:, None]
 
 
-class ChatGLM1ForCausalLM(ChatGLM1PreTrainedModel, GenerationMixin):
+class ChatGLM1ForCausalLM(ChatGLM1PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
     """ChatGLM-6B with its output matrix, which is not tied to the embedding."""
 
     def __init__(self, config: ChatGLM1Config):
         super().__init__(config)
         self.transformer = ChatGLM1Model(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def get_input_embeddings(self) -> nn.Module:
         """The embedding, (vocab, hidden)."""
@@ -240,7 +241,7 @@ class ChatGLM1ForCausalLM(ChatGLM1PreTrainedModel, GenerationMixin):
             loss=loss, logits=logits, past_key_values=output.past_key_values, hidden_states=output.hidden_states
         )
 
-    def prepare_inputs_for_generation(
+    def prepare_inputs_for_generation(  # type: ignore[override] # its unused parameters are in kwargs
         self,
         input_ids: torch.Tensor,
         next_sequence_length: int | None = None,
@@ -273,7 +274,7 @@ def positions(
     """
     length = input_ids.shape[1]
     columns = torch.arange(length, device=input_ids.device)
-    starts = input_ids == config.bos_token_id
+    starts = input_ids.eq(config.bos_token_id or 0)
     start = first(starts)[:, None]
     prompt = columns < start
     gmask, mask = (input_ids == config.gmask_token_id) & prompt, (input_ids == config.mask_token_id) & prompt

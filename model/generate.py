@@ -27,12 +27,12 @@ class _Stopped(Exception):
     """The person pressed Stop while the prompt was read."""
 
 
-class ReservedLayer(DynamicLayer):
+class ReservedLayer(DynamicLayer):  # type: ignore[no-untyped-call] # of its __init_subclass__
     """Keys and values of one layer in memory set aside once: growing by a token copies nothing."""
 
     def __init__(self, capacity: int):
         """`capacity`: tokens, prompt and answer."""
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.capacity = capacity
         self._store: tuple[torch.Tensor, torch.Tensor] | None = None
 

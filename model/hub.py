@@ -86,7 +86,7 @@ def _download(hub_id: str, revision: str | None, cache_dir: Path | None, progres
     )
     skipped = unneeded([file.filename for file in planned])
     fetched = [file for file in planned if file.filename not in skipped and file.will_download]
-    missing = sum(file.file_size for file in fetched)
+    missing = sum(file.file_size or 0 for file in fetched)
     _check_disk(missing, Path(fetched[0].local_path) if fetched else None)
     log.info("downloading %s: %d files, %.1f GB", hub_id, len(fetched), missing / GB)
     folder = snapshot_download(
@@ -144,13 +144,13 @@ def _check_disk(missing: int, where: Path | None) -> None:
 def _reporting(progress: Progress) -> type:
     """A progress bar class that shows nothing and reports bytes written to disk."""
 
-    class Reporting(tqdm):  # type: ignore[type-arg]
+    class Reporting(tqdm):  # type: ignore[misc] # tqdm has no types
         def __init__(self, *args: Any, **kwargs: Any):
             super().__init__(*args, **{**kwargs, "file": io.StringIO(), "disable": False})
             self._counts = kwargs.get("unit") == "B" and "Reconstructing" in kwargs.get("desc", "")
 
         def update(self, n: float | None = 1) -> bool | None:
-            shown = super().update(n)
+            shown: bool | None = super().update(n)
             if self._counts:
                 progress(int(self.n), int(self.total or 0))
             return shown

@@ -134,7 +134,7 @@ def _from_library(folder: Path, config: Any, fit: Fit, wanted: str, device: torc
     elif quantised:  # pragma: no cover - needs a GPU
         bitsandbytes()
         four = fit.precision is Precision.INT4
-        options["quantization_config"] = BitsAndBytesConfig(
+        options["quantization_config"] = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
             load_in_4bit=four,
             load_in_8bit=not four,
             bnb_4bit_quant_type="nf4",
@@ -142,7 +142,7 @@ def _from_library(folder: Path, config: Any, fit: Fit, wanted: str, device: torc
         )
         options["device_map"] = {"": device}
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             folder, dtype=compute_dtype(fit.precision), trust_remote_code=False, local_files_only=True, **options
         )
     except (OSError, ImportError, ValueError) as error:

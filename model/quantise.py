@@ -31,6 +31,8 @@ UNPACK_FROM = {Precision.INT4: 256, Precision.INT8: 64}  # rows of input from wh
 class Int8Linear(nn.Module):
     """y = x W^T + b with W = values * scale, values int8 (out, in), one bfloat16 scale a row."""
 
+    bias: torch.Tensor | None
+
     def __init__(self, weight: Weight, bias: torch.Tensor | None):
         super().__init__()
         values, scale = int8_rows(weight)
@@ -61,6 +63,8 @@ class Int8Linear(nn.Module):
 
 class Int4Linear(nn.Module):
     """y = x W^T + b with W = (values - 8) * scale + zero for each group of weights in a row, values 0..15."""
+
+    bias: torch.Tensor | None
 
     def __init__(self, weight: Weight, bias: torch.Tensor | None):
         super().__init__()

@@ -104,15 +104,44 @@ def test_pickled_shards_give_the_same_model(models, name, tmp_path):
     assert torch.equal(ours, theirs)
 
 
-@pytest.mark.parametrize(("precision", "bound"), [(Precision.BF16, 0.03), (Precision.INT8, 0.05), (Precision.INT4, 0.5)])
+def relative_error(logits, name):
+    """Of the logits of the long case, against float32 of the original."""
+    wanted = reference(name)["long.logits"]
+    return float((logits - wanted).norm() / wanted.norm())
+
+
+# Three layers of random weights magnify errors more than trained ones do; the original's own 4-bit matrices, one
+# scale a row, give 0.18 on chatglm1 and 0.57 on chatglm2.
+@pytest.mark.parametrize(
+    ("precision", "bound"), [(Precision.BF16, 0.03), (Precision.INT8, 0.08), (Precision.INT4, 0.6)]
+)
 @pytest.mark.parametrize("name", NAMES)
 def test_error_of_quantised_logits_is_bounded(name, precision, bound, tmp_path):
     model = load(publish(name, tmp_path), name, precision)
     ids, mask = inputs(name, "long")
     with torch.no_grad():
         logits = model(input_ids=ids, attention_mask=mask).logits.float()
-    wanted = reference(name)["long.logits"]
-    assert (logits - wanted).norm() / wanted.norm() < bound
+    assert relative_error(logits, name) < bound
+
+
+@pytest.mark.parametrize("name", ["chatglm1", "chatglm2"])
+def test_our_4_bits_are_better_than_the_published(name, tmp_path):
+    model = load(publish(name, tmp_path), name, Precision.INT4)
+    ids, mask = inputs(name, "long")
+    with torch.no_grad():
+        logits = model(input_ids=ids, attention_mask=mask).logits.float()
+    assert relative_error(logits, name) < relative_error(reference(f"{name}-int4")["long.logits"], name)
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+def test_published_integers_are_kept(name, tmp_path):
+    """Run in their own bits, they differ from the original's float32 run by bfloat16 rounding alone."""
+    folder = publish(name, tmp_path)
+    model = load(folder, name, Precision.INT4 if name.endswith("4") else Precision.INT8)
+    ids, mask = inputs(name, "long")
+    with torch.no_grad():
+        logits = model(input_ids=ids, attention_mask=mask).logits.float()
+    assert relative_error(logits, name) < 0.05
 
 
 def test_long_context_of_chatglm2_divides_positions():
