@@ -1,4 +1,6 @@
-"""GLM on this machine: which checkpoints exist, how prompts are built, how models are loaded and generate.
+"""GLM: which checkpoints exist, how their prompts are built, how they are loaded and generate.
+
+Also two readers that load no weights: `quote` and `remote`. Knows of `rag` only the Reader protocol and the errors.
 
 `load_reader` is the one call most callers need. Importing this package loads neither torch nor transformers.
 """

@@ -31,10 +31,10 @@ def skeleton(config: Any, device: torch.device) -> Any:
         import model.chatglm1  # noqa: F401 - makes AutoModelForCausalLM know the type
     flash = device.type == "cuda" and config.model_type != "chatglm1" and is_flash_attn_2_available()
     with torch.device("meta"):
-        model: Any = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+        empty: Any = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
             config, attn_implementation="flash_attention_2" if flash else "sdpa"
         )
-    return model.eval()
+    return empty.eval()
 
 
 def geometry_of(config: Any) -> Geometry:
@@ -71,9 +71,7 @@ def assemble(
     total = len(expected)
     for name, weight in weights:
         if name not in expected:
-            raise CheckpointRefused(
-                f"The checkpoint holds {name}, which its architecture has not; download it again."
-            )
+            raise CheckpointRefused(f"The checkpoint holds {name}, which its architecture has not; download it again.")
         if tuple(weight.values.shape) != expected.pop(name):
             raise CheckpointRefused(
                 f"{name} has the shape {tuple(weight.values.shape)}, which does not go with config.json;"

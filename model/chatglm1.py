@@ -55,7 +55,7 @@ class ChatGLM1Config(PreTrainedConfig):  # type: ignore[no-untyped-call] # of it
 class SelfAttention(nn.Module):
     """Multi-head attention with two rotary positions; query, key and value of a head lie side by side."""
 
-    def __init__(self, config: ChatGLM1Config, layer: int):
+    def __init__(self, config: ChatGLM1Config, layer: int) -> None:
         super().__init__()
         self.layer = layer
         self.heads = config.num_attention_heads
@@ -84,7 +84,7 @@ class SelfAttention(nn.Module):
 class FeedForward(nn.Module):
     """Two matrices with the tanh form of GELU between them."""
 
-    def __init__(self, config: ChatGLM1Config):
+    def __init__(self, config: ChatGLM1Config) -> None:
         super().__init__()
         self.dense_h_to_4h = nn.Linear(config.hidden_size, config.intermediate_size)
         self.dense_4h_to_h = nn.Linear(config.intermediate_size, config.hidden_size)
@@ -99,7 +99,7 @@ class FeedForward(nn.Module):
 class Layer(nn.Module):
     """One block; its residuals are the normalised inputs, scaled by ALPHA."""
 
-    def __init__(self, config: ChatGLM1Config, layer: int):
+    def __init__(self, config: ChatGLM1Config, layer: int) -> None:
         super().__init__()
         self.input_layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.attention = SelfAttention(config, layer)
@@ -135,7 +135,7 @@ class ChatGLM1PreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-call]
 class ChatGLM1Model(ChatGLM1PreTrainedModel):  # type: ignore[no-untyped-call]
     """Embedding, layers and the last norm."""
 
-    def __init__(self, config: ChatGLM1Config):
+    def __init__(self, config: ChatGLM1Config) -> None:
         super().__init__(config)
         self.word_embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList([Layer(config, at) for at in range(config.num_hidden_layers)])
@@ -167,9 +167,7 @@ class ChatGLM1Model(ChatGLM1PreTrainedModel):  # type: ignore[no-untyped-call]
             position_ids = positions(self.config, input_ids, attention_mask)
         states = self.word_embeddings(input_ids)
         mask = self._mask(input_ids, attention_mask, past, states.dtype)
-        rotary = rotary_tables(
-            position_ids, self.config.hidden_size // self.config.num_attention_heads, states.dtype
-        )
+        rotary = rotary_tables(position_ids, self.config.hidden_size // self.config.num_attention_heads, states.dtype)
         every = [states]
         for layer in self.layers:
             states = layer(states, rotary, mask, past_key_values)
@@ -207,7 +205,7 @@ class ChatGLM1Model(ChatGLM1PreTrainedModel):  # type: ignore[no-untyped-call]
 class ChatGLM1ForCausalLM(ChatGLM1PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
     """ChatGLM-6B with its output matrix, which is not tied to the embedding."""
 
-    def __init__(self, config: ChatGLM1Config):
+    def __init__(self, config: ChatGLM1Config) -> None:
         super().__init__(config)
         self.transformer = ChatGLM1Model(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
@@ -264,9 +262,7 @@ class ChatGLM1ForCausalLM(ChatGLM1PreTrainedModel, GenerationMixin):  # type: ig
         }
 
 
-def positions(
-    config: ChatGLM1Config, input_ids: torch.Tensor, attention_mask: torch.Tensor | None
-) -> torch.Tensor:
+def positions(config: ChatGLM1Config, input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
     """Both positions of every token, (batch, 2, length), for prompts with their `<sop>`.
 
     The first runs up to `<sop>` and then stays at the first `[gMASK]`, or `[MASK]` where there is none; the second
@@ -281,10 +277,8 @@ def positions(
     anchor = torch.where(gmask.any(1), first(gmask), first(mask))[:, None]
     if not bool((starts.any(1) & (gmask | mask).any(1)).all()):
         raise ValueError("A prompt of ChatGLM-6B needs [gMASK] or [MASK], and <sop> after it.")
-    if attention_mask is None:
-        skipped = torch.zeros_like(start)
-    else:
-        skipped = first(attention_mask[:, :length].bool())[:, None]
+    real = torch.ones_like(input_ids) if attention_mask is None else attention_mask[:, :length]
+    skipped = first(real.bool())[:, None]
     along = torch.where(prompt, (columns - skipped).clamp(min=0), anchor - skipped)
     block = (columns - start + 1).clamp(min=0)
     return torch.stack((along, block), dim=1)
@@ -295,9 +289,7 @@ def first(marks: torch.Tensor) -> torch.Tensor:
     return torch.where(marks.any(1), marks.int().argmax(1), marks.shape[1])
 
 
-def rotary_tables(
-    position_ids: torch.Tensor, head_dim: int, dtype: torch.dtype
-) -> tuple[torch.Tensor, torch.Tensor]:
+def rotary_tables(position_ids: torch.Tensor, head_dim: int, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
     """Cosines and sines, (batch, 1, length, head_dim): one half of the channels by each of the two positions.
 
     The frequencies are rounded to half precision, as the original keeps them; unrounded ones are off by 1e-3.

@@ -39,9 +39,7 @@ class Stored:
                     return _own(opened.get_tensor(name))
             tensors = _unpickle(path)
         if name not in tensors:
-            raise CheckpointRefused(
-                f"{path.name} does not hold {name}, which the index promises; download it again."
-            )
+            raise CheckpointRefused(f"{path.name} does not hold {name}, which the index promises; download it again.")
         return _own(tensors[name])
 
     def shape(self, name: str) -> tuple[tuple[int, ...], torch.dtype]:
@@ -123,8 +121,7 @@ def readable(path: Path) -> Iterator[None]:
         if "corrupt" in str(error).lower() or "invalid load key" in str(error) or "pickle data" in str(error):
             raise CheckpointRefused(f"{path.name} is damaged or no weight file; download it again.") from error
         raise CheckpointRefused(
-            f"{path.name} holds program code beside its tensors and was not opened;"
-            " choose a checkpoint in safetensors."
+            f"{path.name} holds program code beside its tensors and was not opened; choose a checkpoint in safetensors."
         ) from error
     except FileNotFoundError as error:
         raise ModelMissing(f"{path.name} is not there; download the checkpoint again.") from error

@@ -110,9 +110,7 @@ def fit_precision(
         needed = needed_bytes(geometry, precision, context, device)
         if free is None or needed <= free:
             have = "free memory unknown" if free is None else f"{free / GB:.1f} GB free"
-            reason = (
-                f"{precision.upper()}: {needed / GB:.1f} GB with {context} tokens of context, {have} on {device}"
-            )
+            reason = f"{precision.upper()}: {needed / GB:.1f} GB with {context} tokens of context, {have} on {device}"
             return Fit(precision, reason + (f"; published in {published_bits} bits" if published_bits else ""))
     _require(geometry, candidates[-1], context, device, free)
     raise AssertionError("unreachable: the last candidate does not fit")
@@ -128,9 +126,7 @@ def _candidates(device: torch.device, published_bits: int) -> list[Precision]:
     return [full, Precision.INT8, Precision.INT4] if find_spec("bitsandbytes") else [full]
 
 
-def _require(
-    geometry: Geometry, precision: Precision, context: int, device: torch.device, free: int | None
-) -> None:
+def _require(geometry: Geometry, precision: Precision, context: int, device: torch.device, free: int | None) -> None:
     needed = needed_bytes(geometry, precision, context, device)
     if free is not None and needed > free:
         raise OutOfMemory(

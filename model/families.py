@@ -174,9 +174,7 @@ def _native(
     hub_id: str, parameters: float, geometry: Geometry, context: int, licence: str,
     documented: Mapping[Precision, float] = _NONE,
 ) -> Family:  # fmt: skip
-    return Family(
-        hub_id, parameters, geometry, context, PromptFormat.TEMPLATE, Layout.NATIVE, (), licence, documented
-    )
+    return Family(hub_id, parameters, geometry, context, PromptFormat.TEMPLATE, Layout.NATIVE, (), licence, documented)
 
 
 FAMILIES: tuple[Family, ...] = (

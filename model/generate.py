@@ -30,7 +30,7 @@ class _Stopped(Exception):
 class ReservedLayer(DynamicLayer):  # type: ignore[no-untyped-call] # of its __init_subclass__
     """Keys and values of one layer in memory set aside once: growing by a token copies nothing."""
 
-    def __init__(self, capacity: int):
+    def __init__(self, capacity: int) -> None:
         """`capacity`: tokens, prompt and answer."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.capacity = capacity

@@ -26,7 +26,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from tqdm.auto import tqdm
+from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
 from model.checkpoint import open_checkpoint, read_config
 from model.families import GB, find_family
@@ -63,7 +63,7 @@ def find_checkpoint(
         return known
     if offline:
         raise ModelMissing(
-            f"{hub_id} is not (wholly) on this machine, and offline mode is on; start once without it, or give a folder."
+            f"{hub_id} is not, or not wholly, here, and offline mode is on; start once without it, or give a folder."
         )
     with _hub_errors(hub_id):
         return _download(hub_id, revision, cache_dir, progress)
@@ -145,7 +145,7 @@ def _reporting(progress: Progress) -> type:
     """A progress bar class that shows nothing and reports bytes written to disk."""
 
     class Reporting(tqdm):  # type: ignore[misc] # tqdm has no types
-        def __init__(self, *args: Any, **kwargs: Any):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **{**kwargs, "file": io.StringIO(), "disable": False})
             self._counts = kwargs.get("unit") == "B" and "Reconstructing" in kwargs.get("desc", "")
 
@@ -173,7 +173,7 @@ def _hub_errors(hub_id: str) -> Iterator[None]:
         raise ModelMissing(f"{hub_id} has no such revision on the hub; leave the revision out.") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, httpx.HTTPError, ConnectionError) as error:
         raise ModelMissing(
-            f"The hub cannot be reached to download {hub_id}; go online, name a mirror in HF_ENDPOINT, or give a folder."
+            f"The hub cannot be reached to download {hub_id}; go online, name a mirror in HF_ENDPOINT or give a folder."
         ) from error
     except OSError as error:
         raise ModelMissing(f"The download of {hub_id} could not be written to disk ({error}).") from error

@@ -114,9 +114,7 @@ def plan_for(config: Mapping[str, Any]) -> Plan:
     if layout is not Layout.FUSED:
         return Plan(layout, bits)
     channels = int(config["kv_channels"])
-    groups = (
-        config["multi_query_group_num"] if config.get("multi_query_attention") else config["num_attention_heads"]
-    )
+    groups = config["multi_query_group_num"] if config.get("multi_query_attention") else config["num_attention_heads"]
     return Plan(layout, bits, channels * int(config["num_attention_heads"]), channels * int(groups))
 
 

@@ -105,7 +105,7 @@ def _source_text(source: ReadSource, wording: _Wording) -> str:
 class Prompter:
     """Builds prompts for one checkpoint: its tokenizer, its format, and its chat template where it has one."""
 
-    def __init__(self, tokenizer: Tokenizer, prompt_format: PromptFormat, template: str = ""):
+    def __init__(self, tokenizer: Tokenizer, prompt_format: PromptFormat, template: str = "") -> None:
         """`template`: the checkpoint's own chat template, Jinja; used by `PromptFormat.TEMPLATE` alone."""
         self.tokenizer = tokenizer
         self._template = template
@@ -236,7 +236,7 @@ def render(template: str, messages: Sequence[Mapping[str, Any]]) -> str:
 
     try:
         rendered: Any = render_jinja_template(
-            conversations=[list(messages)],
+            conversations=[[dict(message) for message in messages]],
             chat_template=template,
             add_generation_prompt=True,
             enable_thinking=False,

@@ -33,7 +33,7 @@ class Int8Linear(nn.Module):
 
     bias: torch.Tensor | None
 
-    def __init__(self, weight: Weight, bias: torch.Tensor | None):
+    def __init__(self, weight: Weight, bias: torch.Tensor | None) -> None:
         super().__init__()
         values, scale = int8_rows(weight)
         self.values = nn.Buffer(values)
@@ -49,7 +49,7 @@ class Int8Linear(nn.Module):
         """(..., in) bfloat16 -> (..., out)."""
         rows = states.reshape(-1, states.shape[-1])
         if len(rows) < UNPACK_FROM[Precision.INT8]:
-            product = torch.ops.aten._weight_int8pack_mm(rows.contiguous(), self.values, self.scale)
+            product: torch.Tensor = torch.ops.aten._weight_int8pack_mm(rows.contiguous(), self.values, self.scale)
         else:
             product = rows.new_empty(len(rows), len(self.values))
             for start in range(0, len(self.values), BLOCK_ROWS):
@@ -66,7 +66,7 @@ class Int4Linear(nn.Module):
 
     bias: torch.Tensor | None
 
-    def __init__(self, weight: Weight, bias: torch.Tensor | None):
+    def __init__(self, weight: Weight, bias: torch.Tensor | None) -> None:
         super().__init__()
         self.out_features, self.in_features = weight.values.shape
         group = group_size(self.in_features)
@@ -104,9 +104,7 @@ class Int4Linear(nn.Module):
         return product.view(*states.shape[:-1], self.out_features)
 
     def _kernel(self, rows: torch.Tensor) -> torch.Tensor:
-        product: torch.Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(
-            rows, self.packed, self.group, self.scales
-        )
+        product: torch.Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(rows, self.packed, self.group, self.scales)
         return product
 
     def _dense(self, rows: torch.Tensor) -> torch.Tensor:
@@ -126,7 +124,7 @@ class Int4Linear(nn.Module):
 class Int8Embedding(nn.Module):
     """An embedding of int8 rows with a scale each; gives bfloat16."""
 
-    def __init__(self, weight: Weight):
+    def __init__(self, weight: Weight) -> None:
         super().__init__()
         values, scale = int8_rows(weight)
         self.values = nn.Buffer(values)
@@ -250,9 +248,7 @@ def cuda_linear(
         module = library.nn.Linear8bitLt(
             columns, rows, bias is not None, has_fp16_weights=False, threshold=6.0, device="meta"
         )
-        module.weight = library.nn.Int8Params(
-            weight.dense(torch.float16), requires_grad=False, has_fp16_weights=False
-        )
+        module.weight = library.nn.Int8Params(weight.dense(torch.float16), requires_grad=False, has_fp16_weights=False)
     if bias is not None:
         module.bias = nn.Parameter(bias.to(torch.bfloat16), requires_grad=False)
     moved: nn.Module = module.to(device)

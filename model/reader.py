@@ -25,6 +25,8 @@ class GlmReader:
     in one sentence how precision and device were chosen. Several answers may be read at a time.
     """
 
+    uses_evidence = False
+
     def __init__(
         self,
         model: Any,
@@ -36,7 +38,7 @@ class GlmReader:
         stop_ids: frozenset[int],
         template: str = "",
         why: str = "",
-    ):
+    ) -> None:
         """`context_tokens`: prompt and answer; `template`: the checkpoint's own chat template."""
         self.model = model
         self.tokenizer = tokenizer

@@ -19,7 +19,7 @@ THINKING_ENDS = "</think>"
 class TokenText:
     """Text of tokens that come one at a time; a character comes when its last byte has, a broken one never."""
 
-    def __init__(self, tokenizer: Tokenizer):
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         self._characters = codecs.getincrementaldecoder("utf-8")("ignore")
         self._leading = tokenizer.leading_space
@@ -40,7 +40,7 @@ class Cleaner:
     Chinese becomes full-width. Thinking aloud, where a prompt ends in it, is left out.
     """
 
-    def __init__(self, prompt_format: PromptFormat, *, thinking: bool = False):
+    def __init__(self, prompt_format: PromptFormat, *, thinking: bool = False) -> None:
         self._widen = prompt_format is PromptFormat.CHATGLM1
         self._dated = prompt_format in (PromptFormat.CHATGLM1, PromptFormat.CHATGLM2, PromptFormat.CHATGLM3)
         self._thinking = thinking

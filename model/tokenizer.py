@@ -69,7 +69,7 @@ class SentencePieceTokenizer:
         "<|observation|>",
     )
 
-    def __init__(self, path: Path, *, roles: bool = True):
+    def __init__(self, path: Path, *, roles: bool = True) -> None:
         """`roles`: the four role marks of ChatGLM3 are control tokens too."""
         self._pieces = _sentencepiece(path)
         size = self._pieces.get_piece_size()
@@ -109,10 +109,10 @@ class IceTextTokenizer:
         "<dBLOCK>",
     )
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path) -> None:
         self._pieces = _sentencepiece(path)
         self.specials: Mapping[str, int] = {name: self._pieces.piece_to_id(name) for name in self.controls}
-        self._blanks = re.compile(" {2,%d}" % self.longest_blank)
+        self._blanks = re.compile(f" {{2,{self.longest_blank}}}")
         self._written: dict[int, bytes] = {
             self._pieces.piece_to_id("<n>"): b"\n",
             self._pieces.piece_to_id("<|tab|>"): b"\t",
@@ -123,7 +123,7 @@ class IceTextTokenizer:
         }
 
     def encode(self, text: str) -> list[int]:
-        """Ids of plain text; "\\n" and "\\t" have marks, and so have runs of 2 to 80 spaces, the longest first."""
+        """Ids of plain text; line breaks and tabs have marks, and so have runs of 2 to 80 spaces, the longest first."""
         marked = well_formed(text).replace("\n", "<n>").replace("\t", "<|tab|>")
         marked = self._blanks.sub(lambda run: f"<|blank_{len(run.group())}|>", marked)
         return list(self._pieces.encode(marked))
@@ -149,7 +149,7 @@ class RanksTokenizer:
         "<|observation|>", "<|begin_of_image|>", "<|end_of_image|>", "<|begin_of_video|>", "<|end_of_video|>",
     )  # fmt: skip
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path) -> None:
         import tiktoken
 
         ranks = _read_ranks(path)
@@ -175,7 +175,7 @@ class NativeTokenizer:
 
     leading_space = False
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path) -> None:
         import tokenizers
 
         state = _read_json(path)
@@ -263,7 +263,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _without_added(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A `tokenizer.json` without its added tokens, neither beside nor inside the vocabulary, and without a frame."""
+    """A `tokenizer.json` without its added tokens, beside the vocabulary and inside it, and without a frame."""
     added = {token["content"] for token in state.get("added_tokens", [])}
     model = dict(state["model"])
     model["vocab"] = {piece: token for piece, token in model["vocab"].items() if piece not in added}

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
+
 from model.assemble import assemble
 from model.checkpoint import open_checkpoint, read_config
 from model.families import FAMILIES as KNOWN
 from model.families import Family, Precision, find_family
 from model.layout import native_config, plan_for, weights
-from safetensors.torch import load_file, save_file
-
 from tests.model.reference import DATA
 
 NAMES = {
@@ -74,6 +74,4 @@ def load(folder: Path, name: str, precision: Precision = Precision.FP32) -> Any:
     published = read_config(folder)
     config = native_config(published, family_named(name))
     with torch.no_grad():
-        return assemble(
-            config, weights(open_checkpoint(folder), plan_for(published)), precision, torch.device("cpu")
-        )
+        return assemble(config, weights(open_checkpoint(folder), plan_for(published)), precision, torch.device("cpu"))

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+
 from model.checkpoint import read_config
 from model.families import Family, Precision, find_family
 from model.generate import generate
 from model.layout import native_config
 from rag.reader import Sampling
-
 from tests.model.checkpoints import INTEGERS, NAMES, PADS, cases, load, publish, reference
 
 TOLERANCE = 1e-4
@@ -92,7 +92,7 @@ def test_greedy_continuations_of_our_own_loop(models, name, case, chunk):
 def test_first_generation_uses_the_alpha_of_28_layers():
     from model.chatglm1 import ALPHA
 
-    assert ALPHA**2 == pytest.approx(56)
+    assert pytest.approx(56) == ALPHA**2
 
 
 @pytest.mark.parametrize("name", ["chatglm1", "chatglm1-int4"])

@@ -31,7 +31,9 @@ def plain(messages):
 
 
 def rounds(case):
-    turns = [Message(role, text) for pair in case["history"] for role, text in zip(("user", "assistant"), pair)]
+    turns = [
+        Message(role, text) for pair in case["history"] for role, text in zip(("user", "assistant"), pair, strict=True)
+    ]
     return [*turns, Message("user", case["query"])]
 
 
