@@ -9,7 +9,7 @@ of the original implementation, which it matches to 1e-5 in float32. What sets i
   Half of each head is rotated by the first, half by the second.
 - The residual is the normalised input times sqrt(2 * 28), whatever the number of layers.
 
-Importing this module tells `AutoConfig` and `AutoModelForCausalLM` about the model type `chatglm1`.
+Importing this module tells `AutoConfig`, `AutoModelForCausalLM` and `AutoTokenizer` about the type `chatglm1`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,18 @@ import torch
 from huggingface_hub.dataclasses import strict
 from torch import nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModelForCausalLM, GenerationMixin, PreTrainedConfig, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationMixin,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
+
+from model.chatglm1_tokenizer import ChatGLM1Tokenizer
 
 # The original never passes the number of layers to its blocks, so its default of 28 holds for every depth.
 ALPHA = math.sqrt(2 * 28)
@@ -317,3 +326,4 @@ def _quarter_turn(states: torch.Tensor) -> torch.Tensor:
 
 AutoConfig.register("chatglm1", ChatGLM1Config, exist_ok=True)
 AutoModelForCausalLM.register(ChatGLM1Config, ChatGLM1ForCausalLM, exist_ok=True)
+AutoTokenizer.register(ChatGLM1Config, ChatGLM1Tokenizer, exist_ok=True)

@@ -217,6 +217,9 @@ def guess_family(
     `model_type` when it is no GLM at all. The geometry of the result is that of the family, not of the folder.
     """
     kind = str(config.get("model_type", ""))
+    converted = find_family(str(config.get("converted_from", "")))  # written by model.convert
+    if converted is not None:
+        return converted
     names = (name, config.get("_name_or_path", ""), (tokenizer_config or {}).get("name_or_path", ""))
     for candidate in names:
         family = find_family(str(candidate))

@@ -78,6 +78,11 @@ class SentencePieceTokenizer:
             "<unk>": 0, "<s>": 1, "</s>": 2, **{name: size + at for at, name in enumerate(names)}
         }  # fmt: skip
 
+    def scores(self) -> dict[str, float]:
+        """Every piece in the order of its id, and its score: of two joins, the one with the higher comes first."""
+        pieces = range(self._pieces.get_piece_size())
+        return {self._pieces.id_to_piece(at): self._pieces.get_score(at) for at in pieces}
+
     def encode(self, text: str) -> list[int]:
         """Ids of plain text; a space is put in front, as in the original."""
         return list(self._pieces.encode(well_formed(text)))
@@ -112,6 +117,7 @@ class IceTextTokenizer:
     def __init__(self, path: Path) -> None:
         self._pieces = _sentencepiece(path)
         self.specials: Mapping[str, int] = {name: self._pieces.piece_to_id(name) for name in self.controls}
+        self._names: list[str] | None = None
         self._blanks = re.compile(f" {{2,{self.longest_blank}}}")
         self._written: dict[int, bytes] = {
             self._pieces.piece_to_id("<n>"): b"\n",
@@ -121,6 +127,16 @@ class IceTextTokenizer:
                 for count in range(2, self.longest_blank + 1)
             },
         }
+
+    def pieces(self) -> list[str]:
+        """Every piece, control tokens included, in the order of its id."""
+        if self._names is None:
+            self._names = [self._pieces.id_to_piece(at) for at in range(self._pieces.get_piece_size())]
+        return self._names
+
+    def id_of(self, piece: str) -> int:
+        """The id of a piece; that of <unk> for what is none."""
+        return int(self._pieces.piece_to_id(piece))
 
     def encode(self, text: str) -> list[int]:
         """Ids of plain text; line breaks and tabs have marks, and so have runs of 2 to 80 spaces, the longest first."""
@@ -153,6 +169,7 @@ class RanksTokenizer:
         import tiktoken
 
         ranks = _read_ranks(path)
+        self.path = path
         self._encoding = tiktoken.Encoding("glm4", pat_str=self.pattern, mergeable_ranks=ranks, special_tokens={})
         self._bytes = {rank: token for token, rank in ranks.items()}
         self.specials: Mapping[str, int] = {name: len(ranks) + at for at, name in enumerate(self.names)}
