@@ -326,4 +326,4 @@ def _quarter_turn(states: torch.Tensor) -> torch.Tensor:
 
 AutoConfig.register("chatglm1", ChatGLM1Config, exist_ok=True)
 AutoModelForCausalLM.register(ChatGLM1Config, ChatGLM1ForCausalLM, exist_ok=True)
-AutoTokenizer.register(ChatGLM1Config, ChatGLM1Tokenizer, exist_ok=True)
+AutoTokenizer.register(ChatGLM1Config, ChatGLM1Tokenizer, exist_ok=True)  # type: ignore[no-untyped-call]

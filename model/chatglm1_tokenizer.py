@@ -27,7 +27,7 @@ class ChatGLM1Tokenizer(PreTrainedTokenizer):
         kwargs.setdefault("split_special_tokens", True)
         kwargs.setdefault("padding_side", "left")
         names = {"bos_token": "<sop>", "eos_token": "<eop>", "pad_token": "<pad>", "unk_token": "<unk>"}
-        super().__init__(**{**names, **kwargs})
+        super().__init__(**{**names, **kwargs})  # type: ignore[no-untyped-call]
 
     @property
     def vocab_size(self) -> int:

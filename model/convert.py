@@ -70,9 +70,8 @@ def convert(
         json.dumps(json.loads(config.to_json_string()) | {"converted_from": family.name}, indent=2)
     )
     _write_generation_config(target, config, family.stop_ids)
-    written = [
-        f"{len(shards)} shards, {sum(part.bytes for shard in shards for part in shard) / GB:.1f} GB, in {target}."
-    ]
+    total = sum(part.bytes for shard in shards for part in shard)
+    written = [f"{len(shards)} shards, {total / GB:.1f} GB, in {target}."]
     if plan.layout is Layout.FIRST:
         written.append("Programs that load it import model.chatglm1 of this project first.")
     return [*written, *_copy_tokenizer(source, target, family, config)]
@@ -174,9 +173,7 @@ def _copy_tokenizer(source: Path, target: Path, family: Any, config: Any) -> lis
     try:
         tokenizer = load_tokenizer(source, roles="chatglm2" not in family.prompt)
     except ModelMissing:
-        return [
-            "The source has no tokenizer, so only the weights were converted; give a tokenizer beside them to chat."
-        ]
+        return ["The source has no tokenizer, so only the weights were converted; to chat, put one beside them."]
     except CheckpointRefused as error:
         return [f"Only the weights were converted: {error}"]
     for name in TOKENIZER_FILES:
@@ -196,10 +193,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m model.convert", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("source", help="folder or hub id of a published checkpoint")
     parser.add_argument("target", type=Path, help="folder to write to; a broken-off conversion goes on")
-    parser.add_argument("--dtype", choices=sorted(TYPES), help="of the weights written; that of the source if left out")
-    parser.add_argument(
-        "--shard-gb", type=float, default=SHARD_BYTES / GB, help="largest file, GB (default %(default)s)"
-    )
+    parser.add_argument("--dtype", choices=sorted(TYPES), help="of the weights written; default: the source's")
+    parser.add_argument("--shard-gb", type=float, default=SHARD_BYTES / GB, help="largest file, GB")
     parser.add_argument("--offline", action="store_true", help="open no socket")
     options = parser.parse_args(arguments)
     try:

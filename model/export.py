@@ -47,7 +47,7 @@ def export_tokenizer(tokenizer: Tokenizer, prompt_format: PromptFormat, target: 
     else:
         return False
     _put_prefix(backend, ["[gMASK]", begin], tokenizer.specials)
-    exported = PreTrainedTokenizerFast(
+    exported = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=backend,
         eos_token=end,
         pad_token=pad,
