@@ -22,7 +22,8 @@ from model.families import Precision
 from model.layout import Weight
 from rag.errors import ReaderError
 
-BLOCK_ROWS = 2048  # quantised at a time; a multiple of KERNEL_ROWS
+BLOCK_ROWS = 512  # quantised at a time, so that the numbers stay in the processor's cache; a multiple of KERNEL_ROWS
+UNPACKED_ROWS = 2048  # of an int8 matrix, multiplied at a time
 KERNEL_ROWS = 64  # rows that torch's int4 kernel packs together on AVX-512
 GROUPS = (64, 32)  # weights that share a scale; the first that divides the columns
 UNPACK_FROM = {Precision.INT4: 256, Precision.INT8: 64}  # rows of input from which unpacking is faster
@@ -52,8 +53,8 @@ class Int8Linear(nn.Module):
             product: torch.Tensor = torch.ops.aten._weight_int8pack_mm(rows.contiguous(), self.values, self.scale)
         else:
             product = rows.new_empty(len(rows), len(self.values))
-            for start in range(0, len(self.values), BLOCK_ROWS):
-                block = slice(start, start + BLOCK_ROWS)
+            for start in range(0, len(self.values), UNPACKED_ROWS):
+                block = slice(start, start + UNPACKED_ROWS)
                 product[:, block] = functional.linear(rows, self.values[block].to(rows.dtype))
             product.mul_(self.scale)
         if self.bias is not None:
@@ -150,9 +151,10 @@ def int8_rows(weight: Weight) -> tuple[torch.Tensor, torch.Tensor]:
     values = torch.empty(weight.values.shape, dtype=torch.int8)
     scale = torch.empty(len(values))
     for block in row_blocks(len(values)):
-        dense = weight.values[block].float()
-        scale[block] = (dense.abs().amax(1) / 127).clamp(min=1e-12).bfloat16().float()
-        values[block] = (dense / scale[block, None]).round().clamp(-127, 127).to(torch.int8)
+        dense = weight.values[block].to(torch.float32, copy=True)
+        low, high = dense.aminmax(dim=1)
+        scale[block] = (torch.maximum(-low, high) / 127).clamp(min=1e-12).bfloat16().float()
+        values[block] = dense.div_(scale[block, None]).round_().clamp_(-127, 127)
     return values, scale
 
 
