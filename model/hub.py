@@ -16,19 +16,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
-from huggingface_hub import snapshot_download
+from huggingface_hub import snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import (
+    DryRunError,
     GatedRepoError,
-    HfHubHTTPError,
     HFValidationError,
-    LocalEntryNotFoundError,
+    HTTPError,  # type: ignore[attr-defined] # of whichever httpx the library was built on
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
 from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
-from model.checkpoint import open_checkpoint, read_config
+from model.checkpoint import open_checkpoint
 from model.families import GB, find_family
 from rag.errors import CheckpointRefused, ModelMissing
 
@@ -36,6 +35,7 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]  # bytes so far, bytes in all
 
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "ice_text.model")
 DATA_FILES = ("*.json", "*.jinja", "*.model", "*.txt", "*.safetensors", "*.bin")
 
 
@@ -51,14 +51,14 @@ def find_checkpoint(
 
     With `offline` no socket is opened. Raises ModelMissing or CheckpointRefused with one sentence.
     """
-    if Path(name).is_dir():
+    if name and Path(name).is_dir():
         return Path(name)
     family = find_family(name)
     hub_id = name if "/" in name or family is None else family.hub_id
     revision = revision or (family.revision if family else None)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", hub_id):
         raise ModelMissing(f"{name!r} is neither a folder nor a hub id such as THUDM/GLM-4-9B-0414.")
-    known = _cached(hub_id, revision, cache_dir)
+    known = _cached(hub_id, revision, cache_dir, offline=offline)
     if known is not None:
         return known
     if offline:
@@ -69,20 +69,28 @@ def find_checkpoint(
         return _download(hub_id, revision, cache_dir, progress)
 
 
-def _cached(hub_id: str, revision: str | None, cache_dir: Path | None) -> Path | None:
-    """The folder in the cache, when it is complete; opens no socket."""
+def _cached(hub_id: str, revision: str | None, cache_dir: Path | None, *, offline: bool) -> Path | None:
+    """The folder in the cache, when nothing of it is missing; opens no socket."""
     try:
-        folder = Path(snapshot_download(hub_id, revision=revision, cache_dir=cache_dir, local_files_only=True))
-        read_config(folder)
+        config = try_to_load_from_cache(hub_id, "config.json", cache_dir=cache_dir, revision=revision)
+        if not isinstance(config, str):
+            return None
+        folder = Path(config).parent
         open_checkpoint(folder)
-    except (LocalEntryNotFoundError, HFValidationError, ModelMissing):
+    except (HFValidationError, ModelMissing):
         return None
-    return folder
+    has_tokenizer = any((folder / name).exists() for name in TOKENIZERS)
+    return folder if has_tokenizer or offline else None
 
 
 def _download(hub_id: str, revision: str | None, cache_dir: Path | None, progress: Progress | None) -> Path:
     planned = snapshot_download(
-        hub_id, revision=revision, cache_dir=cache_dir, allow_patterns=list(DATA_FILES), dry_run=True
+        hub_id,
+        revision=revision,
+        cache_dir=cache_dir,
+        allow_patterns=list(DATA_FILES),
+        dry_run=True,
+        tqdm_class=_reporting(_nothing),
     )
     skipped = unneeded([file.filename for file in planned])
     fetched = [file for file in planned if file.filename not in skipped and file.will_download]
@@ -95,7 +103,7 @@ def _download(hub_id: str, revision: str | None, cache_dir: Path | None, progres
         cache_dir=cache_dir,
         allow_patterns=list(DATA_FILES),
         ignore_patterns=skipped,
-        tqdm_class=_reporting(progress) if progress else None,
+        tqdm_class=_reporting(progress or _nothing),
     )
     for file in fetched:
         verify(Path(folder) / file.filename)
@@ -141,6 +149,10 @@ def _check_disk(missing: int, where: Path | None) -> None:
         )
 
 
+def _nothing(done: int, total: int) -> None:
+    """A progress nobody asked for."""
+
+
 def _reporting(progress: Progress) -> type:
     """A progress bar class that shows nothing and reports bytes written to disk."""
 
@@ -163,17 +175,22 @@ def _hub_errors(hub_id: str) -> Iterator[None]:
     """Whatever the hub's client raises, as one sentence."""
     try:
         yield
-    except GatedRepoError as error:
-        raise ModelMissing(
-            f"{hub_id} wants its terms accepted; do so on its page and log in with `hf auth login`."
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise ModelMissing(f"The hub has no {hub_id}; check the name.") from error
-    except RevisionNotFoundError as error:
-        raise ModelMissing(f"{hub_id} has no such revision on the hub; leave the revision out.") from error
-    except (HfHubHTTPError, LocalEntryNotFoundError, httpx.HTTPError, ConnectionError) as error:
-        raise ModelMissing(
-            f"The hub cannot be reached to download {hub_id}; go online, name a mirror in HF_ENDPOINT or give a folder."
-        ) from error
-    except OSError as error:
-        raise ModelMissing(f"The download of {hub_id} could not be written to disk ({error}).") from error
+    except (HTTPError, OSError) as error:
+        # A failed look at what there is to download hides its reason behind an error of its own.
+        reason = error.__cause__ if isinstance(error, DryRunError) and error.__cause__ else error
+        raise ModelMissing(_sentence(hub_id, reason)) from error
+
+
+def _sentence(hub_id: str, reason: BaseException) -> str:
+    if isinstance(reason, GatedRepoError):
+        return f"{hub_id} wants its terms accepted; do so on its page and log in with `hf auth login`."
+    if isinstance(reason, RepositoryNotFoundError):
+        return f"The hub has no {hub_id}; check the name."
+    if isinstance(reason, RevisionNotFoundError):
+        return f"{hub_id} has no such revision on the hub; leave the revision out."
+    if isinstance(reason, OSError) and reason.errno is not None and not isinstance(reason, ConnectionError):
+        return f"The download of {hub_id} could not be written to disk ({reason.strerror}); make room or use HF_HOME."
+    return (
+        f"The download of {hub_id} from the hub broke off or never began; what came is kept. Go online and try again,"
+        " name a mirror in HF_ENDPOINT, or give a folder."
+    )
