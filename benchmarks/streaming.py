@@ -83,7 +83,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         seconds["streamed"].append(timed(streamed))
 
     def each(name: str, clock: int) -> float:
-        return statistics.median(times[clock] for times in seconds[name][1:]) / options.tokens
+        median = statistics.median(times[clock] for times in seconds[name][1:])
+        return median / int(options.tokens)
 
     return {
         "device": str(device),

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import snapshot_download, try_to_load_from_cache
-from huggingface_hub.errors import (
+from huggingface_hub.errors import (  # type: ignore[attr-defined] # HTTPError, of the httpx it was built on
     DryRunError,
     GatedRepoError,
     HFValidationError,
-    HTTPError,  # type: ignore[attr-defined] # of whichever httpx the library was built on
+    HTTPError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
