@@ -37,6 +37,8 @@ from model.chatglm1_tokenizer import ChatGLM1Tokenizer
 # The original never passes the number of layers to its blocks, so its default of 28 holds for every depth.
 ALPHA = math.sqrt(2 * 28)
 
+QUERY_BLOCK = 256  # tokens whose scores are worked out at a time: a mask keeps SDPA from doing so by itself
+
 
 @strict
 class ChatGLM1Config(PreTrainedConfig):  # type: ignore[no-untyped-call] # of its __init_subclass__
@@ -85,7 +87,18 @@ class SelfAttention(nn.Module):
         query, key = rotate(query, *rotary), rotate(key, *rotary)
         if cache is not None:
             key, value = cache.update(key, value, self.layer)
-        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        mixed = torch.cat(
+            [
+                functional.scaled_dot_product_attention(
+                    query[:, :, start : start + QUERY_BLOCK],
+                    key,
+                    value,
+                    attn_mask=None if mask is None else mask[:, :, start : start + QUERY_BLOCK],
+                )
+                for start in range(0, length, QUERY_BLOCK)
+            ],
+            dim=2,
+        )
         joined: torch.Tensor = self.dense(mixed.transpose(1, 2).reshape(batch, length, hidden))
         return joined
 

@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from rag.errors import CheckpointRefused, ModelMissing
 
 _INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+MAPPED_BYTES = 64_000_000  # of a file kept mapped while a matrix is read from it
 _SINGLE = ("model.safetensors", "weights.safetensors", "pytorch_model.bin")
 
 
@@ -32,26 +33,73 @@ class Stored:
 
     def read(self, name: str) -> torch.Tensor:
         """One tensor, in memory of its own. CheckpointRefused when its file is not what it should be."""
+        return self.map(name).clone()
+
+    def map(self, name: str) -> torch.Tensor:
+        """One tensor as it lies in its file, read where it is looked at and unmapped when it is let go."""
         path = self.files[name]
         with readable(path):
             if path.suffix == ".safetensors":
                 with safe_open(path, framework="pt") as opened:
-                    return _own(opened.get_tensor(name))
+                    mapped: torch.Tensor = opened.get_tensor(name)
+                    return mapped
             tensors = _unpickle(path)
         if name not in tensors:
             raise CheckpointRefused(f"{path.name} does not hold {name}, which the index promises; download it again.")
-        return _own(tensors[name])
+        return tensors[name]
 
     def shape(self, name: str) -> tuple[tuple[int, ...], torch.dtype]:
         """Shape and type of one tensor, without reading it."""
-        path = self.files[name]
-        with readable(path):
-            if path.suffix == ".safetensors":
-                with safe_open(path, framework="pt") as opened:
-                    part = opened.get_slice(name)
-                    return tuple(part.get_shape()), _own(part[:0]).dtype
-            tensor = _unpickle(path)[name]
-        return tuple(tensor.shape), tensor.dtype
+        mapped = self.map(name)
+        return tuple(mapped.shape), mapped.dtype
+
+
+class Rows:
+    """A matrix in a checkpoint, read by rows: what was read does not stay in memory.
+
+    With `packed`, two 4-bit integers a byte, it is unpacked while it is read.
+    """
+
+    def __init__(
+        self, stored: Stored, name: str, start: int = 0, stop: int | None = None, *, packed: bool = False
+    ) -> None:
+        """`start`, `stop`: the rows of the published matrix that belong to this one."""
+        self._source = (stored, name)
+        self._mapped: torch.Tensor | None = stored.map(name)
+        self._looked_at = 0  # bytes
+        self._packed = packed
+        rows, *columns = self._mapped.shape
+        self._start, stop = start, rows if stop is None else stop
+        self.shape = torch.Size((stop - start, *(columns if not packed else (2 * columns[0],))))
+        self.dtype = self._mapped.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> torch.Tensor:
+        """Some rows, in memory of their own. CheckpointRefused when the file cannot be read."""
+        start, stop, _ = rows.indices(len(self))
+        if self._mapped is None:
+            stored, name = self._source
+            self._mapped = stored.map(name)
+        part = self._mapped[self._start + start : self._start + stop]
+        read = unpack_int4(part) if self._packed else part.clone()
+        self._looked_at += part.numel() * part.element_size()
+        if self._looked_at > MAPPED_BYTES:  # pages that were read count as memory until the file is unmapped
+            self._mapped, self._looked_at = None, 0
+        return read
+
+    def cut(self, start: int, stop: int) -> Rows:
+        """Some rows as a matrix of their own, not yet read."""
+        stored, name = self._source
+        return Rows(stored, name, self._start + start, self._start + stop, packed=self._packed)
+
+
+def unpack_int4(packed: torch.Tensor) -> torch.Tensor:
+    """(rows, columns / 2) bytes -> (rows, columns) int8: two's complement, the even column in the high nibble."""
+    high = packed >> 4  # arithmetic: the sign stays
+    low = (packed << 4) >> 4
+    return torch.stack((high, low), dim=-1).flatten(-2)
 
 
 def open_checkpoint(folder: Path) -> Stored:
@@ -137,8 +185,3 @@ def _unpickle(path: Path) -> dict[str, torch.Tensor]:
     if not isinstance(content, dict):
         raise ValueError(f"{type(content).__name__} instead of named tensors")
     return content
-
-
-def _own(tensor: torch.Tensor) -> torch.Tensor:
-    """A copy that does not keep its file mapped."""
-    return tensor.clone()

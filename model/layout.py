@@ -8,45 +8,48 @@ through. Reads tensors through `model.checkpoint`, one at a time; does not know 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from model.checkpoint import Stored
+from model.checkpoint import Rows, Stored
 from model.families import Family, Layout, layout_of
 from rag.errors import CheckpointRefused
+
+READ_ROWS = 4096  # brought to another type at a time
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
     """One tensor of a model; of a published integer checkpoint with the scale of each row."""
 
-    values: torch.Tensor  # floating, or int8 with `scale`
+    values: torch.Tensor | Rows  # floating, or int8 with `scale`
     scale: torch.Tensor | None = None  # (rows,); the weight is values * scale
     bits: int = 16  # of the values as published: 16, 8 or 4
 
     def dense(self, dtype: torch.dtype) -> torch.Tensor:
         """The tensor itself, in `dtype`; integers times their scale in float32, as the original does on a CPU."""
-        if self.scale is None:
+        if isinstance(self.values, torch.Tensor) and self.scale is None:
             return self.values.to(dtype)
-        return (self.values.float() * self.scale.float()[:, None]).to(dtype)
+        dense = torch.empty(self.values.shape, dtype=dtype)
+        for start in range(0, len(self.values), READ_ROWS):
+            block = slice(start, start + READ_ROWS)
+            dense[block] = self.dense_rows(block)
+        return dense
+
+    def dense_rows(self, block: slice) -> torch.Tensor:
+        """Some rows, in the type they are stored in; integers times their scale in float32."""
+        rows = self.values[block]
+        return rows if self.scale is None else rows.float() * self.scale[block].float()[:, None]
 
     def rows(self, start: int, stop: int) -> Weight:
-        """Some of its rows, in memory of their own."""
+        """Some of its rows as a weight of their own."""
         scale = None if self.scale is None else self.scale[start:stop].clone()
+        if isinstance(self.values, Rows):
+            return Weight(self.values.cut(start, stop), scale, self.bits)
         return Weight(self.values[start:stop].clone(), scale, self.bits)
-
-
-def unpack_int4(packed: torch.Tensor) -> torch.Tensor:
-    """(rows, columns / 2) bytes -> (rows, columns) int8: two's complement, the even column in the high nibble."""
-    high = packed >> 4  # arithmetic: the sign stays
-    low = (packed << 4) >> 4
-    return torch.stack((high, low), dim=-1).flatten(-2)
-
-
-Split = Callable[["Plan", str], list[tuple[str, slice]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +148,12 @@ def weights(stored: Stored, plan: Plan) -> Iterator[tuple[str, Weight]]:
 
 
 def read_weight(stored: Stored, name: str, bits: int) -> Weight:
-    """One tensor, its integers unpacked where it is published in 4 bits."""
-    values = stored.read(name)
-    if f"{name}_scale" not in stored.files:
-        return Weight(values)
-    scale = stored.read(f"{name}_scale")
-    return Weight(unpack_int4(values) if bits == 4 else values, scale, bits)
+    """One tensor, a matrix not yet read; its integers are unpacked where it is published in 4 bits."""
+    scale = f"{name}_scale"
+    if scale in stored.files:
+        return Weight(Rows(stored, name, packed=bits == 4), stored.read(scale), bits)
+    matrix = len(stored.shape(name)[0]) > 1
+    return Weight(Rows(stored, name) if matrix else stored.read(name))
 
 
 def native_config(config: Mapping[str, Any], family: Family) -> Any:

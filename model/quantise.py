@@ -24,6 +24,7 @@ from rag.errors import ReaderError
 
 BLOCK_ROWS = 512  # quantised at a time, so that the numbers stay in the processor's cache; a multiple of KERNEL_ROWS
 UNPACKED_ROWS = 2048  # of an int8 matrix, multiplied at a time
+UNPACKED_COLUMNS = 4096  # of a transposed int4 matrix, multiplied at a time
 KERNEL_ROWS = 64  # rows that torch's int4 kernel packs together on AVX-512
 GROUPS = (64, 32)  # weights that share a scale; the first that divides the columns
 UNPACK_FROM = {Precision.INT4: 256, Precision.INT8: 64}  # rows of input from which unpacking is faster
@@ -83,7 +84,7 @@ class Int4Linear(nn.Module):
     @property
     def weight(self) -> torch.Tensor:
         """The matrix, (out, in) bfloat16, unpacked at each call."""
-        values = self._values() if plain_packing() and self.out_features % KERNEL_ROWS == 0 else None
+        values = self._values(slice(None)) if plain_packing() and self.out_features % KERNEL_ROWS == 0 else None
         if values is None:  # unknown order of packing: ask the kernel
             identity = torch.eye(self.in_features, dtype=torch.bfloat16)
             return self._kernel(identity).t().contiguous()
@@ -110,16 +111,21 @@ class Int4Linear(nn.Module):
 
     def _dense(self, rows: torch.Tensor) -> torch.Tensor:
         """The same product with the values unpacked and scaled; what is alike in a group is added afterwards."""
-        scale, zero = self.scales.unbind(-1)
-        centred = self._values().view(torch.int8).sub_(8)  # so that rounding the products costs little
-        weight = centred.to(rows.dtype)  # (in, out)
-        weight.view(-1, self.group, self.out_features).mul_(scale[:, None])
+        scale, zero = self.scales.unbind(-1)  # (in / group, out) each
         sums = rows.view(len(rows), -1, self.group).sum(-1)  # (rows, in / group)
-        return (rows @ weight).add_(sums @ zero)
+        product = sums @ zero
+        for start in range(0, self.out_features, UNPACKED_COLUMNS):
+            block = slice(start, start + UNPACKED_COLUMNS)
+            centred = self._values(block).view(torch.int8).sub_(8)  # so that rounding the products costs little
+            weight = centred.to(rows.dtype)  # (in, columns of the block)
+            weight.view(-1, self.group, weight.shape[1]).mul_(scale[:, None, block])
+            product[:, block] += rows @ weight
+        return product
 
-    def _values(self) -> torch.Tensor:
-        """The values 0..15, (in, out) uint8."""
-        return unpack_plain(self.packed, self.out_features, self.in_features)
+    def _values(self, block: slice) -> torch.Tensor:
+        """The values 0..15 of some rows of the matrix, a multiple of KERNEL_ROWS, (in, rows) uint8."""
+        packed = self.packed[block]
+        return unpack_plain(packed, len(packed), self.in_features)
 
 
 class Int8Embedding(nn.Module):
@@ -147,7 +153,7 @@ def int8_rows(weight: Weight) -> tuple[torch.Tensor, torch.Tensor]:
     Published integers, of 8 bits or 4, are taken as they are.
     """
     if weight.scale is not None:
-        return weight.values, weight.scale.float()
+        return weight.values[:], weight.scale.float()
     values = torch.empty(weight.values.shape, dtype=torch.int8)
     scale = torch.empty(len(values))
     for block in row_blocks(len(values)):
@@ -170,8 +176,7 @@ def int4_blocks(weight: Weight, group: int) -> Iterator[tuple[torch.Tensor, torc
             rows_scale = weight.scale[block].bfloat16()[None].expand(columns // group, -1)  # (in / group, rows)
             scales = torch.stack((rows_scale, torch.zeros_like(rows_scale)), dim=-1).contiguous()
         else:
-            part = Weight(weight.values[block], None if weight.scale is None else weight.scale[block])
-            values, scales = _int4_groups(part.dense(torch.float32), group)
+            values, scales = _int4_groups(weight.dense_rows(block).float(), group)
         yield torch.ops.aten._convert_weight_to_int4pack_for_cpu(values.contiguous(), 1), scales
 
 
