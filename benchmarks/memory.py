@@ -1,0 +1,159 @@
+"""Peak memory of a GLM at full size: python benchmarks/memory.py chatglm2-6b int4 8192
+
+Builds the published geometry with random weights, one tensor at a time, through the same loader a checkpoint goes
+through; then reads the last chunk of a prompt that fills the context, and answers. So that this takes minutes and not
+an hour on a CPU, what the chunks before the last leave in the cache is filled in at random instead of computed; a
+first-generation prompt goes in whole, so there all of it is computed. Prints a table and one JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import torch
+
+from model import generate as loop
+from model.assemble import assemble, skeleton
+from model.device import needed_bytes, pick_device
+from model.families import GB, Geometry, Layout, Precision, find_family
+from model.layout import Weight
+from rag.reader import Sampling
+
+ANSWER = 8  # tokens
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("family", help="a name of model/families.py")
+    parser.add_argument("precision", choices=[*Precision])
+    parser.add_argument("context", type=int, help="tokens, prompt and answer")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--layers", type=int, help="fewer than the family has, for a quick look")
+    options = parser.parse_args()
+    family = find_family(options.family)
+    if family is None:
+        parser.error(f"no family {options.family}")
+    print(report(family.geometry, family.layout, options))
+
+
+def report(geometry: Geometry, layout: Layout, options: argparse.Namespace) -> str:
+    """Build, read, answer, and say what it took."""
+    device, precision = pick_device(options.device), Precision(options.precision)
+    config = config_of(geometry, layout, options.layers or geometry.layers, options.context)
+    before = peak(device)
+    start = time.perf_counter()
+    with torch.no_grad():
+        model = assemble(config, random_weights(config, device), precision, device)
+    load_seconds, load_peak, size = time.perf_counter() - start, peak(device), bytes_of(model)
+    start = time.perf_counter()
+    first_seconds, token_seconds = answer(model, options.context)
+    numbers: dict[str, Any] = {
+        "family": options.family,
+        "precision": precision.value,
+        "context": options.context,
+        "layers": config.num_hidden_layers,
+        "device": str(device),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "libraries_gb": before,
+        "model_gb": size / GB,
+        "cache_gb": options.context * geometry.cache_bytes_per_token / GB,
+        "load_peak_gb": load_peak,
+        "peak_gb": peak(device),
+        "estimate_gb": needed_bytes(geometry, precision, options.context, device) / GB,
+        "load_seconds": load_seconds,
+        "last_chunk_seconds": first_seconds,
+        "token_seconds": token_seconds,
+    }
+    shown = {key: round(value, 3) if isinstance(value, float) else value for key, value in numbers.items()}
+    return "\n".join(f"{key:>20}  {value}" for key, value in shown.items()) + "\n" + json.dumps(shown)
+
+
+def config_of(geometry: Geometry, layout: Layout, layers: int, context: int) -> Any:
+    """A configuration of this geometry, in the class that runs it."""
+    common: dict[str, Any] = {
+        "vocab_size": geometry.vocab, "hidden_size": geometry.hidden, "intermediate_size": geometry.ffn,
+        "num_hidden_layers": layers, "num_attention_heads": geometry.heads, "max_position_embeddings": context,
+    }  # fmt: skip
+    if layout is Layout.FIRST:
+        from model.chatglm1 import ChatGLM1Config
+
+        return ChatGLM1Config(**common)
+    from transformers import GlmConfig
+
+    return GlmConfig(
+        **common, num_key_value_heads=geometry.groups, head_dim=geometry.head_dim, pad_token_id=0, eos_token_id=1
+    )
+
+
+def random_weights(config: Any, device: torch.device) -> Iterator[tuple[str, Weight]]:
+    """Every tensor of the model in float16, as published, made when it is asked for."""
+    noise = torch.randn(1 << 22, generator=torch.Generator().manual_seed(0)).mul_(0.02).half()
+    for name, empty in skeleton(config, device).state_dict().items():
+        count = empty.numel()
+        values = noise.repeat(count // len(noise) + 1)[:count].view(empty.shape)
+        yield name, Weight(torch.ones_like(values) if "norm" in name and "bias" not in name else values)
+
+
+def answer(model: Any, context: int) -> tuple[float, float]:
+    """Fill the context and answer: seconds of the last chunk of the prompt, and of one token."""
+    first_generation = model.config.model_type == "chatglm1"
+    prompt = [5] * (context - ANSWER)
+    if first_generation:
+        prompt[-2:] = [model.config.gmask_token_id, model.config.bos_token_id]
+    computed = len(prompt) if first_generation else min(len(prompt), loop.PROMPT_CHUNK)
+    cache = loop.reserved_cache(model.config, context)
+    _fill(model, cache, len(prompt) - computed)
+    start = time.perf_counter()
+    with torch.inference_mode():
+        scores = loop._step(model, prompt, computed, cache)
+    first = time.perf_counter() - start
+    draw = loop.drawer(Sampling(temperature=0))
+    start = time.perf_counter()
+    for _ in range(ANSWER):
+        prompt.append(draw(scores))
+        scores = loop._step(model, prompt, 1, cache)
+    if threading.active_count() > 1:
+        raise RuntimeError("generation must not leave threads behind")
+    return first, (time.perf_counter() - start) / ANSWER
+
+
+def _fill(model: Any, cache: Any, tokens: int) -> None:
+    """Put random keys and values of `tokens` tokens into the cache."""
+    if not tokens:
+        return
+    config = model.config
+    shape = (1, config.num_key_value_heads, tokens, config.head_dim)
+    dtype = torch.bfloat16
+    with torch.inference_mode():
+        for layer in range(config.num_hidden_layers):
+            states = torch.randn(shape, dtype=dtype, device=model.device)
+            cache.update(states, states, layer)
+
+
+def bytes_of(model: Any) -> int:
+    """What the tensors of a model take; one that is used twice is counted once."""
+    tensors = {tensor.data_ptr(): tensor for tensor in (*model.parameters(), *model.buffers())}
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+
+
+def peak(device: torch.device) -> float:
+    """The most memory this process has had so far, GB: resident on a CPU, reserved on a GPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device) / GB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GB
+
+
+if __name__ == "__main__":
+    main()

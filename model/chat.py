@@ -1,0 +1,112 @@
+"""`python -m model.chat NAME`: a conversation with a GLM in the terminal, streaming.
+
+Ctrl-C ends the answer, at the prompt it ends the program. Knows nothing of documents.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import threading
+from pathlib import Path
+from typing import TextIO
+
+from model.load import load_reader
+from model.prompt import Message
+from model.reader import GlmReader
+from rag.errors import AskError
+from rag.reader import Sampling
+
+
+def converse(reader: GlmReader, sampling: Sampling, read: TextIO, write: TextIO) -> None:
+    """Answer line after line of `read` until it ends; the conversation so far goes into each answer."""
+    messages: list[Message] = []
+    while True:
+        write.write("\n> ")
+        write.flush()
+        line = read.readline()
+        if not line:
+            return
+        if not line.strip():
+            continue
+        messages.append(Message("user", line.rstrip("\n")))
+        try:
+            messages.append(Message("assistant", _answer(reader, messages, sampling, write)))
+        except AskError as error:
+            messages.pop()
+            write.write(f"{error}\n")
+
+
+def _answer(reader: GlmReader, messages: list[Message], sampling: Sampling, write: TextIO) -> str:
+    """Write one answer while it comes, and return it; Ctrl-C keeps what came so far."""
+    stop = threading.Event()
+    pieces: list[str] = []
+    try:
+        for piece in reader.chat(messages, sampling, stop):
+            pieces.append(piece)
+            write.write(piece)
+            write.flush()
+    except KeyboardInterrupt:
+        stop.set()
+        write.write(" …")
+    write.write("\n")
+    return "".join(pieces)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m model.chat", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("name", help="folder or hub id of a GLM")
+    parser.add_argument("--precision", default="auto", help="auto, bf16, fp16, fp32, int8 or int4")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda:0")
+    parser.add_argument("--context", type=int, help="tokens of prompt and answer")
+    parser.add_argument("--max-tokens", type=int, default=Sampling().max_tokens, help="longest answer")
+    parser.add_argument("--temperature", type=float, default=0.8, help="0 for the likeliest token always")
+    parser.add_argument("--seed", type=int, help="same seed, same answer")
+    parser.add_argument("--offline", action="store_true", help="open no socket")
+    parser.add_argument("--cache-dir", type=Path, help="where downloads are kept")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        reader = load_reader(
+            options.name,
+            precision=options.precision,
+            device=options.device,
+            context=options.context,
+            offline=options.offline,
+            cache_dir=options.cache_dir,
+            download_progress=_Percents("downloaded"),
+            load_progress=_Percents("loaded"),
+        )
+    except AskError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    sys.stdout.write(f"\n{reader.name} · {reader.why}\n")
+    sampling = Sampling(options.max_tokens, options.temperature, seed=options.seed)
+    try:
+        converse(reader, sampling, sys.stdin, sys.stdout)
+    except KeyboardInterrupt:
+        sys.stdout.write("\n")
+    return 0
+
+
+class _Percents:
+    """Writes whole percents to standard error, on one line."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._last = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        percent = 100 * done // total if total else 0
+        if percent != self._last:
+            self._last = percent
+            sys.stderr.write(f"\r{self._what} {percent}%" + ("\n" if percent == 100 else ""))
+            sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

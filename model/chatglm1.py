@@ -1,0 +1,342 @@
+"""ChatGLM-6B, the first generation, as a transformers model: `ChatGLM1Config` and `ChatGLM1ForCausalLM`.
+
+Written from the GLM paper (Du et al. 2022, arXiv:2103.10360), the RoFormer paper (arXiv:2104.09864) and the numbers
+of the original implementation, which it matches to 1e-5 in float32. What sets it apart from later GLMs:
+
+- The prompt ends in `[gMASK] <sop>`. Everything before `<sop>` sees everything before `<sop>`, both ways; what
+  follows sees only what came before it. So a prompt cannot be fed in chunks.
+- Two positions a token. Before `<sop>`: (0, 1, 2, ...; 0). From `<sop>` on: (position of the mask; 1, 2, 3, ...).
+  Half of each head is rotated by the first, half by the second.
+- The residual is the normalised input times sqrt(2 * 28), whatever the number of layers.
+
+Importing this module tells `AutoConfig`, `AutoModelForCausalLM` and `AutoTokenizer` about the type `chatglm1`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from huggingface_hub.dataclasses import strict
+from torch import nn
+from torch.nn import functional
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationMixin,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
+from transformers.cache_utils import Cache, DynamicCache
+from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
+
+from model.chatglm1_tokenizer import ChatGLM1Tokenizer
+
+# The original never passes the number of layers to its blocks, so its default of 28 holds for every depth.
+ALPHA = math.sqrt(2 * 28)
+
+QUERY_BLOCK = 256  # tokens whose scores are worked out at a time: a mask keeps SDPA from doing so by itself
+
+
+@strict
+class ChatGLM1Config(PreTrainedConfig):  # type: ignore[no-untyped-call] # of its __init_subclass__
+    """Shape of a first-generation ChatGLM; the defaults are those of ChatGLM-6B."""
+
+    model_type = "chatglm1"
+
+    vocab_size: int = 130528
+    hidden_size: int = 4096
+    intermediate_size: int = 16384
+    num_hidden_layers: int = 28
+    num_attention_heads: int = 32
+    layer_norm_eps: float = 1e-5
+    max_position_embeddings: int = 2048
+    use_cache: bool = True
+    initializer_range: float = 0.02
+    pad_token_id: int | None = 3
+    bos_token_id: int | None = 130004  # <sop>
+    eos_token_id: int | list[int] | None = 130005  # <eop>
+    mask_token_id: int = 130000  # [MASK]
+    gmask_token_id: int = 130001  # [gMASK]
+    tie_word_embeddings: bool = False
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention with two rotary positions; query, key and value of a head lie side by side."""
+
+    def __init__(self, config: ChatGLM1Config, layer: int) -> None:
+        super().__init__()
+        self.layer = layer
+        self.heads = config.num_attention_heads
+        self.query_key_value = nn.Linear(config.hidden_size, 3 * config.hidden_size)
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(
+        self,
+        states: torch.Tensor,
+        rotary: tuple[torch.Tensor, torch.Tensor],
+        mask: torch.Tensor | None,
+        cache: Cache | None,
+    ) -> torch.Tensor:
+        """(batch, length, hidden) -> the same; `mask` is added to the scores, (batch, 1, length, total)."""
+        batch, length, hidden = states.shape
+        fused = self.query_key_value(states).view(batch, length, self.heads, -1).transpose(1, 2)
+        query, key, value = fused.chunk(3, dim=-1)  # (batch, heads, length, head_dim) each
+        query, key = rotate(query, *rotary), rotate(key, *rotary)
+        if cache is not None:
+            key, value = cache.update(key, value, self.layer)
+        mixed = torch.cat(
+            [
+                functional.scaled_dot_product_attention(
+                    query[:, :, start : start + QUERY_BLOCK],
+                    key,
+                    value,
+                    attn_mask=None if mask is None else mask[:, :, start : start + QUERY_BLOCK],
+                )
+                for start in range(0, length, QUERY_BLOCK)
+            ],
+            dim=2,
+        )
+        joined: torch.Tensor = self.dense(mixed.transpose(1, 2).reshape(batch, length, hidden))
+        return joined
+
+
+class FeedForward(nn.Module):
+    """Two matrices with the tanh form of GELU between them."""
+
+    def __init__(self, config: ChatGLM1Config) -> None:
+        super().__init__()
+        self.dense_h_to_4h = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.dense_4h_to_h = nn.Linear(config.intermediate_size, config.hidden_size)
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """(batch, length, hidden) -> the same."""
+        inner = functional.gelu(self.dense_h_to_4h(states), approximate="tanh")
+        outer: torch.Tensor = self.dense_4h_to_h(inner)
+        return outer
+
+
+class Layer(nn.Module):
+    """One block; its residuals are the normalised inputs, scaled by ALPHA."""
+
+    def __init__(self, config: ChatGLM1Config, layer: int) -> None:
+        super().__init__()
+        self.input_layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.attention = SelfAttention(config, layer)
+        self.post_attention_layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.mlp = FeedForward(config)
+
+    def forward(
+        self,
+        states: torch.Tensor,
+        rotary: tuple[torch.Tensor, torch.Tensor],
+        mask: torch.Tensor | None,
+        cache: Cache | None,
+    ) -> torch.Tensor:
+        """(batch, length, hidden) -> the same."""
+        normed = self.input_layernorm(states)
+        states = normed * ALPHA + self.attention(normed, rotary, mask, cache)
+        normed = self.post_attention_layernorm(states)
+        output: torch.Tensor = normed * ALPHA + self.mlp(normed)
+        return output
+
+
+class ChatGLM1PreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-call]
+    """What transformers needs to know of both classes below."""
+
+    config_class = ChatGLM1Config
+    config: ChatGLM1Config
+    base_model_prefix = "transformer"
+    _no_split_modules = ["Layer"]  # noqa: RUF012 - the library's own convention
+    _supports_sdpa = True
+    _keys_to_ignore_on_load_unexpected = [r"rotary_emb\.inv_freq"]  # noqa: RUF012 - in every published checkpoint
+
+
+class ChatGLM1Model(ChatGLM1PreTrainedModel):  # type: ignore[no-untyped-call]
+    """Embedding, layers and the last norm."""
+
+    def __init__(self, config: ChatGLM1Config) -> None:
+        super().__init__(config)
+        self.word_embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList([Layer(config, at) for at in range(config.num_hidden_layers)])
+        self.final_layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        past_key_values: Cache | None = None,
+        use_cache: bool | None = None,
+        output_hidden_states: bool | None = None,
+        **_: Any,
+    ) -> BaseModelOutputWithPast:
+        """Hidden states (batch, length, hidden) of `input_ids` (batch, length).
+
+        `attention_mask` (batch, past + length) is 0 for padding on the left; `position_ids` (batch, 2, length) are
+        worked out from the ids, unless there is a past. ValueError when the ids do not hold `<sop>` and a mask.
+        """
+        use_cache = self.config.use_cache if use_cache is None else use_cache
+        if use_cache and past_key_values is None:
+            past_key_values = DynamicCache(config=self.config)
+        past = int(past_key_values.get_seq_length()) if past_key_values is not None else 0
+        if position_ids is None:
+            if past:
+                raise ValueError("ChatGLM-6B needs position_ids with a cache: they depend on the whole prompt.")
+            position_ids = positions(self.config, input_ids, attention_mask)
+        states = self.word_embeddings(input_ids)
+        mask = self._mask(input_ids, attention_mask, past, states.dtype)
+        rotary = rotary_tables(position_ids, self.config.hidden_size // self.config.num_attention_heads, states.dtype)
+        every = [states]
+        for layer in self.layers:
+            states = layer(states, rotary, mask, past_key_values)
+            every.append(states)
+        states = self.final_layernorm(states)
+        return BaseModelOutputWithPast(
+            last_hidden_state=states,
+            past_key_values=past_key_values,
+            hidden_states=(*every[:-1], states) if output_hidden_states else None,
+        )
+
+    def _mask(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None, past: int, dtype: torch.dtype
+    ) -> torch.Tensor | None:
+        """What is added to the scores, (batch, 1, length, past + length); None when all is visible."""
+        length = input_ids.shape[1]
+        padded = attention_mask is not None and not bool(attention_mask.all())
+        if length == 1 and not padded:
+            return None
+        columns = torch.arange(past + length, device=input_ids.device)
+        rows = columns[past:]
+        visible = (columns <= rows[:, None])[None]  # (1, length, total)
+        starts = input_ids.eq(self.config.bos_token_id or 0)
+        if past == 0:
+            visible = visible | (columns < first(starts)[:, None, None])
+        elif length > 1 and bool(starts.any()):
+            raise ValueError("ChatGLM-6B reads its prompt both ways and cannot take it in chunks.")
+        if padded and attention_mask is not None:
+            real = attention_mask.bool()
+            visible = visible & real[:, None, :] & real[:, past:, None]
+        # Not minus infinity: the row of a padding token, all masked, is to be uniform and not NaN.
+        return torch.where(visible, 0.0, torch.finfo(dtype).min).to(dtype)[:, None]
+
+
+class ChatGLM1ForCausalLM(ChatGLM1PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
+    """ChatGLM-6B with its output matrix, which is not tied to the embedding."""
+
+    def __init__(self, config: ChatGLM1Config) -> None:
+        super().__init__(config)
+        self.transformer = ChatGLM1Model(config)
+        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The embedding, (vocab, hidden)."""
+        return self.transformer.word_embeddings
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        past_key_values: Cache | None = None,
+        use_cache: bool | None = None,
+        logits_to_keep: int = 0,
+        output_hidden_states: bool | None = None,
+        labels: torch.Tensor | None = None,
+        **_: Any,
+    ) -> CausalLMOutputWithPast:
+        """Logits (batch, length, vocab), of the last `logits_to_keep` positions only unless that is 0."""
+        output = self.transformer(
+            input_ids, attention_mask, position_ids, past_key_values, use_cache, output_hidden_states
+        )
+        logits = self.lm_head(output.last_hidden_state[:, -logits_to_keep:])
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(logits=logits, labels=labels, vocab_size=self.config.vocab_size)
+        return CausalLMOutputWithPast(
+            loss=loss, logits=logits, past_key_values=output.past_key_values, hidden_states=output.hidden_states
+        )
+
+    def prepare_inputs_for_generation(  # type: ignore[override] # its unused parameters are in kwargs
+        self,
+        input_ids: torch.Tensor,
+        next_sequence_length: int | None = None,
+        past_key_values: Cache | None = None,
+        attention_mask: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """Inputs of the next step; positions always come from all ids so far, (batch, past + length)."""
+        kwargs.pop("position_ids", None)
+        places = positions(self.config, input_ids, attention_mask)
+        if next_sequence_length is not None:
+            input_ids, places = input_ids[:, -next_sequence_length:], places[..., -next_sequence_length:]
+        return {
+            "input_ids": input_ids,
+            "position_ids": places,
+            "attention_mask": attention_mask,
+            "past_key_values": past_key_values,
+            "use_cache": kwargs.get("use_cache"),
+            "logits_to_keep": kwargs.get("logits_to_keep", 0) or 0,
+        }
+
+
+def positions(config: ChatGLM1Config, input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
+    """Both positions of every token, (batch, 2, length), for prompts with their `<sop>`.
+
+    The first runs up to `<sop>` and then stays at the first `[gMASK]`, or `[MASK]` where there is none; the second
+    is 0 up to `<sop>` and then 1, 2, 3. Padding on the left has position 0 and is not counted.
+    """
+    length = input_ids.shape[1]
+    columns = torch.arange(length, device=input_ids.device)
+    starts = input_ids.eq(config.bos_token_id or 0)
+    start = first(starts)[:, None]
+    prompt = columns < start
+    gmask, mask = (input_ids == config.gmask_token_id) & prompt, (input_ids == config.mask_token_id) & prompt
+    anchor = torch.where(gmask.any(1), first(gmask), first(mask))[:, None]
+    if not bool((starts.any(1) & (gmask | mask).any(1)).all()):
+        raise ValueError("A prompt of ChatGLM-6B needs [gMASK] or [MASK], and <sop> after it.")
+    real = torch.ones_like(input_ids) if attention_mask is None else attention_mask[:, :length]
+    skipped = first(real.bool())[:, None]
+    along = torch.where(prompt, (columns - skipped).clamp(min=0), anchor - skipped)
+    block = (columns - start + 1).clamp(min=0)
+    return torch.stack((along, block), dim=1)
+
+
+def first(marks: torch.Tensor) -> torch.Tensor:
+    """Column of the first True in each row, (batch, length) bool -> (batch,); the length where there is none."""
+    return torch.where(marks.any(1), marks.int().argmax(1), marks.shape[1])
+
+
+def rotary_tables(position_ids: torch.Tensor, head_dim: int, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cosines and sines, (batch, 1, length, head_dim): one half of the channels by each of the two positions.
+
+    The frequencies are rounded to half precision, as the original keeps them; unrounded ones are off by 1e-3.
+    """
+    half = head_dim // 2
+    exponents = torch.arange(0, half, 2, device=position_ids.device, dtype=torch.float32) / half
+    frequencies = (1.0 / 10000**exponents).half().float()  # (head_dim / 4,)
+    angles = position_ids[..., None].float() * frequencies  # (batch, 2, length, head_dim / 4)
+    angles = torch.cat((angles, angles), dim=-1)
+    table = torch.cat((angles[:, 0], angles[:, 1]), dim=-1)[:, None]
+    return table.cos().to(dtype), table.sin().to(dtype)
+
+
+def rotate(states: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
+    """(batch, heads, length, head_dim) rotated, each half of the channels on its own (NeoX pairs)."""
+    first_half, second_half = states.chunk(2, dim=-1)
+    turned = torch.cat((_quarter_turn(first_half), _quarter_turn(second_half)), dim=-1)
+    return states * cosine + turned * sine
+
+
+def _quarter_turn(states: torch.Tensor) -> torch.Tensor:
+    low, high = states.chunk(2, dim=-1)
+    return torch.cat((-high, low), dim=-1)
+
+
+AutoConfig.register("chatglm1", ChatGLM1Config, exist_ok=True)
+AutoModelForCausalLM.register(ChatGLM1Config, ChatGLM1ForCausalLM, exist_ok=True)
+AutoTokenizer.register(ChatGLM1Config, ChatGLM1Tokenizer, exist_ok=True)  # type: ignore[no-untyped-call]

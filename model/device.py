@@ -1,0 +1,166 @@
+"""What this machine has: a device, its free memory, and the precision that fits; and its failures as sentences.
+
+The one place that maps torch's memory errors. Does not load anything.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+
+from model.families import GB, Geometry, Precision
+from rag.errors import OutOfMemory, ReaderError, SettingRefused
+
+WORKING_BYTES = {"cpu": GB, "cuda": 3 * GB // 2}  # activations of one chunk of a prompt, and the libraries
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A precision for a model on a device, and the reason in one sentence."""
+
+    precision: Precision
+    why: str
+
+
+def pick_device(wanted: str) -> torch.device:
+    """`wanted`, or the best there is for "auto". SettingRefused for a device this machine has not."""
+    if wanted == "auto":
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+    except RuntimeError as error:
+        raise SettingRefused(f"The device {wanted!r} is none; choose auto, cpu or cuda:0.") from error
+    if device.type == "cuda":
+        if not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count():
+            raise SettingRefused(f"This machine has no {wanted}; choose auto or cpu.")
+        return torch.device("cuda", device.index or 0)
+    if device.type != "cpu":
+        raise SettingRefused(f"Readers run on cpu or cuda, not on {wanted}; choose auto.")
+    return device
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """Memory that can still be had, bytes; None where the system does not tell."""
+    if device.type == "cuda":  # pragma: no cover - needs a GPU
+        return int(torch.cuda.mem_get_info(device)[0])
+    known = [value for value in (_linux_available(), _control_group_available()) if value is not None]
+    if known:
+        return min(known)
+    try:
+        return int(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _linux_available(path: Path = Path("/proc/meminfo")) -> int | None:
+    try:
+        found = re.search(r"^MemAvailable:\s+(\d+) kB", path.read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    return int(found.group(1)) * 1024 if found else None
+
+
+def _control_group_available(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """What a container may still use."""
+    try:
+        limit, used = (folder / "memory.max").read_text().strip(), (folder / "memory.current").read_text()
+        inactive = re.search(r"^inactive_file (\d+)", (folder / "memory.stat").read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    reclaimable = int(inactive.group(1)) if inactive else 0
+    return None if limit == "max" else max(0, int(limit) - int(used) + reclaimable)
+
+
+def needed_bytes(geometry: Geometry, precision: Precision, context: int, device: torch.device) -> int:
+    """Memory to load a model of this shape and answer over `context` tokens, bytes; computed, not measured."""
+    cache = context * geometry.cache_bytes_per_token
+    return geometry.weight_bytes(precision) + cache + WORKING_BYTES[device.type]
+
+
+def fit_precision(
+    geometry: Geometry,
+    wanted: str,
+    context: int,
+    device: torch.device,
+    free: int | None,
+    *,
+    published_bits: int = 0,
+) -> Fit:
+    """The precision to load in: `wanted`, or for "auto" the best that fits in `free` bytes.
+
+    SettingRefused for a precision there is none of; OutOfMemory when what is wanted, or anything, does not fit.
+    """
+    if wanted != "auto":
+        try:
+            precision = Precision(wanted.lower())
+        except ValueError as error:
+            names = ", ".join(Precision)
+            raise SettingRefused(f"The precision {wanted!r} is none; choose auto, {names}.") from error
+        _require(geometry, precision, context, device, free)
+        return Fit(precision, f"{precision.upper()} as asked")
+    candidates = _candidates(device, published_bits)
+    for precision in candidates:
+        needed = needed_bytes(geometry, precision, context, device)
+        if free is None or needed <= free:
+            have = "free memory unknown" if free is None else f"{free / GB:.1f} GB free"
+            reason = f"{precision.upper()}: {needed / GB:.1f} GB with {context} tokens of context, {have} on {device}"
+            return Fit(precision, reason + (f"; published in {published_bits} bits" if published_bits else ""))
+    _require(geometry, candidates[-1], context, device, free)
+    raise AssertionError("unreachable: the last candidate does not fit")
+
+
+def _candidates(device: torch.device, published_bits: int) -> list[Precision]:
+    """Precisions worth trying, best first. On a CPU, 8 bits are faster than 16 and as good."""
+    if published_bits:
+        return [Precision.INT4 if published_bits == 4 else Precision.INT8]
+    if device.type == "cpu":
+        return [Precision.INT8, Precision.INT4]
+    full = Precision.BF16 if torch.cuda.is_bf16_supported() else Precision.FP16
+    return [full, Precision.INT8, Precision.INT4] if find_spec("bitsandbytes") else [full]
+
+
+def _require(geometry: Geometry, precision: Precision, context: int, device: torch.device, free: int | None) -> None:
+    needed = needed_bytes(geometry, precision, context, device)
+    if free is not None and needed > free:
+        raise OutOfMemory(
+            f"The model needs {needed / GB:.1f} GB in {precision.upper()} with {context} tokens of context and"
+            f" {free / GB:.1f} GB are free on {device}; choose a smaller model, precision or context."
+        )
+
+
+def compute_dtype(precision: Precision) -> torch.dtype:
+    """What the model calculates in."""
+    return {Precision.FP32: torch.float32, Precision.FP16: torch.float16}.get(precision, torch.bfloat16)
+
+
+@contextmanager
+def failures(doing: str) -> Iterator[None]:
+    """Whatever torch raises while `doing` something, as one sentence."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise _exhausted(doing) from error
+    except RuntimeError as error:
+        if re.search(r"out of memory|can't allocate memory|not enough memory|ALLOC_FAILED", str(error)):
+            raise _exhausted(doing) from error
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ReaderError(
+            f"The model failed while {doing} ({first_line}); choose another precision, device or model."
+        ) from error
+    except (ValueError, TypeError, IndexError, KeyError, AttributeError, NotImplementedError) as error:
+        raise ReaderError(
+            f"The model failed while {doing} ({type(error).__name__}: {error}); choose another model."
+        ) from error
+
+
+def _exhausted(doing: str) -> OutOfMemory:
+    return OutOfMemory(
+        f"Memory ran out while {doing}; ask with fewer sources, or choose a smaller model, precision or context."
+    )

@@ -1,0 +1,54 @@
+"""`python app.py --list-models`: the table of known checkpoints, and which of them this machine can hold."""
+
+from __future__ import annotations
+
+import torch
+
+from model.device import free_bytes, needed_bytes, pick_device
+from model.families import FAMILIES, GB, Family, Precision
+
+SHOWN = (Precision.BF16, Precision.INT8, Precision.INT4)
+CONTEXT = 8_192  # tokens that memory is reckoned with, where a model can do so much
+
+
+def list_models(device: str = "auto", free: int | None = None) -> str:
+    """A table, one line a checkpoint: memory at each precision, with a mark where it fits what is free.
+
+    `free`: bytes, measured when left out.
+    """
+    target = pick_device(device)
+    free = free_bytes(target) if free is None else free
+    have = "free memory unknown" if free is None else f"{free / GB:.1f} GB free"
+    titles = ("model", "parameters", "context", *(f"{precision.upper()}" for precision in SHOWN), "licence", "prompt")
+    rows = [titles, *(_row(family, target, free) for family in FAMILIES)]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(titles))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if at in (0, 6, 7) else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    note = (
+        f"Gigabytes to load and answer over {CONTEXT:,} tokens (or all of a shorter context) on {target},"
+        f" computed from the published geometry; * fits here ({have})."
+    )
+    return "\n".join([*lines, "", note])
+
+
+def _row(family: Family, device: torch.device, free: int | None) -> tuple[str, ...]:
+    cells = []
+    for precision in SHOWN:
+        unpublished = family.quantised_bits and precision is not _published(family)
+        without_kernels = family.geometry.experts and device.type == "cpu" and precision is not Precision.BF16
+        if unpublished or without_kernels:
+            cells.append("-")
+            continue
+        needed = needed_bytes(family.geometry, precision, min(CONTEXT, family.context), device)
+        cells.append(f"{needed / GB:.1f}{'*' if free is not None and needed <= free else ' '}")
+    context = f"{family.context // 1024}K"
+    return (family.hub_id, f"{family.parameters:g}B", context, *cells, family.licence, family.prompt.value)
+
+
+def _published(family: Family) -> Precision:
+    return Precision.INT4 if family.quantised_bits == 4 else Precision.INT8

@@ -1,0 +1,88 @@
+"""The terminal chat and the list of models."""
+
+import io
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from model.chat import converse, main
+from model.families import FAMILIES
+from model.listing import list_models
+from model.load import load_reader
+from model.prompt import Message
+from rag.reader import Sampling
+from tests.model.reference import REPOSITORY
+from tests.model.test_load import native
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("native")
+    native(folder)
+    return load_reader(folder, precision="fp32", device="cpu")
+
+
+def test_each_answer_sees_the_conversation(reader):
+    written = io.StringIO()
+    sampling = Sampling(6, 0)
+    converse(reader, sampling, io.StringIO("hello\n\nagain\n"), written)
+    first = "".join(reader.chat([Message("user", "hello")], sampling, threading.Event()))
+    second = "".join(
+        reader.chat([Message("user", "hello"), Message("assistant", first), Message("user", "again")], sampling,
+                    threading.Event())
+    )  # fmt: skip
+    assert written.getvalue() == f"\n> {first}\n\n> \n> {second}\n\n> "
+
+
+def test_ctrl_c_ends_the_answer_and_not_the_chat(reader, monkeypatch):
+    def interrupted(*_):
+        yield "half an "
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(reader, "chat", interrupted)
+    written = io.StringIO()
+    converse(reader, Sampling(), io.StringIO("one\ntwo\n"), written)
+    assert written.getvalue() == "\n> half an  …\n\n> half an  …\n\n> "
+
+
+def test_an_error_is_shown_and_the_chat_goes_on(reader):
+    written = io.StringIO()
+    converse(reader, Sampling(5, 0), io.StringIO("x" * 5000 + "\nhi\n"), written)
+    assert "and the reader holds 4096" in written.getvalue()
+    assert written.getvalue().count("\n> ") == 3
+
+
+def test_command_line(tmp_path, monkeypatch, capsys):
+    native(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("hello\n"))
+    assert main([str(tmp_path), "--precision", "int8", "--max-tokens", "3", "--temperature", "0"]) == 0
+    captured = capsys.readouterr()
+    assert "INT8 as asked" in captured.out
+    assert captured.err.endswith("loaded 100%\n")
+    assert main([str(tmp_path / "nothing")]) == 1
+    assert "neither a folder nor a hub id" in capsys.readouterr().err
+
+
+def test_every_known_model_is_listed():
+    text = list_models("cpu", free=10_000_000_000)
+    for family in FAMILIES:
+        line = next(line for line in text.splitlines() if line.startswith(family.hub_id + " "))
+        assert family.licence in line
+    chatglm2 = next(line for line in text.splitlines() if line.startswith("THUDM/chatglm2-6b "))
+    assert chatglm2.count("*") == 2  # INT8 and INT4 fit in 10 GB, BF16 does not
+    assert "10.0 GB free" in text
+
+
+def test_importing_the_package_loads_no_torch():
+    code = "import sys, model, model.families, model.prompt; assert not {'torch', 'transformers'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
+
+
+def test_the_one_call_is_at_the_top():
+    import model
+
+    assert model.load_reader is load_reader
+    with pytest.raises(AttributeError, match="nothing_such"):
+        _ = model.nothing_such

@@ -1,0 +1,198 @@
+"""The generation loop: seeds, stops, chunks, caches and errors, on the tiny reference models."""
+
+import threading
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import GlmConfig, GlmForCausalLM
+
+from model.generate import ReservedLayer, drawer, generate, nucleus
+from rag.errors import OutOfMemory, ReaderError
+from rag.reader import Sampling
+from tests.model.checkpoints import load, publish
+
+PROMPTS = {"chatglm1": [10, 20, 30, 241, 244], "chatglm3": [225, 227, 10, 20, 30]}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    root = tmp_path_factory.mktemp("published")
+    return {name: load(publish(name, root / name), name) for name in PROMPTS}
+
+
+def run(models, name, sampling, stop_ids=frozenset(), **options):
+    return list(generate(models[name], PROMPTS[name], sampling, stop_ids, threading.Event(), **options))
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_same_seed_same_tokens(models, name):
+    warm = [run(models, name, Sampling(20, 1.0, 0.9, seed)) for seed in (1, 1, 2)]
+    assert warm[0] == warm[1]
+    assert warm[0] != warm[2]
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_temperature_0_ignores_the_seed(models, name):
+    assert run(models, name, Sampling(20, 0, 0.9, 1)) == run(models, name, Sampling(20, 0, 0.9, None))
+
+
+@pytest.mark.parametrize("length", [0, 1, 7])
+def test_max_tokens_is_respected(models, length):
+    assert len(run(models, "chatglm3", Sampling(length, 0))) == length
+
+
+def test_a_stop_id_ends_and_is_not_given(models):
+    free = run(models, "chatglm3", Sampling(20, 0))
+    assert run(models, "chatglm3", Sampling(20, 0), frozenset({free[5]})) == free[: free.index(free[5])]
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_stop_ends_within_one_token(models, name):
+    stop = threading.Event()
+    tokens = generate(models[name], PROMPTS[name], Sampling(1000, 0), frozenset(), stop)
+    next(tokens)
+    stop.set()
+    assert list(tokens) == []
+
+
+def test_stop_before_the_start_computes_nothing():
+    stop = threading.Event()
+    stop.set()
+    assert list(generate(None, [1], Sampling(), frozenset(), stop)) == []
+
+
+def test_stop_while_the_prompt_is_read_ends_between_two_layers(models):
+    model, stop, seen = models["chatglm3"], threading.Event(), []
+
+    def layer_done(*_):
+        seen.append(1)
+        stop.set()
+
+    hook = model.model.layers[0].register_forward_hook(layer_done)
+    try:
+        assert list(generate(model, PROMPTS["chatglm3"], Sampling(), frozenset(), stop)) == []
+    finally:
+        hook.remove()
+    assert len(seen) == 1
+    assert not any(layer._forward_pre_hooks for layer in model.model.layers)
+
+
+def test_two_answers_at_a_time_do_not_stop_each_other(models):
+    """Stopping one while its prompt is read leaves the other, on another thread, alone."""
+    wanted = run(models, "chatglm3", Sampling(40, 0))
+    got = []
+    stopped = threading.Event()
+    thread = threading.Thread(target=lambda: got.extend(run(models, "chatglm3", Sampling(40, 0))))
+    thread.start()
+    for _ in range(10):
+        tokens = generate(models["chatglm3"], PROMPTS["chatglm3"], Sampling(), frozenset(), stopped)
+        next(tokens, None)
+        stopped.set()
+        list(tokens)
+        stopped.clear()
+    thread.join()
+    assert got == wanted
+
+
+@pytest.mark.parametrize(
+    ("error", "raised", "message"),
+    [
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), OutOfMemory, "Memory ran out"),
+        (torch.OutOfMemoryError("CUDA out of memory"), OutOfMemory, "Memory ran out"),
+        (MemoryError(), OutOfMemory, "Memory ran out"),
+        (RuntimeError("CUDA error: an illegal access\nlong"), ReaderError, r"\(CUDA error: an illegal access\)"),
+        (IndexError("index out of range in self"), ReaderError, "IndexError"),
+    ],
+)
+@pytest.mark.parametrize("step", [0, 2])
+def test_errors_arrive_as_one_sentence(models, error, raised, message, step):
+    model, calls = models["chatglm3"], []
+
+    def fail(*_):
+        calls.append(1)
+        if len(calls) > step:
+            raise error
+
+    hook = model.register_forward_pre_hook(fail)
+    try:
+        tokens = generate(model, PROMPTS["chatglm3"], Sampling(9, 0), frozenset(), threading.Event())
+        with pytest.raises(raised, match=message) as caught:
+            list(tokens)
+    finally:
+        hook.remove()
+    assert "\n" not in str(caught.value)
+    assert caught.value.__cause__ is error
+
+
+def test_scores_that_are_no_numbers_are_an_error():
+    with pytest.raises(ReaderError, match="bf16"):
+        drawer(Sampling())(torch.tensor([1.0, float("nan")]))
+
+
+@given(
+    scores=st.lists(st.floats(-20, 20, width=32), min_size=1, max_size=40),
+    top_p=st.floats(0.01, 1.0),
+)
+def test_nucleus_is_the_smallest_set_with_enough_mass(scores, top_p):
+    tensor = torch.tensor(scores)
+    tokens, shares = nucleus(tensor, top_p)
+    probabilities = tensor.softmax(0)
+    assert torch.allclose(shares, probabilities[tokens], atol=1e-5)
+    assert float(shares.sum()) >= top_p - 1e-4
+    assert float(shares[:-1].sum()) < top_p + 1e-4
+    others = [value for at, value in enumerate(probabilities.tolist()) if at not in set(tokens.tolist())]
+    assert all(value <= float(shares.min()) + 1e-6 for value in others)
+
+
+def test_nucleus_of_a_flat_vocabulary_needs_all_of_it():
+    tokens, _ = nucleus(torch.zeros(5000), 0.9)
+    assert 4490 <= len(tokens) <= 4510
+
+
+def test_nucleus_keeps_at_least_one_token():
+    assert nucleus(torch.tensor([0.0, 9.0]), 0.0)[0].tolist() == [1]
+
+
+def test_reserved_layer_gives_what_concatenation_gives():
+    layer, parts = ReservedLayer(10), [torch.randn(1, 2, length, 4) for length in (3, 1, 2)]
+    for at, part in enumerate(parts):
+        keys, values = layer.update(part, part + 1)
+        assert torch.equal(keys, torch.cat(parts[: at + 1], dim=2))
+        assert torch.equal(values, keys + 1)
+        assert layer.get_seq_length() == keys.shape[2]
+
+
+def test_memory_of_a_long_prompt_grows_with_its_length(monkeypatch):
+    """Twice the prompt, twice the largest tensor at most: nothing is prompt by prompt, or prompt by vocabulary."""
+    config = GlmConfig(
+        vocab_size=30_000, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=8, pad_token_id=0, eos_token_id=1, max_position_embeddings=10_000,
+    )  # fmt: skip
+    model = GlmForCausalLM(config).eval()
+    largest = []
+
+    class Largest(torch.utils._python_dispatch.TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            result = function(*args, **(kwargs or {}))
+            if isinstance(result, torch.Tensor):
+                largest[-1] = max(largest[-1], result.numel())
+            return result
+
+    for length in (1000, 2000, 4000):
+        largest.append(0)
+        with Largest():
+            list(generate(model, [5] * length, Sampling(1, 0), frozenset(), threading.Event(), chunk=100))
+    assert largest[1] <= 2.1 * largest[0]
+    assert largest[2] <= 2.1 * largest[1]
+    assert largest[2] < 4000 * 4000 / 10
+
+
+def test_a_forgotten_iterator_leaves_nothing_running(models):
+    threads = threading.active_count()
+    tokens = generate(models["chatglm3"], PROMPTS["chatglm3"], Sampling(1000, 0), frozenset(), threading.Event())
+    next(tokens)
+    assert threading.active_count() == threads
+    tokens.close()
+    assert list(tokens) == []

@@ -1,0 +1,338 @@
+"""A folder becomes a reader, on what the machine has; and every way it can go wrong is one sentence."""
+
+import json
+import pickle
+import shutil
+import threading
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from transformers import Glm4Config, Glm4ForCausalLM, GlmConfig, GlmForCausalLM
+
+from model.checkpoint import open_checkpoint
+from model.device import (
+    Fit,
+    _control_group_available,
+    _linux_available,
+    fit_precision,
+    free_bytes,
+    needed_bytes,
+    pick_device,
+)
+from model.families import FAMILIES, Precision, find_family, guess_family
+from model.load import load_reader
+from rag.errors import CheckpointRefused, ModelMissing, OutOfMemory, ReaderError, SettingRefused
+from rag.reader import ReadRequest, ReadSource, Sampling
+from tests.model.checkpoints import INTEGERS, NAMES, publish
+from tests.model.reference import DATA, shared, write_native_tokenizer
+
+CPU = torch.device("cpu")
+GIGA = 1_000_000_000
+SMALL = {
+    "vocab_size": 512, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "head_dim": 16, "pad_token_id": 0, "eos_token_id": 259, "max_position_embeddings": 4096,
+}  # fmt: skip
+
+
+def native(folder, model_type="glm", **changes):
+    """A tiny native checkpoint with its tokenizer, written by transformers itself."""
+    kinds = {"glm": (GlmConfig, GlmForCausalLM), "glm4": (Glm4Config, Glm4ForCausalLM)}
+    config_class, model_class = kinds[model_type]
+    torch.manual_seed(0)
+    model = model_class(config_class(**{**SMALL, **changes}))
+    model.save_pretrained(folder)
+    write_native_tokenizer(folder / "tokenizer.json")
+    return model
+
+
+@pytest.mark.parametrize("model_type", ["glm", "glm4"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8", "int4"])
+def test_native_checkpoints_answer(tmp_path, model_type, precision):
+    original = native(tmp_path, model_type)
+    reader = load_reader(tmp_path, precision=precision, device="cpu")
+    if precision == "fp32":
+        ids = torch.tensor([[260, 264, 5, 6, 7]])
+        with torch.no_grad():
+            assert torch.equal(reader.model(ids).logits, original(ids).logits)
+    request = ReadRequest("what?", (ReadSource(1, "a.pdf", "1", "", "text"),), sampling=Sampling(12, 0))
+    text = "".join(reader.answer(request, threading.Event()))
+    assert text == "".join(reader.answer(request, threading.Event()))
+    assert "\ufffd" not in text
+    assert reader.name == f"{tmp_path.name} · {precision.upper()} · cpu"
+    assert reader.context_tokens == 4096
+    assert reader.stop_ids >= {259, 256 + 2}
+
+
+def test_tied_output_matrix(tmp_path):
+    original = native(tmp_path, tie_word_embeddings=True)
+    assert "lm_head.weight" not in open_checkpoint(tmp_path).files
+    ids = torch.tensor([[260, 264, 5, 6, 7]])
+    with torch.no_grad():
+        wanted = original(ids).logits
+        exact = load_reader(tmp_path, precision="fp32").model(ids).logits
+        coarse = load_reader(tmp_path, precision="int8").model(ids).logits
+    assert torch.equal(exact, wanted)
+    assert (coarse.float() - wanted).norm() / wanted.norm() < 0.03
+
+
+@pytest.mark.parametrize("name", [*NAMES, *INTEGERS])
+def test_published_folders_become_readers(tmp_path, name):
+    """The tiny models have a vocabulary of 256, so only the ids of the real tokenizer can be looked at."""
+    folder = publish(name, tmp_path / "checkpoint")
+    family = name.split("-")[0]
+    for path in shared(f"tokenizers/{family}").iterdir():
+        shutil.copyfile(path, folder / path.name)
+    reader = load_reader(folder)
+    assert reader.family.prompt == family
+    assert reader.count_tokens("你好，世界") > 1
+    bits = {"4": Precision.INT4, "8": Precision.INT8}.get(name[-1] if name in INTEGERS else "", Precision.INT8)
+    assert reader.name.endswith(f"{bits.upper()} · cpu")
+    assert ("published in" in reader.why) == (name in INTEGERS)
+    assert family != "chatglm3" or reader.stop_ids >= {2, 64795, 64797}
+
+
+def test_a_mixture_of_experts_is_loaded_by_the_library(tmp_path):
+    from transformers import Glm4MoeConfig, Glm4MoeForCausalLM
+
+    config = Glm4MoeConfig(
+        **SMALL, moe_intermediate_size=32, n_routed_experts=4, num_experts_per_tok=2, n_shared_experts=1, n_group=1,
+        topk_group=1, first_k_dense_replace=1,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    Glm4MoeForCausalLM(config).save_pretrained(tmp_path)
+    write_native_tokenizer(tmp_path / "tokenizer.json")
+    reader = load_reader(tmp_path, device="cpu")
+    assert "BF16" in reader.name
+    request = ReadRequest("what?", (), sampling=Sampling(5, 0))
+    assert isinstance("".join(reader.answer(request, threading.Event())), str)
+    with pytest.raises(ReaderError, match="INT4 on a CPU; choose bf16"):
+        load_reader(tmp_path, device="cpu", precision="int4")
+
+
+# ---- what can be wrong with a folder
+
+
+def broken(tmp_path, damage):
+    folder = publish("chatglm3", tmp_path / "checkpoint", pickled="bin" in damage.__name__)
+    write_native_tokenizer(folder / "tokenizer.json")
+    damage(folder)
+    return folder
+
+
+def no_config(folder):
+    (folder / "config.json").unlink()
+
+
+def config_cut(folder):
+    (folder / "config.json").write_text('{"model_type": "chat')
+
+
+def config_of_another(folder):
+    (folder / "config.json").write_text('{"model_type": "llama"}')
+
+
+def config_incomplete(folder):
+    config = json.loads((folder / "config.json").read_text())
+    del config["ffn_hidden_size"]
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def config_of_another_shape(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"ffn_hidden_size": 128}))
+
+
+def config_with_biases(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"add_bias_linear": True}))
+
+
+def quantised_unknown(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"quantization_config": {"quant_method": "gptq"}}))
+
+
+def shard_missing(folder):
+    (folder / "model-00002-of-00002.safetensors").unlink()
+
+
+def shard_cut(folder):
+    path = folder / "model-00002-of-00002.safetensors"
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def bin_cut(folder):
+    path = folder / "pytorch_model-00002-of-00002.bin"
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def bin_of_rubbish(folder):
+    (folder / "pytorch_model-00002-of-00002.bin").write_bytes(b"<html>404</html>")
+
+
+def bin_with_code(folder):
+    import os
+
+    class Code:
+        def __reduce__(self):
+            return os.system, ("touch /tmp/never",)
+
+    torch.save({"weight": Code()}, folder / "pytorch_model-00002-of-00002.bin")
+
+
+def bin_with_plain_code(folder):
+    (folder / "pytorch_model-00002-of-00002.bin").write_bytes(pickle.dumps(print, protocol=2))
+
+
+def index_outside(folder):
+    path = folder / "model.safetensors.index.json"
+    path.write_text(path.read_text().replace("model-00002-of", "../model-00002-of"))
+
+
+def no_weights(folder):
+    for path in folder.glob("model*"):
+        path.unlink()
+
+
+def tensor_missing(folder):
+    path = folder / "model.safetensors.index.json"
+    index = json.loads(path.read_text())
+    del index["weight_map"]["transformer.encoder.final_layernorm.weight"]
+    path.write_text(json.dumps(index))
+
+
+def tensor_unknown(folder):
+    path = folder / "model.safetensors.index.json"
+    index = json.loads(path.read_text())
+    name = "transformer.prefix_encoder.embedding.weight"
+    index["weight_map"][name] = "extra.safetensors"
+    save_file({name: torch.zeros(2)}, folder / "extra.safetensors")
+    path.write_text(json.dumps(index))
+
+
+@pytest.mark.parametrize(
+    ("damage", "raised", "message"),
+    [
+        (no_config, ModelMissing, "no config.json"),
+        (config_cut, CheckpointRefused, "config.json is not readable"),
+        (config_of_another, CheckpointRefused, "architecture is llama, not a GLM"),
+        (config_incomplete, CheckpointRefused, "does not say ffn_hidden_size"),
+        (config_of_another_shape, CheckpointRefused, r"has the shape \(\d+"),
+        (config_with_biases, CheckpointRefused, "add_bias_linear=True"),
+        (quantised_unknown, CheckpointRefused, r"not known here \(gptq\)"),
+        (shard_missing, ModelMissing, r"lacks 1 of its 2 weight files \(model-00002"),
+        (shard_cut, CheckpointRefused, "model-00002-of-00002.safetensors is damaged"),
+        (bin_cut, CheckpointRefused, "pytorch_model-00002-of-00002.bin is damaged"),
+        (bin_of_rubbish, CheckpointRefused, "pytorch_model-00002-of-00002.bin is damaged"),
+        (bin_with_code, CheckpointRefused, "holds program code"),
+        (bin_with_plain_code, CheckpointRefused, "holds program code"),
+        (index_outside, CheckpointRefused, "outside the folder"),
+        (no_weights, ModelMissing, "holds no weights"),
+        (tensor_missing, CheckpointRefused, r"lacks 1 of \d+ tensors \(model.norm.weight\)"),
+        (tensor_unknown, CheckpointRefused, "holds transformer.prefix_encoder"),
+    ],
+)
+def test_broken_checkpoints_are_one_sentence(tmp_path, damage, raised, message):
+    folder = broken(tmp_path, damage)
+    with pytest.raises(raised, match=message) as caught:
+        load_reader(folder, precision="fp32")
+    assert str(caught.value).endswith(".")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_architecture_the_library_does_not_know(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "glm_of_tomorrow"}')
+    with pytest.raises(CheckpointRefused, match="glm_of_tomorrow"):
+        load_reader(tmp_path)
+
+
+# ---- device and precision
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "mps", "toaster"])
+def test_a_device_there_is_none_of(device):
+    with pytest.raises(SettingRefused, match="choose auto"):
+        pick_device(device)
+
+
+def test_a_precision_there_is_none_of():
+    with pytest.raises(SettingRefused, match="int4"):
+        fit_precision(FAMILIES[0].geometry, "int3", 100, CPU, None)
+
+
+@pytest.mark.parametrize(
+    ("free", "published", "wanted"),
+    [(20.0, 0, Precision.INT8), (6.5, 0, Precision.INT4), (20.0, 4, Precision.INT4), (None, 0, Precision.INT8)],
+)
+def test_auto_takes_the_best_that_fits(free, published, wanted):
+    geometry = find_family("chatglm2-6b").geometry
+    have = None if free is None else int(free * GIGA)
+    fit = fit_precision(geometry, "auto", 8192, CPU, have, published_bits=published)
+    assert fit.precision is wanted
+    assert "8192 tokens" in fit.why
+    assert str(free) in fit.why or free is None
+
+
+@pytest.mark.parametrize("wanted", ["auto", "bf16"])
+def test_what_does_not_fit_is_refused_before_it_is_tried(wanted):
+    geometry = find_family("GLM-4-32B-0414").geometry
+    with pytest.raises(OutOfMemory, match=r"needs \d+\.\d GB .* 10\.0 GB are free on cpu; choose"):
+        fit_precision(geometry, wanted, 8192, CPU, 10 * GIGA)
+
+
+def test_more_context_needs_more_memory():
+    geometry = find_family("chatglm-6b").geometry
+    short, long = (needed_bytes(geometry, Precision.INT4, tokens, CPU) for tokens in (0, 2048))
+    assert long - short == 2048 * 28 * 2 * 4096 * 2
+
+
+def test_free_memory_is_read_where_the_system_tells(tmp_path):
+    (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable:   1000 kB\n")
+    assert _linux_available(tmp_path / "meminfo") == 1_024_000
+    assert _linux_available(tmp_path / "nothing") is None
+    assert _control_group_available(tmp_path) is None
+    for name, content in (("memory.max", "5000"), ("memory.current", "3000"), ("memory.stat", "inactive_file 500\n")):
+        (tmp_path / name).write_text(content)
+    assert _control_group_available(tmp_path) == 2500
+    (tmp_path / "memory.max").write_text("max")
+    assert _control_group_available(tmp_path) is None
+    assert free_bytes(CPU) > 0
+
+
+def test_why_is_kept():
+    assert Fit(Precision.INT8, "because").why == "because"
+
+
+# ---- families
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_the_table_is_plausible(family):
+    weights = (family.geometry.layer_weights + family.geometry.vocabulary_weights) / 1e9
+    assert weights == pytest.approx(family.parameters, rel=0.1)
+    sizes = [family.memory_bytes(precision) for precision in (Precision.INT4, Precision.INT8, Precision.BF16)]
+    assert sizes == sorted(sizes)
+    assert find_family(family.hub_id) is family
+    assert find_family(family.name.upper()) is family
+    for precision, documented in family.documented_gb.items():
+        assert family.memory_bytes(precision, 2048) / GIGA == pytest.approx(documented, rel=0.35)
+
+
+@pytest.mark.parametrize("name", [*NAMES, *INTEGERS])
+def test_a_folder_says_its_family(name):
+    config = json.loads((DATA / name / "config.json").read_text())
+    assert guess_family(config).prompt == name.split("-")[0]
+    if name.startswith("chatglm1-int"):
+        assert guess_family(config).quantised_bits == int(name[-1])
+
+
+def test_a_name_beats_a_guess():
+    config = json.loads((DATA / "chatglm3" / "config.json").read_text())
+    assert guess_family(config, "THUDM/chatglm2-6b-32k").positions_divided
+    assert guess_family(config, "/models/chatglm3-6b-32k/").context == 32768
+    assert guess_family(config, "", {"name_or_path": "THUDM/chatglm2-6b"}).name == "chatglm2-6b"
+    assert guess_family(config, "chatglm-6b").prompt == "chatglm3"  # of another layout: not believed
+    assert guess_family({"model_type": "glm5_next"}).prompt == "template"
+    with pytest.raises(KeyError, match="llama"):
+        guess_family({"model_type": "llama"})

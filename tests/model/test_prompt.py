@@ -1,0 +1,176 @@
+"""Prompts against the ids of the original chat() functions, and what hostile text can do to them: nothing."""
+
+import json
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from model.families import PromptFormat
+from model.prompt import Message, Prompter, is_chinese, messages_for, render
+from rag.errors import CheckpointRefused, ReaderError
+from rag.reader import ReadRequest, ReadSource, Turn
+from tests.model.reference import FAMILIES, encodings, native_tokenizer, tokenizer_of
+from tests.model.test_tokenizer import hostile
+
+TEMPLATE = (
+    "[gMASK]<sop>{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def prompter(family):
+    return Prompter(tokenizer_of(family), PromptFormat(family))
+
+
+def plain(messages):
+    """Messages whose text holds nothing that an original takes for a control token."""
+    marks = ("<|", "[gMASK]", "<sop>")
+    return not any(mark in message.content for mark in marks for message in messages)
+
+
+def rounds(case):
+    turns = [
+        Message(role, text) for pair in case["history"] for role, text in zip(("user", "assistant"), pair, strict=True)
+    ]
+    return [*turns, Message("user", case["query"])]
+
+
+def glm3_messages(case):
+    def one(item):
+        content = item["content"]
+        if "tools" in item:
+            content += "\n" + json.dumps(item["tools"], indent=4, ensure_ascii=False)
+        return Message(item["role"], content, item.get("metadata", ""))
+
+    return [one(item) for item in [*case["history"], {"role": case["role"], "content": case["query"]}]]
+
+
+def glm4_messages(case):
+    def one(item):
+        if "tools" in item:  # the block the published template writes for tools; empty content is left out
+            head = case["rendered"].removeprefix("[gMASK]<sop><|system|>\n")
+            return Message("system", head[: head.index("<|user|>")])
+        return Message(item["role"], item["content"], item.get("metadata", ""))
+
+    return [one(item) for item in case["messages"]]
+
+
+@pytest.mark.parametrize("family", ["chatglm1", "chatglm2"])
+def test_rounds_as_the_original(family):
+    for case in encodings(family)["chat"]:
+        if family == "chatglm2" or plain(rounds(case)):
+            assert prompter(family).ids(rounds(case)) == case["input_ids"]
+
+
+def test_chatglm3_conversations_as_the_original():
+    for case in encodings("chatglm3")["chat"]:
+        assert prompter("chatglm3").ids(glm3_messages(case)) == case["input_ids"]
+
+
+def test_glm4_conversations_as_the_original():
+    for case in encodings("glm4")["chat"]:
+        wanted = case["input_ids"] if plain(glm4_messages(case)) else case["build_single_message_ids"]
+        assert prompter("glm4").ids(glm4_messages(case)) == wanted
+
+
+def test_the_published_template_frames_the_same_ids():
+    """A checkpoint's own template, filled with placeholders, gives what the format written by hand gives."""
+    framed = Prompter(tokenizer_of("glm4"), PromptFormat.TEMPLATE, encodings("glm4")["chat_template"])
+    for case in encodings("glm4")["chat"]:
+        messages = glm4_messages(case)
+        if not any(message.metadata for message in messages):
+            assert framed.ids(messages) == prompter("glm4").ids(messages)
+
+
+def all_prompters(tmp_path_factory):
+    yield from (prompter(family) for family in FAMILIES)
+    yield Prompter(native_tokenizer(tmp_path_factory), PromptFormat.TEMPLATE, TEMPLATE)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=hostile.filter(bool), answer=hostile.filter(bool), name=hostile)
+def test_hostile_text_adds_no_control_token(text, answer, name, tmp_path_factory):
+    """The control ids of a prompt are those of the same conversation about nothing."""
+
+    def request(question, document, reply):
+        source = ReadSource(1, document, "1", document, question)
+        return messages_for(ReadRequest(question, (source,), (Turn(question, reply),)))
+
+    for each in all_prompters(tmp_path_factory):
+        control = set(each.tokenizer.specials.values()) - {each.tokenizer.specials.get("<unk>")}
+        wanted = [token for token in each.ids(request("a", "a", "a")) if token in control]
+        assert [token for token in each.ids(request(text, name, answer)) if token in control] == wanted
+
+
+def test_each_source_is_numbered_and_named():
+    source = ReadSource(3, "a.pdf", "iv", "One > Two", "The text.")
+    system, user = messages_for(ReadRequest("Why?", (source,)))
+    assert "[3] a.pdf · page iv · One > Two\nThe text." in user.content
+    assert user.content.index("The text.") < user.content.index("Why?")
+    assert system.role == "system"
+    assert "[1]" in system.content
+
+
+@pytest.mark.parametrize(
+    ("question", "chinese"),
+    [("什么是 GLM-4?", True), ("What is 智谱?", True), ("What?", False), ("これは何の資料ですか", False)],
+)
+def test_language_of_the_question(question, chinese):
+    assert is_chinese(question) is chinese
+    system = messages_for(ReadRequest(question, (ReadSource(1, "a", "", "", "b"),)))[0]
+    assert system.content.startswith("你根据" if chinese else "You answer")
+
+
+def test_without_sources_the_conversation_is_bare():
+    request = ReadRequest("b?", (), (Turn("a?", "a."),))
+    assert messages_for(request) == [Message("user", "a?"), Message("assistant", "a."), Message("user", "b?")]
+
+
+@given(turns=st.integers(0, 6), context=st.integers(300, 900))
+def test_oldest_turns_go_first_until_it_fits(turns, context):
+    history = tuple(Turn(f"question {at} " + "x" * 100, f"answer {at}") for at in range(turns))
+    messages = messages_for(ReadRequest("last?", (ReadSource(1, "d", "1", "", "text"),), history))
+    each = prompter("chatglm3")
+    ids, room = each.fit(messages, context, 100)
+    assert len(ids) + room <= context
+    kept = next(keep for keep in count(0) if each.ids([messages[0], *messages[1 + 2 * keep :]]) == ids)
+    if kept:  # one turn more would not have fitted
+        assert len(each.ids([messages[0], *messages[2 * kept - 1 :]])) + 100 > context
+
+
+def test_the_answer_gets_the_room_that_is_left():
+    each = prompter("chatglm3")
+    messages = [Message("user", "word " * 200)]
+    length = len(each.ids(messages))
+    assert each.fit(messages, length + 70, 1000)[1] == 70
+    with pytest.raises(ReaderError, match=f"take {length} tokens and the reader holds {length + 10}"):
+        each.fit(messages, length + 10, 1000)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        pytest.param("{{ messages[0].content }}", id="drops-messages"),
+        pytest.param("{{ messages[0].content * 2 }}{{ messages[1].content }}", id="repeats"),
+        pytest.param("{% for", id="syntax"),
+        pytest.param("{{ messages.__class__.__mro__ }}", id="escape"),
+        pytest.param("{{ raise_exception('no') }}", id="raises"),
+    ],
+)
+def test_unusable_templates_are_refused(template, tmp_path_factory):
+    each = Prompter(native_tokenizer(tmp_path_factory), PromptFormat.TEMPLATE, template)
+    with pytest.raises(CheckpointRefused, match="chat template"):
+        each.ids([Message("system", "s"), Message("user", "u")])
+
+
+def test_a_template_may_turn_thinking_off():
+    template = "{{ messages[0].content }}{% if enable_thinking is false %}<think></think>{% endif %}"
+    assert render(template, [{"role": "user", "content": "a"}]) == "a<think></think>"
+
+
+def test_a_missing_control_token_is_named(tmp_path_factory):
+    each = Prompter(native_tokenizer(tmp_path_factory), PromptFormat.CHATGLM2)
+    with pytest.raises(CheckpointRefused, match="no sop"):
+        each.ids([Message("user", "u")])

@@ -1,0 +1,90 @@
+"""Streamed text: whole characters, the families' cleaning, and always the same as the text in one piece."""
+
+import re
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.families import PromptFormat
+from model.stream import FULL_WIDTH, TRAINING_TIME, Cleaner, TokenText
+from tests.model.reference import FAMILIES, tokenizer_of
+
+FORMATS = list(PromptFormat)
+habits = st.lists(
+    st.sampled_from([TRAINING_TIME, "[[训练", "[", "中", "文", ",", "?", ":", "!", ";", " ", "\n", "[1]", "a"])
+).map("".join)
+
+
+def cleaned(prompt_format, pieces, **options):
+    cleaner = Cleaner(prompt_format, **options)
+    return "".join([*map(cleaner.feed, pieces), cleaner.end()])
+
+
+def original(text):
+    """process_response of modeling_chatglm.py, ChatGLM-6B."""
+    text = text.strip().replace(TRAINING_TIME, "2023年")
+    for mark, wide in FULL_WIDTH.items():
+        text = re.sub(rf"([\u4e00-\u9fff])\{mark}", rf"\1{wide}", text)
+        text = re.sub(rf"\{mark}([\u4e00-\u9fff])", rf"{wide}\1", text)
+    return text
+
+
+@given(text=habits)
+def test_first_generation_is_cleaned_as_the_original_does(text):
+    assert cleaned(PromptFormat.CHATGLM1, [text]) == original(text)
+
+
+@pytest.mark.parametrize("prompt_format", FORMATS)
+@given(text=habits | st.text(), cuts=st.lists(st.integers(0, 30)))
+def test_streamed_is_the_same_as_in_one_piece(prompt_format, text, cuts):
+    bounds = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
+    pieces = [text[start:end] for start, end in pairwise(bounds)]
+    assert cleaned(prompt_format, pieces) == cleaned(prompt_format, [text])
+    assert cleaned(prompt_format, list(text)) == cleaned(prompt_format, [text])
+
+
+@pytest.mark.parametrize("prompt_format", FORMATS)
+def test_white_space_around_goes_and_inside_stays(prompt_format):
+    assert cleaned(prompt_format, ["\n ", "a", " \n", "b", " "]) == "a \nb"
+
+
+def test_later_families_keep_their_punctuation():
+    assert cleaned(PromptFormat.GLM4, ["中,文", TRAINING_TIME]) == "中,文" + TRAINING_TIME
+
+
+def test_text_is_not_held_back_longer_than_needed():
+    cleaner = Cleaner(PromptFormat.CHATGLM3)
+    assert cleaner.feed("[") == ""
+    assert cleaner.feed("1]") == "[1]"
+
+
+def test_thinking_aloud_is_left_out():
+    pieces = ["I thi", "nk [1]</th", "ink>\n", "The answer."]
+    assert cleaned(PromptFormat.TEMPLATE, pieces, thinking=True) == "The answer."
+    assert cleaned(PromptFormat.TEMPLATE, ["never done"], thinking=True) == ""
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@given(text=st.text(alphabet=st.sampled_from("你好世界😀🇨🇳é a\n")))
+def test_no_half_characters(family, text):
+    tokenizer = tokenizer_of(family)
+    stream = TokenText(tokenizer)
+    pieces = [stream.feed(token) for token in tokenizer.encode(text)]
+    assert not any("\ufffd" in piece for piece in pieces)
+    if family != "chatglm1":  # its normaliser is lossy
+        assert "".join(pieces) == text
+
+
+def test_a_character_cut_in_bytes_comes_when_it_is_whole():
+    tokenizer = tokenizer_of("chatglm3")
+    tokens = tokenizer.encode("𠮷")  # by its four bytes
+    stream = TokenText(tokenizer)
+    assert [stream.feed(token) for token in tokens][-4:] == ["", "", "", "𠮷"]
+
+
+@given(tokens=st.lists(st.integers(0, 64800), max_size=20))
+def test_any_tokens_at_all_give_clean_text(tokens):
+    stream = TokenText(tokenizer_of("chatglm3"))
+    assert "\ufffd" not in "".join(stream.feed(token) for token in tokens)
