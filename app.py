@@ -224,9 +224,7 @@ def logins_of(text: str) -> dict[str, str]:
             continue
         user, colon, password = pair.strip().partition(":")
         if not (user.strip() and colon and password):
-            raise SettingRefused(
-                "--auth takes user:password[,user:password], or a file with one such pair a line."
-            )
+            raise SettingRefused("--auth takes user:password[,user:password], or a file with one such pair a line.")
         logins[user.strip()] = password
     if not logins:
         raise SettingRefused(f"--auth: there is no user:password pair in {text}.")
@@ -274,18 +272,28 @@ def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> t
 
         remote = RemoteReader(options.server, options.model, key=environment.get("ASK_SERVER_KEY", ""))
         return remote, "a server was named; questions and the sources found for them are sent there"
+    if wanted == "glm" and not options.model:
+        raise SettingRefused("--reader glm needs --model: a hub name such as zai-org/GLM-4-9B-0414, or a folder.")
     if wanted == "quote":
         return QuoteReader(), "it was asked for"
     return QuoteReader(), "no GLM was named with --model; it needs none and starts at once"
 
 
-def list_models() -> str:
-    """The table of known GLMs, a line each."""
-    try:
-        from model.families import FAMILIES  # type: ignore[import-not-found, unused-ignore]
-    except ImportError:
-        return "No GLM is known to this version.\n"
-    return "".join(f"{family}\n" for family in FAMILIES)
+def load_model(engine: Engine, options: argparse.Namespace) -> None:
+    """Begin to load the GLM that was named; the quote reader answers until it is there, and after a failure."""
+    from model.background import Loading, Told
+    from rag.quote import QuoteReader
+    from rag.records import Choice
+
+    meanwhile = QuoteReader.name
+    told = Told(
+        progress=lambda text: engine.choose(
+            Choice("reader", meanwhile, f"answers until the GLM is there; {text}", False)
+        ),
+        ready=engine.use_reader,
+        failed=lambda text: engine.choose(Choice("reader", meanwhile, "answers instead", failed=text)),
+    )
+    Loading(told, download=options.allow_download).start(options.model, options.precision)
 
 
 def add_files(engine: Engine, paths: Sequence[Path], stop: threading.Event) -> None:
@@ -320,6 +328,8 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
         page, url = serve(engine, serving, raise_errors=options.debug)
         logger.info("Open %s", url)
         report(engine)
+        if options.model and options.reader in ("auto", "glm") and not options.server:
+            load_model(engine, options)
         threading.Thread(target=add_files, args=(engine, options.add, stop), daemon=True).start()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
@@ -368,7 +378,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         quiet_libraries()
         if options.list_models:
-            sys.stdout.write(list_models())
+            from model.listing import list_models
+
+            sys.stdout.write(list_models() + "\n")
             return 0
         prepare_environment(options, os.environ)
         run(options, dict(os.environ))
@@ -378,9 +390,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if "port" not in str(error).lower():
             raise
-        sys.stderr.write(
-            f"Port {options.port} on {options.host} cannot be used: choose another one with --port.\n"
-        )
+        sys.stderr.write(f"Port {options.port} on {options.host} cannot be used: choose another one with --port.\n")
         return 2
     return 0
 

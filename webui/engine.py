@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from rag.reader import Turn
+from rag.reader import Reader, Turn
 from rag.records import Choice, Citation, Document, Event, Job, Source, View
 from rag.settings import Settings
 
@@ -26,6 +26,14 @@ class Engine(Protocol):
 
     def choices(self) -> tuple[Choice, ...]:
         """The reader, embedder and device in use, and why."""
+        ...
+
+    def choose(self, choice: Choice) -> None:
+        """Show another choice, or how far it is, from now on."""
+        ...
+
+    def use_reader(self, reader: Reader, why: str) -> None:
+        """Answer with another reader from the next question on."""
         ...
 
     def version(self) -> int:
