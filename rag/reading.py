@@ -81,9 +81,9 @@ def _bounds(limits: Limits) -> Bounds:
     )
 
 
-def _command(do: str, limits: Limits, password: str | None, **more: Any) -> dict[str, Any]:
+def _command(limits: Limits, password: str | None, **more: Any) -> dict[str, Any]:
     return {
-        "do": do,
+        "do": "read",
         "password": password,
         "pages": limits.pages,
         "page_characters": limits.page_characters,
@@ -101,10 +101,10 @@ def read(
 ) -> Reading:
     """Every page once; by pypdf alone when PDFium crashes on the file."""
     try:
-        return _read_once(file, _command("read", limits, password), limits, progress, stop)
+        return _read_once(file, _command(limits, password), limits, progress, stop)
     except Crashed:
         log.info("PDFium crashed; pypdf reads the document alone")
-        command = _command("read", limits, password, only_pypdf=True)
+        command = _command(limits, password, only_pypdf=True)
         return _read_once(file, command, limits, progress, stop)
 
 
@@ -252,7 +252,7 @@ def look_again(
     doubtful = [page.number for page in reading.pages if _doubtful(page)][: limits.second_look_pages]
     if not doubtful:
         return
-    command = _command("again", limits, password, again=doubtful)
+    command = _command(limits, password, again=doubtful)
     try:
         for frame in frames(file, command, _bounds(limits), doing="Reading it again", stop=stop):
             number = frame.meta.get("number")

@@ -122,7 +122,7 @@ def _start(file: BinaryIO, command: dict[str, Any], bounds: Bounds) -> subproces
         "memory": bounds.memory_bytes,
     }
     process = subprocess.Popen(
-        [sys.executable, "-I", str(SCRIPT)],
+        [sys.executable, "-I", "-S", str(SCRIPT)],  # isolated; it is told where its libraries are
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -259,6 +259,19 @@ def test_a_hyphenated_word_has_both_its_boxes():
     assert [round(box[1] * 792) for box in found] == [100, 113]
 
 
+def test_a_list_starts_a_line_even_after_a_full_one():
+    rows = paragraph(ENGLISH.rpartition(" exchange")[0], columns=100)
+    rows = [*rows[:-1], (72, rows[-1][1], "• first of them"), (72, rows[-1][1] + 13, "(b) second")]
+    assert compose(page_of(*rows), set())[0].count("\n") == 3
+
+
+def test_a_paragraph_may_end_near_the_margin():
+    full = "word " * 15 + "words"  # 80 columns
+    near = full[: 80 - 12] + "."  # twelve ems of half a letter short: room for the next word, no more
+    rows = [(72, 100, full), (72, 113, full), (72, 126, near), (72, 139, "Next one. " + full[:59])]
+    assert compose(page_of(*rows), set())[0] == f"{full} {full} {near}\nNext one. {full[:59]}\n"
+
+
 @settings(deadline=None)
 @given(
     st.lists(
