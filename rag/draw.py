@@ -154,7 +154,7 @@ def draw_page(
     )
     command = {"do": "draw", "page": page, "pixels_wide": pixels_wide, "tallest": TALLEST, "password": password}
     with opened(pdf) as file:
-        for frame in frames(file, command, bounds, doing=f"Drawing page {page + 1}"):
+        for frame in frames(file, command, bounds, doing=f"drawing page {page + 1}"):
             if frame.meta.get("why") == "password":
                 if password:
                     raise WrongPassword("the password given does not open it: type it again")

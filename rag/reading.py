@@ -117,7 +117,7 @@ def _read_once(
 ) -> Reading:
     reading = Reading()
     try:
-        for frame in frames(file, command, _bounds(limits), doing="Reading it", stop=stop):
+        for frame in frames(file, command, _bounds(limits), doing="reading it", stop=stop):
             _take(reading, frame, command, limits)
             if frame.meta.get("kind") == "page":
                 progress(len(reading.pages), reading.count)
@@ -147,7 +147,7 @@ def _take(reading: Reading, frame: Frame, command: dict[str, Any], limits: Limit
             reading.done = True
         case "info":
             reading.info = frame.meta
-    command["doing"] = f"Reading page {len(reading.pages) + 1}"
+    command["doing"] = f"reading page {len(reading.pages) + 1}"
 
 
 def _open(reading: Reading, meta: dict[str, Any], limits: Limits) -> None:
@@ -254,7 +254,7 @@ def look_again(
         return
     command = _command(limits, password, again=doubtful)
     try:
-        for frame in frames(file, command, _bounds(limits), doing="Reading it again", stop=stop):
+        for frame in frames(file, command, _bounds(limits), doing="reading it again", stop=stop):
             number = frame.meta.get("number")
             if isinstance(number, int) and number in doubtful:
                 second = _page(frame, reading, number)

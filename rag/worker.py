@@ -83,7 +83,7 @@ def frames(
 ) -> Iterator[Frame]:
     """Run the command on the file and yield the child's frames up to its end.
 
-    `doing` says in a message what took too long or too much: "Reading page 3"; the caller may change
+    `doing` says in a message what took too long or too much: "reading page 3"; the caller may change
     `command["doing"]` on the way. Raises LimitExceeded, DamagedFile, Stopped. Closing the iterator kills the
     child.
     """

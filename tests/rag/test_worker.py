@@ -149,7 +149,7 @@ def test_pages_are_kept_when_the_child_dies_over_the_outline(monkeypatch, tmp_pa
         ("os.abort()", LimitExceeded, "256 MB of memory"),
         ("raise SystemExit(77)", LimitExceeded, "256 MB of memory"),
         ("os.kill(os.getpid(), signal.SIGXCPU)", LimitExceeded, "20 seconds of processor time"),
-        (OPEN + "os.abort()", LimitExceeded, "Reading page 1 needs"),
+        (OPEN + "os.abort()", LimitExceeded, "reading page 1 needs"),
         ("os.kill(os.getpid(), signal.SIGSEGV)", DamagedFile, "crashes"),
     ],
 )
@@ -183,6 +183,13 @@ def report():
     Output().send({"environment": dict(os.environ), "folder": os.getcwd(), "limits": limits,
                    "isolated": sys.flags.isolated, "open": os.listdir("/proc/self/fd")})
 """
+
+
+def test_stop_is_noticed_between_pages_too(monkeypatch, tmp_path):
+    stop = threading.Event()
+    fake_child(monkeypatch, tmp_path, OPEN + "send(plain, b'word')\n" + END)
+    with pytest.raises(Stopped):
+        read(BOTH, stop=stop, progress=lambda done, count: stop.set())
 
 
 def test_the_child_is_bounded_and_sees_nothing(monkeypatch, tmp_path):
