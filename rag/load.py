@@ -53,7 +53,7 @@ def load(
             raise Stopped
         if time.monotonic() > deadline:
             raise LimitExceeded(
-                f"putting its text together took more than the limit of {limits.read_wall_seconds} seconds: {SPLIT}"
+                f"putting it together took more than the limit of {limits.read_wall_seconds} seconds: {SPLIT}"
             )
 
     return _document(reading, check)
