@@ -138,9 +138,7 @@ class Pictures:
         return self._sizes
 
 
-def draw_page(
-    pdf: Path | bytes, page: int, pixels_wide: int, limits: Limits, password: str | None = None
-) -> bytes:
+def draw_page(pdf: Path | bytes, page: int, pixels_wide: int, limits: Limits, password: str | None = None) -> bytes:
     """The page, counted from 0, as a PNG file this many pixels wide, drawn in a child process.
 
     Raises LimitExceeded, DamagedFile, PasswordNeeded, WrongPassword.
@@ -154,7 +152,7 @@ def draw_page(
     )
     command = {"do": "draw", "page": page, "pixels_wide": pixels_wide, "tallest": TALLEST, "password": password}
     with opened(pdf) as file:
-        for frame in frames(file, command, bounds, doing=f"Drawing page {page + 1}"):
+        for frame in frames(file, command, bounds, doing=f"drawing page {page + 1}"):
             if frame.meta.get("why") == "password":
                 if password:
                     raise WrongPassword("the password given does not open it: type it again")
@@ -180,8 +178,7 @@ def png(width: object, height: object, rgb: bytes) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(filtered.tobytes(), 6)), (b"IEND", b""))
     return PNG + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        for name, data in chunks
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
     )
 
 

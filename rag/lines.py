@@ -363,6 +363,4 @@ def starts_open(page: Layout) -> bool:
     if not page.lines:
         return False
     first = page.words[page.lines[0].first]
-    return first[0].islower() or (
-        is_chinese(first[0]) and first[0] not in "“‘（《「『【〈" and not BULLET.match(first)
-    )
+    return first[0].islower() or (is_chinese(first[0]) and first[0] not in "“‘（《「『【〈" and not BULLET.match(first))

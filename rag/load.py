@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,7 +22,7 @@ from rag.readable import kind_of
 from rag.reading import RawPage, Reading, look_again, read
 from rag.records import Heading, LoadedDocument, Page, PageKind, Words
 from rag.settings import Limits
-from rag.worker import Stopped, opened
+from rag.worker import SPLIT, Stopped, opened
 
 __all__ = ["Stopped", "load"]
 
@@ -45,7 +46,17 @@ def load(
         _check_file(file, limits)
         reading = read(file, limits, password, progress or (lambda read, count: None), stop)
         look_again(reading, file, limits, password, stop)
-    return _document(reading)
+    deadline = time.monotonic() + limits.read_wall_seconds
+
+    def check() -> None:
+        if stop is not None and stop.is_set():
+            raise Stopped
+        if time.monotonic() > deadline:
+            raise LimitExceeded(
+                f"putting it together took more than the limit of {limits.read_wall_seconds} seconds: {SPLIT}"
+            )
+
+    return _document(reading, check)
 
 
 def _check_file(file: BinaryIO, limits: Limits) -> None:
@@ -79,7 +90,8 @@ def _looks_like(head: bytes) -> str:
     return "plain text" if b"\0" not in head else "another kind of file"
 
 
-def _document(reading: Reading) -> LoadedDocument:
+def _document(reading: Reading, check: Callable[[], None]) -> LoadedDocument:
+    """Everything that was read, as one document. `check` is called between pages and may raise."""
     kinds = [_kind(page) for page in reading.pages]
     if PageKind.TEXT not in kinds:
         raise _no_text(kinds)
@@ -93,6 +105,7 @@ def _document(reading: Reading) -> LoadedDocument:
     labels = _labels(reading)
     pages = []
     for raw, kind in zip(reading.pages, kinds, strict=True):
+        check()
         layout = layouts.get(raw.number)
         following = layouts.get(raw.number + 1)
         open_end = layout is not None and following is not None and ends_open(layout) and starts_open(following)

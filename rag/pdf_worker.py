@@ -1,13 +1,9 @@
-"""The child process that opens a stranger's PDF: reads its text, looks twice, draws a page.
+"""The child process that opens a stranger's PDF: reads its text, looks twice, draws a page, takes a password off.
 
-Run by path (`python -I pdf_worker.py`), never imported by the application; imports only the standard library,
-pypdfium2 and pypdf, so that it fits an address space of 256 MB. Knows nothing of clean-up, of the library or of
-who asks. It is expected to die of hostile files; `worker` in the parent says what that death means.
-
-Standard input: one JSON object, the command. Standard output: frames, each three little-endian uint32 (bytes of
-JSON, of text, of words), then the JSON, the text (UTF-8, or a PNG) and the words (n int32 pairs: start and end
-character in the text; then 2n float32 quadruples: left, top, right, bottom in points of the first and of the last
-character, as FPDFText_GetLooseCharBox in public/fpdf_text.h gives them).
+Run by path, isolated, never imported; the standard library, pypdfium2 and pypdf are all it loads, to fit 256 MB. It
+is expected to die of hostile files; `worker` says what that death means. Standard input: the command, a JSON object.
+Standard output: frames, each three little-endian uint32 (bytes of JSON, text, words), the JSON, the text (UTF-8, or
+RGB pixels), the words (n int32 pairs: start and end; 2n float32 quadruples: box of the first and last character, points).
 """
 
 from __future__ import annotations
@@ -15,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import importlib
+import io
 import json
 import os
 import re
@@ -26,12 +23,14 @@ import unicodedata
 from array import array
 from collections import deque
 from collections.abc import Iterable
+from contextlib import closing
 from itertools import chain, repeat
 from typing import Any, NoReturn
 
-INFO_CPU_SECONDS = 5  # for outline, page labels and metadata; the pages are worth more
+INFO_CPU_SECONDS = 3  # for the outline, as for page labels and metadata
+METADATA = ("Title", "Author", "CreationDate")
+LONGEST_METADATA = 1_000  # characters
 MAX_OUTLINE = 5_000  # entries
-MAX_OUTLINE_DEPTH = 12
 MAX_OBJECTS = 2_000  # looked at on a page with hardly any text
 RECTANGLE = 16  # bytes of an FS_RECTF
 LITTLE_TEXT = 100  # characters below which a page's objects are counted
@@ -93,7 +92,7 @@ def open_pdfium(pdfium: Any, path: str, password: str | None) -> tuple[Any, int]
 
 
 class PdfiumPage:
-    """One page open in PDFium, with its text; closed by `with`."""
+    """One page open in PDFium, with its text."""
 
     text: Any = None  # its FPDF_TEXTPAGE
 
@@ -105,10 +104,8 @@ class PdfiumPage:
         if self.page:
             self.text = pdfium.FPDFText_LoadPage(self.page)
 
-    def __enter__(self) -> PdfiumPage:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Free both."""
         if self.text:
             self.pdfium.FPDFText_ClosePage(self.text)
         if self.page:
@@ -122,11 +119,9 @@ class PdfiumPage:
             self.pdfium.FPDF_PageToDevice(self.page, 0, 0, scale, scale, 0, *point, x, y)
             seen.append((x.value / scale, y.value / scale))
         (e, f), (ax, ay), (bx, by) = seen
-        return {
-            "width": self.pdfium.FPDF_GetPageWidthF(self.page),
-            "height": self.pdfium.FPDF_GetPageHeightF(self.page),
-            "map": [(ax - e) / 100, (ay - f) / 100, (bx - e) / 100, (by - f) / 100, e, f],
-        }
+        affine = [(ax - e) / 100, (ay - f) / 100, (bx - e) / 100, (by - f) / 100, e, f]
+        width, height = self.pdfium.FPDF_GetPageWidthF(self.page), self.pdfium.FPDF_GetPageHeightF(self.page)
+        return {"width": width, "height": height, "map": affine}
 
     def read(self, count: int) -> tuple[str, list[int] | None]:
         """The text, and the character index in PDFium of each of its characters (None: the same)."""
@@ -139,18 +134,13 @@ class PdfiumPage:
 
     def _read_one_by_one(self, count: int) -> tuple[str, list[int]]:
         """As `read`, for a page whose text leaves characters out or holds surrogates."""
-        letters: list[str] = []
-        indices: list[int] = []
-        high = 0
+        letters, indices = list[str](), list[int]()
         for index in range(count):
             code = self.pdfium.FPDFText_GetUnicode(self.text, index)
-            if 0xDC00 <= code < 0xE000 and high:
-                letters[-1] = chr(0x10000 + ((high - 0xD800) << 10) + code - 0xDC00)
-                high = 0
-                continue
-            high = code if 0xD800 <= code < 0xDC00 else 0
-            if code and code <= 0x10FFFF:
-                letters.append("\ufffd" if 0xD800 <= code < 0xE000 else chr(code))
+            if 0xDC00 <= code < 0xE000 and letters and 0xD800 <= ord(letters[-1]) < 0xDC00:
+                letters[-1] = (letters[-1] + chr(code)).encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+            elif 0 < code <= 0x10FFFF:
+                letters.append(chr(code))
                 indices.append(index)
         return "".join(letters), indices
 
@@ -159,8 +149,7 @@ class PdfiumPage:
         spans = array("i", chain.from_iterable(map(re.Match.span, WORD.finditer(text))))
         characters = spans.tolist()
         characters[1::2] = [end - 1 for end in characters[1::2]]
-        if indices is not None:
-            characters = [indices[character] for character in characters]
+        characters = characters if indices is None else [indices[character] for character in characters]
         boxes = (self.pdfium.FS_RECTF * len(spans))()
         places = range(ctypes.addressof(boxes), ctypes.addressof(boxes) + max(ctypes.sizeof(boxes), 1), RECTANGLE)
         # Called by address, in a loop without Python code: this is a fifth of all reading.
@@ -197,7 +186,7 @@ def send_pdfium_pages(pdfium: Any, document: Any, count: int, command: dict[str,
     """Every page: text, words, geometry, and the objects of those with little text."""
     total = 0
     for number in range(count):
-        with PdfiumPage(pdfium, document, number) as page:
+        with closing(PdfiumPage(pdfium, document, number)) as page:
             if not page.text:
                 output.send({"kind": "page", "number": number, "failed": True})
                 continue
@@ -221,13 +210,9 @@ def check_characters(number: int, length: int, total: int, command: dict[str, An
 
 def open_pypdf(path: str, password: str | None) -> Any:
     """A reader, decrypted. Raises PermissionError when the password does not open it, pypdf's errors otherwise."""
-    from pypdf import PasswordType, PdfReader
-
-    reader = PdfReader(open(path, "rb"), strict=False)  # noqa: SIM115, PTH123 - open as long as the process
-    if reader.is_encrypted:
-        opened = reader.decrypt("") or (password is not None and reader.decrypt(password))
-        if not opened or opened == PasswordType.NOT_DECRYPTED:
-            raise PermissionError("password")
+    reader = importlib.import_module("pypdf").PdfReader(open(path, "rb"), strict=False)  # noqa: SIM115, PTH123
+    if reader.is_encrypted and not (reader.decrypt("") or (password and reader.decrypt(password))):
+        raise PermissionError("password")
     return reader
 
 
@@ -255,10 +240,10 @@ def send_info(reader: Any, pages: int, output: Output) -> None:
         raise OutOfTime
 
     signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, INFO_CPU_SECONDS)
     info: dict[str, Any] = {"kind": "info"}
     for name, read in (("metadata", read_metadata), ("labels", read_labels), ("outline", read_outline)):
         try:
+            signal.setitimer(signal.ITIMER_PROF, INFO_CPU_SECONDS)
             info[name] = read(reader, pages)
         except (Exception, OutOfTime):  # noqa: BLE001 - the edge "document": the text is worth having without
             info.setdefault("failed", []).append(name)
@@ -266,10 +251,29 @@ def send_info(reader: Any, pages: int, output: Output) -> None:
     output.send(info)
 
 
+def has_tables(path: str) -> bool:
+    """Whether the file may hold labels or an outline; else PDFium knows as much and pypdf need not be started."""
+    end = b""
+    with open(path, "rb") as file:  # noqa: PTH123 - a path of /proc
+        while block := file.read(1 << 20):
+            if any(name in end + block for name in (b"/ObjStm", b"/PageLabels", b"/Outlines")):
+                return True
+            end = block[-16:]
+    return False
+
+
+def pdfium_metadata(pdfium: Any, document: Any) -> dict[str, str]:
+    """The same as `read_metadata` gives."""
+    found, text = {}, ctypes.create_string_buffer(2 * LONGEST_METADATA)
+    for key in METADATA:
+        size = pdfium.FPDF_GetMetaText(document, key.encode(), text, len(text))  # bytes, its final NUL too
+        found[key] = text.raw[: max(size - 2, 0)].decode("utf-16-le", "replace") if size <= len(text) else ""
+    return found
+
+
 def read_metadata(reader: Any, _pages: int) -> dict[str, str]:
     """Title, author and date as they stand."""
-    found = reader.metadata or {}
-    return {key: str(found.get(f"/{key}") or "")[:1_000] for key in ("Title", "Author", "CreationDate")}
+    return {key: str((reader.metadata or {}).get(f"/{key}") or "")[:LONGEST_METADATA] for key in METADATA}
 
 
 def read_labels(reader: Any, pages: int) -> list[str]:
@@ -290,9 +294,8 @@ def read_outline(reader: Any, _pages: int) -> list[tuple[str, int, int, float | 
         item = next(items, None)
         if item is None:
             stack.pop()
-        elif isinstance(item, list):
-            if level < MAX_OUTLINE_DEPTH:
-                stack.append((iter(item), level + 1))
+        elif isinstance(item, list):  # pypdf bounds the depth
+            stack.append((iter(item), level + 1))
         else:
             page = reader.get_destination_page_number(item)
             if page is not None and page >= 0:
@@ -303,16 +306,17 @@ def read_outline(reader: Any, _pages: int) -> list[tuple[str, int, int, float | 
 
 def read_document(command: dict[str, Any], output: Output) -> None:
     """All pages by PDFium, or by pypdf where PDFium cannot open it; then the information about the document."""
-    pdfium = importlib.import_module("pypdfium2_raw")
     path, password = command["file"], command.get("password")
+    if "again" in command:  # some pages once more, by pypdf
+        return send_pypdf_pages(open_second(path, password, 0, output), command["again"], command, output)
+    pdfium = importlib.import_module("pypdfium2_raw")
     document, code = (None, 0) if command.get("only_pypdf") else open_pdfium(pdfium, path, password)
     reader = None
     if document:
         count = pdfium.FPDF_GetPageCount(document)
-        revision = pdfium.FPDF_GetSecurityHandlerRevision(document)
-        locked = revision >= 0 and not pdfium.FPDF_GetDocPermissions(document) & PERMIT_COPY
+        permitted = pdfium.FPDF_GetDocPermissions(document) & PERMIT_COPY  # all are where it is not encrypted
         form = pdfium.FPDF_GetFormType(document)
-        opened = {"kind": "open", "pages": count, "locked": locked, "xfa": form in (2, 3)}
+        opened = {"kind": "open", "pages": count, "locked": not permitted, "xfa": form in (2, 3)}
     else:
         reader = open_second(path, password, code, output)
         count = len(reader.pages)
@@ -327,12 +331,13 @@ def read_document(command: dict[str, Any], output: Output) -> None:
     else:
         send_pypdf_pages(reader, range(count), command, output)
     output.send({"kind": "pages_done"})
+    if document and not has_tables(path):
+        return output.send({"kind": "info", "metadata": pdfium_metadata(pdfium, document)})
     try:
         reader = reader or open_pypdf(path, password)
     except Exception:  # noqa: BLE001 - the edge "document": PDFium read it, pypdf cannot open it
-        output.send({"kind": "info", "failed": ["metadata", "labels", "outline"]})
-    else:
-        send_info(reader, count, output)
+        return output.send({"kind": "info", "failed": ["metadata", "labels", "outline"]})
+    send_info(reader, count, output)
 
 
 def open_second(path: str, password: str | None, code: int, output: Output) -> Any:
@@ -347,55 +352,32 @@ def open_second(path: str, password: str | None, code: int, output: Output) -> A
     return reader
 
 
-def read_again(command: dict[str, Any], output: Output) -> None:
-    """The pages of the command's list once more, by pypdf."""
-    reader = open_second(command["file"], command.get("password"), 0, output)
-    send_pypdf_pages(reader, command["again"], command, output)
-
-
 def draw(command: dict[str, Any], output: Output) -> None:
     """One page as RGB pixels, annotations and form fields drawn in; no script is run, no link followed."""
     pdfium = importlib.import_module("pypdfium2_raw")
     document, code = open_pdfium(pdfium, command["file"], command.get("password"))
-    if not document:
-        output.refuse("password" if code == NO_PASSWORD else "damaged")
-    page = pdfium.FPDF_LoadPage(document, command["page"])
-    if not page:
+    if not (page := document and pdfium.FPDF_LoadPage(document, command["page"])):
+        if not document:
+            output.refuse("password" if code == NO_PASSWORD else "damaged")
         output.refuse("no_page", value=pdfium.FPDF_GetPageCount(document))
-    size = pdfium.FPDF_GetPageWidthF(page), pdfium.FPDF_GetPageHeightF(page)
-    width, height = picture_size(*size, command["pixels_wide"], command["tallest"])
+    points = [max(get(page), 1.0) for get in (pdfium.FPDF_GetPageWidthF, pdfium.FPDF_GetPageHeightF)]
+    scale = command["pixels_wide"] * min(1 / points[0], command["tallest"] / points[1])
+    width, height = (max(int(length * scale), 1) for length in points)
     pixels = (ctypes.c_ubyte * (width * height * 3))()
     bitmap = pdfium.FPDFBitmap_CreateEx(width, height, pdfium.FPDFBitmap_BGR, pixels, width * 3)
     pdfium.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, 0xFFFFFFFF)
-    flags = pdfium.FPDF_ANNOT | pdfium.FPDF_REVERSE_BYTE_ORDER
-    pdfium.FPDF_RenderPageBitmap(bitmap, page, 0, 0, width, height, 0, flags)
+    pdfium.FPDF_RenderPageBitmap(
+        bitmap, page, 0, 0, width, height, 0, pdfium.FPDF_ANNOT | pdfium.FPDF_REVERSE_BYTE_ORDER
+    )
     output.send({"kind": "picture", "width": width, "height": height}, bytes(pixels))
 
 
-def picture_size(width: float, height: float, pixels_wide: int, tallest: int) -> tuple[int, int]:
-    """Pixels for a page of this many points: as wide as asked, but never above `tallest` times that in height."""
-    if not (width > 0 and height > 0):
-        width = height = 1.0
-    scale = min(pixels_wide / width, tallest * pixels_wide / height)
-    return max(int(width * scale), 1), max(int(height * scale), 1)
-
-
 def unlock(command: dict[str, Any], output: Output) -> None:
-    """The document without its encryption, a new PDF in one piece."""
-    pdfium = importlib.import_module("pypdfium2_raw")
-    document, code = open_pdfium(pdfium, command["file"], command.get("password"))
-    if not document:
-        output.refuse("password" if code == NO_PASSWORD else "damaged")
-    blocks: list[bytes] = []
-
-    def write(_: Any, data: Any, size: int) -> int:
-        blocks.append(ctypes.string_at(data, size))
-        return 1
-
-    kept = type(pdfium.FPDF_FILEWRITE().WriteBlock)(write)  # referenced for as long as PDFium may call it
-    if not pdfium.FPDF_SaveAsCopy(document, pdfium.FPDF_FILEWRITE(1, kept), pdfium.FPDF_REMOVE_SECURITY):
-        output.refuse("damaged")
-    output.send({"kind": "unlocked"}, b"".join(blocks))
+    """The document without its encryption, written anew by pypdf."""
+    reader = open_second(command["file"], command["password"], 0, output)
+    written = io.BytesIO()
+    importlib.import_module("pypdf").PdfWriter(clone_from=reader).write(written)
+    output.send({"kind": "unlocked"}, written.getvalue())
 
 
 def main() -> None:
@@ -407,7 +389,7 @@ def main() -> None:
     sys.modules["PIL"] = None  # type: ignore[assignment]  # pypdf imports it for pictures, which nobody asks for
     output = Output()
     try:
-        {"read": read_document, "again": read_again, "draw": draw, "unlock": unlock}[command["do"]](command, output)
+        {"read": read_document, "draw": draw, "unlock": unlock}[command["do"]](command, output)
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     output.send({"kind": "end"})

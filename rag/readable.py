@@ -31,9 +31,7 @@ LETTERS = dict(
 _NO_TEXT = re.compile(
     "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd\uffff\ue000-\uf01f\uf100-\uf8ff\U000f0000-\U0010ffff\ufdd0-\ufdef]"
 )
-_GLYPH_NAME = re.compile(
-    r"(?:/(?:g|G|C|cid|CID|glyph|uni|SM|H)[0-9A-Fa-f]{1,5}|\(cid:\d{1,5}\)|/\.notdef)(?![a-z])"
-)
+_GLYPH_NAME = re.compile(r"(?:/(?:g|G|C|cid|CID|glyph|uni|SM|H)[0-9A-Fa-f]{1,5}|\(cid:\d{1,5}\)|/\.notdef)(?![a-z])")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _HIGH_LATIN = re.compile("[\u00a1-\u00ff]")
 

@@ -81,9 +81,9 @@ def _bounds(limits: Limits) -> Bounds:
     )
 
 
-def _command(do: str, limits: Limits, password: str | None, **more: Any) -> dict[str, Any]:
+def _command(limits: Limits, password: str | None, **more: Any) -> dict[str, Any]:
     return {
-        "do": do,
+        "do": "read",
         "password": password,
         "pages": limits.pages,
         "page_characters": limits.page_characters,
@@ -101,10 +101,10 @@ def read(
 ) -> Reading:
     """Every page once; by pypdf alone when PDFium crashes on the file."""
     try:
-        return _read_once(file, _command("read", limits, password), limits, progress, stop)
+        return _read_once(file, _command(limits, password), limits, progress, stop)
     except Crashed:
         log.info("PDFium crashed; pypdf reads the document alone")
-        command = _command("read", limits, password, only_pypdf=True)
+        command = _command(limits, password, only_pypdf=True)
         return _read_once(file, command, limits, progress, stop)
 
 
@@ -117,7 +117,7 @@ def _read_once(
 ) -> Reading:
     reading = Reading()
     try:
-        for frame in frames(file, command, _bounds(limits), doing="Reading it", stop=stop):
+        for frame in frames(file, command, _bounds(limits), doing="reading it", stop=stop):
             _take(reading, frame, command, limits)
             if frame.meta.get("kind") == "page":
                 progress(len(reading.pages), reading.count)
@@ -147,7 +147,7 @@ def _take(reading: Reading, frame: Frame, command: dict[str, Any], limits: Limit
             reading.done = True
         case "info":
             reading.info = frame.meta
-    command["doing"] = f"Reading page {len(reading.pages) + 1}"
+    command["doing"] = f"reading page {len(reading.pages) + 1}"
 
 
 def _open(reading: Reading, meta: dict[str, Any], limits: Limits) -> None:
@@ -158,9 +158,7 @@ def _open(reading: Reading, meta: dict[str, Any], limits: Limits) -> None:
     reading.by_pypdf = meta.get("engine") == "pypdf"
     reading.xfa = bool(meta.get("xfa"))
     if meta.get("locked"):
-        reading.notes.append(
-            "Its owner asks that its text not be copied; it is read here for searching all the same."
-        )
+        reading.notes.append("Its owner asks that its text not be copied; it is read here for searching all the same.")
 
 
 def _refusal(meta: dict[str, Any], limits: Limits, password: str | None) -> Exception:
@@ -180,8 +178,7 @@ def _refusal(meta: dict[str, Any], limits: Limits, password: str | None) -> Exce
             )
         case "page_characters":
             return LimitExceeded(
-                f"{where} has {value:,} characters, more than the limit of {limits.page_characters:,} "
-                f"a page: {SPLIT}"
+                f"{where} has {value:,} characters, more than the limit of {limits.page_characters:,} a page: {SPLIT}"
             )
         case "document_characters":
             return LimitExceeded(
@@ -252,9 +249,9 @@ def look_again(
     doubtful = [page.number for page in reading.pages if _doubtful(page)][: limits.second_look_pages]
     if not doubtful:
         return
-    command = _command("again", limits, password, again=doubtful)
+    command = _command(limits, password, again=doubtful)
     try:
-        for frame in frames(file, command, _bounds(limits), doing="Reading it again", stop=stop):
+        for frame in frames(file, command, _bounds(limits), doing="reading it again", stop=stop):
             number = frame.meta.get("number")
             if isinstance(number, int) and number in doubtful:
                 second = _page(frame, reading, number)

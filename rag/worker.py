@@ -83,7 +83,7 @@ def frames(
 ) -> Iterator[Frame]:
     """Run the command on the file and yield the child's frames up to its end.
 
-    `doing` says in a message what took too long or too much: "Reading page 3"; the caller may change
+    `doing` says in a message what took too long or too much: "reading page 3"; the caller may change
     `command["doing"]` on the way. Raises LimitExceeded, DamagedFile, Stopped. Closing the iterator kills the
     child.
     """
@@ -122,7 +122,7 @@ def _start(file: BinaryIO, command: dict[str, Any], bounds: Bounds) -> subproces
         "memory": bounds.memory_bytes,
     }
     process = subprocess.Popen(
-        [sys.executable, "-I", str(SCRIPT)],
+        [sys.executable, "-I", "-S", str(SCRIPT)],  # isolated; it is told where its libraries are
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -182,9 +182,7 @@ def _next_frame(source: _Pipe, bounds: Bounds) -> Frame | None:
     if len(head) < HEAD.size:
         return None
     sizes = HEAD.unpack(head)
-    if any(
-        size > most for size, most in zip(sizes, (MOST_JSON, bounds.text_bytes, bounds.words_bytes), strict=True)
-    ):
+    if any(size > most for size, most in zip(sizes, (MOST_JSON, bounds.text_bytes, bounds.words_bytes), strict=True)):
         raise DamagedFile(NONSENSE)
     body = source.read(sum(sizes))
     if len(body) < sum(sizes):
@@ -213,6 +211,4 @@ def _death(code: int, doing: str, bounds: Bounds) -> LimitExceeded | DamagedFile
         return Crashed(f"{doing} crashes the PDF reader: the file is damaged, print it to a new PDF and add that")
     if code >= 0 and code != OUT_OF_MEMORY:
         return DamagedFile(f"{doing} fails: the file is damaged, print it to a new PDF and add that")
-    return LimitExceeded(
-        f"{doing} needs more than the limit of {bounds.memory_bytes / 2**20:g} MB of memory: {SPLIT}"
-    )
+    return LimitExceeded(f"{doing} needs more than the limit of {bounds.memory_bytes / 2**20:g} MB of memory: {SPLIT}")

@@ -81,11 +81,7 @@ def _jobs(jobs: tuple[Job, ...], language: Language) -> str:
     ranked = sorted(jobs, key=lambda job: (order.get(job.state, 4), job.id))
     rows = "".join(_job(job, language) for job in ranked[:SHOWN_JOBS])
     hidden = len(jobs) - SHOWN_JOBS
-    more = (
-        f'<li class="more" data-key="more">{escape(say(language, "more_jobs", n=hidden))}</li>'
-        if hidden > 0
-        else ""
-    )
+    more = f'<li class="more" data-key="more">{escape(say(language, "more_jobs", n=hidden))}</li>' if hidden > 0 else ""
     return f'<ul class="jobs" data-key="jobs">{rows}{more}</ul>'
 
 
@@ -166,9 +162,7 @@ def _documents(documents: tuple[Document, ...], conversation: Conversation) -> s
     search = ""
     if len(documents) >= FILTER_FROM:
         label = escape(say(language, "filter"))
-        search = (
-            f'<input type="search" class="filter" data-key="filter" aria-label="{label}" placeholder="{label}">'
-        )
+        search = f'<input type="search" class="filter" data-key="filter" aria-label="{label}" placeholder="{label}">'
     return (
         f'<div class="scope" data-key="scope"><span>{escape(count)}</span>'
         f'<button type="button" class="quiet" data-do="choose-all">{escape(say(language, "all"))}</button>'
@@ -184,9 +178,7 @@ def _document(document: Document, conversation: Conversation) -> str:
     notes = ""
     if document.notes:
         lines = "".join(f"<li>{escape(note)}</li>" for note in document.notes)
-        notes = (
-            f'<details class="notes"><summary>{escape(say(language, "notes"))}</summary><ul>{lines}</ul></details>'
-        )
+        notes = f'<details class="notes"><summary>{escape(say(language, "notes"))}</summary><ul>{lines}</ul></details>'
     return (
         f'<li class="document" data-key="document-{escape(document.id)}"><label>'
         f'<input type="checkbox" data-do="choose" data-document="{escape(document.id)}"'

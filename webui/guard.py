@@ -95,8 +95,7 @@ class Guard:
         host = headers.get("host", "")
         if not self.access.knows(host):
             return 421, (
-                f"This server does not know itself as {host!r}. Open it by its address, "
-                "or start it with --host-name."
+                f"This server does not know itself as {host!r}. Open it by its address, or start it with --host-name."
             )
         if not _is_route(path):
             return 404, "Not here."

@@ -69,9 +69,7 @@ def build_page(engine: Engine, *, raise_errors: bool = False) -> gr.Blocks:
         for part in (library, documents):
             part.act(handlers.in_library, None, [library, documents], trigger_mode="multiple", **quick)
         for part in (earlier, conversation):
-            part.act(
-                handlers.in_conversation, None, [earlier, conversation, viewer], trigger_mode="multiple", **quick
-            )
+            part.act(handlers.in_conversation, None, [earlier, conversation, viewer], trigger_mode="multiple", **quick)
         viewer.act(handlers.in_viewer, None, [earlier, conversation, viewer], trigger_mode="multiple", **quick)
         head.act(handlers.in_head, None, everything, **quick)
     page.queue(max_size=WAITING_QUESTIONS, api_open=False)

@@ -113,6 +113,5 @@ def _passage(opened: Opened, language: Language) -> str:
         body = f"{escape(text[:start])}<mark>{escape(text[start:end])}</mark>{escape(text[end:])}"
     title = escape(say(language, "passage"))
     return (
-        f'<section class="passage" data-key="passage"><h3>{title}</h3>'
-        f'<p class="text" dir="auto">{body}</p></section>'
+        f'<section class="passage" data-key="passage"><h3>{title}</h3><p class="text" dir="auto">{body}</p></section>'
     )
