@@ -27,9 +27,10 @@ from rag.pack import pack
 from rag.question import complete
 from rag.reader import Reader, ReadRequest, Sampling, Turn
 from rag.records import Answer, Choice, Citation, Document, Event, Found, Job, Passage, Piece, Source, View
+from rag.rows import StoredPassage
 from rag.search import Hit, Searcher
 from rag.settings import Settings
-from rag.store import Store, StoredPassage
+from rag.store import Store
 from rag.view import open_view
 
 log = logging.getLogger(__name__)

@@ -53,7 +53,8 @@ class Jobs:
         self._store, self._settings = store, settings
         self._finished, self._changed = finished, changed
         self._embedder: Embedder | None = None
-        self._condition = threading.Condition()
+        self._condition = threading.Condition()  # over an RLock
+        self._reading = 0  # threads that read
         self._works: dict[int, _Work] = {}
         self._read: queue.Queue[tuple[_Work, LoadedDocument] | None] = queue.Queue(maxsize=1)
         self._closing = False
@@ -70,7 +71,8 @@ class Jobs:
     def start(self, embedder: Embedder) -> None:
         """Begin to work the queue off."""
         self._embedder = embedder
-        for target in (self._read_all, self._embed_all):
+        self._reading = self._settings.reading_at_once
+        for target in (*[self._read_all] * self._reading, self._embed_all):
             thread = threading.Thread(target=target, name=target.__name__.strip("_"), daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -137,19 +139,24 @@ class Jobs:
     def _read_all(self) -> None:
         while work := self._next():
             self._guarded(work, self._read_one)
-        self._read.put(None)
+        with self._condition:
+            self._reading -= 1
+            last = not self._reading
+        if last:
+            self._read.put(None)
 
     def _next(self) -> _Work | None:
+        """The next file in the queue, taken; None when closing."""
         with self._condition:
             while not self._closing:
                 for work in self._works.values():
                     if work.job.state == JobState.WAITING:
+                        self._move(work, JobState.READING)
                         return work
                 self._condition.wait()
         return None
 
     def _read_one(self, work: _Work) -> None:
-        self._move(work, JobState.READING)
         path = kept_file(self._settings.files_dir, work.job.document_id)
         loaded = load(
             path,

@@ -3,7 +3,7 @@
 Run by path, isolated, never imported; the standard library, pypdfium2 and pypdf are all it loads, to fit 256 MB. It
 is expected to die of hostile files; `worker` says what that death means. Standard input: the command, a JSON object.
 Standard output: frames, each three little-endian uint32 (bytes of JSON, text, words), the JSON, the text (UTF-8, or
-RGB pixels), the words (n int32 pairs: start and end; 2n float32 quadruples: box of the first and last character, points).
+RGB pixels), the words (n int32 pairs: start, end; 2n float32 quadruples: boxes of first and last character, points).
 """
 
 from __future__ import annotations

@@ -72,6 +72,7 @@ class Settings:
     """All of the above, and where the data lies."""
 
     data_dir: Path = Path("data")
+    reading_at_once: int = 2  # documents
     limits: Limits = field(default_factory=Limits)
     splitting: Splitting = field(default_factory=Splitting)
     searching: Searching = field(default_factory=Searching)

@@ -22,7 +22,8 @@ import numpy as np
 
 from rag.embed import Embedder, Vectors, text_digest
 from rag.errors import EmbedderMismatch, StoreDamaged, StoreError, StoreInUse
-from rag.records import Document, LoadedDocument, Page, PageKind, Passage, Words
+from rag.records import Document, LoadedDocument, Page, Passage
+from rag.rows import StoredPassage, document_of, page_of, page_row
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +198,7 @@ class Store:
                 + (json.dumps(loaded.notes), time.time()),
             ).lastrowid
             sql.executemany(
-                "INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [_page_row(key, p) for p in loaded.pages]
+                "INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [page_row(key, p) for p in loaded.pages]
             )
             return [_insert_passage(sql, key, passage) for passage in passages]
 
@@ -229,7 +230,7 @@ class Store:
         }
         where, values = ("", ()) if owner is None else ("WHERE owner IN ('', ?)", (owner,))
         rows = self._rows(f"SELECT * FROM documents {where} ORDER BY key", values)
-        return [_document(row, kinds.get(row["key"], {}), passages.get(row["key"], 0)) for row in rows]
+        return [document_of(row, kinds.get(row["key"], {}), passages.get(row["key"], 0)) for row in rows]
 
     def has_file(self, document_id: str) -> bool:
         """Whether any library, or any job, still needs the bytes of this document."""
@@ -243,7 +244,7 @@ class Store:
             " WHERE d.owner = ? AND d.id = ? AND p.number BETWEEN ? AND ? ORDER BY p.number",
             (owner, document_id, first, last),
         )
-        return [_page(row) for row in rows]
+        return [page_of(row) for row in rows]
 
     def page_start(self, owner: str, document_id: str, page: int) -> int:
         """Where a page begins in the document's text, in characters."""
@@ -320,27 +321,6 @@ class Store:
         return self._rows("SELECT * FROM jobs ORDER BY id")
 
 
-class StoredPassage:
-    """A passage as it is kept, with the document it belongs to."""
-
-    __slots__ = ("document", "document_id", "id", "owner", "passage", "title")
-
-    def __init__(self, row: sqlite3.Row) -> None:
-        self.id: int = row["id"]
-        self.document_id: str = row["document_id"]
-        self.owner: str = row["owner"]
-        self.document: str = row["name"]
-        self.title: str = row["title"]
-        self.passage = Passage(
-            text=row["text"],
-            start=row["start"],
-            end=row["stop"],
-            first_page=row["first_page"],
-            last_page=row["last_page"],
-            heading=tuple(json.loads(row["heading"])),
-        )
-
-
 _PASSAGES = (
     "SELECT p.*, d.id AS document_id, d.owner, d.name, d.title FROM passages p JOIN documents d ON p.document = d.key"
 )
@@ -364,42 +344,6 @@ def _insert_passage(sql: sqlite3.Connection, key: int | None, passage: Passage) 
         + (json.dumps(passage.heading), text_digest(passage.text)),
     )
     return int(cursor.lastrowid or 0)
-
-
-def _page_row(key: int | None, page: Page) -> tuple[Any, ...]:
-    words = page.words.to_bytes()
-    size = (page.width, page.height)
-    return (key, page.number, page.label, page.kind, page.text, words, *size, page.furniture, page.flows_on, page.note)
-
-
-def _page(row: sqlite3.Row) -> Page:
-    return Page(
-        number=row["number"],
-        label=row["label"],
-        kind=PageKind(row["kind"]),
-        text=row["text"],
-        words=Words.from_bytes(row["words"]),
-        width=row["width"],
-        height=row["height"],
-        furniture=row["furniture"],
-        flows_on=bool(row["flows_on"]),
-        note=row["note"],
-    )
-
-
-def _document(row: sqlite3.Row, kinds: dict[str, int], passages: int) -> Document:
-    return Document(
-        id=row["id"],
-        owner=row["owner"],
-        name=row["name"],
-        title=row["title"],
-        bytes=row["bytes"],
-        pages=sum(kinds.values()),
-        passages=passages,
-        kinds=kinds,
-        notes=tuple(json.loads(row["notes"])),
-        added=row["added"],
-    )
 
 
 def _lock_folder(folder: Path) -> Any:

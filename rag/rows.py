@@ -1,0 +1,69 @@
+"""Rows of the store's tables to records, and back."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from rag.records import Document, Page, PageKind, Passage, Words
+
+
+class StoredPassage:
+    """A passage as it is kept, with the document it belongs to."""
+
+    __slots__ = ("document", "document_id", "id", "owner", "passage", "title")
+
+    def __init__(self, row: sqlite3.Row) -> None:
+        self.id: int = row["id"]
+        self.document_id: str = row["document_id"]
+        self.owner: str = row["owner"]
+        self.document: str = row["name"]
+        self.title: str = row["title"]
+        self.passage = Passage(
+            text=row["text"],
+            start=row["start"],
+            end=row["stop"],
+            first_page=row["first_page"],
+            last_page=row["last_page"],
+            heading=tuple(json.loads(row["heading"])),
+        )
+
+
+def page_row(key: int | None, page: Page) -> tuple[Any, ...]:
+    """A page as a row of the table of pages, under the key of its document."""
+    words = page.words.to_bytes()
+    size = (page.width, page.height)
+    return (key, page.number, page.label, page.kind, page.text, words, *size, page.furniture, page.flows_on, page.note)
+
+
+def page_of(row: sqlite3.Row) -> Page:
+    """The inverse of `page_row`."""
+    return Page(
+        number=row["number"],
+        label=row["label"],
+        kind=PageKind(row["kind"]),
+        text=row["text"],
+        words=Words.from_bytes(row["words"]),
+        width=row["width"],
+        height=row["height"],
+        furniture=row["furniture"],
+        flows_on=bool(row["flows_on"]),
+        note=row["note"],
+    )
+
+
+def document_of(row: sqlite3.Row, kinds: dict[str, int], passages: int) -> Document:
+    """A document from its row and what was counted of it."""
+    return Document(
+        id=row["id"],
+        owner=row["owner"],
+        name=row["name"],
+        title=row["title"],
+        bytes=row["bytes"],
+        pages=sum(kinds.values()),
+        passages=passages,
+        kinds=kinds,
+        notes=tuple(json.loads(row["notes"])),
+        added=row["added"],
+    )
