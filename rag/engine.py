@@ -189,7 +189,7 @@ class Engine:
         document_id, kept = take_in(data, self.settings.files_dir, limits)
         with self._adding:
             try:
-                if any(document.id == document_id for document in self.documents(owner)):
+                if self._store.document(owner, document_id):
                     raise AlreadyAdded("the same file is in the library already; nothing was added.")
                 if self._jobs.busy_with(owner, document_id):
                     raise AlreadyAdded("the same file is being added already.")
@@ -227,7 +227,8 @@ class Engine:
         """Make a document searchable that the store has just completed."""
         self._vectors.add(np.array(ids, np.int64), self._store.vectors_of(passages))
         self._words.add(ids, [searchable(passage) for passage in passages])
-        self._words.refresh()
+        if not self._jobs.waiting():
+            self._words.refresh()
         with self._lock:
             self._scope[job.owner, job.document_id] = np.array(ids, np.int64)
 
@@ -342,10 +343,10 @@ class Engine:
         )
 
     def _seen(self, owner: str, source: Source) -> Document:
-        for document in self.documents(owner):
-            if document.id == source.document_id:
-                return document
-        raise FileRefused(f"{source.document} is no longer in the library.")
+        document = self._store.document(owner, source.document_id)
+        if document is None:
+            raise FileRefused(f"{source.document} is no longer in the library.")
+        return document
 
 
 def searchable(passage: Passage) -> str:

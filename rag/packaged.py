@@ -182,8 +182,8 @@ def _write_modules(folder: Path, hidden: int) -> None:
 def _tokenizer(source: _File) -> Tokenizer:
     """XLM-RoBERTa's SentencePiece Unigram tokenizer from the vocabulary and scores in the file.
 
-    The file's own table of replaced characters is NFKC, except for the two classes spelled out here (and 60
-    characters that came into Unicode after it was made); so it is skipped.
+    The file's own table of replaced characters is NFKC, except for the two classes spelled out here (and 74
+    rare characters, most of them newer than the table); so it is skipped.
     """
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 

@@ -53,17 +53,17 @@ def page_of(row: sqlite3.Row) -> Page:
     )
 
 
-def document_of(row: sqlite3.Row, kinds: dict[str, int], passages: int) -> Document:
-    """A document from its row and what was counted of it."""
+def document_of(row: sqlite3.Row) -> Document:
+    """A document from its row."""
     return Document(
         id=row["id"],
         owner=row["owner"],
         name=row["name"],
         title=row["title"],
         bytes=row["bytes"],
-        pages=sum(kinds.values()),
-        passages=passages,
-        kinds=kinds,
+        pages=row["pages"],
+        passages=row["passages"],
+        kinds=json.loads(row["kinds"]),
         notes=tuple(json.loads(row["notes"])),
         added=row["added"],
     )

@@ -13,6 +13,7 @@ import logging
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,8 @@ CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITH
 CREATE TABLE IF NOT EXISTS documents (
     key INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL,
     title TEXT NOT NULL, author TEXT NOT NULL, created TEXT NOT NULL, bytes INTEGER NOT NULL,
-    outline TEXT NOT NULL, notes TEXT NOT NULL, added REAL NOT NULL, UNIQUE (owner, id));
+    pages INTEGER NOT NULL, passages INTEGER NOT NULL, kinds TEXT NOT NULL, outline TEXT NOT NULL,
+    notes TEXT NOT NULL, added REAL NOT NULL, UNIQUE (owner, id));
 CREATE TABLE IF NOT EXISTS pages (
     document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE, number INTEGER NOT NULL, label TEXT NOT NULL,
     kind TEXT NOT NULL, text TEXT NOT NULL, words BLOB NOT NULL, width REAL NOT NULL, height REAL NOT NULL,
@@ -190,12 +192,13 @@ class Store:
     ) -> list[int]:
         """Make a document visible, in one transaction; ids of its passages in order. Its vectors are kept already."""
         outline = json.dumps([[h.title, h.level, h.page, h.top] for h in loaded.outline])
+        kinds = json.dumps(Counter(page.kind.value for page in loaded.pages))
         with self._transaction() as sql:
             key = sql.execute(
-                "INSERT INTO documents (id, owner, name, title, author, created, bytes, outline, notes, added)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (document_id, owner, name, loaded.title, loaded.author, loaded.created, size, outline)
-                + (json.dumps(loaded.notes), time.time()),
+                "INSERT INTO documents (id, owner, name, title, author, created, bytes, pages, passages, kinds, outline,"
+                " notes, added) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (document_id, owner, name, loaded.title, loaded.author, loaded.created, size)
+                + (len(loaded.pages), len(passages), kinds, outline, json.dumps(loaded.notes), time.time()),
             ).lastrowid
             sql.executemany(
                 "INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [page_row(key, p) for p in loaded.pages]
@@ -221,16 +224,14 @@ class Store:
 
     def documents(self, owner: str | None = None) -> list[Document]:
         """Documents that `owner` can see, their own and the shared ones, oldest first; all with None."""
-        kinds: dict[int, dict[str, int]] = {}
-        for row in self._rows("SELECT document, kind, COUNT(*) AS n FROM pages GROUP BY document, kind"):
-            kinds.setdefault(row["document"], {})[row["kind"]] = row["n"]
-        passages = {
-            row["document"]: row["n"]
-            for row in self._rows("SELECT document, COUNT(*) AS n FROM passages GROUP BY document")
-        }
         where, values = ("", ()) if owner is None else ("WHERE owner IN ('', ?)", (owner,))
-        rows = self._rows(f"SELECT * FROM documents {where} ORDER BY key", values)
-        return [document_of(row, kinds.get(row["key"], {}), passages.get(row["key"], 0)) for row in rows]
+        return [document_of(row) for row in self._rows(f"SELECT * FROM documents {where} ORDER BY key", values)]
+
+    def document(self, owner: str, document_id: str) -> Document | None:
+        """A document that `owner` can see: their own before the shared one."""
+        query = "SELECT * FROM documents WHERE owner IN ('', ?) AND id = ? ORDER BY owner DESC LIMIT 1"
+        rows = self._rows(query, (owner, document_id))
+        return document_of(rows[0]) if rows else None
 
     def has_file(self, document_id: str) -> bool:
         """Whether any library, or any job, still needs the bytes of this document."""

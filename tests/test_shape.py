@@ -76,20 +76,3 @@ def test_files_and_functions_stay_small(path):
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or 0) - node.lineno < 60, node.name
-
-
-def tracked() -> list[str]:
-    done = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip("not a git checkout: nothing to compare the README with")
-    return done.stdout.split()
-
-
-def test_the_readme_says_what_every_file_is_for():
-    readme = (ROOT / "README.md").read_text("utf-8")
-    missing = [
-        name
-        for name in tracked()
-        if not name.startswith("tests/") and not name.endswith("__init__.py") and f"`{name}`" not in readme
-    ]
-    assert missing == []
