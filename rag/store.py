@@ -195,8 +195,8 @@ class Store:
         kinds = json.dumps(Counter(page.kind.value for page in loaded.pages))
         with self._transaction() as sql:
             key = sql.execute(
-                "INSERT INTO documents (id, owner, name, title, author, created, bytes, pages, passages, kinds, outline,"
-                " notes, added) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO documents (id, owner, name, title, author, created, bytes, pages, passages, kinds,"
+                " outline, notes, added) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (document_id, owner, name, loaded.title, loaded.author, loaded.created, size)
                 + (len(loaded.pages), len(passages), kinds, outline, json.dumps(loaded.notes), time.time()),
             ).lastrowid
