@@ -223,7 +223,6 @@ class Jobs:
         except Stopped:
             log.info("Gave up %r", work.job.name)
         except PasswordNeeded as exc:
-            work.password = None
             self._move(work, JobState.LOCKED, f"{work.job.name}: {exc}")
         except FileRefused as exc:
             self._fail(work, f"{work.job.name}: {exc}")

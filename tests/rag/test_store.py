@@ -108,6 +108,13 @@ def test_vectors_of_a_job_at_work_stay_while_others_go(store):
     assert store.missing(digests) == set(digests)
 
 
+def test_removing_a_document_keeps_the_vectors_a_job_at_work_found(store):
+    add(store, CANARY)
+    store.hold([text_digest(CANARY)])
+    store.remove_document("", "a" * 64)
+    assert store.missing([text_digest(CANARY)]) == set()
+
+
 def test_an_unfinished_document_is_invisible(store):
     page = loaded("text\n").pages[0]
     with pytest.raises(sqlite3.IntegrityError):
