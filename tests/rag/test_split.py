@@ -51,13 +51,14 @@ def test_chinese_is_cut_at_its_own_end_marks():
 
 
 def test_a_heading_begins_a_passage_and_names_those_below_it():
-    text = "Before.\nResults\nSales rose.\nBy region\nAsia grew most.\n"
-    outline = [Heading("Results", 1, 0), Heading("By region", 2, 0), Heading("Gone", 1, 7)]
+    text = "Before.\nResults\nSales rose.\nBy region\nAsia grew most.\nOutlook\nGood.\n"
+    outline = [Heading("Results", 1, 0), Heading("By region", 2, 0), Heading("Outlook", 1, 0), Heading("Gone", 1, 7)]
     passages = split(document(text, outline=outline), count, Splitting(smallest_tokens=0))
     assert [(p.text, p.heading) for p in passages] == [
         ("Before.\n", ()),
         ("Results\nSales rose.\n", ("Results",)),
         ("By region\nAsia grew most.\n", ("Results", "By region")),
+        ("Outlook\nGood.\n", ("Outlook",)),
     ]
 
 
