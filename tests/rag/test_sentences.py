@@ -17,6 +17,7 @@ from rag.sentences import spans, split
         pytest.param("他说：“好。”她笑了。", ["他说：“好。”", "她笑了。"], id="closing quotes belong to the sentence"),
         pytest.param("Mr. Li paid $1.5 million. Done.", ["Mr. Li paid $1.5 million.", "Done."], id="points inside"),
         pytest.param("J. K. Rowling wrote it.", ["J. K. Rowling wrote it."], id="initials"),
+        pytest.param("See ibid. for more. Done.", ["See ibid. for more.", "Done."], id="a small letter goes on"),
         pytest.param("The U.S. market grew. It did.", ["The U.S. market grew.", "It did."], id="U.S."),
         pytest.param("Rose 5 percent\nFell 3 percent", ["Rose 5 percent", "Fell 3 percent"], id="rows of a table"),
         pytest.param("It ended.[1] Then more.", ["It ended.", "[1] Then more."], id="a mark right behind the point"),
