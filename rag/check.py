@@ -97,13 +97,13 @@ def _support(sentence: str, source: _Text) -> tuple[float, int, int]:
 
     A number of the sentence that the stretch lacks halves the share: figures are what a wrong answer gets wrong.
     """
+    wanted = set(terms(sentence))
+    numbers = {term for term in wanted if term[0].isdigit()}
+    if wanted == numbers:  # "1." of a list says nothing
+        return 0.0, 0, 0
     verbatim = source.text.find(sentence)
     if verbatim >= 0:
         return 1.0, verbatim, verbatim + len(sentence)
-    wanted = set(terms(sentence))
-    if not wanted:
-        return 0.0, 0, 0
-    numbers = {term for term in wanted if term[0].isdigit()}
     best = (0.0, 0, 0)
     for n, (start, _) in enumerate(source.spans):
         for last in (n, n + 1):

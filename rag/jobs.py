@@ -1,7 +1,7 @@
-"""Files on their way in: read, split, embedded, stored, one after the other, in the background.
+"""Files on their way in: read, split, embedded and stored in the background.
 
-While one document is embedded the next is read. Jobs are rows of the store, so they survive a restart: an unfinished
-one begins anew, and finds the vectors it had made.
+While one document is embedded the next ones are read. Jobs are rows of the store, so they survive a restart: an
+unfinished one begins anew, and finds the vectors it had made.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from rag.embed import Embedder, text_digest
-from rag.errors import AskError, FileRefused, PasswordNeeded
-from rag.files import kept_file, replace_file
+from rag.errors import AskError, FileRefused, PasswordNeeded, StoreError
+from rag.files import kept_file, replace_file, unlocked_file
 from rag.load import load
 from rag.records import Job, JobState, LoadedDocument, Passage
 from rag.settings import Settings
@@ -27,6 +27,7 @@ from rag.worker import Stopped
 log = logging.getLogger(__name__)
 
 CHUNK = 64  # passages embedded between two looks at the stop sign, and kept together
+RESERVED_TOKENS = 16  # of what the embedder can take, for its prompt and marks
 UNFINISHED = (JobState.WAITING, JobState.READING, JobState.EMBEDDING)
 
 
@@ -40,18 +41,23 @@ class _Work:
 
 
 class Jobs:
-    """The queue. `finished` is called with each complete document before its job ends; `changed` after any change."""
+    """The queue.
+
+    `complete` stores and indexes a document, which ends its job; `sweep` deletes what nothing needs any more, after a
+    job has ended in another way; `changed` is called after any change.
+    """
 
     def __init__(
         self,
         store: Store,
         settings: Settings,
         *,
-        finished: Callable[[Job, list[int], list[Passage]], None],
+        complete: Callable[[Job, LoadedDocument, list[Passage]], bool],
+        sweep: Callable[[], None],
         changed: Callable[[], None],
     ) -> None:
         self._store, self._settings = store, settings
-        self._finished, self._changed = finished, changed
+        self._complete, self._sweep, self._changed = complete, sweep, changed
         self._embedder: Embedder | None = None
         self._condition = threading.Condition()  # over an RLock
         self._reading = 0  # threads that read
@@ -136,19 +142,21 @@ class Jobs:
             work.stop.set()
             del self._works[job_id]
         self._store.remove_job(job_id)
-        self._tidy(work.job)
+        self._tidy()
         self._changed()
 
-    # ---- the two threads
+    # ---- the threads
 
     def _read_all(self) -> None:
-        while work := self._next():
-            self._guarded(work, self._read_one)
-        with self._condition:
-            self._reading -= 1
-            last = not self._reading
-        if last:
-            self._read.put(None)
+        try:
+            while work := self._next():
+                self._guarded(work, self._read_one)
+        finally:
+            with self._condition:
+                self._reading -= 1
+                last = not self._reading
+            if last:
+                self._read.put(None)
 
     def _next(self) -> _Work | None:
         """The next file in the queue, taken; None when closing."""
@@ -172,7 +180,8 @@ class Jobs:
         )
         self._check(work)
         if work.password is not None:
-            replace_file(path, unlock(path, work.password, self._settings.limits))
+            unlocked = unlock(path, work.password, self._settings.limits)
+            replace_file(unlocked_file(self._settings.files_dir, work.job.document_id), unlocked)
         self._move(work, JobState.EMBEDDING)
         self._read.put((work, loaded))
 
@@ -183,20 +192,26 @@ class Jobs:
 
     def _embed_one(self, work: _Work, loaded: LoadedDocument) -> None:
         assert self._embedder is not None
-        passages = [
-            passage
-            for passage in split(loaded, self._embedder.count_tokens, self._settings.splitting)
-            if passage.text.strip()
-        ]
+        embedder = self._embedder
+
+        def count_tokens(text: str) -> int:
+            self._check(work)  # splitting a long text takes a while
+            return embedder.count_tokens(text)
+
+        longest = min(self._settings.splitting.passage_tokens, embedder.max_tokens - RESERVED_TOKENS)
+        passages = split(loaded, count_tokens, replace(self._settings.splitting, passage_tokens=longest))
+        passages = [passage for passage in passages if passage.text.strip()]
         self._progress(work, passages=len(passages))
-        self._embed(work, [passage.text for passage in passages], self._embedder)
-        self._check(work)
-        job = work.job
-        size = kept_file(self._settings.files_dir, job.document_id).stat().st_size
-        ids = self._store.add_document(job.owner, job.document_id, job.name, size, loaded, passages)
-        self._finished(job, ids, passages)
-        self._drop(work)
-        log.info("Added %r: %d pages, %d passages", job.name, len(loaded.pages), len(passages))
+        try:
+            self._embed(work, [passage.text for passage in passages], embedder)
+            self._check(work)
+            if self._complete(work.job, loaded, passages):
+                log.info("Added %r: %d pages, %d passages", work.job.name, len(loaded.pages), len(passages))
+        finally:
+            self._store.hold([])
+        with self._condition:
+            self._works.pop(work.job.id, None)
+        self._changed()
 
     def _embed(self, work: _Work, texts: list[str], embedder: Embedder) -> None:
         """Make the vectors that are missing, in chunks, and keep each chunk at once."""
@@ -221,7 +236,8 @@ class Jobs:
         try:
             step(work)
         except Stopped:
-            log.info("Gave up %r", work.job.name)
+            log.info("Stopped adding %r", work.job.name)
+            self._tidy()
         except PasswordNeeded as exc:
             self._move(work, JobState.LOCKED, f"{work.job.name}: {exc}")
         except FileRefused as exc:
@@ -238,35 +254,34 @@ class Jobs:
 
     def _fail(self, work: _Work, message: str) -> None:
         """End a job with its sentence; of the file nothing stays."""
-        log.warning("%s", message)
+        log.warning("%r", message)
         self._move(work, JobState.FAILED, message)
-        self._tidy(work.job)
+        self._tidy()
 
-    def _tidy(self, job: Job) -> None:
-        """Forget what belongs to no document and no job any more."""
-        if not self._store.has_file(job.document_id):
-            kept_file(self._settings.files_dir, job.document_id).unlink(missing_ok=True)
+    def _tidy(self) -> None:
+        """Forget what belongs to no document and no job any more. On a full disk that waits for the next time."""
         with self._condition:
             idle = not any(work.job.state in UNFINISHED for work in self._works.values())
-        if idle:
-            self._store.drop_orphan_vectors()
+        try:
+            if idle:
+                self._store.drop_orphan_vectors()
+            self._sweep()
+        except StoreError as exc:
+            log.error("%s", exc)
 
     def _move(self, work: _Work, state: JobState, message: str = "") -> None:
         with self._condition:
             if work.job.id not in self._works:  # given up in the meantime
                 return
             work.job = replace(work.job, state=state, message=message)
-            self._store.set_job(work.job.id, state, message)
+            try:
+                self._store.set_job(work.job.id, state, message)
+            except StoreError as exc:  # the page shows it all the same; after a restart the job begins anew
+                log.error("%s", exc)
             self._condition.notify_all()
         self._changed()
 
     def _progress(self, work: _Work, **numbers: float) -> None:
         with self._condition:
             work.job = replace(work.job, **numbers)  # type: ignore[arg-type]
-        self._changed()
-
-    def _drop(self, work: _Work) -> None:
-        with self._condition:
-            self._works.pop(work.job.id, None)
-        self._store.remove_job(work.job.id)
         self._changed()

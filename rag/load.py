@@ -64,7 +64,7 @@ def _check_file(file: BinaryIO, limits: Limits) -> None:
     if size > limits.file_bytes:
         raise LimitExceeded(
             f"it has {size / 1e6:,.1f} MB, more than the limit of {limits.file_bytes / 1e6:,.1f} MB: "
-            "split it, or raise the limit"
+            "split it, or start with a higher --max-file-mb"
         )
     if size == 0:
         raise NotAPdf("it is empty (0 bytes): the download or copy may have failed, fetch it again")

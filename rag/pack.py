@@ -9,7 +9,8 @@ from rag.reader import Reader, ReadSource, Sampling, Turn
 from rag.records import Source
 
 OVERHEAD = 400  # tokens for the instruction and the marks of the prompt
-PER_SOURCE = 24  # tokens for a source's number, document and page
+PER_SOURCE = 16  # tokens for a source's number and marks, beside its document, page and heading
+LONGEST_NAME = 80  # characters of a document's name, and of its heading path, that a reader gets to see
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,13 @@ def pack(
         room -= reader.count_tokens(turn.question) + reader.count_tokens(turn.answer)
     packed: list[ReadSource] = []
     for source in sources:
-        room -= PER_SOURCE
+        name, heading = source.document[:LONGEST_NAME], " > ".join(source.heading)[-LONGEST_NAME:]
+        room -= PER_SOURCE + reader.count_tokens(f"{name} {source.page_label} {heading}")
         length = reader.count_tokens(source.text)
         text = source.text if length <= room else _cut(source.text, room, length)
         if not text.strip():
             break
-        packed.append(
-            ReadSource(source.number, source.document, source.page_label, " > ".join(source.heading), text.strip())
-        )
+        packed.append(ReadSource(source.number, name, source.page_label, heading, text.strip()))
         room -= min(length, room)
     return Packed(tuple(packed), tuple(turns))
 
@@ -55,4 +55,4 @@ def _cut(text: str, tokens: int, length: int) -> str:
     """The beginning of a text of `length` tokens that takes about `tokens`, up to the end of a sentence or line."""
     kept = text[: len(text) * max(tokens, 0) // max(length, 1)]
     end = max(kept.rfind(mark) for mark in ("\n", "。", "！", "？", ". ", "! ", "? "))
-    return kept[: end + 1]
+    return kept[: end + 1] if end >= 0 else kept

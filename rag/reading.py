@@ -174,7 +174,7 @@ def _refusal(meta: dict[str, Any], limits: Limits, password: str | None) -> Exce
             return PasswordNeeded("it is protected: type its password to add it")
         case "pages":
             return LimitExceeded(
-                f"it has {value:,} pages, more than the limit of {limits.pages:,}: split it, or raise the limit"
+                f"it has {value:,} pages, more than the limit of {limits.pages:,}: split it, or start with a higher --max-pages"
             )
         case "page_characters":
             return LimitExceeded(
@@ -183,7 +183,7 @@ def _refusal(meta: dict[str, Any], limits: Limits, password: str | None) -> Exce
         case "document_characters":
             return LimitExceeded(
                 f"it has {value:,} characters up to {where}, more than the limit of "
-                f"{limits.document_characters:,}: split it, or raise the limit"
+                f"{limits.document_characters:,}: split it"
             )
         case "no_pages":
             return DamagedFile("it has no pages: the file is damaged or unfinished, fetch or export it again")

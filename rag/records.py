@@ -145,6 +145,11 @@ class Passage:
     last_page: int
     heading: tuple[str, ...] = ()  # outline titles from the top down
 
+    @property
+    def searchable(self) -> str:
+        """What it can be found by in words: its heading path and its text."""
+        return " ".join([*self.heading, self.text])
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
@@ -236,7 +241,6 @@ class JobState(StrEnum):
     READING = "reading"
     EMBEDDING = "embedding"
     LOCKED = "locked"  # waits for its password
-    DONE = "done"
     FAILED = "failed"
 
 
@@ -255,7 +259,7 @@ class Job:
     passages_embedded: int = 0
     passages_per_second: float = 0.0
     seconds_left: float | None = None  # None while unknown
-    message: str = ""  # the sentence for the person when FAILED or LOCKED, notes when DONE
+    message: str = ""  # the sentence for the person when FAILED or LOCKED
 
 
 @dataclass(frozen=True, slots=True)

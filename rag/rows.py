@@ -6,20 +6,20 @@ import json
 import sqlite3
 from typing import Any
 
-from rag.records import Document, Page, PageKind, Passage, Words
+from rag.records import Document, Page, PageKind, Passage, Source, Words
 
 
 class StoredPassage:
     """A passage as it is kept, with the document it belongs to."""
 
-    __slots__ = ("document", "document_id", "id", "owner", "passage", "title")
+    __slots__ = ("document", "document_id", "id", "owner", "page_label", "passage")
 
     def __init__(self, row: sqlite3.Row) -> None:
         self.id: int = row["id"]
         self.document_id: str = row["document_id"]
         self.owner: str = row["owner"]
         self.document: str = row["name"]
-        self.title: str = row["title"]
+        self.page_label: str = row["label"]  # of its first page
         self.passage = Passage(
             text=row["text"],
             start=row["start"],
@@ -27,6 +27,25 @@ class StoredPassage:
             first_page=row["first_page"],
             last_page=row["last_page"],
             heading=tuple(json.loads(row["heading"])),
+        )
+
+    def as_source(self, number: int, score: float, scores: dict[str, float]) -> Source:
+        """The passage as found for a question."""
+        passage = self.passage
+        return Source(
+            number=number,
+            passage_id=self.id,
+            document_id=self.document_id,
+            document=self.document,
+            first_page=passage.first_page,
+            last_page=passage.last_page,
+            page_label=self.page_label,
+            heading=passage.heading,
+            text=passage.text,
+            start=passage.start,
+            end=passage.end,
+            score=score,
+            scores=scores,
         )
 
 

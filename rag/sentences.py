@@ -51,4 +51,6 @@ def _goes_on(text: str, start: int, point: int, end: int) -> bool:
         return True
     word = _WORD_BEFORE.search(text, max(start, point - 20), point)
     before = word.group().lower() if word else ""
+    if before.isdigit() and not text[start:point].strip().removesuffix(before):  # "1." of a list
+        return True
     return before in _ABBREVIATIONS or (len(before) == 1 and before.isalpha() and text[point - 1].isupper())

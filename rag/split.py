@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import re
 from collections.abc import Callable, Sequence
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
@@ -109,8 +110,8 @@ def _page_breaks(pages: Sequence[Page], starts: Sequence[int]) -> list[int]:
 def _heading_offsets(document: LoadedDocument, starts: Sequence[int]) -> list[tuple[int, tuple[str, ...]]]:
     """(offset in the text, path of titles) of every outline entry, ascending.
 
-    An outline names the page and sometimes the height; the title itself, searched on that page, is more exact. One
-    that is not found there counts from the page's beginning.
+    An outline names the page; the line that is the title, or begins with it, is more exact. One that is not found
+    there counts from the page's beginning.
     """
     path: list[Heading] = []
     found: list[tuple[int, tuple[str, ...]]] = []
@@ -118,8 +119,19 @@ def _heading_offsets(document: LoadedDocument, starts: Sequence[int]) -> list[tu
         if not 0 <= heading.page < len(document.pages):
             continue
         path = [*(above for above in path if above.level < heading.level), heading]
-        text = document.pages[heading.page].text
-        at = max(text.find(heading.title), 0) if heading.title else 0
+        at = _line_that_begins_with(heading.title, document.pages[heading.page].text)
         found.append((starts[heading.page] + at, tuple(entry.title for entry in path)))
     found.sort(key=lambda entry: entry[0])
     return found
+
+
+def _line_that_begins_with(title: str, text: str) -> int:
+    """Where the line begins that is the title, else one that begins with it as a word of its own; else 0."""
+    words = re.escape(title.strip())
+    if not words:
+        return 0
+    lines = (rf"^[ \t]*{words}[ \t]*$", rf"^{words}(?!\w)")
+    match = next((found for line in lines if (found := re.search(line, text, re.MULTILINE))), None)
+        rf"^{words}(?!\w)", text, re.MULTILINE
+    )
+    return match.start() if match else 0

@@ -23,12 +23,12 @@ import numpy as np
 
 from rag.embed import Embedder, Vectors, text_digest
 from rag.errors import EmbedderMismatch, StoreDamaged, StoreError, StoreInUse
-from rag.records import Document, LoadedDocument, Page, Passage
+from rag.records import Document, Job, LoadedDocument, Page, Passage
 from rag.rows import StoredPassage, document_of, page_of, page_row
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS documents (
@@ -49,6 +49,7 @@ CREATE TEMP TABLE IF NOT EXISTS held (digest BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS passages_of_document ON passages (document);
 CREATE INDEX IF NOT EXISTS passages_of_digest ON passages (digest);
 CREATE TABLE IF NOT EXISTS vectors (digest BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS doomed (document_id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, document_id TEXT NOT NULL, name TEXT NOT NULL,
     state TEXT NOT NULL, message TEXT NOT NULL);
@@ -69,6 +70,9 @@ class Store:
         except StoreError:
             self.close()
             raise
+        except sqlite3.OperationalError as exc:
+            self.close()
+            raise StoreError(f"{database} cannot be written ({exc}): choose another --data-dir.") from exc
         except sqlite3.DatabaseError as exc:
             self.close()
             raise StoreDamaged(
@@ -103,24 +107,18 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._sql.execute("BEGIN IMMEDIATE")
+        with self._lock, _mapped():
             try:
+                self._sql.execute("BEGIN IMMEDIATE")
                 yield self._sql
                 self._sql.execute("COMMIT")
-            except sqlite3.OperationalError as exc:  # disk full, read-only folder
-                if self._sql.in_transaction:
-                    self._sql.execute("ROLLBACK")
-                raise StoreError(
-                    f"The data folder cannot be written ({exc}): free some space or choose another."
-                ) from exc
             except BaseException:
                 if self._sql.in_transaction:
                     self._sql.execute("ROLLBACK")
                 raise
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        with self._lock:
+        with self._lock, _mapped():
             return self._sql.execute(query, values).fetchall()
 
     # ---- the embedder that the vectors belong to
@@ -128,12 +126,13 @@ class Store:
     def claim(self, embedder: Embedder) -> None:
         """Remember the embedder at its first vector; refuse another one afterwards (EmbedderMismatch)."""
         mine = {"name": embedder.name, "revision": embedder.revision, "dimension": embedder.dimension}
+        mine["option"] = embedder.option
         rows = self._rows("SELECT value FROM meta WHERE key = 'embedder'")
         kept = json.loads(rows[0]["value"]) if rows else None
         if kept not in (None, mine) and self._rows("SELECT 1 FROM vectors LIMIT 1"):
             raise EmbedderMismatch(
                 f"The vectors in this data folder were made by {kept['name']} (revision {kept['revision']}, "
-                f"{kept['dimension']} dimensions), not by {embedder.name}: start with --embedder {kept['name']}, "
+                f"{kept['dimension']} dimensions), not by {embedder.name}: start with --embedder {kept['option']}, "
                 "or with --re-embed to make them anew from the stored passages."
             )
         with self._transaction() as sql:
@@ -188,16 +187,21 @@ class Store:
     # ---- documents
 
     def add_document(
-        self, owner: str, document_id: str, name: str, size: int, loaded: LoadedDocument, passages: Sequence[Passage]
-    ) -> list[int]:
-        """Make a document visible, in one transaction; ids of its passages in order. Its vectors are kept already."""
+        self, job: Job, size: int, loaded: LoadedDocument, passages: Sequence[Passage]
+    ) -> list[int] | None:
+        """Make a job's document visible and end the job, in one transaction; its vectors are kept already.
+
+        Returns the ids of its passages in order, or None where the job was given up in the meantime.
+        """
         outline = json.dumps([[h.title, h.level, h.page, h.top] for h in loaded.outline])
         kinds = json.dumps(Counter(page.kind.value for page in loaded.pages))
         with self._transaction() as sql:
+            if not sql.execute("DELETE FROM jobs WHERE id = ?", (job.id,)).rowcount:
+                return None
             key = sql.execute(
                 "INSERT INTO documents (id, owner, name, title, author, created, bytes, pages, passages, kinds,"
                 " outline, notes, added) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (document_id, owner, name, loaded.title, loaded.author, loaded.created, size)
+                (job.document_id, job.owner, job.name, loaded.title, loaded.author, loaded.created, size)
                 + (len(loaded.pages), len(passages), kinds, outline, json.dumps(loaded.notes), time.time()),
             ).lastrowid
             sql.executemany(
@@ -213,14 +217,23 @@ class Store:
                 (owner, document_id),
             ).fetchall()
             sql.execute(_DROP_VECTORS, (owner, document_id))
-            sql.execute("DELETE FROM documents WHERE owner = ? AND id = ?", (owner, document_id))
-        self.flush()
+            if sql.execute("DELETE FROM documents WHERE owner = ? AND id = ?", (owner, document_id)).rowcount:
+                sql.execute(_DOOM, (document_id,))
         return [row["id"] for row in rows]
 
     def flush(self) -> None:
         """Fold the write-ahead log into the main file and empty it, so that nothing removed lingers there."""
-        with self._lock:
+        with self._lock, _mapped():
             self._sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def doomed(self) -> list[str]:
+        """Ids of documents that nothing needs any more and whose files are still to be deleted."""
+        return [row["document_id"] for row in self._rows("SELECT document_id FROM doomed")]
+
+    def spare(self, document_id: str) -> None:
+        """The files of this document are deleted, or wanted again."""
+        with self._transaction() as sql:
+            sql.execute("DELETE FROM doomed WHERE document_id = ?", (document_id,))
 
     def documents(self, owner: str | None = None) -> list[Document]:
         """Documents that `owner` can see, their own and the shared ones, oldest first; all with None."""
@@ -232,11 +245,6 @@ class Store:
         query = "SELECT * FROM documents WHERE owner IN ('', ?) AND id = ? ORDER BY owner DESC LIMIT 1"
         rows = self._rows(query, (owner, document_id))
         return document_of(rows[0]) if rows else None
-
-    def has_file(self, document_id: str) -> bool:
-        """Whether any library, or any job, still needs the bytes of this document."""
-        query = "SELECT 1 FROM documents WHERE id = ? UNION ALL SELECT 1 FROM jobs WHERE document_id = ? LIMIT 1"
-        return bool(self._rows(query, (document_id, document_id)))
 
     def pages(self, owner: str, document_id: str, first: int = 0, last: int = 1 << 30) -> list[Page]:
         """Pages first..last (both included) of a document in `owner`'s own documents ("" for shared)."""
@@ -255,19 +263,6 @@ class Store:
             (owner, document_id, page),
         )
         return int(rows[0]["n"])
-
-    def page_labels(self, passages: Sequence[StoredPassage]) -> dict[int, str]:
-        """Label of the first page of each passage, by the passage's id."""
-        query = "SELECT g.label FROM pages g JOIN passages p ON g.document = p.document WHERE p.id = ? AND g.number = ?"
-        return {
-            kept.id: row["label"] for kept in passages for row in self._rows(query, (kept.id, kept.passage.first_page))
-        }
-
-    def drop_orphan_files(self, folder: Path) -> None:
-        """Delete files of the folder that no document and no job needs: what a crash in the wrong moment leaves."""
-        for file in folder.iterdir():
-            if not self.has_file(file.stem):
-                file.unlink()
 
     # ---- passages
 
@@ -289,7 +284,7 @@ class Store:
             vectors = self._vectors([row["digest"] for row in rows])
             kept = [row for row in rows if row["digest"] in vectors]
             matrix = [np.frombuffer(vectors[row["digest"]], "<f4") for row in kept]
-            yield [StoredPassage(row) for row in kept], np.array(matrix, dtype=np.float32)
+            yield [StoredPassage(row) for row in kept], np.array(matrix, dtype=np.float32).reshape(len(kept), -1)
 
     def texts_without_vector(self, limit: int) -> list[str]:
         """Texts of passages that have no vector: after `forget_vectors`."""
@@ -301,6 +296,7 @@ class Store:
     def add_job(self, owner: str, document_id: str, name: str, state: str) -> int:
         """A job that survives a restart; its id."""
         with self._transaction() as sql:
+            sql.execute("DELETE FROM doomed WHERE document_id = ?", (document_id,))
             cursor = sql.execute(
                 "INSERT INTO jobs (owner, document_id, name, state, message) VALUES (?, ?, ?, ?, '')",
                 (owner, document_id, name, state),
@@ -311,11 +307,15 @@ class Store:
         """Record where a job is."""
         with self._transaction() as sql:
             sql.execute("UPDATE jobs SET state = ?, message = ? WHERE id = ?", (state, message, job_id))
+            if state == "failed":
+                row = sql.execute("SELECT document_id FROM jobs WHERE id = ?", (job_id,)).fetchone()
+                sql.execute(_DOOM, (row["document_id"] if row else "",))
 
     def remove_job(self, job_id: int) -> None:
         """Forget a job: finished, given up or dismissed."""
         with self._transaction() as sql:
-            sql.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
+            row = sql.execute("DELETE FROM jobs WHERE id = ? RETURNING document_id", (job_id,)).fetchone()
+            sql.execute(_DOOM, (row["document_id"] if row else "",))
 
     def jobs(self) -> list[sqlite3.Row]:
         """All jobs, oldest first: id, owner, document_id, name, state, message."""
@@ -323,10 +323,16 @@ class Store:
 
 
 _PASSAGES = (
-    "SELECT p.*, d.id AS document_id, d.owner, d.name, d.title FROM passages p JOIN documents d ON p.document = d.key"
+    "SELECT p.*, d.id AS document_id, d.owner, d.name, g.label FROM passages p JOIN documents d ON p.document = d.key"
+    " JOIN pages g ON g.document = p.document AND g.number = p.first_page"
 )
 
 
+# The files of a document, unless another library or a job has it too.
+_DOOM = """
+INSERT OR IGNORE INTO doomed SELECT ?1 WHERE ?1 != '' AND NOT EXISTS (SELECT 1 FROM documents WHERE id = ?1)
+AND NOT EXISTS (SELECT 1 FROM jobs WHERE document_id = ?1 AND state != 'failed')
+"""
 # Vectors of a document's passages that no other document, and no job, has too.
 _DROP_VECTORS = """
 DELETE FROM vectors WHERE digest IN (
@@ -345,6 +351,15 @@ def _insert_passage(sql: sqlite3.Connection, key: int | None, passage: Passage) 
         + (json.dumps(passage.heading), text_digest(passage.text)),
     )
     return int(cursor.lastrowid or 0)
+
+
+@contextmanager
+def _mapped() -> Iterator[None]:
+    """What SQLite raises when the disk is full, read-only or gone becomes one sentence."""
+    try:
+        yield
+    except sqlite3.OperationalError as exc:
+        raise StoreError(f"The data folder cannot be used ({exc}): free some space, or choose another.") from exc
 
 
 def _lock_folder(folder: Path) -> Any:

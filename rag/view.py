@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rag.draw import Pictures
+from rag.errors import FileRefused
 from rag.records import Box, Citation, Document, Source, View
 from rag.store import Store
 
@@ -26,7 +27,9 @@ def open_view(
     if page is None:
         page = _page_of(store, owner, source, spans[-1][0])
     page = min(max(page, 0), document.pages - 1)
-    (shown,) = store.pages(owner, document.id, page, page)
+    shown = next(iter(store.pages(owner, document.id, page, page)), None)
+    if shown is None or not file.exists():
+        raise FileRefused(f"{document.name} is no longer in the library.")
     begin = store.page_start(owner, document.id, page)
     boxes: list[tuple[Box, ...]] = [
         tuple(shown.words.locate(start - begin, end - begin)) if end > begin else () for start, end in spans

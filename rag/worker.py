@@ -109,7 +109,7 @@ def frames(
         process.communicate()  # closes the pipes
 
 
-SPLIT = "split the file, print it to a new PDF, or raise the limit"
+SPLIT = "split the file, or print it to a new PDF"
 
 
 def _start(file: BinaryIO, command: dict[str, Any], bounds: Bounds) -> subprocess.Popen[bytes]:
@@ -205,10 +205,14 @@ def _death(code: int, doing: str, bounds: Bounds) -> LimitExceeded | DamagedFile
     log.info("The PDF worker ended with status %d while %s", code, doing)
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
         return LimitExceeded(
-            f"{doing} took more than the limit of {bounds.cpu_seconds} seconds of processor time: {SPLIT}"
+            f"{doing} took more than the limit of {bounds.cpu_seconds} seconds of processor time: {SPLIT}, "
+            "or start with a higher --max-seconds"
         )
     if code in (-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGFPE):
         return Crashed(f"{doing} crashes the PDF reader: the file is damaged, print it to a new PDF and add that")
     if code >= 0 and code != OUT_OF_MEMORY:
         return DamagedFile(f"{doing} fails: the file is damaged, print it to a new PDF and add that")
-    return LimitExceeded(f"{doing} needs more than the limit of {bounds.memory_bytes / 2**20:g} MB of memory: {SPLIT}")
+    return LimitExceeded(
+        f"{doing} needs more than the limit of {bounds.memory_bytes / 2**20:g} MB of memory: {SPLIT}, "
+        "or start with a higher --max-memory-mb"
+    )
