@@ -7,7 +7,8 @@ import os
 
 import pytest
 
-from app import parse, prepare_environment
+from app import prepare_environment
+from webui.options import parse
 
 prepare_environment(parse([], {}), os.environ)  # as the program does, before Gradio is imported
 
