@@ -20,10 +20,14 @@ from rag.errors import AskError, SettingRefused
 from webui.options import logins_of, parse, settings_of
 
 if TYPE_CHECKING:
+    from model.background import Loading
+    from model.picking import Picking
     from rag.reader import Reader
     from webui.engine import Engine
 
 logger = logging.getLogger("ask")
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only this machine reaches
 
 
 def prepare_environment(options: argparse.Namespace, environment: Any) -> None:
@@ -74,21 +78,32 @@ def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> t
     return QuoteReader(), "no GLM was named with --model; it needs none and starts at once"
 
 
-def load_model(engine: Engine, options: argparse.Namespace) -> None:
-    """Begin to load the GLM that was named; the quote reader answers until it is there, and after a failure."""
+def loading_for(engine: Engine, options: argparse.Namespace) -> Loading:
+    """What loads GLMs for this engine; the quote reader answers until one is there, and after a failure."""
     from model.background import Loading, Told
     from rag.quote import QuoteReader
     from rag.records import Choice
 
     meanwhile = QuoteReader.name
     told = Told(
+        release=lambda: engine.use_reader(QuoteReader(), "it was chosen; it needs no model"),
         progress=lambda text: engine.choose(
             Choice("reader", meanwhile, f"answers until the GLM is there; {text}", False)
         ),
         ready=engine.use_reader,
         failed=lambda text: engine.choose(Choice("reader", meanwhile, "answers instead", failed=text)),
     )
-    Loading(told, download=options.allow_download).start(options.model, options.precision)
+    return Loading(told, download=options.allow_download)
+
+
+def picking_for(loading: Loading, options: argparse.Namespace, environment: Mapping[str, str]) -> Picking | None:
+    """What the page may pick; None where the command line alone decides: with logins, a server, or on a Space."""
+    from model.picking import Picking
+
+    if options.auth or options.server or environment.get("SPACE_ID"):
+        return None
+    alone = options.host in LOOPBACK and not options.share and not options.host_name
+    return Picking(loading, download=options.allow_download, folders=alone, started_with=options.model)
 
 
 def add_files(engine: Engine, paths: Sequence[Path], stop: threading.Event) -> None:
@@ -120,11 +135,13 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
         space = environment.get("SPACE_ID")
         host = "0.0.0.0" if space and options.host == "127.0.0.1" else options.host
         serving = Serving(host, options.port, options.share, logins, access_of(options, environment))
-        page, url = serve(engine, serving, raise_errors=options.debug)
+        loading = loading_for(engine, options)
+        picking = picking_for(loading, options, environment)
+        page, url = serve(engine, serving, models=picking, raise_errors=options.debug)
         logger.info("Open %s", url)
         report(engine)
         if options.model and options.reader in ("auto", "glm") and not options.server:
-            load_model(engine, options)
+            loading.start(options.model, options.precision)
         threading.Thread(target=add_files, args=(engine, options.add, stop), daemon=True).start()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
