@@ -48,14 +48,17 @@ class Picking:
         self._started_with = started_with
 
     def offers(self) -> tuple[Offer, ...]:
-        """The known models, those on this machine and those that fit first. Imports torch; opens no socket."""
+        """The known models, newest first; before them those on this machine, and those that fit.
+
+        Imports torch; opens no socket.
+        """
         from model.device import free_bytes, pick_device
         from model.listing import memory_of
 
         device = pick_device("auto")
         free = free_bytes(device)
         room = None if free is None else free + self._loading.held_bytes()
-        offers = [_offer(family, memory_of(family, device), room) for family in FAMILIES]
+        offers = [_offer(family, memory_of(family, device), room) for family in reversed(FAMILIES)]
         if self._started_with and (_is_folder(self._started_with) or find_family(self._started_with) is None):
             title = self._title()
             offers.append(Offer(title, title, None, None, "", None, None, None, self._started_is_here()))

@@ -42,8 +42,8 @@ def served(tmp_path):
 
     pages = []
 
-    def start(engine, **changes):
-        page, url = serve(engine, Serving(**{"port": 0, **changes}))
+    def start(engine, models=None, **changes):
+        page, url = serve(engine, Serving(**{"port": 0, **changes}), models=models)
         pages.append((page, engine))
         return url.rstrip("/")
 
