@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,7 +94,14 @@ def loading_for(engine: Engine, options: argparse.Namespace) -> Loading:
         ready=engine.use_reader,
         failed=lambda text: engine.choose(Choice("reader", meanwhile, "answers instead", failed=text)),
     )
-    return Loading(told, download=options.allow_download)
+
+    def opened() -> None:
+        # Two threads must not import transformers at once: the second may see it half made. And what is free is known
+        # only when the embedder has its memory.
+        with suppress(AskError):  # the engine has told
+            engine.wait()
+
+    return Loading(told, download=options.allow_download, wait=opened)
 
 
 def picking_for(loading: Loading, options: argparse.Namespace, environment: Mapping[str, str]) -> Picking | None:

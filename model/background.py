@@ -40,9 +40,9 @@ class Told:
 class Loading:
     """Loads one model at a time in a thread of its own, and never holds two."""
 
-    def __init__(self, told: Told, *, download: bool) -> None:
-        """`download`: whether a model that is not on this machine may be fetched."""
-        self._told, self._download = told, download
+    def __init__(self, told: Told, *, download: bool, wait: Callable[[], None] = lambda: None) -> None:
+        """`download`: whether a model that is not on this machine may be fetched; `wait`: returns when it may begin."""
+        self._told, self._download, self._wait = told, download, wait
         self._lock = threading.Lock()
         self._busy_with = ""
         self._last = 0.0
@@ -75,9 +75,11 @@ class Loading:
             raise SettingRefused(f"{self._busy_with} is being loaded: choose another model when it is done.")
 
     def _load(self, name: str, precision: str, hub_only: bool) -> None:
-        from model.load import load_reader
-
         try:
+            self._told.progress(f"{name} is next")
+            self._wait()
+            from model.load import load_reader
+
             self._free()
             self._told.progress(f"looking for {name}")
             reader = load_reader(

@@ -112,6 +112,9 @@ class FakeEngine:
     def use_reader(self, reader: Reader, why: str) -> None:
         self.choose(Choice("reader", reader.name, why))
 
+    def wait(self) -> None:
+        pass
+
     def version(self) -> int:
         return self._version
 
