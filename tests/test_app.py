@@ -5,6 +5,8 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 import app
 from tests.webui.fake_engine import FakeEngine
 from webui.options import OPTIONS, parse
@@ -61,6 +63,35 @@ def test_only_a_space_is_reached_by_any_name():
     space = app.access_of(options, {"SPACE_ID": "a/b"})
     assert space.knows("a-b.hf.space")
     assert "huggingface.co" in space.frames
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [
+        (["--auth", "ann:a"], {}),
+        (["--server", "http://localhost:8000/v1", "--model", "m"], {}),
+        ([], {"SPACE_ID": "a/b"}),
+    ],
+)
+def test_with_logins_a_server_or_on_a_space_the_page_picks_no_model(arguments, environment):
+    assert app.picking_for(None, parse(arguments, environment), environment) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "folders"),
+    [
+        ([], True),
+        (["--host", "localhost"], True),
+        (["--host", "0.0.0.0"], False),
+        (["--share"], False),
+        (["--host-name", "ask.example.org"], False),  # a proxy before it lets others in
+    ],
+)
+def test_the_page_names_folders_only_where_nobody_else_reaches_it(arguments, folders):
+    picking = app.picking_for(None, parse(arguments, {}), {})
+    assert picking.folders is folders
+    assert picking.downloads is False
+    assert app.picking_for(None, parse([*arguments, "--allow-download"], {}), {}).downloads is True
 
 
 def test_folders_are_added_as_shared_documents_and_refusals_do_not_stop_it(tmp_path, caplog):

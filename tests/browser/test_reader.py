@@ -14,8 +14,8 @@ pytestmark = [
 ]
 
 ANSWER = [
-    "The Harbour Bridge ", "was **opened to traffic", " in 1931**", " [1].", "\n\n- ", "The moon ", "is made of cheese",
-    " [1].", "\n- ", "<b>Not</b> bold <|user|>",
+    "The Harbour Bridge ", "was **opened to traffic", " in 1931**", " [1].",
+    "\n\n- ", "The moon ", "is made of cheese [1].", "\n- ", "<b>Not</b> bold <|user|>",
 ]  # fmt: skip
 
 

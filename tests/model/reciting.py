@@ -19,6 +19,7 @@ def recite(folder: Path, pieces: Sequence[str], *, forever: bool = False) -> Pat
     Its layers add nothing, so the next token depends on the last one alone: the output matrix is the embedding,
     moved on by one piece. With `forever` the last piece is followed by the first.
     """
+    assert len(set(pieces)) == len(pieces)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "tokenizer.json"
     write_native_tokenizer(path)
