@@ -78,6 +78,12 @@ def _control_group_available(folder: Path = Path("/sys/fs/cgroup")) -> int | Non
     return None if limit == "max" else max(0, int(limit) - int(used) + reclaimable)
 
 
+def empty_cache() -> None:
+    """Give memory of models that are gone back to the GPU, where there is one."""
+    if torch.cuda.is_available():  # pragma: no cover - needs a GPU
+        torch.cuda.empty_cache()
+
+
 def needed_bytes(geometry: Geometry, precision: Precision, context: int, device: torch.device) -> int:
     """Memory to load a model of this shape and answer over `context` tokens, bytes; computed, not measured."""
     cache = context * geometry.cache_bytes_per_token

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]  # bytes so far, bytes in all
 
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "ice_text.model")
+OWNERS = ("zai-org", "THUDM")  # hold the same files; the second is the name of before 2025
 DATA_FILES = ("*.json", "*.jinja", "*.model", "*.txt", "*.safetensors", "*.bin")
 
 
@@ -44,14 +45,16 @@ def find_checkpoint(
     *,
     revision: str | None = None,
     cache_dir: Path | None = None,
+    hub_only: bool = False,
     offline: bool = False,
     progress: Progress | None = None,
 ) -> Path:
     """The folder of a checkpoint: `name` itself if it is one, else that hub id, downloaded where it is not here.
 
-    With `offline` no socket is opened. Raises ModelMissing or CheckpointRefused with one sentence.
+    With `hub_only` no folder but the hub's cache is looked at; with `offline` no socket is opened.
+    Raises ModelMissing or CheckpointRefused with one sentence.
     """
-    if name and Path(name).is_dir():
+    if name and not hub_only and Path(name).is_dir():
         return Path(name)
     family = find_family(name)
     hub_id = name if "/" in name or family is None else family.hub_id
@@ -67,6 +70,24 @@ def find_checkpoint(
         )
     with _hub_errors(hub_id):
         return _download(hub_id, revision, cache_dir, progress)
+
+
+def on_disk(name: str, *, cache_dir: Path | None = None) -> str | None:
+    """The hub id under which a checkpoint lies in the hub's cache, None where it is not or not wholly there.
+
+    A known one is looked for under each of its owners. Opens no socket.
+    """
+    family = find_family(name)
+    owner, slash, _ = name.partition("/")
+    ids = [name] if slash else []
+    ids += [f"{other}/{family.name}" for other in OWNERS] if family and (owner in OWNERS or not slash) else []
+    for hub_id in dict.fromkeys(ids):
+        try:
+            if _cached(hub_id, family.revision if family else None, cache_dir, offline=False) is not None:
+                return hub_id
+        except CheckpointRefused:  # it is there, and loading it says what is wrong with it
+            return hub_id
+    return None
 
 
 def _cached(hub_id: str, revision: str | None, cache_dir: Path | None, *, offline: bool) -> Path | None:

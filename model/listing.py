@@ -36,15 +36,24 @@ def list_models(device: str = "auto", free: int | None = None) -> str:
     return "\n".join([*lines, "", note])
 
 
-def _row(family: Family, device: torch.device, free: int | None) -> tuple[str, ...]:
-    cells = []
+def memory_of(family: Family, device: torch.device) -> dict[Precision, int | None]:
+    """Bytes to load and answer at each precision; None where the checkpoint cannot be held so."""
+    memory: dict[Precision, int | None] = {}
     for precision in SHOWN:
         unpublished = family.quantised_bits and precision is not _published(family)
         without_kernels = family.geometry.experts and device.type == "cpu" and precision is not Precision.BF16
-        if unpublished or without_kernels:
+        possible = not (unpublished or without_kernels)
+        tokens = min(CONTEXT, family.context)
+        memory[precision] = needed_bytes(family.geometry, precision, tokens, device) if possible else None
+    return memory
+
+
+def _row(family: Family, device: torch.device, free: int | None) -> tuple[str, ...]:
+    cells = []
+    for needed in memory_of(family, device).values():
+        if needed is None:
             cells.append("-")
             continue
-        needed = needed_bytes(family.geometry, precision, min(CONTEXT, family.context), device)
         cells.append(f"{needed / GB:.1f}{'*' if free is not None and needed <= free else ' '}")
     context = f"{family.context // 1024}K"
     return (family.hub_id, f"{family.parameters:g}B", context, *cells, family.licence, family.prompt.value)

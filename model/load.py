@@ -38,6 +38,7 @@ def load_reader(
     context: int | None = None,
     revision: str | None = None,
     cache_dir: Path | None = None,
+    hub_only: bool = False,
     offline: bool = False,
     download_progress: Progress | None = None,
     load_progress: Tick | None = None,
@@ -45,11 +46,17 @@ def load_reader(
     """A reader for a checkpoint folder or hub id.
 
     `precision`: auto, bf16, fp16, fp32, int8 or int4; `device`: auto, cpu or cuda:0; `context`: tokens of prompt and
-    answer to reckon with, at most what the model can do; `offline`: open no socket. The callbacks get bytes, or
+    answer to reckon with, at most what the model can do; `hub_only`: a folder of this name is not looked at;
+    `offline`: open no socket. The callbacks get bytes, or
     tensors, so far and in all. Raises ReaderError (ModelMissing, CheckpointRefused, OutOfMemory) or SettingRefused.
     """
     folder = find_checkpoint(
-        str(name_or_folder), revision=revision, cache_dir=cache_dir, offline=offline, progress=download_progress
+        str(name_or_folder),
+        revision=revision,
+        cache_dir=cache_dir,
+        hub_only=hub_only,
+        offline=offline,
+        progress=download_progress,
     )
     target = pick_device(device)
     published = read_config(folder)

@@ -49,6 +49,11 @@ class GlmReader:
         self.why = why
         self.prompter = Prompter(tokenizer, family.prompt, template)
 
+    @property
+    def weight_bytes(self) -> int:
+        """Memory that the weights take, bytes."""
+        return sum(tensor.nbytes for tensor in (*self.model.parameters(), *self.model.buffers()))
+
     def count_tokens(self, text: str) -> int:
         """Length of `text` in this model's tokens."""
         return len(self.tokenizer.encode(text))

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 import app
-from rag.errors import SettingRefused
-from rag.settings import Limits, Settings
 from tests.webui.fake_engine import FakeEngine
+from webui.options import OPTIONS, parse
 
 ROOT = Path(app.__file__).parent
 
@@ -33,7 +32,7 @@ def test_help_names_every_option_and_its_variable():
     done = subprocess.run([sys.executable, "app.py", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
     text = " ".join(done.stdout.split())
-    for option in app.OPTIONS:
+    for option in OPTIONS:
         assert option.flag in text
         assert f"[{option.variable}]" in text
     for flag in ("--host", "--port", "--data-dir", "--add", "--reader", "--model", "--precision", "--embedder",
@@ -41,100 +40,58 @@ def test_help_names_every_option_and_its_variable():
         assert flag in text
 
 
-def test_nothing_is_public_or_fetched_by_default():
-    options = app.parse([], {})
-    assert (options.host, options.port, options.share, options.allow_download) == ("127.0.0.1", 7860, False, False)
-    assert app.settings_of(options) == Settings(data_dir=Path("data"))
-    assert app.settings_of(options).limits == Limits()
-
-
-TYPED = [
-    ("port", "8123", 8123),
-    ("share", "1", True),
-    ("data-dir", "/tmp/x", Path("/tmp/x")),
-    ("add", "/a", (Path("/a"),)),
-    ("reader", "quote", "quote"),
-    ("host-name", "Ask.example.org, b", ("ask.example.org", "b")),
-    ("max-file-mb", "5", 5),
-    ("log-level", "debug", "debug"),
-]
-
-
-@pytest.mark.parametrize(("name", "text", "value"), TYPED)
-def test_the_command_line_goes_before_the_environment(name, text, value):
-    option = next(option for option in app.OPTIONS if option.name == name)
-    assert getattr(app.parse([], {option.variable: text}), option.key) == value
-    given = [option.flag] if value is True else [option.flag, text]
-    other = {"1": "0", "quote": "auto", "debug": "info"}.get(text, "99")
-    assert getattr(app.parse(given, {option.variable: other}), option.key) == value
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [("port", "http"), ("port", "65536"), ("port", "-1"), ("reader", "gpt"), ("precision", "int3"),
-     ("log-level", "loud"), ("max-file-mb", "0"), ("max-pages", "many"), ("host", " ")],
-)  # fmt: skip
-def test_a_wrong_value_names_the_option_and_what_it_takes(name, text):
-    option = next(option for option in app.OPTIONS if option.name == name)
-    with pytest.raises(SettingRefused) as refused:
-        app.parse([option.flag, text], {})
-    assert str(refused.value).startswith(f"{option.flag} takes {option.values}")
-    with pytest.raises(SettingRefused, match=f"{option.variable} .{option.flag}. takes"):
-        app.parse([], {option.variable: text})
-
-
-def test_a_wrong_switch_in_the_environment_is_refused():
-    with pytest.raises(SettingRefused, match=r"ASK_SHARE .--share. takes 1 or 0, not 'maybe'"):
-        app.parse([], {"ASK_SHARE": "maybe"})
-
-
 def test_main_says_it_in_one_line_and_leaves(capsys, monkeypatch):
     assert app.main(["--port", "x"]) == 2
     assert capsys.readouterr().err == "--port takes a whole number from 0 to 65535, not 'x'.\n"
 
 
-def test_options_have_one_name_each():
-    assert len({option.key for option in app.OPTIONS}) == len(app.OPTIONS)
-    assert all(option.variable.startswith("ASK_") for option in app.OPTIONS)
-
-
-def test_folders_can_be_given_again():
-    assert app.parse(["--add", "a", "--add", "b"], {}).add == (Path("a"), Path("b"))
-
-
-def test_logins_from_the_line_and_from_a_file(tmp_path):
-    assert app.logins_of("") == {}
-    assert app.logins_of("ann:a:b,bob:c") == {"ann": "a:b", "bob": "c"}
-    file = tmp_path / "logins"
-    file.write_text("# who\nann:a,b\n\nbob: c\n", encoding="utf-8")
-    assert app.logins_of(str(file)) == {"ann": "a,b", "bob": " c"}
-
-
-@pytest.mark.parametrize("text", ["ann", "ann:", ":secret", "ann:a,secret", ","])
-def test_wrong_logins_are_refused_without_repeating_a_password(text):
-    with pytest.raises(SettingRefused, match="--auth") as refused:
-        app.logins_of(text)
-    assert "secret" not in str(refused.value)
-
-
 def test_nothing_is_reported_and_nothing_fetched_unless_wanted():
     environment = {"TOKENIZERS_PARALLELISM": "true"}
-    app.prepare_environment(app.parse([], {}), environment)
+    app.prepare_environment(parse([], {}), environment)
     assert environment["GRADIO_ANALYTICS_ENABLED"] == "False"
     assert environment["HF_HUB_OFFLINE"] == "1"
     assert environment["TOKENIZERS_PARALLELISM"] == "true"
     environment = {}
-    app.prepare_environment(app.parse(["--allow-download"], {}), environment)
+    app.prepare_environment(parse(["--allow-download"], {}), environment)
     assert "HF_HUB_OFFLINE" not in environment
 
 
 def test_only_a_space_is_reached_by_any_name():
-    options = app.parse(["--host-name", "ask.example.org"], {})
+    options = parse(["--host-name", "ask.example.org"], {})
     assert not app.access_of(options, {}).knows("evil.example")
     assert app.access_of(options, {}).knows("ask.example.org")
     space = app.access_of(options, {"SPACE_ID": "a/b"})
     assert space.knows("a-b.hf.space")
     assert "huggingface.co" in space.frames
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [
+        (["--auth", "ann:a"], {}),
+        (["--server", "http://localhost:8000/v1", "--model", "m"], {}),
+        ([], {"SPACE_ID": "a/b"}),
+    ],
+)
+def test_with_logins_a_server_or_on_a_space_the_page_picks_no_model(arguments, environment):
+    assert app.picking_for(None, parse(arguments, environment), environment) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "folders"),
+    [
+        ([], True),
+        (["--host", "localhost"], True),
+        (["--host", "0.0.0.0"], False),
+        (["--share"], False),
+        (["--host-name", "ask.example.org"], False),  # a proxy before it lets others in
+    ],
+)
+def test_the_page_names_folders_only_where_nobody_else_reaches_it(arguments, folders):
+    picking = app.picking_for(None, parse(arguments, {}), {})
+    assert picking.folders is folders
+    assert picking.downloads is False
+    assert app.picking_for(None, parse([*arguments, "--allow-download"], {}), {}).downloads is True
 
 
 def test_folders_are_added_as_shared_documents_and_refusals_do_not_stop_it(tmp_path, caplog):

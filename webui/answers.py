@@ -107,7 +107,7 @@ def _finished(exchange: Exchange, conversation: Conversation) -> str:
 
 def is_plain(reader: str) -> bool:
     """Whether a reader writes plain text: the quote reader repeats sentences, other readers write Markdown."""
-    return "quote" in reader.lower()
+    return reader.lower().startswith("quote reader")
 
 
 def _citations(sentence: Sentence, index: int, exchange: Exchange, conversation: Conversation) -> str:

@@ -16,6 +16,7 @@ from rag.records import Answer, Citation, Document, Found, Piece, Source
 from webui.edge import sentence_for
 from webui.engine import Engine
 from webui.markup import without_citations
+from webui.models import ModelOffer
 from webui.words import Language, say
 
 SHOW_EVERY_SECONDS = 0.06  # pieces that come faster are shown together
@@ -76,6 +77,8 @@ class Conversation:
         self.left_out: set[str] = set()  # document ids that are not asked; new documents are
         self.opened: Opened | None = None
         self.problem = ""  # one sentence: why the last thing done with a document failed
+        self.offers: tuple[ModelOffer, ...] | None = None  # models to pick from, while they are shown
+        self.pick_problem = ""  # one sentence: why the last model could not be picked
         self.seen = -1  # the engine's version that the page shows
         self.listed = ""  # the list of documents as last sent: long, and mostly the same
         self._lock = threading.Lock()

@@ -36,6 +36,10 @@ class Engine(Protocol):
         """Answer with another reader from the next question on."""
         ...
 
+    def wait(self) -> None:
+        """Return when questions can be answered. Raises AskError when they never can."""
+        ...
+
     def version(self) -> int:
         """Grows with every change a page could show; cheap enough to poll."""
         ...

@@ -132,6 +132,17 @@ const actions = {
     const dark = document.body.classList.toggle('dark');
     try { localStorage.setItem('ask-theme', dark ? 'dark' : 'light'); } catch { /* no storage: not remembered */ }
   },
+  models() {
+    if (element.classList.contains('opening')) return;
+    element.classList.add('opening');
+    trigger('act', { do: 'models' });
+  },
+  pick(form) {
+    const typed = form.querySelector('.other input').value.trim();
+    const chosen = form.querySelector('input[type=radio]:checked');
+    element.classList.add('opening');
+    trigger('act', { do: 'pick', model: typed || (chosen ? chosen.value : null), precision: form.querySelector('select').value });
+  },
   panel(button) { panel(button.dataset.panel); },
   copy(button) {
     const was = button.textContent;
@@ -163,13 +174,18 @@ mount.addEventListener('click', (event) => {
 });
 mount.addEventListener('change', (event) => {
   if (event.target.dataset.do) actions[event.target.dataset.do]?.(event.target);
+  if (event.target.type === 'radio') event.target.form.querySelector('.other input').value = '';
   if (event.target.type === 'file') { send([...event.target.files]); event.target.value = ''; }
 });
 mount.addEventListener('submit', (event) => {
   event.preventDefault();
   actions[event.target.dataset.do]?.(event.target);
 });
-mount.addEventListener('input', (event) => { if (event.target.matches('.filter')) filter(); });
+mount.addEventListener('input', (event) => {
+  if (event.target.matches('.filter')) filter();
+  if (event.target.matches('.other input'))
+    for (const radio of event.target.form.querySelectorAll('input[type=radio]')) radio.checked = false;
+});
 
 function filter() {
   const wanted = mount.querySelector('.filter')?.value.trim().toLowerCase() || '';
@@ -274,6 +290,18 @@ if (role === 'head') {
   try { theme = localStorage.getItem('ask-theme'); } catch { /* no storage: the system's choice holds */ }
   if (theme) document.body.classList.toggle('dark', theme === 'dark');
   document.body.dataset.panel ||= 'talk';
+  const opened = () => mount.querySelector('details.choice[open]');
+  addEventListener('click', (event) => {
+    const details = opened();
+    if (details && !details.contains(event.target) && event.target.isConnected) details.open = false;
+  });
+  mount.addEventListener('keydown', (event) => {
+    const details = opened();
+    if (event.key !== 'Escape' || !details) return;
+    details.open = false;
+    details.querySelector('summary').focus();
+    event.stopPropagation(); // it does not also close the viewer
+  });
 }
 watch('value', draw);
 draw();

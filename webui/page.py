@@ -13,25 +13,32 @@ from typing import Any, Final
 
 import gradio as gr
 
+from rag.errors import SettingRefused
 from webui.answers import conversation_html, earlier_html
 from webui.conversation import Conversation, Opened
 from webui.documents import documents_html, library_html
 from webui.edge import sentence_for
 from webui.engine import Engine
+from webui.models import Models
+from webui.picker import picker_html
 from webui.sessions import Sessions
 from webui.status import head_html
 from webui.viewer import viewer_html
 from webui.words import pick_language, say
 
 POLL_SECONDS = 1.0
+DRAWN = 10  # parts of the page, `everything` below
 ANSWERS_AT_ONCE = 32  # each holds a thread; more wait for their turn
 WAITING_QUESTIONS = 200  # in all sessions together; above, the page says that the queue is full
 _SCRIPT: Final = Path(__file__).with_name("page.js")
 
 
-def build_page(engine: Engine, *, raise_errors: bool = False) -> gr.Blocks:
-    """The whole page. With `raise_errors` an unexpected error is not turned into a sentence (tests, debugging)."""
-    handlers = Handlers(engine, raise_errors=raise_errors)
+def build_page(engine: Engine, *, models: Models | None = None, raise_errors: bool = False) -> gr.Blocks:
+    """The whole page; with `models` one of them can be picked on it.
+
+    With `raise_errors` an unexpected error is not turned into a sentence (tests, debugging).
+    """
+    handlers = Handlers(engine, models, raise_errors=raise_errors)
     page: gr.Blocks
     with gr.Blocks(title=say("en", "title"), analytics_enabled=False, fill_width=True, fill_height=True) as page:
         head = _drawn("head")
@@ -71,7 +78,7 @@ def build_page(engine: Engine, *, raise_errors: bool = False) -> gr.Blocks:
         for part in (earlier, conversation):
             part.act(handlers.in_conversation, None, [earlier, conversation, viewer], trigger_mode="multiple", **quick)
         viewer.act(handlers.in_viewer, None, [earlier, conversation, viewer], trigger_mode="multiple", **quick)
-        head.act(handlers.in_head, None, everything, **quick)
+        head.act(handlers.in_head, None, everything, trigger_mode="multiple", **quick)
     page.queue(max_size=WAITING_QUESTIONS, api_open=False)
     return page
 
@@ -92,8 +99,9 @@ def _drawn(role: str) -> gr.HTML:
 class Handlers:
     """What happens when somebody does something. Each draws from the session's conversation and the engine."""
 
-    def __init__(self, engine: Engine, *, raise_errors: bool = False) -> None:
+    def __init__(self, engine: Engine, models: Models | None = None, *, raise_errors: bool = False) -> None:
         self.engine = engine
+        self.models = models
         self.sessions = Sessions()
         self.raise_errors = raise_errors
 
@@ -192,11 +200,29 @@ class Handlers:
         return *self._said(conversation), self._viewer(conversation)
 
     def in_head(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
-        """The language was switched."""
+        """The language was switched, or a model looked for or picked."""
         conversation, data = self.conversation(request), event._data or {}
         if data.get("do") == "language":
             conversation.language = pick_language(str(data.get("language")), None)
-        return self._everything(conversation)
+            return self._everything(conversation)
+        conversation.pick_problem = ""
+        try:
+            self._pick(conversation, data)
+        except Exception as error:  # noqa: BLE001 - the page's edge
+            conversation.pick_problem = sentence_for(error, conversation.language, raise_errors=self.raise_errors)
+        return self._head(conversation), *[gr.skip()] * (DRAWN - 1)
+
+    def _pick(self, conversation: Conversation, data: dict[str, Any]) -> None:
+        if self.models is None:
+            return
+        if data.get("do") == "models":
+            conversation.offers = self.models.offers() if conversation.offers is None else None
+        elif data.get("do") == "pick":
+            name = data.get("model")
+            if not isinstance(name, str):
+                raise SettingRefused(say(conversation.language, "model_nothing"))
+            self.models.pick(name, str(data.get("precision")))
+            conversation.offers = None
 
     def _everything(self, conversation: Conversation) -> tuple[Any, ...]:
         conversation.seen = self.engine.version()
@@ -208,7 +234,11 @@ class Handlers:
         )
 
     def _head(self, conversation: Conversation) -> str:
-        return _stamped(lambda: head_html(self.engine.choices(), conversation.language, conversation.owner))
+        def drawn() -> str:
+            picker = picker_html(self.models, conversation)
+            return head_html(self.engine.choices(), conversation.language, conversation.owner, picker)
+
+        return _stamped(drawn)
 
     def _library(self, conversation: Conversation) -> tuple[str, str]:
         """Files being added, and the documents."""

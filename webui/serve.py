@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 
 from webui.engine import Engine
 from webui.guard import Access, Guard
+from webui.models import Models
 from webui.page import ANSWERS_AT_ONCE, build_page
 from webui.upload import upload_route
 from webui.words import say
@@ -33,9 +34,13 @@ class Serving:
     access: Access = field(default_factory=Access)
 
 
-def serve(engine: Engine, serving: Serving, *, raise_errors: bool = False) -> tuple[gr.Blocks, str]:
+def serve(
+    engine: Engine, serving: Serving, *, models: Models | None = None, raise_errors: bool = False
+) -> tuple[gr.Blocks, str]:
     """Start the server in a thread of its own and return the page and its address; `page.close()` ends it.
 
+    With `models` one of them can be picked on the page, but for logins: the reader is everybody's, and then whoever
+    runs the program decides.
     Raises OSError when the port is taken.
     """
     incoming = engine.settings.data_dir / "incoming"
@@ -43,7 +48,7 @@ def serve(engine: Engine, serving: Serving, *, raise_errors: bool = False) -> tu
     incoming.mkdir(parents=True)
     style = (_HERE / "style.css").read_text(encoding="utf-8")
     guard = Middleware(Guard, access=serving.access, style=style)
-    page = build_page(engine, raise_errors=raise_errors)
+    page = build_page(engine, models=None if serving.logins else models, raise_errors=raise_errors)
     _, url, public = page.launch(
         server_name=serving.host,
         server_port=serving.port or _free_port(serving.host),

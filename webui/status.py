@@ -6,12 +6,13 @@ from rag.records import Choice
 from webui.markup import escape
 from webui.words import Language, say
 
+_READER_WORDS = {"loading": "reader_loading", "failed": "reader_failed"}
 _KNOWN = ("reader", "embedder", "device")
 
 
-def head_html(choices: tuple[Choice, ...], language: Language, user: str) -> str:
-    """One line; each choice opens its reason."""
-    picked = "".join(_choice(choice, language) for choice in choices)
+def head_html(choices: tuple[Choice, ...], language: Language, user: str, picker: str = "") -> str:
+    """One line; each choice opens its reason, that of the reader also `picker`, HTML."""
+    picked = "".join(_choice(choice, language, picker if choice.what == "reader" else "") for choice in choices)
     out = ""
     if user:
         leave = f'<a href="logout">{escape(say(language, "log_out"))}</a>'
@@ -38,16 +39,19 @@ def choice_word(choice: Choice, language: Language) -> str:
     return say(language, choice.what) if choice.what in _KNOWN else choice.what
 
 
-def _choice(choice: Choice, language: Language) -> str:
+def _choice(choice: Choice, language: Language, picker: str) -> str:
     what = choice_word(choice, language)
     state = "failed" if choice.failed else "ready" if choice.ready else "loading"
-    word = "" if state == "ready" else f' <i class="word">{escape(say(language, state))}</i>'
+    # Another reader answers while a model is loaded, and when it failed: the word is not about the one named here.
+    key = _READER_WORDS.get(state, state) if choice.what == "reader" else state
+    word = "" if state == "ready" else f' <i class="word">{escape(say(language, key))}</i>'
     why = choice.failed or choice.why
+    kinds = f"choice {state} picks" if picker else f"choice {state}"
     return (
-        f'<details class="choice {state}" data-key="choice-{escape(choice.what)}" name="choice">'
+        f'<details class="{kinds}" data-key="choice-{escape(choice.what)}" name="choice">'
         f'<summary><i class="dot" aria-hidden="true"></i><span class="what">{escape(what)}</span> '
         f"<b>{escape(choice.name)}</b>{word}</summary>"
-        f'<p class="why"><b>{escape(choice.name)}</b>{escape(why)}</p></details>'
+        f'<div class="why"><p data-key="why"><b>{escape(choice.name)}</b>{escape(why)}</p>{picker}</div></details>'
     )
 
 

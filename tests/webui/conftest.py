@@ -7,7 +7,8 @@ import os
 
 import pytest
 
-from app import parse, prepare_environment
+from app import prepare_environment
+from webui.options import parse
 
 prepare_environment(parse([], {}), os.environ)  # as the program does, before Gradio is imported
 
@@ -41,8 +42,8 @@ def served(tmp_path):
 
     pages = []
 
-    def start(engine, **changes):
-        page, url = serve(engine, Serving(**{"port": 0, **changes}))
+    def start(engine, models=None, **changes):
+        page, url = serve(engine, Serving(**{"port": 0, **changes}), models=models)
         pages.append((page, engine))
         return url.rstrip("/")
 

@@ -8,11 +8,11 @@ import threading
 import time
 import zlib
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rag.errors import AlreadyAdded, FileRefused, NotAPdf, QuestionRefused
-from rag.reader import Turn
+from rag.reader import Reader, Turn
 from rag.records import (
     Answer,
     Choice,
@@ -103,6 +103,17 @@ class FakeEngine:
 
     def choices(self) -> tuple[Choice, ...]:
         return self.picked
+
+    def choose(self, choice: Choice) -> None:
+        with self._lock:
+            self.picked = tuple(choice if known.what == choice.what else known for known in self.picked)
+        self.change()
+
+    def use_reader(self, reader: Reader, why: str) -> None:
+        self.choose(Choice("reader", reader.name, why))
+
+    def wait(self) -> None:
+        pass
 
     def version(self) -> int:
         return self._version
@@ -235,3 +246,40 @@ class FakeEngine:
     def close(self) -> None:
         for stop in self.stops:
             stop.set()
+
+
+@dataclass(frozen=True)
+class FakeOffer:
+    """A model that can be picked."""
+
+    name: str
+    title: str
+    parameters: float | None = 9.4
+    context: int | None = 32 * 1024
+    licence: str = "MIT"
+    int8_gb: float | None = 11.24
+    int4_gb: float | None = 7.06
+    fits: bool | None = True
+    here: bool = True
+
+
+class FakeModels:
+    """Offers what it is told to, and keeps what was picked."""
+
+    precisions = ("auto", "bf16", "int8", "int4")
+
+    def __init__(self, *known: FakeOffer, downloads: bool = False, folders: bool = True) -> None:
+        self.known = known
+        self.downloads, self.folders = downloads, folders
+        self.looked = 0
+        self.picked: list[tuple[str, str]] = []
+        self.error: Exception | None = None
+
+    def offers(self) -> tuple[FakeOffer, ...]:
+        self.looked += 1
+        return self.known
+
+    def pick(self, name: str, precision: str) -> None:
+        if self.error is not None:
+            raise self.error
+        self.picked.append((name, precision))

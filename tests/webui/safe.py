@@ -40,7 +40,7 @@ ELEMENTS = {
         "span",
         "strong",
     ),
-    *("summary", "svg", "table", "tbody", "td", "th", "thead", "tr", "ul"),
+    *("option", "select", "summary", "svg", "table", "tbody", "td", "th", "thead", "tr", "ul"),
 }
 
 NASTY = [

@@ -218,7 +218,7 @@ def test_choices_say_what_is_loading_and_what_failed():
         Choice("embedder", "bge", "GPU", failed="There is no such model."),
     )
     looked = look(head_html(choices, "en", ""))
-    assert "GLM-4 loading" in looked.text
+    assert "GLM-4 model loading" in looked.text
     assert "There is no such model." in looked.text
     assert "Log out" not in looked.text
 

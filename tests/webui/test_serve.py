@@ -203,7 +203,7 @@ def test_a_name_reaches_the_engine_as_given_and_no_path_is_made_of_it(standing, 
 
 
 def test_each_file_is_refused_on_its_own(tmp_path, served):
-    engine = FakeEngine(tmp_path, settings=Settings(tmp_path, Limits(file_bytes=100)))
+    engine = FakeEngine(tmp_path, settings=Settings(tmp_path, limits=Limits(file_bytes=100)))
     url = served(engine)
     assert "is not a PDF" in add(url, "a.pdf", b"GIF89a").json()["refused"]
     assert "of up to 0.0001 MB" in add(url, "b.pdf", PDF * 10).json()["refused"]
@@ -212,7 +212,7 @@ def test_each_file_is_refused_on_its_own(tmp_path, served):
 
 
 def test_a_body_without_a_length_is_held_to_the_limit_too(tmp_path, served):
-    engine = FakeEngine(tmp_path, settings=Settings(tmp_path, Limits(file_bytes=100)))
+    engine = FakeEngine(tmp_path, settings=Settings(tmp_path, limits=Limits(file_bytes=100)))
     answer = httpx.post(f"{served(engine)}/library/add", content=iter([PDF] * 50), headers={"x-file-name": "a.pdf"})
     assert "of up to" in answer.json()["refused"]
     assert engine.received == []
