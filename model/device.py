@@ -81,7 +81,8 @@ def _control_group_available(folder: Path = Path("/sys/fs/cgroup")) -> int | Non
 def needed_bytes(geometry: Geometry, precision: Precision, context: int, device: torch.device) -> int:
     """Memory to load a model of this shape and answer over `context` tokens, bytes; computed, not measured."""
     cache = context * geometry.cache_bytes_per_token
-    return geometry.weight_bytes(precision) + cache + WORKING_BYTES[device.type]
+    weights = geometry.weight_bytes(precision, vocabulary_bits=16 if device.type == "cuda" else 8)
+    return weights + cache + WORKING_BYTES[device.type]
 
 
 def fit_precision(

@@ -236,16 +236,16 @@ def quantised_linear(
 ) -> nn.Module | None:
     """A module in place of `nn.Linear` (out, in); None where a matrix of this shape has to stay as it is."""
     if device.type == "cuda":
-        return cuda_linear(weight, bias, precision, device)
+        return bitsandbytes_linear(weight, bias, precision, device)
     rows, columns = weight.values.shape
     if precision is Precision.INT4 and group_size(columns) is not None and rows % 16 == 0:
         return Int4Linear(weight, bias)
     return Int8Linear(weight, bias) if columns % 32 == 0 and rows % 4 == 0 else None
 
 
-def cuda_linear(
+def bitsandbytes_linear(
     weight: Weight, bias: torch.Tensor | None, precision: Precision, device: torch.device
-) -> nn.Module:  # pragma: no cover - needs a GPU
+) -> nn.Module:
     """Bitsandbytes' module: NF4 with bfloat16 compute (fp16 overflows in GLM-4-0414), or LLM.int8."""
     library = bitsandbytes()
     rows, columns = weight.values.shape
