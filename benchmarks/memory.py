@@ -24,6 +24,7 @@ import torch
 
 from model import generate as loop
 from model.assemble import assemble, skeleton
+from model.checkpoint import Rows
 from model.device import needed_bytes, pick_device
 from model.families import GB, Geometry, Layout, Precision, find_family
 from model.layout import Weight
@@ -97,13 +98,26 @@ def config_of(geometry: Geometry, layout: Layout, layers: int, context: int) -> 
     )
 
 
+class RandomRows(Rows):
+    """A matrix of noise in float16, made where it is read, as one on disk is read."""
+
+    def __init__(self, shape: torch.Size, noise: torch.Tensor) -> None:
+        self.shape, self.dtype, self._noise = shape, noise.dtype, noise
+
+    def __getitem__(self, rows: slice) -> torch.Tensor:
+        """Some rows."""
+        count = len(range(*rows.indices(len(self)))) * self.shape[1]
+        return self._noise.repeat(count // len(self._noise) + 1)[:count].view(-1, self.shape[1])
+
+
 def random_weights(config: Any, device: torch.device) -> Iterator[tuple[str, Weight]]:
-    """Every tensor of the model in float16, as published, made when it is asked for."""
-    noise = torch.randn(1 << 22, generator=torch.Generator().manual_seed(0)).mul_(0.02).half()
+    """Every tensor of the model in float16, as published."""
+    noise = torch.randn(1 << 20, generator=torch.Generator().manual_seed(0)).mul_(0.02).half()
     for name, empty in skeleton(config, device).state_dict().items():
-        count = empty.numel()
-        values = noise.repeat(count // len(noise) + 1)[:count].view(empty.shape)
-        yield name, Weight(torch.ones_like(values) if "norm" in name and "bias" not in name else values)
+        if empty.dim() > 1:
+            yield name, Weight(RandomRows(empty.shape, noise))
+        else:
+            yield name, Weight(torch.ones(empty.shape) if name.endswith("norm.weight") else noise[: empty.numel()])
 
 
 def answer(model: Any, context: int) -> tuple[float, float]:

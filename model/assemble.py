@@ -14,7 +14,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM
 from transformers.utils.import_utils import is_flash_attn_2_available
 
-from model.device import compute_dtype
+from model.device import compute_dtype, keep_memory_tight
 from model.families import Geometry, Precision
 from model.layout import Weight
 from model.quantise import Int8Embedding, Int8Linear, quantised_linear
@@ -66,6 +66,8 @@ def assemble(
 
     CheckpointRefused when a tensor is missing, unknown or of a wrong shape.
     """
+    if device.type == "cpu":
+        keep_memory_tight()
     model = skeleton(config, device)
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     total = len(expected)

@@ -37,8 +37,6 @@ from model.chatglm1_tokenizer import ChatGLM1Tokenizer
 # The original never passes the number of layers to its blocks, so its default of 28 holds for every depth.
 ALPHA = math.sqrt(2 * 28)
 
-QUERY_BLOCK = 256  # tokens whose scores are worked out at a time: a mask keeps SDPA from doing so by itself
-
 
 @strict
 class ChatGLM1Config(PreTrainedConfig):  # type: ignore[no-untyped-call] # of its __init_subclass__
@@ -87,18 +85,7 @@ class SelfAttention(nn.Module):
         query, key = rotate(query, *rotary), rotate(key, *rotary)
         if cache is not None:
             key, value = cache.update(key, value, self.layer)
-        mixed = torch.cat(
-            [
-                functional.scaled_dot_product_attention(
-                    query[:, :, start : start + QUERY_BLOCK],
-                    key,
-                    value,
-                    attn_mask=None if mask is None else mask[:, :, start : start + QUERY_BLOCK],
-                )
-                for start in range(0, length, QUERY_BLOCK)
-            ],
-            dim=2,
-        )
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         joined: torch.Tensor = self.dense(mixed.transpose(1, 2).reshape(batch, length, hidden))
         return joined
 
@@ -113,7 +100,11 @@ class FeedForward(nn.Module):
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """(batch, length, hidden) -> the same."""
-        inner = functional.gelu(self.dense_h_to_4h(states), approximate="tanh")
+        inner = self.dense_h_to_4h(states)
+        if torch.is_grad_enabled():
+            inner = functional.gelu(inner, approximate="tanh")
+        else:  # in place: the widest tensor of the model
+            torch.ops.aten.gelu_(inner, approximate="tanh")
         outer: torch.Tensor = self.dense_4h_to_h(inner)
         return outer
 
@@ -190,15 +181,16 @@ class ChatGLM1Model(ChatGLM1PreTrainedModel):  # type: ignore[no-untyped-call]
         states = self.word_embeddings(input_ids)
         mask = self._mask(input_ids, attention_mask, past, states.dtype)
         rotary = rotary_tables(position_ids, self.config.hidden_size // self.config.num_attention_heads, states.dtype)
-        every = [states]
+        every: list[torch.Tensor] = []
         for layer in self.layers:
+            if output_hidden_states:
+                every.append(states)
             states = layer(states, rotary, mask, past_key_values)
-            every.append(states)
         states = self.final_layernorm(states)
         return BaseModelOutputWithPast(
             last_hidden_state=states,
             past_key_values=past_key_values,
-            hidden_states=(*every[:-1], states) if output_hidden_states else None,
+            hidden_states=(*every, states) if output_hidden_states else None,
         )
 
     def _mask(

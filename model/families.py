@@ -82,11 +82,14 @@ class Geometry:
         """Weights of the embedding and of the output matrix together."""
         return 2 * self.vocab * self.hidden
 
-    def weight_bytes(self, precision: Precision) -> int:
-        """Bytes of the weights as `model.quantise` holds them on a CPU: vocabulary in 8 bits from INT8 down."""
+    def weight_bytes(self, precision: Precision, *, vocabulary_bits: int = 8) -> int:
+        """Bytes of the weights as `model.quantise` holds them.
+
+        `vocabulary_bits`: of embedding and output matrix at INT8 and INT4; 8 on a CPU, 16 with bitsandbytes.
+        """
         bits = {Precision.FP32: 32, Precision.BF16: 16, Precision.FP16: 16, Precision.INT8: 8, Precision.INT4: 4.5}
-        vocabulary_bits = bits[precision] if precision not in (Precision.INT8, Precision.INT4) else 8
-        return int(self.layer_weights * bits[precision] / 8 + self.vocabulary_weights * vocabulary_bits / 8)
+        outer = vocabulary_bits if precision in (Precision.INT8, Precision.INT4) else bits[precision]
+        return int(self.layer_weights * bits[precision] / 8 + self.vocabulary_weights * outer / 8)
 
     @property
     def cache_bytes_per_token(self) -> int:

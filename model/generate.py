@@ -30,10 +30,10 @@ class _Stopped(Exception):
 class ReservedLayer(DynamicLayer):  # type: ignore[no-untyped-call] # of its __init_subclass__
     """Keys and values of one layer in memory set aside once: growing by a token copies nothing."""
 
-    def __init__(self, capacity: int) -> None:
-        """`capacity`: tokens, prompt and answer."""
+    def __init__(self, pool: Pool) -> None:
+        """`pool`: what the layers of one cache share."""
         super().__init__()  # type: ignore[no-untyped-call]
-        self.capacity = capacity
+        self._pool = pool
         self._store: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def update(
@@ -43,11 +43,7 @@ class ReservedLayer(DynamicLayer):  # type: ignore[no-untyped-call] # of its __i
         start = self.get_seq_length()
         end = start + key_states.shape[-2]
         if self._store is None:
-            batch, heads, _, channels = key_states.shape
-            self._store = (
-                key_states.new_empty(batch, heads, self.capacity, channels),
-                value_states.new_empty(batch, heads, self.capacity, value_states.shape[-1]),
-            )
+            self._store = (self._pool.take(key_states), self._pool.take(value_states))
             self.dtype, self.device, self.is_initialized = key_states.dtype, key_states.device, True
         for store, states in zip(self._store, (key_states, value_states), strict=True):
             store[:, :, start:end] = states
@@ -55,10 +51,31 @@ class ReservedLayer(DynamicLayer):  # type: ignore[no-untyped-call] # of its __i
         return self.keys, self.values
 
 
+class Pool:
+    """Memory for the keys and values of all layers in one piece, so that nothing else comes to lie between them."""
+
+    def __init__(self, capacity: int, count: int) -> None:
+        """`capacity`: tokens, prompt and answer; `count`: tensors that will be asked for."""
+        self._capacity = capacity
+        self._count = count
+        self._free: list[torch.Tensor] = []
+
+    def take(self, states: torch.Tensor) -> torch.Tensor:
+        """Room for `capacity` tokens like `states`, (batch, heads, capacity, channels)."""
+        batch, heads, _, channels = states.shape
+        shape = (batch, heads, self._capacity, channels)
+        if not self._free:
+            self._free = list(states.new_empty(self._count, *shape))
+        found = self._free.pop()
+        return found if found.shape == shape else states.new_empty(shape)
+
+
 def reserved_cache(config: Any, capacity: int) -> Cache:
     """A cache for `capacity` tokens; layers that are not plain attention keep the library's own kind."""
     cache = DynamicCache(config=config)
-    cache.layers = [ReservedLayer(capacity) if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    plain = [type(layer) is DynamicLayer for layer in cache.layers]
+    pool = Pool(capacity, 2 * sum(plain))
+    cache.layers = [ReservedLayer(pool) if ours else layer for layer, ours in zip(cache.layers, plain, strict=True)]
     return cache
 
 

@@ -23,8 +23,7 @@ from model.layout import Weight
 from rag.errors import ReaderError
 
 BLOCK_ROWS = 512  # quantised at a time, so that the numbers stay in the processor's cache; a multiple of KERNEL_ROWS
-UNPACKED_ROWS = 2048  # of an int8 matrix, multiplied at a time
-UNPACKED_COLUMNS = 4096  # of a transposed int4 matrix, multiplied at a time
+UNPACKED = 1 << 23  # weights unpacked and multiplied at a time
 KERNEL_ROWS = 64  # rows that torch's int4 kernel packs together on AVX-512
 GROUPS = (64, 32)  # weights that share a scale; the first that divides the columns
 UNPACK_FROM = {Precision.INT4: 256, Precision.INT8: 64}  # rows of input from which unpacking is faster
@@ -54,8 +53,7 @@ class Int8Linear(nn.Module):
             product: torch.Tensor = torch.ops.aten._weight_int8pack_mm(rows.contiguous(), self.values, self.scale)
         else:
             product = rows.new_empty(len(rows), len(self.values))
-            for start in range(0, len(self.values), UNPACKED_ROWS):
-                block = slice(start, start + UNPACKED_ROWS)
+            for block in unpacked_blocks(*self.values.shape):
                 product[:, block] = functional.linear(rows, self.values[block].to(rows.dtype))
             product.mul_(self.scale)
         if self.bias is not None:
@@ -75,10 +73,9 @@ class Int4Linear(nn.Module):
         if group is None:
             raise ValueError(f"{self.in_features} columns cannot be split into groups of {GROUPS}")
         self.group = group
-        packed, scales = zip(*int4_blocks(weight, group), strict=True)
-        self.packed = nn.Buffer(torch.cat(packed))  # (out, in / 2) in the kernel's own order
-        # (in / group, out, 2) bfloat16: scale and zero
-        self.scales = nn.Buffer(torch.cat(scales, dim=1))
+        packed, scales = int4_matrix(weight, group)
+        self.packed = nn.Buffer(packed)  # (out, in / 2) in the kernel's own order
+        self.scales = nn.Buffer(scales)  # (in / group, out, 2) bfloat16: scale and zero
         self.register_buffer("bias", None if bias is None else bias.bfloat16())
 
     @property
@@ -114,8 +111,7 @@ class Int4Linear(nn.Module):
         scale, zero = self.scales.unbind(-1)  # (in / group, out) each
         sums = rows.view(len(rows), -1, self.group).sum(-1)  # (rows, in / group)
         product = sums @ zero
-        for start in range(0, self.out_features, UNPACKED_COLUMNS):
-            block = slice(start, start + UNPACKED_COLUMNS)
+        for block in unpacked_blocks(self.out_features, self.in_features):
             centred = self._values(block).view(torch.int8).sub_(8)  # so that rounding the products costs little
             weight = centred.to(rows.dtype)  # (in, columns of the block)
             weight.view(-1, self.group, weight.shape[1]).mul_(scale[:, None, block])
@@ -164,20 +160,23 @@ def int8_rows(weight: Weight) -> tuple[torch.Tensor, torch.Tensor]:
     return values, scale
 
 
-def int4_blocks(weight: Weight, group: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Blocks of rows, packed as torch's kernel wants them, with scale and zero of each group.
+def int4_matrix(weight: Weight, group: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """(out, in / 2) bytes, packed as torch's kernel wants them, and (in / group, out, 2) bfloat16 scales and zeros.
 
     The 16 steps of a group go from its smallest weight to its largest. Published 4-bit integers are kept.
     """
-    columns = weight.values.shape[1]
-    for block in row_blocks(len(weight.values)):
+    rows, columns = weight.values.shape
+    packed = torch.empty(rows, columns // 2, dtype=torch.uint8)
+    scales = torch.empty(columns // group, rows, 2, dtype=torch.bfloat16)
+    for block in row_blocks(rows):
         if weight.scale is not None and weight.bits == 4:
             values = weight.values[block].int() + 8
-            rows_scale = weight.scale[block].bfloat16()[None].expand(columns // group, -1)  # (in / group, rows)
-            scales = torch.stack((rows_scale, torch.zeros_like(rows_scale)), dim=-1).contiguous()
+            scales[:, block, 0] = weight.scale[block].bfloat16()
+            scales[:, block, 1] = 0
         else:
-            values, scales = _int4_groups(weight.dense_rows(block).float(), group)
-        yield torch.ops.aten._convert_weight_to_int4pack_for_cpu(values.contiguous(), 1), scales
+            values, scales[:, block] = _int4_groups(weight.dense_rows(block).float(), group)
+        packed[block] = torch.ops.aten._convert_weight_to_int4pack_for_cpu(values.contiguous(), 1)
+    return packed, scales
 
 
 def _int4_groups(dense: torch.Tensor, group: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -194,6 +193,12 @@ def _int4_groups(dense: torch.Tensor, group: int) -> tuple[torch.Tensor, torch.T
 def row_blocks(rows: int) -> Iterator[slice]:
     """Slices of BLOCK_ROWS rows each."""
     return (slice(start, min(start + BLOCK_ROWS, rows)) for start in range(0, rows, BLOCK_ROWS))
+
+
+def unpacked_blocks(rows: int, columns: int) -> Iterator[slice]:
+    """Slices of so many rows, whole KERNEL_ROWS, that about UNPACKED weights are in each."""
+    step = max(UNPACKED // columns // KERNEL_ROWS, 1) * KERNEL_ROWS
+    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
 
 
 def group_size(columns: int) -> int | None:
@@ -231,16 +236,16 @@ def quantised_linear(
 ) -> nn.Module | None:
     """A module in place of `nn.Linear` (out, in); None where a matrix of this shape has to stay as it is."""
     if device.type == "cuda":
-        return cuda_linear(weight, bias, precision, device)
+        return bitsandbytes_linear(weight, bias, precision, device)
     rows, columns = weight.values.shape
     if precision is Precision.INT4 and group_size(columns) is not None and rows % 16 == 0:
         return Int4Linear(weight, bias)
     return Int8Linear(weight, bias) if columns % 32 == 0 and rows % 4 == 0 else None
 
 
-def cuda_linear(
+def bitsandbytes_linear(
     weight: Weight, bias: torch.Tensor | None, precision: Precision, device: torch.device
-) -> nn.Module:  # pragma: no cover - needs a GPU
+) -> nn.Module:
     """Bitsandbytes' module: NF4 with bfloat16 compute (fp16 overflows in GLM-4-0414), or LLM.int8."""
     library = bitsandbytes()
     rows, columns = weight.values.shape

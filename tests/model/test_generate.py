@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import GlmConfig, GlmForCausalLM
 
-from model.generate import ReservedLayer, drawer, generate, nucleus
+from model.generate import Pool, ReservedLayer, drawer, generate, nucleus
 from rag.errors import OutOfMemory, ReaderError
 from rag.reader import Sampling
 from tests.model.checkpoints import load, publish
@@ -156,7 +156,7 @@ def test_nucleus_keeps_at_least_one_token():
 
 
 def test_reserved_layer_gives_what_concatenation_gives():
-    layer, parts = ReservedLayer(10), [torch.randn(1, 2, length, 4) for length in (3, 1, 2)]
+    layer, parts = ReservedLayer(Pool(10, 2)), [torch.randn(1, 2, length, 4) for length in (3, 1, 2)]
     for at, part in enumerate(parts):
         keys, values = layer.update(part, part + 1)
         assert torch.equal(keys, torch.cat(parts[: at + 1], dim=2))

@@ -1,0 +1,139 @@
+"""Integer matrices: what they keep of the weights, and that all ways to multiply by them agree."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model import quantise
+from model.checkpoint import unpack_int4
+from model.families import Precision
+from model.layout import Weight
+from model.quantise import (
+    Int4Linear,
+    Int8Embedding,
+    Int8Linear,
+    bitsandbytes_linear,
+    group_size,
+    plain_packing,
+    quantised_linear,
+    unpack_plain,
+    unpacked_blocks,
+)
+from rag.errors import ReaderError
+
+CPU = torch.device("cpu")
+
+
+def relative(ours, wanted):
+    return float((ours.float() - wanted).norm() / wanted.norm())
+
+
+def matrix(rows, columns, seed=0):
+    return torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed)) * 0.02
+
+
+@pytest.mark.parametrize(("kind", "bound"), [(Int8Linear, 0.01), (Int4Linear, 0.1)])
+@pytest.mark.parametrize("shape", [(128, 256), (16, 32), (80, 160), (2560, 64)])
+@pytest.mark.parametrize("count", [1, 3, 63, 65, 255, 257])
+def test_products_are_near_those_of_the_matrix(kind, bound, shape, count):
+    """Few rows go through the kernel and many through the unpacked matrix; blocks are smaller than matrices."""
+    dense, states = matrix(*shape), torch.randn(count, shape[1]).bfloat16()
+    linear = kind(Weight(dense), None)
+    assert relative(linear.weight, dense) < bound
+    assert relative(linear(states), states.float() @ linear.weight.float().t()) < 0.01
+
+
+@pytest.mark.parametrize("kind", [Int8Linear, Int4Linear])
+def test_bias_and_shape_of_a_batch(kind):
+    dense, bias, states = matrix(32, 64), torch.randn(32), torch.randn(2, 5, 64).bfloat16()
+    with_bias, without = kind(Weight(dense), bias), kind(Weight(dense), None)
+    assert with_bias(states).shape == (2, 5, 32)
+    assert torch.allclose(with_bias(states), without(states) + bias.bfloat16())
+
+
+def test_the_matrix_given_is_not_changed():
+    dense = matrix(64, 64)
+    before = dense.clone()
+    for kind in (Int8Linear, Int4Linear):
+        kind(Weight(dense), None)
+    assert torch.equal(dense, before)
+
+
+def test_unpacking_in_blocks_changes_nothing(monkeypatch):
+    states = torch.randn(300, 64).bfloat16()
+    linear = Int4Linear(Weight(matrix(256, 64)), None)
+    whole = linear(states)
+    monkeypatch.setattr(quantise, "UNPACKED", 64 * 64)
+    assert torch.allclose(linear(states), whole, atol=1e-3)
+    assert len(list(unpacked_blocks(256, 64))) == 4
+
+
+def test_a_machine_that_packs_otherwise_is_slower_and_right(monkeypatch):
+    linear, states = Int4Linear(Weight(matrix(128, 64)), None), torch.randn(300, 64).bfloat16()
+    fast, weight = linear(states), linear.weight
+    monkeypatch.setattr(quantise, "plain_packing", lambda: False)
+    assert relative(linear(states), fast.float()) < 0.01
+    assert relative(linear.weight, weight.float()) < 0.005
+
+
+@pytest.mark.skipif(not plain_packing(), reason="this machine's kernel packs in another order")
+@settings(max_examples=20, deadline=None)
+@given(blocks=st.integers(1, 3), pairs=st.integers(1, 8), seed=st.integers(0, 99))
+def test_unpacking_is_the_inverse_of_the_kernel_s_packing(blocks, pairs, seed):
+    generator = torch.Generator().manual_seed(seed)
+    values = torch.randint(0, 16, (64 * blocks, 32 * pairs), dtype=torch.int32, generator=generator)
+    packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(values, 1)
+    assert torch.equal(unpack_plain(packed, *values.shape), values.t().to(torch.uint8))
+
+
+def test_published_integers_are_taken_as_they_are():
+    values = torch.randint(-8, 8, (64, 64), dtype=torch.int8)
+    scale = torch.rand(64).bfloat16()
+    wanted = values.float() * scale.float()[:, None]
+    for bits, kind in ((4, Int4Linear), (8, Int8Linear)):
+        linear = kind(Weight(values, scale, bits), None)
+        assert torch.equal(linear.weight.float(), wanted.bfloat16().float())
+
+
+def test_even_columns_are_in_the_high_nibble():
+    packed = torch.tensor([[0x1F, -0x80]], dtype=torch.int8)  # 0001 1111, 1000 0000
+    assert unpack_int4(packed).tolist() == [[1, -1, -8, 0]]
+
+
+def test_rows_of_zeros():
+    linear = Int8Linear(Weight(torch.zeros(16, 32)), None)
+    assert torch.equal(linear(torch.ones(1, 32).bfloat16()), torch.zeros(1, 16).bfloat16())
+    assert relative(Int4Linear(Weight(torch.full((16, 32), 0.5)), None).weight, torch.full((16, 32), 0.5)) < 0.01
+
+
+def test_embedding():
+    dense = matrix(100, 64)
+    embedding = Int8Embedding(Weight(dense))
+    tokens = torch.tensor([[1, 99], [0, 1]])
+    assert embedding(tokens).shape == (2, 2, 64)
+    assert relative(embedding(tokens), dense[tokens]) < 0.01
+
+
+def test_shapes_that_no_kernel_takes():
+    assert group_size(48) is None
+    assert quantised_linear(Weight(matrix(64, 48)), None, Precision.INT8, CPU) is None
+    assert isinstance(quantised_linear(Weight(matrix(8, 64)), None, Precision.INT4, CPU), Int8Linear)
+    with pytest.raises(ValueError, match="48 columns"):
+        Int4Linear(Weight(matrix(64, 48)), None)
+
+
+def test_without_bitsandbytes_the_way_out_is_named(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "bitsandbytes", None)
+    with pytest.raises(ReaderError, match="pip install bitsandbytes"):
+        quantised_linear(Weight(matrix(64, 64)), None, Precision.INT4, torch.device("cuda:0"))
+
+
+@pytest.mark.parametrize(("precision", "bound"), [(Precision.INT8, 0.03), (Precision.INT4, 0.15)])
+def test_bitsandbytes_where_it_is_installed(precision, bound):
+    """On a GPU where there is one; the library has a backend for CPUs too."""
+    pytest.importorskip("bitsandbytes", reason="INT8 and INT4 on a GPU need bitsandbytes, which is not installed")
+    device, dense = torch.device("cuda:0" if torch.cuda.is_available() else "cpu"), matrix(256, 256)
+    states = torch.randn(5, 256).bfloat16()
+    linear = bitsandbytes_linear(Weight(dense), torch.ones(256), precision, device)
+    assert relative(linear(states.to(device)).cpu(), states.float() @ dense.t() + 1) < bound
