@@ -12,7 +12,7 @@ from webui.words import Language, say
 SHOWN_JOBS = 20  # a folder may bring thousands
 FILTER_FROM = 8  # documents from which the list can be searched
 _TOLD = (PageKind.SCANNED, PageKind.GARBLED, PageKind.EMPTY, PageKind.FAILED)
-_OVER = (JobState.DONE, JobState.FAILED)
+_OVER = (JobState.FAILED,)
 
 
 def library_html(engine: Engine, conversation: Conversation) -> str:
