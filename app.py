@@ -58,13 +58,18 @@ def open_engine_for(options: argparse.Namespace, environment: Mapping[str, str])
     )
 
 
+def chosen_reader(options: argparse.Namespace) -> str:
+    """quote, glm or remote: what auto means with the options given."""
+    if options.reader != "auto":
+        return str(options.reader)
+    return "remote" if options.server else "glm" if options.model else "quote"
+
+
 def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> tuple[Reader, str]:
     """The reader to start with, and why. Raises SettingRefused where an option is missing."""
     from rag.quote import QuoteReader
 
-    wanted = options.reader
-    if wanted == "auto" and options.server:
-        wanted = "remote"
+    wanted = chosen_reader(options)
     if wanted == "remote":
         if not (options.server and options.model):
             raise SettingRefused("--reader remote needs --server (an address) and --model (the name it serves).")
@@ -74,7 +79,9 @@ def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> t
         return remote, "a server was named; questions and the sources found for them are sent there"
     if wanted == "glm" and not options.model:
         raise SettingRefused("--reader glm needs --model: a hub name such as zai-org/GLM-4-9B-0414, or a folder.")
-    if wanted == "quote":
+    if wanted == "glm":
+        return QuoteReader(), f"answers until {options.model} is loaded"
+    if options.reader == "quote":
         return QuoteReader(), "it was asked for"
     return QuoteReader(), "no GLM was named with --model; it needs none and starts at once"
 
@@ -129,7 +136,7 @@ def add_files(engine: Engine, paths: Sequence[Path], stop: threading.Event) -> N
             try:
                 engine.add("", file.name, file)
             except AskError as error:
-                logger.warning("%s", error)
+                logger.warning("%r", str(error))
 
 
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
@@ -137,6 +144,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
     logins = logins_of(options.auth)
     engine = open_engine_for(options, environment)
     stop = threading.Event()
+    adding = threading.Thread(target=add_files, args=(engine, options.add, stop), daemon=True)
     try:
         from webui.serve import Serving, serve
 
@@ -145,12 +153,17 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
         serving = Serving(host, options.port, options.share, logins, access_of(options, environment))
         loading = loading_for(engine, options)
         picking = picking_for(loading, options, environment)
-        page, url = serve(engine, serving, models=picking, raise_errors=options.debug)
+        try:
+            page, url = serve(engine, serving, models=picking, raise_errors=options.debug)
+        except OSError as error:
+            raise SettingRefused(
+                f"Port {options.port} on {host} cannot be used: choose another one with --port."
+            ) from error
         logger.info("Open %s", url)
         report(engine)
-        if options.model and options.reader in ("auto", "glm") and not options.server:
+        if chosen_reader(options) == "glm":
             loading.start(options.model, options.precision)
-        threading.Thread(target=add_files, args=(engine, options.add, stop), daemon=True).start()
+        adding.start()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
         stop.wait()
@@ -158,6 +171,8 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
         page.close(verbose=False)
     finally:
         stop.set()
+        if adding.is_alive():
+            adding.join()
         engine.close()
 
 
@@ -206,11 +221,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run(options, dict(os.environ))
     except AskError as error:
         sys.stderr.write(f"{error}\n")
-        return 2
-    except OSError as error:
-        if "port" not in str(error).lower():
-            raise
-        sys.stderr.write(f"Port {options.port} on {options.host} cannot be used: choose another one with --port.\n")
         return 2
     return 0
 

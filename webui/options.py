@@ -16,6 +16,7 @@ from rag.errors import SettingRefused
 from rag.settings import MB, Limits, Settings
 
 PREFIX: Final = "ASK_"
+LONGEST_PATH: Final = 255  # bytes; a longer value of --auth is no file
 
 
 @dataclass(frozen=True)
@@ -130,15 +131,16 @@ OPTIONS: Final = (
            "what turns text into vectors; auto takes multilingual-e5-small, or BAAI/bge-m3 on a GPU", "models"),
     Option("allow-download", False, _switch, "1 or 0",
            "fetch models that are not on this machine from the hub; without it no model is fetched", "models"),
-    Option("max-file-mb", 200, _whole(1, 100_000), "a whole number from 1 to 100000",
+    Option("max-file-mb", Limits.file_bytes // MB, _whole(1, 100_000), "a whole number from 1 to 100000",
            "largest file, in MB", "limits"),
-    Option("max-pages", 10_000, _whole(1, 1_000_000), "a whole number from 1 to 1000000",
+    Option("max-pages", Limits.pages, _whole(1, 1_000_000), "a whole number from 1 to 1000000",
            "most pages of a document", "limits"),
-    Option("max-question", 4_000, _whole(10, 1_000_000), "a whole number from 10 to 1000000",
+    Option("max-question", Limits.question_characters, _whole(10, 1_000_000), "a whole number from 10 to 1000000",
            "longest question, in characters", "limits"),
-    Option("max-seconds", 20, _whole(1, 3_600), "a whole number from 1 to 3600",
+    Option("max-seconds", Limits.read_cpu_seconds, _whole(1, 3_600), "a whole number from 1 to 3600",
            "processor time for reading one document, in seconds", "limits"),
-    Option("max-memory-mb", 256, _whole(64, 1_000_000), "a whole number from 64 to 1000000",
+    Option("max-memory-mb", Limits.read_memory_bytes // 2**20, _whole(64, 1_000_000),
+           "a whole number from 64 to 1000000",
            "memory for reading one document, in MB", "limits"),
     Option("log-level", "info", _one_of(*LEVELS), "one of " + ", ".join(LEVELS), "how much is logged", "log"),
     Option("debug", False, _switch, "1 or 0", "let unexpected errors through with their traceback", "log"),
@@ -203,10 +205,10 @@ def logins_of(text: str) -> dict[str, str]:
     if not text:
         return {}
     try:
-        from_file = Path(text).is_file()
+        from_file = len(os.fsencode(text)) < LONGEST_PATH and Path(text).is_file()
         pairs = Path(text).read_text(encoding="utf-8").splitlines() if from_file else text.split(",")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingRefused(f"--auth: the file {text} cannot be read: {error}.") from error
+        raise SettingRefused(f"--auth: the file it names cannot be read ({type(error).__name__}).") from error
     logins: dict[str, str] = {}
     for pair in pairs:
         if not pair.strip() or (from_file and pair.lstrip().startswith("#")):
@@ -216,5 +218,5 @@ def logins_of(text: str) -> dict[str, str]:
             raise SettingRefused("--auth takes user:password[,user:password], or a file with one such pair a line.")
         logins[user.strip()] = password
     if not logins:
-        raise SettingRefused(f"--auth: there is no user:password pair in {text}.")
+        raise SettingRefused("--auth: there is no user:password pair in what it names.")
     return logins
