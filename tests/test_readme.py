@@ -38,7 +38,7 @@ def test_every_option_has_its_line_with_its_default():
 
 def test_ci_runs_the_readmes_own_test_command():
     (command,) = [line for line in README.splitlines() if line.startswith("pip install -r tests/requirements.txt")]
-    assert command in (ROOT / ".ci" / "run").read_text("utf-8").replace("pip install -q", "pip install")
+    assert command in (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
 
 
 def test_the_front_matter_makes_it_a_space():

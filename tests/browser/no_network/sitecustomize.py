@@ -8,9 +8,13 @@ import socket
 LOCAL = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "")
 
 
-def _note(target: object) -> None:
+def _write(line: object) -> None:
     with open(os.environ["NO_NETWORK_LOG"], "a", encoding="utf-8") as log:  # noqa: PTH123 - before anything is imported
-        log.write(f"{target}\n")
+        log.write(f"{line}\n")
+
+
+def _note(target: object) -> None:
+    _write(target)
     raise OSError(f"no network: {target}")
 
 
@@ -32,3 +36,4 @@ def _checked_look_up(host: object, *arguments: object, **options: object) -> obj
 
 socket.socket.connect = _checked_connect  # type: ignore[method-assign, assignment]
 socket.getaddrinfo = _checked_look_up  # type: ignore[assignment]
+_write("in force")
