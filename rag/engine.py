@@ -85,7 +85,10 @@ class Engine:
             sweep=self._sweep,
             changed=self._bump,
         )
-        self._sweep()
+        try:
+            self._sweep()
+        except StoreError as exc:  # a full disk: old documents can be asked all the same
+            log.error("%s", exc)
         self._opening = threading.Thread(target=self._open, args=(embedder, re_embed), name="opening", daemon=True)
         self._opening.start()
 

@@ -174,7 +174,8 @@ def _refusal(meta: dict[str, Any], limits: Limits, password: str | None) -> Exce
             return PasswordNeeded("it is protected: type its password to add it")
         case "pages":
             return LimitExceeded(
-                f"it has {value:,} pages, more than the limit of {limits.pages:,}: split it, or start with a higher --max-pages"
+                f"it has {value:,} pages, more than the limit of {limits.pages:,}: split it, "
+                "or start with a higher --max-pages"
             )
         case "page_characters":
             return LimitExceeded(

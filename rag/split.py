@@ -132,6 +132,4 @@ def _line_that_begins_with(title: str, text: str) -> int:
         return 0
     lines = (rf"^[ \t]*{words}[ \t]*$", rf"^{words}(?!\w)")
     match = next((found for line in lines if (found := re.search(line, text, re.MULTILINE))), None)
-        rf"^{words}(?!\w)", text, re.MULTILINE
-    )
     return match.start() if match else 0

@@ -12,7 +12,6 @@ from webui.words import Language, say
 SHOWN_JOBS = 20  # a folder may bring thousands
 FILTER_FROM = 8  # documents from which the list can be searched
 _TOLD = (PageKind.SCANNED, PageKind.GARBLED, PageKind.EMPTY, PageKind.FAILED)
-_OVER = (JobState.FAILED,)
 
 
 def library_html(engine: Engine, conversation: Conversation) -> str:
@@ -87,7 +86,7 @@ def _jobs(jobs: tuple[Job, ...], language: Language) -> str:
 
 def _job(job: Job, language: Language) -> str:
     name = f'<bdi class="name" title="{escape(job.name)}">{escape(job.name)}</bdi>'
-    key = "dismiss" if job.state in _OVER else "cancel"
+    key = "dismiss" if job.state is JobState.FAILED else "cancel"
     label = escape(say(language, key, name=job.name))
     away = (
         f'<button type="button" class="icon" data-do="cancel" data-job="{job.id}" aria-label="{label}"'

@@ -17,6 +17,7 @@ def reader(tokens: int) -> ScriptedReader:
 
 
 SAMPLING = Sampling(max_tokens=10)
+NAMES = 5  # tokens of "x.pdf iv Top > Below"
 
 
 def test_everything_that_fits_goes_in_with_its_place():
@@ -30,7 +31,7 @@ def test_everything_that_fits_goes_in_with_its_place():
 
 def test_the_last_source_is_cut_at_a_sentence_and_the_rest_left_out():
     text = "One two three. Four five six. Seven eight nine."
-    room = 10 + 1 + PER_SOURCE + 7
+    room = 10 + 1 + PER_SOURCE + NAMES + 7
     packed = pack("why", [source(1, text), source(2, "more")], [], reader(room), SAMPLING)
     assert [s.text for s in packed.sources] == ["One two three. Four five six."]
 
@@ -51,6 +52,6 @@ def test_the_prompt_never_exceeds_the_reader():
         packed = pack(
             "why", [source(n, "word " * 40) for n in range(1, 9)], [Turn("q " * 5, "a " * 5)] * 4, made, SAMPLING
         )
-        used = sum(made.count_tokens(s.text) + PER_SOURCE for s in packed.sources)
+        used = sum(made.count_tokens(s.text) + PER_SOURCE + NAMES for s in packed.sources)
         used += sum(made.count_tokens(t.question) + made.count_tokens(t.answer) for t in packed.history)
         assert used + 1 + SAMPLING.max_tokens <= room or not packed.sources

@@ -87,7 +87,7 @@ def file(tmp_path):
 @pytest.fixture
 def embedder(file, tmp_path):
     folder = unpack(file, tmp_path / "cache")
-    return SentenceEmbedder(folder, name="tiny-e5", revision="1", device="cpu", why="a test")
+    return SentenceEmbedder(folder, name="tiny-e5", revision="1", device="cpu", why="a test", option="x")
 
 
 def test_every_tensor_arrives_at_its_place(file, tmp_path):
@@ -171,6 +171,12 @@ def test_without_the_package_the_way_out_is_named(tmp_path, monkeypatch):
 def test_a_folder_can_be_named(file, tmp_path):
     folder = unpack(file, tmp_path / "cache")
     assert open_embedder(str(folder), cache=tmp_path).dimension == HIDDEN
+
+
+def test_a_folder_that_is_no_embedder_is_one_sentence(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelMissing, match=r"embedder empty cannot be opened .*--embedder"):
+        open_embedder(str(tmp_path / "empty"), cache=tmp_path)
 
 
 def test_the_choice_of_precision_says_why():

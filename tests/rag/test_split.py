@@ -62,6 +62,13 @@ def test_a_heading_begins_a_passage_and_names_those_below_it():
     ]
 
 
+@pytest.mark.parametrize("title", ["Risk", "In"])
+def test_a_heading_is_not_found_inside_a_sentence_or_a_word(title):
+    text = "We see a Risk in it. Interest rose.\nMore.\n"
+    (passage,) = split(document(text, outline=[Heading(title, 1, 0)]), count, Splitting())
+    assert passage.heading == (title,)
+
+
 @pytest.mark.parametrize("word", ["x" * 500, "字" * 500], ids=["one long word", "Chinese without an end"])
 def test_text_without_a_place_to_cut_is_cut_all_the_same(word):
     passages = split(document(word), len, Splitting(passage_tokens=100))

@@ -8,7 +8,7 @@ import pytest
 
 from rag.embed import text_digest
 from rag.errors import EmbedderMismatch, StoreDamaged, StoreError, StoreInUse
-from rag.records import Heading, LoadedDocument, Page, PageKind, Passage, Words
+from rag.records import Heading, Job, JobState, LoadedDocument, Page, PageKind, Passage, Words
 from rag.store import Store
 from tests.fakes import ExactEmbedder
 
@@ -40,7 +40,8 @@ def add(store: Store, *texts: str, owner: str = "", document_id: str = "a" * 64)
     found = passages(*texts)
     vectors = ExactEmbedder().queries([passage.text for passage in found])
     store.keep_vectors([text_digest(passage.text) for passage in found], vectors)
-    return store.add_document(owner, document_id, "<b>name</b>.pdf", 123, loaded(*texts), found)
+    job = Job(store.add_job(owner, document_id, "", "reading"), owner, document_id, "<b>name</b>.pdf", JobState.READING)
+    return store.add_document(job, 123, loaded(*texts), found)
 
 
 def test_what_goes_in_comes_out(store):
@@ -58,7 +59,7 @@ def test_what_goes_in_comes_out(store):
     kept = store.passages(ids)[ids[0]]
     assert (kept.document, kept.passage.text, kept.passage.heading) == ("<b>name</b>.pdf", CANARY, ("Top",))
     assert store.page_start("", document.id, 1) == len(CANARY)
-    assert store.page_labels([kept]) == {ids[0]: "iv"}
+    assert kept.page_label == "iv"
 
 
 def test_all_passages_come_with_their_vectors(store):
@@ -84,6 +85,7 @@ def test_removed_text_is_gone_from_the_disk(store, tmp_path):
     ids = add(store, CANARY)
     assert any(b"HERON-7731" in file.read_bytes() for file in tmp_path.iterdir())
     assert store.remove_document("", "a" * 64) == ids
+    store.flush()
     assert store.documents("") == []
     assert store.passages(ids) == {}
     assert store.missing([text_digest(CANARY)]) == {text_digest(CANARY)}
@@ -116,9 +118,11 @@ def test_removing_a_document_keeps_the_vectors_a_job_at_work_found(store):
 
 
 def test_an_unfinished_document_is_invisible(store):
-    page = loaded("text\n").pages[0]
+    page, job = loaded("text\n").pages[0], store.add_job("", "a" * 64, "x.pdf", "reading")
     with pytest.raises(sqlite3.IntegrityError):
-        store.add_document("", "a" * 64, "x.pdf", 1, LoadedDocument((page, page)), passages("text\n"))
+        store.add_document(
+            Job(job, "", "a" * 64, "x.pdf", JobState.READING), 1, LoadedDocument((page, page)), passages("text\n")
+        )
     assert store.documents() == []
     assert store.pages("", "a" * 64) == []
     add(store, "text\n")
@@ -187,18 +191,29 @@ def test_jobs_are_kept(tmp_path):
     with Store(tmp_path / "library.sqlite") as opened:
         (row,) = opened.jobs()
         assert (row["id"], row["owner"], row["state"], row["message"]) == (first, "ann", "failed", "no text")
-        assert opened.has_file("a" * 64)
-        assert not opened.has_file("b" * 64)
+        assert sorted(opened.doomed()) == ["a" * 64, "b" * 64]
 
 
-def test_files_that_nothing_needs_are_deleted(store, tmp_path):
-    folder = tmp_path / "files"
-    folder.mkdir()
-    for name in ("a" * 64 + ".pdf", "b" * 64 + ".pdf", "tmp123.part"):
-        (folder / name).write_bytes(b"x")
+def test_files_are_doomed_only_when_nothing_needs_them(store):
     add(store, "text\n")
-    store.drop_orphan_files(folder)
-    assert [file.name for file in folder.iterdir()] == ["a" * 64 + ".pdf"]
+    add(store, "text\n", owner="ann")
+    assert store.doomed() == []
+    store.remove_document("ann", "a" * 64)
+    assert store.doomed() == []
+    store.remove_document("ben", "../../etc/passwd")
+    assert store.doomed() == []
+    store.remove_document("", "a" * 64)
+    assert store.doomed() == ["a" * 64]
+    store.add_job("", "a" * 64, "x.pdf", "waiting")
+    assert store.doomed() == []
+
+
+def test_a_document_ends_its_job_and_one_given_up_leaves_nothing(store):
+    add(store, "text\n")
+    assert store.jobs() == []
+    gone = Job(77, "", "b" * 64, "x.pdf", JobState.READING)
+    assert store.add_document(gone, 1, loaded("text\n"), passages("text\n")) is None
+    assert len(store.documents()) == 1
 
 
 def test_words_are_located_by_line_and_by_share():
