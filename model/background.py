@@ -116,6 +116,7 @@ class Loading:
             self._told.progress("waiting for the former model to finish its answer")
             time.sleep(REPORT_SECONDS)
             gc.collect()
+        gc.collect()  # the reader may have gone after the first round, and its model is part of cycles
         empty_cache()
 
     def _report(self, name: str, done_word: str, done: float, whole: float, unit: str) -> None:

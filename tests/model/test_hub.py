@@ -24,6 +24,7 @@ def hub(tmp_path, monkeypatch):
     (folder / "modeling_chatglm.py").write_text("raise SystemExit")
     (folder / "training_args.bin").write_bytes(b"pickled")
     with hub_of("THUDM/tiny", folder) as server:
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)  # other tests may have started it so
         monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", server.address)
         template = server.address + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
@@ -108,7 +109,7 @@ def test_the_mirror_in_the_environment_is_used(hub, tmp_path):
         "from pathlib import Path; from model.hub import find_checkpoint;"
         f"print(find_checkpoint('THUDM/tiny', cache_dir=Path({str(tmp_path)!r})))"
     )
-    environment = {**os.environ, "HF_ENDPOINT": hub.address, "HF_HUB_DISABLE_XET": "1"}
+    environment = {**os.environ, "HF_ENDPOINT": hub.address, "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True
     )
