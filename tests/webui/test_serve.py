@@ -1,6 +1,7 @@
 """The server as a stranger meets it: routes, headers, uploads."""
 
 import json
+import resource
 import socket
 from urllib.parse import urlsplit
 
@@ -210,6 +211,26 @@ def test_a_body_without_a_length_is_held_to_the_limit_too(tmp_path, served):
     answer = httpx.post(f"{served(engine)}/library/add", content=iter([PDF] * 50), headers={"x-file-name": "a.pdf"})
     assert "of up to" in answer.json()["refused"]
     assert engine.received == []
+
+
+@pytest.fixture
+def full_disk():
+    """No file of this process may grow over 100 kB."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_file_for_which_there_is_no_room_is_refused_and_leaves_nothing(engine, served, full_disk):
+    url = served(engine)
+    refused = add(url, "a.pdf", PDF + bytes(1_000_000)).json()["refused"]
+    assert refused.startswith("“a.pdf” could not be kept")
+    assert "File too large" in refused
+    assert "\n" not in refused
+    assert list((engine.settings.data_dir / "incoming").iterdir()) == []
+    assert engine.received == []
+    assert add(url, "b.pdf").json() == {"refused": ""}
 
 
 def test_an_unexpected_error_tells_nothing_of_the_inside(engine, served, monkeypatch):
