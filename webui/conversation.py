@@ -139,6 +139,8 @@ class Conversation:
         if refusal := _refusal(documents, chosen):
             exchange.error = say(self.language, refusal)
             return
+        if exchange.stopped:
+            return  # overtaken while it waited for its turn: only the newest question of a session is worked on
         events = engine.ask(self.owner, question, chosen, history, exchange.stop)
         shown = 0.0
         for event in events:

@@ -112,6 +112,17 @@ def test_asking_again_stops_the_former(engine):
     assert conversation.exchanges[1].answer is not None
 
 
+def test_of_waiting_questions_the_newest_alone_reaches_the_engine(engine):
+    conversation = Conversation("", "en")
+    waiting = [conversation.ask(engine, f"question {number}") for number in range(5)]
+    for steps in waiting:
+        next(steps)
+    for steps in waiting:
+        finish(steps)
+    assert [asked[1] for asked in engine.asked] == ["question 4"]
+    assert [exchange.stopped for exchange in conversation.exchanges] == [True, True, True, True, False]
+
+
 def test_leaving_in_the_middle_stops_the_reader(engine):
     engine.step = 0.07  # longer than pieces are held back
     conversation = Conversation("", "en")
