@@ -20,6 +20,7 @@ from webui.models import ModelOffer
 from webui.words import Language, say
 
 SHOW_EVERY_SECONDS = 0.06  # pieces that come faster are shown together
+MOST_EXCHANGES = 50  # kept and shown; the oldest go first
 HISTORY_TURNS = 6  # earlier questions given to the engine
 
 
@@ -122,7 +123,7 @@ class Conversation:
         with self._lock:
             exchange = Exchange(self._next_id, shown, _reader(engine))
             self._next_id += 1
-            self.exchanges.append(exchange)
+            self.exchanges = [*self.exchanges, exchange][-MOST_EXCHANGES:]
         yield
         try:
             yield from self._follow(engine, exchange, question, history)
@@ -138,6 +139,8 @@ class Conversation:
         if refusal := _refusal(documents, chosen):
             exchange.error = say(self.language, refusal)
             return
+        if exchange.stopped:
+            return  # overtaken while it waited for its turn: only the newest question of a session is worked on
         events = engine.ask(self.owner, question, chosen, history, exchange.stop)
         shown = 0.0
         for event in events:

@@ -8,14 +8,19 @@ document runs and no address outside is loaded, even if some text came out unesc
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 import secrets
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from webui.sessions import SessionLogins
+from webui.upload import owner_of
 
 MOST_BYTES = 8_000_000  # of a request that brings no file
 
@@ -36,6 +41,10 @@ _GRADIO_ROUTES = (
     "queue/join", "queue/data", "heartbeat/", "run/", "cancel", "reset", "startup-events", "theme.css",
     "login_check", "app_id",
 )  # fmt: skip
+_HEARTBEAT = "/gradio_api/heartbeat/"
+# Where Gradio takes a session's name in the body, and what it answers to anybody if we let it.
+_SESSION_IN_BODY = ("/gradio_api/queue/join", "/gradio_api/run/", "/gradio_api/cancel", "/gradio_api/reset")
+_OPEN = (_HEARTBEAT, "/gradio_api/cancel", "/gradio_api/reset")
 _FOLDERS = ("/assets/", "/static/", "/svelte/")
 # Addresses of previews for chat programs: nothing loads them, and they point outside.
 _PREVIEWS = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
@@ -77,18 +86,50 @@ class Guard:
         self.app = app
         self.access = access
         self.style = f"<style>\n{style}</style></head>".encode()
+        self.logins = SessionLogins()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass on with the headers added."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        reply = _Reply(send, self.access.frames, self.style)
         refusal = self.refusal(scope["method"], scope["path"], Headers(scope=scope))
+        if refusal is None and scope["path"].startswith("/gradio_api/"):
+            try:
+                refusal, receive = await self._not_their_session(scope, receive)
+            except ClientDisconnect:
+                return
         if refusal:
             status, text = refusal
-            await _Reply(send, self.access.frames, self.style).plain(scope, receive, text, status)
+            await reply.plain(scope, receive, text, status)
             return
-        await self.app(scope, receive, _Reply(send, self.access.frames, self.style))
+        await self.app(scope, receive, reply)
+
+    async def _not_their_session(self, scope: Scope, receive: Receive) -> tuple[tuple[int, str] | None, Receive]:
+        """The refusal of somebody who names another's session, if so, and what still gives the body.
+
+        Gradio lets whoever names a session listen to its answers and end them.
+        """
+        request, path = Request(scope, receive), scope["path"]
+        login = owner_of(request)
+        if login == "":
+            return None, receive  # no logins: everybody is the same person
+        if login is None:  # Gradio refuses strangers on its other routes, in words that its page knows
+            return ((401, "Log in first.") if path.startswith(_OPEN) else None), receive
+        named = request.query_params.getlist("session_hash")
+        if path.startswith(_HEARTBEAT):
+            named.append(path.removeprefix(_HEARTBEAT))
+        elif path.startswith(_SESSION_IN_BODY) and request.method == "POST":
+            body = await request.body()
+            receive = _again(body, receive)
+            try:
+                named += _sessions(body)
+            except (ValueError, RecursionError):
+                return (400, "This is no JSON."), receive
+        if all(self.logins.claim(login, session) for session in named):
+            return None, receive
+        return (403, "This session is not yours."), receive
 
     def refusal(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
         """Status and sentence when a request is not answered, else None."""
@@ -135,6 +176,23 @@ def _is_small(headers: Headers) -> bool:
         return False
     length = headers.get("content-length", "0")
     return length.isdecimal() and int(length) <= MOST_BYTES
+
+
+def _sessions(body: bytes) -> list[str]:
+    """The session named in a request's body, read as FastAPI reads it. Raises ValueError, RecursionError."""
+    parsed = json.loads(body)
+    session = parsed.get("session_hash") if isinstance(parsed, dict) else None
+    return [session] if isinstance(session, str) else []
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives a body that was read already, and then what else comes."""
+    left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return left.pop() if left else await receive()
+
+    return receive_again
 
 
 class _Reply:

@@ -131,7 +131,7 @@ class Handlers:
 
     def ask(self, question: str, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """Answer, drawing again with each step."""
-        question = (question or "").strip()
+        question = _encodable(question or "").strip()
         conversation = self.conversation(request)
         if not question:
             yield self._talk(conversation)
@@ -159,39 +159,41 @@ class Handlers:
         conversation = self.conversation(request)
         conversation.problem = ""
         try:
-            self._change(conversation, event._data or {})
+            self._change(conversation, _sent(event))
         except Exception as error:  # noqa: BLE001 - the page's edge
             conversation.problem = sentence_for(error, conversation.language, raise_errors=self.raise_errors)
         return self._library(conversation)
 
     def _change(self, conversation: Conversation, data: dict[str, Any]) -> None:
-        owner, document, job = conversation.owner, str(data.get("document")), _whole(data.get("job"))
+        """Do what was sent. Ids that are not of what this owner sees never reach the engine."""
+        owner, document, job = conversation.owner, data.get("document"), _whole(data.get("job"))
+        documents = {known.id for known in self.engine.documents(owner)}
+        is_job = any(known.id == job for known in self.engine.jobs(owner))
+        conversation.left_out &= documents
         match data.get("do"):
-            case "choose" if data.get("chosen"):
-                conversation.left_out.discard(document)
-            case "choose":
-                conversation.left_out.add(document)
+            case "choose" if isinstance(document, str) and document in documents:
+                (conversation.left_out.discard if data.get("chosen") else conversation.left_out.add)(document)
             case "choose-all":
                 conversation.left_out.clear()
             case "choose-none":
-                conversation.left_out.update(known.id for known in self.engine.documents(owner))
-            case "remove":
+                conversation.left_out |= documents
+            case "remove" if isinstance(document, str) and document in documents:
                 self.engine.remove(owner, document)
-            case "cancel":
+            case "cancel" if is_job:
                 self.engine.cancel(owner, job)
-            case "unlock":
+            case "unlock" if is_job:
                 self.engine.unlock(owner, job, str(data.get("password")))
 
     def in_conversation(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """A citation was opened."""
-        conversation, data = self.conversation(request), event._data or {}
+        conversation, data = self.conversation(request), _sent(event)
         numbers = (_whole(data.get(name)) for name in ("exchange", "number", "sentence"))
         conversation.opened = conversation.source(*numbers) or conversation.opened
         return *self._said(conversation), self._viewer(conversation)
 
     def in_viewer(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """A page was turned, or the viewer closed."""
-        conversation, data = self.conversation(request), event._data or {}
+        conversation, data = self.conversation(request), _sent(event)
         opened = conversation.opened
         if data.get("do") == "close":
             conversation.opened = None
@@ -201,7 +203,7 @@ class Handlers:
 
     def in_head(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """The language was switched, or a model looked for or picked."""
-        conversation, data = self.conversation(request), event._data or {}
+        conversation, data = self.conversation(request), _sent(event)
         if data.get("do") == "language":
             conversation.language = pick_language(str(data.get("language")), None)
             return self._everything(conversation)
@@ -294,6 +296,18 @@ def _stamped(draw: Callable[[], str]) -> str:
     """Drawn HTML behind the microsecond its drawing began at: page.js drops what was overtaken."""
     began = time.time_ns() // 1000
     return f"<!--{began}-->{draw()}"
+
+
+def _sent(event: gr.EventData) -> dict[str, Any]:
+    """What page.js sent with an event; empty when it is nothing of the kind."""
+    if not isinstance(event._data, dict):
+        return {}
+    return {name: _encodable(value) if isinstance(value, str) else value for name, value in event._data.items()}
+
+
+def _encodable(text: str) -> str:
+    """Without lone surrogates, which JSON may bring and no database, file or tokenizer takes."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _whole(number: object) -> int:

@@ -1,4 +1,7 @@
-"""Which conversation belongs to which session. One object a page; nothing of one owner is given to another."""
+"""Which conversation belongs to which session, and which session to which login.
+
+One object a page; nothing of one owner is given to another.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from webui.conversation import Conversation
 from webui.words import Language
 
 MOST_SESSIONS = 1_000  # the one used longest ago is forgotten first
+LONGEST_SESSION = 100  # characters of a session's name; Gradio's page makes up 10 to 11
 
 
 class Sessions:
@@ -40,3 +44,30 @@ class Sessions:
 
     def __len__(self) -> int:
         return len(self._conversations)
+
+
+class SessionLogins:
+    """Sessions by the login that used them first; thread-safe.
+
+    Each login has room of its own, so that nobody can push another's sessions out.
+    """
+
+    def __init__(self, most: int = MOST_SESSIONS) -> None:
+        self._most = most  # of one login
+        self._lock = threading.Lock()
+        self._logins: dict[str, str] = {}  # session -> login
+        self._used: dict[str, OrderedDict[str, None]] = {}  # login -> its sessions, the one used last at the end
+
+    def claim(self, login: str, session: str) -> bool:
+        """Whether `login` may use this session: it is its own, or nobody's so far."""
+        if len(session) > LONGEST_SESSION:
+            return False
+        with self._lock:
+            if self._logins.setdefault(session, login) != login:
+                return False
+            used = self._used.setdefault(login, OrderedDict())
+            used[session] = None
+            used.move_to_end(session)
+            if len(used) > self._most:
+                del self._logins[used.popitem(last=False)[0]]
+            return True

@@ -6,7 +6,7 @@ drop for one file that is too large.
 
 from __future__ import annotations
 
-import tempfile
+import secrets
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from rag.errors import LimitExceeded
+from rag.errors import FileRefused, LimitExceeded
 from webui.edge import sentence_for
 from webui.engine import Engine
 from webui.words import pick_language
@@ -47,14 +47,26 @@ async def _receive(request: Request, engine: Engine, owner: str, name: str, fold
     """Write the body to a file of our own naming, hand it to the engine, delete it."""
     limit = engine.settings.limits.file_bytes
     _hold(int(request.headers.get("content-length") or 0), limit, name)
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".pdf") as file:
-        size = 0
+    path = folder / f"{secrets.token_hex(16)}.pdf"
+    try:
+        try:
+            await _write(request, path, limit, name)
+        except OSError as error:
+            raise FileRefused(
+                f"“{name}” could not be kept in the data folder: {error.strerror}. Make room there and add it again."
+            ) from error
+        await run_in_threadpool(engine.add, owner, name, path)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+async def _write(request: Request, path: Path, limit: int, name: str) -> None:
+    size = 0
+    with path.open("xb") as file:
         async for chunk in request.stream():
             size += len(chunk)
             _hold(size, limit, name)
             file.write(chunk)
-        file.flush()
-        await run_in_threadpool(engine.add, owner, name, Path(file.name))
 
 
 def _hold(size: int, limit: int, name: str) -> None:

@@ -5,7 +5,7 @@ import pytest
 from rag.errors import QuestionRefused
 from rag.records import Answer, Sentence
 from tests.webui.fake_engine import FakeEngine, document
-from webui.conversation import Conversation, Exchange
+from webui.conversation import MOST_EXCHANGES, Conversation, Exchange
 from webui.sessions import Sessions
 
 
@@ -112,6 +112,17 @@ def test_asking_again_stops_the_former(engine):
     assert conversation.exchanges[1].answer is not None
 
 
+def test_of_waiting_questions_the_newest_alone_reaches_the_engine(engine):
+    conversation = Conversation("", "en")
+    waiting = [conversation.ask(engine, f"question {number}") for number in range(5)]
+    for steps in waiting:
+        next(steps)
+    for steps in waiting:
+        finish(steps)
+    assert [asked[1] for asked in engine.asked] == ["question 4"]
+    assert [exchange.stopped for exchange in conversation.exchanges] == [True, True, True, True, False]
+
+
 def test_leaving_in_the_middle_stops_the_reader(engine):
     engine.step = 0.07  # longer than pieces are held back
     conversation = Conversation("", "en")
@@ -121,6 +132,14 @@ def test_leaving_in_the_middle_stops_the_reader(engine):
     assert conversation.running
     steps.close()
     assert engine.stops[0].is_set()
+
+
+def test_the_newest_exchanges_are_kept(engine):
+    conversation = Conversation("", "en")
+    for number in range(MOST_EXCHANGES + 2):
+        finish(conversation.ask(engine, f"question {number}"))
+    assert len(conversation.exchanges) == MOST_EXCHANGES
+    assert [conversation.exchanges[at].question for at in (0, -1)] == ["question 2", f"question {MOST_EXCHANGES + 1}"]
 
 
 def test_a_source_is_found_with_the_citation_of_its_sentence(engine):

@@ -1,0 +1,29 @@
+"""What a browser sends, without one."""
+
+import json
+from urllib.parse import quote
+
+import httpx
+
+PDF = b"%PDF-1.4 not much of one"
+
+
+def add(url, name, data=PDF, **headers):
+    return httpx.post(f"{url}/library/add", content=data, headers={"x-file-name": quote(name), **headers})
+
+
+def log_in(url, user, password):
+    client = httpx.Client(base_url=url)
+    return client, client.post("/login", data={"username": user, "password": password}).status_code
+
+
+def call(client, handler, session="s", event=None, data=()):
+    """Call a handler of the page as the page's own script does."""
+    config = client.get("/config")
+    if config.status_code != 200:
+        found = 0
+    else:
+        found = next(d["id"] for d in config.json()["dependencies"] if d["api_name"] == handler)
+    body = {"data": list(data), "fn_index": found, "session_hash": session, "event_data": event}
+    kind = {"content-type": "application/json"}
+    return client.post("/gradio_api/run/predict", content=json.dumps(body), headers=kind)
