@@ -139,7 +139,7 @@ class Conversation:
         if refusal := _refusal(documents, chosen):
             exchange.error = say(self.language, refusal)
             return
-        if exchange.stopped:
+        if exchange.stop.is_set():
             return  # overtaken while it waited for its turn: only the newest question of a session is worked on
         events = engine.ask(self.owner, question, chosen, history, exchange.stop)
         shown = 0.0
