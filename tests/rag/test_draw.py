@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import sys
 import threading
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,9 +18,7 @@ from rag.errors import DamagedFile, LimitExceeded, PasswordNeeded, WrongPassword
 from rag.load import load
 from rag.settings import Limits
 from rag.settings import Pictures as Settings
-
-sys.path.insert(0, str(Path(__file__).parent))  # for pdfs, whatever the import mode
-import pdfs
+from tests.rag import pdfs
 
 LIMITS = Limits()
 TEXT = pdfs.text_pdf(["First page, with some words on it.", "Second page.", "第三页的内容。"])

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 from rag import furniture
-
-sys.path.insert(0, str(Path(__file__).parent))  # for layouts, whatever the import mode
-from layouts import page_of
+from tests.rag.layouts import page_of
 
 
 def pages_with(header, footer, count=6, body="Body of page {n} with words of its own: {w}."):

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.lines import compose, ends_open, lay_out, lay_out_plain, starts_open
-
-sys.path.insert(0, str(Path(__file__).parent))  # for layouts, whatever the import mode
-from layouts import CHINESE, ENGLISH, LETTER, page_of, paragraph
+from tests.rag.layouts import CHINESE, ENGLISH, LETTER, page_of, paragraph
 
 
 def test_the_lines_of_a_paragraph_are_joined():

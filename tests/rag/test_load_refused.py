@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import resource
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,27 +18,8 @@ from rag.errors import (
     WrongPassword,
 )
 from rag.load import load
-from rag.settings import Limits
-
-sys.path.insert(0, str(Path(__file__).parent))  # for pdfs, whatever the import mode
-import pdfs
-
-LIMITS = Limits()
-SHARED = Path(__file__).parents[2].parent / "shared" / "eval"
-ENGLISH = (
-    "The company recognises revenue when control of the promised goods is transferred to its customers in an "
-    "amount that reflects the consideration it expects to receive in exchange for them."
-)
-CHINESE = "黑豹队的防守只丢了 308 分，在联赛中排名第六，同时也以 24 次拦截领先国家橄榄球联盟，并且四次入选职业碗。"
-BOTH = pdfs.text_pdf([ENGLISH, CHINESE, f"{ENGLISH}\n{CHINESE}"], title="Annual report", author="ACME")
-
-
-def read(data, **changes):
-    return load(data, limits=LIMITS, **changes)
-
-
-def texts(document):
-    return [page.text for page in document.pages]
+from tests.rag import pdfs
+from tests.rag.samples import BOTH, ENGLISH, LIMITS, read, texts
 
 
 @pytest.mark.parametrize("algorithm", ["RC4-40", "RC4-128", "AES-128", "AES-256"])

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
 from rag.readable import GARBLED_BELOW, kind_of, readability
 from rag.records import PageKind
-
-sys.path.insert(0, str(Path(__file__).parent))  # for layouts, whatever the import mode
-from layouts import CHINESE, ENGLISH
+from tests.rag.layouts import CHINESE, ENGLISH
 
 SHIFTED = "".join(chr(ord(c) + 3) if c.isalpha() else c for c in ENGLISH)
 LATIN_MOJIBAKE = CHINESE.encode("gbk").decode("latin-1")
