@@ -91,6 +91,10 @@ class Picking:
         found = on_disk(hub_id)
         if found is None and not self.downloads:
             raise ModelMissing(f"{hub_id} is not on this machine: start with --allow-download to fetch it.")
+        if found is None and not self.folders and not _is_listed(hub_id):
+            raise SettingRefused(
+                f"{hub_id} is not on the list: where others reach the page, only models of the list are fetched."
+            )
         return found or hub_id
 
     def _not_a_model(self, name: str) -> str:
@@ -110,6 +114,11 @@ class Picking:
         from model.hub import on_disk
 
         return _is_folder(self._started_with) or on_disk(self._started_with) is not None
+
+
+def _is_listed(hub_id: str) -> bool:
+    """Whether it is a known model of its makers, who have two names on the hub."""
+    return find_family(hub_id) is not None and hub_id.split("/")[0] in ("THUDM", "zai-org")
 
 
 def is_hub_id(name: str) -> bool:

@@ -82,17 +82,17 @@ def test_where_folders_may_be_named_one_that_is_not_there_is_refused(name):
 
 
 def test_a_folder_is_loaded_only_where_folders_may_be_named(tmp_path, monkeypatch):
-    (tmp_path / "owner" / "model").mkdir(parents=True)
+    (tmp_path / "THUDM" / "chatglm3-6b").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     chooser, loading = picking(folders=True)
     chooser.pick(str(tmp_path), "int4")
-    chooser.pick("owner/model", "auto")
-    assert loading.started == [(str(tmp_path), "int4", False), ("owner/model", "auto", False)]
+    chooser.pick("THUDM/chatglm3-6b", "auto")
+    assert loading.started == [(str(tmp_path), "int4", False), ("THUDM/chatglm3-6b", "auto", False)]
     chooser, loading = picking(folders=False, download=True)
     with pytest.raises(SettingRefused, match="--model on the command line"):
         chooser.pick(str(tmp_path), "auto")
-    chooser.pick("owner/model", "auto")  # a hub id that is a folder here as well: only the hub is asked
-    assert loading.started == [("owner/model", "auto", True)]
+    chooser.pick("THUDM/chatglm3-6b", "auto")  # a hub id that is a folder here as well: only the hub is asked
+    assert loading.started == [("THUDM/chatglm3-6b", "auto", True)]
 
 
 def test_what_is_not_here_is_not_fetched_unless_wanted(hub_cache):
@@ -105,6 +105,18 @@ def test_what_is_not_here_is_not_fetched_unless_wanted(hub_cache):
     chooser, loading = picking(download=True)
     chooser.pick("zai-org/GLM-4-9B-0414", "bf16")
     assert loading.started == [("zai-org/GLM-4-9B-0414", "bf16", True)]
+
+
+def test_where_others_reach_the_page_only_models_of_the_list_are_fetched(hub_cache):
+    chooser, loading = picking(download=True)
+    for name in ("somebody/else-9b", "somebody/glm-4-9b-chat"):
+        with pytest.raises(SettingRefused, match="is not on the list"):
+            chooser.pick(name, "auto")
+    chooser.pick("zai-org/glm-4-9b-chat", "auto")
+    assert loading.started == [("zai-org/glm-4-9b-chat", "auto", True)]
+    alone, loading = picking(download=True, folders=True)
+    alone.pick("somebody/else-9b", "auto")
+    assert loading.started == [("somebody/else-9b", "auto", True)]
 
 
 def test_what_is_here_is_offered_first_and_picked_under_the_name_it_lies_under(hub_cache):
