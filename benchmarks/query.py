@@ -64,11 +64,11 @@ def milliseconds(texts: list[str], vectors: np.ndarray, questions: list[str], as
         ]
         terms.add(range(start, start + count), changed)
     terms.refresh()
-    searcher = Searcher(None, index, terms, Searching())  # type: ignore[arg-type]  # vectors are at hand
+    searcher = Searcher(index, terms, Searching())
     spent = []
     for question, vector in zip(questions, asked, strict=True):
         began = time.perf_counter()
-        searcher.search_with(question, vector, 20)
+        searcher.search(question, vector, 20)
         spent.append(1000 * (time.perf_counter() - began))
     return spent
 

@@ -1,6 +1,6 @@
 """GLM: which checkpoints exist, how their prompts are built, how they are loaded and generate.
 
-Also two readers that load no weights: `quote` and `remote`. Knows of `rag` only the Reader protocol and the errors.
+Also `remote`, a reader that asks a server. Knows of `rag` only the Reader protocol and the errors.
 
 `load_reader` is the one call most callers need. Importing this package loads neither torch nor transformers.
 """

@@ -93,7 +93,7 @@ class Loading:
         except AskError as exc:
             log.warning("%s", exc)
             self._told.failed(str(exc))
-        except Exception:
+        except Exception:  # a worker's edge: the quote reader goes on whatever a checkpoint holds
             log.exception("Loading %s failed", name)
             self._told.failed(f"{name} could not be loaded because of an error in the program; see the log.")
         else:

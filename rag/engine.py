@@ -119,7 +119,7 @@ class Engine:
                 self._build(opened)
         except AskError as exc:
             self._fail(exc)
-        except Exception:
+        except Exception:  # a worker's edge: whatever it is, the page says that nothing can be asked
             log.exception("Opening the library failed")
             self._fail(StoreError("The library cannot be opened because of an error in the program; see the log."))
         else:
@@ -142,7 +142,7 @@ class Engine:
     def _build(self, embedder: Embedder) -> None:
         began = time.monotonic()
         index = VectorIndex(embedder.dimension, self.settings.searching.exact_up_to)
-        self._searcher = Searcher(embedder, index, self._words, self.settings.searching)
+        self._searcher = Searcher(index, self._words, self.settings.searching)
         self._embedder = embedder
         scope: dict[tuple[str, str], list[int]] = {}
         with self._library:
@@ -286,6 +286,7 @@ class Engine:
         Raises QuestionRefused before the first event, and ReaderError after it.
         """
         began, stop = time.monotonic(), stop or threading.Event()
+        question = self._checked(question)
         history = [Turn(turn.question, without_marks(turn.answer)) for turn in history]
         query, vector, sources = self._find(owner, question, documents, history)
         yield Found(tuple(sources), query)
@@ -322,17 +323,16 @@ class Engine:
 
     def search(self, owner: str, question: str, documents: Collection[str] | None = None) -> list[Source]:
         """The sources for a question alone, without an answer. Raises QuestionRefused."""
-        return self._find(owner, question, documents, [])[2]
+        return self._find(owner, self._checked(question), documents, [])[2]
 
     def _find(
         self, owner: str, question: str, documents: Collection[str] | None, history: Sequence[Turn]
     ) -> tuple[str, Vectors, list[Source]]:
         """What was searched, its vector (d,) and the sources found."""
-        question = self._checked(question)
         allowed = self._allowed(owner, documents)
         query = complete(question, history)[-self.settings.limits.question_characters :]
         vector = self._embedder.queries([query])[0]
-        hits = self._searcher.search_with(query, vector, self.settings.searching.sources, allowed)
+        hits = self._searcher.search(query, vector, self.settings.searching.sources, allowed)
         return query, vector, self._sources(owner, hits)
 
     def _checked(self, question: str) -> str:
@@ -374,20 +374,15 @@ class Engine:
 
     def view(self, owner: str, source: Source, citation: Citation | None = None) -> View:
         """Open a source at the page where it begins, or where the cited stretch does."""
-        document = self._seen(owner, source)
-        return open_view(
-            self._store, self._pictures, shown_file(self.settings.files_dir, document.id), document, source, citation
-        )
+        return self._opened(owner, source, citation, None)
 
     def view_page(self, owner: str, source: Source, page: int) -> View:
         """Another page of the same document, the source marked where it runs there."""
-        document = self._seen(owner, source)
-        return open_view(
-            self._store, self._pictures, shown_file(self.settings.files_dir, document.id), document, source, None, page
-        )
+        return self._opened(owner, source, None, page)
 
-    def _seen(self, owner: str, source: Source) -> Document:
+    def _opened(self, owner: str, source: Source, citation: Citation | None, page: int | None) -> View:
         document = self._store.document(owner, source.document_id)
         if document is None:
             raise FileRefused(f"{source.document} is no longer in the library.")
-        return document
+        file = shown_file(self.settings.files_dir, document.id)
+        return open_view(self._store, self._pictures, file, document, source, citation, page)

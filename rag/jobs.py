@@ -244,7 +244,7 @@ class Jobs:
             self._fail(work, f"{work.job.name}: {exc}")
         except AskError as exc:
             self._fail(work, str(exc))
-        except Exception:
+        except Exception:  # the worker's edge: one bad file must not stop the queue
             log.exception("Adding %r failed", work.job.name)
             self._fail(work, f"{work.job.name}: could not be added because of an error in the program; see the log.")
 

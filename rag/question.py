@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from rag.reader import Turn
-from rag.terms import STOP, terms
+from rag.terms import terms
 
 _POINTS_BACK = re.compile(
     r"^(and|or|but|so|also|then|what about|how about|what else|why|how come|which one)\b"
@@ -37,5 +37,4 @@ def complete(question: str, history: Sequence[Turn]) -> str:
 def points_back(question: str) -> bool:
     """Whether a question cannot be understood without the one before."""
     text = question.strip()
-    own = [term for term in terms(text) if term not in STOP]
-    return len(own) < FEW_TERMS or bool(_POINTS_BACK.search(text)) or bool(_POINTS_BACK_HAN.search(text))
+    return len(terms(text)) < FEW_TERMS or bool(_POINTS_BACK.search(text)) or bool(_POINTS_BACK_HAN.search(text))

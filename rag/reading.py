@@ -44,7 +44,6 @@ class RawPage:
     cover: float = 0.0
     texts: int = 0
     failed: bool = False
-    looked_twice: bool = False
     _score: float | None = None
 
     @property
@@ -257,7 +256,6 @@ def look_again(
             if isinstance(number, int) and number in doubtful:
                 second = _page(frame, reading, number)
                 first = reading.pages[number]
-                first.looked_twice = True
                 if _better(second, first):
                     reading.pages[number] = _keep_objects(second, first)
     except (LimitExceeded, DamagedFile) as exc:
@@ -282,5 +280,5 @@ def _better(second: RawPage, first: RawPage) -> bool:
 
 def _keep_objects(second: RawPage, first: RawPage) -> RawPage:
     second.images, second.paths, second.cover, second.texts = first.images, first.paths, first.cover, first.texts
-    second.map, second.looked_twice = first.map, True
+    second.map = first.map
     return second

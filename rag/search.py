@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rag.embed import Embedder, Vectors
+from rag.embed import Vectors
 from rag.index import Ids, VectorIndex, WordIndex
 from rag.settings import Searching
 
@@ -26,16 +26,11 @@ class Hit:
 class Searcher:
     """Asks both indexes and fuses what they bring."""
 
-    def __init__(self, embedder: Embedder, vectors: VectorIndex, words: WordIndex, settings: Searching) -> None:
-        self._embedder, self._vectors, self._words, self._settings = embedder, vectors, words, settings
+    def __init__(self, vectors: VectorIndex, words: WordIndex, settings: Searching) -> None:
+        self._vectors, self._words, self._settings = vectors, words, settings
 
-    def search(self, question: str, k: int, allowed: Ids | None = None) -> list[Hit]:
-        """The k best passages for `question`, best first; only `allowed` ids where given."""
-        vector = self._embedder.queries([question])[0]
-        return self.search_with(question, vector, k, allowed)
-
-    def search_with(self, question: str, vector: Vectors, k: int, allowed: Ids | None = None) -> list[Hit]:
-        """The same with the question's vector (d,) at hand."""
+    def search(self, question: str, vector: Vectors, k: int, allowed: Ids | None = None) -> list[Hit]:
+        """The k best passages for a question and its vector (d,), best first; only `allowed` ids where given."""
         if allowed is not None and not len(allowed):
             return []
         by_vector = self._vectors.search(vector, self._settings.candidates, allowed)

@@ -23,7 +23,7 @@ class Limits:
     draw_memory_bytes: int = 1024 * 1024 * 1024
     second_look_pages: int = 50  # pages a document that the second PDF reader may look at too
     question_characters: int = 4_000
-    waiting_files: int = 5_000  # files in the queue of one owner
+    waiting_files: int = 5_000  # files that one owner sees on their way in, failed ones included
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,8 @@ OPTIONS: Final = (
     Option("re-embed", False, _switch, "1 or 0",
            "make the vectors of all documents anew, after a change of --embedder", "models"),
     Option("embedder", "auto", _name, "auto, a model's name or a folder",
-           "what turns text into vectors; auto takes multilingual-e5-small, or BAAI/bge-m3 on a GPU", "models"),
+           "what turns text into vectors; auto takes multilingual-e5-small, or BAAI/bge-m3 if it is on disk and a GPU "
+           "is there", "models"),
     Option("allow-download", False, _switch, "1 or 0",
            "fetch models that are not on this machine from the hub; without it no model is fetched", "models"),
     Option("max-file-mb", Limits.file_bytes // MB, _whole(1, 100_000), "a whole number from 1 to 100000",

@@ -37,8 +37,12 @@ def test_search_finds_by_meaning_and_by_word_within_the_scope():
     embedder, vectors, words = ExactEmbedder(), VectorIndex(512, 100), WordIndex()
     vectors.add(np.arange(4), embedder.queries(texts))
     words.add(range(4), texts)
-    searcher = Searcher(embedder, vectors, words, Searching())
-    assert searcher.search("which red pump leaks?", 1)[0].passage_id == 0
-    assert searcher.search("合同编号", 1)[0].passage_id == 2
-    assert [hit.passage_id for hit in searcher.search("red pump", 5, np.array([1]))] == [1]
-    assert searcher.search("red pump", 5, np.array([], np.int64)) == []
+    searcher = Searcher(vectors, words, Searching())
+
+    def found(question, *options):
+        return searcher.search(question, embedder.queries([question])[0], *options)
+
+    assert found("which red pump leaks?", 1)[0].passage_id == 0
+    assert found("合同编号", 1)[0].passage_id == 2
+    assert [hit.passage_id for hit in found("red pump", 5, np.array([1]))] == [1]
+    assert found("red pump", 5, np.array([], np.int64)) == []
