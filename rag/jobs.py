@@ -253,15 +253,19 @@ class Jobs:
             raise Stopped
 
     def _fail(self, work: _Work, message: str) -> None:
-        """End a job with its sentence; of the file nothing stays."""
+        """End a job with its sentence, shown once nothing of the file is left."""
         log.warning("%r", message)
-        self._move(work, JobState.FAILED, message)
-        self._tidy()
+        with self._condition:
+            self._record(work, JobState.FAILED, message)
+        self._tidy(ending=work)
+        with self._condition:
+            self._show(work, JobState.FAILED, message)
+        self._changed()
 
-    def _tidy(self) -> None:
+    def _tidy(self, ending: _Work | None = None) -> None:
         """Forget what belongs to no document and no job any more. On a full disk that waits for the next time."""
         with self._condition:
-            idle = not any(work.job.state in UNFINISHED for work in self._works.values())
+            idle = not any(work.job.state in UNFINISHED for work in self._works.values() if work is not ending)
         try:
             if idle:
                 self._store.drop_orphan_vectors()
@@ -271,15 +275,22 @@ class Jobs:
 
     def _move(self, work: _Work, state: JobState, message: str = "") -> None:
         with self._condition:
-            if work.job.id not in self._works:  # given up in the meantime
-                return
-            work.job = replace(work.job, state=state, message=message)
-            try:
-                self._store.set_job(work.job.id, state, message)
-            except StoreError as exc:  # the page shows it all the same; after a restart the job begins anew
-                log.error("%s", exc)
-            self._condition.notify_all()
+            self._record(work, state, message)
+            self._show(work, state, message)
         self._changed()
+
+    def _record(self, work: _Work, state: JobState, message: str) -> None:
+        """Write a state down, unless the job was given up in the meantime."""
+        if work.job.id not in self._works:
+            return
+        try:
+            self._store.set_job(work.job.id, state, message)
+        except StoreError as exc:  # the page shows it all the same; after a restart the job begins anew
+            log.error("%s", exc)
+
+    def _show(self, work: _Work, state: JobState, message: str) -> None:
+        work.job = replace(work.job, state=state, message=message)
+        self._condition.notify_all()
 
     def _progress(self, work: _Work, **numbers: float) -> None:
         with self._condition:
