@@ -368,7 +368,7 @@ class Engine:
         kept = self._store.passages([hit.passage_id for hit in hits])
         kept = {passage_id: stored for passage_id, stored in kept.items() if stored.owner in ("", owner)}
         alive = [hit for hit in hits if hit.passage_id in kept]
-        return [kept[hit.passage_id].as_source(number, hit.score, hit.scores) for number, hit in enumerate(alive, 1)]
+        return [kept[hit.passage_id].as_source(number, hit.score, hit.signals) for number, hit in enumerate(alive, 1)]
 
     # ---- seeing
 

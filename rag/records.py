@@ -7,7 +7,7 @@ fractions of the page as it is shown (rotation applied), from its top left corne
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -168,6 +168,15 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Signal:
+    """Why a passage was found: one way of looking, what it gave this passage, and its place there."""
+
+    name: str  # "vectors" cosine, "words" BM25, "document" how well its document fits, "second" the second look
+    score: float
+    rank: int  # from 1, among the passages that this way of looking brought
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A passage retrieved for a question."""
 
@@ -183,7 +192,7 @@ class Source:
     start: int  # character span in the document's text
     end: int
     score: float  # fused, 0..1; comparable within one question
-    scores: dict[str, float] = field(default_factory=dict)  # by index: "vectors" cosine, "words" BM25
+    signals: tuple[Signal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from typing import Any
 
-from rag.records import Document, Page, PageKind, Passage, Source, Words
+from rag.records import Document, Page, PageKind, Passage, Signal, Source, Words
 
 
 class StoredPassage:
@@ -29,7 +29,7 @@ class StoredPassage:
             heading=tuple(json.loads(row["heading"])),
         )
 
-    def as_source(self, number: int, score: float, scores: dict[str, float]) -> Source:
+    def as_source(self, number: int, score: float, signals: tuple[Signal, ...]) -> Source:
         """The passage as found for a question."""
         passage = self.passage
         return Source(
@@ -45,7 +45,7 @@ class StoredPassage:
             start=passage.start,
             end=passage.end,
             score=score,
-            scores=scores,
+            signals=signals,
         )
 
 

@@ -5,12 +5,13 @@ Nothing here knows where passages are kept; ids go in and out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from rag.embed import Vectors
 from rag.index import Ids, VectorIndex, WordIndex
+from rag.records import Signal
 from rag.settings import Searching
 
 
@@ -20,7 +21,7 @@ class Hit:
 
     passage_id: int
     score: float  # fused, 0..1
-    scores: dict[str, float] = field(default_factory=dict)  # "vectors": cosine, "words": BM25
+    signals: tuple[Signal, ...] = ()
 
 
 class Searcher:
@@ -44,19 +45,17 @@ def fuse(by_vector: tuple[Ids, Vectors], by_words: tuple[Ids, Vectors], vector_w
     A passage that one index did not bring counts as its worst there. (Bruch, Gai, Ingber: An Analysis of Fusion
     Functions for Hybrid Retrieval, ACM TOIS 42(1), 2023, eq. 3 with min-max scaling.)
     """
-    scaled = [_scaled(scores) for _, scores in (by_vector, by_words)]
-    cosine = dict(zip(by_vector[0].tolist(), by_vector[1].tolist(), strict=True))
-    bm25 = dict(zip(by_words[0].tolist(), by_words[1].tolist(), strict=True))
     total: dict[int, float] = {}
-    for (ids, _), values, weight in zip((by_vector, by_words), scaled, (vector_weight, 1 - vector_weight), strict=True):
-        for passage, value in zip(ids.tolist(), values.tolist(), strict=True):
+    signals: dict[int, tuple[Signal, ...]] = {}
+    for name, (ids, scores), weight in (
+        ("vectors", by_vector, vector_weight),
+        ("words", by_words, 1 - vector_weight),
+    ):
+        rows = zip(ids.tolist(), scores.tolist(), _scaled(scores).tolist(), strict=True)
+        for rank, (passage, score, value) in enumerate(rows, 1):
             total[passage] = total.get(passage, 0.0) + weight * value
-    ranked = sorted(total, key=lambda passage: -total[passage])
-    return [
-        Hit(passage, total[passage], {name: found[passage] for name, found in lists if passage in found})
-        for passage in ranked
-        for lists in [(("vectors", cosine), ("words", bm25))]
-    ]
+            signals[passage] = (*signals.get(passage, ()), Signal(name, score, rank))
+    return [Hit(passage, total[passage], signals[passage]) for passage in sorted(total, key=lambda one: -total[one])]
 
 
 def _scaled(scores: Vectors) -> Vectors:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rag.index import VectorIndex, WordIndex
+from rag.records import Signal
 from rag.search import Searcher, fuse
 from rag.settings import Searching
 from tests.fakes import ExactEmbedder
@@ -23,7 +24,7 @@ def test_fusion_by_hand():
         (2, pytest.approx(0.3)),
         (4, pytest.approx(0.0)),
     ]
-    assert hits[1].scores == {"vectors": pytest.approx(0.7), "words": pytest.approx(6.0)}
+    assert hits[1].signals == (Signal("vectors", pytest.approx(0.7), 3), Signal("words", pytest.approx(6.0), 1))
 
 
 def test_fusion_of_one_list_or_none():
