@@ -203,7 +203,7 @@ class Jobs:
         passages = [passage for passage in passages if passage.text.strip()]
         self._progress(work, passages=len(passages))
         try:
-            self._embed(work, [passage.text for passage in passages], embedder)
+            self._embed(work, [passage.searchable for passage in passages], embedder)
             self._check(work)
             if self._complete(work.job, loaded, passages):
                 log.info("Added %r: %d pages, %d passages", work.job.name, len(loaded.pages), len(passages))

@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 Box = tuple[float, float, float, float]
 
+HEADING_CHARACTERS = 160  # of a heading path that a passage is found by
+
 
 class PageKind(StrEnum):
     """What reading a page gave."""
@@ -143,12 +145,13 @@ class Passage:
     end: int
     first_page: int
     last_page: int
-    heading: tuple[str, ...] = ()  # outline titles from the top down
+    heading: tuple[str, ...] = ()  # titles it stands under, from the top down
 
     @property
     def searchable(self) -> str:
-        """What it can be found by in words: its heading path and its text."""
-        return " ".join([*self.heading, self.text])
+        """What it can be found by, in words and as a vector: the last titles of its path that it lacks, its text."""
+        above = " · ".join(title for title in self.heading[-2:] if title not in self.text)[:HEADING_CHARACTERS]
+        return f"{above}\n{self.text}" if above else self.text
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
+from rag.headings import detected
 from rag.records import Heading, LoadedDocument, Page, Passage
 from rag.settings import Splitting
 
@@ -43,12 +44,13 @@ def split(document: LoadedDocument, count_tokens: Callable[[str], int], settings
     """Cut a document into passages of at most `settings.passage_tokens` tokens, as `count_tokens` counts them.
 
     A passage stays on one page, unless the page ends in the middle of a sentence: then it may run on. Headings of
-    the outline always begin a passage. Empty text gives no passage.
+    the outline always begin a passage, those told from the text do not. Empty text gives no passage.
     """
     starts = page_starts(document.pages)
     text = document_text(document.pages)
     headings = _heading_offsets(document, starts)
     cuts = sorted({0, len(text), *_page_breaks(document.pages, starts), *(at for at, _ in headings)})
+    headings = headings or detected(document.pages, starts)
     splitter = RecursiveCharacterTextSplitter(
         separators=SEPARATORS,
         is_separator_regex=True,

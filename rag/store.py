@@ -28,7 +28,7 @@ from rag.rows import StoredPassage, document_of, page_of, page_row
 
 log = logging.getLogger(__name__)
 
-VERSION = 2
+VERSION = 3
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS documents (
@@ -172,7 +172,7 @@ class Store:
 
     def vectors_of(self, passages: Sequence[Passage]) -> Vectors:
         """Vectors (n, d) of passages that all have one."""
-        digests = [text_digest(passage.text) for passage in passages]
+        digests = [text_digest(passage.searchable) for passage in passages]
         found = self._vectors(list(dict.fromkeys(digests)))
         return np.array([np.frombuffer(found[digest], "<f4") for digest in digests], dtype=np.float32)
 
@@ -287,9 +287,9 @@ class Store:
             yield [StoredPassage(row) for row in kept], np.array(matrix, dtype=np.float32).reshape(len(kept), -1)
 
     def texts_without_vector(self, limit: int) -> list[str]:
-        """Texts of passages that have no vector: after `forget_vectors`."""
-        query = "SELECT DISTINCT text FROM passages WHERE digest NOT IN (SELECT digest FROM vectors) LIMIT ?"
-        return [row["text"] for row in self._rows(query, (limit,))]
+        """What passages are found by, of those that have no vector: after `forget_vectors`."""
+        query = f"{_PASSAGES} WHERE p.digest NOT IN (SELECT digest FROM vectors) GROUP BY p.digest LIMIT ?"
+        return [StoredPassage(row).passage.searchable for row in self._rows(query, (limit,))]
 
     # ---- jobs
 
@@ -348,7 +348,7 @@ def _insert_passage(sql: sqlite3.Connection, key: int | None, passage: Passage) 
         "INSERT INTO passages (document, text, start, stop, first_page, last_page, heading, digest)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (key, passage.text, passage.start, passage.end, passage.first_page, passage.last_page)
-        + (json.dumps(passage.heading), text_digest(passage.text)),
+        + (json.dumps(passage.heading), text_digest(passage.searchable)),
     )
     return int(cursor.lastrowid or 0)
 

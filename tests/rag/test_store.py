@@ -36,10 +36,13 @@ def passages(*texts: str) -> list[Passage]:
     return [Passage(text, 0, len(text), 0, 0, ("Top",)) for text in texts]
 
 
+FOUND_BY = text_digest(passages(CANARY)[0].searchable)
+
+
 def add(store: Store, *texts: str, owner: str = "", document_id: str = "a" * 64) -> list[int]:
     found = passages(*texts)
-    vectors = ExactEmbedder().queries([passage.text for passage in found])
-    store.keep_vectors([text_digest(passage.text) for passage in found], vectors)
+    vectors = ExactEmbedder().queries([passage.searchable for passage in found])
+    store.keep_vectors([text_digest(passage.searchable) for passage in found], vectors)
     job = Job(store.add_job(owner, document_id, "", "reading"), owner, document_id, "<b>name</b>.pdf", JobState.READING)
     return store.add_document(job, 123, loaded(*texts), found)
 
@@ -66,7 +69,7 @@ def test_all_passages_come_with_their_vectors(store):
     ids = add(store, "one text\n", "another text\n")
     ((kept, vectors),) = store.all_passages()
     assert [passage.id for passage in kept] == ids
-    assert vectors == pytest.approx(ExactEmbedder().queries(["one text\n", "another text\n"]))
+    assert vectors == pytest.approx(ExactEmbedder().queries(["Top\none text\n", "Top\nanother text\n"]))
     assert store.vectors_of(passages("another text\n")) == pytest.approx(vectors[1:])
 
 
@@ -88,7 +91,7 @@ def test_removed_text_is_gone_from_the_disk(store, tmp_path):
     store.flush()
     assert store.documents("") == []
     assert store.passages(ids) == {}
-    assert store.missing([text_digest(CANARY)]) == {text_digest(CANARY)}
+    assert store.missing([FOUND_BY]) == {FOUND_BY}
     assert not any(b"HERON" in file.read_bytes() for file in tmp_path.iterdir())
 
 
@@ -96,7 +99,7 @@ def test_a_vector_that_another_document_needs_stays(store):
     add(store, CANARY)
     add(store, CANARY, owner="ann")
     store.remove_document("ann", "a" * 64)
-    assert store.missing([text_digest(CANARY)]) == set()
+    assert store.missing([FOUND_BY]) == set()
 
 
 def test_vectors_of_a_job_at_work_stay_while_others_go(store):
@@ -112,9 +115,9 @@ def test_vectors_of_a_job_at_work_stay_while_others_go(store):
 
 def test_removing_a_document_keeps_the_vectors_a_job_at_work_found(store):
     add(store, CANARY)
-    store.hold([text_digest(CANARY)])
+    store.hold([FOUND_BY])
     store.remove_document("", "a" * 64)
-    assert store.missing([text_digest(CANARY)]) == set()
+    assert store.missing([FOUND_BY]) == set()
 
 
 def test_an_unfinished_document_is_invisible(store):
@@ -140,7 +143,7 @@ def test_another_embedder_is_refused_with_the_way_out(store):
     with pytest.raises(EmbedderMismatch, match=r"made by exact .*512 dimensions.*--re-embed"):
         store.claim(other)
     store.forget_vectors()
-    assert store.texts_without_vector(10) == ["text\n"]
+    assert store.texts_without_vector(10) == ["Top\ntext\n"]
     store.claim(other)
 
 
