@@ -196,10 +196,8 @@ def report(engine: Engine) -> None:
 
 def quiet_libraries() -> None:
     """Keep the log to what this program says: libraries report from warnings on."""
-    for name in ("httpx", "faiss", "bm25s", "sentence_transformers", "transformers", "pypdf", "huggingface_hub"):
+    for name in ("httpx", "faiss", "sentence_transformers", "transformers", "pypdf", "huggingface_hub"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # This one sets its own level when it is imported.
-    logging.getLogger("bm25s").addFilter(lambda record: record.levelno >= logging.WARNING)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

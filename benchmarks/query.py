@@ -22,11 +22,12 @@ from benchmarks.baseline import machine, run_baseline
 from rag.embed import open_embedder
 from rag.engine import Engine
 from rag.evaluate import KeptEmbedder, Question, add_folder, evaluate, report
-from rag.index import VectorIndex, WordIndex
+from rag.index import VectorIndex
 from rag.packaged import packaged_file, unpack
 from rag.quote import QuoteReader
 from rag.search import Searcher
 from rag.settings import Searching, Settings
+from rag.words import WordIndex
 
 PASSAGES = 20_000
 

@@ -21,7 +21,7 @@ from rag.embed import Embedder, Vectors, text_digest
 from rag.errors import AlreadyAdded, AskError, FileRefused, LimitExceeded, QuestionRefused, StoreError
 from rag.evidence import Judge
 from rag.files import forget_file, kept_file, make_folders, shown_file, take_in
-from rag.index import Ids, VectorIndex, WordIndex
+from rag.index import Ids, VectorIndex
 from rag.jobs import CHUNK, Jobs
 from rag.pack import pack
 from rag.question import complete
@@ -44,6 +44,7 @@ from rag.search import Hit, Searcher
 from rag.settings import Settings
 from rag.store import Store
 from rag.view import open_view
+from rag.words import WordIndex
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from rag.embed import Vectors
-from rag.index import Ids, VectorIndex, WordIndex
+from rag.index import Ids, VectorIndex
 from rag.records import Signal
 from rag.settings import Searching
+from rag.words import WordIndex
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
-from rag.index import VectorIndex, WordIndex
+from rag.index import VectorIndex
 
 
 def unit(count: int, dimension: int = 32, seed: int = 0) -> np.ndarray:
@@ -68,57 +66,3 @@ def test_inverted_file_finds_nearly_all_that_exact_search_finds():
     inverted.remove(ids[:100])
     found, _ = inverted.search(vectors[50], 50, ids[:200])
     assert set(found.tolist()) <= set(range(100, 200))
-
-
-def test_bm25_by_hand():
-    """Three passages; 'pump' is in two of them, once in five terms and twice in four; mean length 4.
-
-    idf = ln(1 + (3 - 2 + 0.5) / (2 + 0.5)); tf part = f / (f + 1.5 * (0.25 + 0.75 * length / 4)).
-    """
-    index = WordIndex()
-    index.add([1, 2, 3], ["pump red blue green grey", "pump pump valve seal", "oil gas coal"])
-    idf = math.log(1 + 1.5 / 2.5)
-    expected = {
-        2: idf * 2 / (2 + 1.5 * (0.25 + 0.75 * 4 / 4)),
-        1: idf * 1 / (1 + 1.5 * (0.25 + 0.75 * 5 / 4)),
-    }
-    found, scores = index.search("the pump", 10)
-    assert found.tolist() == [2, 1]
-    assert scores.tolist() == pytest.approx([expected[2], expected[1]], rel=1e-5)
-    assert index.weight("pump") == pytest.approx(idf)
-
-
-def test_words_find_chinese_and_codes():
-    index = WordIndex()
-    index.add([1, 2, 3], ["合同编号第十二条", "the X200-B pump", "other things"])
-    assert index.search("编号是多少？", 5)[0].tolist() == [1]
-    assert index.search("x200-b", 5)[0].tolist() == [2]
-    assert index.search("nothing of this", 5)[0].tolist() == []
-
-
-def test_words_removed_are_gone_and_weigh_no_more():
-    index = WordIndex()
-    index.add([1, 2], ["red pump", "blue pump"])
-    before = index.weight("red")
-    index.remove([1, 99])
-    assert index.search("red", 5)[0].tolist() == []
-    assert index.search("pump", 5)[0].tolist() == [2]
-    assert len(index) == 1
-    assert index.weight("red") > before * 0.5
-    index.remove([2])
-    assert index.search("pump", 5)[0].tolist() == []
-
-
-def test_words_only_of_allowed_passages():
-    index = WordIndex()
-    index.add([1, 2, 3], ["pump one", "pump two", "pump three"])
-    assert set(index.search("pump", 5, np.array([1, 3]))[0].tolist()) == {1, 3}
-    assert index.search("pump", 5, np.array([], np.int64))[0].tolist() == []
-
-
-def test_a_passage_without_terms_is_no_trouble():
-    index = WordIndex()
-    index.add([1], ["…"])
-    assert index.search("pump", 5)[0].tolist() == []
-    index.add([2], ["pump"])
-    assert index.search("pump", 5)[0].tolist() == [2]

@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rag.index import VectorIndex, WordIndex
+from rag.index import VectorIndex
 from rag.records import Signal
 from rag.search import Searcher, fuse
 from rag.settings import Searching
+from rag.words import WordIndex
 from tests.fakes import ExactEmbedder
 
 
