@@ -19,10 +19,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.baseline import machine, run_baseline
+from rag.catalog import Catalog
 from rag.embed import open_embedder
 from rag.engine import Engine
 from rag.evaluate import KeptEmbedder, Question, add_folder, evaluate, report
 from rag.index import VectorIndex
+from rag.needs import needs_of
 from rag.packaged import packaged_file, unpack
 from rag.quote import QuoteReader
 from rag.search import Searcher
@@ -65,11 +67,11 @@ def milliseconds(texts: list[str], vectors: np.ndarray, questions: list[str], as
         ]
         terms.add(range(start, start + count), changed)
     terms.refresh()
-    searcher = Searcher(index, terms, Searching())
+    searcher = Searcher(index, terms, Catalog(terms), Searching())
     spent = []
     for question, vector in zip(questions, asked, strict=True):
         began = time.perf_counter()
-        searcher.search(question, vector, 20)
+        searcher.search(needs_of(question), vector)
         spent.append(1000 * (time.perf_counter() - began))
     return spent
 

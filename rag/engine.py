@@ -15,12 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
+from rag.catalog import Catalog
 from rag.check import check, without_marks
 from rag.draw import Pictures
 from rag.embed import Embedder, Vectors, text_digest
 from rag.errors import AlreadyAdded, AskError, FileRefused, LimitExceeded, QuestionRefused, StoreError
 from rag.evidence import Judge
 from rag.files import forget_file, kept_file, make_folders, shown_file, take_in
+from rag.find import Finder
 from rag.index import Ids, VectorIndex
 from rag.jobs import CHUNK, Jobs
 from rag.pack import pack
@@ -40,13 +42,14 @@ from rag.records import (
     Source,
     View,
 )
-from rag.search import Hit, Searcher
 from rag.settings import Settings
 from rag.store import Store
 from rag.view import open_view
 from rag.words import WordIndex
 
 log = logging.getLogger(__name__)
+
+NO_IDS: Ids = np.zeros(0, np.int64)
 
 
 class Engine:
@@ -67,6 +70,7 @@ class Engine:
         self._store = Store(settings.database)
         self._pictures = Pictures(settings.pictures_dir, settings.pictures, settings.limits)
         self._words = WordIndex()
+        self._catalog = Catalog(self._words)
         self._scope: dict[tuple[str, str], Ids] = {}  # (owner, document id) -> ids of its passages
         self._reader, self._sampling = reader, sampling or Sampling()
         self._choices = {"reader": Choice("reader", reader.name, reader_why)}
@@ -143,8 +147,7 @@ class Engine:
     def _build(self, embedder: Embedder) -> None:
         began = time.monotonic()
         index = VectorIndex(embedder.dimension, self.settings.searching.exact_up_to)
-        self._searcher = Searcher(index, self._words, self.settings.searching)
-        self._embedder = embedder
+        self._finder = Finder(self._store, embedder, index, self._words, self._catalog, self.settings.searching)
         scope: dict[tuple[str, str], list[int]] = {}
         with self._library:
             for passages, vectors in self._store.all_passages():
@@ -154,6 +157,9 @@ class Engine:
                 for kept in passages:
                     scope.setdefault((kept.owner, kept.document_id), []).append(kept.id)
             self._scope = {key: np.array(ids, np.int64) for key, ids in scope.items()}
+            for document in self._store.documents():
+                key = (document.owner, document.id)
+                self._catalog.add(key, document.name, document.title, self._scope.get(key, NO_IDS))
             self._vectors = index
         self._words.refresh()
         self._judge = Judge(embedder, self._words.weight, self.settings.judging)
@@ -244,6 +250,7 @@ class Engine:
             if self._vectors is not None:
                 self._vectors.remove(np.array(ids, np.int64))
                 self._words.remove(ids)
+                self._catalog.remove((owner, document_id))
         self._bump()
         self._sweep()
 
@@ -268,6 +275,7 @@ class Engine:
                 self._scope[job.owner, job.document_id] = np.array(ids, np.int64)
             self._vectors.add(np.array(ids, np.int64), self._store.vectors_of(passages))
             self._words.add(ids, [passage.searchable for passage in passages])
+            self._catalog.add((job.owner, job.document_id), job.name, loaded.title, np.array(ids, np.int64))
         if not self._jobs.waiting():
             self._words.refresh()
         return True
@@ -332,9 +340,8 @@ class Engine:
         """What was searched, its vector (d,) and the sources found."""
         allowed = self._allowed(owner, documents)
         query = complete(question, history)[-self.settings.limits.question_characters :]
-        vector = self._embedder.queries([query])[0]
-        hits = self._searcher.search(query, vector, self.settings.searching.sources, allowed)
-        return query, vector, self._sources(owner, hits)
+        vector, sources = self._finder.find(query, owner, self.settings.searching.sources, allowed)
+        return query, vector, sources
 
     def _checked(self, question: str) -> str:
         """The question, fit to be worked with. Raises QuestionRefused."""
@@ -363,13 +370,6 @@ class Engine:
         if not chosen:
             raise QuestionRefused("No document is chosen: tick at least one.")
         return np.concatenate(chosen)
-
-    def _sources(self, owner: str, hits: Sequence[Hit]) -> list[Source]:
-        """Numbered sources for passages found; what was removed in the meantime, or is not theirs, is left out."""
-        kept = self._store.passages([hit.passage_id for hit in hits])
-        kept = {passage_id: stored for passage_id, stored in kept.items() if stored.owner in ("", owner)}
-        alive = [hit for hit in hits if hit.passage_id in kept]
-        return [kept[hit.passage_id].as_source(number, hit.score, hit.signals) for number, hit in enumerate(alive, 1)]
 
     # ---- seeing
 

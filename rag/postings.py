@@ -65,6 +65,15 @@ class Segment:
         found[places[self.ids[places] == near]] = True
         return found
 
+    def holders(self, number: int) -> Array:
+        """Ids of the passages, not removed, that hold the term of this number."""
+        place = int(np.searchsorted(self.terms, number))
+        if place == len(self.terms) or self.terms[place] != number:
+            return self.ids[:0]
+        rows = self.rows[self.starts[place] : self.starts[place + 1]]
+        found: Array = self.ids[rows[self.alive[rows]]]
+        return found
+
     def loss(self, ids: Array) -> Loss:
         """What removing the passages `ids`, ascending, takes."""
         gone = self.among(ids) & self.alive

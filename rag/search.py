@@ -1,69 +1,114 @@
-"""Question + scope -> ranked sources with scores: both indexes, fused.
+"""What a question needs + scope -> ranked passages: both indexes, fused, weighed by how well their documents fit.
 
 Nothing here knows where passages are kept; ids go in and out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from rag.catalog import Catalog, Fits
 from rag.embed import Vectors
 from rag.index import Ids, VectorIndex
+from rag.needs import Needs
 from rag.records import Signal
 from rag.settings import Searching
 from rag.words import WordIndex
 
+List = tuple[Ids, Vectors]  # ids and scores, best first
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage found, with the score of each index that was asked."""
+    """A passage found, and why."""
 
     passage_id: int
-    score: float  # fused, 0..1
+    score: float  # comparable within one question
     signals: tuple[Signal, ...] = ()
 
 
 class Searcher:
-    """Asks both indexes and fuses what they bring."""
+    """Asks both indexes, in the whole scope and in the documents that fit best, and fuses what they bring."""
 
-    def __init__(self, vectors: VectorIndex, words: WordIndex, settings: Searching) -> None:
-        self._vectors, self._words, self._settings = vectors, words, settings
+    def __init__(self, vectors: VectorIndex, words: WordIndex, catalog: Catalog, settings: Searching) -> None:
+        self._vectors, self._words, self._catalog, self._settings = vectors, words, catalog, settings
 
-    def search(self, question: str, vector: Vectors, k: int, allowed: Ids | None = None) -> list[Hit]:
-        """The k best passages for a question and its vector (d,), best first; only `allowed` ids where given."""
+    def search(self, needs: Needs, vector: Vectors, allowed: Ids | None = None) -> list[Hit]:
+        """Passages for a question and its vector (d,), best first; only `allowed` ids where given."""
         if allowed is not None and not len(allowed):
             return []
-        by_vector = self._vectors.search(vector, self._settings.candidates, allowed)
-        by_words = self._words.search(question, self._settings.candidates, allowed)
-        return fuse(by_vector, by_words, self._settings.vector_weight)[:k]
+        by_vector, by_words = self._ask(needs, vector, allowed)
+        fits = self._catalog.fits(needs.text)
+        favoured = self._favoured(fits, allowed)
+        if favoured is not None:
+            more = self._ask(needs, vector, favoured)
+            by_vector, by_words = _together(by_vector, more[0]), _together(by_words, more[1])
+        hits = fuse(by_vector, by_words, self._settings.vector_weight, self._settings.candidates)
+        return self._weighed(hits, fits)
+
+    def _ask(self, needs: Needs, vector: Vectors, allowed: Ids | None) -> tuple[List, List]:
+        count = self._settings.candidates
+        return self._vectors.search(vector, count, allowed), self._words.search(needs.terms, count, allowed)
+
+    def _favoured(self, fits: Fits, allowed: Ids | None) -> Ids | None:
+        """Passages of the documents that fit best; None where none fits, or where the scope holds no others."""
+        best = np.argsort(-fits, kind="stable")[: self._settings.favoured]
+        return self._catalog.passages(best[fits[best] > 0], allowed)
+
+    def _weighed(self, hits: list[Hit], fits: Fits) -> list[Hit]:
+        """The hits with what their documents add, best first."""
+        slots = self._catalog.slots(np.array([hit.passage_id for hit in hits], np.int64))
+        places = {int(slot): n for n, slot in enumerate(np.argsort(-fits, kind="stable"), 1)}
+        weighed = []
+        for hit, slot in zip(hits, slots.tolist(), strict=True):
+            fit = float(fits[slot]) if slot >= 0 else 0.0
+            signals = (*hit.signals, Signal("document", fit, places[slot])) if fit > 0 else hit.signals
+            weighed.append(Hit(hit.passage_id, hit.score + self._settings.document_weight * fit, signals))
+        return ranked(weighed)
 
 
-def fuse(by_vector: tuple[Ids, Vectors], by_words: tuple[Ids, Vectors], vector_weight: float) -> list[Hit]:
-    """Convex combination of the two lists, each scaled to 0..1 over its own candidates; best first.
+def ranked(hits: Iterable[Hit]) -> list[Hit]:
+    """Best first; those of equal score in the order they came."""
+    return sorted(hits, key=lambda hit: -hit.score)
 
-    A passage that one index did not bring counts as its worst there. (Bruch, Gai, Ingber: An Analysis of Fusion
-    Functions for Hybrid Retrieval, ACM TOIS 42(1), 2023, eq. 3 with min-max scaling.)
+
+def fuse(by_vector: List, by_words: List, vector_weight: float, reach: int) -> list[Hit]:
+    """Convex combination of the two lists, best first; a passage that one of them did not bring has nothing of it.
+
+    Cosines are scaled so that the best is 1 and the one at place `reach` 0; BM25, whose zero means something, so that
+    the best is 1. (Bruch, Gai, Ingber: An Analysis of Fusion Functions for Hybrid Retrieval, ACM TOIS 42(1), 2023,
+    eq. 3: min-max scaling, and scaling by the theoretical minimum.)
     """
     total: dict[int, float] = {}
     signals: dict[int, tuple[Signal, ...]] = {}
-    for name, (ids, scores), weight in (
-        ("vectors", by_vector, vector_weight),
-        ("words", by_words, 1 - vector_weight),
+    floor = float(by_vector[1][:reach][-1]) if len(by_vector[1]) else 0.0
+    for name, (ids, scores), low, weight in (
+        ("vectors", by_vector, floor, vector_weight),
+        ("words", by_words, 0.0, 1 - vector_weight),
     ):
-        rows = zip(ids.tolist(), scores.tolist(), _scaled(scores).tolist(), strict=True)
+        rows = zip(ids.tolist(), scores.tolist(), _scaled(scores, low).tolist(), strict=True)
         for rank, (passage, score, value) in enumerate(rows, 1):
             total[passage] = total.get(passage, 0.0) + weight * value
             signals[passage] = (*signals.get(passage, ()), Signal(name, score, rank))
-    return [Hit(passage, total[passage], signals[passage]) for passage in sorted(total, key=lambda one: -total[one])]
+    return ranked(Hit(passage, score, signals[passage]) for passage, score in total.items())
 
 
-def _scaled(scores: Vectors) -> Vectors:
-    """Scores of one list, best first, to 0..1: its worst candidate 0, its best 1."""
+def _scaled(scores: Vectors, low: float) -> Vectors:
+    """Scores of one list, best first, so that `low` becomes 0 and the best 1; what is lower stays 0."""
     if not len(scores):
         return scores
-    low, high = float(scores[-1]), float(scores[0])
+    high = float(scores[0])
     if high - low < 1e-9:
         return np.ones_like(scores)
-    return (scores - low) / (high - low)
+    return np.maximum((scores - low) / (high - low), 0).astype(np.float32)
+
+
+def _together(a: List, b: List) -> List:
+    """Two lists of one index as one, each passage once."""
+    ids, first = np.unique(np.concatenate([a[0], b[0]]), return_index=True)
+    scores = np.concatenate([a[1], b[1]])[first]
+    order = np.argsort(-scores, kind="stable")
+    return ids[order], scores[order]

@@ -40,8 +40,16 @@ class Searching:
 
     candidates: int = 100  # passages each index may bring
     sources: int = 8  # passages a question is answered from
+    favoured: int = 3  # documents, those that fit the question best, that are searched once more by themselves
+    looked_at_twice: int = 100  # passages that get a second look
     exact_up_to: int = 200_000  # passages searched exactly; above, an inverted file
     vector_weight: float = 0.6  # of the fused score; the rest is words
+    document_weight: float = 0.2  # of how well a document fits, 0 to about 6, beside the fused score
+    terms_weight: float = 0.2  # of the share of the question's terms that a passage holds
+    pairs_weight: float = 0.2  # the same for neighbouring terms
+    line_items: bool = True  # whether figures are looked for by the lines they are worked out from
+    pages: bool = True  # whether the best passage of each page comes first, joined with its neighbours
+    source_characters: int = 4_000  # longest source that neighbours on one page are joined to
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ HAN = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U000200
 _TOKEN = re.compile(rf"[{HAN}]+|[^\W_{HAN}]+(?:[-.,'’/&][^\W_{HAN}]+)*")
 _HAN = re.compile(rf"[{HAN}]")
 _PART = re.compile(r"[-.,'’/&]")
+_FISCAL = re.compile(r"[fc]y(\d{4}|\d{2})")  # FY2018, FY18, CY2018
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
 
 CACHED_CHARACTERS = 24  # longest stretch without spaces that is kept; a sentence of Chinese hardly comes again
@@ -64,6 +65,8 @@ def _word(token: str) -> list[str]:
         return [token.replace(",", "")]
     if token.replace(".", "", 1).isdigit():
         return [token]
+    if fiscal := _FISCAL.fullmatch(token):
+        return [token, fiscal.group(1) if len(fiscal.group(1)) == 4 else f"20{fiscal.group(1)}"]
     parts = [part for part in _PART.split(token) if part]
     if len(parts) == 1:
         return [_singular(token)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -67,14 +67,27 @@ class WordIndex:
         found = 0 if number is None else int(self._frequency[number])
         return math.log(1 + (self._count - found + 0.5) / (found + 0.5))
 
-    def search(self, text: str, k: int, allowed: Array | None = None) -> tuple[Array, Array]:
-        """The k passages with the highest scores above 0, best first: ids int64 and BM25 scores float32."""
+    def holders(self, term: str) -> Array:
+        """Ids of the passages that hold a term, int64."""
         with self._lock:
-            known = [self._vocabulary[term] for term in dict.fromkeys(terms(text)) if term in self._vocabulary]
-            numbers = np.sort(np.array(known, np.int64))
+            number, segments = self._vocabulary.get(term), self._full + self._open
+        if number is None:
+            return np.zeros(0, np.int64)
+        return np.concatenate([np.zeros(0, np.int64), *(segment.holders(number) for segment in segments)])
+
+    def search(self, asked: str | Mapping[str, float], k: int, allowed: Array | None = None) -> tuple[Array, Array]:
+        """The k passages with the highest scores above 0, best first: ids int64 and BM25 scores float32.
+
+        `asked`: a text, or terms with what each counts.
+        """
+        counts = dict.fromkeys(terms(asked), 1.0) if isinstance(asked, str) else asked
+        with self._lock:
+            known = sorted((self._vocabulary[term], n) for term, n in counts.items() if term in self._vocabulary)
+            numbers = np.array([number for number, _ in known], np.int64)
             found = self._frequency[numbers]
             count, length, segments = self._count, self._length, self._full + self._open
         weights = np.log(1 + (count - found + 0.5) / (found + 0.5)).astype(np.float32)
+        weights *= np.array([counted for _, counted in known], np.float32)
         scope = None if allowed is None else np.sort(np.asarray(allowed, np.int64), kind="stable")
         best = _Best(k)
         for segment in segments if length else ():

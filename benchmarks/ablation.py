@@ -1,0 +1,108 @@
+"""What each step of finding brings: the same questions with one step after another switched on.
+
+    python -m benchmarks.ablation --pdfs FOLDER --questions FILE.jsonl --data-dir FOLDER [--scope document|all]
+
+Prints a Markdown table for `docs/retrieval.md`, then one JSON line. A third of the questions, told by a digest of
+their text, is held out from all tuning and stands in columns of its own. The index in --data-dir is made when missing
+and kept; the vectors of questions are made once, so the milliseconds are those of searching alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.baseline import machine
+from rag.embed import Embedder, Vectors, open_embedder
+from rag.engine import Engine
+from rag.evaluate import KeptEmbedder, Outcome, Question, add_folder, evaluate, report
+from rag.quote import QuoteReader
+from rag.settings import Searching, Settings
+
+MOST = 20  # sources a question
+FULL = replace(Searching(), sources=MOST)
+BARE = replace(FULL, document_weight=0.0, favoured=0, terms_weight=0.0, pairs_weight=0.0, line_items=False, pages=False)
+STEPS: tuple[tuple[str, Searching], ...] = (
+    ("vectors alone", replace(BARE, vector_weight=1.0)),
+    ("words alone (BM25)", replace(BARE, vector_weight=0.0)),
+    ("both, scores added", BARE),
+    ("+ a page once, copies folded", replace(BARE, pages=True)),
+    ("+ line items of the figures asked for", replace(BARE, pages=True, line_items=True)),
+    ("+ how well the document fits", replace(FULL, terms_weight=0.0, pairs_weight=0.0)),
+    ("+ second look (all of it)", FULL),
+    ("all but vectors", replace(FULL, vector_weight=0.0)),
+    ("all but line items", replace(FULL, line_items=False)),
+    ("all but a page once", replace(FULL, pages=False)),
+)
+
+
+class Remembering:
+    """An embedder that makes the vector of a question once."""
+
+    def __init__(self, inner: Embedder) -> None:
+        self._inner, self._made = inner, dict[str, Vectors]()
+        self._lock = threading.Lock()
+        self.name, self.revision, self.dimension = inner.name, inner.revision, inner.dimension
+        self.max_tokens, self.device = inner.max_tokens, inner.device
+        self.why, self.option = inner.why, inner.option
+        self.count_tokens, self.passages = inner.count_tokens, inner.passages
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        """As the embedder's."""
+        with self._lock:
+            new = [text for text in dict.fromkeys(texts) if text not in self._made]
+            if new:
+                self._made.update(zip(new, self._inner.queries(new), strict=True))
+            return np.array([self._made[text] for text in texts])
+
+
+def held_out(question: Question) -> bool:
+    """Whether a question belongs to the third that nothing is tuned on."""
+    return hashlib.sha256(question.question.encode()).digest()[0] % 3 == 0
+
+
+def row(name: str, outcomes: Sequence[Outcome]) -> str:
+    """One line of the table: all questions, then recall@10 of those used while working and of those held out."""
+    whole = report(outcomes, [1, 5, 10, MOST])
+    parts = [
+        report([one for one in outcomes if held_out(one.question) is held], [10])["recall"]["10"]
+        for held in (False, True)
+    ]
+    numbers = [*whole["recall"].values(), whole["mrr"], *parts]
+    return f"| {name} | " + " | ".join(f"{number:.3f}" for number in numbers) + f" | {whole['ms']['median']:.0f} |"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pdfs", type=Path, required=True)
+    parser.add_argument("--questions", type=Path, required=True)
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--scope", choices=("document", "all"), default="all")
+    parser.add_argument("--cache-dir", type=Path, default=Path.home() / ".cache" / "ask-your-pdfs")
+    arguments = parser.parse_args()
+    lines = arguments.questions.read_text("utf-8").splitlines()
+    questions = [Question.parse(line) for line in lines if line.strip()]
+    embedder = Remembering(KeptEmbedder(open_embedder("packaged", cache=arguments.cache_dir), arguments.cache_dir))
+    print(f"| step | R@1 | R@5 | R@10 | R@{MOST} | MRR | R@10 worked on | R@10 held out | ms |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    found = {}
+    for name, searching in STEPS:
+        settings = Settings(data_dir=arguments.data_dir, searching=searching)
+        with Engine(settings, embedder=lambda: embedder, reader=QuoteReader()) as engine:
+            add_folder(engine, arguments.pdfs, lambda _: None)
+            outcomes = list(evaluate(engine, questions, scope=arguments.scope))
+        print(row(name, outcomes), flush=True)
+        found[name] = report(outcomes, [1, 5, 10, MOST])
+    print(json.dumps({**machine(), "scope": arguments.scope, "steps": found}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""What a question needs: its words, those that only say how to answer held back, and the line items of its figures.
+
+"What is the FY2022 quick ratio? Round to two decimals." is answered by a balance sheet that never says "quick ratio":
+what stands there are total current assets and total current liabilities. `line_items.txt` names, for the usual figures
+of accounts, the lines they are worked out from and the statement that holds them, in English and in Chinese; and what
+a report or a quarter is called otherwise. It knows no company and no document.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from rag.terms import terms
+
+Pair = tuple[str, str]  # neighbouring terms
+
+TOLD = 0.3  # what a word counts that says how to answer, beside one that is asked about
+
+# Words of questions that say how to answer, not what about.
+TELLING = frozenset(
+    terms(
+        "answer question please state explain give round decimal places units percents usd million billion respond"
+        " response rely relying base basing judgments information provided primarily define defined definition"
+        " calculate compute extract outlined details shown using use used utilizing perspective investment analyst"
+        " assume assuming only something like company whether relevant useful metric ask then than number amount want"
+        " help us let know based data clearly directly within between among under according"
+    )
+) | frozenset(("请回", "回答", "根据", "保留", "小数", "四舍", "舍五", "五入", "说明", "解释"))
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What is looked for."""
+
+    text: str  # for the embedder
+    terms: dict[str, float]  # what each counts, 0..1
+    pairs: frozenset[Pair]  # neighbouring terms that are asked about
+
+
+def needs_of(question: str, *, items: bool = True) -> Needs:
+    """What to look for to answer a question, with or without the line items of its figures."""
+    own = terms(question)
+    counts = {term: TOLD if term in TELLING else 1.0 for term in own}
+    found = [pair for pair in itertools.pairwise(own) if TELLING.isdisjoint(pair)]
+    for item in line_items(question) if items else ():
+        parts = terms(item)
+        counts.update(dict.fromkeys(parts, 1.0))
+        found.extend(itertools.pairwise(parts))
+    return Needs(question, counts, frozenset(found))
+
+
+def line_items(question: str) -> list[str]:
+    """The lines and statements that the figures in a question are worked out from, each once."""
+    found = (item for pattern, items in _known() if pattern.search(question) for item in items)
+    return list(dict.fromkeys(found))
+
+
+@functools.cache
+def _known() -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
+    """(pattern, items) of every line of `line_items.txt`."""
+    names: dict[str, str] = {}
+    known = []
+    for line in Path(__file__).with_name("line_items.txt").read_text("utf-8").splitlines():
+        if not line or line.startswith("#"):
+            continue
+        if " | " in line:
+            pattern, _, right = line.rpartition(" | ")
+            items = tuple(names.get(item.strip(), item.strip()) for item in right.split(";"))
+            known.append((re.compile(pattern.strip(), re.IGNORECASE), items))
+        else:
+            name, _, item = line.partition(" = ")
+            names[name] = item
+    return tuple(known)

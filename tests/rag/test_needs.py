@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import rag.needs
+from rag.needs import TOLD, line_items, needs_of
+from rag.terms import terms
+
+
+@pytest.mark.parametrize(
+    ("question", "item"),
+    [
+        ("What is the quick ratio?", "total current liabilities"),
+        ("Is the company capital-intensive?", "additions to property plant and equipment"),
+        ("How high was capex in 2021?", "statement of cash flows"),
+        ("What was the DPO?", "accounts payable"),
+        ("Use the statement of financial position.", "consolidated balance sheet"),
+        ("公司的流动比率是多少？", "流动负债合计"),
+        ("第三季度的收入是多少？", "Q3"),
+        ("What does the 10-K say?", "annual report"),
+    ],
+)
+def test_a_figure_is_looked_for_by_what_it_is_worked_out_from(question, item):
+    assert any(item in found for found in line_items(question))
+
+
+@pytest.mark.parametrize("question", ["Who designed the bridge?", "桥是谁设计的？", "What is a capexo?", ""])
+def test_other_questions_need_nothing_but_their_words(question):
+    assert line_items(question) == []
+    assert needs_of(question).terms.keys() == set(terms(question))
+
+
+def test_words_that_say_how_to_answer_count_less_and_pair_with_nothing():
+    needs = needs_of("Please round the bridge height to decimal places")
+    assert needs.terms["bridge"] == needs.terms["height"] == 1.0
+    assert needs.terms["round"] == needs.terms["decimal"] == TOLD
+    assert needs.pairs == {("bridge", "height")}
+
+
+def test_a_telling_word_that_a_line_item_holds_counts_in_full():
+    assert needs_of("What amount of long-term debt is there?").terms["amount"] == TOLD
+    assert needs_of("What is the free cash flow?").terms["provided"] == 1.0
+
+
+def test_every_line_of_the_table_is_read_and_means_something():
+    file = Path(rag.needs.__file__).with_name("line_items.txt")
+    lines = [line for line in file.read_text("utf-8").splitlines() if " | " in line and not line.startswith("#")]
+    known = rag.needs._known()
+    assert len(known) == len(lines) > 40
+    for pattern, items in known:
+        assert not re.search(pattern, "")
+        assert all(terms(item) and item not in ("BALANCE", "INCOME", "CASH", "资产", "利润", "现金") for item in items)
