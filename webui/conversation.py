@@ -78,6 +78,7 @@ class Evaluation:
     k: int | None = None  # sources among which a right page counts as found; None for all
     against: int | None = None  # run that the newest is compared with; None for the one before it
     problem: str = ""  # one sentence: why the last thing done failed
+    drawn: str = ""  # as last sent
 
 
 class Conversation:

@@ -181,11 +181,10 @@ def _select_k(ks: Sequence[int], k: int, language: Language) -> str:
 
 
 def _group(kind: str, changes: Sequence[Change], questions: dict[int, KeptQuestion], language: Language) -> str:
-    rows = "".join(
-        _change(change, questions[change.question], language) for change in changes if change.question in questions
-    )
-    title = escape(f"{say(language, kind)} · {len(changes)}")
-    return f'<div class="group {kind}" data-key="{kind}"><h4>{title}</h4><ul>{rows}</ul></div>'
+    """The questions of one kind of change, but for those forgotten since."""
+    rows = [_change(change, questions[change.question], language) for change in changes if change.question in questions]
+    title = escape(f"{say(language, kind)} · {len(rows)}")
+    return f'<div class="group {kind}" data-key="{kind}"><h4>{title}</h4><ul>{"".join(rows)}</ul></div>'
 
 
 def _change(change: Change, question: KeptQuestion, language: Language) -> str:

@@ -134,10 +134,16 @@ class Handlers:
         if conversation.seen == version:
             return (gr.skip(),) * 4
         conversation.seen = version
-        before = conversation.listed
+        before, evaluated = conversation.listed, conversation.evaluation.drawn
         library, documents = self._library(conversation)
         listed = gr.skip() if conversation.listed == before else documents
-        return self._head(conversation), library, listed, self._trials(conversation)
+        trials = self._trials(conversation)
+        return (
+            self._head(conversation),
+            library,
+            listed,
+            trials if conversation.evaluation.drawn != evaluated else gr.skip(),
+        )
 
     def ask(self, question: str, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """Answer, drawing again with each step."""
@@ -281,7 +287,12 @@ class Handlers:
         """The Evaluate view, while it is shown."""
         if not conversation.evaluation.shown:
             return gr.skip()
-        return _stamped(lambda: evaluation_html(self.engine, conversation))
+
+        def drawn() -> str:
+            conversation.evaluation.drawn = evaluation_html(self.engine, conversation)
+            return conversation.evaluation.drawn
+
+        return _stamped(drawn)
 
     def _head(self, conversation: Conversation) -> str:
         def drawn() -> str:

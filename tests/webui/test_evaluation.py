@@ -136,6 +136,7 @@ def test_a_forgotten_question_is_in_no_comparison(engine, view):
     engine.trials.made[""] = [run(1, {1: 1, 2: 1}), run(2, {1: None, 2: None})]
     view.send(do="forget", question=1)
     assert group(view.html(), "lost") == [(QUESTIONS[1], "1 → not found")]
+    assert "Lost · 1" in view.html()
 
 
 def test_what_differs_between_runs_is_told(engine, view):
@@ -253,6 +254,10 @@ def test_what_a_browser_sends_reaches_the_engine_only_if_it_is_there(engine, vie
 
 def test_the_view_is_drawn_while_it_is_shown_only(engine, view):
     assert isinstance(view.handlers.poll(view.request)[3], str)
+    engine.change()
+    assert not isinstance(view.handlers.poll(view.request)[3], str), "it is the same, and may be long"
+    engine.trials.keep("", "One more?", engine.library[0].id, 0)
+    assert "One more?" in view.handlers.poll(view.request)[3]
     engine.change()
     view.send(do="view", view="talk")
     assert not isinstance(view.handlers.poll(view.request)[3], str)
