@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from rag.evidence import written_in_han
@@ -84,17 +85,17 @@ class Run:
     settings: dict[str, Any]  # of searching and splitting, by dotted name
     results: dict[int, Result] = field(default_factory=dict)  # by id of the question
 
-    @property
+    @cached_property
     def ranks(self) -> list[int | None]:
         """One a question."""
         return [result.rank for result in self.results.values()]
 
-    @property
+    @cached_property
     def mrr(self) -> float:
         """Mean reciprocal rank, 0..1."""
         return mrr(self.ranks)
 
-    @property
+    @cached_property
     def latency(self) -> Latency:
         """Milliseconds a question."""
         return latency([result.seconds for result in self.results.values()])

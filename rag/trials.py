@@ -91,6 +91,8 @@ class Trials:
         self._turn = threading.Lock()  # one run at a time, so that each is measured alone
         self._work: dict[str, _Work] = {}
         self._threads: list[threading.Thread] = []
+        self._runs: dict[str, tuple[Run, ...]] = {}  # by owner, as read last
+        self._kept_runs = 0  # grows with each change of the runs kept
         store.add_tables(SCHEMA)
 
     def close(self) -> None:
@@ -161,6 +163,16 @@ class Trials:
 
     def runs(self, owner: str) -> tuple[Run, ...]:
         """The owner's runs, oldest first."""
+        with self._lock:
+            runs, version = self._runs.get(owner), self._kept_runs
+        if runs is None:
+            runs = self._read_runs(owner)
+            with self._lock:
+                if version == self._kept_runs:  # else it may be an older state that was read
+                    self._runs[owner] = runs
+        return runs
+
+    def _read_runs(self, owner: str) -> tuple[Run, ...]:
         rows = self._store.rows("SELECT * FROM runs WHERE owner = ? ORDER BY id", (owner,))
         return tuple(
             Run(
@@ -176,7 +188,13 @@ class Trials:
         """Forget a run of `owner`; one that is not theirs stays."""
         with self._store.transaction() as sql:
             sql.execute("DELETE FROM runs WHERE id = ? AND owner = ?", (run_id, owner))
+        self._runs_changed(owner)
         self._changed()
+
+    def _runs_changed(self, owner: str) -> None:
+        with self._lock:
+            self._runs.pop(owner, None)
+            self._kept_runs += 1
 
     def progress(self, owner: str) -> Progress | None:
         """Of the owner's run; None where there was none since the start, or the last one ended well."""
@@ -258,6 +276,7 @@ class Trials:
                 " (SELECT id FROM runs WHERE owner = ?1 ORDER BY id DESC LIMIT ?2)",
                 (owner, MOST_RUNS),
             )
+        self._runs_changed(owner)
 
     def _about(self, owner: str) -> dict[str, Any]:
         """What a run was made with: fields of Run."""

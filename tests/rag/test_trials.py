@@ -133,6 +133,19 @@ def test_nothing_of_an_owner_is_seen_or_changed_by_another(engine):
     assert {one.text for one in engine.trials.kept("ben")} == {PUMP, VALVE}
 
 
+def test_the_same_file_of_another_owner_lends_no_name(engine):
+    engine.remove("", document_id(engine))
+    add(engine, ("private name.pdf", MANUAL), owner="ann")
+    add(engine, ("shared.pdf", MANUAL))
+    keep_both(engine, "ben")
+    assert engine.trials.kept("ben")[0].pages[0].document == "shared.pdf"
+    engine.remove("", document_id(engine))
+    assert not engine.trials.kept("ben")[0].here
+    add(engine, ("bens own.pdf", MANUAL), owner="ben")
+    add(engine, ("shared.pdf", MANUAL))
+    assert engine.trials.kept("ben")[0].pages[0].document == "bens own.pdf"
+
+
 def test_a_run_gives_ranks_and_says_what_it_was_made_with(engine):
     keep_both(engine)
     made = run(engine)
@@ -299,7 +312,10 @@ def test_closing_in_the_middle_of_a_run_ends_it(engine, held):
 def test_the_oldest_runs_go_first(engine, monkeypatch):
     monkeypatch.setattr(module, "MOST_RUNS", 2)
     keep_both(engine)
-    made = [run(engine).id for _ in range(3)]
+    made = []
+    for _ in range(3):
+        made.append(run(engine).id)
+        assert engine.trials.runs("")[-1].id == made[-1]
     assert [one.id for one in engine.trials.runs("")] == made[1:]
     engine.trials.forget_run("", made[2])
     assert [one.id for one in engine.trials.runs("")] == made[1:2]

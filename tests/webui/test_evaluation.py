@@ -219,6 +219,8 @@ def test_a_question_opens_its_right_page(engine, view):
     del engine.library[0]
     view.conversation.opened = None
     view.send(do="show", question=2)
+    (gone,) = engine.trials.kept("")[1].pages
+    view.send(do="show", question=2, document=gone.document_id, page=gone.page)
     assert view.conversation.opened is None
 
 
