@@ -44,6 +44,7 @@ from rag.records import (
 )
 from rag.settings import Settings
 from rag.store import Store
+from rag.trials import Trials
 from rag.view import open_view
 from rag.words import WordIndex
 
@@ -90,6 +91,9 @@ class Engine:
             sweep=self._sweep,
             changed=self._bump,
         )
+        self.trials = Trials(
+            self._store, settings, search=self.search, embedder=lambda: self._embedder.name, changed=self._bump
+        )
         try:
             self._sweep()
         except StoreError as exc:  # a full disk: old documents can be asked all the same
@@ -107,6 +111,7 @@ class Engine:
         """Stop adding after the passages in hand and let the data folder go."""
         self._closed.set()
         self._opening.join()
+        self.trials.close()
         self._jobs.close()
         self._store.close()
 

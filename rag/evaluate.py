@@ -16,7 +16,6 @@ import json
 import logging
 import re
 import sqlite3
-import statistics
 import string
 import sys
 import tempfile
@@ -33,6 +32,7 @@ import numpy as np
 from rag.embed import Embedder, Vectors, open_embedder, text_digest
 from rag.engine import Engine
 from rag.evidence import written_in_han
+from rag.measure import CUTS, covers, first_right, latency, mrr, recall
 from rag.quote import QuoteReader
 from rag.reader import Reader
 from rag.records import Answer, Found, JobState, Source
@@ -59,6 +59,10 @@ class Question:
             return cls(row["question"], row["document"], frozenset(row["pages"]), answers, row.get("language", ""))
         except KeyError as exc:
             raise ValueError(f"the field {exc} is missing in {line[:80]!r}") from exc
+
+    def is_right(self, source: Source) -> bool:
+        """Whether a source stands on a right page."""
+        return source.document == self.document and covers(source, self.pages)
 
 
 @dataclass(frozen=True)
@@ -113,14 +117,9 @@ def evaluate(engine: Engine, questions: Sequence[Question], *, scope: str, answe
         began = time.perf_counter()
         sources = engine.search("", question.question, chosen)
         seconds = time.perf_counter() - began
-        rank = next((n for n, source in enumerate(sources, 1) if _is_right(source, question)), None)
+        rank = first_right(sources, question.is_right)
         answered, first = _answered(engine, question, chosen) if answers and question.answers else (None, None)
         yield Outcome(question, rank, seconds, answered, first)
-
-
-def _is_right(source: Source, question: Question) -> bool:
-    pages = range(source.first_page, source.last_page + 1)
-    return source.document == question.document and not question.pages.isdisjoint(pages)
 
 
 def _answered(engine: Engine, question: Question, chosen: list[str] | None) -> tuple[bool, bool]:
@@ -145,22 +144,16 @@ def normalise(text: str) -> str:
 
 def report(outcomes: Sequence[Outcome], cuts: Sequence[int]) -> dict[str, Any]:
     """Recall by k, mean reciprocal rank, answered share and milliseconds a question (median and 95th percentile)."""
-    count = max(len(outcomes), 1)
     asked = [outcome for outcome in outcomes if outcome.answered is not None]
-    ms = sorted(outcome.seconds * 1000 for outcome in outcomes) or [0.0]
+    ranks = [outcome.rank for outcome in outcomes]
+    took = latency([outcome.seconds for outcome in outcomes])
     return {
         "questions": len(outcomes),
-        "recall": {
-            str(k): round(sum(outcome.rank is not None and outcome.rank <= k for outcome in outcomes) / count, 4)
-            for k in cuts
-        },
-        "mrr": round(sum(1 / outcome.rank for outcome in outcomes if outcome.rank) / count, 4),
+        "recall": {str(k): round(recall(ranks, k), 4) for k in cuts},
+        "mrr": round(mrr(ranks), 4),
         "answered": round(sum(bool(o.answered) for o in asked) / len(asked), 4) if asked else None,
         "answered_first": round(sum(bool(o.first) for o in asked) / len(asked), 4) if asked else None,
-        "ms": {
-            "median": round(statistics.median(ms), 1),
-            "p95": round(ms[min(int(len(ms) * 0.95), len(ms) - 1)], 1),
-        },
+        "ms": {"median": round(took.median, 1), "p95": round(took.p95, 1)},
     }
 
 
@@ -198,7 +191,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--pdfs", type=Path, required=True, help="folder with the PDFs")
     made.add_argument("--questions", type=Path, required=True, help="JSON lines")
     made.add_argument("--scope", choices=("document", "all"), default="all", help="where to search (all)")
-    made.add_argument("--k", default="1,3,5,10,20", help="cuts of the recall (1,3,5,10,20)")
+    made.add_argument("--k", default=",".join(map(str, CUTS)), help="cuts of the recall (1,3,5,10,20)")
     made.add_argument("--answers", action="store_true", help="run the quote reader too")
     made.add_argument("--data-dir", type=Path, help="keep the index here (a folder thrown away)")
     made.add_argument(

@@ -105,8 +105,14 @@ class Store:
         self._sql.executescript(SCHEMA)
         self._sql.execute(f"PRAGMA user_version={VERSION}")
 
+    def add_tables(self, script: str) -> None:
+        """Make tables that another module keeps here, where they are not there yet."""
+        with self._lock, _mapped():
+            self._sql.executescript(script)
+
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One write, all of it or nothing. Raises StoreError where the disk does not take it."""
         with self._lock, _mapped():
             try:
                 self._sql.execute("BEGIN IMMEDIATE")
@@ -117,7 +123,8 @@ class Store:
                     self._sql.execute("ROLLBACK")
                 raise
 
-    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """What a query gives."""
         with self._lock, _mapped():
             return self._sql.execute(query, values).fetchall()
 
@@ -127,27 +134,27 @@ class Store:
         """Remember the embedder at its first vector; refuse another one afterwards (EmbedderMismatch)."""
         mine = {"name": embedder.name, "revision": embedder.revision, "dimension": embedder.dimension}
         mine["option"] = embedder.option
-        rows = self._rows("SELECT value FROM meta WHERE key = 'embedder'")
+        rows = self.rows("SELECT value FROM meta WHERE key = 'embedder'")
         kept = json.loads(rows[0]["value"]) if rows else None
-        if kept not in (None, mine) and self._rows("SELECT 1 FROM vectors LIMIT 1"):
+        if kept not in (None, mine) and self.rows("SELECT 1 FROM vectors LIMIT 1"):
             raise EmbedderMismatch(
                 f"The vectors in this data folder were made by {kept['name']} (revision {kept['revision']}, "
                 f"{kept['dimension']} dimensions), not by {embedder.name}: start with --embedder {kept['option']}, "
                 "or with --re-embed to make them anew from the stored passages."
             )
-        with self._transaction() as sql:
+        with self.transaction() as sql:
             sql.execute("INSERT OR REPLACE INTO meta VALUES ('embedder', ?)", (json.dumps(mine),))
 
     def forget_vectors(self) -> None:
         """Drop every vector, so that another embedder may claim the folder and make them anew."""
-        with self._transaction() as sql:
+        with self.transaction() as sql:
             sql.execute("DELETE FROM vectors")
 
     # ---- vectors, by the digest of their text
 
     def hold(self, digests: Sequence[bytes]) -> None:
         """Keep the vectors of these texts, and of no others, though no document has them yet."""
-        with self._transaction() as sql:
+        with self.transaction() as sql:
             sql.execute("DELETE FROM held")
             sql.executemany("INSERT OR IGNORE INTO held VALUES (?)", [(digest,) for digest in digests])
 
@@ -158,7 +165,7 @@ class Store:
     def keep_vectors(self, digests: Sequence[bytes], vectors: Vectors) -> None:
         """Keep vectors (n, d) at once, before their document is complete: an interrupted job goes on from here."""
         rows = [(digest, row.astype("<f4").tobytes()) for digest, row in zip(digests, vectors, strict=True)]
-        with self._transaction() as sql:
+        with self.transaction() as sql:
             sql.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
 
     def _vectors(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -166,7 +173,7 @@ class Store:
         for start in range(0, len(digests), 500):
             part = list(digests[start : start + 500])
             marks = ",".join("?" * len(part))
-            rows = self._rows(f"SELECT digest, vector FROM vectors WHERE digest IN ({marks})", part)
+            rows = self.rows(f"SELECT digest, vector FROM vectors WHERE digest IN ({marks})", part)
             found.update((row["digest"], row["vector"]) for row in rows)
         return found
 
@@ -178,7 +185,7 @@ class Store:
 
     def drop_orphan_vectors(self) -> None:
         """Forget vectors whose text is in no document: of removed documents and of jobs given up."""
-        with self._transaction() as sql:
+        with self.transaction() as sql:
             sql.execute(
                 "DELETE FROM vectors WHERE digest NOT IN (SELECT digest FROM passages)"
                 " AND digest NOT IN (SELECT digest FROM held)"
@@ -195,7 +202,7 @@ class Store:
         """
         outline = json.dumps([[h.title, h.level, h.page, h.top] for h in loaded.outline])
         kinds = json.dumps(Counter(page.kind.value for page in loaded.pages))
-        with self._transaction() as sql:
+        with self.transaction() as sql:
             if not sql.execute("DELETE FROM jobs WHERE id = ?", (job.id,)).rowcount:
                 return None
             key = sql.execute(
@@ -211,7 +218,7 @@ class Store:
 
     def remove_document(self, owner: str, document_id: str) -> list[int]:
         """Remove a document and all that belongs to it, on the disk too; ids of the passages that are gone."""
-        with self._transaction() as sql:
+        with self.transaction() as sql:
             rows = sql.execute(
                 "SELECT p.id FROM passages p JOIN documents d ON p.document = d.key WHERE d.owner = ? AND d.id = ?",
                 (owner, document_id),
@@ -228,27 +235,27 @@ class Store:
 
     def doomed(self) -> list[str]:
         """Ids of documents that nothing needs any more and whose files are still to be deleted."""
-        return [row["document_id"] for row in self._rows("SELECT document_id FROM doomed")]
+        return [row["document_id"] for row in self.rows("SELECT document_id FROM doomed")]
 
     def spare(self, document_id: str) -> None:
         """The files of this document are deleted, or wanted again."""
-        with self._transaction() as sql:
+        with self.transaction() as sql:
             sql.execute("DELETE FROM doomed WHERE document_id = ?", (document_id,))
 
     def documents(self, owner: str | None = None) -> list[Document]:
         """Documents that `owner` can see, their own and the shared ones, oldest first; all with None."""
         where, values = ("", ()) if owner is None else ("WHERE owner IN ('', ?)", (owner,))
-        return [document_of(row) for row in self._rows(f"SELECT * FROM documents {where} ORDER BY key", values)]
+        return [document_of(row) for row in self.rows(f"SELECT * FROM documents {where} ORDER BY key", values)]
 
     def document(self, owner: str, document_id: str) -> Document | None:
         """A document that `owner` can see: their own before the shared one."""
         query = "SELECT * FROM documents WHERE owner IN ('', ?) AND id = ? ORDER BY owner DESC LIMIT 1"
-        rows = self._rows(query, (owner, document_id))
+        rows = self.rows(query, (owner, document_id))
         return document_of(rows[0]) if rows else None
 
     def pages(self, owner: str, document_id: str, first: int = 0, last: int = 1 << 30) -> list[Page]:
         """Pages first..last (both included) of a document in `owner`'s own documents ("" for shared)."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT p.* FROM pages p JOIN documents d ON p.document = d.key"
             " WHERE d.owner = ? AND d.id = ? AND p.number BETWEEN ? AND ? ORDER BY p.number",
             (owner, document_id, first, last),
@@ -257,7 +264,7 @@ class Store:
 
     def page_start(self, owner: str, document_id: str, page: int) -> int:
         """Where a page begins in the document's text, in characters."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT COALESCE(SUM(LENGTH(p.text)), 0) AS n FROM pages p JOIN documents d ON p.document = d.key"
             " WHERE d.owner = ? AND d.id = ? AND p.number < ?",
             (owner, document_id, page),
@@ -272,14 +279,14 @@ class Store:
         for start in range(0, len(ids), 500):
             part = [int(n) for n in ids[start : start + 500]]
             marks = ",".join("?" * len(part))
-            rows = self._rows(f"{_PASSAGES} WHERE p.id IN ({marks})", part)
+            rows = self.rows(f"{_PASSAGES} WHERE p.id IN ({marks})", part)
             found.update((row["id"], StoredPassage(row)) for row in rows)
         return found
 
     def all_passages(self) -> Iterator[tuple[list[StoredPassage], Vectors]]:
         """Every passage with its vector, in chunks, to build the indexes from; those without a vector are left out."""
         last = 0
-        while rows := self._rows(f"{_PASSAGES} WHERE p.id > ? ORDER BY p.id LIMIT 2000", (last,)):
+        while rows := self.rows(f"{_PASSAGES} WHERE p.id > ? ORDER BY p.id LIMIT 2000", (last,)):
             last = rows[-1]["id"]
             vectors = self._vectors([row["digest"] for row in rows])
             kept = [row for row in rows if row["digest"] in vectors]
@@ -289,13 +296,13 @@ class Store:
     def texts_without_vector(self, limit: int) -> list[str]:
         """What passages are found by, of those that have no vector: after `forget_vectors`."""
         query = f"{_PASSAGES} WHERE p.digest NOT IN (SELECT digest FROM vectors) GROUP BY p.digest LIMIT ?"
-        return [StoredPassage(row).passage.searchable for row in self._rows(query, (limit,))]
+        return [StoredPassage(row).passage.searchable for row in self.rows(query, (limit,))]
 
     # ---- jobs
 
     def add_job(self, owner: str, document_id: str, name: str, state: str) -> int:
         """A job that survives a restart; its id."""
-        with self._transaction() as sql:
+        with self.transaction() as sql:
             sql.execute("DELETE FROM doomed WHERE document_id = ?", (document_id,))
             cursor = sql.execute(
                 "INSERT INTO jobs (owner, document_id, name, state, message) VALUES (?, ?, ?, ?, '')",
@@ -305,7 +312,7 @@ class Store:
 
     def set_job(self, job_id: int, state: str, message: str = "") -> None:
         """Record where a job is."""
-        with self._transaction() as sql:
+        with self.transaction() as sql:
             sql.execute("UPDATE jobs SET state = ?, message = ? WHERE id = ?", (state, message, job_id))
             if state == "failed":
                 row = sql.execute("SELECT document_id FROM jobs WHERE id = ?", (job_id,)).fetchone()
@@ -313,13 +320,13 @@ class Store:
 
     def remove_job(self, job_id: int) -> None:
         """Forget a job: finished, given up or dismissed."""
-        with self._transaction() as sql:
+        with self.transaction() as sql:
             row = sql.execute("DELETE FROM jobs WHERE id = ? RETURNING document_id", (job_id,)).fetchone()
             sql.execute(_DOOM, (row["document_id"] if row else "",))
 
     def jobs(self) -> list[sqlite3.Row]:
         """All jobs, oldest first: id, owner, document_id, name, state, message."""
-        return self._rows("SELECT * FROM jobs ORDER BY id")
+        return self.rows("SELECT * FROM jobs ORDER BY id")
 
 
 _PASSAGES = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rag.records import Sentence, Source
 from webui.conversation import Conversation, Exchange
 from webui.markup import add_mark, escape, mark, numbers_to_marks, to_html, without_marks
+from webui.reasons import sources_why
 from webui.words import Language, say
 
 SHOWN_SOURCES = 4  # the rest is folded away
@@ -46,10 +47,10 @@ def _exchange(exchange: Exchange, conversation: Conversation) -> str:
         parts.append(f'<p class="query">{escape(say(language, "searched_for", query=found.query))}</p>')
     refused = exchange.answer is not None and exchange.answer.refused
     if not refused:
-        parts.append(_sources(exchange, conversation))
+        parts += [_sources(exchange, conversation), sources_why(exchange.sources, language)]
     parts.append(_answer(exchange, conversation))
     if refused:
-        parts.append(_nearest(exchange, conversation))
+        parts += [_nearest(exchange, conversation), sources_why(exchange.sources, language)]
     parts.append(_foot(exchange, language))
     state = "running" if exchange.running else "over"
     return f'<article class="turn {state}" data-key="turn-{exchange.id}">{"".join(parts)}</article>'

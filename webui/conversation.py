@@ -66,6 +66,19 @@ class Opened:
     source: Source
     citation: Citation | None
     page: int
+    question: str = ""  # that a right page may be marked for
+
+
+@dataclass
+class Evaluation:
+    """What the Evaluate view of a session shows."""
+
+    shown: bool = False  # instead of the conversation
+    hidden: set[int | str] = field(default_factory=set)  # lines left out of the plot: their k, or "mrr"
+    k: int | None = None  # sources among which a right page counts as found; None for all
+    against: int | None = None  # run that the newest is compared with; None for the one before it
+    problem: str = ""  # one sentence: why the last thing done failed
+    drawn: str = ""  # as last sent
 
 
 class Conversation:
@@ -77,6 +90,7 @@ class Conversation:
         self.exchanges: list[Exchange] = []
         self.left_out: set[str] = set()  # document ids that are not asked; new documents are
         self.opened: Opened | None = None
+        self.evaluation = Evaluation()
         self.problem = ""  # one sentence: why the last thing done with a document failed
         self.offers: tuple[ModelOffer, ...] | None = None  # models to pick from, while they are shown
         self.pick_problem = ""  # one sentence: why the last model could not be picked
@@ -180,7 +194,8 @@ class Conversation:
             source = next((found for found in exchange.sources if found.number == number), None)
             if source is None:
                 return None
-            return Opened(source, _citation(exchange, number, sentence), source.first_page)
+            question = exchange.found.query if exchange.found else exchange.question
+            return Opened(source, _citation(exchange, number, sentence), source.first_page, question)
         return None
 
 

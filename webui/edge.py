@@ -18,3 +18,8 @@ def sentence_for(error: Exception, language: Language, *, raise_errors: bool = F
         raise error
     logger.error("Something went wrong", exc_info=error)
     return say(language, "unexpected")
+
+
+def whole(number: object) -> int:
+    """A number sent by a browser, which may send anything; -1 for what is none."""
+    return number if isinstance(number, int) else -1

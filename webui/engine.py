@@ -13,7 +13,49 @@ from typing import Protocol
 
 from rag.reader import Reader, Turn
 from rag.records import Choice, Citation, Document, Event, Job, Source, View
+from rag.runs import KeptQuestion, Run
 from rag.settings import Settings
+from rag.trials import Progress
+
+
+class Trials(Protocol):
+    """Questions kept with their right pages, and runs of all of them. Of one owner nothing is given to another."""
+
+    def kept(self, owner: str) -> tuple[KeptQuestion, ...]:
+        """The questions, oldest first."""
+        ...
+
+    def keep(self, owner: str, question: str, document_id: str, page: int) -> None:
+        """Keep a question with a right page, from 0, or one more of them. Raises AskError."""
+        ...
+
+    def forget_page(self, owner: str, question_id: int, document_id: str, page: int) -> None:
+        """Take a right page back, and with the last one the question."""
+        ...
+
+    def forget(self, owner: str, question_id: int) -> None:
+        """Forget a question."""
+        ...
+
+    def runs(self, owner: str) -> tuple[Run, ...]:
+        """What the runs gave, oldest first."""
+        ...
+
+    def forget_run(self, owner: str, run_id: int) -> None:
+        """Forget a run."""
+        ...
+
+    def progress(self, owner: str) -> Progress | None:
+        """Of the run that goes on, or why the last one gave no numbers; else None."""
+        ...
+
+    def start(self, owner: str) -> None:
+        """Search for all kept questions, in the background. Raises AskError where there is none to ask."""
+        ...
+
+    def stop(self, owner: str) -> None:
+        """Give up the run that goes on."""
+        ...
 
 
 class Engine(Protocol):
@@ -22,6 +64,11 @@ class Engine(Protocol):
     @property
     def settings(self) -> Settings:
         """Limits and folders."""
+        ...
+
+    @property
+    def trials(self) -> Trials:
+        """Kept questions and runs."""
         ...
 
     def choices(self) -> tuple[Choice, ...]:

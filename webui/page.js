@@ -89,13 +89,35 @@ function showMarked(scroller) {
 const narrow = () => window.matchMedia('(max-width: 860px)').matches;
 const panel = (name) => { document.body.dataset.panel = name; };
 
+// The viewer comes into sight before what it shows.
+function opening(button) {
+  document.body.dataset.viewer = 'open';
+  document.getElementById('viewer')?.querySelector('.mount')?.parentElement.classList.add('opening');
+  window.askOpenedFrom = button;
+  if (narrow()) panel('viewer');
+}
+
+function view(name) {
+  document.body.dataset.view = name;
+  for (const button of document.querySelectorAll('.tabs button'))
+    button.setAttribute('aria-pressed', String(button.dataset.view === name));
+}
+
+// Asks once more before `send`: the button says so, and calms down by itself.
+function sure(button, send) {
+  if (button.hasAttribute('data-keep')) {
+    send();
+    return calm(button);
+  }
+  button.setAttribute('data-keep', '');
+  button.textContent = button.dataset.sure;
+  setTimeout(() => calm(button), 4000);
+}
+
 const actions = {
   open(button) {
     const { exchange, number, sentence } = button.dataset;
-    document.body.dataset.viewer = 'open';
-    document.getElementById('viewer')?.querySelector('.mount')?.parentElement.classList.add('opening');
-    window.askOpenedFrom = button;
-    if (narrow()) panel('viewer');
+    opening(button);
     trigger('act', { do: 'open', exchange: +exchange, number: +number, sentence: +sentence });
   },
   close() {
@@ -111,13 +133,26 @@ const actions = {
   'choose-none'() { trigger('act', { do: 'choose-none' }); },
   cancel(button) { trigger('act', { do: 'cancel', job: +button.dataset.job }); },
   remove(button) {
-    if (button.hasAttribute('data-keep')) {
-      trigger('act', { do: 'remove', document: button.dataset.document });
-      return calm(button);
-    }
-    button.setAttribute('data-keep', '');
-    button.textContent = button.dataset.sure;
-    setTimeout(() => calm(button), 4000);
+    sure(button, () => trigger('act', { do: 'remove', document: button.dataset.document }));
+  },
+  view(button) { view(button.dataset.view); trigger('act', { do: 'view', view: button.dataset.view }); },
+  evaluate() { view('trials'); panel('talk'); trigger('act', { do: 'evaluate' }); },
+  right(button) { trigger('act', { do: 'right', page: +button.dataset.page }); },
+  show(button) { opening(button); trigger('act', { do: 'show', ...meant(button) }); },
+  unmark(button) { trigger('act', { do: 'unmark', ...meant(button) }); },
+  forget(button) { sure(button, () => trigger('act', { do: 'forget', ...meant(button) })); },
+  'forget-run'(button) { sure(button, () => trigger('act', { do: 'forget-run', run: +button.dataset.run })); },
+  run(button) { button.disabled = true; trigger('act', { do: 'run' }); },
+  'stop-run'() { trigger('act', { do: 'stop-run' }); },
+  line(button) { trigger('act', { do: 'line', line: +button.dataset.line || button.dataset.line }); },
+  against(select) { trigger('act', { do: 'against', run: +select.value }); },
+  k(select) { trigger('act', { do: 'k', k: +select.value }); },
+  export(button) {
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(new Blob([button.dataset.text], { type: 'application/jsonl' }));
+    link.download = 'questions.jsonl';
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   },
   unlock(form) {
     const field = form.querySelector('input');
@@ -153,6 +188,12 @@ const actions = {
   },
 };
 
+// The kept question that a button is about, and the right page where it names one.
+function meant(button) {
+  const { question, document: id, page } = button.dataset;
+  return { question: +question, ...(id ? { document: id, page: +page } : {}) };
+}
+
 function calm(button) {
   button.removeAttribute('data-keep');
   button.textContent = '✕';
@@ -170,7 +211,7 @@ async function copyText(text) {
 
 mount.addEventListener('click', (event) => {
   const target = event.target.closest('[data-do]');
-  if (target && !target.disabled && target.nodeName !== 'FORM' && target.type !== 'checkbox') actions[target.dataset.do]?.(target);
+  if (target && !target.disabled && !['FORM', 'SELECT'].includes(target.nodeName) && target.type !== 'checkbox') actions[target.dataset.do]?.(target);
 });
 mount.addEventListener('change', (event) => {
   if (event.target.dataset.do) actions[event.target.dataset.do]?.(event.target);
@@ -290,6 +331,7 @@ if (role === 'head') {
   try { theme = localStorage.getItem('ask-theme'); } catch { /* no storage: the system's choice holds */ }
   if (theme) document.body.classList.toggle('dark', theme === 'dark');
   document.body.dataset.panel ||= 'talk';
+  document.body.dataset.view ||= 'talk';
   const opened = () => mount.querySelector('details.choice[open]');
   addEventListener('click', (event) => {
     const details = opened();

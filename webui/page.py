@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,19 +16,21 @@ import gradio as gr
 
 from rag.errors import SettingRefused
 from webui.answers import conversation_html, earlier_html
-from webui.conversation import Conversation, Opened
+from webui.conversation import Conversation
 from webui.documents import documents_html, library_html
-from webui.edge import sentence_for
+from webui.edge import sentence_for, whole
 from webui.engine import Engine
+from webui.evaluation import evaluation_html, tabs_html
 from webui.models import Models
 from webui.picker import picker_html
 from webui.sessions import Sessions
 from webui.status import head_html
-from webui.viewer import viewer_html
+from webui.trials import change, mark_page, marked, question_of
+from webui.viewer import Mark, viewer_html
 from webui.words import pick_language, say
 
 POLL_SECONDS = 1.0
-DRAWN = 10  # parts of the page, `everything` below
+DRAWN = 12  # parts of the page, `everything` below
 ANSWERS_AT_ONCE = 32  # each holds a thread; more wait for their turn
 WAITING_QUESTIONS = 200  # in all sessions together; above, the page says that the queue is full
 _SCRIPT: Final = Path(__file__).with_name("page.js")
@@ -47,9 +50,12 @@ def build_page(engine: Engine, *, models: Models | None = None, raise_errors: bo
                 library, documents = _drawn("library"), _drawn("documents")
             with gr.Column(elem_id="talk-panel", elem_classes="card"):
                 with gr.Row(elem_id="talk-bar"):
+                    tabs = _drawn("tabs")
                     new = gr.Button(variant="secondary", size="sm", elem_id="new", visible="hidden")
                 with gr.Column(elem_id="talk-scroll", elem_classes="scrolls"):
                     earlier, conversation = _drawn("earlier"), _drawn("conversation")
+                with gr.Column(elem_id="trials-scroll", elem_classes="scrolls"):
+                    trials = _drawn("trials")
                 with gr.Row(elem_id="asking"):
                     question = gr.Textbox(
                         show_label=False, container=False, lines=1, max_lines=8, autofocus=True,
@@ -61,12 +67,12 @@ def build_page(engine: Engine, *, models: Models | None = None, raise_errors: bo
             with gr.Column(elem_id="viewer-panel", elem_classes="card scrolls"):
                 viewer = _drawn("viewer")
         talk = [earlier, conversation, question, ask, stop, new]
-        everything = [head, library, documents, *talk, viewer]
+        everything = [head, library, documents, *talk, viewer, tabs, trials]
 
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         page.load(handlers.load, None, everything, **quick)
         page.unload(handlers.unload)
-        gr.Timer(POLL_SECONDS).tick(handlers.poll, None, [head, library, documents], **quick)
+        gr.Timer(POLL_SECONDS).tick(handlers.poll, None, [head, library, documents, trials], **quick)
         gr.on(
             [ask.click, question.submit], handlers.ask, question, talk, show_progress="hidden",
             api_visibility="private", concurrency_limit=ANSWERS_AT_ONCE, trigger_mode="multiple",
@@ -77,7 +83,10 @@ def build_page(engine: Engine, *, models: Models | None = None, raise_errors: bo
             part.act(handlers.in_library, None, [library, documents], trigger_mode="multiple", **quick)
         for part in (earlier, conversation):
             part.act(handlers.in_conversation, None, [earlier, conversation, viewer], trigger_mode="multiple", **quick)
-        viewer.act(handlers.in_viewer, None, [earlier, conversation, viewer], trigger_mode="multiple", **quick)
+        shown = [earlier, conversation, viewer, tabs, trials]
+        viewer.act(handlers.in_viewer, None, shown, trigger_mode="multiple", **quick)
+        for part in (tabs, trials):
+            part.act(handlers.in_trials, None, shown, trigger_mode="multiple", **quick)
         head.act(handlers.in_head, None, everything, trigger_mode="multiple", **quick)
     page.queue(max_size=WAITING_QUESTIONS, api_open=False)
     return page
@@ -123,11 +132,18 @@ class Handlers:
         conversation = self.conversation(request)
         version = self.engine.version()
         if conversation.seen == version:
-            return gr.skip(), gr.skip(), gr.skip()
+            return (gr.skip(),) * 4
         conversation.seen = version
-        before = conversation.listed
+        before, evaluated = conversation.listed, conversation.evaluation.drawn
         library, documents = self._library(conversation)
-        return self._head(conversation), library, gr.skip() if conversation.listed == before else documents
+        listed = gr.skip() if conversation.listed == before else documents
+        trials = self._trials(conversation)
+        return (
+            self._head(conversation),
+            library,
+            listed,
+            trials if conversation.evaluation.drawn != evaluated else gr.skip(),
+        )
 
     def ask(self, question: str, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """Answer, drawing again with each step."""
@@ -166,7 +182,7 @@ class Handlers:
 
     def _change(self, conversation: Conversation, data: dict[str, Any]) -> None:
         """Do what was sent. Ids that are not of what this owner sees never reach the engine."""
-        owner, document, job = conversation.owner, data.get("document"), _whole(data.get("job"))
+        owner, document, job = conversation.owner, data.get("document"), whole(data.get("job"))
         documents = {known.id for known in self.engine.documents(owner)}
         is_job = any(known.id == job for known in self.engine.jobs(owner))
         conversation.left_out &= documents
@@ -187,19 +203,46 @@ class Handlers:
     def in_conversation(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """A citation was opened."""
         conversation, data = self.conversation(request), _sent(event)
-        numbers = (_whole(data.get(name)) for name in ("exchange", "number", "sentence"))
+        numbers = (whole(data.get(name)) for name in ("exchange", "number", "sentence"))
         conversation.opened = conversation.source(*numbers) or conversation.opened
+        conversation.evaluation.problem = ""
         return *self._said(conversation), self._viewer(conversation)
 
     def in_viewer(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
-        """A page was turned, or the viewer closed."""
+        """A page was turned or marked as right, or the viewer closed."""
         conversation, data = self.conversation(request), _sent(event)
         opened = conversation.opened
+        conversation.evaluation.problem = ""
         if data.get("do") == "close":
             conversation.opened = None
         elif data.get("do") == "turn" and opened is not None:
-            conversation.opened = Opened(opened.source, opened.citation, max(_whole(data.get("page")), 0))
-        return *self._said(conversation), self._viewer(conversation)
+            conversation.opened = replace(opened, page=max(whole(data.get("page")), 0))
+        elif data.get("do") == "right":
+            self._try(conversation, lambda: mark_page(self.engine, conversation, whole(data.get("page"))))
+        elif data.get("do") == "evaluate":
+            conversation.evaluation.shown = True
+        return self._beside(conversation)
+
+    def in_trials(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        """The view was chosen, or something done with kept questions and runs."""
+        conversation, data = self.conversation(request), _sent(event)
+        conversation.evaluation.problem = ""
+        if data.get("do") == "view":
+            conversation.evaluation.shown = data.get("view") == "trials"
+        self._try(conversation, lambda: change(self.engine, conversation, data))
+        return self._beside(conversation)
+
+    def _try(self, conversation: Conversation, done: Callable[[], None]) -> None:
+        """Do something with kept questions; what goes wrong is said in the view and beside the page."""
+        try:
+            done()
+        except Exception as error:  # noqa: BLE001 - the page's edge
+            problem = sentence_for(error, conversation.language, raise_errors=self.raise_errors)
+            conversation.evaluation.problem = problem
+
+    def _beside(self, conversation: Conversation) -> tuple[Any, ...]:
+        """What was said, the viewer, and the views with the one that is shown."""
+        return *self._said(conversation), self._viewer(conversation), *self._views(conversation)
 
     def in_head(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """The language was switched, or a model looked for or picked."""
@@ -233,7 +276,23 @@ class Handlers:
             *self._library(conversation),
             *self._talk(conversation),
             self._viewer(conversation),
+            *self._views(conversation),
         )
+
+    def _views(self, conversation: Conversation) -> tuple[Any, Any]:
+        """The choice of views, and the one beside the conversation."""
+        return _stamped(lambda: tabs_html(conversation)), self._trials(conversation)
+
+    def _trials(self, conversation: Conversation) -> Any:
+        """The Evaluate view, while it is shown."""
+        if not conversation.evaluation.shown:
+            return gr.skip()
+
+        def drawn() -> str:
+            conversation.evaluation.drawn = evaluation_html(self.engine, conversation)
+            return conversation.evaluation.drawn
+
+        return _stamped(drawn)
 
     def _head(self, conversation: Conversation) -> str:
         def drawn() -> str:
@@ -284,7 +343,9 @@ class Handlers:
         except Exception as error:  # noqa: BLE001 - the page's edge; mostly: the document was removed
             problem = sentence_for(error, language, raise_errors=self.raise_errors)
             return viewer_html(None, opened, language, problem=problem)
-        return viewer_html(view, opened, language)
+        question = question_of(self.engine, conversation)
+        right = question is not None and marked(question, opened.source.document_id, view.page)
+        return viewer_html(view, opened, language, mark=Mark(right, conversation.evaluation.problem))
 
 
 def owner_of(request: gr.Request) -> str:
@@ -308,8 +369,3 @@ def _sent(event: gr.EventData) -> dict[str, Any]:
 def _encodable(text: str) -> str:
     """Without lone surrogates, which JSON may bring and no database, file or tokenizer takes."""
     return text.encode("utf-8", "replace").decode()
-
-
-def _whole(number: object) -> int:
-    """A number sent by a browser, which may send anything; -1 for what is none."""
-    return number if isinstance(number, int) else -1

@@ -21,6 +21,7 @@ from webui.upload import upload_route
 from webui.words import say
 
 _HERE: Final = Path(__file__).parent
+STYLES: Final = ("style.css", "evaluation.css")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def serve(
     incoming = engine.settings.data_dir / "incoming"
     shutil.rmtree(incoming, ignore_errors=True)  # what an interrupted upload left
     incoming.mkdir(parents=True)
-    style = (_HERE / "style.css").read_text(encoding="utf-8")
+    style = "".join((_HERE / name).read_text(encoding="utf-8") for name in STYLES)
     guard = Middleware(Guard, access=serving.access, style=style)
     page = build_page(engine, models=None if serving.logins else models, raise_errors=raise_errors)
     _, url, public = page.launch(

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 
 from rag.records import Box, View
 from webui.conversation import Opened
 from webui.markup import escape
+from webui.reasons import source_why
 from webui.words import Language, say
 
 
-def viewer_html(view: View | None, opened: Opened | None, language: Language, problem: str = "") -> str:
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Whether the page shown is kept as a right one of the question it was opened for."""
+
+    right: bool = False
+    problem: str = ""  # one sentence: why it could not be kept
+
+
+_UNMARKED = Mark()
+
+
+def viewer_html(
+    view: View | None, opened: Opened | None, language: Language, problem: str = "", mark: Mark = _UNMARKED
+) -> str:
     """An opened source; a sentence when nothing is open or when opening failed."""
     if problem:
         return f'{_close(language)}<div class="problem" role="alert" data-key="problem">{escape(problem)}</div>'
@@ -19,7 +34,8 @@ def viewer_html(view: View | None, opened: Opened | None, language: Language, pr
     return "".join(
         (
             f'<div class="top" data-key="top">{_close(language)}{_head(view)}',
-            f"{_turner(view, opened, language)}</div>",
+            f"{_turner(view, opened, language, mark)}</div>",
+            source_why(opened.source, language),
             _picture(view, language),
             _passage(opened, language),
         )
@@ -38,18 +54,16 @@ def _head(view: View) -> str:
     source = view.source
     heading = " › ".join(source.heading)
     path = f'<p class="heading" dir="auto">{escape(heading)}</p>' if heading else ""
-    return (
-        f'<header data-key="head"><span class="number">{source.number}</span>'
-        f'<h2 tabindex="-1"><bdi>{escape(source.document)}</bdi></h2>{path}</header>'
-    )
+    number = f'<span class="number">{source.number}</span>' if source.number else ""  # a right page has none
+    return f'<header data-key="head">{number}<h2 tabindex="-1"><bdi>{escape(source.document)}</bdi></h2>{path}</header>'
 
 
-def _turner(view: View, opened: Opened, language: Language) -> str:
-    """Previous page, where we are, next page, and the way back to the passage."""
+def _turner(view: View, opened: Opened, language: Language, mark: Mark) -> str:
+    """Previous page, where we are, next page, the way back to the passage, and the mark of a right page."""
     label = say(language, "page_of", label=view.page_label)
     count = say(language, "page_count", n=view.page + 1, pages=view.pages)
     back = ""
-    if view.page != opened.source.first_page:
+    if view.page != opened.source.first_page and opened.source.text:
         back = (
             f'<button type="button" class="quiet" data-do="turn" data-page="{opened.source.first_page}">'
             f"{escape(say(language, 'back_to_source'))}</button>"
@@ -58,7 +72,23 @@ def _turner(view: View, opened: Opened, language: Language) -> str:
         f'<nav class="turner" data-key="turner">'
         f"{_turn(view.page - 1, view, 'previous_page', '‹', language)}"
         f'<span class="at"><b>{escape(label)}</b> <small>{escape(count)}</small></span>'
-        f"{_turn(view.page + 1, view, 'next_page', '›', language)}{back}</nav>"
+        f"{_turn(view.page + 1, view, 'next_page', '›', language)}{back}{_right(view, opened, language, mark)}</nav>"
+    )
+
+
+def _right(view: View, opened: Opened, language: Language, mark: Mark) -> str:
+    """Whether the page answers the question, and the way to where that is used."""
+    if not opened.question:
+        return ""
+    hint, there = say(language, "right_page_hint"), ""
+    if mark.right:
+        hint = say(language, "right_page_undo", question=opened.question)
+        there = f'<button type="button" class="quiet" data-do="evaluate">{escape(say(language, "evaluate"))} ›</button>'
+    problem = f'<p class="problem" role="alert" dir="auto">{escape(mark.problem)}</p>' if mark.problem else ""
+    return (
+        f'<span class="right-mark"><button type="button" class="mark-right" data-do="right" data-page="{view.page}"'
+        f' aria-pressed="{str(mark.right).lower()}" title="{escape(hint)}">'
+        f"{escape(say(language, 'right_page_kept' if mark.right else 'right_page'))}</button>{there}</span>{problem}"
     )
 
 
@@ -104,8 +134,10 @@ def _box(box: Box, kind: str) -> str:
 
 
 def _passage(opened: Opened, language: Language) -> str:
-    """The passage's text, the cited stretch of it stronger."""
+    """The passage's text, the cited stretch of it stronger; nothing for a page that was opened without one."""
     text, citation = opened.source.text, opened.citation
+    if not text:
+        return ""
     if citation is None:
         body = escape(text)
     else:

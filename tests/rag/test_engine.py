@@ -545,4 +545,4 @@ def test_vectors_of_removed_text_are_gone(make):
     engine = make()
     add(engine, ("manual.pdf", FIRST))
     engine.remove("", engine.documents("")[0].id)
-    assert engine._store._rows("SELECT * FROM vectors") == []
+    assert engine._store.rows("SELECT * FROM vectors") == []

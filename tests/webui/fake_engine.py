@@ -28,6 +28,7 @@ from rag.records import (
     View,
 )
 from rag.settings import Settings
+from tests.webui.fake_trials import FakeTrials
 
 PASSAGE = (
     "Revenue for the year grew to 4,218 million euros. Growth came from services, which rose by 12 percent. "
@@ -85,6 +86,7 @@ class FakeEngine:
             Choice("device", "CPU, 2 cores", "no GPU was found"),
         )
         self.library: list[Document] = []
+        self.trials = FakeTrials(self.documents, self.change)
         self.running: list[Job] = []
         self.asked: list[tuple[str, str, tuple[str, ...] | None, tuple[Turn, ...]]] = []
         self.stops: list[threading.Event] = []

@@ -40,6 +40,7 @@ ELEMENTS = {
         "span",
         "strong",
     ),
+    *("caption", "circle", "desc", "figcaption", "g", "text", "title"),
     *("option", "select", "summary", "svg", "table", "tbody", "td", "th", "thead", "tr", "ul"),
 }
 

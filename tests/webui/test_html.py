@@ -1,17 +1,19 @@
 """What the page shows of documents, jobs, answers and sources, with hostile text in every place."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from rag.records import Answer, Choice, Citation, Found, Job, JobState, Sentence, View
+from rag.records import Answer, Choice, Citation, Found, Job, JobState, Sentence, Signal, View
+from rag.runs import RightPage
 from tests.webui.fake_engine import FakeEngine, document, png, source
 from tests.webui.safe import NASTY, look
 from webui.answers import conversation_html, earlier_html
 from webui.conversation import Conversation, Exchange, Opened
 from webui.documents import documents_html, kinds_report, library_html
 from webui.status import head_html
-from webui.viewer import png_size, viewer_html
+from webui.viewer import Mark, png_size, viewer_html
 from webui.words import LANGUAGES
 
 
@@ -46,7 +48,9 @@ def test_hostile_text_stays_text_everywhere(tmp_path, text, language):
         Job(2, "", "y", text, JobState.FAILED, message=text),
     ]
     engine.picked = (Choice("reader", text, text), Choice(text, text, text, failed=text))
-    found = source(1, document(text), text=text, page_label=text, heading=(text,))
+    found = source(
+        1, document(text), text=text, page_label=text, heading=(text,), signals=(Signal(text, 1.0, 1),)
+    )  # fmt: skip
     conversation = Conversation(text, language)
     sentences = (Sentence(text, (Citation(1, 1.0, 0, 5),)), Sentence(text, (), "\n"))
     conversation.exchanges = [
@@ -55,14 +59,14 @@ def test_hostile_text_stays_text_everywhere(tmp_path, text, language):
         Exchange(3, text, text, Found((found,), text), text, Answer(sentences, text, refused=True)),
         Exchange(4, text, text, error=text),
     ]
-    opened = conversation.opened = Opened(found, Citation(1, 1.0, 2, 9), 4)
+    opened = conversation.opened = Opened(found, Citation(1, 1.0, 2, 9), 4, text)
     view = View(found, 4, text, 9, png(4, 4), ((0, 0, 1, 1),), ())
     for html in (
         library_html(engine, conversation),
         documents_html(engine, conversation),
         conversation_html(conversation),
         earlier_html(conversation),
-        viewer_html(view, opened, language),
+        viewer_html(view, opened, language, mark=Mark(right=True, problem=text)),
         viewer_html(None, opened, language, problem=text),
         head_html(engine.choices(), language, text),
     ):
@@ -252,3 +256,65 @@ def test_long_documents_lists_are_searchable(tmp_path):
     engine = FakeEngine(tmp_path)
     engine.library = [replace(document(f"{n}.pdf")) for n in range(9)]
     assert tags(look(documents_html(engine, Conversation("", "en"))), type="search")
+
+
+SIGNALS = (Signal("vectors", 0.8412, 1), Signal("words", 13.21, 3), Signal("<new>", 2.0, 7))
+
+
+def rows(html):
+    """Text of the cells of each row of the tables in `html`."""
+    return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr.*?</tr>", html)]
+
+
+@pytest.mark.parametrize(("language", "meaning"), [("en", "meaning"), ("zh", "语义")])
+def test_a_source_says_why_it_was_found(language, meaning):
+    found = source(2, document("a.pdf"), signals=SIGNALS, score=0.75)
+    view = View(found, 4, "5", 9, png(4, 4), (), ())
+    html = viewer_html(view, Opened(found, None, 4), language)
+    assert len(tags(look(html), **{"class": "why-found", "data-key": "why-found"})) == 1
+    assert rows(html)[1][:3] == [meaning, "0.841", "1"]
+    assert rows(html)[2][1:] == ["13.21", "3"]
+    assert rows(html)[3] == ["&lt;new&gt;", "2.00", "7"]
+    assert rows(html)[4][1:] == ["0.750", "2"]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_the_sources_of_an_answer_are_told_in_one_table(refused):
+    conversation = answered(sentences=() if refused else (Sentence("Sales rose."),), refused=refused)
+    exchange = conversation.exchanges[0]
+    first, second = exchange.sources
+    exchange.found = Found((replace(first, signals=SIGNALS[:2]), replace(second, signals=SIGNALS[:1])), "q")
+    table = rows(conversation_html(conversation))
+    assert table[0] == ["", "meaning", "words", "together"]
+    assert table[1][1:] == ["0.841 <small>#1</small>", "13.21 <small>#3</small>", "0.900"]
+    assert table[2][1:3] == ["0.841 <small>#1</small>", "–"]
+    assert "a.pdf" in table[1][0]
+
+
+def test_sources_without_signals_say_nothing_of_why():
+    assert "why-found" not in conversation_html(answered(refused=True))
+    found = source(1, document("a.pdf"))
+    assert "why-found" not in viewer_html(View(found, 4, "5", 9, png(4, 4), (), ()), Opened(found, None, 4), "en")
+
+
+def test_the_page_shown_can_be_marked_as_right():
+    found = source(1, document("a.pdf"))
+    view = View(found, 6, "7", 9, png(4, 4), (), ())
+    opened = Opened(found, None, 6, "How <much>?")
+    (button,) = tags(look(viewer_html(view, opened, "en")), **{"data-do": "right"})
+    assert (button["data-page"], button["aria-pressed"]) == ("6", "false")
+    marked = look(viewer_html(view, opened, "en", mark=Mark(right=True)))
+    (button,) = tags(marked, **{"data-do": "right"})
+    assert button["aria-pressed"] == "true"
+    assert "How <much>?" in button["title"]
+    assert tags(marked, **{"data-do": "evaluate"})
+    assert "No room" in look(viewer_html(view, opened, "en", mark=Mark(problem="No room"))).text
+    assert not tags(look(viewer_html(view, Opened(found, None, 6), "en")), **{"data-do": "right"})
+
+
+def test_a_page_opened_without_a_passage_shows_the_page_alone():
+    page = RightPage("x", 6, "a.pdf", "7").as_source()
+    looked = look(viewer_html(View(page, 7, "8", 9, png(4, 4), (), ()), Opened(page, None, 7, "q"), "en"))
+    assert not tags(looked, **{"class": "number"})
+    assert "Passage" not in looked.text
+    assert "Back to the passage" not in looked.text

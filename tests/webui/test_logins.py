@@ -5,6 +5,7 @@ import pytest
 
 from tests.webui.client import PDF, add, call, log_in
 from tests.webui.fake_engine import FakeEngine, document
+from tests.webui.fake_trials import run
 from webui.serve import check_login
 from webui.sessions import SessionLogins
 
@@ -52,6 +53,21 @@ def test_users_see_their_own_and_shared_documents_only(engine, served):
     answer = ann.post("/library/add", content=PDF, headers={"x-file-name": "mine.pdf"})
     assert answer.json() == {"refused": ""}
     assert engine.received[0][0] == "ann"
+
+
+def test_kept_questions_and_runs_are_their_owners_alone(engine, guarded):
+    ann, bob = guarded
+    engine.trials.keep("ann", "What is the canary's name?", engine.library[0].id, 0)
+    engine.trials.made["ann"] = [run(7, {1: 1}, embedder="canary-embedder")]
+    shown = {"do": "view", "view": "trials"}
+    seen = call(ann, "in_trials", "anns", shown).text
+    assert "canary&#x27;s name" in seen
+    assert "canary-embedder" in seen
+    assert "canary" not in call(bob, "in_trials", "bobs", shown).text
+    for sent in ({"do": "show", "question": 1}, {"do": "forget", "question": 1}, {"do": "forget-run", "run": 7}):
+        assert "canary" not in call(bob, "in_trials", "bobs", sent).text
+    assert "canary" not in call(bob, "in_trials", "anns", shown).text
+    assert len(engine.trials.kept("ann")) == len(engine.trials.runs("ann")) == 1
 
 
 NAMING_A_SESSION = [

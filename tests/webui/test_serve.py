@@ -246,7 +246,7 @@ def test_an_unexpected_error_tells_nothing_of_the_inside(engine, served, monkeyp
 ODD = "lone \ud800"
 
 
-@pytest.mark.parametrize("handler", ["in_library", "in_conversation", "in_viewer", "in_head"])
+@pytest.mark.parametrize("handler", ["in_library", "in_conversation", "in_viewer", "in_head", "in_trials"])
 @pytest.mark.parametrize(
     "event",
     [
@@ -267,6 +267,11 @@ ODD = "lone \ud800"
         {"do": "turn", "page": 10**30},
         {"do": "language", "language": ODD},
         {"exchange": 10**30, "number": ODD},
+        {"do": "view", "view": "trials"},
+        {"do": "right", "page": 10**30},
+        {"do": "run", "run": ODD},
+        {"do": "show", "question": 10**30, "page": [1]},
+        {"do": "line", "line": {"a": 1}},
     ],
 )
 def test_a_browser_may_send_anything(standing, caplog, handler, event):

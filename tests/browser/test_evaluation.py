@@ -1,0 +1,232 @@
+"""The Evaluate view in a real browser: from an answer to a kept question, to runs, to what was lost and won."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rag.engine import Engine
+from rag.evaluate import Question
+from rag.quote import QuoteReader
+from rag.records import Signal
+from rag.settings import Searching, Settings
+from tests.browser.test_page import answered, ask, ready
+from tests.fakes import ExactEmbedder
+from tests.rag.pdfs import text_pdf
+from tests.webui import fake_engine
+from tests.webui.fake_engine import PASSAGE, FakeEngine, document
+from tests.webui.fake_trials import run
+from tests.webui.safe import NASTY
+
+pytestmark = pytest.mark.browser
+
+PUMP, VALVE = "When was the red pump built?", "How heavy is the blue valve?"
+MANUAL = text_pdf(
+    [
+        "The red pump was built in 1931. It stands in the northern hall and is painted once a year by the crew there.",
+        "The blue valve weighs 12 kg: this is how heavy it is. It is kept in the southern hall, where it is dry.",
+    ]
+)
+RIVALS = text_pdf([f"{PUMP} {PUMP} {PUMP} {PUMP} {PUMP} Plant number {n}." for n in range(6)])
+
+
+@pytest.fixture
+def library(tmp_path):
+    """A real engine over an empty library; a search gives three sources."""
+    settings = Settings(data_dir=tmp_path / "data", searching=Searching(sources=3))
+    return Engine(settings, embedder=ExactEmbedder, reader=QuoteReader())
+
+
+def add(page, count, **files):
+    payload = [{"name": name, "mimeType": "application/pdf", "buffer": data} for name, data in files.items()]
+    page.set_input_files("#library input[type=file]", payload)
+    page.wait_for_function(
+        f"document.querySelectorAll('.document').length === {count} && !document.querySelector('.job')"
+    )
+
+
+def remove(page, name):
+    page.click(f"[aria-label='Remove {name}']")
+    page.click(f"[aria-label='Remove {name}']:has-text('Remove?')")
+    page.wait_for_selector(f".document:has-text('{name}')", state="detached")
+
+
+def mark(page, question, count):
+    """Keep a question with two clicks: on the citation, and on the mark."""
+    ask(page, question)
+    answered(page, count)
+    page.locator(".turn").last.locator(".answer .cite").first.click()
+    page.wait_for_function(
+        "(n) => document.querySelector('#viewer .number')?.textContent && document.querySelector('#viewer .sheet')"
+        " && !document.querySelector('#viewer.opening')",
+        arg=count,
+    )
+    page.click("#viewer [data-do=right][aria-pressed=false]")
+    page.wait_for_selector("#viewer [data-do=right][aria-pressed=true]")
+
+
+def run_all(page, count):
+    page.click("#trials [data-do=run]")
+    page.wait_for_function(f"document.querySelectorAll('#trials .runs tbody tr').length === {count}")
+    return page.locator("#trials .runs tbody tr").first.locator("td").all_inner_texts()
+
+
+def test_from_an_answer_to_what_a_change_lost_and_won(library, served, visit):
+    page = ready(visit(served(library)))
+    add(page, 1, **{"manual.pdf": MANUAL})
+    mark(page, PUMP, 1)
+    mark(page, VALVE, 2)
+    page.click("#viewer [data-do=evaluate]")
+    page.wait_for_selector("#trials .kept li >> nth=1")
+    assert page.is_hidden("#question")
+    assert [one.inner_text() for one in page.locator("#trials .kept .asked").all()] == [PUMP, VALVE]
+
+    assert run_all(page, 1)[:3] == ["1.00", "1.00", "1.00"]  # recall@1, recall@3, MRR
+    assert page.locator("#trials .plot .l0 circle").count() == 1
+    assert page.locator("#trials .changes").count() == 0
+
+    add(page, 2, **{"rivals.pdf": RIVALS})
+    assert run_all(page, 2)[:3] == ["0.50", "0.50", "0.50"]
+    assert page.inner_text("#trials .lost li") == f"{PUMP}\n1 → not found"
+    assert page.locator("#trials .won li").count() == 0
+    assert "documents 1 → 2" in page.inner_text("#trials .changes")
+    heights = [float(dot.get_attribute("cy")) for dot in page.locator("#trials .plot .l0 circle").all()]
+    assert heights[1] > heights[0], "the line falls"
+
+    page.click("#viewer .close")
+    page.click("#trials .lost .asked")
+    page.wait_for_selector("#viewer .at:has-text('Page 1')")
+    assert page.inner_text("#viewer h2") == "manual.pdf"
+    assert page.get_attribute("#viewer [data-do=right]", "aria-pressed") == "true"
+
+    remove(page, "rivals.pdf")
+    run_all(page, 3)
+    assert page.inner_text("#trials .won li") == f"{PUMP}\nnot found → 1"
+    assert page.locator("#trials .lost li").count() == 0
+    page.select_option("#trials [data-do=against]", index=1)  # the first run
+    page.wait_for_selector("#trials .won:has-text('Won · 0')")
+
+    remove(page, "manual.pdf")
+    page.wait_for_selector("#trials .kept li.gone >> nth=1")
+    assert page.is_disabled("#trials [data-do=run]")
+    page.click(f"[aria-label='Remove the question “{PUMP}”']")
+    page.click(f"[aria-label='Remove the question “{PUMP}”']:has-text('Remove?')")
+    page.wait_for_function("document.querySelectorAll('#trials .kept li').length === 1")
+    page.click(".tabs [data-view=talk]")
+    page.wait_for_selector("#question textarea")
+    assert page.is_hidden("#trials")
+
+
+@pytest.fixture
+def engine(tmp_path, monkeypatch):
+    """A scripted engine whose sources have signals, with two kept questions and two runs."""
+    signals = (Signal("vectors", 0.86, 1), Signal("words", 14.2, 2))
+    plain = fake_engine.source
+    monkeypatch.setattr(fake_engine, "source", lambda *given, **more: plain(*given, **more, signals=signals))
+    engine = FakeEngine(tmp_path / "data", step=0.05)
+    engine.library = [document("annual.pdf"), document("年报.pdf")]
+    engine.passages = [PASSAGE] * 2
+    engine.answer = [("Revenue grew to 4,218 million euros.", (1,)), ("The board is glad.", ())]
+    engine.trials.keep("", "How much did revenue grow?", engine.library[0].id, 5)
+    engine.trials.keep("", "大坝有多高？" * 30, engine.library[1].id, 2)
+    engine.trials.made[""] = [run(1, {1: 1, 2: 3}), run(2, {1: None, 2: 1})]
+    return engine
+
+
+def evaluate(page):
+    page.click(".tabs [data-view=trials]")
+    page.wait_for_selector("#trials .kept")
+
+
+def test_why_stays_open_while_the_answer_is_drawn_anew(engine, served, visit):
+    engine.pieces = [f"word{n} " for n in range(40)]
+    page = ready(visit(served(engine)))
+    ask(page)
+    page.wait_for_selector(".answer:has-text('word2')")
+    page.click(".turn .why-found summary")
+    assert (
+        page.inner_text(".turn .why-found tbody tr >> nth=0").split()
+        == "1 annual.pdf p. 5 0.860 #1 14.20 #2 0.900".split()
+    )
+    answered(page)
+    assert page.is_visible(".turn .why-found table")
+    page.click(".answer .cite")
+    page.wait_for_selector("#viewer .why-found")
+    assert not page.is_visible("#viewer .why-found table")
+    page.click("#viewer .why-found summary")
+    page.click("[aria-label='Next page']")
+    page.wait_for_selector("#viewer .at:has-text('Page 6')")
+    assert page.is_visible("#viewer .why-found table")
+
+
+def test_lines_can_be_left_out_and_a_run_be_stopped(engine, served, visit):
+    page = ready(visit(served(engine)))
+    evaluate(page)
+    assert page.locator("#trials .plot .l0").count() == 1
+    page.click("#trials .key.l0")
+    page.wait_for_selector("#trials .plot .l0", state="detached")
+    page.click("#trials .key.l0")
+    page.wait_for_selector("#trials .plot .l0", state="attached")
+    page.select_option("#trials [data-do=k]", "1")
+    page.wait_for_selector("#trials .won:has-text('Won · 1')")
+    engine.trials.goes_on.clear()
+    page.click("#trials [data-do=run]")
+    page.wait_for_selector("#trials header progress")
+    page.click("#trials [data-do=stop-run]")
+    page.wait_for_selector("#trials [data-do=run]:not(:disabled)")
+    assert page.locator("#trials .runs tbody tr").count() == 2
+
+
+def test_the_kept_questions_can_be_saved(engine, served, visit):
+    page = ready(visit(served(engine)))
+    evaluate(page)
+    with page.expect_download() as saved:
+        page.click("#trials [data-do=export]")
+    lines = Path(saved.value.path()).read_text("utf-8").splitlines()
+    assert saved.value.suggested_filename == "questions.jsonl"
+    assert [Question.parse(line).document for line in lines] == ["annual.pdf", "年报.pdf"]
+    assert json.loads(lines[0])["pages"] == [5]
+
+
+def test_hostile_text_is_text_in_the_evaluation(engine, served, visit):
+    names = [name for name in NASTY if "\x00" not in name and "\ud800" not in name]
+    engine.library = [document(name) for name in names]
+    engine.trials.questions.clear()
+    for known in engine.library:
+        engine.trials.keep("", known.name, known.id, 0)
+    engine.trials.made[""] = [
+        run(1, dict.fromkeys(range(1, 40), 1), settings={name: name for name in names}),
+        run(2, dict.fromkeys(range(1, 40)), embedder="".join(names)),
+    ]
+    page = ready(visit(served(engine)))
+    evaluate(page)
+    assert page.locator("#trials .lost li").count() == len(names)
+    page.locator("#trials .lost .asked").first.click()
+    page.wait_for_selector("#viewer [data-do=right]")
+    assert page.evaluate("window.__xss") is None
+    assert page.locator("iframe, script:not([nonce]):not([src]), object, embed, img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize("size", [(390, 844), (1024, 768), (1440, 900)])
+def test_nothing_of_the_evaluation_sticks_out_and_everything_has_a_name(engine, served, visit, size):
+    page = ready(visit(served(engine), size=size))
+    ask(page)
+    answered(page)
+    page.click(".answer .cite")
+    page.wait_for_selector("#viewer .sheet img")
+    page.click("#viewer .mark-right")
+    page.click("#viewer [data-do=evaluate]")
+    page.wait_for_selector("#trials .kept")
+    assert page.is_visible("#trials h2"), "a telephone shows the view, not the page it was opened from"
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    assert page.evaluate("document.documentElement.scrollHeight") <= size[1]
+    inside, around = (page.locator(place).bounding_box() for place in ("#trials", "#trials-scroll"))
+    assert inside["x"] >= around["x"]
+    assert inside["x"] + inside["width"] <= around["x"] + around["width"] + 1
+    wide = "(e) => e.scrollWidth > e.clientWidth + 1"
+    assert not page.evaluate(f"({wide})(document.querySelector('#trials-scroll'))")
+    unnamed = page.evaluate(
+        """() => [...document.querySelectorAll('.drawn button, .drawn input, .drawn summary, .drawn select')].filter(
+        (e) => !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length)).map((e) => e.outerHTML)"""
+    )
+    assert unnamed == []

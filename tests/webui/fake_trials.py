@@ -1,0 +1,109 @@
+"""Kept questions and runs without a store: ranks follow a script."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from rag.errors import FileRefused, QuestionRefused
+from rag.records import Document
+from rag.runs import KeptQuestion, Result, RightPage, Run
+from rag.trials import Progress
+
+
+def run(number: int, ranks: dict[int, int | None], **changes: object) -> Run:
+    """A run that gave the questions these ranks, in 10 ms, 20 ms and so on; a day after the one before."""
+    results = {key: Result(rank, at / 100) for at, (key, rank) in enumerate(ranks.items(), 1)}
+    settings = {"searching.vector_weight": 0.6}
+    made = Run(number, 86_400.0 * number, 8, "multilingual-e5-small", 2, 80, "library", settings, results)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+class FakeTrials:
+    """Everything in memory; a run takes no time, unless `goes_on` is cleared."""
+
+    def __init__(
+        self, documents: Callable[[str], tuple[Document, ...]], changed: Callable[[], None] = lambda: None
+    ) -> None:
+        self._documents, self._changed = documents, changed
+        self.questions: dict[str, dict[int, KeptQuestion]] = {}  # by owner
+        self.made: dict[str, list[Run]] = {}  # by owner
+        self.ranks: dict[str, int | None] = {}  # by text; 1 unless told
+        self.error: Exception | None = None
+        self.far: Progress | None = None
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+        self._next = 1
+
+    def kept(self, owner: str) -> tuple[KeptQuestion, ...]:
+        names = {document.id: document.name for document in self._documents(owner)}
+        return tuple(
+            replace(
+                question,
+                pages=tuple(
+                    replace(
+                        page,
+                        document=names.get(page.document_id, ""),
+                        page_label=str(page.page + 1) if page.document_id in names else "",
+                    )
+                    for page in question.pages
+                ),
+            )
+            for question in self.questions.get(owner, {}).values()
+        )
+
+    def keep(self, owner: str, question: str, document_id: str, page: int) -> None:
+        if self.error is not None:
+            raise self.error
+        if not any(document.id == document_id for document in self._documents(owner)):
+            raise FileRefused("The document is no longer in the library.")
+        mine = self.questions.setdefault(owner, {})
+        kept = next((one for one in mine.values() if one.text == question.strip()), None)
+        if kept is None:
+            kept = KeptQuestion(self._next, question.strip(), ())
+            self._next += 1
+        mine[kept.id] = replace(kept, pages=(*kept.pages, RightPage(document_id, page, "", "")))
+        self._changed()
+
+    def forget_page(self, owner: str, question_id: int, document_id: str, page: int) -> None:
+        kept = self.questions[owner][question_id]
+        left = tuple(one for one in kept.pages if (one.document_id, one.page) != (document_id, page))
+        self.questions[owner][question_id] = replace(kept, pages=left)
+        if not left:
+            del self.questions[owner][question_id]
+        self._changed()
+
+    def forget(self, owner: str, question_id: int) -> None:
+        del self.questions[owner][question_id]
+        self._changed()
+
+    def runs(self, owner: str) -> tuple[Run, ...]:
+        return tuple(self.made.get(owner, ()))
+
+    def forget_run(self, owner: str, run_id: int) -> None:
+        self.made[owner] = [made for made in self.made[owner] if made.id != run_id]
+        self._changed()
+
+    def progress(self, owner: str) -> Progress | None:
+        return self.far
+
+    def start(self, owner: str) -> None:
+        questions = [question for question in self.kept(owner) if question.here]
+        if not questions:
+            raise QuestionRefused("No question is kept whose document is in the library: keep one first.")
+        self.far = Progress(0, len(questions), running=True)
+        self._changed()
+        threading.Thread(target=self._work, args=(owner, questions), daemon=True).start()
+
+    def _work(self, owner: str, questions: list[KeptQuestion]) -> None:
+        if self.goes_on.wait(20) and self.far is not None:
+            made = self.made.setdefault(owner, [])
+            ranks = {question.id: self.ranks.get(question.text, 1) for question in questions}
+            made.append(run(made[-1].id + 1 if made else 1, ranks))
+        self.far = None
+        self._changed()
+
+    def stop(self, owner: str) -> None:
+        self.far = None
+        self.goes_on.set()
