@@ -41,8 +41,8 @@ def memory_of(family: Family, device: torch.device) -> dict[Precision, int | Non
     memory: dict[Precision, int | None] = {}
     for precision in SHOWN:
         unpublished = family.quantised_bits and precision is not _published(family)
-        without_kernels = family.geometry.experts and device.type == "cpu" and precision is not Precision.BF16
-        possible = not (unpublished or without_kernels)
+        mixture = family.geometry.experts and precision is not Precision.BF16
+        possible = not (unpublished or mixture)
         tokens = min(CONTEXT, family.context)
         memory[precision] = needed_bytes(family.geometry, precision, tokens, device) if possible else None
     return memory
