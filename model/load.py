@@ -95,9 +95,11 @@ def family_of(folder: Path, published: dict[str, Any], name: str) -> Family:
 
 
 def display_name(folder: Path, family: Family, name: str) -> str:
-    """What people are shown: the name of the checkpoint where it is a known one, else of its folder."""
+    """What people are shown: the name of the checkpoint where it is a known one, else of its folder or hub id."""
     known = find_family(name)
-    return known.name if known else (family.name if family.name in name else folder.name)
+    if known or family.name in name:
+        return (known or family).name
+    return folder.resolve().name if folder == Path(name) else name.split("/")[-1]  # the cache's folder is a hash
 
 
 def context_of(config: Any, family: Family, wanted: int | None, device: torch.device) -> int:

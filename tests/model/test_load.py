@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ from model.device import (
     pick_device,
 )
 from model.families import FAMILIES, Precision, find_family, guess_family
-from model.load import load_reader
+from model.load import display_name, load_reader
 from rag.errors import CheckpointRefused, ModelMissing, OutOfMemory, ReaderError, SettingRefused
 from rag.reader import ReadRequest, ReadSource, Sampling
 from tests.model.checkpoints import INTEGERS, NAMES, publish
@@ -350,6 +351,24 @@ def test_free_memory_is_read_where_the_system_tells(tmp_path):
 
 def test_why_is_kept():
     assert Fit(Precision.INT8, "because").why == "because"
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "shown"),
+    [
+        ("THUDM/chatglm3-6b", "/cache/snapshots/0123abcd", "chatglm3-6b"),
+        ("somebody/finetune-9b", "/cache/snapshots/0123abcd", "finetune-9b"),
+        ("/models/mine", "/models/mine", "mine"),
+        ("/models/glm-4-9b-chat-of-mine", "/models/glm-4-9b-chat-of-mine", "glm-4-9b-chat"),
+    ],
+)
+def test_the_name_that_people_are_shown(name, folder, shown):
+    assert display_name(Path(folder), find_family("glm-4-9b-chat"), name) == shown
+
+
+def test_the_folder_one_is_in_has_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert display_name(Path(), find_family("glm-4-9b-chat"), ".") == tmp_path.name
 
 
 # ---- families
