@@ -55,7 +55,7 @@ def report(geometry: Geometry, layout: Layout, options: argparse.Namespace) -> s
     before = peak(device)
     start = time.perf_counter()
     with torch.no_grad():
-        model = assemble(config, random_weights(config, device), precision, device)
+        model = assemble(config, random_weights(config), precision, device)
     load_seconds, load_peak, size = time.perf_counter() - start, peak(device), bytes_of(model)
     start = time.perf_counter()
     first_seconds, token_seconds = answer(model, options.context)
@@ -110,10 +110,10 @@ class RandomRows(Rows):
         return self._noise.repeat(count // len(self._noise) + 1)[:count].view(-1, self.shape[1])
 
 
-def random_weights(config: Any, device: torch.device) -> Iterator[tuple[str, Weight]]:
+def random_weights(config: Any) -> Iterator[tuple[str, Weight]]:
     """Every tensor of the model in float16, as published."""
     noise = torch.randn(1 << 20, generator=torch.Generator().manual_seed(0)).mul_(0.02).half()
-    for name, empty in skeleton(config, device).state_dict().items():
+    for name, empty in skeleton(config).state_dict().items():
         if empty.dim() > 1:
             yield name, Weight(RandomRows(empty.shape, noise))
         else:
@@ -149,7 +149,7 @@ def _fill(model: Any, cache: Any, tokens: int) -> None:
         return
     config = model.config
     shape = (1, config.num_key_value_heads, tokens, config.head_dim)
-    dtype = torch.bfloat16
+    dtype = model.dtype
     with torch.inference_mode():
         for layer in range(config.num_hidden_layers):
             states = torch.randn(shape, dtype=dtype, device=model.device)

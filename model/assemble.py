@@ -12,9 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import AutoModelForCausalLM
-from transformers.utils.import_utils import is_flash_attn_2_available
 
-from model.device import compute_dtype, keep_memory_tight
+from model.device import attention_for, compute_dtype, keep_memory_tight
 from model.families import Geometry, Precision
 from model.layout import Weight
 from model.quantise import Int8Embedding, Int8Linear, quantised_linear
@@ -25,14 +24,13 @@ Tick = Callable[[int, int], None]  # tensors placed, tensors in all
 _INTEGER = (Precision.INT8, Precision.INT4)
 
 
-def skeleton(config: Any, device: torch.device) -> Any:
-    """A model of this configuration without memory for its weights; attention through SDPA, or FlashAttention 2."""
+def skeleton(config: Any, attention: str = "sdpa") -> Any:
+    """A model of this configuration without memory for its weights; `attention` as transformers names it."""
     if config.model_type == "chatglm1":
         import model.chatglm1  # noqa: F401 - makes AutoModelForCausalLM know the type
-    flash = device.type == "cuda" and config.model_type != "chatglm1" and is_flash_attn_2_available()
     with torch.device("meta"):
         empty: Any = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
-            config, attn_implementation="flash_attention_2" if flash else "sdpa"
+            config, attn_implementation=attention
         )
     return empty.eval()
 
@@ -68,7 +66,8 @@ def assemble(
     """
     if device.type == "cpu":
         keep_memory_tight()
-    model = skeleton(config, device)
+    dtype = compute_dtype(precision, device)
+    model = skeleton(config, attention_for(config.model_type, dtype, device))
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     total = len(expected)
     for name, weight in weights:
@@ -102,8 +101,7 @@ def place(model: Any, name: str, weight: Weight, precision: Precision, device: t
             parent, _, own = path.rpartition(".")
             setattr(model.get_submodule(parent), own, replacement)
             return
-    dtype = compute_dtype(precision)
-    values = weight.dense(dtype).to(device)
+    values = weight.dense(compute_dtype(precision, device)).to(device)
     if isinstance(module, nn.Linear | nn.LayerNorm) or leaf == "weight":
         setattr(module, leaf, nn.Parameter(values, requires_grad=False))
     else:

@@ -66,9 +66,7 @@ def convert(
     fingerprint = _fingerprint(published, stored, dtype, shard_bytes)
     target.mkdir(parents=True, exist_ok=True)
     _write_shards(stored, plan.bits, shards, target, dtype, fingerprint, quiet=quiet)
-    (target / "config.json").write_text(
-        json.dumps(json.loads(config.to_json_string()) | {"converted_from": family.name}, indent=2)
-    )
+    (target / "config.json").write_text(json.dumps(_config_fields(config, family.name), indent=2))
     _write_generation_config(target, config, family.stop_ids)
     total = sum(part.bytes for shard in shards for part in shard)
     written = [f"{len(shards)} shards, {total / GB:.1f} GB, in {target}."]
@@ -128,23 +126,28 @@ def _write_shards(
         for at, shard in enumerate(shards, 1):
             path = target / f"model-{at:05}-of-{len(shards):05}.safetensors"
             listed |= dict.fromkeys((part.name for part in shard), path.name)
-            if not _complete(path, shard, fingerprint):
-                _write_shard(stored, bits, shard, path, dtype, fingerprint)
-            bar.update(sum(part.bytes for part in shard))
+            if _complete(path, shard, fingerprint):
+                bar.update(sum(part.bytes for part in shard))
+            else:
+                _write_shard(stored, bits, shard, path, dtype, fingerprint, bar)
     index = {"metadata": {"total_size": total}, "weight_map": listed}
     (target / "model.safetensors.index.json").write_text(json.dumps(index, indent=2))
 
 
 def _write_shard(
-    stored: Stored, bits: int, shard: list[Part], path: Path, dtype: torch.dtype, fingerprint: str
+    stored: Stored, bits: int, shard: list[Part], path: Path, dtype: torch.dtype, fingerprint: str, bar: Any
 ) -> None:
     tensors = {}
     for part in shard:
         weight = read_weight(stored, part.source, bits)
         cut = weight if part.rows == slice(None) else weight.rows(part.rows.start, part.rows.stop)
         tensors[part.name] = cut.dense(dtype).contiguous()
+        bar.update(part.bytes)
     unfinished = path.with_suffix(".part")
+    unfinished.touch()
+    mode = unfinished.stat().st_mode  # as any file here; safetensors makes one that only its owner may read
     save_file(tensors, unfinished, metadata={"format": "pt", "source": fingerprint})
+    unfinished.chmod(mode)
     unfinished.replace(path)
 
 
@@ -161,6 +164,20 @@ def _complete(path: Path, shard: list[Part], fingerprint: str) -> bool:
     if source != fingerprint:
         raise SettingRefused(f"{path.parent} holds another model; choose an empty folder.")
     return names == {part.name for part in shard}
+
+
+def _config_fields(config: Any, name: str) -> dict[str, Any]:
+    """What `config.json` says, the rotary positions also as transformers 4, and vLLM upon it, look for them.
+
+    Those would not find `rope_parameters` and take a base of 10,000 for granted.
+    """
+    fields: dict[str, Any] = json.loads(config.to_json_string()) | {"converted_from": name}
+    rope = fields.get("rope_parameters")
+    if rope:
+        fields |= {"rope_theta": rope["rope_theta"], "partial_rotary_factor": rope["partial_rotary_factor"]}
+        if rope["rope_type"] != "default":
+            fields["rope_scaling"] = {"rope_type": rope["rope_type"], "factor": rope["factor"]}
+    return fields
 
 
 def _write_generation_config(target: Path, config: Any, stops: tuple[int, ...]) -> None:

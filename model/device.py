@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
+from transformers.utils.import_utils import is_flash_attn_2_available
 
 from model.families import GB, Geometry, Precision
 from rag.errors import OutOfMemory, ReaderError, SettingRefused
@@ -88,8 +89,9 @@ def empty_cache() -> None:
 
 def needed_bytes(geometry: Geometry, precision: Precision, context: int, device: torch.device) -> int:
     """Memory to load a model of this shape and answer over `context` tokens, bytes; computed, not measured."""
-    cache = context * geometry.cache_bytes_per_token
-    weights = geometry.weight_bytes(precision, vocabulary_bits=16 if device.type == "cuda" else 8)
+    width = compute_dtype(precision, device).itemsize
+    cache = context * geometry.cache_bytes_per_token * width // 2
+    weights = geometry.weight_bytes(precision, vocabulary_bits=8 * width if device.type == "cuda" else 8)
     return weights + cache + WORKING_BYTES[device.type]
 
 
@@ -104,7 +106,8 @@ def fit_precision(
 ) -> Fit:
     """The precision to load in: `wanted`, or for "auto" the best that fits in `free` bytes.
 
-    SettingRefused for a precision there is none of; OutOfMemory when what is wanted, or anything, does not fit.
+    SettingRefused for a precision there is none of; OutOfMemory when what is wanted, or anything, does not fit;
+    ReaderError for integers in a mixture of experts.
     """
     if wanted != "auto":
         try:
@@ -112,9 +115,11 @@ def fit_precision(
         except ValueError as error:
             names = ", ".join(Precision)
             raise SettingRefused(f"The precision {wanted!r} is none; choose auto, {names}.") from error
+        if geometry.experts and precision in (Precision.INT8, Precision.INT4):
+            raise ReaderError(f"A mixture of experts cannot be held in {precision.upper()}; choose bf16.")
         _require(geometry, precision, context, device, free)
         return Fit(precision, f"{precision.upper()} as asked")
-    candidates = _candidates(device, published_bits)
+    candidates = _candidates(device, published_bits, mixture=geometry.experts > 0)
     for precision in candidates:
         needed = needed_bytes(geometry, precision, context, device)
         if free is None or needed <= free:
@@ -125,13 +130,18 @@ def fit_precision(
     raise AssertionError("unreachable: the last candidate does not fit")
 
 
-def _candidates(device: torch.device, published_bits: int) -> list[Precision]:
-    """Precisions worth trying, best first. On a CPU, 8 bits are faster than 16 and as good."""
+def _candidates(device: torch.device, published_bits: int, *, mixture: bool) -> list[Precision]:
+    """Precisions worth trying, best first. On a CPU, 8 bits are faster than 16 and as good.
+
+    The library keeps all experts of a layer in one tensor, which neither bitsandbytes nor a linear layer can hold.
+    """
     if published_bits:
         return [Precision.INT4 if published_bits == 4 else Precision.INT8]
+    full = Precision.BF16 if has_bfloat16(device) else Precision.FP16
+    if mixture:
+        return [full]
     if device.type == "cpu":
         return [Precision.INT8, Precision.INT4]
-    full = Precision.BF16 if torch.cuda.is_bf16_supported() else Precision.FP16
     return [full, Precision.INT8, Precision.INT4] if find_spec("bitsandbytes") else [full]
 
 
@@ -144,9 +154,31 @@ def _require(geometry: Geometry, precision: Precision, context: int, device: tor
         )
 
 
-def compute_dtype(precision: Precision) -> torch.dtype:
-    """What the model calculates in."""
+def compute_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """What the model calculates in.
+
+    INT8 and INT4 take bfloat16, and float32 on GPUs that have none: GLM-4-0414 in 4 bits overflows float16.
+    """
+    if precision in (Precision.INT8, Precision.INT4) and not has_bfloat16(device):
+        return torch.float32
     return {Precision.FP32: torch.float32, Precision.FP16: torch.float16}.get(precision, torch.bfloat16)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether `device` calculates in bfloat16 itself; torch imitates it on GPUs older than Ampere, slowly."""
+    if device.type == "cpu" or torch.version.hip or not torch.cuda.is_available():
+        return True
+    return torch.cuda.get_device_capability(device)[0] >= 8
+
+
+def attention_for(model_type: str, dtype: torch.dtype, device: torch.device) -> str:
+    """The attention of transformers to ask for: FlashAttention 2 where it is installed and can be, else SDPA.
+
+    It takes 16 bits, GPUs from Ampere on, and no mask such as that of the first generation.
+    """
+    if device.type != "cuda" or model_type == "chatglm1" or dtype.itemsize != 2 or not has_bfloat16(device):
+        return "sdpa"
+    return "flash_attention_2" if is_flash_attn_2_available() else "sdpa"
 
 
 @contextmanager

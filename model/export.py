@@ -7,6 +7,7 @@ asked to `split_special_tokens`. Readers of this project therefore use `model.to
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,15 @@ def export_tokenizer(tokenizer: Tokenizer, prompt_format: PromptFormat, target: 
         model_input_names=["input_ids", "attention_mask"],
     )
     exported.save_pretrained(target)
+    _name_class(target / "tokenizer_config.json")
     return True
+
+
+def _name_class(path: Path) -> None:
+    """Call the class by the name it has in every transformers; 5 writes one that 4 does not know."""
+    content = json.loads(path.read_text(encoding="utf-8")) | {"tokenizer_class": "PreTrainedTokenizerFast"}
+    content.pop("backend", None)
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=2), encoding="utf-8")
 
 
 def _byte_pairs(tokenizer: SentencePieceTokenizer) -> Any:

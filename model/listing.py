@@ -19,12 +19,20 @@ def list_models(device: str = "auto", free: int | None = None) -> str:
     target = pick_device(device)
     free = free_bytes(target) if free is None else free
     have = "free memory unknown" if free is None else f"{free / GB:.1f} GB free"
-    titles = ("model", "parameters", "context", *(f"{precision.upper()}" for precision in SHOWN), "licence", "prompt")
+    titles = (
+        "model",
+        "parameters",
+        "layers",
+        "context",
+        *(f"{precision.upper()}" for precision in SHOWN),
+        "licence",
+        "prompt",
+    )
     rows = [titles, *(_row(family, target, free) for family in FAMILIES)]
     widths = [max(len(row[at]) for row in rows) for at in range(len(titles))]
     lines = [
         "  ".join(
-            cell.ljust(width) if at in (0, 6, 7) else cell.rjust(width)
+            cell.ljust(width) if at in (0, 7, 8) else cell.rjust(width)
             for at, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
@@ -41,8 +49,8 @@ def memory_of(family: Family, device: torch.device) -> dict[Precision, int | Non
     memory: dict[Precision, int | None] = {}
     for precision in SHOWN:
         unpublished = family.quantised_bits and precision is not _published(family)
-        without_kernels = family.geometry.experts and device.type == "cpu" and precision is not Precision.BF16
-        possible = not (unpublished or without_kernels)
+        mixture = family.geometry.experts and precision is not Precision.BF16
+        possible = not (unpublished or mixture)
         tokens = min(CONTEXT, family.context)
         memory[precision] = needed_bytes(family.geometry, precision, tokens, device) if possible else None
     return memory
@@ -56,7 +64,8 @@ def _row(family: Family, device: torch.device, free: int | None) -> tuple[str, .
             continue
         cells.append(f"{needed / GB:.1f}{'*' if free is not None and needed <= free else ' '}")
     context = f"{family.context // 1024}K"
-    return (family.hub_id, f"{family.parameters:g}B", context, *cells, family.licence, family.prompt.value)
+    size = (f"{family.parameters:g}B", str(family.geometry.layers))
+    return (family.hub_id, *size, context, *cells, family.licence, family.prompt.value)
 
 
 def _published(family: Family) -> Precision:

@@ -14,7 +14,7 @@ import torch
 
 from model.assemble import Tick, assemble, geometry_of, skeleton
 from model.checkpoint import Stored, open_checkpoint, read_config, read_json
-from model.device import Fit, compute_dtype, failures, fit_precision, free_bytes, pick_device
+from model.device import Fit, attention_for, compute_dtype, failures, fit_precision, free_bytes, pick_device
 from model.families import Family, Layout, Precision, find_family, guess_family
 from model.hub import Progress, find_checkpoint
 from model.layout import known_layout, native_config, plan_for, weights
@@ -71,7 +71,7 @@ def load_reader(
     log.info("%s: %s", family.name, fit.why)
     tokenizer = load_tokenizer(folder, roles="chatglm2" not in family.prompt)
     with failures("loading"), torch.no_grad():
-        if plan.layout is Layout.NATIVE and not _all_known(config, stored, target):
+        if plan.layout is Layout.NATIVE and not _all_known(config, stored):
             model, fit = _from_library(folder, config, fit, precision, target)
         else:
             model = assemble(config, weights(stored, plan), fit.precision, target, load_progress)
@@ -95,9 +95,11 @@ def family_of(folder: Path, published: dict[str, Any], name: str) -> Family:
 
 
 def display_name(folder: Path, family: Family, name: str) -> str:
-    """What people are shown: the name of the checkpoint where it is a known one, else of its folder."""
+    """What people are shown: the name of the checkpoint where it is a known one, else of its folder or hub id."""
     known = find_family(name)
-    return known.name if known else (family.name if family.name in name else folder.name)
+    if known or family.name in name:
+        return (known or family).name
+    return folder.resolve().name if folder == Path(name) else name.split("/")[-1]  # the cache's folder is a hash
 
 
 def context_of(config: Any, family: Family, wanted: int | None, device: torch.device) -> int:
@@ -118,21 +120,22 @@ def stop_ids(folder: Path, config: Any, family: Family, tokenizer: Tokenizer) ->
     return frozenset(found)
 
 
-def _all_known(config: Any, stored: Stored, device: torch.device) -> bool:
+def _all_known(config: Any, stored: Stored) -> bool:
     """Whether the tensors are named as the library's own model names its parameters, so they can be streamed."""
-    names = set(skeleton(config, device).state_dict())
+    names = set(skeleton(config).state_dict())
     return names - {"lm_head.weight"} <= set(stored.files) <= names
 
 
 def _from_library(folder: Path, config: Any, fit: Fit, wanted: str, device: torch.device) -> tuple[Any, Fit]:
     """A native checkpoint whose tensors the library has to rearrange (mixtures of experts), loaded by it.
 
-    On a CPU in 16 bits only: integers would need kernels for its experts.
+    On a CPU in 16 bits only: the library has no integer kernels there.
     """
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     quantised = fit.precision in (Precision.INT8, Precision.INT4)
-    options: dict[str, Any] = {}
+    dtype = compute_dtype(fit.precision, device)
+    options: dict[str, Any] = {"attn_implementation": attention_for(config.model_type, dtype, device)}
     if quantised and device.type == "cpu":
         if wanted != "auto":
             raise ReaderError(f"{folder.name} cannot be held in {fit.precision.upper()} on a CPU; choose bf16.")
@@ -145,13 +148,13 @@ def _from_library(folder: Path, config: Any, fit: Fit, wanted: str, device: torc
             load_in_4bit=four,
             load_in_8bit=not four,
             bnb_4bit_quant_type="nf4",
-            bnb_4bit_compute_dtype=torch.bfloat16,
+            bnb_4bit_compute_dtype=dtype,
         )
         options["device_map"] = {"": device}
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=compute_dtype(fit.precision), trust_remote_code=False, local_files_only=True, **options
+            folder, dtype=dtype, trust_remote_code=False, local_files_only=True, **options
         )
     except (OSError, ImportError, ValueError) as error:
         raise CheckpointRefused(f"{folder.name} cannot be loaded: {str(error).splitlines()[0]}") from error
-    return (model if options else model.to(device)).eval(), fit
+    return (model if "device_map" in options else model.to(device)).eval(), fit

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from model.device import compute_dtype
 from model.families import Precision
 from model.layout import Weight
 from rag.errors import ReaderError
@@ -246,23 +247,22 @@ def quantised_linear(
 def bitsandbytes_linear(
     weight: Weight, bias: torch.Tensor | None, precision: Precision, device: torch.device
 ) -> nn.Module:
-    """Bitsandbytes' module: NF4 with bfloat16 compute (fp16 overflows in GLM-4-0414), or LLM.int8."""
+    """Bitsandbytes' module: NF4, calculated in what the model calculates in, or LLM.int8."""
     library = bitsandbytes()
+    dtype = compute_dtype(precision, device)
     rows, columns = weight.values.shape
     if precision is Precision.INT4:
         module = library.nn.Linear4bit(
-            columns, rows, bias is not None, compute_dtype=torch.bfloat16, quant_type="nf4", device="meta"
+            columns, rows, bias is not None, compute_dtype=dtype, quant_type="nf4", device="meta"
         )
-        module.weight = library.nn.Params4bit(
-            weight.dense(torch.bfloat16), requires_grad=False, quant_type="nf4", module=module
-        )
+        module.weight = library.nn.Params4bit(weight.dense(dtype), requires_grad=False, quant_type="nf4", module=module)
     else:
         module = library.nn.Linear8bitLt(
             columns, rows, bias is not None, has_fp16_weights=False, threshold=6.0, device="meta"
         )
         module.weight = library.nn.Int8Params(weight.dense(torch.float16), requires_grad=False, has_fp16_weights=False)
     if bias is not None:
-        module.bias = nn.Parameter(bias.to(torch.bfloat16), requires_grad=False)
+        module.bias = nn.Parameter(bias.to(dtype), requires_grad=False)
     moved: nn.Module = module.to(device)
     return moved
 

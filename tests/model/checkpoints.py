@@ -2,6 +2,7 @@
 
 import functools
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,36 @@ def publish(name: str, folder: Path, *, shards: int = 2, pickled: bool = False) 
     return folder
 
 
-def load(folder: Path, name: str, precision: Precision = Precision.FP32) -> Any:
+def load(folder: Path, name: str, precision: Precision = Precision.FP32, device: str = "cpu") -> Any:
     """The model of a published folder, as `load_reader` would put it together."""
     published = read_config(folder)
     config = native_config(published, family_named(name))
     with torch.no_grad():
-        return assemble(config, weights(open_checkpoint(folder), plan_for(published)), precision, torch.device("cpu"))
+        return assemble(config, weights(open_checkpoint(folder), plan_for(published)), precision, torch.device(device))
+
+
+def publish_fused(model: Any, folder: Path, published: Mapping[str, Any]) -> Path:
+    """Write a `GlmForCausalLM` as ChatGLM2, ChatGLM3 and GLM-4 were first published, `published` as its config."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(published))
+    tensors = {}
+    for name, tensor in model.state_dict().items():
+        layer, projection, leaf = name.rpartition("_proj.")
+        if layer.endswith("self_attn.q"):
+            parts = [model.state_dict()[f"{layer[:-1]}{one}{projection}{leaf}"] for one in "qkv"]
+            tensors[_published_name(f"{layer[:-1]}query_key_value.{leaf}")] = torch.cat(parts)
+        elif not layer.endswith(("self_attn.k", "self_attn.v")):
+            tensors[_published_name(name)] = tensor
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "model.safetensors")
+    return folder
+
+
+def _published_name(name: str) -> str:
+    for ours, theirs in (
+        ("model.layers.", "encoder.layers."), (".self_attn.o_proj.", ".self_attention.dense."),
+        (".self_attn.", ".self_attention."), (".mlp.gate_up_proj.", ".mlp.dense_h_to_4h."),
+        (".mlp.down_proj.", ".mlp.dense_4h_to_h."), ("model.embed_tokens.", "embedding.word_embeddings."),
+        ("model.norm.", "encoder.final_layernorm."), ("lm_head.", "output_layer."),
+    ):  # fmt: skip
+        name = name.replace(ours, theirs)
+    return f"transformer.{name}"

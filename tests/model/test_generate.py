@@ -180,7 +180,7 @@ def test_memory_of_a_long_prompt_grows_with_its_length(monkeypatch):
                 largest[-1] = max(largest[-1], result.numel())
             return result
 
-    for length in (1000, 2000, 4000):
+    for length in (1000, 2000, 4000):  # benchmarks/long_prompt.py goes to 32,768, and measures memory itself
         largest.append(0)
         with Largest():
             list(generate(model, [5] * length, Sampling(1, 0), frozenset(), threading.Event(), chunk=100))

@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,13 +16,15 @@ from model.device import (
     Fit,
     _control_group_available,
     _linux_available,
+    attention_for,
+    compute_dtype,
     fit_precision,
     free_bytes,
     needed_bytes,
     pick_device,
 )
 from model.families import FAMILIES, Precision, find_family, guess_family
-from model.load import load_reader
+from model.load import display_name, load_reader
 from rag.errors import CheckpointRefused, ModelMissing, OutOfMemory, ReaderError, SettingRefused
 from rag.reader import ReadRequest, ReadSource, Sampling
 from tests.model.checkpoints import INTEGERS, NAMES, publish
@@ -106,8 +109,9 @@ def test_a_mixture_of_experts_is_loaded_by_the_library(tmp_path):
     assert "BF16" in reader.name
     request = ReadRequest("what?", (), sampling=Sampling(5, 0))
     assert isinstance("".join(reader.answer(request, threading.Event())), str)
-    with pytest.raises(ReaderError, match="INT4 on a CPU; choose bf16"):
-        load_reader(tmp_path, device="cpu", precision="int4")
+    for precision in ("int4", "int8"):
+        with pytest.raises(ReaderError, match=f"cannot be held in {precision.upper()}; choose bf16"):
+            load_reader(tmp_path, device="cpu", precision=precision)
 
 
 # ---- what can be wrong with a folder
@@ -274,6 +278,51 @@ def test_auto_takes_the_best_that_fits(free, published, wanted):
     assert str(free) in fit.why or free is None
 
 
+CUDA = torch.device("cuda:0")
+
+
+@pytest.fixture(params=[(7, 5), (8, 0)], ids=["turing", "ampere"])
+def gpu(request, monkeypatch):
+    """A GPU, as far as torch and the libraries are asked about it; whether it calculates in bfloat16."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: request.param)
+    monkeypatch.setattr("model.device.is_flash_attn_2_available", lambda: True)
+    monkeypatch.setattr("model.device.find_spec", lambda name: object())
+    return request.param >= (8, 0)
+
+
+def test_a_gpu_without_bfloat16_takes_float16_and_calculates_integers_in_float32(gpu):
+    geometry = find_family("GLM-4-9B-0414").geometry
+    full = Precision.BF16 if gpu else Precision.FP16
+    assert fit_precision(geometry, "auto", 8192, CUDA, 40 * GIGA).precision is full
+    assert fit_precision(geometry, "auto", 8192, CUDA, 17 * GIGA).precision is Precision.INT8
+    assert fit_precision(geometry, "auto", 8192, CUDA, 12 * GIGA).precision is Precision.INT4
+    assert compute_dtype(full, CUDA) is (torch.bfloat16 if gpu else torch.float16)
+    for precision in (Precision.INT8, Precision.INT4):  # float16 overflows in GLM-4-0414
+        assert compute_dtype(precision, CUDA) is (torch.bfloat16 if gpu else torch.float32)
+    cache = needed_bytes(geometry, Precision.INT4, 1000, CUDA) - needed_bytes(geometry, Precision.INT4, 0, CUDA)
+    assert cache == 1000 * geometry.cache_bytes_per_token * (1 if gpu else 2)
+
+
+def test_flash_attention_where_it_can_be(gpu):
+    wanted = "flash_attention_2" if gpu else "sdpa"
+    assert attention_for("glm", torch.bfloat16, CUDA) == wanted
+    assert attention_for("glm4", torch.float16, CUDA) == wanted
+    assert attention_for("glm", torch.float32, CUDA) == "sdpa"
+    assert attention_for("chatglm1", torch.bfloat16, CUDA) == "sdpa"
+    assert attention_for("glm", torch.bfloat16, CPU) == "sdpa"
+
+
+def test_a_mixture_of_experts_takes_16_bits_or_nothing(gpu):
+    """Its experts are not linear layers, and bitsandbytes leaves everything else as it is."""
+    geometry = find_family("GLM-4.5-Air").geometry
+    full = Precision.BF16 if gpu else Precision.FP16
+    assert fit_precision(geometry, "auto", 8192, CUDA, 300 * GIGA).precision is full
+    for wanted, raised in (("auto", OutOfMemory), ("int4", ReaderError)):
+        with pytest.raises(raised):
+            fit_precision(geometry, wanted, 8192, CUDA, 80 * GIGA)
+
+
 @pytest.mark.parametrize("wanted", ["auto", "bf16"])
 def test_what_does_not_fit_is_refused_before_it_is_tried(wanted):
     geometry = find_family("GLM-4-32B-0414").geometry
@@ -302,6 +351,24 @@ def test_free_memory_is_read_where_the_system_tells(tmp_path):
 
 def test_why_is_kept():
     assert Fit(Precision.INT8, "because").why == "because"
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "shown"),
+    [
+        ("THUDM/chatglm3-6b", "/cache/snapshots/0123abcd", "chatglm3-6b"),
+        ("somebody/finetune-9b", "/cache/snapshots/0123abcd", "finetune-9b"),
+        ("/models/mine", "/models/mine", "mine"),
+        ("/models/glm-4-9b-chat-of-mine", "/models/glm-4-9b-chat-of-mine", "glm-4-9b-chat"),
+    ],
+)
+def test_the_name_that_people_are_shown(name, folder, shown):
+    assert display_name(Path(folder), find_family("glm-4-9b-chat"), name) == shown
+
+
+def test_the_folder_one_is_in_has_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert display_name(Path(), find_family("glm-4-9b-chat"), ".") == tmp_path.name
 
 
 # ---- families

@@ -1,0 +1,94 @@
+"""What only a GPU can show: run with `pytest -m gpu` where there is one."""
+
+import threading
+
+import pytest
+import torch
+from transformers.utils.import_utils import is_flash_attn_2_available
+
+from model.device import free_bytes, has_bfloat16, pick_device
+from model.families import Precision
+from model.generate import _read_prompt, generate, reserved_cache
+from model.load import load_reader
+from rag.errors import OutOfMemory
+from rag.reader import ReadRequest, ReadSource, Sampling
+from tests.model.checkpoints import NAMES, cases, load, publish, reference
+from tests.model.test_load import native
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, and there is none"),
+]
+CUDA = torch.device("cuda:0")
+IDS = torch.tensor([[260, 264, *range(5, 60)]])
+REQUEST = ReadRequest("what?", (ReadSource(1, "a.pdf", "1", "", "text " * 100),), sampling=Sampling(12, 0))
+
+
+def relative(ours, wanted):
+    return float((ours.float().cpu() - wanted).norm() / wanted.norm())
+
+
+def on_the_gpu(folder, precision):
+    if precision in ("int8", "int4"):
+        pytest.importorskip("bitsandbytes", reason="INT8 and INT4 on a GPU need bitsandbytes, which is not installed")
+    return load_reader(folder, precision=precision, device="cuda:0")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_numbers_of_the_original(name, tmp_path):
+    model = load(publish(name, tmp_path), name, Precision.FP32, "cuda:0")
+    for case in set(cases(name)) & {"short", "long"}:
+        with torch.no_grad():
+            logits = model(input_ids=reference(name)[f"{case}.input_ids"].to(CUDA)).logits.cpu()
+        assert (logits - reference(name)[f"{case}.logits"]).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("model_type", ["glm", "glm4"])
+@pytest.mark.parametrize(("precision", "bound"), [("bf16", 0.05), ("fp16", 0.02), ("int8", 0.1), ("int4", 0.6)])
+def test_every_precision_is_near_float32_and_answers(tmp_path, model_type, precision, bound):
+    original = native(tmp_path, model_type).eval()
+    reader = on_the_gpu(tmp_path, precision)
+    assert reader.name.endswith(f"{precision.upper()} · cuda:0")
+    with torch.no_grad():
+        assert relative(reader.model(IDS.to(CUDA)).logits, original(IDS).logits) < bound
+    text = "".join(reader.answer(REQUEST, threading.Event()))
+    assert text == "".join(reader.answer(REQUEST, threading.Event()))
+    assert "\ufffd" not in text
+
+
+@pytest.mark.parametrize("precision", ["int8", "int4"])
+def test_large_activations_stay_numbers_in_integers(tmp_path, precision):
+    """GLM-4-0414 in 4 bits writes "!!!!" where it is calculated in float16: numbers beyond 65,504."""
+    model = native(tmp_path / "small", "glm4")
+    with torch.no_grad():
+        model.model.embed_tokens.weight.mul_(1e4)
+        for layer in model.model.layers:
+            layer.post_mlp_layernorm.weight.fill_(1e5)
+    model.save_pretrained(tmp_path / "large")
+    (tmp_path / "large" / "tokenizer.json").write_bytes((tmp_path / "small" / "tokenizer.json").read_bytes())
+    reader = on_the_gpu(tmp_path / "large", precision)
+    with torch.no_grad():
+        assert bool(torch.isfinite(reader.model(IDS.to(CUDA)).logits).all())
+
+
+@pytest.mark.skipif(not is_flash_attn_2_available(), reason="FlashAttention 2 is not installed")
+def test_flash_attention_reads_a_prompt_in_chunks_as_sdpa_does(tmp_path):
+    original = native(tmp_path).eval()
+    reader = on_the_gpu(tmp_path, "bf16")
+    assert reader.model.config._attn_implementation == ("flash_attention_2" if has_bfloat16(CUDA) else "sdpa")
+    ids = IDS[0].tolist()
+    scores = _read_prompt(reader.model, ids, reserved_cache(reader.model.config, 100), threading.Event(), 16)
+    with torch.no_grad():
+        assert relative(scores, original(IDS).logits[0, -1]) < 0.05
+
+
+def test_memory_of_the_gpu_is_known_and_its_end_is_a_sentence(tmp_path):
+    assert pick_device("auto") == CUDA
+    assert 0 < free_bytes(CUDA) <= torch.cuda.get_device_properties(0).total_memory
+    native(tmp_path, max_position_embeddings=10**10)
+    with pytest.raises(OutOfMemory, match="are free on cuda:0"):
+        load_reader(tmp_path, precision="bf16", device="cuda:0", context=10**10)
+    reader = load_reader(tmp_path, precision="bf16", device="cuda:0")
+    with pytest.raises(OutOfMemory, match="Memory ran out while reading the prompt"):
+        list(generate(reader.model, [5] * 10, Sampling(10**10, 0), frozenset(), threading.Event()))
+    assert isinstance("".join(reader.answer(REQUEST, threading.Event())), str)

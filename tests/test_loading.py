@@ -1,0 +1,156 @@
+"""`python app.py --model NAME` when the model cannot be had: one sentence each, and quotes go on."""
+
+import json
+import os
+import time
+
+import pytest
+import torch
+
+import app
+from rag.engine import Engine
+from rag.quote import QuoteReader
+from rag.settings import Settings
+from tests.fakes import ExactEmbedder
+from tests.model.reciting import recite
+from tests.model.test_hub import hub  # noqa: F401 - a fixture
+from tests.rag.pdfs import text_pdf
+from webui.options import parse
+
+TEXT = "The red pump was built in 1931. It stands in Gdansk."
+ANSWER = "red pump was built in 1931"
+
+
+@pytest.fixture
+def engine(tmp_path):
+    with Engine(Settings(data_dir=tmp_path / "data"), embedder=ExactEmbedder, reader=QuoteReader()) as opened:
+        opened.add("", "pump.pdf", text_pdf([TEXT]))
+        until(lambda: not opened.jobs("") and opened.documents(""))
+        yield opened
+
+
+def until(condition, seconds=60):
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends, "it never came about"
+        time.sleep(0.01)
+
+
+def load(engine, *arguments):
+    """What the page says of the reader once loading is over."""
+    options = parse(list(arguments), {})
+    loading = app.loading_for(engine, options)
+    loading.start(options.model, options.precision)
+    until(lambda: not loading._busy_with)
+    return next(choice for choice in engine.choices() if choice.what == "reader")
+
+
+def answers(engine):
+    _, *pieces, _ = engine.ask("", "When was the red pump built?", None, ())
+    return "".join(piece.text for piece in pieces)
+
+
+class Code:
+    """Runs a command when it is unpickled."""
+
+    def __reduce__(self):
+        return os.system, ("touch ran",)
+
+
+def no_weights(folder):
+    (folder / "model.safetensors").unlink()
+
+
+def cut(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def of_another_kind(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "llama"}))
+
+
+def of_a_later_kind(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "glm9_next"}))
+
+
+def code_in_a_bin(folder):
+    (folder / "model.safetensors").unlink()
+    torch.save({"model.norm.weight": Code()}, folder / "pytorch_model.bin")
+
+
+def no_tokenizer(folder):
+    (folder / "tokenizer.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (no_weights, "holds no weights"),
+        (cut, "is damaged or no weight file; download it again"),
+        (of_another_kind, "architecture is llama, not a GLM; choose a GLM checkpoint"),
+        (of_a_later_kind, "does not know the architecture glm9_next; choose another"),
+        (code_in_a_bin, "holds program code beside its tensors and was not opened; choose a checkpoint in safetensors"),
+        (no_tokenizer, "has no tokenizer"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_used(engine, tmp_path, monkeypatch, damage, message):
+    monkeypatch.chdir(tmp_path)
+    folder = recite(tmp_path / "tiny", ["never said"])
+    damage(folder)
+    refused(engine, load(engine, "--model", str(folder)), message)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_not_enough_memory_is_seen_before_loading(engine, tmp_path, monkeypatch):
+    monkeypatch.setattr("model.load.free_bytes", lambda device: 1_000_000)
+    choice = load(engine, "--model", str(recite(tmp_path / "tiny", ["never said"])))
+    refused(engine, choice, "are free on cpu; choose a smaller model, precision or context")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes")])
+def test_memory_that_runs_out_while_loading(engine, tmp_path, monkeypatch, error):
+    def place(*_):
+        raise error
+
+    monkeypatch.setattr("model.assemble.place", place)
+    choice = load(engine, "--model", str(recite(tmp_path / "tiny", ["never said"])))
+    refused(engine, choice, "Memory ran out while loading; ")
+
+
+def test_a_file_that_arrives_damaged(engine, hub, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(huggingface_hub_constants(), "HF_HUB_CACHE", str(tmp_path / "cache"))
+    hub.garble.add("model-00002-of-00002.safetensors")
+    choice = load(engine, "--model", "THUDM/tiny", "--allow-download")
+    refused(engine, choice, "model-00002-of-00002.safetensors arrived damaged (SHA-256")
+
+
+def test_a_hub_that_is_not_to_be_asked(engine, hub, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(huggingface_hub_constants(), "HF_HUB_CACHE", str(tmp_path / "cache"))
+    hub.requests.clear()
+    refused(engine, load(engine, "--model", "THUDM/tiny"), "offline mode is on; start once without it, or give")
+    assert hub.requests == []
+
+
+def huggingface_hub_constants():
+    import huggingface_hub.constants
+
+    return huggingface_hub.constants
+
+
+def refused(engine, choice, message):
+    """One sentence with the way out, and the quote reader answers."""
+    assert message in choice.failed
+    assert choice.failed.endswith(".")
+    assert "\n" not in choice.failed
+    assert choice.name == QuoteReader.name
+    assert ANSWER in answers(engine)
+
+
+def test_a_glm_that_can_be_had_takes_over(engine, tmp_path):
+    assert ANSWER in answers(engine)
+    choice = load(engine, "--model", str(recite(tmp_path / "tiny", ["It was ", "1931 [1]."])), "--precision", "fp32")
+    assert (choice.name, choice.failed) == ("tiny · FP32 · cpu", "")
+    assert answers(engine) == "It was 1931 [1]."
