@@ -40,7 +40,7 @@ class Searching:
 
     candidates: int = 100  # passages each index may bring
     sources: int = 8  # passages a question is answered from
-    exact_up_to: int = 200_000  # passages searched exactly; above, an inverted file
+    exact_up_to: int = 200_000  # passages whose vectors are kept as they are; above, in half precision
     vector_weight: float = 0.6  # of the fused score; the rest is words
 
 
