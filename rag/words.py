@@ -59,7 +59,7 @@ class WordIndex:
             self._remove(ids)
 
     def refresh(self) -> None:
-        """Nothing is left for later any more."""
+        """Nothing to do: what was added can be searched at once."""
 
     def weight(self, term: str) -> float:
         """How much a term tells: its inverse document frequency, as BM25 has it; the rarer the more."""
