@@ -6,7 +6,10 @@ Holds passage ids only, lives in memory and is rebuilt from the store; losing it
 from __future__ import annotations
 
 import logging
+import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import faiss
 import numpy as np
@@ -17,62 +20,99 @@ log = logging.getLogger(__name__)
 Ids = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float32]
 
-PROBES = 64  # lists of the inverted file that a search of everything looks into; one within a scope looks into all
+BLOCK = 65_536  # passages kept together: what is moved when one is removed, and what one core searches at a time
 
 
 class VectorIndex:
-    """Passages by the cosine of their unit vectors: exact up to a size, an inverted file above.
+    """Passages by the cosine of their unit vectors. Every search looks at all of them.
 
-    Exact search of 200,000 vectors of 384 numbers takes 40 ms on two cores; twice as many would take twice as long.
+    Up to a size the vectors are kept as they are (4 bytes a number), above in half precision (2 bytes), which a million
+    passages of 384 numbers need 0.8 GB for and which changes a cosine by less than 0.0001. An inverted file would be
+    faster and is not good enough: questions lie apart from the passages, so their neighbours are spread over half of
+    its lists (measured in `benchmarks/LOG.md`).
     """
 
     def __init__(self, dimension: int, exact_up_to: int) -> None:
         self.dimension, self.exact_up_to = dimension, exact_up_to
-        self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
+        self._blocks: list[Any] = []
         self._exact = True
         self._lock = threading.Lock()
+        self._cores = ThreadPoolExecutor(os.cpu_count(), "vectors", _use_one_core)
 
     def __len__(self) -> int:
-        return int(self._index.ntotal)
+        return sum(block.ntotal for block in self._blocks)
 
     @property
     def exact(self) -> bool:
-        """Whether a search looks at every vector."""
+        """Whether vectors are compared as they were added, not in half precision."""
         return self._exact
 
     def add(self, ids: Ids, vectors: Scores) -> None:
         """Add passages: ids (n,) int64, vectors (n, d) float32 with unit rows."""
         with self._lock:
-            self._index.add_with_ids(np.ascontiguousarray(vectors, np.float32), np.ascontiguousarray(ids, np.int64))
-            if self._exact and self._index.ntotal > self.exact_up_to:
-                self._to_inverted_file()
+            self._add(np.ascontiguousarray(ids, np.int64), np.ascontiguousarray(vectors, np.float32))
+            if self._exact and len(self) > self.exact_up_to:
+                self._to_half_precision()
 
     def remove(self, ids: Ids) -> None:
         """Take passages out; unknown ids are ignored."""
+        selector = faiss.IDSelectorBatch(np.ascontiguousarray(ids, np.int64))
         with self._lock:
-            self._index.remove_ids(np.ascontiguousarray(ids, np.int64))
+            for block in self._blocks:
+                block.remove_ids(selector)
+            self._blocks = [block for block in self._blocks if block.ntotal]
 
     def search(self, vector: Scores, k: int, allowed: Ids | None = None) -> tuple[Ids, Scores]:
         """The k passages nearest to `vector` (d,), best first: ids and cosines; only `allowed` ones where given."""
-        with self._lock:
-            selector = faiss.IDSelectorBatch(np.ascontiguousarray(allowed, np.int64)) if allowed is not None else None
-            if self._exact:
-                parameters = faiss.SearchParameters(sel=selector) if selector else None
-            else:
-                parameters = faiss.SearchParametersIVF(sel=selector, nprobe=self._index.nlist if selector else PROBES)
-            scores, ids = self._index.search(vector[None].astype(np.float32), k, params=parameters)
-        found = ids[0] >= 0
-        return ids[0][found], scores[0][found]
+        selector = None if allowed is None else _selector(allowed)
+        query = vector[None].astype(np.float32)
 
-    def _to_inverted_file(self) -> None:
-        count = int(self._index.ntotal)
-        vectors = self._index.index.reconstruct_n(0, count)  # (n, d)
-        ids = faiss.vector_to_array(self._index.id_map)
-        lists = max(int(4 * count**0.5), 1)
-        log.info("%d passages: from exact search to an inverted file of %d lists", count, lists)
-        inverted = faiss.IndexIVFFlat(
-            faiss.IndexFlatIP(self.dimension), self.dimension, lists, faiss.METRIC_INNER_PRODUCT
-        )
-        inverted.train(vectors)
-        inverted.add_with_ids(vectors, ids)
-        self._index, self._exact = inverted, False
+        def best_of(block: Any) -> tuple[Scores, Ids]:
+            found: tuple[Scores, Ids] = block.search(query, k, params=faiss.SearchParameters(sel=selector))
+            return found
+
+        with self._lock:
+            parts = list(self._cores.map(best_of, self._blocks))
+        if not parts:
+            return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        scores, ids = (np.concatenate(each, axis=1)[0] for each in zip(*parts, strict=True))
+        order = np.argsort(-scores, kind="stable")
+        order = order[ids[order] >= 0][:k]
+        return ids[order], scores[order]
+
+    def _add(self, ids: Ids, vectors: Scores) -> None:
+        for start in range(0, len(ids), BLOCK):
+            part = slice(start, start + BLOCK)
+            self._block_for(len(ids[part])).add_with_ids(vectors[part], ids[part])
+
+    def _block_for(self, count: int) -> Any:
+        """One with room for `count` more passages."""
+        for block in reversed(self._blocks):
+            if block.ntotal + count <= BLOCK:
+                return block
+        vectors = faiss.IndexFlatIP(self.dimension) if self._exact else _half_precision(self.dimension)
+        self._blocks.append(faiss.IndexIDMap(vectors))
+        return self._blocks[-1]
+
+    def _to_half_precision(self) -> None:
+        log.info("%d passages: vectors are kept in half precision from here on", len(self))
+        old, self._blocks, self._exact = self._blocks, [], False
+        while old:
+            block = old.pop(0)
+            self._add(faiss.vector_to_array(block.id_map), block.index.reconstruct_n(0, block.ntotal))
+
+
+def _half_precision(dimension: int) -> Any:
+    return faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+
+
+def _use_one_core() -> None:
+    """The blocks are shared among threads already; FAISS waking its own for each would cost more than the search."""
+    faiss.omp_set_num_threads(1)
+
+
+def _selector(ids: Ids) -> Any:
+    """What FAISS asks whether an id is among `ids`: a bit for each up to the largest."""
+    chosen = np.zeros(int(ids.max(initial=0)) + 1, bool)
+    chosen[ids] = True
+    return faiss.IDSelectorBitmap(np.packbits(chosen, bitorder="little"))

@@ -59,13 +59,14 @@ class WordIndex:
             self._remove(ids)
 
     def refresh(self) -> None:
-        """Nothing is left for later any more."""
+        """Nothing to do: what was added can be searched at once."""
 
     def weight(self, term: str) -> float:
         """How much a term tells: its inverse document frequency, as BM25 has it; the rarer the more."""
-        number = self._vocabulary.get(term)
-        found = 0 if number is None else int(self._frequency[number])
-        return math.log(1 + (self._count - found + 0.5) / (found + 0.5))
+        with self._lock:
+            number, count = self._vocabulary.get(term), self._count
+            found = 0 if number is None else int(self._frequency[number])
+        return math.log(1 + (count - found + 0.5) / (found + 0.5))
 
     def holders(self, term: str) -> Array:
         """Ids of the passages that hold a term, int64."""
@@ -96,16 +97,22 @@ class WordIndex:
                 best.offer(segment.ids, segment.scores(numbers, weights, length / count) * usable)
         return best.ids, best.scores
 
-    def _append(self, ids: Sequence[int], rows: list[list[str]]) -> None:
+    def _numbered(self, rows: list[list[str]]) -> list[list[int]]:
+        """The numbers of terms, new ones included; a search meets no number that has no frequency yet."""
         numbers = self._vocabulary
-        new = segment_of(ids, [[numbers.setdefault(term, len(numbers)) for term in row] for row in rows])
+        with self._lock:
+            passages = [[numbers.setdefault(term, len(numbers)) for term in row] for row in rows]
+            if len(self._frequency) < len(numbers):
+                self._frequency = np.append(self._frequency, np.zeros(len(numbers), np.int64))
+        return passages
+
+    def _append(self, ids: Sequence[int], rows: list[list[str]]) -> None:
+        new = segment_of(ids, self._numbered(rows))
         full, still_open = self._full, self._open
         if sum(segment.count for segment in still_open) + new.count > ROWS:
             full, still_open = _packed([*full, *still_open]), []
         still_open = _tidy([*still_open, new])
         with self._lock:
-            if len(self._frequency) < len(numbers):
-                self._frequency = np.append(self._frequency, np.zeros(len(numbers), np.int64))
             self._frequency[new.terms] += np.diff(new.starts)
             self._count, self._length = self._count + new.count, self._length + new.length
             self._full, self._open = full, still_open

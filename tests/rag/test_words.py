@@ -162,19 +162,39 @@ def test_texts_and_ids_must_be_as_many():
 
 
 def test_what_is_there_is_found_while_others_are_added_and_removed():
-    index, texts = WordIndex(), written(40)
+    """What is added brings terms that no passage had before, and the questions name them before they are there."""
+    index, done = WordIndex(), threading.Event()
+    news = [f"new{number}" for number in range(3000)]
     index.add([0], ["lighthouse"])
-    done = threading.Event()
 
     def change():
-        for first in range(1, 4000, 40):
-            index.add(range(first, first + 40), texts)
-            index.remove(range(first, first + 20))
+        for first in range(1, 3000, 100):
+            index.add(range(first, first + 100), [f"word0 {one}" for one in news[first - 1 : first + 99]])
+            index.remove(range(first, first + 50))
         done.set()
 
     other = threading.Thread(target=change)
     other.start()
     while not done.is_set():
-        assert index.search("lighthouse word0", 5000)[0].tolist().count(0) == 1
+        at = 2 * len(index)
+        assert index.search(" ".join(["lighthouse", *news[at : at + 200]]), 5000)[0].tolist().count(0) == 1
+        assert index.weight(news[min(at + 50, 2999)]) > 0
     other.join()
-    assert len(index) == 2001
+    assert len(index) == 1501
+
+
+def test_a_question_may_name_terms_of_passages_that_are_being_added(monkeypatch):
+    """Between a term's number and its passages lies the making of a segment: a search then must not stumble."""
+    index, seen = WordIndex(), []
+    index.add([1], ["pump"])
+    made = rag.words.segment_of
+
+    def asked_meanwhile(ids, passages):
+        seen.append(index.search("pump fresh2999", 5)[0].tolist())
+        seen.append(index.weight("fresh2999") > index.weight("pump"))
+        return made(ids, passages)
+
+    monkeypatch.setattr(rag.words, "segment_of", asked_meanwhile)
+    index.add([2], [" ".join(f"fresh{number}" for number in range(3000))])
+    assert seen == [[1], True]
+    assert index.search("fresh2999", 5)[0].tolist() == [2]

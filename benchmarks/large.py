@@ -1,0 +1,270 @@
+"""A million passages: how fast and how truly they are searched, what they weigh, what adding to them costs.
+
+    python -m benchmarks.large --pdfs FOLDER --questions FILE.jsonl [--passages N] [--texts N] [--embedded N]
+
+Words: the first passages of the PDFs again and again, a fifth of the words exchanged for others of theirs, every second
+passage with a word of its own. Vectors: real ones of some of the passages, each copy moved by the difference of
+two others, so that copies scatter as real passages do. Questions: those of the file, with their real vectors; long
+ones are a question and 50 words of a passage. Exact means every cosine, from float32. Documents have 150 passages.
+Prints a table and one JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.baseline import machine
+from rag.embed import Embedder, Vectors, open_embedder
+from rag.evaluate import KeptEmbedder, Question
+from rag.index import Ids, VectorIndex
+from rag.load import load
+from rag.search import Searcher
+from rag.settings import Limits, Searching, Splitting
+from rag.split import split
+from rag.words import WordIndex
+
+DOCUMENT = 150  # passages
+CHUNK = 2_000  # passages added at a time, as when the engine starts
+SPREAD = 0.5  # of the difference of two real vectors that a copy is moved by
+TOP = 10  # of recall@10
+
+
+@dataclass
+class Material:
+    """What the library is grown from, and what is asked of it."""
+
+    texts: list[str]
+    vectors: Vectors  # (m, d) of some of the texts
+    questions: list[str]
+    asked: Vectors  # (q, d)
+    chance: random.Random = field(default_factory=lambda: random.Random(0))
+    numbers: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+
+    def __post_init__(self) -> None:
+        """Every word of the texts, as often as it is there."""
+        self.pool = [word for text in self.texts for word in text.split()]
+
+    def more_texts(self, first: int, count: int) -> list[str]:
+        """Texts number `first` and following."""
+        return [self._changed(self.texts[place % len(self.texts)], place) for place in range(first, first + count)]
+
+    def _changed(self, text: str, place: int) -> str:
+        words = text.split()
+        for at in self.chance.choices(range(len(words)), k=len(words) // 5) if words else ():
+            words[at] = self.chance.choice(self.pool)
+        return " ".join(words if place % 2 else [*words, f"ref{place}"])
+
+    def more_vectors(self, count: int) -> Vectors:
+        """Unit vectors (count, d) float32."""
+        base, one, other = self.numbers.integers(0, len(self.vectors), (3, count))
+        moved = self.vectors[base] + SPREAD * (self.vectors[one] - self.vectors[other])
+        unit: Vectors = (moved / np.linalg.norm(moved, axis=1, keepdims=True)).astype(np.float32)
+        return unit
+
+    def long_questions(self) -> list[str]:
+        """Each question and 50 words of a passage, as when a question is expanded."""
+        return [" ".join([one, *self.chance.choice(self.texts).split()[:50]]) for one in self.questions]
+
+
+class Exact:
+    """The true best passages of each question within some ids, kept up to date as vectors come by."""
+
+    def __init__(self, asked: Vectors, allowed: Ids | None) -> None:
+        self._asked, self.allowed = asked, allowed
+        self.ids = np.full((len(asked), TOP), -1, np.int64)
+        self._cosines = np.full((len(asked), TOP), -2, np.float32)
+
+    def see(self, ids: Ids, vectors: Vectors) -> None:
+        """Passages ids (n,) with vectors (n, d)."""
+        if self.allowed is not None:
+            kept = np.isin(ids, self.allowed)
+            ids, vectors = ids[kept], vectors[kept]
+        cosines = np.hstack([self._cosines, self._asked @ vectors.T])
+        every = np.hstack([self.ids, np.broadcast_to(ids, (len(self.ids), len(ids)))])
+        best = np.argpartition(-cosines, TOP - 1, axis=1)[:, :TOP]
+        self._cosines, self.ids = np.take_along_axis(cosines, best, 1), np.take_along_axis(every, best, 1)
+
+
+def resident() -> int:
+    """Bytes of this process that are in memory."""
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text("utf-8").split()[1]) * 4096
+
+
+def passages_of(folder: Path, embedder: Embedder, count: int) -> Iterator[str]:
+    """The first `count` passages of the PDFs, one document after the other."""
+    for file in sorted(folder.glob("*.pdf")):
+        for passage in split(load(file, limits=Limits()), embedder.count_tokens, Splitting()):
+            if passage.text.strip():
+                yield passage.searchable
+                count -= 1
+            if not count:
+                return
+
+
+def material(arguments: argparse.Namespace) -> Material:
+    """Read, embed some, and the questions."""
+    embedder = KeptEmbedder(open_embedder("packaged", cache=arguments.cache_dir), arguments.cache_dir)
+    texts = list(passages_of(arguments.pdfs, embedder, arguments.texts))
+    lines = arguments.questions.read_text("utf-8").splitlines()
+    questions = [Question.parse(line).question for line in lines if line.strip()][:200]
+    vectors = [
+        embedder.passages(part)
+        for some in [texts[:: max(len(texts) // arguments.embedded, 1)][: arguments.embedded]]
+        for part in (some[start : start + 50] for start in range(0, len(some), 50))
+    ]
+    return Material(texts, np.concatenate(vectors), questions, embedder.queries(questions))
+
+
+def in_chunks(passages: int) -> Iterator[Ids]:
+    """Ids from 0, as many at a time as the engine takes from its store."""
+    for start in range(0, passages, CHUNK):
+        yield np.arange(start, min(start + CHUNK, passages), dtype=np.int64)
+
+
+def built_words(library: Material, passages: int) -> tuple[WordIndex, dict[str, float]]:
+    """The words of all passages; seconds without making the texts up, and bytes a passage."""
+    index, before, seconds = WordIndex(), resident(), 0.0
+    for ids in in_chunks(passages):
+        texts = library.more_texts(int(ids[0]), len(ids))
+        began = time.perf_counter()
+        index.add(ids.tolist(), texts)
+        seconds += time.perf_counter() - began
+    bytes_each = (resident() - before) / passages
+    vocabulary = sum(sys.getsizeof(term) for term in index._vocabulary) + sys.getsizeof(index._vocabulary)
+    return index, {
+        "build_s": seconds,
+        "bytes": bytes_each,
+        "postings_bytes": index.nbytes / passages,
+        "vocabulary_bytes": vocabulary / passages,
+        "terms": len(index._vocabulary),
+    }
+
+
+def built_vectors(library: Material, passages: int, exact: list[Exact]) -> tuple[VectorIndex, dict[str, float]]:
+    """The vectors of all passages; the exact answers see them too, outside of the seconds."""
+    index, before, spent = VectorIndex(library.vectors.shape[1], Searching().exact_up_to), resident(), []
+    for ids in in_chunks(passages):
+        vectors = library.more_vectors(len(ids))
+        began = time.perf_counter()
+        index.add(ids, vectors)
+        spent.append(time.perf_counter() - began)
+        for one in exact:
+            one.see(ids, vectors)
+    bytes_each = (resident() - before) / passages
+    return index, {"build_s": sum(spent), "slowest_add_s": max(spent), "bytes": bytes_each}
+
+
+def searched(library: Material, index: VectorIndex, words: WordIndex, exact: list[Exact]) -> dict[str, dict[str, Any]]:
+    """Times of each kind of search and recall@10 of the vectors', by scope."""
+    names = ("all", "half", "one document")
+    return {name: within(library, index, words, one) for name, one in zip(names, exact, strict=True)}
+
+
+def within(library: Material, index: VectorIndex, words: WordIndex, exact: Exact) -> dict[str, Any]:
+    """The same in one scope."""
+    settings, allowed, asked = Searching(), exact.allowed, library.asked
+    both, near = Searcher(index, words, settings), settings.candidates
+    short, long = library.questions, library.long_questions()
+    hits = [index.search(vector, near, allowed)[0][:TOP] for vector in asked]
+    shared = [len(np.intersect1d(mine, true)) for mine, true in zip(hits, exact.ids, strict=True)]
+
+    def timed(search: Callable[[int], object]) -> dict[str, float]:
+        spent, worked = [], []
+        for place in range(len(short)):
+            began, cpu = time.perf_counter(), time.process_time()
+            search(place)
+            spent.append(1000 * (time.perf_counter() - began))
+            worked.append(1000 * (time.process_time() - cpu))
+        tail = sorted(spent)[int(0.95 * len(spent))]
+        return {"median": statistics.median(spent), "p95": tail, "cpu": statistics.median(worked)}
+
+    return {
+        "recall": sum(shared) / (TOP * len(short)),
+        "vectors": timed(lambda n: index.search(asked[n], near, allowed)),
+        "words": timed(lambda n: words.search(short[n], near, allowed)),
+        "long words": timed(lambda n: words.search(long[n], near, allowed)),
+        "fused": timed(lambda n: both.search(short[n], asked[n], 20, allowed)),
+        "fused, long": timed(lambda n: both.search(long[n], asked[n], 20, allowed)),
+    }
+
+
+def changed(library: Material, index: VectorIndex, words: WordIndex, passages: int) -> dict[str, float]:
+    """Seconds to add 100 documents and to remove them again, and of the slowest single one."""
+    spent: dict[str, list[float]] = {"words": [], "vectors": [], "remove": []}
+    for first in range(passages, passages + 100 * DOCUMENT, DOCUMENT):
+        ids = np.arange(first, first + DOCUMENT)
+        texts, vectors = library.more_texts(first, DOCUMENT), library.more_vectors(DOCUMENT)
+        began = time.perf_counter()
+        words.add(ids.tolist(), texts)
+        between = time.perf_counter()
+        index.add(ids, vectors)
+        spent["words"].append(between - began)
+        spent["vectors"].append(time.perf_counter() - between)
+    for first in range(passages, passages + 100 * DOCUMENT, DOCUMENT):
+        ids = np.arange(first, first + DOCUMENT)
+        began = time.perf_counter()
+        words.remove(ids.tolist())
+        index.remove(ids)
+        spent["remove"].append(time.perf_counter() - began)
+    sums = {what: sum(each) for what, each in spent.items()}
+    return {**sums, **{f"{what}, slowest": max(each) for what, each in spent.items()}}
+
+
+def show(result: dict[str, Any]) -> None:
+    """The table."""
+    for part in ("words", "vectors"):
+        print(f"{part}: " + ", ".join(f"{name} {value:,.1f}" for name, value in result[part].items()))
+    kinds = ("vectors", "words", "long words", "fused", "fused, long")
+    print(
+        f"ms: median (95th percentile, processor time of all cores)\n{'':14}{'recall@10':>12}"
+        + "".join(f"{kind:>22}" for kind in kinds)
+    )
+    for scope, row in result["search"].items():
+        times = [f"{row[kind]['median']:.1f} ({row[kind]['p95']:.1f}, {row[kind]['cpu']:.1f})" for kind in kinds]
+        print(f"{scope:14}{row['recall']:>12.4f}" + "".join(f"{one:>22}" for one in times))
+    print("100 documents: " + ", ".join(f"{name} {value:.2f} s" for name, value in result["change"].items()))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pdfs", type=Path, required=True)
+    parser.add_argument("--questions", type=Path, required=True)
+    parser.add_argument("--passages", type=int, default=1_000_000)
+    parser.add_argument("--texts", type=int, default=5_000, help="passages of the PDFs that the library is grown from")
+    parser.add_argument("--embedded", type=int, default=1_000, help="of these, passages whose real vectors are used")
+    parser.add_argument("--cache-dir", type=Path, default=Path.home() / ".cache" / "ask-your-pdfs")
+    arguments = parser.parse_args()
+    library, passages = material(arguments), arguments.passages
+    documents = np.arange(passages).reshape(-1, 1) // DOCUMENT
+    half = np.random.default_rng(1).permutation(passages // DOCUMENT)[: passages // DOCUMENT // 2]
+    scopes = [None, np.flatnonzero(np.isin(documents, half)), np.flatnonzero(documents == half[0])]
+    exact = [Exact(library.asked, scope) for scope in scopes]
+    words, word_figures = built_words(library, passages)
+    index, vector_figures = built_vectors(library, passages, exact)
+    result = {
+        "passages": passages,
+        "vectors": vector_figures,
+        "words": word_figures,
+        "search": searched(library, index, words, exact),
+        "change": changed(library, index, words, passages),
+    }
+    show(result)
+    print(json.dumps({**machine(), **result}))
+
+
+if __name__ == "__main__":
+    main()
