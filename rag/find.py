@@ -83,8 +83,11 @@ def _joined(found: Sequence[Hit], kept: Mapping[int, StoredPassage], most: int) 
         others.remove(near)
         passage = kept[near.passage_id].passage
         before = passage.end == source.start
+        first, last = source.best or (0, len(source.text))
+        moved = len(passage.text) if before else 0
         source = replace(
             source,
+            best=(first + moved, last + moved),
             text=passage.text + source.text if before else source.text + passage.text,
             start=min(source.start, passage.start),
             end=max(source.end, passage.end),

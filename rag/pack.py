@@ -10,6 +10,7 @@ from rag.records import Source
 
 OVERHEAD = 400  # tokens for the instruction and the marks of the prompt
 PER_SOURCE = 16  # tokens for a source's number and marks, beside its document, page and heading
+JOINED_SHARE = 0.25  # of the room that a source may take with the neighbours it took in; else it goes in without
 LONGEST_NAME = 80  # characters of a document's name, and of its heading path, that a reader gets to see
 
 
@@ -39,11 +40,16 @@ def pack(
         turns.insert(0, turn)
         room -= reader.count_tokens(turn.question) + reader.count_tokens(turn.answer)
     packed: list[ReadSource] = []
+    widest = int(room * JOINED_SHARE)
     for source in sources:
         name, heading = source.document[:LONGEST_NAME], " > ".join(source.heading)[-LONGEST_NAME:]
         room -= PER_SOURCE + reader.count_tokens(f"{name} {source.page_label} {heading}")
-        length = reader.count_tokens(source.text)
-        text = source.text if length <= room else _cut(source.text, room, length)
+        whole = source.text
+        length = reader.count_tokens(whole)
+        if length > min(widest, room):
+            whole = source.narrowest
+            length = reader.count_tokens(whole)
+        text = whole if length <= room else _cut(whole, room, length)
         if not text.strip():
             break
         packed.append(ReadSource(source.number, name, source.page_label, heading, text.strip()))

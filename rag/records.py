@@ -196,6 +196,12 @@ class Source:
     end: int
     score: float  # fused, 0..1; comparable within one question
     signals: tuple[Signal, ...] = ()
+    best: tuple[int, int] | None = None  # span in the text of the passage found, where it took in its neighbours
+
+    @property
+    def narrowest(self) -> str:
+        """The text without the neighbours taken in."""
+        return self.text if self.best is None else self.text[slice(*self.best)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rag.pack import OVERHEAD, PER_SOURCE, pack
 from rag.reader import Sampling, Turn
 from rag.records import Source
@@ -55,3 +57,12 @@ def test_the_prompt_never_exceeds_the_reader():
         used = sum(made.count_tokens(s.text) + PER_SOURCE + NAMES for s in packed.sources)
         used += sum(made.count_tokens(t.question) + made.count_tokens(t.answer) for t in packed.history)
         assert used + 1 + SAMPLING.max_tokens <= room or not packed.sources
+
+
+def test_a_source_goes_in_without_its_neighbours_where_they_would_take_the_room_of_others():
+    """Room for 40 words of text: a quarter is 10, so the 21 words of the first go in as the 5 that were found."""
+    wide = replace(source(1, "before " * 8 + "these five words were found " + "after " * 8), best=(56, 84))
+    packed = pack("why", [wide, source(2, "more")], [], reader(51), SAMPLING)
+    assert [s.text for s in packed.sources] == ["these five words were found"]
+    roomy = pack("why", [wide, source(2, "more")], [], reader(151), SAMPLING)
+    assert [len(s.text.split()) for s in roomy.sources] == [21, 1]
