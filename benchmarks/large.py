@@ -26,10 +26,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.baseline import machine
+from rag.catalog import Catalog
 from rag.embed import Embedder, Vectors, open_embedder
 from rag.evaluate import KeptEmbedder, Question
 from rag.index import Ids, VectorIndex
 from rag.load import load
+from rag.needs import needs_of
 from rag.search import Searcher
 from rag.settings import Limits, Searching, Splitting
 from rag.split import split
@@ -72,6 +74,14 @@ class Material:
         moved = self.vectors[base] + SPREAD * (self.vectors[one] - self.vectors[other])
         unit: Vectors = (moved / np.linalg.norm(moved, axis=1, keepdims=True)).astype(np.float32)
         return unit
+
+    def catalog(self, words: WordIndex) -> Catalog:
+        """The passages as documents of DOCUMENT passages each."""
+        made, count = Catalog(words), len(words)
+        for number, first in enumerate(range(0, count, DOCUMENT)):
+            ids = np.arange(first, min(first + DOCUMENT, count), dtype=np.int64)
+            made.add(("", str(number)), f"report_{number}.pdf", "", ids)
+        return made
 
     def long_questions(self) -> list[str]:
         """Each question and 50 words of a passage, as when a question is expanded."""
@@ -176,7 +186,7 @@ def searched(library: Material, index: VectorIndex, words: WordIndex, exact: lis
 def within(library: Material, index: VectorIndex, words: WordIndex, exact: Exact) -> dict[str, Any]:
     """The same in one scope."""
     settings, allowed, asked = Searching(), exact.allowed, library.asked
-    both, near = Searcher(index, words, settings), settings.candidates
+    both, near = Searcher(index, words, library.catalog(words), settings), settings.candidates
     short, long = library.questions, library.long_questions()
     hits = [index.search(vector, near, allowed)[0][:TOP] for vector in asked]
     shared = [len(np.intersect1d(mine, true)) for mine, true in zip(hits, exact.ids, strict=True)]
@@ -196,8 +206,8 @@ def within(library: Material, index: VectorIndex, words: WordIndex, exact: Exact
         "vectors": timed(lambda n: index.search(asked[n], near, allowed)),
         "words": timed(lambda n: words.search(short[n], near, allowed)),
         "long words": timed(lambda n: words.search(long[n], near, allowed)),
-        "fused": timed(lambda n: both.search(short[n], asked[n], 20, allowed)),
-        "fused, long": timed(lambda n: both.search(long[n], asked[n], 20, allowed)),
+        "fused": timed(lambda n: both.search(needs_of(short[n]), asked[n], allowed)),
+        "fused, long": timed(lambda n: both.search(needs_of(long[n]), asked[n], allowed)),
     }
 
 

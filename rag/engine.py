@@ -92,7 +92,7 @@ class Engine:
             changed=self._bump,
         )
         self.trials = Trials(
-            self._store, settings, search=self.search, embedder=lambda: self._embedder.name, changed=self._bump
+            self._store, settings, search=self.search, embedder=lambda: self._finder.embedder.name, changed=self._bump
         )
         try:
             self._sweep()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from rag.catalog import Catalog
 from rag.embed import Embedder, Vectors
 from rag.index import Ids, VectorIndex
@@ -32,23 +34,24 @@ class Finder:
     settings: Searching
 
     def find(self, question: str, owner: str, count: int, allowed: Ids | None) -> tuple[Vectors, list[Source]]:
-        """The question's vector (d,) and at most `count` sources, best first; only of `allowed` ids where given.
+        """The question's own vector (d,) and at most `count` sources, best first; only of `allowed` ids where given.
 
         What was removed in the meantime, or is not `owner`'s or shared, is left out.
         """
         needs = needs_of(question, items=self.settings.line_items)
-        vector = self.embedder.queries([needs.text])[0]
+        vectors = self.embedder.queries(needs.texts)  # (1 or 2, d): the question's, that of its line items
+        middle = vectors.mean(axis=0)
+        middle /= np.linalg.norm(middle)
         searcher = Searcher(self.vectors, self.words, self.catalog, self.settings)
-        hits = searcher.search(needs, vector, allowed)[: max(self.settings.looked_at_twice, count)]
+        hits = searcher.search(needs, middle, allowed)[: max(self.settings.looked_at_twice, count)]
         kept = self.store.passages([hit.passage_id for hit in hits])
         kept = {passage_id: stored for passage_id, stored in kept.items() if stored.owner in ("", owner)}
         texts = {passage_id: stored.passage.searchable for passage_id, stored in kept.items()}
         hits = second_look(needs, hits, texts, self.words.weight, self.settings)
         if self.settings.pages:
-            return vector, by_page(hits, kept, self.settings.source_characters)[:count]
-        return vector, [kept[hit.passage_id].as_source(n, hit.score, hit.signals) for n, hit in enumerate(hits, 1)][
-            :count
-        ]
+            return vectors[0], by_page(hits, kept, self.settings.source_characters)[:count]
+        found = [kept[hit.passage_id].as_source(n, hit.score, hit.signals) for n, hit in enumerate(hits, 1)]
+        return vectors[0], found[:count]
 
 
 def by_page(hits: Sequence[Hit], kept: Mapping[int, StoredPassage], most: int) -> list[Source]:

@@ -36,7 +36,7 @@ TELLING = frozenset(
 class Needs:
     """What is looked for."""
 
-    text: str  # for the embedder
+    texts: tuple[str, ...]  # for the embedder: the question, and the line items in one text where there are any
     terms: dict[str, float]  # what each counts, 0..1
     pairs: frozenset[Pair]  # neighbouring terms that are asked about
 
@@ -44,13 +44,14 @@ class Needs:
 def needs_of(question: str, *, items: bool = True) -> Needs:
     """What to look for to answer a question, with or without the line items of its figures."""
     own = terms(question)
+    looked_for = line_items(question) if items else []
     counts = {term: TOLD if term in TELLING else 1.0 for term in own}
     found = [pair for pair in itertools.pairwise(own) if TELLING.isdisjoint(pair)]
-    for item in line_items(question) if items else ():
+    for item in looked_for:
         parts = terms(item)
         counts.update(dict.fromkeys(parts, 1.0))
         found.extend(itertools.pairwise(parts))
-    return Needs(question, counts, frozenset(found))
+    return Needs((question, " ".join(looked_for)) if looked_for else (question,), counts, frozenset(found))
 
 
 def line_items(question: str) -> list[str]:

@@ -41,7 +41,7 @@ class Searcher:
         if allowed is not None and not len(allowed):
             return []
         by_vector, by_words = self._ask(needs, vector, allowed)
-        fits = self._catalog.fits(needs.text)
+        fits = self._catalog.fits(needs.texts[0])
         favoured = self._favoured(fits, allowed)
         if favoured is not None:
             more = self._ask(needs, vector, favoured)
@@ -103,7 +103,8 @@ def _scaled(scores: Vectors, low: float) -> Vectors:
     high = float(scores[0])
     if high - low < 1e-9:
         return np.ones_like(scores)
-    return np.maximum((scores - low) / (high - low), 0).astype(np.float32)
+    scaled: Vectors = np.maximum((scores - low) / (high - low), 0)
+    return scaled
 
 
 def _together(a: List, b: List) -> List:

@@ -30,7 +30,15 @@ def test_a_figure_is_looked_for_by_what_it_is_worked_out_from(question, item):
 @pytest.mark.parametrize("question", ["Who designed the bridge?", "桥是谁设计的？", "What is a capexo?", ""])
 def test_other_questions_need_nothing_but_their_words(question):
     assert line_items(question) == []
+    assert needs_of(question).texts == (question,)
     assert needs_of(question).terms.keys() == set(terms(question))
+
+
+def test_line_items_are_embedded_beside_the_question_and_can_be_left_out():
+    question, items = needs_of("What is the quick ratio?").texts
+    assert question == "What is the quick ratio?"
+    assert items.endswith("consolidated balance sheet")
+    assert needs_of("What is the quick ratio?", items=False).texts == ("What is the quick ratio?",)
 
 
 def test_words_that_say_how_to_answer_count_less_and_pair_with_nothing():

@@ -9,7 +9,7 @@ from rag.second import second_look
 from rag.settings import Searching
 
 SETTINGS = Searching(terms_weight=0.5, pairs_weight=0.25)
-NEEDS = Needs("red pump", {"red": 1.0, "pump": 1.0}, frozenset({("red", "pump")}))
+NEEDS = Needs(("red pump",), {"red": 1.0, "pump": 1.0}, frozenset({("red", "pump")}))
 
 
 def weight(term: str) -> float:
@@ -32,5 +32,5 @@ def test_shares_by_hand():
 def test_a_passage_that_is_gone_is_dropped_and_a_question_without_words_changes_nothing():
     hits = [Hit(1, 0.6), Hit(2, 0.2)]
     assert [hit.passage_id for hit in second_look(NEEDS, hits, {2: "red"}, weight, SETTINGS)] == [2]
-    looked = second_look(Needs("?", {}, frozenset()), hits, {1: "a", 2: "b"}, weight, SETTINGS)
+    looked = second_look(Needs(("?",), {}, frozenset()), hits, {1: "a", 2: "b"}, weight, SETTINGS)
     assert [(hit.passage_id, hit.score) for hit in looked] == [(1, 0.6), (2, 0.2)]
