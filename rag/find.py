@@ -12,6 +12,7 @@ from rag.embed import Embedder, Vectors
 from rag.index import Ids, VectorIndex
 from rag.needs import needs_of
 from rag.records import Source
+from rag.rerank import Reranker, reranked
 from rag.rows import StoredPassage
 from rag.search import Hit, Searcher
 from rag.second import second_look
@@ -32,6 +33,7 @@ class Finder:
     words: WordIndex
     catalog: Catalog
     settings: Searching
+    reranker: Reranker | None = None
 
     def find(self, question: str, owner: str, count: int, allowed: Ids | None) -> tuple[Vectors, list[Source]]:
         """The question's own vector (d,) and at most `count` sources, best first; only of `allowed` ids where given.
@@ -48,6 +50,8 @@ class Finder:
         kept = {passage_id: stored for passage_id, stored in kept.items() if stored.owner in ("", owner)}
         texts = {passage_id: stored.passage.searchable for passage_id, stored in kept.items()}
         hits = second_look(needs, hits, texts, self.words.weight, self.settings)
+        if self.reranker is not None:
+            hits = reranked(question, hits[: self.settings.reranked], texts, self.reranker)
         if self.settings.pages:
             return vectors[0], by_page(hits, kept, self.settings.source_characters)[:count]
         found = [kept[hit.passage_id].as_source(n, hit.score, hit.signals) for n, hit in enumerate(hits, 1)]

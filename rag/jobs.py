@@ -111,11 +111,6 @@ class Jobs:
         self._changed()
         return job
 
-    def waiting(self) -> bool:
-        """Whether another file waits or is read, so that what is made after each file may wait for it too."""
-        with self._condition:
-            return any(work.job.state in (JobState.WAITING, JobState.READING) for work in self._works.values())
-
     def busy_with(self, owner: str, document_id: str) -> bool:
         """Whether this file is on its way in already."""
         with self._condition:

@@ -43,6 +43,7 @@ class Searching:
     favoured: int = 3  # documents, those that fit the question best, that are searched once more by themselves
     looked_at_twice: int = 100  # passages that get a second look
     exact_up_to: int = 200_000  # passages whose vectors are kept as they are; above, in half precision
+    reranked: int = 50  # passages that a cross-encoder looks at, where there is one
     vector_weight: float = 0.6  # of the fused score; the rest is words
     document_weight: float = 0.2  # of how well a document fits, 0 to about 6, beside the fused score
     terms_weight: float = 0.2  # of the share of the question's terms that a passage holds

@@ -58,9 +58,6 @@ class WordIndex:
         with self._changing:
             self._remove(ids)
 
-    def refresh(self) -> None:
-        """Nothing to do: what was added can be searched at once."""
-
     def weight(self, term: str) -> float:
         """How much a term tells: its inverse document frequency, as BM25 has it; the rarer the more."""
         with self._lock:

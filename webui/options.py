@@ -130,6 +130,9 @@ OPTIONS: Final = (
     Option("embedder", "auto", _name, "auto, a model's name or a folder",
            "what turns text into vectors; auto takes multilingual-e5-small, or BAAI/bge-m3 if it is on disk and a GPU "
            "is there", "models"),
+    Option("reranker", "auto", _name, "auto, none, a model's name or a folder",
+           "what looks at the passages found once more; auto takes BAAI/bge-reranker-v2-m3 if there is a GPU and it is "
+           "on disk or may be fetched", "models"),
     Option("allow-download", False, _switch, "1 or 0",
            "fetch models that are not on this machine from the hub; without it no model is fetched", "models"),
     Option("max-file-mb", Limits.file_bytes // MB, _whole(1, 100_000), "a whole number from 1 to 100000",

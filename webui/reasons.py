@@ -13,6 +13,7 @@ _WAYS = {
     "words": "signal_words",
     "document": "signal_document",
     "second": "signal_second",
+    "reranker": "reranker",
 }
 
 

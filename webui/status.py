@@ -7,7 +7,7 @@ from webui.markup import escape
 from webui.words import Language, say
 
 _READER_WORDS = {"loading": "reader_loading", "failed": "reader_failed"}
-_KNOWN = ("reader", "embedder", "device")
+_KNOWN = ("reader", "embedder", "reranker", "device")
 
 
 def head_html(choices: tuple[Choice, ...], language: Language, user: str, picker: str = "") -> str:

@@ -21,6 +21,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     # What the program picked.
     "reader": ("Reader", "阅读器"),
     "embedder": ("Embedder", "嵌入模型"),
+    "reranker": ("Reranker", "重排模型"),
     "device": ("Device", "设备"),
     "loading": ("loading", "载入中"),
     "failed": ("failed", "失败"),
