@@ -28,14 +28,24 @@ from rag.settings import Searching, Settings
 
 MOST = 20  # sources a question
 FULL = replace(Searching(), sources=MOST)
-BARE = replace(FULL, document_weight=0.0, favoured=0, terms_weight=0.0, pairs_weight=0.0, line_items=False, pages=False)
+BARE = replace(
+    FULL,
+    document_weight=0.0,
+    favoured=0,
+    terms_weight=0.0,
+    pairs_weight=0.0,
+    line_items=False,
+    pages=False,
+    usual_share=0.0,
+)
 STEPS: tuple[tuple[str, Searching], ...] = (
     ("vectors alone", replace(BARE, vector_weight=1.0)),
     ("words alone (BM25)", replace(BARE, vector_weight=0.0)),
     ("both, scores added", BARE),
     ("+ a page once, copies folded", replace(BARE, pages=True)),
     ("+ line items of the figures asked for", replace(BARE, pages=True, line_items=True)),
-    ("+ how well the document fits", replace(FULL, terms_weight=0.0, pairs_weight=0.0)),
+    ("+ how well the document fits", replace(FULL, terms_weight=0.0, pairs_weight=0.0, usual_share=0.0)),
+    ("+ what all questions share taken out", replace(FULL, terms_weight=0.0, pairs_weight=0.0)),
     ("+ second look (all of it)", FULL),
     ("all but vectors", replace(FULL, vector_weight=0.0)),
     ("all but line items", replace(FULL, line_items=False)),

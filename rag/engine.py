@@ -167,8 +167,6 @@ class Engine:
     def _build(self, embedder: Embedder, reranker: Reranker | None) -> None:
         began = time.monotonic()
         index = VectorIndex(embedder.dimension, self.settings.searching.exact_up_to)
-        searching = self.settings.searching
-        self._finder = Finder(self._store, embedder, index, self._words, self._catalog, searching, reranker)
         scope: dict[tuple[str, str], list[int]] = {}
         with self._library:
             for passages, vectors in self._store.all_passages():
@@ -183,6 +181,8 @@ class Engine:
                 self._catalog.add(key, document.name, document.title, self._scope.get(key, NO_IDS))
             self._vectors = index
         self._judge = Judge(embedder, self._words.weight, self.settings.judging)
+        searching, usual = self.settings.searching, self._judge.usual
+        self._finder = Finder(self._store, embedder, index, self._words, self._catalog, searching, usual, reranker)
         log.info("%d passages indexed in %.1f s", len(self._words), time.monotonic() - began)
 
     def wait(self) -> None:

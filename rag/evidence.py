@@ -48,7 +48,9 @@ class Judge:
 
     def __init__(self, embedder: Embedder, weight: Callable[[str], float], settings: Judging) -> None:
         self._embedder, self._weight, self._settings = embedder, weight, settings
-        self._scale = _scales(embedder)
+        asked = {han: embedder.queries([question for question, _ in pairs]) for han, pairs in PAIRS.items()}
+        self.usual = {han: vectors.mean(axis=0) for han, vectors in asked.items()}  # what questions share, by script
+        self._scale = _scales(embedder, asked)
         self._gates = {
             (False, False): settings.gate_words,
             (True, True): settings.gate_han,
@@ -111,9 +113,8 @@ def written_in_han(text: str) -> bool:
     return han * 3 > sum(character.isalpha() for character in text) - han
 
 
-def _scales(embedder: Embedder) -> dict[tuple[bool, bool], tuple[float, float]]:
+def _scales(embedder: Embedder, asked: dict[bool, Vectors]) -> dict[tuple[bool, bool], tuple[float, float]]:
     """(question in Chinese?, sentence in Chinese?) -> mean cosine of unrelated and of related pairs."""
-    asked = {han: embedder.queries([question for question, _ in pairs]) for han, pairs in PAIRS.items()}
     told = {han: embedder.passages([sentence for _, sentence in pairs]) for han, pairs in PAIRS.items()}
     scales = {}
     for a, questions in asked.items():

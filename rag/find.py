@@ -9,6 +9,7 @@ import numpy as np
 
 from rag.catalog import Catalog
 from rag.embed import Embedder, Vectors
+from rag.evidence import written_in_han
 from rag.index import Ids, VectorIndex
 from rag.needs import needs_of
 from rag.records import Source
@@ -33,6 +34,7 @@ class Finder:
     words: WordIndex
     catalog: Catalog
     settings: Searching
+    usual: Mapping[bool, Vectors]  # mean vector of everyday questions, in Chinese or not
     reranker: Reranker | None = None
 
     def find(self, question: str, owner: str, count: int, allowed: Ids | None) -> tuple[Vectors, list[Source]]:
@@ -42,7 +44,7 @@ class Finder:
         """
         needs = needs_of(question, items=self.settings.line_items)
         vectors = self.embedder.queries(needs.texts)  # (1 or 2, d): the question's, that of its line items
-        middle = vectors.mean(axis=0)
+        middle = np.mean([self._own(text, row) for text, row in zip(needs.texts, vectors, strict=True)], axis=0)
         middle /= np.linalg.norm(middle)
         searcher = Searcher(self.vectors, self.words, self.catalog, self.settings)
         hits = searcher.search(needs, middle, allowed)[: max(self.settings.looked_at_twice, count)]
@@ -56,6 +58,14 @@ class Finder:
             return vectors[0], by_page(hits, kept, self.settings.source_characters)[:count]
         found = [kept[hit.passage_id].as_source(n, hit.score, hit.signals) for n, hit in enumerate(hits, 1)]
         return vectors[0], found[:count]
+
+    def _own(self, text: str, vector: Vectors) -> Vectors:
+        """A question's vector (d,) without a share of what it has in common with any question of its language.
+
+        That part is nearer to some passages than to others whatever is asked, above all across languages.
+        """
+        own: Vectors = vector - self.settings.usual_share * self.usual[written_in_han(text)]
+        return own
 
 
 def by_page(hits: Sequence[Hit], kept: Mapping[int, StoredPassage], most: int) -> list[Source]:

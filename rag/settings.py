@@ -45,6 +45,7 @@ class Searching:
     exact_up_to: int = 200_000  # passages whose vectors are kept as they are; above, in half precision
     reranked: int = 50  # passages that a cross-encoder looks at, where there is one
     vector_weight: float = 0.6  # of the fused score; the rest is words
+    usual_share: float = 0.25  # of what all questions share that is taken out of a question's vector
     document_weight: float = 0.2  # of how well a document fits, 0 to about 6, beside the fused score
     terms_weight: float = 0.2  # of the share of the question's terms that a passage holds
     pairs_weight: float = 0.2  # the same for neighbouring terms

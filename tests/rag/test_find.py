@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 
+import numpy as np
 import pytest
 
-from rag.find import by_page
+from rag.find import Finder, by_page
 from rag.rows import StoredPassage
 from rag.search import Hit
+from rag.settings import Searching
 
 
 @pytest.fixture
@@ -62,6 +64,14 @@ def test_copies_are_folded_into_the_best(kept):
 def test_neighbours_of_other_pages_and_documents_stay_apart(kept):
     rows = {1: ("a", 0, 0, "AAAA"), 2: ("a", 1, 4, "BBBB"), 3: ("b", 0, 4, "CCCC")}
     assert [source.text for source in by_page(hits(1, 2, 3), kept(rows), 1000)] == ["AAAA", "BBBB", "CCCC"]
+
+
+def test_what_all_questions_share_is_taken_out_by_their_script():
+    usual = {False: np.array([1.0, 0.0], np.float32), True: np.array([0.0, 1.0], np.float32)}
+    finder = Finder(*[None] * 5, Searching(usual_share=0.5), usual)
+    vector = np.array([0.6, 0.8], np.float32)
+    assert finder._own("How high is the bridge?", vector) == pytest.approx([0.1, 0.8])
+    assert finder._own("桥有多高？", vector) == pytest.approx([0.6, 0.3])
 
 
 def test_nothing_found_is_no_source(kept):
