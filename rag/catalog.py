@@ -77,8 +77,11 @@ class Catalog:
         found = everything[np.isin(self.slots(everything), slots)]
         return found if 0 < len(found) < len(everything) else None
 
-    def fits(self, question: str) -> Fits:
-        """How well each document fits, by slot: 0 for not at all, about 6 for one named without a doubt."""
+    def fits(self, question: str, allowed: Ids | None = None) -> Fits:
+        """How well each document fits, by slot: 0 for not at all, about 6 for one named without a doubt.
+
+        Where passages are `allowed`, documents that hold none of them fit not at all.
+        """
         asked = [term for term in terms(question) if term not in TELLING]
         joined = {"".join(asked[n : n + words]) for words in (2, 3) for n in range(len(asked))}
         joined = {name for name in joined if len(name) >= LONG}
@@ -94,6 +97,10 @@ class Catalog:
         for term in dict.fromkeys(asked):
             if self._words.weight(term) >= COMMON:
                 found += _lift(self._coverage(term, passages), passages)
+        if allowed is not None:
+            inside = np.zeros(len(found) + 1, bool)  # the last place is for passages of no document, slot -1
+            inside[self.slots(allowed)] = True
+            found[~inside[:-1]] = 0
         return found
 
     def _coverage(self, term: str, passages: npt.NDArray[np.int64]) -> Fits:

@@ -41,7 +41,7 @@ class Searcher:
         if allowed is not None and not len(allowed):
             return []
         by_vector, by_words = self._ask(needs, vector, allowed)
-        fits = self._catalog.fits(needs.texts[0])
+        fits = self._catalog.fits(needs.texts[0], allowed)
         favoured = self._favoured(fits, allowed)
         if favoured is not None:
             more = self._ask(needs, vector, favoured)

@@ -59,6 +59,14 @@ def test_passages_of_documents_within_a_scope(catalog):
     assert catalog.passages(np.array([], np.int64), None) is None
 
 
+def test_documents_outside_the_scope_fit_nothing_whatever_their_names(catalog):
+    question = "What was the revenue of Northwind in 2022?"
+    assert catalog.fits(question)[1] > catalog.fits(question)[0] > 0
+    within = catalog.fits(question, np.array([10, 4010, 9_999_999]))
+    assert within[1] == 0
+    assert within[0] == catalog.fits(question)[0]
+
+
 def test_a_removed_document_fits_nothing(catalog):
     catalog.remove(("", "scan0042.pdf"))
     catalog.remove(("", "unknown.pdf"))
