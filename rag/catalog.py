@@ -98,9 +98,10 @@ class Catalog:
             if self._words.weight(term) >= COMMON:
                 found += _lift(self._coverage(term, passages), passages)
         if allowed is not None:
-            inside = np.zeros(len(found) + 1, bool)  # the last place is for passages of no document, slot -1
-            inside[self.slots(allowed)] = True
-            found[~inside[:-1]] = 0
+            slots = self.slots(allowed)
+            inside = np.zeros(len(found), bool)
+            inside[slots[(slots >= 0) & (slots < len(found))]] = True  # one may have been added meanwhile
+            found[~inside] = 0
         return found
 
     def _coverage(self, term: str, passages: npt.NDArray[np.int64]) -> Fits:
