@@ -12,7 +12,7 @@ from itertools import pairwise
 from webui.markup import escape
 
 WIDTH, HEIGHT = 420, 200  # of the drawing, in its own units; it scales with the page
-LEFT, RIGHT, TOP, BOTTOM = 44, 14, 12, 28  # margins
+LEFT, RIGHT, TOP, BOTTOM = 56, 14, 12, 28  # margins; "4,000 ms" fits on the left
 STEPS = 4  # lines of the grid above the ground
 
 
