@@ -174,7 +174,7 @@ class Document:
 class Signal:
     """Why a passage was found: one way of looking, what it gave this passage, and its place there."""
 
-    name: str  # "vectors" cosine, "words" BM25, "document" how well its document fits, "second" the second look
+    name: str  # "vectors" cosine, "words" BM25, "document" how well its document fits, "second" second look, "reranker"
     score: float
     rank: int  # from 1, among the passages that this way of looking brought
 

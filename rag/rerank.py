@@ -1,13 +1,12 @@
 """A cross-encoder's look: question and passage read together by a model made to tell whether one answers the other.
 
-Better than anything that compares vectors, and far slower: fifty passages are a second on a GPU and a minute on two
-cores. So it is used by default where there is a GPU and the model is on disk already, or may be fetched; elsewhere
-`rag.second` does alone. The one place that knows sentence-transformers' CrossEncoder.
+It runs a large model over every passage, which is too slow without a GPU. So it is used by default where there is one
+and the model is on disk already, or may be fetched; elsewhere `rag.second` does alone. The one place that knows
+sentence-transformers' CrossEncoder.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -19,8 +18,6 @@ from rag.search import Hit, ranked
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
-
-log = logging.getLogger(__name__)
 
 DEFAULT = "BAAI/bge-reranker-v2-m3"
 LONGEST = 512  # tokens of question and passage together
