@@ -58,7 +58,7 @@ def main() -> None:
         documents = engine.documents("")
         scores: dict[str, dict[bool, list[float]]] = {}
         for question in questions:
-            vector = embedder.queries([question.question])[0]
+            vectors = embedder.queries([question.question])
             for told in ("en", "zh"):
                 for answerable in (True, False):
                     chosen = [
@@ -68,7 +68,7 @@ def main() -> None:
                         and (answerable or number(document.name) != number(question.document))
                     ]
                     sources = engine.search("", question.question, chosen)
-                    best = max(sentence.score for sentence in judge.evidence(question.question, vector, sources))
+                    best = max(sentence.score for sentence in judge.evidence([question.question], vectors, sources))
                     found = scores.setdefault(f"{question.language} asked of {told}", {True: [], False: []})
                     found[answerable].append(best)
     report = {}

@@ -6,10 +6,8 @@ through it and hardly through others. That weighs on its passages; it never take
 
 from __future__ import annotations
 
-import math
 import re
 import threading
-from collections import Counter
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +15,17 @@ import numpy.typing as npt
 from rag.index import Ids
 from rag.needs import TELLING
 from rag.terms import terms
-from rag.words import WordIndex
+from rag.words import WordIndex, rarity
 
 Key = tuple[str, str]  # owner, document id
 Fits = npt.NDArray[np.float64]
+Names = dict[str, tuple[npt.NDArray[np.int64], float]]  # term -> slots it names, and how much it tells
 
 COMMON = 0.7  # a term of less weight stands in about half of all passages and tells no document from another
 EVEN = 0.02  # share of passages added to the mean, so that a term of a few passages tells little
+APART = 0.4  # of how well the best document is named, that another must add to be one more that is asked about
+NAME = 1.2  # times as rare in passages as among names and titles a term must be to be a name
+MOST_APART = 4  # documents, or groups of one name, that a question asks about apart
 LONG = 5  # characters from which a name written together ("northwind") is looked for in two words of the question
 _SPLIT = re.compile(r"[_\s]+|\.pdf$", re.IGNORECASE)
 
@@ -34,20 +36,21 @@ class Catalog:
     def __init__(self, words: WordIndex) -> None:
         self._words = words
         self._keys: list[Key | None] = []  # by slot; None where the document was removed
-        self._cards: list[frozenset[str]] = []  # terms of name and title, by slot
-        self._held_by: Counter[str] = Counter()  # term -> cards that hold it
-        self._passages = np.zeros(0, np.int64)  # by slot
+        self._ids: list[Ids] = []  # of its passages, by slot
+        self._named: dict[str, set[int]] = {}  # term -> slots of the names and titles it stands in
+        self._passages = np.zeros(0, np.int64)  # how many, by slot
         self._slots = np.full(1024, -1, np.int32)  # by passage id
         self._lock = threading.Lock()
 
     def add(self, key: Key, name: str, title: str, ids: Ids) -> None:
         """A document with the ids of its passages."""
-        card = frozenset(terms(" ".join(_SPLIT.split(name)) + " " + title))
+        named = frozenset(terms(" ".join(_SPLIT.split(name)) + " " + title))
         with self._lock:
             slot = len(self._keys)
             self._keys.append(key)
-            self._cards.append(card)
-            self._held_by.update(card)
+            self._ids.append(ids)
+            for term in named:
+                self._named.setdefault(term, set()).add(slot)
             self._passages = np.append(self._passages, len(ids))
             if len(ids) and (most := int(ids.max())) >= len(self._slots):
                 self._slots = np.append(self._slots, np.full(max(most, len(self._slots)), -1, np.int32))
@@ -59,9 +62,12 @@ class Catalog:
             if key not in self._keys:
                 return
             slot = self._keys.index(key)
-            self._held_by.subtract(self._cards[slot])
-            self._keys[slot], self._cards[slot] = None, frozenset()
-            self._slots[self._slots == slot] = -1
+            for term in [term for term, slots in self._named.items() if slot in slots]:
+                self._named[term].discard(slot)
+                if not self._named[term]:
+                    del self._named[term]
+            self._slots[self._ids[slot]] = -1
+            self._keys[slot], self._ids[slot] = None, self._ids[slot][:0]
             self._passages[slot] = 0
 
     def slots(self, ids: Ids) -> npt.NDArray[np.int32]:
@@ -70,45 +76,104 @@ class Catalog:
             known = np.where(ids < len(self._slots), ids, 0)
             return np.where(ids < len(self._slots), self._slots[known], -1)
 
-    def passages(self, slots: npt.NDArray[np.int64], allowed: Ids | None) -> Ids | None:
-        """Ids of these documents' passages, of the allowed ones; None where that is all there is, or nothing."""
+    def passages(self, slots: npt.NDArray[np.int64]) -> Ids:
+        """Ids of these documents' passages."""
         with self._lock:
-            everything = np.flatnonzero(self._slots >= 0) if allowed is None else allowed
-        found = everything[np.isin(self.slots(everything), slots)]
-        return found if 0 < len(found) < len(everything) else None
+            return np.concatenate([np.zeros(0, np.int64), *(self._ids[slot] for slot in slots)])
 
     def fits(self, question: str, allowed: Ids | None = None) -> Fits:
         """How well each document fits, by slot: 0 for not at all, about 6 for one named without a doubt.
 
         Where passages are `allowed`, documents that hold none of them fit not at all.
         """
-        asked = [term for term in terms(question) if term not in TELLING]
-        joined = {"".join(asked[n : n + words]) for words in (2, 3) for n in range(len(asked))}
-        joined = {name for name in joined if len(name) >= LONG}
+        asked = _asked(question)
         with self._lock:
-            cards, passages, held_by = list(self._cards), self._passages.copy(), self._held_by.copy()
-        count = sum(bool(number) for number in passages)
-        named = set(asked) | joined
-        found = np.zeros(len(cards))
-        for slot, card in enumerate(cards):
-            found[slot] = sum(
-                math.log(1 + (count - held_by[term] + 0.5) / (held_by[term] + 0.5)) for term in card & named
-            )
+            passages = self._passages.copy()
+        found = np.zeros(len(passages))
+        for slots, weight in self._names(asked, allowed).values():
+            found[slots[slots < len(found)]] += weight
         for term in dict.fromkeys(asked):
             if self._words.weight(term) >= COMMON:
                 found += _lift(self._coverage(term, passages), passages)
         if allowed is not None:
-            slots = self.slots(allowed)
-            inside = np.zeros(len(found), bool)
-            inside[slots[(slots >= 0) & (slots < len(found))]] = True  # one may have been added meanwhile
-            found[~inside] = 0
+            found[~self._inside(allowed, len(found))] = 0
         return found
+
+    def apart(self, question: str, allowed: Ids | None = None) -> list[Ids]:
+        """The passages of each document that a question names beside others, best named first; [] unless several.
+
+        "Compare the revenue of A with that of B", "A in 2018 and 2019". Documents that share all that the question
+        says of them count as one.
+        """
+        names = self._names(_asked(question), allowed)
+        names = {term: entry for term, entry in names.items() if _is_number(term) or self._is_name(term, entry[1])}
+        held: dict[int, set[str]] = {}
+        for term, (slots, _) in names.items():
+            for slot in slots.tolist():
+                held.setdefault(slot, set()).add(term)
+        held = {slot: own for slot, own in held.items() if not all(map(_is_number, own))}
+        groups: list[set[str]] = []
+        said: set[str] = set()
+        while len(groups) < MOST_APART:
+            gains = {slot: sum(names[term][1] for term in own - said) for slot, own in held.items()}
+            best = max(gains, key=lambda slot: (gains[slot], len(held[slot])), default=None)
+            if best is None or not self._adds(held[best], gains[best], groups, names):
+                break
+            groups.append(held[best])
+            said |= held[best]
+        if len(groups) < 2:
+            return []
+        return [self.passages(np.array([slot for slot, own in held.items() if own == group])) for group in groups]
+
+    def _is_name(self, term: str, weight: float) -> bool:
+        """Whether it hardly stands in passages beside those of the documents it names; "fiscal" in a title does."""
+        return self._words.weight(term) >= NAME * weight
+
+    @staticmethod
+    def _adds(own: set[str], gain: float, groups: list[set[str]], names: Names) -> bool:
+        """Whether a document named by `own` terms is one more that is asked about, not the echo of another."""
+        if not groups:
+            return True
+        new = own.difference(*groups)
+        if any(not _is_number(term) for term in new):
+            return gain >= APART * sum(names[term][1] for term in groups[0])
+        return bool(new) and any(not _is_number(term) for group in groups for term in own & group)
+
+    def _names(self, asked: list[str], allowed: Ids | None) -> Names:
+        """Asked terms, and words that names write together, that stand in names or titles: their slots and weights."""
+        joined = {"".join(asked[n : n + words]) for words in (2, 3) for n in range(len(asked))}
+        named = {*asked, *(name for name in joined if len(name) >= LONG)}
+        with self._lock:
+            count = int(np.count_nonzero(self._passages))
+            found = {term: np.array(list(self._named[term])) for term in named & self._named.keys()}
+        inside = None if allowed is None else self._inside(allowed, len(self._keys))
+        names = {}
+        for term, slots in found.items():
+            kept = slots if inside is None else slots[inside[slots]]
+            names[term] = kept, float(rarity(len(slots), count))
+        return names
+
+    def _inside(self, allowed: Ids, count: int) -> npt.NDArray[np.bool_]:
+        """Which of the first `count` slots hold any of the allowed passages."""
+        inside = np.zeros(count, bool)
+        slots = self.slots(allowed)
+        inside[slots[(slots >= 0) & (slots < count)]] = True  # a document may have been added meanwhile
+        return inside
 
     def _coverage(self, term: str, passages: npt.NDArray[np.int64]) -> Fits:
         """Share of each document's passages that hold a term."""
         slots = self.slots(self._words.holders(term))
         held = np.bincount(slots[slots >= 0], minlength=len(passages))[: len(passages)]
         return held / np.maximum(passages, 1)
+
+
+def _asked(question: str) -> list[str]:
+    """The terms that a question is about."""
+    return [term for term in terms(question) if term not in TELLING]
+
+
+def _is_number(term: str) -> bool:
+    return term.replace(".", "", 1).isdigit()
 
 
 def _lift(coverage: Fits, passages: npt.NDArray[np.int64]) -> Fits:

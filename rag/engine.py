@@ -26,7 +26,7 @@ from rag.find import Finder
 from rag.index import Ids, VectorIndex
 from rag.jobs import CHUNK, Jobs
 from rag.pack import pack
-from rag.question import checked, complete
+from rag.question import checked, complete, parts_of
 from rag.reader import Reader, ReadRequest, Sampling, Turn
 from rag.records import (
     Answer,
@@ -315,15 +315,16 @@ class Engine:
         began, stop = time.monotonic(), stop or threading.Event()
         question = self._checked(question)
         history = [Turn(turn.question, without_marks(turn.answer)) for turn in history]
-        query, vector, sources = self._find(owner, question, documents, history)
-        yield Found(tuple(sources), query)
+        queries, vectors, sources = self._find(owner, question, documents, history)
+        yield Found(tuple(sources), queries[0], tuple(queries[1:]))
         reader = self._reader
         packed = pack(question, sources, history, reader, self._sampling)
         if sources and not packed.sources:
             raise QuestionRefused(
                 f"The question leaves {reader.name} ({reader.context_tokens:,} tokens) no room for sources: shorten it."
             )
-        evidence = self._judge.evidence(query, vector, sources) if reader.uses_evidence else []
+        several = 1 if len(queries) > 1 else 0
+        evidence = self._judge.evidence(queries[several:], vectors[several:], sources) if reader.uses_evidence else []
         request = ReadRequest(question, packed.sources, packed.history, self._sampling, tuple(evidence))
         text = ""
         if sources:
@@ -354,12 +355,12 @@ class Engine:
 
     def _find(
         self, owner: str, question: str, documents: Collection[str] | None, history: Sequence[Turn]
-    ) -> tuple[str, Vectors, list[Source]]:
-        """What was searched, its vector (d,) and the sources found."""
-        allowed = self._allowed(owner, documents)
-        query = complete(question, history)[-self.settings.limits.question_characters :]
-        vector, sources = self._finder.find(query, owner, self.settings.searching.sources, allowed)
-        return query, vector, sources
+    ) -> tuple[list[str], Vectors, list[Source]]:
+        """What was searched, the whole and then its parts, the vectors (1 + parts, d) and the sources found."""
+        allowed, most = self._allowed(owner, documents), self.settings.limits.question_characters
+        asked = [complete(question, history), *(parts_of(question, history) if self.settings.searching.parts else ())]
+        queries = [text[-most:] for text in asked]
+        return queries, *self._finder.find(queries[0], owner, self.settings.searching.sources, allowed, queries[1:])
 
     def _checked(self, question: str) -> str:
         return checked(question, self.settings.limits.question_characters)

@@ -8,6 +8,7 @@ they are scaled by a handful of known pairs: 0 is what unrelated sentences have,
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -43,6 +44,16 @@ PAIRS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A sentence that may answer."""
+
+    source: Source
+    text: str
+    held: set[str]  # asked terms in it
+    around: set[str]  # in it or in the sentence before
+
+
 class Judge:
     """Finds the sentences that answer, for one embedder."""
 
@@ -58,25 +69,34 @@ class Judge:
             (True, False): settings.gate_han_to_words,
         }
 
-    def evidence(self, question: str, vector: Vectors, sources: Sequence[Source]) -> list[Evidence]:
-        """Sentences of the first sources, the best answer first; `vector` (d,) is the question's.
+    def evidence(self, questions: Sequence[str], vectors: Vectors, sources: Sequence[Source]) -> list[Evidence]:
+        """Sentences of the first sources, the best answer first; of several questions those of each take turns.
 
-        The order also takes into account how well the passage was ranked, and the sentence before, which often names
-        what "it" is; the score, which tells answer from no answer, only looks at the sentence.
+        `vectors` (questions, d). The order also takes into account how well the passage was ranked, and the sentence
+        before, which often names what "it" is; the score, which tells answer from no answer, looks at the sentence.
         """
-        asked = dict.fromkeys(terms(question))
-        weights = {term: self._weight(term) for term in asked}
-        total = sum(weights.values()) or 1.0
-        rows = self._sentences(sources, weights)
+        rows = self._sentences(sources, {term for question in questions for term in terms(question)})
         if not rows:
             return []
-        cosines = self._embedder.passages([text for _, text, _, _ in rows], urgent=True) @ vector  # (sentences,)
+        cosines = self._embedder.passages([row.text for row in rows], urgent=True) @ vectors.T  # (sentences, questions)
+        ranked = [self._ranked(question, rows, cosines[:, n].tolist()) for n, question in enumerate(questions)]
+        best: dict[tuple[int, str], Evidence] = {}
+        for found in (found for turn in zip(*ranked, strict=True) for found in turn):
+            best.setdefault((found.number, found.text), found)
+        return list(best.values())
+
+    def _ranked(self, question: str, rows: Sequence[_Row], cosines: Sequence[float]) -> list[Evidence]:
+        """The sentences as evidence for one question, the best answer first."""
+        weights = {term: self._weight(term) for term in terms(question)}
+        total = sum(weights.values()) or 1.0
         ranked: list[tuple[float, Evidence]] = []
-        for (source, text, held, around), cosine in zip(rows, cosines.tolist(), strict=True):
-            share, share_around = (sum(weights[term] for term in part) / total for part in (held, around))
-            order = cosine + 0.1 * share + 0.2 * source.score + 0.1 * share_around
-            score = self._score(question, text, cosine, share)
-            ranked.append((order, Evidence(source.number, text, score)))
+        for row, cosine in zip(rows, cosines, strict=True):
+            share, share_around = (
+                sum(weights[term] for term in weights.keys() & part) / total for part in (row.held, row.around)
+            )
+            order = cosine + 0.1 * share + 0.2 * row.source.score + 0.1 * share_around
+            score = self._score(question, row.text, cosine, share)
+            ranked.append((order, Evidence(row.source.number, row.text, score)))
         ranked.sort(key=lambda entry: -entry[0])
         return [found for _, found in ranked]
 
@@ -87,11 +107,9 @@ class Judge:
         close = (cosine - unrelated) / max(related - unrelated, 0.05)
         return (close + share) / self._gates[scripts]
 
-    def _sentences(
-        self, sources: Sequence[Source], asked: Collection[str]
-    ) -> list[tuple[Source, str, set[str], set[str]]]:
-        """(source, sentence, asked terms in it, and in it or the one before), the same sentence once."""
-        rows: list[tuple[Source, str, set[str], set[str]]] = []
+    def _sentences(self, sources: Sequence[Source], asked: Collection[str]) -> list[_Row]:
+        """The sentences of the first sources, the same one once; where they are too many, those with asked terms."""
+        rows: list[_Row] = []
         seen: set[str] = set()
         for source in sources[: self._settings.sources]:
             before: set[str] = set()
@@ -99,11 +117,11 @@ class Judge:
                 text = sentence[: self._settings.sentence_characters]
                 held = set(terms(text)).intersection(asked)
                 if text not in seen and any(character.isalnum() for character in text):
-                    rows.append((source, text, held, held | before))
+                    rows.append(_Row(source, text, held, held | before))
                 seen.add(text)
                 before = held
         if len(rows) > self._settings.sentences:
-            rows.sort(key=lambda row: -len(row[3]))
+            rows.sort(key=lambda row: -len(row.around))
         return rows[: self._settings.sentences]
 
 

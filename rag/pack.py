@@ -10,7 +10,7 @@ from rag.records import Source
 
 OVERHEAD = 400  # tokens for the instruction and the marks of the prompt
 PER_SOURCE = 16  # tokens for a source's number and marks, beside its document, page and heading
-JOINED_SHARE = 0.25  # of the room that a source may take with the neighbours it took in; else it goes in without
+WIDEST = 0.25  # of the room that a source may take; of a longer one goes in what stands around the passage found
 LONGEST_NAME = 80  # characters of a document's name, and of its heading path, that a reader gets to see
 
 
@@ -40,14 +40,14 @@ def pack(
         turns.insert(0, turn)
         room -= reader.count_tokens(turn.question) + reader.count_tokens(turn.answer)
     packed: list[ReadSource] = []
-    widest = int(room * JOINED_SHARE)
+    widest = int(room * WIDEST)
     for source in sources:
         name, heading = source.document[:LONGEST_NAME], " > ".join(source.heading)[-LONGEST_NAME:]
         room -= PER_SOURCE + reader.count_tokens(f"{name} {source.page_label} {heading}")
         whole = source.text
         length = reader.count_tokens(whole)
         if length > min(widest, room):
-            whole = source.narrowest
+            whole = _around(source, min(widest, room), length, reader)
             length = reader.count_tokens(whole)
         text = whole if length <= room else _cut(whole, room, length)
         if not text.strip():
@@ -55,6 +55,24 @@ def pack(
         packed.append(ReadSource(source.number, name, source.page_label, heading, text.strip()))
         room -= min(length, room)
     return Packed(tuple(packed), tuple(turns))
+
+
+def _around(source: Source, tokens: int, length: int, reader: Reader) -> str:
+    """The passage found, with as many whole lines before and behind it as `tokens` allow; the source has `length`."""
+    first, last = source.best or (0, len(source.text))
+    narrow = source.narrowest
+    spare = int(0.9 * (tokens - reader.count_tokens(narrow)) * len(source.text) / max(length, 1))  # characters
+    if spare <= 0:
+        return narrow
+    before = source.text[:first]
+    if len(before) > spare // 2:
+        before = before[-(spare // 2) :].partition("\n")[2]
+    after = source.text[last:]
+    if len(before) + len(after) > spare:
+        cut = after[: spare - len(before)]
+        after = cut[: cut.rfind("\n") + 1]
+    wider = before + narrow + after
+    return wider if reader.count_tokens(wider) <= tokens else narrow
 
 
 def _cut(text: str, tokens: int, length: int) -> str:

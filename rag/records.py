@@ -196,11 +196,11 @@ class Source:
     end: int
     score: float  # fused, 0..1; comparable within one question
     signals: tuple[Signal, ...] = ()
-    best: tuple[int, int] | None = None  # span in the text of the passage found, where it took in its neighbours
+    best: tuple[int, int] | None = None  # span in the text of the passage found, where it took in what stands around
 
     @property
     def narrowest(self) -> str:
-        """The text without the neighbours taken in."""
+        """The text of the passage found alone."""
         return self.text if self.best is None else self.text[slice(*self.best)]
 
 
@@ -240,6 +240,7 @@ class Found:
 
     sources: tuple[Source, ...]
     query: str  # what was searched; differs from the question when a follow-up was completed
+    parts: tuple[str, ...] = ()  # what was searched apart, where the question has several
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,12 +36,15 @@ class Searcher:
     def __init__(self, vectors: VectorIndex, words: WordIndex, catalog: Catalog, settings: Searching) -> None:
         self._vectors, self._words, self._catalog, self._settings = vectors, words, catalog, settings
 
-    def search(self, needs: Needs, vector: Vectors, allowed: Ids | None = None) -> list[Hit]:
-        """Passages for a question and its vector (d,), best first; only `allowed` ids where given."""
+    def search(self, needs: Needs, vector: Vectors, allowed: Ids | None = None, about: str = "") -> list[Hit]:
+        """Passages for a question and its vector (d,), best first; only `allowed` ids where given.
+
+        `about`: the text that names the documents, where it is not the question.
+        """
         if allowed is not None and not len(allowed):
             return []
         by_vector, by_words = self._ask(needs, vector, allowed)
-        fits = self._catalog.fits(needs.texts[0], allowed)
+        fits = self._catalog.fits(about or needs.texts[0], allowed)
         favoured = self._favoured(fits, allowed)
         if favoured is not None:
             more = self._ask(needs, vector, favoured)
@@ -56,7 +59,8 @@ class Searcher:
     def _favoured(self, fits: Fits, allowed: Ids | None) -> Ids | None:
         """Passages of the documents that fit best; None where none fits, or where the scope holds no others."""
         best = np.argsort(-fits, kind="stable")[: self._settings.favoured]
-        return self._catalog.passages(best[fits[best] > 0], allowed)
+        found = self._catalog.passages(best[fits[best] > 0])
+        return found if 0 < len(found) < (len(self._words) if allowed is None else len(allowed)) else None
 
     def _weighed(self, hits: list[Hit], fits: Fits) -> list[Hit]:
         """The hits with what their documents add, best first."""

@@ -52,6 +52,9 @@ class Searching:
     line_items: bool = True  # whether figures are looked for by the lines they are worked out from
     pages: bool = True  # whether the best passage of each page comes first, joined with its neighbours
     source_characters: int = 4_000  # longest source that neighbours on one page are joined to
+    whole_pages: int = 3  # sources, the first ones, that are offered with all of their page
+    parts: bool = True  # whether the parts of a question are searched apart
+    apart: bool = True  # whether documents that a question names side by side are
 
 
 @dataclass(frozen=True)

@@ -271,6 +271,12 @@ class Store:
         )
         return int(rows[0]["n"])
 
+    def page_text(self, owner: str, document_id: str, page: int) -> tuple[int, str]:
+        """Where a page begins in the document's text, and its text; "" where there is none."""
+        query = "SELECT p.text FROM pages p JOIN documents d ON p.document = d.key"
+        rows = self.rows(f"{query} WHERE d.owner = ? AND d.id = ? AND p.number = ?", (owner, document_id, page))
+        return self.page_start(owner, document_id, page), rows[0]["text"] if rows else ""
+
     # ---- passages
 
     def passages(self, ids: Sequence[int]) -> dict[int, StoredPassage]:

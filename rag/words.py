@@ -7,9 +7,9 @@ and how long passages are on average is applied when a question comes.
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +63,7 @@ class WordIndex:
         with self._lock:
             number, count = self._vocabulary.get(term), self._count
             found = 0 if number is None else int(self._frequency[number])
-        return math.log(1 + (count - found + 0.5) / (found + 0.5))
+        return float(rarity(found, count))
 
     def holders(self, term: str) -> Array:
         """Ids of the passages that hold a term, int64."""
@@ -84,7 +84,7 @@ class WordIndex:
             numbers = np.array([number for number, _ in known], np.int64)
             found = self._frequency[numbers]
             count, length, segments = self._count, self._length, self._full + self._open
-        weights = np.log(1 + (count - found + 0.5) / (found + 0.5)).astype(np.float32)
+        weights = rarity(found, count).astype(np.float32)
         weights *= np.array([counted for _, counted in known], np.float32)
         scope = None if allowed is None else np.sort(np.asarray(allowed, np.int64), kind="stable")
         best = _Best(k)
@@ -127,6 +127,11 @@ class WordIndex:
                 self._count, self._length = self._count - loss.passages, self._length - loss.length
             self._full = [segment for segment in full if segment.count]
             self._open = [segment for segment in still_open if segment.count]
+
+
+def rarity(held: int | Array, count: int) -> Any:
+    """Inverse document frequency as Lucene's BM25 has it, of terms that `held` of `count` texts hold."""
+    return np.log(1 + (count - np.asarray(held) + 0.5) / (np.asarray(held) + 0.5))
 
 
 def _less(segment: Segment, gone: Array, lost: list[Loss]) -> Segment:

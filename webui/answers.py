@@ -43,8 +43,11 @@ def _exchange(exchange: Exchange, conversation: Conversation) -> str:
     language = conversation.language
     parts = [f'<h3 class="question" dir="auto">{escape(exchange.question)}</h3>' if exchange.question else ""]
     found = exchange.found
-    if found and found.query.strip() != exchange.question.strip():
-        parts.append(f'<p class="query">{escape(say(language, "searched_for", query=found.query))}</p>')
+    if found and found.parts:
+        apart = " · ".join(found.parts)
+        parts.append(f'<p class="query" dir="auto">{escape(say(language, "searched_apart", parts=apart))}</p>')
+    elif found and found.query.strip() != exchange.question.strip():
+        parts.append(f'<p class="query" dir="auto">{escape(say(language, "searched_for", query=found.query))}</p>')
     refused = exchange.answer is not None and exchange.answer.refused
     if not refused:
         parts += [_sources(exchange, conversation), sources_why(exchange.sources, language)]
@@ -180,7 +183,7 @@ def _nearest(exchange: Exchange, conversation: Conversation) -> str:
         return ""
     rows = []
     for source in exchange.sources[:SHOWN_SOURCES]:
-        text = " ".join(source.text.split())
+        text = " ".join(source.narrowest.split())
         if len(text) > EXCERPT_CHARACTERS:
             text = text[:EXCERPT_CHARACTERS].rstrip() + "…"
         rows.append(f'<li>{_chip(source, exchange, conversation)}<p dir="auto">{escape(text)}</p></li>')

@@ -134,15 +134,22 @@ def _box(box: Box, kind: str) -> str:
 
 
 def _passage(opened: Opened, language: Language) -> str:
-    """The passage's text, the cited stretch of it stronger; nothing for a page that was opened without one."""
-    text, citation = opened.source.text, opened.citation
-    if not text:
+    """The passage found, or all of the source where what is cited stands outside of it, the cited stretch stronger.
+
+    Nothing for a page that was opened without a source.
+    """
+    source, citation = opened.source, opened.citation
+    if not source.text:
         return ""
+    first, last = source.best or (0, len(source.text))
     if citation is None:
-        body = escape(text)
+        body = escape(source.narrowest)
     else:
         start, end = max(citation.start, 0), max(citation.end, citation.start, 0)
-        body = f"{escape(text[:start])}<mark>{escape(text[start:end])}</mark>{escape(text[end:])}"
+        if not first <= start <= end <= last:
+            first, last = 0, len(source.text)
+        before, cited, after = source.text[first:start], source.text[start:end], source.text[end:last]
+        body = f"{escape(before)}<mark>{escape(cited)}</mark>{escape(after)}"
     title = escape(say(language, "passage"))
     return (
         f'<section class="passage" data-key="passage"><h3>{title}</h3><p class="text" dir="auto">{body}</p></section>'

@@ -115,6 +115,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "searching": ("Searching the documents…", "正在检索文档…"),
     "reading_sources": ("Reading {n} sources…", "正在阅读 {n} 个来源…"),
     "searched_for": ("Searched for: {query}", "检索内容：{query}"),
+    "searched_apart": ("Searched part by part: {parts}", "分别检索：{parts}"),
     "sources": ("Sources", "来源"),
     "nearest": ("The nearest passages", "最接近的段落"),
     "refused": ("Nothing in the documents answers this.", "文档中没有找到答案。"),

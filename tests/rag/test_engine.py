@@ -286,6 +286,47 @@ def test_a_follow_up_is_searched_with_the_question_before(make):
     assert "valve" in found.sources[0].text
 
 
+def test_each_question_of_several_is_searched_and_answered(make):
+    engine = make()
+    crowd = text_pdf([f"The red pump number {n} was built and painted in hall {n}." for n in range(1, 20)])
+    add(engine, ("crowd.pdf", crowd), ("合同.pdf", SECOND), ("manual.pdf", FIRST))
+    found, text, _ = ask(engine, "Where was the red pump number 7 painted? 合同编号是多少？")
+    assert found.parts == ("Where was the red pump number 7 painted?", "合同编号是多少？")
+    assert found.query == " ".join(found.parts)
+    assert "合同.pdf" in {source.document for source in found.sources[:3]}
+    assert "hall 7." in text
+    assert "合同编号是第7731号。" in text
+    assert ask(engine, "Where was the red pump number 7 painted?")[0].parts == ()
+
+
+def test_documents_asked_about_side_by_side_both_bring_sources(make):
+    engine = make()
+    lines = [f"Clause {n}: the warranty of the pump covers part {n}." for n in range(1, 12)]
+    add(engine, ("alphadyne.pdf", text_pdf(lines)), ("betatron.pdf", text_pdf(["The pump has a warranty of a year."])))
+    add(engine, ("other.pdf", text_pdf(["The warranty of the pump of another maker."])))
+    found, _, _ = ask(engine, "Compare the warranty of the pump of Alphadyne with that of Betatron")
+    assert {source.document for source in found.sources[:3]} == {"alphadyne.pdf", "betatron.pdf"}
+
+
+def test_the_first_source_is_offered_with_its_page_and_what_was_found_is_marked(make):
+    reader = ScriptedReader(["The valve leaks at 9 bar [1]."])
+    engine = make(reader=reader)
+    filler = "\n".join(f"Line {n} tells of birds, boats and the weather at sea." for n in range(60))
+    page = f"All pressures in bar\n{filler}\nThe blue valve leaks at 9 bar."
+    add(engine, ("long.pdf", text_pdf([page])))
+    found, _, answer = ask(engine, "At which pressure does the blue valve leak?")
+    source = found.sources[0]
+    assert source.text.startswith("All pressures in bar")
+    assert not source.narrowest.startswith("All pressures")
+    assert "leaks at 9 bar" in source.narrowest
+    assert "All pressures in bar" in reader.history[0].sources[0].text
+    (citation,) = answer.sentences[0].citations
+    assert "leaks at 9 bar" in source.text[citation.start : citation.end]
+    view = engine.view("", source, citation)
+    assert min(box[1] for box in view.passage_boxes) > 0.2
+    assert view.sentence_boxes
+
+
 def test_the_reader_gets_sources_and_history_without_marks(make):
     reader = ScriptedReader(["The pump is red [1]."])
     engine = make(reader=reader)

@@ -20,7 +20,7 @@ def judged(question: str, *texts: str, **judging) -> list[Evidence]:
         Source(n, n, "a" * 64, "x.pdf", 0, 0, "1", (), text, 0, len(text), 1 / n) for n, text in enumerate(texts, 1)
     ]
     judge = Judge(embedder, lambda term: 1.0, Judging(**judging))
-    return judge.evidence(question, embedder.queries([question])[0], sources)
+    return judge.evidence([question], embedder.queries([question]), sources)
 
 
 def test_the_sentence_that_shares_the_question_comes_first():
@@ -45,6 +45,16 @@ def test_no_more_sentences_than_allowed_and_none_twice():
 def test_long_sentences_are_cut():
     (only,) = judged("pump", "pump " * 500, sentence_characters=50)
     assert len(only.text) == 50
+
+
+def test_the_sentences_of_several_questions_take_turns():
+    embedder = ExactEmbedder()
+    sources = [Source(1, 1, "a" * 64, "x.pdf", 0, 0, "1", (), TEXT, 0, len(TEXT), 1.0)]
+    asked = ["When was the pump built?", "Which valve is blue?"]
+    found = Judge(embedder, lambda term: 1.0, Judging()).evidence(asked, embedder.queries(asked), sources)
+    assert [evidence.text for evidence in found[:2]] == ["The pump was built in 1931.", "The valve is blue."]
+    assert min(evidence.score for evidence in found[:2]) > 1.0
+    assert len(found) == 4
 
 
 def test_no_source_no_evidence():

@@ -66,3 +66,16 @@ def test_a_source_goes_in_without_its_neighbours_where_they_would_take_the_room_
     assert [s.text for s in packed.sources] == ["these five words were found"]
     roomy = pack("why", [wide, source(2, "more")], [], reader(151), SAMPLING)
     assert [len(s.text.split()) for s in roomy.sources] == [21, 1]
+
+
+def test_a_long_source_goes_in_with_the_lines_around_what_was_found():
+    lines = [f"line {n:02}\n" for n in range(20)]
+    text = "".join(lines)
+    wide = replace(source(1, text), best=(text.index("line 10"), text.index("line 11")))
+    for room in range(80, 200, 10):
+        (only,) = pack("why", [wide], [], reader(room), SAMPLING).sources
+        kept = [line + "\n" for line in only.text.split("\n")]
+        assert "line 10\n" in kept
+        assert kept == lines[lines.index(kept[0]) : lines.index(kept[-1]) + 1]
+        assert len(only.text.split()) <= max((room - 11) // 4, 2)
+    assert len(kept) == 20

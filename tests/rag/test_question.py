@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.question import complete, points_back
+from rag.question import MOST_PARTS, complete, parts_of, points_back
 from rag.reader import Turn
 
 
@@ -41,3 +41,64 @@ def test_questions_that_stand_alone(question):
 def test_a_chain_of_follow_ups_goes_back_to_the_subject():
     history = [Turn("Who built the red pump in Gdansk?", "Ann."), Turn("And when?", "1931.")]
     assert complete("How heavy is it?", history) == "Who built the red pump in Gdansk? And when? How heavy is it?"
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        pytest.param(
+            "What is the warranty period of the pump? Who pays for return shipping?",
+            ("What is the warranty period of the pump?", "Who pays for return shipping?"),
+            id="two sentences",
+        ),
+        pytest.param(
+            "Who designed the red bridge, and in which year did the mill open?",
+            ("Who designed the red bridge", "in which year did the mill open?"),
+            id="two clauses",
+        ),
+        pytest.param(
+            "Who designed the red bridge and when was it opened for trains?",
+            ("Who designed the red bridge", "Who designed the red bridge when was it opened for trains?"),
+            id="the second points back",
+        ),
+        pytest.param(
+            "合同什么时候生效，违约金怎么计算？", ("合同什么时候生效", "违约金怎么计算？"), id="chinese clauses"
+        ),
+        pytest.param("水泵的保修期是多长？运费由谁承担？", ("水泵的保修期是多长？", "运费由谁承担？"), id="chinese"),
+    ],
+)
+def test_a_question_is_cut_into_the_questions_it_puts(question, parts):
+    assert parts_of(question) == parts
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What was the revenue in 2018 and in 2019?",
+        "Explain what it is and how it works.",
+        "Which player got a penalty, which gave the other team a new chance?",
+        "Who backed plans that sound good and have poor prospects?",
+        "What is the quick ratio of Northwind? If it is no useful figure, state that and explain why.",
+        "What is the net margin? Define it as net income over revenue. Answer in percents.",
+        "When primarily referencing the income statement, what is the gross margin of Northwind?",
+        "Who mapped the St. Johns River in 1562?",
+        "在评估图灵机解决任何给定问题集的能力时，最关键的资源是什么？",
+        "甲公司和乙公司的收入分别是多少？",
+        "pump weight",
+        "",
+    ],
+)
+def test_one_question_stays_whole(question):
+    assert parts_of(question) == ()
+
+
+def test_parts_are_completed_by_the_conversation():
+    before = [Turn("Who built the red pump in Gdansk?", "Ann.")]
+    first, second = parts_of("How heavy is it in kilograms? Which colour has the northern valve?", before)
+    assert first == "Who built the red pump in Gdansk? How heavy is it in kilograms?"
+    assert second == "Which colour has the northern valve?"
+
+
+def test_a_page_of_questions_is_searched_as_one():
+    assert len(parts_of("Who owns the northern mill? " * MOST_PARTS)) == MOST_PARTS
+    assert parts_of("Who owns the northern mill? " * (MOST_PARTS + 1)) == ()

@@ -185,6 +185,12 @@ def test_the_query_is_shown_only_when_it_differs():
     assert "Searched for" not in look(conversation_html(answered())).text
 
 
+def test_the_parts_of_a_question_are_shown():
+    conversation = answered()
+    conversation.exchanges[0].found = Found(conversation.exchanges[0].sources, "Who? What?", ("Who <b>?", "What?"))
+    assert "Searched part by part: Who <b>? · What?" in look(conversation_html(conversation)).text
+
+
 def test_copying_takes_the_sources_along():
     conversation = answered(sentences=(Sentence("Sales rose.", (Citation(2, 0.9, 0, 5),)),))
     looked = look(conversation_html(conversation))
@@ -201,6 +207,27 @@ def test_marks_stay_on_the_page_and_the_cited_stretch_is_stronger():
     assert len(tags(looked, **{"class": "sentence-box"})) == 1
     assert "<mark>Two.</mark>" in viewer_html(view, Opened(found, Citation(1, 1.0, 5, 9), 4), "en")
     assert "Page v" in looked.text
+
+
+@pytest.mark.parametrize(
+    ("citation", "shown"),
+    [
+        pytest.param(None, "Two.", id="what was found"),
+        pytest.param(Citation(1, 1.0, 5, 8), "<mark>Two</mark>.", id="cited within"),
+        pytest.param(Citation(1, 1.0, 0, 4), "<mark>One.</mark> Two. Three.", id="cited outside"),
+    ],
+)
+def test_of_a_page_taken_in_the_passage_is_shown(citation, shown):
+    found = source(1, document("a.pdf"), text="One. Two. Three.", best=(5, 9))
+    html = viewer_html(View(found, 4, "v", 9, png(4, 4), (), ()), Opened(found, citation, 4), "en")
+    assert f'<p class="text" dir="auto">{shown}</p>' in html
+
+
+def test_a_refusal_quotes_the_passage_and_not_its_page():
+    conversation = answered(refused=True)
+    wide = source(1, document("a.pdf"), text="One. Two. Three.", best=(5, 9))
+    conversation.exchanges[0].found = Found((wide,), "q")
+    assert '<p dir="auto">Two.</p>' in conversation_html(conversation)
 
 
 @pytest.mark.parametrize(("page", "off"), [(0, ["-1"]), (4, []), (8, ["9"])])

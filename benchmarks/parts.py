@@ -1,0 +1,93 @@
+"""Two questions put as one: whether the right pages of both are among the first sources, searched whole or in parts.
+
+    python -m benchmarks.parts --pdfs FOLDER --questions FILE.jsonl --data-dir FOLDER [--pairs N]
+
+Pairs of questions of one language, drawn by chance from all documents, half of them as two sentences, half as two
+clauses ("... and when ...", "……，……"). The index in --data-dir is made when missing and kept. Prints a table and one
+JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.baseline import machine
+from rag.embed import open_embedder
+from rag.engine import Engine
+from rag.evaluate import KeptEmbedder, Question, add_folder
+from rag.evidence import written_in_han
+from rag.question import parts_of
+from rag.quote import QuoteReader
+from rag.settings import Searching, Settings
+
+Pair = tuple[str, Question, Question]
+
+
+def together(first: str, second: str, clauses: bool) -> str:
+    """Two questions as one."""
+    if not clauses:
+        return f"{first} {second}"
+    if written_in_han(first):
+        return f"{first.rstrip('？?')}，{second}"
+    return f"{first.rstrip('?')} and {second[:1].lower()}{second[1:]}"
+
+
+def pairs_of(questions: Sequence[Question], count: int) -> list[Pair]:
+    """Pairs by chance, the same in every run."""
+    chance = random.Random(5)
+    drawn = [chance.sample(questions, 2) for _ in range(count)]
+    return [(together(a.question, b.question, n % 2 == 1), a, b) for n, (a, b) in enumerate(drawn)]
+
+
+def measured(engine: Engine, pairs: Sequence[Pair]) -> dict[str, float]:
+    """Share of pairs with both right pages among the sources, with at least one, and milliseconds in the median."""
+    both = one = 0
+    spent = []
+    for text, *asked in pairs:
+        began = time.perf_counter()
+        sources = engine.search("", text)
+        spent.append(1000 * (time.perf_counter() - began))
+        right = [any(question.is_right(source) for source in sources) for question in asked]
+        both, one = both + all(right), one + any(right)
+    return {"both": both / len(pairs), "one": one / len(pairs), "ms": statistics.median(spent)}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pdfs", type=Path, required=True)
+    parser.add_argument("--questions", type=Path, required=True)
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--pairs", type=int, default=300, help="of each language")
+    parser.add_argument("--cache-dir", type=Path, default=Path.home() / ".cache" / "ask-your-pdfs")
+    arguments = parser.parse_args()
+    lines = arguments.questions.read_text("utf-8").splitlines()
+    questions = [Question.parse(line) for line in lines if line.strip()]
+    languages = sorted({question.language for question in questions})
+    pairs = {
+        language: pairs_of([one for one in questions if one.language == language], arguments.pairs)
+        for language in languages
+    }
+    embedder = KeptEmbedder(open_embedder("packaged", cache=arguments.cache_dir), arguments.cache_dir)
+    result: dict[str, dict[str, float]] = {}
+    print(f"{'':20}{'cut':>8}{'both':>8}{'one':>8}{'ms':>8}")
+    for name, parts in (("whole", False), ("in parts", True)):
+        settings = Settings(data_dir=arguments.data_dir, searching=replace(Searching(), parts=parts))
+        with Engine(settings, embedder=lambda: embedder, reader=QuoteReader()) as engine:
+            add_folder(engine, arguments.pdfs, lambda _: None)
+            for language, asked in pairs.items():
+                cut = sum(bool(parts_of(text)) for text, *_ in asked) / len(asked) if parts else 0.0
+                row = result[f"{language}, {name}"] = {"cut": cut, **measured(engine, asked)}
+                print(f"{language + ', ' + name:20}" + "".join(f"{row[key]:>8.3f}" for key in row), flush=True)
+    print(json.dumps({**machine(), "pairs": arguments.pairs, "sources": Searching().sources, **result}))
+
+
+if __name__ == "__main__":
+    main()
