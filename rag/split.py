@@ -18,6 +18,8 @@ from rag.headings import detected
 from rag.records import Heading, LoadedDocument, Page, Passage
 from rag.settings import Splitting
 
+Place = tuple[int, tuple[str, ...]]  # offset in the document's text from which on a path of titles holds
+
 SEPARATORS = [
     r"\n{2,}",
     r"\n",
@@ -48,9 +50,9 @@ def split(document: LoadedDocument, count_tokens: Callable[[str], int], settings
     """
     starts = page_starts(document.pages)
     text = document_text(document.pages)
-    headings = _heading_offsets(document, starts)
-    cuts = sorted({0, len(text), *_page_breaks(document.pages, starts), *(at for at, _ in headings)})
-    headings = headings or detected(document.pages, starts)
+    outline = _outline_offsets(document, starts)
+    cuts = sorted({0, len(text), *_page_breaks(document.pages, starts), *(at for at, _ in outline)})
+    headings = _completed(outline, detected(document.pages, starts), starts)
     splitter = RecursiveCharacterTextSplitter(
         separators=SEPARATORS,
         is_separator_regex=True,
@@ -84,18 +86,17 @@ def _fits(text: str, count_tokens: Callable[[str], int], settings: Splitting) ->
     return count_tokens(text) <= settings.passage_tokens
 
 
-def _passage(text: str, start: int, starts: Sequence[int], headings: Sequence[tuple[int, tuple[str, ...]]]) -> Passage:
+def _passage(text: str, start: int, starts: Sequence[int], headings: Sequence[Place]) -> Passage:
     end = start + len(text)
     visible = start + len(text) - len(text.lstrip())
     first = _page_at(starts, min(visible, end - 1))
-    row = bisect.bisect_right([at for at, _ in headings], start) - 1
     return Passage(
         text=text,
         start=start,
         end=end,
         first_page=first,
         last_page=max(first, _page_at(starts, start + max(len(text.rstrip()), 1) - 1)),
-        heading=headings[row][1] if row >= 0 else (),
+        heading=_path_at(headings, start),
     )
 
 
@@ -109,14 +110,35 @@ def _page_breaks(pages: Sequence[Page], starts: Sequence[int]) -> list[int]:
     return [at for page, at in zip(pages, starts[1:], strict=False) if not page.flows_on]
 
 
-def _heading_offsets(document: LoadedDocument, starts: Sequence[int]) -> list[tuple[int, tuple[str, ...]]]:
+def _path_at(headings: Sequence[Place], offset: int) -> tuple[str, ...]:
+    """The path that a character stands under."""
+    row = bisect.bisect_right(headings, offset, key=lambda place: place[0]) - 1
+    return headings[row][1] if row >= 0 else ()
+
+
+def _completed(outline: Sequence[Place], found: Sequence[Place], starts: Sequence[int]) -> list[Place]:
+    """The outline's headings and, below them, those told from the text on pages that no entry of it stands on.
+
+    An outline often names chapters alone, while each page of them has a title of its own.
+    """
+    entered = {_page_at(starts, at) for at, _ in outline}
+    places = [(starts[page], _path_at(outline, starts[page] - 1)) for page in sorted(entered)]
+    places += outline
+    for at, path in found:
+        if _page_at(starts, at) not in entered:
+            above = _path_at(outline, at)
+            places.append((at, (*above, *(title for title in path if title not in above))))
+    return sorted(places, key=lambda place: place[0])
+
+
+def _outline_offsets(document: LoadedDocument, starts: Sequence[int]) -> list[Place]:
     """(offset in the text, path of titles) of every outline entry, ascending.
 
     An outline names the page; the line that is the title, or begins with it, is more exact. One that is not found
     there counts from the page's beginning.
     """
     path: list[Heading] = []
-    found: list[tuple[int, tuple[str, ...]]] = []
+    found: list[Place] = []
     for heading in document.outline:
         if not 0 <= heading.page < len(document.pages):
             continue

@@ -62,6 +62,24 @@ def test_a_heading_begins_a_passage_and_names_those_below_it():
     ]
 
 
+def test_under_a_chapter_of_the_outline_pages_have_titles_of_their_own():
+    texts = (
+        "Chapter One\nIt begins here with a longer sentence.\n",
+        "Balance Sheets\nCash 1,204 977\nDebt 2,690 3,073\n",
+        "Chapter Two\nIt has nothing to do with the balance sheets of before.\n",
+    )
+    outline = [Heading("Chapter One", 1, 0), Heading("Chapter Two", 1, 2)]
+    passages = split(document(*texts, outline=outline), count, Splitting(smallest_tokens=0))
+    assert [p.heading for p in passages] == [("Chapter One",), ("Chapter One", "Balance Sheets"), ("Chapter Two",)]
+
+
+def test_what_stands_above_an_entry_of_the_outline_belongs_to_the_chapter_before():
+    texts = ("Part\nOf one.\n", "Balance Sheets\nCash 1,204\n", "Rest of it, and more.\nNotes\nAll of them.\n")
+    outline = [Heading("Part", 1, 0), Heading("Notes", 2, 2)]
+    passages = split(document(*texts, outline=outline), count, Splitting(smallest_tokens=0))
+    assert [p.heading for p in passages] == [("Part",), ("Part", "Balance Sheets"), ("Part",), ("Part", "Notes")]
+
+
 @pytest.mark.parametrize("title", ["Risk", "In"])
 def test_a_heading_is_not_found_inside_a_sentence_or_a_word(title):
     text = "We see a Risk in it. Interest rose.\nMore.\n"
