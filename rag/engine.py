@@ -323,8 +323,8 @@ class Engine:
             raise QuestionRefused(
                 f"The question leaves {reader.name} ({reader.context_tokens:,} tokens) no room for sources: shorten it."
             )
-        several = 1 if len(queries) > 1 else 0
-        evidence = self._judge.evidence(queries[several:], vectors[several:], sources) if reader.uses_evidence else []
+        first = 1 if len(queries) > 1 else 0  # the parts answer for the whole
+        evidence = self._judge.evidence(queries[first:], vectors[first:], sources) if reader.uses_evidence else []
         request = ReadRequest(question, packed.sources, packed.history, self._sampling, tuple(evidence))
         text = ""
         if sources:
