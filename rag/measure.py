@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -41,10 +42,10 @@ class Latency:
     """Milliseconds a question took."""
 
     median: float
-    p95: float  # 95th percentile
+    p95: float  # 95th percentile: the least that 95 in 100 questions did not exceed
 
 
 def latency(seconds: Sequence[float]) -> Latency:
     """Median and 95th percentile, in milliseconds; 0 of no question."""
     ms = sorted(one * 1000 for one in seconds) or [0.0]
-    return Latency(statistics.median(ms), ms[min(int(len(ms) * 0.95), len(ms) - 1)])
+    return Latency(statistics.median(ms), ms[math.ceil(len(ms) * 95 / 100) - 1])
