@@ -20,6 +20,9 @@ _PLACE = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
 _MARK = re.compile(r"[\[【](\d{1,3}(?:\s*[,，、]\s*\d{1,3})*)[\]】]")
 # Control characters, and those that turn the direction of the text around them: `evil\u202efdp.exe`.
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# A place holder spelled as Markdown's numeric entities, which would become one while it is rendered.
+_FORGED = re.compile("&#(?:x0*e00[01]|0*5734[45]);", re.IGNORECASE)
+_AFTER_LANGUAGE = re.compile(r"[^\w+#.-].*", re.DOTALL)  # in the info of a fenced code block
 
 
 def escape(text: object) -> str:
@@ -71,13 +74,29 @@ def numbers_to_marks(text: str, known: int) -> str:
 
 def to_html(text: str, place: Callable[[int], str], *, plain: bool) -> str:
     """Text or Markdown with place holders into HTML; `place(n)` gives the HTML that stands for mark n."""
-    text = _UNSEEN.sub("\ufffd", text)
     if plain:
         paragraphs = [part for part in re.split(r"\n\s*\n", text) if part.strip()]
         body = "".join(f"<p>{html.escape(part.strip()).replace(chr(10), '<br>')}</p>" for part in paragraphs)
     else:
-        body = str(_markdown().render(text))
-    return _PLACE.sub(lambda match: place(int(match[1])), body)
+        body = _rendered(text)
+    return _PLACE.sub(lambda match: place(int(match[1])), _UNSEEN.sub("\ufffd", body))
+
+
+def _rendered(text: str) -> str:
+    """Markdown as HTML, its place holders in text alone: the language of a code block goes into an attribute."""
+    markdown = _markdown()
+    tokens = markdown.parse(_FORGED.sub("\ufffd", text))
+    for token in tokens:
+        if token.type == "fence":
+            token.info = _AFTER_LANGUAGE.sub("", _PLACE.sub("", token.info).strip())
+    return str(markdown.renderer.render(tokens, markdown.options, {}))
+
+
+def fences(text: str) -> list[tuple[int, int]]:
+    """[start, end) spans of the fenced code blocks in Markdown, characters, the fences themselves included."""
+    lines = [0, *(match.end() for match in re.finditer(r"\r\n?|\n", text))]
+    blocks = [token.map for token in _markdown().parse(text) if token.type == "fence" and token.map]
+    return [(lines[first], lines[end] if end < len(lines) else len(text)) for first, end in blocks]
 
 
 def without_citations(text: str) -> str:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.webui.safe import NASTY, look
-from webui.markup import add_mark, escape, mark, numbers_to_marks, to_html, without_citations
+from webui.markup import add_mark, escape, fences, mark, numbers_to_marks, to_html, without_citations
 
 
 def button(number):
@@ -69,6 +69,47 @@ def test_markdown_is_rendered_and_plain_text_is_not():
 )
 def test_a_mark_behind_a_sentence_is_never_lost(text):
     assert to_html(add_mark(text, mark(7)), button, plain=False).count(button(7)) == 1
+
+
+@pytest.mark.parametrize(
+    ("info", "language"),
+    [
+        pytest.param("python", "python", id="a language"),
+        pytest.param(f"python{mark(1)}", "python", id="a mark behind it"),
+        pytest.param(f"{mark(1)} c++", "c++", id="a mark before it"),
+        pytest.param(mark(1), None, id="a mark alone"),
+        pytest.param("&#xE000;1&#57345;", None, id="a mark in entities"),
+        pytest.param('x" onclick=window.__xss=1', "x", id="more than a name"),
+    ],
+)
+@pytest.mark.parametrize("fence", ["```", "~~~"])
+def test_no_mark_gets_into_the_attribute_of_a_code_block(fence, info, language):
+    looked = look(to_html(f"{fence}{info}\nprint(1)\n{fence}", button, plain=False))
+    wanted = {} if language is None else {"class": f"language-{language}"}
+    assert looked.elements == [("pre", {}), ("code", wanted)]
+    assert looked.text.strip() == "print(1)"
+
+
+def test_marks_cannot_be_spelled_in_entities():
+    looked = look(
+        to_html(numbers_to_marks("A &#xe000;7&#xE001; &#057344;8&#57345; [1] &lt;b&gt;", 3), button, plain=False)
+    )
+    assert [tag for tag, _ in looked.elements] == ["p", "button"]
+    assert looked.text.endswith("1 <b>\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        pytest.param("A.\n```py\nx\n```\nB.", ["```py\nx\n```\n"], id="one"),
+        pytest.param("```\r\nx\r\n```\r\n", ["```\r\nx\r\n```\r\n"], id="other line ends"),
+        pytest.param("~~~\nx\n~~~\n\n- a\n  ```\n  y\n  ```", ["~~~\nx\n~~~\n", "  ```\n  y\n  ```"], id="in a list"),
+        pytest.param("A.\n```\nnever closed", ["```\nnever closed"], id="cut off"),
+        pytest.param("Use ```x``` here.", [], id="within a line"),
+    ],
+)
+def test_fenced_code_is_found(text, code):
+    assert [text[start:end] for start, end in fences(text)] == code
 
 
 def test_marks_are_taken_out_of_history():
