@@ -13,7 +13,7 @@ from model.tokenizer import Tokenizer
 
 TRAINING_TIME = "[[训练时间]]"  # ChatGLM writes it for the date its training ended
 FULL_WIDTH = {",": "，", "!": "！", ":": "：", ";": "；", "?": "？"}
-THINKING_ENDS = "</think>"
+THINKING_BEGINS, THINKING_ENDS = "<think>", "</think>"
 
 
 class TokenText:
@@ -37,13 +37,15 @@ class Cleaner:
     """What the original chat functions do to an answer (`process_response`), done while it streams.
 
     White space around the answer goes, `[[训练时间]]` becomes 2023年, and ChatGLM-6B's ASCII punctuation beside
-    Chinese becomes full-width. Thinking aloud, where a prompt ends in it, is left out.
+    Chinese becomes full-width. Thinking aloud before the answer, by models with templates of their own, is left out.
     """
 
     def __init__(self, prompt_format: PromptFormat, *, thinking: bool = False) -> None:
+        """`thinking`: the prompt ends in it, so it is not begun by a mark."""
         self._widen = prompt_format is PromptFormat.CHATGLM1
         self._dated = prompt_format in (PromptFormat.CHATGLM1, PromptFormat.CHATGLM2, PromptFormat.CHATGLM3)
-        self._thinking = thinking
+        self.thinking = thinking  # whether what came last is thinking; still so at the end where no answer came
+        self._may_think = prompt_format is PromptFormat.TEMPLATE and not thinking  # until the first words have come
         self._held = ""  # not given out yet: what comes next decides
         self._last = ""  # the last character given out; "" before the first
 
@@ -57,12 +59,8 @@ class Cleaner:
         return self._give(final=True)
 
     def _give(self, *, final: bool) -> str:
-        if self._thinking:
-            before, ended, after = self._held.partition(THINKING_ENDS)
-            if not ended:
-                self._held = "" if final else before[-len(THINKING_ENDS) :]
-                return ""
-            self._thinking, self._held = False, after
+        if self._in_thinking(final=final):
+            return ""
         if self._dated:
             self._held = self._held.replace(TRAINING_TIME, "2023年")
         text = self._held if self._last else self._held.lstrip()
@@ -73,6 +71,19 @@ class Cleaner:
             shown = widen(shown, self._last, following)
         self._last = shown[-1:] or self._last
         return shown
+
+    def _in_thinking(self, *, final: bool) -> bool:
+        """Drop what was thought; whether the answer is still to come, or what is held may yet begin a thought."""
+        if self._may_think:
+            start = self._held.lstrip()
+            if len(start) < len(THINKING_BEGINS) and THINKING_BEGINS.startswith(start) and not final:
+                return True
+            self._may_think, self.thinking = False, start.startswith(THINKING_BEGINS)
+        if self.thinking:
+            before, ended, after = self._held.partition(THINKING_ENDS)
+            self.thinking = not ended
+            self._held = after if ended else before[-len(THINKING_ENDS) :]
+        return self.thinking
 
     def _ready(self, text: str) -> int:
         """How many characters no later text can change."""

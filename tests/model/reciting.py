@@ -12,12 +12,17 @@ from transformers import GlmConfig, GlmForCausalLM
 
 from tests.model.reference import write_native_tokenizer
 
+TEMPLATE = (
+    "[gMASK]<sop>{% for message in messages %}<|{{ message.role }}|>\n{{ message.content }}{% endfor %}<|assistant|>\n"
+)
 
-def recite(folder: Path, pieces: Sequence[str], *, forever: bool = False) -> Path:
+
+def recite(folder: Path, pieces: Sequence[str], *, forever: bool = False, thinking: bool = False) -> Path:
     """Write a checkpoint whose answer is `pieces`, a token each, each of them different.
 
     Its layers add nothing, so the next token depends on the last one alone: the output matrix is the embedding,
-    moved on by one piece. With `forever` the last piece is followed by the first.
+    moved on by one piece. With `forever` the last piece is followed by the first; with `thinking` it has a template
+    that ends in <think>, as GLM-Z1 has.
     """
     assert len(set(pieces)) == len(pieces)
     folder.mkdir(parents=True, exist_ok=True)
@@ -28,7 +33,10 @@ def recite(folder: Path, pieces: Sequence[str], *, forever: bool = False) -> Pat
     tokenizer.save(str(path))
     said = [tokenizer.token_to_id(piece) for piece in pieces]
     end = tokenizer.token_to_id("<|endoftext|>")
-    chain = [tokenizer.token_to_id("<|assistant|>"), *said, said[0] if forever else end]
+    if thinking:
+        (folder / "chat_template.jinja").write_text(TEMPLATE + "<think>")
+    first = tokenizer.token_to_id("<think>" if thinking else "<|assistant|>")
+    chain = [first, *said, said[0] if forever else end]
     config = GlmConfig(
         vocab_size=512, hidden_size=64, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2, head_dim=16, pad_token_id=0, eos_token_id=end, max_position_embeddings=8192,

@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.families import PromptFormat
@@ -13,7 +13,27 @@ from tests.model.reference import FAMILIES, tokenizer_of
 
 FORMATS = list(PromptFormat)
 habits = st.lists(
-    st.sampled_from([TRAINING_TIME, "[[训练", "[", "中", "文", ",", "?", ":", "!", ";", " ", "\n", "[1]", "a"])
+    st.sampled_from(
+        [
+            TRAINING_TIME,
+            "[[训练",
+            "[",
+            "中",
+            "文",
+            ",",
+            "?",
+            ":",
+            "!",
+            ";",
+            " ",
+            "\n",
+            "[1]",
+            "a",
+            "<th",
+            "<think>",
+            "</think>",
+        ]
+    )
 ).map("".join)
 
 
@@ -60,13 +80,26 @@ def test_text_is_not_held_back_longer_than_needed():
     assert cleaner.feed("1]") == "[1]"
 
 
-def test_thinking_aloud_is_left_out():
-    pieces = ["I thi", "nk [1]</th", "ink>\n", "The answer."]
-    assert cleaned(PromptFormat.TEMPLATE, pieces, thinking=True) == "The answer."
-    assert cleaned(PromptFormat.TEMPLATE, ["never done"], thinking=True) == ""
+@pytest.mark.parametrize(
+    ("pieces", "begun", "shown", "still"),
+    [
+        pytest.param(["I thi", "nk [1]</th", "ink>\n", "The answer."], True, "The answer.", False, id="by the prompt"),
+        pytest.param(["\n<th", "ink>I think", "</think>\n", "The answer."], False, "The answer.", False, id="itself"),
+        pytest.param(["<think></think>Yes."], False, "Yes.", False, id="of nothing"),
+        pytest.param(["never ", "done"], True, "", True, id="never done"),
+        pytest.param(["<think>never done"], False, "", True, id="begun itself and never done"),
+        pytest.param(["<th"], False, "<th", False, id="not begun"),
+        pytest.param(["Write <think> and </think>."], False, "Write <think> and </think>.", False, id="spoken of"),
+    ],
+)
+def test_thinking_aloud_is_left_out(pieces, begun, shown, still):
+    cleaner = Cleaner(PromptFormat.TEMPLATE, thinking=begun)
+    assert "".join([*map(cleaner.feed, pieces), cleaner.end()]) == shown
+    assert cleaner.thinking is still
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+@settings(deadline=None)  # the first of them loads the tokenizer
 @given(text=st.text(alphabet=st.sampled_from("你好世界😀🇨🇳é a\n")))
 def test_no_half_characters(family, text):
     tokenizer = tokenizer_of(family)
@@ -84,6 +117,7 @@ def test_a_character_cut_in_bytes_comes_when_it_is_whole():
     assert [stream.feed(token) for token in tokens][-4:] == ["", "", "", "𠮷"]
 
 
+@settings(deadline=None)
 @given(tokens=st.lists(st.integers(0, 64800), max_size=20))
 def test_any_tokens_at_all_give_clean_text(tokens):
     stream = TokenText(tokenizer_of("chatglm3"))
