@@ -10,14 +10,19 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 
-from rag.errors import ServerUnreachable
+from model.families import PromptFormat
+from model.stream import Cleaner
+from rag.errors import ReaderError, ServerUnreachable, SettingRefused
 from rag.reader import ReadRequest
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 300.0  # to the next token: a long prompt on a busy server takes its time
+LONGEST_DETAIL = 300  # characters of what a server says of its failure
+HIGHEST_PORT = 65_535
 _CONTROL = re.compile(r"<(?=\|)|\[(?=g?s?MASK\])|<(?=/?s?e?op>)|<(?=/?think>)", re.IGNORECASE)
 
 
@@ -27,7 +32,8 @@ class RemoteReader:
     uses_evidence = False
 
     def __init__(self, server: str, model: str, *, key: str = "", context_tokens: int = 8192) -> None:
-        self._url = server.rstrip("/") + ("" if server.rstrip("/").endswith("/v1") else "/v1")
+        """Raises SettingRefused when `server` is no address."""
+        self._url = _address(server)
         self._model = model
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self.name = f"{model} · {httpx.URL(self._url).host}"
@@ -42,36 +48,94 @@ class RemoteReader:
         return wide + (len(text) - wide) // 3 + 1
 
     def answer(self, request: ReadRequest, stop: threading.Event) -> Iterator[str]:
-        """Stream the answer. Closing the connection, which `stop` does, ends the server's work too."""
-        body = {
-            "model": self._model,
-            "messages": messages(request),
-            "stream": True,
-            "max_tokens": request.sampling.max_tokens,
-            "temperature": request.sampling.temperature,
-            "top_p": request.sampling.top_p,
-        }
-        if request.sampling.seed is not None:
-            body["seed"] = request.sampling.seed
+        """Stream the answer, without what is thought aloud before it.
+
+        Closing the connection, which `stop` does, ends the server's work too.
+        """
+        cleaner = Cleaner(PromptFormat.TEMPLATE)
+        said = ends = ""
+        for text, reason in self._stream(request, stop):
+            ends = reason or ends
+            if piece := cleaner.feed(text):
+                said = piece
+                yield piece
+        if stop.is_set():
+            return
+        if rest := cleaner.end():
+            yield rest
+        elif not said and (cleaner.thinking or ends == "length"):
+            raise ReaderError(
+                f"{self._model} gave no answer within its limit of {request.sampling.max_tokens:,} tokens, as happens"
+                " to models that think aloud: turn that off at the server, or name another model with --model."
+            )
+
+    def _stream(self, request: ReadRequest, stop: threading.Event) -> Iterator[tuple[str, str]]:
+        """Pieces of text as the server sends them, each with why the answer ends, "" while it does not."""
         timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
         try:
             with (
                 httpx.Client(timeout=timeout, headers=self._headers, trust_env=False) as client,
-                client.stream("POST", f"{self._url}/chat/completions", json=body) as response,
+                client.stream("POST", f"{self._url}/chat/completions", json=self._body(request)) as response,
             ):
                 if response.is_error:
                     response.read()
                     raise ServerUnreachable(_refusal(self._url, self._model, response))
+                came = False
                 for line in response.iter_lines():
                     if stop.is_set():
                         return
-                    yield from _pieces(line)
-        except (httpx.HTTPError, httpx.InvalidURL, json.JSONDecodeError) as exc:
+                    pieces = self._pieces(line)
+                    came = came or bool(pieces)
+                    yield from pieces
+                if not came:
+                    raise ValueError(f"status {response.status_code} and nothing of an answer")
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as exc:
             reason = str(exc) or type(exc).__name__
             raise ServerUnreachable(
                 f"The model server {self._url} does not answer properly ({reason}): see that it runs and that "
                 "--server names it, or ask with --reader quote."
             ) from exc
+
+    def _body(self, request: ReadRequest) -> dict[str, Any]:
+        sampling = request.sampling
+        body = {
+            "model": self._model,
+            "messages": messages(request),
+            "stream": True,
+            "max_tokens": sampling.max_tokens,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+        }
+        return body if sampling.seed is None else {**body, "seed": sampling.seed}
+
+    def _pieces(self, line: str) -> list[tuple[str, str]]:
+        """What one line of a server-sent event stream brings; ServerUnreachable when that is a failure."""
+        field, _, data = line.partition(":")
+        if field not in ("data", "error") or data.strip() in ("", "[DONE]"):
+            return []
+        event = json.loads(data)
+        if not isinstance(event, dict):
+            raise ValueError(f"an event of another form: {data.strip()[:80]}")
+        error = event if field == "error" else event.get("error")  # llama.cpp has sent it in a field of its own
+        if error:
+            raise ServerUnreachable(
+                f"The model server {self._url} broke off the answer of {self._model} ({_told(error)}): ask again, and"
+                " see the server's log if it happens again."
+            )
+        return _choices(event)
+
+
+def _address(server: str) -> str:
+    """Where version 1 of the protocol is spoken at `server`. Raises SettingRefused for what is no address."""
+    try:
+        url = httpx.URL(server)
+        url.host.encode("idna")
+        sound = url.scheme in ("http", "https") and bool(url.host) and (url.port or 0) <= HIGHEST_PORT
+    except (httpx.InvalidURL, UnicodeError):
+        sound = False
+    if not sound:
+        raise SettingRefused(f"--server takes an address such as http://localhost:8000, not {server!r}.")
+    return server.rstrip("/").removesuffix("/v1") + "/v1"
 
 
 def messages(request: ReadRequest) -> list[dict[str, str]]:
@@ -99,24 +163,30 @@ INSTRUCTION = (
 
 
 def plain(text: str) -> str:
-    """Text in which nothing reads as a control token: a zero-width joiner stands behind the first character."""
+    """Text in which nothing reads as a control token: a word joiner (U+2060) stands behind the first character."""
     return _CONTROL.sub(lambda match: match.group() + "\u2060", text)
 
 
-def _pieces(line: str) -> Iterator[str]:
-    """The new text in one line of a server-sent event stream."""
-    if not line.startswith("data:") or line.strip() == "data: [DONE]":
-        return
-    for choice in json.loads(line[5:]).get("choices", []):
-        if piece := (choice.get("delta") or {}).get("content"):
-            yield piece
+def _choices(event: dict[str, Any]) -> list[tuple[str, str]]:
+    """New text and why the answer ends, "" while it does not, for each choice. ValueError for another form."""
+    try:
+        deltas = [(choice.get("delta") or {}, choice.get("finish_reason")) for choice in event.get("choices") or ()]
+        return [("" + (delta.get("content") or ""), reason or "") for delta, reason in deltas]
+    except (AttributeError, TypeError) as exc:
+        raise ValueError(f"an event of another form: {json.dumps(event)[:80]}") from exc
+
+
+def _told(error: Any) -> str:
+    """What a server says of its failure, in its own words."""
+    told = error.get("message") if isinstance(error, dict) else error
+    return str(told or error)[:LONGEST_DETAIL]
 
 
 def _refusal(url: str, model: str, response: httpx.Response) -> str:
     try:
-        detail = str(response.json().get("error", {}).get("message", ""))[:300]
-    except (json.JSONDecodeError, AttributeError):
-        detail = response.text[:300]
+        detail = _told(response.json()["error"] or "")
+    except (ValueError, KeyError, TypeError):
+        detail = response.text[:LONGEST_DETAIL]
     return (
         f"The model server {url} refused the request for {model} (status {response.status_code}"
         + (f": {detail}" if detail else "")

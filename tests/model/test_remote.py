@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from model.remote import RemoteReader, messages, plain
-from rag.errors import ServerUnreachable
+from rag.errors import ReaderError, ServerUnreachable, SettingRefused
 from rag.reader import ReadRequest, ReadSource, Sampling, Turn
 
 REQUEST = ReadRequest(
@@ -41,7 +41,7 @@ def server(*chunks: str, status: int = 200, pause: threading.Event | None = None
                         pause.wait(5)
                     event = (
                         chunk
-                        if chunk.startswith(("data", ":"))
+                        if chunk.startswith(("data:", "error:", ":", "<html"))
                         else "data: " + json.dumps({"choices": [{"delta": {"content": chunk}}]})
                     )
                     self.wfile.write(event.encode() + b"\n\n")
@@ -65,7 +65,7 @@ def server(*chunks: str, status: int = 200, pause: threading.Event | None = None
 def test_the_answer_streams_in_pieces():
     with server("Built ", ": a comment", 'data: {"choices": []}', "in 1931 [1].", "data: [DONE]") as (url, got):
         reader = RemoteReader(url, "glm-4", key="secret")
-        assert list(reader.answer(REQUEST, threading.Event())) == ["Built ", "in 1931 [1]."]
+        assert list(reader.answer(REQUEST, threading.Event())) == ["Built", " in 1931 [1]."]
     assert got[0]["path"] == "/v1/chat/completions"
     assert (got[0]["model"], got[0]["max_tokens"], got[0]["temperature"], got[0]["seed"]) == ("glm-4", 7, 0.5, 3)
     assert got[0]["authorization"] == "Bearer secret"
@@ -90,7 +90,7 @@ def test_stop_ends_the_answer_and_the_connection():
     pause, stop = threading.Event(), threading.Event()
     with server("One ", "two ", *["more "] * 50, pause=pause) as (url, _):
         pieces = RemoteReader(url, "glm-4").answer(REQUEST, stop)
-        assert next(pieces) == "One "
+        assert next(pieces) == "One"
         stop.set()
         pause.set()
         assert list(pieces) == []
@@ -101,10 +101,113 @@ def test_a_server_that_refuses_is_one_sentence():
         list(RemoteReader(url, "glm-9").answer(REQUEST, threading.Event()))
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nonsense://x"])
-def test_no_server_is_one_sentence(url):
+def test_no_server_is_one_sentence():
     with pytest.raises(ServerUnreachable, match=r"does not answer properly .*--server"):
-        list(RemoteReader(url, "glm-4").answer(REQUEST, threading.Event()))
+        list(RemoteReader("http://127.0.0.1:9", "glm-4").answer(REQUEST, threading.Event()))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://HOST:PORT",
+        "http://x:99999",
+        "http://[::1",
+        "localhost:8000",
+        "nonsense://x",
+        "http://",
+        "x",
+        "http://a..b",
+    ],
+)
+def test_what_is_no_address_is_refused_before_anything_is_asked(address):
+    with pytest.raises(
+        SettingRefused, match=r"--server takes an address such as http://localhost:8000, not"
+    ) as refused:
+        RemoteReader(address, "glm-4")
+    assert address in str(refused.value)
+
+
+@pytest.mark.parametrize("address", ["http://[::1]:8000", "http://[::1]:8000/v1", "HTTPS://模型.example/v1/"])
+def test_an_address_may_have_its_version_already(address):
+    assert repr(RemoteReader(address, "m")).count("/v1'") == 1
+
+
+def asked(*chunks, stop=None):
+    with server(*chunks) as (url, _):
+        return "".join(RemoteReader(url, "glm-z1").answer(REQUEST, stop or threading.Event()))
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        ('data: {"error": {"message": "out of memory", "code": 500}}', "out of memory"),
+        ('data: {"error": "out of memory"}', "out of memory"),
+        ('data: {"error": {"code": 500}}', "500"),
+        ('error: {"code": 500, "message": "out of memory"}', "out of memory"),
+    ],
+)
+@pytest.mark.parametrize("before", [[], ["Built in "]])
+def test_an_error_amid_the_answer_is_told_in_the_servers_words(before, event, told):
+    with pytest.raises(ServerUnreachable, match=rf"broke off the answer of glm-z1 \(.*{told}.*\): ask again"):
+        asked(*before, event, "data: [DONE]")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        "data: null",
+        "data: [1]",
+        'data: {"choices": 5}',
+        'data: {"choices": [null]}',
+        'data: {"choices": [{"delta": "x"}]}',
+        'data: {"choices": [{"delta": {"content": ["x"]}}]}',
+        "data: <html>",
+    ],
+)
+def test_what_is_not_of_the_protocol_is_one_sentence(event):
+    with pytest.raises(ServerUnreachable, match="does not answer properly"):
+        asked("Built ", event)
+
+
+@pytest.mark.parametrize("chunks", [[], ["data: [DONE]"], ["<html>a page</html>"], ['data: {"choices": null}']])
+def test_no_answer_at_all_is_not_taken_for_a_refusal(chunks):
+    with pytest.raises(ServerUnreachable, match=r"does not answer properly \(status 200 and nothing of an answer\)"):
+        asked(*chunks)
+
+
+def test_events_without_text_are_passed_over():
+    usage = 'data: {"choices": null, "usage": {}}'
+    assert asked('data: {"choices": [{"delta": null}]}', usage, "1931.", "data:", usage) == "1931."
+    assert asked('data: {"choices": [{"delta": {"content": ""}, "finish_reason": "stop"}]}') == ""  # a refusal
+
+
+def test_thinking_aloud_is_left_out():
+    assert asked("<thi", "nk>Hm, 1930?", " No.</think>\n\n", "1931 [1].") == "1931 [1]."
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        pytest.param(["<think>Hm, 1930?"], id="shown"),
+        pytest.param(
+            [
+                'data: {"choices": [{"delta": {"reasoning_content": "Hm"}}]}',
+                'data: {"choices": [{"delta": {}, "finish_reason": "length"}]}',
+            ],
+            id="kept apart by the server",
+        ),
+    ],
+)
+def test_thinking_until_the_limit_is_not_taken_for_a_refusal(chunks):
+    with pytest.raises(ReaderError, match=r"glm-z1 gave no answer within its limit of 7 tokens.* --model"):
+        asked(*chunks)
+
+
+def test_stopped_while_it_thinks_it_just_ends():
+    pause, stop = threading.Event(), threading.Event()
+    with server("<think>One ", "two", "three", pause=pause) as (url, _):
+        threading.Timer(0.2, lambda: (stop.set(), pause.set())).start()
+        assert list(RemoteReader(url, "glm-z1").answer(REQUEST, stop)) == []
 
 
 def test_tokens_are_estimated_from_above():
