@@ -1,4 +1,4 @@
-"""Checkpoint folders: found on this disk, or downloaded from the hub. The only module that opens a socket.
+"""Checkpoint folders: found on this disk, or downloaded from the hub. The only module that opens a socket for them.
 
 Downloads resume where they broke off, and go to the mirror that `HF_ENDPOINT` names; both are done by
 huggingface_hub. Only data is fetched, no program code. Files are checked against the SHA-256 the hub gives.
@@ -58,7 +58,7 @@ def find_checkpoint(
         return Path(name)
     family = find_family(name)
     hub_id = name if "/" in name or family is None else family.hub_id
-    revision = revision or (family.revision if family else None)
+    revision = revision or pinned(hub_id)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", hub_id):
         raise ModelMissing(f"{name!r} is neither a folder nor a hub id such as THUDM/GLM-4-9B-0414.")
     known = _cached(hub_id, revision, cache_dir, offline=offline)
@@ -66,10 +66,17 @@ def find_checkpoint(
         return known
     if offline:
         raise ModelMissing(
-            f"{hub_id} is not, or not wholly, here, and offline mode is on; start once without it, or give a folder."
+            f"{hub_id} is not, or not wholly, on this machine, and nothing may be fetched: start once with"
+            " --allow-download (python -m model.chat: without --offline), or name a folder that holds its files."
         )
     with _hub_errors(hub_id):
         return _download(hub_id, revision, cache_dir, progress)
+
+
+def pinned(hub_id: str) -> str | None:
+    """The commit to take of a known checkpoint; None for others, also those of a known name but another owner."""
+    family = find_family(hub_id)
+    return family.revision if family and hub_id.split("/")[0] in OWNERS else None
 
 
 def on_disk(name: str, *, cache_dir: Path | None = None) -> str | None:
@@ -83,7 +90,7 @@ def on_disk(name: str, *, cache_dir: Path | None = None) -> str | None:
     ids += [f"{other}/{family.name}" for other in OWNERS] if family and (owner in OWNERS or not slash) else []
     for hub_id in dict.fromkeys(ids):
         try:
-            if _cached(hub_id, family.revision if family else None, cache_dir, offline=False) is not None:
+            if _cached(hub_id, pinned(hub_id), cache_dir, offline=False) is not None:
                 return hub_id
         except CheckpointRefused:  # it is there, and loading it says what is wrong with it
             return hub_id

@@ -9,7 +9,8 @@ import sys
 import huggingface_hub.constants
 import pytest
 
-from model.hub import _check_disk, _sentence, find_checkpoint, unneeded, verify
+from model.families import FAMILIES
+from model.hub import _check_disk, _sentence, find_checkpoint, on_disk, pinned, unneeded, verify
 from rag.errors import CheckpointRefused, ModelMissing
 from tests.model.checkpoints import publish
 from tests.model.hub_server import hub_of
@@ -93,8 +94,31 @@ def test_a_hub_out_of_reach(hub, tmp_path, monkeypatch):
 
 
 def test_offline_opens_no_socket(tmp_path, no_sockets):
-    with pytest.raises(ModelMissing, match="offline mode is on"):
+    with pytest.raises(ModelMissing, match=r"nothing may be fetched: start once with --allow-download .* a folder"):
         find_checkpoint("GLM-4-9B-0414", cache_dir=tmp_path, offline=True)
+
+
+def test_a_pinned_commit_is_taken_from_its_makers_alone():
+    (family,) = [family for family in FAMILIES if family.revision]
+    for owner in ("THUDM", "zai-org"):
+        assert pinned(f"{owner}/{family.name}") == family.revision
+    assert pinned(f"somebody/{family.name}") is None
+    assert pinned("THUDM/GLM-4-9B-0414") is None
+
+
+def test_another_owners_model_of_a_pinned_name_is_fetched_as_it_is(hub, tmp_path):
+    hub.repository = "somebody/glm-4-9b-chat"
+    folder = find_checkpoint(hub.repository, cache_dir=tmp_path / "cache")
+    assert not any("/revision/bd8234" in path or "/tree/bd8234" in path for _, path, _ in hub.requests)
+    assert on_disk(hub.repository, cache_dir=tmp_path / "cache") == hub.repository
+    assert find_checkpoint(hub.repository, cache_dir=tmp_path / "cache", offline=True) == folder
+
+
+def test_a_pinned_commit_is_asked_for(hub, tmp_path):
+    hub.repository = "THUDM/glm-4-9b-chat"
+    with pytest.raises(ModelMissing):  # this hub has another one
+        find_checkpoint("glm-4-9b-chat", cache_dir=tmp_path / "cache")
+    assert any("bd8234" in path for _, path, _ in hub.requests)
 
 
 @pytest.mark.parametrize("name", ["no-such-folder", "a/b/c", "", "/nowhere/at/all"])
