@@ -1,4 +1,4 @@
-"""Properties of the code itself: one-way imports, sizes, and a README that knows every file."""
+"""Properties of the code itself: one-way imports, each package's libraries, and sizes."""
 
 from __future__ import annotations
 
