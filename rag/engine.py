@@ -93,9 +93,7 @@ class Engine:
             sweep=self._sweep,
             changed=self._bump,
         )
-        self.trials = Trials(
-            self._store, settings, search=self.search, embedder=lambda: self._finder.embedder.name, changed=self._bump
-        )
+        self.trials = Trials(self._store, settings, search=self.search, choices=self.choices, changed=self._bump)
         try:
             self._sweep()
         except StoreError as exc:  # a full disk: old documents can be asked all the same
@@ -386,9 +384,9 @@ class Engine:
         """Open a source at the page where it begins, or where the cited stretch does."""
         return self._opened(owner, source, citation, None)
 
-    def view_page(self, owner: str, source: Source, page: int) -> View:
-        """Another page of the same document, the source marked where it runs there."""
-        return self._opened(owner, source, None, page)
+    def view_page(self, owner: str, source: Source, page: int, citation: Citation | None = None) -> View:
+        """Another page of the same document, source and citation marked where they run there."""
+        return self._opened(owner, source, citation, page)
 
     def _opened(self, owner: str, source: Source, citation: Citation | None, page: int | None) -> View:
         document = self._store.document(owner, source.document_id)

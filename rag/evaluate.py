@@ -210,7 +210,7 @@ def _note(text: str) -> None:
 def run(arguments: argparse.Namespace, reader: Reader, write: Callable[[str], object]) -> dict[str, Any]:
     """Index, ask, print; the report."""
     cuts = [int(k) for k in arguments.k.split(",")]
-    questions = [Question.parse(line) for line in arguments.questions.read_text("utf-8").splitlines() if line.strip()]
+    questions = [Question.parse(line) for line in arguments.questions.read_text("utf-8").split("\n") if line.strip()]
 
     def open_kept() -> Embedder:
         return KeptEmbedder(open_embedder(arguments.embedder, cache=arguments.cache_dir), arguments.cache_dir)

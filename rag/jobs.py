@@ -106,8 +106,17 @@ class Jobs:
             self._store.add_job(owner, document_id, name, JobState.WAITING), owner, document_id, name, JobState.WAITING
         )
         with self._condition:
+            failed = [
+                old.job.id
+                for old in self._works.values()
+                if (old.job.document_id, old.job.owner, old.job.state) == (document_id, owner, JobState.FAILED)
+            ]
+            for old_id in failed:  # it is tried again
+                del self._works[old_id]
             self._works[job.id] = _Work(job)
             self._condition.notify_all()
+        for old_id in failed:
+            self._store.remove_job(old_id)
         self._changed()
         return job
 

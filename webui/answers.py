@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rag.records import Sentence, Source
 from webui.conversation import Conversation, Exchange
-from webui.markup import add_mark, escape, mark, numbers_to_marks, to_html, without_marks
+from webui.markup import add_mark, escape, fences, mark, numbers_to_marks, to_html, without_marks
 from webui.reasons import sources_why
 from webui.words import Language, say
 
@@ -14,13 +16,13 @@ EXCERPT_CHARACTERS = 240
 
 def conversation_html(conversation: Conversation) -> str:
     """The last question and its answer, which is drawn again with each word; a welcome before the first."""
-    language = conversation.language
-    if not conversation.exchanges:
+    language, last = conversation.language, conversation.exchanges[-1:]
+    if not last:
         return (
             f'<div class="welcome" data-key="welcome"><h2>{escape(say(language, "welcome"))}</h2>'
             f"<p>{escape(say(language, 'welcome_hint'))}</p></div>"
         )
-    return _exchange(conversation.exchanges[-1], conversation) + _spoken(conversation)
+    return _exchange(last[0], conversation) + _spoken(last[0], language)
 
 
 def earlier_html(conversation: Conversation) -> str:
@@ -29,13 +31,12 @@ def earlier_html(conversation: Conversation) -> str:
     return title + "".join(_exchange(exchange, conversation) for exchange in conversation.exchanges[:-1])
 
 
-def _spoken(conversation: Conversation) -> str:
+def _spoken(last: Exchange, language: Language) -> str:
     """What a screen reader is told: the steps, not every word."""
-    last = conversation.exchanges[-1]
     if last.running:
-        text = _step(last, conversation.language)
+        text = _step(last, language)
     else:
-        text = last.error or say(conversation.language, "stopped" if last.stopped else "answered")
+        text = last.error or say(language, "stopped" if last.stopped else "answered")
     return f'<p class="unseen" role="status" aria-live="polite" data-key="spoken">{escape(text)}</p>'
 
 
@@ -97,16 +98,24 @@ def _streamed(exchange: Exchange, conversation: Conversation) -> str:
 def _finished(exchange: Exchange, conversation: Conversation) -> str:
     """The sentences with their checked citations behind them, and a quiet word where there is none."""
     assert exchange.answer is not None
-    sentences = exchange.answer.sentences
-    text = "".join(
-        without_marks(sentence.lead) + add_mark(without_marks(sentence.text), mark(index))
-        for index, sentence in enumerate(sentences)
-    )
+    sentences, plain = exchange.answer.sentences, is_plain(exchange.answer.reader)
     return to_html(
-        text,
+        _marked(sentences, plain),
         lambda index: _citations(sentences[index], index, exchange, conversation),
-        plain=is_plain(exchange.answer.reader),
+        plain=plain,
     )
+
+
+def _marked(sentences: Sequence[Sentence], plain: bool) -> str:
+    """The sentences in one, a place holder with its index behind each; none in code, where it would be read as code."""
+    pieces = [without_marks(sentence.lead) + without_marks(sentence.text) for sentence in sentences]
+    blocks = [] if plain else fences("".join(pieces))
+    marked, end = "", 0
+    for index, piece in enumerate(pieces):
+        end += len(piece)
+        in_code = any(first < end <= last for first, last in blocks)
+        marked += piece if in_code else add_mark(piece, mark(index))
+    return marked
 
 
 def is_plain(reader: str) -> bool:

@@ -65,7 +65,7 @@ class Opened:
 
     source: Source
     citation: Citation | None
-    page: int
+    page: int | None = None  # turned to, from 0; None for the one where the citation, or the source, begins
     question: str = ""  # that a right page may be marked for
 
 
@@ -102,7 +102,7 @@ class Conversation:
     @property
     def running(self) -> bool:
         """Whether an answer is being made."""
-        return bool(self.exchanges) and self.exchanges[-1].running
+        return any(exchange.running for exchange in self.exchanges[-1:])
 
     def chosen(self, documents: tuple[Document, ...]) -> list[str] | None:
         """Ids of the documents to ask; None for all of them."""
@@ -113,15 +113,18 @@ class Conversation:
     def stop(self) -> None:
         """Stop the answer that is being made, at once as far as the person sees."""
         with self._lock:
-            for exchange in self.exchanges:
-                if exchange.running:
-                    exchange.stopped = True
-                exchange.stop.set()
+            self._stop()
+
+    def _stop(self) -> None:
+        for exchange in self.exchanges:
+            if exchange.running:
+                exchange.stopped = True
+            exchange.stop.set()
 
     def clear(self) -> None:
         """Stop, and forget what was asked."""
-        self.stop()
         with self._lock:
+            self._stop()
             self.exchanges = []
             self.opened = None
 
@@ -130,11 +133,11 @@ class Conversation:
 
         What goes wrong becomes a sentence in the exchange; with `raise_errors` only what is meant for a person.
         """
-        self.stop()
         history = self.history()
         most = engine.settings.limits.question_characters
         shown = question if len(question) <= most else question[:most] + "…"
         with self._lock:
+            self._stop()
             exchange = Exchange(self._next_id, shown, _reader(engine))
             self._next_id += 1
             self.exchanges = [*self.exchanges, exchange][-MOST_EXCHANGES:]
@@ -195,7 +198,7 @@ class Conversation:
             if source is None:
                 return None
             question = exchange.found.query if exchange.found else exchange.question
-            return Opened(source, _citation(exchange, number, sentence), source.first_page, question)
+            return Opened(source, _citation(exchange, number, sentence), question=question)
         return None
 
 

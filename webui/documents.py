@@ -23,7 +23,7 @@ def library_html(engine: Engine, conversation: Conversation) -> str:
             f'<div class="notices" data-key="notices" data-keep role="alert"'
             f' data-dismiss="{escape(say(language, "dismiss_notice"))}"></div>',
             _problem(conversation),
-            _jobs(engine.jobs(conversation.owner), language),
+            _jobs(engine.jobs(conversation.owner), conversation),
         )
     )
 
@@ -73,31 +73,35 @@ def _drop(limit_bytes: int, language: Language) -> str:
     )
 
 
-def _jobs(jobs: tuple[Job, ...], language: Language) -> str:
+def _jobs(jobs: tuple[Job, ...], conversation: Conversation) -> str:
     if not jobs:
         return ""
+    language = conversation.language
     order = {JobState.LOCKED: 0, JobState.FAILED: 1, JobState.EMBEDDING: 2, JobState.READING: 3}
     ranked = sorted(jobs, key=lambda job: (order.get(job.state, 4), job.id))
-    rows = "".join(_job(job, language) for job in ranked[:SHOWN_JOBS])
+    rows = "".join(_job(job, language, own=job.owner == conversation.owner) for job in ranked[:SHOWN_JOBS])
     hidden = len(jobs) - SHOWN_JOBS
     more = f'<li class="more" data-key="more">{escape(say(language, "more_jobs", n=hidden))}</li>' if hidden > 0 else ""
     return f'<ul class="jobs" data-key="jobs">{rows}{more}</ul>'
 
 
-def _job(job: Job, language: Language) -> str:
+def _job(job: Job, language: Language, *, own: bool) -> str:
+    """A file on its way in; only its owner can give it up, dismiss or unlock it."""
     name = f'<bdi class="name" title="{escape(job.name)}">{escape(job.name)}</bdi>'
     key = "dismiss" if job.state is JobState.FAILED else "cancel"
     label = escape(say(language, key, name=job.name))
     away = (
         f'<button type="button" class="icon" data-do="cancel" data-job="{job.id}" aria-label="{label}"'
         f' title="{label}">✕</button>'
+        if own
+        else ""
     )
     state = "job_failed" if job.state is JobState.FAILED else job.state.value
     line = f'<p class="state">{escape(" · ".join([say(language, state), *_progress_words(job, language)]))}</p>'
     message = f'<p class="message" dir="auto">{escape(job.message)}</p>' if job.message else ""
     return (
         f'<li class="job {job.state.value}" data-key="job-{job.id}"><div class="row">{name}{away}</div>'
-        f"{line}{_bar(job, language)}{message}{_password(job, language)}</li>"
+        f"{line}{_bar(job, language)}{message}{_password(job, language) if own else ''}</li>"
     )
 
 

@@ -130,7 +130,7 @@ class Engine(Protocol):
         """The page a source stands on, with the passage's boxes and the cited stretch's."""
         ...
 
-    def view_page(self, owner: str, source: Source, page: int) -> View:
+    def view_page(self, owner: str, source: Source, page: int, citation: Citation | None = None) -> View:
         """Another page, counted from 0, of the source's document."""
         ...
 

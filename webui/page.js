@@ -70,14 +70,15 @@ function draw() {
   if (role === 'head') document.documentElement.lang = mount.querySelector('[data-do=language]')?.lang === 'en' ? 'zh-CN' : 'en';
 }
 
-// The marked passage comes into sight when a page was opened or turned, not at every drawing.
+// The marked passage comes into sight when a page or another mark on it was opened, not at every drawing.
 let sheetShown = '';
 function showMarked(scroller) {
   const image = mount.querySelector('.sheet img');
-  const at = mount.querySelector('.turner')?.textContent + (image ? image.alt : '');
-  const boxes = mount.querySelectorAll('.sentence-box, .passage-box');
-  if (!image || at === sheetShown) return;
+  const boxes = [...mount.querySelectorAll('.sentence-box, .passage-box')];
+  const at = image ? [image.alt, ...boxes.map((box) => box.getAttribute('style'))].join('|') : '';
+  if (at === sheetShown) return;
   sheetShown = at;
+  if (!image) return;
   const sheet = mount.querySelector('.sheet');
   const mark = mount.querySelector('.sentence-box') || boxes[0];
   const top = mark ? sheet.offsetTop + (parseFloat(mark.style.top) / 100) * sheet.offsetHeight - 200 : 0;
@@ -111,8 +112,13 @@ function sure(button, send) {
   }
   button.setAttribute('data-keep', '');
   button.textContent = button.dataset.sure;
+  button.dataset.label = button.getAttribute('aria-label');
+  button.setAttribute('aria-label', `${button.dataset.sure} ${button.dataset.label}`);
   setTimeout(() => calm(button), 4000);
 }
+
+// When a page was marked last, in ms: the second half of a double click would take it back.
+let marked = -Infinity;
 
 const actions = {
   open(button) {
@@ -126,6 +132,7 @@ const actions = {
     trigger('act', { do: 'close' });
     if (window.askOpenedFrom?.isConnected) window.askOpenedFrom.focus();
   },
+  back() { element.classList.add('opening'); trigger('act', { do: 'back' }); },
   turn(button) { element.classList.add('opening'); trigger('act', { do: 'turn', page: +button.dataset.page }); },
   choose(box) { trigger('act', { do: 'choose', document: box.dataset.document, chosen: box.checked }); },
   'choose-all'() { trigger('act', { do: 'choose-all' }); },
@@ -137,7 +144,12 @@ const actions = {
   },
   view(button) { view(button.dataset.view); trigger('act', { do: 'view', view: button.dataset.view }); },
   evaluate() { view('trials'); panel('talk'); trigger('act', { do: 'evaluate' }); },
-  right(button) { trigger('act', { do: 'right', page: +button.dataset.page }); },
+  right(button) {
+    if (performance.now() - marked < 500) return;
+    marked = performance.now();
+    const { document, page } = button.dataset;
+    trigger('act', { do: 'right', document, page: +page, right: button.getAttribute('aria-pressed') !== 'true' });
+  },
   show(button) { opening(button); trigger('act', { do: 'show', ...meant(button) }); },
   unmark(button) { trigger('act', { do: 'unmark', ...meant(button) }); },
   forget(button) { sure(button, () => trigger('act', { do: 'forget', ...meant(button) })); },
@@ -197,6 +209,7 @@ function meant(button) {
 function calm(button) {
   button.removeAttribute('data-keep');
   button.textContent = '✕';
+  if (button.dataset.label) button.setAttribute('aria-label', button.dataset.label);
 }
 
 async function copyText(text) {
@@ -323,7 +336,7 @@ function dropsFiles() {
 if (role === 'library') dropsFiles();
 if (role === 'viewer') {
   addEventListener('keydown', (event) => {
-    if (event.key === 'Escape' && document.body.dataset.viewer === 'open') actions.close();
+    if (event.key === 'Escape' && !event.isComposing && document.body.dataset.viewer === 'open') actions.close();
   });
 }
 if (role === 'head') {

@@ -124,8 +124,8 @@ class Handlers:
         return self._everything(self.conversation(request))
 
     def unload(self, request: gr.Request) -> None:
-        """A page was closed."""
-        self.sessions.close(owner_of(request), str(request.session_hash))
+        """A page was closed, or lost its connection for a while: then it goes on in the same conversation."""
+        self.sessions.stop(owner_of(request), str(request.session_hash))
 
     def poll(self, request: gr.Request) -> tuple[Any, ...]:
         """Once a second: send what changed, mostly nothing."""
@@ -217,6 +217,8 @@ class Handlers:
             conversation.opened = None
         elif data.get("do") == "turn" and opened is not None:
             conversation.opened = replace(opened, page=max(whole(data.get("page")), 0))
+        elif data.get("do") == "back" and opened is not None:
+            conversation.opened = replace(opened, page=None)
         elif data.get("do") == "right":
             self._try(conversation, lambda: mark_page(self.engine, conversation, whole(data.get("page"))))
         elif data.get("do") == "evaluate":
@@ -227,8 +229,7 @@ class Handlers:
         """The view was chosen, or something done with kept questions and runs."""
         conversation, data = self.conversation(request), _sent(event)
         conversation.evaluation.problem = ""
-        if data.get("do") == "view":
-            conversation.evaluation.shown = data.get("view") == "trials"
+        conversation.evaluation.shown = data.get("do") != "view" or data.get("view") == "trials"
         self._try(conversation, lambda: change(self.engine, conversation, data))
         return self._beside(conversation)
 
@@ -336,10 +337,10 @@ class Handlers:
         if opened is None:
             return viewer_html(None, None, language)
         try:
-            if opened.page == opened.source.first_page:
+            if opened.page is None:
                 view = self.engine.view(conversation.owner, opened.source, opened.citation)
             else:
-                view = self.engine.view_page(conversation.owner, opened.source, opened.page)
+                view = self.engine.view_page(conversation.owner, opened.source, opened.page, opened.citation)
         except Exception as error:  # noqa: BLE001 - the page's edge; mostly: the document was removed
             problem = sentence_for(error, language, raise_errors=self.raise_errors)
             return viewer_html(None, opened, language, problem=problem)

@@ -16,34 +16,35 @@ LONGEST_SESSION = 100  # characters of a session's name; Gradio's page makes up 
 
 
 class Sessions:
-    """Conversations by owner and session; thread-safe."""
+    """Conversations by owner and session; thread-safe. Each owner has room of its own, so that none is pushed out."""
 
     def __init__(self, most: int = MOST_SESSIONS) -> None:
-        self._most = most
+        self._most = most  # of one owner
         self._lock = threading.Lock()
-        self._conversations: OrderedDict[tuple[str, str], Conversation] = OrderedDict()
+        self._conversations: dict[str, OrderedDict[str, Conversation]] = {}  # of each owner by session
 
     def of(self, owner: str, session: str, language: Language) -> Conversation:
         """The conversation of this session, a new one when there is none. A session's name alone opens nothing."""
         forgotten = []
         with self._lock:
-            conversation = self._conversations.pop((owner, session), None) or Conversation(owner, language)
-            self._conversations[owner, session] = conversation
-            while len(self._conversations) > self._most:
-                forgotten.append(self._conversations.popitem(last=False)[1])
+            own = self._conversations.setdefault(owner, OrderedDict())
+            conversation = own.pop(session, None) or Conversation(owner, language)
+            own[session] = conversation
+            while len(own) > self._most:
+                forgotten.append(own.popitem(last=False)[1])
         for old in forgotten:
             old.stop()
         return conversation
 
-    def close(self, owner: str, session: str) -> None:
-        """The tab is gone: stop what it was waiting for."""
+    def stop(self, owner: str, session: str) -> None:
+        """Nobody waits for an answer any more: stop the one that is being made."""
         with self._lock:
-            conversation = self._conversations.pop((owner, session), None)
+            conversation = self._conversations.get(owner, {}).get(session)
         if conversation is not None:
             conversation.stop()
 
     def __len__(self) -> int:
-        return len(self._conversations)
+        return sum(map(len, self._conversations.values()))
 
 
 class SessionLogins:

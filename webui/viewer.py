@@ -63,11 +63,9 @@ def _turner(view: View, opened: Opened, language: Language, mark: Mark) -> str:
     label = say(language, "page_of", label=view.page_label)
     count = say(language, "page_count", n=view.page + 1, pages=view.pages)
     back = ""
-    if view.page != opened.source.first_page and opened.source.text:
-        back = (
-            f'<button type="button" class="quiet" data-do="turn" data-page="{opened.source.first_page}">'
-            f"{escape(say(language, 'back_to_source'))}</button>"
-        )
+    if opened.page is not None and opened.source.text and not view.passage_boxes:
+        words = escape(say(language, "back_to_source"))
+        back = f'<button type="button" class="quiet" data-do="back">{words}</button>'
     return (
         f'<nav class="turner" data-key="turner">'
         f"{_turn(view.page - 1, view, 'previous_page', '‹', language)}"
@@ -103,7 +101,8 @@ def _turn(page: int, view: View, key: str, sign: str, language: Language) -> str
 
 def _picture(view: View, language: Language) -> str:
     data = base64.b64encode(view.picture).decode("ascii")
-    label = say(language, "page_picture", label=view.page_label, document=view.source.document)
+    key = "page_picture" if view.passage_boxes or view.sentence_boxes else "page_alone"
+    label = say(language, key, label=view.page_label, document=view.source.document)
     boxes = "".join(_box(box, "passage-box") for box in view.passage_boxes)
     boxes += "".join(_box(box, "sentence-box") for box in view.sentence_boxes)
     width, height = png_size(view.picture)

@@ -204,6 +204,14 @@ def test_a_file_that_fails_leaves_nothing_and_the_others_go_on(make, tmp_path):
     assert len(list((tmp_path / "data" / "files").iterdir())) == 1
 
 
+def test_a_file_tried_again_takes_the_place_of_its_failure(make):
+    engine = make()
+    broken = FIRST[:200]
+    add(engine, ("broken.pdf", broken))
+    add(engine, ("broken.pdf", broken))
+    assert [job.state for job in engine.jobs("")] == [JobState.FAILED]
+
+
 def test_a_locked_file_waits_for_its_password(make):
     engine = make()
     add(engine, ("secret.pdf", encrypted(FIRST, "letmein")))

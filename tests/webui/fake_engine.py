@@ -235,9 +235,10 @@ class FakeEngine:
     def view(self, owner: str, source: Source, citation: Citation | None) -> View:
         self._own(owner, source)
         lines = ((0.1, 0.30, 0.9, 0.345), (0.1, 0.345, 0.9, 0.38))
-        return View(source, source.first_page, source.page_label, 12, png(), lines, lines[:1] if citation else ())
+        page = source.last_page if citation else source.first_page
+        return View(source, page, source.page_label, 12, png(), lines, lines[:1] if citation else ())
 
-    def view_page(self, owner: str, source: Source, page: int) -> View:
+    def view_page(self, owner: str, source: Source, page: int, citation: Citation | None = None) -> View:
         self._own(owner, source)
         return View(source, page, str(page + 1), 12, png(shade=240), (), ())
 

@@ -162,7 +162,7 @@ def test_a_session_name_opens_only_its_owners_conversation():
     assert sessions.of("ann", "hash", "en") is ann
 
 
-def test_closing_a_session_stops_and_forgets_and_the_oldest_go_first():
+def test_a_lost_connection_stops_the_answer_and_the_oldest_sessions_go_first():
     sessions = Sessions(most=2)
     first = sessions.of("", "1", "en")
     first.exchanges.append(Exchange(1, "q"))
@@ -172,10 +172,20 @@ def test_closing_a_session_stops_and_forgets_and_the_oldest_go_first():
     assert first.exchanges[0].stop.is_set()
     second = sessions.of("", "2", "en")
     second.exchanges.append(Exchange(1, "q"))
-    sessions.close("", "2")
+    sessions.stop("", "2")
     assert second.exchanges[0].stop.is_set()
-    assert len(sessions) == 1
-    sessions.close("", "never there")
+    assert sessions.of("", "2", "en") is second
+    sessions.stop("", "never there")
+    assert len(sessions) == 2
+
+
+def test_one_owners_sessions_push_out_no_others():
+    sessions = Sessions(most=2)
+    bobs = sessions.of("bob", "1", "en")
+    for number in range(5):
+        sessions.of("ann", str(number), "en")
+    assert sessions.of("bob", "1", "en") is bobs
+    assert len(sessions) == 3
 
 
 def test_many_threads_may_stop_while_one_asks(engine):

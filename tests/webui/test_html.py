@@ -173,6 +173,35 @@ def test_the_quote_reader_is_not_read_as_markdown():
     assert text in looked.text
 
 
+def sentences_of(text):
+    """An answer cut as it is checked: by lines, each of them resting on the first source."""
+    return tuple(
+        Sentence(line, (Citation(1, 1.0, 0, 4),), "\n" if n else "") for n, line in enumerate(text.split("\n"))
+    )
+
+
+@pytest.mark.parametrize("fence", ["```", "~~~"])
+def test_code_is_kept_free_of_citations(fence):
+    text = f"Run it:\n{fence}python\nprint(1)\n{fence}\nIt prints one."
+    looked = look(conversation_html(answered(sentences=sentences_of(text))))
+    assert [at["data-sentence"] for at in tags(looked, **{"class": "cite"})] == ["0", "4"]
+    assert ("code", {"class": "language-python"}) in looked.elements
+    assert "Run it:1" in looked.text
+    assert "print(1)\n" in looked.text
+
+
+def test_the_quote_reader_has_no_code_to_keep_free():
+    looked = look(conversation_html(answered(sentences=sentences_of("```python\nIt rose."), reader="Quote reader")))
+    assert len(tags(looked, **{"class": "cite"})) == 2
+
+
+@pytest.mark.parametrize("text", ["```[1]", "```python[1]\nprint(1)", "```"])
+def test_code_that_streams_in_stays_in_its_element(text):
+    looked = look(conversation_html(answered(text=text)))
+    assert [tag for tag, _ in looked.elements if tag in ("pre", "code")] == ["pre", "code"]
+    assert not tags(looked, **{"class": "cite"})
+
+
 def test_a_refusal_shows_the_nearest_passages_as_openable_sources():
     looked = look(conversation_html(answered(refused=True)))
     assert "Nothing in the documents answers this." in looked.text
@@ -183,6 +212,31 @@ def test_a_refusal_shows_the_nearest_passages_as_openable_sources():
 def test_the_query_is_shown_only_when_it_differs():
     assert "Searched for: revenue 2023" in look(conversation_html(answered(query="revenue 2023"))).text
     assert "Searched for" not in look(conversation_html(answered())).text
+
+
+def test_only_the_owner_of_a_file_can_dismiss_or_unlock_it(tmp_path):
+    engine = FakeEngine(tmp_path)
+    engine.running = [Job(1, "", "x", "shared.pdf", JobState.LOCKED), Job(2, "ann", "y", "own.pdf", JobState.LOCKED)]
+    looked = look(library_html(engine, Conversation("ann", "en")))
+    assert "shared.pdf" in looked.text
+    assert {at["data-job"] for at in tags(looked, **{"data-do": "cancel"})} == {"2"}
+    assert {at["data-job"] for at in tags(looked, **{"data-do": "unlock"})} == {"2"}
+
+
+@pytest.mark.parametrize(
+    ("turned", "boxes", "back"),
+    [
+        pytest.param(None, True, False, id="where it opens"),
+        pytest.param(7, False, True, id="turned away"),
+        pytest.param(4, True, False, id="turned back"),
+    ],
+)
+def test_the_way_back_to_the_passage_is_shown_away_from_it(turned, boxes, back):
+    found = source(1, document("a.pdf"))
+    view = View(found, turned or 4, "x", 9, png(4, 4), ((0.1, 0.2, 0.9, 0.3),) if boxes else (), ())
+    html = viewer_html(view, Opened(found, None, turned), "en")
+    assert bool(tags(look(html), **{"data-do": "back"})) == back
+    assert ("the passage is marked" in html) == boxes
 
 
 def test_the_parts_of_a_question_are_shown():
