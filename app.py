@@ -7,9 +7,11 @@ imported where it is needed, so that `--help` and a wrong option answer at once.
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -158,9 +160,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
         try:
             page, url = serve(engine, serving, models=picking, raise_errors=options.debug)
         except OSError as error:
-            raise SettingRefused(
-                f"Port {options.port} on {host} cannot be used: choose another one with --port."
-            ) from error
+            raise cannot_serve(host, options.port, error) from error
         logger.info("Open %s", url)
         report(engine)
         if chosen_reader(options) == "glm":
@@ -176,6 +176,36 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
         if adding.is_alive():
             adding.join()
         engine.close()
+
+
+def cannot_serve(host: str, port: int, error: OSError) -> SettingRefused:
+    """What is in the way of serving the page, in one sentence that names the option to change."""
+    if error.filename:
+        return SettingRefused(
+            f"{error.filename} cannot be used ({error.strerror}): choose another folder with --data-dir."
+        )
+    reason = refusal_to_listen(host, port)
+    if isinstance(reason, socket.gaierror) or (reason and reason.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)):
+        return SettingRefused(
+            f"--host takes an address of this machine, not {host!r}: 127.0.0.1 for this machine alone, 0.0.0.0 for"
+            " every network of it."
+        )
+    if isinstance(reason, PermissionError):
+        return SettingRefused(f"Port {port} on {host} is kept for administrators: choose one from 1024 on with --port.")
+    return SettingRefused(f"Port {port} on {host} cannot be used: choose another one with --port.")
+
+
+def refusal_to_listen(host: str, port: int) -> OSError | None:
+    """Why nothing can listen there, asked anew because Gradio keeps the reason to itself; None where it could."""
+    name = host.strip("[]")
+    try:
+        family = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)[0][0]
+        socket.create_server((name, port), family=family).close()
+    except UnicodeError:  # no name can be written so
+        return socket.gaierror(socket.EAI_NONAME, "no such name")
+    except OSError as error:
+        return error
+    return None
 
 
 def access_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Any:

@@ -1,4 +1,6 @@
+import errno
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import app
+from rag.errors import SettingRefused
 from tests.webui.fake_engine import FakeEngine
 from webui.options import OPTIONS, parse
 
@@ -94,6 +97,15 @@ def test_the_page_names_folders_only_where_nobody_else_reaches_it(arguments, fol
     assert app.picking_for(None, parse([*arguments, "--allow-download"], {}), {}).downloads is True
 
 
+@pytest.mark.parametrize("address", ["http://HOST:PORT", "localhost:8000", "nonsense"])
+def test_a_server_that_is_no_address_is_refused(address):
+    with pytest.raises(
+        SettingRefused, match="--server takes an address such as http://localhost:8000, not "
+    ) as refused:
+        app.reader_for(parse(["--server", address, "--model", "m"], {}), {})
+    assert address in str(refused.value)
+
+
 def test_folders_are_added_as_shared_documents_and_refusals_do_not_stop_it(tmp_path, caplog):
     folder = tmp_path / "pdfs"
     (folder / "deep").mkdir(parents=True)
@@ -112,6 +124,7 @@ PROGRAM = """
 import json, sys, threading, urllib.request
 from pathlib import Path
 import app
+from rag.errors import SettingRefused
 from tests.webui.fake_engine import FakeEngine
 engine = FakeEngine(Path(sys.argv[1]))
 app.open_engine_for = lambda options, environment: engine
@@ -147,3 +160,59 @@ def test_a_port_that_is_taken_is_one_sentence(tmp_path):
         done = python(PROGRAM, str(tmp_path), port)
     assert json.loads(done.stdout) == {"left": 2, "closed": True}
     assert done.stderr == f"Port {port} on 127.0.0.1 cannot be used: choose another one with --port.\n"
+
+
+ADDRESSES = """
+import app
+for host in ("192.0.2.1", "[2001:db8::1]", "a..b"):  # the first two are kept for documentation
+    print(app.cannot_serve(host, 7860, OSError("Cannot find empty port")))
+"""
+
+
+def test_a_host_that_is_not_this_machine_is_not_told_as_a_port():
+    done = python(ADDRESSES)
+    wrong = done.stdout.splitlines()
+    assert len(wrong) == 3, done.stderr
+    for host, told in zip(("192.0.2.1", "[2001:db8::1]", "a..b"), wrong, strict=True):
+        assert told.startswith(f"--host takes an address of this machine, not {host!r}: 127.0.0.1 for")
+
+
+def test_a_page_that_cannot_be_served_is_one_sentence_about_its_host(tmp_path, monkeypatch):
+    def serve(*_, **__):  # as Gradio fails, with nothing of the reason
+        raise OSError("Cannot find empty port in range: 7860-7860.")
+
+    monkeypatch.setattr(app, "open_engine_for", lambda options, environment: FakeEngine(tmp_path))
+    monkeypatch.setattr(app, "refusal_to_listen", lambda host, port: OSError(errno.EADDRNOTAVAIL, "no such address"))
+    monkeypatch.setattr("webui.serve.serve", serve)
+    with pytest.raises(SettingRefused, match=r"^--host takes an address of this machine, not '192\.0\.2\.1'"):
+        app.run(parse(["--host", "192.0.2.1"], {}), {})
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "--host takes an address of this machine"),
+        (
+            OSError(errno.EADDRINUSE, "Address already in use"),
+            "Port 80 on h cannot be used: choose another one with --port",
+        ),
+        (PermissionError(errno.EACCES, "Permission denied"), "Port 80 on h is kept for administrators: .* with --port"),
+        (None, "Port 80 on h cannot be used: choose another one with --port"),
+    ],
+)
+def test_what_keeps_a_page_from_its_address_names_the_option(reason, message, monkeypatch):
+    monkeypatch.setattr(app, "refusal_to_listen", lambda host, port: reason)
+    assert re.match(message, str(app.cannot_serve("h", 80, OSError("no port"))))
+
+
+def test_the_system_is_asked_for_the_reason():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert app.refusal_to_listen("127.0.0.1", port).errno == errno.EADDRINUSE
+    assert app.refusal_to_listen("127.0.0.1", 0) is None
+
+
+def test_a_folder_that_cannot_be_written_is_not_told_as_a_port():
+    error = PermissionError(errno.EACCES, "Permission denied", "/data/incoming")
+    told = str(app.cannot_serve("127.0.0.1", 7860, error))
+    assert told == "/data/incoming cannot be used (Permission denied): choose another folder with --data-dir."
