@@ -152,8 +152,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
     try:
         from webui.serve import Serving, serve
 
-        space = environment.get("SPACE_ID")
-        host = "0.0.0.0" if space and options.host == "127.0.0.1" else options.host
+        host = host_of(options, environment)
         serving = Serving(host, options.port, options.share, logins, access_of(options, environment))
         loading = loading_for(engine, options)
         picking = picking_for(loading, options, environment)
@@ -206,6 +205,14 @@ def refusal_to_listen(host: str, port: int) -> OSError | None:
     except OSError as error:
         return error
     return None
+
+
+def host_of(options: argparse.Namespace, environment: Mapping[str, str]) -> str:
+    """Where to listen, as Gradio takes it: an IPv6 address in brackets, and every network on a Space."""
+    if environment.get("SPACE_ID") and options.host == "127.0.0.1":
+        return "0.0.0.0"
+    host = str(options.host)
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
 def access_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Any:

@@ -69,6 +69,20 @@ def test_only_a_space_is_reached_by_any_name():
 
 
 @pytest.mark.parametrize(
+    ("host", "environment", "listens"),
+    [
+        ("127.0.0.1", {}, "127.0.0.1"),
+        ("::1", {}, "[::1]"),
+        ("[::1]", {}, "[::1]"),
+        ("127.0.0.1", {"SPACE_ID": "a/b"}, "0.0.0.0"),
+        ("10.0.0.1", {"SPACE_ID": "a/b"}, "10.0.0.1"),
+    ],
+)
+def test_where_it_listens(host, environment, listens):
+    assert app.host_of(parse(["--host", host], {}), environment) == listens
+
+
+@pytest.mark.parametrize(
     ("arguments", "environment"),
     [
         (["--auth", "ann:a"], {}),
