@@ -68,6 +68,8 @@ NASTY = [
     "報告 📄 \U0001f468\u200d\U0001f469\u200d\U0001f467.pdf",
     "x" * 300 + ".pdf",
     "lone \ud800 surrogate",
+    "&#xe000;9&#57345; forged mark in entities",
+    "```python",
 ]
 
 
