@@ -21,6 +21,7 @@ from model.families import GB, Geometry, Precision
 from rag.errors import OutOfMemory, ReaderError, SettingRefused
 
 MMAP_THRESHOLD, MMAP_BYTES = -3, 1 << 20  # M_MMAP_THRESHOLD of malloc.h, and where to put it
+DEFAULT_CONTEXT = {"cpu": 8_192, "cuda": 32_768}  # tokens of a reader whose model can do more; longer costs memory
 WORKING_BYTES = {"cpu": GB, "cuda": 3 * GB // 2}  # activations of one chunk of a prompt, and the libraries
 
 

@@ -3,8 +3,7 @@
 Also tells which family a folder belongs to from its `config.json`. Plain data: imports no torch, opens no socket,
 and does not know whether a checkpoint is on this machine.
 
-Sizes are computed from the published geometry (`Geometry`), not measured; figures that the makers published stand
-in `documented_gb`, with their source in `DOCUMENTED`.
+Sizes are computed from the published geometry (`Geometry`), not measured.
 """
 
 from __future__ import annotations
@@ -15,11 +14,6 @@ from enum import StrEnum
 from typing import Any
 
 GB = 1_000_000_000
-
-DOCUMENTED = (
-    "README of ChatGLM-6B (minimum GPU memory, inference), README of ChatGLM2-6B (generating to 8,192 tokens),"
-    " README of ChatGLM3, README of GLM-4-9B (1,000 tokens on an A100)"
-)
 
 
 class PromptFormat(StrEnum):
@@ -109,7 +103,6 @@ class Family:
     layout: Layout
     stop_ids: tuple[int, ...]  # () : read from the checkpoint
     licence: str  # in one word; "custom" is the maker's own model licence
-    documented_gb: Mapping[Precision, float]  # GPU memory the makers state; see DOCUMENTED
     revision: str | None = None  # pinned commit of the hub, where one could be checked
     positions_divided: bool = False  # rope_ratio divides positions (ChatGLM2-6B-32k) instead of raising the base
     quantised_bits: int = 0  # published in 8 or 4 bits
@@ -118,11 +111,6 @@ class Family:
     def name(self) -> str:
         """What people call it: the hub id without its owner."""
         return self.hub_id.split("/")[-1]
-
-    def memory_bytes(self, precision: Precision, context: int | None = None) -> int:
-        """Weights and the cache of `context` tokens (default: all of them), bytes; computed, not measured."""
-        tokens = self.context if context is None else min(context, self.context)
-        return self.geometry.weight_bytes(precision) + tokens * self.geometry.cache_bytes_per_token
 
 
 _FIRST = Geometry(28, 4096, 16384, 32, 32, 128, 130528, gated=False)
@@ -134,12 +122,6 @@ _EDGE_1B = Geometry(28, 2048, 6144, 16, 4, 128, 59264)
 _EDGE_4B = Geometry(40, 3072, 8192, 24, 6, 128, 59264)
 _AIR = Geometry(46, 4096, 10944, 96, 8, 128, 151552, experts=128, expert_ffn=1408)
 
-_FIRST_GB = {Precision.FP16: 13.0, Precision.INT8: 8.0, Precision.INT4: 6.0}
-_SECOND_GB = {Precision.FP16: 12.8, Precision.INT8: 8.1, Precision.INT4: 5.1}
-_THIRD_GB = {Precision.FP16: 13.0}
-_GLM4_GB = {Precision.BF16: 19.0, Precision.INT4: 8.0}
-_NONE: dict[Precision, float] = {}
-
 _GLM4_STOPS = (151329, 151336, 151338)  # <|endoftext|> <|user|> <|observation|>
 _CHATGLM3_STOPS = (2, 64795, 64797)  # </s> <|user|> <|observation|>
 _K = 1024
@@ -147,14 +129,14 @@ _K = 1024
 
 def _first(name: str, bits: int = 0) -> Family:
     return Family(
-        f"THUDM/{name}", 6.2, _FIRST, 2 * _K, PromptFormat.CHATGLM1, Layout.FIRST, (130005,), "custom", _FIRST_GB,
+        f"THUDM/{name}", 6.2, _FIRST, 2 * _K, PromptFormat.CHATGLM1, Layout.FIRST, (130005,), "custom",
         quantised_bits=bits,
     )  # fmt: skip
 
 
 def _second(name: str, context: int, *, divided: bool = False, bits: int = 0) -> Family:
     return Family(
-        f"THUDM/{name}", 6.2, _SECOND, context, PromptFormat.CHATGLM2, Layout.FUSED, (2,), "custom", _SECOND_GB,
+        f"THUDM/{name}", 6.2, _SECOND, context, PromptFormat.CHATGLM2, Layout.FUSED, (2,), "custom",
         positions_divided=divided, quantised_bits=bits,
     )  # fmt: skip
 
@@ -162,22 +144,18 @@ def _second(name: str, context: int, *, divided: bool = False, bits: int = 0) ->
 def _third(name: str, context: int) -> Family:
     return Family(
         f"THUDM/{name}", 6.2, _SECOND, context, PromptFormat.CHATGLM3, Layout.FUSED, _CHATGLM3_STOPS, "custom",
-        _THIRD_GB,
     )  # fmt: skip
 
 
 def _glm4_remote(name: str, context: int, geometry: Geometry = _GLM4_9B, revision: str | None = None) -> Family:
     return Family(
-        f"THUDM/{name}", 9.4, geometry, context, PromptFormat.GLM4, Layout.FUSED, _GLM4_STOPS, "custom", _GLM4_GB,
+        f"THUDM/{name}", 9.4, geometry, context, PromptFormat.GLM4, Layout.FUSED, _GLM4_STOPS, "custom",
         revision=revision,
     )  # fmt: skip
 
 
-def _native(
-    hub_id: str, parameters: float, geometry: Geometry, context: int, licence: str,
-    documented: Mapping[Precision, float] = _NONE,
-) -> Family:  # fmt: skip
-    return Family(hub_id, parameters, geometry, context, PromptFormat.TEMPLATE, Layout.NATIVE, (), licence, documented)
+def _native(hub_id: str, parameters: float, geometry: Geometry, context: int, licence: str) -> Family:
+    return Family(hub_id, parameters, geometry, context, PromptFormat.TEMPLATE, Layout.NATIVE, (), licence)
 
 
 FAMILIES: tuple[Family, ...] = (
@@ -194,9 +172,9 @@ FAMILIES: tuple[Family, ...] = (
     # The tokenizer files of this commit are the ones the exactness tests hold (SHA-256 equal).
     _glm4_remote("glm-4-9b-chat", 128 * _K, revision="bd8234fe5e0c09c48637a92abb0c797cb5fa0e73"),
     _glm4_remote("glm-4-9b-chat-1m", 1024 * _K, _GLM4_9B_1M),
-    _native("THUDM/glm-4-9b-chat-hf", 9.4, _GLM4_9B, 128 * _K, "custom", _GLM4_GB),
-    _native("THUDM/GLM-4-9B-0414", 9.4, _GLM4_9B, 32 * _K, "MIT", {Precision.BF16: 19.0}),
-    _native("THUDM/GLM-4-32B-0414", 32.6, _GLM4_32B, 32 * _K, "MIT", {Precision.BF16: 68.0}),
+    _native("THUDM/glm-4-9b-chat-hf", 9.4, _GLM4_9B, 128 * _K, "custom"),
+    _native("THUDM/GLM-4-9B-0414", 9.4, _GLM4_9B, 32 * _K, "MIT"),
+    _native("THUDM/GLM-4-32B-0414", 32.6, _GLM4_32B, 32 * _K, "MIT"),
     _native("THUDM/GLM-Z1-9B-0414", 9.4, _GLM4_9B, 32 * _K, "MIT"),
     _native("THUDM/GLM-Z1-32B-0414", 32.6, _GLM4_32B, 32 * _K, "MIT"),
     _native("THUDM/glm-edge-1.5b-chat", 1.6, _EDGE_1B, 8 * _K, "custom"),

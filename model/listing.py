@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from model.device import free_bytes, needed_bytes, pick_device
+from model.device import DEFAULT_CONTEXT, free_bytes, needed_bytes, pick_device
 from model.families import FAMILIES, GB, Family, Precision
 
 SHOWN = (Precision.BF16, Precision.INT8, Precision.INT4)
-CONTEXT = 8_192  # tokens that memory is reckoned with, where a model can do so much
 
 
 def list_models(device: str = "auto", free: int | None = None) -> str:
@@ -38,20 +37,20 @@ def list_models(device: str = "auto", free: int | None = None) -> str:
         for row in rows
     ]
     note = (
-        f"Gigabytes to load and answer over {CONTEXT:,} tokens (or all of a shorter context) on {target},"
-        f" computed from the published geometry; * fits here ({have})."
+        f"Gigabytes to load and answer over {DEFAULT_CONTEXT[target.type]:,} tokens (or all of a shorter context) on"
+        f" {target}, computed from the published geometry; * fits here ({have})."
     )
     return "\n".join([*lines, "", note])
 
 
 def memory_of(family: Family, device: torch.device) -> dict[Precision, int | None]:
-    """Bytes to load and answer at each precision; None where the checkpoint cannot be held so."""
+    """Bytes that loading asks for at each precision; None where the checkpoint cannot be held so."""
     memory: dict[Precision, int | None] = {}
     for precision in SHOWN:
         unpublished = family.quantised_bits and precision is not _published(family)
         mixture = family.geometry.experts and precision is not Precision.BF16
         possible = not (unpublished or mixture)
-        tokens = min(CONTEXT, family.context)
+        tokens = min(DEFAULT_CONTEXT[device.type], family.context)
         memory[precision] = needed_bytes(family.geometry, precision, tokens, device) if possible else None
     return memory
 

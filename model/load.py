@@ -14,7 +14,16 @@ import torch
 
 from model.assemble import Tick, assemble, geometry_of, skeleton
 from model.checkpoint import Stored, open_checkpoint, read_config, read_json
-from model.device import Fit, attention_for, compute_dtype, failures, fit_precision, free_bytes, pick_device
+from model.device import (
+    DEFAULT_CONTEXT,
+    Fit,
+    attention_for,
+    compute_dtype,
+    failures,
+    fit_precision,
+    free_bytes,
+    pick_device,
+)
 from model.families import Family, Layout, Precision, find_family, guess_family
 from model.hub import Progress, find_checkpoint
 from model.layout import known_layout, native_config, plan_for, weights
@@ -26,7 +35,6 @@ from rag.errors import CheckpointRefused, ReaderError
 
 log = logging.getLogger(__name__)
 
-DEFAULT_CONTEXT = {"cpu": 8_192, "cuda": 32_768}  # tokens, where a model can do more; longer costs memory
 ROLE_STOPS = ("<|endoftext|>", "<|user|>", "<|observation|>")
 
 
@@ -104,7 +112,7 @@ def display_name(folder: Path, family: Family, name: str) -> str:
 
 def context_of(config: Any, family: Family, wanted: int | None, device: torch.device) -> int:
     """Tokens of prompt and answer the reader holds: what is wanted, or a default, within what the model can do."""
-    most = min(int(config.max_position_embeddings), family.context if find_family(family.name) else 1 << 30)
+    most = min(int(config.max_position_embeddings), family.context)
     return min(wanted or DEFAULT_CONTEXT[device.type], most)
 
 

@@ -1,4 +1,4 @@
-"""A folder becomes a reader, on what the machine has; and every way it can go wrong is one sentence."""
+"""A folder becomes a reader; and every way that can go wrong is one sentence."""
 
 import json
 import pickle
@@ -12,26 +12,13 @@ from safetensors.torch import save_file
 from transformers import Glm4Config, Glm4ForCausalLM, GlmConfig, GlmForCausalLM
 
 from model.checkpoint import open_checkpoint
-from model.device import (
-    Fit,
-    _control_group_available,
-    _linux_available,
-    attention_for,
-    compute_dtype,
-    fit_precision,
-    free_bytes,
-    needed_bytes,
-    pick_device,
-)
-from model.families import FAMILIES, Precision, find_family, guess_family
+from model.families import Precision, find_family
 from model.load import display_name, load_reader
-from rag.errors import CheckpointRefused, ModelMissing, OutOfMemory, ReaderError, SettingRefused
+from rag.errors import CheckpointRefused, ModelMissing, ReaderError
 from rag.reader import ReadRequest, ReadSource, Sampling
 from tests.model.checkpoints import INTEGERS, NAMES, publish
-from tests.model.reference import DATA, shared, write_native_tokenizer
+from tests.model.reference import shared, write_native_tokenizer
 
-CPU = torch.device("cpu")
-GIGA = 1_000_000_000
 SMALL = {
     "vocab_size": 512, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "head_dim": 16, "pad_token_id": 0, "eos_token_id": 259, "max_position_embeddings": 4096,
@@ -251,106 +238,7 @@ def test_an_architecture_the_library_does_not_know(tmp_path):
         load_reader(tmp_path)
 
 
-# ---- device and precision
-
-
-@pytest.mark.parametrize("device", ["cuda:99", "mps", "toaster"])
-def test_a_device_there_is_none_of(device):
-    with pytest.raises(SettingRefused, match="choose auto"):
-        pick_device(device)
-
-
-def test_a_precision_there_is_none_of():
-    with pytest.raises(SettingRefused, match="int4"):
-        fit_precision(FAMILIES[0].geometry, "int3", 100, CPU, None)
-
-
-@pytest.mark.parametrize(
-    ("free", "published", "wanted"),
-    [(20.0, 0, Precision.INT8), (6.5, 0, Precision.INT4), (20.0, 4, Precision.INT4), (None, 0, Precision.INT8)],
-)
-def test_auto_takes_the_best_that_fits(free, published, wanted):
-    geometry = find_family("chatglm2-6b").geometry
-    have = None if free is None else int(free * GIGA)
-    fit = fit_precision(geometry, "auto", 8192, CPU, have, published_bits=published)
-    assert fit.precision is wanted
-    assert "8192 tokens" in fit.why
-    assert str(free) in fit.why or free is None
-
-
-CUDA = torch.device("cuda:0")
-
-
-@pytest.fixture(params=[(7, 5), (8, 0)], ids=["turing", "ampere"])
-def gpu(request, monkeypatch):
-    """A GPU, as far as torch and the libraries are asked about it; whether it calculates in bfloat16."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda *_: request.param)
-    monkeypatch.setattr("model.device.is_flash_attn_2_available", lambda: True)
-    monkeypatch.setattr("model.device.find_spec", lambda name: object())
-    return request.param >= (8, 0)
-
-
-def test_a_gpu_without_bfloat16_takes_float16_and_calculates_integers_in_float32(gpu):
-    geometry = find_family("GLM-4-9B-0414").geometry
-    full = Precision.BF16 if gpu else Precision.FP16
-    assert fit_precision(geometry, "auto", 8192, CUDA, 40 * GIGA).precision is full
-    assert fit_precision(geometry, "auto", 8192, CUDA, 17 * GIGA).precision is Precision.INT8
-    assert fit_precision(geometry, "auto", 8192, CUDA, 12 * GIGA).precision is Precision.INT4
-    assert compute_dtype(full, CUDA) is (torch.bfloat16 if gpu else torch.float16)
-    for precision in (Precision.INT8, Precision.INT4):  # float16 overflows in GLM-4-0414
-        assert compute_dtype(precision, CUDA) is (torch.bfloat16 if gpu else torch.float32)
-    cache = needed_bytes(geometry, Precision.INT4, 1000, CUDA) - needed_bytes(geometry, Precision.INT4, 0, CUDA)
-    assert cache == 1000 * geometry.cache_bytes_per_token * (1 if gpu else 2)
-
-
-def test_flash_attention_where_it_can_be(gpu):
-    wanted = "flash_attention_2" if gpu else "sdpa"
-    assert attention_for("glm", torch.bfloat16, CUDA) == wanted
-    assert attention_for("glm4", torch.float16, CUDA) == wanted
-    assert attention_for("glm", torch.float32, CUDA) == "sdpa"
-    assert attention_for("chatglm1", torch.bfloat16, CUDA) == "sdpa"
-    assert attention_for("glm", torch.bfloat16, CPU) == "sdpa"
-
-
-def test_a_mixture_of_experts_takes_16_bits_or_nothing(gpu):
-    """Its experts are not linear layers, and bitsandbytes leaves everything else as it is."""
-    geometry = find_family("GLM-4.5-Air").geometry
-    full = Precision.BF16 if gpu else Precision.FP16
-    assert fit_precision(geometry, "auto", 8192, CUDA, 300 * GIGA).precision is full
-    for wanted, raised in (("auto", OutOfMemory), ("int4", ReaderError)):
-        with pytest.raises(raised):
-            fit_precision(geometry, wanted, 8192, CUDA, 80 * GIGA)
-
-
-@pytest.mark.parametrize("wanted", ["auto", "bf16"])
-def test_what_does_not_fit_is_refused_before_it_is_tried(wanted):
-    geometry = find_family("GLM-4-32B-0414").geometry
-    with pytest.raises(OutOfMemory, match=r"needs \d+\.\d GB .* 10\.0 GB are free on cpu; choose"):
-        fit_precision(geometry, wanted, 8192, CPU, 10 * GIGA)
-
-
-def test_more_context_needs_more_memory():
-    geometry = find_family("chatglm-6b").geometry
-    short, long = (needed_bytes(geometry, Precision.INT4, tokens, CPU) for tokens in (0, 2048))
-    assert long - short == 2048 * 28 * 2 * 4096 * 2
-
-
-def test_free_memory_is_read_where_the_system_tells(tmp_path):
-    (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable:   1000 kB\n")
-    assert _linux_available(tmp_path / "meminfo") == 1_024_000
-    assert _linux_available(tmp_path / "nothing") is None
-    assert _control_group_available(tmp_path) is None
-    for name, content in (("memory.max", "5000"), ("memory.current", "3000"), ("memory.stat", "inactive_file 500\n")):
-        (tmp_path / name).write_text(content)
-    assert _control_group_available(tmp_path) == 2500
-    (tmp_path / "memory.max").write_text("max")
-    assert _control_group_available(tmp_path) is None
-    assert free_bytes(CPU) > 0
-
-
-def test_why_is_kept():
-    assert Fit(Precision.INT8, "because").why == "because"
+# ---- what people are shown
 
 
 @pytest.mark.parametrize(
@@ -369,37 +257,3 @@ def test_the_name_that_people_are_shown(name, folder, shown):
 def test_the_folder_one_is_in_has_a_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert display_name(Path(), find_family("glm-4-9b-chat"), ".") == tmp_path.name
-
-
-# ---- families
-
-
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-def test_the_table_is_plausible(family):
-    weights = (family.geometry.layer_weights + family.geometry.vocabulary_weights) / 1e9
-    assert weights == pytest.approx(family.parameters, rel=0.1)
-    sizes = [family.memory_bytes(precision) for precision in (Precision.INT4, Precision.INT8, Precision.BF16)]
-    assert sizes == sorted(sizes)
-    assert find_family(family.hub_id) is family
-    assert find_family(family.name.upper()) is family
-    for precision, documented in family.documented_gb.items():
-        assert family.memory_bytes(precision, 2048) / GIGA == pytest.approx(documented, rel=0.35)
-
-
-@pytest.mark.parametrize("name", [*NAMES, *INTEGERS])
-def test_a_folder_says_its_family(name):
-    config = json.loads((DATA / name / "config.json").read_text())
-    assert guess_family(config).prompt == name.split("-")[0]
-    if name.startswith("chatglm1-int"):
-        assert guess_family(config).quantised_bits == int(name[-1])
-
-
-def test_a_name_beats_a_guess():
-    config = json.loads((DATA / "chatglm3" / "config.json").read_text())
-    assert guess_family(config, "THUDM/chatglm2-6b-32k").positions_divided
-    assert guess_family(config, "/models/chatglm3-6b-32k/").context == 32768
-    assert guess_family(config, "", {"name_or_path": "THUDM/chatglm2-6b"}).name == "chatglm2-6b"
-    assert guess_family(config, "chatglm-6b").prompt == "chatglm3"  # of another layout: not believed
-    assert guess_family({"model_type": "glm5_next"}).prompt == "template"
-    with pytest.raises(KeyError, match="llama"):
-        guess_family({"model_type": "llama"})
