@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +20,21 @@ from rag.words import WordIndex, rarity
 
 Key = tuple[str, str]  # owner, document id
 Fits = npt.NDArray[np.float64]
+Inside = npt.NDArray[np.bool_]  # by slot: whether it counts
 Names = dict[str, tuple[npt.NDArray[np.int64], float]]  # term -> slots it names, and how much it tells
 
 COMMON = 0.7  # a term of less weight stands in about half of all passages and tells no document from another
 EVEN = 0.02  # share of passages added to the mean, so that a term of a few passages tells little
-APART = 0.4  # of how well the best document is named, that another must add to be one more that is asked about
+APART = 0.4  # of how much the best name of the first tells, that another's must tell to be one more that is asked about
 NAME = 1.2  # times as rare in passages as among names and titles a term must be to be a name
 MOST_APART = 4  # documents, or groups of one name, that a question asks about apart
 LONG = 5  # characters from which a name written together ("northwind") is looked for in two words of the question
+_YEAR = re.compile(r"(?:19|20)\d\d$")
+_CODE = re.compile(r"\b(\d+)-([a-z])\b", re.IGNORECASE)  # 10-K, which file names write 10K
+_SIDE_BY_SIDE = re.compile(
+    r"\b(?:and|or|vs|versus|than|both|between|each|respectively|compar\w*|differ\w*)\b|[和与及跟比、]|还是|分别|哪[个家份]",
+    re.IGNORECASE,
+)
 _SPLIT = re.compile(r"[_\s]+|\.pdf$", re.IGNORECASE)
 
 
@@ -37,6 +45,7 @@ class Catalog:
         self._words = words
         self._keys: list[Key | None] = []  # by slot; None where the document was removed
         self._ids: list[Ids] = []  # of its passages, by slot
+        self._files: list[frozenset[str]] = []  # terms of its file's name, by slot
         self._named: dict[str, set[int]] = {}  # term -> slots of the names and titles it stands in
         self._passages = np.zeros(0, np.int64)  # how many, by slot
         self._slots = np.full(1024, -1, np.int32)  # by passage id
@@ -44,11 +53,13 @@ class Catalog:
 
     def add(self, key: Key, name: str, title: str, ids: Ids) -> None:
         """A document with the ids of its passages."""
-        named = frozenset(terms(" ".join(_SPLIT.split(name)) + " " + title))
+        file = frozenset(_name_terms(" ".join(_SPLIT.split(name))))
+        named = file.union(_name_terms(title))
         with self._lock:
             slot = len(self._keys)
             self._keys.append(key)
             self._ids.append(ids)
+            self._files.append(file)
             for term in named:
                 self._named.setdefault(term, set()).add(slot)
             self._passages = np.append(self._passages, len(ids))
@@ -89,35 +100,39 @@ class Catalog:
         asked = _asked(question)
         with self._lock:
             passages = self._passages.copy()
+        inside = passages > 0 if allowed is None else self._inside(allowed, len(passages))
         found = np.zeros(len(passages))
-        for slots, weight in self._names(asked, allowed).values():
-            found[slots[slots < len(found)]] += weight
+        for slots, weight in self._names(asked, inside).values():
+            found[slots] += weight
         for term in dict.fromkeys(asked):
             if self._words.weight(term) >= COMMON:
-                found += _lift(self._coverage(term, passages), passages)
-        if allowed is not None:
-            found[~self._inside(allowed, len(found))] = 0
+                found[inside] += _lift(self._coverage(term, passages)[inside])
         return found
 
     def apart(self, question: str, allowed: Ids | None = None) -> list[Ids]:
         """The passages of each document that a question names beside others, best named first; [] unless several.
 
         "Compare the revenue of A with that of B", "A in 2018 and 2019". Documents that share all that the question
-        says of them count as one.
+        says of them count as one. Only file names tell, in questions that put things side by side.
         """
-        names = self._names(_asked(question), allowed)
-        names = {term: entry for term, entry in names.items() if _is_number(term) or self._is_name(term, entry[1])}
+        if not _SIDE_BY_SIDE.search(question):
+            return []
+        with self._lock:
+            inside = self._passages > 0
+        if allowed is not None:
+            inside = self._inside(allowed, len(inside))
+        names = self._file_names(_asked(question), inside)
         held: dict[int, set[str]] = {}
         for term, (slots, _) in names.items():
             for slot in slots.tolist():
                 held.setdefault(slot, set()).add(term)
-        held = {slot: own for slot, own in held.items() if not all(map(_is_number, own))}
+        held = {slot: own for slot, own in sorted(held.items()) if not all(map(_is_number, own))}
         groups: list[set[str]] = []
         said: set[str] = set()
         while len(groups) < MOST_APART:
             gains = {slot: sum(names[term][1] for term in own - said) for slot, own in held.items()}
             best = max(gains, key=lambda slot: (gains[slot], len(held[slot])), default=None)
-            if best is None or not self._adds(held[best], gains[best], groups, names):
+            if best is None or not _is_one_more(held[best], groups, names):
                 break
             groups.append(held[best])
             said |= held[best]
@@ -125,35 +140,33 @@ class Catalog:
             return []
         return [self.passages(np.array([slot for slot, own in held.items() if own == group])) for group in groups]
 
-    def _is_name(self, term: str, weight: float) -> bool:
-        """Whether it hardly stands in passages beside those of the documents it names; "fiscal" in a title does."""
-        return self._words.weight(term) >= NAME * weight
-
-    @staticmethod
-    def _adds(own: set[str], gain: float, groups: list[set[str]], names: Names) -> bool:
-        """Whether a document named by `own` terms is one more that is asked about, not the echo of another."""
-        if not groups:
-            return True
-        new = own.difference(*groups)
-        if any(not _is_number(term) for term in new):
-            return gain >= APART * sum(names[term][1] for term in groups[0])
-        return bool(new) and any(not _is_number(term) for group in groups for term in own & group)
-
-    def _names(self, asked: list[str], allowed: Ids | None) -> Names:
-        """Asked terms, and words that names write together, that stand in names or titles: their slots and weights."""
-        joined = {"".join(asked[n : n + words]) for words in (2, 3) for n in range(len(asked))}
-        named = {*asked, *(name for name in joined if len(name) >= LONG)}
-        with self._lock:
-            count = int(np.count_nonzero(self._passages))
-            found = {term: np.array(list(self._named[term])) for term in named & self._named.keys()}
-        inside = None if allowed is None else self._inside(allowed, len(self._keys))
+    def _file_names(self, asked: list[str], inside: Inside) -> Names:
+        """What of a question names files: years, numbers right behind a name, words rarer in passages than in names."""
         names = {}
-        for term, slots in found.items():
-            kept = slots if inside is None else slots[inside[slots]]
-            names[term] = kept, float(rarity(len(slots), count))
+        for term, (slots, weight) in self._names(asked, inside).items():
+            slots = slots[[term in self._files[slot] for slot in slots]]
+            if len(slots) and (_is_number(term) or self._words.weight(term) >= NAME * weight):
+                names[term] = slots, weight
+        behind = {after for before, after in pairwise(asked) if before in names and not _is_number(before)}
+        return {
+            term: entry for term, entry in names.items() if not _is_number(term) or _YEAR.match(term) or term in behind
+        }
+
+    def _names(self, asked: list[str], inside: Inside) -> Names:
+        """Asked terms, and words that names write together, that stand in names or titles: their slots and weights."""
+        joined = ["".join(asked[n : n + words]) for words in (2, 3) for n in range(len(asked))]
+        named = dict.fromkeys([*asked, *(name for name in joined if len(name) >= LONG)])
+        with self._lock:
+            found = {term: np.array(sorted(self._named[term])) for term in named if term in self._named}
+        count = int(np.count_nonzero(inside))
+        names = {}
+        for term, every in found.items():
+            slots = every[every < len(inside)]  # one may have been added meanwhile
+            slots = slots[inside[slots]]
+            names[term] = slots, float(rarity(len(slots), count))
         return names
 
-    def _inside(self, allowed: Ids, count: int) -> npt.NDArray[np.bool_]:
+    def _inside(self, allowed: Ids, count: int) -> Inside:
         """Which of the first `count` slots hold any of the allowed passages."""
         inside = np.zeros(count, bool)
         slots = self.slots(allowed)
@@ -169,15 +182,30 @@ class Catalog:
 
 def _asked(question: str) -> list[str]:
     """The terms that a question is about."""
-    return [term for term in terms(question) if term not in TELLING]
+    return [term for term in _name_terms(question) if term not in TELLING]
+
+
+def _name_terms(text: str) -> list[str]:
+    return terms(_CODE.sub(r"\1\2", text))
+
+
+def _is_one_more(own: set[str], groups: list[set[str]], names: Names) -> bool:
+    """Whether a document named by `own` terms is one more that is asked about, not the echo of another in `groups`."""
+    if not groups:
+        return True
+    new = own.difference(*groups)
+    if words := [term for term in new if not _is_number(term)]:
+        best, first = (max(names[term][1] for term in some if not _is_number(term)) for some in (words, groups[0]))
+        return best >= APART * first
+    return bool(new) and any(not _is_number(term) for group in groups for term in own & group)
 
 
 def _is_number(term: str) -> bool:
     return term.replace(".", "", 1).isdigit()
 
 
-def _lift(coverage: Fits, passages: npt.NDArray[np.int64]) -> Fits:
+def _lift(coverage: Fits) -> Fits:
     """How much a term speaks for each document: how far its share lies above the mean, if it runs through any."""
-    living = passages > 0
-    mean = float(coverage[living].mean()) if living.any() else 0.0
-    return 0.5 * np.log1p(coverage / (mean + EVEN)) * min(1.0, 5 * float(coverage.max(initial=0.0)))
+    if not len(coverage):
+        return coverage
+    return 0.5 * np.log1p(coverage / (float(coverage.mean()) + EVEN)) * min(1.0, 5 * float(coverage.max()))

@@ -26,7 +26,7 @@ from rag.find import Finder
 from rag.index import Ids, VectorIndex
 from rag.jobs import CHUNK, Jobs
 from rag.pack import pack
-from rag.question import checked, complete, parts_of
+from rag.question import checked, searched
 from rag.reader import Reader, ReadRequest, Sampling, Turn
 from rag.records import (
     Answer,
@@ -308,13 +308,13 @@ class Engine:
     ) -> Iterator[Event]:
         """Answer from the chosen documents, all with None: one Found, Pieces as they come, one Answer.
 
-        Raises QuestionRefused before the first event, and ReaderError after it.
+        Raises QuestionRefused, for a long one after the first event too, and ReaderError.
         """
         began, stop = time.monotonic(), stop or threading.Event()
         question = self._checked(question)
         history = [Turn(turn.question, without_marks(turn.answer)) for turn in history]
         queries, vectors, sources = self._find(owner, question, documents, history)
-        yield Found(tuple(sources), queries[0], tuple(queries[1:]))
+        yield Found(tuple(sources), queries[0], queries[1:])
         reader = self._reader
         packed = pack(question, sources, history, reader, self._sampling)
         if sources and not packed.sources:
@@ -353,12 +353,11 @@ class Engine:
 
     def _find(
         self, owner: str, question: str, documents: Collection[str] | None, history: Sequence[Turn]
-    ) -> tuple[list[str], Vectors, list[Source]]:
+    ) -> tuple[tuple[str, ...], Vectors, list[Source]]:
         """What was searched, the whole and then its parts, the vectors (1 + parts, d) and the sources found."""
         allowed, most = self._allowed(owner, documents), self.settings.limits.question_characters
-        asked = [complete(question, history), *(parts_of(question, history) if self.settings.searching.parts else ())]
-        queries = [text[-most:] for text in asked]
-        return queries, *self._finder.find(queries[0], owner, self.settings.searching.sources, allowed, queries[1:])
+        asked = searched(question, history, most, parts=self.settings.searching.parts)
+        return asked.texts, *self._finder.find(asked, owner, self.settings.searching.sources, allowed)
 
     def _checked(self, question: str) -> str:
         return checked(question, self.settings.limits.question_characters)
@@ -373,7 +372,8 @@ class Engine:
             raise QuestionRefused("There is no document to search yet: add a PDF first.")
         if documents is None:
             return None if everything else np.concatenate(list(visible.values()))
-        chosen = [ids for key, ids in visible.items() if key[1] in documents]
+        wanted = set(documents)
+        chosen = [ids for key, ids in visible.items() if key[1] in wanted]
         if not chosen:
             raise QuestionRefused("No document is chosen: tick at least one.")
         return np.concatenate(chosen)

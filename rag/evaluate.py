@@ -4,7 +4,7 @@
                            [--answers] [--data-dir FOLDER] [--json]
 
 One question a line: `question`, `document` (file name), `pages` (from 0), `answer` (a text or a list), `language`.
-A hit is any right page among the pages of the first k passages. With --answers the quote reader answers too, and the
+A hit is any right page among the pages of the first k sources. With --answers the quote reader answers too, and the
 table says how often a reference answer stands in the answer, normalised as SQuAD does (Rajpurkar et al. 2016, the
 official evaluation script); for Chinese by characters. Vectors are kept between runs, in the cache folder.
 """

@@ -82,7 +82,9 @@ class Judge:
         ranked = [self._ranked(question, rows, cosines[:, n].tolist()) for n, question in enumerate(questions)]
         best: dict[tuple[int, str], Evidence] = {}
         for found in (found for turn in zip(*ranked, strict=True) for found in turn):
-            best.setdefault((found.number, found.text), found)
+            known = best.setdefault((found.number, found.text), found)
+            if found.score > known.score:
+                best[found.number, found.text] = found
         return list(best.values())
 
     def _ranked(self, question: str, rows: Sequence[_Row], cosines: Sequence[float]) -> list[Evidence]:

@@ -8,12 +8,13 @@ from itertools import zip_longest
 
 import numpy as np
 
-from rag.catalog import Catalog
+from rag.catalog import Catalog, Fits
 from rag.embed import Embedder, Vectors
 from rag.evidence import written_in_han
 from rag.index import Ids, VectorIndex
 from rag.needs import Needs, needs_of
 from rag.pages import by_page, widened
+from rag.question import Searched
 from rag.records import Source
 from rag.rerank import Reranker, reranked
 from rag.rows import StoredPassage
@@ -32,7 +33,7 @@ class _Search:
 
     needs: Needs
     vector: Vectors  # (d,)
-    about: str  # whose names tell the documents
+    fits: Fits  # of the documents within `allowed`
     allowed: Ids | None
 
 
@@ -49,45 +50,40 @@ class Finder:
     usual: Mapping[bool, Vectors]  # mean vector of everyday questions, in Chinese or not
     reranker: Reranker | None = None
 
-    def find(
-        self, question: str, owner: str, count: int, allowed: Ids | None, parts: Sequence[str] = ()
-    ) -> tuple[Vectors, list[Source]]:
+    def find(self, asked: Searched, owner: str, count: int, allowed: Ids | None) -> tuple[Vectors, list[Source]]:
         """Vectors (1 + parts, d) of the question and its parts, and at most `count` sources, best first.
 
         Only of `allowed` passages where given; what was removed in the meantime, or is not `owner`'s or shared, is left
         out. The parts of a question, and documents that it asks about side by side, take turns.
         """
-        vectors, searches = self._searches(question, parts, allowed)
+        vectors, searches = self._searches(asked, allowed)
         searcher = Searcher(self.vectors, self.words, self.catalog, self.settings)
         most = max(self.settings.looked_at_twice, count)
-        found = [searcher.search(one.needs, one.vector, one.allowed, one.about)[:most] for one in searches]
+        found = [searcher.search(one.needs, one.vector, one.allowed, one.fits)[:most] for one in searches]
         kept = self.store.passages(list({hit.passage_id for hits in found for hit in hits}))
         kept = {passage_id: stored for passage_id, stored in kept.items() if stored.owner in ("", owner)}
         texts = {passage_id: stored.passage.searchable for passage_id, stored in kept.items()}
         looked_at = [self._looked_at(one.needs, hits, texts) for one, hits in zip(searches, found, strict=True)]
-        hits = in_turn([*looked_at[1:], looked_at[0]])  # the whole comes last: its best is the best of a part as a rule
-        return vectors, self._sources(hits, kept)[:count]
+        apart = len(searches) > len(vectors)
+        return vectors, self._sources(in_turn(looked_at), kept, apart=apart)[:count]
 
-    def _searches(self, question: str, parts: Sequence[str], allowed: Ids | None) -> tuple[Vectors, list[_Search]]:
+    def _searches(self, asked: Searched, allowed: Ids | None) -> tuple[Vectors, list[_Search]]:
         """Vectors (1 + parts, d), and what to search for: the whole, then its parts or the documents side by side."""
-        asked = [needs_of(text, items=self.settings.line_items) for text in (question, *parts)]
-        texts = [text for needs in asked for text in needs.texts]
+        wanted = [needs_of(text, items=self.settings.line_items) for text in asked.texts]
+        texts = [text for needs in wanted for text in needs.texts]
         vectors = dict(zip(texts, self.embedder.queries(texts), strict=True))
-        own = np.array([vectors[needs.texts[0]] for needs in asked])
-        middles = [self._middle([(text, vectors[text]) for text in needs.texts]) for needs in asked]
-        searches = [
-            _Search(needs, middle, self._about(needs.texts[0], question, allowed), allowed)
-            for needs, middle in zip(asked, middles, strict=True)
-        ]
-        apart = self.catalog.apart(question, allowed) if self.settings.apart and not parts else []
-        return own, searches + [_Search(asked[0], middles[0], question, ids) for ids in apart]
-
-    def _about(self, part: str, question: str, allowed: Ids | None) -> str:
-        """The part where it names documents about as well as the whole question, else the question."""
-        if part == question:
-            return question
-        own, whole = (self.catalog.fits(text, allowed).max(initial=0) for text in (part, question))
-        return part if own >= NAMED * whole else question
+        own = np.array([vectors[text] for text in asked.texts])
+        middles = [self._middle([(text, vectors[text]) for text in needs.texts]) for needs in wanted]
+        whole = self.catalog.fits(asked.whole, allowed)
+        searches = [_Search(wanted[0], middles[0], whole, allowed)]
+        for needs, middle in zip(wanted[1:], middles[1:], strict=True):
+            fits = self.catalog.fits(needs.texts[0], allowed)
+            names = fits.max(initial=0) >= NAMED * whole.max(initial=0)
+            searches.append(_Search(needs, middle, fits if names else whole, allowed))
+        if self.settings.apart and not asked.parts:
+            for ids in self.catalog.apart(asked.typed, allowed):
+                searches.append(_Search(wanted[0], middles[0], self.catalog.fits(asked.whole, ids), ids))
+        return own, searches
 
     def _middle(self, rows: Sequence[tuple[str, Vectors]]) -> Vectors:
         """The unit vector (d,) in the middle of those of a question and its line items."""
@@ -108,12 +104,14 @@ class Finder:
         looked_at = second_look(needs, hits, texts, self.words.weight, self.settings)
         if self.reranker is None:
             return looked_at
-        return reranked(needs.texts[0], looked_at[: self.settings.reranked], texts, self.reranker)
+        first, rest = looked_at[: self.settings.reranked], looked_at[self.settings.reranked :]
+        return [*reranked(needs.texts[0], first, texts, self.reranker), *rest]
 
-    def _sources(self, hits: Sequence[Hit], kept: Mapping[int, StoredPassage]) -> list[Source]:
+    def _sources(self, hits: Sequence[Hit], kept: Mapping[int, StoredPassage], *, apart: bool) -> list[Source]:
+        """`apart`: of several documents side by side each brings its own, even where they say the same."""
         if not self.settings.pages:
             return [kept[hit.passage_id].as_source(n, hit.score, hit.signals) for n, hit in enumerate(hits, 1)]
-        found = by_page(hits, kept, self.settings.source_characters)
+        found = by_page(hits, kept, self.settings.source_characters, copies=apart)
         owners = {source.passage_id: kept[source.passage_id].owner for source in found}
         return widened(found, owners, self.store.page_text, self.settings)
 

@@ -1,4 +1,4 @@
-"""Headings of a document that brings no outline, told from how its lines read.
+"""Headings that a document's outline does not bring, told from how its lines read.
 
 A page's title is what stands at its top before the first running line or figure; a heading within a page is a short
 line that opens something longer. Both may be missed or wrong: they help to find and to place a passage, nothing is
@@ -20,7 +20,7 @@ TITLE_LINES = 4  # lines at the top of a page that its title may take
 TITLE_LONGEST = 120  # characters of them all together
 Path = tuple[str, ...]
 
-_AMOUNT = re.compile(r"[$€£¥%]\s?\d|\d\s?%|\d[\d,]*[.,]\d|\(\d|\d\)")
+_AMOUNT = re.compile(r"[$€£¥%]\s?\d|\d\s?%|\d[.,]\d|\(\d|\d\)")
 _NUMBER = re.compile(r"\d[\d.,]*")
 _YEAR = re.compile(r"(?:19|20)\d\d$")
 _OPEN_END = re.compile(

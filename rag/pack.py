@@ -27,8 +27,9 @@ def pack(
 ) -> Packed:
     """Take the best sources that fit the reader, then the newest turns that still do.
 
-    The last source is cut to what is left, at a line or sentence if one ends there; at most a quarter of the room goes
-    to the history, so that it never pushes the sources out.
+    Of a source that would take more than a quarter of the room, the lines around what was found go in alone. The last
+    one is cut to what is left, at a line or sentence if one ends there; at most a quarter of the room goes to the
+    history, so that it never pushes the sources out.
     """
     room = reader.context_tokens - sampling.max_tokens - OVERHEAD - reader.count_tokens(question)
     turns: list[Turn] = []

@@ -14,17 +14,17 @@ Place = tuple[str, str, int]  # owner, document id, page
 PageText = Callable[[str, str, int], tuple[int, str]]  # owner, document id, page -> where it begins, its text
 
 
-def by_page(hits: Sequence[Hit], kept: Mapping[int, StoredPassage], most: int) -> list[Source]:
+def by_page(hits: Sequence[Hit], kept: Mapping[int, StoredPassage], most: int, *, copies: bool = False) -> list[Source]:
     """Numbered sources, the best of each page first, then what else was found on those pages.
 
     A source takes in its neighbours on the page that were found too, up to `most` characters together. Of passages
-    with the same text, as copies of a document have them, the best stands for all.
+    with the same text, as copies of a document have them, the best stands for all, or with `copies` for its document.
     """
     pages: dict[Place, list[Hit]] = {}
-    said: set[str] = set()
+    said: set[tuple[str, str]] = set()
     for hit in hits:
         stored = kept[hit.passage_id]
-        text = " ".join(stored.passage.text.split())
+        text = stored.document_id if copies else "", " ".join(stored.passage.text.split())
         if text not in said:
             pages.setdefault((stored.owner, stored.document_id, stored.passage.first_page), []).append(hit)
         said.add(text)
@@ -46,20 +46,25 @@ def widened(
     The lines above come first: a table's title, its units and the periods of its columns stand there. Other sources
     that are all within a widened one are left out. `owners`: of each source's document, by the passage's id.
     """
-    wide = [
-        _wider(source, *page_text(owners[source.passage_id], source.document_id, source.first_page), settings)
-        for source in sources[: settings.whole_pages]
-    ]
-    rest = [source for source in sources[settings.whole_pages :] if not any(_within(source, one) for one in wide)]
-    return _numbered([*wide, *rest])
+    found: list[Source] = []
+    for source in sources:
+        others = [other for other in found if other.document_id == source.document_id]
+        if any(other.start <= source.start and source.end <= other.end for other in others):
+            continue
+        if len(found) < settings.whole_pages:
+            place = owners[source.passage_id], source.document_id, source.first_page
+            source = _wider(source, *page_text(*place), others, settings.source_characters)
+        found.append(source)
+    return _numbered(found)
 
 
-def _wider(source: Source, begin: int, page: str, settings: Searching) -> Source:
-    """A source with the text of its page, which begins at `begin`, up to the longest that one may be."""
-    room = max(settings.source_characters - len(source.text), 0)
-    before = page[: max(source.start - begin, 0)]
-    before = before[max(len(before) - room, 0) :]
-    after = page[max(source.end - begin, 0) :][: room - len(before)]
+def _wider(source: Source, begin: int, page: str, others: Sequence[Source], most: int) -> Source:
+    """A source with the text of its page, which begins at `begin`, up to `most` characters and to other sources."""
+    floor = max([begin, *(other.end for other in others if other.end <= source.start)])
+    ceiling = min([begin + len(page), *(other.start for other in others if other.start >= source.end)])
+    room = max(most - len(source.text), 0)
+    before = page[max(floor, source.start - room) - begin : max(source.start - begin, 0)]
+    after = page[max(source.end - begin, 0) : max(min(ceiling, source.end + room - len(before)) - begin, 0)]
     first, last = source.best or (0, len(source.text))
     return replace(
         source,
@@ -68,10 +73,6 @@ def _wider(source: Source, begin: int, page: str, settings: Searching) -> Source
         end=source.end + len(after),
         best=(first + len(before), last + len(before)),
     )
-
-
-def _within(source: Source, other: Source) -> bool:
-    return source.document_id == other.document_id and other.start <= source.start and source.end <= other.end
 
 
 def _numbered(sources: Sequence[Source]) -> list[Source]:

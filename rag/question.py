@@ -6,8 +6,10 @@ points to. The person sees what was searched.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rag.errors import QuestionRefused
 from rag.needs import TELLING
@@ -24,31 +26,57 @@ _POINTS_BACK_HAN = re.compile(
     r"^(那|那么|还有|以及|而|另外|其中|为什么[？?]?$)|[它他她其该此]|这[个种家些一]|那[个种家些]|上述|前者|后者|[呢][？?]?$"
 )
 FEW_TERMS = 3  # a question with fewer terms of its own names too little
-MOST_PARTS = 4  # of one question that are searched apart
-PART_TERMS = 2  # a part with fewer terms belongs to the one before
+MOST_PARTS = 3  # of one question that are searched apart
+MOST_SEAMS = 50  # places looked at where a question may be cut
+PART_TERMS = 2  # a clause with fewer terms belongs to the one before; behind a question mark one is enough
+HAN_TERMS = 6  # a Chinese clause of at most so many terms goes on about what the clause before names
 
 _INTERROGATIVE = r"(?:(?:in|on|at|by|for|from|to|of|with|about)\s+)?(?:what|whom?|whose|when|where|which|why|how)"
 _INVERTED = r"(?:is|are|was|were|has|have|had|can|could|should|must|will|would|may)\s+(?:it|they|he|she|we|i|you|there)"
+_AUXILIARY = "do|does|did|is|are|was|were|has|have|had|can|could|should|must|will|would|may"
 # Where one question may end and the next begin: behind a sentence, or between clauses that both ask.
-_SENTENCE_END = r"(?<=[?!？！。；;\n])|(?<=(?-i:[a-z0-9]{3})\.)\s+(?=(?-i:[A-Z]))"
 _SEAM = re.compile(
-    rf"(?P<sentence>{_SENTENCE_END})|(?<=，)|，?(?:以及|并且|还有|同时)"
-    rf"|,?\s+(?:and|or|but|as well as)\s+(?:also\s+)?(?=(?:{_INTERROGATIVE}|do|does|did|{_INVERTED})\b)",
+    r"(?P<asked>(?<=[?？])(?![”」』’\"')）\]]))|(?<=[!！。；;])|(?<=(?-i:[a-z0-9]{3})\.)\s+(?=(?-i:[A-Z]))"
+    r"|(?P<han>(?<=，)|，?(?:以及|并且|还有|同时))"
+    rf"|(?<!\s),?\s+(?:and|or|but|as well as)\s+(?:also\s+)?"
+    rf"(?=(?:{_INTERROGATIVE}|do|does|did|{_INVERTED}|explain|describe|summari[sz]e)\b)",
     re.IGNORECASE,
 )
 _ASKS = re.compile(
-    rf"^(?:[^,?]+,\s+)?(?:and\s+)?(?:{_INTERROGATIVE}|do|does|did|is|are|was|were|has|have|can|could|should|must|will|may"
+    rf"^(?:[^,?]+,\s+)?(?:(?:and|also|please|then)\s+)*(?:{_INTERROGATIVE}|{_AUXILIARY}"
     r"|list|name|explain|describe|summari[sz]e|tell|show)\b"
-    r"|什么|谁|哪|何[时地处为]|[为如]何|几[个年月天次种人所家]|多[少大长久高远重]|怎么|怎样|是否|能否|[吗么][？?]?$"
-    r"|^(?:列[出举]|说出|解释|总结|介绍)",
+    r"|什么|谁|哪|何[时地处为]|[为如]何|(?<![近前过去上这那好])几[个年月天次种人所家]|(?<![很许])多[少大长久高远重]"
+    r"|怎么|怎样|是否|能否|[吗么][？?]?$|^(?:请|并|再|然后)*(?:列[出举]|说[出明]|解释|总结|概括|介绍)",
     re.IGNORECASE,
 )
+# What only says under which condition, or ends before it has asked.
 _CONDITION = re.compile(
-    r"^(?:if|while|assum\w+|given|unless|otherwise"
-    r"|when(?! (?:do|does|did|is|are|was|were|has|have|had|will|can|should|must)))\b(?!.*\?)"
-    r"|^(?:如果|假设|若)|[时后前中][，,]?$",
+    rf"^(?:if|while|assum\w+|given|unless|otherwise|when(?! (?:{_AUXILIARY})))\b(?!.*\?)"
+    r"|\b(?:what|who|when|where|which|why|how)$|^(?:哪怕|无论|不管|不论|关于)|^(?:如果|假设|若)(?!.*[?？])"
+    r"|(?<!何)[时后前中]$|如何$",
     re.IGNORECASE,
 )
+_QUOTED = (("“", "”"), ("「", "」"), ("(", ")"), ("（", "）"))
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What a question is searched as."""
+
+    typed: str
+    whole: str  # completed by the conversation
+    parts: tuple[str, ...] = ()  # of several questions in one, each completed
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The whole, then its parts."""
+        return (self.whole, *self.parts)
+
+
+def searched(question: str, history: Sequence[Turn], limit: int, *, parts: bool = True) -> Searched:
+    """What to search for a question, each text of at most `limit` characters, the last ones."""
+    found = parts_of(question, history) if parts else ()
+    return Searched(question, complete(question, history)[-limit:], tuple(part[-limit:] for part in found))
 
 
 def checked(question: str, limit: int) -> str:
@@ -77,32 +105,46 @@ def complete(question: str, history: Sequence[Turn]) -> str:
 def parts_of(question: str, history: Sequence[Turn] = ()) -> tuple[str, ...]:
     """The questions that one question puts ("who built it, and what did it cost?"), as they are searched; () for one.
 
-    Each is completed by the part before it, and like any question by the conversation.
+    Each is completed by the parts before it and, like any question, by the conversation.
     """
-    found: list[str] = []
-    start = 0
-    for seam in _SEAM.finditer(question):
+    found: list[tuple[str, bool]] = []  # text, whether it is a Chinese clause behind another
+    start, clause = 0, False
+    for seam in itertools.islice(_SEAM.finditer(question), MOST_SEAMS):
         before, after = question[start : seam.start()].strip(" ,，"), question[seam.end() :].strip()
-        if _is_part(before, "?？") and _is_part(after, "?？" if seam["sentence"] is not None else ""):
-            found.append(before)
-            start = seam.end()
+        asked = seam["asked"] is not None
+        if _is_part(before, asked=asked) and _is_part(after, asked=asked and "?" in after.replace("？", "?")):
+            found.append((before, clause))
+            start, clause = seam.end(), seam["han"] is not None
         if len(found) == MOST_PARTS:
             return ()
     if not found:
         return ()
-    found.append(question[start:].strip())
-    turns = [Turn(part, "") for part in found]
-    return tuple(complete(part, turns[n - 1 : n] if n else history) for n, part in enumerate(found))
+    found.append((question[start:].strip(), clause))
+    turns = [Turn(part, "") for part, _ in found]
+    return tuple(_completed(part, [*history, *turns[:n]], clause) for n, (part, clause) in enumerate(found))
 
 
-def _is_part(text: str, marks: str) -> bool:
-    """Whether a stretch of a question asks for something by itself; any of `marks` in it says so."""
+def _completed(part: str, before: Sequence[Turn], clause: bool) -> str:
+    if clause and len(terms(part)) <= HAN_TERMS:
+        return f"{before[-1].question}，{part}"
+    return complete(part, before) if before and _has_pronoun(part) else part
+
+
+def _is_part(text: str, *, asked: bool) -> bool:
+    """Whether a stretch of a question asks for something by itself; `asked`: a question mark says so already."""
     own = terms(text)
-    asks = bool(_ASKS.search(text)) or any(mark in text for mark in marks)
-    return asks and len(own) >= PART_TERMS and not TELLING.issuperset(own) and not _CONDITION.search(text)
+    if len(own) < (1 if asked else PART_TERMS) or TELLING.issuperset(own) or _CONDITION.search(text):
+        return False
+    if text.count('"') % 2 or any(text.count(opening) != text.count(closing) for opening, closing in _QUOTED):
+        return False
+    return asked or bool(_ASKS.search(text))
 
 
 def points_back(question: str) -> bool:
     """Whether a question cannot be understood without the one before."""
     text = question.strip()
-    return len(terms(text)) < FEW_TERMS or bool(_POINTS_BACK.search(text)) or bool(_POINTS_BACK_HAN.search(text))
+    return len(terms(text)) < FEW_TERMS or _has_pronoun(text)
+
+
+def _has_pronoun(text: str) -> bool:
+    return bool(_POINTS_BACK.search(text)) or bool(_POINTS_BACK_HAN.search(text))

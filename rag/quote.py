@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from rag.reader import ReadRequest
 
 SENTENCES = 3  # quoted at most
-NEAR = 0.7  # a further sentence is quoted if it scores this share of the gate
+NEAR = 0.7  # a sentence is quoted if it scores this share of the gate, once one has passed it
 
 
 class QuoteReader:
@@ -37,7 +37,6 @@ class QuoteReader:
 
 
 def _chosen(request: ReadRequest) -> list[tuple[int, str]]:
-    """(source, sentence) in the order of evidence: the first, and those behind it that are near an answer too."""
-    first, *others = request.evidence
-    near = [found for found in others if found.score >= NEAR]
-    return [(found.number, found.text) for found in [first, *near][:SENTENCES]]
+    """(source, sentence) in the order of evidence: those that are an answer, or near one."""
+    near = [found for found in request.evidence if found.score >= NEAR]
+    return [(found.number, found.text) for found in near[:SENTENCES]]

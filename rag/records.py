@@ -176,7 +176,7 @@ class Signal:
 
     name: str  # "vectors" cosine, "words" BM25, "document" how well its document fits, "second" second look, "reranker"
     score: float
-    rank: int  # from 1, among the passages that this way of looking brought
+    rank: int  # from 1, among what this way of looking brought: passages, or documents for "document"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ class Source:
     text: str
     start: int  # character span in the document's text
     end: int
-    score: float  # fused, 0..1; comparable within one question
+    score: float  # what all ways of looking give together, 0 to about 3; comparable within one question
     signals: tuple[Signal, ...] = ()
     best: tuple[int, int] | None = None  # span in the text of the passage found, where it took in what stands around
 

@@ -36,15 +36,15 @@ class Searcher:
     def __init__(self, vectors: VectorIndex, words: WordIndex, catalog: Catalog, settings: Searching) -> None:
         self._vectors, self._words, self._catalog, self._settings = vectors, words, catalog, settings
 
-    def search(self, needs: Needs, vector: Vectors, allowed: Ids | None = None, about: str = "") -> list[Hit]:
+    def search(self, needs: Needs, vector: Vectors, allowed: Ids | None = None, fits: Fits | None = None) -> list[Hit]:
         """Passages for a question and its vector (d,), best first; only `allowed` ids where given.
 
-        `about`: the text that names the documents, where it is not the question.
+        `fits`: how well each document fits within `allowed`, where that is known already.
         """
         if allowed is not None and not len(allowed):
             return []
         by_vector, by_words = self._ask(needs, vector, allowed)
-        fits = self._catalog.fits(about or needs.texts[0], allowed)
+        fits = self._catalog.fits(needs.texts[0], allowed) if fits is None else fits
         favoured = self._favoured(fits, allowed)
         if favoured is not None:
             more = self._ask(needs, vector, favoured)
@@ -68,7 +68,7 @@ class Searcher:
         places = {int(slot): n for n, slot in enumerate(np.argsort(-fits, kind="stable"), 1)}
         weighed = []
         for hit, slot in zip(hits, slots.tolist(), strict=True):
-            fit = float(fits[slot]) if slot >= 0 else 0.0
+            fit = float(fits[slot]) if 0 <= slot < len(fits) else 0.0  # one may have been added meanwhile
             signals = (*hit.signals, Signal("document", fit, places[slot])) if fit > 0 else hit.signals
             weighed.append(Hit(hit.passage_id, hit.score + self._settings.document_weight * fit, signals))
         return ranked(weighed)

@@ -51,7 +51,7 @@ class Searching:
     pairs_weight: float = 0.2  # the same for neighbouring terms
     line_items: bool = True  # whether figures are looked for by the lines they are worked out from
     pages: bool = True  # whether the best passage of each page comes first, joined with its neighbours
-    source_characters: int = 4_000  # longest source that neighbours on one page are joined to
+    source_characters: int = 4_000  # longest source that neighbours, or the rest of its page, are joined to
     whole_pages: int = 3  # sources, the first ones, that are offered with all of their page
     parts: bool = True  # whether the parts of a question are searched apart
     apart: bool = True  # whether documents that a question names side by side are

@@ -3,7 +3,8 @@
 Everything belongs to one owner and is invisible to others. Of a document only its id and page numbers are kept here,
 never its name or text, so that nothing lingers when it is removed; a question whose documents are gone is left out of
 the runs, and asked again once the same file is back. A question's text is its owner's own and stays until they forget
-it; runs hold ranks and times alone.
+it, without right pages too: then it is left out of the runs, and goes on when it is given one. Runs hold ranks, times
+and digests alone.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, astuple, dataclass, field
 from typing import Any
 
 from rag.errors import AskError, FileRefused, QuestionRefused
 from rag.measure import first_right
-from rag.records import Source
+from rag.records import Choice, Source
 from rag.runs import KeptQuestion, Result, RightPage, Run
 from rag.settings import Settings
 from rag.store import Store
@@ -30,6 +33,7 @@ MOST_QUESTIONS = 500  # of one owner
 MOST_PAGES = 50  # right pages of one question
 MOST_RUNS = 100  # of one owner; the oldest go first
 SHOW_EVERY_SECONDS = 0.5
+LOOK_EVERY_SECONDS = 0.2  # whether a run that waits for its turn was stopped
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS kept_questions (
@@ -42,10 +46,10 @@ CREATE TABLE IF NOT EXISTS runs (
     results TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS runs_of_owner ON runs (owner);
 """
-# Right pages with what is to be shown of their document, the owner's own before the shared one.
+# Questions and right pages with what is to be shown of their document, the owner's own before the shared one.
 _KEPT = """
 SELECT q.id, q.text, r.document_id, r.page, d.name, p.label
-FROM kept_questions q JOIN right_pages r ON r.question = q.id
+FROM kept_questions q LEFT JOIN right_pages r ON r.question = q.id
 LEFT JOIN documents d ON d.key = (
     SELECT key FROM documents WHERE id = r.document_id AND owner IN ('', q.owner) ORDER BY owner DESC LIMIT 1)
 LEFT JOIN pages p ON p.document = d.key AND p.number = r.page
@@ -81,12 +85,12 @@ class Trials:
         settings: Settings,
         *,
         search: Callable[[str, str], list[Source]],
-        embedder: Callable[[], str],
+        choices: Callable[[], Sequence[Choice]],
         changed: Callable[[], None],
     ) -> None:
-        """`search` takes owner and question; `embedder` names the one in use, asked after the first search."""
+        """`search` takes owner and question; `choices` says what is in use, asked after the first search."""
         self._store, self._settings = store, settings
-        self._search, self._embedder, self._changed = search, embedder, changed
+        self._search, self._choices, self._changed = search, choices, changed
         self._lock = threading.Lock()
         self._turn = threading.Lock()  # one run at a time, so that each is measured alone
         self._work: dict[str, _Work] = {}
@@ -110,8 +114,9 @@ class Trials:
         """The owner's questions, oldest first."""
         found: dict[int, tuple[str, list[RightPage]]] = {}
         for row in self._store.rows(_KEPT, (owner,)):
-            page = RightPage(row["document_id"], row["page"], row["name"] or "", row["label"] or "")
-            found.setdefault(row["id"], (row["text"], []))[1].append(page)
+            pages = found.setdefault(row["id"], (row["text"], []))[1]
+            if row["document_id"] is not None:
+                pages.append(RightPage(row["document_id"], row["page"], row["name"] or "", row["label"] or ""))
         return tuple(KeptQuestion(key, text, tuple(pages)) for key, (text, pages) in found.items())
 
     def keep(self, owner: str, question: str, document_id: str, page: int) -> None:
@@ -139,14 +144,13 @@ class Trials:
         self._changed()
 
     def forget_page(self, owner: str, question_id: int, document_id: str, page: int) -> None:
-        """Take a right page back; a question without any right page is forgotten."""
+        """Take a right page back. The question stays: once it has another one, its runs are still those of it."""
         with self._store.transaction() as sql:
             sql.execute(
                 "DELETE FROM right_pages WHERE document_id = ? AND page = ? AND question IN"
                 " (SELECT id FROM kept_questions WHERE id = ? AND owner = ?)",
                 (document_id, page, question_id, owner),
             )
-            sql.execute("DELETE FROM kept_questions WHERE id NOT IN (SELECT question FROM right_pages)")
         self._forgotten()
 
     def forget(self, owner: str, question_id: int) -> None:
@@ -174,15 +178,7 @@ class Trials:
 
     def _read_runs(self, owner: str) -> tuple[Run, ...]:
         rows = self._store.rows("SELECT * FROM runs WHERE owner = ? ORDER BY id", (owner,))
-        return tuple(
-            Run(
-                id=row["id"],
-                at=row["at"],
-                results={int(key): Result(*result) for key, result in json.loads(row["results"]).items()},
-                **json.loads(row["about"]),
-            )
-            for row in rows
-        )
+        return tuple(_stored_run(row) for row in rows)
 
     def forget_run(self, owner: str, run_id: int) -> None:
         """Forget a run of `owner`; one that is not theirs stays."""
@@ -227,7 +223,7 @@ class Trials:
 
     def _run(self, owner: str, questions: Sequence[KeptQuestion], work: _Work) -> None:
         try:
-            with self._turn:
+            with self._in_turn(work):
                 results = self._results(owner, questions, work)
                 if not work.stop.is_set():
                     self._keep_run(owner, results)
@@ -243,6 +239,18 @@ class Trials:
                     del self._work[owner]
             self._changed()
 
+    @contextmanager
+    def _in_turn(self, work: _Work) -> Iterator[None]:
+        """Wait until no other run goes on, or this one is stopped."""
+        mine = False
+        while not mine and not work.stop.is_set():
+            mine = self._turn.acquire(timeout=LOOK_EVERY_SECONDS)
+        try:
+            yield
+        finally:
+            if mine:
+                self._turn.release()
+
     def _results(self, owner: str, questions: Sequence[KeptQuestion], work: _Work) -> dict[int, Result]:
         """What each question gives; fewer where the run was stopped."""
         results: dict[int, Result] = {}
@@ -255,7 +263,8 @@ class Trials:
             began = time.perf_counter()
             sources = self._search(owner, question.text)
             seconds = time.perf_counter() - began
-            results[question.id] = Result(first_right(sources, question.is_right), seconds)
+            rank = first_right(sources, question.is_right)
+            results[question.id] = Result(rank, seconds, question.pages_digest)
             work.done += 1
             if time.monotonic() - shown > SHOW_EVERY_SECONDS:
                 shown = time.monotonic()
@@ -263,9 +272,11 @@ class Trials:
         return results
 
     def _keep_run(self, owner: str, results: dict[int, Result]) -> None:
-        """Store a run; what was removed or forgotten in the meantime is left out of it."""
+        """Store a run without what was removed or forgotten in the meantime; nothing where that is all of it."""
         alive = {question.id for question in self.kept(owner) if question.here}
-        rows = {key: (result.rank, result.seconds) for key, result in results.items() if key in alive}
+        rows = {key: astuple(result) for key, result in results.items() if key in alive}
+        if not rows:
+            return
         with self._store.transaction() as sql:
             sql.execute(
                 "INSERT INTO runs (owner, at, about, results) VALUES (?, ?, ?, ?)",
@@ -282,12 +293,22 @@ class Trials:
         """What a run was made with: fields of Run."""
         documents = self._store.documents(owner)
         ids = "\n".join(sorted(document.id for document in documents))
-        parts = {"searching": asdict(self._settings.searching), "splitting": asdict(self._settings.splitting)}
+        used = {choice.what: choice.name for choice in self._choices() if not choice.failed}
+        searching = asdict(self._settings.searching)
         return {
             "depth": self._settings.searching.sources,
-            "embedder": self._embedder(),
+            "embedder": used.get("embedder", ""),
+            "reranker": used.get("reranker", ""),
             "documents": len(documents),
             "passages": sum(document.passages for document in documents),
             "library": hashlib.sha256(ids.encode()).hexdigest()[:16],
-            "settings": {f"{part}.{name}": value for part, fields in parts.items() for name, value in fields.items()},
+            "settings": {f"searching.{name}": value for name, value in searching.items()},
         }
+
+
+def _stored_run(row: sqlite3.Row) -> Run:
+    about = json.loads(row["about"])
+    # Documents keep the split they were added with: what the settings say of it tells nothing of a run.
+    settings = {name: value for name, value in about.pop("settings").items() if not name.startswith("splitting.")}
+    results = {int(key): Result(*result) for key, result in json.loads(row["results"]).items()}
+    return Run(id=row["id"], at=row["at"], results=results, settings=settings, **about)

@@ -130,7 +130,7 @@ def test_a_file_that_arrives_damaged(engine, hub, tmp_path, monkeypatch):  # noq
 def test_a_hub_that_is_not_to_be_asked(engine, hub, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.setattr(huggingface_hub_constants(), "HF_HUB_CACHE", str(tmp_path / "cache"))
     hub.requests.clear()
-    refused(engine, load(engine, "--model", "THUDM/tiny"), "offline mode is on; start once without it, or give")
+    refused(engine, load(engine, "--model", "THUDM/tiny"), "nothing may be fetched: start once with --allow-download")
     assert hub.requests == []
 
 

@@ -39,7 +39,8 @@ class Sessions:
     def stop(self, owner: str, session: str) -> None:
         """Nobody waits for an answer any more: stop the one that is being made."""
         with self._lock:
-            conversation = self._conversations.get(owner, {}).get(session)
+            own = self._conversations.get(owner)
+            conversation = own.get(session) if own else None
         if conversation is not None:
             conversation.stop()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from itertools import pairwise
 
 import pytest
 
@@ -60,6 +61,15 @@ def test_copies_are_folded_into_the_best(kept):
     assert [source.passage_id for source in by_page(hits(2, 1, 3), kept(rows), 1000)] == [2, 3]
 
 
+def test_documents_asked_about_side_by_side_each_keep_what_both_say(kept):
+    rows = {
+        1: ("a", 0, 0, "The rent is due.\n"),
+        2: ("b", 3, 7, "The  rent is due. "),
+        3: ("b", 5, 90, "The rent is due."),
+    }
+    assert [source.passage_id for source in by_page(hits(2, 1, 3), kept(rows), 1000, copies=True)] == [2, 1]
+
+
 def test_neighbours_of_other_pages_and_documents_stay_apart(kept):
     rows = {1: ("a", 0, 0, "AAAA"), 2: ("a", 1, 4, "BBBB"), 3: ("b", 0, 4, "CCCC")}
     assert [source.text for source in by_page(hits(1, 2, 3), kept(rows), 1000)] == ["AAAA", "BBBB", "CCCC"]
@@ -99,6 +109,19 @@ def test_a_source_that_may_not_take_in_all_takes_the_lines_above_first(kept):
     assert (only.text, only.start) == ("AAAABBBB"[:4] + "BBBB", BEGIN + 17)
     (only,) = wide(by_page(hits(1), kept(rows), 4000), source_characters=2)
     assert only.text == "BBBB"
+
+
+def test_wide_sources_of_one_page_never_overlap(kept):
+    text = "".join(f"sentence number {n:03} of the page\n" for n in range(200))
+    spans = {1: (0, 30), 2: (3000, 3030), 3: (1500, 1530), 4: (6000, 6030)}
+    rows = {n: ("a", 0, start, text[start:end]) for n, (start, end) in spans.items()}
+    found = by_page(hits(1, 2, 3, 4), kept(rows), 4000)
+    got = widened(found, dict.fromkeys(spans, ""), lambda *_: (0, text), Searching(source_characters=2000))
+    assert all(source.text == text[source.start : source.end] for source in got)
+    assert [source.number for source in got] == list(range(1, len(got) + 1))
+    ends = sorted((source.start, source.end) for source in got)
+    assert all(before[1] <= after[0] for before, after in pairwise(ends))
+    assert {source.passage_id for source in got} == {1, 2, 4}  # the third stands in the first
 
 
 def test_what_a_wide_source_holds_already_is_no_source_of_its_own(kept):

@@ -21,7 +21,8 @@ from rag.reader import Turn
 )
 def test_questions_that_point_back(question):
     assert points_back(question)
-    assert complete(question, [Turn("Who built the red pump in Gdansk?", "Ann.")]).endswith(question)
+    before = "Who built the red pump in Gdansk?"
+    assert complete(question, [Turn(before, "Ann.")]) == f"{before} {question}"
     assert complete(question, []) == question
 
 
@@ -62,9 +63,26 @@ def test_a_chain_of_follow_ups_goes_back_to_the_subject():
             id="the second points back",
         ),
         pytest.param(
-            "合同什么时候生效，违约金怎么计算？", ("合同什么时候生效", "违约金怎么计算？"), id="chinese clauses"
+            "合同什么时候生效，违约金怎么计算？",
+            ("合同什么时候生效", "合同什么时候生效，违约金怎么计算？"),
+            id="a short chinese clause goes on about the same",
         ),
         pytest.param("水泵的保修期是多长？运费由谁承担？", ("水泵的保修期是多长？", "运费由谁承担？"), id="chinese"),
+        pytest.param(
+            "若乙方违约，甲方能否解除合同？乙方如何赔偿？",
+            ("若乙方违约，甲方能否解除合同？", "乙方如何赔偿？"),
+            id="chinese condition",
+        ),
+        pytest.param(
+            "What is the rent? When must the tenant pay?",
+            ("What is the rent?", "When must the tenant pay?"),
+            id="short",
+        ),
+        pytest.param(
+            "Summarize chapter 3 and explain how the test was set up.",
+            ("Summarize chapter 3", "explain how the test was set up."),
+            id="requests",
+        ),
     ],
 )
 def test_a_question_is_cut_into_the_questions_it_puts(question, parts):
@@ -84,7 +102,16 @@ def test_a_question_is_cut_into_the_questions_it_puts(question, parts):
         "Who mapped the St. Johns River in 1562?",
         "在评估图灵机解决任何给定问题集的能力时，最关键的资源是什么？",
         "甲公司和乙公司的收入分别是多少？",
+        "近几年来，公司的收入如何变化？",
+        "很多大型企业破产了，原因是什么？",
+        "无论谁违约，守约方都可以解除合同吗？",
+        "“保修期多长？”这句话出现在第几页？",
+        "Do we know when and where the samples were taken?",
+        "What does Acme Corp. Report for 2020?",
+        "What is the difference between the first Act; the Data Act; and the Markets Act?",
+        "What was the total revenue of the company\nin the fiscal year 2022?",
         "pump weight",
+        "?" * 4000,
         "",
     ],
 )
@@ -97,6 +124,8 @@ def test_parts_are_completed_by_the_conversation():
     first, second = parts_of("How heavy is it in kilograms? Which colour has the northern valve?", before)
     assert first == "Who built the red pump in Gdansk? How heavy is it in kilograms?"
     assert second == "Which colour has the northern valve?"
+    *_, last = parts_of("How heavy is it in kilograms? And who sold it to the city?", before)
+    assert last == "Who built the red pump in Gdansk? How heavy is it in kilograms? And who sold it to the city?"
 
 
 def test_a_page_of_questions_is_searched_as_one():
