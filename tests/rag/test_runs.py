@@ -47,6 +47,49 @@ def test_a_rank_that_only_one_of_the_runs_looked_for_is_no_change():
     assert found.same == 2
 
 
+def with_pages(made: Run, *digests: str) -> Run:
+    """A run whose questions, in order, were measured with these right pages."""
+    pairs = zip(made.results.items(), digests, strict=True)
+    return replace(made, results={key: replace(result, pages=pages) for (key, result), pages in pairs})
+
+
+def test_a_question_with_other_right_pages_is_neither_lost_nor_won_nor_at_the_same_place():
+    old = with_pages(run(1, 7, 2, 3, 1), "a", "b", "c", "d", "")
+    new = with_pages(run(7, 1, 2, 3, 7), "A", "B", "C", "d", "e")
+    found = compare(old, new, 5)
+    assert found.other_pages == (Change(1, 1, 7), Change(2, 7, 1), Change(3, 2, 2))
+    assert (found.won, found.moved, found.same) == ((), (), 1)
+    assert found.lost == (Change(5, 1, 7),), "a run that did not keep its right pages is compared as it always was"
+    assert differences(old, new) == [("right_pages", "", "")]
+    assert differences(old, old) == differences(old, run(1, 7, 2, 3, 1)) == []
+
+
+def test_the_right_pages_of_a_question_are_told_apart_by_their_digest():
+    here, gone = RightPage("a", 4, "a.pdf", "5"), RightPage("a", 4, "", "")
+    other = RightPage("a", 5, "a.pdf", "6")
+
+    def digest(*pages):
+        return KeptQuestion(1, "x", pages).pages_digest
+
+    assert digest(here) == digest(gone), "a removed document changes nothing of what is right"
+    assert digest(here, other) == digest(other, here)
+    assert len({digest(), digest(here), digest(other), digest(here, other)}) == 4
+
+
+def test_runs_are_shown_over_the_questions_they_share():
+    old, new = with_pages(run(1, 2, 3, 4), *"abcd"), with_pages(run(5, 0, 6, 7, 8), *"aCd", "")
+    assert list(old.shared_with(new).results) == [1, 4]
+    assert old.shared_with(new).ranks == [1, 4]
+    assert new.shared_with(new) == new
+    assert old.only({2, 9}).ranks == [2]
+    assert old.only({}).results == {}
+
+
+def test_other_questions_are_not_told_as_their_number():
+    assert differences(run(1, 1), run(1, 0, 1)) == [("other_questions", "", "")]
+    assert differences(run(1, 1), run(0, 0, 1)) == [("questions", 2, 1)]
+
+
 def test_what_was_different_is_named():
     old = run(1, settings={"searching.sources": 8, "searching.gone": 1})
     new = run(1, 2, documents=3, passages=30, library="more", settings={"searching.sources": 4, "searching.new": 2})
@@ -60,6 +103,7 @@ def test_what_was_different_is_named():
         ("searching.sources", 8, 4),
     ]
     assert differences(old, replace(old, library="swapped")) == [("library", "", "")]
+    assert differences(old, replace(old, reranker="bge")) == [("reranker", "", "bge")]
 
 
 def test_kept_questions_are_read_by_the_command_line():

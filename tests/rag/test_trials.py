@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from rag import trials as module
 from rag.engine import Engine
-from rag.errors import FileRefused, QuestionRefused, StoreError
+from rag.errors import FileRefused, ModelMissing, QuestionRefused, StoreError
 from rag.quote import QuoteReader
-from rag.runs import compare
+from rag.runs import Result, compare
 from rag.settings import Searching, Settings
 from tests.fakes import ExactEmbedder
 from tests.rag.pdfs import text_pdf
@@ -29,11 +31,11 @@ def make(tmp_path):
     """Open engines on one data folder; all are closed at the end."""
     opened: list[Engine] = []
 
-    def open_engine(searching=None) -> Engine:
+    def open_engine(searching=None, **more) -> Engine:
         for engine in opened:
             engine.close()
         settings = Settings(data_dir=tmp_path / "data", searching=searching or Searching(sources=3))
-        opened.append(Engine(settings, embedder=ExactEmbedder, reader=QuoteReader()))
+        opened.append(Engine(settings, embedder=ExactEmbedder, reader=QuoteReader(), **more))
         return opened[-1]
 
     yield open_engine
@@ -79,8 +81,26 @@ def test_a_question_is_kept_once_with_all_its_right_pages(engine):
     ]
     engine.trials.forget_page("", pump.id, document_id(engine), 0)
     assert [page.page for page in engine.trials.kept("")[0].pages] == [1]
-    engine.trials.forget_page("", pump.id, document_id(engine), 1)
-    assert [question.text for question in engine.trials.kept("")] == [VALVE]
+
+
+def test_a_question_whose_only_right_page_was_wrong_goes_on_with_another_one(engine):
+    engine.trials.keep("", VALVE, document_id(engine), 0)
+    wrong = run(engine)
+    (valve,) = engine.trials.kept("")
+    engine.trials.forget_page("", valve.id, document_id(engine), 0)
+    (without,) = engine.trials.kept("")
+    assert (without.id, without.text, without.pages, without.here) == (valve.id, VALVE, (), False)
+    with pytest.raises(QuestionRefused, match="keep one first"):
+        engine.trials.start("")
+    engine.trials.keep("", PUMP, document_id(engine), 0)
+    assert valve.id not in run(engine).results, "there is nothing to measure it with"
+    engine.trials.keep("", VALVE, document_id(engine), 1)
+    assert engine.trials.kept("")[0].id == valve.id
+    right = run(engine)
+    assert right.results[valve.id].rank == 1
+    assert [change.question for change in compare(wrong, right, 3).other_pages] == [valve.id]
+    engine.trials.forget("", valve.id)
+    assert [question.text for question in engine.trials.kept("")] == [PUMP]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +175,9 @@ def test_a_run_gives_ranks_and_says_what_it_was_made_with(engine):
     assert made.latency.median > 0
     assert (made.depth, made.embedder, made.documents, made.passages) == (3, "exact", 1, 2)
     assert made.settings["searching.vector_weight"] == Searching().vector_weight
-    assert made.settings["splitting.passage_tokens"] == 256
+    assert {name.partition(".")[0] for name in made.settings} == {"searching"}, "documents keep their split"
+    assert made.results[1].pages == engine.trials.kept("")[0].pages_digest
+    assert made.reranker == ""
     assert engine.trials.progress("") is None
 
 
@@ -180,6 +202,46 @@ def test_other_settings_after_a_restart_are_told(make, engine):
     made = run(again)
     assert [one.settings["searching.vector_weight"] for one in again.trials.runs("")] == [0.6, 0.5]
     assert made.depth == 2
+
+
+def scripted():
+    return SimpleNamespace(name="scripted", why="a test", scores=lambda question, passages: [0.5] * len(passages))
+
+
+def missing():
+    raise ModelMissing("The reranker x is not on this machine: name a folder.")
+
+
+@pytest.mark.parametrize(("reranker", "name"), [(scripted, "scripted"), (missing, ""), (lambda: None, "")])
+def test_the_reranker_is_told(make, reranker, name):
+    engine = make(reranker=reranker)
+    add(engine, ("manual.pdf", MANUAL))
+    keep_both(engine)
+    assert run(engine).reranker == name
+
+
+def test_right_pages_that_change_between_runs_are_told_apart(engine):
+    keep_both(engine)
+    before = run(engine)
+    pump = engine.trials.kept("")[0]
+    engine.trials.keep("", PUMP, document_id(engine), 1)
+    engine.trials.forget_page("", pump.id, document_id(engine), 0)
+    found = compare(before, run(engine), 1)
+    assert [(change.question, change.before, change.after) for change in found.other_pages] == [(pump.id, 1, 2)]
+    assert (found.lost, found.won, found.same) == ((), (), 1)
+
+
+def test_runs_that_were_kept_by_an_earlier_version_are_read(engine):
+    about = {
+        "depth": 3, "embedder": "exact", "documents": 1, "passages": 2, "library": "x",
+        "settings": {"searching.sources": 3, "splitting.passage_tokens": 256},
+    }  # fmt: skip
+    with engine.trials._store.transaction() as sql:
+        row = ("", 0.0, json.dumps(about), json.dumps({"7": [2, 0.5]}))
+        sql.execute("INSERT INTO runs (owner, at, about, results) VALUES (?, ?, ?, ?)", row)
+    (made,) = engine.trials.runs("")
+    assert made.results == {7: Result(2, 0.5, "")}
+    assert (made.reranker, made.settings) == ("", {"searching.sources": 3})
 
 
 def test_a_question_whose_document_was_removed_is_left_out_until_the_file_is_back(engine, tmp_path):
@@ -281,6 +343,34 @@ def test_what_is_removed_during_a_run_is_left_out_of_it(engine, held):
     held.go.set()
     until(lambda: engine.trials.progress("") is None)
     assert list(engine.trials.runs("")[0].results) == [engine.trials.kept("")[0].id]
+
+
+def test_a_run_that_has_nothing_left_to_tell_is_not_kept(engine, held):
+    engine.trials.start("")
+    assert held.inside.wait(20)
+    for question in engine.trials.kept(""):
+        engine.trials.forget("", question.id)
+    held.go.set()
+    until(lambda: engine.trials.progress("") is None)
+    assert engine.trials.runs("") == ()
+
+
+def test_a_run_that_waits_for_another_one_can_be_stopped(engine, held):
+    keep_both(engine, "ann")
+    engine.trials.start("")
+    assert held.inside.wait(20)
+    engine.trials.start("ann")
+    assert engine.trials.progress("ann").running
+    engine.trials.stop("ann")
+    until(lambda: engine.trials.progress("ann") is None)
+    assert engine.trials.progress("").running, "the other one goes on"
+    held.go.set()
+    until(lambda: engine.trials.progress("") is None)
+    assert len(engine.trials.runs("")) == 1
+    assert engine.trials.runs("ann") == ()
+    engine.trials.start("ann")
+    until(lambda: engine.trials.progress("ann") is None)
+    assert len(engine.trials.runs("ann")) == 1
 
 
 @pytest.mark.parametrize(
