@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from rag.runs import Change, KeptQuestion, RightPage, Run, as_lines, compare, cuts, differences
 from rag.trials import Progress
@@ -11,14 +12,20 @@ from webui.conversation import Conversation, Evaluation
 from webui.engine import Engine
 from webui.markup import escape
 from webui.plot import Line, plot, round_top
-from webui.trials import MRR, compared
+from webui.trials import MRR, compared, line_names
 from webui.words import Language, say
 
 _NAMED = {
     "embedder": "differs_embedder",
+    "reranker": "differs_reranker",
     "documents": "differs_documents",
     "passages": "differs_passages",
     "questions": "differs_questions",
+}
+_UNVALUED = {
+    "library": "differs_library",
+    "other_questions": "differs_other_questions",
+    "right_pages": "differs_right_pages",
 }
 
 
@@ -41,6 +48,7 @@ def evaluation_html(engine: Engine, conversation: Conversation) -> str:
     parts = [_top(questions, progress, language), _problem(shown, progress)]
     if not questions and not runs:
         return "".join([*parts, _welcome(language)])
+    parts.insert(1, f'<p class="hint" data-key="whole">{escape(say(language, "run_whole"))}</p>')
     if runs:
         parts += [_over_time(runs, shown, language), _changes(runs, questions, shown, language)]
     parts += [_questions(questions, runs, language), _table(runs, language)]
@@ -90,38 +98,50 @@ def _welcome(language: Language) -> str:
 
 
 def _over_time(runs: Sequence[Run], shown: Evaluation, language: Language) -> str:
-    """Two plots, and the buttons that are their legend and choose the lines."""
+    """Two plots over the questions of the newest run, and the buttons that are their legend and choose the lines."""
     newest = runs[-1]
+    runs = [run.shared_with(newest) for run in runs]
+    moments, notes = [_moment(run, "%m-%d %H:%M") for run in runs], _notes(runs, language)
     lines = [
-        Line(say(language, "recall_at", k=k), f"l{at}", [run.recall(k) for run in runs])
+        Line(say(language, "recall_at", k=k), f"l{at}", _values(runs, partial(Run.recall, k=k)))
         for at, k in enumerate(cuts(newest.depth))
     ]
-    lines.append(Line(say(language, "mrr"), MRR, [run.mrr for run in runs]))
-    names: list[int | str] = [*cuts(newest.depth), MRR]
+    lines.append(Line(say(language, "mrr"), MRR, _values(runs, lambda run: run.mrr)))
+    names = line_names(runs)
     legend = "".join(_key(line, name, name not in shown.hidden) for line, name in zip(lines, names, strict=True))
     drawn = [line for line, name in zip(lines, names, strict=True) if name not in shown.hidden]
-    moments = [_moment(run, "%m-%d %H:%M") for run in runs]
     quality = plot(
-        say(language, "quality"), drawn[::-1], moments, key="quality", told=_told(lines), top=1.0,
-        written=lambda value: f"{value:.2f}",
+        say(language, "quality"), drawn[::-1], moments, key="quality", told=_told(lines, _share), top=1.0,
+        written=_share, notes=notes,
     )  # fmt: skip
     return (
         f'<section class="time" data-key="time"><figure><figcaption>{escape(say(language, "quality"))}</figcaption>'
-        f'<div class="legend">{legend}</div>{quality}</figure>{_latency(runs, moments, language)}</section>'
+        f'<div class="legend">{legend}</div>{quality}</figure>{_latency(runs, moments, notes, language)}</section>'
     )
 
 
-def _latency(runs: Sequence[Run], moments: Sequence[str], language: Language) -> str:
-    took = [run.latency for run in runs]
+def _notes(runs: Sequence[Run], language: Language) -> list[str]:
+    """For each run over how many of the newest run's questions it is drawn, "" where that is all of them."""
+    counts = [len(run.results) for run in runs]
+    return ["" if n == counts[-1] else say(language, "of_questions", n=n, m=counts[-1]) for n in counts]
+
+
+def _values(runs: Sequence[Run], value: Callable[[Run], float | None]) -> list[float | None]:
+    """One a run, None for a run of no question."""
+    return [value(run) if run.results else None for run in runs]
+
+
+def _latency(runs: Sequence[Run], moments: Sequence[str], notes: Sequence[str], language: Language) -> str:
     lines = [
-        Line(say(language, "p95"), "p95", [one.p95 for one in took]),
-        Line(say(language, "median"), "median", [one.median for one in took]),
+        Line(say(language, "p95"), "p95", _values(runs, lambda run: run.latency.p95)),
+        Line(say(language, "median"), "median", _values(runs, lambda run: run.latency.median)),
     ]
-    top = round_top(max(one.p95 for one in took))
+    top = round_top(max(run.latency.p95 for run in runs))
     title = say(language, "latency")
     drawn = plot(
-        title, lines, moments, key="latency", told=_told(lines), top=top, written=lambda value: f"{value:.3g} ms"
-    )
+        title, lines, moments, key="latency", told=_told(lines, _milliseconds), top=top, written=_milliseconds,
+        notes=notes,
+    )  # fmt: skip
     legend = "".join(
         f'<span class="key {line.kind}"><i aria-hidden="true"></i>{escape(line.name)}</span>' for line in lines[::-1]
     )
@@ -136,9 +156,9 @@ def _key(line: Line, name: int | str, drawn: bool) -> str:
     )
 
 
-def _told(lines: Sequence[Line]) -> str:
+def _told(lines: Sequence[Line], written: Callable[[float | None], str]) -> str:
     """First and last value of each line."""
-    return "; ".join(f"{line.name} {_share(line.values[0])} → {_share(line.values[-1])}" for line in lines)
+    return "; ".join(f"{line.name} {written(line.values[0])} → {written(line.values[-1])}" for line in lines)
 
 
 # ---- what changed
@@ -151,11 +171,12 @@ def _changes(runs: Sequence[Run], questions: Sequence[KeptQuestion], shown: Eval
         return ""
     most = min(old.depth, new.depth)
     k = min(shown.k or most, most)
-    found, texts = compare(old, new, k), {question.id: question for question in questions}
-    groups = "".join(
-        _group(kind, changes, texts, language)
-        for kind, changes in (("lost", found.lost), ("won", found.won), ("moved", found.moved))
-    )
+    kept = {question.id: question for question in questions}
+    found = compare(old.only(kept), new.only(kept), k)
+    kinds = [("lost", found.lost), ("won", found.won), ("moved", found.moved)]
+    if found.other_pages:
+        kinds.append(("other_pages", found.other_pages))
+    groups = "".join(_group(kind, changes, kept, language) for kind, changes in kinds)
     same = f'<p class="hint" data-key="same">{escape(say(language, "same", n=found.same))}</p>'
     return (
         f'<section class="changes" data-key="changes"><h3>{escape(say(language, "changes"))}</h3>'
@@ -181,8 +202,8 @@ def _select_k(ks: Sequence[int], k: int, language: Language) -> str:
 
 
 def _group(kind: str, changes: Sequence[Change], questions: dict[int, KeptQuestion], language: Language) -> str:
-    """The questions of one kind of change, but for those forgotten since."""
-    rows = [_change(change, questions[change.question], language) for change in changes if change.question in questions]
+    """The questions of one kind of change."""
+    rows = [_change(change, questions[change.question], language) for change in changes]
     title = escape(f"{say(language, kind)} · {len(rows)}")
     return f'<div class="group {kind}" data-key="{kind}"><h4>{title}</h4><ul>{"".join(rows)}</ul></div>'
 
@@ -213,10 +234,11 @@ def _difference(old: Run, new: Run, language: Language) -> str:
 
 
 def _different(name: str, before: object, after: object, language: Language) -> str:
-    if name == "library":
-        return say(language, "differs_library")
+    if name in _UNVALUED:
+        return say(language, _UNVALUED[name])
     word = say(language, _NAMED[name]) if name in _NAMED else name.rpartition(".")[2]
-    return f"{word} {'–' if before is None else before} → {'–' if after is None else after}"
+    first, last = ("–" if value in (None, "") else value for value in (before, after))
+    return f"{word} {first} → {last}"
 
 
 # ---- kept questions
@@ -241,12 +263,16 @@ def _question(question: KeptQuestion, runs: Sequence[Run], language: Language) -
 
 
 def _standing(question: KeptQuestion, runs: Sequence[Run], language: Language) -> str:
-    """The rank in the newest run."""
+    """The rank in the newest run, where it is one of the right pages kept now."""
     result = runs[-1].results.get(question.id) if runs else None
+    if not question.pages:
+        return f'<span class="badge gone">{escape(say(language, "no_right_page"))}</span>'
     if not question.here:
         return f'<span class="badge gone">{escape(say(language, "left_out"))}</span>'
     if result is None:
         return f'<span class="badge">{escape(say(language, "not_run"))}</span>'
+    if not result.same_pages(question.pages_digest):
+        return f'<span class="badge">{escape(say(language, "not_run_pages"))}</span>'
     kind = "missed" if result.rank is None else "found"
     words = say(language, "rank_none") if result.rank is None else say(language, "rank", n=result.rank)
     return f'<span class="badge {kind}">{escape(words)}</span>'
@@ -273,7 +299,7 @@ def _page(question: KeptQuestion, page: RightPage, language: Language) -> str:
 
 
 def _table(runs: Sequence[Run], language: Language) -> str:
-    """All numbers, newest first: what the plots show, for reading."""
+    """All numbers, newest first, each run's over all the questions that it asked."""
     if not runs:
         return ""
     ks = cuts(runs[-1].depth)
@@ -292,7 +318,7 @@ def _table(runs: Sequence[Run], language: Language) -> str:
 
 def _run(run: Run, before: Run | None, ks: Sequence[int], language: Language) -> str:
     took = run.latency
-    values = [*(_share(run.recall(k)) for k in ks), _share(run.mrr), f"{took.median:.0f} ms", f"{took.p95:.0f} ms"]
+    values = [*(_share(run.recall(k)) for k in ks), _share(run.mrr), f"{took.median:,.0f} ms", f"{took.p95:,.0f} ms"]
     cells = "".join(f"<td>{value}</td>" for value in [*values, str(len(run.results))])
     words = [_different(*one, language) for one in differences(before, run)] if before else [_made_with(run, language)]
     about = f'<small dir="auto">{escape(" · ".join(words))}</small>' if words else ""
@@ -305,13 +331,20 @@ def _run(run: Run, before: Run | None, ks: Sequence[int], language: Language) ->
 
 
 def _made_with(run: Run, language: Language) -> str:
-    return say(language, "made_with", embedder=run.embedder, documents=run.documents, passages=run.passages)
+    made = say(language, "made_with", embedder=run.embedder, documents=run.documents, passages=run.passages)
+    return f"{made} · {say(language, 'differs_reranker')} {run.reranker}" if run.reranker else made
 
 
 def _share(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def _moment(run: Run, form: str = "%Y-%m-%d %H:%M") -> str:
+def _milliseconds(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.0f} ms" if value >= 100 else f"{value:.3g} ms"
+
+
+def _moment(run: Run, form: str = "%Y-%m-%d %H:%M:%S") -> str:
     """When a run ended, in the machine's own time."""
     return time.strftime(form, time.localtime(run.at))

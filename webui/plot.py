@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from webui.markup import escape
 
@@ -34,10 +34,15 @@ def plot(
     told: str,
     top: float,
     written: Callable[[float], str],
+    notes: Sequence[str] = (),
 ) -> str:
-    """Lines over `moments`, oldest first, from 0 to `top`; `told` says in words what is to be seen."""
+    """Lines over `moments`, oldest first, from 0 to `top`; `told` says in words what is to be seen.
+
+    `notes` has what the titles of the dots of each moment say besides, "" for nothing.
+    """
+    titles = [" · ".join(filter(None, both)) for both in zip_longest(moments, notes, fillvalue="")]
     grid = "".join(_level(top * step / STEPS, top, written) for step in range(STEPS + 1))
-    drawn = "".join(_line(line, moments, top, written) for line in lines)
+    drawn = "".join(_line(line, titles, top, written) for line in lines)
     return (
         f'<svg class="plot" data-key="{escape(key)}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
         f' aria-labelledby="{escape(key)}-name {escape(key)}-told"><title id="{escape(key)}-name">{escape(name)}'
@@ -75,15 +80,15 @@ def _ends(moments: Sequence[str]) -> str:
     )
 
 
-def _line(line: Line, moments: Sequence[str], top: float, written: Callable[[float], str]) -> str:
+def _line(line: Line, titles: Sequence[str], top: float, written: Callable[[float], str]) -> str:
     points = [
         None if value is None else (_x(at, len(line.values)), _y(value, top)) for at, value in enumerate(line.values)
     ]
     path = " ".join(f"{step}{x:.1f} {y:.1f}" for step, x, y in _steps(points))
     dots = "".join(
         f'<circle cx="{point[0]:.1f}" cy="{point[1]:.1f}" r="3"><title>{escape(line.name)} {escape(written(value))} · '
-        f"{escape(moment)}</title></circle>"
-        for point, value, moment in zip(points, line.values, moments, strict=True)
+        f"{escape(title)}</title></circle>"
+        for point, value, title in zip(points, line.values, titles, strict=True)
         if point is not None and value is not None
     )
     return f'<g class="line {escape(line.kind)}"><path d="{path}"/>{dots}</g>'

@@ -5,9 +5,10 @@ What a browser sends is looked up among what its owner has; nothing else reaches
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from rag.runs import KeptQuestion, RightPage, Run
+from rag.runs import KeptQuestion, RightPage, Run, cuts
 from webui.conversation import Conversation, Opened
 from webui.edge import whole
 from webui.engine import Engine
@@ -15,17 +16,25 @@ from webui.engine import Engine
 MRR = "mrr"  # name of its line in the plot; those of the recall are named by their k
 
 
-def mark_page(engine: Engine, conversation: Conversation, page: int) -> None:
-    """Mark a page of the open document as right for the question it was opened for, or take that back."""
+def mark_page(
+    engine: Engine, conversation: Conversation, page: int, document: object = None, right: object = None
+) -> None:
+    """Keep a page of the open document as right for the question it was opened for, or take that back.
+
+    `document` is the one that was open where the button was pressed; nothing is done where another one is open by now.
+    `right` is what was wanted there; the other of both where it is no bool.
+    """
     opened, owner = conversation.opened, conversation.owner
-    if opened is None or not opened.question:
+    if opened is None or not opened.question or document not in (None, opened.source.document_id):
         return
-    document = opened.source.document_id
+    shown = opened.source.document_id
     question = question_of(engine, conversation)
-    if question is not None and marked(question, document, page):
-        engine.trials.forget_page(owner, question.id, document, page)
-    else:
-        engine.trials.keep(owner, opened.question, document, page)
+    already = question is not None and marked(question, shown, page)
+    wanted = right if isinstance(right, bool) else not already
+    if wanted and not already:
+        engine.trials.keep(owner, opened.question, shown, page)
+    elif question is not None and already and not wanted:
+        engine.trials.forget_page(owner, question.id, shown, page)
 
 
 def question_of(engine: Engine, conversation: Conversation) -> KeptQuestion | None:
@@ -47,8 +56,8 @@ def change(engine: Engine, conversation: Conversation, data: dict[str, Any]) -> 
             trials.start(owner)
         case "stop-run":
             trials.stop(owner)
-        case "line":
-            shown.hidden ^= {MRR if data.get("line") == MRR else whole(data.get("line"))}
+        case "line" if data.get("line") in line_names(trials.runs(owner)):
+            shown.hidden ^= {data["line"]}
         case "k":
             shown.k = whole(data.get("k")) if whole(data.get("k")) > 0 else None
         case "against":
@@ -81,6 +90,11 @@ def _page(question: KeptQuestion, data: dict[str, Any]) -> RightPage | None:
     if wanted == (None, None):
         return next((page for page in question.pages if page.here), None)
     return next((page for page in question.pages if (page.document_id, page.page) == wanted), None)
+
+
+def line_names(runs: Sequence[Run]) -> tuple[int | str, ...]:
+    """The lines that the plot of these runs has: the k of each recall, and "mrr"."""
+    return (*cuts(runs[-1].depth), MRR) if runs else ()
 
 
 def compared(runs: tuple[Run, ...], against: int | None) -> Run | None:

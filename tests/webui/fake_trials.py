@@ -12,9 +12,13 @@ from rag.runs import KeptQuestion, Result, RightPage, Run
 from rag.trials import Progress
 
 
-def run(number: int, ranks: dict[int, int | None], **changes: object) -> Run:
-    """A run that gave the questions these ranks, in 10 ms, 20 ms and so on; a day after the one before."""
-    results = {key: Result(rank, at / 100) for at, (key, rank) in enumerate(ranks.items(), 1)}
+def run(number: int, ranks: dict[int, int | None], pages: dict[int, str] | None = None, **changes: object) -> Run:
+    """A run that gave the questions these ranks, in 10 ms, 20 ms and so on; a day after the one before.
+
+    `pages` has digests of right pages by question.
+    """
+    digests = pages or {}
+    results = {key: Result(rank, at / 100, digests.get(key, "")) for at, (key, rank) in enumerate(ranks.items(), 1)}
     settings = {"searching.vector_weight": 0.6}
     made = Run(number, 86_400.0 * number, 8, "multilingual-e5-small", 2, 80, "library", settings, results)
     return replace(made, **changes)  # type: ignore[arg-type]
@@ -63,15 +67,14 @@ class FakeTrials:
         if kept is None:
             kept = KeptQuestion(self._next, question.strip(), ())
             self._next += 1
-        mine[kept.id] = replace(kept, pages=(*kept.pages, RightPage(document_id, page, "", "")))
+        right = RightPage(document_id, page, "", "")
+        mine[kept.id] = kept if right in kept.pages else replace(kept, pages=(*kept.pages, right))
         self._changed()
 
     def forget_page(self, owner: str, question_id: int, document_id: str, page: int) -> None:
         kept = self.questions[owner][question_id]
         left = tuple(one for one in kept.pages if (one.document_id, one.page) != (document_id, page))
         self.questions[owner][question_id] = replace(kept, pages=left)
-        if not left:
-            del self.questions[owner][question_id]
         self._changed()
 
     def forget(self, owner: str, question_id: int) -> None:
@@ -100,7 +103,8 @@ class FakeTrials:
         if self.goes_on.wait(20) and self.far is not None:
             made = self.made.setdefault(owner, [])
             ranks = {question.id: self.ranks.get(question.text, 1) for question in questions}
-            made.append(run(made[-1].id + 1 if made else 1, ranks))
+            pages = {question.id: question.pages_digest for question in questions}
+            made.append(run(made[-1].id + 1 if made else 1, ranks, pages))
         self.far = None
         self._changed()
 

@@ -2,13 +2,14 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from rag.errors import StoreError
 from rag.evaluate import Question
-from rag.runs import KeptQuestion, RightPage
+from rag.runs import KeptQuestion, Result, RightPage
 from rag.trials import Progress
 from tests.webui.fake_engine import FakeEngine, document, source
 from tests.webui.fake_trials import run
@@ -16,8 +17,10 @@ from tests.webui.safe import NASTY, look
 from webui.conversation import Conversation, Opened
 from webui.evaluation import evaluation_html, tabs_html
 from webui.page import Handlers
+from webui.trials import MRR, mark_page
 from webui.words import LANGUAGES
 
+STYLE = Path(__file__).parents[2] / "webui" / "evaluation.css"
 QUESTIONS = ("How much did revenue grow?", "大坝有多高？", "Who signed it?")
 
 
@@ -133,10 +136,103 @@ def test_lost_and_won_between_the_newest_run_and_an_earlier_one(engine, view):
 
 
 def test_a_forgotten_question_is_in_no_comparison(engine, view):
-    engine.trials.made[""] = [run(1, {1: 1, 2: 1}), run(2, {1: None, 2: None})]
+    engine.trials.made[""] = [run(1, {1: 1, 2: 1, 3: 1}), run(2, {1: None, 2: None, 3: 1})]
+    assert "1 at the same place" in look(view.html()).text
     view.send(do="forget", question=1)
+    view.send(do="forget", question=3)
     assert group(view.html(), "lost") == [(QUESTIONS[1], "1 → not found")]
     assert "Lost · 1" in view.html()
+    assert "0 at the same place" in look(view.html()).text
+
+
+def test_questions_with_other_right_pages_are_listed_apart(engine, view):
+    now = {question.id: question.pages_digest for question in engine.trials.kept("")}
+    engine.trials.made[""] = [run(1, {1: 1, 2: 1, 3: 1}, {**now, 1: "x"}), run(2, {1: None, 2: 2, 3: 1}, now)]
+    html = view.html()
+    assert group(html, "other_pages") == [(QUESTIONS[0], "1 → not found")]
+    assert group(html, "lost") == group(html, "won") == []
+    assert "other right pages" in look(html).text
+    assert "Same documents" not in look(html).text
+    engine.trials.made[""].append(run(3, {1: 1, 2: 2, 3: 1}, now))
+    assert "Right pages changed" not in look(view.html()).text
+
+
+def test_a_rank_is_shown_beside_the_right_pages_it_was_measured_with(engine, view):
+    def standing():
+        return re.findall(r'<span class="badge[^>]*>(.*?)</span>', view.html())
+
+    now = {question.id: question.pages_digest for question in engine.trials.kept("")}
+    engine.trials.made[""] = [run(1, {1: 1, 2: 1, 3: 1}, now)]
+    assert standing() == ["place 1"] * 3
+    engine.trials.keep("", QUESTIONS[0], engine.library[1].id, 7)
+    view.send(do="unmark", question=2, document=engine.library[0].id, page=2)
+    assert standing() == ["not run with these pages", "left out: no right page", "place 1"]
+    view.send(do="unmark", question=1, document=engine.library[1].id, page=7)
+    assert standing()[0] == "place 1"
+
+
+def dots(html, kind):
+    """Titles of the dots of a line, in their parts: value, moment and what more there is."""
+    line = re.search(rf'<g class="line {kind}">.*?</g>', html)[0]
+    return [title.split(" · ") for title in re.findall(r"<title>(.*?)</title>", line)]
+
+
+def test_each_run_is_drawn_over_the_questions_that_the_newest_asked_too(engine, view):
+    engine.trials.made[""] = [
+        run(1, {7: 1, 8: None}), run(2, {1: 1, 2: None, 8: None}), run(3, {1: 1, 2: 1, 3: None}),
+        run(4, {1: 1, 2: 1, 3: 1, 8: 1}, {1: "x"}), run(5, {1: 1, 2: 1, 3: None}, {1: "y"}),
+    ]  # fmt: skip
+    html = view.html()
+    assert [value for value, *_ in dots(html, "l0")] == [f"recall@1 {n}" for n in ("0.50", "0.67", "1.00", "0.67")]
+    assert [more for _, _, *more in dots(html, "l0")] == [["2 of 3 questions"], [], ["2 of 3 questions"], []]
+    assert [value for value, *_ in dots(html, "median")] == [f"median {n} ms" for n in (15, 20, 25, 20)]
+    assert "recall@1 – → 0.67" in look(html).text
+    assert [row[0] for row in table(html)] == ["0.67", "1.00", "0.67", "0.33", "0.50"], "all that each run asked"
+    assert [row[-1] for row in table(html)] == ["3", "4", "3", "3", "2"]
+
+
+def test_times_are_read_in_milliseconds(engine, view):
+    engine.trials.made[""] = [
+        replace(run(n, {}), results={1: Result(1, seconds)}) for n, seconds in ((1, 0.0123), (2, 0.9996), (3, 1.2345))
+    ]
+    html = view.html()
+    assert "e+" not in html
+    assert '<desc id="latency-told">95th percentile 12.3 ms → 1,234 ms; median 12.3 ms → 1,234 ms</desc>' in html
+    plot = html[html.index('data-key="latency"') :]
+    assert re.findall(r"(?:start|end)\">([^<]*) ms</text>", plot) == ["0", "500", "1,000", "1,500", "2,000"]
+    assert "median 1,000 ms · " in plot
+    assert [row[-2] for row in table(html)] == ["1,234 ms", "1,000 ms", "12 ms"]
+
+
+def test_every_line_has_a_colour_however_many_sources_there_are(engine, view):
+    engine.trials.made[""] = [run(1, {1: 1}, depth=30)]
+    style = STYLE.read_text("utf-8")
+    kinds = re.findall(r'<g class="line (\w+)"', view.html())
+    assert len(kinds) == 9
+    assert [kind for kind in kinds if not re.search(rf"\.{kind}\b[^{{}}]*{{ --ask-line-colour:", style)] == []
+
+
+def test_runs_of_one_minute_are_told_apart(engine, view):
+    engine.trials.made[""] = [run(n, {1: 1}, at=1_000_000.0 + n) for n in range(3)]
+    options = re.findall(r'<option value="\d+" data-key="run[^>]*>(.*?)</option>', view.html())
+    assert len(options) == len(set(options)) == 2
+
+
+def test_it_says_that_ticks_do_not_count(engine, view):
+    assert "ticked or not" in look(view.html()).text
+
+
+def test_only_lines_that_there_are_can_be_left_out(engine, view):
+    hidden = view.conversation.evaluation.hidden
+    view.send(do="line", line=1)
+    assert hidden == set(), "nothing was run yet"
+    engine.trials.made[""] = [run(1, {1: 1})]
+    for odd in (2, 77, -1, None, "x", [1], {"a": 1}):
+        view.send(do="line", line=odd)
+    assert hidden == set()
+    for name in (1, 8, MRR):
+        view.send(do="line", line=name)
+    assert hidden == {1, 8, MRR}
 
 
 def test_what_differs_between_runs_is_told(engine, view):
@@ -153,6 +249,12 @@ def test_what_differs_between_runs_is_told(engine, view):
     assert told in look(view.html()).text
     engine.trials.made[""] = [one, replace(one, id=2)]
     assert "Same documents, same settings" in look(view.html()).text
+    engine.trials.made[""] = [replace(one, reranker="bge"), replace(two, reranker=""), run(3, {2: 1, 3: 1})]
+    text = look(view.html()).text
+    assert "80 passages · reranker bge" in text
+    assert "reranker bge → –" in text
+    assert "other questions" in text
+    assert "questions 2" not in text
 
 
 def test_a_run_shows_how_far_it_is_and_can_be_stopped(engine, view):
@@ -189,7 +291,29 @@ def test_two_clicks_keep_a_question_and_a_third_takes_it_back(engine, view):
     view.mark(do="right", page=6)
     assert [page.page for page in engine.trials.kept("")[-1].pages] == [4]
     view.mark(do="right", page=4)
-    assert [kept.text for kept in engine.trials.kept("")] == list(QUESTIONS)
+    assert [kept.text for kept in engine.trials.kept("") if kept.pages] == list(QUESTIONS)
+
+
+def test_a_mark_is_set_to_what_was_wanted_where_it_was_pressed(engine, view):
+    shown = engine.library[1].id
+    view.conversation.opened = Opened(source(1, engine.library[1]), None, 4, "What else?")
+
+    def pages():
+        return [page.page for page in engine.trials.kept("")[-1].pages]
+
+    def mark(right, document=shown):
+        mark_page(engine, view.conversation, 4, document, right)
+
+    mark(True, engine.library[0].id)
+    assert len(engine.trials.kept("")) == len(QUESTIONS), "another document is open by now"
+    mark(True)
+    mark(True)
+    assert pages() == [4]
+    mark(False, engine.library[0].id)
+    assert pages() == [4]
+    mark(False)
+    mark(False)
+    assert pages() == []
 
 
 def test_a_mark_that_could_not_be_kept_says_why_beside_the_page(engine, view):

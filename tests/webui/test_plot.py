@@ -8,8 +8,8 @@ from webui.plot import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Line, plot, roun
 GROUND, CEILING, END = HEIGHT - BOTTOM, TOP, WIDTH - RIGHT
 
 
-def draw(*lines, moments=("a", "b", "c"), top=1.0, name="Quality", told="up"):
-    return plot(name, lines, moments, key="k", told=told, top=top, written=lambda value: f"{value:g}")
+def draw(*lines, moments=("a", "b", "c"), top=1.0, name="Quality", told="up", notes=()):
+    return plot(name, lines, moments, key="k", told=told, top=top, written=lambda value: f"{value:g}", notes=notes)
 
 
 def points(html):
@@ -46,6 +46,11 @@ def test_it_says_what_it_shows():
     assert "Quality" in looked.text
     assert "recall@1 0.5 · a" in looked.text
     assert "0.75" in looked.text, "the grid has its numbers"
+
+
+def test_a_note_stands_in_the_titles_of_its_moment_alone():
+    html = draw(Line("r", "l0", [0.5, None, 1.0]), notes=("2 of 3", "1 of 3", ""))
+    assert re.findall(r"<circle[^>]*><title>(.*?)</title>", html) == ["r 0.5 · a · 2 of 3", "r 1 · c"]
 
 
 def test_nothing_to_draw_is_drawn():
