@@ -92,6 +92,7 @@ def test_at_most_three_and_only_near_ones():
     many = [Evidence(1, f"S{n}.", 1.2) for n in range(9)]
     assert quoted(*many).count("[1]") == 3
     assert quoted(Evidence(1, "A.", 1.2), Evidence(1, "B.", 0.1)) == "A. [1]"
+    assert quoted(Evidence(1, "A.", 0.1), Evidence(1, "B.", 1.2)) == "B. [1]"
 
 
 def test_nothing_near_is_a_refusal():
