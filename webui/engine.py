@@ -30,7 +30,7 @@ class Trials(Protocol):
         ...
 
     def forget_page(self, owner: str, question_id: int, document_id: str, page: int) -> None:
-        """Take a right page back, and with the last one the question."""
+        """Take a right page back; the question stays."""
         ...
 
     def forget(self, owner: str, question_id: int) -> None:

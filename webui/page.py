@@ -220,7 +220,7 @@ class Handlers:
         elif data.get("do") == "back" and opened is not None:
             conversation.opened = replace(opened, page=None)
         elif data.get("do") == "right":
-            self._try(conversation, lambda: mark_page(self.engine, conversation, whole(data.get("page"))))
+            self._try(conversation, lambda: mark_page(self.engine, conversation, data))
         elif data.get("do") == "evaluate":
             conversation.evaluation.shown = True
         return self._beside(conversation)

@@ -16,25 +16,22 @@ from webui.engine import Engine
 MRR = "mrr"  # name of its line in the plot; those of the recall are named by their k
 
 
-def mark_page(
-    engine: Engine, conversation: Conversation, page: int, document: object = None, right: object = None
-) -> None:
+def mark_page(engine: Engine, conversation: Conversation, data: dict[str, Any]) -> None:
     """Keep a page of the open document as right for the question it was opened for, or take that back.
 
-    `document` is the one that was open where the button was pressed; nothing is done where another one is open by now.
-    `right` is what was wanted there; the other of both where it is no bool.
+    What was wanted is done, not the other of what there is: a second click, or one on an old page, changes nothing.
+    Nor does one that was meant for a document that is not open any more.
     """
     opened, owner = conversation.opened, conversation.owner
-    if opened is None or not opened.question or document not in (None, opened.source.document_id):
+    if opened is None or not opened.question or data.get("document") != opened.source.document_id:
         return
-    shown = opened.source.document_id
+    document, page, wanted = opened.source.document_id, whole(data.get("page")), data.get("right")
     question = question_of(engine, conversation)
-    already = question is not None and marked(question, shown, page)
-    wanted = right if isinstance(right, bool) else not already
-    if wanted and not already:
-        engine.trials.keep(owner, opened.question, shown, page)
-    elif question is not None and already and not wanted:
-        engine.trials.forget_page(owner, question.id, shown, page)
+    already = question is not None and marked(question, document, page)
+    if wanted is True and not already:
+        engine.trials.keep(owner, opened.question, document, page)
+    elif wanted is False and question is not None and already:
+        engine.trials.forget_page(owner, question.id, document, page)
 
 
 def question_of(engine: Engine, conversation: Conversation) -> KeptQuestion | None:

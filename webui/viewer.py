@@ -85,7 +85,8 @@ def _right(view: View, opened: Opened, language: Language, mark: Mark) -> str:
     problem = f'<p class="problem" role="alert" dir="auto">{escape(mark.problem)}</p>' if mark.problem else ""
     return (
         f'<span class="right-mark"><button type="button" class="mark-right" data-do="right" data-page="{view.page}"'
-        f' aria-pressed="{str(mark.right).lower()}" title="{escape(hint)}">'
+        f' data-document="{escape(opened.source.document_id)}" aria-pressed="{str(mark.right).lower()}"'
+        f' title="{escape(hint)}">'
         f"{escape(say(language, 'right_page_kept' if mark.right else 'right_page'))}</button>{there}</span>{problem}"
     )
 

@@ -47,7 +47,7 @@ def add(page, count, **files):
 
 def remove(page, name):
     page.click(f"[aria-label='Remove {name}']")
-    page.click(f"[aria-label='Remove {name}']:has-text('Remove?')")
+    page.click(f"[aria-label='Remove? Remove {name}']")
     page.wait_for_selector(f".document:has-text('{name}')", state="detached")
 
 
@@ -110,7 +110,7 @@ def test_from_an_answer_to_what_a_change_lost_and_won(library, served, visit):
     page.wait_for_selector("#trials .kept li.gone >> nth=1")
     assert page.is_disabled("#trials [data-do=run]")
     page.click(f"[aria-label='Remove the question “{PUMP}”']")
-    page.click(f"[aria-label='Remove the question “{PUMP}”']:has-text('Remove?')")
+    page.click(f"[aria-label='Remove? Remove the question “{PUMP}”']")
     page.wait_for_function("document.querySelectorAll('#trials .kept li').length === 1")
     page.click(".tabs [data-view=talk]")
     page.wait_for_selector("#question textarea")
@@ -157,6 +157,20 @@ def test_why_stays_open_while_the_answer_is_drawn_anew(engine, served, visit):
     page.click("[aria-label='Next page']")
     page.wait_for_selector("#viewer .at:has-text('Page 6')")
     assert page.is_visible("#viewer .why-found table")
+
+
+def test_a_double_click_marks_a_page_and_does_not_take_it_back(engine, served, visit):
+    page = ready(visit(served(engine)))
+    ask(page)
+    answered(page)
+    page.click(".answer .cite")
+    page.wait_for_selector("#viewer .sheet img")
+    page.dblclick("#viewer [data-do=right]", delay=100)
+    page.wait_for_selector("#viewer [data-do=right][aria-pressed=true]")
+    page.wait_for_timeout(700)
+    assert page.get_attribute("#viewer [data-do=right]", "aria-pressed") == "true"
+    page.click("#viewer [data-do=right]")
+    page.wait_for_selector("#viewer [data-do=right][aria-pressed=false]")
 
 
 def test_lines_can_be_left_out_and_a_run_be_stopped(engine, served, visit):

@@ -17,7 +17,7 @@ from tests.webui.safe import NASTY, look
 from webui.conversation import Conversation, Opened
 from webui.evaluation import evaluation_html, tabs_html
 from webui.page import Handlers
-from webui.trials import MRR, mark_page
+from webui.trials import MRR
 from webui.words import LANGUAGES
 
 STYLE = Path(__file__).parents[2] / "webui" / "evaluation.css"
@@ -283,43 +283,43 @@ def test_why_there_was_no_run_is_said(engine, view):
 def test_two_clicks_keep_a_question_and_a_third_takes_it_back(engine, view):
     found = source(1, engine.library[1])
     view.conversation.opened = Opened(found, None, 4, "What else?")
-    assert 'aria-pressed="true"' in view.mark(do="right", page=4)[2]
+    assert 'aria-pressed="true"' in view.mark(do="right", page=4, document=found.document_id, right=True)[2]
     view.mark(do="turn", page=6)
-    view.mark(do="right", page=6)
+    view.mark(do="right", page=6, document=found.document_id, right=True)
     kept = engine.trials.kept("")[-1]
     assert (kept.text, [page.page for page in kept.pages]) == ("What else?", [4, 6])
-    view.mark(do="right", page=6)
+    view.mark(do="right", page=6, document=found.document_id, right=False)
     assert [page.page for page in engine.trials.kept("")[-1].pages] == [4]
-    view.mark(do="right", page=4)
+    view.mark(do="right", page=4, document=found.document_id, right=False)
     assert [kept.text for kept in engine.trials.kept("") if kept.pages] == list(QUESTIONS)
 
 
 def test_a_mark_is_set_to_what_was_wanted_where_it_was_pressed(engine, view):
-    shown = engine.library[1].id
+    shown, other = engine.library[1].id, engine.library[0].id
     view.conversation.opened = Opened(source(1, engine.library[1]), None, 4, "What else?")
 
-    def pages():
-        return [page.page for page in engine.trials.kept("")[-1].pages]
+    def pages_after(**sent):
+        view.mark(do="right", page=4, **sent)
+        return [page.page for kept in engine.trials.kept("") if kept.text == "What else?" for page in kept.pages]
 
-    def mark(right, document=shown):
-        mark_page(engine, view.conversation, 4, document, right)
+    assert pages_after(right=True) == pages_after(right=True, document=other) == [], "another document is open by now"
+    assert pages_after(right=True, document=shown) == [4]
+    assert pages_after(right=True, document=shown) == [4], "a stale page, or a second click"
+    assert pages_after(right=False, document=other) == pages_after(document=shown) == [4]
+    assert pages_after(right=False, document=shown) == []
+    assert pages_after(right=False, document=shown) == []
 
-    mark(True, engine.library[0].id)
-    assert len(engine.trials.kept("")) == len(QUESTIONS), "another document is open by now"
-    mark(True)
-    mark(True)
-    assert pages() == [4]
-    mark(False, engine.library[0].id)
-    assert pages() == [4]
-    mark(False)
-    mark(False)
-    assert pages() == []
+
+def test_the_button_says_which_document_it_is_for(engine, view):
+    view.conversation.opened = Opened(source(1, engine.library[1]), None, 4, "What else?")
+    (button,) = tags(view.mark(do="turn", page=4)[2], **{"data-do": "right"})
+    assert button["data-document"] == engine.library[1].id
 
 
 def test_a_mark_that_could_not_be_kept_says_why_beside_the_page(engine, view):
     view.conversation.opened = Opened(source(1, engine.library[1]), None, 4, "What else?")
     engine.trials.error = StoreError("The disk is full.")
-    assert "The disk is full." in view.mark(do="right", page=4)[2]
+    assert "The disk is full." in view.mark(do="right", page=4, document=engine.library[1].id, right=True)[2]
     assert "The disk is full." not in view.mark(do="turn", page=5)[2]
 
 
