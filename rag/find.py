@@ -24,7 +24,7 @@ from rag.settings import Searching
 from rag.store import Store
 from rag.words import WordIndex
 
-NAMED = 0.5  # of how well the whole question names a document, that a part must reach to go by its own names
+PRIOR = 0.25  # of how well a document fits the whole question, that it fits each part at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,8 @@ class Finder:
         whole = self.catalog.fits(asked.whole, allowed)
         searches = [_Search(wanted[0], middles[0], whole, allowed)]
         for needs, middle in zip(wanted[1:], middles[1:], strict=True):
-            fits = self.catalog.fits(needs.texts[0], allowed)
-            names = fits.max(initial=0) >= NAMED * whole.max(initial=0)
-            searches.append(_Search(needs, middle, fits if names else whole, allowed))
+            fits = self.catalog.fits(needs.texts[0], allowed)[: len(whole)]  # one may have been added meanwhile
+            searches.append(_Search(needs, middle, np.maximum(fits, PRIOR * whole[: len(fits)]), allowed))
         if self.settings.apart and not asked.parts:
             for ids in self.catalog.apart(asked.typed, allowed):
                 searches.append(_Search(wanted[0], middles[0], self.catalog.fits(asked.whole, ids), ids))

@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rag.catalog import Catalog
 from rag.find import Finder, in_turn
+from rag.question import Searched
 from rag.search import Hit
 from rag.settings import Searching
+from rag.words import WordIndex
+from tests.fakes import ExactEmbedder
 
 
 def hits(*ids: int) -> list[Hit]:
@@ -27,3 +31,20 @@ def test_what_all_questions_share_is_taken_out_by_their_script():
     vector = np.array([0.6, 0.8], np.float32)
     assert finder._own("How high is the bridge?", vector) == pytest.approx([0.1, 0.8])
     assert finder._own("桥有多高？", vector) == pytest.approx([0.6, 0.3])
+
+
+def test_a_document_named_in_one_part_counts_a_quarter_in_another():
+    words, embedder = WordIndex(), ExactEmbedder()
+    catalog = Catalog(words)
+    for slot, name in enumerate(["alphadyne 2021.pdf", "betatron 2022.pdf", "gammacorp.pdf"]):
+        words.add([slot], ["some text"])
+        catalog.add(("", name), name, "", np.array([slot]))
+    none = {script: np.zeros(512, np.float32) for script in (False, True)}
+    finder = Finder(None, embedder, None, words, catalog, Searching(), none)
+    parts = ("What does Alphadyne sell in 2021?", "How heavy is the blue valve?", "Who owns Betatron?")
+    vectors, searches = finder._searches(Searched("", " ".join(parts), parts), None)
+    assert len(vectors) == len(searches) == 4
+    whole, first, second, third = (search.fits for search in searches)
+    assert first[0] == whole[0] > 0
+    assert second == pytest.approx(0.25 * whole)
+    assert third == pytest.approx([0.25 * whole[0], whole[1], 0])
