@@ -171,7 +171,11 @@ def _sources(exchange: Exchange, conversation: Conversation) -> str:
     shown, folded = chips[:SHOWN_SOURCES], chips[SHOWN_SOURCES:]
     more = ""
     if folded:
-        more = f'<details class="more"><summary>+{len(folded)}</summary><div>{"".join(folded)}</div></details>'
+        name = escape(say(conversation.language, "more_sources", n=len(folded)))
+        more = (
+            f'<details class="more"><summary aria-label="{name}" title="{name}">+{len(folded)}</summary>'
+            f"<div>{''.join(folded)}</div></details>"
+        )
     label = escape(say(conversation.language, "sources"))
     return f'<nav class="sources" aria-label="{label}" data-key="sources">{"".join(shown)}{more}</nav>'
 

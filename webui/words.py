@@ -116,6 +116,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "searched_for": ("Searched for: {query}", "检索内容：{query}"),
     "searched_apart": ("Searched part by part: {parts}", "分别检索：{parts}"),
     "sources": ("Sources", "来源"),
+    "more_sources": ("{n} more sources", "另外 {n} 个来源"),
     "nearest": ("The nearest passages", "最接近的段落"),
     "refused": ("Nothing in the documents answers this.", "文档中没有找到答案。"),
     "page": ("p. {label}", "第 {label} 页"),
