@@ -127,15 +127,16 @@ class RemoteReader:
 
 def _address(server: str) -> str:
     """Where version 1 of the protocol is spoken at `server`. Raises SettingRefused for what is no address."""
+    server = server.strip().rstrip("/").removesuffix("/chat/completions")
     try:
         url = httpx.URL(server)
         url.host.encode("idna")
-        sound = url.scheme in ("http", "https") and bool(url.host) and (url.port or 0) <= HIGHEST_PORT
+        sound = url.scheme in ("http", "https") and bool(url.host) and (url.port or 0) <= HIGHEST_PORT and not url.query
     except (httpx.InvalidURL, UnicodeError):
         sound = False
     if not sound:
         raise SettingRefused(f"--server takes an address such as http://localhost:8000, not {server!r}.")
-    return server.rstrip("/").removesuffix("/v1") + "/v1"
+    return server.removesuffix("/v1") + "/v1"
 
 
 def messages(request: ReadRequest) -> list[dict[str, str]]:

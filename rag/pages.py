@@ -60,8 +60,8 @@ def widened(
 
 def _wider(source: Source, begin: int, page: str, others: Sequence[Source], most: int) -> Source:
     """A source with the text of its page, which begins at `begin`, up to `most` characters and to other sources."""
-    floor = max([begin, *(other.end for other in others if other.end <= source.start)])
-    ceiling = min([begin + len(page), *(other.start for other in others if other.start >= source.end)])
+    floor = max([begin, *(min(other.end, source.start) for other in others if other.start < source.start)])
+    ceiling = min([begin + len(page), *(max(other.start, source.end) for other in others if other.end > source.end)])
     room = max(most - len(source.text), 0)
     before = page[max(floor, source.start - room) - begin : max(source.start - begin, 0)]
     after = page[max(source.end - begin, 0) : max(min(ceiling, source.end + room - len(before)) - begin, 0)]

@@ -56,6 +56,16 @@ _CONDITION = re.compile(
     r"|(?<!何)[时后前中]$|如何$",
     re.IGNORECASE,
 )
+_ONE_THING = re.compile(r"\b(?:between|of the two|of these|either|neither|whether)\b", re.IGNORECASE)
+# Courtesies, and what asks for nothing but an answer.
+_SMALL_TALK = TELLING.union(
+    terms(
+        "yes no true false right correct ok okay hi hello dear thank thanks can could you me i we know tell help sure"
+    )
+)
+_SMALL_TALK_HAN = re.compile(
+    r"^(?:你好|您好|请问|谢谢|[对是好行][吗吧]?|(?:可以|能)?(?:告诉我|帮我|帮忙)?[吗吧]?)+[？?。！!，]*$"
+)
 _QUOTED = (("“", "”"), ("「", "」"), ("(", ")"), ("（", "）"))
 
 
@@ -120,20 +130,25 @@ def parts_of(question: str, history: Sequence[Turn] = ()) -> tuple[str, ...]:
     if not found:
         return ()
     found.append((question[start:].strip(), clause))
-    turns = [Turn(part, "") for part, _ in found]
-    return tuple(_completed(part, [*history, *turns[:n]], clause) for n, (part, clause) in enumerate(found))
-
-
-def _completed(part: str, before: Sequence[Turn], clause: bool) -> str:
-    if clause and len(terms(part)) <= HAN_TERMS:
-        return f"{before[-1].question}，{part}"
-    return complete(part, before) if before and _has_pronoun(part) else part
+    whole, parts = complete(question, history), list[str]()
+    for n, (part, clause) in enumerate(found):
+        if clause and len(terms(part)) <= HAN_TERMS:
+            parts.append(f"{parts[-1]}，{part}")
+        elif n == 0 or len(terms(part)) < PART_TERMS or _has_pronoun(part):
+            parts.append(complete(part, [*history, *(Turn(text, "") for text, _ in found[:n])]))
+        else:
+            parts.append(part)
+        if parts[-1] == whole and not clause:
+            return ()  # a question and the one it points back to
+    return tuple(parts)
 
 
 def _is_part(text: str, *, asked: bool) -> bool:
     """Whether a stretch of a question asks for something by itself; `asked`: a question mark says so already."""
     own = terms(text)
-    if len(own) < (1 if asked else PART_TERMS) or TELLING.issuperset(own) or _CONDITION.search(text):
+    if len(own) < (1 if asked else PART_TERMS) or _SMALL_TALK.issuperset(own) or _SMALL_TALK_HAN.search(text):
+        return False
+    if _CONDITION.search(text) or (not asked and _ONE_THING.search(text)):
         return False
     if text.count('"') % 2 or any(text.count(opening) != text.count(closing) for opening, closing in _QUOTED):
         return False

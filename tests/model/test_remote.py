@@ -117,6 +117,7 @@ def test_no_server_is_one_sentence():
         "http://",
         "x",
         "http://a..b",
+        "http://x:8000/v1?key=1",
     ],
 )
 def test_what_is_no_address_is_refused_before_anything_is_asked(address):
@@ -127,7 +128,15 @@ def test_what_is_no_address_is_refused_before_anything_is_asked(address):
     assert address in str(refused.value)
 
 
-@pytest.mark.parametrize("address", ["http://[::1]:8000", "http://[::1]:8000/v1", "HTTPS://模型.example/v1/"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://[::1]:8000",
+        "http://[::1]:8000/v1",
+        "HTTPS://模型.example/v1/",
+        " http://x:8000/v1/chat/completions ",
+    ],
+)
 def test_an_address_may_have_its_version_already(address):
     assert repr(RemoteReader(address, "m")).count("/v1'") == 1
 

@@ -124,6 +124,16 @@ def test_wide_sources_of_one_page_never_overlap(kept):
     assert {source.passage_id for source in got} == {1, 2, 4}  # the third stands in the first
 
 
+def test_a_wide_source_stops_where_one_that_reaches_into_it_begins(kept):
+    """The second was found, and joined with neighbours, across the end of what the first took in."""
+    text = "".join(f"sentence number {n:03} of the page\n" for n in range(260))
+    rows = {1: ("a", 0, 0, text[:1000]), 2: ("a", 0, 3500, text[3500:4500])}
+    first, second = widened(by_page(hits(1, 2), kept(rows), 900), {1: "", 2: ""}, lambda *_: (0, text), Searching())
+    assert (first.start, first.end) == (0, 4000)
+    assert (second.start, second.end) == (3500, 7500)
+    assert second.text == text[3500:7500]
+
+
 def test_what_a_wide_source_holds_already_is_no_source_of_its_own(kept):
     rows = {1: ("a", 0, BEGIN + 17, "AAAA"), 2: ("b", 0, 0, "other"), 3: ("a", 0, BEGIN + 25, "CCCC")}
     found = by_page(hits(1, 2, 3), kept(rows), 4)

@@ -110,6 +110,13 @@ def test_a_question_is_cut_into_the_questions_it_puts(question, parts):
         "What does Acme Corp. Report for 2020?",
         "What is the difference between the first Act; the Data Act; and the Markets Act?",
         "What was the total revenue of the company\nin the fiscal year 2022?",
+        "Is the supplier liable for damage? Yes or no?",
+        "Can I return the pump? Can you help?",
+        "Hi, how are you? What was the revenue of 3M in 2018?",
+        "公司盈利了吗？对吗？",
+        "合同有效期是多久？可以告诉我吗？",
+        "你好吗？3M公司2018年的收入是多少？",
+        "How did revenue change between what was reported in 2018 and what was reported in 2019?",
         "pump weight",
         "?" * 4000,
         "",
@@ -124,8 +131,25 @@ def test_parts_are_completed_by_the_conversation():
     first, second = parts_of("How heavy is it in kilograms? Which colour has the northern valve?", before)
     assert first == "Who built the red pump in Gdansk? How heavy is it in kilograms?"
     assert second == "Which colour has the northern valve?"
-    *_, last = parts_of("How heavy is it in kilograms? And who sold it to the city?", before)
-    assert last == "Who built the red pump in Gdansk? How heavy is it in kilograms? And who sold it to the city?"
+    *_, last = parts_of("How heavy is it in kilograms and who sold it to the city?", before)
+    assert last == "Who built the red pump in Gdansk? How heavy is it in kilograms who sold it to the city?"
+    first, _ = parts_of("And the profit? Which colour has the northern valve?", before)
+    assert first == "Who built the red pump in Gdansk? And the profit?"
+    _, second, third = parts_of("3M的收入是多少，利润是多少，负债是多少？", before)
+    assert (second, third) == ("3M的收入是多少，利润是多少", "3M的收入是多少，利润是多少，负债是多少？")
+
+
+@pytest.mark.parametrize(
+    ("before", "question"),
+    [
+        ("Who built the red pump in Gdansk?", "How heavy is it?"),
+        ("What was the revenue of Northwind?", "And in 2023?"),
+        ("3M公司是做什么的？", "它的重量是多少？"),
+    ],
+)
+def test_a_completed_question_kept_and_asked_again_is_searched_as_it_was(before, question):
+    completed = complete(question, [Turn(before, "x")])
+    assert parts_of(question, [Turn(before, "x")]) == parts_of(completed) == ()
 
 
 def test_a_page_of_questions_is_searched_as_one():
