@@ -48,7 +48,9 @@ class Catalog:
         self._files: list[frozenset[str]] = []  # terms of its file's name, by slot
         self._named: dict[str, set[int]] = {}  # term -> slots of the names and titles it stands in
         self._passages = np.zeros(0, np.int64)  # how many, by slot
-        self._slots = np.full(1024, -1, np.int32)  # by passage id
+        self._slots = np.zeros(
+            1024, np.int64
+        )  # by passage id, from 1; the last one is nobody's, so that clipping finds it
         self._lock = threading.Lock()
 
     def add(self, key: Key, name: str, title: str, ids: Ids) -> None:
@@ -63,9 +65,9 @@ class Catalog:
             for term in named:
                 self._named.setdefault(term, set()).add(slot)
             self._passages = np.append(self._passages, len(ids))
-            if len(ids) and (most := int(ids.max())) >= len(self._slots):
-                self._slots = np.append(self._slots, np.full(max(most, len(self._slots)), -1, np.int32))
-            self._slots[ids] = slot
+            if len(ids) and (most := int(ids.max())) >= len(self._slots) - 1:
+                self._slots = np.append(self._slots, np.zeros(max(most, len(self._slots)), np.int64))
+            self._slots[ids] = slot + 1
 
     def remove(self, key: Key) -> None:
         """Forget a document; one that is unknown is ignored."""
@@ -77,15 +79,14 @@ class Catalog:
                 self._named[term].discard(slot)
                 if not self._named[term]:
                     del self._named[term]
-            self._slots[self._ids[slot]] = -1
+            self._slots[self._ids[slot]] = 0
             self._keys[slot], self._ids[slot] = None, self._ids[slot][:0]
             self._passages[slot] = 0
 
-    def slots(self, ids: Ids) -> npt.NDArray[np.int32]:
+    def slots(self, ids: Ids) -> npt.NDArray[np.int64]:
         """The slot of each passage's document, (n,); -1 for unknown ids."""
         with self._lock:
-            known = np.where(ids < len(self._slots), ids, 0)
-            return np.where(ids < len(self._slots), self._slots[known], -1)
+            return self._slots.take(ids, mode="clip") - 1
 
     def passages(self, slots: npt.NDArray[np.int64]) -> Ids:
         """Ids of these documents' passages."""
@@ -175,8 +176,10 @@ class Catalog:
 
     def _coverage(self, term: str, passages: npt.NDArray[np.int64]) -> Fits:
         """Share of each document's passages that hold a term."""
-        slots = self.slots(self._words.holders(term))
-        held = np.bincount(slots[slots >= 0], minlength=len(passages))[: len(passages)]
+        ids = self._words.holders(term)
+        with self._lock:
+            slots = self._slots.take(ids, mode="clip")
+        held = np.bincount(slots, minlength=len(passages) + 1)[1 : len(passages) + 1]
         return held / np.maximum(passages, 1)
 
 

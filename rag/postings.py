@@ -71,7 +71,7 @@ class Segment:
         if place == len(self.terms) or self.terms[place] != number:
             return self.ids[:0]
         rows = self.rows[self.starts[place] : self.starts[place + 1]]
-        found: Array = self.ids[rows[self.alive[rows]]]
+        found: Array = self.ids[rows if self.alive.all() else rows[self.alive[rows]]]
         return found
 
     def loss(self, ids: Array) -> Loss:
