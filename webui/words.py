@@ -143,8 +143,9 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     # Why a source was found.
     "why_these": ("Why these sources", "为何选中这些来源"),
     "why_this": ("Why it was found", "为何被选中"),
-    "why_hint": ("Each way of looking gives a score and a place; the sources are ordered by all of them together.",
-                 "每种检索方式各给出得分与名次，来源按综合得分排序。"),
+    "why_hint": ("Each way of looking gives a score and a place; the sources are ordered by all of them together. What"
+                 " was searched for parts of the question, or in documents side by side, takes turns.",
+                 "每种检索方式都给出得分和名次，来源按综合结果排序；分别检索的问题各部分或并列文档轮流列出。"),
     "signal_vectors": ("meaning", "语义"),
     "signal_words": ("words", "词语"),
     "signal_document": ("document", "文档"),
