@@ -213,7 +213,7 @@ def test_bad_files_are_one_sentence_each_and_the_good_one_goes_on(start, visit):
     assert page.locator(".document").count() == 2
 
 
-def test_it_answers_soon_and_says_what_it_chose_and_why(start, visit, tmp_path):
+def test_it_says_what_it_chose_and_why(start, visit, tmp_path):
     app = start("--add", str(tmp_path / "pdfs"))
     log = Path(app.log.name)
     deadline = time.monotonic() + 60
