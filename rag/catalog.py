@@ -48,9 +48,8 @@ class Catalog:
         self._files: list[frozenset[str]] = []  # terms of its file's name, by slot
         self._named: dict[str, set[int]] = {}  # term -> slots of the names and titles it stands in
         self._passages = np.zeros(0, np.int64)  # how many, by slot
-        self._slots = np.zeros(
-            1024, np.int64
-        )  # by passage id, from 1; the last one is nobody's, so that clipping finds it
+        # By passage id, from 1; 0 where unknown. The last one is nobody's, so that ids beyond are clipped to unknown.
+        self._slots = np.zeros(1024, np.int64)
         self._lock = threading.Lock()
 
     def add(self, key: Key, name: str, title: str, ids: Ids) -> None:
@@ -99,9 +98,7 @@ class Catalog:
         Where passages are `allowed`, documents that hold none of them fit not at all.
         """
         asked = _asked(question)
-        with self._lock:
-            passages = self._passages.copy()
-        inside = passages > 0 if allowed is None else self._inside(allowed, len(passages))
+        passages, inside = self._scope(allowed)
         found = np.zeros(len(passages))
         for slots, weight in self._names(asked, inside).values():
             found[slots] += weight
@@ -118,11 +115,7 @@ class Catalog:
         """
         if not _SIDE_BY_SIDE.search(question):
             return []
-        with self._lock:
-            inside = self._passages > 0
-        if allowed is not None:
-            inside = self._inside(allowed, len(inside))
-        names = self._file_names(_asked(question), inside)
+        names = self._file_names(_asked(question), self._scope(allowed)[1])
         held: dict[int, set[str]] = {}
         for term, (slots, _) in names.items():
             for slot in slots.tolist():
@@ -167,12 +160,19 @@ class Catalog:
             names[term] = slots, float(rarity(len(slots), count))
         return names
 
-    def _inside(self, allowed: Ids, count: int) -> Inside:
-        """Which of the first `count` slots hold any of the allowed passages."""
-        inside = np.zeros(count, bool)
+    def _scope(self, allowed: Ids | None) -> tuple[npt.NDArray[np.int64], Inside]:
+        """How many passages each document has, and which documents hold any that are allowed; all that have some, None.
+
+        Both by the slots of this moment: one that is added afterwards is in neither.
+        """
+        with self._lock:
+            passages = self._passages.copy()
+        if allowed is None:
+            return passages, passages > 0
+        inside = np.zeros(len(passages), bool)
         slots = self.slots(allowed)
-        inside[slots[(slots >= 0) & (slots < count)]] = True  # a document may have been added meanwhile
-        return inside
+        inside[slots[(slots >= 0) & (slots < len(passages))]] = True
+        return passages, inside
 
     def _coverage(self, term: str, passages: npt.NDArray[np.int64]) -> Fits:
         """Share of each document's passages that hold a term."""

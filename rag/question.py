@@ -63,9 +63,7 @@ _SMALL_TALK = TELLING.union(
         "yes no true false right correct ok okay hi hello dear thank thanks can could you me i we know tell help sure"
     )
 )
-_SMALL_TALK_HAN = re.compile(
-    r"^(?:你好|您好|请问|谢谢|[对是好行][吗吧]?|(?:可以|能)?(?:告诉我|帮我|帮忙)?[吗吧]?)+[？?。！!，]*$"
-)
+_SMALL_TALK_HAN = re.compile(r"^(?:你好|您好|请问|谢谢|可以|能|告诉我|帮我|帮忙|[对是好行吗吧])+[？?。！!，]*$")
 _QUOTED = (("“", "”"), ("「", "」"), ("(", ")"), ("（", "）"))
 
 
@@ -122,7 +120,7 @@ def parts_of(question: str, history: Sequence[Turn] = ()) -> tuple[str, ...]:
     for seam in itertools.islice(_SEAM.finditer(question), MOST_SEAMS):
         before, after = question[start : seam.start()].strip(" ,，"), question[seam.end() :].strip()
         asked = seam["asked"] is not None
-        if _is_part(before, asked=asked) and _is_part(after, asked=asked and "?" in after.replace("？", "?")):
+        if _is_part(before, asked=asked) and _is_part(after, asked=asked and ("?" in after or "？" in after)):
             found.append((before, clause))
             start, clause = seam.end(), seam["han"] is not None
         if len(found) == MOST_PARTS:

@@ -119,6 +119,7 @@ def test_a_question_is_cut_into_the_questions_it_puts(question, parts):
         "How did revenue change between what was reported in 2018 and what was reported in 2019?",
         "pump weight",
         "?" * 4000,
+        "对吗" * 1900 + "x？",
         "",
     ],
 )
