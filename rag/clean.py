@@ -12,6 +12,8 @@ from collections.abc import Container
 from datetime import date
 from functools import cache
 
+from rag.language import limit_marks
+
 MOST_NORMALISED = 200  # characters of a word; longer ones are no word of any language
 SENTENCE_ENDS = frozenset(".!?:;。！？；：…")
 CLOSERS = "\"'”’»)]）】》」』〉〕］"
@@ -71,7 +73,7 @@ def clean_word(word: str) -> str:
     """A run without white space as it should be searched; "" when nothing of it can be seen."""
     if word.isascii() and word.isprintable():
         return word
-    word = _UNPRINTABLE.sub("", word.translate(_characters()))
+    word = limit_marks(_UNPRINTABLE.sub("", word.translate(_characters())))
     if len(word) <= MOST_NORMALISED:
         word = unicodedata.normalize("NFC", word)
     return "".join(word.split())

@@ -24,7 +24,8 @@ FEWEST = 3  # pages
 MANY = 8  # pages on which a line that runs is no head of a table
 WINDOW = 6  # pages before and after that are its neighbours
 DENSE = 0.4  # share of the neighbours that have the line too
-_NUMBER = re.compile(r"\d+|\b[ivxlc]{1,7}\b", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+|\b[ivxlcIVXLC]{1,7}\b")  # no IGNORECASE: it takes a dotted capital İ for an i
+_PLACEHOLDER = "\0"  # stands for a number in a signature; cannot occur in the text of a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def _candidates(number: int, page: Layout) -> tuple[list[_Candidate], list[_Cand
             text = page.text_of(line)
             if len(text) > LONGEST or (inside and depth):
                 break
-            signature = _NUMBER.sub("#", text).casefold()
+            signature = _NUMBER.sub(_PLACEHOLDER, text).casefold()
             numbers = tuple(_NUMBER.findall(text))
             edges[not top_edge].append(_Candidate(number, line, top_edge, depth == 0, middle, signature, numbers))
     return edges
@@ -85,8 +86,8 @@ def _running(group: Sequence[_Candidate], pages: int) -> list[_Candidate]:
 
 
 def only_number(signature: str) -> bool:
-    """Whether a line is nothing but a number and ornament: "- # -"."""
-    return "#" in signature and not signature.strip("# -–—|/.·[]()")
+    """Whether a line is nothing but a number and ornament: "- 12 -"."""
+    return _PLACEHOLDER in signature and not signature.strip(_PLACEHOLDER + "# -–—|/.·[]()")
 
 
 def _counting(group: Sequence[_Candidate]) -> list[_Candidate]:

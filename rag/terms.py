@@ -12,6 +12,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from rag.language import limit_marks
+
 HAN = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0002fa1f"
 _TOKEN = re.compile(rf"[{HAN}]+|[^\W_{HAN}]+(?:[-.,'’/&][^\W_{HAN}]+)*")
 _HAN = re.compile(rf"[{HAN}]")
@@ -40,7 +42,7 @@ def terms(text: str) -> list[str]:
     "The X200-B cost $1,577 in 2018" -> x200-b, x200, b, cost, 1577, 2018; "合同编号" -> 合同, 同编, 编号.
     """
     found: list[str] = []
-    for piece in unicodedata.normalize("NFKC", text).casefold().split():
+    for piece in unicodedata.normalize("NFKC", limit_marks(text)).casefold().split():
         found.extend(_often(piece) if len(piece) <= CACHED_CHARACTERS else _piece(piece))
     return found
 

@@ -23,6 +23,7 @@ from webui.sessions import SessionLogins
 from webui.upload import owner_of
 
 MOST_BYTES = 8_000_000  # of a request that brings no file
+LOGIN_BYTES = 16_000  # of a request that logs somebody in
 
 _ROUTES = frozenset(
     (
@@ -44,7 +45,6 @@ _GRADIO_ROUTES = (
 _HEARTBEAT = "/gradio_api/heartbeat/"
 # Where Gradio takes a session's name in the body, and what it answers to anybody if we let it.
 _SESSION_IN_BODY = ("/gradio_api/queue/join", "/gradio_api/run/", "/gradio_api/cancel", "/gradio_api/reset")
-_OPEN = (_HEARTBEAT, "/gradio_api/cancel", "/gradio_api/reset")
 _FOLDERS = ("/assets/", "/static/", "/svelte/")
 # Addresses of previews for chat programs: nothing loads them, and they point outside.
 _PREVIEWS = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
@@ -115,8 +115,9 @@ class Guard:
         login = owner_of(request)
         if login == "":
             return None, receive  # no logins: everybody is the same person
-        if login is None:  # Gradio refuses strangers on its other routes, in words that its page knows
-            return ((401, "Log in first.") if path.startswith(_OPEN) else None), receive
+        if login is None:  # before the body is read: parsing it is work that a stranger could ask for
+            closed = request.method == "POST" or path.startswith(_HEARTBEAT)
+            return ((401, "Log in first.") if closed else None), receive
         named = request.query_params.getlist("session_hash")
         if path.startswith(_HEARTBEAT):
             named.append(path.removeprefix(_HEARTBEAT))
@@ -140,8 +141,9 @@ class Guard:
             )
         if not _is_route(path):
             return 404, "Not here."
-        if path != "/library/add" and not _is_small(headers):
-            return 413, f"Requests of up to {MOST_BYTES} bytes, whose length is told, are taken here."
+        most = LOGIN_BYTES if path == "/login" else MOST_BYTES
+        if path != "/library/add" and not _is_small(headers, most):
+            return 413, f"Requests of up to {most:,} bytes that state their length are accepted here."
         if not self._same_site(method, path, headers, host):
             return 403, "Requests from other sites are refused."
         return None
@@ -170,12 +172,12 @@ def _is_route(path: str) -> bool:
     return path.startswith(_FOLDERS) and ".." not in path and "\\" not in path
 
 
-def _is_small(headers: Headers) -> bool:
-    """Whether a request's body, which Gradio holds in memory, has a told and modest length."""
+def _is_small(headers: Headers, most: int) -> bool:
+    """Whether a request states the length of its body, which Gradio holds in memory, and is within `most` bytes."""
     if "transfer-encoding" in headers:
         return False
     length = headers.get("content-length", "0")
-    return length.isdecimal() and int(length) <= MOST_BYTES
+    return length.isdecimal() and int(length) <= most
 
 
 def _sessions(body: bytes) -> list[str]:

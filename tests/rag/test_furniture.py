@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from rag import furniture
 from tests.rag.layouts import page_of
 
@@ -53,3 +57,25 @@ def test_a_form_that_returns_on_every_page_is_kept():
     pages = {n: page_of(*rows) for n in range(5)}
     furniture.take_out(pages)
     assert all(len(page.lines) == 8 for page in pages.values())
+
+
+@pytest.mark.parametrize("line", ["#", "# {n}", "İ", "İİ", "{n} İ", "№ {n}", "Ⅳ", "²", "٣"])
+def test_any_line_at_an_edge_can_be_judged(line):
+    pages = pages_with(line, "- {n} -")
+    for number in (1, 4):  # among lines of nothing but a number
+        pages[number] = pages_with("{n}", line)[number]
+    furniture.take_out(pages)
+    assert all(page.lines for page in pages.values())
+
+
+def test_a_literal_number_sign_is_no_page_number():
+    pages = pages_with("#", "{n}")
+    furniture.take_out(pages)
+    assert pages[2].furniture == ["#", "3"]
+
+
+@given(st.lists(st.text(min_size=1, max_size=8).filter(str.strip), min_size=3, max_size=6))
+def test_no_text_breaks_the_search_for_running_lines(headers):
+    pages = {n: page_of((72, 30, header), (72, 100, f"Body {n}")) for n, header in enumerate(headers)}
+    furniture.take_out(pages)
+    assert all(page.lines for page in pages.values())

@@ -1,11 +1,14 @@
 """Logins: who sees what, and whose a session is."""
 
+import asyncio
+
 import httpx
 import pytest
 
 from tests.webui.client import PDF, add, call, log_in
 from tests.webui.fake_engine import FakeEngine, document
 from tests.webui.fake_trials import run
+from webui.guard import Access, Guard
 from webui.serve import check_login
 from webui.sessions import SessionLogins
 
@@ -97,6 +100,31 @@ def test_a_session_is_its_first_users_alone(guarded, method, path, body):
 )
 def test_a_stranger_is_asked_to_log_in(guarded, method, path, body):
     assert httpx.request(method, str(guarded[0].base_url.join(path)), json=body).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/gradio_api/run/predict", "/gradio_api/queue/join", "/gradio_api/reset", "/login"])
+def test_nothing_of_a_strangers_large_body_is_read(path):
+    """Parsing 8 MB of nested lists takes seconds, which sixteen strangers at once need not be given."""
+    read = []
+
+    async def receive():
+        read.append("body")
+        return {"type": "http.request", "body": b"[" * 1_000_000, "more_body": True}
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def gradio(scope, receive, send):
+        read.append("Gradio")
+
+    gradio.auth, gradio.tokens, gradio.cookie_id = check_login({"ann": "a"}), {}, "1"
+    headers = [(b"host", b"localhost"), (b"content-length", b"7800000")]
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers, "app": gradio}
+    asyncio.run(Guard(gradio, Access())(scope, receive, send))
+    assert sent[0]["status"] in (401, 413)
+    assert read == []
 
 
 def test_an_answer_comes_through_the_guard_to_whoever_asked(guarded):
