@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import AskError, SettingRefused
-from webui.options import logins_of, parse, settings_of
+from rag.options import logins_of, parse, settings_of
 
 if TYPE_CHECKING:
     from model.background import Loading
@@ -47,9 +47,9 @@ def prepare_environment(options: argparse.Namespace, environment: Any) -> None:
 
 def open_engine_for(options: argparse.Namespace, environment: Mapping[str, str]) -> Engine:
     """The engine with the reader and embedder that were chosen. The one place that knows how it is opened."""
-    from rag.embed import open_embedder
+    from rag.embed.embedder import open_embedder
     from rag.engine import Engine as Opened
-    from rag.rerank import open_reranker
+    from rag.retrieve.rerank import open_reranker
 
     reader, why = reader_for(options, environment)
     return Opened(
@@ -71,7 +71,7 @@ def chosen_reader(options: argparse.Namespace) -> str:
 
 def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> tuple[Reader, str]:
     """The reader to start with, and why. Raises SettingRefused where an option is missing."""
-    from rag.quote import QuoteReader
+    from rag.answer.quote import QuoteReader
 
     wanted = chosen_reader(options)
     if wanted == "remote":
@@ -93,7 +93,7 @@ def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> t
 def loading_for(engine: Engine, options: argparse.Namespace) -> Loading:
     """What loads GLMs for this engine; the quote reader answers until one is there, and after a failure."""
     from model.background import Loading, Told
-    from rag.quote import QuoteReader
+    from rag.answer.quote import QuoteReader
     from rag.records import Choice
 
     meanwhile = QuoteReader.name
@@ -150,7 +150,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
     stop = threading.Event()
     adding = threading.Thread(target=add_files, args=(engine, options.add, stop), daemon=True)
     try:
-        from webui.serve import Serving, serve
+        from webui.server.serve import Serving, serve
 
         host = host_of(options, environment)
         serving = Serving(host, options.port, options.share, logins, access_of(options, environment))
@@ -217,7 +217,7 @@ def host_of(options: argparse.Namespace, environment: Mapping[str, str]) -> str:
 
 def access_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Any:
     """Who may reach the page by which name. Hugging Face Spaces' own proxy decides there."""
-    from webui.guard import Access
+    from webui.server.guard import Access
 
     if environment.get("SPACE_ID"):
         return Access(any_name=True, frames="'self' https://huggingface.co https://*.hf.space")

@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.baseline import machine
-from rag.embed import Embedder, Vectors, open_embedder
+from rag.answer.quote import QuoteReader
+from rag.embed.embedder import Embedder, Vectors, open_embedder
 from rag.engine import Engine
 from rag.evaluate import KeptEmbedder, Outcome, Question, add_folder, evaluate, report
-from rag.quote import QuoteReader
 from rag.settings import Searching, Settings
 
 MOST = 20  # sources a question

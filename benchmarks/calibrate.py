@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.embed import open_embedder
+from rag.answer.answerability import Judge
+from rag.answer.quote import QuoteReader
+from rag.embed.embedder import open_embedder
 from rag.engine import Engine
 from rag.evaluate import KeptEmbedder, Question, add_folder
-from rag.evidence import Judge
-from rag.quote import QuoteReader
 from rag.settings import Settings
 
 

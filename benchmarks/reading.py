@@ -3,7 +3,7 @@
     python benchmarks/reading.py --pdfs FOLDER [--documents N] [--threads N]
 
 Each file is read by both, one right after the other, so that other work on the machine weighs on both alike. The
-plain loop gives text alone; `rag.load` also gives word boxes, labels, outline, kinds of pages and cleaned text.
+plain loop gives text alone; `rag.pdf.load` also gives word boxes, labels, outline, kinds of pages and cleaned text.
 Prints a table and one JSON line. Knows nothing of embedding or search.
 """
 
@@ -23,7 +23,7 @@ from pypdf import PdfReader
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from rag.load import load
+from rag.pdf.load import load
 from rag.settings import Limits
 
 
@@ -33,7 +33,7 @@ def plain(file: Path) -> int:
 
 
 def ours(file: Path) -> int:
-    """Pages read by `rag.load`."""
+    """Pages read by `rag.pdf.load`."""
     return len(load(file, limits=Limits()).pages)
 
 

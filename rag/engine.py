@@ -15,18 +15,17 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.catalog import Catalog
-from rag.check import check, without_marks
-from rag.draw import Pictures
-from rag.embed import Embedder, Vectors, text_digest
+from rag.answer.answerability import Judge
+from rag.answer.citations import check, without_marks
+from rag.answer.context import pack
+from rag.answer.view import open_view
+from rag.embed.embedder import Embedder, Vectors, text_digest
 from rag.errors import AlreadyAdded, AskError, FileRefused, LimitExceeded, QuestionRefused, StoreError
-from rag.evidence import Judge
-from rag.files import forget_file, kept_file, make_folders, shown_file, take_in
-from rag.find import Finder
-from rag.index import Ids, VectorIndex
-from rag.jobs import CHUNK, Jobs
-from rag.pack import pack
-from rag.question import checked, searched
+from rag.evaluation.saved import Trials
+from rag.index.bm25 import WordIndex
+from rag.index.vectors import Ids, VectorIndex
+from rag.ingest.jobs import CHUNK, Jobs
+from rag.pdf.render import Pictures
 from rag.reader import Reader, ReadRequest, Sampling, Turn
 from rag.records import (
     Answer,
@@ -42,12 +41,13 @@ from rag.records import (
     Source,
     View,
 )
-from rag.rerank import Reranker
+from rag.retrieve.query import checked, searched
+from rag.retrieve.rerank import Reranker
+from rag.retrieve.retriever import Finder
+from rag.retrieve.routing import Catalog
 from rag.settings import Settings
-from rag.store import Store
-from rag.trials import Trials
-from rag.view import open_view
-from rag.words import WordIndex
+from rag.store.blobs import forget_file, kept_file, make_folders, shown_file, take_in
+from rag.store.database import Store
 
 log = logging.getLogger(__name__)
 

@@ -29,11 +29,11 @@ from typing import Any
 
 import numpy as np
 
-from rag.embed import Embedder, Vectors, open_embedder, text_digest
+from rag.answer.answerability import written_in_han
+from rag.answer.quote import QuoteReader
+from rag.embed.embedder import Embedder, Vectors, open_embedder, text_digest
 from rag.engine import Engine
-from rag.evidence import written_in_han
-from rag.measure import CUTS, covers, first_right, latency, mrr, recall
-from rag.quote import QuoteReader
+from rag.evaluation.metrics import CUTS, covers, first_right, latency, mrr, recall
 from rag.reader import Reader
 from rag.records import Answer, Found, JobState, Source
 from rag.settings import Searching, Settings

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from rag.index.tokenize import terms
 from rag.reader import ReadRequest
-from rag.terms import terms
 
 
 class ExactEmbedder:

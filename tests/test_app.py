@@ -11,8 +11,8 @@ import pytest
 
 import app
 from rag.errors import SettingRefused
+from rag.options import OPTIONS, parse
 from tests.webui.fake_engine import FakeEngine
-from webui.options import OPTIONS, parse
 
 ROOT = Path(app.__file__).parent
 
@@ -197,7 +197,7 @@ def test_a_page_that_cannot_be_served_is_one_sentence_about_its_host(tmp_path, m
 
     monkeypatch.setattr(app, "open_engine_for", lambda options, environment: FakeEngine(tmp_path))
     monkeypatch.setattr(app, "refusal_to_listen", lambda host, port: OSError(errno.EADDRNOTAVAIL, "no such address"))
-    monkeypatch.setattr("webui.serve.serve", serve)
+    monkeypatch.setattr("webui.server.serve.serve", serve)
     with pytest.raises(SettingRefused, match=r"^--host takes an address of this machine, not '192\.0\.2\.1'"):
         app.run(parse(["--host", "192.0.2.1"], {}), {})
 

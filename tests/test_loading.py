@@ -8,14 +8,14 @@ import pytest
 import torch
 
 import app
+from rag.answer.quote import QuoteReader
 from rag.engine import Engine
-from rag.quote import QuoteReader
+from rag.options import parse
 from rag.settings import Settings
 from tests.fakes import ExactEmbedder
 from tests.model.reciting import recite
 from tests.model.test_hub import hub  # noqa: F401 - a fixture
 from tests.rag.pdfs import text_pdf
-from webui.options import parse
 
 TEXT = "The red pump was built in 1931. It stands in Gdansk."
 ANSWER = "red pump was built in 1931"

@@ -26,7 +26,7 @@ def test_every_python_file_has_its_line():
 
 
 def test_every_option_has_its_line_with_its_default():
-    from webui.options import OPTIONS
+    from rag.options import OPTIONS
 
     for option in OPTIONS:
         (line,) = [line for line in README.splitlines() if line.startswith(f"| `{option.flag}`")]

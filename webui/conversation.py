@@ -15,9 +15,9 @@ from rag.reader import Turn
 from rag.records import Answer, Citation, Document, Found, Piece, Source
 from webui.edge import sentence_for
 from webui.engine import Engine
-from webui.markup import without_citations
 from webui.models import ModelOffer
-from webui.words import Language, say
+from webui.strings import Language, say
+from webui.views.markup import without_citations
 
 SHOW_EVERY_SECONDS = 0.06  # pieces that come faster are shown together
 MOST_EXCHANGES = 50  # kept and shown; the oldest go first

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from rag.errors import AskError
-from webui.words import Language, say
+from webui.strings import Language, say
 
 logger = logging.getLogger(__name__)
 

@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from rag.evaluation.runs import KeptQuestion, Run
+from rag.evaluation.saved import Progress
 from rag.reader import Reader, Turn
 from rag.records import Choice, Citation, Document, Event, Job, Source, View
-from rag.runs import KeptQuestion, Run
 from rag.settings import Settings
-from rag.trials import Progress
 
 
 class Trials(Protocol):

@@ -1,7 +1,7 @@
 """The page: Gradio Blocks over an engine. Wires what people do to the engine and draws what it says.
 
 What is drawn is built as escaped HTML by the modules beside this one; `page.js` merges it into the page and sends
-back what people click. `webui.serve` puts the page on a port.
+back what people click. `webui.server.serve` puts the page on a port.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from typing import Any, Final
 import gradio as gr
 
 from rag.errors import SettingRefused
-from webui.answers import conversation_html, earlier_html
 from webui.conversation import Conversation
-from webui.documents import documents_html, library_html
 from webui.edge import sentence_for, whole
 from webui.engine import Engine
-from webui.evaluation import evaluation_html, tabs_html
 from webui.models import Models
-from webui.picker import picker_html
-from webui.sessions import Sessions
-from webui.status import head_html
-from webui.trials import change, mark_page, marked, question_of
-from webui.viewer import Mark, viewer_html
-from webui.words import pick_language, say
+from webui.saved_questions import change, mark_page, marked, question_of
+from webui.server.sessions import Sessions
+from webui.strings import pick_language, say
+from webui.views.answers import conversation_html, earlier_html
+from webui.views.documents import documents_html, library_html
+from webui.views.evaluation import evaluation_html, tabs_html
+from webui.views.picker import picker_html
+from webui.views.status import head_html
+from webui.views.viewer import Mark, viewer_html
 
 POLL_SECONDS = 1.0
 DRAWN = 12  # parts of the page, `everything` below
 ANSWERS_AT_ONCE = 32  # each holds a thread; more wait for their turn
 WAITING_QUESTIONS = 200  # in all sessions together; above, the page says that the queue is full
-_SCRIPT: Final = Path(__file__).with_name("page.js")
+_SCRIPT: Final = Path(__file__).with_name("static") / "page.js"
 
 
 def build_page(engine: Engine, *, models: Models | None = None, raise_errors: bool = False) -> gr.Blocks:

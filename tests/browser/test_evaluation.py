@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from rag.answer.quote import QuoteReader
 from rag.engine import Engine
 from rag.evaluate import Question
-from rag.quote import QuoteReader
 from rag.records import Signal
 from rag.settings import Searching, Settings
 from tests.browser.test_page import answered, ask, ready

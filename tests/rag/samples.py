@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rag.load import load
+from rag.pdf.load import load
 from rag.settings import Limits
 from tests.rag import pdfs
 

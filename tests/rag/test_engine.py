@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from rag.answer.quote import QuoteReader
 from rag.engine import Engine
 from rag.errors import (
     AlreadyAdded,
@@ -19,7 +20,6 @@ from rag.errors import (
     ReaderError,
     StoreError,
 )
-from rag.quote import QuoteReader
 from rag.reader import Turn
 from rag.records import Answer, Found, JobState, Piece
 from rag.settings import Limits, Settings

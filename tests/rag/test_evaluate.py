@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from rag.answer.quote import QuoteReader
 from rag.engine import Engine
 from rag.evaluate import KeptEmbedder, Outcome, Question, add_folder, evaluate, normalise, parser, report, table
-from rag.quote import QuoteReader
 from rag.settings import Settings
 from tests.fakes import ExactEmbedder
 from tests.rag.pdfs import text_pdf

@@ -37,8 +37,10 @@ def test_no_run_is_long_after_normalisation(text):
 @pytest.mark.parametrize(
     "call",
     [
-        pytest.param("from rag.terms import terms as f", id="tokenizer"),
-        pytest.param("from rag.clean import clean_line as clean; f = lambda text: clean(text, 10**6)", id="title"),
+        pytest.param("from rag.index.tokenize import terms as f", id="tokenizer"),
+        pytest.param(
+            "from rag.pdf.normalize import clean_line; f = lambda text: clean_line(text, 10**6)", id="title"
+        ),
     ],
 )
 def test_a_quarter_of_a_million_marks_take_no_time(call):

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from app import prepare_environment
-from webui.options import parse
+from rag.options import parse
 
 prepare_environment(parse([], {}), os.environ)  # as the program does, before Gradio is imported
 
@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items):
 def standing(tmp_path_factory):
     """A scripted engine, served for all tests of a module, and its address."""
     from tests.webui.fake_engine import FakeEngine
-    from webui.serve import Serving, serve
+    from webui.server.serve import Serving, serve
 
     engine = FakeEngine(tmp_path_factory.mktemp("standing") / "data")
     page, url = serve(engine, Serving(port=0))
@@ -38,7 +38,7 @@ def standing(tmp_path_factory):
 @pytest.fixture
 def served(tmp_path):
     """A function that serves an engine and gives the address; everything ends with the test."""
-    from webui.serve import Serving, serve
+    from webui.server.serve import Serving, serve
 
     pages = []
 

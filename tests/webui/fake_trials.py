@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rag.errors import FileRefused, QuestionRefused
+from rag.evaluation.runs import KeptQuestion, Result, RightPage, Run
+from rag.evaluation.saved import Progress
 from rag.records import Document
-from rag.runs import KeptQuestion, Result, RightPage, Run
-from rag.trials import Progress
 
 
 def run(number: int, ranks: dict[int, int | None], pages: dict[int, str] | None = None, **changes: object) -> Run:

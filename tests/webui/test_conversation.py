@@ -6,7 +6,7 @@ from rag.errors import QuestionRefused
 from rag.records import Answer, Sentence
 from tests.webui.fake_engine import FakeEngine, document
 from webui.conversation import MOST_EXCHANGES, Conversation, Exchange
-from webui.sessions import Sessions
+from webui.server.sessions import Sessions
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Sources -> prompt context, evidence, quoted answers, citations, and the page behind a citation."""

@@ -1,0 +1,54 @@
+"""A source opened: the picture of its page, and where on it the passage and the cited stretch stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rag.errors import FileRefused
+from rag.pdf.render import Pictures
+from rag.records import Box, Citation, Document, Source, View
+from rag.store.database import Store
+
+
+def open_view(
+    store: Store,
+    pictures: Pictures,
+    file: Path,
+    document: Document,
+    source: Source,
+    citation: Citation | None,
+    page: int | None = None,
+) -> View:
+    """Show `page` of the source's document; by default the page where the citation, or the source, begins."""
+    owner = document.owner
+    first, last = source.best or (0, len(source.text))
+    spans = [(source.start + first, source.start + last)]
+    if citation is not None and citation.end > citation.start:
+        spans.append((source.start + citation.start, source.start + citation.end))
+    if page is None:
+        page = _page_of(store, owner, source, spans[-1][0])
+    page = min(max(page, 0), document.pages - 1)
+    shown = next(iter(store.pages(owner, document.id, page, page)), None)
+    if shown is None or not file.exists():
+        raise FileRefused(f"{document.name} is no longer in the library.")
+    begin = store.page_start(owner, document.id, page)
+    boxes: list[tuple[Box, ...]] = [
+        tuple(shown.words.locate(start - begin, end - begin)) if end > begin else () for start, end in spans
+    ]
+    return View(
+        source=source,
+        page=page,
+        page_label=shown.label,
+        pages=document.pages,
+        picture=pictures.page(document.id, file, page),
+        passage_boxes=boxes[0],
+        sentence_boxes=boxes[1] if len(boxes) > 1 else (),
+    )
+
+
+def _page_of(store: Store, owner: str, source: Source, offset: int) -> int:
+    """The page of the source that holds a character of the document's text."""
+    for page in range(source.first_page + 1, source.last_page + 1):
+        if offset < store.page_start(owner, source.document_id, page):
+            return page - 1
+    return source.last_page

@@ -1,0 +1,1 @@
+"""Texts -> unit vectors, (n, d) float32."""

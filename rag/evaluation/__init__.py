@@ -1,0 +1,1 @@
+"""Saved questions with known pages, runs over them, and retrieval metrics."""

@@ -1,0 +1,1 @@
+"""Question + scope -> ranked sources: query, expansion, routing, hybrid search, reranking, pages."""

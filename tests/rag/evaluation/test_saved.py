@@ -1,0 +1,422 @@
+"""Kept questions and runs over a real store and the real search, with an exact embedder."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from rag.answer.quote import QuoteReader
+from rag.engine import Engine
+from rag.errors import FileRefused, ModelMissing, QuestionRefused, StoreError
+from rag.evaluation import saved as module
+from rag.evaluation.runs import Result, compare
+from rag.settings import Searching, Settings
+from tests.fakes import ExactEmbedder
+from tests.rag.pdfs import text_pdf
+from tests.rag.test_engine import add, until
+
+PUMP, VALVE = "When was the red pump built?", "How heavy is the blue valve?"
+MANUAL = text_pdf(["The red pump was built in 1931.", "The blue valve is heavy: 12 kg. How heavy it is!"])
+PLANT = "Which plant is number 4?"
+RIVALS = text_pdf([f"{PUMP} {PUMP} {PUMP} {PUMP} {PUMP} Plant number {n}." for n in range(6)])
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Open engines on one data folder; all are closed at the end."""
+    opened: list[Engine] = []
+
+    def open_engine(searching=None, **more) -> Engine:
+        for engine in opened:
+            engine.close()
+        settings = Settings(data_dir=tmp_path / "data", searching=searching or Searching(sources=3))
+        opened.append(Engine(settings, embedder=ExactEmbedder, reader=QuoteReader(), **more))
+        return opened[-1]
+
+    yield open_engine
+    for engine in opened:
+        engine.close()
+
+
+@pytest.fixture
+def engine(make):
+    opened = make()
+    add(opened, ("manual.pdf", MANUAL))
+    return opened
+
+
+def document_id(engine: Engine, owner: str = "") -> str:
+    return engine.documents(owner)[0].id
+
+
+def keep_both(engine: Engine, owner: str = "") -> None:
+    engine.trials.keep(owner, PUMP, document_id(engine, owner), 0)
+    engine.trials.keep(owner, VALVE, document_id(engine, owner), 1)
+
+
+def run(engine: Engine, owner: str = ""):
+    engine.trials.start(owner)
+    until(lambda: not (engine.trials.progress(owner) and engine.trials.progress(owner).running))
+    return engine.trials.runs(owner)[-1]
+
+
+def on_disk(folder, text: str) -> bool:
+    return any(text.encode() in file.read_bytes() for file in folder.rglob("*") if file.is_file())
+
+
+def test_a_question_is_kept_once_with_all_its_right_pages(engine):
+    keep_both(engine)
+    engine.trials.keep("", f"  {PUMP}\n", document_id(engine), 1)
+    engine.trials.keep("", PUMP, document_id(engine), 1)
+    pump, valve = engine.trials.kept("")
+    assert (pump.text, valve.text) == (PUMP, VALVE)
+    assert [(page.page, page.page_label, page.document) for page in pump.pages] == [
+        (0, "1", "manual.pdf"),
+        (1, "2", "manual.pdf"),
+    ]
+    engine.trials.forget_page("", pump.id, document_id(engine), 0)
+    assert [page.page for page in engine.trials.kept("")[0].pages] == [1]
+
+
+def test_a_question_whose_only_right_page_was_wrong_goes_on_with_another_one(engine):
+    engine.trials.keep("", VALVE, document_id(engine), 0)
+    wrong = run(engine)
+    (valve,) = engine.trials.kept("")
+    engine.trials.forget_page("", valve.id, document_id(engine), 0)
+    (without,) = engine.trials.kept("")
+    assert (without.id, without.text, without.pages, without.here) == (valve.id, VALVE, (), False)
+    with pytest.raises(QuestionRefused, match="keep one first"):
+        engine.trials.start("")
+    engine.trials.keep("", PUMP, document_id(engine), 0)
+    assert valve.id not in run(engine).results, "there is nothing to measure it with"
+    engine.trials.keep("", VALVE, document_id(engine), 1)
+    assert engine.trials.kept("")[0].id == valve.id
+    right = run(engine)
+    assert right.results[valve.id].rank == 1
+    assert [change.question for change in compare(wrong, right, 3).other_pages] == [valve.id]
+    engine.trials.forget("", valve.id)
+    assert [question.text for question in engine.trials.kept("")] == [PUMP]
+
+
+@pytest.mark.parametrize(
+    ("question", "page", "error"),
+    [
+        (PUMP, 2, QuestionRefused),
+        (PUMP, -1, QuestionRefused),
+        (" \n", 0, QuestionRefused),
+        ("x" * 4001, 0, QuestionRefused),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(engine, question, page, error):
+    with pytest.raises(error):
+        engine.trials.keep("", question, document_id(engine), page)
+    assert engine.trials.kept("") == ()
+
+
+def test_a_lone_surrogate_is_replaced(engine):
+    engine.trials.keep("", "odd \ud800", document_id(engine), 0)
+    assert engine.trials.kept("")[0].text == "odd ?"
+
+
+def test_only_so_many_are_kept(engine, monkeypatch):
+    monkeypatch.setattr(module, "MOST_QUESTIONS", 2)
+    monkeypatch.setattr(module, "MOST_PAGES", 1)
+    keep_both(engine)
+    for question, page in (("One more?", 0), (PUMP, 1)):
+        with pytest.raises(QuestionRefused, match="remove one first"):
+            engine.trials.keep("", question, document_id(engine), page)
+    assert [(one.text, len(one.pages)) for one in engine.trials.kept("")] == [(PUMP, 1), (VALVE, 1)]
+
+
+def test_nothing_of_an_owner_is_seen_or_changed_by_another(engine):
+    add(engine, ("ann.pdf", text_pdf(["Only Ann knows of the green lamp."])), owner="ann")
+    private = next(document.id for document in engine.documents("ann") if document.owner == "ann")
+    engine.trials.keep("ann", "Who knows of the green lamp?", private, 0)
+    keep_both(engine, "ben")
+    run(engine, "ann")
+    (ann,) = engine.trials.kept("ann")
+    assert engine.trials.kept("") == ()
+    assert engine.trials.runs("ben") == ()
+    assert engine.trials.progress("ben") is None
+    with pytest.raises(FileRefused, match="no longer"):
+        engine.trials.keep("ben", "Who knows of the green lamp?", private, 0)
+    engine.trials.forget("ben", ann.id)
+    engine.trials.forget_page("ben", ann.id, private, 0)
+    engine.trials.forget_run("ben", engine.trials.runs("ann")[0].id)
+    assert engine.trials.kept("ann") == (ann,)
+    assert len(engine.trials.runs("ann")) == 1
+    assert {one.text for one in engine.trials.kept("ben")} == {PUMP, VALVE}
+
+
+def test_the_same_file_of_another_owner_lends_no_name(engine):
+    engine.remove("", document_id(engine))
+    add(engine, ("private name.pdf", MANUAL), owner="ann")
+    add(engine, ("shared.pdf", MANUAL))
+    keep_both(engine, "ben")
+    assert engine.trials.kept("ben")[0].pages[0].document == "shared.pdf"
+    engine.remove("", document_id(engine))
+    assert not engine.trials.kept("ben")[0].here
+    add(engine, ("bens own.pdf", MANUAL), owner="ben")
+    add(engine, ("shared.pdf", MANUAL))
+    assert engine.trials.kept("ben")[0].pages[0].document == "bens own.pdf"
+
+
+def test_a_run_gives_ranks_and_says_what_it_was_made_with(engine):
+    keep_both(engine)
+    made = run(engine)
+    assert list(made.results) == [question.id for question in engine.trials.kept("")]
+    assert made.ranks == [1, 1]
+    assert (made.recall(1), made.mrr) == (1.0, 1.0)
+    assert made.latency.median > 0
+    assert (made.depth, made.embedder, made.documents, made.passages) == (3, "exact", 1, 2)
+    assert made.settings["searching.vector_weight"] == Searching().vector_weight
+    assert {name.partition(".")[0] for name in made.settings} == {"searching"}, "documents keep their split"
+    assert made.results[1].pages == engine.trials.kept("")[0].pages_digest
+    assert made.reranker == ""
+    assert engine.trials.progress("") is None
+
+
+def test_new_documents_that_push_a_right_page_out_show_as_a_lost_question(engine):
+    keep_both(engine)
+    before = run(engine)
+    add(engine, ("rivals.pdf", RIVALS))
+    after = run(engine)
+    pump = engine.trials.kept("")[0]
+    found = compare(before, after, 3)
+    assert [(change.question, change.before, change.after) for change in found.lost] == [(pump.id, 1, None)]
+    assert (found.won, found.same) == ((), 1)
+    rivals = next(document.id for document in engine.documents("") if document.name == "rivals.pdf")
+    engine.remove("", rivals)
+    assert [change.question for change in compare(after, run(engine), 3).won] == [pump.id]
+
+
+def test_other_settings_after_a_restart_are_told(make, engine):
+    keep_both(engine)
+    run(engine)
+    again = make(Searching(sources=2, vector_weight=0.5))
+    made = run(again)
+    assert [one.settings["searching.vector_weight"] for one in again.trials.runs("")] == [0.6, 0.5]
+    assert made.depth == 2
+
+
+def scripted():
+    return SimpleNamespace(name="scripted", why="a test", scores=lambda question, passages: [0.5] * len(passages))
+
+
+def missing():
+    raise ModelMissing("The reranker x is not on this machine: name a folder.")
+
+
+@pytest.mark.parametrize(("reranker", "name"), [(scripted, "scripted"), (missing, ""), (lambda: None, "")])
+def test_the_reranker_is_told(make, reranker, name):
+    engine = make(reranker=reranker)
+    add(engine, ("manual.pdf", MANUAL))
+    keep_both(engine)
+    assert run(engine).reranker == name
+
+
+def test_right_pages_that_change_between_runs_are_told_apart(engine):
+    keep_both(engine)
+    before = run(engine)
+    pump = engine.trials.kept("")[0]
+    engine.trials.keep("", PUMP, document_id(engine), 1)
+    engine.trials.forget_page("", pump.id, document_id(engine), 0)
+    found = compare(before, run(engine), 1)
+    assert [(change.question, change.before, change.after) for change in found.other_pages] == [(pump.id, 1, 2)]
+    assert (found.lost, found.won, found.same) == ((), (), 1)
+
+
+def test_runs_that_were_kept_by_an_earlier_version_are_read(engine):
+    about = {
+        "depth": 3, "embedder": "exact", "documents": 1, "passages": 2, "library": "x",
+        "settings": {"searching.sources": 3, "splitting.passage_tokens": 256},
+    }  # fmt: skip
+    with engine.trials._store.transaction() as sql:
+        row = ("", 0.0, json.dumps(about), json.dumps({"7": [2, 0.5]}))
+        sql.execute("INSERT INTO runs (owner, at, about, results) VALUES (?, ?, ?, ?)", row)
+    (made,) = engine.trials.runs("")
+    assert made.results == {7: Result(2, 0.5, "")}
+    assert (made.reranker, made.settings) == ("", {"searching.sources": 3})
+
+
+def test_a_question_whose_document_was_removed_is_left_out_until_the_file_is_back(engine, tmp_path):
+    keep_both(engine)
+    add(engine, ("rivals.pdf", RIVALS))
+    rivals = next(document.id for document in engine.documents("") if document.name == "rivals.pdf")
+    engine.trials.keep("", PLANT, rivals, 4)
+    engine.remove("", rivals)
+    gone = engine.trials.kept("")[2]
+    assert not gone.here
+    assert (gone.pages[0].document, gone.pages[0].page_label) == ("", "")
+    assert not on_disk(tmp_path, "rivals.pdf")
+    assert gone.id not in run(engine).results
+    add(engine, ("rivals again.pdf", RIVALS))
+    assert engine.trials.kept("")[2].pages[0].document == "rivals again.pdf"
+    assert run(engine).results[gone.id].rank == 1
+
+
+def test_without_a_question_to_ask_no_run_is_begun(engine):
+    with pytest.raises(QuestionRefused, match="keep one first"):
+        engine.trials.start("")
+    keep_both(engine)
+    engine.remove("", document_id(engine))
+    with pytest.raises(QuestionRefused, match="keep one first"):
+        engine.trials.start("")
+    assert engine.trials.progress("") is None
+
+
+def test_a_forgotten_question_is_gone_from_the_disk(engine, tmp_path):
+    engine.trials.keep("", "Where does the HERON-7731 nest?", document_id(engine), 0)
+    assert on_disk(tmp_path, "HERON-7731")
+    run(engine)
+    measured = engine.trials.runs("")[0].ranks
+    assert len(measured) == 1
+    engine.trials.forget("", engine.trials.kept("")[0].id)
+    assert engine.trials.kept("") == ()
+    assert not on_disk(tmp_path, "HERON-7731")
+    assert engine.trials.runs("")[0].ranks == measured, "the numbers measured stay"
+
+
+def test_everything_is_there_after_a_restart(make, engine):
+    keep_both(engine)
+    made = run(engine)
+    again = make()
+    again.wait()
+    assert [question.text for question in again.trials.kept("")] == [PUMP, VALVE]
+    assert again.trials.runs("") == (made,)
+
+
+class Held:
+    """Stands before a search and lets it through when told."""
+
+    def __init__(self, search: Callable) -> None:
+        self.search, self.inside, self.go = search, threading.Event(), threading.Event()
+
+    def __call__(self, owner, question):
+        self.inside.set()
+        assert self.go.wait(20)
+        return self.search(owner, question)
+
+
+@pytest.fixture
+def held(engine):
+    keep_both(engine)
+    engine.trials._search = Held(engine.trials._search)
+    yield engine.trials._search
+    engine.trials._search.go.set()
+
+
+def test_a_run_shows_how_far_it_is_and_holds_up_no_question(engine, held):
+    engine.trials.start("")
+    engine.trials.start("")  # goes on already
+    assert held.inside.wait(20)
+    progress = engine.trials.progress("")
+    assert (progress.done, progress.total, progress.running) == (0, 2, True)
+    assert engine.search("", PUMP)
+    held.go.set()
+    until(lambda: engine.trials.progress("") is None)
+    assert len(engine.trials.runs("")) == 1
+
+
+def test_a_stopped_run_leaves_no_numbers(engine, held):
+    engine.trials.start("")
+    assert held.inside.wait(20)
+    engine.trials.stop("")
+    held.go.set()
+    until(lambda: engine.trials.progress("") is None)
+    assert engine.trials.runs("") == ()
+
+
+def test_what_is_removed_during_a_run_is_left_out_of_it(engine, held):
+    add(engine, ("rivals.pdf", RIVALS))
+    rivals = next(document.id for document in engine.documents("") if document.name == "rivals.pdf")
+    engine.trials.start("")
+    assert held.inside.wait(20)
+    engine.trials.keep("", PLANT, rivals, 4)
+    engine.trials.forget("", engine.trials.kept("")[0].id)
+    engine.remove("", rivals)
+    held.go.set()
+    until(lambda: engine.trials.progress("") is None)
+    assert list(engine.trials.runs("")[0].results) == [engine.trials.kept("")[0].id]
+
+
+def test_a_run_that_has_nothing_left_to_tell_is_not_kept(engine, held):
+    engine.trials.start("")
+    assert held.inside.wait(20)
+    for question in engine.trials.kept(""):
+        engine.trials.forget("", question.id)
+    held.go.set()
+    until(lambda: engine.trials.progress("") is None)
+    assert engine.trials.runs("") == ()
+
+
+def test_a_run_that_waits_for_another_one_can_be_stopped(engine, held):
+    keep_both(engine, "ann")
+    engine.trials.start("")
+    assert held.inside.wait(20)
+    engine.trials.start("ann")
+    assert engine.trials.progress("ann").running
+    engine.trials.stop("ann")
+    until(lambda: engine.trials.progress("ann") is None)
+    assert engine.trials.progress("").running, "the other one goes on"
+    held.go.set()
+    until(lambda: engine.trials.progress("") is None)
+    assert len(engine.trials.runs("")) == 1
+    assert engine.trials.runs("ann") == ()
+    engine.trials.start("ann")
+    until(lambda: engine.trials.progress("ann") is None)
+    assert len(engine.trials.runs("ann")) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "said"), [(StoreError("The disk is full."), "The disk is full."), (RuntimeError("inside"), "see the log")]
+)
+def test_a_run_that_fails_says_why_and_can_be_run_again(engine, error, said):
+    keep_both(engine)
+    search = engine.trials._search
+
+    def fail(owner, question):
+        raise error
+
+    engine.trials._search = fail
+    engine.trials.start("")
+    until(lambda: not engine.trials.progress("").running)
+    assert said in engine.trials.progress("").problem
+    assert "inside" not in engine.trials.progress("").problem
+    assert engine.trials.runs("") == ()
+    engine.trials._search = search
+    assert run(engine).ranks == [1, 1]
+
+
+def test_closing_in_the_middle_of_a_run_ends_it(engine, held):
+    engine.trials.start("")
+    assert held.inside.wait(20)
+    threading.Timer(0.1, held.go.set).start()
+    engine.close()
+    assert not any(thread.name == "trials" for thread in threading.enumerate())
+
+
+def test_the_oldest_runs_go_first(engine, monkeypatch):
+    monkeypatch.setattr(module, "MOST_RUNS", 2)
+    keep_both(engine)
+    made = []
+    for _ in range(3):
+        made.append(run(engine).id)
+        assert engine.trials.runs("")[-1].id == made[-1]
+    assert [one.id for one in engine.trials.runs("")] == made[1:]
+    engine.trials.forget_run("", made[2])
+    assert [one.id for one in engine.trials.runs("")] == made[1:2]
+
+
+def test_each_change_is_worth_showing(engine):
+    before = engine.version()
+    keep_both(engine)
+    assert engine.version() == before + 2
+    made = run(engine)
+    assert engine.version() >= before + 4
+    assert replace(made, id=0) != made

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import math
+import threading
+
+import bm25s
+import numpy as np
+import pytest
+
+import rag.index.bm25
+import rag.index.segments
+from rag.index.bm25 import MERGE, WordIndex
+from rag.index.tokenize import terms
+
+VOCABULARY = [f"word{number}" for number in range(300)]
+
+
+def written(count: int, seed: int = 0, longest: int = 40) -> list[str]:
+    """Texts whose words are as unevenly common as those of a language; some of one word many times, some empty."""
+    rng = np.random.default_rng(seed)
+    share = 1 / np.arange(1, len(VOCABULARY) + 1)
+    texts = [" ".join(rng.choice(VOCABULARY, rng.integers(0, longest), p=share / share.sum())) for _ in range(count)]
+    return [*texts[2:], "", "word7 " * 700] if count > 2 else texts
+
+
+def by_bm25s(passages: dict[int, str], question: str) -> dict[int, float]:
+    """Scores above 0 as the library computes them over all of these passages."""
+    numbers: dict[str, int] = {}
+    rows = [[numbers.setdefault(term, len(numbers)) for term in terms(text)] for text in passages.values()]
+    matrix = bm25s.BM25()
+    matrix.index((rows, numbers), show_progress=False)
+    scores = matrix.get_scores_from_ids([numbers[term] for term in dict.fromkeys(terms(question)) if term in numbers])
+    return {one: float(score) for one, score in zip(passages, scores, strict=True) if score > 0}
+
+
+def assert_agrees(index: WordIndex, passages: dict[int, str], question: str, k: int = 10_000) -> None:
+    found, scores = index.search(question, k)
+    expected = by_bm25s(passages, question)
+    assert len(found) == len(set(found.tolist())) == min(k, len(expected))
+    assert scores.tolist() == pytest.approx([expected[one] for one in found.tolist()], rel=1e-5)
+    assert scores.tolist() == pytest.approx(sorted(expected.values(), reverse=True)[:k], rel=1e-5)
+
+
+def test_bm25_by_hand():
+    """Three passages; 'pump' is in two of them, once in five terms and twice in four; mean length 4.
+
+    idf = ln(1 + (3 - 2 + 0.5) / (2 + 0.5)); tf part = f / (f + 1.5 * (0.25 + 0.75 * length / 4)).
+    """
+    index = WordIndex()
+    index.add([1, 2, 3], ["pump red blue green grey", "pump pump valve seal", "oil gas coal"])
+    idf = math.log(1 + 1.5 / 2.5)
+    expected = {
+        2: idf * 2 / (2 + 1.5 * (0.25 + 0.75 * 4 / 4)),
+        1: idf * 1 / (1 + 1.5 * (0.25 + 0.75 * 5 / 4)),
+    }
+    found, scores = index.search("the pump", 10)
+    assert found.tolist() == [2, 1]
+    assert scores.tolist() == pytest.approx([expected[2], expected[1]], rel=1e-5)
+    assert index.weight("pump") == pytest.approx(idf)
+
+
+def test_words_find_chinese_and_codes():
+    index = WordIndex()
+    index.add([1, 2, 3], ["合同编号第十二条", "the X200-B pump", "other things"])
+    assert index.search("编号是多少？", 5)[0].tolist() == [1]
+    assert index.search("x200-b", 5)[0].tolist() == [2]
+    assert index.search("nothing of this", 5)[0].tolist() == []
+
+
+def test_words_removed_are_gone_and_weigh_no_more():
+    index = WordIndex()
+    index.add([1, 2], ["red pump", "blue pump"])
+    before = index.weight("red")
+    index.remove([1, 99])
+    assert index.search("red", 5)[0].tolist() == []
+    assert index.search("pump", 5)[0].tolist() == [2]
+    assert len(index) == 1
+    assert index.weight("red") > before * 0.5
+    index.remove([2])
+    assert index.search("pump", 5)[0].tolist() == []
+    assert index._full + index._open == []
+
+
+def test_words_only_of_allowed_passages():
+    index = WordIndex()
+    index.add([1, 2, 3], ["pump one", "pump two", "pump three"])
+    assert set(index.search("pump", 5, np.array([1, 3]))[0].tolist()) == {1, 3}
+    assert index.search("pump", 5, np.array([], np.int64))[0].tolist() == []
+
+
+def test_a_passage_without_terms_is_no_trouble():
+    index = WordIndex()
+    index.add([1], ["…"])
+    assert index.search("pump", 5)[0].tolist() == []
+    index.add([2], ["pump"])
+    assert index.search("pump", 5)[0].tolist() == [2]
+
+
+QUESTIONS = ("word0 word7 word299", "word3", " ".join(VOCABULARY[:60]), "word250 nowhere")
+
+
+def test_scores_are_those_of_bm25s_however_the_passages_came(monkeypatch):
+    """Segments of at most 200 passages, additions of 1 to 450, removals of new, old and unknown ones in between."""
+    monkeypatch.setattr(rag.index.segments, "ROWS", 200)
+    monkeypatch.setattr(rag.index.bm25, "ROWS", 200)
+    rng, index, passages, first = np.random.default_rng(5), WordIndex(), {}, 0
+    for step, count in enumerate([1, 3, 450, *rng.integers(1, 40, 60)]):
+        ids = list(rng.permutation(np.arange(first, first + 2 * count))[:count].tolist())
+        first += 2 * int(count)
+        texts = written(count, step)
+        index.add(ids, texts)
+        passages |= dict(zip(ids, texts, strict=True))
+        if step % 5 == 3:
+            gone = rng.permutation(list(passages))[: len(passages) // 3].tolist()
+            index.remove([*gone, 10**9])
+            passages = {one: text for one, text in passages.items() if one not in gone}
+        if step % 7 == 0:
+            assert_agrees(index, passages, QUESTIONS[step % len(QUESTIONS)])
+    assert len(index) == len(passages)
+    assert len(index._full) > 1
+    for question in QUESTIONS:
+        assert_agrees(index, passages, question)
+        assert_agrees(index, passages, question, 5)
+
+
+def test_an_addition_touches_only_small_segments(monkeypatch):
+    """A thousand additions of 20: each passage is written five times on average, itself included."""
+    monkeypatch.setattr(rag.index.bm25, "ROWS", 4000)
+    index, moved, texts = WordIndex(), [], written(20)
+    for first in range(0, 20_000, 20):
+        before = {id(segment) for segment in index._full + index._open}
+        index.add(range(first, first + 20), texts)
+        after = index._full + index._open
+        moved.append(sum(segment.count for segment in after if id(segment) not in before))
+        assert len(after) <= len(index._full) + 3 * MERGE
+    assert len(index._full) <= 2 * 20_000 / 4000
+    assert max(moved) <= 4020
+    assert sum(moved) <= 20_000 * 5
+
+
+def test_an_id_added_again_is_replaced():
+    index = WordIndex()
+    index.add([1, 2], ["red pump", "blue pump"])
+    index.add([2], ["green valve"])
+    assert len(index) == 2
+    assert index.search("blue", 5)[0].tolist() == []
+    assert index.search("valve", 5)[0].tolist() == [2]
+    assert_agrees(index, {1: "red pump", 2: "green valve"}, "pump valve red")
+
+
+def test_of_equal_scores_the_lower_id_comes_first(monkeypatch):
+    monkeypatch.setattr(rag.index.bm25, "ROWS", 4)
+    index = WordIndex()
+    for one in (9, 3, 7, 1, 8, 2, 6, 5, 4):
+        index.add([one], ["pump"])
+    assert index.search("pump", 4)[0].tolist() == [1, 2, 3, 4]
+
+
+def test_texts_and_ids_must_be_as_many():
+    with pytest.raises(ValueError, match="2 ids for 1 texts"):
+        WordIndex().add([1, 2], ["pump"])
+
+
+def test_what_is_there_is_found_while_others_are_added_and_removed():
+    """What is added brings terms that no passage had before, and the questions name them before they are there."""
+    index, done = WordIndex(), threading.Event()
+    news = [f"new{number}" for number in range(3000)]
+    index.add([0], ["lighthouse"])
+
+    def change():
+        for first in range(1, 3000, 100):
+            index.add(range(first, first + 100), [f"word0 {one}" for one in news[first - 1 : first + 99]])
+            index.remove(range(first, first + 50))
+        done.set()
+
+    other = threading.Thread(target=change)
+    other.start()
+    while not done.is_set():
+        at = 2 * len(index)
+        assert index.search(" ".join(["lighthouse", *news[at : at + 200]]), 5000)[0].tolist().count(0) == 1
+        assert index.weight(news[min(at + 50, 2999)]) > 0
+    other.join()
+    assert len(index) == 1501
+
+
+def test_a_question_may_name_terms_of_passages_that_are_being_added(monkeypatch):
+    """Between a term's number and its passages lies the making of a segment: a search then must not stumble."""
+    index, seen = WordIndex(), []
+    index.add([1], ["pump"])
+    made = rag.index.bm25.segment_of
+
+    def asked_meanwhile(ids, passages):
+        seen.append(index.search("pump fresh2999", 5)[0].tolist())
+        seen.append(index.weight("fresh2999") > index.weight("pump"))
+        return made(ids, passages)
+
+    monkeypatch.setattr(rag.index.bm25, "segment_of", asked_meanwhile)
+    index.add([2], [" ".join(f"fresh{number}" for number in range(3000))])
+    assert seen == [[1], True]
+    assert index.search("fresh2999", 5)[0].tolist() == [2]

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import pytest
+
+from rag.ingest.chunk import page_starts
+from rag.ingest.headings import detected, headings, page_title, reads_as_heading
+from rag.records import Page, PageKind, Words
+
+STATEMENT = (
+    "Harbour Tools plc and Subsidiaries\n"
+    "Consolidated Balance Sheets\n"
+    "(In millions, except share data)\n"
+    "Assets\n"
+    "Cash and cash equivalents $ 1,204 $ 977\n"
+    "Total current assets 5,308 5,853\n"
+    "Liabilities\n"
+    "Trade payables 2,690 3,073\n"
+)
+
+
+def page(number: int, text: str, *, flows_on: bool = False) -> Page:
+    return Page(number, str(number + 1), PageKind.TEXT, text, Words.none(), 595.0, 842.0, "", flows_on)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("CONSOLIDATED STATEMENTS OF INCOME", id="capitals"),
+        pytest.param("Note 15. Segments", id="numbered"),
+        pytest.param("Selected Financial Data, 2021", id="ends in a year"),
+        pytest.param("第十二条 违约责任", id="chinese"),
+        pytest.param("管理层讨论与分析", id="chinese without a number"),
+    ],
+)
+def test_what_reads_as_a_heading(line):
+    assert reads_as_heading(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("The pump was built in Gdansk.", id="sentence"),
+        pytest.param("and the valves of the second row", id="goes on"),
+        pytest.param("Management of the", id="open end"),
+        pytest.param("Total current assets 5,308 5,853", id="figures"),
+        pytest.param("Less: amounts representing interest 12", id="one figure"),
+        pytest.param("Interest and other 28 %", id="share"),
+        pytest.param("Current assets:", id="colon"),
+        pytest.param("合同自签字之日起生效。", id="chinese sentence"),
+        pytest.param("— — — 7 7", id="no letters"),
+        pytest.param("One two three four five six seven eight nine ten eleven twelve thirteen", id="too long"),
+    ],
+)
+def test_what_does_not(line):
+    assert not reads_as_heading(line)
+
+
+def test_the_title_of_a_page_is_what_stands_above_its_first_figures():
+    assert page_title(STATEMENT) == (
+        "Harbour Tools plc and Subsidiaries Consolidated Balance Sheets (In millions, except share data) Assets"
+    )
+    assert page_title("of the contract goes on here.\nPayment\nRent is due.") == "Payment"
+    assert page_title("Rent 1,200 1,300\nPayment terms\n") == ""
+    assert page_title("") == ""
+
+
+def test_headings_stand_where_they_are():
+    assert [STATEMENT[at : at + len(line)] for at, line in headings(STATEMENT)] == [
+        line for _, line in headings(STATEMENT)
+    ]
+    assert [line for _, line in headings(STATEMENT)][-1] == "Liabilities"
+
+
+def test_paths_go_on_to_a_page_without_a_title_and_no_further():
+    pages = [
+        page(0, STATEMENT),
+        page(1, "Deferred tax 1,204 977\nSee the notes.\n"),
+        page(2, "Other matters 3,000 4,000\nSee the notes.\n"),
+        page(3, "Legal Proceedings\nWe are party to several suits of no weight.\n", flows_on=True),
+        page(4, "which were settled in May for 12,000 in all.\n"),
+    ]
+    starts = page_starts(pages)
+    paths = dict(detected(pages, starts))
+    assert paths[starts[1]] == ("Liabilities",)
+    assert paths[starts[2]] == ()
+    assert paths[starts[3]] == ("Legal Proceedings",)
+    assert paths[starts[4]] == ("Legal Proceedings",)
+    assert [at for at, _ in detected(pages, starts)] == sorted(at for at, _ in detected(pages, starts))

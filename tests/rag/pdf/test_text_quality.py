@@ -1,0 +1,67 @@
+"""Readable text told from gibberish, and the kinds of pages."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.pdf.text_quality import GARBLED_BELOW, kind_of, readability
+from rag.records import PageKind
+from tests.rag.layouts import CHINESE, ENGLISH
+
+SHIFTED = "".join(chr(ord(c) + 3) if c.isalpha() else c for c in ENGLISH)
+LATIN_MOJIBAKE = CHINESE.encode("gbk").decode("latin-1")
+MOJIBAKE = CHINESE.encode("utf-8").decode("gbk", "ignore")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(ENGLISH, id="English"),
+        pytest.param(CHINESE, id="Chinese"),
+        pytest.param(ENGLISH + CHINESE, id="mixed"),
+        pytest.param("Der Vorstand hat im Geschäftsjahr über die Prüfung berichtet und Maßnahmen " * 3, id="German"),
+        pytest.param("1,234 5,678 (9,012) 3.4% $ 56" * 20, id="numbers"),
+        pytest.param("国際連合は、平和と安全を維持するために設立された国際機関である。" * 3, id="Japanese"),
+        pytest.param("國際聯合組織成立於一九四五年，總部設於紐約，宗旨是維護國際和平與安全。" * 3, id="traditional"),
+        pytest.param("Компания признаёт выручку, когда контроль над товарами передан покупателю." * 3, id="Russian"),
+        pytest.param("hello hello hello " * 30, id="few letters over and over"),
+        pytest.param("", id="nothing"),
+    ],
+)
+def test_text_is_readable(text):
+    assert readability(text) > 0.85
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(SHIFTED, id="shifted letters"),
+        pytest.param(LATIN_MOJIBAKE, id="GBK read as Latin-1"),
+        pytest.param(MOJIBAKE, id="UTF-8 read as GBK"),
+        pytest.param("/g12/g34/g56/g78 " * 20, id="glyph names"),
+        pytest.param("(cid:12)(cid:345)" * 20, id="character numbers"),
+        pytest.param("\x01\x02\x03 \x04\x05" * 20, id="controls"),
+        pytest.param("\ue001\ue002\ue003" * 20, id="private use"),
+        pytest.param("\ufffd" * 50 + "some words", id="replacement characters"),
+    ],
+)
+def test_gibberish_is_not(text):
+    assert readability(text) < GARBLED_BELOW
+
+
+@pytest.mark.parametrize(
+    ("text", "objects", "kind"),
+    [
+        (ENGLISH, {}, PageKind.TEXT),
+        (SHIFTED, {}, PageKind.GARBLED),
+        ("", {"images": 1, "cover": 1.0}, PageKind.SCANNED),
+        ("", {"paths": 500}, PageKind.SCANNED),
+        ("", {}, PageKind.EMPTY),
+        ("", {"paths": 2}, PageKind.EMPTY),
+        ("12", {"images": 1, "cover": 0.95}, PageKind.SCANNED),
+        ("12", {"images": 1, "cover": 0.1}, PageKind.TEXT),
+        (ENGLISH, {"images": 1, "cover": 1.0}, PageKind.TEXT),
+    ],
+)
+def test_kinds_of_pages(text, objects, kind):
+    assert kind_of(text, readability(text), **objects) is kind

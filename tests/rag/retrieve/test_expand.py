@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import rag.retrieve.expand
+from rag.index.tokenize import terms
+from rag.retrieve.expand import TOLD, line_items, needs_of
+
+
+@pytest.mark.parametrize(
+    ("question", "item"),
+    [
+        ("What is the quick ratio?", "total current liabilities"),
+        ("Is the company capital-intensive?", "additions to property plant and equipment"),
+        ("How high was capex in 2021?", "statement of cash flows"),
+        ("What was the DPO?", "accounts payable"),
+        ("Use the statement of financial position.", "consolidated balance sheet"),
+        ("公司的流动比率是多少？", "流动负债合计"),
+        ("第三季度的收入是多少？", "Q3"),
+        ("What does the 10-K say?", "annual report"),
+        ("Which guidance was given for fiscal 2023?", "expects full year"),
+        ("Is there any lawsuit in the annual report?", "legal proceedings"),
+        ("公司的商誉是多少？", "商誉 无形资产"),
+    ],
+)
+def test_a_figure_is_looked_for_by_what_it_is_worked_out_from(question, item):
+    assert any(item in found for found in line_items(question))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Who designed the bridge?",
+        "桥是谁设计的？",
+        "What is a capexo?",
+        "What does the guidance say about washing hands?",
+        "How do patients acquire the virus?",
+        "Who is the goodwill ambassador?",
+        "How does the pump handle use leverage?",
+        "Is an illegal copy ever legal?",
+        "毛利人住在哪里？",
+        "杠杆的原理是什么？",
+        "",
+    ],
+)
+def test_other_questions_need_nothing_but_their_words(question):
+    assert line_items(question) == []
+    assert needs_of(question).texts == (question,)
+    assert needs_of(question).terms.keys() == set(terms(question))
+
+
+def test_line_items_are_embedded_beside_the_question_and_can_be_left_out():
+    question, items = needs_of("What is the quick ratio?").texts
+    assert question == "What is the quick ratio?"
+    assert items.endswith("consolidated balance sheet")
+    assert needs_of("What is the quick ratio?", items=False).texts == ("What is the quick ratio?",)
+
+
+def test_words_that_say_how_to_answer_count_less_and_pair_with_nothing():
+    needs = needs_of("Please round the bridge height to decimal places")
+    assert needs.terms["bridge"] == needs.terms["height"] == 1.0
+    assert needs.terms["round"] == needs.terms["decimal"] == TOLD
+    assert needs.pairs == {("bridge", "height")}
+
+
+def test_a_telling_word_that_a_line_item_holds_counts_in_full():
+    assert needs_of("What amount of long-term debt is there?").terms["amount"] == TOLD
+    assert needs_of("What is the free cash flow?").terms["provided"] == 1.0
+
+
+def test_every_line_of_the_table_is_read_and_means_something():
+    file = Path(rag.retrieve.expand.__file__).with_name("line_items.txt")
+    lines = [line for line in file.read_text("utf-8").splitlines() if " | " in line and not line.startswith("#")]
+    known = rag.retrieve.expand._known()
+    assert len(known) == len(lines) > 40
+    for pattern, items, _ in known:
+        assert not re.search(pattern, "")
+        assert all(terms(item) and item not in ("BALANCE", "INCOME", "CASH", "资产", "利润", "现金") for item in items)

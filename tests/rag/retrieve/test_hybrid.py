@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rag.index.bm25 import WordIndex
+from rag.index.vectors import VectorIndex
+from rag.records import Signal
+from rag.retrieve.expand import needs_of
+from rag.retrieve.hybrid import Searcher, fuse
+from rag.retrieve.routing import Catalog
+from rag.settings import Searching
+from tests.fakes import ExactEmbedder
+
+
+def listed(*pairs):
+    ids, scores = zip(*pairs, strict=True) if pairs else ((), ())
+    return np.array(ids, np.int64), np.array(scores, np.float32)
+
+
+def test_fusion_by_hand():
+    """Cosines 0.9, 0.8, 0.7 scale to 1, 0.5, 0; BM25 6, 3 to 1, 0.5; weights 0.6 and 0.4."""
+    hits = fuse(listed((1, 0.9), (2, 0.8), (3, 0.7)), listed((3, 6.0), (4, 3.0)), 0.6, 3)
+    assert [(hit.passage_id, hit.score) for hit in hits] == [
+        (1, pytest.approx(0.6)),
+        (3, pytest.approx(0.4)),
+        (2, pytest.approx(0.3)),
+        (4, pytest.approx(0.2)),
+    ]
+    assert hits[1].signals == (Signal("vectors", pytest.approx(0.7), 3), Signal("words", pytest.approx(6.0), 1))
+
+
+def test_fusion_of_one_list_or_none():
+    assert fuse(listed(), listed(), 0.6, 3) == []
+    (only,) = fuse(listed(), listed((5, 1.0)), 0.6, 3)
+    assert (only.passage_id, only.score) == (5, pytest.approx(0.4))
+
+
+def test_cosines_beyond_the_reach_count_nothing():
+    hits = fuse(listed((1, 0.9), (2, 0.8), (3, 0.7), (4, 0.1)), listed(), 0.6, 3)
+    assert [hit.score for hit in hits] == [pytest.approx(0.6), pytest.approx(0.3), 0, 0]
+
+
+@pytest.fixture
+def library():
+    """A searcher over two documents of two passages each, and a way to ask it."""
+    texts = ["the red pump leaks oil", "a blue valve", "合同编号第十二条规定", "the pump of the year"]
+    embedder, vectors, words = ExactEmbedder(), VectorIndex(512, 100), WordIndex()
+    vectors.add(np.arange(4), embedder.queries(texts))
+    words.add(range(4), texts)
+    catalog = Catalog(words)
+    catalog.add(("", "a"), "Northwind_2021.pdf", "", np.array([0, 1]))
+    catalog.add(("", "b"), "Meridian_2022.pdf", "", np.array([2, 3]))
+
+    def found(question, allowed=None, fits=None, **settings):
+        searcher = Searcher(vectors, words, catalog, Searching(**settings))
+        return searcher.search(needs_of(question), embedder.queries([question])[0], allowed, fits)
+
+    return found
+
+
+def test_search_finds_by_meaning_and_by_word_within_the_scope(library):
+    assert library("which red pump leaks?")[0].passage_id == 0
+    assert library("合同编号")[0].passage_id == 2
+    assert [hit.passage_id for hit in library("red pump", np.array([1]))] == [1]
+    assert library("red pump", np.array([], np.int64)) == []
+
+
+def test_a_named_document_comes_first_and_the_others_stay(library):
+    hits = library("the pump in Meridian 2022")
+    assert hits[0].passage_id == 3
+    assert {hit.passage_id for hit in hits} == {0, 1, 2, 3}
+    document = next(signal for signal in hits[0].signals if signal.name == "document")
+    assert document.rank == 1
+    without = {hit.passage_id: hit.score for hit in library("the pump in Meridian 2022", document_weight=0.0)}
+    assert hits[0].score == pytest.approx(without[3] + Searching().document_weight * document.score)
+
+
+def test_a_document_added_since_its_fit_was_worked_out_is_found_all_the_same(library):
+    """The indexes may hold it before the catalog does."""
+    hits = library("which red pump leaks?", fits=np.zeros(1))
+    assert {hit.passage_id for hit in hits} == {0, 1, 2, 3}
+    assert not any(signal.name == "document" for hit in hits for signal in hit.signals)
+
+
+def test_a_named_document_is_searched_by_itself_though_others_fill_the_lists(library):
+    """With room for one candidate the other document's passage takes it; the named one's comes in all the same."""
+    question = "the red pump of Meridian 2022"
+    assert {hit.passage_id for hit in library(question, candidates=1, favoured=0)} == {0}
+    assert library(question, candidates=1, favoured=1, document_weight=1.0)[0].passage_id in (2, 3)

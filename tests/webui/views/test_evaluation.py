@@ -1,0 +1,415 @@
+"""The Evaluate view: what it shows, what can be done in it, and that what a browser sends is looked up first."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from rag.errors import StoreError
+from rag.evaluate import Question
+from rag.evaluation.runs import KeptQuestion, Result, RightPage
+from rag.evaluation.saved import Progress
+from tests.webui.fake_engine import FakeEngine, document, source
+from tests.webui.fake_trials import run
+from tests.webui.safe import NASTY, look
+from webui.conversation import Conversation, Opened
+from webui.page import Handlers
+from webui.saved_questions import MRR
+from webui.strings import LANGUAGES
+from webui.views.evaluation import evaluation_html, tabs_html
+
+STYLE = Path(__file__).parents[3] / "webui" / "static" / "evaluation.css"
+QUESTIONS = ("How much did revenue grow?", "大坝有多高？", "Who signed it?")
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = FakeEngine(tmp_path / "data")
+    engine.library = [document("annual.pdf"), document("年报.pdf")]
+    for text, page in zip(QUESTIONS, (4, 2, 3), strict=True):
+        engine.trials.keep("", text, engine.library[0].id, page)
+    return engine
+
+
+@pytest.fixture
+def view(engine):
+    """The view of one person over the engine: (drawn HTML, what to send, the conversation)."""
+    handlers = Handlers(engine, raise_errors=True)
+    request = SimpleNamespace(cookies={}, headers={}, username=None, session_hash="s")
+    conversation = handlers.conversation(request)
+    conversation.evaluation.shown = True
+
+    def send(**data):
+        return handlers.in_trials(SimpleNamespace(_data=data), request)
+
+    def mark(**data):
+        return handlers.in_viewer(SimpleNamespace(_data=data), request)
+
+    return SimpleNamespace(
+        handlers=handlers, request=request, conversation=conversation, send=send, mark=mark,
+        html=lambda: evaluation_html(engine, conversation),
+    )  # fmt: skip
+
+
+def tags(html, **wanted):
+    return [at for _, at in look(html).elements if all(at.get(k) == v for k, v in wanted.items())]
+
+
+def group(html, kind):
+    """Text of the questions in one of the groups of changes."""
+    part = re.search(rf'<div class="group {kind}".*?</div>', html)[0]
+    return re.findall(r'data-question="\d+">(.*?)</button><span class="ranks">(.*?)</span>', part)
+
+
+def table(html):
+    part = html[html.index('class="runs"') :]
+    return [re.findall(r"<td>([^<]*)</td>", row) for row in re.findall(r'<tr data-key="run.*?</tr>', part)]
+
+
+def test_before_the_first_question_it_says_how(tmp_path):
+    html = evaluation_html(FakeEngine(tmp_path), Conversation("", "en"))
+    assert "Press “Right page”" in look(html).text
+    assert "disabled" in tags(html, **{"data-do": "run"})[0]
+
+
+def test_kept_questions_are_listed_with_their_right_pages(engine, view):
+    engine.trials.keep("", QUESTIONS[0], engine.library[1].id, 7)
+    html = view.html()
+    assert "Kept questions · 3" in look(html).text
+    chips = [(at["data-question"], at["data-page"]) for at in tags(html, **{"class": "chip"})]
+    assert chips == [("1", "4"), ("1", "7"), ("2", "2"), ("3", "3")]
+    assert "disabled" not in tags(html, **{"data-do": "run"})[0]
+
+
+def test_a_removed_document_is_shown_as_such(engine, view):
+    engine.trials.keep("", QUESTIONS[1], engine.library[1].id, 0)
+    del engine.library[0]
+    text = look(view.html()).text
+    assert text.count("left out: document removed") == 2
+    assert text.count("a removed document") == 3
+    assert len(tags(view.html(), **{"class": "chip"})) == 1
+
+
+def test_the_numbers_of_the_runs_by_hand(engine, view):
+    engine.trials.made[""] = [run(1, {1: 1, 2: None, 3: 4}), run(2, {1: 2, 2: 8, 3: 4})]
+    html = view.html()
+    newest, first = table(html)
+    assert newest == ["0.00", "0.33", "0.67", "1.00", "0.29", "20 ms", "30 ms", "3"]
+    assert first == ["0.33", "0.33", "0.67", "0.67", "0.42", "20 ms", "30 ms", "3"]
+    assert "2 → 4 · 8" not in html
+    standing = re.findall(r'<span class="badge[^>]*>(.*?)</span>', html)
+    assert standing == ["place 2", "place 8", "place 4"]
+
+
+def test_lines_are_drawn_for_what_is_chosen(engine, view):
+    engine.trials.made[""] = [run(1, {1: 1}), run(2, {1: 2})]
+    assert {at["data-line"] for at in tags(view.html(), **{"data-do": "line"})} == {"1", "3", "5", "8", "mrr"}
+    kinds = {kind for kind in re.findall(r'<g class="line (\w+)"', view.html())}
+    assert kinds == {"l0", "l1", "l2", "l3", "mrr", "median", "p95"}
+    view.send(do="line", line=3)
+    view.send(do="line", line="mrr")
+    assert {kind for kind in re.findall(r'<g class="line (\w+)"', view.html())} == kinds - {"l1", "mrr"}
+    pressed = {at["data-line"]: at["aria-pressed"] for at in tags(view.html(), **{"data-do": "line"})}
+    assert pressed == {"1": "true", "3": "false", "5": "true", "8": "true", "mrr": "false"}
+    view.send(do="line", line=3)
+    assert 'class="line l1"' in view.html()
+
+
+def test_lost_and_won_between_the_newest_run_and_an_earlier_one(engine, view):
+    engine.trials.made[""] = [
+        run(1, {1: 1, 2: 1, 3: 3}), run(2, {1: 1, 2: None, 3: 3}), run(3, {1: None, 2: 6, 3: 1}),
+    ]  # fmt: skip
+    html = view.html()
+    assert group(html, "lost") == [(QUESTIONS[0], "1 → not found")]
+    assert group(html, "won") == [(QUESTIONS[1], "not found → 6")]
+    assert group(html, "moved") == [(QUESTIONS[2], "3 → 1")]
+    view.send(do="against", run=1)
+    view.send(do="k", k=5)
+    html = view.html()
+    assert group(html, "lost") == [(QUESTIONS[0], "1 → not found"), (QUESTIONS[1], "1 → 6")]
+    assert [at["value"] for _, at in look(html).elements if "selected" in at] == ["1", "5"]
+    view.send(do="against", run=77)
+    assert group(view.html(), "won") == []  # among the first 5 again against the run before
+    assert group(view.html(), "lost") == [(QUESTIONS[0], "1 → not found")]
+
+
+def test_a_forgotten_question_is_in_no_comparison(engine, view):
+    engine.trials.made[""] = [run(1, {1: 1, 2: 1, 3: 1}), run(2, {1: None, 2: None, 3: 1})]
+    assert "1 at the same place" in look(view.html()).text
+    view.send(do="forget", question=1)
+    view.send(do="forget", question=3)
+    assert group(view.html(), "lost") == [(QUESTIONS[1], "1 → not found")]
+    assert "Lost · 1" in view.html()
+    assert "0 at the same place" in look(view.html()).text
+
+
+def test_questions_with_other_right_pages_are_listed_apart(engine, view):
+    now = {question.id: question.pages_digest for question in engine.trials.kept("")}
+    engine.trials.made[""] = [run(1, {1: 1, 2: 1, 3: 1}, {**now, 1: "x"}), run(2, {1: None, 2: 2, 3: 1}, now)]
+    html = view.html()
+    assert group(html, "other_pages") == [(QUESTIONS[0], "1 → not found")]
+    assert group(html, "lost") == group(html, "won") == []
+    assert "other right pages" in look(html).text
+    assert "Same documents" not in look(html).text
+    engine.trials.made[""].append(run(3, {1: 1, 2: 2, 3: 1}, now))
+    assert "Right pages changed" not in look(view.html()).text
+
+
+def test_a_rank_is_shown_beside_the_right_pages_it_was_measured_with(engine, view):
+    def standing():
+        return re.findall(r'<span class="badge[^>]*>(.*?)</span>', view.html())
+
+    now = {question.id: question.pages_digest for question in engine.trials.kept("")}
+    engine.trials.made[""] = [run(1, {1: 1, 2: 1, 3: 1}, now)]
+    assert standing() == ["place 1"] * 3
+    engine.trials.keep("", QUESTIONS[0], engine.library[1].id, 7)
+    view.send(do="unmark", question=2, document=engine.library[0].id, page=2)
+    assert standing() == ["not run with these pages", "left out: no right page", "place 1"]
+    view.send(do="unmark", question=1, document=engine.library[1].id, page=7)
+    assert standing()[0] == "place 1"
+
+
+def dots(html, kind):
+    """Titles of the dots of a line, in their parts: value, moment and what more there is."""
+    line = re.search(rf'<g class="line {kind}">.*?</g>', html)[0]
+    return [title.split(" · ") for title in re.findall(r"<title>(.*?)</title>", line)]
+
+
+def test_each_run_is_drawn_over_the_questions_that_the_newest_asked_too(engine, view):
+    engine.trials.made[""] = [
+        run(1, {7: 1, 8: None}), run(2, {1: 1, 2: None, 8: None}), run(3, {1: 1, 2: 1, 3: None}),
+        run(4, {1: 1, 2: 1, 3: 1, 8: 1}, {1: "x"}), run(5, {1: 1, 2: 1, 3: None}, {1: "y"}),
+    ]  # fmt: skip
+    html = view.html()
+    assert [value for value, *_ in dots(html, "l0")] == [f"recall@1 {n}" for n in ("0.50", "0.67", "1.00", "0.67")]
+    assert [more for _, _, *more in dots(html, "l0")] == [["2 of 3 questions"], [], ["2 of 3 questions"], []]
+    assert [value for value, *_ in dots(html, "median")] == [f"median {n} ms" for n in (15, 20, 25, 20)]
+    assert "recall@1 – → 0.67" in look(html).text
+    assert [row[0] for row in table(html)] == ["0.67", "1.00", "0.67", "0.33", "0.50"], "all that each run asked"
+    assert [row[-1] for row in table(html)] == ["3", "4", "3", "3", "2"]
+
+
+def test_times_are_read_in_milliseconds(engine, view):
+    engine.trials.made[""] = [
+        replace(run(n, {}), results={1: Result(1, seconds)}) for n, seconds in ((1, 0.0123), (2, 0.9996), (3, 1.2345))
+    ]
+    html = view.html()
+    assert "e+" not in html
+    assert '<desc id="latency-told">95th percentile 12.3 ms → 1,234 ms; median 12.3 ms → 1,234 ms</desc>' in html
+    plot = html[html.index('data-key="latency"') :]
+    assert re.findall(r"(?:start|end)\">([^<]*) ms</text>", plot) == ["0", "500", "1,000", "1,500", "2,000"]
+    assert "median 1,000 ms · " in plot
+    assert [row[-2] for row in table(html)] == ["1,234 ms", "1,000 ms", "12 ms"]
+
+
+def test_every_line_has_a_colour_however_many_sources_there_are(engine, view):
+    engine.trials.made[""] = [run(1, {1: 1}, depth=30)]
+    style = STYLE.read_text("utf-8")
+    kinds = re.findall(r'<g class="line (\w+)"', view.html())
+    assert len(kinds) == 9
+    assert [kind for kind in kinds if not re.search(rf"\.{kind}\b[^{{}}]*{{ --ask-line-colour:", style)] == []
+
+
+def test_runs_of_one_minute_are_told_apart(engine, view):
+    engine.trials.made[""] = [run(n, {1: 1}, at=1_000_000.0 + n) for n in range(3)]
+    options = re.findall(r'<option value="\d+" data-key="run[^>]*>(.*?)</option>', view.html())
+    assert len(options) == len(set(options)) == 2
+
+
+def test_it_says_that_ticks_do_not_count(engine, view):
+    assert "ticked or not" in look(view.html()).text
+
+
+def test_only_lines_that_there_are_can_be_left_out(engine, view):
+    hidden = view.conversation.evaluation.hidden
+    view.send(do="line", line=1)
+    assert hidden == set(), "nothing was run yet"
+    engine.trials.made[""] = [run(1, {1: 1})]
+    for odd in (2, 77, -1, None, "x", [1], {"a": 1}):
+        view.send(do="line", line=odd)
+    assert hidden == set()
+    for name in (1, 8, MRR):
+        view.send(do="line", line=name)
+    assert hidden == {1, 8, MRR}
+
+
+def test_what_differs_between_runs_is_told(engine, view):
+    one, two = run(1, {1: 1}), run(2, {1: 1, 2: 1})
+    two = replace(
+        two, documents=3, passages=90, library="new", embedder="BAAI/bge-m3",
+        settings={"searching.vector_weight": 0.4, "splitting.new": 1},
+    )  # fmt: skip
+    engine.trials.made[""] = [one, two]
+    told = (
+        "embedder multilingual-e5-small → BAAI/bge-m3 · documents 2 → 3 · passages 80 → 90 · questions 1 → 2 · "
+        "vector_weight 0.6 → 0.4 · new – → 1"
+    )
+    assert told in look(view.html()).text
+    engine.trials.made[""] = [one, replace(one, id=2)]
+    assert "Same documents, same settings" in look(view.html()).text
+    engine.trials.made[""] = [replace(one, reranker="bge"), replace(two, reranker=""), run(3, {2: 1, 3: 1})]
+    text = look(view.html()).text
+    assert "80 passages · reranker bge" in text
+    assert "reranker bge → –" in text
+    assert "other questions" in text
+    assert "questions 2" not in text
+
+
+def test_a_run_shows_how_far_it_is_and_can_be_stopped(engine, view):
+    engine.trials.goes_on.clear()
+    view.send(do="run")
+    engine.trials.far = Progress(2, 3, running=True)
+    html = view.html()
+    assert tags(html, value="2", max="3")
+    assert "2 of 3 questions" in look(html).text
+    assert not tags(html, **{"data-do": "run"})
+    view.send(do="stop-run")
+    assert tags(view.html(), **{"data-do": "run"})
+
+
+def test_why_there_was_no_run_is_said(engine, view):
+    engine.trials.far = Progress(0, 3, running=False, problem="The disk is full.")
+    assert "The disk is full." in look(view.html()).text
+    engine.trials.far = None
+    engine.library = []
+    view.send(do="run")
+    assert "keep one first" in look(view.html()).text
+    view.send(do="view", view="trials")
+    assert "keep one first" not in look(view.html()).text
+
+
+def test_two_clicks_keep_a_question_and_a_third_takes_it_back(engine, view):
+    found = source(1, engine.library[1])
+    view.conversation.opened = Opened(found, None, 4, "What else?")
+    assert 'aria-pressed="true"' in view.mark(do="right", page=4, document=found.document_id, right=True)[2]
+    view.mark(do="turn", page=6)
+    view.mark(do="right", page=6, document=found.document_id, right=True)
+    kept = engine.trials.kept("")[-1]
+    assert (kept.text, [page.page for page in kept.pages]) == ("What else?", [4, 6])
+    view.mark(do="right", page=6, document=found.document_id, right=False)
+    assert [page.page for page in engine.trials.kept("")[-1].pages] == [4]
+    view.mark(do="right", page=4, document=found.document_id, right=False)
+    assert [kept.text for kept in engine.trials.kept("") if kept.pages] == list(QUESTIONS)
+
+
+def test_a_mark_is_set_to_what_was_wanted_where_it_was_pressed(engine, view):
+    shown, other = engine.library[1].id, engine.library[0].id
+    view.conversation.opened = Opened(source(1, engine.library[1]), None, 4, "What else?")
+
+    def pages_after(**sent):
+        view.mark(do="right", page=4, **sent)
+        return [page.page for kept in engine.trials.kept("") if kept.text == "What else?" for page in kept.pages]
+
+    assert pages_after(right=True) == pages_after(right=True, document=other) == [], "another document is open by now"
+    assert pages_after(right=True, document=shown) == [4]
+    assert pages_after(right=True, document=shown) == [4], "a stale page, or a second click"
+    assert pages_after(right=False, document=other) == pages_after(document=shown) == [4]
+    assert pages_after(right=False, document=shown) == []
+    assert pages_after(right=False, document=shown) == []
+
+
+def test_the_button_says_which_document_it_is_for(engine, view):
+    view.conversation.opened = Opened(source(1, engine.library[1]), None, 4, "What else?")
+    (button,) = tags(view.mark(do="turn", page=4)[2], **{"data-do": "right"})
+    assert button["data-document"] == engine.library[1].id
+
+
+def test_a_mark_that_could_not_be_kept_says_why_beside_the_page(engine, view):
+    view.conversation.opened = Opened(source(1, engine.library[1]), None, 4, "What else?")
+    engine.trials.error = StoreError("The disk is full.")
+    assert "The disk is full." in view.mark(do="right", page=4, document=engine.library[1].id, right=True)[2]
+    assert "The disk is full." not in view.mark(do="turn", page=5)[2]
+
+
+def test_the_question_that_is_kept_is_the_one_that_was_searched(engine):
+    engine.query = "How much did revenue grow? And in 2022?"
+    engine.answer = [("Sales rose.", (1,))]
+    conversation = Conversation("", "en")
+    for _ in conversation.ask(engine, "And in 2022?"):
+        pass
+    assert conversation.source(1, 1, 0).question == engine.query
+
+
+def test_a_question_opens_its_right_page(engine, view):
+    engine.trials.keep("", QUESTIONS[0], engine.library[1].id, 7)
+    shown = view.send(do="show", question=1)[2]
+    assert "annual.pdf" in shown
+    assert "Page 5" in look(shown).text
+    shown = view.send(do="show", question=1, document=engine.library[1].id, page=7)[2]
+    assert "年报.pdf" in shown
+    assert tags(shown, **{"data-do": "right", "aria-pressed": "true"})
+    del engine.library[0]
+    view.conversation.opened = None
+    view.send(do="show", question=2)
+    (gone,) = engine.trials.kept("")[1].pages
+    view.send(do="show", question=2, document=gone.document_id, page=gone.page)
+    assert view.conversation.opened is None
+
+
+def test_pages_and_runs_can_be_taken_back(engine, view):
+    engine.trials.keep("", QUESTIONS[0], engine.library[1].id, 7)
+    view.send(do="unmark", question=1, document=engine.library[0].id, page=4)
+    assert [page.page for page in engine.trials.kept("")[0].pages] == [7]
+    engine.trials.made[""] = [run(1, {1: 1}), run(2, {1: 1})]
+    view.send(do="forget-run", run=1)
+    assert [made.id for made in engine.trials.runs("")] == [2]
+
+
+@pytest.mark.parametrize("odd", [None, "1", 10**30, -1, 99, [1], {"a": 1}, "lone \ud800", True])
+def test_what_a_browser_sends_reaches_the_engine_only_if_it_is_there(engine, view, odd, monkeypatch):
+    engine.trials.questions[""] = {7: KeptQuestion(7, "q", (RightPage(engine.library[0].id, 4, "", ""),))}
+    engine.trials.made[""] = [run(5, {7: 1}), run(6, {7: 2})]
+    asked = []
+    for name in ("forget", "forget_page", "forget_run"):
+        monkeypatch.setattr(engine.trials, name, lambda owner, *what: asked.append(what))
+    for do in ("forget", "unmark", "show"):
+        view.send(do=do, question=odd)
+        view.send(do=do, question=7, document=odd, page=odd) if odd is not None else None
+        view.send(do=do, question=7, document=engine.library[0].id, page=odd)
+    view.send(do="forget-run", run=odd)
+    view.send(do="against", run=odd)
+    view.send(do=odd, question=odd)
+    for do in ("k", "line"):
+        view.send(do=do, **{do: odd})
+        view.html()
+    assert {what for what in asked if what[0] != 7} == set()
+    assert view.conversation.evaluation.against is None
+
+
+def test_the_view_is_drawn_while_it_is_shown_only(engine, view):
+    assert isinstance(view.handlers.poll(view.request)[3], str)
+    engine.change()
+    assert not isinstance(view.handlers.poll(view.request)[3], str), "it is the same, and may be long"
+    engine.trials.keep("", "One more?", engine.library[0].id, 0)
+    assert "One more?" in view.handlers.poll(view.request)[3]
+    engine.change()
+    view.send(do="view", view="talk")
+    assert not isinstance(view.handlers.poll(view.request)[3], str)
+    assert 'data-view="talk" data-key="talk" aria-pressed="true"' in tabs_html(view.conversation)
+    view.mark(do="evaluate")
+    assert view.conversation.evaluation.shown
+
+
+def test_the_export_is_what_the_command_line_reads(engine, view):
+    (button,) = tags(view.html(), **{"data-do": "export"})
+    read = [Question.parse(line) for line in button["data-text"].splitlines()]
+    assert [(one.question, one.document, one.pages) for one in read] == [
+        (QUESTIONS[0], "annual.pdf", {4}), (QUESTIONS[1], "annual.pdf", {2}), (QUESTIONS[2], "annual.pdf", {3}),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("text", NASTY)
+def test_hostile_text_stays_text(tmp_path, text, language):
+    engine = FakeEngine(tmp_path)
+    engine.library = [document(text)]
+    engine.trials.keep("", text, engine.library[0].id, 0)
+    one = run(1, {1: 1}, embedder=text, settings={text: text})
+    engine.trials.made[""] = [one, run(2, {1: None}, embedder="x", settings={})]
+    engine.trials.far = Progress(0, 1, running=False, problem=text)
+    conversation = Conversation("", language)
+    conversation.evaluation.problem = text
+    looked = look(evaluation_html(engine, conversation))
+    assert re.sub("[\u202e\x00\x1b\ud800]", "\ufffd", text).split()[0][:40] in looked.text

@@ -1,0 +1,401 @@
+"""What the page shows of documents, jobs, answers and sources, with hostile text in every place."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from rag.evaluation.runs import RightPage
+from rag.records import Answer, Choice, Citation, Found, Job, JobState, Sentence, Signal, View
+from tests.webui.fake_engine import FakeEngine, document, png, source
+from tests.webui.safe import NASTY, look
+from webui.conversation import Conversation, Exchange, Opened
+from webui.strings import LANGUAGES
+from webui.views.answers import conversation_html, earlier_html
+from webui.views.documents import documents_html, kinds_report, library_html
+from webui.views.status import head_html
+from webui.views.viewer import Mark, png_size, viewer_html
+
+
+def clean(text):
+    """Text as it is shown: white space as a browser joins it, invisible characters replaced."""
+    return (
+        text.replace("\u202e", "\ufffd").replace("\x00", "\ufffd").replace("\x1b", "\ufffd").replace("\ud800", "\ufffd")
+    )
+
+
+def answered(*, sentences=(), refused=False, question="How much?", text="", reader="GLM-4-9B", of=None, query=None):
+    conversation = Conversation("", "en")
+    sources = (source(1, of or document("a.pdf")), source(2, document("b.pdf")))
+    exchange = Exchange(1, question, reader, Found(sources, query or question), text)
+    if sentences or refused:
+        exchange.answer = Answer(tuple(sentences), reader, refused=refused, seconds=1.0)
+    conversation.exchanges.append(exchange)
+    return conversation
+
+
+def tags(looked, **wanted):
+    return [at for _, at in looked.elements if all(at.get(k) == v for k, v in wanted.items())]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("text", NASTY)
+def test_hostile_text_stays_text_everywhere(tmp_path, text, language):
+    engine = FakeEngine(tmp_path)
+    engine.library = [document(text, notes=(text,))]
+    engine.running = [
+        Job(1, "", "x", text, JobState.LOCKED, message=text),
+        Job(2, "", "y", text, JobState.FAILED, message=text),
+    ]
+    engine.picked = (Choice("reader", text, text), Choice(text, text, text, failed=text))
+    found = source(
+        1, document(text), text=text, page_label=text, heading=(text,), signals=(Signal(text, 1.0, 1),)
+    )  # fmt: skip
+    conversation = Conversation(text, language)
+    sentences = (Sentence(text, (Citation(1, 1.0, 0, 5),)), Sentence(text, (), "\n"))
+    conversation.exchanges = [
+        Exchange(1, text, text, Found((found,), text + "?"), text),
+        Exchange(2, text, text, Found((found,), text), text, Answer(sentences, text)),
+        Exchange(3, text, text, Found((found,), text), text, Answer(sentences, text, refused=True)),
+        Exchange(4, text, text, error=text),
+    ]
+    opened = conversation.opened = Opened(found, Citation(1, 1.0, 2, 9), 4, text)
+    view = View(found, 4, text, 9, png(4, 4), ((0, 0, 1, 1),), ())
+    for html in (
+        library_html(engine, conversation),
+        documents_html(engine, conversation),
+        conversation_html(conversation),
+        earlier_html(conversation),
+        viewer_html(view, opened, language, mark=Mark(right=True, problem=text)),
+        viewer_html(None, opened, language, problem=text),
+        head_html(engine.choices(), language, text),
+    ):
+        looked = look(html)
+        assert clean(text).split()[0][:40] in looked.text
+
+
+def test_a_file_name_is_shown_as_it_was_given(tmp_path):
+    engine = FakeEngine(tmp_path)
+    for name in ("<b>a</b>.pdf", "quo\"te's.pdf", "../../x.pdf", "📄 报告.pdf", "n" * 300):
+        engine.library = [document(name)]
+        looked = look(documents_html(engine, Conversation("", "en")))
+        assert name in looked.text
+        assert tags(looked, title=name)
+
+
+def test_documents_tell_what_reading_gave():
+    read = document("a.pdf", pages=142, kinds={"text": 138, "scanned": 3, "failed": 1})
+    assert kinds_report(read, "en") == "142 pages · 3 scanned · 1 failed"
+    assert kinds_report(document("a.pdf", pages=1, kinds={"text": 1}), "en") == "1 page"
+
+
+def test_ticks_follow_what_is_left_out(tmp_path):
+    engine = FakeEngine(tmp_path)
+    engine.library = [document("a.pdf"), document("b.pdf")]
+    conversation = Conversation("", "en")
+    assert conversation.chosen(engine.documents("")) is None
+    conversation.left_out = {engine.library[0].id}
+    assert conversation.chosen(engine.documents("")) == [engine.library[1].id]
+    looked = look(documents_html(engine, conversation))
+    ticked = {at["data-document"]: "checked" in at for at in tags(looked, type="checkbox")}
+    assert ticked == {engine.library[0].id: False, engine.library[1].id: True}
+    assert "1 of 2 asked" in looked.text
+
+
+def test_only_own_documents_can_be_removed(tmp_path):
+    engine = FakeEngine(tmp_path)
+    engine.library = [document("shared.pdf"), document("mine.pdf", "ann"), document("other.pdf", "bob")]
+    looked = look(documents_html(engine, Conversation("ann", "en")))
+    assert [at["data-document"] for at in tags(looked, **{"data-do": "remove"})] == [engine.library[1].id]
+    assert "other.pdf" not in looked.text
+
+
+@pytest.mark.parametrize(
+    ("job", "shown"),
+    [
+        (Job(1, "", "", "a", JobState.WAITING), "Waiting"),
+        (Job(1, "", "", "a", JobState.READING, 120, 30, seconds_left=8.4), "Reading · 30 of 120 pages · 8 s left"),
+        (
+            Job(1, "", "", "a", JobState.EMBEDDING, 120, 120, 400, 100, 9.66, 150.0),
+            "Embedding · 100 of 400 passages · 9.7/s · 2 min left",
+        ),
+        (Job(1, "", "", "a", JobState.FAILED, message="It is cut short."), "Not addedIt is cut short."),
+    ],
+)
+def test_a_job_says_how_far_it_is(tmp_path, job, shown):
+    engine = FakeEngine(tmp_path)
+    engine.running = [job]
+    assert shown in look(library_html(engine, Conversation("", "en"))).text
+
+
+def test_only_a_locked_job_asks_for_a_password(tmp_path):
+    engine = FakeEngine(tmp_path)
+    engine.running = [Job(n, "", "", f"{state}.pdf", state) for n, state in enumerate(JobState)]
+    looked = look(library_html(engine, Conversation("", "en")))
+    assert [at["aria-label"] for at in tags(looked, type="password")] == ["Password of locked.pdf"]
+
+
+def test_thousands_of_jobs_do_not_make_thousands_of_rows(tmp_path):
+    engine = FakeEngine(tmp_path)
+    engine.running = [Job(n, "", "", f"{n}.pdf", JobState.WAITING) for n in range(3000)]
+    html = library_html(engine, Conversation("", "en"))
+    assert len(html) < 40_000
+    assert "2980 more" in html
+
+
+def test_each_sentence_has_its_citations_as_buttons():
+    cited = Sentence("Sales rose.", (Citation(2, 0.9, 0, 5), Citation(1, 0.8, 0, 5)))
+    looked = look(conversation_html(answered(sentences=(cited, Sentence("The moon is full.", (), " ")))))
+    cites = [at for at in tags(looked, **{"class": "cite"})]
+    assert [(at["data-number"], at["data-sentence"], at["type"]) for at in cites] == [
+        ("2", "0", "button"),
+        ("1", "0", "button"),
+    ]
+    assert cites[0]["aria-label"] == "Open source 2: b.pdf, page 5"
+    assert "Sales rose.21 The moon is full.no source" in looked.text
+
+
+def test_a_citation_of_a_source_that_is_not_there_is_no_button():
+    looked = look(conversation_html(answered(sentences=(Sentence("Sales rose.", (Citation(7, 0.9, 0, 5),)),))))
+    assert not tags(looked, **{"class": "cite"})
+    assert "no source" in looked.text
+
+
+def test_streamed_pieces_have_buttons_already():
+    looked = look(conversation_html(answered(text="Sales rose [2], **much** [9]")))
+    assert [at["data-number"] for at in tags(looked, **{"class": "cite"})] == ["2"]
+    assert "[9]" in looked.text
+
+
+def test_the_quote_reader_is_not_read_as_markdown():
+    text = "Item 1. **Business** # not a heading"
+    looked = look(conversation_html(answered(sentences=(Sentence(text),), reader="Quote reader")))
+    assert text in looked.text
+
+
+def sentences_of(text):
+    """An answer cut as it is checked: by lines, each of them resting on the first source."""
+    return tuple(
+        Sentence(line, (Citation(1, 1.0, 0, 4),), "\n" if n else "") for n, line in enumerate(text.split("\n"))
+    )
+
+
+@pytest.mark.parametrize("fence", ["```", "~~~"])
+def test_code_is_kept_free_of_citations(fence):
+    text = f"Run it:\n{fence}python\nprint(1)\n{fence}\nIt prints one."
+    looked = look(conversation_html(answered(sentences=sentences_of(text))))
+    assert [at["data-sentence"] for at in tags(looked, **{"class": "cite"})] == ["0", "4"]
+    assert ("code", {"class": "language-python"}) in looked.elements
+    assert "Run it:1" in looked.text
+    assert "print(1)\n" in looked.text
+
+
+def test_the_quote_reader_has_no_code_to_keep_free():
+    looked = look(conversation_html(answered(sentences=sentences_of("```python\nIt rose."), reader="Quote reader")))
+    assert len(tags(looked, **{"class": "cite"})) == 2
+
+
+@pytest.mark.parametrize("text", ["```[1]", "```python[1]\nprint(1)", "```"])
+def test_code_that_streams_in_stays_in_its_element(text):
+    looked = look(conversation_html(answered(text=text)))
+    assert [tag for tag, _ in looked.elements if tag in ("pre", "code")] == ["pre", "code"]
+    assert not tags(looked, **{"class": "cite"})
+
+
+def test_a_refusal_shows_the_nearest_passages_as_openable_sources():
+    looked = look(conversation_html(answered(refused=True)))
+    assert "Nothing in the documents answers this." in looked.text
+    assert "4,218 million" in looked.text
+    assert [at["data-number"] for at in tags(looked, **{"class": "chip"})] == ["1", "2"]
+
+
+def test_the_query_is_shown_only_when_it_differs():
+    assert "Searched for: revenue 2023" in look(conversation_html(answered(query="revenue 2023"))).text
+    assert "Searched for" not in look(conversation_html(answered())).text
+
+
+def test_only_the_owner_of_a_file_can_dismiss_or_unlock_it(tmp_path):
+    engine = FakeEngine(tmp_path)
+    engine.running = [Job(1, "", "x", "shared.pdf", JobState.LOCKED), Job(2, "ann", "y", "own.pdf", JobState.LOCKED)]
+    looked = look(library_html(engine, Conversation("ann", "en")))
+    assert "shared.pdf" in looked.text
+    assert {at["data-job"] for at in tags(looked, **{"data-do": "cancel"})} == {"2"}
+    assert {at["data-job"] for at in tags(looked, **{"data-do": "unlock"})} == {"2"}
+
+
+@pytest.mark.parametrize(
+    ("turned", "boxes", "back"),
+    [
+        pytest.param(None, True, False, id="where it opens"),
+        pytest.param(7, False, True, id="turned away"),
+        pytest.param(4, True, False, id="turned back"),
+    ],
+)
+def test_the_way_back_to_the_passage_is_shown_away_from_it(turned, boxes, back):
+    found = source(1, document("a.pdf"))
+    view = View(found, turned or 4, "x", 9, png(4, 4), ((0.1, 0.2, 0.9, 0.3),) if boxes else (), ())
+    html = viewer_html(view, Opened(found, None, turned), "en")
+    assert bool(tags(look(html), **{"data-do": "back"})) == back
+    assert ("the passage is marked" in html) == boxes
+
+
+def test_the_parts_of_a_question_are_shown():
+    conversation = answered()
+    conversation.exchanges[0].found = Found(conversation.exchanges[0].sources, "Who? What?", ("Who <b>?", "What?"))
+    assert "Searched part by part: Who <b>? · What?" in look(conversation_html(conversation)).text
+
+
+def test_copying_takes_the_sources_along():
+    conversation = answered(sentences=(Sentence("Sales rose.", (Citation(2, 0.9, 0, 5),)),))
+    looked = look(conversation_html(conversation))
+    assert tags(looked, **{"data-do": "copy"})[0]["data-text"] == "Sales rose.[2]\n\n[2] b.pdf, p. 5"
+
+
+def test_marks_stay_on_the_page_and_the_cited_stretch_is_stronger():
+    found = source(1, document("a.pdf"), text="One. Two. Three.")
+    view = View(found, 4, "v", 9, png(30, 40), ((0.1, 0.2, 0.9, 0.3), (-1, 0.5, 2, 0.6)), ((0.1, 0.2, 0.5, 0.3),))
+    looked = look(viewer_html(view, Opened(found, Citation(1, 1.0, 5, 9), 4), "en"))
+    boxes = [at["style"] for at in tags(looked, **{"class": "passage-box"})]
+    assert boxes[0] == "left:10.000%;top:20.000%;width:80.000%;height:10.000%"
+    assert boxes[1] == "left:0.000%;top:50.000%;width:100.000%;height:10.000%"
+    assert len(tags(looked, **{"class": "sentence-box"})) == 1
+    assert "<mark>Two.</mark>" in viewer_html(view, Opened(found, Citation(1, 1.0, 5, 9), 4), "en")
+    assert "Page v" in looked.text
+
+
+@pytest.mark.parametrize(
+    ("citation", "shown"),
+    [
+        pytest.param(None, "Two.", id="what was found"),
+        pytest.param(Citation(1, 1.0, 5, 8), "<mark>Two</mark>.", id="cited within"),
+        pytest.param(Citation(1, 1.0, 0, 4), "<mark>One.</mark> Two. Three.", id="cited outside"),
+    ],
+)
+def test_of_a_page_taken_in_the_passage_is_shown(citation, shown):
+    found = source(1, document("a.pdf"), text="One. Two. Three.", best=(5, 9))
+    html = viewer_html(View(found, 4, "v", 9, png(4, 4), (), ()), Opened(found, citation, 4), "en")
+    assert f'<p class="text" dir="auto">{shown}</p>' in html
+
+
+def test_a_refusal_quotes_the_passage_and_not_its_page():
+    conversation = answered(refused=True)
+    wide = source(1, document("a.pdf"), text="One. Two. Three.", best=(5, 9))
+    conversation.exchanges[0].found = Found((wide,), "q")
+    assert '<p dir="auto">Two.</p>' in conversation_html(conversation)
+
+
+@pytest.mark.parametrize(("page", "off"), [(0, ["-1"]), (4, []), (8, ["9"])])
+def test_pages_cannot_be_turned_past_the_ends(page, off):
+    found = source(1, document("a.pdf"))
+    view = View(found, page, "x", 9, png(4, 4), (), ())
+    looked = look(viewer_html(view, Opened(found, None, page), "en"))
+    assert [at["data-page"] for at in tags(looked, **{"data-do": "turn"}) if "disabled" in at] == off
+
+
+def test_png_size():
+    assert png_size(png(30, 40)) == (30, 40)
+    assert png_size(b"JFIF") == (0, 0)
+
+
+def test_choices_say_what_is_loading_and_what_failed():
+    choices = (
+        Choice("reader", "GLM-4", "fits", ready=False),
+        Choice("embedder", "bge", "GPU", failed="There is no such model."),
+    )
+    looked = look(head_html(choices, "en", ""))
+    assert "GLM-4 model loading" in looked.text
+    assert "There is no such model." in looked.text
+    assert "Log out" not in looked.text
+
+
+def test_a_stopped_answer_keeps_what_was_said():
+    conversation = answered(text="Half an ans")
+    conversation.exchanges[0].stopped = True
+    looked = look(conversation_html(conversation))
+    assert "Half an ans" in looked.text
+    assert "Stopped" in looked.text
+
+
+def test_notes_of_a_document_are_listed(tmp_path):
+    engine = FakeEngine(tmp_path)
+    engine.library = [document("a.pdf", notes=("Page 7 could not be read.", "It is a form."))]
+    text = look(documents_html(engine, Conversation("", "en"))).text
+    assert "Page 7 could not be read." in text
+    assert "It is a form." in text
+
+
+def test_only_the_last_question_is_drawn_again_with_each_word():
+    conversation = answered(sentences=(Sentence("Sales rose."),), question="one")
+    conversation.exchanges.append(Exchange(2, "two", text="Half"))
+    assert "one" in look(earlier_html(conversation)).text
+    assert "two" not in look(earlier_html(conversation)).text
+    assert "one" not in look(conversation_html(conversation)).text
+    assert "Half" in look(conversation_html(conversation)).text
+
+
+def test_long_documents_lists_are_searchable(tmp_path):
+    engine = FakeEngine(tmp_path)
+    engine.library = [replace(document(f"{n}.pdf")) for n in range(9)]
+    assert tags(look(documents_html(engine, Conversation("", "en"))), type="search")
+
+
+SIGNALS = (Signal("vectors", 0.8412, 1), Signal("words", 13.21, 3), Signal("<new>", 2.0, 7))
+
+
+def rows(html):
+    """Text of the cells of each row of the tables in `html`."""
+    return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr.*?</tr>", html)]
+
+
+@pytest.mark.parametrize(("language", "meaning"), [("en", "meaning"), ("zh", "语义")])
+def test_a_source_says_why_it_was_found(language, meaning):
+    found = source(2, document("a.pdf"), signals=SIGNALS, score=0.75)
+    view = View(found, 4, "5", 9, png(4, 4), (), ())
+    html = viewer_html(view, Opened(found, None, 4), language)
+    assert len(tags(look(html), **{"class": "why-found", "data-key": "why-found"})) == 1
+    assert rows(html)[1][:3] == [meaning, "0.841", "1"]
+    assert rows(html)[2][1:] == ["13.21", "3"]
+    assert rows(html)[3] == ["&lt;new&gt;", "2.00", "7"]
+    assert rows(html)[4][1:] == ["0.750", "2"]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_the_sources_of_an_answer_are_told_in_one_table(refused):
+    conversation = answered(sentences=() if refused else (Sentence("Sales rose."),), refused=refused)
+    exchange = conversation.exchanges[0]
+    first, second = exchange.sources
+    exchange.found = Found((replace(first, signals=SIGNALS[:2]), replace(second, signals=SIGNALS[:1])), "q")
+    table = rows(conversation_html(conversation))
+    assert table[0] == ["", "meaning", "words", "together"]
+    assert table[1][1:] == ["0.841 <small>#1</small>", "13.21 <small>#3</small>", "0.900"]
+    assert table[2][1:3] == ["0.841 <small>#1</small>", "–"]
+    assert "a.pdf" in table[1][0]
+
+
+def test_sources_without_signals_say_nothing_of_why():
+    assert "why-found" not in conversation_html(answered(refused=True))
+    found = source(1, document("a.pdf"))
+    assert "why-found" not in viewer_html(View(found, 4, "5", 9, png(4, 4), (), ()), Opened(found, None, 4), "en")
+
+
+def test_the_page_shown_can_be_marked_as_right():
+    found = source(1, document("a.pdf"))
+    view = View(found, 6, "7", 9, png(4, 4), (), ())
+    opened = Opened(found, None, 6, "How <much>?")
+    (button,) = tags(look(viewer_html(view, opened, "en")), **{"data-do": "right"})
+    assert (button["data-page"], button["aria-pressed"]) == ("6", "false")
+    marked = look(viewer_html(view, opened, "en", mark=Mark(right=True)))
+    (button,) = tags(marked, **{"data-do": "right"})
+    assert button["aria-pressed"] == "true"
+    assert "How <much>?" in button["title"]
+    assert tags(marked, **{"data-do": "evaluate"})
+    assert "No room" in look(viewer_html(view, opened, "en", mark=Mark(problem="No room"))).text
+    assert not tags(look(viewer_html(view, Opened(found, None, 6), "en")), **{"data-do": "right"})
+
+
+def test_a_page_opened_without_a_passage_shows_the_page_alone():
+    page = RightPage("x", 6, "a.pdf", "7").as_source()
+    looked = look(viewer_html(View(page, 7, "8", 9, png(4, 4), (), ()), Opened(page, None, 7, "q"), "en"))
+    assert not tags(looked, **{"class": "number"})
+    assert "Passage" not in looked.text
+    assert "Back to the passage" not in looked.text

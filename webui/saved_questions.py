@@ -1,0 +1,100 @@
+"""What people do with kept questions and runs: marking right pages, running, comparing. Knows nothing of HTML.
+
+What a browser sends is looked up among what its owner has; nothing else reaches the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rag.evaluation.runs import KeptQuestion, RightPage, Run, cuts
+from webui.conversation import Conversation, Opened
+from webui.edge import whole
+from webui.engine import Engine
+
+MRR = "mrr"  # name of its line in the plot; those of the recall are named by their k
+
+
+def mark_page(engine: Engine, conversation: Conversation, data: dict[str, Any]) -> None:
+    """Keep a page of the open document as right for the question it was opened for, or take that back.
+
+    What was wanted is done, not the other of what there is: a second click, or one on an old page, changes nothing.
+    Nor does one that was meant for a document that is not open any more.
+    """
+    opened, owner = conversation.opened, conversation.owner
+    if opened is None or not opened.question or data.get("document") != opened.source.document_id:
+        return
+    document, page, wanted = opened.source.document_id, whole(data.get("page")), data.get("right")
+    question = question_of(engine, conversation)
+    already = question is not None and marked(question, document, page)
+    if wanted is True and not already:
+        engine.trials.keep(owner, opened.question, document, page)
+    elif wanted is False and question is not None and already:
+        engine.trials.forget_page(owner, question.id, document, page)
+
+
+def question_of(engine: Engine, conversation: Conversation) -> KeptQuestion | None:
+    """The kept question that the open page was opened for."""
+    wanted = conversation.opened.question.strip() if conversation.opened else ""
+    return next((kept for kept in engine.trials.kept(conversation.owner) if kept.text == wanted), None)
+
+
+def marked(question: KeptQuestion, document_id: str, page: int) -> bool:
+    """Whether a page is one of a question's right pages."""
+    return any((right.document_id, right.page) == (document_id, page) for right in question.pages)
+
+
+def change(engine: Engine, conversation: Conversation, data: dict[str, Any]) -> None:
+    """Do what was sent from the Evaluate view. Raises AskError."""
+    trials, owner, shown = engine.trials, conversation.owner, conversation.evaluation
+    match data.get("do"):
+        case "run":
+            trials.start(owner)
+        case "stop-run":
+            trials.stop(owner)
+        case "line" if data.get("line") in line_names(trials.runs(owner)):
+            shown.hidden ^= {data["line"]}
+        case "k":
+            shown.k = whole(data.get("k")) if whole(data.get("k")) > 0 else None
+        case "against":
+            shown.against = next((run.id for run in trials.runs(owner) if run.id == data.get("run")), None)
+        case "forget-run" if any(run.id == data.get("run") for run in trials.runs(owner)):
+            trials.forget_run(owner, data["run"])
+        case _:
+            _change_question(engine, conversation, data)
+
+
+def _change_question(engine: Engine, conversation: Conversation, data: dict[str, Any]) -> None:
+    """What was sent about one kept question: show it, forget it, take a right page back."""
+    owner = conversation.owner
+    question = next((kept for kept in engine.trials.kept(owner) if kept.id == data.get("question")), None)
+    if question is None:
+        return
+    page = _page(question, data)
+    match data.get("do"):
+        case "forget":
+            engine.trials.forget(owner, question.id)
+        case "unmark" if page is not None:
+            engine.trials.forget_page(owner, question.id, page.document_id, page.page)
+        case "show" if page is not None and page.here:
+            conversation.opened = Opened(page.as_source(), None, page.page, question.text)
+
+
+def _page(question: KeptQuestion, data: dict[str, Any]) -> RightPage | None:
+    """The right page that was meant; without a word about it the first that can be opened."""
+    wanted = (data.get("document"), data.get("page"))
+    if wanted == (None, None):
+        return next((page for page in question.pages if page.here), None)
+    return next((page for page in question.pages if (page.document_id, page.page) == wanted), None)
+
+
+def line_names(runs: Sequence[Run]) -> tuple[int | str, ...]:
+    """The lines that the plot of these runs has: the k of each recall, and "mrr"."""
+    return (*cuts(runs[-1].depth), MRR) if runs else ()
+
+
+def compared(runs: tuple[Run, ...], against: int | None) -> Run | None:
+    """The run that the newest is compared with: the one chosen, else the one before."""
+    earlier = runs[:-1]
+    return next((run for run in earlier if run.id == against), earlier[-1] if earlier else None)

@@ -1,0 +1,260 @@
+"""What stands before Gradio's routes: who may ask, which routes there are, and what the browser may load.
+
+Gradio serves uploaded and cached files, proxies, recordings and more on routes that this page does not need: only
+those it needs are let through. The page itself gets a Content-Security-Policy with a nonce, so that no script in a
+document runs and no address outside is loaded, even if some text came out unescaped.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+import secrets
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from webui.server.sessions import SessionLogins
+from webui.server.upload import owner_of
+
+MOST_BYTES = 8_000_000  # of a request that brings no file
+LOGIN_BYTES = 16_000  # of a request that logs somebody in
+
+_ROUTES = frozenset(
+    (
+        "/",
+        "/config",
+        "/theme.css",
+        "/favicon.ico",
+        "/robots.txt",
+        "/manifest.json",
+        "/login",
+        "/logout",
+        "/library/add",
+    )
+)
+_GRADIO_ROUTES = (
+    "queue/join", "queue/data", "heartbeat/", "run/", "cancel", "reset", "startup-events", "theme.css",
+    "login_check", "app_id",
+)  # fmt: skip
+_HEARTBEAT = "/gradio_api/heartbeat/"
+# Where Gradio takes a session's name in the body, and what it answers to anybody if we let it.
+_SESSION_IN_BODY = ("/gradio_api/queue/join", "/gradio_api/run/", "/gradio_api/cancel", "/gradio_api/reset")
+_FOLDERS = ("/assets/", "/static/", "/svelte/")
+# Addresses of previews for chat programs: nothing loads them, and they point outside.
+_PREVIEWS = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
+_SCRIPT_TAG = re.compile(rb"<script(?=[\s>])")
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may reach the page by which name."""
+
+    names: set[str] = field(default_factory=set)  # host names besides localhost and IP addresses; may grow
+    any_name: bool = False  # behind a proxy that decides, such as Hugging Face Spaces
+    frames: str = "'self'"  # who may show the page in a frame (CSP frame-ancestors)
+
+    def knows(self, host: str) -> bool:
+        """Whether a Host header is one of ours. An attacker's name that points here (DNS rebinding) is not."""
+        name = _host_name(host)
+        if self.any_name or name == "localhost" or name in self.names:
+            return True
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+
+def _host_name(host: str) -> str:
+    """Name or address of a Host header, without port and brackets, in lower case; "" when it is none."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+class Guard:
+    """ASGI middleware around Gradio's app."""
+
+    def __init__(self, app: ASGIApp, access: Access, style: str = "") -> None:
+        self.app = app
+        self.access = access
+        self.style = f"<style>\n{style}</style></head>".encode()
+        self.logins = SessionLogins()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse, or pass on with the headers added."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        reply = _Reply(send, self.access.frames, self.style)
+        refusal = self.refusal(scope["method"], scope["path"], Headers(scope=scope))
+        if refusal is None and scope["path"].startswith("/gradio_api/"):
+            try:
+                refusal, receive = await self._not_their_session(scope, receive)
+            except ClientDisconnect:
+                return
+        if refusal:
+            status, text = refusal
+            await reply.plain(scope, receive, text, status)
+            return
+        await self.app(scope, receive, reply)
+
+    async def _not_their_session(self, scope: Scope, receive: Receive) -> tuple[tuple[int, str] | None, Receive]:
+        """The refusal of somebody who names another's session, if so, and what still gives the body.
+
+        Gradio lets whoever names a session listen to its answers and end them.
+        """
+        request, path = Request(scope, receive), scope["path"]
+        login = owner_of(request)
+        if login == "":
+            return None, receive  # no logins: everybody is the same person
+        if login is None:  # before the body is read: parsing it is work that a stranger could ask for
+            closed = request.method == "POST" or path.startswith(_HEARTBEAT)
+            return ((401, "Log in first.") if closed else None), receive
+        named = request.query_params.getlist("session_hash")
+        if path.startswith(_HEARTBEAT):
+            named.append(path.removeprefix(_HEARTBEAT))
+        elif path.startswith(_SESSION_IN_BODY) and request.method == "POST":
+            body = await request.body()
+            receive = _again(body, receive)
+            try:
+                named += _sessions(body)
+            except (ValueError, RecursionError):
+                return (400, "This is no JSON."), receive
+        if all(self.logins.claim(login, session) for session in named):
+            return None, receive
+        return (403, "This session is not yours."), receive
+
+    def refusal(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
+        """Status and sentence when a request is not answered, else None."""
+        host = headers.get("host", "")
+        if not self.access.knows(host):
+            return 421, (
+                f"This server does not know itself as {host!r}. Open it by its address, or start it with --host-name."
+            )
+        if not _is_route(path):
+            return 404, "Not here."
+        most = LOGIN_BYTES if path == "/login" else MOST_BYTES
+        if path != "/library/add" and not _is_small(headers, most):
+            return 413, f"Requests of up to {most:,} bytes that state their length are accepted here."
+        if not self._same_site(method, path, headers, host):
+            return 403, "Requests from other sites are refused."
+        return None
+
+    def _same_site(self, method: str, path: str, headers: Headers, host: str) -> bool:
+        """Whether a request that may change something comes from our own page, or from no page at all."""
+        asks_only = method in ("GET", "HEAD") and not path.startswith("/gradio_api/") and path != "/logout"
+        if asks_only or method == "OPTIONS":
+            return True
+        if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+            return False
+        origin = headers.get("origin")
+        if origin is None:
+            return True
+        ours = {host.lower()}
+        if self.access.any_name:
+            ours.add(headers.get("x-forwarded-host", host).lower())
+        return urlsplit(origin).netloc.lower() in ours
+
+
+def _is_route(path: str) -> bool:
+    if path in _ROUTES:
+        return True
+    if path.startswith("/gradio_api/"):
+        return path.removeprefix("/gradio_api/").startswith(_GRADIO_ROUTES)
+    return path.startswith(_FOLDERS) and ".." not in path and "\\" not in path
+
+
+def _is_small(headers: Headers, most: int) -> bool:
+    """Whether a request states the length of its body, which Gradio holds in memory, and is within `most` bytes."""
+    if "transfer-encoding" in headers:
+        return False
+    length = headers.get("content-length", "0")
+    return length.isdecimal() and int(length) <= most
+
+
+def _sessions(body: bytes) -> list[str]:
+    """The session named in a request's body, read as FastAPI reads it. Raises ValueError, RecursionError."""
+    parsed = json.loads(body)
+    session = parsed.get("session_hash") if isinstance(parsed, dict) else None
+    return [session] if isinstance(session, str) else []
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives a body that was read already, and then what else comes."""
+    left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return left.pop() if left else await receive()
+
+    return receive_again
+
+
+class _Reply:
+    """Adds the headers to a response, and the nonce and our style to an HTML page."""
+
+    def __init__(self, send: Send, frames: str, head: bytes) -> None:
+        self._send = send
+        self._frames = frames
+        self._head = head  # what the page's head ends with
+        self._start: Message | None = None  # held back while the page is collected
+        self._body = b""
+
+    async def plain(self, scope: Scope, receive: Receive, text: str, status: int) -> None:
+        await PlainTextResponse(text, status)(scope, receive, self)
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["X-Content-Type-Options"] = "nosniff"
+            headers["Referrer-Policy"] = "no-referrer"
+            headers["Cross-Origin-Resource-Policy"] = "same-origin"
+            if headers.get("content-type", "").startswith("text/html"):
+                self._start = message
+                return
+            headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+        elif message["type"] == "http.response.body" and self._start is not None:
+            self._body += message.get("body", b"")
+            if not message.get("more_body"):
+                await self._send_page(self._start)
+            return
+        await self._send(message)
+
+    async def _send_page(self, start: Message) -> None:
+        nonce = secrets.token_urlsafe(16)
+        body = _PREVIEWS.sub(b"", self._body)
+        body = _SCRIPT_TAG.sub(b'<script nonce="' + nonce.encode() + b'"', body)
+        # Gradio would put its page inside each of our rules' selectors, and only once its scripts have run.
+        body = body.replace(b"</head>", self._head, 1)
+        headers = MutableHeaders(scope=start)
+        headers["Content-Security-Policy"] = policy(nonce, self._frames)
+        headers["Content-Length"] = str(len(body))
+        headers["Cache-Control"] = "no-store"
+        await self._send(start)
+        await self._send({"type": "http.response.body", "body": body})
+
+
+def policy(nonce: str, frames: str) -> str:
+    """The page's Content-Security-Policy. Gradio builds components' scripts with Function(), hence unsafe-eval."""
+    return "; ".join(
+        (
+            "default-src 'self'",
+            f"script-src 'self' 'nonce-{nonce}' 'unsafe-eval'",
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "font-src 'self' data:",
+            "connect-src 'self'",
+            "object-src 'none'",
+            "frame-src 'none'",
+            "base-uri 'self'",
+            "form-action 'self'",
+            f"frame-ancestors {frames}",
+        )
+    )

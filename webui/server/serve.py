@@ -1,0 +1,117 @@
+"""The page on a port: Gradio's server with our guard before it, our upload route and our look."""
+
+from __future__ import annotations
+
+import hmac
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+from webui.engine import Engine
+from webui.models import Models
+from webui.page import ANSWERS_AT_ONCE, build_page
+from webui.server.guard import Access, Guard
+from webui.server.upload import upload_route
+from webui.strings import say
+
+_STATIC: Final = Path(__file__).parents[1] / "static"
+STYLES: Final = ("style.css", "evaluation.css")
+
+
+@dataclass(frozen=True)
+class Serving:
+    """Where and for whom the page is served."""
+
+    host: str = "127.0.0.1"
+    port: int = 7860  # 0 for any free one
+    share: bool = False  # a public address through Gradio's servers
+    logins: Mapping[str, str] = field(default_factory=dict)  # user -> password; empty for no login
+    access: Access = field(default_factory=Access)
+
+
+def serve(
+    engine: Engine, serving: Serving, *, models: Models | None = None, raise_errors: bool = False
+) -> tuple[gr.Blocks, str]:
+    """Start the server in a thread of its own and return the page and its address; `page.close()` ends it.
+
+    With `models` one of them can be picked on the page, but for logins: the reader is everybody's, and then whoever
+    runs the program decides.
+    Raises OSError when the port is taken.
+    """
+    incoming = engine.settings.data_dir / "incoming"
+    shutil.rmtree(incoming, ignore_errors=True)  # what an interrupted upload left
+    incoming.mkdir(parents=True)
+    style = "".join((_STATIC / name).read_text(encoding="utf-8") for name in STYLES)
+    guard = Middleware(Guard, access=serving.access, style=style)
+    page = build_page(engine, models=None if serving.logins else models, raise_errors=raise_errors)
+    _, url, public = page.launch(
+        server_name=serving.host,
+        server_port=serving.port or _free_port(serving.host),
+        share=serving.share,
+        auth=check_login(serving.logins) if serving.logins else None,
+        auth_message=say("en", "title"),
+        theme=theme(),
+        favicon_path=_STATIC / "favicon.svg",
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+        enable_monitoring=False,
+        show_error=False,
+        quiet=True,
+        prevent_thread_lock=True,
+        max_threads=ANSWERS_AT_ONCE + 32,  # so that answers never keep the rest of the page waiting
+        blocked_paths=[str(engine.settings.data_dir.resolve())],
+        max_file_size=1,  # byte: nothing comes in through Gradio's own upload, which the guard keeps shut anyway
+        app_kwargs={
+            "middleware": [guard],
+            "routes": [upload_route(engine, incoming)],
+            "docs_url": None,
+            "redoc_url": None,
+            "openapi_url": None,
+        },
+    )
+    if public:
+        # Gradio's page for shared addresses loads its scripts from a server outside; ours are on this machine.
+        page.share = False
+        serving.access.names.add(urlsplit(public).hostname or "")
+    return page, public or url
+
+
+def _free_port(host: str) -> int:
+    import socket
+
+    with socket.create_server((host, 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def check_login(logins: Mapping[str, str]) -> Callable[[str, str], bool]:
+    """Compares in constant time, and takes as long for a user that is not there."""
+    known = {user: password.encode() for user, password in logins.items()}
+
+    def check(user: str, password: str) -> bool:
+        expected = known.get(user)
+        same = hmac.compare_digest(expected if expected is not None else b"\0", password.encode())
+        return same and expected is not None
+
+    return check
+
+
+def theme() -> gr.themes.Base:
+    """Fonts of the system, so that none is fetched; colours are in style.css."""
+    fonts = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "PingFang SC", "Microsoft YaHei",
+             "Noto Sans CJK SC", "sans-serif")  # fmt: skip
+    mono = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.blue,
+        neutral_hue=gr.themes.colors.slate,
+        font=[gr.themes.Font(name) for name in fonts],
+        font_mono=[gr.themes.Font(name) for name in mono],
+    )
