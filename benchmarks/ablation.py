@@ -24,10 +24,10 @@ from rag.answer.quote import QuoteReader
 from rag.embed.embedder import Embedder, Vectors, open_embedder
 from rag.engine import Engine
 from rag.evaluate import KeptEmbedder, Outcome, Question, add_folder, evaluate, report
-from rag.settings import Searching, Settings
+from rag.settings import RetrievalSettings, Settings
 
 MOST = 20  # sources a question
-FULL = replace(Searching(), sources=MOST)
+FULL = replace(RetrievalSettings(), sources=MOST)
 BARE = replace(
     FULL,
     document_weight=0.0,
@@ -38,7 +38,7 @@ BARE = replace(
     pages=False,
     usual_share=0.0,
 )
-STEPS: tuple[tuple[str, Searching], ...] = (
+STEPS: tuple[tuple[str, RetrievalSettings], ...] = (
     ("vectors alone", replace(BARE, vector_weight=1.0)),
     ("words alone (BM25)", replace(BARE, vector_weight=0.0)),
     ("both, scores added", BARE),
@@ -104,8 +104,8 @@ def main() -> None:
     print(f"| step | R@1 | R@5 | R@10 | R@{MOST} | MRR | R@10 worked on | R@10 held out | ms |")
     print("|---|---|---|---|---|---|---|---|---|")
     found = {}
-    for name, searching in STEPS:
-        settings = Settings(data_dir=arguments.data_dir, searching=searching)
+    for name, retrieval in STEPS:
+        settings = Settings(data_dir=arguments.data_dir, retrieval=retrieval)
         with Engine(settings, embedder=lambda: embedder, reader=QuoteReader()) as engine:
             add_folder(engine, arguments.pdfs, lambda _: None)
             outcomes = list(evaluate(engine, questions, scope=arguments.scope))

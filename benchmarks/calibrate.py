@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.answer.answerability import Judge
+from rag.answer.answerability import EvidenceScorer
 from rag.answer.quote import QuoteReader
 from rag.embed.embedder import open_embedder
 from rag.engine import Engine
@@ -54,7 +54,7 @@ def main() -> None:
         Engine(Settings(data_dir=Path(folder)), embedder=lambda: embedder, reader=QuoteReader()) as engine,
     ):
         add_folder(engine, arguments.pdfs, lambda _: None)
-        judge = Judge(embedder, engine.term_weight, engine.settings.judging)
+        judge = EvidenceScorer(embedder, engine.term_weight, engine.settings.answering)
         documents = engine.documents("")
         scores: dict[str, dict[bool, list[float]]] = {}
         for question in questions:

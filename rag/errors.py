@@ -21,12 +21,22 @@
         ├── OutOfMemory
         └── ServerUnreachable
 
-Imports nothing of ours, so that `model` may use it too. A message carries the value, the limit and the way out.
+`model` may use it too. A message carries the value, the limit and the way out:
+
+    raise LimitExceeded("It has {pages:,} pages, the limit is {limit:,}: split it.", pages=12_000, limit=10_000)
+
+Templates are plain strings with named fields, never f-strings: the page finds its translation by the template.
 """
+
+from rag.messages import Message, Value
 
 
 class AskError(Exception):
-    """Base of all errors meant for a person; `str(error)` is one sentence, plain text, not HTML."""
+    """Base of all errors meant for a person; `str(error)` is one English sentence, plain text, not HTML."""
+
+    def __init__(self, template: str, /, **values: Value) -> None:
+        self.message = Message(template, values)
+        super().__init__(str(self.message))
 
 
 class FileRefused(AskError):

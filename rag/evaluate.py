@@ -36,7 +36,7 @@ from rag.engine import Engine
 from rag.evaluation.metrics import CUTS, covers, first_right, latency, mrr, recall
 from rag.reader import Reader
 from rag.records import Answer, Found, JobState, Source
-from rag.settings import Searching, Settings
+from rag.settings import RetrievalSettings, Settings
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,9 @@ def run(arguments: argparse.Namespace, reader: Reader, write: Callable[[str], ob
         return KeptEmbedder(open_embedder(arguments.embedder, cache=arguments.cache_dir), arguments.cache_dir)
 
     with _data_folder(arguments.data_dir) as folder:
-        settings = Settings(data_dir=folder, searching=Searching(sources=max(*cuts, Searching().sources)))
+        settings = Settings(
+            data_dir=folder, retrieval=RetrievalSettings(sources=max(*cuts, RetrievalSettings().sources))
+        )
         with Engine(settings, embedder=open_kept, reader=reader) as engine:
             seconds = add_folder(engine, arguments.pdfs, _note)
             documents = engine.documents("")

@@ -29,7 +29,7 @@ class PageKind(StrEnum):
 
 
 @dataclass(frozen=True, eq=False)
-class Words:
+class WordBoxes:
     """Where the words of one page stand: n words, a run of characters without white space each."""
 
     spans: npt.NDArray[np.int32]  # (n, 2) start and end character in the page's text, ascending
@@ -39,12 +39,12 @@ class Words:
         return len(self.spans)
 
     @classmethod
-    def none(cls) -> Words:
+    def none(cls) -> WordBoxes:
         """No word at all: an empty or scanned page."""
         return cls(np.zeros((0, 2), np.int32), np.zeros((0, 4), np.float32))
 
     @classmethod
-    def of(cls, words: Iterable[tuple[int, int, Box]]) -> Words:
+    def of(cls, words: Iterable[tuple[int, int, Box]]) -> WordBoxes:
         """From (start, end, box) triples in ascending order of start."""
         rows = list(words)
         if not rows:
@@ -58,7 +58,7 @@ class Words:
         return self.spans.astype("<u4").tobytes() + boxes.tobytes()
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Words:
+    def from_bytes(cls, data: bytes) -> WordBoxes:
         """The inverse of `to_bytes`, to 1/65535 of the page."""
         count = len(data) // 16
         spans = np.frombuffer(data, "<u4", count * 2).reshape(-1, 2)
@@ -102,7 +102,7 @@ class Page:
     label: str  # as the document labels it: "iv", "12"
     kind: PageKind
     text: str  # body text; paragraphs end with "\n", running headers and footers taken out
-    words: Words
+    words: WordBoxes
     width: float  # points (1/72 inch), as shown
     height: float
     furniture: str = ""  # running headers and footers, one a line

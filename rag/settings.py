@@ -27,7 +27,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Splitting:
+class ChunkSettings:
     """How pages become passages."""
 
     passage_tokens: int = 256  # longest passage, in the embedder's tokens
@@ -35,7 +35,7 @@ class Splitting:
 
 
 @dataclass(frozen=True)
-class Searching:
+class RetrievalSettings:
     """How a question becomes sources."""
 
     candidates: int = 100  # passages each index may bring
@@ -58,7 +58,7 @@ class Searching:
 
 
 @dataclass(frozen=True)
-class Judging:
+class AnswerSettings:
     """What counts as an answer among the sentences of the sources. `benchmarks/calibrate.py` measures the gates."""
 
     sources: int = 5  # sources whose sentences are looked at
@@ -73,7 +73,7 @@ class Judging:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class RenderSettings:
     """Pages drawn for the viewer."""
 
     pixels_wide: int = 1_100
@@ -85,12 +85,12 @@ class Settings:
     """All of the above, and where the data lies."""
 
     data_dir: Path = Path("data")
-    reading_at_once: int = 2  # documents
+    parallel_reads: int = 2  # documents
     limits: Limits = field(default_factory=Limits)
-    splitting: Splitting = field(default_factory=Splitting)
-    searching: Searching = field(default_factory=Searching)
-    judging: Judging = field(default_factory=Judging)
-    pictures: Pictures = field(default_factory=Pictures)
+    chunking: ChunkSettings = field(default_factory=ChunkSettings)
+    retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
+    answering: AnswerSettings = field(default_factory=AnswerSettings)
+    rendering: RenderSettings = field(default_factory=RenderSettings)
 
     @property
     def files_dir(self) -> Path:

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PRODUCT = ("webui", "rag", "model")
-SEAMS = {"rag.reader", "rag.errors"}  # import nothing of ours; both sides may use them
+SEAMS = {"rag.reader", "rag.errors", "rag.messages"}  # import nothing else of ours; both sides may use them
 
 
 def modules(*packages: str) -> list[Path]:
@@ -42,7 +42,7 @@ def test_imports_go_one_way(path):
     if package == "model":
         assert {name for name in asked if not name.startswith("model")} <= SEAMS
     if ".".join(path.relative_to(ROOT).with_suffix("").parts) in SEAMS:
-        assert asked == set()
+        assert asked <= SEAMS
 
 
 FOREIGN = {

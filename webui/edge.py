@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from rag.errors import AskError
-from webui.strings import Language, say
+from webui.strings import Language, say, say_message
 
 logger = logging.getLogger(__name__)
 
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 def sentence_for(error: Exception, language: Language, *, raise_errors: bool = False) -> str:
     """What to show of `error`, plain text. An unexpected one is logged with its traceback, or raised again."""
     if isinstance(error, AskError):
-        return str(error)
+        return say_message(language, error.message)
     if raise_errors:
         raise error
     logger.error("Something went wrong", exc_info=error)

@@ -11,17 +11,17 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from rag.evaluation.runs import KeptQuestion, Run
+from rag.evaluation.runs import Run, SavedQuestion
 from rag.evaluation.saved import Progress
 from rag.reader import Reader, Turn
 from rag.records import Choice, Citation, Document, Event, Job, Source, View
 from rag.settings import Settings
 
 
-class Trials(Protocol):
+class Evaluations(Protocol):
     """Questions kept with their right pages, and runs of all of them. Of one owner nothing is given to another."""
 
-    def kept(self, owner: str) -> tuple[KeptQuestion, ...]:
+    def kept(self, owner: str) -> tuple[SavedQuestion, ...]:
         """The questions, oldest first."""
         ...
 
@@ -67,7 +67,7 @@ class Engine(Protocol):
         ...
 
     @property
-    def trials(self) -> Trials:
+    def evaluations(self) -> Evaluations:
         """Kept questions and runs."""
         ...
 

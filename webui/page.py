@@ -55,7 +55,7 @@ def build_page(engine: Engine, *, models: Models | None = None, raise_errors: bo
                 with gr.Column(elem_id="talk-scroll", elem_classes="scrolls"):
                     earlier, conversation = _drawn("earlier"), _drawn("conversation")
                 with gr.Column(elem_id="trials-scroll", elem_classes="scrolls"):
-                    trials = _drawn("trials")
+                    evaluations = _drawn("trials")
                 with gr.Row(elem_id="asking"):
                     question = gr.Textbox(
                         show_label=False, container=False, lines=1, max_lines=8, autofocus=True,
@@ -67,12 +67,12 @@ def build_page(engine: Engine, *, models: Models | None = None, raise_errors: bo
             with gr.Column(elem_id="viewer-panel", elem_classes="card scrolls"):
                 viewer = _drawn("viewer")
         talk = [earlier, conversation, question, ask, stop, new]
-        everything = [head, library, documents, *talk, viewer, tabs, trials]
+        everything = [head, library, documents, *talk, viewer, tabs, evaluations]
 
         quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         page.load(handlers.load, None, everything, **quick)
         page.unload(handlers.unload)
-        gr.Timer(POLL_SECONDS).tick(handlers.poll, None, [head, library, documents, trials], **quick)
+        gr.Timer(POLL_SECONDS).tick(handlers.poll, None, [head, library, documents, evaluations], **quick)
         gr.on(
             [ask.click, question.submit], handlers.ask, question, talk, show_progress="hidden",
             api_visibility="private", concurrency_limit=ANSWERS_AT_ONCE, trigger_mode="multiple",
@@ -83,9 +83,9 @@ def build_page(engine: Engine, *, models: Models | None = None, raise_errors: bo
             part.act(handlers.in_library, None, [library, documents], trigger_mode="multiple", **quick)
         for part in (earlier, conversation):
             part.act(handlers.in_conversation, None, [earlier, conversation, viewer], trigger_mode="multiple", **quick)
-        shown = [earlier, conversation, viewer, tabs, trials]
+        shown = [earlier, conversation, viewer, tabs, evaluations]
         viewer.act(handlers.in_viewer, None, shown, trigger_mode="multiple", **quick)
-        for part in (tabs, trials):
+        for part in (tabs, evaluations):
             part.act(handlers.in_trials, None, shown, trigger_mode="multiple", **quick)
         head.act(handlers.in_head, None, everything, trigger_mode="multiple", **quick)
     page.queue(max_size=WAITING_QUESTIONS, api_open=False)
@@ -137,12 +137,12 @@ class Handlers:
         before, evaluated = conversation.listed, conversation.evaluation.drawn
         library, documents = self._library(conversation)
         listed = gr.skip() if conversation.listed == before else documents
-        trials = self._trials(conversation)
+        evaluations = self._trials(conversation)
         return (
             self._head(conversation),
             library,
             listed,
-            trials if conversation.evaluation.drawn != evaluated else gr.skip(),
+            evaluations if conversation.evaluation.drawn != evaluated else gr.skip(),
         )
 
     def ask(self, question: str, request: gr.Request) -> Iterator[tuple[Any, ...]]:

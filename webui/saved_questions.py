@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rag.evaluation.runs import KeptQuestion, RightPage, Run, cuts
+from rag.evaluation.runs import RightPage, Run, SavedQuestion, cuts
 from webui.conversation import Conversation, Opened
 from webui.edge import whole
 from webui.engine import Engine
@@ -29,38 +29,38 @@ def mark_page(engine: Engine, conversation: Conversation, data: dict[str, Any]) 
     question = question_of(engine, conversation)
     already = question is not None and marked(question, document, page)
     if wanted is True and not already:
-        engine.trials.keep(owner, opened.question, document, page)
+        engine.evaluations.keep(owner, opened.question, document, page)
     elif wanted is False and question is not None and already:
-        engine.trials.forget_page(owner, question.id, document, page)
+        engine.evaluations.forget_page(owner, question.id, document, page)
 
 
-def question_of(engine: Engine, conversation: Conversation) -> KeptQuestion | None:
+def question_of(engine: Engine, conversation: Conversation) -> SavedQuestion | None:
     """The kept question that the open page was opened for."""
     wanted = conversation.opened.question.strip() if conversation.opened else ""
-    return next((kept for kept in engine.trials.kept(conversation.owner) if kept.text == wanted), None)
+    return next((kept for kept in engine.evaluations.kept(conversation.owner) if kept.text == wanted), None)
 
 
-def marked(question: KeptQuestion, document_id: str, page: int) -> bool:
+def marked(question: SavedQuestion, document_id: str, page: int) -> bool:
     """Whether a page is one of a question's right pages."""
     return any((right.document_id, right.page) == (document_id, page) for right in question.pages)
 
 
 def change(engine: Engine, conversation: Conversation, data: dict[str, Any]) -> None:
     """Do what was sent from the Evaluate view. Raises AskError."""
-    trials, owner, shown = engine.trials, conversation.owner, conversation.evaluation
+    evaluations, owner, shown = engine.evaluations, conversation.owner, conversation.evaluation
     match data.get("do"):
         case "run":
-            trials.start(owner)
+            evaluations.start(owner)
         case "stop-run":
-            trials.stop(owner)
-        case "line" if data.get("line") in line_names(trials.runs(owner)):
+            evaluations.stop(owner)
+        case "line" if data.get("line") in line_names(evaluations.runs(owner)):
             shown.hidden ^= {data["line"]}
         case "k":
             shown.k = whole(data.get("k")) if whole(data.get("k")) > 0 else None
         case "against":
-            shown.against = next((run.id for run in trials.runs(owner) if run.id == data.get("run")), None)
-        case "forget-run" if any(run.id == data.get("run") for run in trials.runs(owner)):
-            trials.forget_run(owner, data["run"])
+            shown.against = next((run.id for run in evaluations.runs(owner) if run.id == data.get("run")), None)
+        case "forget-run" if any(run.id == data.get("run") for run in evaluations.runs(owner)):
+            evaluations.forget_run(owner, data["run"])
         case _:
             _change_question(engine, conversation, data)
 
@@ -68,20 +68,20 @@ def change(engine: Engine, conversation: Conversation, data: dict[str, Any]) -> 
 def _change_question(engine: Engine, conversation: Conversation, data: dict[str, Any]) -> None:
     """What was sent about one kept question: show it, forget it, take a right page back."""
     owner = conversation.owner
-    question = next((kept for kept in engine.trials.kept(owner) if kept.id == data.get("question")), None)
+    question = next((kept for kept in engine.evaluations.kept(owner) if kept.id == data.get("question")), None)
     if question is None:
         return
     page = _page(question, data)
     match data.get("do"):
         case "forget":
-            engine.trials.forget(owner, question.id)
+            engine.evaluations.forget(owner, question.id)
         case "unmark" if page is not None:
-            engine.trials.forget_page(owner, question.id, page.document_id, page.page)
+            engine.evaluations.forget_page(owner, question.id, page.document_id, page.page)
         case "show" if page is not None and page.here:
             conversation.opened = Opened(page.as_source(), None, page.page, question.text)
 
 
-def _page(question: KeptQuestion, data: dict[str, Any]) -> RightPage | None:
+def _page(question: SavedQuestion, data: dict[str, Any]) -> RightPage | None:
     """The right page that was meant; without a word about it the first that can be opened."""
     wanted = (data.get("document"), data.get("page"))
     if wanted == (None, None):

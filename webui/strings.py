@@ -1,11 +1,13 @@
 """The page's own words in English and Chinese. Knows nothing of HTML: whoever shows them escapes.
 
-Sentences that come from the engine (errors, notes, reasons) are shown as they are.
+Messages from the engine and the models (errors, notes, reasons) are translated by their template.
 """
 
 from __future__ import annotations
 
 from typing import Final, Literal
+
+from rag.messages import Message
 
 Language = Literal["en", "zh"]
 
@@ -228,6 +230,21 @@ def say(language: Language, key: str, **values: object) -> str:
     """The words for `key`, plain text. Raises KeyError for a key that is not there."""
     text = _WORDS[key][LANGUAGES.index(language)]
     return text.format(**values) if values else text
+
+
+_MESSAGES: Final[dict[str, str]] = {
+    # English template of a message, of any package: Chinese template.
+}
+
+
+def say_message(language: Language, message: Message) -> str:
+    """A message in the page's language; in English where there is no translation."""
+    template = _MESSAGES.get(message.template, message.template) if language == "zh" else message.template
+    values = {
+        name: say_message(language, value) if isinstance(value, Message) else value
+        for name, value in message.values.items()
+    }
+    return template.format(**values) if values else template
 
 
 def pick_language(cookie: str | None, accept: str | None) -> Language:

@@ -17,7 +17,7 @@ from rag.embed.embedder import Embedder, Vectors
 from rag.index.tokenize import is_han, terms
 from rag.reader import Evidence
 from rag.records import Source
-from rag.settings import Judging
+from rag.settings import AnswerSettings
 
 # A question, and a sentence that answers it without repeating its words.
 PAIRS = {
@@ -54,10 +54,10 @@ class _Row:
     around: set[str]  # in it or in the sentence before
 
 
-class Judge:
+class EvidenceScorer:
     """Finds the sentences that answer, for one embedder."""
 
-    def __init__(self, embedder: Embedder, weight: Callable[[str], float], settings: Judging) -> None:
+    def __init__(self, embedder: Embedder, weight: Callable[[str], float], settings: AnswerSettings) -> None:
         self._embedder, self._weight, self._settings = embedder, weight, settings
         asked = {han: embedder.queries([question for question, _ in pairs]) for han, pairs in PAIRS.items()}
         self.usual = {han: vectors.mean(axis=0) for han, vectors in asked.items()}  # what questions share, by script

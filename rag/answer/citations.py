@@ -15,7 +15,7 @@ from rag.answer.answerability import written_in_han
 from rag.answer.sentences import spans
 from rag.index.tokenize import terms
 from rag.records import Citation, Sentence, Source
-from rag.settings import Judging
+from rag.settings import AnswerSettings
 
 MARK = re.compile(r"\s*(?:\[|【)\s*(\d{1,3}(?:\s*[,，、]\s*\d{1,3})*)\s*(?:†[^】\]]*)?(?:\]|】)")
 MOST = 3  # citations a sentence
@@ -28,7 +28,7 @@ class _Marked:
     lead: str
 
 
-def check(answer: str, sources: Sequence[Source], settings: Judging) -> tuple[Sentence, ...]:
+def check(answer: str, sources: Sequence[Source], settings: AnswerSettings) -> tuple[Sentence, ...]:
     """Cut an answer into sentences and say which sources each rests on, best first."""
     indexed = [(source, _Text.of(source.text)) for source in sources]
     sentences = []
@@ -38,7 +38,7 @@ def check(answer: str, sources: Sequence[Source], settings: Judging) -> tuple[Se
     return tuple(sentences)
 
 
-def without_marks(answer: str) -> str:
+def strip_marks(answer: str) -> str:
     """The answer as plain text."""
     return MARK.sub("", answer)
 
@@ -76,7 +76,9 @@ class _Text:
         return cls(text, found, [set(terms(text[start:end])) for start, end in found])
 
 
-def _citations(marked: _Marked, indexed: Sequence[tuple[Source, _Text]], settings: Judging) -> tuple[Citation, ...]:
+def _citations(
+    marked: _Marked, indexed: Sequence[tuple[Source, _Text]], settings: AnswerSettings
+) -> tuple[Citation, ...]:
     kept: list[Citation] = []
     others: list[Citation] = []
     for source, text in indexed:

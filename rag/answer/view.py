@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from rag.errors import FileRefused
-from rag.pdf.render import Pictures
+from rag.pdf.render import PageImages
 from rag.records import Box, Citation, Document, Source, View
 from rag.store.database import Store
 
 
 def open_view(
     store: Store,
-    pictures: Pictures,
+    pictures: PageImages,
     file: Path,
     document: Document,
     source: Source,

@@ -48,7 +48,7 @@ class RightPage:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptQuestion:
+class SavedQuestion:
     """A question and the pages that answer it, as its owner marked them."""
 
     id: int
@@ -210,7 +210,7 @@ def _questions_differ(old: Run, new: Run) -> list[tuple[str, Any, Any]]:
     return found
 
 
-def as_lines(questions: Sequence[KeptQuestion]) -> str:
+def as_lines(questions: Sequence[SavedQuestion]) -> str:
     """Kept questions as `python -m rag.evaluate` reads them: one JSON object a line, one line a document."""
     lines = []
     for question in questions:

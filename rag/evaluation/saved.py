@@ -22,7 +22,7 @@ from typing import Any
 
 from rag.errors import AskError, FileRefused, QuestionRefused
 from rag.evaluation.metrics import first_right
-from rag.evaluation.runs import KeptQuestion, Result, RightPage, Run
+from rag.evaluation.runs import Result, RightPage, Run, SavedQuestion
 from rag.records import Choice, Source
 from rag.settings import Settings
 from rag.store.database import Store
@@ -76,7 +76,7 @@ class _Work:
     stop: threading.Event = field(default_factory=threading.Event)
 
 
-class Trials:
+class Evaluations:
     """Kept questions and runs in the store of a data folder. Thread-safe; close it before the store."""
 
     def __init__(
@@ -110,14 +110,14 @@ class Trials:
 
     # ---- kept questions
 
-    def kept(self, owner: str) -> tuple[KeptQuestion, ...]:
+    def kept(self, owner: str) -> tuple[SavedQuestion, ...]:
         """The owner's questions, oldest first."""
         found: dict[int, tuple[str, list[RightPage]]] = {}
         for row in self._store.rows(_KEPT, (owner,)):
             pages = found.setdefault(row["id"], (row["text"], []))[1]
             if row["document_id"] is not None:
                 pages.append(RightPage(row["document_id"], row["page"], row["name"] or "", row["label"] or ""))
-        return tuple(KeptQuestion(key, text, tuple(pages)) for key, (text, pages) in found.items())
+        return tuple(SavedQuestion(key, text, tuple(pages)) for key, (text, pages) in found.items())
 
     def keep(self, owner: str, question: str, document_id: str, page: int) -> None:
         """Keep a question with a right page (from 0), or one more for a question that is kept already.
@@ -221,7 +221,7 @@ class Trials:
             if work := self._work.get(owner):
                 work.stop.set()
 
-    def _run(self, owner: str, questions: Sequence[KeptQuestion], work: _Work) -> None:
+    def _run(self, owner: str, questions: Sequence[SavedQuestion], work: _Work) -> None:
         try:
             with self._in_turn(work):
                 results = self._results(owner, questions, work)
@@ -251,7 +251,7 @@ class Trials:
             if mine:
                 self._turn.release()
 
-    def _results(self, owner: str, questions: Sequence[KeptQuestion], work: _Work) -> dict[int, Result]:
+    def _results(self, owner: str, questions: Sequence[SavedQuestion], work: _Work) -> dict[int, Result]:
         """What each question gives; fewer where the run was stopped."""
         results: dict[int, Result] = {}
         shown = time.monotonic()
@@ -294,15 +294,15 @@ class Trials:
         documents = self._store.documents(owner)
         ids = "\n".join(sorted(document.id for document in documents))
         used = {choice.what: choice.name for choice in self._choices() if not choice.failed}
-        searching = asdict(self._settings.searching)
+        retrieval = asdict(self._settings.retrieval)
         return {
-            "depth": self._settings.searching.sources,
+            "depth": self._settings.retrieval.sources,
             "embedder": used.get("embedder", ""),
             "reranker": used.get("reranker", ""),
             "documents": len(documents),
             "passages": sum(document.passages for document in documents),
             "library": hashlib.sha256(ids.encode()).hexdigest()[:16],
-            "settings": {f"searching.{name}": value for name, value in searching.items()},
+            "settings": {f"searching.{name}": value for name, value in retrieval.items()},
         }
 
 

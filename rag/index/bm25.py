@@ -20,7 +20,7 @@ from rag.index.tokenize import terms
 MERGE = 8  # small segments that become one
 
 
-class WordIndex:
+class BM25Index:
     """Passages by BM25. Holds passage ids only, lives in memory, is rebuilt from the store. Thread-safe.
 
     A search never waits for an addition: it works on the segments of the moment it began.

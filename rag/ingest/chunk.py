@@ -16,7 +16,7 @@ from langchain_text_splitters import RecursiveCharacterTextSplitter
 
 from rag.ingest.headings import detected
 from rag.records import Heading, LoadedDocument, Page, Passage
-from rag.settings import Splitting
+from rag.settings import ChunkSettings
 
 Place = tuple[int, tuple[str, ...]]  # offset in the document's text from which on a path of titles holds
 
@@ -42,7 +42,7 @@ def page_starts(pages: Sequence[Page]) -> list[int]:
     return list(itertools.accumulate((len(page.text) for page in pages), initial=0))[:-1]
 
 
-def split(document: LoadedDocument, count_tokens: Callable[[str], int], settings: Splitting) -> list[Passage]:
+def split(document: LoadedDocument, count_tokens: Callable[[str], int], settings: ChunkSettings) -> list[Passage]:
     """Cut a document into passages of at most `settings.passage_tokens` tokens, as `count_tokens` counts them.
 
     A passage stays on one page, unless the page ends in the middle of a sentence: then it may run on. Headings of
@@ -70,7 +70,7 @@ def split(document: LoadedDocument, count_tokens: Callable[[str], int], settings
     return passages
 
 
-def _joined(pieces: list[str], count_tokens: Callable[[str], int], settings: Splitting) -> list[str]:
+def _joined(pieces: list[str], count_tokens: Callable[[str], int], settings: ChunkSettings) -> list[str]:
     """The same text with rests that are too small to find anything by joined to a neighbour where they fit."""
     joined: list[str] = []
     for piece in pieces:
@@ -82,7 +82,7 @@ def _joined(pieces: list[str], count_tokens: Callable[[str], int], settings: Spl
     return joined
 
 
-def _fits(text: str, count_tokens: Callable[[str], int], settings: Splitting) -> bool:
+def _fits(text: str, count_tokens: Callable[[str], int], settings: ChunkSettings) -> bool:
     return count_tokens(text) <= settings.passage_tokens
 
 

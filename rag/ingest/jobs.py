@@ -77,7 +77,7 @@ class Jobs:
     def start(self, embedder: Embedder) -> None:
         """Begin to work the queue off."""
         self._embedder = embedder
-        self._reading = self._settings.reading_at_once
+        self._reading = self._settings.parallel_reads
         for target in (*[self._read_all] * self._reading, self._embed_all):
             thread = threading.Thread(target=target, name=target.__name__.strip("_"), daemon=True)
             thread.start()
@@ -95,7 +95,7 @@ class Jobs:
 
     # ---- what people do
 
-    def seen_by(self, owner: str) -> tuple[Job, ...]:
+    def visible_to(self, owner: str) -> tuple[Job, ...]:
         """Jobs that `owner` sees: their own and those of shared documents."""
         with self._condition:
             return tuple(work.job for work in self._works.values() if work.job.owner in ("", owner))
@@ -202,8 +202,8 @@ class Jobs:
             self._check(work)  # splitting a long text takes a while
             return embedder.count_tokens(text)
 
-        longest = min(self._settings.splitting.passage_tokens, embedder.max_tokens - RESERVED_TOKENS)
-        passages = split(loaded, count_tokens, replace(self._settings.splitting, passage_tokens=longest))
+        longest = min(self._settings.chunking.passage_tokens, embedder.max_tokens - RESERVED_TOKENS)
+        passages = split(loaded, count_tokens, replace(self._settings.chunking, passage_tokens=longest))
         passages = [passage for passage in passages if passage.text.strip()]
         self._progress(work, passages=len(passages))
         try:

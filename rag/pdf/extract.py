@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from rag.errors import DamagedFile, LimitExceeded, PasswordNeeded, WrongPassword
-from rag.pdf.lines import Boxes, Layout, Spans, lay_out, lay_out_plain
+from rag.pdf.lines import Boxes, PageLayout, Spans, lay_out, lay_out_plain
 from rag.pdf.sandbox import NONSENSE, SPLIT, Bounds, Crashed, Frame, frames
 from rag.pdf.text_quality import DOUBTFUL_BELOW, readability, visible
 from rag.settings import Limits
@@ -35,7 +35,7 @@ class RawPage:
 
     number: int
     text: str = ""
-    layout: Layout | None = None
+    layout: PageLayout | None = None
     width: float = 612.0
     height: float = 792.0
     map: tuple[float, ...] = ()  # affine, points of the page's space to fractions of it as shown

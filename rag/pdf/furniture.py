@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise, takewhile
 from statistics import median
 
-from rag.pdf.lines import Layout, Line
+from rag.pdf.lines import Line, PageLayout
 
 DEEPEST = 4  # lines from either edge
 LONGEST = 200  # characters
@@ -39,7 +39,7 @@ class _Candidate:
     numbers: tuple[str, ...]
 
 
-def take_out(pages: Mapping[int, Layout]) -> None:
+def take_out(pages: Mapping[int, PageLayout]) -> None:
     """Move the running lines of these pages, by page number, from `lines` to `furniture`."""
     found: dict[tuple[bool, str], list[_Candidate]] = defaultdict(list)
     by_page = {number: _candidates(number, page) for number, page in pages.items()}
@@ -54,7 +54,7 @@ def take_out(pages: Mapping[int, Layout]) -> None:
         _strip(pages[number], edges, running)
 
 
-def _candidates(number: int, page: Layout) -> tuple[list[_Candidate], list[_Candidate]]:
+def _candidates(number: int, page: PageLayout) -> tuple[list[_Candidate], list[_Candidate]]:
     """Lines at the top edge from the top down, and at the bottom edge from the bottom up."""
     ordered = sorted(page.lines, key=lambda line: line.top)
     sides = ((True, ordered[:DEEPEST]), (False, ordered[: -DEEPEST - 1 : -1]))
@@ -117,7 +117,7 @@ def _value(number: str) -> int:
     return sum(-a if a < b else a for a, b in zip(values, [*values[1:], 0], strict=True))
 
 
-def _strip(page: Layout, edges: tuple[list[_Candidate], list[_Candidate]], running: dict[int, int]) -> None:
+def _strip(page: PageLayout, edges: tuple[list[_Candidate], list[_Candidate]], running: dict[int, int]) -> None:
     """Take the running lines out, from each edge inwards to the first line that does not run.
 
     Where the page goes on with running lines it may be a form, and where they run on few pages the head of a
@@ -137,14 +137,14 @@ def _strip(page: Layout, edges: tuple[list[_Candidate], list[_Candidate]], runni
     page.lines = [line for line in page.lines if id(line) not in ids]
 
 
-def _pitch(page: Layout) -> float:
+def _pitch(page: PageLayout) -> float:
     """The usual distance from one line's top to the next one's, points; 0 for a page of few lines."""
     tops = sorted(line.top for line in page.lines)
     steps = [b - a for a, b in pairwise(tops) if b - a > 1]
     return median(steps) if len(steps) > 3 else 0.0
 
 
-def _apart(page: Layout, last: _Candidate, pitch: float) -> bool:
+def _apart(page: PageLayout, last: _Candidate, pitch: float) -> bool:
     """Whether what is left of the page keeps its distance from this line: else it is one of its own.
 
     A line of nothing but a number needs none, nor does one of another size.

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.pdf.normalize import between, clean_word, ends_sentence, is_chinese, mend_hyphen, needs_cleaning
-from rag.records import Words
+from rag.records import WordBoxes
 
 Boxes = npt.NDArray[np.float32]  # (n, 4) left, top, right, bottom, fractions of the page
 Spans = npt.NDArray[np.int32]  # (n, 2) start and end character
@@ -52,7 +52,7 @@ class Line:
 
 
 @dataclass(slots=True)
-class Layout:
+class PageLayout:
     """A page on its way from words to text."""
 
     words: list[str]
@@ -76,7 +76,7 @@ class Layout:
 
 def lay_out(
     text: str, spans: Spans, boxes: Boxes, width: float, height: float, same: dict[str, str] | None = None
-) -> Layout:
+) -> PageLayout:
     """Words and lines of a page. `spans` (n, 2) index `text`, ascending, without white space; a box for each.
 
     `same` collects the words of the document, so that each is kept in memory once.
@@ -91,7 +91,7 @@ def lay_out(
     if same is not None:
         words = list(map(same.setdefault, words, words))
     if not words:
-        return Layout([], [], boxes, boxes, [], width, height)
+        return PageLayout([], [], boxes, boxes, [], width, height)
     codes = np.frombuffer(text.encode("utf-32-le", "replace"), np.uint32)  # a code point each
     breaks = np.flatnonzero(np.isin(codes, BREAKS))
     breaks_before = np.searchsorted(breaks, spans[:, 0])  # (n,)
@@ -103,7 +103,7 @@ def lay_out(
     lines = _measure(starts, upright, width, height)
     for number in _hyphens(codes, spans, starts):
         lines[number].hyphen = True
-    return Layout(
+    return PageLayout(
         words=words,
         before=["", *(" " if there else "" for there in space.tolist())],
         boxes=boxes,
@@ -147,7 +147,7 @@ def _hyphens(codes: npt.NDArray[np.uint32], spans: Spans, starts: npt.NDArray[np
     return set(np.flatnonzero(found).tolist())
 
 
-def lay_out_plain(text: str, width: float, height: float) -> Layout:
+def lay_out_plain(text: str, width: float, height: float) -> PageLayout:
     """As `lay_out`, for text without positions: each line's place is made up from its number and its columns."""
     spans: list[tuple[int, int]] = []
     rows: list[tuple[float, float, float, float]] = []
@@ -203,14 +203,14 @@ def _beside(a: Line, b: Line) -> bool:
     return overlap > 0.6 * smaller and b.left > a.right - 0.3 * smaller and max(a.height, b.height) < 2 * smaller
 
 
-def compose(page: Layout, known: Container[str]) -> tuple[str, Words]:
+def compose(page: PageLayout, known: Container[str]) -> tuple[str, WordBoxes]:
     """The text of the page, a paragraph a line, and where its words stand.
 
     `known`: the words of the document in lower case, for hyphens at line ends.
     """
     lines = page.lines
     if not lines:
-        return "", Words.none()
+        return "", WordBoxes.none()
     before, words = page.before, list(page.words)
     margins = _margins(lines)
     spaced = _spaced(page)
@@ -242,7 +242,7 @@ def _end_line(words: list[str], line: Line, after: Line | None, known: Container
     return between(word, follower, spaced)
 
 
-def _assemble(page: Layout, words: list[str], rows: list[int]) -> tuple[str, Words]:
+def _assemble(page: PageLayout, words: list[str], rows: list[int]) -> tuple[str, WordBoxes]:
     """Join the words of `rows` with the white space before each; spans follow from the lengths."""
     natural = rows == list(range(len(words)))
     if not natural:
@@ -252,15 +252,15 @@ def _assemble(page: Layout, words: list[str], rows: list[int]) -> tuple[str, Wor
         before = page.before
     text = "".join(chain.from_iterable(zip(before, words, strict=True)))
     if not page.placed:
-        return text + "\n", Words.none()
+        return text + "\n", WordBoxes.none()
     count = len(words)
     lengths = np.fromiter(map(len, words), np.int32, count)
     ends = np.cumsum(lengths + np.fromiter(map(len, before), np.int32, count), dtype=np.int32)
     boxes = page.boxes if natural else page.boxes[rows]
-    return text + "\n", Words(np.stack([ends - lengths, ends], axis=1), boxes)
+    return text + "\n", WordBoxes(np.stack([ends - lengths, ends], axis=1), boxes)
 
 
-def _spaced(page: Layout) -> bool:
+def _spaced(page: PageLayout) -> bool:
     """Whether the page puts a space between Chinese and Latin where both stand in one line."""
     if not page.chinese:
         return True
@@ -303,7 +303,7 @@ def _tabular(line: Line) -> bool:
     return line.gap > WIDE_GAP * EM * line.height
 
 
-def _flows(page: Layout, a: Line, b: Line, margin: float) -> bool:
+def _flows(page: PageLayout, a: Line, b: Line, margin: float) -> bool:
     """Whether b goes on with the paragraph of a."""
     em = EM * a.height
     first, last = page.words[b.first], page.words[a.last - 1]
@@ -334,7 +334,7 @@ def _centred(a: Line, b: Line, em: float) -> bool:
     return abs(outdent) > em and abs(outdent - short) < em
 
 
-def _first_unit(page: Layout, line: Line, em: float, whole: bool) -> float:
+def _first_unit(page: PageLayout, line: Line, em: float, whole: bool) -> float:
     """Width that would have had to fit before the margin: the line's first word, or two Chinese characters.
 
     `whole`: of Chinese, too, all that stands before the first space.
@@ -347,7 +347,7 @@ def _first_unit(page: Layout, line: Line, em: float, whole: bool) -> float:
     return float(page.upright[stop - 1, 2] - page.upright[line.first, 0]) * page.width + 0.4 * em
 
 
-def ends_open(page: Layout) -> bool:
+def ends_open(page: PageLayout) -> bool:
     """Whether its last line is full and ends in the middle of a sentence."""
     if not page.lines:
         return False
@@ -358,7 +358,7 @@ def ends_open(page: Layout) -> bool:
     return margin - last.right < 12 * EM * last.height and last.right - last.left > 15 * EM * last.height
 
 
-def starts_open(page: Layout) -> bool:
+def starts_open(page: PageLayout) -> bool:
     """Whether its first line can go on with a sentence of the page before."""
     if not page.lines:
         return False

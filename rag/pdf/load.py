@@ -17,11 +17,11 @@ from typing import Any, BinaryIO
 from rag.errors import DamagedFile, LimitExceeded, NotAPdf, NoText
 from rag.pdf import furniture
 from rag.pdf.extract import RawPage, Reading, look_again, read
-from rag.pdf.lines import Layout, compose, ends_open, starts_open
+from rag.pdf.lines import PageLayout, compose, ends_open, starts_open
 from rag.pdf.normalize import clean_line, iso_date, worthy_title
 from rag.pdf.sandbox import SPLIT, Stopped, opened
 from rag.pdf.text_quality import kind_of
-from rag.records import Heading, LoadedDocument, Page, PageKind, Words
+from rag.records import Heading, LoadedDocument, Page, PageKind, WordBoxes
 from rag.settings import Limits
 
 __all__ = ["Stopped", "load"]
@@ -109,7 +109,7 @@ def _document(reading: Reading, check: Callable[[], None]) -> LoadedDocument:
         layout = layouts.get(raw.number)
         following = layouts.get(raw.number + 1)
         open_end = layout is not None and following is not None and ends_open(layout) and starts_open(following)
-        text, words = compose(layout, known) if layout is not None else ("", Words.none())
+        text, words = compose(layout, known) if layout is not None else ("", WordBoxes.none())
         pages.append(
             Page(
                 number=raw.number,
@@ -157,7 +157,7 @@ def _no_text(kinds: list[PageKind]) -> NoText | DamagedFile:
     return NoText(f"it has no text that can be searched ({count:,} page{'s'[: count != 1]}: {found}): {cure}")
 
 
-def _vocabulary(layouts: dict[int, Layout]) -> set[str]:
+def _vocabulary(layouts: dict[int, PageLayout]) -> set[str]:
     """Words of the document in lower case, the last of each line left out."""
     known: set[str] = set()
     for layout in layouts.values():

@@ -21,8 +21,7 @@ import numpy as np
 
 from rag.errors import DamagedFile, PasswordNeeded, WrongPassword
 from rag.pdf.sandbox import NONSENSE, Bounds, frames, opened
-from rag.settings import Limits
-from rag.settings import Pictures as Settings
+from rag.settings import Limits, RenderSettings
 
 PNG = b"\x89PNG\r\n\x1a\n"
 TALLEST = 4  # times as high as wide, pictures of longer pages are narrower
@@ -32,10 +31,10 @@ DOCUMENT_ID = re.compile(r"[0-9a-f]{64}\Z")
 _Key = tuple[str, str]  # document id, file name
 
 
-class Pictures:
+class PageImages:
     """A cache of drawn pages; safe to use from several threads, survives restarts, may be deleted at any time."""
 
-    def __init__(self, folder: Path, settings: Settings, limits: Limits) -> None:
+    def __init__(self, folder: Path, settings: RenderSettings, limits: Limits) -> None:
         self._folder = folder
         self._settings = settings
         self._limits = limits

@@ -43,7 +43,7 @@ TELLING = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
+class ExpandedQuery:
     """What is looked for."""
 
     texts: tuple[str, ...]  # for the embedder: the question, and the line items in one text where there are any
@@ -51,7 +51,7 @@ class Needs:
     pairs: frozenset[Pair]  # neighbouring terms that are asked about
 
 
-def needs_of(question: str, *, items: bool = True) -> Needs:
+def expand_query(question: str, *, items: bool = True) -> ExpandedQuery:
     """What to look for to answer a question, with or without the line items of its figures."""
     own = terms(question)
     looked_for = line_items(question) if items else []
@@ -61,7 +61,7 @@ def needs_of(question: str, *, items: bool = True) -> Needs:
         parts = terms(item)
         counts.update(dict.fromkeys(parts, 1.0))
         found.extend(itertools.pairwise(parts))
-    return Needs((question, " ".join(looked_for)) if looked_for else (question,), counts, frozenset(found))
+    return ExpandedQuery((question, " ".join(looked_for)) if looked_for else (question,), counts, frozenset(found))
 
 
 def line_items(question: str) -> list[str]:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from rag.embed.embedder import Vectors
-from rag.index.bm25 import WordIndex
+from rag.index.bm25 import BM25Index
 from rag.index.vectors import Ids, VectorIndex
 from rag.records import Signal
-from rag.retrieve.expand import Needs
-from rag.retrieve.routing import Catalog, Fits
-from rag.settings import Searching
+from rag.retrieve.expand import ExpandedQuery
+from rag.retrieve.routing import DocumentRouter, Fits
+from rag.settings import RetrievalSettings
 
 List = tuple[Ids, Vectors]  # ids and scores, best first
 
@@ -30,13 +30,17 @@ class Hit:
     signals: tuple[Signal, ...] = ()
 
 
-class Searcher:
+class HybridSearch:
     """Asks both indexes, in the whole scope and in the documents that fit best, and fuses what they bring."""
 
-    def __init__(self, vectors: VectorIndex, words: WordIndex, catalog: Catalog, settings: Searching) -> None:
+    def __init__(
+        self, vectors: VectorIndex, words: BM25Index, catalog: DocumentRouter, settings: RetrievalSettings
+    ) -> None:
         self._vectors, self._words, self._catalog, self._settings = vectors, words, catalog, settings
 
-    def search(self, needs: Needs, vector: Vectors, allowed: Ids | None = None, fits: Fits | None = None) -> list[Hit]:
+    def search(
+        self, needs: ExpandedQuery, vector: Vectors, allowed: Ids | None = None, fits: Fits | None = None
+    ) -> list[Hit]:
         """Passages for a question and its vector (d,), best first; only `allowed` ids where given.
 
         `fits`: how well each document fits within `allowed`, where that is known already.
@@ -52,7 +56,7 @@ class Searcher:
         hits = fuse(by_vector, by_words, self._settings.vector_weight, self._settings.candidates)
         return self._weighed(hits, fits)
 
-    def _ask(self, needs: Needs, vector: Vectors, allowed: Ids | None) -> tuple[List, List]:
+    def _ask(self, needs: ExpandedQuery, vector: Vectors, allowed: Ids | None) -> tuple[List, List]:
         count = self._settings.candidates
         return self._vectors.search(vector, count, allowed), self._words.search(needs.terms, count, allowed)
 

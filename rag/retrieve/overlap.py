@@ -13,15 +13,19 @@ from typing import TypeVar
 
 from rag.index.tokenize import terms
 from rag.records import Signal
-from rag.retrieve.expand import Needs
+from rag.retrieve.expand import ExpandedQuery
 from rag.retrieve.hybrid import Hit, ranked
-from rag.settings import Searching
+from rag.settings import RetrievalSettings
 
 T = TypeVar("T", bound=Hashable)
 
 
-def second_look(
-    needs: Needs, hits: Sequence[Hit], texts: Mapping[int, str], weight: Callable[[str], float], settings: Searching
+def score_overlap(
+    needs: ExpandedQuery,
+    hits: Sequence[Hit],
+    texts: Mapping[int, str],
+    weight: Callable[[str], float],
+    settings: RetrievalSettings,
 ) -> list[Hit]:
     """The hits, best first, each with the share of the question's terms and pairs that its text holds added.
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rag.records import Source
 from rag.retrieve.hybrid import Hit
-from rag.settings import Searching
+from rag.settings import RetrievalSettings
 from rag.store.rows import StoredPassage
 
 Place = tuple[str, str, int]  # owner, document id, page
@@ -39,7 +39,7 @@ def by_page(hits: Sequence[Hit], kept: Mapping[int, StoredPassage], most: int, *
 
 
 def widened(
-    sources: Sequence[Source], owners: Mapping[int, str], page_text: PageText, settings: Searching
+    sources: Sequence[Source], owners: Mapping[int, str], page_text: PageText, settings: RetrievalSettings
 ) -> list[Source]:
     """The sources, the first ones with what else stands on their page, for readers that have room for it.
 

@@ -68,7 +68,7 @@ _QUOTED = (("“", "”"), ("「", "」"), ("(", ")"), ("（", "）"))
 
 
 @dataclass(frozen=True, slots=True)
-class Searched:
+class Query:
     """What a question is searched as."""
 
     typed: str
@@ -81,10 +81,10 @@ class Searched:
         return (self.whole, *self.parts)
 
 
-def searched(question: str, history: Sequence[Turn], limit: int, *, parts: bool = True) -> Searched:
+def searched(question: str, history: Sequence[Turn], limit: int, *, parts: bool = True) -> Query:
     """What to search for a question, each text of at most `limit` characters, the last ones."""
     found = parts_of(question, history) if parts else ()
-    return Searched(question, complete(question, history)[-limit:], tuple(part[-limit:] for part in found))
+    return Query(question, complete(question, history)[-limit:], tuple(part[-limit:] for part in found))
 
 
 def checked(question: str, limit: int) -> str:

@@ -10,17 +10,17 @@ import numpy as np
 
 from rag.answer.answerability import written_in_han
 from rag.embed.embedder import Embedder, Vectors
-from rag.index.bm25 import WordIndex
+from rag.index.bm25 import BM25Index
 from rag.index.vectors import Ids, VectorIndex
 from rag.records import Source
-from rag.retrieve.expand import Needs, needs_of
-from rag.retrieve.hybrid import Hit, Searcher
-from rag.retrieve.overlap import second_look
+from rag.retrieve.expand import ExpandedQuery, expand_query
+from rag.retrieve.hybrid import Hit, HybridSearch
+from rag.retrieve.overlap import score_overlap
 from rag.retrieve.pages import by_page, widened
-from rag.retrieve.query import Searched
+from rag.retrieve.query import Query
 from rag.retrieve.rerank import Reranker, reranked
-from rag.retrieve.routing import Catalog, Fits
-from rag.settings import Searching
+from rag.retrieve.routing import DocumentRouter, Fits
+from rag.settings import RetrievalSettings
 from rag.store.database import Store
 from rag.store.rows import StoredPassage
 
@@ -31,33 +31,33 @@ PRIOR = 0.25  # of how well a document fits the whole question, that it fits eac
 class _Search:
     """One of the searches that a question is worth."""
 
-    needs: Needs
+    needs: ExpandedQuery
     vector: Vectors  # (d,)
     fits: Fits  # of the documents within `allowed`
     allowed: Ids | None
 
 
 @dataclass(frozen=True, slots=True)
-class Finder:
+class Retriever:
     """Everything it takes to find sources. Thread-safe as its parts are."""
 
     store: Store
     embedder: Embedder
     vectors: VectorIndex
-    words: WordIndex
-    catalog: Catalog
-    settings: Searching
+    words: BM25Index
+    catalog: DocumentRouter
+    settings: RetrievalSettings
     usual: Mapping[bool, Vectors]  # mean vector of everyday questions, in Chinese or not
     reranker: Reranker | None = None
 
-    def find(self, asked: Searched, owner: str, count: int, allowed: Ids | None) -> tuple[Vectors, list[Source]]:
+    def find(self, asked: Query, owner: str, count: int, allowed: Ids | None) -> tuple[Vectors, list[Source]]:
         """Vectors (1 + parts, d) of the question and its parts, and at most `count` sources, best first.
 
         Only of `allowed` passages where given; what was removed in the meantime, or is not `owner`'s or shared, is left
         out. The parts of a question, and documents that it asks about side by side, take turns.
         """
         vectors, searches = self._searches(asked, allowed)
-        searcher = Searcher(self.vectors, self.words, self.catalog, self.settings)
+        searcher = HybridSearch(self.vectors, self.words, self.catalog, self.settings)
         most = max(self.settings.looked_at_twice, count)
         found = [searcher.search(one.needs, one.vector, one.allowed, one.fits)[:most] for one in searches]
         kept = self.store.passages(list({hit.passage_id for hits in found for hit in hits}))
@@ -67,9 +67,9 @@ class Finder:
         apart = len(searches) > len(vectors)
         return vectors, self._sources(in_turn(looked_at), kept, apart=apart)[:count]
 
-    def _searches(self, asked: Searched, allowed: Ids | None) -> tuple[Vectors, list[_Search]]:
+    def _searches(self, asked: Query, allowed: Ids | None) -> tuple[Vectors, list[_Search]]:
         """Vectors (1 + parts, d), and what to search for: the whole, then its parts or the documents side by side."""
-        wanted = [needs_of(text, items=self.settings.line_items) for text in asked.texts]
+        wanted = [expand_query(text, items=self.settings.line_items) for text in asked.texts]
         texts = [text for needs in wanted for text in needs.texts]
         vectors = dict(zip(texts, self.embedder.queries(texts), strict=True))
         own = np.array([vectors[text] for text in asked.texts])
@@ -98,9 +98,9 @@ class Finder:
         own: Vectors = vector - self.settings.usual_share * self.usual[written_in_han(text)]
         return own
 
-    def _looked_at(self, needs: Needs, hits: Sequence[Hit], texts: Mapping[int, str]) -> list[Hit]:
+    def _looked_at(self, needs: ExpandedQuery, hits: Sequence[Hit], texts: Mapping[int, str]) -> list[Hit]:
         """The hits in the order of the second look, and of the reranker's where there is one."""
-        looked_at = second_look(needs, hits, texts, self.words.weight, self.settings)
+        looked_at = score_overlap(needs, hits, texts, self.words.weight, self.settings)
         if self.reranker is None:
             return looked_at
         first, rest = looked_at[: self.settings.reranked], looked_at[self.settings.reranked :]

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from rag.index.bm25 import WordIndex, rarity
+from rag.index.bm25 import BM25Index, rarity
 from rag.index.tokenize import terms
 from rag.index.vectors import Ids
 from rag.retrieve.expand import TELLING
@@ -38,10 +38,10 @@ _SIDE_BY_SIDE = re.compile(
 _SPLIT = re.compile(r"[_\s]+|\.pdf$", re.IGNORECASE)
 
 
-class Catalog:
+class DocumentRouter:
     """The documents by their names and by the passages they hold. Thread-safe."""
 
-    def __init__(self, words: WordIndex) -> None:
+    def __init__(self, words: BM25Index) -> None:
         self._words = words
         self._keys: list[Key | None] = []  # by slot; None where the document was removed
         self._ids: list[Ids] = []  # of its passages, by slot

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from typing import Any
 
-from rag.records import Document, Page, PageKind, Passage, Signal, Source, Words
+from rag.records import Document, Page, PageKind, Passage, Signal, Source, WordBoxes
 
 
 class StoredPassage:
@@ -63,7 +63,7 @@ def page_of(row: sqlite3.Row) -> Page:
         label=row["label"],
         kind=PageKind(row["kind"]),
         text=row["text"],
-        words=Words.from_bytes(row["words"]),
+        words=WordBoxes.from_bytes(row["words"]),
         width=row["width"],
         height=row["height"],
         furniture=row["furniture"],

@@ -9,7 +9,7 @@ from rag.answer.quote import QuoteReader
 from rag.engine import Engine
 from rag.evaluate import Question
 from rag.records import Signal
-from rag.settings import Searching, Settings
+from rag.settings import RetrievalSettings, Settings
 from tests.browser.test_page import answered, ask, ready
 from tests.fakes import ExactEmbedder
 from tests.rag.pdfs import text_pdf
@@ -33,7 +33,7 @@ RIVALS = text_pdf([f"{PUMP} {PUMP} {PUMP} {PUMP} {PUMP} Plant number {n}." for n
 @pytest.fixture
 def library(tmp_path):
     """A real engine over an empty library; a search gives three sources."""
-    settings = Settings(data_dir=tmp_path / "data", searching=Searching(sources=3))
+    settings = Settings(data_dir=tmp_path / "data", retrieval=RetrievalSettings(sources=3))
     return Engine(settings, embedder=ExactEmbedder, reader=QuoteReader())
 
 
@@ -127,9 +127,9 @@ def engine(tmp_path, monkeypatch):
     engine.library = [document("annual.pdf"), document("年报.pdf")]
     engine.passages = [PASSAGE] * 2
     engine.answer = [("Revenue grew to 4,218 million euros.", (1,)), ("The board is glad.", ())]
-    engine.trials.keep("", "How much did revenue grow?", engine.library[0].id, 5)
-    engine.trials.keep("", "大坝有多高？" * 30, engine.library[1].id, 2)
-    engine.trials.made[""] = [run(1, {1: 1, 2: 3}), run(2, {1: None, 2: 1})]
+    engine.evaluations.keep("", "How much did revenue grow?", engine.library[0].id, 5)
+    engine.evaluations.keep("", "大坝有多高？" * 30, engine.library[1].id, 2)
+    engine.evaluations.made[""] = [run(1, {1: 1, 2: 3}), run(2, {1: None, 2: 1})]
     return engine
 
 
@@ -183,7 +183,7 @@ def test_lines_can_be_left_out_and_a_run_be_stopped(engine, served, visit):
     page.wait_for_selector("#trials .plot .l0", state="attached")
     page.select_option("#trials [data-do=k]", "1")
     page.wait_for_selector("#trials .won:has-text('Won · 1')")
-    engine.trials.goes_on.clear()
+    engine.evaluations.goes_on.clear()
     page.click("#trials [data-do=run]")
     page.wait_for_selector("#trials header progress")
     page.click("#trials [data-do=stop-run]")
@@ -205,10 +205,10 @@ def test_the_kept_questions_can_be_saved(engine, served, visit):
 def test_hostile_text_is_text_in_the_evaluation(engine, served, visit):
     names = [name for name in NASTY if "\x00" not in name and "\ud800" not in name]
     engine.library = [document(name) for name in names]
-    engine.trials.questions.clear()
+    engine.evaluations.questions.clear()
     for known in engine.library:
-        engine.trials.keep("", known.name, known.id, 0)
-    engine.trials.made[""] = [
+        engine.evaluations.keep("", known.name, known.id, 0)
+    engine.evaluations.made[""] = [
         run(1, dict.fromkeys(range(1, 40), 1), settings={name: name for name in names}),
         run(2, dict.fromkeys(range(1, 40)), embedder="".join(names)),
     ]

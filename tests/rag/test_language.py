@@ -38,9 +38,7 @@ def test_no_run_is_long_after_normalisation(text):
     "call",
     [
         pytest.param("from rag.index.tokenize import terms as f", id="tokenizer"),
-        pytest.param(
-            "from rag.pdf.normalize import clean_line; f = lambda text: clean_line(text, 10**6)", id="title"
-        ),
+        pytest.param("from rag.pdf.normalize import clean_line; f = lambda text: clean_line(text, 10**6)", id="title"),
     ],
 )
 def test_a_quarter_of_a_million_marks_take_no_time(call):

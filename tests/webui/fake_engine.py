@@ -86,7 +86,7 @@ class FakeEngine:
             Choice("device", "CPU, 2 cores", "no GPU was found"),
         )
         self.library: list[Document] = []
-        self.trials = FakeTrials(self.documents, self.change)
+        self.evaluations = FakeTrials(self.documents, self.change)
         self.running: list[Job] = []
         self.asked: list[tuple[str, str, tuple[str, ...] | None, tuple[Turn, ...]]] = []
         self.stops: list[threading.Event] = []

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rag.errors import FileRefused, QuestionRefused
-from rag.evaluation.runs import KeptQuestion, Result, RightPage, Run
+from rag.evaluation.runs import Result, RightPage, Run, SavedQuestion
 from rag.evaluation.saved import Progress
 from rag.records import Document
 
@@ -31,7 +31,7 @@ class FakeTrials:
         self, documents: Callable[[str], tuple[Document, ...]], changed: Callable[[], None] = lambda: None
     ) -> None:
         self._documents, self._changed = documents, changed
-        self.questions: dict[str, dict[int, KeptQuestion]] = {}  # by owner
+        self.questions: dict[str, dict[int, SavedQuestion]] = {}  # by owner
         self.made: dict[str, list[Run]] = {}  # by owner
         self.ranks: dict[str, int | None] = {}  # by text; 1 unless told
         self.error: Exception | None = None
@@ -40,7 +40,7 @@ class FakeTrials:
         self.goes_on.set()
         self._next = 1
 
-    def kept(self, owner: str) -> tuple[KeptQuestion, ...]:
+    def kept(self, owner: str) -> tuple[SavedQuestion, ...]:
         names = {document.id: document.name for document in self._documents(owner)}
         return tuple(
             replace(
@@ -65,7 +65,7 @@ class FakeTrials:
         mine = self.questions.setdefault(owner, {})
         kept = next((one for one in mine.values() if one.text == question.strip()), None)
         if kept is None:
-            kept = KeptQuestion(self._next, question.strip(), ())
+            kept = SavedQuestion(self._next, question.strip(), ())
             self._next += 1
         right = RightPage(document_id, page, "", "")
         mine[kept.id] = kept if right in kept.pages else replace(kept, pages=(*kept.pages, right))
@@ -99,7 +99,7 @@ class FakeTrials:
         self._changed()
         threading.Thread(target=self._work, args=(owner, questions), daemon=True).start()
 
-    def _work(self, owner: str, questions: list[KeptQuestion]) -> None:
+    def _work(self, owner: str, questions: list[SavedQuestion]) -> None:
         if self.goes_on.wait(20) and self.far is not None:
             made = self.made.setdefault(owner, [])
             ranks = {question.id: self.ranks.get(question.text, 1) for question in questions}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rag.records import Sentence, Source
 from webui.conversation import Conversation, Exchange
 from webui.strings import Language, say
-from webui.views.markup import add_mark, escape, fences, mark, numbers_to_marks, to_html, without_marks
+from webui.views.markup import add_mark, escape, fences, mark, numbers_to_marks, strip_marks, to_html
 from webui.views.reasons import sources_why
 
 SHOWN_SOURCES = 4  # the rest is folded away
@@ -108,7 +108,7 @@ def _finished(exchange: Exchange, conversation: Conversation) -> str:
 
 def _marked(sentences: Sequence[Sentence], plain: bool) -> str:
     """The sentences in one, a place holder with its index behind each; none in code, where it would be read as code."""
-    pieces = [without_marks(sentence.lead) + without_marks(sentence.text) for sentence in sentences]
+    pieces = [strip_marks(sentence.lead) + strip_marks(sentence.text) for sentence in sentences]
     blocks = [] if plain else fences("".join(pieces))
     marked, end = "", 0
     for index, piece in enumerate(pieces):

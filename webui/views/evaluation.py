@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from rag.evaluation.runs import Change, KeptQuestion, RightPage, Run, as_lines, compare, cuts, differences
+from rag.evaluation.runs import Change, RightPage, Run, SavedQuestion, as_lines, compare, cuts, differences
 from rag.evaluation.saved import Progress
 from webui.conversation import Conversation, Evaluation
 from webui.engine import Engine
@@ -43,8 +43,8 @@ def tabs_html(conversation: Conversation) -> str:
 def evaluation_html(engine: Engine, conversation: Conversation) -> str:
     """The whole view."""
     language, shown, owner = conversation.language, conversation.evaluation, conversation.owner
-    questions, runs = engine.trials.kept(owner), engine.trials.runs(owner)
-    progress = engine.trials.progress(owner)
+    questions, runs = engine.evaluations.kept(owner), engine.evaluations.runs(owner)
+    progress = engine.evaluations.progress(owner)
     parts = [_top(questions, progress, language), _problem(shown, progress)]
     if not questions and not runs:
         return "".join([*parts, _welcome(language)])
@@ -55,7 +55,7 @@ def evaluation_html(engine: Engine, conversation: Conversation) -> str:
     return "".join(parts)
 
 
-def _top(questions: Sequence[KeptQuestion], progress: Progress | None, language: Language) -> str:
+def _top(questions: Sequence[SavedQuestion], progress: Progress | None, language: Language) -> str:
     """What is kept, the button that runs it, how far that is."""
     title = f"<h2>{escape(say(language, 'evaluate'))}</h2>"
     if progress is not None and progress.running:
@@ -164,7 +164,7 @@ def _told(lines: Sequence[Line], written: Callable[[float | None], str]) -> str:
 # ---- what changed
 
 
-def _changes(runs: Sequence[Run], questions: Sequence[KeptQuestion], shown: Evaluation, language: Language) -> str:
+def _changes(runs: Sequence[Run], questions: Sequence[SavedQuestion], shown: Evaluation, language: Language) -> str:
     """Which questions were lost and won between the newest run and an earlier one."""
     old, new = compared(tuple(runs), shown.against), runs[-1]
     if old is None:
@@ -201,19 +201,19 @@ def _select_k(ks: Sequence[int], k: int, language: Language) -> str:
     return f'<label>{escape(say(language, "among_first"))} <select data-do="k">{options}</select></label>'
 
 
-def _group(kind: str, changes: Sequence[Change], questions: dict[int, KeptQuestion], language: Language) -> str:
+def _group(kind: str, changes: Sequence[Change], questions: dict[int, SavedQuestion], language: Language) -> str:
     """The questions of one kind of change."""
     rows = [_change(change, questions[change.question], language) for change in changes]
     title = escape(f"{say(language, kind)} · {len(rows)}")
     return f'<div class="group {kind}" data-key="{kind}"><h4>{title}</h4><ul>{"".join(rows)}</ul></div>'
 
 
-def _change(change: Change, question: KeptQuestion, language: Language) -> str:
+def _change(change: Change, question: SavedQuestion, language: Language) -> str:
     ranks = f"{_rank(change.before, language)} → {_rank(change.after, language)}"
     return f'<li data-key="change-{question.id}">{_opener(question)}<span class="ranks">{escape(ranks)}</span></li>'
 
 
-def _opener(question: KeptQuestion) -> str:
+def _opener(question: SavedQuestion) -> str:
     """A question as a button that opens its right page."""
     if not question.here:
         return f'<span class="asked" dir="auto">{escape(question.text)}</span>'
@@ -244,13 +244,13 @@ def _different(name: str, before: object, after: object, language: Language) -> 
 # ---- kept questions
 
 
-def _questions(questions: Sequence[KeptQuestion], runs: Sequence[Run], language: Language) -> str:
+def _questions(questions: Sequence[SavedQuestion], runs: Sequence[Run], language: Language) -> str:
     rows = "".join(_question(question, runs, language) for question in questions)
     title = escape(say(language, "kept_questions", n=len(questions)))
     return f'<section class="kept" data-key="kept"><h3>{title}</h3><ul>{rows}</ul></section>'
 
 
-def _question(question: KeptQuestion, runs: Sequence[Run], language: Language) -> str:
+def _question(question: SavedQuestion, runs: Sequence[Run], language: Language) -> str:
     pages = "".join(_page(question, page, language) for page in question.pages)
     label = escape(say(language, "forget", question=question.text))
     return (
@@ -262,7 +262,7 @@ def _question(question: KeptQuestion, runs: Sequence[Run], language: Language) -
     )
 
 
-def _standing(question: KeptQuestion, runs: Sequence[Run], language: Language) -> str:
+def _standing(question: SavedQuestion, runs: Sequence[Run], language: Language) -> str:
     """The rank in the newest run, where it is one of the right pages kept now."""
     result = runs[-1].results.get(question.id) if runs else None
     if not question.pages:
@@ -278,7 +278,7 @@ def _standing(question: KeptQuestion, runs: Sequence[Run], language: Language) -
     return f'<span class="badge {kind}">{escape(words)}</span>'
 
 
-def _page(question: KeptQuestion, page: RightPage, language: Language) -> str:
+def _page(question: SavedQuestion, page: RightPage, language: Language) -> str:
     meant = f'data-question="{question.id}" data-document="{escape(page.document_id)}" data-page="{page.page}"'
     shown = escape(say(language, "document_gone"))
     if page.here:

@@ -44,7 +44,7 @@ def mark(number: int) -> str:
     return f"{_OPEN}{number}{_CLOSE}"
 
 
-def without_marks(text: str) -> str:
+def strip_marks(text: str) -> str:
     """`text` with our own place holders taken out, so that a document cannot forge one."""
     return _OURS.sub("", text)
 
@@ -69,7 +69,7 @@ def numbers_to_marks(text: str, known: int) -> str:
             return "".join(mark(n) for n in numbers)
         return match[0]
 
-    return _MARK.sub(replace, without_marks(text))
+    return _MARK.sub(replace, strip_marks(text))
 
 
 def to_html(text: str, place: Callable[[int], str], *, plain: bool) -> str:
@@ -101,4 +101,4 @@ def fences(text: str) -> list[tuple[int, int]]:
 
 def without_citations(text: str) -> str:
     """`text` with citation marks taken out."""
-    return _MARK.sub("", without_marks(text))
+    return _MARK.sub("", strip_marks(text))

@@ -4,22 +4,22 @@ import threading
 
 import pytest
 
-from rag.answer.answerability import Judge, written_in_han
+from rag.answer.answerability import EvidenceScorer, written_in_han
 from rag.answer.quote import QuoteReader
 from rag.reader import Evidence, ReadRequest
 from rag.records import Source
-from rag.settings import Judging
+from rag.settings import AnswerSettings
 from tests.fakes import ExactEmbedder
 
 TEXT = "The pump was built in 1931. It weighs 12 kg. Birds nest here.\nThe valve is blue."
 
 
-def judged(question: str, *texts: str, **judging) -> list[Evidence]:
+def judged(question: str, *texts: str, **answering) -> list[Evidence]:
     embedder = ExactEmbedder()
     sources = [
         Source(n, n, "a" * 64, "x.pdf", 0, 0, "1", (), text, 0, len(text), 1 / n) for n, text in enumerate(texts, 1)
     ]
-    judge = Judge(embedder, lambda term: 1.0, Judging(**judging))
+    judge = EvidenceScorer(embedder, lambda term: 1.0, AnswerSettings(**answering))
     return judge.evidence([question], embedder.queries([question]), sources)
 
 
@@ -51,7 +51,9 @@ def test_the_sentences_of_several_questions_take_turns():
     embedder = ExactEmbedder()
     sources = [Source(1, 1, "a" * 64, "x.pdf", 0, 0, "1", (), TEXT, 0, len(TEXT), 1.0)]
     asked = ["When was the pump built?", "Which valve is blue?"]
-    found = Judge(embedder, lambda term: 1.0, Judging()).evidence(asked, embedder.queries(asked), sources)
+    found = EvidenceScorer(embedder, lambda term: 1.0, AnswerSettings()).evidence(
+        asked, embedder.queries(asked), sources
+    )
     assert [evidence.text for evidence in found[:2]] == ["The pump was built in 1931.", "The valve is blue."]
     assert min(evidence.score for evidence in found[:2]) > 1.0
     assert len(found) == 4

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.citations import check, without_marks
+from rag.answer.citations import check, strip_marks
 from rag.records import Source
-from rag.settings import Judging
+from rag.settings import AnswerSettings
 
 PUMP = "The pump was built in 1931. It weighs 12 kg and stands in Gdansk."
 VALVE = "The valve is blue. It was replaced in 2004 by the owner."
@@ -16,7 +16,7 @@ def sources(*texts: str) -> list[Source]:
 
 
 def cited(answer: str, *texts: str) -> list[tuple[str, list[int]]]:
-    found = check(answer, sources(*texts), Judging())
+    found = check(answer, sources(*texts), AnswerSettings())
     return [(sentence.text, [citation.number for citation in sentence.citations]) for sentence in found]
 
 
@@ -55,21 +55,21 @@ def test_a_wrong_number_costs_a_sentence_its_support():
     right, wrong = check(
         "The valve was replaced in 2004 by the owner [1]. The valve was replaced in 2005 by the owner [1].",
         sources(VALVE),
-        Judging(),
+        AnswerSettings(),
     )
     assert right.citations[0].support > 0.9
     assert wrong.citations == () or wrong.citations[0].support < 0.5
 
 
 def test_the_cited_stretch_is_where_the_sentence_stands():
-    (sentence,) = check("合同有效期为两年。[1]", sources(CHINESE), Judging())
+    (sentence,) = check("合同有效期为两年。[1]", sources(CHINESE), AnswerSettings())
     (citation,) = sentence.citations
     assert CHINESE[citation.start : citation.end] == "合同有效期为两年。"
     assert citation.support == 1.0
 
 
 def test_a_paraphrase_points_at_the_sentence_it_rests_on():
-    (sentence,) = check("In 2004 the owner replaced it [1].", sources(VALVE), Judging())
+    (sentence,) = check("In 2004 the owner replaced it [1].", sources(VALVE), AnswerSettings())
     (citation,) = sentence.citations
     assert "replaced in 2004" in VALVE[citation.start : citation.end]
     assert 0.5 < citation.support <= 1.0
@@ -80,7 +80,7 @@ def test_a_mark_across_languages_stands_because_words_cannot_agree():
 
 
 def test_white_space_between_sentences_is_kept():
-    found = check("One thing.\n\n- Another thing. Third.", sources(PUMP), Judging())
+    found = check("One thing.\n\n- Another thing. Third.", sources(PUMP), AnswerSettings())
     assert "".join(sentence.lead + sentence.text for sentence in found) == "One thing.\n\n- Another thing. Third."
 
 
@@ -90,4 +90,4 @@ def test_the_numbers_of_a_list_are_no_sentences_and_cite_nothing():
 
 
 def test_marks_are_taken_out():
-    assert without_marks("A [1] b[2][3]。【4†a】 c [x]") == "A b。 c [x]"
+    assert strip_marks("A [1] b[2][3]。【4†a】 c [x]") == "A b。 c [x]"

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 from rag.evaluate import Question
-from rag.evaluation.runs import Change, KeptQuestion, Result, RightPage, Run, as_lines, compare, cuts, differences
+from rag.evaluation.runs import Change, Result, RightPage, Run, SavedQuestion, as_lines, compare, cuts, differences
 
 
 def run(*ranks, depth=8, **changes) -> Run:
@@ -69,7 +69,7 @@ def test_the_right_pages_of_a_question_are_told_apart_by_their_digest():
     other = RightPage("a", 5, "a.pdf", "6")
 
     def digest(*pages):
-        return KeptQuestion(1, "x", pages).pages_digest
+        return SavedQuestion(1, "x", pages).pages_digest
 
     assert digest(here) == digest(gone), "a removed document changes nothing of what is right"
     assert digest(here, other) == digest(other, here)
@@ -110,9 +110,9 @@ def test_kept_questions_are_read_by_the_command_line():
     here = [RightPage("a", 4, "a.pdf", "5"), RightPage("a", 2, "a.pdf", "3"), RightPage("b", 0, "乙.pdf", "i")]
     gone = RightPage("c", 1, "", "")
     kept = [
-        KeptQuestion(1, "How\nmany?", (*here, gone)),
-        KeptQuestion(2, "有多高？", (here[2],)),
-        KeptQuestion(3, "x", (gone,)),
+        SavedQuestion(1, "How\nmany?", (*here, gone)),
+        SavedQuestion(2, "有多高？", (here[2],)),
+        SavedQuestion(3, "x", (gone,)),
     ]
     lines = as_lines(kept).splitlines()
     read = [Question.parse(line) for line in lines]

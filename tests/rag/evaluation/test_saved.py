@@ -15,7 +15,7 @@ from rag.engine import Engine
 from rag.errors import FileRefused, ModelMissing, QuestionRefused, StoreError
 from rag.evaluation import saved as module
 from rag.evaluation.runs import Result, compare
-from rag.settings import Searching, Settings
+from rag.settings import RetrievalSettings, Settings
 from tests.fakes import ExactEmbedder
 from tests.rag.pdfs import text_pdf
 from tests.rag.test_engine import add, until
@@ -31,10 +31,10 @@ def make(tmp_path):
     """Open engines on one data folder; all are closed at the end."""
     opened: list[Engine] = []
 
-    def open_engine(searching=None, **more) -> Engine:
+    def open_engine(retrieval=None, **more) -> Engine:
         for engine in opened:
             engine.close()
-        settings = Settings(data_dir=tmp_path / "data", searching=searching or Searching(sources=3))
+        settings = Settings(data_dir=tmp_path / "data", retrieval=retrieval or RetrievalSettings(sources=3))
         opened.append(Engine(settings, embedder=ExactEmbedder, reader=QuoteReader(), **more))
         return opened[-1]
 
@@ -55,14 +55,14 @@ def document_id(engine: Engine, owner: str = "") -> str:
 
 
 def keep_both(engine: Engine, owner: str = "") -> None:
-    engine.trials.keep(owner, PUMP, document_id(engine, owner), 0)
-    engine.trials.keep(owner, VALVE, document_id(engine, owner), 1)
+    engine.evaluations.keep(owner, PUMP, document_id(engine, owner), 0)
+    engine.evaluations.keep(owner, VALVE, document_id(engine, owner), 1)
 
 
 def run(engine: Engine, owner: str = ""):
-    engine.trials.start(owner)
-    until(lambda: not (engine.trials.progress(owner) and engine.trials.progress(owner).running))
-    return engine.trials.runs(owner)[-1]
+    engine.evaluations.start(owner)
+    until(lambda: not (engine.evaluations.progress(owner) and engine.evaluations.progress(owner).running))
+    return engine.evaluations.runs(owner)[-1]
 
 
 def on_disk(folder, text: str) -> bool:
@@ -71,36 +71,36 @@ def on_disk(folder, text: str) -> bool:
 
 def test_a_question_is_kept_once_with_all_its_right_pages(engine):
     keep_both(engine)
-    engine.trials.keep("", f"  {PUMP}\n", document_id(engine), 1)
-    engine.trials.keep("", PUMP, document_id(engine), 1)
-    pump, valve = engine.trials.kept("")
+    engine.evaluations.keep("", f"  {PUMP}\n", document_id(engine), 1)
+    engine.evaluations.keep("", PUMP, document_id(engine), 1)
+    pump, valve = engine.evaluations.kept("")
     assert (pump.text, valve.text) == (PUMP, VALVE)
     assert [(page.page, page.page_label, page.document) for page in pump.pages] == [
         (0, "1", "manual.pdf"),
         (1, "2", "manual.pdf"),
     ]
-    engine.trials.forget_page("", pump.id, document_id(engine), 0)
-    assert [page.page for page in engine.trials.kept("")[0].pages] == [1]
+    engine.evaluations.forget_page("", pump.id, document_id(engine), 0)
+    assert [page.page for page in engine.evaluations.kept("")[0].pages] == [1]
 
 
 def test_a_question_whose_only_right_page_was_wrong_goes_on_with_another_one(engine):
-    engine.trials.keep("", VALVE, document_id(engine), 0)
+    engine.evaluations.keep("", VALVE, document_id(engine), 0)
     wrong = run(engine)
-    (valve,) = engine.trials.kept("")
-    engine.trials.forget_page("", valve.id, document_id(engine), 0)
-    (without,) = engine.trials.kept("")
+    (valve,) = engine.evaluations.kept("")
+    engine.evaluations.forget_page("", valve.id, document_id(engine), 0)
+    (without,) = engine.evaluations.kept("")
     assert (without.id, without.text, without.pages, without.here) == (valve.id, VALVE, (), False)
     with pytest.raises(QuestionRefused, match="keep one first"):
-        engine.trials.start("")
-    engine.trials.keep("", PUMP, document_id(engine), 0)
+        engine.evaluations.start("")
+    engine.evaluations.keep("", PUMP, document_id(engine), 0)
     assert valve.id not in run(engine).results, "there is nothing to measure it with"
-    engine.trials.keep("", VALVE, document_id(engine), 1)
-    assert engine.trials.kept("")[0].id == valve.id
+    engine.evaluations.keep("", VALVE, document_id(engine), 1)
+    assert engine.evaluations.kept("")[0].id == valve.id
     right = run(engine)
     assert right.results[valve.id].rank == 1
     assert [change.question for change in compare(wrong, right, 3).other_pages] == [valve.id]
-    engine.trials.forget("", valve.id)
-    assert [question.text for question in engine.trials.kept("")] == [PUMP]
+    engine.evaluations.forget("", valve.id)
+    assert [question.text for question in engine.evaluations.kept("")] == [PUMP]
 
 
 @pytest.mark.parametrize(
@@ -114,13 +114,13 @@ def test_a_question_whose_only_right_page_was_wrong_goes_on_with_another_one(eng
 )
 def test_what_cannot_be_kept_is_refused(engine, question, page, error):
     with pytest.raises(error):
-        engine.trials.keep("", question, document_id(engine), page)
-    assert engine.trials.kept("") == ()
+        engine.evaluations.keep("", question, document_id(engine), page)
+    assert engine.evaluations.kept("") == ()
 
 
 def test_a_lone_surrogate_is_replaced(engine):
-    engine.trials.keep("", "odd \ud800", document_id(engine), 0)
-    assert engine.trials.kept("")[0].text == "odd ?"
+    engine.evaluations.keep("", "odd \ud800", document_id(engine), 0)
+    assert engine.evaluations.kept("")[0].text == "odd ?"
 
 
 def test_only_so_many_are_kept(engine, monkeypatch):
@@ -129,28 +129,28 @@ def test_only_so_many_are_kept(engine, monkeypatch):
     keep_both(engine)
     for question, page in (("One more?", 0), (PUMP, 1)):
         with pytest.raises(QuestionRefused, match="remove one first"):
-            engine.trials.keep("", question, document_id(engine), page)
-    assert [(one.text, len(one.pages)) for one in engine.trials.kept("")] == [(PUMP, 1), (VALVE, 1)]
+            engine.evaluations.keep("", question, document_id(engine), page)
+    assert [(one.text, len(one.pages)) for one in engine.evaluations.kept("")] == [(PUMP, 1), (VALVE, 1)]
 
 
 def test_nothing_of_an_owner_is_seen_or_changed_by_another(engine):
     add(engine, ("ann.pdf", text_pdf(["Only Ann knows of the green lamp."])), owner="ann")
     private = next(document.id for document in engine.documents("ann") if document.owner == "ann")
-    engine.trials.keep("ann", "Who knows of the green lamp?", private, 0)
+    engine.evaluations.keep("ann", "Who knows of the green lamp?", private, 0)
     keep_both(engine, "ben")
     run(engine, "ann")
-    (ann,) = engine.trials.kept("ann")
-    assert engine.trials.kept("") == ()
-    assert engine.trials.runs("ben") == ()
-    assert engine.trials.progress("ben") is None
+    (ann,) = engine.evaluations.kept("ann")
+    assert engine.evaluations.kept("") == ()
+    assert engine.evaluations.runs("ben") == ()
+    assert engine.evaluations.progress("ben") is None
     with pytest.raises(FileRefused, match="no longer"):
-        engine.trials.keep("ben", "Who knows of the green lamp?", private, 0)
-    engine.trials.forget("ben", ann.id)
-    engine.trials.forget_page("ben", ann.id, private, 0)
-    engine.trials.forget_run("ben", engine.trials.runs("ann")[0].id)
-    assert engine.trials.kept("ann") == (ann,)
-    assert len(engine.trials.runs("ann")) == 1
-    assert {one.text for one in engine.trials.kept("ben")} == {PUMP, VALVE}
+        engine.evaluations.keep("ben", "Who knows of the green lamp?", private, 0)
+    engine.evaluations.forget("ben", ann.id)
+    engine.evaluations.forget_page("ben", ann.id, private, 0)
+    engine.evaluations.forget_run("ben", engine.evaluations.runs("ann")[0].id)
+    assert engine.evaluations.kept("ann") == (ann,)
+    assert len(engine.evaluations.runs("ann")) == 1
+    assert {one.text for one in engine.evaluations.kept("ben")} == {PUMP, VALVE}
 
 
 def test_the_same_file_of_another_owner_lends_no_name(engine):
@@ -158,27 +158,27 @@ def test_the_same_file_of_another_owner_lends_no_name(engine):
     add(engine, ("private name.pdf", MANUAL), owner="ann")
     add(engine, ("shared.pdf", MANUAL))
     keep_both(engine, "ben")
-    assert engine.trials.kept("ben")[0].pages[0].document == "shared.pdf"
+    assert engine.evaluations.kept("ben")[0].pages[0].document == "shared.pdf"
     engine.remove("", document_id(engine))
-    assert not engine.trials.kept("ben")[0].here
+    assert not engine.evaluations.kept("ben")[0].here
     add(engine, ("bens own.pdf", MANUAL), owner="ben")
     add(engine, ("shared.pdf", MANUAL))
-    assert engine.trials.kept("ben")[0].pages[0].document == "bens own.pdf"
+    assert engine.evaluations.kept("ben")[0].pages[0].document == "bens own.pdf"
 
 
 def test_a_run_gives_ranks_and_says_what_it_was_made_with(engine):
     keep_both(engine)
     made = run(engine)
-    assert list(made.results) == [question.id for question in engine.trials.kept("")]
+    assert list(made.results) == [question.id for question in engine.evaluations.kept("")]
     assert made.ranks == [1, 1]
     assert (made.recall(1), made.mrr) == (1.0, 1.0)
     assert made.latency.median > 0
     assert (made.depth, made.embedder, made.documents, made.passages) == (3, "exact", 1, 2)
-    assert made.settings["searching.vector_weight"] == Searching().vector_weight
+    assert made.settings["searching.vector_weight"] == RetrievalSettings().vector_weight
     assert {name.partition(".")[0] for name in made.settings} == {"searching"}, "documents keep their split"
-    assert made.results[1].pages == engine.trials.kept("")[0].pages_digest
+    assert made.results[1].pages == engine.evaluations.kept("")[0].pages_digest
     assert made.reranker == ""
-    assert engine.trials.progress("") is None
+    assert engine.evaluations.progress("") is None
 
 
 def test_new_documents_that_push_a_right_page_out_show_as_a_lost_question(engine):
@@ -186,7 +186,7 @@ def test_new_documents_that_push_a_right_page_out_show_as_a_lost_question(engine
     before = run(engine)
     add(engine, ("rivals.pdf", RIVALS))
     after = run(engine)
-    pump = engine.trials.kept("")[0]
+    pump = engine.evaluations.kept("")[0]
     found = compare(before, after, 3)
     assert [(change.question, change.before, change.after) for change in found.lost] == [(pump.id, 1, None)]
     assert (found.won, found.same) == ((), 1)
@@ -198,9 +198,9 @@ def test_new_documents_that_push_a_right_page_out_show_as_a_lost_question(engine
 def test_other_settings_after_a_restart_are_told(make, engine):
     keep_both(engine)
     run(engine)
-    again = make(Searching(sources=2, vector_weight=0.5))
+    again = make(RetrievalSettings(sources=2, vector_weight=0.5))
     made = run(again)
-    assert [one.settings["searching.vector_weight"] for one in again.trials.runs("")] == [0.6, 0.5]
+    assert [one.settings["searching.vector_weight"] for one in again.evaluations.runs("")] == [0.6, 0.5]
     assert made.depth == 2
 
 
@@ -223,9 +223,9 @@ def test_the_reranker_is_told(make, reranker, name):
 def test_right_pages_that_change_between_runs_are_told_apart(engine):
     keep_both(engine)
     before = run(engine)
-    pump = engine.trials.kept("")[0]
-    engine.trials.keep("", PUMP, document_id(engine), 1)
-    engine.trials.forget_page("", pump.id, document_id(engine), 0)
+    pump = engine.evaluations.kept("")[0]
+    engine.evaluations.keep("", PUMP, document_id(engine), 1)
+    engine.evaluations.forget_page("", pump.id, document_id(engine), 0)
     found = compare(before, run(engine), 1)
     assert [(change.question, change.before, change.after) for change in found.other_pages] == [(pump.id, 1, 2)]
     assert (found.lost, found.won, found.same) == ((), (), 1)
@@ -236,10 +236,10 @@ def test_runs_that_were_kept_by_an_earlier_version_are_read(engine):
         "depth": 3, "embedder": "exact", "documents": 1, "passages": 2, "library": "x",
         "settings": {"searching.sources": 3, "splitting.passage_tokens": 256},
     }  # fmt: skip
-    with engine.trials._store.transaction() as sql:
+    with engine.evaluations._store.transaction() as sql:
         row = ("", 0.0, json.dumps(about), json.dumps({"7": [2, 0.5]}))
         sql.execute("INSERT INTO runs (owner, at, about, results) VALUES (?, ?, ?, ?)", row)
-    (made,) = engine.trials.runs("")
+    (made,) = engine.evaluations.runs("")
     assert made.results == {7: Result(2, 0.5, "")}
     assert (made.reranker, made.settings) == ("", {"searching.sources": 3})
 
@@ -248,38 +248,38 @@ def test_a_question_whose_document_was_removed_is_left_out_until_the_file_is_bac
     keep_both(engine)
     add(engine, ("rivals.pdf", RIVALS))
     rivals = next(document.id for document in engine.documents("") if document.name == "rivals.pdf")
-    engine.trials.keep("", PLANT, rivals, 4)
+    engine.evaluations.keep("", PLANT, rivals, 4)
     engine.remove("", rivals)
-    gone = engine.trials.kept("")[2]
+    gone = engine.evaluations.kept("")[2]
     assert not gone.here
     assert (gone.pages[0].document, gone.pages[0].page_label) == ("", "")
     assert not on_disk(tmp_path, "rivals.pdf")
     assert gone.id not in run(engine).results
     add(engine, ("rivals again.pdf", RIVALS))
-    assert engine.trials.kept("")[2].pages[0].document == "rivals again.pdf"
+    assert engine.evaluations.kept("")[2].pages[0].document == "rivals again.pdf"
     assert run(engine).results[gone.id].rank == 1
 
 
 def test_without_a_question_to_ask_no_run_is_begun(engine):
     with pytest.raises(QuestionRefused, match="keep one first"):
-        engine.trials.start("")
+        engine.evaluations.start("")
     keep_both(engine)
     engine.remove("", document_id(engine))
     with pytest.raises(QuestionRefused, match="keep one first"):
-        engine.trials.start("")
-    assert engine.trials.progress("") is None
+        engine.evaluations.start("")
+    assert engine.evaluations.progress("") is None
 
 
 def test_a_forgotten_question_is_gone_from_the_disk(engine, tmp_path):
-    engine.trials.keep("", "Where does the HERON-7731 nest?", document_id(engine), 0)
+    engine.evaluations.keep("", "Where does the HERON-7731 nest?", document_id(engine), 0)
     assert on_disk(tmp_path, "HERON-7731")
     run(engine)
-    measured = engine.trials.runs("")[0].ranks
+    measured = engine.evaluations.runs("")[0].ranks
     assert len(measured) == 1
-    engine.trials.forget("", engine.trials.kept("")[0].id)
-    assert engine.trials.kept("") == ()
+    engine.evaluations.forget("", engine.evaluations.kept("")[0].id)
+    assert engine.evaluations.kept("") == ()
     assert not on_disk(tmp_path, "HERON-7731")
-    assert engine.trials.runs("")[0].ranks == measured, "the numbers measured stay"
+    assert engine.evaluations.runs("")[0].ranks == measured, "the numbers measured stay"
 
 
 def test_everything_is_there_after_a_restart(make, engine):
@@ -287,8 +287,8 @@ def test_everything_is_there_after_a_restart(make, engine):
     made = run(engine)
     again = make()
     again.wait()
-    assert [question.text for question in again.trials.kept("")] == [PUMP, VALVE]
-    assert again.trials.runs("") == (made,)
+    assert [question.text for question in again.evaluations.kept("")] == [PUMP, VALVE]
+    assert again.evaluations.runs("") == (made,)
 
 
 class Held:
@@ -306,71 +306,71 @@ class Held:
 @pytest.fixture
 def held(engine):
     keep_both(engine)
-    engine.trials._search = Held(engine.trials._search)
-    yield engine.trials._search
-    engine.trials._search.go.set()
+    engine.evaluations._search = Held(engine.evaluations._search)
+    yield engine.evaluations._search
+    engine.evaluations._search.go.set()
 
 
 def test_a_run_shows_how_far_it_is_and_holds_up_no_question(engine, held):
-    engine.trials.start("")
-    engine.trials.start("")  # goes on already
+    engine.evaluations.start("")
+    engine.evaluations.start("")  # goes on already
     assert held.inside.wait(20)
-    progress = engine.trials.progress("")
+    progress = engine.evaluations.progress("")
     assert (progress.done, progress.total, progress.running) == (0, 2, True)
     assert engine.search("", PUMP)
     held.go.set()
-    until(lambda: engine.trials.progress("") is None)
-    assert len(engine.trials.runs("")) == 1
+    until(lambda: engine.evaluations.progress("") is None)
+    assert len(engine.evaluations.runs("")) == 1
 
 
 def test_a_stopped_run_leaves_no_numbers(engine, held):
-    engine.trials.start("")
+    engine.evaluations.start("")
     assert held.inside.wait(20)
-    engine.trials.stop("")
+    engine.evaluations.stop("")
     held.go.set()
-    until(lambda: engine.trials.progress("") is None)
-    assert engine.trials.runs("") == ()
+    until(lambda: engine.evaluations.progress("") is None)
+    assert engine.evaluations.runs("") == ()
 
 
 def test_what_is_removed_during_a_run_is_left_out_of_it(engine, held):
     add(engine, ("rivals.pdf", RIVALS))
     rivals = next(document.id for document in engine.documents("") if document.name == "rivals.pdf")
-    engine.trials.start("")
+    engine.evaluations.start("")
     assert held.inside.wait(20)
-    engine.trials.keep("", PLANT, rivals, 4)
-    engine.trials.forget("", engine.trials.kept("")[0].id)
+    engine.evaluations.keep("", PLANT, rivals, 4)
+    engine.evaluations.forget("", engine.evaluations.kept("")[0].id)
     engine.remove("", rivals)
     held.go.set()
-    until(lambda: engine.trials.progress("") is None)
-    assert list(engine.trials.runs("")[0].results) == [engine.trials.kept("")[0].id]
+    until(lambda: engine.evaluations.progress("") is None)
+    assert list(engine.evaluations.runs("")[0].results) == [engine.evaluations.kept("")[0].id]
 
 
 def test_a_run_that_has_nothing_left_to_tell_is_not_kept(engine, held):
-    engine.trials.start("")
+    engine.evaluations.start("")
     assert held.inside.wait(20)
-    for question in engine.trials.kept(""):
-        engine.trials.forget("", question.id)
+    for question in engine.evaluations.kept(""):
+        engine.evaluations.forget("", question.id)
     held.go.set()
-    until(lambda: engine.trials.progress("") is None)
-    assert engine.trials.runs("") == ()
+    until(lambda: engine.evaluations.progress("") is None)
+    assert engine.evaluations.runs("") == ()
 
 
 def test_a_run_that_waits_for_another_one_can_be_stopped(engine, held):
     keep_both(engine, "ann")
-    engine.trials.start("")
+    engine.evaluations.start("")
     assert held.inside.wait(20)
-    engine.trials.start("ann")
-    assert engine.trials.progress("ann").running
-    engine.trials.stop("ann")
-    until(lambda: engine.trials.progress("ann") is None)
-    assert engine.trials.progress("").running, "the other one goes on"
+    engine.evaluations.start("ann")
+    assert engine.evaluations.progress("ann").running
+    engine.evaluations.stop("ann")
+    until(lambda: engine.evaluations.progress("ann") is None)
+    assert engine.evaluations.progress("").running, "the other one goes on"
     held.go.set()
-    until(lambda: engine.trials.progress("") is None)
-    assert len(engine.trials.runs("")) == 1
-    assert engine.trials.runs("ann") == ()
-    engine.trials.start("ann")
-    until(lambda: engine.trials.progress("ann") is None)
-    assert len(engine.trials.runs("ann")) == 1
+    until(lambda: engine.evaluations.progress("") is None)
+    assert len(engine.evaluations.runs("")) == 1
+    assert engine.evaluations.runs("ann") == ()
+    engine.evaluations.start("ann")
+    until(lambda: engine.evaluations.progress("ann") is None)
+    assert len(engine.evaluations.runs("ann")) == 1
 
 
 @pytest.mark.parametrize(
@@ -378,23 +378,23 @@ def test_a_run_that_waits_for_another_one_can_be_stopped(engine, held):
 )
 def test_a_run_that_fails_says_why_and_can_be_run_again(engine, error, said):
     keep_both(engine)
-    search = engine.trials._search
+    search = engine.evaluations._search
 
     def fail(owner, question):
         raise error
 
-    engine.trials._search = fail
-    engine.trials.start("")
-    until(lambda: not engine.trials.progress("").running)
-    assert said in engine.trials.progress("").problem
-    assert "inside" not in engine.trials.progress("").problem
-    assert engine.trials.runs("") == ()
-    engine.trials._search = search
+    engine.evaluations._search = fail
+    engine.evaluations.start("")
+    until(lambda: not engine.evaluations.progress("").running)
+    assert said in engine.evaluations.progress("").problem
+    assert "inside" not in engine.evaluations.progress("").problem
+    assert engine.evaluations.runs("") == ()
+    engine.evaluations._search = search
     assert run(engine).ranks == [1, 1]
 
 
 def test_closing_in_the_middle_of_a_run_ends_it(engine, held):
-    engine.trials.start("")
+    engine.evaluations.start("")
     assert held.inside.wait(20)
     threading.Timer(0.1, held.go.set).start()
     engine.close()
@@ -407,10 +407,10 @@ def test_the_oldest_runs_go_first(engine, monkeypatch):
     made = []
     for _ in range(3):
         made.append(run(engine).id)
-        assert engine.trials.runs("")[-1].id == made[-1]
-    assert [one.id for one in engine.trials.runs("")] == made[1:]
-    engine.trials.forget_run("", made[2])
-    assert [one.id for one in engine.trials.runs("")] == made[1:2]
+        assert engine.evaluations.runs("")[-1].id == made[-1]
+    assert [one.id for one in engine.evaluations.runs("")] == made[1:]
+    engine.evaluations.forget_run("", made[2])
+    assert [one.id for one in engine.evaluations.runs("")] == made[1:2]
 
 
 def test_each_change_is_worth_showing(engine):

@@ -9,7 +9,7 @@ import pytest
 
 import rag.index.bm25
 import rag.index.segments
-from rag.index.bm25 import MERGE, WordIndex
+from rag.index.bm25 import MERGE, BM25Index
 from rag.index.tokenize import terms
 
 VOCABULARY = [f"word{number}" for number in range(300)]
@@ -33,7 +33,7 @@ def by_bm25s(passages: dict[int, str], question: str) -> dict[int, float]:
     return {one: float(score) for one, score in zip(passages, scores, strict=True) if score > 0}
 
 
-def assert_agrees(index: WordIndex, passages: dict[int, str], question: str, k: int = 10_000) -> None:
+def assert_agrees(index: BM25Index, passages: dict[int, str], question: str, k: int = 10_000) -> None:
     found, scores = index.search(question, k)
     expected = by_bm25s(passages, question)
     assert len(found) == len(set(found.tolist())) == min(k, len(expected))
@@ -46,7 +46,7 @@ def test_bm25_by_hand():
 
     idf = ln(1 + (3 - 2 + 0.5) / (2 + 0.5)); tf part = f / (f + 1.5 * (0.25 + 0.75 * length / 4)).
     """
-    index = WordIndex()
+    index = BM25Index()
     index.add([1, 2, 3], ["pump red blue green grey", "pump pump valve seal", "oil gas coal"])
     idf = math.log(1 + 1.5 / 2.5)
     expected = {
@@ -60,7 +60,7 @@ def test_bm25_by_hand():
 
 
 def test_words_find_chinese_and_codes():
-    index = WordIndex()
+    index = BM25Index()
     index.add([1, 2, 3], ["合同编号第十二条", "the X200-B pump", "other things"])
     assert index.search("编号是多少？", 5)[0].tolist() == [1]
     assert index.search("x200-b", 5)[0].tolist() == [2]
@@ -68,7 +68,7 @@ def test_words_find_chinese_and_codes():
 
 
 def test_words_removed_are_gone_and_weigh_no_more():
-    index = WordIndex()
+    index = BM25Index()
     index.add([1, 2], ["red pump", "blue pump"])
     before = index.weight("red")
     index.remove([1, 99])
@@ -82,14 +82,14 @@ def test_words_removed_are_gone_and_weigh_no_more():
 
 
 def test_words_only_of_allowed_passages():
-    index = WordIndex()
+    index = BM25Index()
     index.add([1, 2, 3], ["pump one", "pump two", "pump three"])
     assert set(index.search("pump", 5, np.array([1, 3]))[0].tolist()) == {1, 3}
     assert index.search("pump", 5, np.array([], np.int64))[0].tolist() == []
 
 
 def test_a_passage_without_terms_is_no_trouble():
-    index = WordIndex()
+    index = BM25Index()
     index.add([1], ["…"])
     assert index.search("pump", 5)[0].tolist() == []
     index.add([2], ["pump"])
@@ -103,7 +103,7 @@ def test_scores_are_those_of_bm25s_however_the_passages_came(monkeypatch):
     """Segments of at most 200 passages, additions of 1 to 450, removals of new, old and unknown ones in between."""
     monkeypatch.setattr(rag.index.segments, "ROWS", 200)
     monkeypatch.setattr(rag.index.bm25, "ROWS", 200)
-    rng, index, passages, first = np.random.default_rng(5), WordIndex(), {}, 0
+    rng, index, passages, first = np.random.default_rng(5), BM25Index(), {}, 0
     for step, count in enumerate([1, 3, 450, *rng.integers(1, 40, 60)]):
         ids = list(rng.permutation(np.arange(first, first + 2 * count))[:count].tolist())
         first += 2 * int(count)
@@ -126,7 +126,7 @@ def test_scores_are_those_of_bm25s_however_the_passages_came(monkeypatch):
 def test_an_addition_touches_only_small_segments(monkeypatch):
     """A thousand additions of 20: each passage is written five times on average, itself included."""
     monkeypatch.setattr(rag.index.bm25, "ROWS", 4000)
-    index, moved, texts = WordIndex(), [], written(20)
+    index, moved, texts = BM25Index(), [], written(20)
     for first in range(0, 20_000, 20):
         before = {id(segment) for segment in index._full + index._open}
         index.add(range(first, first + 20), texts)
@@ -139,7 +139,7 @@ def test_an_addition_touches_only_small_segments(monkeypatch):
 
 
 def test_an_id_added_again_is_replaced():
-    index = WordIndex()
+    index = BM25Index()
     index.add([1, 2], ["red pump", "blue pump"])
     index.add([2], ["green valve"])
     assert len(index) == 2
@@ -150,7 +150,7 @@ def test_an_id_added_again_is_replaced():
 
 def test_of_equal_scores_the_lower_id_comes_first(monkeypatch):
     monkeypatch.setattr(rag.index.bm25, "ROWS", 4)
-    index = WordIndex()
+    index = BM25Index()
     for one in (9, 3, 7, 1, 8, 2, 6, 5, 4):
         index.add([one], ["pump"])
     assert index.search("pump", 4)[0].tolist() == [1, 2, 3, 4]
@@ -158,12 +158,12 @@ def test_of_equal_scores_the_lower_id_comes_first(monkeypatch):
 
 def test_texts_and_ids_must_be_as_many():
     with pytest.raises(ValueError, match="2 ids for 1 texts"):
-        WordIndex().add([1, 2], ["pump"])
+        BM25Index().add([1, 2], ["pump"])
 
 
 def test_what_is_there_is_found_while_others_are_added_and_removed():
     """What is added brings terms that no passage had before, and the questions name them before they are there."""
-    index, done = WordIndex(), threading.Event()
+    index, done = BM25Index(), threading.Event()
     news = [f"new{number}" for number in range(3000)]
     index.add([0], ["lighthouse"])
 
@@ -185,7 +185,7 @@ def test_what_is_there_is_found_while_others_are_added_and_removed():
 
 def test_a_question_may_name_terms_of_passages_that_are_being_added(monkeypatch):
     """Between a term's number and its passages lies the making of a segment: a search then must not stumble."""
-    index, seen = WordIndex(), []
+    index, seen = BM25Index(), []
     index.add([1], ["pump"])
     made = rag.index.bm25.segment_of
 

@@ -4,7 +4,7 @@ import pytest
 
 from rag.ingest.chunk import page_starts
 from rag.ingest.headings import detected, headings, page_title, reads_as_heading
-from rag.records import Page, PageKind, Words
+from rag.records import Page, PageKind, WordBoxes
 
 STATEMENT = (
     "Harbour Tools plc and Subsidiaries\n"
@@ -19,7 +19,7 @@ STATEMENT = (
 
 
 def page(number: int, text: str, *, flows_on: bool = False) -> Page:
-    return Page(number, str(number + 1), PageKind.TEXT, text, Words.none(), 595.0, 842.0, "", flows_on)
+    return Page(number, str(number + 1), PageKind.TEXT, text, WordBoxes.none(), 595.0, 842.0, "", flows_on)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Pictures: what is drawn, and a cache that is bounded, survives restarts and forgets at once."""
+"""PageImages: what is drawn, and a cache that is bounded, survives restarts and forgets at once."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from PIL import Image
 from rag.errors import DamagedFile, LimitExceeded, PasswordNeeded, WrongPassword
 from rag.pdf import render
 from rag.pdf.load import load
-from rag.pdf.render import Pictures, draw_page
-from rag.settings import Limits
-from rag.settings import Pictures as Settings
+from rag.pdf.render import PageImages, draw_page
+from rag.settings import Limits, RenderSettings
 from tests.rag import pdfs
 
 LIMITS = Limits()
@@ -130,15 +129,15 @@ def test_drawing_is_limited():
 
 
 def test_a_drawn_page_comes_from_the_disk_the_second_time(tmp_path, pdf):
-    pictures = Pictures(tmp_path / "pictures", Settings(pixels_wide=200), LIMITS)
+    pictures = PageImages(tmp_path / "pictures", RenderSettings(pixels_wide=200), LIMITS)
     first = pictures.page(ID, pdf, 1)
     pdf.unlink()
     assert pictures.page(ID, pdf, 1) == first
-    assert Pictures(tmp_path / "pictures", Settings(pixels_wide=200), LIMITS).page(ID, pdf, 1) == first
+    assert PageImages(tmp_path / "pictures", RenderSettings(pixels_wide=200), LIMITS).page(ID, pdf, 1) == first
 
 
 def test_the_least_recently_used_goes_first(tmp_path, pdf, made):
-    pictures = Pictures(tmp_path / "pictures", Settings(cache_bytes=3_000), LIMITS)
+    pictures = PageImages(tmp_path / "pictures", RenderSettings(cache_bytes=3_000), LIMITS)
     for page in (0, 1, 2, 0, 3):
         pictures.page(ID, pdf, page)
     assert made == [0, 1, 2, 3]
@@ -149,26 +148,26 @@ def test_the_least_recently_used_goes_first(tmp_path, pdf, made):
 
 
 def test_the_order_survives_a_restart(tmp_path, pdf, made):
-    settings, folder = Settings(cache_bytes=3_000), tmp_path / "pictures"
-    before = Pictures(folder, settings, LIMITS)
+    settings, folder = RenderSettings(cache_bytes=3_000), tmp_path / "pictures"
+    before = PageImages(folder, settings, LIMITS)
     for page in (0, 1, 2):
         before.page(ID, pdf, page)
         os.utime(folder / ID / f"{page}-1100.png", (page + 1, page + 1))
     os.utime(folder / ID / "0-1100.png", (9, 9))
     (folder / ID / "tmp1.part").write_bytes(b"half")
-    after = Pictures(folder, settings, LIMITS)
+    after = PageImages(folder, settings, LIMITS)
     after.page(OTHER, pdf, 5)
     assert sorted(path.name for path in folder.glob("*/*")) == ["0-1100.png", "2-1100.png", "5-1100.png"]
 
 
 def test_a_picture_larger_than_the_cache_is_not_kept(tmp_path, pdf, made):
-    pictures = Pictures(tmp_path / "pictures", Settings(cache_bytes=500), LIMITS)
+    pictures = PageImages(tmp_path / "pictures", RenderSettings(cache_bytes=500), LIMITS)
     assert len(pictures.page(ID, pdf, 0)) == 1_000
     assert not list((tmp_path / "pictures").glob("*/*"))
 
 
 def test_a_damaged_picture_is_drawn_again(tmp_path, pdf, made):
-    pictures = Pictures(tmp_path / "pictures", Settings(), LIMITS)
+    pictures = PageImages(tmp_path / "pictures", RenderSettings(), LIMITS)
     picture = pictures.page(ID, pdf, 0)
     (tmp_path / "pictures" / ID / "0-1100.png").write_bytes(b"")
     assert pictures.page(ID, pdf, 0) == picture
@@ -178,7 +177,7 @@ def test_a_damaged_picture_is_drawn_again(tmp_path, pdf, made):
 
 
 def test_forgetting_removes_one_document_from_the_disk(tmp_path, pdf, made):
-    pictures = Pictures(tmp_path / "pictures", Settings(), LIMITS)
+    pictures = PageImages(tmp_path / "pictures", RenderSettings(), LIMITS)
     pictures.page(ID, pdf, 0)
     pictures.page(OTHER, pdf, 0)
     pictures.forget(ID)
@@ -189,7 +188,7 @@ def test_forgetting_removes_one_document_from_the_disk(tmp_path, pdf, made):
 
 
 def test_a_picture_being_drawn_when_its_document_is_forgotten_is_not_kept(tmp_path, pdf, monkeypatch):
-    pictures = Pictures(tmp_path / "pictures", Settings(), LIMITS)
+    pictures = PageImages(tmp_path / "pictures", RenderSettings(), LIMITS)
     started, go_on = threading.Event(), threading.Event()
 
     def slow(*_):
@@ -216,7 +215,7 @@ def test_two_who_ask_for_the_same_page_have_it_drawn_once(tmp_path, pdf, monkeyp
         return render.PNG + bytes([page])
 
     monkeypatch.setattr(render, "draw_page", slow)
-    pictures = Pictures(tmp_path / "pictures", Settings(), LIMITS)
+    pictures = PageImages(tmp_path / "pictures", RenderSettings(), LIMITS)
 
     def ask():
         lock.wait()
@@ -232,7 +231,7 @@ def test_two_who_ask_for_the_same_page_have_it_drawn_once(tmp_path, pdf, monkeyp
 
 
 def test_a_failed_drawing_leaves_nothing_behind(tmp_path, pdf):
-    pictures = Pictures(tmp_path / "pictures", Settings(), LIMITS)
+    pictures = PageImages(tmp_path / "pictures", RenderSettings(), LIMITS)
     for _ in range(2):
         with pytest.raises(DamagedFile):
             pictures.page(ID, pdf, 99)
@@ -241,7 +240,7 @@ def test_a_failed_drawing_leaves_nothing_behind(tmp_path, pdf):
 
 @pytest.mark.parametrize("bad", ["", "..", "../" + "a" * 61, "A" * 64, "a" * 63, "a" * 65, "a" * 64 + "\n", "é" * 64])
 def test_an_id_that_is_no_hash_is_never_a_path(tmp_path, pdf, bad):
-    pictures = Pictures(tmp_path / "pictures", Settings(), LIMITS)
+    pictures = PageImages(tmp_path / "pictures", RenderSettings(), LIMITS)
     with pytest.raises(ValueError, match="64 hexadecimal"):
         pictures.page(bad, pdf, 0)
     with pytest.raises(ValueError, match="64 hexadecimal"):

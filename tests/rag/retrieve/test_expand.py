@@ -7,7 +7,7 @@ import pytest
 
 import rag.retrieve.expand
 from rag.index.tokenize import terms
-from rag.retrieve.expand import TOLD, line_items, needs_of
+from rag.retrieve.expand import TOLD, expand_query, line_items
 
 
 @pytest.mark.parametrize(
@@ -48,27 +48,27 @@ def test_a_figure_is_looked_for_by_what_it_is_worked_out_from(question, item):
 )
 def test_other_questions_need_nothing_but_their_words(question):
     assert line_items(question) == []
-    assert needs_of(question).texts == (question,)
-    assert needs_of(question).terms.keys() == set(terms(question))
+    assert expand_query(question).texts == (question,)
+    assert expand_query(question).terms.keys() == set(terms(question))
 
 
 def test_line_items_are_embedded_beside_the_question_and_can_be_left_out():
-    question, items = needs_of("What is the quick ratio?").texts
+    question, items = expand_query("What is the quick ratio?").texts
     assert question == "What is the quick ratio?"
     assert items.endswith("consolidated balance sheet")
-    assert needs_of("What is the quick ratio?", items=False).texts == ("What is the quick ratio?",)
+    assert expand_query("What is the quick ratio?", items=False).texts == ("What is the quick ratio?",)
 
 
 def test_words_that_say_how_to_answer_count_less_and_pair_with_nothing():
-    needs = needs_of("Please round the bridge height to decimal places")
+    needs = expand_query("Please round the bridge height to decimal places")
     assert needs.terms["bridge"] == needs.terms["height"] == 1.0
     assert needs.terms["round"] == needs.terms["decimal"] == TOLD
     assert needs.pairs == {("bridge", "height")}
 
 
 def test_a_telling_word_that_a_line_item_holds_counts_in_full():
-    assert needs_of("What amount of long-term debt is there?").terms["amount"] == TOLD
-    assert needs_of("What is the free cash flow?").terms["provided"] == 1.0
+    assert expand_query("What amount of long-term debt is there?").terms["amount"] == TOLD
+    assert expand_query("What is the free cash flow?").terms["provided"] == 1.0
 
 
 def test_every_line_of_the_table_is_read_and_means_something():

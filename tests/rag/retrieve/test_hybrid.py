@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rag.index.bm25 import WordIndex
+from rag.index.bm25 import BM25Index
 from rag.index.vectors import VectorIndex
 from rag.records import Signal
-from rag.retrieve.expand import needs_of
-from rag.retrieve.hybrid import Searcher, fuse
-from rag.retrieve.routing import Catalog
-from rag.settings import Searching
+from rag.retrieve.expand import expand_query
+from rag.retrieve.hybrid import HybridSearch, fuse
+from rag.retrieve.routing import DocumentRouter
+from rag.settings import RetrievalSettings
 from tests.fakes import ExactEmbedder
 
 
@@ -45,16 +45,16 @@ def test_cosines_beyond_the_reach_count_nothing():
 def library():
     """A searcher over two documents of two passages each, and a way to ask it."""
     texts = ["the red pump leaks oil", "a blue valve", "合同编号第十二条规定", "the pump of the year"]
-    embedder, vectors, words = ExactEmbedder(), VectorIndex(512, 100), WordIndex()
+    embedder, vectors, words = ExactEmbedder(), VectorIndex(512, 100), BM25Index()
     vectors.add(np.arange(4), embedder.queries(texts))
     words.add(range(4), texts)
-    catalog = Catalog(words)
+    catalog = DocumentRouter(words)
     catalog.add(("", "a"), "Northwind_2021.pdf", "", np.array([0, 1]))
     catalog.add(("", "b"), "Meridian_2022.pdf", "", np.array([2, 3]))
 
     def found(question, allowed=None, fits=None, **settings):
-        searcher = Searcher(vectors, words, catalog, Searching(**settings))
-        return searcher.search(needs_of(question), embedder.queries([question])[0], allowed, fits)
+        searcher = HybridSearch(vectors, words, catalog, RetrievalSettings(**settings))
+        return searcher.search(expand_query(question), embedder.queries([question])[0], allowed, fits)
 
     return found
 
@@ -73,7 +73,7 @@ def test_a_named_document_comes_first_and_the_others_stay(library):
     document = next(signal for signal in hits[0].signals if signal.name == "document")
     assert document.rank == 1
     without = {hit.passage_id: hit.score for hit in library("the pump in Meridian 2022", document_weight=0.0)}
-    assert hits[0].score == pytest.approx(without[3] + Searching().document_weight * document.score)
+    assert hits[0].score == pytest.approx(without[3] + RetrievalSettings().document_weight * document.score)
 
 
 def test_a_document_added_since_its_fit_was_worked_out_is_found_all_the_same(library):

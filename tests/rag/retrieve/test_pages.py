@@ -9,7 +9,7 @@ import pytest
 
 from rag.retrieve.hybrid import Hit
 from rag.retrieve.pages import by_page, widened
-from rag.settings import Searching
+from rag.settings import RetrievalSettings
 from rag.store.rows import StoredPassage
 
 
@@ -90,7 +90,7 @@ def wide(found, **settings):
         assert owner == "ann"
         return (BEGIN, PAGE) if (document, page) == ("a", 0) else (0, f"text of page {page} of {document}")
 
-    return widened(found, owners, page_text, Searching(**settings))
+    return widened(found, owners, page_text, RetrievalSettings(**settings))
 
 
 def test_the_first_source_takes_in_its_page_and_still_knows_what_was_found(kept):
@@ -116,7 +116,7 @@ def test_wide_sources_of_one_page_never_overlap(kept):
     spans = {1: (0, 30), 2: (3000, 3030), 3: (1500, 1530), 4: (6000, 6030)}
     rows = {n: ("a", 0, start, text[start:end]) for n, (start, end) in spans.items()}
     found = by_page(hits(1, 2, 3, 4), kept(rows), 4000)
-    got = widened(found, dict.fromkeys(spans, ""), lambda *_: (0, text), Searching(source_characters=2000))
+    got = widened(found, dict.fromkeys(spans, ""), lambda *_: (0, text), RetrievalSettings(source_characters=2000))
     assert all(source.text == text[source.start : source.end] for source in got)
     assert [source.number for source in got] == list(range(1, len(got) + 1))
     ends = sorted((source.start, source.end) for source in got)
@@ -128,7 +128,9 @@ def test_a_wide_source_stops_where_one_that_reaches_into_it_begins(kept):
     """The second was found, and joined with neighbours, across the end of what the first took in."""
     text = "".join(f"sentence number {n:03} of the page\n" for n in range(260))
     rows = {1: ("a", 0, 0, text[:1000]), 2: ("a", 0, 3500, text[3500:4500])}
-    first, second = widened(by_page(hits(1, 2), kept(rows), 900), {1: "", 2: ""}, lambda *_: (0, text), Searching())
+    first, second = widened(
+        by_page(hits(1, 2), kept(rows), 900), {1: "", 2: ""}, lambda *_: (0, text), RetrievalSettings()
+    )
     assert (first.start, first.end) == (0, 4000)
     assert (second.start, second.end) == (3500, 7500)
     assert second.text == text[3500:7500]

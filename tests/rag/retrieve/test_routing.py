@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rag.index.bm25 import WordIndex
-from rag.retrieve.routing import Catalog
+from rag.index.bm25 import BM25Index
+from rag.retrieve.routing import DocumentRouter
 
 LIBRARY = {
     "NORTHWIND_2021_10K.pdf": ["Northwind sells tools", "revenue of northwind grew", "risk factors"],
@@ -15,8 +15,8 @@ LIBRARY = {
 
 @pytest.fixture
 def catalog():
-    words = WordIndex()
-    made = Catalog(words)
+    words = BM25Index()
+    made = DocumentRouter(words)
     first = 10
     for name, texts in LIBRARY.items():
         ids = np.arange(first, first + len(texts))
@@ -26,7 +26,7 @@ def catalog():
     return made
 
 
-def best(catalog: Catalog, question: str) -> str:
+def best(catalog: DocumentRouter, question: str) -> str:
     fits = catalog.fits(question)
     return list(LIBRARY)[int(np.argmax(fits))] if fits.max() > 0 else ""
 
@@ -125,8 +125,8 @@ FILES += [
 
 @pytest.fixture
 def office():
-    words = WordIndex()
-    made = Catalog(words)
+    words = BM25Index()
+    made = DocumentRouter(words)
     for slot, name in enumerate(FILES):
         ids = np.arange(100 * slot, 100 * slot + 50)
         words.add(ids.tolist(), [f"line {n} of some text" for n in ids])

@@ -8,7 +8,7 @@ import pytest
 
 from rag.embed.embedder import text_digest
 from rag.errors import EmbedderMismatch, StoreDamaged, StoreError, StoreInUse
-from rag.records import Heading, Job, JobState, LoadedDocument, Page, PageKind, Passage, Words
+from rag.records import Heading, Job, JobState, LoadedDocument, Page, PageKind, Passage, WordBoxes
 from rag.store.database import Store
 from tests.fakes import ExactEmbedder
 
@@ -22,7 +22,7 @@ def store(tmp_path):
 
 
 def loaded(*texts: str) -> LoadedDocument:
-    words = Words.of([(0, 4, (0.1, 0.2, 0.3, 0.25))])
+    words = WordBoxes.of([(0, 4, (0.1, 0.2, 0.3, 0.25))])
     pages = tuple(
         Page(
             n, "iv", PageKind.TEXT if text else PageKind.SCANNED, text, words, 595.0, 842.0, "Header", n == 0, "a note"
@@ -220,7 +220,7 @@ def test_a_document_ends_its_job_and_one_given_up_leaves_nothing(store):
 
 
 def test_words_are_located_by_line_and_by_share():
-    words = Words.of(
+    words = WordBoxes.of(
         [
             (0, 5, (0.1, 0.1, 0.2, 0.12)),
             (6, 11, (0.21, 0.1, 0.3, 0.12)),
@@ -232,6 +232,6 @@ def test_words_are_located_by_line_and_by_share():
     assert words.locate(12, 17) == [pytest.approx((0.1, 0.13, 0.2, 0.15))]
     assert words.locate(17, 99) == [pytest.approx((0.2, 0.13, 0.3, 0.15))]
     assert words.locate(30, 40) == []
-    assert Words.none().locate(0, 5) == []
-    assert Words.from_bytes(Words.none().to_bytes()).spans.shape == (0, 2)
-    assert np.array_equal(Words.from_bytes(words.to_bytes()).spans, words.spans)
+    assert WordBoxes.none().locate(0, 5) == []
+    assert WordBoxes.from_bytes(WordBoxes.none().to_bytes()).spans.shape == (0, 2)
+    assert np.array_equal(WordBoxes.from_bytes(words.to_bytes()).spans, words.spans)

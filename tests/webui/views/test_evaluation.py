@@ -9,7 +9,7 @@ import pytest
 
 from rag.errors import StoreError
 from rag.evaluate import Question
-from rag.evaluation.runs import KeptQuestion, Result, RightPage
+from rag.evaluation.runs import Result, RightPage, SavedQuestion
 from rag.evaluation.saved import Progress
 from tests.webui.fake_engine import FakeEngine, document, source
 from tests.webui.fake_trials import run
@@ -29,7 +29,7 @@ def engine(tmp_path):
     engine = FakeEngine(tmp_path / "data")
     engine.library = [document("annual.pdf"), document("年报.pdf")]
     for text, page in zip(QUESTIONS, (4, 2, 3), strict=True):
-        engine.trials.keep("", text, engine.library[0].id, page)
+        engine.evaluations.keep("", text, engine.library[0].id, page)
     return engine
 
 
@@ -75,7 +75,7 @@ def test_before_the_first_question_it_says_how(tmp_path):
 
 
 def test_kept_questions_are_listed_with_their_right_pages(engine, view):
-    engine.trials.keep("", QUESTIONS[0], engine.library[1].id, 7)
+    engine.evaluations.keep("", QUESTIONS[0], engine.library[1].id, 7)
     html = view.html()
     assert "Kept questions · 3" in look(html).text
     chips = [(at["data-question"], at["data-page"]) for at in tags(html, **{"class": "chip"})]
@@ -84,7 +84,7 @@ def test_kept_questions_are_listed_with_their_right_pages(engine, view):
 
 
 def test_a_removed_document_is_shown_as_such(engine, view):
-    engine.trials.keep("", QUESTIONS[1], engine.library[1].id, 0)
+    engine.evaluations.keep("", QUESTIONS[1], engine.library[1].id, 0)
     del engine.library[0]
     text = look(view.html()).text
     assert text.count("left out: document removed") == 2
@@ -93,7 +93,7 @@ def test_a_removed_document_is_shown_as_such(engine, view):
 
 
 def test_the_numbers_of_the_runs_by_hand(engine, view):
-    engine.trials.made[""] = [run(1, {1: 1, 2: None, 3: 4}), run(2, {1: 2, 2: 8, 3: 4})]
+    engine.evaluations.made[""] = [run(1, {1: 1, 2: None, 3: 4}), run(2, {1: 2, 2: 8, 3: 4})]
     html = view.html()
     newest, first = table(html)
     assert newest == ["0.00", "0.33", "0.67", "1.00", "0.29", "20 ms", "30 ms", "3"]
@@ -104,7 +104,7 @@ def test_the_numbers_of_the_runs_by_hand(engine, view):
 
 
 def test_lines_are_drawn_for_what_is_chosen(engine, view):
-    engine.trials.made[""] = [run(1, {1: 1}), run(2, {1: 2})]
+    engine.evaluations.made[""] = [run(1, {1: 1}), run(2, {1: 2})]
     assert {at["data-line"] for at in tags(view.html(), **{"data-do": "line"})} == {"1", "3", "5", "8", "mrr"}
     kinds = {kind for kind in re.findall(r'<g class="line (\w+)"', view.html())}
     assert kinds == {"l0", "l1", "l2", "l3", "mrr", "median", "p95"}
@@ -118,7 +118,7 @@ def test_lines_are_drawn_for_what_is_chosen(engine, view):
 
 
 def test_lost_and_won_between_the_newest_run_and_an_earlier_one(engine, view):
-    engine.trials.made[""] = [
+    engine.evaluations.made[""] = [
         run(1, {1: 1, 2: 1, 3: 3}), run(2, {1: 1, 2: None, 3: 3}), run(3, {1: None, 2: 6, 3: 1}),
     ]  # fmt: skip
     html = view.html()
@@ -136,7 +136,7 @@ def test_lost_and_won_between_the_newest_run_and_an_earlier_one(engine, view):
 
 
 def test_a_forgotten_question_is_in_no_comparison(engine, view):
-    engine.trials.made[""] = [run(1, {1: 1, 2: 1, 3: 1}), run(2, {1: None, 2: None, 3: 1})]
+    engine.evaluations.made[""] = [run(1, {1: 1, 2: 1, 3: 1}), run(2, {1: None, 2: None, 3: 1})]
     assert "1 at the same place" in look(view.html()).text
     view.send(do="forget", question=1)
     view.send(do="forget", question=3)
@@ -146,14 +146,14 @@ def test_a_forgotten_question_is_in_no_comparison(engine, view):
 
 
 def test_questions_with_other_right_pages_are_listed_apart(engine, view):
-    now = {question.id: question.pages_digest for question in engine.trials.kept("")}
-    engine.trials.made[""] = [run(1, {1: 1, 2: 1, 3: 1}, {**now, 1: "x"}), run(2, {1: None, 2: 2, 3: 1}, now)]
+    now = {question.id: question.pages_digest for question in engine.evaluations.kept("")}
+    engine.evaluations.made[""] = [run(1, {1: 1, 2: 1, 3: 1}, {**now, 1: "x"}), run(2, {1: None, 2: 2, 3: 1}, now)]
     html = view.html()
     assert group(html, "other_pages") == [(QUESTIONS[0], "1 → not found")]
     assert group(html, "lost") == group(html, "won") == []
     assert "other right pages" in look(html).text
     assert "Same documents" not in look(html).text
-    engine.trials.made[""].append(run(3, {1: 1, 2: 2, 3: 1}, now))
+    engine.evaluations.made[""].append(run(3, {1: 1, 2: 2, 3: 1}, now))
     assert "Right pages changed" not in look(view.html()).text
 
 
@@ -161,10 +161,10 @@ def test_a_rank_is_shown_beside_the_right_pages_it_was_measured_with(engine, vie
     def standing():
         return re.findall(r'<span class="badge[^>]*>(.*?)</span>', view.html())
 
-    now = {question.id: question.pages_digest for question in engine.trials.kept("")}
-    engine.trials.made[""] = [run(1, {1: 1, 2: 1, 3: 1}, now)]
+    now = {question.id: question.pages_digest for question in engine.evaluations.kept("")}
+    engine.evaluations.made[""] = [run(1, {1: 1, 2: 1, 3: 1}, now)]
     assert standing() == ["place 1"] * 3
-    engine.trials.keep("", QUESTIONS[0], engine.library[1].id, 7)
+    engine.evaluations.keep("", QUESTIONS[0], engine.library[1].id, 7)
     view.send(do="unmark", question=2, document=engine.library[0].id, page=2)
     assert standing() == ["not run with these pages", "left out: no right page", "place 1"]
     view.send(do="unmark", question=1, document=engine.library[1].id, page=7)
@@ -178,7 +178,7 @@ def dots(html, kind):
 
 
 def test_each_run_is_drawn_over_the_questions_that_the_newest_asked_too(engine, view):
-    engine.trials.made[""] = [
+    engine.evaluations.made[""] = [
         run(1, {7: 1, 8: None}), run(2, {1: 1, 2: None, 8: None}), run(3, {1: 1, 2: 1, 3: None}),
         run(4, {1: 1, 2: 1, 3: 1, 8: 1}, {1: "x"}), run(5, {1: 1, 2: 1, 3: None}, {1: "y"}),
     ]  # fmt: skip
@@ -192,7 +192,7 @@ def test_each_run_is_drawn_over_the_questions_that_the_newest_asked_too(engine, 
 
 
 def test_times_are_read_in_milliseconds(engine, view):
-    engine.trials.made[""] = [
+    engine.evaluations.made[""] = [
         replace(run(n, {}), results={1: Result(1, seconds)}) for n, seconds in ((1, 0.0123), (2, 0.9996), (3, 1.2345))
     ]
     html = view.html()
@@ -205,7 +205,7 @@ def test_times_are_read_in_milliseconds(engine, view):
 
 
 def test_every_line_has_a_colour_however_many_sources_there_are(engine, view):
-    engine.trials.made[""] = [run(1, {1: 1}, depth=30)]
+    engine.evaluations.made[""] = [run(1, {1: 1}, depth=30)]
     style = STYLE.read_text("utf-8")
     kinds = re.findall(r'<g class="line (\w+)"', view.html())
     assert len(kinds) == 9
@@ -213,7 +213,7 @@ def test_every_line_has_a_colour_however_many_sources_there_are(engine, view):
 
 
 def test_runs_of_one_minute_are_told_apart(engine, view):
-    engine.trials.made[""] = [run(n, {1: 1}, at=1_000_000.0 + n) for n in range(3)]
+    engine.evaluations.made[""] = [run(n, {1: 1}, at=1_000_000.0 + n) for n in range(3)]
     options = re.findall(r'<option value="\d+" data-key="run[^>]*>(.*?)</option>', view.html())
     assert len(options) == len(set(options)) == 2
 
@@ -226,7 +226,7 @@ def test_only_lines_that_there_are_can_be_left_out(engine, view):
     hidden = view.conversation.evaluation.hidden
     view.send(do="line", line=1)
     assert hidden == set(), "nothing was run yet"
-    engine.trials.made[""] = [run(1, {1: 1})]
+    engine.evaluations.made[""] = [run(1, {1: 1})]
     for odd in (2, 77, -1, None, "x", [1], {"a": 1}):
         view.send(do="line", line=odd)
     assert hidden == set()
@@ -241,15 +241,15 @@ def test_what_differs_between_runs_is_told(engine, view):
         two, documents=3, passages=90, library="new", embedder="BAAI/bge-m3",
         settings={"searching.vector_weight": 0.4, "splitting.new": 1},
     )  # fmt: skip
-    engine.trials.made[""] = [one, two]
+    engine.evaluations.made[""] = [one, two]
     told = (
         "embedder multilingual-e5-small → BAAI/bge-m3 · documents 2 → 3 · passages 80 → 90 · questions 1 → 2 · "
         "vector_weight 0.6 → 0.4 · new – → 1"
     )
     assert told in look(view.html()).text
-    engine.trials.made[""] = [one, replace(one, id=2)]
+    engine.evaluations.made[""] = [one, replace(one, id=2)]
     assert "Same documents, same settings" in look(view.html()).text
-    engine.trials.made[""] = [replace(one, reranker="bge"), replace(two, reranker=""), run(3, {2: 1, 3: 1})]
+    engine.evaluations.made[""] = [replace(one, reranker="bge"), replace(two, reranker=""), run(3, {2: 1, 3: 1})]
     text = look(view.html()).text
     assert "80 passages · reranker bge" in text
     assert "reranker bge → –" in text
@@ -258,9 +258,9 @@ def test_what_differs_between_runs_is_told(engine, view):
 
 
 def test_a_run_shows_how_far_it_is_and_can_be_stopped(engine, view):
-    engine.trials.goes_on.clear()
+    engine.evaluations.goes_on.clear()
     view.send(do="run")
-    engine.trials.far = Progress(2, 3, running=True)
+    engine.evaluations.far = Progress(2, 3, running=True)
     html = view.html()
     assert tags(html, value="2", max="3")
     assert "2 of 3 questions" in look(html).text
@@ -270,9 +270,9 @@ def test_a_run_shows_how_far_it_is_and_can_be_stopped(engine, view):
 
 
 def test_why_there_was_no_run_is_said(engine, view):
-    engine.trials.far = Progress(0, 3, running=False, problem="The disk is full.")
+    engine.evaluations.far = Progress(0, 3, running=False, problem="The disk is full.")
     assert "The disk is full." in look(view.html()).text
-    engine.trials.far = None
+    engine.evaluations.far = None
     engine.library = []
     view.send(do="run")
     assert "keep one first" in look(view.html()).text
@@ -286,12 +286,12 @@ def test_two_clicks_keep_a_question_and_a_third_takes_it_back(engine, view):
     assert 'aria-pressed="true"' in view.mark(do="right", page=4, document=found.document_id, right=True)[2]
     view.mark(do="turn", page=6)
     view.mark(do="right", page=6, document=found.document_id, right=True)
-    kept = engine.trials.kept("")[-1]
+    kept = engine.evaluations.kept("")[-1]
     assert (kept.text, [page.page for page in kept.pages]) == ("What else?", [4, 6])
     view.mark(do="right", page=6, document=found.document_id, right=False)
-    assert [page.page for page in engine.trials.kept("")[-1].pages] == [4]
+    assert [page.page for page in engine.evaluations.kept("")[-1].pages] == [4]
     view.mark(do="right", page=4, document=found.document_id, right=False)
-    assert [kept.text for kept in engine.trials.kept("") if kept.pages] == list(QUESTIONS)
+    assert [kept.text for kept in engine.evaluations.kept("") if kept.pages] == list(QUESTIONS)
 
 
 def test_a_mark_is_set_to_what_was_wanted_where_it_was_pressed(engine, view):
@@ -300,7 +300,7 @@ def test_a_mark_is_set_to_what_was_wanted_where_it_was_pressed(engine, view):
 
     def pages_after(**sent):
         view.mark(do="right", page=4, **sent)
-        return [page.page for kept in engine.trials.kept("") if kept.text == "What else?" for page in kept.pages]
+        return [page.page for kept in engine.evaluations.kept("") if kept.text == "What else?" for page in kept.pages]
 
     assert pages_after(right=True) == pages_after(right=True, document=other) == [], "another document is open by now"
     assert pages_after(right=True, document=shown) == [4]
@@ -318,7 +318,7 @@ def test_the_button_says_which_document_it_is_for(engine, view):
 
 def test_a_mark_that_could_not_be_kept_says_why_beside_the_page(engine, view):
     view.conversation.opened = Opened(source(1, engine.library[1]), None, 4, "What else?")
-    engine.trials.error = StoreError("The disk is full.")
+    engine.evaluations.error = StoreError("The disk is full.")
     assert "The disk is full." in view.mark(do="right", page=4, document=engine.library[1].id, right=True)[2]
     assert "The disk is full." not in view.mark(do="turn", page=5)[2]
 
@@ -333,7 +333,7 @@ def test_the_question_that_is_kept_is_the_one_that_was_searched(engine):
 
 
 def test_a_question_opens_its_right_page(engine, view):
-    engine.trials.keep("", QUESTIONS[0], engine.library[1].id, 7)
+    engine.evaluations.keep("", QUESTIONS[0], engine.library[1].id, 7)
     shown = view.send(do="show", question=1)[2]
     assert "annual.pdf" in shown
     assert "Page 5" in look(shown).text
@@ -343,27 +343,27 @@ def test_a_question_opens_its_right_page(engine, view):
     del engine.library[0]
     view.conversation.opened = None
     view.send(do="show", question=2)
-    (gone,) = engine.trials.kept("")[1].pages
+    (gone,) = engine.evaluations.kept("")[1].pages
     view.send(do="show", question=2, document=gone.document_id, page=gone.page)
     assert view.conversation.opened is None
 
 
 def test_pages_and_runs_can_be_taken_back(engine, view):
-    engine.trials.keep("", QUESTIONS[0], engine.library[1].id, 7)
+    engine.evaluations.keep("", QUESTIONS[0], engine.library[1].id, 7)
     view.send(do="unmark", question=1, document=engine.library[0].id, page=4)
-    assert [page.page for page in engine.trials.kept("")[0].pages] == [7]
-    engine.trials.made[""] = [run(1, {1: 1}), run(2, {1: 1})]
+    assert [page.page for page in engine.evaluations.kept("")[0].pages] == [7]
+    engine.evaluations.made[""] = [run(1, {1: 1}), run(2, {1: 1})]
     view.send(do="forget-run", run=1)
-    assert [made.id for made in engine.trials.runs("")] == [2]
+    assert [made.id for made in engine.evaluations.runs("")] == [2]
 
 
 @pytest.mark.parametrize("odd", [None, "1", 10**30, -1, 99, [1], {"a": 1}, "lone \ud800", True])
 def test_what_a_browser_sends_reaches_the_engine_only_if_it_is_there(engine, view, odd, monkeypatch):
-    engine.trials.questions[""] = {7: KeptQuestion(7, "q", (RightPage(engine.library[0].id, 4, "", ""),))}
-    engine.trials.made[""] = [run(5, {7: 1}), run(6, {7: 2})]
+    engine.evaluations.questions[""] = {7: SavedQuestion(7, "q", (RightPage(engine.library[0].id, 4, "", ""),))}
+    engine.evaluations.made[""] = [run(5, {7: 1}), run(6, {7: 2})]
     asked = []
     for name in ("forget", "forget_page", "forget_run"):
-        monkeypatch.setattr(engine.trials, name, lambda owner, *what: asked.append(what))
+        monkeypatch.setattr(engine.evaluations, name, lambda owner, *what: asked.append(what))
     for do in ("forget", "unmark", "show"):
         view.send(do=do, question=odd)
         view.send(do=do, question=7, document=odd, page=odd) if odd is not None else None
@@ -382,7 +382,7 @@ def test_the_view_is_drawn_while_it_is_shown_only(engine, view):
     assert isinstance(view.handlers.poll(view.request)[3], str)
     engine.change()
     assert not isinstance(view.handlers.poll(view.request)[3], str), "it is the same, and may be long"
-    engine.trials.keep("", "One more?", engine.library[0].id, 0)
+    engine.evaluations.keep("", "One more?", engine.library[0].id, 0)
     assert "One more?" in view.handlers.poll(view.request)[3]
     engine.change()
     view.send(do="view", view="talk")
@@ -405,10 +405,10 @@ def test_the_export_is_what_the_command_line_reads(engine, view):
 def test_hostile_text_stays_text(tmp_path, text, language):
     engine = FakeEngine(tmp_path)
     engine.library = [document(text)]
-    engine.trials.keep("", text, engine.library[0].id, 0)
+    engine.evaluations.keep("", text, engine.library[0].id, 0)
     one = run(1, {1: 1}, embedder=text, settings={text: text})
-    engine.trials.made[""] = [one, run(2, {1: None}, embedder="x", settings={})]
-    engine.trials.far = Progress(0, 1, running=False, problem=text)
+    engine.evaluations.made[""] = [one, run(2, {1: None}, embedder="x", settings={})]
+    engine.evaluations.far = Progress(0, 1, running=False, problem=text)
     conversation = Conversation("", language)
     conversation.evaluation.problem = text
     looked = look(evaluation_html(engine, conversation))
