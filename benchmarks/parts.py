@@ -19,11 +19,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.baseline import machine
-from rag.answer.answerability import written_in_han
 from rag.answer.quote import QuoteReader
 from rag.embed.embedder import open_embedder
 from rag.engine import Engine
 from rag.evaluate import KeptEmbedder, Question, add_folder
+from rag.language import mainly_chinese
 from rag.retrieve.query import parts_of
 from rag.settings import RetrievalSettings, Settings
 
@@ -34,7 +34,7 @@ def together(first: str, second: str, clauses: bool) -> str:
     """Two questions as one."""
     if not clauses:
         return f"{first} {second}"
-    if written_in_han(first):
+    if mainly_chinese(first):
         return f"{first.rstrip('？?')}，{second}"
     return f"{first.rstrip('?')} and {second[:1].lower()}{second[1:]}"
 

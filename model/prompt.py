@@ -18,6 +18,7 @@ from typing import Any
 from model.families import PromptFormat
 from model.tokenizer import Tokenizer
 from rag.errors import CheckpointRefused, ReaderError
+from rag.language import has_chinese_without_kana
 from rag.reader import ReadRequest, ReadSource
 
 SHORTEST_ANSWER = 64  # tokens; a prompt that leaves less room is refused
@@ -71,11 +72,6 @@ _ENGLISH = _Wording(
 )
 
 
-def is_chinese(text: str) -> bool:
-    """Whether a question is put in Chinese: it has Chinese characters and no Japanese kana."""
-    return bool(re.search(r"[\u3400-\u9fff]", text)) and not re.search(r"[\u3040-\u30ff]", text)
-
-
 def messages_for(request: ReadRequest) -> list[Message]:
     """The conversation to put before a model: instruction, earlier turns, sources and question.
 
@@ -88,7 +84,7 @@ def messages_for(request: ReadRequest) -> list[Message]:
     ]
     if not request.sources:
         return [*history, Message("user", request.question)]
-    wording = _CHINESE if is_chinese(request.question) else _ENGLISH
+    wording = _CHINESE if has_chinese_without_kana(request.question) else _ENGLISH
     sources = "\n\n".join(_source_text(source, wording) for source in request.sources)
     question = f"{wording.sources}\n{sources}\n\n{wording.question}{request.question}\n{wording.reminder}"
     return [Message("system", wording.task), *history, Message("user", question)]

@@ -17,6 +17,7 @@ import httpx
 from model.families import PromptFormat
 from model.stream import Cleaner
 from rag.errors import ReaderError, ServerUnreachable, SettingRefused
+from rag.language import FIRST_EAST_ASIAN
 from rag.reader import ReadRequest
 
 CONNECT_SECONDS = 10.0
@@ -44,7 +45,7 @@ class RemoteReader:
 
     def count_tokens(self, text: str) -> int:
         """An upper estimate, as the server's tokenizer is out of reach: one token a Chinese character, or 3 bytes."""
-        wide = sum(ord(character) > 0x2E80 for character in text)
+        wide = sum(ord(character) >= FIRST_EAST_ASIAN for character in text)
         return wide + (len(text) - wide) // 3 + 1
 
     def answer(self, request: ReadRequest, stop: threading.Event) -> Iterator[str]:

@@ -10,6 +10,7 @@ import re
 
 from model.families import PromptFormat
 from model.tokenizer import Tokenizer
+from rag.language import COMMON_HAN
 
 TRAINING_TIME = "[[训练时间]]"  # ChatGLM writes it for the date its training ended
 FULL_WIDTH = {",": "，", "!": "！", ":": "：", ";": "；", "?": "？"}
@@ -100,6 +101,6 @@ def widen(text: str, before: str, after: str) -> str:
     """`text` with `, ! : ; ?` made full-width beside a Chinese character; `before` and `after` stand around it."""
     around = f"{before or ' '}{text}{after}"
     changed = re.sub(
-        r"(?<=[\u4e00-\u9fff])[,!:;?]|[,!:;?](?=[\u4e00-\u9fff])", lambda mark: FULL_WIDTH[mark.group()], around
+        rf"(?<=[{COMMON_HAN}])[,!:;?]|[,!:;?](?=[{COMMON_HAN}])", lambda mark: FULL_WIDTH[mark.group()], around
     )
     return changed[1 : 1 + len(text)]

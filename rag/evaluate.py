@@ -29,11 +29,11 @@ from typing import Any
 
 import numpy as np
 
-from rag.answer.answerability import written_in_han
 from rag.answer.quote import QuoteReader
 from rag.embed.embedder import Embedder, Vectors, open_embedder, text_digest
 from rag.engine import Engine
 from rag.evaluation.metrics import CUTS, covers, first_right, latency, mrr, recall
+from rag.language import mainly_chinese
 from rag.reader import Reader
 from rag.records import Answer, Found, JobState, Source
 from rag.settings import RetrievalSettings, Settings
@@ -136,7 +136,7 @@ def _answered(engine: Engine, question: Question, chosen: list[str] | None) -> t
 
 def normalise(text: str) -> str:
     """Lower case, no punctuation, articles or doubled spaces; Chinese without any space."""
-    if written_in_han(text):
+    if mainly_chinese(text):
         return "".join(character for character in text.lower() if character.isalnum())
     kept = "".join(character for character in text.lower() if character not in string.punctuation)
     return " ".join(re.sub(r"\b(a|an|the)\b", " ", kept).split())

@@ -1,4 +1,8 @@
-"""Characters and scripts: what any text, whoever wrote it, can be told by."""
+"""Scripts and characters: the one place for the Unicode ranges that tokenizer, layout and prompts decide by.
+
+The ranges differ on purpose: each is what its user was measured or defined with. Constants in capitals are the inside
+of a character class, for use in a regular expression. Imports nothing of ours.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,58 @@ import functools
 import re
 import unicodedata
 
+# Scripts written without spaces between words: Han, Hiragana, Katakana, Hangul syllables. No punctuation.
+CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0002fa1f"
+HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Chinese characters of the Basic Multilingual Plane
+COMMON_HAN = "\u4e00-\u9fff"  # the block "CJK Unified Ideographs" alone
+KANA = "\u3040-\u30ff"
+FIRST_EAST_ASIAN = 0x2E80  # Unicode puts CJK radicals, and after them all of CJK, from this code point on
+
+_CJK = re.compile(f"[{CJK}]")
+_HAN = re.compile(f"[{HAN}]")
+_KANA = re.compile(f"[{KANA}]")
+_CHINESE = re.compile("[\u3400-\u9fff]")
+# Han, Kana, Bopomofo, and the punctuation and full-width forms set with them; no Hangul, which Koreans space.
+_UNSPACED = re.compile(
+    "[\u2e80-\u312f\u31a0-\u4dbf\u4e00-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff65\U00020000-\U0003ffff]"
+)
+
 MAX_MARKS = 30  # combining marks in a row, as in Stream-Safe Text Format (UAX #15, section 13)
 _LAST_MARK = 0x1F000  # no combining mark is assigned at or above this code point, but for variation selectors
+
+
+def is_cjk(character: str) -> bool:
+    """Whether a letter belongs to a script that BM25 cuts into character bigrams, having no spaces to cut at."""
+    return _CJK.match(character) is not None
+
+
+def is_han(character: str) -> bool:
+    """Whether it is a Chinese character, as counted to tell readable Chinese from a wrong encoding."""
+    return _HAN.match(character) is not None
+
+
+def find_han(text: str) -> list[str]:
+    """All characters of the text for which `is_han` holds."""
+    return _HAN.findall(text)
+
+
+def joins_without_space(character: str) -> bool:
+    """Whether two lines that meet at such characters are joined without a space: CJK and its full-width punctuation."""
+    return _UNSPACED.match(character) is not None
+
+
+def mainly_chinese(text: str) -> bool:
+    """Whether a text is Chinese (or Japanese, Korean) rather than alphabetic, to pick thresholds and reference pairs.
+
+    One character of these scripts counts as much as three letters, about a short word.
+    """
+    cjk = len(_CJK.findall(text))
+    return cjk * 3 > sum(character.isalpha() for character in text) - cjk
+
+
+def has_chinese_without_kana(text: str) -> bool:
+    """Whether a question is put in Chinese, for the prompt's language: Chinese characters and no Japanese kana."""
+    return _CHINESE.search(text) is not None and _KANA.search(text) is None
 
 
 def limit_marks(text: str) -> str:

@@ -14,7 +14,8 @@ import numpy as np
 
 from rag.answer.sentences import split
 from rag.embed.embedder import Embedder, Vectors
-from rag.index.tokenize import is_han, terms
+from rag.index.tokenize import terms
+from rag.language import mainly_chinese
 from rag.reader import Evidence
 from rag.records import Source
 from rag.settings import AnswerSettings
@@ -104,7 +105,7 @@ class EvidenceScorer:
 
     def _score(self, question: str, text: str, cosine: float, share: float) -> float:
         """Closeness over its gate: 1.0 and more is an answer. Terms cannot agree across scripts."""
-        scripts = written_in_han(question), written_in_han(text)
+        scripts = mainly_chinese(question), mainly_chinese(text)
         unrelated, related = self._scale[scripts]
         close = (cosine - unrelated) / max(related - unrelated, 0.05)
         return (close + share) / self._gates[scripts]
@@ -125,12 +126,6 @@ class EvidenceScorer:
         if len(rows) > self._settings.sentences:
             rows.sort(key=lambda row: -len(row.around))
         return rows[: self._settings.sentences]
-
-
-def written_in_han(text: str) -> bool:
-    """Whether a text is Chinese rather than written in letters: one such character says as much as a short word."""
-    han = sum(map(is_han, text))
-    return han * 3 > sum(character.isalpha() for character in text) - han
 
 
 def _scales(embedder: Embedder, asked: dict[bool, Vectors]) -> dict[tuple[bool, bool], tuple[float, float]]:

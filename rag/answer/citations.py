@@ -11,9 +11,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag.answer.answerability import written_in_han
 from rag.answer.sentences import spans
 from rag.index.tokenize import terms
+from rag.language import mainly_chinese
 from rag.records import Citation, Sentence, Source
 from rag.settings import AnswerSettings
 
@@ -82,7 +82,7 @@ def _citations(
     kept: list[Citation] = []
     others: list[Citation] = []
     for source, text in indexed:
-        across = written_in_han(marked.text) != written_in_han(source.text)
+        across = mainly_chinese(marked.text) != mainly_chinese(source.text)
         support, start, end = _support(marked.text, text)
         citation = Citation(source.number, support, start, end)
         if source.number in marked.numbers and (across or support >= settings.keep_support):

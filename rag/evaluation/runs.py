@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from rag.answer.answerability import written_in_han
 from rag.evaluation.metrics import CUTS, Latency, covers, latency, mrr, recall, within
+from rag.language import mainly_chinese
 from rag.records import Source
 
 
@@ -218,7 +218,7 @@ def as_lines(questions: Sequence[SavedQuestion]) -> str:
         for page in question.pages:
             if page.here:
                 documents.setdefault(page.document, []).append(page.page)
-        language = "zh" if written_in_han(question.text) else "en"
+        language = "zh" if mainly_chinese(question.text) else "en"
         for document, pages in documents.items():
             row = {"question": question.text, "document": document, "pages": sorted(pages), "language": language}
             lines.append(json.dumps(row, ensure_ascii=False) + "\n")

@@ -12,11 +12,9 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from rag.language import limit_marks
+from rag.language import CJK, is_cjk, limit_marks
 
-HAN = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0002fa1f"
-_TOKEN = re.compile(rf"[{HAN}]+|[^\W_{HAN}]+(?:[-.,'’/&][^\W_{HAN}]+)*")
-_HAN = re.compile(rf"[{HAN}]")
+_TOKEN = re.compile(rf"[{CJK}]+|[^\W_{CJK}]+(?:[-.,'’/&][^\W_{CJK}]+)*")
 _PART = re.compile(r"[-.,'’/&]")
 _FISCAL = re.compile(r"[fc]y(\d{4}|\d{2})")  # FY2018, FY18, CY2018
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
@@ -28,12 +26,7 @@ STOP = frozenset(
     "a an and are as at be by do does did for from had has have how in is it its of on or that the their this to was"
     " were what when where which who whom whose why will with would".split()
 )
-STOP_HAN = frozenset("什么 么是 哪些 哪个 哪一 多少 少个 怎么 怎样 如何 为什 是什 何时 是谁 是多 请问".split())
-
-
-def is_han(character: str) -> bool:
-    """Whether the character belongs to a script written without spaces."""
-    return bool(_HAN.match(character))
+STOP_CJK = frozenset("什么 么是 哪些 哪个 哪一 多少 少个 怎么 怎样 如何 为什 是什 何时 是谁 是多 请问".split())
 
 
 def terms(text: str) -> list[str]:
@@ -51,11 +44,11 @@ def _piece(piece: str) -> tuple[str, ...]:
     """The terms of a stretch without spaces."""
     found: list[str] = []
     for token in _TOKEN.findall(piece):
-        if is_han(token[0]):
+        if is_cjk(token[0]):
             found.extend([token] if len(token) == 1 else [token[n : n + 2] for n in range(len(token) - 1)])
         else:
             found.extend(_word(token))
-    return tuple(term for term in found if term not in STOP and term not in STOP_HAN)
+    return tuple(term for term in found if term not in STOP and term not in STOP_CJK)
 
 
 _often = lru_cache(maxsize=50_000)(_piece)  # the same words come again and again: a third of the time

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from rag.index.tokenize import is_han
+from rag.language import is_cjk
 from rag.records import Page
 
 LONGEST = 100  # characters of a heading
@@ -73,7 +73,7 @@ def headings(text: str) -> Iterator[tuple[int, str]]:
 def reads_as_heading(line: str) -> bool:
     """Whether a line, by itself, could be a heading: short, no sentence, no figures, begun and ended like one."""
     line = line.strip()
-    han = sum(map(is_han, line))
+    han = sum(map(is_cjk, line))
     if not line or len(line) > (LONGEST // 2 if han else LONGEST):
         return False
     if line[0].islower() or _OPEN_END.search(line) or len(line.split()) > MOST_WORDS or _has_figures(line):

@@ -15,7 +15,8 @@ from itertools import chain, pairwise
 import numpy as np
 import numpy.typing as npt
 
-from rag.pdf.normalize import between, clean_word, ends_sentence, is_chinese, mend_hyphen, needs_cleaning
+from rag.language import FIRST_EAST_ASIAN, joins_without_space
+from rag.pdf.normalize import between, clean_word, ends_sentence, mend_hyphen, needs_cleaning
 from rag.records import WordBoxes
 
 Boxes = npt.NDArray[np.float32]  # (n, 4) left, top, right, bottom, fractions of the page
@@ -23,7 +24,6 @@ Spans = npt.NDArray[np.int32]  # (n, 2) start and end character
 LINE_HYPHEN = 0xFFFE  # what PDFium puts for a hyphen at the end of a line
 SOFT_HYPHEN = 0xAD
 BREAKS = np.array([LINE_HYPHEN, *map(ord, "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")], np.uint32)
-FIRST_CHINESE = 0x2E80
 EM = 0.85  # of a line's height (ascender to descender), about
 WIDE_GAP = 1.8  # ems between two words of one line: columns of a table, not a justified line
 BULLET = re.compile(
@@ -111,7 +111,7 @@ def lay_out(
         lines=_merge_rows(lines) if upright is boxes else _in_order(_merge_rows(lines)),
         width=width,
         height=height,
-        chinese=bool(codes.max() >= FIRST_CHINESE),
+        chinese=bool(codes.max() >= FIRST_EAST_ASIAN),
     )
 
 
@@ -155,7 +155,7 @@ def lay_out_plain(text: str, width: float, height: float) -> PageLayout:
     for number, line in enumerate(text.splitlines(keepends=True)):
         x, end, top = 0.0, 0, number * em * 1.2
         for match in re.finditer(r"\S+", line):
-            wide = 1.0 if is_chinese(match.group()[0]) else 0.5
+            wide = 1.0 if joins_without_space(match.group()[0]) else 0.5
             x += (match.start() - end) * em * 0.5
             right = x + len(match.group()) * em * wide
             spans.append((start + match.start(), start + match.end()))
@@ -266,7 +266,7 @@ def _spaced(page: PageLayout) -> bool:
         return True
     with_space = without = 0
     for index in range(1, len(page.words)):
-        if is_chinese(page.words[index - 1][-1]) != is_chinese(page.words[index][0]):
+        if joins_without_space(page.words[index - 1][-1]) != joins_without_space(page.words[index][0]):
             with_space += page.before[index] == " "
             without += page.before[index] == ""
     return with_space >= without
@@ -339,7 +339,7 @@ def _first_unit(page: PageLayout, line: Line, em: float, whole: bool) -> float:
 
     `whole`: of Chinese, too, all that stands before the first space.
     """
-    if not whole and is_chinese(page.words[line.first][0]):
+    if not whole and joins_without_space(page.words[line.first][0]):
         return 2.2 * em
     stop = line.first + 1
     while stop < line.last and page.before[stop] == "":
@@ -363,4 +363,6 @@ def starts_open(page: PageLayout) -> bool:
     if not page.lines:
         return False
     first = page.words[page.lines[0].first]
-    return first[0].islower() or (is_chinese(first[0]) and first[0] not in "“‘（《「『【〈" and not BULLET.match(first))
+    return first[0].islower() or (
+        joins_without_space(first[0]) and first[0] not in "“‘（《「『【〈" and not BULLET.match(first)
+    )

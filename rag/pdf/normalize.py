@@ -12,7 +12,7 @@ from collections.abc import Container
 from datetime import date
 from functools import cache
 
-from rag.language import limit_marks
+from rag.language import joins_without_space, limit_marks
 
 MOST_NORMALISED = 200  # characters of a word; longer ones are no word of any language
 SENTENCE_ENDS = frozenset(".!?:;。！？；：…")
@@ -49,9 +49,6 @@ INVISIBLE = (
     (0xE0000, 0xE0FFF), (0xE000, 0xF8FF), (0xF0000, 0x10FFFF), (0xD800, 0xDFFF),
 )  # fmt: skip
 BULLETS = "\uf0b7\uf0a7\uf06e\uf076\uf0d8\uf0fc\uf0a8\uf071\uf06c\uf0b2"  # Symbol and Wingdings, private use
-_JOINED_WITHOUT_SPACE = re.compile(
-    "[\u2e80-\u312f\u31a0-\u4dbf\u4e00-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff65\U00020000-\U0003ffff]"
-)
 
 
 @cache
@@ -98,11 +95,6 @@ def clean_line(text: str, most: int = 300) -> str:
     return " ".join(word for word in words if word)[:most].strip()
 
 
-def is_chinese(character: str) -> bool:
-    """Whether it is written without spaces around it: Han, Kana, Bopomofo, full-width punctuation."""
-    return _JOINED_WITHOUT_SPACE.match(character) is not None
-
-
 def ends_sentence(text: str) -> bool:
     """Whether the last sign of the text, closing quotes and brackets aside, ends a sentence or a clause list."""
     text = text[-20:].rstrip(CLOSERS)
@@ -114,7 +106,7 @@ def between(before: str, after: str, spaced: bool = True) -> str:
 
     Nothing between Chinese characters; between Chinese and Latin what the page does elsewhere (`spaced`).
     """
-    chinese = is_chinese(before[-1]), is_chinese(after[0])
+    chinese = joins_without_space(before[-1]), joins_without_space(after[0])
     if all(chinese):
         return ""
     if any(chinese):

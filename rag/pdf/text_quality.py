@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from rag.language import find_han, is_han
 from rag.records import PageKind
 
 GARBLED_BELOW = 0.5  # readability
@@ -32,7 +33,6 @@ _NO_TEXT = re.compile(
     "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd\uffff\ue000-\uf01f\uf100-\uf8ff\U000f0000-\U0010ffff\ufdd0-\ufdef]"
 )
 _GLYPH_NAME = re.compile(r"(?:/(?:g|G|C|cid|CID|glyph|uni|SM|H)[0-9A-Fa-f]{1,5}|\(cid:\d{1,5}\)|/\.notdef)(?![a-z])")
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _HIGH_LATIN = re.compile("[\u00a1-\u00ff]")
 
 
@@ -52,7 +52,7 @@ def readability(text: str) -> float:
         return score * _letters(text)
     if len(_HIGH_LATIN.findall(text)) > 0.3 * seen:  # another encoding read as Latin-1
         score *= 0.3
-    han = _HAN.findall(text)
+    han = find_han(text)
     if len(han) > 20:
         score *= _common_share(han)
     return score * _letters(text)
@@ -91,7 +91,7 @@ def _common_han() -> frozenset[str]:
         for row in rows
         for cell in range(0x40, 0xFF)
         for character in bytes((row, cell)).decode(encoding, "ignore")
-        if _HAN.match(character)
+        if is_han(character)
     )
 
 

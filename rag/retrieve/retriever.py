@@ -8,10 +8,10 @@ from itertools import zip_longest
 
 import numpy as np
 
-from rag.answer.answerability import written_in_han
 from rag.embed.embedder import Embedder, Vectors
 from rag.index.bm25 import BM25Index
 from rag.index.vectors import Ids, VectorIndex
+from rag.language import mainly_chinese
 from rag.records import Source
 from rag.retrieve.expand import ExpandedQuery, expand_query
 from rag.retrieve.hybrid import Hit, HybridSearch
@@ -95,7 +95,7 @@ class Retriever:
 
         That part is nearer to some passages than to others whatever is asked, above all across languages.
         """
-        own: Vectors = vector - self.settings.usual_share * self.usual[written_in_han(text)]
+        own: Vectors = vector - self.settings.usual_share * self.usual[mainly_chinese(text)]
         return own
 
     def _looked_at(self, needs: ExpandedQuery, hits: Sequence[Hit], texts: Mapping[int, str]) -> list[Hit]:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from model.families import PromptFormat
-from model.prompt import Message, Prompter, is_chinese, messages_for, render
+from model.prompt import Message, Prompter, messages_for, render
 from rag.errors import CheckpointRefused, ReaderError
 from rag.reader import ReadRequest, ReadSource, Turn
 from tests.model.reference import FAMILIES, encodings, native_tokenizer, tokenizer_of
@@ -118,7 +118,6 @@ def test_each_source_is_numbered_and_named():
     [("什么是 GLM-4?", True), ("What is 智谱?", True), ("What?", False), ("これは何の資料ですか", False)],
 )
 def test_language_of_the_question(question, chinese):
-    assert is_chinese(question) is chinese
     system = messages_for(ReadRequest(question, (ReadSource(1, "a", "", "", "b"),)))[0]
     assert system.content.startswith("你根据" if chinese else "You answer")
 

@@ -1,4 +1,4 @@
-"""Runs of combining marks, whatever the text."""
+"""Which script a character or a text is written in, and runs of combining marks."""
 
 from __future__ import annotations
 
@@ -10,10 +10,54 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.language import MAX_MARKS, limit_marks
+from rag.language import (
+    MAX_MARKS,
+    has_chinese_without_kana,
+    is_cjk,
+    is_han,
+    joins_without_space,
+    limit_marks,
+    mainly_chinese,
+)
 
 RUN = "\u1ab0\u1ab5" * 120_000  # two marks of different classes in turn: the worst order for normalisation
 CPU_SECONDS = 10  # a quadratic pass over RUN takes four times as long, a linear one a hundredth of a second
+
+
+@pytest.mark.parametrize(
+    ("predicate", "members", "others"),
+    [
+        pytest.param(is_cjk, "汉㐀豈𠀀あア한", "aé1。（ㄅ⻄Ａ ", id="cut into bigrams by BM25"),
+        pytest.param(is_han, "汉㐀豈", "あア한𠀀。a", id="Chinese characters"),
+        pytest.param(joins_without_space, "汉㐀豈𠀀あアㄅ⻄。（Ａ！", "aé1한 ", id="joined at a line end: no Hangul"),
+    ],
+)
+def test_which_characters_a_predicate_holds_for(predicate, members, others):
+    assert all(map(predicate, members))
+    assert not any(map(predicate, others))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("纯中文", True),
+        ("English only", False),
+        ("泵 X200 的重量", True),
+        ("The 泵 is here in the hall", False),
+        ("", False),
+        ("2018", False),
+    ],
+)
+def test_one_chinese_character_counts_as_a_short_word(text, expected):
+    assert mainly_chinese(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("什么是 GLM-4?", True), ("What is 智谱?", True), ("What?", False), ("これは何の資料ですか", False), ("", False)],
+)
+def test_a_question_with_kana_is_not_chinese(text, expected):
+    assert has_chinese_without_kana(text) is expected
 
 
 def test_a_run_of_marks_is_cut_to_the_limit():

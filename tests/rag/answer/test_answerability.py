@@ -2,9 +2,7 @@ from __future__ import annotations
 
 import threading
 
-import pytest
-
-from rag.answer.answerability import EvidenceScorer, written_in_han
+from rag.answer.answerability import EvidenceScorer
 from rag.answer.quote import QuoteReader
 from rag.reader import Evidence, ReadRequest
 from rag.records import Source
@@ -62,21 +60,6 @@ def test_the_sentences_of_several_questions_take_turns():
 def test_no_source_no_evidence():
     assert judged("pump") == []
     assert judged("pump", "… — !") == []
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("纯中文", True),
-        ("English only", False),
-        ("泵 X200 的重量", True),
-        ("The 泵 is here in the hall", False),
-        ("", False),
-        ("2018", False),
-    ],
-)
-def test_scripts(text, expected):
-    assert written_in_han(text) is expected
 
 
 def quoted(*evidence: Evidence, stop: bool = False) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.index.tokenize import STOP, is_han, terms
+from rag.index.tokenize import STOP, terms
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,3 @@ def test_terms(text, expected):
 def test_terms_of_any_text_are_found_again_in_upper_case(text):
     assert not STOP & set(terms(text))
     assert all(term == term.casefold() for term in terms(text))
-
-
-def test_han_covers_the_scripts_without_spaces():
-    assert all(map(is_han, "汉あア한"))
-    assert not any(map(is_han, "aé1。 "))
