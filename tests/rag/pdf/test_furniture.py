@@ -59,6 +59,34 @@ def test_a_form_that_returns_on_every_page_is_kept():
     assert all(len(page.lines) == 8 for page in pages.values())
 
 
+def test_a_line_that_moves_up_and_down_the_page_stays():
+    pages = {
+        n: page_of(
+            (72, 30, "ACME Report"),
+            (72, 60 + 30 * (n % 3), "Overview"),
+            *((72, 220 + 13 * row, f"Body line {row} of page {word}") for row in range(5)),
+        )
+        for n, word in enumerate("abcdef")
+    }
+    furniture.take_out(pages)
+    assert all(page.furniture == ["ACME Report"] for page in pages.values())
+    assert all(page.text_of(page.lines[0]) == "Overview" for page in pages.values())
+
+
+def test_a_line_that_returns_on_scattered_pages_only_stays():
+    words = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel"]
+    pages = {
+        n: page_of(
+            (72, 30, "Notes to the statements" if n % 8 == 0 else f"Text {words[n % 8]} {words[n // 8]}"),
+            (72, 100, f"Body {words[n // 8]} of {words[n % 8]}"),
+            (72, 113, f"More {words[n % 8]} on {words[n // 8]}"),
+        )
+        for n in range(64)
+    }
+    furniture.take_out(pages)
+    assert not any(page.furniture for page in pages.values())
+
+
 @pytest.mark.parametrize("line", ["#", "# {n}", "İ", "İİ", "{n} İ", "№ {n}", "Ⅳ", "²", "٣"])
 def test_any_line_at_an_edge_can_be_judged(line):
     pages = pages_with(line, "- {n} -")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -77,6 +78,23 @@ def test_a_paragraph_may_end_near_the_margin():
     near = full[: 80 - 12] + "."  # twelve ems of half a letter short: room for the next word, no more
     rows = [(72, 100, full), (72, 113, full), (72, 126, near), (72, 139, "Next one. " + full[:59])]
     assert compose(page_of(*rows), set())[0] == f"{full} {full} {near}\nNext one. {full[:59]}\n"
+
+
+@pytest.mark.parametrize("leader", [".", "_", "…", ". "], ids=["dots", "underscores", "ellipses", "spaced dots"])
+def test_entries_of_a_table_of_contents_stay_apart(leader):
+    entries = [
+        (title + " " + leader * 80)[:76].rstrip() + f" {page}"
+        for title, page in (("Introduction", 101), ("Risk factors", 115), ("Properties", 128), ("Legal", 130))
+    ]
+    rows = [(72, 100 + 13 * n, entry) for n, entry in enumerate(entries)]
+    assert compose(page_of(*rows), set())[0] == "\n".join(entries) + "\n"
+
+
+@pytest.mark.parametrize("lengths", [(50, 60, 40), (60, 50, 56)], ids=["short line first", "long line first"])
+def test_the_lines_of_a_centred_title_stay_apart(lengths):
+    titles = [("Consolidated Statement Of " * 4)[:length].strip() for length in lengths]
+    rows = [(LETTER[0] / 2 - len(title) * 2.5, 100 + 13 * n, title) for n, title in enumerate(titles)]
+    assert compose(page_of(*rows), set())[0] == "\n".join(titles) + "\n"
 
 
 @settings(deadline=None)

@@ -19,6 +19,7 @@ from rag.errors import (
 )
 from rag.pdf import sandbox
 from rag.pdf.load import load
+from rag.pdf.text_quality import DOUBTFUL_BELOW, GARBLED_BELOW, readability
 from rag.records import PageKind
 from tests.rag import pdfs
 from tests.rag.samples import BOTH, CHINESE, ENGLISH, LIMITS, SHARED, read, texts
@@ -186,6 +187,14 @@ def test_a_string_that_pdfium_cuts_is_read_by_pypdf():
     assert page.text.split()[-1] == "249"
     assert len(page.words) == 0
     assert "second PDF reader" in page.note
+
+
+def test_a_doubtful_page_that_pypdf_reads_no_better_keeps_its_boxes():
+    half_lost = ENGLISH + " /g12 /g34 /g56 /g78"
+    assert GARBLED_BELOW < readability(half_lost) < DOUBTFUL_BELOW
+    page = read(pdfs.content_pdf(pdfs.shown(*half_lost.split(". ")))).pages[0]
+    assert len(page.words) == len(half_lost.split())
+    assert page.note == ""
 
 
 def test_only_so_many_pages_are_looked_at_twice():
