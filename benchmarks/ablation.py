@@ -28,28 +28,31 @@ from rag.settings import RetrievalSettings, Settings
 
 MOST = 20  # sources a question
 FULL = replace(RetrievalSettings(), sources=MOST)
+ALL_QUERY, ALL_ROUTING = FULL.query, FULL.routing
+NO_ITEMS = replace(ALL_QUERY, line_items=False)
 BARE = replace(
     FULL,
-    document_weight=0.0,
-    favoured=0,
-    terms_weight=0.0,
-    pairs_weight=0.0,
-    line_items=False,
-    pages=False,
-    usual_share=0.0,
+    term_overlap_weight=0.0,
+    bigram_overlap_weight=0.0,
+    merge_pages=False,
+    query=replace(NO_ITEMS, mean_query_share=0.0),
+    routing=replace(ALL_ROUTING, routing_weight=0.0, routed_documents=0),
 )
+PAGES = replace(BARE, merge_pages=True)
+ITEMS = replace(PAGES, query=replace(ALL_QUERY, mean_query_share=0.0))
+ROUTED = replace(ITEMS, routing=ALL_ROUTING)
 STEPS: tuple[tuple[str, RetrievalSettings], ...] = (
     ("vectors alone", replace(BARE, vector_weight=1.0)),
-    ("words alone (BM25)", replace(BARE, vector_weight=0.0)),
+    ("BM25 alone", replace(BARE, vector_weight=0.0)),
     ("both, scores added", BARE),
-    ("+ a page once, copies folded", replace(BARE, pages=True)),
-    ("+ line items of the figures asked for", replace(BARE, pages=True, line_items=True)),
-    ("+ how well the document fits", replace(FULL, terms_weight=0.0, pairs_weight=0.0, usual_share=0.0)),
-    ("+ what all questions share taken out", replace(FULL, terms_weight=0.0, pairs_weight=0.0)),
-    ("+ second look (all of it)", FULL),
-    ("all but vectors", replace(FULL, vector_weight=0.0)),
-    ("all but line items", replace(FULL, line_items=False)),
-    ("all but a page once", replace(FULL, pages=False)),
+    ("+ one source per page, copies folded", PAGES),
+    ("+ line items of the figures asked for", ITEMS),
+    ("+ document routing", ROUTED),
+    ("+ mean query embedding subtracted", replace(ROUTED, query=ALL_QUERY)),
+    ("+ term overlap (everything)", FULL),
+    ("everything but vectors", replace(FULL, vector_weight=0.0)),
+    ("everything but line items", replace(FULL, query=NO_ITEMS)),
+    ("everything but one source per page", replace(FULL, merge_pages=False)),
 )
 
 

@@ -165,7 +165,7 @@ def built_words(library: Material, passages: int) -> tuple[BM25Index, dict[str, 
 
 def built_vectors(library: Material, passages: int, exact: list[Exact]) -> tuple[VectorIndex, dict[str, float]]:
     """The vectors of all passages; the exact answers see them too, outside of the seconds."""
-    index, before, spent = VectorIndex(library.vectors.shape[1], RetrievalSettings().exact_up_to), resident(), []
+    index, before, spent = VectorIndex(library.vectors.shape[1], RetrievalSettings().exact_index_size), resident(), []
     for ids in in_chunks(passages):
         vectors = library.more_vectors(len(ids))
         began = time.perf_counter()

@@ -79,7 +79,8 @@ def main() -> None:
     result: dict[str, dict[str, float]] = {}
     print(f"{'':20}{'cut':>8}{'both':>8}{'one':>8}{'ms':>8}")
     for name, parts in (("whole", False), ("in parts", True)):
-        settings = Settings(data_dir=arguments.data_dir, retrieval=replace(RetrievalSettings(), parts=parts))
+        query = replace(RetrievalSettings().query, split_questions=parts)
+        settings = Settings(data_dir=arguments.data_dir, retrieval=RetrievalSettings(query=query))
         with Engine(settings, embedder=lambda: embedder, reader=QuoteReader()) as engine:
             add_folder(engine, arguments.pdfs, lambda _: None)
             for language, asked in pairs.items():

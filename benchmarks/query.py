@@ -55,7 +55,7 @@ def milliseconds(texts: list[str], vectors: np.ndarray, questions: list[str], as
     """Milliseconds of each search among PASSAGES passages grown out of the texts given."""
     rng, chance = np.random.default_rng(0), random.Random(0)
     words = [word for text in texts for word in text.split()]
-    index, terms = VectorIndex(vectors.shape[1], RetrievalSettings().exact_up_to), BM25Index()
+    index, terms = VectorIndex(vectors.shape[1], RetrievalSettings().exact_index_size), BM25Index()
     for start in range(0, PASSAGES, len(texts)):
         count = min(len(texts), PASSAGES - start)
         noisy = vectors[:count] + (0.02 * rng.standard_normal((count, vectors.shape[1])) if start else 0)

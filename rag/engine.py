@@ -166,7 +166,7 @@ class Engine:
 
     def _build(self, embedder: Embedder, reranker: Reranker | None) -> None:
         began = time.monotonic()
-        index = VectorIndex(embedder.dimension, self.settings.retrieval.exact_up_to)
+        index = VectorIndex(embedder.dimension, self.settings.retrieval.exact_index_size)
         scope: dict[tuple[str, str], list[int]] = {}
         with self._library:
             for passages, vectors in self._store.all_passages():
@@ -239,7 +239,7 @@ class Engine:
     def _add(self, owner: str, name: str, data: Path | bytes) -> Job:
         limits = self.settings.limits
         waiting = len(self._jobs.visible_to(owner))
-        if waiting >= limits.waiting_files:
+        if waiting >= limits.queued_files:
             raise LimitExceeded(f"{waiting} files are waiting, the limit: add more when some of them are done.")
         document_id, kept = take_in(data, self.settings.files_dir, limits)
         with self._files:
@@ -318,7 +318,7 @@ class Engine:
         queries, vectors, sources = self._find(owner, question, documents, history)
         yield Found(tuple(sources), queries[0], queries[1:])
         reader = self._reader
-        packed = pack(question, sources, history, reader, self._sampling)
+        packed = pack(question, sources, history, reader, self._sampling, self.settings.answering.context)
         if sources and not packed.sources:
             raise QuestionRefused(
                 f"The question leaves {reader.name} ({reader.context_tokens:,} tokens) no room for sources: shorten it."
@@ -358,7 +358,7 @@ class Engine:
     ) -> tuple[tuple[str, ...], Vectors, list[Source]]:
         """What was searched, the whole and then its parts, the vectors (1 + parts, d) and the sources found."""
         allowed, most = self._allowed(owner, documents), self.settings.limits.question_characters
-        asked = searched(question, history, most, parts=self.settings.retrieval.parts)
+        asked = searched(question, history, most, parts=self.settings.retrieval.query.split_questions)
         return asked.texts, *self._finder.find(asked, owner, self.settings.retrieval.sources, allowed)
 
     def _checked(self, question: str) -> str:

@@ -1,80 +1,150 @@
-"""Every number the pipeline can be tuned by, with its unit. Frozen; reads no environment and touches no disk."""
+"""Every number that tunes ranking and answering, with its unit. Frozen; reads no environment and touches no disk.
+
+Three kinds of numbers stay as named constants in the modules that use them, because they are not meant to be tuned:
+bounds on hostile input beyond `Limits` (characters of a heading, split points of a question), heuristics about how
+pages are laid out and questions are worded (`rag/pdf`, `rag/ingest/headings.py`, stop lists), and sizes that change
+speed or memory but no result (batches, blocks, caches).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 MB = 1_000_000
+MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much of a stranger's file, or question, is dealt with."""
+    """Bounds on untrusted files and questions."""
 
-    file_bytes: int = 200 * MB
-    pages: int = 10_000  # a document
-    page_characters: int = 1_000_000
-    document_characters: int = 30_000_000
-    read_cpu_seconds: int = 20  # of the worker process, a document
-    read_wall_seconds: int = 90  # the same, waiting included
-    read_memory_bytes: int = 256 * 1024 * 1024  # address space of the worker that reads text
-    draw_cpu_seconds: int = 15  # of the worker that draws one page
-    draw_memory_bytes: int = 1024 * 1024 * 1024
-    second_look_pages: int = 50  # pages a document that the second PDF reader may look at too
-    question_characters: int = 4_000
-    waiting_files: int = 5_000  # files that one owner sees on their way in, failed ones included
+    file_bytes: int = 200 * MB  # per file
+    pages: int = 10_000  # per document
+    page_characters: int = 1_000_000  # per page
+    document_characters: int = 30_000_000  # per document
+    read_cpu_seconds: int = 20  # CPU time to read one document
+    read_wall_seconds: int = 90  # elapsed time to read one document, waiting included
+    read_memory_bytes: int = 256 * MIB  # address space of the process that reads a document
+    render_cpu_seconds: int = 15  # CPU time to draw one page
+    render_memory_bytes: int = 1024 * MIB  # address space of the process that draws a page
+    fallback_reader_pages: int = 50  # pages per document that the second PDF reader may try as well
+    question_characters: int = 4_000  # per question
+    queued_files: int = 5_000  # files one owner may have in the queue, failed ones included
 
 
 @dataclass(frozen=True)
 class ChunkSettings:
-    """How pages become passages."""
+    """How pages are cut into passages."""
 
-    passage_tokens: int = 256  # longest passage, in the embedder's tokens
-    smallest_tokens: int = 24  # a shorter rest joins the passage before it where that fits
+    max_passage_tokens: int = 256  # longest passage, in the embedder's tokens
+    min_passage_tokens: int = 24  # a shorter piece is merged into its neighbour where both fit
+
+
+@dataclass(frozen=True)
+class QuerySettings:
+    """How a question is split, completed and expanded."""
+
+    line_items: bool = True  # expand financial figures into the line items they are computed from
+    split_questions: bool = True  # search the parts of a compound question separately
+    max_parts: int = 3  # a question with more parts is searched whole
+    min_part_terms: int = 2  # a clause with fewer terms belongs to the clause before; after "?" one term is enough
+    min_question_terms: int = 3  # a question with fewer terms is taken for a follow-up
+    max_dependent_han_terms: int = 6  # a Chinese clause of at most this many terms continues the clause before
+    instruction_term_weight: float = 0.3  # of words that say how to answer ("round", "decimals"); other words weigh 1
+    mean_query_share: float = 0.25  # share of the language's mean query embedding subtracted from a query embedding
+
+
+@dataclass(frozen=True)
+class RoutingSettings:
+    """How well a document matches a question (`rag/retrieve/routing.py`)."""
+
+    routed_documents: int = 3  # best-matching documents that are searched once more on their own
+    routing_weight: float = 0.2  # of a document's score (0 to about 6) in the score of its passages
+    min_term_weight: float = 0.7  # IDF below which a term is too common to tell documents apart (half of the passages)
+    coverage_weight: float = 0.5  # of the log ratio between a term's coverage of a document and its mean coverage
+    coverage_smoothing: float = (
+        0.02  # added to the mean coverage (0..1), so that a term of a few passages counts little
+    )
+    coverage_saturation: float = 5.0  # times the best coverage, capped at 1: a term that covers 20% counts in full
+    min_part_share: float = 0.25  # of a document's score for the whole question, its least score for each part
+    compare_documents: bool = True  # search documents that a question compares separately
+    max_compared_documents: int = 4  # documents, or groups of documents, that are compared
+    min_name_strength: float = 0.4  # IDF of a further compared name, as a share of the first name's
+    name_rarity_ratio: float = 1.2  # IDF among passages over IDF among names from which a term counts as a name
+    min_joined_characters: int = 5  # of a name written as one word ("northwind") and asked in two
+
+
+@dataclass(frozen=True)
+class Bm25Settings:
+    """Okapi BM25 (Robertson & Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009)."""
+
+    k1: float = 1.5  # term-frequency saturation
+    b: float = 0.75  # length normalisation, 0 (none) to 1 (full)
 
 
 @dataclass(frozen=True)
 class RetrievalSettings:
-    """How a question becomes sources."""
+    """How a question is turned into sources."""
 
-    candidates: int = 100  # passages each index may bring
-    sources: int = 8  # passages a question is answered from
-    favoured: int = 3  # documents, those that fit the question best, that are searched once more by themselves
-    looked_at_twice: int = 100  # passages that get a second look
-    exact_up_to: int = 200_000  # passages whose vectors are kept as they are; above, in half precision
-    reranked: int = 50  # passages that a cross-encoder looks at, where there is one
-    vector_weight: float = 0.6  # of the fused score; the rest is words
-    usual_share: float = 0.25  # of what all questions share that is taken out of a question's vector
-    document_weight: float = 0.2  # of how well a document fits, 0 to about 6, beside the fused score
-    terms_weight: float = 0.2  # of the share of the question's terms that a passage holds
-    pairs_weight: float = 0.2  # the same for neighbouring terms
-    line_items: bool = True  # whether figures are looked for by the lines they are worked out from
-    pages: bool = True  # whether the best passage of each page comes first, joined with its neighbours
-    source_characters: int = 4_000  # longest source that neighbours, or the rest of its page, are joined to
-    whole_pages: int = 3  # sources, the first ones, that are offered with all of their page
-    parts: bool = True  # whether the parts of a question are searched apart
-    apart: bool = True  # whether documents that a question names side by side are
+    sources: int = 8  # per question
+    candidates: int = 100  # passages taken from each index
+    vector_weight: float = 0.6  # of the vector index in the fused score, 0..1; BM25 has the rest
+    overlap_candidates: int = 100  # passages rescored by term overlap
+    term_overlap_weight: float = 0.2  # of the share of the question's terms that a passage holds
+    bigram_overlap_weight: float = 0.2  # of the share of the question's pairs of neighbouring terms
+    rerank_candidates: int = 50  # passages rescored by the cross-encoder, where there is one
+    reranker_weight: float = 0.7  # of the cross-encoder in their score, 0..1 (not measured yet)
+    merge_pages: bool = True  # one source per page first, merged with its neighbours
+    source_characters: int = 4_000  # longest source that neighbours, or the rest of its page, are added to
+    full_page_sources: int = 3  # sources, from the first, that are extended to their whole page
+    exact_index_size: int = 200_000  # passages up to which vectors are kept in float32; above, in float16
+    query: QuerySettings = field(default_factory=QuerySettings)
+    routing: RoutingSettings = field(default_factory=RoutingSettings)
+    bm25: Bm25Settings = field(default_factory=Bm25Settings)
+
+
+@dataclass(frozen=True)
+class ContextSettings:
+    """How sources and history are packed into the prompt."""
+
+    prompt_tokens: int = 400  # reserved for the instruction and the prompt's own markers
+    source_tokens: int = 16  # reserved per source for its number and markers
+    max_source_share: float = 0.25  # of the room for sources that one source may take
+    max_history_share: float = 0.25  # of the room that earlier turns may take
+    name_characters: int = 80  # of a document's name, and of its heading path, that the reader sees
 
 
 @dataclass(frozen=True)
 class AnswerSettings:
-    """What counts as an answer among the sentences of the sources. `benchmarks/calibrate.py` measures the gates."""
+    """Which sentences of the sources count as an answer, and which sources as citations.
 
-    sources: int = 5  # sources whose sentences are looked at
-    sentences: int = 64  # sentences looked at in all
-    sentence_characters: int = 500  # a longer one is cut there
-    gate_words: float = 1.2  # closeness that counts as an answer: question and sentence written in letters
+    The gates are the score at which a sentence counts as an answer, by the script of question and sentence;
+    `benchmarks/calibrate.py` measures them.
+    """
+
+    evidence_sources: int = 5  # sources, from the first, whose sentences are scored
+    evidence_sentences: int = 64  # sentences scored per question
+    sentence_characters: int = 500  # a longer sentence is cut
+    gate_alphabetic: float = 1.2  # question and sentence in an alphabetic script
     gate_han: float = 0.95  # both in Chinese
-    gate_words_to_han: float = 0.63  # question in letters, sentence in Chinese
-    gate_han_to_words: float = 1.16  # the other way round
-    keep_support: float = 0.35  # least share of a sentence in its source for the reader's own mark to stand
-    add_support: float = 0.6  # the same for a mark that the reader did not set
+    gate_alphabetic_to_han: float = 0.63  # question in an alphabetic script, sentence in Chinese
+    gate_han_to_alphabetic: float = 1.16  # the other way round
+    term_weight: float = 0.1  # of the share of the question's terms in a sentence, beside its cosine, in the order
+    neighbour_term_weight: float = 0.1  # of the same share in the sentence and the one before it
+    source_weight: float = 0.2  # of the score of the sentence's source
+    quoted_sentences: int = 3  # sentences the quote reader quotes at most
+    quote_threshold: float = 0.7  # a sentence is quoted from this share of its gate, once another has passed
+    max_citations: int = 3  # per sentence of an answer
+    min_marked_support: float = 0.35  # share of a sentence its source must hold to keep the reader's own mark
+    min_unmarked_support: float = 0.6  # the same for a citation that the reader did not mark
+    context: ContextSettings = field(default_factory=ContextSettings)
 
 
 @dataclass(frozen=True)
 class RenderSettings:
-    """Pages drawn for the viewer."""
+    """How pages are drawn for the viewer."""
 
     pixels_wide: int = 1_100
     cache_bytes: int = 200 * MB
@@ -82,10 +152,10 @@ class RenderSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """All of the above, and where the data lies."""
+    """All of the above, and where the data is."""
 
     data_dir: Path = Path("data")
-    parallel_reads: int = 2  # documents
+    parallel_reads: int = 2  # documents read at the same time
     limits: Limits = field(default_factory=Limits)
     chunking: ChunkSettings = field(default_factory=ChunkSettings)
     retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
@@ -99,10 +169,19 @@ class Settings:
 
     @property
     def pictures_dir(self) -> Path:
-        """Pages drawn, a folder a document; may be deleted at any time."""
+        """Drawn pages, one folder per document; may be deleted at any time."""
         return self.data_dir / "pictures"
 
     @property
     def database(self) -> Path:
-        """SQLite: the only truth."""
+        """The SQLite database: the only source of truth."""
         return self.data_dir / "library.sqlite"
+
+
+def flatten(settings: Any, prefix: str = "") -> dict[str, Any]:
+    """Every field of a settings object by its dotted name: {"retrieval.bm25.k1": 1.5, ...}."""
+    found: dict[str, Any] = {}
+    for one in fields(settings):
+        value = getattr(settings, one.name)
+        found |= flatten(value, f"{prefix}{one.name}.") if is_dataclass(value) else {prefix + one.name: value}
+    return found

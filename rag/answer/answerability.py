@@ -64,10 +64,10 @@ class EvidenceScorer:
         self.usual = {han: vectors.mean(axis=0) for han, vectors in asked.items()}  # what questions share, by script
         self._scale = _scales(embedder, asked)
         self._gates = {
-            (False, False): settings.gate_words,
+            (False, False): settings.gate_alphabetic,
             (True, True): settings.gate_han,
-            (False, True): settings.gate_words_to_han,
-            (True, False): settings.gate_han_to_words,
+            (False, True): settings.gate_alphabetic_to_han,
+            (True, False): settings.gate_han_to_alphabetic,
         }
 
     def evidence(self, questions: Sequence[str], vectors: Vectors, sources: Sequence[Source]) -> list[Evidence]:
@@ -97,7 +97,12 @@ class EvidenceScorer:
             share, share_around = (
                 sum(weights[term] for term in weights.keys() & part) / total for part in (row.held, row.around)
             )
-            order = cosine + 0.1 * share + 0.2 * row.source.score + 0.1 * share_around
+            order = (
+                cosine
+                + self._settings.term_weight * share
+                + self._settings.source_weight * row.source.score
+                + self._settings.neighbour_term_weight * share_around
+            )
             score = self._score(question, row.text, cosine, share)
             ranked.append((order, Evidence(row.source.number, row.text, score)))
         ranked.sort(key=lambda entry: -entry[0])
@@ -114,7 +119,7 @@ class EvidenceScorer:
         """The sentences of the first sources, the same one once; where they are too many, those with asked terms."""
         rows: list[_Row] = []
         seen: set[str] = set()
-        for source in sources[: self._settings.sources]:
+        for source in sources[: self._settings.evidence_sources]:
             before: set[str] = set()
             for sentence in split(source.text):
                 text = sentence[: self._settings.sentence_characters]
@@ -123,9 +128,9 @@ class EvidenceScorer:
                     rows.append(_Row(source, text, held, held | before))
                 seen.add(text)
                 before = held
-        if len(rows) > self._settings.sentences:
+        if len(rows) > self._settings.evidence_sentences:
             rows.sort(key=lambda row: -len(row.around))
-        return rows[: self._settings.sentences]
+        return rows[: self._settings.evidence_sentences]
 
 
 def _scales(embedder: Embedder, asked: dict[bool, Vectors]) -> dict[tuple[bool, bool], tuple[float, float]]:

@@ -18,7 +18,6 @@ from rag.records import Citation, Sentence, Source
 from rag.settings import AnswerSettings
 
 MARK = re.compile(r"\s*(?:\[|【)\s*(\d{1,3}(?:\s*[,，、]\s*\d{1,3})*)\s*(?:†[^】\]]*)?(?:\]|】)")
-MOST = 3  # citations a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +84,12 @@ def _citations(
         across = mainly_chinese(marked.text) != mainly_chinese(source.text)
         support, start, end = _support(marked.text, text)
         citation = Citation(source.number, support, start, end)
-        if source.number in marked.numbers and (across or support >= settings.keep_support):
+        if source.number in marked.numbers and (across or support >= settings.min_marked_support):
             kept.append(citation)
-        elif support >= settings.add_support:
+        elif support >= settings.min_unmarked_support:
             others.append(citation)
     if kept:
-        return tuple(sorted(kept, key=lambda citation: -citation.support)[:MOST])
+        return tuple(sorted(kept, key=lambda citation: -citation.support)[: settings.max_citations])
     return (max(others, key=lambda citation: citation.support),) if others else ()
 
 

@@ -7,11 +7,7 @@ from dataclasses import dataclass
 
 from rag.reader import Reader, ReadSource, Sampling, Turn
 from rag.records import Source
-
-OVERHEAD = 400  # tokens for the instruction and the marks of the prompt
-PER_SOURCE = 16  # tokens for a source's number and marks, beside its document, page and heading
-WIDEST = 0.25  # of the room that a source may take; of a longer one goes in what stands around the passage found
-LONGEST_NAME = 80  # characters of a document's name, and of its heading path, that a reader gets to see
+from rag.settings import ContextSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +19,12 @@ class Packed:
 
 
 def pack(
-    question: str, sources: Sequence[Source], history: Sequence[Turn], reader: Reader, sampling: Sampling
+    question: str,
+    sources: Sequence[Source],
+    history: Sequence[Turn],
+    reader: Reader,
+    sampling: Sampling,
+    settings: ContextSettings,
 ) -> Packed:
     """Take the best sources that fit the reader, then the newest turns that still do.
 
@@ -31,9 +32,9 @@ def pack(
     one is cut to what is left, at a line or sentence if one ends there; at most a quarter of the room goes to the
     history, so that it never pushes the sources out.
     """
-    room = reader.context_tokens - sampling.max_tokens - OVERHEAD - reader.count_tokens(question)
+    room = reader.context_tokens - sampling.max_tokens - settings.prompt_tokens - reader.count_tokens(question)
     turns: list[Turn] = []
-    left = room // 4
+    left = int(room * settings.max_history_share)
     for turn in reversed(history):
         left -= reader.count_tokens(turn.question) + reader.count_tokens(turn.answer)
         if left < 0:
@@ -41,10 +42,11 @@ def pack(
         turns.insert(0, turn)
         room -= reader.count_tokens(turn.question) + reader.count_tokens(turn.answer)
     packed: list[ReadSource] = []
-    widest = int(room * WIDEST)
+    widest = int(room * settings.max_source_share)
     for source in sources:
-        name, heading = source.document[:LONGEST_NAME], " > ".join(source.heading)[-LONGEST_NAME:]
-        room -= PER_SOURCE + reader.count_tokens(f"{name} {source.page_label} {heading}")
+        name = source.document[: settings.name_characters]
+        heading = " > ".join(source.heading)[-settings.name_characters :]
+        room -= settings.source_tokens + reader.count_tokens(f"{name} {source.page_label} {heading}")
         whole = source.text
         length = reader.count_tokens(whole)
         if length > min(widest, room):

@@ -10,9 +10,7 @@ import threading
 from collections.abc import Iterator
 
 from rag.reader import ReadRequest
-
-SENTENCES = 3  # quoted at most
-NEAR = 0.7  # a sentence is quoted if it scores this share of the gate, once one has passed it
+from rag.settings import AnswerSettings
 
 
 class QuoteReader:
@@ -22,6 +20,9 @@ class QuoteReader:
     context_tokens = 1_000_000
     uses_evidence = True
 
+    def __init__(self, settings: AnswerSettings | None = None) -> None:
+        self._settings = settings or AnswerSettings()
+
     def count_tokens(self, text: str) -> int:
         """Characters: nothing here has a limit in tokens."""
         return len(text)
@@ -30,13 +31,12 @@ class QuoteReader:
         """Yield up to three sentences, one a paragraph; none where even the best is no answer."""
         if max((found.score for found in request.evidence), default=0.0) < 1.0:
             return
-        for n, found in enumerate(_chosen(request)):
+        for n, found in enumerate(self._chosen(request)):
             if stop.is_set():
                 return
             yield ("\n\n" if n else "") + f"{found[1]} [{found[0]}]"
 
-
-def _chosen(request: ReadRequest) -> list[tuple[int, str]]:
-    """(source, sentence) in the order of evidence: those that are an answer, or near one."""
-    near = [found for found in request.evidence if found.score >= NEAR]
-    return [(found.number, found.text) for found in near[:SENTENCES]]
+    def _chosen(self, request: ReadRequest) -> list[tuple[int, str]]:
+        """(source, sentence) in the order of evidence: those that are an answer, or near one."""
+        near = [found for found in request.evidence if found.score >= self._settings.quote_threshold]
+        return [(found.number, found.text) for found in near[: self._settings.quoted_sentences]]

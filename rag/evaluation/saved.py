@@ -17,11 +17,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
 from rag.errors import AskError, FileRefused, QuestionRefused
 from rag.evaluation.metrics import first_right
+from rag.evaluation.recorded import current_names, recorded_settings
 from rag.evaluation.runs import Result, RightPage, Run, SavedQuestion
 from rag.records import Choice, Source
 from rag.settings import Settings
@@ -294,7 +295,6 @@ class Evaluations:
         documents = self._store.documents(owner)
         ids = "\n".join(sorted(document.id for document in documents))
         used = {choice.what: choice.name for choice in self._choices() if not choice.failed}
-        retrieval = asdict(self._settings.retrieval)
         return {
             "depth": self._settings.retrieval.sources,
             "embedder": used.get("embedder", ""),
@@ -302,13 +302,13 @@ class Evaluations:
             "documents": len(documents),
             "passages": sum(document.passages for document in documents),
             "library": hashlib.sha256(ids.encode()).hexdigest()[:16],
-            "settings": {f"searching.{name}": value for name, value in retrieval.items()},
+            "settings": recorded_settings(self._settings),
         }
 
 
 def _stored_run(row: sqlite3.Row) -> Run:
     about = json.loads(row["about"])
     # Documents keep the split they were added with: what the settings say of it tells nothing of a run.
-    settings = {name: value for name, value in about.pop("settings").items() if not name.startswith("splitting.")}
+    settings = current_names({k: v for k, v in about.pop("settings").items() if not k.startswith("splitting.")})
     results = {int(key): Result(*result) for key, result in json.loads(row["results"]).items()}
     return Run(id=row["id"], at=row["at"], results=results, settings=settings, **about)

@@ -32,8 +32,8 @@ class VectorIndex:
     its lists (measured in `benchmarks/LOG.md`).
     """
 
-    def __init__(self, dimension: int, exact_up_to: int) -> None:
-        self.dimension, self.exact_up_to = dimension, exact_up_to
+    def __init__(self, dimension: int, exact_index_size: int) -> None:
+        self.dimension, self.exact_index_size = dimension, exact_index_size
         self._blocks: list[Any] = []
         self._exact = True
         self._lock = threading.Lock()
@@ -51,7 +51,7 @@ class VectorIndex:
         """Add passages: ids (n,) int64, vectors (n, d) float32 with unit rows."""
         with self._lock:
             self._add(np.ascontiguousarray(ids, np.int64), np.ascontiguousarray(vectors, np.float32))
-            if self._exact and len(self) > self.exact_up_to:
+            if self._exact and len(self) > self.exact_index_size:
                 self._to_half_precision()
 
     def remove(self, ids: Ids) -> None:

@@ -43,7 +43,7 @@ def page_starts(pages: Sequence[Page]) -> list[int]:
 
 
 def split(document: LoadedDocument, count_tokens: Callable[[str], int], settings: ChunkSettings) -> list[Passage]:
-    """Cut a document into passages of at most `settings.passage_tokens` tokens, as `count_tokens` counts them.
+    """Cut a document into passages of at most `settings.max_passage_tokens` tokens, as `count_tokens` counts them.
 
     A passage stays on one page, unless the page ends in the middle of a sentence: then it may run on. Headings of
     the outline always begin a passage, those told from the text do not. Empty text gives no passage.
@@ -58,7 +58,7 @@ def split(document: LoadedDocument, count_tokens: Callable[[str], int], settings
         is_separator_regex=True,
         keep_separator="end",
         strip_whitespace=False,
-        chunk_size=settings.passage_tokens,
+        chunk_size=settings.max_passage_tokens,
         chunk_overlap=0,
         length_function=count_tokens,
     )
@@ -74,7 +74,7 @@ def _joined(pieces: list[str], count_tokens: Callable[[str], int], settings: Chu
     """The same text with rests that are too small to find anything by joined to a neighbour where they fit."""
     joined: list[str] = []
     for piece in pieces:
-        small = joined and min(count_tokens(joined[-1]), count_tokens(piece)) < settings.smallest_tokens
+        small = joined and min(count_tokens(joined[-1]), count_tokens(piece)) < settings.min_passage_tokens
         if joined and (not piece.strip() or (small and _fits(joined[-1] + piece, count_tokens, settings))):
             joined[-1] += piece
         else:
@@ -83,7 +83,7 @@ def _joined(pieces: list[str], count_tokens: Callable[[str], int], settings: Chu
 
 
 def _fits(text: str, count_tokens: Callable[[str], int], settings: ChunkSettings) -> bool:
-    return count_tokens(text) <= settings.passage_tokens
+    return count_tokens(text) <= settings.max_passage_tokens
 
 
 def _passage(text: str, start: int, starts: Sequence[int], headings: Sequence[Place]) -> Passage:

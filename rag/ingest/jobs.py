@@ -202,8 +202,8 @@ class Jobs:
             self._check(work)  # splitting a long text takes a while
             return embedder.count_tokens(text)
 
-        longest = min(self._settings.chunking.passage_tokens, embedder.max_tokens - RESERVED_TOKENS)
-        passages = split(loaded, count_tokens, replace(self._settings.chunking, passage_tokens=longest))
+        longest = min(self._settings.chunking.max_passage_tokens, embedder.max_tokens - RESERVED_TOKENS)
+        passages = split(loaded, count_tokens, replace(self._settings.chunking, max_passage_tokens=longest))
         passages = [passage for passage in passages if passage.text.strip()]
         self._progress(work, passages=len(passages))
         try:

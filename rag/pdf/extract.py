@@ -246,7 +246,7 @@ def look_again(
     """Read the doubtful pages with pypdf too, and keep the better reading of each."""
     if reading.by_pypdf:
         return
-    doubtful = [page.number for page in reading.pages if _doubtful(page)][: limits.second_look_pages]
+    doubtful = [page.number for page in reading.pages if _doubtful(page)][: limits.fallback_reader_pages]
     if not doubtful:
         return
     command = _command(limits, password, again=doubtful)

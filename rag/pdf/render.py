@@ -143,9 +143,9 @@ def draw_page(pdf: Path | bytes, page: int, pixels_wide: int, limits: Limits, pa
     Raises LimitExceeded, DamagedFile, PasswordNeeded, WrongPassword.
     """
     bounds = Bounds(
-        cpu_seconds=limits.draw_cpu_seconds,
-        wall_seconds=limits.draw_cpu_seconds * 3,
-        memory_bytes=limits.draw_memory_bytes,
+        cpu_seconds=limits.render_cpu_seconds,
+        wall_seconds=limits.render_cpu_seconds * 3,
+        memory_bytes=limits.render_memory_bytes,
         text_bytes=3 * TALLEST * pixels_wide**2,
         words_bytes=0,
     )

@@ -19,9 +19,9 @@ def unlock(pdf: Path, password: str, limits: Limits) -> bytes:
     """
     size = pdf.stat().st_size
     bounds = Bounds(
-        cpu_seconds=limits.draw_cpu_seconds,
-        wall_seconds=limits.draw_cpu_seconds * 3,
-        memory_bytes=limits.draw_memory_bytes,
+        cpu_seconds=limits.render_cpu_seconds,
+        wall_seconds=limits.render_cpu_seconds * 3,
+        memory_bytes=limits.render_memory_bytes,
         text_bytes=2 * size + MB,
         words_bytes=0,
     )

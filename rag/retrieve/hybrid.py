@@ -49,9 +49,9 @@ class HybridSearch:
             return []
         by_vector, by_words = self._ask(needs, vector, allowed)
         fits = self._catalog.fits(needs.texts[0], allowed) if fits is None else fits
-        favoured = self._favoured(fits, allowed)
-        if favoured is not None:
-            more = self._ask(needs, vector, favoured)
+        routed_documents = self._routed(fits, allowed)
+        if routed_documents is not None:
+            more = self._ask(needs, vector, routed_documents)
             by_vector, by_words = _together(by_vector, more[0]), _together(by_words, more[1])
         hits = fuse(by_vector, by_words, self._settings.vector_weight, self._settings.candidates)
         return self._weighed(hits, fits)
@@ -60,9 +60,9 @@ class HybridSearch:
         count = self._settings.candidates
         return self._vectors.search(vector, count, allowed), self._words.search(needs.terms, count, allowed)
 
-    def _favoured(self, fits: Fits, allowed: Ids | None) -> Ids | None:
+    def _routed(self, fits: Fits, allowed: Ids | None) -> Ids | None:
         """Passages of the documents that fit best; None where none fits, or where the scope holds no others."""
-        best = np.argsort(-fits, kind="stable")[: self._settings.favoured]
+        best = np.argsort(-fits, kind="stable")[: self._settings.routing.routed_documents]
         found = self._catalog.passages(best[fits[best] > 0])
         return found if 0 < len(found) < (len(self._words) if allowed is None else len(allowed)) else None
 
@@ -74,7 +74,7 @@ class HybridSearch:
         for hit, slot in zip(hits, slots.tolist(), strict=True):
             fit = float(fits[slot]) if 0 <= slot < len(fits) else 0.0  # one may have been added meanwhile
             signals = (*hit.signals, Signal("document", fit, places[slot])) if fit > 0 else hit.signals
-            weighed.append(Hit(hit.passage_id, hit.score + self._settings.document_weight * fit, signals))
+            weighed.append(Hit(hit.passage_id, hit.score + self._settings.routing.routing_weight * fit, signals))
         return ranked(weighed)
 
 

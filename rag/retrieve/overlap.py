@@ -37,9 +37,9 @@ def score_overlap(
     for hit in hits:
         if hit.passage_id in texts:
             held = terms(texts[hit.passage_id])
-            added[hit.passage_id] = settings.terms_weight * _share(singles, set(held)) + settings.pairs_weight * _share(
-                pairs, set(itertools.pairwise(held))
-            )
+            added[hit.passage_id] = settings.term_overlap_weight * _share(
+                singles, set(held)
+            ) + settings.bigram_overlap_weight * _share(pairs, set(itertools.pairwise(held)))
     places = {passage: n for n, passage in enumerate(sorted(added, key=lambda one: -added[one]), 1)}
     return ranked(
         Hit(

@@ -51,7 +51,7 @@ def widened(
         others = [other for other in found if other.document_id == source.document_id]
         if any(other.start <= source.start and source.end <= other.end for other in others):
             continue
-        if len(found) < settings.whole_pages:
+        if len(found) < settings.full_page_sources:
             place = owners[source.passage_id], source.document_id, source.first_page
             source = _wider(source, *page_text(*place), others, settings.source_characters)
         found.append(source)

@@ -58,7 +58,7 @@ class Retriever:
         """
         vectors, searches = self._searches(asked, allowed)
         searcher = HybridSearch(self.vectors, self.words, self.catalog, self.settings)
-        most = max(self.settings.looked_at_twice, count)
+        most = max(self.settings.overlap_candidates, count)
         found = [searcher.search(one.needs, one.vector, one.allowed, one.fits)[:most] for one in searches]
         kept = self.store.passages(list({hit.passage_id for hits in found for hit in hits}))
         kept = {passage_id: stored for passage_id, stored in kept.items() if stored.owner in ("", owner)}
@@ -69,7 +69,7 @@ class Retriever:
 
     def _searches(self, asked: Query, allowed: Ids | None) -> tuple[Vectors, list[_Search]]:
         """Vectors (1 + parts, d), and what to search for: the whole, then its parts or the documents side by side."""
-        wanted = [expand_query(text, items=self.settings.line_items) for text in asked.texts]
+        wanted = [expand_query(text, items=self.settings.query.line_items) for text in asked.texts]
         texts = [text for needs in wanted for text in needs.texts]
         vectors = dict(zip(texts, self.embedder.queries(texts), strict=True))
         own = np.array([vectors[text] for text in asked.texts])
@@ -79,7 +79,7 @@ class Retriever:
         for needs, middle in zip(wanted[1:], middles[1:], strict=True):
             fits = self.catalog.fits(needs.texts[0], allowed)[: len(whole)]  # one may have been added meanwhile
             searches.append(_Search(needs, middle, np.maximum(fits, PRIOR * whole[: len(fits)]), allowed))
-        if self.settings.apart and not asked.parts:
+        if self.settings.routing.compare_documents and not asked.parts:
             for ids in self.catalog.apart(asked.typed, allowed):
                 searches.append(_Search(wanted[0], middles[0], self.catalog.fits(asked.whole, ids), ids))
         return own, searches
@@ -95,7 +95,7 @@ class Retriever:
 
         That part is nearer to some passages than to others whatever is asked, above all across languages.
         """
-        own: Vectors = vector - self.settings.usual_share * self.usual[mainly_chinese(text)]
+        own: Vectors = vector - self.settings.query.mean_query_share * self.usual[mainly_chinese(text)]
         return own
 
     def _looked_at(self, needs: ExpandedQuery, hits: Sequence[Hit], texts: Mapping[int, str]) -> list[Hit]:
@@ -103,12 +103,12 @@ class Retriever:
         looked_at = score_overlap(needs, hits, texts, self.words.weight, self.settings)
         if self.reranker is None:
             return looked_at
-        first, rest = looked_at[: self.settings.reranked], looked_at[self.settings.reranked :]
+        first, rest = looked_at[: self.settings.rerank_candidates], looked_at[self.settings.rerank_candidates :]
         return [*reranked(needs.texts[0], first, texts, self.reranker), *rest]
 
     def _sources(self, hits: Sequence[Hit], kept: Mapping[int, StoredPassage], *, apart: bool) -> list[Source]:
         """`apart`: of several documents side by side each brings its own, even where they say the same."""
-        if not self.settings.pages:
+        if not self.settings.merge_pages:
             return [kept[hit.passage_id].as_source(n, hit.score, hit.signals) for n, hit in enumerate(hits, 1)]
         found = by_page(hits, kept, self.settings.source_characters, copies=apart)
         owners = {source.passage_id: kept[source.passage_id].owner for source in found}

@@ -573,7 +573,7 @@ def test_a_question_that_fills_the_reader_is_refused_and_not_answered_without_so
 
 
 def test_no_more_files_wait_than_allowed(make):
-    engine = make(limits=Limits(waiting_files=1))
+    engine = make(limits=Limits(queued_files=1))
     add(engine, ("cut.pdf", FIRST[:300]))
     with pytest.raises(LimitExceeded, match=r"1 files are waiting, the limit"):
         engine.add("", "good.pdf", SECOND)

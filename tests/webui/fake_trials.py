@@ -19,7 +19,7 @@ def run(number: int, ranks: dict[int, int | None], pages: dict[int, str] | None 
     """
     digests = pages or {}
     results = {key: Result(rank, at / 100, digests.get(key, "")) for at, (key, rank) in enumerate(ranks.items(), 1)}
-    settings = {"searching.vector_weight": 0.6}
+    settings = {"retrieval.vector_weight": 0.6}
     made = Run(number, 86_400.0 * number, 8, "multilingual-e5-small", 2, 80, "library", settings, results)
     return replace(made, **changes)  # type: ignore[arg-type]
 

@@ -35,7 +35,7 @@ def test_the_sentence_behind_the_subject_is_preferred_to_one_elsewhere():
 
 
 def test_no_more_sentences_than_allowed_and_none_twice():
-    found = judged("pump", TEXT, TEXT, TEXT, sentences=2)
+    found = judged("pump", TEXT, TEXT, TEXT, evidence_sentences=2)
     assert len(found) == 2
     assert len({evidence.text for evidence in judged("pump", TEXT, TEXT)}) == len(judged("pump", TEXT, TEXT))
 

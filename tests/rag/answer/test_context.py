@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rag.answer.context import OVERHEAD, PER_SOURCE, pack
+from rag.answer.context import pack
 from rag.reader import Sampling, Turn
 from rag.records import Source
+from rag.settings import ContextSettings
 from tests.fakes import ScriptedReader
 
 
@@ -14,16 +15,19 @@ def source(number: int, text: str) -> Source:
 
 def reader(tokens: int) -> ScriptedReader:
     made = ScriptedReader()
-    made.context_tokens = tokens + OVERHEAD
+    made.context_tokens = tokens + SETTINGS.prompt_tokens
     return made
 
 
+SETTINGS = ContextSettings()
 SAMPLING = Sampling(max_tokens=10)
 NAMES = 5  # tokens of "x.pdf iv Top > Below"
 
 
 def test_everything_that_fits_goes_in_with_its_place():
-    packed = pack("why", [source(1, "one two\n"), source(2, "three")], [Turn("a", "b")], reader(200), SAMPLING)
+    packed = pack(
+        "why", [source(1, "one two\n"), source(2, "three")], [Turn("a", "b")], reader(200), SAMPLING, SETTINGS
+    )
     assert [(s.number, s.page, s.heading, s.text) for s in packed.sources] == [
         (1, "iv", "Top > Below", "one two"),
         (2, "iv", "Top > Below", "three"),
@@ -33,28 +37,33 @@ def test_everything_that_fits_goes_in_with_its_place():
 
 def test_the_last_source_is_cut_at_a_sentence_and_the_rest_left_out():
     text = "One two three. Four five six. Seven eight nine."
-    room = 10 + 1 + PER_SOURCE + NAMES + 7
-    packed = pack("why", [source(1, text), source(2, "more")], [], reader(room), SAMPLING)
+    room = 10 + 1 + SETTINGS.source_tokens + NAMES + 7
+    packed = pack("why", [source(1, text), source(2, "more")], [], reader(room), SAMPLING, SETTINGS)
     assert [s.text for s in packed.sources] == ["One two three. Four five six."]
 
 
 def test_history_takes_a_quarter_at_most_and_the_newest_first():
     turns = [Turn("old " * 30, "x"), Turn("new", "y")]
-    packed = pack("why", [source(1, "text")], turns, reader(110), SAMPLING)
+    packed = pack("why", [source(1, "text")], turns, reader(110), SAMPLING, SETTINGS)
     assert packed.history == (turns[1],)
 
 
 def test_no_room_no_source():
-    assert pack("why", [source(1, "text")], [], reader(0), SAMPLING).sources == ()
+    assert pack("why", [source(1, "text")], [], reader(0), SAMPLING, SETTINGS).sources == ()
 
 
 def test_the_prompt_never_exceeds_the_reader():
     for room in range(20, 400, 7):
         made = reader(room)
         packed = pack(
-            "why", [source(n, "word " * 40) for n in range(1, 9)], [Turn("q " * 5, "a " * 5)] * 4, made, SAMPLING
+            "why",
+            [source(n, "word " * 40) for n in range(1, 9)],
+            [Turn("q " * 5, "a " * 5)] * 4,
+            made,
+            SAMPLING,
+            SETTINGS,
         )
-        used = sum(made.count_tokens(s.text) + PER_SOURCE + NAMES for s in packed.sources)
+        used = sum(made.count_tokens(s.text) + SETTINGS.source_tokens + NAMES for s in packed.sources)
         used += sum(made.count_tokens(t.question) + made.count_tokens(t.answer) for t in packed.history)
         assert used + 1 + SAMPLING.max_tokens <= room or not packed.sources
 
@@ -62,9 +71,9 @@ def test_the_prompt_never_exceeds_the_reader():
 def test_a_source_goes_in_without_its_neighbours_where_they_would_take_the_room_of_others():
     """Room for 40 words of text: a quarter is 10, so the 21 words of the first go in as the 5 that were found."""
     wide = replace(source(1, "before " * 8 + "these five words were found " + "after " * 8), best=(56, 84))
-    packed = pack("why", [wide, source(2, "more")], [], reader(51), SAMPLING)
+    packed = pack("why", [wide, source(2, "more")], [], reader(51), SAMPLING, SETTINGS)
     assert [s.text for s in packed.sources] == ["these five words were found"]
-    roomy = pack("why", [wide, source(2, "more")], [], reader(151), SAMPLING)
+    roomy = pack("why", [wide, source(2, "more")], [], reader(151), SAMPLING, SETTINGS)
     assert [len(s.text.split()) for s in roomy.sources] == [21, 1]
 
 
@@ -73,7 +82,7 @@ def test_a_long_source_goes_in_with_the_lines_around_what_was_found():
     text = "".join(lines)
     wide = replace(source(1, text), best=(text.index("line 10"), text.index("line 11")))
     for room in range(80, 200, 10):
-        (only,) = pack("why", [wide], [], reader(room), SAMPLING).sources
+        (only,) = pack("why", [wide], [], reader(room), SAMPLING, SETTINGS).sources
         kept = [line + "\n" for line in only.text.split("\n")]
         assert "line 10\n" in kept
         assert kept == lines[lines.index(kept[0]) : lines.index(kept[-1]) + 1]

@@ -10,7 +10,7 @@ from rag.evaluation.runs import Change, Result, RightPage, Run, SavedQuestion, a
 def run(*ranks, depth=8, **changes) -> Run:
     """A run in which question n had the n-th rank; a rank of 0 stands for a question that was not asked."""
     results = {number: Result(rank, 0.01) for number, rank in enumerate(ranks, 1) if rank != 0}
-    base = Run(1, 0.0, depth, "exact", 2, 20, "lib", {"searching.sources": depth}, results)
+    base = Run(1, 0.0, depth, "exact", 2, 20, "lib", {"retrieval.sources": depth}, results)
     return replace(base, **changes)
 
 
@@ -91,16 +91,16 @@ def test_other_questions_are_not_told_as_their_number():
 
 
 def test_what_was_different_is_named():
-    old = run(1, settings={"searching.sources": 8, "searching.gone": 1})
-    new = run(1, 2, documents=3, passages=30, library="more", settings={"searching.sources": 4, "searching.new": 2})
+    old = run(1, settings={"retrieval.sources": 8, "retrieval.gone": 1})
+    new = run(1, 2, documents=3, passages=30, library="more", settings={"retrieval.sources": 4, "retrieval.new": 2})
     assert differences(old, old) == []
     assert differences(old, new) == [
         ("documents", 2, 3),
         ("passages", 20, 30),
         ("questions", 1, 2),
-        ("searching.gone", 1, None),
-        ("searching.new", None, 2),
-        ("searching.sources", 8, 4),
+        ("retrieval.gone", 1, None),
+        ("retrieval.new", None, 2),
+        ("retrieval.sources", 8, 4),
     ]
     assert differences(old, replace(old, library="swapped")) == [("library", "", "")]
     assert differences(old, replace(old, reranker="bge")) == [("reranker", "", "bge")]

@@ -174,8 +174,8 @@ def test_a_run_gives_ranks_and_says_what_it_was_made_with(engine):
     assert (made.recall(1), made.mrr) == (1.0, 1.0)
     assert made.latency.median > 0
     assert (made.depth, made.embedder, made.documents, made.passages) == (3, "exact", 1, 2)
-    assert made.settings["searching.vector_weight"] == RetrievalSettings().vector_weight
-    assert {name.partition(".")[0] for name in made.settings} == {"searching"}, "documents keep their split"
+    assert made.settings["retrieval.vector_weight"] == RetrievalSettings().vector_weight
+    assert {name.partition(".")[0] for name in made.settings} == {"retrieval"}, "the others have their defaults"
     assert made.results[1].pages == engine.evaluations.kept("")[0].pages_digest
     assert made.reranker == ""
     assert engine.evaluations.progress("") is None
@@ -200,7 +200,7 @@ def test_other_settings_after_a_restart_are_told(make, engine):
     run(engine)
     again = make(RetrievalSettings(sources=2, vector_weight=0.5))
     made = run(again)
-    assert [one.settings["searching.vector_weight"] for one in again.evaluations.runs("")] == [0.6, 0.5]
+    assert [one.settings["retrieval.vector_weight"] for one in again.evaluations.runs("")] == [0.6, 0.5]
     assert made.depth == 2
 
 
@@ -234,14 +234,16 @@ def test_right_pages_that_change_between_runs_are_told_apart(engine):
 def test_runs_that_were_kept_by_an_earlier_version_are_read(engine):
     about = {
         "depth": 3, "embedder": "exact", "documents": 1, "passages": 2, "library": "x",
-        "settings": {"searching.sources": 3, "splitting.passage_tokens": 256},
+        "settings": {"searching.sources": 3, "searching.favoured": 5, "splitting.passage_tokens": 256},
     }  # fmt: skip
     with engine.evaluations._store.transaction() as sql:
         row = ("", 0.0, json.dumps(about), json.dumps({"7": [2, 0.5]}))
         sql.execute("INSERT INTO runs (owner, at, about, results) VALUES (?, ?, ?, ?)", row)
     (made,) = engine.evaluations.runs("")
     assert made.results == {7: Result(2, 0.5, "")}
-    assert (made.reranker, made.settings) == ("", {"searching.sources": 3})
+    assert made.reranker == ""
+    assert (made.settings["retrieval.sources"], made.settings["retrieval.routing.routed_documents"]) == (3, 5)
+    assert not [name for name in made.settings if name.startswith(("searching.", "splitting."))]
 
 
 def test_a_question_whose_document_was_removed_is_left_out_until_the_file_is_back(engine, tmp_path):

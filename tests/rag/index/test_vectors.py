@@ -15,8 +15,8 @@ def unit(count: int, dimension: int = 32, seed: int = 0) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def filled(count: int, exact_up_to: int = 10_000) -> tuple[VectorIndex, np.ndarray, np.ndarray]:
-    index, ids, vectors = VectorIndex(32, exact_up_to), np.arange(count, dtype=np.int64) * 7 + 3, unit(count)
+def filled(count: int, exact_index_size: int = 10_000) -> tuple[VectorIndex, np.ndarray, np.ndarray]:
+    index, ids, vectors = VectorIndex(32, exact_index_size), np.arange(count, dtype=np.int64) * 7 + 3, unit(count)
     index.add(ids, vectors)
     return index, ids, vectors
 
@@ -78,11 +78,11 @@ def test_half_precision_finds_what_exact_search_finds(monkeypatch):
     assert shared / (10 * len(vectors[::60])) >= 0.97
 
 
-@pytest.mark.parametrize("exact_up_to", [10_000, 100])
-def test_scope_and_removal_across_blocks(monkeypatch, exact_up_to):
+@pytest.mark.parametrize("exact_index_size", [10_000, 100])
+def test_scope_and_removal_across_blocks(monkeypatch, exact_index_size):
     monkeypatch.setattr(rag.index.vectors, "BLOCK", 700)
     vectors, ids = clustered(3000), np.arange(3000)
-    index = VectorIndex(32, exact_up_to)
+    index = VectorIndex(32, exact_index_size)
     index.add(ids, vectors)
     assert set(index.search(vectors[50], 500, ids[600:900])[0].tolist()) == set(range(600, 900))
     assert index.search(vectors[0], 5, ids[:0])[0].tolist() == []

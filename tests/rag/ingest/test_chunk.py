@@ -27,7 +27,7 @@ words = st.text(alphabet="abc 。，.\n汉字\u3000", max_size=300)
 @given(st.lists(words, max_size=4), st.sets(st.integers(0, 3)), st.integers(5, 40))
 def test_joined_passages_give_the_text_back(texts, flows, size):
     loaded = document(*texts, flows=flows)
-    passages = split(loaded, count, ChunkSettings(passage_tokens=size, smallest_tokens=3))
+    passages = split(loaded, count, ChunkSettings(max_passage_tokens=size, min_passage_tokens=3))
     text = document_text(loaded.pages)
     assert "".join(passage.text for passage in passages) == text
     for passage in passages:
@@ -38,22 +38,22 @@ def test_joined_passages_give_the_text_back(texts, flows, size):
 
 def test_a_passage_stays_on_its_page_unless_the_page_ends_inside_a_sentence():
     texts = ("Page one goes on\n", "to page two. More text.\n", "Third.\n")
-    settled = split(document(*texts), count, ChunkSettings(passage_tokens=50))
+    settled = split(document(*texts), count, ChunkSettings(max_passage_tokens=50))
     assert [(p.first_page, p.last_page) for p in settled] == [(0, 0), (1, 1), (2, 2)]
-    flowing = split(document(*texts, flows={0}), count, ChunkSettings(passage_tokens=50))
+    flowing = split(document(*texts, flows={0}), count, ChunkSettings(max_passage_tokens=50))
     assert [(p.first_page, p.last_page) for p in flowing] == [(0, 1), (2, 2)]
 
 
 def test_chinese_is_cut_at_its_own_end_marks():
     text = "第一句话在这里结束。第二句话也在这里结束。第三句。\n"
-    passages = split(document(text), count, ChunkSettings(passage_tokens=13, smallest_tokens=1))
+    passages = split(document(text), count, ChunkSettings(max_passage_tokens=13, min_passage_tokens=1))
     assert [p.text for p in passages] == ["第一句话在这里结束。", "第二句话也在这里结束。", "第三句。\n"]
 
 
 def test_a_heading_begins_a_passage_and_names_those_below_it():
     text = "Before.\nResults\nSales rose.\nBy region\nAsia grew most.\nOutlook\nGood.\n"
     outline = [Heading("Results", 1, 0), Heading("By region", 2, 0), Heading("Outlook", 1, 0), Heading("Gone", 1, 7)]
-    passages = split(document(text, outline=outline), count, ChunkSettings(smallest_tokens=0))
+    passages = split(document(text, outline=outline), count, ChunkSettings(min_passage_tokens=0))
     assert [(p.text, p.heading) for p in passages] == [
         ("Before.\n", ()),
         ("Results\nSales rose.\n", ("Results",)),
@@ -69,14 +69,14 @@ def test_under_a_chapter_of_the_outline_pages_have_titles_of_their_own():
         "Chapter Two\nIt has nothing to do with the balance sheets of before.\n",
     )
     outline = [Heading("Chapter One", 1, 0), Heading("Chapter Two", 1, 2)]
-    passages = split(document(*texts, outline=outline), count, ChunkSettings(smallest_tokens=0))
+    passages = split(document(*texts, outline=outline), count, ChunkSettings(min_passage_tokens=0))
     assert [p.heading for p in passages] == [("Chapter One",), ("Chapter One", "Balance Sheets"), ("Chapter Two",)]
 
 
 def test_what_stands_above_an_entry_of_the_outline_belongs_to_the_chapter_before():
     texts = ("Part\nOf one.\n", "Balance Sheets\nCash 1,204\n", "Rest of it, and more.\nNotes\nAll of them.\n")
     outline = [Heading("Part", 1, 0), Heading("Notes", 2, 2)]
-    passages = split(document(*texts, outline=outline), count, ChunkSettings(smallest_tokens=0))
+    passages = split(document(*texts, outline=outline), count, ChunkSettings(min_passage_tokens=0))
     assert [p.heading for p in passages] == [("Part",), ("Part", "Balance Sheets"), ("Part",), ("Part", "Notes")]
 
 
@@ -89,16 +89,16 @@ def test_a_heading_is_not_found_inside_a_sentence_or_a_word(title):
 
 @pytest.mark.parametrize("word", ["x" * 500, "字" * 500], ids=["one long word", "Chinese without an end"])
 def test_text_without_a_place_to_cut_is_cut_all_the_same(word):
-    passages = split(document(word), len, ChunkSettings(passage_tokens=100))
+    passages = split(document(word), len, ChunkSettings(max_passage_tokens=100))
     assert len(passages) >= 5
     assert max(len(p.text) for p in passages) <= 100
 
 
 def test_small_rests_join_their_neighbour():
     text = "one two three four five six seven eight nine ten eleven twelve\nEnd.\n"
-    apart = split(document(text), count, ChunkSettings(passage_tokens=10, smallest_tokens=0))
+    apart = split(document(text), count, ChunkSettings(max_passage_tokens=10, min_passage_tokens=0))
     assert [count(p.text) for p in apart] == [10, 2, 1]
-    joined = split(document(text), count, ChunkSettings(passage_tokens=10, smallest_tokens=3))
+    joined = split(document(text), count, ChunkSettings(max_passage_tokens=10, min_passage_tokens=3))
     assert [count(p.text) for p in joined] == [10, 3]
 
 

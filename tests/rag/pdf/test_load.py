@@ -199,7 +199,7 @@ def test_a_doubtful_page_that_pypdf_reads_no_better_keeps_its_boxes():
 
 def test_only_so_many_pages_are_looked_at_twice():
     cut = pdfs.stream(b"BT /F1 1 Tf 72 720 Td (" + b"one two three " * 2_500 + b") Tj ET")
-    document = load(pdfs.content_pdf(cut, cut, cut), limits=replace(LIMITS, second_look_pages=1))
+    document = load(pdfs.content_pdf(cut, cut, cut), limits=replace(LIMITS, fallback_reader_pages=1))
     assert [bool(page.note) for page in document.pages] == [True, False, False]
 
 

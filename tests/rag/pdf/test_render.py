@@ -122,10 +122,10 @@ def test_a_page_that_does_not_exist(page):
 
 def test_drawing_is_limited():
     with pytest.raises(LimitExceeded, match="drawing page 1 needs more than the limit of 60 MB"):
-        draw_page(TEXT, 0, 4_000, replace(LIMITS, draw_memory_bytes=60 * 2**20))
+        draw_page(TEXT, 0, 4_000, replace(LIMITS, render_memory_bytes=60 * 2**20))
     endless = pdfs.content_pdf(pdfs.packed(b"0 0 m 600 700 l 20 30 l S " * 500_000))
     with pytest.raises(LimitExceeded, match="drawing page 1 took more than the limit of 1 seconds"):
-        draw_page(endless, 0, 1_000, replace(LIMITS, draw_cpu_seconds=1))
+        draw_page(endless, 0, 1_000, replace(LIMITS, render_cpu_seconds=1))
 
 
 def test_a_drawn_page_comes_from_the_disk_the_second_time(tmp_path, pdf):

@@ -9,7 +9,7 @@ from rag.records import Signal
 from rag.retrieve.expand import expand_query
 from rag.retrieve.hybrid import HybridSearch, fuse
 from rag.retrieve.routing import DocumentRouter
-from rag.settings import RetrievalSettings
+from rag.settings import RetrievalSettings, RoutingSettings
 from tests.fakes import ExactEmbedder
 
 
@@ -52,8 +52,9 @@ def library():
     catalog.add(("", "a"), "Northwind_2021.pdf", "", np.array([0, 1]))
     catalog.add(("", "b"), "Meridian_2022.pdf", "", np.array([2, 3]))
 
-    def found(question, allowed=None, fits=None, **settings):
-        searcher = HybridSearch(vectors, words, catalog, RetrievalSettings(**settings))
+    def found(question, allowed=None, fits=None, *, candidates=100, **routing):
+        settings = RetrievalSettings(candidates=candidates, routing=RoutingSettings(**routing))
+        searcher = HybridSearch(vectors, words, catalog, settings)
         return searcher.search(expand_query(question), embedder.queries([question])[0], allowed, fits)
 
     return found
@@ -72,8 +73,8 @@ def test_a_named_document_comes_first_and_the_others_stay(library):
     assert {hit.passage_id for hit in hits} == {0, 1, 2, 3}
     document = next(signal for signal in hits[0].signals if signal.name == "document")
     assert document.rank == 1
-    without = {hit.passage_id: hit.score for hit in library("the pump in Meridian 2022", document_weight=0.0)}
-    assert hits[0].score == pytest.approx(without[3] + RetrievalSettings().document_weight * document.score)
+    without = {hit.passage_id: hit.score for hit in library("the pump in Meridian 2022", routing_weight=0.0)}
+    assert hits[0].score == pytest.approx(without[3] + RoutingSettings().routing_weight * document.score)
 
 
 def test_a_document_added_since_its_fit_was_worked_out_is_found_all_the_same(library):
@@ -86,5 +87,5 @@ def test_a_document_added_since_its_fit_was_worked_out_is_found_all_the_same(lib
 def test_a_named_document_is_searched_by_itself_though_others_fill_the_lists(library):
     """With room for one candidate the other document's passage takes it; the named one's comes in all the same."""
     question = "the red pump of Meridian 2022"
-    assert {hit.passage_id for hit in library(question, candidates=1, favoured=0)} == {0}
-    assert library(question, candidates=1, favoured=1, document_weight=1.0)[0].passage_id in (2, 3)
+    assert {hit.passage_id for hit in library(question, candidates=1, routed_documents=0)} == {0}
+    assert library(question, candidates=1, routed_documents=1, routing_weight=1.0)[0].passage_id in (2, 3)

@@ -8,7 +8,7 @@ from rag.retrieve.hybrid import Hit
 from rag.retrieve.overlap import score_overlap
 from rag.settings import RetrievalSettings
 
-SETTINGS = RetrievalSettings(terms_weight=0.5, pairs_weight=0.25)
+SETTINGS = RetrievalSettings(term_overlap_weight=0.5, bigram_overlap_weight=0.25)
 NEEDS = ExpandedQuery(("red pump",), {"red": 1.0, "pump": 1.0}, frozenset({("red", "pump")}))
 
 

@@ -95,7 +95,7 @@ def wide(found, **settings):
 
 def test_the_first_source_takes_in_its_page_and_still_knows_what_was_found(kept):
     rows = {1: ("a", 0, BEGIN + 21, "BBBB"), 2: ("b", 0, 0, "text of page 0 of b")}
-    first, second = wide(by_page(hits(1, 2), kept(rows), 4000), whole_pages=1)
+    first, second = wide(by_page(hits(1, 2), kept(rows), 4000), full_page_sources=1)
     assert (first.text, first.start, first.end) == (PAGE, BEGIN, BEGIN + len(PAGE))
     assert first.narrowest == "BBBB"
     assert (second.number, second.text, second.best) == (2, "text of page 0 of b", None)
@@ -140,8 +140,8 @@ def test_what_a_wide_source_holds_already_is_no_source_of_its_own(kept):
     rows = {1: ("a", 0, BEGIN + 17, "AAAA"), 2: ("b", 0, 0, "other"), 3: ("a", 0, BEGIN + 25, "CCCC")}
     found = by_page(hits(1, 2, 3), kept(rows), 4)
     assert [source.passage_id for source in found] == [1, 2, 3]
-    assert [(source.number, source.passage_id) for source in wide(found, whole_pages=1)] == [(1, 1), (2, 2)]
-    assert [source.passage_id for source in wide(found, whole_pages=0)] == [1, 2, 3]
+    assert [(source.number, source.passage_id) for source in wide(found, full_page_sources=1)] == [(1, 1), (2, 2)]
+    assert [source.passage_id for source in wide(found, full_page_sources=0)] == [1, 2, 3]
 
 
 def test_a_passage_that_runs_on_to_the_next_page_keeps_its_end(kept):

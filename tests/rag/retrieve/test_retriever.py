@@ -10,7 +10,7 @@ from rag.retrieve.hybrid import Hit
 from rag.retrieve.query import Query
 from rag.retrieve.retriever import Retriever, in_turn
 from rag.retrieve.routing import DocumentRouter
-from rag.settings import RetrievalSettings
+from rag.settings import QuerySettings, RetrievalSettings
 from tests.fakes import ExactEmbedder
 
 
@@ -27,7 +27,7 @@ def test_lists_take_turns_and_a_passage_comes_once():
 
 def test_what_all_questions_share_is_taken_out_by_their_script():
     usual = {False: np.array([1.0, 0.0], np.float32), True: np.array([0.0, 1.0], np.float32)}
-    finder = Retriever(*[None] * 5, RetrievalSettings(usual_share=0.5), usual)
+    finder = Retriever(*[None] * 5, RetrievalSettings(query=QuerySettings(mean_query_share=0.5)), usual)
     vector = np.array([0.6, 0.8], np.float32)
     assert finder._own("How high is the bridge?", vector) == pytest.approx([0.1, 0.8])
     assert finder._own("桥有多高？", vector) == pytest.approx([0.6, 0.3])

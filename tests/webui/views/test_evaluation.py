@@ -239,7 +239,7 @@ def test_what_differs_between_runs_is_told(engine, view):
     one, two = run(1, {1: 1}), run(2, {1: 1, 2: 1})
     two = replace(
         two, documents=3, passages=90, library="new", embedder="BAAI/bge-m3",
-        settings={"searching.vector_weight": 0.4, "splitting.new": 1},
+        settings={"retrieval.vector_weight": 0.4, "splitting.new": 1},
     )  # fmt: skip
     engine.evaluations.made[""] = [one, two]
     told = (
