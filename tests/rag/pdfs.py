@@ -9,11 +9,14 @@ from collections.abc import Iterable, Sequence
 
 from pypdf import PdfReader, PdfWriter
 from pypdf.constants import UserAccessPermissions
+from reportlab.lib.enums import TA_JUSTIFY, TA_LEFT
 from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.utils import simpleSplit
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import Flowable, PageBreak, Paragraph, SimpleDocTemplate, Table
 
 CHINESE_FONT = "STSong-Light"
 LATIN_FONT = "Times-Roman"
@@ -118,6 +121,67 @@ def table_pdf(rows: Sequence[Sequence[str]], *, widths: Sequence[float]) -> byte
         y -= SIZE * 1.3
     canvas.save()
     return file.getvalue()
+
+
+REPORT_PROSE = (
+    "We are a highly automated business and rely on our network infrastructure and enterprise applications, internal "
+    "technology systems and our website for our development, marketing, operational, support, hosted services and "
+    "sales activities. In addition, some of our businesses rely on third-party hosted services, and we do not control "
+    "the operation of third-party data center facilities serving our customers from around the world.",
+    "A disruption, infiltration or failure of these systems or third-party hosted services in the event of a major "
+    "earthquake, fire, flood, tsunami or other weather event, power loss, telecommunications failure, software or "
+    "hardware malfunctions, cyber-attack, war, terrorist attack or other catastrophic event that our disaster "
+    "recovery plans could not adequately address, could cause system interruptions and reputational harm.",
+)
+REPORT_ROWS = (
+    ("Current assets:", "", "", "", ""),
+    ("Cash and cash equivalents", "$", "1,011,315", "$", "876,560"),
+    ("Short-term investments", "", "3,749,985", "", "3,111,524"),
+    ("Trade receivables, net of allowances of $6,214 and $7,293", "", "833,033", "", "672,006"),
+    ("Total current assets", "$", "5,839,774", "$", "4,821,892"),
+)
+
+
+def report_pdf() -> bytes:
+    """An annual report of nine pages: justified prose under headings, and a balance sheet on pages 3 and 6.
+
+    Each page has the running headers "Table of Contents" and "ACME SYSTEMS INCORPORATED" and its number at the
+    bottom; the outline has an entry for each page.
+    """
+    body = ParagraphStyle("body", fontName=LATIN_FONT, fontSize=10, leading=12, alignment=TA_JUSTIFY, spaceAfter=12)
+    heading = ParagraphStyle("heading", parent=body, fontName="Times-BoldItalic", alignment=TA_LEFT)
+    story: list[Flowable] = []
+    for number in range(9):
+        if number in (2, 5):
+            story += [Paragraph("CONSOLIDATED BALANCE SHEETS", heading), _balance_sheet()]
+        else:
+            for title, text in zip(report_titles(number), REPORT_PROSE, strict=True):
+                story += [Paragraph(title, heading), Paragraph(text, body)]
+        story.append(PageBreak())
+
+    def running(canvas: Canvas, document: SimpleDocTemplate) -> None:
+        canvas.bookmarkPage(f"page {document.page}")
+        canvas.addOutlineEntry(f"Part {document.page}", f"page {document.page}")
+        canvas.setFont(LATIN_FONT, 9)
+        canvas.drawString(MARGIN, A4[1] - 30, "Table of Contents")
+        canvas.drawCentredString(A4[0] / 2, A4[1] - 50, "ACME SYSTEMS INCORPORATED")
+        canvas.drawCentredString(A4[0] / 2, 30, str(document.page))
+
+    file = io.BytesIO()
+    SimpleDocTemplate(file, pagesize=A4).build(story, onFirstPage=running, onLaterPages=running)
+    return file.getvalue()
+
+
+def report_titles(page: int) -> tuple[str, str]:
+    """The two headings on a page of prose of the report; no two pages have the same."""
+    causes = ("Catastrophic", "Political", "Economic", "Weather", "Tax", "Currency", "Labor", "Security", "Credit")
+    return f"{causes[page]} events may disrupt our business.", f"{causes[page]} risks cannot be insured."
+
+
+def _balance_sheet() -> Table:
+    style = [("ALIGN", (1, 0), (-1, -1), "RIGHT"), ("FONT", (0, 0), (-1, -1), LATIN_FONT, 10)]
+    style += [("TOPPADDING", (0, 0), (-1, -1), 1), ("BOTTOMPADDING", (0, 0), (-1, -1), 1)]
+    return Table(REPORT_ROWS, colWidths=(270, 15, 70, 15, 70), style=style)
 
 
 def rewritten(pdf: bytes, change) -> bytes:

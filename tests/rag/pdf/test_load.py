@@ -224,46 +224,55 @@ def test_a_form_that_only_says_please_wait_is_noted():
     assert any("XFA" in note for note in read(form).notes)
 
 
-# Real documents ----------------------------------------------------------------------------------------------
+# Whole reports -----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def report():
-    path = SHARED / "financebench" / "pdfs" / "ADOBE_2016_10K.pdf"
-    if not path.exists():
-        pytest.skip("the reports of FinanceBench are not beside the repository")
-    return read(path)
+    return read(pdfs.report_pdf())
 
 
 def test_a_balance_sheet_is_read_row_by_row(report):
-    page = report.pages[60]
-    assert (
-        "\nCash and cash equivalents $ 1,011,315 $ 876,560\nShort-term investments 3,749,985 3,111,524\n" in page.text
-    )
-    assert "61" in page.furniture.split("\n")
-    assert not page.text.endswith("61\n")
+    rows = "".join(" ".join(cell for cell in row if cell) + "\n" for row in pdfs.REPORT_ROWS)
+    assert report.pages[5].text == f"CONSOLIDATED BALANCE SHEETS\n{rows}"
 
 
 def test_a_page_of_prose_is_read_in_paragraphs(report):
-    text = report.pages[30].text
-    assert "\nCatastrophic events may disrupt our business.\nWe are a highly automated business and rely on " in text
-    assert "sales activities. In addition, some of our businesses rely on" in text
-    assert len(report.outline) > 50
+    (first, second), (title, subtitle) = pdfs.REPORT_PROSE, pdfs.report_titles(3)
+    assert report.pages[3].text == f"{title}\n{first}\n{subtitle}\n{second}\n"
 
 
-def test_every_word_of_the_report_is_where_its_span_says(report):
+def test_every_page_of_a_report_has_its_running_lines_and_its_outline_entry(report):
+    assert [page.furniture.split("\n") for page in report.pages] == [
+        ["Table of Contents", "ACME SYSTEMS INCORPORATED", str(number)] for number in range(1, 10)
+    ]
+    assert [(heading.title, heading.page) for heading in report.outline] == [(f"Part {n + 1}", n) for n in range(9)]
+
+
+def test_every_word_of_a_report_is_where_its_span_says(report):
     for page in report.pages:
         joined = "".join(page.text[start:end] for start, end in page.words.spans)
         assert joined == "".join(page.text.split())
 
 
-def test_a_chinese_document_is_read_without_line_breaks():
-    path = SHARED / "xquad" / "pdfs" / "xquad_zh_000.pdf"
+def test_a_chinese_paragraph_is_read_without_line_breaks():
+    text = CHINESE.replace("联盟", "联盟 (NFL)") * 5
+    page = read(pdfs.text_pdf([text])).pages[0]
+    assert len({round(float(top), 2) for top in page.words.boxes[:, 1]}) > 5  # that many lines at least
+    assert page.text == text + "\n"
+
+
+def test_a_published_report_is_read_as_the_made_one():
+    path = SHARED / "financebench" / "pdfs" / "ADOBE_2016_10K.pdf"
     if not path.exists():
-        pytest.skip("the paragraphs of XQuAD are not beside the repository")
-    document = read(path)
-    assert document.pages[0].text.count("\n") == 1
-    assert "同时也以 24 次拦截领先国家橄榄球联盟 (NFL)，并且四次入选职业碗。" in document.pages[0].text
+        pytest.skip("the reports of FinanceBench are not beside the repository")
+    report = read(path)
+    assert "\nCash and cash equivalents $ 1,011,315 $ 876,560\nShort-term investments 3," in report.pages[60].text
+    assert "61" in report.pages[60].furniture.split("\n")
+    assert "\nCatastrophic events may disrupt our business.\nWe are a highly automated" in report.pages[30].text
+    assert len(report.outline) > 50
+    for page in report.pages:
+        assert "".join(page.text[a:b] for a, b in page.words.spans) == "".join(page.text.split())
 
 
 def test_every_refusal_is_a_file_refused():
