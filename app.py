@@ -77,9 +77,10 @@ def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> t
     if wanted == "remote":
         if not (options.server and options.model):
             raise SettingRefused("--reader remote needs --server (an address) and --model (the name it serves).")
-        from model.remote import RemoteReader
+        from model.remote import DEFAULT_CONTEXT, RemoteReader
 
-        remote = RemoteReader(options.server, options.model, key=environment.get("ASK_SERVER_KEY", ""))
+        key, context = environment.get("ASK_SERVER_KEY", ""), options.context or DEFAULT_CONTEXT
+        remote = RemoteReader(options.server, options.model, key=key, context_tokens=context)
         return remote, "a server was named; questions and the sources found for them are sent there"
     if wanted == "glm" and not options.model:
         raise SettingRefused("--reader glm needs --model: a hub name such as zai-org/GLM-4-9B-0414, or a folder.")
@@ -112,7 +113,7 @@ def loading_for(engine: Engine, options: argparse.Namespace) -> Loading:
         with suppress(AskError):  # the engine has told
             engine.wait()
 
-    return Loading(told, download=options.allow_download, wait=opened)
+    return Loading(told, download=options.allow_download, context=options.context or None, wait=opened)
 
 
 def picking_for(loading: Loading, options: argparse.Namespace, environment: Mapping[str, str]) -> Picking | None:

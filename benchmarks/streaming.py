@@ -25,7 +25,7 @@ from transformers import GlmConfig, GlmForCausalLM
 
 from model.device import pick_device
 from model.families import PromptFormat, find_family
-from model.prompt import Message
+from model.prompt import ChatMessage
 from model.reader import GlmReader
 from rag.reader import Sampling
 
@@ -65,7 +65,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Seconds per token of both, and their ratio."""
     device = pick_device(options.device)
     reader = random_reader(options.hidden, options.layers, device)
-    messages = [Message("user", "x" * 200)]
+    messages = [ChatMessage("user", "x" * 200)]
     ids = torch.tensor([reader.prompter.ids(messages)], device=device)
     sampling = Sampling(options.tokens, 0)
 

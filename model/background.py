@@ -40,9 +40,11 @@ class Told:
 class Loading:
     """Loads one model at a time in a thread of its own, and never holds two."""
 
-    def __init__(self, told: Told, *, download: bool, wait: Callable[[], None] = lambda: None) -> None:
-        """`download`: whether a model that is not on this machine may be fetched; `wait`: returns when it may begin."""
-        self._told, self._download, self._wait = told, download, wait
+    def __init__(
+        self, told: Told, *, download: bool, context: int | None = None, wait: Callable[[], None] = lambda: None
+    ) -> None:
+        """`download`: models may be downloaded; `context`: as in `load_reader`; `wait`: returns when it may begin."""
+        self._told, self._download, self._context, self._wait = told, download, context, wait
         self._lock = threading.Lock()
         self._busy_with = ""
         self._last = 0.0
@@ -85,6 +87,7 @@ class Loading:
             reader = load_reader(
                 name,
                 precision=precision,
+                context=self._context,
                 hub_only=hub_only,
                 offline=not self._download,
                 download_progress=lambda done, whole: self._report(name, "downloaded", done / GB, whole / GB, "GB"),

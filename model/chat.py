@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from model.load import load_reader
-from model.prompt import Message
+from model.prompt import ChatMessage
 from model.reader import GlmReader
 from rag.errors import AskError
 from rag.reader import Sampling
@@ -21,7 +21,7 @@ from rag.reader import Sampling
 
 def converse(reader: GlmReader, sampling: Sampling, read: TextIO, write: TextIO) -> None:
     """Answer line after line of `read` until it ends; the conversation so far goes into each answer."""
-    messages: list[Message] = []
+    messages: list[ChatMessage] = []
     while True:
         write.write("\n> ")
         write.flush()
@@ -30,15 +30,15 @@ def converse(reader: GlmReader, sampling: Sampling, read: TextIO, write: TextIO)
             return
         if not line.strip():
             continue
-        messages.append(Message("user", line.rstrip("\n")))
+        messages.append(ChatMessage("user", line.rstrip("\n")))
         try:
-            messages.append(Message("assistant", _answer(reader, messages, sampling, write)))
+            messages.append(ChatMessage("assistant", _answer(reader, messages, sampling, write)))
         except AskError as error:
             messages.pop()
             write.write(f"{error}\n")
 
 
-def _answer(reader: GlmReader, messages: list[Message], sampling: Sampling, write: TextIO) -> str:
+def _answer(reader: GlmReader, messages: list[ChatMessage], sampling: Sampling, write: TextIO) -> str:
     """Write one answer while it comes, and return it; Ctrl-C keeps what came so far."""
     stop = threading.Event()
     pieces: list[str] = []

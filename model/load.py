@@ -31,7 +31,7 @@ from model.prompt import read_template
 from model.quantise import bitsandbytes
 from model.reader import GlmReader
 from model.tokenizer import Tokenizer, load_tokenizer
-from rag.errors import CheckpointRefused, ReaderError
+from rag.errors import CheckpointRefused, ReaderError, SettingRefused
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +53,10 @@ def load_reader(
 ) -> GlmReader:
     """A reader for a checkpoint folder or hub id.
 
-    `precision`: auto, bf16, fp16, fp32, int8 or int4; `device`: auto, cpu or cuda:0; `context`: tokens of prompt and
-    answer to reckon with, at most what the model can do; `hub_only`: a folder of this name is not looked at;
-    `offline`: open no socket. The callbacks get bytes, or
-    tensors, so far and in all. Raises ReaderError (ModelMissing, CheckpointRefused, OutOfMemory) or SettingRefused.
+    `precision`: auto, bf16, fp16, fp32, int8 or int4; `device`: auto, cpu or cuda:0; `context`: longest prompt
+    and answer together, in tokens; by default what suits the device and the model can do. `hub_only`: a folder of this
+    name is not looked at; `offline`: open no socket. The callbacks get bytes, or tensors, so far and in all. Raises
+    ReaderError (ModelMissing, CheckpointRefused, OutOfMemory) or SettingRefused.
     """
     folder = find_checkpoint(
         str(name_or_folder),
@@ -111,9 +111,19 @@ def display_name(folder: Path, family: Family, name: str) -> str:
 
 
 def context_of(config: Any, family: Family, wanted: int | None, device: torch.device) -> int:
-    """Tokens of prompt and answer the reader holds: what is wanted, or a default, within what the model can do."""
-    most = min(int(config.max_position_embeddings), family.context)
-    return min(wanted or DEFAULT_CONTEXT[device.type], most)
+    """The reader's context length in tokens: what is wanted, by default what suits the device and the model can do.
+
+    Raises SettingRefused if the model cannot do what is wanted.
+    """
+    limit = min(int(config.max_position_embeddings), family.context)
+    if wanted is not None and wanted > limit:
+        raise SettingRefused(
+            "The model has a context of {limit:,} tokens, less than the {wanted:,} of --context: lower that, or choose"
+            " a model with a longer context.",
+            limit=limit,
+            wanted=wanted,
+        )
+    return wanted or min(DEFAULT_CONTEXT[device.type], limit)
 
 
 def stop_ids(folder: Path, config: Any, family: Family, tokenizer: Tokenizer) -> frozenset[int]:

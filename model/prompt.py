@@ -23,11 +23,11 @@ from rag.reader import ReadRequest, ReadSource
 
 SHORTEST_ANSWER = 64  # tokens; a prompt that leaves less room is refused
 
-Piece = int | str  # a control token's id, or text that is encoded on its own
+PromptPart = int | str  # a control token's id, or text that is encoded on its own
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ChatMessage:
     """One turn of a conversation. All text is untrusted."""
 
     role: str  # system, user, assistant or observation
@@ -72,7 +72,7 @@ _ENGLISH = _Wording(
 )
 
 
-def messages_for(request: ReadRequest) -> list[Message]:
+def chat_messages(request: ReadRequest) -> list[ChatMessage]:
     """The conversation to put before a model: instruction, earlier turns, sources and question.
 
     Without sources it is the bare conversation.
@@ -80,14 +80,14 @@ def messages_for(request: ReadRequest) -> list[Message]:
     history = [
         message
         for turn in request.history
-        for message in (Message("user", turn.question), Message("assistant", turn.answer))
+        for message in (ChatMessage("user", turn.question), ChatMessage("assistant", turn.answer))
     ]
     if not request.sources:
-        return [*history, Message("user", request.question)]
+        return [*history, ChatMessage("user", request.question)]
     wording = _CHINESE if has_chinese_without_kana(request.question) else _ENGLISH
     sources = "\n\n".join(_source_text(source, wording) for source in request.sources)
     question = f"{wording.sources}\n{sources}\n\n{wording.question}{request.question}\n{wording.reminder}"
-    return [Message("system", wording.task), *history, Message("user", question)]
+    return [ChatMessage("system", wording.task), *history, ChatMessage("user", question)]
 
 
 def _source_text(source: ReadSource, wording: _Wording) -> str:
@@ -105,7 +105,7 @@ class Prompter:
         """`template`: the checkpoint's own chat template, Jinja; used by `PromptFormat.TEMPLATE` alone."""
         self.tokenizer = tokenizer
         self._template = template
-        formats: dict[PromptFormat, Callable[[Sequence[Message]], list[Piece]]] = {
+        formats: dict[PromptFormat, Callable[[Sequence[ChatMessage]], list[PromptPart]]] = {
             PromptFormat.CHATGLM1: self._chatglm1,
             PromptFormat.CHATGLM2: self._chatglm2,
             PromptFormat.CHATGLM3: self._chatglm3,
@@ -114,14 +114,14 @@ class Prompter:
         }
         self._pieces = formats[prompt_format]
 
-    def ids(self, messages: Sequence[Message]) -> list[int]:
+    def ids(self, messages: Sequence[ChatMessage]) -> list[int]:
         """Token ids of a conversation that ends where the answer begins."""
         ids: list[int] = []
         for piece in self._pieces(messages):
             ids += [piece] if isinstance(piece, int) else self.tokenizer.encode(piece)
         return ids
 
-    def fit(self, messages: Sequence[Message], context: int, answer: int) -> tuple[list[int], int]:
+    def fit(self, messages: Sequence[ChatMessage], context: int, answer: int) -> tuple[list[int], int]:
         """Ids of a conversation that fits `context` tokens, and the room left for the answer, at most `answer`.
 
         The oldest turns go first; then the answer gets less room. ReaderError when that is not enough either.
@@ -150,36 +150,36 @@ class Prompter:
                 f"The tokenizer has no {name}, which this model's prompts need; choose another checkpoint."
             ) from error
 
-    def _chatglm1(self, messages: Sequence[Message]) -> list[Piece]:
+    def _chatglm1(self, messages: Sequence[ChatMessage]) -> list[PromptPart]:
         """The bare question, or rounds from 0; [gMASK] <sop> at the end (modeling_chatglm.py, chat)."""
         rounds, question = _rounds(messages)
         text = "".join(f"[Round {at}]\n问：{q}\n答：{a}\n" for at, (q, a) in enumerate(rounds))
         text += f"[Round {len(rounds)}]\n问：{question}\n答：" if rounds else question
         return [text, self._special("[gMASK]"), self._special("<sop>")]
 
-    def _chatglm2(self, messages: Sequence[Message]) -> list[Piece]:
+    def _chatglm2(self, messages: Sequence[ChatMessage]) -> list[PromptPart]:
         """Rounds from 1, also for one turn (tokenization_chatglm.py, build_prompt)."""
         rounds, question = _rounds(messages)
         text = "".join(f"[Round {at}]\n\n问：{q}\n\n答：{a}\n\n" for at, (q, a) in enumerate(rounds, 1))
         text += f"[Round {len(rounds) + 1}]\n\n问：{question}\n\n答："
         return [self._special("[gMASK]"), self._special("sop"), text]
 
-    def _chatglm3(self, messages: Sequence[Message]) -> list[Piece]:
+    def _chatglm3(self, messages: Sequence[ChatMessage]) -> list[PromptPart]:
         """A role mark and two texts a message, each encoded on its own (build_single_message)."""
-        pieces: list[Piece] = [self._special("[gMASK]"), self._special("sop")]
+        pieces: list[PromptPart] = [self._special("[gMASK]"), self._special("sop")]
         for message in messages:
             pieces += [self._special(f"<|{message.role}|>"), f"{message.metadata}\n", message.content]
         return [*pieces, self._special("<|assistant|>")]
 
-    def _glm4(self, messages: Sequence[Message]) -> list[Piece]:
+    def _glm4(self, messages: Sequence[ChatMessage]) -> list[PromptPart]:
         """A role mark and one text a message; empty messages are left out (the published chat template)."""
-        pieces: list[Piece] = [self._special("[gMASK]"), self._special("<sop>")]
+        pieces: list[PromptPart] = [self._special("[gMASK]"), self._special("<sop>")]
         for message in messages:
             if message.content:
                 pieces += [self._special(f"<|{message.role}|>"), f"{message.metadata}\n{message.content}"]
         return [*pieces, self._special("<|assistant|>")]
 
-    def _framed(self, messages: Sequence[Message]) -> list[Piece]:
+    def _framed(self, messages: Sequence[ChatMessage]) -> list[PromptPart]:
         """The frame of the checkpoint's own template, its control tokens by id, the messages as plain text.
 
         The template is rendered with a placeholder for each message, so it never sees their text.
@@ -196,7 +196,7 @@ class Prompter:
         contents = {mark: message.content for mark, message in zip(marks, messages, strict=True)}
         names = sorted(self.tokenizer.specials, key=len, reverse=True)
         parts = re.split("(" + "|".join(map(re.escape, [*marks, *names])) + ")", frame)
-        pieces: list[Piece] = []
+        pieces: list[PromptPart] = []
         for part in filter(None, parts):
             if part in self.tokenizer.specials:
                 pieces.append(self.tokenizer.specials[part])
@@ -245,7 +245,7 @@ def render(template: str, messages: Sequence[Mapping[str, Any]]) -> str:
     return str(texts[0])
 
 
-def _rounds(messages: Sequence[Message]) -> tuple[list[tuple[str, str]], str]:
+def _rounds(messages: Sequence[ChatMessage]) -> tuple[list[tuple[str, str]], str]:
     """Question and answer pairs and the last question; a system message goes in front of the last question."""
     system = "\n".join(message.content for message in messages if message.role == "system")
     turns = [message for message in messages if message.role != "system"]

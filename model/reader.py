@@ -12,7 +12,7 @@ from typing import Any
 
 from model.families import Family, PromptFormat
 from model.generate import generate
-from model.prompt import Message, Prompter, messages_for
+from model.prompt import ChatMessage, Prompter, chat_messages
 from model.stream import Cleaner, TokenText
 from model.tokenizer import Tokenizer
 from rag.errors import ReaderError
@@ -29,6 +29,7 @@ class GlmReader:
     """
 
     uses_evidence = False
+    writes_markdown = True
 
     def __init__(
         self,
@@ -64,9 +65,9 @@ class GlmReader:
 
     def answer(self, request: ReadRequest, stop: threading.Event) -> Iterator[str]:
         """Yield the answer to a question over its sources, in pieces."""
-        return self.chat(messages_for(request), request.sampling, stop)
+        return self.chat(chat_messages(request), request.sampling, stop)
 
-    def chat(self, messages: Sequence[Message], sampling: Sampling, stop: threading.Event) -> Iterator[str]:
+    def chat(self, messages: Sequence[ChatMessage], sampling: Sampling, stop: threading.Event) -> Iterator[str]:
         """Yield the answer to the last of `messages`, in pieces; ends within one token once `stop` is set.
 
         `sampling.max_tokens` is the answer's own limit; thinking aloud has `thinking_tokens` beside it. ReaderError
@@ -97,6 +98,6 @@ class GlmReader:
         """Whether prompts end with the model thinking aloud, as the template of GLM-Z1 has it."""
         if self.family.prompt is not PromptFormat.TEMPLATE:
             return False
-        ids = self.prompter.ids([Message("user", "?")])
+        ids = self.prompter.ids([ChatMessage("user", "?")])
         tail = b"".join(self.tokenizer.token_bytes(token) for token in ids[-8:])
         return tail.rstrip().endswith(b"<think>")

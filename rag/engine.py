@@ -316,8 +316,8 @@ class Engine:
         question = self._checked(question)
         history = [Turn(turn.question, strip_marks(turn.answer)) for turn in history]
         queries, vectors, sources = self._find(owner, question, documents, history)
-        yield Found(tuple(sources), queries[0], queries[1:])
         reader = self._reader
+        yield Found(tuple(sources), queries[0], queries[1:], reader.writes_markdown)
         packed = pack(question, sources, history, reader, self._sampling, self.settings.answering.context)
         if sources and not packed.sources:
             raise QuestionRefused(

@@ -125,6 +125,9 @@ OPTIONS: Final = (
     Option("server", "", _name, "an address such as http://localhost:8000/v1",
            "address of an OpenAI-compatible server for --reader remote; its key is read from ASK_SERVER_KEY",
            "models"),
+    Option("context", 0, _whole(2_048, 10_000_000), "a whole number from 2048 to 10000000",
+           "longest prompt and answer together, in tokens; by default 8192 on a CPU or a server and 32768 on a GPU, or "
+           "what the model can do if that is less", "models"),
     Option("re-embed", False, _switch, "1 or 0",
            "make the vectors of all documents anew, after a change of --embedder", "models"),
     Option("embedder", "auto", _name, "auto, a model's name or a folder",

@@ -1,8 +1,8 @@
-"""What a reader is: the one seam between `rag` and `model`. Plain data and a protocol; imports nothing of ours.
+"""The Reader protocol and its request: the only seam between `rag` and `model`. Plain data; imports nothing of ours.
 
-A reader turns a question and its sources into an answer, piece by piece. The caller has packed the sources to fit
-`context_tokens` already; the reader builds its own prompt from the plain text given here, so that nothing in a
-document can become a control token.
+A reader streams an answer to a question from the sources it is given. The caller has already packed the sources to
+fit `context_tokens`; the reader builds its own prompt from the plain text given here, so that no document can inject
+a control token.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class ReadSource:
-    """One numbered source as the reader sees it. All fields are untrusted text except `number`."""
+    """One numbered source as the reader sees it. All fields but `number` are untrusted text."""
 
     number: int  # from 1, as cited: [1]
     document: str  # the document's name
-    page: str  # label of its first page, "iv" or "12"
-    heading: str  # heading path, " > " between levels; may be empty
+    page: str  # label of its first page, such as "iv" or "12"; may be empty
+    heading: str  # heading path, levels joined by " > "; may be empty
     text: str
 
 
@@ -28,14 +28,14 @@ class ReadSource:
 class Evidence:
     """A sentence of a source that may answer the question, word for word."""
 
-    number: int  # of the ReadSource it stands in
+    number: int  # of the source the sentence is from
     text: str
-    score: float  # 1.0 and more: at least as near as a real answer usually is; below: probably no answer
+    score: float  # 1.0 or more: probably an answer; less: probably not
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """An earlier question of the conversation and its answer, citation marks taken out."""
+    """An earlier question of the conversation and its answer, without citation marks."""
 
     question: str
     answer: str
@@ -43,12 +43,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. A temperature of 0 is greedy, and then the seed means nothing."""
+    """How the next token is sampled."""
 
-    max_tokens: int = 1024  # longest answer, tokens
-    temperature: float = 0.2
-    top_p: float = 0.8  # smallest set of tokens with this probability mass
-    seed: int | None = None
+    max_tokens: int = 1024  # of the answer
+    temperature: float = 0.2  # 0: greedy decoding, which ignores top_p and seed
+    top_p: float = 0.8  # nucleus sampling: the smallest set of tokens with this probability mass
+    seed: int | None = None  # None: a different one each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +59,24 @@ class ReadRequest:
     sources: tuple[ReadSource, ...]
     history: tuple[Turn, ...] = ()
     sampling: Sampling = Sampling()
-    evidence: tuple[Evidence, ...] = ()  # sentences of the sources, the best answer first
+    evidence: tuple[Evidence, ...] = ()  # best answer first; empty unless the reader uses it
 
 
 class Reader(Protocol):
     """A GLM on this machine, a GLM on a server, or the quote reader."""
 
     name: str  # shown to people, e.g. "GLM-4-9B-0414 · INT4 · cuda:0"
-    context_tokens: int  # prompt + answer
-    uses_evidence: bool  # whether `ReadRequest.evidence` is wanted: it takes time to collect
+    context_tokens: int  # longest prompt and answer together, in the reader's own tokens
+    uses_evidence: bool  # whether it reads `ReadRequest.evidence`, which takes time to collect
+    writes_markdown: bool  # whether answers are Markdown; otherwise they are plain text
 
     def count_tokens(self, text: str) -> int:
         """Length of `text` in the reader's own tokens."""
         ...
 
     def answer(self, request: ReadRequest, stop: threading.Event) -> Iterator[str]:
-        """Yield the answer in pieces, with marks `[n]` for the sources it rests on; nothing at all is a refusal.
+        """Yield the answer in pieces, with marks `[n]` for the sources it rests on. An empty answer is a refusal.
 
-        Ends early and without error once `stop` is set. Raises ReaderError with one sentence for the person.
+        Ends early, without an error, once `stop` is set. Raises ReaderError.
         """
         ...

@@ -236,11 +236,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """First event of an answer: what was retrieved, and for which words."""
+    """First event of an answer: the sources retrieved, and the queries they were retrieved with."""
 
     sources: tuple[Source, ...]
-    query: str  # what was searched; differs from the question when a follow-up was completed
-    parts: tuple[str, ...] = ()  # what was searched apart, where the question has several
+    query: str  # differs from the question where a follow-up was completed
+    parts: tuple[str, ...] = ()  # the parts of a compound question, which were searched separately
+    writes_markdown: bool = True  # whether the reader's answer is Markdown; otherwise it is plain text
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class ExactEmbedder:
 class ScriptedReader:
     """Answers with what was queued, and keeps what it was asked."""
 
-    name, context_tokens, uses_evidence = "scripted", 10_000, False
+    name, context_tokens, uses_evidence, writes_markdown = "scripted", 10_000, False, True
 
     def __init__(self, *answers: Sequence[str]) -> None:
         self.answers = list(answers)

@@ -120,6 +120,12 @@ def test_a_server_that_is_no_address_is_refused(address):
     assert address in str(refused.value)
 
 
+def test_the_context_of_a_server_is_told_by_an_option():
+    arguments = ["--server", "http://localhost:8000", "--model", "m"]
+    assert app.reader_for(parse(arguments, {}), {})[0].context_tokens == 8192
+    assert app.reader_for(parse([*arguments, "--context", "32768"], {}), {})[0].context_tokens == 32768
+
+
 def test_folders_are_added_as_shared_documents_and_refusals_do_not_stop_it(tmp_path, caplog):
     folder = tmp_path / "pdfs"
     (folder / "deep").mkdir(parents=True)

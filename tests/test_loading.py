@@ -104,6 +104,14 @@ def test_a_checkpoint_that_cannot_be_used(engine, tmp_path, monkeypatch, damage,
     assert not (tmp_path / "ran").exists()
 
 
+def test_the_context_option_reaches_the_model(engine, tmp_path):
+    folder = str(recite(tmp_path / "tiny", ["yes"]))
+    choice = load(engine, "--model", folder, "--context", "8193")
+    refused(engine, choice, "has a context of 8,192 tokens, less than the 8,193 of --context")
+    load(engine, "--model", folder, "--context", "3000")
+    assert engine._reader.context_tokens == 3000
+
+
 def test_not_enough_memory_is_seen_before_loading(engine, tmp_path, monkeypatch):
     monkeypatch.setattr("model.load.free_bytes", lambda device: 1_000_000)
     choice = load(engine, "--model", str(recite(tmp_path / "tiny", ["never said"])))

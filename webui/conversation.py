@@ -48,6 +48,11 @@ class Exchange:
         """What was retrieved; empty until it is."""
         return self.found.sources if self.found else ()
 
+    @property
+    def is_plain_text(self) -> bool:
+        """Whether the answer is plain text rather than Markdown."""
+        return self.found is not None and not self.found.writes_markdown
+
     def plain_answer(self) -> str:
         """The answer as text with its marks, for the clipboard."""
         if self.answer is None:

@@ -19,6 +19,7 @@ class QuoteReader:
     name = "Quote reader · no model"
     context_tokens = 1_000_000
     uses_evidence = True
+    writes_markdown = False
 
     def __init__(self, settings: AnswerSettings | None = None) -> None:
         self._settings = settings or AnswerSettings()

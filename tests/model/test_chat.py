@@ -11,7 +11,7 @@ from model.chat import converse, main
 from model.families import FAMILIES
 from model.listing import list_models
 from model.load import load_reader
-from model.prompt import Message
+from model.prompt import ChatMessage
 from rag.reader import Sampling
 from tests.model.reference import REPOSITORY
 from tests.model.test_load import native
@@ -28,11 +28,14 @@ def test_each_answer_sees_the_conversation(reader):
     written = io.StringIO()
     sampling = Sampling(6, 0)
     converse(reader, sampling, io.StringIO("hello\n\nagain\n"), written)
-    first = "".join(reader.chat([Message("user", "hello")], sampling, threading.Event()))
+    first = "".join(reader.chat([ChatMessage("user", "hello")], sampling, threading.Event()))
     second = "".join(
-        reader.chat([Message("user", "hello"), Message("assistant", first), Message("user", "again")], sampling,
-                    threading.Event())
-    )  # fmt: skip
+        reader.chat(
+            [ChatMessage("user", "hello"), ChatMessage("assistant", first), ChatMessage("user", "again")],
+            sampling,
+            threading.Event(),
+        )
+    )
     assert written.getvalue() == f"\n> {first}\n\n> \n> {second}\n\n> "
 
 

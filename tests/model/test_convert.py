@@ -15,7 +15,7 @@ import model.chatglm1  # noqa: F401 - the doors of the first generation
 from model.checkpoint import open_checkpoint
 from model.convert import convert, main
 from model.load import load_reader
-from model.prompt import Message
+from model.prompt import ChatMessage
 from rag.errors import SettingRefused
 from rag.reader import ReadRequest, Sampling
 from tests.model.checkpoints import INTEGERS, NAMES, PADS, cases, publish, reference
@@ -100,7 +100,7 @@ def test_chat_templates_give_the_ids_of_the_original(converted, family):
 def test_converted_folders_become_readers_of_the_same_family(converted, family):
     ours, theirs = (load_reader(converted / name, precision="fp32") for name in (family, f"{family}-published"))
     assert ours.family == theirs.family
-    assert ours.prompter.ids([Message("user", "你好")]) == theirs.prompter.ids([Message("user", "你好")])
+    assert ours.prompter.ids([ChatMessage("user", "你好")]) == theirs.prompter.ids([ChatMessage("user", "你好")])
     assert ours.stop_ids == theirs.stop_ids
 
 

@@ -14,7 +14,7 @@ from transformers import Glm4Config, Glm4ForCausalLM, GlmConfig, GlmForCausalLM
 from model.checkpoint import open_checkpoint
 from model.families import Precision, find_family
 from model.load import display_name, load_reader
-from rag.errors import CheckpointRefused, ModelMissing, ReaderError
+from rag.errors import CheckpointRefused, ModelMissing, ReaderError, SettingRefused
 from rag.reader import ReadRequest, ReadSource, Sampling
 from tests.model.checkpoints import INTEGERS, NAMES, publish
 from tests.model.reference import shared, write_native_tokenizer
@@ -52,6 +52,13 @@ def test_native_checkpoints_answer(tmp_path, model_type, precision):
     assert reader.name == f"{tmp_path.name} · {precision.upper()} · cpu"
     assert reader.context_tokens == 4096
     assert reader.stop_ids >= {259, 256 + 2}
+
+
+def test_a_context_longer_than_the_models_is_refused_with_both_numbers(tmp_path):
+    native(tmp_path)
+    assert load_reader(tmp_path, precision="fp32", device="cpu", context=4096).context_tokens == 4096
+    with pytest.raises(SettingRefused, match=r"has a context of 4,096 tokens, less than the 4,097 of --context"):
+        load_reader(tmp_path, precision="fp32", device="cpu", context=4097)
 
 
 def test_tied_output_matrix(tmp_path):

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from model.families import PromptFormat
-from model.prompt import Message, Prompter, messages_for, render
+from model.prompt import ChatMessage, Prompter, chat_messages, render
 from rag.errors import CheckpointRefused, ReaderError
 from rag.reader import ReadRequest, ReadSource, Turn
 from tests.model.reference import FAMILIES, encodings, native_tokenizer, tokenizer_of
@@ -32,9 +32,11 @@ def plain(messages):
 
 def rounds(case):
     turns = [
-        Message(role, text) for pair in case["history"] for role, text in zip(("user", "assistant"), pair, strict=True)
+        ChatMessage(role, text)
+        for pair in case["history"]
+        for role, text in zip(("user", "assistant"), pair, strict=True)
     ]
-    return [*turns, Message("user", case["query"])]
+    return [*turns, ChatMessage("user", case["query"])]
 
 
 def glm3_messages(case):
@@ -42,7 +44,7 @@ def glm3_messages(case):
         content = item["content"]
         if "tools" in item:
             content += "\n" + json.dumps(item["tools"], indent=4, ensure_ascii=False)
-        return Message(item["role"], content, item.get("metadata", ""))
+        return ChatMessage(item["role"], content, item.get("metadata", ""))
 
     return [one(item) for item in [*case["history"], {"role": case["role"], "content": case["query"]}]]
 
@@ -51,8 +53,8 @@ def glm4_messages(case):
     def one(item):
         if "tools" in item:  # the block the published template writes for tools; empty content is left out
             head = case["rendered"].removeprefix("[gMASK]<sop><|system|>\n")
-            return Message("system", head[: head.index("<|user|>")])
-        return Message(item["role"], item["content"], item.get("metadata", ""))
+            return ChatMessage("system", head[: head.index("<|user|>")])
+        return ChatMessage(item["role"], item["content"], item.get("metadata", ""))
 
     return [one(item) for item in case["messages"]]
 
@@ -96,7 +98,7 @@ def test_hostile_text_adds_no_control_token(text, answer, name, tmp_path_factory
 
     def request(question, document, reply):
         source = ReadSource(1, document, "1", document, question)
-        return messages_for(ReadRequest(question, (source,), (Turn(question, reply),)))
+        return chat_messages(ReadRequest(question, (source,), (Turn(question, reply),)))
 
     for each in all_prompters(tmp_path_factory):
         control = set(each.tokenizer.specials.values()) - {each.tokenizer.specials.get("<unk>")}
@@ -106,7 +108,7 @@ def test_hostile_text_adds_no_control_token(text, answer, name, tmp_path_factory
 
 def test_each_source_is_numbered_and_named():
     source = ReadSource(3, "a.pdf", "iv", "One > Two", "The text.")
-    system, user = messages_for(ReadRequest("Why?", (source,)))
+    system, user = chat_messages(ReadRequest("Why?", (source,)))
     assert "[3] a.pdf · page iv · One > Two\nThe text." in user.content
     assert user.content.index("The text.") < user.content.index("Why?")
     assert system.role == "system"
@@ -118,19 +120,23 @@ def test_each_source_is_numbered_and_named():
     [("什么是 GLM-4?", True), ("What is 智谱?", True), ("What?", False), ("これは何の資料ですか", False)],
 )
 def test_language_of_the_question(question, chinese):
-    system = messages_for(ReadRequest(question, (ReadSource(1, "a", "", "", "b"),)))[0]
+    system = chat_messages(ReadRequest(question, (ReadSource(1, "a", "", "", "b"),)))[0]
     assert system.content.startswith("你根据" if chinese else "You answer")
 
 
 def test_without_sources_the_conversation_is_bare():
     request = ReadRequest("b?", (), (Turn("a?", "a."),))
-    assert messages_for(request) == [Message("user", "a?"), Message("assistant", "a."), Message("user", "b?")]
+    assert chat_messages(request) == [
+        ChatMessage("user", "a?"),
+        ChatMessage("assistant", "a."),
+        ChatMessage("user", "b?"),
+    ]
 
 
 @given(turns=st.integers(0, 6), context=st.integers(300, 900))
 def test_oldest_turns_go_first_until_it_fits(turns, context):
     history = tuple(Turn(f"question {at} " + "x" * 100, f"answer {at}") for at in range(turns))
-    messages = messages_for(ReadRequest("last?", (ReadSource(1, "d", "1", "", "text"),), history))
+    messages = chat_messages(ReadRequest("last?", (ReadSource(1, "d", "1", "", "text"),), history))
     each = prompter("chatglm3")
     ids, room = each.fit(messages, context, 100)
     assert len(ids) + room <= context
@@ -141,7 +147,7 @@ def test_oldest_turns_go_first_until_it_fits(turns, context):
 
 def test_the_answer_gets_the_room_that_is_left():
     each = prompter("chatglm3")
-    messages = [Message("user", "word " * 200)]
+    messages = [ChatMessage("user", "word " * 200)]
     length = len(each.ids(messages))
     assert each.fit(messages, length + 70, 1000)[1] == 70
     with pytest.raises(ReaderError, match=f"take {length} tokens and the reader holds {length + 10}"):
@@ -161,7 +167,7 @@ def test_the_answer_gets_the_room_that_is_left():
 def test_unusable_templates_are_refused(template, tmp_path_factory):
     each = Prompter(native_tokenizer(tmp_path_factory), PromptFormat.TEMPLATE, template)
     with pytest.raises(CheckpointRefused, match="chat template"):
-        each.ids([Message("system", "s"), Message("user", "u")])
+        each.ids([ChatMessage("system", "s"), ChatMessage("user", "u")])
 
 
 def test_a_template_may_turn_thinking_off():
@@ -172,4 +178,4 @@ def test_a_template_may_turn_thinking_off():
 def test_a_missing_control_token_is_named(tmp_path_factory):
     each = Prompter(native_tokenizer(tmp_path_factory), PromptFormat.CHATGLM2)
     with pytest.raises(CheckpointRefused, match="no sop"):
-        each.ids([Message("user", "u")])
+        each.ids([ChatMessage("user", "u")])

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from model.remote import RemoteReader, messages, plain
+from model.prompt import chat_messages
+from model.remote import RemoteReader, break_control_tokens
 from rag.errors import ReaderError, ServerUnreachable, SettingRefused
 from rag.reader import ReadRequest, ReadSource, Sampling, Turn
 
@@ -22,8 +24,11 @@ REQUEST = ReadRequest(
 
 
 @contextmanager
-def server(*chunks: str, status: int = 200, pause: threading.Event | None = None):
-    """A server that sends the chunks as events, waiting for `pause` after the first; yields it with what it got."""
+def server(*chunks: str, status: int = 200, pause: threading.Event | None = None, end: str = "\n\n"):
+    """A server that sends the chunks as events, waiting for `pause` after the first; yields it with what it got.
+
+    A chunk that begins like a line of an event stream is sent as it is; other chunks become events with that text.
+    """
     got: list[dict] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -41,10 +46,10 @@ def server(*chunks: str, status: int = 200, pause: threading.Event | None = None
                         pause.wait(5)
                     event = (
                         chunk
-                        if chunk.startswith(("data:", "error:", ":", "<html"))
-                        else "data: " + json.dumps({"choices": [{"delta": {"content": chunk}}]})
+                        if chunk.startswith(("data:", "error:", "event:", ":", "<html"))
+                        else "data: " + json.dumps({"choices": [{"delta": {"content": chunk}}]}, ensure_ascii=False)
                     )
-                    self.wfile.write(event.encode() + b"\n\n")
+                    self.wfile.write((event + end).encode())
                     self.wfile.flush()
             except OSError:
                 got.append({"closed": True})
@@ -72,18 +77,32 @@ def test_the_answer_streams_in_pieces():
     assert "secret" not in repr(reader)
 
 
-def test_what_is_sent_holds_sources_and_history_and_no_control_token():
-    sent = messages(REQUEST)
+def messages_sent(request: ReadRequest) -> list[dict[str, str]]:
+    with server("Yes.") as (url, got):
+        list(RemoteReader(url, "glm-4").answer(request, threading.Event()))
+    return got[0]["messages"]
+
+
+def test_sources_and_history_are_sent_without_control_tokens():
+    sent = messages_sent(REQUEST)
     assert [message["role"] for message in sent] == ["system", "user", "assistant", "user"]
     last = sent[-1]["content"]
-    assert "[1] manual.pdf, p. iv, Top > Below" in last
+    assert "[1] manual.pdf · page iv · Top > Below" in last
     assert "Built in 1931." in last
     for token in ("<|user|>", "<|assistant|>", "[gMASK]", "<sop>"):
         assert token not in last
 
 
-def test_plain_text_is_left_alone():
-    assert plain("a < b | c > d [1] <b>") == "a < b | c > d [1] <b>"
+@pytest.mark.parametrize("question", ["When was it built?", "它建于何时？"])
+def test_the_prompt_is_that_of_a_local_model(question):
+    request = replace(REQUEST, question=question)
+    wanted = [(message.role, message.content) for message in chat_messages(request)]
+    sent = [(message["role"], message["content"].replace("\u2060", "")) for message in messages_sent(request)]
+    assert sent == wanted
+
+
+def test_text_without_control_tokens_is_left_alone():
+    assert break_control_tokens("a < b | c > d [1] <b>") == "a < b | c > d [1] <b>"
 
 
 def test_stop_ends_the_answer_and_the_connection():
@@ -96,12 +115,12 @@ def test_stop_ends_the_answer_and_the_connection():
         assert list(pieces) == []
 
 
-def test_a_server_that_refuses_is_one_sentence():
+def test_a_refusal_is_reported_with_the_servers_reason():
     with server(status=404) as (url, _), pytest.raises(ServerUnreachable, match=r"status 404: no such model.*--model"):
         list(RemoteReader(url, "glm-9").answer(REQUEST, threading.Event()))
 
 
-def test_no_server_is_one_sentence():
+def test_an_unreachable_server_is_an_error():
     with pytest.raises(ServerUnreachable, match=r"does not answer properly .*--server"):
         list(RemoteReader("http://127.0.0.1:9", "glm-4").answer(REQUEST, threading.Event()))
 
@@ -120,7 +139,7 @@ def test_no_server_is_one_sentence():
         "http://x:8000/v1?key=1",
     ],
 )
-def test_what_is_no_address_is_refused_before_anything_is_asked(address):
+def test_an_invalid_address_is_refused_before_anything_is_sent(address):
     with pytest.raises(
         SettingRefused, match=r"--server takes an address such as http://localhost:8000, not"
     ) as refused:
@@ -137,7 +156,7 @@ def test_what_is_no_address_is_refused_before_anything_is_asked(address):
         " http://x:8000/v1/chat/completions ",
     ],
 )
-def test_an_address_may_have_its_version_already(address):
+def test_an_address_may_include_the_version(address):
     assert repr(RemoteReader(address, "m")).count("/v1'") == 1
 
 
@@ -153,10 +172,11 @@ def asked(*chunks, stop=None):
         ('data: {"error": "out of memory"}', "out of memory"),
         ('data: {"error": {"code": 500}}', "500"),
         ('error: {"code": 500, "message": "out of memory"}', "out of memory"),
+        ('event: error\ndata: {"message": "out of memory"}', "out of memory"),
     ],
 )
 @pytest.mark.parametrize("before", [[], ["Built in "]])
-def test_an_error_amid_the_answer_is_told_in_the_servers_words(before, event, told):
+def test_an_error_during_the_answer_is_reported_in_the_servers_words(before, event, told):
     with pytest.raises(ServerUnreachable, match=rf"broke off the answer of glm-z1 \(.*{told}.*\): ask again"):
         asked(*before, event, "data: [DONE]")
 
@@ -173,24 +193,39 @@ def test_an_error_amid_the_answer_is_told_in_the_servers_words(before, event, to
         "data: <html>",
     ],
 )
-def test_what_is_not_of_the_protocol_is_one_sentence(event):
+def test_an_event_that_breaks_the_protocol_is_an_error(event):
     with pytest.raises(ServerUnreachable, match="does not answer properly"):
         asked("Built ", event)
 
 
 @pytest.mark.parametrize("chunks", [[], ["data: [DONE]"], ["<html>a page</html>"], ['data: {"choices": null}']])
-def test_no_answer_at_all_is_not_taken_for_a_refusal(chunks):
-    with pytest.raises(ServerUnreachable, match=r"does not answer properly \(status 200 and nothing of an answer\)"):
+def test_a_stream_without_an_answer_is_not_taken_for_a_refusal(chunks):
+    with pytest.raises(ServerUnreachable, match=r"does not answer properly \(status 200 without an answer\)"):
         asked(*chunks)
 
 
-def test_events_without_text_are_passed_over():
+def test_unicode_line_separators_in_an_answer_do_not_end_an_event():
+    assert asked("One\u2028two\x85three\u2029", "four") == "One\u2028two\x85three\u2029four"
+
+
+@pytest.mark.parametrize("end", ["\n\n", "\r\n\r\n", "\n"])
+def test_the_last_event_may_lack_its_end(end):
+    with (
+        server('error: {"message": "out of memory"}', end=end) as (url, _),
+        pytest.raises(ServerUnreachable, match="out of"),
+    ):
+        list(RemoteReader(url, "glm-4").answer(REQUEST, threading.Event()))
+    with server("1931.", end=end) as (url, _):
+        assert list(RemoteReader(url, "glm-4").answer(REQUEST, threading.Event())) == ["1931."]
+
+
+def test_events_without_text_are_skipped():
     usage = 'data: {"choices": null, "usage": {}}'
     assert asked('data: {"choices": [{"delta": null}]}', usage, "1931.", "data:", usage) == "1931."
     assert asked('data: {"choices": [{"delta": {"content": ""}, "finish_reason": "stop"}]}') == ""  # a refusal
 
 
-def test_thinking_aloud_is_left_out():
+def test_reasoning_is_left_out():
     assert asked("<thi", "nk>Hm, 1930?", " No.</think>\n\n", "1931 [1].") == "1931 [1]."
 
 
@@ -203,16 +238,16 @@ def test_thinking_aloud_is_left_out():
                 'data: {"choices": [{"delta": {"reasoning_content": "Hm"}}]}',
                 'data: {"choices": [{"delta": {}, "finish_reason": "length"}]}',
             ],
-            id="kept apart by the server",
+            id="separated by the server",
         ),
     ],
 )
-def test_thinking_until_the_limit_is_not_taken_for_a_refusal(chunks):
+def test_reasoning_until_the_limit_is_not_taken_for_a_refusal(chunks):
     with pytest.raises(ReaderError, match=r"glm-z1 gave no answer within its limit of 7 tokens.* --model"):
         asked(*chunks)
 
 
-def test_stopped_while_it_thinks_it_just_ends():
+def test_stopping_while_it_reasons_ends_the_answer_without_an_error():
     pause, stop = threading.Event(), threading.Event()
     with server("<think>One ", "two", "three", pause=pause) as (url, _):
         threading.Timer(0.2, lambda: (stop.set(), pause.set())).start()

@@ -346,6 +346,14 @@ def test_the_reader_gets_sources_and_history_without_marks(make):
     assert request.sources[0].text.startswith("The red pump was built in 1931.")
 
 
+def test_the_reader_decides_whether_the_answer_is_markdown(make):
+    engine = make()
+    add(engine, ("manual.pdf", FIRST))
+    assert not ask(engine, "red pump?")[0].writes_markdown
+    engine.use_reader(ScriptedReader(["**Red** [1]."]), "a test asked for it")
+    assert ask(engine, "red pump?")[0].writes_markdown
+
+
 def test_a_stopped_answer_says_so(make):
     engine = make(reader=ScriptedReader(["One. ", "Two. ", "Three."]))
     add(engine, ("manual.pdf", FIRST))

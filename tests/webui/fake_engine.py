@@ -96,6 +96,7 @@ class FakeEngine:
         self.answer: list[tuple[str, tuple[int, ...]]] | None = None  # sentences and what they cite; None refuses
         self.pieces: list[str] | None = None
         self.query: str | None = None
+        self.writes_markdown = False
         self.error: Exception | None = None
         self.reader_stalls = threading.Event()  # set: the reader ignores stop until cleared
         self._version = 0
@@ -214,7 +215,7 @@ class FakeEngine:
             source(n, chosen[(n - 1) % len(chosen)], text, page=3 + n) for n, text in enumerate(self.passages, 1)
         )
         time.sleep(self.step)
-        yield Found(sources, self.query or question)
+        yield Found(sources, self.query or question, writes_markdown=self.writes_markdown)
         reader = self.picked[0].name
         if self.answer is None:
             yield Answer((), reader, refused=True, seconds=0.2)

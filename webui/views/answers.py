@@ -91,14 +91,14 @@ def _streamed(exchange: Exchange, conversation: Conversation) -> str:
     return to_html(
         text,
         lambda number: _button(by_number[number], exchange, -1, conversation) if number in by_number else "",
-        plain=is_plain(exchange.reader),
+        plain=exchange.is_plain_text,
     )
 
 
 def _finished(exchange: Exchange, conversation: Conversation) -> str:
     """The sentences with their checked citations behind them, and a quiet word where there is none."""
     assert exchange.answer is not None
-    sentences, plain = exchange.answer.sentences, is_plain(exchange.answer.reader)
+    sentences, plain = exchange.answer.sentences, exchange.is_plain_text
     return to_html(
         _marked(sentences, plain),
         lambda index: _citations(sentences[index], index, exchange, conversation),
@@ -116,11 +116,6 @@ def _marked(sentences: Sequence[Sentence], plain: bool) -> str:
         in_code = any(first < end <= last for first, last in blocks)
         marked += piece if in_code else add_mark(piece, mark(index))
     return marked
-
-
-def is_plain(reader: str) -> bool:
-    """Whether a reader writes plain text: the quote reader repeats sentences, other readers write Markdown."""
-    return reader.lower().startswith("quote reader")
 
 
 def _citations(sentence: Sentence, index: int, exchange: Exchange, conversation: Conversation) -> str:

@@ -24,12 +24,12 @@ def clean(text):
     )
 
 
-def answered(*, sentences=(), refused=False, question="How much?", text="", reader="GLM-4-9B", of=None, query=None):
+def answered(*, sentences=(), refused=False, question="How much?", text="", markdown=True, of=None, query=None):
     conversation = Conversation("", "en")
     sources = (source(1, of or document("a.pdf")), source(2, document("b.pdf")))
-    exchange = Exchange(1, question, reader, Found(sources, query or question), text)
+    exchange = Exchange(1, question, "GLM-4-9B", Found(sources, query or question, writes_markdown=markdown), text)
     if sentences or refused:
-        exchange.answer = Answer(tuple(sentences), reader, refused=refused, seconds=1.0)
+        exchange.answer = Answer(tuple(sentences), "GLM-4-9B", refused=refused, seconds=1.0)
     conversation.exchanges.append(exchange)
     return conversation
 
@@ -167,9 +167,9 @@ def test_streamed_pieces_have_buttons_already():
     assert "[9]" in looked.text
 
 
-def test_the_quote_reader_is_not_read_as_markdown():
+def test_a_plain_text_answer_is_not_rendered_as_markdown():
     text = "Item 1. **Business** # not a heading"
-    looked = look(conversation_html(answered(sentences=(Sentence(text),), reader="Quote reader")))
+    looked = look(conversation_html(answered(sentences=(Sentence(text),), markdown=False)))
     assert text in looked.text
 
 
@@ -190,8 +190,8 @@ def test_code_is_kept_free_of_citations(fence):
     assert "print(1)\n" in looked.text
 
 
-def test_the_quote_reader_has_no_code_to_keep_free():
-    looked = look(conversation_html(answered(sentences=sentences_of("```python\nIt rose."), reader="Quote reader")))
+def test_a_plain_text_answer_has_no_code_blocks():
+    looked = look(conversation_html(answered(sentences=sentences_of("```python\nIt rose."), markdown=False)))
     assert len(tags(looked, **{"class": "cite"})) == 2
 
 
