@@ -13,6 +13,8 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from rag.messages import Message
+
 Box = tuple[float, float, float, float]
 
 HEADING_CHARACTERS = 160  # of a heading path that a passage is found by
@@ -107,7 +109,7 @@ class Page:
     height: float
     furniture: str = ""  # running headers and footers, one a line
     flows_on: bool = False  # ends in the middle of a sentence that the next page goes on with
-    note: str = ""  # what was wrong with it, one sentence; "" when nothing
+    note: Message | None = None  # what is wrong with it, one sentence; None if nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ class LoadedDocument:
     title: str = ""  # from the metadata; "" when there is none worth showing
     author: str = ""
     created: str = ""  # ISO date, "" when unknown
-    notes: tuple[str, ...] = ()  # sentences for the person: pages that failed, an owner's restriction, a form
+    notes: tuple[Message, ...] = ()  # for the person: pages that cannot be searched, an owner's restriction
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ class Document:
     pages: int
     passages: int
     kinds: dict[str, int]  # number of pages of each PageKind
-    notes: tuple[str, ...]
+    notes: tuple[Message, ...]
     added: float  # seconds since the epoch
 
 

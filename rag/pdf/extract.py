@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from rag.errors import DamagedFile, LimitExceeded, PasswordNeeded, WrongPassword
+from rag.messages import Message
 from rag.pdf.lines import Boxes, PageLayout, Spans, lay_out, lay_out_plain
 from rag.pdf.sandbox import NONSENSE, SPLIT, Bounds, Crashed, Frame, frames
 from rag.pdf.text_quality import DOUBTFUL_BELOW, readability, visible
@@ -23,6 +24,7 @@ from rag.settings import Limits
 
 CUT = 32_000  # characters; PDFium cuts a string at 32,767 without a word
 SHORT = 100  # visible characters under which a page may have lost text
+COPYING_RESTRICTED = Message("Its owner restricts copying its text; here it is only read for searching.")
 WORD_BYTES = 40  # of a word in a frame: two int32 and eight float32
 Progress = Callable[[int, int], None]  # pages read, pages in all
 
@@ -64,7 +66,7 @@ class Reading:
     words: dict[str, str] = field(default_factory=dict)  # each word of the document once
     done: bool = False
     info: dict[str, Any] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    notes: list[Message] = field(default_factory=list)
     by_pypdf: bool = False
     xfa: bool = False
 
@@ -157,7 +159,7 @@ def _open(reading: Reading, meta: dict[str, Any], limits: Limits) -> None:
     reading.by_pypdf = meta.get("engine") == "pypdf"
     reading.xfa = bool(meta.get("xfa"))
     if meta.get("locked"):
-        reading.notes.append("Its owner asks that its text not be copied; it is read here for searching all the same.")
+        reading.notes.append(COPYING_RESTRICTED)
 
 
 def _refusal(meta: dict[str, Any], limits: Limits, password: str | None) -> Exception:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rag.errors import DamagedFile, LimitExceeded, NotAPdf, NoText
+from rag.messages import Message, Value
 from rag.pdf import furniture
 from rag.pdf.extract import RawPage, Reading, look_again, read
 from rag.pdf.lines import PageLayout, compose, ends_open, starts_open
@@ -26,6 +27,11 @@ from rag.settings import Limits
 
 __all__ = ["Stopped", "load"]
 
+PROBLEMS = {
+    PageKind.SCANNED: Message("scanned without text and cannot be searched before OCR"),
+    PageKind.GARBLED: Message("written in broken fonts and cannot be searched before OCR"),
+    PageKind.FAILED: Message("damaged and could not be read"),
+}
 HEADER_BYTES = 1024  # the header stands somewhere in these (Adobe's implementation note 13 to PDF 1.7)
 
 
@@ -201,39 +207,42 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _note(page: RawPage, kind: PageKind) -> str:
-    """What was wrong with a page, one sentence."""
+def _note(page: RawPage, kind: PageKind) -> Message | None:
+    """What is wrong with a page; None if nothing."""
     if kind is PageKind.FAILED:
-        return "This page is damaged and could not be read."
+        return Message("This page is damaged and could not be read.")
     if kind is PageKind.GARBLED:
-        return "The fonts of this page do not say which letters they show; it needs OCR to be searched."
+        return Message("The fonts of this page do not tell which letters they show; run OCR to make it searchable.")
     if kind is PageKind.SCANNED:
-        return "This page is a picture without text; it needs OCR to be searched."
+        return Message("This page is a scan without text; run OCR to make it searchable.")
     if page.layout is not None and not page.layout.placed:
-        return "This page was read by the second PDF reader, so passages cannot be marked on it."
-    return ""
+        return Message(
+            "The position of words on this page is unknown, because only the second PDF reader could read it; "
+            "passages cannot be marked."
+        )
+    return None
 
 
-def _notes(reading: Reading, pages: list[Page]) -> Iterator[str]:
-    """Sentences about the document as a whole."""
+def _notes(reading: Reading, pages: list[Page]) -> Iterator[Message]:
+    """Notes on the document as a whole."""
     yield from reading.notes
-    several = {
-        PageKind.SCANNED: "scanned without text and cannot be searched before OCR",
-        PageKind.GARBLED: "written in broken fonts and cannot be searched before OCR",
-        PageKind.FAILED: "damaged and could not be read",
-    }
-    for kind, what in several.items():
+    for kind, problem in PROBLEMS.items():
         labels = [page.label for page in pages if page.kind is kind]
-        if labels:
-            shown = ", ".join(labels[:10]) + (", …" if len(labels) > 10 else "")
-            yield f"{len(labels):,} of {len(pages):,} pages {'is' if len(labels) == 1 else 'are'} {what}: {shown}."
-    if reading.xfa and sum(len(page.text) for page in pages) < 3_000 * len(pages) and _waits(pages):
-        yield "It is an XFA form of which only the placeholder can be read: print the filled form to a new PDF."
+        shown = ", ".join(labels[:10]) + (", …" if len(labels) > 10 else "")
+        values: dict[str, Value] = {"count": len(labels), "pages": len(pages), "problem": problem, "labels": shown}
+        if len(labels) == 1:
+            yield Message("{count:,} of {pages:,} pages is {problem}: {labels}.", values)
+        elif labels:
+            yield Message("{count:,} of {pages:,} pages are {problem}: {labels}.", values)
+    if reading.xfa and sum(len(page.text) for page in pages) < 3_000 * len(pages) and _asks_to_wait(pages):
+        yield Message(
+            "It is an XFA form of which only the placeholder can be read: print the filled form to a new PDF."
+        )
     failed = reading.info.get("failed")
     if isinstance(failed, list) and failed:
         names = ", ".join(name for name in ("outline", "labels", "metadata") if name in failed)
-        yield f"Not read, for the file is irregular or too large there: {names}."
+        yield Message("Not read, because damaged or too large: {parts}.", {"parts": names})
 
 
-def _waits(pages: list[Page]) -> bool:
+def _asks_to_wait(pages: list[Page]) -> bool:
     return any("please wait" in page.text[:2_000].lower() for page in pages[:3])

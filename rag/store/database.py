@@ -202,6 +202,7 @@ class Store:
         """
         outline = json.dumps([[h.title, h.level, h.page, h.top] for h in loaded.outline])
         kinds = json.dumps(Counter(page.kind.value for page in loaded.pages))
+        notes = json.dumps([note.to_json() for note in loaded.notes])
         with self.transaction() as sql:
             if not sql.execute("DELETE FROM jobs WHERE id = ?", (job.id,)).rowcount:
                 return None
@@ -209,7 +210,7 @@ class Store:
                 "INSERT INTO documents (id, owner, name, title, author, created, bytes, pages, passages, kinds,"
                 " outline, notes, added) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (job.document_id, job.owner, job.name, loaded.title, loaded.author, loaded.created, size)
-                + (len(loaded.pages), len(passages), kinds, outline, json.dumps(loaded.notes), time.time()),
+                + (len(loaded.pages), len(passages), kinds, outline, notes, time.time()),
             ).lastrowid
             sql.executemany(
                 "INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", [page_row(key, p) for p in loaded.pages]

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from typing import Any
 
+from rag.messages import Message
 from rag.records import Document, Page, PageKind, Passage, Signal, Source, WordBoxes
 
 
@@ -53,7 +54,8 @@ def page_row(key: int | None, page: Page) -> tuple[Any, ...]:
     """A page as a row of the table of pages, under the key of its document."""
     words = page.words.to_bytes()
     size = (page.width, page.height)
-    return (key, page.number, page.label, page.kind, page.text, words, *size, page.furniture, page.flows_on, page.note)
+    note = json.dumps(page.note.to_json()) if page.note else ""
+    return (key, page.number, page.label, page.kind, page.text, words, *size, page.furniture, page.flows_on, note)
 
 
 def page_of(row: sqlite3.Row) -> Page:
@@ -68,8 +70,15 @@ def page_of(row: sqlite3.Row) -> Page:
         height=row["height"],
         furniture=row["furniture"],
         flows_on=bool(row["flows_on"]),
-        note=row["note"],
+        note=_note(row["note"]),
     )
+
+
+def _note(stored: str) -> Message | None:
+    """A page's note; older versions stored the sentence itself instead of JSON."""
+    if not stored:
+        return None
+    return Message.from_json(json.loads(stored) if stored.startswith("{") else stored)
 
 
 def document_of(row: sqlite3.Row) -> Document:
@@ -83,6 +92,6 @@ def document_of(row: sqlite3.Row) -> Document:
         pages=row["pages"],
         passages=row["passages"],
         kinds=json.loads(row["kinds"]),
-        notes=tuple(json.loads(row["notes"])),
+        notes=tuple(map(Message.from_json, json.loads(row["notes"]))),
         added=row["added"],
     )

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from rag.errors import FileRefused, QuestionRefused
+from rag.messages import Message
 from rag.records import Choice
 from tests.webui.fake_engine import PASSAGE, FakeEngine, document
 from tests.webui.safe import NASTY
@@ -122,7 +123,7 @@ def test_hostile_text_is_text_in_list_sources_answer_and_viewer(engine, served, 
     names = [name for name in NASTY if "\x00" not in name and "\ud800" not in name]
     shown = [re.sub("[\u202e\x1b]", "\ufffd", name) for name in names]
     engine.step = 0.0
-    engine.library = [document(name, notes=(name,)) for name in names]
+    engine.library = [document(name, notes=(Message(name),)) for name in names]
     engine.passages = [f"{name} {PASSAGE}" for name in names]
     engine.answer = [(name, (number,)) for number, name in enumerate(names, 1)]
     engine.picked = (Choice("reader", "".join(names), "".join(names)), *engine.picked[1:])

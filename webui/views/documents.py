@@ -5,7 +5,7 @@ from __future__ import annotations
 from rag.records import Choice, Document, Job, JobState, PageKind
 from webui.conversation import Conversation
 from webui.engine import Engine
-from webui.strings import Language, say
+from webui.strings import Language, say, say_message
 from webui.views.markup import escape
 from webui.views.status import choice_word
 
@@ -180,7 +180,7 @@ def _document(document: Document, conversation: Conversation) -> str:
     ask = escape(say(language, "ask_document", name=document.name))
     notes = ""
     if document.notes:
-        lines = "".join(f"<li>{escape(note)}</li>" for note in document.notes)
+        lines = "".join(f"<li>{escape(say_message(language, note))}</li>" for note in document.notes)
         notes = f'<details class="notes"><summary>{escape(say(language, "notes"))}</summary><ul>{lines}</ul></details>'
     return (
         f'<li class="document" data-key="document-{escape(document.id)}"><label>'

@@ -110,7 +110,7 @@ def test_a_page_that_cannot_be_read_is_kept_as_failed(monkeypatch, tmp_path):
     document = read(BOTH)
     assert texts(document) == ["The first page.\n", "", "The third page.\n"]
     assert document.pages[1].kind is PageKind.FAILED
-    assert document.notes == ("1 of 3 pages is damaged and could not be read: 2.",)
+    assert [str(note) for note in document.notes] == ["1 of 3 pages is damaged and could not be read: 2."]
 
 
 def test_pages_are_kept_when_the_child_dies_over_the_outline(monkeypatch, tmp_path):
@@ -118,7 +118,7 @@ def test_pages_are_kept_when_the_child_dies_over_the_outline(monkeypatch, tmp_pa
     fake_child(monkeypatch, tmp_path, body)
     document = read(BOTH)
     assert texts(document) == ["word\n"]
-    assert "outline" in document.notes[-1]
+    assert "outline" in str(document.notes[-1])
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,12 @@ import pytest
 
 from rag.embed.embedder import text_digest
 from rag.errors import EmbedderMismatch, StoreDamaged, StoreError, StoreInUse
+from rag.messages import Message
 from rag.records import Heading, Job, JobState, LoadedDocument, Page, PageKind, Passage, WordBoxes
 from rag.store.database import Store
 from tests.fakes import ExactEmbedder
 
+SCANNED = Message("{count} of {pages} pages is scanned", {"count": 1, "pages": 4})
 CANARY = "HERON-7731 nests by the lake.\n"
 
 
@@ -25,11 +27,20 @@ def loaded(*texts: str) -> LoadedDocument:
     words = WordBoxes.of([(0, 4, (0.1, 0.2, 0.3, 0.25))])
     pages = tuple(
         Page(
-            n, "iv", PageKind.TEXT if text else PageKind.SCANNED, text, words, 595.0, 842.0, "Header", n == 0, "a note"
+            n,
+            "iv",
+            PageKind.TEXT if text else PageKind.SCANNED,
+            text,
+            words,
+            595.0,
+            842.0,
+            "Header",
+            n == 0,
+            Message("a note"),
         )
         for n, text in enumerate(texts)
     )
-    return LoadedDocument(pages, (Heading("Top", 1, 0),), "Title", "Author", "2024-01-01", ("one page is scanned",))
+    return LoadedDocument(pages, (Heading("Top", 1, 0),), "Title", "Author", "2024-01-01", (SCANNED,))
 
 
 def passages(*texts: str) -> list[Passage]:
@@ -53,7 +64,7 @@ def test_what_goes_in_comes_out(store):
     assert (document.name, document.title, document.bytes) == ("<b>name</b>.pdf", "Title", 123)
     assert (document.pages, document.passages) == (2, 2)
     assert document.kinds == {"text": 1, "scanned": 1}
-    assert document.notes == ("one page is scanned",)
+    assert document.notes == (SCANNED,)
     page = store.pages("", document.id, 0, 0)[0]
     original = loaded(CANARY).pages[0]
     assert dataclasses.replace(page, words=original.words) == original
@@ -71,6 +82,16 @@ def test_all_passages_come_with_their_vectors(store):
     assert [passage.id for passage in kept] == ids
     assert vectors == pytest.approx(ExactEmbedder().queries(["Top\none text\n", "Top\nanother text\n"]))
     assert store.vectors_of(passages("another text\n")) == pytest.approx(vectors[1:])
+
+
+def test_notes_that_older_versions_stored_as_sentences_are_read(store):
+    add(store, CANARY)
+    with store.transaction() as sql:
+        sql.execute("""UPDATE documents SET notes = '["1 of 4 pages is {scanned}"]'""")
+        sql.execute("UPDATE pages SET note = 'This page is damaged.'")
+    (document,) = store.documents("")
+    assert [str(note) for note in document.notes] == ["1 of 4 pages is {scanned}"]
+    assert [str(page.note) for page in store.pages("", document.id, 0, 0)] == ["This page is damaged."]
 
 
 def test_owners_see_their_own_and_shared_documents(store):

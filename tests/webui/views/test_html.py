@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from rag.evaluation.runs import RightPage
+from rag.messages import Message
 from rag.records import Answer, Choice, Citation, Found, Job, JobState, Sentence, Signal, View
 from tests.webui.fake_engine import FakeEngine, document, png, source
 from tests.webui.safe import NASTY, look
@@ -42,7 +43,7 @@ def tags(looked, **wanted):
 @pytest.mark.parametrize("text", NASTY)
 def test_hostile_text_stays_text_everywhere(tmp_path, text, language):
     engine = FakeEngine(tmp_path)
-    engine.library = [document(text, notes=(text,))]
+    engine.library = [document(text, notes=(Message(text),))]
     engine.running = [
         Job(1, "", "x", text, JobState.LOCKED, message=text),
         Job(2, "", "y", text, JobState.FAILED, message=text),
@@ -318,7 +319,9 @@ def test_a_stopped_answer_keeps_what_was_said():
 
 def test_notes_of_a_document_are_listed(tmp_path):
     engine = FakeEngine(tmp_path)
-    engine.library = [document("a.pdf", notes=("Page 7 could not be read.", "It is a form."))]
+    engine.library = [
+        document("a.pdf", notes=(Message("Page {n} could not be read.", {"n": 7}), Message("It is a form.")))
+    ]
     text = look(documents_html(engine, Conversation("", "en"))).text
     assert "Page 7 could not be read." in text
     assert "It is a form." in text
