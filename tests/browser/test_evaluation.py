@@ -71,6 +71,7 @@ def run_all(page, count):
     return page.locator("#trials .runs tbody tr").first.locator("td").all_inner_texts()
 
 
+@pytest.mark.slow
 def test_from_an_answer_to_what_a_change_lost_and_won(library, served, visit):
     page = ready(visit(served(library)))
     add(page, 1, **{"manual.pdf": MANUAL})

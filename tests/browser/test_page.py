@@ -184,6 +184,7 @@ def test_closing_the_tab_stops_the_answer(engine, served, visit):
     other.close()
 
 
+@pytest.mark.slow
 def test_adding_asking_and_removing_at_the_same_time(engine, served, visit):
     engine.pieces = [f"word{n} " for n in range(60)]
     engine.step = 0.1

@@ -23,6 +23,7 @@ from tests.rag.pdfs import encrypted, scanned_pdf, text_pdf
 ROOT = Path(__file__).parents[2]
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.slow,
     pytest.mark.skipif(packaged_file() is None, reason="the packaged embedder is for Linux on x86-64 only"),
 ]
 

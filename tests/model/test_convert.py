@@ -114,6 +114,7 @@ def test_the_pipeline_runs(converted):
     assert isinstance(run("你好", max_new_tokens=3, do_sample=False)[0]["generated_text"], str)
 
 
+@pytest.mark.slow
 def test_glm_needs_nothing_of_this_project_afterwards(converted):
     """In a fresh interpreter outside the repository."""
     code = (
