@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from rag.answer.answerability import EvidenceScorer
-from rag.answer.citations import check, strip_marks
+from rag.answer.citations import check
 from rag.answer.context import pack
+from rag.answer.marks import remove_citation_marks
 from rag.answer.view import open_view
 from rag.embed.embedder import Embedder, Vectors, text_digest
 from rag.errors import AlreadyAdded, AskError, FileRefused, LimitExceeded, QuestionRefused, StoreError
@@ -314,7 +315,7 @@ class Engine:
         """
         began, stop = time.monotonic(), stop or threading.Event()
         question = self._checked(question)
-        history = [Turn(turn.question, strip_marks(turn.answer)) for turn in history]
+        history = [Turn(turn.question, remove_citation_marks(turn.answer)) for turn in history]
         queries, vectors, sources = self._find(owner, question, documents, history)
         reader = self._reader
         yield Found(tuple(sources), queries[0], queries[1:], reader.writes_markdown)

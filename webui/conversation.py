@@ -11,13 +11,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from rag.answer.marks import remove_citation_marks, replace_citation_marks
 from rag.reader import Turn
 from rag.records import Answer, Citation, Document, Found, Piece, Source
 from webui.edge import sentence_for
 from webui.engine import Engine
 from webui.models import ModelOffer
 from webui.strings import Language, say
-from webui.views.markup import without_citations
 
 SHOW_EVERY_SECONDS = 0.06  # pieces that come faster are shown together
 MOST_EXCHANGES = 50  # kept and shown; the oldest go first
@@ -54,9 +54,9 @@ class Exchange:
         return self.found is not None and not self.found.writes_markdown
 
     def plain_answer(self) -> str:
-        """The answer as text with its marks, for the clipboard."""
+        """The answer as text with its citations as `[n]`, for the clipboard."""
         if self.answer is None:
-            return self.text
+            return replace_citation_marks(self.text, lambda numbers: "".join(f"[{number}]" for number in numbers))
         parts = []
         for sentence in self.answer.sentences:
             marks = "".join(f"[{citation.number}]" for citation in sentence.citations)
@@ -189,7 +189,7 @@ class Conversation:
             if exchange.answer is not None:
                 text = "".join(part.lead + part.text for part in exchange.answer.sentences)
             else:
-                text = without_citations(exchange.text)
+                text = remove_citation_marks(exchange.text)
             if text.strip() and not exchange.error:
                 turns.append(Turn(exchange.question, text.strip()))
         return turns

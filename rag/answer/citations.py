@@ -7,17 +7,15 @@ a source clearly holds it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rag.answer.marks import extract_citation_marks
 from rag.answer.sentences import spans
 from rag.index.tokenize import terms
 from rag.language import mainly_chinese
 from rag.records import Citation, Sentence, Source
 from rag.settings import AnswerSettings
-
-MARK = re.compile(r"\s*(?:\[|【)\s*(\d{1,3}(?:\s*[,，、]\s*\d{1,3})*)\s*(?:†[^】\]]*)?(?:\]|】)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +35,20 @@ def check(answer: str, sources: Sequence[Source], settings: AnswerSettings) -> t
     return tuple(sentences)
 
 
-def strip_marks(answer: str) -> str:
-    """The answer as plain text."""
-    return MARK.sub("", answer)
-
-
 def _marked_sentences(answer: str) -> list[_Marked]:
-    """Sentences of the answer with the numbers marked in them, or right behind their end."""
-    plain, marks, at = "", [], 0
-    for match in MARK.finditer(answer):
-        plain += answer[at : match.start()]
-        numbers = [int(number) for number in re.split(r"\D+", match.group(1))]
-        marks.append((len(plain), numbers))
-        at = match.end()
-    plain += answer[at:]
-    found: list[_Marked] = []
+    """Sentences of the answer with the source numbers marked inside them, or right behind their end."""
+    plain, marks = extract_citation_marks(answer)
     bounds = spans(plain)
+    found: list[_Marked] = []
     for n, (start, end) in enumerate(bounds):
         after = bounds[n + 1][0] if n + 1 < len(bounds) else len(plain) + 1
         before = bounds[n - 1][1] if n else 0
-        numbers = [m for place, group in marks if start < place <= end or end < place < after for m in group]
+        numbers = [
+            number
+            for mark in marks
+            if start < mark.offset <= end or end < mark.offset < after
+            for number in mark.numbers
+        ]
         found.append(_Marked(plain[start:end], tuple(dict.fromkeys(numbers)), plain[before:start]))
     return found
 

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from rag.records import Sentence, Source
 from webui.conversation import Conversation, Exchange
 from webui.strings import Language, say
-from webui.views.markup import add_mark, escape, fences, mark, numbers_to_marks, strip_marks, to_html
+from webui.views.markup import (
+    append_placeholders,
+    citations_to_placeholders,
+    escape,
+    fences,
+    placeholder,
+    remove_placeholders,
+    to_html,
+)
 from webui.views.reasons import sources_why
 
 SHOWN_SOURCES = 4  # the rest is folded away
@@ -86,7 +94,7 @@ def _step(exchange: Exchange, language: Language) -> str:
 
 
 def _streamed(exchange: Exchange, conversation: Conversation) -> str:
-    text = numbers_to_marks(exchange.text, len(exchange.sources))
+    text = citations_to_placeholders(exchange.text, len(exchange.sources))
     by_number = {source.number: source for source in exchange.sources}
     return to_html(
         text,
@@ -107,14 +115,14 @@ def _finished(exchange: Exchange, conversation: Conversation) -> str:
 
 
 def _marked(sentences: Sequence[Sentence], plain: bool) -> str:
-    """The sentences in one, a place holder with its index behind each; none in code, where it would be read as code."""
-    pieces = [strip_marks(sentence.lead) + strip_marks(sentence.text) for sentence in sentences]
+    """The sentences in one, a placeholder with its index behind each; none in code, where it would be read as code."""
+    pieces = [remove_placeholders(sentence.lead) + remove_placeholders(sentence.text) for sentence in sentences]
     blocks = [] if plain else fences("".join(pieces))
     marked, end = "", 0
     for index, piece in enumerate(pieces):
         end += len(piece)
         in_code = any(first < end <= last for first, last in blocks)
-        marked += piece if in_code else add_mark(piece, mark(index))
+        marked += piece if in_code else append_placeholders(piece, placeholder(index))
     return marked
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.citations import check, strip_marks
+from rag.answer.citations import check
 from rag.records import Source
 from rag.settings import AnswerSettings
 
@@ -87,7 +87,3 @@ def test_white_space_between_sentences_is_kept():
 def test_the_numbers_of_a_list_are_no_sentences_and_cite_nothing():
     found = cited("1. The pump was built in 1931 [1].\n2. It weighs 12 kg [1].", PUMP)
     assert [numbers for _, numbers in found] == [[1], [1]]
-
-
-def test_marks_are_taken_out():
-    assert strip_marks("A [1] b[2][3]。【4†a】 c [x]") == "A b。 c [x]"

@@ -165,7 +165,16 @@ def test_a_citation_of_a_source_that_is_not_there_is_no_button():
 def test_streamed_pieces_have_buttons_already():
     looked = look(conversation_html(answered(text="Sales rose [2], **much** [9]")))
     assert [at["data-number"] for at in tags(looked, **{"class": "cite"})] == ["2"]
-    assert "[9]" in looked.text
+    assert "[" not in looked.text
+
+
+@pytest.mark.parametrize("markdown", [True, False])
+def test_no_raw_mark_is_shown_wherever_the_stream_is_cut(markdown):
+    answer = "Sales **rose**【2†source】. Costs fell [1, 2] and [1][2] rents, too【1】。"
+    for end in range(len(answer) + 1):
+        looked = look(conversation_html(answered(text=answer[:end], markdown=markdown)))
+        assert not set("[]【】†") & set(looked.text), answer[:end]
+    assert [at["data-number"] for at in tags(looked, **{"class": "cite"})] == ["2", "1", "2", "1", "2", "1"]
 
 
 def test_a_plain_text_answer_is_not_rendered_as_markdown():
