@@ -206,8 +206,8 @@ def within(library: Material, index: VectorIndex, words: BM25Index, exact: Exact
         "vectors": timed(lambda n: index.search(asked[n], near, allowed)),
         "words": timed(lambda n: words.search(short[n], near, allowed)),
         "long words": timed(lambda n: words.search(long[n], near, allowed)),
-        "fused": timed(lambda n: both.search(expand_query(short[n]), asked[n], allowed)),
-        "fused, long": timed(lambda n: both.search(expand_query(long[n]), asked[n], allowed)),
+        "fused": timed(lambda n: both.search(expand_query(short[n], settings.query), asked[n], allowed)),
+        "fused, long": timed(lambda n: both.search(expand_query(long[n], settings.query), asked[n], allowed)),
     }
 
 

@@ -24,7 +24,7 @@ from rag.embed.embedder import open_embedder
 from rag.engine import Engine
 from rag.evaluate import KeptEmbedder, Question, add_folder
 from rag.language import mainly_chinese
-from rag.retrieve.query import parts_of
+from rag.retrieve.query import split_question
 from rag.settings import RetrievalSettings, Settings
 
 Pair = tuple[str, Question, Question]
@@ -84,7 +84,7 @@ def main() -> None:
         with Engine(settings, embedder=lambda: embedder, reader=QuoteReader()) as engine:
             add_folder(engine, arguments.pdfs, lambda _: None)
             for language, asked in pairs.items():
-                cut = sum(bool(parts_of(text)) for text, *_ in asked) / len(asked) if parts else 0.0
+                cut = sum(bool(split_question(text)) for text, *_ in asked) / len(asked) if parts else 0.0
                 row = result[f"{language}, {name}"] = {"cut": cut, **measured(engine, asked)}
                 print(f"{language + ', ' + name:20}" + "".join(f"{row[key]:>8.3f}" for key in row), flush=True)
     print(json.dumps({**machine(), "pairs": arguments.pairs, "sources": RetrievalSettings().sources, **result}))

@@ -29,7 +29,7 @@ from rag.index.vectors import VectorIndex
 from rag.retrieve.expand import expand_query
 from rag.retrieve.hybrid import HybridSearch
 from rag.retrieve.routing import DocumentRouter
-from rag.settings import RetrievalSettings, Settings
+from rag.settings import QuerySettings, RetrievalSettings, Settings
 
 PASSAGES = 20_000
 
@@ -70,7 +70,7 @@ def milliseconds(texts: list[str], vectors: np.ndarray, questions: list[str], as
     spent = []
     for question, vector in zip(questions, asked, strict=True):
         began = time.perf_counter()
-        searcher.search(expand_query(question), vector)
+        searcher.search(expand_query(question, QuerySettings()), vector)
         spent.append(1000 * (time.perf_counter() - began))
     return spent
 

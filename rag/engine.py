@@ -42,7 +42,7 @@ from rag.records import (
     Source,
     View,
 )
-from rag.retrieve.query import checked, searched
+from rag.retrieve.query import build_query, validate_question
 from rag.retrieve.rerank import Reranker
 from rag.retrieve.retriever import Retriever
 from rag.retrieve.routing import DocumentRouter
@@ -74,7 +74,7 @@ class Engine:
         self._store = Store(settings.database)
         self._pictures = PageImages(settings.pictures_dir, settings.rendering, settings.limits)
         self._words = BM25Index()
-        self._catalog = DocumentRouter(self._words)
+        self._catalog = DocumentRouter(self._words, settings.retrieval.routing)
         self._scope: dict[tuple[str, str], Ids] = {}  # (owner, document id) -> ids of its passages
         self._reader, self._sampling = reader, sampling or Sampling()
         self._choices = {"reader": Choice("reader", reader.name, reader_why)}
@@ -159,7 +159,7 @@ class Engine:
         try:
             opened = reranker()
         except AskError as exc:
-            self.choose(Choice("reranker", "none", "", failed=str(exc)))
+            self.choose(Choice("reranker", "none", "", failed=exc.message))
             return None
         if opened is not None:
             self.choose(Choice("reranker", opened.name, opened.why))
@@ -359,11 +359,11 @@ class Engine:
     ) -> tuple[tuple[str, ...], Vectors, list[Source]]:
         """What was searched, the whole and then its parts, the vectors (1 + parts, d) and the sources found."""
         allowed, most = self._allowed(owner, documents), self.settings.limits.question_characters
-        asked = searched(question, history, most, parts=self.settings.retrieval.query.split_questions)
-        return asked.texts, *self._finder.find(asked, owner, self.settings.retrieval.sources, allowed)
+        query = build_query(question, history, most, self.settings.retrieval.query)
+        return query.texts, *self._finder.find(query, owner, self.settings.retrieval.sources, allowed)
 
     def _checked(self, question: str) -> str:
-        return checked(question, self.settings.limits.question_characters)
+        return validate_question(question, self.settings.limits.question_characters)
 
     def _allowed(self, owner: str, documents: Collection[str] | None) -> Ids | None:
         """Ids of the passages a question may use; None where that is every passage there is."""

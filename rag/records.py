@@ -303,6 +303,6 @@ class Choice:
 
     what: str  # "reader", "embedder", "device"
     name: str
-    why: str
+    why: Message | str
     ready: bool = True
-    failed: str = ""  # one sentence when it could not be had
+    failed: Message | str = ""  # one sentence when it could not be had

@@ -1,10 +1,10 @@
-"""What a question needs: its words, those that only say how to answer held back, and the line items of its figures.
+"""Query expansion: weighted terms and bigrams of a question, and the line items that financial figures come from.
 
 "What is the FY2022 quick ratio? Round to two decimals." is answered by a balance sheet that never says "quick ratio":
-what stands there are total current assets and total current liabilities. `line_items.txt` names, for the usual figures
-of accounts, the lines they are worked out from and the statement that holds them, in English and in Chinese; and what
-a report or a quarter is called otherwise. It knows no company and no document. Words that mean something else in
-other fields count only in questions that speak of money or of a year.
+it lists total current assets and total current liabilities. `line_items.txt` maps the usual figures of financial
+reports to the line items they are computed from and the statement that lists them, in English and Chinese, and names
+of reports and quarters to their synonyms. It knows no company and no document. Ambiguous words expand only in
+questions about money or a year.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag.index.tokenize import terms
+from rag.settings import QuerySettings
 
-Pair = tuple[str, str]  # neighbouring terms
+Bigram = tuple[str, str]  # neighbouring terms
 
-ONLY_OF_MONEY = "$ "  # before a pattern that counts only in a question about money
-_OF_MONEY = re.compile(
+FINANCIAL_ONLY = "$ "  # prefix of a pattern that applies only to questions about money or a year
+_FINANCIAL = re.compile(
     r"[$€£¥]\s?\d|\b(?:fy|cy)?(?:19|20)\d\d\b|\bfy\d\d\b|\b(?:fiscal|financial|quarter(?:ly)?|annual|10-?[kq]|q[1-4]"
     r"|company|earnings|revenues?|sales|profits?|margins?|income|assets?|balance sheet|cash|shares?|stock|dividends?"
     r"|investors?|shareholders?)\b"
@@ -28,10 +29,8 @@ _OF_MONEY = re.compile(
     re.IGNORECASE,
 )
 
-TOLD = 0.3  # what a word counts that says how to answer, beside one that is asked about
-
-# Words of questions that say how to answer, not what about.
-TELLING = frozenset(
+# Words that say how to answer ("round", "explain"), not what is asked about.
+INSTRUCTION_TERMS = frozenset(
     terms(
         "answer question please state explain give round decimal places units percents usd million billion respond"
         " response rely relying base basing judgments information provided primarily define defined definition"
@@ -44,53 +43,61 @@ TELLING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ExpandedQuery:
-    """What is looked for."""
+    """What is searched for a question or a part of one."""
 
-    texts: tuple[str, ...]  # for the embedder: the question, and the line items in one text where there are any
-    terms: dict[str, float]  # what each counts, 0..1
-    pairs: frozenset[Pair]  # neighbouring terms that are asked about
+    texts: tuple[str, ...]  # to embed: the question and, if it has any, its line items as one text
+    terms: dict[str, float]  # weight of each term, 0..1
+    bigrams: frozenset[Bigram]  # pairs of neighbouring terms, instructions left out
 
 
-def expand_query(question: str, *, items: bool = True) -> ExpandedQuery:
-    """What to look for to answer a question, with or without the line items of its figures."""
+def expand_query(question: str, settings: QuerySettings) -> ExpandedQuery:
+    """Weigh the terms of a question and add the line items of the figures it asks for."""
     own = terms(question)
-    looked_for = line_items(question) if items else []
-    counts = {term: TOLD if term in TELLING else 1.0 for term in own}
-    found = [pair for pair in itertools.pairwise(own) if TELLING.isdisjoint(pair)]
-    for item in looked_for:
-        parts = terms(item)
-        counts.update(dict.fromkeys(parts, 1.0))
-        found.extend(itertools.pairwise(parts))
-    return ExpandedQuery((question, " ".join(looked_for)) if looked_for else (question,), counts, frozenset(found))
+    items = line_items(question) if settings.line_items else []
+    weights = {term: settings.instruction_term_weight if term in INSTRUCTION_TERMS else 1.0 for term in own}
+    bigrams = [pair for pair in itertools.pairwise(own) if INSTRUCTION_TERMS.isdisjoint(pair)]
+    for item in items:
+        item_terms = terms(item)
+        weights.update(dict.fromkeys(item_terms, 1.0))
+        bigrams.extend(itertools.pairwise(item_terms))
+    return ExpandedQuery((question, " ".join(items)) if items else (question,), weights, frozenset(bigrams))
 
 
 def line_items(question: str) -> list[str]:
-    """The lines and statements that the figures in a question are worked out from, each once."""
-    of_money = bool(_OF_MONEY.search(question))
+    """Line items and statements that the figures in a question are computed from, each once."""
+    financial = bool(_FINANCIAL.search(question))
     found = (
         item
-        for pattern, items, only_of_money in _known()
-        if (of_money or not only_of_money) and pattern.search(question)
-        for item in items
+        for rule in _rules()
+        if (financial or not rule.financial_only) and rule.pattern.search(question)
+        for item in rule.items
     )
     return list(dict.fromkeys(found))
 
 
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A line of `line_items.txt`."""
+
+    pattern: re.Pattern[str]
+    items: tuple[str, ...]
+    financial_only: bool
+
+
 @functools.cache
-def _known() -> tuple[tuple[re.Pattern[str], tuple[str, ...], bool], ...]:
-    """(pattern, items, whether only of money) of every line of `line_items.txt`."""
-    names: dict[str, str] = {}
-    known = []
+def _rules() -> tuple[_Rule, ...]:
+    """`line_items.txt`, statements written out."""
+    statements: dict[str, str] = {}
+    rules = []
     for line in Path(__file__).with_name("line_items.txt").read_text("utf-8").splitlines():
         if not line or line.startswith("#"):
             continue
         if " | " in line:
             pattern, _, right = line.rpartition(" | ")
-            items = tuple(names.get(item.strip(), item.strip()) for item in right.split(";"))
-            only_of_money = pattern.startswith(ONLY_OF_MONEY)
-            pattern = pattern.removeprefix(ONLY_OF_MONEY).strip()
-            known.append((re.compile(pattern, re.IGNORECASE), items, only_of_money))
+            items = tuple(statements.get(item.strip(), item.strip()) for item in right.split(";"))
+            compiled = re.compile(pattern.removeprefix(FINANCIAL_ONLY).strip(), re.IGNORECASE)
+            rules.append(_Rule(compiled, items, pattern.startswith(FINANCIAL_ONLY)))
         else:
-            name, _, item = line.partition(" = ")
-            names[name] = item
-    return tuple(known)
+            name, _, statement = line.partition(" = ")
+            statements[name] = statement
+    return tuple(rules)

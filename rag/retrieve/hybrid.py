@@ -1,12 +1,13 @@
-"""What a question needs + scope -> ranked passages: both indexes, fused, weighed by how well their documents fit.
+"""Hybrid search: both indexes asked, their scores fused, and the score of each passage's document added.
 
-Nothing here knows where passages are kept; ids go in and out.
+Passage ids go in and out; where passages are stored is unknown here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -15,10 +16,10 @@ from rag.index.bm25 import BM25Index
 from rag.index.vectors import Ids, VectorIndex
 from rag.records import Signal
 from rag.retrieve.expand import ExpandedQuery
-from rag.retrieve.routing import DocumentRouter, Fits
+from rag.retrieve.routing import DocumentRouter, DocumentScores
 from rag.settings import RetrievalSettings
 
-List = tuple[Ids, Vectors]  # ids and scores, best first
+ScoredIds = tuple[Ids, Vectors]  # ids (n,) and scores (n,), best first
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,68 +32,74 @@ class Hit:
 
 
 class HybridSearch:
-    """Asks both indexes, in the whole scope and in the documents that fit best, and fuses what they bring."""
+    """Searches both indexes, in the whole scope and in the best-matching documents, and fuses the results."""
 
     def __init__(
-        self, vectors: VectorIndex, words: BM25Index, catalog: DocumentRouter, settings: RetrievalSettings
+        self, vectors: VectorIndex, words: BM25Index, router: DocumentRouter, settings: RetrievalSettings
     ) -> None:
-        self._vectors, self._words, self._catalog, self._settings = vectors, words, catalog, settings
+        self._vectors, self._words, self._router, self._settings = vectors, words, router, settings
 
     def search(
-        self, needs: ExpandedQuery, vector: Vectors, allowed: Ids | None = None, fits: Fits | None = None
+        self,
+        query: ExpandedQuery,
+        vector: Vectors,
+        allowed: Ids | None = None,
+        document_scores: DocumentScores | None = None,
     ) -> list[Hit]:
-        """Passages for a question and its vector (d,), best first; only `allowed` ids where given.
+        """Passages for a query and its vector (d,), best first; only `allowed` ids if given.
 
-        `fits`: how well each document fits within `allowed`, where that is known already.
+        `document_scores`: of the documents within `allowed`, if already known.
         """
         if allowed is not None and not len(allowed):
             return []
-        by_vector, by_words = self._ask(needs, vector, allowed)
-        fits = self._catalog.fits(needs.texts[0], allowed) if fits is None else fits
-        routed_documents = self._routed(fits, allowed)
-        if routed_documents is not None:
-            more = self._ask(needs, vector, routed_documents)
-            by_vector, by_words = _together(by_vector, more[0]), _together(by_words, more[1])
+        by_vector, by_words = self._ask(query, vector, allowed)
+        if document_scores is None:
+            document_scores = self._router.scores(query.texts[0], allowed)
+        # Search the best-matching documents on their own, so that others cannot fill all the places.
+        routed = self._routed_passages(document_scores, allowed)
+        if routed is not None:
+            more_by_vector, more_by_words = self._ask(query, vector, routed)
+            by_vector, by_words = _union(by_vector, more_by_vector), _union(by_words, more_by_words)
         hits = fuse(by_vector, by_words, self._settings.vector_weight, self._settings.candidates)
-        return self._weighed(hits, fits)
+        return self._with_document_scores(hits, document_scores)
 
-    def _ask(self, needs: ExpandedQuery, vector: Vectors, allowed: Ids | None) -> tuple[List, List]:
+    def _ask(self, query: ExpandedQuery, vector: Vectors, allowed: Ids | None) -> tuple[ScoredIds, ScoredIds]:
         count = self._settings.candidates
-        return self._vectors.search(vector, count, allowed), self._words.search(needs.terms, count, allowed)
+        return self._vectors.search(vector, count, allowed), self._words.search(query.terms, count, allowed)
 
-    def _routed(self, fits: Fits, allowed: Ids | None) -> Ids | None:
-        """Passages of the documents that fit best; None where none fits, or where the scope holds no others."""
-        best = np.argsort(-fits, kind="stable")[: self._settings.routing.routed_documents]
-        found = self._catalog.passages(best[fits[best] > 0])
+    def _routed_passages(self, scores: DocumentScores, allowed: Ids | None) -> Ids | None:
+        """Passages of the best-matching documents; None if none matches, or if they are the whole scope."""
+        best = np.argsort(-scores, kind="stable")[: self._settings.routing.routed_documents]
+        found = self._router.passages_of(best[scores[best] > 0])
         return found if 0 < len(found) < (len(self._words) if allowed is None else len(allowed)) else None
 
-    def _weighed(self, hits: list[Hit], fits: Fits) -> list[Hit]:
-        """The hits with what their documents add, best first."""
-        slots = self._catalog.slots(np.array([hit.passage_id for hit in hits], np.int64))
-        places = {int(slot): n for n, slot in enumerate(np.argsort(-fits, kind="stable"), 1)}
-        weighed = []
+    def _with_document_scores(self, hits: list[Hit], scores: DocumentScores) -> list[Hit]:
+        """The hits with the weighted scores of their documents added, best first."""
+        slots = self._router.slots_of(np.array([hit.passage_id for hit in hits], np.int64))
+        places = {int(slot): n for n, slot in enumerate(np.argsort(-scores, kind="stable"), 1)}
+        weighted = []
         for hit, slot in zip(hits, slots.tolist(), strict=True):
-            fit = float(fits[slot]) if 0 <= slot < len(fits) else 0.0  # one may have been added meanwhile
-            signals = (*hit.signals, Signal("document", fit, places[slot])) if fit > 0 else hit.signals
-            weighed.append(Hit(hit.passage_id, hit.score + self._settings.routing.routing_weight * fit, signals))
-        return ranked(weighed)
+            score = float(scores[slot]) if 0 <= slot < len(scores) else 0.0  # the document may be newer than `scores`
+            signals = (*hit.signals, Signal("document", score, places[slot])) if score > 0 else hit.signals
+            weighted.append(Hit(hit.passage_id, hit.score + self._settings.routing.routing_weight * score, signals))
+        return ranked(weighted)
 
 
 def ranked(hits: Iterable[Hit]) -> list[Hit]:
-    """Best first; those of equal score in the order they came."""
+    """Best first; hits of equal score keep their order."""
     return sorted(hits, key=lambda hit: -hit.score)
 
 
-def fuse(by_vector: List, by_words: List, vector_weight: float, reach: int) -> list[Hit]:
-    """Convex combination of the two lists, best first; a passage that one of them did not bring has nothing of it.
+def fuse(by_vector: ScoredIds, by_words: ScoredIds, vector_weight: float, depth: int) -> list[Hit]:
+    """Convex combination of the scaled scores of both lists, best first. A passage missing from a list scores 0 there.
 
-    Cosines are scaled so that the best is 1 and the one at place `reach` 0; BM25, whose zero means something, so that
-    the best is 1. (Bruch, Gai, Ingber: An Analysis of Fusion Functions for Hybrid Retrieval, ACM TOIS 42(1), 2023,
-    eq. 3: min-max scaling, and scaling by the theoretical minimum.)
+    Cosines are scaled so that the best becomes 1 and the one at rank `depth` 0; BM25 scores, which have a natural
+    zero, so that the best becomes 1. (Bruch, Gai, Ingber: An Analysis of Fusion Functions for Hybrid Retrieval, ACM
+    TOIS 42(1), 2023, eq. 3: min-max scaling, and scaling by the theoretical minimum.)
     """
     total: dict[int, float] = {}
     signals: dict[int, tuple[Signal, ...]] = {}
-    floor = float(by_vector[1][:reach][-1]) if len(by_vector[1]) else 0.0
+    floor = float(by_vector[1][:depth][-1]) if len(by_vector[1]) else 0.0
     for name, (ids, scores), low, weight in (
         ("vectors", by_vector, floor, vector_weight),
         ("words", by_words, 0.0, 1 - vector_weight),
@@ -104,8 +111,18 @@ def fuse(by_vector: List, by_words: List, vector_weight: float, reach: int) -> l
     return ranked(Hit(passage, score, signals[passage]) for passage, score in total.items())
 
 
+def interleave(lists: Iterable[list[Hit]]) -> list[Hit]:
+    """The best of each list, then the second of each, and so on; a passage comes once, at its first place."""
+    first: dict[int, Hit] = {}
+    for row in zip_longest(*lists):
+        for hit in row:
+            if hit is not None:
+                first.setdefault(hit.passage_id, hit)
+    return list(first.values())
+
+
 def _scaled(scores: Vectors, low: float) -> Vectors:
-    """Scores of one list, best first, so that `low` becomes 0 and the best 1; what is lower stays 0."""
+    """Scores of one list, best first, scaled so that the best becomes 1, `low` 0, and anything lower 0."""
     if not len(scores):
         return scores
     high = float(scores[0])
@@ -115,8 +132,8 @@ def _scaled(scores: Vectors, low: float) -> Vectors:
     return scaled
 
 
-def _together(a: List, b: List) -> List:
-    """Two lists of one index as one, each passage once."""
+def _union(a: ScoredIds, b: ScoredIds) -> ScoredIds:
+    """Two lists of one index as one, best first, each passage once."""
     ids, first = np.unique(np.concatenate([a[0], b[0]]), return_index=True)
     scores = np.concatenate([a[1], b[1]])[first]
     order = np.argsort(-scores, kind="stable")

@@ -1,8 +1,8 @@
-"""The second look: the passages that came out first, looked at again word by word.
+"""Lexical rescoring: the best hits scored again by how much of the question each passage contains.
 
-BM25 rewards a rare word said often; the second look asks how much of the question a passage holds at all, word by word
-and pair by pair of neighbouring words. What a word tells is how rare it is in the library. Weights: `rag.settings`,
-measured in `docs/retrieval.md`.
+BM25 rewards a rare term that occurs often. This step asks instead how many of the question's terms a passage contains
+at all, and how many of its bigrams (pairs of neighbouring terms), each weighted by its inverse document frequency.
+The effect of the weights is measured in `docs/retrieval.md`.
 """
 
 from __future__ import annotations
@@ -21,25 +21,27 @@ T = TypeVar("T", bound=Hashable)
 
 
 def score_overlap(
-    needs: ExpandedQuery,
+    query: ExpandedQuery,
     hits: Sequence[Hit],
     texts: Mapping[int, str],
-    weight: Callable[[str], float],
+    idf: Callable[[str], float],
     settings: RetrievalSettings,
 ) -> list[Hit]:
-    """The hits, best first, each with the share of the question's terms and pairs that its text holds added.
+    """The hits, best first, with the weighted shares of the query's terms and bigrams they contain added.
 
-    `texts`: what each passage is found by, by its id; a hit without one is dropped. `weight`: how much a term tells.
+    `texts`: searchable text by passage id; a hit without one is dropped. `idf`: inverse document frequency of a term.
     """
-    singles = {term: count * weight(term) for term, count in needs.terms.items()}
-    pairs = {pair: min(map(weight, pair)) for pair in needs.pairs}
+    term_weights = {term: weight * idf(term) for term, weight in query.terms.items()}
+    bigram_weights = {bigram: min(map(idf, bigram)) for bigram in query.bigrams}
     added: dict[int, float] = {}
     for hit in hits:
         if hit.passage_id in texts:
-            held = terms(texts[hit.passage_id])
-            added[hit.passage_id] = settings.term_overlap_weight * _share(
-                singles, set(held)
-            ) + settings.bigram_overlap_weight * _share(pairs, set(itertools.pairwise(held)))
+            found = terms(texts[hit.passage_id])
+            term_share = _weighted_share(term_weights, set(found))
+            bigram_share = _weighted_share(bigram_weights, set(itertools.pairwise(found)))
+            added[hit.passage_id] = (
+                settings.term_overlap_weight * term_share + settings.bigram_overlap_weight * bigram_share
+            )
     places = {passage: n for n, passage in enumerate(sorted(added, key=lambda one: -added[one]), 1)}
     return ranked(
         Hit(
@@ -52,7 +54,7 @@ def score_overlap(
     )
 
 
-def _share(wanted: Mapping[T, float], held: set[T]) -> float:
-    """Share of what is wanted that is held, by weight; 0 where nothing is wanted."""
-    total = sum(wanted.values())
-    return sum(wanted[one] for one in held & wanted.keys()) / total if total else 0.0
+def _weighted_share(weights: Mapping[T, float], found: set[T]) -> float:
+    """Share of the total weight that was found, 0..1; 0 if there is no weight at all."""
+    total = sum(weights.values())
+    return sum(weights[one] for one in found & weights.keys()) / total if total else 0.0

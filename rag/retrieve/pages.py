@@ -1,4 +1,4 @@
-"""From passages to pages: the best of each page first, with its neighbours; the first ones with all of their page."""
+"""Passages to sources: one per page first, merged with its neighbours; the best are extended to their whole page."""
 
 from __future__ import annotations
 
@@ -10,61 +10,95 @@ from rag.retrieve.hybrid import Hit
 from rag.settings import RetrievalSettings
 from rag.store.rows import StoredPassage
 
-Place = tuple[str, str, int]  # owner, document id, page
-PageText = Callable[[str, str, int], tuple[int, str]]  # owner, document id, page -> where it begins, its text
+PageKey = tuple[str, str, int]  # owner, document id, page
+PageText = Callable[[str, str, int], tuple[int, str]]  # owner, document id, page -> offset in its document, text
 
 
-def by_page(hits: Sequence[Hit], kept: Mapping[int, StoredPassage], most: int, *, copies: bool = False) -> list[Source]:
-    """Numbered sources, the best of each page first, then what else was found on those pages.
+def merge_by_page(
+    hits: Sequence[Hit], stored: Mapping[int, StoredPassage], max_characters: int, *, keep_copies: bool = False
+) -> list[Source]:
+    """Numbered sources: the best of each page, then the other hits, both best first.
 
-    A source takes in its neighbours on the page that were found too, up to `most` characters together. Of passages
-    with the same text, as copies of a document have them, the best stands for all, or with `copies` for its document.
+    The best hit of a page is merged with adjoining hits on that page, up to `max_characters` together. Of passages
+    with the same text, as copies of a document have them, only the best is kept; with `keep_copies` the best of each
+    document.
     """
-    pages: dict[Place, list[Hit]] = {}
-    said: set[tuple[str, str]] = set()
+    # Drop passages whose text was seen in a better hit; group the others by page.
+    pages: dict[PageKey, list[Hit]] = {}
+    seen: set[tuple[str, str]] = set()
     for hit in hits:
-        stored = kept[hit.passage_id]
-        text = stored.document_id if copies else "", " ".join(stored.passage.text.split())
-        if text not in said:
-            pages.setdefault((stored.owner, stored.document_id, stored.passage.first_page), []).append(hit)
-        said.add(text)
-    first: list[Source] = []
+        row = stored[hit.passage_id]
+        text = row.document_id if keep_copies else "", " ".join(row.passage.text.split())
+        if text not in seen:
+            pages.setdefault((row.owner, row.document_id, row.passage.first_page), []).append(hit)
+        seen.add(text)
+    # Merge the best of each page with its neighbours; what is left follows by score.
+    best: list[Source] = []
     rest: list[Source] = []
-    for found in pages.values():
-        source, left = _joined(found, kept, most)
-        first.append(source)
-        rest += [kept[hit.passage_id].as_source(0, hit.score, hit.signals) for hit in left]
+    for page_hits in pages.values():
+        source, left = _merge_neighbours(page_hits, stored, max_characters)
+        best.append(source)
+        rest += [stored[hit.passage_id].as_source(0, hit.score, hit.signals) for hit in left]
     rest.sort(key=lambda source: -source.score)
-    return _numbered([*first, *rest])
+    return _numbered([*best, *rest])
 
 
-def widened(
+def extend_to_page(
     sources: Sequence[Source], owners: Mapping[int, str], page_text: PageText, settings: RetrievalSettings
 ) -> list[Source]:
-    """The sources, the first ones with what else stands on their page, for readers that have room for it.
+    """The sources, the first `full_page_sources` of them with the rest of their page, for readers with enough room.
 
-    The lines above come first: a table's title, its units and the periods of its columns stand there. Other sources
-    that are all within a widened one are left out. `owners`: of each source's document, by the passage's id.
+    A source that lies within an extended one is dropped. `owners`: of each source's document, by passage id.
     """
-    found: list[Source] = []
+    extended: list[Source] = []
     for source in sources:
-        others = [other for other in found if other.document_id == source.document_id]
+        others = [other for other in extended if other.document_id == source.document_id]
         if any(other.start <= source.start and source.end <= other.end for other in others):
             continue
-        if len(found) < settings.full_page_sources:
-            place = owners[source.passage_id], source.document_id, source.first_page
-            source = _wider(source, *page_text(*place), others, settings.source_characters)
-        found.append(source)
-    return _numbered(found)
+        if len(extended) < settings.full_page_sources:
+            key = owners[source.passage_id], source.document_id, source.first_page
+            source = _extend(source, *page_text(*key), others, settings.source_characters)
+        extended.append(source)
+    return _numbered(extended)
 
 
-def _wider(source: Source, begin: int, page: str, others: Sequence[Source], most: int) -> Source:
-    """A source with the text of its page, which begins at `begin`, up to `most` characters and to other sources."""
-    floor = max([begin, *(min(other.end, source.start) for other in others if other.start < source.start)])
-    ceiling = min([begin + len(page), *(max(other.start, source.end) for other in others if other.end > source.end)])
-    room = max(most - len(source.text), 0)
-    before = page[max(floor, source.start - room) - begin : max(source.start - begin, 0)]
-    after = page[max(source.end - begin, 0) : max(min(ceiling, source.end + room - len(before)) - begin, 0)]
+def _extend(source: Source, offset: int, page: str, others: Sequence[Source], max_characters: int) -> Source:
+    """A source with the text around it on its page, which starts at `offset` in the document.
+
+    It grows to `max_characters` and never into another source. The text above comes first: a table's title, units and
+    column headings stand there.
+    """
+    # Find how far it may grow: to the edges of the page, or to the next source.
+    floor = max([offset, *(min(other.end, source.start) for other in others if other.start < source.start)])
+    ceiling = min([offset + len(page), *(max(other.start, source.end) for other in others if other.end > source.end)])
+    # Take the text above, then the text below with the room that is left.
+    room = max(max_characters - len(source.text), 0)
+    before = page[max(floor, source.start - room) - offset : max(source.start - offset, 0)]
+    after = page[max(source.end - offset, 0) : max(min(ceiling, source.end + room - len(before)) - offset, 0)]
+    return _grown(source, before, after)
+
+
+def _merge_neighbours(
+    page_hits: Sequence[Hit], stored: Mapping[int, StoredPassage], max_characters: int
+) -> tuple[Source, list[Hit]]:
+    """The best of one page's hits merged with its neighbours, and the hits left over."""
+    best, *others = page_hits
+    source = stored[best.passage_id].as_source(0, best.score, best.signals)
+    while near := next((hit for hit in others if _adjoins(source, stored[hit.passage_id], max_characters)), None):
+        others.remove(near)
+        passage = stored[near.passage_id].passage
+        before, after = (passage.text, "") if passage.end == source.start else ("", passage.text)
+        source = replace(
+            _grown(source, before, after),
+            start=min(source.start, passage.start),
+            end=max(source.end, passage.end),
+            last_page=max(source.last_page, passage.last_page),
+        )
+    return source, others
+
+
+def _grown(source: Source, before: str, after: str) -> Source:
+    """A source with text added before and after it; `best` stays on the passage that was found."""
     first, last = source.best or (0, len(source.text))
     return replace(
         source,
@@ -75,32 +109,12 @@ def _wider(source: Source, begin: int, page: str, others: Sequence[Source], most
     )
 
 
+def _adjoins(source: Source, row: StoredPassage, max_characters: int) -> bool:
+    """Whether a passage stands right before or after a source, and both together are short enough."""
+    passage = row.passage
+    adjoining = passage.end == source.start or passage.start == source.end
+    return adjoining and len(source.text) + len(passage.text) <= max_characters
+
+
 def _numbered(sources: Sequence[Source]) -> list[Source]:
     return [replace(source, number=number) for number, source in enumerate(sources, 1)]
-
-
-def _joined(found: Sequence[Hit], kept: Mapping[int, StoredPassage], most: int) -> tuple[Source, list[Hit]]:
-    """The best of one page's hits with the neighbours it takes in, and the others."""
-    best, *others = found
-    source = kept[best.passage_id].as_source(0, best.score, best.signals)
-    while near := next((hit for hit in others if _fits(source, kept[hit.passage_id], most)), None):
-        others.remove(near)
-        passage = kept[near.passage_id].passage
-        before = passage.end == source.start
-        first, last = source.best or (0, len(source.text))
-        moved = len(passage.text) if before else 0
-        source = replace(
-            source,
-            best=(first + moved, last + moved),
-            text=passage.text + source.text if before else source.text + passage.text,
-            start=min(source.start, passage.start),
-            end=max(source.end, passage.end),
-            last_page=max(source.last_page, passage.last_page),
-        )
-    return source, others
-
-
-def _fits(source: Source, stored: StoredPassage, most: int) -> bool:
-    """Whether a passage stands right before or behind a source, and both together are short enough."""
-    passage = stored.passage
-    return (passage.end == source.start or passage.start == source.end) and len(source.text) + len(passage.text) <= most

@@ -1,7 +1,7 @@
-"""Questions as they are asked: fit to be worked with, cut into the parts they have, what one leaves out supplied.
+"""Query preparation: validate a question, complete a follow-up from the conversation, split a compound question.
 
-No model is asked: a question that points back ("and in 2023?", "它的收入呢？") is searched together with the one it
-points to. The person sees what was searched.
+No model is asked: a follow-up ("and in 2023?", "它的收入呢？") is searched together with the question it refers to. The
+person sees what was searched.
 """
 
 from __future__ import annotations
@@ -10,38 +10,41 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from rag.errors import QuestionRefused
 from rag.index.tokenize import terms
 from rag.reader import Turn
-from rag.retrieve.expand import TELLING
+from rag.retrieve.expand import INSTRUCTION_TERMS
+from rag.settings import QuerySettings
 
-_POINTS_BACK = re.compile(
+MAX_SPLIT_POINTS: Final = 50  # per question; later ones are ignored
+_DEFAULTS: Final = QuerySettings()
+
+# Words that refer to an earlier question: conjunctions at its beginning, pronouns anywhere.
+_REFERS_BACK = re.compile(
     r"^(and|or|but|so|also|then|what about|how about|what else|why|how come|which one)\b"
     r"|\b(it|its|they|them|their|theirs|he|him|his|she|her|hers|this|that|these|those|there|the same|the former"
     r"|the latter|such)\b",
     re.IGNORECASE,
 )
-_POINTS_BACK_HAN = re.compile(
+_REFERS_BACK_HAN = re.compile(
     r"^(那|那么|还有|以及|而|另外|其中|为什么[？?]?$)|[它他她其该此]|这[个种家些一]|那[个种家些]|上述|前者|后者|[呢][？?]?$"
 )
-FEW_TERMS = 3  # a question with fewer terms of its own names too little
-MOST_PARTS = 3  # of one question that are searched apart
-MOST_SEAMS = 50  # places looked at where a question may be cut
-PART_TERMS = 2  # a clause with fewer terms belongs to the one before; behind a question mark one is enough
-HAN_TERMS = 6  # a Chinese clause of at most so many terms goes on about what the clause before names
 
 _INTERROGATIVE = r"(?:(?:in|on|at|by|for|from|to|of|with|about)\s+)?(?:what|whom?|whose|when|where|which|why|how)"
 _INVERTED = r"(?:is|are|was|were|has|have|had|can|could|should|must|will|would|may)\s+(?:it|they|he|she|we|i|you|there)"
 _AUXILIARY = "do|does|did|is|are|was|were|has|have|had|can|could|should|must|will|would|may"
-# Where one question may end and the next begin: behind a sentence, or between clauses that both ask.
-_SEAM = re.compile(
+# Where one question may end and the next begin: after a sentence, or between two clauses. Group "asked": after a
+# question mark; group "han": between two Chinese clauses.
+_SPLIT_POINT = re.compile(
     r"(?P<asked>(?<=[?？])(?![”」』’\"')）\]]))|(?<=[!！。；;])|(?<=(?-i:[a-z0-9]{3})\.)\s+(?=(?-i:[A-Z]))"
     r"|(?P<han>(?<=，)|，?(?:以及|并且|还有|同时))"
     rf"|(?<!\s),?\s+(?:and|or|but|as well as)\s+(?:also\s+)?"
     rf"(?=(?:{_INTERROGATIVE}|do|does|did|{_INVERTED}|explain|describe|summari[sz]e)\b)",
     re.IGNORECASE,
 )
+# A stretch of text that asks or requests something.
 _ASKS = re.compile(
     rf"^(?:[^,?]+,\s+)?(?:(?:and|also|please|then)\s+)*(?:{_INTERROGATIVE}|{_AUXILIARY}"
     r"|list|name|explain|describe|summari[sz]e|tell|show)\b"
@@ -49,115 +52,146 @@ _ASKS = re.compile(
     r"|怎么|怎样|是否|能否|[吗么][？?]?$|^(?:请|并|再|然后)*(?:列[出举]|说[出明]|解释|总结|概括|介绍)",
     re.IGNORECASE,
 )
-# What only says under which condition, or ends before it has asked.
+# A clause that only states a condition, or breaks off before it asks.
 _CONDITION = re.compile(
     rf"^(?:if|while|assum\w+|given|unless|otherwise|when(?! (?:{_AUXILIARY})))\b(?!.*\?)"
     r"|\b(?:what|who|when|where|which|why|how)$|^(?:哪怕|无论|不管|不论|关于)|^(?:如果|假设|若)(?!.*[?？])"
     r"|(?<!何)[时后前中]$|如何$",
     re.IGNORECASE,
 )
-_ONE_THING = re.compile(r"\b(?:between|of the two|of these|either|neither|whether)\b", re.IGNORECASE)
-# Courtesies, and what asks for nothing but an answer.
-_SMALL_TALK = TELLING.union(
+# Words that need two things to choose between, so that the clauses around them are one question.
+_CHOICE = re.compile(r"\b(?:between|of the two|of these|either|neither|whether)\b", re.IGNORECASE)
+# Courtesies, and requests that name no subject.
+_SMALL_TALK = INSTRUCTION_TERMS.union(
     terms(
         "yes no true false right correct ok okay hi hello dear thank thanks can could you me i we know tell help sure"
     )
 )
 _SMALL_TALK_HAN = re.compile(r"^(?:你好|您好|请问|谢谢|可以|能|告诉我|帮我|帮忙|[对是好行吗吧])+[？?。！!，]*$")
-_QUOTED = (("“", "”"), ("「", "」"), ("(", ")"), ("（", "）"))
+_BRACKETS = (("“", "”"), ("「", "」"), ("(", ")"), ("（", "）"))
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a question is searched as."""
+    """A question and the texts it is searched with."""
 
-    typed: str
-    whole: str  # completed by the conversation
-    parts: tuple[str, ...] = ()  # of several questions in one, each completed
+    question: str  # as typed
+    completed: str  # completed from the conversation
+    parts: tuple[str, ...] = ()  # of a compound question, each completed; () for a single question
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The whole, then its parts."""
-        return (self.whole, *self.parts)
+        """The completed question, then its parts."""
+        return (self.completed, *self.parts)
 
 
-def searched(question: str, history: Sequence[Turn], limit: int, *, parts: bool = True) -> Query:
-    """What to search for a question, each text of at most `limit` characters, the last ones."""
-    found = parts_of(question, history) if parts else ()
-    return Query(question, complete(question, history)[-limit:], tuple(part[-limit:] for part in found))
+def validate_question(question: str, limit: int) -> str:
+    """The question without surrounding space and lone surrogates.
 
-
-def checked(question: str, limit: int) -> str:
-    """The question without what cannot be stored, of at most `limit` characters. Raises QuestionRefused."""
+    Raises QuestionRefused if it is empty or has more than `limit` characters.
+    """
     question = question.encode("utf-8", "replace").decode().strip()
     if not question:
         raise QuestionRefused("The question is empty: type one first.")
     if len(question) > limit:
         raise QuestionRefused(
-            f"The question has {len(question):,} characters, the limit is {limit:,}: shorten it, "
-            "or add the text as a PDF."
+            "The question has {characters:,} characters, the limit is {limit:,}: shorten it, or add the text as a PDF.",
+            characters=len(question),
+            limit=limit,
         )
     return question
 
 
-def complete(question: str, history: Sequence[Turn]) -> str:
-    """The question to search: with the question before in front where it points back to it, else as it is."""
-    if not history or not points_back(question):
+def build_query(question: str, history: Sequence[Turn], limit: int, settings: QuerySettings) -> Query:
+    """Complete and split a question. Each text is cut to its last `limit` characters."""
+    parts = split_question(question, history, settings) if settings.split_questions else ()
+    completed = complete_question(question, history, settings)
+    return Query(question, completed[-limit:], tuple(part[-limit:] for part in parts))
+
+
+def complete_question(question: str, history: Sequence[Turn], settings: QuerySettings = _DEFAULTS) -> str:
+    """A follow-up with the question before it in front, and the one before that if it is a follow-up too."""
+    if not history or not is_follow_up(question, settings):
         return question
     before = history[-1].question
-    if len(history) > 1 and points_back(before):
+    if len(history) > 1 and is_follow_up(before, settings):
         before = f"{history[-2].question} {before}"
     return f"{before} {question}"
 
 
-def parts_of(question: str, history: Sequence[Turn] = ()) -> tuple[str, ...]:
-    """The questions that one question puts ("who built it, and what did it cost?"), as they are searched; () for one.
+def is_follow_up(question: str, settings: QuerySettings = _DEFAULTS) -> bool:
+    """Whether a question cannot be understood without the one before it."""
+    text = question.strip()
+    return len(terms(text)) < settings.min_question_terms or _refers_back(text)
 
-    Each is completed by the parts before it and, like any question, by the conversation.
+
+def split_question(question: str, history: Sequence[Turn] = (), settings: QuerySettings = _DEFAULTS) -> tuple[str, ...]:
+    """The parts of a compound question ("who built it, and what did it cost?"), each completed; () for a single one.
+
+    A part that refers back is completed from the parts before it and, like any question, from the conversation.
     """
-    found: list[tuple[str, bool]] = []  # text, whether it is a Chinese clause behind another
-    start, clause = 0, False
-    for seam in itertools.islice(_SEAM.finditer(question), MOST_SEAMS):
-        before, after = question[start : seam.start()].strip(" ,，"), question[seam.end() :].strip()
-        asked = seam["asked"] is not None
-        if _is_part(before, asked=asked) and _is_part(after, asked=asked and ("?" in after or "？" in after)):
-            found.append((before, clause))
-            start, clause = seam.end(), seam["han"] is not None
-        if len(found) == MOST_PARTS:
-            return ()
-    if not found:
+    clauses = _clauses(question, settings)
+    if len(clauses) < 2:
         return ()
-    found.append((question[start:].strip(), clause))
-    whole, parts = complete(question, history), list[str]()
-    for n, (part, clause) in enumerate(found):
-        if clause and len(terms(part)) <= HAN_TERMS:
-            parts.append(f"{parts[-1]}，{part}")
-        elif n == 0 or len(terms(part)) < PART_TERMS or _has_pronoun(part):
-            parts.append(complete(part, [*history, *(Turn(text, "") for text, _ in found[:n])]))
+    completed = complete_question(question, history, settings)
+    parts: list[str] = []
+    for n, clause in enumerate(clauses):
+        # A short Chinese clause continues the clause before it.
+        if clause.continues and len(terms(clause.text)) <= settings.max_dependent_han_terms:
+            parts.append(f"{parts[-1]}，{clause.text}")
+        # The first part, a very short one and one with a pronoun are completed like follow-ups.
+        elif n == 0 or len(terms(clause.text)) < settings.min_part_terms or _refers_back(clause.text):
+            earlier = [*history, *(Turn(one.text, "") for one in clauses[:n])]
+            parts.append(complete_question(clause.text, earlier, settings))
         else:
-            parts.append(part)
-        if parts[-1] == whole and not clause:
-            return ()  # a question and the one it points back to
+            parts.append(clause.text)
+        # A part equal to the completed question: this is one question with the question it refers to in front.
+        if parts[-1] == completed and not clause.continues:
+            return ()
     return tuple(parts)
 
 
-def _is_part(text: str, *, asked: bool) -> bool:
-    """Whether a stretch of a question asks for something by itself; `asked`: a question mark says so already."""
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    """A stretch of a question that asks something on its own."""
+
+    text: str
+    continues: bool  # a Chinese clause right after another one
+
+
+def _clauses(question: str, settings: QuerySettings) -> list[_Clause]:
+    """The clauses of a compound question; fewer than two for a single question, or one with too many parts."""
+    clauses: list[_Clause] = []
+    start, continues = 0, False
+    for point in itertools.islice(_SPLIT_POINT.finditer(question), MAX_SPLIT_POINTS):
+        # Split only where both sides ask something on their own.
+        before, after = question[start : point.start()].strip(" ,，"), question[point.end() :].strip()
+        asked = point["asked"] is not None
+        after_asked = asked and ("?" in after or "？" in after)
+        if _is_part(before, settings, asked=asked) and _is_part(after, settings, asked=after_asked):
+            clauses.append(_Clause(before, continues))
+            start, continues = point.end(), point["han"] is not None
+        if len(clauses) == settings.max_parts:
+            return []
+    return [*clauses, _Clause(question[start:].strip(), continues)]
+
+
+def _is_part(text: str, settings: QuerySettings, *, asked: bool) -> bool:
+    """Whether a stretch of a question asks something on its own; `asked`: a question mark already says so."""
     own = terms(text)
-    if len(own) < (1 if asked else PART_TERMS) or _SMALL_TALK.issuperset(own) or _SMALL_TALK_HAN.search(text):
+    # It must name a subject.
+    if len(own) < (1 if asked else settings.min_part_terms):
         return False
-    if _CONDITION.search(text) or (not asked and _ONE_THING.search(text)):
+    if _SMALL_TALK.issuperset(own) or _SMALL_TALK_HAN.search(text):
         return False
-    if text.count('"') % 2 or any(text.count(opening) != text.count(closing) for opening, closing in _QUOTED):
+    # It must be no mere condition, and no half of a choice.
+    if _CONDITION.search(text) or (not asked and _CHOICE.search(text)):
+        return False
+    # It must not begin or end inside quotation marks or parentheses.
+    if text.count('"') % 2 or any(text.count(opening) != text.count(closing) for opening, closing in _BRACKETS):
         return False
     return asked or bool(_ASKS.search(text))
 
 
-def points_back(question: str) -> bool:
-    """Whether a question cannot be understood without the one before."""
-    text = question.strip()
-    return len(terms(text)) < FEW_TERMS or _has_pronoun(text)
-
-
-def _has_pronoun(text: str) -> bool:
-    return bool(_POINTS_BACK.search(text)) or bool(_POINTS_BACK_HAN.search(text))
+def _refers_back(text: str) -> bool:
+    return bool(_REFERS_BACK.search(text)) or bool(_REFERS_BACK_HAN.search(text))

@@ -1,10 +1,9 @@
-"""Question + scope -> sources: what is needed, searched part by part, looked at twice, and put together by page."""
+"""Retrieval: a query and a scope in, ranked sources out. Runs the steps of this folder one after another."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 
 import numpy as np
 
@@ -14,112 +13,110 @@ from rag.index.vectors import Ids, VectorIndex
 from rag.language import mainly_chinese
 from rag.records import Source
 from rag.retrieve.expand import ExpandedQuery, expand_query
-from rag.retrieve.hybrid import Hit, HybridSearch
+from rag.retrieve.hybrid import Hit, HybridSearch, interleave
 from rag.retrieve.overlap import score_overlap
-from rag.retrieve.pages import by_page, widened
+from rag.retrieve.pages import extend_to_page, merge_by_page
 from rag.retrieve.query import Query
-from rag.retrieve.rerank import Reranker, reranked
-from rag.retrieve.routing import DocumentRouter, Fits
+from rag.retrieve.rerank import Reranker, rerank
+from rag.retrieve.routing import DocumentRouter, DocumentScores
 from rag.settings import RetrievalSettings
 from rag.store.database import Store
 from rag.store.rows import StoredPassage
 
-PRIOR = 0.25  # of how well a document fits the whole question, that it fits each part at least
-
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """One of the searches that a question is worth."""
+    """One of the searches that a question needs."""
 
-    needs: ExpandedQuery
+    query: ExpandedQuery
     vector: Vectors  # (d,)
-    fits: Fits  # of the documents within `allowed`
+    document_scores: DocumentScores  # of the documents within `allowed`
     allowed: Ids | None
 
 
 @dataclass(frozen=True, slots=True)
 class Retriever:
-    """Everything it takes to find sources. Thread-safe as its parts are."""
+    """Everything that retrieval uses. Thread-safe as its parts are."""
 
     store: Store
     embedder: Embedder
     vectors: VectorIndex
     words: BM25Index
-    catalog: DocumentRouter
+    router: DocumentRouter
     settings: RetrievalSettings
-    usual: Mapping[bool, Vectors]  # mean vector of everyday questions, in Chinese or not
+    mean_query: Mapping[bool, Vectors]  # mean query embedding (d,) of Chinese questions (True) and of others (False)
     reranker: Reranker | None = None
 
-    def find(self, asked: Query, owner: str, count: int, allowed: Ids | None) -> tuple[Vectors, list[Source]]:
-        """Vectors (1 + parts, d) of the question and its parts, and at most `count` sources, best first.
+    def find(self, query: Query, owner: str, count: int, allowed: Ids | None) -> tuple[Vectors, list[Source]]:
+        """Embeddings (1 + parts, d) of the question and its parts, and at most `count` sources, best first.
 
-        Only of `allowed` passages where given; what was removed in the meantime, or is not `owner`'s or shared, is left
-        out. The parts of a question, and documents that it asks about side by side, take turns.
+        Only `allowed` passages if given; passages removed meanwhile, or neither shared nor `owner`'s, are left out.
+        The results for the parts of a question, or for the documents it compares, are interleaved.
         """
-        vectors, searches = self._searches(asked, allowed)
-        searcher = HybridSearch(self.vectors, self.words, self.catalog, self.settings)
-        most = max(self.settings.overlap_candidates, count)
-        found = [searcher.search(one.needs, one.vector, one.allowed, one.fits)[:most] for one in searches]
-        kept = self.store.passages(list({hit.passage_id for hits in found for hit in hits}))
-        kept = {passage_id: stored for passage_id, stored in kept.items() if stored.owner in ("", owner)}
-        texts = {passage_id: stored.passage.searchable for passage_id, stored in kept.items()}
-        looked_at = [self._looked_at(one.needs, hits, texts) for one, hits in zip(searches, found, strict=True)]
-        apart = len(searches) > len(vectors)
-        return vectors, self._sources(in_turn(looked_at), kept, apart=apart)[:count]
+        embeddings, searches = self._searches(query, allowed)
+        # Search both indexes.
+        hybrid = HybridSearch(self.vectors, self.words, self.router, self.settings)
+        depth = max(self.settings.overlap_candidates, count)
+        found = [hybrid.search(one.query, one.vector, one.allowed, one.document_scores)[:depth] for one in searches]
+        # Read the passages found from the store.
+        stored = self.store.passages(list({hit.passage_id for hits in found for hit in hits}))
+        stored = {passage_id: row for passage_id, row in stored.items() if row.owner in ("", owner)}
+        texts = {passage_id: row.passage.searchable for passage_id, row in stored.items()}
+        # Rescore, interleave, and merge by page.
+        rescored = [self._rescored(one.query, hits, texts) for one, hits in zip(searches, found, strict=True)]
+        comparing = len(searches) > len(embeddings)
+        return embeddings, self._sources(interleave(rescored), stored, keep_copies=comparing)[:count]
 
-    def _searches(self, asked: Query, allowed: Ids | None) -> tuple[Vectors, list[_Search]]:
-        """Vectors (1 + parts, d), and what to search for: the whole, then its parts or the documents side by side."""
-        wanted = [expand_query(text, items=self.settings.query.line_items) for text in asked.texts]
-        texts = [text for needs in wanted for text in needs.texts]
-        vectors = dict(zip(texts, self.embedder.queries(texts), strict=True))
-        own = np.array([vectors[text] for text in asked.texts])
-        middles = [self._middle([(text, vectors[text]) for text in needs.texts]) for needs in wanted]
-        whole = self.catalog.fits(asked.whole, allowed)
-        searches = [_Search(wanted[0], middles[0], whole, allowed)]
-        for needs, middle in zip(wanted[1:], middles[1:], strict=True):
-            fits = self.catalog.fits(needs.texts[0], allowed)[: len(whole)]  # one may have been added meanwhile
-            searches.append(_Search(needs, middle, np.maximum(fits, PRIOR * whole[: len(fits)]), allowed))
-        if self.settings.routing.compare_documents and not asked.parts:
-            for ids in self.catalog.apart(asked.typed, allowed):
-                searches.append(_Search(wanted[0], middles[0], self.catalog.fits(asked.whole, ids), ids))
-        return own, searches
+    def _searches(self, query: Query, allowed: Ids | None) -> tuple[Vectors, list[_Search]]:
+        """Embeddings (1 + parts, d), and the searches: the whole question, then its parts or the compared documents."""
+        # Expand and embed all texts at once.
+        expanded = [expand_query(text, self.settings.query) for text in query.texts]
+        texts = [text for one in expanded for text in one.texts]
+        embeddings = dict(zip(texts, self.embedder.queries(texts), strict=True))
+        vectors = [self._mean_vector([(text, embeddings[text]) for text in one.texts]) for one in expanded]
+        # Search the whole question.
+        whole = self.router.scores(query.completed, allowed)
+        searches = [_Search(expanded[0], vectors[0], whole, allowed)]
+        # Search each part; a document named in the question counts a little in each of its parts.
+        for one, vector in zip(expanded[1:], vectors[1:], strict=True):
+            scores = self.router.scores(one.texts[0], allowed)[: len(whole)]  # a document may have been added since
+            scores = np.maximum(scores, self.settings.routing.min_part_share * whole[: len(scores)])
+            searches.append(_Search(one, vector, scores, allowed))
+        # Search each compared document on its own.
+        if self.settings.routing.compare_documents and not query.parts:
+            for ids in self.router.compared_documents(query.question, allowed):
+                searches.append(_Search(expanded[0], vectors[0], self.router.scores(query.completed, ids), ids))
+        return np.array([embeddings[text] for text in query.texts]), searches
 
-    def _middle(self, rows: Sequence[tuple[str, Vectors]]) -> Vectors:
-        """The unit vector (d,) in the middle of those of a question and its line items."""
-        middle: Vectors = np.mean([self._own(text, vector) for text, vector in rows], axis=0)
-        middle /= np.linalg.norm(middle)
-        return middle
+    def _mean_vector(self, rows: Sequence[tuple[str, Vectors]]) -> Vectors:
+        """Unit vector (d,) of the mean of a question's and its line items' embeddings, given as (text, embedding)."""
+        share = self.settings.query.mean_query_share
+        mean: Vectors = np.mean([centred(text, vector, self.mean_query, share) for text, vector in rows], axis=0)
+        mean /= np.linalg.norm(mean)
+        return mean
 
-    def _own(self, text: str, vector: Vectors) -> Vectors:
-        """A question's vector (d,) without a share of what it has in common with any question of its language.
-
-        That part is nearer to some passages than to others whatever is asked, above all across languages.
-        """
-        own: Vectors = vector - self.settings.query.mean_query_share * self.usual[mainly_chinese(text)]
-        return own
-
-    def _looked_at(self, needs: ExpandedQuery, hits: Sequence[Hit], texts: Mapping[int, str]) -> list[Hit]:
-        """The hits in the order of the second look, and of the reranker's where there is one."""
-        looked_at = score_overlap(needs, hits, texts, self.words.weight, self.settings)
+    def _rescored(self, query: ExpandedQuery, hits: Sequence[Hit], texts: Mapping[int, str]) -> list[Hit]:
+        """The hits rescored by term overlap and, if there is a reranker, the first of them by it."""
+        hits = score_overlap(query, hits, texts, self.words.weight, self.settings)
         if self.reranker is None:
-            return looked_at
-        first, rest = looked_at[: self.settings.rerank_candidates], looked_at[self.settings.rerank_candidates :]
-        return [*reranked(needs.texts[0], first, texts, self.reranker), *rest]
+            return hits
+        first, rest = hits[: self.settings.rerank_candidates], hits[self.settings.rerank_candidates :]
+        return [*rerank(query.texts[0], first, texts, self.reranker, self.settings.reranker_weight), *rest]
 
-    def _sources(self, hits: Sequence[Hit], kept: Mapping[int, StoredPassage], *, apart: bool) -> list[Source]:
-        """`apart`: of several documents side by side each brings its own, even where they say the same."""
+    def _sources(self, hits: Sequence[Hit], stored: Mapping[int, StoredPassage], *, keep_copies: bool) -> list[Source]:
+        """`keep_copies`: compared documents each bring their own passages, even where they say the same."""
         if not self.settings.merge_pages:
-            return [kept[hit.passage_id].as_source(n, hit.score, hit.signals) for n, hit in enumerate(hits, 1)]
-        found = by_page(hits, kept, self.settings.source_characters, copies=apart)
-        owners = {source.passage_id: kept[source.passage_id].owner for source in found}
-        return widened(found, owners, self.store.page_text, self.settings)
+            return [stored[hit.passage_id].as_source(n, hit.score, hit.signals) for n, hit in enumerate(hits, 1)]
+        sources = merge_by_page(hits, stored, self.settings.source_characters, keep_copies=keep_copies)
+        owners = {source.passage_id: stored[source.passage_id].owner for source in sources}
+        return extend_to_page(sources, owners, self.store.page_text, self.settings)
 
 
-def in_turn(lists: Sequence[Sequence[Hit]]) -> list[Hit]:
-    """The best of each list, then the second of each, and so on; a passage comes once, where it comes first."""
-    rounds: Iterable[Hit | None] = (hit for row in zip_longest(*lists) for hit in row)
-    first: dict[int, Hit] = {}
-    for hit in rounds:
-        if hit is not None:
-            first.setdefault(hit.passage_id, hit)
-    return list(first.values())
+def centred(text: str, embedding: Vectors, mean_query: Mapping[bool, Vectors], share: float) -> Vectors:
+    """A query embedding (d,) minus a share of the mean query embedding of its language.
+
+    What all queries of a language have in common is nearer to some passages than to others whatever is asked, above
+    all across languages.
+    """
+    own: Vectors = embedding - share * mean_query[mainly_chinese(text)]
+    return own

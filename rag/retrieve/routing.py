@@ -1,7 +1,8 @@
-"""Documents first: how well each document of the library fits a question that names it.
+"""Document routing: how well each document matches a question that names it.
 
-A question names a document by what its name and title say (a company, a year, a kind of report), or by words that run
-through it and hardly through others. That weighs on its passages; it never takes those of another document away.
+A question names a document by words of its file name and title (a company, a year, a kind of report), or by words that
+are frequent in it and rare elsewhere. The score is added to the document's passages; passages of other documents are
+never excluded.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from itertools import pairwise
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,199 +18,220 @@ import numpy.typing as npt
 from rag.index.bm25 import BM25Index, rarity
 from rag.index.tokenize import terms
 from rag.index.vectors import Ids
-from rag.retrieve.expand import TELLING
+from rag.retrieve.expand import INSTRUCTION_TERMS
+from rag.settings import RoutingSettings
 
-Key = tuple[str, str]  # owner, document id
-Fits = npt.NDArray[np.float64]
-Inside = npt.NDArray[np.bool_]  # by slot: whether it counts
-Names = dict[str, tuple[npt.NDArray[np.int64], float]]  # term -> slots it names, and how much it tells
+DocumentKey = tuple[str, str]  # owner, document id
+Slots = npt.NDArray[np.int64]  # a document's slot is its row in all arrays here
+DocumentScores = npt.NDArray[np.float64]  # by slot
+InScope = npt.NDArray[np.bool_]  # by slot: whether the document may be searched
+NameMatches = dict[str, tuple[Slots, float]]  # term -> the documents it names, and its IDF among their names
 
-COMMON = 0.7  # a term of less weight stands in about half of all passages and tells no document from another
-EVEN = 0.02  # share of passages added to the mean, so that a term of a few passages tells little
-APART = 0.4  # of how much the best name of the first tells, that another's must tell to be one more that is asked about
-NAME = 1.2  # times as rare in passages as among names and titles a term must be to be a name
-MOST_APART = 4  # documents, or groups of one name, that a question asks about apart
-LONG = 5  # characters from which a name written together ("northwind") is looked for in two words of the question
-_YEAR = re.compile(r"(?:19|20)\d\d$")
-_CODE = re.compile(r"\b(\d+)-([a-z])\b", re.IGNORECASE)  # 10-K, which file names write 10K
-_SIDE_BY_SIDE = re.compile(
+_DEFAULTS: Final = RoutingSettings()
+_YEAR: Final = re.compile(r"(?:19|20)\d\d$")
+_CODE: Final = re.compile(r"\b(\d+)-([a-z])\b", re.IGNORECASE)  # 10-K, which file names write 10K
+_COMPARISON: Final = re.compile(
     r"\b(?:and|or|vs|versus|than|both|between|each|respectively|compar\w*|differ\w*)\b|[和与及跟比、]|还是|分别|哪[个家份]",
     re.IGNORECASE,
 )
-_SPLIT = re.compile(r"[_\s]+|\.pdf$", re.IGNORECASE)
+_SEPARATOR: Final = re.compile(r"[_\s]+|\.pdf$", re.IGNORECASE)  # between the words of a file name, and its ending
 
 
 class DocumentRouter:
-    """The documents by their names and by the passages they hold. Thread-safe."""
+    """Scores documents by their names and by the terms of their passages. Thread-safe.
 
-    def __init__(self, words: BM25Index) -> None:
-        self._words = words
-        self._keys: list[Key | None] = []  # by slot; None where the document was removed
-        self._ids: list[Ids] = []  # of its passages, by slot
-        self._files: list[frozenset[str]] = []  # terms of its file's name, by slot
-        self._named: dict[str, set[int]] = {}  # term -> slots of the names and titles it stands in
-        self._passages = np.zeros(0, np.int64)  # how many, by slot
-        # By passage id, from 1; 0 where unknown. The last one is nobody's, so that ids beyond are clipped to unknown.
-        self._slots = np.zeros(1024, np.int64)
+    Each document has a slot, in the order of addition; slots of removed documents stay empty.
+    """
+
+    def __init__(self, words: BM25Index, settings: RoutingSettings = _DEFAULTS) -> None:
+        self._words, self._settings = words, settings
+        self._keys: list[DocumentKey | None] = []  # by slot; None once removed
+        self._passages: list[Ids] = []  # by slot: ids of its passages
+        self._file_terms: list[frozenset[str]] = []  # by slot: terms of its file name
+        self._slots_by_term: dict[str, set[int]] = {}  # term -> documents with it in their file name or title
+        self._passage_counts = np.zeros(0, np.int64)  # by slot
+        # Slot + 1 by passage id, 0 for unknown ids. The last entry stays 0, so that larger ids are clipped to it.
+        self._slot_of_passage = np.zeros(1024, np.int64)
         self._lock = threading.Lock()
 
-    def add(self, key: Key, name: str, title: str, ids: Ids) -> None:
-        """A document with the ids of its passages."""
-        file = frozenset(_name_terms(" ".join(_SPLIT.split(name))))
-        named = file.union(_name_terms(title))
+    def add(self, key: DocumentKey, name: str, title: str, ids: Ids) -> None:
+        """Add a document with its file name, its title and the ids of its passages (n,)."""
+        file_terms = frozenset(_name_terms(" ".join(_SEPARATOR.split(name))))
         with self._lock:
             slot = len(self._keys)
             self._keys.append(key)
-            self._ids.append(ids)
-            self._files.append(file)
-            for term in named:
-                self._named.setdefault(term, set()).add(slot)
-            self._passages = np.append(self._passages, len(ids))
-            if len(ids) and (most := int(ids.max())) >= len(self._slots) - 1:
-                self._slots = np.append(self._slots, np.zeros(max(most, len(self._slots)), np.int64))
-            self._slots[ids] = slot + 1
+            self._passages.append(ids)
+            self._file_terms.append(file_terms)
+            for term in file_terms.union(_name_terms(title)):
+                self._slots_by_term.setdefault(term, set()).add(slot)
+            self._passage_counts = np.append(self._passage_counts, len(ids))
+            if len(ids) and (largest := int(ids.max())) >= len(self._slot_of_passage) - 1:
+                more = np.zeros(max(largest, len(self._slot_of_passage)), np.int64)
+                self._slot_of_passage = np.append(self._slot_of_passage, more)
+            self._slot_of_passage[ids] = slot + 1
 
-    def remove(self, key: Key) -> None:
-        """Forget a document; one that is unknown is ignored."""
+    def remove(self, key: DocumentKey) -> None:
+        """Remove a document; an unknown one is ignored."""
         with self._lock:
             if key not in self._keys:
                 return
             slot = self._keys.index(key)
-            for term in [term for term, slots in self._named.items() if slot in slots]:
-                self._named[term].discard(slot)
-                if not self._named[term]:
-                    del self._named[term]
-            self._slots[self._ids[slot]] = 0
-            self._keys[slot], self._ids[slot] = None, self._ids[slot][:0]
-            self._passages[slot] = 0
+            for term in [term for term, slots in self._slots_by_term.items() if slot in slots]:
+                self._slots_by_term[term].discard(slot)
+                if not self._slots_by_term[term]:
+                    del self._slots_by_term[term]
+            self._slot_of_passage[self._passages[slot]] = 0
+            self._keys[slot], self._passages[slot] = None, self._passages[slot][:0]
+            self._passage_counts[slot] = 0
 
-    def slots(self, ids: Ids) -> npt.NDArray[np.int64]:
-        """The slot of each passage's document, (n,); -1 for unknown ids."""
+    def slots_of(self, ids: Ids) -> Slots:
+        """Slot of each passage's document, (n,); -1 for unknown ids."""
         with self._lock:
-            return self._slots.take(ids, mode="clip") - 1
+            return self._slot_of_passage.take(ids, mode="clip") - 1
 
-    def passages(self, slots: npt.NDArray[np.int64]) -> Ids:
-        """Ids of these documents' passages."""
+    def passages_of(self, slots: Slots) -> Ids:
+        """Passage ids of these documents, concatenated."""
         with self._lock:
-            return np.concatenate([np.zeros(0, np.int64), *(self._ids[slot] for slot in slots)])
+            return np.concatenate([np.zeros(0, np.int64), *(self._passages[slot] for slot in slots)])
 
-    def fits(self, question: str, allowed: Ids | None = None) -> Fits:
-        """How well each document fits, by slot: 0 for not at all, about 6 for one named without a doubt.
+    def scores(self, question: str, allowed: Ids | None = None) -> DocumentScores:
+        """How well each document matches, by slot: 0 for no match, about 6 for one named beyond doubt.
 
-        Where passages are `allowed`, documents that hold none of them fit not at all.
+        Documents without `allowed` passages score 0.
         """
-        asked = _asked(question)
-        passages, inside = self._scope(allowed)
-        found = np.zeros(len(passages))
-        for slots, weight in self._names(asked, inside).values():
-            found[slots] += weight
-        for term in dict.fromkeys(asked):
-            if self._words.weight(term) >= COMMON:
-                found[inside] += _lift(self._coverage(term, passages)[inside])
-        return found
+        query_terms = _query_terms(question)
+        counts, in_scope = self._in_scope(allowed)
+        scores = np.zeros(len(counts))
+        # Add the IDF of each term that names a document.
+        for slots, idf in self._name_matches(query_terms, in_scope).values():
+            scores[slots] += idf
+        # Add what each term says by how many of a document's passages contain it.
+        for term in dict.fromkeys(query_terms):
+            if self._words.weight(term) >= self._settings.min_term_weight:
+                scores[in_scope] += self._coverage_scores(self._coverage(term, counts)[in_scope])
+        return scores
 
-    def apart(self, question: str, allowed: Ids | None = None) -> list[Ids]:
-        """The passages of each document that a question names beside others, best named first; [] unless several.
+    def compared_documents(self, question: str, allowed: Ids | None = None) -> list[Ids]:
+        """Passage ids of each document that a question compares, best named first; [] if it compares none.
 
-        "Compare the revenue of A with that of B", "A in 2018 and 2019". Documents that share all that the question
-        says of them count as one. Only file names tell, in questions that put things side by side.
+        "Compare the revenue of A with that of B", "A in 2018 and 2019". Only file names count, not titles. Documents
+        named by the same terms form one group.
         """
-        if not _SIDE_BY_SIDE.search(question):
+        if not _COMPARISON.search(question):
             return []
-        names = self._file_names(_asked(question), self._scope(allowed)[1])
-        held: dict[int, set[str]] = {}
-        for term, (slots, _) in names.items():
+        matches = self._file_name_matches(_query_terms(question), self._in_scope(allowed)[1])
+        # Collect the terms that name each document. Numbers alone name none.
+        terms_of: dict[int, set[str]] = {}
+        for term, (slots, _) in matches.items():
             for slot in slots.tolist():
-                held.setdefault(slot, set()).add(term)
-        held = {slot: own for slot, own in sorted(held.items()) if not all(map(_is_number, own))}
+                terms_of.setdefault(slot, set()).add(term)
+        terms_of = {slot: own for slot, own in sorted(terms_of.items()) if not all(map(_is_number, own))}
+        # Pick the document whose terms say most that the picked ones have not said, while it is named in its own right.
         groups: list[set[str]] = []
         said: set[str] = set()
-        while len(groups) < MOST_APART:
-            gains = {slot: sum(names[term][1] for term in own - said) for slot, own in held.items()}
-            best = max(gains, key=lambda slot: (gains[slot], len(held[slot])), default=None)
-            if best is None or not _is_one_more(held[best], groups, names):
+        while len(groups) < self._settings.max_compared_documents:
+            gains = {slot: sum(matches[term][1] for term in own - said) for slot, own in terms_of.items()}
+            best = max(gains, key=lambda slot: (gains[slot], len(terms_of[slot])), default=None)
+            if best is None or not self._names_another(terms_of[best], groups, matches):
                 break
-            groups.append(held[best])
-            said |= held[best]
+            groups.append(terms_of[best])
+            said |= terms_of[best]
         if len(groups) < 2:
             return []
-        return [self.passages(np.array([slot for slot, own in held.items() if own == group])) for group in groups]
+        # A group is every document named by the same terms.
+        return [
+            self.passages_of(np.array([slot for slot, own in terms_of.items() if own == group])) for group in groups
+        ]
 
-    def _file_names(self, asked: list[str], inside: Inside) -> Names:
-        """What of a question names files: years, numbers right behind a name, words rarer in passages than in names."""
-        names = {}
-        for term, (slots, weight) in self._names(asked, inside).items():
-            slots = slots[[term in self._files[slot] for slot in slots]]
-            if len(slots) and (_is_number(term) or self._words.weight(term) >= NAME * weight):
-                names[term] = slots, weight
-        behind = {after for before, after in pairwise(asked) if before in names and not _is_number(before)}
+    def _names_another(self, own: set[str], groups: list[set[str]], matches: NameMatches) -> bool:
+        """Whether a document named by `own` terms is compared with those in `groups`, not just an echo of their names.
+
+        It must add a word about as rare as the first document's best, or add a number to a word they share ("Northwind
+        2021 and 2022").
+        """
+        if not groups:
+            return True
+        new = own.difference(*groups)
+        if words := [term for term in new if not _is_number(term)]:
+            best, first = (max(matches[t][1] for t in some if not _is_number(t)) for some in (words, groups[0]))
+            return best >= self._settings.min_name_strength * first
+        return bool(new) and any(not _is_number(term) for group in groups for term in own & group)
+
+    def _file_name_matches(self, query_terms: list[str], in_scope: InScope) -> NameMatches:
+        """The query terms that name files: words rarer in passages than in names, years, and numbers after a name."""
+        found = {}
+        for term, (slots, idf) in self._name_matches(query_terms, in_scope).items():
+            slots = slots[[term in self._file_terms[slot] for slot in slots]]
+            rare = self._words.weight(term) >= self._settings.name_rarity_ratio * idf
+            if len(slots) and (_is_number(term) or rare):
+                found[term] = slots, idf
+        after_name = {after for before, after in pairwise(query_terms) if before in found and not _is_number(before)}
         return {
-            term: entry for term, entry in names.items() if not _is_number(term) or _YEAR.match(term) or term in behind
+            term: match
+            for term, match in found.items()
+            if not _is_number(term) or _YEAR.match(term) or term in after_name
         }
 
-    def _names(self, asked: list[str], inside: Inside) -> Names:
-        """Asked terms, and words that names write together, that stand in names or titles: their slots and weights."""
-        joined = ["".join(asked[n : n + words]) for words in (2, 3) for n in range(len(asked))]
-        named = dict.fromkeys([*asked, *(name for name in joined if len(name) >= LONG)])
+    def _name_matches(self, query_terms: list[str], in_scope: InScope) -> NameMatches:
+        """The query terms, and two or three of them written as one word, that occur in names or titles."""
+        joined = ["".join(query_terms[n : n + words]) for words in (2, 3) for n in range(len(query_terms))]
+        long = [word for word in joined if len(word) >= self._settings.min_joined_characters]
+        candidates = dict.fromkeys([*query_terms, *long])
         with self._lock:
-            found = {term: np.array(sorted(self._named[term])) for term in named if term in self._named}
-        count = int(np.count_nonzero(inside))
-        names = {}
-        for term, every in found.items():
-            slots = every[every < len(inside)]  # one may have been added meanwhile
-            slots = slots[inside[slots]]
-            names[term] = slots, float(rarity(len(slots), count))
-        return names
+            slots_by_term = {
+                term: np.array(sorted(self._slots_by_term[term])) for term in candidates if term in self._slots_by_term
+            }
+        count = int(np.count_nonzero(in_scope))
+        matches = {}
+        for term, slots in slots_by_term.items():
+            slots = slots[slots < len(in_scope)]  # a document may have been added since `in_scope` was made
+            slots = slots[in_scope[slots]]
+            matches[term] = slots, float(rarity(len(slots), count))
+        return matches
 
-    def _scope(self, allowed: Ids | None) -> tuple[npt.NDArray[np.int64], Inside]:
-        """How many passages each document has, and which documents hold any that are allowed; all that have some, None.
+    def _in_scope(self, allowed: Ids | None) -> tuple[Slots, InScope]:
+        """Passages of each document, and whether it has any that are allowed; with None, whether it has any at all.
 
-        Both by the slots of this moment: one that is added afterwards is in neither.
+        A document added afterwards is in neither array.
         """
         with self._lock:
-            passages = self._passages.copy()
+            counts = self._passage_counts.copy()
         if allowed is None:
-            return passages, passages > 0
-        inside = np.zeros(len(passages), bool)
-        slots = self.slots(allowed)
-        inside[slots[(slots >= 0) & (slots < len(passages))]] = True
-        return passages, inside
+            return counts, counts > 0
+        in_scope = np.zeros(len(counts), bool)
+        slots = self.slots_of(allowed)
+        in_scope[slots[(slots >= 0) & (slots < len(counts))]] = True
+        return counts, in_scope
 
-    def _coverage(self, term: str, passages: npt.NDArray[np.int64]) -> Fits:
-        """Share of each document's passages that hold a term."""
+    def _coverage(self, term: str, counts: Slots) -> DocumentScores:
+        """Share of each document's passages that contain a term, 0..1."""
         ids = self._words.holders(term)
         with self._lock:
-            slots = self._slots.take(ids, mode="clip")
-        held = np.bincount(slots, minlength=len(passages) + 1)[1 : len(passages) + 1]
-        return held / np.maximum(passages, 1)
+            slots = self._slot_of_passage.take(ids, mode="clip")
+        containing = np.bincount(slots, minlength=len(counts) + 1)[1 : len(counts) + 1]
+        return containing / np.maximum(counts, 1)
+
+    def _coverage_scores(self, coverage: DocumentScores) -> DocumentScores:
+        """Score of a term by how far its coverage of each document exceeds the mean, if any document is well covered.
+
+        The smoothing keeps a term of very few passages from counting as if it were a document's subject.
+        """
+        if not len(coverage):
+            return coverage
+        settings = self._settings
+        ratio = coverage / (float(coverage.mean()) + settings.coverage_smoothing)
+        best = float(coverage.max())
+        return settings.coverage_weight * np.log1p(ratio) * min(1.0, settings.coverage_saturation * best)
 
 
-def _asked(question: str) -> list[str]:
-    """The terms that a question is about."""
-    return [term for term in _name_terms(question) if term not in TELLING]
+def _query_terms(question: str) -> list[str]:
+    """The terms of a question, instructions left out."""
+    return [term for term in _name_terms(question) if term not in INSTRUCTION_TERMS]
 
 
 def _name_terms(text: str) -> list[str]:
     return terms(_CODE.sub(r"\1\2", text))
 
 
-def _is_one_more(own: set[str], groups: list[set[str]], names: Names) -> bool:
-    """Whether a document named by `own` terms is one more that is asked about, not the echo of another in `groups`."""
-    if not groups:
-        return True
-    new = own.difference(*groups)
-    if words := [term for term in new if not _is_number(term)]:
-        best, first = (max(names[term][1] for term in some if not _is_number(term)) for some in (words, groups[0]))
-        return best >= APART * first
-    return bool(new) and any(not _is_number(term) for group in groups for term in own & group)
-
-
 def _is_number(term: str) -> bool:
     return term.replace(".", "", 1).isdigit()
-
-
-def _lift(coverage: Fits) -> Fits:
-    """How much a term speaks for each document: how far its share lies above the mean, if it runs through any."""
-    if not len(coverage):
-        return coverage
-    return 0.5 * np.log1p(coverage / (float(coverage.mean()) + EVEN)) * min(1.0, 5 * float(coverage.max()))

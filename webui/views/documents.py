@@ -50,7 +50,7 @@ def _about(choices: tuple[Choice, ...], language: Language) -> str:
     """What was picked and why, for screens whose head has no room for it."""
     rows = "".join(
         f"<dt>{escape(choice_word(choice, language))}</dt><dd><b>{escape(choice.name)}</b> "
-        f"{escape(choice.failed or choice.why)}</dd>"
+        f"{escape(str(choice.failed or choice.why))}</dd>"
         for choice in choices
     )
     title = escape(say(language, "status"))

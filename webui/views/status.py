@@ -45,7 +45,7 @@ def _choice(choice: Choice, language: Language, picker: str) -> str:
     # Another reader answers while a model is loaded, and when it failed: the word is not about the one named here.
     key = _READER_WORDS.get(state, state) if choice.what == "reader" else state
     word = "" if state == "ready" else f' <i class="word">{escape(say(language, key))}</i>'
-    why = choice.failed or choice.why
+    why = str(choice.failed or choice.why)
     kinds = f"choice {state} picks" if picker else f"choice {state}"
     return (
         f'<details class="{kinds}" data-key="choice-{escape(choice.what)}" name="choice">'

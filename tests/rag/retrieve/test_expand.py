@@ -1,13 +1,16 @@
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
 import rag.retrieve.expand
 from rag.index.tokenize import terms
-from rag.retrieve.expand import TOLD, expand_query, line_items
+from rag.retrieve.expand import expand_query, line_items
+from rag.settings import QuerySettings
+
+DEFAULTS = QuerySettings()
+INSTRUCTION = DEFAULTS.instruction_term_weight
 
 
 @pytest.mark.parametrize(
@@ -48,34 +51,38 @@ def test_a_figure_is_looked_for_by_what_it_is_worked_out_from(question, item):
 )
 def test_other_questions_need_nothing_but_their_words(question):
     assert line_items(question) == []
-    assert expand_query(question).texts == (question,)
-    assert expand_query(question).terms.keys() == set(terms(question))
+    assert expand_query(question, DEFAULTS).texts == (question,)
+    assert expand_query(question, DEFAULTS).terms.keys() == set(terms(question))
 
 
 def test_line_items_are_embedded_beside_the_question_and_can_be_left_out():
-    question, items = expand_query("What is the quick ratio?").texts
+    question, items = expand_query("What is the quick ratio?", DEFAULTS).texts
     assert question == "What is the quick ratio?"
     assert items.endswith("consolidated balance sheet")
-    assert expand_query("What is the quick ratio?", items=False).texts == ("What is the quick ratio?",)
+    assert expand_query("What is the quick ratio?", QuerySettings(line_items=False)).texts == (
+        "What is the quick ratio?",
+    )
 
 
 def test_words_that_say_how_to_answer_count_less_and_pair_with_nothing():
-    needs = expand_query("Please round the bridge height to decimal places")
-    assert needs.terms["bridge"] == needs.terms["height"] == 1.0
-    assert needs.terms["round"] == needs.terms["decimal"] == TOLD
-    assert needs.pairs == {("bridge", "height")}
+    query = expand_query("Please round the bridge height to decimal places", DEFAULTS)
+    assert query.terms["bridge"] == query.terms["height"] == 1.0
+    assert query.terms["round"] == query.terms["decimal"] == INSTRUCTION
+    assert query.bigrams == {("bridge", "height")}
 
 
 def test_a_telling_word_that_a_line_item_holds_counts_in_full():
-    assert expand_query("What amount of long-term debt is there?").terms["amount"] == TOLD
-    assert expand_query("What is the free cash flow?").terms["provided"] == 1.0
+    assert expand_query("What amount of long-term debt is there?", DEFAULTS).terms["amount"] == INSTRUCTION
+    assert expand_query("What is the free cash flow?", DEFAULTS).terms["provided"] == 1.0
 
 
 def test_every_line_of_the_table_is_read_and_means_something():
     file = Path(rag.retrieve.expand.__file__).with_name("line_items.txt")
     lines = [line for line in file.read_text("utf-8").splitlines() if " | " in line and not line.startswith("#")]
-    known = rag.retrieve.expand._known()
+    known = rag.retrieve.expand._rules()
     assert len(known) == len(lines) > 40
-    for pattern, items, _ in known:
-        assert not re.search(pattern, "")
-        assert all(terms(item) and item not in ("BALANCE", "INCOME", "CASH", "资产", "利润", "现金") for item in items)
+    for rule in known:
+        assert not rule.pattern.search("")
+        assert all(
+            terms(item) and item not in ("BALANCE", "INCOME", "CASH", "资产", "利润", "现金") for item in rule.items
+        )

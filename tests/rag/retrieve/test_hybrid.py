@@ -7,9 +7,9 @@ from rag.index.bm25 import BM25Index
 from rag.index.vectors import VectorIndex
 from rag.records import Signal
 from rag.retrieve.expand import expand_query
-from rag.retrieve.hybrid import HybridSearch, fuse
+from rag.retrieve.hybrid import Hit, HybridSearch, fuse, interleave
 from rag.retrieve.routing import DocumentRouter
-from rag.settings import RetrievalSettings, RoutingSettings
+from rag.settings import QuerySettings, RetrievalSettings, RoutingSettings
 from tests.fakes import ExactEmbedder
 
 
@@ -36,6 +36,17 @@ def test_fusion_of_one_list_or_none():
     assert (only.passage_id, only.score) == (5, pytest.approx(0.4))
 
 
+def hits(*ids: int) -> list[Hit]:
+    return [Hit(passage, 1 - n / 10) for n, passage in enumerate(ids)]
+
+
+def test_interleaved_lists_take_turns_and_a_passage_comes_once():
+    assert [hit.passage_id for hit in interleave([hits(1, 2, 3), hits(2, 4), hits(5)])] == [1, 2, 5, 4, 3]
+    assert interleave([hits(3, 1)]) == hits(3, 1)
+    assert interleave([[], hits(7)]) == hits(7)
+    assert interleave([]) == []
+
+
 def test_cosines_beyond_the_reach_count_nothing():
     hits = fuse(listed((1, 0.9), (2, 0.8), (3, 0.7), (4, 0.1)), listed(), 0.6, 3)
     assert [hit.score for hit in hits] == [pytest.approx(0.6), pytest.approx(0.3), 0, 0]
@@ -48,14 +59,16 @@ def library():
     embedder, vectors, words = ExactEmbedder(), VectorIndex(512, 100), BM25Index()
     vectors.add(np.arange(4), embedder.queries(texts))
     words.add(range(4), texts)
-    catalog = DocumentRouter(words)
-    catalog.add(("", "a"), "Northwind_2021.pdf", "", np.array([0, 1]))
-    catalog.add(("", "b"), "Meridian_2022.pdf", "", np.array([2, 3]))
+    router = DocumentRouter(words)
+    router.add(("", "a"), "Northwind_2021.pdf", "", np.array([0, 1]))
+    router.add(("", "b"), "Meridian_2022.pdf", "", np.array([2, 3]))
 
-    def found(question, allowed=None, fits=None, *, candidates=100, **routing):
+    def found(question, allowed=None, document_scores=None, *, candidates=100, **routing):
         settings = RetrievalSettings(candidates=candidates, routing=RoutingSettings(**routing))
-        searcher = HybridSearch(vectors, words, catalog, settings)
-        return searcher.search(expand_query(question), embedder.queries([question])[0], allowed, fits)
+        searcher = HybridSearch(vectors, words, router, settings)
+        return searcher.search(
+            expand_query(question, QuerySettings()), embedder.queries([question])[0], allowed, document_scores
+        )
 
     return found
 
@@ -78,8 +91,8 @@ def test_a_named_document_comes_first_and_the_others_stay(library):
 
 
 def test_a_document_added_since_its_fit_was_worked_out_is_found_all_the_same(library):
-    """The indexes may hold it before the catalog does."""
-    hits = library("which red pump leaks?", fits=np.zeros(1))
+    """The indexes may hold it before the router does."""
+    hits = library("which red pump leaks?", document_scores=np.zeros(1))
     assert {hit.passage_id for hit in hits} == {0, 1, 2, 3}
     assert not any(signal.name == "document" for hit in hits for signal in hit.signals)
 

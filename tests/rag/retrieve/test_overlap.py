@@ -9,10 +9,10 @@ from rag.retrieve.overlap import score_overlap
 from rag.settings import RetrievalSettings
 
 SETTINGS = RetrievalSettings(term_overlap_weight=0.5, bigram_overlap_weight=0.25)
-NEEDS = ExpandedQuery(("red pump",), {"red": 1.0, "pump": 1.0}, frozenset({("red", "pump")}))
+QUERY = ExpandedQuery(("red pump",), {"red": 1.0, "pump": 1.0}, frozenset({("red", "pump")}))
 
 
-def weight(term: str) -> float:
+def idf(term: str) -> float:
     return {"red": 1.0, "pump": 3.0}[term]
 
 
@@ -20,7 +20,7 @@ def test_shares_by_hand():
     """Of weights 1 + 3 the first holds 3, the second all and the pair, the third nothing."""
     hits = [Hit(1, 0.6), Hit(2, 0.2, (Signal("words", 7.0, 1),)), Hit(3, 0.4)]
     texts = {1: "the pump is blue", 2: "a red pump", 3: "nothing"}
-    looked = score_overlap(NEEDS, hits, texts, weight, SETTINGS)
+    looked = score_overlap(QUERY, hits, texts, idf, SETTINGS)
     assert [(hit.passage_id, hit.score) for hit in looked] == [
         (1, pytest.approx(0.6 + 0.5 * 0.75)),
         (2, pytest.approx(0.2 + 0.5 + 0.25)),
@@ -31,6 +31,6 @@ def test_shares_by_hand():
 
 def test_a_passage_that_is_gone_is_dropped_and_a_question_without_words_changes_nothing():
     hits = [Hit(1, 0.6), Hit(2, 0.2)]
-    assert [hit.passage_id for hit in score_overlap(NEEDS, hits, {2: "red"}, weight, SETTINGS)] == [2]
-    looked = score_overlap(ExpandedQuery(("?",), {}, frozenset()), hits, {1: "a", 2: "b"}, weight, SETTINGS)
+    assert [hit.passage_id for hit in score_overlap(QUERY, hits, {2: "red"}, idf, SETTINGS)] == [2]
+    looked = score_overlap(ExpandedQuery(("?",), {}, frozenset()), hits, {1: "a", 2: "b"}, idf, SETTINGS)
     assert [(hit.passage_id, hit.score) for hit in looked] == [(1, 0.6), (2, 0.2)]

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from rag.retrieve.hybrid import Hit
-from rag.retrieve.pages import by_page, widened
+from rag.retrieve.pages import extend_to_page, merge_by_page
 from rag.settings import RetrievalSettings
 from rag.store.rows import StoredPassage
 
@@ -36,14 +36,14 @@ def hits(*ids: int) -> list[Hit]:
 
 def test_the_best_of_each_page_comes_before_the_rest_of_any(kept):
     rows = {1: ("a", 0, 0, "one "), 2: ("a", 0, 50, "two "), 3: ("a", 1, 90, "three "), 4: ("b", 0, 0, "four ")}
-    found = by_page(hits(1, 2, 3, 4), kept(rows), 1000)
+    found = merge_by_page(hits(1, 2, 3, 4), kept(rows), 1000)
     assert [source.text for source in found] == ["one ", "three ", "four ", "two "]
     assert [source.number for source in found] == [1, 2, 3, 4]
 
 
 def test_neighbours_on_a_page_become_one_source_that_spans_them_all(kept):
     rows = {1: ("a", 0, 4, "BBBB"), 2: ("a", 0, 8, "CCCC"), 3: ("a", 0, 0, "AAAA"), 4: ("a", 0, 99, "far ")}
-    first, other = by_page(hits(1, 4, 2, 3), kept(rows), 1000)
+    first, other = merge_by_page(hits(1, 4, 2, 3), kept(rows), 1000)
     assert (first.text, first.start, first.end, first.passage_id) == ("AAAABBBBCCCC", 0, 12, 1)
     assert first.narrowest == "BBBB"
     assert (other.text, other.narrowest) == ("far ", "far ")
@@ -52,13 +52,13 @@ def test_neighbours_on_a_page_become_one_source_that_spans_them_all(kept):
 
 def test_a_source_grows_to_its_limit_and_no_further(kept):
     rows = {1: ("a", 0, 0, "A" * 60), 2: ("a", 0, 60, "B" * 60)}
-    assert [len(source.text) for source in by_page(hits(1, 2), kept(rows), 119)] == [60, 60]
-    assert [len(source.text) for source in by_page(hits(1, 2), kept(rows), 120)] == [120]
+    assert [len(source.text) for source in merge_by_page(hits(1, 2), kept(rows), 119)] == [60, 60]
+    assert [len(source.text) for source in merge_by_page(hits(1, 2), kept(rows), 120)] == [120]
 
 
 def test_copies_are_folded_into_the_best(kept):
     rows = {1: ("a", 0, 0, "The rent is due.\n"), 2: ("b", 3, 7, "The  rent is due. "), 3: ("b", 4, 70, "Other.")}
-    assert [source.passage_id for source in by_page(hits(2, 1, 3), kept(rows), 1000)] == [2, 3]
+    assert [source.passage_id for source in merge_by_page(hits(2, 1, 3), kept(rows), 1000)] == [2, 3]
 
 
 def test_documents_asked_about_side_by_side_each_keep_what_both_say(kept):
@@ -67,16 +67,16 @@ def test_documents_asked_about_side_by_side_each_keep_what_both_say(kept):
         2: ("b", 3, 7, "The  rent is due. "),
         3: ("b", 5, 90, "The rent is due."),
     }
-    assert [source.passage_id for source in by_page(hits(2, 1, 3), kept(rows), 1000, copies=True)] == [2, 1]
+    assert [source.passage_id for source in merge_by_page(hits(2, 1, 3), kept(rows), 1000, keep_copies=True)] == [2, 1]
 
 
 def test_neighbours_of_other_pages_and_documents_stay_apart(kept):
     rows = {1: ("a", 0, 0, "AAAA"), 2: ("a", 1, 4, "BBBB"), 3: ("b", 0, 4, "CCCC")}
-    assert [source.text for source in by_page(hits(1, 2, 3), kept(rows), 1000)] == ["AAAA", "BBBB", "CCCC"]
+    assert [source.text for source in merge_by_page(hits(1, 2, 3), kept(rows), 1000)] == ["AAAA", "BBBB", "CCCC"]
 
 
 def test_nothing_found_is_no_source(kept):
-    assert by_page([], kept({}), 1000) == []
+    assert merge_by_page([], kept({}), 1000) == []
 
 
 PAGE = "HEAD in millions\n" + "AAAA" + "BBBB" + "CCCC\n" + "foot " * 10  # begins at character 100 of its document
@@ -90,12 +90,12 @@ def wide(found, **settings):
         assert owner == "ann"
         return (BEGIN, PAGE) if (document, page) == ("a", 0) else (0, f"text of page {page} of {document}")
 
-    return widened(found, owners, page_text, RetrievalSettings(**settings))
+    return extend_to_page(found, owners, page_text, RetrievalSettings(**settings))
 
 
 def test_the_first_source_takes_in_its_page_and_still_knows_what_was_found(kept):
     rows = {1: ("a", 0, BEGIN + 21, "BBBB"), 2: ("b", 0, 0, "text of page 0 of b")}
-    first, second = wide(by_page(hits(1, 2), kept(rows), 4000), full_page_sources=1)
+    first, second = wide(merge_by_page(hits(1, 2), kept(rows), 4000), full_page_sources=1)
     assert (first.text, first.start, first.end) == (PAGE, BEGIN, BEGIN + len(PAGE))
     assert first.narrowest == "BBBB"
     assert (second.number, second.text, second.best) == (2, "text of page 0 of b", None)
@@ -103,11 +103,11 @@ def test_the_first_source_takes_in_its_page_and_still_knows_what_was_found(kept)
 
 def test_a_source_that_may_not_take_in_all_takes_the_lines_above_first(kept):
     rows = {1: ("a", 0, BEGIN + 21, "BBBB")}
-    (only,) = wide(by_page(hits(1), kept(rows), 4000), source_characters=27)
+    (only,) = wide(merge_by_page(hits(1), kept(rows), 4000), source_characters=27)
     assert only.text == PAGE[:27]
-    (only,) = wide(by_page(hits(1), kept(rows), 4000), source_characters=8)
+    (only,) = wide(merge_by_page(hits(1), kept(rows), 4000), source_characters=8)
     assert (only.text, only.start) == ("AAAABBBB"[:4] + "BBBB", BEGIN + 17)
-    (only,) = wide(by_page(hits(1), kept(rows), 4000), source_characters=2)
+    (only,) = wide(merge_by_page(hits(1), kept(rows), 4000), source_characters=2)
     assert only.text == "BBBB"
 
 
@@ -115,8 +115,10 @@ def test_wide_sources_of_one_page_never_overlap(kept):
     text = "".join(f"sentence number {n:03} of the page\n" for n in range(200))
     spans = {1: (0, 30), 2: (3000, 3030), 3: (1500, 1530), 4: (6000, 6030)}
     rows = {n: ("a", 0, start, text[start:end]) for n, (start, end) in spans.items()}
-    found = by_page(hits(1, 2, 3, 4), kept(rows), 4000)
-    got = widened(found, dict.fromkeys(spans, ""), lambda *_: (0, text), RetrievalSettings(source_characters=2000))
+    found = merge_by_page(hits(1, 2, 3, 4), kept(rows), 4000)
+    got = extend_to_page(
+        found, dict.fromkeys(spans, ""), lambda *_: (0, text), RetrievalSettings(source_characters=2000)
+    )
     assert all(source.text == text[source.start : source.end] for source in got)
     assert [source.number for source in got] == list(range(1, len(got) + 1))
     ends = sorted((source.start, source.end) for source in got)
@@ -128,8 +130,8 @@ def test_a_wide_source_stops_where_one_that_reaches_into_it_begins(kept):
     """The second was found, and joined with neighbours, across the end of what the first took in."""
     text = "".join(f"sentence number {n:03} of the page\n" for n in range(260))
     rows = {1: ("a", 0, 0, text[:1000]), 2: ("a", 0, 3500, text[3500:4500])}
-    first, second = widened(
-        by_page(hits(1, 2), kept(rows), 900), {1: "", 2: ""}, lambda *_: (0, text), RetrievalSettings()
+    first, second = extend_to_page(
+        merge_by_page(hits(1, 2), kept(rows), 900), {1: "", 2: ""}, lambda *_: (0, text), RetrievalSettings()
     )
     assert (first.start, first.end) == (0, 4000)
     assert (second.start, second.end) == (3500, 7500)
@@ -138,7 +140,7 @@ def test_a_wide_source_stops_where_one_that_reaches_into_it_begins(kept):
 
 def test_what_a_wide_source_holds_already_is_no_source_of_its_own(kept):
     rows = {1: ("a", 0, BEGIN + 17, "AAAA"), 2: ("b", 0, 0, "other"), 3: ("a", 0, BEGIN + 25, "CCCC")}
-    found = by_page(hits(1, 2, 3), kept(rows), 4)
+    found = merge_by_page(hits(1, 2, 3), kept(rows), 4)
     assert [source.passage_id for source in found] == [1, 2, 3]
     assert [(source.number, source.passage_id) for source in wide(found, full_page_sources=1)] == [(1, 1), (2, 2)]
     assert [source.passage_id for source in wide(found, full_page_sources=0)] == [1, 2, 3]
@@ -147,6 +149,6 @@ def test_what_a_wide_source_holds_already_is_no_source_of_its_own(kept):
 def test_a_passage_that_runs_on_to_the_next_page_keeps_its_end(kept):
     end = BEGIN + len(PAGE)
     rows = {1: ("a", 0, end - 5, "foot and the next page")}
-    (only,) = wide(by_page(hits(1), kept(rows), 4000))
+    (only,) = wide(merge_by_page(hits(1), kept(rows), 4000))
     assert only.text == PAGE + "and the next page"
     assert (only.start, only.end) == (BEGIN, end - 5 + len("foot and the next page"))

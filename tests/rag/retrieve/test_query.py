@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from rag.errors import QuestionRefused
 from rag.reader import Turn
-from rag.retrieve.query import MOST_PARTS, complete, parts_of, points_back
+from rag.retrieve.query import build_query, complete_question, is_follow_up, split_question, validate_question
+from rag.settings import QuerySettings
+
+MAX_PARTS = QuerySettings().max_parts
 
 
 @pytest.mark.parametrize(
@@ -19,11 +23,11 @@ from rag.retrieve.query import MOST_PARTS, complete, parts_of, points_back
         "上述合同的有效期是多久？",
     ],
 )
-def test_questions_that_point_back(question):
-    assert points_back(question)
+def test_a_follow_up_is_completed_with_the_question_before(question):
+    assert is_follow_up(question)
     before = "Who built the red pump in Gdansk?"
-    assert complete(question, [Turn(before, "Ann.")]) == f"{before} {question}"
-    assert complete(question, []) == question
+    assert complete_question(question, [Turn(before, "Ann.")]) == f"{before} {question}"
+    assert complete_question(question, []) == question
 
 
 @pytest.mark.parametrize(
@@ -36,12 +40,14 @@ def test_questions_that_point_back(question):
     ],
 )
 def test_questions_that_stand_alone(question):
-    assert complete(question, [Turn("How is the weather today?", "Fine.")]) == question
+    assert complete_question(question, [Turn("How is the weather today?", "Fine.")]) == question
 
 
 def test_a_chain_of_follow_ups_goes_back_to_the_subject():
     history = [Turn("Who built the red pump in Gdansk?", "Ann."), Turn("And when?", "1931.")]
-    assert complete("How heavy is it?", history) == "Who built the red pump in Gdansk? And when? How heavy is it?"
+    assert (
+        complete_question("How heavy is it?", history) == "Who built the red pump in Gdansk? And when? How heavy is it?"
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,7 +92,7 @@ def test_a_chain_of_follow_ups_goes_back_to_the_subject():
     ],
 )
 def test_a_question_is_cut_into_the_questions_it_puts(question, parts):
-    assert parts_of(question) == parts
+    assert split_question(question) == parts
 
 
 @pytest.mark.parametrize(
@@ -124,19 +130,38 @@ def test_a_question_is_cut_into_the_questions_it_puts(question, parts):
     ],
 )
 def test_one_question_stays_whole(question):
-    assert parts_of(question) == ()
+    assert split_question(question) == ()
+
+
+def test_a_question_is_searched_whole_and_in_parts_each_within_the_limit():
+    question = "Who owns the northern mill? How high is the red bridge?"
+    query = build_query(question, [], 24, QuerySettings())
+    assert (query.question, query.completed) == (question, question[-24:])
+    assert query.parts == ("o owns the northern mill?"[-24:], "How high is the red bridge?"[-24:])
+    assert query.texts == (query.completed, *query.parts)
+    assert build_query(question, [], 99, QuerySettings(split_questions=False)).parts == ()
+
+
+def test_a_question_is_refused_if_empty_or_too_long_and_cleaned_otherwise():
+    assert validate_question("  why\ud800?\n", 5) == "why??"
+    for question, limit, words in (
+        (" \n", 10, "type one first"),
+        ("why " * 500, 1_000, r"1,999 characters, the limit is 1,000"),
+    ):
+        with pytest.raises(QuestionRefused, match=words):
+            validate_question(question, limit)
 
 
 def test_parts_are_completed_by_the_conversation():
     before = [Turn("Who built the red pump in Gdansk?", "Ann.")]
-    first, second = parts_of("How heavy is it in kilograms? Which colour has the northern valve?", before)
+    first, second = split_question("How heavy is it in kilograms? Which colour has the northern valve?", before)
     assert first == "Who built the red pump in Gdansk? How heavy is it in kilograms?"
     assert second == "Which colour has the northern valve?"
-    *_, last = parts_of("How heavy is it in kilograms and who sold it to the city?", before)
+    *_, last = split_question("How heavy is it in kilograms and who sold it to the city?", before)
     assert last == "Who built the red pump in Gdansk? How heavy is it in kilograms who sold it to the city?"
-    first, _ = parts_of("And the profit? Which colour has the northern valve?", before)
+    first, _ = split_question("And the profit? Which colour has the northern valve?", before)
     assert first == "Who built the red pump in Gdansk? And the profit?"
-    _, second, third = parts_of("3M的收入是多少，利润是多少，负债是多少？", before)
+    _, second, third = split_question("3M的收入是多少，利润是多少，负债是多少？", before)
     assert (second, third) == ("3M的收入是多少，利润是多少", "3M的收入是多少，利润是多少，负债是多少？")
 
 
@@ -149,10 +174,10 @@ def test_parts_are_completed_by_the_conversation():
     ],
 )
 def test_a_completed_question_kept_and_asked_again_is_searched_as_it_was(before, question):
-    completed = complete(question, [Turn(before, "x")])
-    assert parts_of(question, [Turn(before, "x")]) == parts_of(completed) == ()
+    completed = complete_question(question, [Turn(before, "x")])
+    assert split_question(question, [Turn(before, "x")]) == split_question(completed) == ()
 
 
 def test_a_page_of_questions_is_searched_as_one():
-    assert len(parts_of("Who owns the northern mill? " * MOST_PARTS)) == MOST_PARTS
-    assert parts_of("Who owns the northern mill? " * (MOST_PARTS + 1)) == ()
+    assert len(split_question("Who owns the northern mill? " * MAX_PARTS)) == MAX_PARTS
+    assert split_question("Who owns the northern mill? " * (MAX_PARTS + 1)) == ()

@@ -10,10 +10,11 @@ import torch
 from rag.answer.quote import QuoteReader
 from rag.engine import Engine
 from rag.errors import ModelMissing
+from rag.messages import Message
 from rag.records import Signal
 from rag.retrieve.hybrid import Hit
-from rag.retrieve.rerank import SHARE, CrossReranker, open_reranker, reranked
-from rag.settings import Settings
+from rag.retrieve.rerank import CrossReranker, open_reranker, rerank
+from rag.settings import RetrievalSettings, Settings
 from tests.fakes import ExactEmbedder
 from tests.rag.pdfs import text_pdf
 
@@ -46,14 +47,14 @@ def folder(tmp_path_factory):
 class Scripted:
     """Scores by the length of the passage."""
 
-    name, why = "scripted", "a test"
+    name, why = "scripted", Message("a test")
 
     def scores(self, question, passages):
         return [min(len(passage) / 10, 1.0) for passage in passages]
 
 
 def test_scores_are_shares_and_do_not_depend_on_the_batch(folder):
-    reranker = CrossReranker(folder, name="tiny", device="cpu", why="a test")
+    reranker = CrossReranker(folder, name="tiny", device="cpu", why=Message("a test"))
     passages = ["red pump", "blue valve " * 400, "", "pump"]
     together = reranker.scores("red pump", passages)
     alone = [reranker.scores("red pump", [passage])[0] for passage in passages]
@@ -75,15 +76,20 @@ def test_what_is_opened(folder, tmp_path, monkeypatch):
     assert open_reranker("auto") is None
 
 
-def test_the_order_by_hand():
+def test_the_reranker_moves_a_passage_up_and_the_score_it_had_still_counts():
+    """With weight 0.7: 0.3 * 0.5 + 0.7 * 1.0 = 0.85 against 0.3 * 1.0 + 0.7 * 0.1 = 0.37. Passage 3 has no text."""
     hits = [Hit(1, 2.0), Hit(2, 1.0, (Signal("words", 3.0, 1),)), Hit(3, 1.5)]
-    found = reranked("?", hits, {1: "a", 2: "a" * 10}, Scripted())
-    assert [(hit.passage_id, hit.score) for hit in found] == [
-        (2, pytest.approx((1 - SHARE) * 0.5 + SHARE * 1.0)),
-        (1, pytest.approx((1 - SHARE) * 1.0 + SHARE * 0.1)),
-    ]
+    found = rerank("?", hits, {1: "a", 2: "a" * 10}, Scripted(), 0.7)
+    assert [(hit.passage_id, hit.score) for hit in found] == [(2, pytest.approx(0.85)), (1, pytest.approx(0.37))]
     assert found[0].signals == (Signal("words", 3.0, 1), Signal("reranker", 1.0, 1))
-    assert reranked("?", hits, {}, Scripted()) == []
+    assert rerank("?", hits, {}, Scripted(), 0.7) == []
+
+
+def test_of_passages_that_the_reranker_scores_alike_the_one_found_first_stays_first():
+    hits = [Hit(1, 1.0), Hit(2, 0.8)]
+    found = rerank("?", hits, {1: "same", 2: "same"}, Scripted(), RetrievalSettings().reranker_weight)
+    assert [hit.passage_id for hit in found] == [1, 2]
+    assert found[0].score > found[1].score + 0.01
 
 
 def missing():

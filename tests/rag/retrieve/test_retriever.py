@@ -1,50 +1,61 @@
-"""What is searched for, and how several searches become one list. Whole searches are in `test_engine.py`."""
+"""The steps of retrieval together, over a small library. Questions through the whole engine are in `test_engine.py`."""
 
 from __future__ import annotations
+
+import time
 
 import numpy as np
 import pytest
 
-from rag.index.bm25 import BM25Index
-from rag.retrieve.hybrid import Hit
-from rag.retrieve.query import Query
-from rag.retrieve.retriever import Retriever, in_turn
-from rag.retrieve.routing import DocumentRouter
-from rag.settings import QuerySettings, RetrievalSettings
+from rag.answer.quote import QuoteReader
+from rag.engine import Engine
+from rag.retrieve.retriever import centred
+from rag.settings import RetrievalSettings, RoutingSettings, Settings
 from tests.fakes import ExactEmbedder
+from tests.rag.pdfs import text_pdf
+
+MEAN = {False: np.array([1.0, 0.0], np.float32), True: np.array([0.0, 1.0], np.float32)}
 
 
-def hits(*ids: int) -> list[Hit]:
-    return [Hit(passage, 1 - n / 10) for n, passage in enumerate(ids)]
+def test_a_share_of_what_all_questions_of_its_language_have_in_common_is_subtracted():
+    embedding = np.array([0.6, 0.8], np.float32)
+    assert centred("How high is the bridge?", embedding, MEAN, 0.5) == pytest.approx([0.1, 0.8])
+    assert centred("桥有多高？", embedding, MEAN, 0.5) == pytest.approx([0.6, 0.3])
 
 
-def test_lists_take_turns_and_a_passage_comes_once():
-    assert [hit.passage_id for hit in in_turn([hits(1, 2, 3), hits(2, 4), hits(5)])] == [1, 2, 5, 4, 3]
-    assert in_turn([hits(3, 1)]) == hits(3, 1)
-    assert in_turn([[], hits(7)]) == hits(7)
-    assert in_turn([]) == []
+ALPHADYNE = [
+    "The red pump of Alphadyne was built by Ann Keller in Gdansk.",
+    "The blue valve weighs 12 kilograms today.",
+]
+BETATRON = ["The blue valve weighs 30 kilograms.", "Nothing else stands on this page."]
 
 
-def test_what_all_questions_share_is_taken_out_by_their_script():
-    usual = {False: np.array([1.0, 0.0], np.float32), True: np.array([0.0, 1.0], np.float32)}
-    finder = Retriever(*[None] * 5, RetrievalSettings(query=QuerySettings(mean_query_share=0.5)), usual)
-    vector = np.array([0.6, 0.8], np.float32)
-    assert finder._own("How high is the bridge?", vector) == pytest.approx([0.1, 0.8])
-    assert finder._own("桥有多高？", vector) == pytest.approx([0.6, 0.3])
+@pytest.fixture
+def found(tmp_path):
+    """Opens an engine with these retrieval settings over two manuals, and searches them."""
+    folder = tmp_path / "data"
+
+    def search(question: str, **settings) -> list[str]:
+        retrieval = RetrievalSettings(**settings)
+        with Engine(Settings(folder, retrieval=retrieval), embedder=ExactEmbedder, reader=QuoteReader()) as engine:
+            if not engine.documents(""):
+                engine.add("", "Alphadyne.pdf", text_pdf(ALPHADYNE))
+                engine.add("", "Betatron.pdf", text_pdf(BETATRON))
+            engine.wait()
+            while engine.jobs(""):
+                time.sleep(0.01)
+            return [f"{source.document} {source.first_page}" for source in engine.search("", question)]
+
+    return search
 
 
-def test_a_document_named_in_one_part_counts_a_quarter_in_another():
-    words, embedder = BM25Index(), ExactEmbedder()
-    catalog = DocumentRouter(words)
-    for slot, name in enumerate(["alphadyne 2021.pdf", "betatron 2022.pdf", "gammacorp.pdf"]):
-        words.add([slot], ["some text"])
-        catalog.add(("", name), name, "", np.array([slot]))
-    none = {script: np.zeros(512, np.float32) for script in (False, True)}
-    finder = Retriever(None, embedder, None, words, catalog, RetrievalSettings(), none)
-    parts = ("What does Alphadyne sell in 2021?", "How heavy is the blue valve?", "Who owns Betatron?")
-    vectors, searches = finder._searches(Query("", " ".join(parts), parts), None)
-    assert len(vectors) == len(searches) == 4
-    whole, first, second, third = (search.fits for search in searches)
-    assert first[0] == whole[0] > 0
-    assert second == pytest.approx(0.25 * whole)
-    assert third == pytest.approx([0.25 * whole[0], whole[1], 0])
+def test_a_document_named_in_one_part_of_a_question_counts_in_the_others_too(found):
+    question = "Who built the red pump of Alphadyne? How heavy is the blue valve?"
+    assert found(question)[:2] == ["Alphadyne.pdf 0", "Alphadyne.pdf 1"]
+    alone = RoutingSettings(min_part_share=0.0)
+    assert found(question, routing=alone)[:2] == ["Alphadyne.pdf 0", "Betatron.pdf 0"]
+
+
+def test_documents_that_a_question_compares_take_turns(found):
+    question = "How heavy is the blue valve of Betatron, compared with Alphadyne?"
+    assert set(found(question)[:2]) == {"Alphadyne.pdf 1", "Betatron.pdf 0"}

@@ -14,7 +14,7 @@ LIBRARY = {
 
 
 @pytest.fixture
-def catalog():
+def router():
     words = BM25Index()
     made = DocumentRouter(words)
     first = 10
@@ -26,9 +26,9 @@ def catalog():
     return made
 
 
-def best(catalog: DocumentRouter, question: str) -> str:
-    fits = catalog.fits(question)
-    return list(LIBRARY)[int(np.argmax(fits))] if fits.max() > 0 else ""
+def best(router: DocumentRouter, question: str) -> str:
+    scores = router.scores(question)
+    return list(LIBRARY)[int(np.argmax(scores))] if scores.max() > 0 else ""
 
 
 @pytest.mark.parametrize(
@@ -41,47 +41,47 @@ def best(catalog: DocumentRouter, question: str) -> str:
         pytest.param("What is the weather?", "", id="nothing"),
     ],
 )
-def test_a_question_names_its_document(catalog, question, name):
-    assert best(catalog, question) == name
+def test_a_question_names_its_document(router, question, name):
+    assert best(router, question) == name
 
 
-def test_what_all_documents_say_tells_none_from_another(catalog):
-    fits = catalog.fits("risk factors")
-    assert np.ptp(fits) < 0.1
+def test_what_all_documents_say_tells_none_from_another(router):
+    scores = router.scores("risk factors")
+    assert np.ptp(scores) < 0.1
 
 
-def test_passages_of_documents_and_documents_of_passages(catalog):
-    slots = catalog.slots(np.array([10, 2011, 4012, 9_999_999, 5]))
+def test_passages_of_documents_and_documents_of_passages(router):
+    slots = router.slots_of(np.array([10, 2011, 4012, 9_999_999, 5]))
     assert slots.tolist() == [0, 1, 2, -1, -1]
-    assert catalog.passages(np.array([1])).tolist() == [2010, 2011, 2012]
-    assert catalog.passages(np.array([], np.int64)).tolist() == []
+    assert router.passages_of(np.array([1])).tolist() == [2010, 2011, 2012]
+    assert router.passages_of(np.array([], np.int64)).tolist() == []
 
 
-def test_documents_outside_the_scope_fit_nothing_whatever_their_names(catalog):
+def test_documents_outside_the_scope_fit_nothing_whatever_their_names(router):
     question = "What was the revenue of Northwind in 2022?"
-    assert catalog.fits(question)[1] > catalog.fits(question)[0] > 0
-    within = catalog.fits(question, np.array([10, 4010, 9_999_999]))
+    assert router.scores(question)[1] > router.scores(question)[0] > 0
+    within = router.scores(question, np.array([10, 4010, 9_999_999]))
     assert within[1] == 0
     assert within[0] > 0
 
 
-def test_what_others_have_in_their_libraries_changes_no_name(catalog):
+def test_what_others_have_in_their_libraries_changes_no_name(router):
     """How rare a name is counts within the documents that may be searched."""
     own = np.array([10, 11, 12, 4010, 4011, 4012])
-    before = catalog.fits("Northwind", own)
-    catalog.add(("ben", "x"), "northwind northwind 2020.pdf", "", np.array([9000]))
-    assert catalog.fits("Northwind", own)[:3] == pytest.approx(before)
+    before = router.scores("Northwind", own)
+    router.add(("ben", "x"), "northwind northwind 2020.pdf", "", np.array([9000]))
+    assert router.scores("Northwind", own)[:3] == pytest.approx(before)
 
 
-def test_a_removed_document_fits_nothing(catalog):
-    catalog.remove(("", "scan0042.pdf"))
-    catalog.remove(("", "unknown.pdf"))
-    assert best(catalog, "When did Meridian open the bakery?") == ""
-    assert catalog.slots(np.array([4010])).tolist() == [-1]
-    assert catalog.passages(np.array([2])).tolist() == []
-    catalog.add(("", "again.pdf"), "Meridian.pdf", "", np.array([7000]))
-    assert catalog.slots(np.array([7000])).tolist() == [3]
-    assert int(np.argmax(catalog.fits("Meridian"))) == 3
+def test_a_removed_document_scores_nothing(router):
+    router.remove(("", "scan0042.pdf"))
+    router.remove(("", "unknown.pdf"))
+    assert best(router, "When did Meridian open the bakery?") == ""
+    assert router.slots_of(np.array([4010])).tolist() == [-1]
+    assert router.passages_of(np.array([2])).tolist() == []
+    router.add(("", "again.pdf"), "Meridian.pdf", "", np.array([7000]))
+    assert router.slots_of(np.array([7000])).tolist() == [3]
+    assert int(np.argmax(router.scores("Meridian"))) == 3
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_a_removed_document_fits_nothing(catalog):
         pytest.param("What is the weather?", [], id="nothing"),
     ],
 )
-def test_documents_named_side_by_side(catalog, question, groups):
-    assert [ids.tolist() for ids in catalog.apart(question)] == groups
+def test_documents_named_side_by_side(router, question, groups):
+    assert [ids.tolist() for ids in router.compared_documents(question)] == groups
 
 
 FILES = [
@@ -151,11 +151,11 @@ def office():
     ],
 )
 def test_which_files_a_question_puts_side_by_side(office, question, named):
-    found = [FILES[int(ids[0]) // 100] for ids in office.apart(question)]
+    found = [FILES[int(ids[0]) // 100] for ids in office.compared_documents(question)]
     assert sorted(found) == sorted(named)
 
 
-def test_only_documents_of_the_scope_stand_side_by_side(catalog):
+def test_only_documents_of_the_scope_stand_side_by_side(router):
     question = "Compare the revenue of Northwind in 2021 and 2022"
-    assert catalog.apart(question, np.array([10, 4010])) == []
-    assert len(catalog.apart(question, np.array([10, 2010, 4010]))) == 2
+    assert router.compared_documents(question, np.array([10, 4010])) == []
+    assert len(router.compared_documents(question, np.array([10, 2010, 4010]))) == 2
