@@ -23,7 +23,7 @@ from benchmarks.baseline import machine
 from rag.answer.quote import QuoteReader
 from rag.embed.embedder import Embedder, Vectors, open_embedder
 from rag.engine import Engine
-from rag.evaluate import KeptEmbedder, Outcome, Question, add_folder, evaluate, report
+from rag.evaluate import CachedEmbedder, Outcome, Question, add_folder, evaluate, report
 from rag.settings import RetrievalSettings, Settings
 
 MOST = 20  # sources a question
@@ -103,7 +103,7 @@ def main() -> None:
     arguments = parser.parse_args()
     lines = arguments.questions.read_text("utf-8").splitlines()
     questions = [Question.parse(line) for line in lines if line.strip()]
-    embedder = Remembering(KeptEmbedder(open_embedder("packaged", cache=arguments.cache_dir), arguments.cache_dir))
+    embedder = Remembering(CachedEmbedder(open_embedder("packaged", cache=arguments.cache_dir), arguments.cache_dir))
     print(f"| step | R@1 | R@5 | R@10 | R@{MOST} | MRR | R@10 worked on | R@10 held out | ms |")
     print("|---|---|---|---|---|---|---|---|---|")
     found = {}

@@ -22,7 +22,7 @@ from rag.answer.answerability import EvidenceScorer
 from rag.answer.quote import QuoteReader
 from rag.embed.embedder import open_embedder
 from rag.engine import Engine
-from rag.evaluate import KeptEmbedder, Question, add_folder
+from rag.evaluate import CachedEmbedder, Question, add_folder
 from rag.settings import Settings
 
 
@@ -48,7 +48,7 @@ def main() -> None:
     lines = arguments.questions.read_text("utf-8").splitlines()
     questions = random.Random(arguments.seed).sample([Question.parse(line) for line in lines], arguments.sample)
     cache = arguments.cache_dir
-    embedder = KeptEmbedder(open_embedder("auto", cache=cache), cache)
+    embedder = CachedEmbedder(open_embedder("auto", cache=cache), cache)
     with (
         tempfile.TemporaryDirectory() as folder,
         Engine(Settings(data_dir=Path(folder)), embedder=lambda: embedder, reader=QuoteReader()) as engine,

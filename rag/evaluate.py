@@ -76,7 +76,7 @@ class Outcome:
     first: bool | None = None  # the same of its first sentence
 
 
-class KeptEmbedder:
+class CachedEmbedder:
     """An embedder that keeps every passage's vector in a file, so that no text is embedded twice between runs."""
 
     def __init__(self, inner: Embedder, folder: Path) -> None:
@@ -213,7 +213,7 @@ def run(arguments: argparse.Namespace, reader: Reader, write: Callable[[str], ob
     questions = [Question.parse(line) for line in arguments.questions.read_text("utf-8").split("\n") if line.strip()]
 
     def open_kept() -> Embedder:
-        return KeptEmbedder(open_embedder(arguments.embedder, cache=arguments.cache_dir), arguments.cache_dir)
+        return CachedEmbedder(open_embedder(arguments.embedder, cache=arguments.cache_dir), arguments.cache_dir)
 
     with _data_folder(arguments.data_dir) as folder:
         settings = Settings(

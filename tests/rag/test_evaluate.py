@@ -6,7 +6,7 @@ import pytest
 
 from rag.answer.quote import QuoteReader
 from rag.engine import Engine
-from rag.evaluate import KeptEmbedder, Outcome, Question, add_folder, evaluate, normalise, parser, report, table
+from rag.evaluate import CachedEmbedder, Outcome, Question, add_folder, evaluate, normalise, parser, report, table
 from rag.settings import Settings
 from tests.fakes import ExactEmbedder
 from tests.rag.pdfs import text_pdf
@@ -100,7 +100,7 @@ def test_the_options():
 
 def test_vectors_are_kept_between_runs(tmp_path):
     first, second = ExactEmbedder(), ExactEmbedder()
-    made = KeptEmbedder(first, tmp_path).passages(["one", "two"])
-    again = KeptEmbedder(second, tmp_path).passages(["two", "three", "one"])
+    made = CachedEmbedder(first, tmp_path).passages(["one", "two"])
+    again = CachedEmbedder(second, tmp_path).passages(["two", "three", "one"])
     assert second.embedded == ["three"]
     assert again[[2, 0]] == pytest.approx(made)
