@@ -29,7 +29,8 @@ from benchmarks.baseline import machine
 from rag.embed.embedder import Embedder, Vectors, open_embedder
 from rag.evaluate import CachedEmbedder, Question
 from rag.index.bm25 import BM25Index
-from rag.index.vectors import Ids, VectorIndex
+from rag.index.protocols import DocumentKey, Ids, Scope, VectorIndex
+from rag.index.vectors import FaissIndex
 from rag.ingest.chunk import split
 from rag.pdf.load import load
 from rag.retrieve.expand import expand_query
@@ -88,19 +89,23 @@ class Material:
         return [" ".join([one, *self.chance.choice(self.texts).split()[:50]]) for one in self.questions]
 
 
-class Exact:
-    """The true best passages of each question within some ids, kept up to date as vectors come by."""
+def documents_of(ids: Ids) -> list[DocumentKey]:
+    """The document of each passage."""
+    return [("", str(passage // DOCUMENT)) for passage in ids.tolist()]
 
-    def __init__(self, asked: Vectors, allowed: Ids | None) -> None:
-        self._asked, self.allowed = asked, allowed
+
+class Exact:
+    """The true best passages of each question within a scope, kept up to date as vectors come by."""
+
+    def __init__(self, asked: Vectors, scope: Scope) -> None:
+        self._asked, self.scope = asked, scope
         self.ids = np.full((len(asked), TOP), -1, np.int64)
         self._cosines = np.full((len(asked), TOP), -2, np.float32)
 
     def see(self, ids: Ids, vectors: Vectors) -> None:
         """Passages ids (n,) with vectors (n, d)."""
-        if self.allowed is not None:
-            kept = np.isin(ids, self.allowed)
-            ids, vectors = ids[kept], vectors[kept]
+        kept = np.array([self.scope.allows(document) for document in documents_of(ids)], bool)
+        ids, vectors = ids[kept], vectors[kept]
         cosines = np.hstack([self._cosines, self._asked @ vectors.T])
         every = np.hstack([self.ids, np.broadcast_to(ids, (len(self.ids), len(ids)))])
         best = np.argpartition(-cosines, TOP - 1, axis=1)[:, :TOP]
@@ -148,9 +153,9 @@ def built_words(library: Material, passages: int) -> tuple[BM25Index, dict[str, 
     """The words of all passages; seconds without making the texts up, and bytes a passage."""
     index, before, seconds = BM25Index(), resident(), 0.0
     for ids in in_chunks(passages):
-        texts = library.more_texts(int(ids[0]), len(ids))
+        texts, documents = library.more_texts(int(ids[0]), len(ids)), documents_of(ids)
         began = time.perf_counter()
-        index.add(ids.tolist(), texts)
+        index.add(ids.tolist(), texts, documents)
         seconds += time.perf_counter() - began
     bytes_each = (resident() - before) / passages
     vocabulary = sum(sys.getsizeof(term) for term in index._vocabulary) + sys.getsizeof(index._vocabulary)
@@ -165,11 +170,11 @@ def built_words(library: Material, passages: int) -> tuple[BM25Index, dict[str, 
 
 def built_vectors(library: Material, passages: int, exact: list[Exact]) -> tuple[VectorIndex, dict[str, float]]:
     """The vectors of all passages; the exact answers see them too, outside of the seconds."""
-    index, before, spent = VectorIndex(library.vectors.shape[1], RetrievalSettings().exact_index_size), resident(), []
+    index, before, spent = FaissIndex(library.vectors.shape[1], RetrievalSettings().exact_index_size), resident(), []
     for ids in in_chunks(passages):
-        vectors = library.more_vectors(len(ids))
+        vectors, documents = library.more_vectors(len(ids)), documents_of(ids)
         began = time.perf_counter()
-        index.add(ids, vectors)
+        index.add(ids, vectors, documents)
         spent.append(time.perf_counter() - began)
         for one in exact:
             one.see(ids, vectors)
@@ -185,10 +190,10 @@ def searched(library: Material, index: VectorIndex, words: BM25Index, exact: lis
 
 def within(library: Material, index: VectorIndex, words: BM25Index, exact: Exact) -> dict[str, Any]:
     """The same in one scope."""
-    settings, allowed, asked = RetrievalSettings(), exact.allowed, library.asked
+    settings, scope, asked = RetrievalSettings(), exact.scope, library.asked
     both, near = HybridSearch(index, words, library.catalog(words), settings), settings.candidates
     short, long = library.questions, library.long_questions()
-    hits = [index.search(vector, near, allowed)[0][:TOP] for vector in asked]
+    hits = [index.search(vector, near, scope)[0][:TOP] for vector in asked]
     shared = [len(np.intersect1d(mine, true)) for mine, true in zip(hits, exact.ids, strict=True)]
 
     def timed(search: Callable[[int], object]) -> dict[str, float]:
@@ -203,11 +208,11 @@ def within(library: Material, index: VectorIndex, words: BM25Index, exact: Exact
 
     return {
         "recall": sum(shared) / (TOP * len(short)),
-        "vectors": timed(lambda n: index.search(asked[n], near, allowed)),
-        "words": timed(lambda n: words.search(short[n], near, allowed)),
-        "long words": timed(lambda n: words.search(long[n], near, allowed)),
-        "fused": timed(lambda n: both.search(expand_query(short[n], settings.query), asked[n], allowed)),
-        "fused, long": timed(lambda n: both.search(expand_query(long[n], settings.query), asked[n], allowed)),
+        "vectors": timed(lambda n: index.search(asked[n], near, scope)),
+        "words": timed(lambda n: words.search(short[n], near, scope)),
+        "long words": timed(lambda n: words.search(long[n], near, scope)),
+        "fused": timed(lambda n: both.search(expand_query(short[n], settings.query), asked[n], scope)),
+        "fused, long": timed(lambda n: both.search(expand_query(long[n], settings.query), asked[n], scope)),
     }
 
 
@@ -216,11 +221,12 @@ def changed(library: Material, index: VectorIndex, words: BM25Index, passages: i
     spent: dict[str, list[float]] = {"words": [], "vectors": [], "remove": []}
     for first in range(passages, passages + 100 * DOCUMENT, DOCUMENT):
         ids = np.arange(first, first + DOCUMENT)
+        documents = documents_of(ids)
         texts, vectors = library.more_texts(first, DOCUMENT), library.more_vectors(DOCUMENT)
         began = time.perf_counter()
-        words.add(ids.tolist(), texts)
+        words.add(ids.tolist(), texts, documents)
         between = time.perf_counter()
-        index.add(ids, vectors)
+        index.add(ids, vectors, documents)
         spent["words"].append(between - began)
         spent["vectors"].append(time.perf_counter() - between)
     for first in range(passages, passages + 100 * DOCUMENT, DOCUMENT):
@@ -259,9 +265,8 @@ def main() -> None:
     parser.add_argument("--cache-dir", type=Path, default=Path.home() / ".cache" / "ask-your-pdfs")
     arguments = parser.parse_args()
     library, passages = material(arguments), arguments.passages
-    documents = np.arange(passages).reshape(-1, 1) // DOCUMENT
-    half = np.random.default_rng(1).permutation(passages // DOCUMENT)[: passages // DOCUMENT // 2]
-    scopes = [None, np.flatnonzero(np.isin(documents, half)), np.flatnonzero(documents == half[0])]
+    half = np.random.default_rng(1).permutation(passages // DOCUMENT)[: passages // DOCUMENT // 2].tolist()
+    scopes = [Scope(""), Scope("", frozenset(map(str, half))), Scope("", frozenset([str(half[0])]))]
     exact = [Exact(library.asked, scope) for scope in scopes]
     words, word_figures = built_words(library, passages)
     index, vector_figures = built_vectors(library, passages, exact)

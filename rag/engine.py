@@ -20,11 +20,12 @@ from rag.answer.citations import check
 from rag.answer.context import pack
 from rag.answer.marks import remove_citation_marks
 from rag.answer.view import open_view
-from rag.embed.embedder import Embedder, Vectors, text_digest
+from rag.embed.embedder import Embedder, text_digest
 from rag.errors import AlreadyAdded, AskError, FileRefused, LimitExceeded, QuestionRefused, StoreError
 from rag.evaluation.saved import Evaluations
 from rag.index.bm25 import BM25Index
-from rag.index.vectors import Ids, VectorIndex
+from rag.index.protocols import DocumentKey, Scope, TextIndex, VectorIndex, Vectors
+from rag.index.vectors import FaissIndex
 from rag.ingest.jobs import CHUNK, Jobs
 from rag.pdf.render import PageImages
 from rag.reader import Reader, ReadRequest, Sampling, Turn
@@ -46,13 +47,16 @@ from rag.retrieve.query import build_query, validate_question
 from rag.retrieve.rerank import Reranker
 from rag.retrieve.retriever import Retriever
 from rag.retrieve.routing import DocumentRouter
-from rag.settings import Settings
+from rag.settings import RetrievalSettings, Settings
 from rag.store.blobs import forget_file, kept_file, make_folders, shown_file, take_in
 from rag.store.database import Store
 
 log = logging.getLogger(__name__)
 
-NO_IDS: Ids = np.zeros(0, np.int64)
+
+def embedded_vector_index(dimension: int, settings: RetrievalSettings) -> VectorIndex:
+    """The vector index of this process, empty."""
+    return FaissIndex(dimension, settings.exact_index_size)
 
 
 class Engine:
@@ -68,14 +72,16 @@ class Engine:
         reader_why: str = "",
         sampling: Sampling | None = None,
         re_embed: bool = False,
+        vector_index: Callable[[int, RetrievalSettings], VectorIndex] = embedded_vector_index,
+        text_index: Callable[[], TextIndex] = BM25Index,
     ) -> None:
         self.settings = settings
         make_folders(settings.data_dir, settings.files_dir)
         self._store = Store(settings.database)
         self._pictures = PageImages(settings.pictures_dir, settings.rendering, settings.limits)
-        self._words = BM25Index()
+        self._words = text_index()
         self._catalog = DocumentRouter(self._words, settings.retrieval.routing)
-        self._scope: dict[tuple[str, str], Ids] = {}  # (owner, document id) -> ids of its passages
+        self._vector_index = vector_index
         self._reader, self._sampling = reader, sampling or Sampling()
         self._choices = {"reader": Choice("reader", reader.name, reader_why)}
         self._choices["embedder"] = Choice("embedder", "…", "is being loaded", ready=False)
@@ -167,21 +173,21 @@ class Engine:
 
     def _build(self, embedder: Embedder, reranker: Reranker | None) -> None:
         began = time.monotonic()
-        index = VectorIndex(embedder.dimension, self.settings.retrieval.exact_index_size)
-        scope: dict[tuple[str, str], list[int]] = {}
+        index = self._vector_index(embedder.dimension, self.settings.retrieval)
+        ids_of: dict[DocumentKey, list[int]] = {}
         with self._library:
             for passages, vectors in self._store.all_passages():
                 ids = [kept.id for kept in passages]
-                index.add(np.array(ids, np.int64), vectors)
-                self._words.add(ids, [kept.passage.searchable for kept in passages])
-                for kept in passages:
-                    scope.setdefault((kept.owner, kept.document_id), []).append(kept.id)
-            self._scope = {key: np.array(ids, np.int64) for key, ids in scope.items()}
+                keys = [(kept.owner, kept.document_id) for kept in passages]
+                index.add(np.array(ids, np.int64), vectors, keys)
+                self._words.add(ids, [kept.passage.searchable for kept in passages], keys)
+                for key, passage_id in zip(keys, ids, strict=True):
+                    ids_of.setdefault(key, []).append(passage_id)
             for document in self._store.documents():
                 key = (document.owner, document.id)
-                self._catalog.add(key, document.name, document.title, self._scope.get(key, NO_IDS))
+                self._catalog.add(key, document.name, document.title, np.array(ids_of.get(key, []), np.int64))
             self._vectors = index
-        self._judge = EvidenceScorer(embedder, self._words.weight, self.settings.answering)
+        self._judge = EvidenceScorer(embedder, self._words.idf, self.settings.answering)
         retrieval, usual = self.settings.retrieval, self._judge.usual
         self._finder = Retriever(self._store, embedder, index, self._words, self._catalog, retrieval, usual, reranker)
         log.info("%d passages indexed in %.1f s", len(self._words), time.monotonic() - began)
@@ -266,8 +272,6 @@ class Engine:
         """Remove a document of `owner`, everywhere and at once. One that is not theirs stays."""
         with self._library:
             ids = self._store.remove_document(owner, document_id)
-            with self._lock:
-                self._scope.pop((owner, document_id), None)
             if self._vectors is not None:
                 self._vectors.remove(np.array(ids, np.int64))
                 self._words.remove(ids)
@@ -292,11 +296,11 @@ class Engine:
             ids = self._store.add_document(job, size, loaded, passages)
             if ids is None or self._vectors is None:
                 return False
-            with self._lock:
-                self._scope[job.owner, job.document_id] = np.array(ids, np.int64)
-            self._vectors.add(np.array(ids, np.int64), self._store.vectors_of(passages))
-            self._words.add(ids, [passage.searchable for passage in passages])
-            self._catalog.add((job.owner, job.document_id), job.name, loaded.title, np.array(ids, np.int64))
+            document = (job.owner, job.document_id)
+            keys = [document] * len(ids)
+            self._vectors.add(np.array(ids, np.int64), self._store.vectors_of(passages), keys)
+            self._words.add(ids, [passage.searchable for passage in passages], keys)
+            self._catalog.add(document, job.name, loaded.title, np.array(ids, np.int64))
         return True
 
     # ---- asking
@@ -342,7 +346,7 @@ class Engine:
 
     def term_weight(self, term: str) -> float:
         """How rare a term is in this library."""
-        return self._words.weight(term)
+        return self._words.idf(term)
 
     def passage_texts(self, owner: str) -> list[str]:
         """The texts of all passages that `owner` sees."""
@@ -358,28 +362,22 @@ class Engine:
         self, owner: str, question: str, documents: Collection[str] | None, history: Sequence[Turn]
     ) -> tuple[tuple[str, ...], Vectors, list[Source]]:
         """What was searched, the whole and then its parts, the vectors (1 + parts, d) and the sources found."""
-        allowed, most = self._allowed(owner, documents), self.settings.limits.question_characters
+        scope, most = self._scope(owner, documents), self.settings.limits.question_characters
         query = build_query(question, history, most, self.settings.retrieval.query)
-        return query.texts, *self._finder.find(query, owner, self.settings.retrieval.sources, allowed)
+        return query.texts, *self._finder.find(query, scope, self.settings.retrieval.sources)
 
     def _checked(self, question: str) -> str:
         return validate_question(question, self.settings.limits.question_characters)
 
-    def _allowed(self, owner: str, documents: Collection[str] | None) -> Ids | None:
-        """Ids of the passages a question may use; None where that is every passage there is."""
+    def _scope(self, owner: str, documents: Collection[str] | None) -> Scope:
+        """What a question may use. Raises QuestionRefused where that is nothing, and what `wait` raises."""
         self.wait()
-        with self._lock:
-            visible = {key: ids for key, ids in self._scope.items() if key[0] in ("", owner)}
-            everything = len(visible) == len(self._scope)
-        if not visible:
+        if not self._catalog.count(Scope(owner)):
             raise QuestionRefused("There is no document to search yet: add a PDF first.")
-        if documents is None:
-            return None if everything else np.concatenate(list(visible.values()))
-        wanted = set(documents)
-        chosen = [ids for key, ids in visible.items() if key[1] in wanted]
-        if not chosen:
+        scope = Scope(owner, None if documents is None else frozenset(documents))
+        if not self._catalog.count(scope):
             raise QuestionRefused("No document is chosen: tick at least one.")
-        return np.concatenate(chosen)
+        return scope
 
     # ---- seeing
 

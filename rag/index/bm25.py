@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from rag.index.protocols import DocumentKey, Ids, Scope, Scores
+from rag.index.scopes import PassageScopes
 from rag.index.segments import ROWS, Array, Loss, Segment, merged, segment_of
 from rag.index.tokenize import terms
 
@@ -32,6 +34,7 @@ class BM25Index:
         self._count = self._length = 0  # passages, and their terms in all
         self._full: list[Segment] = []  # no more is added to these
         self._open: list[Segment] = []  # together at most ROWS passages
+        self._scopes = PassageScopes()
         self._changing = threading.Lock()  # one addition or removal at a time
         self._lock = threading.Lock()  # over all of the above, for as long as it takes to swap them
 
@@ -44,53 +47,55 @@ class BM25Index:
         with self._lock:
             return sum(segment.nbytes for segment in self._full + self._open) + self._frequency.nbytes
 
-    def add(self, ids: Sequence[int], texts: Sequence[str]) -> None:
-        """Add passages; texts are what they can be found by, headings included. An id known already is replaced."""
-        if len(ids) != len(texts):
-            raise ValueError(f"{len(ids)} ids for {len(texts)} texts")
+    def add(self, ids: Sequence[int], texts: Sequence[str], documents: Sequence[DocumentKey]) -> None:
+        """Add passages with their searchable text, headings included, and their documents; a known id is replaced."""
+        if not len(ids) == len(texts) == len(documents):
+            raise ValueError(f"{len(ids)} ids for {len(texts)} texts and {len(documents)} documents")
         rows = [terms(text) for text in texts]
         with self._changing:
             self._remove(ids)
+            self._scopes.add(np.asarray(ids, np.int64), documents)
             for start in range(0, len(rows), ROWS):
                 self._append(ids[start : start + ROWS], rows[start : start + ROWS])
 
     def remove(self, ids: Sequence[int]) -> None:
-        """Take passages out; unknown ids are ignored."""
+        """Remove passages; unknown ids are ignored."""
         with self._changing:
             self._remove(ids)
+            self._scopes.remove(np.asarray(ids, np.int64))
 
-    def weight(self, term: str) -> float:
-        """How much a term tells: its inverse document frequency, as BM25 has it; the rarer the more."""
+    def idf(self, term: str) -> float:
+        """Inverse document frequency of a term over all passages."""
         with self._lock:
             number, count = self._vocabulary.get(term), self._count
             found = 0 if number is None else int(self._frequency[number])
-        return float(rarity(found, count))
+        return float(inverse_document_frequency(found, count))
 
-    def holders(self, term: str) -> Array:
-        """Ids of the passages that hold a term, int64."""
+    def passages_with(self, term: str) -> Ids:
+        """Ids of the passages that contain a term."""
         with self._lock:
             number, segments = self._vocabulary.get(term), self._full + self._open
         if number is None:
             return np.zeros(0, np.int64)
-        return np.concatenate([np.zeros(0, np.int64), *(segment.holders(number) for segment in segments)])
+        return np.concatenate([np.zeros(0, np.int64), *(segment.passages_with(number) for segment in segments)])
 
-    def search(self, asked: str | Mapping[str, float], k: int, allowed: Array | None = None) -> tuple[Array, Array]:
-        """The k passages with the highest scores above 0, best first: ids int64 and BM25 scores float32.
+    def search(self, query: str | Mapping[str, float], k: int, scope: Scope | None = None) -> tuple[Ids, Scores]:
+        """The k passages in `scope` with the highest BM25 scores above 0, best first: ids and scores. None: no filter.
 
-        `asked`: a text, or terms with what each counts.
+        `query`: a text, or terms with a weight each.
         """
-        counts = dict.fromkeys(terms(asked), 1.0) if isinstance(asked, str) else asked
+        counts = dict.fromkeys(terms(query), 1.0) if isinstance(query, str) else query
         with self._lock:
             known = sorted((self._vocabulary[term], n) for term, n in counts.items() if term in self._vocabulary)
             numbers = np.array([number for number, _ in known], np.int64)
             found = self._frequency[numbers]
             count, length, segments = self._count, self._length, self._full + self._open
-        weights = rarity(found, count).astype(np.float32)
+        weights = inverse_document_frequency(found, count).astype(np.float32)
         weights *= np.array([counted for _, counted in known], np.float32)
-        scope = None if allowed is None else np.sort(np.asarray(allowed, np.int64), kind="stable")
+        allowed = self._scopes.resolve(scope)  # after the snapshot above: see PassageScopes
         best = _Best(k)
         for segment in segments if length else ():
-            usable = segment.alive if scope is None else segment.alive & segment.among(scope)
+            usable = segment.alive if allowed is None else segment.alive & segment.among(allowed)
             if usable.any():
                 best.offer(segment.ids, segment.scores(numbers, weights, length / count) * usable)
         return best.ids, best.scores
@@ -130,9 +135,9 @@ class BM25Index:
             self._open = [segment for segment in still_open if segment.count]
 
 
-def rarity(held: int | Array, count: int) -> Any:
-    """Inverse document frequency as Lucene's BM25 has it, of terms that `held` of `count` texts hold."""
-    return np.log(1 + (count - np.asarray(held) + 0.5) / (np.asarray(held) + 0.5))
+def inverse_document_frequency(containing: int | Array, count: int) -> Any:
+    """As in Lucene's BM25, of terms that `containing` of `count` texts contain."""
+    return np.log(1 + (count - np.asarray(containing) + 0.5) / (np.asarray(containing) + 0.5))
 
 
 def _less(segment: Segment, gone: Array, lost: list[Loss]) -> Segment:

@@ -65,7 +65,7 @@ class Segment:
         found[places[self.ids[places] == near]] = True
         return found
 
-    def holders(self, number: int) -> Array:
+    def passages_with(self, number: int) -> Array:
         """Ids of the passages, not removed, that hold the term of this number."""
         place = int(np.searchsorted(self.terms, number))
         if place == len(self.terms) or self.terms[place] != number:

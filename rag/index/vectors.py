@@ -8,22 +8,22 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import faiss
 import numpy as np
-import numpy.typing as npt
+
+from rag.index.protocols import DocumentKey, Ids, Scope, Scores, Vectors
+from rag.index.scopes import PassageScopes
 
 log = logging.getLogger(__name__)
-
-Ids = npt.NDArray[np.int64]
-Scores = npt.NDArray[np.float32]
 
 BLOCK = 65_536  # passages kept together: what is moved when one is removed, and what one core searches at a time
 
 
-class VectorIndex:
+class FaissIndex:
     """Passages by the cosine of their unit vectors. Every search looks at all of them.
 
     Up to a size the vectors are kept as they are (4 bytes a number), above in half precision (2 bytes), which a million
@@ -36,6 +36,7 @@ class VectorIndex:
         self.dimension, self.exact_index_size = dimension, exact_index_size
         self._blocks: list[Any] = []
         self._exact = True
+        self._scopes = PassageScopes()
         self._lock = threading.Lock()
         self._cores = ThreadPoolExecutor(os.cpu_count(), "vectors", _use_one_core)
 
@@ -47,32 +48,38 @@ class VectorIndex:
         """Whether vectors are compared as they were added, not in half precision."""
         return self._exact
 
-    def add(self, ids: Ids, vectors: Scores) -> None:
-        """Add passages: ids (n,) int64, vectors (n, d) float32 with unit rows."""
+    def add(self, ids: Ids, vectors: Vectors, documents: Sequence[DocumentKey]) -> None:
+        """Add passages: ids (n,) not in the index yet, unit vectors (n, d), and the document of each (n)."""
+        ids = np.ascontiguousarray(ids, np.int64)
         with self._lock:
-            self._add(np.ascontiguousarray(ids, np.int64), np.ascontiguousarray(vectors, np.float32))
+            self._scopes.add(ids, documents)
+            self._add(ids, np.ascontiguousarray(vectors, np.float32))
             if self._exact and len(self) > self.exact_index_size:
                 self._to_half_precision()
 
     def remove(self, ids: Ids) -> None:
-        """Take passages out; unknown ids are ignored."""
-        selector = faiss.IDSelectorBatch(np.ascontiguousarray(ids, np.int64))
+        """Remove passages; unknown ids are ignored."""
+        ids = np.ascontiguousarray(ids, np.int64)
+        selector = faiss.IDSelectorBatch(ids)
         with self._lock:
             for block in self._blocks:
                 block.remove_ids(selector)
             self._blocks = [block for block in self._blocks if block.ntotal]
+            self._scopes.remove(ids)
 
-    def search(self, vector: Scores, k: int, allowed: Ids | None = None) -> tuple[Ids, Scores]:
-        """The k passages nearest to `vector` (d,), best first: ids and cosines; only `allowed` ones where given."""
-        selector = None if allowed is None else _selector(allowed)
+    def search(self, vector: Vectors, k: int, scope: Scope | None = None) -> tuple[Ids, Scores]:
+        """The k passages in `scope` nearest to `vector` (d,), best first: ids and cosines. None: no filter."""
         query = vector[None].astype(np.float32)
-
-        def best_of(block: Any) -> tuple[Scores, Ids]:
-            found: tuple[Scores, Ids] = block.search(query, k, params=faiss.SearchParameters(sel=selector))
-            return found
-
         with self._lock:
-            parts = list(self._cores.map(best_of, self._blocks))
+            allowed = self._scopes.resolve(scope)
+            selector = None if allowed is None else _selector(allowed)
+
+            def nearest_in(block: Any) -> tuple[Scores, Ids]:
+                # Parameters of its own for each block: IndexIDMap changes them while it searches.
+                found: tuple[Scores, Ids] = block.search(query, k, params=faiss.SearchParameters(sel=selector))
+                return found
+
+            parts = list(self._cores.map(nearest_in, self._blocks))
         if not parts:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
         scores, ids = (np.concatenate(each, axis=1)[0] for each in zip(*parts, strict=True))
@@ -80,7 +87,7 @@ class VectorIndex:
         order = order[ids[order] >= 0][:k]
         return ids[order], scores[order]
 
-    def _add(self, ids: Ids, vectors: Scores) -> None:
+    def _add(self, ids: Ids, vectors: Vectors) -> None:
         for start in range(0, len(ids), BLOCK):
             part = slice(start, start + BLOCK)
             self._block_for(len(ids[part])).add_with_ids(vectors[part], ids[part])

@@ -11,9 +11,7 @@ from itertools import zip_longest
 
 import numpy as np
 
-from rag.embed.embedder import Vectors
-from rag.index.bm25 import BM25Index
-from rag.index.vectors import Ids, VectorIndex
+from rag.index.protocols import Ids, Scope, TextIndex, VectorIndex, Vectors
 from rag.records import Signal
 from rag.retrieve.expand import ExpandedQuery
 from rag.retrieve.routing import DocumentRouter, DocumentScores
@@ -35,7 +33,7 @@ class HybridSearch:
     """Searches both indexes, in the whole scope and in the best-matching documents, and fuses the results."""
 
     def __init__(
-        self, vectors: VectorIndex, words: BM25Index, router: DocumentRouter, settings: RetrievalSettings
+        self, vectors: VectorIndex, words: TextIndex, router: DocumentRouter, settings: RetrievalSettings
     ) -> None:
         self._vectors, self._words, self._router, self._settings = vectors, words, router, settings
 
@@ -43,35 +41,33 @@ class HybridSearch:
         self,
         query: ExpandedQuery,
         vector: Vectors,
-        allowed: Ids | None = None,
+        scope: Scope,
         document_scores: DocumentScores | None = None,
     ) -> list[Hit]:
-        """Passages for a query and its vector (d,), best first; only `allowed` ids if given.
+        """Passages in scope for a query and its vector (d,), best first.
 
-        `document_scores`: of the documents within `allowed`, if already known.
+        `document_scores`: of the documents in scope, if already known.
         """
-        if allowed is not None and not len(allowed):
-            return []
-        by_vector, by_words = self._ask(query, vector, allowed)
+        by_vector, by_words = self._ask(query, vector, scope)
         if document_scores is None:
-            document_scores = self._router.scores(query.texts[0], allowed)
+            document_scores = self._router.scores(query.texts[0], scope)
         # Search the best-matching documents on their own, so that others cannot fill all the places.
-        routed = self._routed_passages(document_scores, allowed)
+        routed = self._routed_documents(document_scores, scope)
         if routed is not None:
             more_by_vector, more_by_words = self._ask(query, vector, routed)
             by_vector, by_words = _union(by_vector, more_by_vector), _union(by_words, more_by_words)
         hits = fuse(by_vector, by_words, self._settings.vector_weight, self._settings.candidates)
         return self._with_document_scores(hits, document_scores)
 
-    def _ask(self, query: ExpandedQuery, vector: Vectors, allowed: Ids | None) -> tuple[ScoredIds, ScoredIds]:
+    def _ask(self, query: ExpandedQuery, vector: Vectors, scope: Scope) -> tuple[ScoredIds, ScoredIds]:
         count = self._settings.candidates
-        return self._vectors.search(vector, count, allowed), self._words.search(query.terms, count, allowed)
+        return self._vectors.search(vector, count, scope), self._words.search(query.terms, count, scope)
 
-    def _routed_passages(self, scores: DocumentScores, allowed: Ids | None) -> Ids | None:
-        """Passages of the best-matching documents; None if none matches, or if they are the whole scope."""
+    def _routed_documents(self, scores: DocumentScores, scope: Scope) -> Scope | None:
+        """The best-matching documents; None if none matches, or if they are the whole scope."""
         best = np.argsort(-scores, kind="stable")[: self._settings.routing.routed_documents]
-        found = self._router.passages_of(best[scores[best] > 0])
-        return found if 0 < len(found) < (len(self._words) if allowed is None else len(allowed)) else None
+        best = best[scores[best] > 0]
+        return self._router.narrow(scope, best) if 0 < len(best) < self._router.count(scope) else None
 
     def _with_document_scores(self, hits: list[Hit], scores: DocumentScores) -> list[Hit]:
         """The hits with the weighted scores of their documents added, best first."""

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rag.embed.embedder import Embedder, Vectors
-from rag.index.bm25 import BM25Index
-from rag.index.vectors import Ids, VectorIndex
+from rag.embed.embedder import Embedder
+from rag.index.protocols import Scope, TextIndex, VectorIndex, Vectors
 from rag.language import mainly_chinese
 from rag.records import Source
 from rag.retrieve.expand import ExpandedQuery, expand_query
@@ -30,8 +29,8 @@ class _Search:
 
     query: ExpandedQuery
     vector: Vectors  # (d,)
-    document_scores: DocumentScores  # of the documents within `allowed`
-    allowed: Ids | None
+    document_scores: DocumentScores  # of the documents in scope
+    scope: Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,33 +40,33 @@ class Retriever:
     store: Store
     embedder: Embedder
     vectors: VectorIndex
-    words: BM25Index
+    words: TextIndex
     router: DocumentRouter
     settings: RetrievalSettings
     mean_query: Mapping[bool, Vectors]  # mean query embedding (d,) of Chinese questions (True) and of others (False)
     reranker: Reranker | None = None
 
-    def find(self, query: Query, owner: str, count: int, allowed: Ids | None) -> tuple[Vectors, list[Source]]:
+    def find(self, query: Query, scope: Scope, count: int) -> tuple[Vectors, list[Source]]:
         """Embeddings (1 + parts, d) of the question and its parts, and at most `count` sources, best first.
 
-        Only `allowed` passages if given; passages removed meanwhile, or neither shared nor `owner`'s, are left out.
+        Only passages in scope; those removed meanwhile are left out.
         The results for the parts of a question, or for the documents it compares, are interleaved.
         """
-        embeddings, searches = self._searches(query, allowed)
+        embeddings, searches = self._searches(query, scope)
         # Search both indexes.
         hybrid = HybridSearch(self.vectors, self.words, self.router, self.settings)
         depth = max(self.settings.overlap_candidates, count)
-        found = [hybrid.search(one.query, one.vector, one.allowed, one.document_scores)[:depth] for one in searches]
+        found = [hybrid.search(one.query, one.vector, one.scope, one.document_scores)[:depth] for one in searches]
         # Read the passages found from the store.
         stored = self.store.passages(list({hit.passage_id for hits in found for hit in hits}))
-        stored = {passage_id: row for passage_id, row in stored.items() if row.owner in ("", owner)}
+        stored = {n: row for n, row in stored.items() if scope.allows((row.owner, row.document_id))}
         texts = {passage_id: row.passage.searchable for passage_id, row in stored.items()}
         # Rescore, interleave, and merge by page.
         rescored = [self._rescored(one.query, hits, texts) for one, hits in zip(searches, found, strict=True)]
         comparing = len(searches) > len(embeddings)
         return embeddings, self._sources(interleave(rescored), stored, keep_copies=comparing)[:count]
 
-    def _searches(self, query: Query, allowed: Ids | None) -> tuple[Vectors, list[_Search]]:
+    def _searches(self, query: Query, scope: Scope) -> tuple[Vectors, list[_Search]]:
         """Embeddings (1 + parts, d), and the searches: the whole question, then its parts or the compared documents."""
         # Expand and embed all texts at once.
         expanded = [expand_query(text, self.settings.query) for text in query.texts]
@@ -75,17 +74,18 @@ class Retriever:
         embeddings = dict(zip(texts, self.embedder.queries(texts), strict=True))
         vectors = [self._mean_vector([(text, embeddings[text]) for text in one.texts]) for one in expanded]
         # Search the whole question.
-        whole = self.router.scores(query.completed, allowed)
-        searches = [_Search(expanded[0], vectors[0], whole, allowed)]
+        whole = self.router.scores(query.completed, scope)
+        searches = [_Search(expanded[0], vectors[0], whole, scope)]
         # Search each part; a document named in the question counts a little in each of its parts.
         for one, vector in zip(expanded[1:], vectors[1:], strict=True):
-            scores = self.router.scores(one.texts[0], allowed)[: len(whole)]  # a document may have been added since
+            scores = self.router.scores(one.texts[0], scope)[: len(whole)]  # a document may have been added since
             scores = np.maximum(scores, self.settings.routing.min_part_share * whole[: len(scores)])
-            searches.append(_Search(one, vector, scores, allowed))
+            searches.append(_Search(one, vector, scores, scope))
         # Search each compared document on its own.
         if self.settings.routing.compare_documents and not query.parts:
-            for ids in self.router.compared_documents(query.question, allowed):
-                searches.append(_Search(expanded[0], vectors[0], self.router.scores(query.completed, ids), ids))
+            for one_side in self.router.compared_documents(query.question, scope):
+                scores = self.router.scores(query.completed, one_side)
+                searches.append(_Search(expanded[0], vectors[0], scores, one_side))
         return np.array([embeddings[text] for text in query.texts]), searches
 
     def _mean_vector(self, rows: Sequence[tuple[str, Vectors]]) -> Vectors:
@@ -97,7 +97,7 @@ class Retriever:
 
     def _rescored(self, query: ExpandedQuery, hits: Sequence[Hit], texts: Mapping[int, str]) -> list[Hit]:
         """The hits rescored by term overlap and, if there is a reranker, the first of them by it."""
-        hits = score_overlap(query, hits, texts, self.words.weight, self.settings)
+        hits = score_overlap(query, hits, texts, self.words.idf, self.settings)
         if self.reranker is None:
             return hits
         first, rest = hits[: self.settings.rerank_candidates], hits[self.settings.rerank_candidates :]

@@ -15,18 +15,18 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from rag.index.bm25 import BM25Index, rarity
+from rag.index.bm25 import inverse_document_frequency
+from rag.index.protocols import DocumentKey, Ids, Scope, TextIndex
 from rag.index.tokenize import terms
-from rag.index.vectors import Ids
 from rag.retrieve.expand import INSTRUCTION_TERMS
 from rag.settings import RoutingSettings
 
-DocumentKey = tuple[str, str]  # owner, document id
 Slots = npt.NDArray[np.int64]  # a document's slot is its row in all arrays here
 DocumentScores = npt.NDArray[np.float64]  # by slot
 InScope = npt.NDArray[np.bool_]  # by slot: whether the document may be searched
 NameMatches = dict[str, tuple[Slots, float]]  # term -> the documents it names, and its IDF among their names
 
+CACHED_SCOPES: Final = 64  # scopes whose documents are remembered until the next change
 _DEFAULTS: Final = RoutingSettings()
 _YEAR: Final = re.compile(r"(?:19|20)\d\d$")
 _CODE: Final = re.compile(r"\b(\d+)-([a-z])\b", re.IGNORECASE)  # 10-K, which file names write 10K
@@ -43,7 +43,7 @@ class DocumentRouter:
     Each document has a slot, in the order of addition; slots of removed documents stay empty.
     """
 
-    def __init__(self, words: BM25Index, settings: RoutingSettings = _DEFAULTS) -> None:
+    def __init__(self, words: TextIndex, settings: RoutingSettings = _DEFAULTS) -> None:
         self._words, self._settings = words, settings
         self._keys: list[DocumentKey | None] = []  # by slot; None once removed
         self._passages: list[Ids] = []  # by slot: ids of its passages
@@ -52,6 +52,7 @@ class DocumentRouter:
         self._passage_counts = np.zeros(0, np.int64)  # by slot
         # Slot + 1 by passage id, 0 for unknown ids. The last entry stays 0, so that larger ids are clipped to it.
         self._slot_of_passage = np.zeros(1024, np.int64)
+        self._documents_in: dict[Scope, InScope] = {}  # cache, emptied by every change
         self._lock = threading.Lock()
 
     def add(self, key: DocumentKey, name: str, title: str, ids: Ids) -> None:
@@ -69,6 +70,7 @@ class DocumentRouter:
                 more = np.zeros(max(largest, len(self._slot_of_passage)), np.int64)
                 self._slot_of_passage = np.append(self._slot_of_passage, more)
             self._slot_of_passage[ids] = slot + 1
+            self._documents_in.clear()
 
     def remove(self, key: DocumentKey) -> None:
         """Remove a document; an unknown one is ignored."""
@@ -83,43 +85,49 @@ class DocumentRouter:
             self._slot_of_passage[self._passages[slot]] = 0
             self._keys[slot], self._passages[slot] = None, self._passages[slot][:0]
             self._passage_counts[slot] = 0
+            self._documents_in.clear()
 
     def slots_of(self, ids: Ids) -> Slots:
         """Slot of each passage's document, (n,); -1 for unknown ids."""
         with self._lock:
             return self._slot_of_passage.take(ids, mode="clip") - 1
 
-    def passages_of(self, slots: Slots) -> Ids:
-        """Passage ids of these documents, concatenated."""
+    def narrow(self, scope: Scope, slots: Slots) -> Scope:
+        """The scope restricted to these documents."""
         with self._lock:
-            return np.concatenate([np.zeros(0, np.int64), *(self._passages[slot] for slot in slots)])
+            keys = [self._keys[slot] for slot in slots]
+        return Scope(scope.owner, frozenset(key[1] for key in keys if key and scope.allows(key)))
 
-    def scores(self, question: str, allowed: Ids | None = None) -> DocumentScores:
+    def count(self, scope: Scope) -> int:
+        """Number of documents in scope that have passages."""
+        return int(np.count_nonzero(self._in_scope(scope)[1]))
+
+    def scores(self, question: str, scope: Scope) -> DocumentScores:
         """How well each document matches, by slot: 0 for no match, about 6 for one named beyond doubt.
 
-        Documents without `allowed` passages score 0.
+        Documents out of scope score 0.
         """
         query_terms = _query_terms(question)
-        counts, in_scope = self._in_scope(allowed)
+        counts, in_scope = self._in_scope(scope)
         scores = np.zeros(len(counts))
         # Add the IDF of each term that names a document.
         for slots, idf in self._name_matches(query_terms, in_scope).values():
             scores[slots] += idf
         # Add what each term says by how many of a document's passages contain it.
         for term in dict.fromkeys(query_terms):
-            if self._words.weight(term) >= self._settings.min_term_weight:
+            if self._words.idf(term) >= self._settings.min_term_weight:
                 scores[in_scope] += self._coverage_scores(self._coverage(term, counts)[in_scope])
         return scores
 
-    def compared_documents(self, question: str, allowed: Ids | None = None) -> list[Ids]:
-        """Passage ids of each document that a question compares, best named first; [] if it compares none.
+    def compared_documents(self, question: str, scope: Scope) -> list[Scope]:
+        """The scope of each document that a question compares, best named first; [] if it compares none.
 
         "Compare the revenue of A with that of B", "A in 2018 and 2019". Only file names count, not titles. Documents
         named by the same terms form one group.
         """
         if not _COMPARISON.search(question):
             return []
-        matches = self._file_name_matches(_query_terms(question), self._in_scope(allowed)[1])
+        matches = self._file_name_matches(_query_terms(question), self._in_scope(scope)[1])
         # Collect the terms that name each document. Numbers alone name none.
         terms_of: dict[int, set[str]] = {}
         for term, (slots, _) in matches.items():
@@ -140,7 +148,7 @@ class DocumentRouter:
             return []
         # A group is every document named by the same terms.
         return [
-            self.passages_of(np.array([slot for slot, own in terms_of.items() if own == group])) for group in groups
+            self.narrow(scope, np.array([slot for slot, own in terms_of.items() if own == group])) for group in groups
         ]
 
     def _names_another(self, own: set[str], groups: list[set[str]], matches: NameMatches) -> bool:
@@ -162,7 +170,7 @@ class DocumentRouter:
         found = {}
         for term, (slots, idf) in self._name_matches(query_terms, in_scope).items():
             slots = slots[[term in self._file_terms[slot] for slot in slots]]
-            rare = self._words.weight(term) >= self._settings.name_rarity_ratio * idf
+            rare = self._words.idf(term) >= self._settings.name_rarity_ratio * idf
             if len(slots) and (_is_number(term) or rare):
                 found[term] = slots, idf
         after_name = {after for before, after in pairwise(query_terms) if before in found and not _is_number(before)}
@@ -186,26 +194,25 @@ class DocumentRouter:
         for term, slots in slots_by_term.items():
             slots = slots[slots < len(in_scope)]  # a document may have been added since `in_scope` was made
             slots = slots[in_scope[slots]]
-            matches[term] = slots, float(rarity(len(slots), count))
+            matches[term] = slots, float(inverse_document_frequency(len(slots), count))
         return matches
 
-    def _in_scope(self, allowed: Ids | None) -> tuple[Slots, InScope]:
-        """Passages of each document, and whether it has any that are allowed; with None, whether it has any at all.
+    def _in_scope(self, scope: Scope) -> tuple[Slots, InScope]:
+        """Passages of each document, and whether it is in scope and has any.
 
         A document added afterwards is in neither array.
         """
         with self._lock:
-            counts = self._passage_counts.copy()
-        if allowed is None:
-            return counts, counts > 0
-        in_scope = np.zeros(len(counts), bool)
-        slots = self.slots_of(allowed)
-        in_scope[slots[(slots >= 0) & (slots < len(counts))]] = True
-        return counts, in_scope
+            if scope not in self._documents_in:
+                if len(self._documents_in) >= CACHED_SCOPES:
+                    del self._documents_in[next(iter(self._documents_in))]
+                allowed = [key is not None and scope.allows(key) for key in self._keys]
+                self._documents_in[scope] = np.array(allowed, bool) & (self._passage_counts > 0)
+            return self._passage_counts.copy(), self._documents_in[scope]
 
     def _coverage(self, term: str, counts: Slots) -> DocumentScores:
         """Share of each document's passages that contain a term, 0..1."""
-        ids = self._words.holders(term)
+        ids = self._words.passages_with(term)
         with self._lock:
             slots = self._slot_of_passage.take(ids, mode="clip")
         containing = np.bincount(slots, minlength=len(counts) + 1)[1 : len(counts) + 1]

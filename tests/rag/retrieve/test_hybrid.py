@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 
 from rag.index.bm25 import BM25Index
-from rag.index.vectors import VectorIndex
+from rag.index.protocols import Scope
+from rag.index.vectors import FaissIndex
 from rag.records import Signal
 from rag.retrieve.expand import expand_query
 from rag.retrieve.hybrid import Hit, HybridSearch, fuse, interleave
 from rag.retrieve.routing import DocumentRouter
 from rag.settings import QuerySettings, RetrievalSettings, RoutingSettings
 from tests.fakes import ExactEmbedder
+
+ALL = Scope("")
 
 
 def listed(*pairs):
@@ -56,18 +59,19 @@ def test_cosines_beyond_the_reach_count_nothing():
 def library():
     """A searcher over two documents of two passages each, and a way to ask it."""
     texts = ["the red pump leaks oil", "a blue valve", "合同编号第十二条规定", "the pump of the year"]
-    embedder, vectors, words = ExactEmbedder(), VectorIndex(512, 100), BM25Index()
-    vectors.add(np.arange(4), embedder.queries(texts))
-    words.add(range(4), texts)
+    embedder, vectors, words = ExactEmbedder(), FaissIndex(512, 100), BM25Index()
+    documents = [("", "a"), ("", "a"), ("", "b"), ("", "b")]
+    vectors.add(np.arange(4), embedder.queries(texts), documents)
+    words.add(range(4), texts, documents)
     router = DocumentRouter(words)
     router.add(("", "a"), "Northwind_2021.pdf", "", np.array([0, 1]))
     router.add(("", "b"), "Meridian_2022.pdf", "", np.array([2, 3]))
 
-    def found(question, allowed=None, document_scores=None, *, candidates=100, **routing):
+    def found(question, scope=ALL, document_scores=None, *, candidates=100, **routing):
         settings = RetrievalSettings(candidates=candidates, routing=RoutingSettings(**routing))
         searcher = HybridSearch(vectors, words, router, settings)
         return searcher.search(
-            expand_query(question, QuerySettings()), embedder.queries([question])[0], allowed, document_scores
+            expand_query(question, QuerySettings()), embedder.queries([question])[0], scope, document_scores
         )
 
     return found
@@ -76,8 +80,8 @@ def library():
 def test_search_finds_by_meaning_and_by_word_within_the_scope(library):
     assert library("which red pump leaks?")[0].passage_id == 0
     assert library("合同编号")[0].passage_id == 2
-    assert [hit.passage_id for hit in library("red pump", np.array([1]))] == [1]
-    assert library("red pump", np.array([], np.int64)) == []
+    assert {hit.passage_id for hit in library("red pump", Scope("", frozenset("b")))} == {2, 3}
+    assert library("red pump", Scope("", frozenset())) == []
 
 
 def test_a_named_document_comes_first_and_the_others_stay(library):

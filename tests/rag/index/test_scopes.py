@@ -1,0 +1,181 @@
+"""Filtered searches of both embedded indexes against sorting every passage that the scope allows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import rag.index.bm25
+import rag.index.scopes
+import rag.index.segments
+import rag.index.vectors
+from rag.index.bm25 import BM25Index
+from rag.index.protocols import DocumentKey, Scope, TextIndex, VectorIndex
+from rag.index.scopes import PassageScopes
+from rag.index.vectors import FaissIndex
+
+OWNERS = ("", "ann", "ben")
+WORDS = [f"word{number}" for number in range(40)]
+SCOPES = [
+    None,
+    *(Scope(owner) for owner in (*OWNERS, "stranger")),
+    *(Scope(owner, frozenset(["d1", "d4", "unknown"])) for owner in (*OWNERS, "stranger")),
+    Scope("ann", frozenset()),
+    Scope("ann", frozenset(f"d{number}" for number in range(9))),
+]
+
+
+def told(scope: Scope | None) -> str:
+    return "no filter" if scope is None else f"{scope.owner or 'shared'}, {len(scope.documents or ())} documents"
+
+
+class Library:
+    """Passages added to both indexes and kept in a plain dictionary."""
+
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(7)
+        self.vectors: VectorIndex = FaissIndex(16, 500)
+        self.words: TextIndex = BM25Index()
+        self.kept: dict[int, tuple[DocumentKey, np.ndarray, str]] = {}
+        self.query = self._unit(1)[0]
+        self.next = 5
+
+    def _unit(self, count: int) -> np.ndarray:
+        vectors = self.rng.standard_normal((count, 16), dtype=np.float32)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    def add(self, count: int) -> None:
+        """Passages of several documents at once, some ids of a document here and some there."""
+        ids = np.arange(self.next, self.next + count, dtype=np.int64)
+        self.next += 2 * count
+        vectors = self._unit(count)
+        texts = [" ".join(self.rng.choice(WORDS, 12)) for _ in range(count)]
+        keys = [(OWNERS[self.rng.integers(3)], f"d{self.rng.integers(7)}") for _ in range(count)]
+        keys = sorted(keys) if count % 2 else keys
+        self.vectors.add(ids, vectors, keys)
+        self.words.add(ids.tolist(), texts, keys)
+        self.kept |= {int(n): row for n, *row in zip(ids, keys, vectors, texts, strict=True)}
+
+    def remove(self, ids: list[int]) -> None:
+        self.vectors.remove(np.array(ids, np.int64))
+        self.words.remove(ids)
+        self.kept = {n: row for n, row in self.kept.items() if n not in ids}
+
+    def allowed(self, scope: Scope | None) -> list[int]:
+        """One passage after the other, by what a scope means."""
+        if scope is None:
+            return list(self.kept)
+        return [
+            n
+            for n, ((owner, document), _, _) in self.kept.items()
+            if owner in ("", scope.owner) and (scope.documents is None or document in scope.documents)
+        ]
+
+
+@pytest.fixture
+def library(monkeypatch) -> Library:
+    """900 passages of 3 owners in blocks and segments of 200; some removed, a whole document among them."""
+    monkeypatch.setattr(rag.index.vectors, "BLOCK", 200)
+    monkeypatch.setattr(rag.index.segments, "ROWS", 200)
+    monkeypatch.setattr(rag.index.bm25, "ROWS", 200)
+    made = Library()
+    for count in (1, 300, 2, 351):
+        made.add(count)
+        made.remove(made.rng.choice(list(made.kept), len(made.kept) // 10, replace=False).tolist())
+    made.remove([n for n, (document, _, _) in made.kept.items() if document == ("ann", "d1")])
+    made.add(246)
+    return made
+
+
+@pytest.mark.parametrize("scope", SCOPES, ids=told)
+def test_vectors_found_in_a_scope_are_the_nearest_of_all_it_allows(library, scope):
+    allowed = library.allowed(scope)
+    found, scores = library.vectors.search(library.query, 50, scope)
+    cosines = {n: float(library.kept[n][1] @ library.query) for n in allowed}
+    best = sorted(allowed, key=lambda n: -cosines[n])[:50]
+    assert scores == pytest.approx([cosines[n] for n in best], abs=1e-3)  # half precision from 500 passages on
+    assert set(found.tolist()) <= set(allowed)
+    assert len(set(found.tolist()) & set(best)) >= len(best) - 1
+    every = library.vectors.search(library.query, 10_000, scope)[0].tolist()
+    assert sorted(every) == sorted(allowed)
+
+
+@pytest.mark.parametrize("scope", SCOPES, ids=told)
+def test_words_found_in_a_scope_are_the_best_of_all_it_allows(library, scope):
+    """Scores do not depend on the scope, so the filtered result is the unfiltered one with the others left out."""
+    ids, scores = library.words.search("word1 word2 word3", 10_000)
+    allowed = set(library.allowed(scope))
+    best = [(n, score) for n, score in zip(ids.tolist(), scores.tolist(), strict=True) if n in allowed]
+    for k in (10_000, 7):
+        found, found_scores = library.words.search("word1 word2 word3", k, scope)
+        assert list(zip(found.tolist(), found_scores.tolist(), strict=True)) == best[:k]
+
+
+def test_a_scope_is_resolved_again_after_each_change():
+    scopes, ann = PassageScopes(), Scope("ann")
+    scopes.add(np.array([1, 2]), [("ann", "a"), ("ben", "a")])
+    assert scopes.resolve(ann).tolist() == [1]
+    scopes.add(np.array([9, 3]), [("", "b"), ("ann", "a")])
+    assert scopes.resolve(ann).tolist() == [1, 3, 9]
+    scopes.add(np.array([1]), [("ben", "a")])
+    assert scopes.resolve(ann).tolist() == [3, 9]
+    scopes.remove(np.array([3, 5000, -1]))
+    assert scopes.resolve(ann).tolist() == [9]
+    scopes.remove(np.array([1, 2]))
+    assert scopes.resolve(ann) is None
+    assert scopes.resolve(Scope("ben", frozenset("a"))).tolist() == []
+
+
+@pytest.mark.parametrize("kind", ["vectors", "words"])
+def test_passages_removed_from_an_index_are_forgotten_by_its_scopes(library, kind):
+    library.remove([n for n, ((owner, _), _, _) in library.kept.items() if owner == "ben"])
+    index = getattr(library, kind)
+    assert index._scopes.resolve(Scope("ann")) is None
+    assert len(index._scopes.resolve(Scope("ben"))) == len(library.allowed(Scope("ben"))) > 0
+
+
+def test_only_so_many_scopes_are_remembered(monkeypatch):
+    monkeypatch.setattr(rag.index.scopes, "CACHED_SCOPES", 3)
+    scopes = PassageScopes()
+    scopes.add(np.arange(2), [("ann", "a"), ("ben", "b")])
+    for number in range(10):
+        assert scopes.resolve(Scope("ann", frozenset(["a", str(number)]))).tolist() == [0]
+    assert len(scopes._resolved) == 3
+
+
+def test_ids_and_documents_must_be_as_many():
+    with pytest.raises(ValueError, match="2 ids for 1 documents"):
+        PassageScopes().add(np.arange(2), [("", "a")])
+
+
+def test_a_passage_of_another_owner_is_not_found_while_it_is_being_added(monkeypatch):
+    """To the only owner a scope is no filter at all, which must not be decided before the passages are picked."""
+    index = BM25Index()
+    index.add([1], ["pump"], [("ann", "a")])
+    resolve, added = index._scopes.resolve, []
+
+    def add_while_resolving(scope):
+        ids = resolve(scope)
+        if not added:
+            added.append(2)
+            index.add([2], ["pump"], [("ben", "a")])
+        return ids
+
+    monkeypatch.setattr(index._scopes, "resolve", add_while_resolving)
+    assert index.search("pump", 5, Scope("ann"))[0].tolist() == [1]
+    assert added == [2]
+
+
+def test_a_passage_of_another_owner_is_known_before_it_can_be_found(monkeypatch):
+    """The search begins when the segment is there and the addition has not returned yet."""
+    index, found = BM25Index(), []
+    index.add([1], ["pump"], [("ann", "a")])
+    append = index._append
+
+    def append_and_search(ids, rows):
+        append(ids, rows)
+        found.append(index.search("pump", 5, Scope("ann"))[0].tolist())
+
+    monkeypatch.setattr(index, "_append", append_and_search)
+    index.add([2], ["pump"], [("ben", "a")])
+    assert found == [[1]]
