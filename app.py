@@ -1,7 +1,7 @@
-"""Ask your PDFs: reads the command line and the environment, opens the engine, puts the page on a port.
+"""Ask your PDFs: reads the command line and the environment, opens the engine and serves the page.
 
-The only module that reads the environment and the only one that knows all three packages. What is heavy is
-imported where it is needed, so that `--help` and a wrong option answer at once.
+The only module that reads the environment, and the only one that knows all three packages. Heavy modules are imported
+where they are needed, so that `--help` and a wrong option are answered at once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import AskError, SettingRefused
-from rag.options import logins_of, parse, settings_of
+from rag.messages import Message
+from rag.options import logins_of, parse
 
 if TYPE_CHECKING:
     from model.background import Loading
@@ -34,9 +35,11 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only this machine
 
 
 def prepare_environment(options: argparse.Namespace, environment: Any) -> None:
-    """Before anything heavy is imported: nothing is reported to anybody, and nothing fetched unless wanted."""
+    """Turn off telemetry, and downloads unless they are allowed. To be called before heavy imports."""
     environment["GRADIO_ANALYTICS_ENABLED"] = "False"
-    environment["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**9)  # events until Gradio sums up times, with pandas
+    environment["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(
+        10**9
+    )  # events between two statistics of Gradio, which need pandas
     environment["HF_HUB_DISABLE_TELEMETRY"] = "1"
     environment["DO_NOT_TRACK"] = "1"
     environment.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -46,14 +49,14 @@ def prepare_environment(options: argparse.Namespace, environment: Any) -> None:
 
 
 def open_engine_for(options: argparse.Namespace, environment: Mapping[str, str]) -> Engine:
-    """The engine with the reader and embedder that were chosen. The one place that knows how it is opened."""
+    """The engine with the reader, embedder and reranker that the options choose."""
     from rag.embed.embedder import open_embedder
     from rag.engine import Engine as Opened
     from rag.retrieve.rerank import open_reranker
 
     reader, why = reader_for(options, environment)
     return Opened(
-        settings_of(options),
+        options.settings,
         embedder=lambda: open_embedder(options.embedder, cache=options.cache_dir, download=options.allow_download),
         reranker=lambda: open_reranker(options.reranker, download=options.allow_download),
         reader=reader,
@@ -63,17 +66,17 @@ def open_engine_for(options: argparse.Namespace, environment: Mapping[str, str])
 
 
 def chosen_reader(options: argparse.Namespace) -> str:
-    """quote, glm or remote: what auto means with the options given."""
+    """quote, glm or remote; "auto" is resolved by the other options."""
     if options.reader != "auto":
         return str(options.reader)
     return "remote" if options.server else "glm" if options.model else "quote"
 
 
-def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> tuple[Reader, str]:
-    """The reader to start with, and why. Raises SettingRefused where an option is missing."""
+def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> tuple[Reader, Message]:
+    """The reader to start with, and why. Raises SettingRefused if an option it needs is missing."""
     from rag.answer.quote import QuoteReader
 
-    wanted = chosen_reader(options)
+    wanted, quote = chosen_reader(options), QuoteReader(options.settings.answering)
     if wanted == "remote":
         if not (options.server and options.model):
             raise SettingRefused("--reader remote needs --server (an address) and --model (the name it serves).")
@@ -81,43 +84,45 @@ def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> t
 
         key, context = environment.get("ASK_SERVER_KEY", ""), options.context or DEFAULT_CONTEXT
         remote = RemoteReader(options.server, options.model, key=key, context_tokens=context)
-        return remote, "a server was named; questions and the sources found for them are sent there"
+        return remote, Message("a server was named; questions and their sources are sent there")
     if wanted == "glm" and not options.model:
         raise SettingRefused("--reader glm needs --model: a hub name such as zai-org/GLM-4-9B-0414, or a folder.")
     if wanted == "glm":
-        return QuoteReader(), f"answers until {options.model} is loaded"
+        return quote, Message("answers until {model} is loaded", {"model": options.model})
     if options.reader == "quote":
-        return QuoteReader(), "it was asked for"
-    return QuoteReader(), "no GLM was named with --model; it needs none and starts at once"
+        return quote, Message("it was asked for")
+    return quote, Message("no GLM was named with --model; it needs none and starts at once")
 
 
 def loading_for(engine: Engine, options: argparse.Namespace) -> Loading:
-    """What loads GLMs for this engine; the quote reader answers until one is there, and after a failure."""
+    """Loads GLMs for this engine. The quote reader answers until one is ready, and after a failure."""
     from model.background import Loading, Told
     from rag.answer.quote import QuoteReader
     from rag.records import Choice
 
-    meanwhile = QuoteReader.name
+    quote = QuoteReader(options.settings.answering)
     told = Told(
-        release=lambda: engine.use_reader(QuoteReader(), "it was chosen; it needs no model"),
+        release=lambda: engine.use_reader(quote, Message("it was chosen; it needs no model")),
         progress=lambda text: engine.choose(
-            Choice("reader", meanwhile, f"answers until the GLM is there; {text}", False)
+            Choice(
+                "reader", quote.name, Message("answers until the GLM is ready; {progress}", {"progress": text}), False
+            )
         ),
         ready=engine.use_reader,
-        failed=lambda text: engine.choose(Choice("reader", meanwhile, "answers instead", failed=text)),
+        failed=lambda text: engine.choose(Choice("reader", quote.name, Message("answers instead"), failed=text)),
     )
 
-    def opened() -> None:
-        # Two threads must not import transformers at once: the second may see it half made. And what is free is known
-        # only when the embedder has its memory.
-        with suppress(AskError):  # the engine has told
+    def wait_for_engine() -> None:
+        # Two threads must not import transformers at once: the second may see a half-initialised module. And how much
+        # memory is free is known only once the embedder is loaded.
+        with suppress(AskError):  # the engine has reported it
             engine.wait()
 
-    return Loading(told, download=options.allow_download, context=options.context or None, wait=opened)
+    return Loading(told, download=options.allow_download, context=options.context or None, wait=wait_for_engine)
 
 
 def picking_for(loading: Loading, options: argparse.Namespace, environment: Mapping[str, str]) -> Picking | None:
-    """What the page may pick; None where the command line alone decides: with logins, a server, or on a Space."""
+    """The models that the page offers; None with logins, with a server or on a Space: there only the options decide."""
     from model.picking import Picking
 
     if options.auth or options.server or environment.get("SPACE_ID"):
@@ -127,10 +132,10 @@ def picking_for(loading: Loading, options: argparse.Namespace, environment: Mapp
 
 
 def add_files(engine: Engine, paths: Sequence[Path], stop: threading.Event) -> None:
-    """Add PDFs and folders of PDFs as shared documents. A file that is refused is logged, the others go on."""
+    """Add PDFs and folders of PDFs as shared documents. Refused files are logged and skipped."""
     for path in paths:
         if not path.exists():
-            logger.error("--add: there is no %s.", path)
+            logger.error("--add: %s does not exist.", path)
             continue
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in files:
@@ -145,7 +150,7 @@ def add_files(engine: Engine, paths: Sequence[Path], stop: threading.Event) -> N
 
 
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
-    """Open the engine, serve the page, and wait until told to stop."""
+    """Open the engine, serve the page and wait for a signal to stop."""
     logins = logins_of(options.auth)
     engine = open_engine_for(options, environment)
     stop = threading.Event()
@@ -179,29 +184,36 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
 
 
 def cannot_serve(host: str, port: int, error: OSError) -> SettingRefused:
-    """What is in the way of serving the page, in one sentence that names the option to change."""
+    """Why the page cannot be served, as an error that names the option to change."""
     if error.filename:
         return SettingRefused(
-            f"{error.filename} cannot be used ({error.strerror}): choose another folder with --data-dir."
+            "{path} cannot be used ({reason}): choose another folder with --data-dir.",
+            path=str(error.filename),
+            reason=error.strerror or type(error).__name__,
         )
     reason = refusal_to_listen(host, port)
     if isinstance(reason, socket.gaierror) or (reason and reason.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)):
         return SettingRefused(
-            f"--host takes an address of this machine, not {host!r}: 127.0.0.1 for this machine alone, 0.0.0.0 for"
-            " every network of it."
+            "--host takes an address of this machine, not {host!r}: 127.0.0.1 for this machine only, 0.0.0.0 for all of"
+            " its networks.",
+            host=host,
         )
     if isinstance(reason, PermissionError):
-        return SettingRefused(f"Port {port} on {host} is kept for administrators: choose one from 1024 on with --port.")
-    return SettingRefused(f"Port {port} on {host} cannot be used: choose another one with --port.")
+        return SettingRefused(
+            "Port {port} on {host} is reserved for administrators: choose 1024 or above with --port.",
+            port=port,
+            host=host,
+        )
+    return SettingRefused("Port {port} on {host} cannot be used: choose another with --port.", port=port, host=host)
 
 
 def refusal_to_listen(host: str, port: int) -> OSError | None:
-    """Why nothing can listen there, asked anew because Gradio keeps the reason to itself; None where it could."""
+    """Why nothing can listen there, tried again because Gradio hides the reason; None if it works."""
     name = host.strip("[]")
     try:
         family = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)[0][0]
         socket.create_server((name, port), family=family).close()
-    except UnicodeError:  # no name can be written so
+    except UnicodeError:  # not a valid host name
         return socket.gaierror(socket.EAI_NONAME, "no such name")
     except OSError as error:
         return error
@@ -209,7 +221,7 @@ def refusal_to_listen(host: str, port: int) -> OSError | None:
 
 
 def host_of(options: argparse.Namespace, environment: Mapping[str, str]) -> str:
-    """Where to listen, as Gradio takes it: an IPv6 address in brackets, and every network on a Space."""
+    """The address to listen on, as Gradio takes it: IPv6 in brackets; on a Space, all networks."""
     if environment.get("SPACE_ID") and options.host == "127.0.0.1":
         return "0.0.0.0"
     host = str(options.host)
@@ -217,7 +229,7 @@ def host_of(options: argparse.Namespace, environment: Mapping[str, str]) -> str:
 
 
 def access_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Any:
-    """Who may reach the page by which name. Hugging Face Spaces' own proxy decides there."""
+    """The host names that the page answers to. On a Space, Hugging Face's proxy decides."""
     from webui.server.guard import Access
 
     if environment.get("SPACE_ID"):
@@ -226,7 +238,7 @@ def access_of(options: argparse.Namespace, environment: Mapping[str, str]) -> An
 
 
 def report(engine: Engine) -> None:
-    """Log what was picked, and why."""
+    """Log what was chosen, and why."""
     for choice in engine.choices():
         if choice.failed:
             logger.warning("%s: %s: %s", choice.what, choice.name, choice.failed)
@@ -235,13 +247,13 @@ def report(engine: Engine) -> None:
 
 
 def quiet_libraries() -> None:
-    """Keep the log to what this program says: libraries report from warnings on."""
+    """Log only warnings and errors of libraries."""
     for name in ("httpx", "faiss", "sentence_transformers", "transformers", "pypdf", "huggingface_hub"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The program; returns its exit status."""
+    """Run the program; returns its exit status."""
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments, os.environ)
         logging.basicConfig(

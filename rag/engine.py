@@ -27,6 +27,7 @@ from rag.index.bm25 import BM25Index
 from rag.index.protocols import DocumentKey, Scope, TextIndex, VectorIndex, Vectors
 from rag.index.vectors import FaissIndex
 from rag.ingest.jobs import CHUNK, Jobs
+from rag.messages import Message
 from rag.pdf.render import PageImages
 from rag.reader import Reader, ReadRequest, Sampling, Turn
 from rag.records import (
@@ -69,7 +70,7 @@ class Engine:
         embedder: Callable[[], Embedder],
         reranker: Callable[[], Reranker | None] = lambda: None,
         reader: Reader,
-        reader_why: str = "",
+        reader_why: Message | str = "",
         sampling: Sampling | None = None,
         re_embed: bool = False,
         vector_index: Callable[[int, RetrievalSettings], VectorIndex] = embedded_vector_index,
@@ -212,7 +213,7 @@ class Engine:
         log.info("%s: %s (%s)", choice.what, choice.name, choice.failed or choice.why)
         self._bump()
 
-    def use_reader(self, reader: Reader, why: str) -> None:
+    def use_reader(self, reader: Reader, why: Message | str) -> None:
         """Answer with another reader from the next question on."""
         self._reader = reader
         self.choose(Choice("reader", reader.name, why))

@@ -1,6 +1,6 @@
-"""The options: one table for the command line and the environment, and the settings they make.
+"""The command-line options and environment variables: one table for both, and the settings they result in.
 
-Takes the environment as a mapping and reads nothing of it on its own; does not know what is done with the options.
+The environment is passed in as a mapping. Knows nothing of what is done with the options.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from rag.config import override, read_config
 from rag.errors import SettingRefused
-from rag.settings import MB, Limits, Settings
+from rag.settings import MB, MIB, Limits, Settings
 
 PREFIX: Final = "ASK_"
-LONGEST_PATH: Final = 255  # bytes; a longer value of --auth is no file
+MAX_PATH_BYTES: Final = 255  # a longer value of --auth cannot be the path of a file
 
 
 @dataclass(frozen=True)
@@ -25,51 +26,58 @@ class Option:
 
     name: str
     default: Any
-    takes: Callable[[str], Any]  # raises ValueError
+    convert: Callable[[str], Any]  # raises ValueError
     values: str  # what it takes, in words
     help: str
-    group: str = "options"
+    group: str
 
     @property
     def flag(self) -> str:
-        """As on the command line."""
+        """Its name on the command line."""
         return "--" + self.name
 
     @property
     def key(self) -> str:
-        """As an attribute of the parsed options."""
+        """Its attribute of the parsed options."""
         return self.name.replace("-", "_")
 
     @property
     def variable(self) -> str:
-        """As in the environment."""
+        """Its environment variable."""
         return PREFIX + self.key.upper()
+
+    @property
+    def shown_default(self) -> str:
+        """The default as help and README show it; "" if there is none."""
+        return "" if self.default in ("", (), False) else str(self.default).replace(str(Path.home()), "~")
 
     def read(self, text: str, given_as: str) -> Any:
         """The value of `text`. Raises SettingRefused naming the option and what it takes."""
         try:
-            return self.takes(text)
+            return self.convert(text)
         except ValueError as error:
-            raise SettingRefused(f"{given_as} takes {self.values}, not {text!r}.") from error
+            raise SettingRefused(
+                "{option} takes {values}, not {value!r}.", option=given_as, values=self.values, value=text
+            ) from error
 
 
 def _whole(lowest: int, highest: int) -> Callable[[str], int]:
-    def takes(text: str) -> int:
+    def convert(text: str) -> int:
         number = int(text)
         if not lowest <= number <= highest:
             raise ValueError(text)
         return number
 
-    return takes
+    return convert
 
 
 def _one_of(*names: str) -> Callable[[str], str]:
-    def takes(text: str) -> str:
+    def convert(text: str) -> str:
         if text not in names:
             raise ValueError(text)
         return text
 
-    return takes
+    return convert
 
 
 def _switch(text: str) -> bool:
@@ -90,6 +98,10 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip().lower() for part in text.split(",") if part.strip())
 
 
+def _file(text: str) -> Path:
+    return Path(_name(text))
+
+
 def _folders(text: str) -> tuple[Path, ...]:
     return tuple(Path(part) for part in text.split(os.pathsep) if part)
 
@@ -98,132 +110,156 @@ READERS: Final = ("auto", "quote", "glm", "remote")
 PRECISIONS: Final = ("auto", "bf16", "fp16", "fp32", "int8", "int4")
 LEVELS: Final = ("debug", "info", "warning", "error")
 
+LIST_MODELS: Final = "list supported GLMs, mark those that fit this machine, and exit"
+
 OPTIONS: Final = (
     Option("host", "127.0.0.1", _name, "an address or a host name",
            "address to listen on; 0.0.0.0 for every network of this machine", "server"),
     Option("port", 7860, _whole(0, 65535), "a whole number from 0 to 65535",
-           "port to listen on; 0 for any free one", "server"),
+           "port to listen on; 0 picks a free one", "server"),
     Option("host-name", (), _names, "names, separated by commas",
-           "names that this server is reached by besides localhost and addresses, separated by commas", "server"),
+           "host names that this server is reached by, separated by commas; IP addresses and localhost always work",
+           "server"),
     Option("auth", "", _name, "a file, or user:password pairs separated by commas",
-           "ask for a login: user:password[,user:password], or a file with one user:password a line; each user "
-           "has documents of their own beside the shared ones", "server"),
+           "require a login: user:password[,user:password], or a file with one user:password per line; every user "
+           "has their own documents in addition to the shared ones", "server"),
     Option("share", False, _switch, "1 or 0",
-           "open a public address through Gradio's servers", "server"),
-    Option("data-dir", Path("data"), Path, "a folder", "where documents and the index are kept", "documents"),
+           "create a public link through Gradio's servers", "server"),
+    Option("data-dir", Path("data"), Path, "a folder", "folder for documents and the index", "documents"),
     Option("cache-dir", Path.home() / ".cache" / "ask-your-pdfs", Path, "a folder",
-           "where unpacked weights are kept", "documents"),
+           "folder for unpacked model weights", "documents"),
     Option("add", (), _folders, f"folders or files, separated by {os.pathsep!r}",
-           "add the PDFs of this folder, or this file, as shared documents; may be given again", "documents"),
+           "PDF file, or folder of PDFs, to add as shared documents; may be repeated", "documents"),
     Option("reader", "auto", _one_of(*READERS), "one of " + ", ".join(READERS),
-           "what answers: a GLM on this machine, a GLM on a server, or the quote reader, which needs no model",
+           "what answers questions: a GLM on this machine (glm), a model on a server (remote), or the quote reader "
+           "(quote), which needs no model",
            "models"),
     Option("model", "", _name, "a model's name or a folder",
-           "which GLM: a hub name such as zai-org/GLM-4-9B-0414, or a folder", "models"),
+           "GLM to load: a hub name such as zai-org/GLM-4-9B-0414, or a folder", "models"),
     Option("precision", "auto", _one_of(*PRECISIONS), "one of " + ", ".join(PRECISIONS),
-           "how the weights of the GLM are held", "models"),
+           "precision of the GLM's weights: bf16, fp16, fp32, int8 or int4; auto picks the best that fits in memory",
+           "models"),
     Option("server", "", _name, "an address such as http://localhost:8000/v1",
-           "address of an OpenAI-compatible server for --reader remote; its key is read from ASK_SERVER_KEY",
+           "address of an OpenAI-compatible server, for --reader remote; its API key is read from ASK_SERVER_KEY",
            "models"),
     Option("context", 0, _whole(2_048, 10_000_000), "a whole number from 2048 to 10000000",
            "longest prompt and answer together, in tokens; by default 8192 on a CPU or a server and 32768 on a GPU, or "
-           "what the model can do if that is less", "models"),
+           "the model's own maximum if that is lower", "models"),
     Option("re-embed", False, _switch, "1 or 0",
-           "make the vectors of all documents anew, after a change of --embedder", "models"),
+           "recompute the embeddings of all documents, after a change of --embedder", "models"),
     Option("embedder", "auto", _name, "auto, a model's name or a folder",
-           "what turns text into vectors; auto takes multilingual-e5-small, or BAAI/bge-m3 if it is on disk and a GPU "
-           "is there", "models"),
+           "embedding model: a hub name or a folder; auto is BAAI/bge-m3 if it is on disk and there is a GPU, "
+           "otherwise multilingual-e5-small", "models"),
     Option("reranker", "auto", _name, "auto, none, a model's name or a folder",
-           "what looks at the passages found once more; auto takes BAAI/bge-reranker-v2-m3 if there is a GPU and it is "
-           "on disk or may be fetched", "models"),
+           "cross-encoder that reranks passages: a hub name, a folder or none; auto is BAAI/bge-reranker-v2-m3 if "
+           "there is a GPU and the model is on disk or may be downloaded", "models"),
     Option("allow-download", False, _switch, "1 or 0",
-           "fetch models that are not on this machine from the hub; without it no model is fetched", "models"),
+           "download models that are not on this machine from the hub; otherwise nothing is downloaded", "models"),
+    Option("config", "", _file, "the path of a TOML file",
+           "TOML file that sets any number in rag/settings.py by section and name; options take precedence", "limits"),
     Option("max-file-mb", Limits.file_bytes // MB, _whole(1, 100_000), "a whole number from 1 to 100000",
-           "largest file, in MB", "limits"),
+           "largest PDF accepted, in MB", "limits"),
     Option("max-pages", Limits.pages, _whole(1, 1_000_000), "a whole number from 1 to 1000000",
-           "most pages of a document", "limits"),
+           "most pages per document", "limits"),
     Option("max-question", Limits.question_characters, _whole(10, 1_000_000), "a whole number from 10 to 1000000",
            "longest question, in characters", "limits"),
     Option("max-seconds", Limits.read_cpu_seconds, _whole(1, 3_600), "a whole number from 1 to 3600",
-           "processor time for reading one document, in seconds", "limits"),
+           "CPU time for reading one document, in seconds", "limits"),
     Option("max-memory-mb", Limits.read_memory_bytes // 2**20, _whole(64, 1_000_000),
            "a whole number from 64 to 1000000",
            "memory for reading one document, in MB", "limits"),
-    Option("log-level", "info", _one_of(*LEVELS), "one of " + ", ".join(LEVELS), "how much is logged", "log"),
-    Option("debug", False, _switch, "1 or 0", "let unexpected errors through with their traceback", "log"),
+    Option("log-level", "info", _one_of(*LEVELS), "one of " + ", ".join(LEVELS),
+           "least severe messages to log: debug, info, warning or error", "log"),
+    Option("debug", False, _switch, "1 or 0", "show unexpected errors with their traceback", "log"),
 )  # fmt: skip
 
 
-def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> argparse.Namespace:
-    """Options by their key: from the command line, else from the environment, else the default.
+# Options that set a field of `Settings`, by its dotted name.
+_SETTING_OF: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
+    "data_dir": ("data_dir", Path),
+    "max_file_mb": ("limits.file_bytes", lambda megabytes: megabytes * MB),
+    "max_pages": ("limits.pages", int),
+    "max_question": ("limits.question_characters", int),
+    "max_seconds": ("limits.read_cpu_seconds", int),
+    "max_memory_mb": ("limits.read_memory_bytes", lambda mebibytes: mebibytes * MIB),
+}
 
-    Raises SettingRefused for a value that an option does not take; argparse exits for --help and unknown options.
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> argparse.Namespace:
+    """Options by key, from the command line, else the environment, else the default; `settings` results from them.
+
+    A setting that no option sets is taken from the file of --config, else its default. Raises SettingRefused for a
+    value that an option or a setting does not take; argparse exits on --help and unknown options.
     """
-    given = vars(_parser().parse_args(list(arguments)))
-    options = argparse.Namespace(list_models=given.pop("list_models"))
+    typed = vars(_parser().parse_args(list(arguments)))
+    options = argparse.Namespace(list_models=typed.pop("list_models"))
+    given = {}
     for option in OPTIONS:
-        texts: list[str] | None = given[option.key]
+        texts: list[str] | None = typed[option.key]
         if texts is not None:
             values = [option.read(text, option.flag) for text in texts]
-            value = sum(values, ()) if option.default == () else values[-1]
+            given[option.key] = sum(values, ()) if option.default == () else values[-1]
         elif option.variable in environment:
-            value = option.read(environment[option.variable], f"{option.variable} ({option.flag})")
-        else:
-            value = option.default
-        setattr(options, option.key, value)
+            given[option.key] = option.read(environment[option.variable], f"{option.variable} ({option.flag})")
+        setattr(options, option.key, given.get(option.key, option.default))
+    options.settings = _settings(given)
     return options
+
+
+def _settings(given: Mapping[str, Any]) -> Settings:
+    """The settings that the options given result in."""
+    settings = read_config(given["config"]) if "config" in given else Settings()
+    values = {name: convert(given[key]) for key, (name, convert) in _SETTING_OF.items() if key in given}
+    if "max_seconds" in given:
+        values["limits.read_wall_seconds"] = max(settings.limits.read_wall_seconds, given["max_seconds"] * 4)
+    return override(settings, values)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python app.py",
-        description="Questions over your own PDFs, answered on this machine, every sentence with its page.",
+        description="Answers questions about your own PDFs on this machine, with the page behind every sentence.",
+        epilog="Every option except --list-models can also be set by the environment variable in brackets.",
         allow_abbrev=False,
     )
     groups: dict[str, Any] = {}
     for option in OPTIONS:
-        group = groups.setdefault(option.group, None) or parser.add_argument_group(option.group)
-        groups[option.group] = group
-        shown = "" if option.default in ("", (), False) else f"; {option.default} unless given"
-        text = f"{option.help}{shown} [{option.variable}]".replace("%", "%%")
-        if option.takes is _switch:
-            group.add_argument(option.flag, dest=option.key, action="append_const", const="1", help=text)
+        if option.group not in groups:
+            groups[option.group] = parser.add_argument_group(option.group)
+        default = f"; default: {option.shown_default}" if option.shown_default else ""
+        text = f"{option.help}{default} [{option.variable}]".replace("%", "%%")
+        if option.convert is _switch:
+            groups[option.group].add_argument(option.flag, dest=option.key, action="append_const", const="1", help=text)
         else:
-            group.add_argument(option.flag, dest=option.key, action="append", metavar="VALUE", help=text)
-    parser.add_argument("--list-models", action="store_true", help="list the GLMs that are known, and leave")
+            groups[option.group].add_argument(option.flag, dest=option.key, action="append", metavar="VALUE", help=text)
+    parser.add_argument("--list-models", action="store_true", help=LIST_MODELS)
     return parser
 
 
-def settings_of(options: argparse.Namespace) -> Settings:
-    """The pipeline's settings."""
-    limits = Limits(
-        file_bytes=options.max_file_mb * MB,
-        pages=options.max_pages,
-        question_characters=options.max_question,
-        read_cpu_seconds=options.max_seconds,
-        read_wall_seconds=max(Limits.read_wall_seconds, options.max_seconds * 4),
-        read_memory_bytes=options.max_memory_mb * 1024 * 1024,
-    )
-    return Settings(data_dir=options.data_dir, limits=limits)
-
-
 def logins_of(text: str) -> dict[str, str]:
-    """User and password pairs of `--auth`. Raises SettingRefused without repeating a password."""
+    """Passwords by user, of `--auth`. Raises SettingRefused, whose message never repeats a password."""
     if not text:
         return {}
     try:
-        from_file = len(os.fsencode(text)) < LONGEST_PATH and Path(text).is_file()
+        from_file = len(os.fsencode(text)) < MAX_PATH_BYTES and Path(text).is_file()
         pairs = Path(text).read_text(encoding="utf-8").splitlines() if from_file else text.split(",")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingRefused(f"--auth: the file it names cannot be read ({type(error).__name__}).") from error
+        raise SettingRefused(
+            "The file that --auth names cannot be read ({reason}): check its path and permissions.",
+            reason=type(error).__name__,
+        ) from error
     logins: dict[str, str] = {}
     for pair in pairs:
         if not pair.strip() or (from_file and pair.lstrip().startswith("#")):
             continue
         user, colon, password = pair.strip().partition(":")
         if not (user.strip() and colon and password):
-            raise SettingRefused("--auth takes user:password[,user:password], or a file with one such pair a line.")
+            raise SettingRefused(
+                "--auth takes user:password[,user:password], or a file with one user:password per line."
+            )
         logins[user.strip()] = password
     if not logins:
-        raise SettingRefused("--auth: there is no user:password pair in what it names.")
+        raise SettingRefused(
+            "--auth names no user: write user:password[,user:password], or a file with one user:password per line."
+        )
     return logins

@@ -137,7 +137,7 @@ def test_folders_are_added_as_shared_documents_and_refusals_do_not_stop_it(tmp_p
     app.add_files(engine, [folder, tmp_path / "missing"], threading.Event())
     assert [(owner, name) for owner, name, _ in engine.received] == [("", "a.pdf"), ("", "b.pdf"), ("", "c.PDF")]
     assert "b.pdf” is not a PDF" in caplog.text
-    assert "there is no" in caplog.text
+    assert "does not exist" in caplog.text
 
 
 PROGRAM = """
@@ -179,7 +179,7 @@ def test_a_port_that_is_taken_is_one_sentence(tmp_path):
         port = str(taken.getsockname()[1])
         done = python(PROGRAM, str(tmp_path), port)
     assert json.loads(done.stdout) == {"left": 2, "closed": True}
-    assert done.stderr == f"Port {port} on 127.0.0.1 cannot be used: choose another one with --port.\n"
+    assert done.stderr == f"Port {port} on 127.0.0.1 cannot be used: choose another with --port.\n"
 
 
 ADDRESSES = """
@@ -194,7 +194,9 @@ def test_a_host_that_is_not_this_machine_is_not_told_as_a_port():
     wrong = done.stdout.splitlines()
     assert len(wrong) == 3, done.stderr
     for host, told in zip(("192.0.2.1", "[2001:db8::1]", "a..b"), wrong, strict=True):
-        assert told.startswith(f"--host takes an address of this machine, not {host!r}: 127.0.0.1 for")
+        assert told.startswith(
+            f"--host takes an address of this machine, not {host!r}: 127.0.0.1 for this machine only"
+        )
 
 
 def test_a_page_that_cannot_be_served_is_one_sentence_about_its_host(tmp_path, monkeypatch):
@@ -214,10 +216,13 @@ def test_a_page_that_cannot_be_served_is_one_sentence_about_its_host(tmp_path, m
         (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "--host takes an address of this machine"),
         (
             OSError(errno.EADDRINUSE, "Address already in use"),
-            "Port 80 on h cannot be used: choose another one with --port",
+            "Port 80 on h cannot be used: choose another with --port",
         ),
-        (PermissionError(errno.EACCES, "Permission denied"), "Port 80 on h is kept for administrators: .* with --port"),
-        (None, "Port 80 on h cannot be used: choose another one with --port"),
+        (
+            PermissionError(errno.EACCES, "Permission denied"),
+            "Port 80 on h is reserved for administrators: .* with --port",
+        ),
+        (None, "Port 80 on h cannot be used: choose another with --port"),
     ],
 )
 def test_what_keeps_a_page_from_its_address_names_the_option(reason, message, monkeypatch):

@@ -26,15 +26,27 @@ def test_every_python_file_has_its_line():
     assert sorted(name for name in listed if name.endswith(".py")) == sorted(files)
 
 
-def test_every_option_has_its_line_with_its_default():
-    from rag.options import OPTIONS
+def test_the_table_of_options_says_what_help_says():
+    from rag.options import LIST_MODELS, OPTIONS
 
-    for option in OPTIONS:
-        (line,) = [line for line in README.splitlines() if line.startswith(f"| `{option.flag}`")]
-        default = option.default
-        shown = "" if default in ("", (), False) else str(default).replace(str(Path.home()), "~")
-        if option.name != "cache-dir":  # its default is below the home folder, which tests move
-            assert f"| {shown} |".replace("|  |", "| |") in line, option.flag
+    lines = README.splitlines()
+    start = lines.index("| option | default | what it does |") + 2
+    rows = [line for line in lines[start : lines.index("", start)]]
+    # tests move the home folder, in which the default of --cache-dir lies
+    defaults = {o.flag: "~/.cache/ask-your-pdfs" if o.name == "cache-dir" else o.shown_default for o in OPTIONS}
+    expected = [(o.flag, defaults[o.flag], o.help) for o in OPTIONS] + [("--list-models", "", LIST_MODELS)]
+    assert [[cell.strip() for cell in row.strip("|").split("|")] for row in rows] == [
+        [f"`{flag}`", default, text[:1].upper() + text[1:]] for flag, default, text in expected
+    ]
+
+
+def test_the_readmes_config_file_sets_what_it_says(tmp_path):
+    from rag.config import read_config
+
+    file = tmp_path / "config.toml"
+    file.write_text(README.split("```toml\n")[1].split("```")[0], "utf-8")
+    retrieval = read_config(file).retrieval
+    assert (retrieval.sources, retrieval.routing.routed_documents) == (12, 5)
 
 
 def test_ci_runs_the_readmes_own_test_command():

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from rag.evaluation.runs import Run, SavedQuestion
 from rag.evaluation.saved import Progress
+from rag.messages import Message
 from rag.reader import Reader, Turn
 from rag.records import Choice, Citation, Document, Event, Job, Source, View
 from rag.settings import Settings
@@ -79,7 +80,7 @@ class Engine(Protocol):
         """Show another choice, or how far it is, from now on."""
         ...
 
-    def use_reader(self, reader: Reader, why: str) -> None:
+    def use_reader(self, reader: Reader, why: Message | str) -> None:
         """Answer with another reader from the next question on."""
         ...
 

@@ -57,4 +57,4 @@ def score_overlap(
 def _weighted_share(weights: Mapping[T, float], found: set[T]) -> float:
     """Share of the total weight that was found, 0..1; 0 if there is no weight at all."""
     total = sum(weights.values())
-    return sum(weights[one] for one in found & weights.keys()) / total if total else 0.0
+    return sum(weight for one, weight in weights.items() if one in found) / total if total else 0.0

@@ -138,7 +138,7 @@ class DocumentRouter:
         groups: list[set[str]] = []
         said: set[str] = set()
         while len(groups) < self._settings.max_compared_documents:
-            gains = {slot: sum(matches[term][1] for term in own - said) for slot, own in terms_of.items()}
+            gains = {slot: sum(matches[term][1] for term in sorted(own - said)) for slot, own in terms_of.items()}
             best = max(gains, key=lambda slot: (gains[slot], len(terms_of[slot])), default=None)
             if best is None or not self._names_another(terms_of[best], groups, matches):
                 break

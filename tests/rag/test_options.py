@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 
 from rag.errors import SettingRefused
-from rag.options import OPTIONS, logins_of, parse, settings_of
+from rag.options import OPTIONS, logins_of, parse
 from rag.settings import Limits, Settings
 
 
 def test_nothing_is_public_or_fetched_by_default():
     options = parse([], {})
     assert (options.host, options.port, options.share, options.allow_download) == ("127.0.0.1", 7860, False, False)
-    assert settings_of(options) == Settings(data_dir=Path("data"))
-    assert settings_of(options).limits == Limits()
+    assert options.settings == Settings(data_dir=Path("data"))
+    assert options.settings.limits == Limits()
 
 
 TYPED = [
