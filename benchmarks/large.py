@@ -158,13 +158,13 @@ def built_words(library: Material, passages: int) -> tuple[BM25Index, dict[str, 
         index.add(ids.tolist(), texts, documents)
         seconds += time.perf_counter() - began
     bytes_each = (resident() - before) / passages
-    vocabulary = sum(sys.getsizeof(term) for term in index._vocabulary) + sys.getsizeof(index._vocabulary)
+    vocabulary = sum(sys.getsizeof(term) for term in index._term_ids) + sys.getsizeof(index._term_ids)
     return index, {
         "build_s": seconds,
         "bytes": bytes_each,
         "postings_bytes": index.nbytes / passages,
         "vocabulary_bytes": vocabulary / passages,
-        "terms": len(index._vocabulary),
+        "terms": len(index._term_ids),
     }
 
 

@@ -1,1 +1,1 @@
-"""Vectors and terms -> searchable: FAISS and an incremental BM25. Derived from the store, rebuilt from it."""
+"""Search indexes over vectors and over terms: embedded FAISS and BM25, derived from the store and rebuilt from it."""

@@ -1,7 +1,6 @@
-"""Passages indexed together: which term stands in which of them how often, as numpy arrays.
+"""One immutable segment of the BM25 index: postings of up to 65,536 passages as numpy arrays.
 
-A segment never changes. Removing gives a new one that shares all arrays but one; merging gives a new one without the
-removed passages.
+Removing passages gives a segment that shares all arrays but the mask of live passages; merging drops them for good.
 """
 
 from __future__ import annotations
@@ -15,135 +14,146 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-ROWS = 65_536  # passages a segment may hold: a posting numbers its passage in two bytes
-K1, B = 1.5, 0.75  # of BM25: how fast repeats stop to count, how much long passages are held back
+SEGMENT_SIZE = 65_536  # most passages of a segment: a posting stores its passage's row in two bytes
+K1 = 1.5  # of BM25: term-frequency saturation
+B = 0.75  # of BM25: length normalisation
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
-    """What removing passages takes from an index."""
+class RemovedPostings:
+    """What an index loses with some of its passages, to be subtracted from its statistics."""
 
     passages: int
-    length: int  # their terms in all
-    terms: Array  # (m,) numbers of the terms they held
-    counts: Array  # (m,) how many of them held each
+    length: int  # their terms, repeats included
+    terms: Array  # (m,) int32 ids of the terms they contain
+    counts: Array  # (m,) int64, how many of them contain each
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """n passages, t different terms, p postings; passage `rows[i]` holds the term of posting i `times[i]` times."""
+    """Inverted index of n passages, t distinct terms and p postings.
 
-    ids: Array  # (n,) int64, ascending
-    lengths: Array  # (n,) uint32, terms a passage has, repeats included
-    alive: Array  # (n,) bool
-    terms: Array  # (t,) int32, ascending numbers of a vocabulary
-    starts: Array  # (t + 1,) int64; the postings of terms[j] begin at starts[j], those of the next one follow
+    Posting i says that passage `rows[i]` contains its term `frequencies[i]` times.
+    """
+
+    ids: Array  # (n,) int64 passage ids, ascending
+    lengths: Array  # (n,) uint32, terms of each passage, repeats included
+    live: Array  # (n,) bool, False for removed passages
+    terms: Array  # (t,) int32 term ids, ascending
+    starts: Array  # (t + 1,) int64; the postings of terms[j] are starts[j] to starts[j + 1]
     rows: Array  # (p,) uint16, ascending within a term
-    times: Array  # (p,) uint8, wider where a passage repeats a term more often
+    frequencies: Array  # (p,) uint8, wider where a passage repeats a term more often
 
     @property
     def count(self) -> int:
-        """Passages not removed."""
-        return int(np.count_nonzero(self.alive))
+        """Number of live passages."""
+        return int(np.count_nonzero(self.live))
 
     @property
     def length(self) -> int:
-        """Terms of the passages not removed, repeats included."""
-        return int(self.lengths[self.alive].sum(dtype=np.int64))
+        """Number of terms of the live passages, repeats included."""
+        return int(self.lengths[self.live].sum(dtype=np.int64))
 
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays."""
-        arrays = (self.ids, self.lengths, self.alive, self.terms, self.starts, self.rows, self.times)
+        arrays = (self.ids, self.lengths, self.live, self.terms, self.starts, self.rows, self.frequencies)
         return sum(array.nbytes for array in arrays)
 
-    def among(self, ids: Array) -> Array:
-        """Which of the segment's passages are among `ids` (m,) int64, ascending: (n,) bool."""
+    def mask(self, ids: Array) -> Array:
+        """(n,) bool: which passages of the segment, live or not, are among `ids` (m,) int64, ascending."""
         found = np.zeros(len(self.ids), bool)
         near = ids[np.searchsorted(ids, self.ids[0]) : np.searchsorted(ids, self.ids[-1], "right")]
         places = np.searchsorted(self.ids, near)
         found[places[self.ids[places] == near]] = True
         return found
 
-    def passages_with(self, number: int) -> Array:
-        """Ids of the passages, not removed, that hold the term of this number."""
-        place = int(np.searchsorted(self.terms, number))
-        if place == len(self.terms) or self.terms[place] != number:
+    def passages_with(self, term: int) -> Array:
+        """Ids of the live passages that contain a term, given by its id."""
+        place = int(np.searchsorted(self.terms, term))
+        if place == len(self.terms) or self.terms[place] != term:
             return self.ids[:0]
         rows = self.rows[self.starts[place] : self.starts[place + 1]]
-        found: Array = self.ids[rows if self.alive.all() else rows[self.alive[rows]]]
+        found: Array = self.ids[rows if self.live.all() else rows[self.live[rows]]]
         return found
 
-    def loss(self, ids: Array) -> Loss:
-        """What removing the passages `ids`, ascending, takes."""
-        gone = self.among(ids) & self.alive
+    def postings_of(self, ids: Array) -> RemovedPostings:
+        """What removing the passages `ids`, ascending, would take out."""
+        gone = self.mask(ids) & self.live
         if not gone.any():
-            return Loss(0, 0, self.terms[:0], self.starts[:0])
+            return RemovedPostings(0, 0, self.terms[:0], self.starts[:0])
         postings = np.flatnonzero(gone[self.rows])
         places, counts = np.unique(np.searchsorted(self.starts, postings, "right") - 1, return_counts=True)
         length = int(self.lengths[gone].sum(dtype=np.int64))
-        return Loss(int(np.count_nonzero(gone)), length, self.terms[places], counts)
+        return RemovedPostings(int(np.count_nonzero(gone)), length, self.terms[places], counts)
 
     def without(self, ids: Array) -> Segment:
         """The segment with the passages `ids`, ascending, marked as removed."""
-        return replace(self, alive=self.alive & ~self.among(ids))
+        return replace(self, live=self.live & ~self.mask(ids))
 
-    def scores(self, numbers: Array, weights: Array, average: float) -> Array:
-        """BM25 of every passage, (n,) float64, for terms `numbers` (m,) that weigh `weights` (m,) float32.
+    def scores(self, terms: Array, weights: Array, average_length: float) -> Array:
+        """BM25 scores (n,) float64 of all passages, live or not, for term ids (m,), ascending, with weights (m,).
 
-        `average` is the mean length of all passages there are, in terms.
+        weight * f / (f + K1 * (1 - B + B * length / average_length)), summed over the terms, as in Lucene: the factor
+        K1 + 1 is left out. `average_length` is that of all passages of the index, in terms.
         """
-        places = np.searchsorted(self.terms, numbers)
-        held = self.terms[np.minimum(places, len(self.terms) - 1)] == numbers if len(self.terms) else places < 0
-        if not held.any():
+        # Find the terms that this segment contains.
+        places = np.searchsorted(self.terms, terms)
+        known = self.terms[np.minimum(places, len(self.terms) - 1)] == terms if len(self.terms) else places < 0
+        if not known.any():
             return np.zeros(len(self.ids))
-        places = places[held]
+        places = places[known]
+        # Gather their postings.
         spans = [slice(*self.starts[place : place + 2]) for place in places]
         rows = np.concatenate([self.rows[span] for span in spans])
-        times = np.concatenate([self.times[span] for span in spans]).astype(np.float32)
-        weight = np.repeat(weights[held], self.starts[places + 1] - self.starts[places])
-        damping = (K1 * (1 - B + B * self.lengths / average)).astype(np.float32)
-        return np.bincount(rows, weight * times / (times + damping[rows]), len(self.ids))
+        frequencies = np.concatenate([self.frequencies[span] for span in spans]).astype(np.float32)
+        weight = np.repeat(weights[known], self.starts[places + 1] - self.starts[places])
+        # Score the postings and sum them up by passage.
+        norm = (K1 * (1 - B + B * self.lengths / average_length)).astype(np.float32)
+        return np.bincount(rows, weight * frequencies / (frequencies + norm[rows]), len(self.ids))
 
 
-def segment_of(ids: Sequence[int], passages: Sequence[Sequence[int]]) -> Segment:
-    """A segment of at most ROWS passages, each given as the numbers of its terms in order."""
+def build_segment(ids: Sequence[int], passages: Sequence[Sequence[int]]) -> Segment:
+    """A segment of at most SEGMENT_SIZE passages, each given as its term ids, repeats included."""
     order = np.argsort(np.asarray(ids, np.int64))
     lengths = np.fromiter((len(passages[place]) for place in order), np.uint32, len(order))
-    numbers = np.fromiter((number for place in order for number in passages[place]), np.int64, int(lengths.sum()))
-    keys, times = np.unique(numbers * ROWS + np.repeat(np.arange(len(order)), lengths), return_counts=True)
-    return _segment(np.asarray(ids, np.int64)[order], lengths, keys, times)
+    terms = np.fromiter((term for place in order for term in passages[place]), np.int64, int(lengths.sum()))
+    keys, frequencies = np.unique(terms * SEGMENT_SIZE + np.repeat(np.arange(len(order)), lengths), return_counts=True)
+    return _from_keys(np.asarray(ids, np.int64)[order], lengths, keys, frequencies)
 
 
-def merged(segments: Sequence[Segment]) -> Segment:
-    """The passages of all segments that are not removed, at most ROWS, in one."""
-    ids = np.concatenate([segment.ids[segment.alive] for segment in segments])
+def merge_segments(segments: Sequence[Segment]) -> Segment:
+    """One segment of the live passages of all, at most SEGMENT_SIZE."""
+    # Order the passages by id: `rank` is the new row of each, counted over the live passages of all segments.
+    ids = np.concatenate([segment.ids[segment.live] for segment in segments])
     order = np.argsort(ids, kind="stable")
     rank = np.empty(len(ids), np.int64)
     rank[order] = np.arange(len(ids))
-    keys, first = [], 0
+    # Rewrite the postings of each segment as keys, term * SEGMENT_SIZE + new row, those of live passages alone.
+    parts, first = [], 0
     for segment in segments:
-        row = rank[first + np.cumsum(segment.alive) - 1]  # of removed passages too, dropped below
-        posted = np.repeat(segment.terms.astype(np.int64), np.diff(segment.starts)) * ROWS + row[segment.rows]
-        keys.append(posted[segment.alive[segment.rows]])
+        new_rows = rank[first + np.cumsum(segment.live) - 1]  # meaningless for removed passages, which are dropped next
+        terms = np.repeat(segment.terms.astype(np.int64), np.diff(segment.starts))
+        parts.append((terms * SEGMENT_SIZE + new_rows[segment.rows])[segment.live[segment.rows]])
         first += segment.count
-    key = np.concatenate(keys)
-    times = np.concatenate([segment.times[segment.alive[segment.rows]] for segment in segments])
-    lengths = np.concatenate([segment.lengths[segment.alive] for segment in segments])
-    sequence = np.argsort(key, kind="stable")  # the parts are sorted already, which the stable sort makes use of
-    return _segment(ids[order], lengths[order], key[sequence], times[sequence])
+    keys = np.concatenate(parts)
+    frequencies = np.concatenate([segment.frequencies[segment.live[segment.rows]] for segment in segments])
+    lengths = np.concatenate([segment.lengths[segment.live] for segment in segments])
+    # Sort the postings by term, then by row: each part is sorted already, which makes the stable sort fast.
+    by_key = np.argsort(keys, kind="stable")
+    return _from_keys(ids[order], lengths[order], keys[by_key], frequencies[by_key])
 
 
-def _segment(ids: Array, lengths: Array, keys: Array, times: Array) -> Segment:
-    """From postings as ascending keys, term * ROWS + row, and how often each occurs."""
-    terms, firsts = np.unique(keys // ROWS, return_index=True)
-    width = np.min_scalar_type(int(times.max(initial=0)))
+def _from_keys(ids: Array, lengths: Array, keys: Array, frequencies: Array) -> Segment:
+    """A segment from its postings as keys, term * SEGMENT_SIZE + row, ascending, with the frequency of each."""
+    terms, firsts = np.unique(keys // SEGMENT_SIZE, return_index=True)
+    width = np.min_scalar_type(int(frequencies.max(initial=0)))
     return Segment(
         ids=ids,
         lengths=lengths,
-        alive=np.ones(len(ids), bool),
+        live=np.ones(len(ids), bool),
         terms=terms.astype(np.int32),
         starts=np.append(firsts, len(keys)).astype(np.int64),
-        rows=(keys % ROWS).astype(np.uint16),
-        times=times.astype(width),
+        rows=(keys % SEGMENT_SIZE).astype(np.uint16),
+        frequencies=frequencies.astype(width),
     )

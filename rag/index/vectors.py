@@ -1,6 +1,6 @@
-"""Vectors -> searchable, with FAISS.
+"""Vector index with FAISS: exhaustive search over all vectors, in half precision above a size.
 
-Holds passage ids only, lives in memory and is rebuilt from the store; losing it loses nothing. Thread-safe.
+Holds passage ids only, lives in memory and is rebuilt from the store.
 """
 
 from __future__ import annotations
@@ -20,21 +20,20 @@ from rag.index.scopes import PassageScopes
 
 log = logging.getLogger(__name__)
 
-BLOCK = 65_536  # passages kept together: what is moved when one is removed, and what one core searches at a time
+BLOCK_SIZE = 65_536  # most passages of a block: what a removal moves, and what one core searches at a time
 
 
 class FaissIndex:
-    """Passages by the cosine of their unit vectors. Every search looks at all of them.
+    """The embedded `VectorIndex`: every search compares the query with all vectors in scope. Thread-safe.
 
-    Up to a size the vectors are kept as they are (4 bytes a number), above in half precision (2 bytes), which a million
-    passages of 384 numbers need 0.8 GB for and which changes a cosine by less than 0.0001. An inverted file would be
-    faster and is not good enough: questions lie apart from the passages, so their neighbours are spread over half of
-    its lists (measured in `benchmarks/LOG.md`).
+    Up to `exact_index_size` passages vectors are float32, above float16: a million passages of 384 dimensions take
+    0.8 GB, and cosines change by less than 0.0001. An inverted file would be faster but loses too much: queries lie
+    apart from passages, so that a query's neighbours are spread over half of its lists (`benchmarks/LOG.md`).
     """
 
     def __init__(self, dimension: int, exact_index_size: int) -> None:
         self.dimension, self.exact_index_size = dimension, exact_index_size
-        self._blocks: list[Any] = []
+        self._blocks: list[Any] = []  # faiss.IndexIDMap each
         self._exact = True
         self._scopes = PassageScopes()
         self._lock = threading.Lock()
@@ -45,7 +44,7 @@ class FaissIndex:
 
     @property
     def exact(self) -> bool:
-        """Whether vectors are compared as they were added, not in half precision."""
+        """Whether vectors are kept in full precision."""
         return self._exact
 
     def add(self, ids: Ids, vectors: Vectors, documents: Sequence[DocumentKey]) -> None:
@@ -71,6 +70,7 @@ class FaissIndex:
         """The k passages in `scope` nearest to `vector` (d,), best first: ids and cosines. None: no filter."""
         query = vector[None].astype(np.float32)
         with self._lock:
+            # Search the blocks in parallel.
             allowed = self._scopes.resolve(scope)
             selector = None if allowed is None else _selector(allowed)
 
@@ -82,27 +82,29 @@ class FaissIndex:
             parts = list(self._cores.map(nearest_in, self._blocks))
         if not parts:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        # Merge their results; FAISS fills short lists up with id -1.
         scores, ids = (np.concatenate(each, axis=1)[0] for each in zip(*parts, strict=True))
         order = np.argsort(-scores, kind="stable")
         order = order[ids[order] >= 0][:k]
         return ids[order], scores[order]
 
     def _add(self, ids: Ids, vectors: Vectors) -> None:
-        for start in range(0, len(ids), BLOCK):
-            part = slice(start, start + BLOCK)
-            self._block_for(len(ids[part])).add_with_ids(vectors[part], ids[part])
+        for start in range(0, len(ids), BLOCK_SIZE):
+            part = slice(start, start + BLOCK_SIZE)
+            self._block_with_room(len(ids[part])).add_with_ids(vectors[part], ids[part])
 
-    def _block_for(self, count: int) -> Any:
-        """One with room for `count` more passages."""
+    def _block_with_room(self, count: int) -> Any:
+        """The newest block with room for `count` more passages, or a new one."""
         for block in reversed(self._blocks):
-            if block.ntotal + count <= BLOCK:
+            if block.ntotal + count <= BLOCK_SIZE:
                 return block
         vectors = faiss.IndexFlatIP(self.dimension) if self._exact else _half_precision(self.dimension)
         self._blocks.append(faiss.IndexIDMap(vectors))
         return self._blocks[-1]
 
     def _to_half_precision(self) -> None:
-        log.info("%d passages: vectors are kept in half precision from here on", len(self))
+        """Copy all vectors into blocks of half precision, block by block to save memory."""
+        log.info("%d passages: vectors are kept in half precision from now on", len(self))
         old, self._blocks, self._exact = self._blocks, [], False
         while old:
             block = old.pop(0)
@@ -114,12 +116,12 @@ def _half_precision(dimension: int) -> Any:
 
 
 def _use_one_core() -> None:
-    """The blocks are shared among threads already; FAISS waking its own for each would cost more than the search."""
+    """Keep FAISS to the calling thread: blocks are searched in parallel already."""
     faiss.omp_set_num_threads(1)
 
 
 def _selector(ids: Ids) -> Any:
-    """What FAISS asks whether an id is among `ids`: a bit for each up to the largest."""
+    """A FAISS filter for these ids: a bitmap up to the largest."""
     chosen = np.zeros(int(ids.max(initial=0)) + 1, bool)
     chosen[ids] = True
     return faiss.IDSelectorBitmap(np.packbits(chosen, bitorder="little"))

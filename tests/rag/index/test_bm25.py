@@ -10,7 +10,7 @@ import pytest
 
 import rag.index.bm25
 import rag.index.segments
-from rag.index.bm25 import MERGE, BM25Index
+from rag.index.bm25 import MERGE_FACTOR, BM25Index
 from rag.index.tokenize import terms
 
 DOCUMENT = ("", "manual")
@@ -100,8 +100,8 @@ QUESTIONS = ("word0 word7 word299", "word3", " ".join(VOCABULARY[:60]), "word250
 
 def test_scores_are_those_of_bm25s_however_the_passages_came(monkeypatch):
     """Segments of at most 200 passages, additions of 1 to 450, removals of new, old and unknown ones in between."""
-    monkeypatch.setattr(rag.index.segments, "ROWS", 200)
-    monkeypatch.setattr(rag.index.bm25, "ROWS", 200)
+    monkeypatch.setattr(rag.index.segments, "SEGMENT_SIZE", 200)
+    monkeypatch.setattr(rag.index.bm25, "SEGMENT_SIZE", 200)
     rng, index, passages, first = np.random.default_rng(5), BM25Index(), {}, 0
     for step, count in enumerate([1, 3, 450, *rng.integers(1, 40, 60)]):
         ids = list(rng.permutation(np.arange(first, first + 2 * count))[:count].tolist())
@@ -124,14 +124,14 @@ def test_scores_are_those_of_bm25s_however_the_passages_came(monkeypatch):
 
 def test_an_addition_touches_only_small_segments(monkeypatch):
     """A thousand additions of 20: each passage is written five times on average, itself included."""
-    monkeypatch.setattr(rag.index.bm25, "ROWS", 4000)
+    monkeypatch.setattr(rag.index.bm25, "SEGMENT_SIZE", 4000)
     index, moved, texts = BM25Index(), [], written(20)
     for first in range(0, 20_000, 20):
         before = {id(segment) for segment in index._full + index._open}
         put(index, range(first, first + 20), texts)
         after = index._full + index._open
         moved.append(sum(segment.count for segment in after if id(segment) not in before))
-        assert len(after) <= len(index._full) + 3 * MERGE
+        assert len(after) <= len(index._full) + 3 * MERGE_FACTOR
     assert len(index._full) <= 2 * 20_000 / 4000
     assert max(moved) <= 4020
     assert sum(moved) <= 20_000 * 5
@@ -148,7 +148,7 @@ def test_an_id_added_again_is_replaced():
 
 
 def test_of_equal_scores_the_lower_id_comes_first(monkeypatch):
-    monkeypatch.setattr(rag.index.bm25, "ROWS", 4)
+    monkeypatch.setattr(rag.index.bm25, "SEGMENT_SIZE", 4)
     index = BM25Index()
     for one in (9, 3, 7, 1, 8, 2, 6, 5, 4):
         put(index, [one], ["pump"])
@@ -186,14 +186,14 @@ def test_a_question_may_name_terms_of_passages_that_are_being_added(monkeypatch)
     """Between a term's number and its passages lies the making of a segment: a search then must not stumble."""
     index, seen = BM25Index(), []
     put(index, [1], ["pump"])
-    made = rag.index.bm25.segment_of
+    made = rag.index.bm25.build_segment
 
     def asked_meanwhile(ids, passages):
         seen.append(index.search("pump fresh2999", 5)[0].tolist())
         seen.append(index.idf("fresh2999") > index.idf("pump"))
         return made(ids, passages)
 
-    monkeypatch.setattr(rag.index.bm25, "segment_of", asked_meanwhile)
+    monkeypatch.setattr(rag.index.bm25, "build_segment", asked_meanwhile)
     put(index, [2], [" ".join(f"fresh{number}" for number in range(3000))])
     assert seen == [[1], True]
     assert index.search("fresh2999", 5)[0].tolist() == [2]

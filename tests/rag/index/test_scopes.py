@@ -75,9 +75,9 @@ class Library:
 @pytest.fixture
 def library(monkeypatch) -> Library:
     """900 passages of 3 owners in blocks and segments of 200; some removed, a whole document among them."""
-    monkeypatch.setattr(rag.index.vectors, "BLOCK", 200)
-    monkeypatch.setattr(rag.index.segments, "ROWS", 200)
-    monkeypatch.setattr(rag.index.bm25, "ROWS", 200)
+    monkeypatch.setattr(rag.index.vectors, "BLOCK_SIZE", 200)
+    monkeypatch.setattr(rag.index.segments, "SEGMENT_SIZE", 200)
+    monkeypatch.setattr(rag.index.bm25, "SEGMENT_SIZE", 200)
     made = Library()
     for count in (1, 300, 2, 351):
         made.add(count)

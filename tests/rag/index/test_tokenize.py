@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.index.tokenize import STOP, terms
+from rag.index.tokenize import STOP_WORDS, terms
 
 
 @pytest.mark.parametrize(
@@ -28,5 +28,5 @@ def test_terms(text, expected):
 
 @given(st.text(max_size=200))
 def test_terms_of_any_text_are_found_again_in_upper_case(text):
-    assert not STOP & set(terms(text))
+    assert not STOP_WORDS & set(terms(text))
     assert all(term == term.casefold() for term in terms(text))

@@ -59,7 +59,7 @@ def clustered(count: int) -> np.ndarray:
 
 def test_half_precision_finds_what_exact_search_finds(monkeypatch):
     """Added in parts of many sizes, across several blocks: recall@10 of at least 0.97, cosines to 0.001."""
-    monkeypatch.setattr(rag.index.vectors, "BLOCK", 700)
+    monkeypatch.setattr(rag.index.vectors, "BLOCK_SIZE", 700)
     vectors, ids = clustered(3000), np.random.default_rng(1).permutation(10_000)[:3000]
     exact, half = FaissIndex(32, 10_000), FaissIndex(32, 1_000)
     cuts = [0, 1, 2, 600, 1000, 1001, 2900, 3000]
@@ -80,7 +80,7 @@ def test_half_precision_finds_what_exact_search_finds(monkeypatch):
 
 @pytest.mark.parametrize("exact_index_size", [10_000, 100])
 def test_scope_and_removal_across_blocks(monkeypatch, exact_index_size):
-    monkeypatch.setattr(rag.index.vectors, "BLOCK", 700)
+    monkeypatch.setattr(rag.index.vectors, "BLOCK_SIZE", 700)
     vectors, ids = clustered(3000), np.arange(3000)
     index = FaissIndex(32, exact_index_size)
     index.add(ids, vectors, [("", "all") if place < 600 else ("ann", str(place // 300)) for place in range(3000)])
@@ -98,7 +98,7 @@ def test_scope_and_removal_across_blocks(monkeypatch, exact_index_size):
 
 
 def test_an_addition_leaves_full_blocks_alone(monkeypatch):
-    monkeypatch.setattr(rag.index.vectors, "BLOCK", 100)
+    monkeypatch.setattr(rag.index.vectors, "BLOCK_SIZE", 100)
     index, vectors = FaissIndex(32, 200), unit(1000)
     put(index, np.arange(950), vectors[:950])
     full = index._blocks[:-1]
