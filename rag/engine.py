@@ -26,7 +26,7 @@ from rag.evaluation.saved import Evaluations
 from rag.index.bm25 import BM25Index
 from rag.index.protocols import DocumentKey, Scope, TextIndex, VectorIndex, Vectors
 from rag.index.vectors import FaissIndex
-from rag.ingest.jobs import CHUNK, Jobs
+from rag.ingest.jobs import EMBED_BATCH, Jobs
 from rag.messages import Message
 from rag.pdf.render import PageImages
 from rag.reader import Reader, ReadRequest, Sampling, Turn
@@ -35,6 +35,7 @@ from rag.records import (
     Choice,
     Citation,
     Document,
+    DocumentDetails,
     Event,
     Found,
     Job,
@@ -49,7 +50,7 @@ from rag.retrieve.rerank import Reranker
 from rag.retrieve.retriever import Retriever
 from rag.retrieve.routing import DocumentRouter
 from rag.settings import RetrievalSettings, Settings
-from rag.store.blobs import forget_file, kept_file, make_folders, shown_file, take_in
+from rag.store.blobs import copy_to_partial, create_folders, delete_files, file_to_render, original_file
 from rag.store.database import Store
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ class Engine:
         text_index: Callable[[], TextIndex] = BM25Index,
     ) -> None:
         self.settings = settings
-        make_folders(settings.data_dir, settings.files_dir)
+        create_folders(settings.data_dir, settings.files_dir)
         self._store = Store(settings.database)
         self._pictures = PageImages(settings.pictures_dir, settings.rendering, settings.limits)
         self._words = text_index()
@@ -95,17 +96,13 @@ class Engine:
         self._failure: AskError | None = None
         self._closed = threading.Event()
         self._jobs = Jobs(
-            self._store,
-            settings,
-            complete=self._complete,
-            sweep=self._sweep,
-            changed=self._bump,
+            self._store, settings, complete=self._complete, delete_files=self._delete_orphaned_files, changed=self._bump
         )
         self.evaluations = Evaluations(
             self._store, settings, search=self.search, choices=self.choices, changed=self._bump
         )
         try:
-            self._sweep()
+            self._delete_orphaned_files()
         except StoreError as exc:  # a full disk: old documents can be asked all the same
             log.error("%s", exc)
         self._opening = threading.Thread(
@@ -134,8 +131,8 @@ class Engine:
         try:
             opened = embedder()
             if re_embed:
-                self._store.forget_vectors()
-            self._store.claim(opened)
+                self._store.delete_vectors()
+            self._store.require_embedder(opened)
             self._embed_missing(opened)
             if not self._closed.is_set():
                 self._build(opened, self._opened_reranker(reranker))
@@ -157,9 +154,9 @@ class Engine:
         self.choose(Choice("embedder", "none", "", ready=False, failed=str(error)))
 
     def _embed_missing(self, embedder: Embedder) -> None:
-        while (texts := self._store.texts_without_vector(CHUNK)) and not self._closed.is_set():
+        while (texts := self._store.texts_without_vector(EMBED_BATCH)) and not self._closed.is_set():
             log.info("Embedding %d stored passages anew with %s", len(texts), embedder.name)
-            self._store.keep_vectors([text_digest(text) for text in texts], embedder.passages(texts))
+            self._store.add_vectors([text_digest(text) for text in texts], embedder.passages(texts))
 
     def _opened_reranker(self, reranker: Callable[[], Reranker | None]) -> Reranker | None:
         """The reranker; None, and said so, where one was named and cannot be had: finding goes on without."""
@@ -233,6 +230,10 @@ class Engine:
         with self._library:
             return tuple(self._store.documents(owner))
 
+    def details(self, owner: str, document_id: str) -> DocumentDetails | None:
+        """Author, date, outline and notes on pages of a document that `owner` sees; None where there is none."""
+        return self._store.document_details(owner, document_id)
+
     def jobs(self, owner: str) -> tuple[Job, ...]:
         """Files on their way in, and those that failed until they are dismissed."""
         return self._jobs.visible_to(owner)
@@ -249,14 +250,14 @@ class Engine:
         waiting = len(self._jobs.visible_to(owner))
         if waiting >= limits.queued_files:
             raise LimitExceeded(f"{waiting} files are waiting, the limit: add more when some of them are done.")
-        document_id, kept = take_in(data, self.settings.files_dir, limits)
+        document_id, kept = copy_to_partial(data, self.settings.files_dir, limits)
         with self._files:
             try:
                 if self._store.document(owner, document_id):
                     raise AlreadyAdded("the same file is in the library already; nothing was added.")
                 if self._jobs.busy_with(owner, document_id):
                     raise AlreadyAdded("the same file is being added already.")
-                kept.replace(kept_file(self.settings.files_dir, document_id))
+                kept.replace(original_file(self.settings.files_dir, document_id))
             finally:
                 kept.unlink(missing_ok=True)
             return self._jobs.add(owner, document_id, name.encode("utf-8", "replace").decode())
@@ -278,21 +279,21 @@ class Engine:
                 self._words.remove(ids)
                 self._catalog.remove((owner, document_id))
         self._bump()
-        self._sweep()
+        self._delete_orphaned_files()
 
-    def _sweep(self) -> None:
-        """Delete the files of documents that nothing needs any more, and what the database still remembers."""
+    def _delete_orphaned_files(self) -> None:
+        """Delete the files of documents that nothing refers to any more, and what the write-ahead log has of them."""
         folder = self.settings.files_dir
         with self._files:
-            for document_id in self._store.doomed():
-                forget_file(folder, document_id)
+            for document_id in self._store.orphaned_files():
+                delete_files(folder, document_id)
                 self._pictures.forget(document_id)
-                self._store.spare(document_id)
-        self._store.flush()
+                self._store.clear_orphaned_file(document_id)
+        self._store.checkpoint()
 
     def _complete(self, job: Job, loaded: LoadedDocument, passages: list[Passage]) -> bool:
         """Store a document and make it searchable, at once for everybody; False where its job was given up."""
-        size = kept_file(self.settings.files_dir, job.document_id).stat().st_size
+        size = original_file(self.settings.files_dir, job.document_id).stat().st_size
         with self._library:
             ids = self._store.add_document(job, size, loaded, passages)
             if ids is None or self._vectors is None:
@@ -394,5 +395,5 @@ class Engine:
         document = self._store.document(owner, source.document_id)
         if document is None:
             raise FileRefused(f"{source.document} is no longer in the library.")
-        file = shown_file(self.settings.files_dir, document.id)
+        file = file_to_render(self.settings.files_dir, document.id)
         return open_view(self._store, self._pictures, file, document, source, citation, page)

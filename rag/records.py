@@ -173,6 +173,16 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentDetails:
+    """What is known of a document beyond its `Document` record, loaded only when somebody asks for it."""
+
+    author: str  # "" when unknown
+    created: str  # ISO date, "" when unknown
+    outline: tuple[Heading, ...]
+    page_notes: tuple[tuple[str, Message], ...]  # (page label, what was wrong with that page)
+
+
+@dataclass(frozen=True, slots=True)
 class Signal:
     """Why a passage was found: one way of looking, what it gave this passage, and its place there."""
 
@@ -281,7 +291,7 @@ class Job:
     passages_embedded: int = 0
     passages_per_second: float = 0.0
     seconds_left: float | None = None  # None while unknown
-    message: str = ""  # the sentence for the person when FAILED or LOCKED
+    message: Message | None = None  # why it is FAILED or LOCKED
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from rag.evaluation.runs import Run, SavedQuestion
 from rag.evaluation.saved import Progress
 from rag.messages import Message
 from rag.reader import Reader, Turn
-from rag.records import Choice, Citation, Document, Event, Job, Source, View
+from rag.records import Choice, Citation, Document, DocumentDetails, Event, Job, Source, View
 from rag.settings import Settings
 
 
@@ -94,6 +94,10 @@ class Engine(Protocol):
 
     def documents(self, owner: str) -> tuple[Document, ...]:
         """Complete, searchable documents."""
+        ...
+
+    def details(self, owner: str, document_id: str) -> DocumentDetails | None:
+        """Author, date, outline and notes on pages of a document; None where the owner sees no such document."""
         ...
 
     def jobs(self, owner: str) -> tuple[Job, ...]:

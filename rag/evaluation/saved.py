@@ -36,17 +36,6 @@ MOST_RUNS = 100  # of one owner; the oldest go first
 SHOW_EVERY_SECONDS = 0.5
 LOOK_EVERY_SECONDS = 0.2  # whether a run that waits for its turn was stopped
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS kept_questions (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, text TEXT NOT NULL, UNIQUE (owner, text));
-CREATE TABLE IF NOT EXISTS right_pages (
-    question INTEGER NOT NULL REFERENCES kept_questions ON DELETE CASCADE, document_id TEXT NOT NULL,
-    page INTEGER NOT NULL, PRIMARY KEY (question, document_id, page)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS runs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, at REAL NOT NULL, about TEXT NOT NULL,
-    results TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS runs_of_owner ON runs (owner);
-"""
 # Questions and right pages with what is to be shown of their document, the owner's own before the shared one.
 _KEPT = """
 SELECT q.id, q.text, r.document_id, r.page, d.name, p.label
@@ -98,7 +87,6 @@ class Evaluations:
         self._threads: list[threading.Thread] = []
         self._runs: dict[str, tuple[Run, ...]] = {}  # by owner, as read last
         self._kept_runs = 0  # grows with each change of the runs kept
-        store.add_tables(SCHEMA)
 
     def close(self) -> None:
         """Stop the runs and wait until they have ended; none of them is kept."""
@@ -161,7 +149,7 @@ class Evaluations:
         self._forgotten()
 
     def _forgotten(self) -> None:
-        self._store.flush()
+        self._store.checkpoint()
         self._changed()
 
     # ---- runs

@@ -1,4 +1,4 @@
-"""The PDFs themselves, each kept once under its SHA-256. Names given by people are never paths."""
+"""The PDF files, each stored once under its SHA-256. File names given by people are never used as paths."""
 
 from __future__ import annotations
 
@@ -14,93 +14,106 @@ from rag.errors import FileRefused, LimitExceeded, NotAPdf, StoreError
 from rag.settings import MB, Limits
 
 BLOCK = 1 << 20  # bytes copied at a time
-
-
+HEADER_BYTES = 1024  # where readers look for %PDF-: PDF 1.7, appendix H, note 13
 SHA256 = re.compile(r"[0-9a-f]{64}")
+PARTIAL_PREFIX, PARTIAL_SUFFIX = "adding-", ".part"  # of a copy that is not complete yet
 
 
-def kept_file(folder: Path, document_id: str) -> Path:
-    """Where the bytes of a document lie, as they were given. Raises ValueError for what is no SHA-256."""
+def original_file(folder: Path, document_id: str) -> Path:
+    """Path of a document's bytes as they were added. Raises ValueError where the id is no SHA-256."""
     if not SHA256.fullmatch(document_id):
-        raise ValueError(f"not the id of a document: {document_id!r}")
+        raise ValueError(f"not a document id: {document_id!r}")
     return folder / f"{document_id}.pdf"
 
 
 def unlocked_file(folder: Path, document_id: str) -> Path:
-    """Where a protected document lies without its password; there is none for others."""
-    return kept_file(folder, document_id).with_suffix(".open")
+    """Path of the copy without its password that a protected document has; other documents have none."""
+    return original_file(folder, document_id).with_suffix(".open")
 
 
-def shown_file(folder: Path, document_id: str) -> Path:
-    """The file to draw pages from."""
+def file_to_render(folder: Path, document_id: str) -> Path:
+    """Path of the file to draw pages from: the copy without password where there is one."""
     unlocked = unlocked_file(folder, document_id)
-    return unlocked if unlocked.exists() else kept_file(folder, document_id)
+    return unlocked if unlocked.exists() else original_file(folder, document_id)
 
 
-def forget_file(folder: Path, document_id: str) -> None:
-    """Delete a document's bytes."""
-    kept_file(folder, document_id).unlink(missing_ok=True)
+def delete_files(folder: Path, document_id: str) -> None:
+    """Delete a document's files."""
+    original_file(folder, document_id).unlink(missing_ok=True)
     unlocked_file(folder, document_id).unlink(missing_ok=True)
 
 
-def drop_unfinished(folder: Path) -> None:
-    """Delete copies that a crash left unfinished. Whole documents are never deleted here."""
-    for file in folder.glob("adding-*.part"):
-        file.unlink()
+def create_folders(data: Path, files: Path) -> None:
+    """Create the data folder and its folder of files, readable by this user only, and delete incomplete copies.
 
-
-def make_folders(data: Path, files: Path) -> None:
-    """The data folder and its folder of files, for this user alone. Raises StoreError."""
+    Raises StoreError.
+    """
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         files.mkdir(exist_ok=True, mode=0o700)
-        drop_unfinished(files)
+        for partial in files.glob(f"{PARTIAL_PREFIX}*{PARTIAL_SUFFIX}"):  # a crash left them
+            partial.unlink()
     except OSError as exc:
-        raise StoreError(f"The data folder {data} cannot be used ({exc.strerror}): choose another --data-dir.") from exc
+        raise StoreError(
+            "The data folder {folder} cannot be used ({reason}): choose another --data-dir.",
+            folder=str(data),
+            reason=exc.strerror or str(exc),
+        ) from exc
 
 
-def take_in(data: Path | bytes, folder: Path, limits: Limits) -> tuple[str, Path]:
-    """Copy the bytes into `folder` under a temporary name, safely on the disk; their SHA-256 and that name.
+def copy_to_partial(data: Path | bytes, folder: Path, limits: Limits) -> tuple[str, Path]:
+    """Copy a PDF into `folder` under a temporary name and sync it to disk; returns its SHA-256 and that path.
 
-    Raises LimitExceeded and NotAPdf, before anything is written, and FileRefused where it cannot be copied.
+    Raises LimitExceeded and NotAPdf before anything is written, and FileRefused where the copy fails.
     """
     try:
-        return _take_in(data, folder, limits)
+        _check_size(data.stat().st_size if isinstance(data, Path) else len(data), limits)
+        with data.open("rb") if isinstance(data, Path) else BytesIO(data) as source:
+            head = source.read(BLOCK)
+            _check_header(head)
+            return _write_partial(folder, itertools.chain([head], iter(lambda: source.read(BLOCK), b"")))
     except OSError as exc:
-        raise FileRefused(f"the file cannot be copied ({exc.strerror}): see to the disk, then add it again.") from exc
+        raise FileRefused(
+            "the file cannot be copied ({reason}): check the disk, then add it again.",
+            reason=exc.strerror or str(exc),
+        ) from exc
 
 
-def _take_in(data: Path | bytes, folder: Path, limits: Limits) -> tuple[str, Path]:
-    size = data.stat().st_size if isinstance(data, Path) else len(data)
+def _check_size(size: int, limits: Limits) -> None:
     if size > limits.file_bytes:
         raise LimitExceeded(
-            f"the file has {size / MB:.1f} MB, the limit is {limits.file_bytes / MB:.1f} MB: "
-            "split it, or start with a higher --max-file-mb."
+            "the file has {size:.1f} MB, the limit is {limit:.1f} MB: split it, or start with a higher --max-file-mb.",
+            size=size / MB,
+            limit=limits.file_bytes / MB,
         )
+
+
+def _check_header(head: bytes) -> None:
+    if not head:
+        raise NotAPdf("the file is empty: choose another one.")
+    if b"%PDF-" not in head[:HEADER_BYTES]:
+        raise NotAPdf("this is not a PDF: choose a PDF file.")
+
+
+def _write_partial(folder: Path, blocks: itertools.chain[bytes]) -> tuple[str, Path]:
     digest = hashlib.sha256()
-    with data.open("rb") if isinstance(data, Path) else BytesIO(data) as source:
-        head = source.read(BLOCK)
-        if not head:
-            raise NotAPdf("the file is empty: choose another one.")
-        if b"%PDF-" not in head[:1024]:  # where readers look for it: PDF 1.7, appendix H, note 13
-            raise NotAPdf("this is not a PDF: choose a PDF file.")
-        handle, name = tempfile.mkstemp(dir=folder, prefix="adding-", suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as target:
-                for block in itertools.chain([head], iter(lambda: source.read(BLOCK), b"")):
-                    digest.update(block)
-                    target.write(block)
-                target.flush()
-                os.fsync(target.fileno())
-        except OSError:
-            Path(name).unlink()
-            raise
+    handle, name = tempfile.mkstemp(dir=folder, prefix=PARTIAL_PREFIX, suffix=PARTIAL_SUFFIX)
+    try:
+        with os.fdopen(handle, "wb") as target:
+            for block in blocks:
+                digest.update(block)
+                target.write(block)
+            target.flush()
+            os.fsync(target.fileno())
+    except OSError:
+        Path(name).unlink()
+        raise
     return digest.hexdigest(), Path(name)
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file anew in one step."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix="adding-", suffix=".part")
-    with os.fdopen(handle, "wb") as part:
-        part.write(data)
+    """Write a file atomically: readers see the old content or the new."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=PARTIAL_PREFIX, suffix=PARTIAL_SUFFIX)
+    with os.fdopen(handle, "wb") as partial:
+        partial.write(data)
     Path(name).replace(path)

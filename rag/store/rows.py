@@ -1,17 +1,30 @@
-"""Rows of the store's tables to records, and back."""
+"""Conversion between rows of the database and records."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import dataclass
 from typing import Any
 
 from rag.messages import Message
-from rag.records import Document, Page, PageKind, Passage, Signal, Source, WordBoxes
+from rag.records import (
+    Document,
+    DocumentDetails,
+    Heading,
+    Job,
+    JobState,
+    Page,
+    PageKind,
+    Passage,
+    Signal,
+    Source,
+    WordBoxes,
+)
 
 
 class StoredPassage:
-    """A passage as it is kept, with the document it belongs to."""
+    """A passage from the database, with the document it belongs to."""
 
     __slots__ = ("document", "document_id", "id", "owner", "page_label", "passage")
 
@@ -31,7 +44,7 @@ class StoredPassage:
         )
 
     def as_source(self, number: int, score: float, signals: tuple[Signal, ...]) -> Source:
-        """The passage as found for a question."""
+        """The passage as a source of an answer."""
         passage = self.passage
         return Source(
             number=number,
@@ -50,35 +63,39 @@ class StoredPassage:
         )
 
 
-def page_row(key: int | None, page: Page) -> tuple[Any, ...]:
-    """A page as a row of the table of pages, under the key of its document."""
-    words = page.words.to_bytes()
-    size = (page.width, page.height)
-    note = json.dumps(page.note.to_json()) if page.note else ""
-    return (key, page.number, page.label, page.kind, page.text, words, *size, page.furniture, page.flows_on, note)
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """A page from the database."""
+
+    number: int
+    label: str
+    kind: PageKind
+    start: int  # where its text begins in the document's text, in characters
+    text: str
+    words: WordBoxes
+    note: Message | None  # what was wrong with it
 
 
-def page_of(row: sqlite3.Row) -> Page:
-    """The inverse of `page_row`."""
-    return Page(
+def page_row(key: int | None, start: int, page: Page) -> tuple[Any, ...]:
+    """A page as values of PAGE_COLUMNS; `key` is that of its document, `start` the length of the pages before it."""
+    note = message_to_text(page.note)
+    return (key, page.number, page.label, page.kind.value, start, page.text, page.words.to_bytes(), note)
+
+
+PAGE_COLUMNS = "document, number, label, kind, start, text, words, note"
+
+
+def page_of(row: sqlite3.Row) -> StoredPage:
+    """A page from its row."""
+    return StoredPage(
         number=row["number"],
         label=row["label"],
         kind=PageKind(row["kind"]),
+        start=row["start"],
         text=row["text"],
         words=WordBoxes.from_bytes(row["words"]),
-        width=row["width"],
-        height=row["height"],
-        furniture=row["furniture"],
-        flows_on=bool(row["flows_on"]),
-        note=_note(row["note"]),
+        note=message_from_text(row["note"]),
     )
-
-
-def _note(stored: str) -> Message | None:
-    """A page's note; older versions stored the sentence itself instead of JSON."""
-    if not stored:
-        return None
-    return Message.from_json(json.loads(stored) if stored.startswith("{") else stored)
 
 
 def document_of(row: sqlite3.Row) -> Document:
@@ -92,6 +109,38 @@ def document_of(row: sqlite3.Row) -> Document:
         pages=row["pages"],
         passages=row["passages"],
         kinds=json.loads(row["kinds"]),
-        notes=tuple(map(Message.from_json, json.loads(row["notes"]))),
+        notes=tuple(Message.from_json(note) for note in json.loads(row["notes"])),
         added=row["added"],
     )
+
+
+def details_of(row: sqlite3.Row, noted_pages: list[sqlite3.Row]) -> DocumentDetails:
+    """The rest of a document's row; `noted_pages` are rows (label, note) of pages with a note."""
+    return DocumentDetails(
+        author=row["author"],
+        created=row["created"],
+        outline=tuple(Heading(*entry) for entry in json.loads(row["outline"])),
+        page_notes=tuple((page["label"], Message.from_json(json.loads(page["note"]))) for page in noted_pages),
+    )
+
+
+def job_of(row: sqlite3.Row) -> Job:
+    """A job from its row."""
+    return Job(
+        id=row["id"],
+        owner=row["owner"],
+        document_id=row["document_id"],
+        name=row["name"],
+        state=JobState(row["state"]),
+        message=message_from_text(row["message"]),
+    )
+
+
+def message_to_text(message: Message | None) -> str:
+    """A message as JSON; "" for none."""
+    return json.dumps(message.to_json()) if message else ""
+
+
+def message_from_text(text: str) -> Message | None:
+    """The inverse of `message_to_text`."""
+    return Message.from_json(json.loads(text)) if text else None

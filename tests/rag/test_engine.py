@@ -196,7 +196,7 @@ def test_a_file_that_fails_leaves_nothing_and_the_others_go_on(make, tmp_path):
     assert [document.name for document in engine.documents("")] == ["good.pdf"]
     failed = {job.name: job for job in engine.jobs("")}
     assert set(failed) == {"cut.pdf", "scan.pdf"}
-    assert all(job.state == JobState.FAILED and job.message.startswith(job.name) for job in failed.values())
+    assert all(job.state == JobState.FAILED and str(job.message).startswith(f"{job.name}: ") for job in failed.values())
     assert len(list((tmp_path / "data" / "files").iterdir())) == 1
     for job in failed.values():
         engine.cancel("", job.id)
@@ -218,7 +218,7 @@ def test_a_locked_file_waits_for_its_password(make):
     (job,) = engine.jobs("")
     assert job.state == JobState.LOCKED
     engine.unlock("", job.id, "wrong")
-    until(lambda: engine.jobs("")[0].state == JobState.LOCKED and "password" in engine.jobs("")[0].message)
+    until(lambda: engine.jobs("")[0].state == JobState.LOCKED and "password" in str(engine.jobs("")[0].message))
     engine.unlock("", job.id, "letmein")
     until(lambda: not engine.jobs(""))
     found, _, _ = ask(engine, "When was the red pump built?")
@@ -519,11 +519,11 @@ def test_a_full_disk_costs_one_file_and_the_queue_goes_on(make, monkeypatch):
         raise full
 
     with monkeypatch.context() as patch:
-        for name in ("keep_vectors", "set_job", "drop_orphan_vectors", "flush"):
+        for name in ("add_vectors", "set_job", "delete_orphan_vectors", "checkpoint"):
             patch.setattr(engine._store, name, refuse)
         engine.add("", "first.pdf", FIRST)
         until(lambda: engine.jobs("")[0].state == JobState.FAILED)
-        assert "disk is full" in engine.jobs("")[0].message
+        assert "disk is full" in str(engine.jobs("")[0].message)
     add(engine, ("second.pdf", SECOND))
     assert [document.name for document in engine.documents("")] == ["second.pdf"]
 
@@ -538,7 +538,7 @@ def test_a_protected_file_of_two_owners_opens_for_each_with_the_password_alone(m
     engine.unlock("ann", jobs["ann"].id, "letmein")
     until(lambda: not engine.jobs("ann"))
     engine.unlock("ben", jobs["ben"].id, "completely wrong")
-    until(lambda: "does not open" in engine.jobs("ben")[0].message)
+    until(lambda: "does not open" in str(engine.jobs("ben")[0].message))
     assert engine.documents("ben") == ()
     mine, _, _ = ask(engine, "When was the red pump built?", owner="ann")
     engine.cancel("ann", jobs["ben"].id)  # not her job

@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rag.errors import AlreadyAdded, FileRefused, NotAPdf, QuestionRefused
+from rag.messages import Message
 from rag.reader import Reader, Turn
 from rag.records import (
     Answer,
     Choice,
     Citation,
     Document,
+    DocumentDetails,
     Event,
     Found,
     Job,
@@ -86,6 +88,7 @@ class FakeEngine:
             Choice("device", "CPU, 2 cores", "no GPU was found"),
         )
         self.library: list[Document] = []
+        self.document_details: dict[str, DocumentDetails] = {}  # by document id
         self.evaluations = FakeTrials(self.documents, self.change)
         self.running: list[Job] = []
         self.asked: list[tuple[str, str, tuple[str, ...] | None, tuple[Turn, ...]]] = []
@@ -129,6 +132,11 @@ class FakeEngine:
         with self._lock:
             return tuple(d for d in self.library if d.owner in ("", owner))
 
+    def details(self, owner: str, document_id: str) -> DocumentDetails | None:
+        with self._lock:
+            known = any(document.id == document_id for document in self.documents(owner))
+        return self.document_details.get(document_id, DocumentDetails("", "", (), ())) if known else None
+
     def jobs(self, owner: str) -> tuple[Job, ...]:
         with self._lock:
             return tuple(j for j in self.running if j.owner in ("", owner))
@@ -152,7 +160,7 @@ class FakeEngine:
 
     def _work(self, job: Job, locked: bool) -> None:
         if locked:
-            self._set(job.id, state=JobState.LOCKED, message="It opens with a password only.")
+            self._set(job.id, state=JobState.LOCKED, message=Message("It opens with a password only."))
             return
         for read in range(0, 12, 3):
             self._set(job.id, state=JobState.READING, pages=12, pages_read=read, seconds_left=7.0)
@@ -178,7 +186,7 @@ class FakeEngine:
     def unlock(self, owner: str, job_id: int, password: str) -> None:
         job = next(job for job in self.jobs(owner) if job.id == job_id)
         if password != self.password:
-            self._set(job_id, message="This password does not open it.")
+            self._set(job_id, message=Message("This password does not open it."))
             return
         threading.Thread(target=self._work, args=(job, False), daemon=True).start()
 

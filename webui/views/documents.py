@@ -98,7 +98,7 @@ def _job(job: Job, language: Language, *, own: bool) -> str:
     )
     state = "job_failed" if job.state is JobState.FAILED else job.state.value
     line = f'<p class="state">{escape(" · ".join([say(language, state), *_progress_words(job, language)]))}</p>'
-    message = f'<p class="message" dir="auto">{escape(job.message)}</p>' if job.message else ""
+    message = f'<p class="message" dir="auto">{escape(say_message(language, job.message))}</p>' if job.message else ""
     return (
         f'<li class="job {job.state.value}" data-key="job-{job.id}"><div class="row">{name}{away}</div>'
         f"{line}{_bar(job, language)}{message}{_password(job, language) if own else ''}</li>"

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
-import dataclasses
+import multiprocessing
 import sqlite3
+import tempfile
+import threading
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from rag.embed.embedder import text_digest
-from rag.errors import EmbedderMismatch, StoreDamaged, StoreError, StoreInUse
+from rag.errors import EmbedderMismatch, StoreDamaged, StoreInUse
 from rag.messages import Message
 from rag.records import Heading, Job, JobState, LoadedDocument, Page, PageKind, Passage, WordBoxes
-from rag.store.database import Store
+from rag.store.database import MAX_PAGE_NOTES, Store
 from tests.fakes import ExactEmbedder
 
 SCANNED = Message("{count} of {pages} pages is scanned", {"count": 1, "pages": 4})
@@ -53,8 +59,10 @@ FOUND_BY = text_digest(passages(CANARY)[0].searchable)
 def add(store: Store, *texts: str, owner: str = "", document_id: str = "a" * 64) -> list[int]:
     found = passages(*texts)
     vectors = ExactEmbedder().queries([passage.searchable for passage in found])
-    store.keep_vectors([text_digest(passage.searchable) for passage in found], vectors)
-    job = Job(store.add_job(owner, document_id, "", "reading"), owner, document_id, "<b>name</b>.pdf", JobState.READING)
+    store.add_vectors([text_digest(passage.searchable) for passage in found], vectors)
+    job = Job(
+        store.add_job(owner, document_id, "", JobState.READING), owner, document_id, "<b>name</b>.pdf", JobState.READING
+    )
     return store.add_document(job, 123, loaded(*texts), found)
 
 
@@ -65,14 +73,15 @@ def test_what_goes_in_comes_out(store):
     assert (document.pages, document.passages) == (2, 2)
     assert document.kinds == {"text": 1, "scanned": 1}
     assert document.notes == (SCANNED,)
-    page = store.pages("", document.id, 0, 0)[0]
+    page, second = store.pages("", document.id)
     original = loaded(CANARY).pages[0]
-    assert dataclasses.replace(page, words=original.words) == original
+    for field in ("number", "label", "kind", "text", "note"):
+        assert getattr(page, field) == getattr(original, field)
+    assert (page.start, second.start) == (0, len(CANARY))
     assert page.words.spans.tolist() == [[0, 4]]
     assert page.words.boxes == pytest.approx(original.words.boxes, abs=1e-4)
     kept = store.passages(ids)[ids[0]]
     assert (kept.document, kept.passage.text, kept.passage.heading) == ("<b>name</b>.pdf", CANARY, ("Top",))
-    assert store.page_start("", document.id, 1) == len(CANARY)
     assert kept.page_label == "iv"
 
 
@@ -84,14 +93,30 @@ def test_all_passages_come_with_their_vectors(store):
     assert store.vectors_of(passages("another text\n")) == pytest.approx(vectors[1:])
 
 
-def test_notes_that_older_versions_stored_as_sentences_are_read(store):
+def test_details_come_with_the_outline_and_the_first_notes_on_pages(store):
+    add(store, *["text\n"] * (MAX_PAGE_NOTES + 1), owner="ann")
+    details = store.document_details("ann", "a" * 64)
+    assert (details.author, details.created, details.outline) == ("Author", "2024-01-01", (Heading("Top", 1, 0),))
+    assert details.page_notes == (("iv", Message("a note")),) * MAX_PAGE_NOTES
+    assert store.document_details("ben", "a" * 64) is None
     add(store, CANARY)
-    with store.transaction() as sql:
-        sql.execute("""UPDATE documents SET notes = '["1 of 4 pages is {scanned}"]'""")
-        sql.execute("UPDATE pages SET note = 'This page is damaged.'")
-    (document,) = store.documents("")
-    assert [str(note) for note in document.notes] == ["1 of 4 pages is {scanned}"]
-    assert [str(page.note) for page in store.pages("", document.id, 0, 0)] == ["This page is damaged."]
+    assert store.document_details("ben", "a" * 64).page_notes == (("iv", Message("a note")),)
+    assert len(store.document_details("ann", "a" * 64).page_notes) == MAX_PAGE_NOTES  # one's own before the shared one
+
+
+texts = st.lists(st.text(alphabet="aé 字𝛑\n\0", max_size=9), min_size=1, max_size=6)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts)
+def test_a_page_starts_where_the_texts_before_it_end(tmp_path, texts):
+    with tempfile.TemporaryDirectory(dir=tmp_path) as folder, Store(Path(folder) / "library.sqlite") as store:
+        add(store, *texts)
+        for number, text in enumerate(texts):
+            start = len("".join(texts[:number]))
+            assert store.page_start("", "a" * 64, number) == start
+            assert store.page_text("", "a" * 64, number) == (start, text)
+        assert store.page_text("", "a" * 64, len(texts)) == (0, "")
 
 
 def test_owners_see_their_own_and_shared_documents(store):
@@ -109,10 +134,10 @@ def test_removed_text_is_gone_from_the_disk(store, tmp_path):
     ids = add(store, CANARY)
     assert any(b"HERON-7731" in file.read_bytes() for file in tmp_path.iterdir())
     assert store.remove_document("", "a" * 64) == ids
-    store.flush()
+    store.checkpoint()
     assert store.documents("") == []
     assert store.passages(ids) == {}
-    assert store.missing([FOUND_BY]) == {FOUND_BY}
+    assert store.without_vector([FOUND_BY]) == {FOUND_BY}
     assert not any(b"HERON" in file.read_bytes() for file in tmp_path.iterdir())
 
 
@@ -120,29 +145,29 @@ def test_a_vector_that_another_document_needs_stays(store):
     add(store, CANARY)
     add(store, CANARY, owner="ann")
     store.remove_document("ann", "a" * 64)
-    assert store.missing([FOUND_BY]) == set()
+    assert store.without_vector([FOUND_BY]) == set()
 
 
-def test_vectors_of_a_job_at_work_stay_while_others_go(store):
-    digests = [text_digest("held"), text_digest("orphan")]
-    store.keep_vectors(digests, ExactEmbedder().queries(["held", "orphan"]))
-    store.hold(digests[:1])
-    store.drop_orphan_vectors()
-    assert store.missing(digests) == {digests[1]}
-    store.hold([])
-    store.drop_orphan_vectors()
-    assert store.missing(digests) == set(digests)
+def test_protected_vectors_stay_while_other_orphans_go(store):
+    digests = [text_digest("protected"), text_digest("orphan")]
+    store.add_vectors(digests, ExactEmbedder().queries(["protected", "orphan"]))
+    store.protect_vectors(digests[:1])
+    store.delete_orphan_vectors()
+    assert store.without_vector(digests) == {digests[1]}
+    store.protect_vectors([])
+    store.delete_orphan_vectors()
+    assert store.without_vector(digests) == set(digests)
 
 
-def test_removing_a_document_keeps_the_vectors_a_job_at_work_found(store):
+def test_removing_a_document_keeps_protected_vectors(store):
     add(store, CANARY)
-    store.hold([FOUND_BY])
+    store.protect_vectors([FOUND_BY])
     store.remove_document("", "a" * 64)
-    assert store.missing([FOUND_BY]) == set()
+    assert store.without_vector([FOUND_BY]) == set()
 
 
 def test_an_unfinished_document_is_invisible(store):
-    page, job = loaded("text\n").pages[0], store.add_job("", "a" * 64, "x.pdf", "reading")
+    page, job = loaded("text\n").pages[0], store.add_job("", "a" * 64, "x.pdf", JobState.READING)
     with pytest.raises(sqlite3.IntegrityError):
         store.add_document(
             Job(job, "", "a" * 64, "x.pdf", JobState.READING), 1, LoadedDocument((page, page)), passages("text\n")
@@ -156,16 +181,16 @@ def test_an_unfinished_document_is_invisible(store):
 def test_another_embedder_is_refused_with_the_way_out(store):
     embedder, other = ExactEmbedder(), ExactEmbedder()
     other.name, other.revision, other.dimension = "other", "2", 8
-    store.claim(embedder)
-    store.claim(other)  # no vector yet: nothing to lose
-    store.claim(embedder)
+    store.require_embedder(embedder)
+    store.require_embedder(other)  # no vector yet: nothing to lose
+    store.require_embedder(embedder)
     add(store, "text\n")
-    store.claim(embedder)
+    store.require_embedder(embedder)
     with pytest.raises(EmbedderMismatch, match=r"made by exact .*512 dimensions.*--re-embed"):
-        store.claim(other)
-    store.forget_vectors()
+        store.require_embedder(other)
+    store.delete_vectors()
     assert store.texts_without_vector(10) == ["Top\ntext\n"]
-    store.claim(other)
+    store.require_embedder(other)
 
 
 def test_a_folder_in_use_is_refused(store, tmp_path):
@@ -173,7 +198,36 @@ def test_a_folder_in_use_is_refused(store, tmp_path):
         Store(tmp_path / "library.sqlite")
 
 
-def test_closing_lets_the_folder_go(tmp_path):
+def hold_folder(database, opened):
+    with Store(database):
+        opened.set()
+        time.sleep(60)
+
+
+def test_the_folder_of_a_process_that_was_killed_is_free(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    opened = context.Event()
+    process = context.Process(target=hold_folder, args=(tmp_path / "library.sqlite", opened))
+    process.start()
+    assert opened.wait(60)
+    try:
+        with pytest.raises(StoreInUse, match=r"Another process uses the data folder .*--data-dir"):
+            Store(tmp_path / "library.sqlite")
+    finally:
+        process.kill()
+        process.join()
+    Store(tmp_path / "library.sqlite").close()
+
+
+def test_closing_from_another_thread_releases_the_folder(tmp_path):
+    opened = Store(tmp_path / "library.sqlite")
+    closing = threading.Thread(target=opened.close)
+    closing.start()
+    closing.join()
+    Store(tmp_path / "library.sqlite").close()
+
+
+def test_closing_releases_the_folder(tmp_path):
     Store(tmp_path / "library.sqlite").close()
     Store(tmp_path / "library.sqlite").close()
 
@@ -197,42 +251,33 @@ def test_pages_cut_off_are_noticed(tmp_path):
         Store(database)
 
 
-def test_another_format_is_refused(tmp_path):
-    Store(tmp_path / "library.sqlite").close()
-    with sqlite3.connect(tmp_path / "library.sqlite") as sql:
-        sql.execute("PRAGMA user_version=99")
-    sql.close()
-    with pytest.raises(StoreError, match="format 99"):
-        Store(tmp_path / "library.sqlite")
-
-
-def test_jobs_are_kept(tmp_path):
+def test_jobs_survive_a_restart(tmp_path):
+    reason = Message("{name}: {reason}", {"name": "x.pdf", "reason": Message("no text")})
     with Store(tmp_path / "library.sqlite") as opened:
-        first = opened.add_job("ann", "a" * 64, "x.pdf", "waiting")
-        second = opened.add_job("", "b" * 64, "y.pdf", "waiting")
-        opened.set_job(first, "failed", "no text")
+        first = opened.add_job("ann", "a" * 64, "x.pdf", JobState.WAITING)
+        second = opened.add_job("", "b" * 64, "y.pdf", JobState.WAITING)
+        opened.set_job(first, JobState.FAILED, reason)
         opened.remove_job(second)
     with Store(tmp_path / "library.sqlite") as opened:
-        (row,) = opened.jobs()
-        assert (row["id"], row["owner"], row["state"], row["message"]) == (first, "ann", "failed", "no text")
-        assert sorted(opened.doomed()) == ["a" * 64, "b" * 64]
+        assert opened.jobs() == [Job(first, "ann", "a" * 64, "x.pdf", JobState.FAILED, message=reason)]
+        assert sorted(opened.orphaned_files()) == ["a" * 64, "b" * 64]
 
 
-def test_files_are_doomed_only_when_nothing_needs_them(store):
+def test_files_are_orphaned_only_when_nothing_refers_to_them(store):
     add(store, "text\n")
     add(store, "text\n", owner="ann")
-    assert store.doomed() == []
+    assert store.orphaned_files() == []
     store.remove_document("ann", "a" * 64)
-    assert store.doomed() == []
+    assert store.orphaned_files() == []
     store.remove_document("ben", "../../etc/passwd")
-    assert store.doomed() == []
+    assert store.orphaned_files() == []
     store.remove_document("", "a" * 64)
-    assert store.doomed() == ["a" * 64]
-    store.add_job("", "a" * 64, "x.pdf", "waiting")
-    assert store.doomed() == []
+    assert store.orphaned_files() == ["a" * 64]
+    store.add_job("", "a" * 64, "x.pdf", JobState.WAITING)
+    assert store.orphaned_files() == []
 
 
-def test_a_document_ends_its_job_and_one_given_up_leaves_nothing(store):
+def test_a_document_ends_its_job_and_a_cancelled_one_leaves_nothing(store):
     add(store, "text\n")
     assert store.jobs() == []
     gone = Job(77, "", "b" * 64, "x.pdf", JobState.READING)

@@ -45,8 +45,8 @@ def test_hostile_text_stays_text_everywhere(tmp_path, text, language):
     engine = FakeEngine(tmp_path)
     engine.library = [document(text, notes=(Message(text),))]
     engine.running = [
-        Job(1, "", "x", text, JobState.LOCKED, message=text),
-        Job(2, "", "y", text, JobState.FAILED, message=text),
+        Job(1, "", "x", text, JobState.LOCKED, message=Message(text)),
+        Job(2, "", "y", text, JobState.FAILED, message=Message(text)),
     ]
     engine.picked = (Choice("reader", text, text), Choice(text, text, text, failed=text))
     found = source(
@@ -120,7 +120,7 @@ def test_only_own_documents_can_be_removed(tmp_path):
             Job(1, "", "", "a", JobState.EMBEDDING, 120, 120, 400, 100, 9.66, 150.0),
             "Embedding · 100 of 400 passages · 9.7/s · 2 min left",
         ),
-        (Job(1, "", "", "a", JobState.FAILED, message="It is cut short."), "Not addedIt is cut short."),
+        (Job(1, "", "", "a", JobState.FAILED, message=Message("It is cut short.")), "Not addedIt is cut short."),
     ],
 )
 def test_a_job_says_how_far_it_is(tmp_path, job, shown):

@@ -1,0 +1,125 @@
+"""The SQLite file of a data folder: opened, locked against other processes, migrated, and its errors mapped.
+
+Deleted content is overwritten on disk (`secure_delete`); `checkpoint` does the same for the write-ahead log.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from filelock import FileLock, Timeout
+
+from rag.errors import StoreDamaged, StoreError, StoreInUse
+from rag.store.migrations import migrate
+
+
+class Connection:
+    """An open database, its schema up to date. Threads may share it: each statement runs under a lock."""
+
+    def __init__(self, database: Path) -> None:
+        """Raises StoreInUse, StoreDamaged, and StoreError where the file cannot be written or is too new."""
+        database.parent.mkdir(parents=True, exist_ok=True)
+        self._folder_lock = _lock_folder(database.parent)
+        self._lock = threading.RLock()
+        self._sql = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+        self._sql.row_factory = sqlite3.Row
+        try:
+            self._open(database)
+        except StoreError:
+            self.close()
+            raise
+        except sqlite3.OperationalError as exc:
+            self.close()
+            raise StoreError(
+                "{database} cannot be written ({reason}): choose another --data-dir.",
+                database=str(database),
+                reason=str(exc),
+            ) from exc
+        except sqlite3.DatabaseError as exc:
+            self.close()
+            raise StoreDamaged(
+                "{database} cannot be read ({reason}): restore it from a backup, or start with another --data-dir.",
+                database=str(database),
+                reason=str(exc),
+            ) from exc
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write everything into the main file and release the folder."""
+        with self._lock:
+            self._sql.close()
+            self._folder_lock.release()
+
+    def _open(self, database: Path) -> None:
+        if self._sql.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("damaged pages")
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+            self._sql.execute(f"PRAGMA {pragma}")
+        migrate(self._sql, database)
+        self._sql.execute("CREATE TEMP TABLE protected_vectors (digest BLOB PRIMARY KEY) WITHOUT ROWID")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, rolled back on any exception. Raises StoreError where SQLite cannot write."""
+        with self._lock, _sqlite_errors_mapped():
+            try:
+                self._sql.execute("BEGIN IMMEDIATE")
+                yield self._sql
+                self._sql.execute("COMMIT")
+            except BaseException:
+                if self._sql.in_transaction:
+                    self._sql.execute("ROLLBACK")
+                raise
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """All rows of a query."""
+        with self._lock, _sqlite_errors_mapped():
+            return self._sql.execute(query, values).fetchall()
+
+    def checkpoint(self) -> None:
+        """Move the write-ahead log into the main file and truncate it, so that no deleted content remains there."""
+        with self._lock, _sqlite_errors_mapped():
+            self._sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+@contextmanager
+def _sqlite_errors_mapped() -> Iterator[None]:
+    """Raise StoreError for what SQLite raises when the disk is full, read-only or gone."""
+    try:
+        yield
+    except sqlite3.OperationalError as exc:
+        raise StoreError(
+            "The data folder cannot be used ({reason}): free some space, or choose another.", reason=str(exc)
+        ) from exc
+
+
+def _lock_folder(folder: Path) -> FileLock:
+    """Lock the folder for this process; the operating system releases the lock when the process ends, however it ends.
+
+    The lock belongs to the process, not to the thread that took it. Raises StoreInUse.
+    """
+    lock = FileLock(folder / "lock", blocking=False, thread_local=False, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout as exc:
+        raise StoreInUse(
+            "Another process uses the data folder {folder}: stop it, or start with another --data-dir.",
+            folder=str(folder.resolve()),
+        ) from exc
+    except OSError as exc:
+        raise StoreError(
+            "The data folder {folder} cannot be locked ({reason}): choose another --data-dir.",
+            folder=str(folder.resolve()),
+            reason=exc.strerror or str(exc),
+        ) from exc
+    return lock

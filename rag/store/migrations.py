@@ -1,0 +1,191 @@
+"""The database schema, and the migrations that bring a database of any earlier format up to date.
+
+`PRAGMA user_version` holds the format of a database. Each migration raises it by one, in a transaction of its own, so
+that one that fails leaves the database as it was. A migration describes the past: it uses nothing of the program that
+may change, and is never edited once it has landed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rag.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+FORMAT = 4
+# A new database. `pages.start`: characters in the pages before it. `digest`: of the text that was embedded.
+# `notes`, `note` and `message` hold `rag.messages.Message` as JSON, '' where there is none.
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS documents (
+    key INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, owner TEXT NOT NULL, name TEXT NOT NULL,
+    title TEXT NOT NULL, author TEXT NOT NULL, created TEXT NOT NULL, bytes INTEGER NOT NULL,
+    pages INTEGER NOT NULL, passages INTEGER NOT NULL, kinds TEXT NOT NULL, outline TEXT NOT NULL,
+    notes TEXT NOT NULL, added REAL NOT NULL, UNIQUE (owner, id))""",
+    """CREATE TABLE IF NOT EXISTS pages (
+    document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE, number INTEGER NOT NULL, label TEXT NOT NULL,
+    kind TEXT NOT NULL, start INTEGER NOT NULL, text TEXT NOT NULL, words BLOB NOT NULL, note TEXT NOT NULL,
+    PRIMARY KEY (document, number)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS passages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+    text TEXT NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL, first_page INTEGER NOT NULL,
+    last_page INTEGER NOT NULL, heading TEXT NOT NULL, digest BLOB NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS passages_of_document ON passages (document)",
+    "CREATE INDEX IF NOT EXISTS passages_of_digest ON passages (digest)",
+    "CREATE TABLE IF NOT EXISTS vectors (digest BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS orphaned_files (document_id TEXT PRIMARY KEY) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS jobs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, document_id TEXT NOT NULL, name TEXT NOT NULL,
+    state TEXT NOT NULL, message TEXT NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS kept_questions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, text TEXT NOT NULL, UNIQUE (owner, text))""",
+    """CREATE TABLE IF NOT EXISTS right_pages (
+    question INTEGER NOT NULL REFERENCES kept_questions ON DELETE CASCADE, document_id TEXT NOT NULL,
+    page INTEGER NOT NULL, PRIMARY KEY (question, document_id, page)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS runs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, at REAL NOT NULL, about TEXT NOT NULL,
+    results TEXT NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS runs_of_owner ON runs (owner)",
+)
+
+
+def migrate(sql: sqlite3.Connection, database: Path) -> None:
+    """Create the tables of a new database, or bring an older one up to date. Changes nothing in one that is current.
+
+    `sql` must be in autocommit mode. Raises StoreError for a format newer than this program knows, and whatever
+    SQLite raises where the database cannot be written.
+    """
+    found = _format_of(sql)
+    if found > FORMAT:
+        raise StoreError(
+            "{database} was written by a newer version of this program (format {found}, this version reads up to "
+            "format {known}): update the program.",
+            database=str(database),
+            found=found,
+            known=FORMAT,
+        )
+    if found == 0:
+        with _step(sql, FORMAT):
+            for statement in SCHEMA:
+                sql.execute(statement)
+        return
+    for number in range(found + 1, FORMAT + 1):
+        log.info("Upgrading %s from format %d to format %d", database, number - 1, number)
+        with _step(sql, number):
+            MIGRATIONS[number](sql)
+    if sql.execute("PRAGMA user_version").fetchone()[0] != FORMAT:  # told by its tables
+        sql.execute(f"PRAGMA user_version={FORMAT}")
+    if found < FORMAT:
+        sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _format_of(sql: sqlite3.Connection) -> int:
+    """The format of a database; 0 for a new one.
+
+    A database restored from an SQL dump has lost its `user_version`: there the tables tell the format.
+    """
+    (version,) = sql.execute("PRAGMA user_version").fetchone()
+    tables = {row[0] for row in sql.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if version or "jobs" not in tables:
+        return int(version)
+    if "orphaned_files" in tables:
+        return 4
+    return 2 if "doomed" in tables else 1  # migrating from 2 to 3 changes nothing in a database of format 3
+
+
+@contextmanager
+def _step(sql: sqlite3.Connection, number: int) -> Iterator[None]:
+    """One transaction that ends in format `number`, or leaves everything as it was."""
+    sql.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        sql.execute(f"PRAGMA user_version={number}")
+        sql.execute("COMMIT")
+    except BaseException:
+        if sql.in_transaction:
+            sql.execute("ROLLBACK")
+        raise
+
+
+def _columns(sql: sqlite3.Connection, table: str) -> set[str]:
+    return {row[1] for row in sql.execute(f"PRAGMA table_info({table})")}
+
+
+def _to_2(sql: sqlite3.Connection) -> None:
+    """Documents hold how many pages of which kind and how many passages they have; files to delete are recorded."""
+    if "kinds" not in _columns(sql, "documents"):  # the last databases of format 1 have them already
+        sql.execute("ALTER TABLE documents ADD COLUMN pages INTEGER NOT NULL DEFAULT 0")
+        sql.execute("ALTER TABLE documents ADD COLUMN passages INTEGER NOT NULL DEFAULT 0")
+        sql.execute("ALTER TABLE documents ADD COLUMN kinds TEXT NOT NULL DEFAULT '{}'")
+        sql.execute(
+            "UPDATE documents SET (pages, kinds) = (SELECT COALESCE(SUM(n), 0), json_group_object(kind, n) FROM"
+            " (SELECT kind, COUNT(*) AS n FROM pages WHERE document = documents.key GROUP BY kind))"
+        )
+        sql.execute("UPDATE documents SET passages = (SELECT COUNT(*) FROM passages WHERE document = documents.key)")
+    sql.execute("CREATE TABLE IF NOT EXISTS doomed (document_id TEXT PRIMARY KEY) WITHOUT ROWID")
+    # The command line's name for the embedder is needed to suggest it; the first databases kept its full name alone.
+    for row in sql.execute("SELECT value FROM meta WHERE key = 'embedder'").fetchall():
+        embedder = json.loads(row[0])
+        embedder.setdefault("option", embedder["name"])
+        sql.execute("UPDATE meta SET value = ? WHERE key = 'embedder'", (json.dumps(embedder),))
+
+
+def _to_3(sql: sqlite3.Connection) -> None:
+    """Passages are embedded with the headings above them: those that have any lose their vector and get a new one."""
+    sql.create_function("embedded_digest", 2, _embedded_digest, deterministic=True)
+    sql.execute("UPDATE passages SET digest = embedded_digest(heading, text) WHERE heading != '[]'")
+    sql.execute("DELETE FROM vectors WHERE digest NOT IN (SELECT digest FROM passages)")
+
+
+def _embedded_digest(heading: str, text: str) -> bytes:
+    above = " · ".join(title for title in json.loads(heading)[-2:] if title not in text)[:160]
+    embedded = f"{above}\n{text}" if above else text
+    return hashlib.sha256(embedded.encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+def _to_4(sql: sqlite3.Connection) -> None:
+    """Pages hold where they start; notes and messages are JSON; columns that nothing reads go; evaluation tables."""
+    sql.execute("ALTER TABLE pages RENAME TO old_pages")
+    sql.execute(
+        "CREATE TABLE pages (document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,"
+        " number INTEGER NOT NULL, label TEXT NOT NULL, kind TEXT NOT NULL, start INTEGER NOT NULL,"
+        " text TEXT NOT NULL, words BLOB NOT NULL, note TEXT NOT NULL, PRIMARY KEY (document, number)) WITHOUT ROWID"
+    )
+    sql.executemany("INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _pages_with_start(sql))
+    sql.execute("DROP TABLE old_pages")
+    for key, message in sql.execute("SELECT id, message FROM jobs WHERE message != ''").fetchall():
+        sql.execute("UPDATE jobs SET message = ? WHERE id = ?", (json.dumps(message), key))
+    sql.execute("ALTER TABLE doomed RENAME TO orphaned_files")
+    for statement in (
+        "CREATE TABLE IF NOT EXISTS kept_questions (id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL,"
+        " text TEXT NOT NULL, UNIQUE (owner, text))",
+        "CREATE TABLE IF NOT EXISTS right_pages (question INTEGER NOT NULL REFERENCES kept_questions ON DELETE CASCADE,"
+        " document_id TEXT NOT NULL, page INTEGER NOT NULL, PRIMARY KEY (question, document_id, page)) WITHOUT ROWID",
+        "CREATE TABLE IF NOT EXISTS runs (id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, at REAL NOT NULL,"
+        " about TEXT NOT NULL, results TEXT NOT NULL)",
+        "CREATE INDEX IF NOT EXISTS runs_of_owner ON runs (owner)",
+    ):
+        sql.execute(statement)
+
+
+def _pages_with_start(sql: sqlite3.Connection) -> Iterator[tuple[object, ...]]:
+    """Rows of the new table of pages, read one at a time: a library may be larger than memory."""
+    document, start = None, 0
+    for key, number, label, kind, text, words, note in sql.execute(
+        "SELECT document, number, label, kind, text, words, note FROM old_pages ORDER BY document, number"
+    ):
+        if key != document:
+            document, start = key, 0
+        is_json = note == "" or note.startswith('{"template"')  # the last databases of format 3 hold it already
+        yield key, number, label, kind, start, text, words, note if is_json else json.dumps(note)
+        start += len(text)
+
+
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {2: _to_2, 3: _to_3, 4: _to_4}
