@@ -1,7 +1,7 @@
-"""The child process that opens a stranger's PDF: reads its text, looks twice, draws a page, takes a password off.
+"""The child process that opens an untrusted PDF: reads its text, draws a page or removes its password.
 
-Run by path, isolated, never imported; the standard library, pypdfium2 and pypdf are all it loads, to fit 256 MB. It
-is expected to die of hostile files; `worker` says what that death means. Standard input: the command, a JSON object.
+Run as a script, isolated, never imported; it loads only the standard library, pypdfium2 and pypdf, to fit 256 MB.
+Hostile files may kill it; `sandbox` tells why from the exit status. Standard input: the command, a JSON object.
 Standard output: frames, each three little-endian uint32 (bytes of JSON, text, words), the JSON, the text (UTF-8, or
 RGB pixels), the words (n int32 pairs: start, end; 2n float32 quadruples: boxes of first and last character, points).
 """
@@ -20,6 +20,7 @@ import signal
 import struct
 import sys
 import unicodedata
+import zlib
 from array import array
 from collections import deque
 from collections.abc import Iterable
@@ -27,47 +28,49 @@ from contextlib import closing
 from itertools import chain, repeat
 from typing import Any, NoReturn
 
-INFO_CPU_SECONDS = 3  # for the outline, as for page labels and metadata
+INFO_CPU_SECONDS = 3  # each for metadata, page labels and outline
+Command = dict[str, Any]
 METADATA = ("Title", "Author", "CreationDate")
-LONGEST_METADATA = 1_000  # characters
+MAX_METADATA = 1_000  # characters
 MAX_OUTLINE = 5_000  # entries
-MAX_OBJECTS = 2_000  # looked at on a page with hardly any text
-RECTANGLE = 16  # bytes of an FS_RECTF
+MAX_OBJECTS = 2_000  # counted on a page with little text
+RECTANGLE_BYTES = 16  # of an FS_RECTF
 LITTLE_TEXT = 100  # characters below which a page's objects are counted
 PERMIT_COPY = 1 << 4  # PDF 32000-1, table 22, bit 5
 OUT_OF_MEMORY = 77  # exit status
 NO_PASSWORD = 4  # FPDF_ERR_PASSWORD
+ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError)
 CJK = "\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
 WORD = re.compile(f"[{CJK}]+|[^\\s\ufffe{CJK}]+")  # U+FFFE: PDFium's hyphen at the end of a line
 
 
 class OutOfTime(BaseException):
-    """The processor time for the information about the document is spent; no library may swallow it."""
+    """INFO_CPU_SECONDS are spent. Not an Exception, so that no handler in a library catches it."""
 
 
 class Output:
-    """Frames to the parent."""
+    """Sends frames to the parent."""
 
     def __init__(self) -> None:
         self._out = os.dup(1)
         os.close(1)
-        os.open(os.devnull, os.O_WRONLY)  # becomes 1: whatever a library prints is no frame
+        os.open(os.devnull, os.O_WRONLY)  # becomes 1: what a library prints is discarded
 
     def send(self, meta: dict[str, Any], text: bytes = b"", words: bytes = b"") -> None:
-        """Write one frame."""
+        """Send one frame."""
         head = json.dumps(meta).encode()
         data = memoryview(b"".join((struct.pack("<III", len(head), len(text), len(words)), head, text, words)))
         while data:
             data = data[os.write(self._out, data) :]
 
     def refuse(self, why: str, **details: Any) -> NoReturn:
-        """Say why the file is not read, and end."""
+        """Tell why the file is not read, and exit."""
         self.send({"kind": "refused", "why": why, **details})
         raise SystemExit(0)
 
 
-def limit_process(command: dict[str, Any]) -> None:
-    """Bound memory (bytes) and processor time (seconds); no core dumps, no files written."""
+def limit_process(command: Command) -> None:
+    """Limit memory (bytes) and CPU time (seconds); no core dumps, no files written."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (command["memory"], command["memory"]))
@@ -77,42 +80,37 @@ def limit_process(command: dict[str, Any]) -> None:
 def open_pdfium(pdfium: Any, path: str, password: str | None) -> tuple[Any, int]:
     """The document, or None and the FPDF_ERR_ code."""
     pdfium.FPDF_InitLibrary()
-    tries: list[bytes | None] = [None]
+    attempts: list[bytes | None] = [None]
     if password is not None:
-        forms = (password, unicodedata.normalize("NFKC", password))  # revision 6 asks for SASLprep
-        tries += [form.encode(code, "ignore") for form in forms for code in ("utf-8", "latin-1")]
-    for attempt in dict.fromkeys(tries):
+        forms = (password, unicodedata.normalize("NFKC", password))  # encryption revision 6 uses SASLprep
+        attempts += [form.encode(code, "ignore") for form in forms for code in ("utf-8", "latin-1")]
+    for attempt in dict.fromkeys(attempts):
         document = pdfium.FPDF_LoadDocument(path.encode(), attempt)
-        if document:
-            return document, 0
-        code = pdfium.FPDF_GetLastError()
+        code = 0 if document else pdfium.FPDF_GetLastError()
         if code != NO_PASSWORD:
-            return None, code
+            return document, code
     return None, NO_PASSWORD
 
 
 class PdfiumPage:
-    """One page open in PDFium, with its text."""
-
-    text: Any = None  # its FPDF_TEXTPAGE
+    """One page open in PDFium, and its text."""
 
     def __init__(self, pdfium: Any, document: Any, number: int) -> None:
         self.pdfium = pdfium
         prototype = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
         self.box = prototype(ctypes.cast(pdfium.FPDFText_GetLooseCharBox, ctypes.c_void_p).value or 0)
         self.page = pdfium.FPDF_LoadPage(document, number)
-        if self.page:
-            self.text = pdfium.FPDFText_LoadPage(self.page)
+        self.text: Any = pdfium.FPDFText_LoadPage(self.page) if self.page else None
 
     def close(self) -> None:
-        """Free both."""
+        """Free the page and its text."""
         if self.text:
             self.pdfium.FPDFText_ClosePage(self.text)
         if self.page:
             self.pdfium.FPDF_ClosePage(self.page)
 
     def geometry(self) -> dict[str, Any]:
-        """Size as shown in points, and the affine map from points in the page's space to fractions of it."""
+        """Size as shown, points, and the affine map from points in the page's space to fractions of the page."""
         scale, x, y = 1_000_000, ctypes.c_int(), ctypes.c_int()
         seen = []
         for point in ((0, 0), (100, 0), (0, 100)):
@@ -124,7 +122,7 @@ class PdfiumPage:
         return {"width": width, "height": height, "map": affine}
 
     def read(self, count: int) -> tuple[str, list[int] | None]:
-        """The text, and the character index in PDFium of each of its characters (None: the same)."""
+        """The text, and PDFium's index of each of its characters (None: the same as in the text)."""
         buffer = (ctypes.c_ushort * (count * 2 + 1))()
         units = self.pdfium.FPDFText_GetText(self.text, 0, count, buffer)
         text = bytes(memoryview(buffer).cast("B")[: max(units - 1, 0) * 2]).decode("utf-16-le", "replace")
@@ -133,7 +131,7 @@ class PdfiumPage:
         return self._read_one_by_one(count)
 
     def _read_one_by_one(self, count: int) -> tuple[str, list[int]]:
-        """As `read`, for a page whose text leaves characters out or holds surrogates."""
+        """As `read`, for a page whose text lacks some characters or holds surrogates."""
         letters, indices = list[str](), list[int]()
         for index in range(count):
             code = self.pdfium.FPDFText_GetUnicode(self.text, index)
@@ -145,20 +143,20 @@ class PdfiumPage:
         return "".join(letters), indices
 
     def words(self, text: str, indices: list[int] | None) -> bytes:
-        """Spans of the runs without white space and the boxes of their first and last characters."""
+        """Spans of the words, and the boxes of their first and last characters."""
         spans = array("i", chain.from_iterable(map(re.Match.span, WORD.finditer(text))))
         characters = spans.tolist()
         characters[1::2] = [end - 1 for end in characters[1::2]]
         characters = characters if indices is None else [indices[character] for character in characters]
         boxes = (self.pdfium.FS_RECTF * len(spans))()
-        places = range(ctypes.addressof(boxes), ctypes.addressof(boxes) + max(ctypes.sizeof(boxes), 1), RECTANGLE)
-        # Called by address, in a loop without Python code: this is a fifth of all reading.
+        places = range(ctypes.addressof(boxes), ctypes.addressof(boxes) + max(ctypes.sizeof(boxes), 1), RECTANGLE_BYTES)
+        # By address and without Python code in the loop: these calls take a fifth of all reading time.
         handle = ctypes.cast(self.text, ctypes.c_void_p).value
         deque(map(self.box, repeat(handle), characters, places), maxlen=0)
         return spans.tobytes() + bytes(boxes)
 
     def objects(self) -> dict[str, float]:
-        """How many text, picture and other objects it has, and the largest picture's share of the page."""
+        """Number of text, image and other objects, and the largest image's share of the page."""
         api, left = self.pdfium, MAX_OBJECTS
         found: dict[str, float] = {"texts": 0, "images": 0, "paths": 0, "cover": 0.0}
         area = max(api.FPDF_GetPageWidthF(self.page) * api.FPDF_GetPageHeightF(self.page), 1.0)
@@ -175,17 +173,17 @@ class PdfiumPage:
                     west, south, east, north = (ctypes.c_float() for _ in range(4))
                     api.FPDFPageObj_GetBounds(thing, west, south, east, north)
                     share = abs((east.value - west.value) * (north.value - south.value)) / area
-                    found["cover"] = max(found["cover"], 1.0 if depth else share)  # in a form: its own points
+                    found["cover"] = max(found["cover"], 1.0 if depth else share)  # a form has units of its own
                     found["images"] += 1
                 else:
                     found["texts" if kind == api.FPDF_PAGEOBJ_TEXT else "paths"] += 1
         return found
 
 
-def send_pdfium_pages(pdfium: Any, document: Any, count: int, command: dict[str, Any], output: Output) -> None:
-    """Every page: text, words, geometry, and the objects of those with little text."""
+def send_pdfium_pages(pdfium: Any, document: Any, numbers: Iterable[int], command: Command, output: Output) -> None:
+    """These pages as PDFium reads them: text, words, geometry, and object counts if there is little text."""
     total = 0
-    for number in range(count):
+    for number in numbers:
         with closing(PdfiumPage(pdfium, document, number)) as page:
             if not page.text:
                 output.send({"kind": "page", "number": number, "failed": True})
@@ -200,24 +198,29 @@ def send_pdfium_pages(pdfium: Any, document: Any, count: int, command: dict[str,
             output.send(meta, text.encode("utf-8", "replace"), page.words(text, indices))
 
 
-def check_characters(number: int, length: int, total: int, command: dict[str, Any], output: Output) -> None:
-    """End with a refusal over a limit."""
-    if length > command["page_characters"]:
-        output.refuse("page_characters", value=length, page=number)
-    if total > command["document_characters"]:
-        output.refuse("document_characters", value=total, page=number)
+def check_characters(number: int, length: int, total: int, command: Command, output: Output) -> None:
+    """Refuse the file if the page, or all pages so far, exceed their limit."""
+    for limit, value in (("page_characters", length), ("document_characters", total)):
+        if value > command[limit]:
+            output.refuse(limit, value=value, page=number)
+
+
+def pypdf_errors(*more: type[BaseException]) -> tuple[type[BaseException], ...]:
+    """What pypdf raises for irregular files: its own errors, and builtin ones it does not guard against."""
+    own = importlib.import_module("pypdf.errors")
+    return (own.PyPdfError, own.DependencyError, *ERRORS, ValueError, struct.error, zlib.error, *more)
 
 
 def open_pypdf(path: str, password: str | None) -> Any:
-    """A reader, decrypted. Raises PermissionError when the password does not open it, pypdf's errors otherwise."""
+    """The decrypted document in pypdf. Raises PermissionError if the password does not open it, and pypdf_errors()."""
     reader = importlib.import_module("pypdf").PdfReader(open(path, "rb"), strict=False)  # noqa: SIM115, PTH123
     if reader.is_encrypted and not (reader.decrypt("") or (password and reader.decrypt(password))):
         raise PermissionError("password")
     return reader
 
 
-def send_pypdf_pages(reader: Any, numbers: Iterable[int], command: dict[str, Any], output: Output) -> None:
-    """These pages as pypdf reads them: no words, hence no boxes."""
+def send_pypdf_pages(reader: Any, numbers: Iterable[int], command: Command, output: Output) -> None:
+    """These pages as pypdf reads them: text without words and boxes."""
     total = 0
     for number in numbers:
         meta: dict[str, Any] = {"kind": "page", "number": number}
@@ -226,7 +229,7 @@ def send_pypdf_pages(reader: Any, numbers: Iterable[int], command: dict[str, Any
             text = page.extract_text()
             size = float(page.cropbox.width), float(page.cropbox.height)
             meta["width"], meta["height"] = size[::-1] if page.rotation % 180 else size
-        except Exception:  # noqa: BLE001 - the edge "page": pypdf raises anything; the other pages are kept
+        except Exception:  # noqa: BLE001 - the child's edge: pypdf may raise anything; the other pages are kept
             meta, text = meta | {"failed": True}, ""
         total += len(text)
         check_characters(number, len(text), total, command, output)
@@ -234,7 +237,7 @@ def send_pypdf_pages(reader: Any, numbers: Iterable[int], command: dict[str, Any
 
 
 def send_info(reader: Any, pages: int, output: Output) -> None:
-    """Title, author, date, page labels and outline, in bounded time; each may be missing."""
+    """Metadata, page labels and outline, each in limited time; those that fail are named."""
 
     def stop(*_: object) -> NoReturn:
         raise OutOfTime
@@ -245,14 +248,14 @@ def send_info(reader: Any, pages: int, output: Output) -> None:
         try:
             signal.setitimer(signal.ITIMER_PROF, INFO_CPU_SECONDS)
             info[name] = read(reader, pages)
-        except (Exception, OutOfTime):  # noqa: BLE001 - the edge "document": the text is worth having without
+        except pypdf_errors(OutOfTime):
             info.setdefault("failed", []).append(name)
     signal.setitimer(signal.ITIMER_PROF, 0)
     output.send(info)
 
 
 def has_tables(path: str) -> bool:
-    """Whether the file may hold labels or an outline; else PDFium knows as much and pypdf need not be started."""
+    """Whether the file may have page labels or an outline; if not, PDFium's metadata suffice without pypdf."""
     end = b""
     with open(path, "rb") as file:  # noqa: PTH123 - a path of /proc
         while block := file.read(1 << 20):
@@ -264,37 +267,34 @@ def has_tables(path: str) -> bool:
 
 def pdfium_metadata(pdfium: Any, document: Any) -> dict[str, str]:
     """The same as `read_metadata` gives."""
-    found, text = {}, ctypes.create_string_buffer(2 * LONGEST_METADATA)
+    found, text = {}, ctypes.create_string_buffer(2 * MAX_METADATA)
     for key in METADATA:
-        size = pdfium.FPDF_GetMetaText(document, key.encode(), text, len(text))  # bytes, its final NUL too
+        size = pdfium.FPDF_GetMetaText(document, key.encode(), text, len(text))  # in bytes, with the final NUL
         found[key] = text.raw[: max(size - 2, 0)].decode("utf-16-le", "replace") if size <= len(text) else ""
     return found
 
 
 def read_metadata(reader: Any, _pages: int) -> dict[str, str]:
-    """Title, author and date as they stand."""
-    return {key: str((reader.metadata or {}).get(f"/{key}") or "")[:LONGEST_METADATA] for key in METADATA}
+    """Title, author and creation date, unchanged."""
+    return {key: str((reader.metadata or {}).get(f"/{key}") or "")[:MAX_METADATA] for key in METADATA}
 
 
 def read_labels(reader: Any, pages: int) -> list[str]:
-    """A label a page; none when the document has none."""
-    if "/PageLabels" not in reader.root_object:
-        return []
-    return [str(label)[:40] for label in reader.page_labels[:pages]]
+    """A label for each page; empty if the document has none."""
+    labels = reader.page_labels[:pages] if "/PageLabels" in reader.root_object else []
+    return [str(label)[:40] for label in labels]
 
 
 def read_outline(reader: Any, _pages: int) -> list[tuple[str, int, int, float | None, float | None]]:
-    """(title, level, page, left, top) in points of the page, in order; loops are pypdf's to break."""
+    """Entries (title, level, page, left, top) in order, in points of the page's space; pypdf stops at loops."""
     entries: list[tuple[str, int, int, float | None, float | None]] = []
-    if "/Outlines" not in reader.root_object:
-        return entries
-    stack = [(iter(reader.outline), 1)]
+    stack = [(iter(reader.outline), 1)] if "/Outlines" in reader.root_object else []
     while stack and len(entries) < MAX_OUTLINE:
         items, level = stack[-1]
         item = next(items, None)
         if item is None:
             stack.pop()
-        elif isinstance(item, list):  # pypdf bounds the depth
+        elif isinstance(item, list):  # pypdf limits the depth
             stack.append((iter(item), level + 1))
         else:
             page = reader.get_destination_page_number(item)
@@ -304,56 +304,57 @@ def read_outline(reader: Any, _pages: int) -> list[tuple[str, int, int, float | 
     return entries
 
 
-def read_document(command: dict[str, Any], output: Output) -> None:
-    """All pages by PDFium, or by pypdf where PDFium cannot open it; then the information about the document."""
+def read_document(command: Command, output: Output) -> None:
+    """The pages asked for; or all of them, by pypdf if PDFium cannot open the file, and then the document's info."""
     path, password = command["file"], command.get("password")
-    if "again" in command:  # some pages once more, by pypdf
-        return send_pypdf_pages(open_second(path, password, 0, output), command["again"], command, output)
-    pdfium = importlib.import_module("pypdfium2_raw")
-    document, code = (None, 0) if command.get("only_pypdf") else open_pdfium(pdfium, path, password)
-    reader = None
+    pdfium: Any = None
+    document, code, reader = None, 0, None
+    if command["engine"] == "pdfium":
+        pdfium = importlib.import_module("pypdfium2_raw")
+        document, code = open_pdfium(pdfium, path, password)
     if document:
         count = pdfium.FPDF_GetPageCount(document)
-        permitted = pdfium.FPDF_GetDocPermissions(document) & PERMIT_COPY  # all are where it is not encrypted
-        form = pdfium.FPDF_GetFormType(document)
-        opened = {"kind": "open", "pages": count, "locked": not permitted, "xfa": form in (2, 3)}
+        permitted = pdfium.FPDF_GetDocPermissions(document) & PERMIT_COPY  # all are granted if it is not encrypted
+        xfa = pdfium.FPDF_GetFormType(document) in (2, 3)
+        opened = {"kind": "open", "pages": count, "locked": not permitted, "xfa": xfa}
     else:
-        reader = open_second(path, password, code, output)
+        reader = open_with_pypdf(path, password, code, output)
         count = len(reader.pages)
         opened = {"kind": "open", "pages": count, "engine": "pypdf"}
-    if count > command["pages"]:
-        output.refuse("pages", value=count)
-    if count < 1:
-        output.refuse("no_pages")
+    if not 0 < count <= command["pages"]:
+        output.refuse("pages" if count > 0 else "no_pages", value=count)
     output.send(opened)
+    numbers = command.get("only", range(count))
     if document:
-        send_pdfium_pages(pdfium, document, count, command, output)
+        send_pdfium_pages(pdfium, document, numbers, command, output)
     else:
-        send_pypdf_pages(reader, range(count), command, output)
+        send_pypdf_pages(reader, numbers, command, output)
     output.send({"kind": "pages_done"})
+    if "only" in command:
+        return None
     if document and not has_tables(path):
         return output.send({"kind": "info", "metadata": pdfium_metadata(pdfium, document)})
     try:
         reader = reader or open_pypdf(path, password)
-    except Exception:  # noqa: BLE001 - the edge "document": PDFium read it, pypdf cannot open it
+    except pypdf_errors():  # PDFium read it, so only this is missing
         return output.send({"kind": "info", "failed": ["metadata", "labels", "outline"]})
     send_info(reader, count, output)
 
 
-def open_second(path: str, password: str | None, code: int, output: Output) -> Any:
-    """The reader of pypdf for a document that PDFium does not open, or the refusal both agree on."""
+def open_with_pypdf(path: str, password: str | None, code: int, output: Output) -> Any:
+    """The document in pypdf; refuses the file if pypdf cannot open it either. `code`: PDFium's error, 0 if none."""
     try:
         reader = open_pypdf(path, password)
         len(reader.pages)
     except PermissionError:
         output.refuse("password")
-    except Exception:  # noqa: BLE001 - the edge "document": whatever pypdf raises, neither of the two opens it
+    except pypdf_errors():
         output.refuse("password" if code == NO_PASSWORD else "damaged")
     return reader
 
 
-def draw(command: dict[str, Any], output: Output) -> None:
-    """One page as RGB pixels, annotations and form fields drawn in; no script is run, no link followed."""
+def draw(command: Command, output: Output) -> None:
+    """One page as RGB pixels, with annotations and form fields; scripts and links are ignored."""
     pdfium = importlib.import_module("pypdfium2_raw")
     document, code = open_pdfium(pdfium, command["file"], command.get("password"))
     if not (page := document and pdfium.FPDF_LoadPage(document, command["page"])):
@@ -361,39 +362,38 @@ def draw(command: dict[str, Any], output: Output) -> None:
             output.refuse("password" if code == NO_PASSWORD else "damaged")
         output.refuse("no_page", value=pdfium.FPDF_GetPageCount(document))
     points = [max(get(page), 1.0) for get in (pdfium.FPDF_GetPageWidthF, pdfium.FPDF_GetPageHeightF)]
-    scale = command["pixels_wide"] * min(1 / points[0], command["tallest"] / points[1])
+    scale = command["pixels_wide"] * min(1 / points[0], command["max_aspect"] / points[1])
     width, height = (max(int(length * scale), 1) for length in points)
     pixels = (ctypes.c_ubyte * (width * height * 3))()
     bitmap = pdfium.FPDFBitmap_CreateEx(width, height, pdfium.FPDFBitmap_BGR, pixels, width * 3)
     pdfium.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, 0xFFFFFFFF)
-    pdfium.FPDF_RenderPageBitmap(
-        bitmap, page, 0, 0, width, height, 0, pdfium.FPDF_ANNOT | pdfium.FPDF_REVERSE_BYTE_ORDER
-    )
+    flags = pdfium.FPDF_ANNOT | pdfium.FPDF_REVERSE_BYTE_ORDER
+    pdfium.FPDF_RenderPageBitmap(bitmap, page, 0, 0, width, height, 0, flags)
     output.send({"kind": "picture", "width": width, "height": height}, bytes(pixels))
 
 
-def unlock(command: dict[str, Any], output: Output) -> None:
-    """The document without its encryption, written anew by pypdf."""
-    reader = open_second(command["file"], command["password"], 0, output)
+def unlock(command: Command, output: Output) -> None:
+    """The document without encryption, rewritten by pypdf."""
+    reader = open_with_pypdf(command["file"], command["password"], 0, output)
     written = io.BytesIO()
     importlib.import_module("pypdf").PdfWriter(clone_from=reader).write(written)
     output.send({"kind": "unlocked"}, written.getvalue())
 
 
 def main() -> None:
-    """Read the command, limit this process, do it."""
+    """Read the command, limit this process, carry the command out."""
     command = json.load(sys.stdin.buffer)
     limit_process(command)
-    gc.disable()  # a short life: looking for cycles costs more than they do
+    gc.disable()  # the process is short-lived: collecting cycles costs more than it frees
     sys.path.extend(command["path"])
-    sys.modules["PIL"] = None  # type: ignore[assignment]  # pypdf imports it for pictures, which nobody asks for
+    sys.modules["PIL"] = None  # type: ignore[assignment]  # keeps pypdf from loading it: only for images
     output = Output()
     try:
         {"read": read_document, "draw": draw, "unlock": unlock}[command["do"]](command, output)
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     output.send({"kind": "end"})
-    os._exit(0)  # nothing to tidy up: PDFium's own clean-up of a broken document is one more chance to crash
+    os._exit(0)  # without clean-up: PDFium's own, of a broken document, may crash
 
 
 if __name__ == "__main__":

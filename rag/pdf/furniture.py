@@ -39,7 +39,7 @@ class _Candidate:
     numbers: tuple[str, ...]
 
 
-def take_out(pages: Mapping[int, PageLayout]) -> None:
+def remove_running_lines(pages: Mapping[int, PageLayout]) -> None:
     """Move the running lines of these pages, by page number, from `lines` to `furniture`."""
     found: dict[tuple[bool, str], list[_Candidate]] = defaultdict(list)
     by_page = {number: _candidates(number, page) for number, page in pages.items()}

@@ -203,7 +203,7 @@ def _beside(a: Line, b: Line) -> bool:
     return overlap > 0.6 * smaller and b.left > a.right - 0.3 * smaller and max(a.height, b.height) < 2 * smaller
 
 
-def compose(page: PageLayout, known: Container[str]) -> tuple[str, WordBoxes]:
+def join_lines(page: PageLayout, known: Container[str]) -> tuple[str, WordBoxes]:
     """The text of the page, a paragraph a line, and where its words stand.
 
     `known`: the words of the document in lower case, for hyphens at line ends.
@@ -347,7 +347,7 @@ def _first_unit(page: PageLayout, line: Line, em: float, whole: bool) -> float:
     return float(page.upright[stop - 1, 2] - page.upright[line.first, 0]) * page.width + 0.4 * em
 
 
-def ends_open(page: PageLayout) -> bool:
+def ends_mid_sentence(page: PageLayout) -> bool:
     """Whether its last line is full and ends in the middle of a sentence."""
     if not page.lines:
         return False
@@ -358,7 +358,7 @@ def ends_open(page: PageLayout) -> bool:
     return margin - last.right < 12 * EM * last.height and last.right - last.left > 15 * EM * last.height
 
 
-def starts_open(page: PageLayout) -> bool:
+def starts_mid_sentence(page: PageLayout) -> bool:
     """Whether its first line can go on with a sentence of the page before."""
     if not page.lines:
         return False

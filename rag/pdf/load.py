@@ -1,8 +1,8 @@
 """PDF bytes in, pages out: text, words with their boxes, page labels, outline, and what kind each page is.
 
-A child process (`child`) reads with PDFium and pypdf under limits, `reading` takes what it says; here the
-pages are classed, cleaned up and put together. Knows nothing of the library, and never puts a file's name in a
-message: the caller does.
+A child process (`child`) opens the file under limits, `extract` collects what the readers of its pages found; here
+the pages are cleaned up and put together. Knows nothing of the library, and never puts a file's name in a message:
+the caller does.
 """
 
 from __future__ import annotations
@@ -10,29 +10,33 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from rag.errors import DamagedFile, LimitExceeded, NotAPdf, NoText
 from rag.messages import Message, Value
-from rag.pdf import furniture
-from rag.pdf.extract import RawPage, Reading, look_again, read
-from rag.pdf.lines import PageLayout, compose, ends_open, starts_open
-from rag.pdf.normalize import clean_line, iso_date, worthy_title
-from rag.pdf.sandbox import SPLIT, Stopped, opened
-from rag.pdf.text_quality import kind_of
+from rag.pdf.extract import Reading, read_document, second_opinion
+from rag.pdf.furniture import remove_running_lines
+from rag.pdf.lines import PageLayout, ends_mid_sentence, join_lines, starts_mid_sentence
+from rag.pdf.normalize import clean_line, iso_date, meaningful_title
+from rag.pdf.readers import PYPDF, OpenPdf, PageReader, PageReading
+from rag.pdf.sandbox import Stopped, as_file
 from rag.records import Heading, LoadedDocument, Page, PageKind, WordBoxes
 from rag.settings import Limits
 
 __all__ = ["Stopped", "load"]
 
+PART_NAMES = {"outline": Message("outline"), "labels": Message("page labels"), "metadata": Message("metadata")}
+HEADER_BYTES = 1024  # "%PDF-" stands within these (Adobe's implementation note 13 to PDF 1.7)
+MAX_LABELS_SHOWN = 10  # page labels in a note
+XFA_CHARACTERS = 3_000  # mean per page below which an XFA form may be only its placeholder
 PROBLEMS = {
     PageKind.SCANNED: Message("scanned without text and cannot be searched before OCR"),
     PageKind.GARBLED: Message("written in broken fonts and cannot be searched before OCR"),
     PageKind.FAILED: Message("damaged and could not be read"),
 }
-HEADER_BYTES = 1024  # the header stands somewhere in these (Adobe's implementation note 13 to PDF 1.7)
 
 
 def load(
@@ -42,16 +46,22 @@ def load(
     password: str | None = None,
     progress: Callable[[int, int], None] | None = None,
     stop: threading.Event | None = None,
+    readers: Sequence[PageReader] = (PYPDF,),
 ) -> LoadedDocument:
     """Read a PDF. `progress` is called with the pages read and the pages in all.
+
+    `readers` are asked, one after the other, for pages that PDFium may have read badly; the most readable result is
+    kept. An OCR reader (`reads_images`) is also asked for scanned pages.
 
     Raises NotAPdf, DamagedFile, NoText, LimitExceeded, PasswordNeeded, WrongPassword, and Stopped once `stop` is
     set; the messages are one sentence each, without the file's name.
     """
-    with opened(data) as file:
+    with as_file(data) as file:
         _check_file(file, limits)
-        reading = read(file, limits, password, progress or (lambda read, count: None), stop)
-        look_again(reading, file, limits, password, stop)
+        pdf = OpenPdf(file, limits, password, stop)
+        reading = read_document(pdf, progress or (lambda read, count: None))
+        for reader in readers:
+            second_opinion(reading, pdf, reader)
     deadline = time.monotonic() + limits.read_wall_seconds
 
     def check() -> None:
@@ -59,7 +69,9 @@ def load(
             raise Stopped
         if time.monotonic() > deadline:
             raise LimitExceeded(
-                f"putting it together took more than the limit of {limits.read_wall_seconds} seconds: {SPLIT}"
+                "Cleaning up its text took longer than the limit of {seconds} seconds: split the file, or print it to "
+                "a new PDF.",
+                seconds=limits.read_wall_seconds,
             )
 
     return _document(reading, check)
@@ -69,36 +81,39 @@ def _check_file(file: BinaryIO, limits: Limits) -> None:
     size = file.seek(0, 2)
     if size > limits.file_bytes:
         raise LimitExceeded(
-            f"it has {size / 1e6:,.1f} MB, more than the limit of {limits.file_bytes / 1e6:,.1f} MB: "
-            "split it, or start with a higher --max-file-mb"
+            "It has {megabytes:,.1f} MB, the limit is {limit:,.1f} MB: split it, or start with a higher --max-file-mb.",
+            megabytes=size / 1e6,
+            limit=limits.file_bytes / 1e6,
         )
     if size == 0:
-        raise NotAPdf("it is empty (0 bytes): the download or copy may have failed, fetch it again")
+        raise NotAPdf("It is empty (0 bytes): the download or copy may have failed, download it again.")
     file.seek(0)
     head = file.read(HEADER_BYTES)
     if b"%PDF-" not in head:
-        raise NotAPdf(f"it is {_looks_like(head)}, not a PDF: save or print it as a PDF and add that")
+        raise NotAPdf("It is {kind}, not a PDF: save or print it as a PDF and add that.", kind=_file_kind(head))
 
 
-def _looks_like(head: bytes) -> str:
-    """What a file that is no PDF seems to be."""
+def _file_kind(head: bytes) -> Message:
+    """What a file that is not a PDF seems to be, from its first bytes."""
     known = (
-        (b"PK\x03\x04", "a ZIP archive or an Office document"), (b"\xd0\xcf\x11\xe0", "an old Office document"),
-        (b"\x89PNG", "a picture"), (b"\xff\xd8\xff", "a picture"), (b"GIF8", "a picture"), (b"II*\0", "a picture"),
-        (b"%!PS", "a PostScript file"), (b"{\\rtf", "an RTF document"),
-    )  # fmt: skip
-    for start, name in known:
+        (b"PK\x03\x04", Message("a ZIP archive or an Office document")),
+        (b"\xd0\xcf\x11\xe0", Message("an old Office document")),
+        ((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0"), Message("a picture")),
+        (b"%!PS", Message("a PostScript file")),
+        (b"{\\rtf", Message("an RTF document")),
+    )
+    for start, kind in known:
         if head.startswith(start):
-            return name
+            return kind
     start = head.lstrip()[:15].lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<svg")):
-        return "a web page or XML"
-    return "plain text" if b"\0" not in head else "another kind of file"
+        return Message("a web page or XML")
+    return Message("plain text") if b"\0" not in head else Message("another kind of file")
 
 
 def _document(reading: Reading, check: Callable[[], None]) -> LoadedDocument:
     """Everything that was read, as one document. `check` is called between pages and may raise."""
-    kinds = [_kind(page) for page in reading.pages]
+    kinds = [page.kind for page in reading.pages]
     if PageKind.TEXT not in kinds:
         raise _no_text(kinds)
     layouts = {
@@ -106,65 +121,84 @@ def _document(reading: Reading, check: Callable[[], None]) -> LoadedDocument:
         for page, kind in zip(reading.pages, kinds, strict=True)
         if page.layout is not None and kind in (PageKind.TEXT, PageKind.SCANNED)
     }
-    furniture.take_out(layouts)
-    known = _vocabulary(layouts)
+    remove_running_lines(layouts)
+    known_words = _vocabulary(layouts)
     labels = _labels(reading)
     pages = []
-    for raw, kind in zip(reading.pages, kinds, strict=True):
+    for page, kind in zip(reading.pages, kinds, strict=True):
         check()
-        layout = layouts.get(raw.number)
-        following = layouts.get(raw.number + 1)
-        open_end = layout is not None and following is not None and ends_open(layout) and starts_open(following)
-        text, words = compose(layout, known) if layout is not None else ("", WordBoxes.none())
+        layout, following = layouts.get(page.number), layouts.get(page.number + 1)
+        text, words = join_lines(layout, known_words) if layout is not None else ("", WordBoxes.none())
         pages.append(
             Page(
-                number=raw.number,
-                label=labels[raw.number],
+                number=page.number,
+                label=labels[page.number],
                 kind=kind,
                 text=text,
                 words=words,
-                width=raw.width,
-                height=raw.height,
+                width=page.width,
+                height=page.height,
                 furniture="\n".join(layout.furniture) if layout is not None else "",
-                flows_on=open_end,
-                note=_note(raw, kind),
+                flows_on=_flows_on(layout, following),
+                note=_note(page, kind),
             )
         )
-    metadata = _mapping(reading.info.get("metadata"))
+    metadata = reading.info.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
     return LoadedDocument(
         pages=tuple(pages),
         outline=tuple(_outline(reading)),
-        title=worthy_title(str(metadata.get("Title", ""))),
-        author=worthy_title(str(metadata.get("Author", ""))),
+        title=meaningful_title(str(metadata.get("Title", ""))),
+        author=meaningful_title(str(metadata.get("Author", ""))),
         created=iso_date(str(metadata.get("CreationDate", ""))),
         notes=tuple(_notes(reading, pages)),
     )
 
 
-def _kind(page: RawPage) -> PageKind:
-    if page.failed:
-        return PageKind.FAILED
-    return kind_of(page.text, page.score, images=page.images, paths=page.paths, cover=page.cover)
+def _flows_on(layout: PageLayout | None, following: PageLayout | None) -> bool:
+    """Whether a page ends within a sentence that the following page continues."""
+    if layout is None or following is None:
+        return False
+    return ends_mid_sentence(layout) and starts_mid_sentence(following)
 
 
 def _no_text(kinds: list[PageKind]) -> NoText | DamagedFile:
-    """The refusal of a document without a page of text."""
+    """The error for a document without a page of text."""
     count = len(kinds)
     if kinds.count(PageKind.FAILED) == count:
-        return DamagedFile(f"none of its pages ({count:,}) can be read: fetch it again or print it to a new PDF")
-    said = {
-        PageKind.SCANNED: "scanned pictures", PageKind.GARBLED: "text in broken fonts", PageKind.EMPTY: "empty",
-        PageKind.FAILED: "damaged",
-    }  # fmt: skip
-    found = ", ".join(f"{kinds.count(kind):,} {name}" for kind, name in said.items() if kind in kinds)
-    cure = "run OCR over it first, for example `ocrmypdf --force-ocr in.pdf out.pdf`, and add the result"
+        return DamagedFile(
+            "None of its pages ({count:,}) can be read: download it again or print it to a new PDF.", count=count
+        )
     if set(kinds) == {PageKind.EMPTY}:
-        cure = "there is nothing to search in it"
-    return NoText(f"it has no text that can be searched ({count:,} page{'s'[: count != 1]}: {found}): {cure}")
+        return NoText("It has no text that can be searched, all of its pages ({count:,}) are empty.", count=count)
+    found = _joined([_counted(kind, kinds.count(kind)) for kind in PageKind if kind in kinds])
+    return NoText(
+        "It has no text that can be searched (pages: {kinds}): run OCR over it first, for example "
+        "`ocrmypdf --force-ocr in.pdf out.pdf`, and add the result.",
+        kinds=found,
+    )
+
+
+def _counted(kind: PageKind, count: int) -> Message:
+    """How many pages are of a kind that cannot be searched."""
+    values: dict[str, Value] = {"count": count}
+    match kind:
+        case PageKind.SCANNED:
+            return Message("{count:,} scanned", values)
+        case PageKind.GARBLED:
+            return Message("{count:,} in broken fonts", values)
+        case PageKind.FAILED:
+            return Message("{count:,} damaged", values)
+    return Message("{count:,} empty", values)
+
+
+def _joined(parts: Sequence[Message]) -> Message:
+    """The messages as a list within a sentence."""
+    return reduce(lambda before, part: Message("{before}, {part}", {"before": before, "part": part}), parts)
 
 
 def _vocabulary(layouts: dict[int, PageLayout]) -> set[str]:
-    """Words of the document in lower case, the last of each line left out."""
+    """Words of the document in lower case, without the first and last of each line: they may be parts of a word."""
     known: set[str] = set()
     for layout in layouts.values():
         for line in layout.lines:
@@ -173,7 +207,7 @@ def _vocabulary(layouts: dict[int, PageLayout]) -> set[str]:
 
 
 def _labels(reading: Reading) -> list[str]:
-    """A label for every page: the document's own where it has one, else counted from 1."""
+    """A label for every page: the document's own if it has one, else its number counted from 1."""
     given = reading.info.get("labels")
     labels = [str(label) for label in given] if isinstance(given, list) else []
     labels = [clean_line(label, 40) for label in labels[: reading.count]]
@@ -182,6 +216,7 @@ def _labels(reading: Reading) -> list[str]:
 
 
 def _outline(reading: Reading) -> Iterator[Heading]:
+    """Outline entries, those left out that are malformed or lead to no page."""
     entries = reading.info.get("outline")
     for entry in entries if isinstance(entries, list) else ():
         try:
@@ -195,19 +230,15 @@ def _outline(reading: Reading) -> Iterator[Heading]:
             yield Heading(title, max(depth, 1), number, _top(reading.pages[number], x, y))
 
 
-def _top(page: RawPage, x: float | None, y: float | None) -> float:
-    """The fraction of the page, from its top as shown, of a place in its own points."""
-    if y is None or len(page.map) != 6 or not math.isfinite(y):
+def _top(page: PageReading, x: float | None, y: float | None) -> float:
+    """Distance from the top of the page as shown, as a fraction of its height, of a point in the page's own space."""
+    if y is None or len(page.affine) != 6 or not math.isfinite(y):
         return 0.0
-    top = page.map[1] * (x or 0.0) + page.map[3] * y + page.map[5]
+    top = page.affine[1] * (x or 0.0) + page.affine[3] * y + page.affine[5]
     return min(max(top, 0.0), 1.0) if math.isfinite(top) else 0.0
 
 
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _note(page: RawPage, kind: PageKind) -> Message | None:
+def _note(page: PageReading, kind: PageKind) -> Message | None:
     """What is wrong with a page; None if nothing."""
     if kind is PageKind.FAILED:
         return Message("This page is damaged and could not be read.")
@@ -217,8 +248,7 @@ def _note(page: RawPage, kind: PageKind) -> Message | None:
         return Message("This page is a scan without text; run OCR to make it searchable.")
     if page.layout is not None and not page.layout.placed:
         return Message(
-            "The position of words on this page is unknown, because only the second PDF reader could read it; "
-            "passages cannot be marked."
+            "This page was read by a second reader that gives no word positions, so passages cannot be marked on it."
         )
     return None
 
@@ -228,20 +258,21 @@ def _notes(reading: Reading, pages: list[Page]) -> Iterator[Message]:
     yield from reading.notes
     for kind, problem in PROBLEMS.items():
         labels = [page.label for page in pages if page.kind is kind]
-        shown = ", ".join(labels[:10]) + (", …" if len(labels) > 10 else "")
+        shown = ", ".join(labels[:MAX_LABELS_SHOWN]) + (", …" if len(labels) > MAX_LABELS_SHOWN else "")
         values: dict[str, Value] = {"count": len(labels), "pages": len(pages), "problem": problem, "labels": shown}
         if len(labels) == 1:
             yield Message("{count:,} of {pages:,} pages is {problem}: {labels}.", values)
         elif labels:
             yield Message("{count:,} of {pages:,} pages are {problem}: {labels}.", values)
-    if reading.xfa and sum(len(page.text) for page in pages) < 3_000 * len(pages) and _asks_to_wait(pages):
+    if reading.xfa and sum(len(page.text) for page in pages) < XFA_CHARACTERS * len(pages) and _asks_to_wait(pages):
         yield Message(
             "It is an XFA form of which only the placeholder can be read: print the filled form to a new PDF."
         )
     failed = reading.info.get("failed")
     if isinstance(failed, list) and failed:
-        names = ", ".join(name for name in ("outline", "labels", "metadata") if name in failed)
-        yield Message("Not read, because damaged or too large: {parts}.", {"parts": names})
+        parts = [name for part, name in PART_NAMES.items() if part in failed]
+        if parts:
+            yield Message("Not read, because damaged or too large: {parts}.", {"parts": _joined(parts)})
 
 
 def _asks_to_wait(pages: list[Page]) -> bool:

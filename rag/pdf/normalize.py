@@ -159,7 +159,7 @@ def iso_date(text: str) -> str:
         return ""
 
 
-def worthy_title(title: str) -> str:
+def meaningful_title(title: str) -> str:
     """A title from the metadata, "" when it says nothing: a placeholder, a number, a file's name."""
     title = re.sub(r"^Microsoft \w+ - ", "", clean_line(title))
     empty = {"anonymous", "(anonymous)", "untitled", "unspecified", "(unspecified)", "title", "document", "无标题"}

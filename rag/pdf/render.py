@@ -1,31 +1,32 @@
-"""Pictures of pages, drawn when asked for and kept on disk up to a number of bytes (the least recently used go).
+"""Pictures of pages, drawn on request and cached on disk up to a number of bytes, least recently used first out.
 
-Drawing happens in a child process (`child`) under limits. A document's pictures lie in a folder of its own,
-so that removing a document removes them. Knows nothing of the library, or of what is marked on a picture.
+A child process (`child`) draws under limits. Each document's pictures have a folder of their own, so that removing
+the document removes them. Knows nothing of the library, or of what is marked on a picture.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import shutil
-import struct
 import tempfile
 import threading
-import zlib
 from collections import OrderedDict, defaultdict
 from pathlib import Path
+from typing import BinaryIO
 
-import numpy as np
+from PIL import Image
 
 from rag.errors import DamagedFile, PasswordNeeded, WrongPassword
-from rag.pdf.sandbox import NONSENSE, Bounds, frames, opened
+from rag.messages import Message
+from rag.pdf.sandbox import MALFORMED, Bounds, as_file, frames
 from rag.settings import Limits, RenderSettings
 
 PNG = b"\x89PNG\r\n\x1a\n"
-TALLEST = 4  # times as high as wide, pictures of longer pages are narrower
-AT_ONCE = 2  # children drawing at the same time
+MAX_ASPECT = 4  # height / width of a picture; longer pages are drawn narrower
+MAX_CHILDREN = 2  # drawing at the same time
 DOCUMENT_ID = re.compile(r"[0-9a-f]{64}\Z")
 
 _Key = tuple[str, str]  # document id, file name
@@ -38,23 +39,23 @@ class PageImages:
         self._folder = folder
         self._settings = settings
         self._limits = limits
-        self._lock = threading.Lock()  # over the four below
-        self._sizes: OrderedDict[_Key, int] | None = None  # bytes, least recently used first; None: not yet looked
+        self._lock = threading.Lock()  # guards the next four
+        self._sizes: OrderedDict[_Key, int] | None = None  # bytes, least recently used first; None: not listed yet
         self._bytes = 0
-        self._forgotten: defaultdict[str, int] = defaultdict(int)  # how often a document was forgotten
+        self._forgotten: defaultdict[str, int] = defaultdict(int)  # how often each document was forgotten
         self._drawing: dict[_Key, threading.Lock] = {}
-        self._slots = threading.BoundedSemaphore(AT_ONCE)
+        self._slots = threading.BoundedSemaphore(MAX_CHILDREN)
 
     def page(self, document_id: str, pdf: Path, page: int, password: str | None = None) -> bytes:
         """The page, counted from 0, as a PNG file as wide as the settings say.
 
-        Raises LimitExceeded, DamagedFile, PasswordNeeded, WrongPassword; ValueError for what is no SHA-256.
+        Raises LimitExceeded, DamagedFile, PasswordNeeded, WrongPassword; ValueError if the id is not a SHA-256.
         """
         key = (_checked(document_id), f"{int(page)}-{self._settings.pixels_wide}.png")
         with self._lock:
             drawing = self._drawing.setdefault(key, threading.Lock())
             times_forgotten = self._forgotten[document_id]
-        with drawing:  # two who ask for the same page: the second finds it in the cache
+        with drawing:  # when two ask for the same page, the second finds it in the cache
             try:
                 picture = self._find(key)
                 if picture is None:
@@ -67,21 +68,21 @@ class PageImages:
         return picture
 
     def forget(self, document_id: str) -> None:
-        """Remove the document's pictures from the disk, now; one being drawn is not kept either."""
+        """Remove the document's pictures from the disk at once; one that is being drawn will not be kept."""
         folder = self._folder / _checked(document_id)
         with self._lock:
             self._forgotten[document_id] += 1
-            sizes = self._known()
+            sizes = self._listed()
             for key in [key for key in sizes if key[0] == document_id]:
                 self._bytes -= sizes.pop(key)
             with contextlib.suppress(FileNotFoundError):
                 shutil.rmtree(folder)
 
     def _find(self, key: _Key) -> bytes | None:
-        """The picture on disk, marked as just used."""
+        """The cached picture, marked as just used; None if it is missing or damaged."""
         path = self._folder.joinpath(*key)
         with self._lock:
-            sizes = self._known()
+            sizes = self._listed()
             if key not in sizes:
                 return None
             try:
@@ -96,18 +97,18 @@ class PageImages:
         return None
 
     def _keep(self, key: _Key, picture: bytes, times_forgotten: int) -> None:
-        """Write the picture, whole or not at all, and make room for it."""
+        """Write the picture in one step, and make room for it."""
         folder = self._folder / key[0]
         with self._lock:
             if self._forgotten[key[0]] != times_forgotten or len(picture) > self._settings.cache_bytes:
                 return
-            sizes = self._known()
+            sizes = self._listed()
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
                     file.write(picture)
                 Path(file.name).replace(folder / key[1])
-            except OSError:  # a full or read-only disk: the picture is shown, only not kept
+            except OSError:  # full or read-only disk: shown, but not cached
                 return
             self._bytes += len(picture) - sizes.pop(key, 0)
             sizes[key] = len(picture)
@@ -116,28 +117,30 @@ class PageImages:
 
     def _drop(self, key: _Key) -> None:
         """Remove one picture; the lock is held."""
-        self._bytes -= self._known().pop(key, 0)
+        self._bytes -= self._listed().pop(key, 0)
         path = self._folder.joinpath(*key)
         with contextlib.suppress(OSError):
             path.unlink()
             path.parent.rmdir()
 
-    def _known(self) -> OrderedDict[_Key, int]:
-        """What is on disk, least recently used first; looked up once, the lock is held."""
+    def _listed(self) -> OrderedDict[_Key, int]:
+        """Pictures on disk and their bytes, least recently used first; listed once; the lock is held."""
         if self._sizes is None:
             found = []
             for path in self._folder.glob("*/*"):
                 if path.suffix == ".png" and DOCUMENT_ID.match(path.parent.name):
                     status = path.stat()
                     found.append((status.st_mtime_ns, (path.parent.name, path.name), status.st_size))
-                elif path.suffix == ".part":  # the program died while writing it
+                elif path.suffix == ".part":  # left by a crash while writing
                     path.unlink(missing_ok=True)
             self._sizes = OrderedDict((key, size) for _, key, size in sorted(found))
             self._bytes = sum(self._sizes.values())
         return self._sizes
 
 
-def draw_page(pdf: Path | bytes, page: int, pixels_wide: int, limits: Limits, password: str | None = None) -> bytes:
+def draw_page(
+    pdf: Path | bytes | BinaryIO, page: int, pixels_wide: int, limits: Limits, password: str | None = None
+) -> bytes:
     """The page, counted from 0, as a PNG file this many pixels wide, drawn in a child process.
 
     Raises LimitExceeded, DamagedFile, PasswordNeeded, WrongPassword.
@@ -146,42 +149,36 @@ def draw_page(pdf: Path | bytes, page: int, pixels_wide: int, limits: Limits, pa
         cpu_seconds=limits.render_cpu_seconds,
         wall_seconds=limits.render_cpu_seconds * 3,
         memory_bytes=limits.render_memory_bytes,
-        text_bytes=3 * TALLEST * pixels_wide**2,
+        text_bytes=3 * MAX_ASPECT * pixels_wide**2,
         words_bytes=0,
     )
-    command = {"do": "draw", "page": page, "pixels_wide": pixels_wide, "tallest": TALLEST, "password": password}
-    with opened(pdf) as file:
-        for frame in frames(file, command, bounds, doing=f"drawing page {page + 1}"):
+    command = {"do": "draw", "page": page, "pixels_wide": pixels_wide, "max_aspect": MAX_ASPECT, "password": password}
+    step = Message("Drawing page {page:,}", {"page": page + 1})
+    with as_file(pdf) as file:
+        for frame in frames(file, command, bounds, step=lambda: step):
             if frame.meta.get("why") == "password":
                 if password:
-                    raise WrongPassword("the password given does not open it: type it again")
-                raise PasswordNeeded("it is protected: type its password to see its pages")
+                    raise WrongPassword("The password given does not open it: type it again.")
+                raise PasswordNeeded("It is protected: type its password to see its pages.")
             if frame.meta.get("kind") == "refused":
-                raise DamagedFile(f"page {page + 1} cannot be drawn: it is damaged or does not exist")
+                raise DamagedFile("Page {page:,} cannot be drawn: it is damaged or does not exist.", page=page + 1)
             return png(frame.meta.get("width"), frame.meta.get("height"), frame.text)
-    raise DamagedFile(NONSENSE)
+    raise DamagedFile(MALFORMED)
 
 
 def png(width: object, height: object, rgb: bytes) -> bytes:
-    """Rows of RGB pixels as a PNG file (ISO/IEC 15948), each row less the one above it.
+    """Rows of RGB pixels, from the top, as a PNG file. Raises DamagedFile if the size does not fit the pixels.
 
-    Made here and not in the child, so that what goes to a browser is a picture whatever the child has become.
+    Encoded here and not in the child, so that a browser is sent a valid picture even if the child was taken over.
     """
     if not (isinstance(width, int) and isinstance(height, int) and width > 0 and len(rgb) == width * height * 3):
-        raise DamagedFile(NONSENSE)
-    rows = np.frombuffer(rgb, np.uint8).reshape(height, width * 3)
-    filtered = np.empty((height, 1 + width * 3), np.uint8)
-    filtered[:, 0] = 2  # "Up": white below white is nothing
-    filtered[0, 1:] = rows[0]
-    filtered[1:, 1:] = rows[1:] - rows[:-1]
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(filtered.tobytes(), 6)), (b"IEND", b""))
-    return PNG + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
-    )
+        raise DamagedFile(MALFORMED)
+    file = io.BytesIO()
+    Image.frombytes("RGB", (width, height), rgb).save(file, "PNG")
+    return file.getvalue()
 
 
 def _checked(document_id: str) -> str:
     if not DOCUMENT_ID.match(document_id):
-        raise ValueError("a document's id is the SHA-256 of its bytes: 64 hexadecimal digits")
+        raise ValueError("a document id is the SHA-256 of its bytes, 64 hexadecimal digits")
     return document_id

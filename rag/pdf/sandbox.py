@@ -1,7 +1,7 @@
-"""Runs `child.py` as a child process with limits and takes its frames one by one.
+"""Runs `child.py` as a child process under limits and reads the frames it sends.
 
-The child is not trusted either: a hostile PDF may have taken it over. So every size it names is capped before
-anything is stored. Knows the frames' outer form; `reading` and `draw` know, and check, what they mean.
+A hostile PDF may have taken the child over, so every size it announces is capped before anything is stored. Knows
+only how frames are delimited; `readers`, `extract`, `render` and `unlock` check what is inside.
 """
 
 from __future__ import annotations
@@ -20,34 +20,36 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from rag.errors import DamagedFile, LimitExceeded
+from rag.messages import Message
 
 SCRIPT = Path(__file__).with_name("child.py")
 HEAD = struct.Struct("<III")  # bytes of JSON, of text, of words
-MOST_JSON = 16_000_000  # bytes: 10,000 page labels and 5,000 headings fit many times
+MAX_JSON_BYTES = 16_000_000  # many times what 10,000 page labels and 5,000 headings take
 OUT_OF_MEMORY = 77  # exit status of a child that ran out of memory in Python
-PIPE_BYTES = 1 << 20  # so that the child reads on while the parent cleans up
-POLL_SECONDS = 0.1  # how soon a stop is noticed
+PIPE_BYTES = 1 << 20  # a large buffer lets the child read ahead while the parent lays pages out
+POLL_SECONDS = 0.1  # longest delay until a stop is noticed
+MALFORMED = "The PDF reader sent malformed output and is not trusted: print the file to a new PDF and add that."
 
 log = logging.getLogger(__name__)
 
 
 class Stopped(Exception):
-    """The caller's stop event was set; the child is dead and nothing is wrong with the file."""
+    """The caller's stop event was set: the child was killed, and nothing is wrong with the file."""
 
 
 class Crashed(DamagedFile):
-    """The child died of a signal that no limit sends: a fault in PDFium."""
+    """The child was killed by a signal that no limit sends: a bug in PDFium."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One message of the child."""
+    """One message from the child: a JSON object and two blocks of bytes."""
 
     meta: dict[str, Any]
     text: bytes
@@ -56,7 +58,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one child may use, and the largest frame it may send."""
+    """Limits of one child process, and the largest blocks a frame of it may hold."""
 
     cpu_seconds: int
     wall_seconds: float
@@ -66,29 +68,34 @@ class Bounds:
 
 
 @contextlib.contextmanager
-def opened(data: bytes | Path) -> Iterator[BinaryIO]:
-    """The PDF as a file on disk: itself, or a nameless temporary copy of the bytes."""
-    if isinstance(data, Path):
-        with data.open("rb") as file:
+def as_file(pdf: bytes | Path | BinaryIO) -> Iterator[BinaryIO]:
+    """The PDF as an open file on disk: the file itself, or an unnamed temporary copy of the bytes."""
+    if isinstance(pdf, Path):
+        with pdf.open("rb") as file:
             yield file
-        return
-    with tempfile.TemporaryFile() as file:
-        file.write(data)
-        file.flush()
-        yield file
+    elif isinstance(pdf, bytes):
+        with tempfile.TemporaryFile() as file:
+            file.write(pdf)
+            file.flush()
+            yield file
+    else:
+        yield pdf
 
 
 def frames(
-    file: BinaryIO, command: dict[str, Any], bounds: Bounds, *, doing: str, stop: threading.Event | None = None
+    file: BinaryIO,
+    command: dict[str, Any],
+    bounds: Bounds,
+    *,
+    step: Callable[[], Message],
+    stop: threading.Event | None = None,
 ) -> Iterator[Frame]:
-    """Run the command on the file and yield the child's frames up to its end.
+    """Run the command on the file and yield the child's frames, up to and without the one of kind "end".
 
-    `doing` says in a message what took too long or too much: "reading page 3"; the caller may change
-    `command["doing"]` on the way. Raises LimitExceeded, DamagedFile, Stopped. Closing the iterator kills the
-    child.
+    `step` is called when the child fails or exceeds a limit, and tells what it was doing: "Reading page 3". Raises
+    LimitExceeded, DamagedFile, Stopped. Closing the iterator kills the child.
     """
     deadline = time.monotonic() + bounds.wall_seconds
-    command["doing"] = doing
     process = _start(file, command, bounds)
     try:
         assert process.stdout is not None
@@ -98,10 +105,12 @@ def frames(
                 return
             yield frame
         code = process.wait(timeout=max(deadline - time.monotonic(), 0.1))
-        raise _death(code, command["doing"], bounds)
+        raise _exit_error(code, step(), bounds)
     except (TimeoutError, subprocess.TimeoutExpired) as exc:
         raise LimitExceeded(
-            f"{command['doing']} took longer than the limit of {bounds.wall_seconds:g} seconds: {SPLIT}"
+            "{step} took longer than the limit of {seconds:g} seconds: split the file, or print it to a new PDF.",
+            step=step(),
+            seconds=bounds.wall_seconds,
         ) from exc
     finally:
         process.kill()
@@ -109,55 +118,52 @@ def frames(
         process.communicate()  # closes the pipes
 
 
-SPLIT = "split the file, or print it to a new PDF"
-
-
 def _start(file: BinaryIO, command: dict[str, Any], bounds: Bounds) -> subprocess.Popen[bytes]:
-    number = file.fileno()
-    order = {
+    descriptor = file.fileno()
+    full_command = {
         **command,
-        "file": f"/proc/self/fd/{number}",
+        "file": f"/proc/self/fd/{descriptor}",
         "path": _library_folders(),
         "cpu": bounds.cpu_seconds,
         "memory": bounds.memory_bytes,
     }
     process = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(SCRIPT)],  # isolated; it is told where its libraries are
+        [sys.executable, "-I", "-S", str(SCRIPT)],  # isolated: finds its libraries by the folders in the command
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env={"LC_ALL": "C.UTF-8"},
         cwd="/",
-        pass_fds=(number,),
+        pass_fds=(descriptor,),
         start_new_session=True,
         bufsize=0,
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    with contextlib.suppress(OSError):  # a smaller pipe only makes it slower
+    with contextlib.suppress(OSError):  # not allowed: a smaller pipe is only slower
         fcntl.fcntl(process.stdout.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-    with contextlib.suppress(BrokenPipeError):  # dead already: its exit status tells
-        process.stdin.write(json.dumps(order).encode())
+    with contextlib.suppress(BrokenPipeError):  # already dead: its exit status says why
+        process.stdin.write(json.dumps(full_command).encode())
     process.stdin.close()
     process.stdin = None
     return process
 
 
 def _library_folders() -> list[str]:
-    """Where the child finds its libraries: isolated, it sees neither PYTHONPATH nor the user's own packages."""
+    """Folders the child imports its libraries from: isolated, it sees neither PYTHONPATH nor user site-packages."""
     specs = (importlib.util.find_spec(name) for name in ("pypdfium2", "pypdfium2_raw", "pypdf", "cryptography"))
     return sorted({str(Path(spec.origin).parent.parent) for spec in specs if spec and spec.origin})
 
 
 class _Pipe:
-    """Exactly so many bytes from a file descriptor, until a deadline or a stop."""
+    """Reads a given number of bytes from a file descriptor, until a deadline or a stop event."""
 
-    def __init__(self, number: int, deadline: float, stop: threading.Event | None) -> None:
-        self._number = number
+    def __init__(self, descriptor: int, deadline: float, stop: threading.Event | None) -> None:
+        self._descriptor = descriptor
         self._deadline = deadline
         self._stop = stop
         self._poll = select.poll()
-        self._poll.register(number, select.POLLIN)
+        self._poll.register(descriptor, select.POLLIN)
 
     def read(self, size: int) -> bytes:
         """`size` bytes, or fewer when the child closed its end. Raises TimeoutError, Stopped."""
@@ -169,7 +175,7 @@ class _Pipe:
                 raise TimeoutError
             if not self._poll.poll(POLL_SECONDS * 1000):
                 continue
-            piece = os.read(self._number, min(size - len(data), PIPE_BYTES))
+            piece = os.read(self._descriptor, min(size - len(data), PIPE_BYTES))
             if not piece:
                 break
             data += piece
@@ -177,13 +183,15 @@ class _Pipe:
 
 
 def _next_frame(source: _Pipe, bounds: Bounds) -> Frame | None:
-    """The next frame, None at the end. Raises DamagedFile on what is no frame, or larger than it may be."""
+    """The next frame; None at the end of the output. Raises DamagedFile if it is malformed or too large."""
     head = source.read(HEAD.size)
     if len(head) < HEAD.size:
         return None
     sizes = HEAD.unpack(head)
-    if any(size > most for size, most in zip(sizes, (MOST_JSON, bounds.text_bytes, bounds.words_bytes), strict=True)):
-        raise DamagedFile(NONSENSE)
+    if any(
+        size > limit for size, limit in zip(sizes, (MAX_JSON_BYTES, bounds.text_bytes, bounds.words_bytes), strict=True)
+    ):
+        raise DamagedFile(MALFORMED)
     body = source.read(sum(sizes))
     if len(body) < sum(sizes):
         return None
@@ -191,28 +199,31 @@ def _next_frame(source: _Pipe, bounds: Bounds) -> Frame | None:
     try:
         parsed = json.loads(meta)
     except (ValueError, RecursionError) as exc:
-        raise DamagedFile(NONSENSE) from exc
+        raise DamagedFile(MALFORMED) from exc
     if not isinstance(parsed, dict):
-        raise DamagedFile(NONSENSE)
+        raise DamagedFile(MALFORMED)
     return Frame(parsed, text, words)
 
 
-NONSENSE = "the PDF makes its reader answer nonsense, so it is not trusted: print it to a new PDF and add that"
-
-
-def _death(code: int, doing: str, bounds: Bounds) -> LimitExceeded | DamagedFile:
-    """What a child that ended without its last frame died of."""
-    log.info("The PDF worker ended with status %d while %s", code, doing)
+def _exit_error(code: int, step: Message, bounds: Bounds) -> LimitExceeded | DamagedFile:
+    """The error for a child that ended before its last frame, from its exit status (negative: the signal)."""
+    log.info("The PDF child process ended with status %d: %s", code, step)
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
         return LimitExceeded(
-            f"{doing} took more than the limit of {bounds.cpu_seconds} seconds of processor time: {SPLIT}, "
-            "or start with a higher --max-seconds"
+            "{step} took more than the limit of {seconds} seconds of CPU time: split the file, print it to a new PDF, "
+            "or start with a higher --max-seconds.",
+            step=step,
+            seconds=bounds.cpu_seconds,
         )
     if code in (-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGFPE):
-        return Crashed(f"{doing} crashes the PDF reader: the file is damaged, print it to a new PDF and add that")
+        return Crashed(
+            "{step} crashes the PDF reader: the file is damaged, print it to a new PDF and add that.", step=step
+        )
     if code >= 0 and code != OUT_OF_MEMORY:
-        return DamagedFile(f"{doing} fails: the file is damaged, print it to a new PDF and add that")
+        return DamagedFile("{step} fails: the file is damaged, print it to a new PDF and add that.", step=step)
     return LimitExceeded(
-        f"{doing} needs more than the limit of {bounds.memory_bytes / 2**20:g} MB of memory: {SPLIT}, "
-        "or start with a higher --max-memory-mb"
+        "{step} needs more than the limit of {megabytes:g} MB of memory: split the file, print it to a new PDF, "
+        "or start with a higher --max-memory-mb.",
+        step=step,
+        megabytes=bounds.memory_bytes / 2**20,
     )

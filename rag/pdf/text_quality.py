@@ -36,14 +36,14 @@ _GLYPH_NAME = re.compile(r"(?:/(?:g|G|C|cid|CID|glyph|uni|SM|H)[0-9A-Fa-f]{1,5}|
 _HIGH_LATIN = re.compile("[\u00a1-\u00ff]")
 
 
-def visible(text: str) -> int:
+def visible_characters(text: str) -> int:
     """Number of characters that are no white space."""
     return sum(map(len, text.split()))
 
 
 def readability(text: str) -> float:
     """From 0, gibberish, to 1; 1 for no text at all."""
-    seen = visible(text)
+    seen = visible_characters(text)
     if not seen:
         return 1.0
     wrong = len(_NO_TEXT.findall(text)) + sum(len(name) for name in _GLYPH_NAME.findall(text))
@@ -95,11 +95,11 @@ def _common_han() -> frozenset[str]:
     )
 
 
-def kind_of(text: str, score: float, *, images: int = 0, paths: int = 0, cover: float = 0.0) -> PageKind:
+def classify(text: str, score: float, *, images: int = 0, paths: int = 0, cover: float = 0.0) -> PageKind:
     """Kind of a page from its raw text and that text's readability, its number of picture and of line objects, and
     the share of it that the largest picture covers.
     """
-    seen = visible(text)
+    seen = visible_characters(text)
     if seen and score < GARBLED_BELOW:
         return PageKind.GARBLED
     if cover >= WHOLE_PAGE and seen <= STAMP:

@@ -1,6 +1,6 @@
-"""A protected PDF -> the same without its password, so that the password itself need not be kept.
+"""A protected PDF -> the same PDF without its password, so that the password need not be stored.
 
-What is stored beside it, text and pictures, is no better protected than the file; so nothing is given away by it.
+Its text and pictures are stored unprotected anyway, so this reveals nothing more.
 """
 
 from __future__ import annotations
@@ -8,14 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from rag.errors import DamagedFile
+from rag.messages import Message
 from rag.pdf.sandbox import Bounds, frames
 from rag.settings import MB, Limits
 
 
 def unlock(pdf: Path, password: str, limits: Limits) -> bytes:
-    """The bytes of `pdf` without encryption, written by PDFium in a child process.
+    """The bytes of `pdf` without encryption, written by pypdf in a child process.
 
-    Raises DamagedFile where PDFium cannot, LimitExceeded where it takes too long or too much memory.
+    Raises DamagedFile if pypdf cannot do it, LimitExceeded if it takes too long or too much memory.
     """
     size = pdf.stat().st_size
     bounds = Bounds(
@@ -27,7 +28,7 @@ def unlock(pdf: Path, password: str, limits: Limits) -> bytes:
     )
     command = {"do": "unlock", "password": password}
     with pdf.open("rb") as file:
-        for frame in frames(file, command, bounds, doing="Unlocking it"):
+        for frame in frames(file, command, bounds, step=lambda: Message("Removing its password")):
             if frame.meta.get("kind") == "unlocked":
                 return frame.text
-    raise DamagedFile("it cannot be unlocked: print it to a new PDF without a password and add that.")
+    raise DamagedFile("Its password cannot be removed: print it to a new PDF without a password and add that.")

@@ -25,7 +25,7 @@ def pages_with(header, footer, count=6, body="Body of page {n} with words of its
 
 def test_running_lines_are_taken_out():
     pages = pages_with("Annual Report 2024 · page {n}", "- {n} -")
-    furniture.take_out(pages)
+    furniture.remove_running_lines(pages)
     assert pages[2].furniture == ["Annual Report 2024 · page 3", "- 3 -"]
     assert pages[2].text_of(pages[2].lines[0]).startswith("Body of page 2")
     assert len(pages[2].lines) == 2
@@ -33,13 +33,13 @@ def test_running_lines_are_taken_out():
 
 def test_the_only_text_of_a_page_stays():
     pages = {n: page_of((72, 30, "Confidential"), (290, 760, str(n + 1))) for n in range(5)}
-    furniture.take_out(pages)
+    furniture.remove_running_lines(pages)
     assert all(len(page.lines) == 2 and not page.furniture for page in pages.values())
 
 
 def test_two_pages_prove_nothing():
     pages = pages_with("Annual Report", "{n}", count=2)
-    furniture.take_out(pages)
+    furniture.remove_running_lines(pages)
     assert all(len(page.lines) == 4 for page in pages.values())
 
 
@@ -48,14 +48,14 @@ def test_numbers_that_do_not_count_with_the_pages_stay():
     values = [7, 3, 99, 12, 54, 31]
     for number, page in pages.items():
         page.words[-1] = str(values[number])
-    furniture.take_out(pages)
+    furniture.remove_running_lines(pages)
     assert pages[1].text_of(pages[1].lines[-1]) == "3"
 
 
 def test_a_form_that_returns_on_every_page_is_kept():
     rows = [(72, 60 + 13 * n, f"Line {word} of the form") for n, word in enumerate("abcdefgh")]
     pages = {n: page_of(*rows) for n in range(5)}
-    furniture.take_out(pages)
+    furniture.remove_running_lines(pages)
     assert all(len(page.lines) == 8 for page in pages.values())
 
 
@@ -68,7 +68,7 @@ def test_a_line_that_moves_up_and_down_the_page_stays():
         )
         for n, word in enumerate("abcdef")
     }
-    furniture.take_out(pages)
+    furniture.remove_running_lines(pages)
     assert all(page.furniture == ["ACME Report"] for page in pages.values())
     assert all(page.text_of(page.lines[0]) == "Overview" for page in pages.values())
 
@@ -83,7 +83,7 @@ def test_a_line_that_returns_on_scattered_pages_only_stays():
         )
         for n in range(64)
     }
-    furniture.take_out(pages)
+    furniture.remove_running_lines(pages)
     assert not any(page.furniture for page in pages.values())
 
 
@@ -92,18 +92,18 @@ def test_any_line_at_an_edge_can_be_judged(line):
     pages = pages_with(line, "- {n} -")
     for number in (1, 4):  # among lines of nothing but a number
         pages[number] = pages_with("{n}", line)[number]
-    furniture.take_out(pages)
+    furniture.remove_running_lines(pages)
     assert all(page.lines for page in pages.values())
 
 
 def test_a_literal_number_sign_is_no_page_number():
     pages = pages_with("#", "{n}")
-    furniture.take_out(pages)
+    furniture.remove_running_lines(pages)
     assert pages[2].furniture == ["#", "3"]
 
 
 @given(st.lists(st.text(min_size=1, max_size=8).filter(str.strip), min_size=3, max_size=6))
 def test_no_text_breaks_the_search_for_running_lines(headers):
     pages = {n: page_of((72, 30, header), (72, 100, f"Body {n}")) for n, header in enumerate(headers)}
-    furniture.take_out(pages)
+    furniture.remove_running_lines(pages)
     assert all(page.lines for page in pages.values())

@@ -7,26 +7,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.pdf.lines import compose, ends_open, lay_out, lay_out_plain, starts_open
+from rag.pdf.lines import ends_mid_sentence, join_lines, lay_out, lay_out_plain, starts_mid_sentence
 from tests.rag.layouts import CHINESE, ENGLISH, LETTER, page_of, paragraph
 
 
 def test_the_lines_of_a_paragraph_are_joined():
     rows = paragraph(ENGLISH * 2)
     assert len(rows) > 3
-    assert compose(page_of(*rows), set())[0] == ENGLISH * 2 + "\n"
+    assert join_lines(page_of(*rows), set())[0] == ENGLISH * 2 + "\n"
 
 
 def test_chinese_lines_are_joined_without_spaces():
     text = CHINESE * 3
     rows = [(72, 100 + 13 * n, text[n * 40 : (n + 1) * 40]) for n in range(-(-len(text) // 40))]
-    assert compose(page_of(*rows), set())[0] == text + "\n"
+    assert join_lines(page_of(*rows), set())[0] == text + "\n"
 
 
 def test_a_paragraph_ends_where_the_next_word_would_have_fitted():
     rows = paragraph(ENGLISH)
     rows += [(72, rows[-1][1] + 13, "Short line."), *paragraph(ENGLISH, top=rows[-1][1] + 26)]
-    assert compose(page_of(*rows), set())[0] == f"{ENGLISH}\nShort line.\n{ENGLISH}\n"
+    assert join_lines(page_of(*rows), set())[0] == f"{ENGLISH}\nShort line.\n{ENGLISH}\n"
 
 
 def test_rows_of_a_table_stay_apart():
@@ -41,7 +41,7 @@ def test_rows_of_a_table_stay_apart():
         rows.append((72, 100 + 13 * number, name))
         for x, cell in zip((400, 480), cells, strict=True):
             rows.append((x, 100 + 13 * number, cell))
-    assert compose(page_of(*rows), set())[0] == (
+    assert join_lines(page_of(*rows), set())[0] == (
         "Cash and cash equivalents 1,011,315 876,560\n"
         "Short-term investments 3,749,985 3,111,524\n"
         "Total current assets 5,839,774 4,821,892\n"
@@ -52,7 +52,7 @@ def test_bullets_and_indents_start_paragraphs():
     first, second = paragraph(ENGLISH), paragraph(ENGLISH, top=300)
     bullets = [(x, y, "• " + text if n == 0 else text) for n, (x, y, text) in enumerate(second)]
     page = page_of(*first, *[(x, first[-1][1] + 13 + y - 300, text) for x, y, text in bullets])
-    assert compose(page, set())[0] == f"{ENGLISH}\n• {ENGLISH}\n"
+    assert join_lines(page, set())[0] == f"{ENGLISH}\n• {ENGLISH}\n"
 
 
 def test_a_hyphenated_word_has_both_its_boxes():
@@ -61,7 +61,7 @@ def test_a_hyphenated_word_has_both_its_boxes():
     boxes = [(72, 100, 92, 112), (97, 100, 107, 112), (112, 100, 122, 112), (127, 100, 157, 112),
              (72, 113, 132, 125), (137, 113, 157, 125)]  # fmt: skip
     scaled = np.array(boxes, np.float32) / np.array([*LETTER, *LETTER], np.float32)
-    clean, words = compose(lay_out(text, np.array(spans, np.int32), scaled, *LETTER), set())
+    clean, words = join_lines(lay_out(text, np.array(spans, np.int32), scaled, *LETTER), set())
     assert clean == "This is an international rule\n"
     found = words.locate(clean.index("international"), clean.index(" rule"))
     assert [round(box[1] * 792) for box in found] == [100, 113]
@@ -70,14 +70,14 @@ def test_a_hyphenated_word_has_both_its_boxes():
 def test_a_list_starts_a_line_even_after_a_full_one():
     rows = paragraph(ENGLISH.rpartition(" exchange")[0], columns=100)
     rows = [*rows[:-1], (72, rows[-1][1], "• first of them"), (72, rows[-1][1] + 13, "(b) second")]
-    assert compose(page_of(*rows), set())[0].count("\n") == 3
+    assert join_lines(page_of(*rows), set())[0].count("\n") == 3
 
 
 def test_a_paragraph_may_end_near_the_margin():
     full = "word " * 15 + "words"  # 80 columns
     near = full[: 80 - 12] + "."  # twelve ems of half a letter short: room for the next word, no more
     rows = [(72, 100, full), (72, 113, full), (72, 126, near), (72, 139, "Next one. " + full[:59])]
-    assert compose(page_of(*rows), set())[0] == f"{full} {full} {near}\nNext one. {full[:59]}\n"
+    assert join_lines(page_of(*rows), set())[0] == f"{full} {full} {near}\nNext one. {full[:59]}\n"
 
 
 @pytest.mark.parametrize("leader", [".", "_", "…", ". "], ids=["dots", "underscores", "ellipses", "spaced dots"])
@@ -87,14 +87,14 @@ def test_entries_of_a_table_of_contents_stay_apart(leader):
         for title, page in (("Introduction", 101), ("Risk factors", 115), ("Properties", 128), ("Legal", 130))
     ]
     rows = [(72, 100 + 13 * n, entry) for n, entry in enumerate(entries)]
-    assert compose(page_of(*rows), set())[0] == "\n".join(entries) + "\n"
+    assert join_lines(page_of(*rows), set())[0] == "\n".join(entries) + "\n"
 
 
 @pytest.mark.parametrize("lengths", [(50, 60, 40), (60, 50, 56)], ids=["short line first", "long line first"])
 def test_the_lines_of_a_centred_title_stay_apart(lengths):
     titles = [("Consolidated Statement Of " * 4)[:length].strip() for length in lengths]
     rows = [(LETTER[0] / 2 - len(title) * 2.5, 100 + 13 * n, title) for n, title in enumerate(titles)]
-    assert compose(page_of(*rows), set())[0] == "\n".join(titles) + "\n"
+    assert join_lines(page_of(*rows), set())[0] == "\n".join(titles) + "\n"
 
 
 @settings(deadline=None)
@@ -110,7 +110,7 @@ def test_the_lines_of_a_centred_title_stay_apart(lengths):
 def test_spans_index_the_cleaned_text(rows):
     page = page_of(*rows)
     kept = list(page.words)
-    text, words = compose(page, {"ab"})
+    text, words = join_lines(page, {"ab"})
     assert len(words) == len(kept)
     assert text == "" or text.endswith("\n")
     flat = words.spans.reshape(-1)
@@ -123,24 +123,24 @@ def test_spans_index_the_cleaned_text(rows):
 
 @given(st.text(alphabet="ab 中。.-\n\t\f\u3000é", max_size=300))
 def test_plain_text_keeps_its_words(text):
-    joined, words = compose(lay_out_plain(text, *LETTER), set())
+    joined, words = join_lines(lay_out_plain(text, *LETTER), set())
     assert len(words) == 0
     assert [c for c in text if not c.isspace() and c != "-"] == [c for c in joined if not c.isspace() and c != "-"]
 
 
 def test_plain_text_is_joined_by_its_columns():
     lines = [row[2] for row in paragraph(ENGLISH)]
-    joined, _ = compose(lay_out_plain("\n".join([*lines, "", "Next paragraph."]), *LETTER), set())
+    joined, _ = join_lines(lay_out_plain("\n".join([*lines, "", "Next paragraph."]), *LETTER), set())
     assert joined == f"{ENGLISH}\nNext paragraph.\n"
 
 
 def test_what_flows_to_the_next_page():
     whole = page_of(*paragraph(ENGLISH))
     cut = page_of(*paragraph(ENGLISH.rpartition(" exchange")[0]))
-    assert not ends_open(whole)
-    assert ends_open(page_of(*paragraph(ENGLISH)[:-1]))
-    assert starts_open(page_of((72, 72, "exchange for them.")))
-    assert not starts_open(page_of((72, 72, "Exchange rates")))
-    assert starts_open(page_of((72, 72, "联盟，并且四次入选职业碗。")))
-    assert not starts_open(page_of((72, 72, "一、 总则")))
+    assert not ends_mid_sentence(whole)
+    assert ends_mid_sentence(page_of(*paragraph(ENGLISH)[:-1]))
+    assert starts_mid_sentence(page_of((72, 72, "exchange for them.")))
+    assert not starts_mid_sentence(page_of((72, 72, "Exchange rates")))
+    assert starts_mid_sentence(page_of((72, 72, "联盟，并且四次入选职业碗。")))
+    assert not starts_mid_sentence(page_of((72, 72, "一、 总则")))
     assert cut.lines

@@ -14,9 +14,9 @@ from rag.pdf.normalize import (
     clean_word,
     ends_sentence,
     iso_date,
+    meaningful_title,
     mend_hyphen,
     needs_cleaning,
-    worthy_title,
 )
 
 
@@ -135,7 +135,7 @@ def test_no_sentence_ends(text):
     ],
 )
 def test_titles(raw, title):
-    assert worthy_title(raw) == title
+    assert meaningful_title(raw) == title
 
 
 @pytest.mark.parametrize(

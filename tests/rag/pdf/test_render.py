@@ -10,6 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from rag.errors import DamagedFile, LimitExceeded, PasswordNeeded, WrongPassword
@@ -121,10 +123,10 @@ def test_a_page_that_does_not_exist(page):
 
 
 def test_drawing_is_limited():
-    with pytest.raises(LimitExceeded, match="drawing page 1 needs more than the limit of 60 MB"):
+    with pytest.raises(LimitExceeded, match="Drawing page 1 needs more than the limit of 60 MB"):
         draw_page(TEXT, 0, 4_000, replace(LIMITS, render_memory_bytes=60 * 2**20))
     endless = pdfs.content_pdf(pdfs.packed(b"0 0 m 600 700 l 20 30 l S " * 500_000))
-    with pytest.raises(LimitExceeded, match="drawing page 1 took (more|longer) than the limit of"):
+    with pytest.raises(LimitExceeded, match=r"Drawing page 1 took (more|longer) than the limit of"):
         draw_page(endless, 0, 1_000, replace(LIMITS, render_cpu_seconds=1))
 
 
@@ -245,6 +247,14 @@ def test_an_id_that_is_no_hash_is_never_a_path(tmp_path, pdf, bad):
         pictures.page(bad, pdf, 0)
     with pytest.raises(ValueError, match="64 hexadecimal"):
         pictures.forget(bad)
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.randoms(use_true_random=False))
+def test_a_png_holds_the_pixels_it_was_made_from(width, height, random):
+    rgb = random.randbytes(width * height * 3)
+    picture = Image.open(io.BytesIO(render.png(width, height, rgb)))
+    assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (width, height))
+    assert picture.tobytes() == rgb
 
 
 @pytest.mark.parametrize(("width", "height"), [(2, 2), (0, 0), (-1, -4), (None, 1), (10**9, 10**9), (1.0, 4)])

@@ -12,6 +12,7 @@ from rag.errors import (
     DamagedFile,
     LimitExceeded,
 )
+from rag.messages import Message
 from rag.pdf import sandbox
 from rag.pdf.load import Stopped, load
 from rag.records import PageKind
@@ -98,7 +99,7 @@ def test_information_of_a_lying_child_is_left_out(monkeypatch, tmp_path, info):
 
 def test_a_page_that_cannot_be_read_is_kept_as_failed(monkeypatch, tmp_path):
     body = (
-        "if 'again' not in command:\n"
+        "if 'only' not in command:\n"
         "    send(dict(kind='open', pages=3))\n"
         "    send(plain, b'The first page.')\n"
         "    send(dict(kind='page', number=1, failed=True))\n"
@@ -126,8 +127,8 @@ def test_pages_are_kept_when_the_child_dies_over_the_outline(monkeypatch, tmp_pa
     [
         ("os.abort()", LimitExceeded, "256 MB of memory"),
         ("raise SystemExit(77)", LimitExceeded, "256 MB of memory"),
-        ("os.kill(os.getpid(), signal.SIGXCPU)", LimitExceeded, "20 seconds of processor time"),
-        (OPEN + "os.abort()", LimitExceeded, "reading page 1 needs"),
+        ("os.kill(os.getpid(), signal.SIGXCPU)", LimitExceeded, "20 seconds of CPU time"),
+        (OPEN + "os.abort()", LimitExceeded, "Reading page 1 needs"),
         ("os.kill(os.getpid(), signal.SIGSEGV)", DamagedFile, "crashes"),
     ],
 )
@@ -177,8 +178,8 @@ def test_the_child_is_bounded_and_sees_nothing(monkeypatch, tmp_path):
     monkeypatch.setattr(sandbox, "SCRIPT", script)
     monkeypatch.setenv("SECRET", "hunter2")
     bounds = sandbox.Bounds(20, 60, LIMITS.read_memory_bytes, 1_000, 1_000)
-    with sandbox.opened(BOTH) as file:
-        seen = next(iter(sandbox.frames(file, {"do": "read"}, bounds, doing=""))).meta
+    with sandbox.as_file(BOTH) as file:
+        seen = next(iter(sandbox.frames(file, {"do": "read"}, bounds, step=lambda: Message("")))).meta
     assert not seen["environment"].keys() - {"LC_ALL", "LC_CTYPE"}
     assert (seen["folder"], seen["isolated"]) == ("/", 1)
     assert seen["limits"] == [LIMITS.read_memory_bytes, 20, 0, 0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.pdf.text_quality import GARBLED_BELOW, kind_of, readability
+from rag.pdf.text_quality import GARBLED_BELOW, classify, readability
 from rag.records import PageKind
 from tests.rag.layouts import CHINESE, ENGLISH
 
@@ -64,4 +64,4 @@ def test_gibberish_is_not(text):
     ],
 )
 def test_kinds_of_pages(text, objects, kind):
-    assert kind_of(text, readability(text), **objects) is kind
+    assert classify(text, readability(text), **objects) is kind
