@@ -78,7 +78,7 @@ def test_an_empty_file_changes_nothing_and_a_whole_number_is_a_fraction_too(tmp_
         pytest.param("data_dir = 3", r"takes the path of a folder in quotes, not 3", id="no path"),
         pytest.param("[retrieval]\nsources = [" + "9," * 999 + "]", r"not \[9, .{70,80}: correct it", id="long value"),
         pytest.param(
-            "a = [", r"is not valid TOML \(.*end of document\): correct it, or start without --config", id="no toml"
+            "a = [", r"is not valid TOML \(.*end of document.*: correct it, or start without --config", id="no toml"
         ),
     ],
 )
