@@ -23,9 +23,8 @@ from rag.answer.view import open_view
 from rag.embed.embedder import Embedder, text_digest
 from rag.errors import AlreadyAdded, AskError, FileRefused, LimitExceeded, QuestionRefused, StoreError
 from rag.evaluation.saved import Evaluations
-from rag.index.bm25 import BM25Index
+from rag.index.embedded import embedded_text_index, embedded_vector_index
 from rag.index.protocols import DocumentKey, Scope, TextIndex, VectorIndex, Vectors
-from rag.index.vectors import FaissIndex
 from rag.ingest.jobs import EMBED_BATCH, Jobs
 from rag.messages import Message
 from rag.pdf.render import PageImages
@@ -56,11 +55,6 @@ from rag.store.database import Store
 log = logging.getLogger(__name__)
 
 
-def embedded_vector_index(dimension: int, settings: RetrievalSettings) -> VectorIndex:
-    """The vector index of this process, empty."""
-    return FaissIndex(dimension, settings.exact_index_size)
-
-
 class Engine:
     """One data folder, one embedder, one reader at a time. Close it when done."""
 
@@ -75,13 +69,13 @@ class Engine:
         sampling: Sampling | None = None,
         re_embed: bool = False,
         vector_index: Callable[[int, RetrievalSettings], VectorIndex] = embedded_vector_index,
-        text_index: Callable[[], TextIndex] = BM25Index,
+        text_index: Callable[[RetrievalSettings], TextIndex] = embedded_text_index,
     ) -> None:
         self.settings = settings
         create_folders(settings.data_dir, settings.files_dir)
         self._store = Store(settings.database)
         self._pictures = PageImages(settings.pictures_dir, settings.rendering, settings.limits)
-        self._words = text_index()
+        self._words = text_index(settings.retrieval)
         self._catalog = DocumentRouter(self._words, settings.retrieval.routing)
         self._vector_index = vector_index
         self._reader, self._sampling = reader, sampling or Sampling()

@@ -18,7 +18,9 @@ from rag.index.protocols import DocumentKey, Ids, Scope, Scores
 from rag.index.scopes import PassageScopes
 from rag.index.segments import SEGMENT_SIZE, Array, RemovedPostings, Segment, build_segment, merge_segments
 from rag.index.tokenize import terms
+from rag.settings import Bm25Settings
 
+_DEFAULTS = Bm25Settings()
 MERGE_FACTOR = 8  # open segments of like size that are merged into one
 
 
@@ -28,7 +30,8 @@ class BM25Index:
     `_full` segments grow no more; the `_open` ones hold at most SEGMENT_SIZE passages together.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Bm25Settings = _DEFAULTS) -> None:
+        self._settings = settings
         self._term_ids: dict[str, int] = {}
         self._document_frequency: Array = np.zeros(1024, np.int64)  # by term id: passages that contain the term
         self._count = 0  # passages
@@ -101,7 +104,7 @@ class BM25Index:
         for segment in segments if length else ():
             eligible = segment.live if allowed is None else segment.live & segment.mask(allowed)
             if eligible.any():
-                best.offer(segment.ids, segment.scores(term_ids, weights, length / count) * eligible)
+                best.offer(segment.ids, segment.scores(term_ids, weights, length / count, self._settings) * eligible)
         return best.ids, best.scores
 
     def _to_term_ids(self, passages: list[list[str]]) -> list[list[int]]:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rag.settings import Bm25Settings
+
 Array = npt.NDArray[Any]
 
 SEGMENT_SIZE = 65_536  # most passages of a segment: a posting stores its passage's row in two bytes
-K1 = 1.5  # of BM25: term-frequency saturation
-B = 0.75  # of BM25: length normalisation
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +91,11 @@ class Segment:
         """The segment with the passages `ids`, ascending, marked as removed."""
         return replace(self, live=self.live & ~self.mask(ids))
 
-    def scores(self, terms: Array, weights: Array, average_length: float) -> Array:
+    def scores(self, terms: Array, weights: Array, average_length: float, bm25: Bm25Settings) -> Array:
         """BM25 scores (n,) float64 of all passages, live or not, for term ids (m,), ascending, with weights (m,).
 
-        weight * f / (f + K1 * (1 - B + B * length / average_length)), summed over the terms, as in Lucene: the factor
-        K1 + 1 is left out. `average_length` is that of all passages of the index, in terms.
+        weight * f / (f + k1 * (1 - b + b * length / average_length)), summed over the terms, as in Lucene: the factor
+        k1 + 1 is left out. `average_length` is that of all passages of the index, in terms.
         """
         # Find the terms that this segment contains.
         places = np.searchsorted(self.terms, terms)
@@ -109,7 +109,7 @@ class Segment:
         frequencies = np.concatenate([self.frequencies[span] for span in spans]).astype(np.float32)
         weight = np.repeat(weights[known], self.starts[places + 1] - self.starts[places])
         # Score the postings and sum them up by passage.
-        norm = (K1 * (1 - B + B * self.lengths / average_length)).astype(np.float32)
+        norm = (bm25.k1 * (1 - bm25.b + bm25.b * self.lengths / average_length)).astype(np.float32)
         return np.bincount(rows, weight * frequencies / (frequencies + norm[rows]), len(self.ids))
 
 

@@ -12,6 +12,7 @@ import rag.index.bm25
 import rag.index.segments
 from rag.index.bm25 import MERGE_FACTOR, BM25Index
 from rag.index.tokenize import terms
+from rag.settings import Bm25Settings
 
 DOCUMENT = ("", "manual")
 VOCABULARY = [f"word{number}" for number in range(300)]
@@ -197,3 +198,19 @@ def test_a_question_may_name_terms_of_passages_that_are_being_added(monkeypatch)
     put(index, [2], [" ".join(f"fresh{number}" for number in range(3000))])
     assert seen == [[1], True]
     assert index.search("fresh2999", 5)[0].tolist() == [2]
+
+
+def test_k1_says_how_much_repeats_count_and_b_how_much_length_does():
+    texts = ["pump", "pump pump pump pump", "pump of a very long passage about other things that go on and on here"]
+
+    def scores(**settings):
+        index = BM25Index(Bm25Settings(**settings))
+        index.add([1, 2, 3], texts, [DOCUMENT] * 3)
+        ids, found = index.search("pump", 3)
+        return dict(zip(ids.tolist(), found.tolist(), strict=True))
+
+    binary, saturated, linear = scores(k1=0.0), scores(k1=1.5, b=0.0), scores(k1=100.0, b=0.0)
+    assert binary[1] == pytest.approx(binary[2]) == pytest.approx(binary[3])
+    assert 1 < saturated[2] / saturated[1] < 2.5 < linear[2] / linear[1] < 4
+    assert saturated[1] == pytest.approx(saturated[3])
+    assert scores(b=1.0)[3] < scores(b=0.5)[3] < scores(b=0.0)[3]
