@@ -54,7 +54,7 @@ def main() -> None:
         Engine(Settings(data_dir=Path(folder)), embedder=lambda: embedder, reader=QuoteReader()) as engine,
     ):
         add_folder(engine, arguments.pdfs, lambda _: None)
-        judge = EvidenceScorer(embedder, engine.term_weight, engine.settings.answering)
+        scorer = EvidenceScorer(embedder, engine.term_weight, engine.settings.answering)
         documents = engine.documents("")
         scores: dict[str, dict[bool, list[float]]] = {}
         for question in questions:
@@ -68,7 +68,9 @@ def main() -> None:
                         and (answerable or number(document.name) != number(question.document))
                     ]
                     sources = engine.search("", question.question, chosen)
-                    best = max(sentence.score for sentence in judge.evidence([question.question], vectors, sources))
+                    best = max(
+                        found.answerability for found in scorer.find_evidence([question.question], vectors, sources)
+                    )
                     found = scores.setdefault(f"{question.language} asked of {told}", {True: [], False: []})
                     found[answerable].append(best)
     report = {}

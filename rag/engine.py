@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from rag.answer.answerability import EvidenceScorer
-from rag.answer.citations import check
-from rag.answer.context import pack
+from rag.answer.citations import check_citations
+from rag.answer.context import pack_context
 from rag.answer.marks import remove_citation_marks
 from rag.answer.view import open_view
 from rag.embed.embedder import Embedder, text_digest
@@ -28,7 +28,7 @@ from rag.index.protocols import DocumentKey, Scope, TextIndex, VectorIndex, Vect
 from rag.ingest.jobs import EMBED_BATCH, Jobs
 from rag.messages import Message
 from rag.pdf.render import PageImages
-from rag.reader import Reader, ReadRequest, Sampling, Turn
+from rag.reader import Evidence, Reader, ReadRequest, Sampling, Turn
 from rag.records import (
     Answer,
     Choice,
@@ -179,8 +179,8 @@ class Engine:
                 key = (document.owner, document.id)
                 self._catalog.add(key, document.name, document.title, np.array(ids_of.get(key, []), np.int64))
             self._vectors = index
-        self._judge = EvidenceScorer(embedder, self._words.idf, self.settings.answering)
-        retrieval, usual = self.settings.retrieval, self._judge.usual
+        self._evidence_scorer = EvidenceScorer(embedder, self._words.idf, self.settings.answering)
+        retrieval, usual = self.settings.retrieval, self._evidence_scorer.mean_query_vectors
         self._finder = Retriever(self._store, embedder, index, self._words, self._catalog, retrieval, usual, reranker)
         log.info("%d passages indexed in %.1f s", len(self._words), time.monotonic() - began)
 
@@ -319,13 +319,11 @@ class Engine:
         queries, vectors, sources = self._find(owner, question, documents, history)
         reader = self._reader
         yield Found(tuple(sources), queries[0], queries[1:], reader.writes_markdown)
-        packed = pack(question, sources, history, reader, self._sampling, self.settings.answering.context)
-        if sources and not packed.sources:
-            raise QuestionRefused(
-                f"The question leaves {reader.name} ({reader.context_tokens:,} tokens) no room for sources: shorten it."
-            )
-        first = 1 if len(queries) > 1 else 0  # the parts answer for the whole
-        evidence = self._judge.evidence(queries[first:], vectors[first:], sources) if reader.uses_evidence else []
+        packed = pack_context(question, sources, history, reader, self._sampling, self.settings.answering.context)
+        first = 1 if len(queries) > 1 else 0  # a compound question is answered part by part
+        evidence: list[Evidence] = []
+        if reader.uses_evidence:
+            evidence = self._evidence_scorer.find_evidence(queries[first:], vectors[first:], sources)
         request = ReadRequest(question, packed.sources, packed.history, self._sampling, tuple(evidence))
         text = ""
         if sources:
@@ -333,7 +331,7 @@ class Engine:
                 text += piece
                 yield Piece(piece)
         yield Answer(
-            sentences=check(text, sources, self.settings.answering),
+            sentences=check_citations(text, sources, self.settings.answering),
             reader=reader.name,
             refused=not text.strip() and not stop.is_set(),
             stopped=stop.is_set(),

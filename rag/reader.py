@@ -10,7 +10,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+ANSWERABLE: Final = 1.0  # answerability of the least convincing sentence that still counts as an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Evidence:
 
     number: int  # of the source the sentence is from
     text: str
-    score: float  # 1.0 or more: probably an answer; less: probably not
+    answerability: float  # from ANSWERABLE on it counts as an answer
 
 
 @dataclass(frozen=True, slots=True)

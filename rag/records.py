@@ -193,7 +193,7 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A passage retrieved for a question."""
+    """A passage retrieved for a question, which may have been widened to text around it."""
 
     number: int  # from 1; what [n] in the answer means
     passage_id: int
@@ -206,33 +206,33 @@ class Source:
     text: str
     start: int  # character span in the document's text
     end: int
-    score: float  # what all ways of looking give together, 0 to about 3; comparable within one question
+    score: float  # of the whole retrieval, 0 to about 3; comparable within one question only
     signals: tuple[Signal, ...] = ()
-    best: tuple[int, int] | None = None  # span in the text of the passage found, where it took in what stands around
+    passage_span: tuple[int, int] | None = None  # of the retrieved passage within `text`; None: all of it
 
     @property
-    def narrowest(self) -> str:
-        """The text of the passage found alone."""
-        return self.text if self.best is None else self.text[slice(*self.best)]
+    def passage_text(self) -> str:
+        """The text of the retrieved passage alone."""
+        return self.text if self.passage_span is None else self.text[slice(*self.passage_span)]
 
 
 @dataclass(frozen=True, slots=True)
 class Citation:
     """A source that a sentence of the answer rests on."""
 
-    number: int  # of the Source
-    support: float  # 0..1: share of the sentence that the source's best stretch holds
-    start: int  # character span of that stretch within the source's text
+    number: int  # of the source
+    support: float  # 0..1: share of the sentence's terms in the cited span
+    start: int  # cited span: [start, end) in the source's text
     end: int
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence of an answer, marks taken out, white space and line breaks before it kept in `lead`."""
+    """One sentence of an answer, without citation marks. All `lead + text` joined are the answer."""
 
     text: str
-    citations: tuple[Citation, ...] = ()
-    lead: str = ""
+    citations: tuple[Citation, ...] = ()  # best supported first
+    lead: str = ""  # white space before the sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +241,8 @@ class Answer:
 
     sentences: tuple[Sentence, ...]
     reader: str  # the reader's name
-    refused: bool = False  # nothing in the documents answers; the sources are the nearest passages
-    stopped: bool = False  # the person pressed Stop
+    refused: bool = False  # the reader found no answer in the sources
+    stopped: bool = False  # ended early by the person
     seconds: float = 0.0
 
 
@@ -258,7 +258,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """The next words of the answer, marks `[n]` included."""
+    """The next characters of the answer, citation marks included; a mark may be cut in two."""
 
     text: str
 
@@ -296,15 +296,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A source opened: what to show beside the answer."""
+    """A page of a source's document, with what to highlight on it."""
 
     source: Source
-    page: int  # the page shown, from 0
+    page: int  # from 0
     page_label: str
-    pages: int  # pages in the document
-    picture: bytes  # PNG of the page
-    passage_boxes: tuple[Box, ...]  # on this page
-    sentence_boxes: tuple[Box, ...]  # the stretch a citation rests on, on this page; may be empty
+    pages: int  # in the document
+    picture: bytes  # the page as PNG
+    passage_boxes: tuple[Box, ...]  # of the retrieved passage; empty if it is on other pages
+    sentence_boxes: tuple[Box, ...]  # of the cited span; empty if it is on other pages
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,19 @@
-"""Question + sources -> the sentences that answer best, and whether they answer at all.
+"""Question + sources -> the sentences that may answer, best first, and whether any of them counts as an answer.
 
-A sentence counts by the cosine of its vector with the question's and by the share of the question's terms it holds,
-each term weighted by how rare it is. Cosines of one embedder mean nothing in another, nor in another language, so
-they are scaled by a handful of known pairs: 0 is what unrelated sentences have, 1 what a question and its answer have.
+A sentence is judged by the cosine of its embedding with the question's, and by the share of the question's terms that
+it holds, weighted by IDF. Cosines of different embedders and languages do not compare, so they are rescaled with
+reference pairs: 0 is the mean cosine of unrelated sentences, 1 that of questions and their answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from rag.answer.sentences import split
+from rag.answer.sentences import split_sentences
 from rag.embed.embedder import Embedder, Vectors
 from rag.index.tokenize import terms
 from rag.language import mainly_chinese
@@ -20,8 +21,10 @@ from rag.reader import Evidence
 from rag.records import Source
 from rag.settings import AnswerSettings
 
-# A question, and a sentence that answers it without repeating its words.
-PAIRS = {
+MIN_SCALE = 0.05  # least difference between the mean cosines of related and unrelated pairs that is divided by
+
+# Questions with answers that do not repeat their words, by whether they are Chinese.
+REFERENCE_PAIRS = {
     False: (
         ("Who designed the old bridge over the river?", "The engineer Anna Keller drew the plans in 1874."),
         ("How many people work in the factory?", "About 1,200 workers are employed at the plant."),
@@ -45,101 +48,120 @@ PAIRS = {
 }
 
 
+Scripts = tuple[bool, bool]  # whether the question is Chinese, and whether the sentence is
+
+
+class _Scale(NamedTuple):
+    """Mean cosines of the reference pairs."""
+
+    unrelated: float
+    related: float
+
+
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _Candidate:
     """A sentence that may answer."""
 
     source: Source
     text: str
-    held: set[str]  # asked terms in it
-    around: set[str]  # in it or in the sentence before
+    asked_terms: set[str]  # terms of the questions in it
+    asked_terms_nearby: set[str]  # the same, the sentence before it included
 
 
 class EvidenceScorer:
-    """Finds the sentences that answer, for one embedder."""
+    """Finds the sentences that answer, with one embedder."""
 
-    def __init__(self, embedder: Embedder, weight: Callable[[str], float], settings: AnswerSettings) -> None:
-        self._embedder, self._weight, self._settings = embedder, weight, settings
-        asked = {han: embedder.queries([question for question, _ in pairs]) for han, pairs in PAIRS.items()}
-        self.usual = {han: vectors.mean(axis=0) for han, vectors in asked.items()}  # what questions share, by script
-        self._scale = _scales(embedder, asked)
-        self._gates = {
+    def __init__(self, embedder: Embedder, term_weight: Callable[[str], float], settings: AnswerSettings) -> None:
+        """`term_weight`: the IDF of a term. Embeds the reference pairs."""
+        self._embedder, self._term_weight, self._settings = embedder, term_weight, settings
+        questions = {
+            chinese: embedder.queries([question for question, _ in pairs]) for chinese, pairs in REFERENCE_PAIRS.items()
+        }
+        #: Mean query embedding of each script, (d,): what questions have in common whatever they ask.
+        self.mean_query_vectors = {chinese: vectors.mean(axis=0) for chinese, vectors in questions.items()}
+        self._scales = _measure_scales(embedder, questions)
+        self._gates: dict[Scripts, float] = {
             (False, False): settings.gate_alphabetic,
             (True, True): settings.gate_han,
             (False, True): settings.gate_alphabetic_to_han,
             (True, False): settings.gate_han_to_alphabetic,
         }
 
-    def evidence(self, questions: Sequence[str], vectors: Vectors, sources: Sequence[Source]) -> list[Evidence]:
-        """Sentences of the first sources, the best answer first; of several questions those of each take turns.
+    def find_evidence(self, questions: Sequence[str], vectors: Vectors, sources: Sequence[Source]) -> list[Evidence]:
+        """The sentences of the first sources, best answer first; results of several questions are interleaved.
 
-        `vectors` (questions, d). The order also takes into account how well the passage was ranked, and the sentence
-        before, which often names what "it" is; the score, which tells answer from no answer, looks at the sentence.
+        `vectors`: (questions, d), unit rows. The order also counts the source's score and the sentence before, which
+        often names what "it" is. The answerability judges the sentence alone, for the question it answers best.
         """
-        rows = self._sentences(sources, {term for question in questions for term in terms(question)})
-        if not rows:
+        candidates = self._candidates(sources, {term for question in questions for term in terms(question)})
+        if not candidates:
             return []
-        cosines = self._embedder.passages([row.text for row in rows], urgent=True) @ vectors.T  # (sentences, questions)
-        ranked = [self._ranked(question, rows, cosines[:, n].tolist()) for n, question in enumerate(questions)]
-        best: dict[tuple[int, str], Evidence] = {}
-        for found in (found for turn in zip(*ranked, strict=True) for found in turn):
-            known = best.setdefault((found.number, found.text), found)
-            if found.score > known.score:
-                best[found.number, found.text] = found
-        return list(best.values())
+        texts = [candidate.text for candidate in candidates]
+        cosines = self._embedder.passages(texts, urgent=True) @ vectors.T  # (candidates, questions)
+        rankings = [self._rank(question, candidates, cosines[:, n].tolist()) for n, question in enumerate(questions)]
+        merged: dict[tuple[int, str], Evidence] = {}
+        for evidence in (evidence for same_rank in zip(*rankings, strict=True) for evidence in same_rank):
+            known = merged.setdefault((evidence.number, evidence.text), evidence)
+            if evidence.answerability > known.answerability:
+                merged[evidence.number, evidence.text] = evidence
+        return list(merged.values())
 
-    def _ranked(self, question: str, rows: Sequence[_Row], cosines: Sequence[float]) -> list[Evidence]:
-        """The sentences as evidence for one question, the best answer first."""
-        weights = {term: self._weight(term) for term in terms(question)}
+    def _rank(self, question: str, candidates: Sequence[_Candidate], cosines: Sequence[float]) -> list[Evidence]:
+        """The candidates as evidence for one question, best answer first."""
+        settings = self._settings
+        weights = {term: self._term_weight(term) for term in terms(question)}
         total = sum(weights.values()) or 1.0
         ranked: list[tuple[float, Evidence]] = []
-        for row, cosine in zip(rows, cosines, strict=True):
-            share, share_around = (
-                sum(weights[term] for term in weights.keys() & part) / total for part in (row.held, row.around)
-            )
+        for candidate, cosine in zip(candidates, cosines, strict=True):
+            share = sum(weights[term] for term in weights.keys() & candidate.asked_terms) / total
+            share_nearby = sum(weights[term] for term in weights.keys() & candidate.asked_terms_nearby) / total
             order = (
                 cosine
-                + self._settings.term_weight * share
-                + self._settings.source_weight * row.source.score
-                + self._settings.neighbour_term_weight * share_around
+                + settings.term_weight * share
+                + settings.source_weight * candidate.source.score
+                + settings.neighbour_term_weight * share_nearby
             )
-            score = self._score(question, row.text, cosine, share)
-            ranked.append((order, Evidence(row.source.number, row.text, score)))
+            answerability = self._answerability(question, candidate.text, cosine, share)
+            ranked.append((order, Evidence(candidate.source.number, candidate.text, answerability)))
         ranked.sort(key=lambda entry: -entry[0])
-        return [found for _, found in ranked]
+        return [evidence for _, evidence in ranked]
 
-    def _score(self, question: str, text: str, cosine: float, share: float) -> float:
-        """Closeness over its gate: 1.0 and more is an answer. Terms cannot agree across scripts."""
-        scripts = mainly_chinese(question), mainly_chinese(text)
-        unrelated, related = self._scale[scripts]
-        close = (cosine - unrelated) / max(related - unrelated, 0.05)
-        return (close + share) / self._gates[scripts]
+    def _answerability(self, question: str, sentence: str, cosine: float, share: float) -> float:
+        """Rescaled cosine plus share of terms, over the gate for these scripts; 1.0 and more counts as an answer."""
+        scripts = mainly_chinese(question), mainly_chinese(sentence)
+        scale = self._scales[scripts]
+        closeness = (cosine - scale.unrelated) / max(scale.related - scale.unrelated, MIN_SCALE)
+        return (closeness + share) / self._gates[scripts]
 
-    def _sentences(self, sources: Sequence[Source], asked: Collection[str]) -> list[_Row]:
-        """The sentences of the first sources, the same one once; where they are too many, those with asked terms."""
-        rows: list[_Row] = []
+    def _candidates(self, sources: Sequence[Source], asked: Collection[str]) -> list[_Candidate]:
+        """The different sentences of the first sources; if there are too many, those with the most asked terms."""
+        candidates: list[_Candidate] = []
         seen: set[str] = set()
         for source in sources[: self._settings.evidence_sources]:
             before: set[str] = set()
-            for sentence in split(source.text):
+            for sentence in split_sentences(source.text):
                 text = sentence[: self._settings.sentence_characters]
                 held = set(terms(text)).intersection(asked)
                 if text not in seen and any(character.isalnum() for character in text):
-                    rows.append(_Row(source, text, held, held | before))
+                    candidates.append(_Candidate(source, text, held, held | before))
                 seen.add(text)
                 before = held
-        if len(rows) > self._settings.evidence_sentences:
-            rows.sort(key=lambda row: -len(row.around))
-        return rows[: self._settings.evidence_sentences]
+        if len(candidates) > self._settings.evidence_sentences:
+            candidates.sort(key=lambda candidate: -len(candidate.asked_terms_nearby))
+        return candidates[: self._settings.evidence_sentences]
 
 
-def _scales(embedder: Embedder, asked: dict[bool, Vectors]) -> dict[tuple[bool, bool], tuple[float, float]]:
-    """(question in Chinese?, sentence in Chinese?) -> mean cosine of unrelated and of related pairs."""
-    told = {han: embedder.passages([sentence for _, sentence in pairs]) for han, pairs in PAIRS.items()}
-    scales = {}
-    for a, questions in asked.items():
-        for b, sentences in told.items():
-            cosines = questions @ sentences.T  # (8, 8): the diagonal is related
+def _measure_scales(embedder: Embedder, questions: dict[bool, Vectors]) -> dict[Scripts, _Scale]:
+    """The mean cosines of unrelated and of related reference pairs, for each combination of scripts."""
+    answers = {
+        chinese: embedder.passages([answer for _, answer in pairs]) for chinese, pairs in REFERENCE_PAIRS.items()
+    }
+    scales: dict[Scripts, _Scale] = {}
+    for question_script, question_vectors in questions.items():
+        for answer_script, answer_vectors in answers.items():
+            cosines = question_vectors @ answer_vectors.T  # (pairs, pairs): the diagonal is related
             related = np.eye(len(cosines), dtype=bool)
-            scales[a, b] = float(cosines[~related].mean()), float(cosines[related].mean())
+            scales[question_script, answer_script] = _Scale(
+                unrelated=float(cosines[~related].mean()), related=float(cosines[related].mean())
+            )
     return scales

@@ -1,8 +1,9 @@
-"""Answer + sources -> citations, sentence by sentence. Asks no model.
+"""Answer + sources -> citations, sentence by sentence. Calls no model.
 
-A reader marks the sources it used with `[n]`, and may be wrong. Each sentence is looked for in the sources: a mark
-stands only where the source holds enough of the sentence, numbers above all; a sentence without a mark gets one where
-a source clearly holds it.
+A reader marks the sources it used with `[n]`, and may be wrong. Each sentence of the answer is looked up in the
+sources. A marked source is cited only if it supports enough of the sentence; a sentence without a supported mark cites
+the source that supports it best, if that clearly does. A source supports the share of the sentence's terms that two
+neighbouring sentences of the source hold.
 """
 
 from __future__ import annotations
@@ -11,99 +12,100 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag.answer.marks import extract_citation_marks
-from rag.answer.sentences import spans
+from rag.answer.sentences import sentence_spans
 from rag.index.tokenize import terms
 from rag.language import mainly_chinese
 from rag.records import Citation, Sentence, Source
 from rag.settings import AnswerSettings
 
+MISSING_NUMBER_FACTOR = 0.5  # of the support where the source lacks a number of the sentence
+
+
+def check_citations(answer: str, sources: Sequence[Source], settings: AnswerSettings) -> tuple[Sentence, ...]:
+    """Split an answer into sentences, each with the sources it rests on, best supported first."""
+    indexed = [_IndexedSource.of(source) for source in sources]
+    return tuple(
+        Sentence(marked.text, _cite(marked, indexed, settings), marked.lead) for marked in _marked_sentences(answer)
+    )
+
 
 @dataclass(frozen=True, slots=True)
-class _Marked:
+class _MarkedSentence:
+    """A sentence of the answer as the reader marked it."""
+
     text: str  # without marks
-    numbers: tuple[int, ...]
-    lead: str
+    numbers: tuple[int, ...]  # marked, in order
+    lead: str  # white space before it
 
 
-def check(answer: str, sources: Sequence[Source], settings: AnswerSettings) -> tuple[Sentence, ...]:
-    """Cut an answer into sentences and say which sources each rests on, best first."""
-    indexed = [(source, _Text.of(source.text)) for source in sources]
-    sentences = []
-    for marked in _marked_sentences(answer):
-        citations = _citations(marked, indexed, settings)
-        sentences.append(Sentence(marked.text, citations, marked.lead))
-    return tuple(sentences)
-
-
-def _marked_sentences(answer: str) -> list[_Marked]:
-    """Sentences of the answer with the source numbers marked inside them, or right behind their end."""
+def _marked_sentences(answer: str) -> list[_MarkedSentence]:
+    """The sentences of an answer, each with the numbers of the marks inside it and right after it."""
     plain, marks = extract_citation_marks(answer)
-    bounds = spans(plain)
-    found: list[_Marked] = []
-    for n, (start, end) in enumerate(bounds):
-        after = bounds[n + 1][0] if n + 1 < len(bounds) else len(plain) + 1
-        before = bounds[n - 1][1] if n else 0
+    spans = sentence_spans(plain)
+    found: list[_MarkedSentence] = []
+    for n, (start, end) in enumerate(spans):
+        next_start = spans[n + 1][0] if n + 1 < len(spans) else len(plain) + 1
+        previous_end = spans[n - 1][1] if n else 0
         numbers = [
             number
             for mark in marks
-            if start < mark.offset <= end or end < mark.offset < after
+            if start < mark.offset <= end or end < mark.offset < next_start
             for number in mark.numbers
         ]
-        found.append(_Marked(plain[start:end], tuple(dict.fromkeys(numbers)), plain[before:start]))
+        found.append(_MarkedSentence(plain[start:end], tuple(dict.fromkeys(numbers)), plain[previous_end:start]))
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class _Text:
-    """A source's text cut up once: sentence spans and the terms of each."""
+class _IndexedSource:
+    """A source with its sentences and their terms, found once for all sentences of an answer."""
 
-    text: str
+    source: Source
     spans: list[tuple[int, int]]
-    terms: list[set[str]]
+    terms: list[set[str]]  # of each span
 
     @classmethod
-    def of(cls, text: str) -> _Text:
-        found = spans(text)
-        return cls(text, found, [set(terms(text[start:end])) for start, end in found])
+    def of(cls, source: Source) -> _IndexedSource:
+        spans = sentence_spans(source.text)
+        return cls(source, spans, [set(terms(source.text[start:end])) for start, end in spans])
+
+    def citation_for(self, sentence: str) -> Citation:
+        """The sentence, or two neighbouring ones, that hold most of a sentence's terms, and the share they hold.
+
+        A number of the sentence that they lack costs half of the support: numbers are what wrong answers get wrong.
+        """
+        number, text = self.source.number, self.source.text
+        wanted = set(terms(sentence))
+        numbers = {term for term in wanted if term[0].isdigit()}
+        if wanted == numbers:  # only numbers, such as "1." of a list: no claim
+            return Citation(number, 0.0, 0, 0)
+        verbatim = text.find(sentence)
+        if verbatim >= 0:
+            return Citation(number, 1.0, verbatim, verbatim + len(sentence))
+        best = Citation(number, 0.0, 0, 0)
+        for neighbours in (0, 1):  # of equals the shorter one, and the first one, is cited
+            for first in range(len(self.spans) - neighbours):
+                last = first + neighbours
+                held = self.terms[first] | self.terms[last]
+                support = len(wanted & held) / len(wanted) * (1.0 if numbers <= held else MISSING_NUMBER_FACTOR)
+                if support > best.support + 1e-9:
+                    best = Citation(number, support, self.spans[first][0], self.spans[last][1])
+        return best
 
 
-def _citations(
-    marked: _Marked, indexed: Sequence[tuple[Source, _Text]], settings: AnswerSettings
-) -> tuple[Citation, ...]:
-    kept: list[Citation] = []
-    others: list[Citation] = []
-    for source, text in indexed:
-        across = mainly_chinese(marked.text) != mainly_chinese(source.text)
-        support, start, end = _support(marked.text, text)
-        citation = Citation(source.number, support, start, end)
-        if source.number in marked.numbers and (across or support >= settings.min_marked_support):
-            kept.append(citation)
-        elif support >= settings.min_unmarked_support:
-            others.append(citation)
-    if kept:
-        return tuple(sorted(kept, key=lambda citation: -citation.support)[: settings.max_citations])
-    return (max(others, key=lambda citation: citation.support),) if others else ()
-
-
-def _support(sentence: str, source: _Text) -> tuple[float, int, int]:
-    """(share of the sentence's terms in the best stretch of up to two sentences, its span in the source).
-
-    A number of the sentence that the stretch lacks halves the share: figures are what a wrong answer gets wrong.
-    """
-    wanted = set(terms(sentence))
-    numbers = {term for term in wanted if term[0].isdigit()}
-    if wanted == numbers:  # "1." of a list says nothing
-        return 0.0, 0, 0
-    verbatim = source.text.find(sentence)
-    if verbatim >= 0:
-        return 1.0, verbatim, verbatim + len(sentence)
-    best = (0.0, 0, 0)
-    for n, (start, _) in enumerate(source.spans):
-        for last in (n, n + 1):
-            if last >= len(source.spans):
-                break
-            held = source.terms[n] | source.terms[last]
-            share = len(wanted & held) / len(wanted) / (1 if numbers <= held else 2)
-            if share > best[0] + 1e-9:
-                best = (share, start, source.spans[last][1])
-    return best
+def _cite(marked: _MarkedSentence, sources: Sequence[_IndexedSource], settings: AnswerSettings) -> tuple[Citation, ...]:
+    """The marked sources that support a sentence, else the one other source that clearly does, else none."""
+    marked_citations: list[Citation] = []
+    other_citations: list[Citation] = []
+    for indexed in sources:
+        citation = indexed.citation_for(marked.text)
+        # Terms cannot agree across scripts, so there the reader's own mark is believed.
+        across = mainly_chinese(marked.text) != mainly_chinese(indexed.source.text)
+        if citation.number in marked.numbers and (across or citation.support >= settings.min_marked_support):
+            marked_citations.append(citation)
+        elif citation.support >= settings.min_unmarked_support:
+            other_citations.append(citation)
+    if marked_citations:
+        marked_citations.sort(key=lambda citation: -citation.support)
+        return tuple(marked_citations[: settings.max_citations])
+    return (max(other_citations, key=lambda citation: citation.support),) if other_citations else ()

@@ -1,85 +1,115 @@
-"""Sources + history + budget -> what goes into the prompt, counted in the reader's own tokens."""
+"""Sources + history + token budget -> what goes into the prompt, counted in the reader's own tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rag.errors import QuestionRefused
 from rag.reader import Reader, ReadSource, Sampling, Turn
 from rag.records import Source
 from rag.settings import ContextSettings
 
+WIDENING_MARGIN = 0.9  # of the estimated room that text around a passage is given, as tokens per character vary
+SENTENCE_ENDS = ("\n", "。", "！", "？", ". ", "! ", "? ")
+
 
 @dataclass(frozen=True, slots=True)
-class Packed:
-    """What fits."""
+class PackedContext:
+    """The sources and earlier turns that fit, both in their given order."""
 
     sources: tuple[ReadSource, ...]
     history: tuple[Turn, ...]
 
 
-def pack(
+def pack_context(
     question: str,
     sources: Sequence[Source],
     history: Sequence[Turn],
     reader: Reader,
     sampling: Sampling,
     settings: ContextSettings,
-) -> Packed:
-    """Take the best sources that fit the reader, then the newest turns that still do.
+) -> PackedContext:
+    """Pack the newest turns into their share of the reader's context, and the best sources into the rest.
 
-    Of a source that would take more than a quarter of the room, the lines around what was found go in alone. The last
-    one is cut to what is left, at a line or sentence if one ends there; at most a quarter of the room goes to the
-    history, so that it never pushes the sources out.
+    A source that would take more than its share is narrowed to the retrieved passage and the lines around it. The last
+    source is truncated to the room that is left, at the end of a line or sentence if there is one. Raises
+    QuestionRefused if no source fits.
     """
     room = reader.context_tokens - sampling.max_tokens - settings.prompt_tokens - reader.count_tokens(question)
+    turns, used = _pack_turns(history, int(room * settings.max_history_share), reader)
+    packed = _pack_sources(sources, room - used, reader, settings)
+    if sources and not packed:
+        raise QuestionRefused(
+            "The question leaves {reader} ({context:,} tokens) no room for sources: shorten it.",
+            reader=reader.name,
+            context=reader.context_tokens,
+        )
+    return PackedContext(packed, turns)
+
+
+def _pack_turns(history: Sequence[Turn], room: int, reader: Reader) -> tuple[tuple[Turn, ...], int]:
+    """The newest turns that fit `room` tokens, oldest first, and the tokens they take."""
     turns: list[Turn] = []
-    left = int(room * settings.max_history_share)
+    used = 0
     for turn in reversed(history):
-        left -= reader.count_tokens(turn.question) + reader.count_tokens(turn.answer)
-        if left < 0:
+        tokens = reader.count_tokens(turn.question) + reader.count_tokens(turn.answer)
+        if used + tokens > room:
             break
         turns.insert(0, turn)
-        room -= reader.count_tokens(turn.question) + reader.count_tokens(turn.answer)
+        used += tokens
+    return tuple(turns), used
+
+
+def _pack_sources(
+    sources: Sequence[Source], room: int, reader: Reader, settings: ContextSettings
+) -> tuple[ReadSource, ...]:
+    """The first sources that fit `room` tokens."""
     packed: list[ReadSource] = []
-    widest = int(room * settings.max_source_share)
+    max_tokens = int(room * settings.max_source_share)
     for source in sources:
+        # Reserve room for the line above the text, which names document, page and heading.
         name = source.document[: settings.name_characters]
         heading = " > ".join(source.heading)[-settings.name_characters :]
         room -= settings.source_tokens + reader.count_tokens(f"{name} {source.page_label} {heading}")
-        whole = source.text
-        length = reader.count_tokens(whole)
-        if length > min(widest, room):
-            whole = _around(source, min(widest, room), length, reader)
-            length = reader.count_tokens(whole)
-        text = whole if length <= room else _cut(whole, room, length)
+        # Narrow a source that is too long, then truncate it if even the passage alone is.
+        text = source.text
+        tokens = reader.count_tokens(text)
+        if tokens > min(max_tokens, room):
+            text = _narrow(source, min(max_tokens, room), tokens, reader)
+            tokens = reader.count_tokens(text)
+        if tokens > room:
+            text = _truncate(text, room, tokens)
         if not text.strip():
             break
         packed.append(ReadSource(source.number, name, source.page_label, heading, text.strip()))
-        room -= min(length, room)
-    return Packed(tuple(packed), tuple(turns))
+        room -= min(tokens, room)
+    return tuple(packed)
 
 
-def _around(source: Source, tokens: int, length: int, reader: Reader) -> str:
-    """The passage found, with as many whole lines before and behind it as `tokens` allow; the source has `length`."""
-    first, last = source.best or (0, len(source.text))
-    narrow = source.narrowest
-    spare = int(0.9 * (tokens - reader.count_tokens(narrow)) * len(source.text) / max(length, 1))  # characters
-    if spare <= 0:
-        return narrow
+def _narrow(source: Source, max_tokens: int, source_tokens: int, reader: Reader) -> str:
+    """The retrieved passage with as many whole lines before and after it as fit `max_tokens`; at least the passage."""
+    passage = source.passage_text
+    first, last = source.passage_span or (0, len(source.text))
+    # Estimate the characters that fit around the passage.
+    free_tokens = max_tokens - reader.count_tokens(passage)
+    room = int(WIDENING_MARGIN * free_tokens * len(source.text) / max(source_tokens, 1))
+    if room <= 0:
+        return passage
+    # Give half of them to the text before the passage, and the rest to the text after it.
     before = source.text[:first]
-    if len(before) > spare // 2:
-        before = before[-(spare // 2) :].partition("\n")[2]
+    if len(before) > room // 2:
+        before = before[-(room // 2) :].partition("\n")[2]
     after = source.text[last:]
-    if len(before) + len(after) > spare:
-        cut = after[: spare - len(before)]
-        after = cut[: cut.rfind("\n") + 1]
-    wider = before + narrow + after
-    return wider if reader.count_tokens(wider) <= tokens else narrow
+    if len(before) + len(after) > room:
+        after = after[: room - len(before)]
+        after = after[: after.rfind("\n") + 1]
+    widened = before + passage + after
+    return widened if reader.count_tokens(widened) <= max_tokens else passage
 
 
-def _cut(text: str, tokens: int, length: int) -> str:
-    """The beginning of a text of `length` tokens that takes about `tokens`, up to the end of a sentence or line."""
-    kept = text[: len(text) * max(tokens, 0) // max(length, 1)]
-    end = max(kept.rfind(mark) for mark in ("\n", "。", "！", "？", ". ", "! ", "? "))
+def _truncate(text: str, max_tokens: int, text_tokens: int) -> str:
+    """The first `max_tokens` tokens of a text, approximately, up to the end of a sentence or line if there is one."""
+    kept = text[: len(text) * max(max_tokens, 0) // max(text_tokens, 1)]
+    end = max(kept.rfind(mark) for mark in SENTENCE_ENDS)
     return kept[: end + 1] if end >= 0 else kept

@@ -14,7 +14,7 @@ _END = re.compile(r"""[。！？!?；]+[”’」』）)"']*|\.+[”’)"'\]]*(?
 _WORD_BEFORE = re.compile(r"[^\s(\[“\"']+$")
 
 
-def spans(text: str) -> list[tuple[int, int]]:
+def sentence_spans(text: str) -> list[tuple[int, int]]:
     """Sentences as [start, end) spans without white space around them, in order.
 
     A sentence ends at Chinese or English end marks (closing quotes included) and at a line break; not at the point of
@@ -25,18 +25,18 @@ def spans(text: str) -> list[tuple[int, int]]:
     for match in _END.finditer(text):
         if match.group().startswith(".") and _goes_on(text, start, match.start(), match.end()):
             continue
-        _append(found, text, start, match.end())
+        _append_span(found, text, start, match.end())
         start = match.end()
-    _append(found, text, start, len(text))
+    _append_span(found, text, start, len(text))
     return found
 
 
-def split(text: str) -> list[str]:
+def split_sentences(text: str) -> list[str]:
     """Sentences as texts."""
-    return [text[start:end] for start, end in spans(text)]
+    return [text[start:end] for start, end in sentence_spans(text)]
 
 
-def _append(found: list[tuple[int, int]], text: str, start: int, end: int) -> None:
+def _append_span(found: list[tuple[int, int]], text: str, start: int, end: int) -> None:
     piece = text[start:end]
     stripped = piece.strip()
     if stripped:

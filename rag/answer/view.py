@@ -21,7 +21,7 @@ def open_view(
 ) -> View:
     """Show `page` of the source's document; by default the page where the citation, or the source, begins."""
     owner = document.owner
-    first, last = source.best or (0, len(source.text))
+    first, last = source.passage_span or (0, len(source.text))
     spans = [(source.start + first, source.start + last)]
     if citation is not None and citation.end > citation.start:
         spans.append((source.start + citation.start, source.start + citation.end))

@@ -99,13 +99,13 @@ def _merge_neighbours(
 
 def _grown(source: Source, before: str, after: str) -> Source:
     """A source with text added before and after it; `best` stays on the passage that was found."""
-    first, last = source.best or (0, len(source.text))
+    first, last = source.passage_span or (0, len(source.text))
     return replace(
         source,
         text=before + source.text + after,
         start=source.start - len(before),
         end=source.end + len(after),
-        best=(first + len(before), last + len(before)),
+        passage_span=(first + len(before), last + len(before)),
     )
 
 

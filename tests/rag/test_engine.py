@@ -325,8 +325,8 @@ def test_the_first_source_is_offered_with_its_page_and_what_was_found_is_marked(
     found, _, answer = ask(engine, "At which pressure does the blue valve leak?")
     source = found.sources[0]
     assert source.text.startswith("All pressures in bar")
-    assert not source.narrowest.startswith("All pressures")
-    assert "leaks at 9 bar" in source.narrowest
+    assert not source.passage_text.startswith("All pressures")
+    assert "leaks at 9 bar" in source.passage_text
     assert "All pressures in bar" in reader.history[0].sources[0].text
     (citation,) = answer.sentences[0].citations
     assert "leaks at 9 bar" in source.text[citation.start : citation.end]

@@ -199,7 +199,7 @@ def _nearest(exchange: Exchange, conversation: Conversation) -> str:
         return ""
     rows = []
     for source in exchange.sources[:SHOWN_SOURCES]:
-        text = " ".join(source.narrowest.split())
+        text = " ".join(source.passage_text.split())
         if len(text) > EXCERPT_CHARACTERS:
             text = text[:EXCERPT_CHARACTERS].rstrip() + "…"
         rows.append(f'<li>{_chip(source, exchange, conversation)}<p dir="auto">{escape(text)}</p></li>')

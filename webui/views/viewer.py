@@ -141,9 +141,9 @@ def _passage(opened: Opened, language: Language) -> str:
     source, citation = opened.source, opened.citation
     if not source.text:
         return ""
-    first, last = source.best or (0, len(source.text))
+    first, last = source.passage_span or (0, len(source.text))
     if citation is None:
-        body = escape(source.narrowest)
+        body = escape(source.passage_text)
     else:
         start, end = max(citation.start, 0), max(citation.end, citation.start, 0)
         if not first <= start <= end <= last:

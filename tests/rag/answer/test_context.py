@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rag.answer.context import pack
+import pytest
+
+from rag.answer.context import pack_context
+from rag.errors import QuestionRefused
 from rag.reader import Sampling, Turn
 from rag.records import Source
 from rag.settings import ContextSettings
@@ -24,8 +27,8 @@ SAMPLING = Sampling(max_tokens=10)
 NAMES = 5  # tokens of "x.pdf iv Top > Below"
 
 
-def test_everything_that_fits_goes_in_with_its_place():
-    packed = pack(
+def test_everything_that_fits_is_packed_with_its_document_page_and_heading():
+    packed = pack_context(
         "why", [source(1, "one two\n"), source(2, "three")], [Turn("a", "b")], reader(200), SAMPLING, SETTINGS
     )
     assert [(s.number, s.page, s.heading, s.text) for s in packed.sources] == [
@@ -35,54 +38,49 @@ def test_everything_that_fits_goes_in_with_its_place():
     assert packed.history == (Turn("a", "b"),)
 
 
-def test_the_last_source_is_cut_at_a_sentence_and_the_rest_left_out():
+def test_the_last_source_is_truncated_at_a_sentence_and_further_ones_are_left_out():
     text = "One two three. Four five six. Seven eight nine."
     room = 10 + 1 + SETTINGS.source_tokens + NAMES + 7
-    packed = pack("why", [source(1, text), source(2, "more")], [], reader(room), SAMPLING, SETTINGS)
+    packed = pack_context("why", [source(1, text), source(2, "more")], [], reader(room), SAMPLING, SETTINGS)
     assert [s.text for s in packed.sources] == ["One two three. Four five six."]
 
 
-def test_history_takes_a_quarter_at_most_and_the_newest_first():
+def test_history_takes_a_quarter_of_the_room_at_most_and_keeps_the_newest_turns():
     turns = [Turn("old " * 30, "x"), Turn("new", "y")]
-    packed = pack("why", [source(1, "text")], turns, reader(110), SAMPLING, SETTINGS)
+    packed = pack_context("why", [source(1, "text")], turns, reader(110), SAMPLING, SETTINGS)
     assert packed.history == (turns[1],)
 
 
-def test_no_room_no_source():
-    assert pack("why", [source(1, "text")], [], reader(0), SAMPLING, SETTINGS).sources == ()
+def test_a_question_that_leaves_no_room_for_sources_is_refused():
+    with pytest.raises(QuestionRefused, match=r"leaves scripted \(400 tokens\) no room for sources"):
+        pack_context("why", [source(1, "text")], [], reader(0), SAMPLING, SETTINGS)
 
 
 def test_the_prompt_never_exceeds_the_reader():
-    for room in range(20, 400, 7):
+    sources = [source(n, "word " * 40) for n in range(1, 9)]
+    for room in range(40, 400, 7):
         made = reader(room)
-        packed = pack(
-            "why",
-            [source(n, "word " * 40) for n in range(1, 9)],
-            [Turn("q " * 5, "a " * 5)] * 4,
-            made,
-            SAMPLING,
-            SETTINGS,
-        )
+        packed = pack_context("why", sources, [Turn("q " * 5, "a " * 5)] * 4, made, SAMPLING, SETTINGS)
         used = sum(made.count_tokens(s.text) + SETTINGS.source_tokens + NAMES for s in packed.sources)
         used += sum(made.count_tokens(t.question) + made.count_tokens(t.answer) for t in packed.history)
-        assert used + 1 + SAMPLING.max_tokens <= room or not packed.sources
+        assert used + 1 + SAMPLING.max_tokens <= room
 
 
-def test_a_source_goes_in_without_its_neighbours_where_they_would_take_the_room_of_others():
-    """Room for 40 words of text: a quarter is 10, so the 21 words of the first go in as the 5 that were found."""
-    wide = replace(source(1, "before " * 8 + "these five words were found " + "after " * 8), best=(56, 84))
-    packed = pack("why", [wide, source(2, "more")], [], reader(51), SAMPLING, SETTINGS)
+def test_a_wide_source_is_narrowed_to_its_passage_where_it_would_take_the_room_of_others():
+    """Room for 40 words of text: a quarter is 10, so a source of 21 words is narrowed to its passage of 5."""
+    wide = replace(source(1, "before " * 8 + "these five words were found " + "after " * 8), passage_span=(56, 84))
+    packed = pack_context("why", [wide, source(2, "more")], [], reader(51), SAMPLING, SETTINGS)
     assert [s.text for s in packed.sources] == ["these five words were found"]
-    roomy = pack("why", [wide, source(2, "more")], [], reader(151), SAMPLING, SETTINGS)
+    roomy = pack_context("why", [wide, source(2, "more")], [], reader(151), SAMPLING, SETTINGS)
     assert [len(s.text.split()) for s in roomy.sources] == [21, 1]
 
 
-def test_a_long_source_goes_in_with_the_lines_around_what_was_found():
+def test_a_long_source_keeps_whole_lines_around_its_passage():
     lines = [f"line {n:02}\n" for n in range(20)]
     text = "".join(lines)
-    wide = replace(source(1, text), best=(text.index("line 10"), text.index("line 11")))
+    wide = replace(source(1, text), passage_span=(text.index("line 10"), text.index("line 11")))
     for room in range(80, 200, 10):
-        (only,) = pack("why", [wide], [], reader(room), SAMPLING, SETTINGS).sources
+        (only,) = pack_context("why", [wide], [], reader(room), SAMPLING, SETTINGS).sources
         kept = [line + "\n" for line in only.text.split("\n")]
         assert "line 10\n" in kept
         assert kept == lines[lines.index(kept[0]) : lines.index(kept[-1]) + 1]

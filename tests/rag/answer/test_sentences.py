@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answer.sentences import spans, split
+from rag.answer.sentences import sentence_spans, split_sentences
 
 
 @pytest.mark.parametrize(
@@ -27,12 +27,12 @@ from rag.answer.sentences import spans, split
     ],
 )
 def test_split(text, expected):
-    assert split(text) == expected
+    assert split_sentences(text) == expected
 
 
 @given(st.text(alphabet="ab .!?。！\n”1A[]", max_size=80))
 def test_spans_are_in_order_and_lose_only_white_space(text):
-    found = spans(text)
+    found = sentence_spans(text)
     assert all(start < end for start, end in found)
     assert all(a[1] <= b[0] for a, b in itertools.pairwise(found))
     covered = {n for start, end in found for n in range(start, end)}

@@ -45,8 +45,8 @@ def test_neighbours_on_a_page_become_one_source_that_spans_them_all(kept):
     rows = {1: ("a", 0, 4, "BBBB"), 2: ("a", 0, 8, "CCCC"), 3: ("a", 0, 0, "AAAA"), 4: ("a", 0, 99, "far ")}
     first, other = merge_by_page(hits(1, 4, 2, 3), kept(rows), 1000)
     assert (first.text, first.start, first.end, first.passage_id) == ("AAAABBBBCCCC", 0, 12, 1)
-    assert first.narrowest == "BBBB"
-    assert (other.text, other.narrowest) == ("far ", "far ")
+    assert first.passage_text == "BBBB"
+    assert (other.text, other.passage_text) == ("far ", "far ")
     assert (first.score, other.score) == (1.0, 0.9)
 
 
@@ -97,8 +97,8 @@ def test_the_first_source_takes_in_its_page_and_still_knows_what_was_found(kept)
     rows = {1: ("a", 0, BEGIN + 21, "BBBB"), 2: ("b", 0, 0, "text of page 0 of b")}
     first, second = wide(merge_by_page(hits(1, 2), kept(rows), 4000), full_page_sources=1)
     assert (first.text, first.start, first.end) == (PAGE, BEGIN, BEGIN + len(PAGE))
-    assert first.narrowest == "BBBB"
-    assert (second.number, second.text, second.best) == (2, "text of page 0 of b", None)
+    assert first.passage_text == "BBBB"
+    assert (second.number, second.text, second.passage_span) == (2, "text of page 0 of b", None)
 
 
 def test_a_source_that_may_not_take_in_all_takes_the_lines_above_first(kept):

@@ -282,14 +282,14 @@ def test_marks_stay_on_the_page_and_the_cited_stretch_is_stronger():
     ],
 )
 def test_of_a_page_taken_in_the_passage_is_shown(citation, shown):
-    found = source(1, document("a.pdf"), text="One. Two. Three.", best=(5, 9))
+    found = source(1, document("a.pdf"), text="One. Two. Three.", passage_span=(5, 9))
     html = viewer_html(View(found, 4, "v", 9, png(4, 4), (), ()), Opened(found, citation, 4), "en")
     assert f'<p class="text" dir="auto">{shown}</p>' in html
 
 
 def test_a_refusal_quotes_the_passage_and_not_its_page():
     conversation = answered(refused=True)
-    wide = source(1, document("a.pdf"), text="One. Two. Three.", best=(5, 9))
+    wide = source(1, document("a.pdf"), text="One. Two. Three.", passage_span=(5, 9))
     conversation.exchanges[0].found = Found((wide,), "q")
     assert '<p dir="auto">Two.</p>' in conversation_html(conversation)
 
