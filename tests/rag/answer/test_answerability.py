@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from rag.answer.answerability import EvidenceScorer
+from rag.answer.answerability import REFERENCE_PAIRS, EvidenceScorer
 from rag.answer.quote import QuoteReader
 from rag.language import mainly_chinese
 from rag.reader import Evidence, ReadRequest
@@ -60,6 +60,36 @@ def test_of_equally_near_sentences_the_one_with_the_rarer_term_comes_first():
     assert found[0].answerability > found[1].answerability
 
 
+class PairEmbedder:
+    """The cosine of a reference question is 1 with its own answer and 0 with others; other texts are at 0.5."""
+
+    def __init__(self) -> None:
+        self.urgent: list[bool] = []
+
+    def queries(self, texts: Sequence[str]) -> np.ndarray:
+        asked = [question for pairs in REFERENCE_PAIRS.values() for question, _ in pairs]
+        return np.array([np.eye(16)[asked.index(text)] if text in asked else np.eye(16)[0] for text in texts])
+
+    def passages(self, texts: Sequence[str], *, urgent: bool = False) -> np.ndarray:
+        self.urgent.append(urgent)
+        answers = [answer for pairs in REFERENCE_PAIRS.values() for _, answer in pairs]
+        return np.array([np.eye(16)[answers.index(text)] if text in answers else np.full(16, 0.5) for text in texts])
+
+
+def test_closeness_is_0_for_unrelated_reference_pairs_and_1_for_related_ones():
+    embedder = PairEmbedder()
+    scorer = EvidenceScorer(embedder, lambda term: 1.0, AnswerSettings(gate_alphabetic=1.0))
+    (found,) = scorer.find_evidence(["Why?"], embedder.queries(["Why?"]), [source(1, "It is so.")])
+    assert found.answerability == pytest.approx(0.5)
+
+
+def test_sentences_are_embedded_before_passages_that_wait():
+    embedder = PairEmbedder()
+    scorer = EvidenceScorer(embedder, lambda term: 1.0, AnswerSettings())
+    scorer.find_evidence(["Why?"], embedder.queries(["Why?"]), [source(1, "It is so.")])
+    assert embedder.urgent[-1] is True
+
+
 COSINES = {(False, False): 0.2, (False, True): 0.4, (True, False): 0.6, (True, True): 0.8}  # (question, sentence)
 
 
@@ -76,6 +106,14 @@ class ScriptEmbedder:
             for text, more in zip(texts, nearer, strict=True)
         ]
         return np.array(rows, np.float32)
+
+
+def test_a_sentence_with_the_term_comes_before_one_that_only_follows_it():
+    embedder = ScriptEmbedder()
+    scorer = EvidenceScorer(embedder, lambda term: 1.0, AnswerSettings())
+    sources = [source(1, "A pump! It stays."), source(2, "The pump stands.")]
+    found = scorer.find_evidence(["Which pump?"], embedder.queries(["Which pump?"]), sources)
+    assert [evidence.text for evidence in found] == ["A pump!", "The pump stands.", "It stays."]
 
 
 @pytest.mark.parametrize(
@@ -125,6 +163,14 @@ def test_the_results_of_several_questions_are_interleaved():
     assert [evidence.text for evidence in found[:2]] == ["The pump was built in 1931.", "The valve is blue."]
     assert min(evidence.answerability for evidence in found[:2]) > 1.0
     assert len(found) == 4
+
+
+def test_a_sentence_is_judged_for_the_question_it_answers_best():
+    embedder = ExactEmbedder()
+    asked = ["Which valve?", "When was the pump built?"]
+    scorer = EvidenceScorer(embedder, lambda term: 1.0, AnswerSettings())
+    (found,) = scorer.find_evidence(asked, embedder.queries(asked), [source(1, "The pump was built in 1931.")])
+    assert found.answerability > 1.0
 
 
 def test_without_sentences_there_is_no_evidence():

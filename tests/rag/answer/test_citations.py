@@ -89,6 +89,14 @@ def test_a_paraphrase_is_cited_where_its_sentence_stands():
     assert citation == Citation(1, 1.0, VALVE.index("It was replaced"), len(VALVE))
 
 
+def test_words_quoted_from_within_a_sentence_are_cited_as_they_stand():
+    assert only_citation("blue valve [1]", "The big blue valve stands.") == Citation(1, 1.0, 8, 18)
+
+
+def test_a_mark_on_the_next_line_belongs_to_the_sentence_before():
+    assert cited("Its owner replaced pump rotors.\n[1]", VALVE)[0][1] == [1]
+
+
 def test_the_three_best_supported_marks_are_kept_the_best_first():
     texts = ["The old valve.", "The blue valve of Gdansk.", "The blue valve.", "The old blue valve of Gdansk."]
     assert cited("The old blue valve of Gdansk [1][2][3][4].", *texts)[0][1] == [4, 2, 1]
@@ -106,3 +114,4 @@ def test_white_space_between_sentences_is_kept():
 def test_the_number_of_a_list_item_is_neither_a_sentence_nor_a_claim():
     found = cited("1. The pump was built in 1931 [1].\n2. It weighs 12 kg [1].", PUMP)
     assert [numbers for _, numbers in found] == [[1], [1]]
+    assert cited("1.\nIt weighs 12 kg [1].", "1. It weighs 12 kg.") == [("1.", []), ("It weighs 12 kg.", [1])]
