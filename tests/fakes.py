@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from rag.index.tokenize import terms
+from rag.messages import Message
 from rag.reader import ReadRequest
 
 
 class ExactEmbedder:
     """A text's vector counts its terms, each in a place of its own: the cosine is the share of terms in common."""
 
-    name, revision, dimension, max_tokens, device, why = "exact", "1", 512, 512, "cpu", "a test asked for it"
+    name, revision, dimension, max_tokens, device, why = "exact", "1", 512, 512, "cpu", Message("a test asked for it")
     option = "exact"
 
     def __init__(self) -> None:

