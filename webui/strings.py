@@ -237,8 +237,10 @@ _MESSAGES: Final[dict[str, str]] = {
 }
 
 
-def say_message(language: Language, message: Message) -> str:
-    """A message in the page's language; in English where there is no translation."""
+def say_message(language: Language, message: Message | str) -> str:
+    """A message in the page's language, in English where there is no translation; text alone as it is."""
+    if isinstance(message, str):
+        return message
     template = _MESSAGES.get(message.template, message.template) if language == "zh" else message.template
     values = {
         name: say_message(language, value) if isinstance(value, Message) else value

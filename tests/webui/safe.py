@@ -101,7 +101,7 @@ def look(html: str) -> _Collector:
     """Parse, and fail on anything that could act or load. Returns the elements and the text shown."""
     html.encode("utf-8")  # what cannot be sent would break the whole page
     collector = _Collector()
-    collector.feed(html)
+    collector.feed(str(html))  # not Markup, whose pieces would be escaped again
     collector.close()
     assert collector.open == []
     for tag, attributes in collector.elements:

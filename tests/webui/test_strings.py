@@ -23,8 +23,9 @@ def test_both_languages_say_it_with_the_same_places(key):
 
 
 def test_every_word_used_is_there_and_every_word_there_is_used():
-    code = "".join(path.read_text(encoding="utf-8") for path in WEBUI.rglob("*.py") if path.name != "strings.py")
-    said = set(re.findall(r'say\(\s*[\w."]+(?:\.language)?,\s*"(\w+)"', code))
+    files = [path for path in WEBUI.rglob("*.py") if path.name != "strings.py"] + [*WEBUI.rglob("*.html")]
+    code = "".join(path.read_text(encoding="utf-8") for path in files)
+    said = set(re.findall(r"""say\(\s*(?:[\w."]+(?:\.language)?,\s*)?["'](\w+)["']""", code))
     assert said <= set(KEYS)
     quoted = set(re.findall(r"""["'](\w+)["']""", code)) | {
         f"kind_{kind}" for kind in ("scanned", "garbled", "empty", "failed")

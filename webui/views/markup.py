@@ -25,9 +25,14 @@ _FORGED = re.compile("&#(?:x0*e00[01]|0*5734[45]);", re.IGNORECASE)
 _AFTER_LANGUAGE = re.compile(r"[^\w+#.-].*", re.DOTALL)  # in the info of a fenced code block
 
 
+def visible(text: object) -> str:
+    """Text with control characters, and those that change its direction, shown as U+FFFD. Not escaped yet."""
+    return _UNSEEN.sub("\ufffd", str(text))
+
+
 def escape(text: object) -> str:
-    """Text for element content and quoted attributes; control and direction characters become visible or go."""
-    return html.escape(_UNSEEN.sub("\ufffd", str(text)), quote=True)
+    """Visible text for element content and quoted attributes."""
+    return html.escape(visible(text), quote=True)
 
 
 def _markdown() -> MarkdownIt:

@@ -1,0 +1,56 @@
+"""Renders the page's HTML from the templates beside it. Every value is escaped, unless it is HTML rendered before."""
+
+from __future__ import annotations
+
+import re
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.ext import Extension
+from markupsafe import Markup
+
+from webui.strings import Language, say, say_message
+from webui.views.markup import visible
+
+TEMPLATES: Final = Path(__file__).with_name("templates")
+
+# Line breaks beside a tag or a Jinja expression, with the indentation that follows.
+_LINE_BREAK = re.compile(r"(?<=[>}])[ \t]*\n\s*|[ \t]*\n\s*(?=[<{])")
+
+
+class _DropLineBreaks(Extension):
+    """Removes the line breaks and indentation of a template, which a browser would show as spaces between elements.
+
+    They become comments, so that the line numbers in error messages stay right.
+    """
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        """The source with its line breaks beside tags and expressions commented out."""
+        return _LINE_BREAK.sub(lambda found: "{#" + "\n" * found[0].count("\n") + "#}", source)
+
+
+@cache
+def environment() -> Environment:
+    """The only Jinja environment of the page."""
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=[_DropLineBreaks],
+        finalize=_visible,
+    )
+
+
+def render(template: str, language: Language, **values: Any) -> Markup:
+    """A template with `values`, and with `say(key, ...)` and `tell(message)` for the words in `language`."""
+    words = {"language": language, "say": partial(say, language), "tell": partial(say_message, language)}
+    return Markup(environment().get_template(template).render(**words, **values))
+
+
+def _visible(value: Any) -> Any:
+    """What a template shows for a value, before it is escaped."""
+    return value if isinstance(value, Markup) else visible(value)
