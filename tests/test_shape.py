@@ -46,6 +46,44 @@ def test_imports_go_one_way(path):
         assert asked <= SEAMS
 
 
+# Which folders of rag/ each folder may import. The modules of BASE may be imported by all; the other modules of rag/
+# itself (the engine, the command lines) put the folders together and are imported by none of them.
+FOLDERS: dict[str, set[str]] = {
+    "pdf": set(),
+    "embed": set(),
+    "index": set(),
+    "store": {"embed"},
+    "ingest": {"pdf", "embed", "store"},
+    "retrieve": {"embed", "index", "store"},
+    "answer": {"embed", "index", "pdf", "store"},
+    "evaluation": {"store"},
+}
+BASE = {"errors", "messages", "language", "reader", "records", "settings"}
+
+
+def imported_parts(path: Path) -> set[str]:
+    """Folders of rag/, and modules in rag/ itself, that a file imports, its own folder left out."""
+    parts = path.relative_to(ROOT / "rag").with_suffix("").parts
+    return {name.split(".")[1] for name in ours(path) if name.startswith("rag.")} - {parts[0]}
+
+
+@pytest.mark.parametrize("folder", sorted(FOLDERS))
+def test_each_folder_of_rag_imports_what_the_table_allows_and_no_more(folder):
+    imported = {name for path in modules(f"rag/{folder}") for name in imported_parts(path)}
+    assert imported - BASE == FOLDERS[folder]
+
+
+def test_the_table_has_every_folder_of_rag_and_no_cycle():
+    assert set(FOLDERS) == {path.parent.name for path in modules("rag") if path.parent.name != "rag"}
+    order = list(FOLDERS)
+    assert all(order.index(needed) < order.index(folder) for folder in order for needed in FOLDERS[folder])
+
+
+@pytest.mark.parametrize("name", sorted(BASE))
+def test_a_base_module_of_rag_imports_base_modules_alone(name):
+    assert imported_parts(ROOT / "rag" / f"{name}.py") <= BASE
+
+
 FOREIGN = {
     "webui": {"torch", "faiss", "pypdf", "pypdfium2", "transformers"},
     "rag": {"gradio"},
