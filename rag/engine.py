@@ -1,8 +1,8 @@
 """The whole pipeline behind one object: what the page, the command line and the evaluation talk to.
 
-Thread-safe. It opens at once: the embedder is loaded and the indexes are built in a thread of their own, meanwhile
-files queue up and questions wait. `owner` is "" without login, and the login name with it; everybody reads the shared
-documents, those of "".
+Thread-safe. It opens at once: the embedder and the indexes are loaded in a thread of their own; meanwhile documents are
+listed, files queue up and questions wait. `owner` is "" without login, and the login name with it; everybody reads the
+shared documents, those of "".
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from rag.answer.answerability import EvidenceScorer
 from rag.answer.citations import check_citations
 from rag.answer.context import pack_context
@@ -24,8 +22,9 @@ from rag.embed.embedder import Embedder, text_digest
 from rag.errors import AlreadyAdded, AskError, FileRefused, LimitExceeded, QuestionRefused, StoreError
 from rag.evaluation.saved import Evaluations
 from rag.index.embedded import embedded_text_index, embedded_vector_index
-from rag.index.protocols import DocumentKey, Scope, TextIndex, VectorIndex, Vectors
+from rag.index.protocols import Scope, TextIndex, VectorIndex, Vectors
 from rag.ingest.jobs import EMBED_BATCH, Jobs
+from rag.library import Library
 from rag.messages import Message
 from rag.pdf.render import PageImages
 from rag.reader import Evidence, Reader, ReadRequest, Sampling, Turn
@@ -47,7 +46,6 @@ from rag.records import (
 from rag.retrieve.query import build_query, validate_question
 from rag.retrieve.rerank import Reranker
 from rag.retrieve.retriever import Retriever
-from rag.retrieve.routing import DocumentRouter
 from rag.settings import RetrievalSettings, Settings
 from rag.store.blobs import copy_to_partial, create_folders, delete_files, file_to_render, original_file
 from rag.store.database import Store
@@ -75,17 +73,14 @@ class Engine:
         create_folders(settings.data_dir, settings.files_dir)
         self._store = Store(settings.database)
         self._pictures = PageImages(settings.pictures_dir, settings.rendering, settings.limits)
-        self._words = text_index(settings.retrieval)
-        self._catalog = DocumentRouter(self._words, settings.retrieval.routing)
+        self._library = Library(self._store, text_index(settings.retrieval), settings.retrieval.routing)
         self._vector_index = vector_index
         self._reader, self._sampling = reader, sampling or Sampling()
         self._choices = {"reader": Choice("reader", reader.name, reader_why)}
-        self._choices["embedder"] = Choice("embedder", "…", "is being loaded", ready=False)
+        self._choices["embedder"] = Choice("embedder", "…", Message("is being loaded"), ready=False)
         self._version = 0
         self._lock = threading.Lock()
         self._files = threading.Lock()  # over the files folder: the same bytes twice at once are one document
-        self._library = threading.Lock()  # over store and indexes: a document is in both or in none
-        self._vectors: VectorIndex | None = None  # from when the embedder is there
         self._ready = threading.Event()
         self._failure: AskError | None = None
         self._closed = threading.Event()
@@ -111,7 +106,7 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        """Stop adding after the passages in hand and let the data folder go."""
+        """Stop adding after the current batch and release the data folder."""
         self._closed.set()
         self._opening.join()
         self.evaluations.close()
@@ -121,35 +116,37 @@ class Engine:
     # ---- opening
 
     def _open(self, embedder: Callable[[], Embedder], reranker: Callable[[], Reranker | None], re_embed: bool) -> None:
-        """Load the embedder, build the indexes from the store, then start on the queue."""
+        """Load the embedder and the indexes, then start the queue."""
         try:
             opened = embedder()
             if re_embed:
                 self._store.delete_vectors()
             self._store.require_embedder(opened)
             self._embed_missing(opened)
+            self.choose(Choice("embedder", opened.name, opened.why))
+            self.choose(Choice("device", opened.device, Message("the embedder runs there")))
             if not self._closed.is_set():
-                self._build(opened, self._opened_reranker(reranker))
+                self._load_indexes(opened, self._opened_reranker(reranker))
         except AskError as exc:
             self._fail(exc)
-        except Exception:  # a worker's edge: whatever it is, the page says that nothing can be asked
+        except Exception:  # whatever it is, the page must say that nothing can be asked
             log.exception("Opening the library failed")
             self._fail(StoreError("The library cannot be opened because of an error in the program; see the log."))
         else:
             self._jobs.start(opened)
-            self.choose(Choice("embedder", opened.name, opened.why))
-            self.choose(Choice("device", opened.device, "the embedder runs there"))
         finally:
             self._ready.set()
 
     def _fail(self, error: AskError) -> None:
         log.error("%s", error)
         self._failure = error
-        self.choose(Choice("embedder", "none", "", ready=False, failed=str(error)))
+        with self._lock:
+            self._choices.pop("index", None)
+        self.choose(Choice("embedder", "none", "", ready=False, failed=error.message))
 
     def _embed_missing(self, embedder: Embedder) -> None:
         while (texts := self._store.texts_without_vector(EMBED_BATCH)) and not self._closed.is_set():
-            log.info("Embedding %d stored passages anew with %s", len(texts), embedder.name)
+            log.info("Embedding %d stored passages with %s", len(texts), embedder.name)
             self._store.add_vectors([text_digest(text) for text in texts], embedder.passages(texts))
 
     def _opened_reranker(self, reranker: Callable[[], Reranker | None]) -> Reranker | None:
@@ -163,29 +160,29 @@ class Engine:
             self.choose(Choice("reranker", opened.name, opened.why))
         return opened
 
-    def _build(self, embedder: Embedder, reranker: Reranker | None) -> None:
+    def _load_indexes(self, embedder: Embedder, reranker: Reranker | None) -> None:
         began = time.monotonic()
-        index = self._vector_index(embedder.dimension, self.settings.retrieval)
-        ids_of: dict[DocumentKey, list[int]] = {}
-        with self._library:
-            for passages, vectors in self._store.all_passages():
-                ids = [kept.id for kept in passages]
-                keys = [(kept.owner, kept.document_id) for kept in passages]
-                index.add(np.array(ids, np.int64), vectors, keys)
-                self._words.add(ids, [kept.passage.searchable for kept in passages], keys)
-                for key, passage_id in zip(keys, ids, strict=True):
-                    ids_of.setdefault(key, []).append(passage_id)
-            for document in self._store.documents():
-                key = (document.owner, document.id)
-                self._catalog.add(key, document.name, document.title, np.array(ids_of.get(key, []), np.int64))
-            self._vectors = index
-        self._evidence_scorer = EvidenceScorer(embedder, self._words.idf, self.settings.answering)
+        vectors, words = self._vector_index(embedder.dimension, self.settings.retrieval), self._library.text_index
+        self._library.load(vectors, self._show_index_loading, self._closed)
+        with self._lock:
+            self._choices.pop("index", None)
+        self._evidence_scorer = EvidenceScorer(embedder, words.idf, self.settings.answering)
         retrieval, usual = self.settings.retrieval, self._evidence_scorer.mean_query_vectors
-        self._finder = Retriever(self._store, embedder, index, self._words, self._catalog, retrieval, usual, reranker)
-        log.info("%d passages indexed in %.1f s", len(self._words), time.monotonic() - began)
+        self._finder = Retriever(
+            self._store, embedder, vectors, words, self._library.router, retrieval, usual, reranker
+        )
+        log.info("%d passages indexed in %.1f s", len(words), time.monotonic() - began)
+
+    def _show_index_loading(self, loaded: int, total: int) -> None:
+        why = Message(
+            "{loaded:,} of {total:,} passages are loaded; questions wait.", {"loaded": loaded, "total": total}
+        )
+        with self._lock:
+            self._choices["index"] = Choice("index", f"{loaded * 100 // max(total, 1)}%", why, ready=False)
+        self._bump()
 
     def wait(self) -> None:
-        """Wait until questions can be answered. Raises what kept the embedder from opening."""
+        """Wait until questions can be answered. Raises the AskError for which they never can."""
         self._ready.wait()
         if self._failure:
             raise self._failure
@@ -220,16 +217,15 @@ class Engine:
     # ---- the library
 
     def documents(self, owner: str) -> tuple[Document, ...]:
-        """Documents that `owner` sees, oldest first."""
-        with self._library:
-            return tuple(self._store.documents(owner))
+        """Documents that `owner` sees, oldest first; returns at once, also while the indexes are being loaded."""
+        return tuple(self._library.documents(owner))
 
     def details(self, owner: str, document_id: str) -> DocumentDetails | None:
         """Author, date, outline and notes on pages of a document that `owner` sees; None where there is none."""
         return self._store.document_details(owner, document_id)
 
     def jobs(self, owner: str) -> tuple[Job, ...]:
-        """Files on their way in, and those that failed until they are dismissed."""
+        """Files being added, and those that failed until they are dismissed."""
         return self._jobs.visible_to(owner)
 
     def add(self, owner: str, name: str, data: Path | bytes) -> Job:
@@ -237,13 +233,16 @@ class Engine:
         try:
             return self._add(owner, name, data)
         except FileRefused as exc:
-            raise type(exc)(f"{name}: {exc}") from exc
+            raise type(exc)("{name}: {reason}", name=name, reason=exc.message) from exc
 
     def _add(self, owner: str, name: str, data: Path | bytes) -> Job:
         limits = self.settings.limits
         waiting = len(self._jobs.visible_to(owner))
         if waiting >= limits.queued_files:
-            raise LimitExceeded(f"{waiting} files are waiting, the limit: add more when some of them are done.")
+            raise LimitExceeded(
+                "{waiting:,} files are waiting, the limit: add more when some of them are done.",
+                waiting=waiting,
+            )
         document_id, kept = copy_to_partial(data, self.settings.files_dir, limits)
         with self._files:
             try:
@@ -261,17 +260,12 @@ class Engine:
         self._jobs.unlock(owner, job_id, password)
 
     def cancel(self, owner: str, job_id: int) -> None:
-        """Give up a file on its way in, or dismiss one that failed."""
+        """Cancel a file that is being added, or dismiss one that failed."""
         self._jobs.cancel(owner, job_id)
 
     def remove(self, owner: str, document_id: str) -> None:
         """Remove a document of `owner`, everywhere and at once. One that is not theirs stays."""
-        with self._library:
-            ids = self._store.remove_document(owner, document_id)
-            if self._vectors is not None:
-                self._vectors.remove(np.array(ids, np.int64))
-                self._words.remove(ids)
-                self._catalog.remove((owner, document_id))
+        self._library.remove(owner, document_id)
         self._bump()
         self._delete_orphaned_files()
 
@@ -286,18 +280,9 @@ class Engine:
         self._store.checkpoint()
 
     def _complete(self, job: Job, loaded: LoadedDocument, passages: list[Passage]) -> bool:
-        """Store a document and make it searchable, at once for everybody; False where its job was given up."""
+        """Add a job's document to the library; False where the job was cancelled."""
         size = original_file(self.settings.files_dir, job.document_id).stat().st_size
-        with self._library:
-            ids = self._store.add_document(job, size, loaded, passages)
-            if ids is None or self._vectors is None:
-                return False
-            document = (job.owner, job.document_id)
-            keys = [document] * len(ids)
-            self._vectors.add(np.array(ids, np.int64), self._store.vectors_of(passages), keys)
-            self._words.add(ids, [passage.searchable for passage in passages], keys)
-            self._catalog.add(document, job.name, loaded.title, np.array(ids, np.int64))
-        return True
+        return self._library.add(job, size, loaded, passages)
 
     # ---- asking
 
@@ -340,7 +325,7 @@ class Engine:
 
     def term_weight(self, term: str) -> float:
         """How rare a term is in this library."""
-        return self._words.idf(term)
+        return self._library.text_index.idf(term)
 
     def passage_texts(self, owner: str) -> list[str]:
         """The texts of all passages that `owner` sees."""
@@ -366,10 +351,10 @@ class Engine:
     def _scope(self, owner: str, documents: Collection[str] | None) -> Scope:
         """What a question may use. Raises QuestionRefused where that is nothing, and what `wait` raises."""
         self.wait()
-        if not self._catalog.count(Scope(owner)):
+        if not self._library.router.count(Scope(owner)):
             raise QuestionRefused("There is no document to search yet: add a PDF first.")
         scope = Scope(owner, None if documents is None else frozenset(documents))
-        if not self._catalog.count(scope):
+        if not self._library.router.count(scope):
             raise QuestionRefused("No document is chosen: tick at least one.")
         return scope
 
@@ -386,6 +371,6 @@ class Engine:
     def _opened(self, owner: str, source: Source, citation: Citation | None, page: int | None) -> View:
         document = self._store.document(owner, source.document_id)
         if document is None:
-            raise FileRefused(f"{source.document} is no longer in the library.")
+            raise FileRefused("{document} is no longer in the library.", document=source.document)
         file = file_to_render(self.settings.files_dir, document.id)
         return open_view(self._store, self._pictures, file, document, source, citation, page)

@@ -311,7 +311,7 @@ class View:
 class Choice:
     """One thing the program picked, and why: shown in the log and on the page."""
 
-    what: str  # "reader", "embedder", "device"
+    what: str  # "reader", "embedder", "reranker", "device"; "index" while it is being loaded
     name: str
     why: Message | str
     ready: bool = True

@@ -25,6 +25,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "embedder": ("Embedder", "嵌入模型"),
     "reranker": ("Reranker", "重排模型"),
     "device": ("Device", "设备"),
+    "index": ("Index", "索引"),
     "loading": ("loading", "载入中"),
     "failed": ("failed", "失败"),
     "status": ("What runs here, and why", "当前运行的组件及原因"),

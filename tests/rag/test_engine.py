@@ -429,7 +429,7 @@ def test_an_embedder_that_cannot_be_had_is_one_sentence(make):
     with Engine(settings, embedder=missing, reader=QuoteReader()) as broken:
         with pytest.raises(ModelMissing, match="install it"):
             broken.wait()
-        assert any(choice.failed == "No embedder on this machine: install it." for choice in broken.choices())
+        assert any(str(choice.failed) == "No embedder on this machine: install it." for choice in broken.choices())
         broken.add("", "manual.pdf", FIRST)
         assert broken.jobs("")[0].state == JobState.WAITING
     again = make()
@@ -449,7 +449,7 @@ def test_another_embedder_can_make_the_vectors_anew(make):
 
 def test_the_version_grows_with_every_change(make):
     engine = make()
-    until(lambda: engine.choices()[1].ready)
+    engine.wait()
     before = engine.version()
     add(engine, ("manual.pdf", FIRST))
     added = engine.version()

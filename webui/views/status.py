@@ -12,7 +12,7 @@ from webui.strings import Language, say
 from webui.views.render import render
 
 _READER_WORDS = {"loading": "reader_loading", "failed": "reader_failed"}
-_KNOWN = ("reader", "embedder", "reranker", "device")
+_KNOWN = ("reader", "embedder", "reranker", "device", "index")
 
 
 @dataclass(frozen=True, slots=True)

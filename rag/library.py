@@ -1,0 +1,88 @@
+"""The library: documents in the store and in the indexes. A document is in both or in neither.
+
+The store can be read at once; the indexes are loaded from it in the background, which takes a while for a large
+library. Knows nothing of questions.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from rag.index.protocols import DocumentKey, TextIndex, VectorIndex
+from rag.records import Document, Job, LoadedDocument, Passage
+from rag.retrieve.routing import DocumentRouter
+from rag.settings import RoutingSettings
+from rag.store.database import Store
+from rag.store.rows import StoredPassage
+
+
+class Library:
+    """The documents of one data folder. Thread-safe."""
+
+    def __init__(self, store: Store, text_index: TextIndex, settings: RoutingSettings) -> None:
+        self.text_index = text_index
+        self.router = DocumentRouter(text_index, settings)
+        self._store = store
+        self._vector_index: VectorIndex | None = None  # None until the indexes are loaded
+        self._lock = threading.Lock()  # held while store and indexes change together
+
+    def documents(self, owner: str) -> list[Document]:
+        """Documents that `owner` can see, oldest first, also while the indexes are being loaded."""
+        with self._lock:
+            return self._store.documents(owner)
+
+    def load(self, vector_index: VectorIndex, progress: Callable[[int, int], None], stop: threading.Event) -> None:
+        """Fill the indexes from the store, unless `stop` is set; `progress` gets the passages loaded and all there are.
+
+        No document may be added meanwhile, but documents may be removed.
+        """
+        total = sum(document.passages for document in self._store.documents())
+        loaded: dict[DocumentKey, list[int]] = {}
+        done = 0
+        for passages, vectors in self._store.all_passages():
+            progress(done, total)
+            if stop.is_set():
+                return
+            ids, keys = [kept.id for kept in passages], _keys(passages)
+            vector_index.add(np.array(ids, np.int64), vectors, keys)
+            self.text_index.add(ids, [kept.passage.searchable for kept in passages], keys)
+            for key, passage_id in zip(keys, ids, strict=True):
+                loaded.setdefault(key, []).append(passage_id)
+            done += len(ids)
+        with self._lock:
+            for document in self._store.documents():
+                key = (document.owner, document.id)
+                self.router.add(key, document.name, document.title, np.array(loaded.pop(key, []), np.int64))
+            # What is left was removed from the store after its passages had been read.
+            removed = [passage_id for ids in loaded.values() for passage_id in ids]
+            vector_index.remove(np.array(removed, np.int64))
+            self.text_index.remove(removed)
+            self._vector_index = vector_index
+
+    def add(self, job: Job, size: int, document: LoadedDocument, passages: list[Passage]) -> bool:
+        """Add a job's document of `size` bytes, visible and searchable at once; False where the job was cancelled."""
+        with self._lock:
+            ids = self._store.add_document(job, size, document, passages)
+            if ids is None or self._vector_index is None:
+                return False
+            key = (job.owner, job.document_id)
+            self._vector_index.add(np.array(ids, np.int64), self._store.vectors_of(passages), [key] * len(ids))
+            self.text_index.add(ids, [passage.searchable for passage in passages], [key] * len(ids))
+            self.router.add(key, job.name, document.title, np.array(ids, np.int64))
+        return True
+
+    def remove(self, owner: str, document_id: str) -> None:
+        """Remove a document of `owner`; does nothing where they own no such document."""
+        with self._lock:
+            ids = self._store.remove_document(owner, document_id)
+            if self._vector_index is not None:
+                self._vector_index.remove(np.array(ids, np.int64))
+                self.text_index.remove(ids)
+                self.router.remove((owner, document_id))
+
+
+def _keys(passages: Iterable[StoredPassage]) -> list[DocumentKey]:
+    return [(kept.owner, kept.document_id) for kept in passages]

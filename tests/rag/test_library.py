@@ -1,0 +1,91 @@
+"""Documents in the store and the indexes, seen through an engine whose indexes take their time to load."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from rag.answer.quote import QuoteReader
+from rag.engine import Engine
+from rag.index.bm25 import BM25Index
+from rag.settings import Settings
+from tests.fakes import ExactEmbedder
+from tests.rag.pdfs import text_pdf
+from tests.rag.test_engine import add, until
+
+MANUAL = text_pdf(["The red pump was built in 1931."])
+HERONS = text_pdf(["Herons nest by the lake in spring."])
+
+
+class SlowIndex(BM25Index):
+    """A text index that waits while it is being filled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached, self.gate = threading.Event(), threading.Event()
+
+    def add(self, *arguments) -> None:
+        super().add(*arguments)
+        self.reached.set()
+        assert self.gate.wait(60)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    settings = Settings(data_dir=tmp_path / "data")
+    with Engine(settings, embedder=ExactEmbedder, reader=QuoteReader()) as engine:
+        add(engine, ("manual.pdf", MANUAL))
+        add(engine, ("herons.pdf", HERONS))
+    return settings
+
+
+@pytest.fixture
+def index():
+    return SlowIndex()
+
+
+@pytest.fixture
+def loading(settings, index):
+    """An engine in the middle of loading its indexes."""
+    with Engine(settings, embedder=ExactEmbedder, reader=QuoteReader(), text_index=lambda _: index) as engine:
+        assert index.reached.wait(60)
+        yield engine
+        index.gate.set()
+
+
+def test_documents_are_listed_and_the_loading_is_shown_while_the_indexes_load(loading, index):
+    assert [document.name for document in loading.documents("")] == ["manual.pdf", "herons.pdf"]
+    shown = {choice.what: choice for choice in loading.choices()}
+    assert (shown["index"].name, shown["index"].ready, shown["embedder"].ready) == ("0%", False, True)
+    assert str(shown["index"].why).startswith("0 of 2 passages are loaded")
+    index.gate.set()
+    loading.wait()
+    assert "index" not in {choice.what for choice in loading.choices()}
+    assert loading.search("", "When was the red pump built?")[0].document == "manual.pdf"
+
+
+def test_a_document_removed_while_the_indexes_load_does_not_come_back(loading, index):
+    manual, herons = loading.documents("")
+    loading.remove("", manual.id)
+    assert loading.documents("") == (herons,)
+    index.gate.set()
+    loading.wait()
+    assert loading.documents("") == (herons,)
+    assert {source.document for source in loading.search("", "When was the red pump built?")} == {"herons.pdf"}
+    assert (len(index), index.passages_with("pump").tolist()) == (1, [])
+    add(loading, ("manual.pdf", MANUAL))
+    assert loading.search("", "When was the red pump built?")[0].document == "manual.pdf"
+
+
+def test_an_engine_closed_while_its_indexes_load_loads_them_at_the_next_start(settings, index):
+    engine = Engine(settings, embedder=ExactEmbedder, reader=QuoteReader(), text_index=lambda _: index)
+    assert index.reached.wait(60)
+    closing = threading.Thread(target=engine.close)
+    closing.start()
+    index.gate.set()
+    closing.join(60)
+    assert not closing.is_alive()
+    with Engine(settings, embedder=ExactEmbedder, reader=QuoteReader()) as again:
+        until(lambda: len(again.documents("")) == 2)
+        assert again.search("", "When was the red pump built?")[0].document == "manual.pdf"
