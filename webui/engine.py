@@ -20,42 +20,42 @@ from rag.settings import Settings
 
 
 class Evaluations(Protocol):
-    """Questions kept with their right pages, and runs of all of them. Of one owner nothing is given to another."""
+    """Saved questions with their right pages, and runs over them. Nothing of one owner is given to another."""
 
-    def kept(self, owner: str) -> tuple[SavedQuestion, ...]:
-        """The questions, oldest first."""
+    def saved(self, owner: str) -> tuple[SavedQuestion, ...]:
+        """Saved questions, oldest first."""
         ...
 
-    def keep(self, owner: str, question: str, document_id: str, page: int) -> None:
-        """Keep a question with a right page, from 0, or one more of them. Raises AskError."""
+    def save(self, owner: str, question: str, document_id: str, page: int) -> None:
+        """Save a question with a right page (from 0), or add one to it. Raises AskError."""
         ...
 
-    def forget_page(self, owner: str, question_id: int, document_id: str, page: int) -> None:
-        """Take a right page back; the question stays."""
+    def remove_page(self, owner: str, question_id: int, document_id: str, page: int) -> None:
+        """Remove a right page; the question stays."""
         ...
 
-    def forget(self, owner: str, question_id: int) -> None:
-        """Forget a question."""
+    def remove(self, owner: str, question_id: int) -> None:
+        """Remove a saved question."""
         ...
 
     def runs(self, owner: str) -> tuple[Run, ...]:
-        """What the runs gave, oldest first."""
+        """Runs, oldest first."""
         ...
 
-    def forget_run(self, owner: str, run_id: int) -> None:
-        """Forget a run."""
+    def remove_run(self, owner: str, run_id: int) -> None:
+        """Remove a run."""
         ...
 
     def progress(self, owner: str) -> Progress | None:
-        """Of the run that goes on, or why the last one gave no numbers; else None."""
+        """Progress of the run, or why the last one failed; None otherwise."""
         ...
 
     def start(self, owner: str) -> None:
-        """Search for all kept questions, in the background. Raises AskError where there is none to ask."""
+        """Start a run in the background. Raises AskError if no saved question can be searched."""
         ...
 
     def stop(self, owner: str) -> None:
-        """Give up the run that goes on."""
+        """Stop the run."""
         ...
 
 
@@ -69,7 +69,7 @@ class Engine(Protocol):
 
     @property
     def evaluations(self) -> Evaluations:
-        """Kept questions and runs."""
+        """Saved questions and runs."""
         ...
 
     def choices(self) -> tuple[Choice, ...]:

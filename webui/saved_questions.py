@@ -29,15 +29,15 @@ def mark_page(engine: Engine, conversation: Conversation, data: dict[str, Any]) 
     question = question_of(engine, conversation)
     already = question is not None and marked(question, document, page)
     if wanted is True and not already:
-        engine.evaluations.keep(owner, opened.question, document, page)
+        engine.evaluations.save(owner, opened.question, document, page)
     elif wanted is False and question is not None and already:
-        engine.evaluations.forget_page(owner, question.id, document, page)
+        engine.evaluations.remove_page(owner, question.id, document, page)
 
 
 def question_of(engine: Engine, conversation: Conversation) -> SavedQuestion | None:
     """The kept question that the open page was opened for."""
     wanted = conversation.opened.question.strip() if conversation.opened else ""
-    return next((kept for kept in engine.evaluations.kept(conversation.owner) if kept.text == wanted), None)
+    return next((kept for kept in engine.evaluations.saved(conversation.owner) if kept.text == wanted), None)
 
 
 def marked(question: SavedQuestion, document_id: str, page: int) -> bool:
@@ -60,7 +60,7 @@ def change(engine: Engine, conversation: Conversation, data: dict[str, Any]) -> 
         case "against":
             shown.against = next((run.id for run in evaluations.runs(owner) if run.id == data.get("run")), None)
         case "forget-run" if any(run.id == data.get("run") for run in evaluations.runs(owner)):
-            evaluations.forget_run(owner, data["run"])
+            evaluations.remove_run(owner, data["run"])
         case _:
             _change_question(engine, conversation, data)
 
@@ -68,15 +68,15 @@ def change(engine: Engine, conversation: Conversation, data: dict[str, Any]) -> 
 def _change_question(engine: Engine, conversation: Conversation, data: dict[str, Any]) -> None:
     """What was sent about one kept question: show it, forget it, take a right page back."""
     owner = conversation.owner
-    question = next((kept for kept in engine.evaluations.kept(owner) if kept.id == data.get("question")), None)
+    question = next((kept for kept in engine.evaluations.saved(owner) if kept.id == data.get("question")), None)
     if question is None:
         return
     page = _page(question, data)
     match data.get("do"):
         case "forget":
-            engine.evaluations.forget(owner, question.id)
+            engine.evaluations.remove(owner, question.id)
         case "unmark" if page is not None:
-            engine.evaluations.forget_page(owner, question.id, page.document_id, page.page)
+            engine.evaluations.remove_page(owner, question.id, page.document_id, page.page)
         case "show" if page is not None and page.here:
             conversation.opened = Opened(page.as_source(), None, page.page, question.text)
 

@@ -1,4 +1,4 @@
-"""Kept questions and what searching for all of them gave: plain records, and what changed between two runs."""
+"""Saved questions and runs over them as plain records, and what changed between two runs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from typing import Any
 from rag.evaluation.metrics import CUTS, Latency, covers, latency, mrr, recall, within
 from rag.language import mainly_chinese
 from rag.records import Source
+from rag.settings import Settings, flatten
 
 
 @dataclass(frozen=True, slots=True)
 class RightPage:
-    """A page that answers a kept question."""
+    """A page that answers a saved question."""
 
     document_id: str
     page: int  # from 0
-    document: str  # its name; "" when it was removed
-    page_label: str  # "" when it was removed
+    document: str  # its name; "" if it was removed
+    page_label: str  # "" if the document was removed
 
     @property
     def here(self) -> bool:
@@ -30,7 +31,7 @@ class RightPage:
         return bool(self.page_label or self.document)
 
     def as_source(self) -> Source:
-        """The page without any passage, to be opened as a source is."""
+        """The page as a source without text, so that it can be opened like one."""
         return Source(
             number=0,
             passage_id=0,
@@ -57,51 +58,51 @@ class SavedQuestion:
 
     @property
     def here(self) -> bool:
-        """Whether any of its right pages can be found."""
+        """Whether the document of any of its right pages is in the library."""
         return any(page.here for page in self.pages)
 
     @property
     def pages_digest(self) -> str:
-        """Which pages are right, in 16 characters, whether their documents are in the library or not."""
+        """Digest of its right pages, 16 hexadecimal digits; documents out of the library count too."""
         marked = "\n".join(sorted(f"{page.document_id} {page.page}" for page in self.pages))
         return hashlib.sha256(marked.encode()).hexdigest()[:16]
 
     def is_right(self, source: Source) -> bool:
-        """Whether a source stands on a right page."""
+        """Whether a source covers a right page."""
         return covers(source, [page.page for page in self.pages if page.document_id == source.document_id])
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one question gave in one run."""
+    """The result of one question in one run."""
 
     rank: int | None  # of the first source on a right page, from 1
     seconds: float  # to the sources
-    pages: str = ""  # digest of the right pages it was measured with; "" in runs that did not keep it yet
+    pages: str = ""  # digest of the right pages at the time; "" in runs of early versions
 
     def same_pages(self, digest: str) -> bool:
-        """Whether it was measured with these right pages, as far as is known."""
+        """Whether the right pages were the same at the time, as far as is known."""
         return "" in (self.pages, digest) or self.pages == digest
 
 
 @dataclass(frozen=True)
 class Run:
-    """All kept questions searched once, and what with."""
+    """All saved questions searched once, and the circumstances."""
 
     id: int
     at: float  # seconds since the epoch
-    depth: int  # sources that a search gives
+    depth: int  # sources per question
     embedder: str
     documents: int
     passages: int
-    library: str  # digest of which documents there were
-    settings: dict[str, Any]  # of searching, by dotted name
-    results: dict[int, Result] = field(default_factory=dict)  # by id of the question
-    reranker: str = ""  # "" where there was none
+    library: str  # digest of the documents in the library
+    settings: dict[str, Any]  # by dotted name, as `recorded_settings` gives them
+    results: dict[int, Result] = field(default_factory=dict)  # by id of the saved question
+    reranker: str = ""  # "" if there was none
 
     @cached_property
     def ranks(self) -> list[int | None]:
-        """One a question."""
+        """Rank of each question."""
         return [result.rank for result in self.results.values()]
 
     @cached_property
@@ -111,50 +112,53 @@ class Run:
 
     @cached_property
     def latency(self) -> Latency:
-        """Milliseconds a question."""
+        """Milliseconds per question."""
         return latency([result.seconds for result in self.results.values()])
 
     def recall(self, k: int) -> float | None:
-        """Share of the questions with a right page among the first k sources; None where fewer were looked for."""
+        """Share of the questions with a right page among the first k sources; None if fewer were searched for."""
         return recall(self.ranks, k) if k <= self.depth else None
 
     def only(self, questions: Collection[int]) -> Run:
-        """The same run over those of its questions that are among these ids."""
+        """The run restricted to these questions, by id."""
         return replace(self, results={key: result for key, result in self.results.items() if key in questions})
 
     def shared_with(self, other: Run) -> Run:
-        """The same run over the questions that the other one asked too, with the same right pages."""
+        """The run restricted to the questions that the other one searched too, with the same right pages."""
         both = self.results.keys() & other.results.keys()
         return self.only({key for key in both if self.results[key].same_pages(other.results[key].pages)})
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A question whose right page moved between two runs, or whose right pages are other ones."""
+    """A question whose rank, or whose right pages, differ between two runs."""
 
     question: int  # its id
-    before: int | None  # rank; None where it was not found
+    before: int | None  # rank; None if not found
     after: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What became of the questions that both of two runs asked."""
+    """The questions of two runs, by what changed."""
 
-    lost: tuple[Change, ...]  # a right page was among the first k, and is not now
-    won: tuple[Change, ...]  # the other way round
-    moved: tuple[Change, ...]  # another rank, on the same side of k
-    other_pages: tuple[Change, ...]  # measured with other right pages: the ranks cannot be compared
-    same: int
+    lost: tuple[Change, ...]  # a right page was among the first k, and no longer is
+    won: tuple[Change, ...]  # the reverse
+    moved: tuple[Change, ...]  # the rank changed, on the same side of k
+    other_pages: tuple[Change, ...]  # their right pages changed, so the ranks cannot be compared
+    same: int  # questions with the same rank
 
 
 def cuts(depth: int) -> tuple[int, ...]:
-    """The k that recall is told for where a search gives `depth` sources; the last is all of them."""
+    """The k for which recall is shown if a search gives `depth` sources; the last is `depth` itself."""
     return (*(k for k in CUTS if k < depth), depth)
 
 
 def compare(old: Run, new: Run, k: int) -> Comparison:
-    """The questions of both runs by whether a right page was among the first k. Ranks neither run went to are none."""
+    """Group the questions of both runs by what changed among the first k sources.
+
+    Ranks beyond the depth of either run count as not found.
+    """
     depth = min(old.depth, new.depth)
     groups: dict[str, list[Change]] = defaultdict(list)
     for question in sorted(old.results.keys() & new.results.keys()):
@@ -166,7 +170,7 @@ def compare(old: Run, new: Run, k: int) -> Comparison:
 
 
 def _kind(change: Change, k: int) -> str:
-    """Field of Comparison that a change of rank belongs to."""
+    """The field of Comparison that a change belongs to."""
     if change.before == change.after:
         return "same"
     if within(change.before, k) == within(change.after, k):
@@ -179,11 +183,13 @@ def _down_to(rank: int | None, depth: int) -> int | None:
 
 
 def differences(old: Run, new: Run) -> list[tuple[str, Any, Any]]:
-    """What was not the same in two runs: name, before, after.
+    """What differs between two runs besides the ranks: (name, before, after).
 
-    Without values: "library" (as many documents, but others), "other_questions" (the same), "right_pages" (a question
-    of both has other ones).
+    Settings come by their dotted names; one that is not recorded in a run had its default. Without values come
+    "library" (as many documents, but different ones), "other_questions" (the same of questions) and "right_pages" (a
+    question of both has different ones).
     """
+    defaults = flatten(Settings())
     found: list[tuple[str, Any, Any]] = []
     for name in ("embedder", "reranker", "documents", "passages"):
         if getattr(old, name) != getattr(new, name):
@@ -192,7 +198,7 @@ def differences(old: Run, new: Run) -> list[tuple[str, Any, Any]]:
         found.append(("library", "", ""))
     found += _questions_differ(old, new)
     for name in sorted(old.settings.keys() | new.settings.keys()):
-        before, after = old.settings.get(name), new.settings.get(name)
+        before, after = (run.settings.get(name, defaults.get(name)) for run in (old, new))
         if before != after:
             found.append((name, before, after))
     return found
@@ -211,7 +217,7 @@ def _questions_differ(old: Run, new: Run) -> list[tuple[str, Any, Any]]:
 
 
 def as_lines(questions: Sequence[SavedQuestion]) -> str:
-    """Kept questions as `python -m rag.evaluate` reads them: one JSON object a line, one line a document."""
+    """Saved questions as `python -m rag.evaluate` reads them: one JSON line per question and document."""
     lines = []
     for question in questions:
         documents: dict[str, list[int]] = {}

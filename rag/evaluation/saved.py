@@ -1,10 +1,9 @@
-"""Questions kept with their right pages, and runs of all of them through the very search that answers people.
+"""Saved questions with their right pages, and runs: all of them searched as people's questions are, in the background.
 
-Everything belongs to one owner and is invisible to others. Of a document only its id and page numbers are kept here,
-never its name or text, so that nothing lingers when it is removed; a question whose documents are gone is left out of
-the runs, and asked again once the same file is back. A question's text is its owner's own and stays until they forget
-it, without right pages too: then it is left out of the runs, and goes on when it is given one. Runs hold ranks, times
-and digests alone.
+Everything belongs to one owner and is invisible to others. Of a document only its id and page numbers are stored here,
+never its name or text, so nothing lingers when it is removed. A question whose documents are gone is skipped by runs
+until the same file is added again; so is a question without right pages, until it is given one. A question's text is
+its owner's own and stays until they remove it. Runs hold ranks, times and digests only.
 """
 
 from __future__ import annotations
@@ -18,26 +17,27 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from rag.errors import AskError, FileRefused, QuestionRefused
 from rag.evaluation.metrics import first_right
 from rag.evaluation.recorded import current_names, recorded_settings
 from rag.evaluation.runs import Result, RightPage, Run, SavedQuestion
+from rag.messages import Message
 from rag.records import Choice, Source
 from rag.settings import Settings
 from rag.store.database import Store
 
 log = logging.getLogger(__name__)
 
-MOST_QUESTIONS = 500  # of one owner
-MOST_PAGES = 50  # right pages of one question
-MOST_RUNS = 100  # of one owner; the oldest go first
-SHOW_EVERY_SECONDS = 0.5
-LOOK_EVERY_SECONDS = 0.2  # whether a run that waits for its turn was stopped
+MAX_QUESTIONS: Final = 500  # per owner
+MAX_RIGHT_PAGES: Final = 50  # per question
+MAX_RUNS: Final = 100  # per owner; the oldest are deleted
+PROGRESS_SECONDS: Final = 0.5  # between two reports of progress
+STOP_POLL_SECONDS: Final = 0.2  # how often a waiting run looks whether it was stopped
 
-# Questions and right pages with what is to be shown of their document, the owner's own before the shared one.
-_KEPT = """
+# Saved questions and their right pages, with name and page label from the owner's own document, else the shared one.
+_SAVED = """
 SELECT q.id, q.text, r.document_id, r.page, d.name, p.label
 FROM kept_questions q LEFT JOIN right_pages r ON r.question = q.id
 LEFT JOIN documents d ON d.key = (
@@ -49,25 +49,27 @@ WHERE q.owner = ? ORDER BY q.id, r.document_id, r.page
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an owner's run is, or why the last one ended without numbers."""
+    """How far an owner's run has come, or why the last one failed."""
 
     done: int  # questions
     total: int
     running: bool
-    problem: str = ""  # one sentence
+    problem: Message | str = ""  # why it failed, one sentence
 
 
 @dataclass
 class _Work:
+    """A run in progress, or the last one if it failed."""
+
     total: int
     done: int = 0
     running: bool = True
-    problem: str = ""
+    problem: Message | str = ""
     stop: threading.Event = field(default_factory=threading.Event)
 
 
 class Evaluations:
-    """Kept questions and runs in the store of a data folder. Thread-safe; close it before the store."""
+    """Saved questions and runs in the store of a data folder. Thread-safe; to be closed before the store."""
 
     def __init__(
         self,
@@ -78,18 +80,18 @@ class Evaluations:
         choices: Callable[[], Sequence[Choice]],
         changed: Callable[[], None],
     ) -> None:
-        """`search` takes owner and question; `choices` says what is in use, asked after the first search."""
+        """`search` takes owner and question; `choices` names the models in use, after the first search."""
         self._store, self._settings = store, settings
         self._search, self._choices, self._changed = search, choices, changed
         self._lock = threading.Lock()
-        self._turn = threading.Lock()  # one run at a time, so that each is measured alone
+        self._turn = threading.Lock()  # one run at a time, so that none slows down another
         self._work: dict[str, _Work] = {}
         self._threads: list[threading.Thread] = []
-        self._runs: dict[str, tuple[Run, ...]] = {}  # by owner, as read last
-        self._kept_runs = 0  # grows with each change of the runs kept
+        self._runs: dict[str, tuple[Run, ...]] = {}  # cache, by owner
+        self._runs_version = 0  # grows with every change of the stored runs
 
     def close(self) -> None:
-        """Stop the runs and wait until they have ended; none of them is kept."""
+        """Stop all runs, without storing them, and wait until they have ended."""
         with self._lock:
             for work in self._work.values():
                 work.stop.set()
@@ -97,58 +99,66 @@ class Evaluations:
         for thread in threads:
             thread.join()
 
-    # ---- kept questions
+    # ---- saved questions
 
-    def kept(self, owner: str) -> tuple[SavedQuestion, ...]:
-        """The owner's questions, oldest first."""
+    def saved(self, owner: str) -> tuple[SavedQuestion, ...]:
+        """The owner's saved questions, oldest first."""
         found: dict[int, tuple[str, list[RightPage]]] = {}
-        for row in self._store.rows(_KEPT, (owner,)):
+        for row in self._store.rows(_SAVED, (owner,)):
             pages = found.setdefault(row["id"], (row["text"], []))[1]
             if row["document_id"] is not None:
                 pages.append(RightPage(row["document_id"], row["page"], row["name"] or "", row["label"] or ""))
         return tuple(SavedQuestion(key, text, tuple(pages)) for key, (text, pages) in found.items())
 
-    def keep(self, owner: str, question: str, document_id: str, page: int) -> None:
-        """Keep a question with a right page (from 0), or one more for a question that is kept already.
+    def save(self, owner: str, question: str, document_id: str, page: int) -> None:
+        """Save a question with a right page (from 0), or add the page to a question that is saved already.
 
-        Raises FileRefused for a document that `owner` does not see, QuestionRefused for what cannot be kept.
+        Raises FileRefused for a document that `owner` cannot see; QuestionRefused for an empty or overlong question, a
+        page that does not exist, or too many of them.
         """
         text = question.encode("utf-8", "replace").decode().strip()
         document = self._store.document(owner, document_id)
         if document is None:
             raise FileRefused("The document is no longer in the library.")
         if not 0 <= page < document.pages:
-            raise QuestionRefused(f"{document.name} has {document.pages} pages: choose one of them.")
+            raise QuestionRefused(
+                "{document} has {pages} pages: choose one of them.", document=document.name, pages=document.pages
+            )
         if not text or len(text) > self._settings.limits.question_characters:
-            raise QuestionRefused(f"A question of {len(text):,} characters cannot be kept: ask another one.")
+            raise QuestionRefused(
+                "A question of {characters:,} characters cannot be saved: ask another one.", characters=len(text)
+            )
         with self._store.transaction() as sql:
             sql.execute("INSERT OR IGNORE INTO kept_questions (owner, text) VALUES (?, ?)", (owner, text))
             (key,) = sql.execute("SELECT id FROM kept_questions WHERE owner = ? AND text = ?", (owner, text)).fetchone()
             sql.execute("INSERT OR IGNORE INTO right_pages VALUES (?, ?, ?)", (key, document_id, page))
             (pages,) = sql.execute("SELECT COUNT(*) FROM right_pages WHERE question = ?", (key,)).fetchone()
             (count,) = sql.execute("SELECT COUNT(*) FROM kept_questions WHERE owner = ?", (owner,)).fetchone()
-            if count > MOST_QUESTIONS or pages > MOST_PAGES:
-                limit = f"{MOST_QUESTIONS} questions with {MOST_PAGES} right pages each"
-                raise QuestionRefused(f"No more than {limit} can be kept: remove one first.")
+            if count > MAX_QUESTIONS or pages > MAX_RIGHT_PAGES:
+                raise QuestionRefused(
+                    "No more than {questions} questions with {pages} right pages each can be saved: remove one first.",
+                    questions=MAX_QUESTIONS,
+                    pages=MAX_RIGHT_PAGES,
+                )
         self._changed()
 
-    def forget_page(self, owner: str, question_id: int, document_id: str, page: int) -> None:
-        """Take a right page back. The question stays: once it has another one, its runs are still those of it."""
+    def remove_page(self, owner: str, question_id: int, document_id: str, page: int) -> None:
+        """Remove a right page of a question; the question and its results stay."""
         with self._store.transaction() as sql:
             sql.execute(
                 "DELETE FROM right_pages WHERE document_id = ? AND page = ? AND question IN"
                 " (SELECT id FROM kept_questions WHERE id = ? AND owner = ?)",
                 (document_id, page, question_id, owner),
             )
-        self._forgotten()
+        self._removed()
 
-    def forget(self, owner: str, question_id: int) -> None:
-        """Forget a question of `owner`; one that is not theirs stays."""
+    def remove(self, owner: str, question_id: int) -> None:
+        """Remove a saved question of `owner`; another owner's stays."""
         with self._store.transaction() as sql:
             sql.execute("DELETE FROM kept_questions WHERE id = ? AND owner = ?", (question_id, owner))
-        self._forgotten()
+        self._removed()
 
-    def _forgotten(self) -> None:
+    def _removed(self) -> None:
         self._store.checkpoint()
         self._changed()
 
@@ -157,11 +167,11 @@ class Evaluations:
     def runs(self, owner: str) -> tuple[Run, ...]:
         """The owner's runs, oldest first."""
         with self._lock:
-            runs, version = self._runs.get(owner), self._kept_runs
+            runs, version = self._runs.get(owner), self._runs_version
         if runs is None:
             runs = self._read_runs(owner)
             with self._lock:
-                if version == self._kept_runs:  # else it may be an older state that was read
+                if version == self._runs_version:  # otherwise what was read may be out of date
                     self._runs[owner] = runs
         return runs
 
@@ -169,8 +179,8 @@ class Evaluations:
         rows = self._store.rows("SELECT * FROM runs WHERE owner = ? ORDER BY id", (owner,))
         return tuple(_stored_run(row) for row in rows)
 
-    def forget_run(self, owner: str, run_id: int) -> None:
-        """Forget a run of `owner`; one that is not theirs stays."""
+    def remove_run(self, owner: str, run_id: int) -> None:
+        """Remove a run of `owner`; another owner's stays."""
         with self._store.transaction() as sql:
             sql.execute("DELETE FROM runs WHERE id = ? AND owner = ?", (run_id, owner))
         self._runs_changed(owner)
@@ -179,48 +189,48 @@ class Evaluations:
     def _runs_changed(self, owner: str) -> None:
         with self._lock:
             self._runs.pop(owner, None)
-            self._kept_runs += 1
+            self._runs_version += 1
 
     def progress(self, owner: str) -> Progress | None:
-        """Of the owner's run; None where there was none since the start, or the last one ended well."""
+        """Progress of the owner's run; None if none was started, or the last one succeeded."""
         with self._lock:
             work = self._work.get(owner)
             return Progress(work.done, work.total, work.running, work.problem) if work else None
 
     def start(self, owner: str) -> None:
-        """Search for all kept questions in the background; nothing where that goes on already.
+        """Start a run in the background, unless one of this owner is in progress.
 
-        Raises QuestionRefused where there is none whose document is in the library.
+        Raises QuestionRefused if no saved question has its document in the library.
         """
-        questions = [question for question in self.kept(owner) if question.here]
+        questions = [question for question in self.saved(owner) if question.here]
         if not questions:
-            raise QuestionRefused("No question is kept whose document is in the library: keep one first.")
+            raise QuestionRefused("No saved question has its document in the library: save a question first.")
         with self._lock:
             if (before := self._work.get(owner)) and before.running:
                 return
             work = self._work[owner] = _Work(len(questions))
-            thread = threading.Thread(target=self._run, args=(owner, questions, work), name="trials", daemon=True)
+            thread = threading.Thread(target=self._run, args=(owner, questions, work), name="evaluation", daemon=True)
             self._threads = [old for old in self._threads if old.is_alive()] + [thread]
             thread.start()
         self._changed()
 
     def stop(self, owner: str) -> None:
-        """Give up the owner's run; what it found so far is not kept."""
+        """Stop the owner's run; nothing of it is stored."""
         with self._lock:
             if work := self._work.get(owner):
                 work.stop.set()
 
     def _run(self, owner: str, questions: Sequence[SavedQuestion], work: _Work) -> None:
         try:
-            with self._in_turn(work):
+            with self._alone(work):
                 results = self._results(owner, questions, work)
                 if not work.stop.is_set():
-                    self._keep_run(owner, results)
+                    self._store_run(owner, results)
         except AskError as exc:
-            work.problem = str(exc)
-        except Exception:  # a worker's edge: whatever it is, the page says that there is no run
-            log.exception("A run over kept questions failed")
-            work.problem = "The run ended because of an error in the program; see the log."
+            work.problem = exc.message
+        except Exception:  # the edge of a thread: whatever happened, the page says that the run failed
+            log.exception("A run failed")
+            work.problem = Message("The run ended because of an error in the program; see the log.")
         finally:
             with self._lock:
                 work.running = False
@@ -229,11 +239,11 @@ class Evaluations:
             self._changed()
 
     @contextmanager
-    def _in_turn(self, work: _Work) -> Iterator[None]:
-        """Wait until no other run goes on, or this one is stopped."""
+    def _alone(self, work: _Work) -> Iterator[None]:
+        """Wait until no other run is in progress, or this one is stopped."""
         mine = False
         while not mine and not work.stop.is_set():
-            mine = self._turn.acquire(timeout=LOOK_EVERY_SECONDS)
+            mine = self._turn.acquire(timeout=STOP_POLL_SECONDS)
         try:
             yield
         finally:
@@ -241,11 +251,11 @@ class Evaluations:
                 self._turn.release()
 
     def _results(self, owner: str, questions: Sequence[SavedQuestion], work: _Work) -> dict[int, Result]:
-        """What each question gives; fewer where the run was stopped."""
+        """Search every question; fewer results if the run was stopped."""
         results: dict[int, Result] = {}
         shown = time.monotonic()
         if not work.stop.is_set():
-            self._search(owner, questions[0].text)  # not measured: the first search after a change prepares the index
+            self._search(owner, questions[0].text)  # warm-up, not measured: the first search after a change is slower
         for question in questions:
             if work.stop.is_set():
                 break
@@ -255,15 +265,15 @@ class Evaluations:
             rank = first_right(sources, question.is_right)
             results[question.id] = Result(rank, seconds, question.pages_digest)
             work.done += 1
-            if time.monotonic() - shown > SHOW_EVERY_SECONDS:
+            if time.monotonic() - shown > PROGRESS_SECONDS:
                 shown = time.monotonic()
                 self._changed()
         return results
 
-    def _keep_run(self, owner: str, results: dict[int, Result]) -> None:
-        """Store a run without what was removed or forgotten in the meantime; nothing where that is all of it."""
-        alive = {question.id for question in self.kept(owner) if question.here}
-        rows = {key: astuple(result) for key, result in results.items() if key in alive}
+    def _store_run(self, owner: str, results: dict[int, Result]) -> None:
+        """Store a run without questions and documents removed meanwhile; nothing if none is left."""
+        present = {question.id for question in self.saved(owner) if question.here}
+        rows = {key: astuple(result) for key, result in results.items() if key in present}
         if not rows:
             return
         with self._store.transaction() as sql:
@@ -274,12 +284,12 @@ class Evaluations:
             sql.execute(
                 "DELETE FROM runs WHERE owner = ?1 AND id NOT IN"
                 " (SELECT id FROM runs WHERE owner = ?1 ORDER BY id DESC LIMIT ?2)",
-                (owner, MOST_RUNS),
+                (owner, MAX_RUNS),
             )
         self._runs_changed(owner)
 
     def _about(self, owner: str) -> dict[str, Any]:
-        """What a run was made with: fields of Run."""
+        """The circumstances of a run, as fields of Run."""
         documents = self._store.documents(owner)
         ids = "\n".join(sorted(document.id for document in documents))
         used = {choice.what: choice.name for choice in self._choices() if not choice.failed}
@@ -296,7 +306,7 @@ class Evaluations:
 
 def _stored_run(row: sqlite3.Row) -> Run:
     about = json.loads(row["about"])
-    # Documents keep the split they were added with: what the settings say of it tells nothing of a run.
+    # Documents stay split as they were when added, so the settings of splitting say nothing about a run.
     settings = current_names({k: v for k, v in about.pop("settings").items() if not k.startswith("splitting.")})
     results = {int(key): Result(*result) for key, result in json.loads(row["results"]).items()}
     return Run(id=row["id"], at=row["at"], results=results, settings=settings, **about)

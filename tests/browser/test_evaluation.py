@@ -128,8 +128,8 @@ def engine(tmp_path, monkeypatch):
     engine.library = [document("annual.pdf"), document("年报.pdf")]
     engine.passages = [PASSAGE] * 2
     engine.answer = [("Revenue grew to 4,218 million euros.", (1,)), ("The board is glad.", ())]
-    engine.evaluations.keep("", "How much did revenue grow?", engine.library[0].id, 5)
-    engine.evaluations.keep("", "大坝有多高？" * 30, engine.library[1].id, 2)
+    engine.evaluations.save("", "How much did revenue grow?", engine.library[0].id, 5)
+    engine.evaluations.save("", "大坝有多高？" * 30, engine.library[1].id, 2)
     engine.evaluations.made[""] = [run(1, {1: 1, 2: 3}), run(2, {1: None, 2: 1})]
     return engine
 
@@ -208,7 +208,7 @@ def test_hostile_text_is_text_in_the_evaluation(engine, served, visit):
     engine.library = [document(name) for name in names]
     engine.evaluations.questions.clear()
     for known in engine.library:
-        engine.evaluations.keep("", known.name, known.id, 0)
+        engine.evaluations.save("", known.name, known.id, 0)
     engine.evaluations.made[""] = [
         run(1, dict.fromkeys(range(1, 40), 1), settings={name: name for name in names}),
         run(2, dict.fromkeys(range(1, 40)), embedder="".join(names)),

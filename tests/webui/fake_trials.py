@@ -1,4 +1,4 @@
-"""Kept questions and runs without a store: ranks follow a script."""
+"""Saved questions and runs without a store: ranks follow a script."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FakeTrials:
         self.goes_on.set()
         self._next = 1
 
-    def kept(self, owner: str) -> tuple[SavedQuestion, ...]:
+    def saved(self, owner: str) -> tuple[SavedQuestion, ...]:
         names = {document.id: document.name for document in self._documents(owner)}
         return tuple(
             replace(
@@ -57,7 +57,7 @@ class FakeTrials:
             for question in self.questions.get(owner, {}).values()
         )
 
-    def keep(self, owner: str, question: str, document_id: str, page: int) -> None:
+    def save(self, owner: str, question: str, document_id: str, page: int) -> None:
         if self.error is not None:
             raise self.error
         if not any(document.id == document_id for document in self._documents(owner)):
@@ -71,20 +71,20 @@ class FakeTrials:
         mine[kept.id] = kept if right in kept.pages else replace(kept, pages=(*kept.pages, right))
         self._changed()
 
-    def forget_page(self, owner: str, question_id: int, document_id: str, page: int) -> None:
+    def remove_page(self, owner: str, question_id: int, document_id: str, page: int) -> None:
         kept = self.questions[owner][question_id]
         left = tuple(one for one in kept.pages if (one.document_id, one.page) != (document_id, page))
         self.questions[owner][question_id] = replace(kept, pages=left)
         self._changed()
 
-    def forget(self, owner: str, question_id: int) -> None:
+    def remove(self, owner: str, question_id: int) -> None:
         del self.questions[owner][question_id]
         self._changed()
 
     def runs(self, owner: str) -> tuple[Run, ...]:
         return tuple(self.made.get(owner, ()))
 
-    def forget_run(self, owner: str, run_id: int) -> None:
+    def remove_run(self, owner: str, run_id: int) -> None:
         self.made[owner] = [made for made in self.made[owner] if made.id != run_id]
         self._changed()
 
@@ -92,9 +92,9 @@ class FakeTrials:
         return self.far
 
     def start(self, owner: str) -> None:
-        questions = [question for question in self.kept(owner) if question.here]
+        questions = [question for question in self.saved(owner) if question.here]
         if not questions:
-            raise QuestionRefused("No question is kept whose document is in the library: keep one first.")
+            raise QuestionRefused("No saved question has its document in the library: save a question first.")
         self.far = Progress(0, len(questions), running=True)
         self._changed()
         threading.Thread(target=self._work, args=(owner, questions), daemon=True).start()

@@ -43,7 +43,7 @@ def tabs_html(conversation: Conversation) -> str:
 def evaluation_html(engine: Engine, conversation: Conversation) -> str:
     """The whole view."""
     language, shown, owner = conversation.language, conversation.evaluation, conversation.owner
-    questions, runs = engine.evaluations.kept(owner), engine.evaluations.runs(owner)
+    questions, runs = engine.evaluations.saved(owner), engine.evaluations.runs(owner)
     progress = engine.evaluations.progress(owner)
     parts = [_top(questions, progress, language), _problem(shown, progress)]
     if not questions and not runs:
@@ -85,7 +85,7 @@ def _top(questions: Sequence[SavedQuestion], progress: Progress | None, language
 
 
 def _problem(shown: Evaluation, progress: Progress | None) -> str:
-    problem = shown.problem or (progress.problem if progress else "")
+    problem = str(shown.problem or (progress.problem if progress else ""))
     return f'<p class="problem" role="alert" dir="auto" data-key="problem">{escape(problem)}</p>' if problem else ""
 
 
@@ -236,7 +236,7 @@ def _difference(old: Run, new: Run, language: Language) -> str:
 def _different(name: str, before: object, after: object, language: Language) -> str:
     if name in _UNVALUED:
         return say(language, _UNVALUED[name])
-    word = say(language, _NAMED[name]) if name in _NAMED else name.rpartition(".")[2]
+    word = say(language, _NAMED[name]) if name in _NAMED else name
     first, last = ("–" if value in (None, "") else value for value in (before, after))
     return f"{word} {first} → {last}"
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from rag.evaluate import Question
 from rag.evaluation.runs import Change, Result, RightPage, Run, SavedQuestion, as_lines, compare, cuts, differences
+from rag.settings import Settings
 
 
 def run(*ranks, depth=8, **changes) -> Run:
@@ -123,3 +124,8 @@ def test_kept_questions_are_read_by_the_command_line():
     ]
     assert json.loads(lines[0])["pages"] == [2, 4]
     assert as_lines([]) == ""
+
+
+def test_a_setting_that_a_run_does_not_record_had_its_default():
+    old, new = run(1, settings={"limits.pages": 5, "parallel_reads": 2}), run(1, settings={})
+    assert differences(old, new) == [("limits.pages", 5, Settings().limits.pages)]

@@ -55,8 +55,8 @@ def document_id(engine: Engine, owner: str = "") -> str:
 
 
 def keep_both(engine: Engine, owner: str = "") -> None:
-    engine.evaluations.keep(owner, PUMP, document_id(engine, owner), 0)
-    engine.evaluations.keep(owner, VALVE, document_id(engine, owner), 1)
+    engine.evaluations.save(owner, PUMP, document_id(engine, owner), 0)
+    engine.evaluations.save(owner, VALVE, document_id(engine, owner), 1)
 
 
 def run(engine: Engine, owner: str = ""):
@@ -71,36 +71,36 @@ def on_disk(folder, text: str) -> bool:
 
 def test_a_question_is_kept_once_with_all_its_right_pages(engine):
     keep_both(engine)
-    engine.evaluations.keep("", f"  {PUMP}\n", document_id(engine), 1)
-    engine.evaluations.keep("", PUMP, document_id(engine), 1)
-    pump, valve = engine.evaluations.kept("")
+    engine.evaluations.save("", f"  {PUMP}\n", document_id(engine), 1)
+    engine.evaluations.save("", PUMP, document_id(engine), 1)
+    pump, valve = engine.evaluations.saved("")
     assert (pump.text, valve.text) == (PUMP, VALVE)
     assert [(page.page, page.page_label, page.document) for page in pump.pages] == [
         (0, "1", "manual.pdf"),
         (1, "2", "manual.pdf"),
     ]
-    engine.evaluations.forget_page("", pump.id, document_id(engine), 0)
-    assert [page.page for page in engine.evaluations.kept("")[0].pages] == [1]
+    engine.evaluations.remove_page("", pump.id, document_id(engine), 0)
+    assert [page.page for page in engine.evaluations.saved("")[0].pages] == [1]
 
 
 def test_a_question_whose_only_right_page_was_wrong_goes_on_with_another_one(engine):
-    engine.evaluations.keep("", VALVE, document_id(engine), 0)
+    engine.evaluations.save("", VALVE, document_id(engine), 0)
     wrong = run(engine)
-    (valve,) = engine.evaluations.kept("")
-    engine.evaluations.forget_page("", valve.id, document_id(engine), 0)
-    (without,) = engine.evaluations.kept("")
+    (valve,) = engine.evaluations.saved("")
+    engine.evaluations.remove_page("", valve.id, document_id(engine), 0)
+    (without,) = engine.evaluations.saved("")
     assert (without.id, without.text, without.pages, without.here) == (valve.id, VALVE, (), False)
-    with pytest.raises(QuestionRefused, match="keep one first"):
+    with pytest.raises(QuestionRefused, match="save a question first"):
         engine.evaluations.start("")
-    engine.evaluations.keep("", PUMP, document_id(engine), 0)
+    engine.evaluations.save("", PUMP, document_id(engine), 0)
     assert valve.id not in run(engine).results, "there is nothing to measure it with"
-    engine.evaluations.keep("", VALVE, document_id(engine), 1)
-    assert engine.evaluations.kept("")[0].id == valve.id
+    engine.evaluations.save("", VALVE, document_id(engine), 1)
+    assert engine.evaluations.saved("")[0].id == valve.id
     right = run(engine)
     assert right.results[valve.id].rank == 1
     assert [change.question for change in compare(wrong, right, 3).other_pages] == [valve.id]
-    engine.evaluations.forget("", valve.id)
-    assert [question.text for question in engine.evaluations.kept("")] == [PUMP]
+    engine.evaluations.remove("", valve.id)
+    assert [question.text for question in engine.evaluations.saved("")] == [PUMP]
 
 
 @pytest.mark.parametrize(
@@ -114,43 +114,43 @@ def test_a_question_whose_only_right_page_was_wrong_goes_on_with_another_one(eng
 )
 def test_what_cannot_be_kept_is_refused(engine, question, page, error):
     with pytest.raises(error):
-        engine.evaluations.keep("", question, document_id(engine), page)
-    assert engine.evaluations.kept("") == ()
+        engine.evaluations.save("", question, document_id(engine), page)
+    assert engine.evaluations.saved("") == ()
 
 
 def test_a_lone_surrogate_is_replaced(engine):
-    engine.evaluations.keep("", "odd \ud800", document_id(engine), 0)
-    assert engine.evaluations.kept("")[0].text == "odd ?"
+    engine.evaluations.save("", "odd \ud800", document_id(engine), 0)
+    assert engine.evaluations.saved("")[0].text == "odd ?"
 
 
 def test_only_so_many_are_kept(engine, monkeypatch):
-    monkeypatch.setattr(module, "MOST_QUESTIONS", 2)
-    monkeypatch.setattr(module, "MOST_PAGES", 1)
+    monkeypatch.setattr(module, "MAX_QUESTIONS", 2)
+    monkeypatch.setattr(module, "MAX_RIGHT_PAGES", 1)
     keep_both(engine)
     for question, page in (("One more?", 0), (PUMP, 1)):
         with pytest.raises(QuestionRefused, match="remove one first"):
-            engine.evaluations.keep("", question, document_id(engine), page)
-    assert [(one.text, len(one.pages)) for one in engine.evaluations.kept("")] == [(PUMP, 1), (VALVE, 1)]
+            engine.evaluations.save("", question, document_id(engine), page)
+    assert [(one.text, len(one.pages)) for one in engine.evaluations.saved("")] == [(PUMP, 1), (VALVE, 1)]
 
 
 def test_nothing_of_an_owner_is_seen_or_changed_by_another(engine):
     add(engine, ("ann.pdf", text_pdf(["Only Ann knows of the green lamp."])), owner="ann")
     private = next(document.id for document in engine.documents("ann") if document.owner == "ann")
-    engine.evaluations.keep("ann", "Who knows of the green lamp?", private, 0)
+    engine.evaluations.save("ann", "Who knows of the green lamp?", private, 0)
     keep_both(engine, "ben")
     run(engine, "ann")
-    (ann,) = engine.evaluations.kept("ann")
-    assert engine.evaluations.kept("") == ()
+    (ann,) = engine.evaluations.saved("ann")
+    assert engine.evaluations.saved("") == ()
     assert engine.evaluations.runs("ben") == ()
     assert engine.evaluations.progress("ben") is None
     with pytest.raises(FileRefused, match="no longer"):
-        engine.evaluations.keep("ben", "Who knows of the green lamp?", private, 0)
-    engine.evaluations.forget("ben", ann.id)
-    engine.evaluations.forget_page("ben", ann.id, private, 0)
-    engine.evaluations.forget_run("ben", engine.evaluations.runs("ann")[0].id)
-    assert engine.evaluations.kept("ann") == (ann,)
+        engine.evaluations.save("ben", "Who knows of the green lamp?", private, 0)
+    engine.evaluations.remove("ben", ann.id)
+    engine.evaluations.remove_page("ben", ann.id, private, 0)
+    engine.evaluations.remove_run("ben", engine.evaluations.runs("ann")[0].id)
+    assert engine.evaluations.saved("ann") == (ann,)
     assert len(engine.evaluations.runs("ann")) == 1
-    assert {one.text for one in engine.evaluations.kept("ben")} == {PUMP, VALVE}
+    assert {one.text for one in engine.evaluations.saved("ben")} == {PUMP, VALVE}
 
 
 def test_the_same_file_of_another_owner_lends_no_name(engine):
@@ -158,25 +158,25 @@ def test_the_same_file_of_another_owner_lends_no_name(engine):
     add(engine, ("private name.pdf", MANUAL), owner="ann")
     add(engine, ("shared.pdf", MANUAL))
     keep_both(engine, "ben")
-    assert engine.evaluations.kept("ben")[0].pages[0].document == "shared.pdf"
+    assert engine.evaluations.saved("ben")[0].pages[0].document == "shared.pdf"
     engine.remove("", document_id(engine))
-    assert not engine.evaluations.kept("ben")[0].here
+    assert not engine.evaluations.saved("ben")[0].here
     add(engine, ("bens own.pdf", MANUAL), owner="ben")
     add(engine, ("shared.pdf", MANUAL))
-    assert engine.evaluations.kept("ben")[0].pages[0].document == "bens own.pdf"
+    assert engine.evaluations.saved("ben")[0].pages[0].document == "bens own.pdf"
 
 
 def test_a_run_gives_ranks_and_says_what_it_was_made_with(engine):
     keep_both(engine)
     made = run(engine)
-    assert list(made.results) == [question.id for question in engine.evaluations.kept("")]
+    assert list(made.results) == [question.id for question in engine.evaluations.saved("")]
     assert made.ranks == [1, 1]
     assert (made.recall(1), made.mrr) == (1.0, 1.0)
     assert made.latency.median > 0
     assert (made.depth, made.embedder, made.documents, made.passages) == (3, "exact", 1, 2)
     assert made.settings["retrieval.vector_weight"] == RetrievalSettings().vector_weight
     assert {name.partition(".")[0] for name in made.settings} == {"retrieval"}, "the others have their defaults"
-    assert made.results[1].pages == engine.evaluations.kept("")[0].pages_digest
+    assert made.results[1].pages == engine.evaluations.saved("")[0].pages_digest
     assert made.reranker == ""
     assert engine.evaluations.progress("") is None
 
@@ -186,7 +186,7 @@ def test_new_documents_that_push_a_right_page_out_show_as_a_lost_question(engine
     before = run(engine)
     add(engine, ("rivals.pdf", RIVALS))
     after = run(engine)
-    pump = engine.evaluations.kept("")[0]
+    pump = engine.evaluations.saved("")[0]
     found = compare(before, after, 3)
     assert [(change.question, change.before, change.after) for change in found.lost] == [(pump.id, 1, None)]
     assert (found.won, found.same) == ((), 1)
@@ -223,9 +223,9 @@ def test_the_reranker_is_told(make, reranker, name):
 def test_right_pages_that_change_between_runs_are_told_apart(engine):
     keep_both(engine)
     before = run(engine)
-    pump = engine.evaluations.kept("")[0]
-    engine.evaluations.keep("", PUMP, document_id(engine), 1)
-    engine.evaluations.forget_page("", pump.id, document_id(engine), 0)
+    pump = engine.evaluations.saved("")[0]
+    engine.evaluations.save("", PUMP, document_id(engine), 1)
+    engine.evaluations.remove_page("", pump.id, document_id(engine), 0)
     found = compare(before, run(engine), 1)
     assert [(change.question, change.before, change.after) for change in found.other_pages] == [(pump.id, 1, 2)]
     assert (found.lost, found.won, found.same) == ((), (), 1)
@@ -250,36 +250,36 @@ def test_a_question_whose_document_was_removed_is_left_out_until_the_file_is_bac
     keep_both(engine)
     add(engine, ("rivals.pdf", RIVALS))
     rivals = next(document.id for document in engine.documents("") if document.name == "rivals.pdf")
-    engine.evaluations.keep("", PLANT, rivals, 4)
+    engine.evaluations.save("", PLANT, rivals, 4)
     engine.remove("", rivals)
-    gone = engine.evaluations.kept("")[2]
+    gone = engine.evaluations.saved("")[2]
     assert not gone.here
     assert (gone.pages[0].document, gone.pages[0].page_label) == ("", "")
     assert not on_disk(tmp_path, "rivals.pdf")
     assert gone.id not in run(engine).results
     add(engine, ("rivals again.pdf", RIVALS))
-    assert engine.evaluations.kept("")[2].pages[0].document == "rivals again.pdf"
+    assert engine.evaluations.saved("")[2].pages[0].document == "rivals again.pdf"
     assert run(engine).results[gone.id].rank == 1
 
 
 def test_without_a_question_to_ask_no_run_is_begun(engine):
-    with pytest.raises(QuestionRefused, match="keep one first"):
+    with pytest.raises(QuestionRefused, match="save a question first"):
         engine.evaluations.start("")
     keep_both(engine)
     engine.remove("", document_id(engine))
-    with pytest.raises(QuestionRefused, match="keep one first"):
+    with pytest.raises(QuestionRefused, match="save a question first"):
         engine.evaluations.start("")
     assert engine.evaluations.progress("") is None
 
 
 def test_a_forgotten_question_is_gone_from_the_disk(engine, tmp_path):
-    engine.evaluations.keep("", "Where does the HERON-7731 nest?", document_id(engine), 0)
+    engine.evaluations.save("", "Where does the HERON-7731 nest?", document_id(engine), 0)
     assert on_disk(tmp_path, "HERON-7731")
     run(engine)
     measured = engine.evaluations.runs("")[0].ranks
     assert len(measured) == 1
-    engine.evaluations.forget("", engine.evaluations.kept("")[0].id)
-    assert engine.evaluations.kept("") == ()
+    engine.evaluations.remove("", engine.evaluations.saved("")[0].id)
+    assert engine.evaluations.saved("") == ()
     assert not on_disk(tmp_path, "HERON-7731")
     assert engine.evaluations.runs("")[0].ranks == measured, "the numbers measured stay"
 
@@ -289,7 +289,7 @@ def test_everything_is_there_after_a_restart(make, engine):
     made = run(engine)
     again = make()
     again.wait()
-    assert [question.text for question in again.evaluations.kept("")] == [PUMP, VALVE]
+    assert [question.text for question in again.evaluations.saved("")] == [PUMP, VALVE]
     assert again.evaluations.runs("") == (made,)
 
 
@@ -339,19 +339,19 @@ def test_what_is_removed_during_a_run_is_left_out_of_it(engine, held):
     rivals = next(document.id for document in engine.documents("") if document.name == "rivals.pdf")
     engine.evaluations.start("")
     assert held.inside.wait(20)
-    engine.evaluations.keep("", PLANT, rivals, 4)
-    engine.evaluations.forget("", engine.evaluations.kept("")[0].id)
+    engine.evaluations.save("", PLANT, rivals, 4)
+    engine.evaluations.remove("", engine.evaluations.saved("")[0].id)
     engine.remove("", rivals)
     held.go.set()
     until(lambda: engine.evaluations.progress("") is None)
-    assert list(engine.evaluations.runs("")[0].results) == [engine.evaluations.kept("")[0].id]
+    assert list(engine.evaluations.runs("")[0].results) == [engine.evaluations.saved("")[0].id]
 
 
 def test_a_run_that_has_nothing_left_to_tell_is_not_kept(engine, held):
     engine.evaluations.start("")
     assert held.inside.wait(20)
-    for question in engine.evaluations.kept(""):
-        engine.evaluations.forget("", question.id)
+    for question in engine.evaluations.saved(""):
+        engine.evaluations.remove("", question.id)
     held.go.set()
     until(lambda: engine.evaluations.progress("") is None)
     assert engine.evaluations.runs("") == ()
@@ -388,8 +388,8 @@ def test_a_run_that_fails_says_why_and_can_be_run_again(engine, error, said):
     engine.evaluations._search = fail
     engine.evaluations.start("")
     until(lambda: not engine.evaluations.progress("").running)
-    assert said in engine.evaluations.progress("").problem
-    assert "inside" not in engine.evaluations.progress("").problem
+    assert said in str(engine.evaluations.progress("").problem)
+    assert "inside" not in str(engine.evaluations.progress("").problem)
     assert engine.evaluations.runs("") == ()
     engine.evaluations._search = search
     assert run(engine).ranks == [1, 1]
@@ -404,14 +404,14 @@ def test_closing_in_the_middle_of_a_run_ends_it(engine, held):
 
 
 def test_the_oldest_runs_go_first(engine, monkeypatch):
-    monkeypatch.setattr(module, "MOST_RUNS", 2)
+    monkeypatch.setattr(module, "MAX_RUNS", 2)
     keep_both(engine)
     made = []
     for _ in range(3):
         made.append(run(engine).id)
         assert engine.evaluations.runs("")[-1].id == made[-1]
     assert [one.id for one in engine.evaluations.runs("")] == made[1:]
-    engine.evaluations.forget_run("", made[2])
+    engine.evaluations.remove_run("", made[2])
     assert [one.id for one in engine.evaluations.runs("")] == made[1:2]
 
 

@@ -115,7 +115,7 @@ def test_questions_and_runs_are_still_there(dump, tmp_path):
     settings = Settings(data_dir=tmp_path)
     restored(dump, settings.database)
     with Engine(settings, embedder=WordEmbedder, reader=QuoteReader()) as engine:
-        (question,) = engine.evaluations.kept("ann")
+        (question,) = engine.evaluations.saved("ann")
         assert (question.text, [page.page for page in question.pages]) == ("Where do herons nest?", [0])
         (run,) = engine.evaluations.runs("ann")
         assert (run.results[question.id].rank, run.documents) == (1, 2)

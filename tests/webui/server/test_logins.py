@@ -60,7 +60,7 @@ def test_users_see_their_own_and_shared_documents_only(engine, served):
 
 def test_kept_questions_and_runs_are_their_owners_alone(engine, guarded):
     ann, bob = guarded
-    engine.evaluations.keep("ann", "What is the canary's name?", engine.library[0].id, 0)
+    engine.evaluations.save("ann", "What is the canary's name?", engine.library[0].id, 0)
     engine.evaluations.made["ann"] = [run(7, {1: 1}, embedder="canary-embedder")]
     shown = {"do": "view", "view": "trials"}
     seen = call(ann, "in_trials", "anns", shown).text
@@ -70,7 +70,7 @@ def test_kept_questions_and_runs_are_their_owners_alone(engine, guarded):
     for sent in ({"do": "show", "question": 1}, {"do": "forget", "question": 1}, {"do": "forget-run", "run": 7}):
         assert "canary" not in call(bob, "in_trials", "bobs", sent).text
     assert "canary" not in call(bob, "in_trials", "anns", shown).text
-    assert len(engine.evaluations.kept("ann")) == len(engine.evaluations.runs("ann")) == 1
+    assert len(engine.evaluations.saved("ann")) == len(engine.evaluations.runs("ann")) == 1
 
 
 NAMING_A_SESSION = [

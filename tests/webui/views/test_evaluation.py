@@ -29,7 +29,7 @@ def engine(tmp_path):
     engine = FakeEngine(tmp_path / "data")
     engine.library = [document("annual.pdf"), document("年报.pdf")]
     for text, page in zip(QUESTIONS, (4, 2, 3), strict=True):
-        engine.evaluations.keep("", text, engine.library[0].id, page)
+        engine.evaluations.save("", text, engine.library[0].id, page)
     return engine
 
 
@@ -75,7 +75,7 @@ def test_before_the_first_question_it_says_how(tmp_path):
 
 
 def test_kept_questions_are_listed_with_their_right_pages(engine, view):
-    engine.evaluations.keep("", QUESTIONS[0], engine.library[1].id, 7)
+    engine.evaluations.save("", QUESTIONS[0], engine.library[1].id, 7)
     html = view.html()
     assert "Kept questions · 3" in look(html).text
     chips = [(at["data-question"], at["data-page"]) for at in tags(html, **{"class": "chip"})]
@@ -84,7 +84,7 @@ def test_kept_questions_are_listed_with_their_right_pages(engine, view):
 
 
 def test_a_removed_document_is_shown_as_such(engine, view):
-    engine.evaluations.keep("", QUESTIONS[1], engine.library[1].id, 0)
+    engine.evaluations.save("", QUESTIONS[1], engine.library[1].id, 0)
     del engine.library[0]
     text = look(view.html()).text
     assert text.count("left out: document removed") == 2
@@ -146,7 +146,7 @@ def test_a_forgotten_question_is_in_no_comparison(engine, view):
 
 
 def test_questions_with_other_right_pages_are_listed_apart(engine, view):
-    now = {question.id: question.pages_digest for question in engine.evaluations.kept("")}
+    now = {question.id: question.pages_digest for question in engine.evaluations.saved("")}
     engine.evaluations.made[""] = [run(1, {1: 1, 2: 1, 3: 1}, {**now, 1: "x"}), run(2, {1: None, 2: 2, 3: 1}, now)]
     html = view.html()
     assert group(html, "other_pages") == [(QUESTIONS[0], "1 → not found")]
@@ -161,10 +161,10 @@ def test_a_rank_is_shown_beside_the_right_pages_it_was_measured_with(engine, vie
     def standing():
         return re.findall(r'<span class="badge[^>]*>(.*?)</span>', view.html())
 
-    now = {question.id: question.pages_digest for question in engine.evaluations.kept("")}
+    now = {question.id: question.pages_digest for question in engine.evaluations.saved("")}
     engine.evaluations.made[""] = [run(1, {1: 1, 2: 1, 3: 1}, now)]
     assert standing() == ["place 1"] * 3
-    engine.evaluations.keep("", QUESTIONS[0], engine.library[1].id, 7)
+    engine.evaluations.save("", QUESTIONS[0], engine.library[1].id, 7)
     view.send(do="unmark", question=2, document=engine.library[0].id, page=2)
     assert standing() == ["not run with these pages", "left out: no right page", "place 1"]
     view.send(do="unmark", question=1, document=engine.library[1].id, page=7)
@@ -244,7 +244,7 @@ def test_what_differs_between_runs_is_told(engine, view):
     engine.evaluations.made[""] = [one, two]
     told = (
         "embedder multilingual-e5-small → BAAI/bge-m3 · documents 2 → 3 · passages 80 → 90 · questions 1 → 2 · "
-        "vector_weight 0.6 → 0.4 · new – → 1"
+        "retrieval.vector_weight 0.6 → 0.4 · splitting.new – → 1"
     )
     assert told in look(view.html()).text
     engine.evaluations.made[""] = [one, replace(one, id=2)]
@@ -275,9 +275,9 @@ def test_why_there_was_no_run_is_said(engine, view):
     engine.evaluations.far = None
     engine.library = []
     view.send(do="run")
-    assert "keep one first" in look(view.html()).text
+    assert "save a question first" in look(view.html()).text
     view.send(do="view", view="trials")
-    assert "keep one first" not in look(view.html()).text
+    assert "save a question first" not in look(view.html()).text
 
 
 def test_two_clicks_keep_a_question_and_a_third_takes_it_back(engine, view):
@@ -286,12 +286,12 @@ def test_two_clicks_keep_a_question_and_a_third_takes_it_back(engine, view):
     assert 'aria-pressed="true"' in view.mark(do="right", page=4, document=found.document_id, right=True)[2]
     view.mark(do="turn", page=6)
     view.mark(do="right", page=6, document=found.document_id, right=True)
-    kept = engine.evaluations.kept("")[-1]
+    kept = engine.evaluations.saved("")[-1]
     assert (kept.text, [page.page for page in kept.pages]) == ("What else?", [4, 6])
     view.mark(do="right", page=6, document=found.document_id, right=False)
-    assert [page.page for page in engine.evaluations.kept("")[-1].pages] == [4]
+    assert [page.page for page in engine.evaluations.saved("")[-1].pages] == [4]
     view.mark(do="right", page=4, document=found.document_id, right=False)
-    assert [kept.text for kept in engine.evaluations.kept("") if kept.pages] == list(QUESTIONS)
+    assert [kept.text for kept in engine.evaluations.saved("") if kept.pages] == list(QUESTIONS)
 
 
 def test_a_mark_is_set_to_what_was_wanted_where_it_was_pressed(engine, view):
@@ -300,7 +300,7 @@ def test_a_mark_is_set_to_what_was_wanted_where_it_was_pressed(engine, view):
 
     def pages_after(**sent):
         view.mark(do="right", page=4, **sent)
-        return [page.page for kept in engine.evaluations.kept("") if kept.text == "What else?" for page in kept.pages]
+        return [page.page for kept in engine.evaluations.saved("") if kept.text == "What else?" for page in kept.pages]
 
     assert pages_after(right=True) == pages_after(right=True, document=other) == [], "another document is open by now"
     assert pages_after(right=True, document=shown) == [4]
@@ -333,7 +333,7 @@ def test_the_question_that_is_kept_is_the_one_that_was_searched(engine):
 
 
 def test_a_question_opens_its_right_page(engine, view):
-    engine.evaluations.keep("", QUESTIONS[0], engine.library[1].id, 7)
+    engine.evaluations.save("", QUESTIONS[0], engine.library[1].id, 7)
     shown = view.send(do="show", question=1)[2]
     assert "annual.pdf" in shown
     assert "Page 5" in look(shown).text
@@ -343,15 +343,15 @@ def test_a_question_opens_its_right_page(engine, view):
     del engine.library[0]
     view.conversation.opened = None
     view.send(do="show", question=2)
-    (gone,) = engine.evaluations.kept("")[1].pages
+    (gone,) = engine.evaluations.saved("")[1].pages
     view.send(do="show", question=2, document=gone.document_id, page=gone.page)
     assert view.conversation.opened is None
 
 
 def test_pages_and_runs_can_be_taken_back(engine, view):
-    engine.evaluations.keep("", QUESTIONS[0], engine.library[1].id, 7)
+    engine.evaluations.save("", QUESTIONS[0], engine.library[1].id, 7)
     view.send(do="unmark", question=1, document=engine.library[0].id, page=4)
-    assert [page.page for page in engine.evaluations.kept("")[0].pages] == [7]
+    assert [page.page for page in engine.evaluations.saved("")[0].pages] == [7]
     engine.evaluations.made[""] = [run(1, {1: 1}), run(2, {1: 1})]
     view.send(do="forget-run", run=1)
     assert [made.id for made in engine.evaluations.runs("")] == [2]
@@ -362,7 +362,7 @@ def test_what_a_browser_sends_reaches_the_engine_only_if_it_is_there(engine, vie
     engine.evaluations.questions[""] = {7: SavedQuestion(7, "q", (RightPage(engine.library[0].id, 4, "", ""),))}
     engine.evaluations.made[""] = [run(5, {7: 1}), run(6, {7: 2})]
     asked = []
-    for name in ("forget", "forget_page", "forget_run"):
+    for name in ("remove", "remove_page", "remove_run"):
         monkeypatch.setattr(engine.evaluations, name, lambda owner, *what: asked.append(what))
     for do in ("forget", "unmark", "show"):
         view.send(do=do, question=odd)
@@ -382,7 +382,7 @@ def test_the_view_is_drawn_while_it_is_shown_only(engine, view):
     assert isinstance(view.handlers.poll(view.request)[3], str)
     engine.change()
     assert not isinstance(view.handlers.poll(view.request)[3], str), "it is the same, and may be long"
-    engine.evaluations.keep("", "One more?", engine.library[0].id, 0)
+    engine.evaluations.save("", "One more?", engine.library[0].id, 0)
     assert "One more?" in view.handlers.poll(view.request)[3]
     engine.change()
     view.send(do="view", view="talk")
@@ -405,7 +405,7 @@ def test_the_export_is_what_the_command_line_reads(engine, view):
 def test_hostile_text_stays_text(tmp_path, text, language):
     engine = FakeEngine(tmp_path)
     engine.library = [document(text)]
-    engine.evaluations.keep("", text, engine.library[0].id, 0)
+    engine.evaluations.save("", text, engine.library[0].id, 0)
     one = run(1, {1: 1}, embedder=text, settings={text: text})
     engine.evaluations.made[""] = [one, run(2, {1: None}, embedder="x", settings={})]
     engine.evaluations.far = Progress(0, 1, running=False, problem=text)
