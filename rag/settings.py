@@ -64,9 +64,7 @@ class RoutingSettings:
     routing_weight: float = 0.2  # of a document's score (0 to about 6) in the score of its passages
     min_term_weight: float = 0.7  # IDF below which a term is too common to tell documents apart (half of the passages)
     coverage_weight: float = 0.5  # of the log ratio between a term's coverage of a document and its mean coverage
-    coverage_smoothing: float = (
-        0.02  # added to the mean coverage (0..1), so that a term of a few passages counts little
-    )
+    coverage_smoothing: float = 0.02  # added to the mean coverage, so that a term of a few passages counts little
     coverage_saturation: float = 5.0  # times the best coverage, capped at 1: a term that covers 20% counts in full
     min_part_share: float = 0.25  # of a document's score for the whole question, its least score for each part
     compare_documents: bool = True  # search documents that a question compares separately

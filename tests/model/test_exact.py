@@ -89,12 +89,6 @@ def test_greedy_continuations_of_our_own_loop(models, name, case, chunk):
         assert list(tokens) == wanted.tolist()
 
 
-def test_first_generation_uses_the_alpha_of_28_layers():
-    from model.chatglm1 import ALPHA
-
-    assert pytest.approx(56) == ALPHA**2
-
-
 @pytest.mark.parametrize("name", ["chatglm1", "chatglm1-int4"])
 def test_pickled_shards_give_the_same_model(models, name, tmp_path):
     other = load(publish(name, tmp_path, shards=3, pickled=True), name)

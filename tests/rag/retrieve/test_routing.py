@@ -162,3 +162,18 @@ def test_only_documents_of_the_scope_stand_side_by_side(router):
     question = "Compare the revenue of Northwind in 2021 and 2022"
     assert router.compared_documents(question, Scope("", frozenset([N21, SCAN]))) == []
     assert len(router.compared_documents(question, Scope("ann", frozenset([N21, N22, SCAN])))) == 2
+
+
+def test_a_term_of_a_few_passages_says_less_than_a_tenth_of_one_that_runs_through_a_document():
+    """Of thirteen documents of fifty passages one is about herons, and one mentions zebras twice."""
+    words = BM25Index()
+    router = DocumentRouter(words)
+    for slot in range(13):
+        ids = np.arange(50 * slot, 50 * slot + 50)
+        subject = ["zebra" if slot == 1 and n < 2 else "heron" if slot == 0 else "text" for n in range(50)]
+        words.add(ids.tolist(), [f"some {word} here" for word in subject], [("", str(slot))] * 50)
+        router.add(("", str(slot)), f"scan {slot}.pdf", "", ids)
+    heron, zebra = router.scores("herons", Scope("")), router.scores("zebras", Scope(""))
+    assert int(np.argmax(heron)) == 0
+    assert int(np.argmax(zebra)) == 1
+    assert 0 < zebra.max() < 0.1 * heron.max()
