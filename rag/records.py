@@ -21,28 +21,28 @@ HEADING_CHARACTERS = 160  # of a heading path that a passage is found by
 
 
 class PageKind(StrEnum):
-    """What reading a page gave."""
+    """What was found on a page."""
 
     TEXT = "text"
-    SCANNED = "scanned"  # a picture without a text layer
-    GARBLED = "garbled"  # text that stands for nothing readable: broken fonts
+    SCANNED = "scanned"  # an image without a text layer
+    GARBLED = "garbled"  # gibberish: broken fonts
     EMPTY = "empty"
-    FAILED = "failed"  # could not be read; the others of the document are kept
+    FAILED = "failed"  # could not be read; the other pages are kept
 
 
 @dataclass(frozen=True, eq=False)
 class WordBoxes:
-    """Where the words of one page stand: n words, a run of characters without white space each."""
+    """Positions of the n words of one page; a word is a run of characters without white space."""
 
     spans: npt.NDArray[np.int32]  # (n, 2) start and end character in the page's text, ascending
-    boxes: npt.NDArray[np.float32]  # (n, 4) left, top, right, bottom, fractions of the page
+    boxes: npt.NDArray[np.float32]  # (n, 4) left, top, right, bottom, as fractions of the page
 
     def __len__(self) -> int:
         return len(self.spans)
 
     @classmethod
     def none(cls) -> WordBoxes:
-        """No word at all: an empty or scanned page."""
+        """No words: an empty or scanned page."""
         return cls(np.zeros((0, 2), np.int32), np.zeros((0, 4), np.float32))
 
     @classmethod
@@ -55,23 +55,23 @@ class WordBoxes:
         return cls(np.array([row[:2] for row in rows], dtype=np.int32), boxes)
 
     def to_bytes(self) -> bytes:
-        """As stored: n rows of start, end (uint32) then n rows of boxes (uint16, 65535 = the whole page)."""
+        """As stored: n rows of start, end (uint32), then n rows of boxes (uint16, 65535 = page width or height)."""
         boxes = (np.clip(self.boxes, 0, 1) * 65535).round().astype("<u2")
         return self.spans.astype("<u4").tobytes() + boxes.tobytes()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> WordBoxes:
-        """The inverse of `to_bytes`, to 1/65535 of the page."""
+        """The inverse of `to_bytes`, exact to 1/65535 of the page."""
         count = len(data) // 16
         spans = np.frombuffer(data, "<u4", count * 2).reshape(-1, 2)
         boxes = np.frombuffer(data, "<u2", count * 4, offset=count * 8).reshape(-1, 4)
         return cls(spans.astype(np.int32), boxes.astype(np.float32) / np.float32(65535))
 
     def locate(self, start: int, end: int) -> list[Box]:
-        """Boxes that cover the characters [start, end), one a line.
+        """Boxes that cover the characters [start, end), one for each line.
 
-        A word cut by the span counts with its share of the width: Chinese has no spaces, so a "word" there is
-        a whole line of equally wide characters.
+        Of a word that the span cuts, a proportional part of the width counts: Chinese has no spaces, so a "word" may
+        be a whole line of equally wide characters.
         """
         lines: list[Box] = []
         for row in np.flatnonzero((self.spans[:, 0] < end) & (self.spans[:, 1] > start)):
@@ -90,7 +90,7 @@ class WordBoxes:
 
 
 def _same_line(a: Box, b: Box) -> bool:
-    """Whether b goes on in the line of a: they overlap by half in height and b is near to the right of a."""
+    """Whether b continues the line of a: they overlap by half their height, and b starts close to the right of a."""
     overlap = min(a[3], b[3]) - max(a[1], b[1])
     height = max(min(a[3] - a[1], b[3] - b[1]), 1e-6)
     return overlap > height / 2 and -0.01 < b[0] - a[2] < 0.05
@@ -98,17 +98,17 @@ def _same_line(a: Box, b: Box) -> bool:
 
 @dataclass(frozen=True)
 class Page:
-    """One page as it was read and cleaned up."""
+    """One page, read and cleaned up."""
 
     number: int
     label: str  # as the document labels it: "iv", "12"
     kind: PageKind
-    text: str  # body text; paragraphs end with "\n", running headers and footers taken out
+    text: str  # paragraphs and table rows end with "\n"; without running headers and footers
     words: WordBoxes
     width: float  # points (1/72 inch), as shown
     height: float
-    furniture: str = ""  # running headers and footers, one a line
-    flows_on: bool = False  # ends in the middle of a sentence that the next page goes on with
+    furniture: str = ""  # running headers and footers, one per line
+    flows_on: bool = False  # ends within a sentence that the next page continues
     note: Message | None = None  # what is wrong with it, one sentence; None if nothing
 
 
@@ -119,18 +119,18 @@ class Heading:
     title: str
     level: int  # from 1
     page: int
-    top: float = 0.0  # fraction of the page
+    top: float = 0.0  # distance from the top of the page, as a fraction of its height
 
 
 @dataclass(frozen=True)
 class LoadedDocument:
-    """What `load` makes of the bytes of one PDF."""
+    """A PDF as `rag.pdf.load` reads it."""
 
     pages: tuple[Page, ...]
     outline: tuple[Heading, ...] = ()
-    title: str = ""  # from the metadata; "" when there is none worth showing
+    title: str = ""  # from the metadata; "" if missing or meaningless
     author: str = ""
-    created: str = ""  # ISO date, "" when unknown
+    created: str = ""  # ISO date; "" if unknown
     notes: tuple[Message, ...] = ()  # for the person: pages that cannot be searched, an owner's restriction
 
 

@@ -1,7 +1,7 @@
-"""Running headers, footers and page numbers: lines that return at the same height of many pages.
+"""Running headers, footers and page numbers: lines that recur at the same height of many pages.
 
-Found by comparing the pages of a document; a line is taken out only from the edge inwards, and never when it is
-the only text of its page.
+Found by comparing the pages of a document. Lines are removed from the top or bottom edge inwards, and never if
+they are the only text of their page.
 """
 
 from __future__ import annotations
@@ -16,55 +16,60 @@ from statistics import median
 
 from rag.pdf.lines import Line, PageLayout
 
-DEEPEST = 4  # lines from either edge
-LONGEST = 200  # characters
-EDGE = 0.2  # of the page's height, from either edge; a made-up place (no boxes) has none
-NEAR = 0.02  # of the page's height: as far as the same line moves from page to page
-FEWEST = 3  # pages
-MANY = 8  # pages on which a line that runs is no head of a table
-WINDOW = 6  # pages before and after that are its neighbours
-DENSE = 0.4  # share of the neighbours that have the line too
-_NUMBER = re.compile(r"\d+|\b[ivxlcIVXLC]{1,7}\b")  # no IGNORECASE: it takes a dotted capital İ for an i
-_PLACEHOLDER = "\0"  # stands for a number in a signature; cannot occur in the text of a page
+MAX_LINES = 4  # examined at either edge of a page
+MAX_CHARACTERS = 200  # of a running line
+EDGE = 0.2  # share of the page's height, from either edge, where running lines stand; not used without real boxes
+HEIGHT_TOLERANCE = 0.02  # share of the page's height by which a running line may move from page to page
+MIN_PAGES = 3  # with the same line
+SURE_PAGES = 8  # with the same line, so that it is not the head of a table that spans some pages
+NEIGHBOURHOOD = 6  # pages before and after
+MIN_NEIGHBOURS = 0.4  # share of the pages in the neighbourhood that have the line
+_NUMBER = re.compile(r"\d+|\b[ivxlcIVXLC]{1,7}\b")  # IGNORECASE would match a dotted capital İ
+_PLACEHOLDER = "\0"  # replaces numbers in a signature; cannot occur in the text of a page
 
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
+    """A line near the edge of a page."""
+
     page: int
     line: Line
     top_edge: bool
-    outermost: bool  # the first or the last line of the page
-    height: float  # of its middle, fraction of the page
-    signature: str
+    outermost: bool  # first or last line of the page
+    height: float  # of its middle, as a fraction of the page
+    signature: str  # its text in lower case, numbers replaced
     numbers: tuple[str, ...]
 
 
 def remove_running_lines(pages: Mapping[int, PageLayout]) -> None:
-    """Move the running lines of these pages, by page number, from `lines` to `furniture`."""
+    """Move running lines from `lines` to `furniture`, in place. `pages` maps page numbers to layouts."""
+    # Group lines near the edges by edge and signature.
     found: dict[tuple[bool, str], list[_Candidate]] = defaultdict(list)
     by_page = {number: _candidates(number, page) for number, page in pages.items()}
     for edges in by_page.values():
         for candidate in (*edges[0], *edges[1]):
             found[candidate.top_edge, candidate.signature].append(candidate)
-    running: dict[int, int] = {}  # pages by id of the line
+    # Decide for each group which of its lines are running, and on how many pages.
+    running: dict[int, int] = {}  # pages with the line, by id() of the line
     for group in found.values():
         same = _running(group, len(pages))
         running.update((id(candidate.line), len(same)) for candidate in same)
+    # Remove them from each page.
     for number, edges in by_page.items():
-        _strip(pages[number], edges, running)
+        _remove_from(pages[number], edges, running)
 
 
 def _candidates(number: int, page: PageLayout) -> tuple[list[_Candidate], list[_Candidate]]:
-    """Lines at the top edge from the top down, and at the bottom edge from the bottom up."""
+    """Lines at the top edge, from the top down, and lines at the bottom edge, from the bottom up."""
     ordered = sorted(page.lines, key=lambda line: line.top)
-    sides = ((True, ordered[:DEEPEST]), (False, ordered[: -DEEPEST - 1 : -1]))
+    sides = ((True, ordered[:MAX_LINES]), (False, ordered[: -MAX_LINES - 1 : -1]))
     edges: tuple[list[_Candidate], list[_Candidate]] = ([], [])
     for top_edge, lines in sides:
         for depth, line in enumerate(lines):
             middle = (line.top + line.bottom) / 2 / page.height if page.placed and page.height else 0.0
             inside = page.placed and (middle > EDGE if top_edge else middle < 1 - EDGE)
             text = page.text_of(line)
-            if len(text) > LONGEST or (inside and depth):
+            if len(text) > MAX_CHARACTERS or (inside and depth):
                 break
             signature = _NUMBER.sub(_PLACEHOLDER, text).casefold()
             numbers = tuple(_NUMBER.findall(text))
@@ -73,88 +78,93 @@ def _candidates(number: int, page: PageLayout) -> tuple[list[_Candidate], list[_
 
 
 def _running(group: Sequence[_Candidate], pages: int) -> list[_Candidate]:
-    """Those of one signature that run: outermost or near the same height, on enough pages lying densely enough."""
-    if len(group) < FEWEST:
+    """The running lines among lines with the same signature."""
+    if len(group) < MIN_PAGES:
         return []
-    if only_number(group[0].signature):
-        same = _counting(group)
+    # Keep page numbers that count with the pages, and other lines at about the same height.
+    if is_number_only(group[0].signature):
+        same = _page_numbers(group)
     else:
         middle = median(candidate.height for candidate in group)
-        same = [c for c in group if c.outermost or abs(c.height - middle) <= NEAR]
-    same = _dense(same)
-    return same if len({candidate.page for candidate in same}) >= min(max(FEWEST, pages // 5), MANY) else []
+        same = [c for c in group if c.outermost or abs(c.height - middle) <= HEIGHT_TOLERANCE]
+    # Keep those whose neighbouring pages have the line, too, if that makes enough pages.
+    same = _in_dense_neighbourhood(same)
+    enough = min(max(MIN_PAGES, pages // 5), SURE_PAGES)
+    return same if len({candidate.page for candidate in same}) >= enough else []
 
 
-def only_number(signature: str) -> bool:
-    """Whether a line is nothing but a number and ornament: "- 12 -"."""
+def is_number_only(signature: str) -> bool:
+    """Whether a line is only a number, with ornaments perhaps: "- 12 -"."""
     return _PLACEHOLDER in signature and not signature.strip(_PLACEHOLDER + "# -–—|/.·[]()")
 
 
-def _counting(group: Sequence[_Candidate]) -> list[_Candidate]:
-    """Lines of nothing but a number that are page numbers: they differ from the page by one same amount."""
+def _page_numbers(group: Sequence[_Candidate]) -> list[_Candidate]:
+    """The page numbers among lines with a number only: they differ from the page's position by the same offset."""
     offsets = [_value(candidate.numbers[0]) - candidate.page for candidate in group]
-    often = Counter(offsets)
-    return [c for c, offset in zip(group, offsets, strict=True) if often[offset] >= FEWEST]
+    frequency = Counter(offsets)
+    return [c for c, offset in zip(group, offsets, strict=True) if frequency[offset] >= MIN_PAGES]
 
 
-def _dense(group: Sequence[_Candidate]) -> list[_Candidate]:
-    """Those on pages of whose neighbours enough are in the group too."""
+def _in_dense_neighbourhood(group: Sequence[_Candidate]) -> list[_Candidate]:
+    """Lines on pages whose neighbouring pages often have the line, too."""
     pages = sorted({candidate.page for candidate in group})
     dense = set()
     for page in pages:
-        first, last = max(page - WINDOW, pages[0]), min(page + WINDOW, pages[-1])
+        first, last = max(page - NEIGHBOURHOOD, pages[0]), min(page + NEIGHBOURHOOD, pages[-1])
         found = bisect_right(pages, last) - bisect_left(pages, first)
-        if found >= FEWEST and found >= DENSE * (last - first + 1):
+        if found >= MIN_PAGES and found >= MIN_NEIGHBOURS * (last - first + 1):
             dense.add(page)
     return [candidate for candidate in group if candidate.page in dense]
 
 
 def _value(number: str) -> int:
-    """An Arabic (at most 9 digits) or Roman number."""
+    """The value of an Arabic (its first 9 digits) or Roman number."""
     if number.isdigit():
         return int(number[:9])
     values = [{"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}[letter] for letter in number.lower()]
     return sum(-a if a < b else a for a, b in zip(values, [*values[1:], 0], strict=True))
 
 
-def _strip(page: PageLayout, edges: tuple[list[_Candidate], list[_Candidate]], running: dict[int, int]) -> None:
-    """Take the running lines out, from each edge inwards to the first line that does not run.
+def _remove_from(page: PageLayout, edges: tuple[list[_Candidate], list[_Candidate]], running: dict[int, int]) -> None:
+    """Remove the running lines of one page, from each edge inwards up to the first other line.
 
-    Where the page goes on with running lines it may be a form, and where they run on few pages the head of a
-    table: there only lines that keep their distance are taken.
+    If all lines examined are running, the page may be a form; if they recur on few pages, they may be the head of a
+    table. Then only lines that are set apart from the rest of the page are removed.
     """
-    pitch = _pitch(page)
+    pitch = _line_pitch(page)
     ids: set[int] = set()
     for edge in edges:
-        mine = list(takewhile(lambda candidate: id(candidate.line) in running, edge))
-        sure = len(mine) < min(DEEPEST, len(page.lines))
-        while mine and not (sure and running[id(mine[-1].line)] >= MANY) and not _apart(page, mine[-1], pitch):
-            mine.pop()
-        ids.update(id(candidate.line) for candidate in mine)
+        # Take running lines from the edge up to the first other line.
+        taken = list(takewhile(lambda candidate: id(candidate.line) in running, edge))
+        ends = len(taken) < min(MAX_LINES, len(page.lines))
+        # Give back the innermost ones while they may belong to the body.
+        while taken and not (ends and running[id(taken[-1].line)] >= SURE_PAGES):
+            if _is_set_apart(page, taken[-1], pitch):
+                break
+            taken.pop()
+        ids.update(id(candidate.line) for candidate in taken)
+    # Never empty a page.
     if not ids or len(ids) >= len(page.lines):
         return
     page.furniture = [page.text_of(line) for line in page.lines if id(line) in ids]
     page.lines = [line for line in page.lines if id(line) not in ids]
 
 
-def _pitch(page: PageLayout) -> float:
-    """The usual distance from one line's top to the next one's, points; 0 for a page of few lines."""
+def _line_pitch(page: PageLayout) -> float:
+    """Median distance between the tops of lines, points; 0 for a page with few lines."""
     tops = sorted(line.top for line in page.lines)
     steps = [b - a for a, b in pairwise(tops) if b - a > 1]
     return median(steps) if len(steps) > 3 else 0.0
 
 
-def _apart(page: PageLayout, last: _Candidate, pitch: float) -> bool:
-    """Whether what is left of the page keeps its distance from this line: else it is one of its own.
-
-    A line of nothing but a number needs none, nor does one of another size.
-    """
-    if only_number(last.signature) or not page.placed:
+def _is_set_apart(page: PageLayout, last: _Candidate, pitch: float) -> bool:
+    """Whether a line differs from the body inside it: by its distance, by its height, or as a number only."""
+    if is_number_only(last.signature) or not page.placed:
         return True
     line = last.line
     sign = 1 if last.top_edge else -1
     inner = [other for other in page.lines if sign * (other.top - line.top) > 1]
     if not inner:
         return True
-    near = min(inner, key=lambda other: abs(other.top - line.top))
-    return abs(near.top - line.top) > 1.25 * pitch or not 0.9 < near.height / line.height < 1.1
+    nearest = min(inner, key=lambda other: abs(other.top - line.top))
+    return abs(nearest.top - line.top) > 1.25 * pitch or not 0.9 < nearest.height / line.height < 1.1

@@ -1,8 +1,8 @@
-"""From the words of a page and where they stand to lines, and from lines to paragraphs.
+"""Words and their boxes -> lines of a page, and lines -> paragraphs.
 
-A table's rows stay on their own lines; the lines of a paragraph are joined. Which of the two it is, geometry
-decides: a line was broken for want of room only when the next word would not have fitted before the margin.
-Lengths are points. Knows nothing of PDF, nor of other pages.
+The lines of a paragraph are joined, the rows of a table are not. Geometry tells them apart: a line was broken to
+wrap a paragraph only if the next word would not have fitted before the right margin. Lengths are points. Knows
+nothing of PDF or of other pages.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.language import FIRST_EAST_ASIAN, joins_without_space
-from rag.pdf.normalize import between, clean_word, ends_sentence, mend_hyphen, needs_cleaning
+from rag.pdf.normalize import clean_word, ends_sentence, mend_hyphen, needs_cleaning, space_between_lines
 from rag.records import WordBoxes
 
 Boxes = npt.NDArray[np.float32]  # (n, 4) left, top, right, bottom, fractions of the page
 Spans = npt.NDArray[np.int32]  # (n, 2) start and end character
-LINE_HYPHEN = 0xFFFE  # what PDFium puts for a hyphen at the end of a line
+LINE_HYPHEN = 0xFFFE  # PDFium replaces a hyphen at the end of a line with it
 SOFT_HYPHEN = 0xAD
 BREAKS = np.array([LINE_HYPHEN, *map(ord, "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")], np.uint32)
-EM = 0.85  # of a line's height (ascender to descender), about
-WIDE_GAP = 1.8  # ems between two words of one line: columns of a table, not a justified line
+EM = 0.85  # font size / height of a line (ascender to descender), roughly
+TABLE_GAP = 1.8  # ems; a wider gap between two words separates table columns, narrower ones come from justification
 BULLET = re.compile(
     r"(?:[•·▪▫◦●○■□◆◇‣⁃∙➢✓–—*]|\(?(?:\d{1,2}|[a-zA-Z]|[ivxIVX]{1,4})[.)]|[（(]?[一二三四五六七八九十]{1,3}[)）、])\Z"
 )
@@ -34,7 +34,7 @@ LEADERS = re.compile(r"\.{4,}|(?:\. ){4,}|…{2,}|_{4,}")
 
 @dataclass(slots=True)
 class Line:
-    """One visual line: words[first:last] of its page, and where it stands on the page in points."""
+    """One visual line: words[first:last] of its page, and its box on the page in points."""
 
     first: int
     last: int
@@ -42,45 +42,46 @@ class Line:
     top: float
     right: float
     bottom: float
-    gap: float = 0.0  # widest space between two words
-    hyphen: bool = False  # PDFium saw a hyphen at its end; the word does not hold it
+    gap: float = 0.0  # widest gap between two words
+    hyphen: bool = False  # ends with a hyphen that the last word does not contain
 
     @property
     def height(self) -> float:
-        """Points from the ascenders to the descenders."""
+        """Points from ascender to descender."""
         return max(self.bottom - self.top, 0.1)
 
 
 @dataclass(slots=True)
 class PageLayout:
-    """A page on its way from words to text."""
+    """The words of a page, and the lines they form."""
 
     words: list[str]
-    before: list[str]  # white space before each word: "" or " "; at the start of a line decided by `compose`
-    boxes: Boxes  # as shown
-    upright: Boxes  # the same, the page turned so that its text runs from left to right; lines are measured in it
+    space_before: list[str]  # white space before each word, "" or " "; at the start of a line set by `join_lines`
+    boxes: Boxes  # on the page as shown
+    upright: Boxes  # on the page rotated so that its text runs from left to right; lines are measured there
     lines: list[Line]
-    width: float  # of the page turned so
+    width: float  # of the rotated page
     height: float
-    chinese: bool = False  # it holds Chinese, or other signs from beyond the Latin scripts
-    placed: bool = True  # the boxes are real, not made up from columns of characters
-    furniture: list[str] = field(default_factory=list)  # lines taken out, in reading order
+    has_east_asian: bool = False  # contains characters from FIRST_EAST_ASIAN on
+    placed: bool = True  # the boxes are real, not estimated from columns of characters
+    furniture: list[str] = field(default_factory=list)  # running headers and footers removed, in reading order
 
     def text_of(self, line: Line) -> str:
-        """The line alone, as one string."""
+        """The text of one line."""
         parts = [self.words[line.first]]
         for index in range(line.first + 1, line.last):
-            parts += (self.before[index], self.words[index])
+            parts += (self.space_before[index], self.words[index])
         return "".join(parts)
 
 
 def lay_out(
-    text: str, spans: Spans, boxes: Boxes, width: float, height: float, same: dict[str, str] | None = None
+    text: str, spans: Spans, boxes: Boxes, width: float, height: float, interned: dict[str, str] | None = None
 ) -> PageLayout:
-    """Words and lines of a page. `spans` (n, 2) index `text`, ascending, without white space; a box for each.
+    """Words and lines of a page, from the spans (n, 2) of words in `text`, ascending, and their boxes (n, 4).
 
-    `same` collects the words of the document, so that each is kept in memory once.
+    `interned` collects the distinct words of the document, so that each is kept in memory once.
     """
+    # Clean the words; drop those of which nothing is left.
     words = [text[start:stop] for start, stop in spans.tolist()]
     if needs_cleaning(text):
         words = [clean_word(word) for word in words]
@@ -88,67 +89,75 @@ def lay_out(
             kept = [row for row, word in enumerate(words) if word]
             words = [words[row] for row in kept]
             spans, boxes = spans[kept], boxes[kept]
-    if same is not None:
-        words = list(map(same.setdefault, words, words))
+    if interned is not None:
+        words = list(map(interned.setdefault, words, words))
     if not words:
         return PageLayout([], [], boxes, boxes, [], width, height)
-    codes = np.frombuffer(text.encode("utf-32-le", "replace"), np.uint32)  # a code point each
+    # Start a line at every word that a line break precedes.
+    codes = np.frombuffer(text.encode("utf-32-le", "replace"), np.uint32)  # code points
     breaks = np.flatnonzero(np.isin(codes, BREAKS))
     breaks_before = np.searchsorted(breaks, spans[:, 0])  # (n,)
     first = np.ones(len(words), np.bool_)  # whether the word starts a line
     first[1:] = breaks_before[1:] > breaks_before[:-1]
     starts = np.flatnonzero(first)
     space = spans[1:, 0] > spans[:-1, 1]
-    upright, width, height = _turned(boxes, first, width, height)
-    lines = _measure(starts, upright, width, height)
-    for number in _hyphens(codes, spans, starts):
+    # Measure the lines on the upright page, and merge the cells of each table row.
+    upright, width, height = _rotate_upright(boxes, first, width, height)
+    lines = _measure_lines(starts, upright, width, height)
+    for number in _hyphenated_lines(codes, spans, starts):
         lines[number].hyphen = True
+    lines = _merge_cells(lines)
     return PageLayout(
         words=words,
-        before=["", *(" " if there else "" for there in space.tolist())],
+        space_before=["", *(" " if there else "" for there in space.tolist())],
         boxes=boxes,
         upright=upright,
-        lines=_merge_rows(lines) if upright is boxes else _in_order(_merge_rows(lines)),
+        lines=lines if upright is boxes else _from_top_down(lines),
         width=width,
         height=height,
-        chinese=bool(codes.max() >= FIRST_EAST_ASIAN),
+        has_east_asian=bool(codes.max() >= FIRST_EAST_ASIAN),
     )
 
 
-def _turned(boxes: Boxes, first: npt.NDArray[np.bool_], width: float, height: float) -> tuple[Boxes, float, float]:
-    """Boxes and size of the page turned so that most of its text runs from left to right.
+def _rotate_upright(
+    boxes: Boxes, first: npt.NDArray[np.bool_], width: float, height: float
+) -> tuple[Boxes, float, float]:
+    """Boxes (n, 4) and size of the page, rotated so that most of its text runs from left to right.
 
-    Text from right to left, as Arabic, stays: its lines go down the page, those of a page upside down go up.
+    `first` (n,) marks the words that start a line.
     """
+    # Add up the distances from word to word within lines, along each axis.
     centres = (boxes[:, :2] + boxes[:, 2:]) * np.array([width / 2, height / 2], np.float32)  # (n, 2) points
-    steps = (centres[1:] - centres[:-1])[~first[1:]]  # from word to word within the lines
+    steps = (centres[1:] - centres[:-1])[~first[1:]]
     along, down = np.abs(steps).sum(axis=0) if len(steps) else (1.0, 0.0)
     left, top, right, bottom = boxes.T
+    # Horizontal text: rotate by 180 degrees if words run left and lines go up; the lines of Arabic go down.
     if along >= down:
         lines_up = np.diff(centres[first, 1]).sum() < 0
         if len(steps) and steps[:, 0].sum() < 0 and lines_up:
             return np.stack([1 - right, 1 - bottom, 1 - left, 1 - top], axis=1), width, height
         return boxes, width, height
-    if steps[:, 1].sum() > 0:  # it runs down, the lines follow each other to the left
+    # Vertical text: rotate by 90 degrees, to the left if words run down, else to the right.
+    if steps[:, 1].sum() > 0:
         return np.stack([top, 1 - right, bottom, 1 - left], axis=1), height, width
     return np.stack([1 - bottom, left, 1 - top, right], axis=1), height, width
 
 
-def _in_order(lines: list[Line]) -> list[Line]:
-    """The lines from the top down where they come from the bottom up: PDFium reverses those of turned text."""
+def _from_top_down(lines: list[Line]) -> list[Line]:
+    """The lines, reversed if nearly all of them go upwards: PDFium reverses the lines of rotated text."""
     ups = sum(b.bottom <= a.top + 0.5 * a.height and b.bottom < a.bottom for a, b in pairwise(lines))
     return lines[::-1] if len(lines) > 1 and ups > 0.8 * (len(lines) - 1) else lines
 
 
-def _hyphens(codes: npt.NDArray[np.uint32], spans: Spans, starts: npt.NDArray[np.int64]) -> set[int]:
-    """Numbers of the lines that PDFium or a soft hyphen says end within a word."""
+def _hyphenated_lines(codes: npt.NDArray[np.uint32], spans: Spans, starts: npt.NDArray[np.int64]) -> set[int]:
+    """Numbers of the lines that end within a word, by PDFium's mark or a soft hyphen."""
     ends = spans[starts[1:] - 1, 1]  # where each line but the last ends
     found = (codes[ends] == LINE_HYPHEN) | (codes[ends - 1] == SOFT_HYPHEN)
     return set(np.flatnonzero(found).tolist())
 
 
 def lay_out_plain(text: str, width: float, height: float) -> PageLayout:
-    """As `lay_out`, for text without positions: each line's place is made up from its number and its columns."""
+    """As `lay_out`, for text without boxes: they are estimated from line numbers and columns of characters."""
     spans: list[tuple[int, int]] = []
     rows: list[tuple[float, float, float, float]] = []
     em, start = 0.014, 0
@@ -168,8 +177,8 @@ def lay_out_plain(text: str, width: float, height: float) -> PageLayout:
     return page
 
 
-def _measure(starts: npt.NDArray[np.int64], boxes: Boxes, width: float, height: float) -> list[Line]:
-    """Lines from the numbers of their first words."""
+def _measure_lines(starts: npt.NDArray[np.int64], boxes: Boxes, width: float, height: float) -> list[Line]:
+    """Lines with their boxes, from the number of the first word of each."""
     lefts, tops = (np.minimum.reduceat(boxes[:, side], starts) for side in (0, 1))
     rights, bottoms = (np.maximum.reduceat(boxes[:, side], starts) for side in (2, 3))
     gaps = np.zeros(len(boxes), np.float32)
@@ -183,12 +192,12 @@ def _measure(starts: npt.NDArray[np.int64], boxes: Boxes, width: float, height: 
     return [Line(*row) for row in rows]
 
 
-def _merge_rows(lines: list[Line]) -> list[Line]:
-    """Neighbours in reading order that stand side by side, as the cells of a table do, become one line."""
+def _merge_cells(lines: list[Line]) -> list[Line]:
+    """Merge lines that follow each other and stand side by side, as cells of a table row do."""
     merged: list[Line] = []
     for line in lines:
         last = merged[-1] if merged else None
-        if last is not None and not last.hyphen and _beside(last, line):
+        if last is not None and not last.hyphen and _are_side_by_side(last, line):
             last.gap = max(last.gap, line.gap, line.left - last.right)
             last.last, last.right, last.hyphen = line.last, line.right, line.hyphen
             last.top, last.bottom = min(last.top, line.top), max(last.bottom, line.bottom)
@@ -197,37 +206,35 @@ def _merge_rows(lines: list[Line]) -> list[Line]:
     return merged
 
 
-def _beside(a: Line, b: Line) -> bool:
+def _are_side_by_side(a: Line, b: Line) -> bool:
     smaller = min(a.height, b.height)
     overlap = min(a.bottom, b.bottom) - max(a.top, b.top)
     return overlap > 0.6 * smaller and b.left > a.right - 0.3 * smaller and max(a.height, b.height) < 2 * smaller
 
 
 def join_lines(page: PageLayout, known: Container[str]) -> tuple[str, WordBoxes]:
-    """The text of the page, a paragraph a line, and where its words stand.
+    """The text of the page, a line for each paragraph and table row, and the boxes of its words.
 
-    `known`: the words of the document in lower case, for hyphens at line ends.
+    `known` holds the words of the document in lower case; it decides which hyphens at line ends are removed.
     """
     lines = page.lines
     if not lines:
         return "", WordBoxes.none()
-    before, words = page.before, list(page.words)
-    margins = _margins(lines)
-    spaced = _spaced(page)
+    words, margins, spaced = list(page.words), _right_margins(lines), _spaces_latin(page)
     rows: list[int] = []
     for number, line in enumerate(lines):
         after = lines[number + 1] if number + 1 < len(lines) else None
-        goes_on = after is not None and _flows(page, line, after, margins[number])
+        goes_on = after is not None and _same_paragraph(page, line, after, margins[number])
         rows += range(line.first, line.last)
-        join = _end_line(words, line, after if goes_on else None, known, spaced)
+        join = _mend_line_end(words, line, after if goes_on else None, known, spaced)
         if after is not None:
-            before[after.first] = join
-    before[lines[0].first] = ""
+            page.space_before[after.first] = join
+    page.space_before[lines[0].first] = ""
     return _assemble(page, words, rows)
 
 
-def _end_line(words: list[str], line: Line, after: Line | None, known: Container[str], spaced: bool) -> str:
-    """White space after the line, its last word mended; `after` is None at the end of a paragraph."""
+def _mend_line_end(words: list[str], line: Line, after: Line | None, known: Container[str], spaced: bool) -> str:
+    """White space after the line, whose last word is mended in place; `after` is None at the end of a paragraph."""
     index = line.last - 1
     word = words[index] + "-" if line.hyphen else words[index]
     words[index] = word
@@ -239,53 +246,52 @@ def _end_line(words: list[str], line: Line, after: Line | None, known: Container
         if mended is not None:
             words[index] = mended
             return ""
-    return between(word, follower, spaced)
+    return space_between_lines(word, follower, spaced)
 
 
 def _assemble(page: PageLayout, words: list[str], rows: list[int]) -> tuple[str, WordBoxes]:
-    """Join the words of `rows` with the white space before each; spans follow from the lengths."""
-    natural = rows == list(range(len(words)))
-    if not natural:
+    """Join the words numbered in `rows` with the white space before each, and compute their spans."""
+    complete = rows == list(range(len(words)))
+    before = page.space_before
+    if not complete:
         words = [words[row] for row in rows]
-        before = [page.before[row] for row in rows]
-    else:
-        before = page.before
+        before = [before[row] for row in rows]
     text = "".join(chain.from_iterable(zip(before, words, strict=True)))
     if not page.placed:
         return text + "\n", WordBoxes.none()
     count = len(words)
     lengths = np.fromiter(map(len, words), np.int32, count)
     ends = np.cumsum(lengths + np.fromiter(map(len, before), np.int32, count), dtype=np.int32)
-    boxes = page.boxes if natural else page.boxes[rows]
+    boxes = page.boxes if complete else page.boxes[rows]
     return text + "\n", WordBoxes(np.stack([ends - lengths, ends], axis=1), boxes)
 
 
-def _spaced(page: PageLayout) -> bool:
-    """Whether the page puts a space between Chinese and Latin where both stand in one line."""
-    if not page.chinese:
+def _spaces_latin(page: PageLayout) -> bool:
+    """Whether the page puts spaces between Chinese and Latin words within lines."""
+    if not page.has_east_asian:
         return True
     with_space = without = 0
     for index in range(1, len(page.words)):
         if joins_without_space(page.words[index - 1][-1]) != joins_without_space(page.words[index][0]):
-            with_space += page.before[index] == " "
-            without += page.before[index] == ""
+            with_space += page.space_before[index] == " "
+            without += page.space_before[index] == ""
     return with_space >= without
 
 
-def _margins(lines: list[Line]) -> list[float]:
-    """Right margin of the column each line stands in: the furthest right any line of its block reaches.
-
-    0.0 where the block gives no evidence of a margin.
-    """
+def _right_margins(lines: list[Line]) -> list[float]:
+    """For each line the right margin of its column, where its longest line ends; 0.0 if no margin is evident."""
     margins = [0.0] * len(lines)
     start = 0
     for number in range(1, len(lines) + 1):
+        # Extend the block while the lines stand below each other.
         if number < len(lines) and _same_column(lines[number - 1], lines[number]):
             continue
-        block = [line for line in lines[start:number] if not _tabular(line)]
+        # Leave out table rows: their right end is not a margin of prose.
+        block = [line for line in lines[start:number] if not _is_table_row(line)]
         if block:
             margin = max(line.right for line in block)
             em = EM * block[0].height
+            # Accept the margin if several lines reach it, or if the block is as wide as a column of prose.
             full = sum(line.right > margin - 3 * em for line in block)
             wide = margin - min(line.left for line in block) > 25 * em
             if full > 2 or wide:
@@ -295,71 +301,79 @@ def _margins(lines: list[Line]) -> list[float]:
 
 
 def _same_column(a: Line, b: Line) -> bool:
+    """Whether b stands below a, close to it, and overlaps it horizontally."""
     gap = b.top - a.bottom
     return b.top > a.top and gap < 2 * a.height and min(a.right, b.right) > max(a.left, b.left)
 
 
-def _tabular(line: Line) -> bool:
-    return line.gap > WIDE_GAP * EM * line.height
+def _is_table_row(line: Line) -> bool:
+    return line.gap > TABLE_GAP * EM * line.height
 
 
-def _flows(page: PageLayout, a: Line, b: Line, margin: float) -> bool:
-    """Whether b goes on with the paragraph of a."""
+def _same_paragraph(page: PageLayout, a: Line, b: Line, margin: float) -> bool:
+    """Whether line b continues the paragraph of line a, whose column ends at `margin` (0.0: unknown)."""
     em = EM * a.height
     first, last = page.words[b.first], page.words[a.last - 1]
-    if _tabular(a) or not _same_column(a, b) or not 0.8 < b.height / a.height < 1.25:
+    # End the paragraph at a table row, another column or another font size.
+    if _is_table_row(a) or not _same_column(a, b) or not 0.8 < b.height / a.height < 1.25:
         return False
+    # End it at a wide vertical gap and before a list item.
     if b.top - a.bottom > 0.9 * a.height or BULLET.match(first):
         return False
+    # Continue a hyphenated word in lower case.
     starts_lower, ended = first[0].islower(), ends_sentence(last)
     if starts_lower and (a.hyphen or (last[-1] == "-" and last[-2:-1].isalpha())):
         return True
-    if not margin or a.right - a.left < 8 * em or (_tabular(b) and not starts_lower):
+    # Do not join where geometry tells nothing: no margin, a short line, a table row below.
+    if not margin or a.right - a.left < 8 * em or (_is_table_row(b) and not starts_lower):
         return False
-    if LEADERS.search(page.text_of(a)[-200:]) or _centred(a, b, em) or (b.left - a.left > em and ended):
+    # End it after an entry of a table of contents, in a centred title, and at an indent after a sentence.
+    if LEADERS.search(page.text_of(a)[-200:]) or _are_centred(a, b, em) or (b.left - a.left > em and ended):
         return False
+    # Continue in lower case within a sentence, with a tolerance for ragged margins.
     room = margin - a.right
     if starts_lower and not ended:
         return room < 12 * em
+    # After the end of a sentence, continue only if the next word would not have fitted.
     if ended:
-        return room < _first_unit(page, b, em, whole=False)
-    # Not ended: allow for words that must not be parted, and for Chinese broken at its spaces only.
+        return room < _first_word_width(page, b, em, whole=False)
+    # Otherwise, tolerate words that are kept together, and Chinese that is broken at spaces only.
     full = a.right - a.left > 0.6 * (margin - min(a.left, b.left))
-    return room < _first_unit(page, b, em, whole=full) + 5 * em
+    return room < _first_word_width(page, b, em, whole=full) + 5 * em
 
 
-def _centred(a: Line, b: Line, em: float) -> bool:
-    """Whether the two are set around one middle, as the lines of a title are."""
+def _are_centred(a: Line, b: Line, em: float) -> bool:
+    """Whether the two lines have different lengths and the same centre, as the lines of a title do."""
     outdent, short = a.left - b.left, b.right - a.right
     return abs(outdent) > em and abs(outdent - short) < em
 
 
-def _first_unit(page: PageLayout, line: Line, em: float, whole: bool) -> float:
-    """Width that would have had to fit before the margin: the line's first word, or two Chinese characters.
+def _first_word_width(page: PageLayout, line: Line, em: float, whole: bool) -> float:
+    """Width that would have had to fit at the end of the line before: the first word, or two Chinese characters.
 
-    `whole`: of Chinese, too, all that stands before the first space.
+    `whole`: count Chinese up to its first space, too.
     """
     if not whole and joins_without_space(page.words[line.first][0]):
         return 2.2 * em
     stop = line.first + 1
-    while stop < line.last and page.before[stop] == "":
+    while stop < line.last and page.space_before[stop] == "":
         stop += 1
     return float(page.upright[stop - 1, 2] - page.upright[line.first, 0]) * page.width + 0.4 * em
 
 
 def ends_mid_sentence(page: PageLayout) -> bool:
-    """Whether its last line is full and ends in the middle of a sentence."""
+    """Whether the last line is full and ends in the middle of a sentence."""
     if not page.lines:
         return False
     last = page.lines[-1]
-    if _tabular(last) or ends_sentence(page.words[last.last - 1]):
+    if _is_table_row(last) or ends_sentence(page.words[last.last - 1]):
         return False
     margin = max(line.right for line in page.lines)
     return margin - last.right < 12 * EM * last.height and last.right - last.left > 15 * EM * last.height
 
 
 def starts_mid_sentence(page: PageLayout) -> bool:
-    """Whether its first line can go on with a sentence of the page before."""
+    """Whether the first line may continue a sentence of the page before."""
     if not page.lines:
         return False
     first = page.words[page.lines[0].first]

@@ -1,7 +1,7 @@
-"""Characters and words as they should be searched: ligatures, invisible characters, hyphens at line ends.
+"""Normalises characters and words for search: ligatures, invisible characters, hyphens at line ends.
 
-Knows nothing of pages or geometry (`lines` does) and nothing of PDF. All of it is linear in the text: no regular
-expression here can backtrack, and normalisation, quadratic in a run of combining marks, is kept to short words.
+Knows nothing of pages, geometry or PDF. Takes linear time on hostile text: no regular expression here backtracks, and
+Unicode normalisation, quadratic in a run of combining marks, is limited to short words.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from functools import cache
 
 from rag.language import joins_without_space, limit_marks
 
-MOST_NORMALISED = 200  # characters of a word; longer ones are no word of any language
+MAX_NORMALISED = 200  # characters; longer words are not normalised, as no language has them
 SENTENCE_ENDS = frozenset(".!?:;。！？；：…")
 CLOSERS = "\"'”’»)]）】》」』〉〕］"
-# A word part before a hyphen that is a word of its own: the hyphen belongs there, line end or not.
-HYPHEN_STAYS = frozenset(
+# First parts of compounds that keep their hyphen at a line end: "long-term".
+COMPOUND_PREFIXES = frozenset(
     ("all", "cross", "ex", "full", "half", "high", "long", "low", "mid", "multi", "non", "off", "on", "one",
      "part", "post", "pre", "self", "semi", "short", "single", "third", "two", "three", "four", "five", "six",
      "seven", "eight", "nine", "ten", "twenty", "thirty", "forty", "fifty", "well", "year", "month", "day")
 )  # fmt: skip
-# Radicals that macOS and some subset fonts give for the character itself, and NFKC leaves alone
+# Radicals that macOS and some subset fonts yield instead of the character, and that NFKC keeps
 # (EquivalentUnifiedIdeograph.txt of the Unicode Character Database).
 RADICALS = dict(
     zip(
@@ -32,7 +32,7 @@ RADICALS = dict(
         strict=True,
     )
 )
-SAFE_TO_FOLD = (  # ranges in which NFKC changes the form of a letter and not its meaning
+SAFE_TO_FOLD = (  # code points whose NFKC form differs in shape only, not in meaning
     (0x0132, 0x0133), (0x01C4, 0x01CC), (0x01F1, 0x01F3),  # IJ, DŽ, LJ, NJ, DZ
     (0x2160, 0x217F),  # Roman numerals
     (0x2F00, 0x2FD5),  # Kangxi radicals
@@ -53,7 +53,7 @@ BULLETS = "\uf0b7\uf0a7\uf06e\uf076\uf0d8\uf0fc\uf0a8\uf071\uf06c\uf0b2"  # Symb
 
 @cache
 def _characters() -> dict[int, str]:
-    """What `str.translate` puts for a character: its plain form."""
+    """A table for `str.translate` from characters to their plain form."""
     table = {ord(radical): plain for radical, plain in RADICALS.items()}
     for first, last in SAFE_TO_FOLD:
         for code in range(first, last + 1):
@@ -67,44 +67,44 @@ _UNPRINTABLE = re.compile("[" + "".join(f"{chr(a)}-{chr(b)}" for a, b in INVISIB
 
 
 def clean_word(word: str) -> str:
-    """A run without white space as it should be searched; "" when nothing of it can be seen."""
+    """A word in the form in which it is searched; "" if nothing of it is visible."""
     if word.isascii() and word.isprintable():
         return word
     word = limit_marks(_UNPRINTABLE.sub("", word.translate(_characters())))
-    if len(word) <= MOST_NORMALISED:
+    if len(word) <= MAX_NORMALISED:
         word = unicodedata.normalize("NFC", word)
     return "".join(word.split())
 
 
 def needs_cleaning(text: str) -> bool:
-    """Whether `clean_word` would change any word of the text; cheap, and True when in doubt."""
+    """Whether `clean_word` may change a word of the text. Cheap; may be True without need."""
     return not all(map(_plain, set(text)))
 
 
 @cache
 def _plain(character: str) -> bool:
-    """Whether it stays as it is wherever it stands: no combining mark either."""
+    """Whether `clean_word` never changes it, in any context."""
     return character.isspace() or character == "\ufffe" or (
         clean_word(character) == character and not unicodedata.combining(character)
     )  # fmt: skip
 
 
-def clean_line(text: str, most: int = 300) -> str:
-    """A title, label or name from inside a document: one line of visible text, at most so many characters."""
-    words = (clean_word(word) for word in text[: most * 4].split())
-    return " ".join(word for word in words if word)[:most].strip()
+def clean_line(text: str, max_characters: int = 300) -> str:
+    """A title, label or name from inside a document, as one line of visible text."""
+    words = (clean_word(word) for word in text[: max_characters * 4].split())
+    return " ".join(word for word in words if word)[:max_characters].strip()
 
 
 def ends_sentence(text: str) -> bool:
-    """Whether the last sign of the text, closing quotes and brackets aside, ends a sentence or a clause list."""
+    """Whether the text ends with sentence punctuation or a colon, before closing quotes and brackets if any."""
     text = text[-20:].rstrip(CLOSERS)
     return text[-1:] in SENTENCE_ENDS
 
 
-def between(before: str, after: str, spaced: bool = True) -> str:
-    """White space for two words of one paragraph that a line end divides.
+def space_between_lines(before: str, after: str, spaced: bool = True) -> str:
+    """White space to put between two words of one paragraph where a line ends.
 
-    Nothing between Chinese characters; between Chinese and Latin what the page does elsewhere (`spaced`).
+    "" between Chinese characters; between Chinese and Latin a space if the page has one elsewhere (`spaced`).
     """
     chinese = joins_without_space(before[-1]), joins_without_space(after[0])
     if all(chinese):
@@ -116,10 +116,10 @@ def between(before: str, after: str, spaced: bool = True) -> str:
 
 
 def mend_hyphen(before: str, after: str, known: Container[str]) -> str | None:
-    """The first of two words at a line end, without its hyphen where that was only put for the line.
+    """The first of two words at a line end, without its hyphen if the hyphen only divides a word.
 
-    `before` ends with a hyphen. `known` holds the words of the document in lower case: "long-term" or "longterm",
-    when one of them is there, decides. None: the hyphen is a dash, or no hyphen of a word at all.
+    `before` ends with a hyphen. `known` holds the words of the document in lower case: if "long-term" or "longterm"
+    is among them, that decides. None: it is a dash, or not a hyphen within a word.
     """
     part = before[:-1]
     head, tail = _last_letters(part), _first_letters(after)
@@ -127,12 +127,14 @@ def mend_hyphen(before: str, after: str, known: Container[str]) -> str | None:
         return None
     if not head or not tail or head != part.rpartition("-")[2].lstrip("(“\"'‘["):
         return before
-    together, apart = (head + tail).lower(), f"{head}-{tail}".lower()
-    if apart in known and together not in known:
+    # Follow the document's own spelling, if it has the word elsewhere.
+    solid, hyphenated = (head + tail).lower(), f"{head}-{tail}".lower()
+    if hyphenated in known and solid not in known:
         return before
-    if together in known:
+    if solid in known:
         return part
-    if not tail[0].islower() or len(head) < 2 or head.lower() in HYPHEN_STAYS or "-" in part:
+    # Otherwise keep hyphens of names, abbreviations and compounds.
+    if not tail[0].islower() or len(head) < 2 or head.lower() in COMPOUND_PREFIXES or "-" in part:
         return before
     return part
 
@@ -148,7 +150,7 @@ def _first_letters(text: str) -> str:
 
 
 def iso_date(text: str) -> str:
-    """The date of a PDF date string, "D:20230105161720-05'00'" (PDF 32000-1, 7.9.4), as 2023-01-05; "" if none."""
+    """The ISO date, 2023-01-05, in a PDF date string "D:20230105161720-05'00'" (PDF 32000-1, 7.9.4); "" if invalid."""
     match = re.match(r"(?:D:)?(\d{4})(\d\d)?(\d\d)?", text.strip())
     if not match:
         return ""
@@ -160,9 +162,18 @@ def iso_date(text: str) -> str:
 
 
 def meaningful_title(title: str) -> str:
-    """A title from the metadata, "" when it says nothing: a placeholder, a number, a file's name."""
+    """A title from the metadata; "" if it is a placeholder, a number or a file name."""
     title = re.sub(r"^Microsoft \w+ - ", "", clean_line(title))
-    empty = {"anonymous", "(anonymous)", "untitled", "unspecified", "(unspecified)", "title", "document", "无标题"}
+    placeholders = {
+        "anonymous",
+        "(anonymous)",
+        "untitled",
+        "unspecified",
+        "(unspecified)",
+        "title",
+        "document",
+        "无标题",
+    }
     letters = sum(character.isalpha() for character in title)
     is_file = re.search(r"\.(docx?|pptx?|xlsx?|pdf|indd|qxd|tex|dvi|html?|txt|wpd|fm)\Z", title, re.IGNORECASE)
-    return "" if title.lower() in empty or letters < 2 or is_file else title
+    return "" if title.lower() in placeholders or letters < 2 or is_file else title

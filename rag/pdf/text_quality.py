@@ -1,8 +1,8 @@
-"""How readable a page's text is, and what kind of page that makes it.
+"""How readable the text of a page is, and what kind of page it is.
 
-Text can come out of a PDF without any error and stand for nothing: glyph names, control characters, letters
-shifted by a constant, Chinese in the wrong encoding. Nothing here knows words of a language; it knows which
-characters are no text, how often letters occur, and which Chinese characters are common.
+A PDF reader may return gibberish without any error: glyph names, control characters, letters shifted by a constant,
+Chinese in the wrong encoding. It is recognised without dictionaries, by characters that are never text, by letter
+frequencies, and by the share of common Chinese characters.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from functools import cache
 from rag.language import find_han, is_han
 from rag.records import PageKind
 
-GARBLED_BELOW = 0.5  # readability
-DOUBTFUL_BELOW = 0.85  # readability under which a second reader is asked
-FEW_LETTERS = 100  # too few to judge by their frequencies
-FEW_KINDS = 14  # different letters; a cipher uses most of them, the same few words over and over do not
-STAMP = 30  # visible characters: no more than a page number or a stamp on a scanned page
-WHOLE_PAGE = 0.6  # share of the page that a picture covers when the page is a scan
-# Percent of letters in running text: the mean of English, German, French, Spanish, Italian, Portuguese and Polish
+GARBLED_BELOW = 0.5  # readability below which text is gibberish
+DOUBTFUL_BELOW = 0.85  # readability below which another reader is asked
+MIN_LETTERS = 100  # fewer are not judged by their frequencies
+MIN_DISTINCT_LETTERS = 14  # a cipher uses most letters, a few words repeated over and over do not
+STAMP_CHARACTERS = 30  # visible; a scanned page may have as many in its page number or stamp
+SCAN_COVER = 0.6  # share of the page that the image of a scan covers at least
+# Letter frequencies in percent, the mean of English, German, French, Spanish, Italian, Portuguese and Polish
 # (rounded from en.wikipedia.org/wiki/Letter_frequency).
 LETTERS = dict(
     zip(
@@ -37,36 +37,39 @@ _HIGH_LATIN = re.compile("[\u00a1-\u00ff]")
 
 
 def visible_characters(text: str) -> int:
-    """Number of characters that are no white space."""
+    """Number of characters that are not white space."""
     return sum(map(len, text.split()))
 
 
 def readability(text: str) -> float:
-    """From 0, gibberish, to 1; 1 for no text at all."""
+    """Readability of a text, from 0 (gibberish) to 1; 1 for an empty text."""
     seen = visible_characters(text)
     if not seen:
         return 1.0
+    # Count characters that are never text, and glyph names.
     wrong = len(_NO_TEXT.findall(text)) + sum(len(name) for name in _GLYPH_NAME.findall(text))
     score = max(0.0, 1 - 2 * wrong / seen)
     if text.isascii():
-        return score * _letters(text)
-    if len(_HIGH_LATIN.findall(text)) > 0.3 * seen:  # another encoding read as Latin-1
+        return score * _letter_fit(text)
+    # Many accented letters and signs: another encoding read as Latin-1.
+    if len(_HIGH_LATIN.findall(text)) > 0.3 * seen:
         score *= 0.3
+    # Rare Chinese characters: Chinese read in the wrong encoding.
     han = find_han(text)
     if len(han) > 20:
         score *= _common_share(han)
-    return score * _letters(text)
+    return score * _letter_fit(text)
 
 
-def _letters(text: str) -> float:
-    """1 where the Latin letters are as frequent as in European text, less where they are not, as in a cipher.
+def _letter_fit(text: str) -> float:
+    """How well the frequencies of Latin letters fit European languages, 0.05 to 1; 1 if there are too few letters.
 
-    Cosine of the deviations from equal frequency (Pearson's r), 0.4 and more being as good as 1.
+    Pearson's correlation r of the counts with LETTERS; r >= 0.4 gives 1.
     """
     lower = text.lower()
     counts = [lower.count(letter) for letter in LETTERS]
     total = sum(counts)
-    if total < FEW_LETTERS or sum(map(bool, counts)) < FEW_KINDS or total < 0.3 * len(text.split()):
+    if total < MIN_LETTERS or sum(map(bool, counts)) < MIN_DISTINCT_LETTERS or total < 0.3 * len(text.split()):
         return 1.0
     mean, expected_mean = total / 26, sum(LETTERS.values()) / 26
     pairs = [(count - mean, share - expected_mean) for count, share in zip(counts, LETTERS.values(), strict=True)]
@@ -76,14 +79,14 @@ def _letters(text: str) -> float:
 
 
 def _common_share(han: list[str]) -> float:
-    """Share of common characters, 0.9 and more being as good as 1: wrong encodings give rare ones."""
+    """Share of common characters among Chinese ones, 0 to 1; a share of 0.9 gives 1."""
     common = _common_han()
     return min(sum(character in common for character in han) / len(han) / 0.9, 1.0)
 
 
 @cache
 def _common_han() -> frozenset[str]:
-    """First-level characters of GB 2312 (3,755), Big5 (5,401) and JIS X 0208 (2,965)."""
+    """The first-level characters of GB 2312 (3,755), Big5 (5,401) and JIS X 0208 (2,965)."""
     levels = (("gb2312", range(0xB0, 0xD8)), ("big5", range(0xA4, 0xC7)), ("euc_jp", range(0xB0, 0xD0)))
     return frozenset(
         character
@@ -96,13 +99,13 @@ def _common_han() -> frozenset[str]:
 
 
 def classify(text: str, score: float, *, images: int = 0, paths: int = 0, cover: float = 0.0) -> PageKind:
-    """Kind of a page from its raw text and that text's readability, its number of picture and of line objects, and
-    the share of it that the largest picture covers.
+    """The kind of a page, from its text and the text's readability, its number of image and path objects, and the
+    share of the page that its largest image covers.
     """
     seen = visible_characters(text)
     if seen and score < GARBLED_BELOW:
         return PageKind.GARBLED
-    if cover >= WHOLE_PAGE and seen <= STAMP:
+    if cover >= SCAN_COVER and seen <= STAMP_CHARACTERS:
         return PageKind.SCANNED
     if seen:
         return PageKind.TEXT

@@ -1,4 +1,4 @@
-"""Makes laid-out pages from rows of text, without a PDF."""
+"""Page layouts for tests, made from rows of text without a PDF."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHINESE = "黑豹队的防守只丢了三百零八分，在联赛中排名第六
 
 
 def page_of(*rows, size=10.0, page=LETTER):
-    """A layout from (left, top, text) rows: letters half as wide as high, Chinese ones as wide."""
+    """A layout from rows (left, top, text), in points; letters are half as wide as high, Chinese ones as wide."""
     text, spans, boxes = "", [], []
     for left, top, line in rows:
         x = left
@@ -31,7 +31,7 @@ def page_of(*rows, size=10.0, page=LETTER):
 
 
 def paragraph(text, left=72.0, top=100.0, columns=80, step=13.0):
-    """Rows of `page_of` for a text wrapped at so many columns."""
+    """Rows for `page_of` of a text wrapped at this many columns."""
     lines, line = [], ""
     for word in text.split(" "):
         if line and len(line) + 1 + len(word) > columns:

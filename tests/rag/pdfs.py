@@ -1,4 +1,4 @@
-"""Makes the PDFs the tests read: real ones with reportlab, irregular ones byte by byte."""
+"""PDFs for the tests: regular ones made with reportlab, irregular ones written byte by byte."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def text_pdf(
     page_size: tuple[float, float] = A4,
     size: float = SIZE,
 ) -> bytes:
-    """A PDF with a page for each text, wrapped to the page; a paragraph a line, a form feed ends a column.
+    """A PDF with a page for each text, in which a line is a paragraph and a form feed ends a column.
 
-    `header` and `footer` may hold {page}, counted from 1. Chinese text is set in a font that is not embedded, as
-    many Chinese PDFs have it.
+    `header` and `footer` may contain {page}, counted from 1. Chinese is set in a font that is not embedded, as in many
+    Chinese PDFs.
     """
     pdfmetrics.registerFont(UnicodeCIDFont(CHINESE_FONT))
     file = io.BytesIO()
@@ -66,7 +66,7 @@ def text_pdf(
 
 
 def wrapped(text: str, name: str, size: float, width: float) -> list[str]:
-    """Lines of at most this width; Chinese is broken anywhere but before a closing sign."""
+    """Lines of at most this width; Chinese is broken anywhere except before closing punctuation."""
     if name != CHINESE_FONT:
         return simpleSplit(text, name, size, width)
     lines, line = [], ""
@@ -80,14 +80,14 @@ def wrapped(text: str, name: str, size: float, width: float) -> list[str]:
 
 
 def font(canvas: Canvas, text: str, size: float) -> str:
-    """Set the font that can show the text, and return its name."""
+    """Set a font that can show the text, and return its name."""
     name = LATIN_FONT if all(ord(character) < 0x2000 for character in text) else CHINESE_FONT
     canvas.setFont(name, size)
     return name
 
 
 def scanned_pdf(pages: int = 1) -> bytes:
-    """Pages that hold a picture each and no text."""
+    """Pages with an image each and no text."""
     file = io.BytesIO()
     canvas = Canvas(file, pagesize=A4)
     for _ in range(pages):
@@ -98,14 +98,14 @@ def scanned_pdf(pages: int = 1) -> bytes:
 
 
 def picture():
-    """A small grey picture."""
+    """A small grey image."""
     from PIL import Image
 
     return Image.effect_noise((60, 80), 40)
 
 
 def table_pdf(rows: Sequence[Sequence[str]], *, widths: Sequence[float]) -> bytes:
-    """A page with a table: a first column set left, the others set right, as in a balance sheet."""
+    """A page with a table, its first column aligned left and the others right, as in a balance sheet."""
     file = io.BytesIO()
     canvas = Canvas(file, pagesize=A4)
     canvas.setFont(LATIN_FONT, SIZE)
@@ -185,7 +185,7 @@ def _balance_sheet() -> Table:
 
 
 def rewritten(pdf: bytes, change) -> bytes:
-    """The PDF after `change(writer)` has worked on it."""
+    """The PDF, changed by `change(writer)`."""
     writer = PdfWriter(clone_from=PdfReader(io.BytesIO(pdf)))
     change(writer)
     file = io.BytesIO()
@@ -194,7 +194,7 @@ def rewritten(pdf: bytes, change) -> bytes:
 
 
 def encrypted(pdf: bytes, user: str, *, owner: str = "owner", algorithm: str = "AES-256", copy: bool = True) -> bytes:
-    """The PDF under a user password ("" for none) with RC4-40, RC4-128, AES-128 or AES-256."""
+    """The PDF encrypted with a user password ("" for none), by RC4-40, RC4-128, AES-128 or AES-256."""
     flags = UserAccessPermissions.all()
     if not copy:
         flags &= ~UserAccessPermissions.EXTRACT
@@ -202,7 +202,7 @@ def encrypted(pdf: bytes, user: str, *, owner: str = "owner", algorithm: str = "
 
 
 def rotated(pdf: bytes, angle: int) -> bytes:
-    """The PDF with its pages turned clockwise by 90, 180 or 270 degrees."""
+    """The PDF with its pages rotated clockwise by 90, 180 or 270 degrees."""
     return rewritten(pdf, lambda writer: [page.rotate(angle) for page in writer.pages])
 
 
@@ -248,7 +248,7 @@ def packed(data: bytes) -> bytes:
 def content_pdf(
     *contents: bytes, catalog: bytes = b"", more: Sequence[bytes] = (), fonts: bytes = b"", page: bytes = b""
 ) -> bytes:
-    """A page for each stream object given, with Helvetica as /F1; `more` objects follow from 4 + 2 a page on."""
+    """A page for each stream object, with Helvetica as /F1; `more` objects are numbered from 4 + 2 * pages on."""
     count = len(contents)
     kids = b" ".join(b"%d 0 R" % (4 + 2 * index) for index in range(count))
     objects = [
@@ -266,13 +266,13 @@ def content_pdf(
 
 
 def shown(*lines: str, size: int = 12) -> bytes:
-    """A content stream that shows the lines one below the other."""
+    """A content stream that shows lines below each other."""
     text = b"".join(b"(%s) Tj T*\n" % line.encode("cp1252").replace(b"(", b"\\(") for line in lines)
     return stream(b"BT /F1 %d Tf %d TL 72 720 Td\n%s ET" % (size, size * 5 // 4, text))
 
 
 def unicode_font(mapping: dict[int, str], first: int) -> list[bytes]:
-    """A simple font whose codes mean these characters: the font, object number `first`, and its /ToUnicode."""
+    """A simple font whose codes map to these characters: the font, which is object `first`, and its /ToUnicode."""
     rows = b"".join(
         b"<%02X> <%s>\n" % (code, text.encode("utf-16-be", "surrogatepass").hex().encode())
         for code, text in mapping.items()
@@ -288,32 +288,32 @@ def unicode_font(mapping: dict[int, str], first: int) -> list[bytes]:
 
 
 def flate_bomb(megabytes: int) -> bytes:
-    """A page whose content unpacks to this many MB of operators."""
+    """A page whose content decompresses to this many MB of operators."""
     packer = zlib.compressobj(9)
     data = b"".join(packer.compress(b"q Q " * 250_000) for _ in range(megabytes)) + packer.flush()
     return content_pdf(stream(data, b"/Filter/FlateDecode"))
 
 
 def long_content(characters: int) -> bytes:
-    """Content of so many characters, in strings of 1,000."""
+    """Content with this many characters, in strings of 1,000."""
     line = b"(" + b"abcd efgh " * 100 + b") Tj T*\n"
     return packed(b"BT /F1 1 Tf 1 TL 72 720 Td\n" + line * (characters // 1_000) + b"ET")
 
 
 def long_page(characters: int) -> bytes:
-    """A document of one page of so many characters."""
+    """A document of one page with this many characters."""
     return content_pdf(long_content(characters))
 
 
 def label_cycle() -> bytes:
-    """A page-label tree that is its own kid; PDFium recurses into it until it crashes."""
+    """A page-label tree that is its own child; PDFium follows it until it crashes."""
     return content_pdf(
         shown("The labels of this page never end."), catalog=b"/PageLabels 6 0 R", more=[b"<</Kids[6 0 R]>>"]
     )
 
 
 def outline_cycle() -> bytes:
-    """An outline whose second entry is followed by its first."""
+    """An outline in which the first entry follows the second."""
     return content_pdf(
         shown("The outline of this document is a circle."),
         catalog=b"/Outlines 6 0 R",

@@ -1,4 +1,4 @@
-"""Texts and documents that several tests of reading use."""
+"""Texts and documents shared by the tests of reading PDFs."""
 
 from __future__ import annotations
 

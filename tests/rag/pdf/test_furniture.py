@@ -1,4 +1,4 @@
-"""Running headers and footers, told from a page's own text."""
+"""Running headers and footers are told from the body of pages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pages_with(header, footer, count=6, body="Body of page {n} with words of its
     }
 
 
-def test_running_lines_are_taken_out():
+def test_running_headers_and_footers_are_removed():
     pages = pages_with("Annual Report 2024 · page {n}", "- {n} -")
     furniture.remove_running_lines(pages)
     assert pages[2].furniture == ["Annual Report 2024 · page 3", "- 3 -"]
@@ -31,19 +31,19 @@ def test_running_lines_are_taken_out():
     assert len(pages[2].lines) == 2
 
 
-def test_the_only_text_of_a_page_stays():
+def test_the_only_text_of_a_page_is_kept():
     pages = {n: page_of((72, 30, "Confidential"), (290, 760, str(n + 1))) for n in range(5)}
     furniture.remove_running_lines(pages)
     assert all(len(page.lines) == 2 and not page.furniture for page in pages.values())
 
 
-def test_two_pages_prove_nothing():
+def test_lines_on_two_pages_only_are_kept():
     pages = pages_with("Annual Report", "{n}", count=2)
     furniture.remove_running_lines(pages)
     assert all(len(page.lines) == 4 for page in pages.values())
 
 
-def test_numbers_that_do_not_count_with_the_pages_stay():
+def test_numbers_that_do_not_count_with_the_pages_are_kept():
     pages = pages_with("Report", "{n}", count=6)
     values = [7, 3, 99, 12, 54, 31]
     for number, page in pages.items():
@@ -52,14 +52,14 @@ def test_numbers_that_do_not_count_with_the_pages_stay():
     assert pages[1].text_of(pages[1].lines[-1]) == "3"
 
 
-def test_a_form_that_returns_on_every_page_is_kept():
+def test_a_form_that_recurs_on_every_page_is_kept():
     rows = [(72, 60 + 13 * n, f"Line {word} of the form") for n, word in enumerate("abcdefgh")]
     pages = {n: page_of(*rows) for n in range(5)}
     furniture.remove_running_lines(pages)
     assert all(len(page.lines) == 8 for page in pages.values())
 
 
-def test_a_line_that_moves_up_and_down_the_page_stays():
+def test_a_line_that_recurs_at_changing_heights_is_kept():
     pages = {
         n: page_of(
             (72, 30, "ACME Report"),
@@ -73,7 +73,7 @@ def test_a_line_that_moves_up_and_down_the_page_stays():
     assert all(page.text_of(page.lines[0]) == "Overview" for page in pages.values())
 
 
-def test_a_line_that_returns_on_scattered_pages_only_stays():
+def test_a_line_that_recurs_on_scattered_pages_only_is_kept():
     words = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel"]
     pages = {
         n: page_of(
@@ -88,7 +88,7 @@ def test_a_line_that_returns_on_scattered_pages_only_stays():
 
 
 @pytest.mark.parametrize("line", ["#", "# {n}", "İ", "İİ", "{n} İ", "№ {n}", "Ⅳ", "²", "٣"])
-def test_any_line_at_an_edge_can_be_judged(line):
+def test_unusual_numerals_and_letters_at_an_edge_raise_no_error(line):
     pages = pages_with(line, "- {n} -")
     for number in (1, 4):  # among lines of nothing but a number
         pages[number] = pages_with("{n}", line)[number]
@@ -96,14 +96,14 @@ def test_any_line_at_an_edge_can_be_judged(line):
     assert all(page.lines for page in pages.values())
 
 
-def test_a_literal_number_sign_is_no_page_number():
+def test_a_number_sign_is_not_taken_for_a_page_number():
     pages = pages_with("#", "{n}")
     furniture.remove_running_lines(pages)
     assert pages[2].furniture == ["#", "3"]
 
 
 @given(st.lists(st.text(min_size=1, max_size=8).filter(str.strip), min_size=3, max_size=6))
-def test_no_text_breaks_the_search_for_running_lines(headers):
+def test_no_header_text_raises_an_error(headers):
     pages = {n: page_of((72, 30, header), (72, 100, f"Body {n}")) for n, header in enumerate(headers)}
     furniture.remove_running_lines(pages)
     assert all(page.lines for page in pages.values())

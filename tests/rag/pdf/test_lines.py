@@ -1,4 +1,4 @@
-"""Lines and paragraphs: what is joined, what stays apart, where the words are then."""
+"""Lines and paragraphs: which lines are joined, and the positions of words after that."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_paragraph_ends_where_the_next_word_would_have_fitted():
     assert join_lines(page_of(*rows), set())[0] == f"{ENGLISH}\nShort line.\n{ENGLISH}\n"
 
 
-def test_rows_of_a_table_stay_apart():
+def test_rows_of_a_table_are_not_joined():
     rows = []
     for number, (name, *cells) in enumerate(
         [
@@ -48,14 +48,14 @@ def test_rows_of_a_table_stay_apart():
     )
 
 
-def test_bullets_and_indents_start_paragraphs():
+def test_bullets_start_paragraphs():
     first, second = paragraph(ENGLISH), paragraph(ENGLISH, top=300)
     bullets = [(x, y, "• " + text if n == 0 else text) for n, (x, y, text) in enumerate(second)]
     page = page_of(*first, *[(x, first[-1][1] + 13 + y - 300, text) for x, y, text in bullets])
     assert join_lines(page, set())[0] == f"{ENGLISH}\n• {ENGLISH}\n"
 
 
-def test_a_hyphenated_word_has_both_its_boxes():
+def test_a_hyphenated_word_has_a_box_on_each_line():
     text = "This is an inter\ufffenational rule\r\n"
     spans = [(0, 4), (5, 7), (8, 10), (11, 16), (17, 25), (26, 30)]
     boxes = [(72, 100, 92, 112), (97, 100, 107, 112), (112, 100, 122, 112), (127, 100, 157, 112),
@@ -67,7 +67,7 @@ def test_a_hyphenated_word_has_both_its_boxes():
     assert [round(box[1] * 792) for box in found] == [100, 113]
 
 
-def test_a_list_starts_a_line_even_after_a_full_one():
+def test_a_list_item_starts_a_paragraph_even_after_a_full_line():
     rows = paragraph(ENGLISH.rpartition(" exchange")[0], columns=100)
     rows = [*rows[:-1], (72, rows[-1][1], "• first of them"), (72, rows[-1][1] + 13, "(b) second")]
     assert join_lines(page_of(*rows), set())[0].count("\n") == 3
@@ -81,7 +81,7 @@ def test_a_paragraph_may_end_near_the_margin():
 
 
 @pytest.mark.parametrize("leader", [".", "_", "…", ". "], ids=["dots", "underscores", "ellipses", "spaced dots"])
-def test_entries_of_a_table_of_contents_stay_apart(leader):
+def test_entries_of_a_table_of_contents_are_not_joined(leader):
     entries = [
         (title + " " + leader * 80)[:76].rstrip() + f" {page}"
         for title, page in (("Introduction", 101), ("Risk factors", 115), ("Properties", 128), ("Legal", 130))
@@ -91,7 +91,7 @@ def test_entries_of_a_table_of_contents_stay_apart(leader):
 
 
 @pytest.mark.parametrize("lengths", [(50, 60, 40), (60, 50, 56)], ids=["short line first", "long line first"])
-def test_the_lines_of_a_centred_title_stay_apart(lengths):
+def test_the_lines_of_a_centred_title_are_not_joined(lengths):
     titles = [("Consolidated Statement Of " * 4)[:length].strip() for length in lengths]
     rows = [(LETTER[0] / 2 - len(title) * 2.5, 100 + 13 * n, title) for n, title in enumerate(titles)]
     assert join_lines(page_of(*rows), set())[0] == "\n".join(titles) + "\n"
@@ -134,7 +134,7 @@ def test_plain_text_is_joined_by_its_columns():
     assert joined == f"{ENGLISH}\nNext paragraph.\n"
 
 
-def test_what_flows_to_the_next_page():
+def test_sentences_that_continue_on_the_next_page():
     whole = page_of(*paragraph(ENGLISH))
     cut = page_of(*paragraph(ENGLISH.rpartition(" exchange")[0]))
     assert not ends_mid_sentence(whole)

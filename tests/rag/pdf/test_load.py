@@ -1,4 +1,4 @@
-"""Loading: real documents, damaged ones, hostile ones, and a child that lies."""
+"""Loading PDFs: text, word boxes, labels, outline, notes, and pages that PDFium reads badly."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.rag import pdfs
 from tests.rag.samples import BOTH, CHINESE, ENGLISH, LIMITS, SHARED, read, texts
 
 
-def test_english_chinese_and_both():
+def test_english_chinese_and_mixed_pages():
     document = read(BOTH)
     assert texts(document) == [f"{ENGLISH}\n", f"{CHINESE}\n", f"{ENGLISH}\n{CHINESE}\n"]
     assert [page.kind for page in document.pages] == [PageKind.TEXT] * 3
@@ -59,7 +59,7 @@ def test_progress_counts_the_pages():
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 
-def test_words_stand_where_they_are_shown():
+def test_word_boxes_are_where_the_words_are_shown():
     page = read(pdfs.content_pdf(pdfs.shown("Alpha beta", "gamma"))).pages[0]
     assert [page.text[start:end] for start, end in page.words.spans] == ["Alpha", "beta", "gamma"]
     points = page.words.boxes * np.array([612, 792, 612, 792])
@@ -71,7 +71,7 @@ def test_words_stand_where_they_are_shown():
 
 
 @pytest.mark.parametrize("angle", [90, 180, 270])
-def test_a_turned_page_has_its_boxes_turned(angle):
+def test_a_rotated_page_has_its_boxes_rotated(angle):
     upright = read(pdfs.text_pdf([ENGLISH])).pages[0]
     turned = read(pdfs.rotated(pdfs.text_pdf([ENGLISH]), angle)).pages[0]
     assert turned.text == upright.text
@@ -98,7 +98,7 @@ def test_a_cropped_page_has_its_boxes_moved():
     np.testing.assert_allclose(page.words.boxes[:, 1] * 400, top, atol=0.5)
 
 
-def test_characters_beyond_the_first_plane_do_not_shift_the_boxes():
+def test_characters_beyond_the_basic_plane_do_not_shift_the_boxes():
     content = pdfs.stream(b"BT /F2 12 Tf 72 720 Td (A B C CABC x) Tj ET")
 
     def page_with(mapping):
@@ -120,7 +120,7 @@ def test_ligatures_and_invisible_characters_are_cleaned():
     assert len(page.words) == 4
 
 
-def test_hyphens_at_line_ends_are_mended():
+def test_words_divided_at_line_ends_are_joined():
     lines = ("This is an inter-", "national agreement on long-", "term rates of an Anglo-", "American bank.")
     page = read(pdfs.content_pdf(pdfs.shown(*lines))).pages[0]
     assert page.text.startswith("This is an international agreement on long-term rates of an Anglo-")
@@ -139,14 +139,14 @@ def test_table_rows_stay_on_their_lines():
     assert page.text == "Cash and cash equivalents 1,011,315 876,560\nGoodwill 5,406,474 5,366,881\n"
 
 
-def test_running_lines_become_furniture():
+def test_running_headers_and_footers_are_kept_apart_from_the_text():
     bodies = [f"Page {word} tells its own story. {ENGLISH}" for word in ("one", "two", "three", "four", "five")]
     document = read(pdfs.text_pdf(bodies, header="ACME Report {page}", footer="- {page} -"))
     assert texts(document) == [body + "\n" for body in bodies]
     assert document.pages[3].furniture == "ACME Report 4\n- 4 -"
 
 
-def test_a_sentence_that_goes_on_over_the_page():
+def test_a_page_that_ends_within_a_sentence_flows_on():
     lines = pdfs.wrapped(ENGLISH * 2, pdfs.LATIN_FONT, pdfs.SIZE, pdfs.A4[0] - 2 * pdfs.MARGIN)
     document = read(pdfs.text_pdf([" ".join(lines[:2]), " ".join(lines[2:])]))
     assert [page.flows_on for page in document.pages] == [True, False]
@@ -167,7 +167,7 @@ def test_labels_and_outline():
     assert document.outline[0].top == pytest.approx(1 - 700 / 841.89, abs=1e-3)
 
 
-# Pages that are lost, read twice, or noted -------------------------------------------------------------------
+# Notes and second readings -----------------------------------------------------------------------------------
 
 
 def test_a_scanned_page_among_text_is_noted():
@@ -180,7 +180,7 @@ def test_a_scanned_page_among_text_is_noted():
     assert "OCR" in str(document.pages[3].note)
 
 
-def test_a_string_that_pdfium_cuts_is_read_by_pypdf():
+def test_a_string_that_pdfium_truncates_is_read_by_pypdf():
     words = " ".join(f"{ENGLISH} {n}" for n in range(250))
     assert len(words) > 40_000
     page = read(pdfs.content_pdf(pdfs.stream(b"BT /F1 1 Tf 72 720 Td (" + words.encode() + b") Tj ET"))).pages[0]
@@ -197,13 +197,13 @@ def test_a_doubtful_page_that_pypdf_reads_no_better_keeps_its_boxes():
     assert page.note is None
 
 
-def test_only_so_many_pages_are_looked_at_twice():
+def test_the_number_of_pages_read_by_pypdf_too_is_limited():
     cut = pdfs.stream(b"BT /F1 1 Tf 72 720 Td (" + b"one two three " * 2_500 + b") Tj ET")
     document = load(pdfs.content_pdf(cut, cut, cut), limits=replace(LIMITS, fallback_reader_pages=1))
     assert [bool(page.note) for page in document.pages] == [True, False, False]
 
 
-def test_a_crash_of_pdfium_leaves_the_document_to_pypdf(monkeypatch, tmp_path):
+def test_pypdf_reads_the_document_when_pdfium_crashes(monkeypatch, tmp_path):
     source = sandbox.SCRIPT.read_text().replace(
         "    pdfium.FPDF_InitLibrary()\n", "    os.kill(os.getpid(), signal.SIGSEGV)\n"
     )
@@ -242,7 +242,7 @@ def test_a_page_of_prose_is_read_in_paragraphs(report):
     assert report.pages[3].text == f"{title}\n{first}\n{subtitle}\n{second}\n"
 
 
-def test_every_page_of_a_report_has_its_running_lines_and_its_outline_entry(report):
+def test_every_page_of_a_report_has_its_header_footer_and_outline_entry(report):
     assert [page.furniture.split("\n") for page in report.pages] == [
         ["Table of Contents", "ACME SYSTEMS INCORPORATED", str(number)] for number in range(1, 10)
     ]
@@ -262,7 +262,7 @@ def test_a_chinese_paragraph_is_read_without_line_breaks():
     assert page.text == text + "\n"
 
 
-def test_a_published_report_is_read_as_the_made_one():
+def test_a_published_report_is_read_as_well():
     path = SHARED / "financebench" / "pdfs" / "ADOBE_2016_10K.pdf"
     if not path.exists():
         pytest.skip("the reports of FinanceBench are not beside the repository")

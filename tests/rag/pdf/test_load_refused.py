@@ -1,4 +1,4 @@
-"""Loading what is refused: passwords, files that are no PDF or damaged, limits and bombs."""
+"""PDFs that are refused, or read in spite of hostile content: passwords, damage, limits, bombs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_password_is_in_no_message_and_no_command_line(monkeypatch):
 
 
 @pytest.mark.parametrize("algorithm", ["RC4-128", "AES-256"])
-def test_an_owner_who_forbids_copying_is_named(algorithm):
+def test_a_restriction_on_copying_is_noted(algorithm):
     document = read(pdfs.encrypted(BOTH, "", algorithm=algorithm, copy=False))
     assert texts(document) == texts(read(BOTH))
     assert "owner" in str(document.notes[0])
@@ -69,7 +69,7 @@ def test_an_owner_who_forbids_copying_is_named(algorithm):
         ),
         pytest.param(
             pdfs.raw_pdf([b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Count 1/Kids[2 0 R]>>"]),
-            DamagedFile, "damaged|can be read", id="pages that hold themselves",
+            DamagedFile, "damaged|can be read", id="page tree that contains itself",
         ),
         pytest.param(pdfs.scanned_pdf(3), NoText, "pages: 3 scanned.*ocrmypdf", id="scanned"),
         pytest.param(pdfs.text_pdf(["", ""]), NoText, r"all of its pages \(2\) are empty", id="blank"),
@@ -101,7 +101,7 @@ def test_limits_are_named_with_their_values(change, match):
         load(BOTH, limits=replace(LIMITS, **change))
 
 
-def test_a_page_of_ten_million_characters_is_refused_and_costs_nothing():
+def test_a_page_of_ten_million_characters_is_refused_without_using_memory_here():
     data = pdfs.long_page(10_000_000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(LimitExceeded, match="Reading page 1 needs"):
@@ -109,7 +109,7 @@ def test_a_page_of_ten_million_characters_is_refused_and_costs_nothing():
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
 
 
-def test_a_page_over_the_characters_is_refused_by_its_number():
+def test_the_page_with_too_many_characters_is_named():
     with pytest.raises(LimitExceeded, match=r"Page 2 has 2\d\d,\d\d\d characters, the limit for a page is 100,000:"):
         load(
             pdfs.content_pdf(pdfs.shown("fine"), pdfs.long_content(200_000)),
@@ -117,7 +117,7 @@ def test_a_page_over_the_characters_is_refused_by_its_number():
         )
 
 
-def test_a_flate_bomb_costs_one_child():
+def test_a_compression_bomb_is_refused_without_using_memory_here():
     data = pdfs.flate_bomb(500)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(LimitExceeded, match="limit of 256 MB of memory"):
@@ -125,7 +125,7 @@ def test_a_flate_bomb_costs_one_child():
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
 
 
-def test_processor_time_is_limited():
+def test_cpu_time_is_limited():
     with pytest.raises(LimitExceeded, match="limit of 1 seconds of CPU time"):
         load(
             pdfs.content_pdf(*[pdfs.packed(b"0 0 m 1 1 l S " * 700_000)] * 60),
@@ -139,19 +139,19 @@ def test_labels_that_crash_pdfium_are_read_by_pypdf():
     assert document.pages[0].label == "1"
 
 
-def test_an_outline_in_a_circle_ends():
+def test_a_circular_outline_ends():
     document = read(pdfs.outline_cycle())
     assert 1 <= len(document.outline) <= 4
     assert document.outline[0].title == "First"
 
 
-def test_a_claim_of_many_pages_is_refused_at_once():
+def test_a_file_that_claims_too_many_pages_is_refused():
     with pytest.raises(LimitExceeded, match="999,999 pages, the limit is 10,000:"):
         read(pdfs.content_pdf(pdfs.shown("hello")).replace(b"/Count 1/", b"/Count 999999/"))
 
 
 @pytest.mark.parametrize("box", [b"/MediaBox[0 0 1e38 -1e38]", b"/MediaBox[0 0 0 0]", b"/MediaBox[5 5 5 5]/Rotate 45"])
-def test_senseless_pages_have_sane_boxes(box):
+def test_pages_of_senseless_size_have_valid_boxes(box):
     page = read(pdfs.content_pdf(pdfs.shown("hello there"), page=box)).pages[0]
     assert page.text == "hello there\n"
     assert np.isfinite(page.words.boxes).all()

@@ -1,4 +1,4 @@
-"""Clean-up: characters, hyphens, lines, paragraphs, running lines, readability."""
+"""Normalisation of words, hyphens and white space at line ends, titles and dates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.pdf.normalize import (
-    between,
     clean_line,
     clean_word,
     ends_sentence,
@@ -17,6 +16,7 @@ from rag.pdf.normalize import (
     meaningful_title,
     mend_hyphen,
     needs_cleaning,
+    space_between_lines,
 )
 
 
@@ -28,8 +28,8 @@ from rag.pdf.normalize import (
         pytest.param("ＡＢＣ１２３", "ABC123", id="full-width letters and digits"),
         pytest.param("你好，世界。（注）", "你好，世界。（注）", id="full-width punctuation stays"),
         pytest.param("⽤⼾⻚", "用戶页", id="Kangxi and other radicals"),
-        pytest.param("10²", "10²", id="a superscript is no digit"),
-        pytest.param("6½", "6½", id="a fraction is no pair of digits"),
+        pytest.param("10²", "10²", id="superscripts stay"),
+        pytest.param("6½", "6½", id="fractions stay"),
         pytest.param("inter\u00adnational", "international", id="soft hyphen"),
         pytest.param("a\u200bb\u2060c\ufeffd", "abcd", id="zero width"),
         pytest.param("pay\u202e001\u202c", "pay001", id="bidi controls"),
@@ -45,12 +45,12 @@ from rag.pdf.normalize import (
         pytest.param("ﻻ", "لا", id="Arabic ligature"),
     ],
 )
-def test_words_are_written_as_they_are_searched(raw, clean):
+def test_words_are_normalised_for_search(raw, clean):
     assert clean_word(raw) == clean
 
 
 @given(st.text(max_size=50))
-def test_clean_words_are_clean_and_stay_so(word):
+def test_cleaning_is_complete_and_idempotent(word):
     clean = clean_word("".join(word.split()))
     assert clean_word(clean) == clean
     assert not any(character.isspace() for character in clean)
@@ -108,7 +108,7 @@ def test_hyphens_at_line_ends(before, after, known, mended):
     ],
 )
 def test_white_space_between_joined_lines(before, after, spaced, space):
-    assert between(before, after, spaced) == space
+    assert space_between_lines(before, after, spaced) == space
 
 
 @pytest.mark.parametrize("text", ["done.", "done.”", "完成。", "完成。」", "(done.)", "why?", "如下："])
@@ -153,5 +153,5 @@ def test_dates(raw, date):
     assert iso_date(raw) == date
 
 
-def test_a_line_is_cut_and_has_no_line_break():
+def test_a_title_is_truncated_to_one_line():
     assert clean_line("a\nb\t c " + "x" * 1_000, 10) == "a b c xxxx"

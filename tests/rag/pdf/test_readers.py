@@ -1,4 +1,4 @@
-"""Readers of a page: PDFium and pypdf in the child, and an OCR reader beside them."""
+"""Page readers: PDFium and pypdf in the child process, and an OCR reader beside them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.rag.samples import BOTH, ENGLISH, LIMITS, read, texts
 
 
 class FakeOcr:
-    """Looks at the picture of each page and "recognises" the same two lines on it."""
+    """Draws each page and "recognises" the same two lines on it."""
 
     name = "fake OCR"
     reads_images = True
@@ -82,7 +82,7 @@ def test_ocr_without_boxes_makes_a_scanned_page_text_that_cannot_be_marked():
     assert "cannot be marked" in str(page.note)
 
 
-def test_a_document_of_scans_alone_is_refused_without_ocr_only():
+def test_a_document_of_scans_only_is_accepted_with_ocr():
     data = pdfs.scanned_pdf(2)
     with pytest.raises(NoText):
         read(data)
@@ -106,7 +106,7 @@ def test_ocr_reads_a_garbled_page_and_leaves_good_ones_alone():
 
 
 class Recorder:
-    """A text reader that notes which pages it is asked for, and reads none."""
+    """A reader of text objects that records which pages it is asked for, and reads none."""
 
     name = "recorder"
     reads_images = False
@@ -150,5 +150,5 @@ def test_the_readers_in_the_child_read_the_pages_they_are_asked_for(reader: Page
     assert [page.words is not None for page in pages] == [reader is PDFIUM] * 2
 
 
-def test_no_other_reader_is_a_choice():
+def test_no_second_reader_is_required():
     assert texts(load(BOTH, limits=LIMITS, readers=())) == texts(read(BOTH))

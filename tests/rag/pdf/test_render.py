@@ -1,4 +1,4 @@
-"""PageImages: what is drawn, and a cache that is bounded, survives restarts and forgets at once."""
+"""Drawing pages, and the cache of drawn pages."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def pdf(tmp_path):
 
 
 @pytest.fixture
-def made(monkeypatch):
-    """Pages drawn so far; drawing itself is replaced by something quick."""
+def drawn(monkeypatch):
+    """Numbers of the pages drawn so far; drawing itself is replaced by a quick fake."""
     calls = []
 
     def fake(pdf, page, pixels_wide, limits, password=None):
@@ -72,7 +72,7 @@ def test_words_lie_in_their_boxes():
 
 
 @pytest.mark.parametrize("angle", [90, 180, 270])
-def test_words_of_turned_pages_lie_in_their_boxes(angle):
+def test_words_of_rotated_pages_lie_in_their_boxes(angle):
     data = pdfs.cropped(pdfs.rotated(TEXT, angle), 40, 300, 580, 830)
     page = load(data, limits=LIMITS).pages[0]
     ink = pixels(draw_page(data, 0, 1100, LIMITS)) < 160
@@ -102,7 +102,7 @@ def test_annotations_are_drawn():
         (b"/MediaBox[0 0 14400 14400]/UserUnit 100", (100, 100)),
     ],
 )
-def test_pages_of_any_size_give_pictures_of_a_bounded_one(box, shape):
+def test_pictures_of_pages_of_any_size_are_limited_in_size(box, shape):
     picture = pixels(draw_page(pdfs.content_pdf(pdfs.shown("x"), page=box), 0, 100, LIMITS))
     assert picture.shape == pytest.approx(shape, abs=1)
 
@@ -130,7 +130,7 @@ def test_drawing_is_limited():
         draw_page(endless, 0, 1_000, replace(LIMITS, render_cpu_seconds=1))
 
 
-def test_a_drawn_page_comes_from_the_disk_the_second_time(tmp_path, pdf):
+def test_a_page_is_drawn_once_and_then_read_from_disk(tmp_path, pdf):
     pictures = PageImages(tmp_path / "pictures", RenderSettings(pixels_wide=200), LIMITS)
     first = pictures.page(ID, pdf, 1)
     pdf.unlink()
@@ -138,18 +138,18 @@ def test_a_drawn_page_comes_from_the_disk_the_second_time(tmp_path, pdf):
     assert PageImages(tmp_path / "pictures", RenderSettings(pixels_wide=200), LIMITS).page(ID, pdf, 1) == first
 
 
-def test_the_least_recently_used_goes_first(tmp_path, pdf, made):
+def test_the_least_recently_used_picture_is_dropped_first(tmp_path, pdf, drawn):
     pictures = PageImages(tmp_path / "pictures", RenderSettings(cache_bytes=3_000), LIMITS)
     for page in (0, 1, 2, 0, 3):
         pictures.page(ID, pdf, page)
-    assert made == [0, 1, 2, 3]
+    assert drawn == [0, 1, 2, 3]
     assert sum(path.stat().st_size for path in (tmp_path / "pictures").glob("*/*")) == 3_000
     pictures.page(ID, pdf, 0)
     pictures.page(ID, pdf, 1)
-    assert made == [0, 1, 2, 3, 1]
+    assert drawn == [0, 1, 2, 3, 1]
 
 
-def test_the_order_survives_a_restart(tmp_path, pdf, made):
+def test_the_order_of_use_survives_a_restart(tmp_path, pdf, drawn):
     settings, folder = RenderSettings(cache_bytes=3_000), tmp_path / "pictures"
     before = PageImages(folder, settings, LIMITS)
     for page in (0, 1, 2):
@@ -162,23 +162,23 @@ def test_the_order_survives_a_restart(tmp_path, pdf, made):
     assert sorted(path.name for path in folder.glob("*/*")) == ["0-1100.png", "2-1100.png", "5-1100.png"]
 
 
-def test_a_picture_larger_than_the_cache_is_not_kept(tmp_path, pdf, made):
+def test_a_picture_larger_than_the_cache_is_not_kept(tmp_path, pdf, drawn):
     pictures = PageImages(tmp_path / "pictures", RenderSettings(cache_bytes=500), LIMITS)
     assert len(pictures.page(ID, pdf, 0)) == 1_000
     assert not list((tmp_path / "pictures").glob("*/*"))
 
 
-def test_a_damaged_picture_is_drawn_again(tmp_path, pdf, made):
+def test_a_damaged_picture_is_drawn_again(tmp_path, pdf, drawn):
     pictures = PageImages(tmp_path / "pictures", RenderSettings(), LIMITS)
     picture = pictures.page(ID, pdf, 0)
     (tmp_path / "pictures" / ID / "0-1100.png").write_bytes(b"")
     assert pictures.page(ID, pdf, 0) == picture
     (tmp_path / "pictures" / ID / "0-1100.png").unlink()
     assert pictures.page(ID, pdf, 0) == picture
-    assert made == [0, 0, 0]
+    assert drawn == [0, 0, 0]
 
 
-def test_forgetting_removes_one_document_from_the_disk(tmp_path, pdf, made):
+def test_forgetting_removes_one_document_from_the_disk(tmp_path, pdf, drawn):
     pictures = PageImages(tmp_path / "pictures", RenderSettings(), LIMITS)
     pictures.page(ID, pdf, 0)
     pictures.page(OTHER, pdf, 0)
@@ -186,7 +186,7 @@ def test_forgetting_removes_one_document_from_the_disk(tmp_path, pdf, made):
     pictures.forget(ID)
     assert [path.name for path in (tmp_path / "pictures").iterdir()] == [OTHER]
     pictures.page(ID, pdf, 0)
-    assert made == [0, 0, 0]
+    assert drawn == [0, 0, 0]
 
 
 def test_a_picture_being_drawn_when_its_document_is_forgotten_is_not_kept(tmp_path, pdf, monkeypatch):
@@ -232,7 +232,7 @@ def test_two_who_ask_for_the_same_page_have_it_drawn_once(tmp_path, pdf, monkeyp
     assert sorted(calls) == [0, 1]
 
 
-def test_a_failed_drawing_leaves_nothing_behind(tmp_path, pdf):
+def test_a_failed_drawing_leaves_no_file(tmp_path, pdf):
     pictures = PageImages(tmp_path / "pictures", RenderSettings(), LIMITS)
     for _ in range(2):
         with pytest.raises(DamagedFile):
@@ -241,7 +241,7 @@ def test_a_failed_drawing_leaves_nothing_behind(tmp_path, pdf):
 
 
 @pytest.mark.parametrize("bad", ["", "..", "../" + "a" * 61, "A" * 64, "a" * 63, "a" * 65, "a" * 64 + "\n", "é" * 64])
-def test_an_id_that_is_no_hash_is_never_a_path(tmp_path, pdf, bad):
+def test_an_id_that_is_not_a_hash_is_never_used_as_a_path(tmp_path, pdf, bad):
     pictures = PageImages(tmp_path / "pictures", RenderSettings(), LIMITS)
     with pytest.raises(ValueError, match="64 hexadecimal"):
         pictures.page(bad, pdf, 0)

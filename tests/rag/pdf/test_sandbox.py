@@ -1,4 +1,4 @@
-"""The child process: bounded, seeing nothing, and not believed when it lies or dies."""
+"""The child process: limits, isolation, and what happens when its output is malformed or it dies."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from rag.records import PageKind
 from tests.rag.samples import BOTH, LIMITS, read, texts
 
 
-def fake_child(monkeypatch, tmp_path, body):
-    """Put a script that writes frames of its own in the place of the child."""
+def replace_child(monkeypatch, tmp_path, body):
+    """Replace the child by a script that sends frames of its own."""
     script = tmp_path / "child.py"
     script.write_text(
         "import json, os, struct, sys, time, signal\n"
@@ -67,15 +67,15 @@ WORDS = "struct.pack('<ii8f', {}, {}, *[{}] * 8)"
         pytest.param("raise SystemExit(3)", id="dead"),
     ],
 )
-def test_a_lying_child_is_a_damaged_file(monkeypatch, tmp_path, body):
-    fake_child(monkeypatch, tmp_path, body)
+def test_malformed_output_makes_the_file_damaged(monkeypatch, tmp_path, body):
+    replace_child(monkeypatch, tmp_path, body)
     with pytest.raises(DamagedFile):
         read(BOTH)
 
 
 @pytest.mark.parametrize("number", ["float('nan')", "float('inf')", "-1e30", "3e38"])
-def test_boxes_of_a_lying_child_are_made_sane(monkeypatch, tmp_path, number):
-    fake_child(monkeypatch, tmp_path, OPEN + f"send(page, b'word', {WORDS.format(0, 4, number)})\n" + END)
+def test_senseless_boxes_are_clipped_to_the_page(monkeypatch, tmp_path, number):
+    replace_child(monkeypatch, tmp_path, OPEN + f"send(page, b'word', {WORDS.format(0, 4, number)})\n" + END)
     boxes = read(BOTH).pages[0].words.boxes
     assert ((boxes >= 0) & (boxes <= 1)).all()
 
@@ -89,8 +89,8 @@ def test_boxes_of_a_lying_child_are_made_sane(monkeypatch, tmp_path, number):
         "dict(kind='info', metadata=dict(Title='\\0' * 1000, Author=3, CreationDate=[]))",
     ],
 )
-def test_information_of_a_lying_child_is_left_out(monkeypatch, tmp_path, info):
-    fake_child(monkeypatch, tmp_path, OPEN + f"send(plain, b'word')\nsend({info})\n" + END)
+def test_malformed_information_is_ignored(monkeypatch, tmp_path, info):
+    replace_child(monkeypatch, tmp_path, OPEN + f"send(plain, b'word')\nsend({info})\n" + END)
     document = read(BOTH)
     assert texts(document) == ["word\n"]
     assert len(document.pages[0].label) <= 40
@@ -107,7 +107,7 @@ def test_a_page_that_cannot_be_read_is_kept_as_failed(monkeypatch, tmp_path):
         "    send(dict(kind='pages_done'))\n"
         "send(dict(kind='end'))\n"
     )
-    fake_child(monkeypatch, tmp_path, body)
+    replace_child(monkeypatch, tmp_path, body)
     document = read(BOTH)
     assert texts(document) == ["The first page.\n", "", "The third page.\n"]
     assert document.pages[1].kind is PageKind.FAILED
@@ -116,7 +116,7 @@ def test_a_page_that_cannot_be_read_is_kept_as_failed(monkeypatch, tmp_path):
 
 def test_pages_are_kept_when_the_child_dies_over_the_outline(monkeypatch, tmp_path):
     body = OPEN + "send(plain, b'word')\nsend(dict(kind='pages_done'))\nos.kill(os.getpid(), signal.SIGKILL)"
-    fake_child(monkeypatch, tmp_path, body)
+    replace_child(monkeypatch, tmp_path, body)
     document = read(BOTH)
     assert texts(document) == ["word\n"]
     assert "outline" in str(document.notes[-1])
@@ -132,15 +132,15 @@ def test_pages_are_kept_when_the_child_dies_over_the_outline(monkeypatch, tmp_pa
         ("os.kill(os.getpid(), signal.SIGSEGV)", DamagedFile, "crashes"),
     ],
 )
-def test_a_dead_child_is_explained(monkeypatch, tmp_path, body, error, match):
-    fake_child(monkeypatch, tmp_path, body)
+def test_the_error_tells_why_the_child_died(monkeypatch, tmp_path, body, error, match):
+    replace_child(monkeypatch, tmp_path, body)
     with pytest.raises(error, match=match):
         read(BOTH)
 
 
-def test_a_silent_child_is_killed(monkeypatch, tmp_path):
+def test_a_child_that_hangs_is_killed(monkeypatch, tmp_path):
     mark = tmp_path / "pid"
-    fake_child(monkeypatch, tmp_path, f"open({str(mark)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)")
+    replace_child(monkeypatch, tmp_path, f"open({str(mark)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)")
     with pytest.raises(LimitExceeded, match="longer than the limit of 1 seconds"):
         load(BOTH, limits=replace(LIMITS, read_wall_seconds=1))
     with pytest.raises(ProcessLookupError):
@@ -148,7 +148,7 @@ def test_a_silent_child_is_killed(monkeypatch, tmp_path):
 
 
 def test_stop_kills_the_child_at_once(monkeypatch, tmp_path):
-    fake_child(monkeypatch, tmp_path, "time.sleep(600)")
+    replace_child(monkeypatch, tmp_path, "time.sleep(600)")
     stop = threading.Event()
     threading.Timer(0.2, stop.set).start()
     with pytest.raises(Stopped):
@@ -164,14 +164,14 @@ def report():
 """
 
 
-def test_stop_is_noticed_between_pages_too(monkeypatch, tmp_path):
+def test_stop_is_noticed_between_pages(monkeypatch, tmp_path):
     stop = threading.Event()
-    fake_child(monkeypatch, tmp_path, OPEN + "send(plain, b'word')\n" + END)
+    replace_child(monkeypatch, tmp_path, OPEN + "send(plain, b'word')\n" + END)
     with pytest.raises(Stopped):
         read(BOTH, stop=stop, progress=lambda done, count: stop.set())
 
 
-def test_the_child_is_bounded_and_sees_nothing(monkeypatch, tmp_path):
+def test_the_child_has_limits_and_no_access_to_environment_or_files(monkeypatch, tmp_path):
     source = sandbox.SCRIPT.read_text().replace("    gc.disable()", "    report()\n    gc.disable()")
     script = tmp_path / "pdf_worker.py"
     script.write_text(source.replace("\nif __name__", REPORT + "\nif __name__"))

@@ -1,4 +1,4 @@
-"""Readable text told from gibberish, and the kinds of pages."""
+"""Readable text is told from gibberish, and pages are classified."""
 
 from __future__ import annotations
 
