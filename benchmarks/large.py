@@ -1,12 +1,12 @@
-"""A million passages: how fast and how truly they are searched, what they weigh, what adding to them costs.
+"""A library of a million passages: search time, recall, memory, and the cost of adding and removing documents.
 
     python -m benchmarks.large --pdfs FOLDER --questions FILE.jsonl [--passages N] [--texts N] [--embedded N]
 
-Words: the first passages of the PDFs again and again, a fifth of the words exchanged for others of theirs, every second
-passage with a word of its own. Vectors: real ones of some of the passages, each copy moved by the difference of
-two others, so that copies scatter as real passages do. Questions: those of the file, with their real vectors; long
-ones are a question and 50 words of a passage. Exact means every cosine, from float32. Documents have 150 passages.
-Prints a table and one JSON line.
+Texts are the first passages of the PDFs, repeated with a fifth of their words replaced by other words of the PDFs;
+every second one gets a word of its own. Vectors are those of some of the passages, each copy moved by the difference of
+two others, so that copies scatter as real passages do. Questions are those of the file with their own vectors; long
+ones are a question and 50 words of a passage. Recall is against exhaustive search in float32. Documents have 150
+passages. Prints a table and one JSON line.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from rag.retrieve.routing import DocumentRouter
 from rag.settings import ChunkSettings, Limits, RetrievalSettings
 
 DOCUMENT = 150  # passages
-CHUNK = 2_000  # passages added at a time, as when the engine starts
-SPREAD = 0.5  # of the difference of two real vectors that a copy is moved by
-TOP = 10  # of recall@10
+CHUNK = 2_000  # passages per addition, as when the engine loads its indexes
+SPREAD = 0.5  # share of the difference of two vectors that a copy is moved by
+TOP = 10  # k of recall@k
 
 
 @dataclass
 class Material:
-    """What the library is grown from, and what is asked of it."""
+    """What synthetic passages are made from, and the questions."""
 
     texts: list[str]
     vectors: Vectors  # (m, d) of some of the texts
@@ -56,11 +56,11 @@ class Material:
     numbers: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
     def __post_init__(self) -> None:
-        """Every word of the texts, as often as it is there."""
+        """Collect the words of all texts, repeats included, so that replacements are drawn by frequency."""
         self.pool = [word for text in self.texts for word in text.split()]
 
     def more_texts(self, first: int, count: int) -> list[str]:
-        """Texts number `first` and following."""
+        """`count` texts, those of passages `first` and following."""
         return [self._changed(self.texts[place % len(self.texts)], place) for place in range(first, first + count)]
 
     def _changed(self, text: str, place: int) -> str:
@@ -76,8 +76,8 @@ class Material:
         unit: Vectors = (moved / np.linalg.norm(moved, axis=1, keepdims=True)).astype(np.float32)
         return unit
 
-    def catalog(self, words: BM25Index) -> DocumentRouter:
-        """The passages as documents of DOCUMENT passages each."""
+    def router(self, words: BM25Index) -> DocumentRouter:
+        """A router over all passages, in documents of DOCUMENT passages."""
         made, count = DocumentRouter(words), len(words)
         for number, first in enumerate(range(0, count, DOCUMENT)):
             ids = np.arange(first, min(first + DOCUMENT, count), dtype=np.int64)
@@ -85,7 +85,7 @@ class Material:
         return made
 
     def long_questions(self) -> list[str]:
-        """Each question and 50 words of a passage, as when a question is expanded."""
+        """Each question with 50 words of a passage, as long as expanded questions are."""
         return [" ".join([one, *self.chance.choice(self.texts).split()[:50]]) for one in self.questions]
 
 
@@ -94,16 +94,16 @@ def documents_of(ids: Ids) -> list[DocumentKey]:
     return [("", str(passage // DOCUMENT)) for passage in ids.tolist()]
 
 
-class Exact:
-    """The true best passages of each question within a scope, kept up to date as vectors come by."""
+class ExactNeighbours:
+    """The nearest passages of each question within a scope by exhaustive search, updated chunk by chunk."""
 
     def __init__(self, asked: Vectors, scope: Scope) -> None:
         self._asked, self.scope = asked, scope
         self.ids = np.full((len(asked), TOP), -1, np.int64)
         self._cosines = np.full((len(asked), TOP), -2, np.float32)
 
-    def see(self, ids: Ids, vectors: Vectors) -> None:
-        """Passages ids (n,) with vectors (n, d)."""
+    def update(self, ids: Ids, vectors: Vectors) -> None:
+        """Take in passages ids (n,) with vectors (n, d)."""
         kept = np.array([self.scope.allows(document) for document in documents_of(ids)], bool)
         ids, vectors = ids[kept], vectors[kept]
         cosines = np.hstack([self._cosines, self._asked @ vectors.T])
@@ -113,13 +113,13 @@ class Exact:
 
 
 def resident() -> int:
-    """Bytes of this process that are in memory."""
+    """Resident memory of this process, bytes."""
     gc.collect()
     return int(Path("/proc/self/statm").read_text("utf-8").split()[1]) * 4096
 
 
 def passages_of(folder: Path, embedder: Embedder, count: int) -> Iterator[str]:
-    """The first `count` passages of the PDFs, one document after the other."""
+    """The first `count` passages of the PDFs."""
     for file in sorted(folder.glob("*.pdf")):
         for passage in split(load(file, limits=Limits()), embedder.count_tokens, ChunkSettings()):
             if passage.text.strip():
@@ -130,7 +130,7 @@ def passages_of(folder: Path, embedder: Embedder, count: int) -> Iterator[str]:
 
 
 def material(arguments: argparse.Namespace) -> Material:
-    """Read, embed some, and the questions."""
+    """Read the PDFs and the questions, and embed the questions and some of the passages."""
     embedder = CachedEmbedder(open_embedder("packaged", cache=arguments.cache_dir), arguments.cache_dir)
     texts = list(passages_of(arguments.pdfs, embedder, arguments.texts))
     lines = arguments.questions.read_text("utf-8").splitlines()
@@ -144,13 +144,13 @@ def material(arguments: argparse.Namespace) -> Material:
 
 
 def in_chunks(passages: int) -> Iterator[Ids]:
-    """Ids from 0, as many at a time as the engine takes from its store."""
+    """Passage ids from 0, in chunks."""
     for start in range(0, passages, CHUNK):
         yield np.arange(start, min(start + CHUNK, passages), dtype=np.int64)
 
 
 def built_words(library: Material, passages: int) -> tuple[BM25Index, dict[str, float]]:
-    """The words of all passages; seconds without making the texts up, and bytes a passage."""
+    """The text index of all passages, the seconds it took without making the texts, and its bytes per passage."""
     index, before, seconds = BM25Index(), resident(), 0.0
     for ids in in_chunks(passages):
         texts, documents = library.more_texts(int(ids[0]), len(ids)), documents_of(ids)
@@ -168,8 +168,10 @@ def built_words(library: Material, passages: int) -> tuple[BM25Index, dict[str, 
     }
 
 
-def built_vectors(library: Material, passages: int, exact: list[Exact]) -> tuple[VectorIndex, dict[str, float]]:
-    """The vectors of all passages; the exact answers see them too, outside of the seconds."""
+def built_vectors(
+    library: Material, passages: int, exact: list[ExactNeighbours]
+) -> tuple[VectorIndex, dict[str, float]]:
+    """The vector index of all passages, and the same figures; updates `exact` too, outside of the seconds."""
     index, before, spent = FaissIndex(library.vectors.shape[1], RetrievalSettings().exact_index_size), resident(), []
     for ids in in_chunks(passages):
         vectors, documents = library.more_vectors(len(ids)), documents_of(ids)
@@ -177,21 +179,23 @@ def built_vectors(library: Material, passages: int, exact: list[Exact]) -> tuple
         index.add(ids, vectors, documents)
         spent.append(time.perf_counter() - began)
         for one in exact:
-            one.see(ids, vectors)
+            one.update(ids, vectors)
     bytes_each = (resident() - before) / passages
     return index, {"build_s": sum(spent), "slowest_add_s": max(spent), "bytes": bytes_each}
 
 
-def searched(library: Material, index: VectorIndex, words: BM25Index, exact: list[Exact]) -> dict[str, dict[str, Any]]:
-    """Times of each kind of search and recall@10 of the vectors', by scope."""
+def searched(
+    library: Material, index: VectorIndex, words: BM25Index, exact: list[ExactNeighbours]
+) -> dict[str, dict[str, Any]]:
+    """Times of each kind of search, and recall@10 of the vector index, by scope."""
     names = ("all", "half", "one document")
     return {name: within(library, index, words, one) for name, one in zip(names, exact, strict=True)}
 
 
-def within(library: Material, index: VectorIndex, words: BM25Index, exact: Exact) -> dict[str, Any]:
-    """The same in one scope."""
+def within(library: Material, index: VectorIndex, words: BM25Index, exact: ExactNeighbours) -> dict[str, Any]:
+    """The same for one scope."""
     settings, scope, asked = RetrievalSettings(), exact.scope, library.asked
-    both, near = HybridSearch(index, words, library.catalog(words), settings), settings.candidates
+    both, near = HybridSearch(index, words, library.router(words), settings), settings.candidates
     short, long = library.questions, library.long_questions()
     hits = [index.search(vector, near, scope)[0][:TOP] for vector in asked]
     shared = [len(np.intersect1d(mine, true)) for mine, true in zip(hits, exact.ids, strict=True)]
@@ -217,7 +221,7 @@ def within(library: Material, index: VectorIndex, words: BM25Index, exact: Exact
 
 
 def changed(library: Material, index: VectorIndex, words: BM25Index, passages: int) -> dict[str, float]:
-    """Seconds to add 100 documents and to remove them again, and of the slowest single one."""
+    """Seconds to add 100 documents and to remove them again, in all and of the slowest one."""
     spent: dict[str, list[float]] = {"words": [], "vectors": [], "remove": []}
     for first in range(passages, passages + 100 * DOCUMENT, DOCUMENT):
         ids = np.arange(first, first + DOCUMENT)
@@ -260,14 +264,16 @@ def main() -> None:
     parser.add_argument("--pdfs", type=Path, required=True)
     parser.add_argument("--questions", type=Path, required=True)
     parser.add_argument("--passages", type=int, default=1_000_000)
-    parser.add_argument("--texts", type=int, default=5_000, help="passages of the PDFs that the library is grown from")
-    parser.add_argument("--embedded", type=int, default=1_000, help="of these, passages whose real vectors are used")
+    parser.add_argument("--texts", type=int, default=5_000, help="passages of the PDFs that texts are made from")
+    parser.add_argument(
+        "--embedded", type=int, default=1_000, help="how many of these are embedded, to make vectors from"
+    )
     parser.add_argument("--cache-dir", type=Path, default=Path.home() / ".cache" / "ask-your-pdfs")
     arguments = parser.parse_args()
     library, passages = material(arguments), arguments.passages
     half = np.random.default_rng(1).permutation(passages // DOCUMENT)[: passages // DOCUMENT // 2].tolist()
     scopes = [Scope(""), Scope("", frozenset(map(str, half))), Scope("", frozenset([str(half[0])]))]
-    exact = [Exact(library.asked, scope) for scope in scopes]
+    exact = [ExactNeighbours(library.asked, scope) for scope in scopes]
     words, word_figures = built_words(library, passages)
     index, vector_figures = built_vectors(library, passages, exact)
     result = {
