@@ -54,7 +54,7 @@ def main() -> None:
         Engine(Settings(data_dir=Path(folder)), embedder=lambda: embedder, reader=QuoteReader()) as engine,
     ):
         add_folder(engine, arguments.pdfs, lambda _: None)
-        scorer = EvidenceScorer(embedder, engine.term_weight, engine.settings.answering)
+        scorer = EvidenceScorer(embedder, engine.idf, engine.settings.answering)
         documents = engine.documents("")
         scores: dict[str, dict[bool, list[float]]] = {}
         for question in questions:

@@ -1,8 +1,8 @@
 """The whole pipeline behind one object: what the page, the command line and the evaluation talk to.
 
 Thread-safe. It opens at once: the embedder and the indexes are loaded in a thread of their own; meanwhile documents are
-listed, files queue up and questions wait. `owner` is "" without login, and the login name with it; everybody reads the
-shared documents, those of "".
+listed, files queue up and questions wait. `owner` is "" without login, else the login name; every owner also sees the
+shared documents, those of owner "".
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rag.answer.answerability import EvidenceScorer
@@ -18,16 +19,18 @@ from rag.answer.citations import check_citations
 from rag.answer.context import pack_context
 from rag.answer.marks import remove_citation_marks
 from rag.answer.view import open_view
+from rag.choices import Choices
 from rag.embed.embedder import Embedder, text_digest
-from rag.errors import AlreadyAdded, AskError, FileRefused, LimitExceeded, QuestionRefused, StoreError
+from rag.errors import AskError, FileRefused, QuestionRefused, StoreError
 from rag.evaluation.saved import Evaluations
+from rag.files import DocumentFiles
 from rag.index.embedded import embedded_text_index, embedded_vector_index
 from rag.index.protocols import Scope, TextIndex, VectorIndex, Vectors
 from rag.ingest.jobs import EMBED_BATCH, Jobs
 from rag.library import Library
 from rag.messages import Message
 from rag.pdf.render import PageImages
-from rag.reader import Evidence, Reader, ReadRequest, Sampling, Turn
+from rag.reader import Reader, ReadRequest, Sampling, Turn
 from rag.records import (
     Answer,
     Choice,
@@ -47,10 +50,19 @@ from rag.retrieve.query import build_query, validate_question
 from rag.retrieve.rerank import Reranker
 from rag.retrieve.retriever import Retriever
 from rag.settings import RetrievalSettings, Settings
-from rag.store.blobs import copy_to_partial, create_folders, delete_files, file_to_render, original_file
+from rag.store.blobs import create_folders
 from rag.store.database import Store
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Retrieved:
+    """What was searched, and what was found."""
+
+    queries: tuple[str, ...]  # the whole question, then its parts
+    vectors: Vectors  # (queries, d)
+    sources: tuple[Source, ...]
 
 
 class Engine:
@@ -69,33 +81,36 @@ class Engine:
         vector_index: Callable[[int, RetrievalSettings], VectorIndex] = embedded_vector_index,
         text_index: Callable[[RetrievalSettings], TextIndex] = embedded_text_index,
     ) -> None:
+        """Opens the store; `embedder`, `reranker` and `vector_index` are called in the background.
+
+        Raises StoreError if the data folder cannot be used.
+        """
         self.settings = settings
         create_folders(settings.data_dir, settings.files_dir)
         self._store = Store(settings.database)
-        self._pictures = PageImages(settings.pictures_dir, settings.rendering, settings.limits)
+        self._images = PageImages(settings.pictures_dir, settings.rendering, settings.limits)
+        self._files = DocumentFiles(settings, self._store, self._images)
         self._library = Library(self._store, text_index(settings.retrieval), settings.retrieval.routing)
-        self._vector_index = vector_index
         self._reader, self._sampling = reader, sampling or Sampling()
-        self._choices = {"reader": Choice("reader", reader.name, reader_why)}
-        self._choices["embedder"] = Choice("embedder", "…", Message("is being loaded"), ready=False)
-        self._version = 0
-        self._lock = threading.Lock()
-        self._files = threading.Lock()  # over the files folder: the same bytes twice at once are one document
-        self._ready = threading.Event()
-        self._failure: AskError | None = None
-        self._closed = threading.Event()
+        self._choices = Choices(
+            Choice("reader", reader.name, reader_why),
+            Choice("embedder", "…", Message("is being loaded"), ready=False),
+        )
         self._jobs = Jobs(
-            self._store, settings, complete=self._complete, delete_files=self._delete_orphaned_files, changed=self._bump
+            self._store,
+            settings,
+            complete=self._complete,
+            delete_files=self._files.delete_orphans,
+            changed=self._choices.changed,
         )
         self.evaluations = Evaluations(
-            self._store, settings, search=self.search, choices=self.choices, changed=self._bump
+            self._store, settings, search=self.search, choices=self.choices, changed=self._choices.changed
         )
-        try:
-            self._delete_orphaned_files()
-        except StoreError as exc:  # a full disk: old documents can be asked all the same
-            log.error("%s", exc)
+        self._delete_orphans()
+        self._ready, self._closed = threading.Event(), threading.Event()
+        self._failure: AskError | None = None
         self._opening = threading.Thread(
-            target=self._open, args=(embedder, reranker, re_embed), name="opening", daemon=True
+            target=self._open, args=(embedder, reranker, vector_index, re_embed), name="opening", daemon=True
         )
         self._opening.start()
 
@@ -115,21 +130,23 @@ class Engine:
 
     # ---- opening
 
-    def _open(self, embedder: Callable[[], Embedder], reranker: Callable[[], Reranker | None], re_embed: bool) -> None:
-        """Load the embedder and the indexes, then start the queue."""
+    def _open(
+        self,
+        embedder: Callable[[], Embedder],
+        reranker: Callable[[], Reranker | None],
+        vector_index: Callable[[int, RetrievalSettings], VectorIndex],
+        re_embed: bool,
+    ) -> None:
+        """Load the embedder, the indexes and the reranker, then start the queue."""
         try:
-            opened = embedder()
-            if re_embed:
-                self._store.delete_vectors()
-            self._store.require_embedder(opened)
-            self._embed_missing(opened)
-            self.choose(Choice("embedder", opened.name, opened.why))
-            self.choose(Choice("device", opened.device, Message("the embedder runs there")))
+            opened = self._open_embedder(embedder, re_embed)
             if not self._closed.is_set():
-                self._load_indexes(opened, self._opened_reranker(reranker))
+                vectors = vector_index(opened.dimension, self.settings.retrieval)
+                self._load_indexes(vectors)
+                self._open_retriever(opened, vectors, self._open_reranker(reranker))
         except AskError as exc:
             self._fail(exc)
-        except Exception:  # whatever it is, the page must say that nothing can be asked
+        except Exception:  # the thread's edge: whatever it is, the page must say that nothing can be asked
             log.exception("Opening the library failed")
             self._fail(StoreError("The library cannot be opened because of an error in the program; see the log."))
         else:
@@ -140,17 +157,24 @@ class Engine:
     def _fail(self, error: AskError) -> None:
         log.error("%s", error)
         self._failure = error
-        with self._lock:
-            self._choices.pop("index", None)
+        self._choices.drop("index")
         self.choose(Choice("embedder", "none", "", ready=False, failed=error.message))
 
-    def _embed_missing(self, embedder: Embedder) -> None:
+    def _open_embedder(self, embedder: Callable[[], Embedder], re_embed: bool) -> Embedder:
+        """The embedder, once every stored passage has a vector of it. Raises ModelMissing and EmbedderMismatch."""
+        opened = embedder()
+        if re_embed:
+            self._store.delete_vectors()
+        self._store.require_embedder(opened)
         while (texts := self._store.texts_without_vector(EMBED_BATCH)) and not self._closed.is_set():
-            log.info("Embedding %d stored passages with %s", len(texts), embedder.name)
-            self._store.add_vectors([text_digest(text) for text in texts], embedder.passages(texts))
+            log.info("Embedding %d stored passages with %s", len(texts), opened.name)
+            self._store.add_vectors([text_digest(text) for text in texts], opened.passages(texts))
+        self.choose(Choice("embedder", opened.name, opened.why))
+        self.choose(Choice("device", opened.device, Message("the embedder runs there")))
+        return opened
 
-    def _opened_reranker(self, reranker: Callable[[], Reranker | None]) -> Reranker | None:
-        """The reranker; None, and said so, where one was named and cannot be had: finding goes on without."""
+    def _open_reranker(self, reranker: Callable[[], Reranker | None]) -> Reranker | None:
+        """The reranker; None if there is none, or if it cannot be opened, which the page then says."""
         try:
             opened = reranker()
         except AskError as exc:
@@ -160,26 +184,31 @@ class Engine:
             self.choose(Choice("reranker", opened.name, opened.why))
         return opened
 
-    def _load_indexes(self, embedder: Embedder, reranker: Reranker | None) -> None:
+    def _load_indexes(self, vectors: VectorIndex) -> None:
         began = time.monotonic()
-        vectors, words = self._vector_index(embedder.dimension, self.settings.retrieval), self._library.text_index
         self._library.load(vectors, self._show_index_loading, self._closed)
-        with self._lock:
-            self._choices.pop("index", None)
-        self._evidence_scorer = EvidenceScorer(embedder, words.idf, self.settings.answering)
-        retrieval, usual = self.settings.retrieval, self._evidence_scorer.mean_query_vectors
-        self._finder = Retriever(
-            self._store, embedder, vectors, words, self._library.router, retrieval, usual, reranker
-        )
-        log.info("%d passages indexed in %.1f s", len(words), time.monotonic() - began)
+        self._choices.drop("index")
+        log.info("%d passages indexed in %.1f s", len(vectors), time.monotonic() - began)
 
     def _show_index_loading(self, loaded: int, total: int) -> None:
         why = Message(
             "{loaded:,} of {total:,} passages are loaded; questions wait.", {"loaded": loaded, "total": total}
         )
-        with self._lock:
-            self._choices["index"] = Choice("index", f"{loaded * 100 // max(total, 1)}%", why, ready=False)
-        self._bump()
+        self._choices.show(Choice("index", f"{loaded * 100 // max(total, 1)}%", why, ready=False))
+
+    def _open_retriever(self, embedder: Embedder, vectors: VectorIndex, reranker: Reranker | None) -> None:
+        words, retrieval = self._library.text_index, self.settings.retrieval
+        self._evidence_scorer = EvidenceScorer(embedder, words.idf, self.settings.answering)
+        self._retriever = Retriever(
+            self._store,
+            embedder,
+            vectors,
+            words,
+            self._library.router,
+            retrieval,
+            self._evidence_scorer.mean_query_vectors,
+            reranker,
+        )
 
     def wait(self) -> None:
         """Wait until questions can be answered. Raises the AskError for which they never can."""
@@ -187,19 +216,15 @@ class Engine:
         if self._failure:
             raise self._failure
 
-    # ---- what was chosen
+    # ---- what the page shows
 
     def choices(self) -> tuple[Choice, ...]:
-        """Reader, embedder and device in use, and why."""
-        with self._lock:
-            return tuple(self._choices.values())
+        """Reader, embedder, device and reranker in use, and why."""
+        return self._choices.all()
 
     def choose(self, choice: Choice) -> None:
         """Show a choice on the page and in the log."""
-        with self._lock:
-            self._choices[choice.what] = choice
-        log.info("%s: %s (%s)", choice.what, choice.name, choice.failed or choice.why)
-        self._bump()
+        self._choices.set(choice)
 
     def use_reader(self, reader: Reader, why: Message | str) -> None:
         """Answer with another reader from the next question on."""
@@ -207,12 +232,8 @@ class Engine:
         self.choose(Choice("reader", reader.name, why))
 
     def version(self) -> int:
-        """Grows with every change worth showing."""
-        return self._version
-
-    def _bump(self) -> None:
-        with self._lock:
-            self._version += 1
+        """Grows with every change that the page could show."""
+        return self._choices.version
 
     # ---- the library
 
@@ -229,31 +250,8 @@ class Engine:
         return self._jobs.visible_to(owner)
 
     def add(self, owner: str, name: str, data: Path | bytes) -> Job:
-        """Queue a file. Raises FileRefused, the file's name in the message, for what can be told at once."""
-        try:
-            return self._add(owner, name, data)
-        except FileRefused as exc:
-            raise type(exc)("{name}: {reason}", name=name, reason=exc.message) from exc
-
-    def _add(self, owner: str, name: str, data: Path | bytes) -> Job:
-        limits = self.settings.limits
-        waiting = len(self._jobs.visible_to(owner))
-        if waiting >= limits.queued_files:
-            raise LimitExceeded(
-                "{waiting:,} files are waiting, the limit: add more when some of them are done.",
-                waiting=waiting,
-            )
-        document_id, kept = copy_to_partial(data, self.settings.files_dir, limits)
-        with self._files:
-            try:
-                if self._store.document(owner, document_id):
-                    raise AlreadyAdded("the same file is in the library already; nothing was added.")
-                if self._jobs.busy_with(owner, document_id):
-                    raise AlreadyAdded("the same file is being added already.")
-                kept.replace(original_file(self.settings.files_dir, document_id))
-            finally:
-                kept.unlink(missing_ok=True)
-            return self._jobs.add(owner, document_id, name.encode("utf-8", "replace").decode())
+        """Queue a file. Raises FileRefused for what can be told at once; other faults show in the job."""
+        return self._files.add(owner, name, data, self._jobs)
 
     def unlock(self, owner: str, job_id: int, password: str) -> None:
         """Try a password on a file that waits for one."""
@@ -264,25 +262,31 @@ class Engine:
         self._jobs.cancel(owner, job_id)
 
     def remove(self, owner: str, document_id: str) -> None:
-        """Remove a document of `owner`, everywhere and at once. One that is not theirs stays."""
+        """Remove a document of `owner`, everywhere and at once. A document of another owner stays."""
         self._library.remove(owner, document_id)
-        self._bump()
-        self._delete_orphaned_files()
+        self._choices.changed()
+        self._files.delete_orphans()
 
-    def _delete_orphaned_files(self) -> None:
-        """Delete the files of documents that nothing refers to any more, and what the write-ahead log has of them."""
-        folder = self.settings.files_dir
-        with self._files:
-            for document_id in self._store.orphaned_files():
-                delete_files(folder, document_id)
-                self._pictures.forget(document_id)
-                self._store.clear_orphaned_file(document_id)
-        self._store.checkpoint()
+    def passage_texts(self, owner: str) -> list[str]:
+        """The texts of all passages that `owner` sees."""
+        return [
+            kept.passage.text for part, _ in self._store.all_passages() for kept in part if kept.owner in ("", owner)
+        ]
+
+    def idf(self, term: str) -> float:
+        """Inverse document frequency of a term over all passages."""
+        return self._library.text_index.idf(term)
 
     def _complete(self, job: Job, loaded: LoadedDocument, passages: list[Passage]) -> bool:
         """Add a job's document to the library; False where the job was cancelled."""
-        size = original_file(self.settings.files_dir, job.document_id).stat().st_size
-        return self._library.add(job, size, loaded, passages)
+        return self._library.add(job, self._files.size(job.document_id), loaded, passages)
+
+    def _delete_orphans(self) -> None:
+        """At the start: a full disk must not keep people from asking about the documents there are."""
+        try:
+            self._files.delete_orphans()
+        except StoreError as exc:
+            log.error("%s", exc)
 
     # ---- asking
 
@@ -294,62 +298,38 @@ class Engine:
         history: Sequence[Turn] = (),
         stop: threading.Event | None = None,
     ) -> Iterator[Event]:
-        """Answer from the chosen documents, all with None: one Found, Pieces as they come, one Answer.
+        """Answer from the chosen documents, from all with None: one Found, Pieces as they come, one Answer.
 
-        Raises QuestionRefused, for a long one after the first event too, and ReaderError.
+        Raises QuestionRefused, also after Found if the question leaves no room for sources, and ReaderError.
         """
         began, stop = time.monotonic(), stop or threading.Event()
-        question = self._checked(question)
+        question = self._validated(question)
         history = [Turn(turn.question, remove_citation_marks(turn.answer)) for turn in history]
-        queries, vectors, sources = self._find(owner, question, documents, history)
+        found = self._retrieve(owner, question, documents, history)
         reader = self._reader
-        yield Found(tuple(sources), queries[0], queries[1:], reader.writes_markdown)
-        packed = pack_context(question, sources, history, reader, self._sampling, self.settings.answering.context)
-        first = 1 if len(queries) > 1 else 0  # a compound question is answered part by part
-        evidence: list[Evidence] = []
-        if reader.uses_evidence:
-            evidence = self._evidence_scorer.find_evidence(queries[first:], vectors[first:], sources)
-        request = ReadRequest(question, packed.sources, packed.history, self._sampling, tuple(evidence))
+        yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
+        request = self._read_request(question, found, history, reader)
         text = ""
-        if sources:
-            for piece in reader.answer(request, stop):
-                text += piece
-                yield Piece(piece)
+        for piece in reader.answer(request, stop) if found.sources else ():
+            text += piece
+            yield Piece(piece)
         yield Answer(
-            sentences=check_citations(text, sources, self.settings.answering),
+            sentences=check_citations(text, found.sources, self.settings.answering),
             reader=reader.name,
             refused=not text.strip() and not stop.is_set(),
             stopped=stop.is_set(),
             seconds=time.monotonic() - began,
         )
 
-    def term_weight(self, term: str) -> float:
-        """How rare a term is in this library."""
-        return self._library.text_index.idf(term)
-
-    def passage_texts(self, owner: str) -> list[str]:
-        """The texts of all passages that `owner` sees."""
-        return [
-            kept.passage.text for part, _ in self._store.all_passages() for kept in part if kept.owner in ("", owner)
-        ]
-
     def search(self, owner: str, question: str, documents: Collection[str] | None = None) -> list[Source]:
-        """The sources for a question alone, without an answer. Raises QuestionRefused."""
-        return self._find(owner, self._checked(question), documents, [])[2]
+        """The sources for a question, without an answer. Raises QuestionRefused."""
+        return list(self._retrieve(owner, self._validated(question), documents, []).sources)
 
-    def _find(
-        self, owner: str, question: str, documents: Collection[str] | None, history: Sequence[Turn]
-    ) -> tuple[tuple[str, ...], Vectors, list[Source]]:
-        """What was searched, the whole and then its parts, the vectors (1 + parts, d) and the sources found."""
-        scope, most = self._scope(owner, documents), self.settings.limits.question_characters
-        query = build_query(question, history, most, self.settings.retrieval.query)
-        return query.texts, *self._finder.find(query, scope, self.settings.retrieval.sources)
-
-    def _checked(self, question: str) -> str:
+    def _validated(self, question: str) -> str:
         return validate_question(question, self.settings.limits.question_characters)
 
     def _scope(self, owner: str, documents: Collection[str] | None) -> Scope:
-        """What a question may use. Raises QuestionRefused where that is nothing, and what `wait` raises."""
+        """The documents that a question may use. Raises QuestionRefused if there are none, and what `wait` raises."""
         self.wait()
         if not self._library.router.count(Scope(owner)):
             raise QuestionRefused("There is no document to search yet: add a PDF first.")
@@ -358,19 +338,37 @@ class Engine:
             raise QuestionRefused("No document is chosen: tick at least one.")
         return scope
 
-    # ---- seeing
+    def _retrieve(
+        self, owner: str, question: str, documents: Collection[str] | None, history: Sequence[Turn]
+    ) -> _Retrieved:
+        scope, retrieval = self._scope(owner, documents), self.settings.retrieval
+        query = build_query(question, history, self.settings.limits.question_characters, retrieval.query)
+        vectors, sources = self._retriever.find(query, scope, retrieval.sources)
+        return _Retrieved(query.texts, vectors, tuple(sources))
+
+    def _read_request(self, question: str, found: _Retrieved, history: Sequence[Turn], reader: Reader) -> ReadRequest:
+        """What the reader gets: as many sources as fit, and evidence if it wants it. Raises QuestionRefused."""
+        context = self.settings.answering.context
+        packed = pack_context(question, found.sources, history, reader, self._sampling, context)
+        if not reader.uses_evidence:
+            return ReadRequest(question, packed.sources, packed.history, self._sampling)
+        first = 1 if len(found.queries) > 1 else 0  # a compound question is answered part by part
+        evidence = self._evidence_scorer.find_evidence(found.queries[first:], found.vectors[first:], found.sources)
+        return ReadRequest(question, packed.sources, packed.history, self._sampling, tuple(evidence))
+
+    # ---- viewing
 
     def view(self, owner: str, source: Source, citation: Citation | None = None) -> View:
-        """Open a source at the page where it begins, or where the cited stretch does."""
-        return self._opened(owner, source, citation, None)
+        """The page on which a source, or the cited part of it, begins. Raises FileRefused if it was removed."""
+        return self._view(owner, source, citation, None)
 
     def view_page(self, owner: str, source: Source, page: int, citation: Citation | None = None) -> View:
-        """Another page of the same document, source and citation marked where they run there."""
-        return self._opened(owner, source, citation, page)
+        """Another page, from 0, of the source's document, with what source and citation have on it marked."""
+        return self._view(owner, source, citation, page)
 
-    def _opened(self, owner: str, source: Source, citation: Citation | None, page: int | None) -> View:
+    def _view(self, owner: str, source: Source, citation: Citation | None, page: int | None) -> View:
         document = self._store.document(owner, source.document_id)
         if document is None:
             raise FileRefused("{document} is no longer in the library.", document=source.document)
-        file = file_to_render(self.settings.files_dir, document.id)
-        return open_view(self._store, self._pictures, file, document, source, citation, page)
+        file = self._files.to_render(document.id)
+        return open_view(self._store, self._images, file, document, source, citation, page)

@@ -1,0 +1,51 @@
+"""What the program picked, and why, as the page shows it; and a version that tells a page when to look again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from rag.records import Choice
+
+log = logging.getLogger(__name__)
+
+
+class Choices:
+    """The current choice of each kind, in order of first appearance. Thread-safe."""
+
+    def __init__(self, *choices: Choice) -> None:
+        self._choices = {choice.what: choice for choice in choices}
+        self._version = 0
+        self._lock = threading.Lock()
+
+    def all(self) -> tuple[Choice, ...]:
+        """The current choices."""
+        with self._lock:
+            return tuple(self._choices.values())
+
+    @property
+    def version(self) -> int:
+        """Grows with every change that a page could show, those of `changed` included."""
+        return self._version
+
+    def set(self, choice: Choice) -> None:
+        """Replace the choice of its kind, and log it."""
+        log.info("%s: %s (%s)", choice.what, choice.name, choice.failed or choice.why)
+        self.show(choice)
+
+    def show(self, choice: Choice) -> None:
+        """The same without logging: for progress."""
+        with self._lock:
+            self._choices[choice.what] = choice
+        self.changed()
+
+    def drop(self, what: str) -> None:
+        """Remove the choice of a kind, if there is one."""
+        with self._lock:
+            self._choices.pop(what, None)
+        self.changed()
+
+    def changed(self) -> None:
+        """Say that something else has changed that a page could show."""
+        with self._lock:
+            self._version += 1

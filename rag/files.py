@@ -1,0 +1,68 @@
+"""The files folder: takes in files that people add, and deletes those that no document or job refers to any more."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from rag.errors import AlreadyAdded, FileRefused, LimitExceeded
+from rag.ingest.jobs import Jobs
+from rag.pdf.render import PageImages
+from rag.records import Job
+from rag.settings import Settings
+from rag.store.blobs import copy_to_partial, delete_files, file_to_render, original_file
+from rag.store.database import Store
+
+
+class DocumentFiles:
+    """The original files of one data folder. Thread-safe: the same bytes added twice at once are one document."""
+
+    def __init__(self, settings: Settings, store: Store, images: PageImages) -> None:
+        self._folder, self._limits = settings.files_dir, settings.limits
+        self._store, self._images = store, images
+        self._lock = threading.Lock()
+
+    def add(self, owner: str, name: str, data: Path | bytes, jobs: Jobs) -> Job:
+        """Copy a file into the folder and queue it. Raises FileRefused with the file's name in the message."""
+        try:
+            return self._add(owner, name, data, jobs)
+        except FileRefused as exc:
+            raise type(exc)("{name}: {reason}", name=name, reason=exc.message) from exc
+
+    def _add(self, owner: str, name: str, data: Path | bytes, jobs: Jobs) -> Job:
+        waiting = len(jobs.visible_to(owner))
+        if waiting >= self._limits.queued_files:
+            raise LimitExceeded(
+                "{waiting:,} files are waiting, the limit: add more when some of them are done.", waiting=waiting
+            )
+        document_id, partial = copy_to_partial(data, self._folder, self._limits)
+        with self._lock:
+            try:
+                self._refuse_known(owner, document_id, jobs)
+                partial.replace(original_file(self._folder, document_id))
+            finally:
+                partial.unlink(missing_ok=True)
+            return jobs.add(owner, document_id, name.encode("utf-8", "replace").decode())
+
+    def _refuse_known(self, owner: str, document_id: str, jobs: Jobs) -> None:
+        if self._store.document(owner, document_id):
+            raise AlreadyAdded("the same file is in the library already; nothing was added.")
+        if jobs.busy_with(owner, document_id):
+            raise AlreadyAdded("the same file is being added already.")
+
+    def size(self, document_id: str) -> int:
+        """Bytes of a document's file."""
+        return original_file(self._folder, document_id).stat().st_size
+
+    def to_render(self, document_id: str) -> Path:
+        """The file that pages of a document are drawn from."""
+        return file_to_render(self._folder, document_id)
+
+    def delete_orphans(self) -> None:
+        """Delete files and page images that nothing refers to any more, and their text in the write-ahead log."""
+        with self._lock:
+            for document_id in self._store.orphaned_files():
+                delete_files(self._folder, document_id)
+                self._images.forget(document_id)
+                self._store.clear_orphaned_file(document_id)
+        self._store.checkpoint()
