@@ -1,6 +1,6 @@
-"""A GLM on this machine as a reader: question and sources in, answer out, piece by piece.
+"""A GLM on this machine as a reader: implements `rag.reader.Reader` with a loaded model.
 
-Implements `rag.reader.Reader`. Does not know where the model came from or how its weights are held.
+Does not know where the model came from or how its weights are stored.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from model.tokenizer import Tokenizer
 from rag.errors import ReaderError
 from rag.reader import ReadRequest, Sampling
 
-THINKING = 0.25  # of the context: set aside for thinking aloud, where a model does that before it answers
+REASONING_SHARE = 0.25  # of the context that is reserved for reasoning, by models that reason before they answer
 
 
 class GlmReader:
     """A loaded model, its tokenizer and its prompts.
 
-    `model` is a transformers model and `tokenizer` a `model.tokenizer.Tokenizer`, for whoever needs them; `why` says
-    in one sentence how precision and device were chosen. Several answers may be read at a time.
+    `model` is the transformers model; `why` says in one sentence how precision and device were chosen. Thread-safe:
+    several answers may be generated at a time.
     """
 
     uses_evidence = False
@@ -43,7 +43,7 @@ class GlmReader:
         template: str = "",
         why: str = "",
     ) -> None:
-        """`context_tokens`: prompt, thinking and answer; `template`: the checkpoint's own chat template."""
+        """`context_tokens`: prompt, reasoning and answer together; `template`: the checkpoint's own chat template."""
         self.model = model
         self.tokenizer = tokenizer
         self.family = family
@@ -51,12 +51,12 @@ class GlmReader:
         self.stop_ids = stop_ids
         self.why = why
         self.prompter = Prompter(tokenizer, family.prompt, template)
-        self.thinking_tokens = int(THINKING * context_tokens) if self._thinks() else 0
-        self.context_tokens = context_tokens - self.thinking_tokens
+        self.reasoning_tokens = int(REASONING_SHARE * context_tokens) if self._always_reasons() else 0
+        self.context_tokens = context_tokens - self.reasoning_tokens
 
     @property
     def weight_bytes(self) -> int:
-        """Memory that the weights take, bytes."""
+        """Memory of the weights, in bytes."""
         return sum(tensor.nbytes for tensor in (*self.model.parameters(), *self.model.buffers()))
 
     def count_tokens(self, text: str) -> int:
@@ -64,38 +64,41 @@ class GlmReader:
         return len(self.tokenizer.encode(text))
 
     def answer(self, request: ReadRequest, stop: threading.Event) -> Iterator[str]:
-        """Yield the answer to a question over its sources, in pieces."""
+        """Yield the answer to a question from its sources, in pieces. Raises ReaderError."""
         return self.chat(chat_messages(request), request.sampling, stop)
 
     def chat(self, messages: Sequence[ChatMessage], sampling: Sampling, stop: threading.Event) -> Iterator[str]:
         """Yield the answer to the last of `messages`, in pieces; ends within one token once `stop` is set.
 
-        `sampling.max_tokens` is the answer's own limit; thinking aloud has `thinking_tokens` beside it. ReaderError
-        when it takes all of both.
+        `sampling.max_tokens` limits the answer alone; reasoning has `reasoning_tokens` of its own. Raises ReaderError
+        if the model reasons until both are used up.
         """
         ids, room = self.prompter.fit(messages, self.context_tokens, sampling.max_tokens)
-        limit = room + self.thinking_tokens
+        limit = room + self.reasoning_tokens
         text = TokenText(self.tokenizer)
-        cleaner = Cleaner(self.family.prompt, thinking=self.thinking_tokens > 0)
-        thought = answered = 0
+        cleaner = Cleaner(self.family.prompt, reasoning=self.reasoning_tokens > 0)
+        reasoned = answered = 0
         for token in generate(self.model, ids, dataclasses.replace(sampling, max_tokens=limit), self.stop_ids, stop):
-            thought, answered = thought + cleaner.thinking, answered + (not cleaner.thinking)
+            reasoned, answered = reasoned + cleaner.reasoning, answered + (not cleaner.reasoning)
             piece = cleaner.feed(text.feed(token))
             if piece:
                 yield piece
             if answered >= room:
                 break
         rest = cleaner.end()
-        if cleaner.thinking and not stop.is_set():
+        if cleaner.reasoning and not stop.is_set():
             raise ReaderError(
-                f"{self.name} thought aloud for {thought:,} tokens, of {limit:,} at most, and gave no answer: ask for"
-                " less at a time, or choose a model that answers at once, such as GLM-4-9B-0414."
+                "{reader} reasoned for {tokens:,} tokens, of {limit:,} at most, and gave no answer: ask for less at a"
+                " time, or choose a model that answers at once, such as GLM-4-9B-0414.",
+                reader=self.name,
+                tokens=reasoned,
+                limit=limit,
             )
         if rest:
             yield rest
 
-    def _thinks(self) -> bool:
-        """Whether prompts end with the model thinking aloud, as the template of GLM-Z1 has it."""
+    def _always_reasons(self) -> bool:
+        """Whether the chat template ends prompts with <think>, as that of GLM-Z1 does."""
         if self.family.prompt is not PromptFormat.TEMPLATE:
             return False
         ids = self.prompter.ids([ChatMessage("user", "?")])

@@ -71,7 +71,7 @@ class RemoteReader:
             return
         if rest := cleaner.end():
             yield rest
-        elif not last_piece and (cleaner.thinking or finish_reason == "length"):
+        elif not last_piece and (cleaner.reasoning or finish_reason == "length"):
             raise ReaderError(
                 "{model} gave no answer within its limit of {limit:,} tokens, as happens to models that reason before"
                 " they answer: turn reasoning off at the server, or name another model with --model.",

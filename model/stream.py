@@ -1,6 +1,6 @@
-"""Tokens become text while they come: whole characters only, and each family's habits cleaned away.
+"""Streaming: tokens -> text in whole characters, and the post-processing of each family done piece by piece.
 
-What comes out piece by piece, joined, is what the whole answer would be cleaned to. Knows no models.
+The pieces joined equal the whole answer post-processed at once. Knows no models.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from model.families import PromptFormat
 from model.tokenizer import Tokenizer
 from rag.language import COMMON_HAN
 
-TRAINING_TIME = "[[训练时间]]"  # ChatGLM writes it for the date its training ended
+TRAINING_TIME = "[[训练时间]]"  # ChatGLM writes it where the date its training ended should stand
 FULL_WIDTH = {",": "，", "!": "！", ":": "：", ";": "；", "?": "？"}
-THINKING_BEGINS, THINKING_ENDS = "<think>", "</think>"
+REASONING_START, REASONING_END = "<think>", "</think>"
 
 
 class TokenText:
-    """Text of tokens that come one at a time; a character comes when its last byte has, a broken one never."""
+    """Incremental detokenizer: a character is given out with the token of its last byte; invalid bytes are dropped."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -26,7 +26,7 @@ class TokenText:
         self._leading = tokenizer.leading_space
 
     def feed(self, token: int) -> str:
-        """The characters this token completes; may be none."""
+        """The characters that this token completes, if any."""
         data = self._tokenizer.token_bytes(token)
         if self._leading and data:
             self._leading = False
@@ -35,32 +35,32 @@ class TokenText:
 
 
 class Cleaner:
-    """What the original chat functions do to an answer (`process_response`), done while it streams.
+    """Post-processing of a streaming answer, as the original chat functions do it at its end (`process_response`).
 
-    White space around the answer goes, `[[训练时间]]` becomes 2023年, and ChatGLM-6B's ASCII punctuation beside
-    Chinese becomes full-width. Thinking aloud before the answer, by models with templates of their own, is left out.
+    White space around the answer is removed, `[[训练时间]]` becomes 2023年, and ChatGLM-6B's ASCII punctuation next to
+    Chinese becomes full-width. Reasoning before the answer, by models with chat templates of their own, is removed.
     """
 
-    def __init__(self, prompt_format: PromptFormat, *, thinking: bool = False) -> None:
-        """`thinking`: the prompt ends in it, so it is not begun by a mark."""
+    def __init__(self, prompt_format: PromptFormat, *, reasoning: bool = False) -> None:
+        """`reasoning`: the prompt ends with <think>, so the answer begins with reasoning without saying so."""
         self._widen = prompt_format is PromptFormat.CHATGLM1
         self._dated = prompt_format in (PromptFormat.CHATGLM1, PromptFormat.CHATGLM2, PromptFormat.CHATGLM3)
-        self.thinking = thinking  # whether what came last is thinking; still so at the end where no answer came
-        self._may_think = prompt_format is PromptFormat.TEMPLATE and not thinking  # until the first words have come
-        self._held = ""  # not given out yet: what comes next decides
+        self.reasoning = reasoning  # whether the last text was reasoning; true at the end if no answer came
+        self._may_reason = prompt_format is PromptFormat.TEMPLATE and not reasoning  # until the first words are known
+        self._held = ""  # not given out yet, because later text may change it
         self._last = ""  # the last character given out; "" before the first
 
     def feed(self, text: str) -> str:
-        """What can be shown once `text` has come."""
+        """Take the next piece of the answer; return what no later text can change."""
         self._held += text
-        return self._give(final=False)
+        return self._release(final=False)
 
     def end(self) -> str:
-        """What was held back, when no more comes."""
-        return self._give(final=True)
+        """Return what was held back; the answer is over."""
+        return self._release(final=True)
 
-    def _give(self, *, final: bool) -> str:
-        if self._in_thinking(final=final):
+    def _release(self, *, final: bool) -> str:
+        if self._skip_reasoning(final=final):
             return ""
         if self._dated:
             self._held = self._held.replace(TRAINING_TIME, "2023年")
@@ -73,21 +73,21 @@ class Cleaner:
         self._last = shown[-1:] or self._last
         return shown
 
-    def _in_thinking(self, *, final: bool) -> bool:
-        """Drop what was thought; whether the answer is still to come, or what is held may yet begin a thought."""
-        if self._may_think:
+    def _skip_reasoning(self, *, final: bool) -> bool:
+        """Drop reasoning from the held text; return whether the answer, or the first word, is still to come."""
+        if self._may_reason:
             start = self._held.lstrip()
-            if len(start) < len(THINKING_BEGINS) and THINKING_BEGINS.startswith(start) and not final:
+            if len(start) < len(REASONING_START) and REASONING_START.startswith(start) and not final:
                 return True
-            self._may_think, self.thinking = False, start.startswith(THINKING_BEGINS)
-        if self.thinking:
-            before, ended, after = self._held.partition(THINKING_ENDS)
-            self.thinking = not ended
-            self._held = after if ended else before[-len(THINKING_ENDS) :]
-        return self.thinking
+            self._may_reason, self.reasoning = False, start.startswith(REASONING_START)
+        if self.reasoning:
+            before, ended, after = self._held.partition(REASONING_END)
+            self.reasoning = not ended
+            self._held = after if ended else before[-len(REASONING_END) :]
+        return self.reasoning
 
     def _ready(self, text: str) -> int:
-        """How many characters no later text can change."""
+        """How many of the characters no later text can change."""
         end = len(text.rstrip())
         if self._dated:
             begun = next((n for n in range(len(TRAINING_TIME), 0, -1) if text.endswith(TRAINING_TIME[:n])), 0)
@@ -98,7 +98,10 @@ class Cleaner:
 
 
 def widen(text: str, before: str, after: str) -> str:
-    """`text` with `, ! : ; ?` made full-width beside a Chinese character; `before` and `after` stand around it."""
+    """`text` with `, ! : ; ?` next to a Chinese character made full-width.
+
+    `before` and `after` are the characters around it, "" where there are none.
+    """
     around = f"{before or ' '}{text}{after}"
     changed = re.sub(
         rf"(?<=[{COMMON_HAN}])[,!:;?]|[,!:;?](?=[{COMMON_HAN}])", lambda mark: FULL_WIDTH[mark.group()], around

@@ -1,4 +1,4 @@
-"""A source opened: the picture of its page, and where on it the passage and the cited stretch stand."""
+"""A source -> the page it is on, drawn, with boxes around the retrieved passage and the cited span."""
 
 from __future__ import annotations
 
@@ -19,21 +19,26 @@ def open_view(
     citation: Citation | None,
     page: int | None = None,
 ) -> View:
-    """Show `page` of the source's document; by default the page where the citation, or the source, begins."""
-    owner = document.owner
+    """Show `page` of the source's document, by default the one where the citation, or else the passage, starts.
+
+    Raises FileRefused if the document was removed.
+    """
+    # Find the passage and the cited span in the document's text.
     first, last = source.passage_span or (0, len(source.text))
     spans = [(source.start + first, source.start + last)]
     if citation is not None and citation.end > citation.start:
         spans.append((source.start + citation.start, source.start + citation.end))
+    # Choose the page.
     if page is None:
-        page = _page_of(store, owner, source, spans[-1][0])
+        page = _page_at(store, document.owner, source, spans[-1][0])
     page = min(max(page, 0), document.pages - 1)
-    shown = next(iter(store.pages(owner, document.id, page, page)), None)
+    shown = next(iter(store.pages(document.owner, document.id, page, page)), None)
     if shown is None or not file.exists():
-        raise FileRefused(f"{document.name} is no longer in the library.")
-    begin = store.page_start(owner, document.id, page)
+        raise FileRefused("{name} is no longer in the library.", name=document.name)
+    # Find the boxes of both spans on that page.
+    offset = store.page_start(document.owner, document.id, page)
     boxes: list[tuple[Box, ...]] = [
-        tuple(shown.words.locate(start - begin, end - begin)) if end > begin else () for start, end in spans
+        tuple(shown.words.locate(start - offset, end - offset)) if end > offset else () for start, end in spans
     ]
     return View(
         source=source,
@@ -46,8 +51,8 @@ def open_view(
     )
 
 
-def _page_of(store: Store, owner: str, source: Source, offset: int) -> int:
-    """The page of the source that holds a character of the document's text."""
+def _page_at(store: Store, owner: str, source: Source, offset: int) -> int:
+    """The source's page that holds the character at `offset` of the document's text."""
     for page in range(source.first_page + 1, source.last_page + 1):
         if offset < store.page_start(owner, source.document_id, page):
             return page - 1

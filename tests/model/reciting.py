@@ -1,4 +1,4 @@
-"""Tiny GLM checkpoints that say what they are told to, whatever they are asked."""
+"""Tiny GLM checkpoints with a fixed answer, whatever they are asked."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ TEMPLATE = (
 )
 
 
-def recite(folder: Path, pieces: Sequence[str], *, forever: bool = False, thinking: bool = False) -> Path:
-    """Write a checkpoint whose answer is `pieces`, a token each, each of them different.
+def recite(folder: Path, pieces: Sequence[str], *, forever: bool = False, reasoning: bool = False) -> Path:
+    """Write a checkpoint whose answer is `pieces`, one token each; they must be different.
 
-    Its layers add nothing, so the next token depends on the last one alone: the output matrix is the embedding,
-    moved on by one piece. With `forever` the last piece is followed by the first; with `thinking` it has a template
-    that ends in <think>, as GLM-Z1 has.
+    Its layers add nothing, so the next token depends on the last one only: the output matrix is the embedding matrix
+    shifted by one piece. With `forever` the first piece follows the last; with `reasoning` the chat template ends with
+    <think>, as that of GLM-Z1.
     """
     assert len(set(pieces)) == len(pieces)
     folder.mkdir(parents=True, exist_ok=True)
@@ -33,9 +33,9 @@ def recite(folder: Path, pieces: Sequence[str], *, forever: bool = False, thinki
     tokenizer.save(str(path))
     said = [tokenizer.token_to_id(piece) for piece in pieces]
     end = tokenizer.token_to_id("<|endoftext|>")
-    if thinking:
+    if reasoning:
         (folder / "chat_template.jinja").write_text(TEMPLATE + "<think>")
-    first = tokenizer.token_to_id("<think>" if thinking else "<|assistant|>")
+    first = tokenizer.token_to_id("<think>" if reasoning else "<|assistant|>")
     chain = [first, *said, said[0] if forever else end]
     config = GlmConfig(
         vocab_size=512, hidden_size=64, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,

@@ -53,7 +53,7 @@ def test_ctrl_c_ends_the_answer_and_not_the_chat(reader, monkeypatch):
 def test_an_error_is_shown_and_the_chat_goes_on(reader):
     written = io.StringIO()
     converse(reader, Sampling(5, 0), io.StringIO("x" * 5000 + "\nhi\n"), written)
-    assert "and the reader holds 4096" in written.getvalue()
+    assert "and the reader has a context of 4,096" in written.getvalue()
     assert written.getvalue().count("\n> ") == 3
 
 

@@ -1,4 +1,4 @@
-"""Prompts against the ids of the original chat() functions, and what hostile text can do to them: nothing."""
+"""Prompts give the ids of the original chat() functions, and hostile text cannot change them."""
 
 import json
 from itertools import count
@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from model.families import PromptFormat
-from model.prompt import ChatMessage, Prompter, chat_messages, render
+from model.prompt import ChatMessage, Prompter, chat_messages, render_template
 from rag.errors import CheckpointRefused, ReaderError
 from rag.reader import ReadRequest, ReadSource, Turn
 from tests.model.reference import FAMILIES, encodings, native_tokenizer, tokenizer_of
@@ -25,7 +25,7 @@ def prompter(family):
 
 
 def plain(messages):
-    """Messages whose text holds nothing that an original takes for a control token."""
+    """Whether the originals find no control token in the text of the messages."""
     marks = ("<|", "[gMASK]", "<sop>")
     return not any(mark in message.content for mark in marks for message in messages)
 
@@ -60,25 +60,25 @@ def glm4_messages(case):
 
 
 @pytest.mark.parametrize("family", ["chatglm1", "chatglm2"])
-def test_rounds_as_the_original(family):
+def test_rounds_give_the_ids_of_the_original(family):
     for case in encodings(family)["chat"]:
         if family == "chatglm2" or plain(rounds(case)):
             assert prompter(family).ids(rounds(case)) == case["input_ids"]
 
 
-def test_chatglm3_conversations_as_the_original():
+def test_chatglm3_conversations_give_the_ids_of_the_original():
     for case in encodings("chatglm3")["chat"]:
         assert prompter("chatglm3").ids(glm3_messages(case)) == case["input_ids"]
 
 
-def test_glm4_conversations_as_the_original():
+def test_glm4_conversations_give_the_ids_of_the_original():
     for case in encodings("glm4")["chat"]:
         wanted = case["input_ids"] if plain(glm4_messages(case)) else case["build_single_message_ids"]
         assert prompter("glm4").ids(glm4_messages(case)) == wanted
 
 
 def test_the_published_template_frames_the_same_ids():
-    """A checkpoint's own template, filled with placeholders, gives what the format written by hand gives."""
+    """A checkpoint's own template gives the same ids as the format written by hand."""
     framed = Prompter(tokenizer_of("glm4"), PromptFormat.TEMPLATE, encodings("glm4")["chat_template"])
     for case in encodings("glm4")["chat"]:
         messages = glm4_messages(case)
@@ -119,12 +119,12 @@ def test_each_source_is_numbered_and_named():
     ("question", "chinese"),
     [("什么是 GLM-4?", True), ("What is 智谱?", True), ("What?", False), ("これは何の資料ですか", False)],
 )
-def test_language_of_the_question(question, chinese):
+def test_the_instruction_is_in_the_language_of_the_question(question, chinese):
     system = chat_messages(ReadRequest(question, (ReadSource(1, "a", "", "", "b"),)))[0]
     assert system.content.startswith("你根据" if chinese else "You answer")
 
 
-def test_without_sources_the_conversation_is_bare():
+def test_without_sources_there_is_no_instruction():
     request = ReadRequest("b?", (), (Turn("a?", "a."),))
     assert chat_messages(request) == [
         ChatMessage("user", "a?"),
@@ -134,7 +134,7 @@ def test_without_sources_the_conversation_is_bare():
 
 
 @given(turns=st.integers(0, 6), context=st.integers(300, 900))
-def test_oldest_turns_go_first_until_it_fits(turns, context):
+def test_the_oldest_turns_are_dropped_until_the_prompt_fits(turns, context):
     history = tuple(Turn(f"question {at} " + "x" * 100, f"answer {at}") for at in range(turns))
     messages = chat_messages(ReadRequest("last?", (ReadSource(1, "d", "1", "", "text"),), history))
     each = prompter("chatglm3")
@@ -145,12 +145,14 @@ def test_oldest_turns_go_first_until_it_fits(turns, context):
         assert len(each.ids([messages[0], *messages[2 * kept - 1 :]])) + 100 > context
 
 
-def test_the_answer_gets_the_room_that_is_left():
+def test_the_answer_gets_the_tokens_that_are_left():
     each = prompter("chatglm3")
     messages = [ChatMessage("user", "word " * 200)]
     length = len(each.ids(messages))
     assert each.fit(messages, length + 70, 1000)[1] == 70
-    with pytest.raises(ReaderError, match=f"take {length} tokens and the reader holds {length + 10}"):
+    with pytest.raises(
+        ReaderError, match=f"take {length} tokens, and the reader has a context of {length + 10}, answer"
+    ):
         each.fit(messages, length + 10, 1000)
 
 
@@ -170,9 +172,9 @@ def test_unusable_templates_are_refused(template, tmp_path_factory):
         each.ids([ChatMessage("system", "s"), ChatMessage("user", "u")])
 
 
-def test_a_template_may_turn_thinking_off():
+def test_reasoning_is_turned_off_where_the_template_can():
     template = "{{ messages[0].content }}{% if enable_thinking is false %}<think></think>{% endif %}"
-    assert render(template, [{"role": "user", "content": "a"}]) == "a<think></think>"
+    assert render_template(template, [{"role": "user", "content": "a"}]) == "a<think></think>"
 
 
 def test_a_missing_control_token_is_named(tmp_path_factory):

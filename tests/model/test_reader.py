@@ -1,4 +1,4 @@
-"""A model that thinks aloud before it answers: room for it, nothing of it shown, and an error where no answer came."""
+"""A model that reasons before it answers: it gets room for that, shows none of it, and fails if no answer comes."""
 
 import threading
 
@@ -21,44 +21,44 @@ def reader_of(folder, pieces, **options):
     return load_reader(recite(folder, pieces, **options), precision="fp32", device="cpu", context=400)
 
 
-def test_thinking_is_left_out_and_takes_nothing_of_the_answers_length(tmp_path):
-    reader = reader_of(tmp_path, [*THOUGHTS, "</think>", "A", "B", "C"], thinking=True)
+def test_reasoning_is_removed_and_does_not_count_as_answer(tmp_path):
+    reader = reader_of(tmp_path, [*THOUGHTS, "</think>", "A", "B", "C"], reasoning=True)
     assert answer(reader, tokens=8) == ["A", "B", "C"]
     assert answer(reader, tokens=2) == ["A", "B"]
 
 
-def test_room_for_thinking_is_set_aside(tmp_path):
-    thinking = reader_of(tmp_path / "thinking", ["</think>"], thinking=True)
-    assert (thinking.context_tokens, thinking.thinking_tokens) == (300, 100)
+def test_part_of_the_context_is_reserved_for_reasoning(tmp_path):
+    reasoning = reader_of(tmp_path / "reasoning", ["</think>"], reasoning=True)
+    assert (reasoning.context_tokens, reasoning.reasoning_tokens) == (300, 100)
     other = reader_of(tmp_path / "other", ["yes"])
-    assert (other.context_tokens, other.thinking_tokens) == (400, 0)
+    assert (other.context_tokens, other.reasoning_tokens) == (400, 0)
 
 
-def test_thinking_that_never_ends_is_an_error_with_its_limit(tmp_path):
-    reader = reader_of(tmp_path, ["Hm, ", "well, "], forever=True, thinking=True)
-    with pytest.raises(ReaderError, match=r"thought aloud for 108 tokens, of 108 at most, .* choose a model") as raised:
+def test_endless_reasoning_is_an_error_with_its_limit(tmp_path):
+    reader = reader_of(tmp_path, ["Hm, ", "well, "], forever=True, reasoning=True)
+    with pytest.raises(ReaderError, match=r"reasoned for 108 tokens, of 108 at most, .* choose a model") as raised:
         answer(reader, tokens=8)
     assert str(raised.value).startswith(reader.name)
 
 
-def test_a_turn_that_ends_in_a_thought_is_an_error(tmp_path):
-    with pytest.raises(ReaderError, match=r"thought aloud for 2 tokens, of 108 at most"):
-        answer(reader_of(tmp_path, ["Hm, ", "well."], thinking=True))
+def test_an_answer_that_ends_while_reasoning_is_an_error(tmp_path):
+    with pytest.raises(ReaderError, match=r"reasoned for 2 tokens, of 108 at most"):
+        answer(reader_of(tmp_path, ["Hm, ", "well."], reasoning=True))
 
 
-def test_a_model_that_begins_to_think_by_itself(tmp_path):
+def test_a_model_may_start_to_reason_by_itself(tmp_path):
     assert answer(reader_of(tmp_path / "a", ["<think>", "Hm.", "</think>", "Yes."])) == ["Yes."]
     with pytest.raises(ReaderError, match="of 8 at most"):
         answer(reader_of(tmp_path / "b", ["<think>", *THOUGHTS, "</think>", "Yes."]))
 
 
-def test_stopped_while_it_thinks_it_just_ends(tmp_path, monkeypatch):
-    reader, stop = reader_of(tmp_path, ["Hm, ", "well, "], forever=True, thinking=True), threading.Event()
+def test_stopping_while_it_reasons_ends_the_answer_without_an_error(tmp_path, monkeypatch):
+    reader, stop = reader_of(tmp_path, ["Hm, ", "well, "], forever=True, reasoning=True), threading.Event()
     monkeypatch.setattr(reader.tokenizer, "token_bytes", lambda token: stop.set() or b"Hm, ")
     assert answer(reader, stop=stop) == []
     assert stop.is_set()
 
 
-def test_nothing_said_without_a_thought_is_a_refusal(tmp_path):
+def test_an_empty_answer_is_a_refusal(tmp_path):
     assert answer(reader_of(tmp_path / "a", [" "])) == []
-    assert answer(reader_of(tmp_path / "b", ["Hm.", "</think>"], thinking=True)) == []
+    assert answer(reader_of(tmp_path / "b", ["Hm.", "</think>"], reasoning=True)) == []

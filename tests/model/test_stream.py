@@ -1,4 +1,4 @@
-"""Streamed text: whole characters, the families' cleaning, and always the same as the text in one piece."""
+"""Streamed text comes in whole characters, post-processed like the original, and equals the text processed at once."""
 
 import re
 from itertools import pairwise
@@ -52,13 +52,13 @@ def original(text):
 
 
 @given(text=habits)
-def test_first_generation_is_cleaned_as_the_original_does(text):
+def test_the_first_generation_is_processed_like_the_original(text):
     assert cleaned(PromptFormat.CHATGLM1, [text]) == original(text)
 
 
 @pytest.mark.parametrize("prompt_format", FORMATS)
 @given(text=habits | st.text(), cuts=st.lists(st.integers(0, 30)))
-def test_streamed_is_the_same_as_in_one_piece(prompt_format, text, cuts):
+def test_pieces_joined_equal_the_text_processed_at_once(prompt_format, text, cuts):
     bounds = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
     pieces = [text[start:end] for start, end in pairwise(bounds)]
     assert cleaned(prompt_format, pieces) == cleaned(prompt_format, [text])
@@ -66,7 +66,7 @@ def test_streamed_is_the_same_as_in_one_piece(prompt_format, text, cuts):
 
 
 @pytest.mark.parametrize("prompt_format", FORMATS)
-def test_white_space_around_goes_and_inside_stays(prompt_format):
+def test_only_white_space_around_the_answer_is_removed(prompt_format):
     assert cleaned(prompt_format, ["\n ", "a", " \n", "b", " "]) == "a \nb"
 
 
@@ -74,7 +74,7 @@ def test_later_families_keep_their_punctuation():
     assert cleaned(PromptFormat.GLM4, ["中,文", TRAINING_TIME]) == "中,文" + TRAINING_TIME
 
 
-def test_text_is_not_held_back_longer_than_needed():
+def test_text_is_released_as_soon_as_it_is_certain():
     cleaner = Cleaner(PromptFormat.CHATGLM3)
     assert cleaner.feed("[") == ""
     assert cleaner.feed("1]") == "[1]"
@@ -92,16 +92,16 @@ def test_text_is_not_held_back_longer_than_needed():
         pytest.param(["Write <think> and </think>."], False, "Write <think> and </think>.", False, id="spoken of"),
     ],
 )
-def test_thinking_aloud_is_left_out(pieces, begun, shown, still):
-    cleaner = Cleaner(PromptFormat.TEMPLATE, thinking=begun)
+def test_reasoning_is_removed(pieces, begun, shown, still):
+    cleaner = Cleaner(PromptFormat.TEMPLATE, reasoning=begun)
     assert "".join([*map(cleaner.feed, pieces), cleaner.end()]) == shown
-    assert cleaner.thinking is still
+    assert cleaner.reasoning is still
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @settings(deadline=None)  # the first of them loads the tokenizer
 @given(text=st.text(alphabet=st.sampled_from("你好世界😀🇨🇳é a\n")))
-def test_no_half_characters(family, text):
+def test_no_incomplete_character_is_released(family, text):
     tokenizer = tokenizer_of(family)
     stream = TokenText(tokenizer)
     pieces = [stream.feed(token) for token in tokenizer.encode(text)]
@@ -110,7 +110,7 @@ def test_no_half_characters(family, text):
         assert "".join(pieces) == text
 
 
-def test_a_character_cut_in_bytes_comes_when_it_is_whole():
+def test_a_character_is_released_with_its_last_byte():
     tokenizer = tokenizer_of("chatglm3")
     tokens = tokenizer.encode("𠮷")  # by its four bytes
     stream = TokenText(tokenizer)
@@ -119,6 +119,6 @@ def test_a_character_cut_in_bytes_comes_when_it_is_whole():
 
 @settings(deadline=None)
 @given(tokens=st.lists(st.integers(0, 64800), max_size=20))
-def test_any_tokens_at_all_give_clean_text(tokens):
+def test_invalid_bytes_are_dropped(tokens):
     stream = TokenText(tokenizer_of("chatglm3"))
     assert "\ufffd" not in "".join(stream.feed(token) for token in tokens)
