@@ -31,7 +31,7 @@ from rag.evaluate import CachedEmbedder, Question
 from rag.index.bm25 import BM25Index
 from rag.index.protocols import DocumentKey, Ids, Scope, VectorIndex
 from rag.index.vectors import FaissIndex
-from rag.ingest.chunk import split
+from rag.ingest.chunk import chunk_document
 from rag.pdf.load import load
 from rag.retrieve.expand import expand_query
 from rag.retrieve.hybrid import HybridSearch
@@ -121,7 +121,7 @@ def resident() -> int:
 def passages_of(folder: Path, embedder: Embedder, count: int) -> Iterator[str]:
     """The first `count` passages of the PDFs."""
     for file in sorted(folder.glob("*.pdf")):
-        for passage in split(load(file, limits=Limits()), embedder.count_tokens, ChunkSettings()):
+        for passage in chunk_document(load(file, limits=Limits()), embedder.count_tokens, ChunkSettings()):
             if passage.text.strip():
                 yield passage.searchable
                 count -= 1

@@ -1,1 +1,1 @@
-"""Pages -> passages, and the queue of jobs that carries files from upload to index."""
+"""Pages -> passages, and the queue that takes files from upload to index."""

@@ -1,8 +1,8 @@
-"""Headings that a document's outline does not bring, told from how its lines read.
+"""Detect headings that the outline lacks, from what the lines of a page look like.
 
-A page's title is what stands at its top before the first running line or figure; a heading within a page is a short
-line that opens something longer. Both may be missed or wrong: they help to find and to place a passage, nothing is
-cut by them. Works on the text of pages as `rag.pdf.load` gives it, a paragraph or a table's row a line.
+The title of a page is at its top, before the first line of prose or figures; a heading within a page is a short line
+followed by something longer. Detection may miss a heading or report a wrong one, so headings only add context to a
+passage and never decide where it ends. Expects text as `rag.pdf.load` gives it: one paragraph or table row a line.
 """
 
 from __future__ import annotations
@@ -14,84 +14,85 @@ from itertools import pairwise
 from rag.language import is_cjk
 from rag.records import Page
 
-LONGEST = 100  # characters of a heading
-MOST_WORDS = 12
-TITLE_LINES = 4  # lines at the top of a page that its title may take
-TITLE_LONGEST = 120  # characters of them all together
-Path = tuple[str, ...]
+MAX_HEADING_CHARACTERS = 100
+MAX_HEADING_WORDS = 12
+MAX_TITLE_LINES = 4
+MAX_TITLE_CHARACTERS = 120  # of all its lines together
+HeadingPath = tuple[str, ...]  # titles from the top down
 
 _AMOUNT = re.compile(r"[$€£¥%]\s?\d|\d\s?%|\d[.,]\d|\(\d|\d\)")
 _NUMBER = re.compile(r"\d[\d.,]*")
 _YEAR = re.compile(r"(?:19|20)\d\d$")
-_OPEN_END = re.compile(
+_UNFINISHED = re.compile(
     r"\b(?:a|an|and|as|at|by|for|from|in|of|on|or|that|the|to|with)$|[.,:;。，：；、—–-]$", re.IGNORECASE
 )
 
 
-def detected(pages: Sequence[Page], starts: Sequence[int]) -> list[tuple[int, Path]]:
-    """(offset in the document's text, path of titles) of every place where the path changes, ascending.
+def detect_headings(pages: Sequence[Page], starts: Sequence[int]) -> list[tuple[int, HeadingPath]]:
+    """(offset in the document's text, heading path) of every place where the path changes, ascending.
 
-    `starts`: where each page begins in the document's text. A path is the page's title, then the last heading. What
-    the page before ended under goes on where a page has no title of its own, but no further than that page.
+    `starts`: the offset of each page in the document's text. A path is the title of the page and the last heading.
+    A page without a title continues under the last heading of the previous page, and under its title too if the
+    previous page ends within a sentence; the page after that does not.
     """
-    found: list[tuple[int, Path]] = []
+    found: list[tuple[int, HeadingPath]] = []
     title, heading, flows = "", "", False
-    last = ""  # the heading that the page before ended under, if it stands on that page
+    last = ""  # last heading on the previous page
     for page, start in zip(pages, starts, strict=True):
         own = page_title(page.text)
         title, heading = own or (title if flows else ""), "" if own else last
         last, flows = "", page.flows_on
         found.append((start, _path(title, heading)))
-        for at, line in headings(page.text):
+        for offset, line in headings_within(page.text):
             heading = last = line
-            found.append((start + at, _path(title, heading)))
+            found.append((start + offset, _path(title, heading)))
     return found
 
 
 def page_title(text: str) -> str:
-    """The title at the top of a page, several lines joined; "" where it begins with something else."""
+    """The title at the top of a page, its lines joined with a space; "" where there is none."""
     kept: list[str] = []
-    for line in text.split("\n", TITLE_LINES)[:TITLE_LINES]:
-        if len(line) > LONGEST or _has_figures(line):
+    for line in text.split("\n", MAX_TITLE_LINES)[:MAX_TITLE_LINES]:
+        if len(line) > MAX_HEADING_CHARACTERS or _has_figures(line):
             break
-        if reads_as_heading(line):
+        if looks_like_heading(line):
             kept.append(line.strip())
-    return " ".join(kept)[:TITLE_LONGEST]
+    return " ".join(kept)[:MAX_TITLE_CHARACTERS]
 
 
-def headings(text: str) -> Iterator[tuple[int, str]]:
-    """(offset, line) of the headings within a page's text."""
+def headings_within(text: str) -> Iterator[tuple[int, str]]:
+    """(offset, line) of the headings in a page's text."""
     lines = text.split("\n")
-    at = 0
-    for line, after in pairwise(lines):
-        opens = len(after) > len(line) or bool(_has_figures(after))
-        if opens and not after[:1].islower() and reads_as_heading(line):
-            yield at, line.strip()
-        at += len(line) + 1
+    offset = 0
+    for line, following in pairwise(lines):
+        introduces = len(following) > len(line) or bool(_has_figures(following))
+        if introduces and not following[:1].islower() and looks_like_heading(line):
+            yield offset, line.strip()
+        offset += len(line) + 1
 
 
-def reads_as_heading(line: str) -> bool:
-    """Whether a line, by itself, could be a heading: short, no sentence, no figures, begun and ended like one."""
+def looks_like_heading(line: str) -> bool:
+    """Whether a line by itself could be a heading: short, mostly letters, no figures, not part of a sentence."""
     line = line.strip()
-    han = sum(map(is_cjk, line))
-    if not line or len(line) > (LONGEST // 2 if han else LONGEST):
+    cjk = sum(map(is_cjk, line))
+    if not line or len(line) > (MAX_HEADING_CHARACTERS // 2 if cjk else MAX_HEADING_CHARACTERS):
         return False
-    if line[0].islower() or _OPEN_END.search(line) or len(line.split()) > MOST_WORDS or _has_figures(line):
+    if line[0].islower() or _UNFINISHED.search(line) or len(line.split()) > MAX_HEADING_WORDS or _has_figures(line):
         return False
     letters = sum(character.isalpha() for character in line)
-    return letters + han >= 3 and letters > 0.6 * len(line.replace(" ", ""))
+    return letters + cjk >= 3 and letters > 0.6 * len(line.replace(" ", ""))
 
 
 def _has_figures(line: str) -> bool:
-    """Whether it holds amounts, or ends in a number that is no year, as the rows of a table do."""
+    """Whether a line contains amounts, or ends in a number other than a year, as table rows do."""
     numbers = _NUMBER.findall(line)
     last = line.split()[-1:] or [""]
     ends_in_number = bool(_NUMBER.fullmatch(last[0])) and not _YEAR.match(last[0]) and last != line.split()
     return bool(_AMOUNT.search(line)) or len(numbers) > 2 or ends_in_number
 
 
-def _path(title: str, heading: str) -> Path:
-    """Title and heading without what says the same twice."""
+def _path(title: str, heading: str) -> HeadingPath:
+    """Title and heading, without a heading that the title contains."""
     if not heading or heading in title:
         return (title,) if title else ()
     return (title, heading) if title else (heading,)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from rag.embed.embedder import Embedder, text_digest
 from rag.errors import AskError, FileRefused, PasswordNeeded, StoreError
-from rag.ingest.chunk import split
+from rag.ingest.chunk import chunk_document
 from rag.messages import Message
 from rag.pdf.load import load
 from rag.pdf.sandbox import Stopped
@@ -200,7 +200,7 @@ class Jobs:
             return embedder.count_tokens(text)
 
         longest = min(self._settings.chunking.max_passage_tokens, embedder.max_tokens - RESERVED_TOKENS)
-        passages = split(loaded, count_tokens, replace(self._settings.chunking, max_passage_tokens=longest))
+        passages = chunk_document(loaded, count_tokens, replace(self._settings.chunking, max_passage_tokens=longest))
         passages = [passage for passage in passages if passage.text.strip()]
         self._progress(active, passages=len(passages))
         try:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rag.ingest.chunk import page_starts
-from rag.ingest.headings import detected, headings, page_title, reads_as_heading
+from rag.ingest.headings import detect_headings, headings_within, looks_like_heading, page_title
 from rag.records import Page, PageKind, WordBoxes
 
 STATEMENT = (
@@ -32,8 +32,8 @@ def page(number: int, text: str, *, flows_on: bool = False) -> Page:
         pytest.param("管理层讨论与分析", id="chinese without a number"),
     ],
 )
-def test_what_reads_as_a_heading(line):
-    assert reads_as_heading(line)
+def test_lines_that_look_like_a_heading(line):
+    assert looks_like_heading(line)
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def test_what_reads_as_a_heading(line):
     [
         pytest.param("", id="empty"),
         pytest.param("The pump was built in Gdansk.", id="sentence"),
-        pytest.param("and the valves of the second row", id="goes on"),
-        pytest.param("Management of the", id="open end"),
+        pytest.param("and the valves of the second row", id="continues a sentence"),
+        pytest.param("Management of the", id="unfinished"),
         pytest.param("Total current assets 5,308 5,853", id="figures"),
         pytest.param("Less: amounts representing interest 12", id="one figure"),
         pytest.param("Interest and other 28 %", id="share"),
@@ -52,11 +52,11 @@ def test_what_reads_as_a_heading(line):
         pytest.param("One two three four five six seven eight nine ten eleven twelve thirteen", id="too long"),
     ],
 )
-def test_what_does_not(line):
-    assert not reads_as_heading(line)
+def test_lines_that_do_not(line):
+    assert not looks_like_heading(line)
 
 
-def test_the_title_of_a_page_is_what_stands_above_its_first_figures():
+def test_the_title_of_a_page_is_what_precedes_its_first_figures():
     assert page_title(STATEMENT) == (
         "Harbour Tools plc and Subsidiaries Consolidated Balance Sheets (In millions, except share data) Assets"
     )
@@ -65,14 +65,14 @@ def test_the_title_of_a_page_is_what_stands_above_its_first_figures():
     assert page_title("") == ""
 
 
-def test_headings_stand_where_they_are():
-    assert [STATEMENT[at : at + len(line)] for at, line in headings(STATEMENT)] == [
-        line for _, line in headings(STATEMENT)
+def test_headings_come_with_their_offset():
+    assert [STATEMENT[at : at + len(line)] for at, line in headings_within(STATEMENT)] == [
+        line for _, line in headings_within(STATEMENT)
     ]
-    assert [line for _, line in headings(STATEMENT)][-1] == "Liabilities"
+    assert [line for _, line in headings_within(STATEMENT)][-1] == "Liabilities"
 
 
-def test_paths_go_on_to_a_page_without_a_title_and_no_further():
+def test_the_last_heading_continues_on_one_page_without_a_title_and_no_further():
     pages = [
         page(0, STATEMENT),
         page(1, "Deferred tax 1,204 977\nSee the notes.\n"),
@@ -81,9 +81,17 @@ def test_paths_go_on_to_a_page_without_a_title_and_no_further():
         page(4, "which were settled in May for 12,000 in all.\n"),
     ]
     starts = page_starts(pages)
-    paths = dict(detected(pages, starts))
+    paths = dict(detect_headings(pages, starts))
     assert paths[starts[1]] == ("Liabilities",)
     assert paths[starts[2]] == ()
     assert paths[starts[3]] == ("Legal Proceedings",)
     assert paths[starts[4]] == ("Legal Proceedings",)
-    assert [at for at, _ in detected(pages, starts)] == sorted(at for at, _ in detected(pages, starts))
+    assert [at for at, _ in detect_headings(pages, starts)] == sorted(at for at, _ in detect_headings(pages, starts))
+
+
+def test_a_title_continues_on_the_next_page_only_where_the_text_does():
+    following = page(1, "Deferred tax 1,204 977\nSee the notes.\n")
+    for flows_on, path in ((True, (page_title(STATEMENT), "Liabilities")), (False, ("Liabilities",))):
+        pages = [page(0, STATEMENT, flows_on=flows_on), following]
+        starts = page_starts(pages)
+        assert dict(detect_headings(pages, starts))[starts[1]] == path
