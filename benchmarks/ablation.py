@@ -21,9 +21,12 @@ import numpy as np
 
 from benchmarks.baseline import machine
 from rag.answer.quote import QuoteReader
+from rag.embed.cached import CachedEmbedder
 from rag.embed.embedder import Embedder, Vectors, open_embedder
 from rag.engine import Engine
-from rag.evaluate import CachedEmbedder, Outcome, Question, add_folder, evaluate, report
+from rag.evaluate import add_folder, evaluate
+from rag.evaluation.question_file import Question, read_questions
+from rag.evaluation.report import Outcome, report
 from rag.settings import RetrievalSettings, Settings
 
 MOST = 20  # sources a question
@@ -101,8 +104,7 @@ def main() -> None:
     parser.add_argument("--scope", choices=("document", "all"), default="all")
     parser.add_argument("--cache-dir", type=Path, default=Path.home() / ".cache" / "ask-your-pdfs")
     arguments = parser.parse_args()
-    lines = arguments.questions.read_text("utf-8").splitlines()
-    questions = [Question.parse(line) for line in lines if line.strip()]
+    questions = read_questions(arguments.questions)
     embedder = Remembering(CachedEmbedder(open_embedder("packaged", cache=arguments.cache_dir), arguments.cache_dir))
     print(f"| step | R@1 | R@5 | R@10 | R@{MOST} | MRR | R@10 worked on | R@10 held out | ms |")
     print("|---|---|---|---|---|---|---|---|---|")

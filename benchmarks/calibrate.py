@@ -20,9 +20,11 @@ import numpy as np
 
 from rag.answer.answerability import EvidenceScorer
 from rag.answer.quote import QuoteReader
+from rag.embed.cached import CachedEmbedder
 from rag.embed.embedder import open_embedder
 from rag.engine import Engine
-from rag.evaluate import CachedEmbedder, Question, add_folder
+from rag.evaluate import add_folder
+from rag.evaluation.question_file import Question
 from rag.settings import Settings
 
 

@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from rag.answer.quote import QuoteReader
+from rag.embed.cached import CachedEmbedder
 from rag.embed.embedder import open_embedder
 from rag.engine import Engine
-from rag.evaluate import CachedEmbedder, Question, add_folder
+from rag.evaluate import add_folder
+from rag.evaluation.question_file import Question, read_questions
 from rag.records import Answer, Found, Sentence, Source
 from rag.settings import Settings
 
@@ -66,8 +68,7 @@ def record_question(engine: Engine, question: Question, documents: list[str] | N
 
 def record(arguments: argparse.Namespace) -> int:
     """Ask all questions and write the file."""
-    lines = arguments.questions.read_text("utf-8").splitlines()
-    questions = [Question.parse(line) for line in lines if line.strip()]
+    questions = read_questions(arguments.questions)
     embedder = CachedEmbedder(open_embedder("packaged", cache=arguments.cache_dir), arguments.cache_dir)
     settings = Settings(data_dir=arguments.data_dir)
     with (

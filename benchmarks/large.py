@@ -26,8 +26,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.baseline import machine
+from rag.embed.cached import CachedEmbedder
 from rag.embed.embedder import Embedder, Vectors, open_embedder
-from rag.evaluate import CachedEmbedder, Question
+from rag.evaluation.question_file import Question
 from rag.index.bm25 import BM25Index
 from rag.index.protocols import DocumentKey, Ids, Scope, VectorIndex
 from rag.index.vectors import FaissIndex

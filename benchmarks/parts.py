@@ -20,9 +20,11 @@ from pathlib import Path
 
 from benchmarks.baseline import machine
 from rag.answer.quote import QuoteReader
+from rag.embed.cached import CachedEmbedder
 from rag.embed.embedder import open_embedder
 from rag.engine import Engine
-from rag.evaluate import CachedEmbedder, Question, add_folder
+from rag.evaluate import add_folder
+from rag.evaluation.question_file import Question, read_questions
 from rag.language import mainly_chinese
 from rag.retrieve.query import split_question
 from rag.settings import RetrievalSettings, Settings
@@ -68,8 +70,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=300, help="of each language")
     parser.add_argument("--cache-dir", type=Path, default=Path.home() / ".cache" / "ask-your-pdfs")
     arguments = parser.parse_args()
-    lines = arguments.questions.read_text("utf-8").splitlines()
-    questions = [Question.parse(line) for line in lines if line.strip()]
+    questions = read_questions(arguments.questions)
     languages = sorted({question.language for question in questions})
     pairs = {
         language: pairs_of([one for one in questions if one.language == language], arguments.pairs)

