@@ -254,7 +254,7 @@ def send_info(reader: Any, pages: int, output: Output) -> None:
     output.send(info)
 
 
-def has_tables(path: str) -> bool:
+def may_have_labels(path: str) -> bool:
     """Whether the file may have page labels or an outline; if not, PDFium's metadata suffice without pypdf."""
     end = b""
     with open(path, "rb") as file:  # noqa: PTH123 - a path of /proc
@@ -332,7 +332,7 @@ def read_document(command: Command, output: Output) -> None:
     output.send({"kind": "pages_done"})
     if "only" in command:
         return None
-    if document and not has_tables(path):
+    if document and not may_have_labels(path):
         return output.send({"kind": "info", "metadata": pdfium_metadata(pdfium, document)})
     try:
         reader = reader or open_pypdf(path, password)

@@ -74,7 +74,7 @@ def _read_with(reader: ChildReader, pdf: OpenPdf, progress: Progress) -> Reading
     command = read_command(pdf, reader.engine)
     try:
         for frame in frames(pdf.file, command, read_bounds(pdf.limits), step=step, stop=pdf.stop):
-            _take(reading, frame, pdf)
+            _add_frame(reading, frame, pdf)
             if frame.meta.get("kind") == "page":
                 progress(len(reading.pages), reading.count)
     except (LimitExceeded, DamagedFile):
@@ -88,13 +88,13 @@ def _read_with(reader: ChildReader, pdf: OpenPdf, progress: Progress) -> Reading
     return reading
 
 
-def _take(reading: Reading, frame: Frame, pdf: OpenPdf) -> None:
+def _add_frame(reading: Reading, frame: Frame, pdf: OpenPdf) -> None:
     """Add a frame to the reading. Raises the refusal that the child sends, and DamagedFile for a malformed frame."""
     match frame.meta.get("kind"):
         case "refused":
             raise _refusal(frame.meta, pdf)
         case "open":
-            _open(reading, frame.meta, pdf.limits)
+            _start(reading, frame.meta, pdf.limits)
         case "page":
             expected = len(reading.pages)
             if frame.meta.get("number") != expected or expected >= reading.count:
@@ -111,7 +111,7 @@ def _take(reading: Reading, frame: Frame, pdf: OpenPdf) -> None:
             reading.info = frame.meta
 
 
-def _open(reading: Reading, meta: dict[str, Any], limits: Limits) -> None:
+def _start(reading: Reading, meta: dict[str, Any], limits: Limits) -> None:
     count = meta.get("pages")
     if not isinstance(count, int) or not 0 < count <= limits.pages or reading.count:
         raise DamagedFile(MALFORMED)
@@ -190,12 +190,15 @@ def second_opinion(reading: Reading, pdf: OpenPdf, reader: PageReader) -> None:
 
 
 def _is_doubtful(page: PageReading) -> bool:
-    """Whether PDFium may have lost or garbled text of the page, which it does without any error."""
+    """Whether text of the page may be lost or garbled, which happens without any error."""
     if page.failed or page.score < DOUBTFUL_BELOW:
         return True
     # Fewer characters than text objects: some objects came out empty.
     seen = visible_characters(page.text)
-    return (page.texts > 0 and (seen < min(page.texts, FEW_CHARACTERS) or not seen)) or len(page.text) >= TRUNCATED_FROM
+    if page.texts > 0 and (seen < min(page.texts, FEW_CHARACTERS) or not seen):
+        return True
+    # Only PDFium, the one reader with word boxes, truncates long strings.
+    return page.layout is not None and page.layout.placed and len(page.text) >= TRUNCATED_FROM
 
 
 def _keep_better(reading: Reading, second: PageReading, reader: PageReader) -> None:
@@ -203,7 +206,7 @@ def _keep_better(reading: Reading, second: PageReading, reader: PageReader) -> N
     first = reading.pages[second.number]
     if not _is_better(second, first):
         return
-    # What kind of page it is depends on the objects only PDFium counts. Text read from an image is not a scan's.
+    # Only PDFium counts objects, by which pages are classified; with OCR the image no longer makes the page a scan.
     second.affine = first.affine
     if reader.reads_images:
         second.width, second.height = first.width, first.height

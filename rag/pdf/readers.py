@@ -32,7 +32,7 @@ class OpenPdf:
     file: BinaryIO  # on disk: a child process opens it by its descriptor
     limits: Limits
     password: str | None = None
-    stop: threading.Event | None = None  # set when the person gives up; a reader then raises `sandbox.Stopped`
+    stop: threading.Event | None = None  # set when the person cancels; a reader then raises `sandbox.Stopped`
 
 
 @dataclass(slots=True)
@@ -73,17 +73,17 @@ class PageReader(Protocol):
 
     @property
     def name(self) -> str:
-        """What people call it, as in a log line."""
+        """Its name, as in log lines."""
 
     @property
     def reads_images(self) -> bool:
-        """Whether it is OCR: it is then also asked for pages that are pictures without a text layer."""
+        """Whether it is OCR: then it is also asked for scanned pages."""
 
     def read(self, pdf: OpenPdf, pages: Sequence[int]) -> Iterator[PageReading]:
         """Readings of these pages (from 0), in any order; pages it cannot read may be left out.
 
-        A reader that reads images need not know the size of a page. Raises LimitExceeded or DamagedFile where it
-        gives up; the readings yielded before are kept.
+        An OCR reader need not give sizes of pages or objects. Raises LimitExceeded or DamagedFile when it gives up; the
+        readings it has yielded are kept.
         """
 
 

@@ -105,6 +105,14 @@ def test_ocr_reads_a_garbled_page_and_leaves_good_ones_alone():
     assert [page.kind for page in document.pages] == [PageKind.TEXT] * 2
 
 
+def test_a_page_that_pypdf_has_completed_is_not_doubtful_any_more():
+    long = pdfs.stream(b"BT /F1 1 Tf 72 720 Td (" + f"{ENGLISH} ".encode() * 250 + b") Tj ET")
+    ocr = FakeOcr()
+    document = read(pdfs.content_pdf(long), readers=(PYPDF, ocr))
+    assert len(document.pages[0].text) > 40_000
+    assert ocr.asked == []
+
+
 class Recorder:
     """A reader of text objects that records which pages it is asked for, and reads none."""
 
