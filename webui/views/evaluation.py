@@ -1,19 +1,21 @@
-"""The Evaluate view as HTML: kept questions, the button that runs them, what the runs gave over time, what changed."""
+"""The Evaluate view: saved questions, the button that runs them, how the results developed, what changed."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
-from rag.evaluation.runs import Change, RightPage, Run, SavedQuestion, as_lines, compare, cuts, differences
-from rag.evaluation.saved import Progress
+from markupsafe import Markup
+
+from rag.evaluation.runs import Change, Run, SavedQuestion, as_lines, compare, cuts, differences
 from webui.conversation import Conversation, Evaluation
 from webui.engine import Engine
 from webui.saved_questions import MRR, compared, line_names
 from webui.strings import Language, say
-from webui.views.markup import escape
 from webui.views.plot import Line, plot, round_top
+from webui.views.render import render
 
 _NAMED = {
     "embedder": "differs_embedder",
@@ -29,76 +31,111 @@ _UNVALUED = {
 }
 
 
-def tabs_html(conversation: Conversation) -> str:
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A button of the legend, which shows or hides a line."""
+
+    name: int | str  # of the line: its k, or "mrr"
+    kind: str
+    text: str
+    drawn: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Plots:
+    """Quality and latency over the runs."""
+
+    quality: Markup
+    quality_legend: list[_Key]
+    latency: Markup
+    latency_legend: list[Line]
+
+
+@dataclass(frozen=True, slots=True)
+class _RunOption:
+    """A run to compare with."""
+
+    id: int
+    moment: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Questions that changed in the same way, each with its ranks before and after."""
+
+    kind: str  # field of Comparison
+    changes: list[tuple[SavedQuestion, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """What changed between the newest run and an earlier one."""
+
+    runs: list[_RunOption]
+    against: int  # id of the earlier one
+    ks: Sequence[int]
+    k: int
+    difference: str  # in documents and settings
+    groups: list[_Group]
+    same: int
+
+
+@dataclass(frozen=True, slots=True)
+class _QuestionRow:
+    """A saved question and how the newest run found it."""
+
+    question: SavedQuestion
+    standing: str
+    badge: str  # class of the standing; "" for a neutral one
+
+
+@dataclass(frozen=True, slots=True)
+class _RunRow:
+    """The numbers of one run."""
+
+    id: int
+    moment: str
+    about: str  # what differs from the run before
+    values: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """All runs, newest first."""
+
+    columns: list[str]
+    rows: list[_RunRow]
+
+
+def tabs_html(conversation: Conversation) -> Markup:
     """Conversation or Evaluate."""
-    language, shown = conversation.language, conversation.evaluation.shown
-    buttons = "".join(
-        f'<button type="button" data-do="view" data-view="{view}" data-key="{view}"'
-        f' aria-pressed="{str(shown == (view == "trials")).lower()}">{escape(say(language, word))}</button>'
-        for view, word in (("talk", "conversation"), ("trials", "evaluate"))
-    )
-    return f'<nav class="tabs" data-key="tabs" aria-label="{escape(say(language, "views"))}">{buttons}</nav>'
+    return render("tabs.html", conversation.language, shown="trials" if conversation.evaluation.shown else "talk")
 
 
-def evaluation_html(engine: Engine, conversation: Conversation) -> str:
+def evaluation_html(engine: Engine, conversation: Conversation) -> Markup:
     """The whole view."""
     language, shown, owner = conversation.language, conversation.evaluation, conversation.owner
     questions, runs = engine.evaluations.saved(owner), engine.evaluations.runs(owner)
     progress = engine.evaluations.progress(owner)
-    parts = [_top(questions, progress, language), _problem(shown, progress)]
-    if not questions and not runs:
-        return "".join([*parts, _welcome(language)])
-    parts.insert(1, f'<p class="hint" data-key="whole">{escape(say(language, "run_whole"))}</p>')
-    if runs:
-        parts += [_over_time(runs, shown, language), _changes(runs, questions, shown, language)]
-    parts += [_questions(questions, runs, language), _table(runs, language)]
-    return "".join(parts)
-
-
-def _top(questions: Sequence[SavedQuestion], progress: Progress | None, language: Language) -> str:
-    """What is kept, the button that runs it, how far that is."""
-    title = f"<h2>{escape(say(language, 'evaluate'))}</h2>"
-    if progress is not None and progress.running:
-        bar = (
-            f'<progress value="{progress.done}" max="{max(progress.total, 1)}"'
-            f' aria-label="{escape(say(language, "running"))}"></progress>'
-        )
-        told = escape(say(language, "run_progress", done=progress.done, total=progress.total))
-        return (
-            f'<header data-key="top">{title}<span class="far">{told}</span>{bar}'
-            f'<button type="button" class="quiet" data-do="stop-run" data-key="stop">'
-            f"{escape(say(language, 'stop'))}</button></header>"
-        )
-    off = "" if any(question.here for question in questions) else " disabled"
-    lines = escape(as_lines(questions))
-    export = ""
-    if lines:
-        export = (
-            f'<button type="button" class="quiet" data-do="export" data-key="export" data-text="{lines}"'
-            f' title="{escape(say(language, "export_hint"))}">{escape(say(language, "export"))}</button>'
-        )
-    return (
-        f'<header data-key="top">{title}<span class="far"></span>{export}'
-        f'<button type="button" class="small" data-do="run" data-key="run"{off}>'
-        f"{escape(say(language, 'run'))}</button></header>"
+    return render(
+        "evaluation.html",
+        language,
+        progress=progress if progress and progress.running else None,
+        problem=shown.problem or (progress.problem if progress else ""),
+        exported=as_lines(questions),
+        can_run=any(question.here for question in questions),
+        plots=_plots(runs, shown, language) if runs else None,
+        changes=_changes(runs, questions, shown, language),
+        questions=[_question(question, runs, language) for question in questions],
+        table=_table(runs, language) if runs else None,
     )
-
-
-def _problem(shown: Evaluation, progress: Progress | None) -> str:
-    problem = str(shown.problem or (progress.problem if progress else ""))
-    return f'<p class="problem" role="alert" dir="auto" data-key="problem">{escape(problem)}</p>' if problem else ""
-
-
-def _welcome(language: Language) -> str:
-    steps = "".join(f"<li>{escape(say(language, key))}</li>" for key in ("trial_ask", "trial_mark", "trial_run"))
-    return f'<div class="how" data-key="how"><p>{escape(say(language, "trial_hint"))}</p><ol>{steps}</ol></div>'
 
 
 # ---- over time
 
 
-def _over_time(runs: Sequence[Run], shown: Evaluation, language: Language) -> str:
-    """Two plots over the questions of the newest run, and the buttons that are their legend and choose the lines."""
+def _plots(runs: Sequence[Run], shown: Evaluation, language: Language) -> _Plots:
+    """Two plots over the questions of the newest run."""
     newest = runs[-1]
     runs = [run.shared_with(newest) for run in runs]
     moments, notes = [_moment(run, "%m-%d %H:%M") for run in runs], _notes(runs, language)
@@ -108,16 +145,24 @@ def _over_time(runs: Sequence[Run], shown: Evaluation, language: Language) -> st
     ]
     lines.append(Line(say(language, "mrr"), MRR, _values(runs, lambda run: run.mrr)))
     names = line_names(runs)
-    legend = "".join(_key(line, name, name not in shown.hidden) for line, name in zip(lines, names, strict=True))
     drawn = [line for line, name in zip(lines, names, strict=True) if name not in shown.hidden]
     quality = plot(
         say(language, "quality"), drawn[::-1], moments, key="quality", told=_told(lines, _share), top=1.0,
         written=_share, notes=notes,
     )  # fmt: skip
-    return (
-        f'<section class="time" data-key="time"><figure><figcaption>{escape(say(language, "quality"))}</figcaption>'
-        f'<div class="legend">{legend}</div>{quality}</figure>{_latency(runs, moments, notes, language)}</section>'
-    )
+    legend = [
+        _Key(name, line.kind, line.name, name not in shown.hidden) for line, name in zip(lines, names, strict=True)
+    ]
+    timed = [
+        Line(say(language, "p95"), "p95", _values(runs, lambda run: run.latency.p95)),
+        Line(say(language, "median"), "median", _values(runs, lambda run: run.latency.median)),
+    ]
+    top = round_top(max(run.latency.p95 for run in runs))
+    latency = plot(
+        say(language, "latency"), timed, moments, key="latency", told=_told(timed, _milliseconds), top=top,
+        written=_milliseconds, notes=notes,
+    )  # fmt: skip
+    return _Plots(quality, legend, latency, timed[::-1])
 
 
 def _notes(runs: Sequence[Run], language: Language) -> list[str]:
@@ -131,31 +176,6 @@ def _values(runs: Sequence[Run], value: Callable[[Run], float | None]) -> list[f
     return [value(run) if run.results else None for run in runs]
 
 
-def _latency(runs: Sequence[Run], moments: Sequence[str], notes: Sequence[str], language: Language) -> str:
-    lines = [
-        Line(say(language, "p95"), "p95", _values(runs, lambda run: run.latency.p95)),
-        Line(say(language, "median"), "median", _values(runs, lambda run: run.latency.median)),
-    ]
-    top = round_top(max(run.latency.p95 for run in runs))
-    title = say(language, "latency")
-    drawn = plot(
-        title, lines, moments, key="latency", told=_told(lines, _milliseconds), top=top, written=_milliseconds,
-        notes=notes,
-    )  # fmt: skip
-    legend = "".join(
-        f'<span class="key {line.kind}"><i aria-hidden="true"></i>{escape(line.name)}</span>' for line in lines[::-1]
-    )
-    return f'<figure><figcaption>{escape(title)}</figcaption><div class="legend">{legend}</div>{drawn}</figure>'
-
-
-def _key(line: Line, name: int | str, drawn: bool) -> str:
-    """A button of the legend."""
-    return (
-        f'<button type="button" class="key {line.kind}" data-do="line" data-line="{name}"'
-        f' aria-pressed="{str(drawn).lower()}"><i aria-hidden="true"></i>{escape(line.name)}</button>'
-    )
-
-
 def _told(lines: Sequence[Line], written: Callable[[float | None], str]) -> str:
     """First and last value of each line."""
     return "; ".join(f"{line.name} {written(line.values[0])} → {written(line.values[-1])}" for line in lines)
@@ -164,11 +184,14 @@ def _told(lines: Sequence[Line], written: Callable[[float | None], str]) -> str:
 # ---- what changed
 
 
-def _changes(runs: Sequence[Run], questions: Sequence[SavedQuestion], shown: Evaluation, language: Language) -> str:
-    """Which questions were lost and won between the newest run and an earlier one."""
-    old, new = compared(tuple(runs), shown.against), runs[-1]
+def _changes(
+    runs: Sequence[Run], questions: Sequence[SavedQuestion], shown: Evaluation, language: Language
+) -> _Changes | None:
+    """Which questions were lost and won between the newest run and an earlier one; None without an earlier one."""
+    old = compared(tuple(runs), shown.against)
     if old is None:
-        return ""
+        return None
+    new = runs[-1]
     most = min(old.depth, new.depth)
     k = min(shown.k or most, most)
     kept = {question.id: question for question in questions}
@@ -176,64 +199,28 @@ def _changes(runs: Sequence[Run], questions: Sequence[SavedQuestion], shown: Eva
     kinds = [("lost", found.lost), ("won", found.won), ("moved", found.moved)]
     if found.other_pages:
         kinds.append(("other_pages", found.other_pages))
-    groups = "".join(_group(kind, changes, kept, language) for kind, changes in kinds)
-    same = f'<p class="hint" data-key="same">{escape(say(language, "same", n=found.same))}</p>'
-    return (
-        f'<section class="changes" data-key="changes"><h3>{escape(say(language, "changes"))}</h3>'
-        f'<div class="row">{_select_run(runs, old, language)}{_select_k(cuts(most), k, language)}</div>'
-        f"{_difference(old, new, language)}{groups}{same}</section>"
-    )
-
-
-def _select_run(runs: Sequence[Run], old: Run, language: Language) -> str:
-    options = "".join(
-        f'<option value="{run.id}" data-key="run-{run.id}"{" selected" if run.id == old.id else ""}>'
-        f"{escape(_moment(run))}</option>"
-        for run in reversed(runs[:-1])
-    )
-    return f'<label>{escape(say(language, "against"))} <select data-do="against">{options}</select></label>'
-
-
-def _select_k(ks: Sequence[int], k: int, language: Language) -> str:
-    options = "".join(
-        f'<option value="{one}" data-key="k-{one}"{" selected" if one == k else ""}>{one}</option>' for one in ks
-    )
-    return f'<label>{escape(say(language, "among_first"))} <select data-do="k">{options}</select></label>'
-
-
-def _group(kind: str, changes: Sequence[Change], questions: dict[int, SavedQuestion], language: Language) -> str:
-    """The questions of one kind of change."""
-    rows = [_change(change, questions[change.question], language) for change in changes]
-    title = escape(f"{say(language, kind)} · {len(rows)}")
-    return f'<div class="group {kind}" data-key="{kind}"><h4>{title}</h4><ul>{"".join(rows)}</ul></div>'
-
-
-def _change(change: Change, question: SavedQuestion, language: Language) -> str:
-    ranks = f"{_rank(change.before, language)} → {_rank(change.after, language)}"
-    return f'<li data-key="change-{question.id}">{_opener(question)}<span class="ranks">{escape(ranks)}</span></li>'
-
-
-def _opener(question: SavedQuestion) -> str:
-    """A question as a button that opens its right page."""
-    if not question.here:
-        return f'<span class="asked" dir="auto">{escape(question.text)}</span>'
-    return (
-        f'<button type="button" class="asked" dir="auto" data-do="show" data-question="{question.id}">'
-        f"{escape(question.text)}</button>"
-    )
-
-
-def _rank(rank: int | None, language: Language) -> str:
-    return say(language, "rank_none") if rank is None else str(rank)
-
-
-def _difference(old: Run, new: Run, language: Language) -> str:
     words = [_different(*one, language) for one in differences(old, new)]
-    text = " · ".join(words) or say(language, "nothing_differs")
-    return f'<p class="hint" dir="auto" data-key="difference">{escape(text)}</p>'
+    return _Changes(
+        runs=[_RunOption(run.id, _moment(run)) for run in reversed(runs[:-1])],
+        against=old.id,
+        ks=cuts(most),
+        k=k,
+        difference=" · ".join(words) or say(language, "nothing_differs"),
+        groups=[
+            _Group(kind, [(kept[change.question], _ranks(change, language)) for change in changes])
+            for kind, changes in kinds
+        ],
+        same=found.same,
+    )
+
+
+def _ranks(change: Change, language: Language) -> str:
+    before, after = (say(language, "rank_none") if n is None else str(n) for n in (change.before, change.after))
+    return f"{before} → {after}"
 
 
 def _different(name: str, before: object, after: object, language: Language) -> str:
+    """One difference between two runs in words."""
     if name in _UNVALUED:
         return say(language, _UNVALUED[name])
     word = say(language, _NAMED[name]) if name in _NAMED else name
@@ -241,93 +228,45 @@ def _different(name: str, before: object, after: object, language: Language) -> 
     return f"{word} {first} → {last}"
 
 
-# ---- kept questions
+# ---- saved questions
 
 
-def _questions(questions: Sequence[SavedQuestion], runs: Sequence[Run], language: Language) -> str:
-    rows = "".join(_question(question, runs, language) for question in questions)
-    title = escape(say(language, "kept_questions", n=len(questions)))
-    return f'<section class="kept" data-key="kept"><h3>{title}</h3><ul>{rows}</ul></section>'
-
-
-def _question(question: SavedQuestion, runs: Sequence[Run], language: Language) -> str:
-    pages = "".join(_page(question, page, language) for page in question.pages)
-    label = escape(say(language, "forget", question=question.text))
-    return (
-        f'<li class="{"here" if question.here else "gone"}" data-key="question-{question.id}">'
-        f'<div class="row">{_opener(question)}{_standing(question, runs, language)}'
-        f'<button type="button" class="icon remove" data-do="forget" data-question="{question.id}"'
-        f' data-sure="{escape(say(language, "remove_sure"))}" aria-label="{label}" title="{label}">✕</button></div>'
-        f'<div class="right-pages">{pages}</div></li>'
-    )
-
-
-def _standing(question: SavedQuestion, runs: Sequence[Run], language: Language) -> str:
-    """The rank in the newest run, where it is one of the right pages kept now."""
+def _question(question: SavedQuestion, runs: Sequence[Run], language: Language) -> _QuestionRow:
+    """The rank in the newest run, if that was measured with the correct pages of today."""
     result = runs[-1].results.get(question.id) if runs else None
     if not question.pages:
-        return f'<span class="badge gone">{escape(say(language, "no_right_page"))}</span>'
-    if not question.here:
-        return f'<span class="badge gone">{escape(say(language, "left_out"))}</span>'
-    if result is None:
-        return f'<span class="badge">{escape(say(language, "not_run"))}</span>'
-    if not result.same_pages(question.pages_digest):
-        return f'<span class="badge">{escape(say(language, "not_run_pages"))}</span>'
-    kind = "missed" if result.rank is None else "found"
-    words = say(language, "rank_none") if result.rank is None else say(language, "rank", n=result.rank)
-    return f'<span class="badge {kind}">{escape(words)}</span>'
-
-
-def _page(question: SavedQuestion, page: RightPage, language: Language) -> str:
-    meant = f'data-question="{question.id}" data-document="{escape(page.document_id)}" data-page="{page.page}"'
-    shown = escape(say(language, "document_gone"))
-    if page.here:
-        label = escape(say(language, "page", label=page.page_label))
-        shown = (
-            f'<button type="button" class="chip" data-do="show" {meant}><bdi class="name">{escape(page.document)}</bdi>'
-            f'<span class="page">{label}</span></button>'
-        )
-    take_back = escape(say(language, "unmark"))
-    return (
-        f'<span class="right-page" data-key="{escape(page.document_id)}-{page.page}">{shown}'
-        f'<button type="button" class="icon" data-do="unmark" {meant} aria-label="{take_back}" title="{take_back}">✕'
-        "</button></span>"
-    )
+        standing, badge = say(language, "no_right_page"), "gone"
+    elif not question.here:
+        standing, badge = say(language, "left_out"), "gone"
+    elif result is None:
+        standing, badge = say(language, "not_run"), ""
+    elif not result.same_pages(question.pages_digest):
+        standing, badge = say(language, "not_run_pages"), ""
+    elif result.rank is None:
+        standing, badge = say(language, "rank_none"), "missed"
+    else:
+        standing, badge = say(language, "rank", n=result.rank), "found"
+    return _QuestionRow(question, standing, badge)
 
 
 # ---- runs
 
 
-def _table(runs: Sequence[Run], language: Language) -> str:
-    """All numbers, newest first, each run's over all the questions that it asked."""
-    if not runs:
-        return ""
+def _table(runs: Sequence[Run], language: Language) -> _Table:
     ks = cuts(runs[-1].depth)
-    names = [
+    columns = [
         say(language, "run_time"), *(say(language, "recall_at", k=k) for k in ks), say(language, "mrr"),
         say(language, "median"), say(language, "p95"), say(language, "asked"),
     ]  # fmt: skip
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
     pairs = zip(reversed(runs), [*reversed(runs[:-1]), None], strict=True)
-    rows = "".join(_run(run, before, ks, language) for run, before in pairs)
-    return (
-        f'<section class="runs" data-key="runs"><h3>{escape(say(language, "runs", n=len(runs)))}</h3>'
-        f'<div class="wide"><table><thead><tr>{head}<td></td></tr></thead><tbody>{rows}</tbody></table></div></section>'
-    )
+    return _Table(columns, [_run(run, before, ks, language) for run, before in pairs])
 
 
-def _run(run: Run, before: Run | None, ks: Sequence[int], language: Language) -> str:
+def _run(run: Run, before: Run | None, ks: Sequence[int], language: Language) -> _RunRow:
     took = run.latency
     values = [*(_share(run.recall(k)) for k in ks), _share(run.mrr), f"{took.median:,.0f} ms", f"{took.p95:,.0f} ms"]
-    cells = "".join(f"<td>{value}</td>" for value in [*values, str(len(run.results))])
     words = [_different(*one, language) for one in differences(before, run)] if before else [_made_with(run, language)]
-    about = f'<small dir="auto">{escape(" · ".join(words))}</small>' if words else ""
-    label = escape(say(language, "forget_run", time=_moment(run)))
-    return (
-        f'<tr data-key="run-{run.id}"><th scope="row">{escape(_moment(run))}{about}</th>{cells}'
-        f'<td><button type="button" class="icon remove" data-do="forget-run" data-run="{run.id}"'
-        f' data-sure="{escape(say(language, "remove_sure"))}" aria-label="{label}" title="{label}">✕</button></td></tr>'
-    )
+    return _RunRow(run.id, _moment(run), " · ".join(words), [*values, str(len(run.results))])
 
 
 def _made_with(run: Run, language: Language) -> str:

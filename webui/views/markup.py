@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 from markdown_it import MarkdownIt
+from markupsafe import Markup
 
 from rag.answer.marks import replace_citation_marks
 
@@ -75,14 +76,14 @@ def citations_to_placeholders(text: str, sources: int) -> str:
     )
 
 
-def to_html(text: str, place: Callable[[int], str], *, plain: bool) -> str:
+def to_html(text: str, place: Callable[[int], str], *, plain: bool) -> Markup:
     """Text or Markdown into HTML; `place(n)` gives the HTML for placeholder n."""
     if plain:
         paragraphs = [part for part in re.split(r"\n\s*\n", text) if part.strip()]
         body = "".join(f"<p>{html.escape(part.strip()).replace(chr(10), '<br>')}</p>" for part in paragraphs)
     else:
         body = _rendered(text)
-    return _PLACEHOLDER.sub(lambda match: place(int(match[1])), _UNSEEN.sub("\ufffd", body))
+    return Markup(_PLACEHOLDER.sub(lambda match: place(int(match[1])), visible(body)))
 
 
 def _rendered(text: str) -> str:

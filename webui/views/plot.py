@@ -1,7 +1,4 @@
-"""Numbers over time as SVG: lines with a dot for each value, drawn here so that the page needs no library for it.
-
-Colours come from the style sheet by the class of each line. Knows nothing of what the numbers mean.
-"""
+"""Line plots as SVG, drawn here so that the page needs no plotting library. Knows nothing of what the numbers mean."""
 
 from __future__ import annotations
 
@@ -9,11 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 
-from webui.views.markup import escape
+from markupsafe import Markup
+
+from webui.views.render import render
 
 WIDTH, HEIGHT = 420, 200  # of the drawing, in its own units; it scales with the page
 LEFT, RIGHT, TOP, BOTTOM = 56, 14, 12, 28  # margins; "4,000 ms" fits on the left
-STEPS = 4  # lines of the grid above the ground
+STEPS = 4  # grid lines above the baseline
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +22,33 @@ class Line:
     name: str
     kind: str  # its class
     values: Sequence[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """A horizontal grid line and its label."""
+
+    y: str
+    text_y: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Dot:
+    """One value, which shows its title when pointed at."""
+
+    x: str
+    y: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line as SVG: the data of its path, and its dots."""
+
+    kind: str
+    path: str
+    dots: list[_Dot]
 
 
 def plot(
@@ -35,18 +61,26 @@ def plot(
     top: float,
     written: Callable[[float], str],
     notes: Sequence[str] = (),
-) -> str:
-    """Lines over `moments`, oldest first, from 0 to `top`; `told` says in words what is to be seen.
+) -> Markup:
+    """Lines over `moments`, oldest first, with values from 0 to `top`; `told` describes the plot in words.
 
-    `notes` has what the titles of the dots of each moment say besides, "" for nothing.
+    `written` formats a value. `notes` holds additions to the titles of the dots of each moment, "" for none.
     """
     titles = [" · ".join(filter(None, both)) for both in zip_longest(moments, notes, fillvalue="")]
-    grid = "".join(_level(top * step / STEPS, top, written) for step in range(STEPS + 1))
-    drawn = "".join(_line(line, titles, top, written) for line in lines)
-    return (
-        f'<svg class="plot" data-key="{escape(key)}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
-        f' aria-labelledby="{escape(key)}-name {escape(key)}-told"><title id="{escape(key)}-name">{escape(name)}'
-        f'</title><desc id="{escape(key)}-told">{escape(told)}</desc>{grid}{_ends(moments)}{drawn}</svg>'
+    return render(
+        "plot.html",
+        "en",  # holds no words of the page's own
+        key=key,
+        name=name,
+        told=told,
+        width=WIDTH,
+        height=HEIGHT,
+        left=LEFT,
+        right=WIDTH - RIGHT,
+        middle=f"{_x(0, 1):.1f}",
+        levels=[_level(top * step / STEPS, top, written) for step in range(STEPS + 1)],
+        moments=moments,
+        lines=[_line(line, titles, top, written) for line in lines],
     )
 
 
@@ -60,42 +94,26 @@ def round_top(highest: float) -> float:
     return next(power * part for part in (0.2, 0.4, 0.8, 1.0) if power * part >= highest)
 
 
-def _level(value: float, top: float, written: Callable[[float], str]) -> str:
+def _level(value: float, top: float, written: Callable[[float], str]) -> _Level:
     y = _y(value, top)
-    return (
-        f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>'
-        f'<text x="{LEFT - 7}" y="{y + 4:.1f}" text-anchor="end">{escape(written(value))}</text>'
-    )
+    return _Level(f"{y:.1f}", f"{y + 4:.1f}", written(value))
 
 
-def _ends(moments: Sequence[str]) -> str:
-    """The first and the last moment below the ground."""
-    if not moments:
-        return ""
-    if len(moments) == 1:
-        return f'<text x="{_x(0, 1):.1f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(moments[0])}</text>'
-    return (
-        f'<text x="{LEFT}" y="{HEIGHT - 8}">{escape(moments[0])}</text>'
-        f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">{escape(moments[-1])}</text>'
-    )
-
-
-def _line(line: Line, titles: Sequence[str], top: float, written: Callable[[float], str]) -> str:
+def _line(line: Line, titles: Sequence[str], top: float, written: Callable[[float], str]) -> _Line:
     points = [
         None if value is None else (_x(at, len(line.values)), _y(value, top)) for at, value in enumerate(line.values)
     ]
     path = " ".join(f"{step}{x:.1f} {y:.1f}" for step, x, y in _steps(points))
-    dots = "".join(
-        f'<circle cx="{point[0]:.1f}" cy="{point[1]:.1f}" r="3"><title>{escape(line.name)} {escape(written(value))} · '
-        f"{escape(title)}</title></circle>"
+    dots = [
+        _Dot(f"{point[0]:.1f}", f"{point[1]:.1f}", f"{line.name} {written(value)} · {title}")
         for point, value, title in zip(points, line.values, titles, strict=True)
         if point is not None and value is not None
-    )
-    return f'<g class="line {escape(line.kind)}"><path d="{path}"/>{dots}</g>'
+    ]
+    return _Line(line.kind, path, dots)
 
 
 def _steps(points: Sequence[tuple[float, float] | None]) -> Iterator[tuple[str, float, float]]:
-    """Move where a stretch begins, draw a line inside it."""
+    """SVG path commands: move to where a stretch of values begins, draw lines within it."""
     for before, point in pairwise([None, *points]):
         if point is not None:
             yield ("L" if before is not None else "M", *point)

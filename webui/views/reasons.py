@@ -1,14 +1,17 @@
-"""Why a source was found, as HTML behind one click: score and place in each way of looking, and all together."""
+"""Why sources were found: the score and rank each signal gave them, and the score of all together."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
 
 from rag.records import Signal, Source
 from webui.strings import Language, say
-from webui.views.markup import escape
+from webui.views.render import render
 
-_WAYS = {
+_WORDS = {
     "vectors": "signal_vectors",
     "words": "signal_words",
     "document": "signal_document",
@@ -17,62 +20,55 @@ _WAYS = {
 }
 
 
-def sources_why(sources: Sequence[Source], language: Language) -> str:
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """What one signal gave one source."""
+
+    score: str
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One source, with a cell for each signal; None where the signal did not find it."""
+
+    number: int
+    document: str
+    page_label: str
+    cells: tuple[_Cell | None, ...]
+    score: str  # of all signals together
+
+
+def sources_why(sources: Sequence[Source], language: Language) -> Markup:
     """One table for all sources of an answer; nothing where none has a signal."""
-    ways = list(dict.fromkeys(signal.name for source in sources for signal in source.signals))
-    if not ways:
-        return ""
-    names = "".join(f'<th scope="col">{escape(signal_word(way, language))}</th>' for way in ways)
-    head = f'<tr><td></td>{names}<th scope="col">{escape(say(language, "together"))}</th></tr>'
-    rows = "".join(_row(source, ways, language) for source in sources)
-    title = escape(say(language, "why_these"))
-    return _folded(title, f"<thead>{head}</thead><tbody>{rows}</tbody>", language)
+    names = list(dict.fromkeys(signal.name for source in sources for signal in source.signals))
+    if not names:
+        return Markup()
+    rows = [_row(source, names) for source in sources]
+    return render("why_sources.html", language, signals=[signal_word(name, language) for name in names], rows=rows)
 
 
-def source_why(source: Source, language: Language) -> str:
-    """The same of one source, a line for each way of looking."""
+def source_why(source: Source, language: Language) -> Markup:
+    """The table of one source, a line for each signal; nothing where it has none."""
     if not source.signals:
-        return ""
-    score, place = (escape(say(language, key)) for key in ("score", "place"))
-    head = f'<tr><td></td><th scope="col">{score}</th><th scope="col">{place}</th></tr>'
-    rows = "".join(
-        f'<tr><th scope="row">{escape(signal_word(signal.name, language))}</th><td>{_score(signal.score)}</td>'
-        f"<td>{signal.rank}</td></tr>"
-        for signal in source.signals
-    )
-    rows += (
-        f'<tr class="together"><th scope="row">{escape(say(language, "together"))}</th>'
-        f"<td>{_score(source.score)}</td><td>{source.number}</td></tr>"
-    )
-    title = escape(say(language, "why_this"))
-    return _folded(title, f"<thead>{head}</thead><tbody>{rows}</tbody>", language)
+        return Markup()
+    signals = [(signal_word(signal.name, language), _cell(signal)) for signal in source.signals]
+    return render("why_source.html", language, signals=signals, score=_score(source.score), rank=source.number)
 
 
 def signal_word(name: str, language: Language) -> str:
-    """What a way of looking is called on the page; one that the page does not know keeps its name."""
-    return say(language, _WAYS[name]) if name in _WAYS else name
+    """What a signal is called on the page; one that the page does not know keeps its name."""
+    return say(language, _WORDS[name]) if name in _WORDS else name
 
 
-def _folded(title: str, table: str, language: Language) -> str:
-    hint = escape(say(language, "why_hint"))
-    return (
-        f'<details class="why-found" data-key="why-found"><summary>{title}</summary>'
-        f'<div class="wide"><table>{table}</table></div><p class="hint">{hint}</p></details>'
-    )
-
-
-def _row(source: Source, ways: Sequence[str], language: Language) -> str:
+def _row(source: Source, names: Sequence[str]) -> _Row:
     by_name = {signal.name: signal for signal in source.signals}
-    cells = "".join(f"<td>{_cell(by_name.get(way))}</td>" for way in ways)
-    page, name = escape(say(language, "page", label=source.page_label)), escape(source.document)
-    return (
-        f'<tr><th scope="row"><b>{source.number}</b> <bdi class="name" title="{name}">{name}</bdi> '
-        f'<span class="page">{page}</span></th>{cells}<td class="together">{_score(source.score)}</td></tr>'
-    )
+    cells = tuple(_cell(by_name[name]) if name in by_name else None for name in names)
+    return _Row(source.number, source.document, source.page_label, cells, _score(source.score))
 
 
-def _cell(signal: Signal | None) -> str:
-    return f"{_score(signal.score)} <small>#{signal.rank}</small>" if signal else "–"
+def _cell(signal: Signal) -> _Cell:
+    return _Cell(_score(signal.score), signal.rank)
 
 
 def _score(score: float) -> str:

@@ -64,7 +64,7 @@ def test_kept_questions_and_runs_are_their_owners_alone(engine, guarded):
     engine.evaluations.made["ann"] = [run(7, {1: 1}, embedder="canary-embedder")]
     shown = {"do": "view", "view": "trials"}
     seen = call(ann, "in_trials", "anns", shown).text
-    assert "canary&#x27;s name" in seen
+    assert "canary&#39;s name" in seen
     assert "canary-embedder" in seen
     assert "canary" not in call(bob, "in_trials", "bobs", shown).text
     for sent in ({"do": "show", "question": 1}, {"do": "forget", "question": 1}, {"do": "forget-run", "run": 7}):

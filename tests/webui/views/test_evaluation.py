@@ -65,7 +65,7 @@ def group(html, kind):
 
 def table(html):
     part = html[html.index('class="runs"') :]
-    return [re.findall(r"<td>([^<]*)</td>", row) for row in re.findall(r'<tr data-key="run.*?</tr>', part)]
+    return [re.findall(r"<td>([^<]*)</td>", row) for row in re.findall(r'(?s)<tr data-key="run.*?</tr>', part)]
 
 
 def test_before_the_first_question_it_says_how(tmp_path):

@@ -10,10 +10,7 @@ from markupsafe import Markup
 from tests.webui.safe import NASTY, look
 from webui.views import markup, render
 
-UNCONVERTED = ("answers.py", "evaluation.py", "plot.py", "reasons.py", "viewer.py")
-VIEWS = sorted(
-    path for path in render.TEMPLATES.parent.glob("*.py") if path.name not in ("markup.py", "render.py", *UNCONVERTED)
-)
+VIEWS = sorted(path for path in render.TEMPLATES.parent.glob("*.py") if path.name not in ("markup.py", "render.py"))
 TEMPLATES = sorted(render.TEMPLATES.glob("*.html"))
 
 
