@@ -1,10 +1,10 @@
-"""What each step of finding brings: the same questions with one step after another switched on.
+"""What each step of retrieval contributes: the same questions with one step after another switched on.
 
     python -m benchmarks.ablation --pdfs FOLDER --questions FILE.jsonl --data-dir FOLDER [--scope document|all]
 
-Prints a Markdown table for `docs/retrieval.md`, then one JSON line. A third of the questions, told by a digest of
-their text, is held out from all tuning and stands in columns of its own. The index in --data-dir is made when missing
-and kept; the vectors of questions are made once, so the milliseconds are those of searching alone.
+Prints a Markdown table for `docs/retrieval.md`, then one JSON line. A third of the questions, chosen by a hash of their
+text, is held out from all tuning and has a column of its own. The index in --data-dir is created if missing, and kept.
+Questions are embedded once, so the milliseconds are those of searching alone.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ STEPS: tuple[tuple[str, RetrievalSettings], ...] = (
 )
 
 
-class Remembering:
-    """An embedder that makes the vector of a question once."""
+class MemoisingEmbedder:
+    """An embedder that embeds each question once."""
 
     def __init__(self, inner: Embedder) -> None:
         self._inner, self._made = inner, dict[str, Vectors]()
@@ -80,12 +80,12 @@ class Remembering:
 
 
 def held_out(question: Question) -> bool:
-    """Whether a question belongs to the third that nothing is tuned on."""
+    """Whether a question belongs to the third that is not tuned on."""
     return hashlib.sha256(question.question.encode()).digest()[0] % 3 == 0
 
 
 def row(name: str, outcomes: Sequence[Outcome]) -> str:
-    """One line of the table: all questions, then recall@10 of those used while working and of those held out."""
+    """A row of the table: all questions, then recall@10 of those tuned on and of those held out."""
     whole = report(outcomes, [1, 5, 10, MOST])
     parts = [
         report([one for one in outcomes if held_out(one.question) is held], [10])["recall"]["10"]
@@ -105,8 +105,10 @@ def main() -> None:
     parser.add_argument("--cache-dir", type=Path, default=Path.home() / ".cache" / "ask-your-pdfs")
     arguments = parser.parse_args()
     questions = read_questions(arguments.questions)
-    embedder = Remembering(CachedEmbedder(open_embedder("packaged", cache=arguments.cache_dir), arguments.cache_dir))
-    print(f"| step | R@1 | R@5 | R@10 | R@{MOST} | MRR | R@10 worked on | R@10 held out | ms |")
+    embedder = MemoisingEmbedder(
+        CachedEmbedder(open_embedder("packaged", cache=arguments.cache_dir), arguments.cache_dir)
+    )
+    print(f"| step | R@1 | R@5 | R@10 | R@{MOST} | MRR | R@10 tuned on | R@10 held out | ms |")
     print("|---|---|---|---|---|---|---|---|---|")
     found = {}
     for name, retrieval in STEPS:

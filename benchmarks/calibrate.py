@@ -1,11 +1,11 @@
-"""Where the gates between an answer and a refusal should stand: measured on questions with and without an answer.
+"""Calibration of the answer gates: scores of questions with an answer in the documents, and without one.
 
     python -m benchmarks.calibrate --pdfs FOLDER --questions FILE.jsonl [--sample 600] [--seed 1]
 
-Expects a set in parallel languages whose file names end in the number of the text, NAME_LANGUAGE_NUMBER.pdf. Each
-question is asked twice in the documents of one language: once with its own text among them, once without. Prints, for
-question and documents in the same and in different scripts, how often the best sentence's score is 1.0 or more with
-and without an answer, and where 1.0 would have to lie to refuse 1% or 2% of the questions that have one.
+Expects the same texts in several languages, in files named NAME_LANGUAGE_NUMBER.pdf with the number of the text. Each
+question is searched twice in the documents of one language: with its own text among them, and without. Prints, for each
+pair of languages of question and documents, how often the best sentence scores 1.0 or more with and without an answer,
+and the score that would refuse 1%, 2% or 5% of the questions that have one.
 """
 
 from __future__ import annotations

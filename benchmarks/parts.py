@@ -1,10 +1,9 @@
-"""Two questions put as one: whether the right pages of both are among the first sources, searched whole or in parts.
+"""Two questions asked as one: whether the right pages of both are among the first sources, searched whole or in parts.
 
     python -m benchmarks.parts --pdfs FOLDER --questions FILE.jsonl --data-dir FOLDER [--pairs N]
 
-Pairs of questions of one language, drawn by chance from all documents, half of them as two sentences, half as two
-clauses ("... and when ...", "……，……"). The index in --data-dir is made when missing and kept. Prints a table and one
-JSON line.
+Random pairs of questions of one language, half of them as two sentences, half as two clauses ("... and when ...",
+"……，……"). The index in --data-dir is created if missing, and kept. Prints a table and one JSON line.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ Pair = tuple[str, Question, Question]
 
 
 def together(first: str, second: str, clauses: bool) -> str:
-    """Two questions as one."""
+    """Two questions joined into one."""
     if not clauses:
         return f"{first} {second}"
     if mainly_chinese(first):
@@ -42,14 +41,14 @@ def together(first: str, second: str, clauses: bool) -> str:
 
 
 def pairs_of(questions: Sequence[Question], count: int) -> list[Pair]:
-    """Pairs by chance, the same in every run."""
+    """Random pairs, the same in every run."""
     chance = random.Random(5)
     drawn = [chance.sample(questions, 2) for _ in range(count)]
     return [(together(a.question, b.question, n % 2 == 1), a, b) for n, (a, b) in enumerate(drawn)]
 
 
 def measured(engine: Engine, pairs: Sequence[Pair]) -> dict[str, float]:
-    """Share of pairs with both right pages among the sources, with at least one, and milliseconds in the median."""
+    """Share of pairs with both right pages among the sources, share with at least one, and median milliseconds."""
     both = one = 0
     spent = []
     for text, *asked in pairs:
@@ -67,7 +66,7 @@ def main() -> None:
     parser.add_argument("--pdfs", type=Path, required=True)
     parser.add_argument("--questions", type=Path, required=True)
     parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--pairs", type=int, default=300, help="of each language")
+    parser.add_argument("--pairs", type=int, default=300, help="per language")
     parser.add_argument("--cache-dir", type=Path, default=Path.home() / ".cache" / "ask-your-pdfs")
     arguments = parser.parse_args()
     questions = read_questions(arguments.questions)

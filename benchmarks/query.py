@@ -1,9 +1,9 @@
-"""How well and how fast passages are found, against the plain script on the same files with the same embedder.
+"""Recall and latency of retrieval, compared with a plain script on the same files with the same embedder.
 
     python -m benchmarks.query --pdfs FOLDER --questions FILE.jsonl --baseline SCRIPT [--scope document|all]
 
-Page recall and MRR by language of both; then the milliseconds of one search, the question's embedding left out, in a
-library of 20,000 passages (the same texts again with words exchanged, vectors with noise).
+Prints page recall and MRR of both by language, then the milliseconds of one search, without embedding the question, in a
+library of 20,000 passages (the same texts repeated with words exchanged, and their vectors with noise).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def plain_by_language(arguments: argparse.Namespace, questions: list[Question]) 
 
 
 def milliseconds(texts: list[str], vectors: np.ndarray, questions: list[str], asked: np.ndarray) -> list[float]:
-    """Milliseconds of each search among PASSAGES passages grown out of the texts given."""
+    """Milliseconds of each search among PASSAGES passages, made from the texts given."""
     rng, chance = np.random.default_rng(0), random.Random(0)
     words = [word for text in texts for word in text.split()]
     index, terms = FaissIndex(vectors.shape[1], RetrievalSettings().exact_index_size), BM25Index()

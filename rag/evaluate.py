@@ -1,7 +1,7 @@
 """Measure retrieval on a folder of PDFs and a file of questions, with the same engine that answers people.
 
     python -m rag.evaluate --pdfs FOLDER --questions FILE.jsonl [--scope document|all] [--k 1,3,5,10,20]
-                           [--answers] [--data-dir FOLDER] [--json]
+                           [--answers] [--data-dir FOLDER] [--config FILE.toml] [--json]
 
 The file has one JSON object per line: `question`, `document` (file name), `pages` (from 0), `answer` (a text or a
 list of texts), `language`. A question counts as found at k if any right page is covered by one of its first k sources.
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.answer.quote import QuoteReader
+from rag.config import override, read_config
 from rag.embed.cached import CachedEmbedder
 from rag.embed.embedder import Embedder, open_embedder
 from rag.engine import Engine
@@ -30,7 +31,7 @@ from rag.evaluation.question_file import Question, read_questions
 from rag.evaluation.report import Outcome, contains_reference, format_report, report_by_language
 from rag.reader import Reader
 from rag.records import Answer, JobState
-from rag.settings import RetrievalSettings, Settings
+from rag.settings import Settings
 
 
 def evaluate(engine: Engine, questions: Sequence[Question], *, scope: str, answers: bool = False) -> Iterator[Outcome]:
@@ -87,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
         default=Path.home() / ".cache" / "ask-your-pdfs",
         help="folder for embeddings and unpacked weights; default: ~/.cache/ask-your-pdfs",
     )
+    made.add_argument("--config", type=Path, help="TOML file of settings, as for app.py")
     made.add_argument("--embedder", default="auto", help="as for app.py; default: auto")
     made.add_argument("--json", action="store_true", help="print the report as a line of JSON, too")
     return made
@@ -96,13 +98,14 @@ def run(arguments: argparse.Namespace, reader: Reader, write: Callable[[str], ob
     """Index, search and print; returns the report."""
     cuts = [int(k) for k in arguments.k.split(",")]
     questions = read_questions(arguments.questions)
-    sources = max(*cuts, RetrievalSettings().sources)
+    settings = read_config(arguments.config) if arguments.config else Settings()
+    sources = max(*cuts, settings.retrieval.sources)
 
     def open_cached() -> Embedder:
         return CachedEmbedder(open_embedder(arguments.embedder, cache=arguments.cache_dir), arguments.cache_dir)
 
     with _data_folder(arguments.data_dir) as folder:
-        settings = Settings(data_dir=folder, retrieval=RetrievalSettings(sources=sources))
+        settings = override(settings, {"data_dir": folder, "retrieval.sources": sources})
         with Engine(settings, embedder=open_cached, reader=reader) as engine:
             indexing = add_folder(engine, arguments.pdfs, _note)
             documents = engine.documents("")
