@@ -22,11 +22,12 @@ import numpy as np
 from benchmarks.baseline import machine
 from rag.answer.quote import QuoteReader
 from rag.embed.cached import CachedEmbedder
-from rag.embed.embedder import Embedder, Vectors, open_embedder
+from rag.embed.embedder import Embedder, open_embedder
 from rag.engine import Engine
 from rag.evaluate import add_folder, evaluate
 from rag.evaluation.question_file import Question, read_questions
 from rag.evaluation.report import Outcome, report
+from rag.records import Vectors
 from rag.settings import RetrievalSettings, Settings
 
 MOST = 20  # sources a question

@@ -20,12 +20,12 @@ from rag.answer.context import pack_context
 from rag.answer.marks import remove_citation_marks
 from rag.answer.view import open_view
 from rag.choices import Choices
-from rag.embed.embedder import Embedder, text_digest
+from rag.embed.embedder import Embedder
 from rag.errors import AskError, FileRefused, QuestionRefused, StoreError
 from rag.evaluation.saved import Evaluations
 from rag.files import DocumentFiles
 from rag.index.embedded import embedded_text_index, embedded_vector_index
-from rag.index.protocols import Scope, TextIndex, VectorIndex, Vectors
+from rag.index.protocols import Scope, TextIndex, VectorIndex
 from rag.ingest.jobs import EMBED_BATCH, Jobs
 from rag.library import Library
 from rag.messages import Message
@@ -44,7 +44,9 @@ from rag.records import (
     Passage,
     Piece,
     Source,
+    Vectors,
     View,
+    text_digest,
 )
 from rag.retrieve.query import build_query, validate_question
 from rag.retrieve.rerank import Reranker

@@ -6,6 +6,7 @@ fractions of the page as it is shown (rotation applied), from its top left corne
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,8 +17,14 @@ import numpy.typing as npt
 from rag.messages import Message
 
 Box = tuple[float, float, float, float]
+Vectors = npt.NDArray[np.float32]  # (n, d) one per text, or (d,) a single one; unit length
 
 HEADING_CHARACTERS = 160  # of a heading path that a passage is found by
+
+
+def text_digest(text: str) -> bytes:
+    """Key under which a text's vector is stored: the first 16 bytes of its SHA-256."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
 
 
 class PageKind(StrEnum):

@@ -52,7 +52,7 @@ FOLDERS: dict[str, set[str]] = {
     "pdf": set(),
     "embed": set(),
     "index": set(),
-    "store": {"embed"},
+    "store": set(),
     "ingest": {"pdf", "embed", "store"},
     "retrieve": {"embed", "index", "store"},
     "answer": {"embed", "index", "pdf", "store"},

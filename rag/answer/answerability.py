@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from rag.answer.sentences import split_sentences
-from rag.embed.embedder import Embedder, Vectors
+from rag.embed.embedder import Embedder
 from rag.index.tokenize import terms
 from rag.language import mainly_chinese
 from rag.reader import Evidence
-from rag.records import Source
+from rag.records import Source, Vectors
 from rag.settings import AnswerSettings
 
 MIN_SCALE = 0.05  # least difference between the mean cosines of related and unrelated pairs that is divided by

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.embed.embedder import Embedder, Vectors, text_digest
+from rag.embed.embedder import Embedder
+from rag.records import Vectors, text_digest
 
 
 class CachedEmbedder:

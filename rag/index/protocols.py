@@ -13,9 +13,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from rag.records import Vectors
+
 Ids = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float32]
-Vectors = npt.NDArray[np.float32]
 DocumentKey = tuple[str, str]  # owner ("" for shared) and document id
 
 

@@ -15,8 +15,9 @@ from typing import Any
 import faiss
 import numpy as np
 
-from rag.index.protocols import DocumentKey, Ids, Scope, Scores, Vectors
+from rag.index.protocols import DocumentKey, Ids, Scope, Scores
 from rag.index.scopes import PassageScopes
+from rag.records import Vectors
 
 log = logging.getLogger(__name__)
 

@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from rag.embed.embedder import Embedder, text_digest
+from rag.embed.embedder import Embedder
 from rag.errors import AskError, FileRefused, PasswordNeeded, StoreError
 from rag.ingest.chunk import chunk_document
 from rag.messages import Message
 from rag.pdf.load import load
 from rag.pdf.sandbox import Stopped
 from rag.pdf.unlock import unlock
-from rag.records import Job, JobState, LoadedDocument, Passage
+from rag.records import Job, JobState, LoadedDocument, Passage, text_digest
 from rag.settings import Settings
 from rag.store.blobs import original_file, replace_file, unlocked_file
 from rag.store.database import Store

@@ -11,8 +11,8 @@ from itertools import zip_longest
 
 import numpy as np
 
-from rag.index.protocols import Ids, Scope, TextIndex, VectorIndex, Vectors
-from rag.records import Signal
+from rag.index.protocols import Ids, Scope, TextIndex, VectorIndex
+from rag.records import Signal, Vectors
 from rag.retrieve.expand import ExpandedQuery
 from rag.retrieve.routing import DocumentRouter, DocumentScores
 from rag.settings import RetrievalSettings

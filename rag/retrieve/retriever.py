@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rag.embed.embedder import Embedder
-from rag.index.protocols import Scope, TextIndex, VectorIndex, Vectors
+from rag.index.protocols import Scope, TextIndex, VectorIndex
 from rag.language import mainly_chinese
-from rag.records import Source
+from rag.records import Source, Vectors
 from rag.retrieve.expand import ExpandedQuery, expand_query
 from rag.retrieve.hybrid import Hit, HybridSearch, interleave
 from rag.retrieve.overlap import score_overlap

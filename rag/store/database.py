@@ -12,14 +12,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from rag.embed.embedder import Embedder, Vectors, text_digest
 from rag.errors import EmbedderMismatch
 from rag.messages import Message
-from rag.records import Document, DocumentDetails, Job, JobState, LoadedDocument, Passage
+from rag.records import Document, DocumentDetails, Job, JobState, LoadedDocument, Passage, Vectors, text_digest
 from rag.store.connection import Connection
 from rag.store.rows import (
     PAGE_COLUMNS,
@@ -39,12 +38,21 @@ MAX_PAGE_NOTES = 50  # of one document
 _Value = TypeVar("_Value")
 
 
+class EmbedderIdentity(Protocol):
+    """What is recorded of the embedder that makes the vectors."""
+
+    name: str
+    revision: str  # of the weights; vectors of different revisions cannot be compared
+    dimension: int
+    option: str  # value of --embedder that opens it
+
+
 class Store(Connection):
     """Everything a data folder remembers. Close it, or use it in a `with`."""
 
     # ---- vectors, keyed by the digest of the text that was embedded
 
-    def require_embedder(self, embedder: Embedder) -> None:
+    def require_embedder(self, embedder: EmbedderIdentity) -> None:
         """Record the embedder that makes the vectors. Raises EmbedderMismatch where another one made those stored."""
         identity = {"name": embedder.name, "revision": embedder.revision, "dimension": embedder.dimension}
         rows = self.rows("SELECT value FROM meta WHERE key = 'embedder'")

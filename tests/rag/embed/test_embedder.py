@@ -3,7 +3,6 @@ from __future__ import annotations
 import threading
 import time
 
-from rag.embed.embedder import text_digest
 from rag.embed.priority import PriorityLock
 
 
@@ -41,8 +40,3 @@ def test_the_lock_is_released_after_a_failure():
                 raise RuntimeError
         except RuntimeError:
             pass
-
-
-def test_digests_of_different_texts_differ_also_for_lone_surrogates():
-    assert len({text_digest(text) for text in ("a", "b", "", "\ud800", "a ")}) == 5
-    assert len(text_digest("a")) == 16

@@ -12,10 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rag.embed.embedder import text_digest
 from rag.errors import EmbedderMismatch, StoreDamaged, StoreInUse
 from rag.messages import Message
-from rag.records import Heading, Job, JobState, LoadedDocument, Page, PageKind, Passage, WordBoxes
+from rag.records import Heading, Job, JobState, LoadedDocument, Page, PageKind, Passage, WordBoxes, text_digest
 from rag.store.database import MAX_PAGE_NOTES, Store
 from tests.fakes import ExactEmbedder
 
@@ -301,3 +300,8 @@ def test_words_are_located_by_line_and_by_share():
     assert WordBoxes.none().locate(0, 5) == []
     assert WordBoxes.from_bytes(WordBoxes.none().to_bytes()).spans.shape == (0, 2)
     assert np.array_equal(WordBoxes.from_bytes(words.to_bytes()).spans, words.spans)
+
+
+def test_digests_of_different_texts_differ_also_for_lone_surrogates():
+    assert len({text_digest(text) for text in ("a", "b", "", "\ud800", "a ")}) == 5
+    assert len(text_digest("a")) == 16

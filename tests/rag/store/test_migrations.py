@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from rag.answer.quote import QuoteReader
-from rag.embed.embedder import text_digest
 from rag.engine import Engine
 from rag.errors import StoreError
-from rag.records import JobState
+from rag.records import JobState, text_digest
 from rag.settings import Settings
 from rag.store import migrations
 from rag.store.database import Store
