@@ -158,7 +158,9 @@ def _to_4(sql: sqlite3.Connection) -> None:
         " number INTEGER NOT NULL, label TEXT NOT NULL, kind TEXT NOT NULL, start INTEGER NOT NULL,"
         " text TEXT NOT NULL, words BLOB NOT NULL, note TEXT NOT NULL, PRIMARY KEY (document, number)) WITHOUT ROWID"
     )
-    sql.executemany("INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _pages_with_start(sql))
+    for (document,) in sql.execute("SELECT key FROM documents").fetchall():
+        sql.executemany("INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _pages_with_start(sql, document))
+        sql.execute("DELETE FROM old_pages WHERE document = ?", (document,))  # the next document takes its space
     sql.execute("DROP TABLE old_pages")
     for key, message in sql.execute("SELECT id, message FROM jobs WHERE message != ''").fetchall():
         sql.execute("UPDATE jobs SET message = ? WHERE id = ?", (json.dumps(message), key))
@@ -175,16 +177,14 @@ def _to_4(sql: sqlite3.Connection) -> None:
         sql.execute(statement)
 
 
-def _pages_with_start(sql: sqlite3.Connection) -> Iterator[tuple[object, ...]]:
-    """Rows of the new table of pages, read one at a time: a library may be larger than memory."""
-    document, start = None, 0
-    for key, number, label, kind, text, words, note in sql.execute(
-        "SELECT document, number, label, kind, text, words, note FROM old_pages ORDER BY document, number"
+def _pages_with_start(sql: sqlite3.Connection, document: int) -> Iterator[tuple[object, ...]]:
+    """Rows of the new table of pages."""
+    start = 0
+    for number, label, kind, text, words, note in sql.execute(
+        "SELECT number, label, kind, text, words, note FROM old_pages WHERE document = ? ORDER BY number", (document,)
     ):
-        if key != document:
-            document, start = key, 0
         is_json = note == "" or note.startswith('{"template"')  # the last databases of format 3 hold it already
-        yield key, number, label, kind, start, text, words, note if is_json else json.dumps(note)
+        yield document, number, label, kind, start, text, words, note if is_json else json.dumps(note)
         start += len(text)
 
 

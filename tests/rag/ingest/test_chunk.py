@@ -23,7 +23,7 @@ def document(*texts: str, outline=(), flows=()) -> LoadedDocument:
 words = st.text(alphabet="abc 。，.\n汉字\u3000", max_size=300)
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(words, max_size=4), st.sets(st.integers(0, 3)), st.integers(5, 40))
 @example(["\u3000。", "\n \n\u3000。"], {0}, 5)
 @example(["。\n \n\n。 。"], set(), 5)
@@ -34,7 +34,7 @@ def test_joined_passages_give_the_text_back(texts, flows, size):
     assert "".join(passage.text for passage in passages) == text
     for passage in passages:
         assert text[passage.start : passage.end] == passage.text
-        assert count(passage.text) <= size + 1  # white space is appended without being counted
+        assert count(passage.text.rstrip()) <= size  # white space at the end is appended without being counted
         assert 0 <= passage.first_page <= passage.last_page < len(texts)
 
 

@@ -106,7 +106,7 @@ def test_details_come_with_the_outline_and_the_first_notes_on_pages(store):
 texts = st.lists(st.text(alphabet="aé 字𝛑\n\0", max_size=9), min_size=1, max_size=6)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts)
 def test_a_page_starts_where_the_texts_before_it_end(tmp_path, texts):
     with tempfile.TemporaryDirectory(dir=tmp_path) as folder, Store(Path(folder) / "library.sqlite") as store:

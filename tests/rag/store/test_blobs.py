@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+
+import pytest
+
+from rag.errors import FileRefused, LimitExceeded, NotAPdf, StoreError
+from rag.settings import Limits
+from rag.store.blobs import (
+    copy_to_partial,
+    create_folders,
+    delete_files,
+    file_to_render,
+    original_file,
+    replace_file,
+    unlocked_file,
+)
+
+PDF = b"%PDF-1.7\n" + bytes(range(256)) * 9000  # more than two blocks
+ID = "a" * 64
+
+
+@pytest.mark.parametrize("given", [lambda path: PDF, lambda path: path], ids=["bytes", "path"])
+def test_a_copy_has_the_same_bytes_and_their_digest(tmp_path, given):
+    source, folder = tmp_path / "in.pdf", tmp_path / "files"
+    source.write_bytes(PDF)
+    folder.mkdir()
+    digest, partial = copy_to_partial(given(source), folder, Limits())
+    assert digest == hashlib.sha256(PDF).hexdigest()
+    assert partial.read_bytes() == PDF
+    assert source.read_bytes() == PDF
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "sentence"),
+    [
+        pytest.param(b"", NotAPdf, "empty", id="empty"),
+        pytest.param(b" " * 1024 + PDF, NotAPdf, "not a PDF", id="header too late"),
+        pytest.param(PDF, LimitExceeded, r"has 2\.3 MB, the limit is 1\.0 MB.*--max-file-mb", id="too large"),
+    ],
+)
+def test_refused_bytes_leave_no_file(tmp_path, data, error, sentence):
+    with pytest.raises(error, match=sentence):
+        copy_to_partial(data, tmp_path, Limits(file_bytes=1_000_000 if error is LimitExceeded else 1 << 30))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_no_partial_copy(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FileRefused, match=r"cannot be copied \(No space left"):
+        copy_to_partial(PDF, tmp_path, Limits())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_are_private_and_lose_only_partial_copies(tmp_path):
+    data, files = tmp_path / "data", tmp_path / "data" / "files"
+    create_folders(data, files)
+    assert stat.S_IMODE(data.stat().st_mode) == stat.S_IMODE(files.stat().st_mode) == 0o700
+    _, partial = copy_to_partial(PDF, files, Limits())
+    for name in ("thesis.pdf", "adding-notes.txt"):
+        (files / name).write_bytes(b"x")
+    create_folders(data, files)
+    assert not partial.exists()
+    assert {file.name for file in files.iterdir()} == {"thesis.pdf", "adding-notes.txt"}
+
+
+def test_a_folder_that_cannot_be_created_is_named(tmp_path):
+    (tmp_path / "file").write_bytes(b"x")
+    with pytest.raises(StoreError, match=r"file cannot be used .*--data-dir"):
+        create_folders(tmp_path / "file", tmp_path / "file" / "files")
+
+
+@pytest.mark.parametrize("document_id", ["", "../x", "A" * 64, "a" * 63, "a" * 65, "a" * 64 + "\n", "é" * 64])
+def test_only_a_digest_is_a_file_name(tmp_path, document_id):
+    for path_of in (original_file, unlocked_file, file_to_render, delete_files):
+        with pytest.raises(ValueError, match="not a document id"):
+            path_of(tmp_path, document_id)
+
+
+def test_pages_are_drawn_from_the_unlocked_copy_where_there_is_one(tmp_path):
+    original_file(tmp_path, ID).write_bytes(PDF)
+    assert file_to_render(tmp_path, ID) == original_file(tmp_path, ID)
+    replace_file(unlocked_file(tmp_path, ID), b"open")
+    assert file_to_render(tmp_path, ID).read_bytes() == b"open"
+    assert original_file(tmp_path, ID).read_bytes() == PDF
+    delete_files(tmp_path, ID)
+    assert list(tmp_path.iterdir()) == []
