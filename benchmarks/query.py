@@ -2,7 +2,7 @@
 
     python -m benchmarks.query --pdfs FOLDER --questions FILE.jsonl --baseline SCRIPT [--scope document|all]
 
-Prints page recall and MRR of both by language, then the milliseconds of one search, without embedding the question, in a
+Prints page recall and MRR of both by language, then the milliseconds of a search without embedding the question, in a
 library of 20,000 passages (the same texts repeated with words exchanged, and their vectors with noise).
 """
 
