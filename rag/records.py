@@ -191,11 +191,11 @@ class DocumentDetails:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """Why a passage was found: one way of looking, what it gave this passage, and its place there."""
+    """Why a passage was found: the score and rank that one step of retrieval gave it."""
 
-    name: str  # "vectors" cosine, "words" BM25, "document" how well its document fits, "second" second look, "reranker"
+    name: str  # "vectors" (cosine), "words" (BM25), "document" (routing), "overlap" (of terms) or "reranker"
     score: float
-    rank: int  # from 1, among what this way of looking brought: passages, or documents for "document"
+    rank: int  # from 1, among the passages of this step; for "document" among the documents
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "signal_vectors": ("meaning", "语义"),
     "signal_words": ("words", "词语"),
     "signal_document": ("document", "文档"),
-    "signal_second": ("second look", "复查"),
+    "signal_overlap": ("term overlap", "词语重合"),
     "together": ("together", "综合"),
     "score": ("score", "得分"),
     "place": ("place", "名次"),

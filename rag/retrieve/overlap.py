@@ -47,7 +47,7 @@ def score_overlap(
         Hit(
             hit.passage_id,
             hit.score + added[hit.passage_id],
-            (*hit.signals, Signal("second", added[hit.passage_id], places[hit.passage_id])),
+            (*hit.signals, Signal("overlap", added[hit.passage_id], places[hit.passage_id])),
         )
         for hit in hits
         if hit.passage_id in added

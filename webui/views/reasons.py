@@ -15,7 +15,7 @@ _WORDS = {
     "vectors": "signal_vectors",
     "words": "signal_words",
     "document": "signal_document",
-    "second": "signal_second",
+    "overlap": "signal_overlap",
     "reranker": "reranker",
 }
 

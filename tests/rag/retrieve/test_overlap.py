@@ -26,7 +26,7 @@ def test_shares_by_hand():
         (2, pytest.approx(0.2 + 0.5 + 0.25)),
         (3, pytest.approx(0.4)),
     ]
-    assert looked[1].signals == (Signal("words", 7.0, 1), Signal("second", pytest.approx(0.75), 1))
+    assert looked[1].signals == (Signal("words", 7.0, 1), Signal("overlap", pytest.approx(0.75), 1))
 
 
 def test_a_passage_that_is_gone_is_dropped_and_a_question_without_words_changes_nothing():

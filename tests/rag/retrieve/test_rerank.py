@@ -106,6 +106,6 @@ def test_the_engine_finds_with_it_and_without_it(tmp_path, opener, signals):
         while engine.jobs(""):
             time.sleep(0.01)
         (source,) = engine.search("", "When was the red pump built?")
-        assert {signal.name for signal in source.signals} - {"vectors", "words", "document", "second"} == signals
+        assert {signal.name for signal in source.signals} - {"vectors", "words", "document", "overlap"} == signals
         choice = next((choice for choice in engine.choices() if choice.what == "reranker"), None)
         assert (choice is not None and bool(choice.failed)) == (opener is missing)
