@@ -1,4 +1,4 @@
-"""An embedder with exact answers and a reader that says what it is told: fast, and equal on every machine."""
+"""A deterministic embedder, a scripted reader and a vector index of plain NumPy: fast, and equal on every machine."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from rag.index.protocols import DocumentKey, Ids, Scope, Scores
 from rag.index.tokenize import terms
 from rag.messages import Message
 from rag.reader import ReadRequest
 
 
 class ExactEmbedder:
-    """A text's vector counts its terms, each in a place of its own: the cosine is the share of terms in common."""
+    """Hashed bag of words: a text's vector counts its terms, so that a cosine is the share of terms in common."""
 
     name, revision, dimension, max_tokens, device, why = "exact", "1", 512, 512, "cpu", Message("a test asked for it")
     option = "exact"
 
     def __init__(self) -> None:
-        self.embedded: list[str] = []  # passages, in order
-        self.gate = threading.Event()  # cleared: passages wait
+        self.embedded: list[str] = []  # all passages so far, in order
+        self.gate = threading.Event()  # while cleared, passages wait
         self.gate.set()
 
     def count_tokens(self, text: str) -> int:
@@ -36,14 +37,14 @@ class ExactEmbedder:
     def queries(self, texts: Sequence[str]) -> np.ndarray:
         vectors = np.zeros((len(texts), self.dimension), np.float32)
         for row, text in enumerate(texts):
-            vectors[row, 0] = 0.1  # no text has a vector of length 0
+            vectors[row, 0] = 0.1  # so that no vector has length 0
             for term in terms(text):
                 vectors[row, 1 + int.from_bytes(hashlib.md5(term.encode()).digest()[:4], "big") % 511] += 1
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 class ScriptedReader:
-    """Answers with what was queued, and keeps what it was asked."""
+    """Gives the answers it was made with, one after another, and keeps the requests."""
 
     name, context_tokens, uses_evidence, writes_markdown = "scripted", 10_000, False, True
 
@@ -60,3 +61,29 @@ class ScriptedReader:
             if stop.is_set():
                 return
             yield piece
+
+
+class NumpyIndex:
+    """A `VectorIndex` that applies the scope to each passage itself, as a vector database would."""
+
+    def __init__(self) -> None:
+        self.passages: dict[int, tuple[DocumentKey, np.ndarray]] = {}
+
+    def __len__(self) -> int:
+        return len(self.passages)
+
+    def add(self, ids: Ids, vectors: np.ndarray, documents: Sequence[DocumentKey]) -> None:
+        self.passages |= dict(zip(ids.tolist(), zip(documents, vectors, strict=True), strict=True))
+
+    def remove(self, ids: Ids) -> None:
+        for passage_id in ids.tolist():
+            self.passages.pop(passage_id, None)
+
+    def search(self, vector: np.ndarray, k: int, scope: Scope | None = None) -> tuple[Ids, Scores]:
+        found = [
+            (float(row @ vector), passage_id)
+            for passage_id, (document, row) in self.passages.items()
+            if scope is None or scope.allows(document)
+        ]
+        best = sorted(found, key=lambda pair: -pair[0])[:k]
+        return np.array([n for _, n in best], np.int64), np.array([score for score, _ in best], np.float32)

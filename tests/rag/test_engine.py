@@ -23,7 +23,7 @@ from rag.errors import (
 from rag.reader import Turn
 from rag.records import Answer, Found, JobState, Piece
 from rag.settings import Limits, Settings
-from tests.fakes import ExactEmbedder, ScriptedReader
+from tests.fakes import ExactEmbedder, NumpyIndex, ScriptedReader
 from tests.rag.pdfs import encrypted, scanned_pdf, text_pdf
 
 PUMP = "The red pump was built in 1931. It stands in Gdansk.\nThe valve is blue and weighs 12 kg."
@@ -603,3 +603,26 @@ def test_vectors_of_removed_text_are_gone(make):
     add(engine, ("manual.pdf", FIRST))
     engine.remove("", engine.documents("")[0].id)
     assert engine._store.rows("SELECT * FROM vectors") == []
+
+
+def test_an_index_of_another_kind_gives_the_same_sources_to_every_owner(make):
+    """Shared and own documents, all and a selection, two removed; FAISS against filtering passage by passage."""
+    question, engine = "When was the red pump built?", make()
+    for owner, names in (("", "abc"), ("ann", "de"), ("ben", "fg")):
+        texts = {name: "The red pump was built." + f" Hall {name}{name} is near." * (ord(name) - 96) for name in names}
+        add(engine, *((f"{name}.pdf", text_pdf([text])) for name, text in texts.items()), owner=owner)
+    ids = {document.name: document.id for owner in ("ann", "ben") for document in engine.documents(owner)}
+    engine.remove("", ids["b.pdf"])
+    engine.remove("ann", ids["e.pdf"])
+    selection = [ids["a.pdf"], ids["d.pdf"], ids["f.pdf"]]
+    asked = [(owner, documents) for owner in ("", "ann", "ben", "eve") for documents in (None, selection)]
+
+    def found(engine: Engine) -> list[list[str]]:
+        return [[source.document[0] for source in engine.search(owner, question, some)] for owner, some in asked]
+
+    sources = found(engine)
+    assert ["".join(sorted(names)) for names in sources] == ["ac", "a", "acd", "ad", "acfg", "af", "ac", "a"]
+    engine.close()
+    plain = NumpyIndex()
+    assert found(make(vector_index=lambda dimension, settings: plain)) == sources
+    assert len(plain) == 5
