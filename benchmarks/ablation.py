@@ -30,8 +30,8 @@ from rag.evaluation.report import Outcome, report
 from rag.records import Vectors
 from rag.settings import RetrievalSettings, Settings
 
-MOST = 20  # sources a question
-FULL = replace(RetrievalSettings(), sources=MOST)
+MAX_SOURCES = 20  # per question
+FULL = replace(RetrievalSettings(), sources=MAX_SOURCES)
 ALL_QUERY, ALL_ROUTING = FULL.query, FULL.routing
 NO_ITEMS = replace(ALL_QUERY, line_items=False)
 BARE = replace(
@@ -72,7 +72,7 @@ class MemoisingEmbedder:
         self.count_tokens, self.passages = inner.count_tokens, inner.passages
 
     def queries(self, texts: Sequence[str]) -> Vectors:
-        """As the embedder's."""
+        """Query vectors (n, d), each text embedded only once."""
         with self._lock:
             new = [text for text in dict.fromkeys(texts) if text not in self._made]
             if new:
@@ -81,13 +81,13 @@ class MemoisingEmbedder:
 
 
 def held_out(question: Question) -> bool:
-    """Whether a question belongs to the third that is not tuned on."""
+    """Whether a question belongs to the third that is held out from tuning."""
     return hashlib.sha256(question.question.encode()).digest()[0] % 3 == 0
 
 
 def row(name: str, outcomes: Sequence[Outcome]) -> str:
-    """A row of the table: all questions, then recall@10 of those tuned on and of those held out."""
-    whole = report(outcomes, [1, 5, 10, MOST])
+    """One table row: metrics over all questions, then recall@10 of the tuning and of the held-out questions."""
+    whole = report(outcomes, [1, 5, 10, MAX_SOURCES])
     parts = [
         report([one for one in outcomes if held_out(one.question) is held], [10])["recall"]["10"]
         for held in (False, True)
@@ -97,19 +97,19 @@ def row(name: str, outcomes: Sequence[Outcome]) -> str:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print its results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pdfs", type=Path, required=True)
-    parser.add_argument("--questions", type=Path, required=True)
-    parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--scope", choices=("document", "all"), default="all")
+    parser.add_argument("--pdfs", type=Path, required=True, help="folder with the PDFs")
+    parser.add_argument("--questions", type=Path, required=True, help="JSON lines, as for rag.evaluate")
+    parser.add_argument("--data-dir", type=Path, required=True, help="where the index is kept")
+    parser.add_argument("--scope", choices=("document", "all"), default="all", help="what is searched (all)")
     parser.add_argument("--cache-dir", type=Path, default=Path.home() / ".cache" / "ask-your-pdfs")
     arguments = parser.parse_args()
     questions = read_questions(arguments.questions)
     embedder = MemoisingEmbedder(
         CachedEmbedder(open_embedder("packaged", cache=arguments.cache_dir), arguments.cache_dir)
     )
-    print(f"| step | R@1 | R@5 | R@10 | R@{MOST} | MRR | R@10 tuned on | R@10 held out | ms |")
+    print(f"| step | R@1 | R@5 | R@10 | R@{MAX_SOURCES} | MRR | R@10 tuned on | R@10 held out | ms |")
     print("|---|---|---|---|---|---|---|---|---|")
     found = {}
     for name, retrieval in STEPS:
@@ -118,7 +118,7 @@ def main() -> None:
             add_folder(engine, arguments.pdfs, lambda _: None)
             outcomes = list(evaluate(engine, questions, scope=arguments.scope))
         print(row(name, outcomes), flush=True)
-        found[name] = report(outcomes, [1, 5, 10, MOST])
+        found[name] = report(outcomes, [1, 5, 10, MAX_SOURCES])
     print(json.dumps({**machine(), "scope": arguments.scope, "steps": found}))
 
 

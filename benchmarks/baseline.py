@@ -1,7 +1,7 @@
-"""Run the plain script that the product is compared with, on given files, and read its report.
+"""Run the plain RAG script that this project is compared with, and read its report.
 
-The script (pypdf, a recursive splitter, sentence-transformers, flat FAISS; named by --baseline) takes --pdfs,
---questions, --embedder, --scope and --documents, and prints its numbers as one last JSON line.
+The script (pypdf, a recursive text splitter, sentence-transformers, a flat FAISS index; its path is --baseline) takes
+--pdfs, --questions, --embedder, --scope and --documents, and prints its results as JSON on the last line.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 def run_baseline(
     script: Path, pdfs: Path, questions: Path, embedder: Path, scope: str, documents: int
 ) -> dict[str, Any]:
-    """The report of the script; its working time includes no start of Python."""
+    """The script's report. Its times do not include starting Python."""
     command = [sys.executable, str(script), "--pdfs", str(pdfs), "--questions", str(questions)]
     command += ["--embedder", str(embedder), "--scope", scope, "--documents", str(documents)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -27,7 +27,7 @@ def run_baseline(
 
 
 def machine() -> dict[str, str]:
-    """Where and when a number was measured, and on which commit."""
+    """When, on which commit and on which processor a result was measured."""
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout
     return {
         "date": time.strftime("%Y-%m-%d"),

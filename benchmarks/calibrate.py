@@ -29,23 +29,23 @@ from rag.settings import Settings
 
 
 def number(name: str) -> str:
-    """The text's number in a file name."""
+    """The number of the text that a file holds, from its name."""
     return Path(name).stem.rsplit("_", 1)[-1]
 
 
 def language(name: str) -> str:
-    """The text's language in a file name."""
+    """The language of a file, from its name."""
     return Path(name).stem.rsplit("_", 2)[-2]
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print its results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pdfs", type=Path, required=True)
-    parser.add_argument("--questions", type=Path, required=True)
+    parser.add_argument("--pdfs", type=Path, required=True, help="folder with the PDFs")
+    parser.add_argument("--questions", type=Path, required=True, help="JSON lines, as for rag.evaluate")
     parser.add_argument("--cache-dir", type=Path, default=Path.home() / ".cache" / "ask-your-pdfs")
-    parser.add_argument("--sample", type=int, default=600)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--sample", type=int, default=600, help="questions drawn at random (600)")
+    parser.add_argument("--seed", type=int, default=1, help="of the random sample (1)")
     arguments = parser.parse_args()
     lines = arguments.questions.read_text("utf-8").splitlines()
     questions = random.Random(arguments.seed).sample([Question.parse(line) for line in lines], arguments.sample)

@@ -1,10 +1,10 @@
-"""How fast documents are added, against the plain script on the same files with the same embedder, in one run.
+"""Ingestion speed compared with the plain RAG script, on the same files and with the same embedder, in one run.
 
     python -m benchmarks.ingest --pdfs FOLDER --questions FILE.jsonl --baseline SCRIPT [--documents N]
 
-Reading alone compares `rag.pdf.load` with the script's pypdf; end to end compares reading, splitting, embedding and
-storing through the engine (from the first file added to the last one searchable) with the script's read + split +
-embed. Both start with the embedder loaded and nothing embedded before. A ratio above 1 is in our favour.
+Reading compares `rag.pdf.load` with the script's pypdf. End to end compares reading, chunking, embedding and storing by
+the engine (from the first file added until the last one is searchable) with reading, splitting and embedding by the
+script. Both start with the embedder loaded and no embeddings cached. A ratio above 1 means this project is faster.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def read_all(folder: Path) -> float:
 
 
 def add_all(folder: Path, cache: Path) -> tuple[float, int, int]:
-    """(seconds to add every file, pages, passages) with a library that knows none of them."""
+    """(seconds, pages, passages) of adding every file of a folder to an empty library."""
     embedder = open_embedder("packaged", cache=cache)
     with (
         tempfile.TemporaryDirectory() as data,
@@ -48,12 +48,12 @@ def add_all(folder: Path, cache: Path) -> tuple[float, int, int]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print its results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pdfs", type=Path, required=True)
-    parser.add_argument("--questions", type=Path, required=True)
-    parser.add_argument("--baseline", type=Path, required=True)
-    parser.add_argument("--documents", type=int, default=1000, help="only the first N files")
+    parser.add_argument("--pdfs", type=Path, required=True, help="folder with the PDFs")
+    parser.add_argument("--questions", type=Path, required=True, help="JSON lines, as for rag.evaluate")
+    parser.add_argument("--baseline", type=Path, required=True, help="path of the plain RAG script")
+    parser.add_argument("--documents", type=int, default=1000, help="only the first N files by name")
     parser.add_argument("--cache-dir", type=Path, default=Path.home() / ".cache" / "ask-your-pdfs")
     arguments = parser.parse_args()
     weights = packaged_file()
@@ -69,8 +69,8 @@ def main() -> None:
     seconds = plain["seconds"]
     whole = seconds["read"] + seconds["split"] + seconds["embed"]
     rows = [("reading alone", reading, seconds["read"]), ("end to end", adding, whole)]
-    print(f"{pages} pages; {passages} passages here, {plain['passages']} in the plain script")
-    print(f"{'seconds':16}{'here':>10}{'plain':>10}{'ratio':>8}")
+    print(f"{pages} pages; {passages} passages in this project, {plain['passages']} in the plain script")
+    print(f"{'seconds':16}{'project':>10}{'plain':>10}{'ratio':>8}")
     for name, ours, theirs in rows:
         print(f"{name:16}{ours:>10.2f}{theirs:>10.2f}{theirs / ours:>8.1f}")
     found = {name: {"here": round(a, 2), "plain": round(b, 2), "ratio": round(b / a, 2)} for name, a, b in rows}

@@ -40,7 +40,7 @@ from rag.retrieve.hybrid import HybridSearch
 from rag.retrieve.routing import DocumentRouter
 from rag.settings import ChunkSettings, Limits, RetrievalSettings
 
-DOCUMENT = 150  # passages
+DOCUMENT = 150  # passages per document
 CHUNK = 2_000  # passages per addition, as when the engine loads its indexes
 SPREAD = 0.5  # share of the difference of two vectors that a copy is moved by
 TOP = 10  # k of recall@k
@@ -173,7 +173,7 @@ def built_words(library: Material, passages: int) -> tuple[BM25Index, dict[str, 
 def built_vectors(
     library: Material, passages: int, exact: list[ExactNeighbours]
 ) -> tuple[VectorIndex, dict[str, float]]:
-    """The vector index of all passages, and the same figures; updates `exact` too, outside of the seconds."""
+    """The vector index of all passages and its cost; the time to update `exact` is not counted."""
     index, before, spent = FaissIndex(library.vectors.shape[1], RetrievalSettings().exact_index_size), resident(), []
     for ids in in_chunks(passages):
         vectors, documents = library.more_vectors(len(ids)), documents_of(ids)
@@ -195,7 +195,7 @@ def searched(
 
 
 def within(library: Material, index: VectorIndex, words: BM25Index, exact: ExactNeighbours) -> dict[str, Any]:
-    """The same for one scope."""
+    """Times and recall for one scope."""
     settings, scope, asked = RetrievalSettings(), exact.scope, library.asked
     both, near = HybridSearch(index, words, library.router(words), settings), settings.candidates
     short, long = library.questions, library.long_questions()
@@ -223,7 +223,7 @@ def within(library: Material, index: VectorIndex, words: BM25Index, exact: Exact
 
 
 def changed(library: Material, index: VectorIndex, words: BM25Index, passages: int) -> dict[str, float]:
-    """Seconds to add 100 documents and to remove them again, in all and of the slowest one."""
+    """Seconds to add 100 documents and to remove them again, in total and for the slowest document."""
     spent: dict[str, list[float]] = {"words": [], "vectors": [], "remove": []}
     for first in range(passages, passages + 100 * DOCUMENT, DOCUMENT):
         ids = np.arange(first, first + DOCUMENT)
@@ -246,12 +246,12 @@ def changed(library: Material, index: VectorIndex, words: BM25Index, passages: i
 
 
 def show(result: dict[str, Any]) -> None:
-    """The table."""
+    """Print the table."""
     for part in ("words", "vectors"):
         print(f"{part}: " + ", ".join(f"{name} {value:,.1f}" for name, value in result[part].items()))
     kinds = ("vectors", "words", "long words", "fused", "fused, long")
     print(
-        f"ms: median (95th percentile, processor time of all cores)\n{'':14}{'recall@10':>12}"
+        f"ms: median (95th percentile, CPU time over all cores)\n{'':14}{'recall@10':>12}"
         + "".join(f"{kind:>22}" for kind in kinds)
     )
     for scope, row in result["search"].items():
@@ -261,11 +261,11 @@ def show(result: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print its results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pdfs", type=Path, required=True)
-    parser.add_argument("--questions", type=Path, required=True)
-    parser.add_argument("--passages", type=int, default=1_000_000)
+    parser.add_argument("--pdfs", type=Path, required=True, help="folder with the PDFs")
+    parser.add_argument("--questions", type=Path, required=True, help="JSON lines, as for rag.evaluate")
+    parser.add_argument("--passages", type=int, default=1_000_000, help="size of the library (1,000,000)")
     parser.add_argument("--texts", type=int, default=5_000, help="passages of the PDFs that texts are made from")
     parser.add_argument(
         "--embedded", type=int, default=1_000, help="how many of these are embedded, to make vectors from"

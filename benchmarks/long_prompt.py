@@ -1,7 +1,10 @@
-"""Peak memory of reading a long prompt, by its length: python benchmarks/long_prompt.py
+"""Peak memory of processing a prompt, by its length.
 
-A small model with random weights reads 4,096 to 32,768 tokens, each length in a process of its own, as a reader does.
-What a 32K x 32K or 32K x vocabulary tensor would take stands beside what was taken. Prints a table and one JSON line.
+    python benchmarks/long_prompt.py
+
+A small model with random weights reads prompts of 4,096 to 32,768 tokens the way a reader does, each length in a
+process of its own. For comparison, the table shows what a length x length mask and the logits of all tokens would
+take. Prints a table and one JSON line.
 """
 
 from __future__ import annotations
@@ -33,13 +36,13 @@ VOCABULARY = 65_024
 
 
 def main() -> None:
-    """Command line."""
+    """Run the benchmark and print its results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS, help="tokens of each prompt")
-    parser.add_argument("--hidden", type=int, default=256)
-    parser.add_argument("--layers", type=int, default=2)
-    parser.add_argument("--chunk", type=int, default=PROMPT_CHUNK, help="tokens of a prompt read at a time")
-    parser.add_argument("--device", default="auto")
+    parser.add_argument("--lengths", type=int, nargs="+", default=LENGTHS, help="prompt lengths in tokens")
+    parser.add_argument("--hidden", type=int, default=256, help="hidden size of the model (256)")
+    parser.add_argument("--layers", type=int, default=2, help="layers of the model (2)")
+    parser.add_argument("--chunk", type=int, default=PROMPT_CHUNK, help="prompt tokens processed at a time")
+    parser.add_argument("--device", default="auto", help="as in app.py (auto)")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
@@ -56,7 +59,7 @@ def line(row: dict[str, Any]) -> str:
 
 
 def in_a_process(options: argparse.Namespace, length: int) -> dict[str, Any]:
-    """What `measure` gives in a fresh process, so that no memory is there from before."""
+    """The result of `measure` in a fresh process, so that no earlier memory use is counted."""
     given = ("hidden", "layers", "chunk", "device")
     arguments = [text for name in given for text in (f"--{name}", str(getattr(options, name)))]
     command = [sys.executable, __file__, "--one", str(length), *arguments]
@@ -66,12 +69,12 @@ def in_a_process(options: argparse.Namespace, length: int) -> dict[str, Any]:
 
 
 def measure(options: argparse.Namespace, length: int) -> dict[str, Any]:
-    """Read one prompt and answer one token; megabytes above what the idle model takes, and seconds."""
+    """Read one prompt and generate one token: megabytes above those of the idle model, and seconds."""
     device = pick_device(options.device)
     config = config_of(options, length)
     with torch.no_grad():
         model = assemble(config, random_weights(config), Precision.BF16, device)
-    run(model, PROMPT_CHUNK, options.chunk)  # buffers of the libraries
+    run(model, PROMPT_CHUNK, options.chunk)  # warm-up: buffers that the libraries allocate once
     forget_peak(device)
     before = now(device)
     start = time.perf_counter()
@@ -83,7 +86,7 @@ def measure(options: argparse.Namespace, length: int) -> dict[str, Any]:
         "peak_mb": round((peak(device) - before) / MB, 1),
         "cache_mb": round(cache / MB, 1),
         "square_mask_mb": round(length * length / MB),
-        "all_scores_mb": round(length * VOCABULARY * 2 / MB),
+        "all_logits_mb": round(length * VOCABULARY * 2 / MB),
         "model_mb": round(bytes_of(model) / MB),
         "seconds": round(seconds, 1),
         "device": str(device),
@@ -91,13 +94,13 @@ def measure(options: argparse.Namespace, length: int) -> dict[str, Any]:
 
 
 def run(model: Any, length: int, chunk: int) -> None:
-    """Read a prompt of so many tokens and draw one."""
+    """Read a prompt of `length` tokens and generate one."""
     prompt = [5 + at % 1000 for at in range(length)]
     list(generate(model, prompt, Sampling(1, 0), frozenset(), threading.Event(), chunk=chunk))
 
 
 def config_of(options: argparse.Namespace, length: int) -> Any:
-    """A small GLM with the vocabulary of ChatGLM2 and 3."""
+    """A small GLM with the vocabulary size of ChatGLM2 and ChatGLM3."""
     from transformers import GlmConfig
 
     return GlmConfig(
@@ -108,7 +111,7 @@ def config_of(options: argparse.Namespace, length: int) -> Any:
 
 
 def forget_peak(device: torch.device) -> None:
-    """Let the peak begin anew (`proc_pid_clear_refs`, Linux 4.0 and later)."""
+    """Reset the peak memory counter (`proc_pid_clear_refs`, Linux 4.0 and later)."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     else:
@@ -116,19 +119,19 @@ def forget_peak(device: torch.device) -> None:
 
 
 def now(device: torch.device) -> int:
-    """Memory in use, bytes: resident on a CPU, allocated on a GPU."""
+    """Memory in use in bytes: resident on a CPU, allocated on a GPU."""
     return int(torch.cuda.memory_allocated(device)) if device.type == "cuda" else _status("VmRSS")
 
 
 def peak(device: torch.device) -> int:
-    """The most memory since `forget_peak`, bytes."""
+    """Peak memory since `forget_peak`, in bytes."""
     return int(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else _status("VmHWM")
 
 
 def _status(field: str) -> int:
     found = re.search(rf"^{field}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
     if found is None:
-        raise RuntimeError(f"this system does not tell {field}")
+        raise RuntimeError(f"this system does not report {field}")
     return int(found.group(1)) * 1024
 
 

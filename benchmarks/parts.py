@@ -61,11 +61,11 @@ def measured(engine: Engine, pairs: Sequence[Pair]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print its results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pdfs", type=Path, required=True)
-    parser.add_argument("--questions", type=Path, required=True)
-    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--pdfs", type=Path, required=True, help="folder with the PDFs")
+    parser.add_argument("--questions", type=Path, required=True, help="JSON lines, as for rag.evaluate")
+    parser.add_argument("--data-dir", type=Path, required=True, help="where the index is kept")
     parser.add_argument("--pairs", type=int, default=300, help="per language")
     parser.add_argument("--cache-dir", type=Path, default=Path.home() / ".cache" / "ask-your-pdfs")
     arguments = parser.parse_args()
@@ -77,7 +77,7 @@ def main() -> None:
     }
     embedder = CachedEmbedder(open_embedder("packaged", cache=arguments.cache_dir), arguments.cache_dir)
     result: dict[str, dict[str, float]] = {}
-    print(f"{'':20}{'cut':>8}{'both':>8}{'one':>8}{'ms':>8}")
+    print(f"{'':20}{'split':>8}{'both':>8}{'one':>8}{'ms':>8}")
     for name, parts in (("whole", False), ("in parts", True)):
         query = replace(RetrievalSettings().query, split_questions=parts)
         settings = Settings(data_dir=arguments.data_dir, retrieval=RetrievalSettings(query=query))

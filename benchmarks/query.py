@@ -81,12 +81,12 @@ def milliseconds(texts: list[str], vectors: np.ndarray, questions: list[str], as
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print its results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pdfs", type=Path, required=True)
-    parser.add_argument("--questions", type=Path, required=True)
-    parser.add_argument("--baseline", type=Path, required=True)
-    parser.add_argument("--scope", choices=("document", "all"), default="all")
+    parser.add_argument("--pdfs", type=Path, required=True, help="folder with the PDFs")
+    parser.add_argument("--questions", type=Path, required=True, help="JSON lines, as for rag.evaluate")
+    parser.add_argument("--baseline", type=Path, required=True, help="path of the plain RAG script")
+    parser.add_argument("--scope", choices=("document", "all"), default="all", help="what is searched (all)")
     parser.add_argument("--cache-dir", type=Path, default=Path.home() / ".cache" / "ask-your-pdfs")
     arguments = parser.parse_args()
     questions = read_questions(arguments.questions)
@@ -109,12 +109,12 @@ def main() -> None:
         language: report([row for row in outcomes if row.question.language == language], [1, 3, 5, 10, 20])
         for language in plain
     }
-    print(f"{'':10}{'R@1':>8}{'R@10':>8}{'MRR':>8}")
+    print(f"{'':11}{'R@1':>8}{'R@10':>8}{'MRR':>8}")
     for language, theirs in plain.items():
-        for name, row in (("here", ours[language]), ("plain", theirs)):
+        for name, row in (("project", ours[language]), ("plain", theirs)):
             recall = row["recall"]
             assert isinstance(recall, dict)
-            print(f"{language} {name:7}{recall['1']:>8.3f}{recall['10']:>8.3f}{row['mrr']:>8.3f}")
+            print(f"{language} {name:8}{recall['1']:>8.3f}{recall['10']:>8.3f}{row['mrr']:>8.3f}")
     median, tail = statistics.median(spent), sorted(spent)[int(len(spent) * 0.95)]
     print(f"one search among {PASSAGES:,} passages: median {median:.1f} ms, 95th percentile {tail:.1f} ms")
     result = {language: {"here": ours[language], "plain": plain[language]} for language in plain}

@@ -1,10 +1,10 @@
-"""Reading PDFs: pages a second against the plain loop over pypdf's `extract_text`, on the same files in one run.
+"""PDF reading speed compared with a loop over pypdf's `extract_text`, on the same files in one run.
 
     python benchmarks/reading.py --pdfs FOLDER [--documents N] [--threads N]
 
-Each file is read by both, one right after the other, so that other work on the machine weighs on both alike. The
-plain loop gives text alone; `rag.pdf.load` also gives word boxes, labels, outline, kinds of pages and cleaned text.
-Prints a table and one JSON line. Knows nothing of embedding or search.
+Both readers read each file in direct succession, so that other work on the machine affects both alike. The loop returns
+text only; `rag.pdf.load` also returns bounding boxes of words, page labels, the outline, kinds of pages and cleaned
+text. Prints a table and one JSON line. Uses no embedder and no search.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from rag.settings import Limits
 
 
 def plain(file: Path) -> int:
-    """Pages read by the loop a user would otherwise write."""
+    """Pages read by a loop over pypdf's `extract_text`."""
     return len([page.extract_text() for page in PdfReader(file).pages])
 
 
@@ -38,14 +38,14 @@ def ours(file: Path) -> int:
 
 
 def timed(read: Callable[[Path], int], file: Path) -> tuple[float, int]:
-    """Seconds on the wall clock, pages."""
+    """(wall-clock seconds, pages) of reading a file."""
     start = time.perf_counter()
     pages = read(file)
     return time.perf_counter() - start, pages
 
 
 def together(files: list[Path], threads: int) -> float:
-    """Seconds on the wall clock to read all files, several at the same time."""
+    """Wall-clock seconds to read all files, several at a time."""
     start = time.perf_counter()
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(ours, files))
@@ -53,11 +53,11 @@ def together(files: list[Path], threads: int) -> float:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run the benchmark and print its results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pdfs", type=Path, required=True)
+    parser.add_argument("--pdfs", type=Path, required=True, help="folder with the PDFs")
     parser.add_argument("--documents", type=int, help="only the first N files by name")
-    parser.add_argument("--threads", type=int, default=2, help="files read at the same time in the last line")
+    parser.add_argument("--threads", type=int, default=2, help="files read at the same time for the total (2)")
     arguments = parser.parse_args()
     files = sorted(arguments.pdfs.glob("*.pdf"))[: arguments.documents]
     print(f"{'file':44} {'pages':>5} {'pypdf s':>8} {'ours s':>7} {'ratio':>6}")
