@@ -39,7 +39,8 @@ LITTLE_TEXT = 100  # characters below which a page's objects are counted
 PERMIT_COPY = 1 << 4  # PDF 32000-1, table 22, bit 5
 OUT_OF_MEMORY = 77  # exit status
 NO_PASSWORD = 4  # FPDF_ERR_PASSWORD
-ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError)
+ERRORS = (ArithmeticError, AssertionError, AttributeError, EOFError, ImportError, LookupError, MemoryError, OSError,
+          RuntimeError, StopIteration, TypeError, ValueError, struct.error, zlib.error)  # fmt: skip
 CJK = "\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
 WORD = re.compile(f"[{CJK}]+|[^\\s\ufffe{CJK}]+")  # U+FFFE: PDFium's hyphen at the end of a line
 
@@ -208,7 +209,7 @@ def check_characters(number: int, length: int, total: int, command: Command, out
 def pypdf_errors(*more: type[BaseException]) -> tuple[type[BaseException], ...]:
     """What pypdf raises for irregular files: its own errors, and builtin ones it does not guard against."""
     own = importlib.import_module("pypdf.errors")
-    return (own.PyPdfError, own.DependencyError, *ERRORS, ValueError, struct.error, zlib.error, *more)
+    return (own.PyPdfError, own.DependencyError, *ERRORS, *more)
 
 
 def open_pypdf(path: str, password: str | None) -> Any:
@@ -229,7 +230,7 @@ def send_pypdf_pages(reader: Any, numbers: Iterable[int], command: Command, outp
             text = page.extract_text()
             size = float(page.cropbox.width), float(page.cropbox.height)
             meta["width"], meta["height"] = size[::-1] if page.rotation % 180 else size
-        except Exception:  # noqa: BLE001 - the child's edge: pypdf may raise anything; the other pages are kept
+        except pypdf_errors():  # the other pages are kept
             meta, text = meta | {"failed": True}, ""
         total += len(text)
         check_characters(number, len(text), total, command, output)
@@ -358,9 +359,7 @@ def draw(command: Command, output: Output) -> None:
     pdfium = importlib.import_module("pypdfium2_raw")
     document, code = open_pdfium(pdfium, command["file"], command.get("password"))
     if not (page := document and pdfium.FPDF_LoadPage(document, command["page"])):
-        if not document:
-            output.refuse("password" if code == NO_PASSWORD else "damaged")
-        output.refuse("no_page", value=pdfium.FPDF_GetPageCount(document))
+        output.refuse("no_page" if document else "password" if code == NO_PASSWORD else "damaged")
     points = [max(get(page), 1.0) for get in (pdfium.FPDF_GetPageWidthF, pdfium.FPDF_GetPageHeightF)]
     scale = command["pixels_wide"] * min(1 / points[0], command["max_aspect"] / points[1])
     width, height = (max(int(length * scale), 1) for length in points)

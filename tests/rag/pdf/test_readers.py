@@ -158,5 +158,13 @@ def test_the_readers_in_the_child_read_the_pages_they_are_asked_for(reader: Page
     assert [page.words is not None for page in pages] == [reader is PDFIUM] * 2
 
 
+def test_a_page_that_pypdf_cannot_read_is_failed_and_the_others_are_kept():
+    data = pdfs.content_pdf(pdfs.stream(b"x", b"/Filter/Unknown"), pdfs.shown("A page that can be read."))
+    with as_file(data) as file:
+        pages = list(PYPDF.read(OpenPdf(file, LIMITS), [0, 1]))
+    assert [page.failed for page in pages] == [True, False]
+    assert pages[1].text.strip() == "A page that can be read."
+
+
 def test_no_second_reader_is_required():
     assert texts(load(BOTH, limits=LIMITS, readers=())) == texts(read(BOTH))
