@@ -27,7 +27,7 @@ _UNSPACED = re.compile(
 )
 
 MAX_MARKS = 30  # combining marks in a row, as in Stream-Safe Text Format (UAX #15, section 13)
-_LAST_MARK = 0x1F000  # no combining mark is assigned at or above this code point, but for variation selectors
+_LAST_MARK = 0x1F000  # from here on Unicode assigns no combining mark but variation selectors
 
 
 def is_cjk(character: str) -> bool:
@@ -67,9 +67,9 @@ def has_chinese_without_kana(text: str) -> bool:
 def limit_marks(text: str) -> str:
     """Drop combining marks beyond `MAX_MARKS` in a row.
 
-    Normalisation sorts a run of marks, and takes quadratic time to do so. No writing system comes near the limit.
+    Normalisation sorts each run of marks in quadratic time. No writing system comes near the limit.
     """
-    if text.isascii() or max(map(len, text.split()), default=0) <= MAX_MARKS:  # most text, told cheaply
+    if text.isascii() or max(map(len, text.split()), default=0) <= MAX_MARKS:  # cheap, and true of most text
         return text
     return _long_run().sub(lambda run: run.group()[:MAX_MARKS], text)
 
@@ -78,7 +78,9 @@ def limit_marks(text: str) -> str:
 def _long_run() -> re.Pattern[str]:
     """More than `MAX_MARKS` characters in a row that normalisation may reorder."""
     marks = "".join(chr(code) for code in range(0x300, _LAST_MARK) if _reorders(chr(code)))
-    return re.compile(f"[{marks}][{marks}]{{{MAX_MARKS},}}")  # begun by one class, so that re skips to the first mark
+    return re.compile(
+        f"[{marks}][{marks}]{{{MAX_MARKS},}}"
+    )  # starts with a plain class, so that re skips to the first mark
 
 
 def _reorders(character: str) -> bool:

@@ -1,4 +1,4 @@
-"""The whole pipeline with real PDFs, an exact embedder and a scripted reader."""
+"""The whole pipeline with real PDFs, a deterministic embedder and a scripted or quoting reader."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_question_in_either_language_is_answered_with_its_page(make):
     assert not answer.refused
 
 
-def test_what_no_document_answers_is_refused_and_the_nearest_passages_are_shown(make):
+def test_a_question_without_an_answer_is_refused_and_shows_the_nearest_passages(make):
     engine = make()
     add(engine, ("manual.pdf", FIRST))
     found, text, answer = ask(engine, "Who won the chess championship?")
@@ -182,7 +182,7 @@ def test_names_are_shown_as_given_and_are_never_paths(make, tmp_path, name):
         pytest.param(FIRST + b" " * 100_000, LimitExceeded, r"x.pdf: the file has 0\.1 MB, the limit", id="too large"),
     ],
 )
-def test_what_can_be_told_at_once_is_refused_at_once(make, tmp_path, data, error, sentence):
+def test_files_that_are_obviously_wrong_are_refused_at_once(make, tmp_path, data, error, sentence):
     engine = make(limits=Limits(file_bytes=90_000))
     with pytest.raises(error, match=sentence):
         engine.add("", "x.pdf", data)
@@ -260,7 +260,7 @@ def test_documents_survive_a_restart_without_being_embedded_again(make):
     assert ask(again, "When was the red pump built?")[0].sources == before
 
 
-def test_a_job_can_be_given_up_while_it_is_embedded(make, tmp_path):
+def test_a_job_can_be_cancelled_while_it_is_embedded(make, tmp_path):
     embedder = ExactEmbedder()
     engine = make(embedder=embedder)
     engine.wait()
@@ -307,7 +307,7 @@ def test_each_question_of_several_is_searched_and_answered(make):
     assert ask(engine, "Where was the red pump number 7 painted?")[0].parts == ()
 
 
-def test_documents_asked_about_side_by_side_both_bring_sources(make):
+def test_compared_documents_both_have_sources(make):
     engine = make()
     lines = [f"Clause {n}: the warranty of the pump covers part {n}." for n in range(1, 12)]
     add(engine, ("alphadyne.pdf", text_pdf(lines)), ("betatron.pdf", text_pdf(["The pump has a warranty of a year."])))
@@ -316,7 +316,7 @@ def test_documents_asked_about_side_by_side_both_bring_sources(make):
     assert {source.document for source in found.sources[:3]} >= {"alphadyne.pdf", "betatron.pdf"}
 
 
-def test_the_first_source_is_offered_with_its_page_and_what_was_found_is_marked(make):
+def test_the_first_source_is_extended_to_its_page_and_the_passage_found_is_marked(make):
     reader = ScriptedReader(["The valve leaks at 9 bar [1]."])
     engine = make(reader=reader)
     filler = "\n".join(f"Line {n} tells of birds, boats and the weather at sea." for n in range(60))
@@ -368,7 +368,7 @@ def test_a_stopped_answer_says_so(make):
     assert [sentence.text for sentence in answer.sentences] == ["One."]
 
 
-def test_a_reader_that_fails_leaves_the_engine_in_order(make):
+def test_the_engine_goes_on_after_a_reader_fails(make):
     class Broken(ScriptedReader):
         def answer(self, request, stop):
             raise ReaderError("The model has gone.")
@@ -398,7 +398,7 @@ def test_an_empty_library_says_what_to_do(make):
         ask(make(), "Anything?")
 
 
-def test_owners_do_not_meet(make):
+def test_owners_do_not_see_each_others_documents(make):
     engine = make()
     add(engine, ("mine.pdf", FIRST), owner="ann")
     add(engine, ("shared.pdf", SECOND))
@@ -419,7 +419,7 @@ def test_owners_do_not_meet(make):
     assert engine.view("ann", mine.sources[0]).picture
 
 
-def test_an_embedder_that_cannot_be_had_is_one_sentence(make):
+def test_a_missing_embedder_is_reported_in_one_sentence(make):
     def missing():
         raise ModelMissing("No embedder on this machine: install it.")
 
@@ -436,7 +436,7 @@ def test_an_embedder_that_cannot_be_had_is_one_sentence(make):
     until(lambda: again.documents(""))
 
 
-def test_another_embedder_can_make_the_vectors_anew(make):
+def test_another_embedder_can_re_embed_the_library(make):
     engine = make()
     add(engine, ("manual.pdf", FIRST))
     engine.close()
@@ -470,7 +470,7 @@ def test_only_documents_can_be_removed(make, tmp_path, document_id):
     assert precious.exists()
 
 
-def test_files_of_others_in_the_folder_stay(make, tmp_path):
+def test_unknown_files_in_the_folder_stay(make, tmp_path):
     folder = tmp_path / "data" / "files"
     (folder / "sub").mkdir(parents=True)
     (folder / "my thesis.pdf").write_bytes(b"x")
@@ -479,7 +479,7 @@ def test_files_of_others_in_the_folder_stay(make, tmp_path):
     assert sorted(file.name for file in folder.iterdir()) == ["my thesis.pdf", "sub"]
 
 
-def test_a_lost_database_costs_no_pdf(make, tmp_path):
+def test_files_survive_a_lost_database(make, tmp_path):
     engine = make()
     add(engine, ("manual.pdf", FIRST))
     engine.close()
@@ -492,7 +492,7 @@ def test_a_lost_database_costs_no_pdf(make, tmp_path):
     assert len(again.documents("")) == 1
 
 
-def test_nobody_is_answered_from_what_another_adds_meanwhile(make):
+def test_a_document_that_another_owner_adds_meanwhile_is_no_source(make):
     """The question's vector is made after its scope is known; in between Ann's document becomes searchable."""
 
     class Slow(ExactEmbedder):
@@ -510,7 +510,7 @@ def test_nobody_is_answered_from_what_another_adds_meanwhile(make):
     assert {source.document for source in found.sources} <= {"shared.pdf"}
 
 
-def test_a_full_disk_costs_one_file_and_the_queue_goes_on(make, monkeypatch):
+def test_a_full_disk_fails_one_file_and_the_queue_goes_on(make, monkeypatch):
     engine = make()
     engine.wait()
     full = StoreError("The data folder cannot be used (database or disk is full): free some space.")
@@ -547,7 +547,7 @@ def test_a_protected_file_of_two_owners_opens_for_each_with_the_password_alone(m
     assert engine.view("ann", mine.sources[0]).picture
 
 
-def test_an_embedder_that_breaks_is_one_sentence_and_not_a_wait_for_ever(tmp_path):
+def test_an_embedder_that_fails_is_reported_and_nobody_waits_for_ever(tmp_path):
     def broken():
         raise RuntimeError("out of luck")
 
@@ -557,13 +557,13 @@ def test_an_embedder_that_breaks_is_one_sentence_and_not_a_wait_for_ever(tmp_pat
         assert engine.choices()[1].failed
 
 
-def test_a_data_folder_that_cannot_be_used_is_one_sentence(tmp_path):
+def test_an_unusable_data_folder_is_reported_in_one_sentence(tmp_path):
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(StoreError, match=r"cannot be used .*--data-dir"):
         Engine(Settings(data_dir=tmp_path / "file"), embedder=ExactEmbedder, reader=QuoteReader())
 
 
-def test_names_and_questions_that_are_no_unicode_are_taken_all_the_same(make):
+def test_names_and_questions_with_lone_surrogates_are_accepted(make):
     engine = make()
     add(engine, ("caf\udce9.pdf", FIRST))
     assert [document.name for document in engine.documents("")] == ["caf?.pdf"]
@@ -580,7 +580,7 @@ def test_a_question_that_fills_the_reader_is_refused_and_not_answered_without_so
     assert reader.history == []
 
 
-def test_no_more_files_wait_than_allowed(make):
+def test_the_queue_is_limited(make):
     engine = make(limits=Limits(queued_files=1))
     add(engine, ("cut.pdf", FIRST[:300]))
     with pytest.raises(LimitExceeded, match=r"1 files are waiting, the limit"):

