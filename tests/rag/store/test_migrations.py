@@ -9,7 +9,7 @@ import pytest
 
 from rag.answer.quote import QuoteReader
 from rag.engine import Engine
-from rag.errors import StoreError
+from rag.errors import EmbedderMismatch, StoreError
 from rag.records import JobState, text_digest
 from rag.settings import Settings
 from rag.store import migrations
@@ -97,6 +97,28 @@ def test_vectors_stay_unless_their_text_is_embedded_differently_now(dump, tmp_pa
         assert missing == (set() if "format-3" in dump.stem else changed)
         assert store.texts_without_vector(9) == (["Valves\nThey were painted by hand in 1962.\n"] if missing else [])
         assert len(store.rows("SELECT 1 FROM vectors")) == 4 - len(missing)
+
+
+@every_format
+def test_another_embedder_is_refused_with_the_option_that_gives_the_first_one_again(dump, tmp_path):
+    other = WordEmbedder()
+    other.name = "other"
+    option = "words-option" if '"option"' in dump.read_text("utf-8") else "words"  # older versions kept its name alone
+    refusal = pytest.raises(EmbedderMismatch, match=f"made by words .*not by other: start with --embedder {option},")
+    with Store(restored(dump, tmp_path / "library.sqlite")) as store, refusal:
+        store.require_embedder(other)
+
+
+@pytest.mark.parametrize(
+    "dump", [dump for dump in DUMPS if "doomed" in dump.read_text("utf-8")], ids=lambda dump: dump.stem
+)
+def test_files_that_were_still_to_be_deleted_are_not_forgotten(dump, tmp_path):
+    database = restored(dump, tmp_path / "library.sqlite")
+    with sqlite3.connect(database) as sql:
+        sql.execute("INSERT INTO doomed VALUES (?)", ("f" * 64,))
+    sql.close()
+    with Store(database) as store:
+        assert store.orphaned_files() == ["f" * 64]
 
 
 @every_format
