@@ -1,76 +1,26 @@
-"""The whole pipeline with real PDFs, a deterministic embedder and a scripted or quoting reader."""
+"""The whole pipeline with real PDFs: opening, asking and viewing."""
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 
 import pytest
 
 from rag.answer.quote import QuoteReader
 from rag.engine import Engine
 from rag.errors import (
-    AlreadyAdded,
     FileRefused,
-    LimitExceeded,
     ModelMissing,
-    NotAPdf,
     QuestionRefused,
     ReaderError,
     StoreError,
 )
 from rag.reader import Turn
-from rag.records import Answer, Found, JobState, Piece
-from rag.settings import Limits, Settings
+from rag.records import JobState, Piece
+from rag.settings import Settings
 from tests.fakes import ExactEmbedder, NumpyIndex, ScriptedReader
-from tests.rag.pdfs import encrypted, scanned_pdf, text_pdf
-
-PUMP = "The red pump was built in 1931. It stands in Gdansk.\nThe valve is blue and weighs 12 kg."
-HERON = "苍鹭在湖边筑巢。合同编号是第7731号。"
-FIRST = text_pdf([PUMP, "Nothing else is written on this second page of the manual."])
-SECOND = text_pdf([HERON])
-
-
-@pytest.fixture
-def make(tmp_path):
-    """Open engines on one data folder; all are closed at the end."""
-    opened: list[Engine] = []
-
-    def open_engine(reader=None, embedder=None, limits=None, **options) -> Engine:
-        settings = Settings(data_dir=tmp_path / "data", limits=limits or Limits())
-        made = embedder or ExactEmbedder()
-        engine = Engine(settings, embedder=lambda: made, reader=reader or QuoteReader(), **options)
-        opened.append(engine)
-        return engine
-
-    yield open_engine
-    for engine in opened:
-        engine.close()
-
-
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.01)
-
-
-def done(engine: Engine, owner: str = "") -> bool:
-    return all(job.state in (JobState.FAILED, JobState.LOCKED) for job in engine.jobs(owner))
-
-
-def add(engine: Engine, *files: tuple[str, bytes], owner: str = "") -> None:
-    for name, data in files:
-        engine.add(owner, name, data)
-    until(lambda: done(engine, owner))
-
-
-def ask(engine: Engine, question: str, documents=None, history=(), owner="") -> tuple[Found, str, Answer]:
-    found, *pieces, answer = engine.ask(owner, question, documents, history)
-    assert isinstance(found, Found)
-    assert isinstance(answer, Answer)
-    return found, "".join(piece.text for piece in pieces if isinstance(piece, Piece)), answer
+from tests.rag.engines import FIRST, SECOND, add, ask, until
+from tests.rag.pdfs import text_pdf
 
 
 def test_a_question_in_either_language_is_answered_with_its_page(make):
@@ -122,156 +72,6 @@ def test_only_chosen_documents_are_asked(make):
     assert {source.document for source in found.sources} == {"b.pdf"}
     with pytest.raises(QuestionRefused, match="tick at least one"):
         ask(engine, "When was the red pump built?", [])
-
-
-def test_removal_is_at_once_and_everywhere(make, tmp_path):
-    engine = make()
-    add(engine, ("manual.pdf", FIRST), ("合同.pdf", SECOND))
-    found, _, _ = ask(engine, "When was the red pump built?")
-    engine.view("", found.sources[0])
-    engine.remove("", found.sources[0].document_id)
-    assert [document.name for document in engine.documents("")] == ["合同.pdf"]
-    after, _, answer = ask(engine, "When was the red pump built?")
-    assert answer.refused
-    assert all(source.document == "合同.pdf" for source in after.sources)
-    with pytest.raises(FileRefused, match="no longer"):
-        engine.view("", found.sources[0])
-    left = [file for file in (tmp_path / "data").rglob("*") if file.is_file()]
-    assert not any(found.sources[0].document_id in str(file) for file in left)
-    assert not any(b"1931" in file.read_bytes() for file in left)
-
-
-def test_the_same_bytes_twice_are_one_document(make):
-    engine = make()
-    add(engine, ("manual.pdf", FIRST))
-    with pytest.raises(AlreadyAdded, match=r"copy\.pdf: .*already"):
-        engine.add("", "copy.pdf", FIRST)
-    assert len(engine.documents("")) == 1
-
-
-def test_two_files_of_the_same_name_are_two_documents(make):
-    engine = make()
-    add(engine, ("report.pdf", FIRST), ("report.pdf", SECOND))
-    assert [document.name for document in engine.documents("")] == ["report.pdf", "report.pdf"]
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "<img src=x onerror=alert(1)>.pdf",
-        "../../etc/passwd",
-        "a\"b'c.pdf",
-        "📄" * 80 + ".pdf",
-        "n" * 300,
-        "a\x00b\n.pdf",
-    ],
-)
-def test_names_are_shown_as_given_and_are_never_paths(make, tmp_path, name):
-    engine = make()
-    add(engine, (name, FIRST))
-    assert [document.name for document in engine.documents("")] == [name]
-    (file,) = (tmp_path / "data" / "files").iterdir()
-    assert len(file.stem) == 64
-
-
-@pytest.mark.parametrize(
-    ("data", "error", "sentence"),
-    [
-        pytest.param(b"", NotAPdf, "x.pdf: the file is empty", id="empty"),
-        pytest.param(b"hello", NotAPdf, "x.pdf: this is not a PDF", id="no PDF"),
-        pytest.param(FIRST + b" " * 100_000, LimitExceeded, r"x.pdf: the file has 0\.1 MB, the limit", id="too large"),
-    ],
-)
-def test_files_that_are_obviously_wrong_are_refused_at_once(make, tmp_path, data, error, sentence):
-    engine = make(limits=Limits(file_bytes=90_000))
-    with pytest.raises(error, match=sentence):
-        engine.add("", "x.pdf", data)
-    assert engine.jobs("") == ()
-    assert list((tmp_path / "data" / "files").iterdir()) == []
-
-
-def test_a_file_that_fails_leaves_nothing_and_the_others_go_on(make, tmp_path):
-    engine = make()
-    add(engine, ("cut.pdf", FIRST[:300]), ("scan.pdf", scanned_pdf(2)), ("good.pdf", SECOND))
-    assert [document.name for document in engine.documents("")] == ["good.pdf"]
-    failed = {job.name: job for job in engine.jobs("")}
-    assert set(failed) == {"cut.pdf", "scan.pdf"}
-    assert all(job.state == JobState.FAILED and str(job.message).startswith(f"{job.name}: ") for job in failed.values())
-    assert len(list((tmp_path / "data" / "files").iterdir())) == 1
-    for job in failed.values():
-        engine.cancel("", job.id)
-    assert engine.jobs("") == ()
-    assert len(list((tmp_path / "data" / "files").iterdir())) == 1
-
-
-def test_a_file_tried_again_takes_the_place_of_its_failure(make):
-    engine = make()
-    broken = FIRST[:200]
-    add(engine, ("broken.pdf", broken))
-    add(engine, ("broken.pdf", broken))
-    assert [job.state for job in engine.jobs("")] == [JobState.FAILED]
-
-
-def test_a_locked_file_waits_for_its_password(make):
-    engine = make()
-    add(engine, ("secret.pdf", encrypted(FIRST, "letmein")))
-    (job,) = engine.jobs("")
-    assert job.state == JobState.LOCKED
-    engine.unlock("", job.id, "wrong")
-    until(lambda: engine.jobs("")[0].state == JobState.LOCKED and "password" in str(engine.jobs("")[0].message))
-    engine.unlock("", job.id, "letmein")
-    until(lambda: not engine.jobs(""))
-    found, _, _ = ask(engine, "When was the red pump built?")
-    assert engine.view("", found.sources[0]).picture.startswith(b"\x89PNG")
-
-
-def test_a_password_is_written_nowhere(make, tmp_path):
-    engine = make()
-    add(engine, ("secret.pdf", encrypted(FIRST, "letmein-7731")))
-    engine.unlock("", engine.jobs("")[0].id, "letmein-7731")
-    until(lambda: not engine.jobs(""))
-    assert not any(b"letmein-7731" in file.read_bytes() for file in (tmp_path / "data").rglob("*") if file.is_file())
-
-
-def test_an_interrupted_job_goes_on_after_a_restart(make):
-    embedder = ExactEmbedder()
-    engine = make(embedder=embedder)
-    engine.wait()
-    embedder.gate.clear()
-    engine.add("", "manual.pdf", FIRST)
-    until(lambda: engine.jobs("")[0].state == JobState.EMBEDDING)
-    threading.Timer(0.2, embedder.gate.set).start()
-    engine.close()
-    again = make()
-    until(lambda: not again.jobs(""))
-    assert len(again.documents("")) == 1
-    assert ask(again, "When was the red pump built?")[2].sentences
-
-
-def test_documents_survive_a_restart_without_being_embedded_again(make):
-    engine = make()
-    add(engine, ("manual.pdf", FIRST))
-    before = ask(engine, "When was the red pump built?")[0].sources
-    engine.close()
-    embedder = ExactEmbedder()
-    again = make(embedder=embedder)
-    again.wait()
-    assert not any("Gdansk" in text for text in embedder.embedded)
-    assert ask(again, "When was the red pump built?")[0].sources == before
-
-
-def test_a_job_can_be_cancelled_while_it_is_embedded(make, tmp_path):
-    embedder = ExactEmbedder()
-    engine = make(embedder=embedder)
-    engine.wait()
-    embedder.gate.clear()
-    job = engine.add("", "manual.pdf", FIRST)
-    until(lambda: engine.jobs("")[0].state == JobState.EMBEDDING)
-    engine.cancel("", job.id)
-    embedder.gate.set()
-    add(engine, ("other.pdf", SECOND))
-    assert [document.name for document in engine.documents("")] == ["other.pdf"]
-    assert len(list((tmp_path / "data" / "files").iterdir())) == 1
 
 
 def test_asking_works_while_a_file_is_added(make):
@@ -459,39 +259,6 @@ def test_the_version_grows_with_every_change(make):
     assert engine.version() > added
 
 
-@pytest.mark.parametrize("document_id", ["../../precious", "/tmp/precious", "a" * 63, "\ud800", "A" * 64])
-def test_only_documents_can_be_removed(make, tmp_path, document_id):
-    precious = tmp_path / "precious.pdf"
-    precious.write_bytes(b"x")
-    engine = make()
-    engine.wait()
-    for owner in ("", "ann"):
-        engine.remove(owner, document_id.encode("utf-8", "replace").decode())
-    assert precious.exists()
-
-
-def test_unknown_files_in_the_folder_stay(make, tmp_path):
-    folder = tmp_path / "data" / "files"
-    (folder / "sub").mkdir(parents=True)
-    (folder / "my thesis.pdf").write_bytes(b"x")
-    (folder / "adding-half.part").write_bytes(b"x")
-    make().wait()
-    assert sorted(file.name for file in folder.iterdir()) == ["my thesis.pdf", "sub"]
-
-
-def test_files_survive_a_lost_database(make, tmp_path):
-    engine = make()
-    add(engine, ("manual.pdf", FIRST))
-    engine.close()
-    for file in (tmp_path / "data").glob("library.sqlite*"):
-        file.unlink()
-    again = make()
-    again.wait()
-    assert len(list((tmp_path / "data" / "files").glob("*.pdf"))) == 1
-    add(again, ("manual.pdf", FIRST))
-    assert len(again.documents("")) == 1
-
-
 def test_a_document_that_another_owner_adds_meanwhile_is_no_source(make):
     """The question's vector is made after its scope is known; in between Ann's document becomes searchable."""
 
@@ -508,43 +275,6 @@ def test_a_document_that_another_owner_adds_meanwhile_is_no_source(make):
     add(engine, ("shared.pdf", SECOND))
     found, _, _ = ask(engine, "When was the red pump built?", owner="ben")
     assert {source.document for source in found.sources} <= {"shared.pdf"}
-
-
-def test_a_full_disk_fails_one_file_and_the_queue_goes_on(make, monkeypatch):
-    engine = make()
-    engine.wait()
-    full = StoreError("The data folder cannot be used (database or disk is full): free some space.")
-
-    def refuse(*_):
-        raise full
-
-    with monkeypatch.context() as patch:
-        for name in ("add_vectors", "set_job", "delete_orphan_vectors", "checkpoint"):
-            patch.setattr(engine._store, name, refuse)
-        engine.add("", "first.pdf", FIRST)
-        until(lambda: engine.jobs("")[0].state == JobState.FAILED)
-        assert "disk is full" in str(engine.jobs("")[0].message)
-    add(engine, ("second.pdf", SECOND))
-    assert [document.name for document in engine.documents("")] == ["second.pdf"]
-
-
-def test_a_protected_file_of_two_owners_opens_for_each_with_the_password_alone(make):
-    engine = make()
-    locked = encrypted(FIRST, "letmein")
-    add(engine, ("secret.pdf", locked), owner="ann")
-    add(engine, ("secret.pdf", locked), owner="ben")
-    jobs = {job.owner: job for owner in ("ann", "ben") for job in engine.jobs(owner)}
-    engine.unlock("ben", jobs["ann"].id, "letmein")  # not his job
-    engine.unlock("ann", jobs["ann"].id, "letmein")
-    until(lambda: not engine.jobs("ann"))
-    engine.unlock("ben", jobs["ben"].id, "completely wrong")
-    until(lambda: "does not open" in str(engine.jobs("ben")[0].message))
-    assert engine.documents("ben") == ()
-    mine, _, _ = ask(engine, "When was the red pump built?", owner="ann")
-    engine.cancel("ann", jobs["ben"].id)  # not her job
-    assert engine.jobs("ben")
-    engine.cancel("ben", jobs["ben"].id)
-    assert engine.view("ann", mine.sources[0]).picture
 
 
 def test_an_embedder_that_fails_is_reported_and_nobody_waits_for_ever(tmp_path):
@@ -580,13 +310,6 @@ def test_a_question_that_fills_the_reader_is_refused_and_not_answered_without_so
     assert reader.history == []
 
 
-def test_the_queue_is_limited(make):
-    engine = make(limits=Limits(queued_files=1))
-    add(engine, ("cut.pdf", FIRST[:300]))
-    with pytest.raises(LimitExceeded, match=r"1 files are waiting, the limit"):
-        engine.add("", "good.pdf", SECOND)
-
-
 def test_evidence_is_not_kept_waiting_by_files_being_added(make):
     embedder = ExactEmbedder()
     engine = make(embedder=embedder)
@@ -596,13 +319,6 @@ def test_evidence_is_not_kept_waiting_by_files_being_added(make):
     until(lambda: engine.jobs("")[0].state == JobState.EMBEDDING)
     assert ask(engine, "When was the red pump built?")[2].sentences
     embedder.gate.set()
-
-
-def test_vectors_of_removed_text_are_gone(make):
-    engine = make()
-    add(engine, ("manual.pdf", FIRST))
-    engine.remove("", engine.documents("")[0].id)
-    assert engine._store.rows("SELECT * FROM vectors") == []
 
 
 def test_an_index_of_another_kind_gives_the_same_sources_to_every_owner(make):

@@ -17,8 +17,8 @@ from rag.evaluation import saved as module
 from rag.evaluation.runs import Result, compare
 from rag.settings import RetrievalSettings, Settings
 from tests.fakes import ExactEmbedder
+from tests.rag.engines import add, until
 from tests.rag.pdfs import text_pdf
-from tests.rag.test_engine import add, until
 
 PUMP, VALVE = "When was the red pump built?", "How heavy is the blue valve?"
 MANUAL = text_pdf(["The red pump was built in 1931.", "The blue valve is heavy: 12 kg. How heavy it is!"])

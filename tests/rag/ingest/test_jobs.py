@@ -15,8 +15,8 @@ from rag.settings import Settings
 from rag.store.blobs import create_folders, original_file
 from rag.store.database import Store
 from tests.fakes import ExactEmbedder
+from tests.rag.engines import until
 from tests.rag.pdfs import encrypted, text_pdf
-from tests.rag.test_engine import until
 
 HERONS = text_pdf(["Herons nest by the lake in spring."])
 
