@@ -33,7 +33,8 @@ class DocumentFiles:
         waiting = len(jobs.visible_to(owner))
         if waiting >= self._limits.queued_files:
             raise LimitExceeded(
-                "{waiting:,} files are waiting, the limit: add more when some of them are done.", waiting=waiting
+                "{waiting:,} files are waiting, which is the limit: add more when some of them are done.",
+                waiting=waiting,
             )
         document_id, partial = copy_to_partial(data, self._folder, self._limits)
         with self._lock:

@@ -243,7 +243,7 @@ def test_a_protected_file_of_two_owners_opens_for_each_with_the_password_alone(m
 def test_the_queue_is_limited(make):
     engine = make(limits=Limits(queued_files=1))
     add(engine, ("cut.pdf", FIRST[:300]))
-    with pytest.raises(LimitExceeded, match=r"1 files are waiting, the limit"):
+    with pytest.raises(LimitExceeded, match=r"1 files are waiting, which is the limit"):
         engine.add("", "good.pdf", SECOND)
 
 
