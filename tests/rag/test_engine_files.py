@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import threading
 
 import pytest
+from pypdf import PdfWriter
 
 from rag.errors import (
     AlreadyAdded,
@@ -17,7 +19,7 @@ from rag.records import JobState
 from rag.settings import Limits
 from tests.fakes import ExactEmbedder
 from tests.rag.engines import FIRST, SECOND, add, ask, until
-from tests.rag.pdfs import encrypted, scanned_pdf
+from tests.rag.pdfs import encrypted, scanned_pdf, text_pdf
 
 
 def test_removal_is_at_once_and_everywhere(make, tmp_path):
@@ -252,3 +254,21 @@ def test_vectors_of_removed_text_are_gone(make):
     add(engine, ("manual.pdf", FIRST))
     engine.remove("", engine.documents("")[0].id)
     assert engine._store.rows("SELECT * FROM vectors") == []
+
+
+def test_details_of_a_document_tell_its_author_and_the_pages_that_could_not_be_read(make):
+    engine = make()
+    pages = PdfWriter()
+    for part in (text_pdf(["Herons nest by the lake."]), scanned_pdf(1)):
+        pages.append(io.BytesIO(part))
+    pages.add_metadata({"/Author": "ACME", "/CreationDate": "D:20240229"})
+    pages.add_outline_item(title="Birds", page_number=0)
+    file = io.BytesIO()
+    pages.write(file)
+    add(engine, ("birds.pdf", file.getvalue()), owner="ann")
+    (document,) = engine.documents("ann")
+    details = engine.details("ann", document.id)
+    assert (details.author, details.created) == ("ACME", "2024-02-29")
+    assert [(entry.title, entry.page) for entry in details.outline] == [("Birds", 0)]
+    assert [(label, "OCR" in str(note)) for label, note in details.page_notes] == [("2", True)]
+    assert engine.details("ben", document.id) is None
