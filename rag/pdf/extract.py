@@ -31,8 +31,8 @@ from rag.settings import Limits
 
 TRUNCATED_FROM = 32_000  # characters; PDFium truncates a string at 32,767 without any error
 FEW_CHARACTERS = 100  # a page with fewer visible ones may have lost text
-BETTER = 1.2  # how many times as much readable text another reader must find to replace a reading with word boxes
-BETTER_THAN_TRUNCATED = 1.02
+BETTER = 1.2  # times as much readable text: what another reader must find to replace a reading with word boxes
+BETTER_THAN_TRUNCATED = 1.02  # the same for a page that PDFium may have truncated
 COPYING_RESTRICTED = Message("Its owner restricts copying its text; here it is only read for searching.")
 Progress = Callable[[int, int], None]  # pages read, pages in the document
 
@@ -80,9 +80,8 @@ def _read_with(reader: ChildReader, pdf: OpenPdf, progress: Progress) -> Reading
     except (LimitExceeded, DamagedFile):
         if not reading.pages_done:
             raise
-        reading.info = {
-            "failed": ["outline", "labels", "metadata"]
-        }  # all pages are there: the document is useful without the rest
+        # All pages are there, and the document is useful without the rest.
+        reading.info = {"failed": ["outline", "labels", "metadata"]}
     if len(reading.pages) != reading.count or not reading.pages:
         raise DamagedFile(MALFORMED)
     return reading

@@ -158,7 +158,7 @@ def _line_pitch(page: PageLayout) -> float:
 
 
 def _is_set_apart(page: PageLayout, last: _Candidate, pitch: float) -> bool:
-    """Whether a line differs from the body inside it: by its distance, by its height, or as a number only."""
+    """Whether a line differs from the nearest line further inside: by distance, by height, or as a mere number."""
     if is_number_only(last.signature) or not page.placed:
         return True
     line = last.line
