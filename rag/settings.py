@@ -39,7 +39,7 @@ class ChunkSettings:
     """How pages are cut into passages."""
 
     max_passage_tokens: int = 256  # longest passage, in the embedder's tokens
-    min_passage_tokens: int = 24  # a shorter piece is merged into its neighbour where both fit
+    min_passage_tokens: int = 24  # a shorter piece is merged into its neighbour if both are short enough
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class RetrievalSettings:
     overlap_candidates: int = 100  # passages rescored by term overlap
     term_overlap_weight: float = 0.2  # of the share of the question's terms that a passage holds
     bigram_overlap_weight: float = 0.2  # of the share of the question's pairs of neighbouring terms
-    rerank_candidates: int = 50  # passages rescored by the cross-encoder, where there is one
+    rerank_candidates: int = 50  # passages rescored by the cross-encoder, if there is one
     reranker_weight: float = 0.7  # of the cross-encoder in their score, 0..1 (not measured yet)
     merge_pages: bool = True  # one source per page first, merged with its neighbours
     source_characters: int = 4_000  # longest source that neighbours, or the rest of its page, are added to

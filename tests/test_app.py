@@ -43,12 +43,12 @@ def test_help_names_every_option_and_its_variable():
         assert flag in text
 
 
-def test_main_says_it_in_one_line_and_leaves(capsys, monkeypatch):
+def test_main_prints_a_wrong_option_in_one_line_and_exits(capsys, monkeypatch):
     assert app.main(["--port", "x"]) == 2
     assert capsys.readouterr().err == "--port takes a whole number from 0 to 65535, not 'x'.\n"
 
 
-def test_nothing_is_reported_and_nothing_fetched_unless_wanted():
+def test_telemetry_is_off_and_nothing_is_downloaded_unless_allowed():
     environment = {"TOKENIZERS_PARALLELISM": "true"}
     app.prepare_environment(parse([], {}), environment)
     assert environment["GRADIO_ANALYTICS_ENABLED"] == "False"
@@ -78,7 +78,7 @@ def test_only_a_space_is_reached_by_any_name():
         ("10.0.0.1", {"SPACE_ID": "a/b"}, "10.0.0.1"),
     ],
 )
-def test_where_it_listens(host, environment, listens):
+def test_the_address_to_listen_on(host, environment, listens):
     assert app.host_of(parse(["--host", host], {}), environment) == listens
 
 
@@ -120,7 +120,7 @@ def test_a_server_that_is_no_address_is_refused(address):
     assert address in str(refused.value)
 
 
-def test_the_context_of_a_server_is_told_by_an_option():
+def test_the_context_of_a_server_is_an_option():
     arguments = ["--server", "http://localhost:8000", "--model", "m"]
     assert app.reader_for(parse(arguments, {}), {})[0].context_tokens == 8192
     assert app.reader_for(parse([*arguments, "--context", "32768"], {}), {})[0].context_tokens == 32768
@@ -163,7 +163,7 @@ print(json.dumps({"left": status, "closed": stopped.is_set()}), flush=True)
 """
 
 
-def test_the_program_says_where_it_is_and_what_it_picked_and_closes_on_a_signal(tmp_path):
+def test_the_program_logs_its_address_and_choices_and_closes_on_a_signal(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     done = python(PROGRAM, str(tmp_path), port)
@@ -174,7 +174,7 @@ def test_the_program_says_where_it_is_and_what_it_picked_and_closes_on_a_signal(
     assert "Traceback" not in done.stderr
 
 
-def test_a_port_that_is_taken_is_one_sentence(tmp_path):
+def test_a_port_in_use_is_reported_in_one_sentence(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         done = python(PROGRAM, str(tmp_path), port)
@@ -189,7 +189,7 @@ for host in ("192.0.2.1", "[2001:db8::1]", "a..b"):  # the first two are kept fo
 """
 
 
-def test_a_host_that_is_not_this_machine_is_not_told_as_a_port():
+def test_a_host_that_is_not_this_machine_is_not_reported_as_a_port():
     done = python(ADDRESSES)
     wrong = done.stdout.splitlines()
     assert len(wrong) == 3, done.stderr
@@ -199,7 +199,7 @@ def test_a_host_that_is_not_this_machine_is_not_told_as_a_port():
         )
 
 
-def test_a_page_that_cannot_be_served_is_one_sentence_about_its_host(tmp_path, monkeypatch):
+def test_a_page_that_cannot_be_served_is_reported_in_one_sentence_about_its_host(tmp_path, monkeypatch):
     def serve(*_, **__):  # as Gradio fails, with nothing of the reason
         raise OSError("Cannot find empty port in range: 7860-7860.")
 
@@ -225,7 +225,7 @@ def test_a_page_that_cannot_be_served_is_one_sentence_about_its_host(tmp_path, m
         (None, "Port 80 on h cannot be used: choose another with --port"),
     ],
 )
-def test_what_keeps_a_page_from_its_address_names_the_option(reason, message, monkeypatch):
+def test_why_the_page_cannot_be_served_names_the_option(reason, message, monkeypatch):
     monkeypatch.setattr(app, "refusal_to_listen", lambda host, port: reason)
     assert re.match(message, str(app.cannot_serve("h", 80, OSError("no port"))))
 
@@ -237,7 +237,7 @@ def test_the_system_is_asked_for_the_reason():
     assert app.refusal_to_listen("127.0.0.1", 0) is None
 
 
-def test_a_folder_that_cannot_be_written_is_not_told_as_a_port():
+def test_a_folder_that_cannot_be_written_is_not_reported_as_a_port():
     error = PermissionError(errno.EACCES, "Permission denied", "/data/incoming")
     told = str(app.cannot_serve("127.0.0.1", 7860, error))
     assert told == "/data/incoming cannot be used (Permission denied): choose another folder with --data-dir."

@@ -1,6 +1,6 @@
 """Reranking with a cross-encoder: a model that reads question and passage together and scores how well one answers.
 
-It runs a large model over every passage, which is too slow without a GPU. So it is on by default only where there is a
+It runs a large model over every passage, which is too slow without a GPU, so it is on by default only if there is a
 GPU and the model is on disk or may be downloaded; elsewhere `rag.retrieve.overlap` has the last word. The only module
 that knows sentence-transformers' CrossEncoder.
 """
@@ -95,7 +95,7 @@ def open_reranker(wanted: str, *, download: bool = False) -> CrossReranker | Non
 def rerank(
     question: str, hits: Sequence[Hit], texts: Mapping[int, str], reranker: Reranker, weight: float
 ) -> list[Hit]:
-    """The hits, best first, scored anew: `weight` (0..1) of the reranker's score, the rest of the score they had.
+    """The hits, best first, rescored: `weight` (0..1) of the reranker's score, the rest of the score they had.
 
     The score they had is divided by the best one. A hit without a text in `texts` (by passage id) is dropped.
     """

@@ -104,7 +104,7 @@ class Retriever:
         return [*rerank(query.texts[0], first, texts, self.reranker, self.settings.reranker_weight), *rest]
 
     def _sources(self, hits: Sequence[Hit], stored: Mapping[int, StoredPassage], *, keep_copies: bool) -> list[Source]:
-        """`keep_copies`: compared documents each bring their own passages, even where they say the same."""
+        """`keep_copies`: each compared document has passages of its own, even if they say the same."""
         if not self.settings.merge_pages:
             return [stored[hit.passage_id].as_source(n, hit.score, hit.signals) for n, hit in enumerate(hits, 1)]
         sources = merge_by_page(hits, stored, self.settings.source_characters, keep_copies=keep_copies)
@@ -115,7 +115,7 @@ class Retriever:
 def centred(text: str, embedding: Vectors, mean_query: Mapping[bool, Vectors], share: float) -> Vectors:
     """A query embedding (d,) minus a share of the mean query embedding of its language.
 
-    What all queries of a language have in common is nearer to some passages than to others whatever is asked, above
+    What all queries of a language have in common is closer to some passages than to others whatever is asked, above
     all across languages.
     """
     own: Vectors = embedding - share * mean_query[mainly_chinese(text)]

@@ -15,7 +15,7 @@ def run(*ranks, depth=8, **changes) -> Run:
     return replace(base, **changes)
 
 
-def test_cuts_end_with_all_the_sources_there_are():
+def test_the_last_cut_is_the_depth():
     assert cuts(8) == (1, 3, 5, 8)
     assert cuts(20) == (1, 3, 5, 10, 20)
     assert cuts(1) == (1,)
@@ -42,7 +42,7 @@ def test_only_questions_of_both_runs_are_compared():
     assert (found.lost, found.won, found.moved, found.same) == ((), (), (), 1)
 
 
-def test_a_rank_that_only_one_of_the_runs_looked_for_is_no_change():
+def test_a_rank_beyond_the_depth_of_either_run_is_no_change():
     found = compare(run(None, 2, depth=8), run(15, 2, depth=20), 8)
     assert found.won == ()
     assert found.same == 2
@@ -54,7 +54,7 @@ def with_pages(made: Run, *digests: str) -> Run:
     return replace(made, results={key: replace(result, pages=pages) for (key, result), pages in pairs})
 
 
-def test_a_question_with_other_right_pages_is_neither_lost_nor_won_nor_at_the_same_place():
+def test_a_question_with_changed_right_pages_is_neither_lost_nor_won_nor_the_same():
     old = with_pages(run(1, 7, 2, 3, 1), "a", "b", "c", "d", "")
     new = with_pages(run(7, 1, 2, 3, 7), "A", "B", "C", "d", "e")
     found = compare(old, new, 5)
@@ -65,7 +65,7 @@ def test_a_question_with_other_right_pages_is_neither_lost_nor_won_nor_at_the_sa
     assert differences(old, old) == differences(old, run(1, 7, 2, 3, 1)) == []
 
 
-def test_the_right_pages_of_a_question_are_told_apart_by_their_digest():
+def test_the_digest_changes_with_the_right_pages_of_a_question():
     here, gone = RightPage("a", 4, "a.pdf", "5"), RightPage("a", 4, "", "")
     other = RightPage("a", 5, "a.pdf", "6")
 
@@ -86,12 +86,12 @@ def test_runs_are_shown_over_the_questions_they_share():
     assert old.only({}).results == {}
 
 
-def test_other_questions_are_not_told_as_their_number():
+def test_different_questions_are_not_reported_as_a_number():
     assert differences(run(1, 1), run(1, 0, 1)) == [("other_questions", "", "")]
     assert differences(run(1, 1), run(0, 0, 1)) == [("questions", 2, 1)]
 
 
-def test_what_was_different_is_named():
+def test_every_difference_between_two_runs_is_named():
     old = run(1, settings={"retrieval.sources": 8, "retrieval.gone": 1})
     new = run(1, 2, documents=3, passages=30, library="more", settings={"retrieval.sources": 4, "retrieval.new": 2})
     assert differences(old, old) == []
@@ -107,7 +107,7 @@ def test_what_was_different_is_named():
     assert differences(old, replace(old, reranker="bge")) == [("reranker", "", "bge")]
 
 
-def test_kept_questions_are_read_by_the_command_line():
+def test_exported_questions_are_read_by_the_command_line():
     here = [RightPage("a", 4, "a.pdf", "5"), RightPage("a", 2, "a.pdf", "3"), RightPage("b", 0, "乙.pdf", "i")]
     gone = RightPage("c", 1, "", "")
     kept = [

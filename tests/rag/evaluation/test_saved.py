@@ -69,7 +69,7 @@ def on_disk(folder, text: str) -> bool:
     return any(text.encode() in file.read_bytes() for file in folder.rglob("*") if file.is_file())
 
 
-def test_a_question_is_kept_once_with_all_its_right_pages(engine):
+def test_a_question_is_saved_once_with_all_its_right_pages(engine):
     keep_both(engine)
     engine.evaluations.save("", f"  {PUMP}\n", document_id(engine), 1)
     engine.evaluations.save("", PUMP, document_id(engine), 1)
@@ -112,7 +112,7 @@ def test_a_question_whose_only_right_page_was_wrong_goes_on_with_another_one(eng
         ("x" * 4001, 0, QuestionRefused),
     ],
 )
-def test_what_cannot_be_kept_is_refused(engine, question, page, error):
+def test_what_cannot_be_saved_is_refused(engine, question, page, error):
     with pytest.raises(error):
         engine.evaluations.save("", question, document_id(engine), page)
     assert engine.evaluations.saved("") == ()
@@ -123,7 +123,7 @@ def test_a_lone_surrogate_is_replaced(engine):
     assert engine.evaluations.saved("")[0].text == "odd ?"
 
 
-def test_only_so_many_are_kept(engine, monkeypatch):
+def test_questions_and_right_pages_are_limited_in_number(engine, monkeypatch):
     monkeypatch.setattr(module, "MAX_QUESTIONS", 2)
     monkeypatch.setattr(module, "MAX_RIGHT_PAGES", 1)
     keep_both(engine)
@@ -153,7 +153,7 @@ def test_nothing_of_an_owner_is_seen_or_changed_by_another(engine):
     assert {one.text for one in engine.evaluations.saved("ben")} == {PUMP, VALVE}
 
 
-def test_the_same_file_of_another_owner_lends_no_name(engine):
+def test_the_name_of_another_owners_copy_is_never_shown(engine):
     engine.remove("", document_id(engine))
     add(engine, ("private name.pdf", MANUAL), owner="ann")
     add(engine, ("shared.pdf", MANUAL))
@@ -166,7 +166,7 @@ def test_the_same_file_of_another_owner_lends_no_name(engine):
     assert engine.evaluations.saved("ben")[0].pages[0].document == "bens own.pdf"
 
 
-def test_a_run_gives_ranks_and_says_what_it_was_made_with(engine):
+def test_a_run_has_ranks_and_its_circumstances(engine):
     keep_both(engine)
     made = run(engine)
     assert list(made.results) == [question.id for question in engine.evaluations.saved("")]
@@ -195,7 +195,7 @@ def test_new_documents_that_push_a_right_page_out_show_as_a_lost_question(engine
     assert [change.question for change in compare(after, run(engine), 3).won] == [pump.id]
 
 
-def test_other_settings_after_a_restart_are_told(make, engine):
+def test_changed_settings_after_a_restart_are_recorded(make, engine):
     keep_both(engine)
     run(engine)
     again = make(RetrievalSettings(sources=2, vector_weight=0.5))
@@ -213,14 +213,14 @@ def missing():
 
 
 @pytest.mark.parametrize(("reranker", "name"), [(scripted, "scripted"), (missing, ""), (lambda: None, "")])
-def test_the_reranker_is_told(make, reranker, name):
+def test_the_reranker_is_recorded(make, reranker, name):
     engine = make(reranker=reranker)
     add(engine, ("manual.pdf", MANUAL))
     keep_both(engine)
     assert run(engine).reranker == name
 
 
-def test_right_pages_that_change_between_runs_are_told_apart(engine):
+def test_questions_whose_right_pages_changed_are_not_compared(engine):
     keep_both(engine)
     before = run(engine)
     pump = engine.evaluations.saved("")[0]
@@ -231,7 +231,7 @@ def test_right_pages_that_change_between_runs_are_told_apart(engine):
     assert (found.lost, found.won, found.same) == ((), (), 1)
 
 
-def test_runs_that_were_kept_by_an_earlier_version_are_read(engine):
+def test_runs_of_an_earlier_version_are_read(engine):
     about = {
         "depth": 3, "embedder": "exact", "documents": 1, "passages": 2, "library": "x",
         "settings": {"searching.sources": 3, "searching.favoured": 5, "splitting.passage_tokens": 256},
@@ -262,7 +262,7 @@ def test_a_question_whose_document_was_removed_is_left_out_until_the_file_is_bac
     assert run(engine).results[gone.id].rank == 1
 
 
-def test_without_a_question_to_ask_no_run_is_begun(engine):
+def test_without_a_question_to_search_no_run_starts(engine):
     with pytest.raises(QuestionRefused, match="save a question first"):
         engine.evaluations.start("")
     keep_both(engine)
@@ -272,7 +272,7 @@ def test_without_a_question_to_ask_no_run_is_begun(engine):
     assert engine.evaluations.progress("") is None
 
 
-def test_a_forgotten_question_is_gone_from_the_disk(engine, tmp_path):
+def test_a_removed_question_is_gone_from_the_disk(engine, tmp_path):
     engine.evaluations.save("", "Where does the HERON-7731 nest?", document_id(engine), 0)
     assert on_disk(tmp_path, "HERON-7731")
     run(engine)
@@ -313,7 +313,7 @@ def held(engine):
     engine.evaluations._search.go.set()
 
 
-def test_a_run_shows_how_far_it_is_and_holds_up_no_question(engine, held):
+def test_a_run_shows_its_progress_and_holds_up_no_question(engine, held):
     engine.evaluations.start("")
     engine.evaluations.start("")  # goes on already
     assert held.inside.wait(20)
@@ -325,7 +325,7 @@ def test_a_run_shows_how_far_it_is_and_holds_up_no_question(engine, held):
     assert len(engine.evaluations.runs("")) == 1
 
 
-def test_a_stopped_run_leaves_no_numbers(engine, held):
+def test_a_stopped_run_is_not_stored(engine, held):
     engine.evaluations.start("")
     assert held.inside.wait(20)
     engine.evaluations.stop("")
@@ -334,7 +334,7 @@ def test_a_stopped_run_leaves_no_numbers(engine, held):
     assert engine.evaluations.runs("") == ()
 
 
-def test_what_is_removed_during_a_run_is_left_out_of_it(engine, held):
+def test_questions_removed_during_a_run_are_left_out_of_it(engine, held):
     add(engine, ("rivals.pdf", RIVALS))
     rivals = next(document.id for document in engine.documents("") if document.name == "rivals.pdf")
     engine.evaluations.start("")
@@ -347,7 +347,7 @@ def test_what_is_removed_during_a_run_is_left_out_of_it(engine, held):
     assert list(engine.evaluations.runs("")[0].results) == [engine.evaluations.saved("")[0].id]
 
 
-def test_a_run_that_has_nothing_left_to_tell_is_not_kept(engine, held):
+def test_a_run_without_any_question_left_is_not_stored(engine, held):
     engine.evaluations.start("")
     assert held.inside.wait(20)
     for question in engine.evaluations.saved(""):
@@ -357,7 +357,7 @@ def test_a_run_that_has_nothing_left_to_tell_is_not_kept(engine, held):
     assert engine.evaluations.runs("") == ()
 
 
-def test_a_run_that_waits_for_another_one_can_be_stopped(engine, held):
+def test_a_run_waiting_for_another_can_be_stopped(engine, held):
     keep_both(engine, "ann")
     engine.evaluations.start("")
     assert held.inside.wait(20)
@@ -403,7 +403,7 @@ def test_closing_in_the_middle_of_a_run_ends_it(engine, held):
     assert not any(thread.name == "trials" for thread in threading.enumerate())
 
 
-def test_the_oldest_runs_go_first(engine, monkeypatch):
+def test_the_oldest_runs_are_deleted_first(engine, monkeypatch):
     monkeypatch.setattr(module, "MAX_RUNS", 2)
     keep_both(engine)
     made = []
@@ -415,7 +415,7 @@ def test_the_oldest_runs_go_first(engine, monkeypatch):
     assert [one.id for one in engine.evaluations.runs("")] == made[1:2]
 
 
-def test_each_change_is_worth_showing(engine):
+def test_every_change_is_reported(engine):
     before = engine.version()
     keep_both(engine)
     assert engine.version() == before + 2

@@ -29,7 +29,7 @@ INSTRUCTION = DEFAULTS.instruction_term_weight
         ("公司的商誉是多少？", "商誉 无形资产"),
     ],
 )
-def test_a_figure_is_looked_for_by_what_it_is_worked_out_from(question, item):
+def test_a_financial_figure_is_expanded_into_its_line_items(question, item):
     assert any(item in found for found in line_items(question))
 
 
@@ -49,13 +49,13 @@ def test_a_figure_is_looked_for_by_what_it_is_worked_out_from(question, item):
         "",
     ],
 )
-def test_other_questions_need_nothing_but_their_words(question):
+def test_other_questions_are_not_expanded(question):
     assert line_items(question) == []
     assert expand_query(question, DEFAULTS).texts == (question,)
     assert expand_query(question, DEFAULTS).terms.keys() == set(terms(question))
 
 
-def test_line_items_are_embedded_beside_the_question_and_can_be_left_out():
+def test_line_items_are_embedded_with_the_question_unless_turned_off():
     question, items = expand_query("What is the quick ratio?", DEFAULTS).texts
     assert question == "What is the quick ratio?"
     assert items.endswith("consolidated balance sheet")
@@ -64,19 +64,19 @@ def test_line_items_are_embedded_beside_the_question_and_can_be_left_out():
     )
 
 
-def test_words_that_say_how_to_answer_count_less_and_pair_with_nothing():
+def test_instructions_weigh_less_and_form_no_bigrams():
     query = expand_query("Please round the bridge height to decimal places", DEFAULTS)
     assert query.terms["bridge"] == query.terms["height"] == 1.0
     assert query.terms["round"] == query.terms["decimal"] == INSTRUCTION
     assert query.bigrams == {("bridge", "height")}
 
 
-def test_a_telling_word_that_a_line_item_holds_counts_in_full():
+def test_an_instruction_that_is_part_of_a_line_item_weighs_in_full():
     assert expand_query("What amount of long-term debt is there?", DEFAULTS).terms["amount"] == INSTRUCTION
     assert expand_query("What is the free cash flow?", DEFAULTS).terms["provided"] == 1.0
 
 
-def test_every_line_of_the_table_is_read_and_means_something():
+def test_every_line_of_the_table_is_a_rule_with_terms():
     file = Path(rag.retrieve.expand.__file__).with_name("line_items.txt")
     lines = [line for line in file.read_text("utf-8").splitlines() if " | " in line and not line.startswith("#")]
     known = rag.retrieve.expand._rules()

@@ -50,7 +50,7 @@ def test_interleaved_lists_take_turns_and_a_passage_comes_once():
     assert interleave([]) == []
 
 
-def test_cosines_beyond_the_reach_count_nothing():
+def test_cosines_beyond_the_depth_score_0():
     hits = fuse(listed((1, 0.9), (2, 0.8), (3, 0.7), (4, 0.1)), listed(), 0.6, 3)
     assert [hit.score for hit in hits] == [pytest.approx(0.6), pytest.approx(0.3), 0, 0]
 
@@ -94,14 +94,14 @@ def test_a_named_document_comes_first_and_the_others_stay(library):
     assert hits[0].score == pytest.approx(without[3] + RoutingSettings().routing_weight * document.score)
 
 
-def test_a_document_added_since_its_fit_was_worked_out_is_found_all_the_same(library):
+def test_a_document_added_after_routing_is_found_all_the_same(library):
     """The indexes may hold it before the router does."""
     hits = library("which red pump leaks?", document_scores=np.zeros(1))
     assert {hit.passage_id for hit in hits} == {0, 1, 2, 3}
     assert not any(signal.name == "document" for hit in hits for signal in hit.signals)
 
 
-def test_a_named_document_is_searched_by_itself_though_others_fill_the_lists(library):
+def test_a_named_document_is_searched_on_its_own_though_others_fill_the_lists(library):
     """With room for one candidate the other document's passage takes it; the named one's comes in all the same."""
     question = "the red pump of Meridian 2022"
     assert {hit.passage_id for hit in library(question, candidates=1, routed_documents=0)} == {0}

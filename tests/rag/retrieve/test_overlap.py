@@ -16,7 +16,7 @@ def idf(term: str) -> float:
     return {"red": 1.0, "pump": 3.0}[term]
 
 
-def test_shares_by_hand():
+def test_overlap_shares_by_hand():
     """Of weights 1 + 3 the first holds 3, the second all and the pair, the third nothing."""
     hits = [Hit(1, 0.6), Hit(2, 0.2, (Signal("words", 7.0, 1),)), Hit(3, 0.4)]
     texts = {1: "the pump is blue", 2: "a red pump", 3: "nothing"}
@@ -29,7 +29,7 @@ def test_shares_by_hand():
     assert looked[1].signals == (Signal("words", 7.0, 1), Signal("overlap", pytest.approx(0.75), 1))
 
 
-def test_a_passage_that_is_gone_is_dropped_and_a_question_without_words_changes_nothing():
+def test_a_removed_passage_is_dropped_and_a_question_without_terms_changes_nothing():
     hits = [Hit(1, 0.6), Hit(2, 0.2)]
     assert [hit.passage_id for hit in score_overlap(QUERY, hits, {2: "red"}, idf, SETTINGS)] == [2]
     looked = score_overlap(ExpandedQuery(("?",), {}, frozenset()), hits, {1: "a", 2: "b"}, idf, SETTINGS)

@@ -41,7 +41,7 @@ def test_the_best_of_each_page_comes_before_the_rest_of_any(kept):
     assert [source.number for source in found] == [1, 2, 3, 4]
 
 
-def test_neighbours_on_a_page_become_one_source_that_spans_them_all(kept):
+def test_adjoining_hits_on_a_page_are_merged_into_one_source(kept):
     rows = {1: ("a", 0, 4, "BBBB"), 2: ("a", 0, 8, "CCCC"), 3: ("a", 0, 0, "AAAA"), 4: ("a", 0, 99, "far ")}
     first, other = merge_by_page(hits(1, 4, 2, 3), kept(rows), 1000)
     assert (first.text, first.start, first.end, first.passage_id) == ("AAAABBBBCCCC", 0, 12, 1)
@@ -50,18 +50,18 @@ def test_neighbours_on_a_page_become_one_source_that_spans_them_all(kept):
     assert (first.score, other.score) == (1.0, 0.9)
 
 
-def test_a_source_grows_to_its_limit_and_no_further(kept):
+def test_a_merged_source_stays_within_its_limit(kept):
     rows = {1: ("a", 0, 0, "A" * 60), 2: ("a", 0, 60, "B" * 60)}
     assert [len(source.text) for source in merge_by_page(hits(1, 2), kept(rows), 119)] == [60, 60]
     assert [len(source.text) for source in merge_by_page(hits(1, 2), kept(rows), 120)] == [120]
 
 
-def test_copies_are_folded_into_the_best(kept):
+def test_of_copies_of_a_text_only_the_best_is_kept(kept):
     rows = {1: ("a", 0, 0, "The rent is due.\n"), 2: ("b", 3, 7, "The  rent is due. "), 3: ("b", 4, 70, "Other.")}
     assert [source.passage_id for source in merge_by_page(hits(2, 1, 3), kept(rows), 1000)] == [2, 3]
 
 
-def test_documents_asked_about_side_by_side_each_keep_what_both_say(kept):
+def test_compared_documents_each_keep_a_text_that_both_contain(kept):
     rows = {
         1: ("a", 0, 0, "The rent is due.\n"),
         2: ("b", 3, 7, "The  rent is due. "),
@@ -70,12 +70,12 @@ def test_documents_asked_about_side_by_side_each_keep_what_both_say(kept):
     assert [source.passage_id for source in merge_by_page(hits(2, 1, 3), kept(rows), 1000, keep_copies=True)] == [2, 1]
 
 
-def test_neighbours_of_other_pages_and_documents_stay_apart(kept):
+def test_hits_on_other_pages_and_in_other_documents_are_not_merged(kept):
     rows = {1: ("a", 0, 0, "AAAA"), 2: ("a", 1, 4, "BBBB"), 3: ("b", 0, 4, "CCCC")}
     assert [source.text for source in merge_by_page(hits(1, 2, 3), kept(rows), 1000)] == ["AAAA", "BBBB", "CCCC"]
 
 
-def test_nothing_found_is_no_source(kept):
+def test_no_hits_give_no_sources(kept):
     assert merge_by_page([], kept({}), 1000) == []
 
 
@@ -93,7 +93,7 @@ def wide(found, **settings):
     return extend_to_page(found, owners, page_text, RetrievalSettings(**settings))
 
 
-def test_the_first_source_takes_in_its_page_and_still_knows_what_was_found(kept):
+def test_the_first_source_is_extended_to_its_page_and_still_knows_what_was_found(kept):
     rows = {1: ("a", 0, BEGIN + 21, "BBBB"), 2: ("b", 0, 0, "text of page 0 of b")}
     first, second = wide(merge_by_page(hits(1, 2), kept(rows), 4000), full_page_sources=1)
     assert (first.text, first.start, first.end) == (PAGE, BEGIN, BEGIN + len(PAGE))
@@ -101,7 +101,7 @@ def test_the_first_source_takes_in_its_page_and_still_knows_what_was_found(kept)
     assert (second.number, second.text, second.passage_span) == (2, "text of page 0 of b", None)
 
 
-def test_a_source_that_may_not_take_in_all_takes_the_lines_above_first(kept):
+def test_a_source_without_room_for_its_page_gets_the_text_above_first(kept):
     rows = {1: ("a", 0, BEGIN + 21, "BBBB")}
     (only,) = wide(merge_by_page(hits(1), kept(rows), 4000), source_characters=27)
     assert only.text == PAGE[:27]
@@ -111,7 +111,7 @@ def test_a_source_that_may_not_take_in_all_takes_the_lines_above_first(kept):
     assert only.text == "BBBB"
 
 
-def test_wide_sources_of_one_page_never_overlap(kept):
+def test_extended_sources_of_one_page_never_overlap(kept):
     text = "".join(f"sentence number {n:03} of the page\n" for n in range(200))
     spans = {1: (0, 30), 2: (3000, 3030), 3: (1500, 1530), 4: (6000, 6030)}
     rows = {n: ("a", 0, start, text[start:end]) for n, (start, end) in spans.items()}
@@ -126,7 +126,7 @@ def test_wide_sources_of_one_page_never_overlap(kept):
     assert {source.passage_id for source in got} == {1, 2, 4}  # the third stands in the first
 
 
-def test_a_wide_source_stops_where_one_that_reaches_into_it_begins(kept):
+def test_an_extended_source_ends_where_the_next_source_begins(kept):
     """The second was found, and joined with neighbours, across the end of what the first took in."""
     text = "".join(f"sentence number {n:03} of the page\n" for n in range(260))
     rows = {1: ("a", 0, 0, text[:1000]), 2: ("a", 0, 3500, text[3500:4500])}
@@ -138,7 +138,7 @@ def test_a_wide_source_stops_where_one_that_reaches_into_it_begins(kept):
     assert second.text == text[3500:7500]
 
 
-def test_what_a_wide_source_holds_already_is_no_source_of_its_own(kept):
+def test_a_source_within_an_extended_one_is_dropped(kept):
     rows = {1: ("a", 0, BEGIN + 17, "AAAA"), 2: ("b", 0, 0, "other"), 3: ("a", 0, BEGIN + 25, "CCCC")}
     found = merge_by_page(hits(1, 2, 3), kept(rows), 4)
     assert [source.passage_id for source in found] == [1, 2, 3]

@@ -39,7 +39,7 @@ def test_a_follow_up_is_completed_with_the_question_before(question):
         "合同编号是多少？",
     ],
 )
-def test_questions_that_stand_alone(question):
+def test_a_question_that_stands_alone_is_not_completed(question):
     assert complete_question(question, [Turn("How is the weather today?", "Fine.")]) == question
 
 
@@ -91,7 +91,7 @@ def test_a_chain_of_follow_ups_goes_back_to_the_subject():
         ),
     ],
 )
-def test_a_question_is_cut_into_the_questions_it_puts(question, parts):
+def test_a_compound_question_is_split_into_its_parts(question, parts):
     assert split_question(question) == parts
 
 
@@ -129,7 +129,7 @@ def test_a_question_is_cut_into_the_questions_it_puts(question, parts):
         "",
     ],
 )
-def test_one_question_stays_whole(question):
+def test_a_single_question_stays_whole(question):
     assert split_question(question) == ()
 
 
@@ -152,7 +152,7 @@ def test_a_question_is_refused_if_empty_or_too_long_and_cleaned_otherwise():
             validate_question(question, limit)
 
 
-def test_parts_are_completed_by_the_conversation():
+def test_parts_are_completed_from_the_conversation():
     before = [Turn("Who built the red pump in Gdansk?", "Ann.")]
     first, second = split_question("How heavy is it in kilograms? Which colour has the northern valve?", before)
     assert first == "Who built the red pump in Gdansk? How heavy is it in kilograms?"
@@ -173,11 +173,11 @@ def test_parts_are_completed_by_the_conversation():
         ("3M公司是做什么的？", "它的重量是多少？"),
     ],
 )
-def test_a_completed_question_kept_and_asked_again_is_searched_as_it_was(before, question):
+def test_a_completed_question_that_is_saved_is_searched_as_it_was_asked(before, question):
     completed = complete_question(question, [Turn(before, "x")])
     assert split_question(question, [Turn(before, "x")]) == split_question(completed) == ()
 
 
-def test_a_page_of_questions_is_searched_as_one():
+def test_a_question_with_too_many_parts_is_searched_whole():
     assert len(split_question("Who owns the northern mill? " * MAX_PARTS)) == MAX_PARTS
     assert split_question("Who owns the northern mill? " * (MAX_PARTS + 1)) == ()

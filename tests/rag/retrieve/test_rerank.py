@@ -63,7 +63,7 @@ def test_scores_are_shares_and_do_not_depend_on_the_batch(folder):
     assert len(set(together)) > 1
 
 
-def test_what_is_opened(folder, tmp_path, monkeypatch):
+def test_which_reranker_is_opened(folder, tmp_path, monkeypatch):
     assert open_reranker("none") is None
     assert open_reranker("auto") is None  # no GPU here
     assert open_reranker(str(folder)).name == folder.name
@@ -97,7 +97,7 @@ def missing():
 
 
 @pytest.mark.parametrize(("opener", "signals"), [(Scripted, {"reranker"}), (missing, set()), (lambda: None, set())])
-def test_the_engine_finds_with_it_and_without_it(tmp_path, opener, signals):
+def test_the_engine_searches_with_and_without_a_reranker(tmp_path, opener, signals):
     embedder = ExactEmbedder()
     settings = Settings(data_dir=tmp_path / "data")
     with Engine(settings, embedder=lambda: embedder, reranker=opener, reader=QuoteReader()) as engine:

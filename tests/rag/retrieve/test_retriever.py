@@ -56,6 +56,6 @@ def test_a_document_named_in_one_part_of_a_question_counts_in_the_others_too(fou
     assert found(question, routing=alone)[:2] == ["Alphadyne.pdf 0", "Betatron.pdf 0"]
 
 
-def test_documents_that_a_question_compares_take_turns(found):
+def test_results_of_compared_documents_are_interleaved(found):
     question = "How heavy is the blue valve of Betatron, compared with Alphadyne?"
     assert set(found(question)[:2]) == {"Alphadyne.pdf 1", "Betatron.pdf 0"}

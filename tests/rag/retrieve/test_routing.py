@@ -48,7 +48,7 @@ def test_a_question_names_its_document(router, question, name):
     assert best(router, question) == name
 
 
-def test_what_all_documents_say_tells_none_from_another(router):
+def test_what_all_documents_contain_favours_none(router):
     scores = router.scores("risk factors", ALL)
     assert np.ptp(scores) < 0.1
 
@@ -61,7 +61,7 @@ def test_passages_of_documents_and_documents_of_passages(router):
     assert router.count(ALL) == 3
 
 
-def test_documents_outside_the_scope_fit_nothing_whatever_their_names(router):
+def test_documents_out_of_scope_score_0_whatever_their_names(router):
     question = "What was the revenue of Northwind in 2022?"
     assert router.scores(question, ALL)[1] > router.scores(question, ALL)[0] > 0
     within = router.scores(question, Scope("", frozenset([N21, SCAN, "unknown"])))
@@ -69,7 +69,7 @@ def test_documents_outside_the_scope_fit_nothing_whatever_their_names(router):
     assert within[0] > 0
 
 
-def test_what_others_have_in_their_libraries_changes_no_name(router):
+def test_other_peoples_documents_do_not_change_how_rare_a_name_is(router):
     """How rare a name is counts within the documents that may be searched."""
     before = router.scores("Northwind", ALL)
     router.add(("ben", "x"), "northwind northwind 2020.pdf", "", np.array([9000]))
@@ -102,7 +102,7 @@ def test_a_removed_document_scores_nothing(router):
         pytest.param("What is the weather?", [], id="nothing"),
     ],
 )
-def test_documents_named_side_by_side(router, question, groups):
+def test_compared_documents_of_reports_by_year(router, question, groups):
     found = router.compared_documents(question, ALL)
     assert [scope.documents for scope in found] == [frozenset(names) for names in groups]
 
@@ -153,12 +153,12 @@ def office():
         ("Did Adobe or Block grow more?", ["BLOCK_2016_10K", "ADOBE_10K"]),
     ],
 )
-def test_which_files_a_question_puts_side_by_side(office, question, named):
+def test_which_documents_a_question_compares(office, question, named):
     found = office.compared_documents(question, ALL)
     assert sorted(name for scope in found for name in scope.documents) == sorted(named)
 
 
-def test_only_documents_of_the_scope_stand_side_by_side(router):
+def test_only_documents_in_scope_are_compared(router):
     question = "Compare the revenue of Northwind in 2021 and 2022"
     assert router.compared_documents(question, Scope("", frozenset([N21, SCAN]))) == []
     assert len(router.compared_documents(question, Scope("ann", frozenset([N21, N22, SCAN])))) == 2
