@@ -24,8 +24,8 @@ from rag.messages import Message
 from rag.options import logins_of, parse
 
 if TYPE_CHECKING:
-    from model.background import Loading
-    from model.picking import Picking
+    from model.background import BackgroundLoader
+    from model.picking import ModelPicker
     from rag.reader import Reader
     from webui.engine import Engine
 
@@ -94,22 +94,31 @@ def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> t
     return quote, Message("no GLM was named with --model; it needs none and starts at once")
 
 
-def loading_for(engine: Engine, options: argparse.Namespace) -> Loading:
-    """Loads GLMs for this engine. The quote reader answers until one is ready, and after a failure."""
-    from model.background import Loading, Told
+def loading_for(engine: Engine, options: argparse.Namespace) -> BackgroundLoader:
+    """Loads GLMs for this engine. The reader in use goes on until one is ready, and after a failure."""
+    from model.background import BackgroundLoader, LoadCallbacks
     from rag.answer.quote import QuoteReader
     from rag.records import Choice
 
     quote = QuoteReader(options.settings.answering)
-    told = Told(
+
+    def reader_in_use() -> str:
+        return next((choice.name for choice in engine.choices() if choice.what == "reader"), quote.name)
+
+    callbacks = LoadCallbacks(
         release=lambda: engine.use_reader(quote, Message("it was chosen; it needs no model")),
-        progress=lambda text: engine.choose(
+        on_progress=lambda progress: engine.choose(
             Choice(
-                "reader", quote.name, Message("answers until the GLM is ready; {progress}", {"progress": text}), False
+                "reader",
+                reader_in_use(),
+                Message("answers until the GLM is ready; {progress}", {"progress": progress}),
+                False,
             )
         ),
-        ready=engine.use_reader,
-        failed=lambda text: engine.choose(Choice("reader", quote.name, Message("answers instead"), failed=text)),
+        on_ready=engine.use_reader,
+        on_failure=lambda reason: engine.choose(
+            Choice("reader", reader_in_use(), Message("answers instead"), failed=reason)
+        ),
     )
 
     def wait_for_engine() -> None:
@@ -118,17 +127,21 @@ def loading_for(engine: Engine, options: argparse.Namespace) -> Loading:
         with suppress(AskError):  # the engine has reported it
             engine.wait()
 
-    return Loading(told, download=options.allow_download, context=options.context or None, wait=wait_for_engine)
+    return BackgroundLoader(
+        callbacks, download=options.allow_download, context=options.context or None, wait=wait_for_engine
+    )
 
 
-def picking_for(loading: Loading, options: argparse.Namespace, environment: Mapping[str, str]) -> Picking | None:
+def picking_for(
+    loading: BackgroundLoader, options: argparse.Namespace, environment: Mapping[str, str]
+) -> ModelPicker | None:
     """The models that the page offers; None with logins, with a server or on a Space: there only the options decide."""
-    from model.picking import Picking
+    from model.picking import ModelPicker
 
     if options.auth or options.server or environment.get("SPACE_ID"):
         return None
     alone = options.host in LOOPBACK and not options.share and not options.host_name
-    return Picking(loading, download=options.allow_download, folders=alone, started_with=options.model)
+    return ModelPicker(loading, download=options.allow_download, folders=alone, started_with=options.model)
 
 
 def add_files(engine: Engine, paths: Sequence[Path], stop: threading.Event) -> None:

@@ -23,11 +23,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import torch
 
 from model import generate as loop
-from model.assemble import assemble, skeleton
-from model.checkpoint import Rows
+from model.assemble import assemble, empty_model
+from model.checkpoint import LazyMatrix
 from model.device import needed_bytes, pick_device
-from model.families import GB, Geometry, Layout, Precision, find_family
-from model.layout import Weight
+from model.families import GB, CheckpointLayout, ModelDimensions, Precision, find_family
+from model.weight_layout import Weight
 from rag.reader import Sampling
 
 ANSWER = 8  # tokens
@@ -45,13 +45,13 @@ def main() -> None:
     family = find_family(options.family)
     if family is None:
         parser.error(f"no family {options.family}")
-    print(report(family.geometry, family.layout, options))
+    print(report(family.dimensions, family.layout, options))
 
 
-def report(geometry: Geometry, layout: Layout, options: argparse.Namespace) -> str:
+def report(dimensions: ModelDimensions, layout: CheckpointLayout, options: argparse.Namespace) -> str:
     """Build, read, answer, and say what it took."""
     device, precision = pick_device(options.device), Precision(options.precision)
-    config = config_of(geometry, layout, options.layers or geometry.layers, options.context)
+    config = config_of(dimensions, layout, options.layers or dimensions.layers, options.context)
     before = peak(device)
     start = time.perf_counter()
     with torch.no_grad():
@@ -69,10 +69,10 @@ def report(geometry: Geometry, layout: Layout, options: argparse.Namespace) -> s
         "threads": torch.get_num_threads(),
         "libraries_gb": before,
         "model_gb": size / GB,
-        "cache_gb": options.context * geometry.cache_bytes_per_token / GB,
+        "cache_gb": options.context * dimensions.cache_bytes_per_token / GB,
         "load_peak_gb": load_peak,
         "peak_gb": peak(device),
-        "estimate_gb": needed_bytes(geometry, precision, options.context, device) / GB,
+        "estimate_gb": needed_bytes(dimensions, precision, options.context, device) / GB,
         "load_seconds": load_seconds,
         "last_chunk_seconds": first_seconds,
         "token_seconds": token_seconds,
@@ -81,24 +81,24 @@ def report(geometry: Geometry, layout: Layout, options: argparse.Namespace) -> s
     return "\n".join(f"{key:>20}  {value}" for key, value in shown.items()) + "\n" + json.dumps(shown)
 
 
-def config_of(geometry: Geometry, layout: Layout, layers: int, context: int) -> Any:
+def config_of(dimensions: ModelDimensions, layout: CheckpointLayout, layers: int, context: int) -> Any:
     """A configuration of this geometry, in the class that runs it."""
     common: dict[str, Any] = {
-        "vocab_size": geometry.vocab, "hidden_size": geometry.hidden, "intermediate_size": geometry.ffn,
-        "num_hidden_layers": layers, "num_attention_heads": geometry.heads, "max_position_embeddings": context,
+        "vocab_size": dimensions.vocab, "hidden_size": dimensions.hidden, "intermediate_size": dimensions.ffn,
+        "num_hidden_layers": layers, "num_attention_heads": dimensions.heads, "max_position_embeddings": context,
     }  # fmt: skip
-    if layout is Layout.FIRST:
+    if layout is CheckpointLayout.CHATGLM1:
         from model.chatglm1 import ChatGLM1Config
 
         return ChatGLM1Config(**common)
     from transformers import GlmConfig
 
     return GlmConfig(
-        **common, num_key_value_heads=geometry.groups, head_dim=geometry.head_dim, pad_token_id=0, eos_token_id=1
+        **common, num_key_value_heads=dimensions.groups, head_dim=dimensions.head_dim, pad_token_id=0, eos_token_id=1
     )
 
 
-class RandomRows(Rows):
+class RandomMatrix(LazyMatrix):
     """A matrix of noise in float16, made where it is read, as one on disk is read."""
 
     def __init__(self, shape: torch.Size, noise: torch.Tensor) -> None:
@@ -113,9 +113,9 @@ class RandomRows(Rows):
 def random_weights(config: Any) -> Iterator[tuple[str, Weight]]:
     """Every tensor of the model in float16, as published."""
     noise = torch.randn(1 << 20, generator=torch.Generator().manual_seed(0)).mul_(0.02).half()
-    for name, empty in skeleton(config).state_dict().items():
+    for name, empty in empty_model(config).state_dict().items():
         if empty.dim() > 1:
-            yield name, Weight(RandomRows(empty.shape, noise))
+            yield name, Weight(RandomMatrix(empty.shape, noise))
         else:
             yield name, Weight(torch.ones(empty.shape) if name.endswith("norm.weight") else noise[: empty.numel()])
 
@@ -127,17 +127,17 @@ def answer(model: Any, context: int) -> tuple[float, float]:
     if first_generation:
         prompt[-2:] = [model.config.gmask_token_id, model.config.bos_token_id]
     computed = len(prompt) if first_generation else min(len(prompt), loop.PROMPT_CHUNK)
-    cache = loop.reserved_cache(model.config, context)
+    cache = loop.preallocated_cache(model.config, context)
     _fill(model, cache, len(prompt) - computed)
     start = time.perf_counter()
     with torch.inference_mode():
-        scores = loop._step(model, prompt, computed, cache)
+        scores = loop._forward(model, prompt, computed, cache)
     first = time.perf_counter() - start
-    draw = loop.drawer(Sampling(temperature=0))
+    sample = loop.make_sampler(Sampling(temperature=0))
     start = time.perf_counter()
     for _ in range(ANSWER):
-        prompt.append(draw(scores))
-        scores = loop._step(model, prompt, 1, cache)
+        prompt.append(sample(scores))
+        scores = loop._forward(model, prompt, 1, cache)
     if threading.active_count() > 1:
         raise RuntimeError("generation must not leave threads behind")
     return first, (time.perf_counter() - start) / ANSWER

@@ -34,7 +34,7 @@ class ByteTokenizer:
     """Bytes as tokens, and every id beyond them as one of 64 Chinese characters."""
 
     leading_space = False
-    specials: Mapping[str, int] = {"[gMASK]": 256, "<sop>": 257, "<|user|>": 258, "<|assistant|>": 259}
+    special_tokens: Mapping[str, int] = {"[gMASK]": 256, "<sop>": 257, "<|user|>": 258, "<|assistant|>": 259}
 
     def encode(self, text: str) -> list[int]:
         """UTF-8 bytes."""

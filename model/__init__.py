@@ -1,8 +1,7 @@
-"""GLM: which checkpoints exist, how their prompts are built, how they are loaded and generate.
+"""GLM on this machine: known checkpoints, their prompts, loading and generation; and a remote reader.
 
-Also `remote`, a reader that asks a server. Knows of `rag` only the Reader protocol and the errors.
-
-`load_reader` is the one call most callers need. Importing this package loads neither torch nor transformers.
+Knows only the Reader protocol, the errors and the messages of `rag`. Most callers need `load_reader` alone. Importing
+this package loads neither torch nor transformers.
 """
 
 from __future__ import annotations
@@ -12,11 +11,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from model.load import load_reader as load_reader
 
-__all__ = ["load_reader"]
+__all__ = ["load_reader", "register"]
+
+
+def register() -> None:
+    """Make transformers' Auto classes know `chatglm1`, the model type of converted ChatGLM-6B checkpoints.
+
+    Imports torch and transformers. Other converted GLMs need nothing from this project.
+    """
+    import model.chatglm1  # noqa: F401 - registers itself
 
 
 def __getattr__(name: str) -> Any:
-    """`model.load_reader` on first use, so that a page without a GLM starts in no time."""
+    """`model.load_reader`, imported on first use, because it imports torch."""
     if name == "load_reader":
         from model.load import load_reader
 

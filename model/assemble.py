@@ -1,7 +1,7 @@
-"""A model put together from its tensors, one at a time, each brought to its precision and device at once.
+"""Builds a model from its tensors one at a time, each converted to its precision and moved to its device at once.
 
 Memory never holds more than the model so far and one tensor, so loading peaks little above the model's own size.
-Does not know where tensors come from.
+Does not know where the tensors come from.
 """
 
 from __future__ import annotations
@@ -13,21 +13,24 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM
 
-from model.device import attention_for, compute_dtype, keep_memory_tight
-from model.families import Geometry, Precision
-from model.layout import Weight
+from model.device import attention_implementation, compute_dtype, release_freed_memory
+from model.families import ModelDimensions, Precision
 from model.quantise import Int8Embedding, Int8Linear, quantised_linear
+from model.weight_layout import Weight
 from rag.errors import CheckpointRefused
 
-Tick = Callable[[int, int], None]  # tensors placed, tensors in all
+TensorProgress = Callable[[int, int], None]  # tensors placed, tensors in total
 
 _INTEGER = (Precision.INT8, Precision.INT4)
 
 
-def skeleton(config: Any, attention: str = "sdpa") -> Any:
-    """A model of this configuration without memory for its weights; `attention` as transformers names it."""
+def empty_model(config: Any, attention: str = "sdpa") -> Any:
+    """A model of this configuration on the meta device, so without memory for its weights, in evaluation mode.
+
+    `attention`: the attention implementation, as transformers names it.
+    """
     if config.model_type == "chatglm1":
-        import model.chatglm1  # noqa: F401 - makes AutoModelForCausalLM know the type
+        import model.chatglm1  # noqa: F401 - registers the class with AutoModelForCausalLM
     with torch.device("meta"):
         empty: Any = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
             config, attn_implementation=attention
@@ -35,19 +38,19 @@ def skeleton(config: Any, attention: str = "sdpa") -> Any:
     return empty.eval()
 
 
-def geometry_of(config: Any) -> Geometry:
-    """The shape of a model, from a configuration of transformers or of `model.chatglm1`."""
+def dimensions_of(config: Any) -> ModelDimensions:
+    """The dimensions of a model from its configuration, of transformers or of `model.chatglm1`."""
     heads = config.num_attention_heads
-    first = config.model_type == "chatglm1"
-    return Geometry(
+    first_generation = config.model_type == "chatglm1"
+    return ModelDimensions(
         layers=config.num_hidden_layers,
         hidden=config.hidden_size,
         ffn=config.intermediate_size,
         heads=heads,
-        groups=heads if first else config.num_key_value_heads,
-        head_dim=config.hidden_size // heads if first else config.head_dim,
+        groups=heads if first_generation else config.num_key_value_heads,
+        head_dim=config.hidden_size // heads if first_generation else config.head_dim,
         vocab=config.vocab_size,
-        gated=not first,
+        gated=not first_generation,
         experts=getattr(config, "n_routed_experts", 0) or 0,
         expert_ffn=getattr(config, "moe_intermediate_size", 0) or 0,
     )
@@ -58,45 +61,54 @@ def assemble(
     weights: Iterable[tuple[str, Weight]],
     precision: Precision,
     device: torch.device,
-    tick: Tick | None = None,
+    progress: TensorProgress | None = None,
 ) -> Any:
-    """The model of `config` with `weights`, ready to answer.
+    """The model of `config` with `weights` at a precision on a device, in evaluation mode.
 
-    CheckpointRefused when a tensor is missing, unknown or of a wrong shape.
+    Raises CheckpointRefused if a tensor is missing, unknown or has the wrong shape.
     """
     if device.type == "cpu":
-        keep_memory_tight()
+        release_freed_memory()
     dtype = compute_dtype(precision, device)
-    model = skeleton(config, attention_for(config.model_type, dtype, device))
+    model = empty_model(config, attention_implementation(config.model_type, dtype, device))
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     total = len(expected)
     for name, weight in weights:
         if name not in expected:
-            raise CheckpointRefused(f"The checkpoint holds {name}, which its architecture has not; download it again.")
-        if tuple(weight.values.shape) != expected.pop(name):
             raise CheckpointRefused(
-                f"{name} has the shape {tuple(weight.values.shape)}, which does not go with config.json;"
-                " download the checkpoint again."
+                "The checkpoint has a tensor {tensor} that its architecture does not have; download it again.",
+                tensor=name,
+            )
+        shape = expected.pop(name)
+        if tuple(weight.values.shape) != shape:
+            raise CheckpointRefused(
+                "{tensor} has the shape {found}, but config.json asks for {expected}; download the checkpoint again.",
+                tensor=name,
+                found=str(tuple(weight.values.shape)),
+                expected=str(shape),
             )
         place(model, name, weight, precision, device)
-        if tick:
-            tick(total - len(expected), total)
+        if progress:
+            progress(total - len(expected), total)
     if set(expected) == {"lm_head.weight"} and config.tie_word_embeddings:
-        _tie(model)
+        _tie_output_matrix(model)
     elif expected:
         raise CheckpointRefused(
-            f"The checkpoint lacks {len(expected)} of {total} tensors ({next(iter(expected))}); download it again."
+            "The checkpoint lacks {missing} of {total} tensors ({first}); download it again.",
+            missing=len(expected),
+            total=total,
+            first=next(iter(expected)),
         )
-    _rebuild_rotary(model, device)
+    _rebuild_rotary_embeddings(model, device)
     return model
 
 
 def place(model: Any, name: str, weight: Weight, precision: Precision, device: torch.device) -> None:
-    """Put one tensor where it belongs, as a module of integers where `precision` says so."""
+    """Set one parameter of `model`, replacing its module by a quantised one where `precision` asks for it."""
     path, _, leaf = name.rpartition(".")
     module = model.get_submodule(path)
     if leaf == "weight" and precision in _INTEGER:
-        replacement = _integer_module(path, module, weight, precision, device)
+        replacement = _quantised_module(path, module, weight, precision, device)
         if replacement is not None:
             parent, _, own = path.rpartition(".")
             setattr(model.get_submodule(parent), own, replacement)
@@ -108,12 +120,12 @@ def place(model: Any, name: str, weight: Weight, precision: Precision, device: t
         setattr(module, leaf, values)
 
 
-def _integer_module(
+def _quantised_module(
     path: str, module: nn.Module, weight: Weight, precision: Precision, device: torch.device
 ) -> nn.Module | None:
-    """What takes the place of an embedding or a linear layer; None for what stays as it is.
+    """The quantised replacement of an embedding or a linear layer; None for a module that stays as it is.
 
-    On a CPU, embedding and output matrix take 8 bits at both precisions; on CUDA they stay in 16.
+    On a CPU, the embedding and the output matrix take 8 bits at either precision; on CUDA they are not quantised.
     """
     vocabulary = path.endswith(("lm_head", "embed_tokens", "word_embeddings"))
     if vocabulary and device.type == "cuda":
@@ -126,8 +138,8 @@ def _integer_module(
     return quantised_linear(weight, bias, Precision.INT8 if vocabulary else precision, device)
 
 
-def _tie(model: Any) -> None:
-    """Let the output matrix be the embedding, which small models publish once."""
+def _tie_output_matrix(model: Any) -> None:
+    """Use the embedding as the output matrix (`tie_word_embeddings`); such checkpoints hold it only once."""
     embedding = model.get_input_embeddings()
     if isinstance(embedding, Int8Embedding):
         model.lm_head = Int8Linear(Weight(embedding.values, embedding.scale, 8), None)
@@ -135,8 +147,8 @@ def _tie(model: Any) -> None:
         model.lm_head.weight = embedding.weight
 
 
-def _rebuild_rotary(model: Any, device: torch.device) -> None:
-    """Rotary frequencies are in no checkpoint; a skeleton's have no memory, so they are made anew."""
+def _rebuild_rotary_embeddings(model: Any, device: torch.device) -> None:
+    """Create the rotary embeddings anew: their frequencies are in no checkpoint and have no memory on meta."""
     for path, module in list(model.named_modules()):
         if type(module).__name__.endswith("RotaryEmbedding"):
             parent, _, own = path.rpartition(".")

@@ -1,6 +1,7 @@
-"""A GLM on its way in: found or downloaded, fitted and loaded, while something else answers.
+"""Loads a GLM in a background thread while another reader answers.
 
-One that was loaded before is freed first. Reports in sentences for people; knows nothing of who shows them.
+The previous model keeps answering until the new one is ready, if both fit in memory; otherwise it is unloaded once the
+new checkpoint has been found and checked. Reports in messages for people; does not know who shows them.
 """
 
 from __future__ import annotations
@@ -15,115 +16,165 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rag.errors import AskError, SettingRefused
+from rag.messages import Message, Value
 from rag.reader import Reader
 
 if TYPE_CHECKING:
+    from model.device import PrecisionChoice
+    from model.load import PreparedModel
     from model.reader import GlmReader
 
 log = logging.getLogger(__name__)
 
 GB = 1_000_000_000
-REPORT_SECONDS = 0.5  # between two reports of progress
-FREED_SECONDS = 600.0  # longest wait for the answer that the former model is giving
+REPORT_SECONDS = 0.5  # between two progress reports
+MAX_WAIT_SECONDS = 600.0  # for the answer that the previous model is giving
 
 
 @dataclass(frozen=True)
-class Told:
-    """Whom to tell. All are called from the loading thread, `release` also from that of `unload`."""
+class LoadCallbacks:
+    """What the loader calls, from its own thread; `release` also from the thread that calls `unload`."""
 
-    release: Callable[[], None]  # answer with something that needs no model, and let go of the former reader
-    progress: Callable[[str], None]  # a sentence: what is being done, and how far it is
-    ready: Callable[[Reader, str], None]  # the reader, and why it is held as it is
-    failed: Callable[[str], None]  # a sentence: what is wrong and the way out
+    release: Callable[[], None]  # let go of the previous reader, and answer with one that needs no model
+    on_progress: Callable[[Message], None]  # what is being done, and how far it is
+    on_ready: Callable[[Reader, Message], None]  # the reader, and why it has its precision and device
+    on_failure: Callable[[Message], None]  # what is wrong, and the way out
 
 
-class Loading:
-    """Loads one model at a time in a thread of its own, and never holds two."""
+class BackgroundLoader:
+    """Loads one model at a time; holds two only while the second is loading and both fit in memory."""
 
     def __init__(
-        self, told: Told, *, download: bool, context: int | None = None, wait: Callable[[], None] = lambda: None
+        self,
+        callbacks: LoadCallbacks,
+        *,
+        download: bool,
+        context: int | None = None,
+        wait: Callable[[], None] = lambda: None,
     ) -> None:
-        """`download`: models may be downloaded; `context`: as in `load_reader`; `wait`: returns when it may begin."""
-        self._told, self._download, self._context, self._wait = told, download, context, wait
+        """`download`: models may be downloaded; `context`: as in `prepare`; `wait`: returns when loading may begin."""
+        self._callbacks, self._download, self._context, self._wait = callbacks, download, context, wait
         self._lock = threading.Lock()
-        self._busy_with = ""
-        self._last = 0.0
-        self._held: Callable[[], GlmReader | None] = lambda: None  # what was loaded last, while anybody uses it
+        self._busy_with = ""  # name of the model being loaded
+        self._last_report = 0.0
+        self._loaded: Callable[[], GlmReader | None] = lambda: None  # weak reference to the model loaded last
 
     def start(self, name: str, precision: str = "auto", *, hub_only: bool = False) -> None:
-        """Begin to load a hub id or, but for `hub_only`, a folder.
-
-        Raises SettingRefused while another one is being loaded.
-        """
+        """Begin to load a hub id or, unless `hub_only`, a folder. Raises SettingRefused while another is loading."""
         with self._lock:
-            self._refuse_second()
+            self._refuse_if_busy()
             self._busy_with = name
         threading.Thread(target=self._load, args=(name, precision, hub_only), name="load-model", daemon=True).start()
 
     def unload(self) -> None:
-        """Go back to what needs no model. Raises SettingRefused while one is being loaded."""
+        """Free the model and return to a reader that needs none. Raises SettingRefused while one is loading."""
         with self._lock:
-            self._refuse_second()
-            self._told.release()
+            self._refuse_if_busy()
+            self._callbacks.release()
         gc.collect()
 
     def held_bytes(self) -> int:
-        """Memory of the model that was loaded, which the next one will find free."""
-        reader = self._held()
+        """Memory of the loaded model's weights, bytes, which can be freed for the next one."""
+        reader = self._loaded()
         return reader.weight_bytes if reader is not None else 0
 
-    def _refuse_second(self) -> None:
+    def _refuse_if_busy(self) -> None:
         if self._busy_with:
-            raise SettingRefused(f"{self._busy_with} is being loaded: choose another model when it is done.")
+            raise SettingRefused(
+                "{model} is being loaded: choose another model when that is done.", model=self._busy_with
+            )
 
     def _load(self, name: str, precision: str, hub_only: bool) -> None:
+        unloaded = ""
         try:
-            self._told.progress(f"{name} is next")
+            self._callbacks.on_progress(Message("{model} is next", {"model": name}))
             self._wait()
-            from model.load import load_reader
+            from model.load import prepare
 
-            self._free()
-            self._told.progress(f"looking for {name}")
-            reader = load_reader(
+            self._callbacks.on_progress(Message("looking for {model}", {"model": name}))
+            prepared = prepare(
                 name,
-                precision=precision,
                 context=self._context,
                 hub_only=hub_only,
                 offline=not self._download,
-                download_progress=lambda done, whole: self._report(name, "downloaded", done / GB, whole / GB, "GB"),
-                load_progress=lambda done, whole: self._report(name, "loaded", done, whole, "tensors"),
+                download_progress=lambda done, total: self._report_download(name, done, total),
             )
-        except AskError as exc:
-            log.warning("%s", exc)
-            self._told.failed(str(exc))
-        except Exception:  # a worker's edge: the quote reader goes on whatever a checkpoint holds
+            choice = prepared.choose(precision, reclaimable=self.held_bytes())
+            unloaded = self._make_room(prepared, choice)
+            reader = prepared.load(choice, lambda done, total: self._report_tensors(name, done, total))
+        except AskError as error:
+            log.warning("%s", error)
+            self._fail(error.message, unloaded)
+        except Exception:  # the thread's edge: whatever a checkpoint makes a library raise, another reader goes on
             log.exception("Loading %s failed", name)
-            self._told.failed(f"{name} could not be loaded because of an error in the program; see the log.")
+            self._fail(
+                Message(
+                    "{model} could not be loaded because of an error in the program; see the log.", {"model": name}
+                ),
+                unloaded,
+            )
         else:
-            self._held = weakref.ref(reader)
-            self._told.ready(reader, reader.why)
+            self._loaded = weakref.ref(reader)
+            self._callbacks.on_ready(reader, reader.why)
+            del reader
+            _collect()
         finally:
             with self._lock:
                 self._busy_with = ""
 
-    def _free(self) -> None:
-        """Let go of the former model, and wait until the answer that it is giving is over."""
-        from model.device import empty_cache
+    def _make_room(self, prepared: PreparedModel, choice: PrecisionChoice) -> str:
+        """Unload the previous model unless the new one fits beside it; returns the name of what was unloaded.
 
-        if self._held() is None:
-            return
-        self._told.release()
-        ends = time.monotonic() + FREED_SECONDS
+        Waits for the answer that the previous model is giving.
+        """
+        previous = self._loaded()
+        if previous is None:
+            return ""
+        name, free = previous.name, prepared.free_bytes()
+        del previous
+        if free is not None and choice.needed <= free:
+            return ""
+        self._callbacks.release()
+        ends = time.monotonic() + MAX_WAIT_SECONDS
         gc.collect()
-        while self._held() is not None and time.monotonic() < ends:
-            self._told.progress("waiting for the former model to finish its answer")
+        while self._loaded() is not None and time.monotonic() < ends:
+            self._callbacks.on_progress(Message("waiting for the previous model to finish its answer"))
             time.sleep(REPORT_SECONDS)
             gc.collect()
-        gc.collect()  # the reader may have gone after the first round, and its model is part of cycles
-        empty_cache()
+        _collect()  # once more: the model is part of reference cycles
+        return name
 
-    def _report(self, name: str, done_word: str, done: float, whole: float, unit: str) -> None:
+    def _fail(self, reason: Message, unloaded: str) -> None:
+        if unloaded:
+            reason = Message(
+                "{reason} {previous} was unloaded before, because both do not fit in memory; load it again if you want"
+                " it back.",
+                {"reason": reason, "previous": unloaded},
+            )
+        self._callbacks.on_failure(reason)
+
+    def _report_download(self, name: str, done: int, total: int) -> None:
+        if self._due(done, total):
+            values: dict[str, Value] = {"model": name, "done": done / GB, "total": total / GB}
+            self._callbacks.on_progress(Message("{model}: {done:.4g} of {total:.4g} GB downloaded", values))
+
+    def _report_tensors(self, name: str, done: int, total: int) -> None:
+        if self._due(done, total):
+            values: dict[str, Value] = {"model": name, "done": done, "total": total}
+            self._callbacks.on_progress(Message("{model}: {done} of {total} tensors loaded", values))
+
+    def _due(self, done: int, total: int) -> bool:
+        """Whether to report now: at the end, else at most every REPORT_SECONDS."""
         now = time.monotonic()
-        if now - self._last > REPORT_SECONDS or done >= whole:
-            self._last = now
-            self._told.progress(f"{name}: {done:.4g} of {whole:.4g} {unit} {done_word}")
+        if now - self._last_report <= REPORT_SECONDS and done < total:
+            return False
+        self._last_report = now
+        return True
+
+
+def _collect() -> None:
+    """Free unreachable models, and return their memory to the GPU."""
+    from model.device import empty_cache
+
+    gc.collect()
+    empty_cache()

@@ -1,6 +1,6 @@
-"""`python -m model.chat NAME`: a conversation with a GLM in the terminal, streaming.
+"""`python -m model.chat NAME`: a streaming conversation with a GLM in the terminal.
 
-Ctrl-C ends the answer, at the prompt it ends the program. Knows nothing of documents.
+Ctrl-C stops the answer; at the prompt it ends the program. Knows nothing of documents.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rag.reader import Sampling
 
 
 def converse(reader: GlmReader, sampling: Sampling, read: TextIO, write: TextIO) -> None:
-    """Answer line after line of `read` until it ends; the conversation so far goes into each answer."""
+    """Answer each line of `read` until it ends, with the conversation so far as context; errors are written too."""
     messages: list[ChatMessage] = []
     while True:
         write.write("\n> ")
@@ -39,7 +39,7 @@ def converse(reader: GlmReader, sampling: Sampling, read: TextIO, write: TextIO)
 
 
 def _answer(reader: GlmReader, messages: list[ChatMessage], sampling: Sampling, write: TextIO) -> str:
-    """Write one answer while it comes, and return it; Ctrl-C keeps what came so far."""
+    """Write one answer as it streams and return it; Ctrl-C keeps what has been written."""
     stop = threading.Event()
     pieces: list[str] = []
     try:
@@ -55,17 +55,21 @@ def _answer(reader: GlmReader, messages: list[ChatMessage], sampling: Sampling, 
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line; the exit status."""
+    """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m model.chat", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("name", help="folder or hub id of a GLM")
-    parser.add_argument("--precision", default="auto", help="auto, bf16, fp16, fp32, int8 or int4")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda:0")
-    parser.add_argument("--context", type=int, help="tokens of prompt and answer")
-    parser.add_argument("--max-tokens", type=int, default=Sampling().max_tokens, help="longest answer")
-    parser.add_argument("--temperature", type=float, default=0.8, help="0 for the likeliest token always")
-    parser.add_argument("--seed", type=int, help="same seed, same answer")
-    parser.add_argument("--offline", action="store_true", help="open no socket")
-    parser.add_argument("--cache-dir", type=Path, help="where downloads are kept")
+    parser.add_argument("name", help="folder or hub id of a GLM, such as zai-org/GLM-4-9B-0414")
+    parser.add_argument("--precision", default="auto", help="auto, bf16, fp16, fp32, int8 or int4 (default: auto)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda:0 (default: auto)")
+    parser.add_argument("--context", type=int, help="longest prompt and answer together, in tokens")
+    parser.add_argument(
+        "--max-tokens", type=int, default=Sampling().max_tokens, help="longest answer, in tokens (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--temperature", type=float, default=0.8, help="of sampling; 0: greedy decoding (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, help="of sampling; the same seed gives the same answer")
+    parser.add_argument("--offline", action="store_true", help="do not download")
+    parser.add_argument("--cache-dir", type=Path, help="folder for downloads")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
@@ -94,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class _Percents:
-    """Writes whole percents to standard error, on one line."""
+    """Progress callback that writes whole percentages to standard error, on one line."""
 
     def __init__(self, what: str) -> None:
         self._what = what

@@ -1,15 +1,16 @@
 """ChatGLM-6B, the first generation, as a transformers model: `ChatGLM1Config` and `ChatGLM1ForCausalLM`.
 
-Written from the GLM paper (Du et al. 2022, arXiv:2103.10360), the RoFormer paper (arXiv:2104.09864) and the numbers
-of the original implementation, which it matches to 1e-5 in float32. What sets it apart from later GLMs:
+Implements the GLM paper (Du et al. 2022, arXiv:2103.10360) with the rotary embedding of RoFormer (arXiv:2104.09864);
+matches the logits of the original `modeling_chatglm.py` of zai-org/chatglm-6b to 1e-4 in float32. Unlike later GLMs:
 
-- The prompt ends in `[gMASK] <sop>`. Everything before `<sop>` sees everything before `<sop>`, both ways; what
-  follows sees only what came before it. So a prompt cannot be fed in chunks.
-- Two positions a token. Before `<sop>`: (0, 1, 2, ...; 0). From `<sop>` on: (position of the mask; 1, 2, 3, ...).
-  Half of each head is rotated by the first, half by the second.
-- The residual is the normalised input times sqrt(2 * 28), whatever the number of layers.
+- The prompt ends in `[gMASK] <sop>`. Attention is bidirectional among the tokens before `<sop>` and causal from there
+  on, so a prompt cannot be processed in chunks.
+- Each token has two positions. Before `<sop>`: (0, 1, 2, ...; 0). From `<sop>` on: (position of the mask; 1, 2, 3,
+  ...). The first rotates one half of each head's channels, the second the other half.
+- Residual connections add the layer norm's output times sqrt(2 * 28), whatever the number of layers.
 
-Importing this module tells `AutoConfig`, `AutoModelForCausalLM` and `AutoTokenizer` about the type `chatglm1`.
+Importing this module registers the model type `chatglm1` with `AutoConfig`, `AutoModelForCausalLM` and
+`AutoTokenizer`; `model.register()` does the same.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutpu
 
 from model.chatglm1_tokenizer import ChatGLM1Tokenizer
 
-# The original never passes the number of layers to its blocks, so its default of 28 holds for every depth.
+# The original never passes the number of layers to its blocks, so their default of 28 applies at every depth.
 ALPHA = math.sqrt(2 * 28)
 
 
 @strict
 class ChatGLM1Config(PreTrainedConfig):  # type: ignore[no-untyped-call] # of its __init_subclass__
-    """Shape of a first-generation ChatGLM; the defaults are those of ChatGLM-6B."""
+    """Configuration of a first-generation ChatGLM; the defaults are those of ChatGLM-6B."""
 
     model_type = "chatglm1"
 
@@ -62,7 +63,7 @@ class ChatGLM1Config(PreTrainedConfig):  # type: ignore[no-untyped-call] # of it
 
 
 class SelfAttention(nn.Module):
-    """Multi-head attention with two rotary positions; query, key and value of a head lie side by side."""
+    """Multi-head attention with 2D rotary positions; query, key and value of one head are adjacent in one matrix."""
 
     def __init__(self, config: ChatGLM1Config, layer: int) -> None:
         super().__init__()
@@ -78,7 +79,7 @@ class SelfAttention(nn.Module):
         mask: torch.Tensor | None,
         cache: Cache | None,
     ) -> torch.Tensor:
-        """(batch, length, hidden) -> the same; `mask` is added to the scores, (batch, 1, length, total)."""
+        """(batch, length, hidden) -> same shape; `mask` (batch, 1, length, past + length) is added to the scores."""
         batch, length, hidden = states.shape
         fused = self.query_key_value(states).view(batch, length, self.heads, -1).transpose(1, 2)
         query, key, value = fused.chunk(3, dim=-1)  # (batch, heads, length, head_dim) each
@@ -91,7 +92,7 @@ class SelfAttention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two matrices with the tanh form of GELU between them."""
+    """Two linear layers with the tanh approximation of GELU between them."""
 
     def __init__(self, config: ChatGLM1Config) -> None:
         super().__init__()
@@ -99,18 +100,18 @@ class FeedForward(nn.Module):
         self.dense_4h_to_h = nn.Linear(config.intermediate_size, config.hidden_size)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """(batch, length, hidden) -> the same."""
+        """(batch, length, hidden) -> same shape."""
         inner = self.dense_h_to_4h(states)
         if torch.is_grad_enabled():
             inner = functional.gelu(inner, approximate="tanh")
-        else:  # in place: the widest tensor of the model
+        else:  # in place, because this is the widest activation of the model
             torch.ops.aten.gelu_(inner, approximate="tanh")
         outer: torch.Tensor = self.dense_4h_to_h(inner)
         return outer
 
 
 class Layer(nn.Module):
-    """One block; its residuals are the normalised inputs, scaled by ALPHA."""
+    """One transformer block; its residual connections add the normalised inputs, scaled by ALPHA."""
 
     def __init__(self, config: ChatGLM1Config, layer: int) -> None:
         super().__init__()
@@ -126,7 +127,7 @@ class Layer(nn.Module):
         mask: torch.Tensor | None,
         cache: Cache | None,
     ) -> torch.Tensor:
-        """(batch, length, hidden) -> the same."""
+        """(batch, length, hidden) -> same shape."""
         normed = self.input_layernorm(states)
         states = normed * ALPHA + self.attention(normed, rotary, mask, cache)
         normed = self.post_attention_layernorm(states)
@@ -135,7 +136,7 @@ class Layer(nn.Module):
 
 
 class ChatGLM1PreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-call]
-    """What transformers needs to know of both classes below."""
+    """What transformers needs to know about the two classes below."""
 
     config_class = ChatGLM1Config
     config: ChatGLM1Config
@@ -146,7 +147,7 @@ class ChatGLM1PreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-call]
 
 
 class ChatGLM1Model(ChatGLM1PreTrainedModel):  # type: ignore[no-untyped-call]
-    """Embedding, layers and the last norm."""
+    """Embedding, layers and the final layer norm."""
 
     def __init__(self, config: ChatGLM1Config) -> None:
         super().__init__(config)
@@ -165,10 +166,11 @@ class ChatGLM1Model(ChatGLM1PreTrainedModel):  # type: ignore[no-untyped-call]
         output_hidden_states: bool | None = None,
         **_: Any,
     ) -> BaseModelOutputWithPast:
-        """Hidden states (batch, length, hidden) of `input_ids` (batch, length).
+        """Hidden states (batch, length, hidden) of `input_ids` (batch, length) int64.
 
-        `attention_mask` (batch, past + length) is 0 for padding on the left; `position_ids` (batch, 2, length) are
-        worked out from the ids, unless there is a past. ValueError when the ids do not hold `<sop>` and a mask.
+        `attention_mask` (batch, past + length) is 0 for padding on the left. `position_ids` (batch, 2, length) default
+        to those of `positions`, and are required with a non-empty cache. Raises ValueError without them, and for ids
+        without `<sop>` and a mask token before it.
         """
         use_cache = self.config.use_cache if use_cache is None else use_cache
         if use_cache and past_key_values is None:
@@ -176,27 +178,27 @@ class ChatGLM1Model(ChatGLM1PreTrainedModel):  # type: ignore[no-untyped-call]
         past = int(past_key_values.get_seq_length()) if past_key_values is not None else 0
         if position_ids is None:
             if past:
-                raise ValueError("ChatGLM-6B needs position_ids with a cache: they depend on the whole prompt.")
+                raise ValueError("ChatGLM-6B needs position_ids with a cache, because they depend on the whole prompt.")
             position_ids = positions(self.config, input_ids, attention_mask)
         states = self.word_embeddings(input_ids)
         mask = self._mask(input_ids, attention_mask, past, states.dtype)
         rotary = rotary_tables(position_ids, self.config.hidden_size // self.config.num_attention_heads, states.dtype)
-        every: list[torch.Tensor] = []
+        all_states: list[torch.Tensor] = []
         for layer in self.layers:
             if output_hidden_states:
-                every.append(states)
+                all_states.append(states)
             states = layer(states, rotary, mask, past_key_values)
         states = self.final_layernorm(states)
         return BaseModelOutputWithPast(
             last_hidden_state=states,
             past_key_values=past_key_values,
-            hidden_states=(*every, states) if output_hidden_states else None,
+            hidden_states=(*all_states, states) if output_hidden_states else None,
         )
 
     def _mask(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None, past: int, dtype: torch.dtype
     ) -> torch.Tensor | None:
-        """What is added to the scores, (batch, 1, length, past + length); None when all is visible."""
+        """Added to the attention scores, (batch, 1, length, past + length); None if every token sees all others."""
         length = input_ids.shape[1]
         padded = attention_mask is not None and not bool(attention_mask.all())
         if length == 1 and not padded:
@@ -206,13 +208,13 @@ class ChatGLM1Model(ChatGLM1PreTrainedModel):  # type: ignore[no-untyped-call]
         visible = (columns <= rows[:, None])[None]  # (1, length, total)
         starts = input_ids.eq(self.config.bos_token_id or 0)
         if past == 0:
-            visible = visible | (columns < first(starts)[:, None, None])
+            visible = visible | (columns < first_true(starts)[:, None, None])
         elif length > 1 and bool(starts.any()):
-            raise ValueError("ChatGLM-6B reads its prompt both ways and cannot take it in chunks.")
+            raise ValueError("ChatGLM-6B attends to its prompt in both directions and cannot take it in chunks.")
         if padded and attention_mask is not None:
             real = attention_mask.bool()
             visible = visible & real[:, None, :] & real[:, past:, None]
-        # Not minus infinity: the row of a padding token, all masked, is to be uniform and not NaN.
+        # Not minus infinity: the fully masked row of a padding token must give a uniform softmax, not NaN.
         return torch.where(visible, 0.0, torch.finfo(dtype).min).to(dtype)[:, None]
 
 
@@ -226,7 +228,7 @@ class ChatGLM1ForCausalLM(ChatGLM1PreTrainedModel, GenerationMixin):  # type: ig
         self.post_init()  # type: ignore[no-untyped-call]
 
     def get_input_embeddings(self) -> nn.Module:
-        """The embedding, (vocab, hidden)."""
+        """The token embedding."""
         return self.transformer.word_embeddings
 
     def forward(
@@ -241,7 +243,7 @@ class ChatGLM1ForCausalLM(ChatGLM1PreTrainedModel, GenerationMixin):  # type: ig
         labels: torch.Tensor | None = None,
         **_: Any,
     ) -> CausalLMOutputWithPast:
-        """Logits (batch, length, vocab), of the last `logits_to_keep` positions only unless that is 0."""
+        """Logits (batch, length, vocab); only of the last `logits_to_keep` positions, unless that is 0."""
         output = self.transformer(
             input_ids, attention_mask, position_ids, past_key_values, use_cache, output_hidden_states
         )
@@ -261,14 +263,15 @@ class ChatGLM1ForCausalLM(ChatGLM1PreTrainedModel, GenerationMixin):  # type: ig
         attention_mask: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """Inputs of the next step; positions always come from all ids so far, (batch, past + length)."""
+        """Inputs of the next step; `input_ids` (batch, past + length) are all ids so far, from which positions come."""
         kwargs.pop("position_ids", None)
-        places = positions(self.config, input_ids, attention_mask)
+        position_ids = positions(self.config, input_ids, attention_mask)
         if next_sequence_length is not None:
-            input_ids, places = input_ids[:, -next_sequence_length:], places[..., -next_sequence_length:]
+            input_ids = input_ids[:, -next_sequence_length:]
+            position_ids = position_ids[..., -next_sequence_length:]
         return {
             "input_ids": input_ids,
-            "position_ids": places,
+            "position_ids": position_ids,
             "attention_mask": attention_mask,
             "past_key_values": past_key_values,
             "use_cache": kwargs.get("use_cache"),
@@ -277,36 +280,37 @@ class ChatGLM1ForCausalLM(ChatGLM1PreTrainedModel, GenerationMixin):  # type: ig
 
 
 def positions(config: ChatGLM1Config, input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
-    """Both positions of every token, (batch, 2, length), for prompts with their `<sop>`.
+    """Both positions of every token, (batch, 2, length) int64, of prompts that contain `<sop>`.
 
-    The first runs up to `<sop>` and then stays at the first `[gMASK]`, or `[MASK]` where there is none; the second
-    is 0 up to `<sop>` and then 1, 2, 3. Padding on the left has position 0 and is not counted.
+    The first counts up to `<sop>` and from there on is that of the first `[gMASK]`, or of the first `[MASK]` if there
+    is none; the second is 0 before `<sop>` and counts from 1 from there on. Padding on the left is not counted. Raises
+    ValueError for ids without `<sop>` and a mask token before it. (`get_position_ids` of `modeling_chatglm.py`.)
     """
     length = input_ids.shape[1]
     columns = torch.arange(length, device=input_ids.device)
     starts = input_ids.eq(config.bos_token_id or 0)
-    start = first(starts)[:, None]
+    start = first_true(starts)[:, None]
     prompt = columns < start
     gmask, mask = (input_ids == config.gmask_token_id) & prompt, (input_ids == config.mask_token_id) & prompt
-    anchor = torch.where(gmask.any(1), first(gmask), first(mask))[:, None]
+    anchor = torch.where(gmask.any(1), first_true(gmask), first_true(mask))[:, None]
     if not bool((starts.any(1) & (gmask | mask).any(1)).all()):
         raise ValueError("A prompt of ChatGLM-6B needs [gMASK] or [MASK], and <sop> after it.")
     real = torch.ones_like(input_ids) if attention_mask is None else attention_mask[:, :length]
-    skipped = first(real.bool())[:, None]
+    skipped = first_true(real.bool())[:, None]
     along = torch.where(prompt, (columns - skipped).clamp(min=0), anchor - skipped)
     block = (columns - start + 1).clamp(min=0)
     return torch.stack((along, block), dim=1)
 
 
-def first(marks: torch.Tensor) -> torch.Tensor:
-    """Column of the first True in each row, (batch, length) bool -> (batch,); the length where there is none."""
+def first_true(marks: torch.Tensor) -> torch.Tensor:
+    """Column of the first True in each row, (batch, length) bool -> (batch,) int64; `length` if there is none."""
     return torch.where(marks.any(1), marks.int().argmax(1), marks.shape[1])
 
 
 def rotary_tables(position_ids: torch.Tensor, head_dim: int, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cosines and sines, (batch, 1, length, head_dim): one half of the channels by each of the two positions.
+    """Cosines and sines, (batch, 1, length, head_dim) each: half of the channels for each of the two positions.
 
-    The frequencies are rounded to half precision, as the original keeps them; unrounded ones are off by 1e-3.
+    The frequencies are rounded to float16, as the original stores them; without that, logits are off by 1e-3.
     """
     half = head_dim // 2
     exponents = torch.arange(0, half, 2, device=position_ids.device, dtype=torch.float32) / half
@@ -318,13 +322,13 @@ def rotary_tables(position_ids: torch.Tensor, head_dim: int, dtype: torch.dtype)
 
 
 def rotate(states: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
-    """(batch, heads, length, head_dim) rotated, each half of the channels on its own (NeoX pairs)."""
+    """Rotate (batch, heads, length, head_dim), each half of the channels separately, channels paired as in GPT-NeoX."""
     first_half, second_half = states.chunk(2, dim=-1)
-    turned = torch.cat((_quarter_turn(first_half), _quarter_turn(second_half)), dim=-1)
-    return states * cosine + turned * sine
+    rotated = torch.cat((_rotate_half(first_half), _rotate_half(second_half)), dim=-1)
+    return states * cosine + rotated * sine
 
 
-def _quarter_turn(states: torch.Tensor) -> torch.Tensor:
+def _rotate_half(states: torch.Tensor) -> torch.Tensor:
     low, high = states.chunk(2, dim=-1)
     return torch.cat((-high, low), dim=-1)
 

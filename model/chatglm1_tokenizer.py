@@ -1,7 +1,7 @@
-"""ChatGLM-6B's tokenizer as `AutoTokenizer` gives it, for converted checkpoints; `model.chatglm1` registers it.
+"""ChatGLM-6B's tokenizer for `AutoTokenizer`, for converted checkpoints; `model.chatglm1` registers it.
 
-A thin coat over `model.tokenizer.IceTextTokenizer`: the prompt's `[gMASK] <sop>` is added at the end, and text is
-plain text unless `split_special_tokens=False` is asked for.
+Wraps `model.tokenizer.IceTextTokenizer`: appends the prompt's `[gMASK] <sop>`, and treats special tokens in a text as
+plain text unless `split_special_tokens=False`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from model.tokenizer import IceTextTokenizer, decode
 
 
 class ChatGLM1Tokenizer(PreTrainedTokenizer):
-    """`ice_text.model` behind the interface of transformers."""
+    """`ice_text.model` as a transformers tokenizer."""
 
     vocab_files_names = {"vocab_file": "ice_text.model"}  # noqa: RUF012 - the library's own convention
     model_input_names = ["input_ids", "attention_mask"]  # noqa: RUF012
@@ -31,11 +31,11 @@ class ChatGLM1Tokenizer(PreTrainedTokenizer):
 
     @property
     def vocab_size(self) -> int:
-        """Pieces and control tokens."""
+        """Number of pieces, special tokens included."""
         return len(self._ice.pieces())
 
     def get_vocab(self) -> dict[str, int]:
-        """Piece -> id."""
+        """Map of piece to id."""
         return {piece: at for at, piece in enumerate(self._ice.pieces())}
 
     def _tokenize(self, text: str, **_: Any) -> list[str]:
@@ -50,18 +50,18 @@ class ChatGLM1Tokenizer(PreTrainedTokenizer):
         return pieces[index] if index < len(pieces) else "<unk>"
 
     def convert_tokens_to_string(self, tokens: list[str]) -> str:
-        """The text of pieces, control tokens left out."""
+        """The text of pieces, without special tokens."""
         return decode(self._ice, [self._ice.id_of(token) for token in tokens])
 
     def build_inputs_with_special_tokens(
         self, token_ids_0: list[int], token_ids_1: list[int] | None = None
     ) -> list[int]:
-        """The prompt of a text: its ids, then [gMASK] <sop>."""
-        specials = self._ice.specials
-        return [*token_ids_0, *(token_ids_1 or []), specials["[gMASK]"], specials["<sop>"]]
+        """The ids of a text, then [gMASK] <sop>."""
+        special_tokens = self._ice.special_tokens
+        return [*token_ids_0, *(token_ids_1 or []), special_tokens["[gMASK]"], special_tokens["<sop>"]]
 
     def save_vocabulary(self, save_directory: str, filename_prefix: str | None = None) -> tuple[str, ...]:
-        """Copy `ice_text.model` into a folder."""
+        """Copy `ice_text.model` into a folder; returns its path."""
         path = Path(save_directory) / f"{filename_prefix + '-' if filename_prefix else ''}ice_text.model"
         if Path(self.vocab_file).resolve() != path.resolve():
             shutil.copyfile(self.vocab_file, path)

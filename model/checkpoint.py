@@ -1,8 +1,8 @@
-"""The files of a checkpoint folder: its `config.json`, and its tensors, read one at a time.
+"""Reads a checkpoint folder: its `config.json`, and its tensors one at a time.
 
-Opens safetensors, and `.bin` files with `weights_only=True`, so that no code in a file is ever run. Nothing stays
-mapped between two tensors: reading a checkpoint takes the memory of its largest tensor, whatever its shards.
-This is the one place that turns errors of files into sentences. Does not know what the tensors mean.
+Opens safetensors, and `.bin` files with `weights_only=True`, so no code in a file is ever run. No file stays mapped
+between two tensors: reading a checkpoint takes the memory of its largest tensor, however large its shards are.
+Errors of files and of the libraries that read them become AskErrors here. Does not know what the tensors mean.
 """
 
 from __future__ import annotations
@@ -20,53 +20,60 @@ from safetensors import SafetensorError, safe_open
 
 from rag.errors import CheckpointRefused, ModelMissing
 
-_INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
-MAPPED_BYTES = 64_000_000  # of a file kept mapped while a matrix is read from it
-_SINGLE = ("model.safetensors", "weights.safetensors", "pytorch_model.bin")
+_INDEX_FILES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+_UNSHARDED_FILES = ("model.safetensors", "weights.safetensors", "pytorch_model.bin")
+MAX_MAPPED_BYTES = 64_000_000  # read through one mapping of a file before it is unmapped
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """The tensors of a checkpoint folder, by name."""
+class TensorFiles:
+    """The tensors of a checkpoint folder: which file holds each."""
 
     files: dict[str, Path]  # tensor name -> file, in the order of the files
 
     def read(self, name: str) -> torch.Tensor:
-        """One tensor, in memory of its own. CheckpointRefused when its file is not what it should be."""
+        """A copy of one tensor in memory. Raises CheckpointRefused or ModelMissing if its file cannot be read."""
         return self.map(name).clone()
 
     def map(self, name: str) -> torch.Tensor:
-        """One tensor as it lies in its file, read where it is looked at and unmapped when it is let go."""
+        """One tensor memory-mapped from its file, which stays mapped while the tensor is referenced.
+
+        Raises CheckpointRefused or ModelMissing if the file cannot be read.
+        """
         path = self.files[name]
-        with readable(path):
+        with file_errors(path):
             if path.suffix == ".safetensors":
                 with safe_open(path, framework="pt") as opened:
                     mapped: torch.Tensor = opened.get_tensor(name)
                     return mapped
             tensors = _unpickle(path)
         if name not in tensors:
-            raise CheckpointRefused(f"{path.name} does not hold {name}, which the index promises; download it again.")
+            raise CheckpointRefused(
+                "{file} does not hold {tensor}, which the index says it does; download it again.",
+                file=path.name,
+                tensor=name,
+            )
         return tensors[name]
 
     def shape(self, name: str) -> tuple[tuple[int, ...], torch.dtype]:
-        """Shape and type of one tensor, without reading it."""
+        """Shape and dtype of one tensor, without reading its values."""
         mapped = self.map(name)
         return tuple(mapped.shape), mapped.dtype
 
 
-class Rows:
-    """A matrix in a checkpoint, read by rows: what was read does not stay in memory.
+class LazyMatrix:
+    """A matrix on disk that is read row block by row block and never stays in memory as a whole.
 
-    With `packed`, two 4-bit integers a byte, it is unpacked while it is read.
+    With `packed`, each byte holds two 4-bit integers, which are unpacked to int8 as they are read.
     """
 
     def __init__(
-        self, stored: Stored, name: str, start: int = 0, stop: int | None = None, *, packed: bool = False
+        self, stored: TensorFiles, name: str, start: int = 0, stop: int | None = None, *, packed: bool = False
     ) -> None:
-        """`start`, `stop`: the rows of the published matrix that belong to this one."""
+        """`start`, `stop`: the rows of the published matrix that make up this one."""
         self._source = (stored, name)
         self._mapped: torch.Tensor | None = stored.map(name)
-        self._looked_at = 0  # bytes
+        self._read_bytes = 0  # since the file was mapped
         self._packed = packed
         rows, *columns = self._mapped.shape
         self._start, stop = start, rows if stop is None else stop
@@ -77,108 +84,123 @@ class Rows:
         return self.shape[0]
 
     def __getitem__(self, rows: slice) -> torch.Tensor:
-        """Some rows, in memory of their own. CheckpointRefused when the file cannot be read."""
+        """A copy of some rows, (rows, columns). Raises CheckpointRefused if the file cannot be read."""
         start, stop, _ = rows.indices(len(self))
         if self._mapped is None:
             stored, name = self._source
             self._mapped = stored.map(name)
         part = self._mapped[self._start + start : self._start + stop]
         read = unpack_int4(part) if self._packed else part.clone()
-        self._looked_at += part.numel() * part.element_size()
-        if self._looked_at > MAPPED_BYTES:  # pages that were read count as memory until the file is unmapped
-            self._mapped, self._looked_at = None, 0
+        self._read_bytes += part.numel() * part.element_size()
+        if self._read_bytes > MAX_MAPPED_BYTES:  # pages that were read count as memory until the file is unmapped
+            self._mapped, self._read_bytes = None, 0
         return read
 
-    def cut(self, start: int, stop: int) -> Rows:
-        """Some rows as a matrix of their own, not yet read."""
+    def slice_rows(self, start: int, stop: int) -> LazyMatrix:
+        """Rows `start` to `stop` as a separate matrix; reads nothing."""
         stored, name = self._source
-        return Rows(stored, name, self._start + start, self._start + stop, packed=self._packed)
+        return LazyMatrix(stored, name, self._start + start, self._start + stop, packed=self._packed)
 
 
 def unpack_int4(packed: torch.Tensor) -> torch.Tensor:
-    """(rows, columns / 2) bytes -> (rows, columns) int8: two's complement, the even column in the high nibble."""
-    high = packed >> 4  # arithmetic: the sign stays
+    """(rows, columns / 2) int8 -> (rows, columns) int8 in -8..7: two's complement, even columns in the high nibble.
+
+    The format of `quantization.py` in zai-org/chatglm-6b-int4.
+    """
+    high = packed >> 4  # arithmetic shift: keeps the sign
     low = (packed << 4) >> 4
     return torch.stack((high, low), dim=-1).flatten(-2)
 
 
-def open_checkpoint(folder: Path) -> Stored:
-    """The tensors of `folder`. ModelMissing when there are none, or when a shard its index names is not there."""
-    for name in _INDEXES:
+def open_checkpoint(folder: Path) -> TensorFiles:
+    """The tensors of `folder`.
+
+    Raises ModelMissing if it has no weights or lacks a shard that its index names, CheckpointRefused if they cannot be
+    read.
+    """
+    for name in _INDEX_FILES:
         if (folder / name).exists():
-            listed = read_json(folder / name).get("weight_map")
-            if not isinstance(listed, dict):
-                raise CheckpointRefused(f"{name} lists no tensors; download it again.")
-            return Stored(_files_of(folder, listed))
-    for name in _SINGLE:
+            weight_map = read_json(folder / name).get("weight_map")
+            if not isinstance(weight_map, dict):
+                raise CheckpointRefused("{file} lists no tensors; download it again.", file=name)
+            return TensorFiles(_shard_paths(folder, weight_map))
+    for name in _UNSHARDED_FILES:
         path = folder / name
         if path.exists():
-            with readable(path):
+            with file_errors(path):
                 if path.suffix == ".safetensors":
                     with safe_open(path, framework="pt") as opened:
-                        return Stored(dict.fromkeys(opened.keys(), path))
-                return Stored(dict.fromkeys(_unpickle(path), path))
+                        return TensorFiles(dict.fromkeys(opened.keys(), path))
+                return TensorFiles(dict.fromkeys(_unpickle(path), path))
     raise ModelMissing(
-        f"{folder.name} holds no weights (model.safetensors or pytorch_model.bin, or an index of shards);"
-        " download the checkpoint again."
+        "{folder} holds no weights (model.safetensors or pytorch_model.bin, or an index of shards); download the"
+        " checkpoint again.",
+        folder=folder.name,
     )
 
 
-def _files_of(folder: Path, listed: dict[str, str]) -> dict[str, Path]:
+def _shard_paths(folder: Path, weight_map: dict[str, str]) -> dict[str, Path]:
     files = {}
-    for tensor, shard in listed.items():
-        if Path(shard).name != shard:
+    for tensor, shard in weight_map.items():
+        if not isinstance(shard, str) or Path(shard).name != shard:
             raise CheckpointRefused(
-                f"The index names the file {shard!r} outside the folder; choose another checkpoint."
+                "The index names a file outside the folder ({file}); choose another checkpoint.", file=repr(shard)
             )
         files[tensor] = folder / shard
     missing = sorted({path.name for path in files.values() if not path.exists()})
     if missing:
         raise ModelMissing(
-            f"{folder.name} lacks {len(missing)} of its {len(set(files.values()))} weight files ({missing[0]});"
-            " download it again, what is there is kept."
+            "{folder} lacks {missing} of its {total} weight files ({first}); download it again, the others are kept.",
+            folder=folder.name,
+            missing=len(missing),
+            total=len(set(files.values())),
+            first=missing[0],
         )
     return files
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """`config.json` of a checkpoint folder. ModelMissing when there is none."""
+    """`config.json` of a checkpoint folder. Raises ModelMissing if there is none, CheckpointRefused if not JSON."""
     path = folder / "config.json"
     if not path.exists():
-        raise ModelMissing(f"{folder} holds no config.json, so it is no checkpoint; choose the folder that does.")
+        raise ModelMissing(
+            "{folder} holds no config.json, so it is not a checkpoint; choose the folder that does.", folder=str(folder)
+        )
     return read_json(path)
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object. CheckpointRefused when it is none."""
+    """The JSON object in a file. Raises CheckpointRefused if there is none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        raise CheckpointRefused(f"{path.name} is not readable as JSON; download it again.") from error
+        raise CheckpointRefused("{file} is not readable as JSON; download it again.", file=path.name) from error
     if not isinstance(content, dict):
-        raise CheckpointRefused(f"{path.name} is not a JSON object; download it again.")
+        raise CheckpointRefused("{file} is not a JSON object; download it again.", file=path.name)
     return content
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Whatever the libraries raise about a weight file, as one sentence."""
+def file_errors(path: Path) -> Iterator[None]:
+    """Turn what the libraries raise while they read a weight file into CheckpointRefused or ModelMissing."""
     try:
         yield
     except pickle.UnpicklingError as error:
-        if "global" not in str(error).lower():  # what torch calls a function or class named in a pickle
-            raise CheckpointRefused(f"{path.name} is damaged or no weight file; download it again.") from error
+        if "global" not in str(error).lower():  # torch's word for a function or class named in a pickle
+            raise CheckpointRefused(
+                "{file} is damaged or not a weight file; download it again.", file=path.name
+            ) from error
         raise CheckpointRefused(
-            f"{path.name} holds program code beside its tensors and was not opened; choose a checkpoint in safetensors."
+            "{file} contains program code and was not opened; choose a checkpoint in safetensors.", file=path.name
         ) from error
     except FileNotFoundError as error:
-        raise ModelMissing(f"{path.name} is not there; download the checkpoint again.") from error
+        raise ModelMissing("{file} is missing; download the checkpoint again.", file=path.name) from error
     except (SafetensorError, RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
-        raise CheckpointRefused(f"{path.name} is damaged or no weight file; download it again.") from error
+        raise CheckpointRefused("{file} is damaged or not a weight file; download it again.", file=path.name) from error
 
 
 def _unpickle(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a `.bin`, mapped and not read; files older than torch 1.6 cannot be mapped and are read."""
+    """The tensors of a `.bin`, memory-mapped; files older than torch 1.6 cannot be mapped and are read whole."""
     with path.open("rb") as stream:
         zipped = stream.read(2) == b"PK"
     content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)

@@ -1,8 +1,8 @@
-"""`python -m model.convert SOURCE TARGET`: a published GLM checkpoint for any program that uses transformers.
+"""`python -m model.convert SOURCE TARGET`: converts a published GLM checkpoint to the layout of transformers.
 
-Writes safetensors in shards, one at a time; run again after a break, it goes on where it was. ChatGLM2, ChatGLM3 and
-GLM-4 become `GlmForCausalLM` and need nothing of this project afterwards. ChatGLM-6B, which transformers has no class
-for, becomes `ChatGLM1ForCausalLM`: `import model.chatglm1` makes the Auto classes know it.
+Writes safetensors in shards, one at a time; an interrupted conversion resumes when it is run again. ChatGLM2, ChatGLM3
+and GLM-4 become `GlmForCausalLM` and need nothing from this project afterwards. ChatGLM-6B, which transformers has no
+class for, becomes `ChatGLM1ForCausalLM`: `model.register()` makes the Auto classes know it.
 """
 
 from __future__ import annotations
@@ -21,26 +21,41 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
-from model.checkpoint import Stored, open_checkpoint, read_config
+from model.checkpoint import TensorFiles, open_checkpoint, read_config
 from model.export import export_tokenizer
-from model.families import GB, Layout
+from model.families import GB, CheckpointLayout
 from model.hub import find_checkpoint
-from model.layout import native_config, plan_for, read_weight
-from model.load import family_of
+from model.load import identify_family
+from model.model_config import transformers_config
 from model.tokenizer import load_tokenizer
+from model.weight_layout import TensorMapping, read_weight, tensor_mapping
 from rag.errors import AskError, CheckpointRefused, ModelMissing, SettingRefused
 
 SHARD_BYTES = 2 * GB
 TOKENIZER_FILES = ("tokenizer.model", "ice_text.model")
-TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+
+
+CHATGLM1_README = """# ChatGLM-6B, converted
+
+transformers has no class for this architecture. With the project that converted it on the Python path:
+
+```python
+import model
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model.register()  # makes the Auto classes know the model type "chatglm1"
+AutoModelForCausalLM.from_pretrained("FOLDER"), AutoTokenizer.from_pretrained("FOLDER")
+```
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One tensor to be written."""
+class OutputTensor:
+    """One tensor to write."""
 
     name: str
-    source: str  # the published tensor it is cut from
+    source: str  # the published tensor it is part of
     rows: slice
     bytes: int
 
@@ -48,55 +63,57 @@ class Part:
 def convert(
     source: Path, target: Path, *, dtype: torch.dtype | None = None, shard_bytes: int = SHARD_BYTES, quiet: bool = False
 ) -> list[str]:
-    """Write the checkpoint of the folder `source` into the folder `target`; sentences about what came of it.
+    """Convert the checkpoint in the folder `source` into the folder `target`; returns sentences about the result.
 
-    `dtype`: of the floating tensors; that of the source by default, float16 for a source of integers. Raises
-    CheckpointRefused or ModelMissing for a source that cannot be read, SettingRefused for a target in use.
+    `dtype`: of the tensors written; None: that of the source, which for a quantised one is that of its layer norms.
+    `shard_bytes`: largest file. Raises CheckpointRefused or ModelMissing for a source that cannot be read,
+    SettingRefused for a source that needs no conversion or a target that holds another model.
     """
     published = read_config(source)
-    family = family_of(source, published, source.name)
-    config = native_config(published, family)
-    plan = plan_for(published)
-    if plan.layout is Layout.NATIVE:
-        raise SettingRefused(f"{source.name} is in the layout of transformers already; use it as it is.")
+    family = identify_family(source, published, source.name)
+    config = transformers_config(published, family)
+    mapping = tensor_mapping(published)
+    if mapping.layout is CheckpointLayout.TRANSFORMERS:
+        raise SettingRefused("{source} is already in the layout of transformers; use it as it is.", source=source.name)
     stored = open_checkpoint(source)
     dtype = dtype or _floating_type(stored)
     config.dtype = dtype
-    shards = _plan_shards(_parts(stored, plan, dtype), shard_bytes)
+    shards = _plan_shards(_parts(stored, mapping, dtype), shard_bytes)
     fingerprint = _fingerprint(published, stored, dtype, shard_bytes)
     target.mkdir(parents=True, exist_ok=True)
-    _write_shards(stored, plan.bits, shards, target, dtype, fingerprint, quiet=quiet)
+    _write_shards(stored, mapping.bits, shards, target, dtype, fingerprint, quiet=quiet)
     (target / "config.json").write_text(json.dumps(_config_fields(config, family.name), indent=2))
     _write_generation_config(target, config, family.stop_ids)
     total = sum(part.bytes for shard in shards for part in shard)
     written = [f"{len(shards)} shards, {total / GB:.1f} GB, in {target}."]
-    if plan.layout is Layout.FIRST:
-        written.append("Programs that load it import model.chatglm1 of this project first.")
+    if mapping.layout is CheckpointLayout.CHATGLM1:
+        (target / "README.md").write_text(CHATGLM1_README, encoding="utf-8")
+        written.append("Programs that load it call model.register() of this project first; README.md there shows how.")
     return [*written, *_copy_tokenizer(source, target, family, config)]
 
 
-def _floating_type(stored: Stored) -> torch.dtype:
-    """What the norms of a checkpoint are held in, which no quantisation touches."""
+def _floating_type(stored: TensorFiles) -> torch.dtype:
+    """The dtype of the layer norms, which are never quantised."""
     name = next((name for name in stored.files if "layernorm.weight" in name), next(iter(stored.files)))
     return stored.shape(name)[1]
 
 
-def _parts(stored: Stored, plan: Any, dtype: torch.dtype) -> list[Part]:
+def _parts(stored: TensorFiles, mapping: TensorMapping, dtype: torch.dtype) -> list[OutputTensor]:
     parts = []
     for source in stored.files:
         if source.endswith("_scale"):
             continue
         shape, _ = stored.shape(source)
-        packed = 2 if plan.bits == 4 and f"{source}_scale" in stored.files else 1
-        for name, rows in plan.targets(source):
+        packed = 2 if mapping.bits == 4 and f"{source}_scale" in stored.files else 1
+        for name, rows in mapping.targets(source):
             count = len(range(*rows.indices(shape[0])))
             columns = packed * torch.Size(shape[1:]).numel()
-            parts.append(Part(name, source, rows, count * columns * dtype.itemsize))
+            parts.append(OutputTensor(name, source, rows, count * columns * dtype.itemsize))
     return parts
 
 
-def _plan_shards(parts: list[Part], shard_bytes: int) -> list[list[Part]]:
-    shards: list[list[Part]] = [[]]
+def _plan_shards(parts: list[OutputTensor], shard_bytes: int) -> list[list[OutputTensor]]:
+    shards: list[list[OutputTensor]] = [[]]
     for part in parts:
         if shards[-1] and sum(one.bytes for one in shards[-1]) + part.bytes > shard_bytes:
             shards.append([])
@@ -104,16 +121,16 @@ def _plan_shards(parts: list[Part], shard_bytes: int) -> list[list[Part]]:
     return shards
 
 
-def _fingerprint(published: dict[str, Any], stored: Stored, dtype: torch.dtype, shard_bytes: int) -> str:
-    """What a shard already written has to come from, for it to be kept."""
+def _fingerprint(published: dict[str, Any], stored: TensorFiles, dtype: torch.dtype, shard_bytes: int) -> str:
+    """Identifies source and options, so that a resumed conversion keeps only shards of the same ones."""
     sizes = sorted({(path.name, path.stat().st_size) for path in stored.files.values()})
     return hashlib.sha256(json.dumps([published, sizes, str(dtype), shard_bytes]).encode()).hexdigest()
 
 
 def _write_shards(
-    stored: Stored,
+    stored: TensorFiles,
     bits: int,
-    shards: list[list[Part]],
+    shards: list[list[OutputTensor]],
     target: Path,
     dtype: torch.dtype,
     fingerprint: str,
@@ -135,24 +152,30 @@ def _write_shards(
 
 
 def _write_shard(
-    stored: Stored, bits: int, shard: list[Part], path: Path, dtype: torch.dtype, fingerprint: str, bar: Any
+    stored: TensorFiles,
+    bits: int,
+    shard: list[OutputTensor],
+    path: Path,
+    dtype: torch.dtype,
+    fingerprint: str,
+    bar: Any,
 ) -> None:
     tensors = {}
     for part in shard:
         weight = read_weight(stored, part.source, bits)
-        cut = weight if part.rows == slice(None) else weight.rows(part.rows.start, part.rows.stop)
-        tensors[part.name] = cut.dense(dtype).contiguous()
+        own = weight if part.rows == slice(None) else weight.slice_rows(part.rows.start, part.rows.stop)
+        tensors[part.name] = own.dense(dtype).contiguous()
         bar.update(part.bytes)
     unfinished = path.with_suffix(".part")
     unfinished.touch()
-    mode = unfinished.stat().st_mode  # as any file here; safetensors makes one that only its owner may read
+    mode = unfinished.stat().st_mode  # that of any new file; safetensors creates one that only its owner may read
     save_file(tensors, unfinished, metadata={"format": "pt", "source": fingerprint})
     unfinished.chmod(mode)
     unfinished.replace(path)
 
 
-def _complete(path: Path, shard: list[Part], fingerprint: str) -> bool:
-    """Whether a shard was written whole by an earlier run from the same source. SettingRefused if from another."""
+def _complete(path: Path, shard: list[OutputTensor], fingerprint: str) -> bool:
+    """Whether an earlier run wrote this shard completely. Raises SettingRefused if it is of another model."""
     if not path.exists():
         return False
     try:
@@ -162,14 +185,14 @@ def _complete(path: Path, shard: list[Part], fingerprint: str) -> bool:
     except SafetensorError:
         return False
     if source != fingerprint:
-        raise SettingRefused(f"{path.parent} holds another model; choose an empty folder.")
+        raise SettingRefused("{folder} holds another model; choose an empty folder.", folder=str(path.parent))
     return names == {part.name for part in shard}
 
 
 def _config_fields(config: Any, name: str) -> dict[str, Any]:
-    """What `config.json` says, the rotary positions also as transformers 4, and vLLM upon it, look for them.
+    """The content of `config.json`, with the RoPE parameters also under the names that transformers 4 reads.
 
-    Those would not find `rope_parameters` and take a base of 10,000 for granted.
+    transformers 4, and vLLM with it, ignores `rope_parameters` and would assume a base of 10,000.
     """
     fields: dict[str, Any] = json.loads(config.to_json_string()) | {"converted_from": name}
     rope = fields.get("rope_parameters")
@@ -190,34 +213,38 @@ def _copy_tokenizer(source: Path, target: Path, family: Any, config: Any) -> lis
     try:
         tokenizer = load_tokenizer(source, roles="chatglm2" not in family.prompt)
     except ModelMissing:
-        return ["The source has no tokenizer, so only the weights were converted; to chat, put one beside them."]
+        return ["The source has no tokenizer, so only the weights were converted; to chat, copy one into the folder."]
     except CheckpointRefused as error:
-        return [f"Only the weights were converted: {error}"]
+        return [f"Only the weights were converted. {error}"]
     for name in TOKENIZER_FILES:
         if (source / name).exists():
             shutil.copyfile(source / name, target / name)
     context = min(family.context, int(config.max_position_embeddings))
     if export_tokenizer(tokenizer, family.prompt, target, context=context):
-        return ["The tokenizer was converted for AutoTokenizer."]
+        return ["The tokenizer was converted for AutoTokenizer, with its chat template."]
     (target / "tokenizer_config.json").write_text(
         json.dumps({"tokenizer_class": "ChatGLM1Tokenizer", "padding_side": "left", "model_max_length": context})
     )
-    return ["Its tokenizer, too, is known to AutoTokenizer after import model.chatglm1."]
+    return ["AutoTokenizer, too, knows its tokenizer after model.register()."]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Command line; the exit status."""
+    """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m model.convert", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("source", help="folder or hub id of a published checkpoint")
-    parser.add_argument("target", type=Path, help="folder to write to; a broken-off conversion goes on")
-    parser.add_argument("--dtype", choices=sorted(TYPES), help="of the weights written; default: the source's")
-    parser.add_argument("--shard-gb", type=float, default=SHARD_BYTES / GB, help="largest file, GB")
-    parser.add_argument("--offline", action="store_true", help="open no socket")
+    parser.add_argument("target", type=Path, help="folder to write to; an interrupted conversion resumes")
+    parser.add_argument(
+        "--dtype", choices=sorted(DTYPES), help="data type of the weights written; default: that of the source"
+    )
+    parser.add_argument(
+        "--shard-gb", type=float, default=SHARD_BYTES / GB, help="largest file, in GB (default: %(default)g)"
+    )
+    parser.add_argument("--offline", action="store_true", help="do not download")
     options = parser.parse_args(arguments)
     try:
         source = find_checkpoint(options.source, offline=options.offline)
         for sentence in convert(
-            source, options.target, dtype=TYPES.get(options.dtype), shard_bytes=int(options.shard_gb * GB)
+            source, options.target, dtype=DTYPES.get(options.dtype), shard_bytes=int(options.shard_gb * GB)
         ):
             sys.stdout.write(sentence + "\n")
     except AskError as error:

@@ -1,6 +1,6 @@
-"""What this machine has: a device, its free memory, and the precision that fits; and its failures as sentences.
+"""Chooses the device and the precision that fits its free memory, and turns torch's failures into AskErrors.
 
-The one place that maps torch's memory errors. Does not load anything.
+Loads nothing.
 """
 
 from __future__ import annotations
@@ -17,41 +17,43 @@ from pathlib import Path
 import torch
 from transformers.utils.import_utils import is_flash_attn_2_available
 
-from model.families import GB, Geometry, Precision
+from model.families import GB, ModelDimensions, Precision
 from rag.errors import OutOfMemory, ReaderError, SettingRefused
+from rag.messages import Message, Value
 
-MMAP_THRESHOLD, MMAP_BYTES = -3, 1 << 20  # M_MMAP_THRESHOLD of malloc.h, and where to put it
-DEFAULT_CONTEXT = {"cpu": 8_192, "cuda": 32_768}  # tokens of a reader whose model can do more; longer costs memory
-WORKING_BYTES = {"cpu": GB, "cuda": 3 * GB // 2}  # activations of one chunk of a prompt, and the libraries
+M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES = -3, 1 << 20  # parameter of mallopt (malloc.h), and its value
+DEFAULT_CONTEXT = {"cpu": 8_192, "cuda": 32_768}  # tokens; less than many models can do, because the KV cache grows
+WORKING_BYTES = {"cpu": GB, "cuda": 3 * GB // 2}  # activations of one prompt chunk, and the libraries
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
-    """A precision for a model on a device, and the reason in one sentence."""
+class PrecisionChoice:
+    """A precision for a model on a device, and why it was chosen."""
 
     precision: Precision
-    why: str
+    needed: int  # memory, bytes
+    why: Message
 
 
 def pick_device(wanted: str) -> torch.device:
-    """`wanted`, or the best there is for "auto". SettingRefused for a device this machine has not."""
+    """The device named, or for "auto" the first GPU, else the CPU. Raises SettingRefused if this machine lacks it."""
     if wanted == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(wanted)
     except RuntimeError as error:
-        raise SettingRefused(f"The device {wanted!r} is none; choose auto, cpu or cuda:0.") from error
+        raise SettingRefused("Unknown device '{device}'; choose auto, cpu or cuda:0.", device=wanted) from error
     if device.type == "cuda":
         if not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count():
-            raise SettingRefused(f"This machine has no {wanted}; choose auto or cpu.")
+            raise SettingRefused("This machine has no {device}; choose auto or cpu.", device=wanted)
         return torch.device("cuda", device.index or 0)
     if device.type != "cpu":
-        raise SettingRefused(f"Readers run on cpu or cuda, not on {wanted}; choose auto.")
+        raise SettingRefused("Models run on cpu or cuda, not on {device}; choose auto.", device=wanted)
     return device
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """Memory that can still be had, bytes; None where the system does not tell."""
+    """Memory available on a device, bytes; None if the system does not tell."""
     if device.type == "cuda":  # pragma: no cover - needs a GPU
         return int(torch.cuda.mem_get_info(device)[0])
     known = [value for value in (_linux_available(), _control_group_available()) if value is not None]
@@ -72,7 +74,7 @@ def _linux_available(path: Path = Path("/proc/meminfo")) -> int | None:
 
 
 def _control_group_available(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What a container may still use."""
+    """What the control group of a container has left (version 2, memory controller), bytes; None without a limit."""
     try:
         limit, used = (folder / "memory.max").read_text().strip(), (folder / "memory.current").read_text()
         inactive = re.search(r"^inactive_file (\d+)", (folder / "memory.stat").read_text(), re.MULTILINE)
@@ -83,82 +85,132 @@ def _control_group_available(folder: Path = Path("/sys/fs/cgroup")) -> int | Non
 
 
 def empty_cache() -> None:
-    """Give memory of models that are gone back to the GPU, where there is one."""
+    """Return the memory of freed models to the GPU, if there is one."""
     if torch.cuda.is_available():  # pragma: no cover - needs a GPU
         torch.cuda.empty_cache()
 
 
-def needed_bytes(geometry: Geometry, precision: Precision, context: int, device: torch.device) -> int:
-    """Memory to load a model of this shape and answer over `context` tokens, bytes; computed, not measured."""
+def needed_bytes(dimensions: ModelDimensions, precision: Precision, context: int, device: torch.device) -> int:
+    """Memory to load a model and answer with a KV cache of `context` tokens, bytes; computed, not measured."""
     width = compute_dtype(precision, device).itemsize
-    cache = context * geometry.cache_bytes_per_token * width // 2
-    weights = geometry.weight_bytes(precision, vocabulary_bits=8 * width if device.type == "cuda" else 8)
+    cache = context * dimensions.cache_bytes_per_token * width // 2
+    weights = dimensions.weight_bytes(precision, vocabulary_bits=8 * width if device.type == "cuda" else 8)
     return weights + cache + WORKING_BYTES[device.type]
 
 
-def fit_precision(
-    geometry: Geometry,
+def choose_precision(
+    dimensions: ModelDimensions,
     wanted: str,
     context: int,
     device: torch.device,
     free: int | None,
     *,
     published_bits: int = 0,
-) -> Fit:
-    """The precision to load in: `wanted`, or for "auto" the best that fits in `free` bytes.
+    quantisable: bool = True,
+) -> PrecisionChoice:
+    """The precision to load a model in: `wanted`, or for "auto" the best one that fits in `free` bytes.
 
-    SettingRefused for a precision there is none of; OutOfMemory when what is wanted, or anything, does not fit;
-    ReaderError for integers in a mixture of experts.
+    `quantisable`: INT8 and INT4 are possible; a mixture of experts never is. Raises SettingRefused for an unknown
+    precision, OutOfMemory if the precision wanted (or, for "auto", any) does not fit, and ReaderError for INT8 or INT4
+    of a model that is not quantisable.
     """
+    quantisable = quantisable and not dimensions.experts
     if wanted != "auto":
         try:
             precision = Precision(wanted.lower())
         except ValueError as error:
-            names = ", ".join(Precision)
-            raise SettingRefused(f"The precision {wanted!r} is none; choose auto, {names}.") from error
-        if geometry.experts and precision in (Precision.INT8, Precision.INT4):
-            raise ReaderError(f"A mixture of experts cannot be held in {precision.upper()}; choose bf16.")
-        _require(geometry, precision, context, device, free)
-        return Fit(precision, f"{precision.upper()} as asked")
-    candidates = _candidates(device, published_bits, mixture=geometry.experts > 0)
-    for precision in candidates:
-        needed = needed_bytes(geometry, precision, context, device)
+            raise SettingRefused(
+                "Unknown precision '{precision}'; choose auto, {known}.", precision=wanted, known=", ".join(Precision)
+            ) from error
+        if not quantisable and precision in (Precision.INT8, Precision.INT4):
+            raise ReaderError(
+                "A model of this architecture cannot be quantised to {precision} here; choose bf16.",
+                precision=precision.upper(),
+            )
+        needed = needed_bytes(dimensions, precision, context, device)
+        if free is not None and needed > free:
+            raise _does_not_fit(dimensions, precision, context, device, free)
+        return PrecisionChoice(precision, needed, Message("{precision} as requested", {"precision": precision.upper()}))
+    for precision in _candidates(device, published_bits, quantisable=quantisable):
+        needed = needed_bytes(dimensions, precision, context, device)
         if free is None or needed <= free:
-            have = "free memory unknown" if free is None else f"{free / GB:.1f} GB free"
-            reason = f"{precision.upper()}: {needed / GB:.1f} GB with {context} tokens of context, {have} on {device}"
-            return Fit(precision, reason + (f"; published in {published_bits} bits" if published_bits else ""))
-    _require(geometry, candidates[-1], context, device, free)
-    raise AssertionError("unreachable: the last candidate does not fit")
+            return PrecisionChoice(precision, needed, _reason(precision, needed, context, device, free, published_bits))
+    if quantisable and precision in (Precision.BF16, Precision.FP16):  # INT4 was not tried
+        raise _needs_bitsandbytes(dimensions, precision, context, device, free)
+    raise _does_not_fit(dimensions, precision, context, device, free)
 
 
-def _candidates(device: torch.device, published_bits: int, *, mixture: bool) -> list[Precision]:
-    """Precisions worth trying, best first. On a CPU, 8 bits are faster than 16 and as good.
+def _reason(
+    precision: Precision, needed: int, context: int, device: torch.device, free: int | None, published_bits: int
+) -> Message:
+    values: dict[str, Value] = {
+        "precision": precision.upper(), "needed": needed / GB, "context": context, "device": str(device),
+    }  # fmt: skip
+    if free is None:
+        why = Message(
+            "{precision}: {needed:.1f} GB with {context} tokens of context; free memory on {device} unknown", values
+        )
+    else:
+        why = Message(
+            "{precision}: {needed:.1f} GB with {context} tokens of context, {free:.1f} GB free on {device}",
+            {**values, "free": free / GB},
+        )
+    if not published_bits:
+        return why
+    return Message("{why}; published in {bits} bits", {"why": why, "bits": published_bits})
 
-    The library keeps all experts of a layer in one tensor, which neither bitsandbytes nor a linear layer can hold.
+
+def _candidates(device: torch.device, published_bits: int, *, quantisable: bool) -> list[Precision]:
+    """Precisions to try, best first. On a CPU, INT8 is faster than 16 bits and about as accurate.
+
+    transformers keeps all experts of a layer in one tensor, which neither bitsandbytes nor `model.quantise` takes.
     """
     if published_bits:
         return [Precision.INT4 if published_bits == 4 else Precision.INT8]
     full = Precision.BF16 if has_bfloat16(device) else Precision.FP16
-    if mixture:
+    if not quantisable:
         return [full]
     if device.type == "cpu":
         return [Precision.INT8, Precision.INT4]
     return [full, Precision.INT8, Precision.INT4] if find_spec("bitsandbytes") else [full]
 
 
-def _require(geometry: Geometry, precision: Precision, context: int, device: torch.device, free: int | None) -> None:
-    needed = needed_bytes(geometry, precision, context, device)
-    if free is not None and needed > free:
-        raise OutOfMemory(
-            f"The model needs {needed / GB:.1f} GB in {precision.upper()} with {context} tokens of context and"
-            f" {free / GB:.1f} GB are free on {device}; choose a smaller model, precision or context."
-        )
+def _does_not_fit(
+    dimensions: ModelDimensions, precision: Precision, context: int, device: torch.device, free: int | None
+) -> OutOfMemory:
+    return OutOfMemory(
+        "The model needs {needed:.1f} GB in {precision} with {context} tokens of context and {free:.1f} GB are free on"
+        " {device}; choose a smaller model, precision or context.",
+        needed=needed_bytes(dimensions, precision, context, device) / GB,
+        precision=precision.upper(),
+        context=context,
+        free=(free or 0) / GB,
+        device=str(device),
+    )
+
+
+def _needs_bitsandbytes(
+    dimensions: ModelDimensions, precision: Precision, context: int, device: torch.device, free: int | None
+) -> OutOfMemory:
+    int4 = needed_bytes(dimensions, Precision.INT4, context, device)
+    if free is not None and int4 > free:
+        return _does_not_fit(dimensions, precision, context, device, free)
+    return OutOfMemory(
+        "The model needs {needed:.1f} GB in {precision} with {context} tokens of context and {free:.1f} GB are free on"
+        " {device}; in INT4 it needs {int4:.1f} GB: pip install bitsandbytes, or choose a smaller model or context.",
+        needed=needed_bytes(dimensions, precision, context, device) / GB,
+        precision=precision.upper(),
+        context=context,
+        free=(free or 0) / GB,
+        device=str(device),
+        int4=int4 / GB,
+    )
 
 
 def compute_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """What the model calculates in.
+    """The dtype of activations, and of weights that are not quantised.
 
-    INT8 and INT4 take bfloat16, and float32 on GPUs that have none: GLM-4-0414 in 4 bits overflows float16.
+    INT8 and INT4 compute in bfloat16, or in float32 on GPUs without it: GLM-4-0414 in 4 bits overflows float16.
     """
     if precision in (Precision.INT8, Precision.INT4) and not has_bfloat16(device):
         return torch.float32
@@ -166,16 +218,17 @@ def compute_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether `device` calculates in bfloat16 itself; torch imitates it on GPUs older than Ampere, slowly."""
+    """Whether `device` has bfloat16 arithmetic; torch emulates it slowly on NVIDIA GPUs older than Ampere."""
     if device.type == "cpu" or torch.version.hip or not torch.cuda.is_available():
         return True
     return torch.cuda.get_device_capability(device)[0] >= 8
 
 
-def attention_for(model_type: str, dtype: torch.dtype, device: torch.device) -> str:
-    """The attention of transformers to ask for: FlashAttention 2 where it is installed and can be, else SDPA.
+def attention_implementation(model_type: str, dtype: torch.dtype, device: torch.device) -> str:
+    """The attention implementation for transformers: FlashAttention 2 if it is installed and applies, else SDPA.
 
-    It takes 16 bits, GPUs from Ampere on, and no mask such as that of the first generation.
+    FlashAttention 2 needs 16-bit activations and a GPU from Ampere on, and cannot take the attention mask of the first
+    generation.
     """
     if device.type != "cuda" or model_type == "chatglm1" or dtype.itemsize != 2 or not has_bfloat16(device):
         return "sdpa"
@@ -183,38 +236,44 @@ def attention_for(model_type: str, dtype: torch.dtype, device: torch.device) -> 
 
 
 @contextmanager
-def failures(doing: str) -> Iterator[None]:
-    """Whatever torch raises while `doing` something, as one sentence."""
+def torch_errors(doing: Message) -> Iterator[None]:
+    """Turn what torch raises into OutOfMemory or ReaderError; `doing` says what failed, such as "loading"."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _exhausted(doing) from error
+        raise _out_of_memory(doing) from error
     except RuntimeError as error:
         if re.search(r"out of memory|can't allocate memory|not enough memory|ALLOC_FAILED", str(error)):
-            raise _exhausted(doing) from error
+            raise _out_of_memory(doing) from error
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ReaderError(
-            f"The model failed while {doing} ({first_line}); choose another precision, device or model."
+            "The model failed while {doing} ({reason}); choose another precision, device or model.",
+            doing=doing,
+            reason=first_line,
         ) from error
     except (ValueError, TypeError, IndexError, KeyError, AttributeError, NotImplementedError) as error:
         raise ReaderError(
-            f"The model failed while {doing} ({type(error).__name__}: {error}); choose another model."
+            "The model failed while {doing} ({kind}: {reason}); choose another model.",
+            doing=doing,
+            kind=type(error).__name__,
+            reason=" ".join(str(error).split()),
         ) from error
 
 
-def keep_memory_tight() -> None:
-    """Have glibc take blocks of a megabyte and more from the system one by one, and give them back when freed.
+def _out_of_memory(doing: Message) -> OutOfMemory:
+    return OutOfMemory(
+        "Memory ran out while {doing}; ask with fewer sources, or choose a smaller model, precision or context.",
+        doing=doing,
+    )
 
-    By itself it soon keeps blocks of up to 32 MB for later, in pieces that fit nothing: half a gigabyte for one prompt
-    of ChatGLM-6B. Concerns the whole process; does nothing where the C library is another.
+
+def release_freed_memory() -> None:
+    """Make glibc return freed blocks of a megabyte and more to the system at once, in this whole process.
+
+    By default it soon keeps blocks of up to 32 MB for reuse, fragmented: half a gigabyte for one prompt of ChatGLM-6B.
+    Does nothing with another C library.
     """
     with suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)
-        library.mallopt(MMAP_THRESHOLD, MMAP_BYTES)
+        library.mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
         library.malloc_trim(0)
-
-
-def _exhausted(doing: str) -> OutOfMemory:
-    return OutOfMemory(
-        f"Memory ran out while {doing}; ask with fewer sources, or choose a smaller model, precision or context."
-    )

@@ -1,7 +1,7 @@
-"""Tokens one after another: the prompt in chunks, then one step a token, stopped at once when asked.
+"""Generates tokens one by one: the prompt in chunks, then one step per token, interruptible at any time.
 
 There is no second thread and no queue: each `next()` computes one token in the caller's thread. So an exception
-reaches the caller as it is, an iterator that is closed or forgotten stops computing, and nothing can time out.
+reaches the caller as it is, an iterator that is closed or dropped stops computing, and nothing can time out.
 Does not know text or prompts.
 """
 
@@ -15,35 +15,39 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
-from model.device import failures
+from model.device import torch_errors
 from rag.errors import ReaderError
+from rag.messages import Message
 from rag.reader import Sampling
 
-PROMPT_CHUNK = 512  # tokens of a prompt that go through the model at a time
-LIKELIEST = 1024  # tokens looked at first for the smallest set with `top_p` of the probability
+PROMPT_CHUNK = 512  # tokens of the prompt that go through the model at a time
+TOP_CANDIDATES = 1024  # tokens searched first for the nucleus, before the whole vocabulary is sorted
+
+_PREFILL = Message("reading the prompt")
+_DECODING = Message("answering")
 
 
 class _Stopped(Exception):
-    """The person pressed Stop while the prompt was read."""
+    """The person pressed Stop while the prompt was being read."""
 
 
-class ReservedLayer(DynamicLayer):  # type: ignore[no-untyped-call] # of its __init_subclass__
-    """Keys and values of one layer in memory set aside once: growing by a token copies nothing."""
+class PreallocatedLayer(DynamicLayer):  # type: ignore[no-untyped-call] # of its __init_subclass__
+    """KV cache of one layer in memory allocated once, so that appending a token copies nothing."""
 
-    def __init__(self, pool: Pool) -> None:
-        """`pool`: what the layers of one cache share."""
+    def __init__(self, memory: CacheMemory) -> None:
+        """`memory`: shared by the layers of one cache."""
         super().__init__()  # type: ignore[no-untyped-call]
-        self._pool = pool
+        self._memory = memory
         self._store: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Add (batch, heads, new, channels) and return all so far, (batch, heads, length, channels) each."""
+        """Append (batch, heads, new, channels) each; returns all keys and values, (batch, heads, length, channels)."""
         start = self.get_seq_length()
         end = start + key_states.shape[-2]
         if self._store is None:
-            self._store = (self._pool.take(key_states), self._pool.take(value_states))
+            self._store = (self._memory.take(key_states), self._memory.take(value_states))
             self.dtype, self.device, self.is_initialized = key_states.dtype, key_states.device, True
         for store, states in zip(self._store, (key_states, value_states), strict=True):
             store[:, :, start:end] = states
@@ -51,17 +55,17 @@ class ReservedLayer(DynamicLayer):  # type: ignore[no-untyped-call] # of its __i
         return self.keys, self.values
 
 
-class Pool:
-    """Memory for the keys and values of all layers in one piece, so that nothing else comes to lie between them."""
+class CacheMemory:
+    """One allocation for the keys and values of all layers, so that the heap does not fragment between them."""
 
     def __init__(self, capacity: int, count: int) -> None:
-        """`capacity`: tokens, prompt and answer; `count`: tensors that will be asked for."""
+        """`capacity`: tokens of prompt and answer; `count`: tensors that will be taken from it."""
         self._capacity = capacity
         self._count = count
         self._free: list[torch.Tensor] = []
 
     def take(self, states: torch.Tensor) -> torch.Tensor:
-        """Room for `capacity` tokens like `states`, (batch, heads, capacity, channels)."""
+        """Uninitialised (batch, heads, capacity, channels) of the dtype and device of `states`."""
         batch, heads, _, channels = states.shape
         shape = (batch, heads, self._capacity, channels)
         if not self._free:
@@ -70,12 +74,12 @@ class Pool:
         return found if found.shape == shape else states.new_empty(shape)
 
 
-def reserved_cache(config: Any, capacity: int) -> Cache:
-    """A cache for `capacity` tokens; layers that are not plain attention keep the library's own kind."""
+def preallocated_cache(config: Any, capacity: int) -> Cache:
+    """A KV cache for `capacity` tokens; layers other than plain attention keep the class transformers gives them."""
     cache = DynamicCache(config=config)
     plain = [type(layer) is DynamicLayer for layer in cache.layers]
-    pool = Pool(capacity, 2 * sum(plain))
-    cache.layers = [ReservedLayer(pool) if ours else layer for layer, ours in zip(cache.layers, plain, strict=True)]
+    memory = CacheMemory(capacity, 2 * sum(plain))
+    cache.layers = [PreallocatedLayer(memory) if own else layer for layer, own in zip(cache.layers, plain, strict=True)]
     return cache
 
 
@@ -88,56 +92,60 @@ def generate(
     *,
     chunk: int = PROMPT_CHUNK,
 ) -> Iterator[int]:
-    """Yield the tokens that follow `ids`, up to one of `stop_ids`, `sampling.max_tokens` or `stop`.
+    """Yield the tokens that follow `ids`, until one of `stop_ids`, `sampling.max_tokens` or `stop`.
 
-    Raises ReaderError with one sentence; OutOfMemory when the prompt does not fit the device.
+    `chunk`: tokens of the prompt per forward pass. Raises ReaderError, and OutOfMemory when the prompt does not fit
+    the device.
     """
     if stop.is_set() or sampling.max_tokens < 1:
         return
-    draw = drawer(sampling)
-    cache = reserved_cache(model.config, len(ids) + sampling.max_tokens)
-    every = list(ids)
+    sample = make_sampler(sampling)
+    cache = preallocated_cache(model.config, len(ids) + sampling.max_tokens)
+    all_ids = list(ids)
     try:
-        with failures("reading the prompt"):
-            scores = _read_prompt(model, every, cache, stop, chunk)
+        with torch_errors(_PREFILL):
+            logits = _read_prompt(model, all_ids, cache, stop, chunk)
     except _Stopped:
         return
     for _ in range(sampling.max_tokens - 1):
-        with failures("answering"):
-            token = draw(scores)
+        with torch_errors(_DECODING):
+            token = sample(logits)
         if token in stop_ids:
             return
         yield token
         if stop.is_set():
             return
-        every.append(token)
-        with failures("answering"):
-            scores = _step(model, every, 1, cache)
-    with failures("answering"):
-        token = draw(scores)
+        all_ids.append(token)
+        with torch_errors(_DECODING):
+            logits = _forward(model, all_ids, 1, cache)
+    with torch_errors(_DECODING):
+        token = sample(logits)
     if token not in stop_ids:
         yield token
 
 
 def _read_prompt(model: Any, ids: list[int], cache: Cache, stop: threading.Event, chunk: int) -> torch.Tensor:
-    """Feed the prompt; scores after its last token. A first-generation prompt sees both ways and goes in whole."""
+    """Fill the cache with the prompt; logits after its last token, (vocab,) float32 on the CPU.
+
+    A first-generation prompt attends in both directions, so it goes through in one pass.
+    """
     if model.config.model_type == "chatglm1":
         chunk = len(ids)
-    scores = torch.empty(0)
-    with _checked_at_each_layer(model, stop):
+    logits = torch.empty(0)
+    with _stoppable_between_layers(model, stop):
         for start in range(0, len(ids), chunk):
             part = ids[: start + chunk]
-            scores = _step(model, part, len(part) - start, cache)
-    return scores
+            logits = _forward(model, part, len(part) - start, cache)
+    return logits
 
 
 @torch.inference_mode()
-def _step(model: Any, ids: list[int], new: int, cache: Cache) -> torch.Tensor:
-    """Run the last `new` of all `ids` through the model; float32 scores for the next token, (vocab,) on the CPU."""
+def _forward(model: Any, ids: list[int], new: int, cache: Cache) -> torch.Tensor:
+    """Run the last `new` of all `ids` through the model; logits of the next token, (vocab,) float32 on the CPU."""
     device = model.device
     if model.config.model_type == "chatglm1":  # its positions depend on the whole prompt
-        every = torch.tensor([ids], device=device)
-        inputs = model.prepare_inputs_for_generation(every, next_sequence_length=new, past_key_values=cache)
+        all_ids = torch.tensor([ids], device=device)
+        inputs = model.prepare_inputs_for_generation(all_ids, next_sequence_length=new, past_key_values=cache)
         inputs.pop("logits_to_keep")
     else:
         inputs = {"input_ids": torch.tensor([ids[-new:]], device=device), "past_key_values": cache}
@@ -146,15 +154,15 @@ def _step(model: Any, ids: list[int], new: int, cache: Cache) -> torch.Tensor:
 
 
 @contextmanager
-def _checked_at_each_layer(model: Any, stop: threading.Event) -> Iterator[None]:
-    """Raise _Stopped between two layers once `stop` is set: a chunk of a prompt takes seconds on a CPU.
+def _stoppable_between_layers(model: Any, stop: threading.Event) -> Iterator[None]:
+    """Raise _Stopped between two layers once `stop` is set: one chunk of a prompt takes seconds on a CPU.
 
-    Several answers may run on one model at a time; each minds its own thread only.
+    Several answers may run on one model at the same time, so the hook acts in its own thread only.
     """
-    mine = threading.get_ident()
+    own_thread = threading.get_ident()
 
     def check(*_: Any) -> None:
-        if threading.get_ident() == mine and stop.is_set():
+        if threading.get_ident() == own_thread and stop.is_set():
             raise _Stopped
 
     layers = getattr(model, model.base_model_prefix).layers
@@ -166,33 +174,37 @@ def _checked_at_each_layer(model: Any, stop: threading.Event) -> Iterator[None]:
             hook.remove()
 
 
-def drawer(sampling: Sampling) -> Callable[[torch.Tensor], int]:
-    """A function from scores (vocab,) to the next token; on the CPU, so that a seed means the same everywhere."""
+def make_sampler(sampling: Sampling) -> Callable[[torch.Tensor], int]:
+    """A function from logits (vocab,) to the next token; on the CPU, so that a seed means the same on every device.
+
+    The function raises ReaderError for logits that are not finite.
+    """
     generator = torch.Generator()
     if sampling.seed is None:
         generator.seed()
     else:
         generator.manual_seed(sampling.seed)
 
-    def draw(scores: torch.Tensor) -> int:
-        if not bool(torch.isfinite(scores).all()):
-            raise ReaderError("The model gave no usable scores, as fp16 can overflow; choose the precision bf16.")
+    def sample(logits: torch.Tensor) -> int:
+        if not bool(torch.isfinite(logits).all()):
+            raise ReaderError("The model's logits are not finite, as happens when fp16 overflows; choose bf16.")
         if sampling.temperature <= 0:
-            return int(scores.argmax())
-        tokens, probabilities = nucleus(scores / sampling.temperature, sampling.top_p)
+            return int(logits.argmax())
+        tokens, probabilities = nucleus(logits / sampling.temperature, sampling.top_p)
         return int(tokens[torch.multinomial(probabilities, 1, generator=generator)])
 
-    return draw
+    return sample
 
 
-def nucleus(scores: torch.Tensor, top_p: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """The smallest set of tokens with a probability of at least `top_p`, and their shares, likeliest first.
+def nucleus(logits: torch.Tensor, top_p: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """The smallest set of tokens whose probabilities sum to at least `top_p`, at least one token.
 
-    Top-p sampling (Holtzman et al. 2020, arXiv:1904.09751). Sorts the whole vocabulary only when it has to.
+    Returns token ids and their probabilities, (kept,) each, most probable first; the probabilities are not normalised
+    again. Top-p sampling, Holtzman et al. 2020, arXiv:1904.09751. Sorts the whole vocabulary only if it has to.
     """
-    total = scores.logsumexp(0)
-    for count in (min(LIKELIEST, len(scores)), len(scores)):
-        best, tokens = scores.topk(count)
+    total = logits.logsumexp(0)
+    for count in (min(TOP_CANDIDATES, len(logits)), len(logits)):
+        best, tokens = logits.topk(count)
         probabilities = (best - total).exp()
         before = probabilities.cumsum(0) - probabilities
         kept = int((before < top_p).sum())

@@ -1,7 +1,7 @@
-"""Checkpoint folders: found on this disk, or downloaded from the hub. The only module that opens a socket for them.
+"""Finds a checkpoint folder on this disk or downloads it from the hub; the only module that opens a socket for that.
 
-Downloads resume where they broke off, and go to the mirror that `HF_ENDPOINT` names; both are done by
-huggingface_hub. Only data is fetched, no program code. Files are checked against the SHA-256 the hub gives.
+Downloads resume where they broke off and use the mirror that `HF_ENDPOINT` names; huggingface_hub does both. Only data
+is downloaded, no program code. Large files are checked against the SHA-256 that the hub gives.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from rag.errors import CheckpointRefused, ModelMissing
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[int, int], None]  # bytes so far, bytes in all
+Progress = Callable[[int, int], None]  # bytes downloaded, bytes in total
 
-TOKENIZERS = ("tokenizer.json", "tokenizer.model", "ice_text.model")
-OWNERS = ("zai-org", "THUDM")  # hold the same files; the second is the name of before 2025
+OWNERS = ("zai-org", "THUDM")  # the makers' organisation on the hub: its name today, and until 2025
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "ice_text.model")
 DATA_FILES = ("*.json", "*.jinja", "*.model", "*.txt", "*.safetensors", "*.bin")
 
 
@@ -49,56 +49,66 @@ def find_checkpoint(
     offline: bool = False,
     progress: Progress | None = None,
 ) -> Path:
-    """The folder of a checkpoint: `name` itself if it is one, else that hub id, downloaded where it is not here.
+    """The folder of a checkpoint: `name` itself if it is a folder, else the files of that hub id, downloaded if needed.
 
-    With `hub_only` no folder but the hub's cache is looked at; with `offline` no socket is opened.
-    Raises ModelMissing or CheckpointRefused with one sentence.
+    A known checkpoint is also found in the cache under the other name of its makers. `hub_only`: `name` is a hub id
+    even if there is a folder of that name; `offline`: open no socket. Raises ModelMissing or CheckpointRefused.
     """
     if name and not hub_only and Path(name).is_dir():
         return Path(name)
     family = find_family(name)
     hub_id = name if "/" in name or family is None else family.hub_id
-    revision = revision or pinned(hub_id)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", hub_id):
-        raise ModelMissing(f"{name!r} is neither a folder nor a hub id such as THUDM/GLM-4-9B-0414.")
-    known = _cached(hub_id, revision, cache_dir, offline=offline)
-    if known is not None:
-        return known
+        raise ModelMissing("{name} is neither a folder nor a hub id such as zai-org/GLM-4-9B-0414.", name=repr(name))
+    for candidate in _equivalent_ids(hub_id):
+        cached = _cached(candidate, revision or pinned_revision(candidate), cache_dir, offline=offline)
+        if cached is not None:
+            return cached
     if offline:
         raise ModelMissing(
-            f"{hub_id} is not, or not wholly, on this machine, and nothing may be fetched: start once with"
-            " --allow-download (python -m model.chat: without --offline), or name a folder that holds its files."
+            "{model} is not (completely) on this machine, and downloads are off: start once with --allow-download"
+            " (python -m model.chat: without --offline), or name a folder that holds its files.",
+            model=hub_id,
         )
     with _hub_errors(hub_id):
-        return _download(hub_id, revision, cache_dir, progress)
+        return _download(hub_id, revision or pinned_revision(hub_id), cache_dir, progress)
 
 
-def pinned(hub_id: str) -> str | None:
-    """The commit to take of a known checkpoint; None for others, also those of a known name but another owner."""
+def pinned_revision(hub_id: str) -> str | None:
+    """The commit of a known checkpoint to use; None for the newest, and for a namesake of another owner."""
     family = find_family(hub_id)
     return family.revision if family and hub_id.split("/")[0] in OWNERS else None
 
 
-def on_disk(name: str, *, cache_dir: Path | None = None) -> str | None:
-    """The hub id under which a checkpoint lies in the hub's cache, None where it is not or not wholly there.
+def cached_hub_id(name: str, *, cache_dir: Path | None = None) -> str | None:
+    """The hub id under which a checkpoint is in the hub's cache; None if it is not, or not completely.
 
-    A known one is looked for under each of its owners. Opens no socket.
+    A known checkpoint is looked for under each name of its makers. Opens no socket.
     """
-    family = find_family(name)
-    owner, slash, _ = name.partition("/")
-    ids = [name] if slash else []
-    ids += [f"{other}/{family.name}" for other in OWNERS] if family and (owner in OWNERS or not slash) else []
-    for hub_id in dict.fromkeys(ids):
+    for hub_id in _equivalent_ids(name):
         try:
-            if _cached(hub_id, pinned(hub_id), cache_dir, offline=False) is not None:
+            if _cached(hub_id, pinned_revision(hub_id), cache_dir, offline=False) is not None:
                 return hub_id
-        except CheckpointRefused:  # it is there, and loading it says what is wrong with it
+        except CheckpointRefused:  # it is there, and loading it will say what is wrong with it
             return hub_id
     return None
 
 
+def _equivalent_ids(name: str) -> list[str]:
+    """Hub ids of the same files, the one named first."""
+    family = find_family(name)
+    owner, slash, _ = name.partition("/")
+    ids = [name] if slash else []
+    if family and (owner in OWNERS or not slash):
+        ids += [f"{other}/{family.name}" for other in OWNERS]
+    return list(dict.fromkeys(ids))
+
+
 def _cached(hub_id: str, revision: str | None, cache_dir: Path | None, *, offline: bool) -> Path | None:
-    """The folder in the cache, when nothing of it is missing; opens no socket."""
+    """The folder in the hub's cache if it is complete; opens no socket.
+
+    A missing tokenizer makes it incomplete only if it could be downloaded (not `offline`).
+    """
     try:
         config = try_to_load_from_cache(hub_id, "config.json", cache_dir=cache_dir, revision=revision)
         if not isinstance(config, str):
@@ -107,7 +117,7 @@ def _cached(hub_id: str, revision: str | None, cache_dir: Path | None, *, offlin
         open_checkpoint(folder)
     except (HFValidationError, ModelMissing):
         return None
-    has_tokenizer = any((folder / name).exists() for name in TOKENIZERS)
+    has_tokenizer = any((folder / name).exists() for name in TOKENIZER_FILES)
     return folder if has_tokenizer or offline else None
 
 
@@ -118,28 +128,28 @@ def _download(hub_id: str, revision: str | None, cache_dir: Path | None, progres
         cache_dir=cache_dir,
         allow_patterns=list(DATA_FILES),
         dry_run=True,
-        tqdm_class=_reporting(_nothing),
+        tqdm_class=_progress_bar(_ignore_progress),
     )
-    skipped = unneeded([file.filename for file in planned])
+    skipped = unneeded_files([file.filename for file in planned])
     fetched = [file for file in planned if file.filename not in skipped and file.will_download]
     missing = sum(file.file_size or 0 for file in fetched)
     _check_disk(missing, Path(fetched[0].local_path) if fetched else None)
-    log.info("downloading %s: %d files, %.1f GB", hub_id, len(fetched), missing / GB)
+    log.info("Downloading %s: %d files, %.1f GB", hub_id, len(fetched), missing / GB)
     folder = snapshot_download(
         hub_id,
         revision=revision,
         cache_dir=cache_dir,
         allow_patterns=list(DATA_FILES),
         ignore_patterns=skipped,
-        tqdm_class=_reporting(progress or _nothing),
+        tqdm_class=_progress_bar(progress or _ignore_progress),
     )
     for file in fetched:
-        verify(Path(folder) / file.filename)
+        verify_sha256(Path(folder) / file.filename)
     return Path(folder)
 
 
-def unneeded(files: Sequence[str]) -> list[str]:
-    """Files of a repository that loading does not need: `.bin` weights beside safetensors, and other formats."""
+def unneeded_files(files: Sequence[str]) -> list[str]:
+    """The weight files of a repository not to download: `.bin` if there are safetensors, and those of other formats."""
     has_safetensors = any(re.fullmatch(r"model(-\d+-of-\d+)?\.safetensors", name) for name in files)
     weights = re.compile(r"(model|pytorch_model|weights)(-\d+-of-\d+)?\.(safetensors|bin)")
     return [
@@ -150,18 +160,24 @@ def unneeded(files: Sequence[str]) -> list[str]:
     ]
 
 
-def verify(path: Path) -> None:
-    """Check a downloaded file against its SHA-256, by which the cache names large files. CheckpointRefused if wrong."""
-    wanted = path.resolve().name
-    if not re.fullmatch(r"[0-9a-f]{64}", wanted):
-        return  # a small file, named by its git hash
+def verify_sha256(path: Path) -> None:
+    """Check a downloaded file against its SHA-256, which is the name of large files in the hub's cache.
+
+    Raises CheckpointRefused, and deletes the file, if they differ. Small files are named by their git hash and are not
+    checked.
+    """
+    expected = path.resolve().name
+    if not re.fullmatch(r"[0-9a-f]{64}", expected):
+        return
     with path.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != wanted:
+    if found != expected:
         path.resolve().unlink()
         raise CheckpointRefused(
-            f"{path.name} arrived damaged (SHA-256 {found[:12]}… instead of {wanted[:12]}…) and was deleted;"
-            " download it again."
+            "{file} arrived damaged (SHA-256 {found}… instead of {expected}…) and was deleted; download it again.",
+            file=path.name,
+            found=found[:12],
+            expected=expected[:12],
         )
 
 
@@ -172,53 +188,63 @@ def _check_disk(missing: int, where: Path | None) -> None:
     free = shutil.disk_usage(folder).free
     if missing > free:
         raise ModelMissing(
-            f"The download takes {missing / GB:.1f} GB and {free / GB:.1f} GB are free in {folder}; make room,"
-            " or move the cache with HF_HOME."
+            "The download takes {needed:.1f} GB and {free:.1f} GB are free in {folder}; free some space, or move the"
+            " cache with HF_HOME.",
+            needed=missing / GB,
+            free=free / GB,
+            folder=str(folder),
         )
 
 
-def _nothing(done: int, total: int) -> None:
-    """A progress nobody asked for."""
+def _ignore_progress(done: int, total: int) -> None:
+    """Default of callers that do not follow the progress."""
 
 
-def _reporting(progress: Progress) -> type:
-    """A progress bar class that shows nothing and reports bytes written to disk."""
+def _progress_bar(progress: Progress) -> type:
+    """A tqdm class that draws nothing and reports the bytes written to disk."""
 
-    class Reporting(tqdm):  # type: ignore[misc] # tqdm has no types
+    class Silent(tqdm):  # type: ignore[misc] # tqdm has no types
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **{**kwargs, "file": io.StringIO(), "disable": False})
-            self._counts = kwargs.get("unit") == "B" and "Reconstructing" in kwargs.get("desc", "")
+            self._counts_bytes = kwargs.get("unit") == "B" and "Reconstructing" in kwargs.get("desc", "")
 
         def update(self, n: float | None = 1) -> bool | None:
             shown: bool | None = super().update(n)
-            if self._counts:
+            if self._counts_bytes:
                 progress(int(self.n), int(self.total or 0))
             return shown
 
-    return Reporting
+    return Silent
 
 
 @contextmanager
 def _hub_errors(hub_id: str) -> Iterator[None]:
-    """Whatever the hub's client raises, as one sentence."""
+    """Turn what the hub's client raises into ModelMissing."""
     try:
         yield
     except (HTTPError, OSError) as error:
-        # A failed look at what there is to download hides its reason behind an error of its own.
+        # DryRunError hides the reason of a failed file listing in its cause.
         reason = error.__cause__ if isinstance(error, DryRunError) and error.__cause__ else error
-        raise ModelMissing(_sentence(hub_id, reason)) from error
+        raise _error_for(hub_id, reason) from error
 
 
-def _sentence(hub_id: str, reason: BaseException) -> str:
+def _error_for(hub_id: str, reason: BaseException) -> ModelMissing:
     if isinstance(reason, GatedRepoError):
-        return f"{hub_id} wants its terms accepted; do so on its page and log in with `hf auth login`."
+        return ModelMissing(
+            "{model} is gated: accept its terms on its page on the hub, and log in with `hf auth login`.", model=hub_id
+        )
     if isinstance(reason, RepositoryNotFoundError):
-        return f"The hub has no {hub_id}; check the name."
+        return ModelMissing("The hub has no {model}; check the name.", model=hub_id)
     if isinstance(reason, RevisionNotFoundError):
-        return f"{hub_id} has no such revision on the hub; leave the revision out."
+        return ModelMissing("{model} has no such revision on the hub; leave the revision out.", model=hub_id)
     if isinstance(reason, OSError) and reason.errno is not None and not isinstance(reason, ConnectionError):
-        return f"The download of {hub_id} could not be written to disk ({reason.strerror}); make room or use HF_HOME."
-    return (
-        f"The download of {hub_id} from the hub broke off or never began; what came is kept. Go online and try again,"
-        " name a mirror in HF_ENDPOINT, or give a folder."
+        return ModelMissing(
+            "The download of {model} could not be written to disk ({reason}); free some space or use HF_HOME.",
+            model=hub_id,
+            reason=reason.strerror or type(reason).__name__,
+        )
+    return ModelMissing(
+        "{model} could not be downloaded from the hub, or not completely; what has arrived is kept. Go online and try"
+        " again, name a mirror in HF_ENDPOINT, or give a folder.",
+        model=hub_id,
     )

@@ -1,4 +1,4 @@
-"""`python app.py --list-models`: the table of known checkpoints, and which of them this machine can hold."""
+"""`python app.py --list-models`: the table of known checkpoints, and which of them fit this machine."""
 
 from __future__ import annotations
 
@@ -7,65 +7,56 @@ import torch
 from model.device import DEFAULT_CONTEXT, free_bytes, needed_bytes, pick_device
 from model.families import FAMILIES, GB, Family, Precision
 
-SHOWN = (Precision.BF16, Precision.INT8, Precision.INT4)
+LISTED_PRECISIONS = (Precision.BF16, Precision.INT8, Precision.INT4)
 
 
 def list_models(device: str = "auto", free: int | None = None) -> str:
-    """A table, one line a checkpoint: memory at each precision, with a mark where it fits what is free.
+    """A text table, one line per checkpoint: memory at each precision, with a mark where it fits in free memory.
 
-    `free`: bytes, measured when left out.
+    `free`: bytes; None: measured. Raises SettingRefused for a device this machine does not have.
     """
     target = pick_device(device)
     free = free_bytes(target) if free is None else free
-    have = "free memory unknown" if free is None else f"{free / GB:.1f} GB free"
-    titles = (
-        "model",
-        "parameters",
-        "layers",
-        "context",
-        *(f"{precision.upper()}" for precision in SHOWN),
-        "licence",
-        "prompt",
-    )
+    available = "free memory unknown" if free is None else f"{free / GB:.1f} GB free"
+    precisions = (precision.upper() for precision in LISTED_PRECISIONS)
+    titles = ("model", "parameters", "layers", "context", *precisions, "licence", "prompt")
     rows = [titles, *(_row(family, target, free) for family in FAMILIES)]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(titles))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(titles))]
     lines = [
         "  ".join(
-            cell.ljust(width) if at in (0, 7, 8) else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(width) if titles[column] in ("model", "licence", "prompt") else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
     ]
     note = (
-        f"Gigabytes to load and answer over {DEFAULT_CONTEXT[target.type]:,} tokens (or all of a shorter context) on"
-        f" {target}, computed from the published geometry; * fits here ({have})."
+        f"BF16, INT8, INT4: gigabytes of memory to load the model and answer with {DEFAULT_CONTEXT[target.type]:,}"
+        f" tokens of context (or all of a shorter context) on {target}, computed from the published dimensions."
+        f" * fits in memory ({available}). - not available."
     )
     return "\n".join([*lines, "", note])
 
 
-def memory_of(family: Family, device: torch.device) -> dict[Precision, int | None]:
-    """Bytes that loading asks for at each precision; None where the checkpoint cannot be held so."""
+def memory_by_precision(family: Family, device: torch.device) -> dict[Precision, int | None]:
+    """Bytes that loading needs at each precision; None where the checkpoint cannot be loaded in it."""
     memory: dict[Precision, int | None] = {}
-    for precision in SHOWN:
-        unpublished = family.quantised_bits and precision is not _published(family)
-        mixture = family.geometry.experts and precision is not Precision.BF16
-        possible = not (unpublished or mixture)
+    published = {0: None, 4: Precision.INT4, 8: Precision.INT8}[family.published_bits]
+    for precision in LISTED_PRECISIONS:
+        requantised = published is not None and precision is not published
+        quantised_experts = family.dimensions.experts and precision is not Precision.BF16
+        possible = not (requantised or quantised_experts)
         tokens = min(DEFAULT_CONTEXT[device.type], family.context)
-        memory[precision] = needed_bytes(family.geometry, precision, tokens, device) if possible else None
+        memory[precision] = needed_bytes(family.dimensions, precision, tokens, device) if possible else None
     return memory
 
 
 def _row(family: Family, device: torch.device, free: int | None) -> tuple[str, ...]:
     cells = []
-    for needed in memory_of(family, device).values():
+    for needed in memory_by_precision(family, device).values():
         if needed is None:
             cells.append("-")
             continue
         cells.append(f"{needed / GB:.1f}{'*' if free is not None and needed <= free else ' '}")
     context = f"{family.context // 1024}K"
-    size = (f"{family.parameters:g}B", str(family.geometry.layers))
+    size = (f"{family.parameters:g}B", str(family.dimensions.layers))
     return (family.hub_id, *size, context, *cells, family.licence, family.prompt.value)
-
-
-def _published(family: Family) -> Precision:
-    return Precision.INT4 if family.quantised_bits == 4 else Precision.INT8

@@ -1,41 +1,106 @@
-"""A name or a folder becomes a reader: found, fitted to this machine, loaded.
+"""Loads a GLM: finds the checkpoint, chooses device and precision, and returns a reader.
 
-`load_reader` is the one call. Errors are sentences of `rag.errors`; nothing here is specific to one family.
+`load_reader` does it all in one call. `prepare` does everything that needs no memory for the weights, so that whatever
+is wrong with a checkpoint shows before an earlier model is unloaded to make room. Nothing here is specific to a family.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from model.assemble import Tick, assemble, geometry_of, skeleton
-from model.checkpoint import Stored, open_checkpoint, read_config, read_json
+from model.assemble import TensorProgress, assemble, dimensions_of, empty_model
+from model.checkpoint import TensorFiles, open_checkpoint, read_config, read_json
 from model.device import (
     DEFAULT_CONTEXT,
-    Fit,
-    attention_for,
+    PrecisionChoice,
+    attention_implementation,
+    choose_precision,
     compute_dtype,
-    failures,
-    fit_precision,
     free_bytes,
     pick_device,
+    torch_errors,
 )
-from model.families import Family, Layout, Precision, find_family, guess_family
+from model.families import CheckpointLayout, Family, Precision, find_family, guess_family
 from model.hub import Progress, find_checkpoint
-from model.layout import known_layout, native_config, plan_for, weights
-from model.prompt import read_template
+from model.model_config import supported_layout, transformers_config
+from model.prompt import ChatMessage, Prompter, read_template
 from model.quantise import bitsandbytes
 from model.reader import GlmReader
-from model.tokenizer import Tokenizer, load_tokenizer
-from rag.errors import CheckpointRefused, ReaderError, SettingRefused
+from model.tokenizer import IceTextTokenizer, Tokenizer, load_tokenizer
+from model.weight_layout import TensorMapping, tensor_mapping, weights
+from rag.errors import CheckpointRefused, SettingRefused
+from rag.messages import Message
 
 log = logging.getLogger(__name__)
 
-ROLE_STOPS = ("<|endoftext|>", "<|user|>", "<|observation|>")
+ROLE_STOPS = ("<|endoftext|>", "<|user|>", "<|observation|>")  # special tokens that end an answer in any checkpoint
+
+_ESTIMATING = Message("estimating its memory")
+_LOADING = Message("loading")
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedModel:
+    """A checkpoint that has been found and checked, but whose weights have not been read yet."""
+
+    folder: Path
+    name: str  # shown to people
+    family: Family
+    config: Any  # of transformers
+    stored: TensorFiles
+    mapping: TensorMapping
+    tokenizer: Tokenizer
+    template: str  # chat template of the checkpoint, "" if it has none
+    context: int  # tokens of prompt and answer
+    device: torch.device
+    streamed: bool  # tensors are loaded one at a time, rather than by transformers
+
+    def choose(self, wanted: str, *, reclaimable: int = 0) -> PrecisionChoice:
+        """The precision to load in; `reclaimable`: bytes that will be freed before loading.
+
+        Raises SettingRefused, OutOfMemory or ReaderError as `choose_precision` does.
+        """
+        with torch_errors(_ESTIMATING):
+            free = self.free_bytes()
+            return choose_precision(
+                dimensions_of(self.config),
+                wanted,
+                self.context,
+                self.device,
+                None if free is None else free + reclaimable,
+                published_bits=self.mapping.bits,
+                quantisable=self.streamed or self.device.type == "cuda",
+            )
+
+    def free_bytes(self) -> int | None:
+        """Memory available on the device, bytes; None if the system does not tell."""
+        return free_bytes(self.device)
+
+    def load(self, choice: PrecisionChoice, progress: TensorProgress | None = None) -> GlmReader:
+        """Read the weights. Raises CheckpointRefused, ModelMissing, OutOfMemory or ReaderError."""
+        log.info("%s: %s", self.name, choice.why)
+        with torch_errors(_LOADING), torch.no_grad():
+            if self.streamed:
+                tensors = weights(self.stored, self.mapping)
+                model = assemble(self.config, tensors, choice.precision, self.device, progress)
+            else:
+                model = _load_with_transformers(self.folder, self.config, choice.precision, self.device)
+        return GlmReader(
+            model,
+            self.tokenizer,
+            self.family,
+            name=f"{self.name} · {choice.precision.upper()} · {self.device}",
+            context_tokens=self.context,
+            stop_ids=stop_ids(self.folder, self.config, self.family, self.tokenizer),
+            template=self.template,
+            why=choice.why,
+        )
 
 
 def load_reader(
@@ -49,17 +114,48 @@ def load_reader(
     hub_only: bool = False,
     offline: bool = False,
     download_progress: Progress | None = None,
-    load_progress: Tick | None = None,
+    load_progress: TensorProgress | None = None,
 ) -> GlmReader:
     """A reader for a checkpoint folder or hub id.
 
-    `precision`: auto, bf16, fp16, fp32, int8 or int4; `device`: auto, cpu or cuda:0; `context`: longest prompt
-    and answer together, in tokens; by default what suits the device and the model can do. `hub_only`: a folder of this
-    name is not looked at; `offline`: open no socket. The callbacks get bytes, or tensors, so far and in all. Raises
-    ReaderError (ModelMissing, CheckpointRefused, OutOfMemory) or SettingRefused.
+    `precision`: auto, bf16, fp16, fp32, int8 or int4; the other options are those of `prepare`. `load_progress` is
+    called with tensors loaded and tensors in total. Raises ReaderError (ModelMissing, CheckpointRefused, OutOfMemory)
+    or SettingRefused.
     """
+    prepared = prepare(
+        name_or_folder,
+        device=device,
+        context=context,
+        revision=revision,
+        cache_dir=cache_dir,
+        hub_only=hub_only,
+        offline=offline,
+        download_progress=download_progress,
+    )
+    return prepared.load(prepared.choose(precision), load_progress)
+
+
+def prepare(
+    name_or_folder: str | Path,
+    *,
+    device: str = "auto",
+    context: int | None = None,
+    revision: str | None = None,
+    cache_dir: Path | None = None,
+    hub_only: bool = False,
+    offline: bool = False,
+    download_progress: Progress | None = None,
+) -> PreparedModel:
+    """Find or download a checkpoint and check all of it but its weights.
+
+    `device`: auto, cpu or cuda:0; `context`: longest prompt and answer together, in tokens, None for what suits the
+    device and the model can do; `revision`: commit, branch or tag on the hub; `hub_only`: a hub id even if there is a
+    folder of that name; `offline`: open no socket. `download_progress` is called with bytes downloaded and bytes in
+    total. Raises ModelMissing, CheckpointRefused or SettingRefused.
+    """
+    name = str(name_or_folder)
     folder = find_checkpoint(
-        str(name_or_folder),
+        name,
         revision=revision,
         cache_dir=cache_dir,
         hub_only=hub_only,
@@ -68,49 +164,62 @@ def load_reader(
     )
     target = pick_device(device)
     published = read_config(folder)
-    family = family_of(folder, published, str(name_or_folder))
-    config = native_config(published, family)
+    family = identify_family(folder, published, name)
+    config = transformers_config(published, family)
+    mapping = tensor_mapping(published)
     stored = open_checkpoint(folder)
-    tokens = context_of(config, family, context, target)
-    plan = plan_for(published)
-    with failures("looking at its size"):
-        free = free_bytes(target)
-        fit = fit_precision(geometry_of(config), precision, tokens, target, free, published_bits=plan.bits)
-    log.info("%s: %s", family.name, fit.why)
+    tokens = context_length(config, family, context, target)
     tokenizer = load_tokenizer(folder, roles="chatglm2" not in family.prompt)
-    with failures("loading"), torch.no_grad():
-        if plan.layout is Layout.NATIVE and not _all_known(config, stored):
-            model, fit = _from_library(folder, config, fit, precision, target)
-        else:
-            model = assemble(config, weights(stored, plan), fit.precision, target, load_progress)
-    return GlmReader(
-        model,
-        tokenizer,
-        family,
-        name=f"{display_name(folder, family, str(name_or_folder))} · {fit.precision.upper()} · {target}",
-        context_tokens=tokens,
-        stop_ids=stop_ids(folder, config, family, tokenizer),
-        template=read_template(folder),
-        why=fit.why,
+    template = read_template(folder)
+    _check_tokenizer(tokenizer, config, Prompter(tokenizer, family.prompt, template))
+    with torch_errors(_LOADING):
+        streamed = mapping.layout is not CheckpointLayout.TRANSFORMERS or _can_stream(config, stored)
+    return PreparedModel(
+        folder=folder,
+        name=display_name(folder, family, name),
+        family=family,
+        config=config,
+        stored=stored,
+        mapping=mapping,
+        tokenizer=tokenizer,
+        template=template,
+        context=tokens,
+        device=target,
+        streamed=streamed,
     )
 
 
-def family_of(folder: Path, published: dict[str, Any], name: str) -> Family:
-    """Which family's rules a folder follows. CheckpointRefused for what is no GLM."""
-    known_layout(published)
+def _check_tokenizer(tokenizer: Tokenizer, config: Any, prompter: Prompter) -> None:
+    """Refuse a tokenizer that cannot build a prompt, or whose special tokens are not the model's."""
+    prompter.ids([ChatMessage("user", "?")])
+    if isinstance(tokenizer, IceTextTokenizer):
+        for token, expected in (("[gMASK]", config.gmask_token_id), ("<sop>", config.bos_token_id)):
+            if tokenizer.special_tokens[token] != expected:
+                raise CheckpointRefused(
+                    "{token} is token {found} in ice_text.model and {expected} in config.json, so they are of different"
+                    " releases of ChatGLM-6B; download all files of one revision.",
+                    token=token,
+                    found=tokenizer.special_tokens[token],
+                    expected=expected,
+                )
+
+
+def identify_family(folder: Path, published: dict[str, Any], name: str) -> Family:
+    """The family whose rules a folder follows. Raises CheckpointRefused if it is not a supported GLM."""
+    supported_layout(published)
     path = folder / "tokenizer_config.json"
     return guess_family(published, name, read_json(path) if path.exists() else None)
 
 
 def display_name(folder: Path, family: Family, name: str) -> str:
-    """What people are shown: the name of the checkpoint where it is a known one, else of its folder or hub id."""
+    """The name shown to people: that of a known checkpoint, else of its folder or hub id."""
     known = find_family(name)
     if known or family.name in name:
         return (known or family).name
     return folder.resolve().name if folder == Path(name) else name.split("/")[-1]  # the cache's folder is a hash
 
 
-def context_of(config: Any, family: Family, wanted: int | None, device: torch.device) -> int:
+def context_length(config: Any, family: Family, wanted: int | None, device: torch.device) -> int:
     """The reader's context length in tokens: what is wanted, by default what suits the device and the model can do.
 
     Raises SettingRefused if the model cannot do what is wanted.
@@ -127,41 +236,35 @@ def context_of(config: Any, family: Family, wanted: int | None, device: torch.de
 
 
 def stop_ids(folder: Path, config: Any, family: Family, tokenizer: Tokenizer) -> frozenset[int]:
-    """Every token that ends an answer: the family's, the checkpoint's own, and the marks of the next turn."""
+    """Every token id that ends an answer: the family's, the checkpoint's own, and those that start the next turn."""
     found: set[int] = set(family.stop_ids)
     path = folder / "generation_config.json"
     own = read_json(path).get("eos_token_id") if path.exists() else None
     for value in (own, config.eos_token_id):
-        if value is not None:
-            found.update(value if isinstance(value, Iterable) else (value,))
-    found.update(tokenizer.specials[name] for name in ROLE_STOPS if name in tokenizer.specials)
+        found.update(each for each in (value if isinstance(value, Iterable) else (value,)) if isinstance(each, int))
+    found.update(tokenizer.special_tokens[name] for name in ROLE_STOPS if name in tokenizer.special_tokens)
     return frozenset(found)
 
 
-def _all_known(config: Any, stored: Stored) -> bool:
-    """Whether the tensors are named as the library's own model names its parameters, so they can be streamed."""
-    names = set(skeleton(config).state_dict())
+def _can_stream(config: Any, stored: TensorFiles) -> bool:
+    """Whether the tensors have the names of the model's parameters, so that they can be loaded one at a time."""
+    names = set(empty_model(config).state_dict())
     return names - {"lm_head.weight"} <= set(stored.files) <= names
 
 
-def _from_library(folder: Path, config: Any, fit: Fit, wanted: str, device: torch.device) -> tuple[Any, Fit]:
-    """A native checkpoint whose tensors the library has to rearrange (mixtures of experts), loaded by it.
+def _load_with_transformers(folder: Path, config: Any, precision: Precision, device: torch.device) -> Any:
+    """Load a checkpoint whose tensors transformers has to rearrange, such as a mixture of experts.
 
-    On a CPU in 16 bits only: the library has no integer kernels there.
+    Quantised on CUDA only, by bitsandbytes. Raises CheckpointRefused if the checkpoint cannot be loaded.
     """
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    quantised = fit.precision in (Precision.INT8, Precision.INT4)
-    dtype = compute_dtype(fit.precision, device)
-    options: dict[str, Any] = {"attn_implementation": attention_for(config.model_type, dtype, device)}
-    if quantised and device.type == "cpu":
-        if wanted != "auto":
-            raise ReaderError(f"{folder.name} cannot be held in {fit.precision.upper()} on a CPU; choose bf16.")
-        again = fit_precision(geometry_of(config), Precision.BF16, 0, device, free_bytes(device))
-        fit = Fit(again.precision, "BF16: this architecture has no integer kernels on a CPU")
-    elif quantised:  # pragma: no cover - needs a GPU
+    quantised = precision in (Precision.INT8, Precision.INT4)
+    dtype = compute_dtype(precision, device)
+    options: dict[str, Any] = {"attn_implementation": attention_implementation(config.model_type, dtype, device)}
+    if quantised:  # pragma: no cover - needs a GPU
         bitsandbytes()
-        four = fit.precision is Precision.INT4
+        four = precision is Precision.INT4
         options["quantization_config"] = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
             load_in_4bit=four,
             load_in_8bit=not four,
@@ -174,5 +277,7 @@ def _from_library(folder: Path, config: Any, fit: Fit, wanted: str, device: torc
             folder, dtype=dtype, trust_remote_code=False, local_files_only=True, **options
         )
     except (OSError, ImportError, ValueError) as error:
-        raise CheckpointRefused(f"{folder.name} cannot be loaded: {str(error).splitlines()[0]}") from error
-    return (model if "device_map" in options else model.to(device)).eval(), fit
+        raise CheckpointRefused(
+            "{folder} cannot be loaded: {reason}", folder=folder.name, reason=str(error).splitlines()[0]
+        ) from error
+    return (model if "device_map" in options else model.to(device)).eval()

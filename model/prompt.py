@@ -145,7 +145,7 @@ class Prompter:
 
     def _special(self, name: str) -> int:
         try:
-            return self.tokenizer.specials[name]
+            return self.tokenizer.special_tokens[name]
         except KeyError as error:
             raise CheckpointRefused(
                 "The tokenizer has no {token}, which this model's prompts need: choose another checkpoint.", token=name
@@ -197,11 +197,11 @@ class Prompter:
             )
         # Split it at control tokens and placeholders, and put the messages in.
         contents = {mark: message.content for mark, message in zip(placeholders, messages, strict=True)}
-        control_tokens = sorted(self.tokenizer.specials, key=len, reverse=True)
+        control_tokens = sorted(self.tokenizer.special_tokens, key=len, reverse=True)
         parts: list[PromptPart] = []
         for piece in re.split("(" + "|".join(map(re.escape, [*placeholders, *control_tokens])) + ")", rendered):
-            if piece in self.tokenizer.specials:
-                parts.append(self.tokenizer.specials[piece])
+            if piece in self.tokenizer.special_tokens:
+                parts.append(self.tokenizer.special_tokens[piece])
             elif parts and isinstance(parts[-1], str):  # text between two control tokens is encoded at once
                 parts[-1] += contents.get(piece, piece)
             elif piece:

@@ -1,11 +1,11 @@
-"""Weights in 8 and 4 bits: modules that take the place of `nn.Linear` and `nn.Embedding`.
+"""Weight-only INT8 and INT4 quantisation: modules that replace `nn.Linear` and `nn.Embedding`.
 
-On a CPU they call torch's own integer kernels, which want bfloat16. Those are made for a few rows; for the many of
-a prompt, weights are unpacked once and multiplied densely, which is faster from some 250 rows on (measured; see
-benchmarks/LOG.md). On CUDA, bitsandbytes: NF4 and LLM.int8.
+On a CPU they call torch's own integer kernels, which take bfloat16 activations. Those are made for few rows; for the
+many rows of a prompt, weights are unpacked and multiplied densely, which is faster from DENSE_FROM_ROWS on (measured;
+see benchmarks/LOG.md). On CUDA they are bitsandbytes' NF4 and LLM.int8.
 
-Does not know models: it is handed one `model.layout.Weight` after another. Everything works on blocks of rows, so
-that no whole matrix ever stands in memory in float32.
+Does not know models: it takes one `model.weight_layout.Weight` after another. Everything works on blocks of rows, so
+that no whole matrix is ever in memory in float32.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ from torch.nn import functional
 
 from model.device import compute_dtype
 from model.families import Precision
-from model.layout import Weight
+from model.weight_layout import Weight
 from rag.errors import ReaderError
 
-BLOCK_ROWS = 512  # quantised at a time, so that the numbers stay in the processor's cache; a multiple of KERNEL_ROWS
-UNPACKED = 1 << 23  # weights unpacked and multiplied at a time
-KERNEL_ROWS = 64  # rows that torch's int4 kernel packs together on AVX-512
-GROUPS = (64, 32)  # weights that share a scale; the first that divides the columns
-UNPACK_FROM = {Precision.INT4: 256, Precision.INT8: 64}  # rows of input from which unpacking is faster
+BLOCK_ROWS = 512  # rows quantised at a time, so that they stay in the processor's cache; a multiple of KERNEL_ROWS
+WEIGHTS_PER_BLOCK = 1 << 23  # weights unpacked and multiplied at a time
+KERNEL_ROWS = 64  # rows that torch's INT4 kernel interleaves on AVX-512
+GROUP_SIZES = (64, 32)  # weights of a row that share a scale; the first that divides the columns is used
+DENSE_FROM_ROWS = {Precision.INT4: 256, Precision.INT8: 64}  # rows of activations from which unpacking is faster
 
 
 class Int8Linear(nn.Module):
-    """y = x W^T + b with W = values * scale, values int8 (out, in), one bfloat16 scale a row."""
+    """y = x W^T + b with W = values * scale: values int8 (out, in), one bfloat16 scale per row."""
 
     bias: torch.Tensor | None
 
     def __init__(self, weight: Weight, bias: torch.Tensor | None) -> None:
         super().__init__()
-        values, scale = int8_rows(weight)
+        values, scale = quantise_int8(weight)
         self.values = nn.Buffer(values)
         self.scale = nn.Buffer(scale.bfloat16())
         self.register_buffer("bias", None if bias is None else bias.bfloat16())
 
     @property
     def weight(self) -> torch.Tensor:
-        """The matrix, (out, in) bfloat16, unpacked at each call."""
+        """The dequantised matrix, (out, in) bfloat16, computed at each call."""
         return self.values.to(torch.bfloat16) * self.scale[:, None]
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """(..., in) bfloat16 -> (..., out)."""
         rows = states.reshape(-1, states.shape[-1])
-        if len(rows) < UNPACK_FROM[Precision.INT8]:
+        if len(rows) < DENSE_FROM_ROWS[Precision.INT8]:
             product: torch.Tensor = torch.ops.aten._weight_int8pack_mm(rows.contiguous(), self.values, self.scale)
         else:
             product = rows.new_empty(len(rows), len(self.values))
@@ -63,7 +63,10 @@ class Int8Linear(nn.Module):
 
 
 class Int4Linear(nn.Module):
-    """y = x W^T + b with W = (values - 8) * scale + zero for each group of weights in a row, values 0..15."""
+    """y = x W^T + b with W = (values - 8) * scale + zero: values 0..15, scale and zero per group of a row.
+
+    Raises ValueError if the columns cannot be divided into groups.
+    """
 
     bias: torch.Tensor | None
 
@@ -72,18 +75,18 @@ class Int4Linear(nn.Module):
         self.out_features, self.in_features = weight.values.shape
         group = group_size(self.in_features)
         if group is None:
-            raise ValueError(f"{self.in_features} columns cannot be split into groups of {GROUPS}")
+            raise ValueError(f"{self.in_features} columns cannot be split into groups of {GROUP_SIZES}")
         self.group = group
-        packed, scales = int4_matrix(weight, group)
-        self.packed = nn.Buffer(packed)  # (out, in / 2) in the kernel's own order
+        packed, scales = quantise_int4(weight, group)
+        self.packed = nn.Buffer(packed)  # (out, in / 2) uint8 in the kernel's order
         self.scales = nn.Buffer(scales)  # (in / group, out, 2) bfloat16: scale and zero
         self.register_buffer("bias", None if bias is None else bias.bfloat16())
 
     @property
     def weight(self) -> torch.Tensor:
-        """The matrix, (out, in) bfloat16, unpacked at each call."""
-        values = self._values(slice(None)) if plain_packing() and self.out_features % KERNEL_ROWS == 0 else None
-        if values is None:  # unknown order of packing: ask the kernel
+        """The dequantised matrix, (out, in) bfloat16, computed at each call."""
+        values = self._values(slice(None)) if packs_for_avx512() and self.out_features % KERNEL_ROWS == 0 else None
+        if values is None:  # another order: multiply by the identity matrix
             identity = torch.eye(self.in_features, dtype=torch.bfloat16)
             return self._kernel(identity).t().contiguous()
         scale, zero = self.scales.unbind(-1)
@@ -94,8 +97,8 @@ class Int4Linear(nn.Module):
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """(..., in) bfloat16 -> (..., out)."""
         rows = states.reshape(-1, self.in_features)
-        many = len(rows) >= UNPACK_FROM[Precision.INT4]
-        if many and self.out_features % KERNEL_ROWS == 0 and plain_packing():
+        many = len(rows) >= DENSE_FROM_ROWS[Precision.INT4]
+        if many and self.out_features % KERNEL_ROWS == 0 and packs_for_avx512():
             product = self._dense(rows)
         else:
             product = self._kernel(rows.contiguous())
@@ -108,46 +111,46 @@ class Int4Linear(nn.Module):
         return product
 
     def _dense(self, rows: torch.Tensor) -> torch.Tensor:
-        """The same product with the values unpacked and scaled; what is alike in a group is added afterwards."""
+        """The same product from unpacked values; `zero`, which is constant in a group, is added from group sums."""
         scale, zero = self.scales.unbind(-1)  # (in / group, out) each
         sums = rows.view(len(rows), -1, self.group).sum(-1)  # (rows, in / group)
         product = sums @ zero
         for block in unpacked_blocks(self.out_features, self.in_features):
-            centred = self._values(block).view(torch.int8).sub_(8)  # so that rounding the products costs little
+            centred = self._values(block).view(torch.int8).sub_(8)  # smaller products, so less rounding error
             weight = centred.to(rows.dtype)  # (in, columns of the block)
             weight.view(-1, self.group, weight.shape[1]).mul_(scale[:, None, block])
             product[:, block] += rows @ weight
         return product
 
     def _values(self, block: slice) -> torch.Tensor:
-        """The values 0..15 of some rows of the matrix, a multiple of KERNEL_ROWS, (in, rows) uint8."""
+        """The values 0..15 of some rows of the matrix, (in, rows) uint8; `block` is aligned to KERNEL_ROWS."""
         packed = self.packed[block]
-        return unpack_plain(packed, len(packed), self.in_features)
+        return unpack_avx512(packed, len(packed), self.in_features)
 
 
 class Int8Embedding(nn.Module):
-    """An embedding of int8 rows with a scale each; gives bfloat16."""
+    """An embedding of int8 rows (vocab, hidden) with one bfloat16 scale per row."""
 
     def __init__(self, weight: Weight) -> None:
         super().__init__()
-        values, scale = int8_rows(weight)
+        values, scale = quantise_int8(weight)
         self.values = nn.Buffer(values)
         self.scale = nn.Buffer(scale.bfloat16())
 
     @property
     def weight(self) -> torch.Tensor:
-        """The matrix, (vocab, hidden) bfloat16, unpacked at each call."""
+        """The dequantised matrix, (vocab, hidden) bfloat16, computed at each call."""
         return self.values.to(torch.bfloat16) * self.scale[:, None]
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(...) ids -> (..., hidden)."""
+        """(...) token ids -> (..., hidden) bfloat16."""
         return self.values[tokens].to(self.scale.dtype) * self.scale[tokens][..., None]
 
 
-def int8_rows(weight: Weight) -> tuple[torch.Tensor, torch.Tensor]:
-    """Values (rows, columns) int8 and the scale of each row: the largest weight of a row becomes 127.
+def quantise_int8(weight: Weight) -> tuple[torch.Tensor, torch.Tensor]:
+    """Symmetric INT8: values (rows, columns) int8 and scales (rows,) float32; the largest weight of a row is 127.
 
-    Published integers, of 8 bits or 4, are taken as they are.
+    Published 8-bit or 4-bit integers are kept as they are.
     """
     if weight.scale is not None:
         return weight.values[:], weight.scale.float()
@@ -161,10 +164,11 @@ def int8_rows(weight: Weight) -> tuple[torch.Tensor, torch.Tensor]:
     return values, scale
 
 
-def int4_matrix(weight: Weight, group: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """(out, in / 2) bytes, packed as torch's kernel wants them, and (in / group, out, 2) bfloat16 scales and zeros.
+def quantise_int4(weight: Weight, group: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Asymmetric INT4 with a scale and a zero per group, as `_weight_int4pack_mm_for_cpu` takes it.
 
-    The 16 steps of a group go from its smallest weight to its largest. Published 4-bit integers are kept.
+    Returns (out, in / 2) uint8, packed, and (in / group, out, 2) bfloat16, scale and zero. The 16 levels of a group
+    span its smallest to its largest weight. Published 4-bit integers are kept as they are.
     """
     rows, columns = weight.values.shape
     packed = torch.empty(rows, columns // 2, dtype=torch.uint8)
@@ -175,12 +179,12 @@ def int4_matrix(weight: Weight, group: int) -> tuple[torch.Tensor, torch.Tensor]
             scales[:, block, 0] = weight.scale[block].bfloat16()
             scales[:, block, 1] = 0
         else:
-            values, scales[:, block] = _int4_groups(weight.dense_rows(block).float(), group)
+            values, scales[:, block] = quantise_int4_groups(weight.dense_rows(block).float(), group)
         packed[block] = torch.ops.aten._convert_weight_to_int4pack_for_cpu(values.contiguous(), 1)
     return packed, scales
 
 
-def _int4_groups(dense: torch.Tensor, group: int) -> tuple[torch.Tensor, torch.Tensor]:
+def quantise_int4_groups(dense: torch.Tensor, group: int) -> tuple[torch.Tensor, torch.Tensor]:
     """(rows, columns) float32 -> values 0..15 int32, and (columns / group, rows, 2) bfloat16 scale and zero."""
     groups = dense.view(len(dense), -1, group)
     low, high = groups.aminmax(dim=-1)
@@ -192,26 +196,26 @@ def _int4_groups(dense: torch.Tensor, group: int) -> tuple[torch.Tensor, torch.T
 
 
 def row_blocks(rows: int) -> Iterator[slice]:
-    """Slices of BLOCK_ROWS rows each."""
+    """Slices of BLOCK_ROWS rows each, the last one shorter."""
     return (slice(start, min(start + BLOCK_ROWS, rows)) for start in range(0, rows, BLOCK_ROWS))
 
 
 def unpacked_blocks(rows: int, columns: int) -> Iterator[slice]:
-    """Slices of so many rows, whole KERNEL_ROWS, that about UNPACKED weights are in each."""
-    step = max(UNPACKED // columns // KERNEL_ROWS, 1) * KERNEL_ROWS
+    """Slices of about WEIGHTS_PER_BLOCK weights each; their rows are a multiple of KERNEL_ROWS, the last excepted."""
+    step = max(WEIGHTS_PER_BLOCK // columns // KERNEL_ROWS, 1) * KERNEL_ROWS
     return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
 
 
 def group_size(columns: int) -> int | None:
-    """How many weights of a row share a scale; None when torch's kernel takes no such matrix."""
-    return next((group for group in GROUPS if columns % group == 0), None)
+    """How many weights of a row share a scale; None if torch's INT4 kernel cannot take so many columns."""
+    return next((group for group in GROUP_SIZES if columns % group == 0), None)
 
 
-def unpack_plain(packed: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
-    """(rows, columns / 2) bytes in the kernel's AVX-512 order -> (columns, rows) uint8, values 0..15.
+def unpack_avx512(packed: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
+    """(rows, columns / 2) uint8 in the kernel's AVX-512 order -> (columns, rows) uint8, values 0..15.
 
-    Of 64 rows, the byte at column c and place r holds row r in its low and row r + 32 in its high nibble
-    (aten/src/ATen/native/cpu/int4mm_kernel.cpp). Eight bytes are moved at a time.
+    In each block of 64 rows, byte r of column c holds row r in its low nibble and row r + 32 in its high nibble
+    (aten/src/ATen/native/cpu/int4mm_kernel.cpp in pytorch). Moves eight bytes at a time.
     """
     words = packed.view(rows // KERNEL_ROWS, columns, KERNEL_ROWS // 2).view(torch.int64)
     low_nibbles = 0x0F0F0F0F0F0F0F0F
@@ -222,20 +226,20 @@ def unpack_plain(packed: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
 
 
 @functools.cache
-def plain_packing() -> bool:
-    """Whether this machine's kernel packs as `unpack_plain` believes; others (AVX2, ARM) have their own order."""
+def packs_for_avx512() -> bool:
+    """Whether this machine's INT4 kernel packs in the order of `unpack_avx512`; AVX2 and ARM use others."""
     values = torch.arange(2 * KERNEL_ROWS * 32, dtype=torch.int32).mul_(7).bitwise_right_shift_(1) % 16
     values = values.view(2 * KERNEL_ROWS, 32)
     packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(values, 1)
     if packed.shape != (2 * KERNEL_ROWS, 16) or packed.dtype != torch.uint8:
         return False
-    return torch.equal(unpack_plain(packed, *values.shape), values.t().to(torch.uint8))
+    return torch.equal(unpack_avx512(packed, *values.shape), values.t().to(torch.uint8))
 
 
 def quantised_linear(
     weight: Weight, bias: torch.Tensor | None, precision: Precision, device: torch.device
 ) -> nn.Module | None:
-    """A module in place of `nn.Linear` (out, in); None where a matrix of this shape has to stay as it is."""
+    """A replacement for `nn.Linear` (out, in); None if no kernel takes a matrix of this shape."""
     if device.type == "cuda":
         return bitsandbytes_linear(weight, bias, precision, device)
     rows, columns = weight.values.shape
@@ -247,7 +251,10 @@ def quantised_linear(
 def bitsandbytes_linear(
     weight: Weight, bias: torch.Tensor | None, precision: Precision, device: torch.device
 ) -> nn.Module:
-    """Bitsandbytes' module: NF4, calculated in what the model calculates in, or LLM.int8."""
+    """Bitsandbytes' NF4 (Dettmers et al. 2023, arXiv:2305.14314) or LLM.int8 (2022, arXiv:2208.07339) layer.
+
+    Raises ReaderError if bitsandbytes is not installed.
+    """
     library = bitsandbytes()
     dtype = compute_dtype(precision, device)
     rows, columns = weight.values.shape
@@ -268,7 +275,7 @@ def bitsandbytes_linear(
 
 
 def bitsandbytes() -> Any:
-    """The library, or how to install it."""
+    """The bitsandbytes module. Raises ReaderError, with the command to install it, if it is missing."""
     try:
         import bitsandbytes as library
     except ImportError as error:

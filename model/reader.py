@@ -16,8 +16,10 @@ from model.prompt import ChatMessage, Prompter, chat_messages
 from model.stream import Cleaner, TokenText
 from model.tokenizer import Tokenizer
 from rag.errors import ReaderError
+from rag.messages import Message
 from rag.reader import ReadRequest, Sampling
 
+NO_REASON = Message("")
 REASONING_SHARE = 0.25  # of the context that is reserved for reasoning, by models that reason before they answer
 
 
@@ -41,7 +43,7 @@ class GlmReader:
         context_tokens: int,
         stop_ids: frozenset[int],
         template: str = "",
-        why: str = "",
+        why: Message = NO_REASON,
     ) -> None:
         """`context_tokens`: prompt, reasoning and answer together; `template`: the checkpoint's own chat template."""
         self.model = model

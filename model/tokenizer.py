@@ -1,10 +1,10 @@
-"""Text to token ids and back, for every GLM family: plain text in, and never a control token out of it.
+"""Tokenizers of every GLM family: text to token ids and back, with every text treated as plain text.
 
-Each tokenizer keeps its control tokens in `specials`, for `model.prompt` to put where they belong; `encode` treats
-all text as text, so `<|user|>` or `[gMASK]` typed by somebody, or printed in a PDF, is spelled out letter by letter.
-`token_bytes` gives each token as raw bytes, so that streaming joins half characters exactly.
+Special tokens are in `special_tokens`, for `model.prompt` to insert; `encode` never yields one, so `<|user|>` or
+`[gMASK]` typed by somebody, or printed in a PDF, is encoded as ordinary characters. `token_bytes` gives each token as
+raw bytes, so that streaming can join a character whose bytes arrive in several tokens.
 
-Does not know prompts, models or devices. The rules were checked against the original tokenizers, id by id.
+Does not know prompts, models or devices. The ids were compared with those of the original tokenizers.
 """
 
 from __future__ import annotations
@@ -19,41 +19,42 @@ from typing import Any, Protocol
 
 from rag.errors import CheckpointRefused, ModelMissing
 
-SPACE = "\u2581"  # ▁, which SentencePiece writes for a space
+SENTENCEPIECE_SPACE = "\u2581"  # ▁, which stands for a space in SentencePiece pieces
 
 
 class Tokenizer(Protocol):
-    """What a reader needs of a tokenizer."""
+    """What a reader needs from a tokenizer."""
 
-    specials: Mapping[str, int]  # control tokens by name; `encode` never gives one of them
-    leading_space: bool  # the first token of a text carries a space that is not in the text
+    special_tokens: Mapping[str, int]  # name -> id; `encode` never yields one, except <unk>
+    leading_space: bool  # whether the first token of a text starts with a space that is not in the text
 
     def encode(self, text: str) -> list[int]:
-        """Ids of plain text, without prefix or suffix."""
+        """Token ids of plain text, without the prefix or suffix of a prompt."""
         ...
 
     def token_bytes(self, token: int) -> bytes:
-        """What a token stands for; b"" for control tokens and ids beyond the vocabulary."""
+        """The UTF-8 bytes of a token, maybe part of a character; b"" for special tokens and unknown ids."""
         ...
 
 
 def decode(tokenizer: Tokenizer, tokens: Iterable[int]) -> str:
-    """The text of tokens, control tokens and broken characters left out."""
+    """The text of tokens, without special tokens and incomplete characters."""
     data = b"".join(tokenizer.token_bytes(token) for token in tokens)
     if tokenizer.leading_space:
         data = data.removeprefix(b" ")
     return data.decode("utf-8", "ignore")
 
 
-def well_formed(text: str) -> str:
-    """`text` with lone surrogates, which UTF-8 cannot hold, replaced by U+FFFD."""
+def replace_surrogates(text: str) -> str:
+    """`text` with each lone surrogate, which UTF-8 cannot encode, replaced by U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class SentencePieceTokenizer:
-    """ChatGLM2 and ChatGLM3: `tokenizer.model`, a SentencePiece BPE with byte fallback, used as it is.
+    """ChatGLM2 and ChatGLM3: `tokenizer.model`, a SentencePiece BPE with byte fallback.
 
-    The control tokens follow its pieces: five for ChatGLM2, nine for ChatGLM3, in this order.
+    The ids of the special tokens follow those of the pieces: five for ChatGLM2, nine for ChatGLM3, in this order
+    (`tokenization_chatglm.py` of zai-org/chatglm2-6b and zai-org/chatglm3-6b).
     """
 
     leading_space = True
@@ -70,37 +71,38 @@ class SentencePieceTokenizer:
     )
 
     def __init__(self, path: Path, *, roles: bool = True) -> None:
-        """`roles`: the four role marks of ChatGLM3 are control tokens too."""
+        """`roles`: whether the four role tokens of ChatGLM3 exist. Raises CheckpointRefused for an unreadable file."""
         self._pieces = _sentencepiece(path)
         size = self._pieces.get_piece_size()
         names = self.names if roles else self.names[:5]
-        self.specials: Mapping[str, int] = {
+        self.special_tokens: Mapping[str, int] = {
             "<unk>": 0, "<s>": 1, "</s>": 2, **{name: size + at for at, name in enumerate(names)}
         }  # fmt: skip
 
     def scores(self) -> dict[str, float]:
-        """Every piece in the order of its id, and its score: of two joins, the one with the higher comes first."""
+        """Every piece and its score, in the order of ids; of two possible merges, the higher score wins."""
         pieces = range(self._pieces.get_piece_size())
         return {self._pieces.id_to_piece(at): self._pieces.get_score(at) for at in pieces}
 
     def encode(self, text: str) -> list[int]:
-        """Ids of plain text; a space is put in front, as in the original."""
-        return list(self._pieces.encode(well_formed(text)))
+        """Token ids of plain text, to which SentencePiece prepends a space."""
+        return list(self._pieces.encode(replace_surrogates(text)))
 
     def token_bytes(self, token: int) -> bytes:
-        """The piece as UTF-8, or the byte a byte piece stands for."""
+        """The piece as UTF-8, or the byte of a byte-fallback piece."""
         return _piece_bytes(self._pieces, token)
 
 
 class IceTextTokenizer:
-    """ChatGLM-6B: `ice_text.model`, a SentencePiece Unigram, with marks for line breaks, tabs and runs of spaces.
+    """ChatGLM-6B: `ice_text.model`, a SentencePiece Unigram, with pieces for line breaks, tabs and runs of spaces.
 
-    The model's own normaliser (NFKC) is lossy: full-width punctuation and digits become ASCII.
+    Its normaliser (NFKC) is lossy: full-width punctuation and digits become ASCII. (`tokenization_chatglm.py` of
+    zai-org/chatglm-6b.)
     """
 
     leading_space = True
-    longest_blank = 80
-    controls = (
+    max_blank = 80
+    names = (
         "<unk>",
         "<s>",
         "</s>",
@@ -115,47 +117,56 @@ class IceTextTokenizer:
     )
 
     def __init__(self, path: Path) -> None:
+        """Raises CheckpointRefused for an unreadable file, or one of an early release without the special tokens."""
         self._pieces = _sentencepiece(path)
-        self.specials: Mapping[str, int] = {name: self._pieces.piece_to_id(name) for name in self.controls}
-        self._names: list[str] | None = None
-        self._blanks = re.compile(f" {{2,{self.longest_blank}}}")
-        self._written: dict[int, bytes] = {
+        missing = [name for name in self.names if self._pieces.id_to_piece(self._pieces.piece_to_id(name)) != name]
+        if missing:
+            raise CheckpointRefused(
+                "{file} has no {token}: it is of an early release of ChatGLM-6B with other token ids; download all"
+                " files of the newest revision.",
+                file=path.name,
+                token=missing[0],
+            )
+        self.special_tokens: Mapping[str, int] = {name: self._pieces.piece_to_id(name) for name in self.names}
+        self._all_pieces: list[str] | None = None
+        self._blanks = re.compile(f" {{2,{self.max_blank}}}")
+        self._whitespace: dict[int, bytes] = {
             self._pieces.piece_to_id("<n>"): b"\n",
             self._pieces.piece_to_id("<|tab|>"): b"\t",
-            **{
-                self._pieces.piece_to_id(f"<|blank_{count}|>"): b" " * count
-                for count in range(2, self.longest_blank + 1)
-            },
+            **{self._pieces.piece_to_id(f"<|blank_{count}|>"): b" " * count for count in range(2, self.max_blank + 1)},
         }
 
     def pieces(self) -> list[str]:
-        """Every piece, control tokens included, in the order of its id."""
-        if self._names is None:
-            self._names = [self._pieces.id_to_piece(at) for at in range(self._pieces.get_piece_size())]
-        return self._names
+        """Every piece, special tokens included, in the order of ids."""
+        if self._all_pieces is None:
+            self._all_pieces = [self._pieces.id_to_piece(at) for at in range(self._pieces.get_piece_size())]
+        return self._all_pieces
 
     def id_of(self, piece: str) -> int:
-        """The id of a piece; that of <unk> for what is none."""
+        """The id of a piece; that of <unk> for an unknown piece."""
         return int(self._pieces.piece_to_id(piece))
 
     def encode(self, text: str) -> list[int]:
-        """Ids of plain text; line breaks and tabs have marks, and so have runs of 2 to 80 spaces, the longest first."""
-        marked = well_formed(text).replace("\n", "<n>").replace("\t", "<|tab|>")
+        """Token ids of plain text; line breaks, tabs and runs of 2 to 80 spaces are one piece each."""
+        marked = replace_surrogates(text).replace("\n", "<n>").replace("\t", "<|tab|>")
         marked = self._blanks.sub(lambda run: f"<|blank_{len(run.group())}|>", marked)
         return list(self._pieces.encode(marked))
 
     def token_bytes(self, token: int) -> bytes:
-        """The piece as UTF-8, white space for its marks."""
-        if token in self._written:
-            return self._written[token]
-        return b"" if token in self.specials.values() else _piece_bytes(self._pieces, token)
+        """The piece as UTF-8; whitespace pieces as the whitespace they stand for."""
+        if token in self._whitespace:
+            return self._whitespace[token]
+        return b"" if token in self.special_tokens.values() else _piece_bytes(self._pieces, token)
 
 
-class RanksTokenizer:
-    """GLM-4 as first published: `tokenizer.model` holds tiktoken ranks, one token in base64 and its rank a line."""
+class TiktokenTokenizer:
+    """GLM-4 as first published: `tokenizer.model` is a tiktoken BPE, each line a token in base64 and its rank.
+
+    The ids of the special tokens follow the ranks, in this order.
+    """
 
     leading_space = False
-    # tokenization_chatglm.py of THUDM/glm-4-9b-chat
+    # from tokenization_chatglm.py of zai-org/glm-4-9b-chat
     pattern = (
         r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
         r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -166,57 +177,62 @@ class RanksTokenizer:
     )  # fmt: skip
 
     def __init__(self, path: Path) -> None:
+        """Raises CheckpointRefused for an unreadable file."""
         import tiktoken
 
         ranks = _read_ranks(path)
         self.path = path
         self._encoding = tiktoken.Encoding("glm4", pat_str=self.pattern, mergeable_ranks=ranks, special_tokens={})
         self._bytes = {rank: token for token, rank in ranks.items()}
-        self.specials: Mapping[str, int] = {name: len(ranks) + at for at, name in enumerate(self.names)}
+        self.special_tokens: Mapping[str, int] = {name: len(ranks) + at for at, name in enumerate(self.names)}
 
     def encode(self, text: str) -> list[int]:
-        """Ids of plain text."""
-        return self._encoding.encode_ordinary(well_formed(text))
+        """Token ids of plain text."""
+        return self._encoding.encode_ordinary(replace_surrogates(text))
 
     def token_bytes(self, token: int) -> bytes:
-        """The bytes of the rank."""
+        """The bytes of the token."""
         return self._bytes.get(token, b"")
 
 
-class NativeTokenizer:
-    """A checkpoint in the layout of transformers: `tokenizer.json`, a byte-level BPE.
+class ByteLevelTokenizer:
+    """Checkpoints in the layout of transformers: `tokenizer.json`, a byte-level BPE.
 
-    The library finds added tokens (`<|user|>`, `<think>`, ...) inside any text, also those not marked special. So
-    text goes through a copy of the tokenizer that has never heard of them.
+    The tokenizers library finds added tokens (`<|user|>`, `<think>`, ...) inside any text, special or not. So text
+    goes through a copy of the tokenizer without added tokens.
     """
 
     leading_space = False
 
     def __init__(self, path: Path) -> None:
-        import tokenizers
-
+        """Raises CheckpointRefused for an unreadable file or another kind of tokenizer."""
         state = _read_json(path)
-        added = state.get("added_tokens", [])
-        self.specials: Mapping[str, int] = {token["content"]: int(token["id"]) for token in added}
         try:
-            self._plain = tokenizers.Tokenizer.from_str(json.dumps(_without_added(state), ensure_ascii=False))
-        except Exception as error:
-            raise CheckpointRefused(f"{path.name} is no tokenizer this program can read: {error}.") from error
+            added = state.get("added_tokens", [])
+            self.special_tokens: Mapping[str, int] = {token["content"]: int(token["id"]) for token in added}
+            # Added tokens that are not special, such as </think>, are text to whoever reads the answer.
+            self._bytes: dict[int, bytes] = {
+                int(token["id"]): token["content"].encode() for token in added if not token.get("special")
+            }
+            plain = json.dumps(_without_added_tokens(state), ensure_ascii=False)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CheckpointRefused(
+                "{file} is not a tokenizer of the tokenizers library; download it again.", file=path.name
+            ) from error
+        self._plain = _byte_level_bpe(path, plain)
         alphabet = {letter: byte for byte, letter in _byte_letters().items()}
-        self._bytes: dict[int, bytes] = {}
         for piece, token in self._plain.get_vocab().items():
             if not all(letter in alphabet for letter in piece):
                 raise CheckpointRefused(
-                    f"{path.name} is not a byte-level tokenizer, the only kind known for native GLM checkpoints;"
-                    " choose another checkpoint."
+                    "{file} is not a byte-level tokenizer, the only kind supported for this layout; choose another"
+                    " checkpoint.",
+                    file=path.name,
                 )
-            self._bytes[token] = bytes(alphabet[letter] for letter in piece)
-        # Added tokens that are not special, such as </think>, are text to whoever reads the answer.
-        self._bytes |= {int(token["id"]): token["content"].encode() for token in added if not token.get("special")}
+            self._bytes.setdefault(token, bytes(alphabet[letter] for letter in piece))
 
     def encode(self, text: str) -> list[int]:
-        """Ids of plain text."""
-        return list(self._plain.encode(well_formed(text), add_special_tokens=False).ids)
+        """Token ids of plain text."""
+        return list(self._plain.encode(replace_surrogates(text), add_special_tokens=False).ids)
 
     def token_bytes(self, token: int) -> bytes:
         """The bytes of the token."""
@@ -224,10 +240,10 @@ class NativeTokenizer:
 
 
 def load_tokenizer(folder: Path, *, roles: bool = True) -> Tokenizer:
-    """The tokenizer of a checkpoint folder, by the file it has.
+    """The tokenizer of a checkpoint folder; its class follows from the file the folder holds.
 
-    `roles`: whether a SentencePiece `tokenizer.model` is that of ChatGLM3 rather than ChatGLM2. Raises ModelMissing
-    when the folder has none, CheckpointRefused when its file cannot be read.
+    `roles`: whether a SentencePiece `tokenizer.model` is that of ChatGLM3 rather than ChatGLM2. Raises ModelMissing if
+    the folder has no tokenizer, CheckpointRefused if it cannot be used.
     """
     if (folder / "ice_text.model").exists():
         return IceTextTokenizer(folder / "ice_text.model")
@@ -235,13 +251,14 @@ def load_tokenizer(folder: Path, *, roles: bool = True) -> Tokenizer:
     if model.exists():
         with model.open("rb") as stream:
             start = stream.read(1)
-        # A SentencePiece file is a protocol buffer and starts with the tag of its first field; ranks are base64.
-        return SentencePieceTokenizer(model, roles=roles) if start == b"\n" else RanksTokenizer(model)
+        # A SentencePiece file is a protocol buffer that starts with the tag of its first field; tiktoken's is base64.
+        return SentencePieceTokenizer(model, roles=roles) if start == b"\n" else TiktokenTokenizer(model)
     if (folder / "tokenizer.json").exists():
-        return NativeTokenizer(folder / "tokenizer.json")
+        return ByteLevelTokenizer(folder / "tokenizer.json")
     raise ModelMissing(
-        f"{folder.name} has no tokenizer (ice_text.model, tokenizer.model or tokenizer.json);"
-        " copy it there from where the checkpoint was published."
+        "{folder} has no tokenizer (ice_text.model, tokenizer.model or tokenizer.json); copy it there from where the"
+        " checkpoint was published.",
+        folder=folder.name,
     )
 
 
@@ -251,7 +268,7 @@ def _sentencepiece(path: Path) -> Any:
     try:
         return sentencepiece.SentencePieceProcessor(model_file=str(path))
     except (RuntimeError, OSError, ValueError) as error:
-        raise CheckpointRefused(f"{path.name} is no SentencePiece model; download it again.") from error
+        raise CheckpointRefused("{file} is not a SentencePiece model; download it again.", file=path.name) from error
 
 
 def _piece_bytes(pieces: Any, token: int) -> bytes:
@@ -260,7 +277,7 @@ def _piece_bytes(pieces: Any, token: int) -> bytes:
     piece: str = pieces.id_to_piece(token)
     if pieces.is_byte(token):  # written <0x0A>
         return bytes([int(piece[3:-1], 16)])
-    return piece.replace(SPACE, " ").encode()
+    return piece.replace(SENTENCEPIECE_SPACE, " ").encode()
 
 
 def _read_ranks(path: Path) -> dict[bytes, int]:
@@ -268,19 +285,34 @@ def _read_ranks(path: Path) -> dict[bytes, int]:
         lines = [line.split() for line in path.read_bytes().splitlines() if line]
         return {base64.b64decode(token, validate=True): int(rank) for token, rank in lines}
     except (ValueError, binascii.Error) as error:
-        raise CheckpointRefused(f"{path.name} holds no tiktoken ranks; download it again.") from error
+        raise CheckpointRefused("{file} holds no tiktoken ranks; download it again.", file=path.name) from error
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        state = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise CheckpointRefused(f"{path.name} is not readable as JSON; download it again.") from error
+        raise CheckpointRefused("{file} is not readable as JSON; download it again.", file=path.name) from error
+    if not isinstance(state, dict):
+        raise CheckpointRefused("{file} is not a JSON object; download it again.", file=path.name)
     return state
 
 
-def _without_added(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A `tokenizer.json` without its added tokens, beside the vocabulary and inside it, and without a frame."""
+def _byte_level_bpe(path: Path, state: str) -> Any:
+    import tokenizers
+
+    try:
+        return tokenizers.Tokenizer.from_str(state)
+    except Exception as error:  # the library raises no class of its own, only Exception itself
+        if type(error) is not Exception:
+            raise
+        raise CheckpointRefused(
+            "{file} is not a tokenizer this program can read: {reason}.", file=path.name, reason=str(error)
+        ) from error
+
+
+def _without_added_tokens(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A `tokenizer.json` without its added tokens, also those inside the vocabulary, and without a post-processor."""
     added = {token["content"] for token in state.get("added_tokens", [])}
     model = dict(state["model"])
     model["vocab"] = {piece: token for piece, token in model["vocab"].items() if piece not in added}
@@ -295,7 +327,7 @@ def _without_added(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _byte_letters() -> dict[int, str]:
-    """GPT-2's alphabet: each byte as one printable character (openai/gpt-2, encoder.py, bytes_to_unicode)."""
+    """Each byte as one printable character (`bytes_to_unicode` in `encoder.py` of openai/gpt-2)."""
     printable: Sequence[int] = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     return {byte: chr(byte) for byte in printable} | {byte: chr(256 + at) for at, byte in enumerate(others)}

@@ -89,10 +89,10 @@ def no_tokenizer(folder):
     ("damage", "message"),
     [
         (no_weights, "holds no weights"),
-        (cut, "is damaged or no weight file; download it again"),
+        (cut, "is damaged or not a weight file; download it again"),
         (of_another_kind, "architecture is llama, not a GLM; choose a GLM checkpoint"),
         (of_a_later_kind, "does not know the architecture glm9_next; choose another"),
-        (code_in_a_bin, "holds program code beside its tensors and was not opened; choose a checkpoint in safetensors"),
+        (code_in_a_bin, "contains program code and was not opened; choose a checkpoint in safetensors"),
         (no_tokenizer, "has no tokenizer"),
     ],
 )
@@ -138,7 +138,7 @@ def test_a_file_that_arrives_damaged(engine, hub, tmp_path, monkeypatch):  # noq
 def test_a_hub_that_is_not_to_be_asked(engine, hub, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.setattr(huggingface_hub_constants(), "HF_HUB_CACHE", str(tmp_path / "cache"))
     hub.requests.clear()
-    refused(engine, load(engine, "--model", "THUDM/tiny"), "nothing may be fetched: start once with --allow-download")
+    refused(engine, load(engine, "--model", "THUDM/tiny"), "downloads are off: start once with --allow-download")
     assert hub.requests == []
 
 
@@ -150,9 +150,10 @@ def huggingface_hub_constants():
 
 def refused(engine, choice, message):
     """One sentence with the way out, and the quote reader answers."""
-    assert message in choice.failed
-    assert choice.failed.endswith(".")
-    assert "\n" not in choice.failed
+    reason = str(choice.failed)
+    assert message in reason
+    assert reason.endswith(".")
+    assert "\n" not in reason
     assert choice.name == QuoteReader.name
     assert ANSWER in answers(engine)
 

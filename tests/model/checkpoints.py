@@ -13,7 +13,8 @@ from model.assemble import assemble
 from model.checkpoint import open_checkpoint, read_config
 from model.families import FAMILIES as KNOWN
 from model.families import Family, Precision, find_family
-from model.layout import native_config, plan_for, weights
+from model.model_config import transformers_config
+from model.weight_layout import tensor_mapping, weights
 from tests.model.reference import DATA
 
 NAMES = {
@@ -73,9 +74,11 @@ def publish(name: str, folder: Path, *, shards: int = 2, pickled: bool = False) 
 def load(folder: Path, name: str, precision: Precision = Precision.FP32, device: str = "cpu") -> Any:
     """The model of a published folder, as `load_reader` would put it together."""
     published = read_config(folder)
-    config = native_config(published, family_named(name))
+    config = transformers_config(published, family_named(name))
     with torch.no_grad():
-        return assemble(config, weights(open_checkpoint(folder), plan_for(published)), precision, torch.device(device))
+        return assemble(
+            config, weights(open_checkpoint(folder), tensor_mapping(published)), precision, torch.device(device)
+        )
 
 
 def publish_fused(model: Any, folder: Path, published: Mapping[str, Any]) -> Path:

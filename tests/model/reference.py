@@ -1,17 +1,19 @@
-"""Where the numbers of the original implementations lie, and how tests read them.
+"""Reference numbers of the original implementations, and tokenizers to test with.
 
-Small ones travel with the project in `tests/data`; the real tokenizers (10 MB) are looked for in a folder `shared`
-beside the repository, and tests that need them are skipped where it is not.
+Numbers are in `tests/data`. Tests use small tokenizers of their own (`tiny_tokenizers`); those that compare ids with
+the published tokenizers (10 MB) are extras, skipped unless there is a folder `shared` beside the repository.
 """
 
 import functools
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from model.tokenizer import NativeTokenizer, Tokenizer, load_tokenizer
+from model.tokenizer import ByteLevelTokenizer, Tokenizer, load_tokenizer
+from tests.model.tiny_tokenizers import write_tokenizer
 
 REPOSITORY = Path(__file__).parents[2]
 DATA = REPOSITORY / "tests" / "data"
@@ -20,7 +22,7 @@ FAMILIES = ("chatglm1", "chatglm2", "chatglm3", "glm4")
 
 
 def shared(path: str) -> Path:
-    """A file or folder of the reference data that is too large to copy; skips the test where there is none."""
+    """A file or folder of the reference data that is not in the repository; skips the test if it is not there."""
     if not (SHARED / path).exists():
         pytest.skip(f"the reference data ({path}) is not beside the repository")
     return SHARED / path
@@ -28,7 +30,15 @@ def shared(path: str) -> Path:
 
 @functools.cache
 def tokenizer_of(family: str) -> Tokenizer:
-    """The real tokenizer of a family."""
+    """A small tokenizer of the kind a family has."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_tokenizer(family, Path(folder))
+        return load_tokenizer(Path(folder), roles=family != "chatglm2")
+
+
+@functools.cache
+def original_tokenizer(family: str) -> Tokenizer:
+    """The published tokenizer of a family; skips the test if it is not there."""
     return load_tokenizer(shared(f"tokenizers/{family}"), roles=family != "chatglm2")
 
 
@@ -39,13 +49,13 @@ def encodings(family: str) -> dict[str, Any]:
     return content
 
 
-def native_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> NativeTokenizer:
+def native_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> ByteLevelTokenizer:
     """A small byte-level tokenizer with added tokens, special and not, some inside the vocabulary."""
     path = tmp_path_factory.getbasetemp() / "native" / "tokenizer.json"
     if not path.exists():
         path.parent.mkdir()
         write_native_tokenizer(path)
-    return NativeTokenizer(path)
+    return ByteLevelTokenizer(path)
 
 
 def write_native_tokenizer(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One model at a time, loaded in the background, the former one gone before the next one comes."""
+"""One model at a time, loaded in the background; the previous one answers as long as memory allows."""
 
 import gc
 import threading
@@ -6,8 +6,12 @@ import time
 import weakref
 
 import pytest
+import torch
 
-from model.background import Loading, Told
+import model.assemble
+from model.background import BackgroundLoader, LoadCallbacks
+from model.device import needed_bytes
+from model.families import Precision
 from rag.errors import SettingRefused
 from rag.reader import ReadRequest
 from tests.model.reciting import recite
@@ -19,17 +23,19 @@ class Watcher:
     def __init__(self):
         self.reader, self.said = None, []
         self.over = threading.Event()
-        self.gate = threading.Event()  # cleared: loading waits where it first tells
+        self.gate = threading.Event()  # cleared: loading waits where it first reports
         self.gate.set()
-        told = Told(release=self.release, progress=self.progress, ready=self.ready, failed=self.failed)
-        self.loading = Loading(told, download=False)
+        callbacks = LoadCallbacks(
+            release=self.release, on_progress=self.progress, on_ready=self.ready, on_failure=self.failed
+        )
+        self.loading = BackgroundLoader(callbacks, download=False)
 
     def release(self):
         self.reader = None
         self.said.append("released")
 
     def progress(self, text):
-        self.said.append(text)
+        self.said.append(str(text))
         self.gate.wait(10)
 
     def ready(self, reader, why):
@@ -38,7 +44,7 @@ class Watcher:
         self.over.set()
 
     def failed(self, text):
-        self.said.append("failed: " + text)
+        self.said.append(f"failed: {text}")
         self.over.set()
 
     def load(self, folder):
@@ -60,32 +66,100 @@ def said(reader):
     return "".join(reader.answer(ReadRequest("what?", ()), threading.Event()))
 
 
-def test_the_former_model_is_gone_before_the_next_one_is_looked_for(watcher, tmp_path):
+def test_the_previous_model_answers_until_the_next_one_is_ready_if_both_fit(watcher, tmp_path):
     watcher.load(recite(tmp_path / "one", ["first"]))
     watcher.wait()
     assert said(watcher.reader) == "first"
-    former = weakref.ref(watcher.reader.model)
-    assert watcher.loading.held_bytes() == watcher.reader.weight_bytes > 512 * 64 * 4 * 2
+    previous, former = watcher.reader, weakref.ref(watcher.reader.model)
+    assert watcher.loading.held_bytes() == previous.weight_bytes > 512 * 64 * 4 * 2
     watcher.said.clear()
+    watcher.gate.clear()  # the loader waits before it looks for the checkpoint
+    watcher.load(recite(tmp_path / "two", ["second"]))
+    assert said(watcher.reader) == "first"
+    del previous
+    watcher.gate.set()
+    watcher.wait()
+    assert said(watcher.reader) == "second"
+    assert "released" not in watcher.said
+    gc.collect()
+    assert former() is None
+
+
+def test_the_previous_model_is_gone_before_the_next_one_is_loaded_if_both_do_not_fit(watcher, tmp_path, monkeypatch):
+    watcher.load(recite(tmp_path / "one", ["first"]))
+    watcher.wait()
+    former = weakref.ref(watcher.reader.model)
     alive = []
-    watcher.progress = lambda text: alive.append((text, former() is not None))
-    object.__setattr__(watcher.loading._told, "progress", watcher.progress)
+    place = model.assemble.place
+    monkeypatch.setattr("model.assemble.place", lambda *call: alive.append(former() is not None) or place(*call))
+    tight(watcher, monkeypatch)
     watcher.load(recite(tmp_path / "two", ["second"]))
     watcher.wait()
     assert said(watcher.reader) == "second"
-    assert watcher.said == ["released", "ready"]
-    assert (f"looking for {tmp_path / 'two'}", False) in alive
+    assert "released" in watcher.said
+    assert alive
+    assert not any(alive)
 
 
-def test_an_answer_on_its_way_is_waited_for(watcher, tmp_path):
+def tight(watcher, monkeypatch):
+    """As much free memory as the next model needs once the previous one is gone, and no more."""
+    dimensions = model.assemble.dimensions_of(watcher.reader.model.config)
+    needed = needed_bytes(dimensions, Precision.FP32, watcher.reader.context_tokens, torch.device("cpu"))
+    monkeypatch.setattr("model.load.free_bytes", lambda device: needed - watcher.loading.held_bytes())
+
+
+@pytest.mark.parametrize("damage", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_a_checkpoint_that_is_no_good_leaves_the_previous_model_alone(watcher, tmp_path, monkeypatch, damage):
+    """Also where both do not fit: all but the weights themselves is checked before the previous model is unloaded."""
+    watcher.load(recite(tmp_path / "one", ["first"]))
+    watcher.wait()
+    tight(watcher, monkeypatch)
+    (recite(tmp_path / "two", ["second"]) / damage).unlink()
+    watcher.load(tmp_path / "two")
+    watcher.wait()
+    assert watcher.said[-1].startswith("failed: ")
+    assert "released" not in watcher.said
+    assert said(watcher.reader) == "first"
+
+
+def test_a_model_that_does_not_fit_leaves_the_previous_one_alone(watcher, tmp_path, monkeypatch):
+    watcher.load(recite(tmp_path / "one", ["first"]))
+    watcher.wait()
+    monkeypatch.setattr("model.load.free_bytes", lambda device: 1000)
+    watcher.load(recite(tmp_path / "two", ["second"]))
+    watcher.wait()
+    assert "are free on cpu" in watcher.said[-1]
+    assert said(watcher.reader) == "first"
+
+
+def test_a_failure_after_the_previous_model_was_unloaded_says_so(watcher, tmp_path, monkeypatch):
+    watcher.load(recite(tmp_path / "one", ["first"]))
+    watcher.wait()
+    tight(watcher, monkeypatch)
+
+    def place(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("model.assemble.place", place)
+    watcher.load(recite(tmp_path / "two", ["second"]))
+    watcher.wait()
+    assert watcher.said[-1].startswith("failed: Memory ran out while loading")
+    assert "one · FP32 · cpu was unloaded before, because both do not fit in memory" in watcher.said[-1]
+
+
+def test_an_answer_on_its_way_is_waited_for(watcher, tmp_path, monkeypatch):
     watcher.load(recite(tmp_path / "one", ["on ", "and "], forever=True))
     watcher.wait()
     stop = threading.Event()
     answer = watcher.reader.answer(ReadRequest("what?", ()), stop)
     assert next(answer)
+    tight(watcher, monkeypatch)
     watcher.load(recite(tmp_path / "two", ["second"]))
-    time.sleep(0.7)
-    assert watcher.said[-1] == "waiting for the former model to finish its answer"
+    waiting = "waiting for the previous model to finish its answer"
+    ends = time.monotonic() + 60
+    while watcher.said[-1] != waiting and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert watcher.said[-1] == waiting
     assert watcher.reader is None
     stop.set()
     list(answer)

@@ -62,7 +62,7 @@ def test_command_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", io.StringIO("hello\n"))
     assert main([str(tmp_path), "--precision", "int8", "--max-tokens", "3", "--temperature", "0"]) == 0
     captured = capsys.readouterr()
-    assert "INT8 as asked" in captured.out
+    assert "INT8 as requested" in captured.out
     assert captured.err.endswith("loaded 100%\n")
     assert main([str(tmp_path / "nothing")]) == 1
     assert "neither a folder nor a hub id" in capsys.readouterr().err
@@ -73,7 +73,7 @@ def test_every_known_model_is_listed():
     for family in FAMILIES:
         line = next(line for line in text.splitlines() if line.startswith(family.hub_id + " "))
         assert family.licence in line
-    chatglm2 = next(line for line in text.splitlines() if line.startswith("THUDM/chatglm2-6b "))
+    chatglm2 = next(line for line in text.splitlines() if line.startswith("zai-org/chatglm2-6b "))
     assert chatglm2.count("*") == 2  # INT8 and INT4 fit in 10 GB, BF16 does not
     assert "10.0 GB free" in text
 

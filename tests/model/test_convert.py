@@ -5,39 +5,50 @@ import json
 import shutil
 import subprocess
 import sys
-import threading
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
-import model.chatglm1  # noqa: F401 - the doors of the first generation
+import model
 from model.checkpoint import open_checkpoint
 from model.convert import convert, main
 from model.load import load_reader
 from model.prompt import ChatMessage
 from rag.errors import SettingRefused
-from rag.reader import ReadRequest, Sampling
 from tests.model.checkpoints import INTEGERS, NAMES, PADS, cases, publish, reference
-from tests.model.reference import REPOSITORY, encodings, shared
-from tests.model.test_prompt import glm3_messages, glm4_messages, plain, prompter, rounds
+from tests.model.reference import REPOSITORY, encodings, shared, tokenizer_of
+from tests.model.test_conversations import conversations
+from tests.model.test_prompt import original_prompter, prompter
+from tests.model.tiny_tokenizers import write_tokenizer
 
-GLM = [name for name in (*NAMES, *INTEGERS) if not name.startswith("chatglm1")]
+model.register()
 
-
-def with_tokenizer(name, folder):
-    publish(name, folder)
-    for path in shared(f"tokenizers/{name.split('-')[0]}").iterdir():
-        shutil.copyfile(path, folder / path.name)
-    return folder
+TEXTS = (
+    "What is the philosophy of the answer?", "你好，世界。 今天\n\n  天气\t很好！", "  two spaces and 12 numbers 3.14 ",
+    "龘 is rare",    "def f(x): return x[0]  # 注释", "a", " ", "e\u0301 👋 １２",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def converted(tmp_path_factory):
-    """Each family's real tokenizer with a tiny model, converted; the vocabularies do not go together."""
+    """A tiny model of each family with a tiny tokenizer, converted."""
     root = tmp_path_factory.mktemp("converted")
     for name in NAMES:
-        convert(with_tokenizer(name, root / f"{name}-published"), root / name, quiet=True)
+        write_tokenizer(name, publish(name, root / f"{name}-published"))
+        convert(root / f"{name}-published", root / name, quiet=True)
+    return root
+
+
+@pytest.fixture(scope="module")
+def converted_originals(tmp_path_factory):
+    """A tiny model of each family with its published tokenizer, converted; the vocabularies differ in size."""
+    root = tmp_path_factory.mktemp("originals")
+    for name in NAMES:
+        source = publish(name, root / f"{name}-published")
+        for path in shared(f"tokenizers/{name}").iterdir():
+            shutil.copyfile(path, source / path.name)
+        convert(source, root / name, quiet=True)
     return root
 
 
@@ -66,34 +77,60 @@ def auto_tokenizer(folder):
 
 
 @pytest.mark.parametrize("family", NAMES)
-def test_the_auto_tokenizer_gives_the_ids_of_the_original(converted, family):
-    tokenizer = auto_tokenizer(converted / family)
+def test_the_auto_tokenizer_gives_our_ids(converted, family):
+    theirs, ours = auto_tokenizer(converted / family), tokenizer_of(family)
+    for text in TEXTS:
+        ids = theirs(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        assert ids == ours.encode(text), text
+
+
+@pytest.mark.parametrize("family", NAMES)
+def test_the_auto_tokenizer_gives_the_ids_of_the_original(converted_originals, family):
+    tokenizer = auto_tokenizer(converted_originals / family)
     for case in encodings(family)["encodings"]:
         ids = tokenizer(case["text"], add_special_tokens=False, split_special_tokens=True)["input_ids"]
         assert ids == case["core_ids"], case["text"]
         assert tokenizer.decode(ids) == case["decode_core_ids"]
+    case = encodings(family)["encodings"][0]
+    assert tokenizer(case["text"])["input_ids"] == case["ids"]
 
 
 @pytest.mark.parametrize("family", NAMES)
-def test_the_auto_tokenizer_puts_the_prompt_marks(converted, family):
-    case = encodings(family)["encodings"][0]
-    tokenizer = auto_tokenizer(converted / family)
-    assert tokenizer(case["text"])["input_ids"] == case["ids"]
-    batch = tokenizer([case["text"], "a"], padding=True)
-    assert batch["attention_mask"][1][0] == 0
+def test_the_auto_tokenizer_adds_the_prompt_s_special_tokens(converted, family):
+    theirs, ours = auto_tokenizer(converted / family), tokenizer_of(family)
+    names = {"chatglm1": ("[gMASK]", "<sop>"), "glm4": ("[gMASK]", "<sop>")}.get(family, ("[gMASK]", "sop"))
+    special = [ours.special_tokens[name] for name in names]
+    text = ours.encode("你好")
+    assert theirs("你好")["input_ids"] == (text + special if family == "chatglm1" else special + text)
+    assert theirs(["What is the answer?", "a"], padding=True)["attention_mask"][1][0] == 0
+
+
+SYSTEM = [{"role": "system", "content": "Answer briefly."}, {"role": "user", "content": "Why?"}]
+SOP = [{"role": "user", "content": "Is philosophy a sop, or an eop?"}]
+
+
+def as_chat(messages):
+    return [{"role": one.role, "content": one.content, "metadata": one.metadata} for one in messages]
+
+
+def check_chat_template(tokenizer, prompter, family):
+    """`apply_chat_template` gives the ids of our prompts, [gMASK] and <sop> included."""
+    chats = [as_chat(messages) for messages, parts in conversations(family) if "<|" not in str(messages)]
+    assert len(chats) > 2
+    for chat in [*chats, SYSTEM, SOP]:
+        ids = tokenizer.apply_chat_template(chat, tokenize=True, add_generation_prompt=True, return_dict=False)
+        assert ids == prompter.ids([ChatMessage(**message) for message in chat])
+        assert len(set(ids[:2]) & set(prompter.tokenizer.special_tokens.values())) == 2
 
 
 @pytest.mark.parametrize("family", ["chatglm2", "chatglm3", "glm4"])
-def test_chat_templates_give_the_ids_of_the_original(converted, family):
-    tokenizer = auto_tokenizer(converted / family)
-    to_messages = {"chatglm2": rounds, "chatglm3": glm3_messages, "glm4": glm4_messages}[family]
-    for case in encodings(family)["chat"]:
-        messages = to_messages(case)
-        if not plain(messages):
-            continue
-        chat = [{"role": one.role, "content": one.content, "metadata": one.metadata} for one in messages]
-        text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-        assert tokenizer(text)["input_ids"] == prompter(family).ids(messages)
+def test_chat_templates_give_our_ids(converted, family):
+    check_chat_template(auto_tokenizer(converted / family), prompter(family), family)
+
+
+@pytest.mark.parametrize("family", ["chatglm2", "chatglm3", "glm4"])
+def test_chat_templates_give_our_ids_with_the_original_tokenizers(converted_originals, family):
+    check_chat_template(auto_tokenizer(converted_originals / family), original_prompter(family), family)
 
 
 @pytest.mark.parametrize("family", NAMES)
@@ -102,16 +139,6 @@ def test_converted_folders_become_readers_of_the_same_family(converted, family):
     assert ours.family == theirs.family
     assert ours.prompter.ids([ChatMessage("user", "你好")]) == theirs.prompter.ids([ChatMessage("user", "你好")])
     assert ours.stop_ids == theirs.stop_ids
-
-
-def test_the_pipeline_runs(converted):
-    """The real tokenizer's ids lie beyond the tiny vocabulary, so the embedding is enlarged for this."""
-    tokenizer = auto_tokenizer(converted / "chatglm3")
-    auto = AutoModelForCausalLM.from_pretrained(converted / "chatglm3", dtype=torch.float32)
-    auto.resize_token_embeddings(65024)
-    run = pipeline("text-generation", model=auto, tokenizer=tokenizer)
-    auto.generation_config.pad_token_id = 0
-    assert isinstance(run("你好", max_new_tokens=3, do_sample=False)[0]["generated_text"], str)
 
 
 @pytest.mark.slow
@@ -125,7 +152,22 @@ def test_glm_needs_nothing_of_this_project_afterwards(converted):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/", check=True)
     assert done.stdout.split()[0] == "GlmForCausalLM"
-    assert json.loads(done.stdout.partition(" ")[2]) == [151331, 151333, 109377]
+    ours = tokenizer_of("glm4")
+    special = [ours.special_tokens[name] for name in ("[gMASK]", "<sop>")]
+    assert json.loads(done.stdout.partition(" ")[2]) == special + ours.encode("你好")
+
+
+@pytest.mark.slow
+def test_the_first_generation_is_known_after_register(converted):
+    """In a fresh interpreter, as README.md in the converted folder says."""
+    readme = (converted / "chatglm1" / "README.md").read_text("utf-8")
+    code = readme.split("```python\n")[1].split("```")[0].replace("FOLDER", str(converted / "chatglm1"))
+    assert "model.register()" in code
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=False)
+    assert done.returncode == 0, done.stderr
+    without = code.replace("model.register()", "pass")
+    done = subprocess.run([sys.executable, "-c", without], capture_output=True, text=True, cwd=REPOSITORY, check=False)
+    assert "chatglm1" in done.stderr
 
 
 def test_shards_are_small_and_conversion_goes_on_where_it_was(tmp_path):
@@ -166,15 +208,3 @@ def test_the_command_line(tmp_path, capsys):
     assert "neither a folder nor a hub id" in capsys.readouterr().err
     module = [sys.executable, "-m", "model.convert", "--help"]
     assert subprocess.run(module, cwd=REPOSITORY, capture_output=True, check=True).stdout
-
-
-def test_a_converted_reader_answers(tmp_path):
-    """Ids of the real tokenizer do not fit the tiny model; the error of that is a sentence as well."""
-    source = publish("chatglm3", tmp_path / "source")
-    convert(source, tmp_path / "target", quiet=True)
-    shutil.copyfile(shared("tokenizers/chatglm3/tokenizer.model"), tmp_path / "target" / "tokenizer.model")
-    reader = load_reader(tmp_path / "target", precision="fp32")
-    from rag.errors import ReaderError
-
-    with pytest.raises(ReaderError, match="reading the prompt"):
-        list(reader.answer(ReadRequest("q", (), sampling=Sampling(2)), threading.Event()))

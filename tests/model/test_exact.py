@@ -6,7 +6,7 @@ import torch
 from model.checkpoint import read_config
 from model.families import Family, Precision, find_family
 from model.generate import generate
-from model.layout import native_config
+from model.model_config import transformers_config
 from rag.reader import Sampling
 from tests.model.checkpoints import INTEGERS, NAMES, PADS, cases, load, publish, reference
 
@@ -147,11 +147,11 @@ def test_long_context_of_chatglm2_divides_positions():
     published = read_config(DATA / "chatglm2") | {"rope_ratio": 50}
 
     def angles(family: Family, position):
-        rotary = GlmRotaryEmbedding(native_config(published, family))
+        rotary = GlmRotaryEmbedding(transformers_config(published, family))
         return rotary(torch.zeros(1), torch.tensor([[position]]))[1]
 
     divided, raised = find_family("chatglm2-6b-32k"), find_family("chatglm3-6b-32k")
-    plain = GlmRotaryEmbedding(native_config(published | {"rope_ratio": 1}, raised))
+    plain = GlmRotaryEmbedding(transformers_config(published | {"rope_ratio": 1}, raised))
     wanted = plain(torch.zeros(1), torch.tensor([[2]]))[1]
     assert torch.allclose(angles(divided, 100), wanted, atol=1e-6)
     assert not torch.allclose(angles(raised, 100), wanted, atol=1e-2)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import GlmConfig, GlmForCausalLM
 
-from model.generate import Pool, ReservedLayer, drawer, generate, nucleus
+from model.generate import CacheMemory, PreallocatedLayer, generate, make_sampler, nucleus
 from rag.errors import OutOfMemory, ReaderError
 from rag.reader import Sampling
 from tests.model.checkpoints import load, publish
@@ -128,7 +128,7 @@ def test_errors_arrive_as_one_sentence(models, error, raised, message, step):
 
 def test_scores_that_are_no_numbers_are_an_error():
     with pytest.raises(ReaderError, match="bf16"):
-        drawer(Sampling())(torch.tensor([1.0, float("nan")]))
+        make_sampler(Sampling())(torch.tensor([1.0, float("nan")]))
 
 
 @given(
@@ -156,7 +156,7 @@ def test_nucleus_keeps_at_least_one_token():
 
 
 def test_reserved_layer_gives_what_concatenation_gives():
-    layer, parts = ReservedLayer(Pool(10, 2)), [torch.randn(1, 2, length, 4) for length in (3, 1, 2)]
+    layer, parts = PreallocatedLayer(CacheMemory(10, 2)), [torch.randn(1, 2, length, 4) for length in (3, 1, 2)]
     for at, part in enumerate(parts):
         keys, values = layer.update(part, part + 1)
         assert torch.equal(keys, torch.cat(parts[: at + 1], dim=2))

@@ -10,7 +10,15 @@ import huggingface_hub.constants
 import pytest
 
 from model.families import FAMILIES
-from model.hub import _check_disk, _sentence, find_checkpoint, on_disk, pinned, unneeded, verify
+from model.hub import (
+    _check_disk,
+    _error_for,
+    cached_hub_id,
+    find_checkpoint,
+    pinned_revision,
+    unneeded_files,
+    verify_sha256,
+)
 from rag.errors import CheckpointRefused, ModelMissing
 from tests.model.checkpoints import publish
 from tests.model.hub_server import hub_of
@@ -63,6 +71,20 @@ def test_what_is_here_is_not_asked_for_again(hub, tmp_path):
     assert hub.requests == []
 
 
+@pytest.mark.parametrize(("cached", "asked"), [("THUDM", "zai-org"), ("zai-org", "THUDM"), ("THUDM", "")])
+def test_a_known_checkpoint_is_found_under_either_name_of_its_makers(hub, tmp_path, cached, asked):
+    hub.repository = f"{cached}/chatglm3-6b"
+    folder = find_checkpoint(hub.repository, cache_dir=tmp_path / "cache")
+    hub.requests.clear()
+    name = f"{asked}/chatglm3-6b".removeprefix("/")
+    assert find_checkpoint(name, cache_dir=tmp_path / "cache") == folder
+    assert find_checkpoint(name, cache_dir=tmp_path / "cache", offline=True) == folder
+    assert cached_hub_id(name, cache_dir=tmp_path / "cache") == hub.repository
+    with pytest.raises(ModelMissing):
+        find_checkpoint("somebody/chatglm3-6b", cache_dir=tmp_path / "cache", offline=True)
+    assert hub.requests == []
+
+
 def test_a_broken_download_goes_on_where_it_was(hub, tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 10_000)
     shard = "model-00001-of-00002.safetensors"
@@ -79,7 +101,7 @@ def test_a_damaged_file_is_refused_and_fetched_again(hub, tmp_path):
         find_checkpoint("THUDM/tiny", cache_dir=tmp_path / "cache")
     hub.garble.clear()
     folder = find_checkpoint("THUDM/tiny", cache_dir=tmp_path / "cache")
-    verify(folder / "model-00002-of-00002.safetensors")
+    verify_sha256(folder / "model-00002-of-00002.safetensors")
 
 
 def test_a_name_the_hub_has_not(hub, tmp_path):
@@ -94,28 +116,28 @@ def test_a_hub_out_of_reach(hub, tmp_path, monkeypatch):
 
 
 def test_offline_opens_no_socket(tmp_path, no_sockets):
-    with pytest.raises(ModelMissing, match=r"nothing may be fetched: start once with --allow-download .* a folder"):
+    with pytest.raises(ModelMissing, match=r"downloads are off: start once with --allow-download .* a folder"):
         find_checkpoint("GLM-4-9B-0414", cache_dir=tmp_path, offline=True)
 
 
 def test_a_pinned_commit_is_taken_from_its_makers_alone():
     (family,) = [family for family in FAMILIES if family.revision]
     for owner in ("THUDM", "zai-org"):
-        assert pinned(f"{owner}/{family.name}") == family.revision
-    assert pinned(f"somebody/{family.name}") is None
-    assert pinned("THUDM/GLM-4-9B-0414") is None
+        assert pinned_revision(f"{owner}/{family.name}") == family.revision
+    assert pinned_revision(f"somebody/{family.name}") is None
+    assert pinned_revision("THUDM/GLM-4-9B-0414") is None
 
 
 def test_another_owners_model_of_a_pinned_name_is_fetched_as_it_is(hub, tmp_path):
     hub.repository = "somebody/glm-4-9b-chat"
     folder = find_checkpoint(hub.repository, cache_dir=tmp_path / "cache")
     assert not any("/revision/bd8234" in path or "/tree/bd8234" in path for _, path, _ in hub.requests)
-    assert on_disk(hub.repository, cache_dir=tmp_path / "cache") == hub.repository
+    assert cached_hub_id(hub.repository, cache_dir=tmp_path / "cache") == hub.repository
     assert find_checkpoint(hub.repository, cache_dir=tmp_path / "cache", offline=True) == folder
 
 
 def test_a_pinned_commit_is_asked_for(hub, tmp_path):
-    hub.repository = "THUDM/glm-4-9b-chat"
+    hub.repository = "zai-org/glm-4-9b-chat"
     with pytest.raises(ModelMissing):  # this hub has another one
         find_checkpoint("glm-4-9b-chat", cache_dir=tmp_path / "cache")
     assert any("bd8234" in path for _, path, _ in hub.requests)
@@ -153,7 +175,7 @@ def test_the_mirror_in_the_environment_is_used(hub, tmp_path):
     ],
 )
 def test_weights_are_fetched_once(files, left_out):
-    assert unneeded(files) == left_out
+    assert unneeded_files(files) == left_out
 
 
 def test_a_full_disk_is_seen_before_the_download(tmp_path):
@@ -162,4 +184,4 @@ def test_a_full_disk_is_seen_before_the_download(tmp_path):
 
 
 def test_a_disk_that_fills_up_is_named():
-    assert "No space left" in _sentence("a/b", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    assert "No space left" in str(_error_for("a/b", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))

@@ -3,7 +3,7 @@
 import pytest
 
 from model.families import FAMILIES
-from model.picking import Picking, is_hub_id
+from model.picking import ModelPicker, is_hub_id
 from rag.errors import ModelMissing, SettingRefused
 from tests.model.reciting import recite
 
@@ -33,7 +33,7 @@ class FakeLoading:
 
 def picking(**changes):
     loading = FakeLoading(changes.pop("held", 0))
-    return Picking(loading, **{"download": False, "folders": False, **changes}), loading
+    return ModelPicker(loading, **{"download": False, "folders": False, **changes}), loading
 
 
 def cached(hub_id, tmp_path):
@@ -67,7 +67,7 @@ def test_nothing_else_is_one(name):
 def test_what_is_no_hub_id_is_refused_whether_it_is_there_or_not(name, hub_cache, monkeypatch):
     monkeypatch.chdir(hub_cache)
     chooser, loading = picking(download=True)
-    with pytest.raises(SettingRefused, match="only where the page is served to this machine alone") as refused:
+    with pytest.raises(SettingRefused, match="only if the page is served to this machine alone") as refused:
         chooser.pick(name, "auto")
     assert loading.started == []
     assert len(str(refused.value)) < 700

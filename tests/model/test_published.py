@@ -1,7 +1,6 @@
 """Every row of the table, as a tiny checkpoint with the layout and the fields it was published with."""
 
 import json
-import shutil
 
 import pytest
 import torch
@@ -15,12 +14,16 @@ from transformers import (
     pipeline,
 )
 
-import model.chatglm1  # noqa: F401 - the doors of the first generation
+import model
 from model.convert import convert
-from model.families import FAMILIES, Layout, find_family
+from model.families import FAMILIES, CheckpointLayout, PromptFormat
 from model.load import load_reader
+from model.prompt import ChatMessage
 from tests.model.checkpoints import publish, publish_fused, reference
-from tests.model.reference import DATA, shared, write_native_tokenizer
+from tests.model.reference import DATA, write_native_tokenizer
+from tests.model.tiny_tokenizers import write_tokenizer
+
+model.register()
 
 FIRST = {"chatglm-6b": "chatglm1", "chatglm-6b-int8": "chatglm1-int8", "chatglm-6b-int4": "chatglm1-int4"}
 # What config.json says beyond the reference folder of the same tokenizer.
@@ -110,15 +113,18 @@ def test_every_row_loads_from_its_published_layout_and_gives_its_numbers(family,
     if family.name == "chatglm2-6b-int4":
         publish("chatglm2-int4", folder)
         ids, wanted = reference("chatglm2-int4")["long.input_ids"], reference("chatglm2-int4")["long.logits"]
-    elif family.layout is Layout.FIRST:
+    elif family.layout is CheckpointLayout.CHATGLM1:
         publish(FIRST[family.name], folder)
         ids, wanted = (reference(FIRST[family.name])[f"long.{what}"] for what in ("input_ids", "logits"))
     else:
-        original = (native if family.layout is Layout.NATIVE else fused)(family.name, folder)
+        original = (native if family.layout is CheckpointLayout.TRANSFORMERS else fused)(family.name, folder)
         ids = IDS
         with torch.no_grad():
             wanted = original(ids).logits
-    write_native_tokenizer(folder / "tokenizer.json")
+    if family.layout is CheckpointLayout.TRANSFORMERS:
+        write_native_tokenizer(folder / "tokenizer.json")
+    else:
+        write_tokenizer(family.prompt.value, folder)
     reader = load_reader(folder, precision="fp32", device="cpu")
     assert reader.family is family
     with torch.no_grad():
@@ -130,7 +136,7 @@ def test_positions_of_the_first_32k_are_those_of_chatglm2_divided(tmp_path):
     folder = publish("chatglm2", tmp_path / "chatglm2-6b-32k")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"rope_ratio": 8, "seq_length": 32768}))
-    write_native_tokenizer(folder / "tokenizer.json")
+    write_tokenizer("chatglm2", folder)
     reader = load_reader(folder, precision="fp32", device="cpu")
     ids, wanted = (reference("chatglm2")[f"long.{what}"] for what in ("input_ids", "logits"))
     places = torch.arange(ids.shape[1])[None]
@@ -197,42 +203,43 @@ def test_the_fields_for_transformers_4_change_nothing_for_5(converted):
     assert GlmConfig(**written).rope_parameters == original.config.rope_parameters
 
 
-@pytest.mark.parametrize("family", ["chatglm1", "chatglm2", "chatglm3", "glm4"])
-def test_the_pipeline_opens_a_converted_folder(family, tmp_path):
-    """With the family's whole vocabulary, so that the tokenizer's ids have rows."""
+@pytest.fixture(params=["chatglm1", "chatglm2", "chatglm3", "glm4"])
+def run(request, tmp_path):
+    """A pipeline over a converted folder, and the reader of the same folder."""
     source = tmp_path / "source"
-    if family == "chatglm1":
-        first(source)
+    if request.param == "chatglm1":
+        publish("chatglm1", source)
     else:
         names = {"chatglm2": "chatglm2-6b", "chatglm3": "chatglm3-6b", "glm4": "glm-4-9b-chat"}
-        fused(names[family], source, padded_vocab_size=151552 if family == "glm4" else 65024)
-    for path in shared(f"tokenizers/{family}").iterdir():
-        shutil.copyfile(path, source / path.name)
+        fused(names[request.param], source, padded_vocab_size=512)
+    write_tokenizer(request.param, source)
     convert(source, tmp_path / "target", dtype=torch.float32, quiet=True)
-    run = pipeline("text-generation", model=str(tmp_path / "target"))
-    written = run("你好", max_new_tokens=4, do_sample=False, return_full_text=False)[0]["generated_text"]
-    reader = load_reader(tmp_path / "target", precision="fp32")
-    ids = torch.tensor([run.tokenizer("你好")["input_ids"]])
-    wanted = reader.model.generate(ids, max_new_tokens=4, do_sample=False, eos_token_id=None, pad_token_id=0)
-    assert written == run.tokenizer.decode(wanted[0, ids.shape[1] :], skip_special_tokens=True)
     settings = json.loads((tmp_path / "target" / "tokenizer_config.json").read_text())
     assert settings["tokenizer_class"] in ("PreTrainedTokenizerFast", "ChatGLM1Tokenizer")
+    return pipeline("text-generation", model=str(tmp_path / "target")), load_reader(
+        tmp_path / "target", precision="fp32"
+    )
 
 
-def first(folder):
-    """A ChatGLM-6B of random weights with its whole vocabulary, as published."""
-    from model.chatglm1 import ChatGLM1ForCausalLM
-    from model.layout import native_config
+def greedy(run, reader, ids):
+    wanted = reader.model.generate(
+        torch.tensor([ids]), max_new_tokens=4, do_sample=False, eos_token_id=None, pad_token_id=0
+    )
+    return run.tokenizer.decode(wanted[0, len(ids) :], skip_special_tokens=True)
 
-    published = json.loads((DATA / "chatglm1" / "config.json").read_text())
-    # The ids of the published checkpoint.
-    published |= {
-        "vocab_size": 130528, "bos_token_id": 130004, "eos_token_id": 130005, "mask_token_id": 130000,
-        "gmask_token_id": 130001, "pad_token_id": 3,
-    }  # fmt: skip
-    publish("chatglm1", folder)
-    for path in folder.glob("model*"):
-        path.unlink()
-    (folder / "config.json").write_text(json.dumps(published))
-    made = randomised(ChatGLM1ForCausalLM, native_config(published, find_family("chatglm-6b")))
-    torch.save(made.state_dict(), folder / "pytorch_model.bin")
+
+def test_the_pipeline_continues_a_text(run):
+    run, reader = run
+    written = run("你好", max_new_tokens=4, do_sample=False, return_full_text=False)[0]["generated_text"]
+    assert written == greedy(run, reader, run.tokenizer("你好")["input_ids"])
+
+
+def test_the_pipeline_answers_messages_with_the_ids_of_our_prompts(run):
+    run, reader = run
+    if reader.family.prompt is PromptFormat.CHATGLM1:
+        pytest.skip("a converted ChatGLM-6B has no chat template")
+    seen = []
+    hook = run.model.register_forward_pre_hook(lambda *call: seen.append(call[2]["input_ids"]), with_kwargs=True)
+    run([{"role": "user", "content": "你好"}], max_new_tokens=1, do_sample=False)
+    hook.remove()
+    assert seen[0][0].tolist() == reader.prompter.ids([ChatMessage("user", "你好")])

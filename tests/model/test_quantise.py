@@ -8,18 +8,18 @@ from hypothesis import strategies as st
 from model import quantise
 from model.checkpoint import unpack_int4
 from model.families import Precision
-from model.layout import Weight
 from model.quantise import (
     Int4Linear,
     Int8Embedding,
     Int8Linear,
     bitsandbytes_linear,
     group_size,
-    plain_packing,
+    packs_for_avx512,
     quantised_linear,
-    unpack_plain,
+    unpack_avx512,
     unpacked_blocks,
 )
+from model.weight_layout import Weight
 from rag.errors import ReaderError
 
 CPU = torch.device("cpu")
@@ -64,7 +64,7 @@ def test_unpacking_in_blocks_changes_nothing(monkeypatch):
     states = torch.randn(300, 64).bfloat16()
     linear = Int4Linear(Weight(matrix(256, 64)), None)
     whole = linear(states)
-    monkeypatch.setattr(quantise, "UNPACKED", 64 * 64)
+    monkeypatch.setattr(quantise, "WEIGHTS_PER_BLOCK", 64 * 64)
     assert torch.allclose(linear(states), whole, atol=1e-3)
     assert len(list(unpacked_blocks(256, 64))) == 4
 
@@ -72,19 +72,19 @@ def test_unpacking_in_blocks_changes_nothing(monkeypatch):
 def test_a_machine_that_packs_otherwise_is_slower_and_right(monkeypatch):
     linear, states = Int4Linear(Weight(matrix(128, 64)), None), torch.randn(300, 64).bfloat16()
     fast, weight = linear(states), linear.weight
-    monkeypatch.setattr(quantise, "plain_packing", lambda: False)
+    monkeypatch.setattr(quantise, "packs_for_avx512", lambda: False)
     assert relative(linear(states), fast.float()) < 0.01
     assert relative(linear.weight, weight.float()) < 0.005
 
 
-@pytest.mark.skipif(not plain_packing(), reason="this machine's kernel packs in another order")
+@pytest.mark.skipif(not packs_for_avx512(), reason="this machine's kernel packs in another order")
 @settings(max_examples=20, deadline=None)
 @given(blocks=st.integers(1, 3), pairs=st.integers(1, 8), seed=st.integers(0, 99))
 def test_unpacking_is_the_inverse_of_the_kernel_s_packing(blocks, pairs, seed):
     generator = torch.Generator().manual_seed(seed)
     values = torch.randint(0, 16, (64 * blocks, 32 * pairs), dtype=torch.int32, generator=generator)
     packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(values, 1)
-    assert torch.equal(unpack_plain(packed, *values.shape), values.t().to(torch.uint8))
+    assert torch.equal(unpack_avx512(packed, *values.shape), values.t().to(torch.uint8))
 
 
 def test_published_integers_are_taken_as_they_are():

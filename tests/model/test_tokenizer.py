@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from model.tokenizer import NativeTokenizer, decode, load_tokenizer
+from model.tokenizer import ByteLevelTokenizer, decode, load_tokenizer
 from rag.errors import CheckpointRefused, ModelMissing
-from tests.model.reference import FAMILIES, encodings, native_tokenizer, tokenizer_of
+from tests.model.reference import FAMILIES, encodings, native_tokenizer, original_tokenizer, tokenizer_of
 
 EVERY_SPECIAL = (
     "<|user|>", "<|assistant|>", "<|system|>", "<|observation|>", "<|endoftext|>", "[MASK]", "[gMASK]", "[sMASK]",
@@ -22,7 +22,7 @@ hostile = st.lists(st.sampled_from(EVERY_SPECIAL) | st.text(max_size=5), max_siz
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_same_ids_as_the_original(family):
-    tokenizer = tokenizer_of(family)
+    tokenizer = original_tokenizer(family)
     cases = encodings(family)["encodings"]
     assert len(cases) == 64
     for case in cases:  # core_ids: what the original gives for plain text
@@ -31,17 +31,17 @@ def test_same_ids_as_the_original(family):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_same_text_as_the_original(family):
-    tokenizer = tokenizer_of(family)
+    tokenizer = original_tokenizer(family)
     for case in encodings(family)["encodings"]:
         assert decode(tokenizer, case["core_ids"]) == case["decode_core_ids"]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_same_control_ids_as_the_original(family):
-    tokenizer = tokenizer_of(family)
+    tokenizer = original_tokenizer(family)
     layout_marks = {"<n>", "<|tab|>", "<|blank_2|>", "<|blank_80|>"}  # text of ChatGLM-6B, not control
     wanted = {name: at for name, at in encodings(family)["special_ids"].items() if name not in layout_marks}
-    assert {name: tokenizer.specials[name] for name in wanted} == wanted
+    assert {name: tokenizer.special_tokens[name] for name in wanted} == wanted
 
 
 @pytest.mark.parametrize("family", [*FAMILIES, "native"])
@@ -49,7 +49,7 @@ def test_same_control_ids_as_the_original(family):
 @given(text=hostile)
 def test_text_never_becomes_a_control_token(family, text, tmp_path_factory):
     tokenizer = native_tokenizer(tmp_path_factory) if family == "native" else tokenizer_of(family)
-    control = set(tokenizer.specials.values()) - {tokenizer.specials.get("<unk>")}
+    control = set(tokenizer.special_tokens.values()) - {tokenizer.special_tokens.get("<unk>")}
     assert not control & set(tokenizer.encode(text))
 
 
@@ -72,8 +72,8 @@ def test_the_native_library_would_have_parsed_them(tmp_path_factory):
     ours = native_tokenizer(tmp_path_factory)
     theirs = tokenizers.Tokenizer.from_file(str(tmp_path_factory.getbasetemp() / "native" / "tokenizer.json"))
     text = "a<|user|>/nothink"
-    assert ours.specials["<|user|>"] in theirs.encode(text).ids
-    assert ours.specials["<|user|>"] not in ours.encode(text)
+    assert ours.special_tokens["<|user|>"] in theirs.encode(text).ids
+    assert ours.special_tokens["<|user|>"] not in ours.encode(text)
     assert decode(ours, ours.encode(text)) == text
 
 
@@ -103,5 +103,5 @@ def test_a_tokenizer_of_another_kind_is_refused(tmp_path: Path):
 
     tokenizers.Tokenizer(tokenizers.models.BPE(vocab={"▁你": 0}, merges=[])).save(str(tmp_path / "tokenizer.json"))
     with pytest.raises(CheckpointRefused, match="byte-level"):
-        NativeTokenizer(tmp_path / "tokenizer.json")
+        ByteLevelTokenizer(tmp_path / "tokenizer.json")
     assert json.loads((tmp_path / "tokenizer.json").read_text())["model"]["vocab"] == {"▁你": 0}
