@@ -251,10 +251,8 @@ def test_broken_checkpoints_are_one_sentence(tmp_path, damage, raised, message):
     ],
 )  # fmt: skip
 def test_a_size_that_is_no_size_is_named(tmp_path, name, field, value):
-    if name == "native":
-        config = GlmConfig(**SMALL).to_dict()
-    else:
-        config = json.loads((DATA / name / "config.json").read_text())
+    path = DATA / name / "config.json"
+    config = GlmConfig(**SMALL).to_dict() if name == "native" else json.loads(path.read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {field: value}))
     with pytest.raises(CheckpointRefused, match=rf"config.json .*{field}.*; download it again\.$") as refused:
         load_reader(tmp_path)

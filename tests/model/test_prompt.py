@@ -155,7 +155,7 @@ def test_the_answer_gets_the_tokens_that_are_left():
     length = len(each.ids(messages))
     assert each.fit(messages, length + 70, 1000)[1] == 70
     with pytest.raises(
-        ReaderError, match=f"take {length} tokens, and the reader has a context of {length + 10}, answer"
+        ReaderError, match=f"take {length:,} tokens, and the reader has a context of {length + 10:,}, answer"
     ):
         each.fit(messages, length + 10, 1000)
 
