@@ -46,6 +46,8 @@ def test_help_names_every_option_and_its_variable():
 def test_main_prints_a_wrong_option_in_one_line_and_exits(capsys, monkeypatch):
     assert app.main(["--port", "x"]) == 2
     assert capsys.readouterr().err == "--port takes a whole number from 0 to 65535, not 'x'.\n"
+    assert app.main(["--config", "missing.toml"]) == 2
+    assert capsys.readouterr().err == "missing.toml cannot be read (No such file or directory): check --config.\n"
 
 
 def test_telemetry_is_off_and_nothing_is_downloaded_unless_allowed():
