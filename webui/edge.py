@@ -1,25 +1,33 @@
-"""The page's edge: whatever went wrong becomes one sentence, and a log entry if it was not foreseen."""
+"""The page's edge: whatever goes wrong becomes one message, and a log entry if it was not foreseen."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rag.errors import AskError
-from webui.strings import Language, say, say_message
+from rag.messages import Message
 
 logger = logging.getLogger(__name__)
 
-
-def sentence_for(error: Exception, language: Language, *, raise_errors: bool = False) -> str:
-    """What to show of `error`, plain text. An unexpected one is logged with its traceback, or raised again."""
-    if isinstance(error, AskError):
-        return say_message(language, error.message)
-    if raise_errors:
-        raise error
-    logger.error("Something went wrong", exc_info=error)
-    return say(language, "unexpected")
+UNEXPECTED = Message("An unexpected error occurred; the program's log has the details. Try again.")
 
 
-def whole(number: object) -> int:
+@contextmanager
+def errors_shown(show: Callable[[Message], None], *, raise_errors: bool = False) -> Iterator[None]:
+    """Give the message of any error inside to `show`. An unexpected one is logged, or passes with `raise_errors`."""
+    try:
+        yield
+    except AskError as error:
+        show(error.message)
+    except Exception:  # the page's edge: one failed action must not take the page down
+        if raise_errors:
+            raise
+        logger.exception("Unexpected error")
+        show(UNEXPECTED)
+
+
+def to_int(number: object) -> int:
     """A number sent by a browser, which may send anything; -1 for what is none."""
     return number if isinstance(number, int) else -1

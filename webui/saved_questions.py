@@ -9,24 +9,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from rag.evaluation.runs import RightPage, Run, SavedQuestion, cuts
-from webui.conversation import Conversation, Opened
-from webui.edge import whole
+from webui.edge import to_int
 from webui.engine import Engine
+from webui.session import Opened, Session
 
 MRR = "mrr"  # name of its line in the plot; those of the recall are named by their k
 
 
-def mark_page(engine: Engine, conversation: Conversation, data: dict[str, Any]) -> None:
+def mark_page(engine: Engine, session: Session, data: dict[str, Any]) -> None:
     """Keep a page of the open document as right for the question it was opened for, or take that back.
 
     What was wanted is done, not the other of what there is: a second click, or one on an old page, changes nothing.
     Nor does one that was meant for a document that is not open any more.
     """
-    opened, owner = conversation.opened, conversation.owner
+    opened, owner = session.opened, session.owner
     if opened is None or not opened.question or data.get("document") != opened.source.document_id:
         return
-    document, page, wanted = opened.source.document_id, whole(data.get("page")), data.get("right")
-    question = question_of(engine, conversation)
+    document, page, wanted = opened.source.document_id, to_int(data.get("page")), data.get("right")
+    question = question_of(engine, session)
     already = question is not None and marked(question, document, page)
     if wanted is True and not already:
         engine.evaluations.save(owner, opened.question, document, page)
@@ -34,10 +34,10 @@ def mark_page(engine: Engine, conversation: Conversation, data: dict[str, Any]) 
         engine.evaluations.remove_page(owner, question.id, document, page)
 
 
-def question_of(engine: Engine, conversation: Conversation) -> SavedQuestion | None:
+def question_of(engine: Engine, session: Session) -> SavedQuestion | None:
     """The kept question that the open page was opened for."""
-    wanted = conversation.opened.question.strip() if conversation.opened else ""
-    return next((kept for kept in engine.evaluations.saved(conversation.owner) if kept.text == wanted), None)
+    wanted = session.opened.question.strip() if session.opened else ""
+    return next((kept for kept in engine.evaluations.saved(session.owner) if kept.text == wanted), None)
 
 
 def marked(question: SavedQuestion, document_id: str, page: int) -> bool:
@@ -45,9 +45,9 @@ def marked(question: SavedQuestion, document_id: str, page: int) -> bool:
     return any((right.document_id, right.page) == (document_id, page) for right in question.pages)
 
 
-def change(engine: Engine, conversation: Conversation, data: dict[str, Any]) -> None:
+def change(engine: Engine, session: Session, data: dict[str, Any]) -> None:
     """Do what was sent from the Evaluate view. Raises AskError."""
-    evaluations, owner, shown = engine.evaluations, conversation.owner, conversation.evaluation
+    evaluations, owner, shown = engine.evaluations, session.owner, session.evaluation
     match data.get("do"):
         case "run":
             evaluations.start(owner)
@@ -56,18 +56,18 @@ def change(engine: Engine, conversation: Conversation, data: dict[str, Any]) -> 
         case "line" if data.get("line") in line_names(evaluations.runs(owner)):
             shown.hidden ^= {data["line"]}
         case "k":
-            shown.k = whole(data.get("k")) if whole(data.get("k")) > 0 else None
+            shown.k = to_int(data.get("k")) if to_int(data.get("k")) > 0 else None
         case "against":
             shown.against = next((run.id for run in evaluations.runs(owner) if run.id == data.get("run")), None)
         case "forget-run" if any(run.id == data.get("run") for run in evaluations.runs(owner)):
             evaluations.remove_run(owner, data["run"])
         case _:
-            _change_question(engine, conversation, data)
+            _change_question(engine, session, data)
 
 
-def _change_question(engine: Engine, conversation: Conversation, data: dict[str, Any]) -> None:
+def _change_question(engine: Engine, session: Session, data: dict[str, Any]) -> None:
     """What was sent about one kept question: show it, forget it, take a right page back."""
-    owner = conversation.owner
+    owner = session.owner
     question = next((kept for kept in engine.evaluations.saved(owner) if kept.id == data.get("question")), None)
     if question is None:
         return
@@ -78,7 +78,7 @@ def _change_question(engine: Engine, conversation: Conversation, data: dict[str,
         case "unmark" if page is not None:
             engine.evaluations.remove_page(owner, question.id, page.document_id, page.page)
         case "show" if page is not None and page.here:
-            conversation.opened = Opened(page.as_source(), None, page.page, question.text)
+            session.opened = Opened(page.as_source(), None, page.page, question.text)
 
 
 def _page(question: SavedQuestion, data: dict[str, Any]) -> RightPage | None:

@@ -5,6 +5,9 @@ Messages from the engine and the models (errors, notes, reasons) are translated 
 
 from __future__ import annotations
 
+import tomllib
+from functools import cache
+from pathlib import Path
 from typing import Final, Literal
 
 from rag.messages import Message
@@ -51,7 +54,6 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "model_load": ("Use it", "使用"),
     "model_note": ("GB to load it and answer, computed from its published size.",
                    "GB 为载入并作答所需内存，按公布的规模计算。"),
-    "model_nothing": ("Choose a model from the list, or name one.", "请从列表中选择模型，或填写名称。"),
     # Adding documents.
     "add": ("Add PDFs", "添加 PDF"),
     "drop": ("Drop PDFs here, or choose files", "将 PDF 拖到这里，或选择文件"),
@@ -111,9 +113,6 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "welcome": ("What do you want to know?", "你想了解什么？"),
     "welcome_hint": ("Every sentence of an answer says which page it rests on. Open a number to see the page.",
                      "答案的每一句都注明出自哪一页。点开编号即可查看原页。"),
-    "nothing_to_ask": ("Add a document first, then ask it.", "请先添加文档，再提问。"),
-    "nothing_chosen": ("No document is ticked. Tick at least one on the left.",
-                       "没有勾选文档。请在左侧至少勾选一个。"),
     "searching": ("Searching the documents…", "正在检索文档…"),
     "reading_sources": ("Reading the sources ({n})…", "正在阅读 {n} 个来源…"),
     "searched_for": ("Searched for: {query}", "检索内容：{query}"),
@@ -219,9 +218,6 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "differs_other_questions": ("other questions", "问题有更换"),
     "differs_right_pages": ("other right pages", "正确页有更换"),
     "differs_library": ("other documents", "文档有更换"),
-    # What went wrong.
-    "unexpected": ("Something went wrong here; the log of the program says what. Try again.",
-                   "程序出错了，详情见程序日志。请重试。"),
 }  # fmt: skip
 
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
@@ -233,16 +229,18 @@ def say(language: Language, key: str, **values: object) -> str:
     return text.format(**values) if values else text
 
 
-_MESSAGES: Final[dict[str, str]] = {
-    # English template of a message, of any package: Chinese template.
-}
+@cache
+def chinese_messages() -> dict[str, str]:
+    """Chinese templates of the messages of all packages by their English ones."""
+    with Path(__file__).with_name("zh.toml").open("rb") as file:
+        return dict(tomllib.load(file))
 
 
 def say_message(language: Language, message: Message | str) -> str:
     """A message in the page's language, in English where there is no translation; text alone as it is."""
     if isinstance(message, str):
         return message
-    template = _MESSAGES.get(message.template, message.template) if language == "zh" else message.template
+    template = chinese_messages().get(message.template, message.template) if language == "zh" else message.template
     values = {
         name: say_message(language, value) if isinstance(value, Message) else value
         for name, value in message.values.items()

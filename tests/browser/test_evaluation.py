@@ -15,7 +15,7 @@ from tests.fakes import ExactEmbedder
 from tests.rag.pdfs import text_pdf
 from tests.webui import fake_engine
 from tests.webui.fake_engine import PASSAGE, FakeEngine, document
-from tests.webui.fake_trials import run
+from tests.webui.fake_evaluations import run
 from tests.webui.safe import NASTY
 
 pytestmark = pytest.mark.browser
@@ -66,9 +66,9 @@ def mark(page, question, count):
 
 
 def run_all(page, count):
-    page.click("#trials [data-do=run]")
-    page.wait_for_function(f"document.querySelectorAll('#trials .runs tbody tr').length === {count}")
-    return page.locator("#trials .runs tbody tr").first.locator("td").all_inner_texts()
+    page.click("#evaluation [data-do=run]")
+    page.wait_for_function(f"document.querySelectorAll('#evaluation .runs tbody tr').length === {count}")
+    return page.locator("#evaluation .runs tbody tr").first.locator("td").all_inner_texts()
 
 
 @pytest.mark.slow
@@ -78,44 +78,44 @@ def test_from_an_answer_to_what_a_change_lost_and_won(library, served, visit):
     mark(page, PUMP, 1)
     mark(page, VALVE, 2)
     page.click("#viewer [data-do=evaluate]")
-    page.wait_for_selector("#trials .kept li >> nth=1")
+    page.wait_for_selector("#evaluation .saved li >> nth=1")
     assert page.is_hidden("#question")
-    assert [one.inner_text() for one in page.locator("#trials .kept .asked").all()] == [PUMP, VALVE]
+    assert [one.inner_text() for one in page.locator("#evaluation .saved .asked").all()] == [PUMP, VALVE]
 
     assert run_all(page, 1)[:3] == ["1.00", "1.00", "1.00"]  # recall@1, recall@3, MRR
-    assert page.locator("#trials .plot .l0 circle").count() == 1
-    assert page.locator("#trials .changes").count() == 0
+    assert page.locator("#evaluation .plot .l0 circle").count() == 1
+    assert page.locator("#evaluation .changes").count() == 0
 
     add(page, 2, **{"rivals.pdf": RIVALS})
     assert run_all(page, 2)[:3] == ["0.50", "0.50", "0.50"]
-    assert page.inner_text("#trials .lost li") == f"{PUMP}\n1 → not found"
-    assert page.locator("#trials .won li").count() == 0
-    assert "documents 1 → 2" in page.inner_text("#trials .changes")
-    heights = [float(dot.get_attribute("cy")) for dot in page.locator("#trials .plot .l0 circle").all()]
+    assert page.inner_text("#evaluation .lost li") == f"{PUMP}\n1 → not found"
+    assert page.locator("#evaluation .won li").count() == 0
+    assert "documents 1 → 2" in page.inner_text("#evaluation .changes")
+    heights = [float(dot.get_attribute("cy")) for dot in page.locator("#evaluation .plot .l0 circle").all()]
     assert heights[1] > heights[0], "the line falls"
 
     page.click("#viewer .close")
-    page.click("#trials .lost .asked")
+    page.click("#evaluation .lost .asked")
     page.wait_for_selector("#viewer .at:has-text('Page 1')")
     assert page.inner_text("#viewer h2") == "manual.pdf"
     assert page.get_attribute("#viewer [data-do=right]", "aria-pressed") == "true"
 
     remove(page, "rivals.pdf")
     run_all(page, 3)
-    assert page.inner_text("#trials .won li") == f"{PUMP}\nnot found → 1"
-    assert page.locator("#trials .lost li").count() == 0
-    page.select_option("#trials [data-do=against]", index=1)  # the first run
-    page.wait_for_selector("#trials .won:has-text('Won · 0')")
+    assert page.inner_text("#evaluation .won li") == f"{PUMP}\nnot found → 1"
+    assert page.locator("#evaluation .lost li").count() == 0
+    page.select_option("#evaluation [data-do=against]", index=1)  # the first run
+    page.wait_for_selector("#evaluation .won:has-text('Won · 0')")
 
     remove(page, "manual.pdf")
-    page.wait_for_selector("#trials .kept li.gone >> nth=1")
-    assert page.is_disabled("#trials [data-do=run]")
+    page.wait_for_selector("#evaluation .saved li.gone >> nth=1")
+    assert page.is_disabled("#evaluation [data-do=run]")
     page.click(f"[aria-label='Remove the question “{PUMP}”']")
     page.click(f"[aria-label='Remove? Remove the question “{PUMP}”']")
-    page.wait_for_function("document.querySelectorAll('#trials .kept li').length === 1")
+    page.wait_for_function("document.querySelectorAll('#evaluation .saved li').length === 1")
     page.click(".tabs [data-view=talk]")
     page.wait_for_selector("#question textarea")
-    assert page.is_hidden("#trials")
+    assert page.is_hidden("#evaluation")
 
 
 @pytest.fixture
@@ -135,8 +135,8 @@ def engine(tmp_path, monkeypatch):
 
 
 def evaluate(page):
-    page.click(".tabs [data-view=trials]")
-    page.wait_for_selector("#trials .kept")
+    page.click(".tabs [data-view=evaluation]")
+    page.wait_for_selector("#evaluation .saved")
 
 
 def test_why_stays_open_while_the_answer_is_drawn_anew(engine, served, visit):
@@ -177,26 +177,26 @@ def test_a_double_click_marks_a_page_and_does_not_take_it_back(engine, served, v
 def test_lines_can_be_left_out_and_a_run_be_stopped(engine, served, visit):
     page = ready(visit(served(engine)))
     evaluate(page)
-    assert page.locator("#trials .plot .l0").count() == 1
-    page.click("#trials .key.l0")
-    page.wait_for_selector("#trials .plot .l0", state="detached")
-    page.click("#trials .key.l0")
-    page.wait_for_selector("#trials .plot .l0", state="attached")
-    page.select_option("#trials [data-do=k]", "1")
-    page.wait_for_selector("#trials .won:has-text('Won · 1')")
+    assert page.locator("#evaluation .plot .l0").count() == 1
+    page.click("#evaluation .key.l0")
+    page.wait_for_selector("#evaluation .plot .l0", state="detached")
+    page.click("#evaluation .key.l0")
+    page.wait_for_selector("#evaluation .plot .l0", state="attached")
+    page.select_option("#evaluation [data-do=k]", "1")
+    page.wait_for_selector("#evaluation .won:has-text('Won · 1')")
     engine.evaluations.goes_on.clear()
-    page.click("#trials [data-do=run]")
-    page.wait_for_selector("#trials header progress")
-    page.click("#trials [data-do=stop-run]")
-    page.wait_for_selector("#trials [data-do=run]:not(:disabled)")
-    assert page.locator("#trials .runs tbody tr").count() == 2
+    page.click("#evaluation [data-do=run]")
+    page.wait_for_selector("#evaluation header progress")
+    page.click("#evaluation [data-do=stop-run]")
+    page.wait_for_selector("#evaluation [data-do=run]:not(:disabled)")
+    assert page.locator("#evaluation .runs tbody tr").count() == 2
 
 
 def test_the_kept_questions_can_be_saved(engine, served, visit):
     page = ready(visit(served(engine)))
     evaluate(page)
     with page.expect_download() as saved:
-        page.click("#trials [data-do=export]")
+        page.click("#evaluation [data-do=export]")
     lines = Path(saved.value.path()).read_text("utf-8").splitlines()
     assert saved.value.suggested_filename == "questions.jsonl"
     assert [Question.parse(line).document for line in lines] == ["annual.pdf", "年报.pdf"]
@@ -215,8 +215,8 @@ def test_hostile_text_is_text_in_the_evaluation(engine, served, visit):
     ]
     page = ready(visit(served(engine)))
     evaluate(page)
-    assert page.locator("#trials .lost li").count() == len(names)
-    page.locator("#trials .lost .asked").first.click()
+    assert page.locator("#evaluation .lost li").count() == len(names)
+    page.locator("#evaluation .lost .asked").first.click()
     page.wait_for_selector("#viewer [data-do=right]")
     assert page.evaluate("window.__xss") is None
     assert page.locator("iframe, script:not([nonce]):not([src]), object, embed, img[src=x]").count() == 0
@@ -231,15 +231,15 @@ def test_nothing_of_the_evaluation_sticks_out_and_everything_has_a_name(engine, 
     page.wait_for_selector("#viewer .sheet img")
     page.click("#viewer .mark-right")
     page.click("#viewer [data-do=evaluate]")
-    page.wait_for_selector("#trials .kept")
-    assert page.is_visible("#trials h2"), "a telephone shows the view, not the page it was opened from"
+    page.wait_for_selector("#evaluation .saved")
+    assert page.is_visible("#evaluation h2"), "a telephone shows the view, not the page it was opened from"
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     assert page.evaluate("document.documentElement.scrollHeight") <= size[1]
-    inside, around = (page.locator(place).bounding_box() for place in ("#trials", "#trials-scroll"))
+    inside, around = (page.locator(place).bounding_box() for place in ("#evaluation", "#evaluation-scroll"))
     assert inside["x"] >= around["x"]
     assert inside["x"] + inside["width"] <= around["x"] + around["width"] + 1
     wide = "(e) => e.scrollWidth > e.clientWidth + 1"
-    assert not page.evaluate(f"({wide})(document.querySelector('#trials-scroll'))")
+    assert not page.evaluate(f"({wide})(document.querySelector('#evaluation-scroll'))")
     unnamed = page.evaluate(
         """() => [...document.querySelectorAll('.drawn button, .drawn input, .drawn summary, .drawn select')].filter(
         (e) => !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length)).map((e) => e.outerHTML)"""

@@ -30,7 +30,7 @@ from rag.records import (
     View,
 )
 from rag.settings import Settings
-from tests.webui.fake_trials import FakeTrials
+from tests.webui.fake_evaluations import FakeEvaluations
 
 PASSAGE = (
     "Revenue for the year grew to 4,218 million euros. Growth came from services, which rose by 12 percent. "
@@ -89,7 +89,7 @@ class FakeEngine:
         )
         self.library: list[Document] = []
         self.document_details: dict[str, DocumentDetails] = {}  # by document id
-        self.evaluations = FakeTrials(self.documents, self.change)
+        self.evaluations = FakeEvaluations(self.documents, self.change)
         self.running: list[Job] = []
         self.asked: list[tuple[str, str, tuple[str, ...] | None, tuple[Turn, ...]]] = []
         self.stops: list[threading.Event] = []

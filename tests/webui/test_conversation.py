@@ -1,201 +1,55 @@
-import threading
+"""A conversation as data: what the engine is told of it, and that it can be stored."""
+
+import json
+from dataclasses import replace
 
 import pytest
 
-from rag.errors import QuestionRefused
-from rag.records import Answer, Sentence
-from tests.webui.fake_engine import FakeEngine, document
-from webui.conversation import MOST_EXCHANGES, Conversation, Exchange
-from webui.server.sessions import Sessions
+from rag.messages import Message
+from rag.reader import Turn
+from rag.records import Answer, Citation, Found, Sentence, Signal
+from tests.webui.fake_engine import document, source
+from webui.conversation import HISTORY_TURNS, Conversation, Exchange
+
+SOURCE = source(1, document("报告.pdf"), signals=(Signal("vectors", 0.5, 1),), passage_span=(3, 9))
+ANSWER = Answer((Sentence("Sales rose.", (Citation(1, 0.9, 0, 5),)), Sentence("Costs fell.", (), " ")), "GLM")
+FAILED = Message("{name}: {reason}", {"name": "a", "reason": Message("It has {n} pages.", {"n": 3})})
+EXCHANGES = [
+    pytest.param(Exchange(1, "q", "GLM", Found((SOURCE,), "q2", ("a", "b"), False), "t", ANSWER), id="answered"),
+    pytest.param(Exchange(2, "大坝？", found=Found((), "q"), answer=replace(ANSWER, refused=True)), id="refused"),
+    pytest.param(Exchange(3, "q", error=FAILED, documents=()), id="failed"),
+    pytest.param(Exchange(4, "q", text="Half", stopped=True, documents=("x", "y")), id="stopped"),
+]
 
 
-@pytest.fixture
-def engine(tmp_path):
-    engine = FakeEngine(tmp_path)
-    engine.library = [document("a.pdf"), document("b.pdf")]
-    engine.answer = [("Sales rose.", (1,)), ("Costs fell.", (1,))]
-    return engine
+def stored(conversation):
+    return Conversation.from_json(json.loads(json.dumps(conversation.to_json())))
 
 
-def finish(steps):
-    for _ in steps:
-        pass
+@pytest.mark.parametrize("exchange", EXCHANGES)
+@pytest.mark.parametrize("left_out", [set(), {"x", "y"}])
+def test_a_conversation_is_the_same_after_it_was_stored(exchange, left_out):
+    conversation = Conversation("zh", [exchange, exchange], left_out)
+    assert stored(conversation) == conversation
 
 
-def test_sources_come_before_words_and_words_before_the_answer(engine):
-    conversation = Conversation("", "en")
-    states = []
-    for _ in conversation.ask(engine, "How much?"):
-        last = conversation.exchanges[-1]
-        states.append((bool(last.sources), bool(last.text), last.answer is not None))
-    assert states[0] == (False, False, False)
-    assert states[1] == (True, False, False)
-    assert states[-1] == (True, True, True)
-    assert states == sorted(states)
+def test_an_answer_that_was_running_when_stored_counts_as_stopped():
+    (exchange,) = stored(Conversation("en", [Exchange(1, "q", text="Half")])).exchanges
+    assert exchange.stopped
+    assert not exchange.running
 
 
-def test_all_documents_are_none_and_a_choice_is_ids(engine):
-    conversation = Conversation("", "en")
-    finish(conversation.ask(engine, "one"))
-    conversation.left_out.add(engine.library[0].id)
-    finish(conversation.ask(engine, "two"))
-    assert [asked[2] for asked in engine.asked] == [None, (engine.library[1].id,)]
+def test_failed_exchanges_are_not_in_the_history_even_if_words_had_come():
+    half = "Sales rose by"
+    failed, stopped = Exchange(1, "failed", text=half, error=FAILED), Exchange(2, "stopped", text=half, stopped=True)
+    answered = Exchange(3, "answered", text="x", answer=ANSWER)
+    broken = Exchange(4, "broken", answer=ANSWER, error=FAILED)
+    history = Conversation("en", [failed, stopped, answered, broken, Exchange(5, "nothing yet")]).history()
+    assert history == [Turn("stopped", half), Turn("answered", "Sales rose. Costs fell.")]
 
 
-def test_earlier_turns_go_along_without_marks(engine):
-    conversation = Conversation("", "en")
-    finish(conversation.ask(engine, "one"))
-    finish(conversation.ask(engine, "two"))
-    (turn,) = engine.asked[1][3]
-    assert (turn.question, turn.answer) == ("one", "Sales rose. Costs fell.")
-
-
-def test_nothing_to_ask_is_said_without_asking(engine):
-    conversation = Conversation("", "en")
-    conversation.left_out = {found.id for found in engine.library}
-    finish(conversation.ask(engine, "one"))
-    assert "No document is ticked" in conversation.exchanges[-1].error
-    engine.library = []
-    finish(conversation.ask(engine, "two"))
-    assert "Add a document" in conversation.exchanges[-1].error
-    assert engine.asked == []
-
-
-def test_an_error_for_the_person_is_shown_and_the_next_question_works(engine):
-    conversation = Conversation("", "en")
-    engine.error = QuestionRefused("Ask something shorter.")
-    finish(conversation.ask(engine, "one"))
-    engine.error = None
-    finish(conversation.ask(engine, "two"))
-    assert [exchange.error for exchange in conversation.exchanges] == ["Ask something shorter.", ""]
-    assert engine.asked[1][3] == ()
-
-
-def test_an_unexpected_error_is_one_sentence_and_a_traceback_in_the_log(engine, caplog):
-    conversation = Conversation("", "en")
-    engine.error = RuntimeError("secret /path")
-    finish(conversation.ask(engine, "one"))
-    assert "secret" not in conversation.exchanges[-1].error
-    assert "Something went wrong" in conversation.exchanges[-1].error
-    assert "secret /path" in caplog.text
-    with pytest.raises(RuntimeError):
-        finish(conversation.ask(engine, "two", raise_errors=True))
-
-
-def test_stop_is_seen_at_once_even_if_the_reader_does_not_stop(engine):
-    engine.reader_stalls.set()
-    engine.step = 0.07  # longer than pieces are held back
-    conversation = Conversation("", "en")
-    steps = conversation.ask(engine, "one")
-    for _ in range(3):
-        next(steps)
-    assert conversation.running
-    conversation.stop()
-    assert not conversation.running
-    assert engine.stops[0].is_set()
-    kept = conversation.exchanges[-1].text
-    finish(steps)
-    assert conversation.exchanges[-1].text == kept
-
-
-def test_asking_again_stops_the_former(engine):
-    engine.step = 0.07
-    conversation = Conversation("", "en")
-    first = conversation.ask(engine, "one")
-    for _ in range(3):
-        next(first)
-    assert conversation.running
-    finish(conversation.ask(engine, "two"))
-    assert engine.stops[0].is_set()
-    finish(first)
-    assert [exchange.running for exchange in conversation.exchanges] == [False, False]
-    assert conversation.exchanges[1].answer is not None
-
-
-def test_of_waiting_questions_the_newest_alone_reaches_the_engine(engine):
-    conversation = Conversation("", "en")
-    waiting = [conversation.ask(engine, f"question {number}") for number in range(5)]
-    for steps in waiting:
-        next(steps)
-    for steps in waiting:
-        finish(steps)
-    assert [asked[1] for asked in engine.asked] == ["question 4"]
-    assert [exchange.stopped for exchange in conversation.exchanges] == [True, True, True, True, False]
-
-
-def test_leaving_in_the_middle_stops_the_reader(engine):
-    engine.step = 0.07  # longer than pieces are held back
-    conversation = Conversation("", "en")
-    steps = conversation.ask(engine, "one")
-    for _ in range(3):
-        next(steps)
-    assert conversation.running
-    steps.close()
-    assert engine.stops[0].is_set()
-
-
-def test_the_newest_exchanges_are_kept(engine):
-    conversation = Conversation("", "en")
-    for number in range(MOST_EXCHANGES + 2):
-        finish(conversation.ask(engine, f"question {number}"))
-    assert len(conversation.exchanges) == MOST_EXCHANGES
-    assert [conversation.exchanges[at].question for at in (0, -1)] == ["question 2", f"question {MOST_EXCHANGES + 1}"]
-
-
-def test_a_source_is_found_with_the_citation_of_its_sentence(engine):
-    conversation = Conversation("", "en")
-    finish(conversation.ask(engine, "one"))
-    opened = conversation.source(1, 1, 0)
-    assert opened is not None
-    assert opened.citation is not None
-    assert conversation.source(1, 1, -1).citation is None
-    assert conversation.source(1, 1, 99).citation is None
-    assert conversation.source(1, 9, 0) is None
-    assert conversation.source(9, 1, 0) is None
-
-
-def test_a_session_name_opens_only_its_owners_conversation():
-    sessions = Sessions()
-    ann = sessions.of("ann", "hash", "en")
-    ann.exchanges.append(Exchange(1, "private", answer=Answer((Sentence("x"),), "r")))
-    assert sessions.of("bob", "hash", "en").exchanges == []
-    assert sessions.of("ann", "hash", "en") is ann
-
-
-def test_a_lost_connection_stops_the_answer_and_the_oldest_sessions_go_first():
-    sessions = Sessions(most=2)
-    first = sessions.of("", "1", "en")
-    first.exchanges.append(Exchange(1, "q"))
-    sessions.of("", "2", "en")
-    sessions.of("", "3", "en")
-    assert len(sessions) == 2
-    assert first.exchanges[0].stop.is_set()
-    second = sessions.of("", "2", "en")
-    second.exchanges.append(Exchange(1, "q"))
-    sessions.stop("", "2")
-    assert second.exchanges[0].stop.is_set()
-    assert sessions.of("", "2", "en") is second
-    sessions.stop("", "never there")
-    assert len(sessions) == 2
-
-
-def test_one_owners_sessions_push_out_no_others():
-    sessions = Sessions(most=2)
-    bobs = sessions.of("bob", "1", "en")
-    for number in range(5):
-        sessions.of("ann", str(number), "en")
-    assert sessions.of("bob", "1", "en") is bobs
-    assert len(sessions) == 3
-
-
-def test_many_threads_may_stop_while_one_asks(engine):
-    conversation = Conversation("", "en")
-    threads = [threading.Thread(target=conversation.stop) for _ in range(20)]
-    steps = conversation.ask(engine, "one")
-    next(steps)
-    for thread in threads:
-        thread.start()
-    finish(steps)
-    for thread in threads:
-        thread.join()
-    assert not conversation.running
+def test_the_history_ends_with_the_last_questions_and_has_no_citation_marks():
+    exchanges = [Exchange(n, f"question {n}", text="It rose [1], fell【2】.") for n in range(HISTORY_TURNS + 3)]
+    history = Conversation("en", exchanges).history()
+    assert [turn.question for turn in history] == [f"question {n}" for n in range(3, HISTORY_TURNS + 3)]
+    assert {turn.answer for turn in history} == {"It rose, fell."}

@@ -1,12 +1,13 @@
 """What the page's handlers make of what they are sent."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from rag.records import Job, JobState
+from tests.webui import handling
 from tests.webui.fake_engine import FakeEngine, document
-from webui.page import Handlers
+from tests.webui.handling import REQUEST, sent
+from webui.session import NOTHING_TO_ASK
+from webui.strings import say_message
 
 ODD = "lone \ud800"
 
@@ -20,28 +21,27 @@ def engine(tmp_path):
 
 @pytest.fixture
 def page(engine):
-    """The handlers of a page over an engine, what somebody sends them, and that person's conversation."""
-    handlers = Handlers(engine, raise_errors=True)
-    request = SimpleNamespace(cookies={}, headers={}, username=None, session_hash="s")
+    """The handlers of a page over an engine, what somebody sends them, and that person's session."""
+    handlers = handling.handlers(engine)
 
     def send(**data):
-        handlers.in_library(SimpleNamespace(_data=data), request)
+        handlers.in_library(sent(**data), REQUEST)
 
-    return send, handlers.conversation(request)
+    return send, handlers.session(REQUEST)
 
 
 def test_only_documents_that_are_there_can_be_left_out(engine, page):
-    send, conversation = page
+    send, session = page
     known = engine.library[0].id
     for document_id in (known, "x" * 1000, ODD, None, 7):
         send(do="choose", document=document_id, chosen=False)
-    assert conversation.left_out == {known}
+    assert session.conversation.left_out == {known}
     send(do="choose", document=known, chosen=True)
-    assert conversation.left_out == set()
+    assert session.conversation.left_out == set()
     send(do="choose-none")
     engine.library = []
     send(do="refresh")
-    assert conversation.left_out == set()
+    assert session.conversation.left_out == set()
 
 
 def test_the_engine_is_asked_for_what_is_there_only(engine, page, monkeypatch):
@@ -55,3 +55,26 @@ def test_the_engine_is_asked_for_what_is_there_only(engine, page, monkeypatch):
         send(do="cancel", job=job)
         send(do="unlock", job=job, password=ODD)
     assert asked == [(engine.library[0].id,), (1,), (1, "lone ?")]
+
+
+def test_a_handler_returns_the_parts_it_changes(engine):
+    handlers = handling.handlers(engine)
+    assert set(handlers.load(REQUEST)) == set(vars(handling.PARTS)) - {"evaluation"}, "the view is not shown"
+    assert set(handlers.in_library(sent(do="choose-none"), REQUEST)) == {"library", "documents"}
+    assert set(handlers.in_conversation(sent(), REQUEST)) == {"earlier", "conversation", "viewer"}
+    assert set(handlers.in_head(sent(), REQUEST)) == {"head"}
+    assert "evaluation" in handlers.in_viewer(sent(do="evaluate"), REQUEST)
+    engine.answer = [("Sales rose.", (1,))]
+    first, *later = [set(updates) for updates in handlers.ask("How much?", REQUEST)]
+    assert first == {"earlier", "conversation", "question", "ask", "stop", "new"}
+    assert all(updates == first - {"earlier"} for updates in later), "it stays as it is while words stream in"
+
+
+def test_an_error_is_shown_in_the_language_of_the_page_even_when_that_is_switched_later(engine, page):
+    handlers = handling.handlers(engine)
+    engine.library = []
+    *_, shown = handlers.ask("How much?", REQUEST)
+    assert str(NOTHING_TO_ASK) in shown["conversation"]
+    shown = handlers.in_head(sent(do="language", language="zh"), REQUEST)
+    assert say_message("zh", NOTHING_TO_ASK) in shown["conversation"]
+    assert str(NOTHING_TO_ASK) not in shown["conversation"]

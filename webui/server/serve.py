@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 
 from webui.engine import Engine
 from webui.models import Models
-from webui.page import ANSWERS_AT_ONCE, build_page
+from webui.page import MAX_CONCURRENT_ANSWERS, build_page
 from webui.server.guard import Access, Guard
 from webui.server.upload import upload_route
 from webui.strings import say
@@ -67,7 +67,7 @@ def serve(
         show_error=False,
         quiet=True,
         prevent_thread_lock=True,
-        max_threads=ANSWERS_AT_ONCE + 32,  # so that answers never keep the rest of the page waiting
+        max_threads=MAX_CONCURRENT_ANSWERS + 32,  # so that answers never keep the rest of the page waiting
         blocked_paths=[str(engine.settings.data_dir.resolve())],
         max_file_size=1,  # byte: nothing comes in through Gradio's own upload, which the guard keeps shut anyway
         app_kwargs={

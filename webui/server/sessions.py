@@ -1,6 +1,6 @@
-"""Which conversation belongs to which session, and which session to which login.
+"""The sessions of all open pages by owner, and which login a session belongs to.
 
-One object a page; nothing of one owner is given to another.
+Nothing of one owner is given to another.
 """
 
 from __future__ import annotations
@@ -8,44 +8,44 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from webui.conversation import Conversation
+from webui.session import Session
 from webui.strings import Language
 
-MOST_SESSIONS = 1_000  # the one used longest ago is forgotten first
-LONGEST_SESSION = 100  # characters of a session's name; Gradio's page makes up 10 to 11
+MAX_SESSIONS = 1_000  # per owner; the least recently used is forgotten first
+MAX_NAME_CHARACTERS = 100  # of a session; Gradio's page makes up names of 10 to 11
 
 
 class Sessions:
-    """Conversations by owner and session; thread-safe. Each owner has room of its own, so that none is pushed out."""
+    """Sessions by owner and name; thread-safe. Each owner has room of their own, so that none pushes out another's."""
 
-    def __init__(self, most: int = MOST_SESSIONS) -> None:
+    def __init__(self, most: int = MAX_SESSIONS) -> None:
         self._most = most  # of one owner
         self._lock = threading.Lock()
-        self._conversations: dict[str, OrderedDict[str, Conversation]] = {}  # of each owner by session
+        self._sessions: dict[str, OrderedDict[str, Session]] = {}  # of each owner by name, least recently used first
 
-    def of(self, owner: str, session: str, language: Language) -> Conversation:
-        """The conversation of this session, a new one when there is none. A session's name alone opens nothing."""
+    def of(self, owner: str, name: str, language: Language) -> Session:
+        """The owner's session of this name, created if there is none. Another owner's is never given out."""
         forgotten = []
         with self._lock:
-            own = self._conversations.setdefault(owner, OrderedDict())
-            conversation = own.pop(session, None) or Conversation(owner, language)
-            own[session] = conversation
+            own = self._sessions.setdefault(owner, OrderedDict())
+            session = own.pop(name, None) or Session(owner, language)
+            own[name] = session
             while len(own) > self._most:
                 forgotten.append(own.popitem(last=False)[1])
         for old in forgotten:
             old.stop()
-        return conversation
+        return session
 
-    def stop(self, owner: str, session: str) -> None:
-        """Nobody waits for an answer any more: stop the one that is being made."""
+    def stop(self, owner: str, name: str) -> None:
+        """Stop the answer that is being made in a session, because nobody waits for it any more."""
         with self._lock:
-            own = self._conversations.get(owner)
-            conversation = own.get(session) if own else None
-        if conversation is not None:
-            conversation.stop()
+            own = self._sessions.get(owner)
+            session = own.get(name) if own else None
+        if session is not None:
+            session.stop()
 
     def __len__(self) -> int:
-        return sum(map(len, self._conversations.values()))
+        return sum(map(len, self._sessions.values()))
 
 
 class SessionLogins:
@@ -54,7 +54,7 @@ class SessionLogins:
     Each login has room of its own, so that nobody can push another's sessions out.
     """
 
-    def __init__(self, most: int = MOST_SESSIONS) -> None:
+    def __init__(self, most: int = MAX_SESSIONS) -> None:
         self._most = most  # of one login
         self._lock = threading.Lock()
         self._logins: dict[str, str] = {}  # session -> login
@@ -62,7 +62,7 @@ class SessionLogins:
 
     def claim(self, login: str, session: str) -> bool:
         """Whether `login` may use this session: it is its own, or nobody's so far."""
-        if len(session) > LONGEST_SESSION:
+        if len(session) > MAX_NAME_CHARACTERS:
             return False
         with self._lock:
             if self._logins.setdefault(session, login) != login:

@@ -1,7 +1,7 @@
-"""The route that takes files: one PDF a request, as the body, its name as given in a header.
+"""The upload route: one PDF per request, as the body, with its name in a header.
 
-Not Gradio's upload: that one changes names, keeps a copy in a folder it serves to everybody, and refuses a whole
-drop for one file that is too large.
+It replaces Gradio's own upload, which changes names, keeps a copy in a folder that it serves to everybody, and
+refuses all files of a drop if one of them is too large.
 """
 
 from __future__ import annotations
@@ -16,44 +16,47 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rag.errors import FileRefused, LimitExceeded
-from webui.edge import sentence_for
+from rag.messages import Message
+from webui.edge import errors_shown
 from webui.engine import Engine
-from webui.strings import pick_language
+from webui.strings import pick_language, say_message
 
-LONGEST_NAME = 1_000  # characters
+MAX_NAME_CHARACTERS = 1_000
 
 
 def upload_route(engine: Engine, folder: Path) -> Route:
-    """POST /library/add: `{"refused": ""}` once the file is queued, else the sentence; it waits in `folder`."""
+    """POST /library/add answers `{"refused": ""}` once the file is queued, else why not; it is written to `folder`."""
 
     async def add(request: Request) -> Response:
         owner = owner_of(request)
         if owner is None:
             return JSONResponse({"refused": "Log in first."}, status_code=401)
-        name = unquote(request.headers.get("x-file-name", ""), errors="replace")[:LONGEST_NAME] or "unnamed.pdf"
-        try:
-            await _receive(request, engine, owner, name, folder)
-        except ClientDisconnect:
-            return Response(status_code=400)
-        except Exception as error:  # noqa: BLE001 - the page's edge
-            language = pick_language(request.cookies.get("language"), request.headers.get("accept-language"))
-            return JSONResponse({"refused": sentence_for(error, language)})
-        return JSONResponse({"refused": ""})
+        name = unquote(request.headers.get("x-file-name", ""), errors="replace")[:MAX_NAME_CHARACTERS] or "unnamed.pdf"
+        refusals: list[Message] = []
+        with errors_shown(refusals.append):
+            try:
+                await _receive(request, engine, owner, name, folder)
+            except ClientDisconnect:
+                return Response(status_code=400)
+        language = pick_language(request.cookies.get("language"), request.headers.get("accept-language"))
+        return JSONResponse({"refused": "".join(say_message(language, refusal) for refusal in refusals)})
 
     return Route("/library/add", add, methods=["POST"])
 
 
 async def _receive(request: Request, engine: Engine, owner: str, name: str, folder: Path) -> None:
-    """Write the body to a file of our own naming, hand it to the engine, delete it."""
+    """Write the body to a file with a random name, give it to the engine, delete it."""
     limit = engine.settings.limits.file_bytes
-    _hold(int(request.headers.get("content-length") or 0), limit, name)
+    _check_size(int(request.headers.get("content-length") or 0), limit, name)
     path = folder / f"{secrets.token_hex(16)}.pdf"
     try:
         try:
             await _write(request, path, limit, name)
         except OSError as error:
             raise FileRefused(
-                f"“{name}” could not be kept in the data folder: {error.strerror}. Make room there and add it again."
+                "“{name}” could not be saved in the data folder: {reason}. Make room there and add it again.",
+                name=name,
+                reason=error.strerror or str(error),
             ) from error
         await run_in_threadpool(engine.add, owner, name, path)
     finally:
@@ -65,20 +68,22 @@ async def _write(request: Request, path: Path, limit: int, name: str) -> None:
     with path.open("xb") as file:
         async for chunk in request.stream():
             size += len(chunk)
-            _hold(size, limit, name)
+            _check_size(size, limit, name)
             file.write(chunk)
 
 
-def _hold(size: int, limit: int, name: str) -> None:
+def _check_size(size: int, limit: int, name: str) -> None:
     if size > limit:
         raise LimitExceeded(
-            f"“{name}” has {size / 1e6:.1f} MB, files of up to {limit / 1e6:g} MB are taken: "
-            "split it, or start with a higher --max-file-mb."
+            "“{name}” is {size:.1f} MB, the limit is {limit:g} MB: split it, or restart with a higher --max-file-mb.",
+            name=name,
+            size=size / 1e6,
+            limit=limit / 1e6,
         )
 
 
 def owner_of(request: Request) -> str | None:
-    """The login name as Gradio's own routes find it, "" without login, None for a stranger."""
+    """The login name as Gradio's own routes find it; "" if there are no logins, None for somebody not logged in."""
     app = request.app
     if app.auth is None:
         return ""

@@ -143,7 +143,7 @@ const actions = {
     sure(button, () => trigger('act', { do: 'remove', document: button.dataset.document }));
   },
   view(button) { view(button.dataset.view); trigger('act', { do: 'view', view: button.dataset.view }); },
-  evaluate() { view('trials'); panel('talk'); trigger('act', { do: 'evaluate' }); },
+  evaluate() { view('evaluation'); panel('talk'); trigger('act', { do: 'evaluate' }); },
   right(button) {
     if (performance.now() - marked < 500) return;
     marked = performance.now();

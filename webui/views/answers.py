@@ -1,4 +1,4 @@
-"""The conversation: questions, sources, and answers with their citations as buttons."""
+"""The session: questions, sources, and answers with their citations as buttons."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from rag.messages import Message
 from rag.records import Sentence, Source
-from webui.conversation import Conversation, Exchange
+from webui.conversation import Exchange
+from webui.session import Session
 from webui.strings import Language, say
 from webui.views.markup import (
     append_placeholders,
@@ -50,7 +51,7 @@ class _Turn:
     sources: list[_Link]
     nearest: list[tuple[_Link, str]]  # of a refusal: the best sources, each with an excerpt
     why: Markup  # why these sources were found
-    error: Message | str
+    error: Message | None
     refusal: str | None  # the words of a refusal; None if it is none
     body: Markup | None  # the answer so far
     step: str  # what is going on before the first word
@@ -59,19 +60,19 @@ class _Turn:
     unfolded: int = UNFOLDED_SOURCES
 
 
-def conversation_html(conversation: Conversation) -> Markup:
+def conversation_html(session: Session) -> Markup:
     """The last question and its answer, which is drawn again with each word; a welcome before the first."""
-    language = conversation.language
-    if not conversation.exchanges:
+    language = session.language
+    if not session.conversation.exchanges:
         return render("conversation.html", language, turn=None)
-    last = conversation.exchanges[-1]
-    return render("conversation.html", language, turn=_turn(last, conversation), spoken=_spoken(last, language))
+    last = session.conversation.exchanges[-1]
+    return render("conversation.html", language, turn=_turn(last, session), spoken=_spoken(last, language))
 
 
-def earlier_html(conversation: Conversation) -> Markup:
+def earlier_html(session: Session) -> Markup:
     """The questions before the last one, which stay as they are while it is answered."""
-    turns = [_turn(exchange, conversation) for exchange in conversation.exchanges[:-1]]
-    return render("earlier.html", conversation.language, turns=turns)
+    turns = [_turn(exchange, session) for exchange in session.conversation.exchanges[:-1]]
+    return render("earlier.html", session.language, turns=turns)
 
 
 def _spoken(last: Exchange, language: Language) -> Message | str:
@@ -81,9 +82,9 @@ def _spoken(last: Exchange, language: Language) -> Message | str:
     return last.error or say(language, "stopped" if last.stopped else "answered")
 
 
-def _turn(exchange: Exchange, conversation: Conversation) -> _Turn:
-    language = conversation.language
-    links = [_link(source, exchange, -1, conversation) for source in exchange.sources]
+def _turn(exchange: Exchange, session: Session) -> _Turn:
+    language = session.language
+    links = [_link(source, exchange, -1, session) for source in exchange.sources]
     refusal = _refusal(exchange, language)
     excerpts = [] if refusal is None else [_excerpt(source) for source in exchange.sources[:UNFOLDED_SOURCES]]
     return _Turn(
@@ -96,7 +97,7 @@ def _turn(exchange: Exchange, conversation: Conversation) -> _Turn:
         why=sources_why(exchange.sources, language),
         error=exchange.error,
         refusal=refusal,
-        body=_body(exchange, conversation),
+        body=_body(exchange, session),
         step=_step(exchange, language),
         facts=_facts(exchange, language),
         copied=_copied(exchange, language),
@@ -125,27 +126,27 @@ def _step(exchange: Exchange, language: Language) -> str:
     return say(language, "reading_sources", n=len(exchange.sources))
 
 
-def _body(exchange: Exchange, conversation: Conversation) -> Markup | None:
+def _body(exchange: Exchange, session: Session) -> Markup | None:
     if exchange.answer is not None:
-        return _finished(exchange, exchange.answer.sentences, conversation)
-    return _streamed(exchange, conversation) if exchange.text else None
+        return _finished(exchange, exchange.answer.sentences, session)
+    return _streamed(exchange, session) if exchange.text else None
 
 
-def _streamed(exchange: Exchange, conversation: Conversation) -> Markup:
+def _streamed(exchange: Exchange, session: Session) -> Markup:
     """The answer so far, with the marks that the reader wrote as buttons."""
     by_number = {source.number: source for source in exchange.sources}
 
     def place(number: int) -> Markup:
         if number not in by_number:
             return Markup()
-        links = [_link(by_number[number], exchange, -1, conversation)]
-        return render("citations.html", conversation.language, links=links)
+        links = [_link(by_number[number], exchange, -1, session)]
+        return render("citations.html", session.language, links=links)
 
     text = citations_to_placeholders(exchange.text, len(exchange.sources))
     return to_html(text, place, plain=exchange.is_plain_text)
 
 
-def _finished(exchange: Exchange, sentences: Sequence[Sentence], conversation: Conversation) -> Markup:
+def _finished(exchange: Exchange, sentences: Sequence[Sentence], session: Session) -> Markup:
     """The sentences, each followed by its checked citations, or by a remark where there is none."""
     by_number = {source.number: source for source in exchange.sources}
 
@@ -154,8 +155,8 @@ def _finished(exchange: Exchange, sentences: Sequence[Sentence], conversation: C
         cited = [by_number[citation.number] for citation in sentence.citations if citation.number in by_number]
         if not cited and not _states_something(sentence):
             return Markup()
-        links = [_link(source, exchange, index, conversation) for source in cited]
-        return render("citations.html", conversation.language, links=links)
+        links = [_link(source, exchange, index, session) for source in cited]
+        return render("citations.html", session.language, links=links)
 
     plain = exchange.is_plain_text
     return to_html(_with_placeholders(sentences, plain), place, plain=plain)
@@ -179,8 +180,8 @@ def _with_placeholders(sentences: Sequence[Sentence], plain: bool) -> str:
     return joined
 
 
-def _link(source: Source, exchange: Exchange, sentence: int, conversation: Conversation) -> _Link:
-    language, opened = conversation.language, conversation.opened
+def _link(source: Source, exchange: Exchange, sentence: int, session: Session) -> _Link:
+    language, opened = session.language, session.opened
     return _Link(
         exchange=exchange.id,
         sentence=sentence,
@@ -212,7 +213,7 @@ def _facts(exchange: Exchange, language: Language) -> list[str]:
 
 def _copied(exchange: Exchange, language: Language) -> str:
     """The answer with its marks, and below it the sources that it cites."""
-    answer = exchange.plain_answer()
+    answer = exchange.cited_answer()
     if not answer:
         return ""
     sentences = exchange.answer.sentences if exchange.answer else ()

@@ -8,8 +8,8 @@ from markupsafe import Markup
 
 from rag.messages import Message
 from rag.records import Document, Job, JobState, PageKind
-from webui.conversation import Conversation
 from webui.engine import Engine
+from webui.session import Session
 from webui.strings import Language, say
 from webui.views.render import render
 from webui.views.status import shown_choice
@@ -53,29 +53,29 @@ class _Document:
     notes: tuple[Message, ...]
 
 
-def library_html(engine: Engine, conversation: Conversation) -> Markup:
+def library_html(engine: Engine, session: Session) -> Markup:
     """Above the documents: how to add files, and the files being added. Redrawn often, so it holds no long list."""
-    jobs = engine.jobs(conversation.owner)
+    jobs = engine.jobs(session.owner)
     ranked = sorted(jobs, key=lambda job: (_JOB_ORDER.get(job.state, 4), job.id))
     return render(
         "library.html",
-        conversation.language,
+        session.language,
         limit_bytes=engine.settings.limits.file_bytes,
-        problem=conversation.problem,
-        jobs=[_job(job, conversation) for job in ranked[:MAX_SHOWN_JOBS]],
+        problem=session.problem,
+        jobs=[_job(job, session) for job in ranked[:MAX_SHOWN_JOBS]],
         hidden_jobs=len(jobs) - MAX_SHOWN_JOBS,
     )
 
 
-def documents_html(engine: Engine, conversation: Conversation) -> Markup:
+def documents_html(engine: Engine, session: Session) -> Markup:
     """The documents with their ticks, and which components run."""
-    documents = engine.documents(conversation.owner)
+    documents = engine.documents(session.owner)
     return render(
         "documents.html",
-        conversation.language,
-        documents=[_document(document, conversation) for document in documents],
+        session.language,
+        documents=[_document(document, session) for document in documents],
         filter=len(documents) >= MIN_FILTERED_DOCUMENTS,
-        choices=[shown_choice(choice, conversation.language) for choice in engine.choices()],
+        choices=[shown_choice(choice, session.language) for choice in engine.choices()],
     )
 
 
@@ -87,25 +87,25 @@ def kinds_report(document: Document, language: Language) -> str:
     return " · ".join([pages, *unread])
 
 
-def _document(document: Document, conversation: Conversation) -> _Document:
+def _document(document: Document, session: Session) -> _Document:
     return _Document(
         id=document.id,
         name=document.name,
-        own=document.owner == conversation.owner,
-        chosen=document.id not in conversation.left_out,
-        report=kinds_report(document, conversation.language),
+        own=document.owner == session.owner,
+        chosen=document.id not in session.conversation.left_out,
+        report=kinds_report(document, session.language),
         notes=document.notes,
     )
 
 
-def _job(job: Job, conversation: Conversation) -> _Job:
-    language = conversation.language
+def _job(job: Job, session: Session) -> _Job:
+    language = session.language
     state = "job_failed" if job.state is JobState.FAILED else job.state.value
     return _Job(
         id=job.id,
         name=job.name,
         state=job.state.value,
-        own=job.owner == conversation.owner,
+        own=job.owner == session.owner,
         progress=" · ".join([say(language, state), *_progress_words(job, language)]),
         bar=_bar(job),
         message=job.message,

@@ -10,9 +10,9 @@ from functools import partial
 from markupsafe import Markup
 
 from rag.evaluation.runs import Change, Run, SavedQuestion, as_lines, compare, cuts, differences
-from webui.conversation import Conversation, Evaluation
 from webui.engine import Engine
 from webui.saved_questions import MRR, compared, line_names
+from webui.session import Evaluation, Session
 from webui.strings import Language, say
 from webui.views.plot import Line, plot, round_top
 from webui.views.render import render
@@ -107,21 +107,21 @@ class _Table:
     rows: list[_RunRow]
 
 
-def tabs_html(conversation: Conversation) -> Markup:
+def tabs_html(session: Session) -> Markup:
     """Conversation or Evaluate."""
-    return render("tabs.html", conversation.language, shown="trials" if conversation.evaluation.shown else "talk")
+    return render("tabs.html", session.language, shown="evaluation" if session.evaluation.shown else "talk")
 
 
-def evaluation_html(engine: Engine, conversation: Conversation) -> Markup:
+def evaluation_html(engine: Engine, session: Session) -> Markup:
     """The whole view."""
-    language, shown, owner = conversation.language, conversation.evaluation, conversation.owner
+    language, shown, owner = session.language, session.evaluation, session.owner
     questions, runs = engine.evaluations.saved(owner), engine.evaluations.runs(owner)
     progress = engine.evaluations.progress(owner)
     return render(
         "evaluation.html",
         language,
         progress=progress if progress and progress.running else None,
-        problem=shown.problem or (progress.problem if progress else ""),
+        problem=shown.problem or (progress.problem if progress else None),
         exported=as_lines(questions),
         can_run=any(question.here for question in questions),
         plots=_plots(runs, shown, language) if runs else None,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from webui.conversation import Conversation
 from webui.models import ModelOffer, Models
+from webui.session import Session
 from webui.strings import Language, say
 from webui.views.render import render
 
@@ -31,16 +31,16 @@ class _Offer:
     allowed: bool = True  # whether it can be picked
 
 
-def picker_html(models: Models | None, conversation: Conversation) -> Markup:
+def picker_html(models: Models | None, session: Session) -> Markup:
     """A button, and below it the form once it was pressed; nothing where no model can be picked."""
     if models is None:
         return Markup()
-    language, offers = conversation.language, conversation.offers
+    language, offers = session.language, session.offers
     return render(
         "picker.html",
         language,
         offers=None if offers is None else _offers(offers, models, language),
-        problem=conversation.pick_problem,
+        problem=session.pick_problem,
         download_hint=not models.downloads and not all(offer.here for offer in offers or ()),
         folders=models.folders,
         precisions=models.precisions,

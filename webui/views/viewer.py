@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from rag.messages import Message
 from rag.records import Box, View
-from webui.conversation import Opened
+from webui.session import Opened
 from webui.strings import Language
 from webui.views.reasons import source_why
 from webui.views.render import render
@@ -20,7 +20,7 @@ class Mark:
     """Whether the page shown is saved as a correct page of the question it was opened for."""
 
     right: bool = False
-    problem: Message | str = ""  # why it could not be saved
+    problem: Message | None = None  # why it could not be saved
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ _UNMARKED = Mark()
 
 
 def viewer_html(
-    view: View | None, opened: Opened | None, language: Language, problem: Message | str = "", mark: Mark = _UNMARKED
+    view: View | None, opened: Opened | None, language: Language, problem: Message | None = None, mark: Mark = _UNMARKED
 ) -> Markup:
     """An opened source; a sentence when nothing is open or when opening failed."""
     if problem or view is None or opened is None:
@@ -54,7 +54,7 @@ def viewer_html(
     return render(
         "viewer.html",
         language,
-        problem="",
+        problem=None,
         view=view,
         way_back=opened.page is not None and bool(opened.source.text) and not view.passage_boxes,
         question=opened.question,

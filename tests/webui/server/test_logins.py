@@ -7,7 +7,7 @@ import pytest
 
 from tests.webui.client import PDF, add, call, log_in
 from tests.webui.fake_engine import FakeEngine, document
-from tests.webui.fake_trials import run
+from tests.webui.fake_evaluations import run
 from webui.server.guard import Access, Guard
 from webui.server.serve import check_login
 from webui.server.sessions import SessionLogins
@@ -62,14 +62,14 @@ def test_kept_questions_and_runs_are_their_owners_alone(engine, guarded):
     ann, bob = guarded
     engine.evaluations.save("ann", "What is the canary's name?", engine.library[0].id, 0)
     engine.evaluations.made["ann"] = [run(7, {1: 1}, embedder="canary-embedder")]
-    shown = {"do": "view", "view": "trials"}
-    seen = call(ann, "in_trials", "anns", shown).text
+    shown = {"do": "view", "view": "evaluation"}
+    seen = call(ann, "in_evaluation", "anns", shown).text
     assert "canary&#39;s name" in seen
     assert "canary-embedder" in seen
-    assert "canary" not in call(bob, "in_trials", "bobs", shown).text
+    assert "canary" not in call(bob, "in_evaluation", "bobs", shown).text
     for sent in ({"do": "show", "question": 1}, {"do": "forget", "question": 1}, {"do": "forget-run", "run": 7}):
-        assert "canary" not in call(bob, "in_trials", "bobs", sent).text
-    assert "canary" not in call(bob, "in_trials", "anns", shown).text
+        assert "canary" not in call(bob, "in_evaluation", "bobs", sent).text
+    assert "canary" not in call(bob, "in_evaluation", "anns", shown).text
     assert len(engine.evaluations.saved("ann")) == len(engine.evaluations.runs("ann")) == 1
 
 

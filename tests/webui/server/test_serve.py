@@ -201,7 +201,7 @@ def test_each_file_is_refused_on_its_own(tmp_path, served):
     engine = FakeEngine(tmp_path, settings=Settings(tmp_path, limits=Limits(file_bytes=100)))
     url = served(engine)
     assert "is not a PDF" in add(url, "a.pdf", b"GIF89a").json()["refused"]
-    assert "of up to 0.0001 MB" in add(url, "b.pdf", PDF * 10).json()["refused"]
+    assert "limit is 0.0001 MB" in add(url, "b.pdf", PDF * 10).json()["refused"]
     assert add(url, "c.pdf").json() == {"refused": ""}
     assert [name for _, name, _ in engine.received] == ["a.pdf", "c.pdf"]
 
@@ -209,7 +209,7 @@ def test_each_file_is_refused_on_its_own(tmp_path, served):
 def test_a_body_without_a_length_is_held_to_the_limit_too(tmp_path, served):
     engine = FakeEngine(tmp_path, settings=Settings(tmp_path, limits=Limits(file_bytes=100)))
     answer = httpx.post(f"{served(engine)}/library/add", content=iter([PDF] * 50), headers={"x-file-name": "a.pdf"})
-    assert "of up to" in answer.json()["refused"]
+    assert "the limit is" in answer.json()["refused"]
     assert engine.received == []
 
 
@@ -225,7 +225,7 @@ def full_disk():
 def test_a_file_for_which_there_is_no_room_is_refused_and_leaves_nothing(engine, served, full_disk):
     url = served(engine)
     refused = add(url, "a.pdf", PDF + bytes(1_000_000)).json()["refused"]
-    assert refused.startswith("“a.pdf” could not be kept")
+    assert refused.startswith("“a.pdf” could not be saved")
     assert "File too large" in refused
     assert "\n" not in refused
     assert list((engine.settings.data_dir / "incoming").iterdir()) == []
@@ -240,13 +240,13 @@ def test_an_unexpected_error_tells_nothing_of_the_inside(engine, served, monkeyp
     monkeypatch.setattr(engine, "add", broken)
     answer = add(served(engine), "a.pdf")
     assert "/secret" not in answer.text
-    assert "Something went wrong" in answer.json()["refused"]
+    assert "An unexpected error occurred" in answer.json()["refused"]
 
 
 ODD = "lone \ud800"
 
 
-@pytest.mark.parametrize("handler", ["in_library", "in_conversation", "in_viewer", "in_head", "in_trials"])
+@pytest.mark.parametrize("handler", ["in_library", "in_conversation", "in_viewer", "in_head", "in_evaluation"])
 @pytest.mark.parametrize(
     "event",
     [
@@ -267,7 +267,7 @@ ODD = "lone \ud800"
         {"do": "turn", "page": 10**30},
         {"do": "language", "language": ODD},
         {"exchange": 10**30, "number": ODD},
-        {"do": "view", "view": "trials"},
+        {"do": "view", "view": "evaluation"},
         {"do": "right", "page": 10**30},
         {"do": "run", "run": ODD},
         {"do": "show", "question": 10**30, "page": [1]},
@@ -280,7 +280,7 @@ def test_a_browser_may_send_anything(standing, caplog, handler, event):
     client = httpx.Client(base_url=url)
     answer = call(client, handler, event=event)
     assert answer.status_code == 200
-    assert "Something went wrong" not in answer.text
+    assert "An unexpected error occurred" not in answer.text
     assert "Traceback" not in caplog.text
     assert call(client, "load").status_code == 200
     assert before <= {found.id for found in engine.documents("")}

@@ -11,12 +11,14 @@ from rag.errors import StoreError
 from rag.evaluation.question_file import Question
 from rag.evaluation.runs import Result, RightPage, SavedQuestion
 from rag.evaluation.saved import Progress
+from rag.messages import Message
+from tests.webui import handling
 from tests.webui.fake_engine import FakeEngine, document, source
-from tests.webui.fake_trials import run
+from tests.webui.fake_evaluations import run
+from tests.webui.handling import REQUEST, sent
 from tests.webui.safe import NASTY, look
-from webui.conversation import Conversation, Opened
-from webui.page import Handlers
 from webui.saved_questions import MRR
+from webui.session import Opened, Session
 from webui.strings import LANGUAGES
 from webui.views.evaluation import evaluation_html, tabs_html
 
@@ -35,21 +37,20 @@ def engine(tmp_path):
 
 @pytest.fixture
 def view(engine):
-    """The view of one person over the engine: (drawn HTML, what to send, the conversation)."""
-    handlers = Handlers(engine, raise_errors=True)
-    request = SimpleNamespace(cookies={}, headers={}, username=None, session_hash="s")
-    conversation = handlers.conversation(request)
-    conversation.evaluation.shown = True
+    """The view of one person over the engine: drawn HTML, what to send, the session."""
+    handlers = handling.handlers(engine)
+    session = handlers.session(REQUEST)
+    session.evaluation.shown = True
 
     def send(**data):
-        return handlers.in_trials(SimpleNamespace(_data=data), request)
+        return handlers.in_evaluation(sent(**data), REQUEST)
 
     def mark(**data):
-        return handlers.in_viewer(SimpleNamespace(_data=data), request)
+        return handlers.in_viewer(sent(**data), REQUEST)
 
     return SimpleNamespace(
-        handlers=handlers, request=request, conversation=conversation, send=send, mark=mark,
-        html=lambda: evaluation_html(engine, conversation),
+        poll=lambda: handlers.poll(REQUEST), session=session, send=send, mark=mark,
+        html=lambda: evaluation_html(engine, session),
     )  # fmt: skip
 
 
@@ -69,7 +70,7 @@ def table(html):
 
 
 def test_before_the_first_question_it_says_how(tmp_path):
-    html = evaluation_html(FakeEngine(tmp_path), Conversation("", "en"))
+    html = evaluation_html(FakeEngine(tmp_path), Session("", "en"))
     assert "Press “Right page”" in look(html).text
     assert "disabled" in tags(html, **{"data-do": "run"})[0]
 
@@ -223,7 +224,7 @@ def test_it_says_that_ticks_do_not_count(engine, view):
 
 
 def test_only_lines_that_there_are_can_be_left_out(engine, view):
-    hidden = view.conversation.evaluation.hidden
+    hidden = view.session.evaluation.hidden
     view.send(do="line", line=1)
     assert hidden == set(), "nothing was run yet"
     engine.evaluations.made[""] = [run(1, {1: 1})]
@@ -276,14 +277,14 @@ def test_why_there_was_no_run_is_said(engine, view):
     engine.library = []
     view.send(do="run")
     assert "save a question first" in look(view.html()).text
-    view.send(do="view", view="trials")
+    view.send(do="view", view="evaluation")
     assert "save a question first" not in look(view.html()).text
 
 
 def test_two_clicks_keep_a_question_and_a_third_takes_it_back(engine, view):
     found = source(1, engine.library[1])
-    view.conversation.opened = Opened(found, None, 4, "What else?")
-    assert 'aria-pressed="true"' in view.mark(do="right", page=4, document=found.document_id, right=True)[2]
+    view.session.opened = Opened(found, None, 4, "What else?")
+    assert 'aria-pressed="true"' in view.mark(do="right", page=4, document=found.document_id, right=True)["viewer"]
     view.mark(do="turn", page=6)
     view.mark(do="right", page=6, document=found.document_id, right=True)
     kept = engine.evaluations.saved("")[-1]
@@ -296,7 +297,7 @@ def test_two_clicks_keep_a_question_and_a_third_takes_it_back(engine, view):
 
 def test_a_mark_is_set_to_what_was_wanted_where_it_was_pressed(engine, view):
     shown, other = engine.library[1].id, engine.library[0].id
-    view.conversation.opened = Opened(source(1, engine.library[1]), None, 4, "What else?")
+    view.session.opened = Opened(source(1, engine.library[1]), None, 4, "What else?")
 
     def pages_after(**sent):
         view.mark(do="right", page=4, **sent)
@@ -311,41 +312,42 @@ def test_a_mark_is_set_to_what_was_wanted_where_it_was_pressed(engine, view):
 
 
 def test_the_button_says_which_document_it_is_for(engine, view):
-    view.conversation.opened = Opened(source(1, engine.library[1]), None, 4, "What else?")
-    (button,) = tags(view.mark(do="turn", page=4)[2], **{"data-do": "right"})
+    view.session.opened = Opened(source(1, engine.library[1]), None, 4, "What else?")
+    (button,) = tags(view.mark(do="turn", page=4)["viewer"], **{"data-do": "right"})
     assert button["data-document"] == engine.library[1].id
 
 
 def test_a_mark_that_could_not_be_kept_says_why_beside_the_page(engine, view):
-    view.conversation.opened = Opened(source(1, engine.library[1]), None, 4, "What else?")
+    view.session.opened = Opened(source(1, engine.library[1]), None, 4, "What else?")
     engine.evaluations.error = StoreError("The disk is full.")
-    assert "The disk is full." in view.mark(do="right", page=4, document=engine.library[1].id, right=True)[2]
-    assert "The disk is full." not in view.mark(do="turn", page=5)[2]
+    assert "The disk is full." in view.mark(do="right", page=4, document=engine.library[1].id, right=True)["viewer"]
+    assert "The disk is full." not in view.mark(do="turn", page=5)["viewer"]
 
 
 def test_the_question_that_is_kept_is_the_one_that_was_searched(engine):
     engine.query = "How much did revenue grow? And in 2022?"
     engine.answer = [("Sales rose.", (1,))]
-    conversation = Conversation("", "en")
-    for _ in conversation.ask(engine, "And in 2022?"):
+    session = Session("", "en")
+    for _ in session.ask(engine, "And in 2022?"):
         pass
-    assert conversation.source(1, 1, 0).question == engine.query
+    session.open_source(1, 1, 0)
+    assert session.opened.question == engine.query
 
 
 def test_a_question_opens_its_right_page(engine, view):
     engine.evaluations.save("", QUESTIONS[0], engine.library[1].id, 7)
-    shown = view.send(do="show", question=1)[2]
+    shown = view.send(do="show", question=1)["viewer"]
     assert "annual.pdf" in shown
     assert "Page 5" in look(shown).text
-    shown = view.send(do="show", question=1, document=engine.library[1].id, page=7)[2]
+    shown = view.send(do="show", question=1, document=engine.library[1].id, page=7)["viewer"]
     assert "年报.pdf" in shown
     assert tags(shown, **{"data-do": "right", "aria-pressed": "true"})
     del engine.library[0]
-    view.conversation.opened = None
+    view.session.opened = None
     view.send(do="show", question=2)
     (gone,) = engine.evaluations.saved("")[1].pages
     view.send(do="show", question=2, document=gone.document_id, page=gone.page)
-    assert view.conversation.opened is None
+    assert view.session.opened is None
 
 
 def test_pages_and_runs_can_be_taken_back(engine, view):
@@ -375,21 +377,21 @@ def test_what_a_browser_sends_reaches_the_engine_only_if_it_is_there(engine, vie
         view.send(do=do, **{do: odd})
         view.html()
     assert {what for what in asked if what[0] != 7} == set()
-    assert view.conversation.evaluation.against is None
+    assert view.session.evaluation.against is None
 
 
 def test_the_view_is_drawn_while_it_is_shown_only(engine, view):
-    assert isinstance(view.handlers.poll(view.request)[3], str)
+    assert "evaluation" in view.poll()
     engine.change()
-    assert not isinstance(view.handlers.poll(view.request)[3], str), "it is the same, and may be long"
+    assert "evaluation" not in view.poll(), "it is the same, and may be long"
     engine.evaluations.save("", "One more?", engine.library[0].id, 0)
-    assert "One more?" in view.handlers.poll(view.request)[3]
+    assert "One more?" in view.poll()["evaluation"]
     engine.change()
     view.send(do="view", view="talk")
-    assert not isinstance(view.handlers.poll(view.request)[3], str)
-    assert 'data-view="talk" data-key="talk" aria-pressed="true"' in tabs_html(view.conversation)
+    assert "evaluation" not in view.poll()
+    assert 'data-view="talk" data-key="talk" aria-pressed="true"' in tabs_html(view.session)
     view.mark(do="evaluate")
-    assert view.conversation.evaluation.shown
+    assert view.session.evaluation.shown
 
 
 def test_the_export_is_what_the_command_line_reads(engine, view):
@@ -408,8 +410,8 @@ def test_hostile_text_stays_text(tmp_path, text, language):
     engine.evaluations.save("", text, engine.library[0].id, 0)
     one = run(1, {1: 1}, embedder=text, settings={text: text})
     engine.evaluations.made[""] = [one, run(2, {1: None}, embedder="x", settings={})]
-    engine.evaluations.far = Progress(0, 1, running=False, problem=text)
-    conversation = Conversation("", language)
-    conversation.evaluation.problem = text
-    looked = look(evaluation_html(engine, conversation))
+    engine.evaluations.far = Progress(0, 1, running=False, problem=Message(text))
+    session = Session("", language)
+    session.evaluation.problem = Message(text)
+    looked = look(evaluation_html(engine, session))
     assert re.sub("[\u202e\x00\x1b\ud800]", "\ufffd", text).split()[0][:40] in looked.text

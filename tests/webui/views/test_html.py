@@ -10,7 +10,8 @@ from rag.messages import Message
 from rag.records import Answer, Choice, Citation, Found, Job, JobState, Sentence, Signal, View
 from tests.webui.fake_engine import FakeEngine, document, png, source
 from tests.webui.safe import NASTY, look
-from webui.conversation import Conversation, Exchange, Opened
+from webui.conversation import Exchange
+from webui.session import Opened, Session
 from webui.strings import LANGUAGES
 from webui.views.answers import conversation_html, earlier_html
 from webui.views.documents import documents_html, kinds_report, library_html
@@ -26,13 +27,13 @@ def clean(text):
 
 
 def answered(*, sentences=(), refused=False, question="How much?", text="", markdown=True, of=None, query=None):
-    conversation = Conversation("", "en")
+    session = Session("", "en")
     sources = (source(1, of or document("a.pdf")), source(2, document("b.pdf")))
     exchange = Exchange(1, question, "GLM-4-9B", Found(sources, query or question, writes_markdown=markdown), text)
     if sentences or refused:
         exchange.answer = Answer(tuple(sentences), "GLM-4-9B", refused=refused, seconds=1.0)
-    conversation.exchanges.append(exchange)
-    return conversation
+    session.conversation.exchanges.append(exchange)
+    return session
 
 
 def tags(looked, **wanted):
@@ -52,23 +53,23 @@ def test_hostile_text_stays_text_everywhere(tmp_path, text, language):
     found = source(
         1, document(text), text=text, page_label=text, heading=(text,), signals=(Signal(text, 1.0, 1),)
     )  # fmt: skip
-    conversation = Conversation(text, language)
+    session = Session(text, language)
     sentences = (Sentence(text, (Citation(1, 1.0, 0, 5),)), Sentence(text, (), "\n"))
-    conversation.exchanges = [
+    session.conversation.exchanges = [
         Exchange(1, text, text, Found((found,), text + "?"), text),
         Exchange(2, text, text, Found((found,), text), text, Answer(sentences, text)),
         Exchange(3, text, text, Found((found,), text), text, Answer(sentences, text, refused=True)),
-        Exchange(4, text, text, error=text),
+        Exchange(4, text, text, error=Message(text)),
     ]
-    opened = conversation.opened = Opened(found, Citation(1, 1.0, 2, 9), 4, text)
+    opened = session.opened = Opened(found, Citation(1, 1.0, 2, 9), 4, text)
     view = View(found, 4, text, 9, png(4, 4), ((0, 0, 1, 1),), ())
     for html in (
-        library_html(engine, conversation),
-        documents_html(engine, conversation),
-        conversation_html(conversation),
-        earlier_html(conversation),
-        viewer_html(view, opened, language, mark=Mark(right=True, problem=text)),
-        viewer_html(None, opened, language, problem=text),
+        library_html(engine, session),
+        documents_html(engine, session),
+        conversation_html(session),
+        earlier_html(session),
+        viewer_html(view, opened, language, mark=Mark(right=True, problem=Message(text))),
+        viewer_html(None, opened, language, problem=Message(text)),
         head_html(engine.choices(), language, text),
     ):
         looked = look(html)
@@ -79,7 +80,7 @@ def test_a_file_name_is_shown_as_it_was_given(tmp_path):
     engine = FakeEngine(tmp_path)
     for name in ("<b>a</b>.pdf", "quo\"te's.pdf", "../../x.pdf", "📄 报告.pdf", "n" * 300):
         engine.library = [document(name)]
-        looked = look(documents_html(engine, Conversation("", "en")))
+        looked = look(documents_html(engine, Session("", "en")))
         assert name in looked.text
         assert tags(looked, title=name)
 
@@ -93,11 +94,11 @@ def test_documents_tell_what_reading_gave():
 def test_ticks_follow_what_is_left_out(tmp_path):
     engine = FakeEngine(tmp_path)
     engine.library = [document("a.pdf"), document("b.pdf")]
-    conversation = Conversation("", "en")
-    assert conversation.chosen(engine.documents("")) is None
-    conversation.left_out = {engine.library[0].id}
-    assert conversation.chosen(engine.documents("")) == [engine.library[1].id]
-    looked = look(documents_html(engine, conversation))
+    session = Session("", "en")
+    assert session.conversation.chosen(engine.documents("")) is None
+    session.conversation.left_out = {engine.library[0].id}
+    assert session.conversation.chosen(engine.documents("")) == (engine.library[1].id,)
+    looked = look(documents_html(engine, session))
     ticked = {at["data-document"]: "checked" in at for at in tags(looked, type="checkbox")}
     assert ticked == {engine.library[0].id: False, engine.library[1].id: True}
     assert "1 of 2 asked" in looked.text
@@ -106,7 +107,7 @@ def test_ticks_follow_what_is_left_out(tmp_path):
 def test_only_own_documents_can_be_removed(tmp_path):
     engine = FakeEngine(tmp_path)
     engine.library = [document("shared.pdf"), document("mine.pdf", "ann"), document("other.pdf", "bob")]
-    looked = look(documents_html(engine, Conversation("ann", "en")))
+    looked = look(documents_html(engine, Session("ann", "en")))
     assert [at["data-document"] for at in tags(looked, **{"data-do": "remove"})] == [engine.library[1].id]
     assert "other.pdf" not in looked.text
 
@@ -126,20 +127,20 @@ def test_only_own_documents_can_be_removed(tmp_path):
 def test_a_job_says_how_far_it_is(tmp_path, job, shown):
     engine = FakeEngine(tmp_path)
     engine.running = [job]
-    assert shown in look(library_html(engine, Conversation("", "en"))).text
+    assert shown in look(library_html(engine, Session("", "en"))).text
 
 
 def test_only_a_locked_job_asks_for_a_password(tmp_path):
     engine = FakeEngine(tmp_path)
     engine.running = [Job(n, "", "", f"{state}.pdf", state) for n, state in enumerate(JobState)]
-    looked = look(library_html(engine, Conversation("", "en")))
+    looked = look(library_html(engine, Session("", "en")))
     assert [at["aria-label"] for at in tags(looked, type="password")] == ["Password of locked.pdf"]
 
 
 def test_thousands_of_jobs_do_not_make_thousands_of_rows(tmp_path):
     engine = FakeEngine(tmp_path)
     engine.running = [Job(n, "", "", f"{n}.pdf", JobState.WAITING) for n in range(3000)]
-    html = library_html(engine, Conversation("", "en"))
+    html = library_html(engine, Session("", "en"))
     assert len(html) < 40_000
     assert "2980 more" in html
 
@@ -227,7 +228,7 @@ def test_the_query_is_shown_only_when_it_differs():
 def test_only_the_owner_of_a_file_can_dismiss_or_unlock_it(tmp_path):
     engine = FakeEngine(tmp_path)
     engine.running = [Job(1, "", "x", "shared.pdf", JobState.LOCKED), Job(2, "ann", "y", "own.pdf", JobState.LOCKED)]
-    looked = look(library_html(engine, Conversation("ann", "en")))
+    looked = look(library_html(engine, Session("ann", "en")))
     assert "shared.pdf" in looked.text
     assert {at["data-job"] for at in tags(looked, **{"data-do": "cancel"})} == {"2"}
     assert {at["data-job"] for at in tags(looked, **{"data-do": "unlock"})} == {"2"}
@@ -250,14 +251,16 @@ def test_the_way_back_to_the_passage_is_shown_away_from_it(turned, boxes, back):
 
 
 def test_the_parts_of_a_question_are_shown():
-    conversation = answered()
-    conversation.exchanges[0].found = Found(conversation.exchanges[0].sources, "Who? What?", ("Who <b>?", "What?"))
-    assert "Searched part by part: Who <b>? · What?" in look(conversation_html(conversation)).text
+    session = answered()
+    session.conversation.exchanges[0].found = Found(
+        session.conversation.exchanges[0].sources, "Who? What?", ("Who <b>?", "What?")
+    )
+    assert "Searched part by part: Who <b>? · What?" in look(conversation_html(session)).text
 
 
 def test_copying_takes_the_sources_along():
-    conversation = answered(sentences=(Sentence("Sales rose.", (Citation(2, 0.9, 0, 5),)),))
-    looked = look(conversation_html(conversation))
+    session = answered(sentences=(Sentence("Sales rose.", (Citation(2, 0.9, 0, 5),)),))
+    looked = look(conversation_html(session))
     assert tags(looked, **{"data-do": "copy"})[0]["data-text"] == "Sales rose.[2]\n\n[2] b.pdf, p. 5"
 
 
@@ -288,10 +291,10 @@ def test_of_a_page_taken_in_the_passage_is_shown(citation, shown):
 
 
 def test_a_refusal_quotes_the_passage_and_not_its_page():
-    conversation = answered(refused=True)
+    session = answered(refused=True)
     wide = source(1, document("a.pdf"), text="One. Two. Three.", passage_span=(5, 9))
-    conversation.exchanges[0].found = Found((wide,), "q")
-    assert '<p dir="auto">Two.</p>' in conversation_html(conversation)
+    session.conversation.exchanges[0].found = Found((wide,), "q")
+    assert '<p dir="auto">Two.</p>' in conversation_html(session)
 
 
 @pytest.mark.parametrize(("page", "off"), [(0, ["-1"]), (4, []), (8, ["9"])])
@@ -319,9 +322,9 @@ def test_choices_say_what_is_loading_and_what_failed():
 
 
 def test_a_stopped_answer_keeps_what_was_said():
-    conversation = answered(text="Half an ans")
-    conversation.exchanges[0].stopped = True
-    looked = look(conversation_html(conversation))
+    session = answered(text="Half an ans")
+    session.conversation.exchanges[0].stopped = True
+    looked = look(conversation_html(session))
     assert "Half an ans" in looked.text
     assert "Stopped" in looked.text
 
@@ -331,24 +334,24 @@ def test_notes_of_a_document_are_listed(tmp_path):
     engine.library = [
         document("a.pdf", notes=(Message("Page {n} could not be read.", {"n": 7}), Message("It is a form.")))
     ]
-    text = look(documents_html(engine, Conversation("", "en"))).text
+    text = look(documents_html(engine, Session("", "en"))).text
     assert "Page 7 could not be read." in text
     assert "It is a form." in text
 
 
 def test_only_the_last_question_is_drawn_again_with_each_word():
-    conversation = answered(sentences=(Sentence("Sales rose."),), question="one")
-    conversation.exchanges.append(Exchange(2, "two", text="Half"))
-    assert "one" in look(earlier_html(conversation)).text
-    assert "two" not in look(earlier_html(conversation)).text
-    assert "one" not in look(conversation_html(conversation)).text
-    assert "Half" in look(conversation_html(conversation)).text
+    session = answered(sentences=(Sentence("Sales rose."),), question="one")
+    session.conversation.exchanges.append(Exchange(2, "two", text="Half"))
+    assert "one" in look(earlier_html(session)).text
+    assert "two" not in look(earlier_html(session)).text
+    assert "one" not in look(conversation_html(session)).text
+    assert "Half" in look(conversation_html(session)).text
 
 
 def test_long_documents_lists_are_searchable(tmp_path):
     engine = FakeEngine(tmp_path)
     engine.library = [replace(document(f"{n}.pdf")) for n in range(9)]
-    assert tags(look(documents_html(engine, Conversation("", "en"))), type="search")
+    assert tags(look(documents_html(engine, Session("", "en"))), type="search")
 
 
 SIGNALS = (Signal("vectors", 0.8412, 1), Signal("words", 13.21, 3), Signal("<new>", 2.0, 7))
@@ -373,11 +376,11 @@ def test_a_source_says_why_it_was_found(language, meaning):
 
 @pytest.mark.parametrize("refused", [False, True])
 def test_the_sources_of_an_answer_are_told_in_one_table(refused):
-    conversation = answered(sentences=() if refused else (Sentence("Sales rose."),), refused=refused)
-    exchange = conversation.exchanges[0]
+    session = answered(sentences=() if refused else (Sentence("Sales rose."),), refused=refused)
+    exchange = session.conversation.exchanges[0]
     first, second = exchange.sources
     exchange.found = Found((replace(first, signals=SIGNALS[:2]), replace(second, signals=SIGNALS[:1])), "q")
-    table = rows(conversation_html(conversation))
+    table = rows(conversation_html(session))
     assert table[0] == ["", "meaning", "words", "together"]
     assert table[1][1:] == ["0.841 <small>#1</small>", "13.21 <small>#3</small>", "0.900"]
     assert table[2][1:3] == ["0.841 <small>#1</small>", "–"]
@@ -401,7 +404,7 @@ def test_the_page_shown_can_be_marked_as_right():
     assert button["aria-pressed"] == "true"
     assert "How <much>?" in button["title"]
     assert tags(marked, **{"data-do": "evaluate"})
-    assert "No room" in look(viewer_html(view, opened, "en", mark=Mark(problem="No room"))).text
+    assert "No room" in look(viewer_html(view, opened, "en", mark=Mark(problem=Message("No room")))).text
     assert not tags(look(viewer_html(view, Opened(found, None, 6), "en")), **{"data-do": "right"})
 
 

@@ -5,10 +5,12 @@ from types import SimpleNamespace
 import pytest
 
 from rag.errors import SettingRefused
+from rag.messages import Message
+from tests.webui import handling
 from tests.webui.fake_engine import FakeEngine, FakeModels, FakeOffer
+from tests.webui.handling import REQUEST, sent
 from tests.webui.safe import NASTY, look
-from webui.conversation import Conversation
-from webui.page import Handlers
+from webui.session import Session
 from webui.views.picker import picker_html
 from webui.views.status import head_html
 
@@ -17,9 +19,9 @@ AWAY = FakeOffer("THUDM/chatglm3-6b", "chatglm3-6b", 6.2, 8192, "custom", None, 
 
 
 def shown(models, language="en"):
-    conversation = Conversation("", language)
-    conversation.offers = models.offers()
-    return look(picker_html(models, conversation))
+    session = Session("", language)
+    session.offers = models.offers()
+    return look(picker_html(models, session))
 
 
 def radios(looked):
@@ -27,14 +29,14 @@ def radios(looked):
 
 
 def test_nothing_is_drawn_where_no_model_can_be_picked():
-    assert picker_html(None, Conversation("", "en")) == ""
+    assert picker_html(None, Session("", "en")) == ""
     head = head_html(FakeEngine.choices(SimpleNamespace(picked=())), "en", "")
     assert "models" not in head
 
 
 def test_the_offers_wait_until_they_are_asked_for():
     models = FakeModels(HERE)
-    looked = look(picker_html(models, Conversation("", "en")))
+    looked = look(picker_html(models, Session("", "en")))
     assert looked.text == "Choose a model"
     assert models.looked == 0
 
@@ -66,11 +68,11 @@ def test_a_folder_is_asked_for_only_where_one_may_be_named():
 
 
 def test_names_and_refusals_stay_text():
-    conversation = Conversation("", "en")
+    session = Session("", "en")
     for text in NASTY:
         models = FakeModels(FakeOffer(text, text, licence=text))
-        conversation.offers, conversation.pick_problem = models.offers(), text
-        looked = look(picker_html(models, conversation))
+        session.offers, session.pick_problem = models.offers(), Message(text)
+        looked = look(picker_html(models, session))
         assert sum(at.get("type") == "radio" for _, at in looked.elements) == 2
 
 
@@ -87,41 +89,40 @@ def test_the_reader_is_told_apart_from_the_model_on_its_way(tmp_path):
 
 @pytest.fixture
 def asked(tmp_path):
-    """A function that does something in the head, and gives the conversation."""
+    """A function that does something in the head, and gives the session."""
 
     def do(models, **data):
-        handlers = Handlers(FakeEngine(tmp_path), models, raise_errors=True)
-        request = SimpleNamespace(cookies={}, headers={}, username=None, session_hash="s")
-        handlers.in_head(SimpleNamespace(_data={"do": "models"}), request)
-        handlers.in_head(SimpleNamespace(_data=data), request)
-        return handlers.conversation(request)
+        handlers = handling.handlers(FakeEngine(tmp_path), models)
+        handlers.in_head(sent(do="models"), REQUEST)
+        handlers.in_head(sent(**data), REQUEST)
+        return handlers.session(REQUEST)
 
     return do
 
 
 def test_picking_starts_it_and_closes_the_list(asked):
     models = FakeModels(HERE)
-    conversation = asked(models, do="pick", model=HERE.name, precision="int4")
+    session = asked(models, do="pick", model=HERE.name, precision="int4")
     assert models.picked == [(HERE.name, "int4")]
-    assert conversation.offers is None
-    assert conversation.pick_problem == ""
+    assert session.offers is None
+    assert session.pick_problem is None
 
 
 def test_a_refusal_leaves_the_list_open(asked):
     models = FakeModels(HERE)
     models.error = SettingRefused("Another one is being loaded.")
-    conversation = asked(models, do="pick", model=HERE.name, precision="auto")
-    assert conversation.pick_problem == "Another one is being loaded."
-    assert conversation.offers == (HERE,)
+    session = asked(models, do="pick", model=HERE.name, precision="auto")
+    assert str(session.pick_problem) == "Another one is being loaded."
+    assert session.offers == (HERE,)
 
 
 @pytest.mark.parametrize("model", [None, 7, ["x"], {}])
 def test_nothing_picked_is_said(asked, model):
     models = FakeModels(HERE)
-    assert asked(models, do="pick", model=model).pick_problem == "Choose a model from the list, or name one."
+    assert asked(models, do="pick", model=model).pick_problem == Message("Choose a model from the list, or name one.")
     assert models.picked == []
 
 
 def test_without_models_a_page_can_send_what_it_likes(asked):
-    conversation = asked(None, do="pick", model=HERE.name, precision="auto")
-    assert (conversation.offers, conversation.pick_problem) == (None, "")
+    session = asked(None, do="pick", model=HERE.name, precision="auto")
+    assert (session.offers, session.pick_problem) == (None, None)

@@ -24,7 +24,7 @@ def run(number: int, ranks: dict[int, int | None], pages: dict[int, str] | None 
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-class FakeTrials:
+class FakeEvaluations:
     """Everything in memory; a run takes no time, unless `goes_on` is cleared."""
 
     def __init__(

@@ -1,0 +1,18 @@
+"""The handlers of a page without Gradio: what they return is keyed by the names of the parts."""
+
+from dataclasses import fields
+from types import SimpleNamespace
+
+from webui.handlers import Handlers, Parts
+
+PARTS = Parts(**{field.name: field.name for field in fields(Parts)})
+REQUEST = SimpleNamespace(cookies={}, headers={}, username=None, session_hash="s")
+
+
+def handlers(engine, models=None):
+    return Handlers(engine, PARTS, models, raise_errors=True)
+
+
+def sent(**data):
+    """An event of page.js."""
+    return SimpleNamespace(_data=data)

@@ -1,0 +1,209 @@
+import threading
+
+import pytest
+
+from rag.errors import QuestionRefused
+from rag.messages import Message
+from rag.records import Answer, Sentence
+from tests.webui.fake_engine import FakeEngine, document
+from webui.conversation import Exchange
+from webui.server.sessions import Sessions
+from webui.session import MAX_EXCHANGES, Session
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = FakeEngine(tmp_path)
+    engine.library = [document("a.pdf"), document("b.pdf")]
+    engine.answer = [("Sales rose.", (1,)), ("Costs fell.", (1,))]
+    return engine
+
+
+def finish(steps):
+    for _ in steps:
+        pass
+
+
+def test_sources_come_before_words_and_words_before_the_answer(engine):
+    session = Session("", "en")
+    states = []
+    for _ in session.ask(engine, "How much?"):
+        last = session.conversation.exchanges[-1]
+        states.append((bool(last.sources), bool(last.text), last.answer is not None))
+    assert states[0] == (False, False, False)
+    assert states[1] == (True, False, False)
+    assert states[-1] == (True, True, True)
+    assert states == sorted(states)
+
+
+def test_all_documents_are_none_and_a_choice_is_ids(engine):
+    session = Session("", "en")
+    finish(session.ask(engine, "one"))
+    session.conversation.left_out.add(engine.library[0].id)
+    finish(session.ask(engine, "two"))
+    assert [asked[2] for asked in engine.asked] == [None, (engine.library[1].id,)]
+
+
+def test_earlier_turns_go_along_without_marks(engine):
+    session = Session("", "en")
+    finish(session.ask(engine, "one"))
+    finish(session.ask(engine, "two"))
+    (turn,) = engine.asked[1][3]
+    assert (turn.question, turn.answer) == ("one", "Sales rose. Costs fell.")
+
+
+def test_nothing_to_ask_is_said_without_asking(engine):
+    session = Session("", "en")
+    session.conversation.left_out = {found.id for found in engine.library}
+    finish(session.ask(engine, "one"))
+    assert "No document is ticked" in str(session.conversation.exchanges[-1].error)
+    engine.library = []
+    finish(session.ask(engine, "two"))
+    assert "Add a document" in str(session.conversation.exchanges[-1].error)
+    assert engine.asked == []
+
+
+def test_an_error_for_the_person_is_shown_and_the_next_question_works(engine):
+    session = Session("", "en")
+    engine.error = QuestionRefused("Ask something shorter.")
+    finish(session.ask(engine, "one"))
+    engine.error = None
+    finish(session.ask(engine, "two"))
+    assert [exchange.error for exchange in session.conversation.exchanges] == [Message("Ask something shorter."), None]
+    assert engine.asked[1][3] == ()
+
+
+def test_an_unexpected_error_is_one_sentence_and_a_traceback_in_the_log(engine, caplog):
+    session = Session("", "en")
+    engine.error = RuntimeError("secret /path")
+    finish(session.ask(engine, "one"))
+    assert "secret" not in str(session.conversation.exchanges[-1].error)
+    assert "An unexpected error occurred" in str(session.conversation.exchanges[-1].error)
+    assert "secret /path" in caplog.text
+    with pytest.raises(RuntimeError):
+        finish(session.ask(engine, "two", raise_errors=True))
+
+
+def test_stop_is_seen_at_once_even_if_the_reader_does_not_stop(engine):
+    engine.reader_stalls.set()
+    engine.step = 0.07  # longer than pieces are held back
+    session = Session("", "en")
+    steps = session.ask(engine, "one")
+    for _ in range(3):
+        next(steps)
+    assert session.conversation.running
+    session.stop()
+    assert not session.conversation.running
+    assert engine.stops[0].is_set()
+    kept = session.conversation.exchanges[-1].text
+    finish(steps)
+    assert session.conversation.exchanges[-1].text == kept
+
+
+def test_asking_again_stops_the_former(engine):
+    engine.step = 0.07
+    session = Session("", "en")
+    first = session.ask(engine, "one")
+    for _ in range(3):
+        next(first)
+    assert session.conversation.running
+    finish(session.ask(engine, "two"))
+    assert engine.stops[0].is_set()
+    finish(first)
+    assert [exchange.running for exchange in session.conversation.exchanges] == [False, False]
+    assert session.conversation.exchanges[1].answer is not None
+
+
+def test_of_waiting_questions_the_newest_alone_reaches_the_engine(engine):
+    session = Session("", "en")
+    waiting = [session.ask(engine, f"question {number}") for number in range(5)]
+    for steps in waiting:
+        next(steps)
+    for steps in waiting:
+        finish(steps)
+    assert [asked[1] for asked in engine.asked] == ["question 4"]
+    assert [exchange.stopped for exchange in session.conversation.exchanges] == [True, True, True, True, False]
+
+
+def test_leaving_in_the_middle_stops_the_reader(engine):
+    engine.step = 0.07  # longer than pieces are held back
+    session = Session("", "en")
+    steps = session.ask(engine, "one")
+    for _ in range(3):
+        next(steps)
+    assert session.conversation.running
+    steps.close()
+    assert engine.stops[0].is_set()
+
+
+def test_the_newest_exchanges_are_kept(engine):
+    session = Session("", "en")
+    for number in range(MAX_EXCHANGES + 2):
+        finish(session.ask(engine, f"question {number}"))
+    assert len(session.conversation.exchanges) == MAX_EXCHANGES
+    assert [session.conversation.exchanges[at].question for at in (0, -1)] == [
+        "question 2",
+        f"question {MAX_EXCHANGES + 1}",
+    ]
+
+
+def test_a_source_is_found_with_the_citation_of_its_sentence(engine):
+    session = Session("", "en")
+    finish(session.ask(engine, "one"))
+    session.open_source(1, 1, 0)
+    assert session.opened.source.number == 1
+    assert session.opened.citation is not None
+    for sentence in (-1, 99):
+        session.open_source(1, 1, sentence)
+        assert session.opened.citation is None
+    session.opened = None
+    session.open_source(1, 9, 0)
+    session.open_source(9, 1, 0)
+    assert session.opened is None
+
+
+def test_a_session_name_opens_only_its_owners_conversation():
+    sessions = Sessions()
+    ann = sessions.of("ann", "hash", "en")
+    ann.conversation.exchanges.append(Exchange(1, "private", answer=Answer((Sentence("x"),), "r")))
+    assert sessions.of("bob", "hash", "en").conversation.exchanges == []
+    assert sessions.of("ann", "hash", "en") is ann
+
+
+def test_a_lost_connection_stops_the_answer_and_the_oldest_sessions_go_first():
+    sessions = Sessions(most=2)
+    first = sessions.of("", "1", "en")
+    first.conversation.exchanges.append(Exchange(1, "q"))
+    sessions.of("", "2", "en")
+    sessions.of("", "3", "en")
+    assert len(sessions) == 2
+    assert first.conversation.exchanges[0].stopped
+    second = sessions.of("", "2", "en")
+    second.conversation.exchanges.append(Exchange(1, "q"))
+    sessions.stop("", "2")
+    assert second.conversation.exchanges[0].stopped
+    assert sessions.of("", "2", "en") is second
+    sessions.stop("", "never there")
+    assert len(sessions) == 2
+
+
+def test_one_owners_sessions_push_out_no_others():
+    sessions = Sessions(most=2)
+    bobs = sessions.of("bob", "1", "en")
+    for number in range(5):
+        sessions.of("ann", str(number), "en")
+    assert sessions.of("bob", "1", "en") is bobs
+    assert len(sessions) == 3
+
+
+def test_many_threads_may_stop_while_one_asks(engine):
+    session = Session("", "en")
+    threads = [threading.Thread(target=session.stop) for _ in range(20)]
+    steps = session.ask(engine, "one")
+    next(steps)
+    for thread in threads:
+        thread.start()
+    finish(steps)
+    for thread in threads:
+        thread.join()
+    assert not session.conversation.running

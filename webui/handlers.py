@@ -1,0 +1,323 @@
+"""What the page does when somebody does something: each handler changes the session and redraws parts of the page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+
+from rag.errors import SettingRefused
+from rag.messages import Message
+from webui.edge import errors_shown, to_int
+from webui.engine import Engine
+from webui.models import Models
+from webui.saved_questions import change, mark_page, marked, question_of
+from webui.server.sessions import Sessions
+from webui.session import Session
+from webui.strings import pick_language, say
+from webui.views.answers import conversation_html, earlier_html
+from webui.views.documents import documents_html, library_html
+from webui.views.evaluation import evaluation_html, tabs_html
+from webui.views.picker import picker_html
+from webui.views.status import head_html
+from webui.views.viewer import Mark, viewer_html
+
+Updates = dict[Any, Any]  # component of the page -> its new value, or what gr.update gives
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The components of the page that change."""
+
+    head: Any
+    library: Any
+    documents: Any
+    tabs: Any
+    earlier: Any
+    conversation: Any
+    question: Any
+    ask: Any
+    stop: Any
+    new: Any
+    viewer: Any
+    evaluation: Any
+
+
+class Handlers:
+    """The handlers of all events of the page. Each returns the parts that changed."""
+
+    def __init__(
+        self, engine: Engine, parts: Parts, models: Models | None = None, *, raise_errors: bool = False
+    ) -> None:
+        self.engine = engine
+        self.parts = parts
+        self.models = models
+        self.sessions = Sessions()
+        self.raise_errors = raise_errors
+
+    def session(self, request: gr.Request) -> Session:
+        """The session of whoever asks; the login name decides whose documents there are."""
+        language = pick_language(request.cookies.get("language"), request.headers.get("accept-language"))
+        return self.sessions.of(owner_of(request), str(request.session_hash), language)
+
+    def load(self, request: gr.Request) -> Updates:
+        """A page was opened or reloaded."""
+        return self._everything(self.session(request))
+
+    def unload(self, request: gr.Request) -> None:
+        """A page was closed, or lost its connection for a while: then it goes on in the same session."""
+        self.sessions.stop(owner_of(request), str(request.session_hash))
+
+    def poll(self, request: gr.Request) -> Updates:
+        """Once a second: send what changed, mostly nothing."""
+        session, parts = self.session(request), self.parts
+        version = self.engine.version()
+        if session.seen == version:
+            return dict(gr.skip())
+        session.seen = version
+        listed, evaluated = session.listed, session.evaluation.drawn
+        updates = self._head(session) | self._library(session) | self._evaluation(session)
+        if session.listed == listed:
+            del updates[parts.documents]
+        if session.evaluation.drawn == evaluated:
+            updates.pop(parts.evaluation, None)
+        return updates
+
+    def ask(self, question: str, request: gr.Request) -> Iterator[Updates]:
+        """Answer, drawing again with each step."""
+        question = _encodable(question or "").strip()
+        session = self.session(request)
+        if not question:
+            yield self._talk(session)
+            return
+        first = True
+        for _ in session.ask(self.engine, question, raise_errors=self.raise_errors):
+            updates = self._talk(session, emptied=first)
+            if not first:
+                del updates[self.parts.earlier]
+            yield updates
+            first = False
+
+    def stop(self, request: gr.Request) -> Updates:
+        """Stop at once: the page does not wait for the reader to notice."""
+        session = self.session(request)
+        session.stop()
+        return self._talk(session)
+
+    def new(self, request: gr.Request) -> Updates:
+        """Forget the conversation."""
+        session = self.session(request)
+        session.clear()
+        return self._talk(session, emptied=True) | self._viewer(session)
+
+    def in_library(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """Something was ticked, removed, unlocked, stopped or added."""
+        session = self.session(request)
+        session.problem = None
+
+        def show(problem: Message) -> None:
+            session.problem = problem
+
+        with errors_shown(show, raise_errors=self.raise_errors):
+            self._change_library(session, _sent(event))
+        return self._library(session)
+
+    def _change_library(self, session: Session, data: dict[str, Any]) -> None:
+        """Do what was sent. Ids that are not of what this owner sees never reach the engine."""
+        owner, document, job = session.owner, data.get("document"), to_int(data.get("job"))
+        documents = {known.id for known in self.engine.documents(owner)}
+        is_job = any(known.id == job for known in self.engine.jobs(owner))
+        left_out = session.conversation.left_out
+        left_out &= documents
+        match data.get("do"):
+            case "choose" if isinstance(document, str) and document in documents:
+                (left_out.discard if data.get("chosen") else left_out.add)(document)
+            case "choose-all":
+                left_out.clear()
+            case "choose-none":
+                left_out |= documents
+            case "remove" if isinstance(document, str) and document in documents:
+                self.engine.remove(owner, document)
+            case "cancel" if is_job:
+                self.engine.cancel(owner, job)
+            case "unlock" if is_job:
+                self.engine.unlock(owner, job, str(data.get("password")))
+
+    def in_conversation(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """A citation was opened."""
+        session, data = self.session(request), _sent(event)
+        session.open_source(*(to_int(data.get(name)) for name in ("exchange", "number", "sentence")))
+        session.evaluation.problem = None
+        return self._exchanges(session) | self._viewer(session)
+
+    def in_viewer(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """A page was turned or marked as correct, or the viewer closed."""
+        session, data = self.session(request), _sent(event)
+        opened = session.opened
+        session.evaluation.problem = None
+        if data.get("do") == "close":
+            session.opened = None
+        elif data.get("do") == "turn" and opened is not None:
+            session.opened = replace(opened, page=max(to_int(data.get("page")), 0))
+        elif data.get("do") == "back" and opened is not None:
+            session.opened = replace(opened, page=None)
+        elif data.get("do") == "right":
+            self._try_evaluation(session, lambda: mark_page(self.engine, session, data))
+        elif data.get("do") == "evaluate":
+            session.evaluation.shown = True
+        return self._views(session)
+
+    def in_evaluation(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """The view was chosen, or something done with saved questions and runs."""
+        session, data = self.session(request), _sent(event)
+        session.evaluation.problem = None
+        session.evaluation.shown = data.get("do") != "view" or data.get("view") == "evaluation"
+        self._try_evaluation(session, lambda: change(self.engine, session, data))
+        return self._views(session)
+
+    def _try_evaluation(self, session: Session, action: Callable[[], None]) -> None:
+        """Do something with saved questions; what goes wrong is shown in the view and beside the page."""
+
+        def show(problem: Message) -> None:
+            session.evaluation.problem = problem
+
+        with errors_shown(show, raise_errors=self.raise_errors):
+            action()
+
+    def in_head(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """The language was switched, or a model looked for or picked."""
+        session, data = self.session(request), _sent(event)
+        if data.get("do") == "language":
+            session.conversation.language = pick_language(str(data.get("language")), None)
+            return self._everything(session)
+        session.pick_problem = None
+
+        def show(problem: Message) -> None:
+            session.pick_problem = problem
+
+        with errors_shown(show, raise_errors=self.raise_errors):
+            self._pick_model(session, data)
+        return self._head(session)
+
+    def _pick_model(self, session: Session, data: dict[str, Any]) -> None:
+        if self.models is None:
+            return
+        if data.get("do") == "models":
+            session.offers = self.models.offers() if session.offers is None else None
+        elif data.get("do") == "pick":
+            name = data.get("model")
+            if not isinstance(name, str):
+                raise SettingRefused("Choose a model from the list, or name one.")
+            self.models.pick(name, str(data.get("precision")))
+            session.offers = None
+
+    # ---- drawing
+
+    def _everything(self, session: Session) -> Updates:
+        session.seen = self.engine.version()
+        return self._head(session) | self._library(session) | self._talk(session) | self._views(session)
+
+    def _head(self, session: Session) -> Updates:
+        def drawn() -> str:
+            picker = picker_html(self.models, session)
+            return head_html(self.engine.choices(), session.language, session.owner, picker)
+
+        return {self.parts.head: _stamped(drawn)}
+
+    def _library(self, session: Session) -> Updates:
+        """Files being added, and the documents."""
+
+        def listed() -> str:
+            session.listed = documents_html(self.engine, session)
+            return session.listed
+
+        return {
+            self.parts.library: _stamped(lambda: library_html(self.engine, session)),
+            self.parts.documents: _stamped(listed),
+        }
+
+    def _talk(self, session: Session, *, emptied: bool = False) -> Updates:
+        """The conversation, the question box, emptied or not, and the three buttons."""
+        language, running, parts = session.language, session.conversation.running, self.parts
+        box: dict[str, Any] = {"placeholder": say(language, "question_hint"), "label": say(language, "question")}
+        if emptied:
+            box["value"] = ""
+        return self._exchanges(session) | {
+            parts.question: gr.update(**box),
+            parts.ask: gr.update(value=say(language, "ask"), visible="hidden" if running else True),
+            parts.stop: gr.update(value=say(language, "stop"), visible=True if running else "hidden"),
+            parts.new: gr.update(
+                value=say(language, "new"), visible=True if session.conversation.exchanges else "hidden"
+            ),
+        }
+
+    def _exchanges(self, session: Session) -> Updates:
+        """The earlier questions, and the last one with its answer."""
+        return {
+            self.parts.earlier: _stamped(lambda: earlier_html(session)),
+            self.parts.conversation: _stamped(lambda: conversation_html(session)),
+        }
+
+    def _views(self, session: Session) -> Updates:
+        """The conversation, the viewer, the tabs, and the Evaluate view while it is shown."""
+        return (
+            self._exchanges(session)
+            | self._viewer(session)
+            | {self.parts.tabs: _stamped(lambda: tabs_html(session))}
+            | self._evaluation(session)
+        )
+
+    def _evaluation(self, session: Session) -> Updates:
+        """The Evaluate view, while it is shown."""
+        if not session.evaluation.shown:
+            return {}
+
+        def drawn() -> str:
+            session.evaluation.drawn = evaluation_html(self.engine, session)
+            return session.evaluation.drawn
+
+        return {self.parts.evaluation: _stamped(drawn)}
+
+    def _viewer(self, session: Session) -> Updates:
+        return {self.parts.viewer: _stamped(lambda: self._opened(session))}
+
+    def _opened(self, session: Session) -> str:
+        """The open page, or why it cannot be shown: mostly because its document was removed."""
+        opened, problems, shown = session.opened, list[Message](), ""
+        if opened is None:
+            return viewer_html(None, None, session.language)
+        with errors_shown(problems.append, raise_errors=self.raise_errors):
+            if opened.page is None:
+                view = self.engine.view(session.owner, opened.source, opened.citation)
+            else:
+                view = self.engine.view_page(session.owner, opened.source, opened.page, opened.citation)
+            question = question_of(self.engine, session)
+            right = question is not None and marked(question, opened.source.document_id, view.page)
+            shown = viewer_html(view, opened, session.language, mark=Mark(right, session.evaluation.problem))
+        return viewer_html(None, opened, session.language, problem=problems[0]) if problems else shown
+
+
+def owner_of(request: gr.Request) -> str:
+    """The login name; "" without login."""
+    return str(request.username or "")
+
+
+def _stamped(draw: Callable[[], str]) -> str:
+    """Drawn HTML after the time its drawing began, in microseconds: page.js drops drawings that were overtaken."""
+    began = time.time_ns() // 1000
+    return f"<!--{began}-->{draw()}"
+
+
+def _sent(event: gr.EventData) -> dict[str, Any]:
+    """What page.js sent with an event; empty when it is nothing of the kind."""
+    if not isinstance(event._data, dict):
+        return {}
+    return {name: _encodable(value) if isinstance(value, str) else value for name, value in event._data.items()}
+
+
+def _encodable(text: str) -> str:
+    """Without lone surrogates, which JSON may bring and no database, file or tokenizer takes."""
+    return text.encode("utf-8", "replace").decode()
