@@ -90,6 +90,13 @@ def test_the_published_template_frames_the_same_ids():
             assert framed.ids(messages) == original_prompter("glm4").ids(messages)
 
 
+def test_the_text_between_two_control_tokens_is_encoded_at_once():
+    """The line break of the template and those at the start of a message are one token."""
+    messages = [ChatMessage("user", "\n\nWhy?")]
+    framed = Prompter(tokenizer_of("glm4"), PromptFormat.TEMPLATE, encodings("glm4")["chat_template"])
+    assert framed.ids(messages) == prompter("glm4").ids(messages)
+
+
 def all_prompters(tmp_path_factory):
     yield from (prompter(family) for family in FAMILIES)
     yield Prompter(native_tokenizer(tmp_path_factory), PromptFormat.TEMPLATE, TEMPLATE)

@@ -5,6 +5,8 @@ import threading
 import pytest
 
 from model.load import load_reader
+from model.remote import RemoteReader
+from rag.answer.quote import QuoteReader
 from rag.errors import ReaderError
 from rag.reader import ReadRequest, Sampling
 from tests.model.reciting import recite
@@ -19,6 +21,16 @@ def answer(reader, tokens=8, stop=None):
 
 def reader_of(folder, pieces, **options):
     return load_reader(recite(folder, pieces, **options), precision="fp32", device="cpu", context=400)
+
+
+def test_every_reader_says_what_the_protocol_asks(tmp_path):
+    glm, remote, quote = reader_of(tmp_path, ["yes"]), RemoteReader("http://localhost:8000", "m"), QuoteReader()
+    for reader in (glm, remote, quote):
+        assert isinstance(reader.name, str)
+        assert isinstance(reader.context_tokens, int)
+        assert reader.context_tokens >= reader.count_tokens("a b c") > 0
+    assert [reader.uses_evidence for reader in (glm, remote, quote)] == [False, False, True]
+    assert [reader.writes_markdown for reader in (glm, remote, quote)] == [True, True, False]
 
 
 def test_reasoning_is_removed_and_does_not_count_as_answer(tmp_path):

@@ -115,6 +115,20 @@ def test_stop_ends_the_answer_and_the_connection():
         assert list(pieces) == []
 
 
+def test_an_answer_stopped_before_its_first_word_is_no_error():
+    stop = threading.Event()
+    stop.set()
+    with server("One ", "two") as (url, _):
+        assert list(RemoteReader(url, "glm-4").answer(REQUEST, stop)) == []
+
+
+def test_documents_are_not_sent_through_a_proxy_that_the_environment_names(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with server("Yes.") as (url, _):
+        assert list(RemoteReader(url, "glm-4").answer(REQUEST, threading.Event())) == ["Yes."]
+
+
 def test_a_refusal_is_reported_with_the_servers_reason():
     with server(status=404) as (url, _), pytest.raises(ServerUnreachable, match=r"status 404: no such model.*--model"):
         list(RemoteReader(url, "glm-9").answer(REQUEST, threading.Event()))
@@ -208,7 +222,7 @@ def test_unicode_line_separators_in_an_answer_do_not_end_an_event():
     assert asked("One\u2028two\x85three\u2029", "four") == "One\u2028two\x85three\u2029four"
 
 
-@pytest.mark.parametrize("end", ["\n\n", "\r\n\r\n", "\n"])
+@pytest.mark.parametrize("end", ["\n\n", "\r\n\r\n", "\n", ""])
 def test_the_last_event_may_lack_its_end(end):
     with (
         server('error: {"message": "out of memory"}', end=end) as (url, _),
