@@ -1,9 +1,11 @@
-"""Peak memory of a GLM at full size: python benchmarks/memory.py chatglm2-6b int4 8192
+"""Peak memory of a GLM at full size.
 
-Builds the published geometry with random weights, one tensor at a time, through the same loader a checkpoint goes
-through; then reads the last chunk of a prompt that fills the context, and answers. So that this takes minutes and not
-an hour on a CPU, what the chunks before the last leave in the cache is filled in at random instead of computed; a
-first-generation prompt goes in whole, so there all of it is computed. Prints a table and one JSON line.
+    python benchmarks/memory.py chatglm2-6b int4 8192
+
+Builds a model of the published size with random weights, one tensor at a time, with the loader that checkpoints use;
+then processes the last chunk of a prompt that fills the context, and generates an answer. To take minutes instead of
+an hour on a CPU, the KV cache of all chunks but the last is filled with random values instead of being computed; a
+ChatGLM-6B prompt is processed in one piece, so there all of it is computed. Prints a table and one JSON line.
 """
 
 from __future__ import annotations
@@ -34,22 +36,22 @@ ANSWER = 8  # tokens
 
 
 def main() -> None:
-    """Command line."""
+    """Run the benchmark and print its results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("family", help="a name of model/families.py")
-    parser.add_argument("precision", choices=[*Precision])
-    parser.add_argument("context", type=int, help="tokens, prompt and answer")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--layers", type=int, help="fewer than the family has, for a quick look")
+    parser.add_argument("family", help="a model name of model/families.py")
+    parser.add_argument("precision", choices=[*Precision], help="of the weights")
+    parser.add_argument("context", type=int, help="tokens of prompt and answer together")
+    parser.add_argument("--device", default="auto", help="as in app.py (auto)")
+    parser.add_argument("--layers", type=int, help="fewer layers than the model has, for a quick run")
     options = parser.parse_args()
     family = find_family(options.family)
     if family is None:
-        parser.error(f"no family {options.family}")
+        parser.error(f"unknown model {options.family}")
     print(report(family.dimensions, family.layout, options))
 
 
 def report(dimensions: ModelDimensions, layout: CheckpointLayout, options: argparse.Namespace) -> str:
-    """Build, read, answer, and say what it took."""
+    """Build the model, run it, and return the table and the JSON line."""
     device, precision = pick_device(options.device), Precision(options.precision)
     config = config_of(dimensions, layout, options.layers or dimensions.layers, options.context)
     before = peak(device)
@@ -82,7 +84,7 @@ def report(dimensions: ModelDimensions, layout: CheckpointLayout, options: argpa
 
 
 def config_of(dimensions: ModelDimensions, layout: CheckpointLayout, layers: int, context: int) -> Any:
-    """A configuration of this geometry, in the class that runs it."""
+    """A configuration with these dimensions, of the class that runs it."""
     common: dict[str, Any] = {
         "vocab_size": dimensions.vocab, "hidden_size": dimensions.hidden, "intermediate_size": dimensions.ffn,
         "num_hidden_layers": layers, "num_attention_heads": dimensions.heads, "max_position_embeddings": context,
@@ -99,13 +101,13 @@ def config_of(dimensions: ModelDimensions, layout: CheckpointLayout, layers: int
 
 
 class RandomMatrix(LazyMatrix):
-    """A matrix of noise in float16, made where it is read, as one on disk is read."""
+    """A float16 matrix of noise, generated when rows are read, as a matrix on disk would be."""
 
     def __init__(self, shape: torch.Size, noise: torch.Tensor) -> None:
         self.shape, self.dtype, self._noise = shape, noise.dtype, noise
 
     def __getitem__(self, rows: slice) -> torch.Tensor:
-        """Some rows."""
+        """The rows of a slice."""
         count = len(range(*rows.indices(len(self)))) * self.shape[1]
         return self._noise.repeat(count // len(self._noise) + 1)[:count].view(-1, self.shape[1])
 
@@ -121,7 +123,7 @@ def random_weights(config: Any) -> Iterator[tuple[str, Weight]]:
 
 
 def answer(model: Any, context: int) -> tuple[float, float]:
-    """Fill the context and answer: seconds of the last chunk of the prompt, and of one token."""
+    """Fill the context and generate: seconds for the last chunk of the prompt, and per generated token."""
     first_generation = model.config.model_type == "chatglm1"
     prompt = [5] * (context - ANSWER)
     if first_generation:
@@ -144,7 +146,7 @@ def answer(model: Any, context: int) -> tuple[float, float]:
 
 
 def _fill(model: Any, cache: Any, tokens: int) -> None:
-    """Put random keys and values of `tokens` tokens into the cache."""
+    """Put random keys and values of `tokens` tokens into the KV cache."""
     if not tokens:
         return
     config = model.config
@@ -157,13 +159,13 @@ def _fill(model: Any, cache: Any, tokens: int) -> None:
 
 
 def bytes_of(model: Any) -> int:
-    """What the tensors of a model take; one that is used twice is counted once."""
+    """Bytes of a model's tensors; a shared tensor is counted once."""
     tensors = {tensor.data_ptr(): tensor for tensor in (*model.parameters(), *model.buffers())}
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
 
 
 def peak(device: torch.device) -> float:
-    """The most memory this process has had so far, GB: resident on a CPU, reserved on a GPU."""
+    """Peak memory of this process so far in GB: resident on a CPU, reserved on a GPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device) / GB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GB

@@ -1,8 +1,10 @@
-"""Cost of streaming, per token, over transformers' own generate: python benchmarks/streaming.py
+"""Cost of streaming per token, compared with transformers' own `generate`.
 
-Both decode the same tokens greedily on one model with random weights: `model.generate`, which gives all at the end,
-and a reader, which gives text piece by piece. Runs take turns, and the medians are compared, so that other work on
-the machine weighs on both alike. Prints a table and one JSON line.
+    python benchmarks/streaming.py
+
+Both decode the same tokens greedily with one model of random weights: `model.generate`, which returns everything at the
+end, and a reader, which yields text piece by piece. Runs alternate and medians are compared, so that other work on the
+machine affects both alike. Prints a table and one JSON line.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from rag.reader import Sampling
 
 
 class ByteTokenizer:
-    """Bytes as tokens, and every id beyond them as one of 64 Chinese characters."""
+    """Bytes as tokens; every id above them is one of 64 Chinese characters."""
 
     leading_space = False
     special_tokens: Mapping[str, int] = {"[gMASK]": 256, "<sop>": 257, "<|user|>": 258, "<|assistant|>": 259}
@@ -41,20 +43,20 @@ class ByteTokenizer:
         return list(text.encode())
 
     def token_bytes(self, token: int) -> bytes:
-        """The byte, nothing for control tokens, else a character."""
+        """The byte itself, nothing for control tokens, and otherwise a character."""
         if token < 256:
             return bytes([token])
         return b"" if token < 260 else chr(0x4E00 + token % 64).encode()
 
 
 def main() -> None:
-    """Command line."""
+    """Run the benchmark and print its results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--tokens", type=int, default=64, help="per answer")
-    parser.add_argument("--runs", type=int, default=9)
-    parser.add_argument("--hidden", type=int, default=1024)
-    parser.add_argument("--layers", type=int, default=12)
+    parser.add_argument("--device", default="auto", help="as in app.py (auto)")
+    parser.add_argument("--tokens", type=int, default=64, help="tokens per answer (64)")
+    parser.add_argument("--runs", type=int, default=9, help="timed runs of each (9)")
+    parser.add_argument("--hidden", type=int, default=1024, help="hidden size of the model (1024)")
+    parser.add_argument("--layers", type=int, default=12, help="layers of the model (12)")
     options = parser.parse_args()
     numbers = measure(options)
     print("\n".join(f"{key:>24}  {value}" for key, value in numbers.items()))
@@ -62,7 +64,7 @@ def main() -> None:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Seconds per token of both, and their ratio."""
+    """Milliseconds per token of both, and the overhead in percent."""
     device = pick_device(options.device)
     reader = random_reader(options.hidden, options.layers, device)
     messages = [ChatMessage("user", "x" * 200)]
@@ -75,7 +77,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     def streamed() -> None:
         pieces = list(reader.chat(messages, sampling, threading.Event()))
         if len("".join(pieces)) < options.tokens // 2:
-            raise RuntimeError("too few characters came")
+            raise RuntimeError("too few characters were streamed")
 
     seconds: dict[str, list[tuple[float, float]]] = {"generate": [], "streamed": []}
     for _ in range(options.runs + 1):
@@ -102,17 +104,17 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def timed(run: Callable[[], None]) -> tuple[float, float]:
-    """Seconds of one run: on the wall, and of processor time, which other work on the machine hardly touches."""
+    """(wall-clock, CPU) seconds of one run; other work on the machine hardly affects CPU time."""
     wall, processor = time.perf_counter(), time.process_time()
     run()
     return time.perf_counter() - wall, time.process_time() - processor
 
 
 def random_reader(hidden: int, layers: int, device: torch.device) -> GlmReader:
-    """A GLM of random weights behind a reader that never meets a stop id."""
+    """A GLM with random weights behind a reader that never meets a stop id."""
     family = find_family("glm-4-9b-chat")
     if family is None:
-        raise RuntimeError("the table has lost glm-4-9b-chat")
+        raise RuntimeError("glm-4-9b-chat is missing from the table of models")
     config = GlmConfig(
         vocab_size=65_024, hidden_size=hidden, intermediate_size=3 * hidden, num_hidden_layers=layers,
         num_attention_heads=hidden // 64, num_key_value_heads=2, head_dim=64, pad_token_id=0, eos_token_id=1,
