@@ -136,6 +136,7 @@ class AnswerSettings:
     quote_threshold: float = 0.7  # a sentence is quoted from this share of its gate, once another has passed
     max_citations: int = 3  # per sentence of an answer
     min_marked_support: float = 0.35  # share of a sentence its source must hold to keep the reader's own mark
+    missing_number_factor: float = 0.5  # of the support by a source that lacks a number of the sentence
     min_unmarked_support: float = 0.6  # the same for a citation that the reader did not mark
     context: ContextSettings = field(default_factory=ContextSettings)
 

@@ -18,8 +18,6 @@ from rag.language import mainly_chinese
 from rag.records import Citation, Sentence, Source
 from rag.settings import AnswerSettings
 
-MISSING_NUMBER_FACTOR = 0.5  # of the support where the source lacks a number of the sentence
-
 
 def check_citations(answer: str, sources: Sequence[Source], settings: AnswerSettings) -> tuple[Sentence, ...]:
     """Split an answer into sentences, each with the sources it rests on, best supported first."""
@@ -69,10 +67,11 @@ class _IndexedSource:
         spans = sentence_spans(source.text)
         return cls(source, spans, [set(terms(source.text[start:end])) for start, end in spans])
 
-    def citation_for(self, sentence: str) -> Citation:
+    def citation_for(self, sentence: str, missing_number_factor: float) -> Citation:
         """The sentence, or two neighbouring ones, that hold most of a sentence's terms, and the share they hold.
 
-        A number of the sentence that they lack costs half of the support: numbers are what wrong answers get wrong.
+        If they lack a number of the sentence, its support is multiplied by `missing_number_factor`: numbers are what wrong
+        answers get wrong.
         """
         number, text = self.source.number, self.source.text
         wanted = set(terms(sentence))
@@ -87,7 +86,7 @@ class _IndexedSource:
             for first in range(len(self.spans) - neighbours):
                 last = first + neighbours
                 held = self.terms[first] | self.terms[last]
-                support = len(wanted & held) / len(wanted) * (1.0 if numbers <= held else MISSING_NUMBER_FACTOR)
+                support = len(wanted & held) / len(wanted) * (1.0 if numbers <= held else missing_number_factor)
                 if support > best.support + 1e-9:
                     best = Citation(number, support, self.spans[first][0], self.spans[last][1])
         return best
@@ -98,7 +97,7 @@ def _cite(marked: _MarkedSentence, sources: Sequence[_IndexedSource], settings: 
     marked_citations: list[Citation] = []
     other_citations: list[Citation] = []
     for indexed in sources:
-        citation = indexed.citation_for(marked.text)
+        citation = indexed.citation_for(marked.text, settings.missing_number_factor)
         # Terms cannot agree across scripts, so there the reader's own mark is believed.
         across = mainly_chinese(marked.text) != mainly_chinese(indexed.source.text)
         if citation.number in marked.numbers and (across or citation.support >= settings.min_marked_support):
