@@ -70,8 +70,8 @@ class _IndexedSource:
     def citation_for(self, sentence: str, missing_number_factor: float) -> Citation:
         """The sentence, or two neighbouring ones, that hold most of a sentence's terms, and the share they hold.
 
-        If they lack a number of the sentence, its support is multiplied by `missing_number_factor`: numbers are what wrong
-        answers get wrong.
+        If they lack a number of the sentence, the support is multiplied by `missing_number_factor`: numbers are what
+        wrong answers get wrong.
         """
         number, text = self.source.number, self.source.text
         wanted = set(terms(sentence))
