@@ -75,7 +75,7 @@ def measure(options: argparse.Namespace, length: int) -> dict[str, Any]:
     with torch.no_grad():
         model = assemble(config, random_weights(config), Precision.BF16, device)
     run(model, PROMPT_CHUNK, options.chunk)  # warm-up: buffers that the libraries allocate once
-    forget_peak(device)
+    reset_peak(device)
     before = now(device)
     start = time.perf_counter()
     run(model, length, options.chunk)
@@ -110,7 +110,7 @@ def config_of(options: argparse.Namespace, length: int) -> Any:
     )  # fmt: skip
 
 
-def forget_peak(device: torch.device) -> None:
+def reset_peak(device: torch.device) -> None:
     """Reset the peak memory counter (`proc_pid_clear_refs`, Linux 4.0 and later)."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -124,7 +124,7 @@ def now(device: torch.device) -> int:
 
 
 def peak(device: torch.device) -> int:
-    """Peak memory since `forget_peak`, in bytes."""
+    """Peak memory since `reset_peak`, in bytes."""
     return int(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else _status("VmHWM")
 
 

@@ -109,7 +109,7 @@ def tight(watcher, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", ["config.json", "tokenizer.json", "model.safetensors"])
-def test_a_checkpoint_that_is_no_good_leaves_the_previous_model_alone(watcher, tmp_path, monkeypatch, damage):
+def test_an_unusable_checkpoint_leaves_the_previous_model_in_use(watcher, tmp_path, monkeypatch, damage):
     """Also where both do not fit: all but the weights themselves is checked before the previous model is unloaded."""
     watcher.load(recite(tmp_path / "one", ["first"]))
     watcher.wait()
@@ -122,7 +122,7 @@ def test_a_checkpoint_that_is_no_good_leaves_the_previous_model_alone(watcher, t
     assert said(watcher.reader) == "first"
 
 
-def test_a_model_that_does_not_fit_leaves_the_previous_one_alone(watcher, tmp_path, monkeypatch):
+def test_a_model_that_does_not_fit_leaves_the_previous_one_in_use(watcher, tmp_path, monkeypatch):
     watcher.load(recite(tmp_path / "one", ["first"]))
     watcher.wait()
     monkeypatch.setattr("model.load.free_bytes", lambda device: 1000)
@@ -147,7 +147,7 @@ def test_a_failure_after_the_previous_model_was_unloaded_says_so(watcher, tmp_pa
     assert "one · FP32 · cpu was unloaded before, because both do not fit in memory" in watcher.said[-1]
 
 
-def test_an_answer_on_its_way_is_waited_for(watcher, tmp_path, monkeypatch):
+def test_loading_waits_for_the_answer_being_given(watcher, tmp_path, monkeypatch):
     watcher.load(recite(tmp_path / "one", ["on ", "and "], forever=True))
     watcher.wait()
     stop = threading.Event()
@@ -191,7 +191,7 @@ def test_unloading_frees_the_model(watcher, tmp_path):
     assert watcher.loading.held_bytes() == 0
 
 
-def test_it_waits_until_it_may_begin_and_an_error_in_the_program_is_said(watcher, tmp_path, caplog):
+def test_loading_waits_for_its_turn_and_reports_an_unexpected_error(watcher, tmp_path, caplog):
     began = threading.Event()
 
     def wait():

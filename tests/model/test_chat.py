@@ -83,7 +83,7 @@ def test_importing_the_package_loads_no_torch():
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
 
 
-def test_the_one_call_is_at_the_top():
+def test_load_reader_is_exported_by_the_package():
     import model
 
     assert model.load_reader is load_reader

@@ -170,7 +170,7 @@ def test_the_first_generation_is_known_after_register(converted):
     assert "chatglm1" in done.stderr
 
 
-def test_shards_are_small_and_conversion_goes_on_where_it_was(tmp_path):
+def test_shards_are_small_and_an_interrupted_conversion_resumes(tmp_path):
     source, target = publish("chatglm3", tmp_path / "source"), tmp_path / "target"
     convert(source, target, shard_bytes=100_000, quiet=True)
     shards = sorted(target.glob("*.safetensors"))

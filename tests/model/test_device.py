@@ -26,12 +26,12 @@ GIGA = 1_000_000_000
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "mps", "toaster"])
-def test_a_device_there_is_none_of(device):
+def test_an_unknown_device_is_refused(device):
     with pytest.raises(SettingRefused, match="choose auto"):
         pick_device(device)
 
 
-def test_a_precision_there_is_none_of():
+def test_an_unknown_precision_is_refused():
     with pytest.raises(SettingRefused, match="int4"):
         choose_precision(FAMILIES[0].dimensions, "int3", 100, CPU, None)
 
@@ -82,7 +82,7 @@ def test_a_gpu_without_bitsandbytes_is_told_how_to_get_int4(gpu, monkeypatch):
     assert "bitsandbytes" not in str(refused.value)  # it would not help
 
 
-def test_flash_attention_where_it_can_be(gpu):
+def test_flash_attention_is_used_on_ampere_in_16_bits(gpu):
     wanted = "flash_attention_2" if gpu else "sdpa"
     assert attention_implementation("glm", torch.bfloat16, CUDA) == wanted
     assert attention_implementation("glm4", torch.float16, CUDA) == wanted
@@ -102,7 +102,7 @@ def test_a_mixture_of_experts_takes_16_bits_or_nothing(gpu):
 
 
 @pytest.mark.parametrize("wanted", ["auto", "bf16"])
-def test_what_does_not_fit_is_refused_before_it_is_tried(wanted):
+def test_a_model_that_does_not_fit_is_refused_before_it_is_loaded(wanted):
     dimensions = find_family("GLM-4-32B-0414").dimensions
     with pytest.raises(OutOfMemory, match=r"needs \d+\.\d GB .* 10\.0 GB are free on cpu; choose"):
         choose_precision(dimensions, wanted, 8192, CPU, 10 * GIGA)
@@ -129,7 +129,7 @@ def test_free_memory_is_read_where_the_system_tells(tmp_path):
 
 @pytest.mark.parametrize("device", [CPU, CUDA], ids=str)
 @pytest.mark.parametrize("name", ["GLM-4-9B-0414", "chatglm2-6b", "glm-4-9b-chat-1m"])
-def test_what_is_listed_as_fitting_is_what_loading_asks_for(name, device):
+def test_the_memory_listed_is_the_memory_that_loading_asks_for(name, device):
     family = find_family(name)
     tokens = context_length(SimpleNamespace(max_position_embeddings=family.context), family, None, device)
     for precision, listed in memory_by_precision(family, device).items():
@@ -138,5 +138,5 @@ def test_what_is_listed_as_fitting_is_what_loading_asks_for(name, device):
             choose_precision(family.dimensions, precision.value, tokens, device, listed - 1)
 
 
-def test_the_list_says_what_it_computes_with():
+def test_the_list_names_the_context_its_memory_is_for():
     assert f"{DEFAULT_CONTEXT['cpu']:,} tokens of context" in list_models("cpu", free=GIGA)

@@ -22,14 +22,14 @@ def test_the_table_is_plausible(family):
 
 
 @pytest.mark.parametrize("name", [*NAMES, *INTEGERS])
-def test_a_folder_says_its_family(name):
+def test_a_config_tells_its_family(name):
     config = json.loads((DATA / name / "config.json").read_text())
     assert guess_family(config).prompt == name.split("-")[0]
     if name.startswith("chatglm1-int"):
         assert guess_family(config).published_bits == int(name[-1])
 
 
-def test_a_name_beats_a_guess():
+def test_a_name_takes_precedence_over_the_config():
     config = json.loads((DATA / "chatglm3" / "config.json").read_text())
     assert guess_family(config, "THUDM/chatglm2-6b-32k").divides_positions
     assert guess_family(config, "/models/chatglm3-6b-32k/").context == 32768

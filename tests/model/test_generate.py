@@ -126,7 +126,7 @@ def test_errors_arrive_as_one_sentence(models, error, raised, message, step):
     assert caught.value.__cause__ is error
 
 
-def test_scores_that_are_no_numbers_are_an_error():
+def test_logits_that_are_not_finite_are_an_error():
     with pytest.raises(ReaderError, match="bf16"):
         make_sampler(Sampling())(torch.tensor([1.0, float("nan")]))
 
@@ -155,7 +155,7 @@ def test_nucleus_keeps_at_least_one_token():
     assert nucleus(torch.tensor([0.0, 9.0]), 0.0)[0].tolist() == [1]
 
 
-def test_reserved_layer_gives_what_concatenation_gives():
+def test_a_preallocated_cache_equals_concatenation():
     layer, parts = PreallocatedLayer(CacheMemory(10, 2)), [torch.randn(1, 2, length, 4) for length in (3, 1, 2)]
     for at, part in enumerate(parts):
         keys, values = layer.update(part, part + 1)

@@ -51,7 +51,7 @@ def no_sockets(monkeypatch):
     monkeypatch.setattr(socket, "create_connection", refuse)
 
 
-def test_only_data_is_downloaded_and_progress_told(hub, tmp_path):
+def test_only_data_is_downloaded_and_progress_is_reported(hub, tmp_path):
     told = []
     folder = find_checkpoint("THUDM/tiny", cache_dir=tmp_path / "cache", progress=lambda *now: told.append(now))
     names = {path.name for path in folder.iterdir()}
@@ -63,7 +63,7 @@ def test_only_data_is_downloaded_and_progress_told(hub, tmp_path):
     assert told == sorted(told)
 
 
-def test_what_is_here_is_not_asked_for_again(hub, tmp_path):
+def test_a_cached_checkpoint_is_not_requested_again(hub, tmp_path):
     folder = find_checkpoint("THUDM/tiny", cache_dir=tmp_path / "cache")
     hub.requests.clear()
     assert find_checkpoint("THUDM/tiny", cache_dir=tmp_path / "cache") == folder
@@ -85,7 +85,7 @@ def test_a_known_checkpoint_is_found_under_either_name_of_its_makers(hub, tmp_pa
     assert hub.requests == []
 
 
-def test_a_broken_download_goes_on_where_it_was(hub, tmp_path, monkeypatch):
+def test_an_interrupted_download_resumes(hub, tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 10_000)
     shard = "model-00001-of-00002.safetensors"
     hub.break_after[shard] = 50_000
@@ -104,12 +104,12 @@ def test_a_damaged_file_is_refused_and_fetched_again(hub, tmp_path):
     verify_sha256(folder / "model-00002-of-00002.safetensors")
 
 
-def test_a_name_the_hub_has_not(hub, tmp_path):
+def test_a_name_unknown_to_the_hub_is_refused(hub, tmp_path):
     with pytest.raises(ModelMissing, match="The hub has no THUDM/none; check the name"):
         find_checkpoint("THUDM/none", cache_dir=tmp_path)
 
 
-def test_a_hub_out_of_reach(hub, tmp_path, monkeypatch):
+def test_an_unreachable_hub_is_an_error_with_the_way_out(hub, tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:1")
     with pytest.raises(ModelMissing, match="name a mirror in HF_ENDPOINT"):
         find_checkpoint("THUDM/tiny", cache_dir=tmp_path)
@@ -144,7 +144,7 @@ def test_a_pinned_commit_is_asked_for(hub, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["no-such-folder", "a/b/c", "", "/nowhere/at/all"])
-def test_a_name_that_is_none(name, no_sockets):
+def test_a_name_that_is_neither_folder_nor_hub_id_is_refused(name, no_sockets):
     with pytest.raises(ModelMissing, match="neither a folder nor a hub id"):
         find_checkpoint(name)
 
@@ -174,7 +174,7 @@ def test_the_mirror_in_the_environment_is_used(hub, tmp_path):
         ),
     ],
 )
-def test_weights_are_fetched_once(files, left_out):
+def test_weights_are_downloaded_in_one_format_only(files, left_out):
     assert unneeded_files(files) == left_out
 
 

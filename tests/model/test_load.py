@@ -250,7 +250,7 @@ def test_broken_checkpoints_are_one_sentence(tmp_path, damage, raised, message):
         for value in ("64", 0, -4, True, None, 2.5, [64], "x" * 1000)
     ],
 )  # fmt: skip
-def test_a_size_that_is_no_size_is_named(tmp_path, name, field, value):
+def test_an_invalid_size_in_a_config_is_named(tmp_path, name, field, value):
     path = DATA / name / "config.json"
     config = GlmConfig(**SMALL).to_dict() if name == "native" else json.loads(path.read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | {field: value}))
@@ -273,7 +273,7 @@ def test_a_size_that_is_no_size_is_named(tmp_path, name, field, value):
         ("chatglm3", {"padded_vocab_size": "big", "eos_token_id": {"a": 1}}, "padded_vocab_size = 'big'"),
     ],
 )
-def test_what_makes_no_sense_in_a_config_is_named(tmp_path, name, changes, message):
+def test_an_invalid_value_in_a_config_is_named(tmp_path, name, changes, message):
     config = json.loads((DATA / name / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | changes))
     with pytest.raises(CheckpointRefused, match=message):
@@ -294,7 +294,7 @@ GLM_10B = {
         ({"model_type": "glm4v_moe"}, "glm4v_moe, which is not a text-only"),
     ],
 )
-def test_glms_that_do_not_chat_in_text_are_told_apart(tmp_path, config, message):
+def test_glms_that_are_not_text_chat_models_are_refused(tmp_path, config, message):
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointRefused, match=message):
         load_reader(tmp_path)
@@ -343,10 +343,10 @@ def test_an_architecture_the_library_does_not_know(tmp_path):
         ("/models/glm-4-9b-chat-of-mine", "/models/glm-4-9b-chat-of-mine", "glm-4-9b-chat"),
     ],
 )
-def test_the_name_that_people_are_shown(name, folder, shown):
+def test_the_display_name(name, folder, shown):
     assert display_name(Path(folder), find_family("glm-4-9b-chat"), name) == shown
 
 
-def test_the_folder_one_is_in_has_a_name(tmp_path, monkeypatch):
+def test_the_current_folder_has_a_display_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert display_name(Path(), find_family("glm-4-9b-chat"), ".") == tmp_path.name

@@ -59,12 +59,12 @@ def test_hub_ids(name):
 
 
 @pytest.mark.parametrize("name", REFUSED, ids=ascii)
-def test_nothing_else_is_one(name):
+def test_other_names_are_not_hub_ids(name):
     assert not is_hub_id(name)
 
 
 @pytest.mark.parametrize("name", [name for name in REFUSED if name not in ("", "a/b\n")], ids=ascii)
-def test_what_is_no_hub_id_is_refused_whether_it_is_there_or_not(name, hub_cache, monkeypatch):
+def test_a_path_is_refused_whether_it_exists_or_not(name, hub_cache, monkeypatch):
     monkeypatch.chdir(hub_cache)
     chooser, loading = picking(download=True)
     with pytest.raises(SettingRefused, match="only if the page is served to this machine alone") as refused:
@@ -74,7 +74,7 @@ def test_what_is_no_hub_id_is_refused_whether_it_is_there_or_not(name, hub_cache
 
 
 @pytest.mark.parametrize("name", ["/no/such", "http://example.org/x", "x" * 3000, "a\0b"], ids=ascii)
-def test_where_folders_may_be_named_one_that_is_not_there_is_refused(name):
+def test_a_folder_that_does_not_exist_is_refused(name):
     chooser, loading = picking(folders=True, download=True)
     with pytest.raises(SettingRefused, match="neither a folder nor a hub id such as zai-org/GLM-4-9B-0414"):
         chooser.pick(name, "auto")
@@ -95,7 +95,7 @@ def test_a_folder_is_loaded_only_where_folders_may_be_named(tmp_path, monkeypatc
     assert loading.started == [("THUDM/chatglm3-6b", "auto", True)]
 
 
-def test_what_is_not_here_is_not_fetched_unless_wanted(hub_cache):
+def test_models_are_downloaded_only_if_allowed(hub_cache):
     chooser, loading = picking()
     with pytest.raises(
         ModelMissing, match=r"zai-org/GLM-4-9B-0414 is not on this machine: start with --allow-download"
@@ -107,7 +107,7 @@ def test_what_is_not_here_is_not_fetched_unless_wanted(hub_cache):
     assert loading.started == [("zai-org/GLM-4-9B-0414", "bf16", True)]
 
 
-def test_where_others_reach_the_page_only_models_of_the_list_are_fetched(hub_cache):
+def test_on_a_shared_page_only_listed_models_are_downloaded(hub_cache):
     chooser, loading = picking(download=True)
     for name in ("somebody/else-9b", "somebody/glm-4-9b-chat"):
         with pytest.raises(SettingRefused, match="is not on the list"):
@@ -119,7 +119,7 @@ def test_where_others_reach_the_page_only_models_of_the_list_are_fetched(hub_cac
     assert loading.started == [("somebody/else-9b", "auto", True)]
 
 
-def test_what_is_here_is_offered_first_and_picked_under_the_name_it_lies_under(hub_cache):
+def test_models_on_this_machine_are_offered_first_and_picked_under_their_cached_id(hub_cache):
     cached("zai-org/GLM-4-9B-0414", hub_cache)
     chooser, loading = picking()
     first, *others = chooser.offers()
@@ -137,7 +137,7 @@ def test_another_owners_model_of_a_known_name_is_another_model(hub_cache):
         chooser.pick("somebody/GLM-4-9B-0414", "auto")
 
 
-def test_the_page_is_not_told_where_a_folder_lies(tmp_path):
+def test_the_page_does_not_learn_the_path_of_a_folder(tmp_path):
     folder = recite(tmp_path / "secret" / "mine", ["yes"])
     chooser, loading = picking(started_with=str(folder))
     offer = next(offer for offer in chooser.offers() if offer.name == "mine")
@@ -168,7 +168,7 @@ def test_the_memory_of_the_model_in_use_counts_as_free(hub_cache, monkeypatch):
 
 
 @pytest.mark.parametrize("precision", ["fp64", "", "None", "x" * 5000])
-def test_a_precision_that_is_none(precision):
+def test_an_unknown_precision_is_refused(precision):
     chooser, loading = picking(download=True)
     with pytest.raises(SettingRefused, match="choose auto, bf16, int8, int4") as refused:
         chooser.pick("", precision)
@@ -176,13 +176,13 @@ def test_a_precision_that_is_none(precision):
     assert len(str(refused.value)) < 100
 
 
-def test_none_goes_back_to_what_needs_no_model():
+def test_an_empty_name_unloads_the_model():
     chooser, loading = picking()
     chooser.pick("  ", "auto")
     assert loading.started == ["unload"]
 
 
-def test_a_folder_that_may_not_be_looked_at(monkeypatch):
+def test_an_inaccessible_folder_is_refused(monkeypatch):
     def shut(path):
         raise PermissionError(13, "Permission denied")
 

@@ -69,7 +69,7 @@ def test_unpacking_in_blocks_changes_nothing(monkeypatch):
     assert len(list(unpacked_blocks(256, 64))) == 4
 
 
-def test_a_machine_that_packs_otherwise_is_slower_and_right(monkeypatch):
+def test_another_packing_order_gives_the_same_products(monkeypatch):
     linear, states = Int4Linear(Weight(matrix(128, 64)), None), torch.randn(300, 64).bfloat16()
     fast, weight = linear(states), linear.weight
     monkeypatch.setattr(quantise, "packs_for_avx512", lambda: False)
@@ -115,7 +115,7 @@ def test_embedding():
     assert relative(embedding(tokens), dense[tokens]) < 0.01
 
 
-def test_shapes_that_no_kernel_takes():
+def test_matrices_that_no_kernel_takes_are_not_quantised():
     assert group_size(48) is None
     assert quantised_linear(Weight(matrix(64, 48)), None, Precision.INT8, CPU) is None
     assert isinstance(quantised_linear(Weight(matrix(8, 64)), None, Precision.INT4, CPU), Int8Linear)
@@ -123,7 +123,7 @@ def test_shapes_that_no_kernel_takes():
         Int4Linear(Weight(matrix(64, 48)), None)
 
 
-def test_without_bitsandbytes_the_way_out_is_named(monkeypatch):
+def test_a_missing_bitsandbytes_names_the_install_command(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "bitsandbytes", None)
     with pytest.raises(ReaderError, match="pip install bitsandbytes"):
         quantised_linear(Weight(matrix(64, 64)), None, Precision.INT4, torch.device("cuda:0"))

@@ -37,7 +37,7 @@ def test_same_text_as_the_original(family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_same_control_ids_as_the_original(family):
+def test_same_special_token_ids_as_the_original(family):
     tokenizer = original_tokenizer(family)
     layout_marks = {"<n>", "<|tab|>", "<|blank_2|>", "<|blank_80|>"}  # text of ChatGLM-6B, not control
     wanted = {name: at for name, at in encodings(family)["special_ids"].items() if name not in layout_marks}
@@ -47,7 +47,7 @@ def test_same_control_ids_as_the_original(family):
 @pytest.mark.parametrize("family", [*FAMILIES, "native"])
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=hostile)
-def test_text_never_becomes_a_control_token(family, text, tmp_path_factory):
+def test_text_never_becomes_a_special_token(family, text, tmp_path_factory):
     tokenizer = native_tokenizer(tmp_path_factory) if family == "native" else tokenizer_of(family)
     control = set(tokenizer.special_tokens.values()) - {tokenizer.special_tokens.get("<unk>")}
     assert not control & set(tokenizer.encode(text))
@@ -65,7 +65,7 @@ def test_a_lone_surrogate_is_replaced():
     assert decode(tokenizer, tokenizer.encode("a\ud800b")) == "a\ufffdb"
 
 
-def test_the_native_library_would_have_parsed_them(tmp_path_factory):
+def test_the_tokenizers_library_would_parse_special_tokens_in_text(tmp_path_factory):
     """Why there is a plain copy: the same file through the library turns text into control tokens."""
     import tokenizers
 
