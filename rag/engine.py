@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from rag.answer.answerability import EvidenceScorer
 from rag.answer.citations import check_citations
@@ -57,6 +58,9 @@ from rag.store.database import Store
 
 log = logging.getLogger(__name__)
 
+REQUESTED: Final = Message("it was asked for")
+UNAVAILABLE: Final = Message("it cannot be used")
+
 
 @dataclass(frozen=True, slots=True)
 class _Retrieved:
@@ -77,7 +81,7 @@ class Engine:
         embedder: Callable[[], Embedder],
         reranker: Callable[[], Reranker | None] = lambda: None,
         reader: Reader,
-        reader_why: Message | str = "",
+        reader_why: Message = REQUESTED,
         sampling: Sampling | None = None,
         re_embed: bool = False,
         vector_index: Callable[[int, RetrievalSettings], VectorIndex] = embedded_vector_index,
@@ -160,7 +164,7 @@ class Engine:
         log.error("%s", error)
         self._failure = error
         self._choices.drop("index")
-        self.choose(Choice("embedder", "none", "", ready=False, failed=error.message))
+        self.choose(Choice("embedder", "none", UNAVAILABLE, ready=False, failed=error.message))
 
     def _open_embedder(self, embedder: Callable[[], Embedder], re_embed: bool) -> Embedder:
         """The embedder, once every stored passage has a vector of it. Raises ModelMissing and EmbedderMismatch."""
@@ -180,7 +184,7 @@ class Engine:
         try:
             opened = reranker()
         except AskError as exc:
-            self.choose(Choice("reranker", "none", "", failed=exc.message))
+            self.choose(Choice("reranker", "none", UNAVAILABLE, failed=exc.message))
             return None
         if opened is not None:
             self.choose(Choice("reranker", opened.name, opened.why))
@@ -228,7 +232,7 @@ class Engine:
         """Show a choice on the page and in the log."""
         self._choices.set(choice)
 
-    def use_reader(self, reader: Reader, why: Message | str) -> None:
+    def use_reader(self, reader: Reader, why: Message) -> None:
         """Answer with another reader from the next question on."""
         self._reader = reader
         self.choose(Choice("reader", reader.name, why))

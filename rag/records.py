@@ -316,10 +316,10 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One thing the program picked, and why: shown in the log and on the page."""
+    """One thing that the program chose, and why: shown in the log and on the page."""
 
     what: str  # "reader", "embedder", "reranker", "device"; "index" while it is being loaded
     name: str
-    why: Message | str
+    why: Message
     ready: bool = True
-    failed: Message | str = ""  # one sentence when it could not be had
+    failed: Message | None = None  # what kept it from being opened

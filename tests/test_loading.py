@@ -161,5 +161,5 @@ def refused(engine, choice, message):
 def test_a_glm_that_can_be_had_takes_over(engine, tmp_path):
     assert ANSWER in answers(engine)
     choice = load(engine, "--model", str(recite(tmp_path / "tiny", ["It was ", "1931 [1]."])), "--precision", "fp32")
-    assert (choice.name, choice.failed) == ("tiny · FP32 · cpu", "")
+    assert (choice.name, choice.failed) == ("tiny · FP32 · cpu", None)
     assert answers(engine) == "It was 1931 [1]."

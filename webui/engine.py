@@ -80,7 +80,7 @@ class Engine(Protocol):
         """Show another choice, or how far it is, from now on."""
         ...
 
-    def use_reader(self, reader: Reader, why: Message | str) -> None:
+    def use_reader(self, reader: Reader, why: Message) -> None:
         """Answer with another reader from the next question on."""
         ...
 

@@ -126,7 +126,7 @@ def test_hostile_text_is_text_in_list_sources_answer_and_viewer(engine, served, 
     engine.library = [document(name, notes=(Message(name),)) for name in names]
     engine.passages = [f"{name} {PASSAGE}" for name in names]
     engine.answer = [(name, (number,)) for number, name in enumerate(names, 1)]
-    engine.picked = (Choice("reader", "".join(names), "".join(names)), *engine.picked[1:])
+    engine.picked = (Choice("reader", "".join(names), Message("".join(names))), *engine.picked[1:])
     engine.query = "".join(names)
     page = ready(visit(served(engine)))
     assert page.locator(".document .name").all_text_contents() == shown

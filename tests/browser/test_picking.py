@@ -3,6 +3,7 @@
 import pytest
 
 from rag.errors import ModelMissing, SettingRefused
+from rag.messages import Message
 from rag.records import Choice
 from tests.browser.test_page import ready, until
 from tests.webui.fake_engine import FakeEngine, FakeModels, FakeOffer, document
@@ -49,10 +50,10 @@ def test_a_model_is_picked_and_its_progress_shown(engine, served, visit):
     page.click("text=Use it")
     page.wait_for_selector(".models", state="detached")
     assert models.picked == [("zai-org/GLM-4-9B-0414", "int4")]
-    engine.choose(Choice("reader", "Quote reader", "answers meanwhile; 40 of 283 tensors loaded", ready=False))
+    engine.choose(Choice("reader", "Quote reader", Message("answers meanwhile; 40 of 283 tensors loaded"), ready=False))
     page.wait_for_selector(".why:has-text('40 of 283 tensors loaded')")
     assert "model loading" in reader(page).locator("summary").inner_text()
-    engine.choose(Choice("reader", "GLM-4-9B-0414 · INT4 · cpu", "it fits"))
+    engine.choose(Choice("reader", "GLM-4-9B-0414 · INT4 · cpu", Message("it fits")))
     page.wait_for_selector("summary:has-text('GLM-4-9B-0414 · INT4 · cpu')")
 
 

@@ -15,6 +15,7 @@ from rag.errors import (
     ReaderError,
     StoreError,
 )
+from rag.messages import Message
 from rag.reader import Turn
 from rag.records import JobState, Piece
 from rag.settings import Settings
@@ -150,7 +151,7 @@ def test_the_reader_decides_whether_the_answer_is_markdown(make):
     engine = make()
     add(engine, ("manual.pdf", FIRST))
     assert not ask(engine, "red pump?")[0].writes_markdown
-    engine.use_reader(ScriptedReader(["**Red** [1]."]), "a test asked for it")
+    engine.use_reader(ScriptedReader(["**Red** [1]."]), Message("a test asked for it"))
     assert ask(engine, "red pump?")[0].writes_markdown
 
 
@@ -178,9 +179,9 @@ def test_the_engine_goes_on_after_a_reader_fails(make):
     add(engine, ("manual.pdf", FIRST))
     with pytest.raises(ReaderError, match="gone"):
         ask(engine, "red pump?")
-    engine.use_reader(QuoteReader(), "a test asked for it")
+    engine.use_reader(QuoteReader(), Message("a test asked for it"))
     assert ask(engine, "When was the red pump built?")[2].sentences
-    assert engine.choices()[0].why == "a test asked for it"
+    assert engine.choices()[0].why == Message("a test asked for it")
 
 
 @pytest.mark.parametrize(

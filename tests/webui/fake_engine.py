@@ -83,9 +83,9 @@ class FakeEngine:
         self.settings = settings or Settings(data_dir=data_dir)
         self.step = step
         self.picked: tuple[Choice, ...] = (
-            Choice("reader", "Quote reader", "no GLM on this machine: answers are sentences of the sources"),
-            Choice("embedder", "multilingual-e5-small", "the default on a CPU, packaged weights"),
-            Choice("device", "CPU, 2 cores", "no GPU was found"),
+            Choice("reader", "Quote reader", Message("no GLM on this machine: answers are sentences of the sources")),
+            Choice("embedder", "multilingual-e5-small", Message("the default on a CPU, packaged weights")),
+            Choice("device", "CPU, 2 cores", Message("no GPU was found")),
         )
         self.library: list[Document] = []
         self.document_details: dict[str, DocumentDetails] = {}  # by document id
@@ -115,7 +115,7 @@ class FakeEngine:
             self.picked = tuple(choice if known.what == choice.what else known for known in self.picked)
         self.change()
 
-    def use_reader(self, reader: Reader, why: str) -> None:
+    def use_reader(self, reader: Reader, why: Message) -> None:
         self.choose(Choice("reader", reader.name, why))
 
     def wait(self) -> None:

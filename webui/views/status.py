@@ -24,7 +24,7 @@ class ShownChoice:
     name: str
     state: str  # "ready", "loading" or "failed"
     badge: str  # the state in words; "" when ready
-    why: Message | str
+    why: Message
     picks: bool  # whether it opens the model picker
 
 

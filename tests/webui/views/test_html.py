@@ -49,7 +49,7 @@ def test_hostile_text_stays_text_everywhere(tmp_path, text, language):
         Job(1, "", "x", text, JobState.LOCKED, message=Message(text)),
         Job(2, "", "y", text, JobState.FAILED, message=Message(text)),
     ]
-    engine.picked = (Choice("reader", text, text), Choice(text, text, text, failed=text))
+    engine.picked = (Choice("reader", text, Message(text)), Choice(text, text, Message(text), failed=Message(text)))
     found = source(
         1, document(text), text=text, page_label=text, heading=(text,), signals=(Signal(text, 1.0, 1),)
     )  # fmt: skip
@@ -312,8 +312,8 @@ def test_png_size():
 
 def test_choices_say_what_is_loading_and_what_failed():
     choices = (
-        Choice("reader", "GLM-4", "fits", ready=False),
-        Choice("embedder", "bge", "GPU", failed="There is no such model."),
+        Choice("reader", "GLM-4", Message("fits"), ready=False),
+        Choice("embedder", "bge", Message("GPU"), failed=Message("There is no such model.")),
     )
     looked = look(head_html(choices, "en", ""))
     assert "GLM-4 model loading" in looked.text

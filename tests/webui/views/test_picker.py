@@ -77,10 +77,11 @@ def test_names_and_refusals_stay_text():
 
 
 def test_the_reader_is_told_apart_from_the_model_on_its_way(tmp_path):
+    from rag.messages import Message
     from rag.records import Choice
 
-    for changes, word in (({"ready": False}, "model loading"), ({"failed": "It is damaged."}, "model failed")):
-        text = look(head_html((Choice("reader", "Quote reader", "answers", **changes),), "en", "")).text
+    for changes, word in (({"ready": False}, "model loading"), ({"failed": Message("It is damaged.")}, "model failed")):
+        text = look(head_html((Choice("reader", "Quote reader", Message("answers"), **changes),), "en", "")).text
         assert f"Quote reader {word}" in text
 
 
