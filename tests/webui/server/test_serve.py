@@ -152,6 +152,9 @@ def test_a_name_that_is_not_ours_is_refused(host, status):
         ("POST", "/login", {"origin": "http://127.0.0.1:1"}, True),
         ("POST", "/library/add", {"origin": "http://evil.example", "sec-fetch-site": "same-origin"}, True),
         ("POST", "/library/add", {"sec-fetch-site": "cross-site"}, True),
+        ("POST", "/library/add", {"sec-fetch-site": "same-site"}, True),  # another port, or a sibling domain
+        ("GET", "/logout", {"sec-fetch-site": "same-site"}, True),
+        ("POST", "/login", {"origin": "http://evil.example", "x-forwarded-host": "evil.example"}, True),
         ("POST", "/library/add", {"origin": "http://127.0.0.1:7860", "sec-fetch-site": "same-origin"}, False),
         ("POST", "/library/add", {}, False),  # no browser
     ],
@@ -161,6 +164,20 @@ def test_other_sites_cannot_drive_the_page(method, path, headers, refused):
     assert (answer is not None) is refused
     if answer:
         assert answer[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("access", "host", "refused"),
+    [
+        pytest.param(Access(any_name=True), "me-ask.hf.space", False, id="behind the proxy of Spaces"),
+        pytest.param(Access(any_name=True), "evil.example", True, id="another site behind that proxy"),
+        pytest.param(Access(names={"ask.example.org"}), "me-ask.hf.space", True, id="no proxy: anybody may send it"),
+    ],
+)
+def test_the_forwarded_host_counts_only_behind_a_proxy_that_sets_it(access, host, refused):
+    headers = {**LOCAL, "x-forwarded-host": host, "origin": "https://me-ask.hf.space", "sec-fetch-site": "same-origin"}
+    answer = Guard(None, access).refusal("POST", "/library/add", Headers(headers))
+    assert (answer is not None) is refused
 
 
 def test_rebound_names_and_foreign_origins_are_refused_by_the_real_server(engine, served):
