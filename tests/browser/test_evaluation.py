@@ -105,7 +105,7 @@ def test_from_an_answer_to_what_a_change_lost_and_won(library, served, visit):
     assert page.inner_text("#evaluation .won li") == f"{PUMP}\nnot found → 1"
     assert page.locator("#evaluation .lost li").count() == 0
     page.select_option("#evaluation [data-do=against]", index=1)  # the first run
-    page.wait_for_selector("#evaluation .won:has-text('Won · 0')")
+    page.wait_for_selector("#evaluation .won:has-text('Newly found · 0')")
 
     remove(page, "manual.pdf")
     page.wait_for_selector("#evaluation .saved li.gone >> nth=1")
@@ -183,7 +183,7 @@ def test_lines_can_be_left_out_and_a_run_be_stopped(engine, served, visit):
     page.click("#evaluation .key.l0")
     page.wait_for_selector("#evaluation .plot .l0", state="attached")
     page.select_option("#evaluation [data-do=k]", "1")
-    page.wait_for_selector("#evaluation .won:has-text('Won · 1')")
+    page.wait_for_selector("#evaluation .won:has-text('Newly found · 1')")
     engine.evaluations.goes_on.clear()
     page.click("#evaluation [data-do=run]")
     page.wait_for_selector("#evaluation header progress")

@@ -209,7 +209,7 @@ def test_progress_survives_a_reload(engine, served, visit):
     page.reload()
     ready(page)
     page.wait_for_selector(".job:has-text('slow.pdf') progress[max]")
-    assert re.search(r"\d+ of \d+ (pages|passages)", page.inner_text(".job .state"))
+    assert re.search(r"page \d+ of \d+|\d+ of \d+ passages", page.inner_text(".job .state"))
     page.wait_for_selector(".document:has-text('slow.pdf')")
     assert page.locator(".job").count() == 0
 
@@ -217,7 +217,7 @@ def test_progress_survives_a_reload(engine, served, visit):
 def test_a_password_is_asked_for_and_typing_survives_updates(engine, served, visit):
     page = ready(visit(served(engine)))
     drop(page, "locked.pdf", data=PDF + b"/Encrypt")
-    field = page.locator("[aria-label='Password of locked.pdf']")
+    field = page.locator("[aria-label='Password for locked.pdf']")
     field.fill("wrong")
     engine.change()
     page.wait_for_timeout(1500)
@@ -233,20 +233,20 @@ def test_a_password_is_asked_for_and_typing_survives_updates(engine, served, vis
 def test_a_job_can_be_dismissed(engine, served, visit):
     page = ready(visit(served(engine)))
     drop(page, "locked.pdf", data=PDF + b"/Encrypt")
-    page.click("[aria-label='Stop adding locked.pdf']")
+    page.click("[aria-label='Cancel locked.pdf']")
     page.wait_for_selector(".job", state="detached")
     assert engine.running == []
 
 
 def test_the_ticks_decide_what_is_asked(engine, served, visit):
     page = ready(visit(served(engine)))
-    page.click("[aria-label='Ask annual.pdf']")
-    page.wait_for_selector(".scope:has-text('1 of 2 asked')")
+    page.click("[aria-label='Search annual.pdf']")
+    page.wait_for_selector(".scope:has-text('Searching 1 of 2 documents')")
     ask(page)
     answered(page)
     assert engine.asked[0][2] == (engine.library[1].id,)
     page.click("text=None")
-    page.wait_for_selector(".scope:has-text('0 of 2 asked')")
+    page.wait_for_selector(".scope:has-text('Searching 0 of 2 documents')")
     ask(page)
     answered(page, 2)
     assert "No document is ticked" in page.inner_text(".problem")
@@ -257,7 +257,7 @@ def test_a_refusal_shows_the_nearest_passages(engine, served, visit):
     page = ready(visit(served(engine)))
     ask(page, "Who won the cup?")
     answered(page)
-    assert page.inner_text(".refusal") == "Nothing in the documents answers this."
+    assert page.inner_text(".refusal") == "The documents do not answer this question."
     assert page.locator(".nearest li").count() == 2
     page.click(".nearest .chip")
     page.wait_for_selector(".sheet img")
@@ -307,7 +307,7 @@ def test_everything_can_be_done_with_the_keyboard(engine, served, visit):
 def test_the_page_speaks_the_browsers_language_and_can_be_switched(engine, served, visit):
     page = ready(visit(served(engine), locale="zh-CN"))
     assert page.inner_text("#ask") == "提问"
-    assert page.inner_text("#documents .scope span") == "提问范围：2 / 2"
+    assert page.inner_text("#documents .scope span") == "检索 2 个文档中的 2 个"
     assert page.evaluate("document.documentElement.lang") == "zh-CN"
     page.click("text=English")
     page.wait_for_selector("#ask:has-text('Ask')")

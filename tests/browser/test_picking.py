@@ -47,7 +47,7 @@ def test_a_model_is_picked_and_its_progress_shown(engine, served, visit):
     assert page.locator(".offers input:not(:disabled)").count() == 2
     page.check(".offers input[value='zai-org/GLM-4-9B-0414']")
     page.select_option(".models select", "int4")
-    page.click("text=Use it")
+    page.click("text=Use this model")
     page.wait_for_selector(".models", state="detached")
     assert models.picked == [("zai-org/GLM-4-9B-0414", "int4")]
     engine.choose(Choice("reader", "Quote reader", Message("answers meanwhile; 40 of 283 tensors loaded"), ready=False))

@@ -200,11 +200,11 @@ def test_bad_files_are_one_sentence_each_and_the_good_one_goes_on(start, visit):
         },
     )
     page.wait_for_selector(".document:has-text('good.pdf')", timeout=90_000)
-    field = page.locator("[aria-label='Password of secret.pdf']")
+    field = page.locator("[aria-label='Password for secret.pdf']")
     field.fill("wrong")
     field.press("Enter")
     page.wait_for_function("/does not open it/.test(document.querySelector('#library').innerText)")
-    field = page.locator("[aria-label='Password of secret.pdf']")
+    field = page.locator("[aria-label='Password for secret.pdf']")
     field.fill("letmein")
     field.press("Enter")
     page.wait_for_selector(".document:has-text('secret.pdf')", timeout=60_000)

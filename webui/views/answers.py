@@ -107,7 +107,7 @@ def _turn(exchange: Exchange, session: Session) -> _Turn:
 def _searched(exchange: Exchange, language: Language) -> str:
     found = exchange.found
     if found and found.parts:
-        return say(language, "searched_apart", parts=" · ".join(found.parts))
+        return say(language, "searched_parts", parts=" · ".join(found.parts))
     if found and found.query.strip() != exchange.question.strip():
         return say(language, "searched_for", query=found.query)
     return ""

@@ -235,9 +235,9 @@ def _question(question: SavedQuestion, runs: Sequence[Run], language: Language) 
     """The rank in the newest run, if that was measured with the correct pages of today."""
     result = runs[-1].results.get(question.id) if runs else None
     if not question.pages:
-        standing, badge = say(language, "no_right_page"), "gone"
+        standing, badge = say(language, "no_correct_page"), "gone"
     elif not question.here:
-        standing, badge = say(language, "left_out"), "gone"
+        standing, badge = say(language, "skipped_removed"), "gone"
     elif result is None:
         standing, badge = say(language, "not_run"), ""
     elif not result.same_pages(question.pages_digest):
@@ -256,7 +256,7 @@ def _table(runs: Sequence[Run], language: Language) -> _Table:
     ks = cuts(runs[-1].depth)
     columns = [
         say(language, "run_time"), *(say(language, "recall_at", k=k) for k in ks), say(language, "mrr"),
-        say(language, "median"), say(language, "p95"), say(language, "asked"),
+        say(language, "median"), say(language, "p95"), say(language, "question_count"),
     ]  # fmt: skip
     pairs = zip(reversed(runs), [*reversed(runs[:-1]), None], strict=True)
     return _Table(columns, [_run(run, before, ks, language) for run, before in pairs])

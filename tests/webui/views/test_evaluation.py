@@ -71,14 +71,14 @@ def table(html):
 
 def test_before_the_first_question_it_says_how(tmp_path):
     html = evaluation_html(FakeEngine(tmp_path), Session("", "en"))
-    assert "Press “Right page”" in look(html).text
+    assert "Click “Mark as correct page”" in look(html).text
     assert "disabled" in tags(html, **{"data-do": "run"})[0]
 
 
 def test_kept_questions_are_listed_with_their_right_pages(engine, view):
     engine.evaluations.save("", QUESTIONS[0], engine.library[1].id, 7)
     html = view.html()
-    assert "Kept questions · 3" in look(html).text
+    assert "Saved questions · 3" in look(html).text
     chips = [(at["data-question"], at["data-page"]) for at in tags(html, **{"class": "chip"})]
     assert chips == [("1", "4"), ("1", "7"), ("2", "2"), ("3", "3")]
     assert "disabled" not in tags(html, **{"data-do": "run"})[0]
@@ -88,8 +88,8 @@ def test_a_removed_document_is_shown_as_such(engine, view):
     engine.evaluations.save("", QUESTIONS[1], engine.library[1].id, 0)
     del engine.library[0]
     text = look(view.html()).text
-    assert text.count("left out: document removed") == 2
-    assert text.count("a removed document") == 3
+    assert text.count("skipped: document removed") == 2
+    assert text.count("removed document") == 3
     assert len(tags(view.html(), **{"class": "chip"})) == 1
 
 
@@ -101,7 +101,7 @@ def test_the_numbers_of_the_runs_by_hand(engine, view):
     assert first == ["0.33", "0.33", "0.67", "0.67", "0.42", "20 ms", "30 ms", "3"]
     assert "2 → 4 · 8" not in html
     standing = re.findall(r'<span class="badge[^>]*>(.*?)</span>', html)
-    assert standing == ["place 2", "place 8", "place 4"]
+    assert standing == ["rank 2", "rank 8", "rank 4"]
 
 
 def test_lines_are_drawn_for_what_is_chosen(engine, view):
@@ -138,12 +138,12 @@ def test_lost_and_won_between_the_newest_run_and_an_earlier_one(engine, view):
 
 def test_a_forgotten_question_is_in_no_comparison(engine, view):
     engine.evaluations.made[""] = [run(1, {1: 1, 2: 1, 3: 1}), run(2, {1: None, 2: None, 3: 1})]
-    assert "1 at the same place" in look(view.html()).text
+    assert "1 unchanged" in look(view.html()).text
     view.send(do="forget", question=1)
     view.send(do="forget", question=3)
     assert group(view.html(), "lost") == [(QUESTIONS[1], "1 → not found")]
-    assert "Lost · 1" in view.html()
-    assert "0 at the same place" in look(view.html()).text
+    assert "No longer found · 1" in view.html()
+    assert "0 unchanged" in look(view.html()).text
 
 
 def test_questions_with_other_right_pages_are_listed_apart(engine, view):
@@ -152,10 +152,10 @@ def test_questions_with_other_right_pages_are_listed_apart(engine, view):
     html = view.html()
     assert group(html, "other_pages") == [(QUESTIONS[0], "1 → not found")]
     assert group(html, "lost") == group(html, "won") == []
-    assert "other right pages" in look(html).text
+    assert "different correct pages" in look(html).text
     assert "Same documents" not in look(html).text
     engine.evaluations.made[""].append(run(3, {1: 1, 2: 2, 3: 1}, now))
-    assert "Right pages changed" not in look(view.html()).text
+    assert "Correct pages changed" not in look(view.html()).text
 
 
 def test_a_rank_is_shown_beside_the_right_pages_it_was_measured_with(engine, view):
@@ -164,12 +164,12 @@ def test_a_rank_is_shown_beside_the_right_pages_it_was_measured_with(engine, vie
 
     now = {question.id: question.pages_digest for question in engine.evaluations.saved("")}
     engine.evaluations.made[""] = [run(1, {1: 1, 2: 1, 3: 1}, now)]
-    assert standing() == ["place 1"] * 3
+    assert standing() == ["rank 1"] * 3
     engine.evaluations.save("", QUESTIONS[0], engine.library[1].id, 7)
     view.send(do="unmark", question=2, document=engine.library[0].id, page=2)
-    assert standing() == ["not run with these pages", "left out: no right page", "place 1"]
+    assert standing() == ["not run since its pages changed", "skipped: no correct page", "rank 1"]
     view.send(do="unmark", question=1, document=engine.library[1].id, page=7)
-    assert standing()[0] == "place 1"
+    assert standing()[0] == "rank 1"
 
 
 def dots(html, kind):
@@ -220,7 +220,7 @@ def test_runs_of_one_minute_are_told_apart(engine, view):
 
 
 def test_it_says_that_ticks_do_not_count(engine, view):
-    assert "ticked or not" in look(view.html()).text
+    assert "whether they are ticked" in look(view.html()).text
 
 
 def test_only_lines_that_there_are_can_be_left_out(engine, view):
@@ -249,12 +249,12 @@ def test_what_differs_between_runs_is_told(engine, view):
     )
     assert told in look(view.html()).text
     engine.evaluations.made[""] = [one, replace(one, id=2)]
-    assert "Same documents, same settings" in look(view.html()).text
+    assert "Same documents and settings" in look(view.html()).text
     engine.evaluations.made[""] = [replace(one, reranker="bge"), replace(two, reranker=""), run(3, {2: 1, 3: 1})]
     text = look(view.html()).text
     assert "80 passages · reranker bge" in text
     assert "reranker bge → –" in text
-    assert "other questions" in text
+    assert "different questions" in text
     assert "questions 2" not in text
 
 
@@ -264,7 +264,7 @@ def test_a_run_shows_how_far_it_is_and_can_be_stopped(engine, view):
     engine.evaluations.far = Progress(2, 3, running=True)
     html = view.html()
     assert tags(html, value="2", max="3")
-    assert "2 of 3 questions" in look(html).text
+    assert "Question 2 of 3" in look(html).text
     assert not tags(html, **{"data-do": "run"})
     view.send(do="stop-run")
     assert tags(view.html(), **{"data-do": "run"})

@@ -101,7 +101,7 @@ def test_ticks_follow_what_is_left_out(tmp_path):
     looked = look(documents_html(engine, session))
     ticked = {at["data-document"]: "checked" in at for at in tags(looked, type="checkbox")}
     assert ticked == {engine.library[0].id: False, engine.library[1].id: True}
-    assert "1 of 2 asked" in looked.text
+    assert "Searching 1 of 2 documents" in looked.text
 
 
 def test_only_own_documents_can_be_removed(tmp_path):
@@ -116,12 +116,15 @@ def test_only_own_documents_can_be_removed(tmp_path):
     ("job", "shown"),
     [
         (Job(1, "", "", "a", JobState.WAITING), "Waiting"),
-        (Job(1, "", "", "a", JobState.READING, 120, 30, seconds_left=8.4), "Reading · 30 of 120 pages · 8 s left"),
+        (Job(1, "", "", "a", JobState.READING, 120, 30, seconds_left=8.4), "Reading · page 30 of 120 · 8 s left"),
         (
             Job(1, "", "", "a", JobState.EMBEDDING, 120, 120, 400, 100, 9.66, 150.0),
-            "Embedding · 100 of 400 passages · 9.7/s · 2 min left",
+            "Indexing · 100 of 400 passages · 9.7 per second · 2 min left",
         ),
-        (Job(1, "", "", "a", JobState.FAILED, message=Message("It is cut short.")), "Not addedIt is cut short."),
+        (
+            Job(1, "", "", "a", JobState.FAILED, message=Message("It is cut short.")),
+            "Could not be addedIt is cut short.",
+        ),
     ],
 )
 def test_a_job_says_how_far_it_is(tmp_path, job, shown):
@@ -134,7 +137,7 @@ def test_only_a_locked_job_asks_for_a_password(tmp_path):
     engine = FakeEngine(tmp_path)
     engine.running = [Job(n, "", "", f"{state}.pdf", state) for n, state in enumerate(JobState)]
     looked = look(library_html(engine, Session("", "en")))
-    assert [at["aria-label"] for at in tags(looked, type="password")] == ["Password of locked.pdf"]
+    assert [at["aria-label"] for at in tags(looked, type="password")] == ["Password for locked.pdf"]
 
 
 def test_thousands_of_jobs_do_not_make_thousands_of_rows(tmp_path):
@@ -215,7 +218,7 @@ def test_code_that_streams_in_stays_in_its_element(text):
 
 def test_a_refusal_shows_the_nearest_passages_as_openable_sources():
     looked = look(conversation_html(answered(refused=True)))
-    assert "Nothing in the documents answers this." in looked.text
+    assert "The documents do not answer this question." in looked.text
     assert "4,218 million" in looked.text
     assert [at["data-number"] for at in tags(looked, **{"class": "chip"})] == ["1", "2"]
 
@@ -247,7 +250,7 @@ def test_the_way_back_to_the_passage_is_shown_away_from_it(turned, boxes, back):
     view = View(found, turned or 4, "x", 9, png(4, 4), ((0.1, 0.2, 0.9, 0.3),) if boxes else (), ())
     html = viewer_html(view, Opened(found, None, turned), "en")
     assert bool(tags(look(html), **{"data-do": "back"})) == back
-    assert ("the passage is marked" in html) == boxes
+    assert ("with the passage highlighted" in html) == boxes
 
 
 def test_the_parts_of_a_question_are_shown():
@@ -255,7 +258,7 @@ def test_the_parts_of_a_question_are_shown():
     session.conversation.exchanges[0].found = Found(
         session.conversation.exchanges[0].sources, "Who? What?", ("Who <b>?", "What?")
     )
-    assert "Searched part by part: Who <b>? · What?" in look(conversation_html(session)).text
+    assert "Searched separately for: Who <b>? · What?" in look(conversation_html(session)).text
 
 
 def test_copying_takes_the_sources_along():
@@ -381,7 +384,7 @@ def test_the_sources_of_an_answer_are_told_in_one_table(refused):
     first, second = exchange.sources
     exchange.found = Found((replace(first, signals=SIGNALS[:2]), replace(second, signals=SIGNALS[:1])), "q")
     table = rows(conversation_html(session))
-    assert table[0] == ["", "meaning", "words", "together"]
+    assert table[0] == ["", "meaning", "keywords", "combined"]
     assert table[1][1:] == ["0.841 <small>#1</small>", "13.21 <small>#3</small>", "0.900"]
     assert table[2][1:3] == ["0.841 <small>#1</small>", "–"]
     assert "a.pdf" in table[1][0]
