@@ -132,6 +132,7 @@ class Handlers:
         is_job = any(known.id == job for known in self.engine.jobs(owner))
         left_out = session.conversation.left_out
         left_out &= documents
+        session.detailed &= documents
         match data.get("do"):
             case "choose" if isinstance(document, str) and document in documents:
                 (left_out.discard if data.get("chosen") else left_out.add)(document)
@@ -139,6 +140,8 @@ class Handlers:
                 left_out.clear()
             case "choose-none":
                 left_out |= documents
+            case "details" if isinstance(document, str) and document in documents:
+                session.detailed ^= {document}
             case "remove" if isinstance(document, str) and document in documents:
                 self.engine.remove(owner, document)
             case "cancel" if is_job:

@@ -56,6 +56,7 @@ class Session:
         self.conversation = Conversation(language)
         self.opened: Opened | None = None
         self.evaluation = Evaluation()
+        self.detailed: set[str] = set()  # ids of the documents whose details are open
         self.problem: Message | None = None  # why the last thing done with a document failed
         self.offers: tuple[ModelOffer, ...] | None = None  # models to pick from, while they are shown
         self.pick_problem: Message | None = None  # why the last model could not be picked

@@ -44,6 +44,16 @@ def test_only_documents_that_are_there_can_be_left_out(engine, page):
     assert session.conversation.left_out == set()
 
 
+def test_details_open_and_close_for_documents_that_are_there(engine, page):
+    send, session = page
+    known = engine.library[0].id
+    for document_id in (known, ODD, None, ["x"]):
+        send(do="details", document=document_id)
+    assert session.detailed == {known}
+    send(do="details", document=known)
+    assert session.detailed == set()
+
+
 def test_the_engine_is_asked_for_what_is_there_only(engine, page, monkeypatch):
     send, _ = page
     asked = []

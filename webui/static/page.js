@@ -138,6 +138,7 @@ const actions = {
   'choose-all'() { trigger('act', { do: 'choose-all' }); },
   refresh() { trigger('act', { do: 'refresh' }); },
   'choose-none'() { trigger('act', { do: 'choose-none' }); },
+  details(button) { trigger('act', { do: 'details', document: button.dataset.document }); },
   cancel(button) { trigger('act', { do: 'cancel', job: +button.dataset.job }); },
   remove(button) {
     sure(button, () => trigger('act', { do: 'remove', document: button.dataset.document }));

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from rag.messages import Message
-from rag.records import Document, Job, JobState, PageKind
+from rag.records import Document, DocumentDetails, Job, JobState, PageKind
 from webui.engine import Engine
 from webui.session import Session
 from webui.strings import Language, say
@@ -16,6 +16,8 @@ from webui.views.status import shown_choice
 
 MAX_SHOWN_JOBS = 20  # somebody may add a folder with thousands of files
 MIN_FILTERED_DOCUMENTS = 8  # from this many documents on the list can be filtered
+MAX_SHOWN_HEADINGS = 100  # of a document's outline
+MAX_OUTLINE_LEVEL = 4  # deeper headings are indented as those of this level
 _REPORTED_KINDS = (PageKind.SCANNED, PageKind.GARBLED, PageKind.EMPTY, PageKind.FAILED)
 _JOB_ORDER = {JobState.LOCKED: 0, JobState.FAILED: 1, JobState.EMBEDDING: 2, JobState.READING: 3}
 
@@ -42,6 +44,31 @@ class _Job:
 
 
 @dataclass(frozen=True, slots=True)
+class _Heading:
+    """An entry of a document's outline; `level` from 1 to MAX_OUTLINE_LEVEL."""
+
+    title: str
+    level: int
+    page: str  # "p. 5"
+
+
+@dataclass(frozen=True, slots=True)
+class _Details:
+    """What is shown of a document when its details are opened."""
+
+    author: str
+    created: str
+    outline: list[_Heading]
+    more_headings: int  # not shown
+    page_notes: list[tuple[str, Message]]  # "p. 5", and what is wrong with that page
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to show."""
+        return not (self.author or self.created or self.outline or self.page_notes)
+
+
+@dataclass(frozen=True, slots=True)
 class _Document:
     """A row of the list. Only its owner can remove it."""
 
@@ -51,6 +78,7 @@ class _Document:
     chosen: bool
     report: str
     notes: tuple[Message, ...]
+    details: _Details | None  # None while they are closed
 
 
 def library_html(engine: Engine, session: Session) -> Markup:
@@ -73,7 +101,7 @@ def documents_html(engine: Engine, session: Session) -> Markup:
     return render(
         "documents.html",
         session.language,
-        documents=[_document(document, session) for document in documents],
+        documents=[_document(document, engine, session) for document in documents],
         filter=len(documents) >= MIN_FILTERED_DOCUMENTS,
         choices=[shown_choice(choice, session.language) for choice in engine.choices()],
     )
@@ -87,7 +115,8 @@ def kinds_report(document: Document, language: Language) -> str:
     return " · ".join([pages, *unread])
 
 
-def _document(document: Document, session: Session) -> _Document:
+def _document(document: Document, engine: Engine, session: Session) -> _Document:
+    details = engine.details(session.owner, document.id) if document.id in session.detailed else None
     return _Document(
         id=document.id,
         name=document.name,
@@ -95,7 +124,17 @@ def _document(document: Document, session: Session) -> _Document:
         chosen=document.id not in session.conversation.left_out,
         report=kinds_report(document, session.language),
         notes=document.notes,
+        details=None if details is None else _details(details, session.language),
     )
+
+
+def _details(details: DocumentDetails, language: Language) -> _Details:
+    outline = [
+        _Heading(entry.title, min(entry.level, MAX_OUTLINE_LEVEL), say(language, "page", label=entry.page + 1))
+        for entry in details.outline[:MAX_SHOWN_HEADINGS]
+    ]
+    notes = [(say(language, "page", label=label), note) for label, note in details.page_notes]
+    return _Details(details.author, details.created, outline, len(details.outline) - len(outline), notes)
 
 
 def _job(job: Job, session: Session) -> _Job:

@@ -7,7 +7,7 @@ import pytest
 
 from rag.evaluation.runs import RightPage
 from rag.messages import Message
-from rag.records import Answer, Choice, Citation, Found, Job, JobState, Sentence, Signal, View
+from rag.records import Answer, Choice, Citation, DocumentDetails, Found, Heading, Job, JobState, Sentence, Signal, View
 from tests.webui.fake_engine import FakeEngine, document, png, source
 from tests.webui.safe import NASTY, look
 from webui.conversation import Exchange
@@ -89,6 +89,24 @@ def test_documents_tell_what_reading_gave():
     read = document("a.pdf", pages=142, kinds={"text": 138, "scanned": 3, "failed": 1})
     assert kinds_report(read, "en") == "142 pages · 3 scanned · 1 failed"
     assert kinds_report(document("a.pdf", pages=1, kinds={"text": 1}), "en") == "1 page"
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_details_of_a_document_are_shown_once_opened_and_stay_text(tmp_path, text):
+    engine, session = FakeEngine(tmp_path), Session("", "en")
+    engine.library = [document("a.pdf"), document("b.pdf")]
+    first, second = (known.id for known in engine.library)
+    headings = (Heading(text, 1, 4), Heading("Deep", 9, 6))
+    engine.document_details[first] = DocumentDetails(text, "2023-05-01", headings, (("iv", Message(text)),))
+    assert "2023-05-01" not in look(documents_html(engine, session)).text
+    session.detailed = {first}
+    looked = look(documents_html(engine, session))
+    expanded = {at["data-document"]: at["aria-expanded"] for at in tags(looked, **{"data-do": "details"})}
+    assert expanded == {first: "true", second: "false"}
+    assert f"Author{clean(text)}Created2023-05-01Contents{clean(text)} p. 5Deep p. 7" in looked.text
+    assert f"Pages with problemsp. iv {clean(text)}" in looked.text
+    session.detailed = {second}
+    assert "The file states no author" in look(documents_html(engine, session)).text
 
 
 def test_ticks_follow_what_is_left_out(tmp_path):
