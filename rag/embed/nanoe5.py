@@ -116,6 +116,7 @@ def _write(data: bytes, folder: Path) -> None:
     from safetensors.torch import save_file
     from transformers import BertConfig, PreTrainedTokenizerFast
 
+    # Read the header: magic, version, dimensions.
     source = _Cursor(data)
     if data[:4] != b"E5S1":
         raise ValueError("no E5S1 at its beginning")
@@ -124,6 +125,7 @@ def _write(data: bytes, folder: Path) -> None:
     (epsilon,) = source.read("f")
     source.read("i")  # block size, always 32
     tokenizer = _tokenizer(source)
+    # Save configuration, weights, tokenizer and pooling.
     config = BertConfig(
         vocab_size=vocabulary,
         hidden_size=hidden,
@@ -189,6 +191,7 @@ def _tokenizer(source: _Cursor) -> Tokenizer:
     """
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
+    # Read the vocabulary, and skip the normalisation table.
     count, bos, eos, _, unknown = source.read("5i")
     (length,) = source.read("Q")
     offsets = source.array("<u4", count + 1).astype(np.int64)
@@ -198,6 +201,7 @@ def _tokenizer(source: _Cursor) -> Tokenizer:
     _, table_bytes = source.read("iI")
     source.at += table_bytes
     pieces = [text[a:b].decode() for a, b in itertools.pairwise(offsets)]
+    # Build the tokenizer.
     tokenizer = Tokenizer(models.Unigram(list(zip(pieces, scores.tolist(), strict=True)), unknown))
     tokenizer.normalizer = normalizers.Sequence(
         [

@@ -60,6 +60,7 @@ class PassageScopes:
             return self._resolved[scope]
 
     def _passages_in(self, scope: Scope) -> Ids | None:
+        """As `resolve`, without the cache."""
         parts = [np.zeros(0, np.int64)]
         for owner in {"", scope.owner}:
             documents = self._ids.get(owner, {})
@@ -72,6 +73,7 @@ class PassageScopes:
         owner, document_id = document
         known = self._ids.setdefault(owner, {})
         known[document_id] = np.append(known.get(document_id, ids[:0]), ids)
+        # Number the document, and note the number for each passage.
         if document not in self._numbers:
             self._numbers[document] = len(self._keys)
             self._keys.append(document)
@@ -84,6 +86,7 @@ class PassageScopes:
     def _forget(self, ids: Ids) -> None:
         ids = np.unique(ids[(ids >= 0) & (ids < len(self._document))])
         numbers = self._document[ids]
+        # Take the passages out of the lists of their documents.
         for number in np.unique(numbers[numbers >= 0]).tolist():
             owner, document_id = self._keys[number]
             documents = self._ids[owner]
