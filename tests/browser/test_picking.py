@@ -77,7 +77,7 @@ def test_a_name_is_typed_and_a_refusal_is_a_sentence(engine, served, visit):
 
 def test_while_one_is_loading_another_is_refused_and_the_quote_reader_is_picked(engine, served, visit):
     models = FakeModels(*KNOWN)
-    models.error = SettingRefused("GLM-4-9B-0414 is being loaded: choose another model when it is done.")
+    models.error = SettingRefused("GLM-4-9B-0414 is being loaded: choose another model when that is done.")
     page = menu(ready(visit(served(engine, models))))
     page.click(".models button")
     page.wait_for_selector(".refused:has-text('Choose a model from the list')")

@@ -83,7 +83,7 @@ def test_a_broken_checkpoint_is_one_sentence_and_quotes_are_answered(start, visi
     page.wait_for_selector(".choice.picks.failed", timeout=60_000)
     assert "model failed" in reader(page).locator("summary").inner_text()
     reader(page).locator("summary").click()
-    assert "model.safetensors is damaged or no weight file; download it again." in page.inner_text(".choice .why")
+    assert "model.safetensors is damaged or not a weight file; download it again." in page.inner_text(".choice .why")
     ask(page, "When was the bridge of Lindholm opened to traffic?")
     assert "opened to traffic in 1931" in page.inner_text(".turn .answer")
 
