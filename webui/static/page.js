@@ -82,7 +82,7 @@ function showMarked(scroller) {
   const sheet = mount.querySelector('.sheet');
   const mark = mount.querySelector('.sentence-box') || boxes[0];
   const top = mark ? sheet.offsetTop + (parseFloat(mark.style.top) / 100) * sheet.offsetHeight - 200 : 0;
-  requestAnimationFrame(() => scroller?.scrollTo({ top: Math.max(top, 0) }));
+  requestAnimationFrame(() => scroller?.scrollTo({ top: top > 60 ? top : 0 }));
 }
 
 // ---- acting
