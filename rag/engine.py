@@ -19,6 +19,7 @@ from rag.answer.answerability import EvidenceScorer
 from rag.answer.citations import check_citations
 from rag.answer.context import pack_context
 from rag.answer.marks import remove_citation_marks
+from rag.answer.short_answer import short_answer
 from rag.answer.view import open_view
 from rag.choices import Choices
 from rag.embed.embedder import Embedder
@@ -31,7 +32,7 @@ from rag.ingest.jobs import EMBED_BATCH, Jobs
 from rag.library import Library
 from rag.messages import Message
 from rag.pdf.render import PageImages
-from rag.reader import Reader, ReadRequest, Sampling, Turn
+from rag.reader import Evidence, Reader, ReadRequest, Sampling, Turn
 from rag.records import (
     Answer,
     Choice,
@@ -44,6 +45,7 @@ from rag.records import (
     LoadedDocument,
     Passage,
     Piece,
+    ShortAnswer,
     Source,
     Vectors,
     View,
@@ -314,7 +316,8 @@ class Engine:
         found = self._retrieve(owner, question, documents, history)
         reader = self._reader
         yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
-        request = self._read_request(question, found, history, reader)
+        short, rows = self._short_answer(owner, found) if reader.uses_evidence else (None, [])
+        request = self._read_request(question, found, history, reader, rows)
         text = ""
         for piece in reader.answer(request, stop) if found.sources else ():
             text += piece
@@ -322,9 +325,10 @@ class Engine:
         yield Answer(
             sentences=check_citations(text, found.sources, self.settings.answering),
             reader=reader.name,
-            refused=not text.strip() and not stop.is_set(),
+            refused=not text.strip() and short is None and not stop.is_set(),
             stopped=stop.is_set(),
             seconds=time.monotonic() - began,
+            short=short,
         )
 
     def search(self, owner: str, question: str, documents: Collection[str] | None = None) -> list[Source]:
@@ -352,14 +356,28 @@ class Engine:
         vectors, sources = self._retriever.find(query, scope, retrieval.sources)
         return _Retrieved(query.texts, vectors, tuple(sources))
 
-    def _read_request(self, question: str, found: _Retrieved, history: Sequence[Turn], reader: Reader) -> ReadRequest:
-        """What the reader gets: as many sources as fit, and evidence if it wants it. Raises QuestionRefused."""
+    def _short_answer(self, owner: str, found: _Retrieved) -> tuple[ShortAnswer | None, list[Evidence]]:
+        """The figure that answers, and the rows it stands in; none for several questions in one."""
+        if len(found.queries) > 1:
+            return None, []
+        figures = self.settings.answering.figures
+        return short_answer(self._store, owner, found.queries[0], found.sources, figures) or (None, [])
+
+    def _read_request(
+        self, question: str, found: _Retrieved, history: Sequence[Turn], reader: Reader, rows: Sequence[Evidence]
+    ) -> ReadRequest:
+        """What the reader gets: as many sources as fit, and evidence if it wants it. Raises QuestionRefused.
+
+        `rows` of a table that answer are all the evidence there is.
+        """
         context = self.settings.answering.context
         packed = pack_context(question, found.sources, history, reader, self._sampling, context)
         if not reader.uses_evidence:
             return ReadRequest(question, packed.sources, packed.history, self._sampling)
         first = 1 if len(found.queries) > 1 else 0  # a compound question is answered part by part
-        evidence = self._evidence_scorer.find_evidence(found.queries[first:], found.vectors[first:], found.sources)
+        evidence = rows or self._evidence_scorer.find_evidence(
+            found.queries[first:], found.vectors[first:], found.sources
+        )
         return ReadRequest(question, packed.sources, packed.history, self._sampling, tuple(evidence))
 
     # ---- viewing

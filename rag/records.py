@@ -243,6 +243,17 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
+class ShortAnswer:
+    """The value, or the values, that an answer begins with."""
+
+    values: tuple[str, ...]  # as printed in the document, or computed and rounded
+    scale: str  # "thousand", "million", "billion", "ten thousand", "hundred million", "percent"; "" for none
+    labels: tuple[str, ...]  # what the value is of: row and column of its table
+    formula: str  # "(44.1 − 56.7) / 56.7"; "" where nothing was computed
+    citations: tuple[Citation, ...]  # the cells; a span may lie beside the source's text, on the same page
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A finished answer."""
 
@@ -251,6 +262,7 @@ class Answer:
     refused: bool = False  # the reader found no answer in the sources
     stopped: bool = False  # ended early by the person
     seconds: float = 0.0
+    short: ShortAnswer | None = None  # comes before the sentences
 
 
 @dataclass(frozen=True, slots=True)

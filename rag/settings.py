@@ -115,6 +115,21 @@ class ContextSettings:
 
 
 @dataclass(frozen=True)
+class FigureSettings:
+    """How cells of tables are matched with a question about a figure (`rag/answer/figures.py`)."""
+
+    min_score: float = 0.8  # of the worst cell an answer rests on; about 1 says all that the question names
+    section_share: float = 0.7  # of a term found in the section above a row, beside one in the row's label
+    caption_share: float = 0.4  # of a term found in the table's caption
+    unasked_penalty: float = 0.25  # for a label of terms that the question does not name
+    right_period: float = 0.3  # for a cell of a period that the question names
+    no_period: float = -0.2  # for a cell without a period, where the question names one
+    wrong_period: float = -1.0  # for a cell of another period
+    part_penalty: float = 0.3  # for a quarter, a segment or a percentage that the question does not ask for
+    agreement_margin: float = 0.1  # cells within this score of the best one vote for their value
+
+
+@dataclass(frozen=True)
 class AnswerSettings:
     """Which sentences of the sources count as an answer, and which sources as citations.
 
@@ -139,6 +154,7 @@ class AnswerSettings:
     missing_number_factor: float = 0.5  # of the support by a source that lacks a number of the sentence
     min_unmarked_support: float = 0.6  # the same for a citation that the reader did not mark
     context: ContextSettings = field(default_factory=ContextSettings)
+    figures: FigureSettings = field(default_factory=FigureSettings)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,130 @@
+"""The short answer to a question about a figure: the value that comes first, from the tables on the sources' pages.
+
+Looks only at documents that the question names, where it names any, and gives nothing where it is in doubt: the
+sentences of the sources then answer alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from rag.answer.figure import Figure, FigureAnswer
+from rag.answer.figure_query import Operation, operation_of, years_of
+from rag.answer.figures import FigureFinder
+from rag.index.tokenize import terms
+from rag.pdf.tables import Table, find_tables
+from rag.reader import ANSWERABLE, Evidence
+from rag.records import Citation, ShortAnswer, Source
+from rag.settings import FigureSettings
+from rag.store.database import Store
+from rag.store.rows import StoredPage
+
+_NO_FIGURE = re.compile(
+    r"^\W*(?:who|whom|whose|why|where|when|is|are|was|were|does|do|did|has|have|had|can|could|should|will|would|explain"
+    r"|describe|summari[sz]e|tell|how(?! (?:much|many|high|low|large|long|did|has|have)))\b|^(?:谁|为什么|哪里|何时)",
+    re.IGNORECASE,
+)
+_FIGURE = re.compile(
+    r"\bhow (?:much|many|high|low|large|did|has|have)\b"
+    r"|\b(?:amount|number|value|total|percent\w*|rate|price|costs?|worth|was|were)\b|多少|几|总[额计]|金额|[额率]是",
+    re.IGNORECASE,
+)
+_AFTER_SIGN = re.compile(r"(?<=[$£€¥￥(])\s+|\s+(?=[)%])")  # "$ 1,577", printed in two columns
+_MIN_NAME_CHARACTERS = 4  # of a term inside a document's name written as one word; a shorter one must begin it
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a table stands."""
+
+    source: Source
+    page: StoredPage
+
+
+def asks_for_figure(question: str) -> bool:
+    """Whether the question asks for a value, or for something to be computed or counted."""
+    if _NO_FIGURE.search(question):
+        return False
+    return operation_of(question) is not Operation.LOOKUP or bool(years_of(question) or _FIGURE.search(question))
+
+
+def short_answer(
+    store: Store, owner: str, question: str, sources: Sequence[Source], settings: FigureSettings
+) -> tuple[ShortAnswer, list[Evidence]] | None:
+    """The short answer, and the rows it rests on as evidence to quote; None where no table answers."""
+    if not asks_for_figure(question):
+        return None
+    named = {source.document: named_terms(question, source.document) for source in sources}
+    considered = [source for source in sources if named[source.document] or not any(named.values())]
+    tables, places = _tables(considered, store, owner)
+    known = set().union(*named.values())
+    answer = FigureFinder(tables, settings, known).answer(question)
+    if answer is None:
+        return None
+    return _as_short_answer(answer, places), _rows(answer, places)
+
+
+def named_terms(question: str, document: str) -> set[str]:
+    """The terms of a question that stand in a document's name, written together or not; years alone name nothing."""
+    name = re.sub(r"[\W_]", "", document.casefold())
+    asked = [term for term in terms(question) if not term.isdigit()]
+    found = {term for term in asked if (len(term) >= _MIN_NAME_CHARACTERS and term in name) or _begins(name, term)}
+    return found.union(*({a, b} for a, b in pairwise(asked) if a + b in name))
+
+
+def _begins(name: str, term: str) -> bool:
+    return len(term) > 1 and name.startswith(term)
+
+
+def _tables(sources: Sequence[Source], store: Store, owner: str) -> tuple[list[Table], list[_Place]]:
+    """The tables on the sources' pages, each page once, best source first."""
+    tables: list[Table] = []
+    places: list[_Place] = []
+    seen: set[tuple[str, int]] = set()
+    for source in sources:
+        for page in _pages(source, store, owner):
+            if (source.document_id, page.number) in seen:
+                continue
+            seen.add((source.document_id, page.number))
+            found = find_tables(page.text, page.words)
+            tables += found
+            places += [_Place(source, page)] * len(found)
+    return tables, places
+
+
+def _pages(source: Source, store: Store, owner: str) -> list[StoredPage]:
+    """The pages that a source stands on; none where its document was removed in the meantime."""
+    document = store.document(owner, source.document_id)
+    return store.pages(document.owner, document.id, source.first_page, source.last_page) if document else []
+
+
+def _as_short_answer(answer: FigureAnswer, places: Sequence[_Place]) -> ShortAnswer:
+    first = answer.figures[0]
+    labels = (first.row.label or first.row.section, "" if len(answer.figures) > 1 else first.header)
+    return ShortAnswer(
+        values=tuple(_AFTER_SIGN.sub("", text) for text in answer.texts),
+        scale=answer.scale,
+        labels=tuple(label for label in labels if label),
+        formula=answer.formula,
+        citations=tuple(_citation(figure, places[figure.table]) for figure in answer.figures),
+    )
+
+
+def _citation(figure: Figure, place: _Place) -> Citation:
+    """The cell. Its span counts from the source's start and may lie beside the source's text, on the same page."""
+    moved = place.page.start - place.source.start
+    return Citation(place.source.number, 1.0, figure.cell.start + moved, figure.cell.end + moved)
+
+
+def _rows(answer: FigureAnswer, places: Sequence[_Place]) -> list[Evidence]:
+    """The rows that the answer rests on, word for word, each once; those outside the source's text are left out."""
+    rows: dict[str, Evidence] = {}
+    for figure in answer.figures:
+        place = places[figure.table]
+        text = place.page.text[figure.row.start : figure.row.end]
+        if text in place.source.text:
+            rows.setdefault(text, Evidence(place.source.number, text, ANSWERABLE))
+    return list(rows.values())

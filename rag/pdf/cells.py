@@ -1,0 +1,210 @@
+"""Words of a text line -> values: numbers with their signs, dashes for empty cells; and what a value means.
+
+The first step of finding tables (`rag.pdf.tables`). Knows words and where they stand, not columns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from rag.records import WordBoxes
+
+_CURRENCY = r"(?:US\$|HK\$|RMB|[$£€¥￥])"
+_NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
+_VALUE = re.compile(
+    rf"^[(\[]?[-–—−+]?{_CURRENCY}?[(\[]?[-–—−]?(?P<number>{_NUMBER})(?P<tail>[)\]]?%?[)\]]?)(?:\(\w\)|[*†‡])?$"
+)
+_DASH = re.compile(r"^(?:[-–—−]{1,3}|n/?a|N/?A|nil|N/?M)%?$")
+_PREFIX = re.compile(rf"^[(\[]?{_CURRENCY}[(\[]?$|^[(\[]$")  # a currency sign in a column of its own
+_SUFFIX = re.compile(r"^(?:[)\]]?%?[)\]]?|(?:bps|pts?|pp|ppt|x)[)\]]?)$")
+_MONTH = re.compile(r"^(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*[.,]?$", re.IGNORECASE)
+_DAY = re.compile(r"^\d{1,2},?$")
+_YEAR = re.compile(r"^(?:FY\s?)?(?:19|20)\d\d[AEF]?(?:\(\w\))?[.,]?$")
+_TRAILING_CURRENCY = re.compile(rf"\s*{_CURRENCY}$")
+
+ONE_LINE = 1.9  # times the height of a word that the words of one visual line span
+FEW_LINES = 4  # the same for a row whose label is broken over several visual lines
+
+
+@dataclass(slots=True)
+class Word:
+    """A word of a page: its text, its character span in the page's text, its box as fractions of the page."""
+
+    text: str
+    start: int
+    end: int
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+
+@dataclass(slots=True)
+class Value:
+    """A value on its line, with the words it is made of ("$", "1,577", ")")."""
+
+    words: list[Word]
+    column: int = -1  # set by `rag.pdf.tables`; -1 for a number that is part of a label
+
+    @property
+    def left(self) -> float:
+        """Left edge, fraction of the page."""
+        return self.words[0].left
+
+    @property
+    def right(self) -> float:
+        """Right edge, fraction of the page."""
+        return self.words[-1].right
+
+    @property
+    def text(self) -> str:
+        """As printed."""
+        return " ".join(word.text for word in self.words)
+
+
+@dataclass(slots=True)
+class Line:
+    """A line of the page's text: a row of a table, or a paragraph."""
+
+    words: list[Word]
+    values: list[Value]
+    flat: bool  # its words stand side by side, as those of a row do
+
+    @property
+    def text(self) -> str:
+        """The line as one string."""
+        return joined(self.words)
+
+    def trailing(self) -> list[Value]:
+        """The values that the line ends in, with nothing between them."""
+        found: list[Value] = []
+        end = len(self.words)
+        for value in reversed(self.values):
+            if self.words[end - 1] is not value.words[-1]:
+                break
+            found.insert(0, value)
+            end -= len(value.words)
+        return found
+
+
+def joined(words: Sequence[Word]) -> str:
+    """The words with spaces between them."""
+    return " ".join(word.text for word in words)
+
+
+def is_year(text: str) -> bool:
+    """Whether a value is a year: 2019, FY2019, 2019A."""
+    return bool(_YEAR.match(text))
+
+
+def parse_value(text: str) -> tuple[float | None, bool]:
+    """(number, whether it is a percentage); None for a dash. Parentheses or a minus sign make it negative."""
+    compact = text.replace(" ", "")
+    match = _VALUE.match(compact) or _VALUE.match(re.sub(r"[a-z]+(\)?)$", r"\1", compact))  # "(16)bps"
+    if match is None:
+        return None, compact.endswith("%")
+    before = compact[: match.start("number")]
+    negative = any(sign in before for sign in "(-–—−")
+    number = float(match["number"].replace(",", ""))
+    return -number if negative else number, "%" in match["tail"]
+
+
+def without_currency(label: str) -> str:
+    """A row's label without the currency sign of the first column, dot leaders and colon."""
+    return _TRAILING_CURRENCY.sub("", label).rstrip(" .…:：")
+
+
+def lines_of(text: str, boxes: WordBoxes) -> list[Line]:
+    """The words of a page by the lines of its text."""
+    lines: list[Line] = []
+    words: list[Word] = []
+    last = 0
+    for (start, end), (left, top, right, bottom) in zip(boxes.spans.tolist(), boxes.boxes.tolist(), strict=True):
+        if words and "\n" in text[last:start]:
+            lines += _lines(words)
+            words = []
+        words.append(Word(text[start:end], start, end, left, right, top, bottom))
+        last = end
+    return [*lines, *_lines(words)] if words else lines
+
+
+def character_width(lines: Sequence[Line]) -> float:
+    """Usual width of a character, fraction of the page."""
+    widths = [(word.right - word.left) / len(word.text) for line in lines for word in line.words if len(word.text) > 2]
+    return median(widths) if widths else 0.01
+
+
+def segments(line: Line, gap: float) -> list[list[Word]]:
+    """The words of a line, separated where they stand further apart than `gap`, and between values."""
+    starts = {id(value.words[0]) for value in line.values}
+    ends = {id(value.words[-1]) for value in line.values}
+    parts = [[line.words[0]]]
+    for before, word in pairwise(line.words):
+        if word.left - before.right > gap or (id(word) in starts and id(before) in ends):
+            parts.append([])
+        parts[-1].append(word)
+    return parts
+
+
+def visual_lines(words: Sequence[Word]) -> list[Line]:
+    """Words by their height on the page, from the top down, each line from left to right."""
+    rows: list[list[Word]] = []
+    for word in sorted(words, key=lambda word: word.top + word.bottom):
+        middle, height = (word.top + word.bottom) / 2, word.bottom - word.top
+        if rows and middle - (rows[-1][0].top + rows[-1][0].bottom) / 2 < 0.5 * height:
+            rows[-1].append(word)
+        else:
+            rows.append([word])
+    ordered = [sorted(row, key=lambda word: word.left) for row in rows]
+    return [Line(row, _values(row), flat=True) for row in ordered]
+
+
+def _lines(words: list[Word]) -> list[Line]:
+    """A line of the page's text; several where rows of a table were joined as if they were a paragraph."""
+    line = _line(words)
+    if line.flat:
+        return [line]
+    rows = visual_lines(words)
+    return rows if any(len(row.trailing()) > 1 for row in rows) else [line]
+
+
+def _line(words: list[Word]) -> Line:
+    """A line; paragraphs that were joined from several visual lines have no values."""
+    height = max(median(word.bottom - word.top for word in words), 1e-6)
+    span = max(word.bottom for word in words) - min(word.top for word in words)
+    line = Line(words, _values(words), flat=True)
+    if span < ONE_LINE * height:
+        return line
+    # A label broken over several visual lines, with its values beside it, is a row all the same.
+    trailing = line.trailing()
+    label = words[: len(words) - sum(len(value.words) for value in trailing)]
+    if trailing and label and max(word.right for word in label) < trailing[0].left and span < FEW_LINES * height:
+        return line
+    return Line(words, [], flat=False)
+
+
+def _values(words: Sequence[Word]) -> list[Value]:
+    """The values among the words; days and years of dates are none."""
+    found: list[Value] = []
+    prefix: list[Word] = []
+    after_value = in_date = False
+    for word in words:
+        if in_date and (_DAY.match(word.text) or is_year(word.text)):
+            in_date, after_value = not is_year(word.text), False
+            continue
+        in_date = bool(_MONTH.match(word.text))
+        if _PREFIX.match(word.text):
+            prefix.append(word)
+            after_value = False
+        elif _VALUE.match(word.text) or _DASH.match(word.text):
+            found.append(Value([*prefix, word]))
+            prefix, after_value = [], True
+        elif after_value and _SUFFIX.match(word.text):
+            found[-1].words.append(word)
+        else:
+            prefix, after_value = [], False
+    return found

@@ -1,0 +1,147 @@
+"""Questions about figures, answered from the cells of tables."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.answer.figure_query import Operation, limit_of, operation_of, pair_of, years_of
+from rag.answer.figures import FigureFinder
+from rag.pdf.cells import parse_value
+from rag.pdf.tables import Cell, Row, Table
+from rag.settings import FigureSettings
+
+
+def table(headers, *rows, caption="", scale="million"):
+    """A table from (section, label, texts of cells) rows."""
+    made = []
+    for number, (section, label, texts) in enumerate(rows):
+        cells = tuple(Cell(text, 0, len(text), *parse_value(text)) if text else None for text in texts)
+        made.append(Row(label, section, cells, number * 100, number * 100 + 50))
+    return Table(tuple(headers), caption, scale, tuple(made))
+
+
+INCOME = table(
+    ["Years ended June 30, 2023", "Years ended June 30, 2022", "Years ended June 30, 2021"],
+    ("Revenue", "Product", ["64", "72", "71"]),
+    ("Revenue", "Service and other", ["147", "125", "97"]),
+    ("Revenue", "Total revenue", ["211", "197", "168"]),
+    ("Cost of revenue", "Product", ["17", "19", "18"]),
+    ("Cost of revenue", "Service and other", ["48", "43", "34"]),
+    ("", "Net loss from discontinued operations", ["(5)", "(4)", "—"]),
+    ("Earnings per share", "Diluted", ["$ 9.68", "$ 9.65", "$ 8.05"]),
+)
+MARGINS = table(["2023", "2022"], ("", "Operating margin", ["41.8%", "42.1%"]))
+RENT = table(["Offices", "Shops"], ("", "2021", ["138", "12"]), ("", "2022", ["135", "11"]), caption="Lease payments")
+CHINESE = table(
+    ["2023年", "2022年"], ("", "营业收入", ["12,345", "11,000"]), ("", "净利润", ["900", "750"]), scale="ten thousand"
+)
+FINDER = FigureFinder([INCOME, MARGINS, RENT, CHINESE], FigureSettings())
+
+
+@pytest.mark.parametrize(
+    ("question", "texts", "scale"),
+    [
+        ("What was total revenue in 2022?", ("197",), "million"),
+        ("What was the cost of revenue for products in fiscal 2021?", ("18",), "million"),
+        ("What was diluted earnings per share in FY23?", ("$ 9.68",), ""),
+        ("What was the operating margin in 2022?", ("42.1%",), "percent"),
+        ("What was total revenue in 2022 and 2023?", ("197", "211"), "million"),
+        ("What were total revenues in 2023 and 2021, respectively?", ("211", "168"), "million"),
+        ("What was the change in total revenue from 2021 to 2023?", ("43",), "million"),
+        ("What was the percentage change in total revenue between 2022 and 2023?", ("7.11",), "percent"),
+        ("By what percentage did total revenue grow from 2022 to 2023?", ("7.11",), "percent"),
+        ("What was the change in the net loss from discontinued operations from 2022 to 2023?", ("-1",), "million"),
+        ("What was the average total revenue over the 3 year period from 2021 to 2023?", ("192",), "million"),
+        ("What is the sum of total revenue in 2022 and 2023?", ("408",), "million"),
+        ("In which year was total revenue the largest?", ("2023",), ""),
+        ("In which year was total revenue the smallest?", ("2021",), ""),
+        ("Which years did total revenue exceed $190 million?", ("2023", "2022"), ""),
+        ("How many years did total revenue exceed $0.19 billion?", ("2",), ""),
+        ("Which years does the table provide total revenue for?", ("2023", "2022", "2021"), ""),
+        ("What was the lease payment for offices in 2022?", ("135",), "million"),
+        ("2023年营业收入是多少？", ("12,345",), "ten thousand"),
+        ("2023年净利润同比增长了百分之多少？", ("20",), "percent"),
+    ],
+)
+def test_answers(question, texts, scale):
+    answer = FINDER.answer(question)
+    assert answer is not None
+    assert (answer.texts, answer.scale) == (texts, scale)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        pytest.param("What was total revenue in 2015?", id="another year"),
+        pytest.param("What was the number of employees in 2023?", id="another item"),
+        pytest.param("What was the goodwill of the northern region in 2022?", id="half of it known"),
+        pytest.param("What was it?", id="nothing asked"),
+    ],
+)
+def test_no_cell_is_guessed(question):
+    assert FINDER.answer(question) is None
+
+
+def test_the_formula_names_the_cells_it_rests_on():
+    answer = FINDER.answer("What was the percentage change in total revenue between 2022 and 2023?")
+    assert answer.formula == "(211 − 197) / 197"
+    assert [figure.cell.text for figure in answer.figures] == ["211", "197"]
+
+
+def test_losses_change_by_their_sign():
+    losses = table(["2019", "2018"], ("", "Loss from operations", ["(25.0)", "(33.6)"]))
+    answer = FigureFinder([losses], FigureSettings()).answer("What is the percentage change in loss from operations?")
+    assert answer.texts == ("-25.6",)
+    assert answer.formula == "((25) − (33.6)) / (33.6)"
+
+
+def test_two_items_are_divided_and_subtracted():
+    loans = table(["2020"], ("", "Cash loans", ["30"]), ("", "Trade loans", ["20"]), ("", "Total loans", ["120"]))
+    finder = FigureFinder([loans], FigureSettings())
+    assert finder.answer("What is the ratio of cash loans to total loans in 2020?").texts == ("0.25",)
+    assert finder.answer("What is the percentage of cash loans in total loans in 2020?").texts == ("25",)
+    assert finder.answer("What is the difference between cash loans and trade loans in 2020?").texts == ("10",)
+
+
+def test_a_quarter_answers_only_if_it_is_asked_for():
+    quarterly = table(["First quarter 2020", "Fiscal year 2020"], ("", "Net sales", ["4,002", "17,626"]))
+    finder = FigureFinder([quarterly], FigureSettings())
+    assert finder.answer("What were net sales in 2020?").texts == ("17,626",)
+    assert finder.answer("What were net sales in the first quarter of 2020?").texts == ("4,002",)
+
+
+def test_a_value_that_several_tables_agree_on_is_preferred():
+    part = table(["2020"], ("", "Total revenue", ["7"]))
+    whole = table(["2020"], ("", "Total revenue", ["90"]))
+    finder = FigureFinder([part, whole, whole], FigureSettings())
+    assert finder.answer("What was total revenue in 2020?").texts == ("90",)
+
+
+def test_dividing_by_nothing_gives_no_answer():
+    empty = table(["2020", "2019"], ("", "Net sales", ["5", "—"]))
+    finder = FigureFinder([empty], FigureSettings())
+    assert finder.answer("What was the percentage change in net sales from 2019 to 2020?") is None
+
+
+@pytest.mark.parametrize(
+    ("question", "operation"),
+    [
+        ("What was the growth rate of sales?", Operation.PERCENT_CHANGE),
+        ("How much did sales increase from 2018 to 2019?", Operation.CHANGE),
+        ("What proportion of sales is domestic?", Operation.SHARE),
+        ("What are the components of total revenue?", Operation.ITEMS),
+        ("Which segment had the highest revenue?", Operation.WHICH),
+        ("净利润增加了多少？", Operation.CHANGE),
+        ("What was revenue in 2019?", Operation.LOOKUP),
+    ],
+)
+def test_operations(question, operation):
+    assert operation_of(question) is operation
+
+
+def test_what_a_question_names():
+    assert years_of("FY19, F18 and 2017; not 12019 or 201") == {2019, 2018, 2017}
+    assert pair_of("What is the ratio of debt to equity in 2019?") == ("debt", "equity")
+    limit, before = limit_of("How many years did sales exceed $5,000 million?")
+    assert (limit.above, limit.value, limit.scale) == (True, 5000.0, "million")
+    assert before.endswith("sales ")

@@ -1,0 +1,121 @@
+"""The short answer from the tables of real PDFs, through the engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.answer.quote import QuoteReader
+from rag.answer.short_answer import asks_for_figure, named_terms
+from rag.engine import Engine
+from rag.settings import Settings
+from tests.fakes import ExactEmbedder, ScriptedReader
+from tests.rag.engines import add, ask
+from tests.rag.pdfs import table_pdf, text_pdf
+
+NORTHWIND = table_pdf(
+    [
+        ["(In millions)", "2023", "2022"],
+        ["Product sales", "$ 64", "$ 72"],
+        ["Service sales", "147", "125"],
+        ["Total revenue", "$ 211", "$ 197"],
+    ],
+    widths=[200, 80, 80],
+)
+SOUTHWIND = table_pdf(
+    [["(In millions)", "2023", "2022"], ["Product sales", "$ 5", "$ 4"], ["Total revenue", "$ 9", "$ 8"]],
+    widths=[200, 80, 80],
+)
+
+
+@pytest.fixture
+def engine(tmp_path):
+    with Engine(Settings(data_dir=tmp_path / "data"), embedder=ExactEmbedder, reader=QuoteReader()) as opened:
+        add(opened, ("NORTHWIND_2023.pdf", NORTHWIND), ("SOUTHWIND_2023.pdf", SOUTHWIND))
+        yield opened
+
+
+def test_the_value_comes_first_and_its_row_is_quoted(engine):
+    found, _, answer = ask(engine, "What was Northwind's total revenue in 2022?")
+    assert answer.short.values == ("$197",)
+    assert answer.short.scale == "million"
+    assert answer.short.labels == ("Total revenue", "2022")
+    assert not answer.refused
+    (sentence,) = answer.sentences
+    assert sentence.text == "Total revenue $ 211 $ 197"
+    assert found.sources[sentence.citations[0].number - 1].document == "NORTHWIND_2023.pdf"
+
+
+def test_the_citation_marks_the_cell(engine):
+    found, _, answer = ask(engine, "What was Southwind's total revenue in 2023?")
+    (citation,) = answer.short.citations
+    source = found.sources[citation.number - 1]
+    assert source.document == "SOUTHWIND_2023.pdf"
+    assert source.text[citation.start : citation.end] == "$ 9"
+    view = engine.view("", source, citation)
+    (box,) = view.sentence_boxes
+    assert box[0] > 0.4
+    assert box[2] - box[0] < 0.1
+
+
+def test_what_is_computed_shows_its_formula_and_cites_every_cell(engine):
+    _, _, answer = ask(engine, "What was the percentage change in Northwind's total revenue from 2022 to 2023?")
+    assert answer.short.values == ("7.11",)
+    assert answer.short.scale == "percent"
+    assert answer.short.formula == "(211 − 197) / 197"
+    assert len(answer.short.citations) == 2
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        pytest.param("What was Northwind's total revenue in 2015?", id="a year that no table holds"),
+        pytest.param("Who audits Northwind's total revenue?", id="a name is asked for"),
+        pytest.param("Why did total revenue rise in 2023?", id="a reason is asked for"),
+        pytest.param("Did Northwind's total revenue rise in 2023?", id="yes or no is asked for"),
+    ],
+)
+def test_no_figure_is_put_first(engine, question):
+    assert ask(engine, question)[2].short is None
+
+
+def test_a_document_that_is_not_named_does_not_answer_for_one_that_is(tmp_path):
+    text = text_pdf(["Northwind was founded in 1931. Total revenue is not disclosed for 2023."])
+    with Engine(Settings(data_dir=tmp_path / "data"), embedder=ExactEmbedder, reader=QuoteReader()) as engine:
+        add(engine, ("NORTHWIND_2023.pdf", text), ("SOUTHWIND_2023.pdf", SOUTHWIND))
+        assert ask(engine, "What was Northwind's total revenue in 2023?")[2].short is None
+
+
+def test_a_model_answers_in_its_own_words_alone(tmp_path):
+    reader = ScriptedReader(["It was $ 197 million [1]."])
+    with Engine(Settings(data_dir=tmp_path / "data"), embedder=ExactEmbedder, reader=reader) as engine:
+        add(engine, ("NORTHWIND_2023.pdf", NORTHWIND))
+        assert ask(engine, "What was Northwind's total revenue in 2022?")[2].short is None
+
+
+@pytest.mark.parametrize(
+    ("question", "document", "named"),
+    [
+        ("What did Best Buy sell?", "BESTBUY_2023_10K.pdf", {"best", "buy"}),
+        ("What were the sales of 3M in 2018?", "3M_2018_10K.pdf", {"3m"}),
+        ("What was revenue in 2018?", "3M_2018_10K.pdf", set()),
+        ("What did Nike sell?", "ADOBE_2016.pdf", set()),
+    ],
+)
+def test_terms_that_name_a_document(question, document, named):
+    assert named_terms(question, document) == named
+
+
+@pytest.mark.parametrize(
+    ("question", "asks"),
+    [
+        ("How much did it cost?", True),
+        ("How did operating income change from 2022 to 2023?", True),
+        ("2023年营业收入是多少？", True),
+        ("How does the pump work?", False),
+        ("When was it founded?", False),
+        ("What is goodwill?", False),
+        ("为什么利润下降？", False),
+    ],
+)
+def test_questions_that_ask_for_a_figure(question, asks):
+    assert asks_for_figure(question) is asks
