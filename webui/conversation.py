@@ -9,10 +9,12 @@ from typing import Any
 from rag.answer.marks import remove_citation_marks, replace_citation_marks
 from rag.messages import Message
 from rag.reader import Turn
-from rag.records import Answer, Citation, Document, Found, Sentence, Signal, Source
+from rag.records import Answer, Citation, Document, Found, Sentence, ShortAnswer, Signal, Source
 from webui.strings import Language
 
 HISTORY_TURNS = 6  # earlier questions given to the engine
+NO_SENTENCE = -1  # index of the sentence that cites a source that was opened from a list
+FIRST_SHORT = -2  # the same for the first citation of the short answer; -3 for its second, and so on
 
 
 @dataclass
@@ -58,17 +60,22 @@ class Exchange:
         """The answer as text without its citations."""
         if self.answer is None:
             return remove_citation_marks(self.text).strip()
-        return "".join(sentence.lead + sentence.text for sentence in self.answer.sentences).strip()
+        text = "".join(sentence.lead + sentence.text for sentence in self.answer.sentences).strip()
+        return f"{_short_text(self.answer.short)}\n{text}".strip() if self.answer.short else text
 
     def source(self, number: int) -> Source | None:
         """The source with this number."""
         return next((source for source in self.sources if source.number == number), None)
 
     def citation(self, sentence: int, number: int) -> Citation | None:
-        """The citation of source `number` by the sentence at this index."""
-        if self.answer is None or not 0 <= sentence < len(self.answer.sentences):
+        """The citation of source `number` by the sentence at this index, or by the short answer (`FIRST_SHORT`)."""
+        if self.answer is None or sentence >= len(self.answer.sentences) or sentence == NO_SENTENCE:
             return None
-        citations = self.answer.sentences[sentence].citations
+        if sentence <= FIRST_SHORT:
+            cited = self.answer.short.citations if self.answer.short else ()
+            citations = cited[FIRST_SHORT - sentence : FIRST_SHORT - sentence + 1]
+        else:
+            citations = self.answer.sentences[sentence].citations
         return next((citation for citation in citations if citation.number == number), None)
 
     def to_json(self) -> dict[str, Any]:
@@ -160,4 +167,18 @@ def _answer(data: Mapping[str, Any]) -> Answer:
         Sentence(**{**sentence, "citations": tuple(Citation(**citation) for citation in sentence["citations"])})
         for sentence in data["sentences"]
     )
-    return Answer(**{**data, "sentences": tuple(sentences)})
+    short = data.get("short")
+    return Answer(**{**data, "sentences": tuple(sentences), "short": _short(short) if short else None})
+
+
+def _short(data: Mapping[str, Any]) -> ShortAnswer:
+    citations = tuple(Citation(**citation) for citation in data["citations"])
+    return ShortAnswer(
+        **{**data, "values": tuple(data["values"]), "labels": tuple(data["labels"]), "citations": citations}
+    )
+
+
+def _short_text(short: ShortAnswer) -> str:
+    """A short answer as text for the reader of a later question."""
+    value = f"{', '.join(short.values)} {short.scale}".strip()
+    return f"{' · '.join(short.labels)}: {value}" if short.labels else value

@@ -149,6 +149,12 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "stopped": ("Stopped", "已停止"),
     "answered": ("The answer is complete.", "回答完毕。"),
     "took": ("{seconds} s", "{seconds} 秒"),
+    "scale_percent": ("{value}%", "{value}%"),
+    "scale_thousand": ("{value} thousand", "{value} 千"),
+    "scale_ten_thousand": ("{value} (ten thousands)", "{value} 万"),
+    "scale_million": ("{value} million", "{value} 百万"),
+    "scale_hundred_million": ("{value} (hundred millions)", "{value} 亿"),
+    "scale_billion": ("{value} billion", "{value} 十亿"),
     "copy": ("Copy", "复制"),
     "copied": ("Copied", "已复制"),
     # The viewer.

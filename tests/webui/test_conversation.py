@@ -7,15 +7,19 @@ import pytest
 
 from rag.messages import Message
 from rag.reader import Turn
-from rag.records import Answer, Citation, Found, Sentence, Signal
+from rag.records import Answer, Citation, Found, Sentence, ShortAnswer, Signal
 from tests.webui.fake_engine import document, source
 from webui.conversation import HISTORY_TURNS, Conversation, Exchange
 
 SOURCE = source(1, document("报告.pdf"), signals=(Signal("vectors", 0.5, 1),), passage_span=(3, 9))
 ANSWER = Answer((Sentence("Sales rose.", (Citation(1, 0.9, 0, 5),)), Sentence("Costs fell.", (), " ")), "GLM")
+SHORT = ShortAnswer(
+    ("$197",), "million", ("Total revenue", "2022"), "", (Citation(1, 1.0, 40, 44), Citation(1, 1.0, 50, 54))
+)
 FAILED = Message("{name}: {reason}", {"name": "a", "reason": Message("It has {n} pages.", {"n": 3})})
 EXCHANGES = [
     pytest.param(Exchange(1, "q", "GLM", Found((SOURCE,), "q2", ("a", "b"), False), "t", ANSWER), id="answered"),
+    pytest.param(Exchange(5, "q", found=Found((SOURCE,), "q"), answer=replace(ANSWER, short=SHORT)), id="a figure"),
     pytest.param(Exchange(2, "大坝？", found=Found((), "q"), answer=replace(ANSWER, refused=True)), id="refused"),
     pytest.param(Exchange(3, "q", error=FAILED, documents=()), id="failed"),
     pytest.param(Exchange(4, "q", text="Half", stopped=True, documents=("x", "y")), id="stopped"),
@@ -46,6 +50,23 @@ def test_failed_exchanges_are_not_in_the_history_even_if_words_had_come():
     broken = Exchange(4, "broken", answer=ANSWER, error=FAILED)
     history = Conversation("en", [failed, stopped, answered, broken, Exchange(5, "nothing yet")]).history()
     assert history == [Turn("stopped", half), Turn("answered", "Sales rose. Costs fell.")]
+
+
+def test_a_short_answer_is_in_the_history():
+    exchange = Exchange(1, "q", answer=replace(ANSWER, short=SHORT))
+    (turn,) = Conversation("en", [exchange]).history()
+    assert turn.answer == "Total revenue · 2022: $197 million\nSales rose. Costs fell."
+
+
+@pytest.mark.parametrize(
+    ("sentence", "citation"),
+    [(0, ANSWER.sentences[0].citations[0]), (-1, None), (-2, SHORT.citations[0]), (-3, SHORT.citations[1])]
+    + [(-4, None), (9, None), (1, None)],
+)
+def test_a_citation_is_found_by_who_cites_it(sentence, citation):
+    exchange = Exchange(1, "q", answer=replace(ANSWER, short=SHORT))
+    assert exchange.citation(sentence, 1) == citation
+    assert exchange.citation(sentence, 7) is None
 
 
 def test_the_history_ends_with_the_last_questions_and_has_no_citation_marks():

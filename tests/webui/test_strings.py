@@ -7,6 +7,7 @@ from webui import strings
 from webui.strings import LANGUAGES, pick_language, say
 
 WEBUI = Path(strings.__file__).parent
+SCALES = ("percent", "thousand", "ten thousand", "million", "hundred million", "billion")  # of a short answer
 KEYS = sorted(strings._WORDS)
 
 
@@ -31,12 +32,13 @@ def test_every_word_used_is_there_and_every_word_there_is_used():
         f"kind_{kind}" for kind in ("scanned", "garbled", "empty", "failed")
     }
     states = {"waiting", "reading", "embedding", "locked"}
+    states |= {f"scale_{scale.replace(' ', '_')}" for scale in SCALES}
     assert set(KEYS) - quoted - states == set()
 
 
 def test_chinese_words_are_chinese():
     for key in KEYS:
-        if key not in ("language", "page_count"):
+        if key not in ("language", "page_count", "scale_percent"):
             assert re.search(r"[\u4e00-\u9fff]", say("zh", key)), key
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from rag.messages import Message
-from rag.records import Sentence, Source
-from webui.conversation import Exchange
+from rag.records import Citation, Sentence, ShortAnswer, Source
+from webui.conversation import FIRST_SHORT, NO_SENTENCE, Exchange
 from webui.session import Session
 from webui.strings import Language, say
 from webui.views.markup import (
@@ -32,12 +32,22 @@ class _Link:
     """A button that opens a source."""
 
     exchange: int
-    sentence: int  # that cites it; -1 for none
+    sentence: int  # index of the one that cites it, or as in `webui.conversation`
     number: int
     document: str
     page: str  # "p. 12"
     label: str
     open: bool  # whether the viewer shows it
+
+
+@dataclass(frozen=True, slots=True)
+class _Short:
+    """The value, or the values, that an answer begins with."""
+
+    value: str  # "$211,915 million"
+    labels: str  # "Total revenue · 2023"
+    formula: str
+    links: list[_Link]  # one per cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,7 @@ class _Turn:
     why: Markup  # why these sources were found
     error: Message | None
     refusal: str | None  # the words of a refusal; None if it is none
+    short: _Short | None
     body: Markup | None  # the answer so far
     step: str  # what is going on before the first word
     facts: list[str]  # who answered, and how long it took
@@ -84,7 +95,7 @@ def _spoken(last: Exchange, language: Language) -> Message | str:
 
 def _turn(exchange: Exchange, session: Session) -> _Turn:
     language = session.language
-    links = [_link(source, exchange, -1, session) for source in exchange.sources]
+    links = [_link(source, exchange, NO_SENTENCE, session) for source in exchange.sources]
     refusal = _refusal(exchange, language)
     excerpts = [] if refusal is None else [_excerpt(source) for source in exchange.sources[:UNFOLDED_SOURCES]]
     return _Turn(
@@ -97,6 +108,7 @@ def _turn(exchange: Exchange, session: Session) -> _Turn:
         why=sources_why(exchange.sources, language),
         error=exchange.error,
         refusal=refusal,
+        short=_short(exchange, session),
         body=_body(exchange, session),
         step=_step(exchange, language),
         facts=_facts(exchange, language),
@@ -126,6 +138,27 @@ def _step(exchange: Exchange, language: Language) -> str:
     return say(language, "reading_sources", n=len(exchange.sources))
 
 
+def _short(exchange: Exchange, session: Session) -> _Short | None:
+    short = exchange.answer.short if exchange.answer else None
+    if short is None:
+        return None
+    cited = [(place, exchange.source(citation.number)) for place, citation in enumerate(short.citations)]
+    return _Short(
+        value=_with_scale(short, session.language),
+        labels=" · ".join(short.labels),
+        formula=short.formula,
+        links=[_link(source, exchange, FIRST_SHORT - place, session) for place, source in cited if source],
+    )
+
+
+def _with_scale(short: ShortAnswer, language: Language) -> str:
+    """The values with their scale: "$1,577 million; $1,373 million"."""
+    if not short.scale or (short.scale == "percent" and all("%" in value for value in short.values)):
+        return "; ".join(short.values)
+    key = "scale_" + short.scale.replace(" ", "_")
+    return "; ".join(say(language, key, value=value) for value in short.values)
+
+
 def _body(exchange: Exchange, session: Session) -> Markup | None:
     if exchange.answer is not None:
         return _finished(exchange, exchange.answer.sentences, session)
@@ -139,7 +172,7 @@ def _streamed(exchange: Exchange, session: Session) -> Markup:
     def place(number: int) -> Markup:
         if number not in by_number:
             return Markup()
-        links = [_link(by_number[number], exchange, -1, session)]
+        links = [_link(by_number[number], exchange, NO_SENTENCE, session)]
         return render("citations.html", session.language, links=links)
 
     text = citations_to_placeholders(exchange.text, len(exchange.sources))
@@ -212,15 +245,29 @@ def _facts(exchange: Exchange, language: Language) -> list[str]:
 
 
 def _copied(exchange: Exchange, language: Language) -> str:
-    """The answer with its marks, and below it the sources that it cites."""
-    answer = exchange.cited_answer()
-    if not answer:
-        return ""
-    sentences = exchange.answer.sentences if exchange.answer else ()
-    cited = {citation.number for sentence in sentences for citation in sentence.citations}
+    """The answer with its marks, the short answer first, and below it the sources that it cites."""
+    answer = exchange.answer
+    short = answer.short if answer else None
+    citations = [*(short.citations if short else ()), *_citations_of(answer.sentences if answer else ())]
+    cited = {citation.number for citation in citations}
     lines = [
         f"[{source.number}] {source.document}, {say(language, 'page', label=source.page_label)}"
         for source in exchange.sources
         if source.number in cited
     ]
-    return "\n\n".join(part for part in (answer, "\n".join(lines)) if part)
+    parts = [_short_text(short, language) if short else "", exchange.cited_answer()]
+    text = "\n\n".join(part for part in parts if part)
+    return "\n\n".join(part for part in (text, "\n".join(lines)) if part) if text else ""
+
+
+def _short_text(short: ShortAnswer, language: Language) -> str:
+    """A short answer in one line: "$197 million (Total revenue · 2022) [1]"."""
+    labels = " · ".join(short.labels)
+    formula = f" = {short.formula}" if short.formula else ""
+    numbers = dict.fromkeys(citation.number for citation in short.citations)
+    marks = "".join(f"[{number}]" for number in numbers)
+    return f"{_with_scale(short, language)}{formula}{f' ({labels})' if labels else ''} {marks}".strip()
+
+
+def _citations_of(sentences: Sequence[Sentence]) -> list[Citation]:
+    return [citation for sentence in sentences for citation in sentence.citations]

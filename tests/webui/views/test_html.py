@@ -7,7 +7,20 @@ import pytest
 
 from rag.evaluation.runs import RightPage
 from rag.messages import Message
-from rag.records import Answer, Choice, Citation, DocumentDetails, Found, Heading, Job, JobState, Sentence, Signal, View
+from rag.records import (
+    Answer,
+    Choice,
+    Citation,
+    DocumentDetails,
+    Found,
+    Heading,
+    Job,
+    JobState,
+    Sentence,
+    ShortAnswer,
+    Signal,
+    View,
+)
 from tests.webui.fake_engine import FakeEngine, document, png, source
 from tests.webui.safe import NASTY, look
 from webui.conversation import Exchange
@@ -55,11 +68,13 @@ def test_hostile_text_stays_text_everywhere(tmp_path, text, language):
     )  # fmt: skip
     session = Session(text, language)
     sentences = (Sentence(text, (Citation(1, 1.0, 0, 5),)), Sentence(text, (), "\n"))
+    short = ShortAnswer((text,), "million", (text, text), text, (Citation(1, 1.0, 0, 5),))
     session.conversation.exchanges = [
         Exchange(1, text, text, Found((found,), text + "?"), text),
         Exchange(2, text, text, Found((found,), text), text, Answer(sentences, text)),
         Exchange(3, text, text, Found((found,), text), text, Answer(sentences, text, refused=True)),
         Exchange(4, text, text, error=Message(text)),
+        Exchange(5, text, text, Found((found,), text), text, Answer(sentences, text, short=short)),
     ]
     opened = session.opened = Opened(found, Citation(1, 1.0, 2, 9), 4, text)
     view = View(found, 4, text, 9, png(4, 4), ((0, 0, 1, 1),), ())
@@ -176,6 +191,56 @@ def test_each_sentence_has_its_citations_as_buttons():
     ]
     assert cites[0]["aria-label"] == "Open source 2: b.pdf, page 5"
     assert "Sales rose.21 The moon is full.no source" in looked.text
+
+
+SHORT = ShortAnswer(
+    ("7.11",), "percent", ("Total revenue",), "(211 − 197) / 197", (Citation(1, 1.0, 3, 6), Citation(2, 1.0, 8, 11))
+)
+
+
+def with_short(short=SHORT, **changes):
+    session = answered(sentences=(Sentence("Total revenue 211 197", (Citation(1, 1.0, 0, 5),)),), **changes)
+    exchange = session.conversation.exchanges[0]
+    exchange.answer = replace(exchange.answer, short=short)
+    return session
+
+
+def test_the_short_answer_comes_first_with_its_formula_and_a_button_for_each_cell():
+    looked = look(conversation_html(with_short()))
+    assert "7.11%" in looked.text
+    assert looked.text.index("7.11%") < looked.text.index("Total revenue 211 197")
+    assert "= (211 − 197) / 197" in looked.text
+    cites = [(at["data-number"], at["data-sentence"]) for at in tags(looked, **{"class": "cite"})]
+    assert cites == [("1", "-2"), ("2", "-3"), ("1", "0")]
+
+
+@pytest.mark.parametrize(
+    ("language", "scale", "values", "shown"),
+    [
+        ("en", "million", ("$197",), "$197 million"),
+        ("zh", "million", ("$197",), "$197 百万"),
+        ("zh", "ten thousand", ("12,345",), "12,345 万"),
+        ("en", "percent", ("42.1%",), "42.1%"),
+        ("en", "", ("2023", "2022"), "2023; 2022"),
+    ],
+)
+def test_a_short_answer_says_its_scale(language, scale, values, shown):
+    session = with_short(replace(SHORT, values=values, scale=scale, formula=""))
+    session.conversation.language = language
+    assert shown in look(conversation_html(session)).text
+
+
+def test_a_short_answer_alone_is_an_answer():
+    session = answered(refused=True)
+    exchange = session.conversation.exchanges[0]
+    exchange.answer = replace(exchange.answer, refused=False, short=SHORT)
+    assert "7.11%" in look(conversation_html(session)).text
+
+
+def test_copying_takes_the_short_answer_along():
+    copied = tags(look(conversation_html(with_short())), **{"data-do": "copy"})[0]["data-text"]
+    assert copied.startswith("7.11% = (211 − 197) / 197 (Total revenue) [1][2]\n\nTotal revenue 211 197[1]")
+    assert "[2] b.pdf, p. 5" in copied
 
 
 def test_a_citation_of_a_source_that_is_not_there_is_no_button():
