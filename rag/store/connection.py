@@ -76,10 +76,9 @@ class Connection:
                 self._sql.execute("BEGIN IMMEDIATE")
                 yield self._sql
                 self._sql.execute("COMMIT")
-            except BaseException:
-                if self._sql.in_transaction:
+            finally:
+                if self._sql.in_transaction:  # it did not come to the COMMIT, or that failed
                     self._sql.execute("ROLLBACK")
-                raise
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """All rows of a query."""

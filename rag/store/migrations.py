@@ -108,10 +108,9 @@ def _step(sql: sqlite3.Connection, number: int) -> Iterator[None]:
         yield
         sql.execute(f"PRAGMA user_version={number}")
         sql.execute("COMMIT")
-    except BaseException:
-        if sql.in_transaction:
+    finally:
+        if sql.in_transaction:  # it did not come to the COMMIT, or that failed
             sql.execute("ROLLBACK")
-        raise
 
 
 def _columns(sql: sqlite3.Connection, table: str) -> set[str]:

@@ -17,12 +17,11 @@ from rag.errors import (
     NotAPdf,
     NoText,
 )
-from rag.pdf import sandbox
 from rag.pdf.load import load
 from rag.pdf.text_quality import DOUBTFUL_BELOW, GARBLED_BELOW, readability
 from rag.records import PageKind
 from tests.rag import pdfs
-from tests.rag.samples import BOTH, CHINESE, ENGLISH, LIMITS, SHARED, read, texts
+from tests.rag.samples import BOTH, CHINESE, ENGLISH, LIMITS, SHARED, patch_child, read, texts
 
 
 def test_english_chinese_and_mixed_pages():
@@ -204,12 +203,7 @@ def test_the_number_of_pages_read_by_pypdf_too_is_limited():
 
 
 def test_pypdf_reads_the_document_when_pdfium_crashes(monkeypatch, tmp_path):
-    source = sandbox.SCRIPT.read_text().replace(
-        "    pdfium.FPDF_InitLibrary()\n", "    os.kill(os.getpid(), signal.SIGSEGV)\n"
-    )
-    script = tmp_path / "pdf_worker.py"
-    script.write_text(source)
-    monkeypatch.setattr(sandbox, "SCRIPT", script)
+    patch_child(monkeypatch, tmp_path, "child.open_pdfium = lambda *_: os.kill(os.getpid(), signal.SIGSEGV)")
     document = read(BOTH)
     assert [page.text.split()[0] for page in document.pages] == ["The", CHINESE.split()[0], "The"]
     assert all(len(page.words) == 0 for page in document.pages)

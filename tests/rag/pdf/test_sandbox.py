@@ -16,7 +16,7 @@ from rag.messages import Message
 from rag.pdf import sandbox
 from rag.pdf.load import Stopped, load
 from rag.records import PageKind
-from tests.rag.samples import BOTH, LIMITS, read, texts
+from tests.rag.samples import BOTH, LIMITS, patch_child, read, texts
 
 
 def replace_child(monkeypatch, tmp_path, body):
@@ -156,11 +156,12 @@ def test_stop_kills_the_child_at_once(monkeypatch, tmp_path):
 
 
 REPORT = """
-def report():
+def report(command, output):
     names = ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_CORE", "RLIMIT_FSIZE")
     limits = [resource.getrlimit(getattr(resource, name))[0] for name in names]
-    Output().send({"environment": dict(os.environ), "folder": os.getcwd(), "limits": limits,
-                   "isolated": sys.flags.isolated, "open": os.listdir("/proc/self/fd")})
+    output.send({"environment": dict(os.environ), "folder": os.getcwd(), "limits": limits,
+                 "isolated": sys.flags.isolated, "open": os.listdir("/proc/self/fd")})
+child.read_document = report
 """
 
 
@@ -172,10 +173,7 @@ def test_stop_is_noticed_between_pages(monkeypatch, tmp_path):
 
 
 def test_the_child_has_limits_and_no_access_to_environment_or_files(monkeypatch, tmp_path):
-    source = sandbox.SCRIPT.read_text().replace("    gc.disable()", "    report()\n    gc.disable()")
-    script = tmp_path / "pdf_worker.py"
-    script.write_text(source.replace("\nif __name__", REPORT + "\nif __name__"))
-    monkeypatch.setattr(sandbox, "SCRIPT", script)
+    patch_child(monkeypatch, tmp_path, REPORT)
     monkeypatch.setenv("SECRET", "hunter2")
     bounds = sandbox.Bounds(20, 60, LIMITS.read_memory_bytes, 1_000, 1_000)
     with sandbox.as_file(BOTH) as file:
