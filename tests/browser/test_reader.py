@@ -108,5 +108,5 @@ def test_models_are_picked_one_after_another(start, visit, tmp_path):  # noqa: F
     use(page, str(tmp_path))
     page.wait_for_selector(".choice.picks.failed", timeout=60_000)
     assert "holds no config.json" in page.inner_text(".choice .why")
-    ask(page, "When was the bridge of Lindholm opened to traffic?")
-    assert "1931" in page.locator(".turn").last.locator(".answer").inner_text()
+    ask(page, "When was the bridge of Lindholm opened to traffic?")  # the model in use goes on
+    assert "second answer" in page.locator(".turn").last.locator(".answer").inner_text()
