@@ -1,7 +1,7 @@
-"""What the page asks of the engine: one protocol, so that the page can be built and tested without a library.
+"""The engine as the page sees it: a protocol, so that the page can be built and tested without a library.
 
-`rag.engine.Engine` is the one there is; tests bring a scripted one. Every method may be called from any thread.
-An owner is "" without login, else the login name; whatever is read includes the shared documents (owner "").
+`rag.engine.Engine` implements it; tests use a scripted one. Every method may be called from any thread.
+An owner is a login name, or "" without logins; reading includes the shared documents (owner "").
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Engine(Protocol):
         ...
 
     def choose(self, choice: Choice) -> None:
-        """Show another choice, or how far it is, from now on."""
+        """Replace the choice of the same kind, for example to report how far it has been loaded."""
         ...
 
     def use_reader(self, reader: Reader, why: Message) -> None:
@@ -85,11 +85,11 @@ class Engine(Protocol):
         ...
 
     def wait(self) -> None:
-        """Return when questions can be answered. Raises AskError when they never can."""
+        """Block until questions can be answered. Raises AskError if they never can."""
         ...
 
     def version(self) -> int:
-        """Grows with every change a page could show; cheap enough to poll."""
+        """A number that grows with every change a page could show; cheap to poll."""
         ...
 
     def documents(self, owner: str) -> tuple[Document, ...]:
@@ -105,11 +105,11 @@ class Engine(Protocol):
         ...
 
     def add(self, owner: str, name: str, data: Path | bytes) -> Job:
-        """Queue a file under the name given; a path may be deleted afterwards. Raises FileRefused."""
+        """Queue a file under this name; a file given as a path may be deleted afterwards. Raises FileRefused."""
         ...
 
     def unlock(self, owner: str, job_id: int, password: str) -> None:
-        """Go on with a job that waits for its password; a wrong one shows in the job's message."""
+        """Continue a job that waits for its password; if it is wrong, the job's message says so."""
         ...
 
     def cancel(self, owner: str, job_id: int) -> None:
@@ -128,11 +128,11 @@ class Engine(Protocol):
         history: Sequence[Turn],
         stop: threading.Event,
     ) -> Iterator[Event]:
-        """Found, any number of Pieces, one Answer; None asks all documents. Raises AskError."""
+        """One Found, any number of Pieces, one Answer. `documents` None searches all of them. Raises AskError."""
         ...
 
     def view(self, owner: str, source: Source, citation: Citation | None) -> View:
-        """The page a source stands on, with the passage's boxes and the cited stretch's."""
+        """The page a source is on, with the boxes of the passage and of the cited span."""
         ...
 
     def view_page(self, owner: str, source: Source, page: int, citation: Citation | None = None) -> View:

@@ -1,6 +1,6 @@
-"""What the page asks of whoever knows the models: which can be picked, and to load one.
+"""The models that can be picked on the page, as protocols: which there are, and how to load one.
 
-`model.picking` is the one there is; it knows nothing of this module, and fits by its shape.
+`model.picking` implements them without importing this module.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class ModelOffer(Protocol):
-    """One model that can be picked. Plain data; None where something is not known."""
+    """One model that can be picked. Plain data; None for what is unknown."""
 
     @property
     def name(self) -> str:
@@ -18,7 +18,7 @@ class ModelOffer(Protocol):
 
     @property
     def title(self) -> str:
-        """What people call it."""
+        """The name shown to people."""
         ...
 
     @property
@@ -33,12 +33,12 @@ class ModelOffer(Protocol):
 
     @property
     def licence(self) -> str:
-        """In one word: "custom" for the maker's own, "" where it is not known."""
+        """Its short name: "custom" for the maker's own licence, "" if unknown."""
         ...
 
     @property
     def int8_gb(self) -> float | None:
-        """Gigabytes to load it in 8 bits and answer; None as well where it cannot be held so."""
+        """Gigabytes to load it in 8 bits and answer; None also if it cannot be loaded so."""
         ...
 
     @property
@@ -48,40 +48,40 @@ class ModelOffer(Protocol):
 
     @property
     def fits(self) -> bool | None:
-        """Whether this machine has room for it at any precision."""
+        """Whether it fits this machine at any precision."""
         ...
 
     @property
     def here(self) -> bool:
-        """Whether it is on this machine already."""
+        """Whether its files are on this machine."""
         ...
 
 
 class Models(Protocol):
-    """Models for everybody who sees the page: there is one reader at a time. May be called from any thread."""
+    """The models of the program, which has one reader for all pages. May be called from any thread."""
 
     @property
     def downloads(self) -> bool:
-        """Whether a model that is not on this machine can be fetched."""
+        """Whether models that are not on this machine may be downloaded."""
         ...
 
     @property
     def folders(self) -> bool:
-        """Whether a folder can be named."""
+        """Whether a model can be given as a folder."""
         ...
 
     @property
     def precisions(self) -> tuple[str, ...]:
-        """How weights can be held, the usual choice first."""
+        """Names of the precisions, the default first."""
         ...
 
     def offers(self) -> tuple[ModelOffer, ...]:
-        """The known models, those that can be had first. May take seconds the first time."""
+        """The known models, those that can be used first. May take seconds the first time."""
         ...
 
     def pick(self, name: str, precision: str) -> None:
-        """Begin to load a model, "" for none; returns at once. Raises AskError for what may not be had.
+        """Start loading a model, or unload it for ""; returns at once. Raises AskError if it may not be used.
 
-        How far it is, and why it failed, shows in the engine's choices.
+        Progress and failure are reported in the engine's choices.
         """
         ...

@@ -1,6 +1,6 @@
-"""What people do with kept questions and runs: marking right pages, running, comparing. Knows nothing of HTML.
+"""Actions on saved questions and runs: mark correct pages, run, compare, remove. Knows nothing of HTML.
 
-What a browser sends is looked up among what its owner has; nothing else reaches the engine.
+Ids sent by a browser are looked up among those of its owner; no others reach the engine.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from webui.edge import to_int
 from webui.engine import Engine
 from webui.session import Opened, Session
 
-MRR = "mrr"  # name of its line in the plot; those of the recall are named by their k
+MRR = "mrr"  # name of its line in the plot; the lines of recall@k are named by their k
 
 
 def mark_page(engine: Engine, session: Session, data: dict[str, Any]) -> None:
-    """Keep a page of the open document as right for the question it was opened for, or take that back.
+    """Save a page of the open document as correct for the question it was opened for, or undo that.
 
-    What was wanted is done, not the other of what there is: a second click, or one on an old page, changes nothing.
-    Nor does one that was meant for a document that is not open any more.
+    The browser sends the state that it wants, so a second click changes nothing; nor does a click that was meant for
+    a document that is no longer open.
     """
     opened, owner = session.opened, session.owner
     if opened is None or not opened.question or data.get("document") != opened.source.document_id:
@@ -35,18 +35,18 @@ def mark_page(engine: Engine, session: Session, data: dict[str, Any]) -> None:
 
 
 def question_of(engine: Engine, session: Session) -> SavedQuestion | None:
-    """The kept question that the open page was opened for."""
+    """The saved question that the open page was opened for."""
     wanted = session.opened.question.strip() if session.opened else ""
-    return next((kept for kept in engine.evaluations.saved(session.owner) if kept.text == wanted), None)
+    return next((saved for saved in engine.evaluations.saved(session.owner) if saved.text == wanted), None)
 
 
 def marked(question: SavedQuestion, document_id: str, page: int) -> bool:
-    """Whether a page is one of a question's right pages."""
+    """Whether a page is one of a question's correct pages."""
     return any((right.document_id, right.page) == (document_id, page) for right in question.pages)
 
 
 def change(engine: Engine, session: Session, data: dict[str, Any]) -> None:
-    """Do what was sent from the Evaluate view. Raises AskError."""
+    """Do what the Evaluate view sent. Raises AskError."""
     evaluations, owner, shown = engine.evaluations, session.owner, session.evaluation
     match data.get("do"):
         case "run":
@@ -66,9 +66,9 @@ def change(engine: Engine, session: Session, data: dict[str, Any]) -> None:
 
 
 def _change_question(engine: Engine, session: Session, data: dict[str, Any]) -> None:
-    """What was sent about one kept question: show it, forget it, take a right page back."""
+    """Show or remove one saved question, or remove one of its correct pages."""
     owner = session.owner
-    question = next((kept for kept in engine.evaluations.saved(owner) if kept.id == data.get("question")), None)
+    question = next((saved for saved in engine.evaluations.saved(owner) if saved.id == data.get("question")), None)
     if question is None:
         return
     page = _page(question, data)
@@ -82,7 +82,7 @@ def _change_question(engine: Engine, session: Session, data: dict[str, Any]) -> 
 
 
 def _page(question: SavedQuestion, data: dict[str, Any]) -> RightPage | None:
-    """The right page that was meant; without a word about it the first that can be opened."""
+    """The correct page that was sent; if none was, the first that can be opened."""
     wanted = (data.get("document"), data.get("page"))
     if wanted == (None, None):
         return next((page for page in question.pages if page.here), None)
@@ -90,7 +90,7 @@ def _page(question: SavedQuestion, data: dict[str, Any]) -> RightPage | None:
 
 
 def line_names(runs: Sequence[Run]) -> tuple[int | str, ...]:
-    """The lines that the plot of these runs has: the k of each recall, and "mrr"."""
+    """Names of the lines in the plot of these runs: the k of each recall@k, and "mrr"."""
     return (*cuts(runs[-1].depth), MRR) if runs else ()
 
 

@@ -1,8 +1,8 @@
-"""What stands before Gradio's routes: who may ask, which routes there are, and what the browser may load.
+"""ASGI middleware in front of Gradio: allowed hosts, origins and routes, body limits, session owners, and the CSP.
 
-Gradio serves uploaded and cached files, proxies, recordings and more on routes that this page does not need: only
-those it needs are let through. The page itself gets a Content-Security-Policy with a nonce, so that no script in a
-document runs and no address outside is loaded, even if some text came out unescaped.
+Gradio serves uploaded and cached files, proxies, recordings and more on routes that this page does not need; only the
+routes it needs are allowed. The page gets a Content-Security-Policy with a nonce, so that no script in a document
+runs and nothing is loaded from outside, even if some text was not escaped.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from webui.server.sessions import SessionLogins
 from webui.server.upload import owner_of
 
-MOST_BYTES = 8_000_000  # of a request that brings no file
-LOGIN_BYTES = 16_000  # of a request that logs somebody in
+MAX_REQUEST_BYTES = 8_000_000  # of a request other than an upload
+MAX_LOGIN_BYTES = 16_000  # of a login request
 
 _ROUTES = frozenset(
     (
@@ -43,24 +43,24 @@ _GRADIO_ROUTES = (
     "login_check", "app_id",
 )  # fmt: skip
 _HEARTBEAT = "/gradio_api/heartbeat/"
-# Where Gradio takes a session's name in the body, and what it answers to anybody if we let it.
+# Routes that take a session's name in the request body, and that Gradio answers whoever asks.
 _SESSION_IN_BODY = ("/gradio_api/queue/join", "/gradio_api/run/", "/gradio_api/cancel", "/gradio_api/reset")
 _FOLDERS = ("/assets/", "/static/", "/svelte/")
-# Addresses of previews for chat programs: nothing loads them, and they point outside.
+# Link previews for chat programs: this page does not use them, and they point to other hosts.
 _PREVIEWS = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
 _SCRIPT_TAG = re.compile(rb"<script(?=[\s>])")
 
 
 @dataclass(frozen=True)
 class Access:
-    """Who may reach the page by which name."""
+    """The host names under which the page may be reached, and who may embed it."""
 
     names: set[str] = field(default_factory=set)  # host names besides localhost and IP addresses; may grow
-    any_name: bool = False  # behind a proxy that decides, such as Hugging Face Spaces
+    any_name: bool = False  # behind a proxy that checks the name, such as that of Hugging Face Spaces
     frames: str = "'self'"  # who may show the page in a frame (CSP frame-ancestors)
 
     def knows(self, host: str) -> bool:
-        """Whether a Host header is one of ours. An attacker's name that points here (DNS rebinding) is not."""
+        """Whether a Host header is allowed; an attacker's name that resolves to this server (DNS rebinding) is not."""
         name = _host_name(host)
         if self.any_name or name == "localhost" or name in self.names:
             return True
@@ -97,7 +97,7 @@ class Guard:
         refusal = self.refusal(scope["method"], scope["path"], Headers(scope=scope))
         if refusal is None and scope["path"].startswith("/gradio_api/"):
             try:
-                refusal, receive = await self._not_their_session(scope, receive)
+                refusal, receive = await self._foreign_session(scope, receive)
             except ClientDisconnect:
                 return
         if refusal:
@@ -106,16 +106,16 @@ class Guard:
             return
         await self.app(scope, receive, reply)
 
-    async def _not_their_session(self, scope: Scope, receive: Receive) -> tuple[tuple[int, str] | None, Receive]:
-        """The refusal of somebody who names another's session, if so, and what still gives the body.
+    async def _foreign_session(self, scope: Scope, receive: Receive) -> tuple[tuple[int, str] | None, Receive]:
+        """A refusal if the request names another login's session, and a `receive` that still gives the body.
 
-        Gradio lets whoever names a session listen to its answers and end them.
+        Gradio itself lets anybody who knows a session's name listen to its answers and cancel them.
         """
         request, path = Request(scope, receive), scope["path"]
         login = owner_of(request)
         if login == "":
-            return None, receive  # no logins: everybody is the same person
-        if login is None:  # before the body is read: parsing it is work that a stranger could ask for
+            return None, receive  # without logins, everybody is the same person
+        if login is None:  # refused before the body is read, so that strangers cannot make us parse it
             closed = request.method == "POST" or path.startswith(_HEARTBEAT)
             return ((401, "Log in first.") if closed else None), receive
         named = request.query_params.getlist("session_hash")
@@ -133,7 +133,7 @@ class Guard:
         return (403, "This session is not yours."), receive
 
     def refusal(self, method: str, path: str, headers: Headers) -> tuple[int, str] | None:
-        """Status and sentence when a request is not answered, else None."""
+        """Status and text with which a request is refused; None if it is allowed."""
         host = headers.get("host", "")
         if not self.access.knows(host):
             return 421, (
@@ -141,7 +141,7 @@ class Guard:
             )
         if not _is_route(path):
             return 404, "Not here."
-        most = LOGIN_BYTES if path == "/login" else MOST_BYTES
+        most = MAX_LOGIN_BYTES if path == "/login" else MAX_REQUEST_BYTES
         if path != "/library/add" and not _is_small(headers, most):
             return 413, f"Requests of up to {most:,} bytes that state their length are accepted here."
         if not self._same_site(method, path, headers, host):
@@ -173,7 +173,7 @@ def _is_route(path: str) -> bool:
 
 
 def _is_small(headers: Headers, most: int) -> bool:
-    """Whether a request states the length of its body, which Gradio holds in memory, and is within `most` bytes."""
+    """Whether a request states the length of its body and that is at most `most` bytes; Gradio holds it in memory."""
     if "transfer-encoding" in headers:
         return False
     length = headers.get("content-length", "0")
@@ -181,14 +181,14 @@ def _is_small(headers: Headers, most: int) -> bool:
 
 
 def _sessions(body: bytes) -> list[str]:
-    """The session named in a request's body, read as FastAPI reads it. Raises ValueError, RecursionError."""
+    """The session names in a JSON body, at most one, parsed as FastAPI does. Raises ValueError or RecursionError."""
     parsed = json.loads(body)
     session = parsed.get("session_hash") if isinstance(parsed, dict) else None
     return [session] if isinstance(session, str) else []
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives a body that was read already, and then what else comes."""
+    """A `receive` that first gives `body`, which was read already, and then whatever comes after it."""
     left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> Message:
@@ -198,13 +198,13 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 class _Reply:
-    """Adds the headers to a response, and the nonce and our style to an HTML page."""
+    """Adds security headers to a response, and the nonce and our style sheet to an HTML page."""
 
     def __init__(self, send: Send, frames: str, head: bytes) -> None:
         self._send = send
         self._frames = frames
-        self._head = head  # what the page's head ends with
-        self._start: Message | None = None  # held back while the page is collected
+        self._head = head  # inserted at the end of the page's head
+        self._start: Message | None = None  # held back until the body of an HTML page is complete
         self._body = b""
 
     async def plain(self, scope: Scope, receive: Receive, text: str, status: int) -> None:
@@ -231,7 +231,7 @@ class _Reply:
         nonce = secrets.token_urlsafe(16)
         body = _PREVIEWS.sub(b"", self._body)
         body = _SCRIPT_TAG.sub(b'<script nonce="' + nonce.encode() + b'"', body)
-        # Gradio would put its page inside each of our rules' selectors, and only once its scripts have run.
+        # Gradio's own css option would prefix our selectors, and apply them only after its scripts have run.
         body = body.replace(b"</head>", self._head, 1)
         headers = MutableHeaders(scope=start)
         headers["Content-Security-Policy"] = policy(nonce, self._frames)

@@ -1,4 +1,4 @@
-"""The page on a port: Gradio's server with our guard before it, our upload route and our look."""
+"""Serves the page: Gradio's server behind the guard, with the upload route and the style sheets."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def serve(
 ) -> tuple[gr.Blocks, str]:
     """Start the server in a thread of its own and return the page and its address; `page.close()` ends it.
 
-    With `models` one of them can be picked on the page, but for logins: the reader is everybody's, and then whoever
-    runs the program decides.
-    Raises OSError when the port is taken.
+    With `models`, a model can be picked on the page, unless there are logins: all users share one reader, so it is
+    then chosen by whoever starts the program.
+    Raises OSError if the port is taken.
     """
     incoming = engine.settings.data_dir / "incoming"
-    shutil.rmtree(incoming, ignore_errors=True)  # what an interrupted upload left
+    shutil.rmtree(incoming, ignore_errors=True)  # left over from interrupted uploads
     incoming.mkdir(parents=True)
     style = "".join((_STATIC / name).read_text(encoding="utf-8") for name in STYLES)
     guard = Middleware(Guard, access=serving.access, style=style)
@@ -67,9 +67,9 @@ def serve(
         show_error=False,
         quiet=True,
         prevent_thread_lock=True,
-        max_threads=MAX_CONCURRENT_ANSWERS + 32,  # so that answers never keep the rest of the page waiting
+        max_threads=MAX_CONCURRENT_ANSWERS + 32,  # answers never block the other events of the page
         blocked_paths=[str(engine.settings.data_dir.resolve())],
-        max_file_size=1,  # byte: nothing comes in through Gradio's own upload, which the guard keeps shut anyway
+        max_file_size=1,  # byte: Gradio's own upload is not used, and the guard blocks it
         app_kwargs={
             "middleware": [guard],
             "routes": [upload_route(engine, incoming)],
@@ -79,7 +79,7 @@ def serve(
         },
     )
     if public:
-        # Gradio's page for shared addresses loads its scripts from a server outside; ours are on this machine.
+        # Gradio's page for share links loads scripts from another host; the local ones are used instead.
         page.share = False
         serving.access.names.add(urlsplit(public).hostname or "")
     return page, public or url
@@ -93,7 +93,7 @@ def _free_port(host: str) -> int:
 
 
 def check_login(logins: Mapping[str, str]) -> Callable[[str, str], bool]:
-    """Compares in constant time, and takes as long for a user that is not there."""
+    """A check of user and password that takes the same time for unknown users as for wrong passwords."""
     known = {user: password.encode() for user, password in logins.items()}
 
     def check(user: str, password: str) -> bool:
@@ -105,7 +105,7 @@ def check_login(logins: Mapping[str, str]) -> Callable[[str, str], bool]:
 
 
 def theme() -> gr.themes.Base:
-    """Fonts of the system, so that none is fetched; colours are in style.css."""
+    """System fonts, so that none is downloaded; the colours are in style.css."""
     fonts = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "PingFang SC", "Microsoft YaHei",
              "Noto Sans CJK SC", "sans-serif")  # fmt: skip
     mono = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")

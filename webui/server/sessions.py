@@ -16,7 +16,7 @@ MAX_NAME_CHARACTERS = 100  # of a session; Gradio's page makes up names of 10 to
 
 
 class Sessions:
-    """Sessions by owner and name; thread-safe. Each owner has room of their own, so that none pushes out another's."""
+    """Sessions by owner and name; thread-safe. The limit is per owner, so that nobody pushes out another's sessions."""
 
     def __init__(self, most: int = MAX_SESSIONS) -> None:
         self._most = most  # of one owner
@@ -49,19 +49,19 @@ class Sessions:
 
 
 class SessionLogins:
-    """Sessions by the login that used them first; thread-safe.
+    """Which login each session belongs to: the one that used it first. Thread-safe.
 
-    Each login has room of its own, so that nobody can push another's sessions out.
+    Each login has a limit of its own, so that nobody can push out another's sessions.
     """
 
     def __init__(self, most: int = MAX_SESSIONS) -> None:
         self._most = most  # of one login
         self._lock = threading.Lock()
         self._logins: dict[str, str] = {}  # session -> login
-        self._used: dict[str, OrderedDict[str, None]] = {}  # login -> its sessions, the one used last at the end
+        self._used: dict[str, OrderedDict[str, None]] = {}  # login -> its sessions, least recently used first
 
     def claim(self, login: str, session: str) -> bool:
-        """Whether `login` may use this session: it is its own, or nobody's so far."""
+        """Whether `login` may use this session: it owns it, or nobody did and it does from now on."""
         if len(session) > MAX_NAME_CHARACTERS:
             return False
         with self._lock:

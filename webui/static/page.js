@@ -1,7 +1,7 @@
-// Runs once in each gr.HTML of the page, with `element`, `trigger`, `props` and `watch` given by Gradio.
-// The server sends escaped HTML in props.value; it is merged into what is there, so that focus, typed passwords,
-// scroll positions and folded parts stay. Gradio's templates are not used for it: `${...}` and `{{...}}` in a
-// document are text.
+// Runs once in each gr.HTML of the page, with `element`, `trigger`, `props` and `watch` provided by Gradio.
+// The server sends escaped HTML in props.value. It is merged into the existing elements, so that focus, typed
+// passwords, scroll positions and open details are kept. It does not go through Gradio's templates, which would
+// evaluate `${...}` and `{{...}}` in the text of a document.
 
 const mount = element.querySelector('.mount');
 
@@ -56,7 +56,7 @@ let drawn = 0;
 function draw() {
   const value = props.value || '';
   const began = +(/^<!--(\d+)-->/.exec(value)?.[1] || 0);
-  if (began < drawn) return; // overtaken by a newer drawing
+  if (began < drawn) return; // a newer drawing came first
   drawn = began;
   const scroller = mount.closest('.scrolls');
   const atEnd = !scroller || scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 120;
@@ -70,7 +70,7 @@ function draw() {
   if (role === 'head') document.documentElement.lang = mount.querySelector('[data-do=language]')?.lang === 'en' ? 'zh-CN' : 'en';
 }
 
-// The marked passage comes into sight when a page or another mark on it was opened, not at every drawing.
+// Scrolls to the highlighted passage when another page or highlight is shown, not at every drawing.
 let sheetShown = '';
 function showMarked(scroller) {
   const image = mount.querySelector('.sheet img');
@@ -90,7 +90,7 @@ function showMarked(scroller) {
 const narrow = () => window.matchMedia('(max-width: 860px)').matches;
 const panel = (name) => { document.body.dataset.panel = name; };
 
-// The viewer comes into sight before what it shows.
+// Shows the viewer at once, before its content arrives.
 function opening(button) {
   document.body.dataset.viewer = 'open';
   document.getElementById('viewer')?.querySelector('.mount')?.parentElement.classList.add('opening');
@@ -104,20 +104,20 @@ function view(name) {
     button.setAttribute('aria-pressed', String(button.dataset.view === name));
 }
 
-// Asks once more before `send`: the button says so, and calms down by itself.
-function sure(button, send) {
+// Asks for a second click before `send`: the button shows the question, and resets itself after four seconds.
+function confirmed(button, send) {
   if (button.hasAttribute('data-keep')) {
     send();
-    return calm(button);
+    return reset(button);
   }
   button.setAttribute('data-keep', '');
   button.textContent = button.dataset.sure;
   button.dataset.label = button.getAttribute('aria-label');
   button.setAttribute('aria-label', `${button.dataset.sure} ${button.dataset.label}`);
-  setTimeout(() => calm(button), 4000);
+  setTimeout(() => reset(button), 4000);
 }
 
-// When a page was marked last, in ms: the second half of a double click would take it back.
+// When a page was last marked, in ms: the second click of a double click would undo it.
 let marked = -Infinity;
 
 const actions = {
@@ -141,7 +141,7 @@ const actions = {
   details(button) { trigger('act', { do: 'details', document: button.dataset.document }); },
   cancel(button) { trigger('act', { do: 'cancel', job: +button.dataset.job }); },
   remove(button) {
-    sure(button, () => trigger('act', { do: 'remove', document: button.dataset.document }));
+    confirmed(button, () => trigger('act', { do: 'remove', document: button.dataset.document }));
   },
   view(button) { view(button.dataset.view); trigger('act', { do: 'view', view: button.dataset.view }); },
   evaluate() { view('evaluation'); panel('talk'); trigger('act', { do: 'evaluate' }); },
@@ -151,10 +151,10 @@ const actions = {
     const { document, page } = button.dataset;
     trigger('act', { do: 'right', document, page: +page, right: button.getAttribute('aria-pressed') !== 'true' });
   },
-  show(button) { opening(button); trigger('act', { do: 'show', ...meant(button) }); },
-  unmark(button) { trigger('act', { do: 'unmark', ...meant(button) }); },
-  forget(button) { sure(button, () => trigger('act', { do: 'forget', ...meant(button) })); },
-  'forget-run'(button) { sure(button, () => trigger('act', { do: 'forget-run', run: +button.dataset.run })); },
+  show(button) { opening(button); trigger('act', { do: 'show', ...questionOf(button) }); },
+  unmark(button) { trigger('act', { do: 'unmark', ...questionOf(button) }); },
+  forget(button) { confirmed(button, () => trigger('act', { do: 'forget', ...questionOf(button) })); },
+  'forget-run'(button) { confirmed(button, () => trigger('act', { do: 'forget-run', run: +button.dataset.run })); },
   run(button) { button.disabled = true; trigger('act', { do: 'run' }); },
   'stop-run'() { trigger('act', { do: 'stop-run' }); },
   line(button) { trigger('act', { do: 'line', line: +button.dataset.line || button.dataset.line }); },
@@ -178,7 +178,7 @@ const actions = {
   },
   theme() {
     const dark = document.body.classList.toggle('dark');
-    try { localStorage.setItem('ask-theme', dark ? 'dark' : 'light'); } catch { /* no storage: not remembered */ }
+    try { localStorage.setItem('ask-theme', dark ? 'dark' : 'light'); } catch { /* without storage it is not remembered */ }
   },
   models() {
     if (element.classList.contains('opening')) return;
@@ -201,13 +201,13 @@ const actions = {
   },
 };
 
-// The kept question that a button is about, and the right page where it names one.
-function meant(button) {
+// The saved question that a button belongs to, and the correct page if it names one.
+function questionOf(button) {
   const { question, document: id, page } = button.dataset;
   return { question: +question, ...(id ? { document: id, page: +page } : {}) };
 }
 
-function calm(button) {
+function reset(button) {
   button.removeAttribute('data-keep');
   button.textContent = '✕';
   if (button.dataset.label) button.setAttribute('aria-label', button.dataset.label);
@@ -248,7 +248,7 @@ function filter() {
     row.hidden = wanted !== '' && !row.querySelector('.name').textContent.toLowerCase().includes(wanted);
 }
 
-// ---- sending files, one after another, each on its own: one that is refused does not stop the others
+// ---- uploading files one after another; a refused file does not stop the others
 
 const queue = [];
 let busy = false;
@@ -342,7 +342,7 @@ if (role === 'viewer') {
 }
 if (role === 'head') {
   let theme = null;
-  try { theme = localStorage.getItem('ask-theme'); } catch { /* no storage: the system's choice holds */ }
+  try { theme = localStorage.getItem('ask-theme'); } catch { /* without storage the system's setting is used */ }
   if (theme) document.body.classList.toggle('dark', theme === 'dark');
   document.body.dataset.panel ||= 'talk';
   document.body.dataset.view ||= 'talk';
@@ -356,7 +356,7 @@ if (role === 'head') {
     if (event.key !== 'Escape' || !details) return;
     details.open = false;
     details.querySelector('summary').focus();
-    event.stopPropagation(); // it does not also close the viewer
+    event.stopPropagation(); // so that it does not close the viewer as well
   });
 }
 watch('value', draw);

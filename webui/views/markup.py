@@ -1,6 +1,6 @@
-"""Untrusted text into safe HTML: escaping, and the Markdown of an answer with its citation marks as buttons.
+"""Untrusted text to safe HTML: visible characters, and the Markdown of an answer with buttons for its citations.
 
-Everything the page shows of a document, a file name, a question, an answer or an error passes through here.
+All text of documents, file names, questions, answers and errors goes through here, or through the templates' escaping.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rag.answer.marks import replace_citation_marks
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _RESERVED = re.compile(f"[{_OPEN}{_CLOSE}]")
 _PLACEHOLDER = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
-# Control characters, and those that turn the direction of the text around them: `evil\u202efdp.exe`.
+# Control characters, and those that change the direction of text, as in `evil\u202efdp.exe`.
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 # A placeholder spelled as Markdown's numeric entities, which would become one while it is rendered.
 _FORGED = re.compile("&#(?:x0*e00[01]|0*5734[45]);", re.IGNORECASE)
@@ -37,7 +37,7 @@ def escape(text: object) -> str:
 
 
 def _markdown() -> MarkdownIt:
-    """Markdown without HTML, pictures and links: nothing in an answer can load or lead anywhere."""
+    """Markdown without HTML, images and links: an answer cannot load anything or lead anywhere."""
     return (
         MarkdownIt("commonmark", {"html": False, "breaks": True})
         .enable(["table", "strikethrough"])
