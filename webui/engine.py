@@ -20,18 +20,18 @@ from rag.settings import Settings
 
 
 class Evaluations(Protocol):
-    """Saved questions with their right pages, and runs over them. Nothing of one owner is given to another."""
+    """Saved questions with their correct pages, and runs over them. Nothing of one owner is given to another."""
 
     def saved(self, owner: str) -> tuple[SavedQuestion, ...]:
         """Saved questions, oldest first."""
         ...
 
     def save(self, owner: str, question: str, document_id: str, page: int) -> None:
-        """Save a question with a right page (from 0), or add one to it. Raises AskError."""
+        """Save a question with a correct page (from 0), or add one to it. Raises AskError."""
         ...
 
     def remove_page(self, owner: str, question_id: int, document_id: str, page: int) -> None:
-        """Remove a right page; the question stays."""
+        """Remove a correct page; the question stays."""
         ...
 
     def remove(self, owner: str, question_id: int) -> None:
