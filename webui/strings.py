@@ -25,6 +25,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "log_out": ("Log out", "退出登录"),
     # What the program picked.
     "reader": ("Reader", "阅读器"),
+    "quote_reader": ("Quote reader · no model", "原文摘录 · 无模型"),
     "embedder": ("Embedder", "嵌入模型"),
     "reranker": ("Reranker", "重排模型"),
     "device": ("Device", "设备"),

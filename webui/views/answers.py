@@ -22,6 +22,7 @@ from webui.views.markup import (
 )
 from webui.views.reasons import sources_why
 from webui.views.render import render
+from webui.views.status import name_word
 
 UNFOLDED_SOURCES = 4  # the others are behind one click
 EXCERPT_CHARACTERS = 240
@@ -236,7 +237,7 @@ def _facts(exchange: Exchange, language: Language) -> list[str]:
     """Who answered, how long it took, and whether it was stopped."""
     facts, answer = [], exchange.answer
     if answer is not None:
-        facts.append(answer.reader)
+        facts.append(name_word(answer.reader, language))
         if answer.seconds > 0:
             facts.append(say(language, "took", seconds=f"{answer.seconds:.1f}"))
     if exchange.stopped or (answer is not None and answer.stopped):

@@ -12,6 +12,7 @@ from webui.strings import Language, say
 from webui.views.render import render
 
 _READER_WORDS = {"loading": "reader_loading", "failed": "reader_failed"}
+_NAMES = {"Quote reader · no model": "quote_reader"}  # names that are words, not those of a model
 _KNOWN = ("reader", "embedder", "reranker", "device", "index")
 
 
@@ -42,9 +43,14 @@ def shown_choice(choice: Choice, language: Language, *, picks: bool = False) -> 
     return ShownChoice(
         what=choice.what,
         word=say(language, choice.what) if choice.what in _KNOWN else choice.what,
-        name=choice.name,
+        name=name_word(choice.name, language),
         state=state,
         badge="" if state == "ready" else say(language, key),
         why=choice.failed or choice.why,
         picks=picks,
     )
+
+
+def name_word(name: str, language: Language) -> str:
+    """A component's name as the page shows it: the quote reader's is translated, those of models are not."""
+    return say(language, _NAMES[name]) if name in _NAMES else name

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from rag.answer.quote import QuoteReader
 from rag.evaluation.runs import RightPage
 from rag.messages import Message
 from rag.records import (
@@ -405,6 +406,16 @@ def test_choices_say_what_is_loading_and_what_failed():
     assert "GLM-4 model loading" in looked.text
     assert "There is no such model." in looked.text
     assert "Log out" not in looked.text
+
+
+def test_the_quote_readers_name_is_translated_and_those_of_models_are_not():
+    for name, shown in ((QuoteReader.name, "原文摘录 · 无模型"), ("GLM-4-9B", "GLM-4-9B")):
+        assert shown in look(head_html((Choice("reader", name, "why"),), "zh", "")).text
+    session = answered(sentences=(Sentence("Sales rose."),))
+    session.conversation.language = "zh"
+    (exchange,) = session.conversation.exchanges
+    exchange.answer = replace(exchange.answer, reader=QuoteReader.name)
+    assert "原文摘录 · 无模型" in look(conversation_html(session)).text
 
 
 def test_a_stopped_answer_keeps_what_was_said():
