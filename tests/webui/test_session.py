@@ -24,7 +24,7 @@ def finish(steps):
         pass
 
 
-def test_sources_come_before_words_and_words_before_the_answer(engine):
+def test_sources_come_before_the_first_words_and_those_before_the_answer(engine):
     session = Session("", "en")
     states = []
     for _ in session.ask(engine, "How much?"):
@@ -36,7 +36,7 @@ def test_sources_come_before_words_and_words_before_the_answer(engine):
     assert states == sorted(states)
 
 
-def test_all_documents_are_none_and_a_choice_is_ids(engine):
+def test_all_documents_are_asked_as_none_and_a_choice_as_ids(engine):
     session = Session("", "en")
     finish(session.ask(engine, "one"))
     session.conversation.left_out.add(engine.library[0].id)
@@ -52,7 +52,7 @@ def test_earlier_turns_go_along_without_marks(engine):
     assert (turn.question, turn.answer) == ("one", "Sales rose. Costs fell.")
 
 
-def test_nothing_to_ask_is_said_without_asking(engine):
+def test_without_a_document_the_engine_is_not_asked(engine):
     session = Session("", "en")
     session.conversation.left_out = {found.id for found in engine.library}
     finish(session.ask(engine, "one"))
@@ -84,7 +84,7 @@ def test_an_unexpected_error_is_one_sentence_and_a_traceback_in_the_log(engine, 
         finish(session.ask(engine, "two", raise_errors=True))
 
 
-def test_stop_is_seen_at_once_even_if_the_reader_does_not_stop(engine):
+def test_stop_shows_at_once_even_if_the_reader_goes_on(engine):
     engine.reader_stalls.set()
     engine.step = 0.07  # longer than pieces are held back
     session = Session("", "en")
@@ -100,7 +100,7 @@ def test_stop_is_seen_at_once_even_if_the_reader_does_not_stop(engine):
     assert session.conversation.exchanges[-1].text == kept
 
 
-def test_asking_again_stops_the_former(engine):
+def test_a_new_question_stops_the_previous_answer(engine):
     engine.step = 0.07
     session = Session("", "en")
     first = session.ask(engine, "one")
@@ -114,7 +114,7 @@ def test_asking_again_stops_the_former(engine):
     assert session.conversation.exchanges[1].answer is not None
 
 
-def test_of_waiting_questions_the_newest_alone_reaches_the_engine(engine):
+def test_only_the_newest_of_waiting_questions_reaches_the_engine(engine):
     session = Session("", "en")
     waiting = [session.ask(engine, f"question {number}") for number in range(5)]
     for steps in waiting:
@@ -125,7 +125,7 @@ def test_of_waiting_questions_the_newest_alone_reaches_the_engine(engine):
     assert [exchange.stopped for exchange in session.conversation.exchanges] == [True, True, True, True, False]
 
 
-def test_leaving_in_the_middle_stops_the_reader(engine):
+def test_closing_the_stream_stops_the_reader(engine):
     engine.step = 0.07  # longer than pieces are held back
     session = Session("", "en")
     steps = session.ask(engine, "one")

@@ -69,13 +69,13 @@ def table(html):
     return [re.findall(r"<td>([^<]*)</td>", row) for row in re.findall(r'(?s)<tr data-key="run.*?</tr>', part)]
 
 
-def test_before_the_first_question_it_says_how(tmp_path):
+def test_an_empty_view_explains_how_to_begin(tmp_path):
     html = evaluation_html(FakeEngine(tmp_path), Session("", "en"))
     assert "Click “Mark as correct page”" in look(html).text
     assert "disabled" in tags(html, **{"data-do": "run"})[0]
 
 
-def test_kept_questions_are_listed_with_their_right_pages(engine, view):
+def test_saved_questions_are_listed_with_their_correct_pages(engine, view):
     engine.evaluations.save("", QUESTIONS[0], engine.library[1].id, 7)
     html = view.html()
     assert "Saved questions · 3" in look(html).text
@@ -84,7 +84,7 @@ def test_kept_questions_are_listed_with_their_right_pages(engine, view):
     assert "disabled" not in tags(html, **{"data-do": "run"})[0]
 
 
-def test_a_removed_document_is_shown_as_such(engine, view):
+def test_removed_documents_are_marked_as_removed(engine, view):
     engine.evaluations.save("", QUESTIONS[1], engine.library[1].id, 0)
     del engine.library[0]
     text = look(view.html()).text
@@ -93,7 +93,7 @@ def test_a_removed_document_is_shown_as_such(engine, view):
     assert len(tags(view.html(), **{"class": "chip"})) == 1
 
 
-def test_the_numbers_of_the_runs_by_hand(engine, view):
+def test_recall_mrr_and_times_match_a_calculation_by_hand(engine, view):
     engine.evaluations.made[""] = [run(1, {1: 1, 2: None, 3: 4}), run(2, {1: 2, 2: 8, 3: 4})]
     html = view.html()
     newest, first = table(html)
@@ -104,7 +104,7 @@ def test_the_numbers_of_the_runs_by_hand(engine, view):
     assert standing == ["rank 2", "rank 8", "rank 4"]
 
 
-def test_lines_are_drawn_for_what_is_chosen(engine, view):
+def test_the_legend_hides_and_shows_lines(engine, view):
     engine.evaluations.made[""] = [run(1, {1: 1}), run(2, {1: 2})]
     assert {at["data-line"] for at in tags(view.html(), **{"data-do": "line"})} == {"1", "3", "5", "8", "mrr"}
     kinds = {kind for kind in re.findall(r'<g class="line (\w+)"', view.html())}
@@ -118,7 +118,7 @@ def test_lines_are_drawn_for_what_is_chosen(engine, view):
     assert 'class="line l1"' in view.html()
 
 
-def test_lost_and_won_between_the_newest_run_and_an_earlier_one(engine, view):
+def test_questions_lost_and_found_since_an_earlier_run_are_listed(engine, view):
     engine.evaluations.made[""] = [
         run(1, {1: 1, 2: 1, 3: 3}), run(2, {1: 1, 2: None, 3: 3}), run(3, {1: None, 2: 6, 3: 1}),
     ]  # fmt: skip
@@ -136,7 +136,7 @@ def test_lost_and_won_between_the_newest_run_and_an_earlier_one(engine, view):
     assert group(view.html(), "lost") == [(QUESTIONS[0], "1 → not found")]
 
 
-def test_a_forgotten_question_is_in_no_comparison(engine, view):
+def test_a_removed_question_is_in_no_comparison(engine, view):
     engine.evaluations.made[""] = [run(1, {1: 1, 2: 1, 3: 1}), run(2, {1: None, 2: None, 3: 1})]
     assert "1 unchanged" in look(view.html()).text
     view.send(do="forget", question=1)
@@ -146,7 +146,7 @@ def test_a_forgotten_question_is_in_no_comparison(engine, view):
     assert "0 unchanged" in look(view.html()).text
 
 
-def test_questions_with_other_right_pages_are_listed_apart(engine, view):
+def test_questions_whose_correct_pages_changed_are_listed_separately(engine, view):
     now = {question.id: question.pages_digest for question in engine.evaluations.saved("")}
     engine.evaluations.made[""] = [run(1, {1: 1, 2: 1, 3: 1}, {**now, 1: "x"}), run(2, {1: None, 2: 2, 3: 1}, now)]
     html = view.html()
@@ -158,7 +158,7 @@ def test_questions_with_other_right_pages_are_listed_apart(engine, view):
     assert "Correct pages changed" not in look(view.html()).text
 
 
-def test_a_rank_is_shown_beside_the_right_pages_it_was_measured_with(engine, view):
+def test_a_rank_is_shown_only_with_the_correct_pages_it_was_measured_with(engine, view):
     def standing():
         return re.findall(r'<span class="badge[^>]*>(.*?)</span>', view.html())
 
@@ -178,7 +178,7 @@ def dots(html, kind):
     return [title.split(" · ") for title in re.findall(r"<title>(.*?)</title>", line)]
 
 
-def test_each_run_is_drawn_over_the_questions_that_the_newest_asked_too(engine, view):
+def test_plots_use_only_questions_that_the_newest_run_shares(engine, view):
     engine.evaluations.made[""] = [
         run(1, {7: 1, 8: None}), run(2, {1: 1, 2: None, 8: None}), run(3, {1: 1, 2: 1, 3: None}),
         run(4, {1: 1, 2: 1, 3: 1, 8: 1}, {1: "x"}), run(5, {1: 1, 2: 1, 3: None}, {1: "y"}),
@@ -192,7 +192,7 @@ def test_each_run_is_drawn_over_the_questions_that_the_newest_asked_too(engine, 
     assert [row[-1] for row in table(html)] == ["3", "4", "3", "3", "2"]
 
 
-def test_times_are_read_in_milliseconds(engine, view):
+def test_times_are_shown_in_milliseconds(engine, view):
     engine.evaluations.made[""] = [
         replace(run(n, {}), results={1: Result(1, seconds)}) for n, seconds in ((1, 0.0123), (2, 0.9996), (3, 1.2345))
     ]
@@ -205,7 +205,7 @@ def test_times_are_read_in_milliseconds(engine, view):
     assert [row[-2] for row in table(html)] == ["1,234 ms", "1,000 ms", "12 ms"]
 
 
-def test_every_line_has_a_colour_however_many_sources_there_are(engine, view):
+def test_every_line_has_a_colour_for_any_number_of_sources(engine, view):
     engine.evaluations.made[""] = [run(1, {1: 1}, depth=30)]
     style = STYLE.read_text("utf-8")
     kinds = re.findall(r'<g class="line (\w+)"', view.html())
@@ -213,17 +213,17 @@ def test_every_line_has_a_colour_however_many_sources_there_are(engine, view):
     assert [kind for kind in kinds if not re.search(rf"\.{kind}\b[^{{}}]*{{ --ask-line-colour:", style)] == []
 
 
-def test_runs_of_one_minute_are_told_apart(engine, view):
+def test_runs_within_one_minute_have_different_labels(engine, view):
     engine.evaluations.made[""] = [run(n, {1: 1}, at=1_000_000.0 + n) for n in range(3)]
     options = re.findall(r'<option value="\d+" data-key="run[^>]*>(.*?)</option>', view.html())
     assert len(options) == len(set(options)) == 2
 
 
-def test_it_says_that_ticks_do_not_count(engine, view):
+def test_the_view_says_that_all_documents_are_searched(engine, view):
     assert "whether they are ticked" in look(view.html()).text
 
 
-def test_only_lines_that_there_are_can_be_left_out(engine, view):
+def test_only_existing_lines_can_be_hidden(engine, view):
     hidden = view.session.evaluation.hidden
     view.send(do="line", line=1)
     assert hidden == set(), "nothing was run yet"
@@ -236,7 +236,7 @@ def test_only_lines_that_there_are_can_be_left_out(engine, view):
     assert hidden == {1, 8, MRR}
 
 
-def test_what_differs_between_runs_is_told(engine, view):
+def test_differences_between_runs_are_listed(engine, view):
     one, two = run(1, {1: 1}), run(2, {1: 1, 2: 1})
     two = replace(
         two, documents=3, passages=90, library="new", embedder="BAAI/bge-m3",
@@ -258,7 +258,7 @@ def test_what_differs_between_runs_is_told(engine, view):
     assert "questions 2" not in text
 
 
-def test_a_run_shows_how_far_it_is_and_can_be_stopped(engine, view):
+def test_a_run_shows_its_progress_and_can_be_stopped(engine, view):
     engine.evaluations.goes_on.clear()
     view.send(do="run")
     engine.evaluations.far = Progress(2, 3, running=True)
@@ -270,7 +270,7 @@ def test_a_run_shows_how_far_it_is_and_can_be_stopped(engine, view):
     assert tags(view.html(), **{"data-do": "run"})
 
 
-def test_why_there_was_no_run_is_said(engine, view):
+def test_the_reason_a_run_failed_is_shown(engine, view):
     engine.evaluations.far = Progress(0, 3, running=False, problem="The disk is full.")
     assert "The disk is full." in look(view.html()).text
     engine.evaluations.far = None
@@ -281,7 +281,7 @@ def test_why_there_was_no_run_is_said(engine, view):
     assert "save a question first" not in look(view.html()).text
 
 
-def test_two_clicks_keep_a_question_and_a_third_takes_it_back(engine, view):
+def test_pages_are_marked_as_correct_and_unmarked(engine, view):
     found = source(1, engine.library[1])
     view.session.opened = Opened(found, None, 4, "What else?")
     assert 'aria-pressed="true"' in view.mark(do="right", page=4, document=found.document_id, right=True)["viewer"]
@@ -295,7 +295,7 @@ def test_two_clicks_keep_a_question_and_a_third_takes_it_back(engine, view):
     assert [kept.text for kept in engine.evaluations.saved("") if kept.pages] == list(QUESTIONS)
 
 
-def test_a_mark_is_set_to_what_was_wanted_where_it_was_pressed(engine, view):
+def test_a_mark_is_set_to_the_state_that_the_browser_asked_for(engine, view):
     shown, other = engine.library[1].id, engine.library[0].id
     view.session.opened = Opened(source(1, engine.library[1]), None, 4, "What else?")
 
@@ -311,20 +311,20 @@ def test_a_mark_is_set_to_what_was_wanted_where_it_was_pressed(engine, view):
     assert pages_after(right=False, document=shown) == []
 
 
-def test_the_button_says_which_document_it_is_for(engine, view):
+def test_the_mark_button_names_its_document(engine, view):
     view.session.opened = Opened(source(1, engine.library[1]), None, 4, "What else?")
     (button,) = tags(view.mark(do="turn", page=4)["viewer"], **{"data-do": "right"})
     assert button["data-document"] == engine.library[1].id
 
 
-def test_a_mark_that_could_not_be_kept_says_why_beside_the_page(engine, view):
+def test_a_mark_that_cannot_be_saved_shows_the_reason_beside_the_page(engine, view):
     view.session.opened = Opened(source(1, engine.library[1]), None, 4, "What else?")
     engine.evaluations.error = StoreError("The disk is full.")
     assert "The disk is full." in view.mark(do="right", page=4, document=engine.library[1].id, right=True)["viewer"]
     assert "The disk is full." not in view.mark(do="turn", page=5)["viewer"]
 
 
-def test_the_question_that_is_kept_is_the_one_that_was_searched(engine):
+def test_the_saved_question_is_the_one_that_was_searched(engine):
     engine.query = "How much did revenue grow? And in 2022?"
     engine.answer = [("Sales rose.", (1,))]
     session = Session("", "en")
@@ -334,7 +334,7 @@ def test_the_question_that_is_kept_is_the_one_that_was_searched(engine):
     assert session.opened.question == engine.query
 
 
-def test_a_question_opens_its_right_page(engine, view):
+def test_a_saved_question_opens_its_correct_page(engine, view):
     engine.evaluations.save("", QUESTIONS[0], engine.library[1].id, 7)
     shown = view.send(do="show", question=1)["viewer"]
     assert "annual.pdf" in shown
@@ -350,7 +350,7 @@ def test_a_question_opens_its_right_page(engine, view):
     assert view.session.opened is None
 
 
-def test_pages_and_runs_can_be_taken_back(engine, view):
+def test_correct_pages_and_runs_can_be_removed(engine, view):
     engine.evaluations.save("", QUESTIONS[0], engine.library[1].id, 7)
     view.send(do="unmark", question=1, document=engine.library[0].id, page=4)
     assert [page.page for page in engine.evaluations.saved("")[0].pages] == [7]
@@ -360,7 +360,7 @@ def test_pages_and_runs_can_be_taken_back(engine, view):
 
 
 @pytest.mark.parametrize("odd", [None, "1", 10**30, -1, 99, [1], {"a": 1}, "lone \ud800", True])
-def test_what_a_browser_sends_reaches_the_engine_only_if_it_is_there(engine, view, odd, monkeypatch):
+def test_unknown_ids_from_a_browser_never_reach_the_engine(engine, view, odd, monkeypatch):
     engine.evaluations.questions[""] = {7: SavedQuestion(7, "q", (RightPage(engine.library[0].id, 4, "", ""),))}
     engine.evaluations.made[""] = [run(5, {7: 1}), run(6, {7: 2})]
     asked = []
@@ -380,7 +380,7 @@ def test_what_a_browser_sends_reaches_the_engine_only_if_it_is_there(engine, vie
     assert view.session.evaluation.against is None
 
 
-def test_the_view_is_drawn_while_it_is_shown_only(engine, view):
+def test_the_view_is_drawn_only_while_it_is_shown(engine, view):
     assert "evaluation" in view.poll()
     engine.change()
     assert "evaluation" not in view.poll(), "it is the same, and may be long"
@@ -394,7 +394,7 @@ def test_the_view_is_drawn_while_it_is_shown_only(engine, view):
     assert view.session.evaluation.shown
 
 
-def test_the_export_is_what_the_command_line_reads(engine, view):
+def test_the_export_can_be_read_by_the_command_line(engine, view):
     (button,) = tags(view.html(), **{"data-do": "export"})
     read = [Question.parse(line) for line in button["data-text"].splitlines()]
     assert [(one.question, one.document, one.pages) for one in read] == [

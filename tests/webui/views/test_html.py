@@ -101,7 +101,7 @@ def test_a_file_name_is_shown_as_it_was_given(tmp_path):
         assert tags(looked, title=name)
 
 
-def test_documents_tell_what_reading_gave():
+def test_a_document_reports_its_pages_by_kind():
     read = document("a.pdf", pages=142, kinds={"text": 138, "scanned": 3, "failed": 1})
     assert kinds_report(read, "en") == "142 pages · 3 scanned · 1 failed"
     assert kinds_report(document("a.pdf", pages=1, kinds={"text": 1}), "en") == "1 page"
@@ -125,7 +125,7 @@ def test_details_of_a_document_are_shown_once_opened_and_stay_text(tmp_path, tex
     assert "The file states no author" in look(documents_html(engine, session)).text
 
 
-def test_ticks_follow_what_is_left_out(tmp_path):
+def test_documents_left_out_are_not_ticked(tmp_path):
     engine = FakeEngine(tmp_path)
     engine.library = [document("a.pdf"), document("b.pdf")]
     session = Session("", "en")
@@ -161,7 +161,7 @@ def test_only_own_documents_can_be_removed(tmp_path):
         ),
     ],
 )
-def test_a_job_says_how_far_it_is(tmp_path, job, shown):
+def test_a_job_shows_its_progress(tmp_path, job, shown):
     engine = FakeEngine(tmp_path)
     engine.running = [job]
     assert shown in look(library_html(engine, Session("", "en"))).text
@@ -279,7 +279,7 @@ def sentences_of(text):
 
 
 @pytest.mark.parametrize("fence", ["```", "~~~"])
-def test_code_is_kept_free_of_citations(fence):
+def test_code_blocks_contain_no_citations(fence):
     text = f"Run it:\n{fence}python\nprint(1)\n{fence}\nIt prints one."
     looked = look(conversation_html(answered(sentences=sentences_of(text))))
     assert [at["data-sentence"] for at in tags(looked, **{"class": "cite"})] == ["0", "4"]
@@ -371,7 +371,7 @@ def test_marks_stay_on_the_page_and_the_cited_stretch_is_stronger():
         pytest.param(Citation(1, 1.0, 0, 4), "<mark>One.</mark> Two. Three.", id="cited outside"),
     ],
 )
-def test_of_a_page_taken_in_the_passage_is_shown(citation, shown):
+def test_only_the_passage_of_a_widened_source_is_shown(citation, shown):
     found = source(1, document("a.pdf"), text="One. Two. Three.", passage_span=(5, 9))
     html = viewer_html(View(found, 4, "v", 9, png(4, 4), (), ()), Opened(found, citation, 4), "en")
     assert f'<p class="text" dir="auto">{shown}</p>' in html
@@ -397,7 +397,7 @@ def test_png_size():
     assert png_size(b"JFIF") == (0, 0)
 
 
-def test_choices_say_what_is_loading_and_what_failed():
+def test_components_that_load_or_failed_say_so():
     choices = (
         Choice("reader", "GLM-4", Message("fits"), ready=False),
         Choice("embedder", "bge", Message("GPU"), failed=Message("There is no such model.")),
@@ -460,7 +460,7 @@ def rows(html):
 
 
 @pytest.mark.parametrize(("language", "meaning"), [("en", "meaning"), ("zh", "语义")])
-def test_a_source_says_why_it_was_found(language, meaning):
+def test_a_source_shows_the_score_and_rank_of_each_signal(language, meaning):
     found = source(2, document("a.pdf"), signals=SIGNALS, score=0.75)
     view = View(found, 4, "5", 9, png(4, 4), (), ())
     html = viewer_html(view, Opened(found, None, 4), language)
@@ -472,7 +472,7 @@ def test_a_source_says_why_it_was_found(language, meaning):
 
 
 @pytest.mark.parametrize("refused", [False, True])
-def test_the_sources_of_an_answer_are_told_in_one_table(refused):
+def test_one_table_shows_the_signals_of_all_sources(refused):
     session = answered(sentences=() if refused else (Sentence("Sales rose."),), refused=refused)
     exchange = session.conversation.exchanges[0]
     first, second = exchange.sources
@@ -484,13 +484,13 @@ def test_the_sources_of_an_answer_are_told_in_one_table(refused):
     assert "a.pdf" in table[1][0]
 
 
-def test_sources_without_signals_say_nothing_of_why():
+def test_sources_without_signals_have_no_table():
     assert "why-found" not in conversation_html(answered(refused=True))
     found = source(1, document("a.pdf"))
     assert "why-found" not in viewer_html(View(found, 4, "5", 9, png(4, 4), (), ()), Opened(found, None, 4), "en")
 
 
-def test_the_page_shown_can_be_marked_as_right():
+def test_the_page_shown_can_be_marked_as_correct():
     found = source(1, document("a.pdf"))
     view = View(found, 6, "7", 9, png(4, 4), (), ())
     opened = Opened(found, None, 6, "How <much>?")
