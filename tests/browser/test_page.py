@@ -7,7 +7,7 @@ import pytest
 
 from rag.errors import FileRefused, QuestionRefused
 from rag.messages import Message
-from rag.records import Choice
+from rag.records import Choice, Citation, ShortAnswer
 from tests.webui.fake_engine import PASSAGE, FakeEngine, document
 from tests.webui.safe import NASTY
 
@@ -50,6 +50,21 @@ def until(true, seconds=10.0):
     while not true():
         assert time.monotonic() < end, "did not happen"
         time.sleep(0.02)
+
+
+def test_a_short_answer_is_large_and_opens_its_cell(engine, served, visit):
+    engine.short = ShortAnswer(("$4,218",), "million", ("Revenue", "2023"), "", (Citation(1, 1.0, 30, 49),))
+    page = ready(visit(served(engine)))
+    ask(page)
+    answered(page)
+    assert page.inner_text(".short strong") == "$4,218 million"
+    assert page.inner_text(".short .labels") == "Revenue · 2023"
+    sizes = [float(page.evaluate(f"parseFloat(getComputedStyle(document.querySelector('{at}')).fontSize)"))
+             for at in (".short strong", ".answer")]  # fmt: skip
+    assert sizes[0] > 1.5 * sizes[1]
+    page.click(".short .cite")
+    page.wait_for_selector(".sheet img")
+    assert page.inner_text("#viewer mark") == PASSAGE[30:49]
 
 
 def test_add_ask_open_the_source_and_remove(engine, served, visit):

@@ -26,6 +26,7 @@ from rag.records import (
     JobState,
     Piece,
     Sentence,
+    ShortAnswer,
     Source,
     View,
 )
@@ -96,6 +97,7 @@ class FakeEngine:
         self.received: list[tuple[str, str, bytes]] = []
         self.password = "sesame"
         self.passages: list[str] = [PASSAGE]
+        self.short: ShortAnswer | None = None
         self.answer: list[tuple[str, tuple[int, ...]]] | None = None  # sentences and what they cite; None refuses
         self.pieces: list[str] | None = None
         self.query: str | None = None
@@ -237,7 +239,7 @@ class FakeEngine:
             Sentence(text, tuple(Citation(n, 0.9, 0, 49) for n in cited), " " if i else "")
             for i, (text, cited) in enumerate(self.answer)
         )
-        yield Answer(sentences, reader, stopped=stop.is_set(), seconds=1.24)
+        yield Answer(sentences, reader, stopped=stop.is_set(), seconds=1.24, short=self.short)
 
     # ---- seeing
 
