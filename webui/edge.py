@@ -1,4 +1,4 @@
-"""The page's edge: whatever goes wrong becomes one message, and a log entry if it was not foreseen."""
+"""Turns whatever goes wrong into one message, and logs it if it was not foreseen."""
 
 from __future__ import annotations
 
