@@ -66,7 +66,7 @@ def open_engine_for(options: argparse.Namespace, environment: Mapping[str, str])
 
 
 def chosen_reader(options: argparse.Namespace) -> str:
-    """quote, glm or remote; "auto" is resolved by the other options."""
+    """quote, glm or remote; "auto" follows from the other options."""
     if options.reader != "auto":
         return str(options.reader)
     return "remote" if options.server else "glm" if options.model else "quote"

@@ -1,4 +1,4 @@
-"""How many questions about figures the tables of the right page answer exactly, on TAT-QA's dev set.
+"""How many questions about figures the tables of the correct page answer exactly, on TAT-QA's dev set.
 
     python -m benchmarks.figures --pdfs FOLDER --questions FILE.jsonl [--min-score 0.8]
 

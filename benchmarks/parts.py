@@ -1,4 +1,4 @@
-"""Two questions asked as one: whether the right pages of both are among the first sources, searched whole or in parts.
+"""Two questions asked as one: whether both correct pages are among the first sources, searched whole or in parts.
 
     python -m benchmarks.parts --pdfs FOLDER --questions FILE.jsonl --data-dir FOLDER [--pairs N]
 
@@ -48,7 +48,7 @@ def pairs_of(questions: Sequence[Question], count: int) -> list[Pair]:
 
 
 def measured(engine: Engine, pairs: Sequence[Pair]) -> dict[str, float]:
-    """Share of pairs with both right pages among the sources, share with at least one, and median milliseconds."""
+    """Share of pairs with both correct pages among the sources, share with at least one, and median milliseconds."""
     both = one = 0
     spent = []
     for text, *asked in pairs:

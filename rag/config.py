@@ -1,4 +1,4 @@
-"""A TOML file that sets any field of `Settings` by section and name; what is wrong in it is named with the way out.
+"""A TOML file that sets any field of `Settings` by section and name; errors name the setting and what to do.
 
 [limits]
 pages = 2_000
@@ -69,7 +69,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
 def read_config(file: Path) -> Settings:
     """The settings of a TOML file, defaults where it says nothing.
 
-    Raises SettingRefused, naming the file, the setting and the way out, if the file cannot be read, or has an unknown
+    Raises SettingRefused, naming the file, the setting and what to do, if the file cannot be read, or has an unknown
     setting, a value of the wrong type or one out of range.
     """
     try:
@@ -103,7 +103,7 @@ def override(settings: S, values: Mapping[str, Any]) -> S:
 
 
 def _flat(content: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Values by dotted name. A table is gone into where it is a section, and is a value where it should be one."""
+    """Values by dotted name. A table that is a section is flattened; any other table is kept as a value."""
     found: dict[str, Any] = {}
     for key, value in content.items():
         name = prefix + key

@@ -1,7 +1,7 @@
 """Every error this project raises on purpose, split by what the person can do about it.
 
     AskError                     base; str() is one sentence for the person
-    ├── FileRefused              choose another file, or mend this one
+    ├── FileRefused              choose another file, or repair this one
     │   ├── NotAPdf
     │   ├── DamagedFile          truncated, no pages, nothing readable inside
     │   ├── NoText               only pictures of pages: needs OCR first
@@ -11,7 +11,7 @@
     │   └── AlreadyAdded         nothing to do
     ├── SettingRefused           change the option named
     ├── QuestionRefused          ask differently: empty, too long, nothing to search
-    ├── StoreError               look after the data folder
+    ├── StoreError               repair the data folder, or choose another
     │   ├── StoreInUse           another process has it
     │   ├── StoreDamaged
     │   └── EmbedderMismatch     re-embed, or start with the embedder that made it
@@ -21,7 +21,7 @@
         ├── OutOfMemory
         └── ServerUnreachable
 
-`model` may use it too. A message carries the value, the limit and the way out:
+`model` may use it too. A message says what the value is, what the limit is and what to do:
 
     raise LimitExceeded("It has {pages:,} pages, the limit is {limit:,}: split it.", pages=12_000, limit=10_000)
 

@@ -4,8 +4,9 @@
                            [--answers] [--data-dir FOLDER] [--config FILE.toml] [--json]
 
 The file has one JSON object per line: `question`, `document` (file name), `pages` (from 0), `answer` (a text or a
-list of texts), `language`. A question counts as found at k if any right page is covered by one of its first k sources.
-With --answers the quote reader answers too, and the table shows how often a reference answer occurs in its answer.
+list of texts), `language`. A question counts as found at k if one of its first k sources covers a
+correct page. With --answers the quote reader answers too, and the table shows how often its answer contains a reference
+answer.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The Reader protocol and its request: the only seam between `rag` and `model`. Plain data; imports nothing of ours.
+"""The Reader protocol and its request: all that `rag` knows of a model. Plain data; imports nothing of ours.
 
 A reader streams an answer to a question from the sources it is given. The caller has already packed the sources to
 fit `context_tokens`; the reader builds its own prompt from the plain text given here, so that no document can inject

@@ -250,7 +250,7 @@ class ShortAnswer:
     scale: str  # "thousand", "million", "billion", "ten thousand", "hundred million", "percent"; "" for none
     labels: tuple[str, ...]  # what the value is of: row and column of its table
     formula: str  # "(44.1 − 56.7) / 56.7"; "" where nothing was computed
-    citations: tuple[Citation, ...]  # the cells; a span may lie beside the source's text, on the same page
+    citations: tuple[Citation, ...]  # the cells; a span may lie outside the source's text, on the same page
 
 
 @dataclass(frozen=True, slots=True)

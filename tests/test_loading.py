@@ -149,7 +149,7 @@ def huggingface_hub_constants():
 
 
 def refused(engine, choice, message):
-    """One sentence with the way out, and the quote reader answers."""
+    """One sentence that says what to do, and the quote reader answers."""
     reason = str(choice.failed)
     assert message in reason
     assert reason.endswith(".")

@@ -29,7 +29,7 @@ class Exchange:
     answer: Answer | None = None
     error: Message | None = None
     stopped: bool = False  # by the person; whatever comes after is not shown
-    documents: tuple[str, ...] | None = None  # ids of the documents that were asked; None for all
+    documents: tuple[str, ...] | None = None  # ids of the documents that were searched; None for all
 
     @property
     def running(self) -> bool:
@@ -105,7 +105,7 @@ class Conversation:
 
     language: Language
     exchanges: list[Exchange] = field(default_factory=list)
-    left_out: set[str] = field(default_factory=set)  # ids of the documents that are not asked; new documents are
+    left_out: set[str] = field(default_factory=set)  # ids of the documents that are not searched; new ones are
 
     @property
     def running(self) -> bool:
@@ -113,7 +113,7 @@ class Conversation:
         return any(exchange.running for exchange in self.exchanges[-1:])
 
     def chosen(self, documents: tuple[Document, ...]) -> tuple[str, ...] | None:
-        """Ids of the documents to ask; None for all of them."""
+        """Ids of the documents to search; None for all of them."""
         kept = tuple(document.id for document in documents if document.id not in self.left_out)
         return None if len(kept) == len(documents) else kept
 

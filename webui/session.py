@@ -72,7 +72,7 @@ class Session:
         return self.conversation.language
 
     def stop(self) -> None:
-        """Stop the answer that is being made, at once as far as the person sees."""
+        """Stop the answer that is being made; the page shows it as stopped at once."""
         with self._lock:
             self._stop()
 

@@ -1,4 +1,4 @@
-"""A figure: a cell of a table with where it stands; and the answers that figures make."""
+"""A figure: a cell of a table, and where in the table it stands; and the answers built from figures."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def figures_of(number: int, table: Table, row: Row) -> Iterator[Figure]:
 
 
 def same_amount(a: Figure, b: Figure) -> bool:
-    """Whether two cells say the same, each in its scale."""
+    """Whether two cells state the same amount, each in its own scale."""
     first, second = (figure.value * _FACTORS.get(figure.scale, 1.0) for figure in (a, b))
     return abs(first - second) <= 0.001 * max(abs(first), abs(second))
 

@@ -120,7 +120,7 @@ _ASKING = frozenset(
 
 
 def operation_of(question: str) -> Operation:
-    """What the question asks to be done; LOOKUP where it names no operation."""
+    """The operation that the question asks for; LOOKUP where it names none."""
     for operation, pattern in _PATTERNS.items():
         if pattern.search(question):
             return operation
@@ -139,13 +139,13 @@ def item_terms(text: str) -> list[str]:
 
 
 def pair_of(question: str) -> tuple[str, str] | None:
-    """The names of the two items that a question sets against each other, in the order of its formula."""
+    """The names of the two items that a question compares or divides, in the order of the formula."""
     match = next((found for pattern in _PAIRS if (found := pattern.search(question))), None)
     return (match["a"], match["b"]) if match else None
 
 
 def limit_of(question: str) -> tuple[Limit, str] | None:
-    """The condition of a question, and the question up to it."""
+    """The condition in a question, and the text of the question before it."""
     match = _LIMIT.search(question)
     if match is None:
         return None

@@ -58,7 +58,7 @@ class FigureFinder:
         self._frequency = Counter(term for label in labels for term in label)
 
     def answer(self, question: str) -> FigureAnswer | None:
-        """The answer; None where no cell says enough of the question."""
+        """The answer; None where no cell matches enough of the question."""
         operation = operation_of(question)
         match operation:
             case Operation.LOOKUP | Operation.SERIES:
@@ -81,14 +81,14 @@ class FigureFinder:
     # ---- scoring
 
     def _weight(self, term: str) -> float:
-        """How much a term tells: its inverse frequency among the labels."""
+        """The weight of a term: its inverse frequency among the labels."""
         return log(1 + (self._rows + 1) / (self._frequency[term] + 1))
 
     def _asked(self, text: str) -> dict[str, float]:
         return {term: self._weight(term) for term in item_terms(text) if term not in self._known}
 
     def _best(self, text: str, years: frozenset[int]) -> Figure | None:
-        """The cell that says most of a text, None below the least score."""
+        """The cell that matches most of a text; None below `min_score`."""
         asked = self._asked(text)
         if not asked:
             return None
@@ -101,7 +101,7 @@ class FigureFinder:
         return max(tables, key=lambda figure: (len(tables[figure]), figure.score))
 
     def _scored(self, asked: dict[str, float], years: frozenset[int], text: str = "") -> Iterator[Figure]:
-        """Every cell with its score; `text` is what the cells are asked with."""
+        """Every cell with its score; `text`: the words that the cells are to match."""
         settings, total = self._settings, sum(asked.values())
         of_part, of_percent = bool(_PART.search(text)), bool(_PERCENT.search(text))
         for number, table in enumerate(self._tables):
@@ -121,7 +121,7 @@ class FigureFinder:
                     yield replace(figure, score=score - 0.01 * number - 0.002 * figure.column)
 
     def _share(self, term: str, own: set[str], section: set[str], caption: set[str]) -> float:
-        """What a term of the question counts, by where it stands."""
+        """How much a term of the question counts, by where a cell has it: 0 (nowhere) to 1."""
         if term in own:
             return 1.0
         if term in section:
@@ -136,7 +136,7 @@ class FigureFinder:
         return self._settings.right_period if period & years else self._settings.wrong_period
 
     def _unasked(self, label: set[str], asked: dict[str, float]) -> float:
-        """Share of a label, by weight, that the question does not name."""
+        """Share of a label, by weight, that the question does not contain."""
         weights = {term: self._weight(term) for term in label if item_terms(term)}
         missing = sum(weight for term, weight in weights.items() if term not in asked and term not in self._known)
         return missing / (sum(map(self._weight, label)) or 1.0)
@@ -228,7 +228,7 @@ class FigureFinder:
         return computed_answer(pair[0].value / pair[1].value * factor, pair, operation, formula)
 
     def _pair(self, question: str, years: frozenset[int]) -> tuple[Figure, Figure] | None:
-        """The cells of the two items that a question sets against each other."""
+        """The cells of the two items that a question compares or divides."""
         names = pair_of(question)
         if names is None:
             return None
@@ -305,7 +305,7 @@ def _is_part(figure: Figure, table: Table) -> bool:
 
 
 def _kind(header: str) -> list[str]:
-    """What a header or label says beside its year."""
+    """What a header or label says besides its year."""
     years = {str(year) for year in years_of(header)}
     return [term for term in terms(header) if term not in years]
 
@@ -319,7 +319,7 @@ def _newest_and_former(found: Sequence[Figure], years: frozenset[int]) -> tuple[
 
 
 def _between(question: str, years: frozenset[int]) -> frozenset[int]:
-    """The years asked for; those in between too in "over the 3 year period from 2017 to 2019"."""
+    """The years asked for; for a range also those in between: "over the 3 year period from 2017 to 2019"."""
     if len(years) < 2:
         return frozenset()
     return frozenset(range(min(years), max(years) + 1)) if re.search(r"year period|from|-|至|到", question) else years

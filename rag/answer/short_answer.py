@@ -1,7 +1,7 @@
 """The short answer to a question about a figure: the value that comes first, from the tables on the sources' pages.
 
 Looks only at documents that the question names, where it names any, and gives nothing where it is in doubt: the
-sentences of the sources then answer alone.
+sentences of the sources are then the whole answer.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def short_answer(
 
 
 def named_terms(question: str, document: str) -> set[str]:
-    """The terms of a question that stand in a document's name, written together or not; years alone name nothing."""
+    """The terms of a question that occur in a document's name, as one word or several; a year alone names nothing."""
     name = re.sub(r"[\W_]", "", document.casefold())
     asked = [term for term in terms(question) if not term.isdigit()]
     found = {term for term in asked if (len(term) >= _MIN_NAME_CHARACTERS and term in name) or _begins(name, term)}
@@ -114,7 +114,7 @@ def _as_short_answer(answer: FigureAnswer, places: Sequence[_Place]) -> ShortAns
 
 
 def _citation(figure: Figure, place: _Place) -> Citation:
-    """The cell. Its span counts from the source's start and may lie beside the source's text, on the same page."""
+    """The cell. Its span counts from the source's start and may lie outside the source's text, on the same page."""
     moved = place.page.start - place.source.start
     return Citation(place.source.number, 1.0, figure.cell.start + moved, figure.cell.end + moved)
 

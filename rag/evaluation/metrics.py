@@ -18,22 +18,22 @@ def covers(source: Source, pages: Collection[int]) -> bool:
 
 
 def first_right(sources: Iterable[Source], is_right: Callable[[Source], bool]) -> int | None:
-    """Rank of the first right source, from 1; None if there is none."""
+    """Rank of the first source on a correct page, from 1; None if there is none."""
     return next((rank for rank, source in enumerate(sources, 1) if is_right(source)), None)
 
 
 def recall(ranks: Collection[int | None], k: int) -> float:
-    """Share of the questions with a right page among the first k sources, 0..1; 0 without questions."""
+    """Share of the questions with a correct page among the first k sources, 0..1; 0 without questions."""
     return sum(within(rank, k) for rank in ranks) / max(len(ranks), 1)
 
 
 def within(rank: int | None, k: int) -> bool:
-    """Whether a right page was among the first k sources."""
+    """Whether a correct page was among the first k sources."""
     return rank is not None and rank <= k
 
 
 def mrr(ranks: Collection[int | None]) -> float:
-    """Mean reciprocal rank, 0..1; a question whose right page was not found counts 0."""
+    """Mean reciprocal rank, 0..1; a question whose correct page was not found counts 0."""
     return sum(1 / rank for rank in ranks if rank) / max(len(ranks), 1)
 
 

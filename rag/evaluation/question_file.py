@@ -1,4 +1,4 @@
-"""Question files: one JSON object per line, a question with its document, right pages and reference answers."""
+"""Question files: one JSON object per line, a question with its document, correct pages and reference answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Question:
 
     question: str
     document: str  # file name
-    pages: frozenset[int]  # right pages, from 0
+    pages: frozenset[int]  # correct pages, from 0
     answers: tuple[str, ...]  # reference answers; may be empty
     language: str  # such as "en"; "" if not given
 
@@ -32,7 +32,7 @@ class Question:
             raise ValueError(f"the field {exc} is missing in {line[:80]!r}") from exc
 
     def is_right(self, source: Source) -> bool:
-        """Whether a source covers a right page."""
+        """Whether a source covers a correct page."""
         return source.document == self.document and covers(source, self.pages)
 
 

@@ -19,7 +19,7 @@ class Outcome:
     """The result of one question."""
 
     question: Question
-    rank: int | None  # of the first source on a right page, from 1; None if there is none
+    rank: int | None  # of the first source on a correct page, from 1; None if there is none
     seconds: float  # to the sources
     answered: bool | None = None  # whether the answer contains a reference answer; None if it was not asked for
     answered_first: bool | None = None  # whether its first sentence does

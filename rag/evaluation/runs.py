@@ -58,17 +58,17 @@ class SavedQuestion:
 
     @property
     def here(self) -> bool:
-        """Whether the document of any of its right pages is in the library."""
+        """Whether the document of any of its correct pages is in the library."""
         return any(page.here for page in self.pages)
 
     @property
     def pages_digest(self) -> str:
-        """Digest of its right pages, 16 hexadecimal digits; documents out of the library count too."""
+        """Digest of its correct pages, 16 hexadecimal digits; documents out of the library count too."""
         marked = "\n".join(sorted(f"{page.document_id} {page.page}" for page in self.pages))
         return hashlib.sha256(marked.encode()).hexdigest()[:16]
 
     def is_right(self, source: Source) -> bool:
-        """Whether a source covers a right page."""
+        """Whether a source covers a correct page."""
         return covers(source, [page.page for page in self.pages if page.document_id == source.document_id])
 
 
@@ -76,12 +76,12 @@ class SavedQuestion:
 class Result:
     """The result of one question in one run."""
 
-    rank: int | None  # of the first source on a right page, from 1
+    rank: int | None  # of the first source on a correct page, from 1
     seconds: float  # to the sources
-    pages: str = ""  # digest of the right pages at the time; "" in runs of early versions
+    pages: str = ""  # digest of the correct pages at the time; "" in runs of early versions
 
     def same_pages(self, digest: str) -> bool:
-        """Whether the right pages were the same at the time, as far as is known."""
+        """Whether the correct pages were the same at the time, as far as is known."""
         return "" in (self.pages, digest) or self.pages == digest
 
 
@@ -116,7 +116,7 @@ class Run:
         return latency([result.seconds for result in self.results.values()])
 
     def recall(self, k: int) -> float | None:
-        """Share of the questions with a right page among the first k sources; None if fewer were searched for."""
+        """Share of the questions with a correct page among the first k sources; None if fewer were searched for."""
         return recall(self.ranks, k) if k <= self.depth else None
 
     def only(self, questions: Collection[int]) -> Run:
@@ -124,14 +124,14 @@ class Run:
         return replace(self, results={key: result for key, result in self.results.items() if key in questions})
 
     def shared_with(self, other: Run) -> Run:
-        """The run restricted to the questions that the other one searched too, with the same right pages."""
+        """The run restricted to the questions that the other one searched too, with the same correct pages."""
         both = self.results.keys() & other.results.keys()
         return self.only({key for key in both if self.results[key].same_pages(other.results[key].pages)})
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A question whose rank, or whose right pages, differ between two runs."""
+    """A question whose rank, or whose correct pages, differ between two runs."""
 
     question: int  # its id
     before: int | None  # rank; None if not found
@@ -142,10 +142,10 @@ class Change:
 class Comparison:
     """The questions of two runs, by what changed."""
 
-    lost: tuple[Change, ...]  # a right page was among the first k, and no longer is
+    lost: tuple[Change, ...]  # a correct page was among the first k, and no longer is
     won: tuple[Change, ...]  # the reverse
     moved: tuple[Change, ...]  # the rank changed, on the same side of k
-    other_pages: tuple[Change, ...]  # their right pages changed, so the ranks cannot be compared
+    other_pages: tuple[Change, ...]  # their correct pages changed, so the ranks cannot be compared
     same: int  # questions with the same rank
 
 

@@ -1,8 +1,8 @@
-"""Saved questions with their right pages, and runs: all of them searched as people's questions are, in the background.
+"""Saved questions with their correct pages, and runs: all of them searched in the background as people search.
 
 Everything belongs to one owner and is invisible to others. Of a document only its id and page numbers are stored here,
 never its name or text, so nothing lingers when it is removed. A question whose documents are gone is skipped by runs
-until the same file is added again; so is a question without right pages, until it is given one. A question's text is
+until the same file is added again; so is a question without correct pages, until it is given one. A question's text is
 its owner's own and stays until they remove it. Runs hold ranks, times and digests only.
 """
 
@@ -36,7 +36,7 @@ MAX_RUNS: Final = 100  # per owner; the oldest are deleted
 PROGRESS_SECONDS: Final = 0.5  # between two reports of progress
 STOP_POLL_SECONDS: Final = 0.2  # how often a waiting run looks whether it was stopped
 
-# Saved questions and their right pages, with name and page label from the owner's own document, else the shared one.
+# Saved questions and their correct pages, with name and page label from the owner's own document, else the shared one.
 _SAVED = """
 SELECT q.id, q.text, r.document_id, r.page, d.name, p.label
 FROM kept_questions q LEFT JOIN right_pages r ON r.question = q.id
@@ -111,7 +111,7 @@ class Evaluations:
         return tuple(SavedQuestion(key, text, tuple(pages)) for key, (text, pages) in found.items())
 
     def save(self, owner: str, question: str, document_id: str, page: int) -> None:
-        """Save a question with a right page (from 0), or add the page to a question that is saved already.
+        """Save a question with a correct page (from 0), or add the page to a question that is saved already.
 
         Raises FileRefused for a document that `owner` cannot see; QuestionRefused for an empty or overlong question, a
         page that does not exist, or too many of them.
@@ -143,7 +143,7 @@ class Evaluations:
         self._changed()
 
     def remove_page(self, owner: str, question_id: int, document_id: str, page: int) -> None:
-        """Remove a right page of a question; the question and its results stay."""
+        """Remove a correct page of a question; the question and its results stay."""
         with self._store.transaction() as sql:
             sql.execute(
                 "DELETE FROM right_pages WHERE document_id = ? AND page = ? AND question IN"

@@ -129,7 +129,7 @@ def _tables_of(run: Sequence[Line], width: float) -> list[Table]:
 
 
 def _end_of_table(run: Sequence[Line], is_row: Sequence[bool], start: int) -> int:
-    """Behind the last row of the table that begins at `start`."""
+    """Index after the last row of the table that begins at `start`."""
     last = start
     for n in range(start + 1, len(run)):
         if is_row[n]:

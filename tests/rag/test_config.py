@@ -1,4 +1,4 @@
-"""A file of settings: every field can be set, and what is wrong is named with the way out."""
+"""A file of settings: every field can be set, and errors name the setting and what to do."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from rag.records import Document
 def run(number: int, ranks: dict[int, int | None], pages: dict[int, str] | None = None, **changes: object) -> Run:
     """A run that gave the questions these ranks, in 10 ms, 20 ms and so on; a day after the one before.
 
-    `pages` has digests of right pages by question.
+    `pages` has digests of correct pages by question.
     """
     digests = pages or {}
     results = {key: Result(rank, at / 100, digests.get(key, "")) for at, (key, rank) in enumerate(ranks.items(), 1)}

@@ -1,4 +1,4 @@
-"""The session: questions, sources, and answers with their citations as buttons."""
+"""The conversation: questions, sources, and answers with their citations as buttons."""
 
 from __future__ import annotations
 

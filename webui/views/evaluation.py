@@ -166,18 +166,18 @@ def _plots(runs: Sequence[Run], shown: Evaluation, language: Language) -> _Plots
 
 
 def _notes(runs: Sequence[Run], language: Language) -> list[str]:
-    """For each run over how many of the newest run's questions it is drawn, "" where that is all of them."""
+    """For each run, how many of the newest run's questions its values are of; "" if of all."""
     counts = [len(run.results) for run in runs]
     return ["" if n == counts[-1] else say(language, "of_questions", n=n, m=counts[-1]) for n in counts]
 
 
 def _values(runs: Sequence[Run], value: Callable[[Run], float | None]) -> list[float | None]:
-    """One a run, None for a run of no question."""
+    """One value per run; None for a run with none of the questions."""
     return [value(run) if run.results else None for run in runs]
 
 
 def _told(lines: Sequence[Line], written: Callable[[float | None], str]) -> str:
-    """First and last value of each line."""
+    """The plot in words: first and last value of each line."""
     return "; ".join(f"{line.name} {written(line.values[0])} → {written(line.values[-1])}" for line in lines)
 
 

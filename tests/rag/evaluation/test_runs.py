@@ -49,7 +49,7 @@ def test_a_rank_beyond_the_depth_of_either_run_is_no_change():
 
 
 def with_pages(made: Run, *digests: str) -> Run:
-    """A run whose questions, in order, were measured with these right pages."""
+    """A run whose questions, in order, were measured with these correct pages."""
     pairs = zip(made.results.items(), digests, strict=True)
     return replace(made, results={key: replace(result, pages=pages) for (key, result), pages in pairs})
 
@@ -60,7 +60,7 @@ def test_a_question_with_changed_right_pages_is_neither_lost_nor_won_nor_the_sam
     found = compare(old, new, 5)
     assert found.other_pages == (Change(1, 1, 7), Change(2, 7, 1), Change(3, 2, 2))
     assert (found.won, found.moved, found.same) == ((), (), 1)
-    assert found.lost == (Change(5, 1, 7),), "a run that did not keep its right pages is compared as it always was"
+    assert found.lost == (Change(5, 1, 7),), "a run that did not keep its correct pages is compared as it always was"
     assert differences(old, new) == [("right_pages", "", "")]
     assert differences(old, old) == differences(old, run(1, 7, 2, 3, 1)) == []
 
