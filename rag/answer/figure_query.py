@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from rag.index.tokenize import terms
 
@@ -127,6 +128,7 @@ def operation_of(question: str) -> Operation:
     return Operation.SHARE if _SHARE_OF.search(question) else Operation.LOOKUP
 
 
+@lru_cache(maxsize=1000)  # all cells of a column have its header
 def years_of(text: str) -> frozenset[int]:
     """The years that a text names: 2019, FY19, F19."""
     return frozenset([*map(int, _LONG_YEAR.findall(text)), *(2000 + int(year) for year in _SHORT_YEAR.findall(text))])

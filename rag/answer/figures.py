@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from math import log
 
 from rag.answer.figure import (
@@ -301,7 +302,12 @@ class FigureFinder:
 
 def _is_part(figure: Figure, table: Table) -> bool:
     """Whether a cell is of a quarter or a segment."""
-    return bool(_PART.search(f"{figure.header} {table.caption} {figure.row.label}"))
+    return any(map(_names_part, (figure.header, table.caption, figure.row.label)))
+
+
+@lru_cache(maxsize=1000)  # all cells of a column have its header, and all of a table its caption
+def _names_part(text: str) -> bool:
+    return bool(_PART.search(text))
 
 
 def _kind(header: str) -> list[str]:

@@ -15,6 +15,7 @@ from rag.answer.figure import Figure, FigureAnswer
 from rag.answer.figure_query import Operation, operation_of, years_of
 from rag.answer.figures import FigureFinder
 from rag.index.tokenize import terms
+from rag.pdf.tables import MAX_WORDS as MAX_PAGE_WORDS
 from rag.pdf.tables import Table, find_tables
 from rag.reader import ANSWERABLE, Evidence
 from rag.records import Citation, ShortAnswer, Source
@@ -33,6 +34,9 @@ _FIGURE = re.compile(
     re.IGNORECASE,
 )
 _AFTER_SIGN = re.compile(r"(?<=[$£€¥￥(])\s+|\s+(?=[)%])")  # "$ 1,577", printed in two columns
+MAX_QUESTION_CHARACTERS = 1_000  # of a question that asks for a figure; some patterns take quadratic time
+MAX_WORDS = 50_000  # on all pages whose tables are looked at for one question
+MAX_CELLS = 100  # that an answer may rest on
 _MIN_NAME_CHARACTERS = 4  # of a term inside a document's name written as one word; a shorter one must begin it
 
 
@@ -46,7 +50,7 @@ class _Place:
 
 def asks_for_figure(question: str) -> bool:
     """Whether the question asks for a value, or for something to be computed or counted."""
-    if _NO_FIGURE.search(question):
+    if len(question) > MAX_QUESTION_CHARACTERS or _NO_FIGURE.search(question):
         return False
     return operation_of(question) is not Operation.LOOKUP or bool(years_of(question) or _FIGURE.search(question))
 
@@ -55,6 +59,7 @@ def short_answer(
     store: Store, owner: str, question: str, sources: Sequence[Source], settings: FigureSettings
 ) -> tuple[ShortAnswer, list[Evidence]] | None:
     """The short answer, and the rows it rests on as evidence to quote; None where no table answers."""
+    question = " ".join(question.split())  # a pattern's end of the question is never at a line break
     if not asks_for_figure(question):
         return None
     named = {source.document: named_terms(question, source.document) for source in sources}
@@ -62,7 +67,7 @@ def short_answer(
     tables, places = _tables(considered, store, owner)
     known = set().union(*named.values())
     answer = FigureFinder(tables, settings, known).answer(question)
-    if answer is None:
+    if answer is None or len(answer.figures) > MAX_CELLS:
         return None
     return _as_short_answer(answer, places), _rows(answer, places)
 
@@ -80,15 +85,19 @@ def _begins(name: str, term: str) -> bool:
 
 
 def _tables(sources: Sequence[Source], store: Store, owner: str) -> tuple[list[Table], list[_Place]]:
-    """The tables on the sources' pages, each page once, best source first."""
+    """The tables on the sources' pages, each page once, best source first, up to MAX_WORDS."""
     tables: list[Table] = []
     places: list[_Place] = []
     seen: set[tuple[str, int]] = set()
+    words = 0
     for source in sources:
         for page in _pages(source, store, owner):
             if (source.document_id, page.number) in seen:
                 continue
             seen.add((source.document_id, page.number))
+            words += min(len(page.words), MAX_PAGE_WORDS)
+            if words > MAX_WORDS:
+                return tables, places
             found = find_tables(page.text, page.words)
             tables += found
             places += [_Place(source, page)] * len(found)

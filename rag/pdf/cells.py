@@ -26,6 +26,8 @@ _DAY = re.compile(r"^\d{1,2},?$")
 _YEAR = re.compile(r"^(?:FY\s?)?(?:19|20)\d\d[AEF]?(?:\(\w\))?[.,]?$")
 _TRAILING_CURRENCY = re.compile(rf"\s*{_CURRENCY}$")
 
+MAX_VALUE_CHARACTERS = 40  # of a number; a longer one is a code
+MAX_VALUE_WORDS = 6  # "$", "(", "1,577", ")", "%"
 ONE_LINE = 1.9  # times the height of a word that the words of one visual line span
 FEW_LINES = 4  # the same for a row whose label is broken over several visual lines
 
@@ -86,9 +88,9 @@ class Line:
         for value in reversed(self.values):
             if self.words[end - 1] is not value.words[-1]:
                 break
-            found.insert(0, value)
+            found.append(value)
             end -= len(value.words)
-        return found
+        return found[::-1]
 
 
 def joined(words: Sequence[Word]) -> str:
@@ -104,7 +106,7 @@ def is_year(text: str) -> bool:
 def parse_value(text: str) -> tuple[float | None, bool]:
     """(number, whether it is a percentage); None for a dash. Parentheses or a minus sign make it negative."""
     compact = text.replace(" ", "")
-    match = _VALUE.match(compact) or _VALUE.match(re.sub(r"[a-z]+(\)?)$", r"\1", compact))  # "(16)bps"
+    match = _VALUE.match(compact) or _VALUE.match(re.sub(r"(?<![a-z])[a-z]+(\)?)$", r"\1", compact))  # "(16)bps"
     if match is None:
         return None, compact.endswith("%")
     before = compact[: match.start("number")]
@@ -200,10 +202,10 @@ def _values(words: Sequence[Word]) -> list[Value]:
         if _PREFIX.match(word.text):
             prefix.append(word)
             after_value = False
-        elif _VALUE.match(word.text) or _DASH.match(word.text):
-            found.append(Value([*prefix, word]))
+        elif len(word.text) <= MAX_VALUE_CHARACTERS and (_VALUE.match(word.text) or _DASH.match(word.text)):
+            found.append(Value([*prefix[-2:], word]))
             prefix, after_value = [], True
-        elif after_value and _SUFFIX.match(word.text):
+        elif after_value and len(found[-1].words) < MAX_VALUE_WORDS and _SUFFIX.match(word.text):
             found[-1].words.append(word)
         else:
             prefix, after_value = [], False

@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import numpy as np
+
 from rag.pdf.cells import (
     Line,
     Value,
+    Word,
     character_width,
     is_year,
     joined,
@@ -25,6 +28,11 @@ from rag.pdf.cells import (
 )
 from rag.records import WordBoxes
 
+# Looked at on a page, so that a hostile one costs no more than a large table.
+MAX_WORDS = 10_000
+MAX_CHARACTERS = 100_000
+MAX_COLUMNS = 100  # of a run of lines; more do not fit beside one another on paper
+MAX_TEXT_CHARACTERS = 1_000  # of a label, section, header and caption; what is longer is cut
 MAX_HEADER_LINES = 6  # visual lines above the first row
 MAX_HEADER_CELLS = 30  # text lines above the first row: headers may be printed cell by cell
 MAX_LABEL_LINES = 3  # lines without values between two rows of one table
@@ -84,8 +92,13 @@ class _Grid:
 
 
 def find_tables(text: str, boxes: WordBoxes) -> list[Table]:
-    """The tables of a page, from the top down; none for a page without word boxes."""
-    lines = lines_of(text, boxes)
+    """The tables of a page, from the top down; none for a page without word boxes.
+
+    Takes time in proportion to the page, whatever stands on it, up to MAX_WORDS and MAX_CHARACTERS.
+    """
+    text = text[:MAX_CHARACTERS]
+    count = min(int(np.searchsorted(boxes.spans[:, 1], len(text), "right")), MAX_WORDS)
+    lines = lines_of(text, WordBoxes(boxes.spans[:count], boxes.boxes[:count]))
     width = character_width(lines)
     found = [table for run in _runs(lines) for table in _tables_of(run, width)]
     page_scale = _scale_in_parentheses(text)
@@ -119,8 +132,9 @@ def _tables_of(run: Sequence[Line], width: float) -> list[Table]:
     is_row = [bool(_in_columns(line)) and not _is_header(line) for line in run]
     found: list[Table] = []
     first = 0
-    while any(is_row[first:]):
-        start = is_row.index(True, first)
+    for start in (n for n, row in enumerate(is_row) if row):
+        if start < first:  # it belongs to the table before
+            continue
         stop = _end_of_table(run, is_row, start)
         top = max(first, start - MAX_HEADER_CELLS)
         found.append(_table(run[top:start], run[start:stop], grid))
@@ -150,11 +164,12 @@ def _columns(run: Sequence[Line], width: float) -> tuple[tuple[float, float], ..
     members: list[list[Value]] = []
     for value in (value for line in rows for value in line.trailing()):
         overlap = [min(value.right, right) - max(value.left, left) for left, right in spans]
-        best = max(range(len(spans)), key=lambda n: overlap[n], default=-1)
-        if best >= 0 and overlap[best] > -0.3 * width:
+        widest = max(overlap, default=-1.0)
+        if widest > -0.3 * width:
+            best = overlap.index(widest)
             spans[best] = min(spans[best][0], value.left), max(spans[best][1], value.right)
             members[best].append(value)
-        else:
+        elif len(spans) < MAX_COLUMNS:
             spans.append((value.left, value.right))
             members.append([value])
     kept = sorted((n for n in range(len(spans)) if len(members[n]) >= MIN_ROWS), key=lambda n: spans[n][0])
@@ -168,12 +183,8 @@ def _columns(run: Sequence[Line], width: float) -> tuple[tuple[float, float], ..
 
 def _are_labels(values: Sequence[Value], rows: Sequence[Line], width: float) -> bool:
     """Whether the first column holds no values: numbers in the text of labels, or the years that rows begin with."""
-    line_of = {id(word): line for line in rows for word in line.words}
-    before = []
-    for value in values:
-        line = line_of[id(value.words[0])]
-        place = next(n for n, word in enumerate(line.words) if word is value.words[0])
-        before.append(line.words[place - 1] if place else None)
+    word_before = {id(word): before for line in rows for before, word in pairwise([None, *line.words])}
+    before = [word_before[id(value.words[0])] for value in values]
     if all(
         word is not None and value.left - word.right < WIDE_GAP * width
         for value, word in zip(values, before, strict=True)
@@ -206,8 +217,8 @@ def _table(above: Sequence[Line], lines: Sequence[Line], grid: _Grid) -> Table:
     texts = tuple(" ".join(headers[n]) for n in used)
     said = " ".join([*caption, *texts])
     return Table(
-        headers=texts,
-        caption=" ".join(caption),
+        headers=tuple(header[:MAX_TEXT_CHARACTERS] for header in texts),
+        caption=" ".join(caption)[:MAX_TEXT_CHARACTERS],
         scale=_scale_in_parentheses(said) or _named_scale(said),
         rows=tuple(replace(row, cells=tuple(row.cells[n] for n in used)) for row in rows),
     )
@@ -223,9 +234,9 @@ def _rows(lines: Sequence[Line], columns: int) -> list[Row]:
             continue
         row = _row(line, columns)
         if pending and (row.label[:1].islower() or not row.label):
-            row = replace(row, label=f"{pending} {row.label}".strip())
+            row = replace(row, label=f"{pending} {row.label}".strip()[:MAX_TEXT_CHARACTERS])
         elif pending:
-            section = pending.rstrip(" :：")
+            section = pending.rstrip(" :：")[:MAX_TEXT_CHARACTERS]
         rows.append(replace(row, section=section))
         pending = ""
     return rows
@@ -239,7 +250,7 @@ def _row(line: Line, columns: int) -> Row:
         cells[value.column] = Cell(value.text, value.words[0].start, value.words[-1].end, number, percent)
     taken = {id(word) for value in values for word in value.words}
     label = joined([word for word in line.words if id(word) not in taken])
-    return Row(without_currency(label), "", tuple(cells), line.words[0].start, line.words[-1].end)
+    return Row(without_currency(label)[:MAX_TEXT_CHARACTERS], "", tuple(cells), line.words[0].start, line.words[-1].end)
 
 
 def _add_header(line: Line, grid: _Grid, margin: float, headers: list[list[str]], caption: list[str]) -> None:
@@ -247,8 +258,11 @@ def _add_header(line: Line, grid: _Grid, margin: float, headers: list[list[str]]
     parts = segments(line, WIDE_GAP * grid.width)
     # What begins at the margin is a title, or a header of the labels.
     edge = grid.columns[0][0] - 2 * grid.width
-    titles = [part for part in parts if part[-1].right <= edge or part[0].left <= margin + grid.width]
-    over = [part for part in parts if part not in titles]
+    titles: list[list[Word]] = []
+    over: list[list[Word]] = []
+    for part in parts:
+        is_title = part[-1].right <= edge or part[0].left <= margin + grid.width
+        (titles if is_title else over).append(part)
     caption += map(joined, titles)
     if len(over) == len(grid.columns):
         for header, part in zip(headers, over, strict=True):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from rag.answer.quote import QuoteReader
-from rag.answer.short_answer import asks_for_figure, named_terms
+from rag.answer.short_answer import MAX_CELLS, asks_for_figure, named_terms, short_answer
 from rag.engine import Engine
-from rag.settings import Settings
+from rag.settings import FigureSettings, Limits, Settings
 from tests.fakes import ExactEmbedder, ScriptedReader
 from tests.rag.engines import add, ask
 from tests.rag.pdfs import table_pdf, text_pdf
@@ -119,3 +121,30 @@ def test_terms_that_name_a_document(question, document, named):
 )
 def test_questions_that_ask_for_a_figure(question, asks):
     assert asks_for_figure(question) is asks
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        pytest.param("difference in " * 60 + " between" * 120 + " and x" * 200 + "\nx", id="a difference"),
+        pytest.param("ratio of " * 150 + " to a" * 500 + "\nx", id="a ratio"),
+        pytest.param("value of " * 150 + " as a % of x" * 200 + "\nx", id="a share"),
+        pytest.param("占" * 4_000, id="a share, in Chinese"),
+        pytest.param("哪" * 4_000, id="a choice, in Chinese"),
+        pytest.param("over " + "1" * 3_900, id="a limit"),
+    ],
+)
+@pytest.mark.parametrize("length", [500, 1_000, Limits.question_characters])
+def test_a_question_made_to_take_long_does_not(engine, question, length):
+    began = time.process_time()
+    short_answer(
+        engine._store, "", question[: length - 2] + question[-2:], engine.search("", "revenue"), FigureSettings()
+    )
+    assert time.process_time() - began < 2
+
+
+def test_an_answer_of_hundreds_of_cells_is_none(tmp_path):
+    rows = [["", "2023"], *([f"Item {n}", str(n)] for n in range(MAX_CELLS + 20))]
+    with Engine(Settings(data_dir=tmp_path / "data"), embedder=ExactEmbedder, reader=QuoteReader()) as engine:
+        add(engine, ("NORTHWIND_2023.pdf", table_pdf(rows, widths=[200, 80])))
+        assert ask(engine, "What are the components of Northwind's item 3?")[2].short is None
