@@ -1,7 +1,7 @@
-"""GLM on this machine: known checkpoints, their prompts, loading and generation; and a remote reader.
+"""Readers with a model: a GLM on this machine (known checkpoints, prompts, loading, generation), or one on a server.
 
-Knows only the Reader protocol, the errors and the messages of `rag`. Most callers need `load_reader` alone. Importing
-this package loads neither torch nor transformers.
+Of `rag` it imports `reader`, `errors`, `messages` and `language`, and no more. Most callers need `load_reader` alone.
+Importing this package loads neither torch nor transformers.
 """
 
 from __future__ import annotations

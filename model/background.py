@@ -38,7 +38,7 @@ class LoadCallbacks:
     release: Callable[[], None]  # let go of the previous reader, and answer with one that needs no model
     on_progress: Callable[[Message], None]  # what is being done, and how far it is
     on_ready: Callable[[Reader, Message], None]  # the reader, and why it has its precision and device
-    on_failure: Callable[[Message], None]  # what is wrong, and the way out
+    on_failure: Callable[[Message], None]  # what is wrong, and what to do
 
 
 class BackgroundLoader:

@@ -1,8 +1,8 @@
 """Exports our tokenizers for `AutoTokenizer`: `tokenizer.json` and a chat template.
 
-For ChatGLM2, ChatGLM3 and GLM-4. Text and conversations give the ids of `model.tokenizer` and `model.prompt`, unless a
-text contains special tokens: like most tokenizers of transformers, an exported one parses them unless it is called
-with `split_special_tokens=True`. Readers of this project therefore use `model.tokenizer`.
+For ChatGLM2, ChatGLM3 and GLM-4. Texts and conversations get the same ids as from `model.tokenizer` and
+`model.prompt`, unless a text contains special tokens: like most tokenizers of transformers, an exported one parses
+them unless it is called with `split_special_tokens=True`. Readers of this project therefore use `model.tokenizer`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Table of the known GLM checkpoints: dimensions, context, prompt format, stop tokens, memory and licence of each.
 
-`guess_family` tells which row a checkpoint folder follows from its `config.json`. Plain data: imports no torch, opens
+`guess_family` finds the row of a checkpoint folder by its `config.json`. Plain data: imports no torch, opens
 no socket, and does not know whether a checkpoint is on this machine. Memory is computed from the published
 dimensions, not measured.
 """
@@ -196,7 +196,7 @@ def find_family(name: str) -> Family | None:
 def guess_family(
     config: Mapping[str, Any], name: str = "", tokenizer_config: Mapping[str, Any] | None = None
 ) -> Family:
-    """The row a checkpoint folder follows: found by name, by the names in its files, or by its config.
+    """The row that a checkpoint folder belongs to: found by name, by the names in its files, or by its config.
 
     `config` is the content of `config.json`, `name` the hub id or the folder's name. The dimensions of the result are
     those of the row, not of the folder. Raises KeyError with the `model_type` if the config is not that of a GLM.

@@ -51,8 +51,9 @@ def find_checkpoint(
 ) -> Path:
     """The folder of a checkpoint: `name` itself if it is a folder, else the files of that hub id, downloaded if needed.
 
-    A known checkpoint is also found in the cache under the other name of its makers. `hub_only`: `name` is a hub id
-    even if there is a folder of that name; `offline`: open no socket. Raises ModelMissing or CheckpointRefused.
+    A known checkpoint is also found in the cache under its makers' other organisation, THUDM or zai-org.
+    `hub_only`: `name` is a hub id even if there is a folder of that name; `offline`: open no socket. Raises
+    ModelMissing or CheckpointRefused.
     """
     if name and not hub_only and Path(name).is_dir():
         return Path(name)
@@ -83,7 +84,7 @@ def pinned_revision(hub_id: str) -> str | None:
 def cached_hub_id(name: str, *, cache_dir: Path | None = None) -> str | None:
     """The hub id under which a checkpoint is in the hub's cache; None if it is not, or not completely.
 
-    A known checkpoint is looked for under each name of its makers. Opens no socket.
+    A known checkpoint is looked for under each organisation of its makers. Opens no socket.
     """
     for hub_id in _equivalent_ids(name):
         try:
@@ -95,7 +96,7 @@ def cached_hub_id(name: str, *, cache_dir: Path | None = None) -> str | None:
 
 
 def _equivalent_ids(name: str) -> list[str]:
-    """Hub ids of the same files, the one named first."""
+    """Hub ids of the same files; the given one comes first."""
     family = find_family(name)
     owner, slash, _ = name.partition("/")
     ids = [name] if slash else []

@@ -205,7 +205,7 @@ def _check_tokenizer(tokenizer: Tokenizer, config: Any, prompter: Prompter) -> N
 
 
 def identify_family(folder: Path, published: dict[str, Any], name: str) -> Family:
-    """The family whose rules a folder follows. Raises CheckpointRefused if it is not a supported GLM."""
+    """The family that a folder belongs to. Raises CheckpointRefused if it is not a supported GLM."""
     supported_layout(published)
     path = folder / "tokenizer_config.json"
     return guess_family(published, name, read_json(path) if path.exists() else None)

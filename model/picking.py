@@ -120,7 +120,7 @@ class ModelPicker:
         )
 
     def _started_title(self) -> str:
-        """The name of --model on the page, which must not tell where a folder is."""
+        """The name of --model as the page shows it, which must not reveal where a folder is."""
         return Path(self._started_with).resolve().name if _is_folder(self._started_with) else self._started_with
 
     def _started_is_here(self) -> bool:
@@ -130,7 +130,7 @@ class ModelPicker:
 
 
 def _is_listed(hub_id: str) -> bool:
-    """Whether it is a known model in the organisation of its makers."""
+    """Whether it is a known model, published by its makers' organisation."""
     from model.hub import OWNERS
 
     return find_family(hub_id) is not None and hub_id.split("/")[0] in OWNERS

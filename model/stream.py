@@ -18,7 +18,7 @@ REASONING_START, REASONING_END = "<think>", "</think>"
 
 
 class TokenText:
-    """Incremental detokenizer: a character is given out with the token of its last byte; invalid bytes are dropped."""
+    """Incremental detokenizer: a character comes out with the token of its last byte; invalid bytes are dropped."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer

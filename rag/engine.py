@@ -290,7 +290,7 @@ class Engine:
         return self._library.add(job, self._files.size(job.document_id), loaded, passages)
 
     def _delete_orphans(self) -> None:
-        """At the start: a full disk must not keep people from asking about the documents there are."""
+        """Delete files that nothing refers to; on a full disk go on without, so that questions can be asked."""
         try:
             self._files.delete_orphans()
         except StoreError as exc:

@@ -118,7 +118,7 @@ class ContextSettings:
 class FigureSettings:
     """How cells of tables are matched with a question about a figure (`rag/answer/figures.py`)."""
 
-    min_score: float = 0.8  # of the worst cell an answer rests on; about 1 says all that the question names
+    min_score: float = 0.8  # of the worst cell an answer rests on; a cell that matches all of the question has about 1
     section_share: float = 0.7  # of a term found in the section above a row, beside one in the row's label
     caption_share: float = 0.4  # of a term found in the table's caption
     unasked_penalty: float = 0.25  # for a label of terms that the question does not name
@@ -133,7 +133,7 @@ class FigureSettings:
 class AnswerSettings:
     """Which sentences of the sources count as an answer, and which sources as citations.
 
-    The gates are the score at which a sentence counts as an answer, by the script of question and sentence;
+    A gate is the score from which a sentence counts as an answer, by the scripts of question and sentence;
     `benchmarks/calibrate.py` measures them.
     """
 
@@ -148,9 +148,9 @@ class AnswerSettings:
     neighbour_term_weight: float = 0.1  # of the same share in the sentence and the one before it
     source_weight: float = 0.2  # of the score of the sentence's source
     quoted_sentences: int = 3  # sentences the quote reader quotes at most
-    quote_threshold: float = 0.7  # a sentence is quoted from this share of its gate, once another has passed
+    quote_threshold: float = 0.7  # further sentences are quoted from this share of their gate
     max_citations: int = 3  # per sentence of an answer
-    min_marked_support: float = 0.35  # share of a sentence its source must hold to keep the reader's own mark
+    min_marked_support: float = 0.35  # share of a sentence's terms its source must hold to keep the reader's mark
     missing_number_factor: float = 0.5  # of the support by a source that lacks a number of the sentence
     min_unmarked_support: float = 0.6  # the same for a citation that the reader did not mark
     context: ContextSettings = field(default_factory=ContextSettings)

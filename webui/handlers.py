@@ -68,7 +68,7 @@ class Handlers:
         return self._everything(self.session(request))
 
     def unload(self, request: gr.Request) -> None:
-        """A page was closed, or lost its connection for a while: then it goes on in the same session."""
+        """A page was closed, or lost its connection for a while; if it comes back, it has the same session."""
         self.sessions.stop(owner_of(request), str(request.session_hash))
 
     def poll(self, request: gr.Request) -> Updates:

@@ -127,7 +127,7 @@ class EvidenceScorer:
         return [evidence for _, evidence in ranked]
 
     def _answerability(self, question: str, sentence: str, cosine: float, share: float) -> float:
-        """Rescaled cosine plus share of terms, over the gate for these scripts; 1.0 and more counts as an answer."""
+        """Rescaled cosine plus share of terms, over the gate for these scripts; an answer from 1.0 on."""
         scripts = mainly_chinese(question), mainly_chinese(sentence)
         scale = self._scales[scripts]
         closeness = (cosine - scale.unrelated) / max(scale.related - scale.unrelated, MIN_SCALE)

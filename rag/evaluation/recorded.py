@@ -48,7 +48,7 @@ _CONSTANTS: Final = {
 def recorded_settings(settings: Settings) -> dict[str, Any]:
     """What is recorded with a run: all retrieval settings, and any other that differs from its default.
 
-    Where the data is and how pages are drawn is no matter of a run.
+    Where the data is and how pages are drawn does not affect a run.
     """
     usual = flatten(Settings())
     return {

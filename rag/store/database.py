@@ -175,7 +175,7 @@ class Store(Connection):
         return document_of(rows[0]) if rows else None
 
     def document_details(self, owner: str, document_id: str) -> DocumentDetails | None:
-        """Author, date, outline and notes on pages, the first MAX_PAGE_NOTES; of the document that `document` gives."""
+        """Author, date, outline and the first MAX_PAGE_NOTES notes on pages, of the document that `document` gives."""
         query = "SELECT * FROM documents WHERE owner IN ('', ?) AND id = ? ORDER BY owner DESC LIMIT 1"
         rows = self.rows(query, (owner, document_id))
         if not rows:

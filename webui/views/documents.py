@@ -1,4 +1,4 @@
-"""The library: where files are dropped, files being added, the documents with their ticks."""
+"""The library: where files are dropped, files being added, and the documents, each with a checkbox."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def library_html(engine: Engine, session: Session) -> Markup:
 
 
 def documents_html(engine: Engine, session: Session) -> Markup:
-    """The documents with their ticks, and which components run."""
+    """The documents, each with a checkbox, and which components run."""
     documents = engine.documents(session.owner)
     return render(
         "documents.html",
