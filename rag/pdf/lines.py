@@ -99,10 +99,11 @@ def lay_out(
     breaks_before = np.searchsorted(breaks, spans[:, 0])  # (n,)
     first = np.ones(len(words), np.bool_)  # whether the word starts a line
     first[1:] = breaks_before[1:] > breaks_before[:-1]
-    starts = np.flatnonzero(first)
     space = spans[1:, 0] > spans[:-1, 1]
     # Measure the lines on the upright page, and merge the cells of each table row.
     upright, width, height = _rotate_upright(boxes, first, width, height)
+    first |= _below_and_left(upright)
+    starts = np.flatnonzero(first)
     lines = _measure_lines(starts, upright, width, height)
     for number in _hyphenated_lines(codes, spans, starts):
         lines[number].hyphen = True
@@ -141,6 +142,15 @@ def _rotate_upright(
     if steps[:, 1].sum() > 0:
         return np.stack([top, 1 - right, bottom, 1 - left], axis=1), height, width
     return np.stack([1 - bottom, left, 1 - top, right], axis=1), height, width
+
+
+def _below_and_left(boxes: Boxes) -> npt.NDArray[np.bool_]:
+    """Whether each word (n,) starts below and left of the one before: PDFium does not report all line breaks."""
+    found = np.zeros(len(boxes), np.bool_)
+    before, after = boxes[:-1], boxes[1:]
+    overlap = 0.3 * (before[:, 3] - before[:, 1])
+    found[1:] = (after[:, 1] > before[:, 3] - overlap) & (after[:, 0] < before[:, 0])
+    return found
 
 
 def _from_top_down(lines: list[Line]) -> list[Line]:

@@ -14,7 +14,7 @@ ENGLISH = (
 CHINESE = "黑豹队的防守只丢了三百零八分，在联赛中排名第六，同时也以二十四次拦截领先国家橄榄球联盟，并且四次入选职业碗。"
 
 
-def page_of(*rows, size=10.0, page=LETTER):
+def page_of(*rows, size=10.0, page=LETTER, line_end="\r\n"):
     """A layout from rows (left, top, text), in points; letters are half as wide as high, Chinese ones as wide."""
     text, spans, boxes = "", [], []
     for left, top, line in rows:
@@ -25,7 +25,7 @@ def page_of(*rows, size=10.0, page=LETTER):
             boxes.append((x, top, x + sum(wide), top + size * 1.2))
             x += sum(wide) + size / 2
             text += word + " "
-        text = text[:-1] + "\r\n"
+        text = text[:-1] + line_end
     scaled = np.array(boxes, np.float32).reshape(-1, 4) / np.array([*page, *page], np.float32)
     return lay_out(text, np.array(spans, np.int32).reshape(-1, 2), scaled, *page)
 

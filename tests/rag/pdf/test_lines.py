@@ -48,6 +48,12 @@ def test_rows_of_a_table_are_not_joined():
     )
 
 
+def test_rows_of_a_table_are_not_joined_without_line_breaks_either():
+    rows = [("New Jersey", "778", "48"), ("Pennsylvania", "660", "55"), ("Missouri", "339", "16")]
+    cells = [(72 + 150 * n, 100 + 13 * row, cell) for row, line in enumerate(rows) for n, cell in enumerate(line)]
+    assert join_lines(page_of(*cells, line_end=" "), set())[0] == "".join(" ".join(row) + "\n" for row in rows)
+
+
 def test_bullets_start_paragraphs():
     first, second = paragraph(ENGLISH), paragraph(ENGLISH, top=300)
     bullets = [(x, y, "• " + text if n == 0 else text) for n, (x, y, text) in enumerate(second)]
