@@ -67,7 +67,7 @@ def short_answer(
     tables, places = _tables(considered, store, owner)
     known = set().union(*named.values())
     answer = FigureFinder(tables, settings, known).answer(question)
-    if answer is None or len(answer.figures) > MAX_CELLS:
+    if answer is None or not answer.texts or not 1 <= len(answer.figures) <= MAX_CELLS:
         return None
     return _as_short_answer(answer, places), _rows(answer, places)
 

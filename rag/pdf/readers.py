@@ -148,7 +148,7 @@ def page_reading(frame: Frame, number: int) -> PageReading:
         page.cover = float(meta.get("cover", 0))
         if len(page.affine) == 6:
             page.words = WordBoxes(*_words(frame.words, len(page.text), page.affine))
-    except (ValueError, TypeError, KeyError) as exc:
+    except (ValueError, TypeError, KeyError, OverflowError) as exc:
         raise DamagedFile(MALFORMED) from exc
     return page
 

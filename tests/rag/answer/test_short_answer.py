@@ -148,3 +148,24 @@ def test_an_answer_of_hundreds_of_cells_is_none(tmp_path):
     with Engine(Settings(data_dir=tmp_path / "data"), embedder=ExactEmbedder, reader=QuoteReader()) as engine:
         add(engine, ("NORTHWIND_2023.pdf", table_pdf(rows, widths=[200, 80])))
         assert ask(engine, "What are the components of Northwind's item 3?")[2].short is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "question"),
+    [
+        pytest.param(
+            [["", "2023", "2022"], ["Goodwill impairment", "—", "—"], ["Revenue", "5", "4"]],
+            "How many years did Northwind's goodwill impairment exceed 3 million?",
+            id="a count of empty cells",
+        ),
+        pytest.param(
+            [["Revenue", "5", "4"], ["Costs", "3", "2"]],
+            "In which year was Northwind's revenue the largest?",
+            id="a year where no column says one",
+        ),
+    ],
+)
+def test_cells_that_say_nothing_give_no_answer(tmp_path, rows, question):
+    with Engine(Settings(data_dir=tmp_path / "data"), embedder=ExactEmbedder, reader=QuoteReader()) as engine:
+        add(engine, ("NORTHWIND_2023.pdf", table_pdf(rows, widths=[200, 80, 80])))
+        assert ask(engine, question)[2].short is None

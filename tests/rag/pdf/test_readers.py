@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 from pypdf import PdfWriter
 
-from rag.errors import LimitExceeded, NoText
+from rag.errors import DamagedFile, LimitExceeded, NoText
 from rag.pdf.load import load
-from rag.pdf.readers import PDFIUM, PYPDF, OpenPdf, PageReader, PageReading
+from rag.pdf.readers import PDFIUM, PYPDF, OpenPdf, PageReader, PageReading, page_reading
 from rag.pdf.render import draw_page
-from rag.pdf.sandbox import as_file
+from rag.pdf.sandbox import Frame, as_file
 from rag.records import Box, PageKind, WordBoxes
 from tests.rag import pdfs
 from tests.rag.samples import BOTH, ENGLISH, LIMITS, read, texts
@@ -168,3 +168,14 @@ def test_a_page_that_pypdf_cannot_read_is_failed_and_the_others_are_kept():
 
 def test_no_second_reader_is_required():
     assert texts(load(BOTH, limits=LIMITS, readers=())) == texts(read(BOTH))
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan"), "many", None])
+def test_a_senseless_count_of_a_hijacked_child_is_a_damaged_file(number):
+    with pytest.raises(DamagedFile):
+        page_reading(Frame({"width": 100.0, "height": 100.0, "texts": number}, b"text", b""), 0)
+
+
+def test_a_number_too_large_for_a_fraction_is_a_damaged_file():
+    with pytest.raises(DamagedFile):
+        page_reading(Frame({"width": 100.0, "height": 100.0, "cover": 10**400}, b"text", b""), 0)
