@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,29 +24,14 @@ class Connection:
     def __init__(self, database: Path) -> None:
         """Raises StoreInUse, StoreDamaged, and StoreError where the file cannot be written or is too new."""
         database.parent.mkdir(parents=True, exist_ok=True)
-        self._folder_lock = _lock_folder(database.parent)
         self._lock = threading.RLock()
-        self._sql = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
-        self._sql.row_factory = sqlite3.Row
-        try:
+        with ExitStack() as opened, _opening_errors_mapped(database):
+            opened.callback(_lock_folder(database.parent).release)
+            self._sql = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+            opened.callback(self._sql.close)
+            self._sql.row_factory = sqlite3.Row
             self._open(database)
-        except StoreError:
-            self.close()
-            raise
-        except sqlite3.OperationalError as exc:
-            self.close()
-            raise StoreError(
-                "{database} cannot be written ({reason}): choose another --data-dir.",
-                database=str(database),
-                reason=str(exc),
-            ) from exc
-        except sqlite3.DatabaseError as exc:
-            self.close()
-            raise StoreDamaged(
-                "{database} cannot be read ({reason}): restore it from a backup, or start with another --data-dir.",
-                database=str(database),
-                reason=str(exc),
-            ) from exc
+            self._opened = opened.pop_all()  # to be closed in `close`; after an exception at once
 
     def __enter__(self) -> Self:
         return self
@@ -57,8 +42,7 @@ class Connection:
     def close(self) -> None:
         """Write everything into the main file and release the folder."""
         with self._lock:
-            self._sql.close()
-            self._folder_lock.release()
+            self._opened.close()
 
     def _open(self, database: Path) -> None:
         if self._sql.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
@@ -89,6 +73,25 @@ class Connection:
         """Move the write-ahead log into the main file and truncate it, so that no deleted content remains there."""
         with self._lock, _sqlite_errors_mapped():
             self._sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+@contextmanager
+def _opening_errors_mapped(database: Path) -> Iterator[None]:
+    """Raise StoreError or StoreDamaged for what SQLite raises while a database is opened."""
+    try:
+        yield
+    except sqlite3.OperationalError as exc:
+        raise StoreError(
+            "{database} cannot be written ({reason}): choose another --data-dir.",
+            database=str(database),
+            reason=str(exc),
+        ) from exc
+    except sqlite3.DatabaseError as exc:
+        raise StoreDamaged(
+            "{database} cannot be read ({reason}): restore it from a backup, or start with another --data-dir.",
+            database=str(database),
+            reason=str(exc),
+        ) from exc
 
 
 @contextmanager

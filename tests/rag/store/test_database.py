@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rag.errors import EmbedderMismatch, StoreDamaged, StoreInUse
+from rag.errors import EmbedderMismatch, StoreDamaged, StoreError, StoreInUse
 from rag.messages import Message
 from rag.records import Heading, Job, JobState, LoadedDocument, Page, PageKind, Passage, WordBoxes, text_digest
 from rag.store.database import MAX_PAGE_NOTES, Store
@@ -305,3 +305,14 @@ def test_words_are_located_by_line_and_by_share():
 def test_digests_of_different_texts_differ_also_for_lone_surrogates():
     assert len({text_digest(text) for text in ("a", "b", "", "\ud800", "a ")}) == 5
     assert len(text_digest("a")) == 16
+
+
+def test_a_database_that_cannot_be_opened_is_an_error_for_a_person_and_leaves_the_folder_free(tmp_path):
+    database = tmp_path / "data" / "library.db"
+    database.mkdir(parents=True)  # a folder where the file should be
+    with pytest.raises(StoreError, match="choose another --data-dir") as caught:
+        Store(database)
+    database.rmdir()
+    with Store(database) as store:  # while the traceback still holds what was opened
+        assert store.documents() == []
+    assert caught.value.message.values["database"] == str(database)
