@@ -86,12 +86,12 @@ def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> t
         remote = RemoteReader(options.server, options.model, key=key, context_tokens=context)
         return remote, Message("a server was named; questions and their sources are sent there")
     if wanted == "glm" and not options.model:
-        raise SettingRefused("--reader glm needs --model: a hub name such as zai-org/GLM-4-9B-0414, or a folder.")
+        raise SettingRefused("--reader glm needs --model: a hub id such as zai-org/GLM-4-9B-0414, or a folder.")
     if wanted == "glm":
         return quote, Message("answers until {model} is loaded", {"model": options.model})
     if options.reader == "quote":
         return quote, Message("it was asked for")
-    return quote, Message("no GLM was named with --model; it needs none and starts at once")
+    return quote, Message("no GLM was named with --model; the quote reader needs none and starts at once")
 
 
 def loading_for(engine: Engine, options: argparse.Namespace) -> BackgroundLoader:

@@ -147,8 +147,8 @@ class BackgroundLoader:
     def _fail(self, reason: Message, unloaded: str) -> None:
         if unloaded:
             reason = Message(
-                "{reason} {previous} was unloaded before, because both do not fit in memory; load it again if you want"
-                " it back.",
+                "{reason} {previous} was unloaded before, because the two do not fit in memory together; load it again"
+                " if you want it back.",
                 {"reason": reason, "previous": unloaded},
             )
         self._callbacks.on_failure(reason)

@@ -262,7 +262,7 @@ def torch_errors(doing: Message) -> Iterator[None]:
 
 def _out_of_memory(doing: Message) -> OutOfMemory:
     return OutOfMemory(
-        "Memory ran out while {doing}; ask with fewer sources, or choose a smaller model, precision or context.",
+        "Memory ran out while {doing}; choose a smaller model, precision or context.",
         doing=doing,
     )
 

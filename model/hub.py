@@ -245,7 +245,7 @@ def _error_for(hub_id: str, reason: BaseException) -> ModelMissing:
             reason=reason.strerror or type(reason).__name__,
         )
     return ModelMissing(
-        "{model} could not be downloaded from the hub, or not completely; what has arrived is kept. Go online and try"
+        "{model} could not be downloaded completely from the hub; what has arrived is kept. Go online and try"
         " again, name a mirror in HF_ENDPOINT, or give a folder.",
         model=hub_id,
     )

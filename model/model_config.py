@@ -173,7 +173,7 @@ def _fused_qkv_config(config: Mapping[str, Any], family: Family) -> Any:
     for field, expected in _FUSED_QKV_FIELDS.items():
         if config.get(field, expected) != expected:
             raise CheckpointRefused(
-                "config.json says {field} = {value}, which no published GLM does; choose another checkpoint.",
+                "config.json says {field} = {value}, which no published GLM has; choose another checkpoint.",
                 field=field,
                 value=_shown(repr(config[field]), 40),
             )

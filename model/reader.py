@@ -90,7 +90,7 @@ class GlmReader:
         rest = cleaner.end()
         if cleaner.reasoning and not stop.is_set():
             raise ReaderError(
-                "{reader} reasoned for {tokens:,} tokens, of {limit:,} at most, and gave no answer: ask for less at a"
+                "{reader} reasoned for {tokens:,} of at most {limit:,} tokens and gave no answer: ask for less at a"
                 " time, or choose a model that answers at once, such as GLM-4-9B-0414.",
                 reader=self.name,
                 tokens=reasoned,

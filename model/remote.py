@@ -138,7 +138,7 @@ class RemoteReader:
     def _failed(self, reason: str | Message) -> ServerUnreachable:
         return ServerUnreachable(
             "The model server {url} does not answer properly ({reason}): check that it runs and that --server names"
-            " it, or ask with --reader quote.",
+            " it, or restart with --reader quote.",
             url=self._url,
             reason=reason,
         )

@@ -25,7 +25,7 @@ def test_templates_are_written_out_where_messages_are_made(path):
 
 def test_the_templates_of_all_packages_are_found():
     assert len(IN_CODE) > 150
-    for known in ("Add a document first, then ask it.", "{name}: {reason}", "{precision} as requested"):
+    for known in ("Add a document first, then ask your question.", "{name}: {reason}", "{precision} as requested"):
         assert known in IN_CODE
 
 

@@ -22,7 +22,7 @@ from webui.strings import Language
 REDRAW_SECONDS = 0.06  # pieces that come faster are shown together
 MAX_EXCHANGES = 50  # kept and shown; the oldest go first
 
-NOTHING_TO_ASK = Message("Add a document first, then ask it.")
+NOTHING_TO_ASK = Message("Add a document first, then ask your question.")
 NOTHING_CHOSEN = Message("No document is ticked. Tick at least one on the left.")
 
 

@@ -40,7 +40,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "model_quote": ("Quote reader (no model)", "原文摘录（不用模型）"),
     "model_quote_hint": ("Answers by quoting sentences from your documents", "直接引用文档原句作答"),
     "model_context": ("{n}K context", "上下文 {n}K"),
-    "model_licence_own": ("own licence", "自有许可证"),
+    "model_licence_own": ("custom licence", "自有许可证"),
     "model_here": ("on this machine", "本机已有"),
     "model_away": ("not on this machine", "本机没有"),
     "model_fetched": ("will be downloaded", "需要下载"),
@@ -50,9 +50,9 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "To use a model that is not on this machine yet, restart with --allow-download.",
         "要使用本机没有的模型，请加上 --allow-download 重新启动。",
     ),
-    "model_other": ("Another model: its Hugging Face name", "其他模型：Hugging Face 名称"),
+    "model_other": ("Another model: its Hugging Face hub id", "其他模型：Hugging Face 名称"),
     "model_other_folder": (
-        "Another model: its Hugging Face name, or a folder",
+        "Another model: its Hugging Face hub id, or a folder",
         "其他模型：Hugging Face 名称或本机文件夹",
     ),
     "model_precision": ("Precision", "精度"),
@@ -123,7 +123,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "kind_scanned": ("{n} scanned", "{n} 页为扫描件"),
     "kind_garbled": ("{n} unreadable", "{n} 页无法辨认"),
     "kind_empty": ("{n} blank", "{n} 页空白"),
-    "kind_failed": ("{n} failed", "{n} 页读取失败"),
+    "kind_failed": ("{n} damaged", "{n} 页已损坏"),
     # Asking.
     "question": ("Question", "问题"),
     "question_hint": ("Ask a question about your documents…", "就你的文档提问…"),
@@ -192,7 +192,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "evaluate": ("Evaluate", "评测"),
     "mark_correct": ("Mark as correct page", "标为正确页"),
     "mark_correct_hint": (
-        "Save this question with this page as a correct answer, to measure the search",
+        "Save this question with this page as its correct page, to measure the search",
         "保存这个问题，并把本页记为正确页，用来评测检索效果",
     ),
     "marked_correct": ("✓ Correct page", "✓ 正确页"),
@@ -201,7 +201,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "已记为“{question}”的正确页。再次点击可撤销。",
     ),
     "evaluation_hint": (
-        "Measure how well your documents are searched, and whether a change made it better.",
+        "Measure how well your documents are searched, and whether a change improved the search.",
         "衡量检索效果，看看一次改动是变好还是变差。",
     ),
     "evaluation_ask": (
@@ -233,7 +233,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "p95": ("95th percentile", "第 95 百分位"),
     "changes": ("What changed", "变化"),
     "against": ("Compare the newest run with", "最近一次与以下运行比较"),
-    "among_first": ("Counting the first", "只看前几名"),
+    "among_first": ("Found among the first", "只看前几名"),
     "lost": ("No longer found", "不再找到"),
     "won": ("Newly found", "新找到"),
     "moved": ("Rank changed", "排名变化"),

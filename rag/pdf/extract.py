@@ -155,7 +155,9 @@ def _refusal(meta: dict[str, Any], pdf: OpenPdf) -> FileRefused:
             )
         case "no_pages":
             return DamagedFile("It has no pages: the file is damaged or incomplete, download or export it again.")
-    return DamagedFile("It is damaged or cut off, and no page of it can be read: download it again or print it anew.")
+    return DamagedFile(
+        "It is damaged or cut off, and no page of it can be read: download it again or print it to a new PDF."
+    )
 
 
 def _lay_out(page: PageReading, interned: dict[str, str]) -> None:

@@ -81,7 +81,7 @@ def _check_file(file: BinaryIO, limits: Limits) -> None:
     size = file.seek(0, 2)
     if size > limits.file_bytes:
         raise LimitExceeded(
-            "It has {megabytes:,.1f} MB, the limit is {limit:,.1f} MB: split it, or start with a higher --max-file-mb.",
+            "It is {megabytes:,.1f} MB, the limit is {limit:,.1f} MB: split it, or start with a higher --max-file-mb.",
             megabytes=size / 1e6,
             limit=limits.file_bytes / 1e6,
         )
@@ -170,7 +170,7 @@ def _no_text(kinds: list[PageKind]) -> NoText | DamagedFile:
             "None of its pages ({count:,}) can be read: download it again or print it to a new PDF.", count=count
         )
     if set(kinds) == {PageKind.EMPTY}:
-        return NoText("It has no text that can be searched, all of its pages ({count:,}) are empty.", count=count)
+        return NoText("It has no text that can be searched: all of its pages ({count:,}) are empty.", count=count)
     found = _joined([_counted(kind, kinds.count(kind)) for kind in PageKind if kind in kinds])
     return NoText(
         "It has no text that can be searched (pages: {kinds}): run OCR over it first, for example "

@@ -222,7 +222,7 @@ def _exit_error(code: int, step: Message, bounds: Bounds) -> LimitExceeded | Dam
     if code >= 0 and code != OUT_OF_MEMORY:
         return DamagedFile("{step} fails: the file is damaged, print it to a new PDF and add that.", step=step)
     return LimitExceeded(
-        "{step} needs more than the limit of {megabytes:g} MB of memory: split the file, print it to a new PDF, "
+        "{step} needs more than the limit of {megabytes:g} MiB of memory: split the file, print it to a new PDF, "
         "or start with a higher --max-memory-mb.",
         step=step,
         megabytes=bounds.memory_bytes / 2**20,

@@ -82,7 +82,7 @@ def copy_to_partial(data: Path | bytes, folder: Path, limits: Limits) -> tuple[s
 def _check_size(size: int, limits: Limits) -> None:
     if size > limits.file_bytes:
         raise LimitExceeded(
-            "the file has {size:.1f} MB, the limit is {limit:.1f} MB: split it, or start with a higher --max-file-mb.",
+            "the file is {size:.1f} MB, the limit is {limit:.1f} MB: split it, or start with a higher --max-file-mb.",
             size=size / MB,
             limit=limits.file_bytes / MB,
         )

@@ -101,7 +101,8 @@ def _sqlite_errors_mapped() -> Iterator[None]:
         yield
     except sqlite3.OperationalError as exc:
         raise StoreError(
-            "The data folder cannot be used ({reason}): free some space, or choose another.", reason=str(exc)
+            "The data folder cannot be used ({reason}): free some space, or choose another with --data-dir.",
+            reason=str(exc),
         ) from exc
 
 

@@ -1,4 +1,4 @@
-"""The Evaluate view in a real browser: from an answer to a kept question, to runs, to what was lost and won."""
+"""The Evaluate view in a real browser: from an answer to a saved question, to runs, to what was lost and won."""
 
 import json
 from pathlib import Path
@@ -120,7 +120,7 @@ def test_from_an_answer_to_what_a_change_lost_and_won(library, served, visit):
 
 @pytest.fixture
 def engine(tmp_path, monkeypatch):
-    """A scripted engine whose sources have signals, with two kept questions and two runs."""
+    """A scripted engine whose sources have signals, with two saved questions and two runs."""
     signals = (Signal("vectors", 0.86, 1), Signal("words", 14.2, 2))
     plain = fake_engine.source
     monkeypatch.setattr(fake_engine, "source", lambda *given, **more: plain(*given, **more, signals=signals))

@@ -144,7 +144,7 @@ def test_a_failure_after_the_previous_model_was_unloaded_says_so(watcher, tmp_pa
     watcher.load(recite(tmp_path / "two", ["second"]))
     watcher.wait()
     assert watcher.said[-1].startswith("failed: Memory ran out while loading")
-    assert "one · FP32 · cpu was unloaded before, because both do not fit in memory" in watcher.said[-1]
+    assert "one · FP32 · cpu was unloaded before, because the two do not fit in memory together" in watcher.said[-1]
 
 
 def test_loading_waits_for_the_answer_being_given(watcher, tmp_path, monkeypatch):

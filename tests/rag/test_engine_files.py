@@ -77,7 +77,7 @@ def test_names_are_shown_as_given_and_are_never_paths(make, tmp_path, name):
     [
         pytest.param(b"", NotAPdf, "x.pdf: the file is empty", id="empty"),
         pytest.param(b"hello", NotAPdf, "x.pdf: this is not a PDF", id="no PDF"),
-        pytest.param(FIRST + b" " * 100_000, LimitExceeded, r"x.pdf: the file has 0\.1 MB, the limit", id="too large"),
+        pytest.param(FIRST + b" " * 100_000, LimitExceeded, r"x.pdf: the file is 0\.1 MB, the limit", id="too large"),
     ],
 )
 def test_files_that_are_obviously_wrong_are_refused_at_once(make, tmp_path, data, error, sentence):

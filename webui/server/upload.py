@@ -54,7 +54,7 @@ async def _receive(request: Request, engine: Engine, owner: str, name: str, fold
             await _write(request, path, limit, name)
         except OSError as error:
             raise FileRefused(
-                "“{name}” could not be saved in the data folder: {reason}. Make room there and add it again.",
+                "“{name}” could not be saved in the data folder: {reason}. Free some space there and add it again.",
                 name=name,
                 reason=error.strerror or str(error),
             ) from error

@@ -1,7 +1,7 @@
 """Write the database of an older version of the program as SQL: `python make.py DUMP.sql`, run in a checkout of it.
 
 The same steps for every version, taken through its own engine: a shared document with an outline, another owner's
-without one, a file that failed, a file that waits and, where the version knows them, a kept question and a run.
+without one, a file that failed, a file that waits and, where the version knows them, a saved question and a run.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def test_files_that_are_refused(data, error, match):
         ({"pages": 2}, "3 pages, the limit is 2:"),
         ({"page_characters": 100}, r"Page 1 has \d+ characters, the limit for a page is 100:"),
         ({"document_characters": 300}, r"has \d+ characters up to page 3, the limit is 300:"),
-        ({"read_memory_bytes": 40 * 2**20}, "more than the limit of 40 MB of memory"),
+        ({"read_memory_bytes": 40 * 2**20}, "more than the limit of 40 MiB of memory"),
         ({"read_wall_seconds": 0}, "longer than the limit of 0 seconds"),
     ],
 )
@@ -120,7 +120,7 @@ def test_the_page_with_too_many_characters_is_named():
 def test_a_compression_bomb_is_refused_without_using_memory_here():
     data = pdfs.flate_bomb(500)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(LimitExceeded, match="limit of 256 MB of memory"):
+    with pytest.raises(LimitExceeded, match="limit of 256 MiB of memory"):
         read(data)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
 

@@ -125,8 +125,8 @@ def test_pages_are_kept_when_the_child_dies_over_the_outline(monkeypatch, tmp_pa
 @pytest.mark.parametrize(
     ("body", "error", "match"),
     [
-        ("os.abort()", LimitExceeded, "256 MB of memory"),
-        ("raise SystemExit(77)", LimitExceeded, "256 MB of memory"),
+        ("os.abort()", LimitExceeded, "256 MiB of memory"),
+        ("raise SystemExit(77)", LimitExceeded, "256 MiB of memory"),
         ("os.kill(os.getpid(), signal.SIGXCPU)", LimitExceeded, "20 seconds of CPU time"),
         (OPEN + "os.abort()", LimitExceeded, "Reading page 1 needs"),
         ("os.kill(os.getpid(), signal.SIGSEGV)", DamagedFile, "crashes"),

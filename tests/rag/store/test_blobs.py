@@ -39,7 +39,7 @@ def test_a_copy_has_the_same_bytes_and_their_digest(tmp_path, given):
     [
         pytest.param(b"", NotAPdf, "empty", id="empty"),
         pytest.param(b" " * 1024 + PDF, NotAPdf, "not a PDF", id="header too late"),
-        pytest.param(PDF, LimitExceeded, r"has 2\.3 MB, the limit is 1\.0 MB.*--max-file-mb", id="too large"),
+        pytest.param(PDF, LimitExceeded, r"is 2\.3 MB, the limit is 1\.0 MB.*--max-file-mb", id="too large"),
     ],
 )
 def test_refused_bytes_leave_no_file(tmp_path, data, error, sentence):

@@ -103,7 +103,7 @@ def test_a_file_name_is_shown_as_it_was_given(tmp_path):
 
 def test_a_document_reports_its_pages_by_kind():
     read = document("a.pdf", pages=142, kinds={"text": 138, "scanned": 3, "failed": 1})
-    assert kinds_report(read, "en") == "142 pages · 3 scanned · 1 failed"
+    assert kinds_report(read, "en") == "142 pages · 3 scanned · 1 damaged"
     assert kinds_report(document("a.pdf", pages=1, kinds={"text": 1}), "en") == "1 page"
 
 

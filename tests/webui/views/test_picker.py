@@ -44,7 +44,7 @@ def test_the_offers_wait_until_they_are_asked_for():
 def test_each_offer_says_what_it_needs_and_whether_it_can_be_had():
     text = shown(FakeModels(HERE, AWAY)).text
     assert "GLM-4-9B-0414 on this machinefits in memory9.4B · 32K context · INT8 11.2 GB · INT4 7.1 GB · MIT" in text
-    assert "chatglm3-6b not on this machinetoo large6.2B · 8K context · INT4 4.5 GB · own licence" in text
+    assert "chatglm3-6b not on this machinetoo large6.2B · 8K context · INT4 4.5 GB · custom licence" in text
     assert "restart with --allow-download" in text
     assert "GLM-4-9B-0414 本机已有内存足够9.4B · 上下文 32K" in shown(FakeModels(HERE), "zh").text
 
@@ -63,7 +63,7 @@ def test_only_what_is_here_can_be_picked_unless_models_are_fetched():
 
 
 def test_a_folder_is_asked_for_only_where_one_may_be_named():
-    assert "its Hugging Face name, or a folder" in shown(FakeModels(HERE)).text
+    assert "its Hugging Face hub id, or a folder" in shown(FakeModels(HERE)).text
     assert "folder" not in shown(FakeModels(HERE, folders=False)).text
 
 
