@@ -4,7 +4,7 @@
                            [--answers] [--data-dir FOLDER] [--config FILE.toml] [--json]
 
 The file has one JSON object per line: `question`, `document` (file name), `pages` (from 0), `answer` (a text or a
-list of texts), `language`. A question counts as found at k if one of its first k sources covers a
+list of texts; optional), `language` (optional). A question counts as found at k if one of its first k sources covers a
 correct page. With --answers the quote reader answers too, and the table shows how often its answer contains a reference
 answer.
 """
