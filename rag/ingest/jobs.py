@@ -239,7 +239,7 @@ class Jobs:
             step(active)
         except Stopped:
             log.info("Stopped adding %r", name)
-            self._clean_up()
+            self._clean_up(stopped=active)
         except PasswordNeeded as exc:
             self._set_state(active, JobState.LOCKED, Message(ABOUT_FILE, {"name": name, "reason": exc.message}))
         except FileRefused as exc:
@@ -265,13 +265,18 @@ class Jobs:
             self._publish_state(active, JobState.FAILED, message)
         self._changed()
 
-    def _clean_up(self, ending: _ActiveJob | None = None) -> None:
-        """Delete vectors and files that belong to no document or job. On a full disk that is left to the next time."""
+    def _clean_up(self, ending: _ActiveJob | None = None, stopped: _ActiveJob | None = None) -> None:
+        """Delete vectors and files that belong to no document or job. On a full disk that is left to the next time.
+
+        `stopped`: a job that may have written a file after it was cancelled.
+        """
         with self._condition:
             idle = not any(active.job.state in UNFINISHED for active in self._active.values() if active is not ending)
         try:
             if idle:
                 self._store.delete_orphan_vectors()
+            if stopped is not None:
+                self._store.record_orphaned_file(stopped.job.document_id)
             self._delete_files()
         except StoreError as exc:
             log.error("%s", exc)

@@ -154,6 +154,11 @@ class Store(Connection):
                 sql.execute(_RECORD_ORPHANED_FILE, (document_id,))
         return [row["id"] for row in rows]
 
+    def record_orphaned_file(self, document_id: str) -> None:
+        """Record that a document's files can be deleted, unless a document or an unfinished job needs them."""
+        with self.transaction() as sql:
+            sql.execute(_RECORD_ORPHANED_FILE, (document_id,))
+
     def orphaned_files(self) -> list[str]:
         """Ids of documents that nothing refers to any more, but whose files are not deleted yet."""
         return [row["document_id"] for row in self.rows("SELECT document_id FROM orphaned_files")]

@@ -15,6 +15,7 @@ from rag.errors import (
     NotAPdf,
     StoreError,
 )
+from rag.ingest import jobs as queue
 from rag.records import JobState
 from rag.settings import Limits
 from tests.fakes import ExactEmbedder
@@ -129,6 +130,33 @@ def test_a_password_is_written_nowhere(make, tmp_path):
     engine.unlock("", engine.jobs("")[0].id, "letmein-7731")
     until(lambda: not engine.jobs(""))
     assert not any(b"letmein-7731" in file.read_bytes() for file in (tmp_path / "data").rglob("*") if file.is_file())
+
+
+def test_a_file_cancelled_while_it_is_unlocked_leaves_no_copy(make, tmp_path, monkeypatch):
+    unlocking, cancelled, written = threading.Event(), threading.Event(), threading.Event()
+    unlock, replace_file = queue.unlock, queue.replace_file
+
+    def slow_unlock(*given):
+        copy = unlock(*given)
+        unlocking.set()
+        assert cancelled.wait(10)
+        return copy
+
+    def noticed_replace_file(*given):
+        replace_file(*given)
+        written.set()
+
+    monkeypatch.setattr(queue, "unlock", slow_unlock)
+    monkeypatch.setattr(queue, "replace_file", noticed_replace_file)
+    engine = make()
+    add(engine, ("secret.pdf", encrypted(FIRST, "letmein")))
+    job = engine.jobs("")[0].id
+    engine.unlock("", job, "letmein")
+    assert unlocking.wait(10)
+    engine.cancel("", job)
+    cancelled.set()
+    assert written.wait(10)
+    until(lambda: list((tmp_path / "data" / "files").iterdir()) == [])
 
 
 def test_an_interrupted_job_goes_on_after_a_restart(make):
