@@ -105,7 +105,7 @@ class BackgroundLoader:
         except AskError as error:
             log.warning("%s", error)
             self._fail(error.message, unloaded)
-        except Exception:  # the thread's edge: whatever a checkpoint makes a library raise, another reader goes on
+        except Exception:  # whatever a checkpoint makes a library raise, another reader goes on
             log.exception("Loading %s failed", name)
             self._fail(
                 Message(

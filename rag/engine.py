@@ -154,7 +154,7 @@ class Engine:
                 self._open_retriever(opened, vectors, self._open_reranker(reranker))
         except AskError as exc:
             self._fail(exc)
-        except Exception:  # the thread's edge: whatever it is, the page must say that nothing can be asked
+        except Exception:  # any bug: the page must say that nothing can be asked
             log.exception("Opening the library failed")
             self._fail(StoreError("The library cannot be opened because of an error in the program; see the log."))
         else:
@@ -258,7 +258,7 @@ class Engine:
         return self._jobs.visible_to(owner)
 
     def add(self, owner: str, name: str, data: Path | bytes) -> Job:
-        """Queue a file. Raises FileRefused for what can be told at once; other faults show in the job."""
+        """Queue a file. Raises FileRefused for faults that show without reading it; others show in the job."""
         return self._files.add(owner, name, data, self._jobs)
 
     def unlock(self, owner: str, job_id: int, password: str) -> None:

@@ -15,7 +15,7 @@ from rag.store.database import Store
 
 
 class DocumentFiles:
-    """The original files of one data folder. Thread-safe: the same bytes added twice at once are one document."""
+    """The original files of one data folder. Thread-safe: the same bytes added by two threads are one document."""
 
     def __init__(self, settings: Settings, store: Store, images: PageImages) -> None:
         self._folder, self._limits = settings.files_dir, settings.limits

@@ -21,7 +21,7 @@ def errors_shown(show: Callable[[Message], None], *, raise_errors: bool = False)
         yield
     except AskError as error:
         show(error.message)
-    except Exception:  # the page's edge: one failed action must not take the page down
+    except Exception:  # any bug: one failed action must not take the page down
         if raise_errors:
             raise
         logger.exception("Unexpected error")

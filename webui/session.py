@@ -1,7 +1,7 @@
 """What one open page works with: its conversation, the answer being made, and what is chosen and open.
 
 Knows the engine and nothing of HTML or Gradio. A session belongs to one owner; it may be stopped, asked again and
-read from several threads at once.
+read from several threads at the same time.
 """
 
 from __future__ import annotations

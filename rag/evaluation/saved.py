@@ -228,7 +228,7 @@ class Evaluations:
                     self._store_run(owner, results)
         except AskError as exc:
             work.problem = exc.message
-        except Exception:  # the edge of a thread: whatever happened, the page says that the run failed
+        except Exception:  # any bug: the page says that the run failed
             log.exception("A run failed")
             work.problem = Message("The run ended because of an error in the program; see the log.")
         finally:

@@ -27,7 +27,7 @@ from rag.store.database import Store
 
 log = logging.getLogger(__name__)
 
-EMBED_BATCH = 64  # passages embedded and stored at once; between batches a job can be stopped
+EMBED_BATCH = 64  # passages embedded and stored together; between batches a job can be stopped
 RESERVED_TOKENS = 16  # of the embedder's input, for its prompt and special tokens
 UNFINISHED = (JobState.WAITING, JobState.READING, JobState.EMBEDDING)
 ABOUT_FILE = "{name}: {reason}"
