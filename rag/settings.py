@@ -125,7 +125,7 @@ class FigureSettings:
     right_period: float = 0.3  # for a cell of a period that the question names
     no_period: float = -0.2  # for a cell without a period, where the question names one
     wrong_period: float = -1.0  # for a cell of another period
-    part_penalty: float = 0.3  # for a quarter, a segment or a percentage that the question does not ask for
+    part_penalty: float = 0.3  # for a quarter, a segment, a change or a percentage that is not asked for
     agreement_margin: float = 0.1  # cells within this score of the best one vote for their value
 
 

@@ -45,6 +45,7 @@ _PART = re.compile(
     r"quarter|three months|six months|nine months|1[34] weeks|26 weeks|39 weeks|segment|\bQ[1-4]\b|季度|半年|分部",
     re.IGNORECASE,
 )
+_CHANGE = re.compile(r"\bchanges? in\b|\b(?:increase|decrease)s?\b|增加|减少|变动", re.IGNORECASE)
 _PERCENT = re.compile(r"percent|%|margin|\brate|ratio|yield|proportion|share of|百分|比例|比率|率", re.IGNORECASE)
 
 
@@ -104,7 +105,7 @@ class FigureFinder:
     def _scored(self, asked: dict[str, float], years: frozenset[int], text: str = "") -> Iterator[Figure]:
         """Every cell with its score; `text`: the words that the cells are to match."""
         settings, total = self._settings, sum(asked.values())
-        of_part, of_percent = bool(_PART.search(text)), bool(_PERCENT.search(text))
+        of_part, of_percent, of_change = (bool(kind.search(text)) for kind in (_PART, _PERCENT, _CHANGE))
         for number, table in enumerate(self._tables):
             headers = [set(terms(header)) for header in table.headers]
             common = set.intersection(*headers)
@@ -112,6 +113,8 @@ class FigureFinder:
             for row in table.rows:
                 label, section = set(terms(row.label or "total")), set(terms(row.section))
                 penalty = settings.unasked_penalty * self._unasked(label, asked)
+                # The rows of a cash flow statement are called as those of a balance sheet, and are changes.
+                penalty += settings.part_penalty * (not of_change and bool(_CHANGE.search(row.section)))
                 for figure in figures_of(number, table, row):
                     own = label | (headers[figure.column] - common)
                     score = sum(weight * self._share(term, own, section, caption) for term, weight in asked.items())

@@ -110,6 +110,13 @@ def test_a_quarter_answers_only_if_it_is_asked_for():
     assert finder.answer("What were net sales in the first quarter of 2020?").texts == ("4,002",)
 
 
+def test_a_change_in_the_cash_flow_statement_is_no_balance():
+    flows = table(["2023", "2022"], ("Changes in operating assets", "Merchandise inventories", ["(104)", "(331)"]))
+    balance = table(["2023", "2022"], ("Current assets", "Merchandise inventories, net", ["1,603", "1,499"]))
+    finder = FigureFinder([flows, balance], FigureSettings())
+    assert finder.answer("What were merchandise inventories in 2023?").texts == ("1,603",)
+
+
 def test_a_value_that_several_tables_agree_on_is_preferred():
     part = table(["2020"], ("", "Total revenue", ["7"]))
     whole = table(["2020"], ("", "Total revenue", ["90"]))
