@@ -26,6 +26,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     # What the program picked.
     "reader": ("Reader", "阅读器"),
     "quote_reader": ("Quote reader · no model", "原文摘录 · 无模型"),
+    "no_model": ("none", "无"),
     "embedder": ("Embedder", "嵌入模型"),
     "reranker": ("Reranker", "重排模型"),
     "device": ("Device", "设备"),

@@ -12,7 +12,7 @@ from webui.strings import Language, say
 from webui.views.render import render
 
 _READER_WORDS = {"loading": "reader_loading", "failed": "reader_failed"}
-_NAMES = {"Quote reader · no model": "quote_reader"}  # names that are words, not those of a model
+_NAMES = {"Quote reader · no model": "quote_reader", "none": "no_model"}  # names that are words, not those of a model
 _KNOWN = ("reader", "embedder", "reranker", "device", "index")
 
 

@@ -99,4 +99,6 @@ def _passage(opened: Opened) -> _Passage | None:
     start, end = max(citation.start, 0), max(citation.end, citation.start, 0)
     if not first <= start <= end <= last:
         first, last = 0, len(source.text)
+    if start >= min(end, last):  # a cell of a table beside the source's text
+        return _Passage(source.passage_text)
     return _Passage(source.text[first:start], source.text[start:end], source.text[end:last])

@@ -369,6 +369,8 @@ def test_marks_stay_on_the_page_and_the_cited_stretch_is_stronger():
         pytest.param(None, "Two.", id="what was found"),
         pytest.param(Citation(1, 1.0, 5, 8), "<mark>Two</mark>.", id="cited within"),
         pytest.param(Citation(1, 1.0, 0, 4), "<mark>One.</mark> Two. Three.", id="cited outside"),
+        pytest.param(Citation(1, 1.0, -9, -2), "Two.", id="a cell above the text"),
+        pytest.param(Citation(1, 1.0, 40, 44), "Two.", id="a cell below the text"),
     ],
 )
 def test_only_the_passage_of_a_widened_source_is_shown(citation, shown):
@@ -408,8 +410,8 @@ def test_components_that_load_or_failed_say_so():
     assert "Log out" not in looked.text
 
 
-def test_the_quote_readers_name_is_translated_and_those_of_models_are_not():
-    for name, shown in ((QuoteReader.name, "原文摘录 · 无模型"), ("GLM-4-9B", "GLM-4-9B")):
+def test_names_that_are_words_are_translated_and_those_of_models_are_not():
+    for name, shown in ((QuoteReader.name, "原文摘录 · 无模型"), ("GLM-4-9B", "GLM-4-9B"), ("none", "无")):
         assert shown in look(head_html((Choice("reader", name, "why"),), "zh", "")).text
     session = answered(sentences=(Sentence("Sales rose."),))
     session.conversation.language = "zh"
