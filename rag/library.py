@@ -68,20 +68,34 @@ class Library:
             ids = self._store.add_document(job, size, document, passages)
             if ids is None or self._vector_index is None:
                 return False
-            key = (job.owner, job.document_id)
-            self._vector_index.add(np.array(ids, np.int64), self._store.vectors_of(passages), [key] * len(ids))
-            self.text_index.add(ids, [passage.searchable for passage in passages], [key] * len(ids))
-            self.router.add(key, job.name, document.title, np.array(ids, np.int64))
+            complete = False
+            try:
+                self._add_to_indexes(self._vector_index, job, document, ids, passages)
+                complete = True
+            finally:
+                if not complete:  # out of memory: it is in neither store nor indexes
+                    self._remove(job.owner, job.document_id)
         return True
+
+    def _add_to_indexes(
+        self, vector_index: VectorIndex, job: Job, document: LoadedDocument, ids: list[int], passages: list[Passage]
+    ) -> None:
+        key = (job.owner, job.document_id)
+        vector_index.add(np.array(ids, np.int64), self._store.vectors_of(passages), [key] * len(ids))
+        self.text_index.add(ids, [passage.searchable for passage in passages], [key] * len(ids))
+        self.router.add(key, job.name, document.title, np.array(ids, np.int64))
 
     def remove(self, owner: str, document_id: str) -> None:
         """Remove a document of `owner`; does nothing where they own no such document."""
         with self._lock:
-            ids = self._store.remove_document(owner, document_id)
-            if self._vector_index is not None:
-                self._vector_index.remove(np.array(ids, np.int64))
-                self.text_index.remove(ids)
-                self.router.remove((owner, document_id))
+            self._remove(owner, document_id)
+
+    def _remove(self, owner: str, document_id: str) -> None:
+        ids = self._store.remove_document(owner, document_id)
+        if self._vector_index is not None:
+            self._vector_index.remove(np.array(ids, np.int64))
+            self.text_index.remove(ids)
+            self.router.remove((owner, document_id))
 
 
 def _keys(passages: Iterable[StoredPassage]) -> list[DocumentKey]:

@@ -89,3 +89,22 @@ def test_an_engine_closed_while_its_indexes_load_loads_them_at_the_next_start(se
     with Engine(settings, embedder=ExactEmbedder, reader=QuoteReader()) as again:
         until(lambda: len(again.documents("")) == 2)
         assert again.search("", "When was the red pump built?")[0].document == "manual.pdf"
+
+
+class FullIndex(BM25Index):
+    """A text index that has no memory left for herons."""
+
+    def add(self, ids, texts, documents) -> None:
+        if any("Herons" in text for text in texts):
+            raise MemoryError
+        super().add(ids, texts, documents)
+
+
+def test_a_document_that_does_not_fit_the_indexes_is_not_in_the_library(tmp_path):
+    settings = Settings(data_dir=tmp_path / "data")
+    with Engine(settings, embedder=ExactEmbedder, reader=QuoteReader(), text_index=lambda _: FullIndex()) as engine:
+        add(engine, ("manual.pdf", MANUAL), ("herons.pdf", HERONS))
+        assert [document.name for document in engine.documents("")] == ["manual.pdf"]
+        assert [job.name for job in engine.jobs("")] == ["herons.pdf"]
+        assert {source.document for source in engine.search("", "Where do herons nest?")} == {"manual.pdf"}
+        assert len(list(settings.files_dir.iterdir())) == 1
