@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from pathlib import Path
 
 import pytest
 
@@ -12,11 +13,13 @@ from rag.options import parse
 
 prepare_environment(parse([], {}), os.environ)  # as the program does, before Gradio is imported
 
+TESTS = Path(__file__).parents[1]
+
 
 def pytest_collection_modifyitems(items):
-    """Gradio does not close its event loops and sockets when a page is closed."""
+    """Gradio does not close its event loops and sockets when a page is closed; a later test may collect them."""
     for item in items:
-        if {"served", "standing"} & set(getattr(item, "fixturenames", ())):
+        if item.path.is_relative_to(TESTS / "webui") or item.path.is_relative_to(TESTS / "browser"):
             item.add_marker(pytest.mark.filterwarnings("ignore::ResourceWarning"))
             item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
 
