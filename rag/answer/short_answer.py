@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rag.answer.figure import Figure, FigureAnswer
-from rag.answer.figure_query import Operation, operation_of, years_of
-from rag.answer.figures import FigureFinder
+from rag.answer.table_figure import Figure, FigureAnswer
+from rag.answer.table_lookup import FigureFinder
+from rag.answer.table_query import Operation, operation_of, years_of
 from rag.index.tokenize import terms
 from rag.pdf.tables import MAX_WORDS as MAX_PAGE_WORDS
 from rag.pdf.tables import Table, find_tables

@@ -13,7 +13,7 @@ from typing import Any
 from rag.errors import DamagedFile, FileRefused, LimitExceeded, PasswordNeeded, WrongPassword
 from rag.messages import Message
 from rag.pdf.lines import lay_out, lay_out_plain
-from rag.pdf.readers import (
+from rag.pdf.page_readers import (
     PDFIUM,
     PYPDF,
     ChildReader,

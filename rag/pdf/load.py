@@ -21,7 +21,7 @@ from rag.pdf.extract import Reading, read_document, second_opinion
 from rag.pdf.furniture import remove_running_lines
 from rag.pdf.lines import PageLayout, ends_mid_sentence, join_lines, starts_mid_sentence
 from rag.pdf.normalize import clean_line, iso_date, meaningful_title
-from rag.pdf.readers import PYPDF, OpenPdf, PageReader, PageReading
+from rag.pdf.page_readers import PYPDF, OpenPdf, PageReader, PageReading
 from rag.pdf.sandbox import Stopped, as_file
 from rag.records import Heading, LoadedDocument, Page, PageKind, WordBoxes
 from rag.settings import Limits

@@ -12,7 +12,7 @@ from pypdf import PdfWriter
 
 from rag.errors import DamagedFile, LimitExceeded, NoText
 from rag.pdf.load import load
-from rag.pdf.readers import PDFIUM, PYPDF, OpenPdf, PageReader, PageReading, page_reading
+from rag.pdf.page_readers import PDFIUM, PYPDF, OpenPdf, PageReader, PageReading, page_reading
 from rag.pdf.render import draw_page
 from rag.pdf.sandbox import Frame, as_file
 from rag.records import Box, PageKind, WordBoxes
