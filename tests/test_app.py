@@ -165,6 +165,7 @@ print(json.dumps({"left": status, "closed": stopped.is_set()}), flush=True)
 """
 
 
+@pytest.mark.slow
 def test_the_program_logs_its_address_and_choices_and_closes_on_a_signal(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
@@ -176,6 +177,7 @@ def test_the_program_logs_its_address_and_choices_and_closes_on_a_signal(tmp_pat
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_port_in_use_is_reported_in_one_sentence(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

@@ -18,7 +18,7 @@ from tests.webui.fake_engine import PASSAGE, FakeEngine, document
 from tests.webui.fake_evaluations import run
 from tests.webui.safe import NASTY
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PUMP, VALVE = "When was the red pump built?", "How heavy is the blue valve?"
 MANUAL = text_pdf(
@@ -71,7 +71,6 @@ def run_all(page, count):
     return page.locator("#evaluation .runs tbody tr").first.locator("td").all_inner_texts()
 
 
-@pytest.mark.slow
 def test_from_an_answer_to_what_a_change_lost_and_won(library, served, visit):
     page = ready(visit(served(library)))
     add(page, 1, **{"manual.pdf": MANUAL})

@@ -11,7 +11,7 @@ from rag.records import Choice, Citation, ShortAnswer
 from tests.webui.fake_engine import PASSAGE, FakeEngine, document
 from tests.webui.safe import NASTY
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PDF = b"%PDF-1.4 not much of one"
 
@@ -199,7 +199,6 @@ def test_closing_the_tab_stops_the_answer(engine, served, visit):
     other.close()
 
 
-@pytest.mark.slow
 def test_adding_asking_and_removing_at_the_same_time(engine, served, visit):
     engine.pieces = [f"word{n} " for n in range(60)]
     engine.step = 0.1

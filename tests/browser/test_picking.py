@@ -9,7 +9,7 @@ from tests.browser.test_page import ready, until
 from tests.webui.fake_engine import FakeEngine, FakeModels, FakeOffer, document
 from tests.webui.safe import NASTY
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 KNOWN = (
     FakeOffer("zai-org/GLM-4-9B-0414", "GLM-4-9B-0414"),
