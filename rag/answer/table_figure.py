@@ -51,9 +51,7 @@ class FigureAnswer:
     texts: tuple[str, ...]  # values as printed, a computed and rounded value, or names of periods or items
     scale: str  # "thousand", "million", "percent", ...; "" for none
     figures: tuple[Figure, ...]  # the cells it rests on
-    operation: Operation
-    formula: str  # "(44.1 − 56.7) / 56.7"; "" where nothing was computed
-    score: float  # of the worst cell it rests on
+    formula: str = ""  # "(44.1 − 56.7) / 56.7"; "" where nothing was computed
 
 
 def figures_of(number: int, table: Table, row: Row) -> Iterator[Figure]:
@@ -76,28 +74,25 @@ def is_beyond(figure: Figure, limit: Limit) -> bool:
     return figure.value > limit.value * factor if limit.above else figure.value < limit.value * factor
 
 
-def printed_answer(figures: Sequence[Figure], operation: Operation) -> FigureAnswer:
+def printed_answer(figures: Sequence[Figure]) -> FigureAnswer:
     """The values as they stand in the table."""
-    texts = tuple(figure.cell.text for figure in figures)
-    return FigureAnswer(texts, figures[0].scale, tuple(figures), operation, "", figures[0].score)
+    return FigureAnswer(tuple(figure.cell.text for figure in figures), figures[0].scale, tuple(figures))
 
 
-def named_answer(figures: Sequence[Figure], operation: Operation, *, by_period: bool) -> FigureAnswer:
+def named_answer(figures: Sequence[Figure], *, by_period: bool) -> FigureAnswer:
     """The names of periods, or of items."""
     names = [
         str(max(figure.period)) if by_period and figure.period else (figure.header if by_period else figure.row.label)
         for figure in figures
     ]
-    score = min(figure.score for figure in figures)
-    return FigureAnswer(tuple(dict.fromkeys(filter(None, names))), "", tuple(figures), operation, "", score)
+    return FigureAnswer(tuple(dict.fromkeys(filter(None, names))), "", tuple(figures))
 
 
 def computed_answer(value: float, figures: Sequence[Figure], operation: Operation, formula: str) -> FigureAnswer:
     """A value worked out from figures, rounded to two decimals."""
     scale = {Operation.PERCENT_CHANGE: "percent", Operation.SHARE: "percent", Operation.RATIO: ""}
     text = f"{value:.2f}".rstrip("0").rstrip(".")
-    score = min(figure.score for figure in figures)
-    return FigureAnswer((text,), scale.get(operation, figures[0].scale), tuple(figures), operation, formula, score)
+    return FigureAnswer((text,), scale.get(operation, figures[0].scale), tuple(figures), formula)
 
 
 def plain_number(figure: Figure) -> str:

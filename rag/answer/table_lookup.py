@@ -55,9 +55,9 @@ class FigureFinder:
     def __init__(self, tables: Sequence[Table], settings: FigureSettings, known: Collection[str] = ()) -> None:
         """`known`: terms that hold for all tables, such as the name of their document."""
         self._tables, self._settings, self._known = tables, settings, set(known)
-        labels = [set(terms(row.label or "total")) for table in tables for row in table.rows]
-        self._rows = len(labels)
-        self._frequency = Counter(term for label in labels for term in label)
+        self._labels = [[set(terms(row.label or "total")) for row in table.rows] for table in tables]  # as `tables`
+        self._rows = sum(map(len, self._labels))
+        self._frequency = Counter(term for labels in self._labels for label in labels for term in label)
 
     def answer(self, question: str) -> FigureAnswer | None:
         """The answer; None where no cell matches enough of the question."""
@@ -106,12 +106,12 @@ class FigureFinder:
         """Every cell with its score; `text`: the words that the cells are to match."""
         settings, total = self._settings, sum(asked.values())
         of_part, of_percent, of_change = (bool(kind.search(text)) for kind in (_PART, _PERCENT, _CHANGE))
-        for number, table in enumerate(self._tables):
+        for number, (table, labels) in enumerate(zip(self._tables, self._labels, strict=True)):
             headers = [set(terms(header)) for header in table.headers]
             common = set.intersection(*headers)
             caption = set(terms(table.caption)) | common
-            for row in table.rows:
-                label, section = set(terms(row.label or "total")), set(terms(row.section))
+            for row, label in zip(table.rows, labels, strict=True):
+                section = set(terms(row.section))
                 penalty = settings.unasked_penalty * self._unasked(label, asked)
                 # The rows of a cash flow statement are called as those of a balance sheet, and are changes.
                 penalty += settings.part_penalty * (not of_change and bool(_CHANGE.search(row.section)))
@@ -163,7 +163,7 @@ class FigureFinder:
                 if one.column == figure.column and one.period and _kind(other.label) == label
             ]
             found = column or row
-        return [replace(one, score=figure.score) for one in found if not years or one.period & years]
+        return [one for one in found if not years or one.period & years]
 
     # ---- operations
 
@@ -176,8 +176,8 @@ class FigureFinder:
             found = self._along(best, years)
             found.sort(key=lambda figure: min((question.find(str(year)) for year in figure.period & years), default=0))
             if len(found) > 1:
-                return printed_answer(found, Operation.SERIES)
-        return printed_answer([best], operation)
+                return printed_answer(found)
+        return printed_answer([best])
 
     def _changed(self, question: str, operation: Operation) -> FigureAnswer | None:
         years = years_of(question)
@@ -247,8 +247,7 @@ class FigureFinder:
         below = table.rows[table.rows.index(figure.row) + 1 :]
         totals = (row for row in below if _TOTAL.match(row.label or "total"))
         found = (one for row in totals for one in figures_of(figure.table, table, row) if one.column == figure.column)
-        total = next(found, None)
-        return replace(total, score=figure.score) if total else None
+        return next(found, None)
 
     def _chosen(self, question: str) -> FigureAnswer | None:
         """The period, or the item, with the largest or smallest value, or all beyond a limit."""
@@ -265,7 +264,7 @@ class FigureFinder:
         elif found:
             pick = min if asks_for_smallest(question) else max
             found = [pick(found, key=lambda figure: figure.value)]
-        return named_answer(found, Operation.WHICH, by_period=by_period) if found else None
+        return named_answer(found, by_period=by_period) if found else None
 
     def _beside(self, figure: Figure) -> list[Figure]:
         """The other items of a section, in the same column; totals left out."""
@@ -273,8 +272,7 @@ class FigureFinder:
         rows = [
             row for row in table.rows if row.section == figure.row.section and not _TOTAL.match(row.label or "total")
         ]
-        found = [one for row in rows for one in figures_of(figure.table, table, row) if one.column == figure.column]
-        return [replace(one, score=figure.score) for one in found]
+        return [one for row in rows for one in figures_of(figure.table, table, row) if one.column == figure.column]
 
     def _counted(self, question: str) -> FigureAnswer | None:
         found = limit_of(question)
@@ -283,13 +281,13 @@ class FigureFinder:
             return None
         along = [figure for figure in self._along(best) if figure.cell.value is not None]
         count = sum(is_beyond(figure, found[0]) for figure in along)
-        return FigureAnswer((str(count),), "", tuple(along), Operation.COUNT, "", best.score)
+        return FigureAnswer((str(count),), "", tuple(along))
 
     def _periods(self, question: str) -> FigureAnswer | None:
         asked = self._asked(question)
         dated = (figure for figure in self._scored(asked, frozenset(), question) if figure.period) if asked else ()
         best = max(dated, key=lambda figure: figure.score, default=None)
-        return named_answer(self._along(best), Operation.PERIODS, by_period=True) if best is not None else None
+        return named_answer(self._along(best), by_period=True) if best is not None else None
 
     def _items(self, question: str) -> FigureAnswer | None:
         """The rows of the section that a question names, else those above the total that it names."""
@@ -300,7 +298,7 @@ class FigureFinder:
         if not set(terms(best.row.section)) & self._asked(question).keys():
             above = [figure for figure in found if figure.row.start < best.row.start]
             found = above or found
-        return named_answer(found, Operation.ITEMS, by_period=False) if found else None
+        return named_answer(found, by_period=False) if found else None
 
 
 def _is_part(figure: Figure, table: Table) -> bool:

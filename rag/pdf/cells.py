@@ -65,7 +65,7 @@ class Value:
     @property
     def text(self) -> str:
         """As printed."""
-        return " ".join(word.text for word in self.words)
+        return joined(self.words)
 
 
 @dataclass(slots=True)
