@@ -175,17 +175,26 @@ def _candidates(device: torch.device, published_bits: int, *, quantisable: bool)
     return [full, Precision.INT8, Precision.INT4] if find_spec("bitsandbytes") else [full]
 
 
+def _memory_values(
+    dimensions: ModelDimensions, precision: Precision, context: int, device: torch.device, free: int | None
+) -> dict[str, str | int | float]:
+    """What messages about memory state: gigabytes needed and free, and what for."""
+    return {
+        "needed": needed_bytes(dimensions, precision, context, device) / GB,
+        "precision": precision.upper(),
+        "context": context,
+        "free": (free or 0) / GB,
+        "device": str(device),
+    }
+
+
 def _does_not_fit(
     dimensions: ModelDimensions, precision: Precision, context: int, device: torch.device, free: int | None
 ) -> OutOfMemory:
     return OutOfMemory(
         "The model needs {needed:.1f} GB in {precision} with {context} tokens of context and {free:.1f} GB are free on"
         " {device}; choose a smaller model, precision or context.",
-        needed=needed_bytes(dimensions, precision, context, device) / GB,
-        precision=precision.upper(),
-        context=context,
-        free=(free or 0) / GB,
-        device=str(device),
+        **_memory_values(dimensions, precision, context, device, free),
     )
 
 
@@ -198,11 +207,7 @@ def _needs_bitsandbytes(
     return OutOfMemory(
         "The model needs {needed:.1f} GB in {precision} with {context} tokens of context and {free:.1f} GB are free on"
         " {device}; in INT4 it needs {int4:.1f} GB: pip install bitsandbytes, or choose a smaller model or context.",
-        needed=needed_bytes(dimensions, precision, context, device) / GB,
-        precision=precision.upper(),
-        context=context,
-        free=(free or 0) / GB,
-        device=str(device),
+        **_memory_values(dimensions, precision, context, device, free),
         int4=int4 / GB,
     )
 
