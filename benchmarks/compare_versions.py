@@ -62,7 +62,7 @@ def record_question(engine: Engine, question: Question, documents: list[str] | N
         "parts": list(found.parts),
         "sources": [source_row(source) for source in found.sources],
         "answer": [sentence_row(sentence) for sentence in answer.sentences],
-        "refused": answer.refused,
+        "state": answer.state,
     }
 
 
@@ -114,7 +114,7 @@ KINDS: Final[dict[str, Callable[[Record], Any]]] = {
     "sources": lambda row: sorted(map(json.dumps, _places(row))),
     "order": _places,
     "scores": lambda row: [source[7:] for source in row["sources"]],
-    "answers": lambda row: [[text, lead] for text, lead, _ in row["answer"]] + [row["refused"]],
+    "answers": lambda row: [[text, lead] for text, lead, _ in row["answer"]] + [row["state"]],
     "citations": lambda row: [citations for _, _, citations in row["answer"]],
 }
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.baseline import machine
-from rag.answer.table_lookup import FigureFinder
+from rag.answer.figures.lookup import FigureFinder
 from rag.pdf.cells import parse_value
 from rag.pdf.load import load
 from rag.pdf.tables import find_tables

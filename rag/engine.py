@@ -11,15 +11,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from rag.answer.answerability import EvidenceScorer
-from rag.answer.citations import check_citations
-from rag.answer.context import pack_context
-from rag.answer.marks import remove_citation_marks
-from rag.answer.short_answer import short_answer
+from rag.answer.answering import Answerer, Asked
 from rag.answer.view import open_view
 from rag.choices import Choices
 from rag.embed.embedder import Embedder
@@ -32,26 +28,23 @@ from rag.ingest.jobs import EMBED_BATCH, Jobs
 from rag.library import Library
 from rag.messages import Message
 from rag.pdf.render import PageImages
-from rag.reader import Evidence, Reader, ReadRequest, Sampling, Turn
+from rag.reader import Reader, Sampling, Turn
 from rag.records import (
-    Answer,
+    DEFAULT_OPTIONS,
+    AskOptions,
     Choice,
     Citation,
     Document,
     DocumentDetails,
     Event,
-    Found,
     Job,
     LoadedDocument,
     Passage,
-    Piece,
-    ShortAnswer,
     Source,
-    Vectors,
     View,
     text_digest,
 )
-from rag.retrieve.query import build_query, validate_question
+from rag.retrieve.query import validate_question
 from rag.retrieve.rerank import Reranker
 from rag.retrieve.retriever import Retriever
 from rag.settings import RetrievalSettings, Settings
@@ -62,15 +55,6 @@ log = logging.getLogger(__name__)
 
 REQUESTED: Final = Message("it was asked for")
 UNAVAILABLE: Final = Message("it cannot be used")
-
-
-@dataclass(frozen=True, slots=True)
-class _Retrieved:
-    """What was searched, and what was found."""
-
-    queries: tuple[str, ...]  # the whole question, then its parts
-    vectors: Vectors  # (queries, d)
-    sources: tuple[Source, ...]
 
 
 class Engine:
@@ -151,7 +135,7 @@ class Engine:
             if not self._closed.is_set():
                 vectors = vector_index(opened.dimension, self.settings.retrieval)
                 self._load_indexes(vectors)
-                self._open_retriever(opened, vectors, self._open_reranker(reranker))
+                self._open_answerer(opened, vectors, self._open_reranker(reranker))
         except AskError as exc:
             self._fail(exc)
         except Exception:  # any bug: the page must say that nothing can be asked
@@ -204,19 +188,20 @@ class Engine:
         )
         self._choices.show(Choice("index", f"{loaded * 100 // max(total, 1)}%", why, ready=False))
 
-    def _open_retriever(self, embedder: Embedder, vectors: VectorIndex, reranker: Reranker | None) -> None:
+    def _open_answerer(self, embedder: Embedder, vectors: VectorIndex, reranker: Reranker | None) -> None:
         words, retrieval = self._library.text_index, self.settings.retrieval
-        self._evidence_scorer = EvidenceScorer(embedder, words.idf, self.settings.answering)
-        self._retriever = Retriever(
+        scorer = EvidenceScorer(embedder, words.idf, self.settings.answering)
+        retriever = Retriever(
             self._store,
             embedder,
             vectors,
             words,
             self._library.router,
             retrieval,
-            self._evidence_scorer.mean_query_vectors,
+            scorer.mean_query_vectors,
             reranker,
         )
+        self._answerer = Answerer(self._store, retriever, scorer, self.settings)
 
     def wait(self) -> None:
         """Wait until questions can be answered. Raises the AskError for which they never can."""
@@ -305,35 +290,19 @@ class Engine:
         documents: Collection[str] | None = None,
         history: Sequence[Turn] = (),
         stop: threading.Event | None = None,
+        options: AskOptions = DEFAULT_OPTIONS,
     ) -> Iterator[Event]:
         """Answer from the chosen documents, from all with None: one Found, Pieces as they come, one Answer.
 
         Raises QuestionRefused, also after Found if the question leaves no room for sources, and ReaderError.
         """
-        began, stop = time.monotonic(), stop or threading.Event()
-        question = self._validated(question)
-        history = [Turn(turn.question, remove_citation_marks(turn.answer)) for turn in history]
-        found = self._retrieve(owner, question, documents, history)
-        reader = self._reader
-        yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
-        short, rows = self._short_answer(owner, found) if reader.uses_evidence else (None, [])
-        request = self._read_request(question, found, history, reader, rows)
-        text = ""
-        for piece in reader.answer(request, stop) if found.sources else ():
-            text += piece
-            yield Piece(piece)
-        yield Answer(
-            sentences=check_citations(text, found.sources, self.settings.answering),
-            reader=reader.name,
-            refused=not text.strip() and short is None and not stop.is_set(),
-            stopped=stop.is_set(),
-            seconds=time.monotonic() - began,
-            short=short,
-        )
+        asked = Asked(self._validated(question), self._scope(owner, documents), tuple(history), options)
+        yield from self._answerer.answer(asked, self._reader, self._sampling, stop or threading.Event())
 
     def search(self, owner: str, question: str, documents: Collection[str] | None = None) -> list[Source]:
         """The sources for a question, without an answer. Raises QuestionRefused."""
-        return list(self._retrieve(owner, self._validated(question), documents, []).sources)
+        asked = Asked(self._validated(question), self._scope(owner, documents))
+        return list(self._answerer.retrieve(asked).sources)
 
     def _validated(self, question: str) -> str:
         return validate_question(question, self.settings.limits.question_characters)
@@ -347,38 +316,6 @@ class Engine:
         if not self._library.router.count(scope):
             raise QuestionRefused("No document is chosen: tick at least one.")
         return scope
-
-    def _retrieve(
-        self, owner: str, question: str, documents: Collection[str] | None, history: Sequence[Turn]
-    ) -> _Retrieved:
-        scope, retrieval = self._scope(owner, documents), self.settings.retrieval
-        query = build_query(question, history, self.settings.limits.question_characters, retrieval.query)
-        vectors, sources = self._retriever.find(query, scope, retrieval.sources)
-        return _Retrieved(query.texts, vectors, tuple(sources))
-
-    def _short_answer(self, owner: str, found: _Retrieved) -> tuple[ShortAnswer | None, list[Evidence]]:
-        """The figure that answers, and the rows it stands in; none for several questions in one."""
-        if len(found.queries) > 1:
-            return None, []
-        figures = self.settings.answering.figures
-        return short_answer(self._store, owner, found.queries[0], found.sources, figures) or (None, [])
-
-    def _read_request(
-        self, question: str, found: _Retrieved, history: Sequence[Turn], reader: Reader, rows: Sequence[Evidence]
-    ) -> ReadRequest:
-        """What the reader gets: as many sources as fit, and evidence if it wants it. Raises QuestionRefused.
-
-        `rows` of a table that answer are all the evidence there is.
-        """
-        context = self.settings.answering.context
-        packed = pack_context(question, found.sources, history, reader, self._sampling, context)
-        if not reader.uses_evidence:
-            return ReadRequest(question, packed.sources, packed.history, self._sampling)
-        first = 1 if len(found.queries) > 1 else 0  # a compound question is answered part by part
-        evidence = rows or self._evidence_scorer.find_evidence(
-            found.queries[first:], found.vectors[first:], found.sources
-        )
-        return ReadRequest(question, packed.sources, packed.history, self._sampling, tuple(evidence))
 
     # ---- viewing
 

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -233,13 +234,44 @@ class Citation:
     end: int
 
 
+class ClaimState(StrEnum):
+    """What checking a claim against its sources found."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"  # a source says something else in its place
+    NOT_FOUND = "not found"
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """What a claim says, and what a source says in its place."""
+
+    start: int  # [start, end) in the sentence's text
+    end: int
+    number: int  # of the source
+    source_start: int  # [start, end) in the source's text
+    source_end: int
+
+
 @dataclass(frozen=True, slots=True)
 class Sentence:
     """One sentence of an answer, without citation marks. All `lead + text` joined are the answer."""
 
     text: str
-    citations: tuple[Citation, ...] = ()  # best supported first
+    citations: tuple[Citation, ...] = ()  # best supported first; of a contradicted claim, the source that contradicts
     lead: str = ""  # white space before the sentence
+    claim: ClaimState | None = None  # None: it claims nothing, such as a heading
+    conflicts: tuple[Conflict, ...] = ()  # of a contradicted claim
+
+
+@dataclass(frozen=True, slots=True)
+class TableExcerpt:
+    """Rows of a table, with their headers, as the page shows them."""
+
+    caption: str  # title and unit line; "" for none
+    headers: tuple[str, ...]  # one per column, without the column of labels
+    rows: tuple[tuple[str, ...], ...]  # label, then one cell per column; "" for an empty cell
+    marked: tuple[tuple[int, int], ...] = ()  # (row, column) of the cells that answer, counted from 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +283,15 @@ class ShortAnswer:
     labels: tuple[str, ...]  # what the value is of: row and column of its table
     formula: str  # "(44.1 − 56.7) / 56.7"; "" where nothing was computed
     citations: tuple[Citation, ...]  # the cells; a span may lie outside the source's text, on the same page
+    table: TableExcerpt | None = None  # the rows it stands in
+
+
+class AnswerState(StrEnum):
+    """How far an answer can be relied on."""
+
+    ANSWER = "answer"
+    CLOSEST = "closest"  # the nearest that was found; something the question names is missing
+    NONE = "none"  # not in these documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,11 +299,24 @@ class Answer:
     """A finished answer."""
 
     sentences: tuple[Sentence, ...]
-    reader: str  # the reader's name
-    refused: bool = False  # the reader found no answer in the sources
+    reader: str  # the reader's name; "" for a reply of the program itself
+    state: AnswerState = AnswerState.ANSWER
+    missing: tuple[str, ...] = ()  # years, names and codes of the question that no source holds
     stopped: bool = False  # ended early by the person
     seconds: float = 0.0
     short: ShortAnswer | None = None  # comes before the sentences
+    reply: Message | None = None  # to a greeting and the like, for which nothing was searched
+
+
+@dataclass(frozen=True, slots=True)
+class AskOptions:
+    """How a question is to be treated."""
+
+    complete: bool = True  # complete a follow-up from the conversation
+    anyway: bool = False  # answer even if the documents seem not to hold the answer
+
+
+DEFAULT_OPTIONS: Final = AskOptions()
 
 
 @dataclass(frozen=True, slots=True)

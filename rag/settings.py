@@ -116,7 +116,7 @@ class ContextSettings:
 
 @dataclass(frozen=True)
 class FigureSettings:
-    """How cells of tables are matched with a question about a figure (`rag/answer/table_lookup.py`)."""
+    """How cells of tables are matched with a question about a figure (`rag/answer/figures/lookup.py`)."""
 
     min_score: float = 0.8  # of the worst cell an answer rests on; a cell that matches all of the question has about 1
     section_share: float = 0.7  # of a term found in the section above a row, beside one in the row's label

@@ -9,7 +9,20 @@ from typing import Any
 from rag.answer.marks import remove_citation_marks, replace_citation_marks
 from rag.messages import Message
 from rag.reader import Turn
-from rag.records import Answer, Citation, Document, Found, Sentence, ShortAnswer, Signal, Source
+from rag.records import (
+    Answer,
+    AnswerState,
+    Citation,
+    ClaimState,
+    Conflict,
+    Document,
+    Found,
+    Sentence,
+    ShortAnswer,
+    Signal,
+    Source,
+    TableExcerpt,
+)
 from webui.strings import Language
 
 HISTORY_TURNS = 6  # earlier questions given to the engine
@@ -80,7 +93,10 @@ class Exchange:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON takes it."""
-        return {**asdict(self), "error": self.error.to_json() if self.error else None}
+        data = {**asdict(self), "error": self.error.to_json() if self.error else None}
+        if self.answer and self.answer.reply:
+            data["answer"]["reply"] = self.answer.reply.to_json()
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Exchange:
@@ -163,18 +179,49 @@ def _source(data: Mapping[str, Any]) -> Source:
 
 
 def _answer(data: Mapping[str, Any]) -> Answer:
-    sentences = (
-        Sentence(**{**sentence, "citations": tuple(Citation(**citation) for citation in sentence["citations"])})
-        for sentence in data["sentences"]
+    short, reply = data["short"], data["reply"]
+    return Answer(
+        **{
+            **data,
+            "sentences": tuple(map(_sentence, data["sentences"])),
+            "state": AnswerState(data["state"]),
+            "missing": tuple(data["missing"]),
+            "short": _short(short) if short else None,
+            "reply": Message.from_json(reply) if reply else None,
+        }
     )
-    short = data.get("short")
-    return Answer(**{**data, "sentences": tuple(sentences), "short": _short(short) if short else None})
+
+
+def _sentence(data: Mapping[str, Any]) -> Sentence:
+    return Sentence(
+        **{
+            **data,
+            "citations": tuple(Citation(**citation) for citation in data["citations"]),
+            "claim": ClaimState(data["claim"]) if data["claim"] else None,
+            "conflicts": tuple(Conflict(**conflict) for conflict in data["conflicts"]),
+        }
+    )
 
 
 def _short(data: Mapping[str, Any]) -> ShortAnswer:
     citations = tuple(Citation(**citation) for citation in data["citations"])
     return ShortAnswer(
-        **{**data, "values": tuple(data["values"]), "labels": tuple(data["labels"]), "citations": citations}
+        **{
+            **data,
+            "values": tuple(data["values"]),
+            "labels": tuple(data["labels"]),
+            "citations": citations,
+            "table": _table(data["table"]) if data["table"] else None,
+        }
+    )
+
+
+def _table(data: Mapping[str, Any]) -> TableExcerpt:
+    return TableExcerpt(
+        caption=data["caption"],
+        headers=tuple(data["headers"]),
+        rows=tuple(map(tuple, data["rows"])),
+        marked=tuple((row, column) for row, column in data["marked"]),
     )
 
 

@@ -15,7 +15,18 @@ from rag.evaluation.runs import Run, SavedQuestion
 from rag.evaluation.saved import Progress
 from rag.messages import Message
 from rag.reader import Reader, Turn
-from rag.records import Choice, Citation, Document, DocumentDetails, Event, Job, Source, View
+from rag.records import (
+    DEFAULT_OPTIONS,
+    AskOptions,
+    Choice,
+    Citation,
+    Document,
+    DocumentDetails,
+    Event,
+    Job,
+    Source,
+    View,
+)
 from rag.settings import Settings
 
 
@@ -127,6 +138,7 @@ class Engine(Protocol):
         documents: Collection[str] | None,
         history: Sequence[Turn],
         stop: threading.Event,
+        options: AskOptions = DEFAULT_OPTIONS,
     ) -> Iterator[Event]:
         """One Found, any number of Pieces, one Answer. `documents` None searches all of them. Raises AskError."""
         ...

@@ -17,7 +17,7 @@ from rag.errors import (
 )
 from rag.messages import Message
 from rag.reader import Turn
-from rag.records import JobState, Piece
+from rag.records import AnswerState, JobState, Piece
 from rag.settings import Settings
 from tests.fakes import ExactEmbedder, NumpyIndex, ScriptedReader
 from tests.rag.engines import FIRST, SECOND, add, ask, until
@@ -37,7 +37,7 @@ def test_a_question_in_either_language_is_answered_with_its_page(make):
     assert found.sources[0].text[citation.start : citation.end] == "The red pump was built in 1931."
     _, text, answer = ask(engine, "合同编号是多少？")
     assert text.startswith("合同编号是第7731号。")
-    assert not answer.refused
+    assert answer.state is AnswerState.ANSWER
 
 
 def test_a_question_without_an_answer_is_refused_and_shows_the_nearest_passages(make):
@@ -45,7 +45,7 @@ def test_a_question_without_an_answer_is_refused_and_shows_the_nearest_passages(
     add(engine, ("manual.pdf", FIRST))
     found, text, answer = ask(engine, "Who won the chess championship?")
     assert text == ""
-    assert answer.refused
+    assert answer.state is AnswerState.NONE
     assert found.sources
 
 
@@ -165,7 +165,7 @@ def test_a_stopped_answer_says_so(make):
     stop.set()
     (answer,) = events
     assert answer.stopped
-    assert not answer.refused
+    assert answer.state is AnswerState.ANSWER
     assert [sentence.text for sentence in answer.sentences] == ["One."]
 
 
@@ -205,7 +205,7 @@ def test_owners_do_not_see_each_others_documents(make):
     add(engine, ("shared.pdf", SECOND))
     assert [document.name for document in engine.documents("ben")] == ["shared.pdf"]
     found, _, answer = ask(engine, "When was the red pump built?", owner="ben")
-    assert answer.refused
+    assert answer.state is AnswerState.NONE
     assert {source.document for source in found.sources} <= {"shared.pdf"}
     (document,) = [document for document in engine.documents("ann") if document.owner == "ann"]
     engine.remove("ben", document.id)

@@ -16,7 +16,7 @@ from rag.errors import (
     StoreError,
 )
 from rag.ingest import jobs as queue
-from rag.records import JobState
+from rag.records import AnswerState, JobState
 from rag.settings import Limits
 from tests.fakes import ExactEmbedder
 from tests.rag.engines import FIRST, SECOND, add, ask, until
@@ -31,7 +31,7 @@ def test_removal_is_at_once_and_everywhere(make, tmp_path):
     engine.remove("", found.sources[0].document_id)
     assert [document.name for document in engine.documents("")] == ["合同.pdf"]
     after, _, answer = ask(engine, "When was the red pump built?")
-    assert answer.refused
+    assert answer.state is AnswerState.NONE
     assert all(source.document == "合同.pdf" for source in after.sources)
     with pytest.raises(FileRefused, match="no longer"):
         engine.view("", found.sources[0])

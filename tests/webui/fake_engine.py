@@ -15,7 +15,10 @@ from rag.errors import AlreadyAdded, FileRefused, NotAPdf, QuestionRefused
 from rag.messages import Message
 from rag.reader import Reader, Turn
 from rag.records import (
+    DEFAULT_OPTIONS,
     Answer,
+    AnswerState,
+    AskOptions,
     Choice,
     Citation,
     Document,
@@ -102,6 +105,7 @@ class FakeEngine:
         self.pieces: list[str] | None = None
         self.query: str | None = None
         self.writes_markdown = False
+        self.options = AskOptions()  # of the last question
         self.error: Exception | None = None
         self.reader_stalls = threading.Event()  # set: the reader ignores stop until cleared
         self._version = 0
@@ -213,7 +217,9 @@ class FakeEngine:
         documents: Collection[str] | None,
         history: Sequence[Turn],
         stop: threading.Event,
+        options: AskOptions = DEFAULT_OPTIONS,
     ) -> Iterator[Event]:
+        self.options = options
         self.asked.append((owner, question, None if documents is None else tuple(documents), tuple(history)))
         self.stops.append(stop)
         if self.error is not None:
@@ -228,7 +234,7 @@ class FakeEngine:
         yield Found(sources, self.query or question, writes_markdown=self.writes_markdown)
         reader = self.picked[0].name
         if self.answer is None:
-            yield Answer((), reader, refused=True, seconds=0.2)
+            yield Answer((), reader, state=AnswerState.NONE, seconds=0.2)
             return
         for piece in self.pieces or [f"{text}{''.join(f'[{n}]' for n in cited)} " for text, cited in self.answer]:
             time.sleep(self.step)

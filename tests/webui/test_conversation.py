@@ -7,7 +7,18 @@ import pytest
 
 from rag.messages import Message
 from rag.reader import Turn
-from rag.records import Answer, Citation, Found, Sentence, ShortAnswer, Signal
+from rag.records import (
+    Answer,
+    AnswerState,
+    Citation,
+    ClaimState,
+    Conflict,
+    Found,
+    Sentence,
+    ShortAnswer,
+    Signal,
+    TableExcerpt,
+)
 from tests.webui.fake_engine import document, source
 from webui.conversation import HISTORY_TURNS, Conversation, Exchange
 
@@ -16,11 +27,22 @@ ANSWER = Answer((Sentence("Sales rose.", (Citation(1, 0.9, 0, 5),)), Sentence("C
 SHORT = ShortAnswer(
     ("$197",), "million", ("Total revenue", "2022"), "", (Citation(1, 1.0, 40, 44), Citation(1, 1.0, 50, 54))
 )
+TABLE = TableExcerpt("In millions", ("2022", "2021"), (("Total revenue", "$197", ""),), ((0, 0),))
+CONTRADICTED = Sentence("It rose.", (Citation(1, 0.5, 0, 3),), "", ClaimState.CONTRADICTED, (Conflict(0, 2, 1, 3, 7),))
 FAILED = Message("{name}: {reason}", {"name": "a", "reason": Message("It has {n} pages.", {"n": 3})})
 EXCHANGES = [
     pytest.param(Exchange(1, "q", "GLM", Found((SOURCE,), "q2", ("a", "b"), False), "t", ANSWER), id="answered"),
     pytest.param(Exchange(5, "q", found=Found((SOURCE,), "q"), answer=replace(ANSWER, short=SHORT)), id="a figure"),
-    pytest.param(Exchange(2, "大坝？", found=Found((), "q"), answer=replace(ANSWER, refused=True)), id="refused"),
+    pytest.param(
+        Exchange(6, "q", found=Found((SOURCE,), "q"), answer=replace(ANSWER, short=replace(SHORT, table=TABLE))),
+        id="a figure with its rows",
+    ),
+    pytest.param(Exchange(7, "q", answer=replace(ANSWER, sentences=(CONTRADICTED,))), id="a contradicted claim"),
+    pytest.param(Exchange(8, "hello", answer=Answer((), "", reply=Message("Hello {who}", {"who": "you"}))), id="reply"),
+    pytest.param(Exchange(9, "q", answer=replace(ANSWER, state=AnswerState.CLOSEST, missing=("2015",))), id="closest"),
+    pytest.param(
+        Exchange(2, "大坝？", found=Found((), "q"), answer=replace(ANSWER, state=AnswerState.NONE)), id="refused"
+    ),
     pytest.param(Exchange(3, "q", error=FAILED, documents=()), id="failed"),
     pytest.param(Exchange(4, "q", text="Half", stopped=True, documents=("x", "y")), id="stopped"),
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from rag.messages import Message
-from rag.records import Citation, Sentence, ShortAnswer, Source
+from rag.records import AnswerState, Citation, Sentence, ShortAnswer, Source
 from webui.conversation import FIRST_SHORT, NO_SENTENCE, Exchange
 from webui.session import Session
 from webui.strings import Language, say
@@ -127,7 +127,7 @@ def _searched(exchange: Exchange, language: Language) -> str:
 
 
 def _refusal(exchange: Exchange, language: Language) -> str | None:
-    if exchange.answer is None or not exchange.answer.refused:
+    if exchange.answer is None or exchange.answer.state is not AnswerState.NONE:
         return None
     words = "".join(sentence.lead + sentence.text for sentence in exchange.answer.sentences).strip()
     return words or say(language, "refused")

@@ -10,6 +10,7 @@ from rag.evaluation.runs import RightPage
 from rag.messages import Message
 from rag.records import (
     Answer,
+    AnswerState,
     Choice,
     Citation,
     DocumentDetails,
@@ -40,12 +41,14 @@ def clean(text):
     )
 
 
-def answered(*, sentences=(), refused=False, question="How much?", text="", markdown=True, of=None, query=None):
+def answered(
+    *, sentences=(), state=AnswerState.ANSWER, question="How much?", text="", markdown=True, of=None, query=None
+):
     session = Session("", "en")
     sources = (source(1, of or document("a.pdf")), source(2, document("b.pdf")))
     exchange = Exchange(1, question, "GLM-4-9B", Found(sources, query or question, writes_markdown=markdown), text)
-    if sentences or refused:
-        exchange.answer = Answer(tuple(sentences), "GLM-4-9B", refused=refused, seconds=1.0)
+    if sentences or state is AnswerState.NONE:
+        exchange.answer = Answer(tuple(sentences), "GLM-4-9B", state, seconds=1.0)
     session.conversation.exchanges.append(exchange)
     return session
 
@@ -73,7 +76,7 @@ def test_hostile_text_stays_text_everywhere(tmp_path, text, language):
     session.conversation.exchanges = [
         Exchange(1, text, text, Found((found,), text + "?"), text),
         Exchange(2, text, text, Found((found,), text), text, Answer(sentences, text)),
-        Exchange(3, text, text, Found((found,), text), text, Answer(sentences, text, refused=True)),
+        Exchange(3, text, text, Found((found,), text), text, Answer(sentences, text, state=AnswerState.NONE)),
         Exchange(4, text, text, error=Message(text)),
         Exchange(5, text, text, Found((found,), text), text, Answer(sentences, text, short=short)),
     ]
@@ -232,9 +235,9 @@ def test_a_short_answer_says_its_scale(language, scale, values, shown):
 
 
 def test_a_short_answer_alone_is_an_answer():
-    session = answered(refused=True)
+    session = answered(state=AnswerState.NONE)
     exchange = session.conversation.exchanges[0]
-    exchange.answer = replace(exchange.answer, refused=False, short=SHORT)
+    exchange.answer = replace(exchange.answer, state=AnswerState.ANSWER, short=SHORT)
     assert "7.11%" in look(conversation_html(session)).text
 
 
@@ -301,7 +304,7 @@ def test_code_that_streams_in_stays_in_its_element(text):
 
 
 def test_a_refusal_shows_the_nearest_passages_as_openable_sources():
-    looked = look(conversation_html(answered(refused=True)))
+    looked = look(conversation_html(answered(state=AnswerState.NONE)))
     assert "The documents do not answer this question." in looked.text
     assert "4,218 million" in looked.text
     assert [at["data-number"] for at in tags(looked, **{"class": "chip"})] == ["1", "2"]
@@ -380,7 +383,7 @@ def test_only_the_passage_of_a_widened_source_is_shown(citation, shown):
 
 
 def test_a_refusal_quotes_the_passage_and_not_its_page():
-    session = answered(refused=True)
+    session = answered(state=AnswerState.NONE)
     wide = source(1, document("a.pdf"), text="One. Two. Three.", passage_span=(5, 9))
     session.conversation.exchanges[0].found = Found((wide,), "q")
     assert '<p dir="auto">Two.</p>' in conversation_html(session)
@@ -473,9 +476,9 @@ def test_a_source_shows_the_score_and_rank_of_each_signal(language, meaning):
     assert rows(html)[4][1:] == ["0.750", "2"]
 
 
-@pytest.mark.parametrize("refused", [False, True])
-def test_one_table_shows_the_signals_of_all_sources(refused):
-    session = answered(sentences=() if refused else (Sentence("Sales rose."),), refused=refused)
+@pytest.mark.parametrize("state", [AnswerState.ANSWER, AnswerState.NONE])
+def test_one_table_shows_the_signals_of_all_sources(state):
+    session = answered(sentences=() if state is AnswerState.NONE else (Sentence("Sales rose."),), state=state)
     exchange = session.conversation.exchanges[0]
     first, second = exchange.sources
     exchange.found = Found((replace(first, signals=SIGNALS[:2]), replace(second, signals=SIGNALS[:1])), "q")
@@ -487,7 +490,7 @@ def test_one_table_shows_the_signals_of_all_sources(refused):
 
 
 def test_sources_without_signals_have_no_table():
-    assert "why-found" not in conversation_html(answered(refused=True))
+    assert "why-found" not in conversation_html(answered(state=AnswerState.NONE))
     found = source(1, document("a.pdf"))
     assert "why-found" not in viewer_html(View(found, 4, "5", 9, png(4, 4), (), ()), Opened(found, None, 4), "en")
 

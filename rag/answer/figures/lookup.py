@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import lru_cache
 from math import log
 
-from rag.answer.table_figure import (
+from rag.answer.figures.figure import (
     Figure,
     FigureAnswer,
     computed_answer,
@@ -25,7 +25,7 @@ from rag.answer.table_figure import (
     printed_answer,
     same_amount,
 )
-from rag.answer.table_query import (
+from rag.answer.figures.question import (
     Operation,
     asks_for_period,
     asks_for_smallest,

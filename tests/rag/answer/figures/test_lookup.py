@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.table_lookup import FigureFinder
-from rag.answer.table_query import Operation, limit_of, operation_of, pair_of, years_of
+from rag.answer.figures.lookup import FigureFinder
+from rag.answer.figures.question import Operation, limit_of, operation_of, pair_of, years_of
 from rag.pdf.cells import parse_value
 from rag.pdf.tables import Cell, Row, Table
 from rag.settings import FigureSettings

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rag.answer.table_query import Limit, Operation, years_of
+from rag.answer.figures.question import Limit, Operation, years_of
 from rag.pdf.tables import Cell, Row, Table
 
 _FACTORS = {"thousand": 1e3, "ten thousand": 1e4, "million": 1e6, "hundred million": 1e8, "billion": 1e9}

@@ -6,9 +6,10 @@ import time
 
 import pytest
 
+from rag.answer.figures.short_figure import MAX_CELLS, asks_for_figure, named_terms, short_figure
 from rag.answer.quote import QuoteReader
-from rag.answer.short_answer import MAX_CELLS, asks_for_figure, named_terms, short_answer
 from rag.engine import Engine
+from rag.records import AnswerState
 from rag.settings import FigureSettings, Limits, Settings
 from tests.fakes import ExactEmbedder, ScriptedReader
 from tests.rag.engines import add, ask
@@ -41,7 +42,7 @@ def test_the_value_comes_first_and_its_row_is_quoted(engine):
     assert answer.short.values == ("$197",)
     assert answer.short.scale == "million"
     assert answer.short.labels == ("Total revenue", "2022")
-    assert not answer.refused
+    assert answer.state is AnswerState.ANSWER
     (sentence,) = answer.sentences
     assert sentence.text == "Total revenue $ 211 $ 197"
     assert found.sources[sentence.citations[0].number - 1].document == "NORTHWIND_2023.pdf"
@@ -137,7 +138,7 @@ def test_questions_that_ask_for_a_figure(question, asks):
 @pytest.mark.parametrize("length", [500, 1_000, Limits.question_characters])
 def test_a_question_made_to_take_long_does_not(engine, question, length):
     began = time.process_time()
-    short_answer(
+    short_figure(
         engine._store, "", question[: length - 2] + question[-2:], engine.search("", "revenue"), FigureSettings()
     )
     assert time.process_time() - began < 2

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rag.answer.table_figure import Figure, FigureAnswer
-from rag.answer.table_lookup import FigureFinder
-from rag.answer.table_query import Operation, operation_of, years_of
+from rag.answer.figures.figure import Figure, FigureAnswer
+from rag.answer.figures.lookup import FigureFinder
+from rag.answer.figures.question import Operation, operation_of, years_of
 from rag.index.tokenize import terms
 from rag.pdf.tables import MAX_WORDS as MAX_PAGE_WORDS
 from rag.pdf.tables import Table, find_tables
@@ -55,7 +55,7 @@ def asks_for_figure(question: str) -> bool:
     return operation_of(question) is not Operation.LOOKUP or bool(years_of(question) or _FIGURE.search(question))
 
 
-def short_answer(
+def short_figure(
     store: Store, owner: str, question: str, sources: Sequence[Source], settings: FigureSettings
 ) -> tuple[ShortAnswer, list[Evidence]] | None:
     """The short answer, and the rows it rests on as evidence to quote; None where no table answers."""

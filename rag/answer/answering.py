@@ -1,0 +1,120 @@
+"""A question from start to end: what is searched, what is answered, and how far the answer can be relied on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rag.answer.answerability import EvidenceScorer
+from rag.answer.citations import check_citations
+from rag.answer.context import pack_context
+from rag.answer.figures.short_figure import short_figure
+from rag.answer.marks import remove_citation_marks
+from rag.index.protocols import Scope
+from rag.reader import Evidence, Reader, ReadRequest, Sampling, Turn
+from rag.records import (
+    DEFAULT_OPTIONS,
+    Answer,
+    AnswerState,
+    AskOptions,
+    Event,
+    Found,
+    Piece,
+    ShortAnswer,
+    Source,
+    Vectors,
+)
+from rag.retrieve.query import build_query
+from rag.retrieve.retriever import Retriever
+from rag.settings import Settings
+from rag.store.database import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question and the circumstances it was asked in."""
+
+    question: str  # validated
+    scope: Scope
+    history: tuple[Turn, ...] = ()  # earlier turns, oldest first
+    options: AskOptions = DEFAULT_OPTIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """What was searched, and what was found."""
+
+    queries: tuple[str, ...]  # the whole question, then its parts
+    vectors: Vectors  # (queries, d)
+    sources: tuple[Source, ...]
+
+
+class Answerer:
+    """Answers questions about one library."""
+
+    def __init__(self, store: Store, retriever: Retriever, scorer: EvidenceScorer, settings: Settings) -> None:
+        self._store, self._retriever, self._scorer, self._settings = store, retriever, scorer, settings
+
+    def answer(self, asked: Asked, reader: Reader, sampling: Sampling, stop: threading.Event) -> Iterator[Event]:
+        """One Found, Pieces as they come, one Answer.
+
+        Raises QuestionRefused, also after Found if the question leaves no room for sources, and ReaderError.
+        """
+        began = time.monotonic()
+        found = self.retrieve(asked)
+        yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
+        # Look for a short answer, and for the sentences that answer.
+        short, rows = self._short_answer(asked, found) if reader.uses_evidence else (None, [])
+        evidence = (rows or self._find_evidence(found)) if reader.uses_evidence else []
+        # Let the reader answer.
+        text = ""
+        for piece in self._read(asked, found, evidence, reader, sampling, stop) if found.sources else ():
+            text += piece
+            yield Piece(piece)
+        # Check what it said.
+        refused = not text.strip() and short is None and not stop.is_set()
+        yield Answer(
+            sentences=check_citations(text, found.sources, self._settings.answering),
+            reader=reader.name,
+            state=AnswerState.NONE if refused else AnswerState.ANSWER,
+            stopped=stop.is_set(),
+            seconds=time.monotonic() - began,
+            short=short,
+        )
+
+    def retrieve(self, asked: Asked) -> Retrieved:
+        """The sources of a question, completed from the conversation."""
+        limit, retrieval = self._settings.limits.question_characters, self._settings.retrieval
+        query = build_query(asked.question, asked.history, limit, retrieval.query)
+        vectors, sources = self._retriever.find(query, asked.scope, retrieval.sources)
+        return Retrieved(query.texts, vectors, tuple(sources))
+
+    def _short_answer(self, asked: Asked, found: Retrieved) -> tuple[ShortAnswer | None, list[Evidence]]:
+        """The figure that answers, and the rows it stands in; none for several questions in one."""
+        if len(found.queries) > 1:
+            return None, []
+        figures = self._settings.answering.figures
+        return short_figure(self._store, asked.scope.owner, found.queries[0], found.sources, figures) or (None, [])
+
+    def _find_evidence(self, found: Retrieved) -> list[Evidence]:
+        """The sentences that may answer, best first."""
+        first = 1 if len(found.queries) > 1 else 0  # a compound question is answered part by part
+        return self._scorer.find_evidence(found.queries[first:], found.vectors[first:], found.sources)
+
+    def _read(
+        self,
+        asked: Asked,
+        found: Retrieved,
+        evidence: Sequence[Evidence],
+        reader: Reader,
+        sampling: Sampling,
+        stop: threading.Event,
+    ) -> Iterator[str]:
+        """The reader's answer, from as many sources as fit. Raises QuestionRefused."""
+        history = [Turn(turn.question, remove_citation_marks(turn.answer)) for turn in asked.history]
+        context = self._settings.answering.context
+        packed = pack_context(asked.question, found.sources, history, reader, sampling, context)
+        request = ReadRequest(asked.question, packed.sources, packed.history, sampling, tuple(evidence))
+        yield from reader.answer(request, stop)
