@@ -48,7 +48,7 @@ _SCALES = (
     (re.compile(r"亿元|億元"), "hundred million"),
     (re.compile(r"万元|萬元"), "ten thousand"),
 )
-_IN_PARENTHESES = re.compile(r"[(（][^()（）]{2,80}[)）]")
+_UNIT_LINE = re.compile(r"[(（][^()（）]{2,80}[)）]|(?:单位|單位)\s?[:：]\s?[^\s()（）]{1,20}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,7 @@ class Table:
     caption: str  # lines above the rows that belong to no column: title, units
     scale: str  # "thousand", "million", ...; "" where neither the table nor its page says
     rows: tuple[Row, ...]
+    unit: str = ""  # the unit line as printed, "(In millions, except per share data)"; "" for none
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +102,14 @@ def find_tables(text: str, boxes: WordBoxes) -> list[Table]:
     lines = lines_of(text, WordBoxes(boxes.spans[:count], boxes.boxes[:count]))
     width = character_width(lines)
     found = [table for run in _runs(lines) for table in _tables_of(run, width)]
-    page_scale = _scale_in_parentheses(text)
-    return [table if table.scale else replace(table, scale=page_scale) for table in found]
+    page_unit = _unit_line(text)
+    page_scale = _named_scale(page_unit)
+    return [table if table.scale else replace(table, scale=page_scale, unit=page_unit) for table in found]
 
 
-def _scale_in_parentheses(text: str) -> str:
-    """The scale of the first "(in millions)" of a text; "" for none."""
-    return next((scale for part in _IN_PARENTHESES.findall(text) if (scale := _named_scale(part))), "")
+def _unit_line(text: str) -> str:
+    """The first "(in millions)" or "单位：万元" of a text; "" for none."""
+    return next((part for part in _UNIT_LINE.findall(text) if _named_scale(part)), "")
 
 
 def _named_scale(text: str) -> str:
@@ -216,11 +218,13 @@ def _table(above: Sequence[Line], lines: Sequence[Line], grid: _Grid) -> Table:
     used = [n for n in range(len(grid.columns)) if any(row.cells[n] is not None for row in rows)]
     texts = tuple(" ".join(headers[n]) for n in used)
     said = " ".join([*caption, *texts])
+    unit = _unit_line(said)
     return Table(
         headers=tuple(header[:MAX_TEXT_CHARACTERS] for header in texts),
         caption=" ".join(caption)[:MAX_TEXT_CHARACTERS],
-        scale=_scale_in_parentheses(said) or _named_scale(said),
+        scale=_named_scale(unit) or _named_scale(said),
         rows=tuple(replace(row, cells=tuple(row.cells[n] for n in used)) for row in rows),
+        unit=unit,
     )
 
 

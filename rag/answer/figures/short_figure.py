@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from rag.answer.figures.excerpt import as_printed, excerpt_of
 from rag.answer.figures.figure import Figure, FigureAnswer
 from rag.answer.figures.lookup import FigureFinder
 from rag.answer.figures.question import Operation, operation_of, years_of
@@ -33,7 +34,6 @@ _FIGURE = re.compile(
     r"|\b(?:amount|number|value|total|percent\w*|rate|price|costs?|worth|was|were)\b|多少|几|总[额计]|金额|[额率]是",
     re.IGNORECASE,
 )
-_AFTER_SIGN = re.compile(r"(?<=[$£€¥￥(])\s+|\s+(?=[)%])")  # "$ 1,577", printed in two columns
 MAX_QUESTION_CHARACTERS = 1_000  # of a question that asks for a figure; some patterns take quadratic time
 MAX_WORDS = 50_000  # on all pages whose tables are looked at for one question
 MAX_CELLS = 100  # that an answer may rest on
@@ -69,7 +69,7 @@ def short_figure(
     answer = FigureFinder(tables, settings, known).answer(question)
     if answer is None or not answer.texts or not 1 <= len(answer.figures) <= MAX_CELLS:
         return None
-    return _as_short_answer(answer, places), _rows(answer, places)
+    return _as_short_answer(answer, tables, places), _rows(answer, places)
 
 
 def named_terms(question: str, document: str) -> set[str]:
@@ -110,15 +110,17 @@ def _pages(source: Source, store: Store, owner: str) -> list[StoredPage]:
     return store.pages(document.owner, document.id, source.first_page, source.last_page) if document else []
 
 
-def _as_short_answer(answer: FigureAnswer, places: Sequence[_Place]) -> ShortAnswer:
+def _as_short_answer(answer: FigureAnswer, tables: Sequence[Table], places: Sequence[_Place]) -> ShortAnswer:
     first = answer.figures[0]
+    cells = [figure.cell for figure in answer.figures if figure.table == first.table]
     labels = (first.row.label or first.row.section, "" if len(answer.figures) > 1 else first.header)
     return ShortAnswer(
-        values=tuple(_AFTER_SIGN.sub("", text) for text in answer.texts),
+        values=tuple(map(as_printed, answer.texts)),
         scale=answer.scale,
         labels=tuple(label for label in labels if label),
         formula=answer.formula,
         citations=tuple(_citation(figure, places[figure.table]) for figure in answer.figures),
+        table=excerpt_of(tables[first.table], cells),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from rag.answer.figures.short_figure import MAX_CELLS, asks_for_figure, named_terms, short_figure
 from rag.answer.quote import QuoteReader
 from rag.engine import Engine
-from rag.records import AnswerState
+from rag.records import AnswerState, TableExcerpt
 from rag.settings import FigureSettings, Limits, Settings
 from tests.fakes import ExactEmbedder, ScriptedReader
 from tests.rag.engines import add, ask
@@ -58,6 +58,16 @@ def test_the_citation_marks_the_cell(engine):
     (box,) = view.sentence_boxes
     assert box[0] > 0.4
     assert box[2] - box[0] < 0.1
+
+
+def test_the_rows_it_stands_in_come_with_it(engine):
+    _, _, answer = ask(engine, "What were Northwind's service sales in 2022?")
+    assert answer.short.table == TableExcerpt(
+        caption="(In millions)",
+        headers=("2023", "2022"),
+        rows=(("Service sales", "147", "125"), ("Total revenue", "$211", "$197")),
+        marked=((0, 1),),
+    )
 
 
 def test_what_is_computed_shows_its_formula_and_cites_every_cell(engine):
