@@ -24,7 +24,7 @@ from rag.embed.cached import CachedEmbedder
 from rag.embed.embedder import open_embedder
 from rag.engine import Engine
 from rag.evaluate import add_folder
-from rag.evaluation.question_file import Question
+from rag.evaluation.question_file import read_questions
 from rag.settings import Settings
 
 
@@ -47,8 +47,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=600, help="questions drawn at random (600)")
     parser.add_argument("--seed", type=int, default=1, help="of the random sample (1)")
     arguments = parser.parse_args()
-    lines = arguments.questions.read_text("utf-8").splitlines()
-    questions = random.Random(arguments.seed).sample([Question.parse(line) for line in lines], arguments.sample)
+    questions = random.Random(arguments.seed).sample(read_questions(arguments.questions), arguments.sample)
     cache = arguments.cache_dir
     embedder = CachedEmbedder(open_embedder("auto", cache=cache), cache)
     with (

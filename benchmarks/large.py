@@ -136,7 +136,7 @@ def material(arguments: argparse.Namespace) -> Material:
     embedder = CachedEmbedder(open_embedder("packaged", cache=arguments.cache_dir), arguments.cache_dir)
     texts = list(passages_of(arguments.pdfs, embedder, arguments.texts))
     lines = arguments.questions.read_text("utf-8").splitlines()
-    questions = [Question.parse(line).question for line in lines if line.strip()][:200]
+    questions = [Question.parse(json.loads(line)).question for line in lines if line.strip()][:200]
     vectors = [
         embedder.passages(part)
         for some in [texts[:: max(len(texts) // arguments.embedded, 1)][: arguments.embedded]]

@@ -48,7 +48,7 @@ def plain_by_language(arguments: argparse.Namespace, questions: list[Question]) 
     for language in sorted({question.language for question in questions}):
         with tempfile.TemporaryDirectory() as folder:
             part = Path(folder) / "questions.jsonl"
-            kept = [line for line in lines if Question.parse(line).language == language]
+            kept = [line for line in lines if Question.parse(json.loads(line)).language == language]
             part.write_text("\n".join(kept) + "\n", "utf-8")
             whole = run_baseline(arguments.baseline, arguments.pdfs, part, model, arguments.scope, 1000)
         found[language] = {"recall": whole["recall"], "mrr": whole["mrr"]}

@@ -299,10 +299,12 @@ class Engine:
         asked = Asked(self._validated(question), self._scope(owner, documents), tuple(history), options)
         yield from self._answerer.answer(asked, self._reader, self._sampling, stop or threading.Event())
 
-    def search(self, owner: str, question: str, documents: Collection[str] | None = None) -> list[Source]:
-        """The sources for a question, without an answer. Raises QuestionRefused."""
+    def search(
+        self, owner: str, question: str, documents: Collection[str] | None = None, count: int | None = None
+    ) -> list[Source]:
+        """At most `count` sources for a question, by default as many as an answer gets. Raises QuestionRefused."""
         asked = Asked(self._validated(question), self._scope(owner, documents))
-        return list(self._answerer.retrieve(asked).sources)
+        return list(self._answerer.retrieve(asked, count).sources)
 
     def _validated(self, question: str) -> str:
         return validate_question(question, self.settings.limits.question_characters)

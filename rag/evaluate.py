@@ -1,12 +1,12 @@
 """Measure retrieval on a folder of PDFs and a file of questions, with the same engine that answers people.
 
     python -m rag.evaluate --pdfs FOLDER --questions FILE.jsonl [--scope document|all] [--k 1,3,5,10,20]
-                           [--answers] [--data-dir FOLDER] [--config FILE.toml] [--json]
+                           [--answers [--out FILE.jsonl]] [--data-dir FOLDER] [--config FILE.toml] [--json]
 
-The file has one JSON object per line: `question`, `document` (file name), `pages` (from 0), `answer` (a text or a
-list of texts; optional), `language` (optional). A question counts as found at k if one of its first k sources covers a
-correct page. With --answers the quote reader answers too, and the table shows how often its answer contains a reference
-answer.
+The file has one JSON object per line: `question`; and, all optional, `document` (file name), `pages` (from 0), `answer`
+(a text or a list of texts), `language`, `kind`, `source` and `scale` (as in TAT-QA). A question counts as found at k
+if one of its first k sources covers a correct page. With --answers the quote reader answers too, and the table shows
+how often its answer contains a reference answer; --out writes what it answered.
 """
 
 from __future__ import annotations
@@ -27,32 +27,42 @@ from rag.config import override, read_config
 from rag.embed.cached import CachedEmbedder
 from rag.embed.embedder import Embedder, open_embedder
 from rag.engine import Engine
+from rag.errors import AskError
+from rag.evaluation.answer_lines import answer_line
 from rag.evaluation.metrics import CUTS, first_right
 from rag.evaluation.question_file import Question, read_questions
-from rag.evaluation.report import Outcome, contains_reference, format_report, report_by_language
+from rag.evaluation.report import Outcome, format_report, report_by_language
 from rag.reader import Reader
-from rag.records import Answer, JobState
+from rag.records import Answer, Found, JobState
 from rag.settings import Settings
 
 
-def evaluate(engine: Engine, questions: Sequence[Question], *, scope: str, answers: bool = False) -> Iterator[Outcome]:
+def evaluate(
+    engine: Engine, questions: Sequence[Question], *, scope: str, answers: bool = False, depth: int | None = None
+) -> Iterator[Outcome]:
     """Search every question in all documents (scope "all") or in its own ("document"); `answers`: answer it too.
 
-    The documents must be in the shared library already.
+    `depth`: sources per question; by default as many as an answer gets. The documents must be in the shared library
+    already.
     """
     ids = {document.name: document.id for document in engine.documents("")}
     for question in questions:
-        chosen = None if scope == "all" else [ids[question.document]]
+        chosen = [ids[question.document]] if scope == "document" and question.document else None
         began = time.perf_counter()
-        sources = engine.search("", question.question, chosen)
-        seconds = time.perf_counter() - began
-        rank = first_right(sources, question.is_right)
-        answered, first = None, None
-        if answers and question.answers:
-            *_, answer = engine.ask("", question.question, chosen)
-            assert isinstance(answer, Answer)
-            answered, first = contains_reference(answer, question.answers)
-        yield Outcome(question, rank, seconds, answered, first)
+        sources = engine.search("", question.question, chosen, depth)
+        rank, seconds = first_right(sources, question.is_right), time.perf_counter() - began
+        if answers:
+            yield _answered(engine, question, chosen, rank)
+        else:
+            yield Outcome(question, rank, seconds)
+
+
+def _answered(engine: Engine, question: Question, chosen: Sequence[str] | None, rank: int | None) -> Outcome:
+    began = time.perf_counter()
+    found, *_, answer = engine.ask("", question.question, chosen)
+    assert isinstance(found, Found)
+    assert isinstance(answer, Answer)
+    return Outcome(question, rank, time.perf_counter() - began, answer, found.sources)
 
 
 def add_folder(engine: Engine, folder: Path, note: Callable[[str], None]) -> float:
@@ -82,6 +92,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--scope", choices=("document", "all"), default="all", help="where to search; default: all")
     made.add_argument("--k", default=",".join(map(str, CUTS)), help="k of recall@k; default: %(default)s")
     made.add_argument("--answers", action="store_true", help="let the quote reader answer, too")
+    made.add_argument("--out", type=Path, help="with --answers: file that gets a line of JSON per question")
     made.add_argument("--data-dir", type=Path, help="folder to keep the index in; default: a temporary one")
     made.add_argument(
         "--cache-dir",
@@ -95,29 +106,39 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def parsed(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options, from the command line with None; exits with a sentence if they do not go together."""
+    made = parser()
+    arguments = made.parse_args(given)
+    if arguments.out and not arguments.answers:
+        made.error("--out needs --answers")
+    return arguments
+
+
 def run(arguments: argparse.Namespace, reader: Reader, write: Callable[[str], object]) -> dict[str, Any]:
     """Index, search and print; returns the report."""
     cuts = [int(k) for k in arguments.k.split(",")]
     questions = read_questions(arguments.questions)
     settings = read_config(arguments.config) if arguments.config else Settings()
-    sources = max(*cuts, settings.retrieval.sources)
 
     def open_cached() -> Embedder:
         return CachedEmbedder(open_embedder(arguments.embedder, cache=arguments.cache_dir), arguments.cache_dir)
 
     with _data_folder(arguments.data_dir) as folder:
-        settings = override(settings, {"data_dir": folder, "retrieval.sources": sources})
+        settings = override(settings, {"data_dir": folder})
         with Engine(settings, embedder=open_cached, reader=reader) as engine:
             indexing = add_folder(engine, arguments.pdfs, _note)
             documents = engine.documents("")
             names = {document.name for document in documents}
-            known = [question for question in questions if question.document in names]
+            known = [question for question in questions if question.document in {"", *names}]
             began = time.perf_counter()
             outcomes = []
-            for outcome in evaluate(engine, known, scope=arguments.scope, answers=arguments.answers):
+            for outcome in evaluate(engine, known, scope=arguments.scope, answers=arguments.answers, depth=max(cuts)):
                 outcomes.append(outcome)
                 _note(f"{len(outcomes)} of {len(known)} questions")
             asking = time.perf_counter() - began
+    if arguments.out:
+        arguments.out.write_text("".join(map(answer_line, outcomes)), "utf-8")
     pages = sum(document.pages for document in documents)
     whole: dict[str, Any] = {
         "scope": arguments.scope,
@@ -154,4 +175,7 @@ def _note(text: str) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    run(parser().parse_args(), QuoteReader(), sys.stdout.write)
+    try:
+        run(parsed(), QuoteReader(), sys.stdout.write)
+    except AskError as exc:
+        sys.exit(str(exc))

@@ -84,11 +84,11 @@ class Answerer:
             short=short,
         )
 
-    def retrieve(self, asked: Asked) -> Retrieved:
-        """The sources of a question, completed from the conversation."""
+    def retrieve(self, asked: Asked, count: int | None = None) -> Retrieved:
+        """At most `count` sources of a question, completed from the conversation; as many as set with None."""
         limit, retrieval = self._settings.limits.question_characters, self._settings.retrieval
         query = build_query(asked.question, asked.history, limit, retrieval.query)
-        vectors, sources = self._retriever.find(query, asked.scope, retrieval.sources)
+        vectors, sources = self._retriever.find(query, asked.scope, count or retrieval.sources)
         return Retrieved(query.texts, vectors, tuple(sources))
 
     def _short_answer(self, asked: Asked, found: Retrieved) -> tuple[ShortAnswer | None, list[Evidence]]:

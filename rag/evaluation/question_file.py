@@ -1,13 +1,18 @@
-"""Question files: one JSON object per line, a question with its document, correct pages and reference answers."""
+"""Question files: one JSON object per line, a question with what is known of it: document, pages, answers."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
+from rag.evaluation.lines import read_lines
 from rag.evaluation.metrics import covers
 from rag.records import Source
+
+# Fields that may be missing, by the name they have in a file.
+_OPTIONAL: Final = {"language": "language", "kind": "kind", "evidence": "source", "scale": "scale"}
 
 
 @dataclass(frozen=True)
@@ -15,21 +20,25 @@ class Question:
     """A line of a question file."""
 
     question: str
-    document: str  # file name
-    pages: frozenset[int]  # correct pages, from 0
-    answers: tuple[str, ...]  # reference answers; may be empty
-    language: str  # such as "en"; "" if not given
+    document: str = ""  # file name; "" for a question about the whole library
+    pages: frozenset[int] = frozenset()  # correct pages, from 0; empty for a question without an answer
+    answers: tuple[str, ...] = ()  # reference answers; may be empty
+    language: str = ""  # such as "en"; "" if not given
+    kind: str = ""  # as TAT-QA names it: "span", "multi-span", "arithmetic" or "count"; "" if not given
+    evidence: str = ""  # what the answer comes from: "table", "text" or "table-text"; "" if not given
+    scale: str = ""  # of the answer: "thousand", "million", "billion" or "percent"; "" for none
 
     @classmethod
-    def parse(cls, line: str) -> Question:
-        """Raises ValueError if the line is not JSON or a field is missing."""
-        row = json.loads(line)
-        try:
-            answer = row.get("answer", [])
-            answers = (answer,) if isinstance(answer, str) else tuple(answer)
-            return cls(row["question"], row["document"], frozenset(row["pages"]), answers, row.get("language", ""))
-        except KeyError as exc:
-            raise ValueError(f"the field {exc} is missing in {line[:80]!r}") from exc
+    def parse(cls, row: Mapping[str, Any]) -> Question:
+        """From the JSON object of a line. Raises KeyError for a missing field, TypeError for one of another type."""
+        answer = row.get("answer") or []
+        return cls(
+            question=_text(row["question"]),
+            document=_text(row.get("document", "")),
+            pages=frozenset(map(int, row.get("pages", ()))),
+            answers=(answer,) if isinstance(answer, str) else tuple(map(_text, answer)),
+            **{field: _text(row.get(name, "")) for field, name in _OPTIONAL.items()},
+        )
 
     def is_right(self, source: Source) -> bool:
         """Whether a source covers a correct page."""
@@ -37,5 +46,11 @@ class Question:
 
 
 def read_questions(file: Path) -> list[Question]:
-    """All questions of a file. Raises ValueError for a malformed line."""
-    return [Question.parse(line) for line in file.read_text("utf-8").split("\n") if line.strip()]
+    """All questions of a file. Raises what `read_lines` raises."""
+    return read_lines(file, Question.parse)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    return value

@@ -11,7 +11,7 @@ from typing import Any
 from rag.evaluation.metrics import latency, mrr, recall
 from rag.evaluation.question_file import Question
 from rag.language import mainly_chinese
-from rag.records import Answer
+from rag.records import Answer, Source
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,16 @@ class Outcome:
 
     question: Question
     rank: int | None  # of the first source on a correct page, from 1; None if there is none
-    seconds: float  # to the sources
-    answered: bool | None = None  # whether the answer contains a reference answer; None if it was not asked for
-    answered_first: bool | None = None  # whether its first sentence does
+    seconds: float  # to the sources, or to the end of the answer if there is one
+    answer: Answer | None = None  # None if it was not asked for
+    sources: tuple[Source, ...] = ()  # of the answer
+
+    @property
+    def contains(self) -> tuple[bool, bool] | None:
+        """What `contains_reference` tells; None without an answer, or without a reference to look for."""
+        if self.answer is None or not self.question.answers:
+            return None
+        return contains_reference(self.answer, self.question.answers)
 
 
 def contains_reference(answer: Answer, references: Sequence[str]) -> tuple[bool, bool]:
@@ -45,18 +52,25 @@ def normalise(text: str) -> str:
 
 
 def report(outcomes: Sequence[Outcome], cuts: Sequence[int]) -> dict[str, Any]:
-    """Recall at each cut, mean reciprocal rank, answered shares, and milliseconds per question."""
-    asked = [outcome for outcome in outcomes if outcome.answered is not None]
-    ranks = [outcome.rank for outcome in outcomes]
+    """Recall at each cut, mean reciprocal rank, answered shares, and milliseconds per question.
+
+    Questions without a correct page do not count in recall and rank.
+    """
+    contained = [outcome.contains for outcome in outcomes if outcome.contains is not None]
+    ranks = [outcome.rank for outcome in outcomes if outcome.question.pages]
     times = latency([outcome.seconds for outcome in outcomes])
     return {
         "questions": len(outcomes),
         "recall": {str(k): round(recall(ranks, k), 4) for k in cuts},
         "mrr": round(mrr(ranks), 4),
-        "answered": round(sum(bool(o.answered) for o in asked) / len(asked), 4) if asked else None,
-        "answered_first": round(sum(bool(o.answered_first) for o in asked) / len(asked), 4) if asked else None,
+        "answered": _mean([whole for whole, _ in contained]),
+        "answered_first": _mean([first for _, first in contained]),
         "ms": {"median": round(times.median, 1), "p95": round(times.p95, 1)},
     }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(sum(values) / len(values), 4) if values else None
 
 
 def report_by_language(outcomes: Sequence[Outcome], cuts: Sequence[int]) -> dict[str, Any]:

@@ -198,7 +198,7 @@ def test_the_kept_questions_can_be_saved(engine, served, visit):
         page.click("#evaluation [data-do=export]")
     lines = Path(saved.value.path()).read_text("utf-8").splitlines()
     assert saved.value.suggested_filename == "questions.jsonl"
-    assert [Question.parse(line).document for line in lines] == ["annual.pdf", "年报.pdf"]
+    assert [Question.parse(json.loads(line)).document for line in lines] == ["annual.pdf", "年报.pdf"]
     assert json.loads(lines[0])["pages"] == [5]
 
 

@@ -6,24 +6,29 @@ import pytest
 
 from rag.answer.quote import QuoteReader
 from rag.engine import Engine
-from rag.evaluate import add_folder, evaluate, parser
-from rag.evaluation.question_file import Question
+from rag.errors import SettingRefused
+from rag.evaluate import add_folder, evaluate, parsed, parser
+from rag.evaluation.answer_lines import answer_line, short_text
+from rag.evaluation.question_file import Question, read_questions
 from rag.evaluation.report import Outcome, format_report, normalise, report
+from rag.records import Answer, AnswerState, Sentence, ShortAnswer
 from rag.settings import Settings
 from tests.fakes import ExactEmbedder
 from tests.rag.pdfs import text_pdf
 
 
-def outcome(rank, seconds=0.01, answered=None, first=None) -> Outcome:
-    return Outcome(Question("q", "d", frozenset({0}), (), "en"), rank, seconds, answered, first)
+def outcome(rank, seconds=0.01, said=None, **changes) -> Outcome:
+    question = Question("q", "d", frozenset({0}), ("in 1931",) if said else (), "en")
+    answer = Answer(tuple(map(Sentence, said)), "r", **changes) if said else None
+    return Outcome(question, rank, seconds, answer)
 
 
 def test_the_report_by_hand():
     """Ranks 1, 2, 4 and none: recall@1 1/4, @3 2/4, @5 3/4; MRR (1 + 1/2 + 1/4) / 4 = 0.4375."""
     rows = [
-        outcome(1, 0.01, True, True),
-        outcome(2, 0.02, True, False),
-        outcome(4, 0.03, False, False),
+        outcome(1, 0.01, ["It was built in 1931."]),
+        outcome(2, 0.02, ["It is red. ", "Built in 1931."]),
+        outcome(4, 0.03, ["In 1932."]),
         outcome(None, 0.1),
     ]
     found = report(rows, [1, 3, 5])
@@ -52,9 +57,58 @@ def test_normalisation(text, expected):
     assert normalise(text) == expected
 
 
-def test_a_line_that_lacks_a_field_names_it():
-    with pytest.raises(ValueError, match="'pages'"):
-        Question.parse('{"question": "q", "document": "d.pdf"}')
+def test_questions_without_a_page_do_not_count_in_recall():
+    unanswerable = Outcome(Question("q"), None, 0.01)
+    assert report([outcome(1), unanswerable], [1])["recall"] == {"1": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('{"document": "d.pdf"}', "line 2: the field 'question' is missing"),
+        ('{"question": 3}', "line 2 cannot be read: 3 is not a text"),
+        ('{"question": "q", "pages": ["x"]}', "line 2 cannot be read"),
+        ("[]", "line 2 cannot be read: it is not an object"),
+        ("nonsense", "line 2 cannot be read"),
+        ("[" * 100_000, "line 2 cannot be read"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path, line, reason):
+    file = tmp_path / "q.jsonl"
+    file.write_text('{"question": "q"}\n' + line, "utf-8")
+    with pytest.raises(SettingRefused, match=reason) as refused:
+        read_questions(file)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_file_that_is_not_there_is_refused_in_a_sentence(tmp_path):
+    with pytest.raises(SettingRefused, match="cannot be read"):
+        read_questions(tmp_path / "none.jsonl")
+
+
+def test_an_answer_is_written_as_a_line():
+    short = ShortAnswer(("$ 197", "201"), "million", ("Revenue",), "a + b", ())
+    said = outcome(2, 0.5, ["Revenue rose."], short=short, state=AnswerState.CLOSEST, missing=("2015",))
+    assert json.loads(answer_line(said)) == {
+        "question": "q",
+        "state": "closest",
+        "short": "$ 197 million; 201 million",
+        "values": ["$ 197", "201"],
+        "scale": "million",
+        "formula": "a + b",
+        "answer": "Revenue rose.",
+        "missing": ["2015"],
+        "sources": [],
+        "rank": 2,
+        "seconds": 0.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "scale", "text"), [("12", "percent", "12%"), ("12%", "percent", "12%"), ("blue", "", "blue")]
+)
+def test_a_short_answer_as_text(value, scale, text):
+    assert short_text(Answer((), "r", short=ShortAnswer((value,), scale, (), "", ()))) == text
 
 
 def test_the_command_from_folder_to_numbers(tmp_path):
@@ -67,7 +121,7 @@ def test_the_command_from_folder_to_numbers(tmp_path):
         {"question": "Which colour has the valve?", "document": "a.pdf", "pages": [1], "answer": ["blue"]},
         {"question": "苍鹭在哪里筑巢？", "document": "b.pdf", "pages": [0], "answer": "湖边"},
     ]
-    questions = [Question.parse(json.dumps(row)) for row in rows]
+    questions = [Question.parse(row) for row in rows]
     settings = Settings(data_dir=tmp_path / "data")
     with Engine(settings, embedder=ExactEmbedder, reader=QuoteReader()) as engine:
         add_folder(engine, folder, lambda text: None)
@@ -75,9 +129,10 @@ def test_the_command_from_folder_to_numbers(tmp_path):
         own = list(evaluate(engine, questions, scope="document"))
     assert [row.rank for row in whole] == [1, 1, 1]
     assert [row.rank for row in own] == [1, 1, 1]
-    assert whole[0].answered
-    assert whole[0].answered_first
-    assert own[0].answered is None
+    assert whole[0].contains == (True, True)
+    assert own[0].contains is None
+    (source,) = json.loads(answer_line(whole[2]))["sources"][:1]
+    assert source == {"document": "b.pdf", "page": 0}
 
 
 def test_the_table_shows_each_language():
@@ -93,6 +148,12 @@ def test_the_table_shows_each_language():
     assert "R@1" in text
     assert "1.000" in text
     assert text.count("\n") == 5
+
+
+def test_the_file_of_answers_needs_answers(capsys):
+    with pytest.raises(SystemExit):
+        parsed(["--pdfs", "p", "--questions", "q", "--out", "f"])
+    assert "--out needs --answers" in capsys.readouterr().err
 
 
 def test_the_options():

@@ -116,7 +116,7 @@ def test_exported_questions_are_read_by_the_command_line():
         SavedQuestion(3, "x", (gone,)),
     ]
     lines = as_lines(kept).splitlines()
-    read = [Question.parse(line) for line in lines]
+    read = [Question.parse(json.loads(line)) for line in lines]
     assert [(one.question, one.document, one.pages, one.language) for one in read] == [
         ("How\nmany?", "a.pdf", {2, 4}, "en"),
         ("How\nmany?", "乙.pdf", {0}, "en"),

@@ -1,5 +1,6 @@
 """The Evaluate view: what it shows, what can be done in it, and that what a browser sends is looked up first."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -396,7 +397,7 @@ def test_the_view_is_drawn_only_while_it_is_shown(engine, view):
 
 def test_the_export_can_be_read_by_the_command_line(engine, view):
     (button,) = tags(view.html(), **{"data-do": "export"})
-    read = [Question.parse(line) for line in button["data-text"].splitlines()]
+    read = [Question.parse(json.loads(line)) for line in button["data-text"].splitlines()]
     assert [(one.question, one.document, one.pages) for one in read] == [
         (QUESTIONS[0], "annual.pdf", {4}), (QUESTIONS[1], "annual.pdf", {2}), (QUESTIONS[2], "annual.pdf", {3}),
     ]  # fmt: skip
