@@ -2,11 +2,15 @@
 
     python -m rag.evaluate --pdfs FOLDER --questions FILE.jsonl [--scope document|all] [--k 1,3,5,10,20]
                            [--answers [--out FILE.jsonl]] [--data-dir FOLDER] [--config FILE.toml] [--json]
+    python -m rag.evaluate --claims FILE.jsonl [--config FILE.toml] [--json]
 
 The file has one JSON object per line: `question`; and, all optional, `document` (file name), `pages` (from 0), `answer`
 (a text or a list of texts), `language`, `kind`, `source` and `scale` (as in TAT-QA). A question counts as found at k
 if one of its first k sources covers a correct page. With --answers the quote reader answers too, and the table shows
 how often its answer contains a reference answer; --out writes what it answered.
+
+With --claims, sentences are checked against the sources given with them: `sentence`, `sources` (a list of texts),
+`expected` ("supported", "contradicted", "not found", or "altered", which is any but supported) and `kind`.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ from rag.embed.embedder import Embedder, open_embedder
 from rag.engine import Engine
 from rag.errors import AskError
 from rag.evaluation.answer_lines import answer_line
+from rag.evaluation.claims import check_line, format_claims, read_claims, report_claims
 from rag.evaluation.metrics import CUTS, first_right
 from rag.evaluation.question_file import Question, read_questions
 from rag.evaluation.report import Outcome, format_report, report_by_language
@@ -87,8 +92,9 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m rag.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    made.add_argument("--pdfs", type=Path, required=True, help="folder with the PDFs")
-    made.add_argument("--questions", type=Path, required=True, help="file of questions, JSON lines")
+    made.add_argument("--pdfs", type=Path, help="folder with the PDFs")
+    made.add_argument("--questions", type=Path, help="file of questions, JSON lines")
+    made.add_argument("--claims", type=Path, help="file of claims to check, JSON lines; needs no PDFs")
     made.add_argument("--scope", choices=("document", "all"), default="all", help="where to search; default: all")
     made.add_argument("--k", default=",".join(map(str, CUTS)), help="k of recall@k; default: %(default)s")
     made.add_argument("--answers", action="store_true", help="let the quote reader answer, too")
@@ -112,7 +118,20 @@ def parsed(given: Sequence[str] | None = None) -> argparse.Namespace:
     arguments = made.parse_args(given)
     if arguments.out and not arguments.answers:
         made.error("--out needs --answers")
+    if not arguments.claims and not (arguments.pdfs and arguments.questions):
+        made.error("--pdfs and --questions are required, or --claims")
     return arguments
+
+
+def run_claims(arguments: argparse.Namespace, write: Callable[[str], object]) -> dict[str, Any]:
+    """Check a file of claims and print; returns the report. Raises SettingRefused for a file that cannot be read."""
+    settings = read_config(arguments.config) if arguments.config else Settings()
+    lines = read_claims(arguments.claims)
+    report = report_claims((line, check_line(line, settings.answering)) for line in lines)
+    write(format_claims(report))
+    if arguments.json:
+        write(json.dumps(report, ensure_ascii=False) + "\n")
+    return report
 
 
 def run(arguments: argparse.Namespace, reader: Reader, write: Callable[[str], object]) -> dict[str, Any]:
@@ -176,6 +195,10 @@ def _note(text: str) -> None:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        run(parsed(), QuoteReader(), sys.stdout.write)
+        given = parsed()
+        if given.claims:
+            run_claims(given, sys.stdout.write)
+        else:
+            run(given, QuoteReader(), sys.stdout.write)
     except AskError as exc:
         sys.exit(str(exc))

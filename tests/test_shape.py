@@ -56,7 +56,7 @@ FOLDERS: dict[str, set[str]] = {
     "ingest": {"pdf", "embed", "store"},
     "retrieve": {"embed", "index", "store"},
     "answer": {"embed", "index", "pdf", "retrieve", "store"},
-    "evaluation": {"store"},
+    "evaluation": {"answer", "store"},
 }
 BASE = {"errors", "messages", "language", "reader", "records", "settings"}
 

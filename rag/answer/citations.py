@@ -15,16 +15,19 @@ from rag.answer.marks import extract_citation_marks
 from rag.answer.sentences import sentence_spans
 from rag.index.tokenize import terms
 from rag.language import mainly_chinese
-from rag.records import Citation, Sentence, Source
+from rag.records import Citation, ClaimState, Sentence, Source
 from rag.settings import AnswerSettings
 
 
 def check_citations(answer: str, sources: Sequence[Source], settings: AnswerSettings) -> tuple[Sentence, ...]:
     """Split an answer into sentences, each with the sources it rests on, best supported first."""
     indexed = [_IndexedSource.of(source) for source in sources]
-    return tuple(
-        Sentence(marked.text, _cite(marked, indexed, settings), marked.lead) for marked in _marked_sentences(answer)
-    )
+    found: list[Sentence] = []
+    for marked in _marked_sentences(answer):
+        citations = _cite(marked, indexed, settings)
+        claim = ClaimState.SUPPORTED if citations else ClaimState.NOT_FOUND
+        found.append(Sentence(marked.text, citations, marked.lead, claim))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
