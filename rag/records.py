@@ -284,6 +284,7 @@ class ShortAnswer:
     formula: str  # "(44.1 − 56.7) / 56.7"; "" where nothing was computed
     citations: tuple[Citation, ...]  # the cells; a span may lie outside the source's text, on the same page
     table: TableExcerpt | None = None  # the rows it stands in
+    confidence: float = 1.0  # 0..1: how likely it is right
 
 
 class AnswerState(StrEnum):

@@ -34,7 +34,12 @@ EXCHANGES = [
     pytest.param(Exchange(1, "q", "GLM", Found((SOURCE,), "q2", ("a", "b"), False), "t", ANSWER), id="answered"),
     pytest.param(Exchange(5, "q", found=Found((SOURCE,), "q"), answer=replace(ANSWER, short=SHORT)), id="a figure"),
     pytest.param(
-        Exchange(6, "q", found=Found((SOURCE,), "q"), answer=replace(ANSWER, short=replace(SHORT, table=TABLE))),
+        Exchange(
+            6,
+            "q",
+            found=Found((SOURCE,), "q"),
+            answer=replace(ANSWER, short=replace(SHORT, table=TABLE, confidence=0.7)),
+        ),
         id="a figure with its rows",
     ),
     pytest.param(Exchange(7, "q", answer=replace(ANSWER, sentences=(CONTRADICTED,))), id="a contradicted claim"),
