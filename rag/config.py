@@ -45,7 +45,6 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "retrieval.bigram_overlap_weight": (0, 10),
     "retrieval.query.max_parts": (1, 20),
     "retrieval.query.min_part_terms": (0, 100),
-    "retrieval.query.min_question_terms": (0, 100),
     "retrieval.query.max_dependent_han_terms": (0, 100),
     "retrieval.routing.routed_documents": (0, 1_000),
     "retrieval.routing.routing_weight": (0, 10),

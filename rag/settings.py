@@ -50,7 +50,6 @@ class QuerySettings:
     split_questions: bool = True  # search the parts of a compound question separately
     max_parts: int = 3  # a question with more parts is searched whole
     min_part_terms: int = 2  # a clause with fewer terms belongs to the clause before; after "?" one term is enough
-    min_question_terms: int = 3  # a question with fewer terms is taken for a follow-up
     max_dependent_han_terms: int = 6  # a Chinese clause of at most this many terms continues the clause before
     instruction_term_weight: float = 0.3  # of words that say how to answer ("round", "decimals"); other words weigh 1
     mean_query_share: float = 0.25  # share of the language's mean query embedding subtracted from a query embedding

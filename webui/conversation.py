@@ -140,7 +140,7 @@ class Conversation:
     def history(self) -> list[Turn]:
         """The last questions and their answers without citations, as the engine takes them; without failed ones."""
         turns = [
-            Turn(exchange.question, exchange.bare_answer())
+            Turn(exchange.question, exchange.bare_answer(), exchange.found.query if exchange.found else "")
             for exchange in self.exchanges[-HISTORY_TURNS:]
             if not exchange.error
         ]

@@ -87,7 +87,8 @@ class Answerer:
     def retrieve(self, asked: Asked, count: int | None = None) -> Retrieved:
         """At most `count` sources of a question, completed from the conversation; as many as set with None."""
         limit, retrieval = self._settings.limits.question_characters, self._settings.retrieval
-        query = build_query(asked.question, asked.history, limit, retrieval.query)
+        complete = asked.options.complete
+        query = build_query(asked.question, asked.history, limit, retrieval.query, complete=complete)
         vectors, sources = self._retriever.find(query, asked.scope, count or retrieval.sources)
         return Retrieved(query.texts, vectors, tuple(sources))
 

@@ -23,12 +23,13 @@ _RENAMED: Final = {
     "searching.parts": "retrieval.query.split_questions",
     "searching.apart": "retrieval.routing.compare_documents",
 }
+# Settings that no longer exist, and that no recorded run depended on.
+_REMOVED: Final = frozenset(("retrieval.query.min_question_terms",))
 # Settings that were constants, not recorded, while the earlier names were in use: their values then.
 _CONSTANTS: Final = {
     "retrieval.reranker_weight": 0.7,
     "retrieval.query.max_parts": 3,
     "retrieval.query.min_part_terms": 2,
-    "retrieval.query.min_question_terms": 3,
     "retrieval.query.max_dependent_han_terms": 6,
     "retrieval.query.instruction_term_weight": 0.3,
     "retrieval.routing.min_term_weight": 0.7,
@@ -61,7 +62,7 @@ def recorded_settings(settings: Settings) -> dict[str, Any]:
 def current_names(recorded: Mapping[str, Any]) -> dict[str, Any]:
     """Recorded settings under today's names, with the constants of the time where they were not recorded."""
     if not any(name.startswith("searching.") for name in recorded):
-        return dict(recorded)
+        return {name: value for name, value in recorded.items() if name not in _REMOVED}
     found = dict(_CONSTANTS)
     for name, value in recorded.items():
         found[_RENAMED.get(name, name.replace("searching.", "retrieval.", 1))] = value

@@ -1,7 +1,6 @@
 """Query preparation: validate a question, complete a follow-up from the conversation, split a compound question.
 
-No model is asked: a follow-up ("and in 2023?", "它的收入呢？") is searched together with the question it refers to. The
-person sees what was searched.
+No model is asked. The person sees what was searched.
 """
 
 from __future__ import annotations
@@ -16,12 +15,13 @@ from rag.errors import QuestionRefused
 from rag.index.tokenize import terms
 from rag.reader import Turn
 from rag.retrieve.expand import INSTRUCTION_TERMS
+from rag.retrieve.follow_up import complete_question
 from rag.settings import QuerySettings
 
 MAX_SPLIT_POINTS: Final = 50  # per question; later ones are ignored
 _DEFAULTS: Final = QuerySettings()
 
-# Words that refer to an earlier question: conjunctions at its beginning, pronouns anywhere.
+# Words that refer to an earlier part of a question: conjunctions at the beginning, pronouns anywhere.
 _REFERS_BACK = re.compile(
     r"^(and|or|but|so|also|then|what about|how about|what else|why|how come|which one)\b"
     r"|\b(it|its|they|them|their|theirs|he|him|his|she|her|hers|this|that|these|those|there|the same|the former"
@@ -102,27 +102,17 @@ def validate_question(question: str, limit: int) -> str:
     return question
 
 
-def build_query(question: str, history: Sequence[Turn], limit: int, settings: QuerySettings) -> Query:
-    """Complete and split a question. Each text is cut to its last `limit` characters."""
+def build_query(
+    question: str, history: Sequence[Turn], limit: int, settings: QuerySettings, *, complete: bool = True
+) -> Query:
+    """Complete and split a question; each text is cut to its last `limit` characters.
+
+    Without `complete` the question is taken as it is, whatever was asked before.
+    """
+    history = history if complete else ()
     parts = split_question(question, history, settings) if settings.split_questions else ()
-    completed = complete_question(question, history, settings)
+    completed = complete_question(question, history)
     return Query(question, completed[-limit:], tuple(part[-limit:] for part in parts))
-
-
-def complete_question(question: str, history: Sequence[Turn], settings: QuerySettings = _DEFAULTS) -> str:
-    """A follow-up with the question before it in front, and the one before that if it is a follow-up too."""
-    if not history or not is_follow_up(question, settings):
-        return question
-    before = history[-1].question
-    if len(history) > 1 and is_follow_up(before, settings):
-        before = f"{history[-2].question} {before}"
-    return f"{before} {question}"
-
-
-def is_follow_up(question: str, settings: QuerySettings = _DEFAULTS) -> bool:
-    """Whether a question cannot be understood without the one before it."""
-    text = question.strip()
-    return len(terms(text)) < settings.min_question_terms or _refers_back(text)
 
 
 def split_question(question: str, history: Sequence[Turn] = (), settings: QuerySettings = _DEFAULTS) -> tuple[str, ...]:
@@ -133,7 +123,7 @@ def split_question(question: str, history: Sequence[Turn] = (), settings: QueryS
     clauses = _clauses(question, settings)
     if len(clauses) < 2:
         return ()
-    completed = complete_question(question, history, settings)
+    completed = complete_question(question, history)
     parts: list[str] = []
     for n, clause in enumerate(clauses):
         # A short Chinese clause continues the clause before it.
@@ -142,7 +132,7 @@ def split_question(question: str, history: Sequence[Turn] = (), settings: QueryS
         # The first part, a very short one and one with a pronoun are completed like follow-ups.
         elif n == 0 or len(terms(clause.text)) < settings.min_part_terms or _refers_back(clause.text):
             earlier = [*history, *(Turn(one.text, "") for one in clauses[:n])]
-            parts.append(complete_question(clause.text, earlier, settings))
+            parts.append(complete_question(clause.text, earlier))
         else:
             parts.append(clause.text)
         # A part equal to the completed question: this is one question with the question it refers to in front.

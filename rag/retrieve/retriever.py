@@ -83,7 +83,7 @@ class Retriever:
             searches.append(_Search(one, vector, scores, scope))
         # Search each compared document on its own.
         if self.settings.routing.compare_documents and not query.parts:
-            for one_side in self.router.compared_documents(query.question, scope):
+            for one_side in self.router.compared_documents(query.completed, scope):
                 scores = self.router.scores(query.completed, one_side)
                 searches.append(_Search(expanded[0], vectors[0], scores, one_side))
         return np.array([embeddings[text] for text in query.texts]), searches

@@ -86,12 +86,12 @@ def test_asking_works_while_a_file_is_added(make):
     embedder.gate.set()
 
 
-def test_a_follow_up_is_searched_with_the_question_before(make):
+def test_a_follow_up_is_searched_as_the_question_it_stands_for(make):
     engine = make(reader=ScriptedReader(["In 1931 [1]."]))
     add(engine, ("manual.pdf", FIRST), ("合同.pdf", SECOND))
     history = [Turn("What colour is the valve?", "Blue [1].")]
     found, _, _ = ask(engine, "And how heavy is it?", history=history)
-    assert found.query == "What colour is the valve? And how heavy is it?"
+    assert found.query == "How heavy is the valve?"
     assert "valve" in found.sources[0].text
 
 

@@ -1,0 +1,1 @@
+"""How questions of a conversation hang together, in English and Chinese."""
