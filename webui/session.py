@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from rag.answer.small_talk import is_small_talk
 from rag.messages import Message
 from rag.records import Answer, Citation, Document, Event, Found, Piece, Source
 from webui.conversation import Conversation, Exchange
@@ -112,7 +111,7 @@ class Session:
             with errors_shown(show, raise_errors=raise_errors):
                 documents = engine.documents(self.owner)
                 exchange.documents = self.conversation.chosen(documents)
-                exchange.error = None if is_small_talk(question) else _refusal(documents, exchange.documents)
+                exchange.error = _refusal(documents, exchange.documents)
                 # An exchange overtaken while it waited for its turn asks nothing: only the newest is worked on.
                 if not exchange.error and not stop.is_set():
                     yield from _follow(exchange, engine.ask(self.owner, question, exchange.documents, history, stop))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rag.answer.answerability import EvidenceScorer
 from rag.answer.citations import check_citations
 from rag.answer.context import pack_context
 from rag.answer.figures.short_figure import short_figure
 from rag.answer.marks import remove_citation_marks
+from rag.answer.metrics.documents import StatementFinder
+from rag.answer.metrics.short_metric import MetricAnswer, short_metric
 from rag.index.protocols import Scope
 from rag.reader import Evidence, Reader, ReadRequest, Sampling, Turn
 from rag.records import (
@@ -56,6 +58,7 @@ class Answerer:
 
     def __init__(self, store: Store, retriever: Retriever, scorer: EvidenceScorer, settings: Settings) -> None:
         self._store, self._retriever, self._scorer, self._settings = store, retriever, scorer, settings
+        self._statements = StatementFinder(store)
 
     def answer(self, asked: Asked, reader: Reader, sampling: Sampling, stop: threading.Event) -> Iterator[Event]:
         """One Found, Pieces as they come, one Answer.
@@ -64,9 +67,13 @@ class Answerer:
         """
         began = time.monotonic()
         found = self.retrieve(asked)
+        # Look for a figure of accounts, whose statements may not be among the sources.
+        metric = short_metric(self._statements, asked.scope, found.queries[0], found.sources)
+        if metric is not None:
+            found = replace(found, sources=metric.sources)
         yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
         # Look for a short answer, and for the sentences that answer.
-        short, rows = self._short_answer(asked, found) if reader.uses_evidence else (None, [])
+        short, rows = self._short_answer(asked, found, metric) if reader.uses_evidence else (None, [])
         evidence = (rows or self._find_evidence(found)) if reader.uses_evidence else []
         # Let the reader answer.
         text = ""
@@ -92,8 +99,12 @@ class Answerer:
         vectors, sources = self._retriever.find(query, asked.scope, count or retrieval.sources)
         return Retrieved(query.texts, vectors, tuple(sources))
 
-    def _short_answer(self, asked: Asked, found: Retrieved) -> tuple[ShortAnswer | None, list[Evidence]]:
+    def _short_answer(
+        self, asked: Asked, found: Retrieved, metric: MetricAnswer | None
+    ) -> tuple[ShortAnswer | None, list[Evidence]]:
         """The figure that answers, and the rows it stands in; none for several questions in one."""
+        if metric is not None:
+            return metric.short, metric.rows
         if len(found.queries) > 1:
             return None, []
         figures = self._settings.answering.figures

@@ -63,14 +63,6 @@ def test_without_a_document_the_engine_is_not_asked(engine):
     assert engine.asked == []
 
 
-def test_small_talk_needs_no_document(engine):
-    session = Session("", "en")
-    engine.library = []
-    finish(session.ask(engine, "hello"))
-    assert session.conversation.exchanges[-1].error is None
-    assert [asked[1] for asked in engine.asked] == ["hello"]
-
-
 def test_an_error_for_the_person_is_shown_and_the_next_question_works(engine):
     session = Session("", "en")
     engine.error = QuestionRefused("Ask something shorter.")

@@ -11,7 +11,7 @@ from rag.messages import Message
 from rag.records import AnswerState, Citation, Sentence, ShortAnswer, Source
 from webui.conversation import FIRST_SHORT, NO_SENTENCE, Exchange
 from webui.session import Session
-from webui.strings import Language, say, say_message
+from webui.strings import Language, say
 from webui.views.markup import (
     append_placeholders,
     citations_to_placeholders,
@@ -161,9 +161,6 @@ def _with_scale(short: ShortAnswer, language: Language) -> str:
 
 
 def _body(exchange: Exchange, session: Session) -> Markup | None:
-    if exchange.answer is not None and exchange.answer.reply:
-        reply = remove_placeholders(say_message(session.language, exchange.answer.reply))
-        return to_html(reply, lambda _: Markup(), plain=True)
     if exchange.answer is not None:
         return _finished(exchange, exchange.answer.sentences, session)
     return _streamed(exchange, session) if exchange.text else None

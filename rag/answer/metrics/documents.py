@@ -1,0 +1,111 @@
+"""Which documents a question about accounts means, and their statements."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from rag.answer.figures.short_figure import named_terms
+from rag.answer.metrics.compute import Accounts
+from rag.answer.metrics.statements import find_statements
+from rag.index.protocols import Scope
+from rag.index.tokenize import terms
+from rag.records import Document, Source
+from rag.store.database import Store
+
+CACHED_DOCUMENTS = 64
+MAX_DOCUMENTS = 8  # whose statements are looked at for one question
+MAX_PAGES = 1_000  # of a document whose statements are looked for
+COVER_PAGES = 2  # on which a company is named
+MAX_COVER_CHARACTERS = 4_000  # of each
+AGREEING_SOURCES = 3  # from the first, that must be of one document where the question names no company
+
+_LEGAL_FORM = (
+    r"\W{0,3}(?:&\W{0,2})?(?:inc|incorporated|corp|corporation|company|companies|co|ltd|limited|plc|group|holdings?"
+    r"|n\W?v|s\W?a|ag|se|bank|trust)\b"
+)
+_ABBREVIATION = re.compile(r"^[A-Z&][A-Za-z&]{0,2}[A-Z]?[A-Z]$")
+
+
+class StatementFinder:
+    """The accounts of documents; those of the last documents asked about are kept. Thread-safe."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._cache: OrderedDict[tuple[str, str], Accounts] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def accounts(self, document: Document) -> Accounts:
+        """The statements of a document."""
+        key = document.owner, document.id
+        with self._lock:
+            if key in self._cache:
+                self._cache.move_to_end(key)
+                return self._cache[key]
+        pages = self._store.pages(document.owner, document.id, 0, MAX_PAGES - 1)
+        found = Accounts(document.id, find_statements(pages))
+        with self._lock:
+            self._cache[key] = found
+            while len(self._cache) > CACHED_DOCUMENTS:
+                self._cache.popitem(last=False)
+        return found
+
+    def documents(self, company: Sequence[str], scope: Scope, sources: Sequence[Source]) -> list[Document]:
+        """The documents of the company that a question names.
+
+        Where it names none, the one document in scope, or the one that the first sources are of.
+        """
+        in_scope = [
+            document for document in self._store.documents(scope.owner) if scope.allows((document.owner, document.id))
+        ]
+        if company:
+            alone = len(in_scope) == 1
+            named = [document for document in in_scope if _is_named(company, document, alone=alone)]
+            return named or [document for document in self._found(in_scope, sources) if self._is_of(company, document)]
+        if len(in_scope) == 1:
+            return in_scope
+        first = {source.document_id for source in sources[:AGREEING_SOURCES]}
+        return [document for document in in_scope if first == {document.id}]
+
+    def _found(self, documents: Sequence[Document], sources: Sequence[Source]) -> list[Document]:
+        """The documents that sources are of."""
+        found = {source.document_id for source in sources}
+        return [document for document in documents if document.id in found or len(documents) == 1][:MAX_DOCUMENTS]
+
+    def _is_of(self, company: Sequence[str], document: Document) -> bool:
+        """Whether a document says on its first pages that it is the company's."""
+        pages = self._store.pages(document.owner, document.id, 0, COVER_PAGES - 1)
+        name = r"\W{1,3}".join(map(re.escape, company[:8]))
+        is_latin = name.isascii()
+        pattern = re.compile(rf"\b{name}{_LEGAL_FORM}" if is_latin else name, re.IGNORECASE)
+        return any(pattern.search(page.text[:MAX_COVER_CHARACTERS]) for page in pages)
+
+
+def _is_named(company: Sequence[str], document: Document, *, alone: bool) -> bool:
+    """Whether the name of a document has all words of a company's; of the only one in scope, an abbreviation"
+    " counts.
+    """
+    words = " ".join(company)
+    name = f"{document.name} {document.title}"
+    if not words.isascii():
+        return all(word.lower() in name.lower() for word in company)
+    asked = {term for term in terms(words) if not term.isdigit()}
+    if asked and asked <= named_terms(words, document.name) | set(terms(document.title)):
+        return True
+    return (
+        alone
+        and len(company) == 1
+        and bool(_ABBREVIATION.match(company[0]))
+        and _abbreviates(company[0], document.name)
+    )
+
+
+def _abbreviates(short: str, name: str) -> bool:
+    """Whether the letters of an abbreviation stand in a name in this order, the first one first."""
+    letters = iter(re.sub(r"[\W_]", "", name.lower()))
+    wanted = [letter for letter in short.lower() if letter.isalpha()]
+    if next(letters, "") != wanted[0]:
+        return False
+    return all(any(letter == one for one in letters) for letter in wanted[1:])

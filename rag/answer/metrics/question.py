@@ -1,0 +1,308 @@
+"""What a question about figures of accounts asks for: a formula, years, an operation over them, unit and rounding.
+
+Every word of the question must be understood, as part of the formula, a period, an instruction or the name of a
+company; otherwise nothing is asked for here: "cloud revenue" is not revenue.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rag.answer.metrics import wording
+from rag.answer.metrics.definitions import definitions, is_filler, written_out
+from rag.answer.metrics.formula import Binary, Kind, Name, Node, Token, parse_tokens, years_in
+from rag.answer.metrics.vocabulary import Metric, Unit, Vocabulary
+
+MAX_QUESTION_CHARACTERS = 2_000  # of a longer question nothing is computed
+MAX_YEARS = 12  # that a period may have
+
+
+class Operation(StrEnum):
+    """What is done with the values of the years asked for."""
+
+    VALUE = "value"
+    AVERAGE = "average"
+    GROWTH = "growth"  # in percent, from the first year to the last
+    CAGR = "cagr"  # compound annual growth rate, in percent
+    CHANGE = "change"
+    DIRECTION = "direction"  # whether it rose or fell: yes or no
+    SIGN = "sign"  # whether it is positive or negative: yes or no
+    HEALTH = "health"  # whether it is at a level that textbooks call healthy: yes or no
+
+
+_OF_ONE_YEAR = (Operation.VALUE, Operation.SIGN, Operation.HEALTH)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A question, understood."""
+
+    formula: Node
+    name: str  # of what is asked for, as the question words it
+    operation: Operation
+    years: tuple[int, ...]  # ascending; () for the newest
+    unit: Unit
+    form: wording.Form
+    company: tuple[str, ...]  # words that nothing else explains: the name of the company
+    healthy: tuple[float, float] | None = None  # HEALTH: see `Metric`
+    wants: str = ""  # DIRECTION and SIGN: "up" or "down" for what is a yes; "" where either word is the answer
+
+
+_FILLERS = frozenset(
+    "the of for in its their that year years end fiscal at as from a an to amount balance unadjusted reported"
+    " total company's between"
+    " 的 年 , during both is and".split()
+)
+_ALLOWED = frozenset(
+    "a an the of for in on at to by and or is are was were be been as with from into its it their they this"
+    " that these what which how"
+    " much many high low large big do does did has have had please tell me give show find calculate compute"
+    " determine we us you value"
+    " amount amounts figure figures number total level rate ratio reported report record recorded spend spent"
+    " pay paid pays out earn"
+    " earned make made generate generated incur incurred hold held company company's corporation year years"
+    " fiscal financial annual full"
+    " end ended ending year-end close beginning balance unadjusted consolidated overall usd us u.s dollars"
+    " dollar $ percent percentage %"
+    " during over per between period time times basis based using data approximately about exactly so then now"
+    " same own each only just"
+    " inc inc. corp corp. co co. ltd ltd. plc 's ' , . : ; - – — ? ! \" “ ” ( ) days".split()
+)
+_ALLOWED_HAN = re.compile(
+    r"请问|公司|集团|股份|有限|报告期|截至|告诉我|多少|几何|什么|怎么样|如何|年度|年末|年底|财年|全年|达到|实现|金额|数额|总额|数值|总计|合计|计算|人民币|美元|大约|大概|分别"
+    r"|单位|结果|百分之|[请该本其的是为了在有几呢吗和与及年末度元亿万千百约共中上从到至以用？?。，,、：（）％]"
+)
+_HAN = re.compile(r"[一-鿿]")
+_RATIO = re.compile(r"\bratio\b|比率", re.IGNORECASE)
+_POSSESSIVE = re.compile(r"'s$|'$")
+
+
+def understand(question: str, vocabulary: Vocabulary) -> Request | None:
+    """What is asked for; None where the question is not, beyond doubt, about one figure of accounts."""
+    if len(question) > MAX_QUESTION_CHARACTERS or wording.OTHER_SCOPE.search(question):
+        return None
+    form = wording.form_of(question)
+    found = definitions(wording.without_form(question), vocabulary)
+    if found is None:
+        return None
+    text, own_names, formulas = found
+    core = _core(text, vocabulary, own_names)
+    if core is None:
+        return None
+    tokens = list(wording.pieces(core, vocabulary, own_names))
+    expression = _expression(tokens, core)
+    if expression is None:
+        return None
+    node, unit = _with_unit(expression, tokens, core, vocabulary, formulas)
+    if node is None:
+        return None
+    operation, wants = _operation(core, tokens, unit, form)
+    years = _years(tokens, core, operation, node)
+    company = _company(tokens, operation)
+    if years is None or company is None or operation is None:
+        return None
+    entry = vocabulary.entries.get(expression[0].text) if len(expression) == 1 else None
+    healthy = entry.healthy if isinstance(entry, Metric) else None
+    if operation is Operation.HEALTH and healthy is None:
+        return None
+    return Request(
+        node, _said(expression, tokens), operation, years, _unit(unit, operation, form), form, company, healthy, wants
+    )
+
+
+# ---- the clause that asks
+
+
+def _core(text: str, vocabulary: Vocabulary, own_names: Mapping[str, str]) -> str | None:
+    """The clause that asks for the figure; None where there is none, or another question beside it."""
+    sentences: list[tuple[str, bool]] = []
+    start = 0
+    for match in wording.SENTENCE_END.finditer(text):
+        sentences.append((text[start : match.start()].strip(), match[0] in "?？"))
+        start = match.end()
+    sentences.append((text[start:].strip(), False))
+    naming = [
+        (sentence, asks)
+        for sentence, asks in sentences
+        if any(token.kind is Kind.NAME for token in wording.pieces(sentence, vocabulary, own_names))
+    ]
+    questions = [sentence for sentence, asks in sentences if asks]
+    if len(questions) > 1 or not naming:
+        return None
+    core = questions[0] if questions else naming[0][0]
+    asked = list(wording.ASKS.finditer(core))
+    return core[asked[-1].end() :] if asked else core
+
+
+def _expression(tokens: Sequence[Token], core: str) -> list[Token] | None:
+    """The tokens from the first name to the last, joined by signs; None where they are not one formula."""
+    named = [n for n, token in enumerate(tokens) if token.kind is Kind.NAME]
+    if not named:
+        return None
+    first, last = named[0], named[-1]
+    while first and tokens[first - 1] == Token(Kind.SIGN, "("):
+        first -= 1
+    while last + 1 < len(tokens) and tokens[last + 1] == Token(Kind.SIGN, ")"):
+        last += 1
+    inside = tokens[first : last + 1]
+    if len({token.text for token in inside if token.kind is Kind.NAME}) == 1 and len(named) > 1:
+        return [next(token for token in inside if token.kind is Kind.NAME)]  # the same thing said twice
+    if len(named) == 2 and _RATIO.search(core):
+        between = [
+            token
+            for token in tokens[named[0] + 1 : named[1]]
+            if not is_filler(token, frozenset(("the", "total", "的")))
+        ]
+        if len(between) == 1 and between[0].text.lower() in ("to", "over", "与", "和", "对"):
+            return [tokens[named[0]], Token(Kind.SIGN, "/"), tokens[named[1]]]
+    if len(named) == 2 and named[0] and tokens[named[0] - 1].kind is Kind.SHARE:
+        return [tokens[named[1]], Token(Kind.SIGN, "/"), tokens[named[0]]]
+    kept = [
+        token
+        for token in inside
+        if token.kind in (Kind.NAME, Kind.SIGN, Kind.NUMBER)
+        or (token.kind is Kind.WORD and token.text.lower() not in _FILLERS - {"and", ",", "to", "for", "between"})
+    ]
+    return kept
+
+
+def _with_unit(
+    expression: Sequence[Token],
+    tokens: Sequence[Token],
+    core: str,
+    vocabulary: Vocabulary,
+    formulas: Mapping[str, Node],
+) -> tuple[Node | None, Unit]:
+    """The formula over items, and its unit."""
+    node = parse_tokens(expression)
+    if node is None:
+        return None, Unit.MONEY
+    unit = Unit.MONEY
+    if isinstance(node, Name):
+        entry = vocabulary.entries.get(node.id)
+        unit = entry.unit if entry else (Unit.TIMES if _divides(formulas.get(node.id)) else Unit.MONEY)
+        if node.id in formulas and _divides(formulas[node.id]) and unit in (Unit.MONEY, Unit.PERCENT):
+            unit = Unit.TIMES
+    elif _divides(node):
+        unit = Unit.PERCENT if re.search(r"%|percent|share|proportion|占", core, re.IGNORECASE) else Unit.TIMES
+    if any(token.kind is Kind.MARGIN for token in tokens):
+        if unit is not Unit.MONEY:
+            return None, unit
+        node, unit = Binary("/", node, Name("revenue")), Unit.PERCENT
+    return written_out(node, vocabulary, formulas), unit
+
+
+def _divides(node: Node | None) -> bool:
+    """Whether a formula divides amounts by amounts."""
+    match node:
+        case Binary(operator="/"):
+            return True
+        case Binary(operator="*" | "+" | "-", left=left, right=right):
+            return _divides(left) or _divides(right)
+        case _:
+            return False
+
+
+def _unit(unit: Unit, operation: Operation, form: wording.Form) -> Unit:
+    """The unit of the answer."""
+    if operation in (Operation.GROWTH, Operation.CAGR):
+        return Unit.PERCENT
+    if unit is Unit.TIMES and form.percent:
+        return Unit.PERCENT
+    return unit
+
+
+# ---- operation, years, company
+
+
+def _operation(core: str, tokens: Sequence[Token], unit: Unit, form: wording.Form) -> tuple[Operation | None, str]:
+    kinds = {token.kind for token in tokens}
+    is_money = unit in (Unit.MONEY, Unit.PER_SHARE)
+    if wording.YES_NO.search(core):
+        return _yes_or_no(core)
+    if wording.CAGR.search(core):
+        return Operation.CAGR, ""
+    growth = Kind.GROWTH in kinds
+    changed = Kind.CHANGE in kinds or bool(wording.HOW_CHANGED.search(core))
+    if growth and Kind.AVERAGE in kinds:
+        return None, ""
+    if growth or (changed and form.percent and is_money):
+        return (Operation.GROWTH if is_money or "percent" in core else Operation.CHANGE), ""
+    if changed:
+        return Operation.CHANGE, ""
+    return (Operation.AVERAGE if Kind.AVERAGE in kinds else Operation.VALUE), ""
+
+
+def _yes_or_no(core: str) -> tuple[Operation | None, str]:
+    up, down = bool(wording.UP.search(core)), bool(wording.DOWN.search(core))
+    if wording.HEALTHY.search(core):
+        return Operation.HEALTH, ""
+    if wording.POSITIVE.search(core) or wording.NEGATIVE.search(core):
+        return Operation.SIGN, "up" if wording.POSITIVE.search(core) else "down"
+    if up or down:
+        return Operation.DIRECTION, "" if up and down else "up" if up else "down"
+    return None, ""
+
+
+def _years(tokens: Sequence[Token], core: str, operation: Operation | None, node: Node) -> tuple[int, ...] | None:
+    """The years asked for, ascending; None where there are too many."""
+    said = [token for token in tokens if token.kind is Kind.YEARS]
+    found = sorted({year for token in said for year in token.years})
+    spanned = wording.SPAN.search(core)
+    count = _count(spanned[1] or spanned[2]) if spanned else 0
+    if operation is Operation.AVERAGE:
+        if len(found) == 1 and count > 1:
+            found = list(range(found[0] - count + 1, found[0] + 1))
+        elif len(found) == 2 and (count > 2 or any(token.text == "range" for token in said)):
+            found = list(range(found[0], found[1] + 1))
+        elif len(found) == 1:
+            found = [found[0] - 1, found[0]]
+    elif operation in (Operation.GROWTH, Operation.CAGR, Operation.CHANGE, Operation.DIRECTION) and len(found) == 1:
+        before = count if operation is Operation.CAGR and count > 1 else 1
+        found = [found[0] - before, found[0]]
+    elif operation in _OF_ONE_YEAR and len(found) > 1:
+        own = years_in(node)
+        if not own:
+            return None  # one value for each of several years
+        found = [max(found)]
+    if not found and operation in _OF_ONE_YEAR:
+        return tuple(sorted(years_in(node)))[-1:]
+    return tuple(found) if len(found) <= MAX_YEARS else None
+
+
+def _count(word: str) -> int:
+    words = {"two": 2, "three": 3, "four": 4, "five": 5, "两": 2, "二": 2, "三": 3, "四": 4, "五": 5}
+    return words.get(word.lower()) or (int(word) if word.isdigit() and len(word) < 3 else 0)
+
+
+def _company(tokens: Sequence[Token], operation: Operation | None) -> tuple[str, ...] | None:
+    """The words that nothing else explains; None where one of them names no company."""
+    compares = operation in (Operation.CHANGE, Operation.GROWTH, Operation.DIRECTION, Operation.SIGN, Operation.HEALTH)
+    words: list[str] = []
+    han = ""
+    for token in tokens:
+        word = token.text
+        if token.kind is Kind.NUMBER:
+            return None
+        if token.kind is not Kind.WORD:
+            han += " "
+            continue
+        if _HAN.match(word):
+            han += word
+            continue
+        word = _POSSESSIVE.sub("", word)
+        if word.lower() in _ALLOWED or (compares and wording.VERB.fullmatch(word)):
+            continue
+        words.append(word)
+    for run in (wording.VERB.sub("", han) if compares else han).split():
+        words += _ALLOWED_HAN.sub(" ", run).split()
+    return tuple(word for word in words if any(character.isalnum() for character in word))
+
+
+def _said(expression: Sequence[Token], tokens: Sequence[Token]) -> str:
+    """What is asked for, as the question words it."""
+    margin = any(token.kind is Kind.MARGIN for token in tokens)
+    return " ".join([*(token.said or token.text for token in expression), *(["margin"] if margin else [])])

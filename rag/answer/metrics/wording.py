@@ -1,0 +1,261 @@
+"""The words of questions about accounts: units, rounding, years, operations, and what says only how to answer.
+
+Regular expressions in English and Chinese, and the pieces they cut a question into.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rag.answer.metrics.formula import Kind, Token
+from rag.answer.metrics.vocabulary import Vocabulary
+
+_CURRENCY = r"(?:usd|us\$|(?:us |u\.s\. )?dollars?|\$|eur|euros?|€|gbp|£|rmb|cny|hkd|jpy)"
+_UNIT = re.compile(
+    rf"[(,]?\s*(?:give |express(?:ed)? |state |report |answer |provide )?(?:the |your )?(?:answer |value "
+    rf"|result )?\b(?:in|as)\s+"
+    rf"(?:(?:a |the )?units? of )?(?:a )?"
+    rf"(?:{_CURRENCY}(?: in)?\s*(?P<scale>thousands?|millions?|billions?)?|(?P<scale2>thousands?|millions?"
+    rf"|billions?)(?: of)?(?:\s*{_CURRENCY})?"
+    rf"|(?P<percent>percents?(?:ages?)?(?: points?| terms)?|%))\s*[)]?(?!\s*(?:of|change|growth)\b)(?=[\s.,;:?)]|$)",
+    re.IGNORECASE,
+)
+_UNIT_HAN = re.compile(
+    r"[(（]?(?:以|用|按|单位[:：为是]?|多少|几)(?P<scale>十亿|百万|千|亿|万)?(?:美元|元|人民币|港元|欧元)(?:为单位|计|表示)?[)）]?"
+)
+_HAN_SCALES = {"十亿": "billion", "百万": "million", "千": "thousand", "亿": "hundred million", "万": "ten thousand"}
+_DIGITS = {
+    "zero": 0,
+    "no": 0,
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "零": 0,
+    "一": 1,
+    "两": 2,
+    "二": 2,
+    "三": 3,
+    "四": 4,
+}
+_DECIMALS = re.compile(
+    r"\b(?P<count>zero|no|one|two|three|four|\d) (?:decimals?|digits? after)|(?P<hundredth>nearest hundredth)"
+    r"|(?P<tenth>nearest (?:tenth|0\.1))"
+    r"|nearest (?:whole|integer|percent|dollar|day)|nearest (?P<scale>thousand|million|billion)"
+    r"|(?P<han>[零一两二三四\d])位小数|取整|保留整数",
+    re.IGNORECASE,
+)
+_ROUNDING = re.compile(
+    r"[(,]?\s*(?:\band )?(?:\bplease )?\b(?:round(?:ed|ing)?|to (?:the )?nearest|(?:to"
+    r"|with) \w+ decimals?)\b[^.?!;()]{0,60}[)]?"
+    r"|[(（,，]?(?:请)?(?:结果)?(?:保留|四舍五入|取|精确到)[^。？?]{0,12}(?:小数|整数)[)）]?|，?百分数?表示",
+    re.IGNORECASE,
+)
+_STATEMENT = (
+    r"(?:(?:consolidated |the |its |their |company's )*(?:statements? of (?:consolidated )?(?:income|operations"
+    r"|earnings|cash ?flows?"
+    r"|financial position|comprehensive income)|income statements?|cash ?flows? statements?|balance sheets?"
+    r"|p ?& ?l(?: statements?)?"
+    r"|profit (?:and|&) loss(?: statements?)?|financial statements?|annual reports?|10-?k(?: filing)?))"
+)
+_NOISE = re.compile(
+    rf"(?:\b(?:and|or|from|in|on|within|of|per|according to|based on)\s+){{0,2}}\b{_STATEMENT}|\b(?:formerly"
+    rf"|previously) known as \w+"
+    r"|(?:合并)?(?:资产负债表|利润表|现金流量表|年报|年度报告)(?:中|里|上)?(?:显示)?的?",
+    re.IGNORECASE,
+)
+_ON_BALANCE_SHEET = re.compile(r"\bon (?:the |its )?balance sheet\b", re.IGNORECASE)
+_ASIDE = re.compile(
+    r"\[[^\[\]]*\]|\((?:(?:from|using|per|as|in|based|i\.e\.?|e\.g\.?|formerly|ticker|nyse|nasdaq)\b[^()]*"
+    r"|[A-Z&/]{2,8}|or \w+)\)"
+    r"|,\s*using [^,?.]{2,80}(?=\?|$)"
+)
+_ONE_YEAR = (
+    r"(?:\b(?:FY|CY)\s?'?|\b(?:in |for |of |at |as of )?(?:the )?(?:fiscal|financial|calendar)(?: years?)? "
+    r"|\byears? )?"
+    r"(?<![\d,.$])(?:(?:19|20)\d\d|(?<=FY)\d\d|(?<=FY )\d\d|(?<=FY')\d\d)(?![\d]|,\d|\.\d|\s?%)"
+    r"(?:财年|年度|年末|年底|年)?"
+)
+_YEARS = re.compile(
+    rf"{_ONE_YEAR}(?:\s*(?:-|–|—|to|through|and|&|,|vs\.?|versus|至|到|和|与|、)(?: and)?\s*{_ONE_YEAR})*",
+    re.IGNORECASE,
+)
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)|(?<=FY)\d\d\b|(?<=FY )\d\d\b|(?<=FY')\d\d\b", re.IGNORECASE)
+_DATE = re.compile(
+    r"\b(?:January|February|March|April|May|June|July|August|September|October|November"
+    r"|December) \d{1,2},? (?=(?:19|20)\d\d)"
+    r"|(?<=年)\d{1,2}月\d{1,2}日|(?<=年)\d{1,2}月末?",
+    re.IGNORECASE,
+)
+_RANGE = re.compile(r"-|–|—|\bto\b|\bthrough\b|至|到", re.IGNORECASE)
+
+# What is done with the values; each pattern finds where it is said.
+GROWTH = re.compile(
+    r"(?:\b(?:year[- ](?:over|on)[- ]year|yoy|y/y|annual) )?(?:\b(?:percent(?:age)? |% ))?\bgrowth(?: rate"
+    r"| percentage)?(?: of\b| in\b)?"
+    r"|\b(?:year[- ](?:over|on)[- ]year|yoy|y/y) (?:percent(?:age)? |% )?(?:change|increase|decrease"
+    r"|decline)(?: of\b| in\b)?"
+    r"|\b(?:percent(?:age)?|%) (?:change|increase|decrease|decline)(?: of\b| in\b)?|\brate of (?:growth"
+    r"|change)(?: of\b| in\b)?"
+    r"|\bby (?:what|how many|how much) (?:percent(?:age)?|%)"
+    r"|同比增长率?|同比变动率?|增长率|[增减]长?少?了?百分之[几多]少?|同比(?:增加|下降"
+    r"|减少)|增幅|降幅",
+    re.IGNORECASE,
+)
+CAGR = re.compile(
+    r"\b(?:(?:\d+|two|three|four|five)[- ]years? )?(?:total )?(?:cagr"
+    r"|compound(?:ed)? annual growth(?: rate)?)\b(?: of\b| in\b)?|年?均?复合增长率",
+    re.IGNORECASE,
+)
+CHANGE = re.compile(
+    r"\b(?:the )?(?:change|difference|increase|decrease|decline)s? (?:in|of)\b"
+    r"|(?:增加|减少|增长|下降|变动|变化)了?多少",
+    re.IGNORECASE,
+)
+AVERAGE = re.compile(
+    r"\b(?:the )?(?:(?:\d+|two|three|four|five)[- ]years? )?(?:average|mean)\b(?: of\b)?|(?:[两二三四五\d]年)?平均值?",
+    re.IGNORECASE,
+)
+SPAN = re.compile(
+    r"\b(\d{1,2}|two|three|four|five)[- ]years?(?: period)?\b|([两二三四五\d])年(?=期|平均|年?均?复合)", re.IGNORECASE
+)
+SHARE = re.compile(
+    r"\b(?:what |which )?(?:share|percent(?:age)?|proportion|fraction|%) of(?: the| its| their)?\b", re.IGNORECASE
+)
+MARGIN = re.compile(r"(?:\(?%\)?|percent(?:age)?)? ?margins?\b", re.IGNORECASE)
+HOW_CHANGED = re.compile(
+    r"\b(?:how much|how|what)\b.{0,20}\b(?:did|has|have|does)\b.{0,150}\b(?:chang(?:e|ed)|increased?|decreased?"
+    r"|grow|grown|rise|risen|fall|fallen"
+    r"|declined?|drop(?:ped)?|compare)\b",
+    re.IGNORECASE,
+)
+VERB = re.compile(
+    r"(?:(?:chang|increas|decreas|improv|declin|compar)(?:ed?|ing)|gr(?:ow|ew|own|owing)|ris(?:e|en|ing)|rose"
+    r"|fall(?:en)?|fell|drop(?:ped)?"
+    r"|worsen(?:ed|ing)?|deteriorat(?:ed?|ing)|higher|lower|profile|positive|negative|healthy|sound|strong"
+    r"|adequate|sufficient|reasonably|liquidity)\b|增加|减少|增长|下降|提高|改善|上升|变动|变化|同比|恶化|[比较]",
+    re.IGNORECASE,
+)
+UP = re.compile(
+    r"\b(?:improv\w+|increas\w+|gr(?:ow|ew|own|owing)|ris(?:e|en|ing)|rose|higher)\b|提高|改善|上升|增[加长]",
+    re.IGNORECASE,
+)
+DOWN = re.compile(
+    r"\b(?:declin\w+|decreas\w+|fall(?:en)?|fell|drop\w*|worsen\w*|deteriorat\w+|lower)\b|下降|减少|恶化|降低",
+    re.IGNORECASE,
+)
+HEALTHY = re.compile(r"\b(?:healthy|sound|strong|adequate|sufficient)\b|健康|稳健|良好", re.IGNORECASE)
+POSITIVE = re.compile(r"\bpositive\b|为正|是正", re.IGNORECASE)
+NEGATIVE = re.compile(r"\bnegative\b|为负|是负", re.IGNORECASE)
+YES_NO = re.compile(r"^(?:is|are|was|were|does|do|did|has|have)\b|是否|有没有|吗[？?]?$", re.IGNORECASE)
+ASKS = re.compile(
+    r"(?:^|[,:;，：] ?|\bquestion[:,]? )(?=(?:what|how|which|by (?:what|how)|did|does|do|is|are|has|have|was|were"
+    r"|calculate|compute|determine|give|tell|find)\b)",
+    re.IGNORECASE,
+)
+OTHER_SCOPE = re.compile(
+    r"\bq[1-4]\b|\b(?:quarter|month|half[- ]year|segment|guidance|forecast|outlook|expect|project|estimate"
+    r"|budget|weeks?\b)|季度|半年|分部|预[计测]|上半年|下半年",
+    re.IGNORECASE,
+)
+SENTENCE_END = re.compile(r"(?<!\bInc)(?<!\bCorp)(?<!\bCo)(?<!\bLtd)(?<!\bU\.S)(?<!\bvs)[.?!;](?=\s|$)|[。？！；\n]")
+
+# Signs between two items, in a formula or a question.
+_SIGNS = (
+    (
+        "/",
+        r"(?:\bexpressed )?\bas a (?:%|percent|percentage|share|proportion|fraction) of\b|\bdivided by\b"
+        r"|\brelative to\b|/|÷|除以",
+    ),
+    ("+", r"\bplus\b|\+|加上"),
+    ("-", r"\bless\b|\bminus\b|-|−|–|减去?"),
+    ("*", r"\bmultiplied by\b|\*|×|乘以"),
+    ("(", r"\(|（"),
+    (")", r"\)|）"),
+)
+_SIGN = re.compile("|".join(f"(?P<s{n}>{pattern})" for n, (_, pattern) in enumerate(_SIGNS)), re.IGNORECASE)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?(?![\w,]|\.\d)")
+_WORD = re.compile(r"[A-Za-z0-9][\w&.'-]*\w|[A-Za-z0-9]|\S")
+
+
+_OTHERS = (
+    (Kind.AVERAGE, AVERAGE),
+    (Kind.CHANGE, CHANGE),
+    (Kind.SHARE, SHARE),
+    (Kind.SPAN, SPAN),
+    (Kind.MARGIN, MARGIN),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the answer is to be written."""
+
+    scale: str | None  # "thousand", "million", ...; None where nothing is said
+    percent: bool
+    decimals: int | None  # None where nothing is said
+
+
+def form_of(question: str) -> Form:
+    """Unit and rounding that a question asks for."""
+    units = list(_UNIT.finditer(question))
+    scale = next((found.lower().rstrip("s") for match in units if (found := match["scale"] or match["scale2"])), None)
+    if han := _UNIT_HAN.search(question):
+        scale = _HAN_SCALES.get(han["scale"], scale)
+    percent = any(match["percent"] for match in units) or bool(re.search(r"\(%\)|百分[之比数]", question))
+    match = _DECIMALS.search(question)
+    if match is None:
+        return Form(scale, percent, None)
+    if word := match["count"] or match["han"]:
+        return Form(scale, percent, int(word) if word.isdigit() else _DIGITS[word.lower()])
+    decimals = 2 if match["hundredth"] else 1 if match["tenth"] else 0
+    return Form(scale or (match["scale"] or "").lower() or None, percent, decimals)
+
+
+def without_form(question: str) -> str:
+    """A question without what says how to answer: units, rounding, where to look."""
+    text = " ".join(question.replace("’", "'").split())
+    for pattern in (_ASIDE, _UNIT, _UNIT_HAN, _ROUNDING, _ON_BALANCE_SHEET, _NOISE, _DATE):
+        text = pattern.sub(" ", text)
+    return " ".join(text.split())
+
+
+def pieces(text: str, vocabulary: Vocabulary, own_names: Mapping[str, str]) -> Iterator[Token]:
+    """A text cut into names, years, signs, operations and other words; `own_names`: further names, to their ids."""
+    position = 0
+    while position < len(text):
+        if text[position].isspace():
+            position += 1
+            continue
+        token, position = _piece(text, position, vocabulary, own_names)
+        yield token
+
+
+def _piece(text: str, start: int, vocabulary: Vocabulary, own_names: Mapping[str, str]) -> tuple[Token, int]:
+    """The token that begins at `start`, and where it ends: the first kind that matches."""
+    for name, id_ in own_names.items():
+        if text[start : start + len(name)].lower() == name:
+            return Token(Kind.NAME, id_, said=name), start + len(name)
+    if match := _YEARS.match(text, start):
+        found = [int(year) if len(year) == 4 else 2000 + int(year) for year in _YEAR.findall(match[0])]
+        return Token(Kind.YEARS, "range" if _RANGE.search(match[0]) else "", years=tuple(found)), match.end()
+    if match := CAGR.match(text, start) or GROWTH.match(text, start):
+        return Token(Kind.GROWTH, match[0]), match.end()
+    if named := vocabulary.name_at(text, start):
+        return Token(Kind.NAME, named[0], said=text[start : named[1]]), named[1]
+    return _other_piece(text, start)
+
+
+def _other_piece(text: str, start: int) -> tuple[Token, int]:
+    for kind, pattern in _OTHERS:
+        if match := pattern.match(text, start):
+            return Token(kind, match[0]), match.end()
+    if match := _SIGN.match(text, start):
+        return Token(Kind.SIGN, _SIGNS[int((match.lastgroup or "s0")[1:])][0]), match.end()
+    if match := _NUMBER.match(text, start):
+        return Token(Kind.NUMBER, match[0], value=float(match[0])), match.end()
+    word = _WORD.match(text, start)
+    end = word.end() if word else start + 1
+    return Token(Kind.WORD, text[start:end]), end

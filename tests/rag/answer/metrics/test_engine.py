@@ -1,0 +1,52 @@
+"""Figures of accounts through the engine: from statements that the search did not find."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.answer.quote import QuoteReader
+from rag.engine import Engine
+from rag.records import AnswerState
+from rag.settings import RetrievalSettings, RoutingSettings, Settings
+from tests.fakes import ExactEmbedder
+from tests.rag.answer.metrics import statements
+from tests.rag.engines import add, ask
+from tests.rag.pdfs import table_pdf, text_pdf
+
+QUESTION = "What was Northwind's gross margin in 2023?"
+
+
+def pdf(lines: str) -> bytes:
+    rows = [[part.strip() for part in line.split("|")] for line in lines.strip().splitlines()]
+    width = max(map(len, rows))
+    return table_pdf([[row[0], *[""] * (width - len(row)), *row[1:]] for row in rows], widths=[230, 75, 75, 75][:width])
+
+
+@pytest.fixture
+def engine(tmp_path):
+    settings = Settings(
+        data_dir=tmp_path / "data", retrieval=RetrievalSettings(sources=1, routing=RoutingSettings(routing_weight=0.0))
+    )
+    with Engine(settings, embedder=ExactEmbedder, reader=QuoteReader()) as opened:
+        prose = text_pdf([f"{QUESTION} The report tells."])
+        add(opened, ("faq.pdf", prose), ("NORTHWIND_2023.pdf", pdf(statements.INCOME)))
+        yield opened
+
+
+def test_a_metric_is_computed_from_a_statement_that_was_not_found(engine):
+    found, text, answer = ask(engine, QUESTION)
+    assert answer.state is AnswerState.ANSWER
+    assert answer.short.values == ("40.0",)
+    assert answer.short.formula == "400 / 1,000"
+    assert [source.document for source in found.sources] == ["NORTHWIND_2023.pdf", "faq.pdf"]
+    assert [source.number for source in found.sources] == [1, 2]
+    first = answer.short.citations[0]
+    assert found.sources[first.number - 1].text[first.start : first.end] == "400"
+    assert "Gross profit" in text
+    assert engine.view("", found.sources[0], first).sentence_boxes
+
+
+def test_a_document_out_of_scope_answers_nothing(engine):
+    (faq,) = (document.id for document in engine.documents("") if document.name == "faq.pdf")
+    _, _, answer = ask(engine, QUESTION, documents=[faq])
+    assert answer.short is None
