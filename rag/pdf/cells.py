@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+from rag.language import joins_without_space
 from rag.records import WordBoxes
 
 _CURRENCY = r"(?:US\$|HK\$|RMB|[$£€¥￥])"
@@ -28,6 +29,7 @@ _TRAILING_CURRENCY = re.compile(rf"\s*{_CURRENCY}$")
 
 MAX_VALUE_CHARACTERS = 40  # of a number; a longer one is a code
 MAX_VALUE_WORDS = 6  # "$", "(", "1,577", ")", "%"
+MAX_HEADER_CHARACTERS = 60  # of headers over two lines that were joined as if they were a paragraph
 ONE_LINE = 1.9  # times the height of a word that the words of one visual line span
 FEW_LINES = 4  # the same for a row whose label is broken over several visual lines
 
@@ -75,11 +77,33 @@ class Line:
     words: list[Word]
     values: list[Value]
     flat: bool  # its words stand side by side, as those of a row do
+    unit: str = ""  # text behind the values, in a column of its own: "mA"
+    heading: bool = False  # a year that opens a section of rows
 
     @property
     def text(self) -> str:
         """The line as one string."""
         return joined(self.words)
+
+    @property
+    def left(self) -> float:
+        """Left edge, fraction of the page."""
+        return self.words[0].left
+
+    @property
+    def top(self) -> float:
+        """Upper edge, fraction of the page."""
+        return min(word.top for word in self.words)
+
+    @property
+    def bottom(self) -> float:
+        """Lower edge, fraction of the page."""
+        return max(word.bottom for word in self.words)
+
+    def label(self) -> list[Word]:
+        """The words that are part of no value in a column."""
+        taken = {id(word) for value in self.values if value.column >= 0 for word in value.words}
+        return [word for word in self.words if id(word) not in taken]
 
     def trailing(self) -> list[Value]:
         """The values that the line ends in, with nothing between them."""
@@ -94,8 +118,12 @@ class Line:
 
 
 def joined(words: Sequence[Word]) -> str:
-    """The words with spaces between them."""
-    return " ".join(word.text for word in words)
+    """The words with spaces between them, except where the text has none, or Chinese goes on in the next line."""
+    parts = [word.text for word in words[:1]]
+    for before, word in pairwise(words):
+        unspaced = joins_without_space(before.text[-1]) and joins_without_space(word.text[0])
+        parts += [word.text] if before.end == word.start or unspaced else [" ", word.text]
+    return "".join(parts)
 
 
 def is_year(text: str) -> bool:
@@ -171,7 +199,9 @@ def _lines(words: list[Word]) -> list[Line]:
     if line.flat:
         return [line]
     rows = visual_lines(words)
-    return rows if any(len(row.trailing()) > 1 for row in rows) else [line]
+    side_by_side = all(a.words[-1].right < b.left or b.words[-1].right < a.left for a, b in pairwise(rows))
+    apart = side_by_side or len(line.text) <= MAX_HEADER_CHARACTERS
+    return rows if apart or any(len(row.trailing()) > 1 for row in rows) else [line]
 
 
 def _line(words: list[Word]) -> Line:
@@ -189,6 +219,16 @@ def _line(words: list[Word]) -> Line:
     return Line(words, [], flat=False)
 
 
+def _is_number(text: str) -> bool:
+    return len(text) <= MAX_VALUE_CHARACTERS and bool(_VALUE.match(text) or _DASH.match(text))
+
+
+def _is_balanced(words: Sequence[Word]) -> bool:
+    """Whether a parenthesis that closes was opened; "3)" of "(Note 3)" is no value."""
+    text = "".join(word.text for word in words)
+    return not any(close in text and sign not in text for sign, close in ("()", "[]"))
+
+
 def _values(words: Sequence[Word]) -> list[Value]:
     """The values among the words; days and years of dates are none."""
     found: list[Value] = []
@@ -202,7 +242,7 @@ def _values(words: Sequence[Word]) -> list[Value]:
         if _PREFIX.match(word.text):
             prefix.append(word)
             after_value = False
-        elif len(word.text) <= MAX_VALUE_CHARACTERS and (_VALUE.match(word.text) or _DASH.match(word.text)):
+        elif _is_number(word.text) and _is_balanced([*prefix[-2:], word]):
             found.append(Value([*prefix[-2:], word]))
             prefix, after_value = [], True
         elif after_value and len(found[-1].words) < MAX_VALUE_WORDS and _SUFFIX.match(word.text):

@@ -1,4 +1,4 @@
-"""Tables of a page, from its text and word boxes: columns, header rows, row labels, sections, scale.
+"""Tables of a page, from its text and word boxes: runs of lines, their columns, and where a table begins and ends.
 
 A row of a table is a text line of its own that ends in values; values that stand above one another make a column. Works
 on what the store keeps of a page, so that tables can be found when a question needs them. Knows nothing of questions.
@@ -16,30 +16,33 @@ import numpy as np
 from rag.pdf.cells import (
     Line,
     Value,
-    Word,
     character_width,
     is_year,
     joined,
     lines_of,
-    parse_value,
     segments,
-    visual_lines,
-    without_currency,
 )
+from rag.pdf.table import MAX_TEXT_CHARACTERS, Cell, Row, Table
+from rag.pdf.table_headers import WIDE_GAP, read_headers
+from rag.pdf.table_rows import RowBuilder
 from rag.records import WordBoxes
+
+__all__ = ["MAX_WORDS", "Cell", "Row", "Table", "find_tables"]
 
 # Looked at on a page, so that a hostile one costs no more than a large table.
 MAX_WORDS = 10_000
 MAX_CHARACTERS = 100_000
 MAX_COLUMNS = 100  # of a run of lines; more do not fit beside one another on paper
-MAX_TEXT_CHARACTERS = 1_000  # of a label, section, header and caption; what is longer is cut
-MAX_HEADER_LINES = 6  # visual lines above the first row
 MAX_HEADER_CELLS = 30  # text lines above the first row: headers may be printed cell by cell
 MAX_LABEL_LINES = 3  # lines without values between two rows of one table
 MAX_LABEL_CHARACTERS = 110  # a longer line without values is a sentence, and ends the table
-MAX_SPANNING_CHARACTERS = 40  # of a header over all columns; a longer line is a title
-WIDE_GAP = 1.6  # character widths between two words that belong to different cells
-MIN_ROWS = 2  # rows with a value that make a column
+MAX_BROKEN_LABEL_CHARACTERS = 400  # of a label over several lines that the values of the same columns follow
+MAX_UNIT_CHARACTERS = 12  # of text behind the values of a row
+MAX_GAP = 6.0  # heights of a line between two lines of one run, downwards
+MAX_RISE = 8.0  # the same upwards: headers may be printed cell by cell
+MAX_PAGE_NUMBER = 2_000  # in a table of contents
+MIN_ENTRIES = 3  # of a table of contents
+MIN_ROWS = 2  # rows with a value that make a column, unless a header stands above it
 
 _SCALES = (
     (re.compile(r"\bbillions?\b|\bbn\b|十亿", re.IGNORECASE), "billion"),
@@ -49,39 +52,9 @@ _SCALES = (
     (re.compile(r"万元|萬元"), "ten thousand"),
 )
 _UNIT_LINE = re.compile(r"[(（][^()（）]{2,80}[)）]|(?:单位|單位)\s?[:：]\s?[^\s()（）]{1,20}")
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One value of a table."""
-
-    text: str  # as printed, currency sign and parentheses included
-    start: int  # character span in the page's text
-    end: int
-    value: float | None  # None for a dash
-    percent: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A labelled row, with a cell or None for each column."""
-
-    label: str
-    section: str  # the line above that opens the group this row stands in; "" for none
-    cells: tuple[Cell | None, ...]
-    start: int  # character span in the page's text
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table: a header for each column, and its rows."""
-
-    headers: tuple[str, ...]  # header lines from top to bottom, joined; "" where nothing stands above the column
-    caption: str  # lines above the rows that belong to no column: title, units
-    scale: str  # "thousand", "million", ...; "" where neither the table nor its page says
-    rows: tuple[Row, ...]
-    unit: str = ""  # the unit line as printed, "(In millions, except per share data)"; "" for none
+_YEAR_ALONE = re.compile(r"(?:(?:fiscal|year|fiscal year|FY) ?)?(?:19|20)\d\d(?: ?年度?)?", re.IGNORECASE)
+_MARK = re.compile(r"[(（]\d{1,2}[)）]")  # of a footnote, or a negative number
+_NOTES = re.compile(r"notes?|附注|附註|注释|註釋", re.IGNORECASE)  # header of a column that refers to the notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +74,7 @@ def find_tables(text: str, boxes: WordBoxes) -> list[Table]:
     count = min(int(np.searchsorted(boxes.spans[:, 1], len(text), "right")), MAX_WORDS)
     lines = lines_of(text, WordBoxes(boxes.spans[:count], boxes.boxes[:count]))
     width = character_width(lines)
-    found = [table for run in _runs(lines) for table in _tables_of(run, width)]
+    found = [table for run in _runs(lines, width) for table in _tables_of(run, width) if not _is_list(table)]
     page_unit = _unit_line(text)
     page_scale = _named_scale(page_unit)
     return [table if table.scale else replace(table, scale=page_scale, unit=page_unit) for table in found]
@@ -117,19 +90,60 @@ def _named_scale(text: str) -> str:
     return next((scale for pattern, scale in _SCALES if pattern.search(text)), "")
 
 
-def _runs(lines: Sequence[Line]) -> list[list[Line]]:
-    """Runs of lines that may hold tables: a paragraph or a long line without values ends a run."""
+def _is_list(table: Table) -> bool:
+    """Whether a table is a table of contents or a numbered list: one column of ascending numbers without a header."""
+    values = [row.cells[0].value for row in table.rows if row.cells and row.cells[0]]
+    numbers = [value for value in values if value is not None and value == int(value) and 0 <= value < MAX_PAGE_NUMBER]
+    ascending = all(before <= after for before, after in pairwise(numbers))
+    alone = len(table.headers) == 1 and not table.headers[0] and len(values) >= MIN_ENTRIES
+    return alone and len(numbers) == len(values) and ascending
+
+
+# ---- runs of lines
+
+
+def _runs(lines: Sequence[Line], width: float) -> list[list[Line]]:
+    """Runs of lines that may hold tables: a paragraph, a long line without values or a wide gap ends a run."""
     runs: list[list[Line]] = [[]]
-    for line in lines:
-        if line.flat and (line.values or len(line.text) <= MAX_LABEL_CHARACTERS):
+    for before, line, after in zip([None, *lines], lines, [*lines[1:], None], strict=False):
+        if before is not None and _is_apart(before, line):
+            runs.append([])
+        short = line.flat and (line.values or len(line.text) <= MAX_LABEL_CHARACTERS)
+        if short or (after is not None and _is_label_of(line, after, runs[-1][-MAX_LABEL_LINES:], width)):
             runs[-1].append(line)
         else:
             runs.append([])
-    return [run for run in runs if sum(bool(line.trailing()) for line in run) >= MIN_ROWS]
+    return [run for run in runs if any(line.values for line in run)]
+
+
+def _is_apart(before: Line, line: Line) -> bool:
+    """Whether a line stands too far below or above the one before it to belong to the same table."""
+    step = line.words[0].top - before.words[-1].top
+    height = max(line.words[0].bottom - line.words[0].top, 1e-6)
+    return not -MAX_RISE * height < step < MAX_GAP * height
+
+
+def _is_label_of(line: Line, row: Line, above: Sequence[Line], width: float) -> bool:
+    """Whether a long text is the label of the row below it: that ends in a column of one of the lines above."""
+    values = row.trailing()
+    if not values or len(line.text) > MAX_BROKEN_LABEL_CHARACTERS:
+        return False
+    for other in above:
+        parts = segments(other, WIDE_GAP * width)
+        if len(parts) > 1 and parts[-1][0].left < values[-1].right and values[-1].left < parts[-1][-1].right:
+            return True
+    return False
+
+
+# ---- tables of a run
 
 
 def _tables_of(run: Sequence[Line], width: float) -> list[Table]:
     """The tables of a run of lines: a new one begins where a header row follows rows with values."""
+    _drop_numbers_of_texts(run, width)
+    _drop_notes(run, width)
+    _split_units(run, width)
+    _mark_headings(run)
     grid = _Grid(_columns(run, width), width)
     is_row = [bool(_in_columns(line)) and not _is_header(line) for line in run]
     found: list[Table] = []
@@ -137,22 +151,105 @@ def _tables_of(run: Sequence[Line], width: float) -> list[Table]:
     for start in (n for n, row in enumerate(is_row) if row):
         if start < first:  # it belongs to the table before
             continue
-        stop = _end_of_table(run, is_row, start)
+        stop = _end_of_table(run, is_row, start, grid)
         top = max(first, start - MAX_HEADER_CELLS)
         found.append(_table(run[top:start], run[start:stop], grid))
         first = stop
     return found
 
 
-def _end_of_table(run: Sequence[Line], is_row: Sequence[bool], start: int) -> int:
+def _end_of_table(run: Sequence[Line], is_row: Sequence[bool], start: int, grid: _Grid) -> int:
     """Index after the last row of the table that begins at `start`."""
     last = start
     for n in range(start + 1, len(run)):
         if is_row[n]:
             last = n
-        elif n - last > MAX_LABEL_LINES or _is_header(run[n]):
+        elif n - last > MAX_LABEL_LINES or _is_header(run[n]) or _stands_over(run[n], grid):
             break
     return last + 1
+
+
+def _stands_over(line: Line, grid: _Grid) -> bool:
+    """Whether a line is a header of texts: several of them, all over the columns."""
+    edge = grid.columns[0][0] - 2 * grid.width
+    return line.flat and line.left > edge and len(segments(line, WIDE_GAP * grid.width)) > 1
+
+
+def _drop_numbers_of_texts(run: Sequence[Line], width: float) -> None:
+    """A number that ends a text of its own beside others is no value: "Level 1    Level 2"; nor is a footnote mark."""
+    for line in run:
+        if len(line.values) < 2:
+            continue
+        marks = {
+            id(word)
+            for before, word in pairwise(line.words)
+            if _MARK.fullmatch(word.text) and word.left - before.right < WIDE_GAP * width and before.text[-1].isalpha()
+        }
+        line.values = [value for value in line.values if id(value.words[0]) not in marks]
+        of_value = {id(word) for value in line.values for word in value.words}
+        texts = [
+            part
+            for part in segments(line, WIDE_GAP * width)[1:]
+            if id(part[0]) not in of_value and id(part[-1]) in of_value and not is_year(part[-1].text)
+        ]
+        if texts:
+            ids = {id(word) for part in texts for word in part}
+            line.values = [value for value in line.values if id(value.words[0]) not in ids]
+
+
+def _mark_headings(run: Sequence[Line]) -> None:
+    """Lines of a year alone that rows follow are sections of one table, if there are several of them."""
+    alone = [
+        line
+        for line, after in pairwise(run)
+        if _YEAR_ALONE.fullmatch(line.text) and after.trailing() and not _are_years(after) and after.label()
+    ]
+    if len(alone) < MIN_ROWS:
+        return
+    for line in alone:
+        line.values, line.heading = [], True
+
+
+def _drop_notes(run: Sequence[Line], width: float) -> None:
+    """Leave out the column that refers to the notes of the accounts: "Note", "附注"."""
+    margin = min(line.left for line in run)
+    for number, line in enumerate(run):
+        for part in segments(line, WIDE_GAP * width):
+            if len(part) > 1 or not _NOTES.fullmatch(part[0].text):
+                continue
+            if part[0].left < margin + 4 * width or part[-1] is line.words[-1]:
+                continue
+            left, right = part[0].left - 2 * width, part[-1].right + 2 * width
+            for row in run[number:]:
+                kept = [word for word in row.words if not (left <= word.left and word.right <= right)]
+                if kept and row.flat:
+                    ids = {id(word) for word in kept}
+                    row.words = kept
+                    row.values = [value for value in row.values if id(value.words[0]) in ids]
+            return
+
+
+def _split_units(run: Sequence[Line], width: float) -> None:
+    """Take text that stands behind the values of several rows, in a column of its own, as their unit."""
+    tails: list[tuple[Line, int]] = []
+    for line in run:
+        if not line.values:
+            continue
+        last = line.values[-1].words[-1]
+        position = next(n for n, word in enumerate(line.words) if word is last) + 1
+        tail = line.words[position:]
+        if tail and tail[0].left - last.right > WIDE_GAP * width and len(joined(tail)) <= MAX_UNIT_CHARACTERS:
+            tails.append((line, position))
+    if len(tails) < MIN_ROWS:
+        return
+    left = sorted(line.words[position].left for line, position in tails)[len(tails) // 2]
+    for line, position in tails:
+        if abs(line.words[position].left - left) < 4 * width:
+            line.unit = joined(line.words[position:])
+            line.words = line.words[:position]
+
+
+# ---- columns
 
 
 def _columns(run: Sequence[Line], width: float) -> tuple[tuple[float, float], ...]:
@@ -174,13 +271,35 @@ def _columns(run: Sequence[Line], width: float) -> tuple[tuple[float, float], ..
         elif len(spans) < MAX_COLUMNS:
             spans.append((value.left, value.right))
             members.append([value])
-    kept = sorted((n for n in range(len(spans)) if len(members[n]) >= MIN_ROWS), key=lambda n: spans[n][0])
+    headed = _headed(run, spans, width)
+    kept = sorted((n for n in range(len(spans)) if len(members[n]) >= MIN_ROWS or n in headed), key=lambda n: spans[n])
     if len(kept) > 1 and _are_labels(members[kept[0]], rows, width):
         kept = kept[1:]
     for column, n in enumerate(kept):
         for value in members[n]:
             value.column = column
     return tuple(spans[n] for n in kept)
+
+
+def _headed(run: Sequence[Line], spans: Sequence[tuple[float, float]], width: float) -> set[int]:
+    """The columns that a table of a single row has: those below the segments of the line above it."""
+    rows = [n for n, line in enumerate(run) if line.trailing() and not _are_years(line)]
+    if len(rows) != 1 or rows[0] == 0:
+        return set()
+    row, above = run[rows[0]], segments(run[rows[0] - 1], WIDE_GAP * width)
+    below = segments(row, WIDE_GAP * width)
+    if not 2 <= len(row.trailing()) < min(len(below), len(above) + 1):  # no header or label for all of them
+        return set()
+    under = {
+        n
+        for n, (left, right) in enumerate(spans)
+        if any(part[0].left - width < right and left < part[-1].right + width for part in above)
+    }
+    return under if len(under) == len(spans) else set()
+
+
+def _are_years(line: Line) -> bool:
+    return all(is_year(value.text) for value in line.values)
 
 
 def _are_labels(values: Sequence[Value], rows: Sequence[Line], width: float) -> bool:
@@ -205,84 +324,24 @@ def _is_header(line: Line) -> bool:
     return bool(values) and all(is_year(value.text) for value in values)
 
 
+# ---- a table
+
+
 def _table(above: Sequence[Line], lines: Sequence[Line], grid: _Grid) -> Table:
     """A table from the lines above its first row and the lines from its first row to its last."""
-    headers: list[list[str]] = [[] for _ in grid.columns]
-    caption: list[str] = []
-    margin = min(line.words[0].left for line in lines)
-    words = [word for line in above for word in line.words]
-    for line in visual_lines(words)[-MAX_HEADER_LINES:]:
-        _add_header(line, grid, margin, headers, caption)
-    rows = _rows(lines, len(grid.columns))
+    margin = min(line.left for line in lines)
+    headers = read_headers(above, grid.columns, margin, grid.width)
+    rows = RowBuilder(len(grid.columns), grid.width, lines).build(headers.sections, lines)
     # Leave out columns of the run that this table does not use.
     used = [n for n in range(len(grid.columns)) if any(row.cells[n] is not None for row in rows)]
-    texts = tuple(" ".join(headers[n]) for n in used)
-    said = " ".join([*caption, *texts])
+    texts = tuple(" ".join(headers.columns[n])[:MAX_TEXT_CHARACTERS] for n in used)
+    said = " ".join([*headers.caption, *texts])
     unit = _unit_line(said)
     return Table(
-        headers=tuple(header[:MAX_TEXT_CHARACTERS] for header in texts),
-        caption=" ".join(caption)[:MAX_TEXT_CHARACTERS],
+        headers=texts,
+        caption=" ".join(headers.caption)[:MAX_TEXT_CHARACTERS],
         scale=_named_scale(unit) or _named_scale(said),
         rows=tuple(replace(row, cells=tuple(row.cells[n] for n in used)) for row in rows),
         unit=unit,
+        columns=tuple(grid.columns[n] for n in used),
     )
-
-
-def _rows(lines: Sequence[Line], columns: int) -> list[Row]:
-    """The rows, each with the section it stands in. A label that goes on in lower case is one label."""
-    rows: list[Row] = []
-    section = pending = ""
-    for line in lines:
-        if not _in_columns(line):
-            pending = f"{pending} {line.text}".strip()
-            continue
-        row = _row(line, columns)
-        if pending and (row.label[:1].islower() or not row.label):
-            row = replace(row, label=f"{pending} {row.label}".strip()[:MAX_TEXT_CHARACTERS])
-        elif pending:
-            section = pending.rstrip(" :：")[:MAX_TEXT_CHARACTERS]
-        rows.append(replace(row, section=section))
-        pending = ""
-    return rows
-
-
-def _row(line: Line, columns: int) -> Row:
-    cells: list[Cell | None] = [None] * columns
-    values = _in_columns(line)
-    for value in values:
-        number, percent = parse_value(value.text)
-        cells[value.column] = Cell(value.text, value.words[0].start, value.words[-1].end, number, percent)
-    taken = {id(word) for value in values for word in value.words}
-    label = joined([word for word in line.words if id(word) not in taken])
-    return Row(without_currency(label)[:MAX_TEXT_CHARACTERS], "", tuple(cells), line.words[0].start, line.words[-1].end)
-
-
-def _add_header(line: Line, grid: _Grid, margin: float, headers: list[list[str]], caption: list[str]) -> None:
-    """Give each segment of a line above the rows to the columns it stands over; the rest is caption."""
-    parts = segments(line, WIDE_GAP * grid.width)
-    # What begins at the margin is a title, or a header of the labels.
-    edge = grid.columns[0][0] - 2 * grid.width
-    titles: list[list[Word]] = []
-    over: list[list[Word]] = []
-    for part in parts:
-        is_title = part[-1].right <= edge or part[0].left <= margin + grid.width
-        (titles if is_title else over).append(part)
-    caption += map(joined, titles)
-    if len(over) == len(grid.columns):
-        for header, part in zip(headers, over, strict=True):
-            header.append(joined(part))
-        return
-    if len(over) == 1 and len(joined(over[0])) > MAX_SPANNING_CHARACTERS:
-        caption.append(joined(over[0]))
-        return
-    # A segment that spans several columns is a header of each of them.
-    middles = [(part[0].left + part[-1].right) / 2 for part in over]
-    spacing = min((after - before for before, after in pairwise(middles)), default=1.0)
-    for header, (left, right) in zip(headers, grid.columns, strict=True):
-        middle = (left + right) / 2
-        near = min(range(len(over)), key=lambda n: abs(middles[n] - middle), default=None)
-        if near is None:
-            return
-        inside = over[near][0].left - grid.width <= right and left <= over[near][-1].right + grid.width
-        if inside or abs(middles[near] - middle) < 0.75 * spacing:
-            header.append(joined(over[near]))

@@ -55,7 +55,7 @@ def test_no_more_columns_than_fit_on_paper():
 
 def test_a_label_as_long_as_a_page_is_cut():
     words = [*["word"] * 4_000, "12", "Sales", "13"]
-    tops = np.array([*[0.1] * 4_001, 0.2, 0.2])
+    tops = np.array([*[0.1] * 4_001, 0.10003, 0.10003])
     lefts = np.array([*np.linspace(0, 0.4, 4_000), 0.8, 0.1, 0.8])
     text, boxes = page(words, tops, lefts, 0.05, len(words))
     text = text[: boxes.spans[4_000, 1]] + "\n" + text[boxes.spans[4_000, 1] + 1 :]
