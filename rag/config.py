@@ -53,6 +53,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "retrieval.routing.coverage_saturation": (0, 1_000),
     "retrieval.routing.max_compared_documents": (1, 100),
     "retrieval.routing.name_rarity_ratio": (0, 100),
+    "retrieval.routing.min_name_ratio": (0, 1_000),
     "retrieval.bm25.k1": (0, 100),
     "answering.gate_alphabetic": (0, 10),
     "answering.gate_han": (0, 10),

@@ -71,6 +71,8 @@ class RoutingSettings:
     min_name_strength: float = 0.4  # IDF of a further compared name, as a share of the first name's
     name_rarity_ratio: float = 1.2  # IDF among passages over IDF among names from which a term counts as a name
     min_joined_characters: int = 5  # of a name written as one word ("northwind") and asked in two
+    max_name_elsewhere: float = 0.02  # share of other documents' passages with a word up to which it may be a name
+    min_name_ratio: float = 3.0  # coverage of the documents it names over that of the others, of a more frequent name
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,13 @@ class FigureSettings:
 
 
 @dataclass(frozen=True)
+class DoubtSettings:
+    """When an answer is doubted (`rag/answer/doubt.py`)."""
+
+    subject_coverage: float = 0.05  # share of a document's passages with a name from which the document is about it
+
+
+@dataclass(frozen=True)
 class AnswerSettings:
     """Which sentences of the sources count as an answer, and which sources as citations.
 
@@ -154,6 +163,7 @@ class AnswerSettings:
     min_unmarked_support: float = 0.6  # the same for a citation that the reader did not mark
     context: ContextSettings = field(default_factory=ContextSettings)
     figures: FigureSettings = field(default_factory=FigureSettings)
+    doubt: DoubtSettings = field(default_factory=DoubtSettings)
 
 
 @dataclass(frozen=True)

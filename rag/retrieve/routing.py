@@ -151,6 +151,67 @@ class DocumentRouter:
             self.narrow(scope, np.array([slot for slot, own in terms_of.items() if own == group])) for group in groups
         ]
 
+    def named_documents(self, question: str, scope: Scope) -> dict[str, frozenset[str]]:
+        """The documents in scope that a question names by file name or title: terms of the question, by document id.
+
+        A name is a term, or two or three written as one word; a part of a file name counts only where no whole one does.
+        A word that other documents use as much names none, nor does one that most documents have in their names.
+        """
+        query_terms = [term for term in _query_terms(question) if not _is_number(term)]
+        counts, in_scope = self._in_scope(scope)
+        matches = self._whole_names(query_terms, in_scope) or self._partial_names(query_terms, in_scope)
+        found: dict[int, set[str]] = {}
+        for words, slots in matches.items():
+            if self._tells_apart("".join(words), slots, counts, in_scope):
+                for slot in slots.tolist():
+                    found.setdefault(slot, set()).update(words)
+        with self._lock:
+            return {key[1]: frozenset(found[slot]) for slot, key in enumerate(self._keys) if key and slot in found}
+
+    def coverage(self, term: str, scope: Scope) -> dict[str, float]:
+        """Share of the passages that contain a term, 0..1, by document id, for the documents in scope with any."""
+        counts, in_scope = self._in_scope(scope)
+        shares = self._coverage(term, counts)
+        with self._lock:
+            keys = list(self._keys)
+        return {key[1]: float(shares[slot]) for slot in np.flatnonzero(in_scope & (shares > 0)) if (key := keys[slot])}
+
+    def _whole_names(self, query_terms: list[str], in_scope: InScope) -> dict[tuple[str, ...], Slots]:
+        """Runs of one to three terms that are, as one word, in names or titles; the longest run at each place."""
+        matches = self._name_matches(query_terms, in_scope)
+        found: dict[tuple[str, ...], Slots] = {}
+        start = 0
+        while start < len(query_terms):
+            runs = (tuple(query_terms[start : start + words]) for words in (3, 2, 1))
+            run = next((run for run in runs if (joined := "".join(run)) in matches and len(matches[joined][0])), None)
+            if run is not None:
+                found[run] = matches["".join(run)][0]
+            start += len(run or "1")
+        return found
+
+    def _partial_names(self, query_terms: list[str], in_scope: InScope) -> dict[tuple[str, ...], Slots]:
+        """Terms that a word of a file name begins or ends with, such as "activision" of "activisionblizzard"."""
+        with self._lock:
+            file_terms = list(self._file_terms[: len(in_scope)])
+        long = [term for term in dict.fromkeys(query_terms) if len(term) >= self._settings.min_joined_characters]
+        found = {
+            (term,): np.array([slot for slot in np.flatnonzero(in_scope) if _has_part(file_terms[slot], term)], np.int64)
+            for term in long
+        }
+        return {term: slots for term, slots in found.items() if len(slots)}
+
+    def _tells_apart(self, name: str, slots: Slots, counts: Slots, in_scope: InScope) -> bool:
+        """Whether a name is that of these documents rather than a word that others use as well."""
+        others = in_scope.copy()
+        others[slots] = False
+        if not others.any():
+            return len(slots) == 1
+        coverage = self._coverage(name, counts)
+        own, elsewhere = float(coverage[slots].mean()), float(coverage[others].mean())
+        if own == 0:  # "10k" of the file names is not in the texts
+            return 2 * len(slots) <= in_scope.sum()
+        return elsewhere <= self._settings.max_name_elsewhere or own >= self._settings.min_name_ratio * elsewhere
+
     def _names_another(self, own: set[str], groups: list[set[str]], matches: NameMatches) -> bool:
         """Whether a document named by `own` terms is compared with those in `groups`, not just an echo of their names.
 
@@ -238,6 +299,10 @@ def _query_terms(question: str) -> list[str]:
 
 def _name_terms(text: str) -> list[str]:
     return terms(_CODE.sub(r"\1\2", text))
+
+
+def _has_part(file_terms: frozenset[str], part: str) -> bool:
+    return any(term.startswith(part) or term.endswith(part) for term in file_terms)
 
 
 def _is_number(term: str) -> bool:
