@@ -76,7 +76,7 @@ def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> t
     """The reader to start with, and why. Raises SettingRefused if an option it needs is missing."""
     from rag.answer.quote import QuoteReader
 
-    wanted, quote = chosen_reader(options), QuoteReader(options.settings.answering)
+    wanted, quote = chosen_reader(options), QuoteReader()
     if wanted == "remote":
         if not (options.server and options.model):
             raise SettingRefused("--reader remote needs --server (an address) and --model (the name it serves).")
@@ -100,7 +100,7 @@ def loading_for(engine: Engine, options: argparse.Namespace) -> BackgroundLoader
     from rag.answer.quote import QuoteReader
     from rag.records import Choice
 
-    quote = QuoteReader(options.settings.answering)
+    quote = QuoteReader()
 
     def reader_in_use() -> str:
         return next((choice.name for choice in engine.choices() if choice.what == "reader"), quote.name)

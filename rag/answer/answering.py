@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answer.answerability import EvidenceScorer
 from rag.answer.citations import check_citations
 from rag.answer.context import pack_context
+from rag.answer.doubt import judge, judge_read
 from rag.answer.figures.short_figure import short_figure
 from rag.answer.marks import remove_citation_marks
 from rag.answer.metrics.documents import StatementFinder
 from rag.answer.metrics.short_metric import MetricAnswer, short_metric
+from rag.answer.missing import Comparison, KnownLibrary
 from rag.index.protocols import Scope
 from rag.reader import Evidence, Reader, ReadRequest, Sampling, Turn
 from rag.records import (
@@ -51,6 +53,7 @@ class Retrieved:
     queries: tuple[str, ...]  # the whole question, then its parts
     vectors: Vectors  # (queries, d)
     sources: tuple[Source, ...]
+    named: Mapping[str, frozenset[str]]  # the documents that the question names: id -> its terms that name them
 
 
 class Answerer:
@@ -75,20 +78,26 @@ class Answerer:
         # Look for a short answer, and for the sentences that answer.
         short, rows = self._short_answer(asked, found, metric) if reader.uses_evidence else (None, [])
         evidence = (rows or self._find_evidence(found)) if reader.uses_evidence else []
+        # Judge whether they do.
+        comparison = self._compare(asked, found)
+        anyway = asked.options.anyway
+        doubt = judge(comparison, evidence, self._settings.answering, anyway=anyway) if reader.uses_evidence else None
         # Let the reader answer.
         text = ""
-        for piece in self._read(asked, found, evidence, reader, sampling, stop) if found.sources else ():
+        quoted = doubt.quoted if doubt else ()
+        for piece in self._read(asked, found, quoted, reader, sampling, stop) if found.sources else ():
             text += piece
             yield Piece(piece)
         # Check what it said.
-        refused = not text.strip() and short is None and not stop.is_set()
+        doubt = doubt or judge_read(comparison, text, stopped=stop.is_set())
         yield Answer(
             sentences=check_citations(text, found.sources, self._settings.answering),
             reader=reader.name,
-            state=AnswerState.NONE if refused else AnswerState.ANSWER,
+            state=doubt.state,
+            missing=doubt.missing,
             stopped=stop.is_set(),
             seconds=time.monotonic() - began,
-            short=short,
+            short=short if doubt.state is AnswerState.ANSWER or anyway else None,
         )
 
     def retrieve(self, asked: Asked, count: int | None = None) -> Retrieved:
@@ -97,7 +106,22 @@ class Answerer:
         complete = asked.options.complete
         query = build_query(asked.question, asked.history, limit, retrieval.query, complete=complete)
         vectors, sources = self._retriever.find(query, asked.scope, count or retrieval.sources)
-        return Retrieved(query.texts, vectors, tuple(sources))
+        named = self._retriever.router.named_documents(query.completed, asked.scope)
+        return Retrieved(query.texts, vectors, tuple(sources), named)
+
+    def _compare(self, asked: Asked, found: Retrieved) -> Comparison:
+        """The question beside its sources, to tell what they lack."""
+        library = KnownLibrary(
+            named=found.named,
+            term_weight=self._retriever.words.idf,
+            coverage=lambda term: self._retriever.router.coverage(term, asked.scope),
+            first_page=lambda source: self._first_page(asked.scope.owner, source),
+        )
+        return Comparison(found.queries[0], found.sources, library, self._settings.answering.doubt)
+
+    def _first_page(self, owner: str, source: Source) -> str:
+        document = self._store.document(owner, source.document_id)
+        return self._store.page_text(document.owner, document.id, 0)[1] if document else ""
 
     def _short_answer(
         self, asked: Asked, found: Retrieved, metric: MetricAnswer | None
@@ -108,7 +132,8 @@ class Answerer:
         if len(found.queries) > 1:
             return None, []
         figures = self._settings.answering.figures
-        return short_figure(self._store, asked.scope.owner, found.queries[0], found.sources, figures) or (None, [])
+        owner, sources = asked.scope.owner, found.sources
+        return short_figure(self._store, owner, found.queries[0], sources, found.named, figures) or (None, [])
 
     def _find_evidence(self, found: Retrieved) -> list[Evidence]:
         """The sentences that may answer, best first."""

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from rag.answer.named_things import HeldTerms, Kind, NamedThing, things_named
+from rag.answer.held_terms import HeldTerms
+from rag.answer.named_things import Kind, NamedThing, things_named
 from rag.records import Source
 from rag.settings import DoubtSettings
 
@@ -15,7 +16,7 @@ _WORDS_OF_NAME = re.compile(r"[\W_]+|\.pdf$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Library:
+class KnownLibrary:
     """What is known of the documents in scope beside the sources' texts."""
 
     named: Mapping[str, frozenset[str]]  # document id -> terms of the question that name it
@@ -30,7 +31,7 @@ class Comparison:
 
     question: str
     sources: Sequence[Source]
-    library: Library
+    library: KnownLibrary
     settings: DoubtSettings
 
     @cached_property

@@ -1,18 +1,16 @@
-"""The years, names and codes that a question names, in English and Chinese, and whether a text holds them.
-
-By spelling alone. A question in another script than a text can be compared by its years, its codes and its Latin names.
-"""
+"""The years, names and codes that a question names, in English and Chinese, told by their spelling alone."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
+from functools import cache, cached_property
+from pathlib import Path
 
 from rag.index.tokenize import terms
-from rag.language import CJK, COMMON_HAN, find_han, is_cjk, mainly_chinese
+from rag.language import CJK, COMMON_HAN, is_cjk, mainly_chinese
 
 
 class Kind(StrEnum):
@@ -30,6 +28,7 @@ class NamedThing:
     text: str  # as the question has it
     kind: Kind
     terms: tuple[str, ...]  # in order, each once; a year as four digits
+    certain: bool = True  # whether its form says that it is a name, and not only its place in a Chinese question
 
     @property
     def chinese(self) -> bool:
@@ -51,7 +50,11 @@ _YEAR = re.compile(
     r"|(?<!\d)(?P<short_han>\d\d)(?=财年|财务年)",
     re.IGNORECASE,
 )
-_PERIOD_OR_FORM = re.compile(r"(?:[FC]Y|F)['’]?(?:\d\d){1,2}|[QH][1-4]|[1-4][QH]|\d+-?[KQ]", re.IGNORECASE)
+# Periods, kinds of reports and amounts, which are no names; but "3M" is a company.
+_NO_NAME = re.compile(
+    r"(?:[FC]Y|F)['’]?(?:\d\d){1,2}|[QH][1-4]|[1-4][QH]|\d+-?[KQ]|\d+(?:[KMGT]?(?:B|HZ|W|V|A|WH)|MM|KG|KM|CM|D)",
+    re.IGNORECASE,
+)
 _RANGE = re.compile(r"(?<!\d)((?:19|20)\d\d)\s?[-–/]\s?(\d\d)(?!\d)")  # 2015-16
 _LETTERS_AND_DIGITS = re.compile(
     r"(?<![\w.-])(?=[\w./-]{0,30}\d)(?=[\w./-]{0,30}[A-Za-z])[A-Za-z0-9]+(?:[-./][A-Za-z0-9]+)*(?![\w-])", re.ASCII
@@ -78,64 +81,27 @@ _WORD = re.compile(
     rf"{_LETTER}[^\W_{CJK}]*(?:[.&'’-][^\W_{CJK}]+)*(?:['’](?!\w))?|\d+[A-Za-z]+|[.?!;:\n\"“”(),，。？！；：、]|[{CJK}]"
 )
 _LINKS = frozenset("of the de la le du da di von van der den del & al el bin ibn".split())
-# Capitalised words that name nothing: those that begin questions, titles, months, units, terms of accounts.
-_ORDINARY = frozenset(
-    """a an the what which who whom whose when where why how is are was were do does did has have had can could should
-    will would may might must in on at by for from to of with about and or but if as than then that this these those
-    there it its they he she we i you my our your their according based give given list name explain describe summarize
-    summarise tell show state define calculate compute compare find identify please using use assuming assume provide
-    discuss discuss determine during after before between among since until while under over between per each every any
-    all both some no not also however within without regarding concerning considering besides apart roughly approximately
-    gdp gnp cpi vat kpi url usb led lcd dna rna api cpu gpu ram pc
-    january february march april may june july august september october november december monday tuesday wednesday
-    thursday friday saturday sunday jan feb mar apr jun jul aug sep sept oct nov dec
-    ceo cfo coo cto cio chro evp svp vp eps ebitda ebit ebita gaap ifrs usd eur gbp rmb cny us u.s u.s. usa uk u.k u.k. eu
-    fy fiscal q1 q2 q3 q4 h1 h2 r&d sg&a pp&e ppe ppne cogs capex opex roa roe roi roic roce dpo dso dio ccc cagr yoy qoq
-    p&l md&a sec pdf faq hr it ai tv id ok vs inc corp corporation co company ltd limited llc plc group holdings holding
-    mr mrs ms miss dr prof sir president chairman chairwoman director directors board chief executive officer vice
-    secretary treasurer manager minister section article clause table figure chapter form annual report note item page
-    appendix annex schedule exhibit part paragraph question answer quarter year company's agreement contract policy
-    manual party net income revenue revenues sales total operating cash flow statement balance sheet assets liabilities
-    equity ratio margin gross profit loss cost costs expense expenses current capital expenditure statements financial
-    consolidated position operations interest tax taxes share shares stock dividend dividends earnings per basic diluted""".split()
-)
 # Words that are part of many names and tell none apart.
 _KINDS = frozenset(
-    """university college bank lake river mount mountain street road hospital school institute museum county city state
-    district province island islands north south east west northern southern eastern western new old great king queen
-    prince princess emperor pope saint st war battle treaty act bill law court house church party union league cup
-    award prize festival day century age era empire kingdom republic department ministry office association society
-    foundation international national world global general first second third fourth last next company corporation
-    group holdings inc corp co ltd limited llc plc international organization organisation agency council""".split()
+    "university college bank lake river mount mountain street road hospital school institute museum county city"
+    " state district province island islands north south east west northern southern eastern western new old great"
+    " king queen prince princess emperor pope saint st war battle treaty act bill law court house church party union"
+    " league cup award prize festival day century age era empire kingdom republic department ministry office"
+    " association society foundation international national world global general first second third fourth last next"
+    " company corporation group holdings inc corp co ltd limited llc plc organization organisation agency"
+    " council".split()
 )
 _POSSESSIVE = re.compile(r"['’]s?$|['’]$")
-_SAME = (  # names of countries and their people that do not begin alike, and usual short forms
-    frozenset({"france", "french"}),
-    frozenset({"britain", "british", "uk", "england", "english"}),
-    frozenset({"netherlands", "dutch", "netherland", "holland"}),
-    frozenset({"spain", "spanish", "spaniard"}),
-    frozenset({"poland", "polish", "pole"}),
-    frozenset({"china", "chinese"}),
-    frozenset({"wales", "welsh"}),
-    frozenset({"ireland", "irish"}),
-    frozenset({"greece", "greek"}),
-    frozenset({"norway", "norwegian"}),
-    frozenset({"denmark", "danish", "dane"}),
-    frozenset({"sweden", "swedish"}),
-    frozenset({"turkey", "turkish"}),
-    frozenset({"switzerland", "swiss"}),
-    frozenset({"scotland", "scottish", "scot"}),
-    frozenset({"america", "american"}),
-)
-_ENDINGS = frozenset("s es n an ian ean ese ish ic al i y ite er ers ans ians 's".split())
 
 
 def things_named(question: str) -> list[NamedThing]:
     """The years, codes and names of a question, each once."""
     question = question[:MAX_QUESTION_CHARACTERS]
     things = [*_years_named(question), *_codes_named(question)]
-    coded = {term for thing in things for term in thing.terms}
-    things += [thing for thing in names_in(question) if not coded.issuperset(thing.terms)]
+    coded = {thing.text.casefold() for thing in things} | {term for thing in things for term in thing.terms}
+    things += [
+        thing for thing in names_in(question) if not (thing.text.casefold() in coded or coded.issuperset(thing.terms))
+    ]
     return list({thing.terms: thing for thing in reversed(things)}.values())[::-1]
 
 
@@ -210,7 +176,7 @@ def names_in(question: str) -> list[NamedThing]:
     return [*_capitalised_names(question), *_chinese_names(question)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Word:
     """A word of the question."""
 
@@ -219,20 +185,20 @@ class _Word:
     text: str
     first: bool  # of a sentence
 
-    @property
+    @cached_property
     def bare(self) -> str:
         return _POSSESSIVE.sub("", self.text)
 
-    @property
+    @cached_property
     def kind(self) -> bool:
         return self.bare.casefold() in _KINDS
 
-    @property
+    @cached_property
     def ordinary(self) -> bool:
         text = self.bare
-        return text.casefold() in _ORDINARY or _PERIOD_OR_FORM.fullmatch(text) is not None
+        return text.casefold() in _ordinary_words() or _NO_NAME.fullmatch(text) is not None
 
-    @property
+    @cached_property
     def capital(self) -> bool:
         return any(character.isupper() for character in self.text) and not (self.ordinary and not self.kind)
 
@@ -242,6 +208,12 @@ class _Word:
         if not self.capital or self.kind or len(self.bare) < 2:
             return False
         return not self.first or self.text != self.bare or any(character.isupper() for character in self.text[1:])
+
+
+@cache
+def _ordinary_words() -> frozenset[str]:
+    lines = Path(__file__).with_name("ordinary_words.txt").read_text("utf-8").splitlines()
+    return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
 
 
 def _capitalised_names(question: str) -> list[NamedThing]:
@@ -281,7 +253,7 @@ def _runs(words: list[_Word]) -> Iterable[list[_Word]]:
         if word.capital:
             run += [*links, word]
             links = []
-        elif run and not links and word.text in _LINKS:
+        elif run and not links and word.text in _LINKS and (run[-1].kind or not run[-1].first):
             links = [word]
         if run and (word.text.endswith(("'s", "’s", "'", "’")) or not (word.capital or links)):
             yield run
@@ -312,7 +284,8 @@ _HAN_FOREIGN = frozenset(
 
 def _chinese_names(question: str) -> list[NamedThing]:
     """Names in Chinese characters: in quotation marks, with the ending of a company, of foreign sound, or in front."""
-    found = [next(group for group in match.groups() if group) for match in _HAN_QUOTED.finditer(question)]
+    certain = [next(group for group in match.groups() if group) for match in _HAN_QUOTED.finditer(question)]
+    uncertain: list[str] = []
     question = _POLITE.sub("", _NUMBER_OF.sub(" ", _YEAR.sub(" ", question)).strip())
     pieces = [piece for piece in _HAN_CUT.split(question) if piece]
     for n, piece in enumerate(pieces):
@@ -320,88 +293,12 @@ def _chinese_names(question: str) -> list[NamedThing]:
         bare = _HAN_GENERIC.sub("", piece)
         foreign = len(bare) >= 2 and ("·" in bare or (len(bare) >= 3 and set(bare) <= _HAN_FOREIGN))
         in_front = n == 0 and len(pieces) > 1 and 2 <= len(bare) <= 8 and question.startswith(piece)
-        if suffixed or foreign or in_front:
-            found.append(suffixed[0] if suffixed else piece)
+        if suffixed or foreign:
+            certain.append(suffixed[0] if suffixed else piece)
+        elif in_front:
+            uncertain.append(piece)
     return [
-        NamedThing(text, Kind.NAME, tuple(dict.fromkeys(own)))
-        for text in found
+        NamedThing(text, Kind.NAME, tuple(dict.fromkeys(own)), text in certain)
+        for text in [*certain, *uncertain]
         if (own := [term for part in _HAN_GENERIC.split(text) for term in terms(part)])
     ]
-
-
-# ---- whether a text holds them
-
-
-@dataclass(frozen=True, slots=True)
-class HeldTerms:
-    """What of a text is compared with the things of a question."""
-
-    terms: frozenset[str]
-    pairs: frozenset[tuple[str, str]]  # neighbouring terms
-    years: frozenset[int]
-    text: str
-
-    @classmethod
-    def of(cls, *texts: str) -> HeldTerms:
-        """Of several texts together, such as a passage, its headings and the name of its document."""
-        text = "\n".join(texts)
-        own = terms(text)
-        return cls(frozenset(own), frozenset(pairwise(own)), years_in(text), text)
-
-    @property
-    def chinese(self) -> bool:
-        """Whether Chinese names can be found in it."""
-        return len(find_han(self.text)) >= MIN_HAN
-
-    def holds(self, thing: NamedThing, weight: Callable[[str], float]) -> bool:
-        """Whether the text holds a thing; `weight`: the IDF of a term.
-
-        A name of several terms is held by two that stand together, by its last one if that is rare (a surname), by most
-        of its rare ones, or by its initials.
-        """
-        if thing.kind is Kind.YEAR:
-            return int(thing.terms[0]) in self.years
-        if thing.kind is Kind.CODE:
-            return self.terms.issuperset(thing.terms) or self._holds_number(thing)
-        if thing.text in self.text or self._holds_initials(thing):
-            return True
-        if len(thing.terms) == 1:
-            return self._holds_term(thing.terms[0])
-        if not self.pairs.isdisjoint(pairwise(thing.terms)):
-            return True
-        weights = {term: weight(term) for term in thing.terms}
-        least = MIN_RARITY * weight("")  # nothing is rarer than what no text holds
-        rare = {term: weights[term] for term in weights if weights[term] >= least and self._holds_term(term)}
-        return thing.terms[-1] in rare or sum(rare.values()) >= MIN_NAME_SHARE * sum(weights.values())
-
-    def _holds_term(self, term: str) -> bool:
-        """Whether the text has a term, or another form of it ("Germany", "German")."""
-        if term in self.terms:
-            return True
-        if len(term) < MIN_STEM or not term.isascii():
-            return False
-        alike = next((same for same in _SAME if term in same), frozenset[str]())
-        stems = {term.removesuffix(ending) for ending in _ENDINGS} - {term}
-        return (
-            not alike.isdisjoint(self.terms)
-            or any(term + ending in self.terms for ending in _ENDINGS)
-            or any(stem in self.terms for stem in stems if len(stem) >= MIN_STEM)
-        )
-
-    def _holds_number(self, thing: NamedThing) -> bool:
-        """A section's number in Chinese numerals."""
-        return any(arabic(found) == thing.terms[0] for found in _HAN_NUMBER.findall(self.text))
-
-    def _holds_initials(self, thing: NamedThing) -> bool:
-        """A name given by its initials ("WHO"), where the text writes it out."""
-        if not (thing.text.isascii() and thing.text.isupper() and 3 <= len(thing.text) <= 6 and thing.text.isalpha()):
-            return False
-        between = r"\w{1,30}[\s-]{1,3}(?:(?:of|the|for|and|on|de)\s{1,3}){0,2}"
-        return re.search(r"\b" + between.join(thing.text) + r"\w+", self.text) is not None
-
-
-_HAN_NUMBER = re.compile(r"第([零〇一二三四五六七八九十百千]{1,7})")
-MIN_NAME_SHARE = 0.6  # of the IDF of a name's terms that a text must hold in rare ones
-MIN_RARITY = 0.6  # of the IDF of a term that no text holds, from which a term is rare
-MIN_HAN = 8  # Chinese characters from which a text is compared with Chinese names
-MIN_STEM = 4  # letters of a name that another form of it must share

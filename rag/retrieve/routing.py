@@ -152,9 +152,9 @@ class DocumentRouter:
         ]
 
     def named_documents(self, question: str, scope: Scope) -> dict[str, frozenset[str]]:
-        """The documents in scope that a question names by file name or title: terms of the question, by document id.
+        """The documents in scope that a question names by file name or title, by id, and its terms that name them.
 
-        A name is a term, or two or three written as one word; a part of a file name counts only where no whole one does.
+        A name is a term, or two or three written as one word; part of a file name counts only where no whole one does.
         A word that other documents use as much names none, nor does one that most documents have in their names.
         """
         query_terms = [term for term in _query_terms(question) if not _is_number(term)]
@@ -194,11 +194,9 @@ class DocumentRouter:
         with self._lock:
             file_terms = list(self._file_terms[: len(in_scope)])
         long = [term for term in dict.fromkeys(query_terms) if len(term) >= self._settings.min_joined_characters]
-        found = {
-            (term,): np.array([slot for slot in np.flatnonzero(in_scope) if _has_part(file_terms[slot], term)], np.int64)
-            for term in long
-        }
-        return {term: slots for term, slots in found.items() if len(slots)}
+        slots = np.flatnonzero(in_scope)
+        found = {(term,): [slot for slot in slots if _has_part(file_terms[slot], term)] for term in long}
+        return {term: np.array(having) for term, having in found.items() if having}
 
     def _tells_apart(self, name: str, slots: Slots, counts: Slots, in_scope: InScope) -> bool:
         """Whether a name is that of these documents rather than a word that others use as well."""
@@ -209,7 +207,7 @@ class DocumentRouter:
         coverage = self._coverage(name, counts)
         own, elsewhere = float(coverage[slots].mean()), float(coverage[others].mean())
         if own == 0:  # "10k" of the file names is not in the texts
-            return 2 * len(slots) <= in_scope.sum()
+            return 2 * len(slots) <= int(in_scope.sum())
         return elsewhere <= self._settings.max_name_elsewhere or own >= self._settings.min_name_ratio * elsewhere
 
     def _names_another(self, own: set[str], groups: list[set[str]], matches: NameMatches) -> bool:

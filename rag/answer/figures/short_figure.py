@@ -7,15 +7,13 @@ sentences of the sources are then the whole answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from rag.answer.figures.excerpt import as_printed, excerpt_of
 from rag.answer.figures.figure import Figure, FigureAnswer
 from rag.answer.figures.lookup import FigureFinder
 from rag.answer.figures.question import Operation, operation_of, years_of
-from rag.index.tokenize import terms
 from rag.pdf.tables import MAX_WORDS as MAX_PAGE_WORDS
 from rag.pdf.tables import Table, find_tables
 from rag.reader import ANSWERABLE, Evidence
@@ -37,7 +35,6 @@ _FIGURE = re.compile(
 MAX_QUESTION_CHARACTERS = 1_000  # of a question that asks for a figure; some patterns take quadratic time
 MAX_WORDS = 50_000  # on all pages whose tables are looked at for one question
 MAX_CELLS = 100  # that an answer may rest on
-_MIN_NAME_CHARACTERS = 4  # of a term inside a document's name written as one word; a shorter one must begin it
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,32 +53,27 @@ def asks_for_figure(question: str) -> bool:
 
 
 def short_figure(
-    store: Store, owner: str, question: str, sources: Sequence[Source], settings: FigureSettings
+    store: Store,
+    owner: str,
+    question: str,
+    sources: Sequence[Source],
+    named: Mapping[str, Collection[str]],
+    settings: FigureSettings,
 ) -> tuple[ShortAnswer, list[Evidence]] | None:
-    """The short answer, and the rows it rests on as evidence to quote; None where no table answers."""
+    """The short answer, and the rows it rests on as evidence to quote; None where no table answers.
+
+    `named`: the documents that the question names, by id, and its terms that name them; only they are considered.
+    """
     question = " ".join(question.split())  # a pattern's end of the question is never at a line break
     if not asks_for_figure(question):
         return None
-    named = {source.document: named_terms(question, source.document) for source in sources}
-    considered = [source for source in sources if named[source.document] or not any(named.values())]
+    considered = [source for source in sources if source.document_id in named or not named]
     tables, places = _tables(considered, store, owner)
-    known = set().union(*named.values())
+    known = set[str]().union(*named.values())
     answer = FigureFinder(tables, settings, known).answer(question)
     if answer is None or not answer.texts or not 1 <= len(answer.figures) <= MAX_CELLS:
         return None
     return _as_short_answer(answer, tables, places), _rows(answer, places)
-
-
-def named_terms(question: str, document: str) -> set[str]:
-    """The terms of a question that occur in a document's name, as one word or several; a year alone names nothing."""
-    name = re.sub(r"[\W_]", "", document.casefold())
-    asked = [term for term in terms(question) if not term.isdigit()]
-    found = {term for term in asked if (len(term) >= _MIN_NAME_CHARACTERS and term in name) or _begins(name, term)}
-    return found.union(*({a, b} for a, b in pairwise(asked) if a + b in name))
-
-
-def _begins(name: str, term: str) -> bool:
-    return len(term) > 1 and name.startswith(term)
 
 
 def _tables(sources: Sequence[Source], store: Store, owner: str) -> tuple[list[Table], list[_Place]]:

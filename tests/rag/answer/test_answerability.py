@@ -189,15 +189,7 @@ def test_sentences_are_quoted_word_for_word_with_their_mark():
     assert quoted(Evidence(2, "A b.", 1.4), Evidence(1, "C d.", 0.9)) == "A b. [2]\n\nC d. [1]"
 
 
-def test_at_most_three_sentences_are_quoted_and_only_near_ones():
-    many = [Evidence(1, f"S{n}.", 1.2) for n in range(9)]
-    assert quoted(*many).count("[1]") == 3
-    assert quoted(Evidence(1, "A.", 1.2), Evidence(1, "B.", 0.1)) == "A. [1]"
-    assert quoted(Evidence(1, "A.", 0.1), Evidence(1, "B.", 1.2)) == "B. [1]"
-
-
-def test_without_an_answer_nothing_is_quoted():
-    assert quoted(Evidence(1, "A.", 0.99)) == ""
+def test_without_evidence_nothing_is_quoted():
     assert quoted() == ""
 
 

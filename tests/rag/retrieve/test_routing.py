@@ -177,3 +177,48 @@ def test_a_term_of_a_few_passages_says_less_than_a_tenth_of_one_that_runs_throug
     assert int(np.argmax(heron)) == 0
     assert int(np.argmax(zebra)) == 1
     assert 0 < zebra.max() < 0.1 * heron.max()
+
+
+REPORTS = (
+    "BESTBUY_2023_10K.pdf",
+    "3M_2018_10K.pdf",
+    "ADOBE_2016_10K.pdf",
+    "ACTIVISIONBLIZZARD_2019_10K.pdf",
+    "章程.pdf",
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "named"),
+    [
+        ("What did Best Buy sell?", {"BESTBUY_2023_10K.pdf": {"best", "buy"}}),
+        ("What were the sales of 3M in 2018?", {"3M_2018_10K.pdf": {"3m"}}),
+        ("How did Activision do?", {"ACTIVISIONBLIZZARD_2019_10K.pdf": {"activision"}}),
+        ("Compare Adobe with 3M.", {"ADOBE_2016_10K.pdf": {"adobe"}, "3M_2018_10K.pdf": {"3m"}}),
+        ("What was revenue in the 10-K of 2018?", {}),
+        ("What did Nike sell?", {}),
+        ("公司章程怎么规定？", {"章程.pdf": {"章程"}}),
+    ],
+)
+def test_the_documents_that_a_question_names(question, named):
+    words = BM25Index()
+    router = DocumentRouter(words)
+    for n, name in enumerate(REPORTS):
+        words.add([n], [f"revenue of {name.split('_')[0]} in 2018"], [("", name)])
+        router.add(("", name), name, "", np.array([n]))
+    assert router.named_documents(question, ALL) == named
+
+
+def test_a_word_that_all_documents_use_names_none():
+    words = BM25Index()
+    router = DocumentRouter(words)
+    for n, name in enumerate(("annual report.pdf", "other.pdf")):
+        words.add([n], ["This report is annual."], [("", name)])
+        router.add(("", name), name, "", np.array([n]))
+    assert router.named_documents("What does the annual report say?", ALL) == {}
+    assert router.coverage("annual", ALL) == {"annual report.pdf": 1.0, "other.pdf": 1.0}
+    assert router.coverage("annual", Scope("", frozenset(["other.pdf"]))) == {"other.pdf": 1.0}
+
+
+def test_all_documents_of_a_company_are_named(router):
+    assert set(router.named_documents("What did Northwind sell?", ALL)) == {N21, N22}

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from rag.answer.figures.short_figure import MAX_CELLS, asks_for_figure, named_terms, short_figure
+from rag.answer.figures.short_figure import MAX_CELLS, asks_for_figure, short_figure
 from rag.answer.quote import QuoteReader
 from rag.engine import Engine
 from rag.records import AnswerState, TableExcerpt
@@ -106,19 +106,6 @@ def test_a_model_answers_in_its_own_words_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("question", "document", "named"),
-    [
-        ("What did Best Buy sell?", "BESTBUY_2023_10K.pdf", {"best", "buy"}),
-        ("What were the sales of 3M in 2018?", "3M_2018_10K.pdf", {"3m"}),
-        ("What was revenue in 2018?", "3M_2018_10K.pdf", set()),
-        ("What did Nike sell?", "ADOBE_2016.pdf", set()),
-    ],
-)
-def test_terms_that_name_a_document(question, document, named):
-    assert named_terms(question, document) == named
-
-
-@pytest.mark.parametrize(
     ("question", "asks"),
     [
         ("How much did it cost?", True),
@@ -149,7 +136,7 @@ def test_questions_that_ask_for_a_figure(question, asks):
 def test_a_question_made_to_take_long_does_not(engine, question, length):
     began = time.process_time()
     short_figure(
-        engine._store, "", question[: length - 2] + question[-2:], engine.search("", "revenue"), FigureSettings()
+        engine._store, "", question[: length - 2] + question[-2:], engine.search("", "revenue"), {}, FigureSettings()
     )
     assert time.process_time() - began < 2
 

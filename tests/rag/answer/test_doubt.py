@@ -1,0 +1,122 @@
+"""When an answer is one, when it is only the closest, and when there is none: through the engine, over small PDFs."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.answer.doubt import is_refusal
+from rag.answer.quote import QuoteReader
+from rag.engine import Engine
+from rag.records import Answer, AnswerState, AskOptions
+from rag.settings import Settings
+from tests.fakes import ExactEmbedder, ScriptedReader
+from tests.rag.engines import add, ask
+from tests.rag.pdfs import table_pdf, text_pdf
+
+NORTHWIND = table_pdf(
+    [["(In millions)", "2023", "2022"], ["Product sales", "$ 64", "$ 72"], ["Total revenue", "$ 211", "$ 197"]],
+    widths=[200, 80, 80],
+)
+MANUAL = text_pdf(
+    [
+        "The pump X200-B of Meridian Ltd weighs 12 kg. The pump was built in Gdansk in 1931 by Anna Keller.",
+        "The warranty of the pump runs for 24 months.",
+    ]
+)
+CONTRACT = text_pdf(["合同编号是第7731号。东方公司的租金是每月五千元。", "本合同于2021年签订，租期为三年。"])
+
+
+@pytest.fixture
+def engine(tmp_path):
+    with Engine(Settings(data_dir=tmp_path / "data"), embedder=ExactEmbedder, reader=QuoteReader()) as opened:
+        add(opened, ("NORTHWIND_2023.pdf", NORTHWIND), ("manual.pdf", MANUAL), ("合同.pdf", CONTRACT))
+        yield opened
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        pytest.param("What was Northwind's total revenue in FY22?", id="a name of the document, a year in short"),
+        pytest.param("When was the pump built by Keller?", id="a surname"),
+        pytest.param("How much does the pump X200-B weigh?", id="a code"),
+        pytest.param("东方公司的租金是多少？", id="a Chinese company"),
+        pytest.param("本合同二零二一年签订吗？", id="a year in Chinese numerals"),
+    ],
+)
+def test_what_the_documents_hold_is_answered(engine, question):
+    answer = ask(engine, question)[2]
+    assert answer.state is AnswerState.ANSWER
+    assert answer.missing == ()
+    assert answer.sentences
+
+
+@pytest.mark.parametrize(
+    ("question", "missing"),
+    [
+        pytest.param("What was Northwind's total revenue in 2015?", ("2015",), id="another year"),
+        pytest.param("What was Southwind's total revenue in 2022?", ("Southwind",), id="another company"),
+        pytest.param("How much does the pump X300-B weigh?", ("X300-B",), id="another model"),
+        pytest.param("When was the pump built by Maria Lang?", ("Maria Lang",), id="another person"),
+        pytest.param("西方公司的租金是多少？", ("西方公司",), id="another company, in Chinese"),
+        pytest.param("本合同于二零一五年签订吗？", ("二零一五",), id="another year, in Chinese"),
+        pytest.param("Southwind的租金是多少？", ("Southwind",), id="a Latin name among Chinese"),
+    ],
+)
+def test_what_they_lack_is_no_answer_and_is_named(engine, question, missing):
+    answer = ask(engine, question)[2]
+    assert answer.state is not AnswerState.ANSWER
+    assert answer.missing == missing
+    assert answer.short is None
+
+
+@pytest.mark.parametrize("question", ["....", "?", "🙂", "。。。", "qwzx vbnk plmt"])
+def test_what_asks_nothing_gets_no_quotes(engine, question):
+    _, text, answer = ask(engine, question)
+    assert answer.state is AnswerState.NONE
+    assert text == ""
+
+
+def test_answer_anyway_gives_the_closest(engine):
+    def asked(options: AskOptions) -> Answer:
+        *_, answer = engine.ask("", "Who sells ladders?", options=options)
+        return answer
+
+    assert asked(AskOptions()).state is AnswerState.NONE
+    insisted = asked(AskOptions(anyway=True))
+    assert insisted.state is AnswerState.CLOSEST
+    assert insisted.sentences
+
+
+@pytest.mark.parametrize(
+    ("question", "said", "state"),
+    [
+        ("Who built the pump?", "Anna Keller built it [1].", AnswerState.ANSWER),
+        ("What was Southwind's revenue?", "It was $ 197 million [1].", AnswerState.CLOSEST),
+        ("Who built the pump?", "The sources do not hold the answer.", AnswerState.NONE),
+        ("Who built the pump?", "", AnswerState.NONE),
+        ("泵是谁造的？", "资料中没有答案。", AnswerState.NONE),
+    ],
+)
+def test_a_model_is_doubted_by_its_sources_and_its_refusals(tmp_path, question, said, state):
+    reader = ScriptedReader([said])
+    with Engine(Settings(data_dir=tmp_path / "data"), embedder=ExactEmbedder, reader=reader) as engine:
+        add(engine, ("manual.pdf", MANUAL), ("合同.pdf", CONTRACT))
+        assert ask(engine, question)[2].state is state
+
+
+@pytest.mark.parametrize(
+    ("text", "refuses"),
+    [
+        ("The documents do not answer this question.", True),
+        ("The provided sources don't contain information about it.", True),
+        ("There is no information on this in the sources.", True),
+        ("根据资料，没有相关信息。", True),
+        ("资料中没有答案", True),
+        ("They do not.", True),
+        ("The documents do not contain " + "and so on " * 30, False),
+        ("No employee may smoke.", False),
+        ("该公司没有负债。", False),
+    ],
+)
+def test_stock_refusals(text, refuses):
+    assert is_refusal(text) is refuses
