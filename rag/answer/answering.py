@@ -61,7 +61,7 @@ class Answerer:
 
     def __init__(self, store: Store, retriever: Retriever, scorer: EvidenceScorer, settings: Settings) -> None:
         self._store, self._retriever, self._scorer, self._settings = store, retriever, scorer, settings
-        self._statements = StatementFinder(store)
+        self._statements = StatementFinder(store, retriever.router.named_documents)
 
     def answer(self, asked: Asked, reader: Reader, sampling: Sampling, stop: threading.Event) -> Iterator[Event]:
         """One Found, Pieces as they come, one Answer.

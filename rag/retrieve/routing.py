@@ -34,6 +34,7 @@ _COMPARISON: Final = re.compile(
     r"\b(?:and|or|vs|versus|than|both|between|each|respectively|compar\w*|differ\w*)\b|[和与及跟比、]|还是|分别|哪[个家份]",
     re.IGNORECASE,
 )
+_CAPITALISED: Final = re.compile(r"(?<=\w[\s,;(“\"'])[A-Z][\w&’'-]*|^[A-Z]\w*(?='s|’s)|^[A-Z]\w+$")  # no first words
 _SEPARATOR: Final = re.compile(r"[_\s]+|\.pdf$", re.IGNORECASE)  # between the words of a file name, and its ending
 
 
@@ -155,14 +156,16 @@ class DocumentRouter:
         """The documents in scope that a question names by file name or title, by id, and its terms that name them.
 
         A name is a term, or two or three written as one word; part of a file name counts only where no whole one does.
-        A word that other documents use as much names none, nor does one that most documents have in their names.
+        A word that other documents use as much names none, unless it is written as a name; nor does one that most
+        documents have in their names.
         """
         query_terms = [term for term in _query_terms(question) if not _is_number(term)]
         counts, in_scope = self._in_scope(scope)
         matches = self._whole_names(query_terms, in_scope) or self._partial_names(query_terms, in_scope)
         found: dict[int, set[str]] = {}
+        written = {term for word in _CAPITALISED.findall(question) for term in terms(word)}
         for words, slots in matches.items():
-            if self._tells_apart("".join(words), slots, counts, in_scope):
+            if written.issuperset(words) or self._tells_apart("".join(words), slots, counts, in_scope):
                 for slot in slots.tolist():
                     found.setdefault(slot, set()).update(words)
         with self._lock:

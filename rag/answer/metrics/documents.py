@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
-from rag.answer.figures.short_figure import named_terms
 from rag.answer.metrics.compute import Accounts
 from rag.answer.metrics.statements import find_statements
 from rag.index.protocols import Scope
 from rag.index.tokenize import terms
 from rag.records import Document, Source
 from rag.store.database import Store
+
+# The documents in scope that a text names, by id, and its terms that name them.
+NamedDocuments = Callable[[str, Scope], Mapping[str, AbstractSet[str]]]
 
 CACHED_DOCUMENTS = 64
 MAX_DOCUMENTS = 8  # whose statements are looked at for one question
@@ -32,8 +35,8 @@ _ABBREVIATION = re.compile(r"^[A-Z&][A-Za-z&]{0,2}[A-Z]?[A-Z]$")
 class StatementFinder:
     """The accounts of documents; those of the last documents asked about are kept. Thread-safe."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, named_documents: NamedDocuments) -> None:
+        self._store, self._named_documents = store, named_documents
         self._cache: OrderedDict[tuple[str, str], Accounts] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -62,7 +65,8 @@ class StatementFinder:
         ]
         if company:
             alone = len(in_scope) == 1
-            named = [document for document in in_scope if _is_named(company, document, alone=alone)]
+            terms_of = self._named_documents(" ".join(company), scope)
+            named = [one for one in in_scope if _is_named(company, one, terms_of.get(one.id, frozenset()), alone=alone)]
             return named or [document for document in self._found(in_scope, sources) if self._is_of(company, document)]
         if len(in_scope) == 1:
             return in_scope
@@ -83,16 +87,17 @@ class StatementFinder:
         return any(pattern.search(page.text[:MAX_COVER_CHARACTERS]) for page in pages)
 
 
-def _is_named(company: Sequence[str], document: Document, *, alone: bool) -> bool:
-    """Whether the name of a document has all words of a company's; of the only one in scope, an abbreviation"
-    " counts.
+def _is_named(company: Sequence[str], document: Document, named: AbstractSet[str], *, alone: bool) -> bool:
+    """Whether the name of a document has all words of a company's, or an abbreviation is that of the only one in scope.
+
+    `named`: the terms that name the document.
     """
     words = " ".join(company)
     name = f"{document.name} {document.title}"
     if not words.isascii():
         return all(word.lower() in name.lower() for word in company)
     asked = {term for term in terms(words) if not term.isdigit()}
-    if asked and asked <= named_terms(words, document.name) | set(terms(document.title)):
+    if asked and asked <= named | set(terms(document.title)):
         return True
     return (
         alone
