@@ -35,6 +35,11 @@ class Accounts:
         """The newest fiscal year that a statement has."""
         return max((max(found.years) for found in self.statements.values() if found.years), default=0)
 
+    @property
+    def offset(self) -> int:
+        """Fiscal year minus the calendar year that it ends in, where it ends in January or February."""
+        return min((found.offset for found in self.statements.values()), default=0)
+
 
 @dataclass(frozen=True, slots=True)
 class Used:
@@ -142,9 +147,7 @@ class Calculation:
         for n in range(len(item.labels)):
             if found := [row for row in dated if _fits(item, row, (n,))]:
                 return _the_one(found, year)
-        parts = [[row for row in dated if part.fullmatch(row.normalized)] for part in item.parts]
-        kept = [row for rows in parts for row in _the_one(rows, year)]
-        return kept if all(len(_the_one(rows, year)) == 1 for rows in parts if rows) else []
+        return [row for row in dated if any(part.fullmatch(row.normalized) for part in item.parts)]
 
     def _sum(
         self, item: Item, document: str, statement: FoundStatement, rows: Sequence[StatementRow], year: int

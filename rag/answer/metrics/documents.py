@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 from rag.answer.metrics.compute import Accounts
 from rag.answer.metrics.statements import find_statements
@@ -23,6 +24,7 @@ MAX_DOCUMENTS = 8  # whose statements are looked at for one question
 MAX_PAGES = 1_000  # of a document whose statements are looked for
 COVER_PAGES = 2  # on which a company is named
 MAX_COVER_CHARACTERS = 4_000  # of each
+MAX_NAME_WORDS = 12  # of the names of two companies
 AGREEING_SOURCES = 3  # from the first, that must be of one document where the question names no company
 
 _LEGAL_FORM = (
@@ -30,6 +32,14 @@ _LEGAL_FORM = (
     r"|n\W?v|s\W?a|ag|se|bank|trust)\b"
 )
 _ABBREVIATION = re.compile(r"^[A-Z&][A-Za-z&]{0,2}[A-Z]?[A-Z]$")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """One of two companies that a question compares."""
+
+    name: str  # as the question words it
+    documents: tuple[Document, ...]
 
 
 class StatementFinder:
@@ -60,18 +70,33 @@ class StatementFinder:
 
         Where it names none, the one document in scope, or the one that the first sources are of.
         """
-        in_scope = [
-            document for document in self._store.documents(scope.owner) if scope.allows((document.owner, document.id))
-        ]
+        in_scope = self._in_scope(scope)
         if company:
-            alone = len(in_scope) == 1
-            terms_of = self._named_documents(" ".join(company), scope)
-            named = [one for one in in_scope if _is_named(company, one, terms_of.get(one.id, frozenset()), alone=alone)]
-            return named or [document for document in self._found(in_scope, sources) if self._is_of(company, document)]
+            named = self._named(company, in_scope, scope)
+            return named or [one for one in self._found(in_scope, sources) if self._is_of(company, one)]
         if len(in_scope) == 1:
             return in_scope
         first = {source.document_id for source in sources[:AGREEING_SOURCES]}
         return [document for document in in_scope if first == {document.id}]
+
+    def sides(self, company: Sequence[str], scope: Scope) -> tuple[Named, ...]:
+        """The two companies among whose names all words of a question are divided, in its order; () for none."""
+        in_scope = self._in_scope(scope)
+        for cut in range(1, min(len(company), MAX_NAME_WORDS)):
+            halves = company[:cut], company[cut:]
+            named = [tuple(self._named(half, in_scope, scope)) for half in halves]
+            if all(named) and not {one.id for one in named[0]} & {one.id for one in named[1]}:
+                return tuple(Named(" ".join(half), found) for half, found in zip(halves, named, strict=True))
+        return ()
+
+    def _in_scope(self, scope: Scope) -> list[Document]:
+        return [one for one in self._store.documents(scope.owner) if scope.allows((one.owner, one.id))]
+
+    def _named(self, company: Sequence[str], in_scope: Sequence[Document], scope: Scope) -> list[Document]:
+        """The documents whose names have all words of a company's."""
+        terms_of = self._named_documents(f"of {' '.join(company)}", scope)  # within a sentence
+        alone = len(in_scope) == 1
+        return [one for one in in_scope if _is_named(company, one, terms_of.get(one.id, frozenset()), alone=alone)]
 
     def _found(self, documents: Sequence[Document], sources: Sequence[Source]) -> list[Document]:
         """The documents that sources are of."""

@@ -24,6 +24,7 @@ class Operation(StrEnum):
     """What is done with the values of the years asked for."""
 
     VALUE = "value"
+    SERIES = "series"  # a value for each year
     AVERAGE = "average"
     GROWTH = "growth"  # in percent, from the first year to the last
     CAGR = "cagr"  # compound annual growth rate, in percent
@@ -33,7 +34,17 @@ class Operation(StrEnum):
     HEALTH = "health"  # whether it is at a level that textbooks call healthy: yes or no
 
 
-_OF_ONE_YEAR = (Operation.VALUE, Operation.SIGN, Operation.HEALTH)
+class Comparison(StrEnum):
+    """What is asked of the figures of two companies."""
+
+    NONE = "none"
+    DIFFERENCE = "difference"
+    WHICH = "which"  # the company with the higher or lower one
+    WHETHER = "whether"  # whether the first is higher or lower: yes or no
+
+
+OF_ONE_YEAR = (Operation.VALUE, Operation.SIGN, Operation.HEALTH)
+_COMPARING = (Operation.CHANGE, Operation.GROWTH, Operation.DIRECTION, Operation.SIGN, Operation.HEALTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,8 @@ class Request:
     form: wording.Form
     company: tuple[str, ...]  # words that nothing else explains: the name of the company
     healthy: tuple[float, float] | None = None  # HEALTH: see `Metric`
+    comparison: Comparison = Comparison.NONE
+    ends_early: bool = False  # the years are those that a date in January or February names
     wants: str = ""  # DIRECTION and SIGN: "up" or "down" for what is a yes; "" where either word is the answer
 
 
@@ -69,7 +82,10 @@ _ALLOWED = frozenset(
     " dollar $ percent percentage %"
     " during over per between period time times basis based using data approximately about exactly so then now"
     " same own each only just"
-    " inc inc. corp corp. co co. ltd ltd. plc 's ' , . : ; - – — ? ! \" “ ” ( ) days".split()
+    " post posted book booked achieve achieved see saw bring brought in collect collected realize realized"
+    " disclose disclosed owe owed owes"
+    " carry carried come came stand stood there any worth inc inc. corp corp. co co. ltd ltd. plc 's"
+    " ' , . : ; - – — ? ! \" “ ” ( ) days".split()
 )
 _ALLOWED_HAN = re.compile(
     r"请问|公司|集团|股份|有限|报告期|截至|告诉我|多少|几何|什么|怎么样|如何|年度|年末|年底|财年|全年|达到|实现|金额|数额|总额|数值|总计|合计|计算|人民币|美元|大约|大概|分别"
@@ -89,19 +105,29 @@ def understand(question: str, vocabulary: Vocabulary) -> Request | None:
     if found is None:
         return None
     text, own_names, formulas = found
-    core = _core(text, vocabulary, own_names)
-    if core is None:
+    asked = _core(text, vocabulary, own_names)
+    if asked is None:
         return None
+    core, before = asked[1], list(wording.pieces(asked[0], vocabulary, own_names))
     tokens = list(wording.pieces(core, vocabulary, own_names))
     expression = _expression(tokens, core)
     if expression is None:
         return None
-    node, unit = _with_unit(expression, tokens, core, vocabulary, formulas)
+    node, unit = _with_unit(expression, tokens, core, vocabulary, formulas, form)
     if node is None:
         return None
+    comparison = _comparison(core)
     operation, wants = _operation(core, tokens, unit, form)
-    years = _years(tokens, core, operation, node)
-    company = _company(tokens, operation)
+    if comparison is Comparison.WHICH or (operation is None and comparison is not Comparison.NONE):
+        operation, wants = Operation.VALUE, "down" if wording.DOWN.search(core) else "up"
+    # What is said before the question counts as well: "In 2021, what was …", "Northwind: what was …".
+    said_before = [token for token in before if token.kind is Kind.YEARS or _may_be_name(token)]
+    said = [*(token for token in said_before if token.kind is Kind.YEARS), *tokens]
+    operation, years = _years(said, core, operation, node)
+    compares = comparison is not Comparison.NONE or operation in _COMPARING
+    company = _company(tokens, compares=compares)
+    if not company and company is not None:
+        company = _company([token for token in said_before if token.kind is Kind.WORD], compares=False)
     if years is None or company is None or operation is None:
         return None
     entry = vocabulary.entries.get(expression[0].text) if len(expression) == 1 else None
@@ -109,15 +135,25 @@ def understand(question: str, vocabulary: Vocabulary) -> Request | None:
     if operation is Operation.HEALTH and healthy is None:
         return None
     return Request(
-        node, _said(expression, tokens), operation, years, _unit(unit, operation, form), form, company, healthy, wants
+        node,
+        _said(expression, tokens),
+        operation,
+        years,
+        _unit(unit, operation, form),
+        form,
+        company,
+        healthy,
+        comparison,
+        bool(wording.EARLY_DATE.search(question)),
+        wants,
     )
 
 
 # ---- the clause that asks
 
 
-def _core(text: str, vocabulary: Vocabulary, own_names: Mapping[str, str]) -> str | None:
-    """The clause that asks for the figure; None where there is none, or another question beside it."""
+def _core(text: str, vocabulary: Vocabulary, own_names: Mapping[str, str]) -> tuple[str, str] | None:
+    """What stands before the clause that asks for the figure, and the clause; None for none, or for two questions."""
     sentences: list[tuple[str, bool]] = []
     start = 0
     for match in wording.SENTENCE_END.finditer(text):
@@ -134,7 +170,13 @@ def _core(text: str, vocabulary: Vocabulary, own_names: Mapping[str, str]) -> st
         return None
     core = questions[0] if questions else naming[0][0]
     asked = list(wording.ASKS.finditer(core))
-    return core[asked[-1].end() :] if asked else core
+    start = asked[-1].end() if asked else 0
+    return core[:start], core[start:]
+
+
+def _may_be_name(token: Token) -> bool:
+    """Whether a word may be a company's name: it has a capital letter, or is Chinese."""
+    return token.kind is Kind.WORD and (token.text[:1].isupper() or token.text[:1].isdigit())
 
 
 def _expression(tokens: Sequence[Token], core: str) -> list[Token] | None:
@@ -175,6 +217,7 @@ def _with_unit(
     core: str,
     vocabulary: Vocabulary,
     formulas: Mapping[str, Node],
+    form: wording.Form,
 ) -> tuple[Node | None, Unit]:
     """The formula over items, and its unit."""
     node = parse_tokens(expression)
@@ -184,8 +227,9 @@ def _with_unit(
     if isinstance(node, Name):
         entry = vocabulary.entries.get(node.id)
         unit = entry.unit if entry else (Unit.TIMES if _divides(formulas.get(node.id)) else Unit.MONEY)
-        if node.id in formulas and _divides(formulas[node.id]) and unit in (Unit.MONEY, Unit.PERCENT):
-            unit = Unit.TIMES
+        own = formulas.get(node.id)
+        if _divides(own) and (unit is Unit.MONEY or (unit is Unit.PERCENT and form.decimals is not None)):
+            unit = Unit.TIMES  # "ROA is defined as: … Round to two decimals." asks for 0.07, not for 7%
     elif _divides(node):
         unit = Unit.PERCENT if re.search(r"%|percent|share|proportion|占", core, re.IGNORECASE) else Unit.TIMES
     if any(token.kind is Kind.MARGIN for token in tokens):
@@ -236,6 +280,15 @@ def _operation(core: str, tokens: Sequence[Token], unit: Unit, form: wording.For
     return (Operation.AVERAGE if Kind.AVERAGE in kinds else Operation.VALUE), ""
 
 
+def _comparison(core: str) -> Comparison:
+    """Whether the question compares, and what it asks of the two; two years are compared by operations."""
+    if not wording.COMPARED.search(core):
+        return Comparison.NONE
+    if wording.WHICH.search(core):
+        return Comparison.WHICH
+    return Comparison.WHETHER if wording.YES_NO.search(core) else Comparison.DIFFERENCE
+
+
 def _yes_or_no(core: str) -> tuple[Operation | None, str]:
     up, down = bool(wording.UP.search(core)), bool(wording.DOWN.search(core))
     if wording.HEALTHY.search(core):
@@ -247,8 +300,10 @@ def _yes_or_no(core: str) -> tuple[Operation | None, str]:
     return None, ""
 
 
-def _years(tokens: Sequence[Token], core: str, operation: Operation | None, node: Node) -> tuple[int, ...] | None:
-    """The years asked for, ascending; None where there are too many."""
+def _years(
+    tokens: Sequence[Token], core: str, operation: Operation | None, node: Node
+) -> tuple[Operation | None, tuple[int, ...] | None]:
+    """The operation, SERIES for a value of several years, and the years asked for, ascending; None for too many."""
     said = [token for token in tokens if token.kind is Kind.YEARS]
     found = sorted({year for token in said for year in token.years})
     spanned = wording.SPAN.search(core)
@@ -263,14 +318,13 @@ def _years(tokens: Sequence[Token], core: str, operation: Operation | None, node
     elif operation in (Operation.GROWTH, Operation.CAGR, Operation.CHANGE, Operation.DIRECTION) and len(found) == 1:
         before = count if operation is Operation.CAGR and count > 1 else 1
         found = [found[0] - before, found[0]]
-    elif operation in _OF_ONE_YEAR and len(found) > 1:
-        own = years_in(node)
-        if not own:
-            return None  # one value for each of several years
-        found = [max(found)]
-    if not found and operation in _OF_ONE_YEAR:
-        return tuple(sorted(years_in(node)))[-1:]
-    return tuple(found) if len(found) <= MAX_YEARS else None
+    elif operation is Operation.VALUE and len(found) > 1 and not years_in(node):
+        operation = Operation.SERIES
+        if any(token.text == "range" for token in said):
+            found = list(range(found[0], found[-1] + 1))
+    elif operation in OF_ONE_YEAR:
+        found = (found or sorted(years_in(node)))[-1:]
+    return operation, tuple(found) if len(found) <= MAX_YEARS else None
 
 
 def _count(word: str) -> int:
@@ -278,9 +332,8 @@ def _count(word: str) -> int:
     return words.get(word.lower()) or (int(word) if word.isdigit() and len(word) < 3 else 0)
 
 
-def _company(tokens: Sequence[Token], operation: Operation | None) -> tuple[str, ...] | None:
-    """The words that nothing else explains; None where one of them names no company."""
-    compares = operation in (Operation.CHANGE, Operation.GROWTH, Operation.DIRECTION, Operation.SIGN, Operation.HEALTH)
+def _company(tokens: Sequence[Token], *, compares: bool) -> tuple[str, ...] | None:
+    """The words that nothing else explains; None where one of them is a number."""
     words: list[str] = []
     han = ""
     for token in tokens:
@@ -294,7 +347,8 @@ def _company(tokens: Sequence[Token], operation: Operation | None) -> tuple[str,
             han += word
             continue
         word = _POSSESSIVE.sub("", word)
-        if word.lower() in _ALLOWED or (compares and wording.VERB.fullmatch(word)):
+        explained = compares and (wording.VERB.fullmatch(word) or wording.COMPARING_WORD.fullmatch(word))
+        if word.lower() in _ALLOWED or explained:
             continue
         words.append(word)
     for run in (wording.VERB.sub("", han) if compares else han).split():

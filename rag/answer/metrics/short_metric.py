@@ -6,17 +6,18 @@ Gives nothing where a word of the question, the document, the year, the row or t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from rag.answer.figures.excerpt import as_printed
 from rag.answer.metrics.cited import page_of, place_of, rows_of, with_pages
-from rag.answer.metrics.compute import FACTORS, Accounts, Calculation, Used, Value, combined, distinct
-from rag.answer.metrics.documents import MAX_DOCUMENTS, StatementFinder
+from rag.answer.metrics.compare import Side, compared
+from rag.answer.metrics.compute import Accounts, Calculation
+from rag.answer.metrics.documents import MAX_DOCUMENTS, Named, StatementFinder
 from rag.answer.metrics.formula import Name
-from rag.answer.metrics.question import Operation, Request, understand
+from rag.answer.metrics.question import OF_ONE_YEAR, Comparison, Operation, Request, understand
 from rag.answer.metrics.statements import normalized
-from rag.answer.metrics.vocabulary import Unit, Vocabulary, vocabulary
+from rag.answer.metrics.vocabulary import vocabulary
+from rag.answer.metrics.written import Result, average, change, decision, growth, printed, series
 from rag.index.protocols import Scope
 from rag.language import mainly_chinese
 from rag.reader import ANSWERABLE, Evidence
@@ -38,206 +39,91 @@ class MetricAnswer:
     sources: tuple[Source, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Result:
-    """A value as text, and what it rests on."""
-
-    text: str
-    scale: str
-    formula: str
-    used: tuple[Used, ...]
-
-
 def short_metric(
     finder: StatementFinder, scope: Scope, question: str, sources: Sequence[Source]
 ) -> MetricAnswer | None:
     """The answer from the statements of the documents that the question means; None where anything is in doubt."""
-    words = vocabulary()
-    request = understand(question, words)
+    request = understand(question, vocabulary())
     if request is None:
         return None
+    chinese = mainly_chinese(question)
     documents = finder.documents(request.company, scope, sources)[:MAX_DOCUMENTS]
-    accounts = _by_relevance([finder.accounts(document) for document in documents], request)
-    for first in accounts:
-        ordered = [first, *(one for one in accounts if one is not first)]
-        result = _computed(request, ordered, words, chinese=mainly_chinese(question))
-        if result is not None and result.used:
-            return _answer(request, result, {document.id: document for document in documents}, sources)
+    if documents:
+        result = _of_one_company(request, finder, documents, chinese=chinese)
+    else:
+        sides = finder.sides(request.company, scope) if request.comparison is not Comparison.NONE else ()
+        documents = [document for side in sides for document in side.documents]
+        result = _of_two_companies(request, finder, sides, chinese=chinese)
+    if result is None or not result.used:
+        return None
+    return _answer(request, result, {document.id: document for document in documents}, sources)
+
+
+def _of_one_company(
+    request: Request, finder: StatementFinder, documents: Sequence[Document], *, chinese: bool
+) -> Result | None:
+    if request.comparison is not Comparison.NONE and request.operation in (Operation.VALUE, Operation.SERIES):
+        return None  # what it is compared with is not understood
+    for accounts in _by_relevance(finder, documents, request):
+        if (result := _computed(request, accounts, chinese=chinese)) is not None:
+            return result
     return None
 
 
-def _by_relevance(accounts: Sequence[Accounts], request: Request) -> list[Accounts]:
-    """The report on the year asked for first, then the newest."""
+def _of_two_companies(
+    request: Request, finder: StatementFinder, sides: Sequence[Named], *, chinese: bool
+) -> Result | None:
+    found: list[Side] = []
+    for side in sides:
+        for accounts in _by_relevance(finder, side.documents[:MAX_DOCUMENTS], request):
+            calculation = Calculation(accounts, vocabulary(), normalized(request.name))
+            year = max(request.years, default=accounts[0].newest)
+            if (value := calculation.value(request.formula, year)) is not None:
+                found.append(Side(side.name, value, calculation))
+                break
+    return compared(request, found[0], found[1], chinese=chinese) if len(found) == 2 else None
+
+
+def _by_relevance(finder: StatementFinder, documents: Sequence[Document], request: Request) -> Iterator[list[Accounts]]:
+    """The accounts of a company, each report first in turn: the one on the year asked for, then the newest."""
     asked = max(request.years, default=0)
-    having = [one for one in accounts if one.statements]
-    return sorted(having, key=lambda one: (one.newest != asked, abs(one.newest - asked) if asked else -one.newest))
+    having = [one for document in documents if (one := finder.accounts(document)).statements]
+    having.sort(key=lambda one: (one.newest != asked, abs(one.newest - asked) if asked else -one.newest))
+    for first in having:
+        yield [first, *(one for one in having if one is not first)]
 
 
-def _computed(request: Request, accounts: Sequence[Accounts], words: Vocabulary, *, chinese: bool) -> _Result | None:
-    calculation = Calculation(accounts, words, normalized(request.name))
-    years = request.years or _newest_years(request, accounts[0])
-    values = [calculation.value(request.formula, year) for year in years]
-    known = [value for value in values if value is not None]
-    if not known or len(known) != len(values):
+def _computed(request: Request, accounts: Sequence[Accounts], *, chinese: bool) -> Result | None:
+    calculation = Calculation(accounts, vocabulary(), normalized(request.name))
+    newest = accounts[0].newest
+    years = request.years or ((newest,) if request.operation in OF_ONE_YEAR else (newest - 1, newest))
+    if request.ends_early:
+        years = tuple(year + accounts[0].offset for year in years)
+    values = [value for year in years if (value := calculation.value(request.formula, year)) is not None]
+    if len(values) != len(years):
         return None
-    used = distinct(one for value in known for one in value.used)
-    scale = calculation.scale or ""
+    money = calculation.scale or "", calculation.currency
+    names = list(map(str, years))
     match request.operation:
         case Operation.VALUE:
-            return _value_result(request, known[-1], scale, calculation.currency)
+            return printed(request, values[-1], money)
+        case Operation.SERIES:
+            return series(request, values, names, money)
         case Operation.AVERAGE:
-            mean = sum(value.amount for value in known) / len(known)
-            formula = " + ".join(f"({value.text})" if value.binding < 3 else value.text for value in known)
-            return _written(request, mean, f"({formula}) / {len(known)}", used, (scale, calculation.currency))
+            return average(request, values, money)
         case Operation.GROWTH | Operation.CAGR:
-            return _growth(request, known, used, years)
+            return growth(request, values, years)
         case Operation.CHANGE:
-            return _change(request, known, (scale, calculation.currency), years, chinese=chinese)
+            return change(request, values, names, money, chinese=chinese)
         case _:
-            return _decision(request, known, years, chinese=chinese)
-
-
-def _newest_years(request: Request, accounts: Accounts) -> tuple[int, ...]:
-    newest = accounts.newest
-    return (
-        (newest,) if request.operation in (Operation.VALUE, Operation.SIGN, Operation.HEALTH) else (newest - 1, newest)
-    )
-
-
-# ---- values as text
-
-
-def _value_result(request: Request, value: Value, scale: str, currency: str) -> _Result:
-    wanted = request.form.scale
-    if (
-        value.plain is not None
-        and request.form.decimals is None
-        and wanted in (None, scale)
-        and request.unit in (Unit.MONEY, Unit.PER_SHARE)
-    ):
-        text = as_printed(value.plain.text)
-        text = f"{currency}{text}" if text[:1].isdigit() else text
-        return _Result(text, "" if request.unit is Unit.PER_SHARE else scale, "", value.used)
-    formula = value.text if len(value.used) > 1 or value.binding < 3 else ""
-    return _written(request, value.amount, formula, value.used, (scale, currency))
-
-
-def _written(request: Request, amount: float, formula: str, used: tuple[Used, ...], money: tuple[str, str]) -> _Result:
-    """An amount in the unit, the scale and with the decimals that are asked for."""
-    scale, currency = money
-    decimals = request.form.decimals
-    if request.unit is Unit.PERCENT:
-        return _Result(
-            _rounded(amount * 100, _percent_decimals(amount * 100) if decimals is None else decimals),
-            "percent",
-            formula,
-            used,
-        )
-    if request.unit in (Unit.TIMES, Unit.DAYS):
-        return _Result(_rounded(amount, 2 if decimals is None else decimals), "", formula, used)
-    if request.unit is Unit.PER_SHARE:
-        return _Result(currency + _rounded(amount, 2 if decimals is None else decimals), "", formula, used)
-    wanted = request.form.scale or scale
-    factor = FACTORS[scale] / FACTORS[wanted] if scale else 1.0
-    if factor != 1.0:
-        formula = _converted(formula or _rounded(amount, 2, trim=True), factor)
-    text = _rounded(amount * factor, 2 if decimals is None else decimals, trim=decimals is None)
-    text = f"({currency}{text[1:]})" if text.startswith("-") else f"{currency}{text}"
-    return _Result(text, wanted if scale else "", formula, used)
-
-
-def _converted(formula: str, factor: float) -> str:
-    """A formula with its conversion to another scale: "8,738 / 1,000"."""
-    whole = f"({formula})" if " " in formula else formula
-    return f"{whole} × {factor:,.10g}" if factor > 1 else f"{whole} / {1 / factor:,.10g}"
-
-
-def _percent_decimals(percent: float) -> int:
-    """One decimal, two of a percentage below 1."""
-    return 1 if abs(percent) >= 1 else 2
-
-
-def _rounded(amount: float, decimals: int, *, trim: bool = False) -> str:
-    """Half away from zero, as people round."""
-    text = f"{amount + (1e-9 if amount > 0 else -1e-9):,.{decimals}f}"
-    if trim and "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text in ("-0", "") else text
-
-
-def _growth(request: Request, values: Sequence[Value], used: tuple[Used, ...], years: Sequence[int]) -> _Result | None:
-    first, last = values[0], values[-1]
-    if first.amount <= 0 or len(values) < 2:
-        return None
-    new, old = (f"({value.text})" if value.binding < 3 else value.text for value in (last, first))
-    if request.operation is Operation.CAGR:
-        spanned = years[-1] - years[0]
-        if last.amount <= 0:
-            return None
-        rate = (last.amount / first.amount) ** (1 / spanned) - 1
-        return _written(request, rate, f"({new} / {old})^(1/{spanned}) − 1", used, ("", ""))
-    rate = last.amount / first.amount - 1
-    return _written(request, rate, f"({new} − {old}) / {old}", used, ("", ""))
-
-
-def _change(
-    request: Request, values: Sequence[Value], money: tuple[str, str], years: Sequence[int], *, chinese: bool
-) -> _Result | None:
-    if len(values) < 2:
-        return None
-    difference = combined("-", values[-1], values[0])
-    if difference is None:
-        return None
-    result = _written(request, difference.amount, difference.text, difference.used, money)
-    if request.unit is Unit.PERCENT:
-        points = "个百分点" if chinese else " percentage points"
-        return replace(result, text=f"{result.text}{points}", scale="", formula=_year_by_year(request, values, years))
-    return result
-
-
-def _decision(request: Request, values: Sequence[Value], years: Sequence[int], *, chinese: bool) -> _Result | None:
-    """Yes or no, where the values decide it."""
-    used = distinct(one for value in values for one in value.used)
-    texts = [_written(request, value.amount, "", (), ("", "")).text for value in values]
-    if request.operation is Operation.SIGN:
-        last = values[-1]
-        if last.amount == 0:
-            return None
-        yes = (last.amount > 0) == (request.wants == "up")
-        return _Result(_yes(yes, chinese), "", _year_by_year(request, values[-1:], years[-1:]), used)
-    if request.operation is Operation.HEALTH and request.healthy is not None:
-        below, above = request.healthy
-        if below <= values[-1].amount < above:
-            return None
-        return _Result(_yes(values[-1].amount >= above, chinese), "", _year_by_year(request, values, years), used)
-    if len(values) < 2 or texts[0] == texts[-1]:
-        return None
-    rose = values[-1].amount > values[0].amount
-    text = _yes(rose == (request.wants == "up"), chinese)
-    if not request.wants:
-        text = ("上升" if rose else "下降") if chinese else ("Increased" if rose else "Decreased")
-    return _Result(text, "", _year_by_year(request, values, years), used)
-
-
-def _year_by_year(request: Request, values: Sequence[Value], years: Sequence[int]) -> str:
-    """The value of each year, the newest first: "2023: 2,725 / 14,694 = 18.5%; 2022: …"."""
-    lines = []
-    for year, value in zip(reversed(years), reversed(values), strict=True):
-        one = _written(request, value.amount, "", (), ("", ""))
-        result = f" = {one.text}{'%' if one.scale == 'percent' else ''}" if value.binding < 3 else ""
-        lines.append(f"{year}: {value.text}{result}")
-    return "; ".join(lines)
-
-
-def _yes(yes: bool, chinese: bool) -> str:
-    return ("是" if yes else "否") if chinese else ("Yes" if yes else "No")
+            return decision(request, values, names, chinese=chinese)
 
 
 # ---- the answer with its citations
 
 
 def _answer(
-    request: Request, result: _Result, documents: dict[str, Document], sources: Sequence[Source]
+    request: Request, result: Result, documents: dict[str, Document], sources: Sequence[Source]
 ) -> MetricAnswer:
     ordered = with_pages(result.used, documents, sources)
     citations: dict[Citation, None] = {}
@@ -249,7 +135,7 @@ def _answer(
         if text in source.text:
             rows.setdefault(text, Evidence(source.number, text, ANSWERABLE))
     short = ShortAnswer(
-        values=(result.text,),
+        values=result.texts,
         scale=result.scale,
         labels=tuple(filter(None, _labels(request, result))),
         formula=result.formula,
@@ -259,7 +145,7 @@ def _answer(
     return MetricAnswer(short, list(rows.values()), tuple(ordered))
 
 
-def _labels(request: Request, result: _Result) -> tuple[str, str]:
+def _labels(request: Request, result: Result) -> tuple[str, str]:
     first = result.used[0]
     if isinstance(request.formula, Name) and len(result.used) == 1:
         header = first.statement.headers.get(first.year, "")
@@ -267,4 +153,6 @@ def _labels(request: Request, result: _Result) -> tuple[str, str]:
         return first.row.label, found[-1] if found else str(first.year)
     name = request.name[:1].upper() + request.name[1:]
     years = request.years or (first.year,)
+    if len({one.document for one in result.used}) > 1 and request.comparison is not Comparison.NONE:
+        years = years[-1:]
     return name, str(years[-1]) if len(years) == 1 else f"{years[0]}–{years[-1]}"

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rag.answer.figures.question import years_of
+from rag.answer.metrics.fiscal_years import ends_early, fiscal_offset, fiscal_years, is_quarterly
 from rag.answer.metrics.vocabulary import Statement
-from rag.pdf.tables import Cell, Row, Table, find_tables
+from rag.pdf.tables import Cell, Row, find_tables
 from rag.store.rows import StoredPage
 
 MAX_CANDIDATES = 4  # pages of a kind that are searched for tables
@@ -47,6 +47,7 @@ class FoundStatement:
     years: tuple[int, ...]  # fiscal years, newest first
     headers: dict[int, str]  # of the column of each year, as printed
     pages: tuple[StoredPage, ...]
+    offset: int = 0  # fiscal year minus the calendar year in its headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,20 +130,6 @@ _NUMBERING = re.compile(
 )
 _NOTE = re.compile(r" (?:see )?(?:notes?|附注)(?: [a-z\d]{1,3})?(?: and [a-z\d]{1,3})?$")
 _CURRENCY = re.compile(r"US\$|HK\$|[$€£¥￥]")
-_QUARTER = re.compile(
-    r"three months|quarter|1[34][- ]weeks?|six months|nine months|26[- ]weeks?|39[- ]weeks?|季度|1-[369]月", re.I
-)
-_YEAR_ENDED = re.compile(r"\byears?\b|twelve months|5[23][- ]weeks?|annual|年度", re.IGNORECASE)
-_SHARE_OF_SALES = re.compile(r"%|percent|百分|change|increase|变动|增减", re.I)
-_FISCAL = re.compile(
-    r"\bfiscal (?:year )?(20\d\d)\b[^.;]{0,80}?\bended (?:on )?(?:January|February) \d{1,2}, (20\d\d)"
-    r"|\bended (?:on )?(?:January"
-    r"|February) \d{1,2}, (20\d\d)[^.;]{0,30}?\(.{0,3}(?:the )?.?(?:fiscal (?:year )?)?(20\d\d)\b",
-    re.IGNORECASE,
-)
-_EARLY_END = re.compile(r"\b(?:Jan(?:uary)?|Feb(?:ruary)?)\b\.? \d{1,2}", re.IGNORECASE)
-_NAMED_FISCAL = re.compile(r"fiscal (?:year )?(20\d\d)", re.IGNORECASE)
-_YEARS_OF_LINE = re.compile(r"(?<![\d,.$])((?:19|20)\d\d)(?![\d,.]*\d)")
 
 
 def normalized(label: str) -> str:
@@ -157,12 +144,12 @@ def normalized(label: str) -> str:
 def find_statements(pages: Sequence[StoredPage]) -> dict[Statement, FoundStatement]:
     """The primary statements among the pages of a document; those that are not found are left out."""
     found = {kind: statement for kind in Statement if (statement := _best(kind, pages)) is not None}
-    early = {kind for kind, statement in found.items() if _ends_early(statement)}
+    early = {kind for kind, statement in found.items() if ends_early(statement.headers.values())}
     if not early:
         return found
-    offset = _fiscal_offset(
-        pages, [found[kind] for kind in found if kind in early], [found[kind] for kind in found if kind not in early]
-    )
+    newest = max(found[kind].years[0] for kind in early)
+    others = [statement.years[0] for kind, statement in found.items() if kind not in early]
+    offset = fiscal_offset((page.text for page in pages), newest, others)
     return {kind: _moved(statement, offset) if kind in early else statement for kind, statement in found.items()}
 
 
@@ -241,9 +228,9 @@ def _rows(kind: Statement, page: StoredPage, before: FoundStatement | None = Non
     headers: dict[int, str] = {}
     columns: dict[int, int] = {}  # fiscal year of each column of the table before
     for table, rows in tables:
-        if _is_quarterly(table):
+        if is_quarterly(table):
             continue
-        own = _columns(table, page.text) or (columns if len(table.headers) >= len(columns) else {})
+        own = fiscal_years(table, page.text) or (columns if len(table.headers) >= len(columns) else {})
         if not own and before is not None and len(before.years) == len(table.headers):
             own = dict(enumerate(before.headers))
         columns = own
@@ -309,81 +296,12 @@ def _is_title(text: str, match: re.Match[str]) -> bool:
     )
 
 
-def _columns(table: Table, text: str) -> dict[int, int]:
-    """The fiscal year of each column that has one; {} where the headers do not tell."""
-    found = {
-        column: year
-        for column, header in enumerate(table.headers)
-        if not _SHARE_OF_SALES.search(header) and (year := _year_of(header)) is not None
-    }
-    if len(found) < min(2, len(table.headers)):
-        found = _columns_above(table, text)
-    full = {column: year for column, year in found.items() if not _QUARTER.search(table.headers[column])}
-    return full or found
-
-
-def _columns_above(table: Table, text: str) -> dict[int, int]:
-    """The years of the last line above a table that has one for each column."""
-    above = text[max(0, table.rows[0].start - 600) : table.rows[0].start]
-    for line in reversed(above.splitlines()[-8:]):
-        years = [int(year) for year in _YEARS_OF_LINE.findall(line)]
-        if len(years) == len(table.headers) == len(set(years)):
-            return dict(enumerate(years))
-    return {}
-
-
-def _is_quarterly(table: Table) -> bool:
-    """Whether a table has figures of quarters alone."""
-    quarters = [bool(_QUARTER.search(header)) for header in table.headers]
-    if any(quarters):
-        return not any(years_of(header) for header, part in zip(table.headers, quarters, strict=True) if not part)
-    return bool(_QUARTER.search(table.caption)) and not _YEAR_ENDED.search(table.caption)
-
-
-def _year_of(header: str) -> int | None:
-    named = _NAMED_FISCAL.search(header)
-    if named:
-        return int(named[1])
-    years = years_of(header)
-    return max(years) if len(years) == 1 else None
-
-
 def _currency(rows: Sequence[StatementRow]) -> str:
     for row in rows:
         for cell in row.cells.values():
             if match := _CURRENCY.search(cell.text):
                 return match[0]
     return ""
-
-
-# ---- fiscal years that end in January or February
-
-
-def _ends_early(statement: FoundStatement) -> bool:
-    return any(_EARLY_END.search(header) for header in statement.headers.values())
-
-
-def _fiscal_offset(
-    pages: Sequence[StoredPage], dated: Sequence[FoundStatement], others: Sequence[FoundStatement]
-) -> int:
-    """The fiscal year of a year that ends in January or February minus the calendar year it ends in, 0 or -1.
-
-    As the document words it: "fiscal 2022, which ended January 28, 2023"; else by the years that head statements
-    without such dates (`others`), else by which fiscal year it mentions more often.
-    """
-    votes: Counter[int] = Counter()
-    mentioned: Counter[int] = Counter()
-    for page in pages:
-        for match in _FISCAL.finditer(page.text):
-            fiscal, end = (match[1], match[2]) if match[1] else (match[4], match[3])
-            votes[int(fiscal) - int(end)] += 1
-        mentioned.update(int(year) for year in _NAMED_FISCAL.findall(page.text))
-    if votes[-1] or votes[0]:
-        return -1 if votes[-1] > votes[0] else 0
-    newest = max(statement.years[0] for statement in dated)
-    if others:
-        return -1 if max(statement.years[0] for statement in others) == newest - 1 else 0
-    return -1 if mentioned[newest - 1] > 2 * mentioned[newest] else 0
 
 
 def _moved(statement: FoundStatement, offset: int) -> FoundStatement:
@@ -396,4 +314,5 @@ def _moved(statement: FoundStatement, offset: int) -> FoundStatement:
         rows=rows,
         years=tuple(year + offset for year in statement.years),
         headers={year + offset: header for year, header in statement.headers.items()},
+        offset=offset,
     )

@@ -67,6 +67,13 @@ _NOISE = re.compile(
     re.IGNORECASE,
 )
 _ON_BALANCE_SHEET = re.compile(r"\bon (?:the |its )?balance sheet\b", re.IGNORECASE)
+# "How much cash did Northwind generate from operating activities": the item is named in two pieces.
+_CASH_FROM = re.compile(
+    r"(?:net )?cash (?:did|was|does|has) (?P<who>.{1,60}?) (?:generated?|provided?|used?|produced?|spent"
+    r"|spend) (?:from|by|in|for|on|through)"
+    r" (?:its )?(?P<what>operating activities|operations|investing activities|financing activities)",
+    re.IGNORECASE,
+)
 _ASIDE = re.compile(
     r"\[[^\[\]]*\]|\((?:(?:from|using|per|as|in|based|i\.e\.?|e\.g\.?|formerly|ticker|nyse|nasdaq)\b[^()]*"
     r"|[A-Z&/]{2,8}|or \w+)\)"
@@ -89,6 +96,7 @@ _DATE = re.compile(
     r"|(?<=年)\d{1,2}月\d{1,2}日|(?<=年)\d{1,2}月末?",
     re.IGNORECASE,
 )
+EARLY_DATE = re.compile(r"\b(?:January|February) \d{1,2},? (?:19|20)\d\d", re.IGNORECASE)
 _RANGE = re.compile(r"-|–|—|\bto\b|\bthrough\b|至|到", re.IGNORECASE)
 
 # What is done with the values; each pattern finds where it is said.
@@ -135,7 +143,7 @@ VERB = re.compile(
     r"(?:(?:chang|increas|decreas|improv|declin|compar)(?:ed?|ing)|gr(?:ow|ew|own|owing)|ris(?:e|en|ing)|rose"
     r"|fall(?:en)?|fell|drop(?:ped)?"
     r"|worsen(?:ed|ing)?|deteriorat(?:ed?|ing)|higher|lower|profile|positive|negative|healthy|sound|strong"
-    r"|adequate|sufficient|reasonably|liquidity)\b|增加|减少|增长|下降|提高|改善|上升|变动|变化|同比|恶化|[比较]",
+    r"|adequate|sufficient|reasonably|liquidity)\b|增加|减少|增长|下降|提高|改善|上升|变动|变化|同比|恶化|相差|差额|更?[高低大小]|[比较]",
     re.IGNORECASE,
 )
 UP = re.compile(
@@ -146,6 +154,16 @@ DOWN = re.compile(
     r"\b(?:declin\w+|decreas\w+|fall(?:en)?|fell|drop\w*|worsen\w*|deteriorat\w+|lower)\b|下降|减少|恶化|降低",
     re.IGNORECASE,
 )
+COMPARED = re.compile(
+    r"\b(?:higher|lower|larger|smaller|greater|bigger|than|difference|exceed(?:ed|s)?|versus|vs|compare[ds]?)\b"
+    r"|相差|差额|更[高大多低小少]|[高低]多少|高出|多出|(?<![同环占])比(?![率例重较])",
+    re.IGNORECASE,
+)
+COMPARING_WORD = re.compile(
+    r"higher|lower|larger|smaller|greater|bigger|more|fewer|than|difference|exceed(?:ed|s)?|versus|vs|compare[ds]?",
+    re.IGNORECASE,
+)
+WHICH = re.compile(r"^(?:which|who|whose)\b|哪[家个]公司|哪一?家", re.IGNORECASE)
 HEALTHY = re.compile(r"\b(?:healthy|sound|strong|adequate|sufficient)\b|健康|稳健|良好", re.IGNORECASE)
 POSITIVE = re.compile(r"\bpositive\b|为正|是正", re.IGNORECASE)
 NEGATIVE = re.compile(r"\bnegative\b|为负|是负", re.IGNORECASE)
@@ -217,6 +235,7 @@ def form_of(question: str) -> Form:
 def without_form(question: str) -> str:
     """A question without what says how to answer: units, rounding, where to look."""
     text = " ".join(question.replace("’", "'").split())
+    text = _CASH_FROM.sub(r"\g<who> cash from \g<what>", text)
     for pattern in (_ASIDE, _UNIT, _UNIT_HAN, _ROUNDING, _ON_BALANCE_SHEET, _NOISE, _DATE):
         text = pattern.sub(" ", text)
     return " ".join(text.split())

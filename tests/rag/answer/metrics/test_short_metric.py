@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rag.answer.metrics.compute import Accounts
+from rag.answer.metrics.documents import Named
 from rag.answer.metrics.question import MAX_QUESTION_CHARACTERS
 from rag.answer.metrics.short_metric import short_metric
 from rag.answer.metrics.statements import find_statements
@@ -22,6 +23,10 @@ class Finder:
     def documents(self, company, scope, sources):
         named = [name for name in self._pages if not company or "".join(company).lower() in name.lower()]
         return [Document(name, "", f"{name}.pdf", "", 1, 9, 9, {}, (), 0.0) for name in named]
+
+    def sides(self, company, scope):
+        named = [Named(word, tuple(self.documents((word,), scope, []))) for word in company]
+        return tuple(named) if len(named) == 2 and all(one.documents for one in named) else ()
 
     def accounts(self, document):
         return Accounts(document.id, find_statements(self._pages[document.id]))
@@ -87,6 +92,11 @@ ENGLISH = {
     "What is the ratio of inventories to net sales of Northwind in 2023?": "0.13",
     "What is the FY2023 EBITDA less capex of Northwind?": "$170 million",
     "How much has the effective tax rate of Northwind changed between 2022 and 2023?": "5.0 percentage points",
+    "What were Northwind's net sales in 2021, 2022 and 2023?": "$640; $800; $1,000 million",
+    # what is said before the question
+    "In 2021, what was Northwind's operating income?": "$110 million",
+    "Northwind: what were the inventories at the end of 2022?": "$110 million",
+    "How much cash did Northwind generate from operating activities in 2022?": "$150 million",
     # yes or no
     "Did Northwind's gross margin improve in 2023?": "Yes",
     "Has Northwind increased its debt between 2022 and 2023?": "Yes",
@@ -94,6 +104,16 @@ ENGLISH = {
     "Does Northwind have a healthy quick ratio for 2023?": "Yes",
     # the newest year where none is named
     "What is Northwind's current ratio?": "2.50",
+}
+
+SOUTHWIND = tuple(text.replace("1,000", "3,000").replace("NORTHWIND", "SOUTHWIND") for text in statements.NORTHWIND)
+BOTH = {
+    "How much higher were Southwind's net sales than Northwind's in 2023?": "$2,000 million",
+    "What is the difference between Northwind's and Southwind's net sales in 2023?": "($2,000) million",
+    "Which company had the lower net margin in 2023, Northwind or Southwind?": "Southwind",
+    "Were Northwind's net sales higher than Southwind's in 2023?": "No",
+    "How much higher were Eastwind's net sales than Northwind's in 2023?": None,
+    "How much higher were Northwind's net sales than expected in 2023?": None,
 }
 
 CHINESE = {
@@ -121,6 +141,20 @@ def test_every_family_of_figures_is_answered_in_english(question, value):
 @pytest.mark.parametrize(("question", "value"), CHINESE.items())
 def test_every_family_of_figures_is_answered_in_chinese(question, value):
     assert answered(question, 北风) == value
+
+
+@pytest.mark.parametrize(("question", "value"), BOTH.items())
+def test_two_companies_are_compared(question, value):
+    assert answered(question, Finder(Northwind=statements.NORTHWIND, Southwind=SOUTHWIND)) == value
+
+
+def test_figures_of_two_companies_are_brought_to_one_scale_before_they_are_compared():
+    income = statements.INCOME.replace("(In millions,", "(In thousands,").replace("NORTHWIND", "SOUTHWIND")
+    finder = Finder(Northwind=(statements.INCOME,), Southwind=(income,))
+    question = "How much higher were Northwind's net sales than Southwind's in 2023?"
+    found = short_metric(finder, Scope(""), question, [])
+    assert found.short.values == ("$999",)
+    assert found.short.formula == "1,000 − 1"
 
 
 def test_a_formula_that_the_question_spells_out_is_used():

@@ -1,0 +1,89 @@
+"""Fiscal years of a statement's columns, by their headers and by what the document calls its years."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable
+
+from rag.answer.figures.question import years_of
+from rag.pdf.tables import Table
+
+_QUARTER = re.compile(
+    r"three months|quarter|1[34][- ]weeks?|six months|nine months|26[- ]weeks?|39[- ]weeks?|季度|1-[369]月", re.I
+)
+_YEAR_ENDED = re.compile(r"\byears?\b|twelve months|5[23][- ]weeks?|annual|年度", re.IGNORECASE)
+_SHARE_OF_SALES = re.compile(r"%|percent|百分|change|increase|变动|增减", re.I)
+_FISCAL = re.compile(
+    r"\bfiscal (?:year )?(20\d\d)\b[^.;]{0,80}?\bended (?:on )?(?:January|February) \d{1,2}, (20\d\d)"
+    r"|\bended (?:on )?(?:January|February) \d{1,2}, (20\d\d)"
+    r"[^.;]{0,30}?\(.{0,3}(?:the )?.?(?:fiscal (?:year )?)?(20\d\d)\b",
+    re.IGNORECASE,
+)
+_EARLY_END = re.compile(r"\b(?:Jan(?:uary)?|Feb(?:ruary)?)\b\.? \d{1,2}", re.IGNORECASE)
+_NAMED_FISCAL = re.compile(r"fiscal (?:year )?(20\d\d)", re.IGNORECASE)
+_YEARS_OF_LINE = re.compile(r"(?<![\d,.$])((?:19|20)\d\d)(?![\d,.]*\d)")
+
+
+def fiscal_years(table: Table, text: str) -> dict[int, int]:
+    """The fiscal year of each column that has one; {} where the headers do not tell."""
+    found = {
+        column: year
+        for column, header in enumerate(table.headers)
+        if not _SHARE_OF_SALES.search(header) and (year := _year_of(header)) is not None
+    }
+    if len(found) < min(2, len(table.headers)):
+        found = _columns_above(table, text)
+    full = {column: year for column, year in found.items() if not _QUARTER.search(table.headers[column])}
+    return full or found
+
+
+def _columns_above(table: Table, text: str) -> dict[int, int]:
+    """The years of the last line above a table that has one for each column."""
+    above = text[max(0, table.rows[0].start - 600) : table.rows[0].start]
+    for line in reversed(above.splitlines()[-8:]):
+        years = [int(year) for year in _YEARS_OF_LINE.findall(line)]
+        if len(years) == len(table.headers) == len(set(years)):
+            return dict(enumerate(years))
+    return {}
+
+
+def is_quarterly(table: Table) -> bool:
+    """Whether a table has figures of quarters alone."""
+    quarters = [bool(_QUARTER.search(header)) for header in table.headers]
+    if any(quarters):
+        return not any(years_of(header) for header, part in zip(table.headers, quarters, strict=True) if not part)
+    return bool(_QUARTER.search(table.caption)) and not _YEAR_ENDED.search(table.caption)
+
+
+def _year_of(header: str) -> int | None:
+    named = _NAMED_FISCAL.search(header)
+    if named:
+        return int(named[1])
+    years = years_of(header)
+    return max(years) if len(years) == 1 else None
+
+
+def ends_early(headers: Iterable[str]) -> bool:
+    """Whether columns are headed by dates in January or February."""
+    return any(_EARLY_END.search(header) for header in headers)
+
+
+def fiscal_offset(texts: Iterable[str], newest: int, others: Collection[int]) -> int:
+    """The fiscal year of a year that ends in January or February minus the calendar year it ends in, 0 or -1.
+
+    As the document words it: "fiscal 2022, which ended January 28, 2023"; else by the years that head its statements
+    without such dates (`others`), else by which fiscal year it mentions more often. `newest`: the newest year in dates.
+    """
+    votes: Counter[int] = Counter()
+    mentioned: Counter[int] = Counter()
+    for text in texts:
+        for match in _FISCAL.finditer(text):
+            fiscal, end = (match[1], match[2]) if match[1] else (match[4], match[3])
+            votes[int(fiscal) - int(end)] += 1
+        mentioned.update(int(year) for year in _NAMED_FISCAL.findall(text))
+    if votes[-1] or votes[0]:
+        return -1 if votes[-1] > votes[0] else 0
+    if others:
+        return -1 if max(others) == newest - 1 else 0
+    return -1 if mentioned[newest - 1] > 2 * mentioned[newest] else 0
