@@ -16,6 +16,7 @@ from rag.answer.marks import remove_citation_marks
 from rag.answer.metrics.documents import StatementFinder
 from rag.answer.metrics.short_metric import MetricAnswer, short_metric
 from rag.answer.missing import Comparison, KnownLibrary
+from rag.answer.source_tables import SourceTables
 from rag.index.protocols import Scope
 from rag.reader import Evidence, Reader, ReadRequest, Sampling, Turn
 from rag.records import (
@@ -152,6 +153,7 @@ class Answerer:
         """The reader's answer, from as many sources as fit. Raises QuestionRefused."""
         history = [Turn(turn.question, remove_citation_marks(turn.answer)) for turn in asked.history]
         context = self._settings.answering.context
-        packed = pack_context(asked.question, found.sources, history, reader, sampling, context)
+        tables = None if reader.uses_evidence else SourceTables(self._store, asked.scope.owner)
+        packed = pack_context(asked.question, found.sources, history, reader, sampling, context, tables)
         request = ReadRequest(asked.question, packed.sources, packed.history, sampling, tuple(evidence))
         yield from reader.answer(request, stop)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rag.answer.markdown_tables import with_markdown_tables
+from rag.answer.source_tables import SourceTables
 from rag.errors import QuestionRefused
 from rag.reader import Reader, ReadSource, Sampling, Turn
 from rag.records import Source
@@ -29,16 +31,18 @@ def pack_context(
     reader: Reader,
     sampling: Sampling,
     settings: ContextSettings,
+    tables: SourceTables | None = None,
 ) -> PackedContext:
     """Pack the newest turns into their share of the reader's context, and the best sources into the rest.
 
     A source that would take more than its share is narrowed to the retrieved passage and the lines around it. The last
-    source is truncated to the room that is left, at the end of a line or sentence if there is one. Raises
+    source is truncated to the room that is left, at the end of a line or sentence if there is one. With `tables`, the
+    tables of a source are written in Markdown, with their headers, where there is room for them. Raises
     QuestionRefused if no source fits.
     """
     room = reader.context_tokens - sampling.max_tokens - settings.prompt_tokens - reader.count_tokens(question)
     turns, used = _pack_turns(history, int(room * settings.max_history_share), reader)
-    packed = _pack_sources(sources, room - used, reader, settings)
+    packed = _pack_sources(sources, room - used, reader, settings, tables)
     if sources and not packed:
         raise QuestionRefused(
             "The question leaves {reader} ({context:,} tokens) no room for sources: shorten it.",
@@ -62,7 +66,7 @@ def _pack_turns(history: Sequence[Turn], room: int, reader: Reader) -> tuple[tup
 
 
 def _pack_sources(
-    sources: Sequence[Source], room: int, reader: Reader, settings: ContextSettings
+    sources: Sequence[Source], room: int, reader: Reader, settings: ContextSettings, tables: SourceTables | None
 ) -> tuple[ReadSource, ...]:
     """The first sources that fit `room` tokens."""
     packed: list[ReadSource] = []
@@ -82,9 +86,22 @@ def _pack_sources(
             text = _truncate(text, room, tokens)
         if not text.strip():
             break
+        if tables is not None and tokens <= room:
+            text, tokens = _with_tables(source, text, tokens, room, tables, reader)
         packed.append(ReadSource(source.number, name, source.page_label, heading, text.strip()))
         room -= min(tokens, room)
     return tuple(packed)
+
+
+def _with_tables(
+    source: Source, text: str, tokens: int, room: int, tables: SourceTables, reader: Reader
+) -> tuple[str, int]:
+    """A part of a source's text with its tables in Markdown, and its tokens; as it was where that does not fit."""
+    written = with_markdown_tables(text, source.start + source.text.find(text), tables.of(source))
+    if written == text:
+        return text, tokens
+    more = reader.count_tokens(written)
+    return (written, more) if more <= room else (text, tokens)
 
 
 def _narrow(source: Source, max_tokens: int, source_tokens: int, reader: Reader) -> str:

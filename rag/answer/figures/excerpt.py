@@ -28,7 +28,7 @@ def excerpt_of(table: Table, cells: Collection[Cell]) -> TableExcerpt | None:
     if not answering:
         return None
     columns = _columns(table, answering, wanted)
-    above = _common_words([table.headers[column] for column in columns])
+    above = common_words([table.headers[column] for column in columns])
     rows: list[tuple[str, ...]] = []
     marked: list[tuple[int, int]] = []
     section = ""
@@ -74,7 +74,7 @@ def _with_total(table: Table, rows: Sequence[Row]) -> list[Row]:
     return [*rows[: MAX_ROWS - 1], total] if total and not _TOTAL.search(rows[-1].label) else list(rows)
 
 
-def _common_words(headers: Sequence[str]) -> str:
+def common_words(headers: Sequence[str]) -> str:
     """The words up to a year that all headers begin with; none of a single header, and never the whole of a header."""
     if len(headers) < 2:
         return ""

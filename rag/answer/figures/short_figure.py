@@ -14,8 +14,8 @@ from rag.answer.figures.excerpt import as_printed, excerpt_of
 from rag.answer.figures.figure import Figure, FigureAnswer
 from rag.answer.figures.lookup import FigureFinder
 from rag.answer.figures.question import Operation, operation_of, years_of
-from rag.pdf.tables import MAX_WORDS as MAX_PAGE_WORDS
-from rag.pdf.tables import Table, find_tables
+from rag.answer.source_tables import SourceTables
+from rag.pdf.tables import Table
 from rag.reader import ANSWERABLE, Evidence
 from rag.records import Citation, ShortAnswer, Source
 from rag.settings import FigureSettings
@@ -33,7 +33,6 @@ _FIGURE = re.compile(
     re.IGNORECASE,
 )
 MAX_QUESTION_CHARACTERS = 1_000  # of a question that asks for a figure; some patterns take quadratic time
-MAX_WORDS = 50_000  # on all pages whose tables are looked at for one question
 MAX_CELLS = 100  # that an answer may rest on
 
 
@@ -77,29 +76,19 @@ def short_figure(
 
 
 def _tables(sources: Sequence[Source], store: Store, owner: str) -> tuple[list[Table], list[_Place]]:
-    """The tables on the sources' pages, each page once, best source first, up to MAX_WORDS."""
+    """The tables on the sources' pages, each page once, best source first."""
     tables: list[Table] = []
     places: list[_Place] = []
     seen: set[tuple[str, int]] = set()
-    words = 0
+    found = SourceTables(store, owner)
     for source in sources:
-        for page in _pages(source, store, owner):
-            if (source.document_id, page.number) in seen:
-                continue
-            seen.add((source.document_id, page.number))
-            words += min(len(page.words), MAX_PAGE_WORDS)
-            if words > MAX_WORDS:
-                return tables, places
-            found = find_tables(page.text, page.words)
-            tables += found
-            places += [_Place(source, page)] * len(found)
+        for on_page in found.of(source):
+            place = (source.document_id, on_page.page.number)
+            if place not in seen:
+                seen.add(place)
+                tables += on_page.tables
+                places += [_Place(source, on_page.page)] * len(on_page.tables)
     return tables, places
-
-
-def _pages(source: Source, store: Store, owner: str) -> list[StoredPage]:
-    """The pages that a source stands on; none where its document was removed in the meantime."""
-    document = store.document(owner, source.document_id)
-    return store.pages(document.owner, document.id, source.first_page, source.last_page) if document else []
 
 
 def _as_short_answer(answer: FigureAnswer, tables: Sequence[Table], places: Sequence[_Place]) -> ShortAnswer:
