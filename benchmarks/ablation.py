@@ -68,7 +68,7 @@ class MemoisingEmbedder:
         self._lock = threading.Lock()
         self.name, self.revision, self.dimension = inner.name, inner.revision, inner.dimension
         self.max_tokens, self.device = inner.max_tokens, inner.device
-        self.why, self.option = inner.why, inner.option
+        self.why, self.option, self.folder = inner.why, inner.option, inner.folder
         self.count_tokens, self.passages = inner.count_tokens, inner.passages
 
     def queries(self, texts: Sequence[str]) -> Vectors:

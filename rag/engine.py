@@ -16,6 +16,8 @@ from typing import Final
 
 from rag.answer.answerability import EvidenceScorer
 from rag.answer.answering import Answerer, Asked
+from rag.answer.phrases.short_phrase import PhraseFinder
+from rag.answer.phrases.span_model import open_span_model
 from rag.answer.view import open_view
 from rag.choices import Choices
 from rag.embed.embedder import Embedder
@@ -201,7 +203,8 @@ class Engine:
             scorer.mean_query_vectors,
             reranker,
         )
-        self._answerer = Answerer(self._store, retriever, scorer, self.settings)
+        phrases = PhraseFinder(open_span_model(embedder), words.idf, self.settings.answering.phrases)
+        self._answerer = Answerer(self._store, retriever, scorer, phrases, self.settings)
 
     def wait(self) -> None:
         """Wait until questions can be answered. Raises the AskError for which they never can."""

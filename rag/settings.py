@@ -138,6 +138,20 @@ class DoubtSettings:
 
 
 @dataclass(frozen=True)
+class PhraseSettings:
+    """When running text gives a short answer (`rag/answer/phrases`)."""
+
+    span_sentences: int = 4  # best sentences that are searched for a span
+    min_confidence: float = 0.15  # of a span that is shown as a short answer, 0..1
+    confidence_scale: float = 1.0  # of the geometric mean of the probabilities of a span's ends
+    deciding_sentences: int = 3  # best sentences that may decide a yes/no question
+    decided_share: float = 0.7  # of the question's terms that such a sentence must hold, weighted by IDF
+    list_sources: int = 5  # sources, from the first, that are searched for lists
+    list_share: float = 0.5  # of the question's terms that must introduce a list, weighted by IDF
+    list_margin: float = 0.1  # by which a list must be better introduced than one of a better source
+
+
+@dataclass(frozen=True)
 class AnswerSettings:
     """Which sentences of the sources count as an answer, and which sources as citations.
 
@@ -155,6 +169,8 @@ class AnswerSettings:
     term_weight: float = 0.1  # of the share of the question's terms in a sentence, beside its cosine, in the order
     neighbour_term_weight: float = 0.1  # of the same share in the sentence and the one before it
     source_weight: float = 0.2  # of the score of the sentence's source
+    kind_weight: float = 0.03  # of a sentence that has what the kind of question asks for: a date, a reason
+    no_answer_penalty: float = 0.1  # of a heading, a reference, a signature, boilerplate
     quoted_sentences: int = 3  # sentences the quote reader quotes at most
     quote_threshold: float = 0.7  # further sentences are quoted from this share of their gate
     max_citations: int = 3  # per sentence of an answer
@@ -164,6 +180,7 @@ class AnswerSettings:
     context: ContextSettings = field(default_factory=ContextSettings)
     figures: FigureSettings = field(default_factory=FigureSettings)
     doubt: DoubtSettings = field(default_factory=DoubtSettings)
+    phrases: PhraseSettings = field(default_factory=PhraseSettings)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ class ExactEmbedder:
     """Hashed bag of words: a text's vector counts its terms, so that a cosine is the share of terms in common."""
 
     name, revision, dimension, max_tokens, device, why = "exact", "1", 512, 512, "cpu", Message("a test asked for it")
-    option = "exact"
+    option, folder = "exact", None
 
     def __init__(self) -> None:
         self.embedded: list[str] = []  # all passages so far, in order

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rag.answer.phrases.fit import is_no_answer, suits
+from rag.answer.phrases.kind import kind_of
 from rag.answer.sentences import split_sentences
 from rag.embed.embedder import Embedder
 from rag.index.tokenize import terms
@@ -108,7 +110,7 @@ class EvidenceScorer:
 
     def _rank(self, question: str, candidates: Sequence[_Candidate], cosines: Sequence[float]) -> list[Evidence]:
         """The candidates as evidence for one question, best answer first."""
-        settings = self._settings
+        settings, kind = self._settings, kind_of(question)
         weights = {term: self._term_weight(term) for term in terms(question)}
         total = sum(weights.values()) or 1.0
         ranked: list[tuple[float, Evidence]] = []
@@ -120,6 +122,8 @@ class EvidenceScorer:
                 + settings.term_weight * share
                 + settings.source_weight * candidate.source.score
                 + settings.neighbour_term_weight * share_nearby
+                + settings.kind_weight * suits(kind, candidate.text)
+                - settings.no_answer_penalty * is_no_answer(candidate.text, question)
             )
             answerability = self._answerability(question, candidate.text, cosine, share)
             ranked.append((order, Evidence(candidate.source.number, candidate.text, answerability)))

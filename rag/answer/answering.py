@@ -16,6 +16,7 @@ from rag.answer.marks import remove_citation_marks
 from rag.answer.metrics.documents import StatementFinder
 from rag.answer.metrics.short_metric import MetricAnswer, short_metric
 from rag.answer.missing import Comparison, KnownLibrary
+from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.source_tables import SourceTables
 from rag.index.protocols import Scope
 from rag.reader import Evidence, Reader, ReadRequest, Sampling, Turn
@@ -60,9 +61,12 @@ class Retrieved:
 class Answerer:
     """Answers questions about one library."""
 
-    def __init__(self, store: Store, retriever: Retriever, scorer: EvidenceScorer, settings: Settings) -> None:
+    def __init__(
+        self, store: Store, retriever: Retriever, scorer: EvidenceScorer, phrases: PhraseFinder, settings: Settings
+    ) -> None:
         self._store, self._retriever, self._scorer, self._settings = store, retriever, scorer, settings
         self._statements = StatementFinder(store, retriever.router.named_documents)
+        self._phrases = phrases
 
     def answer(self, asked: Asked, reader: Reader, sampling: Sampling, stop: threading.Event) -> Iterator[Event]:
         """One Found, Pieces as they come, one Answer.
@@ -77,8 +81,7 @@ class Answerer:
             found = replace(found, sources=metric.sources)
         yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
         # Look for a short answer, and for the sentences that answer.
-        short, rows = self._short_answer(asked, found, metric) if reader.uses_evidence else (None, [])
-        evidence = (rows or self._find_evidence(found)) if reader.uses_evidence else []
+        short, evidence = self._short_answer(asked, found, metric) if reader.uses_evidence else (None, [])
         # Judge whether they do.
         comparison = self._compare(asked, found)
         anyway = asked.options.anyway
@@ -127,14 +130,20 @@ class Answerer:
     def _short_answer(
         self, asked: Asked, found: Retrieved, metric: MetricAnswer | None
     ) -> tuple[ShortAnswer | None, list[Evidence]]:
-        """The figure that answers, and the rows it stands in; none for several questions in one."""
+        """The figure, or else the phrase, that answers, and what it stands in; no short answer to several questions."""
+        owner, question, several = asked.scope.owner, found.queries[0], len(found.queries) > 1
+        figure: tuple[ShortAnswer, list[Evidence]] | None = None
         if metric is not None:
-            return metric.short, metric.rows
-        if len(found.queries) > 1:
-            return None, []
-        figures = self._settings.answering.figures
-        owner, sources = asked.scope.owner, found.sources
-        return short_figure(self._store, owner, found.queries[0], sources, found.named, figures) or (None, [])
+            figure = metric.short, metric.rows
+        elif not several:
+            figures = self._settings.answering.figures
+            figure = short_figure(self._store, owner, question, found.sources, found.named, figures)
+        if figure and figure[1]:
+            return figure
+        evidence = self._find_evidence(found)
+        if figure or several:
+            return figure[0] if figure else None, evidence
+        return self._phrases.find(question, evidence, found.sources) or (None, evidence)
 
     def _find_evidence(self, found: Retrieved) -> list[Evidence]:
         """The sentences that may answer, best first."""

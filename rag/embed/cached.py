@@ -21,7 +21,7 @@ class CachedEmbedder:
         self._inner = inner
         self.name, self.revision, self.dimension = inner.name, inner.revision, inner.dimension
         self.max_tokens, self.device = inner.max_tokens, inner.device
-        self.why, self.option = inner.why, inner.option
+        self.why, self.option, self.folder = inner.why, inner.option, inner.folder
         self.count_tokens, self.queries = inner.count_tokens, inner.queries
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)

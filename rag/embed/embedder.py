@@ -47,6 +47,7 @@ class Embedder(Protocol):
     device: str
     why: Message  # why this one was picked
     option: str  # value of --embedder that opens this one again
+    folder: Path | None  # with its weights and tokenizer; None if it has none
 
     def count_tokens(self, text: str) -> int:
         """Length of `text` in tokens, special tokens not counted."""
@@ -75,6 +76,7 @@ class SentenceEmbedder:
                 reason=str(exc).splitlines()[0][:200],
             ) from exc
         self._model_lock = PriorityLock()
+        self.folder: Path | None = folder
         self.name, self.revision, self.device, self.option = name, revision, device, option
         self.dimension = int(self._model.get_embedding_dimension() or 0)
         self.max_tokens = int(self._model.max_seq_length or 512)

@@ -1,0 +1,1 @@
+"""Short answers from running text: values, names, dates, phrases, lists, and yes or no."""

@@ -1,0 +1,114 @@
+"""How well a sentence suits what a question asks for, apart from its topic: what it can say, and what it cannot."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from rag.answer.phrases.kind import Kind
+
+# What a sentence that answers has in it, by the kind of thing asked for.
+_SIGNS: Final = {
+    Kind.WHY: re.compile(
+        r"\b(?:because|due to|owing to|as a result|result(?:ed|ing|s) (?:from|in)|driven by|caused? by"
+        r"|attributable to|attributed to"
+        r"|reflect(?:s|ed|ing)|in order to|so that|therefore|thanks to|reasons?|stem(?:s|med) from"
+        r"|led to|since|primarily (?:from|by)"
+        r"|to (?:avoid|ensure|protect|allow|prevent|reduce|improve|support))\b"
+        r"|因为|由于|因此|所以|导致|为了|原因|受.{1,20}影响|得益于|归因于|主要系|系因|以便|从而|使得",
+        re.IGNORECASE,
+    ),
+    Kind.HOW: re.compile(
+        r"\b(?:by \w+ing|through|using|via|by means of|with the help of|steps?|method|procedure|must"
+        r"|first|then|press|select|click"
+        r"|calculated|determined|measured)\b|通过|使用|利用|采用|方法|步骤|首先|然后|依靠|借助|按照|按下|点击",
+        re.IGNORECASE,
+    ),
+    Kind.DATE: re.compile(
+        r"\b(?:1\d|20)\d\d\b|\b(?:january|february|march|april|may|june|july|august|september|october"
+        r"|november|december|monday|tuesday"
+        r"|wednesday|thursday|friday|saturday|sunday|century|annually|daily|weekly|monthly)\b|\d\s*(?:st"
+        r"|nd|rd|th)\b|[\d一二三四五六七八九十]\s*[年月日]|世纪",
+        re.IGNORECASE,
+    ),
+    Kind.PERCENT: re.compile(r"\d\s*[%％]|\bpercent|\b(?:half|third|quarter|majority)\b|百分之|成|半", re.IGNORECASE),
+    Kind.CHANGE: re.compile(
+        r"\b(?:increas|decreas|ris|rose|fell|fall|grew|grow|declin|chang|replac|amend|revis|introduc"
+        r"|remov|no longer|new)\w*"
+        r"|增|减|上升|下降|变|修订|取消|新",
+        re.IGNORECASE,
+    ),
+}
+_QUANTITY: Final = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty"
+    r"|hundred|thousand|million|billion"
+    r"|half|third|dozen|once|twice|several|many)\b|[一二三四五六七八九十百千万两]",
+    re.IGNORECASE,
+)
+_QUANTITIES: Final = frozenset({Kind.NUMBER, Kind.MONEY, Kind.DURATION})
+
+# What is no answer, whatever it has in common with a question.
+_ENDS_OPEN: Final = re.compile(r"[:：]\s*$|\bas follows\W*$|(?:如下|下列)\W*$", re.IGNORECASE)
+_REFERENCE: Final = re.compile(
+    r"^\W*\[?\d{0,3}[\].]?\s*(?:[A-Z][\w'’-]+,? (?:[A-Z]\. ?){1,3}|[A-Z]\. ?[A-Z][\w'’-]+,).*\b(?:19"
+    r"|20)\d\d\b|\bet al\.,? (?:19|20)\d\d|\bpp?\. ?\d+[-–]\d+"
+    r"|\bdoi[: ]|\barXiv:|\bISBN\b|\[[JMCD]\]\.?",
+)
+_SIGNATURE: Final = re.compile(
+    r"/s/|^\W*(?:sincerely|yours (?:truly|faithfully)|best regards|kind regards|dated?:|signed|by: ?_"
+    r"|name: ?_|title: ?_)|_{4,}"
+    r"|^\W*(?:此致|敬礼|签字|签名|盖章)",
+    re.IGNORECASE,
+)
+_FURNITURE: Final = re.compile(
+    r"^\W*(?:page \d+(?: of \d+)?|\d+ ?/ ?\d+|table of contents|contents|第 ?\d+ ?页.*|目录|[ivxlc]+"
+    r"|all rights reserved.*)\W*$|\.{5,}|…{3,}",
+    re.IGNORECASE,
+)
+_BOILERPLATE: Final = re.compile(
+    r"\bforward-looking statements?\b|\bincorporated (?:herein )?by reference\b"
+    r"|\bindicate by check mark\b|\bsection 1[35]\(?[ad]?\)?"
+    r"|\bsecurities exchange act\b|\bsee (?:item|note|part) \d|\brefer to (?:item|note|part) \d"
+    r"|前瞻性陈述|详见|参见本(?:报告|节)",
+    re.IGNORECASE,
+)
+_SENTENCE_END: Final = re.compile(r"[.。!！?？;；”\"')）]\s*$")
+_HEADING_WORDS: Final = 12
+_HEADING_HAN: Final = 20  # characters
+
+
+def suits(kind: Kind, sentence: str) -> float:
+    """1.0 where the sentence has what such an answer has, 0.0 where it lacks it; 0.5 where nothing can be told."""
+    if kind in _QUANTITIES:
+        return float(bool(_QUANTITY.search(sentence)))
+    signs = _SIGNS.get(kind)
+    return 0.5 if signs is None else float(bool(signs.search(sentence)))
+
+
+def is_no_answer(sentence: str, question: str) -> bool:
+    """Whether it is a heading, an announcement of what follows, a reference, a signature, furniture or boilerplate.
+
+    What the question itself names is none of them: a question about references may be answered by one.
+    """
+    if _ENDS_OPEN.search(sentence) or _FURNITURE.search(sentence) or _SIGNATURE.search(sentence):
+        return True
+    if _is_heading(sentence):
+        return True
+    found = _BOILERPLATE.search(sentence) or _REFERENCE.search(sentence)
+    return bool(found) and found.group().casefold() not in question.casefold() if found else False
+
+
+def _is_heading(sentence: str) -> bool:
+    """A short line without a full stop and without a figure or a colon, beyond a number at its start."""
+    if _SENTENCE_END.search(sentence) or len(sentence) > 120:
+        return False
+    text = re.sub(
+        r"^\W*(?:第[\d一二三四五六七八九十]+[章节条部分]+|[\d.]+|[一二三四五六七八九十]+[、.]|item \d+\w?\.?)\s*",
+        "",
+        sentence,
+        flags=re.IGNORECASE,
+    )
+    if re.search(r"[\d:：=,，]", text):
+        return False
+    han = len(re.findall("[\u4e00-\u9fff]", text))
+    return len(text.split()) <= _HEADING_WORDS if han < 2 else len(text) <= _HEADING_HAN

@@ -1,0 +1,139 @@
+"""Lists: the items that stand below a sentence which introduces them, or within one sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rag.index.tokenize import terms
+from rag.records import Source
+from rag.settings import PhraseSettings
+
+_BULLET: Final = re.compile(
+    r"\s*(?:[•●▪◦‣·∙■□◆○►▶➢✓*–—-]\s*|\(?\d{1,2}[.)、）](?!\d)\s*|\(?[a-zA-Z][.)）]\s+"
+    r"|\([ivxIVX]{1,5}\)\s*|[ivx]{1,5}[.)]\s+"
+    r"|[（(]?[一二三四五六七八九十]{1,3}[、.）)]\s*|第[一二三四五六七八九十]{1,3}[，、：]\s*|[①-⑳]\s*"
+    r"|Step \d+[:.]\s*)(?=\S)"
+)
+_INTRODUCES: Final = re.compile(
+    r"[:：]\s*$|\b(?:as follows|the following|listed below|set forth below)\b[^.]*[.:]?\s*$|如下[^。]*[。：:]?\s*$",
+    re.I,
+)
+_SEPARATOR: Final = re.compile(
+    r"\s*[;；、]\s*(?:(?:and|or|以及|和|及)\s*)?|,\s*(?:(?:and|or)\s+)?|，\s*(?:以及|和|及)?|\s+(?:and"
+    r"|or|as well as)\s+|以及|和|及|与"
+)
+_STOP: Final = re.compile(r"[.。;；!！?？:：]")
+MAX_ITEMS: Final = 30
+MAX_ITEM_CHARACTERS: Final = 240  # of an item as it is shown; a longer one is cut at its first sentence
+_MAX_HEADING: Final = 100  # characters of a heading that introduces a list
+_MAX_PLAIN_ITEM: Final = 90  # characters of an item without a bullet
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a source, [start, end) in its text, without white space around it."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoundList:
+    """The items of a list in a source."""
+
+    number: int  # of the source
+    items: tuple[tuple[int, int], ...]  # [start, end) in the source's text, without bullets
+    start: int  # of the introducing line
+    end: int  # of the last item
+    share: float  # of the question's terms that introduce it, 0..1
+
+
+def find_list(
+    question: str, sources: Sequence[Source], weight: Callable[[str], float], settings: PhraseSettings
+) -> FoundList | None:
+    """The list whose introduction, and the heading it stands under, repeat most of the question; None below a share.
+
+    `weight`: the inverse document frequency of a term.
+    """
+    asked = {term: weight(term) for term in terms(question)}
+    total = sum(asked.values())
+    best: FoundList | None = None
+    for source in sources[: settings.list_sources]:
+        lines = lines_of(source.text)
+        for n in range(len(lines)):
+            items = _items_below(lines, n)
+            if len(items) < 2 or total <= 0:
+                continue
+            share = _share(asked, lines, n, source) / total
+            if share >= settings.list_share and (best is None or share > best.share + settings.list_margin):
+                spans = tuple(_item_span(line) for line in items[:MAX_ITEMS])
+                best = FoundList(source.number, spans, lines[n].start, items[-1].end, min(share, 1.0))
+    return best
+
+
+def lines_of(text: str) -> list[Line]:
+    """The lines of a text that hold anything."""
+    found: list[Line] = []
+    start = 0
+    for line in text.split("\n"):
+        stripped = line.strip()
+        if stripped:
+            left = start + line.index(stripped[0])
+            found.append(Line(stripped, left, left + len(stripped)))
+        start += len(line) + 1
+    return found
+
+
+def _items_below(lines: Sequence[Line], n: int) -> list[Line]:
+    """The items that line n introduces: bulleted lines, or short lines after a colon."""
+    intro = lines[n].text
+    introduces = bool(_INTRODUCES.search(intro))
+    if _BULLET.match(intro) and not introduces:
+        return []
+    heading = len(intro) <= _MAX_HEADING and not intro.endswith((".", "。", ",", "，"))
+    found: list[Line] = []
+    if introduces or heading:
+        for line in lines[n + 1 :]:
+            if not _BULLET.match(line.text):
+                break
+            found.append(line)
+    if found or not introduces:
+        return found
+    for line in lines[n + 1 : n + 1 + MAX_ITEMS]:
+        if len(line.text) > _MAX_PLAIN_ITEM or _INTRODUCES.search(line.text) or line.text.endswith((".", "。")):
+            break
+        found.append(line)
+    return found
+
+
+def _item_span(line: Line) -> tuple[int, int]:
+    """An item without its bullet; a long one up to the end of its first sentence."""
+    bullet = _BULLET.match(line.text)
+    start = line.start + (bullet.end() if bullet else 0)
+    text = line.text[start - line.start :]
+    if len(text) > MAX_ITEM_CHARACTERS and (stop := _STOP.search(text)):
+        text = text[: stop.start()]
+    return start, start + len(text[:MAX_ITEM_CHARACTERS].rstrip(" ;；,，.。、"))
+
+
+def _share(asked: dict[str, float], lines: Sequence[Line], n: int, source: Source) -> float:
+    """Weight of the question's terms in the line; those in the line before, or the source's headings, count half."""
+    own = set(terms(lines[n].text))
+    near = set(terms(" ".join([*(line.text for line in lines[max(n - 2, 0) : n]), *source.heading, source.document])))
+    return sum(weight if term in own else weight / 2 if term in near else 0.0 for term, weight in asked.items())
+
+
+def split_items(text: str) -> list[tuple[int, int]]:
+    """The items of "A, B and C" as spans; the whole where it is no enumeration."""
+    pieces: list[tuple[int, int]] = []
+    start = 0
+    for match in _SEPARATOR.finditer(text):
+        pieces.append((start, match.start()))
+        start = match.end()
+    pieces.append((start, len(text)))
+    pieces = [(a, b) for a, b in pieces if text[a:b].strip()]
+    return pieces if 2 <= len(pieces) <= MAX_ITEMS else [(0, len(text))]

@@ -1,0 +1,121 @@
+"""The short answer from running text: a span of a sentence, a list, or yes or no, with the sentence that it is from.
+
+Gives nothing where it is in doubt: the sentences of the sources are then the whole answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from rag.answer.phrases.kind import Kind, kind_of
+from rag.answer.phrases.lists import FoundList, find_list, split_items
+from rag.answer.phrases.span_model import Span, SpanModel
+from rag.answer.phrases.yes_no import decide
+from rag.language import mainly_chinese
+from rag.reader import ANSWERABLE, Evidence
+from rag.records import Citation, ShortAnswer, Source
+from rag.settings import PhraseSettings
+
+_TRIMMED = " \t\n,;:.，；：。、!?！？"  # at the ends of a span
+_PAIRS = (("(", ")"), ("（", "）"), ("“", "”"), ("《", "》"), ("「", "」"), ("[", "]"), ('"', '"'))
+
+
+@dataclass(frozen=True, slots=True)
+class PhraseFinder:
+    """Finds short answers in sentences."""
+
+    model: SpanModel | None  # None: no spans, only lists and yes or no
+    term_weight: Callable[[str], float]  # the IDF of a term
+    settings: PhraseSettings
+
+    def find(
+        self, question: str, evidence: Sequence[Evidence], sources: Sequence[Source]
+    ) -> tuple[ShortAnswer, list[Evidence]] | None:
+        """The short answer, and the evidence with what it is from first; None where no sentence answers."""
+        if max((found.answerability for found in evidence), default=0.0) < ANSWERABLE:
+            return None
+        kind = kind_of(question)
+        if kind is Kind.YES_NO:
+            return self._decided(question, evidence, sources)
+        if kind is Kind.LIST and (found := find_list(question, sources, self.term_weight, self.settings)):
+            return self._listed(found, evidence, sources)
+        return self._span(question, kind, evidence, sources)
+
+    def _decided(
+        self, question: str, evidence: Sequence[Evidence], sources: Sequence[Source]
+    ) -> tuple[ShortAnswer, list[Evidence]] | None:
+        decision = decide(question, evidence, self.term_weight, self.settings)
+        if decision is None:
+            return None
+        words = ("是", "否") if mainly_chinese(question) else ("Yes", "No")
+        found = decision.evidence
+        cited = _citation(found, 0, len(found.text), sources)
+        short = ShortAnswer((words[0 if decision.yes else 1],), "", (), "", (cited,), confidence=decision.confidence)
+        return short, _first(found, evidence)
+
+    def _listed(
+        self, found: FoundList, evidence: Sequence[Evidence], sources: Sequence[Source]
+    ) -> tuple[ShortAnswer, list[Evidence]]:
+        text = next(source.text for source in sources if source.number == found.number)
+        values = tuple(text[start:end] for start, end in found.items)
+        cited = tuple(Citation(found.number, 1.0, start, end) for start, end in found.items)
+        quoted = Evidence(found.number, text[found.start : found.end], ANSWERABLE)
+        rest = [one for one in evidence if one.text not in quoted.text]
+        return ShortAnswer(values, "", (), "", cited, confidence=found.share), [quoted, *rest]
+
+    def _span(
+        self, question: str, kind: Kind, evidence: Sequence[Evidence], sources: Sequence[Source]
+    ) -> tuple[ShortAnswer, list[Evidence]] | None:
+        if self.model is None:
+            return None
+        span = self.model.find(question, evidence[: self.settings.span_sentences])
+        confidence = self._confidence(span) if span else 0.0
+        if span is None or confidence < self.settings.min_confidence:
+            return None
+        found = evidence[span.sentence]
+        start, end = trim(found.text, span.start, span.end)
+        if start >= end:
+            return None
+        spans = [(start + a, start + b) for a, b in split_items(found.text[start:end])] if kind is Kind.LIST else []
+        spans = spans or [(start, end)]
+        cited = tuple(_citation(found, a, b, sources) for a, b in spans)
+        values = tuple(" ".join(found.text[a:b].split()) for a, b in spans)
+        return ShortAnswer(values, "", (), "", cited, confidence=confidence), _first(found, evidence)
+
+    def _confidence(self, span: Span) -> float:
+        """How likely the span is right: the model's probability, calibrated on questions it was not trained on."""
+        return float(min(max(self.settings.confidence_scale * 2.718281828 ** (span.log_probability / 2), 0.0), 1.0))
+
+
+def trim(text: str, start: int, end: int) -> tuple[int, int]:
+    """A span without punctuation around it, and with both brackets or none of a pair."""
+    while start < end and text[start] in _TRIMMED:
+        start += 1
+    while start < end and text[end - 1] in _TRIMMED:
+        end -= 1
+    for opening, closing in _PAIRS:
+        inside = text[start:end]
+        opened, closed = inside.count(opening), inside.count(closing)
+        if opening == closing:
+            opened, closed = (opened + 1) // 2, opened // 2
+        if opened > closed and text[end : end + 1] == closing:
+            end += 1
+        elif opened > closed and inside.startswith(opening):
+            start += 1
+        elif closed > opened and inside.endswith(closing):
+            end -= 1
+    return start, end
+
+
+def _first(found: Evidence, evidence: Sequence[Evidence]) -> list[Evidence]:
+    """The evidence with one sentence moved to the front, which counts as an answer."""
+    answering = replace(found, answerability=max(found.answerability, ANSWERABLE))
+    return [answering, *(one for one in evidence if one is not found)]
+
+
+def _citation(found: Evidence, start: int, end: int, sources: Sequence[Source]) -> Citation:
+    """[start, end) of a sentence as a citation of its source."""
+    text = next((source.text for source in sources if source.number == found.number), "")
+    moved = max(text.find(found.text), 0)
+    return Citation(found.number, 1.0, moved + start, moved + end)

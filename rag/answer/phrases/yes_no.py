@@ -1,0 +1,152 @@
+"""Yes or no, where a sentence decides it: it says what is asked, or denies it, without a condition."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rag.index.tokenize import terms
+from rag.language import mainly_chinese
+from rag.reader import ANSWERABLE, Evidence
+from rag.settings import PhraseSettings
+
+_CLAUSES: Final = re.compile(
+    r"[,;:，；：]\s*|\s(?=(?:but|however|although|whereas|while)\b)|(?=但|然而|不过)", re.IGNORECASE
+)
+_NEGATIONS: Final = re.compile(
+    r"\b(?:not|no|never|none|nor|neither|without|cannot|\w+n['’]t|nobody|nothing|unable|fail(?:s|ed)? to"
+    r"|refus\w+|declin\w+ to|exempt\w*"
+    r"|exclud\w+|prohibit\w*|forbid\w*|forbidden|ineligible|unavailable|void)\b"
+    r"|不(?!仅|但|只|论|管|同|断|少)|未(?!来)|没有?|无(?!论|线)|非(?!常|洲)|禁止|严禁|拒绝|除外|免除"
+    r"|否决|尚未|从未|并非",
+    re.IGNORECASE,
+)
+_CONDITIONS: Final = re.compile(
+    r"\b(?:if|unless|except|only|provided that|subject to|depending|whether|until)\b|如果|若|除非|仅"
+    r"|只有|只能|视.{0,6}而定|是否|但书",
+    re.IGNORECASE,
+)
+_POSSIBILITY: Final = re.compile(
+    r"\b(?:might|could|possibly|perhaps|may|likely|expects?|plans?)\b|可能|或许|也许|预计|计划|拟", re.IGNORECASE
+)
+_PERMISSION: Final = re.compile(
+    r"^\W*(?:may|can|could|is|are|am)\b.*\b(?:allowed|permitted|may|can)\b|^\W*(?:may|can)\b|可以|允许"
+    r"|能否|可否",
+    re.I,
+)
+_OPPOSITES: Final = tuple(
+    (frozenset(a.split()), frozenset(b.split()))
+    for a, b in (
+        ("increas rise rose grew grow growth higher", "decreas fall fell declin drop lower reduc shrink shrank"),
+        ("open", "close"),
+        ("includ cover contain", "exclud omit"),
+        ("allow permit authori", "prohibit forbid forbidden ban bann disallow"),
+        ("approv accept adopt pass", "reject defeat refus disapprov"),
+        ("win won", "lose lost"),
+        ("profit gain", "loss"),
+        ("succe", "fail"),
+        ("begin began start commenc", "end ended finish terminat"),
+        ("增加 上升 增长 提高 上涨", "减少 下降 降低 下跌 下滑"),
+        ("包括 包含 涵盖 承保", "排除 除外 不含"),
+        ("允许 可以 准许", "禁止 严禁 不得"),
+        ("批准 通过 同意 赞成", "否决 反对 驳回 拒绝"),
+        ("盈利 获利", "亏损"),
+    )
+)
+_AUXILIARY: Final = re.compile(
+    r"^\W*(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|must)\b", re.IGNORECASE
+)
+_STEM: Final = 5  # characters by which the forms of a word agree: approved, approval
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a sentence decides."""
+
+    yes: bool
+    evidence: Evidence
+    confidence: float  # 0..1: share of the question that the sentence repeats
+
+
+def decide(
+    question: str, evidence: Sequence[Evidence], weight: Callable[[str], float], settings: PhraseSettings
+) -> Decision | None:
+    """The answer of the best sentence that repeats enough of the question; None where none decides it.
+
+    `weight`: the inverse document frequency of a term.
+    """
+    asked = [term for term in dict.fromkeys(terms(_content(question))) if term]
+    total = sum(map(weight, asked))
+    for found in evidence[: settings.deciding_sentences]:
+        if found.answerability < ANSWERABLE or total <= 0:
+            continue
+        if mainly_chinese(found.text) != mainly_chinese(question):  # their words cannot be compared
+            continue
+        clause, share, opposed = _best_clause(found.text, asked, weight, total)
+        if share < settings.decided_share or _is_open(question, clause):
+            continue
+        denials = len(_NEGATIONS.findall(clause)) + opposed + len(_NEGATIONS.findall(_content(question)))
+        return Decision(denials % 2 == 0, found, min(share, 1.0))
+    return None
+
+
+def _content(question: str) -> str:
+    """The question without the words that make it one."""
+    text = re.sub(r"是否|能否|可否|有没有|是不是|吗|呢|请问|[?？]", " ", question)
+    return _AUXILIARY.sub("", text)
+
+
+def _best_clause(
+    sentence: str, asked: Sequence[str], weight: Callable[[str], float], total: float
+) -> tuple[str, float, int]:
+    """The part of a sentence that repeats most of the question, the share it repeats, and how many words it reverses.
+
+    What comes before a clause counts half: it often names what the clause is about.
+    """
+    clauses = [part for part in _CLAUSES.split(sentence) if part and part.strip()]
+    whole = set(terms(sentence))
+    best = ("", 0.0, 0)
+    for clause in [sentence] if len(clauses) == 1 else clauses:
+        own = set(terms(clause))
+        share, opposed = 0.0, 0
+        for term in asked:
+            opposite = _opposite(own, term)
+            if _holds(own, term):
+                share += weight(term)
+            elif opposite:
+                share += weight(term)
+                opposed += not _NEGATIONS.search(opposite)  # which is counted as a negation already
+            elif _holds(whole, term):
+                share += weight(term) / 2
+        if share / total > best[1]:
+            best = (clause, share / total, opposed)
+    return best
+
+
+def _holds(held: set[str], term: str) -> bool:
+    if term in held:
+        return True
+    return term.isascii() and len(term) > _STEM and any(word.startswith(term[:_STEM]) for word in held)
+
+
+def _opposite(held: set[str], term: str) -> str:
+    """A word that means the opposite of a term of the question; "" for none."""
+    for one, other in _OPPOSITES:
+        for mine, theirs in ((one, other), (other, one)):
+            if _starts(term, mine) and (found := next((word for word in held if _starts(word, theirs)), "")):
+                return found
+    return ""
+
+
+def _starts(word: str, stems: frozenset[str]) -> bool:
+    return any(word.startswith(stem) for stem in stems)
+
+
+def _is_open(question: str, clause: str) -> bool:
+    """Whether the clause names a condition, or only a possibility, of which the question does not speak."""
+    if _CONDITIONS.search(clause) and not _CONDITIONS.search(_content(question)):
+        return True
+    possible = _POSSIBILITY.search(clause)
+    return bool(possible) and not _POSSIBILITY.search(_content(question)) and not _PERMISSION.search(question)

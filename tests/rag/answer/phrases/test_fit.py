@@ -1,0 +1,52 @@
+"""What a sentence can answer, and what is no answer at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.answer.phrases.fit import is_no_answer, suits
+from rag.answer.phrases.kind import Kind
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Item 7. Risk Factors",
+        "Operating Segments",
+        "第三章 风险因素",
+        "The proposals were voted on as set forth below:",
+        "主要风险如下：",
+        "[12] Smith, J. A., Deep tables, Journal of Data, 2019, pp. 12–34.",
+        "/s/ Jane Miller",
+        "Page 3 of 12",
+        "Revenue recognition ........ 45",
+        "This report contains forward-looking statements.",
+    ],
+)
+def test_headings_references_and_furniture_are_no_answers(text: str) -> None:
+    assert is_no_answer(text, "What are the main risks?")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sales fell because of the strike.",
+        "Warranty: 24 months",
+        "Total 211,915 198,270",
+        "押金为两个月租金。",
+        "保修期 24个月",
+    ],
+)
+def test_sentences_and_rows_with_values_may_answer(text: str) -> None:
+    assert not is_no_answer(text, "What is the warranty period?")
+
+
+def test_what_the_question_names_is_no_boilerplate() -> None:
+    text = "Forward-looking statements are subject to risks."
+    assert not is_no_answer(text, "What are forward-looking statements subject to?")
+
+
+def test_reasons_suit_why_and_numbers_suit_how_many() -> None:
+    assert suits(Kind.WHY, "Sales fell because of the strike.") > suits(Kind.WHY, "Sales fell.")
+    assert suits(Kind.NUMBER, "The council has twelve members.") > suits(Kind.NUMBER, "The council has members.")
+    assert suits(Kind.WHY, "由于罢工，销售额下降。") > suits(Kind.WHY, "销售额下降。")

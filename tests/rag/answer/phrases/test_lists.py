@@ -1,0 +1,59 @@
+"""Lists below a line that introduces them."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.answer.phrases.lists import find_list, split_items
+from rag.records import Source
+from rag.settings import PhraseSettings
+
+
+def source(text: str) -> Source:
+    return Source(1, 1, "d", "handbook.pdf", 0, 0, "1", (), text, 0, len(text), 1.0)
+
+
+def items(question: str, text: str) -> list[str]:
+    found = find_list(question, [source(text)], lambda term: 1.0, PhraseSettings())
+    return [text[start:end] for start, end in found.items] if found else []
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "expected"),
+    [
+        pytest.param(
+            "What are the segments?",
+            "Segments\nWe have three segments:\n• Cloud\n• Devices;\n• Services.\nOther text follows here.",
+            ["Cloud", "Devices", "Services"],
+            id="bullets",
+        ),
+        pytest.param(
+            "Which documents are required?",
+            "The following documents are required:\n1. Passport\n2. Proof of address\nSend them by post.",
+            ["Passport", "Proof of address"],
+            id="numbers",
+        ),
+        pytest.param(
+            "主要风险有哪些？",
+            "主要风险如下：\n（一）汇率风险。\n（二）市场竞争风险。\n公司将持续关注。",
+            ["汇率风险", "市场竞争风险"],
+            id="Chinese numerals",
+        ),
+        pytest.param("What are the segments?", "Segments\nWe have grown in all segments.", [], id="a heading alone"),
+        pytest.param("What are the risks?", "Our offices are:\n• Paris\n• Rome", [], id="another list"),
+    ],
+)
+def test_items_are_the_lines_below_an_introduction(question: str, text: str, expected: list[str]) -> None:
+    assert items(question, text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Cloud, Devices and Services", ["Cloud", "Devices", "Services"]),
+        ("板球、足球和拳击", ["板球", "足球", "拳击"]),
+        ("the board", ["the board"]),
+    ],
+)
+def test_an_enumeration_is_split_into_its_items(text: str, expected: list[str]) -> None:
+    assert [text[start:end] for start, end in split_items(text)] == expected

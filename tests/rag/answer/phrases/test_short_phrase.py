@@ -1,0 +1,55 @@
+"""Short answers from sentences, with the place they are from."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.answer.phrases.short_phrase import PhraseFinder, trim
+from rag.reader import Evidence
+from rag.records import Source
+from rag.settings import PhraseSettings
+
+TEXT = "The bridge opened in 1874.\nThe merger was not approved.\nWe sell:\n• pumps\n• valves"
+SOURCES = [Source(1, 1, "d", "a.pdf", 0, 0, "1", (), TEXT, 0, len(TEXT), 1.0)]
+FINDER = PhraseFinder(None, lambda term: 1.0, PhraseSettings())
+
+
+def test_a_no_comes_with_the_sentence_that_says_it_first() -> None:
+    evidence = [Evidence(1, "The bridge opened in 1874.", 1.1), Evidence(1, "The merger was not approved.", 1.0)]
+    found = FINDER.find("Was the merger approved?", evidence, SOURCES)
+    assert found is not None
+    short, quotes = found
+    assert short.values == ("No",)
+    assert quotes[0].text == "The merger was not approved."
+    cited = short.citations[0]
+    assert TEXT[cited.start : cited.end] == quotes[0].text
+
+
+def test_each_item_of_a_list_is_cited_where_it_stands() -> None:
+    found = FINDER.find("What do we sell?", [Evidence(1, "We sell:", 1.2)], SOURCES)
+    assert found is None  # "what" alone asks for no list
+    found = FINDER.find("Which products do we sell?", [Evidence(1, "We sell:", 1.2)], SOURCES)
+    assert found is not None
+    assert found[0].values == ("pumps", "valves")
+    assert [TEXT[one.start : one.end] for one in found[0].citations] == ["pumps", "valves"]
+    assert "pumps" in found[1][0].text
+
+
+def test_without_a_sentence_that_counts_there_is_no_short_answer() -> None:
+    assert FINDER.find("Was the merger approved?", [Evidence(1, "The merger was not approved.", 0.4)], SOURCES) is None
+    assert FINDER.find("Was the merger approved?", [], SOURCES) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "span", "expected"),
+    [
+        ("It is (about) 5.", (6, 12), "(about)"),
+        ("called “Aurora” today", (8, 14), "Aurora"),
+        ("in 1874, then", (3, 8), "1874"),
+        ("the EU (European Union) is", (4, 22), "EU (European Union)"),
+        ("成立于1998年。", (3, 9), "1998年"),
+    ],
+)
+def test_a_span_ends_at_words_and_keeps_its_brackets(text: str, span: tuple[int, int], expected: str) -> None:
+    start, end = trim(text, *span)
+    assert text[start:end] == expected

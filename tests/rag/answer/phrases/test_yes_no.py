@@ -1,0 +1,44 @@
+"""Yes and no, decided by sentences."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.answer.phrases.yes_no import decide
+from rag.reader import Evidence
+from rag.settings import PhraseSettings
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "decided"),
+    [
+        ("Was the merger approved?", "The merger was approved by 91% of the votes cast.", True),
+        ("Was the merger approved?", "The merger was not approved.", False),
+        ("Was the merger approved?", "The shareholders rejected the merger.", False),
+        ("Was the merger approved?", "The merger agreement was signed in May.", None),
+        ("Does the policy cover floods?", "This policy does not cover damage caused by floods.", False),
+        ("Does the policy cover floods?", "The policy covers fire, storms and floods.", True),
+        ("Does the policy cover floods?", "The policy covers floods only if an endorsement was bought.", None),
+        ("Did sales increase in 2023?", "Sales decreased by 4% in 2023.", False),
+        (
+            "Is the defined benefit plan open to new members?",
+            "The defined benefit plan is closed to new members.",
+            False,
+        ),
+        ("Can tenants keep dogs?", "Tenants may keep dogs and cats.", True),
+        ("Are dogs allowed?", "Dogs are prohibited.", False),
+        ("Will the plant close in 2025?", "The plant may close in 2025.", None),
+        ("合并是否获得批准？", "合并已获得股东大会批准。", True),
+        ("合并是否获得批准？", "合并未获得股东大会批准。", False),
+        ("本保险承保洪水吗？", "本保险不承保洪水造成的损失。", False),
+        ("租户可以饲养宠物吗？", "租户不得饲养宠物。", False),
+    ],
+)
+def test_a_sentence_decides_or_leaves_open(question: str, sentence: str, decided: bool | None) -> None:
+    found = decide(question, [Evidence(1, sentence, 1.5)], lambda term: 1.0, PhraseSettings())
+    assert (found.yes if found else None) is decided
+
+
+def test_a_sentence_that_does_not_count_as_an_answer_decides_nothing() -> None:
+    evidence = [Evidence(1, "The merger was approved.", 0.5)]
+    assert decide("Was the merger approved?", evidence, lambda term: 1.0, PhraseSettings()) is None
