@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from rag.answer.answerability import EvidenceScorer
 from rag.answer.citations import check_citations
 from rag.answer.context import pack_context
-from rag.answer.doubt import judge, judge_read
+from rag.answer.doubt import Doubt, judge, judge_read
 from rag.answer.figures.short_figure import short_figure
 from rag.answer.marks import remove_citation_marks
 from rag.answer.metrics.documents import StatementFinder
@@ -86,6 +86,8 @@ class Answerer:
         comparison = self._compare(asked, found)
         anyway = asked.options.anyway
         doubt = judge(comparison, evidence, self._settings.answering, anyway=anyway) if reader.uses_evidence else None
+        if metric is not None and doubt is not None:  # its company, year and items were found
+            doubt = Doubt(AnswerState.ANSWER, quoted=tuple(metric.rows))
         # Let the reader answer.
         text = ""
         quoted = doubt.quoted if doubt else ()

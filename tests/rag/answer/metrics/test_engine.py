@@ -46,6 +46,12 @@ def test_a_metric_is_computed_from_a_statement_that_was_not_found(engine):
     assert engine.view("", found.sources[0], first).sentence_boxes
 
 
+def test_an_abbreviation_that_no_source_holds_casts_no_doubt_on_what_was_computed(engine):
+    _, _, answer = ask(engine, "What was Northwind's FY2023 COGS % margin?")
+    assert (answer.state, answer.missing) == (AnswerState.ANSWER, ())
+    assert answer.short.values == ("60.0",)
+
+
 def test_a_document_out_of_scope_answers_nothing(engine):
     (faq,) = (document.id for document in engine.documents("") if document.name == "faq.pdf")
     _, _, answer = ask(engine, QUESTION, documents=[faq])
