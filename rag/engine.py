@@ -46,6 +46,7 @@ from rag.records import (
     View,
     text_digest,
 )
+from rag.retrieve.page_facts import StoredFacts
 from rag.retrieve.query import validate_question
 from rag.retrieve.rerank import Reranker
 from rag.retrieve.retriever import Retriever
@@ -201,6 +202,7 @@ class Engine:
             self._library.router,
             retrieval,
             scorer.mean_query_vectors,
+            StoredFacts(self._store, retrieval.pages.kept_pages),
             reranker,
         )
         phrases = PhraseFinder(open_span_model(embedder), words.idf, self.settings.answering.phrases)

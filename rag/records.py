@@ -194,7 +194,7 @@ class DocumentDetails:
 class Signal:
     """Why a passage was found: the score and rank that one step of retrieval gave it."""
 
-    name: str  # "vectors" (cosine), "words" (BM25), "document" (routing), "overlap" (of terms) or "reranker"
+    name: str  # "vectors" (cosine), "words" (BM25), "document" (routing), "overlap" (of terms), "page" or "reranker"
     score: float
     rank: int  # from 1, among the passages of this step; for "document" among the documents
 

@@ -84,6 +84,22 @@ class Bm25Settings:
 
 
 @dataclass(frozen=True)
+class PageSettings:
+    """How pages are rescored by what they are and by the rows of their tables (`rag/retrieve/page_scores.py`).
+
+    What is added to a score of 0 to about 3; a weight of 0 leaves the step out.
+    """
+
+    pages: int = 30  # best pages that are rescored
+    statement_weight: float = 0.4  # for a primary statement that the question, or a figure it asks for, stands in
+    item_weight: float = 0.3  # of the mean match of the line items searched with the question, 0..1
+    row_weight: float = 0.8  # of the match of the question's own words with the best row, 0..1
+    boilerplate_penalty: float = 0.3  # for an auditor's report, a list of exhibits or contents, and the like
+    reason_penalty: float = 0.3  # for a primary statement where the question asks for reasons
+    kept_pages: int = 500  # pages whose rows are kept in memory, about 30 KB each
+
+
+@dataclass(frozen=True)
 class RetrievalSettings:
     """How a question is turned into sources."""
 
@@ -101,6 +117,7 @@ class RetrievalSettings:
     exact_index_size: int = 200_000  # passages up to which vectors are kept in float32; above, in float16
     query: QuerySettings = field(default_factory=QuerySettings)
     routing: RoutingSettings = field(default_factory=RoutingSettings)
+    pages: PageSettings = field(default_factory=PageSettings)
     bm25: Bm25Settings = field(default_factory=Bm25Settings)
 
 

@@ -54,7 +54,7 @@ FOLDERS: dict[str, set[str]] = {
     "index": set(),
     "store": set(),
     "ingest": {"pdf", "embed", "store"},
-    "retrieve": {"embed", "index", "store"},
+    "retrieve": {"embed", "index", "pdf", "store"},
     "answer": {"embed", "index", "pdf", "retrieve", "store"},
     "evaluation": {"answer", "store"},
 }

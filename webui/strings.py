@@ -185,6 +185,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "signal_words": ("keywords", "关键词"),
     "signal_document": ("document", "文档"),
     "signal_overlap": ("term overlap", "词语重合"),
+    "signal_page": ("page and tables", "页面与表格"),
     "together": ("combined", "综合"),
     "score": ("score", "得分"),
     "rank_column": ("rank", "排名"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from rag.settings import Settings, flatten
+from rag.settings import PageSettings, Settings, flatten
 
 # Earlier names of settings that are now called otherwise.
 _RENAMED: Final = {
@@ -44,6 +44,8 @@ _CONSTANTS: Final = {
     "retrieval.bm25.k1": 1.5,
     "retrieval.bm25.b": 0.75,
 }
+# Settings of steps that earlier runs did not have, as they leave the step out.
+_LEFT_OUT: Final = flatten(PageSettings(pages=0), "retrieval.pages.")
 
 
 def recorded_settings(settings: Settings) -> dict[str, Any]:
@@ -60,10 +62,13 @@ def recorded_settings(settings: Settings) -> dict[str, Any]:
 
 
 def current_names(recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """Recorded settings under today's names, with the constants of the time where they were not recorded."""
+    """Recorded settings under today's names, with the constants of the time where they were not recorded.
+
+    A step that there was not yet is left out by its settings.
+    """
     if not any(name.startswith("searching.") for name in recorded):
-        return {name: value for name, value in recorded.items() if name not in _REMOVED}
-    found = dict(_CONSTANTS)
+        return _LEFT_OUT | {name: value for name, value in recorded.items() if name not in _REMOVED}
+    found = _LEFT_OUT | _CONSTANTS
     for name, value in recorded.items():
         found[_RENAMED.get(name, name.replace("searching.", "retrieval.", 1))] = value
     return found

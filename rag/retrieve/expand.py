@@ -2,9 +2,9 @@
 
 "What is the FY2022 quick ratio? Round to two decimals." is answered by a balance sheet that never says "quick ratio":
 it lists total current assets and total current liabilities. `line_items.txt` maps the usual figures of financial
-reports to the line items they are computed from and the statement that lists them, in English and Chinese, and names
-of reports and quarters to their synonyms. It knows no company and no document. Ambiguous words expand only in
-questions about money or a year.
+reports to the line items they are computed from and the statement that lists them, in English and Chinese;
+`other_names.txt` the subjects of sections, reports and quarters to their other names. They know no company and no
+document. Ambiguous words expand only in questions about money or a year.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rag.index.tokenize import terms
+from rag.retrieve.statements import Statement
 from rag.settings import QuerySettings
 
 Bigram = tuple[str, str]  # neighbouring terms
+LineItem = tuple[str, ...]  # names of one figure: ("net income", "net earnings")
 
 FINANCIAL_ONLY = "$ "  # prefix of a pattern that applies only to questions about money or a year
 _FINANCIAL = re.compile(
@@ -48,56 +51,85 @@ class ExpandedQuery:
     texts: tuple[str, ...]  # to embed: the question and, if it has any, its line items as one text
     terms: dict[str, float]  # weight of each term, 0..1
     bigrams: frozenset[Bigram]  # pairs of neighbouring terms, instructions left out
+    line_items: tuple[LineItem, ...] = ()  # of the figures asked for, each by its names
+    statements: frozenset[Statement] = frozenset()  # that list them, or that the question names
 
 
 def expand_query(question: str, settings: QuerySettings) -> ExpandedQuery:
     """Weigh the terms of a question and add the line items of the figures it asks for."""
     own = terms(question)
-    items = line_items(question) if settings.line_items else []
+    rules = _matching_rules(question) if settings.line_items else []
+    items = _texts(rules)
     weights = {term: settings.instruction_term_weight if term in INSTRUCTION_TERMS else 1.0 for term in own}
     bigrams = [pair for pair in itertools.pairwise(own) if INSTRUCTION_TERMS.isdisjoint(pair)]
     for item in items:
         item_terms = terms(item)
         weights.update(dict.fromkeys(item_terms, 1.0))
         bigrams.extend(itertools.pairwise(item_terms))
-    return ExpandedQuery((question, " ".join(items)) if items else (question,), weights, frozenset(bigrams))
+    return ExpandedQuery(
+        (question, " ".join(items)) if items else (question,),
+        weights,
+        frozenset(bigrams),
+        tuple(dict.fromkeys(item for rule in rules for item in rule.items)),
+        frozenset(statement for rule in rules for statement in rule.statements),
+    )
 
 
 def line_items(question: str) -> list[str]:
     """Line items and statements that the figures in a question are computed from, each once."""
-    financial = bool(_FINANCIAL.search(question))
-    found = (
-        item
-        for rule in _rules()
-        if (financial or not rule.financial_only) and rule.pattern.search(question)
-        for item in rule.items
-    )
-    return list(dict.fromkeys(found))
+    return _texts(_matching_rules(question))
 
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """A line of `line_items.txt`."""
+    """A line of `line_items.txt` or `other_names.txt`."""
 
     pattern: re.Pattern[str]
-    items: tuple[str, ...]
+    items: tuple[LineItem, ...]
+    statements: tuple[Statement, ...]
+    texts: tuple[str, ...]  # line items and statements as they are searched
     financial_only: bool
+
+
+def _matching_rules(question: str) -> list[_Rule]:
+    financial = bool(_FINANCIAL.search(question))
+    return [rule for rule in _rules() if (financial or not rule.financial_only) and rule.pattern.search(question)]
+
+
+def _texts(rules: Sequence[_Rule]) -> list[str]:
+    return list(dict.fromkeys(text for rule in rules for text in rule.texts))
 
 
 @functools.cache
 def _rules() -> tuple[_Rule, ...]:
-    """`line_items.txt`, statements written out."""
-    statements: dict[str, str] = {}
+    """The rules of both files, statements written out; those of `other_names.txt` name no line items."""
+    folder = Path(__file__).parent
+    figures = _read_rules((folder / "line_items.txt").read_text("utf-8"))
+    others = _read_rules((folder / "other_names.txt").read_text("utf-8"))
+    return (*figures, *(replace(rule, items=()) for rule in others))
+
+
+def _read_rules(text: str) -> list[_Rule]:
+    statements: dict[str, tuple[Statement, str]] = {}
     rules = []
-    for line in Path(__file__).with_name("line_items.txt").read_text("utf-8").splitlines():
+    for line in text.splitlines():
         if not line or line.startswith("#"):
             continue
         if " | " in line:
             pattern, _, right = line.rpartition(" | ")
-            items = tuple(statements.get(item.strip(), item.strip()) for item in right.split(";"))
-            compiled = re.compile(pattern.removeprefix(FINANCIAL_ONLY).strip(), re.IGNORECASE)
-            rules.append(_Rule(compiled, items, pattern.startswith(FINANCIAL_ONLY)))
+            rules.append(_rule(pattern, [item.strip() for item in right.split(";")], statements))
         else:
             name, _, statement = line.partition(" = ")
-            statements[name] = statement
-    return tuple(rules)
+            kind, _, searched = statement.partition(": ")
+            statements[name] = Statement(kind), searched
+    return rules
+
+
+def _rule(pattern: str, items: Sequence[str], statements: Mapping[str, tuple[Statement, str]]) -> _Rule:
+    return _Rule(
+        re.compile(pattern.removeprefix(FINANCIAL_ONLY).strip(), re.IGNORECASE),
+        items=tuple(tuple(item.split(" / ")) for item in items if item not in statements),
+        statements=tuple(statements[item][0] for item in items if item in statements),
+        texts=tuple(statements[item][1] if item in statements else item.replace(" / ", " ") for item in items),
+        financial_only=pattern.startswith(FINANCIAL_ONLY),
+    )

@@ -14,6 +14,8 @@ from rag.records import Source, Vectors
 from rag.retrieve.expand import ExpandedQuery, expand_query
 from rag.retrieve.hybrid import Hit, HybridSearch, interleave
 from rag.retrieve.overlap import score_overlap
+from rag.retrieve.page_facts import StoredFacts
+from rag.retrieve.page_scores import score_pages
 from rag.retrieve.pages import extend_to_page, merge_by_page
 from rag.retrieve.query import Query
 from rag.retrieve.rerank import Reranker, rerank
@@ -44,6 +46,7 @@ class Retriever:
     router: DocumentRouter
     settings: RetrievalSettings
     mean_query: Mapping[bool, Vectors]  # mean query embedding (d,) of Chinese questions (True) and of others (False)
+    facts: StoredFacts
     reranker: Reranker | None = None
 
     def find(self, query: Query, scope: Scope, count: int) -> tuple[Vectors, list[Source]]:
@@ -62,7 +65,7 @@ class Retriever:
         stored = {n: row for n, row in stored.items() if scope.allows((row.owner, row.document_id))}
         texts = {passage_id: row.passage.searchable for passage_id, row in stored.items()}
         # Rescore, interleave, and merge by page.
-        rescored = [self._rescored(one.query, hits, texts) for one, hits in zip(searches, found, strict=True)]
+        rescored = [self._rescored(one.query, hits, texts, stored) for one, hits in zip(searches, found, strict=True)]
         comparing = len(searches) > len(embeddings)
         return embeddings, self._sources(interleave(rescored), stored, keep_copies=comparing)[:count]
 
@@ -95,9 +98,12 @@ class Retriever:
         mean /= np.linalg.norm(mean)
         return mean
 
-    def _rescored(self, query: ExpandedQuery, hits: Sequence[Hit], texts: Mapping[int, str]) -> list[Hit]:
-        """The hits rescored by term overlap and, if there is a reranker, the first of them by it."""
+    def _rescored(
+        self, query: ExpandedQuery, hits: Sequence[Hit], texts: Mapping[int, str], stored: Mapping[int, StoredPassage]
+    ) -> list[Hit]:
+        """The hits rescored by term overlap, by their pages and, if there is a reranker, the first of them by it."""
         hits = score_overlap(query, hits, texts, self.words.idf, self.settings)
+        hits = score_pages(query, hits, stored, self.facts.of, self.words.idf, self.settings.pages)
         if self.reranker is None:
             return hits
         first, rest = hits[: self.settings.rerank_candidates], hits[self.settings.rerank_candidates :]

@@ -16,6 +16,7 @@ _WORDS = {
     "words": "signal_words",
     "document": "signal_document",
     "overlap": "signal_overlap",
+    "page": "signal_page",
     "reranker": "reranker",
 }
 

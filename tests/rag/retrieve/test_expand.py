@@ -7,6 +7,7 @@ import pytest
 import rag.retrieve.expand
 from rag.index.tokenize import terms
 from rag.retrieve.expand import expand_query, line_items
+from rag.retrieve.statements import Statement
 from rag.settings import QuerySettings
 
 DEFAULTS = QuerySettings()
@@ -26,7 +27,7 @@ INSTRUCTION = DEFAULTS.instruction_term_weight
         ("What does the 10-K say?", "annual report"),
         ("Which guidance was given for fiscal 2023?", "expects full year"),
         ("Is there any lawsuit in the annual report?", "legal proceedings"),
-        ("公司的商誉是多少？", "商誉 无形资产"),
+        ("公司的商誉是多少？", "商誉"),
     ],
 )
 def test_a_financial_figure_is_expanded_into_its_line_items(question, item):
@@ -76,13 +77,32 @@ def test_an_instruction_that_is_part_of_a_line_item_weighs_in_full():
     assert expand_query("What is the free cash flow?", DEFAULTS).terms["provided"] == 1.0
 
 
-def test_every_line_of_the_table_is_a_rule_with_terms():
-    file = Path(rag.retrieve.expand.__file__).with_name("line_items.txt")
-    lines = [line for line in file.read_text("utf-8").splitlines() if " | " in line and not line.startswith("#")]
+def test_every_line_of_the_tables_is_a_rule_with_terms():
+    folder = Path(rag.retrieve.expand.__file__).parent
+    lines = [
+        line
+        for name in ("line_items.txt", "other_names.txt")
+        for line in (folder / name).read_text("utf-8").splitlines()
+        if " | " in line and not line.startswith("#")
+    ]
     known = rag.retrieve.expand._rules()
     assert len(known) == len(lines) > 40
     for rule in known:
         assert not rule.pattern.search("")
         assert all(
-            terms(item) and item not in ("BALANCE", "INCOME", "CASH", "资产", "利润", "现金") for item in rule.items
+            terms(text) and text not in ("BALANCE", "INCOME", "CASH", "资产", "利润", "现金") for text in rule.texts
         )
+
+
+def test_the_statements_and_the_rows_of_a_figure_are_known_by_their_names():
+    query = expand_query("What is the FY2022 free cash flow?", DEFAULTS)
+    assert query.statements == {Statement.CASH}
+    assert ("capital expenditures", "purchases of property plant equipment") in query.line_items
+    assert expand_query("毛利率是多少？", DEFAULTS).statements == {Statement.INCOME}
+
+
+def test_other_names_of_subjects_are_searched_but_are_no_rows():
+    query = expand_query("Is there any lawsuit in the annual report?", DEFAULTS)
+    assert "proceeding" in query.terms
+    assert not query.line_items
+    assert not query.statements

@@ -1,0 +1,55 @@
+"""What a page is and holds: statements, boilerplate, rows of tables; read from the store when needed, and kept."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from rag.pdf.tables import find_tables
+from rag.records import WordBoxes
+from rag.retrieve.boilerplate import is_boilerplate
+from rag.retrieve.pages import PageKey
+from rag.retrieve.statements import Statement, statements_on
+from rag.retrieve.table_match import LabelledRow, has_value, labelled_rows
+from rag.store.database import Store
+
+_VALUE_AT_END = re.compile(r"(?:\d[)\]%]*|[-–—])$", re.MULTILINE)  # of a line that may be a row of a table
+MIN_VALUE_LINES: Final = 2  # on a page that may have a table
+MAX_WORDS: Final = 4_000  # on a page whose tables are looked for; a dense printed page has 1,500
+
+
+@dataclass(frozen=True, slots=True)
+class PageFacts:
+    """What matters of a page, whatever is asked."""
+
+    statements: dict[Statement, float]  # that the page is, with how sure that is, 0..1
+    boilerplate: bool
+    rows: tuple[LabelledRow, ...]
+
+
+def facts_of(text: str, words: WordBoxes) -> PageFacts:
+    """The facts of a page."""
+    may_have_table = len(words) <= MAX_WORDS and len(_VALUE_AT_END.findall(text)) >= MIN_VALUE_LINES
+    tables = find_tables(text, words) if may_have_table else []
+    labels = [f"{row.section} {row.label}" for table in tables for row in table.rows if has_value(row)]
+    return PageFacts(statements_on(text, labels), is_boilerplate(text), tuple(labelled_rows(tables)))
+
+
+class StoredFacts:
+    """The facts of stored pages; those of the last pages asked for are kept. Thread-safe."""
+
+    def __init__(self, store: Store, kept_pages: int) -> None:
+        self._store = store
+        self._kept = lru_cache(maxsize=kept_pages)(self._read)
+
+    def of(self, page: PageKey) -> PageFacts:
+        """The facts of a page; none of a page that was removed."""
+        return self._kept(page)
+
+    def _read(self, key: PageKey) -> PageFacts:
+        owner, document_id, number = key
+        for page in self._store.pages(owner, document_id, number, number):
+            return facts_of(page.text, page.words)
+        return PageFacts({}, boilerplate=False, rows=())

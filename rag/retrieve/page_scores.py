@@ -1,0 +1,79 @@
+"""Page rescoring: the pages of the best hits scored by what they are and by the rows of their tables.
+
+A question about a figure wants the page whose table has a row of that name and a column of that period, and the primary
+statement rather than the pages that discuss it; a question about reasons wants text. The effect of each weight is
+measured in `docs/retrieval.md`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+
+from rag.records import Signal
+from rag.retrieve.boilerplate import asks_for_boilerplate
+from rag.retrieve.expand import ExpandedQuery
+from rag.retrieve.hybrid import Hit, ranked
+from rag.retrieve.page_facts import PageFacts
+from rag.retrieve.pages import PageKey
+from rag.retrieve.table_match import item_match, question_match, wanted_by
+from rag.settings import PageSettings
+from rag.store.rows import StoredPassage
+
+_ASKS_FOR_REASON = re.compile(
+    r"^\W*(?:and |so )?why\b|\b(?:what|which .{1,40}) (?:drove|drives|is driving|caused|causes|led|explains)\b"
+    r"|\breasons? (?:for|why|behind)\b|为什么|为何|原因|导致",
+    re.IGNORECASE,
+)
+
+
+def score_pages(
+    query: ExpandedQuery,
+    hits: Sequence[Hit],
+    stored: Mapping[int, StoredPassage],
+    facts: Callable[[PageKey], PageFacts],
+    idf: Callable[[str], float],
+    settings: PageSettings,
+) -> list[Hit]:
+    """The hits, best first, with the score of their page added to those on the first `settings.pages` pages.
+
+    `stored`: by passage id, all hits. `facts`: of a page. `idf`: inverse document frequency of a term.
+    """
+    keys = [page_of(stored[hit.passage_id]) for hit in hits]
+    names = {page_of(row): row.document for row in stored.values()}
+    first = list(dict.fromkeys(keys))[: settings.pages]
+    weight = lru_cache(maxsize=None)(idf)
+    added = {key: _page_score(query, names[key], facts(key), weight, settings) for key in first}
+    places = {key: n for n, key in enumerate(sorted(added, key=lambda key: -added[key]), 1)}
+    return ranked(
+        Hit(hit.passage_id, hit.score + added[key], (*hit.signals, Signal("page", added[key], places[key])))
+        if added.get(key)
+        else hit
+        for hit, key in zip(hits, keys, strict=True)
+    )
+
+
+def page_of(row: StoredPassage) -> PageKey:
+    """The page that a passage begins on."""
+    return row.owner, row.document_id, row.passage.first_page
+
+
+def _page_score(
+    query: ExpandedQuery, document: str, facts: PageFacts, idf: Callable[[str], float], settings: PageSettings
+) -> float:
+    """What is added to the scores of the hits on a page; below 0 for a page that hardly answers."""
+    question = query.texts[0]
+    score = 0.0
+    if facts.boilerplate and not asks_for_boilerplate(question):
+        score -= settings.boilerplate_penalty
+    if _ASKS_FOR_REASON.search(question):
+        return score - settings.reason_penalty * max(facts.statements.values(), default=0.0)
+    score += settings.statement_weight * max(
+        (sure for statement, sure in facts.statements.items() if statement in query.statements), default=0.0
+    )
+    if facts.rows:
+        wanted = wanted_by(query, document)
+        score += settings.item_weight * item_match(wanted, facts.rows, idf)
+        score += settings.row_weight * question_match(wanted, facts.rows, idf)
+    return score
