@@ -41,6 +41,8 @@ _CONSTANTS: Final = {
     "retrieval.routing.min_name_strength": 0.4,
     "retrieval.routing.name_rarity_ratio": 1.2,
     "retrieval.routing.min_joined_characters": 5,
+    "retrieval.routing.min_name_ratio": 3.0,
+    "retrieval.routing.max_name_elsewhere": 0.02,
     "retrieval.bm25.k1": 1.5,
     "retrieval.bm25.b": 0.75,
 }
