@@ -22,9 +22,11 @@ _VALUE = re.compile(
 _DASH = re.compile(r"^(?:[-–—−]{1,3}|n/?a|N/?A|nil|N/?M)%?$")
 _PREFIX = re.compile(rf"^[(\[]?{_CURRENCY}[(\[]?$|^[(\[]$")  # a currency sign in a column of its own
 _SUFFIX = re.compile(r"^(?:[)\]]?%?[)\]]?|(?:bps|pts?|pp|ppt|x)[)\]]?)$")
+_PERIOD = re.compile(r"^(?:years?|yrs?|months?|days?|年|个月|天|倍|times)$", re.IGNORECASE)  # "6.5 years" in a cell
 _MONTH = re.compile(r"^(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*[.,]?$", re.IGNORECASE)
 _DAY = re.compile(r"^\d{1,2},?$")
 _YEAR = re.compile(r"^(?:FY\s?)?(?:19|20)\d\d[AEF]?(?:\(\w\))?[.,]?$")
+_RANGE_SIGNS = ("-", "–", "—", "to", "~", "至")
 _TRAILING_CURRENCY = re.compile(rf"\s*{_CURRENCY}$")
 
 MAX_VALUE_CHARACTERS = 40  # of a number; a longer one is a code
@@ -134,7 +136,7 @@ def is_year(text: str) -> bool:
 def parse_value(text: str) -> tuple[float | None, bool]:
     """(number, whether it is a percentage); None for a dash. Parentheses or a minus sign make it negative."""
     compact = text.replace(" ", "")
-    match = _VALUE.match(compact) or _VALUE.match(re.sub(r"(?<![a-z])[a-z]+(\)?)$", r"\1", compact))  # "(16)bps"
+    match = _VALUE.match(compact) or _VALUE.match(re.sub(r"(?<![a-z年个月天倍])[a-z年个月天倍]+(\)?)$", r"\1", compact))
     if match is None:
         return None, compact.endswith("%")
     before = compact[: match.start("number")]
@@ -229,11 +231,27 @@ def _is_balanced(words: Sequence[Word]) -> bool:
     return not any(close in text and sign not in text for sign, close in ("()", "[]"))
 
 
+def _ends_range(values: Sequence[Value], word: Word) -> bool:
+    """Whether a number ends a range such as "15 - 44", which is text."""
+    if len(values) < 2 or not word.text[:1].isdigit() or values[-1].text not in _RANGE_SIGNS:
+        return False
+    near = word.bottom - word.top
+    return values[-1].left - values[-2].right < near and word.left - values[-1].right < near
+
+
+def _is_period(word: Word, value: Value, before: Word | None) -> bool:
+    """Whether a word is the unit of a value that stands apart from the text before it: "6.5 years"."""
+    if not _PERIOD.match(word.text):
+        return False
+    return before is None or value.left - before.right > 3 * max(word.left - value.right, 0.001)
+
+
 def _values(words: Sequence[Word]) -> list[Value]:
     """The values among the words; days and years of dates are none."""
     found: list[Value] = []
     prefix: list[Word] = []
     after_value = in_date = False
+    before: Word | None = None  # the last word before the last value
     for word in words:
         if in_date and (_DAY.match(word.text) or is_year(word.text)):
             in_date, after_value = not is_year(word.text), False
@@ -242,11 +260,18 @@ def _values(words: Sequence[Word]) -> list[Value]:
         if _PREFIX.match(word.text):
             prefix.append(word)
             after_value = False
+        elif after_value and _ends_range(found, word):
+            del found[-2:]
+            after_value = False
         elif _is_number(word.text) and _is_balanced([*prefix[-2:], word]):
             found.append(Value([*prefix[-2:], word]))
             prefix, after_value = [], True
         elif after_value and len(found[-1].words) < MAX_VALUE_WORDS and _SUFFIX.match(word.text):
             found[-1].words.append(word)
+        elif after_value and _is_period(word, found[-1], before):
+            found[-1].words.append(word)
+            after_value = False
         else:
             prefix, after_value = [], False
+        before = word if not after_value else before
     return found

@@ -53,6 +53,7 @@ _SCALES = (
 )
 _UNIT_LINE = re.compile(r"[(（][^()（）]{2,80}[)）]|(?:单位|單位)\s?[:：]\s?[^\s()（）]{1,20}")
 _YEAR_ALONE = re.compile(r"(?:(?:fiscal|year|fiscal year|FY) ?)?(?:19|20)\d\d(?: ?年度?)?", re.IGNORECASE)
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _MARK = re.compile(r"[(（]\d{1,2}[)）]")  # of a footnote, or a negative number
 _NOTES = re.compile(r"notes?|附注|附註|注释|註釋", re.IGNORECASE)  # header of a column that refers to the notes
 
@@ -147,13 +148,15 @@ def _tables_of(run: Sequence[Line], width: float) -> list[Table]:
     grid = _Grid(_columns(run, width), width)
     is_row = [bool(_in_columns(line)) and not _is_header(line) for line in run]
     found: list[Table] = []
+    headers: list[list[str]] = [[] for _ in grid.columns]
     first = 0
     for start in (n for n, row in enumerate(is_row) if row):
         if start < first:  # it belongs to the table before
             continue
         stop = _end_of_table(run, is_row, start, grid)
         top = max(first, start - MAX_HEADER_CELLS)
-        found.append(_table(run[top:start], run[start:stop], grid))
+        table, headers = _table(run[top:start], run[start:stop], grid, headers)
+        found.append(table)
         first = stop
     return found
 
@@ -327,17 +330,24 @@ def _is_header(line: Line) -> bool:
 # ---- a table
 
 
-def _table(above: Sequence[Line], lines: Sequence[Line], grid: _Grid) -> Table:
-    """A table from the lines above its first row and the lines from its first row to its last."""
+def _table(
+    above: Sequence[Line], lines: Sequence[Line], grid: _Grid, before: list[list[str]]
+) -> tuple[Table, list[list[str]]]:
+    """A table from the lines above its first row and the lines from its first row to its last, and its headers.
+
+    `before`: headers of the table above in the same columns, which hold on where none names another period.
+    """
     margin = min(line.left for line in lines)
     headers = read_headers(above, grid.columns, margin, grid.width)
+    if not any(_YEAR.search(text) for column in headers.columns for text in column):
+        headers.columns = [own or former for own, former in zip(headers.columns, before, strict=True)]
     rows = RowBuilder(len(grid.columns), grid.width, lines).build(headers.sections, lines)
     # Leave out columns of the run that this table does not use.
     used = [n for n in range(len(grid.columns)) if any(row.cells[n] is not None for row in rows)]
     texts = tuple(" ".join(headers.columns[n])[:MAX_TEXT_CHARACTERS] for n in used)
     said = " ".join([*headers.caption, *texts])
     unit = _unit_line(said)
-    return Table(
+    table = Table(
         headers=texts,
         caption=" ".join(headers.caption)[:MAX_TEXT_CHARACTERS],
         scale=_named_scale(unit) or _named_scale(said),
@@ -345,3 +355,4 @@ def _table(above: Sequence[Line], lines: Sequence[Line], grid: _Grid) -> Table:
         unit=unit,
         columns=tuple(grid.columns[n] for n in used),
     )
+    return table, headers.columns

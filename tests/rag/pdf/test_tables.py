@@ -140,6 +140,44 @@ def test_a_chinese_table():
     assert values(table) == [("营业收入", [12345.67, 11000.0]), ("净利润", [-200.5, 300.0])]
 
 
+def test_periods_and_ranges_in_cells():
+    (table,) = find_tables(
+        *page(
+            [(0.4, "Useful life"), (0.55, "2023"), (0.7, "2022")],
+            [(0.1, "Buildings"), (0.4, "15 - 44"), (0.55, "10,816"), (0.7, "10,279")],
+            [(0.1, "Expected term"), (0.55, "6.5 years"), (0.7, "7.5 years")],
+            [(0.1, "Vehicles"), (0.4, "5 - 15"), (0.55, "33"), (0.7, "31")],
+        )
+    )
+    assert [cells for _, cells in values(table)] == [[10816.0, 10279.0], [6.5, 7.5], [33.0, 31.0]]
+
+
+def test_a_table_below_another_keeps_the_headers_of_its_columns():
+    tables = find_tables(
+        *page(
+            [(0.5, "2023"), (0.7, "2022")],
+            [(0.1, "Trade receivables"), (0.5, "8,192"), (0.7, "7,172")],
+            [(0.1, "Net"), (0.5, "8,000"), (0.7, "7,000")],
+            [(0.38, "Average life"), (0.52, "(Years)")],
+            [(0.1, "Land"), (0.5, "1,142"), (0.7, "1,123")],
+        )
+    )
+    assert [table.headers[1] for table in tables] == ["2022"] * len(tables)
+
+
+def test_a_parenthesis_that_only_closes_ends_no_value():
+    (table,) = find_tables(
+        *page(
+            [(0.5, "(Level 1)"), (0.7, "(Level 2)")],
+            [(0.1, "Bonds (Note 4)"), (0.5, "12"), (0.7, "(13)")],
+            [(0.1, "Shares"), (0.5, "(1"), (0.53, ")"), (0.7, "8")],
+        )
+    )
+    assert table.headers == ("(Level 1)", "(Level 2)")
+    assert table.rows[0].label == "Bonds (Note 4)"
+    assert values(table)[0][1] == [12.0, -13.0]
+
+
 @pytest.mark.parametrize(
     "lines",
     [
