@@ -61,6 +61,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "retrieval.pages.boilerplate_penalty": (0, 10),
     "retrieval.pages.reason_penalty": (0, 10),
     "retrieval.bm25.k1": (0, 100),
+    "answering.summary.cue_weight": (0, 100),
     "answering.gate_alphabetic": (0, 10),
     "answering.gate_han": (0, 10),
     "answering.gate_alphabetic_to_han": (0, 10),

@@ -169,6 +169,28 @@ class PhraseSettings:
 
 
 @dataclass(frozen=True)
+class SummarySettings:
+    """How whole documents are summarised (`rag/answer/summary/`)."""
+
+    sentences: int = 6  # of one document
+    documents: int = 8  # of several that are summarised
+    sentences_of_several: int = 2  # of each of several documents
+    passages_of_several: int = 150  # of each of several documents that are looked at, from the first
+    sections: int = 10  # headings that are listed
+    title_passages: int = 4  # passages, from the first, in which the title is looked for
+    first_passages: int = 500  # of a document that are looked at; later ones only under headings such as "Overview"
+    candidates: int = 800  # passages that are compared with each other
+    min_gain: float = 0.06  # share of what the first chosen passage stands for, below which no further one is chosen
+    short_passages: int = 12  # of a document up to which sentences are chosen one by one, not by passages
+    long_pages: int = 80  # pages from which a document counts as long
+    reach_long: float = 0.3  # share of a long document after which a passage counts 1/e; of a short one it is 1
+    cue_weight: float = 1.8  # for passages under headings such as "Overview" or "Abstract"
+    cue_floor: float = 0.6  # of what their position counts, 0..1
+    table_importance: float = 0.2  # of a passage without prose, in what the chosen passages have to stand for
+    min_prose: float = 0.15  # share of statements in the characters of a passage that can be chosen
+
+
+@dataclass(frozen=True)
 class AnswerSettings:
     """Which sentences of the sources count as an answer, and which sources as citations.
 
@@ -194,6 +216,7 @@ class AnswerSettings:
     min_marked_support: float = 0.35  # share of a sentence's terms its source must hold to keep the reader's mark
     missing_number_factor: float = 0.5  # of the support by a source that lacks a number of the sentence
     min_unmarked_support: float = 0.6  # the same for a citation that the reader did not mark
+    summary: SummarySettings = field(default_factory=SummarySettings)
     context: ContextSettings = field(default_factory=ContextSettings)
     figures: FigureSettings = field(default_factory=FigureSettings)
     doubt: DoubtSettings = field(default_factory=DoubtSettings)

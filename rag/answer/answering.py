@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from rag.answer.answerability import EvidenceScorer
 from rag.answer.citations import check_citations
 from rag.answer.context import pack_context
@@ -18,6 +20,7 @@ from rag.answer.metrics.short_metric import MetricAnswer, short_metric
 from rag.answer.missing import Comparison, KnownLibrary
 from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.source_tables import SourceTables
+from rag.answer.summary.summary import Summary, summarise
 from rag.index.protocols import Scope
 from rag.reader import Evidence, Reader, ReadRequest, Sampling, Turn
 from rag.records import (
@@ -74,6 +77,9 @@ class Answerer:
         Raises QuestionRefused, also after Found if the question leaves no room for sources, and ReaderError.
         """
         began = time.monotonic()
+        if summary := summarise(self._store, asked.scope, asked.question, self._settings.answering.summary):
+            yield from self._summarise(asked, summary, reader, sampling, stop)
+            return
         found = self.retrieve(asked)
         # Look for a figure of accounts, whose statements may not be among the sources.
         metric = short_metric(self._statements, asked.scope, found.queries[0], found.sources)
@@ -105,6 +111,25 @@ class Answerer:
             seconds=time.monotonic() - began,
             short=short if doubt.state is AnswerState.ANSWER or anyway else None,
         )
+
+    def _summarise(
+        self, asked: Asked, summary: Summary, reader: Reader, sampling: Sampling, stop: threading.Event
+    ) -> Iterator[Event]:
+        """The answer to a request about whole documents: the reader's, or without a model the chosen sentences."""
+        began = time.monotonic()
+        found = Retrieved((asked.question,), np.zeros((1, 0), np.float32), summary.sources, {})
+        yield Found(summary.sources, asked.question, (), reader.writes_markdown)
+        quoted = (paragraph if n == 0 else f"\n\n{paragraph}" for n, paragraph in enumerate(summary.paragraphs))
+        text = ""
+        for piece in quoted if reader.uses_evidence else self._read(asked, found, (), reader, sampling, stop):
+            text += piece
+            yield Piece(piece)
+        checked = check_citations(text, summary.sources, self._settings.answering)
+        sentences = tuple(
+            replace(one, citations=(), claim=None) if one.text in summary.headings else one for one in checked
+        )
+        seconds = time.monotonic() - began
+        yield Answer(sentences, reader.name, stopped=stop.is_set(), seconds=seconds, short=summary.short)
 
     def retrieve(self, asked: Asked, count: int | None = None) -> Retrieved:
         """At most `count` sources of a question, completed from the conversation; as many as set with None."""

@@ -220,6 +220,11 @@ class Store(Connection):
             found.update((row["id"], StoredPassage(row)) for row in rows)
         return found
 
+    def document_passages(self, owner: str, document_id: str, limit: int = -1) -> list[StoredPassage]:
+        """Passages of a document that belongs to `owner` ("" for shared ones), in reading order; the first `limit`."""
+        query = f"{_PASSAGES} WHERE d.owner = ? AND d.id = ? ORDER BY p.start, p.id LIMIT ?"
+        return [StoredPassage(row) for row in self.rows(query, (owner, document_id, limit))]
+
     def all_passages(self) -> Iterator[tuple[list[StoredPassage], Vectors]]:
         """All passages that have a vector, with their vectors (n, d) float32, in batches ordered by id."""
         last = 0

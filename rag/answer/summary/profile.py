@@ -1,0 +1,184 @@
+"""What a document is, told from its text: title, kind, date, and the headings of its sections."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rag.language import mainly_chinese
+from rag.records import Document, DocumentDetails, Passage
+
+FIRST_CHARACTERS: Final = 4_000  # of a document that its title, kind and date are told from
+TITLE_CHARACTERS: Final = 160
+TABLE_DIGITS: Final = 0.08  # share of digits from which a passage is taken for a table
+SECTION_CHARACTERS: Final = 60  # of a heading that is listed
+SHORT_PASSAGES: Final = 60  # of a document whose text is looked through for headings
+
+# The kinds of documents: their English and Chinese names, and what the beginning of one says. The first counts.
+_KINDS: Final = tuple(
+    (names, re.compile(pattern, re.IGNORECASE))
+    for names, pattern in (
+        (("annual report", "年度报告"), r"\bform\s+(?:10|20)-?[kf]\b|\bannual\s+report\b|年度报告"),
+        (("quarterly report", "季度报告"), r"\bform\s+10-?q\b|\bquarterly\s+report\b|季度报告"),
+        (("half-year report", "半年度报告"), r"\b(?:half-?year(?:ly)?|interim)\s+report\b|半年度报告|中期报告"),
+        (("current report", "临时报告"), r"\bform\s+8-?k\b|\bcurrent\s+report\b|临时公告"),
+        (("prospectus", "招股说明书"), r"\bprospectus\b|招股(?:说明)?书"),
+        (
+            ("press release", "新闻稿"),
+            r"\bfor\s+immediate\s+release\b|\b(?:announces|reports)\s+(?:\w+\s+){0,3}(?:quarter|year"
+            r"|results)\b|\bpress\s+release\b|新闻稿",
+        ),
+        (("lease", "租赁合同"), r"\b(?:lease|tenancy|rental)\s+agreement\b|租赁合同|租房合同"),
+        (
+            ("contract", "合同"),
+            r"\bthis\s+(?:\w+\s+){0,4}(?:agreement|contract)\s+(?:is|was)?\s*(?:made|entered)|\b(?:agreement"
+            r"|contract)\b.{0,80}\bbetween\b|合同编号|本合同|甲方.{0,200}乙方|协议书",
+        ),
+        (("thesis", "学位论文"), r"\b(?:thesis|dissertation)\b|学位论文|(?:硕士|博士)论文"),
+        (("scientific paper", "论文"), r"(?m)^\s*abstract\s*(?:[:.—–-]|$)|摘\s*要[:：\s].{0,2000}关键词"),
+        (
+            ("manual", "说明书"),
+            r"\b(?:user(?:['’]?s)?|instruction|owner(?:['’]?s)?|operating|installation|reference"
+            r"|service)\s+(?:manual|guide|instructions)\b|\bmanual\b.{0,40}\bversion\b|说明书|使用手册"
+            r"|用户手册|操作手册",
+        ),
+        (("specification", "规范"), r"\b(?:specification|technical\s+standard)\b|技术规范|国家标准"),
+    )
+)
+_MONTH: Final = "January|February|March|April|May|June|July|August|September|October|November|December"
+_DATE: Final = re.compile(
+    rf"(?:{_MONTH})\s+\d{{1,2}},?\s+(?:19|20)\d\d|\d{{1,2}}\s+(?:{_MONTH})\s+(?:19|20)\d\d|(?:{_MONTH})\s+(?:19|20)\d\d"
+    r"|(?:19|20)\d\d\s*年\s*\d{1,2}\s*月(?:\s*\d{1,2}\s*日)?|(?:19|20)\d\d-\d\d-\d\d",
+)
+NUMBERED_HEADING: Final = re.compile(
+    r"(?m)^[ \t]*(?:(?:(?:Article|Section|Chapter|Part)\s+)?(?:\d{1,2}|[IVX]{1,5})[.)]?\s+[A-Z][^\n.!?;]{2,70}"
+    r"|第[一二三四五六七八九十百\d]{1,4}[章条节部][ \t]*[^\n。；，]{2,30}"
+    r"|[一二三四五六七八九十]{1,3}、[^\n。；，]{2,30}"
+    r"|\d{1,2}[.、 ][ \t]*[\u4e00-\u9fff][^\n。；，]{1,30})$"
+)
+_DIVISION: Final = re.compile(
+    r"\b(?:Item|Chapter|ITEM|CHAPTER)\s+\d{1,2}[A-C]?\b|第[一二三四五六七八九十\d]{1,3}[章节]"
+)
+# Lines at the top of a document that are no title.
+_NO_TITLE: Final = re.compile(
+    r"^(?:united states|securities and exchange|washington|form\s+\S+$|\(?mark one|page\b|\d+$|http"
+    r"|www\.|table of contents|contents$|confidential|draft|version|目\s*录|第.{1,6}页|合同编号|编号"
+    r"|版本)"
+    r"|^\W*$|https?:|www\.|@|\b(?:19|20)\d\d-\d\d-\d\d\b|commission file|pursuant to|\bact of \d{4}\b"
+    r"|fiscal year ended|period ended|\.\.\.",
+    re.IGNORECASE,
+)
+# Titles that programs write into the metadata.
+_NO_METADATA: Final = re.compile(
+    r"\.(?:docx?|pdf|indd|tex|xlsx?|pptx?|html?)\b|_|^microsoft word|untitled|^document\d*$|^form\s"
+    r"|filed \d|\d\d/\d\d/\d{4}|securities and exchange|^[\w-]+$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a document is."""
+
+    title: str
+    kind: str  # in the language asked for; "" where the text does not tell
+    date: str  # as printed; "" for none
+    sections: tuple[tuple[str, int], ...]  # headings and their pages, from 0
+
+
+def profile_of(
+    document: Document, details: DocumentDetails | None, passages: Sequence[Passage], sections: int, *, chinese: bool
+) -> Profile:
+    """Profile of a document, from its first passages and its headings; at most `sections` of them."""
+    beginning = "".join(passage.text for passage in passages[:8])[:FIRST_CHARACTERS]
+    kind = next((names[chinese] for names, pattern in _KINDS if pattern.search(f"{document.title}\n{beginning}")), "")
+    date = _DATE.search(beginning)
+    return Profile(
+        title=_title(document, beginning),
+        kind=kind,
+        date=" ".join(date.group().split()) if date else "",
+        sections=tuple(_sections(details, passages, sections)),
+    )
+
+
+def _title(document: Document, beginning: str) -> str:
+    """The title in the metadata, if it is one, or the first line that looks like one, or the file name."""
+    if len(document.title.split()) > 1 and not _NO_METADATA.search(document.title):
+        return document.title[:TITLE_CHARACTERS]
+    if mainly_chinese(document.title) and len(document.title) > 3:
+        return document.title[:TITLE_CHARACTERS]
+    lines = [" ".join(line.split()).lstrip("_-–—•☒☐ ") for line in beginning.split("\n")[:25]]
+    for above, line in itertools.pairwise(["", *lines]):
+        if (place := line.casefold().find("(exact name")) >= 0 and (named := line[:place].strip() or above):
+            return named[:TITLE_CHARACTERS]
+    title = next((line for line in lines if _is_title(line)), "")
+    name = re.sub(r"\.pdf$", "", document.name, flags=re.IGNORECASE)
+    return title[:TITLE_CHARACTERS] or re.sub(r"[_\s]+", " ", name)
+
+
+def _is_title(line: str) -> bool:
+    if len(line) > TITLE_CHARACTERS or _NO_TITLE.search(line):
+        return False
+    letters = sum(map(str.isalpha, line))
+    if mainly_chinese(line):
+        return 4 <= len(line) <= 40 and "，" not in line and "。" not in line
+    return (
+        letters >= 0.7 * len(line.replace(" ", ""))
+        and 2 <= len(line.split()) <= 24
+        and not line.endswith((".", ",", ";"))
+    )
+
+
+def _sections(details: DocumentDetails | None, passages: Sequence[Passage], count: int) -> list[tuple[str, int]]:
+    """Titles of the outline's highest level that has several, else the headings that most passages stand under."""
+    outline = details.outline if details else ()
+    for level in (1, 2, 3):
+        titles = [(entry.title, entry.page) for entry in outline if entry.level == level]
+        if len(titles) > 2:
+            return titles[:count]
+    if len(items := _divisions(passages)) > 2:
+        return items[:count]
+    if len(passages) <= SHORT_PASSAGES and len(numbered := _numbered_headings(passages)) > 2:
+        return numbered[:count]
+    pages: dict[str, int] = {}
+    covered: Counter[str] = Counter()
+    for passage in passages:
+        if passage.heading and _is_heading(passage.heading[0]):
+            pages.setdefault(passage.heading[0], passage.first_page)
+            digits = sum(map(str.isdigit, passage.text))
+            covered[passage.heading[0]] += len(passage.text) if digits < TABLE_DIGITS * len(passage.text) else 0
+    kept = {heading for heading, characters in covered.most_common(count) if characters}
+    return [(heading[:SECTION_CHARACTERS], page) for heading, page in pages.items() if heading in kept]
+
+
+def _divisions(passages: Sequence[Passage]) -> list[tuple[str, int]]:
+    """Headings such as "Item 1. Business", "Chapter 2" and "第一节", each once, with their pages."""
+    found: dict[str, tuple[str, int]] = {}
+    for passage in passages:
+        for heading in passage.heading:
+            if (match := _DIVISION.search(heading)) and heading[match.end() :].strip(" .-–—:"):
+                found.setdefault(
+                    match.group().casefold(), (heading[match.start() :][:SECTION_CHARACTERS], passage.first_page)
+                )
+    return list(found.values())
+
+
+def _numbered_headings(passages: Sequence[Passage]) -> list[tuple[str, int]]:
+    """Lines such as "3. Rent" and "第三条 租金" in the text, with their pages."""
+    found: dict[str, int] = {}
+    for passage in passages:
+        for match in NUMBERED_HEADING.finditer(passage.text):
+            found.setdefault(" ".join(match.group().split()), passage.first_page)
+    return list(found.items())
+
+
+def _is_heading(text: str) -> bool:
+    return (
+        len(text) <= 120
+        and sum(map(str.isalpha, text)) >= 0.6 * len(text.replace(" ", ""))
+        and not text.startswith("(")
+    )

@@ -1,0 +1,271 @@
+"""A request about whole documents -> what they are, and the sentences that stand for most of their text."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from rag.answer.summary.choose import Weights, choose_representative
+from rag.answer.summary.profile import NUMBERED_HEADING, Profile, profile_of
+from rag.answer.summary.prose import MAX_WORDS, statements
+from rag.answer.summary.request import named_documents, summary_target
+from rag.index.protocols import Scope
+from rag.index.tokenize import terms
+from rag.language import mainly_chinese
+from rag.records import Citation, Document, ShortAnswer, Source, TableExcerpt
+from rag.settings import SummarySettings
+from rag.store.database import Store
+from rag.store.rows import StoredPassage
+
+SMOOTHING: Final = 4  # terms added to the number of a sentence's terms, so that short ones do not win
+SAME_SECTION: Final = 0.5  # factor for each sentence that is already picked from a section
+_ABSTRACT: Final = re.compile(r"(?mi)^\s*(?:abstract|summary|摘\s*要)\s*(?:[:.：]|$)")
+# Headings under which a document says what it is about (the "cue method" of Edmundson, JACM 16(2), 1969).
+_CUE_HEADING: Final = re.compile(
+    r"\babstract\b|\boverview\b|\bexecutive summary\b|\bhighlights\b|\bintroduction\b|\bconclusions?\b"
+    r"|\bdiscussion\b|\bpurpose\b|\bscope\b"
+    r"|^(?:[\dIVX.]+\s*)?(?:part i\b\W*)?(?:item 1\.?\s*)?\W*(?:summary|(?:description of )?(?:the "
+    r"|our )?(?:business|company)|general(?: description)?|about .{1,40}|results of operations"
+    r"|premises|subject|term)\b"
+    r"|摘要|概述|概况|引言|前言|总则|简介|结论|目的|范围|主要业务|经营情况|基本情况",
+    re.IGNORECASE,
+)
+# Sentences that say what something is or does, and those that state a result.
+_SAYS_WHAT: Final = re.compile(
+    r"\b(?:principal (?:business|activit)|(?:we|the company|[A-Z][\w&.,]+(?: [A-Z][\w&.,]+)*) (?:is"
+    r"|are|was) (?:an?|the|one of|among)\b|in this (?:paper|report|article|study|work)"
+    r"|this (?:\w+ ){0,3}(?:paper|report|article|study|agreement|contract|lease|document|manual|guide"
+    r"|specification|standard)|we (?:propose|present|introduce|tested|show|find|found|provide|design"
+    r"|develop|offer|operate|sell)"
+    r"|results (?:show|indicate|suggest)|(?:purpose|aim|goal|objective|mission|strategy) (?:of|is|was)"
+    r"|is (?:used|designed|intended|responsible) (?:to|for)|consists of|leases? to|shall (?:provide"
+    r"|supply|deliver))"
+    r"|主要从事|主要业务|是一[家种个座]|本[文书研]|本报告|本合同|本协议|本手册|本产品|研究表明"
+    r"|结果表明|提出了|目的|旨在|用于|组成|将.{2,40}出租",
+    re.IGNORECASE,
+)
+_STATES_RESULT: Final = re.compile(
+    r"\b(?:increased|decreased|grew|rose|declined|fell|reached|totaled|totalled|exceeded|shortened"
+    r"|lengthened|improved|is|are|was|were)\b.{0,60}(?:%|percent|[$€£¥]\s?\d|EUR"
+    r"|\d+(?:\.\d+)? (?:billion|million|years|months))"
+    r"|增长|下降|减少|实现|人民币|[一二三四五六七八九十\d]+(?:年|个月|元)",
+)
+# Risks and provisos, which reports are full of.
+_HEDGED: Final = re.compile(
+    r"\b(?:could|may|might) (?:be |have |not |also |materially |adversely |result|harm|affect|expose"
+    r"|cause|subject|increase|reduce|fail|face|lose|differ|continue|decline)|adverse(?:ly)?\b"
+    r"|\bharmed\b|^(?:if|any|although|while|certain|each of|some of|for purposes)\b|我们可能|如果",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a whole-document request is answered with."""
+
+    sources: tuple[Source, ...]
+    paragraphs: tuple[str, ...]  # sentences with their marks, or a document's name before its sentences
+    headings: frozenset[str]  # the paragraphs that are names of documents
+    short: ShortAnswer | None  # title, kind, date and sections; of several documents, how many there are
+
+
+@dataclass(frozen=True, slots=True)
+class _Picked:
+    """A passage and its sentence that stand for a part of a document."""
+
+    row: StoredPassage
+    sentence: str
+
+
+def summarise(store: Store, scope: Scope, question: str, settings: SummarySettings) -> Summary | None:
+    """The summary that a question asks for; None if it asks for none, or no sentence can stand for the documents."""
+    target = summary_target(question)
+    if target is None:
+        return None
+    in_scope = [one for one in store.documents(scope.owner) if scope.allows((one.owner, one.id)) and one.passages]
+    documents = named_documents(target, in_scope)
+    if not documents:
+        return None
+    chinese = mainly_chinese(question)
+    if len(documents) == 1:
+        return _summarise_one(store, documents[0], settings, chinese=chinese)
+    return _summarise_several(store, documents, settings, chinese=chinese)
+
+
+def _summarise_one(store: Store, document: Document, settings: SummarySettings, *, chinese: bool) -> Summary | None:
+    rows = store.document_passages(document.owner, document.id)
+    picked = _pick(store, document, rows, settings.sentences, settings)
+    if not picked:
+        return None
+    details = store.document_details(document.owner, document.id)
+    profile = profile_of(document, details, [row.passage for row in rows], settings.sections, chinese=chinese)
+    # The first page comes first: title, kind and date stand there.
+    titled = next((row for row in rows[: settings.title_passages] if profile.title in row.passage.text), rows[0])
+    known = [one.row for one in picked]
+    sources = _numbered([titled, *(row for row in known if row.id != titled.id)])
+    numbers = {source.passage_id: source.number for source in sources}
+    paragraphs = tuple(f"{one.sentence} [{numbers[one.row.id]}]" for one in picked)
+    return Summary(sources, paragraphs, frozenset(), _titled(profile, sources[0], chinese=chinese))
+
+
+def _summarise_several(
+    store: Store, documents: Sequence[Document], settings: SummarySettings, *, chinese: bool
+) -> Summary | None:
+    rows: list[StoredPassage] = []
+    paragraphs: list[str] = []
+    shown = documents[: settings.documents]
+    for document in shown:
+        first = store.document_passages(document.owner, document.id, settings.passages_of_several)
+        picked = _pick(store, document, first, settings.sentences_of_several, settings)
+        if picked:
+            paragraphs.append(f"{document.name}:")
+        for one in picked:
+            rows.append(one.row)
+            paragraphs.append(f"{one.sentence} [{len(rows)}]")
+    if not rows:
+        return None
+    left = len(documents) - len(shown)
+    if chinese:
+        labels = ("摘录如下",) if not left else (f"以下是前 {len(shown)} 个，还有 {left} 个",)
+        values = (f"{len(documents)} 个文档",)
+    else:
+        labels = ("what they say",) if not left else (f"the first {len(shown)} of them; {left} more are left",)
+        values = (f"{len(documents)} documents",)
+    headings = frozenset(f"{document.name}:" for document in shown)
+    return Summary(_numbered(rows), tuple(paragraphs), headings, ShortAnswer(values, "", labels, "", ()))
+
+
+def _titled(profile: Profile, source: Source, *, chinese: bool) -> ShortAnswer:
+    """Title, kind and date in the first line, with the headings of the sections as a table."""
+    start = max(source.text.find(profile.title), 0)
+    end = start + len(profile.title) if profile.title in source.text else 0
+    rows = tuple((heading, str(page + 1)) for heading, page in profile.sections)
+    headers = ("页",) if chinese else ("Page",)
+    return ShortAnswer(
+        values=(profile.title,),
+        scale="",
+        labels=tuple(label for label in (profile.kind, profile.date) if label),
+        formula="",
+        citations=(Citation(source.number, 1.0, start, end),) if end else (),
+        table=TableExcerpt("目录" if chinese else "Contents", headers, rows) if len(rows) > 1 else None,
+    )
+
+
+def _numbered(rows: Sequence[StoredPassage]) -> tuple[Source, ...]:
+    return tuple(replace(row.as_source(n, 1.0, ()), number=n) for n, row in enumerate(rows, 1))
+
+
+def _pick(
+    store: Store, document: Document, rows: Sequence[StoredPassage], count: int, settings: SummarySettings
+) -> list[_Picked]:
+    """The passages that stand for most of the text, in reading order, each with its most central sentence."""
+    # Long documents say what they are about at their beginning and under headings that say so.
+    kept = [
+        row
+        for n, row in enumerate(rows)
+        if n < settings.first_passages or _CUE_HEADING.search(" ".join(row.passage.heading[-2:]))
+    ][: settings.candidates]
+    if not kept:
+        return []
+    if len(kept) <= settings.short_passages:
+        return _pick_sentences(kept, count)
+    best, weights, importance = _weigh(kept, rows[-1].passage.end, document.pages, settings)
+    vectors = store.vectors_of([row.passage for row in kept])
+    chosen = choose_representative(vectors, weights, importance, 2 * count, settings.candidates, settings.min_gain)
+    return [_Picked(kept[n], best[n]) for n in sorted(_without_repeats(chosen, best)[:count])]
+
+
+def _without_repeats(chosen: Sequence[int], sentences: Sequence[str]) -> list[int]:
+    """The passages whose sentence says something that no earlier one says, and at most one that tells of a risk."""
+    kept: list[int] = []
+    said: list[set[str]] = []
+    hedged = 0
+    for n in chosen:
+        own = set(terms(sentences[n]))
+        hedged += bool(_HEDGED.search(sentences[n]))
+        if any(len(own & other) > 0.6 * min(len(own), len(other)) for other in said) or (
+            hedged > 1 and _HEDGED.search(sentences[n])
+        ):
+            continue
+        kept.append(n)
+        said.append(own)
+    return kept
+
+
+def _pick_sentences(rows: Sequence[StoredPassage], count: int) -> list[_Picked]:
+    """The most central sentences of a short document, in reading order, none of which repeats what another one says.
+
+    Maximal marginal relevance (Carbonell & Goldstein, SIGIR 1998), over terms.
+    """
+    frequencies = Counter(term for row in rows for term in set(terms(row.passage.text)))
+    units: list[_Unit] = []
+    section = 0
+    for row in rows:
+        text, end = row.passage.text, 0
+        for at, sentence in enumerate(statements(text)):
+            place = text.find(sentence, end)
+            section += len(NUMBERED_HEADING.findall(text, end, max(place, end)))
+            end = max(place, end)
+            score = _centrality(sentence, frequencies, first=at == 0)
+            units.append(_Unit(len(units), score, section, _Picked(row, sentence), frozenset(terms(sentence))))
+    has_abstract = any(_ABSTRACT.search(row.passage.text) for row in rows)
+    picked: list[_Unit] = []
+    while len(picked) < min(count, len(units)):
+        left = [unit for unit in units if unit not in picked]
+        picked.append(max(left, key=lambda unit: unit.gain(picked, free_section=0 if has_abstract else None)))
+    return [unit.picked for unit in sorted(picked, key=lambda unit: unit.order)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """A sentence of a short document that may be picked."""
+
+    order: int  # in the document
+    score: float
+    section: int  # counted from 0, before the first numbered heading
+    picked: _Picked
+    terms: frozenset[str]
+
+    def gain(self, others: Sequence[_Unit], free_section: int | None) -> float:
+        """The score, less for terms and sections that are picked already; `free_section` may be picked from again."""
+        said = frozenset[str]().union(*(other.terms for other in others))
+        again = 0 if self.section == free_section else sum(other.section == self.section for other in others)
+        return self.score * (1 - len(self.terms & said) / (len(self.terms) or 1)) * SAME_SECTION**again
+
+
+def _weigh(
+    rows: Sequence[StoredPassage], length: int, pages: int, settings: SummarySettings
+) -> tuple[list[str], Weights, Weights]:
+    """The most central sentence of each passage, how much it is preferred, and how much it has to be stood for."""
+    frequencies = Counter(term for row in rows for term in set(terms(row.passage.text)))
+    reach = settings.reach_long + (1 - settings.reach_long) * max(0.0, 1 - pages / settings.long_pages)
+    best: list[str] = []
+    weights, importance = np.zeros(len(rows)), np.zeros(len(rows))
+    for n, row in enumerate(rows):
+        found = statements(row.passage.text)
+        scored = [(_centrality(sentence, frequencies, first=at == 0), sentence) for at, sentence in enumerate(found)]
+        score, sentence = max(scored, default=(0.0, ""))
+        best.append(sentence)
+        prose = sum(map(len, found)) / max(len(row.passage.text), 1)
+        cued = any(_CUE_HEADING.search(heading) for heading in row.passage.heading[-2:])
+        near = math.exp(-row.passage.start / max(length, 1) / reach)
+        floor = settings.cue_floor if pages < settings.long_pages or 2 * row.passage.start < length else 0.0
+        prior = max(near, floor) * (settings.cue_weight if floor else 1.0) if cued else near
+        importance[n] = prior * (settings.table_importance + prose)
+        weights[n] = prior * score if prose >= settings.min_prose else 0.0
+    return best, weights, importance
+
+
+def _centrality(sentence: str, frequencies: Counter[str], *, first: bool) -> float:
+    """Mean log frequency of a sentence's terms, higher if it says what something is, or states a result."""
+    own = set(terms(sentence))
+    score = sum(math.log1p(frequencies[term]) for term in own) / (len(own) + SMOOTHING)
+    for pattern, factor in ((_SAYS_WHAT, 1.6), (_STATES_RESULT, 1.25), (_HEDGED, 0.4)):
+        score *= factor if pattern.search(sentence) else 1.0
+    return score * (1.1 if first else 1.0) * (1.0 if len(sentence.split()) <= MAX_WORDS * 0.75 else 0.85)
