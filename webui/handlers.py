@@ -11,6 +11,7 @@ import gradio as gr
 
 from rag.errors import SettingRefused
 from rag.messages import Message
+from rag.records import DEFAULT_OPTIONS, AskOptions
 from webui.edge import errors_shown, to_int
 from webui.engine import Engine
 from webui.models import Models
@@ -90,12 +91,24 @@ class Handlers:
         """Answer, drawing again with each step."""
         question = _encodable(question or "").strip()
         session = self.session(request)
-        if not question:
+        if question:
+            yield from self._answer(session, question, DEFAULT_OPTIONS, emptied=True)
+        else:
             yield self._talk(session)
-            return
+
+    def again(self, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
+        """Ask an earlier question differently: despite a refusal, as typed, or as corrected."""
+        session, data = self.session(request), _sent(event)
+        text = data.get("question")
+        asked = session.reworded(to_int(data.get("exchange")), data.get("do"), text if isinstance(text, str) else "")
+        if asked is not None:
+            yield from self._answer(session, *asked, emptied=False)
+
+    def _answer(self, session: Session, question: str, options: AskOptions, *, emptied: bool) -> Iterator[Updates]:
+        """Answer, drawing again with each step; `emptied`: empty the question box first."""
         first = True
-        for _ in session.ask(self.engine, question, raise_errors=self.raise_errors):
-            updates = self._talk(session, emptied=first)
+        for _ in session.ask(self.engine, question, options, raise_errors=self.raise_errors):
+            updates = self._talk(session, emptied=first and emptied)
             if not first:
                 del updates[self.parts.earlier]
             yield updates

@@ -73,10 +73,13 @@ def _wire(page: gr.Blocks, parts: Parts, handlers: Handlers) -> None:
     page.load(handlers.load, None, everything, **quick)
     page.unload(handlers.unload)
     gr.Timer(POLL_SECONDS).tick(handlers.poll, None, [parts.head, *library, parts.evaluation], **quick)
-    gr.on(
-        [parts.ask.click, parts.question.submit], handlers.ask, parts.question, talk, show_progress="hidden",
-        api_visibility="private", concurrency_limit=MAX_CONCURRENT_ANSWERS, trigger_mode="multiple",
-    )  # fmt: skip
+    answering: dict[str, Any] = {
+        "show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple",
+        "concurrency_limit": MAX_CONCURRENT_ANSWERS, "concurrency_id": "answers",
+    }  # fmt: skip
+    gr.on([parts.ask.click, parts.question.submit], handlers.ask, parts.question, talk, **answering)
+    for part in exchanges:
+        part.again(handlers.again, None, talk, **answering)
     parts.stop.click(handlers.stop, None, talk, trigger_mode="multiple", **quick)
     parts.new.click(handlers.new, None, [*talk, parts.viewer], **quick)
     for acting, handler, outputs in (

@@ -10,9 +10,10 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from rag.messages import Message
-from rag.records import Answer, Citation, Document, Event, Found, Piece, Source
+from rag.records import DEFAULT_OPTIONS, Answer, AskOptions, Citation, Document, Event, Found, Piece, Source
 from webui.conversation import Conversation, Exchange
 from webui.edge import errors_shown
 from webui.engine import Engine
@@ -88,7 +89,9 @@ class Session:
             self.conversation.exchanges = []
             self.opened = None
 
-    def ask(self, engine: Engine, question: str, *, raise_errors: bool = False) -> Iterator[None]:
+    def ask(
+        self, engine: Engine, question: str, options: AskOptions = DEFAULT_OPTIONS, *, raise_errors: bool = False
+    ) -> Iterator[None]:
         """Ask, and yield each time the page should be drawn anew. Stops what was being answered before.
 
         What goes wrong becomes the error of the exchange; with `raise_errors` only what is meant for a person.
@@ -114,10 +117,29 @@ class Session:
                 exchange.error = _refusal(documents, exchange.documents)
                 # An exchange overtaken while it waited for its turn asks nothing: only the newest is worked on.
                 if not exchange.error and not stop.is_set():
-                    yield from _follow(exchange, engine.ask(self.owner, question, exchange.documents, history, stop))
+                    events = engine.ask(self.owner, question, exchange.documents, history, stop, options)
+                    yield from _follow(exchange, events)
         finally:
             stop.set()
         yield
+
+    def reworded(self, exchange_id: int, how: Any, text: str) -> tuple[str, AskOptions] | None:
+        """An earlier question and how to ask it again; None where there is nothing to ask.
+
+        `how`: "anyway", despite a refusal; "typed", not completed from the conversation; "understood", as `text` says.
+        """
+        exchange = self.conversation.exchange(exchange_id)
+        if exchange is None:
+            return None
+        match how:
+            case "anyway":
+                understood = exchange.found.query if exchange.found else exchange.question
+                return understood, AskOptions(complete=False, anyway=True)
+            case "typed":
+                return exchange.question, AskOptions(complete=False)
+            case "understood" if text.strip():
+                return text.strip(), AskOptions(complete=False)
+        return None
 
     def open_source(self, exchange_id: int, number: int, sentence: int) -> None:
         """Open source `number` of an exchange, with the citation of sentence `sentence` (-1 for none), if it exists."""

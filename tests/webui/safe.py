@@ -33,6 +33,7 @@ ELEMENTS = {
         "path",
         "pre",
         "progress",
+        "q",
         "rect",
         "s",
         "section",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.records import Job, JobState
+from rag.records import AskOptions, Job, JobState
 from tests.webui import handling
 from tests.webui.fake_engine import FakeEngine, document
 from tests.webui.handling import REQUEST, sent
@@ -88,3 +88,22 @@ def test_an_error_is_shown_in_the_language_of_the_page_even_when_that_is_switche
     shown = handlers.in_head(sent(do="language", language="zh"), REQUEST)
     assert say_message("zh", NOTHING_TO_ASK) in shown["conversation"]
     assert str(NOTHING_TO_ASK) not in shown["conversation"]
+
+
+def test_a_refused_question_can_be_asked_again_without_emptying_the_box(engine):
+    handlers = handling.handlers(engine)
+    list(handlers.ask("How much?", REQUEST))
+    first, *_ = handlers.again(sent(do="anyway", exchange=1), REQUEST)
+    assert "value" not in first["question"]
+    assert engine.options == AskOptions(complete=False, anyway=True)
+    assert [asked[1] for asked in engine.asked] == ["How much?", "How much?"]
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"do": "anyway", "exchange": 7}, {"do": "understood", "exchange": 1, "question": 3}]
+)
+def test_asking_again_what_was_never_asked_does_nothing(engine, data):
+    handlers = handling.handlers(engine)
+    list(handlers.ask("How much?", REQUEST))
+    assert list(handlers.again(sent(**data), REQUEST)) == []
+    assert len(engine.asked) == 1

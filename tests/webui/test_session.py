@@ -4,7 +4,7 @@ import pytest
 
 from rag.errors import QuestionRefused
 from rag.messages import Message
-from rag.records import Answer, Sentence
+from rag.records import Answer, AskOptions, Sentence
 from tests.webui.fake_engine import FakeEngine, document
 from webui.conversation import Exchange
 from webui.server.sessions import Sessions
@@ -61,6 +61,22 @@ def test_without_a_document_the_engine_is_not_asked(engine):
     finish(session.ask(engine, "two"))
     assert "Add a document" in str(session.conversation.exchanges[-1].error)
     assert engine.asked == []
+
+
+def test_a_question_is_asked_again_as_it_was_meant(engine):
+    session = Session("", "en")
+    engine.query = "What was revenue in 2023?"
+    finish(session.ask(engine, "and in 2023?"))
+    engine.query = None
+    asked = {how: session.reworded(1, how, " Costs in 2023? ") for how in ("anyway", "typed", "understood")}
+    assert asked == {
+        "anyway": ("What was revenue in 2023?", AskOptions(complete=False, anyway=True)),
+        "typed": ("and in 2023?", AskOptions(complete=False)),
+        "understood": ("Costs in 2023?", AskOptions(complete=False)),
+    }
+    assert session.reworded(1, "understood", "  ") is None
+    assert session.reworded(1, "other", "x") is None
+    assert session.reworded(9, "anyway", "x") is None
 
 
 def test_an_error_for_the_person_is_shown_and_the_next_question_works(engine):

@@ -126,6 +126,12 @@ const actions = {
     opening(button);
     trigger('act', { do: 'open', exchange: +exchange, number: +number, sentence: +sentence });
   },
+  anyway(button) { trigger('again', { do: 'anyway', exchange: +button.dataset.exchange }); },
+  typed(button) { trigger('again', { do: 'typed', exchange: +button.dataset.exchange }); },
+  understood(form) {
+    form.closest('details').open = false;
+    trigger('again', { do: 'understood', exchange: +form.dataset.exchange, question: form.querySelector('input').value });
+  },
   close() {
     delete document.body.dataset.viewer;
     panel('talk');

@@ -13,6 +13,8 @@ from rag.records import (
     AnswerState,
     Choice,
     Citation,
+    ClaimState,
+    Conflict,
     DocumentDetails,
     Found,
     Heading,
@@ -21,9 +23,10 @@ from rag.records import (
     Sentence,
     ShortAnswer,
     Signal,
+    TableExcerpt,
     View,
 )
-from tests.webui.fake_engine import FakeEngine, document, png, source
+from tests.webui.fake_engine import PASSAGE, FakeEngine, document, png, source
 from tests.webui.safe import NASTY, look
 from webui.conversation import Exchange
 from webui.session import Opened, Session
@@ -72,13 +75,17 @@ def test_hostile_text_stays_text_everywhere(tmp_path, text, language):
     )  # fmt: skip
     session = Session(text, language)
     sentences = (Sentence(text, (Citation(1, 1.0, 0, 5),)), Sentence(text, (), "\n"))
-    short = ShortAnswer((text,), "million", (text, text), text, (Citation(1, 1.0, 0, 5),))
+    table = TableExcerpt(text, (text,), ((text, text),), ((0, 0),))
+    short = ShortAnswer((text,), "million", (text, text), text, (Citation(1, 1.0, 0, 5),), table)
+    wrong = Sentence(text, (Citation(1, 1.0, 0, 5),), "", ClaimState.CONTRADICTED, (Conflict(0, len(text), 1, 0, 900),))
     session.conversation.exchanges = [
         Exchange(1, text, text, Found((found,), text + "?"), text),
         Exchange(2, text, text, Found((found,), text), text, Answer(sentences, text)),
         Exchange(3, text, text, Found((found,), text), text, Answer(sentences, text, state=AnswerState.NONE)),
         Exchange(4, text, text, error=Message(text)),
         Exchange(5, text, text, Found((found,), text), text, Answer(sentences, text, short=short)),
+        Exchange(6, text, text, Found((found,), text), text, Answer((wrong,), text, AnswerState.CLOSEST, (text,))),
+        Exchange(7, text, text, Found((), text), text, Answer((), text, reply=Message(text))),
     ]
     opened = session.opened = Opened(found, Citation(1, 1.0, 2, 9), 4, text)
     view = View(found, 4, text, 9, png(4, 4), ((0, 0, 1, 1),), ())
@@ -241,6 +248,99 @@ def test_a_short_answer_alone_is_an_answer():
     assert "7.11%" in look(conversation_html(session)).text
 
 
+def in_state(state, missing=(), sentences=(), reply=None):
+    session = answered(sentences=sentences, state=state)
+    exchange = session.conversation.exchanges[0]
+    exchange.answer = replace(exchange.answer or Answer((), ""), state=state, missing=missing, reply=reply)
+    return session
+
+
+def test_the_three_states_of_an_answer_look_different():
+    sentence = (Sentence("Sales rose.", (Citation(1, 0.9, 0, 5),)),)
+    shown = {state: look(conversation_html(in_state(state, (), sentence))) for state in AnswerState}
+    assert not tags(shown[AnswerState.ANSWER], **{"data-key": "doubt"})
+    assert tags(shown[AnswerState.CLOSEST], **{"class": "doubt closest"})
+    assert "Closest found" in shown[AnswerState.CLOSEST].text
+    assert tags(shown[AnswerState.NONE], **{"class": "doubt none"})
+    assert "Not in these documents" in shown[AnswerState.NONE].text
+
+
+@pytest.mark.parametrize("state", [AnswerState.CLOSEST, AnswerState.NONE])
+def test_what_is_missing_is_named(state):
+    sentences = (Sentence("Sales rose."),) if state is AnswerState.CLOSEST else ()
+    looked = look(conversation_html(in_state(state, ("2015", "Tesla"), sentences)))
+    assert "Nothing about 2015, Tesla in these documents." in looked.text
+
+
+def test_only_what_was_not_answered_can_be_answered_anyway():
+    for state in AnswerState:
+        looked = look(
+            conversation_html(in_state(state, (), () if state is AnswerState.NONE else (Sentence("It rose."),)))
+        )
+        buttons = tags(looked, **{"data-do": "anyway"})
+        assert [button["data-exchange"] for button in buttons] == (["1"] if state is AnswerState.NONE else [])
+
+
+def test_a_reply_of_the_program_is_shown_without_sources_or_doubt():
+    session = Session("", "en")
+    answer = Answer((), "", AnswerState.NONE, reply=Message("Hello {name}!", {"name": "<b>"}))
+    session.conversation.exchanges = [Exchange(1, "hello", found=Found((), "hello"), answer=answer)]
+    looked = look(conversation_html(session))
+    assert "Hello <b>!" in looked.text
+    assert not tags(looked, **{"data-key": "doubt"})
+
+
+def test_copied_words_say_that_they_are_only_the_closest():
+    looked = look(conversation_html(in_state(AnswerState.CLOSEST, ("2015",), (Sentence("Sales rose."),))))
+    (button,) = tags(looked, **{"data-do": "copy"})
+    assert button["data-text"].startswith("Closest found: Nothing about 2015 in these documents.\n\nSales rose.")
+
+
+CONFLICT = Conflict(12, 14, 1, PASSAGE.index("12 percent"), PASSAGE.index("12 percent") + 10)
+
+
+@pytest.mark.parametrize("markdown", [True, False])
+def test_a_contradicted_claim_shows_both_values(markdown):
+    text = "Sales grew, 13 percent."
+    sentence = Sentence(text, (Citation(1, 0.5, 0, 5),), "", ClaimState.CONTRADICTED, (CONFLICT,))
+    html = conversation_html(answered(sentences=(sentence,), markdown=markdown))
+    looked = look(html)
+    assert '<mark class="conflict"' in html
+    assert "Sales grew, 13 percent.≠ source 1 says 12 percent" in looked.text
+    assert [at["data-number"] for at in tags(looked, **{"class": "contradiction"})] == ["1"]
+    assert not tags(looked, **{"class": "cite"})  # the source that contradicts is no support
+
+
+@pytest.mark.parametrize(("start", "end"), [(-3, 2), (5, 5), (8, 3), (0, 900), (900, 950)])
+def test_a_conflict_that_lies_nowhere_marks_nothing(start, end):
+    sentence = Sentence("Sales grew.", (), "", ClaimState.CONTRADICTED, (replace(CONFLICT, start=start, end=end),))
+    looked = look(conversation_html(answered(sentences=(sentence,))))
+    assert "Sales grew.≠" in looked.text
+    assert not tags(looked, **{"class": "conflict"})
+
+
+def test_the_rows_of_a_short_answer_are_a_table_with_the_cell_marked():
+    table = TableExcerpt("In millions", ("2023", "2022"), (("Assets", "", ""), ("Cash", "5", "4")), ((1, 1),))
+    html = conversation_html(with_short(replace(SHORT, table=table)))
+    looked = look(html)
+    assert "In millions20232022AssetsCash54" in looked.text
+    assert "<td>5</td><td><mark>4</mark></td>" in html
+    assert len(tags(looked, **{"class": "section"})) == 1
+
+
+def test_many_values_are_a_list():
+    html = conversation_html(with_short(replace(SHORT, values=("a", "b", "c", "d"), scale="", formula="")))
+    assert "<li>a</li><li>b</li><li>c</li><li>d</li>" in html
+
+
+def test_a_completed_question_can_be_edited_or_asked_as_typed():
+    looked = look(conversation_html(answered(query="What was revenue in 2023?")))
+    (form,) = tags(looked, **{"data-do": "understood"})
+    assert form["data-exchange"] == "1"
+    assert tags(looked, name="question")[0]["value"] == "What was revenue in 2023?"
+    assert tags(looked, **{"data-do": "typed"})
+
+
 def test_copying_takes_the_short_answer_along():
     copied = tags(look(conversation_html(with_short())), **{"data-do": "copy"})[0]["data-text"]
     assert copied.startswith("7.11% = (211 − 197) / 197 (Total revenue) [1][2]\n\nTotal revenue 211 197[1]")
@@ -311,7 +411,7 @@ def test_a_refusal_shows_the_nearest_passages_as_openable_sources():
 
 
 def test_the_query_is_shown_only_when_it_differs():
-    assert "Searched for: revenue 2023" in look(conversation_html(answered(query="revenue 2023"))).text
+    assert "Understood as: revenue 2023" in look(conversation_html(answered(query="revenue 2023"))).text
     assert "Searched for" not in look(conversation_html(answered())).text
 
 

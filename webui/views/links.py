@@ -1,0 +1,37 @@
+"""Buttons that open a source, as the templates take them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rag.records import Source
+from webui.conversation import Exchange
+from webui.session import Session
+from webui.strings import say
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A button that opens a source."""
+
+    exchange: int
+    sentence: int  # index of the one that cites it, or as in `webui.conversation`
+    number: int
+    document: str
+    page: str  # "p. 12"
+    label: str
+    open: bool  # whether the viewer shows it
+
+
+def link(source: Source, exchange: Exchange, sentence: int, session: Session) -> Link:
+    """The button that opens a source as the sentence at this index cites it."""
+    language, opened = session.language, session.opened
+    return Link(
+        exchange=exchange.id,
+        sentence=sentence,
+        number=source.number,
+        document=source.document,
+        page=say(language, "page", label=source.page_label),
+        label=say(language, "open_source", n=source.number, document=source.document, label=source.page_label),
+        open=opened is not None and opened.source == source,
+    )

@@ -1,0 +1,95 @@
+"""The short answer: its value in large type, with its citations, its formula and the rows it stands in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rag.records import ShortAnswer, TableExcerpt
+from webui.conversation import FIRST_SHORT, Exchange
+from webui.session import Session
+from webui.strings import Language, say
+from webui.views.links import Link, link
+
+MAX_VALUES_IN_A_LINE = 3  # more are shown as a list
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of the rows shown."""
+
+    text: str
+    marked: bool  # whether it answers
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row shown: its label and its cells."""
+
+    label: str
+    cells: list[Cell]
+
+    @property
+    def is_section(self) -> bool:
+        """Whether it has a label alone."""
+        return not any(cell.text for cell in self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """The value, or the values, that an answer begins with."""
+
+    value: str  # "$211,915 million"; "" for a list
+    items: list[str]  # of a list
+    labels: str  # "Total revenue · 2023"
+    formula: str
+    links: list[Link]  # one per citation
+    caption: str  # of the rows
+    headers: list[str]
+    rows: list[Row]
+
+
+def short_of(exchange: Exchange, session: Session) -> Short | None:
+    """The short answer of an exchange as the template takes it."""
+    short = exchange.answer.short if exchange.answer else None
+    if short is None:
+        return None
+    cited = [(place, exchange.source(citation.number)) for place, citation in enumerate(short.citations)]
+    values = _with_scale(short, session.language)
+    is_list = len(values) > MAX_VALUES_IN_A_LINE
+    table = short.table
+    return Short(
+        value="" if is_list else "; ".join(values),
+        items=values if is_list else [],
+        labels=" · ".join(short.labels),
+        formula=short.formula,
+        links=[link(source, exchange, FIRST_SHORT - place, session) for place, source in cited if source],
+        caption=table.caption if table else "",
+        headers=list(table.headers) if table else [],
+        rows=_rows(table) if table else [],
+    )
+
+
+def short_text(short: ShortAnswer, language: Language) -> str:
+    """A short answer in one line: "$197 million (Total revenue · 2022) [1]"."""
+    labels = " · ".join(short.labels)
+    formula = f" = {short.formula}" if short.formula else ""
+    numbers = dict.fromkeys(citation.number for citation in short.citations)
+    marks = "".join(f"[{number}]" for number in numbers)
+    value = "; ".join(_with_scale(short, language))
+    return f"{value}{formula}{f' ({labels})' if labels else ''} {marks}".strip()
+
+
+def _rows(table: TableExcerpt) -> list[Row]:
+    marked = set(table.marked)
+    return [
+        Row(label, [Cell(text, (n, column) in marked) for column, text in enumerate(cells)])
+        for n, (label, *cells) in enumerate(table.rows)
+    ]
+
+
+def _with_scale(short: ShortAnswer, language: Language) -> list[str]:
+    """Each value with its scale: "$1,577 million"."""
+    if not short.scale or (short.scale == "percent" and all("%" in value for value in short.values)):
+        return list(short.values)
+    key = "scale_" + short.scale.replace(" ", "_")
+    return [say(language, key, value=value) for value in short.values]
