@@ -25,8 +25,9 @@ from rag.embed.cached import CachedEmbedder
 from rag.embed.embedder import Embedder, open_embedder
 from rag.engine import Engine
 from rag.evaluate import add_folder, evaluate
+from rag.evaluation.outcomes import Outcome
 from rag.evaluation.question_file import Question, read_questions
-from rag.evaluation.report import Outcome, report
+from rag.evaluation.report import report
 from rag.records import Vectors
 from rag.settings import RetrievalSettings, Settings
 

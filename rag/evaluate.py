@@ -35,8 +35,9 @@ from rag.errors import AskError
 from rag.evaluation.answer_lines import answer_line
 from rag.evaluation.claims import check_line, format_claims, read_claims, report_claims
 from rag.evaluation.metrics import CUTS, first_right
+from rag.evaluation.outcomes import Outcome
 from rag.evaluation.question_file import Question, read_questions
-from rag.evaluation.report import Outcome, format_report, report_by_language
+from rag.evaluation.report import format_report, report_by_language
 from rag.reader import Reader
 from rag.records import Answer, Found, JobState
 from rag.settings import Settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rag.evaluation.report import Outcome
+from rag.evaluation.outcomes import Outcome
 from rag.records import Answer, Source
 
 

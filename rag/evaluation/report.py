@@ -2,57 +2,16 @@
 
 from __future__ import annotations
 
-import re
-import string
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from rag.evaluation.answer_scores import answer_scores
 from rag.evaluation.metrics import latency, mrr, recall
-from rag.evaluation.question_file import Question
-from rag.language import mainly_chinese
-from rag.records import Answer, Source
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The result of one question."""
-
-    question: Question
-    rank: int | None  # of the first source on a correct page, from 1; None if there is none
-    seconds: float  # to the sources, or to the end of the answer if there is one
-    answer: Answer | None = None  # None if it was not asked for
-    sources: tuple[Source, ...] = ()  # of the answer
-
-    @property
-    def contains(self) -> tuple[bool, bool] | None:
-        """What `contains_reference` tells; None without an answer, or without a reference to look for."""
-        if self.answer is None or not self.question.answers:
-            return None
-        return contains_reference(self.answer, self.question.answers)
-
-
-def contains_reference(answer: Answer, references: Sequence[str]) -> tuple[bool, bool]:
-    """Whether a reference answer occurs in the answer, and in its first sentence; both normalised."""
-    wanted = [normalise(text) for text in references]
-    whole = normalise(" ".join(sentence.text for sentence in answer.sentences))
-    first = [normalise(sentence.text) for sentence in answer.sentences[:1]]
-    return any(text in whole for text in wanted), any(text in sentence for text in wanted for sentence in first)
-
-
-def normalise(text: str) -> str:
-    """Lower case without punctuation, articles and repeated spaces; Chinese without any space.
-
-    English as in the official evaluation script of SQuAD (Rajpurkar et al. 2016).
-    """
-    if mainly_chinese(text):
-        return "".join(character for character in text.lower() if character.isalnum())
-    words = "".join(character for character in text.lower() if character not in string.punctuation)
-    return " ".join(re.sub(r"\b(a|an|the)\b", " ", words).split())
+from rag.evaluation.outcomes import Outcome
 
 
 def report(outcomes: Sequence[Outcome], cuts: Sequence[int]) -> dict[str, Any]:
-    """Recall at each cut, mean reciprocal rank, answered shares, and milliseconds per question.
+    """Recall at each cut, mean reciprocal rank, answered shares, milliseconds per question, and `answer_scores`.
 
     Questions without a correct page do not count in recall and rank.
     """
@@ -65,6 +24,7 @@ def report(outcomes: Sequence[Outcome], cuts: Sequence[int]) -> dict[str, Any]:
         "mrr": round(mrr(ranks), 4),
         "answered": _mean([whole for whole, _ in contained]),
         "answered_first": _mean([first for _, first in contained]),
+        **(answer_scores(outcomes) if any(outcome.answer for outcome in outcomes) else {}),
         "ms": {"median": round(times.median, 1), "p95": round(times.p95, 1)},
     }
 
@@ -102,7 +62,22 @@ def format_report(whole: dict[str, Any]) -> str:
             + f"{part['mrr']:>8.3f}{_share(part['answered']):>10}{_share(part['answered_first']):>8}"
             + f"{part['ms']['median']:>8}{part['ms']['p95']:>8}"
         )
+    if "states" in whole:
+        lines += _answer_lines(whole)
     return "\n".join(lines) + "\n"
+
+
+def _answer_lines(whole: dict[str, Any]) -> list[str]:
+    """A table of the short answers by kind, by source and by language, and a line of the states."""
+    groups = {**whole["kinds"], **whole["sources"], **whole.get("languages", {})}
+    rows = [("all", whole), *groups.items()]
+    states = ", ".join(f"{state} {count}" for state, count in whole["states"].items())
+    return [
+        "",
+        f"{'short answers':16}{'questions':>10}{'exact':>8}{'F1':>8}",
+        *(f"{n:16}{one['questions']:>10}{_share(one['exact']):>8}{_share(one['f1']):>8}" for n, one in rows),
+        f"states: {states}",
+    ]
 
 
 def _share(value: float | None) -> str:

@@ -9,8 +9,10 @@ from rag.engine import Engine
 from rag.errors import SettingRefused
 from rag.evaluate import add_folder, evaluate, parsed, parser
 from rag.evaluation.answer_lines import answer_line, short_text
+from rag.evaluation.answer_scores import answer_scores, scores_of
+from rag.evaluation.outcomes import Outcome, normalise
 from rag.evaluation.question_file import Question, read_questions
-from rag.evaluation.report import Outcome, format_report, normalise, report
+from rag.evaluation.report import format_report, report
 from rag.records import Answer, AnswerState, Sentence, ShortAnswer
 from rag.settings import Settings
 from tests.fakes import ExactEmbedder
@@ -148,6 +150,58 @@ def test_the_table_shows_each_language():
     assert "R@1" in text
     assert "1.000" in text
     assert text.count("\n") == 5
+
+
+def short_outcome(values, answers, kind="", scale="", state=AnswerState.ANSWER, evidence="") -> Outcome:
+    short = ShortAnswer(values, scale, (), "", ()) if values else None
+    question = Question("q", answers=answers, kind=kind, scale=scale, evidence=evidence)
+    return Outcome(question, None, 0.01, Answer((), "r", state, short=short))
+
+
+@pytest.mark.parametrize(
+    ("values", "answers", "kind", "expected"),
+    [
+        (("the red pump",), ("red pump",), "", (1.0, 1.0)),
+        (("red pump",), ("blue", "the pump"), "", (0.0, 2 / 3)),  # the better of two alternatives
+        (("湖边的树上",), ("湖边",), "", (0.0, 4 / 7)),  # by characters
+        (("a", "b"), ("b", "a"), "multi-span", (1.0, 1.0)),
+        (("b",), ("b", "c"), "multi-span", (0.0, 0.5)),  # both are wanted
+        ((), ("b",), "span", (0.0, 0.0)),
+    ],
+)
+def test_a_short_answer_is_scored_as_its_question_asks(values, answers, kind, expected):
+    scores = scores_of(short_outcome(values, answers, kind))
+    assert (scores.exact, scores.f1) == pytest.approx(expected)
+
+
+def test_scores_are_given_by_kind_and_source_and_states_are_counted():
+    found = answer_scores(
+        [
+            short_outcome(("5",), ("5",), "span", evidence="table"),
+            short_outcome(("6",), ("7",), "arithmetic", evidence="table"),
+            short_outcome((), (), state=AnswerState.NONE),
+            outcome(1),
+        ]
+    )
+    assert (found["exact"], found["f1"]) == (0.5, 0.5)
+    assert found["kinds"]["arithmetic"] == {"questions": 1, "exact": 0.0, "f1": 0.0}
+    assert found["sources"] == {"table": {"questions": 2, "exact": 0.5, "f1": 0.5}}
+    assert found["states"] == {"answer": 2, "closest": 0, "none": 1}
+
+
+def test_the_table_shows_short_answers_where_questions_were_answered():
+    whole = {
+        "documents": 1,
+        "pages": 2,
+        "passages": 3,
+        "scope": "all",
+        "seconds": {"index": 1.0, "pages_per_second": 2},
+    }
+    rows = [short_outcome(("5",), ("5",), "span"), short_outcome((), (), state=AnswerState.NONE)]
+    text = format_report({**whole, **report(rows, [1])})
+    assert "span                     1   1.000   1.000" in text
+    assert text.endswith("states: answer 1, closest 0, none 1\n")
+    assert "states" not in format_report({**whole, **report([outcome(1)], [1])})
 
 
 def test_the_file_of_answers_needs_answers(capsys):
