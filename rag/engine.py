@@ -18,6 +18,7 @@ from rag.answer.answerability import EvidenceScorer
 from rag.answer.answering import Answerer, Asked
 from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.span_model import open_span_model
+from rag.answer.small_talk import small_talk
 from rag.answer.view import open_view
 from rag.choices import Choices
 from rag.embed.embedder import Embedder
@@ -33,12 +34,14 @@ from rag.pdf.render import PageImages
 from rag.reader import Reader, Sampling, Turn
 from rag.records import (
     DEFAULT_OPTIONS,
+    Answer,
     AskOptions,
     Choice,
     Citation,
     Document,
     DocumentDetails,
     Event,
+    Found,
     Job,
     LoadedDocument,
     Passage,
@@ -299,9 +302,16 @@ class Engine:
     ) -> Iterator[Event]:
         """Answer from the chosen documents, from all with None: one Found, Pieces as they come, one Answer.
 
+        Small talk gets a reply at once, also while the indexes are being loaded and without any document.
+
         Raises QuestionRefused, also after Found if the question leaves no room for sources, and ReaderError.
         """
-        asked = Asked(self._validated(question), self._scope(owner, documents), tuple(history), options)
+        question = self._validated(question)
+        if reply := small_talk(question, lambda: self._names(owner, documents)):
+            yield Found((), question, writes_markdown=False)
+            yield Answer((), "", reply=reply)
+            return
+        asked = Asked(question, self._scope(owner, documents), tuple(history), options)
         yield from self._answerer.answer(asked, self._reader, self._sampling, stop or threading.Event())
 
     def search(
@@ -310,6 +320,10 @@ class Engine:
         """At most `count` sources for a question, by default as many as an answer gets. Raises QuestionRefused."""
         asked = Asked(self._validated(question), self._scope(owner, documents))
         return list(self._answerer.retrieve(asked, count).sources)
+
+    def _names(self, owner: str, documents: Collection[str] | None) -> list[str]:
+        """The names of the documents in scope."""
+        return [one.name for one in self._library.documents(owner) if documents is None or one.id in documents]
 
     def _validated(self, question: str) -> str:
         return validate_question(question, self.settings.limits.question_characters)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from rag.answer.small_talk import is_small_talk
 from rag.messages import Message
 from rag.records import DEFAULT_OPTIONS, Answer, AskOptions, Citation, Document, Event, Found, Piece, Source
 from webui.conversation import Conversation, Exchange
@@ -114,7 +115,7 @@ class Session:
             with errors_shown(show, raise_errors=raise_errors):
                 documents = engine.documents(self.owner)
                 exchange.documents = self.conversation.chosen(documents)
-                exchange.error = _refusal(documents, exchange.documents)
+                exchange.error = None if is_small_talk(question) else _refusal(documents, exchange.documents)
                 # An exchange overtaken while it waited for its turn asks nothing: only the newest is worked on.
                 if not exchange.error and not stop.is_set():
                     events = engine.ask(self.owner, question, exchange.documents, history, stop, options)

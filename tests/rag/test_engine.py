@@ -301,6 +301,30 @@ def test_names_and_questions_with_lone_surrogates_are_accepted(make):
     assert ask(engine, "When was the red pump \ud800 built?")[2].sentences
 
 
+def test_small_talk_is_answered_without_searching_and_without_documents(make):
+    engine = make()
+    found, text, answer = ask(engine, "Hello!")
+    assert (found.sources, text, answer.sentences, answer.reader) == ((), "", (), "")
+    assert "Add a PDF" in str(answer.reply)
+    add(engine, ("manual.pdf", FIRST), ("合同.pdf", SECOND))
+    chosen = [document.id for document in engine.documents("") if document.name == "合同.pdf"]
+    assert str(ask(engine, "Which documents do you have?")[2].reply) == "There are 2 documents: manual.pdf; 合同.pdf"
+    assert str(ask(engine, "你有哪些文件？", chosen)[2].reply) == "There is one document: 合同.pdf"
+    assert ask(engine, "Hello, when was the red pump built?")[2].reply is None
+
+
+def test_small_talk_is_answered_while_the_library_is_being_loaded(tmp_path):
+    gate = threading.Event()
+
+    def slow():
+        gate.wait(20)
+        return ExactEmbedder()
+
+    with Engine(Settings(data_dir=tmp_path / "data"), embedder=slow, reader=QuoteReader()) as engine:
+        assert ask(engine, "thanks")[2].reply
+        gate.set()
+
+
 def test_a_question_that_fills_the_reader_is_refused_and_not_answered_without_sources(make):
     reader = ScriptedReader(["never"])
     reader.context_tokens = 450

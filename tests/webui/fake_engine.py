@@ -228,7 +228,8 @@ class FakeEngine:
             raise QuestionRefused("The question is too long.")
         chosen = [d for d in self.documents(owner) if documents is None or d.id in documents]
         sources = tuple(
-            source(n, chosen[(n - 1) % len(chosen)], text, page=3 + n) for n, text in enumerate(self.passages, 1)
+            source(n, chosen[(n - 1) % len(chosen)], text, page=3 + n)
+            for n, text in enumerate(self.passages if chosen else (), 1)
         )
         time.sleep(self.step)
         yield Found(sources, self.query or question, writes_markdown=self.writes_markdown)

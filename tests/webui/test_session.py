@@ -79,6 +79,14 @@ def test_a_question_is_asked_again_as_it_was_meant(engine):
     assert session.reworded(9, "anyway", "x") is None
 
 
+def test_small_talk_needs_no_document(engine):
+    session = Session("", "en")
+    engine.library = []
+    finish(session.ask(engine, "hello"))
+    assert session.conversation.exchanges[-1].error is None
+    assert [asked[1] for asked in engine.asked] == ["hello"]
+
+
 def test_an_error_for_the_person_is_shown_and_the_next_question_works(engine):
     session = Session("", "en")
     engine.error = QuestionRefused("Ask something shorter.")
