@@ -139,8 +139,14 @@ class FigureSettings:
     min_score: float = 0.8  # of the worst cell an answer rests on; a cell that matches all of the question has about 1
     section_share: float = 0.7  # of a term found in the section above a row, beside one in the row's label
     caption_share: float = 0.4  # of a term found in the table's caption
+    soft_share: float = 0.15  # of terms that say little, such as "amount", found in a label or header
     unasked_penalty: float = 0.25  # for a label of terms that the question does not name
+    unasked_column_penalty: float = 0.1  # the same for a column header
+    unasked_section_penalty: float = 0.05  # the same for a section
+    unasked_note_penalty: float = 0.05  # the same for what stands in parentheses in a label
+    near_bonus: float = 0.15  # for the second cell of two in the table and column of the first
     right_period: float = 0.3  # for a cell of a period that the question names
+    exact_period: float = 0.05  # if its header says just as much, or the same month
     no_period: float = -0.2  # for a cell without a period, where the question names one
     wrong_period: float = -1.0  # for a cell of another period
     part_penalty: float = 0.3  # for a quarter, a segment, a change or a percentage that is not asked for

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag.answer.figures.question import Limit, Operation, years_of
-from rag.pdf.tables import Cell, Row, Table
+from rag.answer.figures.periods import Period
+from rag.answer.figures.question import Limit, Operation
+from rag.pdf.tables import Cell, Row
 
 _FACTORS = {"thousand": 1e3, "ten thousand": 1e4, "million": 1e6, "hundred million": 1e8, "billion": 1e9}
-_UNSCALED = re.compile(r"per (?:common |ordinary )?share|\beps\b|每股", re.IGNORECASE)
+# Costs, often printed in parentheses because they are subtracted; a person means the amount.
+_OUTFLOW = re.compile(
+    r"\bexpenses?\b|\bcosts?\b|payments?\b|\bpaid\b|depreciation|amorti[sz]ation|allowance|purchases? of|additions"
+    r"|expenditures?|dividends|capex|费用|成本|支付|支出|购建",
+    re.IGNORECASE,
+)
+_NO_OUTFLOW = re.compile(r"\bnet (?:of|income|loss|cash)|income|profit|margin|收益|利润", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +29,8 @@ class Figure:
     row: Row
     column: int
     cell: Cell
-    scale: str  # "million", ...; "" for none
+    scale: str  # "million", ..., "percent"; "" for none
+    when: Period | None = None  # what its header, label, section or caption says; None for nothing
     score: float = 0.0
 
     @property
@@ -36,12 +44,11 @@ class Figure:
         return self.cell.value or 0.0
 
     @property
-    def period(self) -> frozenset[int]:
-        """The year of its column, else of its row; empty for none, or for a comparison of two."""
-        found = years_of(self.header)
-        if len(found) == 1:
-            return found
-        return years_of(self.row.label) or years_of(self.row.section)
+    def amount(self) -> float:
+        """The value; of a cost without the minus sign that it is printed with."""
+        label = self.row.label or self.row.section
+        is_cost = self.value < 0 and _OUTFLOW.search(label) and not _NO_OUTFLOW.search(label)
+        return -self.value if is_cost else self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +59,8 @@ class FigureAnswer:
     scale: str  # "thousand", "million", "percent", ...; "" for none
     figures: tuple[Figure, ...]  # the cells it rests on
     formula: str = ""  # "(44.1 − 56.7) / 56.7"; "" where nothing was computed
-
-
-def figures_of(number: int, table: Table, row: Row) -> Iterator[Figure]:
-    """The cells of a row."""
-    scale = "" if _UNSCALED.search(f"{row.label} {row.section}") else table.scale
-    for column, cell in enumerate(row.cells):
-        if cell is not None:
-            yield Figure(number, table.headers, row, column, cell, "percent" if cell.percent else scale)
+    operation: Operation = Operation.LOOKUP
+    confidence: float = 0.0  # 0..1, calibrated
 
 
 def same_amount(a: Figure, b: Figure) -> bool:
@@ -71,31 +72,50 @@ def same_amount(a: Figure, b: Figure) -> bool:
 def is_beyond(figure: Figure, limit: Limit) -> bool:
     """Whether a figure fulfils a condition, converted to the figure's scale."""
     factor = _FACTORS[limit.scale] / _FACTORS.get(figure.scale, 1.0) if limit.scale else 1.0
-    return figure.value > limit.value * factor if limit.above else figure.value < limit.value * factor
+    return figure.amount > limit.value * factor if limit.above else figure.amount < limit.value * factor
 
 
-def printed_answer(figures: Sequence[Figure]) -> FigureAnswer:
+def printed_answer(figures: Sequence[Figure], operation: Operation = Operation.LOOKUP) -> FigureAnswer:
     """The values as they stand in the table."""
-    return FigureAnswer(tuple(figure.cell.text for figure in figures), figures[0].scale, tuple(figures))
+    return FigureAnswer(
+        tuple(figure.cell.text for figure in figures), figures[0].scale, tuple(figures), operation=operation
+    )
 
 
-def named_answer(figures: Sequence[Figure], *, by_period: bool) -> FigureAnswer:
+def named_answer(figures: Sequence[Figure], operation: Operation, *, by_period: bool) -> FigureAnswer:
     """The names of periods, or of items."""
-    names = [
-        str(max(figure.period)) if by_period and figure.period else (figure.header if by_period else figure.row.label)
-        for figure in figures
-    ]
-    return FigureAnswer(tuple(dict.fromkeys(filter(None, names))), "", tuple(figures))
+    names = [_period_name(figure) if by_period else _item_name(figure) for figure in figures]
+    return FigureAnswer(tuple(dict.fromkeys(filter(None, names))), "", tuple(figures), operation=operation)
 
 
-def computed_answer(value: float, figures: Sequence[Figure], operation: Operation, formula: str) -> FigureAnswer:
-    """A value worked out from figures, rounded to two decimals."""
-    scale = {Operation.PERCENT_CHANGE: "percent", Operation.SHARE: "percent", Operation.RATIO: ""}
-    text = f"{value:.2f}".rstrip("0").rstrip(".")
-    return FigureAnswer((text,), scale.get(operation, figures[0].scale), tuple(figures), formula)
+def _period_name(figure: Figure) -> str:
+    """The year, or the quarter or header where that says more."""
+    when = figure.when
+    if when is None:
+        return figure.header
+    if when.quarter:
+        return f"Q{when.quarter} {when.year}" if when.year else figure.header or figure.row.label
+    return str(when.year) if when.year else figure.header
 
 
-def plain_number(figure: Figure) -> str:
+def _item_name(figure: Figure) -> str:
+    return _FOOTNOTE.sub("", figure.row.label)
+
+
+_FOOTNOTE = re.compile(r"(?:\s*\(\d\)|(?<=[a-z])\d)+$")  # "Other benefits2", "Total debt (1)"
+
+
+def computed_answer(
+    value: float, scale: str, figures: Sequence[Figure], operation: Operation, formula: str, decimals: int | None = None
+) -> FigureAnswer:
+    """A value worked out from figures, rounded to two decimals or as asked."""
+    text = f"{value:.{2 if decimals is None else decimals}f}"
+    if decimals is None:
+        text = text.rstrip("0").rstrip(".")
+    return FigureAnswer(("0" if text == "-0" else text,), scale, tuple(figures), formula, operation)
+
+
+def plain_number(value: float) -> str:
     """A value as it stands in a formula."""
-    text = f"{abs(figure.value):,.10g}"
-    return f"({text})" if figure.value < 0 else text
+    text = f"{abs(value):,.10g}"
+    return f"({text})" if value < 0 else text

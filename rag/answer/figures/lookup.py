@@ -1,52 +1,28 @@
-"""Answers to questions about figures, from the cells of tables: looked up, compared or computed.
-
-Every cell is scored by how much of the question its row label, section, column header and caption say, each term
-weighted by how rare it is among the labels; the operation is applied to the best cells. Nothing is computed below
-`FigureSettings.min_score`.
-"""
+"""Answers to questions about figures, from the cells of tables: looked up, listed, compared or counted."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from functools import lru_cache
-from math import log
 
-from rag.answer.figures.figure import (
-    Figure,
-    FigureAnswer,
-    computed_answer,
-    figures_of,
-    is_beyond,
-    named_answer,
-    plain_number,
-    printed_answer,
-    same_amount,
-)
+from rag.answer.figures.compute import Computer
+from rag.answer.figures.figure import Figure, FigureAnswer, is_beyond, named_answer, printed_answer
+from rag.answer.figures.match import CellMatcher, is_total
+from rag.answer.figures.periods import Period, between, names_range, periods_of
 from rag.answer.figures.question import (
     Operation,
     asks_for_period,
     asks_for_smallest,
+    is_own_word,
     item_terms,
     limit_of,
-    operation_of,
-    pair_of,
+    operations_of,
+    rank_asked,
+    stems,
     without_thing,
-    years_of,
 )
-from rag.index.tokenize import terms
 from rag.pdf.tables import Table
 from rag.settings import FigureSettings
-
-_TOTAL = re.compile(r"total\b|合计|总计", re.IGNORECASE)
-_PART = re.compile(
-    r"quarter|three months|six months|nine months|1[34] weeks|26 weeks|39 weeks|segment|\bQ[1-4]\b|季度|半年|分部",
-    re.IGNORECASE,
-)
-_CHANGE = re.compile(r"\bchanges? in\b|\b(?:increase|decrease)s?\b|增加|减少|变动", re.IGNORECASE)
-_PERCENT = re.compile(r"percent|%|margin|\brate|ratio|yield|proportion|share of|百分|比例|比率|率", re.IGNORECASE)
 
 
 class FigureFinder:
@@ -54,23 +30,32 @@ class FigureFinder:
 
     def __init__(self, tables: Sequence[Table], settings: FigureSettings, known: Collection[str] = ()) -> None:
         """`known`: terms that hold for all tables, such as the name of their document."""
-        self._tables, self._settings, self._known = tables, settings, set(known)
-        self._labels = [[set(terms(row.label or "total")) for row in table.rows] for table in tables]  # as `tables`
-        self._rows = sum(map(len, self._labels))
-        self._frequency = Counter(term for labels in self._labels for label in labels for term in label)
+        self._settings = settings
+        self._cells = CellMatcher(tables, settings, known)
+        self._computer = Computer(self._cells)
 
     def answer(self, question: str) -> FigureAnswer | None:
         """The answer; None where no cell matches enough of the question."""
-        operation = operation_of(question)
+        answer = self._answer(question)
+        if answer is None or min(figure.score for figure in answer.figures) < self._settings.min_score:
+            return None
+        return answer
+
+    def _answer(self, question: str) -> FigureAnswer | None:
+        periods = self._periods_asked(question)
+        best = self._cells.best(question, periods)
+        for operation in operations_of(question):
+            if len(periods) < 2 and best is not None and is_own_word(operation, f"{best.row.label} {best.header}"):
+                continue
+            return self._applied(operation, question, periods, best)
+        return None
+
+    def _applied(
+        self, operation: Operation, question: str, periods: Sequence[Period], best: Figure | None
+    ) -> FigureAnswer | None:
         match operation:
             case Operation.LOOKUP | Operation.SERIES:
-                return self._looked_up(question, operation)
-            case Operation.CHANGE | Operation.PERCENT_CHANGE:
-                return self._changed(question, operation)
-            case Operation.AVERAGE | Operation.SUM:
-                return self._summed(question, operation)
-            case Operation.SHARE | Operation.RATIO:
-                return self._divided(question, operation)
+                return self._looked_up(question, operation, periods, best)
             case Operation.WHICH:
                 return self._chosen(question)
             case Operation.COUNT:
@@ -78,255 +63,156 @@ class FigureFinder:
             case Operation.PERIODS:
                 return self._periods(question)
             case Operation.ITEMS:
-                return self._items(question)
+                return self._items(question, periods)
+            case _:
+                return self._computer.compute(operation, question, periods, best)
 
-    # ---- scoring
-
-    def _weight(self, term: str) -> float:
-        """The weight of a term: its inverse frequency among the labels."""
-        return log(1 + (self._rows + 1) / (self._frequency[term] + 1))
-
-    def _asked(self, text: str) -> dict[str, float]:
-        return {term: self._weight(term) for term in item_terms(text) if term not in self._known}
-
-    def _best(self, text: str, years: frozenset[int]) -> Figure | None:
-        """The cell that matches most of a text; None below `min_score`."""
-        asked = self._asked(text)
-        if not asked:
-            return None
-        found = sorted(self._scored(asked, years, text), key=lambda figure: -figure.score)
-        if not found or found[0].score < self._settings.min_score:
-            return None
-        # The same value in several tables is more likely the one that is meant.
-        near = [figure for figure in found if figure.score >= found[0].score - self._settings.agreement_margin]
-        tables = {figure: {one.table for one in near if same_amount(one, figure)} for figure in near[:8]}
-        return max(tables, key=lambda figure: (len(tables[figure]), figure.score))
-
-    def _scored(self, asked: dict[str, float], years: frozenset[int], text: str = "") -> Iterator[Figure]:
-        """Every cell with its score; `text`: the words that the cells are to match."""
-        settings, total = self._settings, sum(asked.values())
-        of_part, of_percent, of_change = (bool(kind.search(text)) for kind in (_PART, _PERCENT, _CHANGE))
-        for number, (table, labels) in enumerate(zip(self._tables, self._labels, strict=True)):
-            headers = [set(terms(header)) for header in table.headers]
-            common = set.intersection(*headers)
-            caption = set(terms(table.caption)) | common
-            for row, label in zip(table.rows, labels, strict=True):
-                section = set(terms(row.section))
-                penalty = settings.unasked_penalty * self._unasked(label, asked)
-                # The rows of a cash flow statement are called as those of a balance sheet, and are changes.
-                penalty += settings.part_penalty * (not of_change and bool(_CHANGE.search(row.section)))
-                for figure in figures_of(number, table, row):
-                    own = label | (headers[figure.column] - common)
-                    score = sum(weight * self._share(term, own, section, caption) for term, weight in asked.items())
-                    score = score / total - penalty + self._period_score(figure.period, years)
-                    score -= settings.part_penalty * (not of_part and _is_part(figure, table))
-                    score -= settings.part_penalty * (not of_percent and figure.cell.percent)
-                    # Of equal cells the one in the more relevant table and the earlier column.
-                    yield replace(figure, score=score - 0.01 * number - 0.002 * figure.column)
-
-    def _share(self, term: str, own: set[str], section: set[str], caption: set[str]) -> float:
-        """How much a term of the question counts, by where a cell has it: 0 (nowhere) to 1."""
-        if term in own:
-            return 1.0
-        if term in section:
-            return self._settings.section_share
-        return self._settings.caption_share if term in caption else 0.0
-
-    def _period_score(self, period: frozenset[int], years: frozenset[int]) -> float:
-        if not years:
-            return 0.0
-        if not period:
-            return self._settings.no_period
-        return self._settings.right_period if period & years else self._settings.wrong_period
-
-    def _unasked(self, label: set[str], asked: dict[str, float]) -> float:
-        """Share of a label, by weight, that the question does not contain."""
-        weights = {term: self._weight(term) for term in label if item_terms(term)}
-        missing = sum(weight for term, weight in weights.items() if term not in asked and term not in self._known)
-        return missing / (sum(map(self._weight, label)) or 1.0)
-
-    def _along(self, figure: Figure, years: frozenset[int] = frozenset()) -> list[Figure]:
-        """The same item in other periods, in the table's order: along its row, else down its column."""
-        table = self._tables[figure.table]
-        row = [one for one in figures_of(figure.table, table, figure.row) if one.cell.percent == figure.cell.percent]
-        dated = [one for one in row if len(years_of(one.header)) == 1]
-        if dated:
-            # Columns of one kind only: "2019 Carrying amount" beside "2018 Carrying amount", not "2019 Fair value".
-            alike = [one for one in dated if _kind(one.header) == _kind(figure.header)]
-            found = alike if len({one.period for one in alike}) > 1 else dated
-        else:
-            label = _kind(figure.row.label)
-            column = [
-                one
-                for other in table.rows
-                for one in figures_of(figure.table, table, other)
-                if one.column == figure.column and one.period and _kind(other.label) == label
-            ]
-            found = column or row
-        return [one for one in found if not years or one.period & years]
+    def _periods_asked(self, question: str) -> tuple[Period, ...]:
+        """The periods of a question; those in between, too, where it names a range."""
+        periods = periods_of(question)
+        return between(periods) if names_range(question) and Operation.SERIES in operations_of(question) else periods
 
     # ---- operations
 
-    def _looked_up(self, question: str, operation: Operation) -> FigureAnswer | None:
-        years = years_of(question)
-        best = self._best(question, years)
+    def _looked_up(
+        self, question: str, operation: Operation, periods: Sequence[Period], best: Figure | None
+    ) -> FigureAnswer | None:
         if best is None:
             return None
-        if operation is Operation.SERIES or len(years) > 1:
-            found = self._along(best, years)
-            found.sort(key=lambda figure: min((question.find(str(year)) for year in figure.period & years), default=0))
+        if len(periods) > 1:
+            found = self._computer.in_periods(best, periods)
+            if len(found) > 1 and self._computer.is_sum(question, best):
+                return self._computer.compute(Operation.SUM, question, periods, best)
             if len(found) > 1:
-                return printed_answer(found)
+                return printed_answer(found, Operation.SERIES)
+        elif operation is Operation.SERIES and len(found := self._several(question, periods, best)) > 1:
+            return printed_answer(found, operation)
         return printed_answer([best])
 
-    def _changed(self, question: str, operation: Operation) -> FigureAnswer | None:
-        years = years_of(question)
-        if operation is Operation.CHANGE and len(years) < 2 and (pair := self._pair(question, years)):
-            first, second = pair
-            return computed_answer(
-                first.value - second.value, pair, operation, f"{plain_number(first)} − {plain_number(second)}"
-            )
-        best = self._best(question, frozenset())
-        if best is None:
-            return None
-        found = self._along(best, years)
-        found = found if len(found) > 1 else self._along(best)
+    def _several(self, question: str, periods: Sequence[Period], best: Figure) -> list[Figure]:
+        """The cells of several items that a question names, in its order; else one item in all its periods."""
+        asked = self._cells.asked(question)
+        rest = {term for term in asked if term not in stems(best.row.label)}
+        others = [
+            one
+            for one in self._cells.ranked(question, periods, best)
+            if one.table == best.table and one.column == best.column and one.row is not best.row
+        ]
+        found, said = [best], set(stems(best.row.label))
+        for other in others[:20]:
+            new = (set(stems(other.row.label)) & rest) - said
+            own = set(item_terms(other.row.label))
+            if new and len(own & asked.keys()) >= 0.6 * len(own) and len(found) < 6:
+                found.append(other)
+                said |= set(stems(other.row.label))
         if len(found) < 2:
-            return None
-        new, old = _newest_and_former(found, years)
-        if operation is Operation.CHANGE:
-            return computed_answer(
-                new.value - old.value, (new, old), operation, f"{plain_number(new)} − {plain_number(old)}"
-            )
-        if not old.value:
-            return None
-        change = (new.value - old.value) / old.value * 100
-        return computed_answer(
-            change, (new, old), operation, f"({plain_number(new)} − {plain_number(old)}) / {plain_number(old)}"
+            return self._cells.along(best)
+        order = {term: n for n, term in enumerate(item_terms(question))}
+        shared = set.intersection(*(set(stems(one.row.label)) for one in found))
+        return sorted(
+            found,
+            key=lambda one: min((order.get(term, 999) for term in set(stems(one.row.label)) - shared), default=999),
         )
-
-    def _summed(self, question: str, operation: Operation) -> FigureAnswer | None:
-        years = years_of(question)
-        chosen: Sequence[Figure] = (self._pair(question, years) or ()) if len(years) < 2 else ()
-        if not chosen:
-            best = self._best(question, frozenset())
-            chosen = self._along(best, _between(question, years)) if best else ()
-        if len(chosen) < 2:
-            return None
-        total, formula = sum(figure.value for figure in chosen), " + ".join(map(plain_number, chosen))
-        if operation is Operation.SUM:
-            return computed_answer(total, chosen, operation, formula)
-        return computed_answer(total / len(chosen), chosen, operation, f"({formula}) / {len(chosen)}")
-
-    def _divided(self, question: str, operation: Operation) -> FigureAnswer | None:
-        years = years_of(question)
-        pair = self._pair(question, years)
-        if pair is None:
-            part = self._best(question, years)
-            whole = self._total_of(part) if part else None
-            pair = (part, whole) if part and whole else None
-        if pair is None or not pair[1].value:
-            return None
-        factor = 1 if operation is Operation.RATIO else 100
-        formula = f"{plain_number(pair[0])} / {plain_number(pair[1])}"
-        return computed_answer(pair[0].value / pair[1].value * factor, pair, operation, formula)
-
-    def _pair(self, question: str, years: frozenset[int]) -> tuple[Figure, Figure] | None:
-        """The cells of the two items that a question compares or divides."""
-        names = pair_of(question)
-        if names is None:
-            return None
-        first, second = (self._best(name, years_of(name) or years) for name in names)
-        if first is None or second is None or first.cell is second.cell:
-            return None
-        return first, second
-
-    def _total_of(self, figure: Figure) -> Figure | None:
-        """The next total below a cell, in its column."""
-        table = self._tables[figure.table]
-        below = table.rows[table.rows.index(figure.row) + 1 :]
-        totals = (row for row in below if _TOTAL.match(row.label or "total"))
-        found = (one for row in totals for one in figures_of(figure.table, table, row) if one.column == figure.column)
-        return next(found, None)
 
     def _chosen(self, question: str) -> FigureAnswer | None:
         """The period, or the item, with the largest or smallest value, or all beyond a limit."""
         by_period, limit = asks_for_period(question), limit_of(question)
         rest = without_thing(limit[1] if limit else question)
-        best = self._best(rest, frozenset() if by_period else years_of(question))
-        if best is None:
-            return None
-        years = years_of(rest)
-        found = self._along(best, years if len(years) > 1 else frozenset()) if by_period else self._beside(best)
+        periods = periods_of(rest)
+        best = self._cells.best(rest, () if by_period else periods)
+        if not by_period:
+            found = self._items_beside(best, rest, periods)
+        else:
+            found = self._cells.along(best) if best else []
+            if len(periods) > 1:
+                found = [one for one in found if one.when and any(one.when.agrees(period) for period in periods)]
         found = [figure for figure in found if figure.cell.value is not None]
+        if best is None or not found:
+            return None
         if limit:
             found = [figure for figure in found if is_beyond(figure, limit[0])]
-        elif found:
-            pick = min if asks_for_smallest(question) else max
-            found = [pick(found, key=lambda figure: figure.value)]
-        return named_answer(found, by_period=by_period) if found else None
+        else:
+            ordered = sorted(found, key=lambda figure: figure.amount, reverse=not asks_for_smallest(question))
+            found = ordered[rank_asked(question) - 1 :][:1]
+        found = [replace(one, score=best.score) for one in found]
+        return named_answer(found, Operation.WHICH, by_period=by_period) if found else None
 
-    def _beside(self, figure: Figure) -> list[Figure]:
-        """The other items of a section, in the same column; totals left out."""
-        table = self._tables[figure.table]
-        rows = [
-            row for row in table.rows if row.section == figure.row.section and not _TOTAL.match(row.label or "total")
-        ]
-        return [one for row in rows for one in figures_of(figure.table, table, row) if one.column == figure.column]
+    def _items_beside(self, best: Figure | None, text: str, periods: Sequence[Period]) -> list[Figure]:
+        """The items among which one is chosen: those that make up what a text names."""
+        if best is None:
+            return []
+        asked = self._cells.asked(text)
+        if is_total(best) and not set(stems(best.row.section)) & asked.keys():
+            above = [one for one in self._cells.beside(best) if one.row.start < best.row.start]
+            return above or self._cells.beside(best)
+        return self._cells.beside(best)
 
     def _counted(self, question: str) -> FigureAnswer | None:
-        found = limit_of(question)
-        best = self._best(found[1], frozenset()) if found else None
-        if found is None or best is None:
-            return None
-        along = [figure for figure in self._along(best) if figure.cell.value is not None]
-        count = sum(is_beyond(figure, found[0]) for figure in along)
-        return FigureAnswer((str(count),), "", tuple(along))
-
-    def _periods(self, question: str) -> FigureAnswer | None:
-        asked = self._asked(question)
-        dated = (figure for figure in self._scored(asked, frozenset(), question) if figure.period) if asked else ()
-        best = max(dated, key=lambda figure: figure.score, default=None)
-        return named_answer(self._along(best), by_period=True) if best is not None else None
-
-    def _items(self, question: str) -> FigureAnswer | None:
-        """The rows of the section that a question names, else those above the total that it names."""
-        best = self._best(question, years_of(question))
+        """How many periods or items lie beyond a limit; without a limit, how many items make up a total."""
+        limit = limit_of(question)
+        if limit is None:
+            items = self._items(question, periods_of(question))
+            if items is None or asks_for_period(question):
+                return None
+            return replace(items, texts=(str(len(items.texts)),), operation=Operation.COUNT)
+        by_period = bool(_counts_periods(question))
+        periods = periods_of(question)
+        best = self._cells.best(limit[1], () if by_period else periods)
         if best is None:
             return None
-        found = self._beside(best)
-        if not set(terms(best.row.section)) & self._asked(question).keys():
-            above = [figure for figure in found if figure.row.start < best.row.start]
-            found = above or found
-        return named_answer(found, by_period=False) if found else None
+        beside = self._items_beside(best, limit[1], periods)
+        found = self._computer.in_range(best, periods) if by_period else beside
+        found = [replace(one, score=best.score) for one in found if one.cell.value is not None]
+        if not found:
+            return None
+        count = sum(is_beyond(figure, limit[0]) for figure in found)
+        return FigureAnswer((str(count),), "", tuple(found), operation=Operation.COUNT)
+
+    def _periods(self, question: str) -> FigureAnswer | None:
+        """The periods that the table has values for which holds what the question names; else the first table."""
+        ranked = [one for one in self._cells.ranked(question) if one.when]
+        first = ranked[0] if ranked else next((one for one in self._cells.cells(0) if one.when), None)
+        if first is None:
+            return None
+        # The periods are those of the whole table, whatever row is meant.
+        found = [replace(one, score=1.0) for one in self._cells.along(first)]
+        return named_answer(found, Operation.PERIODS, by_period=True)
+
+    def _items(self, question: str, periods: Sequence[Period]) -> FigureAnswer | None:
+        """The rows of the section that a question names, else those above the total that it names, else all rows."""
+        asked = self._cells.asked(question)
+        best = self._cells.best(question, periods)
+        if not asked:
+            found = [one for one in self._cells.cells(0) if one.column == 0 and not is_total(one)]
+            found = [replace(one, score=0.5) for one in found]
+            return named_answer(found, Operation.ITEMS, by_period=False) if found else None
+        if best is None:
+            return None
+        found = self._parts_of(best, asked)
+        found = [replace(one, score=best.score) for one in found]
+        return named_answer(found, Operation.ITEMS, by_period=False) if found else None
+
+    def _parts_of(self, best: Figure, asked: dict[str, float]) -> list[Figure]:
+        """The items of the section that holds the words asked for, or those that add up to the row."""
+        sections = {
+            one.row.section: sum(asked.get(term, 0.0) for term in set(stems(one.row.section)))
+            for one in self._cells.cells(best.table)
+        }
+        section = max(sections, key=lambda name: (sections[name], name == best.row.section))
+        label = sum(asked.get(term, 0.0) for term in set(stems(best.row.label)))
+        if sections[section] >= label and sections[section] > 0:
+            rows = [one for one in self._cells.cells(best.table) if one.row.section == section]
+            rows = [one for one in rows if one.column == best.column] or rows
+            # What follows the section's own total belongs to the whole table.
+            end = next((n for n, one in enumerate(rows) if n and is_total(one)), len(rows))
+            return [one for one in rows[:end] if not is_total(one)]
+        return (
+            self._computer.added_up(best)
+            or [one for one in self._cells.beside(best) if one.row.start < best.row.start]
+            or [one for one in self._cells.beside(best) if one.row is not best.row]
+        )
 
 
-def _is_part(figure: Figure, table: Table) -> bool:
-    """Whether a cell is of a quarter or a segment."""
-    return any(map(_names_part, (figure.header, table.caption, figure.row.label)))
-
-
-@lru_cache(maxsize=1000)  # all cells of a column have its header, and all of a table its caption
-def _names_part(text: str) -> bool:
-    return bool(_PART.search(text))
-
-
-def _kind(header: str) -> list[str]:
-    """What a header or label says besides its year."""
-    years = {str(year) for year in years_of(header)}
-    return [term for term in terms(header) if term not in years]
-
-
-def _newest_and_former(found: Sequence[Figure], years: frozenset[int]) -> tuple[Figure, Figure]:
-    """The newest figure, and the first of the years asked for or, where none is, the one before."""
-    ordered = sorted(found, key=lambda figure: max(figure.period, default=0))
-    if not ordered[0].period or ordered[0].period == ordered[-1].period:
-        return found[0], found[1]  # periods unknown: reports put the newest first
-    return ordered[-1], ordered[0] if years else ordered[-2]
-
-
-def _between(question: str, years: frozenset[int]) -> frozenset[int]:
-    """The years asked for; for a range also those in between: "over the 3 year period from 2017 to 2019"."""
-    if len(years) < 2:
-        return frozenset()
-    return frozenset(range(min(years), max(years) + 1)) if re.search(r"year period|from|-|至|到", question) else years
+def _counts_periods(question: str) -> bool:
+    words = question.lower()
+    return any(word in words for word in ("years", "quarters", "periods", "months", "几年"))

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from rag.answer.figures.excerpt import as_printed, excerpt_of
 from rag.answer.figures.figure import Figure, FigureAnswer
 from rag.answer.figures.lookup import FigureFinder
-from rag.answer.figures.question import Operation, operation_of, years_of
+from rag.answer.figures.periods import years_of
+from rag.answer.figures.question import Operation, operation_of
 from rag.answer.source_tables import SourceTables
 from rag.pdf.tables import Table
 from rag.reader import ANSWERABLE, Evidence

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rag.answer.figures.lookup import FigureFinder
-from rag.answer.figures.question import Operation, limit_of, operation_of, pair_of, years_of
+from rag.answer.figures.periods import years_of
+from rag.answer.figures.question import Operation, limit_of, operation_of, pair_of
 from rag.pdf.cells import parse_value
 from rag.pdf.tables import Cell, Row, Table
 from rag.settings import FigureSettings

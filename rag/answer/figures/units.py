@@ -1,0 +1,71 @@
+"""The scale of a cell: that of its table, unless its row, its column or its own text says something else."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from rag.pdf.tables import Row, Table
+
+_UNSCALED = re.compile(
+    r"per (?:\w+ )?(?:share|unit|day|dozen|barrel|ounce|ton|subscriber|employee|square)|\beps\b|\bdays\b|\bprice\b"
+    r"|\b(?:number|no\.?) of (?:employees|stores|restaurants|people|rights|hotels|sites|customers)|\byears?\)|\bratio\b"
+    r"|cents|每股|天数|人数",
+    re.IGNORECASE,
+)
+_PERCENT = re.compile(r"%\s*$|\(%\)|^%|\bpercent(?:age)?\b(?! of completion)|％|百分比|[占比]比例?$|率$", re.IGNORECASE)
+_SCALES = (
+    (re.compile(r"\bbillions?\b|十亿", re.IGNORECASE), "billion"),
+    (re.compile(r"\bmillions?\b|[$£€¥]\s?m(?:il|n|m)?\b|百万", re.IGNORECASE), "million"),
+    (re.compile(r"\b(?:in )?thousands?\b|[$£€¥]\s?['’‘]?000s?\b|千元", re.IGNORECASE), "thousand"),
+    (re.compile(r"亿元|億元"), "hundred million"),
+    (re.compile(r"万元|萬元"), "ten thousand"),
+)
+_MIN_ENDS = 3  # values of a column whose first and last carry a percent sign, so that all are percentages
+
+
+def scales_of(table: Table, row: Row) -> tuple[str, ...]:
+    """The scale of each cell of a row: "percent", "million", ...; "" for none."""
+    label = f"{row.label} {row.section}"
+    own = _named(row.label) or ("" if _is_unscaled(label) else None)
+    if own is None and _is_percent(row.label):
+        own = "percent"
+    percent_columns = _percent_columns(table)
+    scales = []
+    for column, cell in enumerate(row.cells):
+        header = table.headers[column]
+        if cell is None:
+            scales.append("")
+        elif cell.percent or (column in percent_columns and "$" not in cell.text) or _is_percent(header):
+            scales.append("percent")
+        elif own is not None and not (own == "percent" and re.search(r"[$£€¥]", cell.text)):
+            scales.append(own)
+        else:
+            scales.append(_named(header) or ("" if _is_unscaled(header) else table.scale))
+    return tuple(scales)
+
+
+@lru_cache(maxsize=4000)
+def _named(text: str) -> str | None:
+    return next((scale for pattern, scale in _SCALES if pattern.search(text)), None)
+
+
+@lru_cache(maxsize=4000)
+def _is_unscaled(text: str) -> bool:
+    return bool(_UNSCALED.search(text))
+
+
+@lru_cache(maxsize=4000)
+def _is_percent(text: str) -> bool:
+    return bool(_PERCENT.search(text))
+
+
+def _percent_columns(table: Table) -> set[int]:
+    """Columns whose first and last values carry a percent sign: it may stand only there, as currency signs do."""
+    found = set()
+    for column in range(len(table.headers)):
+        cells = [cell for row in table.rows if (cell := row.cells[column]) is not None and cell.value is not None]
+        plain = any("$" in cell.text for cell in cells)
+        if len(cells) >= _MIN_ENDS and cells[0].percent and cells[-1].percent and not plain:
+            found.add(column)
+    return found
