@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 
 from rag.errors import SettingRefused
 from rag.messages import Message
-from rag.settings import Settings, flatten
+from rag.settings import FigureConfidence, Settings, flatten
 
 S = TypeVar("S")
 
@@ -66,7 +66,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "answering.gate_han": (0, 10),
     "answering.gate_alphabetic_to_han": (0, 10),
     "answering.gate_han_to_alphabetic": (0, 10),
-    "answering.figures.min_score": (0, 10),
+    **{f"answering.figures.confidence.{field.name}": (-20, 20) for field in dataclasses.fields(FigureConfidence)},
     "answering.figures.right_period": (-10, 10),
     "answering.figures.no_period": (-10, 10),
     "answering.figures.wrong_period": (-10, 10),

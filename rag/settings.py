@@ -133,10 +133,38 @@ class ContextSettings:
 
 
 @dataclass(frozen=True)
+class FigureConfidence:
+    """Weights of the logistic function that says how likely a figure is right (`rag/answer/figures/confidence.py`).
+
+    Fitted by `python -m benchmarks.figures --fit`.
+    """
+
+    bias: float = -2.98
+    coverage: float = 1.49  # share of the question's words that the cell with the fewest has, 0..1
+    full_coverage: float = 1.09  # its fourth power
+    extra: float = -3.04  # share of a label that the question lacks, 0..1
+    odd: float = -0.62  # whether a cell is of a quarter, a percentage, a change or pro forma, unasked
+    row_margin: float = 0.34  # how far the best row stands before the next, 0..0.5
+    column_margin: float = 0.43  # how far the best cell stands before the next one of its row, 0..0.5
+    right_period: float = 1.64  # share of the cells that are of a period asked for
+    unknown_period: float = 0.64  # share of the cells whose period is unknown, where one is asked for
+    no_period_asked: float = 0.53  # whether the question names none
+    change: float = 1.16  # whether a change is computed
+    computed: float = 0.57  # whether a share, ratio, sum or average is computed
+    names: float = 1.94  # whether the answer is a name, a period or a count
+    series: float = 0.73  # whether it is a list of values
+    no_header: float = -0.64  # whether the first cell has none
+    no_label: float = -0.5  # whether it has none
+    no_scale: float = -1.0  # whether neither the table nor the cell says a scale
+    terms: float = -0.18  # words that say which item is meant, as a share of six
+
+
+@dataclass(frozen=True)
 class FigureSettings:
     """How cells of tables are matched with a question about a figure (`rag/answer/figures/lookup.py`)."""
 
-    min_score: float = 0.8  # of the worst cell an answer rests on; a cell that matches all of the question has about 1
+    min_confidence: float = 0.6  # of a figure that is stated as the answer, 0..1; below, its rows are shown
+    hand_over_confidence: float = 0.2  # below this the question is left to the sentences, 0..1
     section_share: float = 0.7  # of a term found in the section above a row, beside one in the row's label
     caption_share: float = 0.4  # of a term found in the table's caption
     soft_share: float = 0.15  # of terms that say little, such as "amount", found in a label or header
@@ -150,6 +178,7 @@ class FigureSettings:
     no_period: float = -0.2  # for a cell without a period, where the question names one
     wrong_period: float = -1.0  # for a cell of another period
     part_penalty: float = 0.3  # for a quarter, a segment, a change or a percentage that is not asked for
+    confidence: FigureConfidence = field(default_factory=FigureConfidence)
     agreement_margin: float = 0.1  # cells within this score of the best one vote for their value
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 
 from rag.answer.figures.averages import difference_of_averages
-from rag.answer.figures.figure import Figure, FigureAnswer, computed_answer, plain_number, printed_answer
+from rag.answer.figures.figure import Figure, FigureAnswer, computed_answer, matched_as, plain_number, printed_answer
 from rag.answer.figures.match import CellMatcher, is_total
 from rag.answer.figures.periods import Period, between, names_range, periods_of
 from rag.answer.figures.question import (
@@ -48,7 +47,7 @@ class Computer:
     def in_periods(self, figure: Figure, periods: Sequence[Period]) -> list[Figure]:
         """The same item in each period, in their order; fewer where the tables lack one."""
         found = [self._cells.in_period(figure, period) for period in periods]
-        return [replace(one, score=figure.score) for one in dict.fromkeys(found) if one is not None]
+        return [matched_as(one, figure) for one in dict.fromkeys(found) if one is not None]
 
     def in_range(self, figure: Figure, periods: Sequence[Period]) -> list[Figure]:
         """The same item in all periods from the first to the last; in all there are where none is named."""
@@ -142,14 +141,14 @@ class Computer:
         for one in row:
             near = one.cell.percent and one.when is None and abs(abs(one.value) - abs(value)) < 0.6
             if near and len(dated) >= 2:
-                return replace(one, score=new.score)
+                return matched_as(one, new)
         return None
 
     def _two_periods(self, best: Figure, periods: Sequence[Period]) -> tuple[Figure, Figure] | None:
         """The newest figure, and the first of the periods asked for or, where none is, the one before."""
         found = self.in_periods(best, periods) if len(periods) > 1 else []
         if len(found) < 2:
-            found = [replace(one, score=best.score) for one in self._cells.along(best)]
+            found = [matched_as(one, best) for one in self._cells.along(best)]
         if len(found) < 2:
             return None
         dated = [one for one in found if one.when]
@@ -186,7 +185,7 @@ class Computer:
             found = self.in_periods(best, (Period(year), Period(year - 1))) if year else []
             if len(found) < 2:
                 found = [one for one in self._cells.along(best) if one.when and one.when.year == year]
-            return [replace(one, score=best.score) for one in found]
+            return [matched_as(one, best) for one in found]
         if len(periods) == 1:
             return ()
         if len(periods) == 2 and names_range(question):
@@ -194,7 +193,7 @@ class Computer:
             return found if len(found) > 1 else self.in_periods(best, periods)
         if periods:
             return self.in_periods(best, periods)
-        return [replace(one, score=best.score) for one in self._cells.along(best) if one.cell.value is not None]
+        return [matched_as(one, best) for one in self._cells.along(best) if one.cell.value is not None]
 
     def _divided(
         self, operation: Operation, question: str, periods: Sequence[Period], best: Figure | None
@@ -202,7 +201,7 @@ class Computer:
         pair = self._pair(question, periods)
         if pair is None:
             whole = self._cells.total_of(best) if best else None
-            pair = (best, replace(whole, score=best.score)) if best and whole else None
+            pair = (best, matched_as(whole, best)) if best and whole else None
         if pair is None or not pair[1].value:
             return None
         is_plain = not asks_for_percent(question) if operation is Operation.RATIO else asks_for_plain_ratio(question)

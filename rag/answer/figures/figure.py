@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rag.answer.figures.periods import Period
 from rag.answer.figures.question import Limit, Operation
@@ -31,7 +31,10 @@ class Figure:
     cell: Cell
     scale: str  # "million", ..., "percent"; "" for none
     when: Period | None = None  # what its header, label, section or caption says; None for nothing
-    score: float = 0.0
+    score: float = 0.0  # of the match with a question; about 1 for a cell that has all of its words
+    coverage: float = 0.0  # share of the question's words, 0..1
+    extra: float = 0.0  # share of its label that the question lacks, 0..1
+    odd: int = 0  # kinds that the question does not ask for: a quarter, a percentage, a change, a pro forma figure
 
     @property
     def header(self) -> str:
@@ -61,6 +64,11 @@ class FigureAnswer:
     formula: str = ""  # "(44.1 − 56.7) / 56.7"; "" where nothing was computed
     operation: Operation = Operation.LOOKUP
     confidence: float = 0.0  # 0..1, calibrated
+
+
+def matched_as(figure: Figure, other: Figure) -> Figure:
+    """A figure found through another one, such as that of another year: it matches the question as well."""
+    return replace(figure, score=other.score, coverage=other.coverage, extra=other.extra, odd=other.odd)
 
 
 def same_amount(a: Figure, b: Figure) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from rag.answer.figures.compute import Computer
-from rag.answer.figures.figure import Figure, FigureAnswer, is_beyond, named_answer, printed_answer
+from rag.answer.figures.confidence import confidence_of, features_of
+from rag.answer.figures.figure import Figure, FigureAnswer, is_beyond, matched_as, named_answer, printed_answer
 from rag.answer.figures.match import CellMatcher, is_total
 from rag.answer.figures.periods import Period, between, names_range, periods_of
 from rag.answer.figures.question import (
@@ -37,9 +38,14 @@ class FigureFinder:
     def answer(self, question: str) -> FigureAnswer | None:
         """The answer; None where no cell matches enough of the question."""
         answer = self._answer(question)
-        if answer is None or min(figure.score for figure in answer.figures) < self._settings.min_score:
+        if answer is None or not answer.figures:
             return None
-        return answer
+        return replace(answer, confidence=confidence_of(self.features(question, answer), self._settings.confidence))
+
+    def features(self, question: str, answer: FigureAnswer) -> dict[str, float]:
+        """What the confidence in an answer is computed from."""
+        periods = self._periods_asked(question)
+        return features_of(answer, periods, self._cells.ranked(question, periods), len(self._cells.asked(question)))
 
     def _answer(self, question: str) -> FigureAnswer | None:
         periods = self._periods_asked(question)
@@ -134,7 +140,7 @@ class FigureFinder:
         else:
             ordered = sorted(found, key=lambda figure: figure.amount, reverse=not asks_for_smallest(question))
             found = ordered[rank_asked(question) - 1 :][:1]
-        found = [replace(one, score=best.score) for one in found]
+        found = [matched_as(one, best) for one in found]
         return named_answer(found, Operation.WHICH, by_period=by_period) if found else None
 
     def _items_beside(self, best: Figure | None, text: str, periods: Sequence[Period]) -> list[Figure]:
@@ -162,7 +168,7 @@ class FigureFinder:
             return None
         beside = self._items_beside(best, limit[1], periods)
         found = self._computer.in_range(best, periods) if by_period else beside
-        found = [replace(one, score=best.score) for one in found if one.cell.value is not None]
+        found = [matched_as(one, best) for one in found if one.cell.value is not None]
         if not found:
             return None
         count = sum(is_beyond(figure, limit[0]) for figure in found)
@@ -175,7 +181,7 @@ class FigureFinder:
         if first is None:
             return None
         # The periods are those of the whole table, whatever row is meant.
-        found = [replace(one, score=1.0) for one in self._cells.along(first)]
+        found = [matched_as(one, first) for one in self._cells.along(first)]
         return named_answer(found, Operation.PERIODS, by_period=True)
 
     def _items(self, question: str, periods: Sequence[Period]) -> FigureAnswer | None:
@@ -189,7 +195,7 @@ class FigureFinder:
         if best is None:
             return None
         found = self._parts_of(best, asked)
-        found = [replace(one, score=best.score) for one in found]
+        found = [matched_as(one, best) for one in found]
         return named_answer(found, Operation.ITEMS, by_period=False) if found else None
 
     def _parts_of(self, best: Figure, asked: dict[str, float]) -> list[Figure]:

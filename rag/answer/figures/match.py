@@ -109,13 +109,14 @@ class CellMatcher:
             bool(kind.search(text)) for kind in (_PART, _PERCENT, _CHANGE, _SPECIAL)
         )
         for place in self._places:
-            score = sum(weight * self._share(term, place) for term, weight in hard.items()) / total
-            if score <= 0:
+            coverage = sum(weight * self._share(term, place) for term, weight in hard.items()) / total
+            if coverage <= 0:
                 continue
-            figure = place.figure
+            figure, score = place.figure, coverage
+            extra = self._unasked(place.label, asked)
             soft = sum(weight for term, weight in asked.items() if term not in hard and term in place.own)
             score += settings.soft_share * min(soft / total, 1.0)
-            score -= settings.unasked_penalty * self._unasked(place.label, asked)
+            score -= settings.unasked_penalty * extra
             score -= settings.unasked_column_penalty * self._unasked(place.column, asked)
             score -= settings.unasked_note_penalty * self._unasked(place.note, asked)
             score -= settings.unasked_section_penalty * self._unasked(place.section, asked)
@@ -130,7 +131,8 @@ class CellMatcher:
             if near is not None:
                 score += settings.near_bonus * ((figure.table == near.table) + (figure.column == near.column)) / 2
             # Of equal cells the one in the more relevant table and the earlier column.
-            yield replace(figure, score=score - 0.01 * figure.table - 0.002 * figure.column)
+            score -= 0.01 * figure.table + 0.002 * figure.column
+            yield replace(figure, score=score, coverage=coverage, extra=extra, odd=sum(kinds))
 
     def _share(self, term: str, place: _Place) -> float:
         """How much a term of the question counts, by where a cell has it: 0 (nowhere) to 1."""

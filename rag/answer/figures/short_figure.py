@@ -33,7 +33,7 @@ _FIGURE = re.compile(
     r"|\b(?:amount|number|value|total|percent\w*|rate|price|costs?|worth|was|were)\b|多少|几|总[额计]|金额|[额率]是",
     re.IGNORECASE,
 )
-MAX_QUESTION_CHARACTERS = 1_000  # of a question that asks for a figure; some patterns take quadratic time
+MAX_QUESTION_CHARACTERS = 500  # of a question that asks for a figure; some patterns take quadratic time
 MAX_CELLS = 100  # that an answer may rest on
 
 
@@ -73,6 +73,8 @@ def short_figure(
     answer = FigureFinder(tables, settings, known).answer(question)
     if answer is None or not answer.texts or not 1 <= len(answer.figures) <= MAX_CELLS:
         return None
+    if answer.confidence < settings.hand_over_confidence:
+        return None
     return _as_short_answer(answer, tables, places), _rows(answer, places)
 
 
@@ -103,6 +105,7 @@ def _as_short_answer(answer: FigureAnswer, tables: Sequence[Table], places: Sequ
         formula=answer.formula,
         citations=tuple(_citation(figure, places[figure.table]) for figure in answer.figures),
         table=excerpt_of(tables[first.table], cells),
+        confidence=answer.confidence,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from rag.pdf.tables import Row, Table
+from rag.pdf.tables import Cell, Row, Table
 
 _UNSCALED = re.compile(
     r"per (?:\w+ )?(?:share|unit|day|dozen|barrel|ounce|ton|subscriber|employee|square)|\beps\b|\bdays\b|\bprice\b"
@@ -21,6 +21,8 @@ _SCALES = (
     (re.compile(r"亿元|億元"), "hundred million"),
     (re.compile(r"万元|萬元"), "ten thousand"),
 )
+_CURRENCY = re.compile(r"[$£€¥￥]")
+_MAX_PERCENT = 1_000  # a larger value is none
 _MIN_ENDS = 3  # values of a column whose first and last carry a percent sign, so that all are percentages
 
 
@@ -30,15 +32,15 @@ def scales_of(table: Table, row: Row) -> tuple[str, ...]:
     own = _named(row.label) or ("" if _is_unscaled(label) else None)
     if own is None and _is_percent(row.label):
         own = "percent"
-    percent_columns = _percent_columns(table)
+    percent_columns, amounts = _percent_columns(table), _amount_columns(table)
     scales = []
     for column, cell in enumerate(row.cells):
         header = table.headers[column]
         if cell is None:
             scales.append("")
-        elif cell.percent or (column in percent_columns and "$" not in cell.text) or _is_percent(header):
+        elif cell.percent or (column not in amounts and (column in percent_columns or _is_percent(header))):
             scales.append("percent")
-        elif own is not None and not (own == "percent" and re.search(r"[$£€¥]", cell.text)):
+        elif own is not None and not (own == "percent" and _is_amount(cell)):
             scales.append(own)
         else:
             scales.append(_named(header) or ("" if _is_unscaled(header) else table.scale))
@@ -65,7 +67,17 @@ def _percent_columns(table: Table) -> set[int]:
     found = set()
     for column in range(len(table.headers)):
         cells = [cell for row in table.rows if (cell := row.cells[column]) is not None and cell.value is not None]
-        plain = any("$" in cell.text for cell in cells)
-        if len(cells) >= _MIN_ENDS and cells[0].percent and cells[-1].percent and not plain:
+        if len(cells) >= _MIN_ENDS and cells[0].percent and cells[-1].percent:
             found.add(column)
     return found
+
+
+def _amount_columns(table: Table) -> set[int]:
+    """Columns that hold amounts of money, whatever their header says."""
+    return {
+        column for row in table.rows for column, cell in enumerate(row.cells) if cell is not None and _is_amount(cell)
+    }
+
+
+def _is_amount(cell: Cell) -> bool:
+    return not cell.percent and (_CURRENCY.search(cell.text) is not None or abs(cell.value or 0.0) > _MAX_PERCENT)
