@@ -152,8 +152,8 @@ _PAIRS = tuple(
         r"(?:percentage|percent|proportion|share|constitution|%)(?: \([\w ]+\))? of (?:the )?(?P<a>.+?)"
         rf" (?:in|over|to|out of|of|among|against) (?P<b>[a-z].+?){_END}",
         rf"(?:sum|total|average) of (?P<a>.+?) and (?P<b>.+?){_END}",
-        r"(?P<a>[^，,。]+?)占(?P<b>[^，,。？?]+?)的?(?:百分|比|多少)",
-        r"(?P<a>[^，,。]+?)(?:和|与|跟)(?P<b>[^，,。？?]+?)(?:的?(?:差额|差异|之和|总和|比率|合计|相差))",
+        r"(?P<a>[^，,。]{1,40}?)占(?P<b>[^，,。？?]{1,40}?)的?(?:百分|比|多少)",
+        r"(?P<a>[^，,。]{1,40}?)(?:和|与|跟)(?P<b>[^，,。？?]{1,40}?)(?:的?(?:差额|差异|之和|总和|比率|合计|相差))",
     )
 )
 # The same of Chinese, whose terms are pairs of characters and so are cut out before.

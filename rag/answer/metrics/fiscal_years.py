@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from rag.answer.figures.question import years_of
+from rag.answer.figures.periods import years_of
 from rag.pdf.tables import Table
 
 _QUARTER = re.compile(
