@@ -102,14 +102,16 @@ class Answerer:
             yield Piece(piece)
         # Check what it said.
         doubt = doubt or judge_read(comparison, text, stopped=stop.is_set())
+        short = short if doubt.state is AnswerState.ANSWER or anyway else None
+        unsure = short and short.table and short.confidence < self._settings.answering.figures.min_confidence
         yield Answer(
             sentences=check_citations(text, found.sources, self._settings.answering),
             reader=reader.name,
-            state=doubt.state,
+            state=AnswerState.CLOSEST if unsure else doubt.state,
             missing=doubt.missing,
             stopped=stop.is_set(),
             seconds=time.monotonic() - began,
-            short=short if doubt.state is AnswerState.ANSWER or anyway else None,
+            short=short,
         )
 
     def _summarise(
