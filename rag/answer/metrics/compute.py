@@ -20,6 +20,9 @@ FACTORS = {"": 1.0, "thousand": 1e3, "ten thousand": 1e4, "million": 1e6, "hundr
 _LOSS = re.compile(r"\bloss(?:es)?\b|亏损", re.IGNORECASE)
 _INCOME = re.compile(r"income|earnings|profit|\(loss|利润", re.IGNORECASE)
 _TAX_AS_EXPENSE = re.compile(r"\((?:expense|provision)", re.IGNORECASE)  # "Income tax (expense) benefit"
+_PER_SHARE = re.compile(r"\bper (?:common |ordinary |basic |diluted )*shares?\b|每股", re.IGNORECASE)
+_CENTS = re.compile(r"\.\d\d")
+_NOT_CASH = re.compile(r"non-?cash (?:investing|financing|transactions|activit)|supplemental", re.IGNORECASE)
 _INCOME_AS_PLUS = re.compile(r"\((?:income|gain)", re.IGNORECASE)
 
 
@@ -138,12 +141,13 @@ class Calculation:
 
     def _rows(self, item: Item, statement: FoundStatement, year: int) -> list[StatementRow]:
         """The rows of an item; [] where there is none, or several with different values."""
-        dated = [row for row in statement.rows if year in row.cells]
+        dated = [row for row in statement.rows if year in row.cells and _is_of(item, row, year)]
         named = [row for row in dated if row.normalized == self.said and _fits(item, row, range(len(item.labels)))]
         if named and not item.sum:
             return _the_one(named, year)
         if item.sum:
-            return [row for row in dated if _fits(item, row, range(len(item.labels)))]
+            found = [row for row in dated if _fits(item, row, range(len(item.labels)))]
+            return [row for row in found if row.normalized.startswith("total ")][:1] or found
         for n in range(len(item.labels)):
             if found := [row for row in dated if _fits(item, row, (n,))]:
                 return _the_one(found, year)
@@ -227,8 +231,21 @@ def _fits(item: Item, row: StatementRow, labels: Sequence[int]) -> bool:
 
 
 def _the_one(rows: Sequence[StatementRow], year: int) -> list[StatementRow]:
-    """The first of the rows, if all have the same value; [] otherwise."""
-    return [rows[0]] if len({row.cells[year].value for row in rows}) == 1 else []
+    """The first of the rows, if all have the same value; else the one whose label the others only add words to."""
+    if len({row.cells[year].value for row in rows}) == 1:
+        return [rows[0]]
+    plain = min(rows, key=lambda row: len(row.normalized), default=None)
+    if plain is None or not all(row is plain or row.normalized.startswith(f"{plain.normalized} ") for row in rows):
+        return []
+    return [plain]
+
+
+def _is_of(item: Item, row: StatementRow, year: int) -> bool:
+    """Whether a row can be an item's at all: an amount per share is none of the company, and the other way round."""
+    per_share = bool(_PER_SHARE.search(f"{row.section} {row.label}"))
+    if item.unit is Unit.PER_SHARE:
+        return bool(_CENTS.search(row.cells[year].text))
+    return not per_share and not _NOT_CASH.search(row.section)
 
 
 def _signed(item: Item, label: str, number: float) -> float:

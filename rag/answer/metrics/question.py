@@ -92,6 +92,7 @@ _ALLOWED_HAN = re.compile(
     r"|单位|结果|百分之|[请该本其的是为了在有几呢吗和与及年末度元亿万千百约共中上从到至以用？?。，,、：（）％]"
 )
 _HAN = re.compile(r"[一-鿿]")
+_OPEN, _CLOSED = Token(Kind.SIGN, "("), Token(Kind.SIGN, ")")
 _RATIO = re.compile(r"\bratio\b|比率", re.IGNORECASE)
 _POSSESSIVE = re.compile(r"'s$|'$")
 
@@ -181,13 +182,14 @@ def _may_be_name(token: Token) -> bool:
 
 def _expression(tokens: Sequence[Token], core: str) -> list[Token] | None:
     """The tokens from the first name to the last, joined by signs; None where they are not one formula."""
+    tokens = _without_aliases(tokens)
     named = [n for n, token in enumerate(tokens) if token.kind is Kind.NAME]
     if not named:
         return None
     first, last = named[0], named[-1]
-    while first and tokens[first - 1] == Token(Kind.SIGN, "("):
+    while first and tokens[first - 1] == _OPEN:
         first -= 1
-    while last + 1 < len(tokens) and tokens[last + 1] == Token(Kind.SIGN, ")"):
+    while last + 1 < len(tokens) and tokens[last + 1] == _CLOSED:
         last += 1
     inside = tokens[first : last + 1]
     if len({token.text for token in inside if token.kind is Kind.NAME}) == 1 and len(named) > 1:
@@ -208,6 +210,22 @@ def _expression(tokens: Sequence[Token], core: str) -> list[Token] | None:
         if token.kind in (Kind.NAME, Kind.SIGN, Kind.NUMBER)
         or (token.kind is Kind.WORD and token.text.lower() not in _FILLERS - {"and", ",", "to", "for", "between"})
     ]
+    return kept
+
+
+def _without_aliases(tokens: Sequence[Token]) -> list[Token]:
+    """The tokens without another name in parentheses: "operating income + D&A (unadjusted EBITDA)"."""
+    kept: list[Token] = []
+    position = 0
+    while position < len(tokens):
+        end = next((n for n in range(position + 1, len(tokens)) if tokens[n] == _CLOSED), 0)
+        inside = [token for token in tokens[position + 1 : end] if not is_filler(token, _FILLERS)]
+        follows_name = bool(kept) and kept[-1].kind in (Kind.NAME, Kind.WORD)
+        if tokens[position] == _OPEN and follows_name and [token.kind for token in inside] == [Kind.NAME]:
+            position = end + 1
+            continue
+        kept.append(tokens[position])
+        position += 1
     return kept
 
 

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from rag.answer.metrics.fiscal_years import ends_early, fiscal_offset, fiscal_years, is_quarterly
 from rag.answer.metrics.vocabulary import Statement
@@ -128,6 +129,7 @@ _PARENTHESES = re.compile(r"[(（\[][^()（）\[\]]*[)）\]]")
 _NUMBERING = re.compile(
     r"^[一二三四五六七八九十]+、|^[(（][一二三四五六七八九十\d]+[)）]|^(?:加|减|其中)[:：]|[“”\"'’‘`]"
 )
+_ADJUSTMENTS = re.compile(r"^adjustments to reconcile .{0,120}?(?:activities|operations) (?=\w)")  # ran into a row
 _NOTE = re.compile(r" (?:see )?(?:notes?|附注)(?: [a-z\d]{1,3})?(?: and [a-z\d]{1,3})?$")
 _CURRENCY = re.compile(r"US\$|HK\$|[$€£¥￥]")
 
@@ -138,7 +140,7 @@ def normalized(label: str) -> str:
     """
     text = _NUMBERING.sub("", label[:MAX_LABEL_CHARACTERS].strip().lower())
     text = _PARENTHESES.sub(" ", text).replace("&", " and ")
-    return _NOTE.sub("", " ".join(_CHARACTERS.sub(" ", text).split()))
+    return _NOTE.sub("", _ADJUSTMENTS.sub("", " ".join(_CHARACTERS.sub(" ", text).split())))
 
 
 def find_statements(pages: Sequence[StoredPage]) -> dict[Statement, FoundStatement]:
@@ -243,7 +245,7 @@ def _rows(kind: Statement, page: StoredPage, before: FoundStatement | None = Non
     scale, unit = scales.most_common(1)[0][0] if scales else (before.scale, before.unit) if before else ("", "")
     return FoundStatement(
         kind=kind,
-        rows=tuple(found),
+        rows=tuple(_with_totals(found) if kind is Statement.BALANCE else found),
         scale=scale,
         unit=unit,
         currency=_currency(found),
@@ -268,6 +270,18 @@ def _row(row: Row, columns: dict[int, int], page: int) -> StatementRow:
     label = row.label or "total"
     kept = {year: cell for year, cell in cells.items() if year not in several}
     return StatementRow(label, row.section, normalized(label), kept, page, row.start, row.end)
+
+
+def _with_totals(rows: Sequence[StatementRow]) -> list[StatementRow]:
+    """The rows of a balance sheet, its two equal totals named if they are called "total" alone."""
+    totals = [row for row in rows if row.normalized == "total"]
+    pairs = [(one, other) for one, other in pairwise(totals) if _texts(one) == _texts(other)]
+    names = {id(pairs[0][0]): "total assets", id(pairs[0][1]): "total liabilities and equity"} if pairs else {}
+    return [replace(row, normalized=names.get(id(row), row.normalized)) for row in rows]
+
+
+def _texts(row: StatementRow) -> dict[int, float | None]:
+    return {year: cell.value for year, cell in row.cells.items()}
 
 
 def _span(kind: Statement, text: str) -> tuple[int, int]:

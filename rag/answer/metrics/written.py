@@ -41,9 +41,7 @@ def written(request: Request, amount: float, formula: str, used: tuple[Used, ...
     decimals = request.form.decimals
     match request.unit:
         case Unit.PERCENT:
-            # One decimal, two of a percentage below 1.
-            usual = 1 if abs(amount) >= 0.01 else 2
-            return Result((_rounded(amount * 100, usual if decimals is None else decimals),), "percent", formula, used)
+            return Result((_rounded(amount * 100, 2 if decimals is None else decimals),), "percent", formula, used)
         case Unit.TIMES | Unit.DAYS:
             return Result((_rounded(amount, 2 if decimals is None else decimals),), "", formula, used)
         case Unit.PER_SHARE:

@@ -36,7 +36,7 @@ def engine(tmp_path):
 def test_a_metric_is_computed_from_a_statement_that_was_not_found(engine):
     found, text, answer = ask(engine, QUESTION)
     assert answer.state is AnswerState.ANSWER
-    assert answer.short.values == ("40.0",)
+    assert answer.short.values == ("40.00",)
     assert answer.short.formula == "400 / 1,000"
     assert [source.document for source in found.sources] == ["NORTHWIND_2023.pdf", "faq.pdf"]
     assert [source.number for source in found.sources] == [1, 2]
@@ -49,7 +49,7 @@ def test_a_metric_is_computed_from_a_statement_that_was_not_found(engine):
 def test_an_abbreviation_that_no_source_holds_casts_no_doubt_on_what_was_computed(engine):
     _, _, answer = ask(engine, "What was Northwind's FY2023 COGS % margin?")
     assert (answer.state, answer.missing) == (AnswerState.ANSWER, ())
-    assert answer.short.values == ("60.0",)
+    assert answer.short.values == ("60.00",)
 
 
 def test_a_document_out_of_scope_answers_nothing(engine):

@@ -52,14 +52,14 @@ ENGLISH = {
     "What was Northwind's interest expense in 2023?": "$20 million",
     "What did Northwind spend on share repurchases in 2022?": "$10 million",
     # margins and rates
-    "What was Northwind's gross margin in 2023?": "40.0 percent",
+    "What was Northwind's gross margin in 2023?": "40.00 percent",
     "What is Northwind's FY2022 operating margin? Round to two decimal places.": "17.50 percent",
-    "What was the net profit margin of Northwind in fiscal 2021?": "11.7 percent",
-    "What is the FY2023 unadjusted EBITDA % margin for Northwind?": "25.0 percent",
-    "What was Northwind's effective tax rate in 2022?": "20.0 percent",
-    "What is Northwind's FY2023 COGS % margin?": "60.0 percent",
-    "What was R&D as a percentage of net sales at Northwind in 2023?": "5.0 percent",
-    "What share of revenue did Northwind spend on R&D in 2023?": "5.0 percent",
+    "What was the net profit margin of Northwind in fiscal 2021?": "11.72 percent",
+    "What is the FY2023 unadjusted EBITDA % margin for Northwind?": "25.00 percent",
+    "What was Northwind's effective tax rate in 2022?": "20.00 percent",
+    "What is Northwind's FY2023 COGS % margin?": "60.00 percent",
+    "What was R&D as a percentage of net sales at Northwind in 2023?": "5.00 percent",
+    "What share of revenue did Northwind spend on R&D in 2023?": "5.00 percent",
     # liquidity and debt
     "What was Northwind's current ratio at the end of 2023?": "2.50",
     "What is the quick ratio of Northwind for FY2023?": "1.69",
@@ -70,8 +70,8 @@ ENGLISH = {
     "What is Northwind's debt to equity ratio for 2022?": "0.53",
     "What is the interest coverage ratio of Northwind for 2023?": "10.00",
     # returns, turnover, days
-    "What was Northwind's return on assets in 2023?": "16.0 percent",
-    "What was Northwind's ROE in 2023?": "27.6 percent",
+    "What was Northwind's return on assets in 2023?": "15.98 percent",
+    "What was Northwind's ROE in 2023?": "27.55 percent",
     "What was Northwind's asset turnover in 2023?": "1.18",
     "What is the fixed asset turnover ratio of Northwind for FY2023?": "2.50",
     "What is Northwind's inventory turnover for 2023?": "5.00",
@@ -84,14 +84,14 @@ ENGLISH = {
     "What is the retention ratio of Northwind for FY2023?": "0.80",
     # over years
     "What is Northwind's year-over-year change in revenue from FY2022 to FY2023 (in units of percents)?": (
-        "25.0 percent"
+        "25.00 percent"
     ),
     "By how much did Northwind's operating income change from 2022 to 2023?": "$60 million",
-    "What is Northwind's 2 year total revenue CAGR from FY2021 to FY2023?": "25.0 percent",
-    "What is the FY2021 - FY2023 3 year average of capex as a % of revenue for Northwind?": "6.8 percent",
+    "What is Northwind's 2 year total revenue CAGR from FY2021 to FY2023?": "25.00 percent",
+    "What is the FY2021 - FY2023 3 year average of capex as a % of revenue for Northwind?": "6.83 percent",
     "What is the ratio of inventories to net sales of Northwind in 2023?": "0.13",
     "What is the FY2023 EBITDA less capex of Northwind?": "$170 million",
-    "How much has the effective tax rate of Northwind changed between 2022 and 2023?": "5.0 percentage points",
+    "How much has the effective tax rate of Northwind changed between 2022 and 2023?": "5.00 percentage points",
     "What were Northwind's net sales in 2021, 2022 and 2023?": "$640; $800; $1,000 million",
     # what is said before the question
     "In 2021, what was Northwind's operating income?": "$110 million",
@@ -118,16 +118,16 @@ BOTH = {
 
 CHINESE = {
     "北风2023年的营业收入是多少？": "10,000 ten thousand",
-    "北风2022年毛利率是多少？": "37.5 percent",
+    "北风2022年毛利率是多少？": "37.50 percent",
     "北风2023年的净利率是多少？请保留两位小数。": "14.25 percent",
     "北风2023年的流动比率是多少？": "2.50",
-    "北风2023年末的资产负债率是多少？": "40.0 percent",
+    "北风2023年末的资产负债率是多少？": "40.00 percent",
     "北风2023年存货周转率是多少？": "5.00",
     "北风2023年应收账款周转天数是多少？": "36.50",
-    "北风2023年净资产收益率是多少？": "27.1 percent",
+    "北风2023年净资产收益率是多少？": "27.14 percent",
     "北风2023年的自由现金流是多少亿元？": "0.13 hundred million",
-    "北风2023年的实际税率是多少？": "25.0 percent",
-    "北风2023年营业收入同比增长率是多少？": "25.0 percent",
+    "北风2023年的实际税率是多少？": "25.00 percent",
+    "北风2023年营业收入同比增长率是多少？": "25.00 percent",
     "北风2023年净利润比2022年增加了多少？": "375 ten thousand",
     "北风2023年的研发费用是多少？": "700 ten thousand",
 }
@@ -175,6 +175,32 @@ def test_definitions_that_use_one_another_are_put_together():
     assert answered(question) == "8.50"
 
 
+def test_another_name_in_parentheses_adds_nothing_to_the_formula():
+    question = "What is Northwind's FY2023 operating income + depreciation and amortization (unadjusted EBITDA)?"
+    assert answered(question) == "$250 million"
+
+
+def test_amounts_per_share_are_not_taken_for_those_of_the_company():
+    repeated = statements.INCOME.replace("Basic | $", "Net income | $").replace("Diluted | $", "Net income | $")
+    finder = Finder(Northwind=(repeated,))
+    assert answered("What was Northwind's net income in 2023?", finder) == "$135 million"
+
+
+def test_the_plain_row_is_meant_where_others_only_add_words_to_its_label():
+    more = statements.CASH.replace(
+        "Purchases of property",
+        "Purchases of property, plant and equipment on account | (9) | (9) | (9)\nPurchases of property",
+    )
+    assert answered("What was Northwind's capex in 2023?", Finder(Northwind=(more,))) == "$80 million"
+
+
+def test_totals_of_a_balance_sheet_that_are_called_total_alone_are_told_apart():
+    bare = statements.BALANCE.replace("Total assets", "Total").replace(
+        "Total liabilities and stockholders' equity", "Total"
+    )
+    assert answered("What were Northwind's total assets in 2023?", Finder(Northwind=(bare,))) == "$1,000 million"
+
+
 @pytest.mark.parametrize(
     "question",
     [
@@ -209,7 +235,7 @@ def test_the_citation_marks_the_cell_on_its_page():
 def test_statements_in_different_scales_are_converted():
     in_thousands = statements.CASH.replace("(In millions)", "(In thousands)").replace("(80)", "(80,000)")
     finder = Finder(Northwind=(statements.INCOME, in_thousands))
-    assert answered("What was Northwind's capex as a % of revenue in 2023?", finder) == "8.0 percent"
+    assert answered("What was Northwind's capex as a % of revenue in 2023?", finder) == "8.00 percent"
 
 
 def test_nothing_is_computed_from_a_statement_without_a_scale_and_one_with_it():
@@ -228,7 +254,7 @@ def test_nothing_is_stated_where_two_rows_could_be_meant():
 
 def test_income_tax_printed_as_a_cost_or_as_a_benefit_gives_the_same_rate():
     printed = statements.INCOME.replace("Provision for income taxes | 45", "Income tax (expense) benefit | (45)")
-    assert answered("What was Northwind's effective tax rate in 2023?", Finder(Northwind=(printed,))) == "25.0 percent"
+    assert answered("What was Northwind's effective tax rate in 2023?", Finder(Northwind=(printed,))) == "25.00 percent"
 
 
 def test_the_report_on_the_year_asked_for_comes_first():
