@@ -17,15 +17,16 @@ from rag.records import WordBoxes
 _CURRENCY = r"(?:US\$|HK\$|RMB|[$£€¥￥])"
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
 _VALUE = re.compile(
-    rf"^[(\[]?[-–—−+]?{_CURRENCY}?[(\[]?[-–—−]?(?P<number>{_NUMBER})(?P<tail>[)\]]?%?[)\]]?)(?:\(\w\)|[*†‡])?$"
+    rf"^[(（\[]?[-–—−+]?{_CURRENCY}?[(（\[]?[-–—−]?(?P<number>{_NUMBER})(?:±(?:{_NUMBER}))?(?P<tail>[)）\]]?[%％]?[)）\]]?)"
+    r"(?:\(\w\)|[*†‡])?$"
 )
-_DASH = re.compile(r"^(?:[-–—−]{1,3}|n/?a|N/?A|nil|N/?M)%?$")
-_PREFIX = re.compile(rf"^[(\[]?{_CURRENCY}[(\[]?$|^[(\[]$")  # a currency sign in a column of its own
-_SUFFIX = re.compile(r"^(?:[)\]]?%?[)\]]?|(?:bps|pts?|pp|ppt|x)[)\]]?)$")
-_PERIOD = re.compile(r"^(?:years?|yrs?|months?|days?|年|个月|天|倍|times)$", re.IGNORECASE)  # "6.5 years" in a cell
+_DASH = re.compile(r"^(?:[-–—−]{1,3}|n/?a|N/?A|nil|N/?M|不适用|不適用)%?$")
+_PREFIX = re.compile(rf"^[(（\[]?{_CURRENCY}[(（\[]?$|^[(（\[]$")  # a currency sign in a column of its own
+_SUFFIX = re.compile(r"^(?:[)）\]]?[%％]?[)）\]]?|(?:bps|pts?|pp|ppt|x)[)\]]?)$")
+_PERIOD = re.compile(r"^(?:years?|yrs?|months?|days?|年度?|个月|天|倍|times)$", re.IGNORECASE)  # "6.5 years" in a cell
 _MONTH = re.compile(r"^(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*[.,]?$", re.IGNORECASE)
 _DAY = re.compile(r"^\d{1,2},?$")
-_YEAR = re.compile(r"^(?:FY\s?)?(?:19|20)\d\d[AEF]?(?:\(\w\))?[.,]?$")
+_YEAR = re.compile(r"^(?:FY\s?)?(?:19|20)\d\d(?:[AEF]|\s?年度?)?(?:\(\w\))?[.,]?$")
 _RANGE_SIGNS = ("-", "–", "—", "to", "~", "至")
 _TRAILING_CURRENCY = re.compile(rf"\s*{_CURRENCY}$")
 
@@ -138,11 +139,11 @@ def parse_value(text: str) -> tuple[float | None, bool]:
     compact = text.replace(" ", "")
     match = _VALUE.match(compact) or _VALUE.match(re.sub(r"(?<![a-z年个月天倍])[a-z年个月天倍]+(\)?)$", r"\1", compact))
     if match is None:
-        return None, compact.endswith("%")
+        return None, compact.endswith(("%", "％"))
     before = compact[: match.start("number")]
-    negative = any(sign in before for sign in "(-–—−")
+    negative = any(sign in before for sign in "(（-–—−")
     number = float(match["number"].replace(",", ""))
-    return -number if negative else number, "%" in match["tail"]
+    return -number if negative else number, any(sign in match["tail"] for sign in "%％")
 
 
 def without_currency(label: str) -> str:
@@ -228,7 +229,7 @@ def _is_number(text: str) -> bool:
 def _is_balanced(words: Sequence[Word]) -> bool:
     """Whether a parenthesis that closes was opened; "3)" of "(Note 3)" is no value."""
     text = "".join(word.text for word in words)
-    return not any(close in text and sign not in text for sign, close in ("()", "[]"))
+    return not any(close in text and sign not in text for sign, close in ("()", "（）", "[]"))
 
 
 def _ends_range(values: Sequence[Value], word: Word) -> bool:
@@ -263,6 +264,8 @@ def _values(words: Sequence[Word]) -> list[Value]:
         elif after_value and _ends_range(found, word):
             del found[-2:]
             after_value = False
+        elif after_value and (word.text == "±" or found[-1].words[-1].text == "±"):
+            found[-1].words.append(word)
         elif _is_number(word.text) and _is_balanced([*prefix[-2:], word]):
             found.append(Value([*prefix[-2:], word]))
             prefix, after_value = [], True

@@ -100,12 +100,15 @@ def _places(lines: Sequence[list[list[Word]]], columns: Sequence[Span], width: f
     """For each line, given as its segments, and each column the number of the segment that stands over it."""
     found: list[list[int | None]] = []
     lower: list[list[Word]] = []  # the segments of the line below
-    for over in reversed(lines):
-        if len(over) == len(columns):
+    is_complete = [len(over) == len(columns) for over in lines]
+    for number, over in reversed(list(enumerate(lines))):
+        if is_complete[number]:
             places: list[int | None] = list(range(len(columns)))
+        elif any(is_complete[:number]):  # goes on with what stands above it
+            places = _nearest(over, columns, width, inside=True)
         elif (same := _continued(over, lower, width)) is not None:
-            number = {below: above for above, below in enumerate(same)}
-            places = [number.get(place) if place is not None else None for place in found[-1]]
+            above = {below: segment for segment, below in enumerate(same)}
+            places = [above.get(place) if place is not None else None for place in found[-1]]
         elif len(over) < len(columns) <= MAX_SPANNED_COLUMNS:
             places = _fitted(over, columns)
         else:
@@ -169,14 +172,19 @@ def _distance(middle: float, left: float, right: float, spacing: float) -> float
     return RIGHT_ALIGNED * off if 0 < off < 0.35 * spacing else abs(off)
 
 
-def _nearest(over: Sequence[list[Word]], columns: Sequence[Span], width: float) -> list[int | None]:
-    """For each column the number of the nearest segment, if that is near."""
+def _nearest(
+    over: Sequence[list[Word]], columns: Sequence[Span], width: float, *, inside: bool = False
+) -> list[int | None]:
+    """For each column the number of the nearest segment, if it is near; with `inside`, if it stands over the column."""
+    if not over:
+        return [None] * len(columns)
     middles = [_middle(part[0].left, part[-1].right) for part in over]
     spacing = min((after - before for before, after in pairwise(middles)), default=1.0)
     places: list[int | None] = []
     for left, right in columns:
         middle = _middle(left, right)
         near = min(range(len(over)), key=lambda n: abs(middles[n] - middle))
-        inside = over[near][0].left - width <= right and left <= over[near][-1].right + width
-        places.append(near if inside or abs(middles[near] - middle) < 0.75 * spacing else None)
+        overlaps = over[near][0].left - width <= right and left <= over[near][-1].right + width
+        close = not inside and abs(middles[near] - middle) < 0.75 * spacing
+        places.append(near if overlaps or close else None)
     return places

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
+from rag.language import joins_without_space
 from rag.pdf.cells import Line, Word, joined, parse_value, without_currency
 from rag.pdf.table import MAX_TEXT_CHARACTERS, SECTION_SEPARATOR, Cell, Row
 
@@ -30,6 +31,11 @@ class _Section:
     left: float
     text: str
     child: float | None = None  # left edge of the first line below it; None before there is one
+
+
+def _overlap(part: Line, line: Line) -> bool:
+    """Whether a line stands beside another rather than above it."""
+    return part.top < (line.top + line.bottom) / 2 and part.bottom > line.top + 0.3 * (line.bottom - line.top)
 
 
 class RowBuilder:
@@ -90,25 +96,28 @@ class RowBuilder:
 
     def _take_label(self, line: Line, own: Sequence[Word]) -> list[Line]:
         """The last of the pending lines that are the beginning of a row's label; they are pending no more."""
-        taken: list[Line] = []
-        first: Word | None = own[0] if own else None
-        while self._pending:
+        # A line beside the values is the label's, and those after it.
+        beside = (n for n, part in enumerate(self._pending) if _overlap(part, line))
+        first_beside = next(beside, len(self._pending))
+        taken, self._pending = self._pending[first_beside:], self._pending[:first_beside]
+        # Lines above that were broken are, too.
+        first: Word | None = taken[0].words[0] if taken else own[0] if own else None
+        while self._pending and not self._pending[-1].text.endswith(COLONS):
             part = self._pending[-1]
-            if part.text.endswith(COLONS) or not self._is_broken(part, first, line, taken):
+            if first is not None and not self._is_broken(part.words[-1], first, part.left):
                 break
             taken.insert(0, self._pending.pop())
             first = part.words[0]
         return taken
 
-    def _is_broken(self, part: Line, first: Word | None, line: Line, taken: Sequence[Line]) -> bool:
-        """Whether a label that begins with a pending line goes on with the word `first`."""
-        beside = part.top < line.bottom - 0.5 * (line.bottom - line.top) and part.bottom > line.top
-        if first is None or beside:
-            return first is None or beside or bool(taken)
-        if first.text[:1].islower() or _GOES_ON.search(part.words[-1].text):
+    def _is_broken(self, last: Word, first: Word, left: float) -> bool:
+        """Whether a label whose line ends with the word `last` and begins at `left` goes on with the word `first`."""
+        if first.text[:1].islower() or _GOES_ON.search(last.text):
             return True
-        full = part.words[-1].right + (first.right - first.left) > self._limit
-        hanging = first.left > part.left + self._indent or first.top - part.words[-1].top < TIGHT * self._pitch
+        if joins_without_space(last.text[-1]) and joins_without_space(first.text[0]):
+            return last.right + (first.right - first.left) / len(first.text) > self._limit
+        full = last.right + (first.right - first.left) > self._limit
+        hanging = first.left > left + self._indent or first.top - last.top < TIGHT * self._pitch
         return full and hanging
 
     def _open(self, line: Line) -> None:

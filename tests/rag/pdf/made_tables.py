@@ -321,6 +321,103 @@ def _maturities() -> Made:
     )
 
 
+def _results() -> Made:
+    rows = [
+        ["", "", "English", "", "Chinese", ""],
+        ["Method", "Encoder", "F1", "EM", "F1", "EM"],
+        ["Baseline", "LSTM", "71.2 ± 0.4", "60.1", "68.0 ± 0.6", "57.3"],
+        ["Ours (large)", "Transformer", "84.9 ± 0.2", "76.5", "80.3 ± 0.3", "72.2"],
+        ["  w/o pretraining", "Transformer", "79.8±0.3", "70.4", "75.1±0.5", "66.0"],
+    ]
+    style = [("SPAN", (2, 0), (3, 0)), ("SPAN", (4, 0), (5, 0)), ("ALIGN", (2, 0), (-1, -1), "CENTER")]
+    style += [("ALIGN", (1, 0), (1, -1), "LEFT"), ("LINEABOVE", (0, 0), (-1, 0), 1, colors.black)]
+    return Made(
+        _document(
+            _paragraph("Table 3: Results on both test sets, mean of 5 runs."),
+            _table(rows, [100, 80, 70, 45, 70, 45], *style, font=LATIN_FONT),
+        ),
+        (
+            Truth("76.5", "Ours (large) Transformer", "English EM"),
+            Truth("57.3", "Baseline LSTM", "Chinese EM"),
+            Truth("80.3 ± 0.3", "Ours (large) Transformer", "Chinese F1"),
+            Truth("79.8±0.3", "w/o pretraining Transformer", "English F1"),
+        ),
+    )
+
+
+def _schedule() -> Made:
+    rows = [
+        ["No.", "Description", "Qty", "Unit price (USD)", "Amount (USD)"],
+        ["1", _paragraph("Centrifugal pump, stainless steel, with motor and base plate"), "4", "2,150.00", "8,600.00"],
+        ["2", "Spare seal kit", "12", "85.50", "1,026.00"],
+        ["3", "Installation on site", "1", "3,000.00", "3,000.00"],
+        ["", "Total", "", "", "12,626.00"],
+    ]
+    grid = ("GRID", (0, 0), (-1, -1), 0.5, colors.black)
+    return Made(
+        _document(
+            _paragraph("Schedule 1: Goods and prices"),
+            _table(rows, [30, 170, 45, 95, 95], grid, ("ALIGN", (0, 0), (1, -1), "LEFT"), font=LATIN_FONT),
+        ),
+        (
+            Truth("2,150.00", "1 Centrifugal pump, stainless steel, with motor and base plate", "Unit price (USD)"),
+            Truth("12", "2 Spare seal kit", "Qty"),
+            Truth("3,000.00", "3 Installation on site", "Amount (USD)"),
+            Truth("12,626.00", "Total", "Amount (USD)"),
+        ),
+    )
+
+
+def _chinese_changes() -> Made:
+    rows = [
+        ["主要会计数据", "2023年", "2022年", _paragraph("本期比上年同期增减（%）"), "2021年"],
+        ["营业收入", "1,234,567,890.12", "1,100,000,000.00", "12.23", "998,000,000.00"],
+        [
+            _paragraph("归属于上市公司股东的扣除非经常性损益的净利润"),
+            "（23,456,789.00）",
+            "45,678,901.00",
+            "不适用",
+            "—",
+        ],
+        ["经营活动产生的现金流量净额", "98,765,432.10", "87,654,321.00", "12.68", "76,543,210.00"],
+    ]
+    grid = ("GRID", (0, 0), (-1, -1), 0.5, colors.black)
+    return Made(
+        _document(
+            _paragraph("（一）主要会计数据"),
+            _paragraph("单位：元　币种：人民币"),
+            _table(rows, [115, 95, 95, 70, 95], grid, font=CHINESE_FONT),
+        ),
+        (
+            Truth("1,100,000,000.00", "营业收入", "2022年"),
+            Truth("12.23", "营业收入", "本期比上年同期增减（%）"),
+            Truth("（23,456,789.00）", "归属于上市公司股东的扣除非经常性损益的净利润", "2023年"),
+            Truth("76,543,210.00", "经营活动产生的现金流量净额", "2021年"),
+        ),
+    )
+
+
+def _chinese_periods() -> Made:
+    rows = [
+        ["项目", "本报告期", "", "年初至报告期末", ""],
+        ["", "金额", "同比增减", "金额", "同比增减"],
+        ["一、营业总收入", "5,321.10", "8.10%", "15,432.70", "7.60%"],
+        ["    其中：利息收入", "12.50", "-3.20%", "40.10", "-1.10%"],
+        ["二、营业总成本", "4,210.00", "6.00%", "12,345.00", "5.50%"],
+    ]
+    style = [("SPAN", (1, 0), (2, 0)), ("SPAN", (3, 0), (4, 0)), ("ALIGN", (1, 0), (-1, 1), "CENTER")]
+    return Made(
+        _document(
+            _paragraph("合并利润表（单位：百万元）"), _table(rows, [120, 80, 70, 80, 70], *style, font=CHINESE_FONT)
+        ),
+        (
+            Truth("5,321.10", "一、营业总收入", "本报告期 金额", scale="million"),
+            Truth("-3.20%", "其中：利息收入", "本报告期 同比增减"),
+            Truth("12,345.00", "二、营业总成本", "年初至报告期末 金额", scale="million"),
+        ),
+    )
+
+
 def _two_columns() -> Made:
     left = "The pump was built in 1931 and weighs 1,200 kg. It moved 45 litres in 12 seconds, which was 3% more than "
     right = "In 2019 the town had 4,210 inhabitants, 120 of whom worked at the mill. The mill closed in 2021 after "
@@ -351,6 +448,10 @@ MADE: dict[str, Callable[[], Made]] = {
     "specification": _specification,
     "one row": _one_row,
     "years as rows": _maturities,
+    "results of a paper": _results,
+    "schedule of a contract": _schedule,
+    "Chinese key figures": _chinese_changes,
+    "Chinese periods": _chinese_periods,
     "two columns of text": _two_columns,
     "form": _form,
     "contents": _contents,
