@@ -17,7 +17,7 @@ from webui.views.links import Link, link
 from webui.views.reasons import sources_why
 from webui.views.render import render
 from webui.views.sentences import sentences_html
-from webui.views.short import Short, short_of, short_text
+from webui.views.short import Short, repeats_rows, short_of, short_text
 from webui.views.status import name_word
 
 UNFOLDED_SOURCES = 4  # the others are behind one click
@@ -105,11 +105,18 @@ def _turn(exchange: Exchange, session: Session) -> _Turn:
         doubt=doubt,
         refused=refused,
         short=short_of(exchange, session),
-        body=sentences_html(exchange, session),
+        body=_body(exchange, session),
         step=_step(exchange, language),
         facts=_facts(exchange, language),
         copied=_copied(exchange, language),
     )
+
+
+def _body(exchange: Exchange, session: Session) -> Markup | None:
+    """The answer so far, without sentences that only repeat the rows of its short answer."""
+    answer = exchange.answer
+    repeated = answer is not None and repeats_rows(answer.short, answer.sentences)
+    return None if repeated else sentences_html(exchange, session)
 
 
 def _understood(exchange: Exchange) -> str:

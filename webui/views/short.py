@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag.records import ShortAnswer, TableExcerpt
+from rag.records import Sentence, ShortAnswer, TableExcerpt
 from webui.conversation import FIRST_SHORT, Exchange
 from webui.session import Session
 from webui.strings import Language, say
@@ -77,6 +78,19 @@ def short_text(short: ShortAnswer, language: Language) -> str:
     marks = "".join(f"[{number}]" for number in numbers)
     value = "; ".join(_with_scale(short, language))
     return f"{value}{formula}{f' ({labels})' if labels else ''} {marks}".strip()
+
+
+def repeats_rows(short: ShortAnswer | None, sentences: Sequence[Sentence]) -> bool:
+    """Whether the sentences of an answer say no more than the rows shown above them."""
+    if short is None or short.table is None:
+        return False
+    shown = {_letters("".join(row)) for row in short.table.rows}
+    return all(_letters(sentence.text) in shown for sentence in sentences)
+
+
+def _letters(text: str) -> str:
+    """A text without what is printed differently in a table: spaces and signs."""
+    return "".join(character for character in text.casefold() if character.isalnum())
 
 
 def _rows(table: TableExcerpt) -> list[Row]:

@@ -328,6 +328,16 @@ def test_the_rows_of_a_short_answer_are_a_table_with_the_cell_marked():
     assert len(tags(looked, **{"class": "section"})) == 1
 
 
+def test_sentences_that_repeat_the_rows_shown_are_left_out():
+    table = TableExcerpt("", ("2023", "2022"), (("Total revenue", "211", "$197"),), ((0, 0),))
+    shown, repeated = "Growth came from services.", "Total revenue 211 $ 197"
+    for texts, kept in [((repeated,), False), ((shown,), True), ((repeated, shown), True)]:
+        session = answered(sentences=tuple(map(Sentence, texts)), markdown=False)
+        exchange = session.conversation.exchanges[0]
+        exchange.answer = replace(exchange.answer, short=replace(SHORT, table=table))
+        assert bool(tags(look(conversation_html(session)), **{"data-key": "answer"})) is kept
+
+
 def test_many_values_are_a_list():
     html = conversation_html(with_short(replace(SHORT, values=("a", "b", "c", "d"), scale="", formula="")))
     assert "<li>a</li><li>b</li><li>c</li><li>d</li>" in html
