@@ -226,6 +226,18 @@ class SummarySettings:
 
 
 @dataclass(frozen=True)
+class ClaimSettings:
+    """How the sentences of an answer are compared with the sources (`rag/answer/claims`)."""
+
+    min_share: float = 0.5  # of a claim's words that its evidence must hold, themselves or a synonym
+    candidates: int = 4  # segments (sentences or rows) that a claim is compared with, one after another
+    candidate_margin: float = 0.25  # closeness to the best segment from which another one is a candidate
+    extending: int = 12  # closest segments that may add to a candidate
+    evidence_segments: int = 3  # segments that one claim may rest on together
+    min_gain: float = 0.1  # share of a claim's words that a further segment must add
+
+
+@dataclass(frozen=True)
 class AnswerSettings:
     """Which sentences of the sources count as an answer, and which sources as citations.
 
@@ -248,14 +260,12 @@ class AnswerSettings:
     quoted_sentences: int = 3  # sentences the quote reader quotes at most
     quote_threshold: float = 0.7  # further sentences are quoted from this share of their gate
     max_citations: int = 3  # per sentence of an answer
-    min_marked_support: float = 0.35  # share of a sentence's terms its source must hold to keep the reader's mark
-    missing_number_factor: float = 0.5  # of the support by a source that lacks a number of the sentence
-    min_unmarked_support: float = 0.6  # the same for a citation that the reader did not mark
     summary: SummarySettings = field(default_factory=SummarySettings)
     context: ContextSettings = field(default_factory=ContextSettings)
     figures: FigureSettings = field(default_factory=FigureSettings)
     doubt: DoubtSettings = field(default_factory=DoubtSettings)
     phrases: PhraseSettings = field(default_factory=PhraseSettings)
+    claims: ClaimSettings = field(default_factory=ClaimSettings)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from rag.answer.citations import check_citations
+from rag.answer.claims.check import check_claim
+from rag.answer.claims.sources import SourceIndex
 from rag.evaluation.lines import read_lines
 from rag.records import ClaimState, Source
 from rag.settings import AnswerSettings
@@ -50,7 +52,7 @@ def check_line(claim: ClaimLine, settings: AnswerSettings) -> ClaimState:
     for state in (ClaimState.CONTRADICTED, ClaimState.NOT_FOUND, ClaimState.SUPPORTED):
         if state in states:
             return state
-    return ClaimState.NOT_FOUND
+    return check_claim(claim.sentence, SourceIndex.of(sources), settings.claims).state  # it looks like no claim
 
 
 def is_right(found: ClaimState, expected: str) -> bool:

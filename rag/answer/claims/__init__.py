@@ -1,0 +1,1 @@
+"""Claims: each sentence of an answer compared with its sources."""

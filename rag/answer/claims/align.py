@@ -1,0 +1,116 @@
+"""A claim laid beside the segments it may rest on: what stands there in the same order, and what in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cached_property
+
+from rag.answer.claims.equal import agree
+from rag.answer.claims.quantities import Quantity
+from rag.answer.claims.sources import Segment
+from rag.answer.claims.tokens import Analysed, Token
+
+EXTRA_TOKENS = 2  # of the evidence, beyond as many as the claim has in their place
+MAX_TOKENS = 500  # of a claim or of its evidence: aligning takes quadratic time
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A token of the evidence."""
+
+    token: Token
+    segment: Segment
+    quantity: Quantity | None
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """[start, end) in the source's text."""
+        return self.segment.start + self.token.start, self.segment.start + self.token.end
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A stretch of the claim that differs from the stretch of the evidence in its place; either may be empty."""
+
+    claim: tuple[int, int]  # [start, end) among the claim's tokens
+    evidence: tuple[int, int]  # [start, end) among the evidence's tokens
+
+
+class Alignment:
+    """One claim and its evidence."""
+
+    def __init__(self, claim: Analysed, segments: Sequence[Segment]) -> None:
+        self.claim, self.segments = claim, list(segments)
+        self.tokens = claim.tokens[:MAX_TOKENS]
+        self.evidence = _placed(segments)[:MAX_TOKENS]
+        self.quantity_places = self._match_quantities()
+        self.edits: list[Edit] = []
+        self.same: dict[int, int] = {}  # claim token -> evidence token in its place
+        self._align()
+
+    @cached_property
+    def evidence_keys(self) -> set[str]:
+        """What the evidence's words and characters are compared by."""
+        return {placed.token.key for placed in self.evidence if placed.quantity is None}
+
+    @cached_property
+    def in_order(self) -> float:
+        """Share of the claim's tokens that stand in the evidence in the same order."""
+        return len(self.same) / max(len(self.tokens), 1)
+
+    def edit_at(self, index: int) -> Edit | None:
+        """The edit that a token of the claim belongs to."""
+        return next((edit for edit in self.edits if edit.claim[0] <= index < edit.claim[1]), None)
+
+    def in_place(self, edit: Edit) -> list[int]:
+        """The evidence's tokens in the place of an edit; at the ends of the claim, no more than it may stand for."""
+        start, end = edit.evidence
+        most = edit.claim[1] - edit.claim[0] + EXTRA_TOKENS
+        if edit.claim[0] == 0 and end - start > most:
+            start = end - most
+        if edit.claim[1] == len(self.tokens) and end - start > most:
+            end = start + most
+        return list(range(start, end))
+
+    def quantity_of(self, index: int) -> Quantity:
+        """The quantity that a token of the claim is."""
+        return self.claim.quantities[self.tokens[index].quantity]
+
+    def _match_quantities(self) -> dict[int, list[int]]:
+        """Each quantity token of the claim -> the evidence tokens that agree with it."""
+        places = [(n, placed) for n, placed in enumerate(self.evidence) if placed.quantity]
+        found: dict[int, list[int]] = {}
+        for index, token in enumerate(self.tokens):
+            if token.quantity >= 0:
+                said = self.claim.quantities[token.quantity]
+                found[index] = [
+                    n for n, placed in places if placed.quantity and agree(said, placed.quantity, placed.segment)
+                ]
+        return found
+
+    def _align(self) -> None:
+        """Find what is the same in the same order, and the edits between."""
+        evidence_keys = [placed.token.key or f"#{n}" for n, placed in enumerate(self.evidence)]
+        # Quantities of the evidence that agree with the same quantity of the claim are one key.
+        for places in self.quantity_places.values():
+            for place in places[1:]:
+                evidence_keys[place] = evidence_keys[places[0]]
+        claim_keys = [token.key or f"?{n}" for n, token in enumerate(self.tokens)]
+        for n, places in self.quantity_places.items():
+            claim_keys[n] = evidence_keys[places[0]] if places else claim_keys[n]
+        matcher = SequenceMatcher(None, claim_keys, evidence_keys, autojunk=False)
+        for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+            if tag == "equal":
+                self.same.update(zip(range(i1, i2), range(j1, j2), strict=True))
+            else:
+                self.edits.append(Edit((i1, i2), (j1, j2)))
+
+
+def _placed(segments: Sequence[Segment]) -> list[Placed]:
+    return [
+        Placed(token, segment, segment.analysed.quantities[token.quantity] if token.quantity >= 0 else None)
+        for segment in segments
+        for token in segment.analysed.tokens
+    ]

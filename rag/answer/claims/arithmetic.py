@@ -1,0 +1,165 @@
+"""Arithmetic that an answer states, "12.3 + 4.5 = 16.8" or "the sum of 3 and 4 is 7", worked out again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from rag.answer.claims.quantities import Kind, Quantity, find_quantities
+
+MAX_FORMULA = 200  # characters of a formula
+_CHARACTERS: Final = r"[\d.,+\-−–×x*/÷() $€£¥%]"
+_FORMULA = re.compile(
+    rf"({_CHARACTERS}{{3,{MAX_FORMULA}}}?)\s{{0,2}}(?:=|≈|equals?|等于|约等于)\s{{0,2}}(?=[-−(]?\s?[$€£¥]?\s?\d)"
+)
+_OPERATOR = re.compile(r"[+×x*/÷]|[-−–]\s?[\d($]")
+_CLEAN: Final = str.maketrans(
+    {"−": "-", "–": "-", "×": "*", "x": "*", "÷": "/", ",": "", "$": "", "€": "", "£": "", "¥": ""}
+)
+_TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d+)?%?)|([-+*/()]))")
+_NUMBER = r"(?P<{}>\S{{1,30}}(?:\s(?:million|billion|thousand|trillion))?)"
+_HAN_NUMBER = r"(?P<{}>[^，。；\s和与减除乘加之的]{{1,20}})"
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A calculation found in a text."""
+
+    start: int  # [start, end) of its result in the text
+    end: int
+    right: bool
+
+
+_SPOKEN: Final[tuple[tuple[re.Pattern[str], Callable[[float, float], float]], ...]] = tuple(
+    (re.compile(pattern.format(a=_NUMBER.format("a"), b=_NUMBER.format("b")), re.IGNORECASE), operation)
+    for pattern, operation in (
+        (r"\bsum of {a} and {b} (?:is|was|equals|=) ", lambda a, b: a + b),
+        (r"\bdifference between {a} and {b} (?:is|was|equals) ", lambda a, b: abs(a - b)),
+        (r"\baverage of {a} and {b} (?:is|was|equals) ", lambda a, b: (a + b) / 2),
+        (r"(?<!\S){a} plus {b} (?:is|equals|makes) ", lambda a, b: a + b),
+        (r"(?<!\S){a} minus {b} (?:is|equals|leaves) ", lambda a, b: a - b),
+        (r"(?<!\S){a} times {b} (?:is|equals) ", lambda a, b: a * b),
+        (r"(?<!\S){a} divided by {b} (?:is|equals) ", lambda a, b: a / b if b else float("nan")),
+    )
+) + tuple(
+    (re.compile(pattern.format(a=_HAN_NUMBER.format("a"), b=_HAN_NUMBER.format("b"))), operation)
+    for pattern, operation in (
+        (r"{a}(?:和|与|加上?){b}(?:之和|的和|相加|合计)?(?:为|是|等于|得)", lambda a, b: a + b),
+        (r"{a}(?:减去?){b}(?:等于|得|为|是)", lambda a, b: a - b),
+        (r"{a}(?:乘以?){b}(?:等于|得|为|是)", lambda a, b: a * b),
+        (r"{a}(?:除以){b}(?:等于|得|为|是)", lambda a, b: a / b if b else float("nan")),
+        (r"{a}(?:与|和){b}(?:之差|的差)(?:为|是)", lambda a, b: abs(a - b)),
+        (r"{a}(?:与|和){b}的平均(?:值|数)?(?:为|是)", lambda a, b: (a + b) / 2),
+    )
+)
+_CHANGE = re.compile(r"\b(?:from|由|从)\s?|从|由", re.IGNORECASE)
+
+
+def find_sums(text: str, quantities: tuple[Quantity, ...]) -> list[Sum]:
+    """The calculations of a text that are stated with their result, and whether the result is right."""
+    found = [*_formulas(text, quantities), *_spoken(text, quantities)]
+    return found or list(_changes(text, quantities))
+
+
+def _result(quantities: tuple[Quantity, ...], start: int) -> Quantity | None:
+    """The number that begins at a character, or just behind it."""
+    return next((one for one in quantities if start - 1 <= one.start <= start + 3), None)
+
+
+def _formulas(text: str, quantities: tuple[Quantity, ...]) -> Iterator[Sum]:
+    for match in _FORMULA.finditer(text):
+        result = _result(quantities, match.end())
+        formula = match[1].strip(" .,")
+        if result is None or not _OPERATOR.search(formula[1:]):
+            continue
+        value = evaluate(formula)
+        if value is not None:
+            yield Sum(result.start, result.end, _equals(result, value))
+
+
+def _spoken(text: str, quantities: tuple[Quantity, ...]) -> Iterator[Sum]:
+    for pattern, operation in _SPOKEN:
+        for match in pattern.finditer(text):
+            operands = [find_quantities(match[name]) for name in ("a", "b")]
+            result = _result(quantities, match.end())
+            if result and all(len(one) == 1 and one[0].kind is not Kind.ORDINAL for one in operands):
+                yield Sum(
+                    result.start, result.end, _equals(result, operation(operands[0][0].value, operands[1][0].value))
+                )
+
+
+def _changes(text: str, quantities: tuple[Quantity, ...]) -> Iterator[Sum]:
+    """A percentage beside "from A to B", if it is the change between them."""
+    numbers = [one for one in quantities if one.kind is Kind.NUMBER]
+    percentages = [one for one in quantities if one.kind is Kind.PERCENT and one.unit == "%"]
+    if len(numbers) != 2 or len(percentages) != 1 or not _CHANGE.search(text):
+        return
+    first, second = (one.value for one in numbers)
+    for old, new in ((first, second), (second, first)):
+        if old and _equals(percentages[0], 100 * abs(new - old) / old, percent=False):
+            yield Sum(percentages[0].start, percentages[0].end, right=True)
+            return
+
+
+def _equals(result: Quantity, value: float, *, percent: bool = True) -> bool:
+    """Whether a printed result is the value, rounded as it is printed; a percentage may stand for its hundredth."""
+    tolerance = result.step * 0.5 * (1 + 1e-9) + 1e-9
+    values = [value, 100 * value] if percent and result.kind is Kind.PERCENT else [value]
+    printed = result.value
+    scaled = [printed / factor for factor in (1.0, 1e3, 1e4, 1e6, 1e8, 1e9)] if result.scaled else [printed]
+    return any(
+        abs(abs(one) - abs(target)) <= (tolerance * one / printed if printed else tolerance)
+        for one in scaled
+        for target in values
+    )
+
+
+def evaluate(formula: str) -> float | None:
+    """The value of a formula of + - * / and parentheses; None if it is none, or divides by zero."""
+    text = formula.translate(_CLEAN)
+    tokens: list[str] = []
+    end = 0
+    for match in _TOKEN.finditer(text):
+        if match.start() != end:
+            return None
+        tokens.append(match[1] or match[2])
+        end = match.end()
+    if text[end:].strip() or not tokens:
+        return None
+    try:
+        value, rest = _sum(tokens, 0)
+    except (IndexError, ValueError, ZeroDivisionError, RecursionError):
+        return None
+    return value if rest == len(tokens) else None
+
+
+def _sum(tokens: list[str], n: int) -> tuple[float, int]:
+    value, n = _product(tokens, n)
+    while n < len(tokens) and tokens[n] in "+-":
+        other, following = _product(tokens, n + 1)
+        value, n = value + other if tokens[n] == "+" else value - other, following
+    return value, n
+
+
+def _product(tokens: list[str], n: int) -> tuple[float, int]:
+    value, n = _factor(tokens, n)
+    while n < len(tokens) and tokens[n] in "*/":
+        other, following = _factor(tokens, n + 1)
+        value, n = value * other if tokens[n] == "*" else value / other, following
+    return value, n
+
+
+def _factor(tokens: list[str], n: int) -> tuple[float, int]:
+    if tokens[n] == "-":
+        value, n = _factor(tokens, n + 1)
+        return -value, n
+    if tokens[n] == "(":
+        value, n = _sum(tokens, n + 1)
+        if tokens[n] != ")":
+            raise ValueError
+        return value, n + 1
+    if tokens[n].endswith("%"):
+        return float(tokens[n][:-1]) / 100, n + 1
+    return float(tokens[n]), n + 1

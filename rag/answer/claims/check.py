@@ -1,0 +1,168 @@
+"""A claim and the index of its sources -> supported, contradicted or not found, with citations and conflicts.
+
+The claim is laid beside the segments that hold most of its words. Every quantity, name, direction, comparison and
+negation must agree there; of the other words a share must stand there, themselves or a synonym. Calls no model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from rag.answer.claims.align import Alignment
+from rag.answer.claims.arithmetic import find_sums
+from rag.answer.claims.check_quantities import quantity_problems
+from rag.answer.claims.check_words import han_problems, name_problems, opposite_problems
+from rag.answer.claims.lexicon import synonyms
+from rag.answer.claims.polarity import negation_problems
+from rag.answer.claims.problems import Problem
+from rag.answer.claims.sources import Segment, SourceIndex
+from rag.answer.claims.tokens import Analysed, analyse, content_keys
+from rag.records import Citation, ClaimState, Conflict
+from rag.settings import ClaimSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What checking a claim found."""
+
+    state: ClaimState
+    citations: tuple[Citation, ...] = ()  # of a contradicted claim: the evidence that contradicts it
+    conflicts: tuple[Conflict, ...] = ()
+
+
+# What Markdown puts around words, and the number or bullet of a list item.
+_MARKUP = re.compile(r"\A\s*(?:\d{1,2}[.)、]|[-*•])\s+|\*\*|`")
+_NOT_FOUND = Verdict(ClaimState.NOT_FOUND)
+
+
+def check_claim(sentence: str, index: SourceIndex, settings: ClaimSettings, marked: Collection[int] = ()) -> Verdict:
+    """Check one sentence without marks; of equal evidence that of the `marked` sources is cited."""
+    sentence = _MARKUP.sub(lambda match: " " * len(match[0]), sentence)
+    claim = analyse(sentence)
+    keys = content_keys(claim.tokens)
+    if not keys and not claim.quantities:
+        return _NOT_FOUND
+    sums = find_sums(sentence, claim.quantities)
+    wrong = [one for one in sums if not one.right]
+    if wrong:
+        return Verdict(ClaimState.CONTRADICTED, (), tuple(Conflict(one.start, one.end, 0, 0, 0) for one in wrong))
+    verbatim = find_verbatim(sentence, index, marked)
+    if verbatim:
+        return Verdict(ClaimState.SUPPORTED, (verbatim,))
+    computed = {one.start for one in sums}
+    best: Verdict | None = None
+    for segments in _candidates(claim, keys, index, settings, marked):
+        verdict = _judge(Alignment(claim, segments), keys, index, settings, computed)
+        if verdict.state is ClaimState.SUPPORTED:
+            return verdict
+        best = best or verdict
+    return best or _NOT_FOUND
+
+
+def find_verbatim(sentence: str, index: SourceIndex, marked: Collection[int] = ()) -> Citation | None:
+    """Where a source holds the sentence word for word, whatever its white space."""
+    squeezed = "".join(sentence.split()).casefold()
+    texts = sorted(zip(index.sources, index.squeezed, strict=True), key=lambda entry: entry[0].number not in marked)
+    for source, text in texts:
+        if squeezed in text:
+            sentence = sentence.strip()
+            start = source.text.find(sentence)
+            if start < 0:
+                start, end = _span_in(source.text, text.index(squeezed), len(squeezed))
+                return Citation(source.number, 1.0, start, end)
+            return Citation(source.number, 1.0, start, start + len(sentence))
+    return None
+
+
+def _span_in(text: str, start: int, length: int) -> tuple[int, int]:
+    """The span of text that holds the characters [start, start + length), white space not counted."""
+    places = [n for n, character in enumerate(text) if not character.isspace()]
+    last = min(start + length, len(places)) - 1
+    return places[min(start, last)], places[last] + 1
+
+
+def _candidates(
+    claim: Analysed, keys: set[str], index: SourceIndex, settings: ClaimSettings, marked: Collection[int]
+) -> Iterator[list[Segment]]:
+    """Evidence that the claim may rest on: each of the best segments, alone and with others that add to it."""
+    scored = [(score, segment) for segment in index.segments if (score := _closeness(claim, keys, segment)) > 0]
+    scored.sort(key=lambda entry: (-entry[0], entry[1].number not in marked, entry[1].position))
+    if not scored:
+        return
+    enough = scored[0][0] - settings.candidate_margin
+    for score, segment in scored[: settings.candidates]:
+        if score < enough:
+            return
+        yield _extended(keys, segment, [one for _, one in scored[: settings.extending]], settings)
+
+
+def _closeness(claim: Analysed, keys: set[str], segment: Segment) -> float:
+    """How much of a claim a segment holds; of two that hold the same, the shorter one is closer."""
+    if not segment.content and not segment.analysed.quantities:
+        return 0.0
+    held = len(keys & segment.content) + 0.5 * len(
+        {one.value for one in claim.quantities} & {one.value for one in segment.analysed.quantities}
+    )
+    return held / (len(keys) + 0.5 * len(claim.quantities)) + 0.1 * held / (len(segment.content) + 1)
+
+
+def _extended(keys: set[str], segment: Segment, others: Sequence[Segment], settings: ClaimSettings) -> list[Segment]:
+    """A segment with those that hold enough of the words that it lacks."""
+    chosen = [segment]
+    missing = keys - segment.content
+    while missing and len(chosen) < settings.evidence_segments:
+        gains = [(len(missing & other.content), other) for other in others if other not in chosen]
+        gain, other = max(gains, key=lambda entry: entry[0], default=(0, segment))
+        if gain < max(settings.min_gain * len(keys), 2):
+            break
+        chosen.append(other)
+        missing -= other.content
+    return sorted(chosen, key=lambda one: one.position)
+
+
+def _judge(
+    alignment: Alignment, keys: set[str], index: SourceIndex, settings: ClaimSettings, computed: set[int]
+) -> Verdict:
+    """What the evidence says of a claim."""
+    share = _covered(alignment, keys, index)
+    problems: list[Problem] = [
+        *quantity_problems(alignment, index, computed),
+        *name_problems(alignment, index),
+        *opposite_problems(alignment),
+        *han_problems(alignment),
+        *negation_problems(alignment),
+    ]
+    if share < settings.min_share:
+        return _NOT_FOUND
+    if not problems:
+        return Verdict(ClaimState.SUPPORTED, _citations(alignment, share))
+    conflicts = tuple(dict.fromkeys(problem.conflict for problem in problems if problem.conflict))
+    if conflicts:
+        return Verdict(ClaimState.CONTRADICTED, _citations(alignment, share), conflicts)
+    return _NOT_FOUND
+
+
+def _covered(alignment: Alignment, keys: set[str], index: SourceIndex) -> float:
+    """Share of the claim's content that the evidence holds, itself or by a synonym."""
+    if not keys:
+        return 1.0
+    held: set[str] = set()
+    for segment in alignment.segments:
+        held |= segment.content
+        if segment.is_row:
+            held |= {key for header in index.headers(segment) for key in header.content}
+    groups = synonyms()
+    known = {group for key in held for group in groups.get(key, ())}
+    covered = sum(key in held or not known.isdisjoint(groups.get(key, ())) for key in keys)
+    return covered / len(keys)
+
+
+def _citations(alignment: Alignment, share: float) -> tuple[Citation, ...]:
+    """One for each source of the evidence, from its first segment to its last."""
+    spans: dict[int, tuple[int, int]] = {}
+    for segment in alignment.segments:
+        start, end = spans.get(segment.number, (segment.start, segment.end))
+        spans[segment.number] = min(start, segment.start), max(end, segment.end)
+    return tuple(Citation(number, share, *span) for number, span in spans.items())

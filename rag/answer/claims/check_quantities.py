@@ -1,0 +1,88 @@
+"""Whether the quantities of a claim stand in its evidence, and in the right place there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from rag.answer.claims.align import Alignment
+from rag.answer.claims.equal import agree, same_kind
+from rag.answer.claims.problems import Problem, conflict_between, nearby, nearby_evidence
+from rag.answer.claims.quantities import Kind, Quantity
+from rag.answer.claims.sources import Segment, SourceIndex
+
+_NEAR_VERBATIM = 0.75  # share of the claim's tokens in order, from which places are compared
+_AROUND = 3  # segments before and after that dates are looked for in
+
+
+def quantity_problems(alignment: Alignment, index: SourceIndex, computed: Collection[int]) -> Iterator[Problem]:
+    """`computed`: starts of quantities that the claim works out itself, and that are right."""
+    used = {place for places in alignment.quantity_places.values() for place in places}
+    for position, places in alignment.quantity_places.items():
+        if alignment.tokens[position].start in computed:
+            continue
+        if places:
+            yield from _misplaced(alignment, position, places)
+            continue
+        rival = _rival(alignment, position, used)
+        if alignment.quantity_of(position).is_article and (rival is None or alignment.in_order < _NEAR_VERBATIM):
+            continue
+        if rival is not None:
+            yield Problem("number", conflict_between(alignment.tokens[position], alignment.evidence[rival]))
+        elif not _stands_around(alignment, position, index):
+            yield Problem("number", None)
+
+
+def _misplaced(alignment: Alignment, position: int, places: list[int]) -> Iterator[Problem]:
+    """A quantity that the evidence has, but with another one in its place."""
+    if position in alignment.same or alignment.in_order < _NEAR_VERBATIM:
+        return
+    edit = alignment.edit_at(position)
+    said = alignment.quantity_of(position)
+    for place in range(*edit.evidence) if edit else ():
+        other = alignment.evidence[place].quantity
+        if other and same_kind(said, other) and place not in places:
+            yield Problem("number", conflict_between(alignment.tokens[position], alignment.evidence[place]))
+            return
+
+
+def _rival(alignment: Alignment, position: int, used: Collection[int]) -> int | None:
+    """The evidence's quantity that stands where the claim says something else: in its place, or in its surroundings."""
+    said = alignment.quantity_of(position)
+    edit = alignment.edit_at(position)
+    candidates = [
+        place
+        for place, placed in enumerate(alignment.evidence)
+        if placed.quantity and place not in used and same_kind(said, placed.quantity)
+    ]
+    in_place = [place for place in candidates if edit and edit.evidence[0] <= place < edit.evidence[1]]
+    if in_place:
+        return in_place[0]
+    if _said_around(alignment, said):
+        return None
+    around = nearby(alignment, position)
+    return max(candidates, key=lambda place: len(around & nearby_evidence(alignment, place)), default=None)
+
+
+def _said_around(alignment: Alignment, said: Quantity) -> bool:
+    """Whether the period of a claim may be said elsewhere: the evidence is a row, whose periods stand above it."""
+    return said.kind is Kind.DATE and any(segment.is_row for segment in alignment.segments)
+
+
+def _stands_around(alignment: Alignment, position: int, index: SourceIndex) -> bool:
+    """Whether a quantity that the evidence lacks stands near it: a date before it or in a header, a unit line."""
+    said = alignment.quantity_of(position)
+    if said.kind is Kind.NUMBER or said.kind is Kind.PERCENT:
+        return False
+    near = [one for segment in alignment.segments for one in _near(segment, index)]
+    quantities = [quantity for one in near for quantity in one.analysed.quantities]
+    if any(agree(said, quantity) for quantity in quantities):
+        return True
+    if said.kind is Kind.DATE and all(said.date[:2]):  # "December 31," stands above "2019 2018"
+        year = any(quantity.date[0] == said.date[0] for quantity in quantities)
+        rest = any(quantity.date[1:] == said.date[1:] for quantity in quantities)
+        return year and rest
+    return said.kind is Kind.DATE and str(said.date[0]) in index.source_text(alignment.segments[0].number)[:200]
+
+
+def _near(segment: Segment, index: SourceIndex) -> list[Segment]:
+    return index.headers(segment) if segment.is_row else index.around(segment, _AROUND, 1)
