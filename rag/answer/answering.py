@@ -19,6 +19,7 @@ from rag.answer.metrics.documents import StatementFinder
 from rag.answer.metrics.short_metric import MetricAnswer, short_metric
 from rag.answer.missing import Comparison, KnownLibrary
 from rag.answer.phrases.short_phrase import PhraseFinder
+from rag.answer.phrases.turns import compared, take_turns
 from rag.answer.source_tables import SourceTables
 from rag.answer.summary.summary import Summary, summarise
 from rag.index.protocols import Scope
@@ -170,7 +171,9 @@ class Answerer:
         if figure and figure[1]:
             return figure
         evidence = self._find_evidence(found)
-        if figure or several:
+        if documents := compared(found.sources, found.named):
+            evidence = take_turns(evidence, found.sources, documents)
+        if figure or several or documents:
             return figure[0] if figure else None, evidence
         return self._phrases.find(question, evidence, found.sources) or (None, evidence)
 

@@ -8,7 +8,7 @@ and a head tells how likely each token begins or ends the answer, or that none o
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -42,7 +42,7 @@ _EMBEDDINGS: Final = (
     "LayerNorm.weight",
     "LayerNorm.bias",
 )
-_PARTS: Final = tuple(
+PARTS: Final = tuple(
     f"{part}.{kind}"
     for part in (
         "attention.self.query",
@@ -195,7 +195,7 @@ class Network:
         self._layers = [
             {
                 part: self._trained.apply(f"encoder.layer.{n}.{part}", read(f"encoder.layer.{n}.{part}").float())
-                for part in _PARTS
+                for part in PARTS
             }
             for n in range(LAYERS)
         ]
@@ -216,15 +216,7 @@ class Network:
 
     def _states(self, ids: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         """The last layer's vectors, (tokens, width)."""
-        import torch
-
-        parts, count = self._embeddings, len(ids)
-        states = (
-            parts["word_embeddings.weight"][ids].float()
-            + parts["position_embeddings.weight"][:count].float()
-            + parts["token_type_embeddings.weight"][0].float()
-        )
-        states = _norm(states, parts["LayerNorm.weight"].float(), parts["LayerNorm.bias"].float())
+        states = embed_tokens(self._embeddings, ids)
         for n, layer in enumerate(self._layers):
             if n == self._first_trained:
                 states = states + self._linear(features, "feat")
@@ -266,6 +258,16 @@ def pack_difference(difference: torch.Tensor) -> tuple[torch.Tensor, torch.Tenso
     scale = (difference.abs().amax(1) / 7).clamp_min(1e-8)
     numbers = ((difference / scale[:, None]).round().clamp(-8, 7) + 8).to(torch.uint8)
     return numbers[:, 0::2] | (numbers[:, 1::2] << 4), scale.half()
+
+
+def embed_tokens(parts: Mapping[str, torch.Tensor], ids: torch.Tensor) -> torch.Tensor:
+    """Ids (..., tokens) to the vectors (..., tokens, width) that the first layer gets."""
+    states = (
+        parts["word_embeddings.weight"][ids].float()
+        + parts["position_embeddings.weight"][: ids.shape[-1]].float()
+        + parts["token_type_embeddings.weight"][0].float()
+    )
+    return _norm(states, parts["LayerNorm.weight"].float(), parts["LayerNorm.bias"].float())
 
 
 def _layer(states: torch.Tensor, layer: dict[str, torch.Tensor]) -> torch.Tensor:
