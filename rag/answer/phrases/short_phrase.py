@@ -5,6 +5,7 @@ Gives nothing where it is in doubt: the sentences of the sources are then the wh
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -70,7 +71,7 @@ class PhraseFinder:
         if self.model is None:
             return None
         span = self.model.find(question, evidence[: self.settings.span_sentences])
-        confidence = self._confidence(span) if span else 0.0
+        confidence = self._confidence(span, evidence) if span else 0.0
         if span is None or confidence < self.settings.min_confidence:
             return None
         found = evidence[span.sentence]
@@ -83,9 +84,16 @@ class PhraseFinder:
         values = tuple(" ".join(found.text[a:b].split()) for a, b in spans)
         return ShortAnswer(values, "", (), "", cited, confidence=confidence), _first(found, evidence)
 
-    def _confidence(self, span: Span) -> float:
-        """How likely the span is right: the model's probability, calibrated on questions it was not trained on."""
-        return float(min(max(self.settings.confidence_scale * 2.718281828 ** (span.log_probability / 2), 0.0), 1.0))
+    def _confidence(self, span: Span, evidence: Sequence[Evidence]) -> float:
+        """How likely the span is right, as calibrated on questions that the model was not trained on."""
+        settings = self.settings
+        score = (
+            settings.confidence_bias
+            + settings.confidence_span * span.log_probability
+            + settings.confidence_none * span.log_null
+            + settings.confidence_answerability * min(max(found.answerability for found in evidence), 2.0)
+        )
+        return 1.0 / (1.0 + math.exp(-score))
 
 
 def trim(text: str, start: int, end: int) -> tuple[int, int]:

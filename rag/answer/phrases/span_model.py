@@ -221,7 +221,7 @@ class Network:
             if n == self._first_trained:
                 states = states + self._linear(features, "feat")
             states = _layer(states, layer)
-        return torch.as_tensor(states)
+        return states
 
     def _linear(self, values: torch.Tensor, name: str) -> torch.Tensor:
         import torch
