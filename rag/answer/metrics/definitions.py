@@ -19,7 +19,7 @@ _DEFINED = re.compile(
     r"|here )?(?P<c>[A-Za-z][\w &%/()'-]{1,60}?)\s?=)\s*(?P<formula>[^?;=]{3,400}?)(?=\.\s|\.$|\?|;|$)",
     re.IGNORECASE,
 )
-_FILLERS = frozenset(
+FORMULA_FILLERS = frozenset(
     "the of for in its their that year years end fiscal at from a an amount balance unadjusted reported total"
     " company's"
     " between 的 年 during both is".split()
@@ -57,7 +57,9 @@ def definitions(text: str, vocabulary: Vocabulary) -> tuple[str, dict[str, str],
         named.append((id_, match["formula"]))
     formulas: dict[str, Node] = {}
     for id_, formula in named:
-        tokens = [token for token in wording.pieces(formula, vocabulary, names) if not is_filler(token, _FILLERS)]
+        tokens = [
+            token for token in wording.pieces(formula, vocabulary, names) if not is_filler(token, FORMULA_FILLERS)
+        ]
         node = parse_tokens(tokens)
         if node is None:
             # "using operating income and D&A" names the parts of the usual formula.

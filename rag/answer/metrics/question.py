@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rag.answer.metrics import wording
-from rag.answer.metrics.definitions import definitions, is_filler, written_out
+from rag.answer.metrics.definitions import FORMULA_FILLERS, definitions, is_filler, written_out
 from rag.answer.metrics.formula import Binary, Kind, Name, Node, Token, parse_tokens, years_in
 from rag.answer.metrics.vocabulary import Metric, Unit, Vocabulary
 
@@ -82,7 +82,8 @@ _ALLOWED = frozenset(
     " dollar $ percent percentage %"
     " during over per between period time times basis based using data approximately about exactly so then now"
     " same own each only just"
-    " post posted book booked achieve achieved see saw bring brought in collect collected realize realized"
+    " roughly fast quickly post posted book booked achieve achieved see saw bring brought in collect collected"
+    " realize realized"
     " disclose disclosed owe owed owes"
     " carry carried come came stand stood there any worth inc inc. corp corp. co co. ltd ltd. plc 's"
     " ' , . : ; - – — ? ! \" “ ” ( ) days".split()
@@ -92,6 +93,7 @@ _ALLOWED_HAN = re.compile(
     r"|单位|结果|百分之|[请该本其的是为了在有几呢吗和与及年末度元亿万千百约共中上从到至以用？?。，,、：（）％]"
 )
 _HAN = re.compile(r"[一-鿿]")
+_OF_FORMULA = (Kind.NAME, Kind.SIGN, Kind.NUMBER, Kind.AVERAGE)
 _OPEN, _CLOSED = Token(Kind.SIGN, "("), Token(Kind.SIGN, ")")
 _RATIO = re.compile(r"\bratio\b|比率", re.IGNORECASE)
 _POSSESSIVE = re.compile(r"'s$|'$")
@@ -118,7 +120,7 @@ def understand(question: str, vocabulary: Vocabulary) -> Request | None:
     if node is None:
         return None
     comparison = _comparison(core)
-    operation, wants = _operation(core, tokens, unit, form)
+    operation, wants = _operation(core, _around(tokens), unit, form)
     if comparison is Comparison.WHICH or (operation is None and comparison is not Comparison.NONE):
         operation, wants = Operation.VALUE, "down" if wording.DOWN.search(core) else "up"
     # What is said before the question counts as well: "In 2021, what was …", "Northwind: what was …".
@@ -182,7 +184,7 @@ def _may_be_name(token: Token) -> bool:
 
 def _expression(tokens: Sequence[Token], core: str) -> list[Token] | None:
     """The tokens from the first name to the last, joined by signs; None where they are not one formula."""
-    tokens = _without_aliases(tokens)
+    tokens = _without_asides(tokens)
     named = [n for n, token in enumerate(tokens) if token.kind is Kind.NAME]
     if not named:
         return None
@@ -202,26 +204,29 @@ def _expression(tokens: Sequence[Token], core: str) -> list[Token] | None:
         ]
         if len(between) == 1 and between[0].text.lower() in ("to", "over", "与", "和", "对"):
             return [tokens[named[0]], Token(Kind.SIGN, "/"), tokens[named[1]]]
-    if len(named) == 2 and named[0] and tokens[named[0] - 1].kind is Kind.SHARE:
+    if len(named) == 2 and any(token.kind is Kind.SHARE for token in tokens[: named[0]]):
         return [tokens[named[1]], Token(Kind.SIGN, "/"), tokens[named[0]]]
-    kept = [
-        token
-        for token in inside
-        if token.kind in (Kind.NAME, Kind.SIGN, Kind.NUMBER)
-        or (token.kind is Kind.WORD and token.text.lower() not in _FILLERS - {"and", ",", "to", "for", "between"})
-    ]
-    return kept
+    return [token for token in inside if token.kind in _OF_FORMULA or _breaks(token)]
 
 
-def _without_aliases(tokens: Sequence[Token]) -> list[Token]:
-    """The tokens without another name in parentheses: "operating income + D&A (unadjusted EBITDA)"."""
+def _breaks(token: Token) -> bool:
+    """Whether a word between two names keeps them from being one formula."""
+    return token.kind is Kind.WORD and token.text.lower() not in _FILLERS - {"and", ",", "to", "for", "between"}
+
+
+def _without_asides(tokens: Sequence[Token]) -> list[Token]:
+    """The tokens without parentheses behind a name: another name, or a formula, which takes the name's place.
+
+    "operating income + D&A (unadjusted EBITDA)", "asset turnover (revenue / average total assets)".
+    """
     kept: list[Token] = []
     position = 0
     while position < len(tokens):
         end = next((n for n in range(position + 1, len(tokens)) if tokens[n] == _CLOSED), 0)
-        inside = [token for token in tokens[position + 1 : end] if not is_filler(token, _FILLERS)]
-        follows_name = bool(kept) and kept[-1].kind in (Kind.NAME, Kind.WORD)
-        if tokens[position] == _OPEN and follows_name and [token.kind for token in inside] == [Kind.NAME]:
+        inside = [token for token in tokens[position + 1 : end] if not is_filler(token, FORMULA_FILLERS)]
+        if tokens[position] == _OPEN and kept and kept[-1].kind is Kind.NAME and parse_tokens(inside):
+            if len(inside) > 1:
+                kept[-1:] = [_OPEN, *inside, _CLOSED]
             position = end + 1
             continue
         kept.append(tokens[position])
@@ -249,7 +254,7 @@ def _with_unit(
         if _divides(own) and (unit is Unit.MONEY or (unit is Unit.PERCENT and form.decimals is not None)):
             unit = Unit.TIMES  # "ROA is defined as: … Round to two decimals." asks for 0.07, not for 7%
     elif _divides(node):
-        unit = Unit.PERCENT if re.search(r"%|percent|share|proportion|占", core, re.IGNORECASE) else Unit.TIMES
+        unit = Unit.PERCENT if re.search(r"%|percent|share|portion|占", core, re.IGNORECASE) else Unit.TIMES
     if any(token.kind is Kind.MARGIN for token in tokens):
         if unit is not Unit.MONEY:
             return None, unit
@@ -278,6 +283,12 @@ def _unit(unit: Unit, operation: Operation, form: wording.Form) -> Unit:
 
 
 # ---- operation, years, company
+
+
+def _around(tokens: Sequence[Token]) -> list[Token]:
+    """The tokens but for averages within a formula, which are part of it."""
+    named = [n for n, token in enumerate(tokens) if token.kind is Kind.NAME]
+    return [token for n, token in enumerate(tokens) if token.kind is not Kind.AVERAGE or not named[0] < n < named[-1]]
 
 
 def _operation(core: str, tokens: Sequence[Token], unit: Unit, form: wording.Form) -> tuple[Operation | None, str]:
@@ -324,6 +335,8 @@ def _years(
     """The operation, SERIES for a value of several years, and the years asked for, ascending; None for too many."""
     said = [token for token in tokens if token.kind is Kind.YEARS]
     found = sorted({year for token in said for year in token.years})
+    if len(found) == 1 and operation is not Operation.VALUE and wording.SINCE.search(core):
+        return operation, None  # the year it is compared with is not named
     spanned = wording.SPAN.search(core)
     count = _count(spanned[1] or spanned[2]) if spanned else 0
     if operation is Operation.AVERAGE:

@@ -90,9 +90,9 @@ _YEARS = re.compile(
     re.IGNORECASE,
 )
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)|(?<=FY)\d\d\b|(?<=FY )\d\d\b|(?<=FY')\d\d\b", re.IGNORECASE)
+_MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 _DATE = re.compile(
-    r"\b(?:January|February|March|April|May|June|July|August|September|October|November"
-    r"|December) \d{1,2},? (?=(?:19|20)\d\d)"
+    rf"\b{_MONTH} \d{{1,2}},? (?=(?:19|20)\d\d)|\b\d{{1,2}} {_MONTH},? (?=(?:19|20)\d\d)"
     r"|(?<=年)\d{1,2}月\d{1,2}日|(?<=年)\d{1,2}月末?",
     re.IGNORECASE,
 )
@@ -108,6 +108,7 @@ GROWTH = re.compile(
     r"|\b(?:percent(?:age)?|%) (?:change|increase|decrease|decline)(?: of\b| in\b)?|\brate of (?:growth"
     r"|change)(?: of\b| in\b)?"
     r"|\bby (?:what|how many|how much) (?:percent(?:age)?|%)"
+    r"|\bhow (?:fast|quickly)(?= did| has| have)"
     r"|同比增长率?|同比变动率?|增长率|[增减]长?少?了?百分之[几多]少?|同比(?:增加|下降"
     r"|减少)|增幅|降幅",
     re.IGNORECASE,
@@ -130,7 +131,8 @@ SPAN = re.compile(
     r"\b(\d{1,2}|two|three|four|five)[- ]years?(?: period)?\b|([两二三四五\d])年(?=期|平均|年?均?复合)", re.IGNORECASE
 )
 SHARE = re.compile(
-    r"\b(?:what |which )?(?:share|percent(?:age)?|proportion|fraction|%) of(?: the| its| their)?\b", re.IGNORECASE
+    r"\b(?:what |which )?(?:share|percent(?:age)?|proportion|portion|fraction|%) of(?: the| its| their)?\b",
+    re.IGNORECASE,
 )
 MARGIN = re.compile(r"(?:\(?%\)?|percent(?:age)?)? ?margins?\b", re.IGNORECASE)
 HOW_CHANGED = re.compile(
@@ -165,7 +167,10 @@ COMPARING_WORD = re.compile(
 )
 WHICH = re.compile(r"^(?:which|who|whose)\b|哪[家个]公司|哪一?家", re.IGNORECASE)
 HEALTHY = re.compile(r"\b(?:healthy|sound|strong|adequate|sufficient)\b|健康|稳健|良好", re.IGNORECASE)
-POSITIVE = re.compile(r"\bpositive\b|为正|是正", re.IGNORECASE)
+POSITIVE = re.compile(r"\b(?:positive|profitable)\b|盈利|为正|是正", re.IGNORECASE)
+SINCE = re.compile(
+    r"\b(?:from|since) (?:the )?(?:FY|fiscal(?: year)? )?\s?(?:19|20)\d\d|自.{0,6}(?:19|20)\d\d", re.IGNORECASE
+)
 NEGATIVE = re.compile(r"\bnegative\b|为负|是负", re.IGNORECASE)
 YES_NO = re.compile(r"^(?:is|are|was|were|does|do|did|has|have)\b|是否|有没有|吗[？?]?$", re.IGNORECASE)
 ASKS = re.compile(
@@ -195,7 +200,8 @@ _SIGNS = (
 )
 _SIGN = re.compile("|".join(f"(?P<s{n}>{pattern})" for n, (_, pattern) in enumerate(_SIGNS)), re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?![\w,]|\.\d)")
-_WORD = re.compile(r"[A-Za-z0-9][\w&.'-]*\w|[A-Za-z0-9]|\S")
+_LETTER = r"[^\W_一-鿿]"  # or digit; between Chinese characters there are no words
+_WORD = re.compile(rf"{_LETTER}(?:{_LETTER}|[&.'-])*{_LETTER}|\S")
 
 
 _OTHERS = (
@@ -235,6 +241,7 @@ def form_of(question: str) -> Form:
 def without_form(question: str) -> str:
     """A question without what says how to answer: units, rounding, where to look."""
     text = " ".join(question.replace("’", "'").split())
+    text = re.sub(r"(?<=\w)-to-(?=\w)", " to ", text)
     text = _CASH_FROM.sub(r"\g<who> cash from \g<what>", text)
     for pattern in (_ASIDE, _UNIT, _UNIT_HAN, _ROUNDING, _ON_BALANCE_SHEET, _NOISE, _DATE):
         text = pattern.sub(" ", text)

@@ -96,6 +96,15 @@ ENGLISH = {
     # what is said before the question
     "In 2021, what was Northwind's operating income?": "$110 million",
     "Northwind: what were the inventories at the end of 2022?": "$110 million",
+    # as people word it
+    "Northwind's FY23 capex?": "$80 million",
+    "What was Northwind's inventory at 31 December 2022?": "$110 million",
+    "Calculate Northwind's FY2023 asset turnover (revenue / total assets).": "1.00",
+    "What is the working capital (current assets minus current liabilities) of Northwind in 2022?": "$170 million",
+    "What is Northwind's capex-to-sales ratio for 2023?": "0.08",
+    "How fast did Northwind's revenue grow in 2022?": "25.00 percent",
+    "Was Northwind profitable in 2021?": "Yes",
+    "How many times has Northwind sold its inventory in 2023?": "5.00",
     "How much cash did Northwind generate from operating activities in 2022?": "$150 million",
     # yes or no
     "Did Northwind's gross margin improve in 2023?": "Yes",
@@ -129,6 +138,7 @@ CHINESE = {
     "北风2023年的实际税率是多少？": "25.00 percent",
     "北风2023年营业收入同比增长率是多少？": "25.00 percent",
     "北风2023年净利润比2022年增加了多少？": "375 ten thousand",
+    "北风在2022年的研发费用是多少？": "500 ten thousand",
     "北风2023年的研发费用是多少？": "700 ten thousand",
 }
 
@@ -212,6 +222,7 @@ def test_totals_of_a_balance_sheet_that_are_called_total_alone_are_told_apart():
         "What was Northwind's revenue in the fourth quarter of 2023?",
         "What was Northwind's revenue and net income in 2023?",
         "What was Northwind's income tax paid on foreign income in 2023?",
+        "How much has Northwind's revenue grown since 2021?",
         "What drove the increase in Northwind's inventories in 2023?",
         "What is Northwind's FY2023 score? Score is defined as: customer satisfaction / revenue.",
         "What will Northwind's expected revenue be in 2023?",
