@@ -30,7 +30,7 @@ class GlmReader:
     several answers may be generated at a time.
     """
 
-    uses_evidence = False
+    quotes_evidence = False
     writes_markdown = True
 
     def __init__(

@@ -36,7 +36,7 @@ _ERROR_FIELD = re.compile(r"^error:", re.MULTILINE)
 class RemoteReader:
     """One model on one server."""
 
-    uses_evidence = False
+    quotes_evidence = False
     writes_markdown = True
 
     def __init__(self, server: str, model: str, *, key: str = "", context_tokens: int = DEFAULT_CONTEXT) -> None:

@@ -28,9 +28,9 @@ class ReadSource:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A sentence of a source that may answer the question, word for word."""
+    """A sentence or row of a source that may answer the question, word for word, or a figure computed from cells."""
 
-    number: int  # of the source the sentence is from
+    number: int  # of the source it is from
     text: str
     answerability: float  # from ANSWERABLE on it counts as an answer
 
@@ -62,7 +62,7 @@ class ReadRequest:
     sources: tuple[ReadSource, ...]
     history: tuple[Turn, ...] = ()
     sampling: Sampling = Sampling()
-    evidence: tuple[Evidence, ...] = ()  # best answer first; empty unless the reader uses it
+    evidence: tuple[Evidence, ...] = ()  # best answer first; may be empty
 
 
 class Reader(Protocol):
@@ -70,7 +70,7 @@ class Reader(Protocol):
 
     name: str  # shown to people, e.g. "GLM-4-9B-0414 · INT4 · cuda:0"
     context_tokens: int  # longest prompt and answer together, in the reader's own tokens
-    uses_evidence: bool  # whether it reads `ReadRequest.evidence`, which takes time to collect
+    quotes_evidence: bool  # whether its answer is `ReadRequest.evidence`, word for word
     writes_markdown: bool  # whether answers are Markdown; otherwise they are plain text
 
     def count_tokens(self, text: str) -> int:

@@ -129,6 +129,8 @@ class ContextSettings:
     source_tokens: int = 16  # reserved per source for its number and markers
     max_source_share: float = 0.25  # of the room for sources that one source may take
     max_history_share: float = 0.25  # of the room that earlier turns may take
+    max_evidence_share: float = 0.1  # of the room that sentences and figures found beforehand may take
+    evidence_items: int = 5  # sentences, rows and figures found beforehand that a model is shown
     name_characters: int = 80  # of a document's name, and of its heading path, that the reader sees
 
 

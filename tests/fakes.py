@@ -46,7 +46,7 @@ class ExactEmbedder:
 class ScriptedReader:
     """Gives the answers it was made with, one after another, and keeps the requests."""
 
-    name, context_tokens, uses_evidence, writes_markdown = "scripted", 10_000, False, True
+    name, context_tokens, quotes_evidence, writes_markdown = "scripted", 10_000, False, True
 
     def __init__(self, *answers: Sequence[str]) -> None:
         self.answers = list(answers)

@@ -13,6 +13,7 @@ from rag.answer.answerability import EvidenceScorer
 from rag.answer.citations import check_citations
 from rag.answer.context import pack_context
 from rag.answer.doubt import Doubt, judge, judge_read
+from rag.answer.evidence import prompt_evidence
 from rag.answer.figures.short_figure import short_figure
 from rag.answer.marks import remove_citation_marks
 from rag.answer.metrics.documents import StatementFinder
@@ -88,21 +89,22 @@ class Answerer:
             found = replace(found, sources=metric.sources)
         yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
         # Look for a short answer, and for the sentences that answer.
-        short, evidence = self._short_answer(asked, found, metric) if reader.uses_evidence else (None, [])
+        short, evidence = self._short_answer(asked, found, metric)
         # Judge whether they do.
         comparison = self._compare(asked, found)
         anyway = asked.options.anyway
-        doubt = judge(comparison, evidence, self._settings.answering, anyway=anyway) if reader.uses_evidence else None
-        if metric is not None and doubt is not None:  # its company, year and items were found
+        doubt = judge(comparison, evidence, self._settings.answering, anyway=anyway)
+        if metric is not None:  # its company, year and items were found
             doubt = Doubt(AnswerState.ANSWER, quoted=tuple(metric.rows))
         # Let the reader answer.
         text = ""
-        quoted = doubt.quoted if doubt else ()
-        for piece in self._read(asked, found, quoted, reader, sampling, stop) if found.sources else ():
+        given = doubt.quoted if reader.quotes_evidence else prompt_evidence(short, doubt.quoted)
+        for piece in self._read(asked, found, given, reader, sampling, stop) if found.sources else ():
             text += piece
             yield Piece(piece)
         # Check what it said.
-        doubt = doubt or judge_read(comparison, text, stopped=stop.is_set())
+        if not reader.quotes_evidence:  # a model's own words are the answer
+            doubt, short = judge_read(comparison, text, stopped=stop.is_set()), None
         short = short if doubt.state is AnswerState.ANSWER or anyway else None
         unsure = short and short.table and short.confidence < self._settings.answering.figures.min_confidence
         yield Answer(
@@ -124,7 +126,7 @@ class Answerer:
         yield Found(summary.sources, asked.question, (), reader.writes_markdown)
         quoted = (paragraph if n == 0 else f"\n\n{paragraph}" for n, paragraph in enumerate(summary.paragraphs))
         text = ""
-        for piece in quoted if reader.uses_evidence else self._read(asked, found, (), reader, sampling, stop):
+        for piece in quoted if reader.quotes_evidence else self._read(asked, found, (), reader, sampling, stop):
             text += piece
             yield Piece(piece)
         checked = check_citations(text, summary.sources, self._settings.answering)
@@ -194,7 +196,9 @@ class Answerer:
         """The reader's answer, from as many sources as fit. Raises QuestionRefused."""
         history = [Turn(turn.question, remove_citation_marks(turn.answer)) for turn in asked.history]
         context = self._settings.answering.context
-        tables = None if reader.uses_evidence else SourceTables(self._store, asked.scope.owner)
-        packed = pack_context(asked.question, found.sources, history, reader, sampling, context, tables)
-        request = ReadRequest(asked.question, packed.sources, packed.history, sampling, tuple(evidence))
+        tables = None if reader.quotes_evidence else SourceTables(self._store, asked.scope.owner)
+        shown = () if reader.quotes_evidence else evidence
+        packed = pack_context(asked.question, found.sources, history, reader, sampling, context, tables, shown)
+        given = tuple(evidence) if reader.quotes_evidence else packed.evidence
+        request = ReadRequest(asked.question, packed.sources, packed.history, sampling, given)
         yield from reader.answer(request, stop)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rag.answer.markdown_tables import with_markdown_tables
 from rag.answer.source_tables import SourceTables
 from rag.errors import QuestionRefused
-from rag.reader import Reader, ReadSource, Sampling, Turn
+from rag.reader import Evidence, Reader, ReadSource, Sampling, Turn
 from rag.records import Source
 from rag.settings import ContextSettings
 
@@ -18,10 +18,11 @@ SENTENCE_ENDS = ("\n", "。", "！", "？", ". ", "! ", "? ")
 
 @dataclass(frozen=True, slots=True)
 class PackedContext:
-    """The sources and earlier turns that fit, both in their given order."""
+    """The sources, earlier turns and evidence that fit, each in their given order."""
 
     sources: tuple[ReadSource, ...]
     history: tuple[Turn, ...]
+    evidence: tuple[Evidence, ...] = ()
 
 
 def pack_context(
@@ -32,8 +33,9 @@ def pack_context(
     sampling: Sampling,
     settings: ContextSettings,
     tables: SourceTables | None = None,
+    evidence: Sequence[Evidence] = (),
 ) -> PackedContext:
-    """Pack the newest turns into their share of the reader's context, and the best sources into the rest.
+    """Pack evidence and the newest turns into their shares of the reader's context, and the best sources into the rest.
 
     A source that would take more than its share is narrowed to the retrieved passage and the lines around it. The last
     source is truncated to the room that is left, at the end of a line or sentence if there is one. With `tables`, the
@@ -41,15 +43,32 @@ def pack_context(
     QuestionRefused if no source fits.
     """
     room = reader.context_tokens - sampling.max_tokens - settings.prompt_tokens - reader.count_tokens(question)
+    first, taken = _pack_evidence(evidence, int(room * settings.max_evidence_share), reader, settings)
     turns, used = _pack_turns(history, int(room * settings.max_history_share), reader)
-    packed = _pack_sources(sources, room - used, reader, settings, tables)
+    packed = _pack_sources(sources, room - taken - used, reader, settings, tables)
     if sources and not packed:
         raise QuestionRefused(
             "The question leaves {reader} ({context:,} tokens) no room for sources: shorten it.",
             reader=reader.name,
             context=reader.context_tokens,
         )
-    return PackedContext(packed, turns)
+    numbers = {source.number for source in packed}
+    return PackedContext(packed, turns, tuple(one for one in first if one.number in numbers))
+
+
+def _pack_evidence(
+    evidence: Sequence[Evidence], room: int, reader: Reader, settings: ContextSettings
+) -> tuple[list[Evidence], int]:
+    """The best evidence that fits `room` tokens, and the tokens it takes."""
+    packed: list[Evidence] = []
+    used = 0
+    for one in evidence[: settings.evidence_items]:
+        tokens = reader.count_tokens(one.text) + settings.source_tokens
+        if used + tokens > room:
+            break
+        packed.append(one)
+        used += tokens
+    return packed, used
 
 
 def _pack_turns(history: Sequence[Turn], room: int, reader: Reader) -> tuple[tuple[Turn, ...], int]:

@@ -16,7 +16,7 @@ class QuoteReader:
 
     name = "Quote reader · no model"
     context_tokens = 1_000_000
-    uses_evidence = True
+    quotes_evidence = True
     writes_markdown = False
 
     def count_tokens(self, text: str) -> int:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from model.families import PromptFormat
 from model.prompt import ChatMessage, Prompter, chat_messages, render_template
 from rag.errors import CheckpointRefused, ReaderError
-from rag.reader import ReadRequest, ReadSource, Turn
+from rag.reader import Evidence, ReadRequest, ReadSource, Turn
 from tests.model.reference import FAMILIES, encodings, native_tokenizer, original_tokenizer, tokenizer_of
 from tests.model.test_tokenizer import hostile
 
@@ -133,6 +133,17 @@ def test_each_source_is_numbered_and_named():
 def test_the_instruction_is_in_the_language_of_the_question(question, chinese):
     system = chat_messages(ReadRequest(question, (ReadSource(1, "a", "", "", "b"),)))[0]
     assert system.content.startswith("你根据" if chinese else "You answer")
+
+
+@pytest.mark.parametrize(("question", "title"), [("Why?", "What may answer it"), ("为什么？", "可能的答案")])
+def test_evidence_comes_before_the_sources_with_its_number(question, title):
+    source = ReadSource(2, "a.pdf", "3", "", "Sales rose.")
+    request = ReadRequest(question, (source,), evidence=(Evidence(2, "Sales\nrose.", 1.0),))
+    content = chat_messages(request)[-1].content
+    assert content.startswith(title)
+    assert "\n- Sales rose. [2]\n\n" in content
+    assert content.index("- Sales rose. [2]") < content.index("[2] a.pdf")
+    assert title not in chat_messages(ReadRequest(question, (source,)))[-1].content
 
 
 def test_without_sources_there_is_no_instruction():

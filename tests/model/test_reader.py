@@ -29,7 +29,7 @@ def test_every_reader_says_what_the_protocol_asks(tmp_path):
         assert isinstance(reader.name, str)
         assert isinstance(reader.context_tokens, int)
         assert reader.context_tokens >= reader.count_tokens("a b c") > 0
-    assert [reader.uses_evidence for reader in (glm, remote, quote)] == [False, False, True]
+    assert [reader.quotes_evidence for reader in (glm, remote, quote)] == [False, False, True]
     assert [reader.writes_markdown for reader in (glm, remote, quote)] == [True, True, False]
 
 

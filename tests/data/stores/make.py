@@ -40,7 +40,7 @@ class WordEmbedder:
 class NoReader:
     """A reader that is never asked."""
 
-    name, context_tokens, uses_evidence = "none", 1000, False
+    name, context_tokens, quotes_evidence = "none", 1000, False
 
 
 def settled(condition):

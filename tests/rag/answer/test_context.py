@@ -6,7 +6,7 @@ import pytest
 
 from rag.answer.context import pack_context
 from rag.errors import QuestionRefused
-from rag.reader import Sampling, Turn
+from rag.reader import Evidence, Sampling, Turn
 from rag.records import Source
 from rag.settings import ContextSettings
 from tests.fakes import ScriptedReader
@@ -86,3 +86,11 @@ def test_a_long_source_keeps_whole_lines_around_its_passage():
         assert kept == lines[lines.index(kept[0]) : lines.index(kept[-1]) + 1]
         assert len(only.text.split()) <= max((room - 11) // 4, 2)
     assert len(kept) == 20
+
+
+def test_evidence_takes_its_share_and_only_of_sources_that_are_packed():
+    evidence = [Evidence(1, "one two three", 1.0), Evidence(9, "gone", 1.0), Evidence(2, "far " * 500, 1.0)]
+    sources = [source(1, "one two three four"), source(2, "far")]
+    packed = pack_context("why", sources, [], reader(1000), SAMPLING, SETTINGS, evidence=evidence)
+    assert packed.evidence == (evidence[0],)
+    assert [one.number for one in packed.sources] == [1, 2]
