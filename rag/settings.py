@@ -244,6 +244,15 @@ class ClaimSettings:
 
 
 @dataclass(frozen=True)
+class ShortAnswerSettings:
+    """Where short answers may come from."""
+
+    accounts: bool = True  # figures of accounts by name, from the statements of a document (`rag/answer/metrics`)
+    tables: bool = True  # other figures, from the tables on the sources' pages (`rag/answer/figures`)
+    text: bool = True  # phrases, lists, yes and no, from sentences (`rag/answer/phrases`)
+
+
+@dataclass(frozen=True)
 class AnswerSettings:
     """Which sentences of the sources count as an answer, and which sources as citations.
 
@@ -268,6 +277,7 @@ class AnswerSettings:
     max_citations: int = 3  # per sentence of an answer
     summary: SummarySettings = field(default_factory=SummarySettings)
     context: ContextSettings = field(default_factory=ContextSettings)
+    short: ShortAnswerSettings = field(default_factory=ShortAnswerSettings)
     figures: FigureSettings = field(default_factory=FigureSettings)
     doubt: DoubtSettings = field(default_factory=DoubtSettings)
     phrases: PhraseSettings = field(default_factory=PhraseSettings)

@@ -84,7 +84,7 @@ class Answerer:
             return
         found = self.retrieve(asked)
         # Look for a figure of accounts, whose statements may not be among the sources.
-        metric = short_metric(self._statements, asked.scope, found.queries[0], found.sources)
+        metric = self._metric(asked, found)
         if metric is not None:
             found = replace(found, sources=metric.sources)
         yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
@@ -159,15 +159,21 @@ class Answerer:
         document = self._store.document(owner, source.document_id)
         return self._store.page_text(document.owner, document.id, 0)[1] if document else ""
 
+    def _metric(self, asked: Asked, found: Retrieved) -> MetricAnswer | None:
+        if not self._settings.answering.short.accounts:
+            return None
+        return short_metric(self._statements, asked.scope, found.queries[0], found.sources)
+
     def _short_answer(
         self, asked: Asked, found: Retrieved, metric: MetricAnswer | None
     ) -> tuple[ShortAnswer | None, list[Evidence]]:
         """The figure, or else the phrase, that answers, and what it stands in; no short answer to several questions."""
         owner, question, several = asked.scope.owner, found.queries[0], len(found.queries) > 1
+        short = self._settings.answering.short
         figure: tuple[ShortAnswer, list[Evidence]] | None = None
         if metric is not None:
             figure = metric.short, metric.rows
-        elif not several:
+        elif not several and short.tables:
             figures = self._settings.answering.figures
             figure = short_figure(self._store, owner, question, found.sources, found.named, figures)
         if figure and figure[1]:
