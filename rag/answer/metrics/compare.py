@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rag.answer.metrics.compute import FACTORS, Calculation, Value, distinct
-from rag.answer.metrics.question import Comparison, Operation, Request
+from rag.answer.metrics.request import Comparison, Operation, Request
 from rag.answer.metrics.vocabulary import Unit
 from rag.answer.metrics.written import Result, change, each_of, yes_or_no
 

@@ -14,7 +14,8 @@ from rag.answer.metrics.compare import Side, compared
 from rag.answer.metrics.compute import Accounts, Calculation
 from rag.answer.metrics.documents import MAX_DOCUMENTS, Named, StatementFinder
 from rag.answer.metrics.formula import Name
-from rag.answer.metrics.question import OF_ONE_YEAR, Comparison, Operation, Request, understand
+from rag.answer.metrics.question import understand
+from rag.answer.metrics.request import OF_ONE_YEAR, Comparison, Operation, Request
 from rag.answer.metrics.statements import normalized
 from rag.answer.metrics.vocabulary import vocabulary
 from rag.answer.metrics.written import Result, average, change, decision, growth, printed, series

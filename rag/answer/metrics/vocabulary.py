@@ -71,6 +71,8 @@ class Vocabulary:
 
     def name_at(self, text: str, start: int) -> tuple[str, int] | None:
         """The id of the item or metric named at a place in a text, and where the longest such name ends."""
+        if not text[start].isalnum():
+            return None
         matches = ((pattern.match(text, start), id_) for pattern, id_ in self.names)
         ends = [(match.end(), id_) for match, id_ in matches if match is not None and match.end() > start]
         if not ends:

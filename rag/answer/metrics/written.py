@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from rag.answer.figures.excerpt import as_printed
 from rag.answer.metrics.compute import FACTORS, Used, Value, combined, distinct
-from rag.answer.metrics.question import Operation, Request
+from rag.answer.metrics.request import Operation, Request
 from rag.answer.metrics.vocabulary import Unit
 
 _NO_MONEY = ("", "")
