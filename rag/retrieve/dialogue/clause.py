@@ -31,7 +31,7 @@ PERIOD: Final = re.compile(
     re.IGNORECASE,
 )
 YEAR: Final = re.compile(rf"(?<!\d){_YEAR}(?!\d)")
-_TOKEN = re.compile(r"[^\W_]+(?:[-.&'’/][^\W_]+)*%?|[^\w\s]")
+_TOKEN = re.compile(r"[^\W_]+(?:[-.&'’/][^\W_]+)*(?:(?<=s)['’](?=\s)|%)?|[^\w\s]")
 
 WH: Final = frozenset("what who whom whose which when where why how".split())
 AUXILIARIES: Final = frozenset(
@@ -50,6 +50,7 @@ _BREAKS = frozenset(
     " ever often early late long high much many more most less exactly usually currently so then again together".split()
 )
 # Words of manner and amount that follow "how" or "what" and belong to what is asked.
+_BE = frozenset(("is", "are", "was", "were"))
 _SUBJECTS = frozenset("it they he she i you we there".split())
 _DEGREES = frozenset("much many often long high low large big far fast old heavy tall deep wide early late".split())
 _PARTICIPLE = re.compile(r".{2,}(?:ed|able|ible|ing)$")
@@ -131,7 +132,7 @@ def analyse(question: str) -> Clause:
 
 def is_clause(text: str) -> bool:
     """Whether a text has a verb where a question or a request has one."""
-    tokens = list(_tokens(text[:MAX_CHARACTERS]))
+    tokens = list(_plain_tokens(text[:MAX_CHARACTERS]))
     if any(token.kind == "auxiliary" for token in tokens):
         return True
     words = [token.text.casefold() for token in tokens]
@@ -148,7 +149,20 @@ IMPERATIVES: Final = frozenset(
 )
 
 
+_REQUEST = re.compile(
+    rf"^(?:please\s+)?(?:(?:tell|show|give)\s+me(?:\s+(?:something|more|some|details))*(?:\s+about)?|{'|'.join(sorted(IMPERATIVES))}"
+    r"|what\s+about|how\s+about|compare)(?:\s+(?:some|all|each))?(?:\s+of)?\b",
+    re.IGNORECASE,
+)
+
+
 def _tokens(text: str) -> Iterator[_Token]:
+    request = _REQUEST.match(text)
+    for token in _plain_tokens(text):
+        yield replace(token, kind="break") if request and token.end <= request.end() else token
+
+
+def _plain_tokens(text: str) -> Iterator[_Token]:
     periods = [match.span() for match in PERIOD.finditer(text)]
     position = 0
     for first, last in [*periods, (len(text), len(text))]:
@@ -167,7 +181,14 @@ def _kind(word: str) -> str:
     ):  # fmt: skip
         if folded in words and (word.islower() or word.istitle() or len(word) == 1):
             return kind
-    return "word" if word[0].isalnum() else "break"
+    is_adverb = word.islower() and word.endswith("ly") and len(word) > 4 and word not in _NOUNS_IN_LY
+    return "word" if word[0].isalnum() and not is_adverb else "break"
+
+
+_NOUNS_IN_LY: Final = frozenset(
+    "family supply reply assembly anomaly monopoly apply rely comply multiply imply".split()
+)
+_SUBORDINATORS: Final = frozenset("if when while because that unless until since before after".split())
 
 
 def _asked_end(tokens: list[_Token]) -> int:
@@ -175,6 +196,8 @@ def _asked_end(tokens: list[_Token]) -> int:
     first = next((n for n, token in enumerate(tokens[:3]) if token.kind == "wh"), None)
     if first is None or any(token.kind != "preposition" for token in tokens[:first]):
         return 0
+    if [token.kind for token in tokens[first + 1 : first + 3]] == ["break", "wh"] and tokens[first + 1].text == "and":
+        first += 2  # "when and why did"
     end = next((n for n in range(first + 1, len(tokens)) if _ends_asked(tokens[n])), len(tokens))
     verbs = [n for n in range(first + 1, end) if tokens[n].text.casefold() in finite_verbs()]
     # "Who wrote", "What happens": the verb follows the question word.
@@ -183,6 +206,7 @@ def _asked_end(tokens: list[_Token]) -> int:
     auxiliary = next((n for n in range(first + 1, end) if tokens[n].kind == "auxiliary"), None)
     if auxiliary is not None:
         return auxiliary
+    verbs = verbs or [n for n in range(first + 2, end) if tokens[n].kind == "word" and tokens[n].text.endswith("ed")]
     return verbs[0] if verbs else len(tokens)
 
 
@@ -200,15 +224,18 @@ def _phrases(text: str, tokens: list[_Token], asked_end: int) -> Iterator[Phrase
             run.append(replace(token, kind="word"))
             continue
         if any(one.kind != "determiner" for one in run):
-            kept = _without_verb(run, governor if n > asked_end else "", token.text.casefold())
-            yield from _cut(text, kept, before, asked=n <= asked_end)
-            governor = "" if len(kept) < len(run) else governor
+            nouns = _nouns(run, governor if n > asked_end else "", token.text.casefold())
+            for at, some in enumerate(nouns):
+                yield from _cut(text, some, "" if at else before, asked=n <= asked_end)
+            governor = "" if len(nouns) != 1 or len(nouns[0]) < len(run) else governor
         run = [token] if token.kind == "determiner" else []
         if token.kind == "preposition":
             before = token.text.casefold()
         elif token.kind != "determiner":
             before = ""
             governor = _next_governor(token, governor)
+            if governor in _BE and n == asked_end == 1 and tokens[0].text.casefold() in ("what", "who"):
+                governor = "definition"
 
 
 def _modifies(tokens: list[_Token], n: int) -> bool:
@@ -221,26 +248,53 @@ def _modifies(tokens: list[_Token], n: int) -> bool:
 def _next_governor(token: _Token, governor: str) -> str:
     if token.kind == "auxiliary":
         return token.text.casefold()
+    if token.text.casefold() in _SUBORDINATORS:
+        return "clause"
     return "pronoun" if governor in _DO and token.text.casefold() in _SUBJECTS else governor
 
 
-def _without_verb(run: list[_Token], governor: str, after: str) -> list[_Token]:
-    """A run of words without the verb in it, if it has one; `governor`: its auxiliary, `after`: the next word."""
+def _nouns(run: list[_Token], governor: str, after: str) -> list[list[_Token]]:
+    """A run of words cut at the verb in it, if it has one; `governor`: its auxiliary, `after`: the next word."""
     words = [token.text.casefold() for token in run]
     first = 1 + (run[0].kind == "determiner")
     if governor == "pronoun":
-        return run[1:] if words[0] in base_verbs() else run
+        return [run[1:]] if words[0] in base_verbs() else [run]
     if governor in _DO:
         verbs = [n for n in range(first, len(words)) if words[n] in base_verbs()]
         if verbs:
-            return run[: verbs[-1] if verbs[-1] == len(words) - 1 else verbs[0]]
-        return run[:-1] if len(words) > first and after != "of" and not run[-1].text[0].isupper() else run
+            verb = verbs[-1] if verbs[-1] == len(words) - 1 else verbs[0]
+            return [run[:verb], run[verb + 1 :]]
+        named = after == "of" or run[-1].text[0].isupper() or len(words) <= first
+        return [run] if named else [run[:-1], []]
+    if governor == "clause":  # "if the pump leaks"
+        end = next((n for n in range(first, len(words)) if words[n] in finite_verbs()), len(words))
+        return [run] if end == len(words) else [run[:end], []]
+    if governor == "definition" and not after:
+        return [run]  # "What is seafloor spreading?"
     if governor:
-        if _is_participle(run[0].text):
-            return run[1:]
-        while len(run) > first and _is_participle(run[-1].text):
-            run = run[:-1]
-    return run
+        return _without_participle(run, first)
+    return [run]
+
+
+def _without_participle(run: list[_Token], first: int) -> list[list[_Token]]:
+    """What stands before and after a participle; what stands before adjectives at the end."""
+    if _is_participle(run[0].text):
+        return [run[1:]]
+    if all(_is_adjective(token.text) for token in run):
+        return []
+    end = next((n for n in range(first, len(run)) if _is_participle(run[n].text)), len(run))
+    # A participle before a noun may belong to it: "operating income", "the X200 used pump".
+    if end < len(run) - 1 and run[end].text.endswith("ing"):
+        end = len(run)
+    rest = run[end + 1 :]
+    kept = run[:end]
+    while len(kept) > first and _is_adjective(kept[-1].text):
+        kept = kept[:-1]
+    return [kept, rest] if len(kept) < len(run) else [run]
+
+
+def _is_adjective(word: str) -> bool:
+    return word in word_lists()["adjectives"] or (word.islower() and word.endswith("est") and len(word) > 4)
 
 
 def _is_participle(word: str) -> bool:

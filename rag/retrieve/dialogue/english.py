@@ -33,6 +33,9 @@ _AGAIN = re.compile(
     r"(?:it|that|they|those|this)\s+(?:be\s+)?(?=\S)",
     re.IGNORECASE,
 )
+_CHANGED = re.compile(
+    r"(?:in|for|at|as of|before|after|on|by|during|under|with|within|last|the|next|then)\b", re.IGNORECASE
+)
 _BARE = re.compile(
     r"^(?:(?:in|on|at|by|for|from|to|of|with|under|since|until)\s+)?"
     r"(?:why(?:\s+not)?|when|where|whom?|how(?:\s+(?:much|many|often|long|come|so|exactly))?"
@@ -57,7 +60,7 @@ def complete_english(question: str, before: str, answer: str) -> str | None:
         return f"Tell me more about {topic_of(earlier.clause)}."
     if _BARE.match(core):
         return _asked_anew(core, earlier)
-    if again := _AGAIN.match(rest):
+    if (again := _AGAIN.match(rest)) and _CHANGED.match(rest[again.end() :]):
         return replace_phrase(rest[again.end() :], earlier, introduced=True)
     if (condition := replace_condition(rest, earlier)) is not None:
         return condition

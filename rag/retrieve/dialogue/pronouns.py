@@ -22,16 +22,14 @@ PRONOUN = re.compile(
 # "it" that refers to nothing: "is it possible", "how long does it take"; "there is".
 _EXPLETIVE = re.compile(
     r"\b(?:is|was|will|would|can|could|should|does|did)\s+it\s+(?:be\s+|was\s+|is\s+)?(?:not\s+)?(?:\w+ly\s+)?"
-    r"(?:possible|allowed|permitted|necessary|required|true|forbidden|prohibited|likely|common|safe|ok|okay"
-    r"|legal|ensured|important|advisable|recommended|mandatory|clear|known|said|stated|mentioned|take|rain|mean that"
-    r"|matter)\b"
+    r"(?:(?:possible|allowed|permitted|necessary|required|true|forbidden|prohibited|likely|common|safe|ok|okay|legal"
+    r"|ensured|important|advisable|recommended|mandatory|clear|known|said|stated|mentioned|enough|useful|easy|better)"
+    r"\s+(?:to|that|if|for|whether)|take|rain|mean\s+that|matter)\b"
     r"|\bit\s+(?:is|was|takes|took|follows|seems|appears|says|depends)\b|\bwhat time is it\b"
     r"|\b(?:is|are|was|were|will|would|can|could|should|has|have|had|does|do)\s+there\b"
     r"|\bthere\s+(?:is|are|was|were|be|will|has|have)\b",
     re.IGNORECASE,
 )
-
-
 _CLAUSE_BREAK = re.compile(
     r"[,;]|\b(?:and|or|but|if|when|while|because|before|after|that|which|who|unless|until|where|since|so|than)\b",
     re.IGNORECASE,
@@ -40,20 +38,29 @@ _CLAUSE_BREAK = re.compile(
 
 def resolve(question: str, rest: str, before: Before) -> str | None:
     """The question with pronouns replaced; as it is if it has none that refer out of it; None if nothing fits."""
-    used: list[str] = []
+    used: dict[str, str] = {}  # what each kind of pronoun stands for: "it" and "its" for the same
     pieces: list[str] = []
     end = 0
     for match in _references(rest):
-        referent = _referent(match, rest, before, used)
+        kind = _kind(match)
+        referent = used.get(kind) or _referent(match, rest, before, list(used.values()))
         if not referent:
             return None
-        used.append(referent)
+        used[kind] = referent
         pieces += [rest[end : match.start()], _inflected(match, referent)]
         end = match.end()
     if not used:
         return question
     completed = "".join([*pieces, rest[end:]])
-    return f"{capitalised(completed)}?"
+    mark = question.strip()[-1]
+    return f"{capitalised(completed)}{mark if mark in '.!' else '?'}"
+
+
+def _kind(match: re.Match[str]) -> str:
+    """Pronouns of the same kind stand for the same thing."""
+    word = match.group().casefold()
+    kinds = ({"it", "its"}, {"they", "them", "their", "theirs"}, {"he", "him", "his"}, {"she", "her"})
+    return next((min(kind) for kind in kinds if word in kind), word)
 
 
 def _references(text: str) -> Iterator[re.Match[str]]:

@@ -19,6 +19,7 @@ NAME_WORDS: Final = 5  # in the longest name taken from an answer
 _NAME = re.compile(r"[A-Z0-9][\w.&'’-]*(?:\s+(?:(?:of|de|von|van|der|the|and|&)\s+){0,2}[A-Z0-9][\w.&'’-]*){0,4}")
 
 
+_BE: Final = frozenset(("is", "are", "was", "were"))
 VAGUE_NOUNS: Final = frozenset(("end", "beginning", "start", "number", "amount", "total"))
 
 
@@ -57,25 +58,68 @@ def asks_for_figure(before: Before) -> bool:
 
 
 def entities(clause: Clause, *, plural: bool = False) -> list[str]:
-    """What "it" may stand for, most likely first: an owner, what something is of, the subject, other things."""
+    """What "it", or with `plural` "they", may stand for, most likely first.
+
+    An owner, what an aspect is of ("the types of X"), the subject, then anything else.
+    """
     own = [phrase for phrase in clause.phrases if not PERIOD.fullmatch(phrase.text) and phrase.head not in VAGUE_NOUNS]
-    owners = [phrase.owner for phrase in own if phrase.owner]
-    of = [
-        phrase.text
-        for first, phrase in itertools.pairwise(own)
-        if phrase.preposition == "of" and phrase.start - first.end <= len(" of ")
-    ]
+    complements: list[str] = []
+    wholes: list[str] = []
+    on_what = False
+    for first, phrase in itertools.pairwise(own):
+        on_what |= first.head in _ON_WHAT
+        if on_what and phrase.preposition in ("in", "on"):
+            complements = [*_named(phrase, plural=plural), *complements]
+        elif _is_aspect(first) and phrase.preposition in _OF_WHAT and not _is_charge(first, phrase):
+            complements += _named(phrase, plural=plural)
+        elif phrase.preposition == "of" and clause.text[first.end : phrase.start].split()[:1] == ["of"]:
+            wholes.append(clause.text[first.start : phrase.end])
+    owned = [name for phrase in own if phrase.owner for name in _named(phrase, plural=plural)]
     subjects = [
         _with_complement(clause, phrase)
         for phrase in own
         if not phrase.preposition and not phrase.owner and not phrase.asked
     ]
+    aspects = [text for text in subjects if any(_is_aspect(phrase) and phrase.text == text for phrase in own)]
     asked = [f"the {phrase.text}" for phrase in own if phrase.asked]
     others = [phrase.text for phrase in own if phrase.preposition and phrase.preposition != "of"]
-    found = [*owners, *of, *subjects, *asked, *others]
-    if plural:
-        found.sort(key=lambda text: not (text.endswith("s") and text.split()[-1].islower()))
-    return found
+    subjects = [next((whole for whole in wholes if whole.startswith(text)), text) for text in subjects]
+    things = [*subjects, *asked, *others]
+    things.sort(key=lambda text: not text.endswith("s") if plural else _is_plural(text))
+    if aspects and complements:
+        return [*owned, *complements, *things]
+    return [*owned, *things, *complements] if plural and not owned else [*owned, *complements, *things]
+
+
+def _named(phrase: Phrase, *, plural: bool) -> list[str]:
+    """The owner and the whole of a possessive, "Darwin" and "Darwin's theory", the likelier one first."""
+    if not phrase.owner:
+        return [phrase.text]
+    same_number = _is_plural(phrase.text) == plural
+    whole_first = same_number and not _is_aspect(phrase) and not (plural and phrase.owner.endswith("s"))
+    return [phrase.text, phrase.owner] if whole_first else [phrase.owner, phrase.text]
+
+
+def _is_aspect(phrase: Phrase) -> bool:
+    """Whether a phrase names something about something else: "the weight", "the types"."""
+    lists = word_lists()
+    heads = {phrase.head, phrase.head.removesuffix("s")}
+    return bool(heads & (lists["attributes"] | lists["roles"] | lists["aspects"]))
+
+
+def _is_plural(text: str) -> bool:
+    """Whether the last word is a plural; a name that ends in s may be none."""
+    last = text.split()[-1]
+    return last.islower() and last.endswith("s") and not last.endswith(("ss", "us", "is"))
+
+
+def _is_charge(first: Phrase, second: Phrase) -> bool:
+    """Whether a phrase goes with the next one by "for" and is itself meant: "the penalty for late delivery"."""
+    return second.preposition == "for" and not {first.head, first.head.removesuffix("s")} & word_lists()["aspects"]
+
+
+_OF_WHAT: Final = frozenset(("of", "in", "for", "on", "to", "behind", "about", "around", "with"))
+_ON_WHAT: Final = frozenset(("role", "impact", "effect", "influence"))  # of one thing in another: the latter is meant
 
 
 def _with_complement(clause: Clause, phrase: Phrase) -> str:
@@ -88,7 +132,7 @@ def _with_complement(clause: Clause, phrase: Phrase) -> str:
 
 def item_of(clause: Clause) -> str:
     """What was asked for, with its owner and period: "the effective tax rate of Corning in 2021"."""
-    if clause.asked.casefold() == "what" and clause.inverted:
+    if clause.asked.casefold() == "what" and clause.remainder.split()[:1] and clause.remainder.split()[0] in _BE:
         return clause.remainder.partition(" ")[2]
     return next((phrase.text for phrase in clause.phrases if not phrase.preposition), "")
 
