@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Final
 
-from rag.retrieve.dialogue.clause import YEAR, word_lists
+from rag.retrieve.dialogue.chinese_question import ASKED, END, LEAD, TIME, YEAR_ZH, BeforeZh, analyse_chinese, kind_of
+from rag.retrieve.dialogue.clause import YEAR
 
-MAX_CHARACTERS: Final = 300  # of a question, and of an answer, that are looked at
 MAX_PREDICATE: Final = 2  # characters of a question that asks of something it does not name: 更换 in 怎么更换
 
-_END = re.compile(r"[？?。！!，,\s]+$")
-_LEAD = re.compile(
-    r"^(?:(?:那么|那麼|那(?![里裡儿个家款份种座本篇些年时天位条])|还有|還有|另外|然后|而|同样的?问题[，,]?|以及|请问)[，,]?)+"
-)
-_ASKS_AGAIN = re.compile(r"(?:又|的话)?(?:呢|怎么样|如何|怎样)$")
-_TIME = re.compile(
-    r"(?:(?:19|20)\d\d|[一二][〇零九][〇零一二三四五六七八九]{2})(?:年度?|财年)(?:的?(?:第[一二三四1-4]季度|[一二三四]季度|上半年|下半年|年?[末底初]|\d{1,2}月(?:\d{1,2}日)?[末底]?))?"
-    r"|(?:第[一二三四1-4]|[一二三四])季度|上半年|下半年|(?:去|今|前|上|本|次|翌|当)年(?:度|末|底|初)?(?:同期)?|(?:上|前|后|下|这|那)(?:一|两)?(?:年|季度|个月)|本期|上期|报告期"
-)
-_YEAR = re.compile(r"((?:19|20)\d\d)年")
+_ASKS_AGAIN = re.compile(r"(?:又|的话)?(?:呢|怎么样|如何|怎样)$|又(?:是|有)(?:多少|什么|谁|哪[里些个])$")
 _STEP = re.compile(
     r"^(?:(?P<before>前一年|上一年|上年|前年度|上一年度|上年度)|(?P<after>后一年|下一年|次年|第二年))度?$"
-)
-# What a question asks, and everything that belongs to its predicate.
-_ASKED = re.compile(
-    r"什么时候|什麼時候|何时|什么地方|什么|什麼|哪一年|哪年|哪[里儿]|哪[些个种家位一]?|谁|誰|多少|多[久长大高重远深宽快]|几(?![乎何率])|怎么|怎麼|怎样|如何|为什么|為什麼|为何|是否|能否|可否|可以|[吗嗎]$"
-)
-# Where the subject of a question ends.
-_PREDICATE = re.compile(
-    r"是(?!否)|有多|有哪|有几|有什么|什么时候|何时|哪一年|哪[里些个种家]|为什么|怎么|怎样|如何|多[少久长大高重远]|是否|能否|可以|能(?!力|源|量|耗)|会(?!计|议)|应|需要|必须|须|由(?!于)|表示|属于|用了|使用|采用"
-    r"|位于|流经|生活|占(?!比|用)|比(?!例|率|亚|重)|增长|下降|上升|减少|增加|怎|为(?!期)|在哪|包括|包含|存在|提供|支付|承担|负责|适用|影响|降低|提高"
 )
 _PRONOUN = re.compile(
     r"(?P<person>(?<![吉其])[他她](?!人|国|项|们)|[他她]们)|(?P<thing>它们?)"
@@ -42,11 +23,12 @@ _PRONOUN = re.compile(
 )
 _NOUN_PARTS = re.compile(r"[\u4e00-\u9fffA-Za-z0-9]+")
 _QUESTION_WORDS = re.compile(
-    r"什么时候|什么地方|什么|何时|哪一?年|哪里|哪儿|哪[些个种家位]?|谁|多少|多[久长大高重远深宽快]|几|怎么|怎样|如何|为什么|为何|是否|能否|可以|需要|提前|应该|必须|[是能要会由在被把对和跟的了过吗呢天个元名人次年月日有来去做到请]"
+    r"什么时候|什么地方|什么|何时|哪一?年|哪里|哪儿|哪[些个种家位]?|谁|多少|多[久长大高重远深宽快]|几|怎么|怎样|如何|为什么|为何|是否|能否|可以|需要|提前|应该|必须|[是能要会由在被把对和跟的了过吗呢天个元名人次年月日有来去做到请该期]"
 )
 _EMPTY_START = re.compile(
-    r"^(?:是|什么时候|何时|怎么|怎样|如何|为什么|为何|由谁|被谁|在哪|哪一?年|需要|应该|必须|可以|能|会|有(?:什么|哪|几|多)|多少|多[久长大高重远]|比|占|和|与|跟|同)"
+    r"^(?:分别|一般|通常|都|又|也|各|一共|总共|大约)?(?:支持|包?含|持续|花|要|分[为成了几]|属于|适合|该(?:怎|如何)|有.{1,4}[吗嗎]$|是|什么时候|何时|怎么|怎样|如何|为什么|为何|由谁|被谁|在哪|哪一?年|需要|应该|必须|可以|能|会|有(?:什么|哪|几|多)|多少|多[久长大高重远]|比|占|和|与|跟|同)"
 )
+_VERB_START = re.compile(r"(?:都|也|还)?(?:支持|包?含|有|需要?|要|能|可以|会)")
 _BARE = re.compile(
     r"^(?:是)?(?:为什么|为何|怎么会|原因|什么时候|何时|哪一?年|几时|在?哪里|在?哪儿|在?什么地方|谁|由谁|怎么|如何|怎样|多少|几个|怎么办)(?:呢)?$"
 )
@@ -63,30 +45,12 @@ _EXPLAIN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Before:
-    """The question before, without its mark."""
-
-    text: str
-    answer: str
-    subject: (
-        str  # what it asks about, with its time: "贵州茅台2021年的营业收入"; "" where the question word comes first
-    )
-    entity: str  # "贵州茅台"; "" for none
-    attribute: str  # "营业收入"; "" for none
-
-    @property
-    def tail(self) -> str:
-        """What follows the subject."""
-        return self.text[len(self.subject) :]
-
-
 def complete_chinese(question: str, before: str, answer: str) -> str | None:
     """The follow-up as a question of its own; the question as it is if it stands alone; None if nothing fits."""
-    text = _END.sub("", question.strip())
-    lead = _LEAD.match(text)
+    text = END.sub("", question.strip())
+    lead = LEAD.match(text)
     rest = text[lead.end() :] if lead else text
-    earlier = _analyse(before, answer)
+    earlier = analyse_chinese(before, answer)
     if not rest:
         return None
     if _EXPLAIN.match(rest):
@@ -97,7 +61,9 @@ def complete_chinese(question: str, before: str, answer: str) -> str | None:
     fragment = rest[: again.start()] if again else rest
     if not fragment:
         return None
-    is_fragment = again is not None or (not _ASKED.search(rest) and (bool(lead) or len(rest) <= _SHORT))
+    if re.match(r"如果|若|假如|要是|万一", fragment):
+        return question if len(rest) > _SHORT + 2 and not again else None
+    is_fragment = again is not None or (not ASKED.search(rest) and (bool(lead) or len(rest) <= _SHORT))
     if is_fragment and not _PRONOUN.search(fragment):
         replaced = _replaced(fragment, earlier, introduced=again is not None or lead is not None)
         return replaced if replaced or again or lead else question
@@ -111,44 +77,10 @@ def complete_chinese(question: str, before: str, answer: str) -> str | None:
 _SHORT: Final = 6  # characters up to which words without a question word may be a fragment
 
 
-@functools.cache
-def _endings(name: str) -> tuple[str, ...]:
-    """Endings of nouns from the word lists, longest first."""
-    return tuple(sorted(word_lists()[name], key=lambda word: (-len(word), word)))
-
-
-def _analyse(question: str, answer: str) -> _Before:
-    text = _LEAD.sub("", _END.sub("", question.strip()[:MAX_CHARACTERS]))
-    predicate = _PREDICATE.search(text)
-    subject = text[: predicate.start()] if predicate else re.sub(r"[吗呢]$", "", text)
-    if asked := _ASKED.search(subject):
-        subject = subject[: asked.start()]
-    subject = re.sub(r"(?:一般|通常|目前|现在|总共|一共|分别|大约|都|也|又|就|每|在|的)+$", "", subject)
-    entity, attribute = _owner_and_attribute(_TIME.sub("，", subject))
-    return _Before(text, _END.sub("", answer.strip())[:MAX_CHARACTERS], subject, entity, attribute)
-
-
-def _owner_and_attribute(subject: str) -> tuple[str, str]:
-    """A subject without its time, as what it is about and what is asked of that; either may be ""."""
-    parts = [part for part in re.split(r"[的，]+", subject) if part]
-    if not parts:
-        return "", ""
-    last = parts[-1]
-    if len(parts) > 1:
-        return parts[0], last
-    ending = next((word for word in (*_endings("attributes_zh"), *_endings("roles_zh")) if last.endswith(word)), "")
-    if not ending:
-        return last, ""
-    # "苹果公司净利润": the attribute begins after the name, if that ends in a word for an organisation.
-    if named := re.match(r".{2,}(?:公司|集团|银行|股份|大学|医院)(?=.{2,})", last):
-        return named.group(), last[named.end() :]
-    return "", last
-
-
 # ---- question words alone
 
 
-def _asked_anew(word: str, before: _Before) -> str | None:
+def _asked_anew(word: str, before: BeforeZh) -> str | None:
     """The question before, with another question word: 为什么, 什么时候."""
     word = word.removeprefix("是") if not word.startswith("是谁") else word
     if word in ("原因", "怎么会", "为何", "为什么"):
@@ -164,10 +96,10 @@ def _asked_anew(word: str, before: _Before) -> str | None:
     return f"{before.text[: asked.start()]}{word}{before.text[asked.end() :]}？" if asked else None
 
 
-def _why(before: _Before) -> str:
+def _why(before: BeforeZh) -> str:
     """为什么 and the question before as a statement: with its answer, where that is short."""
     statement = re.sub(r"[吗嗎]$|是否", "", before.text)
-    asked = _ASKED.search(statement)
+    asked = ASKED.search(statement)
     short = before.answer if 0 < len(before.answer) <= 12 else ""
     if asked and short:
         return f"为什么{statement[: asked.start()]}{short}{statement[asked.end() :]}？"
@@ -180,27 +112,49 @@ def _why(before: _Before) -> str:
 # ---- fragments: "那2020年呢", "净利润呢"
 
 
-def _replaced(fragment: str, before: _Before, *, introduced: bool) -> str | None:
+def _replaced(fragment: str, before: BeforeZh, *, introduced: bool) -> str | None:
     """The question before with the part that the fragment resembles replaced by it; None if none does."""
     for swap in (_time_swapped, _unit_added, _extreme_swapped, _place_swapped, _code_swapped, _resembling_swapped):
         if (text := swap(fragment, before)) is not None:
             return f"{text}？"
-    if _kind(fragment) and not fragment.endswith("的"):
+    if not before.subject and (verb := _verb_swapped(fragment, before)):
+        return verb
+    # "应收账款的余额", "存货呢": both are nouns of accounts, and the first is what changes.
+    both = kind_of(before.entity) == "attribute" == kind_of(before.attribute)
+    is_attribute = kind_of(fragment) and not fragment.endswith("的") and not both
+    if is_attribute or _resembles(fragment, before.attribute):
         return _attribute_swapped(fragment, before) if introduced or before.attribute else None
     if not introduced:
         return f"{_entity_swapped(fragment, before)}？" if before.entity and len(fragment) <= _SHORT else None
-    text = _entity_swapped(fragment, before)
+    text = _object_swapped(fragment, before) or _entity_swapped(fragment, before)
     return f"{text}？" if text else None
 
 
-def _time_swapped(fragment: str, before: _Before) -> str | None:
-    bare = re.sub(r"(?:的|时|期间|在|是)+$|^(?:在|到|截至)", "", fragment)
-    if not (_TIME.fullmatch(bare) or _STEP.match(bare) or re.fullmatch(r"(?:19|20)\d\d", bare)):
+def _verb_swapped(fragment: str, before: BeforeZh) -> str:
+    """Another action with the same thing: 取消 for 设置 in 如何设置定时功能; "" for other questions."""
+    match = re.match(r"(?:如何|怎么|怎样|怎麼)([\u4e00-\u9fff]{2})(?=[\u4e00-\u9fff]{2})", before.text)
+    if not match or len(fragment) != 2 or kind_of(fragment):
+        return ""
+    return f"{before.text[: match.start(1)]}{fragment}{before.text[match.end(1) :]}？"
+
+
+def _object_swapped(fragment: str, before: BeforeZh) -> str:
+    """What is asked about something pointed at, replaced: 快充 for 无线充电 in 本产品支持无线充电吗; else ""."""
+    match = re.search(r"(支持|具有|具备|包括|包含|允许|有)([\u4e00-\u9fffA-Za-z0-9]{2,8})[吗嗎]$", before.text)
+    if not match or not re.match(r"[本该这此]", before.subject):
+        return ""
+    return before.text[: match.start(2)] + fragment + before.text[match.end(2) :]
+
+
+def _time_swapped(fragment: str, before: BeforeZh) -> str | None:
+    bare = re.sub(r"(?:的(?:情况|数据|时候)?|时|期间|在|是|方面)+$|^(?:在|到|截至)", "", fragment)
+    if not (TIME.fullmatch(bare) or _STEP.match(bare) or re.fullmatch(r"(?:19|20)\d\d", bare)):
         return None
+    bare = bare.removesuffix("同期")
     if bare.isdigit():
         bare += "年"
-    old = _TIME.search(before.text)
-    year = _YEAR.search(before.text)
+    old = TIME.search(before.text)
+    year = YEAR_ZH.search(before.text)
     if not old and (digits := YEAR.search(before.text)):  # the question before was put in English
         return before.text[: digits.start()] + bare.rstrip("年") + before.text[digits.end() :]
     if (step := _STEP.match(bare)) and year:
@@ -213,12 +167,12 @@ def _time_swapped(fragment: str, before: _Before) -> str | None:
     if year and re.fullmatch(r"(?:19|20)\d\d年", bare):
         return before.text[: year.start()] + bare + before.text[year.end() :]
     first = old.start()
-    if year and not _YEAR.search(bare) and old.start() == year.start() and len(old.group()) > len(year.group()):
+    if year and not YEAR_ZH.search(bare) and old.start() == year.start() and len(old.group()) > len(year.group()):
         first = year.end()
     return before.text[:first] + bare + before.text[old.end() :]
 
 
-def _unit_added(fragment: str, before: _Before) -> str | None:
+def _unit_added(fragment: str, before: BeforeZh) -> str | None:
     if _UNIT.match(fragment):
         return f"{before.subject}{fragment}{before.tail}"
     if _COMPARED.match(fragment):
@@ -226,7 +180,7 @@ def _unit_added(fragment: str, before: _Before) -> str | None:
     return None
 
 
-def _extreme_swapped(fragment: str, before: _Before) -> str | None:
+def _extreme_swapped(fragment: str, before: BeforeZh) -> str | None:
     old = _EXTREME.search(before.text)
     bare = re.sub(r"的$", "", fragment)
     if not old or not _EXTREME.fullmatch(bare):
@@ -234,7 +188,7 @@ def _extreme_swapped(fragment: str, before: _Before) -> str | None:
     return before.text[: old.start()] + bare + before.text[old.end() :]
 
 
-def _place_swapped(fragment: str, before: _Before) -> str | None:
+def _place_swapped(fragment: str, before: BeforeZh) -> str | None:
     """What follows the same preposition replaced: 在国外 for 在国内."""
     preposition = _PREPOSITION.match(fragment)
     if not preposition:
@@ -246,7 +200,7 @@ def _place_swapped(fragment: str, before: _Before) -> str | None:
     return f"{before.subject}{fragment}{before.tail}"
 
 
-def _code_swapped(fragment: str, before: _Before) -> str | None:
+def _code_swapped(fragment: str, before: BeforeZh) -> str | None:
     """A code, a name in Latin letters or a title in the place of another one."""
     bare = re.sub(r"的$", "", fragment)
     if _TITLE.fullmatch(bare) and (old := _TITLE.search(before.text)):
@@ -261,62 +215,66 @@ def _code_swapped(fragment: str, before: _Before) -> str | None:
     return before.text[: alike[0].start()] + bare + before.text[alike[0].end() :]
 
 
-def _resembling_swapped(fragment: str, before: _Before) -> str | None:
+def _resembling_swapped(fragment: str, before: BeforeZh) -> str | None:
     """A word of the same length that shares its first or last characters: 绿灯 for 红灯, 室外 for 室内."""
     bare = re.sub(r"的$", "", fragment)
-    if not 2 <= len(bare) <= _SHORT or _kind(bare):
+    if not 2 <= len(bare) <= _SHORT or kind_of(bare):
         return None
+    start = next(_resembling_words(bare, before.text), None)
+    if start is None:
+        return None
+    # 董事会 is no variant of the end of 股东大会.
+    left = len(before.entity) - len(bare)
+    if len(bare) > 2 and 0 < left <= 2 and before.entity.endswith(before.text[start : start + len(bare)]):
+        return None
+    return before.text[:start] + bare + before.text[start + len(bare) :]
+
+
+def _resembling_words(bare: str, text: str) -> Iterator[int]:
+    """Where words of the same length begin that share characters with a word, those that share most first."""
     for same in range(len(bare) - 1, 0, -1):
-        for shared, at_end in ((bare[-same:], True), (bare[:same], False)):
-            place = before.text.find(shared)
-            while place >= 0:
-                start = place - (len(bare) - same) if at_end else place
-                old = before.text[max(start, 0) : start + len(bare)]
-                if (
-                    start >= 0
-                    and len(old) == len(bare)
-                    and old != bare
-                    and _is_word(before.text, start, start + len(bare))
-                ):
-                    return before.text[:start] + bare + before.text[start + len(bare) :]
-                place = before.text.find(shared, place + 1)
-    return None
+        for by_end in (True, False):
+            shared, shift = (bare[-same:], same - len(bare)) if by_end else (bare[:same], 0)
+            for match in re.finditer(re.escape(shared), text):
+                start, end = match.start() + shift, match.start() + shift + len(bare)
+                if not 0 <= start <= end <= len(text) or text[start:end] == bare:
+                    continue
+                if _is_word(text, start, end, by_end=by_end):
+                    yield start
 
 
-def _is_word(text: str, start: int, end: int) -> bool:
-    """Whether a stretch may be a word: no particle or question word in it, and no name goes on before it."""
-    stretch = text[start:end]
-    return not re.search(r"[的是在和与，？多少几何谁哪了吗有]", stretch) and (
-        start == 0
-        or not _NOUN_PARTS.match(text[start - 1])
-        or text[start - 1] in "的在由和与年是对向从被，"
-        or end - start > 2
-    )
+def _is_word(text: str, start: int, end: int, *, by_end: bool) -> bool:
+    """Whether a stretch may be a word: no particle or question word in it, and a boundary where it differs.
+
+    `by_end`: its end is what it shares with another word, so that the boundary is before it.
+    """
+    if re.search(r"[的是在和与，？多少几何谁哪了吗有]", text[start:end]):
+        return False
+    beside = text[start - 1 : start] if by_end else text[end : end + 1]
+    return end - start > 2 or not beside or beside in "的在由和与年是对向从被，么些个哪有怎如何能可会多应需"
 
 
-def _kind(fragment: str) -> str:
-    """Either "attribute" or "role" for a noun of that kind; "" for other words."""
-    bare = fragment.split("的")[-1]
-    if any(bare.endswith(word) for word in _endings("roles_zh")):
-        return "role"
-    return "attribute" if any(bare.endswith(word) for word in _endings("attributes_zh")) and len(bare) > 1 else ""
+def _resembles(fragment: str, attribute: str) -> bool:
+    """Whether a noun is a variant of what was asked for: 主要供应商 beside 主要客户."""
+    return bool(attribute) and fragment != attribute and len(fragment) > 2 and fragment[:2] == attribute[:2]
 
 
-def _attribute_swapped(fragment: str, before: _Before) -> str:
+def _attribute_swapped(fragment: str, before: BeforeZh) -> str:
     """Another attribute of what was asked about."""
     attribute = fragment.removeprefix("其")
-    if before.attribute and _kind(before.attribute) == _kind(fragment) and not attribute.startswith("占"):
+    same = kind_of(before.attribute) == kind_of(fragment) or _resembles(fragment, before.attribute)
+    if before.attribute and same and not attribute.startswith("占"):
         place = before.text.rfind(before.attribute, 0, len(before.subject))
         return f"{before.text[:place]}{attribute}{before.text[place + len(before.attribute) :]}？"
     owner = before.subject if attribute.startswith("占") else before.entity or before.subject
-    asked = "是谁" if _kind(fragment) == "role" else "是多少"
+    asked = "是谁" if kind_of(fragment) == "role" else "是多少"
     return f"{owner}{'' if attribute.startswith('占') else '的'}{attribute}{asked}？"
 
 
-def _entity_swapped(fragment: str, before: _Before) -> str:
+def _entity_swapped(fragment: str, before: BeforeZh) -> str:
     """Another thing in the place of what was asked about; "" if there is none."""
     bare = re.sub(r"的$", "", fragment)
-    old = before.entity or _TIME.sub("", before.subject)
+    old = before.entity or TIME.sub("", before.subject)
     if not old:
         return ""
     place = before.text.find(old)
@@ -338,25 +296,25 @@ def _outer_pronoun(text: str) -> re.Match[str] | None:
     return None
 
 
-def _resolved(rest: str, pronoun: re.Match[str], before: _Before) -> str | None:
+def _resolved(rest: str, pronoun: re.Match[str], before: BeforeZh) -> str | None:
     """The question with its pronoun replaced; None if nothing fits."""
     name = _name_in_answer(before)
     if pronoun["place"]:
         referent = name or before.entity
     elif pronoun["person"]:
         plural = pronoun.group().endswith("们")
-        referent = (_crowd(before) if plural else "") or name or before.entity or _TIME.sub("", before.subject)
+        referent = (_crowd(before) if plural else "") or name or before.entity or TIME.sub("", before.subject)
     elif pronoun["noun"] in ("人", "作者") or (before.text.find("哪") >= 0 and name and "哪里" not in before.text):
         referent = name or before.entity
     else:
-        referent = before.entity or _TIME.sub("", before.subject).strip("的") or _crowd(before) or name
+        referent = before.entity or TIME.sub("", before.subject).strip("的") or _crowd(before) or name
     if not referent:
         return None
     joint = "的" if pronoun["possessive"] and not rest[pronoun.end() :].startswith("的") else ""
     return f"{rest[: pronoun.start()]}{referent}{joint}{rest[pronoun.end() :]}？"
 
 
-def _crowd(before: _Before) -> str:
+def _crowd(before: BeforeZh) -> str:
     """The people or things counted: 受试者 in 有多少受试者参加了研究."""
     match = re.search(
         r"(?:多少|几|哪些)[个名位家种人]?([\u4e00-\u9fff]{2,6}?)(?=参加|参与|在|是|有|被|的|了|$)", before.text
@@ -364,7 +322,7 @@ def _crowd(before: _Before) -> str:
     return match[1] if match else ""
 
 
-def _name_in_answer(before: _Before) -> str:
+def _name_in_answer(before: BeforeZh) -> str:
     """A short answer to a question for a name; "" for a figure or a sentence."""
     if not re.search(r"谁|哪(?!年|一年)|什么(?!时候)|作者|首都", before.text) or re.search(r"\d", before.answer):
         return ""
@@ -376,21 +334,24 @@ def _lacks_subject(rest: str) -> bool:
     """Whether a question begins with its predicate and names nothing: 怎么更换, 是谁设计的."""
     if not _EMPTY_START.match(rest) and not _PREPOSITION.match(rest):
         return False
-    if re.match(r"^(?:比|占|和|与|跟|同|对)", rest):
-        return bool(_ASKED.search(rest)) and not re.match(r"^(?:比亚|和平|同时|对方|对外)", rest)
-    return 0 < len(_QUESTION_WORDS.sub("", rest)) <= MAX_PREDICATE
+    if re.match(r"^(?:比|占|和|与|跟|同|对|环比)", rest):
+        return bool(ASKED.search(rest)) and "，" not in rest and not re.match(r"^(?:比亚|和平|同时|对方|对外)", rest)
+    if re.fullmatch(r"有(?:什么|哪[些几个]|多少|几[个种项])[\u4e00-\u9fff]{1,4}", rest):
+        return True
+    longest = 2 * MAX_PREDICATE if re.search(r"[吗嗎]$", rest) and _VERB_START.match(rest) else MAX_PREDICATE
+    return 0 <= len(_QUESTION_WORDS.sub("", rest)) <= longest
 
 
-def _with_subject(rest: str, before: _Before) -> str | None:
+def _with_subject(rest: str, before: BeforeZh) -> str | None:
     """The question with what the one before is about in front."""
-    if re.match(r"^(?:比|占|和|与|跟|同)", rest):
+    if re.match(r"^(?:比|占|和|与|跟|同|环比)", rest):
         return f"{before.subject}{rest}？" if before.subject else None
-    subject = before.entity or _TIME.sub("", before.subject).strip("的")
+    subject = before.entity or TIME.sub("", before.subject).strip("的")
     # 需要提前多少天通知: what has to be done stands in the predicate before.
     if (
         rest.startswith("需要")
         and (action := re.sub(r"[吗嗎]$|可以|能|是否", "", before.tail))
-        and not _ASKED.search(action)
+        and not ASKED.search(action)
     ):
         subject += action
     return f"{subject}{rest}？" if subject else None

@@ -298,7 +298,9 @@ def _is_adjective(word: str) -> bool:
 
 
 def _is_participle(word: str) -> bool:
-    return word.islower() and (bool(_PARTICIPLE.match(word)) or word in participles())
+    if not word.islower() or word in word_lists()["nouns"]:
+        return False
+    return bool(_PARTICIPLE.match(word)) or word in participles()
 
 
 def _cut(text: str, run: list[_Token], preposition: str, *, asked: bool) -> Iterator[Phrase]:

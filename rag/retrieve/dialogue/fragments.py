@@ -41,7 +41,7 @@ _COMPARED = re.compile(r"^(?:compared|relative|in comparison)\s+(?:to|with)\b|^(
 
 _EXTREME = re.compile(
     r"\b(?:(?:second|third|fourth|fifth|next|2nd|3rd)[\s-]+)?(?:highest|lowest|largest|smallest|biggest|greatest|least|most|maximum|minimum"
-    r"|max|min|best|worst|oldest|youngest|newest|longest|shortest|fastest|slowest|first|last|second|third|upper|lower)\b",
+    r"|max|min|best|worst|oldest|youngest|newest|longest|shortest|fastest|slowest|first|last|second|third|upper|lower|mean|median|average)\b",
     re.IGNORECASE,
 )
 
@@ -53,7 +53,7 @@ _YEAR_STEP = re.compile(
 
 
 _PERIOD_FILLERS: Final = frozenset(
-    "in for at on the end of during as by and over fiscal year to until beginning start".split()
+    "in for at on the end of during as by and over fiscal year to until beginning start that this it".split()
 )
 
 
@@ -75,12 +75,17 @@ def ask_of_owner(rest: str, before: Before) -> str:
     match = re.match(r"(how (?:many|much)|which|what)\s+([a-z][\w -]{2,60})$", rest, re.IGNORECASE)
     if not match or match[2].casefold() in ("one", "ones", "else"):
         return ""
+    if before.clause.asked.split()[:1] == rest.split()[:1] and before.clause.remainder:
+        return f"{rest} {before.clause.remainder}?"  # "Which systems are supported? Which browsers?"
     owners = entities(before.clause)
     if not owners:
         return ""
     period = f" in {before.clause.text[slice(*before.clause.periods[-1])]}" if before.clause.periods else ""
     verb = "did" if period else "does"
     return f"{capitalised(rest)} {verb} {owners[0]} have{period}?"
+
+
+_DATED = re.compile(rf"(.{{2,80}}?)\s+((?:(?:in|for|at|during)\s+)?(?:{PERIOD.pattern}))$", re.IGNORECASE)
 
 
 def replace_phrase(fragment: str, before: Before, *, introduced: bool) -> str | None:
@@ -91,8 +96,13 @@ def replace_phrase(fragment: str, before: Before, *, introduced: bool) -> str | 
         for swap in (_appended, _extreme_swapped):
             if (text := swap(clause, fragment)) is not None:
                 break
+    threshold = MIN_FIT if introduced else MIN_BARE_FIT
+    if text is None and (dated := _DATED.match(fragment)):
+        # "Ford in 2022": the phrase, then the period.
+        text = _phrase_swapped(clause, dated[1], threshold)
+        text = None if text is None else _period_swapped(analyse(text), dated[2])
     if text is None:
-        text = _phrase_swapped(clause, fragment, MIN_FIT if introduced else MIN_BARE_FIT)
+        text = _phrase_swapped(clause, fragment, threshold)
     if text is None:
         return None
     return text + (
@@ -102,14 +112,13 @@ def replace_phrase(fragment: str, before: Before, *, introduced: bool) -> str | 
 
 def _period_swapped(clause: Clause, fragment: str) -> str | None:
     """Another period in the place of the old one, or added at the end."""
-    match = PERIOD.search(fragment)
-    left = f"{fragment[: match.start()]} {fragment[match.end() :]}" if match else fragment
+    matches = list(PERIOD.finditer(fragment))
+    left = PERIOD.sub(" ", fragment)
     step = _YEAR_STEP.search(fragment)
-    if not (match or step) or any(
-        word.casefold() not in _PERIOD_FILLERS for word in re.findall(r"\w+", left if match else "")
-    ):
+    others = {word.casefold() for word in re.findall(r"\w+", left)} if matches else set()
+    if not (matches or step) or others - _PERIOD_FILLERS:
         return None
-    new = match.group() if match else ""
+    new = fragment[matches[0].start() : matches[-1].end()] if matches else ""
     if step and clause.periods and (year := YEAR.search(clause.text)):
         new = str(int(year.group()) + (1 if step["after"] or step.group().endswith("after") else -1))
     if not clause.periods:
@@ -121,7 +130,15 @@ def _period_swapped(clause: Clause, fragment: str) -> str | None:
         last = year_in_old[-1]
         return clause.text[: last.start()] + new + clause.text[last.end() :]
     first, last_end = _same_kind(clause, new)
+    old = clause.text[first:last_end]
+    if _PART_OF_YEAR.fullmatch(new) and YEAR.search(old) and not _PART_OF_YEAR.search(old):
+        new = f"{new} {old}"
     return clause.text[:first] + new + clause.text[last_end:]
+
+
+_PART_OF_YEAR = re.compile(
+    r"(?:the\s+)?(?:first|second|third|fourth|last)\s+(?:quarter|half)|q[1-4]|h[12]", re.IGNORECASE
+)
 
 
 def _same_kind(clause: Clause, new: str) -> tuple[int, int]:
@@ -153,7 +170,10 @@ def _extreme_swapped(clause: Clause, fragment: str) -> str | None:
 def _phrase_swapped(clause: Clause, fragment: str, threshold: float) -> str | None:
     """The fragment in the place of the phrase, or part of one, that fits it best."""
     preposition, words = _split_preposition(fragment)
-    words = re.sub(r"^(?:its|their|his|her|the same)\s+", "", words, flags=re.IGNORECASE)
+    owned = re.match(r"(?:its|their|his|her|the same)\s+", words, re.IGNORECASE)
+    owner = re.fullmatch(r"(.+?)(?:['’]s|(?<=s)['’])", words)
+    words = owner[1] if owner else words[owned.end() :] if owned else words
+    threshold = MIN_FIT if owned or owner else threshold
     if not words or any(word.casefold() in WH | IMPERATIVES for word in words.split()[:1]) or PRONOUN.search(words):
         return None
     new = _Slot(0, len(words), words, preposition)
@@ -198,6 +218,7 @@ class _Slot:
     text: str
     preposition: str = ""
     bonus: float = 0.0  # for parts that follow-ups replace more often
+    asked: bool = False  # follows a question word, so that it has no determiner
 
     @property
     def determined(self) -> bool:
@@ -238,7 +259,8 @@ def _slots(clause: Clause) -> Iterator[_Slot]:
             yield _Slot(phrase.start, phrase.start + len(phrase.owner), phrase.owner, "", 0.3)
             yield _Slot(phrase.end - len(phrase.item), phrase.end, phrase.item, phrase.preposition, 0.3)
             continue
-        yield _Slot(phrase.start, phrase.end, phrase.text, phrase.preposition, 0.0 if phrase.asked else 0.2)
+        bonus = 0.0 if phrase.asked else 0.2
+        yield _Slot(phrase.start, phrase.end, phrase.text, phrase.preposition, bonus, phrase.asked)
         yield from _parts(phrase)
 
 
@@ -248,12 +270,9 @@ def _parts(phrase: Phrase) -> Iterator[_Slot]:
     first = 1 if phrase.determined else 0
     named = [word for word in words[first:] if word.group()[0].isupper() or any(map(str.isdigit, word.group()))]
     if named and len(named) < len(words) - first:
-        yield _Slot(
-            phrase.start + named[0].start(),
-            phrase.start + named[-1].end(),
-            phrase.text[named[0].start() : named[-1].end()],
-            phrase.preposition,
-        )
+        start, end = named[0].start(), named[-1].end()
+        bonus = 0.3 if len(named) == 1 else 0.0
+        yield _Slot(phrase.start + start, phrase.start + end, phrase.text[start:end], phrase.preposition, bonus)
         if named[0] is words[first]:  # "Ulta net income", as keywords are written
             rest = named[-1].end() + 1
             yield _Slot(phrase.start + rest, phrase.end, phrase.text[rest:], phrase.preposition)
@@ -290,6 +309,8 @@ def _split_preposition(fragment: str) -> tuple[str, str]:
 def _with_determiner_of(old: _Slot, words: str) -> str:
     """The words with the determiner that the old phrase had, where they have none and are no name."""
     determiner = re.match(r"(?:the|a|an)\s+", old.text, re.IGNORECASE)
+    if old.asked:
+        return re.sub(r"^(?:the|a|an)\s+", "", words, flags=re.IGNORECASE)
     if (
         not determiner
         or re.match(r"(?:the|a|an|my|your|our)\s", words, re.IGNORECASE)

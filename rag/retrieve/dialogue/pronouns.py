@@ -24,7 +24,8 @@ _EXPLETIVE = re.compile(
     r"\b(?:is|was|will|would|can|could|should|does|did)\s+it\s+(?:be\s+|was\s+|is\s+)?(?:not\s+)?(?:\w+ly\s+)?"
     r"(?:(?:possible|allowed|permitted|necessary|required|true|forbidden|prohibited|likely|common|safe|ok|okay|legal"
     r"|ensured|important|advisable|recommended|mandatory|clear|known|said|stated|mentioned|enough|useful|easy|better)"
-    r"\s+(?:to|that|if|for|whether)|take|rain|mean\s+that|matter)\b"
+    r"\s+(?:to|that|if|for|whether)|take|rain|mean\s+that|matter|make\s+sense)\b"
+    r"|\bhow (?:far|late|hot|cold|warm) (?:is|was) it\b"
     r"|\bit\s+(?:is|was|takes|took|follows|seems|appears|says|depends)\b|\bwhat time is it\b"
     r"|\b(?:is|are|was|were|will|would|can|could|should|has|have|had|does|do)\s+there\b"
     r"|\bthere\s+(?:is|are|was|were|be|will|has|have)\b",

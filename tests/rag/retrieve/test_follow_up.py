@@ -12,10 +12,10 @@ CASES = list(follow_ups())
 REVENUE = Turn("What was Ulta's revenue in 2021?", "$8,630.9 million")
 
 
-@pytest.mark.parametrize("held_out", [False, True])
-def test_follow_ups_are_understood_and_complete_questions_left_alone(held_out):
+@pytest.mark.parametrize(("held_out", "level"), [(False, 0.95), (True, 0.9)])
+def test_follow_ups_are_understood_and_complete_questions_left_alone(held_out, level):
     cases = [case for case in CASES if case["held_out"] == held_out]
-    assert sum(map(is_understood, cases)) >= 0.92 * len(cases)
+    assert sum(map(is_understood, cases)) >= level * len(cases)
     for language in ("en", "zh"):
         own = [case for case in cases if case["language"] == language]
         complete = [case for case in own if case["accepted"] == [case["question"]]]
