@@ -63,6 +63,7 @@ _STATEMENT = (
 _NOISE = re.compile(
     rf"(?:\b(?:and|or|from|in|on|within|of|per|according to|based on)\s+){{0,2}}\b{_STATEMENT}|\b(?:formerly"
     rf"|previously) known as \w+"
+    r"|\bin (?:number of )?days\b|\b(?:tell|give|show) us\b"
     r"|(?:合并)?(?:资产负债表|利润表|现金流量表|年报|年度报告)(?:中|里|上)?(?:显示)?的?",
     re.IGNORECASE,
 )
