@@ -23,10 +23,10 @@ _PRONOUN = re.compile(
 )
 _NOUN_PARTS = re.compile(r"[\u4e00-\u9fffA-Za-z0-9]+")
 _QUESTION_WORDS = re.compile(
-    r"什么时候|什么地方|什么|何时|哪一?年|哪里|哪儿|哪[些个种家位]?|谁|多少|多[久长大高重远深宽快]|几|怎么|怎样|如何|为什么|为何|是否|能否|可以|需要|提前|应该|必须|[是能要会由在被把对和跟的了过吗呢天个元名人次年月日有来去做到请该期]"
+    r"主要|预计|大概|目前|具体|来自|什么时候|什么地方|什么|何时|哪一?年|哪里|哪儿|哪[些个种家位]?|谁|多少|多[久长大高重远深宽快]|几|怎么|怎样|如何|为什么|为何|是否|能否|可以|需要|提前|应该|必须|[是能要会由从在被把对和跟的了过吗呢天个元名人次年月日有来去做到请该期]"
 )
 _EMPTY_START = re.compile(
-    r"^(?:分别|一般|通常|都|又|也|各|一共|总共|大约)?(?:支持|包?含|持续|花|要|分[为成了几]|属于|适合|该(?:怎|如何)|有.{1,4}[吗嗎]$|是|什么时候|何时|怎么|怎样|如何|为什么|为何|由谁|被谁|在哪|哪一?年|需要|应该|必须|可以|能|会|有(?:什么|哪|几|多)|多少|多[久长大高重远]|比|占|和|与|跟|同)"
+    r"^(?:分别|一般|通常|都|又|也|各|一共|总共|大约|主要|预计|大概|目前|具体)?(?:来自|涉及|从(?:哪|什么|何)|支持|包?含|持续|花|要|分[为成了几]|属于|适合|该(?:怎|如何)|有.{1,4}[吗嗎]$|是|什么时候|何时|怎么|怎样|如何|为什么|为何|由谁|被谁|在哪|哪一?年|需要|应该|必须|可以|能|会|有(?:什么|哪|几|多)|多少|多[久长大高重远]|比|占|和|与|跟|同)"
 )
 _VERB_START = re.compile(r"(?:都|也|还)?(?:支持|包?含|有|需要?|要|能|可以|会)")
 _BARE = re.compile(
@@ -36,7 +36,7 @@ _EXTREME = re.compile(r"最[高低大小多少长短新旧好差快慢早晚]|�
 _UNIT = re.compile(
     r"^(?:以|按|按照|用|换算成|折合成?)?(?:百分比|美元|人民币|欧元|日元|港元|港币|英镑|亿元|万元|公斤|千克|磅|米|英尺|百分数)(?:计|计算|表示|来算|来说)?(?:呢)?$"
 )
-_PREPOSITION = re.compile(r"^(在|对|对于|关于|从|向|由|按|用|给|通过)(?=.)")
+_PREPOSITION = re.compile(r"^(在|到|距|对|对于|关于|从|向|由|按|用|给|通过)(?=.)")
 _COMPARED = re.compile(r"^(?:和|与|跟|同|比|相比|较)")
 _LATIN = re.compile(r"[A-Za-z][A-Za-z0-9.+-]*\d*|\d+[A-Za-z]\w*")
 _TITLE = re.compile(r"《[^》]{1,40}》")
@@ -69,6 +69,10 @@ def complete_chinese(question: str, before: str, answer: str) -> str | None:
         return replaced if replaced or again or lead else question
     if pronoun := _outer_pronoun(rest):
         return _resolved(rest, pronoun, earlier)
+    # "相机怎么连接手机", "怎么连接电脑": the same is asked about something else.
+    again_how = re.match(r"(?:怎么|怎麼|如何|怎样)[\u4e00-\u9fff]{2}", rest)
+    if again_how and earlier.subject and earlier.tail.startswith(again_how.group()) and not earlier.text.endswith(rest):
+        return f"{earlier.subject}{rest}？"
     if _lacks_subject(rest):
         return _with_subject(rest, earlier)
     return question
@@ -256,7 +260,9 @@ def _is_word(text: str, start: int, end: int, *, by_end: bool) -> bool:
 
 def _resembles(fragment: str, attribute: str) -> bool:
     """Whether a noun is a variant of what was asked for: 主要供应商 beside 主要客户."""
-    return bool(attribute) and fragment != attribute and len(fragment) > 2 and fragment[:2] == attribute[:2]
+    if not attribute or fragment == attribute or len(fragment) < 2:
+        return False
+    return fragment[-1] == attribute[-1] or (len(fragment) > 2 and fragment[:2] == attribute[:2])
 
 
 def _attribute_swapped(fragment: str, before: BeforeZh) -> str:
@@ -303,7 +309,8 @@ def _resolved(rest: str, pronoun: re.Match[str], before: BeforeZh) -> str | None
         referent = name or before.entity
     elif pronoun["person"]:
         plural = pronoun.group().endswith("们")
-        referent = (_crowd(before) if plural else "") or name or before.entity or TIME.sub("", before.subject)
+        office = TIME.sub("", before.subject) if kind_of(before.attribute) == "role" else ""
+        referent = (_crowd(before) if plural else "") or name or office or before.entity or TIME.sub("", before.subject)
     elif pronoun["noun"] in ("人", "作者") or (before.text.find("哪") >= 0 and name and "哪里" not in before.text):
         referent = name or before.entity
     else:

@@ -9,6 +9,7 @@ from typing import Final
 
 from rag.retrieve.dialogue.clause import word_lists
 
+MAX_NOUN: Final = 6  # characters of a noun that says what is asked of something
 MAX_CHARACTERS: Final = 300  # of a question, and of an answer, that are looked at
 
 
@@ -37,9 +38,9 @@ ASKED = re.compile(
 
 # Where the subject of a question ends.
 _PREDICATE = re.compile(
-    r"是(?!否)|有多|有哪|有几|有什么|什么时候|何时|哪一年|哪[里些个种家]|为什么|怎么|怎样|如何|多[少久长大高重远]|是否|能否|可以|能(?!力|源|量|耗)|(?<![事大员协社工机])会(?!计|议)|应(?![收付用急对激])|需要|必须|须|由(?!于)|表示|属于|用了|使用|采用"
+    r"是(?!否)|有多|有哪|有几|有什么|什么时候|何时|哪一年|哪[里些个种家]|为什么|怎么|怎样|如何|多[少久长大高重远]|是否|能否|可以|能(?!力|源|量|耗)|(?<![事大员协社工机])会(?!计|议)|应(?![收付用急对激])|需要|必须|须|(?<![路自理缘])由(?!于)|表示|属于|用了|使用|采用"
     r"|位于|流经|生活|占(?!比|用)|比(?!例|率|亚|重)|增长|下降|上升|减少|增加|怎|为(?=多少|什么|何|几|哪)|在哪|包括|包含|存在|提供|支付|承担|负责|适用|影响|降低|提高"
-    r"|设在|成立|召开|生效|到期|签[订署]|发布|上市|建成|修建|出生|支持(?!率)|具有|具备|允许"
+    r"|设在|纳入|招募|来自|成立|召开|生效|到期|签[订署]|发布|上市|建成|修建|出生|支持(?!率)|具有|具备|允许"
 )
 
 
@@ -95,12 +96,16 @@ def _owner_and_attribute(subject: str) -> tuple[str, str]:
     # "苹果公司净利润": the attribute begins after the name, if that ends in a word for an organisation.
     if named := re.match(r".{2,}(?:公司|集团|银行|股份|大学|医院)(?=.{2,})", last):
         return named.group(), last[named.end() :]
-    return "", last
+    # "企业所得税税率": two nouns of that kind, the second of the first.
+    rest = last.removesuffix(ending)
+    return (rest, ending) if len(rest) > 1 and len(ending) > 1 and kind_of(rest) else ("", last)
 
 
 def kind_of(fragment: str) -> str:
     """Either "attribute" or "role" for a noun of that kind; "" for other words."""
     bare = fragment.split("的")[-1]
+    if len(bare) > MAX_NOUN:
+        return ""
     if any(bare.endswith(word) for word in _endings("roles_zh")):
         return "role"
     return "attribute" if any(bare.endswith(word) for word in _endings("attributes_zh")) and len(bare) > 1 else ""
