@@ -141,31 +141,28 @@ class FigureConfidence:
     Fitted by `python -m benchmarks.figures --fit`.
     """
 
-    bias: float = -2.98
-    coverage: float = 1.49  # share of the question's words that the cell with the fewest has, 0..1
-    full_coverage: float = 1.09  # its fourth power
-    extra: float = -3.04  # share of a label that the question lacks, 0..1
-    odd: float = -0.62  # whether a cell is of a quarter, a percentage, a change or pro forma, unasked
-    row_margin: float = 0.34  # how far the best row stands before the next, 0..0.5
-    column_margin: float = 0.43  # how far the best cell stands before the next one of its row, 0..0.5
-    right_period: float = 1.64  # share of the cells that are of a period asked for
-    unknown_period: float = 0.64  # share of the cells whose period is unknown, where one is asked for
-    no_period_asked: float = 0.53  # whether the question names none
-    change: float = 1.16  # whether a change is computed
-    computed: float = 0.57  # whether a share, ratio, sum or average is computed
-    names: float = 1.94  # whether the answer is a name, a period or a count
-    series: float = 0.73  # whether it is a list of values
-    no_header: float = -0.64  # whether the first cell has none
-    no_label: float = -0.5  # whether it has none
-    no_scale: float = -1.0  # whether neither the table nor the cell says a scale
-    terms: float = -0.18  # words that say which item is meant, as a share of six
+    bias: float = -2.77
+    coverage: float = 1.76  # share of the question's words that the cell with the fewest has, 0..1
+    full_coverage: float = 0.95  # its fourth power
+    extra: float = -2.66  # share of a label that the question lacks, 0..1
+    odd: float = -0.2  # whether a cell is of a quarter, a percentage, a change or pro forma, unasked
+    right_period: float = 1.42  # share of the cells that are of a period asked for
+    unknown_period: float = 1.09  # share of the cells whose period is unknown, where one is asked for
+    no_period_asked: float = 0.04  # whether the question names none
+    change: float = 0.85  # whether a change is computed
+    computed: float = 0.65  # whether a share, ratio, sum or average is computed
+    names: float = 2.29  # whether the answer is a name, a period or a count
+    series: float = 0.66  # whether it is a list of values
+    no_header: float = -1.19  # whether the first cell has none
+    no_label: float = -0.24  # whether it has none
+    no_scale: float = -0.7  # whether neither the table nor the cell says a scale
 
 
 @dataclass(frozen=True)
 class FigureSettings:
     """How cells of tables are matched with a question about a figure (`rag/answer/figures/lookup.py`)."""
 
-    min_confidence: float = 0.6  # of a figure that is stated as the answer, 0..1; below, its rows are shown
+    min_confidence: float = 0.7  # of a figure that is stated as the answer, 0..1; below, its rows are shown
     hand_over_confidence: float = 0.2  # below this the question is left to the sentences, 0..1
     section_share: float = 0.7  # of a term found in the section above a row, beside one in the row's label
     caption_share: float = 0.4  # of a term found in the table's caption
@@ -174,6 +171,7 @@ class FigureSettings:
     unasked_column_penalty: float = 0.1  # the same for a column header
     unasked_section_penalty: float = 0.05  # the same for a section
     unasked_note_penalty: float = 0.05  # the same for what stands in parentheses in a label
+    elsewhere_penalty: float = 0.5  # for words of the question that stand in other labels of the table only
     near_bonus: float = 0.15  # for the second cell of two in the table and column of the first
     right_period: float = 0.3  # for a cell of a period that the question names
     exact_period: float = 0.05  # if its header says just as much, or the same month

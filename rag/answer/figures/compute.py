@@ -15,12 +15,18 @@ from rag.answer.figures.question import (
     asks_for_plain_ratio,
     decimals_of,
     item_terms,
+    operations_of,
     pair_of,
 )
 
 _TOTAL_ASKED = re.compile(r"\btotal\b|合计|共计|总共", re.IGNORECASE)
 _SIGNED = re.compile(r"\bnet difference\b|\bchange\b|\bincrease|\bdecrease|变动|变化|[增减]", re.IGNORECASE)
-_DIFFERENCE = re.compile(r"\bdifference\b|相差|差额", re.IGNORECASE)
+_DIFFERENCE = re.compile(
+    r"\bdifference\b|\bhow much (?:more|less|higher|lower)\b|相差|差额|[多少高低]多少", re.IGNORECASE
+)
+_WHOLE = 100.0  # percent
+ROUNDING = 0.0006  # of a total, by which its rounded parts may miss it
+MAX_PARTS = 30  # rows above a total that may add up to it
 _POINTS = re.compile(r"\babsolute\b|percentage points?|百分点", re.IGNORECASE)
 
 
@@ -60,7 +66,7 @@ class Computer:
 
     def is_sum(self, question: str, best: Figure) -> bool:
         """Whether the total over several periods is asked for, and not a row called so in each of them."""
-        if not _TOTAL_ASKED.search(question):
+        if not _TOTAL_ASKED.search(question) or Operation.SERIES in operations_of(question):
             return False
         return names_range(question) or not (is_total(best) or _TOTAL_ASKED.search(best.row.label))
 
@@ -73,10 +79,10 @@ class Computer:
         ]
         found: list[Figure] = []
         value = 0.0
-        for one in reversed(above[-30:]):
+        for one in reversed(above[-MAX_PARTS:]):
             found.append(one)
             value += one.value
-            if len(found) > 1 and abs(value - total.value) <= 0.0006 * max(abs(total.value), 1.0):
+            if len(found) > 1 and abs(value - total.value) <= ROUNDING * max(abs(total.value), 1.0):
                 return found[::-1]
         return []
 
@@ -207,5 +213,8 @@ class Computer:
         is_plain = not asks_for_percent(question) if operation is Operation.RATIO else asks_for_plain_ratio(question)
         factor, scale = (1, "") if is_plain else (100, "percent")
         a, b = (figure.amount for figure in pair)
+        if pair[0].scale == pair[1].scale == "percent" and b == _WHOLE:  # the table states the share itself
+            found = self.in_periods(pair[0], periods) if len(periods) > 1 else []
+            return printed_answer(found or [pair[0]], Operation.SERIES if len(found) > 1 else Operation.LOOKUP)
         formula = f"{plain_number(a)} / {plain_number(b)}"
         return computed_answer(a / b * factor, scale, pair, operation, formula, decimals_of(question))

@@ -11,6 +11,7 @@ from rag.answer.figures.question import Limit, Operation
 from rag.pdf.tables import Cell, Row
 
 _FACTORS = {"thousand": 1e3, "ten thousand": 1e4, "million": 1e6, "hundred million": 1e8, "billion": 1e9}
+_FAR = 100  # times a limit; a value further away is in another scale
 # Costs, often printed in parentheses because they are subtracted; a person means the amount.
 _OUTFLOW = re.compile(
     r"\bexpenses?\b|\bcosts?\b|payments?\b|\bpaid\b|depreciation|amorti[sz]ation|allowance|purchases? of|additions"
@@ -80,6 +81,8 @@ def same_amount(a: Figure, b: Figure) -> bool:
 def is_beyond(figure: Figure, limit: Limit) -> bool:
     """Whether a figure fulfils a condition, converted to the figure's scale."""
     factor = _FACTORS[limit.scale] / _FACTORS.get(figure.scale, 1.0) if limit.scale else 1.0
+    if not figure.scale and abs(figure.value) < limit.value * factor / _FAR:
+        factor = 1.0  # the table does not say its scale: that of the question
     return figure.amount > limit.value * factor if limit.above else figure.amount < limit.value * factor
 
 
@@ -92,6 +95,8 @@ def printed_answer(figures: Sequence[Figure], operation: Operation = Operation.L
 
 def named_answer(figures: Sequence[Figure], operation: Operation, *, by_period: bool) -> FigureAnswer:
     """The names of periods, or of items."""
+    if by_period and any(figure.when for figure in figures):
+        figures = [figure for figure in figures if figure.when]
     names = [_period_name(figure) if by_period else _item_name(figure) for figure in figures]
     return FigureAnswer(tuple(dict.fromkeys(filter(None, names))), "", tuple(figures), operation=operation)
 

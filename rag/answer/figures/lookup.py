@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from rag.answer.figures.compute import Computer
+from rag.answer.figures.compute import ROUNDING, Computer
 from rag.answer.figures.confidence import confidence_of, features_of
 from rag.answer.figures.figure import Figure, FigureAnswer, is_beyond, matched_as, named_answer, printed_answer
 from rag.answer.figures.match import CellMatcher, is_total
@@ -15,6 +15,7 @@ from rag.answer.figures.question import (
     asks_for_period,
     asks_for_smallest,
     is_own_word,
+    is_soft,
     item_terms,
     limit_of,
     operations_of,
@@ -24,6 +25,8 @@ from rag.answer.figures.question import (
 )
 from rag.pdf.tables import Table
 from rag.settings import FigureSettings
+
+_WHOLE_TABLE = 0.7  # coverage of an answer that lists all rows of a table
 
 
 class FigureFinder:
@@ -44,8 +47,7 @@ class FigureFinder:
 
     def features(self, question: str, answer: FigureAnswer) -> dict[str, float]:
         """What the confidence in an answer is computed from."""
-        periods = self._periods_asked(question)
-        return features_of(answer, periods, self._cells.ranked(question, periods), len(self._cells.asked(question)))
+        return features_of(answer, self._periods_asked(question))
 
     def _answer(self, question: str) -> FigureAnswer | None:
         periods = self._periods_asked(question)
@@ -126,6 +128,8 @@ class FigureFinder:
         rest = without_thing(limit[1] if limit else question)
         periods = periods_of(rest)
         best = self._cells.best(rest, () if by_period else periods)
+        if best is None and not by_period and all(map(is_soft, self._cells.asked(rest))):
+            best = self._first_in(periods)
         if not by_period:
             found = self._items_beside(best, rest, periods)
         else:
@@ -143,15 +147,25 @@ class FigureFinder:
         found = [matched_as(one, best) for one in found]
         return named_answer(found, Operation.WHICH, by_period=by_period) if found else None
 
+    def _first_in(self, periods: Sequence[Period]) -> Figure | None:
+        """The first cell of the first table, in a period asked for where one is."""
+        cells = self._cells.cells(0)
+        found = [one for one in cells if one.when and any(one.when.agrees(period) for period in periods)] or cells
+        return replace(found[0], coverage=_WHOLE_TABLE) if found else None
+
     def _items_beside(self, best: Figure | None, text: str, periods: Sequence[Period]) -> list[Figure]:
         """The items among which one is chosen: those that make up what a text names."""
         if best is None:
             return []
         asked = self._cells.asked(text)
+        if all(map(is_soft, asked)):
+            cells = self._cells.cells(best.table)
+            return [matched_as(one, best) for one in cells if one.column == best.column and not is_total(one)]
         if is_total(best) and not set(stems(best.row.section)) & asked.keys():
             above = [one for one in self._cells.beside(best) if one.row.start < best.row.start]
             return above or self._cells.beside(best)
-        return self._cells.beside(best)
+        found = self._parts_of(best, asked) if set(stems(best.row.section)) & asked.keys() else []
+        return found or self._cells.beside(best)
 
     def _counted(self, question: str) -> FigureAnswer | None:
         """How many periods or items lie beyond a limit; without a limit, how many items make up a total."""
@@ -188,12 +202,12 @@ class FigureFinder:
         """The rows of the section that a question names, else those above the total that it names, else all rows."""
         asked = self._cells.asked(question)
         best = self._cells.best(question, periods)
-        if not asked:
-            found = [one for one in self._cells.cells(0) if one.column == 0 and not is_total(one)]
-            found = [replace(one, score=0.5) for one in found]
-            return named_answer(found, Operation.ITEMS, by_period=False) if found else None
-        if best is None:
+        if best is None and not all(map(is_soft, asked)):
             return None
+        if best is None or all(map(is_soft, asked)):
+            rows = {one.row.start: one for one in self._cells.cells(best.table if best else 0) if not is_total(one)}
+            found = [replace(one, coverage=_WHOLE_TABLE) for one in rows.values()]
+            return named_answer(found, Operation.ITEMS, by_period=False) if found else None
         found = self._parts_of(best, asked)
         found = [matched_as(one, best) for one in found]
         return named_answer(found, Operation.ITEMS, by_period=False) if found else None
@@ -210,13 +224,19 @@ class FigureFinder:
             rows = [one for one in self._cells.cells(best.table) if one.row.section == section]
             rows = [one for one in rows if one.column == best.column] or rows
             # What follows the section's own total belongs to the whole table.
-            end = next((n for n, one in enumerate(rows) if n and is_total(one)), len(rows))
+            end = next((n for n, one in enumerate(rows) if n and (is_total(one) or _adds_up(rows[:n], one))), len(rows))
             return [one for one in rows[:end] if not is_total(one)]
         return (
             self._computer.added_up(best)
             or [one for one in self._cells.beside(best) if one.row.start < best.row.start]
             or [one for one in self._cells.beside(best) if one.row is not best.row]
         )
+
+
+def _adds_up(rows: Sequence[Figure], last: Figure) -> bool:
+    """Whether a row is the sum of at least two before it."""
+    total = sum(one.value for one in rows)
+    return len(rows) > 1 and bool(last.value) and abs(total - last.value) <= ROUNDING * abs(last.value)
 
 
 def _counts_periods(question: str) -> bool:

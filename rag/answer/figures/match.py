@@ -15,7 +15,7 @@ from itertools import pairwise
 from math import log
 
 from rag.answer.figures.figure import Figure, same_amount
-from rag.answer.figures.periods import Period, periods_of, single_period, without_periods
+from rag.answer.figures.periods import Period, periods_of, single_period, without_periods, years_of
 from rag.answer.figures.question import is_soft, item_terms, stems
 from rag.answer.figures.units import scales_of
 from rag.pdf.tables import Table
@@ -45,12 +45,14 @@ class _Place:
     """What is known of a cell before a question is asked."""
 
     figure: Figure
-    own: frozenset[str]  # stems of its label, and of its header where columns differ
+    row: frozenset[str]  # stems of its label
+    own: frozenset[str]  # and of its header where columns differ
     section: frozenset[str]
     caption: frozenset[str]
     label: frozenset[str]  # stems of its label, without what stands in parentheses
     note: frozenset[str]  # those in parentheses
     column: frozenset[str]  # stems of its header that other columns lack
+    years: frozenset[int]  # that the cell's row is of, or that a comparison is between, where it has no period itself
     part: bool  # of a quarter or a segment
     change: bool  # in a section or column of changes
     special: bool
@@ -66,6 +68,9 @@ class CellMatcher:
         self._places = [place for number, table in enumerate(tables) for place in _places_of(number, table)]
         labels = {(place.figure.table, place.figure.row.start): place.label for place in self._places}
         self._labels = len(labels)
+        self._in_labels: list[set[str]] = [set() for _ in tables]
+        for place in self._places:
+            self._in_labels[place.figure.table] |= place.label
         self._frequency = Counter(term for label in labels.values() for term in label)
         self._frequency.update(term for table in tables for header in table.headers for term in set(stems(header)))
 
@@ -109,10 +114,18 @@ class CellMatcher:
             bool(kind.search(text)) for kind in (_PART, _PERCENT, _CHANGE, _SPECIAL)
         )
         for place in self._places:
-            coverage = sum(weight * self._share(term, place) for term, weight in hard.items()) / total
+            # "% of revenue" over a column of shares does not make them revenue.
+            own = place.own if of_percent or place.figure.scale != "percent" else place.row
+            coverage = sum(weight * self._share(term, own, place) for term, weight in hard.items()) / total
             if coverage <= 0:
                 continue
             figure, score = place.figure, coverage
+            others = self._in_labels[figure.table]
+            score -= (
+                settings.elsewhere_penalty
+                * sum(weight for term, weight in hard.items() if term in others and not self._share(term, own, place))
+                / total
+            )
             extra = self._unasked(place.label, asked)
             soft = sum(weight for term, weight in asked.items() if term not in hard and term in place.own)
             score += settings.soft_share * min(soft / total, 1.0)
@@ -120,34 +133,36 @@ class CellMatcher:
             score -= settings.unasked_column_penalty * self._unasked(place.column, asked)
             score -= settings.unasked_note_penalty * self._unasked(place.note, asked)
             score -= settings.unasked_section_penalty * self._unasked(place.section, asked)
-            score += self._period_score(figure.when, periods)
+            score += self._period_score(place, periods)
             kinds = (
+                figure.when is None and bool(place.years) and bool(periods),
                 place.part and not of_part and not any(period.quarter for period in periods),
                 figure.scale == "percent" and not of_percent,
                 place.change and not of_change,
                 place.special and not of_special,
             )
-            score -= settings.part_penalty * sum(kinds)
+            score -= settings.part_penalty * sum(kinds[1:])
             if near is not None:
                 score += settings.near_bonus * ((figure.table == near.table) + (figure.column == near.column)) / 2
             # Of equal cells the one in the more relevant table and the earlier column.
             score -= 0.01 * figure.table + 0.002 * figure.column
             yield replace(figure, score=score, coverage=coverage, extra=extra, odd=sum(kinds))
 
-    def _share(self, term: str, place: _Place) -> float:
+    def _share(self, term: str, own: frozenset[str], place: _Place) -> float:
         """How much a term of the question counts, by where a cell has it: 0 (nowhere) to 1."""
-        if term in place.own:
+        if term in own:
             return 1.0
         if term in place.section:
             return self._settings.section_share
         return self._settings.caption_share if term in place.caption else 0.0
 
-    def _period_score(self, when: Period | None, periods: Sequence[Period]) -> float:
-        settings = self._settings
+    def _period_score(self, place: _Place, periods: Sequence[Period]) -> float:
+        settings, when = self._settings, place.figure.when
         if not periods:
             return 0.0
         if when is None:
-            return settings.no_period
+            of_others = place.years and not any(period.year in place.years for period in periods)
+            return settings.wrong_period if of_others else settings.no_period
         if any(when.agrees(period) for period in periods):
             exact = any(when == period or (period.month and when.month == period.month) for period in periods)
             return settings.right_period + (settings.exact_period if exact else 0.0)
@@ -243,19 +258,23 @@ def _places_of(number: int, table: Table) -> Iterator[_Place]:
         changes = _matches(_CHANGE, row.section)
         special = of_special or _matches(_SPECIAL, f"{row.label} {row.section}")
         part = of_part or _matches(_PART, row.label)
+        whens = [_when(header, row.label, row.section, rolled.get(row.start) or of_caption) for header in table.headers]
+        dated = frozenset(when.year for when in whens if when)
         for column, cell in enumerate(row.cells):
             if cell is None:
                 continue
             header = table.headers[column]
-            when = _when(header, row.label, row.section, rolled.get(row.start) or of_caption)
+            when = whens[column]
             yield _Place(
                 Figure(number, table.headers, row, column, cell, scales[column], when),
+                label,
                 label | (headers[column] - common),
                 section,
                 caption,
                 plain,
                 frozenset(item_terms(row.label)) - plain,
                 frozenset(item_terms(header)) - common,
+                frozenset() if when else dated | years_of(header),
                 part or _matches(_PART, header),
                 changes or _matches(_CHANGE, header),
                 special or _matches(_SPECIAL, header),

@@ -24,7 +24,7 @@ _TOKEN = re.compile(
 )
 _NEAR = 4  # characters between a year and the quarter that belongs to it: "2019 First Quarter"
 _RANGE = re.compile(
-    r"(?:20|19)\d\d\s?(?:to|through|until|[-–—至到~])\s?(?:FY ?)?(?:20|19)\d\d"
+    r"(?:20|19)\d\d年?\s?(?:to|through|until|[-–—至到~])\s?(?:FY ?)?(?:20|19)\d\d"
     r"|\b(?:over|across) the\b.*\byears?\b|\bfrom\b",
     re.IGNORECASE,
 )

@@ -58,8 +58,10 @@ _OPERATIONS = {
         r"|what (?:are|were) the (?:fiscal |financial )?(?:years|periods)\b)|哪[些几]个?(?:年|期|会计年)"
     ),
     Operation.ITEMS: (
-        rf"^(?!how).*\b{_THINGS} (?:[\w-]+ ){{0,3}}(?:of|under|in|that|are|is|do|does|included|listed|make|making"
-        r"|considered|factored|used|from)\b(?!.*\b{_MOST})"
+        rf"^(?:which|what|list|name)(?: (?:is|are|was|were))?(?: all)?(?: the)?(?: [\w-]+){{0,3}} {_THINGS}"
+        r" (?:[\w-]+ ){0,3}(?:of|under|in|that|are|is|do|does|included|listed|make|making"
+        r"|considered|factored|used|from)\b"
+        rf"(?!.*\b{_MOST})"
         r"|\bconsists? of\b|\bcomprised? of\b|\bmade up of\?$|由哪些|包括哪些|构成是|哪些项目"
     ),
     Operation.WHICH: (
@@ -68,7 +70,7 @@ _OPERATIONS = {
         rf"|\bwhat (?:is|was|are|were) the {_THINGS}\b.*\b{_SUPERLATIVE}|哪.*[最更][大高多小低少]"
     ),
     Operation.PERCENT_CHANGE: (
-        r"(?:percent(?:age)?|%) (?:change|increase|decrease|growth|decline|difference)|(?:growth|change) rate"
+        r"(?:percent(?:age)?|%) (?:change|increase|decrease|growth|decline|difference)|\b(?:growth|change) rate"
         r"|rate of (?:change|growth)|(?:change|increase|decrease|growth) in (?:percent\w*|%)"
         r"|(?:what|how many) percent\w*.*\b(?:increase|decrease|grow|change|rise|fall)"
         r"|(?:increase|decrease|grow|change|rise|fall)\w* by (?:what|how many) percent"
@@ -83,7 +85,7 @@ _OPERATIONS = {
     Operation.CHANGE: (
         r"\b(?:change|changed|difference|increase|decrease|variance|growth|drop)s?\b|\bhow did\b"
         r"|\bhow much (?:more|less)\b|how much (?:did|has|have)\b.*\b(?:change|increase|decrease|grow|fall|rise|drop)"
-        r"|[增减](?:加|少|长)了?多少|差额|相差|变动|变化"
+        r"|[增减](?:加|少|长)了?多少|[多少高低]多少|差额|相差|变动|变化"
     ),
     Operation.RATIO: r"\bratio\b|比率",
     Operation.AVERAGE: r"\b(?:average|mean)\b|平均",
@@ -152,13 +154,14 @@ _PAIRS = tuple(
         r"(?:percentage|percent|proportion|share|constitution|%)(?: \([\w ]+\))? of (?:the )?(?P<a>.+?)"
         rf" (?:in|over|to|out of|of|among|against) (?P<b>[a-z].+?){_END}",
         rf"(?:sum|total|average) of (?P<a>.+?) and (?P<b>.+?){_END}",
+        r"(?P<a>[^，,。]{1,40}?)比(?P<b>[^，,。？?]{1,40}?)[多少高低]多少",
         r"(?P<a>[^，,。]{1,40}?)占(?P<b>[^，,。？?]{1,40}?)的?(?:百分|比|多少)",
         r"(?P<a>[^，,。]{1,40}?)(?:和|与|跟)(?P<b>[^，,。？?]{1,40}?)(?:的?(?:差额|差异|之和|总和|比率|合计|相差))",
     )
 )
 # The same of Chinese, whose terms are pairs of characters and so are cut out before.
 _ASKING_HAN = re.compile(
-    r"同比|环比|增长率?|增加|减少|下降|增幅|降幅|变动率?|变化|百分之|多少|几何|分别|平均|合计|总和|之和|相差|差额|占比|比例|比率|比重"
+    r"[两三四五]年|归属于(?:上市公司|母公司)?(?:股东|所有者)|同比|环比|增长率?|增加|减少|下降|增幅|降幅|变动率?|变化|百分之|多少|几何|分别|平均|合计|总和|之和|相差|差额|占比|比例|比率|比重"
     r"|比上年(?:同期)?增减|哪一?[个年]?|最[大高多小低少]|更[大高多小低少]|年度?|是|为|的|了|占|与|和|在|从|到|至|公司|报告期|期末|有"
 )
 # Terms of questions that say what to do, or when, and not which item is meant.

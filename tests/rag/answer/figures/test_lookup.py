@@ -37,6 +37,60 @@ CHINESE = table(
     ["2023年", "2022年"], ("", "营业收入", ["12,345", "11,000"]), ("", "净利润", ["900", "750"]), scale="ten thousand"
 )
 FINDER = FigureFinder([INCOME, MARGINS, RENT, CHINESE], FigureSettings())
+DEBTS = table(
+    ["December 31, 2019 Carrying amount", "December 31, 2019 Fair value", "December 31, 2018 Carrying amount"],
+    ("", "Bank loans", ["100", "110", "90"]),
+    ("", "Notes", ["300", "320", "310"]),
+    ("", "Total debt", ["400", "430", "400"]),
+)
+COSTS = table(
+    ["2019", "2018", "2017"],
+    ("", "Voyage expenses", ["(21,387)", "(28,237)", "(20,000)"]),
+    ("", "Inventories", ["40", "30", "10"]),
+    ("", "Receivables", ["20", "18", "8"]),
+    ("", "Net change in cash", ["(7)", "5", "3"]),
+)
+GROWTH = table(
+    ["2019", "2018", "% Change"], ("", "Modules", ["1,460", "502", "191%"]), ("", "Systems", ["1,603", "1,742", "(8)%"])
+)
+QUARTERS = table(
+    ["First Quarter", "Second Quarter", "Third Quarter", "Fourth Quarter"],
+    ("", "Revenues", ["94", "96", "88", "84"]),
+    caption="Fiscal 2019",
+)
+AWARDS = table(
+    ["Shares", "Price"],
+    ("", "Nonvested at December 31, 2017", ["500", "$ 10"]),
+    ("", "Granted", ["200", "$ 12"]),
+    ("", "Nonvested at December 31, 2018", ["600", "$ 11"]),
+    ("", "Granted", ["253", "$ 14"]),
+    ("", "Nonvested at December 31, 2019", ["700", "$ 13"]),
+    scale="",
+)
+TAXES = table(
+    ["2019", "2018"],
+    ("Deferred tax assets", "Carryforwards", ["50", "40"]),
+    ("Deferred tax assets", "Benefits", ["30", "20"]),
+    ("Deferred tax assets", "Gross deferred tax assets", ["80", "60"]),
+    ("Deferred tax assets", "Valuation allowance", ["(10)", "(5)"]),
+    ("Deferred tax liabilities", "Property", ["25", "15"]),
+    ("Deferred tax liabilities", "Other", ["5", "15"]),
+)
+BALANCE = table(
+    ["期末余额", "期初余额"],
+    ("流动资产", "货币资金", ["500", "450"]),
+    ("流动资产", "应收账款", ["300", "280"]),
+    ("流动资产", "存货", ["200", "170"]),
+    ("流动资产", "流动资产合计", ["1,000", "900"]),
+)
+REGIONS = table(
+    ["2023年 金额", "2023年 占营业收入比重", "2022年 金额", "同比增减"],
+    ("", "营业收入合计", ["12,345", "100%", "11,000", "12.23%"]),
+    ("分地区", "华东", ["8,000", "64.80%", "7,500", "6.67%"]),
+    ("分地区", "华南", ["4,345", "35.20%", "3,500", "24.14%"]),
+    caption="营业收入构成",
+    scale="ten thousand",
+)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +120,53 @@ FINDER = FigureFinder([INCOME, MARGINS, RENT, CHINESE], FigureSettings())
 )
 def test_answers(question, texts, scale):
     answer = FINDER.answer(question)
+    assert answer is not None
+    assert (answer.texts, answer.scale) == (texts, scale)
+
+
+@pytest.mark.parametrize(
+    ("tables", "question", "texts", "scale"),
+    [
+        ([DEBTS], "What is the fair value of total debt as of December 31, 2019?", ("430",), "million"),
+        ([DEBTS], "What is the change in total debt between 2018 and 2019?", ("0",), "million"),
+        ([DEBTS], "What is the sum of bank loans and notes in 2019?", ("400",), "million"),
+        ([DEBTS], "What percentage of total debt is made up of notes in 2019?", ("75",), "percent"),
+        ([DEBTS], "What is the ratio of bank loans to notes in 2018?", ("0.29",), ""),
+        ([DEBTS], "What is the ratio of bank loans to notes in 2018? Round to three decimals.", ("0.290",), ""),
+        ([DEBTS], "What is the difference between notes and bank loans in 2019?", ("200",), "million"),
+        ([COSTS], "What was the increase in voyage expenses from 2018 to 2019?", ("-6850",), "million"),
+        ([COSTS], "What is the average voyage expenses for 2018 and 2019?", ("24812",), "million"),
+        ([COSTS], "What is the 2019 average inventories?", ("35",), "million"),
+        ([COSTS], "What is the change between 2018 and 2019 average inventories?", ("15",), "million"),
+        (
+            [COSTS],
+            "In 2019, what is the difference between average inventories and average receivables?",
+            ("16",),
+            "million",
+        ),
+        ([COSTS], "What was the net change in cash in 2018?", ("5",), "million"),
+        ([COSTS], "What is the total inventories in 2018 and 2019?", ("70",), "million"),
+        ([COSTS], "What were inventories in 2018 and 2019, respectively?", ("30", "40"), "million"),
+        ([COSTS], "What were inventories and receivables in 2018, respectively?", ("30", "18"), "million"),
+        ([GROWTH], "What was the percentage increase in modules from 2018 to 2019?", ("191%",), "percent"),
+        ([GROWTH], "Which item had the second highest value in 2019?", ("Modules",), ""),
+        ([QUARTERS], "What were the revenues in the third quarter of 2019?", ("88",), "million"),
+        ([QUARTERS], "What is the change in revenues between the third and fourth quarter?", ("-4",), "million"),
+        ([QUARTERS], "How many quarters did revenues exceed $90 million?", ("2",), ""),
+        ([AWARDS], "What is the change in the number of shares granted between 2018 and 2019?", ("53",), ""),
+        ([TAXES], "What are the items under deferred tax assets?", ("Carryforwards", "Benefits"), ""),
+        ([TAXES], "How many components are there under deferred tax liabilities?", ("2",), ""),
+        ([BALANCE], "应收账款期末比期初增加了多少？", ("20",), "million"),
+        ([BALANCE], "货币资金占流动资产合计的比例是多少？", ("50",), "percent"),
+        ([BALANCE], "存货和应收账款合计是多少？", ("500",), "million"),
+        ([BALANCE], "流动资产包括哪些项目？", ("货币资金", "应收账款", "存货"), ""),
+        ([REGIONS], "2023年华东的营业收入是多少？", ("8,000",), "ten thousand"),
+        ([REGIONS], "华东收入比华南多多少？", ("3655",), "ten thousand"),
+        ([REGIONS], "哪个地区的收入最高？", ("华东",), ""),
+    ],
+)
+def test_answers_from_one_table(tables, question, texts, scale):
+    answer = FigureFinder(tables, FigureSettings()).answer(question)
     assert answer is not None
     assert (answer.texts, answer.scale) == (texts, scale)
 
