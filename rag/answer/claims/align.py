@@ -10,7 +10,7 @@ from functools import cached_property
 from rag.answer.claims.equal import agree
 from rag.answer.claims.quantities import Quantity
 from rag.answer.claims.sources import Segment
-from rag.answer.claims.tokens import Analysed, Token
+from rag.answer.claims.tokens import Analysed, Token, clauses_of
 
 EXTRA_TOKENS = 2  # of the evidence, beyond as many as the claim has in their place
 MAX_TOKENS = 500  # of a claim or of its evidence: aligning takes quadratic time
@@ -46,6 +46,10 @@ class Alignment:
         self.tokens = claim.tokens[:MAX_TOKENS]
         self.evidence = _placed(segments)[:MAX_TOKENS]
         self.quantity_places = self._match_quantities()
+        self.claim_keys: list[str] = []  # what each token is compared by; agreeing quantities have the same key
+        self.placed_keys: list[str] = []
+        self.claim_clauses = clauses_of(claim, self.tokens)
+        self.evidence_clauses = self._evidence_clauses()
         self.edits: list[Edit] = []
         self.same: dict[int, int] = {}  # claim token -> evidence token in its place
         self._align()
@@ -90,22 +94,34 @@ class Alignment:
                 ]
         return found
 
+    def _evidence_clauses(self) -> list[int]:
+        """The clause that each token of the evidence belongs to."""
+        found: list[int] = []
+        for segment in self.segments:
+            first = found[-1] + 1 if found else 0
+            found += [first + n for n in clauses_of(segment.analysed, segment.analysed.tokens)]
+        return found[: len(self.evidence)]
+
     def _align(self) -> None:
         """Find what is the same in the same order, and the edits between."""
-        evidence_keys = [placed.token.key or f"#{n}" for n, placed in enumerate(self.evidence)]
-        # Quantities of the evidence that agree with the same quantity of the claim are one key.
-        for places in self.quantity_places.values():
-            for place in places[1:]:
-                evidence_keys[place] = evidence_keys[places[0]]
+        evidence_keys = [placed.token.key or _quantity_key(placed.quantity) for placed in self.evidence]
         claim_keys = [token.key or f"?{n}" for n, token in enumerate(self.tokens)]
         for n, places in self.quantity_places.items():
-            claim_keys[n] = evidence_keys[places[0]] if places else claim_keys[n]
+            own = _quantity_key(self.quantity_of(n))
+            alike = [evidence_keys[place] for place in places]
+            claim_keys[n] = own if own in alike else alike[0] if alike else claim_keys[n]
+        self.claim_keys, self.placed_keys = claim_keys, evidence_keys
         matcher = SequenceMatcher(None, claim_keys, evidence_keys, autojunk=False)
         for tag, i1, i2, j1, j2 in matcher.get_opcodes():
             if tag == "equal":
                 self.same.update(zip(range(i1, i2), range(j1, j2), strict=True))
             else:
                 self.edits.append(Edit((i1, i2), (j1, j2)))
+
+
+def _quantity_key(quantity: Quantity | None) -> str:
+    """The same for quantities that are printed alike."""
+    return f"#{quantity.kind.name} {quantity.value:.9g} {quantity.unit} {quantity.date}" if quantity else ""
 
 
 def _placed(segments: Sequence[Segment]) -> list[Placed]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
+from rag.answer.claims.lexicon import han_words, opposites, stem
 from rag.answer.claims.quantities import Kind, Quantity, find_quantities
 
+SCALES: Final = (1.0, 1e3, 1e4, 1e6, 1e8, 1e9)  # that a number in a formula may leave out
 MAX_FORMULA = 200  # characters of a formula
 _CHARACTERS: Final = r"[\d.,+\-−–×x*/÷() $€£¥%]"
 _FORMULA = re.compile(
@@ -30,6 +34,13 @@ class Sum:
     start: int  # [start, end) of its result in the text
     end: int
     right: bool
+    formula: tuple[int, int]  # [start, end) of all of it, where numbers may lack their unit and scale
+    result: float  # as printed, with its scale
+
+    def covers(self, quantity: Quantity) -> bool:
+        """Whether a quantity belongs to the calculation, or states its result again."""
+        inside = self.formula[0] <= quantity.start < self.formula[1]
+        return inside or any(math.isclose(quantity.value, self.result * factor) for factor in SCALES)
 
 
 _SPOKEN: Final[tuple[tuple[re.Pattern[str], Callable[[float, float], float]], ...]] = tuple(
@@ -54,18 +65,24 @@ _SPOKEN: Final[tuple[tuple[re.Pattern[str], Callable[[float, float], float]], ..
         (r"{a}(?:与|和){b}的平均(?:值|数)?(?:为|是)", lambda a, b: (a + b) / 2),
     )
 )
+_FROM = re.compile(r"(?:\bfrom\b|由|从)[^,，。;；]{0,14}\Z", re.IGNORECASE)
+_TO = re.compile(r"\bto\b|到|至")
 _CHANGE = re.compile(r"\b(?:from|由|从)\s?|从|由", re.IGNORECASE)
 
 
 def find_sums(text: str, quantities: tuple[Quantity, ...]) -> list[Sum]:
     """The calculations of a text that are stated with their result, and whether the result is right."""
     found = [*_formulas(text, quantities), *_spoken(text, quantities)]
-    return found or list(_changes(text, quantities))
+    return [*found, *_directions(text, quantities)] or list(_changes(text, quantities))
 
 
 def _result(quantities: tuple[Quantity, ...], start: int) -> Quantity | None:
     """The number that begins at a character, or just behind it."""
     return next((one for one in quantities if start - 1 <= one.start <= start + 3), None)
+
+
+def _sum_of(start: int, result: Quantity, right: bool) -> Sum:
+    return Sum(result.start, result.end, right, (start, result.end), result.value)
 
 
 def _formulas(text: str, quantities: tuple[Quantity, ...]) -> Iterator[Sum]:
@@ -76,7 +93,7 @@ def _formulas(text: str, quantities: tuple[Quantity, ...]) -> Iterator[Sum]:
             continue
         value = evaluate(formula)
         if value is not None:
-            yield Sum(result.start, result.end, _equals(result, value))
+            yield _sum_of(match.start(), result, _equals(result, value))
 
 
 def _spoken(text: str, quantities: tuple[Quantity, ...]) -> Iterator[Sum]:
@@ -85,9 +102,8 @@ def _spoken(text: str, quantities: tuple[Quantity, ...]) -> Iterator[Sum]:
             operands = [find_quantities(match[name]) for name in ("a", "b")]
             result = _result(quantities, match.end())
             if result and all(len(one) == 1 and one[0].kind is not Kind.ORDINAL for one in operands):
-                yield Sum(
-                    result.start, result.end, _equals(result, operation(operands[0][0].value, operands[1][0].value))
-                )
+                value = operation(operands[0][0].value, operands[1][0].value)
+                yield _sum_of(match.start(), result, _equals(result, value))
 
 
 def _changes(text: str, quantities: tuple[Quantity, ...]) -> Iterator[Sum]:
@@ -99,8 +115,25 @@ def _changes(text: str, quantities: tuple[Quantity, ...]) -> Iterator[Sum]:
     first, second = (one.value for one in numbers)
     for old, new in ((first, second), (second, first)):
         if old and _equals(percentages[0], 100 * abs(new - old) / old, percent=False):
-            yield Sum(percentages[0].start, percentages[0].end, right=True)
+            yield _sum_of(percentages[0].start, percentages[0], right=True)
             return
+
+
+def _directions(text: str, quantities: tuple[Quantity, ...]) -> Iterator[Sum]:
+    """A rise or fall "from A to B" that A and B belie."""
+    values = [one for one in quantities if one.kind in (Kind.NUMBER, Kind.PERCENT)]
+    for first, second in pairwise(values[:20]):
+        between = text[first.end : second.start]
+        after_from = _FROM.search(text, max(0, first.start - 20), first.start)
+        same = first.kind is second.kind and first.unit == second.unit
+        if not (after_from and same and _TO.search(between)) or first.negative or second.negative:
+            continue
+        clause = max(text.rfind(mark, 0, first.start) for mark in ",;，；。") + 1
+        words = {stem(word) for word in re.findall("[a-z]+", text[clause : first.start].lower())}
+        words |= {word for _, word in han_words(text[clause : second.start])}
+        sides = {side for word in words for line, side in opposites().get(word, ()) if line == 0}
+        if len(sides) == 1 and first.value != second.value and (second.value > first.value) == (sides == {1}):
+            yield Sum(second.start, second.end, False, (first.start, second.end), second.value)
 
 
 def _equals(result: Quantity, value: float, *, percent: bool = True) -> bool:

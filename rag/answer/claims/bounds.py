@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from rag.answer.claims.numerals import NUMBER_WORDS
+
 _REACH = 28  # characters before a number that a bound is looked for in
 _NEAR = r"[\s\w$€£¥%]{0,3}\Z"
 _BEFORE: Final = tuple(
@@ -42,6 +44,7 @@ _BEFORE: Final = tuple(
         ("~", r"(?:约为?|大约|大概|近|将近|接近|左右|估计)"),
     )
 )
+_IN_WORDS = re.compile(rf"(?:{NUMBER_WORDS})\s?\(\Z", re.IGNORECASE)  # "thirty (30)"
 _AFTER: Final = tuple(
     (sign, re.compile(pattern, re.IGNORECASE))
     for sign, pattern in (
@@ -56,7 +59,7 @@ _AFTER: Final = tuple(
 
 def bound_of(text: str, start: int, end: int) -> str:
     """The bound, "<", ">" or "~", if words before or behind the number text[start:end] say so, else ""."""
-    before = text[max(0, start - _REACH) : start]
+    before = _IN_WORDS.sub("", text[max(0, start - _REACH) : start])
     for sign, pattern in _BEFORE:
         if pattern.search(before):
             return sign

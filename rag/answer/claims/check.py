@@ -11,10 +11,19 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from rag.answer.claims.align import Alignment
-from rag.answer.claims.arithmetic import find_sums
-from rag.answer.claims.check_quantities import quantity_problems
-from rag.answer.claims.check_words import han_problems, name_problems, opposite_problems
-from rag.answer.claims.lexicon import synonyms
+from rag.answer.claims.arithmetic import SCALES, Sum, find_sums
+from rag.answer.claims.check_quantities import is_operand, quantity_problems
+from rag.answer.claims.check_rows import row_problems
+from rag.answer.claims.check_words import (
+    han_name_problems,
+    han_problems,
+    name_problems,
+    opposite_problems,
+    swap_problems,
+    word_problems,
+)
+from rag.answer.claims.coverage import covered_share, is_across
+from rag.answer.claims.names import find_names
 from rag.answer.claims.polarity import negation_problems
 from rag.answer.claims.problems import Problem
 from rag.answer.claims.sources import Segment, SourceIndex
@@ -32,6 +41,7 @@ class Verdict:
     conflicts: tuple[Conflict, ...] = ()
 
 
+_SHARED = 2  # words of a claim that a further segment must hold
 # What Markdown puts around words, and the number or bullet of a list item.
 _MARKUP = re.compile(r"\A\s*(?:\d{1,2}[.)、]|[-*•])\s+|\*\*|`")
 _NOT_FOUND = Verdict(ClaimState.NOT_FOUND)
@@ -51,14 +61,27 @@ def check_claim(sentence: str, index: SourceIndex, settings: ClaimSettings, mark
     verbatim = find_verbatim(sentence, index, marked)
     if verbatim:
         return Verdict(ClaimState.SUPPORTED, (verbatim,))
-    computed = {one.start for one in sums}
+    alignments = [Alignment(claim, segments) for segments in _candidates(claim, keys, index, settings, marked)]
+    shares = [covered_share(alignment, index, computed=bool(sums)) for alignment in alignments]
+    enough = max(shares, default=0.0) - settings.share_margin
     best: Verdict | None = None
-    for segments in _candidates(claim, keys, index, settings, marked):
-        verdict = _judge(Alignment(claim, segments), keys, index, settings, computed)
-        if verdict.state is ClaimState.SUPPORTED:
+    for alignment, share in zip(alignments, shares, strict=True):
+        verdict = _judge(alignment, share, index, settings, sums)
+        if verdict.state is ClaimState.SUPPORTED and share >= enough:
             return verdict
         best = best or verdict
-    return best or _NOT_FOUND
+    if sums and not best and all(is_operand(one, sums, index) for one in claim.quantities):
+        return Verdict(ClaimState.SUPPORTED, _operand_citations(claim, index))
+    return best if best and best.state is not ClaimState.SUPPORTED else _NOT_FOUND
+
+
+def _operand_citations(claim: Analysed, index: SourceIndex) -> tuple[Citation, ...]:
+    """The first segment that holds a number of a calculation that has no other words."""
+    printed = {one.value for one in claim.quantities}
+    for segment in index.segments:
+        if any(one.value / scale in printed for one in segment.analysed.quantities for scale in SCALES):
+            return (Citation(segment.number, 1.0, segment.start, segment.end),)
+    return ()
 
 
 def find_verbatim(sentence: str, index: SourceIndex, marked: Collection[int] = ()) -> Citation | None:
@@ -87,6 +110,7 @@ def _candidates(
     claim: Analysed, keys: set[str], index: SourceIndex, settings: ClaimSettings, marked: Collection[int]
 ) -> Iterator[list[Segment]]:
     """Evidence that the claim may rest on: each of the best segments, alone and with others that add to it."""
+    names = {claim.tokens[n].key for n in find_names(claim)}
     scored = [(score, segment) for segment in index.segments if (score := _closeness(claim, keys, segment)) > 0]
     scored.sort(key=lambda entry: (-entry[0], entry[1].number not in marked, entry[1].position))
     if not scored:
@@ -95,7 +119,7 @@ def _candidates(
     for score, segment in scored[: settings.candidates]:
         if score < enough:
             return
-        yield _extended(keys, segment, [one for _, one in scored[: settings.extending]], settings)
+        yield _extended(keys - names, segment, [one for _, one in scored[: settings.extending]], settings)
 
 
 def _closeness(claim: Analysed, keys: set[str], segment: Segment) -> float:
@@ -113,9 +137,13 @@ def _extended(keys: set[str], segment: Segment, others: Sequence[Segment], setti
     chosen = [segment]
     missing = keys - segment.content
     while missing and len(chosen) < settings.evidence_segments:
-        gains = [(len(missing & other.content), other) for other in others if other not in chosen]
+        gains = [
+            (len(missing & other.content), other)
+            for other in others
+            if other not in chosen and len(keys & other.content) >= _SHARED
+        ]
         gain, other = max(gains, key=lambda entry: entry[0], default=(0, segment))
-        if gain < max(settings.min_gain * len(keys), 2):
+        if gain < settings.min_gain * len(keys) or not gain:
             break
         chosen.append(other)
         missing -= other.content
@@ -123,18 +151,21 @@ def _extended(keys: set[str], segment: Segment, others: Sequence[Segment], setti
 
 
 def _judge(
-    alignment: Alignment, keys: set[str], index: SourceIndex, settings: ClaimSettings, computed: set[int]
+    alignment: Alignment, share: float, index: SourceIndex, settings: ClaimSettings, sums: Sequence[Sum]
 ) -> Verdict:
-    """What the evidence says of a claim."""
-    share = _covered(alignment, keys, index)
+    """What the evidence says of a claim; `share`: how much of the claim's words it holds."""
     problems: list[Problem] = [
-        *quantity_problems(alignment, index, computed),
+        *quantity_problems(alignment, index, sums),
+        *row_problems(alignment, index),
         *name_problems(alignment, index),
+        *han_name_problems(alignment, index),
         *opposite_problems(alignment),
+        *word_problems(alignment, index),
+        *swap_problems(alignment),
         *han_problems(alignment),
         *negation_problems(alignment),
     ]
-    if share < settings.min_share:
+    if share < (settings.min_share_across if is_across(alignment) else settings.min_share):
         return _NOT_FOUND
     if not problems:
         return Verdict(ClaimState.SUPPORTED, _citations(alignment, share))
@@ -142,21 +173,6 @@ def _judge(
     if conflicts:
         return Verdict(ClaimState.CONTRADICTED, _citations(alignment, share), conflicts)
     return _NOT_FOUND
-
-
-def _covered(alignment: Alignment, keys: set[str], index: SourceIndex) -> float:
-    """Share of the claim's content that the evidence holds, itself or by a synonym."""
-    if not keys:
-        return 1.0
-    held: set[str] = set()
-    for segment in alignment.segments:
-        held |= segment.content
-        if segment.is_row:
-            held |= {key for header in index.headers(segment) for key in header.content}
-    groups = synonyms()
-    known = {group for key in held for group in groups.get(key, ())}
-    covered = sum(key in held or not known.isdisjoint(groups.get(key, ())) for key in keys)
-    return covered / len(keys)
 
 
 def _citations(alignment: Alignment, share: float) -> tuple[Citation, ...]:

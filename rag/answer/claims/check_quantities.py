@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import math
+import re
+from collections.abc import Collection, Iterator, Sequence
 
 from rag.answer.claims.align import Alignment
+from rag.answer.claims.arithmetic import SCALES, Sum
 from rag.answer.claims.equal import agree, same_kind
 from rag.answer.claims.problems import Problem, conflict_between, nearby, nearby_evidence
 from rag.answer.claims.quantities import Kind, Quantity
 from rag.answer.claims.sources import Segment, SourceIndex
 
 _NEAR_VERBATIM = 0.75  # share of the claim's tokens in order, from which places are compared
+_CONSTANTS = (1.0, 2.0, 100.0, 365.0)  # of formulas of averages, percentages and days
+_COMPARED = re.compile(
+    r"(?:\b(?:from|to|versus|vs\.?|than|with|against|and)|由|从|至|到|比|较|与|和)[^\d]{0,4}\Z", re.IGNORECASE
+)
+_IN_ORDER = re.compile(r"\brespectively\b|分别", re.IGNORECASE)
 _AROUND = 3  # segments before and after that dates are looked for in
 
 
-def quantity_problems(alignment: Alignment, index: SourceIndex, computed: Collection[int]) -> Iterator[Problem]:
-    """`computed`: starts of quantities that the claim works out itself, and that are right."""
+def quantity_problems(alignment: Alignment, index: SourceIndex, sums: Sequence[Sum]) -> Iterator[Problem]:
+    """`sums`: what the claim works out itself; their results need not stand in the evidence, their operands must."""
     used = {place for places in alignment.quantity_places.values() for place in places}
     for position, places in alignment.quantity_places.items():
-        if alignment.tokens[position].start in computed:
+        if any(one.covers(alignment.quantity_of(position)) for one in sums):
+            if not is_operand(alignment.quantity_of(position), sums, index):
+                yield Problem("number", None)
             continue
         if places:
             yield from _misplaced(alignment, position, places)
+            yield from _of_something_else(alignment, position, places, used)
             continue
         rival = _rival(alignment, position, used)
         if alignment.quantity_of(position).is_article and (rival is None or alignment.in_order < _NEAR_VERBATIM):
@@ -30,6 +41,20 @@ def quantity_problems(alignment: Alignment, index: SourceIndex, computed: Collec
             yield Problem("number", conflict_between(alignment.tokens[position], alignment.evidence[rival]))
         elif not _stands_around(alignment, position, index):
             yield Problem("number", None)
+
+
+def is_operand(said: Quantity, sums: Sequence[Sum], index: SourceIndex) -> bool:
+    """Whether a number of a calculation is its result, a constant, or stands in a source, with whatever scale."""
+    if said.value in _CONSTANTS or any(
+        math.isclose(said.value, one.result * scale) for one in sums for scale in SCALES
+    ):
+        return True
+    return any(
+        math.isclose(said.value * scale, quantity.value, rel_tol=1e-6)
+        for segment in index.segments
+        for quantity in segment.analysed.quantities
+        for scale in SCALES
+    )
 
 
 def _misplaced(alignment: Alignment, position: int, places: list[int]) -> Iterator[Problem]:
@@ -42,6 +67,32 @@ def _misplaced(alignment: Alignment, position: int, places: list[int]) -> Iterat
         other = alignment.evidence[place].quantity
         if other and same_kind(said, other) and place not in places:
             yield Problem("number", conflict_between(alignment.tokens[position], alignment.evidence[place]))
+            return
+
+
+def _of_something_else(
+    alignment: Alignment, position: int, places: list[int], used: Collection[int]
+) -> Iterator[Problem]:
+    """A quantity that the evidence says of something else: its surroundings are those of another quantity there."""
+    said = alignment.quantity_of(position)
+    before = alignment.claim.text[max(0, said.start - 12) : said.start]
+    if said.kind is Kind.ORDINAL or _COMPARED.search(before) or _IN_ORDER.search(alignment.claim.text):
+        return
+    if (position in alignment.same and alignment.in_order >= _NEAR_VERBATIM) or any(
+        alignment.evidence[place].segment.is_row for place in places
+    ):
+        return
+    around = nearby(alignment, position)
+    own = max(len(around & nearby_evidence(alignment, place)) for place in places)
+    segments = {id(alignment.evidence[place].segment) for place in places}
+    for place, placed in enumerate(alignment.evidence):
+        if placed.quantity is None or place in places or not same_kind(said, placed.quantity):
+            continue
+        if placed.quantity.unit != said.unit:
+            continue
+        common = len(around & nearby_evidence(alignment, place))
+        if id(placed.segment) in segments and common > own + (1 if place in used else 0):
+            yield Problem("number", conflict_between(alignment.tokens[position], placed))
             return
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from rag.answer.claims.align import EXTRA_TOKENS, Alignment, Edit
-from rag.answer.claims.lexicon import are_opposite, are_synonyms, han_words, opposites
-from rag.answer.claims.names import find_names, is_common, is_place, looks_like_han_name
-from rag.answer.claims.polarity import is_flipped
+from rag.answer.claims.lexicon import are_exclusive, are_opposite, are_synonyms, han_words, opposites, tells_change
+from rag.answer.claims.names import begins_han_name, find_names, is_common, is_place, looks_like_han_name
+from rag.answer.claims.polarity import find_negations, is_flipped
 from rag.answer.claims.problems import Problem, conflict_between, nearby, nearby_evidence
 from rag.answer.claims.sources import SourceIndex
 from rag.answer.claims.tokens import Analysed, Token
@@ -19,6 +19,8 @@ from rag.language import find_han
 _NEAR_VERBATIM: Final = 0.6  # share of the claim's tokens in order, from which edits are compared word by word
 _VERBATIM: Final = 0.75  # the same, from which a Chinese word with another one in its place is no synonym
 _CLEARLY: Final = 2  # more words in common with the opposite than with the same word
+_AND: Final = frozenset("and or & 和 与 及 或".split())
+_MODALS: Final = frozenset({"may", "can", "must", "shall"})
 _OPENING: Final = 3  # tokens of a claim that may name what it is about
 _SHORT: Final = 4  # tokens of an edit whose two sides stand for one another
 _COMMON_PREFIX: Final = 4  # letters in common of "China" and "Chinese"
@@ -47,6 +49,20 @@ def _may_be_added(alignment: Alignment, position: int, places: list[int], index:
         return False
     words = any(not alignment.evidence[place].quantity for place in places)
     return words or alignment.in_order < _VERBATIM or position < _OPENING
+
+
+def han_name_problems(alignment: Alignment, index: SourceIndex) -> Iterator[Problem]:
+    """Chinese names of people that the evidence lacks, and that its source mentions only later or elsewhere."""
+    if not alignment.segments:
+        return
+    written = "".join(segment.text for segment in alignment.segments)
+    before = "".join(index.text_until(segment) for segment in alignment.segments)
+    for first, second in itertools.pairwise(alignment.tokens):
+        pair = first.text + second.text
+        if not (first.is_han and second.is_han and begins_han_name(pair)) or pair in written or pair in before:
+            continue
+        if any(pair in segment.text for segment in index.segments):
+            yield Problem("name", None)
 
 
 def _rival_names(alignment: Alignment) -> list[int]:
@@ -93,21 +109,38 @@ def _replaced_capitals(alignment: Alignment) -> list[int]:
             continue
         for position in range(*edit.claim):
             token = alignment.tokens[position]
-            alike = any(are_synonyms(token.key, other.key) for other in written)
+            alike = any(are_synonyms(token.key, other.key) for other in written) or _moved(alignment, edit, position)
             if _is_capital(token) and not alike and (position or alignment.in_order >= _VERBATIM):
                 found.append(position)
     return found
 
 
+def _moved(alignment: Alignment, edit: Edit, position: int) -> bool:
+    """Whether a word of an edit stands elsewhere in the same segment, among what surrounds it in the claim."""
+    places = alignment.in_place(edit)
+    if not places:
+        return False
+    segment, kept = alignment.evidence[places[0]].segment, set(alignment.same.values())
+    around = nearby(alignment, position)
+    here = max(len(around & nearby_evidence(alignment, place)) for place in places)
+    return any(
+        placed.token.key == alignment.tokens[position].key
+        and placed.segment is segment
+        and place not in kept
+        and len(around & nearby_evidence(alignment, place)) > here
+        for place, placed in enumerate(alignment.evidence)
+    )
+
+
 def _is_capital(token: Token) -> bool:
-    return token.quantity < 0 and token.text[:1].isupper() and token.is_content
+    denies = token.key in ("no", "non", "not", "never", "all", "both")
+    return token.quantity < 0 and token.text[:1].isupper() and token.is_content and not denies
 
 
 def _named_elsewhere(alignment: Alignment, name: str, index: SourceIndex) -> bool:
-    """Whether the source of the evidence holds a name at all: "the Company" may stand for it in the evidence."""
+    """Whether the source names it before its evidence ends: "the Company" or "she" may stand for it there."""
     pattern = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
-    numbers = {segment.number for segment in alignment.segments}
-    return any(pattern.search(index.source_text(number)) for number in numbers)
+    return any(pattern.search(index.text_until(segment)) for segment in alignment.segments)
 
 
 def opposite_problems(alignment: Alignment) -> Iterator[Problem]:
@@ -125,7 +158,10 @@ def opposite_problems(alignment: Alignment) -> Iterator[Problem]:
             continue
         against = [place for place, other in free if are_opposite(word, other)]
         alike = [place for place, other in evidence if are_synonyms(word, other)]
-        place = _opposed(alignment, position, against, alike)
+        if word in _MODALS and any(one.targets for one in find_negations(alignment.claim)):
+            continue  # "may not" is "shall not"
+        changed = next((n for n in _extent(position, word) if n not in alignment.same), position)
+        place = _opposed(alignment, changed, against, alike)
         if place is not None and not is_flipped(alignment, position, place):
             yield Problem("opposite", conflict_between(alignment.tokens[position], alignment.evidence[place]))
 
@@ -163,7 +199,9 @@ def _opposed(alignment: Alignment, position: int, against: list[int], alike: lis
         return None
     edit = alignment.edit_at(position)
     in_place = [place for place in against if edit and edit.evidence[0] <= place < edit.evidence[1]]
-    if in_place:
+    kept = set(alignment.same.values())
+    free = [place for place in alike if place not in kept]
+    if in_place and not free:
         return in_place[0]
     around = nearby(alignment, position)
     closest = max(against, key=lambda place: len(around & nearby_evidence(alignment, place)))
@@ -171,14 +209,20 @@ def _opposed(alignment: Alignment, position: int, against: list[int], alike: lis
     if not alike:
         return closest if common else None
     same = max(len(around & nearby_evidence(alignment, place)) for place in alike)
-    return closest if common >= same + _CLEARLY else None
+    exact = closest in in_place and edit is not None and edit.claim[1] - edit.claim[0] <= _SHORT
+    margin = 0 if exact else 1 if tells_change(alignment.tokens[position].key) else _CLEARLY
+    return closest if common >= same + margin else None
 
 
 def han_problems(alignment: Alignment) -> Iterator[Problem]:
     """Chinese words with others in their place: opposite characters, other names, words that are no synonyms."""
     for edit in alignment.edits:
         claim = "".join(token.text for token in alignment.tokens[slice(*edit.claim)])
-        evidence = "".join(alignment.evidence[place].token.text for place in alignment.in_place(edit))
+        evidence = "".join(
+            alignment.evidence[place].token.text
+            for place in alignment.in_place(edit)
+            if not alignment.evidence[place].quantity
+        )
         if not find_han(claim) or not find_han(evidence) or alignment.in_order < _NEAR_VERBATIM:
             continue
         if any(alignment.tokens[n].quantity >= 0 for n in range(*edit.claim)):
@@ -203,7 +247,7 @@ def _han_difference(alignment: Alignment, edit: Edit, claim: str, evidence: str)
         alignment.claim.text[alignment.tokens[max(before - left, 0)].start : alignment.tokens[after - 1].end]
         for left in range(3)
     ]
-    if any(looks_like_han_name(one) for one in (*around, evidence)):
+    if looks_like_han_name(evidence) or (len(evidence) > 1 and any(map(looks_like_han_name, around))):
         return "name"
     return "word" if alignment.in_order >= _VERBATIM and min(len(claim), len(evidence)) > 1 else ""
 
@@ -236,3 +280,49 @@ def _is_reworded(alignment: Alignment, edit: Edit, claim: str) -> bool:
 def _window(analysed: Analysed, span: tuple[int, int], start: int) -> str:
     """The text of an edit and one character on each side."""
     return analysed.text[max(0, start - 1) : analysed.tokens[span[1] - 1].end + 1]
+
+
+def word_problems(alignment: Alignment, index: SourceIndex) -> Iterator[Problem]:
+    """English words with another one in their place that is no synonym, in a claim that else follows its evidence."""
+    if alignment.in_order < _NEAR_VERBATIM:
+        return
+    for edit in alignment.edits:
+        places = alignment.in_place(edit)
+        if edit.claim[1] - edit.claim[0] != 1 or len(places) != 1:
+            continue
+        said, written = alignment.tokens[edit.claim[0]], alignment.evidence[places[0]].token
+        if not _are_words(said, written) or are_synonyms(said.key, written.key):
+            continue
+        if are_exclusive(said.key, written.key) and not _moved(alignment, edit, edit.claim[0]):
+            yield Problem("word", conflict_between(said, alignment.evidence[places[0]]))
+        elif alignment.in_order >= _VERBATIM and not _alike(said, written) and said.key not in alignment.evidence_keys:
+            elsewhere = any(said.key in segment.content for segment in index.segments)
+            yield from [Problem("word", None)] if elsewhere else []
+
+
+def _are_words(said: Token, written: Token) -> bool:
+    return all(one.quantity < 0 and not one.is_han and one.is_content for one in (said, written))
+
+
+def _alike(said: Token, written: Token) -> bool:
+    """Whether two words share their beginning, as forms of one word do."""
+    return said.key[:_COMMON_PREFIX] == written.key[:_COMMON_PREFIX]
+
+
+def swap_problems(alignment: Alignment) -> Iterator[Problem]:
+    """Two words of the evidence that the claim exchanges, "larger for A than for B"."""
+    edits = [
+        (edit, places[0])
+        for edit in alignment.edits
+        if edit.claim[1] - edit.claim[0] == 1 and len(places := alignment.in_place(edit)) == 1
+    ]
+    for (one, first), (other, second) in itertools.combinations(edits[:8], 2):
+        exchanged = (
+            alignment.claim_keys[one.claim[0]] == alignment.placed_keys[second]
+            and alignment.claim_keys[other.claim[0]] == alignment.placed_keys[first]
+        )
+        tokens = alignment.tokens[one.claim[0]], alignment.tokens[other.claim[0]]
+        between = {token.text.lower() for token in alignment.tokens[one.claim[1] : other.claim[0]]}
+        alike = (tokens[0].quantity < 0) == (tokens[1].quantity < 0)
+        if exchanged and alike and not between <= _AND:
+            yield Problem("swap", conflict_between(tokens[0], alignment.evidence[first]))

@@ -28,12 +28,13 @@ _IRREGULAR: Final = dict(
         " men:man women:woman people:person feet:foot has:have had:have was:be were:be is:be are:be been:be"
         " am:be did:do"
         " does:do done:do died:die dying:die lying:lie higher:high highest:high larger:large largest:large"
-        " n't:not cannot:not lower:low lowest:low"
+        " used:use uses:use using:use n't:not cannot:not lower:low lowest:low"
     ).split()
 )
 _SUFFIXES: Final = ("ingly", "edly", "ments", "ment", "ings", "ing", "ies", "ied", "ily", "ed", "es", "ly", "s")
 _Y_ENDINGS: Final = frozenset({"ies", "ied", "ily"})
 _PREFIXES: Final = ("un", "in", "im", "il", "ir", "dis", "non", "non-", "de")
+_LINES_OF_CHANGE = 2  # of opposites.txt, from the first: increase and decrease, higher and lower
 _MIN_STEM = 3
 
 
@@ -102,6 +103,27 @@ def are_opposite(one: str, other: str) -> bool:
         return not are_synonyms(one, other)
     short, long = sorted((one, other), key=len)
     return short.isascii() and len(short) > _MIN_STEM and any(long == prefix + short for prefix in _PREFIXES)
+
+
+def tells_change(word: str) -> bool:
+    """Whether a stem, or a Chinese word, says that a value rose or fell, or is higher or lower."""
+    return any(line < _LINES_OF_CHANGE for line, _ in opposites().get(word, ()))
+
+
+@functools.cache
+def _exclusive() -> dict[str, frozenset[int]]:
+    """Each stem -> the sets it belongs to of which only one word can be true in a place."""
+    found: dict[str, set[int]] = {}
+    for number, (words,) in enumerate(_file("exclusive.txt")):
+        for word in words:
+            found.setdefault(_key(word), set()).add(number)
+    return {word: frozenset(numbers) for word, numbers in found.items()}
+
+
+def are_exclusive(one: str, other: str) -> bool:
+    """Whether two different stems are members of one such set."""
+    table = _exclusive()
+    return one != other and not table.get(one, frozenset()).isdisjoint(table.get(other, frozenset()))
 
 
 def are_synonyms(one: str, other: str) -> bool:

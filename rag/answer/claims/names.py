@@ -35,7 +35,7 @@ _SURNAMES: Final = frozenset(
 _ENDINGS: Final = (
     "省 市 县 区 州 国 府 镇 村 山 河 江 湖 海 岛 港 湾 洋 洲 公司 集团 银行 大学 学院 医院 研究所 委员会"
     " 法院 教会 帝国 王朝 王国 共和国"
-    " 联盟 协会 基金会 党 军 队 族 语 人 派 教 寺 大厦 博物馆 机场 车站 铁路 队"
+    " 联盟 协会 基金会 党 军 队 族 语 派 教 寺 大厦 博物馆 机场 车站 铁路 队"
 ).split()
 _PLACES: Final = frozenset(
     "中国 美国 英国 法国 德国 日本 韩国 俄罗斯 印度 巴西 加拿大 意大利 西班牙 葡萄牙 荷兰 瑞士 瑞典 挪威"
@@ -85,6 +85,11 @@ def _is_name(analysed: Analysed, token: Token) -> bool:
 def is_common(token: Token) -> bool:
     """Whether a word is known as a common one, though it may be written with a capital."""
     return token.text.lower() in _common_words() or token.key in opposites() or token.key in synonyms()
+
+
+def begins_han_name(pair: str) -> bool:
+    """Whether two Chinese characters may begin a person's name: a surname, and no word that is known."""
+    return pair[0] in _SURNAMES and pair not in synonyms() and pair not in opposites() and pair not in _PLACES
 
 
 def is_place(text: str) -> bool:

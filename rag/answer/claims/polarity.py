@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,10 +33,13 @@ _HARMLESS: Final = (
 _MASK = re.compile("|".join(sorted(map(re.escape, _HARMLESS), key=len, reverse=True)))
 _DENYING: Final = re.compile(
     r"\b(?:fail(?:s|ed|ing)?|lack(?:s|ed|ing)?|unable|absence|refus\w+|den(?:y|ied|ies)|prohibit\w*|prevent\w*"
-    r"|avoid\w*|free (?:of|from)|rather than|instead of|exclud\w+|other than|exempt)\b"
-    r"|缺乏|拒绝|禁止|无法|未能|避免|免于|而非|排除|除外|不包括",
+    r"|avoid\w*|remov\w*|without|omit\w*|free (?:of|from)|rather than|instead of|exclud\w+|other than|exempt)\b"
+    r"|缺乏|去掉|移除|没有|拒绝|禁止|无法|未能|避免|免于|而非|排除|除外|不包括",
     re.IGNORECASE,
 )
+_NEGATING: Final = frozenset("不得 不能 无法 不准 不必 无需".split())  # though they have opposites
+_DEMANDS = re.compile(r"\b(?:must|requir\w+|needs?|only|subject to|shall)\b|须|必须|需|应", re.IGNORECASE)
+_EXCEPTING = re.compile(r"except|unless|除", re.IGNORECASE)
 _ISOLATED: Final = 2  # tokens of an edit that only adds or drops a restriction
 _NEAR_VERBATIM: Final = 0.7  # share of the claim's tokens in order, from which a dropped restriction counts
 _TARGETS = 3  # content tokens behind a negation that it may bear on
@@ -55,7 +59,13 @@ def find_negations(analysed: Analysed) -> list[Negation]:
     """All negations and restrictions of a text."""
     masked = _MASK.sub(lambda match: "\uffff" * len(match[0]), analysed.text)
     for word in opposites():
-        if len(word) > 1 and _HAN_NEGATOR.match(word) and word in masked and word[1:] not in opposites():
+        if (
+            word not in _NEGATING
+            and len(word) > 1
+            and _HAN_NEGATOR.match(word)
+            and word in masked
+            and word[1:] not in opposites()
+        ):
             masked = masked.replace(word, "\uffff" * len(word))
     found: list[Negation] = []
     for index, token in enumerate(analysed.tokens):
@@ -101,16 +111,19 @@ def negation_problems(alignment: Alignment) -> Iterator[Problem]:
     kept = set(alignment.same.values())
     open_claim = [one for one in claim if one.token not in alignment.same and one.token < len(alignment.tokens)]
     open_evidence = [one for one in evidence if one.token not in kept]
-    for said in list(open_claim):
-        partner = next((one for one in open_evidence if _alike(said, one)), None)
-        if partner:
-            open_evidence.remove(partner)
-            open_claim.remove(said)
+    for alike in (_alike, functools.partial(_same_place, alignment)):  # first those that bear on the same words
+        for said in list(open_claim):
+            partner = next((one for one in open_evidence if alike(said, one)), None)
+            if partner:
+                open_evidence.remove(partner)
+                open_claim.remove(said)
+    if _is_double(alignment, open_evidence) and not open_claim:
+        return
     for said in open_claim:
         if not _said_otherwise(alignment, said):
             yield Problem("negation", _conflict_of(alignment, said))
     for written in open_evidence:
-        if _dropped(alignment, written, bool(claim)):
+        if _dropped(alignment, written, bool(open_claim)):
             place = alignment.evidence[written.token]
             position = _position_of(alignment, written)
             yield Problem("negation", conflict_between(alignment.tokens[position], place))
@@ -140,6 +153,20 @@ def _alike(said: Negation, written: Negation) -> bool:
     return said.restricts == written.restricts and any(
         are_synonyms(one, other) for one in said.targets for other in written.targets
     )
+
+
+def _same_place(alignment: Alignment, said: Negation, written: Negation) -> bool:
+    """Whether two negations stand in sentences that are laid beside one another."""
+    nearest = min(alignment.same, key=lambda n: abs(n - said.token), default=None)
+    if nearest is None or said.restricts != written.restricts:
+        return False
+    return alignment.evidence[alignment.same[nearest]].segment is alignment.evidence[written.token].segment
+
+
+def _is_double(alignment: Alignment, written: list[Negation]) -> bool:
+    """Whether the evidence denies twice what the claim demands: "not without consent" is "consent is required"."""
+    denying = [alignment.evidence[one.token].segment for one in written if not one.restricts]
+    return any(denying.count(one) == 2 for one in denying) and _DEMANDS.search(alignment.claim.text) is not None
 
 
 def _said_otherwise(alignment: Alignment, said: Negation) -> bool:
@@ -175,9 +202,16 @@ def _dropped(alignment: Alignment, written: Negation, claim_denies: bool) -> boo
     aligned = bool(targets) and all(one.token.start in kept or one.token.key in keys for one in targets)
     if not aligned:
         return False
+    if written.restricts and _EXCEPTING.match(alignment.evidence[written.token].token.text):
+        return not any(one.restricts for one in find_negations(alignment.claim)) and not _DENYING.search(
+            alignment.claim.text
+        )
     if written.restricts:
         return alignment.in_order >= _NEAR_VERBATIM and _is_isolated(alignment, written.token)
-    if _DENYING.search(alignment.claim.text) or (claim_denies and alignment.in_order < _NEAR_VERBATIM):
+    written_text = alignment.evidence[written.token].segment.text.lower()
+    if any(match[0].lower() not in written_text for match in _DENYING.finditer(alignment.claim.text)) or (
+        claim_denies and alignment.in_order < _NEAR_VERBATIM
+    ):
         return False
     return not any(are_opposite(target, key) for target in written.targets[:2] for key in keys)
 

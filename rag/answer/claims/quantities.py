@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from itertools import pairwise
 from typing import Final
 
 from rag.answer.claims.bounds import bound_of
@@ -56,6 +57,7 @@ class Quantity:
     bound: str = ""  # "<", ">" or "~" (about); "" for none
     scaled: bool = False  # a scale such as "million" is printed
     negative: bool = False
+    factor: float = 1.0  # what its scale and unit multiply the printed number by
 
     @property
     def is_article(self) -> bool:
@@ -78,6 +80,8 @@ _FRACTION = re.compile(
     r"\b(one|two|three|four)[\s-](third|quarter|fourth|fifth)(s?)(?![a-z])(?=\sof\b|$|[\s,.]of)", re.I
 )
 _CLOCK = re.compile(r"(?<![\d:.])([01]?\d|2[0-3]):([0-5]\d)(?![\d:])")
+_IN_FIGURES = re.compile(r"\s?\(\d{1,6}\)")
+_RANGE = re.compile(r"\s?(?:to|through|-|–|—|~|～|至|到)\s?|\sand\s")
 _MEASURES = "个個名位人种種次家条項项座台辆件岁歲层層块塊章篇类類区區所艘架支只隻场場届本部款段票枚处户组"
 _NOT_NUMERALS = (
     "十分",
@@ -109,7 +113,30 @@ def find_quantities(text: str) -> list[Quantity]:
                 taken[quantity.start : quantity.end] = b"\1" * (quantity.end - quantity.start)
                 found.append(quantity)
     found.sort(key=lambda quantity: quantity.start)
-    return [replace(one, bound=bound_of(text, one.start, one.end)) for one in found]
+    return [replace(one, bound=bound_of(text, one.start, one.end)) for one in _with_ranges(text, found)]
+
+
+def _with_ranges(text: str, found: list[Quantity]) -> list[Quantity]:
+    """The quantities, the first number of a range with the scale and unit of the second: "$150 to $170 million"."""
+    completed = list(found)
+    for n, (first, second) in enumerate(pairwise(found)):
+        between = text[first.end : second.start]
+        if first.kind is not Kind.NUMBER or first.scaled or second.kind not in (Kind.NUMBER, Kind.PERCENT):
+            continue
+        if _RANGE.fullmatch(between) is None or first.unit not in ("", second.unit):
+            continue
+        if between.strip() == "and" and "between" not in text[max(0, first.start - 10) : first.start].lower():
+            continue
+        factor = second.factor if not first.unit or second.scaled else 1.0
+        completed[n] = replace(
+            first,
+            kind=second.kind,
+            value=first.value * factor,
+            step=first.step * factor,
+            unit=second.unit,
+            scaled=second.scaled,
+        )
+    return completed
 
 
 def _dates(text: str) -> list[Quantity]:
@@ -191,6 +218,8 @@ def _is_code(text: str, match: re.Match[str], quantity: Quantity) -> bool:
 def _words(text: str) -> list[Quantity]:
     found: list[Quantity] = []
     for match in _WORDS.finditer(text):
+        if _IN_FIGURES.match(text, match.end()):  # "thirty (30) days"
+            continue
         value = value_of_words(match[0])
         found.append(_measured(text, match.start(), match.end(), value, 1.0))
     return found
@@ -221,17 +250,30 @@ def _measured(text: str, start: int, end: int, value: float, step: float) -> Qua
     if percent := PERCENT_AFTER.match(text, end):
         return Quantity(start, percent.end(), Kind.PERCENT, value, step, percent_named(percent[0]))
     scale = SCALE_AFTER.match(text, end) or (LETTER_SCALE_AFTER.match(text, end) if unit in CURRENCIES else None)
+    scaled_by = 1.0
     while scale:
-        value, step = value * scale_named(scale[0]), step * scale_named(scale[0])
+        scaled_by *= scale_named(scale[0])
         end, scaled = scale.end(), True
         scale = SCALE_AFTER.match(text, end)
-    if not unit and (after := UNIT_AFTER.match(text, end)):
+    after = UNIT_AFTER.match(text, end)
+    if after and not unit:
         unit, factor = unit_named(after[0])
         end = after.end()
-    elif unit in CURRENCIES and (after := UNIT_AFTER.match(text, end)) and unit_named(after[0])[0] == unit:
+    elif after and unit in CURRENCIES and unit_named(after[0])[0] == unit:
         end = after.end()
-    negative = _is_negative(text, start, printed_end) or (text[start:printed_end].rstrip("0123456789.,")[-1:] == "(")
-    return Quantity(start, end, Kind.NUMBER, value * factor, step * factor, unit, scaled=scaled, negative=negative)
+    factor *= scaled_by
+    negative = _is_negative(text, start, printed_end) or text[start:printed_end].rstrip("0123456789.,")[-1:] == "("
+    return Quantity(
+        start,
+        end,
+        Kind.NUMBER,
+        value * factor,
+        step * factor,
+        unit,
+        scaled=scaled,
+        negative=negative,
+        factor=factor,
+    )
 
 
 def _is_negative(text: str, start: int, end: int) -> bool:

@@ -67,6 +67,13 @@ class SourceIndex:
             made.squeezed.append(_WHITE.sub("", source.text).casefold())
         return made
 
+    def text_until(self, segment: Segment) -> str:
+        """The names a source stands under, and its text up to the end of a segment."""
+        for source in self.sources:
+            if source.number == segment.number:
+                return "\n".join((source.document, *source.heading, source.text[: segment.end]))
+        return ""
+
     def source_text(self, number: int) -> str:
         """The text of a source, with the names it stands under."""
         for source in self.sources:

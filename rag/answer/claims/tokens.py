@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -21,7 +22,7 @@ FUNCTION_WORDS: Final = frozenset(
         " shall should may might can could there here such so than then also both each any some into onto"
         " upon over about"
         " between among during through per via if when where while what how why because but however although though"
-        " very more most own other same s t re ve ll according based respectively total approximately"
+        " very more most own other same s t re ve ll now currently according based respectively total approximately"
     ).split()
 )
 _HAN_FUNCTION: Final = frozenset(
@@ -34,6 +35,7 @@ _HALF_WIDTH: Final = {
     for code in range(0xFF01, 0xFF5F)
     if chr(code - 0xFEE0).isalnum() or chr(code - 0xFEE0) in "%$+-."
 }
+_CONJUNCTIONS: Final = frozenset("while whereas but and although though however 而 但 且 并".split())
 _SPLIT_NOT = re.compile(r"(.+)(n['’]t)\Z", re.IGNORECASE)
 _CLAUSE_END = re.compile(r"[,;:，；：。、（）()—–]|\s-\s")
 
@@ -97,6 +99,18 @@ def _words(text: str, start: int, end: int) -> list[Token]:
             found.append(Token(middle, match.end(), "not", negated[2]))
         else:
             found.append(Token(match.start(), match.end(), stem(word), word))
+    return found
+
+
+def clauses_of(analysed: Analysed, tokens: Sequence[Token]) -> list[int]:
+    """The clause that each token belongs to, counted from 0; a conjunction begins a new one."""
+    found: list[int] = []
+    clause = end = 0
+    for n, token in enumerate(tokens):
+        if n and (token.text.lower() in _CONJUNCTIONS or analysed.breaks_between(end, token.start)):
+            clause += 1
+        found.append(clause)
+        end = token.end
     return found
 
 

@@ -127,12 +127,15 @@ CURRENCY_BEFORE: Final = re.compile(rf"(?:{_alternatives(_BEFORE)})\s?[(]?[-−]
 SCALE_AFTER: Final = re.compile(rf"[\s-]?(?:{_ends(list(SCALES))})", re.IGNORECASE)
 LETTER_SCALE_AFTER: Final = re.compile(rf"\s?(?:{'|'.join(LETTER_SCALES)})(?![A-Za-z])", re.IGNORECASE)
 PERCENT_AFTER: Final = re.compile(rf"[)]?[\s-]?(?:{_ends(list(_PERCENT))})", re.IGNORECASE)
-UNIT_AFTER: Final = re.compile(rf"[)]?[\s-]?(?:多|余)?(?:{_ends(list(UNITS))})", re.IGNORECASE)
+_BETWEEN: Final = "(?:operating|consecutive|calendar|business|working|full|additional|whole|more|further)"
+UNIT_AFTER: Final = re.compile(
+    rf"[)]?[\s-]?(?:{_BETWEEN}\s)?(?:多|余)?(?:{_ends(list(UNITS))})(?!(?<=[$€£¥])\s?\d)", re.IGNORECASE
+)
 
 
 def unit_named(text: str) -> tuple[str, float]:
     """Base and factor of a unit as it is spelled, ("", 1) if it is none."""
-    key = text.strip(" -)(多余").lower().replace("-", " ").replace("\n", " ")
+    key = re.sub(rf"\A{_BETWEEN}\s", "", text.strip(" -)(多余").lower()).replace("-", " ").replace("\n", " ")
     return UNITS.get(key) or UNITS.get(key.replace(" ", "-")) or ("", 1.0)
 
 
