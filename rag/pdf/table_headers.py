@@ -24,6 +24,8 @@ UNIT = re.compile(
     r"(?:thousands?|millions?|billions?)\b|[(（]\s?[$£€¥]?\s?['’]?000s?\b|[(（]?(?:单位|單位)[:：]",
     re.IGNORECASE,
 )
+HEADER_GAP = 0.7  # character widths between two headers, at least
+CLEARLY_WIDER = 1.3  # times the gap between words that a gap between headers has at least
 RIGHT_ALIGNED = 0.4  # share of its cost that a header left of the middle of its columns has
 _OPEN_END = re.compile(r"(?:\b(?:of|and|to|for|in|the|on|with|by)|[-&/])$", re.IGNORECASE)
 Span = tuple[float, float]  # left and right edge, fractions of the page
@@ -45,6 +47,7 @@ def read_headers(lines: Sequence[Line], columns: Sequence[Span], margin: float, 
     words = [word for line in lines if not line.heading for word in line.words]
     above = visual_lines(words)[-MAX_HEADER_LINES:]
     split = [_parts(line, columns, margin, width) for line in above]
+    split = [(_split_by_column(over, columns, width) or over, titles) for over, titles in split]
     # A line with a header for each column tells where the columns are better than their values, aligned right, do.
     complete = [over for over, _ in split if len(over) == len(columns)]
     spans = [(part[0].left, part[-1].right) for part in complete[-1]] if complete else columns
@@ -65,6 +68,28 @@ def read_headers(lines: Sequence[Line], columns: Sequence[Span], margin: float, 
             found.caption.append(line.text)
     found.sections += [line for line in lines if line.heading]
     return found
+
+
+def _split_by_column(over: Sequence[list[Word]], columns: Sequence[Span], width: float) -> list[list[Word]] | None:
+    """The words over the columns, cut at their widest gaps so that each column has a header; None where that fails.
+
+    Headers may stand as close to one another as words, with gaps a little wider than those of words.
+    """
+    words = [word for part in over for word in part]
+    if not len(over) < len(columns) < len(words):
+        return None
+    gaps = sorted(range(1, len(words)), key=lambda n: words[n - 1].right - words[n].left)
+    cuts = [0, *sorted(gaps[: len(columns) - 1]), len(words)]
+    widths = [words[n].left - words[n - 1].right for n in gaps]
+    narrowest, others = widths[len(columns) - 2], widths[len(columns) - 1 :]
+    if narrowest < HEADER_GAP * width or any(narrowest < CLEARLY_WIDER * other for other in others[:1]):
+        return None
+    parts = [words[start:stop] for start, stop in pairwise(cuts)]
+    stands = all(
+        part[0].left - width < right and left < part[-1].right + width
+        for part, (left, right) in zip(parts, columns, strict=True)
+    )
+    return parts if stands else None
 
 
 def _text(line: Line) -> str:
@@ -100,6 +125,7 @@ def _places(lines: Sequence[list[list[Word]]], columns: Sequence[Span], width: f
     """For each line, given as its segments, and each column the number of the segment that stands over it."""
     found: list[list[int | None]] = []
     lower: list[list[Word]] = []  # the segments of the line below
+    names: list[str] = []  # the headers of the lowest line that has one for each column
     is_complete = [len(over) == len(columns) for over in lines]
     for number, over in reversed(list(enumerate(lines))):
         if is_complete[number]:
@@ -109,13 +135,24 @@ def _places(lines: Sequence[list[list[Word]]], columns: Sequence[Span], width: f
         elif (same := _continued(over, lower, width)) is not None:
             above = {below: segment for segment, below in enumerate(same)}
             places = [above.get(place) if place is not None else None for place in found[-1]]
+        elif _repeats(names, len(over)):
+            places = [column * len(over) // len(columns) for column in range(len(columns))]
         elif len(over) < len(columns) <= MAX_SPANNED_COLUMNS:
             places = _fitted(over, columns)
         else:
             places = _nearest(over, columns, width)
+        names = names or ([joined(part) for part in over] if is_complete[number] else [])
         found.append(places)
         lower = over or lower
     return found[::-1]
+
+
+def _repeats(names: Sequence[str], times: int) -> bool:
+    """Whether the headers are a few that recur this many times: "Sales, Share, Sales, Share"."""
+    if times < 2 or len(names) <= times or len(names) % times:
+        return False
+    period = len(names) // times
+    return all(name == names[n % period] for n, name in enumerate(names))
 
 
 def _continued(over: Sequence[list[Word]], lower: Sequence[list[Word]], width: float) -> list[int] | None:

@@ -38,6 +38,7 @@ MAX_LABEL_LINES = 3  # lines without values between two rows of one table
 MAX_LABEL_CHARACTERS = 110  # a longer line without values is a sentence, and ends the table
 MAX_BROKEN_LABEL_CHARACTERS = 400  # of a label over several lines that the values of the same columns follow
 MAX_UNIT_CHARACTERS = 12  # of text behind the values of a row
+MARGIN = 10.0  # character widths right of the labels' left edge, within which a text is a label
 MAX_GAP = 6.0  # heights of a line between two lines of one run, downwards
 MAX_RISE = 8.0  # the same upwards: headers may be printed cell by cell
 MAX_PAGE_NUMBER = 2_000  # in a table of contents
@@ -106,11 +107,12 @@ def _is_list(table: Table) -> bool:
 def _runs(lines: Sequence[Line], width: float) -> list[list[Line]]:
     """Runs of lines that may hold tables: a paragraph, a long line without values or a wide gap ends a run."""
     runs: list[list[Line]] = [[]]
-    for before, line, after in zip([None, *lines], lines, [*lines[1:], None], strict=False):
-        if before is not None and _is_apart(before, line):
+    for number, line in enumerate(lines):
+        if number and _is_apart(lines[number - 1], line):
             runs.append([])
         short = line.flat and (line.values or len(line.text) <= MAX_LABEL_CHARACTERS)
-        if short or (after is not None and _is_label_of(line, after, runs[-1][-MAX_LABEL_LINES:], width)):
+        after, above = lines[number + 1 : number + 3], runs[-1][-MAX_LABEL_LINES:]
+        if short or _is_long_header(line, width) or _is_label_of(line, after, above, width):
             runs[-1].append(line)
         else:
             runs.append([])
@@ -124,9 +126,14 @@ def _is_apart(before: Line, line: Line) -> bool:
     return not -MAX_RISE * height < step < MAX_GAP * height
 
 
-def _is_label_of(line: Line, row: Line, above: Sequence[Line], width: float) -> bool:
-    """Whether a long text is the label of the row below it: that ends in a column of one of the lines above."""
-    values = row.trailing()
+def _is_long_header(line: Line, width: float) -> bool:
+    """Whether a long line is several headers beside one another."""
+    return line.flat and len(line.text) <= MAX_BROKEN_LABEL_CHARACTERS and len(segments(line, WIDE_GAP * width)) > 1
+
+
+def _is_label_of(line: Line, after: Sequence[Line], above: Sequence[Line], width: float) -> bool:
+    """Whether a long text is part of the label of a row below it that ends in a column of one of the lines above."""
+    values = next((row.trailing() for row in after if row.trailing()), [])
     if not values or len(line.text) > MAX_BROKEN_LABEL_CHARACTERS:
         return False
     for other in above:
@@ -180,20 +187,24 @@ def _stands_over(line: Line, grid: _Grid) -> bool:
 
 def _drop_numbers_of_texts(run: Sequence[Line], width: float) -> None:
     """A number that ends a text of its own beside others is no value: "Level 1    Level 2"; nor is a footnote mark."""
+    margin = min(line.left for line in run) + MARGIN * width
     for line in run:
-        if len(line.values) < 2:
+        if not line.values:
             continue
         marks = {
             id(word)
             for before, word in pairwise(line.words)
-            if _MARK.fullmatch(word.text) and word.left - before.right < WIDE_GAP * width and before.text[-1].isalpha()
+            if _MARK.fullmatch(word.text)
+            and word.left - before.right < WIDE_GAP * width
+            and (before.text[-1].isalpha() or is_year(before.text))
         }
         line.values = [value for value in line.values if id(value.words[0]) not in marks]
         of_value = {id(word) for value in line.values for word in value.words}
         texts = [
             part
-            for part in segments(line, WIDE_GAP * width)[1:]
-            if id(part[0]) not in of_value and id(part[-1]) in of_value and not is_year(part[-1].text)
+            for part in segments(line, WIDE_GAP * width)
+            if part[0].left > margin and any(id(word) not in of_value for word in part)
+            if id(part[-1]) in of_value and (id(part[0]) in of_value or not is_year(part[-1].text))
         ]
         if texts:
             ids = {id(word) for part in texts for word in part}
@@ -274,14 +285,23 @@ def _columns(run: Sequence[Line], width: float) -> tuple[tuple[float, float], ..
         elif len(spans) < MAX_COLUMNS:
             spans.append((value.left, value.right))
             members.append([value])
-    headed = _headed(run, spans, width)
-    kept = sorted((n for n in range(len(spans)) if len(members[n]) >= MIN_ROWS or n in headed), key=lambda n: spans[n])
+    several = {n for n in range(len(spans)) if len(members[n]) >= MIN_ROWS}
+    kept = sorted(
+        several | _beside(spans, members, several) | _headed(run, spans, width),
+        key=lambda n: spans[n],
+    )
     if len(kept) > 1 and _are_labels(members[kept[0]], rows, width):
         kept = kept[1:]
     for column, n in enumerate(kept):
         for value in members[n]:
             value.column = column
     return tuple(spans[n] for n in kept)
+
+
+def _beside(spans: Sequence[tuple[float, float]], members: Sequence[Sequence[Value]], several: set[int]) -> set[int]:
+    """The columns of a single value that stands right of all columns of several rows: it is part of no label."""
+    first = max((spans[n][1] for n in several), default=1.0)
+    return {n for n, (left, _) in enumerate(spans) if left > first and not is_year(members[n][0].text)}
 
 
 def _headed(run: Sequence[Line], spans: Sequence[tuple[float, float]], width: float) -> set[int]:
