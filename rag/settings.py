@@ -194,16 +194,16 @@ class PhraseSettings:
     """When running text gives a short answer (`rag/answer/phrases`)."""
 
     span_sentences: int = 4  # best sentences that are searched for a span
-    min_confidence: float = 0.15  # of a span that is shown as a short answer, 0..1
+    min_confidence: float = 0.08  # of a span that is shown as a short answer, 0..1
     # Confidence is the logistic function of a sum, fitted to whether held-out spans are right:
     confidence_bias: float = -2.67
     confidence_span: float = 0.90  # of the log probability that the answer is the span
     confidence_none: float = -0.12  # of the log probability that no sentence answers
     confidence_answerability: float = 2.02  # of the best sentence's answerability, at most 2
     deciding_sentences: int = 3  # best sentences that may decide a yes/no question
-    decided_share: float = 0.7  # of the question's terms that such a sentence must hold, weighted by IDF
+    decided_share: float = 0.6  # of the question's terms that such a sentence must hold, weighted by IDF
     list_sources: int = 5  # sources, from the first, that are searched for lists
-    list_share: float = 0.5  # of the question's terms that must introduce a list, weighted by IDF
+    list_share: float = 0.45  # of the question's terms that must introduce a list, weighted by IDF
     list_margin: float = 0.1  # by which a list must be better introduced than one of a better source
 
 

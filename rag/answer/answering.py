@@ -20,7 +20,7 @@ from rag.answer.metrics.documents import StatementFinder
 from rag.answer.metrics.short_metric import MetricAnswer, short_metric
 from rag.answer.missing import Comparison, KnownLibrary
 from rag.answer.phrases.short_phrase import PhraseFinder
-from rag.answer.phrases.turns import compared, take_turns
+from rag.answer.phrases.turns import take_turns
 from rag.answer.source_tables import SourceTables
 from rag.answer.summary.summary import Summary, summarise
 from rag.index.protocols import Scope
@@ -179,9 +179,10 @@ class Answerer:
         if figure and figure[1]:
             return figure
         evidence = self._find_evidence(found)
-        if documents := compared(found.sources, found.named):
-            evidence = take_turns(evidence, found.sources, documents)
-        if figure or several or documents:
+        compared = self._retriever.router.compared_documents(question, asked.scope)
+        if compared:
+            evidence = take_turns(evidence, found.sources, [side.documents or () for side in compared])
+        if figure or several or compared:
             return figure[0] if figure else None, evidence
         return self._phrases.find(question, evidence, found.sources) or (None, evidence)
 

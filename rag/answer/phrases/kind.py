@@ -97,6 +97,12 @@ _YES_NO: Final = re.compile(
     rf"|where|why|how)\b[^,]*$)",
     re.IGNORECASE,
 )
+_AUXILIARY_FIRST: Final = re.compile(rf"^\W*(?:{_AUXILIARY})\b", re.IGNORECASE)
+_FUNCTION_HAN: Final = re.compile(
+    r"请问|是否|能否|可否|有没有|是不是|能不能|哪[些个几种位]?|什么|多少|为何|为什么|如何|怎[样么]|可以"
+    r"|能够|应当|应该|需要|必须|属于"
+    r"|获得|得到|已经|进行|[的了吗呢？?，。、]"
+)
 _EITHER: Final = re.compile(
     r"\b(?:is|are|was|were|do|does|did|has|have|will|should|can)\b.*\bor\b(?! not\b)", re.IGNORECASE
 )
@@ -120,6 +126,11 @@ _PLURAL: Final = re.compile(
     re.IGNORECASE,
 )
 _PLURAL_HAN: Final = re.compile(r"哪[几些两三四五]|有什么(?!变化)|列出|列举|包括什么|分为什么|由什么组成|哪些")
+
+
+def content(question: str) -> str:
+    """The question without the words that make it one, and without function words of Chinese, which has no spaces."""
+    return _FUNCTION_HAN.sub(" ", _AUXILIARY_FIRST.sub("", question[:MAX_CHARACTERS]))
 
 
 def kind_of(question: str) -> Kind:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from rag.answer.phrases.kind import content
 from rag.index.tokenize import terms
 from rag.records import Source
 from rag.settings import PhraseSettings
@@ -26,7 +27,14 @@ _SEPARATOR: Final = re.compile(
     r"|or|as well as)\s+|以及|和|及|与"
 )
 _STOP: Final = re.compile(r"[.。;；!！?？:：]")
+_LIST_START: Final = re.compile(
+    r"[:：]\s*|\b(?:includ(?:e|es|ed|ing)|such as|consist(?:s|ed|ing)? of|compris(?:e|es|ed|ing)|namely|are|were)\b\s*"
+    r"|包括|包含|分为|涵盖|即|分别[是为]|有(?=[^，。]*、)",
+    re.IGNORECASE,
+)
+_LIST_END: Final = re.compile(r"等[^、]{0,6}$|(?<=\w)[一二三四五六七八九十两]个?[^、]{0,3}$")
 MAX_ITEMS: Final = 30
+MAX_INLINE_ITEM: Final = 60  # characters of an item within a sentence
 MAX_ITEM_CHARACTERS: Final = 240  # of an item as it is shown; a longer one is cut at its first sentence
 _MAX_HEADING: Final = 100  # characters of a heading that introduces a list
 _MAX_PLAIN_ITEM: Final = 90  # characters of an item without a bullet
@@ -59,7 +67,7 @@ def find_list(
 
     `weight`: the inverse document frequency of a term.
     """
-    asked = {term: weight(term) for term in terms(question)}
+    asked = {term: weight(term) for term in terms(content(question))}
     total = sum(asked.values())
     best: FoundList | None = None
     for source in sources[: settings.list_sources]:
@@ -137,3 +145,20 @@ def split_items(text: str) -> list[tuple[int, int]]:
     pieces.append((start, len(text)))
     pieces = [(a, b) for a, b in pieces if text[a:b].strip()]
     return pieces if 2 <= len(pieces) <= MAX_ITEMS else [(0, len(text))]
+
+
+def enumeration_around(sentence: str, start: int, end: int) -> list[tuple[int, int]]:
+    """The items of the enumeration that [start, end) is one of: "A, B and C"; only the span itself if there is none."""
+    before = max((match.end() for match in _LIST_START.finditer(sentence, 0, start)), default=0)
+    stop = _STOP.search(sentence, end)
+    after = stop.start() if stop else len(sentence)
+    items = [(before + a, before + b) for a, b in split_items(sentence[before:after])]
+    inside = any(a <= start and end <= b for a, b in items)
+    short = all(b - a <= MAX_INLINE_ITEM for a, b in items)
+    return [_without_end(sentence, *one) for one in items] if inside and short and len(items) > 2 else [(start, end)]
+
+
+def _without_end(sentence: str, start: int, end: int) -> tuple[int, int]:
+    """An item without the word that ends an enumeration: "等"."""
+    match = _LIST_END.search(sentence, start, end)
+    return start, match.start() if match and match.start() > start else end

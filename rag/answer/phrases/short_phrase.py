@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answer.phrases.kind import Kind, kind_of
-from rag.answer.phrases.lists import FoundList, find_list, split_items
+from rag.answer.phrases.lists import FoundList, enumeration_around, find_list, split_items
 from rag.answer.phrases.span_model import Span, SpanModel
+from rag.answer.phrases.values import cut_to_value
 from rag.answer.phrases.yes_no import decide
 from rag.language import mainly_chinese
 from rag.reader import ANSWERABLE, Evidence
@@ -75,11 +76,10 @@ class PhraseFinder:
         if span is None or confidence < self.settings.min_confidence:
             return None
         found = evidence[span.sentence]
-        start, end = trim(found.text, span.start, span.end)
+        start, end = cut_to_value(kind, question, found.text, *trim(found.text, span.start, span.end))
         if start >= end:
             return None
-        spans = [(start + a, start + b) for a, b in split_items(found.text[start:end])] if kind is Kind.LIST else []
-        spans = spans or [(start, end)]
+        spans = _items(found.text, start, end) if kind is Kind.LIST else [(start, end)]
         cited = tuple(_citation(found, a, b, sources) for a, b in spans)
         values = tuple(" ".join(found.text[a:b].split()) for a, b in spans)
         return ShortAnswer(values, "", (), "", cited, confidence=confidence), _first(found, evidence)
@@ -94,6 +94,12 @@ class PhraseFinder:
             + settings.confidence_answerability * min(max(found.answerability for found in evidence), 2.0)
         )
         return 1.0 / (1.0 + math.exp(-score))
+
+
+def _items(sentence: str, start: int, end: int) -> list[tuple[int, int]]:
+    """The items of a span that is an enumeration, or of the enumeration that it is one item of."""
+    inside = [(start + a, start + b) for a, b in split_items(sentence[start:end])]
+    return inside if len(inside) > 1 else enumeration_around(sentence, start, end)
 
 
 def trim(text: str, start: int, end: int) -> tuple[int, int]:

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain, zip_longest
 
 from rag.reader import Evidence
 from rag.records import Source
 
 
-def compared(sources: Sequence[Source], named: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
-    """The documents that a question compares: id -> the terms that name them; empty if it compares none.
-
-    `named`: the documents that the question names. Documents of the same name are one side of a comparison, and a
-    document whose terms are among those of another is meant less than that one.
-    """
-    found = {source.document_id: named[source.document_id] for source in sources if source.document_id in named}
-    sides = {terms for terms in found.values() if not any(terms < other for other in found.values())}
-    return {one: terms for one, terms in found.items() if terms in sides} if len(sides) > 1 else {}
-
-
 def take_turns(
-    evidence: Sequence[Evidence], sources: Sequence[Source], documents: Mapping[str, frozenset[str]]
+    evidence: Sequence[Evidence], sources: Sequence[Source], sides: Sequence[Collection[str]]
 ) -> list[Evidence]:
-    """The evidence of each side in turn, best first, then that of other documents."""
-    side_of = {source.number: documents.get(source.document_id, frozenset[str]()) for source in sources}
-    sides: dict[frozenset[str], list[Evidence]] = defaultdict(list)
+    """The evidence of each side of a comparison in turn, best first, then that of other documents.
+
+    `sides`: the ids of the documents of each side.
+    """
+    documents = {source.number: source.document_id for source in sources}
+    columns: list[list[Evidence]] = [[] for _ in (*sides, None)]
     for found in evidence:
-        sides[side_of.get(found.number, frozenset())].append(found)
-    others = sides.pop(frozenset(), [])
-    turns = chain.from_iterable(zip_longest(*sides.values()))
-    return [*(found for found in turns if found is not None), *others]
+        document = documents.get(found.number, "")
+        columns[next((n for n, side in enumerate(sides) if document in side), -1)].append(found)
+    turns = chain.from_iterable(zip_longest(*columns[:-1]))
+    return [*(found for found in turns if found is not None), *columns[-1]]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from rag.answer.phrases.kind import content
 from rag.index.tokenize import terms
 from rag.language import mainly_chinese
 from rag.reader import ANSWERABLE, Evidence
@@ -47,6 +48,7 @@ _OPPOSITES: Final = tuple(
         ("win won", "lose lost"),
         ("profit gain", "loss"),
         ("succe", "fail"),
+        ("complet finish", "abandon cancel"),
         ("begin began start commenc", "end ended finish terminat"),
         ("增加 上升 增长 提高 上涨", "减少 下降 降低 下跌 下滑"),
         ("包括 包含 涵盖 承保", "排除 除外 不含"),
@@ -55,9 +57,8 @@ _OPPOSITES: Final = tuple(
         ("盈利 获利", "亏损"),
     )
 )
-_AUXILIARY: Final = re.compile(
-    r"^\W*(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|must)\b", re.IGNORECASE
-)
+_PARTICIPLE: Final = re.compile(r"\b[A-Za-z]{3,}ed\b")
+_ENDS: Final = re.compile(r"[.。!！;；]\W*$")
 _STEM: Final = 5  # characters by which the forms of a word agree: approved, approval
 
 
@@ -77,25 +78,28 @@ def decide(
 
     `weight`: the inverse document frequency of a term.
     """
-    asked = [term for term in dict.fromkeys(terms(_content(question))) if term]
+    asked = list(dict.fromkeys(terms(content(question))))
     total = sum(map(weight, asked))
+    best: Decision | None = None
     for found in evidence[: settings.deciding_sentences]:
-        if found.answerability < ANSWERABLE or total <= 0:
+        if found.answerability < ANSWERABLE or total <= 0 or not _ENDS.search(found.text):  # a row has no verb
             continue
         if mainly_chinese(found.text) != mainly_chinese(question):  # their words cannot be compared
             continue
         clause, share, opposed = _best_clause(found.text, asked, weight, total)
-        if share < settings.decided_share or _is_open(question, clause):
+        if share < settings.decided_share or _is_open(question, clause) or not _holds_verb(question, found.text):
             continue
-        denials = len(_NEGATIONS.findall(clause)) + opposed + len(_NEGATIONS.findall(_content(question)))
-        return Decision(denials % 2 == 0, found, min(share, 1.0))
-    return None
+        denials = len(_NEGATIONS.findall(clause)) + opposed + len(_NEGATIONS.findall(content(question)))
+        if best is None or share > best.confidence:
+            best = Decision(denials % 2 == 0, found, min(share, 1.0))
+    return best
 
 
-def _content(question: str) -> str:
-    """The question without the words that make it one."""
-    text = re.sub(r"是否|能否|可否|有没有|是不是|吗|呢|请问|[?？]", " ", question)
-    return _AUXILIARY.sub("", text)
+def _holds_verb(question: str, sentence: str) -> bool:
+    """Whether the sentence has the participle that the question ends in or near ("approved"), or its opposite."""
+    participles = _PARTICIPLE.findall(content(question))
+    held = set(terms(sentence))
+    return not participles or any(_holds(held, one.lower()) or _opposite(held, one.lower()) for one in participles)
 
 
 def _best_clause(
@@ -146,7 +150,7 @@ def _starts(word: str, stems: frozenset[str]) -> bool:
 
 def _is_open(question: str, clause: str) -> bool:
     """Whether the clause names a condition, or only a possibility, of which the question does not speak."""
-    if _CONDITIONS.search(clause) and not _CONDITIONS.search(_content(question)):
+    if _CONDITIONS.search(clause) and not _CONDITIONS.search(content(question)):
         return True
     possible = _POSSIBILITY.search(clause)
-    return bool(possible) and not _POSSIBILITY.search(_content(question)) and not _PERMISSION.search(question)
+    return bool(possible) and not _POSSIBILITY.search(content(question)) and not _PERMISSION.search(question)

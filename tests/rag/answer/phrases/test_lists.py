@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.phrases.lists import find_list, split_items
+from rag.answer.phrases.lists import enumeration_around, find_list, split_items
 from rag.records import Source
 from rag.settings import PhraseSettings
 
@@ -57,3 +57,21 @@ def test_items_are_the_lines_below_an_introduction(question: str, text: str, exp
 )
 def test_an_enumeration_is_split_into_its_items(text: str, expected: list[str]) -> None:
     assert [text[start:end] for start, end in split_items(text)] == expected
+
+
+@pytest.mark.parametrize(
+    ("sentence", "item", "expected"),
+    [
+        (
+            "Three made up most: terrestris, lapidarius and pascuorum.",
+            "terrestris",
+            ["terrestris", "lapidarius", "pascuorum"],
+        ),
+        ("课程包括瑜伽、动感单车、普拉提和搏击操。", "瑜伽", ["瑜伽", "动感单车", "普拉提", "搏击操"]),
+        ("The board met in Paris.", "Paris", ["Paris"]),
+    ],
+)
+def test_one_item_stands_for_its_whole_enumeration(sentence: str, item: str, expected: list[str]) -> None:
+    start = sentence.index(item)
+    spans = enumeration_around(sentence, start, start + len(item))
+    assert [sentence[a:b] for a, b in spans] == expected

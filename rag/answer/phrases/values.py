@@ -1,0 +1,52 @@
+"""A span that answers "how much" or "when", cut to the value in it, and with the unit that stands after it."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import Final
+
+from rag.answer.phrases.kind import Kind
+from rag.index.tokenize import terms
+
+_NUMBER: Final = (
+    r"(?:\d[\d,.]*\d|\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty"
+    r"|thirty|forty|fifty|ninety)\b"
+    r"|[一二三四五六七八九十百两半]+)"
+)
+_SCALE: Final = r"(?:\s?(?:thousand|million|billion|trillion|hundred million|万|亿|千|百万))?"
+_CURRENCY: Final = (
+    r"(?:euros?|dollars?|pounds?|crowns?|francs?|yuan|yen|pence|cents?|rupees?|kronor|USD|EUR|GBP|CNY"
+    r"|RMB|元|美元|欧元|港元|英镑|日元)"
+)
+_TIME: Final = (
+    r"(?:(?:business |working |calendar )?(?:years?|months?|weeks?|days?|hours?|minutes?|seconds?|decades?)\b"
+    r"|个?(?:年|月|周|天|日|小时|分钟|秒))"
+)
+_VALUES: Final = {
+    Kind.MONEY: re.compile(rf"[$£€¥￥]\s?{_NUMBER}{_SCALE}|{_NUMBER}{_SCALE}\s?{_CURRENCY}", re.IGNORECASE),
+    Kind.PERCENT: re.compile(rf"{_NUMBER}\s?(?:%|％|percent)|百分之{_NUMBER}", re.IGNORECASE),
+    Kind.DURATION: re.compile(rf"{_NUMBER}(?:\s|-)?{_TIME}", re.IGNORECASE),
+}
+_UNIT_AFTER: Final = re.compile(rf"{_SCALE}\s?{_CURRENCY}(?![a-z])", re.IGNORECASE)
+_CLAUSE: Final = re.compile(r"[;；]\s*")
+_LONG: Final = 24  # characters of a span, a Chinese one counted twice, from which it is cut to the value in it
+
+
+def cut_to_value(kind: Kind, question: str, text: str, start: int, end: int) -> tuple[int, int]:
+    """The span of the one value of the kind asked for within a long span; and money with its currency."""
+    if kind not in _VALUES:
+        return start, end
+    # Of several clauses keep the one that shares most with the question.
+    asked = set(terms(question))
+    edges = [start, *(start + match.end() for match in _CLAUSE.finditer(text[start:end])), end]
+    parts = list(pairwise(edges))
+    start, end = max(parts, key=lambda part: len(asked & set(terms(text[slice(*part)]))))
+    # Cut a long one to its value.
+    width = sum(2 if ord(character) > 0x2E80 else 1 for character in text[start:end])
+    found = list(_VALUES[kind].finditer(text, start, end))
+    if width >= _LONG and found and (len(found) == 1 or kind is Kind.MONEY):
+        start, end = found[0].span()
+    # Take the unit along.
+    after = _UNIT_AFTER.match(text, end) if kind is Kind.MONEY and text[end - 1 : end].isalnum() else None
+    return start, after.end() if after else end
