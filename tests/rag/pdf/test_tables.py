@@ -165,6 +165,45 @@ def test_a_table_below_another_keeps_the_headers_of_its_columns():
     assert [table.headers[1] for table in tables] == ["2022"] * len(tables)
 
 
+def test_headers_hardly_wider_apart_than_words_are_told_apart():
+    """As typesetting programs set long headers; the gap between two of them is 1.5 times that between words."""
+    header = [(0.4, "Number"), (0.4 + 7 * CHARACTER, "of"), (0.4 + 10 * CHARACTER, "shares")]
+    header += [(0.4 + 17.5 * CHARACTER, "Average"), (0.4 + 25.5 * CHARACTER, "fair"), (0.4 + 30.5 * CHARACTER, "value")]
+    (table,) = find_tables(
+        *page(
+            [*header],
+            [(0.1, "Granted"), (0.45, "473,550"), (0.6, "$53.53")],
+            [(0.1, "Vested"), (0.45, "(365,223)"), (0.6, "$—")],
+        )
+    )
+    assert table.headers == ("Number of shares", "Average fair value")
+    assert values(table)[1] == ("Vested", [-365223.0, None])
+
+
+def test_headers_that_recur_belong_to_equal_groups():
+    """The years are aligned right, over the first column of their group alone."""
+    (table,) = find_tables(
+        *page(
+            [(0.42, "2019"), (0.72, "2018")],
+            [(0.44, "M"), (0.54, "$M"), (0.74, "M"), (0.84, "$M")],
+            [(0.1, "At the start"), (0.4, "1,313"), (0.53, "201"), (0.7, "1,294"), (0.83, "719")],
+            [(0.1, "Issued"), (0.42, "58"), (0.53, "282"), (0.72, "18"), (0.83, "482")],
+        )
+    )
+    assert table.headers == ("2019 M", "2019 $M", "2018 M", "2018 $M")
+
+
+def test_a_value_of_one_row_right_of_all_columns_is_no_part_of_the_label():
+    (table,) = find_tables(
+        *page(
+            [(0.5, "2019"), (0.65, "2018"), (0.8, "Change")],
+            [(0.1, "Impairment"), (0.5, "$1,910"), (0.65, "$14,740"), (0.8, "$(12,830)")],
+            [(0.1, "Share of revenue"), (0.5, "4%"), (0.65, "26%")],
+        )
+    )
+    assert values(table) == [("Impairment", [1910.0, 14740.0, -12830.0]), ("Share of revenue", [4.0, 26.0, None])]
+
+
 def test_a_parenthesis_that_only_closes_ends_no_value():
     (table,) = find_tables(
         *page(
