@@ -10,7 +10,7 @@ from rag.answer.figures.periods import Period
 from rag.answer.figures.question import Limit, Operation
 from rag.pdf.tables import Cell, Row
 
-_FACTORS = {"thousand": 1e3, "ten thousand": 1e4, "million": 1e6, "hundred million": 1e8, "billion": 1e9}
+FACTORS = {"thousand": 1e3, "ten thousand": 1e4, "million": 1e6, "hundred million": 1e8, "billion": 1e9}
 _FAR = 100  # times a limit; a value further away is in another scale
 # Costs, often printed in parentheses because they are subtracted; a person means the amount.
 _OUTFLOW = re.compile(
@@ -74,13 +74,13 @@ def matched_as(figure: Figure, other: Figure) -> Figure:
 
 def same_amount(a: Figure, b: Figure) -> bool:
     """Whether two cells state the same amount, each in its own scale."""
-    first, second = (figure.value * _FACTORS.get(figure.scale, 1.0) for figure in (a, b))
+    first, second = (figure.value * FACTORS.get(figure.scale, 1.0) for figure in (a, b))
     return abs(first - second) <= 0.001 * max(abs(first), abs(second))
 
 
 def is_beyond(figure: Figure, limit: Limit) -> bool:
     """Whether a figure fulfils a condition, converted to the figure's scale."""
-    factor = _FACTORS[limit.scale] / _FACTORS.get(figure.scale, 1.0) if limit.scale else 1.0
+    factor = FACTORS[limit.scale] / FACTORS.get(figure.scale, 1.0) if limit.scale else 1.0
     if not figure.scale and abs(figure.value) < limit.value * factor / _FAR:
         factor = 1.0  # the table does not say its scale: that of the question
     return figure.amount > limit.value * factor if limit.above else figure.amount < limit.value * factor

@@ -45,6 +45,15 @@ class FigureFinder:
             return None
         return replace(answer, confidence=confidence_of(self.features(question, answer), self._settings.confidence))
 
+    def value(self, question: str) -> FigureAnswer | None:
+        """The one cell that a question names, whatever it wants done with it; None where there is none."""
+        periods = self._periods_asked(question)
+        best = self._cells.best(question, periods)
+        if best is None:
+            return None
+        answer = printed_answer([best])
+        return replace(answer, confidence=confidence_of(features_of(answer, periods), self._settings.confidence))
+
     def features(self, question: str, answer: FigureAnswer) -> dict[str, float]:
         """What the confidence in an answer is computed from."""
         return features_of(answer, self._periods_asked(question))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from rag.answer.figures.compare import compared, document_groups
 from rag.answer.figures.excerpt import as_printed, excerpt_of
 from rag.answer.figures.figure import Figure, FigureAnswer
 from rag.answer.figures.lookup import FigureFinder
@@ -33,7 +34,13 @@ _FIGURE = re.compile(
     r"|\b(?:amount|number|value|total|percent\w*|rate|price|costs?|worth|was|were)\b|多少|几|总[额计]|金额|[额率]是",
     re.IGNORECASE,
 )
+_COMPARED = re.compile(
+    r"^\W*(?:did|does|do|is|was|are|were|has|have|had)\b.{1,200}"
+    r"\bor\b.{1,200}\b(?:higher|larger|greater|more|bigger|lower|smaller|less|fewer)\b",
+    re.IGNORECASE,
+)
 MAX_QUESTION_CHARACTERS = 500  # of a question that asks for a figure; some patterns take quadratic time
+COMPARED_COMPANIES = 2
 MAX_CELLS = 100  # that an answer may rest on
 
 
@@ -47,7 +54,9 @@ class _Place:
 
 def asks_for_figure(question: str) -> bool:
     """Whether the question asks for a value, or for something to be computed or counted."""
-    if len(question) > MAX_QUESTION_CHARACTERS or _NO_FIGURE.search(question):
+    if len(question) > MAX_QUESTION_CHARACTERS:
+        return False
+    if _NO_FIGURE.search(question) and not _COMPARED.search(question):
         return False
     return operation_of(question) is not Operation.LOOKUP or bool(years_of(question) or _FIGURE.search(question))
 
@@ -69,13 +78,39 @@ def short_figure(
         return None
     considered = [source for source in sources if source.document_id in named or not named]
     tables, places = _tables(considered, store, owner)
-    known = set[str]().union(*named.values())
-    answer = FigureFinder(tables, settings, known).answer(question)
+    answer = _compared(question, tables, places, named, settings)
+    if answer is None:
+        known = set[str]().union(*named.values())
+        answer = FigureFinder(tables, settings, known).answer(question)
     if answer is None or not answer.texts or not 1 <= len(answer.figures) <= MAX_CELLS:
         return None
     if answer.confidence < settings.hand_over_confidence:
         return None
     return _as_short_answer(answer, tables, places), _rows(answer, places)
+
+
+def _compared(
+    question: str,
+    tables: Sequence[Table],
+    places: Sequence[_Place],
+    named: Mapping[str, Collection[str]],
+    settings: FigureSettings,
+) -> FigureAnswer | None:
+    """The answer to a question that names two companies, from the tables of each; None for another question."""
+    groups = document_groups(named)
+    if len(groups) != COMPARED_COMPANIES:
+        return None
+    known = set[str]().union(*named.values())
+    figures, confidence = [], 1.0
+    for _, documents in groups:
+        numbers = [n for n, place in enumerate(places) if place.source.document_id in documents]
+        found = FigureFinder([tables[n] for n in numbers], settings, known).value(question)
+        if found is None:
+            return None
+        figures.append(replace(found.figures[0], table=numbers[found.figures[0].table]))
+        confidence = min(confidence, found.confidence)
+    answer = compared(question, [names for names, _ in groups], figures)
+    return replace(answer, confidence=confidence) if answer else None
 
 
 def _tables(sources: Sequence[Source], store: Store, owner: str) -> tuple[list[Table], list[_Place]]:

@@ -49,6 +49,22 @@ def test_the_value_comes_first_and_its_row_is_quoted(engine):
     assert found.sources[sentence.citations[0].number - 1].document == "NORTHWIND_2023.pdf"
 
 
+@pytest.mark.parametrize(
+    ("question", "values", "formula"),
+    [
+        ("Did Southwind or Northwind have higher product sales in 2023?", ("Northwind",), ("64 > 5", "5 < 64")),
+        ("Which had lower product sales in 2022, Northwind or Southwind?", ("Southwind",), ("72 > 4", "4 < 72")),
+        ("What is the difference in product sales between Northwind and Southwind in 2023?", ("59",), ("64 − 5",)),
+    ],
+)
+def test_a_comparison_rests_on_a_cell_of_each_document(engine, question, values, formula):
+    found, _, answer = ask(engine, question)
+    assert answer.short.values == values
+    assert answer.short.formula in formula
+    cited = {found.sources[citation.number - 1].document for citation in answer.short.citations}
+    assert cited == {"NORTHWIND_2023.pdf", "SOUTHWIND_2023.pdf"}
+
+
 def test_the_citation_marks_the_cell(engine):
     found, _, answer = ask(engine, "What was Southwind's total revenue in 2023?")
     (citation,) = answer.short.citations
