@@ -58,6 +58,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "retrieval.pages.statement_weight": (0, 10),
     "retrieval.pages.item_weight": (0, 10),
     "retrieval.pages.row_weight": (0, 10),
+    "retrieval.pages.heading_weight": (0, 10),
     "retrieval.pages.boilerplate_penalty": (0, 10),
     "retrieval.pages.reason_penalty": (0, 10),
     "retrieval.bm25.k1": (0, 100),

@@ -94,6 +94,7 @@ class PageSettings:
     statement_weight: float = 0.4  # for a primary statement that the question, or a figure it asks for, stands in
     item_weight: float = 0.3  # of the mean match of the line items searched with the question, 0..1
     row_weight: float = 0.8  # of the match of the question's own words with the best row, 0..1
+    heading_weight: float = 0.3  # of the match of a heading with that of a section about the subject asked for, 0..1
     boilerplate_penalty: float = 0.3  # for an auditor's report, a list of exhibits or contents, and the like
     reason_penalty: float = 0.3  # for a primary statement where the question asks for reasons
     kept_pages: int = 500  # pages whose rows are kept in memory, about 30 KB each

@@ -14,7 +14,7 @@ MIN_CONTENTS_SHARE: Final = 0.45  # of the lines of the page
 MIN_EXHIBITS: Final = 3  # numbered lines, and references, of a list of exhibits
 MAX_CERTIFICATION_CHARACTERS: Final = 6_000
 
-_AUDIT_TITLE = re.compile(r"report of independent|independent auditor|审计报告|審計報告", re.IGNORECASE)
+_AUDIT_TITLE = re.compile(r"(?:report|consent) of independent|independent auditor|审计报告|審計報告", re.IGNORECASE)
 _AUDIT = re.compile(
     r"we have audited|critical audit matter|\bour audits?\b|public company accounting oversight|我们审计了|审计意见",
     re.IGNORECASE,

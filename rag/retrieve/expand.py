@@ -3,8 +3,8 @@
 "What is the FY2022 quick ratio? Round to two decimals." is answered by a balance sheet that never says "quick ratio":
 it lists total current assets and total current liabilities. `line_items.txt` maps the usual figures of financial
 reports to the line items they are computed from and the statement that lists them, in English and Chinese;
-`other_names.txt` the subjects of sections, reports and quarters to their other names. They know no company and no
-document. Ambiguous words expand only in questions about money or a year.
+`other_names.txt` subjects to the headings of their sections, and quarters to their other names. They know no company
+and no document. Ambiguous words expand only in questions about money or a year.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ INSTRUCTION_TERMS = frozenset(
         " response rely relying base basing judgments information provided primarily define defined definition"
         " calculate compute extract outlined details shown using use used utilizing perspective investment analyst"
         " assume assuming only something like company whether relevant useful metric ask then than number amount want"
-        " help let know based data clearly directly within between among under according"
+        " help let know based data clearly directly within between among under according report mentioned 10k 10-k 10q"
+        " 10-q filing"
     )
 ) | frozenset(("请回", "回答", "根据", "保留", "小数", "四舍", "舍五", "五入", "说明", "解释"))
 
@@ -53,6 +54,7 @@ class ExpandedQuery:
     bigrams: frozenset[Bigram]  # pairs of neighbouring terms, instructions left out
     line_items: tuple[LineItem, ...] = ()  # of the figures asked for, each by its names
     statements: frozenset[Statement] = frozenset()  # that list them, or that the question names
+    headings: tuple[str, ...] = ()  # of sections about the subjects asked for
 
 
 def expand_query(question: str, settings: QuerySettings) -> ExpandedQuery:
@@ -72,6 +74,7 @@ def expand_query(question: str, settings: QuerySettings) -> ExpandedQuery:
         frozenset(bigrams),
         tuple(dict.fromkeys(item for rule in rules for item in rule.items)),
         frozenset(statement for rule in rules for statement in rule.statements),
+        tuple(dict.fromkeys(heading for rule in rules for heading in rule.headings)),
     )
 
 
@@ -87,7 +90,8 @@ class _Rule:
     pattern: re.Pattern[str]
     items: tuple[LineItem, ...]
     statements: tuple[Statement, ...]
-    texts: tuple[str, ...]  # line items and statements as they are searched
+    headings: tuple[str, ...]
+    texts: tuple[str, ...]  # line items and statements, or headings, as they are searched
     financial_only: bool
 
 
@@ -102,11 +106,11 @@ def _texts(rules: Sequence[_Rule]) -> list[str]:
 
 @functools.cache
 def _rules() -> tuple[_Rule, ...]:
-    """The rules of both files, statements written out; those of `other_names.txt` name no line items."""
+    """The rules of both files, statements written out; what `other_names.txt` lists are headings, not line items."""
     folder = Path(__file__).parent
     figures = _read_rules((folder / "line_items.txt").read_text("utf-8"))
     others = _read_rules((folder / "other_names.txt").read_text("utf-8"))
-    return (*figures, *(replace(rule, items=()) for rule in others))
+    return (*figures, *(replace(rule, items=(), headings=tuple(itertools.chain(*rule.items))) for rule in others))
 
 
 def _read_rules(text: str) -> list[_Rule]:
@@ -130,6 +134,7 @@ def _rule(pattern: str, items: Sequence[str], statements: Mapping[str, tuple[Sta
         re.compile(pattern.removeprefix(FINANCIAL_ONLY).strip(), re.IGNORECASE),
         items=tuple(tuple(item.split(" / ")) for item in items if item not in statements),
         statements=tuple(statements[item][0] for item in items if item in statements),
+        headings=(),
         texts=tuple(statements[item][1] if item in statements else item.replace(" / ", " ") for item in items),
         financial_only=pattern.startswith(FINANCIAL_ONLY),
     )

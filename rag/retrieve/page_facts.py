@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from rag.index.tokenize import terms
 from rag.pdf.tables import find_tables
 from rag.records import WordBoxes
 from rag.retrieve.boilerplate import is_boilerplate
 from rag.retrieve.pages import PageKey
 from rag.retrieve.statements import Statement, statements_on
-from rag.retrieve.table_match import LabelledRow, has_value, labelled_rows
+from rag.retrieve.table_match import LabelledRow, Terms, has_value, labelled_rows
 from rag.store.database import Store
 
 _VALUE_AT_END = re.compile(r"(?:\d[)\]%]*|[-–—])$", re.MULTILINE)  # of a line that may be a row of a table
+_NO_HEADING = re.compile(r"[\d,;，；][)%]?$")  # goes on, or ends in a value
+_NUMBERING = re.compile(
+    r"^(?:(?:item|note|part|section|chapter)\s+)?(?:\d+(?:\.\d+)*[A-Za-z]?|[IVX]+)?\s?[.:、)—–-]*\s+|^第.{1,3}[章节条]\s*",
+    re.IGNORECASE,
+)
+MAX_HEADING_CHARACTERS: Final = 70
+MAX_HEADING_TERMS: Final = 12
 MIN_VALUE_LINES: Final = 2  # on a page that may have a table
 MAX_WORDS: Final = 4_000  # on a page whose tables are looked for; a dense printed page has 1,500
 
@@ -27,6 +36,7 @@ class PageFacts:
     statements: dict[Statement, float]  # that the page is, with how sure that is, 0..1
     boilerplate: bool
     rows: tuple[LabelledRow, ...]
+    headings: tuple[Terms, ...] = ()  # short lines that may be headings
 
 
 def facts_of(text: str, words: WordBoxes) -> PageFacts:
@@ -34,7 +44,18 @@ def facts_of(text: str, words: WordBoxes) -> PageFacts:
     may_have_table = len(words) <= MAX_WORDS and len(_VALUE_AT_END.findall(text)) >= MIN_VALUE_LINES
     tables = find_tables(text, words) if may_have_table else []
     labels = [f"{row.section} {row.label}" for table in tables for row in table.rows if has_value(row)]
-    return PageFacts(statements_on(text, labels), is_boilerplate(text), tuple(labelled_rows(tables)))
+    return PageFacts(
+        statements_on(text, labels), is_boilerplate(text), tuple(labelled_rows(tables)), tuple(_headings(text))
+    )
+
+
+def _headings(text: str) -> Iterator[Terms]:
+    """The terms of each short line that may be a heading, without its numbering."""
+    for line in map(str.strip, text.splitlines()):
+        if len(line) <= MAX_HEADING_CHARACTERS and not line[:1].islower() and not _NO_HEADING.search(line):
+            found = frozenset(term for term in terms(_NUMBERING.sub("", line)) if not term.isdigit())
+            if 0 < len(found) <= MAX_HEADING_TERMS:
+                yield found
 
 
 class StoredFacts:

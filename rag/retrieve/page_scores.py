@@ -11,13 +11,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
+from rag.index.tokenize import terms
 from rag.records import Signal
 from rag.retrieve.boilerplate import asks_for_boilerplate
 from rag.retrieve.expand import ExpandedQuery
 from rag.retrieve.hybrid import Hit, ranked
 from rag.retrieve.page_facts import PageFacts
 from rag.retrieve.pages import PageKey
-from rag.retrieve.table_match import item_match, question_match, wanted_by
+from rag.retrieve.table_match import Terms, item_match, question_match, similarity, wanted_by
 from rag.settings import PageSettings
 from rag.store.rows import StoredPassage
 
@@ -67,6 +68,7 @@ def _page_score(
     score = 0.0
     if facts.boilerplate and not asks_for_boilerplate(question):
         score -= settings.boilerplate_penalty
+    score += settings.heading_weight * _heading_match(query.headings, facts.headings, idf)
     if _ASKS_FOR_REASON.search(question):
         return score - settings.reason_penalty * max(facts.statements.values(), default=0.0)
     score += settings.statement_weight * max(
@@ -77,3 +79,9 @@ def _page_score(
         score += settings.item_weight * item_match(wanted, facts.rows, idf)
         score += settings.row_weight * question_match(wanted, facts.rows, idf)
     return score
+
+
+def _heading_match(wanted: Sequence[str], headings: Sequence[Terms], idf: Callable[[str], float]) -> float:
+    """Similarity of the nearest pair of a wanted heading and one of the page, 0..1."""
+    names = [frozenset(terms(name)) for name in wanted]
+    return max((similarity(heading, names, idf) for heading in headings), default=0.0) if names else 0.0

@@ -19,7 +19,7 @@ Terms = frozenset[str]
 Weight = Callable[[str], float]
 
 NO_PERIOD: Final = 0.6  # of the score of a row whose table names no year, where the question names one
-OTHER_PERIOD: Final = 0.3  # the same where the table names other years
+OTHER_PERIOD: Final = 0.3  # the same where the table names other years; in between where it names some of those asked
 MIN_SIMILARITY: Final = 0.6  # cosine of a label and the name of a line item from which they may mean the same
 
 _LONG_YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)(?!\d)")
@@ -103,27 +103,29 @@ def question_match(wanted: Wanted, rows: Iterable[LabelledRow], weight: Weight) 
 def item_match(wanted: Wanted, rows: Sequence[LabelledRow], weight: Weight) -> float:
     """Mean over the line items of how well the best row matches one of an item's names, 0..1; 0 without items."""
     best = [
-        max((_similarity(row, names, weight) * _period_factor(row, wanted) for row in rows), default=0.0)
+        max((similarity(row.label, names, weight) * _period_factor(row, wanted) for row in rows), default=0.0)
         for names in wanted.items
     ]
     return sum(best) / len(best) if best else 0.0
 
 
-def _similarity(row: LabelledRow, names: Sequence[Terms], weight: Weight) -> float:
-    """Cosine of a row's label and the nearest of some names; 0 below MIN_SIMILARITY."""
+def similarity(label: Terms, names: Sequence[Terms], weight: Weight) -> float:
+    """Cosine of a label and the nearest of some names; 0 below MIN_SIMILARITY."""
     best = 0.0
     for name in names:
-        common = row.label & name
+        common = label & name
         if common:
-            norm = sqrt(_total(row.label, weight) * _total(name, weight))
+            norm = sqrt(_total(label, weight) * _total(name, weight))
             best = max(best, _total(common, weight) / norm)
     return best if best >= MIN_SIMILARITY else 0.0
 
 
 def _period_factor(row: LabelledRow, wanted: Wanted) -> float:
-    if not wanted.years or wanted.years & row.years:
+    if not wanted.years:
         return 1.0
-    return OTHER_PERIOD if row.years else NO_PERIOD
+    if not row.years:
+        return NO_PERIOD
+    return OTHER_PERIOD + (1 - OTHER_PERIOD) * len(wanted.years & row.years) / len(wanted.years)
 
 
 def _total(found: Collection[str], weight: Weight) -> float:

@@ -24,7 +24,7 @@ INSTRUCTION = DEFAULTS.instruction_term_weight
         ("Use the statement of financial position.", "consolidated balance sheet"),
         ("公司的流动比率是多少？", "流动负债合计"),
         ("第三季度的收入是多少？", "Q3"),
-        ("What does the 10-K say?", "annual report"),
+        ("How many shares were sold in the third quarter?", "Q3"),
         ("Which guidance was given for fiscal 2023?", "expects full year"),
         ("Is there any lawsuit in the annual report?", "legal proceedings"),
         ("公司的商誉是多少？", "商誉"),
@@ -101,8 +101,14 @@ def test_the_statements_and_the_rows_of_a_figure_are_known_by_their_names():
     assert expand_query("毛利率是多少？", DEFAULTS).statements == {Statement.INCOME}
 
 
-def test_other_names_of_subjects_are_searched_but_are_no_rows():
+def test_the_headings_of_a_subject_are_searched_and_are_no_rows():
     query = expand_query("Is there any lawsuit in the annual report?", DEFAULTS)
     assert "proceeding" in query.terms
+    assert "legal proceedings" in query.headings
     assert not query.line_items
     assert not query.statements
+
+
+def test_the_name_of_the_report_itself_says_how_to_answer():
+    query = expand_query("Which firms are mentioned in this 10K report?", DEFAULTS)
+    assert query.terms == {"firm": 1.0, "mentioned": INSTRUCTION, "10k": INSTRUCTION, "report": INSTRUCTION}

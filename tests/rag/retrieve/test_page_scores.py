@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -22,6 +23,7 @@ BALANCE = PageFacts({Statement.BALANCE: 1.0}, boilerplate=False, rows=())
 BOILERPLATE = PageFacts({}, boilerplate=True, rows=())
 SALES = PageFacts({}, False, (LabelledRow(frozenset(("net", "sale")), frozenset(), frozenset((2022,))),))
 SETTINGS = PageSettings()
+NO_WORDS = WordBoxes(np.zeros((0, 2), np.int32), np.zeros((0, 4), np.float32))
 
 
 def order(question, facts, settings=SETTINGS, scores=None):
@@ -57,6 +59,13 @@ def test_a_row_of_the_name_asked_for_lifts_its_page():
     assert order("Who is the chairman?", [NOTHING, SALES])[0] == 0
 
 
+def test_the_page_with_the_section_about_the_subject_comes_first():
+    legal = facts_of("Item 3. Legal Proceedings\nWe are not a party to any.", NO_WORDS)
+    other = facts_of("We comply with the law on legal proceedings, as every company\ndoes.", NO_WORDS)
+    assert order("Does the company report any legal battles?", [other, legal])[0] == 1
+    assert order("公司有诉讼吗？", [other, facts_of("第十节 重大诉讼、仲裁事项\n无", NO_WORDS)])[0] == 1
+
+
 def test_only_the_first_pages_are_rescored_and_without_weights_none():
     assert order("What were net sales in 2022?", [NOTHING, SALES], PageSettings(pages=1))[0] == 0
     off = PageSettings(pages=0)
@@ -86,7 +95,7 @@ def test_the_facts_of_a_page_are_read_from_its_text_and_words():
 
 
 def test_facts_are_read_once_and_a_removed_page_has_none():
-    text, words = page([(0.1, "The bridge was opened in 1902.")])
+    text, words = page([(0.1, "The Bridge")])
     asked = []
 
     def pages(owner, document_id, first, last):
@@ -94,11 +103,10 @@ def test_facts_are_read_once_and_a_removed_page_has_none():
         return [SimpleNamespace(text=text, words=words)] if document_id == "d" else []
 
     facts = StoredFacts(SimpleNamespace(pages=pages), kept_pages=10)
-    assert facts.of(("", "d", 3)) == facts.of(("", "d", 3)) == NOTHING
+    assert facts.of(("", "d", 3)) == facts.of(("", "d", 3)) == replace(NOTHING, headings=(frozenset(("bridge",)),))
     assert facts.of(("", "gone", 3)) == NOTHING
     assert asked == [("", "d", 3, 3), ("", "gone", 3, 3)]
 
 
 def test_a_page_without_word_boxes_has_no_rows():
-    none = WordBoxes(np.zeros((0, 2), np.int32), np.zeros((0, 4), np.float32))
-    assert facts_of("Sales 1\nCosts 2\nTaxes 3", none).rows == ()
+    assert facts_of("Sales 1\nCosts 2\nTaxes 3", NO_WORDS).rows == ()

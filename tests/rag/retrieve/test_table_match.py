@@ -62,6 +62,7 @@ def test_a_table_of_another_period_matches_less():
     undated = matches("What were net sales in FY2022?", rows_of(row("Net sales"), row("Taxes")))[0]
     other = matches("What were net sales in FY2015?", SALES)[0]
     assert right > undated > other > 0
+    assert right > matches("What were net sales in FY2022 and FY2015?", SALES)[0] > other
 
 
 def test_the_line_items_of_a_ratio_are_looked_for():
