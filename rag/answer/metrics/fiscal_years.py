@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from rag.answer.figures.periods import years_of
 from rag.pdf.tables import Table
@@ -20,7 +20,12 @@ _FISCAL = re.compile(
     r"[^.;]{0,30}?\(.{0,3}(?:the )?.?(?:fiscal (?:year )?)?(20\d\d)\b",
     re.IGNORECASE,
 )
-_EARLY_END = re.compile(r"\b(?:Jan(?:uary)?|Feb(?:ruary)?)\b\.? \d{1,2}", re.IGNORECASE)
+_EARLY_END = re.compile(r"\bJan(?:uary)?\b\.? (?:[89]|[12]\d|3[01])\b|\bFeb(?:ruary)?\b\.? \d{1,2}", re.IGNORECASE)
+_NEW_YEAR = re.compile(r"\bJan(?:uary)?\b\.? [1-7],", re.IGNORECASE)  # ends the year before, in a year of 52 weeks
+_MONTH = re.compile(
+    r"\b(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.? \d{1,2}\b|年(\d{1,2})月", re.IGNORECASE
+)
+_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _NAMED_FISCAL = re.compile(r"fiscal (?:year )?(20\d\d)", re.IGNORECASE)
 _YEARS_OF_LINE = re.compile(r"(?<![\d,.$])((?:19|20)\d\d)(?![\d,.]*\d)")
 
@@ -48,12 +53,32 @@ def _columns_above(table: Table, text: str) -> dict[int, int]:
     return {}
 
 
-def is_quarterly(table: Table) -> bool:
-    """Whether a table has figures of quarters alone."""
+def is_quarterly(table: Table, head: str) -> bool:
+    """Whether a table, on a page that begins with `head`, has figures of quarters alone."""
     quarters = [bool(_QUARTER.search(header)) for header in table.headers]
     if any(quarters):
         return not any(years_of(header) for header, part in zip(table.headers, quarters, strict=True) if not part)
-    return bool(_QUARTER.search(table.caption)) and not _YEAR_ENDED.search(table.caption)
+    if _YEAR_ENDED.search(" ".join((table.caption, *table.headers))):
+        return False
+    return bool(_QUARTER.search(table.caption) or (_QUARTER.search(head) and not _YEAR_ENDED.search(head)))
+
+
+def interim_year(headers: Mapping[int, str]) -> int | None:
+    """The newest year if its column is of another time of the year than the one before, as in a quarterly report."""
+    newest, *others = sorted(headers, reverse=True)
+    months = [_month(headers[year]) for year in (newest, *others[:1])]
+    if len(months) < 2 or None in months:
+        return None
+    apart = abs((months[0] or 0) - (months[1] or 0))
+    return newest if 2 <= apart <= 10 else None
+
+
+def _month(header: str) -> int | None:
+    found = _MONTH.findall(header)
+    if not found:
+        return None
+    name, number = found[-1]
+    return int(number) if number else _MONTHS.index(name.lower()) + 1
 
 
 def _year_of(header: str) -> int | None:
@@ -61,7 +86,7 @@ def _year_of(header: str) -> int | None:
     if named:
         return int(named[1])
     years = years_of(header)
-    return max(years) if len(years) == 1 else None
+    return max(years) - bool(_NEW_YEAR.search(header)) if len(years) == 1 else None
 
 
 def ends_early(headers: Iterable[str]) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from rag.answer.metrics.fiscal_years import ends_early, fiscal_offset, fiscal_years, is_quarterly
+from rag.answer.metrics.fiscal_years import ends_early, fiscal_offset, fiscal_years, interim_year, is_quarterly
 from rag.answer.metrics.vocabulary import Statement
 from rag.pdf.tables import Cell, Row, find_tables
 from rag.store.rows import StoredPage
@@ -146,6 +146,7 @@ def normalized(label: str) -> str:
 def find_statements(pages: Sequence[StoredPage]) -> dict[Statement, FoundStatement]:
     """The primary statements among the pages of a document; those that are not found are left out."""
     found = {kind: statement for kind in Statement if (statement := _best(kind, pages)) is not None}
+    found = {kind: _without_interim(statement) for kind, statement in found.items()}
     early = {kind for kind, statement in found.items() if ends_early(statement.headers.values())}
     if not early:
         return found
@@ -230,7 +231,7 @@ def _rows(kind: Statement, page: StoredPage, before: FoundStatement | None = Non
     headers: dict[int, str] = {}
     columns: dict[int, int] = {}  # fiscal year of each column of the table before
     for table, rows in tables:
-        if is_quarterly(table):
+        if is_quarterly(table, page.text[:MAX_HEAD_CHARACTERS]):
             continue
         own = fiscal_years(table, page.text) or (columns if len(table.headers) >= len(columns) else {})
         if not own and before is not None and len(before.years) == len(table.headers):
@@ -316,6 +317,20 @@ def _currency(rows: Sequence[StatementRow]) -> str:
             if match := _CURRENCY.search(cell.text):
                 return match[0]
     return ""
+
+
+def _without_interim(statement: FoundStatement) -> FoundStatement:
+    """A balance sheet without the column of a date within the fiscal year."""
+    year = interim_year(statement.headers) if statement.kind is Statement.BALANCE else None
+    if year is None:
+        return statement
+    rows = [replace(row, cells={one: cell for one, cell in row.cells.items() if one != year}) for row in statement.rows]
+    return replace(
+        statement,
+        rows=tuple(row for row in rows if row.cells),
+        years=tuple(one for one in statement.years if one != year),
+        headers={one: header for one, header in statement.headers.items() if one != year},
+    )
 
 
 def _moved(statement: FoundStatement, offset: int) -> FoundStatement:

@@ -91,3 +91,22 @@ def test_percentages_beside_the_figures_are_left_out():
 )
 def test_labels_are_compared_without_punctuation_and_notes(label, expected):
     assert normalized(label) == expected
+
+
+def test_a_balance_sheet_of_a_quarterly_report_has_the_last_year_end_alone():
+    interim = BALANCE.replace("December 31, 2023", "June 30, 2024").replace("December 31, 2022", "December 31, 2023")
+    found = find_statements(pages(interim))
+    assert values(found, Statement.BALANCE, "inventories") == {2023: "110"}
+
+
+def test_a_page_that_begins_with_a_quarter_has_no_figures_of_a_year():
+    quarter = INCOME.replace("(In millions", "For the three months ended March 31\n(In millions").replace(
+        "Year ended December 31,", ""
+    )
+    assert Statement.INCOME not in find_statements(pages(quarter))
+
+
+def test_a_year_of_52_weeks_that_ends_on_new_year_is_the_year_before():
+    dates = "| December 31, 2023 | January 1, 2023 | January 2, 2022"
+    found = find_statements(pages(INCOME.replace("Year ended December 31, | 2023 | 2022 | 2021", dates)))
+    assert values(found, Statement.INCOME, "gross profit") == {2023: "400", 2022: "300", 2021: "240"}
