@@ -11,11 +11,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rag.answer.metrics.formula import Binary, In, Name, Node, Number, Over
-from rag.answer.metrics.statements import FoundStatement, StatementRow, normalized
+from rag.answer.metrics.statements import ONE, FoundStatement, StatementRow, normalized
 from rag.answer.metrics.vocabulary import Item, Statement, Unit, Vocabulary
 from rag.pdf.tables import Cell
 
-FACTORS = {"": 1.0, "thousand": 1e3, "ten thousand": 1e4, "million": 1e6, "hundred million": 1e8, "billion": 1e9}
+FACTORS = {
+    "": 1.0,
+    ONE: 1.0,
+    "thousand": 1e3,
+    "ten thousand": 1e4,
+    "million": 1e6,
+    "hundred million": 1e8,
+    "billion": 1e9,
+}
 
 _LOSS = re.compile(r"\bloss(?:es)?\b|亏损", re.IGNORECASE)
 _INCOME = re.compile(r"income|earnings|profit|\(loss|利润", re.IGNORECASE)

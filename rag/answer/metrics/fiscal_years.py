@@ -27,6 +27,8 @@ _MONTH = re.compile(
 )
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _NAMED_FISCAL = re.compile(r"fiscal (?:year )?(20\d\d)", re.IGNORECASE)
+_THIS_YEAR = re.compile(r"期末|本期|本年|年末")
+_LAST_YEAR = re.compile(r"期初|上期|上年|年初")
 _YEARS_OF_LINE = re.compile(r"(?<![\d,.$])((?:19|20)\d\d)(?![\d,.]*\d)")
 
 
@@ -38,7 +40,7 @@ def fiscal_years(table: Table, text: str) -> dict[int, int]:
         if not _SHARE_OF_SALES.search(header) and (year := _year_of(header)) is not None
     }
     if len(found) < min(2, len(table.headers)):
-        found = _columns_above(table, text)
+        found = _columns_above(table, text) or _named_columns(table, text)
     full = {column: year for column, year in found.items() if not _QUARTER.search(table.headers[column])}
     return full or found
 
@@ -51,6 +53,19 @@ def _columns_above(table: Table, text: str) -> dict[int, int]:
         if len(years) == len(table.headers) == len(set(years)):
             return dict(enumerate(years))
     return {}
+
+
+def _named_columns(table: Table, text: str) -> dict[int, int]:
+    """Columns headed "this year" and "last year" in Chinese, by the newest year that stands above the table."""
+    above = text[max(0, table.rows[0].start - 600) : table.rows[0].start]
+    newest = max(years_of(above), default=0)
+    found: dict[int, int] = {}
+    for column, header in enumerate(table.headers if newest else ()):
+        if _LAST_YEAR.search(header):
+            found[column] = newest - 1
+        elif _THIS_YEAR.search(header):
+            found[column] = newest
+    return found
 
 
 def is_quarterly(table: Table, head: str) -> bool:

@@ -17,6 +17,7 @@ from rag.answer.metrics.vocabulary import Statement
 from rag.pdf.tables import Cell, Row, find_tables
 from rag.store.rows import StoredPage
 
+ONE = "one"  # scale of a statement that says it is in single yuan
 MAX_CANDIDATES = 4  # pages of a kind that are searched for tables
 MAX_HEAD_CHARACTERS = 500  # of a page, in which its title stands
 MAX_YEARS = 3  # columns of a primary statement; a table with more is a summary of past years
@@ -42,7 +43,7 @@ class FoundStatement:
 
     kind: Statement
     rows: tuple[StatementRow, ...]  # in order
-    scale: str  # "thousand", "million", ...; "" where it is not said
+    scale: str  # "thousand", "million", ..., or ONE; "" where it is not said
     unit: str  # the unit line as printed
     currency: str  # "$", "€", ...; "" where none is printed
     years: tuple[int, ...]  # fiscal years, newest first
@@ -127,10 +128,11 @@ _CONSOLIDATED = re.compile(r"consolidated|合并", re.IGNORECASE)
 _CHARACTERS = re.compile(r"[^\w%$¥€£]+")
 _PARENTHESES = re.compile(r"[(（\[][^()（）\[\]]*[)）\]]")
 _NUMBERING = re.compile(
-    r"^[一二三四五六七八九十]+、|^[(（][一二三四五六七八九十\d]+[)）]|^(?:加|减|其中)[:：]|[“”\"'’‘`]"
+    r"^[一二三四五六七八九十]+、|^[(（][一二三四五六七八九十\d]+[)）]|^(?:加|减|其中)[:：]|^\d+[.、．]|[“”\"'’‘`]"
 )
 _ADJUSTMENTS = re.compile(r"^adjustments to reconcile .{0,120}?(?:activities|operations) (?=\w)")  # ran into a row
 _NOTE = re.compile(r" (?:see )?(?:notes?|附注)(?: [a-z\d]{1,3})?(?: and [a-z\d]{1,3})?$")
+_YUAN = re.compile(r"单位\s?[:：]\s?(?:人民币)?元")
 _CURRENCY = re.compile(r"US\$|HK\$|[$€£¥￥]")
 
 
@@ -244,6 +246,8 @@ def _rows(kind: Statement, page: StoredPage, before: FoundStatement | None = Non
         return None
     scales = Counter((table.scale, table.unit) for table, rows in tables if table.scale for _ in rows)
     scale, unit = scales.most_common(1)[0][0] if scales else (before.scale, before.unit) if before else ("", "")
+    if not scale and (yuan := _YUAN.search(page.text)):
+        scale, unit = ONE, yuan[0]
     return FoundStatement(
         kind=kind,
         rows=tuple(_with_totals(found) if kind is Statement.BALANCE else found),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from rag.answer.figures.excerpt import as_printed
 from rag.answer.metrics.compute import FACTORS, Used, Value, combined, distinct
 from rag.answer.metrics.request import Operation, Request
+from rag.answer.metrics.statements import ONE
 from rag.answer.metrics.vocabulary import Unit
 
 _NO_MONEY = ("", "")
@@ -30,7 +31,7 @@ def printed(request: Request, value: Value, money: tuple[str, str]) -> Result:
     if value.plain is not None and as_asked and request.unit in (Unit.MONEY, Unit.PER_SHARE):
         text = as_printed(value.plain.text)
         text = f"{currency}{text}" if text[:1].isdigit() else text
-        return Result((text,), "" if request.unit is Unit.PER_SHARE else scale, "", value.used)
+        return Result((text,), "" if request.unit is Unit.PER_SHARE or scale == ONE else scale, "", value.used)
     formula = value.text if len(value.used) > 1 or value.binding < 3 else ""
     return written(request, value.amount, formula, value.used, money)
 
@@ -52,7 +53,7 @@ def written(request: Request, amount: float, formula: str, used: tuple[Used, ...
     if factor != 1.0:
         formula = _converted(formula or _rounded(amount, 2, trim=True), factor)
     text = _rounded(amount * factor, 2 if decimals is None else decimals, trim=decimals is None)
-    return Result((_with_currency(text, currency),), wanted if scale else "", formula, used)
+    return Result((_with_currency(text, currency),), wanted if scale and wanted != ONE else "", formula, used)
 
 
 def _with_currency(text: str, currency: str) -> str:

@@ -116,6 +116,22 @@ ENGLISH = {
     "What is Northwind's current ratio?": "2.50",
 }
 
+
+def test_chinese_statements_in_yuan_with_columns_for_this_year_and_last():
+    balance = statements.资产负债表.replace("单位：万元", "2023年12月31日\n单位：元").replace(
+        "2023年12月31日 | 2022年12月31日", "期末余额 | 期初余额"
+    )
+    income = (
+        statements.利润表.replace("单位：万元", "2023年度\n单位：元")
+        .replace("2023年度 | 2022年度", "本期发生额 | 上期发生额")
+        .replace("10,000", "1,234,000,000")
+    )
+    finder = Finder(北风=(income, balance))
+    assert answered("北风2023年的营业收入是多少亿元？", finder) == "12.34 hundred million"
+    assert answered("北风2022年的营业成本是多少？", finder) == "5,000"
+    assert answered("北风2022年末的存货是多少？", finder) == "1,100"
+
+
 SOUTHWIND = tuple(text.replace("1,000", "3,000").replace("NORTHWIND", "SOUTHWIND") for text in statements.NORTHWIND)
 BOTH = {
     "How much higher were Southwind's net sales than Northwind's in 2023?": "$2,000 million",
@@ -140,6 +156,7 @@ CHINESE = {
     "北风2023年营业收入同比增长率是多少？": "25.00 percent",
     "北风2023年净利润比2022年增加了多少？": "375 ten thousand",
     "北风在2022年的研发费用是多少？": "500 ten thousand",
+    "北风2023年的现金分红是多少？": "300 ten thousand",
     "北风2023年的研发费用是多少？": "700 ten thousand",
 }
 
