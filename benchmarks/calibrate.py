@@ -1,98 +1,172 @@
-"""Calibration of the answer gates: scores of questions with an answer in the documents, and without one.
+"""Calibration of doubt: the weights and gates that tell questions with an answer in the documents from those without.
 
-    python -m benchmarks.calibrate --pdfs FOLDER --questions FILE.jsonl [--sample 600] [--seed 1]
+    python -m benchmarks.calibrate --pdfs FOLDER --cases FILE.jsonl [--data-dir FOLDER] [--signs FILE.jsonl] [--refit]
 
-Expects the same texts in several languages, in files named NAME_LANGUAGE_NUMBER.pdf with the number of the text. Each
-question is searched twice in the documents of one language: with its own text among them, and without. Prints, for each
-pair of languages of question and documents, how often the best sentence scores 1.0 or more with and without an answer,
-and the score that would refuse 1%, 2% or 5% of the questions that have one.
+Each line of the cases has `question`, `documents` (names of those that may be searched; null: all), `left_out`
+([document, page] pairs whose sources are taken away; optional), `answerable`, `kind` (a row of the report) and `group`
+(such as its document: a third of the groups, chosen by digest, is held out). Prints, for each kind and part, how many
+questions are answered, get the closest, or are refused; with --refit also the weights fitted to the other two thirds
+by logistic regression (Newton's method, L2). --signs keeps the signs of each case, so that they are collected once.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import hashlib
 import json
-import random
+import sys
 import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from rag.answer.answerability import EvidenceScorer
+from benchmarks.baseline import machine
+from rag.answer.answering import Asked, Retrieved
+from rag.answer.doubt import Signs, judge, probability_of, signs_of
 from rag.answer.quote import QuoteReader
 from rag.embed.cached import CachedEmbedder
 from rag.embed.embedder import open_embedder
 from rag.engine import Engine
 from rag.evaluate import add_folder
-from rag.evaluation.question_file import read_questions
-from rag.settings import Settings
+from rag.index.protocols import Scope
+from rag.language import mainly_chinese
+from rag.settings import DoubtSettings, DoubtWeights, Settings
+
+NAMES = [field.name for field in dataclasses.fields(Signs)]
+SPARE_SOURCES = 8  # found beside the usual ones, where some are left out
+PENALTY = 0.01  # of the squared weights of standardised signs
 
 
-def number(name: str) -> str:
-    """The number of the text that a file holds, from its name."""
-    return Path(name).stem.rsplit("_", 1)[-1]
+def held_out(group: str) -> bool:
+    """Whether a group is kept from the fit: a third of them."""
+    return hashlib.sha256(group.encode()).digest()[0] % 3 == 0
 
 
-def language(name: str) -> str:
-    """The language of a file, from its name."""
-    return Path(name).stem.rsplit("_", 2)[-2]
+def collect(engine: Engine, cases: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Each case with its signs, its state as judged today, and what is missing."""
+    answerer, settings = engine._answerer, engine.settings.answering
+    ids = {document.name: document.id for document in engine.documents("")}
+    for case in cases:
+        chosen = case.get("documents")
+        scope = Scope("", None if chosen is None else frozenset(ids[name] for name in chosen))
+        asked = Asked(case["question"], scope)
+        found = without(answerer.retrieve(asked, engine.settings.retrieval.sources + SPARE_SOURCES), case, engine)
+        _, evidence = answerer.find(asked, found)
+        comparison = answerer.compare(asked, found)
+        signs = signs_of(comparison, evidence, answerer.scorer.unit) if evidence else None
+        doubt = judge(comparison, evidence, answerer.scorer.unit, settings, anyway=False)
+        across = bool(evidence) and mainly_chinese(case["question"]) != mainly_chinese(evidence[0].text)
+        yield {
+            **case,
+            "signs": dataclasses.asdict(signs) if signs else None,
+            "asks": bool(evidence) and comparison.asks,
+            "missing": [thing.text for thing in comparison.missing],
+            "state": doubt.state.value,
+            "across": across,
+        }
+
+
+def without(found: Retrieved, case: dict[str, Any], engine: Engine) -> Retrieved:
+    """What was found without the pages left out, as many sources as usual."""
+    gone = [tuple(pair) for pair in case.get("left_out", ())]
+    kept = [
+        source
+        for source in found.sources
+        if not any(source.document == name and source.first_page <= page <= source.last_page for name, page in gone)
+    ][: engine.settings.retrieval.sources]
+    numbered = tuple(dataclasses.replace(source, number=n) for n, source in enumerate(kept, 1))
+    return dataclasses.replace(found, sources=numbered)
+
+
+def fitted(rows: Sequence[dict[str, Any]]) -> DoubtWeights:
+    """Weights by logistic regression over the cases with signs in which nothing is missing, each kind alike."""
+    rows = [row for row in rows if row["signs"] and row["asks"] and not row["missing"]]
+    signs = np.array([[row["signs"][name] for name in NAMES] for row in rows])
+    answerable = np.array([row["answerable"] for row in rows], float)
+    counts = Counter((row["kind"], row["answerable"]) for row in rows)
+    shares = np.array([counts[row["kind"], row["answerable"]] ** -0.5 for row in rows])
+    shares /= shares.sum()
+    mean, spread = signs.mean(0), signs.std(0) + 1e-9
+    design = np.c_[(signs - mean) / spread, np.ones(len(signs))]
+    penalty = PENALTY * np.diag([1.0] * len(NAMES) + [0.0])
+    weights = np.zeros(len(NAMES) + 1)
+    for _ in range(50):
+        expected = 1 / (1 + np.exp(-design @ weights))
+        slope = design.T @ (shares * (expected - answerable)) + penalty @ weights
+        bend = (design.T * (shares * expected * (1 - expected))) @ design + penalty + 1e-9 * np.eye(len(weights))
+        weights -= np.linalg.solve(bend, slope)
+    own = weights[:-1] / spread
+    return DoubtWeights(
+        constant=round(float(weights[-1] - own @ mean), 3),
+        **{name: round(float(weight), 3) for name, weight in zip(NAMES, own, strict=True)},
+    )
+
+
+def state_of(row: dict[str, Any], settings: DoubtSettings) -> str:
+    """The state of a case with these weights and gates."""
+    if not row["asks"]:
+        return "none"
+    weights = settings.across_scripts if row["across"] else settings.same_script
+    probability = probability_of(Signs(**row["signs"]), weights) if row["signs"] else 1.0
+    if probability < settings.min_closest:
+        return "none"
+    return "answer" if probability >= settings.min_answer and not row["missing"] else "closest"
+
+
+def report(rows: Sequence[dict[str, Any]], settings: DoubtSettings) -> dict[str, Any]:
+    """Shares of the states of each kind, part and sort of question, as printed in a Markdown table."""
+    groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for row in rows:
+        sort = "answerable" if row["answerable"] else "unanswerable"
+        part = "held out" if held_out(row["group"]) else "used"
+        for kind in (row["kind"], "all, across scripts" if row["across"] else "all, same script"):
+            groups[kind, sort, part].append(state_of(row, settings))
+    sys.stdout.write("| kind | questions | part | number | answer | closest | none |\n|---|---|---|---|---|---|---|\n")
+    shares = {}
+    for key in sorted(groups):
+        states = Counter(groups[key])
+        share = {state: round(states[state] / len(groups[key]), 3) for state in ("answer", "closest", "none")}
+        shares[", ".join(key)] = {"number": len(groups[key]), **share}
+        sys.stdout.write(f"| {' | '.join(key)} | {len(groups[key])} | {' | '.join(map(str, share.values()))} |\n")
+    return shares
 
 
 def main() -> None:
-    """Run the benchmark and print its results."""
+    """Collect the signs, fit if asked to, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pdfs", type=Path, required=True, help="folder with the PDFs")
-    parser.add_argument("--questions", type=Path, required=True, help="JSON lines, as for rag.evaluate")
+    parser.add_argument("--cases", type=Path, required=True, help="file of cases, JSON lines")
+    parser.add_argument("--data-dir", type=Path, help="folder to keep the index in; default: a temporary one")
+    parser.add_argument("--signs", type=Path, action="append", default=[], help="file to keep the signs in, or more")
     parser.add_argument("--cache-dir", type=Path, default=Path.home() / ".cache" / "ask-your-pdfs")
-    parser.add_argument("--sample", type=int, default=600, help="questions drawn at random (600)")
-    parser.add_argument("--seed", type=int, default=1, help="of the random sample (1)")
+    parser.add_argument("--refit", action="store_true", help="fit the weights, print them and report with them")
     arguments = parser.parse_args()
-    questions = random.Random(arguments.seed).sample(read_questions(arguments.questions), arguments.sample)
-    cache = arguments.cache_dir
-    embedder = CachedEmbedder(open_embedder("auto", cache=cache), cache)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Engine(Settings(data_dir=Path(folder)), embedder=lambda: embedder, reader=QuoteReader()) as engine,
-    ):
-        add_folder(engine, arguments.pdfs, lambda _: None)
-        scorer = EvidenceScorer(embedder, engine.idf, engine.settings.answering)
-        documents = engine.documents("")
-        scores: dict[str, dict[bool, list[float]]] = {}
-        for question in questions:
-            vectors = embedder.queries([question.question])
-            for told in ("en", "zh"):
-                for answerable in (True, False):
-                    chosen = [
-                        document.id
-                        for document in documents
-                        if language(document.name) == told
-                        and (answerable or number(document.name) != number(question.document))
-                    ]
-                    sources = engine.search("", question.question, chosen)
-                    best = max(
-                        found.answerability for found in scorer.find_evidence([question.question], vectors, sources)
-                    )
-                    found = scores.setdefault(f"{question.language} asked of {told}", {True: [], False: []})
-                    found[answerable].append(best)
-    report = {}
-    for case, found in scores.items():
-        yes, no = np.array(found[True]), np.array(found[False])
-        report[case] = {
-            "questions": len(yes),
-            "auc": round(float((yes[:, None] > no[None]).mean()), 4),
-            "refused_with_answer": round(float((yes < 1).mean()), 4),
-            "refused_without_answer": round(float((no < 1).mean()), 4),
-            "score_that_loses": {f"{q:.0%}": round(float(np.quantile(yes, q)), 3) for q in (0.01, 0.02, 0.05)},
-            "score_that_refuses": {f"{q:.0%}": round(float(np.quantile(no, q)), 3) for q in (0.8, 0.9, 0.95)},
-            "with_answer_below_it": {
-                f"{q:.0%}": round(float((yes < np.quantile(no, q)).mean()), 3) for q in (0.8, 0.9, 0.95)
-            },
-            "without_answer_below_it": {
-                f"{q:.0%}": round(float((no < np.quantile(yes, q)).mean()), 3) for q in (0.01, 0.02, 0.05)
-            },
-        }
-        print(f"{case}: {report[case]}")
-    print(json.dumps(report))
+    rows = [json.loads(line) for file in arguments.signs if file.exists() for line in file.open(encoding="utf-8")]
+    if not rows:
+        rows = list(_collected(arguments))
+        for file in arguments.signs[:1]:
+            file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    settings = DoubtSettings()
+    if arguments.refit:
+        used = [row for row in rows if not held_out(row["group"])]
+        same, across = (fitted([row for row in used if row["across"] is sort]) for sort in (False, True))
+        settings = dataclasses.replace(settings, same_script=same, across_scripts=across)
+        sys.stdout.write(f"{same}\n{across}\n")
+    sys.stdout.write(json.dumps({**machine(), "shares": report(rows, settings)}) + "\n")
+
+
+def _collected(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    cases = [json.loads(line) for line in arguments.cases.read_text("utf-8").splitlines() if line.strip()]
+    embedder = CachedEmbedder(open_embedder("auto", cache=arguments.cache_dir), arguments.cache_dir)
+    with tempfile.TemporaryDirectory() as temporary:
+        settings = Settings(data_dir=arguments.data_dir or Path(temporary))
+        with Engine(settings, embedder=lambda: embedder, reader=QuoteReader()) as engine:
+            add_folder(engine, arguments.pdfs, lambda _: None)
+            yield from collect(engine, cases)
 
 
 if __name__ == "__main__":

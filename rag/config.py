@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 from rag.errors import SettingRefused
 from rag.messages import Message
 from rag.settings import FigureConfidence, Settings, flatten
+from rag.settings import DoubtWeights, Settings, flatten
 
 S = TypeVar("S")
 
@@ -77,6 +78,8 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "answering.figures.wrong_period": (-10, 10),
     "answering.figures.part_penalty": (0, 10),
     "answering.figures.unasked_penalty": (0, 10),
+    **{f"answering.doubt.same_script.{one.name}": (-1_000, 1_000) for one in dataclasses.fields(DoubtWeights)},
+    **{f"answering.doubt.across_scripts.{one.name}": (-1_000, 1_000) for one in dataclasses.fields(DoubtWeights)},
     "answering.context.prompt_tokens": (0, 1_000_000),
     "answering.context.source_tokens": (0, 1_000_000),
     "rendering.pixels_wide": (100, 4_000),

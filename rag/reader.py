@@ -33,6 +33,7 @@ class Evidence:
     number: int  # of the source it is from
     text: str
     answerability: float  # from ANSWERABLE on it counts as an answer
+    closeness: float | None = None  # of its vector to the question's: 0 unrelated, 1 an answer; None: not compared
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,10 +184,28 @@ class FigureSettings:
 
 
 @dataclass(frozen=True)
+class DoubtWeights:
+    """Weights of the signs of an answer (`Signs` in `rag/answer/doubt.py`), fitted by `benchmarks/calibrate.py`."""
+
+    constant: float
+    closeness: float
+    lead: float
+    source_lead: float
+    share: float
+    years: float
+    names: float
+
+
+@dataclass(frozen=True)
 class DoubtSettings:
     """When an answer is doubted (`rag/answer/doubt.py`)."""
 
+    min_answer: float = 0.25  # probability that the evidence answers from which it is an answer, 0..1
+    min_closest: float = 0.1  # the same for the closest; below, the question is refused
     subject_coverage: float = 0.05  # share of a document's passages with a name from which the document is about it
+    min_presence: float = 0.15  # of a year or name below which it is said to be missing, 0..1
+    same_script: DoubtWeights = DoubtWeights(-11.1, 3.5, 2.8, 1.4, 3.6, 3.0, 1.5)  # question and evidence
+    across_scripts: DoubtWeights = DoubtWeights(-12.0, 1.0, 2.6, 4.0, 5.6, 3.6, 5.2)  # one of them in Chinese
 
 
 @dataclass(frozen=True)

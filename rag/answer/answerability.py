@@ -125,17 +125,21 @@ class EvidenceScorer:
                 + settings.kind_weight * suits(kind, candidate.text)
                 - settings.no_answer_penalty * is_no_answer(candidate.text, question)
             )
-            answerability = self._answerability(question, candidate.text, cosine, share)
-            ranked.append((order, Evidence(candidate.source.number, candidate.text, answerability)))
+            closeness, gate = self._closeness(question, candidate.text, cosine)
+            found = Evidence(candidate.source.number, candidate.text, (closeness + share) / gate, closeness)
+            ranked.append((order, found))
         ranked.sort(key=lambda entry: -entry[0])
         return [evidence for _, evidence in ranked]
 
-    def _answerability(self, question: str, sentence: str, cosine: float, share: float) -> float:
-        """Rescaled cosine plus share of terms, over the gate for these scripts; an answer from 1.0 on."""
+    def _closeness(self, question: str, sentence: str, cosine: float) -> tuple[float, float]:
+        """The rescaled cosine, and the gate for these scripts."""
         scripts = mainly_chinese(question), mainly_chinese(sentence)
-        scale = self._scales[scripts]
-        closeness = (cosine - scale.unrelated) / max(scale.related - scale.unrelated, MIN_SCALE)
-        return (closeness + share) / self._gates[scripts]
+        return (cosine - self._scales[scripts].unrelated) / self.unit(question, sentence), self._gates[scripts]
+
+    def unit(self, question: str, sentence: str) -> float:
+        """The difference in cosine between an answer and an unrelated sentence, for texts of these scripts."""
+        scale = self._scales[mainly_chinese(question), mainly_chinese(sentence)]
+        return max(scale.related - scale.unrelated, MIN_SCALE)
 
     def _candidates(self, sources: Sequence[Source], asked: Collection[str]) -> list[_Candidate]:
         """The different sentences of the first sources; if there are too many, those with the most asked terms."""

@@ -69,7 +69,7 @@ class Answerer:
     def __init__(
         self, store: Store, retriever: Retriever, scorer: EvidenceScorer, phrases: PhraseFinder, settings: Settings
     ) -> None:
-        self._store, self._retriever, self._scorer, self._settings = store, retriever, scorer, settings
+        self._store, self._retriever, self.scorer, self._settings = store, retriever, scorer, settings
         self._statements = StatementFinder(store, retriever.router.named_documents)
         self._phrases = phrases
 
@@ -89,11 +89,11 @@ class Answerer:
             found = replace(found, sources=metric.sources)
         yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
         # Look for a short answer, and for the sentences that answer.
-        short, evidence = self._short_answer(asked, found, metric)
+        short, evidence = self.find(asked, found, metric)
         # Judge whether they do.
-        comparison = self._compare(asked, found)
-        anyway = asked.options.anyway
-        doubt = judge(comparison, evidence, self._settings.answering, anyway=anyway)
+        comparison = self.compare(asked, found)
+        anyway, unit, settings = asked.options.anyway, self.scorer.unit, self._settings.answering
+        doubt = judge(comparison, evidence, unit, settings, anyway=anyway)
         if metric is not None:  # its company, year and items were found
             doubt = Doubt(AnswerState.ANSWER, quoted=tuple(metric.rows))
         # Let the reader answer.
@@ -145,7 +145,7 @@ class Answerer:
         named = self._retriever.router.named_documents(query.completed, asked.scope)
         return Retrieved(query.texts, vectors, tuple(sources), named)
 
-    def _compare(self, asked: Asked, found: Retrieved) -> Comparison:
+    def compare(self, asked: Asked, found: Retrieved) -> Comparison:
         """The question beside its sources, to tell what they lack."""
         library = KnownLibrary(
             named=found.named,
@@ -164,8 +164,8 @@ class Answerer:
             return None
         return short_metric(self._statements, asked.scope, found.queries[0], found.sources)
 
-    def _short_answer(
-        self, asked: Asked, found: Retrieved, metric: MetricAnswer | None
+    def find(
+        self, asked: Asked, found: Retrieved, metric: MetricAnswer | None = None
     ) -> tuple[ShortAnswer | None, list[Evidence]]:
         """The figure, or else the phrase, that answers, and what it stands in; no short answer to several questions."""
         owner, question, several = asked.scope.owner, found.queries[0], len(found.queries) > 1
@@ -189,7 +189,7 @@ class Answerer:
     def _find_evidence(self, found: Retrieved) -> list[Evidence]:
         """The sentences that may answer, best first."""
         first = 1 if len(found.queries) > 1 else 0  # a compound question is answered part by part
-        return self._scorer.find_evidence(found.queries[first:], found.vectors[first:], found.sources)
+        return self.scorer.find_evidence(found.queries[first:], found.vectors[first:], found.sources)
 
     def _read(
         self,

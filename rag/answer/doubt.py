@@ -6,14 +6,24 @@ far from the question.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 
+from rag.answer.held_terms import HeldTerms
 from rag.answer.missing import Comparison
+from rag.answer.named_things import Kind, NamedThing
+from rag.index.tokenize import terms
+from rag.language import mainly_chinese
 from rag.reader import ANSWERABLE, Evidence
 from rag.records import AnswerState
-from rag.settings import AnswerSettings
+from rag.settings import AnswerSettings, DoubtSettings, DoubtWeights
+
+Unit = Callable[[str, str], float]  # question, sentence -> difference in cosine between an answer and the unrelated
+COMPARED_SENTENCES = 12  # of the evidence, from the first, whose closeness counts
+MIN_COMPARED = 4  # sentences from which one can stand out
+READ_SENTENCES = 3  # of the evidence, from the first, that years and names are looked for in
 
 # A reader's answer that says that there is none, in the words of the prompt or near them.
 _REFUSAL = re.compile(
@@ -30,26 +40,97 @@ _MAX_REFUSAL_CHARACTERS = 200  # of a refusal; a longer text says something
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """How far the answer to a question can be relied on, as judged before it is read."""
+    """How far the answer to a question can be relied on."""
 
     state: AnswerState
     missing: tuple[str, ...] = ()  # years, names and codes of the question that no source holds
     quoted: tuple[Evidence, ...] = ()  # what a reader of evidence may quote, best first
 
 
-def judge(comparison: Comparison, evidence: Sequence[Evidence], settings: AnswerSettings, *, anyway: bool) -> Doubt:
-    """The doubt about the answer that the evidence, best first, gives; `anyway`: to be answered in any case."""
-    missing = tuple(thing.text for thing in comparison.missing)
-    best = max((found.answerability for found in evidence), default=0.0)
-    if not any(character.isalnum() for character in comparison.question) or best < ANSWERABLE:
-        state = AnswerState.NONE
-    else:
-        state = AnswerState.CLOSEST if missing else AnswerState.ANSWER
-    if anyway and evidence:
-        state = AnswerState.CLOSEST if state is AnswerState.NONE else state
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What tells an answer from a near miss."""
+
+    closeness: float  # of the nearest sentence: 0 unrelated, 1 an answer
+    lead: float  # by which the nearest sentence is closer than the first ones are on average
+    source_lead: float  # by which the nearest source is closer than the others are on average, in the same unit
+    share: float  # of the question's terms in one source, by IDF, 0..1
+    years: float  # presence of the question's least present year, 0..1; 1 without years
+    names: float  # presence of its least present name, 0..1; 1 without names
+
+
+def judge(
+    comparison: Comparison, evidence: Sequence[Evidence], unit: Unit, settings: AnswerSettings, *, anyway: bool
+) -> Doubt:
+    """The doubt about the answer that the evidence, best first, gives; `anyway`: to be answered in any case.
+
+    Evidence that was not compared by vectors, the rows of a short answer, is doubted only for what is missing.
+    """
+    missing = list(comparison.missing)
+    state = AnswerState.NONE
+    if evidence and comparison.asks:
+        signs = signs_of(comparison, evidence, unit)
+        across = mainly_chinese(comparison.question) != mainly_chinese(evidence[0].text)
+        weights = settings.doubt.across_scripts if across else settings.doubt.same_script
+        probability = 1.0 if signs is None else probability_of(signs, weights)
+        state = _state_of(probability, settings.doubt)
+        if missing or state is not AnswerState.ANSWER:
+            missing += hardly_present(comparison, evidence, settings.doubt)
+            state = AnswerState.CLOSEST if state is AnswerState.ANSWER else state
+    if anyway and evidence and terms(comparison.question) and state is AnswerState.NONE:
+        state = AnswerState.CLOSEST
+    quoted = () if state is AnswerState.NONE else _quoted(evidence, settings)
+    return Doubt(state, tuple(dict.fromkeys(thing.text for thing in missing)), quoted)
+
+
+def _state_of(probability: float, settings: DoubtSettings) -> AnswerState:
+    if probability >= settings.min_answer:
+        return AnswerState.ANSWER
+    return AnswerState.CLOSEST if probability >= settings.min_closest else AnswerState.NONE
+
+
+def _quoted(evidence: Sequence[Evidence], settings: AnswerSettings) -> tuple[Evidence, ...]:
+    best = max(found.answerability for found in evidence)
     threshold = min(settings.quote_threshold * ANSWERABLE, best)
-    quoted = [found for found in evidence if found.answerability >= threshold][: settings.quoted_sentences]
-    return Doubt(state, missing, () if state is AnswerState.NONE else tuple(quoted))
+    return tuple([found for found in evidence if found.answerability >= threshold][: settings.quoted_sentences])
+
+
+def signs_of(comparison: Comparison, evidence: Sequence[Evidence], unit: Unit) -> Signs | None:
+    """The signs of an answer; None where no evidence was compared by vectors."""
+    relevant = {source.number for source in comparison.relevant}
+    compared = [found for found in evidence if found.closeness is not None][:COMPARED_SENTENCES]
+    near = [found.closeness for found in compared if found.number in relevant and found.closeness is not None]
+    near = near or [found.closeness for found in compared if found.closeness is not None]
+    if not near:
+        return None
+    texts = _texts_of(evidence)
+    cosines = [signal.score for source in comparison.sources for signal in source.signals if signal.name == "vectors"]
+    lead = max(cosines) - (sum(cosines) - max(cosines)) / (len(cosines) - 1) if len(cosines) > 1 else 0.0
+    present = {thing: comparison.presence(thing, texts) for thing in comparison.things}
+    return Signs(
+        closeness=max(near),
+        lead=max(near) - sum(near) / len(near) if len(near) >= MIN_COMPARED else 0.0,
+        source_lead=lead / unit(comparison.question, evidence[0].text),
+        share=comparison.share,
+        years=min((held for thing, held in present.items() if thing.kind is Kind.YEAR), default=1.0),
+        names=min((held for thing, held in present.items() if thing.kind is Kind.NAME), default=1.0),
+    )
+
+
+def probability_of(signs: Signs, weights: DoubtWeights) -> float:
+    """How likely the evidence answers: a logistic function of the signs."""
+    total = weights.constant + sum(getattr(weights, one.name) * getattr(signs, one.name) for one in fields(signs))
+    return 1.0 / (1.0 + math.exp(-total))
+
+
+def hardly_present(comparison: Comparison, evidence: Sequence[Evidence], settings: DoubtSettings) -> list[NamedThing]:
+    """The years and names that sources hold, but that neither the evidence nor the documents are about."""
+    texts = _texts_of(evidence)
+    return [thing for thing in comparison.things if comparison.presence(thing, texts) < settings.min_presence]
+
+
+def _texts_of(evidence: Sequence[Evidence]) -> list[HeldTerms]:
+    return [HeldTerms.of(found.text) for found in evidence[:READ_SENTENCES]]
 
 
 def judge_read(comparison: Comparison, text: str, *, stopped: bool) -> Doubt:

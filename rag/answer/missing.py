@@ -9,9 +9,16 @@ from functools import cached_property
 
 from rag.answer.held_terms import HeldTerms
 from rag.answer.named_things import Kind, NamedThing, things_named
+from rag.index.tokenize import terms
+from rag.language import mainly_chinese
 from rag.records import Source
+from rag.retrieve.expand import INSTRUCTION_TERMS
 from rag.settings import DoubtSettings
 
+MAX_SHARING_SOURCES = 5  # sources, from the first, that the question's terms are looked for in
+IN_EVIDENCE = 0.6  # presence of a year that only the evidence has
+IN_SOURCE = 0.5  # presence of a name that only the first sources have
+YEARS_NEAR = 8  # years before and after one that it is compared with
 _WORDS_OF_NAME = re.compile(r"[\W_]+|\.pdf$", re.IGNORECASE)
 
 
@@ -33,6 +40,15 @@ class Comparison:
     sources: Sequence[Source]
     library: KnownLibrary
     settings: DoubtSettings
+
+    @cached_property
+    def asks(self) -> bool:
+        """Whether the question has words at all, and not only ones that no document of its script has."""
+        asked = terms(self.question)
+        unheld = self.library.term_weight("")  # nothing is rarer
+        known = any(self.library.term_weight(term) < unheld for term in asked)
+        scripts = {mainly_chinese(source.text) for source in self.sources}
+        return bool(asked) and (known or mainly_chinese(self.question) not in scripts)
 
     @cached_property
     def things(self) -> list[NamedThing]:
@@ -57,6 +73,51 @@ class Comparison:
         """The things that no relevant source holds, of those that can be compared."""
         return [thing for thing in self.things if self._comparable(thing) and not self._holds(thing)]
 
+    @cached_property
+    def share(self) -> float:
+        """The largest share of the question's terms, by IDF, that one of the first relevant sources holds, 0..1."""
+        asked = [term for term in dict.fromkeys(terms(self.question)) if term not in INSTRUCTION_TERMS]
+        weights = {term: self.library.term_weight(term) for term in asked}
+        total = sum(weights.values())
+        held = [sum(weights[term] for term in asked if term in one.terms) for one in self.held[:MAX_SHARING_SOURCES]]
+        return max(held, default=0.0) / total if total else 0.0
+
+    def presence(self, thing: NamedThing, evidence: Sequence[HeldTerms]) -> float:
+        """How far the evidence, or the documents with sources, are about a thing that some source holds, 0..1."""
+        if thing.kind is Kind.YEAR:
+            reported = max((self._reported(thing.terms[0], source) for source in self._documents), default=0.0)
+            return max(reported, IN_EVIDENCE if self._any_holds(evidence, thing) else 0.0)
+        if not self._comparable(thing) or self._names_a_document(thing) or self._any_holds(evidence, thing):
+            return 1.0
+        if self._is_a_subject(thing):
+            return 1.0
+        return IN_SOURCE if self._any_holds(self.held[:2], thing) else 0.0
+
+    @cached_property
+    def _documents(self) -> list[Source]:
+        """One source of each document that has any."""
+        return list({source.document_id: source for source in self.relevant}.values())
+
+    def _reported(self, year: str, source: Source) -> float:
+        """How many passages of a document have a year, as a share of those that have its most frequent one near it."""
+        if year in source.document:
+            return 1.0
+        near = [str(other) for other in range(int(year) - YEARS_NEAR, int(year) + YEARS_NEAR + 1)]
+        counts = {other: self._coverage(other).get(source.document_id, 0.0) for other in near}
+        return counts[year] / max(counts.values()) if counts[year] else 0.0
+
+    def _coverage(self, term: str) -> Mapping[str, float]:
+        if term not in self._coverages:
+            self._coverages[term] = self.library.coverage(term)
+        return self._coverages[term]
+
+    @cached_property
+    def _coverages(self) -> dict[str, Mapping[str, float]]:
+        return {}
+
+    def _any_holds(self, texts: Sequence[HeldTerms], thing: NamedThing) -> bool:
+        return any(text.holds(thing, self.library.term_weight) for text in texts)
+
     def _comparable(self, thing: NamedThing) -> bool:
         """Whether a thing would be found by spelling: a Chinese name only in a Chinese text."""
         if thing.kind is not Kind.NAME:
@@ -65,8 +126,7 @@ class Comparison:
         return any(chinese) if thing.chinese else not all(chinese)
 
     def _holds(self, thing: NamedThing) -> bool:
-        weight = self.library.term_weight
-        if any(held.holds(thing, weight) for held in self.held):
+        if self._any_holds(self.held, thing):
             return True
         if thing.kind is Kind.YEAR:
             return False
@@ -78,13 +138,9 @@ class Comparison:
     def _is_a_subject(self, thing: NamedThing) -> bool:
         """Whether a document with sources uses the thing's rarest term all through."""
         rarest = max(thing.terms, key=self.library.term_weight, default="")
-        coverage = self.library.coverage(rarest)
-        return any(coverage.get(source.document_id, 0.0) >= self.settings.subject_coverage for source in self.relevant)
+        coverage = self._coverage(rarest)
+        return any(coverage.get(one.document_id, 0.0) >= self.settings.subject_coverage for one in self._documents)
 
     def _on_a_first_page(self, thing: NamedThing) -> bool:
         """Whether the first page of a document with sources has the thing: its title or the company that reports."""
-        first = {source.document_id: source for source in self.relevant}
-        return any(
-            HeldTerms.of(self.library.first_page(source)).holds(thing, self.library.term_weight)
-            for source in first.values()
-        )
+        return self._any_holds([HeldTerms.of(self.library.first_page(one)) for one in self._documents], thing)

@@ -35,8 +35,6 @@ class PhraseFinder:
         self, question: str, evidence: Sequence[Evidence], sources: Sequence[Source]
     ) -> tuple[ShortAnswer, list[Evidence]] | None:
         """The short answer, and the evidence with what it is from first; None where no sentence answers."""
-        if max((found.answerability for found in evidence), default=0.0) < ANSWERABLE:
-            return None
         kind = kind_of(question)
         if kind is Kind.YES_NO:
             return self._decided(question, evidence, sources)
