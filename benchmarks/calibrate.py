@@ -27,6 +27,7 @@ import numpy as np
 from benchmarks.baseline import machine
 from rag.answer.answering import Asked, Retrieved
 from rag.answer.doubt import Signs, judge, probability_of, signs_of
+from rag.answer.doubt import state_of as judged
 from rag.answer.quote import QuoteReader
 from rag.embed.cached import CachedEmbedder
 from rag.embed.embedder import open_embedder
@@ -34,6 +35,7 @@ from rag.engine import Engine
 from rag.evaluate import add_folder
 from rag.index.protocols import Scope
 from rag.language import mainly_chinese
+from rag.records import AnswerState
 from rag.settings import DoubtSettings, DoubtWeights, Settings
 
 NAMES = [field.name for field in dataclasses.fields(Signs)]
@@ -110,11 +112,10 @@ def state_of(row: dict[str, Any], settings: DoubtSettings) -> str:
     """The state of a case with these weights and gates."""
     if not row["asks"]:
         return "none"
-    weights = settings.across_scripts if row["across"] else settings.same_script
-    probability = probability_of(Signs(**row["signs"]), weights) if row["signs"] else 1.0
-    if probability < settings.min_closest:
-        return "none"
-    return "answer" if probability >= settings.min_answer and not row["missing"] else "closest"
+    asked_in_chinese = mainly_chinese(row["question"])
+    weights, gates = settings.of_scripts(asked_in_chinese=asked_in_chinese, across=row["across"])
+    state = judged(probability_of(Signs(**row["signs"]), weights) if row["signs"] else 1.0, gates)
+    return "closest" if state is AnswerState.ANSWER and row["missing"] else state.value
 
 
 def report(rows: Sequence[dict[str, Any]], settings: DoubtSettings) -> dict[str, Any]:

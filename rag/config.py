@@ -18,8 +18,7 @@ from typing import Any, Final, TypeVar
 
 from rag.errors import SettingRefused
 from rag.messages import Message
-from rag.settings import FigureConfidence, Settings, flatten
-from rag.settings import DoubtWeights, Settings, flatten
+from rag.settings import DoubtWeights, FigureConfidence, Settings, flatten
 
 S = TypeVar("S")
 

@@ -18,7 +18,7 @@ from rag.answer.answerability import EvidenceScorer
 from rag.answer.answering import Answerer, Asked
 from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.span_model import open_span_model
-from rag.answer.small_talk import small_talk
+from rag.answer.small_talk import ASK_A_QUESTION, small_talk
 from rag.answer.view import open_view
 from rag.choices import Choices
 from rag.embed.embedder import Embedder
@@ -35,6 +35,7 @@ from rag.reader import Reader, Sampling, Turn
 from rag.records import (
     DEFAULT_OPTIONS,
     Answer,
+    AnswerState,
     AskOptions,
     Choice,
     Citation,
@@ -309,7 +310,8 @@ class Engine:
         question = self._validated(question)
         if reply := small_talk(question, lambda: self._names(owner, documents)):
             yield Found((), question, writes_markdown=False)
-            yield Answer((), "", reply=reply)
+            is_asked = reply is not ASK_A_QUESTION
+            yield Answer((), "", AnswerState.ANSWER if is_asked else AnswerState.NONE, reply=reply)
             return
         asked = Asked(question, self._scope(owner, documents), tuple(history), options)
         yield from self._answerer.answer(asked, self._reader, self._sampling, stop or threading.Event())

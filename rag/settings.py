@@ -197,15 +197,31 @@ class DoubtWeights:
 
 
 @dataclass(frozen=True)
+class DoubtGates:
+    """Least probabilities, 0..1, that evidence answers for two states; below both, the question is refused."""
+
+    answer: float
+    closest: float
+
+
+@dataclass(frozen=True)
 class DoubtSettings:
     """When an answer is doubted (`rag/answer/doubt.py`)."""
 
-    min_answer: float = 0.25  # probability that the evidence answers from which it is an answer, 0..1
-    min_closest: float = 0.1  # the same for the closest; below, the question is refused
     subject_coverage: float = 0.05  # share of a document's passages with a name from which the document is about it
     min_presence: float = 0.15  # of a year or name below which it is said to be missing, 0..1
-    same_script: DoubtWeights = DoubtWeights(-11.1, 3.5, 2.8, 1.4, 3.6, 3.0, 1.5)  # question and evidence
-    across_scripts: DoubtWeights = DoubtWeights(-12.0, 1.0, 2.6, 4.0, 5.6, 3.6, 5.2)  # one of them in Chinese
+    same_script: DoubtWeights = DoubtWeights(-10.158, 3.375, 1.78, 0.881, 2.149, 2.8, 1.668)  # question and evidence
+    across_scripts: DoubtWeights = DoubtWeights(-12.036, 1.41, 1.629, 3.275, 3.821, 3.662, 4.785)  # one is in Chinese
+    alphabetic: DoubtGates = DoubtGates(answer=0.45, closest=0.15)  # question and evidence in an alphabetic script
+    han: DoubtGates = DoubtGates(answer=0.25, closest=0.1)  # both in Chinese
+    alphabetic_to_han: DoubtGates = DoubtGates(answer=0.25, closest=0.1)  # question alphabetic, evidence in Chinese
+    han_to_alphabetic: DoubtGates = DoubtGates(answer=0.45, closest=0.2)  # the other way round
+
+    def of_scripts(self, *, asked_in_chinese: bool, across: bool) -> tuple[DoubtWeights, DoubtGates]:
+        """Weights and gates, by the script of the question and whether the evidence is in the other one."""
+        if across:
+            return self.across_scripts, self.han_to_alphabetic if asked_in_chinese else self.alphabetic_to_han
+        return self.same_script, self.han if asked_in_chinese else self.alphabetic
 
 
 @dataclass(frozen=True)

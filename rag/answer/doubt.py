@@ -18,7 +18,7 @@ from rag.index.tokenize import terms
 from rag.language import mainly_chinese
 from rag.reader import ANSWERABLE, Evidence
 from rag.records import AnswerState
-from rag.settings import AnswerSettings, DoubtSettings, DoubtWeights
+from rag.settings import AnswerSettings, DoubtGates, DoubtSettings, DoubtWeights
 
 Unit = Callable[[str, str], float]  # question, sentence -> difference in cosine between an answer and the unrelated
 COMPARED_SENTENCES = 12  # of the evidence, from the first, whose closeness counts
@@ -71,9 +71,9 @@ def judge(
     if evidence and comparison.asks:
         signs = signs_of(comparison, evidence, unit)
         across = mainly_chinese(comparison.question) != mainly_chinese(evidence[0].text)
-        weights = settings.doubt.across_scripts if across else settings.doubt.same_script
-        probability = 1.0 if signs is None else probability_of(signs, weights)
-        state = _state_of(probability, settings.doubt)
+        asked_in_chinese = mainly_chinese(comparison.question)
+        weights, gates = settings.doubt.of_scripts(asked_in_chinese=asked_in_chinese, across=across)
+        state = state_of(1.0 if signs is None else probability_of(signs, weights), gates)
         if missing or state is not AnswerState.ANSWER:
             missing += hardly_present(comparison, evidence, settings.doubt)
             state = AnswerState.CLOSEST if state is AnswerState.ANSWER else state
@@ -83,10 +83,11 @@ def judge(
     return Doubt(state, tuple(dict.fromkeys(thing.text for thing in missing)), quoted)
 
 
-def _state_of(probability: float, settings: DoubtSettings) -> AnswerState:
-    if probability >= settings.min_answer:
+def state_of(probability: float, gates: DoubtGates) -> AnswerState:
+    """The state of an answer with this probability, if nothing is missing."""
+    if probability >= gates.answer:
         return AnswerState.ANSWER
-    return AnswerState.CLOSEST if probability >= settings.min_closest else AnswerState.NONE
+    return AnswerState.CLOSEST if probability >= gates.closest else AnswerState.NONE
 
 
 def _quoted(evidence: Sequence[Evidence], settings: AnswerSettings) -> tuple[Evidence, ...]:
