@@ -337,7 +337,14 @@ class Piece:
     text: str
 
 
-Event = Found | Piece | Answer  # in this order: one Found, any number of Pieces, one Answer
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """All sentences of the answer that are complete so far, each with its claim checked."""
+
+    sentences: tuple[Sentence, ...]
+
+
+Event = Found | Piece | Checked | Answer  # one Found, Pieces with a Checked after some of them, one Answer
 
 
 class JobState(StrEnum):

@@ -43,6 +43,7 @@ class Exchange:
     error: Message | None = None
     stopped: bool = False  # by the person; whatever comes after is not shown
     documents: tuple[str, ...] | None = None  # ids of the documents that were searched; None for all
+    checked: tuple[Sentence, ...] = ()  # the sentences that are complete so far, until there is an answer
 
     @property
     def running(self) -> bool:
@@ -82,13 +83,13 @@ class Exchange:
 
     def citation(self, sentence: int, number: int) -> Citation | None:
         """The citation of source `number` by the sentence at this index, or by the short answer (`FIRST_SHORT`)."""
-        if self.answer is None or sentence >= len(self.answer.sentences) or sentence == NO_SENTENCE:
-            return None
         if sentence <= FIRST_SHORT:
-            cited = self.answer.short.citations if self.answer.short else ()
-            citations = cited[FIRST_SHORT - sentence : FIRST_SHORT - sentence + 1]
+            short = self.answer.short if self.answer else None
+            place = FIRST_SHORT - sentence
+            citations = short.citations[place : place + 1] if short else ()
         else:
-            citations = self.answer.sentences[sentence].citations
+            sentences = self.answer.sentences if self.answer else self.checked
+            citations = sentences[sentence].citations if 0 <= sentence < len(sentences) else ()
         return next((citation for citation in citations if citation.number == number), None)
 
     def to_json(self) -> dict[str, Any]:
@@ -109,6 +110,7 @@ class Exchange:
                 "found": _found(found) if found else None,
                 "answer": _answer(answer) if answer else None,
                 "error": Message.from_json(error) if error else None,
+                "checked": tuple(map(_sentence, data["checked"])),
             }
         )
         exchange.stopped |= exchange.running

@@ -14,7 +14,7 @@ from typing import Any
 
 from rag.answer.small_talk import is_small_talk
 from rag.messages import Message
-from rag.records import DEFAULT_OPTIONS, Answer, AskOptions, Citation, Document, Event, Found, Piece, Source
+from rag.records import DEFAULT_OPTIONS, Answer, AskOptions, Checked, Citation, Document, Event, Found, Piece, Source
 from webui.conversation import Conversation, Exchange
 from webui.edge import errors_shown
 from webui.engine import Engine
@@ -167,8 +167,10 @@ def _follow(exchange: Exchange, events: Iterator[Event]) -> Iterator[None]:
             exchange.text += event.text
             if time.monotonic() - drawn < REDRAW_SECONDS:
                 continue
+        elif isinstance(event, Checked):
+            exchange.checked = event.sentences
         else:
-            exchange.answer = event
+            exchange.answer, exchange.checked = event, ()
         drawn = time.monotonic()
         yield
 

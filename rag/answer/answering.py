@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rag.answer.answerability import EvidenceScorer
-from rag.answer.citations import check_citations
+from rag.answer.citations import AnswerChecker
 from rag.answer.context import pack_context
 from rag.answer.doubt import Doubt, judge, judge_read
 from rag.answer.evidence import prompt_evidence
@@ -30,6 +30,7 @@ from rag.records import (
     Answer,
     AnswerState,
     AskOptions,
+    Checked,
     Event,
     Found,
     Piece,
@@ -97,18 +98,17 @@ class Answerer:
         if metric is not None:  # its company, year and items were found
             doubt = Doubt(AnswerState.ANSWER, quoted=tuple(metric.rows))
         # Let the reader answer.
-        text = ""
+        checker = AnswerChecker(found.sources, self._settings.answering)
         given = doubt.quoted if reader.quotes_evidence else prompt_evidence(short, doubt.quoted)
-        for piece in self._read(asked, found, given, reader, sampling, stop) if found.sources else ():
-            text += piece
-            yield Piece(piece)
-        # Check what it said.
+        pieces = self._read(asked, found, given, reader, sampling, stop) if found.sources else ()
+        yield from _checked(pieces, checker)
+        # Judge what it said.
         if not reader.quotes_evidence:  # a model's own words are the answer
-            doubt, short = judge_read(comparison, text, stopped=stop.is_set()), None
+            doubt, short = judge_read(comparison, checker.text, stopped=stop.is_set()), None
         short = short if doubt.state is AnswerState.ANSWER or anyway else None
         unsure = short and short.table and short.confidence < self._settings.answering.figures.min_confidence
         yield Answer(
-            sentences=check_citations(text, found.sources, self._settings.answering),
+            sentences=checker.finish(),
             reader=reader.name,
             state=AnswerState.CLOSEST if unsure else doubt.state,
             missing=doubt.missing,
@@ -125,13 +125,11 @@ class Answerer:
         found = Retrieved((asked.question,), np.zeros((1, 0), np.float32), summary.sources, {})
         yield Found(summary.sources, asked.question, (), reader.writes_markdown)
         quoted = (paragraph if n == 0 else f"\n\n{paragraph}" for n, paragraph in enumerate(summary.paragraphs))
-        text = ""
-        for piece in quoted if reader.quotes_evidence else self._read(asked, found, (), reader, sampling, stop):
-            text += piece
-            yield Piece(piece)
-        checked = check_citations(text, summary.sources, self._settings.answering)
+        checker = AnswerChecker(summary.sources, self._settings.answering)
+        read = quoted if reader.quotes_evidence else self._read(asked, found, (), reader, sampling, stop)
+        yield from _checked(read, checker)
         sentences = tuple(
-            replace(one, citations=(), claim=None) if one.text in summary.headings else one for one in checked
+            replace(one, citations=(), claim=None) if one.text in summary.headings else one for one in checker.finish()
         )
         seconds = time.monotonic() - began
         yield Answer(sentences, reader.name, stopped=stop.is_set(), seconds=seconds, short=summary.short)
@@ -209,3 +207,11 @@ class Answerer:
         given = tuple(evidence) if reader.quotes_evidence else packed.evidence
         request = ReadRequest(asked.question, packed.sources, packed.history, sampling, given)
         yield from reader.answer(request, stop)
+
+
+def _checked(pieces: Iterable[str], checker: AnswerChecker) -> Iterator[Event]:
+    """The pieces of an answer, and its sentences as they become complete."""
+    for piece in pieces:
+        yield Piece(piece)
+        if sentences := checker.add(piece):
+            yield Checked(sentences)

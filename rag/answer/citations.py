@@ -1,7 +1,7 @@
 """Answer + sources -> each sentence with its claim checked, and the sources it rests on. Calls no model.
 
 A reader marks the sources it used with `[n]`, and may be wrong: a mark decides only which of several sources that
-support a sentence is cited first. `ClaimChecker` serves answers that are still streaming.
+support a sentence is cited first.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ _SMALL_TALK = re.compile(
     re.IGNORECASE,
 )
 
+_MAY_END = re.compile(r"[\s.!?。！？；]")  # characters at which a sentence can turn out to be complete
+
 
 class ClaimChecker:
     """Checks sentences against the same sources, one by one as they come."""
@@ -49,12 +51,6 @@ class ClaimChecker:
             return Sentence(text, (), lead)
         citations = verdict.citations[: self._settings.max_citations]
         return Sentence(text, citations, lead, verdict.state, verdict.conflicts)
-
-
-def check_citations(answer: str, sources: Sequence[Source], settings: AnswerSettings) -> tuple[Sentence, ...]:
-    """Split an answer into sentences, each checked against the sources."""
-    checker = ClaimChecker(sources, settings)
-    return tuple(checker.check(marked.text, marked.numbers, marked.lead) for marked in _marked_sentences(answer))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +78,42 @@ def _marked_sentences(answer: str) -> list[_MarkedSentence]:
         ]
         found.append(_MarkedSentence(plain[start:end], tuple(dict.fromkeys(numbers)), plain[previous_end:start]))
     return found
+
+
+class AnswerChecker:
+    """Checks an answer while it streams in: each sentence once, as soon as the next one has begun."""
+
+    def __init__(self, sources: Sequence[Source], settings: AnswerSettings) -> None:
+        """Indexes the sources once."""
+        self.text = ""  # so far, with marks
+        self._checker = ClaimChecker(sources, settings)
+        self._checked: dict[_MarkedSentence, Sentence] = {}
+        self._complete = 0  # sentences that were returned last
+
+    def add(self, piece: str) -> tuple[Sentence, ...]:
+        """Add the next characters; all complete sentences if there are more than before, else nothing."""
+        self.text += piece
+        if not _MAY_END.search(piece):
+            return ()
+        complete = _marked_sentences(self.text)[:-1]
+        if len(complete) <= self._complete:
+            return ()
+        self._complete = len(complete)
+        return tuple(map(self._check, complete))
+
+    def finish(self) -> tuple[Sentence, ...]:
+        """All sentences of the answer."""
+        return tuple(map(self._check, _marked_sentences(self.text)))
+
+    def _check(self, marked: _MarkedSentence) -> Sentence:
+        found = self._checked.get(marked)
+        if found is None:
+            found = self._checked[marked] = self._checker.check(marked.text, marked.numbers, marked.lead)
+        return found
+
+
+def check_citations(answer: str, sources: Sequence[Source], settings: AnswerSettings) -> tuple[Sentence, ...]:
+    """Split a whole answer into sentences, each checked against the sources."""
+    checker = AnswerChecker(sources, settings)
+    checker.add(answer)
+    return checker.finish()

@@ -19,6 +19,7 @@ from rag.records import (
     Answer,
     AnswerState,
     AskOptions,
+    Checked,
     Choice,
     Citation,
     Document,
@@ -237,15 +238,18 @@ class FakeEngine:
         if self.answer is None:
             yield Answer((), reader, state=AnswerState.NONE, seconds=0.2)
             return
-        for piece in self.pieces or [f"{text}{''.join(f'[{n}]' for n in cited)} " for text, cited in self.answer]:
-            time.sleep(self.step)
-            if stop.is_set() and not self.reader_stalls.is_set():
-                break
-            yield Piece(piece)
         sentences = tuple(
             Sentence(text, tuple(Citation(n, 0.9, 0, 49) for n in cited), " " if i else "")
             for i, (text, cited) in enumerate(self.answer)
         )
+        pieces = self.pieces or [f"{text}{''.join(f'[{n}]' for n in cited)} " for text, cited in self.answer]
+        for number, piece in enumerate(pieces):
+            time.sleep(self.step)
+            if stop.is_set() and not self.reader_stalls.is_set():
+                break
+            yield Piece(piece)
+            if number and not self.pieces:
+                yield Checked(sentences[:number])
         yield Answer(sentences, reader, stopped=stop.is_set(), seconds=1.24, short=self.short)
 
     # ---- seeing

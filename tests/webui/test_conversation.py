@@ -43,6 +43,7 @@ EXCHANGES = [
         id="a figure with its rows",
     ),
     pytest.param(Exchange(7, "q", answer=replace(ANSWER, sentences=(CONTRADICTED,))), id="a contradicted claim"),
+    pytest.param(Exchange(10, "q", text="It rose. A", stopped=True, checked=(CONTRADICTED,)), id="checked in part"),
     pytest.param(Exchange(8, "hello", answer=Answer((), "", reply=Message("Hello {who}", {"who": "you"}))), id="reply"),
     pytest.param(Exchange(9, "q", answer=replace(ANSWER, state=AnswerState.CLOSEST, missing=("2015",))), id="closest"),
     pytest.param(

@@ -36,6 +36,15 @@ def test_sources_come_before_the_first_words_and_those_before_the_answer(engine)
     assert states == sorted(states)
 
 
+def test_sentences_are_checked_before_the_answer_is_complete(engine):
+    session, seen = Session("", "en"), []
+    for _ in session.ask(engine, "How much?"):
+        last = session.conversation.exchanges[-1]
+        seen.append((len(last.checked), last.answer is not None))
+    assert (1, False) in seen
+    assert seen[-1] == (0, True)
+
+
 def test_all_documents_are_asked_as_none_and_a_choice_as_ids(engine):
     session = Session("", "en")
     finish(session.ask(engine, "one"))

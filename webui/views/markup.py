@@ -66,13 +66,14 @@ def append_placeholders(text: str, placeholders: str) -> str:
     return f"{body}{placeholders}{rest}"
 
 
-def citations_to_placeholders(text: str, sources: int) -> str:
-    """A streaming answer with its citation marks as placeholders; numbers that are none of the `sources` are dropped.
+def citations_to_placeholders(text: str, sources: int, first: int = 1) -> str:
+    """A streaming answer with its citation marks as placeholders, `first` for source 1, and so on.
 
-    A mark that is not complete yet is held back.
+    Numbers that are none of the `sources` are dropped. A mark that is not complete yet is held back.
     """
     return replace_citation_marks(
-        remove_placeholders(text), lambda numbers: "".join(placeholder(n) for n in numbers if 1 <= n <= sources)
+        remove_placeholders(text),
+        lambda numbers: "".join(placeholder(first + n - 1) for n in numbers if 1 <= n <= sources),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from rag.answer.marks import remove_citation_marks
 from rag.records import ClaimState, Conflict, Sentence, Source
 from webui.conversation import NO_SENTENCE, Exchange
 from webui.session import Session
@@ -35,31 +36,41 @@ class _Contradiction:
 
 def sentences_html(exchange: Exchange, session: Session) -> Markup | None:
     """The answer so far; None before its first character."""
-    if exchange.answer is not None:
-        return _checked(exchange, exchange.answer.sentences, session)
-    return _streamed(exchange, session) if exchange.text else None
-
-
-def _streamed(exchange: Exchange, session: Session) -> Markup:
-    """The answer so far, with the marks that the reader wrote as buttons."""
-    by_number = {source.number: source for source in exchange.sources}
-
-    def place(number: int) -> Markup:
-        if number not in by_number:
-            return Markup()
-        links = [link(by_number[number], exchange, NO_SENTENCE, session)]
-        return render("citations.html", session.language, links=links, contradictions=[], unsupported=False)
-
-    text = citations_to_placeholders(exchange.text, len(exchange.sources))
-    return to_html(text, place, plain=exchange.is_plain_text)
-
-
-def _checked(exchange: Exchange, sentences: Sequence[Sentence], session: Session) -> Markup:
-    """The sentences, each followed by its citations, or by what speaks against it."""
-    plain = exchange.is_plain_text
-    texts = [remove_placeholders(sentence.lead) + remove_placeholders(sentence.text) for sentence in sentences]
-    blocks = [] if plain else fences("".join(texts))
+    if exchange.answer is None and not exchange.text:
+        return None
+    sentences = exchange.checked if exchange.answer is None else exchange.answer.sentences
     places: list[Markup] = []  # what each placeholder stands for
+    text = _with_placeholders(exchange, sentences, session, places)
+    if exchange.answer is None:
+        text += _unchecked(exchange, session, places)
+    return to_html(
+        text, lambda number: places[number] if number < len(places) else Markup(), plain=exchange.is_plain_text
+    )
+
+
+def _unchecked(exchange: Exchange, session: Session, places: list[Markup]) -> str:
+    """What follows the sentences checked so far; before the first one with the marks that the reader wrote."""
+    if exchange.checked:
+        checked = sum(len(sentence.lead) + len(sentence.text) for sentence in exchange.checked)
+        return remove_placeholders(remove_citation_marks(exchange.text)[checked:])
+    by_number = {source.number: source for source in exchange.sources}
+    first = len(places)
+    for number in range(1, len(exchange.sources) + 1):
+        links = [link(by_number[number], exchange, NO_SENTENCE, session)] if number in by_number else []
+        places.append(
+            render(
+                "citations.html", session.language, links=links, contradictions=[], wrong_sum=False, unsupported=False
+            )
+        )
+    return citations_to_placeholders(exchange.text, len(exchange.sources), first)
+
+
+def _with_placeholders(
+    exchange: Exchange, sentences: Sequence[Sentence], session: Session, places: list[Markup]
+) -> str:
+    """The sentences, each followed by a placeholder for its citations, or for what speaks against it."""
+    texts = [remove_placeholders(sentence.lead) + remove_placeholders(sentence.text) for sentence in sentences]
+    blocks = [] if exchange.is_plain_text else fences("".join(texts))
     joined, end = "", 0
     for index, (sentence, text) in enumerate(zip(sentences, texts, strict=True)):
         end += len(text)
@@ -69,7 +80,7 @@ def _checked(exchange: Exchange, sentences: Sequence[Sentence], session: Session
         marked = _marked(sentence, places, session.language) or text
         joined += append_placeholders(marked, placeholder(len(places)))
         places.append(_verdict(exchange, index, sentence, session))
-    return to_html(joined, lambda number: places[number] if number < len(places) else Markup(), plain=plain)
+    return joined
 
 
 def _marked(sentence: Sentence, places: list[Markup], language: Language) -> str:
@@ -98,14 +109,28 @@ def _verdict(exchange: Exchange, index: int, sentence: Sentence, session: Sessio
     if sentence.claim is ClaimState.CONTRADICTED:
         told = {one.link.number for one in contradictions}
         cited = [source for source in cited if source.number not in told]
-    unsupported = not cited and not contradictions and _states_something(sentence)
-    if not (cited or contradictions or unsupported):
+    wrong_sum = sentence.claim is ClaimState.CONTRADICTED and any(one.number == 0 for one in sentence.conflicts)
+    unsupported = not (cited or contradictions or wrong_sum) and _states_something(sentence)
+    if not (cited or contradictions or wrong_sum or unsupported):
         return Markup()
+    links = [link(source, exchange, index, session) for source in cited]
+    return _citations(session.language, links, contradictions, wrong_sum=wrong_sum, unsupported=unsupported)
+
+
+def _citations(
+    language: Language,
+    links: Sequence[Link],
+    contradictions: Sequence[_Contradiction] = (),
+    *,
+    wrong_sum: bool = False,
+    unsupported: bool = False,
+) -> Markup:
     return render(
         "citations.html",
-        session.language,
-        links=[link(source, exchange, index, session) for source in cited],
+        language,
+        links=links,
         contradictions=contradictions,
+        wrong_sum=wrong_sum,
         unsupported=unsupported,
     )
 

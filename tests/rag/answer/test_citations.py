@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.citations import check_citations
+from rag.answer.citations import AnswerChecker, check_citations
 from rag.records import Citation, ClaimState, Source
 from rag.settings import AnswerSettings
 
@@ -117,3 +117,16 @@ def test_the_number_of_a_list_item_is_neither_a_sentence_nor_a_claim():
     found = cited("1. The pump was built in 1931 [1].\n2. It weighs 12 kg [1].", PUMP)
     assert [numbers for _, numbers in found] == [[1], [1]]
     assert cited("1.\nIt weighs 12 kg [1].", "1. It weighs 12 kg.") == [("1.", []), ("It weighs 12 kg.", [1])]
+
+
+@pytest.mark.parametrize("size", [1, 3, 200])
+def test_a_streaming_answer_is_checked_sentence_by_sentence_and_ends_like_a_whole_one(size):
+    answer = "The pump was built in 1931 [1]. It weighs 13 kg. [1] The valve is blue【2†x】。阀门是蓝色的。 It is 1.5"
+    checker = AnswerChecker(sources(PUMP, VALVE), AnswerSettings())
+    steps = [checker.add(answer[n : n + size]) for n in range(0, len(answer), size)]
+    whole = check_citations(answer, sources(PUMP, VALVE), AnswerSettings())
+    grown = [step for step in steps if step]
+    assert [len(step) for step in grown] == ([1, 2, 3, 4] if size < 200 else [4])
+    assert all(step == whole[: len(step)] for step in grown)
+    assert checker.finish() == whole
+    assert [one.claim for one in whole[:2]] == [ClaimState.SUPPORTED, ClaimState.CONTRADICTED]

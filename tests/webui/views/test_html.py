@@ -311,6 +311,24 @@ def test_a_contradicted_claim_shows_both_values(markdown):
     assert not tags(looked, **{"class": "cite"})  # the source that contradicts is no support
 
 
+def test_complete_sentences_are_checked_while_the_rest_streams_in():
+    session = answered(text="Sales grew, 13 percent [1]. Costs fell [2]. And 5 [1")
+    exchange = session.conversation.exchanges[0]
+    wrong = Sentence("Sales grew, 13 percent.", (), "", ClaimState.CONTRADICTED, (CONFLICT,))
+    exchange.checked = (wrong, Sentence("Costs fell.", (Citation(2, 1.0, 0, 3),), " ", ClaimState.SUPPORTED))
+    looked = look(conversation_html(session))
+    assert "Sales grew, 13 percent.≠ source 1 says 12 percent Costs fell.2 And 5" in looked.text
+    assert "[" not in looked.text
+    assert exchange.citation(1, 2) == Citation(2, 1.0, 0, 3)
+
+
+def test_a_wrong_sum_is_marked_without_a_source():
+    sentence = Sentence("2 + 2 = 5", (), "", ClaimState.CONTRADICTED, (Conflict(8, 9, 0, 0, 0),))
+    looked = look(conversation_html(answered(sentences=(sentence,))))
+    assert "2 + 2 = 5≠ miscalculated" in looked.text
+    assert "no source" not in looked.text
+
+
 @pytest.mark.parametrize(("start", "end"), [(-3, 2), (5, 5), (8, 3), (0, 900), (900, 950)])
 def test_a_conflict_that_lies_nowhere_marks_nothing(start, end):
     sentence = Sentence("Sales grew.", (), "", ClaimState.CONTRADICTED, (replace(CONFLICT, start=start, end=end),))
