@@ -80,7 +80,8 @@ class Answerer:
         Raises QuestionRefused, also after Found if the question leaves no room for sources, and ReaderError.
         """
         began = time.monotonic()
-        if summary := summarise(self._store, asked.scope, asked.question, self._settings.answering.summary):
+        mentioned = self._mentioned(asked)
+        if summary := summarise(self._store, asked.scope, asked.question, self._settings.answering.summary, mentioned):
             yield from self._summarise(asked, summary, reader, sampling, stop)
             return
         found = self.retrieve(asked)
@@ -116,6 +117,12 @@ class Answerer:
             seconds=time.monotonic() - began,
             short=short,
         )
+
+    def _mentioned(self, asked: Asked) -> frozenset[str]:
+        """Ids of the documents that the question before named."""
+        last = asked.history[-1] if asked.history and asked.options.complete else None
+        named = self._retriever.router.named_documents(last.completed or last.question, asked.scope) if last else {}
+        return frozenset(named)
 
     def _summarise(
         self, asked: Asked, summary: Summary, reader: Reader, sampling: Sampling, stop: threading.Event

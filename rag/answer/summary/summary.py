@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -23,6 +23,9 @@ from rag.settings import SummarySettings
 from rag.store.database import Store
 from rag.store.rows import StoredPassage
 
+_ALL: Final = re.compile(
+    r"\b(?:all|each|every|both|these|those|documents|files|reports)\b|所有|全部|这些|每", re.IGNORECASE
+)
 SMOOTHING: Final = 4  # terms added to the number of a sentence's terms, so that short ones do not win
 SAME_SECTION: Final = 0.5  # factor for each sentence that is already picked from a section
 _ABSTRACT: Final = re.compile(r"(?mi)^\s*(?:abstract|summary|摘\s*要)\s*(?:[:.：]|$)")
@@ -83,8 +86,13 @@ class _Picked:
     sentence: str
 
 
-def summarise(store: Store, scope: Scope, question: str, settings: SummarySettings) -> Summary | None:
-    """The summary that a question asks for; None if it asks for none, or no sentence can stand for the documents."""
+def summarise(
+    store: Store, scope: Scope, question: str, settings: SummarySettings, mentioned: Collection[str] = ()
+) -> Summary | None:
+    """The summary that a question asks for; None if it asks for none, or no sentence can stand for the documents.
+
+    `mentioned`: ids of documents that the conversation was about, which "it" and "the report" stand for.
+    """
     target = summary_target(question)
     if target is None:
         return None
@@ -92,6 +100,8 @@ def summarise(store: Store, scope: Scope, question: str, settings: SummarySettin
     documents = named_documents(target, in_scope)
     if not documents:
         return None
+    if len(documents) == len(in_scope) and not _ALL.search(question):
+        documents = [one for one in documents if one.id in mentioned] or documents
     chinese = mainly_chinese(question)
     if len(documents) == 1:
         return _summarise_one(store, documents[0], settings, chinese=chinese)

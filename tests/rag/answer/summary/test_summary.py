@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rag.reader import Turn
 from rag.records import AnswerState, ClaimState
 from tests.fakes import ScriptedReader
 from tests.rag.engines import add, ask
@@ -77,6 +78,15 @@ def test_each_of_several_documents_gets_a_sentence_or_two(make):
     assert "lease.pdf:" in text
     named = ask(engine, "Give me an overview of the lease")[0]
     assert {source.document for source in named.sources} == {"lease.pdf"}
+
+
+def test_it_is_the_document_that_the_conversation_was_about(make):
+    engine = make()
+    add(engine, ("水泵.pdf", MANUAL), ("lease.pdf", LEASE))
+    history = [Turn("How high is the rent in the Lease?", "EUR 4,800")]
+    assert {source.document for source in ask(engine, "Summarise it", history=history)[0].sources} == {"lease.pdf"}
+    everything = ask(engine, "Summarise all documents", history=history)[0]
+    assert {source.document for source in everything.sources} == {"水泵.pdf", "lease.pdf"}
 
 
 def test_how_many_documents_are_left_is_said(make):
