@@ -33,6 +33,8 @@ _TRAILING_CURRENCY = re.compile(rf"\s*{_CURRENCY}$")
 MAX_VALUE_CHARACTERS = 40  # of a number; a longer one is a code
 MAX_VALUE_WORDS = 6  # "$", "(", "1,577", ")", "%"
 MAX_HEADER_CHARACTERS = 60  # of headers over two lines that were joined as if they were a paragraph
+MAX_HEADER_ROWS = 6  # visual lines of such headers
+HEADER_GAP = 4.0  # widths of a character between two of them
 ONE_LINE = 1.9  # times the height of a word that the words of one visual line span
 FEW_LINES = 4  # the same for a row whose label is broken over several visual lines
 
@@ -203,8 +205,19 @@ def _lines(words: list[Word]) -> list[Line]:
         return [line]
     rows = visual_lines(words)
     side_by_side = all(a.words[-1].right < b.left or b.words[-1].right < a.left for a, b in pairwise(rows))
-    apart = side_by_side or len(line.text) <= MAX_HEADER_CHARACTERS
+    apart = side_by_side or len(line.text) <= MAX_HEADER_CHARACTERS or _are_headers(rows)
     return rows if apart or any(len(row.trailing()) > 1 for row in rows) else [line]
+
+
+def _are_headers(rows: Sequence[Line]) -> bool:
+    """Whether a few visual lines are headers beside one another: prose has no gaps as wide as theirs."""
+    if len(rows) > MAX_HEADER_ROWS:
+        return False
+    return any(
+        word.left - before.right > HEADER_GAP * (before.right - before.left) / len(before.text)
+        for row in rows
+        for before, word in pairwise(row.words)
+    )
 
 
 def _line(words: list[Word]) -> Line:

@@ -93,11 +93,15 @@ def _named_scale(text: str) -> str:
 
 
 def _is_list(table: Table) -> bool:
-    """Whether a table is a table of contents or a numbered list: one column of ascending numbers without a header."""
+    """Whether a table is none: numbers without a label, or a list: one column of ascending ones without a header."""
     values = [row.cells[0].value for row in table.rows if row.cells and row.cells[0]]
     numbers = [value for value in values if value is not None and value == int(value) and 0 <= value < MAX_PAGE_NUMBER]
     ascending = all(before <= after for before, after in pairwise(numbers))
-    alone = len(table.headers) == 1 and not table.headers[0] and len(values) >= MIN_ENTRIES
+    if any(table.headers):
+        return False
+    if not any(row.label for row in table.rows):  # footnote marks, or a number of a page
+        return True
+    alone = len(table.headers) == 1 and len(values) >= MIN_ENTRIES
     return alone and len(numbers) == len(values) and ascending
 
 
