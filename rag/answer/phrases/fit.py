@@ -32,6 +32,11 @@ _SIGNS: Final = {
         re.IGNORECASE,
     ),
     Kind.PERCENT: re.compile(r"\d\s*[%％]|\bpercent|\b(?:half|third|quarter|majority)\b|百分之|成|半", re.IGNORECASE),
+    Kind.LIST: re.compile(
+        r"\b(?:includ(?:e|es|ed|ing)|such as|consist\w* of|compris\w+|namely)\b|[:：;；]|,[^,]{1,60},|、"
+        r"|包括|分为|以下|如下",
+        re.IGNORECASE,
+    ),
     Kind.CHANGE: re.compile(
         r"\b(?:increas|decreas|ris|rose|fell|fall|grew|grow|declin|chang|replac|amend|revis|introduc"
         r"|remov|no longer|new)\w*"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from rag.answer.phrases.kind import content
@@ -22,10 +23,9 @@ _INTRODUCES: Final = re.compile(
     r"[:：]\s*$|\b(?:as follows|the following|listed below|set forth below)\b[^.]*[.:]?\s*$|如下[^。]*[。：:]?\s*$",
     re.I,
 )
-_SEPARATOR: Final = re.compile(
-    r"\s*[;；、]\s*(?:(?:and|or|以及|和|及)\s*)?|,\s*(?:(?:and|or)\s+)?|，\s*(?:以及|和|及)?|\s+(?:and"
-    r"|or|as well as)\s+|以及|和|及|与"
-)
+_SEPARATORS: Final = tuple(re.compile(one) for one in (r"\s*[;；]\s*", r"\s*、\s*", r",\s+|，\s*"))
+_AND_BEFORE: Final = re.compile(r"\s*(?:and|or|as well as)\s+|\s*(?:以及|和|及)")
+_AND: Final = re.compile(r"\s+(?:and|or|as well as)\s+|(?<=[^\s])(?:以及|和|及|与)(?=[^\s])")
 _STOP: Final = re.compile(r"[.。;；!！?？:：]")
 _LIST_START: Final = re.compile(
     r"[:：]\s*|\b(?:includ(?:e|es|ed|ing)|such as|consist(?:s|ed|ing)? of|compris(?:e|es|ed|ing)|namely|are|were)\b\s*"
@@ -74,13 +74,20 @@ def find_list(
         lines = lines_of(source.text)
         for n in range(len(lines)):
             items = _items_below(lines, n)
-            if len(items) < 2 or total <= 0:
+            if len(items) < 2 or total <= 0 or _is_about_one(question, lines[n].text):
                 continue
             share = _share(asked, lines, n, source) / total
             if share >= settings.list_share and (best is None or share > best.share + settings.list_margin):
                 spans = tuple(_item_span(line) for line in items[:MAX_ITEMS])
                 best = FoundList(source.number, spans, lines[n].start, items[-1].end, min(share, 1.0))
     return best
+
+
+def _is_about_one(question: str, intro: str) -> bool:
+    """Whether the line speaks of one of the things that the question asks for: "this segment comprises"."""
+    words = set(re.findall(r"[a-z]+", intro.lower()))
+    asked = [word for word in re.findall(r"[a-z]{4,}s\b", question.lower()) if word[:-1] in words]
+    return any(word not in words for word in asked)
 
 
 def lines_of(text: str) -> list[Line]:
@@ -136,15 +143,31 @@ def _share(asked: dict[str, float], lines: Sequence[Line], n: int, source: Sourc
 
 
 def split_items(text: str) -> list[tuple[int, int]]:
-    """The items of "A, B and C" as spans; the whole where it is no enumeration."""
-    pieces: list[tuple[int, int]] = []
-    start = 0
-    for match in _SEPARATOR.finditer(text):
-        pieces.append((start, match.start()))
-        start = match.end()
-    pieces.append((start, len(text)))
-    pieces = [(a, b) for a, b in pieces if text[a:b].strip()]
-    return pieces if 2 <= len(pieces) <= MAX_ITEMS else [(0, len(text))]
+    """The items of "A, B and C" as spans; the whole where it is no enumeration.
+
+    Of semicolons, enumeration commas and commas the first kind that there is separates; "and" only within what comes
+    last, and not where a comma before it tells that the last item has begun: "Safety and Graphics, and Energy".
+    """
+    separator = next((one for one in _SEPARATORS if one.search(text)), None)
+    pieces = _cut(text, separator) if separator else [(0, len(text))]
+    start, end = pieces[-1]
+    if led := _AND_BEFORE.match(text, start, end):
+        pieces[-1] = (led.end(), end)
+    elif (last := _last(_AND, text, start, end)) and (separator is None or last.start() > start):
+        pieces[-1:] = [(start, last.start()), (last.end(), end)]
+    whole = [(0, len(text))]
+    if not 2 <= len(pieces) <= MAX_ITEMS:
+        return whole
+    return pieces if all(sum(map(str.isalnum, text[a:b])) > 1 for a, b in pieces) else whole
+
+
+def _cut(text: str, separator: re.Pattern[str]) -> list[tuple[int, int]]:
+    edges = [(0, 0), *(match.span() for match in separator.finditer(text)), (len(text), len(text))]
+    return [(left, right) for (_, left), (right, _) in pairwise(edges) if text[left:right].strip()] or [(0, len(text))]
+
+
+def _last(pattern: re.Pattern[str], text: str, start: int, end: int) -> re.Match[str] | None:
+    return max(pattern.finditer(text, start, end), key=lambda match: match.start(), default=None)
 
 
 def enumeration_around(sentence: str, start: int, end: int) -> list[tuple[int, int]]:

@@ -58,6 +58,7 @@ _OPPOSITES: Final = tuple(
     )
 )
 _PARTICIPLE: Final = re.compile(r"\b[A-Za-z]{3,}ed\b")
+_LAST_PREPOSITION: Final = re.compile(r"\s(?:in|of|from|by|at|for|under|with|to|on|during|as|over)\s[^,?]{1,80}$")
 _ENDS: Final = re.compile(r"[.。!！;；]\W*$")
 _STEM: Final = 5  # characters by which the forms of a word agree: approved, approval
 
@@ -96,10 +97,15 @@ def decide(
 
 
 def _holds_verb(question: str, sentence: str) -> bool:
-    """Whether the sentence has the participle that the question ends in or near ("approved"), or its opposite."""
-    participles = _PARTICIPLE.findall(content(question))
+    """Whether the sentence has the participle in the question ("approved"), and what it ends in, or the opposites.
+
+    What follows the last preposition does not count: "open to new members", "in 2023".
+    """
+    text = content(question)
+    ending = terms(_LAST_PREPOSITION.sub("", text))[-1:]
+    wanted = [*(word.lower() for word in _PARTICIPLE.findall(text)[-1:]), *ending]
     held = set(terms(sentence))
-    return not participles or any(_holds(held, one.lower()) or _opposite(held, one.lower()) for one in participles)
+    return all(_holds(held, one) or _opposite(held, one) for one in wanted)
 
 
 def _best_clause(

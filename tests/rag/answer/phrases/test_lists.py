@@ -40,6 +40,12 @@ def items(question: str, text: str) -> list[str]:
             id="Chinese numerals",
         ),
         pytest.param("What are the segments?", "Segments\nWe have grown in all segments.", [], id="a heading alone"),
+        pytest.param(
+            "What are the segments of Acme?",
+            "Acme has segments.\nThis segment comprises:\n• Office\n• Games",
+            [],
+            id="of one segment",
+        ),
         pytest.param("What are the risks?", "Our offices are:\n• Paris\n• Rome", [], id="another list"),
     ],
 )
@@ -53,6 +59,10 @@ def test_items_are_the_lines_below_an_introduction(question: str, text: str, exp
         ("Cloud, Devices and Services", ["Cloud", "Devices", "Services"]),
         ("板球、足球和拳击", ["板球", "足球", "拳击"]),
         ("the board", ["the board"]),
+        ("Industrial; Safety and Graphics; and Consumer", ["Industrial", "Safety and Graphics", "Consumer"]),
+        ("Industrial, Safety and Graphics, and Consumer", ["Industrial", "Safety and Graphics", "Consumer"]),
+        ("1964年和1968年", ["1964年", "1968年"]),
+        ("“Company,” “we”", ["“Company,” “we”"]),
     ],
 )
 def test_an_enumeration_is_split_into_its_items(text: str, expected: list[str]) -> None:
