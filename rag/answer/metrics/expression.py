@@ -17,6 +17,7 @@ _FILLERS = frozenset(
 )
 _OF_FORMULA = (Kind.NAME, Kind.SIGN, Kind.NUMBER, Kind.AVERAGE)
 _OPEN, _CLOSED = Token(Kind.SIGN, "("), Token(Kind.SIGN, ")")
+_SUM = re.compile(r"\b(?:sum of|combined|together)\b|之和", re.IGNORECASE)
 _RATIO = re.compile(r"\bratio\b|比率", re.IGNORECASE)
 
 
@@ -42,6 +43,10 @@ def expression_of(tokens: Sequence[Token], core: str) -> list[Token] | None:
         ]
         if len(between) == 1 and between[0].text.lower() in ("to", "over", "与", "和", "对"):
             return [tokens[named[0]], Token(Kind.SIGN, "/"), tokens[named[1]]]
+    if _SUM.search(core):
+        two = len(named) == 2 and tokens[named[0] + 1 : named[1]]
+        joined = bool(two) and [token.text.lower() for token in two or ()] in (["and"], ["plus"], ["和"], ["与"])
+        return [tokens[named[0]], Token(Kind.SIGN, "+"), tokens[named[1]]] if joined else None
     if len(named) == 2 and any(token.kind is Kind.SHARE for token in tokens[: named[0]]):
         return [tokens[named[1]], Token(Kind.SIGN, "/"), tokens[named[0]]]
     return [token for token in inside if token.kind in _OF_FORMULA or _breaks(token)]

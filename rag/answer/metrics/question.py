@@ -33,14 +33,15 @@ _ALLOWED = frozenset(
     " dollar $ percent percentage %"
     " during over per between period time times basis based using approximately about exactly so then now"
     " same own each only just"
-    " roughly fast quickly post posted book booked achieve achieved see saw bring brought in collect collected"
+    " sum combined together roughly fast quickly post posted book booked achieve achieved see saw bring brought"
+    " in collect collected"
     " realize realized"
     " disclose disclosed owe owed owes"
     " carry carried come came stand stood there any worth inc inc. corp corp. co co. ltd ltd. plc 's"
     " ' , . : ; - – — ? ! \" “ ” ( )".split()
 )
 _ALLOWED_HAN = re.compile(
-    r"请问|公司|集团|股份|有限|报告期|截至|告诉我|多少|几何|什么|怎么样|如何|年度|年末|年底|财年|全年|达到|实现|金额|数额|总额|数值|总计|合计|计算|人民币|美元|大约|大概|分别"
+    r"请问|公司|集团|股份|有限|报告期|截至|告诉我|多少|几何|什么|怎么样|如何|年度|年末|年底|财年|全年|达到|实现|金额|数额|总额|数值|总计|合计|之和|计算|人民币|美元|大约|大概|分别"
     r"|单位|结果|百分之|[请该本其的是为了在有几呢吗和与及年末度元亿万千百约共中上从到至以用？?。，,、：（）％]"
 )
 _HAN = re.compile(r"[一-鿿]")

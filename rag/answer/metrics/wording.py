@@ -190,7 +190,7 @@ SENTENCE_END = re.compile(r"(?<!\bInc)(?<!\bCorp)(?<!\bCo)(?<!\bLtd)(?<!\bU\.S)(
 _SIGNS = (
     (
         "/",
-        r"(?:\bexpressed )?\bas a (?:%|percent|percentage|share|proportion|fraction) of\b|\bdivided by\b"
+        r"(?:\bexpressed )?\bas a (?:%|percent|percentage|share|proportion|fraction|multiple) of\b|\bdivided by\b"
         r"|\brelative to\b|/|÷|除以",
     ),
     ("+", r"\bplus\b|\+|加上"),
