@@ -23,7 +23,7 @@ _PRONOUN = re.compile(
 )
 _NOUN_PARTS = re.compile(r"[\u4e00-\u9fffA-Za-z0-9]+")
 _QUESTION_WORDS = re.compile(
-    r"主要|预计|大概|目前|具体|来自|什么时候|什么地方|什么|何时|哪一?年|哪里|哪儿|哪[些个种家位]?|谁|多少|多[久长大高重远深宽快]|几|怎么|怎样|如何|为什么|为何|是否|能否|可以|需要|提前|应该|必须|[是能要会由从在被把对和跟的了过吗呢天个元名人次年月日有来去做到请该期]"
+    r"主要|预计|大概|目前|具体|来自|什么时候|什么地方|什么|何时|哪一?年|哪里|哪儿|哪[些个种家位]?|谁|多少|多[久长大高重远深宽快]|几|怎么|怎样|如何|为什么|为何|是否|能否|可以|需要|提前|应该|必须|[是能要会由从在被把对和跟的了过吗呢天个元名人次年月日有来去做到请该期分]"
 )
 _EMPTY_START = re.compile(
     r"^(?:分别|一般|通常|都|又|也|各|一共|总共|大约|主要|预计|大概|目前|具体)?(?:来自|涉及|从(?:哪|什么|何)|支持|包?含|持续|花|要|分[为成了几]|属于|适合|该(?:怎|如何)|有.{1,4}[吗嗎]$|是|什么时候|何时|怎么|怎样|如何|为什么|为何|由谁|被谁|在哪|哪一?年|需要|应该|必须|可以|能|会|有(?:什么|哪|几|多)|多少|多[久长大高重远]|比|占|和|与|跟|同)"
@@ -34,9 +34,9 @@ _BARE = re.compile(
 )
 _EXTREME = re.compile(r"最[高低大小多少长短新旧好差快慢早晚]|第[一二三四五六七八九十]大")
 _UNIT = re.compile(
-    r"^(?:以|按|按照|用|换算成|折合成?)?(?:百分比|美元|人民币|欧元|日元|港元|港币|英镑|亿元|万元|公斤|千克|磅|米|英尺|百分数)(?:计|计算|表示|来算|来说)?(?:呢)?$"
+    r"^(?:以|按|按照|用|换算?成|折合成?)?(?:百分比|美元|人民币|欧元|日元|港元|港币|英镑|亿元|万元|公斤|千克|磅|米|英尺|百分数)(?:计|计算|表示|来算|来说)?(?:呢)?$"
 )
-_PREPOSITION = re.compile(r"^(在|到|距|对|对于|关于|从|向|由|按|用|给|通过)(?=.)")
+_PREPOSITION = re.compile(r"^(在|到|距|对(?![照方象比手])|对于|关于|从|向|由|按|用|给|通过)(?=.)")
 _COMPARED = re.compile(r"^(?:和|与|跟|同|比|相比|较)")
 _LATIN = re.compile(r"[A-Za-z][A-Za-z0-9.+-]*\d*|\d+[A-Za-z]\w*")
 _TITLE = re.compile(r"《[^》]{1,40}》")
@@ -67,15 +67,21 @@ def complete_chinese(question: str, before: str, answer: str) -> str | None:
     if is_fragment and not _PRONOUN.search(fragment):
         replaced = _replaced(fragment, earlier, introduced=again is not None or lead is not None)
         return replaced if replaced or again or lead else question
+    return _completed_question(question, rest, earlier)
+
+
+def _completed_question(question: str, rest: str, earlier: BeforeZh) -> str | None:
+    """A question with a predicate of its own, with what it lacks; as it is if it lacks nothing."""
+    unit = rest.removesuffix("是多少")
+    if _UNIT.match(unit):
+        return f"{earlier.subject}{unit}{earlier.tail}？"
     if pronoun := _outer_pronoun(rest):
         return _resolved(rest, pronoun, earlier)
     # "相机怎么连接手机", "怎么连接电脑": the same is asked about something else.
     again_how = re.match(r"(?:怎么|怎麼|如何|怎样)[\u4e00-\u9fff]{2}", rest)
     if again_how and earlier.subject and earlier.tail.startswith(again_how.group()) and not earlier.text.endswith(rest):
         return f"{earlier.subject}{rest}？"
-    if _lacks_subject(rest):
-        return _with_subject(rest, earlier)
-    return question
+    return _with_subject(rest, earlier) if _lacks_subject(rest) else question
 
 
 _SHORT: Final = 6  # characters up to which words without a question word may be a fragment
@@ -152,7 +158,8 @@ def _object_swapped(fragment: str, before: BeforeZh) -> str:
 
 def _time_swapped(fragment: str, before: BeforeZh) -> str | None:
     bare = re.sub(r"(?:的(?:情况|数据|时候)?|时|期间|在|是|方面)+$|^(?:在|到|截至)", "", fragment)
-    if not (TIME.fullmatch(bare) or _STEP.match(bare) or re.fullmatch(r"(?:19|20)\d\d", bare)):
+    several = len(re.split(r"[和与、至到及]", bare)) > 1 and all(map(TIME.fullmatch, re.split(r"[和与、至到及]", bare)))
+    if not (several or TIME.fullmatch(bare) or _STEP.match(bare) or re.fullmatch(r"(?:19|20)\d\d", bare)):
         return None
     bare = bare.removesuffix("同期")
     if bare.isdigit():
@@ -252,10 +259,10 @@ def _is_word(text: str, start: int, end: int, *, by_end: bool) -> bool:
 
     `by_end`: its end is what it shares with another word, so that the boundary is before it.
     """
-    if re.search(r"[的是在和与，？多少几何谁哪了吗有]", text[start:end]):
+    if re.search(r"[的是在和与，？多少几何谁哪了吗有占比]", text[start:end]):
         return False
     beside = text[start - 1 : start] if by_end else text[end : end + 1]
-    return end - start > 2 or not beside or beside in "的在由和与年是对向从被，么些个哪有怎如何能可会多应需"
+    return end - start > 2 or not beside or beside in "的在由和与年是对向从被，么些个天名条种哪有怎如何能可会多应需"
 
 
 def _resembles(fragment: str, attribute: str) -> bool:

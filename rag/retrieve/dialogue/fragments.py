@@ -272,10 +272,12 @@ def _parts(phrase: Phrase) -> Iterator[_Slot]:
     if named and len(named) < len(words) - first:
         start, end = named[0].start(), named[-1].end()
         bonus = 0.3 if len(named) == 1 else 0.0
-        yield _Slot(phrase.start + start, phrase.start + end, phrase.text[start:end], phrase.preposition, bonus)
+        yield _Slot(
+            phrase.start + start, phrase.start + end, phrase.text[start:end], phrase.preposition, bonus, phrase.asked
+        )
         if named[0] is words[first]:  # "Ulta net income", as keywords are written
             rest = named[-1].end() + 1
-            yield _Slot(phrase.start + rest, phrase.end, phrase.text[rest:], phrase.preposition)
+            yield _Slot(phrase.start + rest, phrase.end, phrase.text[rest:], phrase.preposition, 0.3, phrase.asked)
 
 
 def _fit(new: _Slot, old: _Slot) -> float:

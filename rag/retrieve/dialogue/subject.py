@@ -20,7 +20,7 @@ _NAME = re.compile(r"[A-Z0-9][\w.&'’-]*(?:\s+(?:(?:of|de|von|van|der|the|and|&
 
 
 _BE: Final = frozenset(("is", "are", "was", "were"))
-VAGUE_NOUNS: Final = frozenset(("end", "beginning", "start", "number", "amount", "total"))
+VAGUE_NOUNS: Final = frozenset(("end", "beginning", "start", "number", "amount", "total", "part"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,8 @@ def entities(clause: Clause, *, plural: bool = False) -> list[str]:
     ]
     aspects = [text for text in subjects if any(_is_aspect(phrase) and phrase.text == text for phrase in own)]
     asked = [f"the {phrase.text}" for phrase in own if phrase.asked]
-    others = [phrase.text for phrase in own if phrase.preposition and phrase.preposition != "of"]
+    others = [phrase.text for phrase in own if phrase.preposition]
+    others.sort(key=lambda text: any(phrase.text == text and phrase.preposition == "of" for phrase in own))
     subjects = [next((whole for whole in wholes if whole.startswith(text)), text) for text in subjects]
     things = [*subjects, *asked, *others]
     things.sort(key=lambda text: not text.endswith("s") if plural else _is_plural(text))
