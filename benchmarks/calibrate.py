@@ -115,7 +115,8 @@ def state_of(row: dict[str, Any], settings: DoubtSettings) -> str:
     asked_in_chinese = mainly_chinese(row["question"])
     weights, gates = settings.of_scripts(asked_in_chinese=asked_in_chinese, across=row["across"])
     state = judged(probability_of(Signs(**row["signs"]), weights) if row["signs"] else 1.0, gates)
-    return "closest" if state is AnswerState.ANSWER and row["missing"] else state.value
+    hardly = row["signs"] and min(row["signs"]["years"], row["signs"]["names"]) < settings.min_presence
+    return "closest" if state is AnswerState.ANSWER and (row["missing"] or hardly) else state.value
 
 
 def report(rows: Sequence[dict[str, Any]], settings: DoubtSettings) -> dict[str, Any]:

@@ -209,13 +209,13 @@ class DoubtSettings:
     """When an answer is doubted (`rag/answer/doubt.py`)."""
 
     subject_coverage: float = 0.05  # share of a document's passages with a name from which the document is about it
-    min_presence: float = 0.15  # of a year or name below which it is said to be missing, 0..1
-    same_script: DoubtWeights = DoubtWeights(-10.158, 3.375, 1.78, 0.881, 2.149, 2.8, 1.668)  # question and evidence
-    across_scripts: DoubtWeights = DoubtWeights(-12.036, 1.41, 1.629, 3.275, 3.821, 3.662, 4.785)  # one is in Chinese
-    alphabetic: DoubtGates = DoubtGates(answer=0.45, closest=0.15)  # question and evidence in an alphabetic script
-    han: DoubtGates = DoubtGates(answer=0.25, closest=0.1)  # both in Chinese
-    alphabetic_to_han: DoubtGates = DoubtGates(answer=0.25, closest=0.1)  # question alphabetic, evidence in Chinese
-    han_to_alphabetic: DoubtGates = DoubtGates(answer=0.45, closest=0.2)  # the other way round
+    min_presence: float = 0.15  # of a year or name below which it is missing, 0..1
+    same_script: DoubtWeights = DoubtWeights(-10.582, 4.5, 1.568, 1.314, 2.09, 3.034, 0.473)  # question and evidence
+    across_scripts: DoubtWeights = DoubtWeights(-11.351, 1.499, 1.77, 2.015, 2.026, 3.224, 4.794)  # one is in Chinese
+    alphabetic: DoubtGates = DoubtGates(answer=0.4, closest=0.1)  # question and evidence in an alphabetic script
+    han: DoubtGates = DoubtGates(answer=0.2, closest=0.07)  # both in Chinese
+    alphabetic_to_han: DoubtGates = DoubtGates(answer=0.24, closest=0.1)  # question alphabetic, evidence in Chinese
+    han_to_alphabetic: DoubtGates = DoubtGates(answer=0.43, closest=0.2)  # the other way round
 
     def of_scripts(self, *, asked_in_chinese: bool, across: bool) -> tuple[DoubtWeights, DoubtGates]:
         """Weights and gates, by the script of the question and whether the evidence is in the other one."""

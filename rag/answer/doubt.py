@@ -74,9 +74,9 @@ def judge(
         asked_in_chinese = mainly_chinese(comparison.question)
         weights, gates = settings.doubt.of_scripts(asked_in_chinese=asked_in_chinese, across=across)
         state = state_of(1.0 if signs is None else probability_of(signs, weights), gates)
-        if missing or state is not AnswerState.ANSWER:
-            missing += hardly_present(comparison, evidence, settings.doubt)
-            state = AnswerState.CLOSEST if state is AnswerState.ANSWER else state
+        missing += hardly_present(comparison, evidence, settings.doubt) if signs is not None else []
+        if missing and state is AnswerState.ANSWER:
+            state = AnswerState.CLOSEST
     if anyway and evidence and terms(comparison.question) and state is AnswerState.NONE:
         state = AnswerState.CLOSEST
     quoted = () if state is AnswerState.NONE else _quoted(evidence, settings)
