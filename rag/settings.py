@@ -289,10 +289,10 @@ class ShortAnswerSettings:
 
 @dataclass(frozen=True)
 class AnswerSettings:
-    """Which sentences of the sources count as an answer, and which sources as citations.
+    """Which sentences of the sources are quoted, and which sources count as citations.
 
-    A gate is the score from which a sentence counts as an answer, by the scripts of question and sentence;
-    `benchmarks/calibrate.py` measures them.
+    A gate is what a sentence's score is divided by, so that scores compare across scripts. Whether the best sentences
+    are an answer is decided by `doubt`.
     """
 
     evidence_sources: int = 5  # sources, from the first, whose sentences are scored
