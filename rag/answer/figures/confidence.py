@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from math import exp
 
-from rag.answer.figures.figure import FigureAnswer
+from rag.answer.figures.figure import Figure, FigureAnswer
 from rag.answer.figures.periods import Period
 from rag.answer.figures.question import Operation
 from rag.settings import FigureConfidence
@@ -27,7 +28,7 @@ def features_of(answer: FigureAnswer, periods: Sequence[Period]) -> dict[str, fl
     """What tells right answers from wrong ones, by the names of `FigureConfidence`; `periods`: those asked for."""
     figures, operation = answer.figures, answer.operation
     first, named = figures[0], answer.operation in _NAMES
-    right = sum(one.when is not None and any(one.when.agrees(period) for period in periods) for one in figures)
+    right = sum(map(partial(_is_right, periods), figures))
     unknown = sum(one.when is None and not one.odd for one in figures)
     coverage = min(one.coverage for one in figures)
     return {
@@ -46,3 +47,12 @@ def features_of(answer: FigureAnswer, periods: Sequence[Period]) -> dict[str, fl
         "no_label": float(not first.row.label),
         "no_scale": float(not first.scale and not named and not _UNIT.search(first.row.label)),
     }
+
+
+def _is_right(periods: Sequence[Period], figure: Figure) -> float:
+    """1 for a cell of a period asked for, 1/2 for one that may be of it, else 0."""
+    when = figure.when
+    agreeing = [period for period in periods if when is not None and when.agrees(period)]
+    if when is None or not agreeing:
+        return 0.0
+    return 0.5 if all(when.may_be_fiscal(period) for period in agreeing) else 1.0

@@ -224,11 +224,11 @@ class FigureFinder:
     def _parts_of(self, best: Figure, asked: dict[str, float]) -> list[Figure]:
         """The items of the section that holds the words asked for, or those that add up to the row."""
         sections = {
-            one.row.section: sum(asked.get(term, 0.0) for term in set(stems(one.row.section)))
+            one.row.section: round(sum(asked.get(term, 0.0) for term in set(stems(one.row.section))), 6)
             for one in self._cells.cells(best.table)
         }
         section = max(sections, key=lambda name: (sections[name], name == best.row.section))
-        label = sum(asked.get(term, 0.0) for term in set(stems(best.row.label)))
+        label = round(sum(asked.get(term, 0.0) for term in set(stems(best.row.label))), 6)
         if sections[section] >= label and sections[section] > 0:
             rows = [one for one in self._cells.cells(best.table) if one.row.section == section]
             rows = [one for one in rows if one.column == best.column] or rows

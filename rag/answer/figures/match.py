@@ -146,7 +146,8 @@ class CellMatcher:
                 score += settings.near_bonus * ((figure.table == near.table) + (figure.column == near.column)) / 2
             # Of equal cells the one in the more relevant table and the earlier column.
             score -= 0.01 * figure.table + 0.002 * figure.column
-            yield replace(figure, score=score, coverage=coverage, extra=extra, odd=sum(kinds))
+            # Sums over sets differ in their last digits from run to run; equal scores must stay equal.
+            yield replace(figure, score=round(score, 6), coverage=coverage, extra=extra, odd=sum(kinds))
 
     def _share(self, term: str, own: frozenset[str], place: _Place) -> float:
         """How much a term of the question counts, by where a cell has it: 0 (nowhere) to 1."""
@@ -164,6 +165,8 @@ class CellMatcher:
             of_others = place.years and not any(period.year in place.years for period in periods)
             return settings.wrong_period if of_others else settings.no_period
         if any(when.agrees(period) for period in periods):
+            if all(when.may_be_fiscal(period) for period in periods):
+                return settings.right_period / 2
             exact = any(when == period or (period.month and when.month == period.month) for period in periods)
             return settings.right_period + (settings.exact_period if exact else 0.0)
         return settings.wrong_period

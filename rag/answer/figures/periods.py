@@ -50,6 +50,13 @@ class Period:
             return replace(self, year=self.year or other.year, quarter=self.quarter or other.quarter)
         return replace(self, year=self.year or other.year)
 
+    def may_be_fiscal(self, asked: Period) -> bool:
+        """Whether the last day of a year leaves open if it is the year asked for.
+
+        Years that end in January or February are called by the year they end in, or by the one before.
+        """
+        return self.month in (1, 2) and self.day > 0 and not asked.month and not asked.quarter
+
     @property
     def order(self) -> tuple[int, int, int]:
         """Sorts periods in time."""

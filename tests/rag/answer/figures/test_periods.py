@@ -43,6 +43,13 @@ def test_periods_agree_unless_both_say_something_else():
     assert not quarter.agrees(Period(2019, 3))
 
 
+def test_a_year_that_ends_in_january_may_be_called_by_the_year_before():
+    january, december = Period(2022, month=1, day=29), Period(2022, month=12, day=31)
+    assert january.may_be_fiscal(Period(2022))
+    assert not december.may_be_fiscal(Period(2022))
+    assert not january.may_be_fiscal(Period(2022, month=1, day=29))
+
+
 def test_a_range_holds_the_years_between():
     assert names_range("from 2017 to 2019")
     assert names_range("2021年至2023年")
