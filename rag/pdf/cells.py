@@ -18,9 +18,9 @@ _CURRENCY = r"(?:US\$|HK\$|RMB|[$£€¥￥])"
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
 _VALUE = re.compile(
     rf"^[(（\[]?[-–—−+]?{_CURRENCY}?[(（\[]?[-–—−]?(?P<number>{_NUMBER})(?:±(?:{_NUMBER}))?(?P<tail>[)）\]]?[%％]?[)）\]]?)"
-    r"(?:\(\w\)|[*†‡])?$"
+    r"(?:pts?|bps|pp)?(?:\(\w\)|[*†‡])?$"
 )
-_DASH = re.compile(rf"^(?:{_CURRENCY}?[-–—−]{{1,3}}|n/?a|N/?A|nil|N/?M|不适用|不適用)%?$")
+_DASH = re.compile(rf"^(?:{_CURRENCY}?[-–—−]{{1,3}}|n/?a|N/?A|nil|N/?M|[Ff]lat|不适用|不適用)%?$")
 _PREFIX = re.compile(rf"^[(（\[]?{_CURRENCY}[(（\[]?$|^[(（\[]$")  # a currency sign in a column of its own
 _SUFFIX = re.compile(r"^(?:[)）\]]?[%％]?[)）\]]?|(?:bps|pts?|pp|ppt|x)[)\]]?)$")
 _PERIOD = re.compile(r"^(?:years?|yrs?|months?|days?|年度?|个月|天|倍|times)$", re.IGNORECASE)  # "6.5 years" in a cell

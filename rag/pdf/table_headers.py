@@ -27,6 +27,7 @@ UNIT = re.compile(
 HEADER_GAP = 0.7  # character widths between two headers, at least
 CLEARLY_WIDER = 1.3  # times the gap between words that a gap between headers has at least
 RIGHT_ALIGNED = 0.4  # share of its cost that a header left of the middle of its columns has
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _OPEN_END = re.compile(r"(?:\b(?:of|and|to|for|in|the|on|with|by)|[-&/])$", re.IGNORECASE)
 Span = tuple[float, float]  # left and right edge, fractions of the page
 
@@ -56,10 +57,11 @@ def read_headers(lines: Sequence[Line], columns: Sequence[Span], margin: float, 
         if over:
             found.caption += [*map(_text, below), *map(joined, titles)]
             below = []
-            for header, place in zip(found.columns, places, strict=True):
-                header += [joined(over[place])] if place is not None else []
+            for column, place in enumerate(places):
+                found.columns[column] += [joined(over[place])] if place is not None else []
         else:
             below.append(line)
+    found.columns = [_of_one_period(header) for header in found.columns]
     is_section = [any(found.columns) and not UNIT.match(line.text) for line in below]
     for line, section in zip(below, is_section, strict=True):
         if section or (line is below[-1] and line.text.endswith((":", "："))):
@@ -68,6 +70,15 @@ def read_headers(lines: Sequence[Line], columns: Sequence[Span], margin: float, 
             found.caption.append(line.text)
     found.sections += [line for line in lines if line.heading]
     return found
+
+
+def _of_one_period(header: Sequence[str]) -> list[str]:
+    """The header lines of a column without one that compares years, above a line with a year of its own.
+
+    "2020 vs. 2019" over the middle one of "2020", "Change" and "2019" stands over the change alone.
+    """
+    years = [len(set(_YEAR.findall(text))) for text in header]
+    return [text for n, text in enumerate(header) if years[n] < 2 or not any(years[n + 1 :])]
 
 
 def _split_by_column(over: Sequence[list[Word]], columns: Sequence[Span], width: float) -> list[list[Word]] | None:
@@ -158,6 +169,8 @@ def _repeats(names: Sequence[str], times: int) -> bool:
 def _continued(over: Sequence[list[Word]], lower: Sequence[list[Word]], width: float) -> list[int] | None:
     """The segments of the line below that go on with these, "Elimination of" / "revenues"; None where one does not."""
     found: list[int] = []
+    if max(len(over), len(lower)) > MAX_SPANNED_COLUMNS:
+        return None
     middles = [_middle(part[0].left, part[-1].right) for part in lower]
     for part in over:
         middle = _middle(part[0].left, part[-1].right)

@@ -193,6 +193,19 @@ def test_headers_that_recur_belong_to_equal_groups():
     assert table.headers == ("2019 M", "2019 $M", "2018 M", "2018 $M")
 
 
+def test_a_comparison_of_years_is_no_header_of_the_years_beside_it():
+    (table,) = find_tables(
+        *page(
+            [(0.53, "2020 vs. 2019")],
+            [(0.45, "2020"), (0.56, "Change"), (0.7, "2019")],
+            [(0.1, "Net sales"), (0.44, "1,526"), (0.56, "(8)pts"), (0.69, "1,653")],
+            [(0.1, "Profit"), (0.44, "526"), (0.56, "Flat"), (0.69, "653")],
+        )
+    )
+    assert table.headers == ("2020", "2020 vs. 2019 Change", "2019")
+    assert values(table) == [("Net sales", [1526.0, -8.0, 1653.0]), ("Profit", [526.0, None, 653.0])]
+
+
 def test_a_value_of_one_row_right_of_all_columns_is_no_part_of_the_label():
     (table,) = find_tables(
         *page(

@@ -35,6 +35,13 @@ PAGES = {
     "pairs of label and number": page(["abcd", DIGITS] * (WORDS // 2), N // 2 / WORDS, N % 2 / 2, 0.01, 2),
     "a table in every third line": page(["2019", DIGITS, DIGITS, "7"] * (WORDS // 4), N / WORDS, 0 * N + 0.5, 0.1, 1),
     "a unit behind every unit": page(["5", *["bps"] * (WORDS // 2 - 2), "%"] * 2, 0 * N, 0 * N, 0.1, WORDS // 2),
+    "headers without end": page(
+        ["of"] * 9_900 + [DIGITS] * (WORDS - 9_900),
+        np.concatenate([N[:9_900] // 4_950 / 50, N[9_900:] // 100 / WORDS]),
+        np.concatenate([N[:9_900] % 4_950 / 4_950, N[9_900:] % 100 / 100]),
+        1e-6,
+        4_950,
+    ),
     "words without end": page(["7" * 500_000, "8" * 499_000], np.array([0.1, 0.5]), np.array([0.5, 0.5]), 0.1, 1),
 }
 
