@@ -6,7 +6,8 @@ Each line of the cases has `question`, `documents` (names of those that may be s
 ([document, page] pairs whose sources are taken away; optional), `answerable`, `kind` (a row of the report) and `group`
 (such as its document: a third of the groups, chosen by digest, is held out); `benchmarks/doubt_cases.py` makes them.
 Prints, for each kind and part, how many questions are answered, get the closest, or are refused; with --refit also the
-weights fitted to the other two thirds by logistic regression (Newton's method, L2). --signs keeps the signs of each case, so that they are collected once.
+weights fitted to the other two thirds by logistic regression (Newton's method, L2). --signs keeps
+the signs of each case, so that they are collected once.
 """
 
 from __future__ import annotations
