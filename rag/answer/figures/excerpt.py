@@ -87,8 +87,8 @@ def common_words(headers: Sequence[str]) -> str:
 
 def _caption(table: Table, above: str) -> str:
     """The table's title, its unit line if the title lacks it, and what all headers begin with."""
-    unit = table.unit if table.unit not in f"{table.caption} {above}" else ""
-    return _cut(" ".join(filter(None, (table.caption, unit, above))))
+    title = " ".join(table.caption.replace(table.unit, " ").split()) if table.unit else table.caption
+    return " ".join(filter(None, (_cut(title), _cut(table.unit if table.unit not in above else ""), _cut(above))))
 
 
 def _cut(text: str) -> str:

@@ -59,6 +59,11 @@ def test_a_unit_line_that_the_caption_holds_is_not_repeated():
     assert excerpt_of(income, [income.rows[0].cells[0]]).caption.count("(In millions)") == 1
 
 
+def test_a_long_caption_keeps_its_unit():
+    income = replace(apart(INCOME), caption="word " * 100 + "(In millions) and more", unit="(In millions)")
+    assert excerpt_of(income, [income.rows[0].cells[0]]).caption.endswith("… (In millions) Years ended June 30,")
+
+
 def test_a_chinese_table():
     made = replace(apart(CHINESE), unit="单位：万元")
     excerpt = excerpt_of(made, [made.rows[1].cells[0]])
@@ -83,5 +88,6 @@ def test_a_long_and_wide_table_is_cut_and_shows_the_cells_that_answer(answering)
     assert len(excerpt.rows) == min(answering + 1, MAX_ROWS)
     assert len(excerpt.headers) == MAX_COLUMNS
     assert excerpt.headers[-1] == "20"
-    assert max(len(text) for text in (excerpt.caption, *(row[0] for row in excerpt.rows))) <= MAX_LABEL_CHARACTERS + 1
+    assert max(len(row[0]) for row in excerpt.rows) <= MAX_LABEL_CHARACTERS + 1
+    assert len(excerpt.caption) <= 3 * (MAX_LABEL_CHARACTERS + 1) + 2
     assert all(excerpt.rows[row][column + 1].endswith("20") for row, column in excerpt.marked)
