@@ -96,8 +96,11 @@ class Answerer:
         comparison = self.compare(asked, found)
         anyway, unit, settings = asked.options.anyway, self.scorer.unit, self._settings.answering
         doubt = judge(comparison, evidence, unit, settings, anyway=anyway)
+        sure = short is not None and short.table is not None and short.confidence >= settings.figures.min_confidence
         if metric is not None:  # its company, year and items were found
             doubt = Doubt(AnswerState.ANSWER, quoted=tuple(metric.rows))
+        elif sure and not comparison.missing:  # its cells answer, even where no sentence does
+            doubt = Doubt(AnswerState.ANSWER, quoted=doubt.quoted)
         # Let the reader answer.
         checker = AnswerChecker(found.sources, self._settings.answering)
         given = doubt.quoted if reader.quotes_evidence else prompt_evidence(short, doubt.quoted)
@@ -107,7 +110,7 @@ class Answerer:
         if not reader.quotes_evidence:  # a model's own words are the answer
             doubt, short = judge_read(comparison, checker.text, stopped=stop.is_set()), None
         short = short if doubt.state is AnswerState.ANSWER or anyway else None
-        unsure = short and short.table and short.confidence < self._settings.answering.figures.min_confidence
+        unsure = short is not None and short.table is not None and not sure
         yield Answer(
             sentences=checker.finish(),
             reader=reader.name,

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from rag.answer.answering import Answerer
 from rag.answer.figures import short_figure as short_figure_module
 from rag.answer.figures.short_figure import asks_for_figure, short_figure
 from rag.answer.quote import QuoteReader
@@ -47,6 +48,19 @@ def test_the_value_comes_first_and_its_row_is_quoted(engine):
     (sentence,) = answer.sentences
     assert sentence.text == "Total revenue $ 211 $ 197"
     assert found.sources[sentence.citations[0].number - 1].document == "NORTHWIND_2023.pdf"
+
+
+def test_a_sure_figure_answers_where_its_row_cannot_be_quoted(engine, monkeypatch):
+    monkeypatch.setattr(short_figure_module, "_rows", lambda answer, places: [])
+    monkeypatch.setattr(Answerer, "_find_evidence", lambda *_: [])
+    _, _, answer = ask(engine, "What were Northwind's service sales in 2022?")
+    assert (answer.state, answer.short.values) == (AnswerState.ANSWER, ("125",))
+
+
+def test_a_doubtful_figure_is_the_closest_found(engine):
+    _, _, answer = ask(engine, "What were Northwind's service sales to schools in 2022?")
+    assert (answer.state, answer.short.values) == (AnswerState.CLOSEST, ("125",))
+    assert answer.short.confidence < FigureSettings().min_confidence
 
 
 @pytest.mark.parametrize(
