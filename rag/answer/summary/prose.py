@@ -60,7 +60,6 @@ _BOILERPLATE = re.compile(
     re.IGNORECASE,
 )
 _FURNITURE = re.compile(r"^[A-Z]\.\s|\[\d|\w_\w|\(\)|::|\.{4,}|…{2,}|\s[-–—_]{3,}\s|\|")
-_NUMBER = re.compile(r"\d[\d,.]*%?")
 _ENDS = re.compile(r"[.!。！][”’」』）)\"']*$")
 
 MIN_WORDS, MAX_WORDS = 8, 48  # of an English sentence

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from rag.answer.summary.prose import is_statement
+from rag.answer.summary.prose import is_statement, statements
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,13 @@ def test_sentences_that_say_something_by_themselves_are_statements(sentence):
 )
 def test_other_sentences_are_none(sentence):
     assert not is_statement(sentence)
+
+
+@pytest.mark.parametrize(
+    "text", ["A " * 4_000, "for a " * 1_500, "is 1 " * 1_500, "摘要" * 3_000, "the of. " * 1_000, "1. A" * 2_000]
+)
+def test_hostile_text_takes_no_long_time(text):
+    began = time.process_time()
+    statements(text)
+    is_statement(text)
+    assert time.process_time() - began < 2
