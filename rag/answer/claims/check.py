@@ -62,6 +62,9 @@ def check_claim(sentence: str, index: SourceIndex, settings: ClaimSettings, mark
     if verbatim:
         return Verdict(ClaimState.SUPPORTED, (verbatim,))
     alignments = [Alignment(claim, segments) for segments in _candidates(claim, keys, index, settings, marked)]
+    followed = max((alignment.in_order for alignment in alignments), default=0.0)
+    if followed >= settings.verbatim_share:  # what follows a sentence closely is judged by that sentence
+        alignments = [one for one in alignments if one.in_order >= followed - settings.share_margin]
     shares = [covered_share(alignment, index, computed=bool(sums)) for alignment in alignments]
     enough = max(shares, default=0.0) - settings.share_margin
     best: Verdict | None = None
@@ -119,6 +122,9 @@ def _candidates(
     for score, segment in scored[: settings.candidates]:
         if score < enough:
             return
+        if Alignment(claim, [segment]).in_order >= settings.verbatim_share:
+            yield [segment]
+            continue
         yield _extended(keys - names, segment, [one for _, one in scored[: settings.extending]], settings)
 
 

@@ -110,7 +110,8 @@ def _replaced_capitals(alignment: Alignment) -> list[int]:
         for position in range(*edit.claim):
             token = alignment.tokens[position]
             alike = any(are_synonyms(token.key, other.key) for other in written) or _moved(alignment, edit, position)
-            if _is_capital(token) and not alike and (position or alignment.in_order >= _VERBATIM):
+            capital = _is_capital(token) or (position > 0 and token.quantity < 0 and token.text[:1].isupper())
+            if capital and not alike and (position or alignment.in_order >= _VERBATIM):
                 found.append(position)
     return found
 

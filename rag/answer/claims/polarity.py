@@ -174,13 +174,16 @@ def _said_otherwise(alignment: Alignment, said: Negation) -> bool:
     if said.restricts:
         return False
     claim = alignment.claim.text.lower()
-    for segment in alignment.segments:
+    nearest = min(alignment.same, key=lambda n: abs(n - said.token), default=None)
+    beside = [alignment.evidence[alignment.same[nearest]].segment] if nearest is not None else alignment.segments
+    for segment in beside:
         if any(match[0].lower() not in claim for match in _DENYING.finditer(segment.text)):
             return True
     start = alignment.tokens[said.token].end
     words = {word for _, word in han_words(alignment.claim.text[start : start + 8])}
-    words |= {target for target in said.targets[:2] if len(target) > 1}
-    written = {word for segment in alignment.segments for _, word in han_words(segment.text)} | alignment.evidence_keys
+    words |= {target for target in said.targets[:1] if len(target) > 1}
+    written = {word for segment in beside for _, word in han_words(segment.text)}
+    written |= alignment.evidence_keys - {token.key for token in alignment.tokens}
     return any(are_opposite(one, other) for one in words for other in written if len(other) > 1)
 
 
