@@ -25,8 +25,8 @@ from rag.language import mainly_chinese
 from rag.pdf.load import load
 from rag.settings import Limits
 
-AROUND = 260  # characters of a page on each side of the sentence
-OTHER = 220  # characters of another page
+AROUND = 215  # characters of a page on each side of the sentence
+OTHER = 120  # characters of another page
 MIN_SENTENCE = {False: 50, True: 18}  # characters, alphabetic and Chinese
 MAX_SENTENCE = {False: 260, True: 110}
 MAX_FIGURES = 0.12  # share of digits, above which a "sentence" is a row of a table

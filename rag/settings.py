@@ -269,6 +269,7 @@ class ClaimSettings:
     """How the sentences of an answer are compared with the sources (`rag/answer/claims`)."""
 
     min_share: float = 0.55  # of a claim's words that its evidence must hold, themselves or a synonym
+    min_share_of_row: float = 0.4  # the same for the row of a table with the claim's values
     min_share_across: float = 0.2  # the same where claim and evidence are in different scripts
     verbatim_share: float = 0.8  # of a claim's words that stand in one sentence in order, which then decides alone
     share_margin: float = 0.1  # by which evidence that supports a claim may hold less of it than other evidence

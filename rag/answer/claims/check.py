@@ -171,7 +171,7 @@ def _judge(
         *han_problems(alignment),
         *negation_problems(alignment),
     ]
-    if share < (settings.min_share_across if is_across(alignment) else settings.min_share):
+    if share < _least_share(alignment, settings):
         return _NOT_FOUND
     if not problems:
         return Verdict(ClaimState.SUPPORTED, _citations(alignment, share))
@@ -179,6 +179,15 @@ def _judge(
     if conflicts:
         return Verdict(ClaimState.CONTRADICTED, _citations(alignment, share), conflicts)
     return _NOT_FOUND
+
+
+def _least_share(alignment: Alignment, settings: ClaimSettings) -> float:
+    """Share of a claim's words that its evidence must hold."""
+    if is_across(alignment):
+        return settings.min_share_across
+    found = [places for places in alignment.quantity_places.values() if places]
+    row = any(segment.is_row for segment in alignment.segments)
+    return settings.min_share_of_row if row and found else settings.min_share
 
 
 def _citations(alignment: Alignment, share: float) -> tuple[Citation, ...]:

@@ -20,6 +20,7 @@ _NEAR_VERBATIM: Final = 0.6  # share of the claim's tokens in order, from which 
 _VERBATIM: Final = 0.75  # the same, from which a Chinese word with another one in its place is no synonym
 _CLEARLY: Final = 2  # more words in common with the opposite than with the same word
 _AND: Final = frozenset("and or & 和 与 及 或".split())
+_PASSIVE: Final = frozenset(["by", "被", "由", "受"])
 _MODALS: Final = frozenset({"may", "can", "must", "shall"})
 _OPENING: Final = 3  # tokens of a claim that may name what it is about
 _SHORT: Final = 4  # tokens of an edit whose two sides stand for one another
@@ -327,3 +328,37 @@ def swap_problems(alignment: Alignment) -> Iterator[Problem]:
         alike = (tokens[0].quantity < 0) == (tokens[1].quantity < 0)
         if exchanged and alike and not between <= _AND:
             yield Problem("swap", conflict_between(tokens[0], alignment.evidence[first]))
+    yield from _turned_round(alignment)
+
+
+def _turned_round(alignment: Alignment) -> Iterator[Problem]:
+    """Two names on both sides of the same word in the other order, "A succeeded B", without a passive."""
+    claim = [token.key for token in alignment.tokens]
+    evidence = [placed.token.key for placed in alignment.evidence]
+    once = [
+        (position, evidence.index(key))
+        for position, key in _names_of(alignment)
+        if claim.count(key) == evidence.count(key) == 1
+    ]
+    for (one, first), (other, second) in itertools.combinations(once[:8], 2):
+        said, written = alignment.tokens[one + 1 : other], alignment.evidence[second + 1 : first]
+        apart = alignment.claim_clauses[one] != alignment.claim_clauses[other]
+        if first < second or apart or alignment.evidence[first].segment is not alignment.evidence[second].segment:
+            continue
+        shared = {token.key for token in said if token.is_content} & {
+            placed.token.key for placed in written if placed.token.is_content
+        }
+        passive = any(token.key in _PASSIVE for token in said) != any(one.token.key in _PASSIVE for one in written)
+        if len(shared) > any(token.is_han for token in said) and not passive:
+            yield Problem("swap", conflict_between(alignment.tokens[one], alignment.evidence[second]))
+
+
+def _names_of(alignment: Alignment) -> list[tuple[int, str]]:
+    """(token, key) of words in capitals and of the second character of Chinese names."""
+    found: list[tuple[int, str]] = []
+    for n, token in enumerate(alignment.tokens):
+        capital = token.quantity < 0 and token.text[:1].isupper() and token.is_content
+        surname = n and begins_han_name(alignment.tokens[n - 1].text + token.text) if token.is_han else False
+        if capital or surname:
+            found.append((n, token.key))
+    return found

@@ -15,6 +15,7 @@ from rag.answer.claims.tokens import Analysed, Token
 from rag.records import Conflict
 
 _NEGATORS: Final = frozenset("not no never without neither nor none nobody nothing cannot hardly scarcely".split())
+_EXCLUDING: Final = frozenset("exclud refus prohibit forbid lack".split())  # stems of verbs that deny their object
 _RESTRICTORS: Final = frozenset("only except solely exclusively unless".split())
 _HAN_NEGATOR = re.compile("[不未无無没沒非勿莫]")
 _HAN_RESTRICTOR = re.compile("仅|僅|只有|唯一|唯独|除外|除非|除了|除")
@@ -84,7 +85,7 @@ def _kind(token: Token, masked: str) -> bool | None:
             return False
         return True if _HAN_RESTRICTOR.match(masked, token.start) else None
     word = token.text.lower()
-    if word in _NEGATORS or token.key == "not":
+    if word in _NEGATORS or token.key == "not" or token.key in _EXCLUDING:
         return False
     return True if word in _RESTRICTORS else None
 
@@ -201,7 +202,9 @@ def _dropped(alignment: Alignment, written: Negation, claim_denies: bool) -> boo
     keys = [token.key for token in alignment.tokens]
     kept = {alignment.evidence[place].token.start for place in alignment.same.values()}
     behind = alignment.evidence[written.token + 1 : written.token + 8]
-    targets = [one for one in behind if one.token.key in written.targets[:2]]
+    targets = [
+        one for one in behind if one.token.key in written.targets[: 2 if behind and behind[0].token.is_han else 1]
+    ]
     aligned = bool(targets) and all(one.token.start in kept or one.token.key in keys for one in targets)
     if not aligned:
         return False

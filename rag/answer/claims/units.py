@@ -20,7 +20,7 @@ month 12 years year yrs yr 年 周年 年期
 month 3 quarters 季度
 month 1 months month 个月 個月
 day 7 weeks week wks 周 星期 礼拜
-day 1 days day 天 日
+day 1 days day business-days working-days 天 日 工作日
 minute 60 hours hour hrs hr 小时 小時
 minute 1 minutes minute mins min 分钟 分鐘
 second 1 seconds second secs sec 秒 秒钟
@@ -119,7 +119,7 @@ def _ends(spellings: list[str]) -> str:
     """The spellings, those in letters not inside a longer word."""
     letters = [one for one in spellings if one[-1].isascii() and one[-1].isalnum()]
     others = [one for one in spellings if one not in letters]
-    return rf"(?:{_alternatives(others)})|(?:{_alternatives(letters)})(?![A-Za-z])"
+    return rf"(?:{_alternatives(letters)})(?![A-Za-z])|(?:{_alternatives(others)})"
 
 
 _BEFORE = [one for one, (base, _) in UNITS.items() if base in CURRENCIES and not one.endswith("s") and one != "元"]
@@ -129,14 +129,14 @@ LETTER_SCALE_AFTER: Final = re.compile(rf"\s?(?:{'|'.join(LETTER_SCALES)})(?![A-
 PERCENT_AFTER: Final = re.compile(rf"[)]?[\s-]?(?:{_ends(list(_PERCENT))})", re.IGNORECASE)
 _BETWEEN: Final = "(?:operating|consecutive|calendar|business|working|full|additional|whole|more|further)"
 UNIT_AFTER: Final = re.compile(
-    rf"[)]?[\s-]?(?:{_BETWEEN}\s)?(?:多|余)?(?:{_ends(list(UNITS))})(?!(?<=[$€£¥])\s?\d)", re.IGNORECASE
+    rf"[)]?[\s-]?(?:{_BETWEEN}\s)?(?:多|余)?[个個]?(?:{_ends(list(UNITS))})(?!(?<=[$€£¥])\s?\d)", re.IGNORECASE
 )
 
 
 def unit_named(text: str) -> tuple[str, float]:
     """Base and factor of a unit as it is spelled, ("", 1) if it is none."""
     key = re.sub(rf"\A{_BETWEEN}\s", "", text.strip(" -)(多余").lower()).replace("-", " ").replace("\n", " ")
-    return UNITS.get(key) or UNITS.get(key.replace(" ", "-")) or ("", 1.0)
+    return UNITS.get(key) or UNITS.get(key.strip("个個")) or UNITS.get(key.replace(" ", "-")) or ("", 1.0)
 
 
 def percent_named(text: str) -> str:
