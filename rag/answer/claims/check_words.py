@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from rag.answer.claims.align import EXTRA_TOKENS, Alignment, Edit
@@ -25,6 +25,8 @@ _MODALS: Final = frozenset({"may", "can", "must", "shall"})
 _OPENING: Final = 3  # tokens of a claim that may name what it is about
 _SHORT: Final = 4  # tokens of an edit whose two sides stand for one another
 _COMMON_PREFIX: Final = 4  # letters in common of "China" and "Chinese"
+# Around the dots of a foreign name only: where it begins and ends cannot be told from the words beside it.
+_DOTTED_NAME = re.compile("[\u4e00-\u9fff](?:[·•][\u4e00-\u9fff]{1,6}?){0,2}[·•][\u4e00-\u9fff]{1,2}")
 _ACRONYM = re.compile(r"[A-Z]{2,6}\Z")
 
 
@@ -56,14 +58,23 @@ def han_name_problems(alignment: Alignment, index: SourceIndex) -> Iterator[Prob
     """Chinese names of people that the evidence lacks, and that its source mentions only later or elsewhere."""
     if not alignment.segments:
         return
-    written = "".join(segment.text for segment in alignment.segments)
-    before = "".join(index.text_until(segment) for segment in alignment.segments)
+    written = _joined(segment.text for segment in alignment.segments)
+    before = _joined(index.text_until(segment) for segment in alignment.segments)
+    # A foreign name, such as 安娜·凯勒.
+    for match in _DOTTED_NAME.finditer(alignment.claim.text):
+        if match[0] not in (written if alignment.in_order >= _VERBATIM else before):
+            yield Problem("name", None)
     for first, second in itertools.pairwise(alignment.tokens):
         pair = first.text + second.text
         if not (first.is_han and second.is_han and begins_han_name(pair)) or pair in written or pair in before:
             continue
         if any(pair in segment.text for segment in index.segments):
             yield Problem("name", None)
+
+
+def _joined(texts: Iterable[str]) -> str:
+    """Texts without white space, which may stand within Chinese names."""
+    return "".join("".join(text.split()) for text in texts)
 
 
 def _rival_names(alignment: Alignment) -> list[int]:
