@@ -43,6 +43,8 @@ from rag.retrieve.retriever import Retriever
 from rag.settings import Settings
 from rag.store.database import Store
 
+_Candidate = tuple[ShortAnswer, list[Evidence]]  # a short answer, and what it stands in
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -178,21 +180,32 @@ class Answerer:
         """The figure, or else the phrase, that answers, and what it stands in; no short answer to several questions."""
         owner, question, several = asked.scope.owner, found.queries[0], len(found.queries) > 1
         short = self._settings.answering.short
-        figure: tuple[ShortAnswer, list[Evidence]] | None = None
+        figure: _Candidate | None = None
         if metric is not None:
             figure = metric.short, metric.rows
         elif not several and short.tables:
             figures = self._settings.answering.figures
             figure = short_figure(self._store, owner, question, found.sources, found.named, figures)
-        if figure and figure[1]:
+        if figure and figure[1] and (metric or figure[0].confidence >= self._settings.answering.figures.min_confidence):
             return figure
         evidence = self._find_evidence(found)
         compared = self._retriever.router.compared_documents(question, asked.scope)
         if compared:
             evidence = take_turns(evidence, found.sources, [side.documents or () for side in compared])
-        if figure or several or compared:
-            return figure[0] if figure else None, evidence
-        return self._phrases.find(question, evidence, found.sources) or (None, evidence)
+        phrase = None
+        if short.text and not (several or compared):
+            phrase = self._phrases.find(question, evidence, found.sources)
+        return self._likelier(figure, phrase, evidence)
+
+    def _likelier(
+        self, figure: _Candidate | None, phrase: _Candidate | None, evidence: list[Evidence]
+    ) -> tuple[ShortAnswer | None, list[Evidence]]:
+        """The likelier of two short answers; a figure that is uncertain shows its rows and the best sentences."""
+        if phrase and (figure is None or phrase[0].confidence >= figure[0].confidence):
+            return phrase
+        if figure is None:
+            return None, evidence
+        return figure[0], [*figure[1][: self._settings.answering.quoted_sentences - 1], *evidence]
 
     def _find_evidence(self, found: Retrieved) -> list[Evidence]:
         """The sentences that may answer, best first."""
