@@ -266,7 +266,7 @@ def train(network: SpanNetwork, examples: Examples, epochs: int) -> None:
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
             schedule.step()
-            total += float(loss)
+            total += loss.item()
         print(f"epoch {epoch}: loss {total / len(batches):.3f}", flush=True)
 
 

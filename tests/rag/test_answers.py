@@ -34,8 +34,8 @@ pytestmark = pytest.mark.slow
 FOLDER = Path(__file__).parents[1] / "data" / "answers"
 QUESTIONS = [json.loads(line) for line in (FOLDER / "questions.jsonl").read_text("utf-8").splitlines()]
 RIGHT_F1 = 0.6  # from which a short answer counts as right
-# The shares that were reached, 0.86, 0.65 and 1.0, less a few questions.
-RIGHT_SHOWN, RIGHT_LAST, RIGHT_DOCUMENT = 0.8, 0.6, 0.95
+# The shares that were reached, 0.83, 0.65 and 1.0, less a few questions.
+RIGHT_SHOWN, RIGHT_LAST, RIGHT_DOCUMENT = 0.77, 0.6, 0.95
 
 
 @dataclass(frozen=True)
