@@ -272,7 +272,7 @@ class ClaimSettings:
     min_share_of_row: float = 0.4  # the same for the row of a table with the claim's values
     min_share_across: float = 0.2  # the same where claim and evidence are in different scripts
     verbatim_share: float = 0.8  # of a claim's words that stand in one sentence in order, which then decides alone
-    share_margin: float = 0.1  # by which evidence that supports a claim may hold less of it than other evidence
+    share_margin: float = 0.1  # of words and quantities that supporting evidence may hold less than other evidence
     candidates: int = 4  # segments (sentences or rows) that a claim is compared with, one after another
     candidate_margin: float = 0.25  # closeness to the best segment from which another one is a candidate
     extending: int = 12  # closest segments that may add to a candidate

@@ -64,6 +64,12 @@ class Alignment:
         """Share of the claim's tokens that stand in the evidence in the same order."""
         return len(self.same) / max(len(self.tokens), 1)
 
+    @cached_property
+    def found_quantities(self) -> float:
+        """Share of the claim's quantities that the evidence holds; 1 for a claim without any."""
+        places = self.quantity_places.values()
+        return sum(map(bool, places)) / len(places) if places else 1.0
+
     def edit_at(self, index: int) -> Edit | None:
         """The edit that a token of the claim belongs to."""
         return next((edit for edit in self.edits if edit.claim[0] <= index < edit.claim[1]), None)

@@ -66,11 +66,12 @@ def check_claim(sentence: str, index: SourceIndex, settings: ClaimSettings, mark
     if followed >= settings.verbatim_share:  # what follows a sentence closely is judged by that sentence
         alignments = [one for one in alignments if one.in_order >= followed - settings.share_margin]
     shares = [covered_share(alignment, index, computed=bool(sums)) for alignment in alignments]
-    enough = max(shares, default=0.0) - settings.share_margin
+    held = [share + alignment.found_quantities for alignment, share in zip(alignments, shares, strict=True)]
+    enough = max(held, default=0.0) - settings.share_margin
     best: Verdict | None = None
-    for alignment, share in zip(alignments, shares, strict=True):
+    for alignment, share, all_held in zip(alignments, shares, held, strict=True):
         verdict = _judge(alignment, share, index, settings, sums)
-        if verdict.state is ClaimState.SUPPORTED and share >= enough:
+        if verdict.state is ClaimState.SUPPORTED and all_held >= enough:
             return verdict
         best = best or verdict
     if sums and not best and all(is_operand(one, sums, index) for one in claim.quantities):
