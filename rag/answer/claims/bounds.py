@@ -24,7 +24,8 @@ _BEFORE: Final = tuple(
         ),
         (
             ">",
-            r"\b(?:(?:more|greater|higher|larger|longer|bigger) than|over|above|exceed(?:s|ed|ing)?|in excess of"
+            r"\b(?:(?:more|greater|higher|larger|longer|bigger) than|(?<!spread )(?<!divided )(?<!distributed )over"
+            r"|above|exceed(?:s|ed|ing)?|in excess of"
             r"|upwards of|surpass(?:es|ed|ing)?|beyond|well over)",
         ),
         ("<", r"\b(?:(?:less|fewer|lower|smaller|shorter) than|under|below|not quite)"),

@@ -69,6 +69,7 @@ _DIGITS = re.compile(r"(?<![\d.,])(?:\d{1,3}(?:[,，]\d{3})+(?:\.\d+)?|\d+(?:\.\
 _ORDINAL = re.compile(rf"\b(?:\d{{1,4}}(?:st|nd|rd|th)|{ORDINAL_WORDS})\b", re.IGNORECASE)
 _HAN_ORDINAL = re.compile(rf"第\s?(?:(\d{{1,5}})|([{HAN_NUMERALS}]{{1,8}}))")
 _QUARTER = re.compile(r"(?<![A-Za-z0-9])(?:Q([1-4])|([1-4])Q|H([12]))(?![A-Za-z]|\d{3,})", re.IGNORECASE)
+_HAN_QUARTER = re.compile(r"(?<![\d.第])([1-4一二三四])季度")
 _CENTURY = re.compile(r"(\d{1,2}|[一二三十]{1,3})\s?世纪")
 _WORDS = re.compile(rf"\b(?:{NUMBER_WORDS})\b", re.IGNORECASE)
 _HAN_NUMBER = re.compile(rf"[{HAN_NUMERALS}]{{1,16}}(?:点[零〇一二三四五六七八九]{{1,8}}[万亿]?)?")
@@ -149,6 +150,8 @@ def _ordinals(text: str) -> list[Quantity]:
         value = float(match[1]) if match[1] else value_of_han(match[2])
         if value is not None:
             found.append(_ordinal(match, value))
+    for match in _HAN_QUARTER.finditer(text):
+        found.append(_ordinal(match, float(match[1]) if match[1].isascii() else value_of_han(match[1]) or 0.0))
     for match in _CENTURY.finditer(text):
         found.append(_ordinal(match, float(match[1]) if match[1].isascii() else value_of_han(match[1]) or 0.0))
     for match in _ORDINAL.finditer(text):

@@ -27,6 +27,8 @@ def only(text: str) -> Quantity:
         ("120 people", "一百二十人"),
         ("60 days", "sixty (60) days"),
         ("the 19th century", "19世纪"),
+        ("第二季度", "二季度"),
+        ("spread over seven floors", "seven floors"),
         ("80 °C", "80摄氏度"),
         ("about 4.2 billion", "$4.23 billion"),
         ("211.9 billion", "211,915 million"),
