@@ -285,6 +285,7 @@ class ShortAnswer:
     citations: tuple[Citation, ...]  # the cells; a span may lie outside the source's text, on the same page
     table: TableExcerpt | None = None  # the rows it stands in
     confidence: float = 1.0  # 0..1: how likely it is right
+    sure: bool = True  # whether it is likely enough to be stated; otherwise it is shown as a possibility
 
 
 class AnswerState(StrEnum):

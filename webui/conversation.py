@@ -75,7 +75,8 @@ class Exchange:
         if self.answer is None:
             return remove_citation_marks(self.text).strip()
         text = "".join(sentence.lead + sentence.text for sentence in self.answer.sentences).strip()
-        return f"{_short_text(self.answer.short)}\n{text}".strip() if self.answer.short else text
+        short = self.answer.short if self.answer.state is AnswerState.ANSWER else None
+        return f"{_short_text(short)}\n{text}".strip() if short else text
 
     def source(self, number: int) -> Source | None:
         """The source with this number."""

@@ -171,6 +171,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "scale_million": ("{value} million", "{value} 百万"),
     "scale_hundred_million": ("{value} × 100 million", "{value} 亿"),
     "scale_billion": ("{value} billion", "{value} 十亿"),
+    "perhaps": ("Perhaps: {value}", "可能是：{value}"),
     "copy": ("Copy", "复制"),
     "copied": ("Copied", "已复制"),
     # The viewer.

@@ -19,6 +19,7 @@ from rag.answer.marks import remove_citation_marks
 from rag.answer.metrics.documents import StatementFinder
 from rag.answer.metrics.short_metric import MetricAnswer, short_metric
 from rag.answer.missing import Comparison, KnownLibrary
+from rag.answer.phrases.kind import Kind, kind_of
 from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.turns import take_turns
 from rag.answer.source_tables import SourceTables
@@ -98,7 +99,7 @@ class Answerer:
         comparison = self.compare(asked, found)
         anyway, unit, settings = asked.options.anyway, self.scorer.unit, self._settings.answering
         doubt = judge(comparison, evidence, unit, settings, anyway=anyway)
-        sure = short is not None and short.table is not None and short.confidence >= settings.figures.min_confidence
+        sure = short is not None and short.table is not None and short.sure
         if metric is not None:  # its company, year and items were found
             doubt = Doubt(AnswerState.ANSWER, quoted=tuple(metric.rows))
         elif sure and not comparison.missing:  # its cells answer, even where no sentence does
@@ -112,7 +113,7 @@ class Answerer:
         if not reader.quotes_evidence:  # a model's own words are the answer
             doubt, short = judge_read(comparison, checker.text, stopped=stop.is_set()), None
         short = short if doubt.state is AnswerState.ANSWER or anyway else None
-        unsure = short is not None and short.table is not None and not sure
+        unsure = short is not None and short.table is not None and not short.sure
         yield Answer(
             sentences=checker.finish(),
             reader=reader.name,
@@ -170,7 +171,7 @@ class Answerer:
         return self._store.page_text(document.owner, document.id, 0)[1] if document else ""
 
     def _metric(self, asked: Asked, found: Retrieved) -> MetricAnswer | None:
-        if not self._settings.answering.short.accounts:
+        if not self._settings.answering.short.accounts or kind_of(found.queries[0]) is Kind.WHY:
             return None
         return short_metric(self._statements, asked.scope, found.queries[0], found.sources)
 
@@ -183,12 +184,12 @@ class Answerer:
         figure: _Candidate | None = None
         if metric is not None:
             figure = metric.short, metric.rows
-        elif not several and short.tables:
+        elif not several and short.tables and kind_of(question) is not Kind.WHY:
             figures = self._settings.answering.figures
             figure = short_figure(self._store, owner, question, found.sources, found.named, figures)
-        if figure and figure[1] and (metric or figure[0].confidence >= self._settings.answering.figures.min_confidence):
+        if figure and figure[1] and figure[0].sure:
             return figure
-        evidence = self._find_evidence(found)
+        evidence = _named_first(self._find_evidence(found), found)
         compared = self._retriever.router.compared_documents(question, asked.scope)
         if compared:
             evidence = take_turns(evidence, found.sources, [side.documents or () for side in compared])
@@ -230,6 +231,12 @@ class Answerer:
         given = tuple(evidence) if reader.quotes_evidence else packed.evidence
         request = ReadRequest(asked.question, packed.sources, packed.history, sampling, given)
         yield from reader.answer(request, stop)
+
+
+def _named_first(evidence: Sequence[Evidence], found: Retrieved) -> list[Evidence]:
+    """The evidence of documents that the question names, best first, before that of others."""
+    named = {source.number for source in found.sources if source.document_id in found.named}
+    return sorted(evidence, key=lambda one: one.number not in named)
 
 
 def _checked(pieces: Iterable[str], checker: AnswerChecker) -> Iterator[Event]:

@@ -77,10 +77,18 @@ def judge(
         missing += hardly_present(comparison, evidence, settings.doubt) if signs is not None else []
         if missing and state is AnswerState.ANSWER:
             state = AnswerState.CLOSEST
+        if _about_nothing_here(comparison):
+            state = AnswerState.NONE
     if anyway and evidence and terms(comparison.question) and state is AnswerState.NONE:
         state = AnswerState.CLOSEST
     quoted = () if state is AnswerState.NONE else _quoted(evidence, settings)
     return Doubt(state, tuple(dict.fromkeys(thing.text for thing in missing)), quoted)
+
+
+def _about_nothing_here(comparison: Comparison) -> bool:
+    """Whether the question is about somebody or something that no source names, and about no document by its name."""
+    strangers = [thing for thing in comparison.missing if thing.kind is Kind.NAME and thing.certain]
+    return bool(strangers) and not comparison.library.named
 
 
 def state_of(probability: float, gates: DoubtGates) -> AnswerState:

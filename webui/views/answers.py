@@ -180,7 +180,7 @@ def _copied(exchange: Exchange, language: Language) -> str:
     ]
     doubt = _doubt(exchange, language)
     warning = f"{doubt.title}: {doubt.reason}" if doubt and doubt.state is AnswerState.CLOSEST else ""
-    parts = [warning, short_text(short, language) if short else "", exchange.cited_answer()]
+    parts = [warning, short_text(short, language) if short and not doubt else "", exchange.cited_answer()]
     text = "\n\n".join(part for part in parts if part)
     return "\n\n".join(part for part in (text, "\n".join(lines)) if part) if text else ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag.records import Sentence, ShortAnswer, TableExcerpt
+from rag.records import AnswerState, Sentence, ShortAnswer, TableExcerpt
 from webui.conversation import FIRST_SHORT, Exchange
 from webui.session import Session
 from webui.strings import Language, say
@@ -39,7 +39,8 @@ class Row:
 class Short:
     """The value, or the values, that an answer begins with."""
 
-    value: str  # "$211,915 million"; "" for a list
+    value: str  # "$211,915 million"; "" for a list, and for a figure that is not stated
+    possible: bool  # whether the value is only a possibility
     items: list[str]  # of a list
     labels: str  # "Total revenue · 2023"
     formula: str
@@ -50,7 +51,7 @@ class Short:
 
 
 def short_of(exchange: Exchange, session: Session) -> Short | None:
-    """The short answer of an exchange as the template takes it."""
+    """The short answer of an exchange as the template takes it; without its value where the answer is in doubt."""
     short = exchange.answer.short if exchange.answer else None
     if short is None:
         return None
@@ -58,12 +59,14 @@ def short_of(exchange: Exchange, session: Session) -> Short | None:
     values = _with_scale(short, session.language)
     is_list = len(values) > MAX_VALUES_IN_A_LINE
     table = short.table
+    stated = exchange.answer is not None and exchange.answer.state is AnswerState.ANSWER
     return Short(
-        value="" if is_list else "; ".join(values),
-        items=values if is_list else [],
-        labels=" · ".join(short.labels),
-        formula=short.formula,
-        links=[link(source, exchange, FIRST_SHORT - place, session) for place, source in cited if source],
+        value="; ".join(values) if stated and not is_list else "",
+        possible=not short.sure,
+        items=values if stated and is_list else [],
+        labels=" · ".join(short.labels) if stated else "",
+        formula=short.formula if stated else "",
+        links=[link(source, exchange, FIRST_SHORT - place, session) for place, source in cited if source and stated],
         caption=table.caption if table else "",
         headers=list(table.headers) if table else [],
         rows=_rows(table) if table else [],
@@ -77,6 +80,8 @@ def short_text(short: ShortAnswer, language: Language) -> str:
     numbers = dict.fromkeys(citation.number for citation in short.citations)
     marks = "".join(f"[{number}]" for number in numbers)
     value = "; ".join(_with_scale(short, language))
+    if not short.sure:
+        value = say(language, "perhaps", value=value)
     return f"{value}{formula}{f' ({labels})' if labels else ''} {marks}".strip()
 
 

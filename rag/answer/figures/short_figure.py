@@ -86,7 +86,7 @@ def short_figure(
         return None
     if answer.confidence < settings.hand_over_confidence:
         return None
-    return _as_short_answer(answer, tables, places), _rows(answer, places)
+    return _as_short_answer(answer, tables, places, settings), _rows(answer, places)
 
 
 def _compared(
@@ -129,7 +129,9 @@ def _tables(sources: Sequence[Source], store: Store, owner: str) -> tuple[list[T
     return tables, places
 
 
-def _as_short_answer(answer: FigureAnswer, tables: Sequence[Table], places: Sequence[_Place]) -> ShortAnswer:
+def _as_short_answer(
+    answer: FigureAnswer, tables: Sequence[Table], places: Sequence[_Place], settings: FigureSettings
+) -> ShortAnswer:
     first = answer.figures[0]
     cells = [figure.cell for figure in answer.figures if figure.table == first.table]
     labels = (first.row.label or first.row.section, "" if len(answer.figures) > 1 else first.header)
@@ -141,6 +143,7 @@ def _as_short_answer(answer: FigureAnswer, tables: Sequence[Table], places: Sequ
         citations=tuple(_citation(figure, places[figure.table]) for figure in answer.figures),
         table=excerpt_of(tables[first.table], cells),
         confidence=answer.confidence,
+        sure=answer.confidence >= settings.min_confidence,
     )
 
 

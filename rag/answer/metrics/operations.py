@@ -41,7 +41,7 @@ def comparison_of(core: str) -> Comparison:
     """Whether the question compares, and what it asks of the two; two years are compared by operations."""
     if not wording.COMPARED.search(core):
         return Comparison.NONE
-    if wording.WHICH.search(core):
+    if wording.WHICH.search(core) or wording.EITHER.search(core):
         return Comparison.WHICH
     return Comparison.WHETHER if wording.YES_NO.search(core) else Comparison.DIFFERENCE
 

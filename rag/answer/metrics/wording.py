@@ -166,6 +166,9 @@ COMPARING_WORD = re.compile(
     r"higher|lower|larger|smaller|greater|bigger|more|fewer|than|difference|exceed(?:ed|s)?|versus|vs|compare[ds]?",
     re.IGNORECASE,
 )
+EITHER = re.compile(  # "did A or B have more?" asks for a name
+    r"^(?:did|does|do|is|was|were|are|has|have|had)\b(?!.*\bthan\b).*\bor\b(?! not\b)|还是", re.IGNORECASE
+)
 WHICH = re.compile(r"^(?:which|who|whose)\b|哪[家个]公司|哪一?家", re.IGNORECASE)
 HEALTHY = re.compile(r"\b(?:healthy|sound|strong|adequate|sufficient)\b|健康|稳健|良好", re.IGNORECASE)
 POSITIVE = re.compile(r"\b(?:positive|profitable)\b|盈利|为正|是正", re.IGNORECASE)

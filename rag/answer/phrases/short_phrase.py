@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from rag.answer.phrases.kind import Kind, kind_of
 from rag.answer.phrases.lists import FoundList, enumeration_around, find_list, split_items
@@ -21,6 +22,8 @@ from rag.settings import PhraseSettings
 
 _TRIMMED = " \t\n,;:.，；：。、!?！？"  # at the ends of a span
 _PAIRS = (("(", ")"), ("（", "）"), ("“", "”"), ("《", "》"), ("「", "」"), ("[", "]"), ('"', '"'))
+
+_NUMBERS: Final = frozenset({Kind.MONEY, Kind.PERCENT, Kind.NUMBER})  # kinds that a wrong span is read as a fact for
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,8 @@ class PhraseFinder:
             return None
         span = self.model.find(question, evidence[: self.settings.span_sentences])
         confidence = self._confidence(span, evidence) if span else 0.0
-        if span is None or confidence < self.settings.min_confidence:
+        least = self.settings.min_number_confidence if kind in _NUMBERS else self.settings.min_confidence
+        if span is None or confidence < least:
             return None
         found = evidence[span.sentence]
         start, end = cut_to_value(kind, question, found.text, *trim(found.text, span.start, span.end))
@@ -80,7 +84,8 @@ class PhraseFinder:
         spans = _items(found.text, start, end) if kind is Kind.LIST else [(start, end)]
         cited = tuple(_citation(found, a, b, sources) for a, b in spans)
         values = tuple(" ".join(found.text[a:b].split()) for a, b in spans)
-        return ShortAnswer(values, "", (), "", cited, confidence=confidence), _first(found, evidence)
+        sure = confidence >= self.settings.sure_confidence
+        return ShortAnswer(values, "", (), "", cited, confidence=confidence, sure=sure), _first(found, evidence)
 
     def _confidence(self, span: Span, evidence: Sequence[Evidence]) -> float:
         """How likely the span is right, as calibrated on questions that the model was not trained on."""

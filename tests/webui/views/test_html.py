@@ -356,6 +356,23 @@ def test_sentences_that_repeat_the_rows_shown_are_left_out():
         assert bool(tags(look(conversation_html(session)), **{"data-key": "answer"})) is kept
 
 
+def test_a_figure_in_doubt_shows_its_rows_and_no_value():
+    table = TableExcerpt("", ("2023",), (("Total revenue", "211"),), ((0, 0),))
+    session = with_short(replace(SHORT, table=table, sure=False))
+    exchange = session.conversation.exchanges[0]
+    exchange.answer = replace(exchange.answer, state=AnswerState.CLOSEST)
+    html = conversation_html(session)
+    assert "7.11%" not in look(html).text
+    assert "<mark>211</mark>" in html
+    assert "7.11%" not in tags(look(html), **{"data-do": "copy"})[0]["data-text"]
+
+
+def test_an_unsure_phrase_is_shown_as_a_possibility():
+    html = conversation_html(with_short(replace(SHORT, values=("Anna Keller",), scale="", formula="", sure=False)))
+    assert "<strong>Perhaps: Anna Keller</strong>" in html
+    assert 'class="short possible"' in html
+
+
 def test_many_values_are_a_list():
     html = conversation_html(with_short(replace(SHORT, values=("a", "b", "c", "d"), scale="", formula="")))
     assert "<li>a</li><li>b</li><li>c</li><li>d</li>" in html
