@@ -10,7 +10,6 @@ digest of their name, a third is held out. The same folders and seed give the sa
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import random
 import re
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.claim_changes import ALTERATIONS, REWORDINGS, Change, Material
+from benchmarks.held_out import is_held_out
 from rag.answer.sentences import sentence_spans
 from rag.language import mainly_chinese
 from rag.pdf.load import load
@@ -136,11 +136,6 @@ def sample(claims: Iterator[dict[str, object]], each: int, chance: random.Random
         for _, rows in sorted(groups.items(), key=lambda entry: str(entry[0]))
         for claim in chance.sample(rows, min(each, len(rows)))
     ]
-
-
-def is_held_out(document: str) -> bool:
-    """Whether a document belongs to the third that is held out."""
-    return hashlib.sha256(document.encode()).digest()[0] % 3 == 0
 
 
 def main(write: Callable[[str], object] = print) -> None:
