@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from decimal import Context, Decimal, DecimalException
 from typing import Final
 
+from rag.answer.claims.numerals import HAN_NUMERALS, whole_of_han
+
 MAX_CHARACTERS: Final = 200  # of a question that is tried
 MAX_DEPTH: Final = 20  # of parentheses and signs
 MAX_EXPONENT: Final = 400
@@ -34,9 +36,7 @@ _WORDS: Final = {
     "per cent of": "% *", "% of": "% *", "percent": "%", "per cent": "%",
 }  # fmt: skip
 _WORD = re.compile("|".join(rf"(?<![a-z]){word}(?![a-z])" for word in sorted(_WORDS, key=len, reverse=True)))
-_HAN_DIGITS: Final = {digit: n for n, digit in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2, "兩": 2}
-_HAN_UNITS: Final = {"十": 10, "百": 100, "千": 1_000, "万": 10_000, "萬": 10_000, "亿": 100_000_000, "億": 100_000_000}
-_HAN_NUMBER = re.compile(f"(?!百分之)[{''.join(_HAN_DIGITS)}{''.join(_HAN_UNITS)}]+")
+_HAN_NUMBER = re.compile(f"(?!百分之)[{HAN_NUMERALS}]+")
 _HAN_WORDS: Final = (
     (re.compile(r"百分之(\d+(?:\.\d+)?)"), r"\1%"),
     (re.compile(r"(\d+(?:\.\d+)?)\s*的\s*(\d+(?:\.\d+)?%)"), r"\1*\2"),
@@ -84,27 +84,16 @@ def compute(question: str) -> tuple[str, str] | None:
 
 def _to_signs(text: str) -> str:
     """An expression in words, English or Chinese, in digits and signs."""
-    text = _HAN_NUMBER.sub(lambda match: str(_han_value(match.group())), text.translate(_SIGNS).casefold())
+    text = _HAN_NUMBER.sub(_in_digits, text.translate(_SIGNS).casefold())
     for pattern, sign in _HAN_WORDS:
         text = pattern.sub(sign, text)
     return _WORD.sub(lambda match: f" {_WORDS[match.group()]} ", text).strip()
 
 
-def _han_value(digits: str) -> int:
-    """The value of Chinese numerals: 一百二十三 -> 123, 二〇二〇 -> 2020."""
-    if not any(character in _HAN_UNITS for character in digits):
-        return int("".join(str(_HAN_DIGITS[character]) for character in digits))
-    total = section = digit = 0
-    for character in digits:
-        if character in _HAN_DIGITS:
-            digit = _HAN_DIGITS[character]
-        elif _HAN_UNITS[character] < 10_000:
-            section += (digit or 1) * _HAN_UNITS[character]
-            digit = 0
-        else:
-            total = (total + section + digit or 1) * _HAN_UNITS[character]
-            section = digit = 0
-    return total + section + digit
+def _in_digits(match: re.Match[str]) -> str:
+    """A Chinese numeral in digits; as it is where it is none."""
+    value = whole_of_han(match.group())
+    return match.group() if value is None else str(value)
 
 
 def _tokens(expression: str) -> Iterator[str]:

@@ -11,15 +11,9 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-FACTORS = {
-    "": 1.0,
-    "percent": 0.01,
-    "thousand": 1e3,
-    "ten thousand": 1e4,
-    "million": 1e6,
-    "hundred million": 1e8,
-    "billion": 1e9,
-}
+from rag.answer.scales import FACTORS
+
+_FACTORS = {"": 1.0, "percent": 0.01, **FACTORS}
 MAX_SPANS = 200  # compared of an answer; pairing takes cubic time
 
 _NUMBER = re.compile(
@@ -76,12 +70,12 @@ def _number(text: str, scale: str) -> float | None:
         return None
     unit = (match["unit"] or "").removesuffix("s")
     own = "percent" if unit == "%" else unit
-    if own not in FACTORS:
+    if own not in _FACTORS:
         return None
     sign = -1.0 if any(sign in match["before"] for sign in "([-–—−") else 1.0
     number = float(match["number"].replace(",", ""))
     # Two decimals count; of a text with a percent sign four of the fraction, which is the same.
-    return round(sign * round(number, 2) * FACTORS[own or scale], 4)
+    return round(sign * round(number, 2) * _FACTORS[own or scale], 4)
 
 
 def _aligned_f1(given: Sequence[tuple[str, ...]], wanted: Sequence[tuple[str, ...]]) -> float:

@@ -27,6 +27,7 @@ _PERIOD = re.compile(r"^(?:years?|yrs?|months?|days?|年度?|个月|天|倍|time
 _MONTH = re.compile(r"^(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*[.,]?$", re.IGNORECASE)
 _DAY = re.compile(r"^\d{1,2},?$")
 _YEAR = re.compile(r"^(?:FY\s?)?(?:19|20)\d\d(?:[AEF]|\s?年度?)?(?:\(\w\))?[.,]?$")
+_YEAR_INSIDE = re.compile(r"(?:19|20)\d\d")
 _RANGE_SIGNS = ("-", "–", "—", "to", "~", "至")
 _TRAILING_CURRENCY = re.compile(rf"\s*{_CURRENCY}$")
 
@@ -134,6 +135,11 @@ def joined(words: Sequence[Word]) -> str:
 def is_year(text: str) -> bool:
     """Whether a value is a year: 2019, FY2019, 2019A."""
     return bool(_YEAR.match(text))
+
+
+def years_in(text: str) -> set[str]:
+    """The years in a text, such as a header."""
+    return set(_YEAR_INSIDE.findall(text))
 
 
 def parse_value(text: str) -> tuple[float | None, bool]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from rag.pdf.cells import Line, Word, joined, segments, visual_lines
+from rag.pdf.cells import Line, Word, joined, segments, visual_lines, years_in
 
 MAX_HEADER_LINES = 6  # visual lines above the first row
 MAX_SPANNING_CHARACTERS = 40  # of a header over all columns; a longer line is a title
@@ -27,7 +27,6 @@ UNIT = re.compile(
 HEADER_GAP = 0.7  # character widths between two headers, at least
 CLEARLY_WIDER = 1.3  # times the gap between words that a gap between headers has at least
 RIGHT_ALIGNED = 0.4  # share of its cost that a header left of the middle of its columns has
-_YEAR = re.compile(r"(?:19|20)\d\d")
 _OPEN_END = re.compile(r"(?:\b(?:of|and|to|for|in|the|on|with|by)|[-&/])$", re.IGNORECASE)
 Span = tuple[float, float]  # left and right edge, fractions of the page
 
@@ -77,7 +76,7 @@ def _of_one_period(header: Sequence[str]) -> list[str]:
 
     "2020 vs. 2019" over the middle one of "2020", "Change" and "2019" stands over the change alone.
     """
-    years = [len(set(_YEAR.findall(text))) for text in header]
+    years = [len(years_in(text)) for text in header]
     return [text for n, text in enumerate(header) if years[n] < 2 or not any(years[n + 1 :])]
 
 

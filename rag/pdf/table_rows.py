@@ -43,7 +43,7 @@ class RowBuilder:
 
     def __init__(self, columns: int, width: float, lines: Sequence[Line]) -> None:
         """`width`: of a character; `lines`: from the first row to the last."""
-        self._columns, self._indent, self._width = columns, INDENT * width, width
+        self._columns, self._indent = columns, INDENT * width
         tops = [line.words[0].top for line in lines]
         self._pitch = median([abs(after - before) for before, after in pairwise(tops)] or [1.0])
         labels = [line.label() for line in lines]

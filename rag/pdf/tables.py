@@ -21,13 +21,14 @@ from rag.pdf.cells import (
     joined,
     lines_of,
     segments,
+    years_in,
 )
 from rag.pdf.table import MAX_TEXT_CHARACTERS, Cell, Row, Table
 from rag.pdf.table_headers import WIDE_GAP, read_headers
 from rag.pdf.table_rows import RowBuilder
 from rag.records import WordBoxes
 
-__all__ = ["MAX_WORDS", "Cell", "Row", "Table", "find_tables"]
+__all__ = ["MAX_WORDS", "Cell", "Row", "Table", "find_tables", "named_scale"]
 
 # Looked at on a page, so that a hostile one costs no more than a large table.
 MAX_WORDS = 10_000
@@ -54,7 +55,6 @@ _SCALES = (
 )
 _UNIT_LINE = re.compile(r"[(（][^()（）]{2,80}[)）]|(?:单位|單位)\s?[:：]\s?[^\s()（）]{1,20}")
 _YEAR_ALONE = re.compile(r"(?:(?:fiscal|year|fiscal year|FY) ?)?(?:19|20)\d\d(?: ?年度?)?", re.IGNORECASE)
-_YEAR = re.compile(r"(?:19|20)\d\d")
 _MARK = re.compile(r"[(（]\d{1,2}[)）]")  # of a footnote, or a negative number
 _NOTES = re.compile(r"notes?|附注|附註|注释|註釋", re.IGNORECASE)  # header of a column that refers to the notes
 
@@ -78,16 +78,16 @@ def find_tables(text: str, boxes: WordBoxes) -> list[Table]:
     width = character_width(lines)
     found = [table for run in _runs(lines, width) for table in _tables_of(run, width) if not _is_list(table)]
     page_unit = _unit_line(text)
-    page_scale = _named_scale(page_unit)
+    page_scale = named_scale(page_unit)
     return [table if table.scale else replace(table, scale=page_scale, unit=page_unit) for table in found]
 
 
 def _unit_line(text: str) -> str:
     """The first "(in millions)" or "单位：万元" of a text; "" for none."""
-    return next((part for part in _UNIT_LINE.findall(text) if _named_scale(part)), "")
+    return next((part for part in _UNIT_LINE.findall(text) if named_scale(part)), "")
 
 
-def _named_scale(text: str) -> str:
+def named_scale(text: str) -> str:
     """The scale that a text names, "in millions" or "£m"; "" for none."""
     return next((scale for pattern, scale in _SCALES if pattern.search(text)), "")
 
@@ -363,7 +363,7 @@ def _table(
     """
     margin = min(line.left for line in lines)
     headers = read_headers(above, grid.columns, margin, grid.width)
-    if not any(_YEAR.search(text) for column in headers.columns for text in column):
+    if not any(years_in(text) for column in headers.columns for text in column):
         headers.columns = [own or former for own, former in zip(headers.columns, before, strict=True)]
     rows = RowBuilder(len(grid.columns), grid.width, lines).build(headers.sections, lines)
     # Leave out columns of the run that this table does not use.
@@ -374,7 +374,7 @@ def _table(
     table = Table(
         headers=texts,
         caption=" ".join(headers.caption)[:MAX_TEXT_CHARACTERS],
-        scale=_named_scale(unit) or _named_scale(said),
+        scale=named_scale(unit) or named_scale(said),
         rows=tuple(replace(row, cells=tuple(row.cells[n] for n in used)) for row in rows),
         unit=unit,
         columns=tuple(grid.columns[n] for n in used),

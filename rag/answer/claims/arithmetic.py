@@ -11,8 +11,9 @@ from typing import Final
 
 from rag.answer.claims.lexicon import han_words, opposites, stem
 from rag.answer.claims.quantities import Kind, Quantity, find_quantities
+from rag.answer.scales import FACTORS
 
-SCALES: Final = (1.0, 1e3, 1e4, 1e6, 1e8, 1e9)  # that a number in a formula may leave out
+SCALES: Final = (1.0, *FACTORS.values())  # that a number in a formula may leave out
 MAX_FORMULA = 200  # characters of a formula
 _CHARACTERS: Final = r"[\d.,+\-−–×x*/÷() $€£¥%]"
 _FORMULA = re.compile(

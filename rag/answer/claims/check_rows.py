@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
 
 from rag.answer.claims.align import Alignment
 from rag.answer.claims.problems import Problem, conflict_between
 from rag.answer.claims.quantities import Kind, Quantity
 from rag.answer.claims.sources import Segment, SourceIndex
+from rag.answer.scales import FACTORS
+from rag.pdf.tables import named_scale
 
-_SCALES: Final = (
-    (re.compile(r"\bbillions?\b|十亿", re.IGNORECASE), 1e9),
-    (re.compile(r"\bmillions?\b|[$£€]\s?m\b|百万", re.IGNORECASE), 1e6),
-    (re.compile(r"\bthousands?\b|[$£€]?['’]?000s?\b|千元", re.IGNORECASE), 1e3),
-    (re.compile("亿元|億元"), 1e8),
-    (re.compile("万元|萬元"), 1e4),
-)
 _UNIT_LINE = re.compile(
     r"单位|單位|[(（][^)）]{0,80}(?:million|thousand|billion|千元|万元|百万|亿元)"
     r"|\bin (?:\S{1,20} ){0,3}(?:million|thousand|billion)s",
@@ -89,7 +83,7 @@ def _declared_scale(row: Segment, index: SourceIndex) -> float:
     """What the lines above a row say that its values are counted in; 0 if they say nothing."""
     for line in index.headers(row):
         if _UNIT_LINE.search(line.text):
-            return next((factor for pattern, factor in _SCALES if pattern.search(line.text)), 0.0)
+            return FACTORS.get(named_scale(line.text), 0.0)
     return 0.0
 
 

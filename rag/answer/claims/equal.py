@@ -8,8 +8,9 @@ from typing import Final
 from rag.answer.claims.quantities import Kind, Quantity
 from rag.answer.claims.sources import Segment
 from rag.answer.claims.units import CURRENCIES
+from rag.answer.scales import FACTORS
 
-_ROW_SCALES: Final = (1.0, 1e3, 1e6, 1e9, 1e4, 1e8)  # a table may state its scale in a caption
+_ROW_SCALES: Final = (1.0, *FACTORS.values())  # a table may state its scale in a caption
 _MIN_ROUNDED_DIGITS = 2  # significant digits of a claim that may be rounded without saying "about"
 _EPSILON = 1e-9
 

@@ -56,17 +56,18 @@ def value_of_ordinal(text: str) -> int:
 def value_of_han(text: str) -> float | None:
     """The value of a Chinese numeral, such as 一百二十 -> 120, 三点五 -> 3.5, 二〇二三 -> 2023; None if it is none."""
     whole, _, decimals = text.partition("点")
-    value = _whole_of_han(whole)
+    value = whole_of_han(whole)
     if value is None or not decimals:
-        return value
+        return None if value is None else float(value)
     if not all(character in HAN_DIGITS for character in decimals):
         return None
     return value + float("0." + "".join(str(HAN_DIGITS[character]) for character in decimals))
 
 
-def _whole_of_han(text: str) -> float | None:
+def whole_of_han(text: str) -> int | None:
+    """The value of a Chinese numeral without decimals; None if it is none."""
     if len(text) > 1 and all(character in HAN_DIGITS for character in text):  # digit by digit, as years are written
-        return float("".join(str(HAN_DIGITS[character]) for character in text[:16]))
+        return int("".join(str(HAN_DIGITS[character]) for character in text[:16]))
     total = section = digit = 0
     seen = False
     for character in text:
@@ -80,4 +81,4 @@ def _whole_of_han(text: str) -> float | None:
             section = digit = 0
         else:
             return None
-    return float(total + section + digit) if seen else None
+    return total + section + digit if seen else None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from rag.answer.figures.figure import FACTORS, Figure, FigureAnswer, plain_number, printed_answer
+from rag.answer.figures.figure import Figure, FigureAnswer, plain_number, printed_answer
 from rag.answer.figures.question import Operation, asks_for_smallest
+from rag.answer.scales import FACTORS
 from rag.index.tokenize import terms
 
 _DIFFERENCE = re.compile(

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from rag.answer.figures.periods import Period
 from rag.answer.figures.question import Limit, Operation
+from rag.answer.scales import FACTORS
 from rag.pdf.tables import Cell, Row
 
-FACTORS = {"thousand": 1e3, "ten thousand": 1e4, "million": 1e6, "hundred million": 1e8, "billion": 1e9}
 _FAR = 100  # times a limit; a value further away is in another scale
 # Costs, often printed in parentheses because they are subtracted; a person means the amount.
 _OUTFLOW = re.compile(

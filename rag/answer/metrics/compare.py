@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rag.answer.metrics.compute import FACTORS, Calculation, Value, distinct
+from rag.answer.metrics.compute import FACTORS_OF_STATEMENTS, Calculation, Value, distinct
 from rag.answer.metrics.request import Comparison, Operation, Request
 from rag.answer.metrics.vocabulary import Unit
 from rag.answer.metrics.written import Result, change, each_of, yes_or_no
@@ -52,7 +52,7 @@ def _in_one_scale(request: Request, first: Side, second: Side) -> Sequence[Side]
     one, other = first.calculation, second.calculation
     if one.currency != other.currency or bool(one.scale) != bool(other.scale):
         return None
-    factor = FACTORS[other.scale or ""] / FACTORS[one.scale or ""]
+    factor = FACTORS_OF_STATEMENTS[other.scale or ""] / FACTORS_OF_STATEMENTS[one.scale or ""]
     if factor == 1.0:
         return first, second
     amount = second.value.amount * factor

@@ -12,18 +12,12 @@ from dataclasses import dataclass, field
 
 from rag.answer.metrics.formula import Binary, In, Name, Node, Number, Over
 from rag.answer.metrics.statements import ONE, FoundStatement, StatementRow, normalized
-from rag.answer.metrics.vocabulary import Item, Statement, Unit, Vocabulary
+from rag.answer.metrics.vocabulary import Item, Unit, Vocabulary
+from rag.answer.scales import FACTORS
 from rag.pdf.tables import Cell
+from rag.retrieve.statements import Statement
 
-FACTORS = {
-    "": 1.0,
-    ONE: 1.0,
-    "thousand": 1e3,
-    "ten thousand": 1e4,
-    "million": 1e6,
-    "hundred million": 1e8,
-    "billion": 1e9,
-}
+FACTORS_OF_STATEMENTS = {"": 1.0, ONE: 1.0, **FACTORS}
 
 _LOSS = re.compile(r"\bloss(?:es)?\b|亏损", re.IGNORECASE)
 _INCOME = re.compile(r"income|earnings|profit|\(loss|利润", re.IGNORECASE)
@@ -180,7 +174,7 @@ class Calculation:
             self._misfit = True
         number = used.cell.value or 0.0
         signed = self._tax(used, number) if item.id == "income_tax" else _signed(item, used.row.label, number)
-        amount = signed * FACTORS[scale] / FACTORS[self.scale]
+        amount = signed * FACTORS_OF_STATEMENTS[scale] / FACTORS_OF_STATEMENTS[self.scale]
         return Value(
             amount, _number(amount), (used,), 3, used.cell if signed == number and scale == self.scale else None
         )

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from rag.answer.metrics.fiscal_years import ends_early, fiscal_offset, fiscal_years, interim_year, is_quarterly
-from rag.answer.metrics.vocabulary import Statement
 from rag.pdf.tables import Cell, Row, find_tables
+from rag.retrieve.statements import Statement
 from rag.store.rows import StoredPage
 
 ONE = "one"  # scale of a statement that says it is in single yuan

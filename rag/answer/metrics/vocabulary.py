@@ -11,14 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rag.answer.metrics.formula import Name, Node, parse_formula
-
-
-class Statement(StrEnum):
-    """A primary financial statement."""
-
-    INCOME = "income"
-    BALANCE = "balance"
-    CASH = "cash"
+from rag.retrieve.statements import Statement
 
 
 class Unit(StrEnum):

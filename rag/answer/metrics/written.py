@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rag.answer.figures.excerpt import as_printed
-from rag.answer.metrics.compute import FACTORS, Used, Value, combined, distinct
+from rag.answer.metrics.compute import FACTORS_OF_STATEMENTS, Used, Value, combined, distinct
 from rag.answer.metrics.request import Operation, Request
 from rag.answer.metrics.statements import ONE
 from rag.answer.metrics.vocabulary import Unit
@@ -49,7 +49,7 @@ def written(request: Request, amount: float, formula: str, used: tuple[Used, ...
             text = _with_currency(_rounded(amount, 2 if decimals is None else decimals), currency)
             return Result((text,), "", formula, used)
     wanted = request.form.scale or scale
-    factor = FACTORS[scale] / FACTORS[wanted] if scale else 1.0
+    factor = FACTORS_OF_STATEMENTS[scale] / FACTORS_OF_STATEMENTS[wanted] if scale else 1.0
     if factor != 1.0:
         formula = _converted(formula or _rounded(amount, 2, trim=True), factor)
     text = _rounded(amount * factor, 2 if decimals is None else decimals, trim=decimals is None)

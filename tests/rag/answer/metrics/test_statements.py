@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rag.answer.metrics.statements import find_statements, normalized
-from rag.answer.metrics.vocabulary import Statement
+from rag.retrieve.statements import Statement
 from tests.rag.answer.metrics.statements import BALANCE, CASH, INCOME, NORTHWIND, PROSE, pages, 北风
 
 
