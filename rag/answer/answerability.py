@@ -1,6 +1,6 @@
-"""Question + sources -> the sentences that may answer, best first, and whether any of them counts as an answer.
+"""Question + sources -> the sentences that may answer, best first. Whether they do is judged in `doubt.py`.
 
-A sentence is judged by the cosine of its embedding with the question's, and by the share of the question's terms that
+A sentence is scored by the cosine of its embedding with the question's, and by the share of the question's terms that
 it holds, weighted by IDF. Cosines of different embedders and languages do not compare, so they are rescaled with
 reference pairs: 0 is the mean cosine of unrelated sentences, 1 that of questions and their answers.
 """

@@ -91,7 +91,7 @@ _KINDS = frozenset(
     " company corporation group holdings inc corp co ltd limited llc plc organization organisation agency"
     " council".split()
 )
-_POSSESSIVE = re.compile(r"['’]s?$|['’]$")
+_POSSESSIVE = re.compile(r"['’]s?$")
 
 
 def things_named(question: str) -> list[NamedThing]:

@@ -10,6 +10,9 @@ from rag.answer.claims.sources import SourceIndex
 from rag.answer.claims.tokens import Token
 from rag.language import mainly_chinese
 
+# Stems of words that tell how a value was worked out.
+_OF_COMPUTING = frozenset("sum differ averag plu minu tim divid equal change ratio result amount reach stand".split())
+
 
 def covered_share(alignment: Alignment, index: SourceIndex, *, computed: bool) -> float:
     """Share of the claim's content that the evidence holds, 0..1; 1 for a claim of quantities alone.
@@ -85,6 +88,3 @@ def _of_change() -> frozenset[int]:
     """The synonym groups of words such as "rose" and "higher"."""
     groups = synonyms()
     return frozenset(group for word in opposites() if tells_change(word) for group in groups.get(word, ()))
-
-
-_OF_COMPUTING = frozenset("sum differ averag plu minu tim divid equal change ratio result amount reach stand".split())

@@ -19,6 +19,7 @@ _OUTFLOW = re.compile(
     re.IGNORECASE,
 )
 _NO_OUTFLOW = re.compile(r"\bnet (?:of|income|loss|cash)|income|profit|margin|收益|利润", re.IGNORECASE)
+_FOOTNOTE = re.compile(r"(?:\s*\(\d\)|(?<=[a-z])\d)+$")  # "Other benefits2", "Total debt (1)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +114,6 @@ def _period_name(figure: Figure) -> str:
 
 def _item_name(figure: Figure) -> str:
     return _FOOTNOTE.sub("", figure.row.label)
-
-
-_FOOTNOTE = re.compile(r"(?:\s*\(\d\)|(?<=[a-z])\d)+$")  # "Other benefits2", "Total debt (1)"
 
 
 def computed_answer(

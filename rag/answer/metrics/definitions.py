@@ -32,8 +32,9 @@ def is_filler(token: Token, fillers: frozenset[str]) -> bool:
 
 
 def definitions(text: str, vocabulary: Vocabulary) -> tuple[str, dict[str, str], dict[str, Node]] | None:
-    """The text without its definitions, names that they introduce, and their formulas by id; None for an"
-    " unreadable one.
+    """The text without its definitions, the names that they introduce, and their formulas by id.
+
+    None if a definition cannot be read.
     """
     names: dict[str, str] = {}
     matches = list(_DEFINED.finditer(text))

@@ -40,12 +40,10 @@ class In:
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """The mean of a formula over years, or its change from the first to the last; the year and the one before"
-    " for ().
-    """
+    """The mean of a formula over years, or its change from the first to the last."""
 
     body: Node
-    years: tuple[int, ...]
+    years: tuple[int, ...]  # (): the year asked for and the one before
     change: bool = False
 
 

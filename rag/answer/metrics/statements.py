@@ -137,9 +137,7 @@ _CURRENCY = re.compile(r"US\$|HK\$|[$€£¥￥]")
 
 
 def normalized(label: str) -> str:
-    """A label in small letters, without parentheses, punctuation and numbering: "(a) Inventories, net" ->"
-    " "inventories net".
-    """
+    """A label in lower case, without parentheses, punctuation and numbering: "(a) Total, net" -> "total net"."""
     text = _NUMBERING.sub("", label[:MAX_LABEL_CHARACTERS].strip().lower())
     text = _PARENTHESES.sub(" ", text).replace("&", " and ")
     return _NOTE.sub("", _ADJUSTMENTS.sub("", " ".join(_CHARACTERS.sub(" ", text).split())))

@@ -1,4 +1,4 @@
-"""A span that answers "how much" or "when", cut to the value in it, and with the unit that stands after it."""
+"""A span that answers "how much" or "how long", cut to the value in it, with the unit that stands after it."""
 
 from __future__ import annotations
 

@@ -11,31 +11,19 @@ from rag.retrieve.dialogue.clause import word_lists
 
 MAX_NOUN: Final = 6  # characters of a noun that says what is asked of something
 MAX_CHARACTERS: Final = 300  # of a question, and of an answer, that are looked at
-
-
 END = re.compile(r"[？?。！!，,\s]+$")
-
-
 LEAD = re.compile(
     r"^(?:(?:那么|那麼|那(?![里裡儿个家款份种座本篇些年时天位条])|还有|還有|另外|然后|而|同样的?问题[，,]?|以及|请问)[，,]?)+"
 )
-
-
 TIME = re.compile(
     r"(?:(?:19|20)\d\d|[一二][〇零九][〇零一二三四五六七八九]{2})(?:年度?|财年)(?:的?(?:第[一二三四1-4]季度|[一二三四]季度|上半年|下半年|年?[末底初]|同期|\d{1,2}月(?:\d{1,2}日)?[末底]?))?"
     r"|(?:第[一二三四1-4]|[一二三四])季度|上半年|下半年|(?:去|今|前|上|本|次|翌|当)年(?:度|末|底|初)?(?:同期)?|(?:上|前|后|下|这|那)(?:一|两)?(?:年|季度|个月)|本期|上期|报告期"
 )
-
-
 YEAR_ZH = re.compile(r"((?:19|20)\d\d)年")
-
-
 # What a question asks, and everything that belongs to its predicate.
 ASKED = re.compile(
     r"什么时候|什麼時候|何时|什么地方|什么|什麼|哪一年|哪年|哪[里儿]|哪[些个种家位一]?|谁|誰|多少|多[久长大高重远深宽快]|几(?![乎何率])|怎么|怎麼|怎样|如何|为什么|為什麼|为何|是否|能否|可否|可以|[吗嗎]$"
 )
-
-
 # Where the subject of a question ends.
 _PREDICATE = re.compile(
     r"是(?!否)|有多|有哪|有几|有什么|什么时候|何时|哪一年|哪[里些个种家]|为什么|怎么|怎样|如何|多[少久长大高重远]|是否|能否|可以|能(?!力|源|量|耗)|(?<![事大员协社工机])会(?!计|议)|应(?![收付用急对激])|需要|必须|须|(?<![路自理缘])由(?!于)|表示|属于|用了|使用|采用"
@@ -50,9 +38,7 @@ class BeforeZh:
 
     text: str
     answer: str
-    subject: (
-        str  # what it asks about, with its time: "贵州茅台2021年的营业收入"; "" where the question word comes first
-    )
+    subject: str  # with its time: "贵州茅台2021年的营业收入"; "" where the question word comes first
     entity: str  # "贵州茅台"; "" for none
     attribute: str  # "营业收入"; "" for none
 

@@ -25,35 +25,27 @@ from rag.retrieve.dialogue.pronouns import PRONOUN
 from rag.retrieve.dialogue.subject import VAGUE_NOUNS, Before, capitalised, entities, item_of, uncapitalised
 
 MIN_FIT: Final = 1.0  # of a fragment that a conjunction introduces with the phrase it replaces
-
-
 MIN_BARE_FIT: Final = 2.0  # the same for a fragment that stands alone
-
-
 _UNIT = re.compile(
     rf"\s+(?:in|as)\s+(?:an?\s+)?(?:[a-z]+\s+)?(?:{'|'.join(sorted(word_lists()['units']))})$",
     re.IGNORECASE,
 )
-
-
 _COMPARED = re.compile(r"^(?:compared|relative|in comparison)\s+(?:to|with)\b|^(?:vs\.?|versus|than)\b", re.IGNORECASE)
-
-
 _EXTREME = re.compile(
     r"\b(?:(?:second|third|fourth|fifth|next|2nd|3rd)[\s-]+)?(?:highest|lowest|largest|smallest|biggest|greatest|least|most|maximum|minimum"
     r"|max|min|best|worst|oldest|youngest|newest|longest|shortest|fastest|slowest|first|last|second|third|upper|lower|mean|median|average)\b",
     re.IGNORECASE,
 )
-
-
 _YEAR_STEP = re.compile(
     r"\b(?:(?:previous|prior|preceding) year|year (?:before|earlier)|(?P<after>following|next) year|year after)\b",
     re.IGNORECASE,
 )
-
-
 _PERIOD_FILLERS: Final = frozenset(
     "in for at on the end of during as by and over fiscal year to until beginning start that this it".split()
+)
+_DATED = re.compile(rf"(.{{2,80}}?)\s+((?:(?:in|for|at|during)\s+)?(?:{PERIOD.pattern}))$", re.IGNORECASE)
+_PART_OF_YEAR = re.compile(
+    r"(?:the\s+)?(?:first|second|third|fourth|last)\s+(?:quarter|half)|q[1-4]|h[12]", re.IGNORECASE
 )
 
 
@@ -83,9 +75,6 @@ def ask_of_owner(rest: str, before: Before) -> str:
     period = f" in {before.clause.text[slice(*before.clause.periods[-1])]}" if before.clause.periods else ""
     verb = "did" if period else "does"
     return f"{capitalised(rest)} {verb} {owners[0]} have{period}?"
-
-
-_DATED = re.compile(rf"(.{{2,80}}?)\s+((?:(?:in|for|at|during)\s+)?(?:{PERIOD.pattern}))$", re.IGNORECASE)
 
 
 def replace_phrase(fragment: str, before: Before, *, introduced: bool) -> str | None:
@@ -134,11 +123,6 @@ def _period_swapped(clause: Clause, fragment: str) -> str | None:
     if _PART_OF_YEAR.fullmatch(new) and YEAR.search(old) and not _PART_OF_YEAR.search(old):
         new = f"{new} {old}"
     return clause.text[:first] + new + clause.text[last_end:]
-
-
-_PART_OF_YEAR = re.compile(
-    r"(?:the\s+)?(?:first|second|third|fourth|last)\s+(?:quarter|half)|q[1-4]|h[12]", re.IGNORECASE
-)
 
 
 def _same_kind(clause: Clause, new: str) -> tuple[int, int]:

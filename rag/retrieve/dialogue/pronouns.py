@@ -17,8 +17,6 @@ PRONOUN = re.compile(
     r"|include|affect|in|for|to|from|since|by|cost)))",
     re.IGNORECASE,
 )
-
-
 # "it" that refers to nothing: "is it possible", "how long does it take"; "there is".
 _EXPLETIVE = re.compile(
     r"\b(?:is|was|will|would|can|could|should|does|did)\s+it\s+(?:be\s+|was\s+|is\s+)?(?:not\s+)?(?:\w+ly\s+)?"

@@ -11,16 +11,12 @@ from rag.index.tokenize import terms
 from rag.retrieve.dialogue.clause import AUXILIARIES, PERIOD, PREPOSITIONS, WH, Clause, Phrase, word_lists
 
 ANSWER_CHARACTERS: Final = 300  # of an answer that are looked at for a name
-
-
 NAME_WORDS: Final = 5  # in the longest name taken from an answer
-
-
 _NAME = re.compile(r"[A-Z0-9][\w.&'’-]*(?:\s+(?:(?:of|de|von|van|der|the|and|&)\s+){0,2}[A-Z0-9][\w.&'’-]*){0,4}")
-
-
 _BE: Final = frozenset(("is", "are", "was", "were"))
 VAGUE_NOUNS: Final = frozenset(("end", "beginning", "start", "number", "amount", "total", "part"))
+_OF_WHAT: Final = frozenset(("of", "in", "for", "on", "to", "behind", "about", "around", "with"))
+_ON_WHAT: Final = frozenset(("role", "impact", "effect", "influence"))  # of one thing in another: the latter is meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +113,6 @@ def _is_plural(text: str) -> bool:
 def _is_charge(first: Phrase, second: Phrase) -> bool:
     """Whether a phrase goes with the next one by "for" and is itself meant: "the penalty for late delivery"."""
     return second.preposition == "for" and not {first.head, first.head.removesuffix("s")} & word_lists()["aspects"]
-
-
-_OF_WHAT: Final = frozenset(("of", "in", "for", "on", "to", "behind", "about", "around", "with"))
-_ON_WHAT: Final = frozenset(("role", "impact", "effect", "influence"))  # of one thing in another: the latter is meant
 
 
 def _with_complement(clause: Clause, phrase: Phrase) -> str:
