@@ -201,8 +201,11 @@ class Answerer:
     def _likelier(
         self, figure: _Candidate | None, phrase: _Candidate | None, evidence: list[Evidence]
     ) -> tuple[ShortAnswer | None, list[Evidence]]:
-        """The likelier of two short answers; a figure that is uncertain shows its rows and the best sentences."""
-        if phrase and (figure is None or phrase[0].confidence >= figure[0].confidence):
+        """The likelier of two short answers, but no phrase in place of a figure that had to be worked out.
+
+        A figure that is uncertain shows its rows and the best sentences.
+        """
+        if phrase and (figure is None or (phrase[0].confidence >= figure[0].confidence and not figure[0].formula)):
             return phrase
         if figure is None:
             return None, evidence
