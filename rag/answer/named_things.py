@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import cache, cached_property
 from pathlib import Path
 
+from rag.answer.claims.numerals import whole_of_han
 from rag.index.tokenize import terms
 from rag.language import CJK, COMMON_HAN, is_cjk, mainly_chinese
 
@@ -153,19 +154,9 @@ def _codes_named(question: str) -> list[NamedThing]:
 
 
 def arabic(number: str) -> str:
-    """A whole number below 10,000 in Chinese numerals as digits, anything else as it is: 二十三 -> 23."""
-    if not number or not set(number) <= {*_DIGITS, "十", "百", "千"}:
-        return number
-    if not set(number) & {"十", "百", "千"}:
-        return "".join(_DIGITS[character] for character in number)
-    total, digit = 0, 0
-    for character in number:
-        if character in _DIGITS:
-            digit = int(_DIGITS[character])
-        else:
-            total += (digit or 1) * {"十": 10, "百": 100, "千": 1000}[character]
-            digit = 0
-    return str(total + digit)
+    """A whole number in Chinese numerals as digits, anything else as it is: 二十三 -> 23."""
+    value = whole_of_han(number)
+    return number if value is None else str(value)
 
 
 # ---- names

@@ -142,7 +142,7 @@ def _equals(result: Quantity, value: float, *, percent: bool = True) -> bool:
     tolerance = result.step * 0.5 * (1 + 1e-9) + 1e-9
     values = [value, 100 * value] if percent and result.kind is Kind.PERCENT else [value]
     printed = result.value
-    scaled = [printed / factor for factor in (1.0, 1e3, 1e4, 1e6, 1e8, 1e9)] if result.scaled else [printed]
+    scaled = [printed / factor for factor in SCALES] if result.scaled else [printed]
     return any(
         abs(abs(one) - abs(target)) <= (tolerance * one / printed if printed else tolerance)
         for one in scaled

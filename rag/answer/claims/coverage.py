@@ -30,7 +30,7 @@ def covered_share(alignment: Alignment, index: SourceIndex, *, computed: bool) -
     total = covered = 0.0
     tokens = alignment.tokens
     for n, token in enumerate(tokens):
-        if not token.is_content or (implied and _is_verb(alignment, token, by_start)):
+        if not token.is_content or (implied and _is_verb(token, by_start)):
             continue
         weight = 0.5 if token.is_han else 1.0  # two characters are about a word
         total += weight
@@ -76,7 +76,7 @@ def _han_groups(alignment: Alignment) -> dict[int, frozenset[int]]:
     }
 
 
-def _is_verb(alignment: Alignment, token: Token, by_start: dict[int, frozenset[int]]) -> bool:
+def _is_verb(token: Token, by_start: dict[int, frozenset[int]]) -> bool:
     """Whether a word says how a value changed or stands to others, rather than what it is the value of."""
     if token.is_han:
         return not _of_change().isdisjoint(by_start.get(token.start, frozenset()))

@@ -65,10 +65,10 @@ def find_names(analysed: Analysed) -> list[int]:
     words = [token.text for token in analysed.tokens if token.text[:1].isalpha() and not token.is_han]
     if sum(word[0].isupper() for word in words) > 0.7 * max(len(words), 1) and len(words) > 4:
         return []  # a heading, or all in capitals
-    return [index for index, token in enumerate(analysed.tokens) if _is_name(analysed, token)]
+    return [index for index, token in enumerate(analysed.tokens) if _is_name(token)]
 
 
-def _is_name(analysed: Analysed, token: Token) -> bool:
+def _is_name(token: Token) -> bool:
     word = token.text
     lower = word.lower()
     if token.quantity < 0 and any(map(str.isdigit, word)):  # a code

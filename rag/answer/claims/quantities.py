@@ -1,4 +1,4 @@
-"""The quantities of a text: numbers with scale and unit, percentages, dates and ordinals, and when two are equal."""
+"""The quantities of a text: numbers with scale and unit, percentages, dates and ordinals."""
 
 from __future__ import annotations
 

@@ -6,13 +6,10 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from rag.answer.figures.figure import Figure, FigureAnswer, plain_number, printed_answer
-from rag.answer.figures.question import Operation, asks_for_smallest
+from rag.answer.figures.question import Operation, asks_for_difference, asks_for_smallest
 from rag.answer.scales import FACTORS
 from rag.index.tokenize import terms
 
-_DIFFERENCE = re.compile(
-    r"\bdifference\b|\bhow much (?:more|less|higher|lower|larger|smaller)\b|相差|差额|[多少高低]多少", re.IGNORECASE
-)
 _WHICH = re.compile(
     r"\bwhich\b|\bwhose\b|\b(?:did|does|do|is|was|are|were|has|have|had) .{1,80}\bor\b"
     r"|\b(?:higher|larger|greater|more|bigger|lower|smaller|less|fewer)\b.{0,80}\bor\b|谁|哪[个家]|更[高大多低小少]",
@@ -38,7 +35,7 @@ def compared(question: str, names: Sequence[frozenset[str]], figures: Sequence[F
     if (first.scale == "percent") != (second.scale == "percent"):
         return None
     a, b = first.amount, second.amount * FACTORS.get(second.scale, 1.0) / FACTORS.get(first.scale, 1.0)
-    if _DIFFERENCE.search(question):
+    if asks_for_difference(question):
         high, low = max(a, b), min(a, b)
         text = f"{high - low:,.2f}".rstrip("0").rstrip(".")
         formula = f"{plain_number(high)} − {plain_number(low)}"

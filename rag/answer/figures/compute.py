@@ -11,6 +11,7 @@ from rag.answer.figures.match import CellMatcher, is_total
 from rag.answer.figures.periods import Period, between, names_range, periods_of
 from rag.answer.figures.question import (
     Operation,
+    asks_for_difference,
     asks_for_percent,
     asks_for_plain_ratio,
     decimals_of,
@@ -21,9 +22,6 @@ from rag.answer.figures.question import (
 
 _TOTAL_ASKED = re.compile(r"\btotal\b|合计|共计|总共", re.IGNORECASE)
 _SIGNED = re.compile(r"\bnet difference\b|\bchange\b|\bincrease|\bdecrease|变动|变化|[增减]", re.IGNORECASE)
-_DIFFERENCE = re.compile(
-    r"\bdifference\b|\bhow much (?:more|less|higher|lower)\b|相差|差额|[多少高低]多少", re.IGNORECASE
-)
 _WHOLE = 100.0  # percent
 ROUNDING = 0.0006  # of a total, by which its rounded parts may miss it
 MAX_PARTS = 30  # rows above a total that may add up to it
@@ -114,7 +112,7 @@ class Computer:
             found = difference_of_averages(question, periods, best, self._cells.best, self.in_periods)
             if found is not None:
                 return found
-        pair = self._pair(question, periods) if len(periods) < 2 and _DIFFERENCE.search(question) else None
+        pair = self._pair(question, periods) if len(periods) < 2 and asks_for_difference(question) else None
         if pair is None:
             if best is None:
                 return None
@@ -126,7 +124,7 @@ class Computer:
         decimals, points = decimals_of(question), new.scale == "percent" == old.scale
         if operation is Operation.CHANGE or (points and _POINTS.search(question)):
             value = a - b
-            if value < 0 and _DIFFERENCE.search(question) and not _SIGNED.search(question):
+            if value < 0 and asks_for_difference(question) and not _SIGNED.search(question):
                 a, b, pair = b, a, (old, new)
             formula = f"{plain_number(a)} − {plain_number(b)}"
             return computed_answer(a - b, new.scale, pair, Operation.CHANGE, formula, decimals)

@@ -140,7 +140,7 @@ class FigureFinder:
         if best is None and not by_period and all(map(is_soft, self._cells.asked(rest))):
             best = self._first_in(periods)
         if not by_period:
-            found = self._items_beside(best, rest, periods)
+            found = self._items_beside(best, rest)
         else:
             found = self._cells.along(best) if best else []
             if len(periods) > 1:
@@ -162,7 +162,7 @@ class FigureFinder:
         found = [one for one in cells if one.when and any(one.when.agrees(period) for period in periods)] or cells
         return replace(found[0], coverage=_WHOLE_TABLE) if found else None
 
-    def _items_beside(self, best: Figure | None, text: str, periods: Sequence[Period]) -> list[Figure]:
+    def _items_beside(self, best: Figure | None, text: str) -> list[Figure]:
         """The items among which one is chosen: those that make up what a text names."""
         if best is None:
             return []
@@ -189,7 +189,7 @@ class FigureFinder:
         best = self._cells.best(limit[1], () if by_period else periods)
         if best is None:
             return None
-        beside = self._items_beside(best, limit[1], periods)
+        beside = self._items_beside(best, limit[1])
         found = self._computer.in_range(best, periods) if by_period else beside
         found = [matched_as(one, best) for one in found if one.cell.value is not None]
         if not found:

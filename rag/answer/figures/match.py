@@ -82,9 +82,9 @@ class CellMatcher:
         """The terms that say which item is meant, with their weights."""
         return {term: self.weight(term) for term in item_terms(text) if term not in self._known}
 
-    def best(self, text: str, periods: Sequence[Period] = (), near: Figure | None = None) -> Figure | None:
-        """The cell that matches most of a text; None where nothing is asked for. `near`: its table is preferred."""
-        found = self.ranked(text, periods, near)
+    def best(self, text: str, periods: Sequence[Period] = ()) -> Figure | None:
+        """The cell that matches most of a text; None where nothing is asked for."""
+        found = self.ranked(text, periods)
         if not found:
             return None
         # The same value in several tables is more likely the one that is meant.
@@ -93,7 +93,10 @@ class CellMatcher:
         return max(tables, key=lambda figure: (len(tables[figure]), figure.score))
 
     def ranked(self, text: str, periods: Sequence[Period] = (), near: Figure | None = None) -> list[Figure]:
-        """The cells by how well they match a text, best first; none where nothing is asked for."""
+        """The cells by how well they match a text, best first; none where nothing is asked for.
+
+        `near`: a cell whose table and column are preferred.
+        """
         asked = self.asked(text)
         hard = {term: weight for term, weight in asked.items() if not is_soft(term)}
         if not asked:
@@ -221,12 +224,12 @@ class CellMatcher:
         found = sorted(same, key=lambda one: (one.table != figure.table, _kind(one.header) != kind))
         return found[0] if found else None
 
-    def beside(self, figure: Figure, *, totals: bool = False) -> list[Figure]:
-        """The items of a section, in the same column; totals left out unless asked for."""
+    def beside(self, figure: Figure) -> list[Figure]:
+        """The items of a section, in the same column, without totals."""
         return [
             one
             for one in self.cells(figure.table)
-            if one.column == figure.column and one.row.section == figure.row.section and (totals or not is_total(one))
+            if one.column == figure.column and one.row.section == figure.row.section and not is_total(one)
         ]
 
     def total_of(self, figure: Figure) -> Figure | None:

@@ -106,6 +106,9 @@ _OWN_WORDS = {
     Operation.SUM: re.compile(r"\bcombined\b|\bcumulative\b|合计|累计|总和", re.IGNORECASE),
 }
 _PERCENT_ASKED = re.compile(r"percent|%|百分|占比|比重", re.IGNORECASE)
+_DIFFERENCE = re.compile(
+    r"\bdifference\b|\bhow much (?:more|less|higher|lower|larger|smaller)\b|相差|差额|[多少高低]多少", re.IGNORECASE
+)
 _PLAIN_RATIO = re.compile(r"\bproportion\b|\bas an? ratio\b", re.IGNORECASE)
 _SMALLEST = re.compile(
     r"\b(?:smallest|lowest|least|lower|smaller|fewer|less|minimum|fewest)\b|[最更][小低少]", re.IGNORECASE
@@ -202,6 +205,11 @@ def is_own_word(operation: Operation, label: str) -> bool:
 def asks_for_plain_ratio(question: str) -> bool:
     """Whether a share is to be given as a plain number, 0.25, and not in percent."""
     return bool(_PLAIN_RATIO.search(question)) and not _PERCENT_ASKED.search(question)
+
+
+def asks_for_difference(question: str) -> bool:
+    """Whether the question asks by how much two values differ."""
+    return bool(_DIFFERENCE.search(question))
 
 
 def asks_for_percent(question: str) -> bool:

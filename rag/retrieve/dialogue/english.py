@@ -88,7 +88,7 @@ def _asked_anew(word: str, before: Before) -> str | None:
     if not rest:
         return None
     if word.casefold().split()[0:2] == ["how", "many"]:
-        return _how_many(word, clause)
+        return _how_many(clause)
     if re.match(r"how (?:come|so)", word, re.IGNORECASE):
         asks = "Why"
     # "How heavy is the pump? Why?" -> "Why is the pump heavy?"
@@ -105,7 +105,7 @@ def _asked_anew(word: str, before: Before) -> str | None:
     return f"{asks} {uncapitalised(clause.asked)} {rest}?"
 
 
-def _how_many(word: str, clause: Clause) -> str | None:
+def _how_many(clause: Clause) -> str | None:
     """How many: of the last things that the question before names without a determiner."""
     things = [phrase for phrase in clause.phrases if not phrase.determined and not phrase.preposition]
     plain = [phrase for phrase in things if phrase.text.islower()]

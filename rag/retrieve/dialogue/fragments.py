@@ -170,14 +170,15 @@ def _phrase_swapped(clause: Clause, fragment: str, threshold: float) -> str | No
         if (preposition and threshold <= MIN_FIT) or preposition in ("in", "on", "at", "for"):
             return f"{clause.text} {fragment}" if preposition != "of" else None
         return None
-    if own := re.search(r"\b(?:of|for)\b|['’]s\b", words):
+    if re.search(r"\b(?:of|for)\b|['’]s\b", words):
         # "the revenue of Best Buy": the phrase with its complement, if both questions have one and share words.
-        return _complement_swapped(clause, words, own)
+        return _complement_swapped(clause, words)
     new_text = _with_determiner_of(old, words)
     return clause.text[: old.start] + new_text + clause.text[old.end :]
 
 
-def _complement_swapped(clause: Clause, words: str, own: re.Match[str]) -> str | None:
+def _complement_swapped(clause: Clause, words: str) -> str | None:
+    """The whole item asked for, its period left out, replaced by words that share some with it; None for others."""
     item = item_of(clause)
     without_period = PERIOD.split(item)[0].rstrip()
     without_period = re.sub(r"\s+(?:in|for|during|at|on)(?:\s+the end of)?$", "", without_period)
