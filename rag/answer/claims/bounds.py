@@ -25,8 +25,7 @@ _BEFORE: Final = tuple(
         (
             ">",
             r"\b(?:(?:more|greater|higher|larger|longer|bigger) than|(?<!spread )(?<!divided )(?<!distributed )over"
-            r"|above|exceed(?:s|ed|ing)?|in excess of"
-            r"|upwards of|surpass(?:es|ed|ing)?|beyond|well over)",
+            r"|above|exceed(?:s|ed|ing)?|in excess of|upwards of|surpass(?:es|ed|ing)?|beyond|well over)",
         ),
         ("<", r"\b(?:(?:less|fewer|lower|smaller|shorter) than|under|below|not quite)"),
         (

@@ -16,19 +16,17 @@ _HAN_WORD = re.compile(f"[{CJK}]+")
 _IRREGULAR: Final = dict(
     pair.split(":")
     for pair in (
-        "rose:rise risen:rise fell:fall fallen:fall grew:grow grown:grow sold:sell bought:buy made:make"
-        " built:build led:lead"
-        " became:become began:begin begun:begin came:come went:go gone:go took:take taken:take gave:give given:give"
-        " found:find kept:keep held:hold left:leave lost:lose won:win met:meet paid:pay said:say saw:see"
-        " seen:see sent:send"
-        " shown:show showed:show spent:spend stood:stand told:tell thought:think wrote:write written:write drew:draw"
-        " drawn:draw drove:drive driven:drive chose:choose chosen:choose brought:bring broke:break broken:break"
-        " fought:fight forgot:forget got:get hid:hide knew:know known:know lay:lie meant:mean ran:run sank:sink"
-        " shrank:shrink sang:sing spoke:speak spoken:speak taught:teach understood:understand wore:wear children:child"
-        " men:man women:woman people:person feet:foot has:have had:have was:be were:be is:be are:be been:be"
-        " am:be did:do"
-        " does:do done:do died:die dying:die lying:lie higher:high highest:high larger:large largest:large"
-        " used:use uses:use using:use n't:not cannot:not lower:low lowest:low"
+        "rose:rise risen:rise fell:fall fallen:fall grew:grow grown:grow sold:sell bought:buy made:make built:build"
+        " led:lead became:become began:begin begun:begin came:come went:go gone:go took:take taken:take gave:give"
+        " given:give found:find kept:keep held:hold left:leave lost:lose won:win met:meet paid:pay said:say saw:see"
+        " seen:see sent:send shown:show showed:show spent:spend stood:stand told:tell thought:think wrote:write"
+        " written:write drew:draw drawn:draw drove:drive driven:drive chose:choose chosen:choose brought:bring"
+        " broke:break broken:break fought:fight forgot:forget got:get hid:hide knew:know known:know lay:lie"
+        " meant:mean ran:run sank:sink shrank:shrink sang:sing spoke:speak spoken:speak taught:teach"
+        " understood:understand wore:wear children:child men:man women:woman people:person feet:foot has:have"
+        " had:have was:be were:be is:be are:be been:be am:be did:do does:do done:do died:die dying:die lying:lie"
+        " higher:high highest:high larger:large largest:large used:use uses:use using:use n't:not cannot:not"
+        " lower:low lowest:low"
     ).split()
 )
 _SUFFIXES: Final = ("ingly", "edly", "ments", "ment", "ings", "ing", "ies", "ied", "ily", "ed", "es", "ly", "s")

@@ -11,13 +11,11 @@ from rag.answer.claims.tokens import Analysed, Token
 
 _NOT_NAMES: Final = frozenset(
     "i january february march april may june july august september october november december monday tuesday wednesday"
-    " thursday friday saturday sunday the company companies our group table note notes item items form"
-    " section figure page"
-    " chapter appendix source sources document report answer yes no fiscal year years fy q1 q2 q3 q4 mr"
-    " mrs ms dr st inc corp firm"
-    " furthermore moreover additionally consequently meanwhile nevertheless nonetheless accordingly"
-    " likewise finally overall"
-    " specifically notably importantly ltd llc plc co us u.s usd eur gbp rmb gaap total net board directors".split()
+    " thursday friday saturday sunday the company companies our group table note notes item items form section figure"
+    " page chapter appendix source sources document report answer yes no fiscal year years fy q1 q2 q3 q4 mr mrs ms"
+    " dr st inc corp firm furthermore moreover additionally consequently meanwhile nevertheless nonetheless"
+    " accordingly likewise finally overall specifically notably importantly ltd llc plc co us u.s usd eur gbp rmb"
+    " gaap total net board directors".split()
 )
 # Characters that foreign names are written with in Chinese, and endings of places, people and organisations.
 _TRANSLITERATING: Final = frozenset(
@@ -33,22 +31,17 @@ _SURNAMES: Final = frozenset(
     "邹熊陆郝孔崔康邱秦史顾侯邵孟龙段汤尹黎易武乔贺赖龚"
 )
 _ENDINGS: Final = (
-    "省 市 县 区 州 国 府 镇 村 山 河 江 湖 海 岛 港 湾 洋 洲 公司 集团 银行 大学 学院 医院 研究所 委员会"
-    " 法院 教会 帝国 王朝 王国 共和国"
-    " 联盟 协会 基金会 党 军 队 族 语 派 教 寺 大厦 博物馆 机场 车站 铁路 队"
+    "省 市 县 区 州 国 府 镇 村 山 河 江 湖 海 岛 港 湾 洋 洲 公司 集团 银行 大学 学院 医院 研究所 委员会 法院 教会"
+    " 帝国 王朝 王国 共和国 联盟 协会 基金会 党 军 队 族 语 派 教 寺 大厦 博物馆 机场 车站 铁路 队"
 ).split()
 _PLACES: Final = frozenset(
-    "中国 美国 英国 法国 德国 日本 韩国 俄罗斯 印度 巴西 加拿大 意大利 西班牙 葡萄牙 荷兰 瑞士 瑞典 挪威"
-    " 丹麦 芬兰 波兰 奥地利 希腊 土耳其 埃及"
-    " 以色列 伊朗 伊拉克 沙特 澳大利亚 新西兰 墨西哥 阿根廷 智利 秘鲁 古巴 南非 肯尼亚 尼日利亚 越南 泰国"
-    " 新加坡 马来西亚 印度尼西亚 菲律宾"
-    " 北京 上海 天津 重庆 广州 深圳 杭州 南京 武汉 成都 西安 苏州 香港 澳门 台湾 台北 东京 大阪 首尔 伦敦"
-    " 巴黎 柏林 罗马 纽约 华盛顿 洛杉矶"
-    " 旧金山 芝加哥 波士顿 莫斯科 悉尼 欧洲 亚洲 非洲 北美 南美 美洲 大洋洲 苏联 欧盟 联合国 北约 广东"
-    " 浙江 江苏 山东 河南 河北 湖南 湖北 四川"
-    " 福建 安徽 江西 辽宁 吉林 黑龙江 陕西 山西 甘肃 青海 云南 贵州 海南 广西 内蒙古 西藏 新疆 宁夏 华为"
-    " 腾讯 阿里巴巴 百度 京东 小米 微软 谷歌"
-    " 苹果 亚马逊 特斯拉 三星 索尼 丰田 大众 波音 空客 脸书 英特尔 通用 福特".split()
+    "中国 美国 英国 法国 德国 日本 韩国 俄罗斯 印度 巴西 加拿大 意大利 西班牙 葡萄牙 荷兰 瑞士 瑞典 挪威 丹麦 芬兰"
+    " 波兰 奥地利 希腊 土耳其 埃及 以色列 伊朗 伊拉克 沙特 澳大利亚 新西兰 墨西哥 阿根廷 智利 秘鲁 古巴 南非 肯尼亚"
+    " 尼日利亚 越南 泰国 新加坡 马来西亚 印度尼西亚 菲律宾 北京 上海 天津 重庆 广州 深圳 杭州 南京 武汉 成都 西安"
+    " 苏州 香港 澳门 台湾 台北 东京 大阪 首尔 伦敦 巴黎 柏林 罗马 纽约 华盛顿 洛杉矶 旧金山 芝加哥 波士顿 莫斯科 悉尼"
+    " 欧洲 亚洲 非洲 北美 南美 美洲 大洋洲 苏联 欧盟 联合国 北约 广东 浙江 江苏 山东 河南 河北 湖南 湖北 四川 福建"
+    " 安徽 江西 辽宁 吉林 黑龙江 陕西 山西 甘肃 青海 云南 贵州 海南 广西 内蒙古 西藏 新疆 宁夏 华为 腾讯 阿里巴巴"
+    " 百度 京东 小米 微软 谷歌 苹果 亚马逊 特斯拉 三星 索尼 丰田 大众 波音 空客 脸书 英特尔 通用 福特".split()
 )
 _MIN_NAME = 2
 _TRANSLITERATION_SHARE = 0.66

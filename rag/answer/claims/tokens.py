@@ -16,13 +16,12 @@ from rag.language import CJK
 FUNCTION_WORDS: Final = frozenset(
     stem(word)
     for word in (
-        "a an the of in on at to for from by with as and or that which who whom whose this these those it its"
-        " he she they"
-        " them his her their we our us i you your be is are was were been being am have has had do does did will would"
-        " shall should may might can could there here such so than then also both each any some into onto"
-        " upon over about"
-        " between among during through per via if when where while what how why because but however although though"
-        " very more most own other same s t re ve ll now currently according based respectively total approximately"
+        "a an the of in on at to for from by with as and or that which who whom whose this these those it its he she"
+        " they them his her their we our us i you your be is are was were been being am have has had do does did will"
+        " would shall should may might can could there here such so than then also both each any some into onto upon"
+        " over about between among during through per via if when where while what how why because but however"
+        " although though very more most own other same s t re ve ll now currently according based respectively total"
+        " approximately"
     ).split()
 )
 _HAN_FUNCTION: Final = frozenset(

@@ -21,24 +21,16 @@ MAX_QUESTION_CHARACTERS = 2_000  # of a longer question nothing is computed
 
 
 _ALLOWED = frozenset(
-    "a an the of for in on at to by and or is are was were be been as with from into its it their they this"
-    " that these what which how"
-    " much many high low large big do does did has have had please tell me give show find calculate compute"
-    " determine we you value"
-    " amount amounts figure figures number total level rate ratio reported report record recorded spend spent"
-    " pay paid pays out earn"
-    " earned make made generate generated incur incurred hold held company company's corporation year years"
-    " fiscal financial annual full"
-    " end ended ending year-end close beginning balance unadjusted consolidated overall usd dollars"
-    " dollar $ percent percentage %"
-    " during over per between period time times basis based using approximately about exactly so then now"
-    " same own each only just"
-    " sum combined together roughly fast quickly post posted book booked achieve achieved see saw bring brought"
-    " in collect collected"
-    " realize realized"
-    " disclose disclosed owe owed owes"
-    " carry carried come came stand stood there any worth inc inc. corp corp. co co. ltd ltd. plc 's"
-    " ' , . : ; - – — ? ! \" “ ” ( )".split()
+    "a an the of for in on at to by and or is are was were be been as with from into its it their they this that"
+    " these what which how much many high low large big do does did has have had please tell me give show find"
+    " calculate compute determine we you value amount amounts figure figures number total level rate ratio reported"
+    " report record recorded spend spent pay paid pays out earn earned make made generate generated incur incurred"
+    " hold held company company's corporation year years fiscal financial annual full end ended ending year-end close"
+    " beginning balance unadjusted consolidated overall usd dollars dollar $ percent percentage % during over per"
+    " between period time times basis based using approximately about exactly so then now same own each only just sum"
+    " combined together roughly fast quickly post posted book booked achieve achieved see saw bring brought in"
+    " collect collected realize realized disclose disclosed owe owed owes carry carried come came stand stood there"
+    " any worth inc inc. corp corp. co co. ltd ltd. plc 's ' , . : ; - – — ? ! \" “ ” ( )".split()
 )
 _ALLOWED_HAN = re.compile(
     r"请问|公司|集团|股份|有限|报告期|截至|告诉我|多少|几何|什么|怎么样|如何|年度|年末|年底|财年|全年|达到|实现|金额|数额|总额|数值|总计|合计|之和|计算|人民币|美元|大约|大概|分别"

@@ -27,23 +27,18 @@ _SHAPES: Final = tuple(
     for pattern in (
         r"\d",
         r"(?:1\d|20)\d\d$",
-        r"(?:january|february|march|april|may|june|july|august|september|october|november|december|jan"
-        r"|feb|mar|apr|jun|jul"
-        r"|aug|sept?|oct|nov|dec|(?:mon|tues|wednes|thurs|fri|satur|sun)day|year|month|week|day|century"
-        r"|decade|quarter|年|月"
-        r"|日|周|季|世|纪|代)s?$",
-        r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty"
-        r"|hundred|thousand"
-        r"|million|billion|trillion|dozen|half|third|quarter|once|twice|first|second"
+        r"(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr"
+        r"|jun|jul|aug|sept?|oct|nov|dec|(?:mon|tues|wednes|thurs|fri|satur|sun)day|year|month|week|day|century"
+        r"|decade|quarter|年|月|日|周|季|世|纪|代)s?$",
+        r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundred"
+        r"|thousand|million|billion|trillion|dozen|half|third|quarter|once|twice|first|second"
         r"|[一二三四五六七八九十百千万亿两零半])s?$",
         r"[$£€¥￥%％元美镑]$|(?:percent|per|dollars?|euros?|pounds?|usd|rmb|cents?)$",
         r"(?:because|due|since|owing|reasons?|caused?|result(?:ed|ing|s)?|attributable|driven|therefore"
         r"|order|thanks|因|由|故|致|为)$",
-        r"(?:a|an|the|of|in|on|at|by|to|for|from|with|and|or|as|is|are|was|were|be|been|has|have|had|its"
-        r"|it|this|that|which|who"
-        r"|their|his|her|they|he|she|we|our|not|but|also|into|than|then|will|would|can|may|such|these"
-        r"|those|的|了|是|在|和"
-        r"|与|及|或|被|把|将|从|对|于|以|而|也|都|并|但|其|该|这|那|之|等)$",
+        r"(?:a|an|the|of|in|on|at|by|to|for|from|with|and|or|as|is|are|was|were|be|been|has|have|had|its|it|this|that"
+        r"|which|who|their|his|her|they|he|she|we|our|not|but|also|into|than|then|will|would|can|may|such|these|those"
+        r"|的|了|是|在|和|与|及|或|被|把|将|从|对|于|以|而|也|都|并|但|其|该|这|那|之|等)$",
         r"(?:of|in|on|at|by|to|for|from|with|into|under|within|between|在|于|从|由|以|对|向|被)$",
     )
 )

@@ -11,24 +11,23 @@ from rag.answer.phrases.kind import Kind
 _SIGNS: Final = {
     Kind.WHY: re.compile(
         r"\b(?:because|due to|owing to|as a result|result(?:ed|ing|s) (?:from|in)|driven by|caused? by"
-        r"|attributable to|attributed to"
-        r"|reflect(?:s|ed|ing)|in order to|so that|therefore|thanks to|reasons?|stem(?:s|med) from"
-        r"|led to|since|primarily (?:from|by)"
+        r"|attributable to|attributed to|reflect(?:s|ed|ing)|in order to|so that|therefore|thanks to|reasons?"
+        r"|stem(?:s|med) from|led to|since|primarily (?:from|by)"
         r"|to (?:avoid|ensure|protect|allow|prevent|reduce|improve|support))\b"
         r"|因为|由于|因此|所以|导致|为了|原因|受.{1,20}影响|得益于|归因于|主要系|系因|以便|从而|使得",
         re.IGNORECASE,
     ),
     Kind.HOW: re.compile(
-        r"\b(?:by \w+ing|through|using|via|by means of|with the help of|steps?|method|procedure|must"
-        r"|first|then|press|select|click"
-        r"|calculated|determined|measured)\b|通过|使用|利用|采用|方法|步骤|首先|然后|依靠|借助|按照|按下|点击",
+        r"\b(?:by \w+ing|through|using|via|by means of|with the help of|steps?|method|procedure|must|first|then|press"
+        r"|select|click|calculated|determined|measured)\b"
+        r"|通过|使用|利用|采用|方法|步骤|首先|然后|依靠|借助|按照|按下|点击",
         re.IGNORECASE,
     ),
     Kind.DATE: re.compile(
-        r"\b(?:1\d|20)\d\d\b|\b(?:january|february|march|april|may|june|july|august|september|october"
-        r"|november|december|monday|tuesday"
-        r"|wednesday|thursday|friday|saturday|sunday|century|annually|daily|weekly|monthly)\b|\d\s*(?:st"
-        r"|nd|rd|th)\b|[\d一二三四五六七八九十]\s*[年月日]|世纪",
+        r"\b(?:1\d|20)\d\d\b"
+        r"|\b(?:january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday"
+        r"|wednesday|thursday|friday|saturday|sunday|century|annually|daily|weekly|monthly)\b"
+        r"|\d\s*(?:st|nd|rd|th)\b|[\d一二三四五六七八九十]\s*[年月日]|世纪",
         re.IGNORECASE,
     ),
     Kind.PERCENT: re.compile(r"\d\s*[%％]|\bpercent|\b(?:half|third|quarter|majority)\b|百分之|成|半", re.IGNORECASE),
@@ -45,9 +44,10 @@ _SIGNS: Final = {
     ),
 }
 _QUANTITY: Final = re.compile(
-    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty"
-    r"|hundred|thousand|million|billion"
-    r"|half|third|dozen|once|twice|several|many)\b|[一二三四五六七八九十百千万两]",
+    r"\d"
+    r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundred|thousand"
+    r"|million|billion|half|third|dozen|once|twice|several|many)\b"
+    r"|[一二三四五六七八九十百千万两]",
     re.IGNORECASE,
 )
 _QUANTITIES: Final = frozenset({Kind.NUMBER, Kind.MONEY, Kind.DURATION})

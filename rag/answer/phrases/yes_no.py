@@ -17,11 +17,10 @@ _CLAUSES: Final = re.compile(
     r"[,;:，；：]\s*|\s(?=(?:but|however|although|whereas|while)\b)|(?=但|然而|不过)", re.IGNORECASE
 )
 _NEGATIONS: Final = re.compile(
-    r"\b(?:not|no|never|none|nor|neither|without|cannot|\w+n['’]t|nobody|nothing|unable|fail(?:s|ed)? to"
-    r"|refus\w+|declin\w+ to|exempt\w*"
-    r"|exclud\w+|prohibit\w*|forbid\w*|forbidden|ineligible|unavailable|void)\b"
-    r"|不(?!仅|但|只|论|管|同|断|少)|未(?!来)|没有?|无(?!论|线)|非(?!常|洲)|禁止|严禁|拒绝|除外|免除"
-    r"|否决|尚未|从未|并非",
+    r"\b(?:not|no|never|none|nor|neither|without|cannot|\w+n['’]t|nobody|nothing|unable|fail(?:s|ed)? to|refus\w+"
+    r"|declin\w+ to|exempt\w*|exclud\w+|prohibit\w*|forbid\w*|forbidden|ineligible|unavailable|void)\b"
+    r"|不(?!仅|但|只|论|管|同|断|少)|未(?!来)|没有?|无(?!论|线)|非(?!常|洲)|禁止|严禁|拒绝|除外|免除|否决|尚未|从未"
+    r"|并非",
     re.IGNORECASE,
 )
 _CONDITIONS: Final = re.compile(

@@ -57,8 +57,7 @@ _DATE: Final = re.compile(
 NUMBERED_HEADING: Final = re.compile(
     r"(?m)^[ \t]*(?:(?:(?:Article|Section|Chapter|Part)\s+)?(?:\d{1,2}|[IVX]{1,5})[.)]?\s+[A-Z][^\n.!?;]{2,70}"
     r"|第[一二三四五六七八九十百\d]{1,4}[章条节部][ \t]*[^\n。；，]{2,30}"
-    r"|[一二三四五六七八九十]{1,3}、[^\n。；，]{2,30}"
-    r"|\d{1,2}[.、 ][ \t]*[\u4e00-\u9fff][^\n。；，]{1,30})$"
+    r"|[一二三四五六七八九十]{1,3}、[^\n。；，]{2,30}|\d{1,2}[.、 ][ \t]*[\u4e00-\u9fff][^\n。；，]{1,30})$"
 )
 _DIVISION: Final = re.compile(
     r"\b(?:Item|Chapter|ITEM|CHAPTER)\s+\d{1,2}[A-C]?\b|第[一二三四五六七八九十\d]{1,3}[章节]"

@@ -18,19 +18,17 @@ _VERBS = re.compile(
 )
 # A beginning that refers to what stands before.
 _REFERS = re.compile(
-    r"^(?:these|those|this|that|such)\b(?!\s+(?:annual |quarterly |user |technical |standard "
-    r"|research |press )*(?:paper|report|article|study|agreement|contract"
-    r"|lease|document|manual|guide|book|chapter|thesis|policy|specification|standard|review|survey"
-    r"|work|handbook|library|product|device)\b)"
+    r"^(?:these|those|this|that|such)\b(?!\s+(?:annual |quarterly |user |technical |standard |research "
+    r"|press )*(?:paper|report|article|study|agreement|contract|lease|document|manual|guide|book|chapter|thesis"
+    r"|policy|specification|standard|review|survey|work|handbook|library|product|device)\b)"
     r"|^(?:it|its|they|their|them|he|she|his|her|however|therefore|thus|hence|moreover|furthermore|also|but|and|or|so"
-    r"|first|second|third|see|refer|described|you (?:should|acknowledge|agree)|for (?:an?|further|more"
-    r"|additional) (?:\w+ )*(?:discussion|information|description|details)|otherwise|similarly"
-    r"|accordingly|consequently|instead|nevertheless|nonetheless|additionally|finally|then|for example"
-    r"|for instance|as a result"
-    r"|in addition|in contrast|on the other hand|the (?:above|foregoing|following|former|latter|same)"
-    r"|both|here|there)\b"
-    r"|^(?:其|它|他|她|该|此|这|那|但|而|因此|所以|然而|并|且|另外|此外|同时|例如|比如|如上|综上|由此"
-    r"|否则|以上|以下|上述|前述|[也又还])",
+    r"|first|second|third|see|refer|described|you (?:should|acknowledge|agree)"
+    r"|for (?:an?|further|more|additional) (?:\w+ )*(?:discussion|information|description|details)|otherwise"
+    r"|similarly|accordingly|consequently|instead|nevertheless|nonetheless|additionally|finally|then|for example"
+    r"|for instance|as a result|in addition|in contrast|on the other hand"
+    r"|the (?:above|foregoing|following|former|latter|same)|both|here|there)\b"
+    r"|^(?:其|它|他|她|该|此|这|那|但|而|因此|所以|然而|并|且|另外|此外|同时|例如|比如|如上|综上|由此|否则|以上|以下"
+    r"|上述|前述|[也又还])",
     re.IGNORECASE,
 )
 # Boilerplate of reports, contracts, papers and web pages: says nothing about the document.

@@ -41,12 +41,10 @@ _ASKS: Final = (
 )
 _ENGLISH = tuple(re.compile(_POLITE + pattern, re.IGNORECASE) for pattern in _ASKS)
 _NOUN = (
-    r"(?:documents?|docs?|files?|pdfs?|reports?|papers?|articles?|contracts?|agreements?|leases?"
-    r"|manuals?|guides?|handbooks?|books?"
-    r"|thesis|dissertation|stud(?:y|ies)|surveys?|essays?|newsletters?|catalogu?es?|texts?|filings?"
-    r"|brochures?|presentations?|press releases?|white ?papers?"
-    r"|specifications?|10-?[kq]s?|8-?ks?"
-    r"|publications?|booklets?|letters?|memos?|minutes|everything|library|collection)"
+    r"(?:documents?|docs?|files?|pdfs?|reports?|papers?|articles?|contracts?|agreements?|leases?|manuals?|guides?"
+    r"|handbooks?|books?|thesis|dissertation|stud(?:y|ies)|surveys?|essays?|newsletters?|catalogu?es?|texts?|filings?"
+    r"|brochures?|presentations?|press releases?|white ?papers?|specifications?|10-?[kq]s?|8-?ks?|publications?"
+    r"|booklets?|letters?|memos?|minutes|everything|library|collection)"
 )
 _THIS = re.compile(
     r"(?:(?:all of|both of|each of) )?(?:this|it|that|these|those|they|them|everything|all|all this)(?: here)?",
@@ -77,9 +75,8 @@ _HAN_VERB = (
     r"|讲讲|梳理|摘要|提炼|综述)(?:总结|一下子?|下|出|一遍)?"
 )
 _HAN_NOUN = (
-    r"(?:文件|文档|文檔|报告|報告|年报|半年报|季报|年度报告|合同|协议|协议书|论文|文章|手册|说明书|书"
-    r"|资料|材料|规范|标准|公告|招股书|招股说明书|白皮书"
-    r"|政策|条例|办法|通知|信件|全文|全书|本文|原文|pdf)"
+    r"(?:文件|文档|文檔|报告|報告|年报|半年报|季报|年度报告|合同|协议|协议书|论文|文章|手册|说明书|书|资料|材料|规范"
+    r"|标准|公告|招股书|招股说明书|白皮书|政策|条例|办法|通知|信件|全文|全书|本文|原文|pdf)"
 )
 _HAN_TARGET = (
     rf"(?P<target>(?:这|那|该|本|上述|所有|全部|每|各|整)?(?:[个份篇本些部]|两份"
