@@ -40,8 +40,7 @@ _PLACES: Final = frozenset(
     " 尼日利亚 越南 泰国 新加坡 马来西亚 印度尼西亚 菲律宾 北京 上海 天津 重庆 广州 深圳 杭州 南京 武汉 成都 西安"
     " 苏州 香港 澳门 台湾 台北 东京 大阪 首尔 伦敦 巴黎 柏林 罗马 纽约 华盛顿 洛杉矶 旧金山 芝加哥 波士顿 莫斯科 悉尼"
     " 欧洲 亚洲 非洲 北美 南美 美洲 大洋洲 苏联 欧盟 联合国 北约 广东 浙江 江苏 山东 河南 河北 湖南 湖北 四川 福建"
-    " 安徽 江西 辽宁 吉林 黑龙江 陕西 山西 甘肃 青海 云南 贵州 海南 广西 内蒙古 西藏 新疆 宁夏 华为 腾讯 阿里巴巴"
-    " 百度 京东 小米 微软 谷歌 苹果 亚马逊 特斯拉 三星 索尼 丰田 大众 波音 空客 脸书 英特尔 通用 福特".split()
+    " 安徽 江西 辽宁 吉林 黑龙江 陕西 山西 甘肃 青海 云南 贵州 海南 广西 内蒙古 西藏 新疆 宁夏".split()
 )
 _MIN_NAME = 2
 _TRANSLITERATION_SHARE = 0.66
@@ -86,7 +85,7 @@ def begins_han_name(pair: str) -> bool:
 
 
 def is_place(text: str) -> bool:
-    """Whether a Chinese string is a well-known place or company."""
+    """Whether a Chinese string is a well-known place."""
     return text in _PLACES
 
 
