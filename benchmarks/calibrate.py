@@ -27,7 +27,7 @@ import numpy as np
 from benchmarks.baseline import machine
 from benchmarks.held_out import is_held_out
 from rag.answer.answering import Asked, Retrieved
-from rag.answer.doubt import Signs, judge, probability_of, signs_of
+from rag.answer.doubt import Signs, is_about_a_stranger, judge, probability_of, signs_of
 from rag.answer.doubt import state_of as judged
 from rag.answer.quote import QuoteReader
 from rag.embed.cached import CachedEmbedder
@@ -68,6 +68,7 @@ def collect(engine: Engine, cases: Sequence[dict[str, Any]]) -> Iterator[dict[st
             "signs": dataclasses.asdict(signs) if signs else None,
             "asks": bool(evidence) and comparison.asks,
             "missing": [thing.text for thing in comparison.missing],
+            "stranger": is_about_a_stranger(comparison),
             "state": doubt.state.value,
             "across": across,
         }
@@ -111,7 +112,7 @@ def fitted(rows: Sequence[dict[str, Any]]) -> DoubtWeights:
 
 def state_of(row: dict[str, Any], settings: DoubtSettings) -> str:
     """The state of a case with these weights and gates."""
-    if not row["asks"]:
+    if not row["asks"] or row["stranger"]:
         return "none"
     asked_in_chinese = mainly_chinese(row["question"])
     weights, gates = settings.of_scripts(asked_in_chinese=asked_in_chinese, across=row["across"])

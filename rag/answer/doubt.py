@@ -77,7 +77,7 @@ def judge(
         missing += hardly_present(comparison, evidence, settings.doubt) if signs is not None else []
         if missing and state is AnswerState.ANSWER:
             state = AnswerState.CLOSEST
-        if _about_nothing_here(comparison):
+        if is_about_a_stranger(comparison):
             state = AnswerState.NONE
     if anyway and evidence and terms(comparison.question) and state is AnswerState.NONE:
         state = AnswerState.CLOSEST
@@ -85,8 +85,8 @@ def judge(
     return Doubt(state, tuple(dict.fromkeys(thing.text for thing in missing)), quoted)
 
 
-def _about_nothing_here(comparison: Comparison) -> bool:
-    """Whether the question is about somebody or something that no source names, and about no document by its name."""
+def is_about_a_stranger(comparison: Comparison) -> bool:
+    """Whether the question names somebody or something that no source names, and no document."""
     strangers = [thing for thing in comparison.missing if thing.kind is Kind.NAME and thing.certain]
     return bool(strangers) and not comparison.library.named
 

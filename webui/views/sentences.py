@@ -57,11 +57,7 @@ def _unchecked(exchange: Exchange, session: Session, places: list[Markup]) -> st
     first = len(places)
     for number in range(1, len(exchange.sources) + 1):
         links = [link(by_number[number], exchange, NO_SENTENCE, session)] if number in by_number else []
-        places.append(
-            render(
-                "citations.html", session.language, links=links, contradictions=[], wrong_sum=False, unsupported=False
-            )
-        )
+        places.append(_citations(session.language, links))
     return citations_to_placeholders(exchange.text, len(exchange.sources), first)
 
 
