@@ -114,7 +114,7 @@ _PLURAL: Final = re.compile(
     r"^(?:in |for |to |of |by |from |on |with |at )?(?:what|which)(?: (?:are|were|other|main|types?"
     r"|kinds?|of|the|two|three|four|five"
     r"|six|seven|some|all|principal|key|major|primary|different|specific|business|operating|reportable|risk))*"
-    r" (?!(?:is|was|does|has|years?|months?|days?|dates?)\b)(?:[\w-]+ ){0,2}?(?!(?:is|was|does|has|his"
+    r" (?!(?:is|was|does|has|years?|months?|days?|dates?)\b)(?:[\w'’-]+ ){0,2}?(?!(?:is|was|does|has|his"
     r"|its|this|consists|lies|makes"
     r"|takes|gives|includes|contains|belongs|means|uses|becomes|comes|goes|allows|causes|needs|holds|seems|works)\b)"
     r"(?:\w{2,}(?<!s)(?<!u)(?<!i)s|people|criteria|children|men|women)(?: (?:are|were|have|had|do|did"

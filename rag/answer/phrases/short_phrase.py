@@ -10,8 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from rag.answer.phrases.fit import is_no_answer
 from rag.answer.phrases.kind import Kind, kind_of
+from rag.answer.phrases.labels import find_labelled
 from rag.answer.phrases.lists import FoundList, enumeration_around, find_list, split_items
+from rag.answer.phrases.offices import asks_for_office, asks_of_another_time, find_holder
+from rag.answer.phrases.refine import answers_nothing, refined
 from rag.answer.phrases.span_model import Span, SpanModel
 from rag.answer.phrases.values import cut_to_value
 from rag.answer.phrases.yes_no import decide
@@ -23,6 +27,8 @@ from rag.settings import PhraseSettings
 _TRIMMED = " \t\n,;:.，；：。、!?！？"  # at the ends of a span
 _PAIRS = (("(", ")"), ("（", "）"), ("“", "”"), ("《", "》"), ("「", "」"), ("[", "]"), ('"', '"'))
 
+_REASONED: Final = frozenset({Kind.WHY, Kind.HOW, Kind.LIST, Kind.CHANGE})  # what no single value answers
+_TOLD: Final = 0.7  # confidence of what a label or an office tells
 _NUMBERS: Final = frozenset({Kind.MONEY, Kind.PERCENT, Kind.NUMBER})  # kinds that a wrong span is read as a fact for
 
 
@@ -43,6 +49,8 @@ class PhraseFinder:
             return self._decided(question, evidence, sources)
         if kind is Kind.LIST and (found := find_list(question, sources, self.term_weight, self.settings)):
             return self._listed(found, evidence, sources)
+        if kind not in _REASONED and (told := _told(question, kind, evidence)):
+            return _stated(*told, sources, evidence)
         return self._span(question, kind, evidence, sources)
 
     def _decided(
@@ -79,7 +87,8 @@ class PhraseFinder:
             return None
         found = evidence[span.sentence]
         start, end = cut_to_value(kind, question, found.text, *trim(found.text, span.start, span.end))
-        if start >= end:
+        start, end = refined(kind, question, found.text, start, end)
+        if start >= end or _is_unfit(kind, question, found.text, start, end):
             return None
         spans = _items(found.text, start, end) if kind is Kind.LIST else [(start, end)]
         cited = tuple(_citation(found, a, b, sources) for a, b in spans)
@@ -97,6 +106,27 @@ class PhraseFinder:
             + settings.confidence_answerability * min(max(found.answerability for found in evidence), 2.0)
         )
         return 1.0 / (1.0 + math.exp(-score))
+
+
+def _told(question: str, kind: Kind, evidence: Sequence[Evidence]) -> tuple[Evidence, int, int] | None:
+    """What a label or an office tells, without a model."""
+    holder = find_holder(question, evidence) if kind is Kind.PERSON else None
+    return holder or find_labelled(question, evidence)
+
+
+def _stated(
+    found: Evidence, start: int, end: int, sources: Sequence[Source], evidence: Sequence[Evidence]
+) -> tuple[ShortAnswer, list[Evidence]]:
+    value, cited = " ".join(found.text[start:end].split()), _citation(found, start, end, sources)
+    return ShortAnswer((value,), "", (), "", (cited,), confidence=_TOLD), _first(found, evidence)
+
+
+def _is_unfit(kind: Kind, question: str, text: str, start: int, end: int) -> bool:
+    """Whether a span must not be shown: of a heading, of no meaning, or another's name where an office is asked for."""
+    if kind is Kind.PERSON and asks_for_office(question) and not asks_of_another_time(question):
+        return True  # whoever holds it would have been found beside it
+    whole = start == 0 and end >= len(text.rstrip())
+    return (whole and is_no_answer(text, question)) or answers_nothing(question, text, start, end)
 
 
 def _items(sentence: str, start: int, end: int) -> list[tuple[int, int]]:

@@ -1,0 +1,81 @@
+"""What a span must be to be stated: a whole date, the new value of a change, and not what the question says."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from rag.answer.phrases.kind import Kind
+from rag.index.tokenize import terms
+
+_MONTH: Final = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)"
+)
+_DATE: Final = re.compile(
+    rf"\b\d{{1,2}}(?:st|nd|rd|th)? {_MONTH}\.?,? \d{{4}}\b|\b{_MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}\b"
+    r"|\d{4}年(?:\d{1,2}月)?(?:\d{1,2}日)?|\b(?:1[5-9]|20)\d\d\b",
+    re.IGNORECASE,
+)
+_BEGINNING: Final = re.compile(r"\b(?:beg[iau]n\w*|commenc\w+|start\w*|effective|from)\b|开始|起始|生效|自", re.I)
+_ENDING: Final = re.compile(
+    r"\b(?:end(?:s|ed|ing)?|expir\w+|finish\w*|terminat\w+|until)\b|结束|届满|到期|终止|至", re.I
+)
+_FROM_TO: Final = re.compile(
+    r"(?:\bfrom|从|由|自)\s?(?P<old>[^,，;；。]{1,30}?)\s?(?:\bto\b|[调降升提增减改]{0,3}[至为到])\s?"
+)
+_NEW: Final = re.compile(r"\b(?:new|now|current|currently|revised)\b|新的?|现在|目前|调整后|修订后", re.IGNORECASE)
+_VALUE: Final = re.compile(r"[$£€¥￥]?\s?\d[\d,.]*\d?\s?%?(?:\s?(?:million|billion|thousand|万|亿)?元?)", re.IGNORECASE)
+_TWO_VALUES: Final = re.compile(r"\W?[$£€¥￥][\d,.]+ [$£€¥￥][\d,.]+|[\d,.]+ ?% [\d,.]+ ?%")
+_TIMES: Final = re.compile(r"(?:more than |about |nearly )?(?:once|twice|double|half)", re.IGNORECASE)
+_WORDS_AFTER: Final = 2  # that a span may have after a date
+_FORMS: Final = frozenset("inc corp corporation company co ltd plc llc group".split())  # of companies
+_MAX_SENTENCE: Final = 1_000  # characters
+
+
+def refined(kind: Kind, question: str, text: str, start: int, end: int) -> tuple[int, int]:
+    """The span as it is to be stated."""
+    if len(text) > _MAX_SENTENCE:
+        return start, end
+    if kind is Kind.DATE:
+        return _date_asked_for(question, text, start, end)
+    return _new_value(text, start, end) if _NEW.search(question) else (start, end)
+
+
+def answers_nothing(question: str, text: str, start: int, end: int) -> bool:
+    """Whether a span only repeats the question, is two cells of a row, or compares where an amount is asked for."""
+    span = text[start:end]
+    said = set(terms(span)) - _FORMS
+    choice = re.search(r"\bor\b|还是", question)
+    if said and said <= set(terms(question)) and not choice:
+        return True
+    return _TWO_VALUES.fullmatch(span) is not None or (
+        _TIMES.fullmatch(span) is not None and text[end:].lstrip().startswith("as ")
+    )
+
+
+def _date_asked_for(question: str, text: str, start: int, end: int) -> tuple[int, int]:
+    """The whole date around the span; the one of an end where the span's is a beginning, or the other way round."""
+    dates = [match.span() for match in _DATE.finditer(text)]
+    n = next((n for n, (a, b) in enumerate(dates) if a <= start < b or a < end <= b), None)
+    if n is None:
+        return start, end
+    for asked, other in ((_ENDING, _BEGINNING), (_BEGINNING, _ENDING)):
+        if not asked.search(question) or other.search(question):
+            continue
+        leads = [text[dates[k - 1][1] if k else 0 : date[0]] for k, date in enumerate(dates)]
+        fitting = [date for date, lead in zip(dates, leads, strict=True) if asked.search(lead)]
+        if other.search(leads[n]) and not asked.search(leads[n]) and fitting:
+            return fitting[0]
+    start, stop = min(start, dates[n][0]), dates[n][1]
+    goes_on = len(re.findall(r"[^\W\d_]{2,}", text[stop:end])) > _WORDS_AFTER
+    return start, stop if goes_on else max(end, stop)
+
+
+def _new_value(text: str, start: int, end: int) -> tuple[int, int]:
+    """The value after "to" where the span is the one after "from"."""
+    for match in _FROM_TO.finditer(text):
+        old = match.span("old")
+        if old[0] <= start and end <= old[1] and (new := _VALUE.match(text, match.end())):
+            return match.end(), match.end() + len(new.group().rstrip(" .,"))
+    return start, end

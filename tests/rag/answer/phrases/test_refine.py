@@ -1,0 +1,51 @@
+"""Spans made fit to be stated."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.answer.phrases.kind import Kind
+from rag.answer.phrases.refine import answers_nothing, refined
+
+TERM = "The tenancy begins on 1 April 2021 and continues for eighteen months, ending on 30 September 2022."
+FEE = "The board lowered the fee from $28 to $19 with effect from 1 January."
+
+
+@pytest.mark.parametrize(
+    ("kind", "question", "text", "span", "expected"),
+    [
+        (Kind.DATE, "When does the tenancy end?", TERM, "2021", "30 September 2022"),
+        (Kind.DATE, "When does the tenancy begin?", TERM, "2021", "1 April 2021"),
+        (Kind.DATE, "When is the meeting?", "It is held on 16 November 2022.", "16 November", "16 November 2022"),
+        (
+            Kind.DATE,
+            "When was it founded?",
+            "Founded on May 2, 1997 and opened its first shop in 1998.",
+            "1997 and opened its first shop in 1998",
+            "May 2, 1997",
+        ),
+        (Kind.MONEY, "What is the new fee?", FEE, "$28", "$19"),
+        (Kind.MONEY, "What was the fee?", FEE, "$28", "$28"),
+        (Kind.MONEY, "新的费用是多少？", "费用从28元下调至19元。", "28元", "19元"),
+    ],
+)
+def test_a_span_becomes_what_is_asked_for(kind: Kind, question: str, text: str, span: str, expected: str) -> None:
+    start = text.index(span)
+    start, end = refined(kind, question, text, start, start + len(span))
+    assert text[start:end] == expected
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "span", "nothing"),
+    [
+        ("Who audited Acme in 2021?", "We have audited Acme Inc. and others.", "Acme Inc", True),
+        ("Which is larger, Acme or Novex?", "Acme is larger.", "Acme", False),
+        ("What is the limit?", "Baggage £1,500 £75", "£1,500 £75", True),
+        ("What is the limit?", "Baggage £1,500 £75", "£1,500", False),
+        ("How much rain do they hold?", "They hold twice as much as gravel.", "twice", True),
+        ("How often is it cleaned?", "It is cleaned twice.", "twice", False),
+    ],
+)
+def test_what_says_nothing_is_not_stated(question: str, text: str, span: str, *, nothing: bool) -> None:
+    start = text.index(span)
+    assert answers_nothing(question, text, start, start + len(span)) is nothing
