@@ -292,7 +292,7 @@ class AnswerState(StrEnum):
     """How far an answer can be relied on."""
 
     ANSWER = "answer"
-    CLOSEST = "closest"  # the nearest that was found; something the question names is missing
+    CLOSEST = "closest"  # the nearest that was found: something is missing, or it is not sure to answer
     NONE = "none"  # not in these documents
 
 

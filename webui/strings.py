@@ -160,7 +160,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "no_source_hint": ("None of the sources supports this sentence.", "所列来源都不支持这句话。"),
     "conflict_hint": ("A source says something else.", "来源的说法与此不同。"),
     "wrong_sum": ("miscalculated", "计算有误"),
-    "wrong_sum_hint": ("Worked out again, the result is another one.", "重新计算后结果不同。"),
+    "wrong_sum_hint": ("When recalculated, the result is different.", "重新计算后结果不同。"),
     "source_says": ("source {n} says", "来源 {n} 称"),
     "stopped": ("Stopped", "已停止"),
     "answered": ("The answer is complete.", "回答完毕。"),

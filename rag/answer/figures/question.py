@@ -119,6 +119,9 @@ _THING = re.compile(
     r" (?P<thing>(?:fiscal |financial )?[\w-]+)(?:\(s\))?",
     re.IGNORECASE,
 )
+_WHICH_PERIOD = re.compile(
+    r"\bwhich (?:of the )?(?:fiscal |financial )?(?:years?|quarters?|periods?|months?)\b", re.IGNORECASE
+)
 _PERIOD = re.compile(r"year|FY|quarter|period|date|month|年|季", re.IGNORECASE)
 _LIMIT = re.compile(
     r"(?P<above>\b(?:exceed\w*|above|more than|greater than|larger than|higher than|over)|超过|高于|大于)"
@@ -288,10 +291,8 @@ def asks_for_smallest(question: str) -> bool:
 
 def asks_for_period(question: str) -> bool:
     """Whether "which ...?" asks for a period; else for an item."""
-    if match := re.search(
-        r"\bwhich (?:of the )?(?:fiscal |financial )?(?:years?|quarters?|periods?|months?)\b", question, re.I
-    ):
-        return bool(match)
+    if _WHICH_PERIOD.search(question):
+        return True
     thing = _THING.search(question)
     return bool(_PERIOD.search(thing["thing"] if thing else question))
 
