@@ -12,7 +12,11 @@ Date = tuple[int, int, int]
 
 _MONTHS: Final = "january february march april may june july august september october november december".split()
 _BY_PREFIX: Final = {month[:3]: n for n, month in enumerate(_MONTHS, 1)}
-_MONTH = r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"  # noqa: E501
+MONTH: Final = (  # in full or short, without the full stop of a short form; to be matched whatever its case
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
+    r"|Nov(?:ember)?|Dec(?:ember)?)"
+)
+_MONTH = rf"{MONTH}\.?"
 _DAY = r"(?:3[01]|[12]\d|0?[1-9])"
 _YEAR = r"(?:1[0-9]|20|21)\d\d"
 _HAN = f"[{''.join(HAN_DIGITS)}十]"
