@@ -7,6 +7,7 @@ support a sentence is cited first.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ _SMALL_TALK = re.compile(
 )
 
 _MAY_END = re.compile(r"[\s.!?。！？；]")  # characters at which a sentence can turn out to be complete
+_LONG = 1_000  # characters without a complete sentence from which one is looked for less often
 
 
 class ClaimChecker:
@@ -67,39 +69,50 @@ def _marked_sentences(answer: str) -> list[_MarkedSentence]:
     plain, marks = extract_citation_marks(answer)
     spans = sentence_spans(plain)
     found: list[_MarkedSentence] = []
+    offsets = [mark.offset for mark in marks]
     for n, (start, end) in enumerate(spans):
         next_start = spans[n + 1][0] if n + 1 < len(spans) else len(plain) + 1
         previous_end = spans[n - 1][1] if n else 0
-        numbers = [
-            number
-            for mark in marks
-            if start < mark.offset <= end or end < mark.offset < next_start
-            for number in mark.numbers
-        ]
+        own = marks[bisect_right(offsets, start) : bisect_left(offsets, max(next_start, end + 1))]
+        numbers = [number for mark in own for number in mark.numbers]
         found.append(_MarkedSentence(plain[start:end], tuple(dict.fromkeys(numbers)), plain[previous_end:start]))
     return found
 
 
 class AnswerChecker:
-    """Checks an answer while it streams in: each sentence once, as soon as the next one has begun."""
+    """Checks an answer while it streams in: each sentence once, as soon as the next one has begun.
+
+    Takes time in proportion to the answer: what was complete before is not split again.
+    """
 
     def __init__(self, sources: Sequence[Source], settings: AnswerSettings) -> None:
         """Indexes the sources once."""
-        self.text = ""  # so far, with marks
+        self._pieces: list[str] = []
         self._checker = ClaimChecker(sources, settings)
         self._checked: dict[_MarkedSentence, Sentence] = {}
-        self._complete = 0  # sentences that were returned last
+        self._complete: list[Sentence] = []
+        self._rest = ""  # what follows the complete sentences, with marks
+        self._next_split = 0  # characters of the rest from which it is split again
+
+    @property
+    def text(self) -> str:
+        """The answer so far, with marks."""
+        return "".join(self._pieces)
 
     def add(self, piece: str) -> tuple[Sentence, ...]:
         """Add the next characters; all complete sentences if there are more than before, else nothing."""
-        self.text += piece
-        if not _MAY_END.search(piece):
+        self._pieces.append(piece)
+        self._rest += piece
+        if len(self._rest) < self._next_split or not _MAY_END.search(piece):
             return ()
-        complete = _marked_sentences(self.text)[:-1]
-        if len(complete) <= self._complete:
+        complete = _marked_sentences(self._rest)[:-1]
+        if not complete:
+            self._next_split = len(self._rest) * 9 // 8 if len(self._rest) > _LONG else 0
             return ()
-        self._complete = len(complete)
-        return tuple(map(self._check, complete))
+        self._complete += map(self._check, complete)
+        self._rest = self._rest[_end_with_marks(self._rest, sum(len(one.lead) + len(one.text) for one in complete)) :]
+        self._next_split = 0
+        return tuple(self._complete)
 
     def finish(self) -> tuple[Sentence, ...]:
         """All sentences of the answer."""
@@ -110,6 +123,12 @@ class AnswerChecker:
         if found is None:
             found = self._checked[marked] = self._checker.check(marked.text, marked.numbers, marked.lead)
         return found
+
+
+def _end_with_marks(answer: str, end: int) -> int:
+    """Where character `end` of an answer without marks stands in the answer with them."""
+    _, marks = extract_citation_marks(answer)
+    return end + sum(mark.length for mark in marks if mark.offset <= end)
 
 
 def check_citations(answer: str, sources: Sequence[Source], settings: AnswerSettings) -> tuple[Sentence, ...]:

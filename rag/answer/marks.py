@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _NUMBERS = r"\d{1,3}(?:\s*[,，、]\s*\d{1,3})*"
 _NOTE = r"†[^\[\]【】\n]{0,80}"  # what GLM adds behind the number, such as "†source" or "†L10-L20"
@@ -22,6 +22,7 @@ class CitationMark:
 
     offset: int  # where it was, in the text without marks
     numbers: tuple[int, ...]  # of sources, as written: may be no source's
+    length: int = field(default=0, compare=False)  # characters that it took, with the spaces before it
 
 
 def extract_citation_marks(text: str) -> tuple[str, list[CitationMark]]:
@@ -33,7 +34,7 @@ def extract_citation_marks(text: str) -> tuple[str, list[CitationMark]]:
     for match in _MARK.finditer(text):
         kept.append(text[end : match.start()])
         length += match.start() - end
-        marks.append(CitationMark(length, _numbers_in(match)))
+        marks.append(CitationMark(length, _numbers_in(match), match.end() - match.start()))
         end = match.end()
     return "".join([*kept, text[end:]]), marks
 

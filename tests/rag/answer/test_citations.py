@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from rag.answer import citations
 from rag.answer.citations import AnswerChecker, check_citations
+from rag.answer.sentences import sentence_spans
 from rag.records import Citation, ClaimState, Source
 from rag.settings import AnswerSettings
 
@@ -130,3 +132,31 @@ def test_a_streaming_answer_is_checked_sentence_by_sentence_and_ends_like_a_whol
     assert all(step == whole[: len(step)] for step in grown)
     assert checker.finish() == whole
     assert [one.claim for one in whole[:2]] == [ClaimState.SUPPORTED, ClaimState.CONTRADICTED]
+
+
+@pytest.mark.parametrize("text", ["The pump was built in 1931 [1]. ", ".", "pump ", "[1] ", "- a\n"])
+def test_splitting_a_long_answer_as_it_streams_takes_time_in_proportion_to_it(text, monkeypatch):
+    answer = text * (20_000 // len(text))
+    split: list[int] = []
+
+    def spans_of(plain: str) -> list[tuple[int, int]]:
+        split.append(len(plain))
+        return sentence_spans(plain)
+
+    monkeypatch.setattr(citations, "sentence_spans", spans_of)
+    checker = AnswerChecker(sources(PUMP), AnswerSettings())
+    for character in answer:
+        checker.add(character)
+    assert sum(split) < 50 * len(answer)
+
+
+@pytest.mark.parametrize("mark", ["[1]", " [1]. ", "", "\n\n", "。"])
+def test_sentences_that_stream_in_are_those_of_the_whole_answer(mark):
+    answer = (
+        f"The pump was built in 1931{mark} It weighs 12 kg [1, 2]. e.g. a {mark}. Built by A. B. Smith?【1†x】 The end."
+    )
+    checker = AnswerChecker(sources(PUMP, VALVE), AnswerSettings())
+    streamed = [found for character in answer if (found := checker.add(character))][-1]
+    whole = check_citations(answer, sources(PUMP, VALVE), AnswerSettings())
+    assert streamed == whole[: len(streamed)]
+    assert len(streamed) == len(whole) - 1
