@@ -23,9 +23,9 @@ _INTRODUCES: Final = re.compile(
     r"[:：]\s*$|\b(?:as follows|the following|listed below|set forth below)\b[^.]*[.:]?\s*$|如下[^。]*[。：:]?\s*$",
     re.I,
 )
-_SEPARATORS: Final = tuple(re.compile(one) for one in (r"\s*[;；]\s*", r"\s*、\s*", r",\s+|，\s*"))
+_SEPARATORS: Final = tuple(re.compile(one) for one in (r"(?<!\s)\s*[;；]\s*", r"(?<!\s)\s*、\s*", r",\s+|，\s*"))
 _AND_BEFORE: Final = re.compile(r"\s*(?:and|or|as well as)\s+|\s*(?:以及|和|及)")
-_AND: Final = re.compile(r"\s+(?:and|or|as well as)\s+|(?<=[^\s])(?:以及|和|及|与)(?=[^\s])")
+_AND: Final = re.compile(r"(?<!\s)\s+(?:and|or|as well as)\s+|(?<=[^\s])(?:以及|和|及|与)(?=[^\s])")
 _STOP: Final = re.compile(r"[.。;；!！?？:：]")
 _LIST_START: Final = re.compile(
     r"[:：]\s*|\b(?:includ(?:e|es|ed|ing)|such as|consist(?:s|ed|ing)? of|compris(?:e|es|ed|ing)|namely|are|were)\b\s*"

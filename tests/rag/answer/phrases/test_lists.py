@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from rag.answer.phrases.lists import enumeration_around, find_list, split_items
@@ -85,3 +87,11 @@ def test_one_item_stands_for_its_whole_enumeration(sentence: str, item: str, exp
     start = sentence.index(item)
     spans = enumeration_around(sentence, start, start + len(item))
     assert [sentence[a:b] for a, b in spans] == expected
+
+
+def test_white_space_without_end_takes_little_time():
+    text = "A" + " " * 50_000 + "B, C"
+    began = time.process_time()
+    assert split_items(text)
+    assert enumeration_around(text, len(text) - 1, len(text))
+    assert time.process_time() - began < 2.0  # the square of its length takes 30 s
