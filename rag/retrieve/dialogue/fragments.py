@@ -95,7 +95,7 @@ def replace_phrase(fragment: str, before: Before, *, introduced: bool) -> str | 
     if text is None:
         return None
     return text + (
-        "?" if clause.asked or clause.inverted or clause.remainder.split()[0].casefold() in AUXILIARIES else ""
+        "?" if clause.asked or clause.inverted or clause.remainder.partition(" ")[0].casefold() in AUXILIARIES else ""
     )
 
 
@@ -156,12 +156,12 @@ def _phrase_swapped(clause: Clause, fragment: str, threshold: float) -> str | No
     preposition, words = _split_preposition(fragment)
     owned = re.match(r"(?:its|their|his|her|the same)\s+", words, re.IGNORECASE)
     owner = re.fullmatch(r"(.+?)(?:['’]s|(?<=s)['’])", words)
-    words = owner[1] if owner else words[owned.end() :] if owned else words
+    words = (owner[1] if owner else words[owned.end() :] if owned else words).strip()
     threshold = MIN_FIT if owned or owner else threshold
     if not words or any(word.casefold() in WH | IMPERATIVES for word in words.split()[:1]) or PRONOUN.search(words):
         return None
     new = _Slot(0, len(words), words, preposition)
-    fits = [(_fit(new, old), old) for old in _slots(clause)]
+    fits = [(_fit(new, old), old) for old in _slots(clause) if old.text.strip()]
     best, old = max(fits, key=lambda pair: pair[0], default=(0.0, new))
     kind = new.kind
     if best < threshold or (kind == "attribute" and old.kind != "attribute"):

@@ -81,3 +81,12 @@ def test_hostile_text_takes_no_long_time(text):
     began = time.process_time()
     complete_question(text[:MAX_CHARACTERS], [Turn(text * 20, text * 100)] * 6)
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("before", ["???", "and and and", ".", "。。"])
+def test_a_question_before_that_holds_nothing_is_no_obstacle(before):
+    assert complete_question("and in 2020?", [Turn(before, "There is nothing.")])
+
+
+def test_a_name_twice_in_the_question_before_is_no_obstacle():
+    assert complete_question("who founded it?", [Turn("July 和 July", "July 和 July" * 5)] * 6)
