@@ -266,6 +266,8 @@ class Engine:
     def remove(self, owner: str, document_id: str) -> None:
         """Remove a document of `owner`, everywhere and at once. A document of another owner stays."""
         self._library.remove(owner, document_id)
+        if self._answerer is not None:
+            self._answerer.forget()
         self._choices.changed()
         self._files.delete_orphans()
 

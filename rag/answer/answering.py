@@ -124,6 +124,11 @@ class Answerer:
             short=short,
         )
 
+    def forget(self) -> None:
+        """Keep nothing of what documents hold: one was removed."""
+        self._statements.forget()
+        self._retriever.facts.forget()
+
     def _mentioned(self, asked: Asked) -> frozenset[str]:
         """Ids of the documents that the question before named."""
         last = asked.history[-1] if asked.history and asked.options.complete else None

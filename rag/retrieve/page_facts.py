@@ -69,6 +69,10 @@ class StoredFacts:
         """The facts of a page; none of a page that was removed."""
         return self._kept(page)
 
+    def forget(self) -> None:
+        """Keep nothing, as when a document was removed."""
+        self._kept.cache_clear()
+
     def _read(self, key: PageKey) -> PageFacts:
         owner, document_id, number = key
         for page in self._store.pages(owner, document_id, number, number):

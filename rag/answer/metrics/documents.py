@@ -65,6 +65,11 @@ class StatementFinder:
                 self._cache.popitem(last=False)
         return found
 
+    def forget(self) -> None:
+        """Keep nothing, as when a document was removed."""
+        with self._lock:
+            self._cache.clear()
+
     def documents(self, company: Sequence[str], scope: Scope, sources: Sequence[Source]) -> list[Document]:
         """The documents of the company that a question names.
 

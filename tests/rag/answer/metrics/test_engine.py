@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
+from rag.answer.metrics.compute import Accounts
 from rag.answer.quote import QuoteReader
 from rag.engine import Engine
 from rag.records import AnswerState
+from rag.retrieve.page_facts import PageFacts
 from rag.settings import RetrievalSettings, RoutingSettings, Settings
 from tests.fakes import ExactEmbedder
 from tests.rag.answer.metrics import statements
@@ -56,3 +60,16 @@ def test_a_document_out_of_scope_answers_nothing(engine):
     (faq,) = (document.id for document in engine.documents("") if document.name == "faq.pdf")
     _, _, answer = ask(engine, QUESTION, documents=[faq])
     assert answer.short is None
+
+
+def test_nothing_of_a_removed_document_is_kept(engine):
+    def kept() -> int:
+        gc.collect()
+        return sum(isinstance(one, (Accounts, PageFacts)) for one in gc.get_objects())
+
+    before = kept()
+    ask(engine, QUESTION)
+    assert kept() > before
+    for document in engine.documents(""):
+        engine.remove("", document.id)
+    assert kept() == before
