@@ -217,6 +217,9 @@ class DoubtSettings:
     alphabetic_to_han: DoubtGates = DoubtGates(answer=0.24, closest=0.1)  # question alphabetic, evidence in Chinese
     han_to_alphabetic: DoubtGates = DoubtGates(answer=0.43, closest=0.2)  # the other way round
 
+    # Least probability of an answer with a figure to a question about a name that cannot be compared with the sources.
+    unverified_answer: float = 0.7
+
     def of_scripts(self, *, asked_in_chinese: bool, across: bool) -> tuple[DoubtWeights, DoubtGates]:
         """Weights and gates, by the script of the question and whether the evidence is in the other one."""
         if across:

@@ -102,7 +102,9 @@ class Answerer:
         sure = short is not None and short.table is not None and short.sure
         if metric is not None:  # its company, year and items were found
             doubt = Doubt(AnswerState.ANSWER, quoted=tuple(metric.rows))
-        elif sure and not comparison.missing:  # its cells answer, even where no sentence does
+        elif sure and not (
+            comparison.missing or comparison.unverified
+        ):  # its cells answer, even where no sentence does
             doubt = Doubt(AnswerState.ANSWER, quoted=doubt.quoted)
         # Let the reader answer.
         checker = AnswerChecker(found.sources, self._settings.answering)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from rag.answer.held_terms import HeldTerms
 from rag.answer.missing import Comparison
@@ -73,7 +73,11 @@ def judge(
         across = mainly_chinese(comparison.question) != mainly_chinese(evidence[0].text)
         asked_in_chinese = mainly_chinese(comparison.question)
         weights, gates = settings.doubt.of_scripts(asked_in_chinese=asked_in_chinese, across=across)
-        state = state_of(1.0 if signs is None else probability_of(signs, weights), gates)
+        probability = 1.0 if signs is None else probability_of(signs, weights)
+        if comparison.unverified:  # rows that were not compared by vectors cannot be clear either
+            probability = probability if signs is not None else gates.closest
+            gates = replace(gates, answer=settings.doubt.unverified_answer)
+        state = state_of(probability, gates)
         missing += hardly_present(comparison, evidence, settings.doubt) if signs is not None else []
         if missing and state is AnswerState.ANSWER:
             state = AnswerState.CLOSEST

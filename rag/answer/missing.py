@@ -9,6 +9,8 @@ from functools import cached_property
 
 from rag.answer.held_terms import HeldTerms
 from rag.answer.named_things import Kind, NamedThing, things_named
+from rag.answer.phrases.kind import Kind as Asked
+from rag.answer.phrases.kind import kind_of
 from rag.index.tokenize import terms
 from rag.language import mainly_chinese
 from rag.records import Source
@@ -16,6 +18,7 @@ from rag.retrieve.expand import INSTRUCTION_TERMS
 from rag.settings import DoubtSettings
 
 MAX_SHARING_SOURCES = 5  # sources, from the first, that the question's terms are looked for in
+FIGURES = frozenset({Asked.NUMBER, Asked.MONEY, Asked.PERCENT})
 IN_EVIDENCE = 0.6  # presence of a year that only the evidence has
 IN_SOURCE = 0.5  # presence of a name that only the first sources have
 YEARS_NEAR = 8  # years before and after one that it is compared with
@@ -72,6 +75,15 @@ class Comparison:
     def missing(self) -> list[NamedThing]:
         """The things that no relevant source holds, of those that can be compared."""
         return [thing for thing in self.things if self._comparable(thing) and not self._holds(thing)]
+
+    @cached_property
+    def unverified(self) -> bool:
+        """Whether a figure is asked of a name that no source can be compared with, and of several documents.
+
+        A Chinese name of a company is not found in English reports, of which every one has such a figure.
+        """
+        strangers = any(thing.chinese and not self._comparable(thing) for thing in self.things)
+        return strangers and kind_of(self.question) in FIGURES and len(self._documents) > 1
 
     @cached_property
     def share(self) -> float:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.doubt import is_refusal
+from rag.answer.doubt import is_refusal, judge
+from rag.answer.missing import Comparison, KnownLibrary
 from rag.answer.quote import QuoteReader
 from rag.engine import Engine
-from rag.records import Answer, AnswerState, AskOptions
-from rag.settings import Settings
+from rag.reader import Evidence
+from rag.records import Answer, AnswerState, AskOptions, Source
+from rag.settings import AnswerSettings, DoubtSettings, Settings
 from tests.fakes import ExactEmbedder, ScriptedReader
 from tests.rag.engines import add, ask
 from tests.rag.pdfs import table_pdf, text_pdf
@@ -48,6 +50,28 @@ def test_what_the_documents_hold_is_answered(engine, question):
     assert answer.state is AnswerState.ANSWER
     assert answer.missing == ()
     assert answer.sentences
+
+
+@pytest.mark.parametrize(
+    ("question", "documents", "unverified"),
+    [
+        pytest.param("微软2023财年的总收入是多少？", ("a", "b"), True, id="a Chinese name"),
+        pytest.param("微软2023财年的总收入是多少？", ("a", "a"), False, id="one document"),
+        pytest.param("Microsoft 2023财年的总收入是多少？", ("a", "b"), False, id="a name that can be compared"),
+        pytest.param("微软2023财年为什么增长？", ("a", "b"), False, id="no figure"),
+    ],
+)
+def test_a_figure_of_a_name_in_another_script_is_unverified(question, documents, unverified):
+    text = "Microsoft total revenue was 211 in 2023."
+    sources = [
+        Source(n, n, one, f"{one}.pdf", 0, 0, "1", (), text, 0, len(text), 1.0) for n, one in enumerate(documents, 1)
+    ]
+    library = KnownLibrary({}, lambda term: 1.0, lambda term: {}, lambda source: "")
+    comparison = Comparison(question, sources, library, DoubtSettings())
+    assert comparison.unverified is unverified
+    rows = [Evidence(1, "Total revenue 211", 1.0)]  # not compared by vectors
+    doubt = judge(comparison, rows, lambda asked, said: 1.0, AnswerSettings(), anyway=False)
+    assert (doubt.state is AnswerState.CLOSEST) is unverified
 
 
 @pytest.mark.parametrize(
