@@ -20,8 +20,7 @@ def find_labelled(question: str, evidence: Sequence[Evidence]) -> tuple[Evidence
     """The line whose label has the words of the question and no others, and its value [start, end)."""
     asked = frozenset(terms(_WHO.sub("", content(question))))
     for found in evidence[:_LOOKED_AT] if asked else ():
-        line = _LINE.fullmatch(found.text.strip().rstrip("。."))
+        line = _LINE.fullmatch(found.text.rstrip("。. \n"))
         if line and asked == frozenset(terms(_BRACKETS.sub("", line["label"]))):
-            start = found.text.index(line["value"])
-            return found, start, start + len(line["value"].rstrip())
+            return found, line.start("value"), line.start("value") + len(line["value"].rstrip())
     return None

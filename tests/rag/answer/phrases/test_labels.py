@@ -27,3 +27,9 @@ LINES = [
 def test_a_label_must_say_just_what_is_asked_for(question: str, expected: str | None) -> None:
     found = find_labelled(question, [Evidence(1, line, 1.0) for line in LINES])
     assert (found and found[0].text[found[1] : found[2]]) == expected
+
+
+def test_a_value_that_the_label_holds_too_is_marked_where_it_stands_as_the_value() -> None:
+    found = find_labelled("What is the number of model 7?", [Evidence(1, "Number of model 7: 7", 1.0)])
+    assert found is not None
+    assert found[1:] == (19, 20)
