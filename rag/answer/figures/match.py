@@ -255,12 +255,11 @@ def _places_of(number: int, table: Table) -> Iterator[_Place]:
     of_part, of_special = _matches(_PART, table.caption), _matches(_SPECIAL, table.caption)
     rolled = _roll_forward(table)
     has_sections = any(row.section for row in table.rows)
-    for row in table.rows:
+    for row, scales in zip(table.rows, scales_of(table), strict=True):
         label = frozenset(stems(row.label or "total"))
         # Above the first section the caption often is one: "Continuing operations".
         section = frozenset(stems(row.section or (table.caption[-60:] if has_sections else "")))
         plain = frozenset(item_terms(_PARENTHESES.sub(" ", row.label)))
-        scales = scales_of(table, row)
         changes = _matches(_CHANGE, row.section)
         special = of_special or _matches(_SPECIAL, f"{row.label} {row.section}")
         part = of_part or _matches(_PART, row.label)

@@ -26,13 +26,17 @@ _MAX_PERCENT = 1_000  # a larger value is none
 _MIN_ENDS = 3  # values of a column whose first and last carry a percent sign, so that all are percentages
 
 
-def scales_of(table: Table, row: Row) -> tuple[str, ...]:
-    """The scale of each cell of a row: "percent", "million", ...; "" for none."""
+def scales_of(table: Table) -> list[tuple[str, ...]]:
+    """The scale of each cell of each row: "percent", "million", ...; "" for none."""
+    percent_columns, amounts = _percent_columns(table), _amount_columns(table)
+    return [_scales_in(row, table, percent_columns, amounts) for row in table.rows]
+
+
+def _scales_in(row: Row, table: Table, percent_columns: set[int], amounts: set[int]) -> tuple[str, ...]:
     label = f"{row.label} {row.section}"
     own = _named(row.label) or ("" if _is_unscaled(label) else None)
     if own is None and _is_percent(row.label):
         own = "percent"
-    percent_columns, amounts = _percent_columns(table), _amount_columns(table)
     scales = []
     for column, cell in enumerate(row.cells):
         header = table.headers[column]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rag.answer.figures import units
 from rag.answer.figures.units import scales_of
 from tests.rag.answer.figures.test_lookup import table
 
@@ -25,11 +26,18 @@ from tests.rag.answer.figures.test_lookup import table
 )
 def test_scale_of_a_row(headers, label, cells, scales):
     of_row = table(headers, ("", label, cells))
-    assert list(scales_of(of_row, of_row.rows[0])) == scales
+    assert list(scales_of(of_row)[0]) == scales
 
 
 def test_a_percent_sign_on_the_first_and_last_value_holds_for_the_column():
     rates = table(
         ["2019"], ("", "Statutory rate", ["21.0%"]), ("", "State taxes", ["3.7"]), ("", "Effective", ["13.0%"])
     )
-    assert [scales_of(rates, row)[0] for row in rates.rows] == ["percent"] * 3
+    assert [of_row[0] for of_row in scales_of(rates)] == ["percent"] * 3
+
+
+def test_the_columns_of_a_table_are_looked_at_once_however_many_rows_it_has(monkeypatch):
+    looked = []
+    monkeypatch.setattr(units, "_amount_columns", lambda table: looked.append(table) or set())
+    assert len(scales_of(table(["2020"], *[("", "Rent", ["5"])] * 100))) == 100
+    assert len(looked) == 1
