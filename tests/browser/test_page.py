@@ -7,7 +7,7 @@ import pytest
 
 from rag.errors import FileRefused, QuestionRefused
 from rag.messages import Message
-from rag.records import Choice, Citation, ShortAnswer
+from rag.records import AskOptions, Choice, Citation, ShortAnswer
 from tests.webui.fake_engine import PASSAGE, FakeEngine, document
 from tests.webui.safe import NASTY
 
@@ -271,10 +271,38 @@ def test_a_refusal_shows_the_nearest_passages(engine, served, visit):
     page = ready(visit(served(engine)))
     ask(page, "Who won the cup?")
     answered(page)
-    assert page.inner_text(".refusal") == "The documents do not answer this question."
+    said = page.inner_text(".doubt").split("\n\n")
+    assert said == ["Not in these documents", "The documents do not answer this question.", "Answer anyway"]
     assert page.locator(".nearest li").count() == 2
     page.click(".nearest .chip")
     page.wait_for_selector(".sheet img")
+
+
+def test_a_refused_question_can_be_answered_anyway(engine, served, visit):
+    engine.answer = None
+    page = ready(visit(served(engine)))
+    ask(page, "Who won the cup?")
+    answered(page)
+    engine.answer = [("Sales rose.", (1,))]
+    page.fill("#question textarea", "half a question")
+    page.click("[data-do=anyway]")
+    page.wait_for_selector(".answer:has-text('Sales rose.')")
+    assert engine.options == AskOptions(complete=False, anyway=True)
+    assert page.input_value("#question textarea") == "half a question"
+
+
+def test_what_was_understood_can_be_corrected(engine, served, visit):
+    engine.answer, engine.query = [("Sales rose.", (1,))], "What was revenue in 2023?"
+    page = ready(visit(served(engine)))
+    ask(page, "and in 2023?")
+    answered(page)
+    page.click(".understood summary")
+    page.fill(".understood input", "What were costs in 2023?")
+    page.press(".understood input", "Enter")
+    page.wait_for_selector("h3.question:has-text('What were costs in 2023?')")
+    answered(page)
+    assert engine.asked[-1][1] == "What were costs in 2023?"
+    assert engine.options == AskOptions(complete=False)
 
 
 def test_an_error_is_one_sentence_and_html_in_it_is_text(engine, served, visit):

@@ -22,6 +22,7 @@ class WordEmbedder:
     """16 numbers for a text: how many of its words fall into each of 16 groups."""
 
     name, revision, dimension, max_tokens, device, why, option = "words", "1", 16, 512, "cpu", "a test", "words-option"
+    folder = None
 
     def count_tokens(self, text):
         return len(text.split())
