@@ -51,7 +51,7 @@ def held_out(group: str) -> bool:
 
 def collect(engine: Engine, cases: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Each case with its signs, its state as judged today, and what is missing."""
-    answerer, settings = engine._answerer, engine.settings.answering
+    answerer, settings = engine.answerer, engine.settings.answering
     ids = {document.name: document.id for document in engine.documents("")}
     for case in cases:
         chosen = case.get("documents")

@@ -136,7 +136,7 @@ class SpanNetwork(nn.Module):
 def retrieve(engine: Engine, questions: Sequence[Question], in_document: bool) -> Iterator[Retrieved]:
     """The best sentences of each question, as the product finds them."""
     ids = {document.name: document.id for document in engine.documents("")}
-    answerer = engine._answerer  # the evidence is no part of what the engine shows
+    answerer = engine.answerer  # the evidence is no part of what the engine shows
     for question in questions:
         chosen = frozenset([ids[question.document]]) if in_document else None
         found = answerer.retrieve(Asked(question.question, Scope("", chosen)))

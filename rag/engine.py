@@ -106,6 +106,7 @@ class Engine:
             self._store, settings, search=self.search, choices=self.choices, changed=self._choices.changed
         )
         self._delete_orphans()
+        self._answerer: Answerer | None = None  # until everything is loaded
         self._ready, self._closed = threading.Event(), threading.Event()
         self._failure: AskError | None = None
         self._opening = threading.Thread(
@@ -316,14 +317,20 @@ class Engine:
             yield Answer((), "", AnswerState.ANSWER if is_asked else AnswerState.NONE, reply=reply)
             return
         asked = Asked(question, self._scope(owner, documents), tuple(history), options)
-        yield from self._answerer.answer(asked, self._reader, self._sampling, stop or threading.Event())
+        yield from self.answerer.answer(asked, self._reader, self._sampling, stop or threading.Event())
 
     def search(
         self, owner: str, question: str, documents: Collection[str] | None = None, count: int | None = None
     ) -> list[Source]:
         """At most `count` sources for a question, by default as many as an answer gets. Raises QuestionRefused."""
         asked = Asked(self._validated(question), self._scope(owner, documents))
-        return list(self._answerer.retrieve(asked, count).sources)
+        return list(self.answerer.retrieve(asked, count).sources)
+
+    @property
+    def answerer(self) -> Answerer:
+        """What answers questions; there is none before `wait` has returned."""
+        assert self._answerer is not None
+        return self._answerer
 
     def _names(self, owner: str, documents: Collection[str] | None) -> list[str]:
         """The names of the documents in scope."""
