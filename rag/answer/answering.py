@@ -65,6 +65,12 @@ class Retrieved:
     vectors: Vectors  # (queries, d)
     sources: tuple[Source, ...]
     named: Mapping[str, frozenset[str]]  # the documents that the question names: id -> its terms that name them
+    tables: SourceTables  # on the sources' pages
+
+    @property
+    def asks_why(self) -> bool:
+        """Whether it is a reason that is asked for, which no figure gives."""
+        return kind_of(self.queries[0]) is Kind.WHY
 
 
 class Answerer:
@@ -97,15 +103,11 @@ class Answerer:
         short, evidence = self.find(asked, found, metric)
         # Judge whether they do.
         comparison = self.compare(asked, found)
-        anyway, unit, settings = asked.options.anyway, self.scorer.unit, self._settings.answering
-        doubt = judge(comparison, evidence, unit, settings, anyway=anyway)
-        sure = short is not None and short.table is not None and short.sure
+        anyway = asked.options.anyway
         if metric is not None:  # its company, year and items were found
             doubt = Doubt(AnswerState.ANSWER, quoted=tuple(metric.rows))
-        elif sure and not (
-            comparison.missing or comparison.unverified
-        ):  # its cells answer, even where no sentence does
-            doubt = Doubt(AnswerState.ANSWER, quoted=doubt.quoted)
+        else:
+            doubt = self._judge(comparison, short, evidence, anyway=anyway)
         # Let the reader answer.
         checker = AnswerChecker(found.sources, self._settings.answering)
         given = doubt.quoted if reader.quotes_evidence else prompt_evidence(short, doubt.quoted)
@@ -131,6 +133,16 @@ class Answerer:
         self._statements.forget()
         self._retriever.facts.forget()
 
+    def _judge(
+        self, comparison: Comparison, short: ShortAnswer | None, evidence: Sequence[Evidence], *, anyway: bool
+    ) -> Doubt:
+        """The doubt about an answer; the cells of a sure figure answer even where no sentence does."""
+        doubt = judge(comparison, evidence, self.scorer.unit, self._settings.answering, anyway=anyway)
+        sure = short is not None and short.table is not None and short.sure
+        if sure and not (comparison.missing or comparison.unverified):
+            return Doubt(AnswerState.ANSWER, quoted=doubt.quoted)
+        return doubt
+
     def _mentioned(self, asked: Asked) -> frozenset[str]:
         """Ids of the documents that the question before named."""
         last = asked.history[-1] if asked.history and asked.options.complete else None
@@ -142,7 +154,7 @@ class Answerer:
     ) -> Iterator[Event]:
         """The answer to a request about whole documents: the reader's, or without a model the chosen sentences."""
         began = time.monotonic()
-        found = Retrieved((asked.question,), np.zeros((1, 0), np.float32), summary.sources, {})
+        found = Retrieved((asked.question,), np.zeros((1, 0), np.float32), summary.sources, {}, self._tables(asked))
         yield Found(summary.sources, asked.question, (), reader.writes_markdown)
         quoted = (paragraph if n == 0 else f"\n\n{paragraph}" for n, paragraph in enumerate(summary.paragraphs))
         checker = AnswerChecker(summary.sources, self._settings.answering)
@@ -161,7 +173,7 @@ class Answerer:
         query = build_query(asked.question, asked.history, limit, retrieval.query, complete=complete)
         vectors, sources = self._retriever.find(query, asked.scope, count or retrieval.sources)
         named = self._retriever.router.named_documents(query.completed, asked.scope)
-        return Retrieved(query.texts, vectors, tuple(sources), named)
+        return Retrieved(query.texts, vectors, tuple(sources), named, self._tables(asked))
 
     def compare(self, asked: Asked, found: Retrieved) -> Comparison:
         """The question beside its sources, to tell what they lack."""
@@ -173,12 +185,15 @@ class Answerer:
         )
         return Comparison(found.queries[0], found.sources, library, self._settings.answering.doubt)
 
+    def _tables(self, asked: Asked) -> SourceTables:
+        return SourceTables(self._store, asked.scope.owner)
+
     def _first_page(self, owner: str, source: Source) -> str:
         document = self._store.document(owner, source.document_id)
         return self._store.page_text(document.owner, document.id, 0)[1] if document else ""
 
     def _metric(self, asked: Asked, found: Retrieved) -> MetricAnswer | None:
-        if not self._settings.answering.short.accounts or kind_of(found.queries[0]) is Kind.WHY:
+        if not self._settings.answering.short.accounts or found.asks_why:
             return None
         return short_metric(self._statements, asked.scope, found.queries[0], found.sources)
 
@@ -186,14 +201,14 @@ class Answerer:
         self, asked: Asked, found: Retrieved, metric: MetricAnswer | None = None
     ) -> tuple[ShortAnswer | None, list[Evidence]]:
         """The figure, or else the phrase, that answers, and what it stands in; no short answer to several questions."""
-        owner, question, several = asked.scope.owner, found.queries[0], len(found.queries) > 1
+        question, several = found.queries[0], len(found.queries) > 1
         short = self._settings.answering.short
         figure: _Candidate | None = None
         if metric is not None:
             figure = metric.short, metric.rows
-        elif not several and short.tables and kind_of(question) is not Kind.WHY:
+        elif not several and short.tables and not found.asks_why:
             figures = self._settings.answering.figures
-            figure = short_figure(self._store, owner, question, found.sources, found.named, figures)
+            figure = short_figure(question, found.sources, found.tables, found.named, figures)
         if figure and figure[1] and figure[0].sure:
             return figure
         evidence = _named_first(self._find_evidence(found), found)
@@ -235,7 +250,7 @@ class Answerer:
         """The reader's answer, from as many sources as fit. Raises QuestionRefused."""
         history = [Turn(turn.question, remove_citation_marks(turn.answer)) for turn in asked.history]
         context = self._settings.answering.context
-        tables = None if reader.quotes_evidence else SourceTables(self._store, asked.scope.owner)
+        tables = None if reader.quotes_evidence else found.tables
         shown = () if reader.quotes_evidence else evidence
         packed = pack_context(asked.question, found.sources, history, reader, sampling, context, tables, shown)
         given = tuple(evidence) if reader.quotes_evidence else packed.evidence

@@ -21,7 +21,6 @@ from rag.pdf.tables import Table
 from rag.reader import ANSWERABLE, Evidence
 from rag.records import Citation, ShortAnswer, Source
 from rag.settings import FigureSettings
-from rag.store.database import Store
 from rag.store.rows import StoredPage
 
 _NO_FIGURE = re.compile(
@@ -62,22 +61,22 @@ def asks_for_figure(question: str) -> bool:
 
 
 def short_figure(
-    store: Store,
-    owner: str,
     question: str,
     sources: Sequence[Source],
+    on_pages: SourceTables,
     named: Mapping[str, Collection[str]],
     settings: FigureSettings,
 ) -> tuple[ShortAnswer, list[Evidence]] | None:
     """The short answer, and the rows it rests on as evidence to quote; None where no table answers.
 
-    `named`: the documents that the question names, by id, and its terms that name them; only they are considered.
+    `on_pages`: the tables on the sources' pages. `named`: the documents that the question names, by id, and its terms
+    that name them; only they are considered.
     """
     question = " ".join(question.split())  # a pattern's end of the question is never at a line break
     if not asks_for_figure(question):
         return None
     considered = [source for source in sources if source.document_id in named or not named]
-    tables, places = _tables(considered, store, owner)
+    tables, places = _tables(considered, on_pages)
     answer = _compared(question, tables, places, named, settings)
     if answer is None:
         known = set[str]().union(*named.values())
@@ -113,14 +112,13 @@ def _compared(
     return replace(answer, confidence=confidence) if answer else None
 
 
-def _tables(sources: Sequence[Source], store: Store, owner: str) -> tuple[list[Table], list[_Place]]:
+def _tables(sources: Sequence[Source], on_pages: SourceTables) -> tuple[list[Table], list[_Place]]:
     """The tables on the sources' pages, each page once, best source first."""
     tables: list[Table] = []
     places: list[_Place] = []
     seen: set[tuple[str, int]] = set()
-    found = SourceTables(store, owner)
     for source in sources:
-        for on_page in found.of(source):
+        for on_page in on_pages.of(source):
             place = (source.document_id, on_page.page.number)
             if place not in seen:
                 seen.add(place)
