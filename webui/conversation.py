@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rag.answer.marks import remove_citation_marks, replace_citation_marks
+from rag.answer.scales import printed_values
 from rag.messages import Message
 from rag.reader import Turn
 from rag.records import (
@@ -230,5 +231,5 @@ def _table(data: Mapping[str, Any]) -> TableExcerpt:
 
 def _short_text(short: ShortAnswer) -> str:
     """A short answer as text for the reader of a later question."""
-    value = f"{', '.join(short.values)} {short.scale}".strip()
+    value = ", ".join(printed_values(short))
     return f"{' · '.join(short.labels)}: {value}" if short.labels else value

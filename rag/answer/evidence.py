@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rag.answer.scales import printed_values
 from rag.reader import ANSWERABLE, Evidence
 from rag.records import ShortAnswer
 
@@ -12,8 +13,7 @@ def prompt_evidence(short: ShortAnswer | None, quoted: Sequence[Evidence]) -> li
     """The short answer with its labels and formula, then the sentences."""
     if short is None or not short.citations:
         return list(quoted)
-    scale = "%" if short.scale == "percent" else f" {short.scale}".rstrip()
-    values = ", ".join(value if value.endswith(scale) else value + scale for value in short.values)
     formula = f" = {short.formula}" if short.formula else ""
     labels = f"{' · '.join(short.labels)}: " if short.labels else ""
-    return [Evidence(short.citations[0].number, f"{labels}{values}{formula}", ANSWERABLE), *quoted]
+    text = f"{labels}{', '.join(printed_values(short))}{formula}"
+    return [Evidence(short.citations[0].number, text, ANSWERABLE), *quoted]

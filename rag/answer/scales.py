@@ -4,4 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from rag.records import ShortAnswer
+
 FACTORS: Final = {"thousand": 1e3, "ten thousand": 1e4, "million": 1e6, "hundred million": 1e8, "billion": 1e9}
+
+
+def printed_values(short: ShortAnswer) -> tuple[str, ...]:
+    """Each value of a short answer with its scale, in English: "$1,577 million", "7.1%"."""
+    if short.scale == "percent":
+        return tuple(value if "%" in value else f"{value}%" for value in short.values)
+    return tuple(f"{value} {short.scale}".strip() for value in short.values)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from rag.answer.scales import printed_values
 from rag.evaluation.outcomes import Outcome
-from rag.records import Answer, Source
+from rag.records import Source
 
 
 def answer_line(outcome: Outcome) -> str:
@@ -24,7 +25,7 @@ def answer_line(outcome: Outcome) -> str:
     row: dict[str, Any] = {
         "question": outcome.question.question,
         "state": answer.state.value,
-        "short": short_text(answer),
+        "short": "; ".join(printed_values(short)) if short else None,
         "values": list(short.values) if short else [],
         "scale": short.scale if short else "",
         "formula": short.formula if short else "",
@@ -35,16 +36,6 @@ def answer_line(outcome: Outcome) -> str:
         "seconds": round(outcome.seconds, 3),
     }
     return json.dumps(row, ensure_ascii=False) + "\n"
-
-
-def short_text(answer: Answer) -> str | None:
-    """The short answer as one English text: "$211,915 million"; None without one."""
-    short = answer.short
-    if short is None:
-        return None
-    if short.scale == "percent":
-        return "; ".join(value if "%" in value else f"{value}%" for value in short.values)
-    return "; ".join(f"{value} {short.scale}".strip() for value in short.values)
 
 
 def _source(source: Source) -> dict[str, Any]:

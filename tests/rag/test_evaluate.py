@@ -5,10 +5,11 @@ import json
 import pytest
 
 from rag.answer.quote import QuoteReader
+from rag.answer.scales import printed_values
 from rag.engine import Engine
 from rag.errors import SettingRefused
 from rag.evaluate import add_folder, evaluate, parsed, parser
-from rag.evaluation.answer_lines import answer_line, short_text
+from rag.evaluation.answer_lines import answer_line
 from rag.evaluation.answer_scores import answer_scores, scores_of
 from rag.evaluation.outcomes import Outcome, normalise
 from rag.evaluation.question_file import Question, read_questions
@@ -110,7 +111,7 @@ def test_an_answer_is_written_as_a_line():
     ("value", "scale", "text"), [("12", "percent", "12%"), ("12%", "percent", "12%"), ("blue", "", "blue")]
 )
 def test_a_short_answer_as_text(value, scale, text):
-    assert short_text(Answer((), "r", short=ShortAnswer((value,), scale, (), "", ()))) == text
+    assert printed_values(ShortAnswer((value,), scale, (), "", ())) == (text,)
 
 
 def test_the_command_from_folder_to_numbers(tmp_path):

@@ -86,6 +86,12 @@ def test_a_short_answer_is_in_the_history():
     assert turn.answer == "Total revenue · 2022: $197 million\nSales rose. Costs fell."
 
 
+def test_a_percentage_says_so_once_in_the_history():
+    exchange = Exchange(1, "q", answer=replace(ANSWER, short=replace(SHORT, values=("7.1%", "8"), scale="percent")))
+    (turn,) = Conversation("en", [exchange]).history()
+    assert turn.answer.startswith("Total revenue · 2022: 7.1%, 8%\n")
+
+
 @pytest.mark.parametrize(
     ("sentence", "citation"),
     [(0, ANSWER.sentences[0].citations[0]), (-1, None), (-2, SHORT.citations[0]), (-3, SHORT.citations[1])]
