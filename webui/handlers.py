@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -12,10 +12,12 @@ import gradio as gr
 from rag.errors import SettingRefused
 from rag.messages import Message
 from rag.records import DEFAULT_OPTIONS, AskOptions
+from webui.actions.evaluation import change, mark_page, marked, question_of
+from webui.actions.library import change_library
+from webui.actions.viewer import turn_viewer
 from webui.edge import errors_shown, to_int
 from webui.engine import Engine
 from webui.models import Models
-from webui.saved_questions import change, mark_page, marked, question_of
 from webui.server.sessions import Sessions
 from webui.session import Session
 from webui.strings import pick_language, say
@@ -135,32 +137,8 @@ class Handlers:
             session.problem = problem
 
         with errors_shown(show, raise_errors=self.raise_errors):
-            self._change_library(session, _sent(event))
+            change_library(self.engine, session, _sent(event))
         return self._library(session)
-
-    def _change_library(self, session: Session, data: dict[str, Any]) -> None:
-        """Do what was sent. Ids that are not of what this owner sees never reach the engine."""
-        owner, document, job = session.owner, data.get("document"), to_int(data.get("job"))
-        documents = {known.id for known in self.engine.documents(owner)}
-        is_job = any(known.id == job for known in self.engine.jobs(owner))
-        left_out = session.conversation.left_out
-        left_out &= documents
-        session.detailed &= documents
-        match data.get("do"):
-            case "choose" if isinstance(document, str) and document in documents:
-                (left_out.discard if data.get("chosen") else left_out.add)(document)
-            case "choose-all":
-                left_out.clear()
-            case "choose-none":
-                left_out |= documents
-            case "details" if isinstance(document, str) and document in documents:
-                session.detailed ^= {document}
-            case "remove" if isinstance(document, str) and document in documents:
-                self.engine.remove(owner, document)
-            case "cancel" if is_job:
-                self.engine.cancel(owner, job)
-            case "unlock" if is_job:
-                self.engine.unlock(owner, job, str(data.get("password")))
 
     def in_conversation(self, event: gr.EventData, request: gr.Request) -> Updates:
         """A citation was opened."""
@@ -172,15 +150,9 @@ class Handlers:
     def in_viewer(self, event: gr.EventData, request: gr.Request) -> Updates:
         """A page was turned or marked as correct, or the viewer closed."""
         session, data = self.session(request), _sent(event)
-        opened = session.opened
         session.evaluation.problem = None
-        if data.get("do") == "close":
-            session.opened = None
-        elif data.get("do") == "turn" and opened is not None:
-            session.opened = replace(opened, page=max(to_int(data.get("page")), 0))
-        elif data.get("do") == "back" and opened is not None:
-            session.opened = replace(opened, page=None)
-        elif data.get("do") == "right":
+        turn_viewer(session, data)
+        if data.get("do") == "right":
             self._try_evaluation(session, lambda: mark_page(self.engine, session, data))
         elif data.get("do") == "evaluate":
             session.evaluation.shown = True
@@ -328,7 +300,7 @@ def _stamped(draw: Callable[[], str]) -> str:
 
 
 def _sent(event: gr.EventData) -> dict[str, Any]:
-    """What page.js sent with an event; empty when it is nothing of the kind."""
+    """What the page sent with an event; empty when it is nothing of the kind."""
     if not isinstance(event._data, dict):
         return {}
     return {name: _encodable(value) if isinstance(value, str) else value for name, value in event._data.items()}

@@ -20,7 +20,9 @@ from webui.strings import say
 POLL_SECONDS = 1.0
 MAX_CONCURRENT_ANSWERS = 32  # each holds a thread; more wait for their turn
 MAX_QUEUED_QUESTIONS = 200  # of all sessions together; above, the page says that the queue is full
-_SCRIPT: Final = Path(__file__).with_name("static") / "page.js"
+# Joined into the script of every part of the page; page.js has what the others use.
+SCRIPTS: Final = ("page.js", "head.js", "library.js", "conversation.js", "viewer.js", "evaluation.js")
+_STATIC: Final = Path(__file__).with_name("static")
 
 
 def build_page(engine: Engine, *, models: Models | None = None, raise_errors: bool = False) -> gr.Blocks:
@@ -95,7 +97,8 @@ def _wire(page: gr.Blocks, parts: Parts, handlers: Handlers) -> None:
 
 def _drawn(role: str) -> gr.HTML:
     """A place for HTML drawn by the server. The value is not put into Gradio's template but merged by page.js."""
-    script = f"const role = {role!r};\n{_SCRIPT.read_text(encoding='utf-8')}"
+    code = "\n".join((_STATIC / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    script = f"const role = {role!r};\n{code}\nwatch('value', draw);\ndraw();\n"
     return gr.HTML(
         value="",
         html_template='<div class="mount"></div>',

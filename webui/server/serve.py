@@ -21,7 +21,8 @@ from webui.server.upload import upload_route
 from webui.strings import say
 
 _STATIC: Final = Path(__file__).parents[1] / "static"
-STYLES: Final = ("style.css", "evaluation.css")
+# In this order: what narrow screens change comes last.
+STYLES: Final = ("style.css", "library.css", "conversation.css", "viewer.css", "evaluation.css", "narrow.css")
 
 
 @dataclass(frozen=True)

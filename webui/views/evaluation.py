@@ -10,8 +10,8 @@ from functools import partial
 from markupsafe import Markup
 
 from rag.evaluation.runs import Change, Run, SavedQuestion, as_lines, compare, cuts, differences
+from webui.actions.evaluation import MRR, compared, line_names
 from webui.engine import Engine
-from webui.saved_questions import MRR, compared, line_names
 from webui.session import Evaluation, Session
 from webui.strings import Language, say
 from webui.views.plot import Line, plot, round_top

@@ -18,7 +18,7 @@ from tests.webui.fake_engine import FakeEngine, document, source
 from tests.webui.fake_evaluations import run
 from tests.webui.handling import REQUEST, sent
 from tests.webui.safe import NASTY, look
-from webui.saved_questions import MRR
+from webui.actions.evaluation import MRR
 from webui.session import Opened, Session
 from webui.strings import LANGUAGES
 from webui.views.evaluation import evaluation_html, tabs_html
