@@ -18,6 +18,7 @@ from rag.answer.answerability import EvidenceScorer
 from rag.answer.answering import Answerer, Asked
 from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.span_model import open_span_model
+from rag.answer.quote import QuoteReader
 from rag.answer.small_talk import ASK_A_QUESTION, small_talk
 from rag.answer.view import open_view
 from rag.choices import Choices
@@ -317,7 +318,8 @@ class Engine:
             yield Answer((), "", AnswerState.ANSWER if is_asked else AnswerState.NONE, reply=reply)
             return
         asked = Asked(question, self._scope(owner, documents), tuple(history), options)
-        yield from self.answerer.answer(asked, self._reader, self._sampling, stop or threading.Event())
+        reader = QuoteReader() if options.quotes else self._reader
+        yield from self.answerer.answer(asked, reader, self._sampling, stop or threading.Event())
 
     def search(
         self, owner: str, question: str, documents: Collection[str] | None = None, count: int | None = None

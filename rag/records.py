@@ -89,9 +89,7 @@ class WordBoxes:
             left, right = left + max(start - first, 0) * step, right - max(last - end, 0) * step
             if lines and _same_line(lines[-1], (left, top, right, bottom)):
                 before = lines[-1]
-                lines[-1] = (
-                    min(before[0], left), min(before[1], top), max(before[2], right), max(before[3], bottom)
-                )  # fmt: skip
+                lines[-1] = (min(before[0], left), min(before[1], top), max(before[2], right), max(before[3], bottom))
             else:
                 lines.append((left, top, right, bottom))
         return lines
@@ -316,6 +314,7 @@ class AskOptions:
 
     complete: bool = True  # complete a follow-up from the conversation
     anyway: bool = False  # answer even if the documents seem not to hold the answer
+    quotes: bool = False  # answer with quotes alone, whichever model is in use
 
 
 DEFAULT_OPTIONS: Final = AskOptions()

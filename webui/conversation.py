@@ -11,8 +11,10 @@ from rag.answer.scales import printed_values
 from rag.messages import Message
 from rag.reader import Turn
 from rag.records import (
+    DEFAULT_OPTIONS,
     Answer,
     AnswerState,
+    AskOptions,
     Citation,
     ClaimState,
     Conflict,
@@ -28,6 +30,7 @@ from webui.strings import Language
 
 HISTORY_TURNS = 6  # earlier questions given to the engine
 NO_SENTENCE = -1  # index of the sentence that cites a source that was opened from a list
+ROOT = 0  # parent of the first question of a branch
 FIRST_SHORT = -2  # the same for the first citation of the short answer; -3 for its second, and so on
 
 
@@ -45,6 +48,11 @@ class Exchange:
     stopped: bool = False  # by the person; whatever comes after is not shown
     documents: tuple[str, ...] | None = None  # ids of the documents that were searched; None for all
     checked: tuple[Sentence, ...] = ()  # the sentences that are complete so far, until there is an answer
+    parent: int | None = None  # id of the exchange that it follows, or ROOT; None: the one asked before it
+    options: AskOptions = DEFAULT_OPTIONS  # that it was asked with
+    only: str = ""  # id of the one document it was asked about, whatever is ticked; "" for those ticked
+    helpful: bool | None = None  # how the person rated the answer; None where they did not
+    reason: str = ""  # why, in their words
 
     @property
     def running(self) -> bool:
@@ -108,6 +116,7 @@ class Exchange:
         exchange = cls(
             **{
                 **data,
+                "options": AskOptions(**data.get("options", {})),
                 "documents": None if documents is None else tuple(documents),
                 "found": _found(found) if found else None,
                 "answer": _answer(answer) if answer else None,
@@ -121,11 +130,16 @@ class Exchange:
 
 @dataclass
 class Conversation:
-    """The questions of one conversation, oldest first, in the language of its page."""
+    """The questions of one conversation, in the language of its page.
+
+    A question that is asked again, or edited, is a variant of the first one: it has the same parent, and begins a
+    branch of its own.
+    """
 
     language: Language
-    exchanges: list[Exchange] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)  # of all branches, in the order they were asked
     left_out: set[str] = field(default_factory=set)  # ids of the documents that are not searched; new ones are
+    leaf: int | None = None  # id of the exchange that the branch shown ends with; None for the newest
 
     @property
     def running(self) -> bool:
@@ -141,11 +155,50 @@ class Conversation:
         """The exchange with this id."""
         return next((exchange for exchange in self.exchanges if exchange.id == exchange_id), None)
 
-    def history(self) -> list[Turn]:
-        """The last questions and their answers without citations, as the engine takes them; without failed ones."""
+    @property
+    def branch(self) -> list[Exchange]:
+        """The exchanges that are shown, oldest first."""
+        newest = self.exchanges[-1].id if self.exchanges else ROOT
+        return self.branch_to(newest if self.leaf is None else self.leaf)
+
+    def branch_to(self, exchange_id: int) -> list[Exchange]:
+        """An exchange and all that it follows, oldest first; empty for ROOT."""
+        by_id, parents = {exchange.id: exchange for exchange in self.exchanges}, self.parents()
+        branch: list[Exchange] = []
+        while exchange := by_id.pop(exchange_id, None):
+            branch.append(exchange)
+            exchange_id = parents[exchange.id]
+        return branch[::-1]
+
+    def parents(self) -> dict[int, int]:
+        """The id of what each exchange follows, by its own id; ROOT for what follows nothing."""
+        parents, before = dict[int, int](), ROOT
+        for exchange in self.exchanges:
+            parents[exchange.id] = before if exchange.parent is None else exchange.parent
+            before = exchange.id
+        return parents
+
+    def variants(self, exchange_id: int) -> list[int]:
+        """Ids of all that was asked in the place of an exchange, itself included, in the order it was asked."""
+        parents = self.parents()
+        return [other for other, parent in parents.items() if parent == parents.get(exchange_id)]
+
+    def show_variant(self, exchange_id: int) -> None:
+        """Show the branch of an exchange, up to the last question that was asked in it."""
+        parents = self.parents()
+        if exchange_id in parents:
+            within = {exchange_id}
+            for other, parent in parents.items():  # a parent comes before what follows it
+                if parent in within:
+                    within.add(other)
+            self.leaf = max(within)
+
+    def history(self, leaf: int | None = None) -> list[Turn]:
+        """The last exchanges up to a leaf, by default the one shown, as the engine takes them; without failed ones."""
+        branch = self.branch if leaf is None else self.branch_to(leaf)
         turns = [
             Turn(exchange.question, exchange.bare_answer(), exchange.found.query if exchange.found else "")
-            for exchange in self.exchanges[-HISTORY_TURNS:]
+            for exchange in branch[-HISTORY_TURNS:]
             if not exchange.error
         ]
         return [turn for turn in turns if turn.answer]
@@ -156,13 +209,14 @@ class Conversation:
             "language": self.language,
             "exchanges": [exchange.to_json() for exchange in self.exchanges],
             "left_out": sorted(self.left_out),
+            "leaf": self.leaf,
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Conversation:
         """The inverse of `to_json`."""
         exchanges = [Exchange.from_json(exchange) for exchange in data["exchanges"]]
-        return cls(data["language"], exchanges, set(data["left_out"]))
+        return cls(data["language"], exchanges, set(data["left_out"]), data.get("leaf"))
 
 
 def _found(data: Mapping[str, Any]) -> Found:

@@ -11,15 +11,15 @@ import gradio as gr
 
 from rag.errors import SettingRefused
 from rag.messages import Message
-from rag.records import DEFAULT_OPTIONS, AskOptions
 from webui.actions.evaluation import change, mark_page, marked, question_of
 from webui.actions.library import change_library
+from webui.actions.turns import asked_again, change_turn
 from webui.actions.viewer import turn_viewer
 from webui.edge import errors_shown, to_int
 from webui.engine import Engine
 from webui.models import Models
 from webui.server.sessions import Sessions
-from webui.session import Session
+from webui.session import Asking, Session
 from webui.strings import pick_language, say
 from webui.views.answers import conversation_html, earlier_html
 from webui.views.documents import documents_html, library_html
@@ -94,22 +94,21 @@ class Handlers:
         question = _encodable(question or "").strip()
         session = self.session(request)
         if question:
-            yield from self._answer(session, question, DEFAULT_OPTIONS, emptied=True)
+            yield from self._answer(session, Asking(question), emptied=True)
         else:
             yield self._talk(session)
 
     def again(self, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
-        """Ask an earlier question differently: despite a refusal, as typed, or as corrected."""
-        session, data = self.session(request), _sent(event)
-        text = data.get("question")
-        asked = session.reworded(to_int(data.get("exchange")), data.get("do"), text if isinstance(text, str) else "")
-        if asked is not None:
-            yield from self._answer(session, *asked, emptied=False)
+        """Ask an earlier question again, or differently."""
+        session = self.session(request)
+        asking = asked_again(self.engine, session, _sent(event))
+        if asking is not None:
+            yield from self._answer(session, asking, emptied=False)
 
-    def _answer(self, session: Session, question: str, options: AskOptions, *, emptied: bool) -> Iterator[Updates]:
+    def _answer(self, session: Session, asking: Asking, *, emptied: bool) -> Iterator[Updates]:
         """Answer, drawing again with each step; `emptied`: empty the question box first."""
         first = True
-        for _ in session.ask(self.engine, question, options, raise_errors=self.raise_errors):
+        for _ in session.ask(self.engine, asking, raise_errors=self.raise_errors):
             updates = self._talk(session, emptied=first and emptied)
             if not first:
                 del updates[self.parts.earlier]
@@ -141,9 +140,12 @@ class Handlers:
         return self._library(session)
 
     def in_conversation(self, event: gr.EventData, request: gr.Request) -> Updates:
-        """A citation was opened."""
+        """A citation was opened, or another variant of a question is to be shown."""
         session, data = self.session(request), _sent(event)
-        session.open_source(*(to_int(data.get(name)) for name in ("exchange", "number", "sentence")))
+        if data.get("do") == "open":
+            session.open_source(*(to_int(data.get(name)) for name in ("exchange", "number", "sentence")))
+        else:
+            change_turn(session, data)
         session.evaluation.problem = None
         return self._exchanges(session) | self._viewer(session)
 

@@ -10,12 +10,12 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from rag.answer.small_talk import is_small_talk
 from rag.messages import Message
+from rag.reader import Turn
 from rag.records import DEFAULT_OPTIONS, Answer, AskOptions, Checked, Citation, Document, Event, Found, Piece, Source
-from webui.conversation import Conversation, Exchange
+from webui.conversation import ROOT, Conversation, Exchange
 from webui.edge import errors_shown
 from webui.engine import Engine
 from webui.models import ModelOffer
@@ -26,6 +26,16 @@ MAX_EXCHANGES = 50  # kept and shown; the oldest go first
 
 NOTHING_TO_ASK = Message("Add a document first, then ask your question.")
 NOTHING_CHOSEN = Message("No document is ticked. Tick at least one on the left.")
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A question, and how and where in the conversation it is asked."""
+
+    question: str
+    options: AskOptions = DEFAULT_OPTIONS
+    instead_of: int | None = None  # id of the exchange that it is a variant of; None: it comes after all shown
+    only: str = ""  # id of the one document it is about; "" for those ticked
 
 
 @dataclass
@@ -87,25 +97,18 @@ class Session:
         """Stop, and forget what was asked."""
         with self._lock:
             self._stop()
-            self.conversation.exchanges = []
+            self.conversation.exchanges, self.conversation.leaf = [], None
             self.opened = None
 
-    def ask(
-        self, engine: Engine, question: str, options: AskOptions = DEFAULT_OPTIONS, *, raise_errors: bool = False
-    ) -> Iterator[None]:
+    def ask(self, engine: Engine, asking: Asking, *, raise_errors: bool = False) -> Iterator[None]:
         """Ask, and yield each time the page should be drawn anew. Stops what was being answered before.
 
         What goes wrong becomes the error of the exchange; with `raise_errors` only what is meant for a person.
         """
-        history = self.conversation.history()
-        longest = engine.settings.limits.question_characters
-        shown = question if len(question) <= longest else question[:longest] + "…"
         with self._lock:
             self._stop()
             stop = self._stop_answer = threading.Event()
-            exchange = Exchange(self._next_id, shown, reader=_reader_name(engine))
-            self._next_id += 1
-            self.conversation.exchanges = [*self.conversation.exchanges, exchange][-MAX_EXCHANGES:]
+            exchange, history = self._begun(engine, asking)
         yield
 
         def show(error: Message) -> None:
@@ -114,33 +117,34 @@ class Session:
         try:
             with errors_shown(show, raise_errors=raise_errors):
                 documents = engine.documents(self.owner)
-                exchange.documents = self.conversation.chosen(documents)
-                exchange.error = None if is_small_talk(question) else _refusal(documents, exchange.documents)
+                exchange.documents = (asking.only,) if asking.only else self.conversation.chosen(documents)
+                small_talk = is_small_talk(asking.question)
+                exchange.error = None if small_talk else _refusal(documents, exchange.documents)
                 # An exchange overtaken while it waited for its turn asks nothing: only the newest is worked on.
                 if not exchange.error and not stop.is_set():
-                    events = engine.ask(self.owner, question, exchange.documents, history, stop, options)
+                    scope, options = exchange.documents, asking.options
+                    events = engine.ask(self.owner, asking.question, scope, history, stop, options)
                     yield from _follow(exchange, events)
         finally:
             stop.set()
         yield
 
-    def reworded(self, exchange_id: int, how: Any, text: str) -> tuple[str, AskOptions] | None:
-        """An earlier question and how to ask it again; None where there is nothing to ask.
-
-        `how`: "anyway", despite a refusal; "typed", not completed from the conversation; "understood", as `text` says.
-        """
-        exchange = self.conversation.exchange(exchange_id)
-        if exchange is None:
-            return None
-        match how:
-            case "anyway":
-                understood = exchange.found.query if exchange.found else exchange.question
-                return understood, AskOptions(complete=False, anyway=True)
-            case "typed":
-                return exchange.question, AskOptions(complete=False)
-            case "understood" if text.strip():
-                return text.strip(), AskOptions(complete=False)
-        return None
+    def _begun(self, engine: Engine, asking: Asking) -> tuple[Exchange, list[Turn]]:
+        """A new exchange at the end of the branch shown, or in the place of another; and what came before it."""
+        conversation, longest = self.conversation, engine.settings.limits.question_characters
+        question = asking.question if len(asking.question) <= longest else asking.question[:longest] + "…"
+        if asking.instead_of is None:
+            parent = conversation.branch[-1].id if conversation.exchanges else ROOT
+        else:
+            parent = conversation.parents().get(asking.instead_of, ROOT)
+        exchange = Exchange(
+            self._next_id, question, _reader_name(engine), parent=parent, options=asking.options, only=asking.only
+        )
+        self._next_id += 1
+        history = conversation.history(parent)
+        conversation.exchanges = [*conversation.exchanges, exchange][-MAX_EXCHANGES:]
+        conversation.leaf = None
+        return exchange, history
 
     def open_source(self, exchange_id: int, number: int, sentence: int) -> None:
         """Open source `number` of an exchange, with the citation of sentence `sentence` (-1 for none), if it exists."""

@@ -4,11 +4,11 @@ import pytest
 
 from rag.errors import QuestionRefused
 from rag.messages import Message
-from rag.records import Answer, AskOptions, Sentence
+from rag.records import Answer, Sentence
 from tests.webui.fake_engine import FakeEngine, document
 from webui.conversation import Exchange
 from webui.server.sessions import Sessions
-from webui.session import MAX_EXCHANGES, Session
+from webui.session import MAX_EXCHANGES, Asking, Session
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def finish(steps):
 def test_sources_come_before_the_first_words_and_those_before_the_answer(engine):
     session = Session("", "en")
     states = []
-    for _ in session.ask(engine, "How much?"):
+    for _ in session.ask(engine, Asking("How much?")):
         last = session.conversation.exchanges[-1]
         states.append((bool(last.sources), bool(last.text), last.answer is not None))
     assert states[0] == (False, False, False)
@@ -38,7 +38,7 @@ def test_sources_come_before_the_first_words_and_those_before_the_answer(engine)
 
 def test_sentences_are_checked_before_the_answer_is_complete(engine):
     session, seen = Session("", "en"), []
-    for _ in session.ask(engine, "How much?"):
+    for _ in session.ask(engine, Asking("How much?")):
         last = session.conversation.exchanges[-1]
         seen.append((len(last.checked), last.answer is not None))
     assert (1, False) in seen
@@ -47,16 +47,16 @@ def test_sentences_are_checked_before_the_answer_is_complete(engine):
 
 def test_all_documents_are_asked_as_none_and_a_choice_as_ids(engine):
     session = Session("", "en")
-    finish(session.ask(engine, "one"))
+    finish(session.ask(engine, Asking("one")))
     session.conversation.left_out.add(engine.library[0].id)
-    finish(session.ask(engine, "two"))
+    finish(session.ask(engine, Asking("two")))
     assert [asked[2] for asked in engine.asked] == [None, (engine.library[1].id,)]
 
 
 def test_earlier_turns_go_along_without_marks(engine):
     session = Session("", "en")
-    finish(session.ask(engine, "one"))
-    finish(session.ask(engine, "two"))
+    finish(session.ask(engine, Asking("one")))
+    finish(session.ask(engine, Asking("two")))
     (turn,) = engine.asked[1][3]
     assert (turn.question, turn.answer) == ("one", "Sales rose. Costs fell.")
 
@@ -64,34 +64,18 @@ def test_earlier_turns_go_along_without_marks(engine):
 def test_without_a_document_the_engine_is_not_asked(engine):
     session = Session("", "en")
     session.conversation.left_out = {found.id for found in engine.library}
-    finish(session.ask(engine, "one"))
+    finish(session.ask(engine, Asking("one")))
     assert "No document is ticked" in str(session.conversation.exchanges[-1].error)
     engine.library = []
-    finish(session.ask(engine, "two"))
+    finish(session.ask(engine, Asking("two")))
     assert "Add a document" in str(session.conversation.exchanges[-1].error)
     assert engine.asked == []
-
-
-def test_a_question_is_asked_again_as_it_was_meant(engine):
-    session = Session("", "en")
-    engine.query = "What was revenue in 2023?"
-    finish(session.ask(engine, "and in 2023?"))
-    engine.query = None
-    asked = {how: session.reworded(1, how, " Costs in 2023? ") for how in ("anyway", "typed", "understood")}
-    assert asked == {
-        "anyway": ("What was revenue in 2023?", AskOptions(complete=False, anyway=True)),
-        "typed": ("and in 2023?", AskOptions(complete=False)),
-        "understood": ("Costs in 2023?", AskOptions(complete=False)),
-    }
-    assert session.reworded(1, "understood", "  ") is None
-    assert session.reworded(1, "other", "x") is None
-    assert session.reworded(9, "anyway", "x") is None
 
 
 def test_small_talk_needs_no_document(engine):
     session = Session("", "en")
     engine.library = []
-    finish(session.ask(engine, "hello"))
+    finish(session.ask(engine, Asking("hello")))
     assert session.conversation.exchanges[-1].error is None
     assert [asked[1] for asked in engine.asked] == ["hello"]
 
@@ -99,9 +83,9 @@ def test_small_talk_needs_no_document(engine):
 def test_an_error_for_the_person_is_shown_and_the_next_question_works(engine):
     session = Session("", "en")
     engine.error = QuestionRefused("Ask something shorter.")
-    finish(session.ask(engine, "one"))
+    finish(session.ask(engine, Asking("one")))
     engine.error = None
-    finish(session.ask(engine, "two"))
+    finish(session.ask(engine, Asking("two")))
     assert [exchange.error for exchange in session.conversation.exchanges] == [Message("Ask something shorter."), None]
     assert engine.asked[1][3] == ()
 
@@ -109,19 +93,19 @@ def test_an_error_for_the_person_is_shown_and_the_next_question_works(engine):
 def test_an_unexpected_error_is_one_sentence_and_a_traceback_in_the_log(engine, caplog):
     session = Session("", "en")
     engine.error = RuntimeError("secret /path")
-    finish(session.ask(engine, "one"))
+    finish(session.ask(engine, Asking("one")))
     assert "secret" not in str(session.conversation.exchanges[-1].error)
     assert "An unexpected error occurred" in str(session.conversation.exchanges[-1].error)
     assert "secret /path" in caplog.text
     with pytest.raises(RuntimeError):
-        finish(session.ask(engine, "two", raise_errors=True))
+        finish(session.ask(engine, Asking("two"), raise_errors=True))
 
 
 def test_stop_shows_at_once_even_if_the_reader_goes_on(engine):
     engine.reader_stalls.set()
     engine.step = 0.07  # longer than pieces are held back
     session = Session("", "en")
-    steps = session.ask(engine, "one")
+    steps = session.ask(engine, Asking("one"))
     for _ in range(3):
         next(steps)
     assert session.conversation.running
@@ -136,11 +120,11 @@ def test_stop_shows_at_once_even_if_the_reader_goes_on(engine):
 def test_a_new_question_stops_the_previous_answer(engine):
     engine.step = 0.07
     session = Session("", "en")
-    first = session.ask(engine, "one")
+    first = session.ask(engine, Asking("one"))
     for _ in range(3):
         next(first)
     assert session.conversation.running
-    finish(session.ask(engine, "two"))
+    finish(session.ask(engine, Asking("two")))
     assert engine.stops[0].is_set()
     finish(first)
     assert [exchange.running for exchange in session.conversation.exchanges] == [False, False]
@@ -149,7 +133,7 @@ def test_a_new_question_stops_the_previous_answer(engine):
 
 def test_only_the_newest_of_waiting_questions_reaches_the_engine(engine):
     session = Session("", "en")
-    waiting = [session.ask(engine, f"question {number}") for number in range(5)]
+    waiting = [session.ask(engine, Asking(f"question {number}")) for number in range(5)]
     for steps in waiting:
         next(steps)
     for steps in waiting:
@@ -161,7 +145,7 @@ def test_only_the_newest_of_waiting_questions_reaches_the_engine(engine):
 def test_closing_the_stream_stops_the_reader(engine):
     engine.step = 0.07  # longer than pieces are held back
     session = Session("", "en")
-    steps = session.ask(engine, "one")
+    steps = session.ask(engine, Asking("one"))
     for _ in range(3):
         next(steps)
     assert session.conversation.running
@@ -172,7 +156,7 @@ def test_closing_the_stream_stops_the_reader(engine):
 def test_the_newest_exchanges_are_kept(engine):
     session = Session("", "en")
     for number in range(MAX_EXCHANGES + 2):
-        finish(session.ask(engine, f"question {number}"))
+        finish(session.ask(engine, Asking(f"question {number}")))
     assert len(session.conversation.exchanges) == MAX_EXCHANGES
     assert [session.conversation.exchanges[at].question for at in (0, -1)] == [
         "question 2",
@@ -182,7 +166,7 @@ def test_the_newest_exchanges_are_kept(engine):
 
 def test_a_source_is_found_with_the_citation_of_its_sentence(engine):
     session = Session("", "en")
-    finish(session.ask(engine, "one"))
+    finish(session.ask(engine, Asking("one")))
     session.open_source(1, 1, 0)
     assert session.opened.source.number == 1
     assert session.opened.citation is not None
@@ -232,7 +216,7 @@ def test_one_owners_sessions_push_out_no_others():
 def test_many_threads_may_stop_while_one_asks(engine):
     session = Session("", "en")
     threads = [threading.Thread(target=session.stop) for _ in range(20)]
-    steps = session.ask(engine, "one")
+    steps = session.ask(engine, Asking("one"))
     next(steps)
     for thread in threads:
         thread.start()

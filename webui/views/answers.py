@@ -68,13 +68,13 @@ def conversation_html(session: Session) -> Markup:
     language = session.language
     if not session.conversation.exchanges:
         return render("conversation.html", language, turn=None)
-    last = session.conversation.exchanges[-1]
+    last = session.conversation.branch[-1]
     return render("conversation.html", language, turn=_turn(last, session), spoken=_spoken(last, language))
 
 
 def earlier_html(session: Session) -> Markup:
     """The questions before the last one, which stay as they are while it is answered."""
-    turns = [_turn(exchange, session) for exchange in session.conversation.exchanges[:-1]]
+    turns = [_turn(exchange, session) for exchange in session.conversation.branch[:-1]]
     return render("earlier.html", session.language, turns=turns)
 
 

@@ -19,7 +19,7 @@ from tests.webui.fake_evaluations import run
 from tests.webui.handling import REQUEST, sent
 from tests.webui.safe import NASTY, look
 from webui.actions.evaluation import MRR
-from webui.session import Opened, Session
+from webui.session import Asking, Opened, Session
 from webui.strings import LANGUAGES
 from webui.views.evaluation import evaluation_html, tabs_html
 
@@ -329,7 +329,7 @@ def test_the_saved_question_is_the_one_that_was_searched(engine):
     engine.query = "How much did revenue grow? And in 2022?"
     engine.answer = [("Sales rose.", (1,))]
     session = Session("", "en")
-    for _ in session.ask(engine, "And in 2022?"):
+    for _ in session.ask(engine, Asking("And in 2022?")):
         pass
     session.open_source(1, 1, 0)
     assert session.opened.question == engine.query

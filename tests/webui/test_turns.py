@@ -1,0 +1,149 @@
+"""Asking again: what is asked, with what history, and how one goes back to what was asked before."""
+
+import json
+
+import pytest
+
+from rag.records import AskOptions
+from tests.webui.fake_engine import FakeEngine, document
+from webui.actions.turns import asked_again, change_turn
+from webui.conversation import Conversation
+from webui.session import Asking, Session
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = FakeEngine(tmp_path / "data")
+    engine.library = [document("a.pdf"), document("b.pdf")]
+    engine.answer = [("Sales rose.", (1,))]
+    return engine
+
+
+@pytest.fixture
+def session(engine):
+    """A conversation of three questions, with ids 1 to 3."""
+    session = Session("", "en")
+    for question in ("one", "two", "three"):
+        ask(session, engine, Asking(question))
+    return session
+
+
+def ask(session, engine, asking):
+    for _ in session.ask(engine, asking):
+        pass
+
+
+def again(session, engine, do, exchange=2, **data):
+    ask(session, engine, asked_again(engine, session, {"do": do, "exchange": exchange, **data}))
+
+
+def shown(session):
+    return [exchange.question for exchange in session.conversation.branch]
+
+
+def test_an_edited_question_begins_a_branch_and_the_old_one_can_be_shown_again(session, engine):
+    again(session, engine, "edit", question=" two, edited ")
+    assert shown(session) == ["one", "two, edited"]
+    assert [turn.question for turn in engine.asked[-1][3]] == ["one"]
+    ask(session, engine, Asking("four"))
+    assert shown(session) == ["one", "two, edited", "four"]
+    conversation = session.conversation
+    assert conversation.variants(2) == [2, 4]
+    change_turn(session, {"do": "variant", "exchange": 2})
+    assert shown(session) == ["one", "two", "three"]
+    change_turn(session, {"do": "variant", "exchange": 4})
+    assert shown(session) == ["one", "two, edited", "four"]
+
+
+def test_the_next_question_follows_the_branch_that_is_shown(session, engine):
+    again(session, engine, "retry")
+    change_turn(session, {"do": "variant", "exchange": 2})
+    ask(session, engine, Asking("five"))
+    assert shown(session) == ["one", "two", "three", "five"]
+    assert [turn.question for turn in engine.asked[-1][3]] == ["one", "two", "three"]
+
+
+def test_the_first_question_can_be_edited_too(session, engine):
+    again(session, engine, "edit", exchange=1, question="other")
+    assert shown(session) == ["other"]
+    assert engine.asked[-1][3] == ()
+    assert session.conversation.variants(1) == [1, 4]
+
+
+def test_branches_and_the_one_shown_are_kept_in_json(session, engine):
+    again(session, engine, "retry")
+    change_turn(session, {"do": "variant", "exchange": 2})
+    stored = Conversation.from_json(json.loads(json.dumps(session.conversation.to_json())))
+    assert stored == session.conversation
+    assert [exchange.id for exchange in stored.branch] == [1, 2, 3]
+
+
+def test_what_was_stored_without_branches_is_one(session):
+    data = session.conversation.to_json()
+    del data["leaf"]
+    for exchange in data["exchanges"]:
+        for later in ("parent", "options", "only", "helpful", "reason"):
+            del exchange[later]
+    stored = Conversation.from_json(data)
+    assert [exchange.question for exchange in stored.branch] == ["one", "two", "three"]
+    assert stored.variants(2) == [2]
+
+
+def test_a_question_is_asked_again_as_it_was_meant(engine):
+    session = Session("", "en")
+    engine.query = "What was revenue in 2023?"
+    ask(session, engine, Asking("and in 2023?"))
+    first = engine.library[0].id
+
+    def asked(do, **data):
+        asking = asked_again(engine, session, {"do": do, "exchange": 1, **data})
+        return asking and (asking.question, asking.options, asking.only)
+
+    assert asked("retry") == ("and in 2023?", AskOptions(), "")
+    assert asked("quotes") == ("and in 2023?", AskOptions(quotes=True), "")
+    assert asked("anyway") == ("What was revenue in 2023?", AskOptions(complete=False, anyway=True), "")
+    assert asked("typed") == ("and in 2023?", AskOptions(complete=False), "")
+    assert asked("understood", question=" Costs? ") == ("Costs?", AskOptions(complete=False), "")
+    assert asked("edit", question=" Costs? ") == ("Costs?", AskOptions(), "")
+    assert asked("only", document=first) == ("and in 2023?", AskOptions(), first)
+    for wrong in (
+        {"do": "understood", "question": "  "},
+        {"do": "edit", "question": ["x"]},
+        {"do": "other"},
+        {"do": "retry", "exchange": 9},
+        {"do": "only", "document": engine.library[1].id},  # not among the sources
+        {"do": "only", "document": [first]},
+    ):
+        assert asked(**{"do": "retry", **wrong}) is None, wrong
+
+
+def test_only_one_document_is_asked_whatever_is_ticked_and_a_retry_keeps_to_it(session, engine):
+    first = engine.library[0].id
+    session.conversation.left_out = {first}
+    again(session, engine, "only", document=first)
+    assert engine.asked[-1][2] == (first,)
+    again(session, engine, "retry", exchange=4)
+    assert engine.asked[-1][2] == (first,)
+    ask(session, engine, Asking("next"))
+    assert engine.asked[-1][2] == (engine.library[1].id,)
+
+
+def test_a_document_that_was_removed_cannot_be_asked_alone(session, engine):
+    first = engine.library.pop(0).id
+    assert asked_again(engine, session, {"do": "only", "exchange": 1, "document": first}) is None
+
+
+def test_a_retry_after_quotes_asks_the_model_again(session, engine):
+    again(session, engine, "quotes")
+    assert engine.options == AskOptions(quotes=True)
+    again(session, engine, "retry", exchange=4)
+    assert engine.options == AskOptions()
+
+
+def test_variants_stay_while_an_answer_is_made(session, engine):
+    again(session, engine, "retry")
+    steps = session.ask(engine, Asking("four"))
+    next(steps)
+    change_turn(session, {"do": "variant", "exchange": 2})
+    assert shown(session)[-1] == "four"
+    steps.close()

@@ -1,0 +1,56 @@
+"""Actions on the questions of a conversation: ask again in another way, go back to an earlier variant, rate."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from rag.records import AskOptions
+from webui.conversation import Exchange
+from webui.edge import to_int
+from webui.engine import Engine
+from webui.session import Asking, Session
+
+
+def asked_again(engine: Engine, session: Session, data: dict[str, Any]) -> Asking | None:
+    """An earlier question and how to ask it again, in its place; None where there is nothing to ask."""
+    exchange = session.conversation.exchange(to_int(data.get("exchange")))
+    if exchange is None:
+        return None
+    again = Asking(exchange.question, exchange.options, exchange.id, exchange.only)
+    understood, text = exchange.found.query if exchange.found else exchange.question, _text(data, "question")
+    match data.get("do"):
+        case "retry":
+            return replace(again, options=replace(exchange.options, quotes=False))
+        case "quotes":
+            return replace(again, options=replace(exchange.options, quotes=True))
+        case "anyway":
+            return replace(again, question=understood, options=AskOptions(complete=False, anyway=True))
+        case "typed":
+            return replace(again, options=AskOptions(complete=False))
+        case "understood" if text:
+            return replace(again, question=text, options=AskOptions(complete=False))
+        case "edit" if text:
+            return replace(again, question=text, options=AskOptions(), only="")
+        case "only" if _text(data, "document") in _documents(engine, session, exchange):
+            return replace(again, only=_text(data, "document"))
+    return None
+
+
+def change_turn(session: Session, data: dict[str, Any]) -> None:
+    """Show another variant of a question."""
+    if data.get("do") == "variant" and not session.conversation.running:
+        session.conversation.show_variant(to_int(data.get("exchange")))
+
+
+def _documents(engine: Engine, session: Session, exchange: Exchange) -> set[str]:
+    """Ids of the documents that an exchange has sources of and that are still there."""
+    return {source.document_id for source in exchange.sources} & {
+        document.id for document in engine.documents(session.owner)
+    }
+
+
+def _text(data: dict[str, Any], name: str) -> str:
+    """Text sent by a browser, which may send anything; "" for what is none."""
+    text = data.get(name)
+    return text.strip() if isinstance(text, str) else ""
