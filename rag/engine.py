@@ -57,6 +57,7 @@ from rag.retrieve.rerank import Reranker
 from rag.retrieve.retriever import Retriever
 from rag.settings import RetrievalSettings, Settings
 from rag.store.blobs import create_folders
+from rag.store.conversations import Conversations
 from rag.store.database import Store
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,7 @@ class Engine:
         self.evaluations = Evaluations(
             self._store, settings, search=self.search, choices=self.choices, changed=self._choices.changed
         )
+        self.conversations = Conversations(self._store)
         self._delete_orphans()
         self._answerer: Answerer | None = None  # until everything is loaded
         self._ready, self._closed = threading.Event(), threading.Event()
@@ -127,6 +129,7 @@ class Engine:
         self._opening.join()
         self.evaluations.close()
         self._jobs.close()
+        self.conversations.close()
         self._store.close()
 
     # ---- opening

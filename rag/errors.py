@@ -14,6 +14,7 @@
     ├── StoreError               repair the data folder, or choose another
     │   ├── StoreInUse           another process has it
     │   ├── StoreDamaged
+    │   ├── StoreFull            delete something that is stored
     │   └── EmbedderMismatch     re-embed, or start with the embedder that made it
     └── ReaderError              choose another reader, precision or server
         ├── ModelMissing         not on this machine, or incomplete
@@ -89,6 +90,10 @@ class StoreInUse(StoreError):
 
 class StoreDamaged(StoreError):
     """The database in the data folder is unreadable."""
+
+
+class StoreFull(StoreError):
+    """An owner has stored as many conversations as one may."""
 
 
 class EmbedderMismatch(StoreError):

@@ -28,6 +28,7 @@ from rag.records import (
     View,
 )
 from rag.settings import Settings
+from rag.store.conversations import StoredConversation, StoredExchange
 
 
 class Evaluations(Protocol):
@@ -70,6 +71,52 @@ class Evaluations(Protocol):
         ...
 
 
+class Conversations(Protocol):
+    """Stored conversations. Here an owner is a login or a browser; nothing of one owner is given to another."""
+
+    def version(self, owner: str) -> int:
+        """A number that grows with every change of the owner's list; cheap to poll."""
+        ...
+
+    def create(self, owner: str, data: str) -> str:
+        """A new conversation without a question; returns its id, which nobody can guess."""
+        ...
+
+    def get(self, owner: str, conversation_id: str) -> StoredConversation | None:
+        """A conversation; None where the owner has none of this id."""
+        ...
+
+    def listed(self, owner: str, search: str = "", limit: int = -1) -> list[StoredConversation]:
+        """Conversations with a question, newest first; those whose title or questions contain `search`."""
+        ...
+
+    def save(self, owner: str, conversation_id: str, data: str) -> None:
+        """Replace the data of a conversation."""
+        ...
+
+    def rename(self, owner: str, conversation_id: str, title: str) -> None:
+        """Give a conversation another title."""
+        ...
+
+    def delete(self, owner: str, conversation_id: str) -> None:
+        """Delete a conversation; for a few seconds it can be restored."""
+        ...
+
+    def restore(self, owner: str, conversation_id: str) -> bool:
+        """Undo a deletion; False where it is too late."""
+        ...
+
+    def put(self, owner: str, conversation_id: str, exchange: StoredExchange, question: str) -> None:
+        """Store an exchange, or a later state of it. Raises StoreFull."""
+        ...
+
+    def exchanges(
+        self, owner: str, conversation_id: str, *, before: int | None = None, limit: int = -1
+    ) -> list[StoredExchange]:
+        """The last `limit` exchanges, oldest first; with `before`, the last ones whose number is lower."""
+        ...
+
+
 class Engine(Protocol):
     """Documents in, cited answers out. Errors are `rag.errors.AskError`: one sentence of plain text."""
 
@@ -81,6 +128,11 @@ class Engine(Protocol):
     @property
     def evaluations(self) -> Evaluations:
         """Saved questions and runs."""
+        ...
+
+    @property
+    def conversations(self) -> Conversations:
+        """Stored conversations."""
         ...
 
     def choices(self) -> tuple[Choice, ...]:

@@ -19,9 +19,10 @@ from rag.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-FORMAT = 4
+FORMAT = 5
 # A new database. `pages.start`: characters in the pages before it. `digest`: of the text that was embedded.
-# `notes`, `note` and `message` hold `rag.messages.Message` as JSON, '' where there is none.
+# `notes`, `note` and `message` hold `rag.messages.Message` as JSON, '' where there is none. `conversations.deleted`:
+# when it was deleted, in seconds since the epoch, while that can be undone; else NULL. `exchanges.bytes`: of `data`.
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE IF NOT EXISTS documents (
@@ -53,6 +54,14 @@ SCHEMA = (
     id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, at REAL NOT NULL, about TEXT NOT NULL,
     results TEXT NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS runs_of_owner ON runs (owner)",
+    """CREATE TABLE IF NOT EXISTS conversations (
+    key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, title TEXT NOT NULL,
+    created REAL NOT NULL, changed REAL NOT NULL, deleted REAL, data TEXT NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS conversations_of_owner ON conversations (owner, changed)",
+    """CREATE TABLE IF NOT EXISTS exchanges (
+    key INTEGER PRIMARY KEY, conversation INTEGER NOT NULL REFERENCES conversations ON DELETE CASCADE,
+    number INTEGER NOT NULL, bytes INTEGER NOT NULL, question TEXT NOT NULL, data TEXT NOT NULL,
+    UNIQUE (conversation, number))""",
 )
 
 
@@ -95,6 +104,8 @@ def _format_of(sql: sqlite3.Connection) -> int:
     tables = {row[0] for row in sql.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if version or "jobs" not in tables:
         return int(version)
+    if "conversations" in tables:
+        return 5
     if "orphaned_files" in tables:
         return 4
     return 2 if "doomed" in tables else 1  # migrating from 2 to 3 changes nothing in a database of format 3
@@ -187,4 +198,17 @@ def _pages_with_start(sql: sqlite3.Connection, document: int) -> Iterator[tuple[
         start += len(text)
 
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {2: _to_2, 3: _to_3, 4: _to_4}
+def _to_5(sql: sqlite3.Connection) -> None:
+    """Conversations with their exchanges."""
+    for statement in (
+        "CREATE TABLE conversations (key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL,"
+        " title TEXT NOT NULL, created REAL NOT NULL, changed REAL NOT NULL, deleted REAL, data TEXT NOT NULL)",
+        "CREATE INDEX conversations_of_owner ON conversations (owner, changed)",
+        "CREATE TABLE exchanges (key INTEGER PRIMARY KEY,"
+        " conversation INTEGER NOT NULL REFERENCES conversations ON DELETE CASCADE, number INTEGER NOT NULL,"
+        " bytes INTEGER NOT NULL, question TEXT NOT NULL, data TEXT NOT NULL, UNIQUE (conversation, number))",
+    ):
+        sql.execute(statement)
+
+
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5}

@@ -9,6 +9,7 @@ import time
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from rag.errors import AlreadyAdded, FileRefused, NotAPdf, QuestionRefused
@@ -35,6 +36,8 @@ from rag.records import (
     View,
 )
 from rag.settings import Settings
+from rag.store.connection import Connection
+from rag.store.conversations import Conversations
 from tests.webui.fake_evaluations import FakeEvaluations
 
 PASSAGE = (
@@ -87,6 +90,7 @@ class FakeEngine:
     def __init__(self, data_dir: Path, *, step: float = 0.0, settings: Settings | None = None) -> None:
         self.settings = settings or Settings(data_dir=data_dir)
         self.step = step
+        self.undo_seconds = 10.0  # in which a deleted conversation can be restored
         self.picked: tuple[Choice, ...] = (
             Choice("reader", "Quote reader", Message("no GLM on this machine: answers are sentences of the sources")),
             Choice("embedder", "multilingual-e5-small", Message("the default on a CPU, packaged weights")),
@@ -95,6 +99,7 @@ class FakeEngine:
         self.library: list[Document] = []
         self.document_details: dict[str, DocumentDetails] = {}  # by document id
         self.evaluations = FakeEvaluations(self.documents, self.change)
+        self.opened: Connection | None = None  # the database, once a conversation is stored
         self.running: list[Job] = []
         self.asked: list[tuple[str, str, tuple[str, ...] | None, tuple[Turn, ...]]] = []
         self.stops: list[threading.Event] = []
@@ -111,6 +116,12 @@ class FakeEngine:
         self.reader_stalls = threading.Event()  # set: the reader ignores stop until cleared
         self._version = 0
         self._lock = threading.RLock()
+
+    @cached_property
+    def conversations(self) -> Conversations:
+        """Stored in a real database, which takes the place of the documents' one."""
+        self.opened = Connection(self.settings.database)
+        return Conversations(self.opened, undo_seconds=self.undo_seconds)
 
     # ---- what a page polls
 
@@ -271,6 +282,11 @@ class FakeEngine:
     def close(self) -> None:
         for stop in self.stops:
             stop.set()
+        if self.opened is not None:
+            self.conversations.close()
+            self.opened.close()
+            self.opened = None
+            del self.conversations
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,8 @@ def fill(data_dir: Path) -> Path:
         settled(lambda: all(str(job.state) == "failed" for job in engine.jobs("ann")))
     evaluations = getattr(engine, "evaluations", None) or getattr(engine, "trials", None)
     if evaluations:
-        evaluations.keep("ann", "Where do herons nest?", engine.documents("ann")[1].id, 0)
+        save = getattr(evaluations, "save", None) or evaluations.keep
+        save("ann", "Where do herons nest?", engine.documents("ann")[1].id, 0)
         evaluations.start("ann")
         settled(lambda: evaluations.runs("ann") and not evaluations.progress("ann"))
     engine.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def test_everything_in_it_is_still_there(dump, tmp_path):
         assert [passages[n].passage.heading for n in (1, 2, 3, 4)] == [("Pumps",), ("Valves",), ("Valves",), ()]
         failed, waiting = store.jobs()
         assert (failed.name, failed.owner, failed.state) == ("scan.pdf", "ann", JobState.FAILED)
-        assert str(failed.message).startswith("scan.pdf: it has no text that can be searched (1 page")
+        assert re.match(r"scan\.pdf: [iI]t has no text that can be searched \(", str(failed.message))
         assert (waiting.name, waiting.state, waiting.message) == ("waiting.pdf", JobState.WAITING, None)
         details = store.document_details("ann", manual.id)
         assert (details.author, details.created) == ("ACME", "2000-01-01")
@@ -94,7 +95,7 @@ def test_vectors_stay_unless_their_text_is_embedded_differently_now(dump, tmp_pa
         texts = [kept.passage.searchable for kept in store.passages([1, 2, 3, 4]).values()]
         missing = store.without_vector([text_digest(text) for text in texts])
         changed = {text_digest("Valves\nThey were painted by hand in 1962.\n")}
-        assert missing == (set() if "format-3" in dump.stem else changed)
+        assert missing == (changed if dump.stem.startswith(("format-1", "format-2")) else set())
         assert store.texts_without_vector(9) == (["Valves\nThey were painted by hand in 1962.\n"] if missing else [])
         assert len(store.rows("SELECT 1 FROM vectors")) == 4 - len(missing)
 
@@ -162,20 +163,24 @@ def test_its_tables_become_those_of_a_new_database(dump, tmp_path):
 @every_format
 def test_a_migration_that_fails_half_way_leaves_the_database_as_it_was(dump, tmp_path, monkeypatch):
     database = restored(dump, tmp_path / "library.sqlite")
-    for number in range(content(database)[0] + 1, migrations.FORMAT + 1):
+    complete = dict(migrations.MIGRATIONS)
 
-        def failing(sql, complete=migrations.MIGRATIONS[number]):
-            complete(sql)
+    def failing(number):
+        def migration(sql):
+            complete[number](sql)
             raise sqlite3.OperationalError("database or disk is full")
 
+        return migration
+
+    for number in range(content(database)[0] + 1, migrations.FORMAT + 1):
         with monkeypatch.context() as patch:
             for later in range(number, migrations.FORMAT + 1):
-                patch.setitem(migrations.MIGRATIONS, later, failing)
+                patch.setitem(migrations.MIGRATIONS, later, failing(later))
             before = content(database)
             with pytest.raises(StoreError, match="disk is full"):
                 Store(database)
             assert content(database) == before
-            patch.setitem(migrations.MIGRATIONS, number, migrations.MIGRATIONS[number].__defaults__[0])
+            patch.setitem(migrations.MIGRATIONS, number, complete[number])
             if number < migrations.FORMAT:
                 with pytest.raises(StoreError, match="disk is full"):
                     Store(database)
