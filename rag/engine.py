@@ -24,6 +24,7 @@ from rag.answer.view import open_view
 from rag.choices import Choices
 from rag.embed.embedder import Embedder
 from rag.errors import AskError, FileRefused, QuestionRefused, StoreError
+from rag.evaluation.ratings import Ratings
 from rag.evaluation.saved import Evaluations
 from rag.files import DocumentFiles
 from rag.index.embedded import embedded_text_index, embedded_vector_index
@@ -107,6 +108,7 @@ class Engine:
         self.evaluations = Evaluations(
             self._store, settings, search=self.search, choices=self.choices, changed=self._choices.changed
         )
+        self.ratings = Ratings(self._store, changed=self._choices.changed)
         self.conversations = Conversations(self._store)
         self._delete_orphans()
         self._answerer: Answerer | None = None  # until everything is loaded

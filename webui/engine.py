@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from rag.evaluation.ratings import Rating
 from rag.evaluation.runs import Run, SavedQuestion
 from rag.evaluation.saved import Progress
 from rag.messages import Message
@@ -117,6 +118,22 @@ class Conversations(Protocol):
         ...
 
 
+class Ratings(Protocol):
+    """How people rated answers. Nothing of one owner is given to another."""
+
+    def all(self, owner: str) -> tuple[Rating, ...]:
+        """Ratings, oldest first."""
+        ...
+
+    def rate(self, owner: str, question: str, reader: str, helpful: bool | None, reason: str = "") -> None:
+        """Rate an answer, in place of an earlier rating; None takes it back. Raises AskError."""
+        ...
+
+    def remove(self, owner: str, rating_id: int) -> None:
+        """Remove a rating."""
+        ...
+
+
 class Engine(Protocol):
     """Documents in, cited answers out. Errors are `rag.errors.AskError`: one sentence of plain text."""
 
@@ -133,6 +150,11 @@ class Engine(Protocol):
     @property
     def conversations(self) -> Conversations:
         """Stored conversations."""
+        ...
+
+    @property
+    def ratings(self) -> Ratings:
+        """How people rated answers."""
         ...
 
     def choices(self) -> tuple[Choice, ...]:

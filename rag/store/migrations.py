@@ -19,7 +19,7 @@ from rag.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-FORMAT = 5
+FORMAT = 6
 # A new database. `pages.start`: characters in the pages before it. `digest`: of the text that was embedded.
 # `notes`, `note` and `message` hold `rag.messages.Message` as JSON, '' where there is none. `conversations.deleted`:
 # when it was deleted, in seconds since the epoch, while that can be undone; else NULL. `exchanges.bytes`: of `data`.
@@ -62,6 +62,9 @@ SCHEMA = (
     key INTEGER PRIMARY KEY, conversation INTEGER NOT NULL REFERENCES conversations ON DELETE CASCADE,
     number INTEGER NOT NULL, bytes INTEGER NOT NULL, question TEXT NOT NULL, data TEXT NOT NULL,
     UNIQUE (conversation, number))""",
+    """CREATE TABLE IF NOT EXISTS ratings (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, at REAL NOT NULL, question TEXT NOT NULL,
+    reader TEXT NOT NULL, helpful INTEGER NOT NULL, reason TEXT NOT NULL, UNIQUE (owner, question, reader))""",
 )
 
 
@@ -104,6 +107,8 @@ def _format_of(sql: sqlite3.Connection) -> int:
     tables = {row[0] for row in sql.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if version or "jobs" not in tables:
         return int(version)
+    if "ratings" in tables:
+        return 6
     if "conversations" in tables:
         return 5
     if "orphaned_files" in tables:
@@ -211,4 +216,13 @@ def _to_5(sql: sqlite3.Connection) -> None:
         sql.execute(statement)
 
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5}
+def _to_6(sql: sqlite3.Connection) -> None:
+    """How people rated answers."""
+    sql.execute(
+        "CREATE TABLE ratings (id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, at REAL NOT NULL,"
+        " question TEXT NOT NULL, reader TEXT NOT NULL, helpful INTEGER NOT NULL, reason TEXT NOT NULL,"
+        " UNIQUE (owner, question, reader))"
+    )
+
+
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5, 6: _to_6}

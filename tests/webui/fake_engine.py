@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from rag.errors import AlreadyAdded, FileRefused, NotAPdf, QuestionRefused
+from rag.evaluation.ratings import Ratings
 from rag.messages import Message
 from rag.reader import Reader, Turn
 from rag.records import (
@@ -99,7 +100,7 @@ class FakeEngine:
         self.library: list[Document] = []
         self.document_details: dict[str, DocumentDetails] = {}  # by document id
         self.evaluations = FakeEvaluations(self.documents, self.change)
-        self.opened: Connection | None = None  # the database, once a conversation is stored
+        self.opened: Connection | None = None  # the database, once something is stored
         self.running: list[Job] = []
         self.asked: list[tuple[str, str, tuple[str, ...] | None, tuple[Turn, ...]]] = []
         self.stops: list[threading.Event] = []
@@ -120,8 +121,17 @@ class FakeEngine:
     @cached_property
     def conversations(self) -> Conversations:
         """Stored in a real database, which takes the place of the documents' one."""
-        self.opened = Connection(self.settings.database)
-        return Conversations(self.opened, undo_seconds=self.undo_seconds)
+        return Conversations(self._database(), undo_seconds=self.undo_seconds)
+
+    @cached_property
+    def ratings(self) -> Ratings:
+        """The same for ratings."""
+        return Ratings(self._database(), changed=self.change)
+
+    def _database(self) -> Connection:
+        with self._lock:
+            self.opened = self.opened or Connection(self.settings.database)
+            return self.opened
 
     # ---- what a page polls
 
@@ -286,7 +296,8 @@ class FakeEngine:
             self.conversations.close()
             self.opened.close()
             self.opened = None
-            del self.conversations
+            for stored in ("conversations", "ratings"):
+                self.__dict__.pop(stored, None)
 
 
 @dataclass(frozen=True)
