@@ -81,7 +81,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     **{f"answering.doubt.across_scripts.{one.name}": (-1_000, 1_000) for one in dataclasses.fields(DoubtWeights)},
     "answering.context.prompt_tokens": (0, 1_000_000),
     "answering.context.source_tokens": (0, 1_000_000),
-    "rendering.pixels_wide": (100, 4_000),
+    "rendering.max_pixels_wide": (100, 8_000),
     "rendering.cache_bytes": (0, MAX_WHOLE),
 }
 

@@ -20,10 +20,9 @@ from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.span_model import open_span_model
 from rag.answer.quote import QuoteReader
 from rag.answer.small_talk import ASK_A_QUESTION, small_talk
-from rag.answer.view import open_view
 from rag.choices import Choices
 from rag.embed.embedder import Embedder
-from rag.errors import AskError, FileRefused, QuestionRefused, StoreError
+from rag.errors import AskError, QuestionRefused, StoreError
 from rag.evaluation.ratings import Ratings
 from rag.evaluation.saved import Evaluations
 from rag.files import DocumentFiles
@@ -32,6 +31,7 @@ from rag.index.protocols import Scope, TextIndex, VectorIndex
 from rag.ingest.jobs import EMBED_BATCH, Jobs
 from rag.library import Library
 from rag.messages import Message
+from rag.pages import Pages
 from rag.pdf.render import PageImages
 from rag.reader import Reader, Sampling, Turn
 from rag.records import (
@@ -92,6 +92,7 @@ class Engine:
         self._store = Store(settings.database)
         self._images = PageImages(settings.pictures_dir, settings.rendering, settings.limits)
         self._files = DocumentFiles(settings, self._store, self._images)
+        self.pages = Pages(self._store, self._images, self._files)
         self._library = Library(self._store, text_index(settings.retrieval), settings.retrieval.routing)
         self._reader, self._sampling = reader, sampling or Sampling()
         self._choices = Choices(
@@ -360,15 +361,8 @@ class Engine:
 
     def view(self, owner: str, source: Source, citation: Citation | None = None) -> View:
         """The page on which a source, or the cited part of it, begins. Raises FileRefused if it was removed."""
-        return self._view(owner, source, citation, None)
+        return self.pages.view(owner, source, citation)
 
     def view_page(self, owner: str, source: Source, page: int, citation: Citation | None = None) -> View:
         """Another page, from 0, of the source's document, with what source and citation have on it marked."""
-        return self._view(owner, source, citation, page)
-
-    def _view(self, owner: str, source: Source, citation: Citation | None, page: int | None) -> View:
-        document = self._store.document(owner, source.document_id)
-        if document is None:
-            raise FileRefused("{document} is no longer in the library.", document=source.document)
-        file = self._files.to_render(document.id)
-        return open_view(self._store, self._images, file, document, source, citation, page)
+        return self.pages.view(owner, source, citation, page)

@@ -8,9 +8,17 @@ from pathlib import Path
 from rag.errors import AlreadyAdded, FileRefused, LimitExceeded
 from rag.ingest.jobs import Jobs
 from rag.pdf.render import PageImages
+from rag.pdf.unlock import unlock
 from rag.records import Job
 from rag.settings import Settings
-from rag.store.blobs import copy_to_partial, delete_files, file_to_render, original_file
+from rag.store.blobs import (
+    copy_to_partial,
+    delete_files,
+    file_to_render,
+    original_file,
+    replace_file,
+    unlocked_file,
+)
 from rag.store.database import Store
 
 
@@ -58,6 +66,20 @@ class DocumentFiles:
     def to_render(self, document_id: str) -> Path:
         """The file that pages of a document are drawn from."""
         return file_to_render(self._folder, document_id)
+
+    def original(self, document_id: str) -> tuple[Path, bool]:
+        """A document's file as it was added, and whether it needs a password that the pages are drawn without."""
+        path = original_file(self._folder, document_id)
+        return path, self.to_render(document_id) != path
+
+    def remove_empty_password(self, document_id: str) -> Path:
+        """A copy to draw from of a file that one reader opens without a password and the other does not.
+
+        PDFium does not try the empty owner password of AES-256. Raises DamagedFile if pypdf cannot write the copy.
+        """
+        copy = unlocked_file(self._folder, document_id)
+        replace_file(copy, unlock(original_file(self._folder, document_id), "", self._limits))
+        return copy
 
     def delete_orphans(self) -> None:
         """Delete files and page images that nothing refers to any more, and their text in the write-ahead log."""

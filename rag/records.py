@@ -383,7 +383,6 @@ class View:
     page: int  # from 0
     page_label: str
     pages: int  # in the document
-    picture: bytes  # the page as PNG
     passage_boxes: tuple[Box, ...]  # of the retrieved passage; empty if it is on other pages
     sentence_boxes: tuple[Box, ...]  # of the cited span; empty if it is on other pages
 

@@ -330,7 +330,7 @@ class AnswerSettings:
 class RenderSettings:
     """How pages are drawn for the viewer."""
 
-    pixels_wide: int = 1_100
+    max_pixels_wide: int = 3_200  # of a picture; wider ones are not drawn, however far somebody zooms in
     cache_bytes: int = 200 * MB
 
 

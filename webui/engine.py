@@ -15,10 +15,12 @@ from rag.evaluation.ratings import Rating
 from rag.evaluation.runs import Run, SavedQuestion
 from rag.evaluation.saved import Progress
 from rag.messages import Message
+from rag.pages import Contents, Hits, OriginalFile, Picture, Word
 from rag.reader import Reader, Turn
 from rag.records import (
     DEFAULT_OPTIONS,
     AskOptions,
+    Box,
     Choice,
     Citation,
     Document,
@@ -134,6 +136,38 @@ class Ratings(Protocol):
         ...
 
 
+class Pages(Protocol):
+    """The pages of documents in an owner's library. Raises FileRefused for any other document."""
+
+    def picture_width(self, wanted: int) -> int:
+        """The width in pixels that `picture` draws for one of at least `wanted` pixels."""
+        ...
+
+    def picture(self, owner: str, document_id: str, page: int, wanted: int) -> Picture:
+        """A page, counted from 0, at least `wanted` pixels wide if the limits allow it."""
+        ...
+
+    def words(self, owner: str, document_id: str, page: int) -> tuple[Word, ...]:
+        """The words of a page in reading order, each with the white space after it."""
+        ...
+
+    def contents(self, owner: str, document_id: str) -> Contents:
+        """The labels of a document's pages, and its outline."""
+        ...
+
+    def find(self, owner: str, document_id: str, text: str) -> Hits:
+        """On which pages of a document a text stands, and how often."""
+        ...
+
+    def found_on(self, owner: str, document_id: str, page: int, text: str) -> tuple[tuple[Box, ...], ...]:
+        """The boxes of each place on a page that `find` counts."""
+        ...
+
+    def file(self, owner: str, document_id: str) -> OriginalFile:
+        """The PDF itself, as it was added."""
+        ...
+
+
 class Engine(Protocol):
     """Documents in, cited answers out. Errors are `rag.errors.AskError`: one sentence of plain text."""
 
@@ -155,6 +189,11 @@ class Engine(Protocol):
     @property
     def ratings(self) -> Ratings:
         """How people rated answers."""
+        ...
+
+    @property
+    def pages(self) -> Pages:
+        """Pictures and words of pages, search within a document, outline and file."""
         ...
 
     def choices(self) -> tuple[Choice, ...]:

@@ -1,19 +1,14 @@
-"""A source -> the page it is on, drawn, with boxes around the retrieved passage and the cited span."""
+"""A source -> the page it is on, with boxes around the retrieved passage and the cited span."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from rag.errors import FileRefused
-from rag.pdf.render import PageImages
 from rag.records import Box, Citation, Document, Source, View
 from rag.store.database import Store
 
 
 def open_view(
     store: Store,
-    pictures: PageImages,
-    file: Path,
     document: Document,
     source: Source,
     citation: Citation | None,
@@ -33,7 +28,7 @@ def open_view(
         page = _page_at(store, document.owner, source, spans[-1][0])
     page = min(max(page, 0), document.pages - 1)
     shown = next(iter(store.pages(document.owner, document.id, page, page)), None)
-    if shown is None or not file.exists():
+    if shown is None:
         raise FileRefused("{name} is no longer in the library.", name=document.name)
     # Find the boxes of both spans on that page.
     offset = store.page_start(document.owner, document.id, page)
@@ -45,7 +40,6 @@ def open_view(
         page=page,
         page_label=shown.label,
         pages=document.pages,
-        picture=pictures.page(document.id, file, page),
         passage_boxes=boxes[0],
         sentence_boxes=boxes[1] if len(boxes) > 1 else (),
     )

@@ -23,6 +23,14 @@ HeadingPath = tuple[str, ...]  # titles from the top down
 _AMOUNT = re.compile(r"[$€£¥%]\s?\d|\d\s?%|\d[.,]\d|\(\d|\d\)")
 _NUMBER = re.compile(r"\d[\d.,]*")
 _YEAR = re.compile(r"(?:19|20)\d\d$")
+# "(In millions)", "Dollars in thousands, except", "(Unaudited)", "单位：元": what the figures below are, no heading.
+_UNIT = (
+    r"(?:[(（][^()（）]{0,30}\b(?:thousands?|millions?|billions?)\b"
+    r"|(?:(?:all|amounts|dollars|figures|shares|u\.?s\.?|[$€£]|expressed|stated)\s+){0,3}in\s+(?:thousands|millions|billions)\b"
+    r"|[(（]?[^()（）]{0,20}单位\s*[:：为])"
+)
+_UNIT_LINE = re.compile(rf"\s*{_UNIT}|(?:\s*[(（][^()（）]*[)）])+\s*$", re.IGNORECASE)
+_UNIT_WITHIN = re.compile(rf"\s+(?=[(（]){_UNIT}", re.IGNORECASE)
 _UNFINISHED = re.compile(
     r"\b(?:a|an|and|as|at|by|for|from|in|of|on|or|that|the|to|with)$|[.,:;。，：；、—–-]$", re.IGNORECASE
 )
@@ -53,7 +61,7 @@ def page_title(text: str) -> str:
     """The title at the top of a page, its lines joined with a space; "" where there is none."""
     kept: list[str] = []
     for line in text.split("\n", MAX_TITLE_LINES)[:MAX_TITLE_LINES]:
-        if len(line) > MAX_HEADING_CHARACTERS or _has_figures(line):
+        if len(line) > MAX_HEADING_CHARACTERS or _has_figures(line) or is_unit_line(line):
             break
         if looks_like_heading(line):
             kept.append(line.strip())
@@ -77,10 +85,23 @@ def looks_like_heading(line: str) -> bool:
     cjk = sum(map(is_cjk, line))
     if not line or len(line) > (MAX_HEADING_CHARACTERS // 2 if cjk else MAX_HEADING_CHARACTERS):
         return False
+    if is_unit_line(line):
+        return False
     if line[0].islower() or _UNFINISHED.search(line) or len(line.split()) > MAX_HEADING_WORDS or _has_figures(line):
         return False
     letters = sum(character.isalpha() for character in line)
     return letters + cjk >= 3 and letters > 0.6 * len(line.replace(" ", ""))
+
+
+def is_unit_line(line: str) -> bool:
+    """Whether a line says in what unit the figures below it are, or stands in parentheses as a whole."""
+    return _UNIT_LINE.match(line) is not None
+
+
+def shown_headings(path: Sequence[str]) -> list[str]:
+    """A heading path as a person is shown it, without lines of units, which documents added earlier have in theirs."""
+    titles = (title[: found.start()] if (found := _UNIT_WITHIN.search(title)) else title for title in path)
+    return [title for title in titles if not is_unit_line(title)]
 
 
 def _has_figures(line: str) -> bool:

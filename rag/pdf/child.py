@@ -368,7 +368,7 @@ def draw(command: Command, output: Output) -> None:
     pdfium.FPDFBitmap_FillRect(bitmap, 0, 0, width, height, 0xFFFFFFFF)
     flags = pdfium.FPDF_ANNOT | pdfium.FPDF_REVERSE_BYTE_ORDER
     pdfium.FPDF_RenderPageBitmap(bitmap, page, 0, 0, width, height, 0, flags)
-    output.send({"kind": "picture", "width": width, "height": height}, bytes(pixels))
+    output.send({"kind": "picture", "width": width, "height": height, "points": points}, bytes(pixels))
 
 
 def unlock(command: Command, output: Output) -> None:

@@ -65,6 +65,8 @@ class Bounds:
     memory_bytes: int
     text_bytes: int
     words_bytes: int
+    cpu_option: str = "--max-seconds"  # raises the limit of CPU time, as the error says
+    memory_option: str = "--max-memory-mb"  # raises that of memory
 
 
 @contextlib.contextmanager
@@ -211,9 +213,10 @@ def _exit_error(code: int, step: Message, bounds: Bounds) -> LimitExceeded | Dam
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
         return LimitExceeded(
             "{step} took more than the limit of {seconds} seconds of CPU time: split the file, print it to a new PDF, "
-            "or start with a higher --max-seconds.",
+            "or start with a higher {option}.",
             step=step,
             seconds=bounds.cpu_seconds,
+            option=bounds.cpu_option,
         )
     if code in (-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGFPE):
         return Crashed(
@@ -223,7 +226,8 @@ def _exit_error(code: int, step: Message, bounds: Bounds) -> LimitExceeded | Dam
         return DamagedFile("{step} fails: the file is damaged, print it to a new PDF and add that.", step=step)
     return LimitExceeded(
         "{step} needs more than the limit of {megabytes:g} MiB of memory: split the file, print it to a new PDF, "
-        "or start with a higher --max-memory-mb.",
+        "or start with a higher {option}.",
         step=step,
         megabytes=bounds.memory_bytes / 2**20,
+        option=bounds.memory_option,
     )

@@ -210,6 +210,24 @@ class Store(Connection):
         )
         return (rows[0]["start"], rows[0]["text"]) if rows else (0, "")
 
+    def page_texts(self, owner: str, document_id: str, first: int, last: int) -> list[tuple[int, str]]:
+        """Number and text of pages first..last (inclusive) of a document that belongs to `owner`."""
+        rows = self.rows(
+            "SELECT p.number, p.text FROM pages p JOIN documents d ON p.document = d.key"
+            " WHERE d.owner = ? AND d.id = ? AND p.number BETWEEN ? AND ? ORDER BY p.number",
+            (owner, document_id, first, last),
+        )
+        return [(row["number"], row["text"]) for row in rows]
+
+    def page_labels(self, owner: str, document_id: str) -> list[str]:
+        """The labels of all pages of a document that belongs to `owner`, in order."""
+        rows = self.rows(
+            "SELECT p.label FROM pages p JOIN documents d ON p.document = d.key"
+            " WHERE d.owner = ? AND d.id = ? ORDER BY p.number",
+            (owner, document_id),
+        )
+        return [row["label"] for row in rows]
+
     # ---- passages
 
     def passages(self, ids: Sequence[int]) -> dict[int, StoredPassage]:

@@ -54,7 +54,8 @@ def test_a_source_opens_at_its_page_with_its_words_marked(make):
     add(engine, ("manual.pdf", FIRST))
     found, _, answer = ask(engine, "How heavy is the blue valve?")
     view = engine.view("", found.sources[0], answer.sentences[0].citations[0])
-    assert view.picture.startswith(b"\x89PNG")
+    picture = engine.pages.picture("", view.source.document_id, view.page, 600)
+    assert picture.png.startswith(b"\x89PNG")
     assert (view.page, view.page_label, view.pages) == (0, "1", 2)
     assert view.passage_boxes
     (sentence,) = view.sentence_boxes
@@ -217,7 +218,7 @@ def test_owners_do_not_see_each_others_documents(make):
         engine.view("ben", mine.sources[0])
     add(engine, ("also.pdf", FIRST), owner="ben")
     engine.remove("ben", document.id)
-    assert engine.view("ann", mine.sources[0]).picture
+    assert engine.pages.picture("ann", mine.sources[0].document_id, 0, 100).png
 
 
 def test_a_missing_embedder_is_reported_in_one_sentence(make):

@@ -121,7 +121,7 @@ def test_a_locked_file_waits_for_its_password(make):
     engine.unlock("", job.id, "letmein")
     until(lambda: not engine.jobs(""))
     found, _, _ = ask(engine, "When was the red pump built?")
-    assert engine.view("", found.sources[0]).picture.startswith(b"\x89PNG")
+    assert engine.pages.picture("", found.sources[0].document_id, 0, 100).png.startswith(b"\x89PNG")
 
 
 def test_a_password_is_written_nowhere(make, tmp_path):
@@ -267,7 +267,7 @@ def test_a_protected_file_of_two_owners_opens_for_each_with_the_password_alone(m
     engine.cancel("ann", jobs["ben"].id)  # not her job
     assert engine.jobs("ben")
     engine.cancel("ben", jobs["ben"].id)
-    assert engine.view("ann", mine.sources[0]).picture
+    assert engine.pages.picture("ann", mine.sources[0].document_id, 0, 100).png
 
 
 def test_the_queue_is_limited(make):

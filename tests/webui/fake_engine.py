@@ -40,6 +40,7 @@ from rag.settings import Settings
 from rag.store.connection import Connection
 from rag.store.conversations import Conversations
 from tests.webui.fake_evaluations import FakeEvaluations
+from tests.webui.fake_pages import FakePages
 
 PASSAGE = (
     "Revenue for the year grew to 4,218 million euros. Growth came from services, which rose by 12 percent. "
@@ -101,6 +102,7 @@ class FakeEngine:
         self.document_details: dict[str, DocumentDetails] = {}  # by document id
         self.evaluations = FakeEvaluations(self.documents, self.change)
         self.opened: Connection | None = None  # the database, once something is stored
+        self.pages = FakePages(self.documents, data_dir, png)
         self.running: list[Job] = []
         self.asked: list[tuple[str, str, tuple[str, ...] | None, tuple[Turn, ...]]] = []
         self.stops: list[threading.Event] = []
@@ -279,11 +281,11 @@ class FakeEngine:
         self._own(owner, source)
         lines = ((0.1, 0.30, 0.9, 0.345), (0.1, 0.345, 0.9, 0.38))
         page = source.last_page if citation else source.first_page
-        return View(source, page, source.page_label, 12, png(), lines, lines[:1] if citation else ())
+        return View(source, page, source.page_label, 12, lines, lines[:1] if citation else ())
 
     def view_page(self, owner: str, source: Source, page: int, citation: Citation | None = None) -> View:
         self._own(owner, source)
-        return View(source, page, str(page + 1), 12, png(shade=240), (), ())
+        return View(source, page, str(page + 1), 12, (), ())
 
     def _own(self, owner: str, source: Source) -> None:
         if not any(d.id == source.document_id for d in self.documents(owner)):

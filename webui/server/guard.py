@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from webui.server.documents import DOCUMENT_ROUTE
 from webui.server.sessions import SessionLogins
 from webui.server.upload import owner_of
 
@@ -150,7 +151,9 @@ class Guard:
 
     def _same_site(self, method: str, path: str, headers: Headers, host: str) -> bool:
         """Whether a request that may change something comes from our own page, or from no page at all."""
-        asks_only = method in ("GET", "HEAD") and not path.startswith("/gradio_api/") and path != "/logout"
+        # How long a page takes to draw would tell another site whether a document is here.
+        open_to_all = not path.startswith(("/gradio_api/", "/document/")) and path != "/logout"
+        asks_only = method in ("GET", "HEAD") and open_to_all
         if asks_only or method == "OPTIONS":
             return True
         if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
@@ -165,7 +168,7 @@ class Guard:
 
 
 def _is_route(path: str) -> bool:
-    if path in _ROUTES:
+    if path in _ROUTES or DOCUMENT_ROUTE.match(path):
         return True
     if path.startswith("/gradio_api/"):
         return path.removeprefix("/gradio_api/").startswith(_GRADIO_ROUTES)
@@ -219,7 +222,7 @@ class _Reply:
             if headers.get("content-type", "").startswith("text/html"):
                 self._start = message
                 return
-            headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+            headers.setdefault("Content-Security-Policy", "default-src 'none'; sandbox")
         elif message["type"] == "http.response.body" and self._start is not None:
             self._body += message.get("body", b"")
             if not message.get("more_body"):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from rag.ingest.headings import shown_headings
 from rag.messages import Message
 from rag.records import Box, View
 from webui.session import Opened
@@ -21,15 +21,6 @@ class Mark:
 
     right: bool = False
     problem: Message | None = None  # why it could not be saved
-
-
-@dataclass(frozen=True, slots=True)
-class _Picture:
-    """The page as an image: PNG in base64, width and height in pixels."""
-
-    data: str
-    width: int
-    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +41,6 @@ def viewer_html(
     """An opened source; a sentence when nothing is open or when opening failed."""
     if problem or view is None or opened is None:
         return render("viewer.html", language, problem=problem, view=None)
-    width, height = png_size(view.picture)
     return render(
         "viewer.html",
         language,
@@ -60,22 +50,11 @@ def viewer_html(
         question=opened.question,
         mark=mark,
         why=source_why(opened.source, language),
-        picture=_Picture(base64.b64encode(view.picture).decode("ascii"), width, height),
+        headings=shown_headings(opened.source.heading),
         boxes=[("passage-box", _style(box)) for box in view.passage_boxes]
         + [("sentence-box", _style(box)) for box in view.sentence_boxes],
         passage=_passage(opened),
     )
-
-
-def png_size(picture: bytes) -> tuple[int, int]:
-    """Width and height in pixels of a PNG, from its IHDR chunk; (0, 0) for anything else.
-
-    https://www.w3.org/TR/png-3/#11IHDR
-    """
-    head = picture[:24]
-    if len(head) < 24 or not head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return 0, 0
-    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
 
 
 def _style(box: Box) -> str:

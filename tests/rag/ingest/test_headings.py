@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rag.ingest.chunk import page_starts
-from rag.ingest.headings import detect_headings, headings_within, looks_like_heading, page_title
+from rag.ingest.headings import detect_headings, headings_within, looks_like_heading, page_title, shown_headings
 from rag.records import Page, PageKind, WordBoxes
 
 STATEMENT = (
@@ -49,6 +49,10 @@ def test_lines_that_look_like_a_heading(line):
         pytest.param("Current assets:", id="colon"),
         pytest.param("合同自签字之日起生效。", id="chinese sentence"),
         pytest.param("— — — 7 7", id="no letters"),
+        pytest.param("(In millions)", id="unit"),
+        pytest.param("Dollars in thousands, except per share data", id="unit without parentheses"),
+        pytest.param("（单位：百万元）", id="chinese unit"),
+        pytest.param("(Unaudited)", id="all in parentheses"),
         pytest.param("One two three four five six seven eight nine ten eleven twelve thirteen", id="too long"),
     ],
 )
@@ -57,12 +61,15 @@ def test_lines_that_do_not(line):
 
 
 def test_the_title_of_a_page_is_what_precedes_its_first_figures():
-    assert page_title(STATEMENT) == (
-        "Harbour Tools plc and Subsidiaries Consolidated Balance Sheets (In millions, except share data) Assets"
-    )
+    assert page_title(STATEMENT) == ("Harbour Tools plc and Subsidiaries Consolidated Balance Sheets")
     assert page_title("of the contract goes on here.\nPayment\nRent is due.") == "Payment"
     assert page_title("Rent 1,200 1,300\nPayment terms\n") == ""
     assert page_title("") == ""
+
+
+def test_units_in_the_headings_of_documents_added_earlier_are_not_shown():
+    path = ("Item 8", "BALANCE SHEETS (In millions, except share data) 2023 2022", "(In millions)", "Note (a) Leases")
+    assert shown_headings(path) == ["Item 8", "BALANCE SHEETS", "Note (a) Leases"]
 
 
 def test_headings_come_with_their_offset():

@@ -131,11 +131,11 @@ def test_drawing_is_limited():
 
 
 def test_a_page_is_drawn_once_and_then_read_from_disk(tmp_path, pdf):
-    pictures = PageImages(tmp_path / "pictures", RenderSettings(pixels_wide=200), LIMITS)
+    pictures = PageImages(tmp_path / "pictures", RenderSettings(max_pixels_wide=200), LIMITS)
     first = pictures.page(ID, pdf, 1)
     pdf.unlink()
     assert pictures.page(ID, pdf, 1) == first
-    assert PageImages(tmp_path / "pictures", RenderSettings(pixels_wide=200), LIMITS).page(ID, pdf, 1) == first
+    assert PageImages(tmp_path / "pictures", RenderSettings(max_pixels_wide=200), LIMITS).page(ID, pdf, 1) == first
 
 
 def test_the_least_recently_used_picture_is_dropped_first(tmp_path, pdf, drawn):
@@ -154,12 +154,12 @@ def test_the_order_of_use_survives_a_restart(tmp_path, pdf, drawn):
     before = PageImages(folder, settings, LIMITS)
     for page in (0, 1, 2):
         before.page(ID, pdf, page)
-        os.utime(folder / ID / f"{page}-1100.png", (page + 1, page + 1))
-    os.utime(folder / ID / "0-1100.png", (9, 9))
+        os.utime(folder / ID / f"{page}-1280.png", (page + 1, page + 1))
+    os.utime(folder / ID / "0-1280.png", (9, 9))
     (folder / ID / "tmp1.part").write_bytes(b"half")
     after = PageImages(folder, settings, LIMITS)
     after.page(OTHER, pdf, 5)
-    assert sorted(path.name for path in folder.glob("*/*")) == ["0-1100.png", "2-1100.png", "5-1100.png"]
+    assert sorted(path.name for path in folder.glob("*/*")) == ["0-1280.png", "2-1280.png", "5-1280.png"]
 
 
 def test_a_picture_larger_than_the_cache_is_not_kept(tmp_path, pdf, drawn):
@@ -171,9 +171,9 @@ def test_a_picture_larger_than_the_cache_is_not_kept(tmp_path, pdf, drawn):
 def test_a_damaged_picture_is_drawn_again(tmp_path, pdf, drawn):
     pictures = PageImages(tmp_path / "pictures", RenderSettings(), LIMITS)
     picture = pictures.page(ID, pdf, 0)
-    (tmp_path / "pictures" / ID / "0-1100.png").write_bytes(b"")
+    (tmp_path / "pictures" / ID / "0-1280.png").write_bytes(b"")
     assert pictures.page(ID, pdf, 0) == picture
-    (tmp_path / "pictures" / ID / "0-1100.png").unlink()
+    (tmp_path / "pictures" / ID / "0-1280.png").unlink()
     assert pictures.page(ID, pdf, 0) == picture
     assert drawn == [0, 0, 0]
 
@@ -251,10 +251,12 @@ def test_an_id_that_is_not_a_hash_is_never_used_as_a_path(tmp_path, pdf, bad):
 
 @given(st.integers(1, 9), st.integers(1, 9), st.randoms(use_true_random=False))
 def test_a_png_holds_the_pixels_it_was_made_from(width, height, random):
-    rgb = random.randbytes(width * height * 3)
+    coloured = random.random() < 0.5
+    rgb = random.randbytes(width * height * 3) if coloured else random.randbytes(1) * (width * height * 3)
+    coloured = any(rgb[at] != rgb[at + 1] or rgb[at] != rgb[at + 2] for at in range(0, len(rgb), 3))
     picture = Image.open(io.BytesIO(render.png(width, height, rgb)))
-    assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (width, height))
-    assert picture.tobytes() == rgb
+    assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB" if coloured else "L", (width, height))
+    assert picture.convert("RGB").tobytes() == rgb
 
 
 @pytest.mark.parametrize(("width", "height"), [(2, 2), (0, 0), (-1, -4), (None, 1), (10**9, 10**9), (1.0, 4)])

@@ -26,7 +26,7 @@ from rag.records import (
     TableExcerpt,
     View,
 )
-from tests.webui.fake_engine import PASSAGE, FakeEngine, document, png, source
+from tests.webui.fake_engine import PASSAGE, FakeEngine, document, source
 from tests.webui.safe import NASTY, look
 from webui.conversation import Exchange
 from webui.session import Opened, Session
@@ -34,7 +34,7 @@ from webui.strings import LANGUAGES
 from webui.views.answers import conversation_html, earlier_html
 from webui.views.documents import documents_html, kinds_report, library_html
 from webui.views.status import head_html
-from webui.views.viewer import Mark, png_size, viewer_html
+from webui.views.viewer import Mark, viewer_html
 
 
 def clean(text):
@@ -88,7 +88,7 @@ def test_hostile_text_stays_text_everywhere(tmp_path, text, language):
         Exchange(7, text, text, Found((), text), text, Answer((), text, reply=Message(text))),
     ]
     opened = session.opened = Opened(found, Citation(1, 1.0, 2, 9), 4, text)
-    view = View(found, 4, text, 9, png(4, 4), ((0, 0, 1, 1),), ())
+    view = View(found, 4, text, 9, ((0, 0, 1, 1),), ())
     for html in (
         library_html(engine, session),
         documents_html(engine, session),
@@ -479,7 +479,7 @@ def test_only_the_owner_of_a_file_can_dismiss_or_unlock_it(tmp_path):
 )
 def test_the_way_back_to_the_passage_is_shown_away_from_it(turned, boxes, back):
     found = source(1, document("a.pdf"))
-    view = View(found, turned or 4, "x", 9, png(4, 4), ((0.1, 0.2, 0.9, 0.3),) if boxes else (), ())
+    view = View(found, turned or 4, "x", 9, ((0.1, 0.2, 0.9, 0.3),) if boxes else (), ())
     html = viewer_html(view, Opened(found, None, turned), "en")
     assert bool(tags(look(html), **{"data-do": "back"})) == back
     assert ("with the passage highlighted" in html) == boxes
@@ -501,7 +501,7 @@ def test_copying_takes_the_sources_along():
 
 def test_marks_stay_on_the_page_and_the_cited_stretch_is_stronger():
     found = source(1, document("a.pdf"), text="One. Two. Three.")
-    view = View(found, 4, "v", 9, png(30, 40), ((0.1, 0.2, 0.9, 0.3), (-1, 0.5, 2, 0.6)), ((0.1, 0.2, 0.5, 0.3),))
+    view = View(found, 4, "v", 9, ((0.1, 0.2, 0.9, 0.3), (-1, 0.5, 2, 0.6)), ((0.1, 0.2, 0.5, 0.3),))
     looked = look(viewer_html(view, Opened(found, Citation(1, 1.0, 5, 9), 4), "en"))
     boxes = [at["style"] for at in tags(looked, **{"class": "passage-box"})]
     assert boxes[0] == "left:10.000%;top:20.000%;width:80.000%;height:10.000%"
@@ -523,7 +523,7 @@ def test_marks_stay_on_the_page_and_the_cited_stretch_is_stronger():
 )
 def test_only_the_passage_of_a_widened_source_is_shown(citation, shown):
     found = source(1, document("a.pdf"), text="One. Two. Three.", passage_span=(5, 9))
-    html = viewer_html(View(found, 4, "v", 9, png(4, 4), (), ()), Opened(found, citation, 4), "en")
+    html = viewer_html(View(found, 4, "v", 9, (), ()), Opened(found, citation, 4), "en")
     assert f'<p class="text" dir="auto">{shown}</p>' in html
 
 
@@ -537,14 +537,9 @@ def test_a_refusal_quotes_the_passage_and_not_its_page():
 @pytest.mark.parametrize(("page", "off"), [(0, ["-1"]), (4, []), (8, ["9"])])
 def test_pages_cannot_be_turned_past_the_ends(page, off):
     found = source(1, document("a.pdf"))
-    view = View(found, page, "x", 9, png(4, 4), (), ())
+    view = View(found, page, "x", 9, (), ())
     looked = look(viewer_html(view, Opened(found, None, page), "en"))
     assert [at["data-page"] for at in tags(looked, **{"data-do": "turn"}) if "disabled" in at] == off
-
-
-def test_png_size():
-    assert png_size(png(30, 40)) == (30, 40)
-    assert png_size(b"JFIF") == (0, 0)
 
 
 def test_components_that_load_or_failed_say_so():
@@ -612,7 +607,7 @@ def rows(html):
 @pytest.mark.parametrize(("language", "meaning"), [("en", "meaning"), ("zh", "语义")])
 def test_a_source_shows_the_score_and_rank_of_each_signal(language, meaning):
     found = source(2, document("a.pdf"), signals=SIGNALS, score=0.75)
-    view = View(found, 4, "5", 9, png(4, 4), (), ())
+    view = View(found, 4, "5", 9, (), ())
     html = viewer_html(view, Opened(found, None, 4), language)
     assert len(tags(look(html), **{"class": "why-found", "data-key": "why-found"})) == 1
     assert rows(html)[1][:3] == [meaning, "0.841", "1"]
@@ -637,12 +632,12 @@ def test_one_table_shows_the_signals_of_all_sources(state):
 def test_sources_without_signals_have_no_table():
     assert "why-found" not in conversation_html(answered(state=AnswerState.NONE))
     found = source(1, document("a.pdf"))
-    assert "why-found" not in viewer_html(View(found, 4, "5", 9, png(4, 4), (), ()), Opened(found, None, 4), "en")
+    assert "why-found" not in viewer_html(View(found, 4, "5", 9, (), ()), Opened(found, None, 4), "en")
 
 
 def test_the_page_shown_can_be_marked_as_correct():
     found = source(1, document("a.pdf"))
-    view = View(found, 6, "7", 9, png(4, 4), (), ())
+    view = View(found, 6, "7", 9, (), ())
     opened = Opened(found, None, 6, "How <much>?")
     (button,) = tags(look(viewer_html(view, opened, "en")), **{"data-do": "right"})
     assert (button["data-page"], button["aria-pressed"]) == ("6", "false")
@@ -657,7 +652,7 @@ def test_the_page_shown_can_be_marked_as_correct():
 
 def test_a_page_opened_without_a_passage_shows_the_page_alone():
     page = RightPage("x", 6, "a.pdf", "7").as_source()
-    looked = look(viewer_html(View(page, 7, "8", 9, png(4, 4), (), ()), Opened(page, None, 7, "q"), "en"))
+    looked = look(viewer_html(View(page, 7, "8", 9, (), ()), Opened(page, None, 7, "q"), "en"))
     assert not tags(looked, **{"class": "number"})
     assert "Passage" not in looked.text
     assert "Back to the passage" not in looked.text
