@@ -52,6 +52,7 @@ from rag.records import (
     View,
     text_digest,
 )
+from rag.removals import Removals
 from rag.retrieve.page_facts import StoredFacts
 from rag.retrieve.query import validate_question
 from rag.retrieve.rerank import Reranker
@@ -111,6 +112,7 @@ class Engine:
         )
         self.ratings = Ratings(self._store, changed=self._choices.changed)
         self.conversations = Conversations(self._store)
+        self.removals = Removals(self.remove, self._choices.changed)
         self._delete_orphans()
         self._answerer: Answerer | None = None  # until everything is loaded
         self._ready, self._closed = threading.Event(), threading.Event()
@@ -133,6 +135,7 @@ class Engine:
         self.evaluations.close()
         self._jobs.close()
         self.conversations.close()
+        self.removals.close()
         self._store.close()
 
     # ---- opening
@@ -248,8 +251,11 @@ class Engine:
     # ---- the library
 
     def documents(self, owner: str) -> tuple[Document, ...]:
-        """Documents that `owner` sees, oldest first; returns at once, also while the indexes are being loaded."""
-        return tuple(self._library.documents(owner))
+        """Documents that `owner` sees, oldest first; returns at once, also while the indexes are being loaded.
+
+        Those that are about to be removed are left out.
+        """
+        return tuple(self.removals.without_hidden(self._library.documents(owner)))
 
     def details(self, owner: str, document_id: str) -> DocumentDetails | None:
         """Author, date, outline and notes on pages of a document that `owner` sees; None where there is none."""
@@ -261,7 +267,7 @@ class Engine:
 
     def add(self, owner: str, name: str, data: Path | bytes) -> Job:
         """Queue a file. Raises FileRefused for faults that show without reading it; others show in the job."""
-        return self._files.add(owner, name, data, self._jobs)
+        return self._files.add(owner, name, data, self._jobs, self.removals)
 
     def unlock(self, owner: str, job_id: int, password: str) -> None:
         """Try a password on a file that waits for one."""
@@ -342,7 +348,7 @@ class Engine:
 
     def _names(self, owner: str, documents: Collection[str] | None) -> list[str]:
         """The names of the documents in scope."""
-        return [one.name for one in self._library.documents(owner) if documents is None or one.id in documents]
+        return [one.name for one in self.documents(owner) if documents is None or one.id in documents]
 
     def _validated(self, question: str) -> str:
         return validate_question(question, self.settings.limits.question_characters)
@@ -350,9 +356,14 @@ class Engine:
     def _scope(self, owner: str, documents: Collection[str] | None) -> Scope:
         """The documents that a question may use. Raises QuestionRefused if there are none, and what `wait` raises."""
         self.wait()
-        if not self._library.router.count(Scope(owner)):
+        known = self._library.documents(owner)
+        visible = {document.id for document in self.removals.without_hidden(known)}
+        if not visible or not self._library.router.count(Scope(owner)):
             raise QuestionRefused("There is no document to search yet: add a PDF first.")
-        scope = Scope(owner, None if documents is None else frozenset(documents))
+        if documents is None and len(visible) == len(known):
+            scope = Scope(owner)
+        else:
+            scope = Scope(owner, frozenset(visible if documents is None else visible.intersection(documents)))
         if not self._library.router.count(scope):
             raise QuestionRefused("No document is chosen: tick at least one.")
         return scope

@@ -10,6 +10,7 @@ from rag.ingest.jobs import Jobs
 from rag.pdf.render import PageImages
 from rag.pdf.unlock import unlock
 from rag.records import Job
+from rag.removals import Removals
 from rag.settings import Settings
 from rag.store.blobs import (
     copy_to_partial,
@@ -30,14 +31,14 @@ class DocumentFiles:
         self._store, self._images = store, images
         self._lock = threading.Lock()
 
-    def add(self, owner: str, name: str, data: Path | bytes, jobs: Jobs) -> Job:
+    def add(self, owner: str, name: str, data: Path | bytes, jobs: Jobs, removals: Removals) -> Job:
         """Copy a file into the folder and queue it. Raises FileRefused with the file's name in the message."""
         try:
-            return self._add(owner, name, data, jobs)
+            return self._add(owner, name, data, jobs, removals)
         except FileRefused as exc:
             raise type(exc)("{name}: {reason}", name=name, reason=exc.message) from exc
 
-    def _add(self, owner: str, name: str, data: Path | bytes, jobs: Jobs) -> Job:
+    def _add(self, owner: str, name: str, data: Path | bytes, jobs: Jobs, removals: Removals) -> Job:
         waiting = len(jobs.visible_to(owner))
         if waiting >= self._limits.queued_files:
             raise LimitExceeded(
@@ -45,6 +46,7 @@ class DocumentFiles:
                 waiting=waiting,
             )
         document_id, partial = copy_to_partial(data, self._folder, self._limits)
+        removals.finish(owner, document_id)
         with self._lock:
             try:
                 self._refuse_known(owner, document_id, jobs)

@@ -168,6 +168,22 @@ class Pages(Protocol):
         ...
 
 
+class Removals(Protocol):
+    """Removals that can be undone for a while. A document that is about to be removed is in no list and no answer."""
+
+    def begin(self, owner: str, document_id: str) -> None:
+        """Hide a document of `owner` and remove it after a while."""
+        ...
+
+    def undo(self, owner: str) -> None:
+        """Keep all documents of `owner` that are about to be removed."""
+        ...
+
+    def pending(self, owner: str) -> Collection[str]:
+        """Ids of the documents of `owner` that are about to be removed."""
+        ...
+
+
 class Engine(Protocol):
     """Documents in, cited answers out. Errors are `rag.errors.AskError`: one sentence of plain text."""
 
@@ -189,6 +205,8 @@ class Engine(Protocol):
     @property
     def ratings(self) -> Ratings:
         """How people rated answers."""
+    def removals(self) -> Removals:
+        """Removals that can be undone for a while."""
         ...
 
     @property

@@ -22,8 +22,9 @@ from webui.server.sessions import Sessions
 from webui.session import Asking, Session
 from webui.strings import pick_language, say
 from webui.views.answers import conversation_html, earlier_html
-from webui.views.documents import documents_html, library_html
+from webui.views.documents import documents_changes, documents_html
 from webui.views.evaluation import evaluation_html, tabs_html
+from webui.views.jobs import library_html
 from webui.views.picker import picker_html
 from webui.views.status import head_html
 from webui.views.viewer import Mark, viewer_html
@@ -76,17 +77,15 @@ class Handlers:
 
     def poll(self, request: gr.Request) -> Updates:
         """Once a second: send what changed, mostly nothing."""
-        session, parts = self.session(request), self.parts
+        session = self.session(request)
         version = self.engine.version()
         if session.seen == version:
             return dict(gr.skip())
         session.seen = version
-        listed, evaluated = session.listed, session.evaluation.drawn
+        evaluated = session.evaluation.drawn
         updates = self._head(session) | self._library(session) | self._evaluation(session)
-        if session.listed == listed:
-            del updates[parts.documents]
         if session.evaluation.drawn == evaluated:
-            updates.pop(parts.evaluation, None)
+            updates.pop(self.parts.evaluation, None)
         return updates
 
     def ask(self, question: str, request: gr.Request) -> Iterator[Updates]:
@@ -208,7 +207,8 @@ class Handlers:
 
     def _everything(self, session: Session) -> Updates:
         session.seen = self.engine.version()
-        return self._head(session) | self._library(session) | self._talk(session) | self._views(session)
+        library = self._library(session, whole=True)
+        return self._head(session) | library | self._talk(session) | self._views(session)
 
     def _head(self, session: Session) -> Updates:
         def drawn() -> str:
@@ -217,17 +217,15 @@ class Handlers:
 
         return {self.parts.head: _stamped(drawn)}
 
-    def _library(self, session: Session) -> Updates:
-        """Files being added, and the documents."""
-
-        def listed() -> str:
-            session.listed = documents_html(self.engine, session)
-            return session.listed
-
-        return {
-            self.parts.library: _stamped(lambda: library_html(self.engine, session)),
-            self.parts.documents: _stamped(listed),
-        }
+    def _library(self, session: Session, *, whole: bool = False) -> Updates:
+        """Files being added, and the documents: the whole list, or what changed in it."""
+        updates: Updates = {self.parts.library: _stamped(lambda: library_html(self.engine, session))}
+        with session.listing.lock:  # so that drawings are stamped in the order of their numbers
+            draw = documents_html if whole else documents_changes
+            began, listed = _stamp(), draw(self.engine, session)
+        if listed is not None:
+            updates[self.parts.documents] = began + listed
+        return updates
 
     def _talk(self, session: Session, *, emptied: bool = False) -> Updates:
         """The conversation, the question box, emptied or not, and the three buttons."""
@@ -297,8 +295,12 @@ def owner_of(request: gr.Request) -> str:
 
 def _stamped(draw: Callable[[], str]) -> str:
     """Drawn HTML after the time its drawing began, in microseconds: page.js drops drawings that were overtaken."""
-    began = time.time_ns() // 1000
-    return f"<!--{began}-->{draw()}"
+    began = _stamp()
+    return began + draw()
+
+
+def _stamp() -> str:
+    return f"<!--{time.time_ns() // 1000}-->"
 
 
 def _sent(event: gr.EventData) -> dict[str, Any]:

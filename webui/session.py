@@ -18,6 +18,7 @@ from rag.records import DEFAULT_OPTIONS, Answer, AskOptions, Checked, Citation, 
 from webui.conversation import ROOT, Conversation, Exchange
 from webui.edge import errors_shown
 from webui.engine import Engine
+from webui.listing import Listing
 from webui.models import ModelOffer
 from webui.strings import Language
 
@@ -68,12 +69,11 @@ class Session:
         self.conversation = Conversation(language)
         self.opened: Opened | None = None
         self.evaluation = Evaluation()
-        self.detailed: set[str] = set()  # ids of the documents whose details are open
+        self.listing = Listing()
         self.problem: Message | None = None  # why the last thing done with a document failed
         self.offers: tuple[ModelOffer, ...] | None = None  # models to pick from, while they are shown
         self.pick_problem: Message | None = None  # why the last model could not be picked
         self.seen = -1  # the engine's version that the page shows
-        self.listed = ""  # HTML of the list of documents as last sent: long, and mostly the same
         self._lock = threading.Lock()
         self._next_id = 1
         self._stop_answer = threading.Event()  # of the newest exchange

@@ -21,6 +21,7 @@ from rag.messages import Message
 from rag.records import Document, DocumentDetails, Job, JobState, LoadedDocument, Passage, Vectors, text_digest
 from rag.store.connection import Connection
 from rag.store.rows import (
+    DOCUMENT_COLUMNS,
     PAGE_COLUMNS,
     StoredPage,
     StoredPassage,
@@ -171,12 +172,13 @@ class Store(Connection):
     def documents(self, owner: str | None = None) -> list[Document]:
         """Documents that `owner` can see, their own and the shared ones, oldest first; all with None."""
         where, values = ("", ()) if owner is None else ("WHERE owner IN ('', ?)", (owner,))
-        return [document_of(row) for row in self.rows(f"SELECT * FROM documents {where} ORDER BY key", values)]
+        query = f"SELECT {DOCUMENT_COLUMNS} FROM documents {where} ORDER BY key"
+        return [document_of(row) for row in self.rows(query, values)]
 
     def document(self, owner: str, document_id: str) -> Document | None:
         """A document that `owner` can see: their own before the shared one."""
-        query = "SELECT * FROM documents WHERE owner IN ('', ?) AND id = ? ORDER BY owner DESC LIMIT 1"
-        rows = self.rows(query, (owner, document_id))
+        where = "WHERE owner IN ('', ?) AND id = ? ORDER BY owner DESC LIMIT 1"
+        rows = self.rows(f"SELECT {DOCUMENT_COLUMNS} FROM documents {where}", (owner, document_id))
         return document_of(rows[0]) if rows else None
 
     def document_details(self, owner: str, document_id: str) -> DocumentDetails | None:

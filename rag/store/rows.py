@@ -98,6 +98,10 @@ def page_of(row: sqlite3.Row) -> StoredPage:
     )
 
 
+# Of a `Document`: without the outline, which is long.
+DOCUMENT_COLUMNS = "id, owner, name, title, bytes, pages, passages, kinds, notes, added"
+
+
 def document_of(row: sqlite3.Row) -> Document:
     """A document from its row."""
     return Document(

@@ -47,7 +47,6 @@ def add(page, count, **files):
 
 def remove(page, name):
     page.click(f"[aria-label='Remove {name}']")
-    page.click(f"[aria-label='Remove? Remove {name}']")
     page.wait_for_selector(f".document:has-text('{name}')", state="detached")
 
 

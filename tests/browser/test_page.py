@@ -99,9 +99,9 @@ def test_add_ask_open_the_source_and_remove(engine, served, visit):
     page.wait_for_selector(".sentence-box")
 
     page.click("[aria-label='Remove annual.pdf']")
-    page.click("[aria-label='Remove? Remove annual.pdf']")
     page.wait_for_selector(".document:has-text('annual.pdf')", state="detached")
-    assert [found.name for found in engine.library] == ["年报.pdf", "new.pdf"]
+    assert [found.name for found in engine.documents("")] == ["年报.pdf", "new.pdf"]
+    engine.removals.close()  # its time is over
     page.click(".answer .cite")
     page.wait_for_selector("#viewer .problem")
     assert "no longer in the library" in page.inner_text("#viewer .problem")
@@ -207,7 +207,6 @@ def test_adding_asking_and_removing_at_the_same_time(engine, served, visit):
     page.wait_for_selector(".answer:has-text('word2')")
     drop(page, "new.pdf")
     page.click("[aria-label='Remove 年报.pdf']")
-    page.click("[aria-label='Remove? Remove 年报.pdf']")
     page.wait_for_selector(".document:has-text('年报.pdf')", state="detached")
     page.wait_for_selector(".job:has-text('new.pdf') progress")
     assert page.locator(".turn.running").count() == 1
@@ -317,10 +316,9 @@ def test_what_could_not_be_done_is_said_as_text(engine, served, visit, monkeypat
     def refuse(*arguments):
         raise FileRefused("<img src=x onerror=window.__xss=1><script>window.__xss=1</script> is gone.")
 
-    monkeypatch.setattr(engine, "remove", refuse)
+    monkeypatch.setattr(engine.removals, "begin", refuse)
     page = ready(visit(served(engine)))
     page.click("[aria-label='Remove annual.pdf']")
-    page.click("[aria-label='Remove? Remove annual.pdf']")
     page.wait_for_selector(".notices :text('is gone.')")
     assert "<img src=x onerror=window.__xss=1><script>" in page.inner_text(".notices p")
     page.click(".notices button")

@@ -36,6 +36,7 @@ from rag.records import (
     Source,
     View,
 )
+from rag.removals import Removals
 from rag.settings import Settings
 from rag.store.connection import Connection
 from rag.store.conversations import Conversations
@@ -103,6 +104,7 @@ class FakeEngine:
         self.evaluations = FakeEvaluations(self.documents, self.change)
         self.opened: Connection | None = None  # the database, once something is stored
         self.pages = FakePages(self.documents, data_dir, png)
+        self.removals = Removals(self.remove, self.change)
         self.running: list[Job] = []
         self.asked: list[tuple[str, str, tuple[str, ...] | None, tuple[Turn, ...]]] = []
         self.stops: list[threading.Event] = []
@@ -160,7 +162,7 @@ class FakeEngine:
 
     def documents(self, owner: str) -> tuple[Document, ...]:
         with self._lock:
-            return tuple(d for d in self.library if d.owner in ("", owner))
+            return tuple(self.removals.without_hidden(d for d in self.library if d.owner in ("", owner)))
 
     def details(self, owner: str, document_id: str) -> DocumentDetails | None:
         with self._lock:
@@ -292,6 +294,7 @@ class FakeEngine:
             raise FileRefused("The document is no longer in the library.")
 
     def close(self) -> None:
+        self.removals.close()
         for stop in self.stops:
             stop.set()
         if self.opened is not None:

@@ -49,15 +49,16 @@ def test_details_open_and_close_for_documents_that_are_there(engine, page):
     known = engine.library[0].id
     for document_id in (known, ODD, None, ["x"]):
         send(do="details", document=document_id)
-    assert session.detailed == {known}
+    assert session.listing.detailed == {known}
     send(do="details", document=known)
-    assert session.detailed == set()
+    assert session.listing.detailed == set()
 
 
 def test_the_engine_is_asked_for_what_is_there_only(engine, page, monkeypatch):
     send, _ = page
     asked = []
-    for name in ("remove", "cancel", "unlock"):
+    monkeypatch.setattr(engine.removals, "begin", lambda owner, *what: asked.append(what))
+    for name in ("cancel", "unlock"):
         monkeypatch.setattr(engine, name, lambda owner, *what: asked.append(what))
     engine.running = [Job(1, "", "", "job.pdf", JobState.LOCKED)]
     for document_id, job in ((ODD, 2), (None, 10**30), (engine.library[0].id, 1)):

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from webui import strings
+from webui.listing import Order
 from webui.strings import LANGUAGES, all_words, pick_language, say
 
 WEBUI = Path(strings.__file__).parent
@@ -32,6 +33,7 @@ def test_every_word_used_is_there_and_every_word_there_is_used():
         f"kind_{kind}" for kind in ("scanned", "garbled", "empty", "failed")
     }
     states = {"waiting", "reading", "embedding", "locked"}
+    states |= {f"sort_{order}" for order in Order}
     states |= {f"scale_{scale.replace(' ', '_')}" for scale in SCALES}
     assert set(KEYS) - quoted - states == set()
 

@@ -2,33 +2,74 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Any
 
 from webui.edge import to_int
 from webui.engine import Engine
+from webui.listing import Order
 from webui.session import Session
 
 
 def change_library(engine: Engine, session: Session, data: dict[str, Any]) -> None:
     """Do what was sent. Ids of what this owner cannot see never reach the engine. Raises AskError."""
-    owner, document, job = session.owner, data.get("document"), to_int(data.get("job"))
-    documents = {known.id for known in engine.documents(owner)}
-    is_job = any(known.id == job for known in engine.jobs(owner))
+    documents = {known.id for known in engine.documents(session.owner)}
+    # What is about to be removed may come back, as it was.
+    session.conversation.left_out &= documents | set(engine.removals.pending(session.owner))
+    session.listing.detailed &= documents
+    _choose(session, data, documents)
+    _change_list(engine, session, data, documents)
+    _change_jobs(engine, session, data)
+
+
+def _choose(session: Session, data: dict[str, Any], documents: Set[str]) -> None:
+    """Tick documents, or take their ticks away."""
     left_out = session.conversation.left_out
-    left_out &= documents
-    session.detailed &= documents
+    named = _named(data, documents)
     match data.get("do"):
-        case "choose" if isinstance(document, str) and document in documents:
-            (left_out.discard if data.get("chosen") else left_out.add)(document)
+        case "choose" if data.get("chosen"):
+            left_out -= named
+        case "choose":
+            left_out |= named
         case "choose-all":
             left_out.clear()
         case "choose-none":
             left_out |= documents
-        case "details" if isinstance(document, str) and document in documents:
-            session.detailed ^= {document}
-        case "remove" if isinstance(document, str) and document in documents:
-            engine.remove(owner, document)
-        case "cancel" if is_job:
+        case "only" if named:
+            left_out |= documents - named
+            left_out -= named
+
+
+def _change_list(engine: Engine, session: Session, data: dict[str, Any], documents: Set[str]) -> None:
+    """Sort the list, open details, remove documents."""
+    named = _named(data, documents)
+    match data.get("do"):
+        case "sort" if data.get("by") in list(Order):
+            session.listing.order = Order(data["by"])
+        case "relist":
+            session.listing.forget_sent()
+        case "details":
+            session.listing.detailed ^= named
+        case "remove":
+            for document_id in named:
+                engine.removals.begin(session.owner, document_id)
+        case "undo":
+            engine.removals.undo(session.owner)
+
+
+def _change_jobs(engine: Engine, session: Session, data: dict[str, Any]) -> None:
+    """Cancel, dismiss or unlock a file being added."""
+    owner, job = session.owner, to_int(data.get("job"))
+    if not any(known.id == job for known in engine.jobs(owner)):
+        return
+    match data.get("do"):
+        case "cancel":
             engine.cancel(owner, job)
-        case "unlock" if is_job:
+        case "unlock":
             engine.unlock(owner, job, str(data.get("password")))
+
+
+def _named(data: dict[str, Any], documents: Set[str]) -> set[str]:
+    """Ids of the documents that something is to be done with, of those that there are."""
+    sent = data.get("documents") if "documents" in data else [data.get("document")]
+    return {one for one in sent if isinstance(one, str)} & documents if isinstance(sent, list) else set()

@@ -1,14 +1,30 @@
 // The library: filters and removes documents, uploads files.
 
 Object.assign(actions, {
-  choose(box) { trigger('act', { do: 'choose', document: box.dataset.document, chosen: box.checked }); },
-  'choose-all'() { trigger('act', { do: 'choose-all' }); },
+  choose(box) {
+    const documents = box.range || [box.dataset.document];
+    for (const row of rows()) {
+      const tick = row.querySelector('[data-do=choose]');
+      if (documents.includes(tick.dataset.document)) tick.checked = box.checked;
+    }
+    trigger('act', { do: 'choose', documents, chosen: box.checked });
+  },
+  'choose-all'() { chooseShown(true); },
+  'choose-none'() { chooseShown(false); },
+  only(button) { trigger('act', { do: 'only', document: button.dataset.document }); },
   refresh() { trigger('act', { do: 'refresh' }); },
-  'choose-none'() { trigger('act', { do: 'choose-none' }); },
+  sort(select) { trigger('act', { do: 'sort', by: select.value }); },
   details(button) { trigger('act', { do: 'details', document: button.dataset.document }); },
   cancel(button) { trigger('act', { do: 'cancel', job: +button.dataset.job }); },
   remove(button) {
-    confirmed(button, () => trigger('act', { do: 'remove', document: button.dataset.document }));
+    const row = button.closest('.document');
+    const next = row.nextElementSibling || row.previousElementSibling;
+    (next?.querySelector('.remove') || next?.querySelector('.info') || mount.querySelector('.filter'))?.focus();
+    trigger('act', { do: 'remove', document: button.dataset.document });
+  },
+  undo(button) {
+    restored = button.dataset.documents.split(' ')[0];
+    trigger('act', { do: 'undo' });
   },
   unlock(form) {
     const field = form.querySelector('input');
@@ -17,13 +33,57 @@ Object.assign(actions, {
   },
 });
 
-function filter() {
-  const wanted = mount.querySelector('.filter')?.value.trim().toLowerCase() || '';
-  for (const row of mount.querySelectorAll('.document'))
-    row.hidden = wanted !== '' && !row.querySelector('.name').textContent.toLowerCase().includes(wanted);
+const rows = () => [...mount.querySelectorAll('.document')];
+const shown = () => rows().filter((row) => !row.hidden).map((row) => row.querySelector('[data-do=choose]').dataset.document);
+const wanted = () => mount.querySelector('.filter')?.value.trim().toLowerCase() || '';
+
+// What the filter shows; without a filter all documents.
+function chooseShown(chosen) {
+  if (wanted()) trigger('act', { do: 'choose', documents: shown(), chosen });
+  else trigger('act', { do: chosen ? 'choose-all' : 'choose-none' });
 }
 
-afterDrawing.push(filter);
+function filter() {
+  const text = wanted();
+  let found = 0;
+  for (const row of rows()) {
+    row.hidden = text !== '' && !row.querySelector('label > span').textContent.toLowerCase().includes(text);
+    found += !row.hidden;
+  }
+  const line = mount.querySelector('.found');
+  if (!line) return;
+  const { none, some } = line.dataset;
+  line.textContent = text === '' ? '' : found ? some.replace('{n}', found).replace('{all}', rows().length) : none;
+}
+
+// With Shift, all documents from the one ticked last to this one.
+let ticked = null;
+mount.addEventListener('click', (event) => {
+  const box = event.target.closest('[data-do=choose]');
+  if (!box) return;
+  const between = shown();
+  const [from, to] = [between.indexOf(ticked), between.indexOf(box.dataset.document)].sort((a, b) => a - b);
+  box.range = event.shiftKey && from >= 0 ? between.slice(from, to + 1) : null;
+  ticked = box.dataset.document;
+});
+// Otherwise Shift and a click select the text between them.
+mount.addEventListener('mousedown', (event) => {
+  if (event.shiftKey && event.target.closest('.document label')) event.preventDefault();
+});
+
+let restored = null; // id of the document that gets the focus when it is back
+if (role === 'documents') {
+  afterDrawing.push(() => {
+    const list = mount.querySelector('.documents');
+    if (list?.hasAttribute('data-base')) trigger('act', { do: 'relist' });
+    filter();
+    const row = restored && list?.querySelector(`[data-key="document-${restored}"]`);
+    if (row) {
+      row.querySelector('.remove').focus();
+      restored = null;
+    }
+  });
+}
 mount.addEventListener('input', (event) => { if (event.target.matches('.filter')) filter(); });
 mount.addEventListener('change', (event) => {
   if (event.target.type === 'file') { send([...event.target.files]); event.target.value = ''; }

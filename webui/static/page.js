@@ -43,12 +43,42 @@ function mergeNode(live, next) {
     return;
   }
   if (live.hasAttribute('data-keep')) return;
+  if (next.hasAttribute('data-base')) return mergeChanges(live, next);
   for (const { name } of [...live.attributes])
     if (!next.hasAttribute(name) && !(name === 'open' && live.nodeName === 'DETAILS')) live.removeAttribute(name);
   for (const { name, value } of [...next.attributes])
     if (live.getAttribute(name) !== value) live.setAttribute(name, value);
   if (live.type === 'checkbox') live.checked = next.hasAttribute('checked');
   mergeChildren(live, next);
+}
+
+// A list of which only the changed rows were sent, if it is the one they change; otherwise it keeps data-base.
+function mergeChanges(live, next) {
+  const { list, base, gone } = next.dataset;
+  if (live.dataset.list !== base) {
+    live.dataset.base = base;
+    return;
+  }
+  live.dataset.list = list;
+  const row = (id) => live.querySelector(`:scope > [data-key="document-${CSS.escape(id)}"]`);
+  for (const id of gone.split(' ').filter(Boolean)) row(id)?.remove();
+  for (const wanted of [...next.children]) {
+    const known = live.querySelector(`:scope > [data-key="${CSS.escape(wanted.dataset.key)}"]`);
+    if (known) mergeNode(known, wanted);
+    else if (wanted.dataset.after) row(wanted.dataset.after)?.after(wanted);
+    else live.prepend(wanted);
+  }
+}
+
+// When the element that has the focus is drawn no more, the focus goes to the first beside it that can have it.
+let focused = null;
+mount.addEventListener('focusin', (event) => { focused = event.target; });
+mount.addEventListener('focusout', (event) => { if (event.relatedTarget) focused = null; });
+
+function keepFocus() {
+  if (!focused || focused.isConnected || document.activeElement !== document.body) return;
+  focused = null;
+  (mount.querySelector('button:not([disabled]), input:not([disabled])') || document.querySelector('.drop input'))?.focus();
 }
 
 let drawn = 0;
@@ -65,6 +95,7 @@ function draw() {
   merge(mount, value.replace(/^<!--\d+-->/, ''));
   element.classList.remove('opening');
   for (const done of afterDrawing) done(scroller, before);
+  keepFocus();
 }
 
 // ---- acting: what a click on an element with data-do="NAME" does is in `actions`, which the other scripts fill

@@ -8,6 +8,7 @@ from rag.records import Source
 from webui.conversation import Exchange
 from webui.session import Session
 from webui.strings import say
+from webui.views.names import parts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class Link:
     sentence: int  # index of the one that cites it, or as in `webui.conversation`
     number: int
     document: str
+    start: str  # of its name, which is cut off where there is no room
+    end: str
     page: str  # "p. 12"
     label: str
     open: bool  # whether the viewer shows it
@@ -26,11 +29,14 @@ class Link:
 def link(source: Source, exchange: Exchange, sentence: int, session: Session) -> Link:
     """The button that opens a source as the sentence at this index cites it."""
     language, opened = session.language, session.opened
+    start, end = parts_of(source.document)
     return Link(
         exchange=exchange.id,
         sentence=sentence,
         number=source.number,
         document=source.document,
+        start=start,
+        end=end,
         page=say(language, "page", label=source.page_label),
         label=say(language, "open_source", n=source.number, document=source.document, label=source.page_label),
         open=opened is not None and opened.source == source,

@@ -74,7 +74,7 @@ _NO_TITLE: Final = re.compile(
 # Titles that programs write into the metadata.
 _NO_METADATA: Final = re.compile(
     r"\.(?:docx?|pdf|indd|tex|xlsx?|pptx?|html?)\b|_|^microsoft word|untitled|^document\d*$|^form\s"
-    r"|filed \d|\d\d/\d\d/\d{4}|securities and exchange|^[\w-]+$",
+    r"|filed \d|\d\d/\d\d/\d{4}|securities and exchange|^[\w-]+$|\W(?:final|draft)$",
     re.IGNORECASE,
 )
 
@@ -104,12 +104,16 @@ def profile_of(
     )
 
 
+def title_of_metadata(title: str) -> str:
+    """A title as the metadata has it, shortened; "" for one that a program made up, such as "report_final.docx"."""
+    good = len(title.split()) > 1 and not _NO_METADATA.search(title)
+    return title[:TITLE_CHARACTERS] if good or (mainly_chinese(title) and len(title) > 3) else ""
+
+
 def _title(document: Document, beginning: str) -> str:
     """The title in the metadata, if it is one, or the first line that looks like one, or the file name."""
-    if len(document.title.split()) > 1 and not _NO_METADATA.search(document.title):
-        return document.title[:TITLE_CHARACTERS]
-    if mainly_chinese(document.title) and len(document.title) > 3:
-        return document.title[:TITLE_CHARACTERS]
+    if title := title_of_metadata(document.title):
+        return title
     lines = [" ".join(line.split()).lstrip("_-–—•☒☐ ") for line in beginning.split("\n")[:25]]
     for above, line in itertools.pairwise(["", *lines]):
         if (place := line.casefold().find("(exact name")) >= 0 and (named := line[:place].strip() or above):

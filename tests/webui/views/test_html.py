@@ -32,7 +32,8 @@ from webui.conversation import Exchange
 from webui.session import Opened, Session
 from webui.strings import LANGUAGES
 from webui.views.answers import conversation_html, earlier_html
-from webui.views.documents import documents_html, kinds_report, library_html
+from webui.views.documents import documents_changes, documents_html, kinds_report
+from webui.views.jobs import library_html
 from webui.views.status import head_html
 from webui.views.viewer import Mark, viewer_html
 
@@ -125,13 +126,13 @@ def test_details_of_a_document_are_shown_once_opened_and_stay_text(tmp_path, tex
     headings = (Heading(text, 1, 4), Heading("Deep", 9, 6))
     engine.document_details[first] = DocumentDetails(text, "2023-05-01", headings, (("iv", Message(text)),))
     assert "2023-05-01" not in look(documents_html(engine, session)).text
-    session.detailed = {first}
+    session.listing.detailed = {first}
     looked = look(documents_html(engine, session))
     expanded = {at["data-document"]: at["aria-expanded"] for at in tags(looked, **{"data-do": "details"})}
     assert expanded == {first: "true", second: "false"}
     assert f"Author{clean(text)}Created2023-05-01Contents{clean(text)} p. 5Deep p. 7" in looked.text
     assert f"Pages with problemsp. iv {clean(text)}" in looked.text
-    session.detailed = {second}
+    session.listing.detailed = {second}
     assert "The file states no author" in look(documents_html(engine, session)).text
 
 

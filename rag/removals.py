@@ -1,0 +1,92 @@
+"""Removals that can be undone for a while: a document is hidden at once and removed when the time is over."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Final
+
+from rag.errors import AskError
+from rag.records import Document
+
+log = logging.getLogger(__name__)
+
+UNDO_SECONDS: Final = 10.0
+
+_Key = tuple[str, str]  # owner, document id
+
+
+class Removals:
+    """The documents that are about to be removed. Thread-safe.
+
+    A removal takes place when its time is over, whether or not somebody still looks at the page, and when the program
+    ends; after a crash within that time the document is still there.
+    """
+
+    def __init__(
+        self, remove: Callable[[str, str], None], changed: Callable[[], None], *, seconds: float = UNDO_SECONDS
+    ) -> None:
+        self._remove, self._changed, self._seconds = remove, changed, seconds
+        self._timers: dict[_Key, threading.Timer | None] = {}  # None: it is being removed, which cannot be undone
+        self._lock = threading.Lock()
+
+    def begin(self, owner: str, document_id: str) -> None:
+        """Hide a document of `owner` and remove it after a while; does nothing where that has begun already."""
+        key = (owner, document_id)
+        timer = threading.Timer(self._seconds, partial(self._finish, key))
+        timer.name, timer.daemon = "removal", True
+        with self._lock:
+            if key in self._timers:
+                return
+            self._timers[key] = timer
+        timer.start()
+        self._changed()
+
+    def undo(self, owner: str) -> None:
+        """Keep all documents of `owner` whose removal can still be undone."""
+        with self._lock:
+            kept = [key for key, timer in self._timers.items() if key[0] == owner and timer is not None]
+            timers = [self._timers.pop(key) for key in kept]
+        for timer in timers:
+            if timer is not None:
+                timer.cancel()
+        self._changed()
+
+    def pending(self, owner: str) -> frozenset[str]:
+        """Ids of the documents of `owner` whose removal can still be undone."""
+        with self._lock:
+            return frozenset(key[1] for key, timer in self._timers.items() if key[0] == owner and timer is not None)
+
+    def without_hidden(self, documents: Iterable[Document]) -> list[Document]:
+        """Those of the documents that are not about to be removed."""
+        with self._lock:
+            return [document for document in documents if (document.owner, document.id) not in self._timers]
+
+    def finish(self, owner: str, document_id: str) -> None:
+        """Remove a document now if it is about to be removed, so that it can be added again."""
+        self._finish((owner, document_id))
+
+    def close(self) -> None:
+        """Remove what is about to be removed."""
+        with self._lock:
+            keys = list(self._timers)
+        for key in keys:
+            self._finish(key)
+
+    def _finish(self, key: _Key) -> None:
+        with self._lock:
+            timer = self._timers.get(key)
+            if timer is None:
+                return
+            self._timers[key] = None
+        timer.cancel()
+        try:
+            self._remove(*key)
+        except AskError as exc:  # it can be seen again, and removed again
+            log.error("%s", exc)
+        finally:
+            with self._lock:
+                self._timers.pop(key, None)
+            self._changed()

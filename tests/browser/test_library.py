@@ -1,0 +1,185 @@
+"""The library in a real browser: long names, removal with undo, filter, ranges, order, and a list of a thousand."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.browser.test_page import ask, answered, ready, until
+from tests.webui.fake_engine import PASSAGE, FakeEngine, document
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+REPORT = "Annual report of the Northern Harbour and Railway Company for the fiscal year {}.pdf"
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = FakeEngine(tmp_path / "data")
+    engine.passages = [PASSAGE]
+    engine.answer = [("Revenue grew to 4,218 million euros.", (1,))]
+    return engine
+
+
+def shown(page):
+    return page.evaluate(
+        "[...document.querySelectorAll('.document')].filter((row) => !row.hidden)"
+        ".map((row) => row.querySelector('.name').textContent)"
+    )
+
+
+def ticked(page):
+    return page.evaluate(
+        "[...document.querySelectorAll('.document')].filter((row) => row.querySelector('input').checked)"
+        ".map((row) => row.querySelector('.name').textContent)"
+    )
+
+
+def scope(page, words):
+    page.wait_for_selector(f".scope:has-text('{words}')")
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
+def test_a_long_name_stays_in_the_panel_and_shows_how_it_ends(engine, served, visit, size):
+    engine.library = [document(REPORT.format(year)) for year in (2022, 2023)]
+    engine.library += [document("x" * 300 + "_end.pdf")]
+    page = ready(visit(served(engine), size=size))
+    if size[0] < 500:
+        page.click(".panels [data-panel=library]")
+    panel = page.locator("#library-panel").bounding_box()
+    for row in page.locator(".document").all():
+        for part in (row, row.locator(".remove"), row.locator(".end")):
+            box = part.bounding_box()
+            assert box["x"] >= panel["x"]
+            assert box["x"] + box["width"] <= panel["x"] + panel["width"]
+    assert [end[-8:] for end in page.locator(".document .end").all_inner_texts()] == [
+        "2022.pdf",
+        "2023.pdf",
+        "_end.pdf",
+    ]
+    page.locator(".document .remove").last.click()
+    page.wait_for_selector(".undo button")
+
+
+def test_two_reports_of_one_company_can_be_told_apart_in_chips(engine, served, visit):
+    engine.library = [document(REPORT.format(year)) for year in (2022, 2023)]
+    engine.passages = [PASSAGE, PASSAGE]
+    page = ready(visit(served(engine)))
+    ask(page)
+    answered(page)
+    chips = page.locator(".sources .chip")
+    for chip, year in zip(chips.all(), (2022, 2023), strict=True):
+        end, around = chip.locator(".end").bounding_box(), chip.bounding_box()
+        assert end["x"] + end["width"] <= around["x"] + around["width"]
+        assert str(year) in chip.locator(".end").inner_text()
+
+
+def test_a_good_title_is_the_name_and_the_file_stands_below(engine, served, visit):
+    engine.library = [
+        document("nl23.pdf", title="Northlake Water: Annual Report"),
+        document("b.pdf", title="b_v3.docx"),
+    ]
+    page = ready(visit(served(engine)))
+    assert shown(page) == ["Northlake Water: Annual Report", "b.pdf"]
+    assert page.locator(".document .file").all_inner_texts() == ["nl23.pdf"]
+
+
+def test_a_removal_can_be_undone_also_after_a_reload(engine, served, visit):
+    engine.library = [document("a.pdf"), document("b.pdf"), document("c.pdf")]
+    page = ready(visit(served(engine)))
+    page.focus("[aria-label='Remove b.pdf']")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".document:has-text('b.pdf')", state="detached")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Remove c.pdf"
+    assert "1 document removed" in page.inner_text(".undo")
+    page.reload()
+    ready(page)
+    assert shown(page) == ["a.pdf", "c.pdf"]
+    page.click("text=Undo")
+    page.wait_for_selector(".document:has-text('b.pdf')")
+    page.wait_for_function("document.activeElement.getAttribute('aria-label') === 'Remove b.pdf'")
+    assert page.locator(".undo button").count() == 0
+    assert len(engine.library) == 3
+
+
+def test_the_focus_stays_in_the_library_when_what_has_it_goes(engine, served, visit):
+    engine.library = [document("a.pdf")]
+    page = ready(visit(served(engine)))
+    page.click("[aria-label='Remove a.pdf']")
+    page.focus(".undo button")
+    engine.removals.close()  # the time is over
+    page.wait_for_selector(".undo button", state="detached")
+    page.wait_for_function("document.activeElement.closest('#documents, #library')")
+
+
+def test_remove_is_red_under_the_mouse(engine, served, visit):
+    engine.library = [document("a.pdf")]
+    page = ready(visit(served(engine)))
+    page.hover("[aria-label='Remove a.pdf']")
+    red, green, blue = page.evaluate(
+        r"getComputedStyle(document.querySelector('.document .remove')).color.match(/\d+/g).map(Number)"
+    )[:3]
+    assert red > 2 * max(green, blue)
+
+
+def test_all_and_none_are_about_what_the_filter_shows(engine, served, visit):
+    engine.library = [document(f"{kind} {n}.pdf") for kind in ("lease", "report") for n in range(6)]
+    page = ready(visit(served(engine)))
+    page.fill(".filter", "LEASE")
+    assert len(shown(page)) == 6
+    assert page.inner_text(".found") == "6 of 12 match"
+    page.click(".scope >> text=None")
+    scope(page, "Searching 6 of 12")
+    assert all(name.startswith("report") for name in ticked(page))
+    page.fill(".filter", "zebra")
+    assert shown(page) == []
+    assert page.inner_text(".found") == "No document matches."
+    page.fill(".filter", "lease 3")
+    page.click(".scope >> text=All")
+    scope(page, "Searching 7 of 12")
+    assert "lease 3.pdf" in ticked(page)
+
+
+def test_shift_ticks_a_range_and_only_this_one_document(engine, served, visit):
+    engine.library = [document(f"{n}.pdf") for n in range(9)]
+    page = ready(visit(served(engine)))
+    page.click("[aria-label='Search 2.pdf']")
+    page.click("[aria-label='Search 5.pdf']", modifiers=["Shift"])
+    scope(page, "Searching 5 of 9")
+    assert ticked(page) == ["0.pdf", "1.pdf", "6.pdf", "7.pdf", "8.pdf"]
+    page.hover(".document:has-text('4.pdf')")
+    page.click("[aria-label='Search only 4.pdf']")
+    scope(page, "Searching 1 of 9")
+    ask(page)
+    answered(page)
+    assert engine.asked[-1][2] == (engine.library[4].id,)
+
+
+def test_the_list_can_be_sorted_and_keeps_its_order(engine, served, visit):
+    engine.library = [document(f"{name}.pdf", pages=pages) for name, pages in zip("hbdfaceg", range(8), strict=True)]
+    page = ready(visit(served(engine)))
+    page.select_option(".find select", "name")
+    page.wait_for_function("document.querySelector('.document .name').textContent === 'a.pdf'")
+    engine.library.append(document("d2.pdf"))
+    engine.change()
+    page.wait_for_selector(".document:has-text('d2.pdf')")
+    assert shown(page) == [f"{name}.pdf" for name in ("a", "b", "c", "d", "d2", "e", "f", "g", "h")]
+    page.select_option(".find select", "pages")
+    page.wait_for_function("document.querySelector('.document .name').textContent === 'd2.pdf'")
+
+
+def test_an_update_of_a_thousand_documents_is_small_and_nothing_gets_lost(engine, served, visit):
+    engine.library = [document(REPORT.format(n)) for n in range(1000)]
+    page = ready(visit(served(engine)))
+    page.wait_for_function("document.querySelectorAll('.document').length === 1000")
+    page.click(f"[aria-label='Search {engine.library[0].name}']")
+    scope(page, "Searching 999 of 1000")
+    page.evaluate("document.querySelector('.documents').dataset.list = 'missed'")
+    engine.library[500] = replace(engine.library[500], pages=7)
+    engine.library.append(document("new.pdf"))
+    engine.change()
+    page.wait_for_selector(".document:has-text('new.pdf')", state="attached")
+    assert page.locator(".document").count() == 1001
+    assert "7 pages" in page.locator(".document").nth(500).text_content()
+    until(lambda: len(ticked(page)) == 1000)

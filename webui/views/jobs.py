@@ -1,0 +1,105 @@
+"""Above the documents: where files are dropped, and the files being added."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from rag.messages import Message
+from rag.records import Job, JobState
+from webui.engine import Engine
+from webui.session import Session
+from webui.strings import Language, say
+from webui.views.names import parts_of
+from webui.views.render import render
+
+MAX_SHOWN_JOBS = 20  # somebody may add a folder with thousands of files
+_JOB_ORDER = {JobState.LOCKED: 0, JobState.FAILED: 1, JobState.EMBEDDING: 2, JobState.READING: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    """A progress bar; indeterminate where `total` is 0."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A file being added. Only its owner can cancel, dismiss or unlock it."""
+
+    id: int
+    name: str
+    start: str  # of the name, which is cut off where there is no room
+    end: str
+    state: str
+    own: bool
+    progress: str
+    bar: _Bar | None
+    message: Message | None
+
+
+def library_html(engine: Engine, session: Session) -> Markup:
+    """Above the documents: how to add files, and the files being added. Redrawn often, so it holds no long list."""
+    jobs = engine.jobs(session.owner)
+    ranked = sorted(jobs, key=lambda job: (_JOB_ORDER.get(job.state, 4), job.id))
+    return render(
+        "library.html",
+        session.language,
+        limit_bytes=engine.settings.limits.file_bytes,
+        problem=session.problem,
+        jobs=[_job(job, session) for job in ranked[:MAX_SHOWN_JOBS]],
+        hidden_jobs=len(jobs) - MAX_SHOWN_JOBS,
+    )
+
+
+def _job(job: Job, session: Session) -> _Job:
+    language = session.language
+    state = "job_failed" if job.state is JobState.FAILED else job.state.value
+    return _Job(
+        id=job.id,
+        name=job.name,
+        start=parts_of(job.name)[0],
+        end=parts_of(job.name)[1],
+        state=job.state.value,
+        own=job.owner == session.owner,
+        progress=" · ".join([say(language, state), *_progress_words(job, language)]),
+        bar=_bar(job),
+        message=job.message,
+    )
+
+
+def _progress_words(job: Job, language: Language) -> list[str]:
+    """How far a job is, in words."""
+    words = []
+    if job.state is JobState.READING and job.pages:
+        words.append(say(language, "pages_read", read=job.pages_read, pages=job.pages))
+    elif job.state is JobState.READING and job.pages_read:
+        words.append(say(language, "pages_read_unknown", read=job.pages_read))
+    elif job.state is JobState.EMBEDDING:
+        words.append(say(language, "passages_embedded", embedded=job.passages_embedded, passages=job.passages))
+        if job.passages_per_second > 0:
+            words.append(say(language, "per_second", speed=f"{job.passages_per_second:.1f}"))
+    if job.seconds_left is not None and job.state in (JobState.READING, JobState.EMBEDDING):
+        words.append(say(language, "left", time=_duration(job.seconds_left, language)))
+    return words
+
+
+def _duration(seconds: float, language: Language) -> str:
+    if seconds < 60:
+        return say(language, "seconds", n=max(round(seconds), 1))
+    if seconds < 3600:
+        return say(language, "minutes", n=round(seconds / 60))
+    return say(language, "hours", n=f"{seconds / 3600:.1f}")
+
+
+def _bar(job: Job) -> _Bar | None:
+    if job.state is JobState.WAITING:
+        return _Bar(0, 1)
+    if job.state is JobState.READING:
+        return _Bar(min(job.pages_read, job.pages), job.pages)
+    if job.state is JobState.EMBEDDING:
+        return _Bar(min(job.passages_embedded, job.passages), job.passages)
+    return None
