@@ -205,6 +205,9 @@ class Engine(Protocol):
     @property
     def ratings(self) -> Ratings:
         """How people rated answers."""
+        ...
+
+    @property
     def removals(self) -> Removals:
         """Removals that can be undone for a while."""
         ...

@@ -1,12 +1,10 @@
 """The library in a real browser: long names, removal with undo, filter, ranges, order, and a list of a thousand."""
 
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from tests.browser.test_page import ask, answered, ready, until
+from tests.browser.test_page import answered, ask, ready, until
 from tests.webui.fake_engine import PASSAGE, FakeEngine, document
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

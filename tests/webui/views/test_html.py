@@ -32,7 +32,7 @@ from webui.conversation import Exchange
 from webui.session import Opened, Session
 from webui.strings import LANGUAGES
 from webui.views.answers import conversation_html, earlier_html
-from webui.views.documents import documents_changes, documents_html, kinds_report
+from webui.views.documents import documents_html, kinds_report
 from webui.views.jobs import library_html
 from webui.views.status import head_html
 from webui.views.viewer import Mark, viewer_html
