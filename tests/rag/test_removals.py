@@ -4,8 +4,12 @@ import threading
 
 import pytest
 
+from rag.answer.quote import QuoteReader
+from rag.engine import Engine
 from rag.errors import StoreError
 from rag.removals import Removals
+from rag.settings import Settings
+from tests.fakes import ExactEmbedder
 from tests.rag.engines import FIRST, SECOND, add, until
 
 
@@ -88,7 +92,13 @@ def test_its_file_can_be_added_again_at_once(engine):
     assert {known.name for known in engine.documents("")} == {"again.pdf", "two.pdf"}
 
 
-def test_the_end_of_the_program_ends_the_wait(engine, make):
-    engine.removals.begin("", engine.documents("")[0].id)
-    engine.close()
-    assert len(make().documents("")) == 1
+def test_the_end_of_the_program_ends_the_wait(tmp_path):
+    def opened():
+        return Engine(Settings(data_dir=tmp_path / "data"), embedder=ExactEmbedder, reader=QuoteReader())
+
+    with opened() as engine:
+        engine.wait()
+        add(engine, ("one.pdf", FIRST), ("two.pdf", SECOND))
+        engine.removals.begin("", engine.documents("")[0].id)
+    with opened() as engine:
+        assert len(engine.documents("")) == 1
