@@ -284,6 +284,7 @@ class ShortAnswer:
     table: TableExcerpt | None = None  # the rows it stands in
     confidence: float = 1.0  # 0..1: how likely it is right
     sure: bool = True  # whether it is likely enough to be stated; otherwise it is shown as a possibility
+    names: tuple[str, ...] = ()  # of the values, one each, where there are several: years, or rows
 
 
 class AnswerState(StrEnum):

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rag.answer.marks import remove_citation_marks, replace_citation_marks
-from rag.answer.scales import printed_values
+from rag.answer.scales import named_values
 from rag.messages import Message
 from rag.reader import Turn
 from rag.records import (
@@ -268,6 +268,7 @@ def _short(data: Mapping[str, Any]) -> ShortAnswer:
             **data,
             "values": tuple(data["values"]),
             "labels": tuple(data["labels"]),
+            "names": tuple(data.get("names", ())),
             "citations": citations,
             "table": _table(data["table"]) if data["table"] else None,
         }
@@ -285,5 +286,5 @@ def _table(data: Mapping[str, Any]) -> TableExcerpt:
 
 def _short_text(short: ShortAnswer) -> str:
     """A short answer as text for the reader of a later question."""
-    value = ", ".join(printed_values(short))
+    value = ", ".join(named_values(short))
     return f"{' · '.join(short.labels)}: {value}" if short.labels else value

@@ -17,7 +17,7 @@ from rag.answer.evidence import prompt_evidence
 from rag.answer.figures.short_figure import short_figure
 from rag.answer.marks import remove_citation_marks
 from rag.answer.metrics.documents import StatementFinder
-from rag.answer.metrics.short_metric import MetricAnswer, short_metric
+from rag.answer.metrics.short_metric import MetricAnswer, short_metric, unreported
 from rag.answer.missing import Comparison, KnownLibrary
 from rag.answer.phrases.kind import Kind, kind_of
 from rag.answer.phrases.short_phrase import PhraseFinder
@@ -108,6 +108,7 @@ class Answerer:
             doubt = Doubt(AnswerState.ANSWER, quoted=tuple(metric.rows))
         else:
             doubt = self._judge(comparison, short, evidence, anyway=anyway)
+            doubt = self._without_statement(doubt, short, asked, found)
         # Let the reader answer.
         checker = AnswerChecker(found.sources, self._settings.answering)
         given = doubt.quoted if reader.quotes_evidence else prompt_evidence(short, doubt.quoted)
@@ -142,6 +143,14 @@ class Answerer:
         if sure and not (comparison.missing or comparison.unverified):
             return Doubt(AnswerState.ANSWER, quoted=doubt.quoted)
         return doubt
+
+    def _without_statement(self, doubt: Doubt, short: ShortAnswer | None, asked: Asked, found: Retrieved) -> Doubt:
+        """Only the closest, without a figure, where no statement of the company has the year asked for."""
+        sure = short is not None and short.sure
+        if sure or doubt.state is not AnswerState.ANSWER or not self._settings.answering.short.accounts:
+            return doubt
+        missing = unreported(self._statements, asked.scope, found.queries[0], found.sources)
+        return replace(doubt, state=AnswerState.CLOSEST, missing=(*doubt.missing, *missing)) if missing else doubt
 
     def _mentioned(self, asked: Asked) -> frozenset[str]:
         """Ids of the documents that the question before named."""

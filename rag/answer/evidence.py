@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rag.answer.scales import printed_values
+from rag.answer.scales import named_values
 from rag.reader import ANSWERABLE, Evidence
 from rag.records import ShortAnswer
 
@@ -15,5 +15,5 @@ def prompt_evidence(short: ShortAnswer | None, quoted: Sequence[Evidence]) -> li
         return list(quoted)
     formula = f" = {short.formula}" if short.formula else ""
     labels = f"{' · '.join(short.labels)}: " if short.labels else ""
-    text = f"{labels}{', '.join(printed_values(short))}{formula}"
+    text = f"{labels}{', '.join(named_values(short))}{formula}"
     return [Evidence(short.citations[0].number, text, ANSWERABLE), *quoted]

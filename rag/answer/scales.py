@@ -14,3 +14,9 @@ def printed_values(short: ShortAnswer) -> tuple[str, ...]:
     if short.scale == "percent":
         return tuple(value if "%" in value else f"{value}%" for value in short.values)
     return tuple(f"{value} {short.scale}".strip() for value in short.values)
+
+
+def named_values(short: ShortAnswer) -> tuple[str, ...]:
+    """The same, each after its name if it has one: "2022: $1,577 million"."""
+    values = printed_values(short)
+    return tuple(f"{name}: {value}" for name, value in zip(short.names, values, strict=True)) if short.names else values

@@ -107,8 +107,13 @@ def _rows(table: TableExcerpt) -> list[Row]:
 
 
 def _with_scale(short: ShortAnswer, language: Language) -> list[str]:
-    """Each value with its scale: "$1,577 million"."""
-    if not short.scale or (short.scale == "percent" and all("%" in value for value in short.values)):
-        return list(short.values)
-    key = "scale_" + short.scale.replace(" ", "_")
-    return [say(language, key, value=value) for value in short.values]
+    """Each value with its scale, after its name if it has one: "2022: $1,577 million"."""
+    values = list(short.values)
+    if short.scale and not (short.scale == "percent" and all("%" in value for value in short.values)):
+        key = "scale_" + short.scale.replace(" ", "_")
+        values = [say(language, key, value=value) for value in short.values]
+    if not short.names:
+        return values
+    return [
+        say(language, "named_value", name=name, value=value) for name, value in zip(short.names, values, strict=True)
+    ]

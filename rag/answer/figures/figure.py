@@ -66,6 +66,7 @@ class FigureAnswer:
     formula: str = ""  # "(44.1 − 56.7) / 56.7"; "" where nothing was computed
     operation: Operation = Operation.LOOKUP
     confidence: float = 0.0  # 0..1, calibrated
+    names: tuple[str, ...] = ()  # of the texts, one each, where there are several values: periods, or rows
 
 
 def matched_as(figure: Figure, other: Figure) -> Figure:
@@ -88,9 +89,15 @@ def is_beyond(figure: Figure, limit: Limit) -> bool:
 
 
 def printed_answer(figures: Sequence[Figure], operation: Operation = Operation.LOOKUP) -> FigureAnswer:
-    """The values as they stand in the table."""
+    """The values as they stand in the table, named where there are several."""
+    by_period = len({figure.row.label for figure in figures}) == 1
+    names = [_period_name(figure) if by_period else _item_name(figure) for figure in figures]
     return FigureAnswer(
-        tuple(figure.cell.text for figure in figures), figures[0].scale, tuple(figures), operation=operation
+        texts=tuple(figure.cell.text for figure in figures),
+        scale=figures[0].scale,
+        figures=tuple(figures),
+        operation=operation,
+        names=tuple(names) if len(figures) > 1 and all(names) else (),
     )
 
 
@@ -120,8 +127,8 @@ def computed_answer(
     value: float, scale: str, figures: Sequence[Figure], operation: Operation, formula: str, decimals: int | None = None
 ) -> FigureAnswer:
     """A value worked out from figures, rounded to two decimals or as asked."""
-    text = f"{value:.{2 if decimals is None else decimals}f}"
-    if decimals is None:
+    text = f"{value:,.{2 if decimals is None else decimals}f}"
+    if decimals is None and "." in text:
         text = text.rstrip("0").rstrip(".")
     return FigureAnswer(("0" if text == "-0" else text,), scale, tuple(figures), formula, operation)
 

@@ -142,6 +142,7 @@ def _as_short_answer(
         table=excerpt_of(tables[first.table], cells),
         confidence=answer.confidence,
         sure=answer.confidence >= settings.min_confidence,
+        names=answer.names,
     )
 
 

@@ -60,6 +60,20 @@ def short_metric(
     return _answer(request, result, {document.id: document for document in documents}, sources)
 
 
+def unreported(finder: StatementFinder, scope: Scope, question: str, sources: Sequence[Source]) -> tuple[str, ...]:
+    """What a question about accounts asks of years that no statement of the company has: "operating income 2021".
+
+    () where the question, its documents or their statements are not understood.
+    """
+    request = understand(question, vocabulary())
+    if request is None or not request.company:
+        return ()
+    documents = finder.documents(request.company, scope, sources)[:MAX_DOCUMENTS]
+    statements = [found for document in documents for found in finder.accounts(document).statements.values()]
+    known = {year for found in statements for year in (*found.years, *(year - found.offset for year in found.years))}
+    return tuple(f"{request.name} {year}" for year in request.years if year not in known) if known else ()
+
+
 def _of_one_company(
     request: Request, finder: StatementFinder, documents: Sequence[Document], *, chinese: bool
 ) -> Result | None:
@@ -142,6 +156,7 @@ def _answer(
         formula=result.formula,
         citations=tuple(citations),
         table=rows_of(result.used),
+        names=result.names,
     )
     return MetricAnswer(short, list(rows.values()), tuple(ordered))
 

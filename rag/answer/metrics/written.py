@@ -22,6 +22,7 @@ class Result:
     scale: str
     formula: str
     used: tuple[Used, ...]
+    names: tuple[str, ...] = ()  # of the texts, one each, where there are several: years
 
 
 def printed(request: Request, value: Value, money: tuple[str, str]) -> Result:
@@ -118,7 +119,8 @@ def series(request: Request, values: Sequence[Value], names: Sequence[str], mone
     used = distinct(one for value in values for one in value.used)
     computed = any(result.formula for result in results)
     formula = each_of(request, values, names) if computed else ""
-    return Result(tuple(text for result in results for text in result.texts), results[0].scale, formula, used)
+    texts = tuple(text for result in results for text in result.texts)
+    return Result(texts, results[0].scale, formula, used, tuple(names) if len(texts) == len(names) > 1 else ())
 
 
 def decision(request: Request, values: Sequence[Value], names: Sequence[str], *, chinese: bool) -> Result | None:

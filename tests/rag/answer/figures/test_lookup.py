@@ -134,8 +134,8 @@ def test_answers(question, texts, scale):
         ([DEBTS], "What is the ratio of bank loans to notes in 2018?", ("0.29",), ""),
         ([DEBTS], "What is the ratio of bank loans to notes in 2018? Round to three decimals.", ("0.290",), ""),
         ([DEBTS], "What is the difference between notes and bank loans in 2019?", ("200",), "million"),
-        ([COSTS], "What was the increase in voyage expenses from 2018 to 2019?", ("-6850",), "million"),
-        ([COSTS], "What is the average voyage expenses for 2018 and 2019?", ("24812",), "million"),
+        ([COSTS], "What was the increase in voyage expenses from 2018 to 2019?", ("-6,850",), "million"),
+        ([COSTS], "What is the average voyage expenses for 2018 and 2019?", ("24,812",), "million"),
         ([COSTS], "What is the 2019 average inventories?", ("35",), "million"),
         ([COSTS], "What is the change between 2018 and 2019 average inventories?", ("15",), "million"),
         (
@@ -161,7 +161,7 @@ def test_answers(question, texts, scale):
         ([BALANCE], "存货和应收账款合计是多少？", ("500",), "million"),
         ([BALANCE], "流动资产包括哪些项目？", ("货币资金", "应收账款", "存货"), ""),
         ([REGIONS], "2023年华东的营业收入是多少？", ("8,000",), "ten thousand"),
-        ([REGIONS], "华东收入比华南多多少？", ("3655",), "ten thousand"),
+        ([REGIONS], "华东收入比华南多多少？", ("3,655",), "ten thousand"),
         ([REGIONS], "哪个地区的收入最高？", ("华东",), ""),
     ],
 )

@@ -10,6 +10,7 @@ from rag.answer.answering import Answerer
 from rag.answer.figures import short_figure as short_figure_module
 from rag.answer.figures.short_figure import asks_for_figure, short_figure
 from rag.answer.quote import QuoteReader
+from rag.answer.scales import named_values
 from rag.answer.source_tables import SourceTables
 from rag.engine import Engine
 from rag.records import AnswerState, TableExcerpt
@@ -199,3 +200,8 @@ def test_cells_that_say_nothing_give_no_answer(tmp_path, rows, question):
     with Engine(Settings(data_dir=tmp_path / "data"), embedder=ExactEmbedder, reader=QuoteReader()) as engine:
         add(engine, ("NORTHWIND_2023.pdf", table_pdf(rows, widths=[200, 80, 80])))
         assert ask(engine, question)[2].short is None
+
+
+def test_values_of_several_years_say_which_year_each_is_of(engine):
+    _, _, answer = ask(engine, "What was Northwind's total revenue in 2022 and 2023?")
+    assert named_values(answer.short) == ("2022: $197 million", "2023: $211 million")

@@ -7,7 +7,7 @@ import pytest
 from rag.answer.metrics.compute import Accounts
 from rag.answer.metrics.documents import Named
 from rag.answer.metrics.question import MAX_QUESTION_CHARACTERS
-from rag.answer.metrics.short_metric import short_metric
+from rag.answer.metrics.short_metric import short_metric, unreported
 from rag.answer.metrics.statements import find_statements
 from rag.index.protocols import Scope
 from rag.records import Document
@@ -306,3 +306,18 @@ def test_the_report_on_the_year_asked_for_comes_first():
 
 def test_a_long_question_is_not_looked_at():
     assert answered("What were Northwind's net sales in 2022?" + " " * MAX_QUESTION_CHARACTERS) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "missing"),
+    [
+        ("What was Northwind's operating income in 2019?", ("operating income 2019",)),
+        ("What were Northwind's net sales in 2024?", ("net sales 2024",)),
+        ("What were Northwind's net sales in 2022?", ()),
+        ("What were net sales in 2019?", ()),
+        ("What were Southwind's net sales in 2019?", ()),
+        ("Who is Northwind's auditor for 2019?", ()),
+    ],
+)
+def test_a_year_that_no_statement_of_the_company_has_is_named(question, missing):
+    assert unreported(NORTHWIND, Scope(""), question, []) == missing
