@@ -28,6 +28,7 @@ from rag.evaluation.saved import Evaluations
 from rag.files import DocumentFiles
 from rag.index.embedded import embedded_text_index, embedded_vector_index
 from rag.index.protocols import Scope, TextIndex, VectorIndex
+from rag.ingest.batch import Adding
 from rag.ingest.jobs import EMBED_BATCH, Jobs
 from rag.library import Library
 from rag.messages import Message
@@ -264,6 +265,10 @@ class Engine:
     def jobs(self, owner: str) -> tuple[Job, ...]:
         """Files being added, and those that failed until they are dismissed."""
         return self._jobs.visible_to(owner)
+
+    def adding(self, owner: str) -> Adding | None:
+        """Progress of all files together that `owner` is adding; None where there is nothing left to do."""
+        return self._jobs.adding(owner)
 
     def add(self, owner: str, name: str, data: Path | bytes) -> Job:
         """Queue a file. Raises FileRefused for faults that show without reading it; others show in the job."""

@@ -14,6 +14,7 @@ from typing import Protocol
 from rag.evaluation.ratings import Rating
 from rag.evaluation.runs import Run, SavedQuestion
 from rag.evaluation.saved import Progress
+from rag.ingest.batch import Adding
 from rag.messages import Message
 from rag.pages import Contents, Hits, OriginalFile, Picture, Word
 from rag.reader import Reader, Turn
@@ -247,6 +248,10 @@ class Engine(Protocol):
 
     def jobs(self, owner: str) -> tuple[Job, ...]:
         """Files being added, and those finished or failed that were not dismissed yet."""
+        ...
+
+    def adding(self, owner: str) -> Adding | None:
+        """Progress of all files together that `owner` is adding; None where there is nothing left to do."""
         ...
 
     def add(self, owner: str, name: str, data: Path | bytes) -> Job:

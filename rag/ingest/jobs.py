@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from rag.embed.embedder import Embedder
 from rag.errors import AskError, FileRefused, PasswordNeeded, StoreError
+from rag.ingest.batch import UNFINISHED, Adding, Batches
 from rag.ingest.chunk import chunk_document
 from rag.messages import Message
 from rag.pdf.load import load
@@ -29,7 +30,6 @@ log = logging.getLogger(__name__)
 
 EMBED_BATCH = 64  # passages embedded and stored together; between batches a job can be stopped
 RESERVED_TOKENS = 16  # of the embedder's input, for its prompt and special tokens
-UNFINISHED = (JobState.WAITING, JobState.READING, JobState.EMBEDDING)
 ABOUT_FILE = "{name}: {reason}"
 
 
@@ -68,9 +68,12 @@ class Jobs:
         self._loaded: queue.Queue[tuple[_ActiveJob, LoadedDocument] | None] = queue.Queue(maxsize=1)
         self._closing = False
         self._threads: list[threading.Thread] = []
-        for job in self._store.jobs():
-            state = JobState.WAITING if job.state in UNFINISHED else job.state
-            self._active[job.id] = _ActiveJob(replace(job, state=state))
+        self._batches = Batches()
+        for stored in self._store.jobs():
+            job = replace(stored, state=JobState.WAITING) if stored.state in UNFINISHED else stored
+            if job.state is JobState.WAITING:
+                self._add_to_batch(job)
+            self._active[job.id] = _ActiveJob(job)
 
     def start(self, embedder: Embedder) -> None:
         """Start the threads: several that read files, one that embeds."""
@@ -98,6 +101,16 @@ class Jobs:
         with self._condition:
             return tuple(active.job for active in self._active.values() if active.job.owner in ("", owner))
 
+    def adding(self, owner: str) -> Adding | None:
+        """Progress of all files together that `owner` is adding; None where there is nothing left to do."""
+        with self._condition:
+            return self._batches.progress(owner, [active.job for active in self._active.values()])
+
+    def _add_to_batch(self, job: Job) -> None:
+        path = original_file(self._settings.files_dir, job.document_id)
+        size = path.stat().st_size if path.exists() else 0
+        self._batches.add(job, size, [active.job for active in self._active.values()])
+
     def add(self, owner: str, document_id: str, name: str) -> Job:
         """Queue a file that is in the files folder already."""
         job_id = self._store.add_job(owner, document_id, name, JobState.WAITING)
@@ -109,7 +122,8 @@ class Jobs:
                 if (old.job.document_id, old.job.owner, old.job.state) == (document_id, owner, JobState.FAILED)
             ]
             for old_id in failed:  # this job replaces them
-                del self._active[old_id]
+                self._batches.drop(self._active.pop(old_id).job)
+            self._add_to_batch(job)
             self._active[job.id] = _ActiveJob(job)
             self._condition.notify_all()
         for old_id in failed:
@@ -141,7 +155,7 @@ class Jobs:
             if active is None or active.job.owner != owner:
                 return
             active.stop.set()
-            del self._active[job_id]
+            self._batches.drop(self._active.pop(job_id).job)
         self._store.remove_job(job_id)
         self._clean_up()
         self._changed()

@@ -4,6 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from rag.ingest.batch import Adding
+from rag.messages import Message
+from rag.records import Job, JobState
 from tests.browser.test_page import answered, ask, ready, until
 from tests.webui.fake_engine import PASSAGE, FakeEngine, document
 
@@ -181,3 +184,28 @@ def test_an_update_of_a_thousand_documents_is_small_and_nothing_gets_lost(engine
     assert page.locator(".document").count() == 1001
     assert "7 pages" in page.locator(".document").nth(500).text_content()
     until(lambda: len(ticked(page)) == 1000)
+
+
+def test_many_files_have_one_strip_and_failures_are_folded_beneath_it(engine, served, visit):
+    engine.library = [document("a.pdf")]
+    states = [JobState.EMBEDDING, *[JobState.WAITING] * 152, *[JobState.FAILED] * 3]
+    engine.running = [
+        Job(n, "", str(n), f"file {n}.pdf", state, message=Message("It is cut short.") if state == "failed" else None)
+        for n, state in enumerate(states)
+    ]
+    engine.progress = Adding(47, 200, 0.24, 61.0)
+    page = ready(visit(served(engine)))
+    page.wait_for_selector(".adding:has-text('47 of 200 files · 1 min left')")
+    assert page.locator(".job:visible").count() == 0
+    assert page.get_attribute(".adding progress", "value") == "24"
+    page.click(".failures summary")
+    page.wait_for_selector(".failures .job:has-text('It is cut short.')")
+    engine.progress = Adding(48, 200, 0.25, 60.0)
+    engine.change()
+    page.wait_for_selector(".adding:has-text('48 of 200')")
+    assert page.locator(".job:visible").count() == 3  # it stays open
+    page.click("text=Dismiss all")
+    page.wait_for_selector(".failures", state="detached")
+    page.click("text=Cancel all")
+    page.wait_for_selector(".adding", state="detached")
+    assert engine.running == []

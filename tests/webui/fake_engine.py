@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rag.errors import AlreadyAdded, FileRefused, NotAPdf, QuestionRefused
 from rag.evaluation.ratings import Ratings
+from rag.ingest.batch import Adding
 from rag.messages import Message
 from rag.reader import Reader, Turn
 from rag.records import (
@@ -106,6 +107,7 @@ class FakeEngine:
         self.pages = FakePages(self.documents, data_dir, png)
         self.removals = Removals(self.remove, self.change)
         self.running: list[Job] = []
+        self.progress: Adding | None = None  # of all jobs together
         self.asked: list[tuple[str, str, tuple[str, ...] | None, tuple[Turn, ...]]] = []
         self.stops: list[threading.Event] = []
         self.received: list[tuple[str, str, bytes]] = []
@@ -174,6 +176,9 @@ class FakeEngine:
             return tuple(j for j in self.running if j.owner in ("", owner))
 
     # ---- adding
+
+    def adding(self, owner: str) -> Adding | None:
+        return self.progress
 
     def add(self, owner: str, name: str, data: Path | bytes) -> Job:
         content = data if isinstance(data, bytes) else data.read_bytes()

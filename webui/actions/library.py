@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Set
 from typing import Any
 
+from rag.records import JobState
 from webui.edge import to_int
 from webui.engine import Engine
 from webui.listing import Order
@@ -58,15 +59,19 @@ def _change_list(engine: Engine, session: Session, data: dict[str, Any], documen
 
 
 def _change_jobs(engine: Engine, session: Session, data: dict[str, Any]) -> None:
-    """Cancel, dismiss or unlock a file being added."""
+    """Cancel, dismiss or unlock files being added."""
     owner, job = session.owner, to_int(data.get("job"))
-    if not any(known.id == job for known in engine.jobs(owner)):
-        return
+    jobs = engine.jobs(owner)
+    known = any(one.id == job for one in jobs)
     match data.get("do"):
-        case "cancel":
+        case "cancel" if known:
             engine.cancel(owner, job)
-        case "unlock":
+        case "unlock" if known:
             engine.unlock(owner, job, str(data.get("password")))
+        case "cancel-all" | "dismiss-failed" as do:
+            for one in jobs:
+                if one.owner == owner and (one.state is JobState.FAILED) == (do == "dismiss-failed"):
+                    engine.cancel(owner, one.id)
 
 
 def _named(data: dict[str, Any], documents: Set[str]) -> set[str]:

@@ -15,6 +15,8 @@ Object.assign(actions, {
   refresh() { trigger('act', { do: 'refresh' }); },
   sort(select) { trigger('act', { do: 'sort', by: select.value }); },
   details(button) { trigger('act', { do: 'details', document: button.dataset.document }); },
+  'cancel-all'() { trigger('act', { do: 'cancel-all' }); },
+  'dismiss-failed'() { trigger('act', { do: 'dismiss-failed' }); },
   cancel(button) { trigger('act', { do: 'cancel', job: +button.dataset.job }); },
   remove(button) {
     const row = button.closest('.document');

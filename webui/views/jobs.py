@@ -15,6 +15,7 @@ from webui.views.names import parts_of
 from webui.views.render import render
 
 MAX_SHOWN_JOBS = 20  # somebody may add a folder with thousands of files
+MAX_OPEN_FAILURES = 2  # of files that could not be added; more are folded
 _JOB_ORDER = {JobState.LOCKED: 0, JobState.FAILED: 1, JobState.EMBEDDING: 2, JobState.READING: 3}
 
 
@@ -41,18 +42,68 @@ class _Job:
     message: Message | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Strip:
+    """The progress of all files together."""
+
+    progress: str  # "47 of 200 · 1 min left"
+    percent: int
+    now: str  # what is being done with one of them
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Files being added, of which at most MAX_SHOWN_JOBS are shown."""
+
+    jobs: tuple[_Job, ...]
+    count: int
+
+    @property
+    def hidden(self) -> int:
+        """How many are not shown."""
+        return self.count - len(self.jobs)
+
+
 def library_html(engine: Engine, session: Session) -> Markup:
-    """Above the documents: how to add files, and the files being added. Redrawn often, so it holds no long list."""
-    jobs = engine.jobs(session.owner)
-    ranked = sorted(jobs, key=lambda job: (_JOB_ORDER.get(job.state, 4), job.id))
+    """Above the documents: how to add files, and the files being added. Redrawn often, so it holds no long list.
+
+    Of several files, one strip shows the progress, and those that failed are folded; those that wait for their
+    password are always shown.
+    """
+    jobs = sorted(engine.jobs(session.owner), key=lambda job: (_JOB_ORDER.get(job.state, 4), job.id))
+    failed = [job for job in jobs if job.state is JobState.FAILED]
+    unfinished = [job for job in jobs if job.state not in (JobState.FAILED, JobState.LOCKED)]
+    strip = _strip(engine, session, unfinished)
+    folds = strip is not None or len(failed) > MAX_OPEN_FAILURES
+    open_jobs = [job for job in jobs if job.state is JobState.LOCKED]
+    open_jobs += ([] if folds else failed) + ([] if strip else unfinished)
     return render(
         "library.html",
         session.language,
         limit_bytes=engine.settings.limits.file_bytes,
         problem=session.problem,
-        jobs=[_job(job, session) for job in ranked[:MAX_SHOWN_JOBS]],
-        hidden_jobs=len(jobs) - MAX_SHOWN_JOBS,
+        strip=strip,
+        open_jobs=_group(open_jobs, session),
+        adding=_group(unfinished if strip else [], session),
+        failed=_group(failed if folds else [], session),
     )
+
+
+def _strip(engine: Engine, session: Session, unfinished: list[Job]) -> _Strip | None:
+    """The strip of progress; None unless several files are being added."""
+    adding, language = engine.adding(session.owner), session.language
+    if adding is None or adding.total < 2 or not unfinished:
+        return None
+    words = [say(language, "files_added", done=adding.done, total=adding.total)]
+    if adding.seconds_left is not None:
+        words.append(say(language, "left", time=_duration(adding.seconds_left, language)))
+    first = unfinished[0]
+    now = f"{say(language, first.state.value)}: {first.name}"
+    return _Strip(" · ".join(words), round(100 * adding.share), now)
+
+
+def _group(jobs: list[Job], session: Session) -> _Group:
+    return _Group(tuple(_job(job, session) for job in jobs[:MAX_SHOWN_JOBS]), len(jobs))
 
 
 def _job(job: Job, session: Session) -> _Job:
