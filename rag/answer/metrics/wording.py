@@ -121,7 +121,7 @@ CAGR = re.compile(
 )
 CHANGE = re.compile(
     r"\b(?:the )?(?:change|difference|increase|decrease|decline)s? (?:in|of)\b"
-    r"|(?:增加|减少|增长|下降|变动|变化)了?多少",
+    r"|(?:增加|减少|增长|下降|变动|变化|提高|提升|上升|降低)了?多少(?:个百分点)?|[多少高低]了?多少(?:个百分点)?",
     re.IGNORECASE,
 )
 AVERAGE = re.compile(
@@ -194,7 +194,7 @@ _SIGNS = (
     (
         "/",
         r"(?:\bexpressed )?\bas a (?:%|percent|percentage|share|proportion|fraction|multiple) of\b|\bdivided by\b"
-        r"|\brelative to\b|/|÷|除以",
+        r"|\brelative to\b|/|÷|除以|占(?=[^，。？?]{1,40}的?(?:百分|比例|比重|多少))",
     ),
     ("+", r"\bplus\b|\+|加上"),
     ("-", r"\bless\b|\bminus\b|-|−|–|减去?"),
