@@ -93,7 +93,8 @@ class Handlers:
         question = _encodable(question or "").strip()
         session = self.session(request)
         if question:
-            yield from self._answer(session, Asking(question), emptied=True)
+            too_long = len(question) > self.engine.settings.limits.question_characters
+            yield from self._answer(session, Asking(question), emptied=not too_long)
         else:
             yield self._talk(session)
 
@@ -139,12 +140,12 @@ class Handlers:
         return self._library(session)
 
     def in_conversation(self, event: gr.EventData, request: gr.Request) -> Updates:
-        """A citation was opened, or another variant of a question is to be shown."""
+        """A citation was opened, another variant of a question is to be shown, or an answer was rated."""
         session, data = self.session(request), _sent(event)
         if data.get("do") == "open":
             session.open_source(*(to_int(data.get(name)) for name in ("exchange", "number", "sentence")))
         else:
-            change_turn(session, data)
+            change_turn(self.engine, session, data)
         session.evaluation.problem = None
         return self._exchanges(session) | self._viewer(session)
 

@@ -75,7 +75,7 @@ def test_add_ask_open_the_source_and_remove(engine, served, visit):
     ask(page)
     page.wait_for_selector(".sources .chip")
     answered(page)
-    assert page.inner_text(".answer") == "Revenue grew to 4,218 million euros.1 The board is glad.no source"
+    assert page.inner_text(".answer") == "Revenue grew to 4,218 million euros.1 The board is glad.not in the sources"
     assert page.input_value("#question textarea") == ""
     assert engine.asked[0][2] is None
 
@@ -366,18 +366,6 @@ def test_new_conversation_forgets(engine, served, visit):
     ask(page, "again")
     answered(page)
     assert engine.asked[-1][3] == ()
-
-
-def test_copying_an_answer(engine, served, visit):
-    url = served(engine)
-    page = ready(visit(url, permissions=["clipboard-read", "clipboard-write"]))
-    ask(page)
-    answered(page)
-    page.click("text=Copy")
-    page.wait_for_selector("text=Copied")
-    copied = page.evaluate("navigator.clipboard.readText()")
-    assert copied.startswith("Revenue grew to 4,218 million euros.[1] The board is glad.")
-    assert "[1] annual.pdf, p. 5" in copied
 
 
 @pytest.mark.parametrize("size", [(390, 844), (1024, 768), (1440, 900)])

@@ -25,6 +25,7 @@ from rag.records import (
     Checked,
     Choice,
     Citation,
+    ClaimState,
     Document,
     DocumentDetails,
     Event,
@@ -269,7 +270,12 @@ class FakeEngine:
             yield Answer((), reader, state=AnswerState.NONE, seconds=0.2)
             return
         sentences = tuple(
-            Sentence(text, tuple(Citation(n, 0.9, 0, 49) for n in cited), " " if i else "")
+            Sentence(
+                text,
+                tuple(Citation(n, 0.9, 0, 49) for n in cited),
+                " " if i else "",
+                ClaimState.SUPPORTED if cited else ClaimState.NOT_FOUND,
+            )
             for i, (text, cited) in enumerate(self.answer)
         )
         pieces = self.pieces or [f"{text}{''.join(f'[{n}]' for n in cited)} " for text, cited in self.answer]

@@ -43,6 +43,7 @@ ELEMENTS = {
     ),
     *("caption", "circle", "desc", "figcaption", "g", "text", "title"),
     *("option", "select", "summary", "svg", "table", "tbody", "td", "th", "thead", "tr", "ul"),
+    *("dd", "dialog", "div", "dl", "dt", "kbd", "textarea"),
 }
 
 NASTY = [

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from rag.errors import QuestionRefused
 from rag.records import AskOptions
 from tests.webui.fake_engine import FakeEngine, document
 from webui.actions.turns import asked_again, change_turn
@@ -16,7 +17,8 @@ def engine(tmp_path):
     engine = FakeEngine(tmp_path / "data")
     engine.library = [document("a.pdf"), document("b.pdf")]
     engine.answer = [("Sales rose.", (1,))]
-    return engine
+    yield engine
+    engine.close()
 
 
 @pytest.fixture
@@ -49,15 +51,15 @@ def test_an_edited_question_begins_a_branch_and_the_old_one_can_be_shown_again(s
     assert shown(session) == ["one", "two, edited", "four"]
     conversation = session.conversation
     assert conversation.variants(2) == [2, 4]
-    change_turn(session, {"do": "variant", "exchange": 2})
+    change_turn(engine, session, {"do": "variant", "exchange": 2})
     assert shown(session) == ["one", "two", "three"]
-    change_turn(session, {"do": "variant", "exchange": 4})
+    change_turn(engine, session, {"do": "variant", "exchange": 4})
     assert shown(session) == ["one", "two, edited", "four"]
 
 
 def test_the_next_question_follows_the_branch_that_is_shown(session, engine):
     again(session, engine, "retry")
-    change_turn(session, {"do": "variant", "exchange": 2})
+    change_turn(engine, session, {"do": "variant", "exchange": 2})
     ask(session, engine, Asking("five"))
     assert shown(session) == ["one", "two", "three", "five"]
     assert [turn.question for turn in engine.asked[-1][3]] == ["one", "two", "three"]
@@ -72,7 +74,7 @@ def test_the_first_question_can_be_edited_too(session, engine):
 
 def test_branches_and_the_one_shown_are_kept_in_json(session, engine):
     again(session, engine, "retry")
-    change_turn(session, {"do": "variant", "exchange": 2})
+    change_turn(engine, session, {"do": "variant", "exchange": 2})
     stored = Conversation.from_json(json.loads(json.dumps(session.conversation.to_json())))
     assert stored == session.conversation
     assert [exchange.id for exchange in stored.branch] == [1, 2, 3]
@@ -144,6 +146,33 @@ def test_variants_stay_while_an_answer_is_made(session, engine):
     again(session, engine, "retry")
     steps = session.ask(engine, Asking("four"))
     next(steps)
-    change_turn(session, {"do": "variant", "exchange": 2})
+    change_turn(engine, session, {"do": "variant", "exchange": 2})
     assert shown(session)[-1] == "four"
     steps.close()
+
+
+def rated(engine):
+    return [(one.question, one.reader, one.helpful, one.reason) for one in engine.ratings.all("")]
+
+
+def test_a_rating_and_its_reason_are_kept_with_the_question_as_it_was_understood(session, engine):
+    engine.query = "What were sales in 2023?"
+    ask(session, engine, Asking("and in 2023?"))
+    change_turn(engine, session, {"do": "rate", "exchange": 4, "helpful": False})
+    change_turn(engine, session, {"do": "reason", "exchange": 4, "reason": " wrong year " + "x" * 2000})
+    ((question, reader, helpful, reason),) = rated(engine)
+    assert (question, reader, helpful) == ("What were sales in 2023?", "Quote reader", False)
+    assert reason.startswith("wrong year x")
+    assert len(reason) == 1000
+    change_turn(engine, session, {"do": "rate", "exchange": 4, "helpful": None})
+    assert rated(engine) == []
+    assert session.conversation.exchange(4).reason == ""
+
+
+def test_what_cannot_be_rated_is_not(session, engine):
+    change_turn(engine, session, {"do": "reason", "exchange": 1, "reason": "x"})  # not rated before
+    change_turn(engine, session, {"do": "rate", "exchange": 9, "helpful": True})
+    engine.error = QuestionRefused("Ask something else.")
+    ask(session, engine, Asking("four"))
+    change_turn(engine, session, {"do": "rate", "exchange": 4, "helpful": True})
+    assert rated(engine) == []

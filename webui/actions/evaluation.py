@@ -61,6 +61,8 @@ def change(engine: Engine, session: Session, data: dict[str, Any]) -> None:
             shown.against = next((run.id for run in evaluations.runs(owner) if run.id == data.get("run")), None)
         case "forget-run" if any(run.id == data.get("run") for run in evaluations.runs(owner)):
             evaluations.remove_run(owner, data["run"])
+        case "forget-rating":
+            engine.ratings.remove(owner, to_int(data.get("rating")))
         case _:
             _change_question(engine, session, data)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from rag.evaluation.ratings import MAX_REASON_CHARACTERS
 from rag.records import AskOptions
 from webui.conversation import Exchange
 from webui.edge import to_int
@@ -37,10 +38,33 @@ def asked_again(engine: Engine, session: Session, data: dict[str, Any]) -> Askin
     return None
 
 
-def change_turn(session: Session, data: dict[str, Any]) -> None:
-    """Show another variant of a question."""
-    if data.get("do") == "variant" and not session.conversation.running:
-        session.conversation.show_variant(to_int(data.get("exchange")))
+def change_turn(engine: Engine, session: Session, data: dict[str, Any]) -> None:
+    """Show another variant of a question, or rate an answer. Raises AskError."""
+    conversation = session.conversation
+    exchange = conversation.exchange(to_int(data.get("exchange")))
+    if exchange is None:
+        return
+    match data.get("do"):
+        case "variant" if not conversation.running:
+            conversation.show_variant(exchange.id)
+        case "rate" if can_be_rated(exchange):
+            helpful = data.get("helpful")
+            exchange.helpful, exchange.reason = helpful if isinstance(helpful, bool) else None, ""
+            _keep_rating(engine, session, exchange)
+        case "reason" if exchange.helpful is not None:
+            exchange.reason = _text(data, "reason")[:MAX_REASON_CHARACTERS]
+            _keep_rating(engine, session, exchange)
+
+
+def can_be_rated(exchange: Exchange) -> bool:
+    """Whether there is an answer that somebody may have an opinion on."""
+    return exchange.answer is not None and exchange.answer.reply is None
+
+
+def _keep_rating(engine: Engine, session: Session, exchange: Exchange) -> None:
+    reader = exchange.answer.reader if exchange.answer else ""
+    question = exchange.found.query if exchange.found else exchange.question
+    engine.ratings.rate(session.owner, question, reader, exchange.helpful, exchange.reason)
 
 
 def _documents(engine: Engine, session: Session, exchange: Exchange) -> set[str]:

@@ -6,6 +6,7 @@ Object.assign(actions, {
   unmark(button) { trigger('act', { do: 'unmark', ...questionOf(button) }); },
   forget(button) { confirmed(button, () => trigger('act', { do: 'forget', ...questionOf(button) })); },
   'forget-run'(button) { confirmed(button, () => trigger('act', { do: 'forget-run', run: +button.dataset.run })); },
+  'forget-rating'(button) { confirmed(button, () => trigger('act', { do: 'forget-rating', rating: +button.dataset.rating })); },
   run(button) { button.disabled = true; trigger('act', { do: 'run' }); },
   'stop-run'() { trigger('act', { do: 'stop-run' }); },
   line(button) { trigger('act', { do: 'line', line: +button.dataset.line || button.dataset.line }); },

@@ -45,7 +45,7 @@ function mergeNode(live, next) {
   if (live.hasAttribute('data-keep')) return;
   if (next.hasAttribute('data-base')) return mergeChanges(live, next);
   for (const { name } of [...live.attributes])
-    if (!next.hasAttribute(name) && !(name === 'open' && live.nodeName === 'DETAILS')) live.removeAttribute(name);
+    if (!next.hasAttribute(name) && !(name === 'open' && ['DETAILS', 'DIALOG'].includes(live.nodeName))) live.removeAttribute(name);
   for (const { name, value } of [...next.attributes])
     if (live.getAttribute(name) !== value) live.setAttribute(name, value);
   if (live.type === 'checkbox') live.checked = next.hasAttribute('checked');
@@ -90,11 +90,9 @@ function draw() {
   if (began < drawn) return; // a newer drawing came first
   drawn = began;
   const scroller = mount.closest('.scrolls');
-  const before = scroller && { atEnd: scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 120,
-    turn: mount.querySelector('.turn')?.dataset.key };
   merge(mount, value.replace(/^<!--\d+-->/, ''));
   element.classList.remove('opening');
-  for (const done of afterDrawing) done(scroller, before);
+  for (const done of afterDrawing) done(scroller);
   keepFocus();
 }
 

@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from markupsafe import Markup
 
+from rag.answer.quote import QuoteReader
+from rag.evaluation.ratings import MAX_REASON_CHARACTERS
 from rag.messages import Message
-from rag.records import AnswerState, Citation, Sentence, Source
+from rag.records import AnswerState, Source
+from webui.actions.turns import can_be_rated
 from webui.conversation import NO_SENTENCE, Exchange
 from webui.session import Session
 from webui.strings import Language, say
+from webui.views.copied import copied, footnoted
+from webui.views.doubts import Doubt, doubt_of
 from webui.views.links import Link, link
+from webui.views.markup import space_bullets
 from webui.views.reasons import sources_why
 from webui.views.render import render
 from webui.views.sentences import sentences_html
-from webui.views.short import Short, repeats_rows, short_of, short_text
+from webui.views.short import Short, repeats_rows, short_of
 from webui.views.status import name_word
 
 UNFOLDED_SOURCES = 4  # the others are behind one click
 EXCERPT_CHARACTERS = 240
 
-# Title and general reason of the states that show doubt, as keys of the page's strings.
-_DOUBTS: Final = {
-    AnswerState.CLOSEST: ("state_closest", "why_closest"),
-    AnswerState.NONE: ("state_none", "why_none"),
-}
-
 
 @dataclass(frozen=True, slots=True)
-class _Doubt:
-    """Why an answer cannot be relied on, or why there is none."""
+class _Variants:
+    """Which one of several versions of a question is shown."""
 
-    state: AnswerState
-    title: str  # "Closest found", "Not in these documents"
-    reason: str
+    number: int  # from 1
+    count: int
+    before: int | None  # id of the one before, None for the first
+    after: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +50,25 @@ class _Turn:
     sources: list[Link]
     nearest: list[tuple[Link, str]]  # of a refusal: the best sources, each with an excerpt
     why: Markup  # why these sources were found
+    variants: _Variants | None  # None where it was asked once
+    documents: list[tuple[str, str]]  # id and name, where there are several among the sources
+    only: str  # name of the one document that was asked; "" for those ticked
+    offers_quotes: bool  # whether it can be answered with quotes in place of the model's answer
+    quoted_instead: bool  # whether that was done
     error: Message | None
     reply: Message | None  # of the program itself, to a greeting and the like
-    doubt: _Doubt | None  # None for an answer that is not in doubt
+    doubt: Doubt | None  # None for an answer that is not in doubt
     refused: bool  # whether there is no answer but the nearest passages
     short: Short | None
     body: Markup | None  # the answer so far
     step: str  # what is going on before the first word
     facts: list[str]  # who answered, and how long it took
     copied: str  # the answer for the clipboard
+    footnoted: str  # the same with its citations as footnotes
+    can_be_rated: bool
+    helpful: bool | None
+    reason: str
+    reason_characters: int = MAX_REASON_CHARACTERS
     unfolded: int = UNFOLDED_SOURCES
 
 
@@ -88,8 +97,9 @@ def _spoken(last: Exchange, language: Language) -> Message | str:
 def _turn(exchange: Exchange, session: Session) -> _Turn:
     language = session.language
     links = [link(source, exchange, NO_SENTENCE, session) for source in exchange.sources]
-    doubt = _doubt(exchange, language)
+    doubt = doubt_of(exchange, language)
     refused = doubt is not None and doubt.state is AnswerState.NONE
+    has_model = exchange.reader not in ("", QuoteReader.name)
     excerpts = [_excerpt(source) for source in exchange.sources[:UNFOLDED_SOURCES]] if refused else []
     return _Turn(
         id=exchange.id,
@@ -100,6 +110,11 @@ def _turn(exchange: Exchange, session: Session) -> _Turn:
         sources=links,
         nearest=list(zip(links, excerpts, strict=False)),
         why=sources_why(exchange.sources, language),
+        variants=_variants(exchange, session),
+        documents=_documents(exchange),
+        only=_only(exchange),
+        offers_quotes=has_model and not exchange.options.quotes,
+        quoted_instead=exchange.options.quotes and has_model,
         error=exchange.error,
         reply=exchange.answer.reply if exchange.answer else None,
         doubt=doubt,
@@ -108,8 +123,31 @@ def _turn(exchange: Exchange, session: Session) -> _Turn:
         body=_body(exchange, session),
         step=_step(exchange, language),
         facts=_facts(exchange, language),
-        copied=_copied(exchange, language),
+        copied=copied(exchange, language),
+        footnoted=footnoted(exchange, language),
+        can_be_rated=can_be_rated(exchange),
+        helpful=exchange.helpful,
+        reason=exchange.reason,
     )
+
+
+def _variants(exchange: Exchange, session: Session) -> _Variants | None:
+    ids = session.conversation.variants(exchange.id)
+    if len(ids) < 2:
+        return None
+    at = ids.index(exchange.id)
+    return _Variants(at + 1, len(ids), ids[at - 1] if at else None, ids[at + 1] if at + 1 < len(ids) else None)
+
+
+def _documents(exchange: Exchange) -> list[tuple[str, str]]:
+    """The documents among the sources, if there are several."""
+    names = {source.document_id: source.document for source in exchange.sources}
+    return list(names.items()) if len(names) > 1 else []
+
+
+def _only(exchange: Exchange) -> str:
+    names = (source.document for source in exchange.sources if source.document_id == exchange.only)
+    return next(names, "")
 
 
 def _body(exchange: Exchange, session: Session) -> Markup | None:
@@ -129,20 +167,6 @@ def _searched(exchange: Exchange, language: Language) -> str:
     return say(language, "searched_parts", parts=" · ".join(parts)) if parts else ""
 
 
-def _doubt(exchange: Exchange, language: Language) -> _Doubt | None:
-    """What is in doubt about a finished answer, worded for the person."""
-    answer = exchange.answer
-    if answer is None or answer.reply or answer.state is AnswerState.ANSWER:
-        return None
-    title_key, reason_key = _DOUBTS[answer.state]
-    title = say(language, title_key)
-    if answer.state is AnswerState.NONE and (words := exchange.bare_answer()):
-        return _Doubt(answer.state, title, words)
-    if answer.missing:
-        return _Doubt(answer.state, title, say(language, "missing", names=", ".join(answer.missing)))
-    return _Doubt(answer.state, title, say(language, reason_key))
-
-
 def _step(exchange: Exchange, language: Language) -> str:
     if exchange.found is None:
         return say(language, "searching")
@@ -151,7 +175,7 @@ def _step(exchange: Exchange, language: Language) -> str:
 
 def _excerpt(source: Source) -> str:
     """The beginning of the retrieved passage."""
-    text = " ".join(source.passage_text.split())
+    text = " ".join(space_bullets(source.passage_text).split())
     return text if len(text) <= EXCERPT_CHARACTERS else text[:EXCERPT_CHARACTERS].rstrip() + "…"
 
 
@@ -165,25 +189,3 @@ def _facts(exchange: Exchange, language: Language) -> list[str]:
     if exchange.stopped or (answer is not None and answer.stopped):
         facts.append(say(language, "stopped"))
     return [fact for fact in facts if fact]
-
-
-def _copied(exchange: Exchange, language: Language) -> str:
-    """The answer with its marks, the short answer first, and below it the sources that it cites."""
-    answer = exchange.answer
-    short = answer.short if answer else None
-    citations = [*(short.citations if short else ()), *_citations_of(answer.sentences if answer else ())]
-    cited = {citation.number for citation in citations}
-    lines = [
-        f"[{source.number}] {source.document}, {say(language, 'page', label=source.page_label)}"
-        for source in exchange.sources
-        if source.number in cited
-    ]
-    doubt = _doubt(exchange, language)
-    warning = f"{doubt.title}: {doubt.reason}" if doubt and doubt.state is AnswerState.CLOSEST else ""
-    parts = [warning, short_text(short, language) if short and not doubt else "", exchange.cited_answer()]
-    text = "\n\n".join(part for part in parts if part)
-    return "\n\n".join(part for part in (text, "\n".join(lines)) if part) if text else ""
-
-
-def _citations_of(sentences: Sequence[Sentence]) -> list[Citation]:
-    return [citation for sentence in sentences for citation in sentence.citations]

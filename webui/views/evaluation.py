@@ -116,7 +116,7 @@ def evaluation_html(engine: Engine, session: Session) -> Markup:
     """The whole view."""
     language, shown, owner = session.language, session.evaluation, session.owner
     questions, runs = engine.evaluations.saved(owner), engine.evaluations.runs(owner)
-    progress = engine.evaluations.progress(owner)
+    progress, ratings = engine.evaluations.progress(owner), engine.ratings.all(owner)
     return render(
         "evaluation.html",
         language,
@@ -128,6 +128,8 @@ def evaluation_html(engine: Engine, session: Session) -> Markup:
         changes=_changes(runs, questions, shown, language),
         questions=[_question(question, runs, language) for question in questions],
         table=_table(runs, language) if runs else None,
+        ratings=ratings[::-1],
+        good_ratings=sum(rating.helpful for rating in ratings),
     )
 
 

@@ -23,6 +23,7 @@ _PLACEHOLDER = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 # A placeholder spelled as Markdown's numeric entities, which would become one while it is rendered.
 _FORGED = re.compile("&#(?:x0*e00[01]|0*5734[45]);", re.IGNORECASE)
+_BULLET = re.compile(r"^([ \t]{0,8}[•‣◦▪▫●○■□➢➤✓])(?=[^\s•‣◦▪▫●○■□➢➤✓])", re.MULTILINE)
 _AFTER_LANGUAGE = re.compile(r"[^\w+#.-].*", re.DOTALL)  # in the info of a fenced code block
 
 
@@ -34,6 +35,11 @@ def visible(text: object) -> str:
 def escape(text: object) -> str:
     """Visible text for element content and quoted attributes."""
     return html.escape(visible(text), quote=True)
+
+
+def space_bullets(text: str) -> str:
+    """Text with a space behind each bullet at the beginning of a line: PDFs often have none there."""
+    return _BULLET.sub(r"\1 ", text)
 
 
 def _markdown() -> MarkdownIt:

@@ -19,6 +19,7 @@ from webui.views.markup import (
     fences,
     placeholder,
     remove_placeholders,
+    space_bullets,
     to_html,
 )
 from webui.views.render import render
@@ -44,7 +45,9 @@ def sentences_html(exchange: Exchange, session: Session) -> Markup | None:
     if exchange.answer is None:
         text += _unchecked(exchange, session, places)
     return to_html(
-        text, lambda number: places[number] if number < len(places) else Markup(), plain=exchange.is_plain_text
+        space_bullets(text),
+        lambda number: places[number] if number < len(places) else Markup(),
+        plain=exchange.is_plain_text,
     )
 
 
@@ -106,9 +109,9 @@ def _verdict(exchange: Exchange, index: int, sentence: Sentence, session: Sessio
         told = {one.link.number for one in contradictions}
         cited = [source for source in cited if source.number not in told]
     wrong_sum = sentence.claim is ClaimState.CONTRADICTED and any(one.number == 0 for one in sentence.conflicts)
-    unsupported = not (cited or contradictions or wrong_sum) and _states_something(sentence)
-    if not (cited or contradictions or wrong_sum or unsupported):
+    if not (cited or contradictions or wrong_sum or sentence.citations or sentence.claim is ClaimState.NOT_FOUND):
         return Markup()
+    unsupported = not (cited or contradictions or wrong_sum)
     links = [link(source, exchange, index, session) for source in cited]
     return _citations(session.language, links, contradictions, wrong_sum=wrong_sum, unsupported=unsupported)
 
@@ -135,9 +138,3 @@ def _said(conflict: Conflict, source: Source) -> str:
     """What the source says, on one line."""
     text = " ".join(source.text[max(conflict.source_start, 0) : max(conflict.source_end, 0)].split())
     return text if len(text) <= MAX_CONFLICT_CHARACTERS else text[:MAX_CONFLICT_CHARACTERS].rstrip() + "…"
-
-
-def _states_something(sentence: Sentence) -> bool:
-    """Whether a sentence needs a source: a heading, a bare dash and the line before a list do not."""
-    text = sentence.text.strip()
-    return len(text) >= 2 and not text.startswith("#") and not text.endswith((":", "："))

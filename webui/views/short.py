@@ -73,16 +73,16 @@ def short_of(exchange: Exchange, session: Session) -> Short | None:
     )
 
 
-def short_text(short: ShortAnswer, language: Language) -> str:
+def short_text(short: ShortAnswer, language: Language, *, marks: bool = True) -> str:
     """A short answer in one line: "$197 million (Total revenue · 2022) [1]"."""
     labels = " · ".join(short.labels)
     formula = f" = {short.formula}" if short.formula else ""
     numbers = dict.fromkeys(citation.number for citation in short.citations)
-    marks = "".join(f"[{number}]" for number in numbers)
+    cited = "".join(f"[{number}]" for number in numbers) if marks else ""
     value = "; ".join(_with_scale(short, language))
     if not short.sure:
         value = say(language, "perhaps", value=value)
-    return f"{value}{formula}{f' ({labels})' if labels else ''} {marks}".strip()
+    return f"{value}{formula}{f' ({labels})' if labels else ''} {cited}".strip()
 
 
 def repeats_rows(short: ShortAnswer | None, sentences: Sequence[Sentence]) -> bool:

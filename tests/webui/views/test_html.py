@@ -195,14 +195,16 @@ def test_thousands_of_jobs_do_not_make_thousands_of_rows(tmp_path):
 
 def test_each_sentence_has_its_citations_as_buttons():
     cited = Sentence("Sales rose.", (Citation(2, 0.9, 0, 5), Citation(1, 0.8, 0, 5)))
-    looked = look(conversation_html(answered(sentences=(cited, Sentence("The moon is full.", (), " ")))))
+    looked = look(
+        conversation_html(answered(sentences=(cited, Sentence("The moon is full.", (), " ", ClaimState.NOT_FOUND))))
+    )
     cites = [at for at in tags(looked, **{"class": "cite"})]
     assert [(at["data-number"], at["data-sentence"], at["type"]) for at in cites] == [
         ("2", "0", "button"),
         ("1", "0", "button"),
     ]
     assert cites[0]["aria-label"] == "Open source 2: b.pdf, page 5"
-    assert "Sales rose.21 The moon is full.no source" in looked.text
+    assert "Sales rose.21 The moon is full.not in the sources" in looked.text
 
 
 SHORT = ShortAnswer(
@@ -261,7 +263,7 @@ def test_the_three_states_of_an_answer_look_different():
     shown = {state: look(conversation_html(in_state(state, (), sentence))) for state in AnswerState}
     assert not tags(shown[AnswerState.ANSWER], **{"data-key": "doubt"})
     assert tags(shown[AnswerState.CLOSEST], **{"class": "doubt closest"})
-    assert "Closest found" in shown[AnswerState.CLOSEST].text
+    assert "No direct answer found" in shown[AnswerState.CLOSEST].text
     assert tags(shown[AnswerState.NONE], **{"class": "doubt none"})
     assert "Not in these documents" in shown[AnswerState.NONE].text
 
@@ -294,7 +296,9 @@ def test_a_reply_of_the_program_is_shown_without_sources_or_doubt():
 def test_copied_words_say_that_they_are_only_the_closest():
     looked = look(conversation_html(in_state(AnswerState.CLOSEST, ("2015",), (Sentence("Sales rose."),))))
     (button,) = tags(looked, **{"data-do": "copy"})
-    assert button["data-text"].startswith("Closest found: Nothing about 2015 in these documents.\n\nSales rose.")
+    assert button["data-text"].startswith(
+        "No direct answer found: Nothing about 2015 in these documents.\n\nSales rose."
+    )
 
 
 CONFLICT = Conflict(12, 14, 1, PASSAGE.index("12 percent"), PASSAGE.index("12 percent") + 10)
@@ -327,7 +331,7 @@ def test_a_wrong_sum_is_marked_without_a_source():
     sentence = Sentence("2 + 2 = 5", (), "", ClaimState.CONTRADICTED, (Conflict(8, 9, 0, 0, 0),))
     looked = look(conversation_html(answered(sentences=(sentence,))))
     assert "2 + 2 = 5≠ miscalculated" in looked.text
-    assert "no source" not in looked.text
+    assert "not in the sources" not in looked.text
 
 
 @pytest.mark.parametrize(("start", "end"), [(-3, 2), (5, 5), (8, 3), (0, 900), (900, 950)])
@@ -370,7 +374,7 @@ def test_a_figure_in_doubt_shows_its_rows_and_no_value():
 
 def test_an_unsure_phrase_is_shown_as_a_possibility():
     html = conversation_html(with_short(replace(SHORT, values=("Anna Keller",), scale="", formula="", sure=False)))
-    assert "<strong>Perhaps: Anna Keller</strong>" in html
+    assert "<strong>Best guess: Anna Keller</strong>" in html
     assert 'class="short possible"' in html
 
 
@@ -388,7 +392,8 @@ def test_a_completed_question_can_be_edited_or_asked_as_typed():
 
 
 def test_copying_takes_the_short_answer_along():
-    copied = tags(look(conversation_html(with_short())), **{"data-do": "copy"})[0]["data-text"]
+    plain, copied = [at["data-text"] for at in tags(look(conversation_html(with_short())), **{"data-do": "copy"})]
+    assert plain == "7.11% = (211 − 197) / 197 (Total revenue)\n\nTotal revenue 211 197"
     assert copied.startswith("7.11% = (211 − 197) / 197 (Total revenue) [1][2]\n\nTotal revenue 211 197[1]")
     assert "[2] b.pdf, p. 5" in copied
 
@@ -396,7 +401,7 @@ def test_copying_takes_the_short_answer_along():
 def test_a_citation_of_a_source_that_is_not_there_is_no_button():
     looked = look(conversation_html(answered(sentences=(Sentence("Sales rose.", (Citation(7, 0.9, 0, 5),)),))))
     assert not tags(looked, **{"class": "cite"})
-    assert "no source" in looked.text
+    assert "not in the sources" in looked.text
 
 
 def test_streamed_pieces_have_buttons_already():
@@ -457,7 +462,7 @@ def test_a_refusal_shows_the_nearest_passages_as_openable_sources():
 
 
 def test_the_query_is_shown_only_when_it_differs():
-    assert "Understood as: revenue 2023" in look(conversation_html(answered(query="revenue 2023"))).text
+    assert "Your question was read as: revenue 2023" in look(conversation_html(answered(query="revenue 2023"))).text
     assert "Searched for" not in look(conversation_html(answered())).text
 
 
@@ -491,13 +496,15 @@ def test_the_parts_of_a_question_are_shown():
     session.conversation.exchanges[0].found = Found(
         session.conversation.exchanges[0].sources, "Who? What?", ("Who <b>?", "What?")
     )
-    assert "Searched separately for: Who <b>? · What?" in look(conversation_html(session)).text
+    assert "Looked up one by one: Who <b>? · What?" in look(conversation_html(session)).text
 
 
 def test_copying_takes_the_sources_along():
     session = answered(sentences=(Sentence("Sales rose.", (Citation(2, 0.9, 0, 5),)),))
     looked = look(conversation_html(session))
-    assert tags(looked, **{"data-do": "copy"})[0]["data-text"] == "Sales rose.[2]\n\n[2] b.pdf, p. 5"
+    plain, footnoted = tags(looked, **{"data-do": "copy"})
+    assert plain["data-text"] == "Sales rose."
+    assert footnoted["data-text"] == "Sales rose.[2]\n\n[2] b.pdf, p. 5"
 
 
 def test_marks_stay_on_the_page_and_the_cited_stretch_is_stronger():

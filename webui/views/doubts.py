@@ -1,0 +1,39 @@
+"""What is in doubt about an answer, in words for the person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from rag.records import AnswerState
+from webui.conversation import Exchange
+from webui.strings import Language, say
+
+# Title and general reason of the states that show doubt, as keys of the page's strings.
+_DOUBTS: Final = {
+    AnswerState.CLOSEST: ("state_closest", "why_closest"),
+    AnswerState.NONE: ("state_none", "why_none"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why an answer cannot be relied on, or why there is none."""
+
+    state: AnswerState
+    title: str  # "Closest found", "Not in these documents"
+    reason: str
+
+
+def doubt_of(exchange: Exchange, language: Language) -> Doubt | None:
+    """What is in doubt about a finished answer, worded for the person."""
+    answer = exchange.answer
+    if answer is None or answer.reply or answer.state is AnswerState.ANSWER:
+        return None
+    title_key, reason_key = _DOUBTS[answer.state]
+    title = say(language, title_key)
+    if answer.state is AnswerState.NONE and (words := exchange.bare_answer()):
+        return Doubt(answer.state, title, words)
+    if answer.missing:
+        return Doubt(answer.state, title, say(language, "missing", names=", ".join(answer.missing)))
+    return Doubt(answer.state, title, say(language, reason_key))
