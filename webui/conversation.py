@@ -1,10 +1,13 @@
-"""A conversation as plain data: what was asked, found and answered. To and from JSON, so that it can be stored."""
+"""A conversation as plain data: what was asked, found and answered, in which branches. To and from JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+import threading
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+from pydantic import TypeAdapter, ValidationError
 
 from rag.answer.marks import remove_citation_marks, replace_citation_marks
 from rag.answer.scales import named_values
@@ -16,22 +19,19 @@ from rag.records import (
     AnswerState,
     AskOptions,
     Citation,
-    ClaimState,
-    Conflict,
     Document,
     Found,
     Sentence,
     ShortAnswer,
-    Signal,
     Source,
-    TableExcerpt,
 )
-from webui.strings import Language
 
 HISTORY_TURNS = 6  # earlier questions given to the engine
 NO_SENTENCE = -1  # index of the sentence that cites a source that was opened from a list
 ROOT = 0  # parent of the first question of a branch
 FIRST_SHORT = -2  # the same for the first citation of the short answer; -3 for its second, and so on
+
+UNREADABLE = Message("This answer was saved by another version of the program, and this one cannot read it.")
 
 
 @dataclass
@@ -102,49 +102,102 @@ class Exchange:
             citations = sentences[sentence].citations if 0 <= sentence < len(sentences) else ()
         return next((citation for citation in citations if citation.number == number), None)
 
-    def to_json(self) -> dict[str, Any]:
-        """As JSON takes it."""
-        data = {**asdict(self), "error": self.error.to_json() if self.error else None}
-        if self.answer and self.answer.reply:
-            data["answer"]["reply"] = self.answer.reply.to_json()
-        return data
+    def to_json(self) -> str:
+        """As JSON text."""
+        return _adapter().dump_json(self).decode()
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Exchange:
-        """The inverse of `to_json`; an answer that was still running then counts as stopped."""
-        documents, found, answer, error = (data[name] for name in ("documents", "found", "answer", "error"))
-        exchange = cls(
-            **{
-                **data,
-                "options": AskOptions(**data.get("options", {})),
-                "documents": None if documents is None else tuple(documents),
-                "found": _found(found) if found else None,
-                "answer": _answer(answer) if answer else None,
-                "error": Message.from_json(error) if error else None,
-                "checked": tuple(map(_sentence, data["checked"])),
-            }
-        )
+    def from_json(cls, text: str) -> Exchange:
+        """The inverse of `to_json`; an answer that was still running then counts as stopped.
+
+        Fields that were added since get their defaults. Raises ValueError for what cannot be read.
+        """
+        exchange = _adapter().validate_json(text)
         exchange.stopped |= exchange.running
         return exchange
 
 
+@cache
+def _adapter() -> TypeAdapter[Exchange]:
+    return TypeAdapter(Exchange)
+
+
+def stored_exchange(exchange_id: int, text: str) -> Exchange:
+    """An exchange from its JSON; one that says so where that cannot be read."""
+    try:
+        return Exchange.from_json(text)
+    except ValidationError:
+        return Exchange(exchange_id, "…", error=UNREADABLE)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A source that is open: the exchange that found it, its number there, and what cites it."""
+
+    exchange: int
+    number: int
+    sentence: int = NO_SENTENCE
+    page: int | None = None  # turned to, from 0; None for the one where the citation, or the source, begins
+
+
 @dataclass
 class Conversation:
-    """The questions of one conversation, in the language of its page.
+    """The questions of one conversation. All pages that show it share one object; see `webui.own_conversations`.
 
     A question that is asked again, or edited, is a variant of the first one: it has the same parent, and begins a
-    branch of its own.
+    branch of its own. Of a long conversation only the exchanges that were needed are in memory; `load` gets others.
     """
 
-    language: Language
-    exchanges: list[Exchange] = field(default_factory=list)  # of all branches, in the order they were asked
+    exchanges: list[Exchange] = field(default_factory=list)  # of all branches, by id; the newest is always there
     left_out: set[str] = field(default_factory=set)  # ids of the documents that are not searched; new ones are
     leaf: int | None = None  # id of the exchange that the branch shown ends with; None for the newest
+    id: str = ""  # in the store; "" while it is not stored
+    title: str = ""
+    draft: str = ""  # typed and not asked
+    opened: Place | None = None
+    problem: Message | None = None  # why the last change is not stored
+    parents: dict[int, int] = field(default_factory=dict)  # what each exchange follows, by id; ROOT for nothing
+    load: Callable[[Collection[int]], list[Exchange]] = field(default=lambda ids: [], compare=False, repr=False)
+    version: int = field(default=0, compare=False)  # grows with every change that a page shows
+    stored_state: str = field(default="", compare=False, repr=False)  # what was stored last, without the exchanges
+    lock: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)
+    stop_answer: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)  # of the newest
+
+    def __post_init__(self) -> None:
+        before = ROOT
+        for exchange in self.exchanges:
+            self.parents.setdefault(exchange.id, before if exchange.parent is None else exchange.parent)
+            before = exchange.id
 
     @property
     def running(self) -> bool:
         """Whether an answer is being made."""
         return any(exchange.running for exchange in self.exchanges[-1:])
+
+    @property
+    def newest(self) -> int:
+        """Id of the exchange that was asked last; ROOT before the first."""
+        return max(self.parents, default=ROOT)
+
+    def changed(self) -> None:
+        """Have all pages that show it draw it again."""
+        self.version += 1
+
+    def stop(self) -> None:
+        """Stop the answer that is being made; it counts as stopped at once."""
+        with self.lock:
+            for exchange in self.exchanges[-1:]:
+                exchange.stopped |= exchange.running
+            self.stop_answer.set()
+            self.changed()
+
+    def add(self, exchange: Exchange) -> None:
+        """Add a new exchange; the branch that it ends is shown."""
+        with self.lock:
+            self.parents[exchange.id] = self.newest if exchange.parent is None else exchange.parent
+            self.exchanges = [*self.exchanges, exchange]
+            self.leaf = None
+            self.changed()
 
     def chosen(self, documents: tuple[Document, ...]) -> tuple[str, ...] | None:
         """Ids of the documents to search; None for all of them."""
@@ -153,135 +206,61 @@ class Conversation:
 
     def exchange(self, exchange_id: int) -> Exchange | None:
         """The exchange with this id."""
-        return next((exchange for exchange in self.exchanges if exchange.id == exchange_id), None)
+        found = self.loaded([exchange_id])
+        return found[0] if found else None
+
+    def loaded(self, ids: Sequence[int]) -> list[Exchange]:
+        """The exchanges with these ids, in this order; those that are not in memory are got from the store."""
+        with self.lock:
+            known = {exchange.id: exchange for exchange in self.exchanges}
+            missing = [one for one in ids if one in self.parents and one not in known]
+            if missing:
+                known |= {exchange.id: exchange for exchange in self.load(missing)}
+                self.exchanges = [known[one] for one in sorted(known)]
+            return [known[one] for one in ids if one in known]
+
+    def forget(self, keep: int) -> None:
+        """Keep only the last exchanges of the branch shown in memory, and the newest; the store has the others."""
+        with self.lock:
+            kept = {*self.branch_ids()[-keep:], self.newest}
+            self.exchanges = [exchange for exchange in self.exchanges if exchange.id in kept]
 
     @property
     def branch(self) -> list[Exchange]:
-        """The exchanges that are shown, oldest first."""
-        newest = self.exchanges[-1].id if self.exchanges else ROOT
-        return self.branch_to(newest if self.leaf is None else self.leaf)
+        """The exchanges that are shown, oldest first. Loads them all."""
+        return self.loaded(self.branch_ids())
 
-    def branch_to(self, exchange_id: int) -> list[Exchange]:
-        """An exchange and all that it follows, oldest first; empty for ROOT."""
-        by_id, parents = {exchange.id: exchange for exchange in self.exchanges}, self.parents()
-        branch: list[Exchange] = []
-        while exchange := by_id.pop(exchange_id, None):
-            branch.append(exchange)
-            exchange_id = parents[exchange.id]
+    def branch_ids(self, leaf: int | None = None) -> list[int]:
+        """Ids of an exchange, by default the leaf shown, and of all that it follows, oldest first; none for ROOT."""
+        at = leaf if leaf is not None else self.newest if self.leaf is None else self.leaf
+        branch: list[int] = []
+        while at in self.parents and len(branch) < len(self.parents):
+            branch.append(at)
+            at = self.parents[at]
         return branch[::-1]
-
-    def parents(self) -> dict[int, int]:
-        """The id of what each exchange follows, by its own id; ROOT for what follows nothing."""
-        parents, before = dict[int, int](), ROOT
-        for exchange in self.exchanges:
-            parents[exchange.id] = before if exchange.parent is None else exchange.parent
-            before = exchange.id
-        return parents
 
     def variants(self, exchange_id: int) -> list[int]:
         """Ids of all that was asked in the place of an exchange, itself included, in the order it was asked."""
-        parents = self.parents()
-        return [other for other, parent in parents.items() if parent == parents.get(exchange_id)]
+        return [other for other, parent in self.parents.items() if parent == self.parents.get(exchange_id)]
 
     def show_variant(self, exchange_id: int) -> None:
         """Show the branch of an exchange, up to the last question that was asked in it."""
-        parents = self.parents()
-        if exchange_id in parents:
+        if exchange_id in self.parents:
             within = {exchange_id}
-            for other, parent in parents.items():  # a parent comes before what follows it
+            for other, parent in self.parents.items():  # a parent comes before what follows it
                 if parent in within:
                     within.add(other)
             self.leaf = max(within)
+            self.changed()
 
     def history(self, leaf: int | None = None) -> list[Turn]:
         """The last exchanges up to a leaf, by default the one shown, as the engine takes them; without failed ones."""
-        branch = self.branch if leaf is None else self.branch_to(leaf)
         turns = [
             Turn(exchange.question, exchange.bare_answer(), exchange.found.query if exchange.found else "")
-            for exchange in branch[-HISTORY_TURNS:]
+            for exchange in self.loaded(self.branch_ids(leaf)[-HISTORY_TURNS:])
             if not exchange.error
         ]
         return [turn for turn in turns if turn.answer]
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON takes it."""
-        return {
-            "language": self.language,
-            "exchanges": [exchange.to_json() for exchange in self.exchanges],
-            "left_out": sorted(self.left_out),
-            "leaf": self.leaf,
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Conversation:
-        """The inverse of `to_json`."""
-        exchanges = [Exchange.from_json(exchange) for exchange in data["exchanges"]]
-        return cls(data["language"], exchanges, set(data["left_out"]), data.get("leaf"))
-
-
-def _found(data: Mapping[str, Any]) -> Found:
-    return Found(**{**data, "sources": tuple(map(_source, data["sources"])), "parts": tuple(data["parts"])})
-
-
-def _source(data: Mapping[str, Any]) -> Source:
-    span = data["passage_span"]
-    signals = tuple(Signal(**signal) for signal in data["signals"])
-    return Source(
-        **{
-            **data,
-            "heading": tuple(data["heading"]),
-            "signals": signals,
-            "passage_span": None if span is None else tuple(span),
-        }
-    )
-
-
-def _answer(data: Mapping[str, Any]) -> Answer:
-    short, reply = data["short"], data["reply"]
-    return Answer(
-        **{
-            **data,
-            "sentences": tuple(map(_sentence, data["sentences"])),
-            "state": AnswerState(data["state"]),
-            "missing": tuple(data["missing"]),
-            "short": _short(short) if short else None,
-            "reply": Message.from_json(reply) if reply else None,
-        }
-    )
-
-
-def _sentence(data: Mapping[str, Any]) -> Sentence:
-    return Sentence(
-        **{
-            **data,
-            "citations": tuple(Citation(**citation) for citation in data["citations"]),
-            "claim": ClaimState(data["claim"]) if data["claim"] else None,
-            "conflicts": tuple(Conflict(**conflict) for conflict in data["conflicts"]),
-        }
-    )
-
-
-def _short(data: Mapping[str, Any]) -> ShortAnswer:
-    citations = tuple(Citation(**citation) for citation in data["citations"])
-    return ShortAnswer(
-        **{
-            **data,
-            "values": tuple(data["values"]),
-            "labels": tuple(data["labels"]),
-            "names": tuple(data.get("names", ())),
-            "citations": citations,
-            "table": _table(data["table"]) if data["table"] else None,
-        }
-    )
-
-
-def _table(data: Mapping[str, Any]) -> TableExcerpt:
-    return TableExcerpt(
-        caption=data["caption"],
-        headers=tuple(data["headers"]),
-        rows=tuple(map(tuple, data["rows"])),
-        marked=tuple((row, column) for row, column in data["marked"]),
-    )
 
 
 def _short_text(short: ShortAnswer) -> str:

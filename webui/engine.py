@@ -114,10 +114,12 @@ class Conversations(Protocol):
         """Store an exchange, or a later state of it. Raises StoreFull."""
         ...
 
-    def exchanges(
-        self, owner: str, conversation_id: str, *, before: int | None = None, limit: int = -1
-    ) -> list[StoredExchange]:
-        """The last `limit` exchanges, oldest first; with `before`, the last ones whose number is lower."""
+    def newest_exchange(self, owner: str, conversation_id: str) -> int:
+        """Number of the last exchange; 0 where there is none."""
+        ...
+
+    def exchanges(self, owner: str, conversation_id: str, numbers: Collection[int]) -> list[StoredExchange]:
+        """The exchanges with these numbers, in order, without those that do not exist."""
         ...
 
 

@@ -11,6 +11,7 @@ import gradio as gr
 
 from rag.errors import SettingRefused
 from rag.messages import Message
+from webui.actions.conversations import arrive, change_conversations
 from webui.actions.evaluation import change, mark_page, marked, question_of
 from webui.actions.library import change_library
 from webui.actions.turns import asked_again, change_turn
@@ -19,10 +20,12 @@ from webui.edge import errors_shown, to_int
 from webui.engine import Engine
 from webui.models import Models
 from webui.server.sessions import Sessions
+from webui.server.visitors import conversation_owner
 from webui.session import Asking, Session
 from webui.strings import pick_language, say
 from webui.views.answers import conversation_html, earlier_html
 from webui.views.documents import documents_changes, documents_html
+from webui.views.drawer import drawer_html, note_html
 from webui.views.evaluation import evaluation_html, tabs_html
 from webui.views.jobs import library_html
 from webui.views.picker import picker_html
@@ -37,11 +40,13 @@ class Parts:
     """The components of the page that change."""
 
     head: Any
+    drawer: Any
     library: Any
     documents: Any
     tabs: Any
     earlier: Any
     conversation: Any
+    note: Any
     question: Any
     ask: Any
     stop: Any
@@ -59,33 +64,53 @@ class Handlers:
         self.engine = engine
         self.parts = parts
         self.models = models
-        self.sessions = Sessions()
+        self.sessions = Sessions(lambda: engine.conversations)
         self.raise_errors = raise_errors
 
     def session(self, request: gr.Request) -> Session:
         """The session of whoever asks; the login name decides whose documents there are."""
         language = pick_language(request.cookies.get("language"), request.headers.get("accept-language"))
-        return self.sessions.of(owner_of(request), str(request.session_hash), language)
+        owner = owner_of(request)
+        return self.sessions.of(owner, str(request.session_hash), language, conversation_owner(owner, request.cookies))
 
-    def load(self, request: gr.Request) -> Updates:
-        """A page was opened or reloaded."""
-        return self._everything(self.session(request))
+    def load(self, place: str, request: gr.Request) -> Updates:
+        """A page was opened or reloaded; `place` tells which conversation its address names."""
+        session = self.session(request)
+        with errors_shown(session.show_notice, raise_errors=self.raise_errors):
+            arrive(session, _encodable(place or ""))
+        return self._arrived(session)
 
     def unload(self, request: gr.Request) -> None:
         """A page was closed, or lost its connection for a while; if it comes back, it has the same session."""
-        self.sessions.stop(owner_of(request), str(request.session_hash))
+        owner = owner_of(request)
+        self.sessions.leave(owner, str(request.session_hash), conversation_owner(owner, request.cookies))
 
     def poll(self, request: gr.Request) -> Updates:
         """Once a second: send what changed, mostly nothing."""
         session = self.session(request)
-        version = self.engine.version()
+        version, talk = self.engine.version(), self._changed_talk(session)
         if session.seen == version:
-            return dict(gr.skip())
+            return talk or dict(gr.skip())
         session.seen = version
         evaluated = session.evaluation.drawn
         updates = self._head(session) | self._library(session) | self._evaluation(session)
         if session.evaluation.drawn == evaluated:
             updates.pop(self.parts.evaluation, None)
+        return updates | talk
+
+    def _changed_talk(self, session: Session) -> Updates:
+        """What changed in the conversation since this page drew it, because another page changed it."""
+        updates: Updates = {}
+        if session.own and session.drawer.seen != session.own.version:
+            if session.own.is_gone(session.conversation):
+                session.begin()
+                return self._arrived(session)
+            updates |= self._drawer(session)
+        if session.seen_conversation != session.conversation.version:
+            earlier = session.seen_earlier
+            updates |= self._talk(session)
+            if earlier == session.seen_earlier and session.conversation.running:
+                del updates[self.parts.earlier]
         return updates
 
     def ask(self, question: str, request: gr.Request) -> Iterator[Updates]:
@@ -110,7 +135,9 @@ class Handlers:
         first = True
         for _ in session.ask(self.engine, asking, raise_errors=self.raise_errors):
             updates = self._talk(session, emptied=first and emptied)
-            if not first:
+            if first:
+                updates |= self._drawer(session)
+            else:
                 del updates[self.parts.earlier]
             yield updates
             first = False
@@ -122,10 +149,20 @@ class Handlers:
         return self._talk(session)
 
     def new(self, request: gr.Request) -> Updates:
-        """Forget the conversation."""
+        """Begin a new conversation."""
         session = self.session(request)
-        session.clear()
-        return self._talk(session, emptied=True) | self._viewer(session)
+        session.begin()
+        return self._arrived(session)
+
+    def in_drawer(self, event: gr.EventData, request: gr.Request) -> Updates:
+        """Something was done with a conversation as a whole, or something typed into the question box."""
+        session = self.session(request)
+        version = session.conversation.version
+        with errors_shown(session.show_notice, raise_errors=self.raise_errors):
+            if change_conversations(session, _sent(event)):
+                return self._arrived(session)
+        updates = self._drawer(session) | self._note(session)
+        return updates if version == session.conversation.version else updates | self._talk(session)
 
     def in_library(self, event: gr.EventData, request: gr.Request) -> Updates:
         """Something was ticked, removed, unlocked, stopped or added."""
@@ -137,16 +174,20 @@ class Handlers:
 
         with errors_shown(show, raise_errors=self.raise_errors):
             change_library(self.engine, session, _sent(event))
-        return self._library(session)
+        session.keep()
+        return self._library(session) | self._drawer(session)
 
     def in_conversation(self, event: gr.EventData, request: gr.Request) -> Updates:
         """A citation was opened, another variant of a question is to be shown, or an answer was rated."""
         session, data = self.session(request), _sent(event)
-        if data.get("do") == "open":
+        if data.get("do") == "earlier":
+            session.show_earlier()
+        elif data.get("do") == "open":
             session.open_source(*(to_int(data.get(name)) for name in ("exchange", "number", "sentence")))
         else:
             change_turn(self.engine, session, data)
         session.evaluation.problem = None
+        session.keep()
         return self._exchanges(session) | self._viewer(session)
 
     def in_viewer(self, event: gr.EventData, request: gr.Request) -> Updates:
@@ -158,6 +199,7 @@ class Handlers:
             self._try_evaluation(session, lambda: mark_page(self.engine, session, data))
         elif data.get("do") == "evaluate":
             session.evaluation.shown = True
+        session.keep()
         return self._views(session)
 
     def in_evaluation(self, event: gr.EventData, request: gr.Request) -> Updates:
@@ -166,6 +208,7 @@ class Handlers:
         session.evaluation.problem = None
         session.evaluation.shown = data.get("do") != "view" or data.get("view") == "evaluation"
         self._try_evaluation(session, lambda: change(self.engine, session, data))
+        session.keep()
         return self._views(session)
 
     def _try_evaluation(self, session: Session, action: Callable[[], None]) -> None:
@@ -181,7 +224,7 @@ class Handlers:
         """The language was switched, or a model looked for or picked."""
         session, data = self.session(request), _sent(event)
         if data.get("do") == "language":
-            session.conversation.language = pick_language(str(data.get("language")), None)
+            session.language = pick_language(str(data.get("language")), None)
             return self._everything(session)
         session.pick_problem = None
 
@@ -208,8 +251,23 @@ class Handlers:
 
     def _everything(self, session: Session) -> Updates:
         session.seen = self.engine.version()
-        library = self._library(session, whole=True)
-        return self._head(session) | library | self._talk(session) | self._views(session)
+        parts = self._head(session) | self._drawer(session) | self._library(session, whole=True)
+        return parts | self._talk(session) | self._views(session)
+
+    def _arrived(self, session: Session) -> Updates:
+        """Everything, with what was typed in the conversation that is shown now."""
+        updates = self._everything(session)
+        updates[self.parts.question]["value"] = session.conversation.draft
+        return updates
+
+    def _drawer(self, session: Session) -> Updates:
+        """Which conversation is shown, and the list of all while it is open."""
+        session.drawer.seen = session.own.version if session.own else 0
+        return {self.parts.drawer: _stamped(lambda: drawer_html(session))}
+
+    def _note(self, session: Session) -> Updates:
+        """What is said above the question box."""
+        return {self.parts.note: _stamped(lambda: note_html(session))}
 
     def _head(self, session: Session) -> Updates:
         def drawn() -> str:
@@ -234,17 +292,23 @@ class Handlers:
         box: dict[str, Any] = {"placeholder": say(language, "question_hint"), "label": say(language, "question")}
         if emptied:
             box["value"] = ""
-        return self._exchanges(session) | {
-            parts.question: gr.update(**box),
-            parts.ask: gr.update(value=say(language, "ask"), visible="hidden" if running else True),
-            parts.stop: gr.update(value=say(language, "stop"), visible=True if running else "hidden"),
-            parts.new: gr.update(
-                value=say(language, "new"), visible=True if session.conversation.exchanges else "hidden"
-            ),
-        }
+        return (
+            self._exchanges(session)
+            | self._note(session)
+            | {
+                parts.question: gr.update(**box),
+                parts.ask: gr.update(value=say(language, "ask"), visible="hidden" if running else True),
+                parts.stop: gr.update(value=say(language, "stop"), visible=True if running else "hidden"),
+                parts.new: gr.update(
+                    value=say(language, "new"), visible=True if session.conversation.exchanges else "hidden"
+                ),
+            }
+        )
 
     def _exchanges(self, session: Session) -> Updates:
         """The earlier questions, and the last one with its answer."""
+        session.seen_conversation = session.conversation.version
+        session.seen_earlier = tuple(exchange.id for exchange in session.shown[:-1])
         return {
             self.parts.earlier: _stamped(lambda: earlier_html(session)),
             self.parts.conversation: _stamped(lambda: conversation_html(session)),

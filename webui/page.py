@@ -21,7 +21,17 @@ POLL_SECONDS = 1.0
 MAX_CONCURRENT_ANSWERS = 32  # each holds a thread; more wait for their turn
 MAX_QUEUED_QUESTIONS = 200  # of all sessions together; above, the page says that the queue is full
 # Joined into the script of every part of the page; page.js has what the others use.
-SCRIPTS: Final = ("page.js", "head.js", "library.js", "conversation.js", "viewer.js", "evaluation.js")
+SCRIPTS: Final = (
+    "page.js",
+    "history.js",
+    "head.js",
+    "drawer.js",
+    "library.js",
+    "conversation.js",
+    "viewer.js",
+    "evaluation.js",
+)
+_QUICK: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _STATIC: Final = Path(__file__).with_name("static")
 
 
@@ -32,7 +42,8 @@ def build_page(engine: Engine, *, models: Models | None = None, raise_errors: bo
     """
     page: gr.Blocks
     with gr.Blocks(title=say("en", "title"), analytics_enabled=False, fill_width=True, fill_height=True) as page:
-        head = _drawn("head")
+        place = gr.Textbox(visible=False)  # which conversation the page's address names
+        head, drawer = _drawn("head"), _drawn("drawer")
         with gr.Row(elem_id="panels", equal_height=True):
             with gr.Column(elem_id="library-panel", elem_classes="card scrolls"):
                 library, documents = _drawn("library"), _drawn("documents")
@@ -44,6 +55,7 @@ def build_page(engine: Engine, *, models: Models | None = None, raise_errors: bo
                     earlier, conversation = _drawn("earlier"), _drawn("conversation")
                 with gr.Column(elem_id="evaluation-scroll", elem_classes="scrolls"):
                     evaluation = _drawn("evaluation")
+                note = _drawn("note")
                 with gr.Row(elem_id="asking"):
                     question = gr.Textbox(
                         show_label=False, container=False, lines=1, max_lines=8, autofocus=True,
@@ -55,26 +67,27 @@ def build_page(engine: Engine, *, models: Models | None = None, raise_errors: bo
             with gr.Column(elem_id="viewer-panel", elem_classes="card scrolls"):
                 viewer = _drawn("viewer")
         parts = Parts(
-            head=head, library=library, documents=documents, tabs=tabs, earlier=earlier, conversation=conversation,
-            question=question, ask=ask, stop=stop, new=new, viewer=viewer, evaluation=evaluation,
+            head=head, drawer=drawer, note=note, library=library, documents=documents, tabs=tabs,
+            earlier=earlier, conversation=conversation, question=question, ask=ask, stop=stop, new=new,
+            viewer=viewer, evaluation=evaluation,
         )  # fmt: skip
-        _wire(page, parts, Handlers(engine, parts, models, raise_errors=raise_errors))
+        handlers = Handlers(engine, parts, models, raise_errors=raise_errors)
+        page.load(handlers.load, place, _all(parts), js=_script("place.js"), **_QUICK)
+        _wire(page, parts, handlers)
     page.queue(max_size=MAX_QUEUED_QUESTIONS, api_open=False)
     return page
 
 
 def _wire(page: gr.Blocks, parts: Parts, handlers: Handlers) -> None:
     """Connect the events of the page with their handlers, and say which parts each may change."""
-    everything = [getattr(parts, field.name) for field in fields(parts)]
+    everything = _all(parts)
     library = [parts.library, parts.documents]
     exchanges = [parts.earlier, parts.conversation]
-    talk = [*exchanges, parts.question, parts.ask, parts.stop, parts.new]
+    talk = [*exchanges, parts.note, parts.question, parts.ask, parts.stop, parts.new, parts.drawer]
     views = [*exchanges, parts.viewer, parts.tabs, parts.evaluation]
 
-    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    page.load(handlers.load, None, everything, **quick)
     page.unload(handlers.unload)
-    gr.Timer(POLL_SECONDS).tick(handlers.poll, None, [parts.head, *library, parts.evaluation], **quick)
+    gr.Timer(POLL_SECONDS).tick(handlers.poll, None, everything, **_QUICK)
     answering: dict[str, Any] = {
         "show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple",
         "concurrency_limit": MAX_CONCURRENT_ANSWERS, "concurrency_id": "answers",
@@ -82,22 +95,31 @@ def _wire(page: gr.Blocks, parts: Parts, handlers: Handlers) -> None:
     gr.on([parts.ask.click, parts.question.submit], handlers.ask, parts.question, talk, **answering)
     for part in exchanges:
         part.again(handlers.again, None, talk, **answering)
-    parts.stop.click(handlers.stop, None, talk, trigger_mode="multiple", **quick)
-    parts.new.click(handlers.new, None, [*talk, parts.viewer], **quick)
+    parts.stop.click(handlers.stop, None, talk, trigger_mode="multiple", **_QUICK)
+    parts.new.click(handlers.new, None, everything, **_QUICK)
     for acting, handler, outputs in (
-        (library, handlers.in_library, library),
+        ([parts.drawer], handlers.in_drawer, everything),
+        (library, handlers.in_library, [*library, parts.drawer]),
         (exchanges, handlers.in_conversation, [*exchanges, parts.viewer]),
         ([parts.viewer], handlers.in_viewer, views),
         ([parts.tabs, parts.evaluation], handlers.in_evaluation, views),
         ([parts.head], handlers.in_head, everything),
     ):
         for part in acting:
-            part.act(handler, None, outputs, trigger_mode="multiple", **quick)
+            part.act(handler, None, outputs, trigger_mode="multiple", **_QUICK)
+
+
+def _all(parts: Parts) -> list[Any]:
+    return [getattr(parts, field.name) for field in fields(parts)]
+
+
+def _script(name: str) -> str:
+    return (_STATIC / name).read_text(encoding="utf-8")
 
 
 def _drawn(role: str) -> gr.HTML:
     """A place for HTML drawn by the server. The value is not put into Gradio's template but merged by page.js."""
-    code = "\n".join((_STATIC / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    code = "\n".join(map(_script, SCRIPTS))
     script = f"const role = {role!r};\n{code}\nwatch('value', draw);\ndraw();\n"
     return gr.HTML(
         value="",

@@ -9,21 +9,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rag.answer.small_talk import is_small_talk
 from rag.messages import Message
 from rag.reader import Turn
 from rag.records import DEFAULT_OPTIONS, Answer, AskOptions, Checked, Citation, Document, Event, Found, Piece, Source
-from webui.conversation import ROOT, Conversation, Exchange
+from webui.conversation import ROOT, Conversation, Exchange, Place
 from webui.edge import errors_shown
 from webui.engine import Engine
 from webui.listing import Listing
 from webui.models import ModelOffer
+from webui.own_conversations import OwnConversations
 from webui.strings import Language
 
 REDRAW_SECONDS = 0.06  # pieces that come faster are shown together
-MAX_EXCHANGES = 50  # kept and shown; the oldest go first
+SHOWN_TURNS = 20  # drawn at first, and more for each time that earlier ones are asked for
 
 NOTHING_TO_ASK = Message("Add a document first, then ask your question.")
 NOTHING_CHOSEN = Message("No document is ticked. Tick at least one on the left.")
@@ -47,6 +48,7 @@ class Opened:
     citation: Citation | None
     page: int | None = None  # turned to, from 0; None for the one where the citation, or the source, begins
     question: str = ""  # that a correct page may be marked for
+    place: Place | None = None  # where it was opened; None for a correct page of a saved question
 
 
 @dataclass
@@ -61,54 +63,103 @@ class Evaluation:
     drawn: str = ""  # HTML as last sent
 
 
+@dataclass
+class Drawer:
+    """What the drawer with the person's conversations shows."""
+
+    open: bool = False
+    search: str = ""
+    most: int = 50  # listed; grows when more are asked for
+    deleted: tuple[str, str, float] | None = None  # id, title and time of the one that can be restored
+    utc_offset: int = 0  # of the browser, in minutes east of Greenwich
+    seen: int = -1  # version of the list that the page shows
+
+
 class Session:
     """One open page: its conversation, and what is chosen, open and drawn."""
 
-    def __init__(self, owner: str, language: Language) -> None:
-        self.owner = owner
-        self.conversation = Conversation(language)
+    def __init__(self, owner: str, language: Language, own: OwnConversations | None = None) -> None:
+        """`owner` of documents; `own`: the person's stored conversations, None where nothing is stored."""
+        self.owner, self.language, self.own = owner, language, own
+        self.conversation = Conversation()
+        self.loaded = False  # whether the page has said which conversation it shows
+        self.turns = SHOWN_TURNS  # shown at most, the last ones
         self.opened: Opened | None = None
+        self.drawer = Drawer()
         self.evaluation = Evaluation()
         self.listing = Listing()
         self.problem: Message | None = None  # why the last thing done with a document failed
+        self.notice: Message | None = None  # why the page shows another conversation than was asked for
         self.offers: tuple[ModelOffer, ...] | None = None  # models to pick from, while they are shown
         self.pick_problem: Message | None = None  # why the last model could not be picked
         self.seen = -1  # the engine's version that the page shows
-        self._lock = threading.Lock()
-        self._next_id = 1
-        self._stop_answer = threading.Event()  # of the newest exchange
-
-    @property
-    def language(self) -> Language:
-        """The language of the page."""
-        return self.conversation.language
+        self.seen_conversation = -1  # the conversation's version that the page shows
+        self.seen_earlier: tuple[int, ...] = ()  # ids of the exchanges shown before the last one
+        self._stop_answer = self.conversation.stop_answer  # of the answer that this page asked for last
 
     def stop(self) -> None:
-        """Stop the answer that is being made; the page shows it as stopped at once."""
-        with self._lock:
-            self._stop()
+        """Stop the answer that is being made."""
+        self.conversation.stop()
 
-    def _stop(self) -> None:
-        for exchange in self.conversation.exchanges[-1:]:
-            exchange.stopped |= exchange.running
+    def leave(self) -> None:
+        """Stop the answer that this page asked for, because nobody waits for it any more."""
+        if self._stop_answer is self.conversation.stop_answer:
+            self.conversation.stop()
         self._stop_answer.set()
 
-    def clear(self) -> None:
-        """Stop, and forget what was asked."""
-        with self._lock:
-            self._stop()
-            self.conversation.exchanges, self.conversation.leaf = [], None
-            self.opened = None
+    def show(self, conversation: Conversation) -> None:
+        """Show a conversation, with the page that was open in it."""
+        self.conversation, self.turns, self.opened, self.notice = conversation, SHOWN_TURNS, None, None
+        if conversation.opened is not None:
+            self._open(conversation.opened)
+
+    def begin(self) -> None:
+        """Show a new conversation over the documents that are ticked now."""
+        self.show(Conversation(left_out=set(self.conversation.left_out)))
+
+    def resume(self, conversation_id: str) -> bool:
+        """Show a stored conversation; a new one where this person has none of this id."""
+        found = self.own.open(conversation_id) if self.own else None
+        self.show(found or Conversation())
+        return found is not None
+
+    def show_notice(self, notice: Message) -> None:
+        """Say something above the question box, until another conversation is shown or something asked."""
+        self.notice = notice
+
+    def keep(self) -> None:
+        """Store what is chosen, typed and open."""
+        opened = self.opened
+        self.conversation.opened = replace(opened.place, page=opened.page) if opened and opened.place else None
+        if self.own:
+            self.own.keep(self.conversation)
+
+    @property
+    def shown(self) -> list[Exchange]:
+        """The last exchanges of the branch, oldest first, at most as many as are to be shown."""
+        return self.conversation.loaded(self.conversation.branch_ids()[-self.turns :])
+
+    @property
+    def has_earlier(self) -> bool:
+        """Whether there are exchanges before those shown."""
+        return len(self.conversation.branch_ids()) > self.turns
+
+    def show_earlier(self) -> None:
+        """Show some more of the earlier exchanges."""
+        if self.has_earlier:
+            self.turns += SHOWN_TURNS
 
     def ask(self, engine: Engine, asking: Asking, *, raise_errors: bool = False) -> Iterator[None]:
         """Ask, and yield each time the page should be drawn anew. Stops what was being answered before.
 
         What goes wrong becomes the error of the exchange; with `raise_errors` only what is meant for a person.
         """
-        with self._lock:
-            self._stop()
-            stop = self._stop_answer = threading.Event()
+        conversation = self.conversation
+        with conversation.lock:
+            conversation.stop()
+            stop = conversation.stop_answer = self._stop_answer = threading.Event()
             exchange, history = self._begun(engine, asking)
+        self.store(conversation, exchange)
         yield
 
         def show(error: Message) -> None:
@@ -117,43 +168,57 @@ class Session:
         try:
             with errors_shown(show, raise_errors=raise_errors):
                 documents = engine.documents(self.owner)
-                exchange.documents = (asking.only,) if asking.only else self.conversation.chosen(documents)
+                exchange.documents = (asking.only,) if asking.only else conversation.chosen(documents)
                 small_talk = is_small_talk(asking.question)
                 exchange.error = None if small_talk else _refusal(documents, exchange.documents)
                 # An exchange overtaken while it waited for its turn asks nothing: only the newest is worked on.
                 if not exchange.error and not stop.is_set():
                     scope, options = exchange.documents, asking.options
                     events = engine.ask(self.owner, asking.question, scope, history, stop, options)
-                    yield from _follow(exchange, events)
+                    for _ in _follow(exchange, events):
+                        conversation.changed()
+                        yield
         finally:
             stop.set()
+            exchange.stopped |= exchange.running
+            conversation.changed()
+            self.store(conversation, exchange)
         yield
+
+    def store(self, conversation: Conversation, exchange: Exchange) -> None:
+        """Store an exchange of a conversation as it is now."""
+        if self.own:
+            self.own.keep_exchange(conversation, exchange)
+            self.own.keep(conversation)
 
     def _begun(self, engine: Engine, asking: Asking) -> tuple[Exchange, list[Turn]]:
         """A new exchange at the end of the branch shown, or in the place of another; and what came before it."""
         conversation, longest = self.conversation, engine.settings.limits.question_characters
         question = asking.question if len(asking.question) <= longest else asking.question[:longest] + "…"
         if asking.instead_of is None:
-            parent = conversation.branch[-1].id if conversation.exchanges else ROOT
+            parent = (conversation.branch_ids() or [ROOT])[-1]
         else:
-            parent = conversation.parents().get(asking.instead_of, ROOT)
-        exchange = Exchange(
-            self._next_id, question, _reader_name(engine), parent=parent, options=asking.options, only=asking.only
-        )
-        self._next_id += 1
+            parent = conversation.parents.get(asking.instead_of, ROOT)
+        reader, number = _reader_name(engine), conversation.newest + 1
+        exchange = Exchange(number, question, reader, parent=parent, options=asking.options, only=asking.only)
         history = conversation.history(parent)
-        conversation.exchanges = [*conversation.exchanges, exchange][-MAX_EXCHANGES:]
-        conversation.leaf = None
+        conversation.add(exchange)
+        conversation.draft = ""
+        self.turns, self.notice = SHOWN_TURNS, None
         return exchange, history
 
     def open_source(self, exchange_id: int, number: int, sentence: int) -> None:
         """Open source `number` of an exchange, with the citation of sentence `sentence` (-1 for none), if it exists."""
-        exchange = self.conversation.exchange(exchange_id)
-        source = exchange.source(number) if exchange else None
+        self._open(Place(exchange_id, number, sentence))
+
+    def _open(self, place: Place) -> None:
+        exchange = self.conversation.exchange(place.exchange)
+        source = exchange.source(place.number) if exchange else None
         if exchange is None or source is None:
             return
         question = exchange.found.query if exchange.found else exchange.question
-        self.opened = Opened(source, exchange.citation(sentence, number), question=question)
+        citation = exchange.citation(place.sentence, place.number)
+        self.opened = Opened(source, citation, place.page, question, place)
 
 
 def _follow(exchange: Exchange, events: Iterator[Event]) -> Iterator[None]:

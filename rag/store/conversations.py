@@ -6,11 +6,13 @@ for UNDO_SECONDS and is then overwritten on disk.
 
 from __future__ import annotations
 
+import json
 import secrets
 import sqlite3
 import threading
 import time
 from collections import Counter
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -162,16 +164,16 @@ class Conversations:
             sql.execute("UPDATE conversations SET changed = ? WHERE key = ?", (time.time(), key))
         self._changed(owner)
 
-    def exchanges(
-        self, owner: str, conversation_id: str, *, before: int | None = None, limit: int = -1
-    ) -> list[StoredExchange]:
-        """The last `limit` exchanges, oldest first; with `before`, the last ones whose number is lower."""
-        rows = self._store.rows(
-            "SELECT e.number, e.data FROM exchanges e JOIN conversations c ON e.conversation = c.key"
-            " WHERE c.owner = ? AND c.id = ? AND c.deleted IS NULL AND e.number < ? ORDER BY e.number DESC LIMIT ?",
-            (owner, conversation_id, 1 << 62 if before is None else before, limit),
-        )
-        return [StoredExchange(row["number"], row["data"]) for row in reversed(rows)]
+    def newest_exchange(self, owner: str, conversation_id: str) -> int:
+        """Number of the last exchange; 0 where there is none."""
+        rows = self._store.rows(f"SELECT MAX(e.number) {_EXCHANGES}", (owner, conversation_id))
+        return rows[0][0] or 0
+
+    def exchanges(self, owner: str, conversation_id: str, numbers: Collection[int]) -> list[StoredExchange]:
+        """The exchanges with these numbers, in order, without those that do not exist."""
+        query = f"SELECT e.number, e.data {_EXCHANGES} AND e.number IN (SELECT value FROM json_each(?)) ORDER BY 1"
+        rows = self._store.rows(query, (owner, conversation_id, json.dumps(sorted(numbers))))
+        return [StoredExchange(row["number"], row["data"]) for row in rows]
 
     # ---- erasing
 
@@ -189,6 +191,10 @@ class Conversations:
             self._store.checkpoint()
 
 
+_EXCHANGES = (
+    "FROM exchanges e JOIN conversations c ON e.conversation = c.key"
+    " WHERE c.owner = ? AND c.id = ? AND c.deleted IS NULL"
+)
 _SELECT = (
     "SELECT c.id, c.title, c.created, c.changed, c.data FROM conversations c WHERE c.owner = ? AND c.deleted IS NULL"
 )

@@ -20,10 +20,9 @@ def log_in(url, user, password):
 def call(client, handler, session="s", event=None, data=()):
     """Call a handler of the page as the page's own script does."""
     config = client.get("/config")
-    if config.status_code != 200:
-        found = 0
-    else:
-        found = next(d["id"] for d in config.json()["dependencies"] if d["api_name"] == handler)
-    body = {"data": list(data), "fn_index": found, "session_hash": session, "event_data": event}
+    found, inputs = 0, []
+    if config.status_code == 200:
+        found, inputs = next((d["id"], d["inputs"]) for d in config.json()["dependencies"] if d["api_name"] == handler)
+    body = {"data": list(data) or [""] * len(inputs), "fn_index": found, "session_hash": session, "event_data": event}
     kind = {"content-type": "application/json"}
     return client.post("/gradio_api/run/predict", content=json.dumps(body), headers=kind)

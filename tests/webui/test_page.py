@@ -70,15 +70,15 @@ def test_the_engine_is_asked_for_what_is_there_only(engine, page, monkeypatch):
 
 def test_a_handler_returns_the_parts_it_changes(engine):
     handlers = handling.handlers(engine)
-    assert set(handlers.load(REQUEST)) == set(vars(handling.PARTS)) - {"evaluation"}, "the view is not shown"
-    assert set(handlers.in_library(sent(do="choose-none"), REQUEST)) == {"library", "documents"}
+    assert set(handlers.load("", REQUEST)) == set(vars(handling.PARTS)) - {"evaluation"}, "the view is not shown"
+    assert set(handlers.in_library(sent(do="choose-none"), REQUEST)) == {"library", "documents", "drawer"}
     assert set(handlers.in_conversation(sent(), REQUEST)) == {"earlier", "conversation", "viewer"}
     assert set(handlers.in_head(sent(), REQUEST)) == {"head"}
     assert "evaluation" in handlers.in_viewer(sent(do="evaluate"), REQUEST)
     engine.answer = [("Sales rose.", (1,))]
     first, *later = [set(updates) for updates in handlers.ask("How much?", REQUEST)]
-    assert first == {"earlier", "conversation", "question", "ask", "stop", "new"}
-    assert all(updates == first - {"earlier"} for updates in later), "it stays as it is while words stream in"
+    assert first == {"earlier", "conversation", "note", "question", "ask", "stop", "new", "drawer"}
+    assert all(updates == first - {"earlier", "drawer"} for updates in later), "it stays as it is while words stream in"
 
 
 def test_an_error_is_shown_in_the_language_of_the_page_even_when_that_is_switched_later(engine, page):

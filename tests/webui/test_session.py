@@ -8,7 +8,7 @@ from rag.records import Answer, Sentence
 from tests.webui.fake_engine import FakeEngine, document
 from webui.conversation import Exchange
 from webui.server.sessions import Sessions
-from webui.session import MAX_EXCHANGES, Asking, Session
+from webui.session import SHOWN_TURNS, Asking, Session
 
 
 @pytest.fixture
@@ -153,15 +153,17 @@ def test_closing_the_stream_stops_the_reader(engine):
     assert engine.stops[0].is_set()
 
 
-def test_the_newest_exchanges_are_kept(engine):
+def test_no_question_is_forgotten_and_the_last_ones_are_shown(engine):
     session = Session("", "en")
-    for number in range(MAX_EXCHANGES + 2):
+    for number in range(1, SHOWN_TURNS + 32):
         finish(session.ask(engine, Asking(f"question {number}")))
-    assert len(session.conversation.exchanges) == MAX_EXCHANGES
-    assert [session.conversation.exchanges[at].question for at in (0, -1)] == [
-        "question 2",
-        f"question {MAX_EXCHANGES + 1}",
-    ]
+    assert [exchange.id for exchange in session.conversation.branch] == list(range(1, SHOWN_TURNS + 32))
+    assert [exchange.id for exchange in session.shown] == list(range(32, SHOWN_TURNS + 32))
+    session.show_earlier()
+    assert session.has_earlier
+    session.show_earlier()
+    assert not session.has_earlier
+    assert session.shown == session.conversation.branch
 
 
 def test_a_source_is_found_with_the_citation_of_its_sentence(engine):
@@ -182,7 +184,7 @@ def test_a_source_is_found_with_the_citation_of_its_sentence(engine):
 def test_a_session_name_opens_only_its_owners_conversation():
     sessions = Sessions()
     ann = sessions.of("ann", "hash", "en")
-    ann.conversation.exchanges.append(Exchange(1, "private", answer=Answer((Sentence("x"),), "r")))
+    ann.conversation.add(Exchange(1, "private", answer=Answer((Sentence("x"),), "r")))
     assert sessions.of("bob", "hash", "en").conversation.exchanges == []
     assert sessions.of("ann", "hash", "en") is ann
 
@@ -190,17 +192,17 @@ def test_a_session_name_opens_only_its_owners_conversation():
 def test_a_lost_connection_stops_the_answer_and_the_oldest_sessions_go_first():
     sessions = Sessions(most=2)
     first = sessions.of("", "1", "en")
-    first.conversation.exchanges.append(Exchange(1, "q"))
+    first.conversation.add(Exchange(1, "q"))
     sessions.of("", "2", "en")
     sessions.of("", "3", "en")
     assert len(sessions) == 2
     assert first.conversation.exchanges[0].stopped
     second = sessions.of("", "2", "en")
-    second.conversation.exchanges.append(Exchange(1, "q"))
-    sessions.stop("", "2")
+    second.conversation.add(Exchange(1, "q"))
+    sessions.leave("", "2")
     assert second.conversation.exchanges[0].stopped
     assert sessions.of("", "2", "en") is second
-    sessions.stop("", "never there")
+    sessions.leave("", "never there")
     assert len(sessions) == 2
 
 

@@ -1,14 +1,11 @@
 """Asking again: what is asked, with what history, and how one goes back to what was asked before."""
 
-import json
-
 import pytest
 
 from rag.errors import QuestionRefused
 from rag.records import AskOptions
 from tests.webui.fake_engine import FakeEngine, document
 from webui.actions.turns import asked_again, change_turn
-from webui.conversation import Conversation
 from webui.session import Asking, Session
 
 
@@ -70,25 +67,6 @@ def test_the_first_question_can_be_edited_too(session, engine):
     assert shown(session) == ["other"]
     assert engine.asked[-1][3] == ()
     assert session.conversation.variants(1) == [1, 4]
-
-
-def test_branches_and_the_one_shown_are_kept_in_json(session, engine):
-    again(session, engine, "retry")
-    change_turn(engine, session, {"do": "variant", "exchange": 2})
-    stored = Conversation.from_json(json.loads(json.dumps(session.conversation.to_json())))
-    assert stored == session.conversation
-    assert [exchange.id for exchange in stored.branch] == [1, 2, 3]
-
-
-def test_what_was_stored_without_branches_is_one(session):
-    data = session.conversation.to_json()
-    del data["leaf"]
-    for exchange in data["exchanges"]:
-        for later in ("parent", "options", "only", "helpful", "reason"):
-            del exchange[later]
-    stored = Conversation.from_json(data)
-    assert [exchange.question for exchange in stored.branch] == ["one", "two", "three"]
-    assert stored.variants(2) == [2]
 
 
 def test_a_question_is_asked_again_as_it_was_meant(engine):

@@ -65,6 +65,7 @@ def _keep_rating(engine: Engine, session: Session, exchange: Exchange) -> None:
     reader = exchange.answer.reader if exchange.answer else ""
     question = exchange.found.query if exchange.found else exchange.question
     engine.ratings.rate(session.owner, question, reader, exchange.helpful, exchange.reason)
+    session.store(session.conversation, exchange)
 
 
 def _documents(engine: Engine, session: Session, exchange: Exchange) -> set[str]:

@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webui.server.documents import DOCUMENT_ROUTE
 from webui.server.sessions import SessionLogins
 from webui.server.upload import owner_of
+from webui.server.visitors import browser_cookie
 
 MAX_REQUEST_BYTES = 8_000_000  # of a request other than an upload
 MAX_LOGIN_BYTES = 16_000  # of a login request
@@ -43,12 +44,14 @@ _GRADIO_ROUTES = (
     "queue/join", "queue/data", "heartbeat/", "run/", "cancel", "reset", "startup-events", "theme.css",
     "login_check", "app_id",
 )  # fmt: skip
+_CONVERSATION = re.compile(r"/c/[\w-]{1,64}", re.ASCII)  # the page, as the address of a conversation
 _HEARTBEAT = "/gradio_api/heartbeat/"
 # Routes that take a session's name in the request body, and that Gradio answers whoever asks.
 _SESSION_IN_BODY = ("/gradio_api/queue/join", "/gradio_api/run/", "/gradio_api/cancel", "/gradio_api/reset")
 _FOLDERS = ("/assets/", "/static/", "/svelte/")
 # Link previews for chat programs: this page does not use them, and they point to other hosts.
 _PREVIEWS = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
+_BASE = re.compile(rb'<base href="[^"]*" ?/?>')
 _SCRIPT_TAG = re.compile(rb"<script(?=[\s>])")
 
 
@@ -94,7 +97,7 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        reply = _Reply(send, self.access.frames, self.style)
+        reply = _Reply(send, self.access.frames, self.style, self._cookie(scope))
         refusal = self.refusal(scope["method"], scope["path"], Headers(scope=scope))
         if refusal is None and scope["path"].startswith("/gradio_api/"):
             try:
@@ -105,7 +108,19 @@ class Guard:
             status, text = refusal
             await reply.plain(scope, receive, text, status)
             return
+        if _CONVERSATION.fullmatch(scope["path"]):  # the page's script reads the conversation from its address
+            reply.base = b"../"
+            scope = {**scope, "path": "/", "raw_path": b"/"}
         await self.app(scope, receive, reply)
+
+    def _cookie(self, scope: Scope) -> str:
+        """The cookie that the page sets; "" where there are logins."""
+        connection = HTTPConnection(scope)
+        if scope["app"].auth is not None:
+            return ""
+        proto = connection.headers.get("x-forwarded-proto", scope.get("scheme", "http"))
+        secure = proto.split(",")[0].strip() == "https"
+        return browser_cookie(connection.cookies, secure=secure, embedded=self.access.frames != "'self'")
 
     async def _foreign_session(self, scope: Scope, receive: Receive) -> tuple[tuple[int, str] | None, Receive]:
         """A refusal if the request names another login's session, and a `receive` that still gives the body.
@@ -168,7 +183,7 @@ class Guard:
 
 
 def _is_route(path: str) -> bool:
-    if path in _ROUTES or DOCUMENT_ROUTE.match(path):
+    if path in _ROUTES or DOCUMENT_ROUTE.match(path) or _CONVERSATION.fullmatch(path):
         return True
     if path.startswith("/gradio_api/"):
         return path.removeprefix("/gradio_api/").startswith(_GRADIO_ROUTES)
@@ -203,10 +218,12 @@ def _again(body: bytes, receive: Receive) -> Receive:
 class _Reply:
     """Adds security headers to a response, and the nonce and our style sheet to an HTML page."""
 
-    def __init__(self, send: Send, frames: str, head: bytes) -> None:
+    def __init__(self, send: Send, frames: str, head: bytes, cookie: str = "") -> None:
         self._send = send
         self._frames = frames
         self._head = head  # inserted at the end of the page's head
+        self._cookie = cookie  # Set-Cookie of an HTML page; "" for none
+        self.base = b"./"  # of the page's relative addresses, from where it is served
         self._start: Message | None = None  # held back until the body of an HTML page is complete
         self._body = b""
 
@@ -236,7 +253,10 @@ class _Reply:
         body = _SCRIPT_TAG.sub(b'<script nonce="' + nonce.encode() + b'"', body)
         # Gradio's own css option would prefix our selectors, and apply them only after its scripts have run.
         body = body.replace(b"</head>", self._head, 1)
+        body = _BASE.sub(b'<base href="' + self.base + b'">', body, count=1)
         headers = MutableHeaders(scope=start)
+        if self._cookie:
+            headers.append("Set-Cookie", self._cookie)
         headers["Content-Security-Policy"] = policy(nonce, self._frames)
         headers["Content-Length"] = str(len(body))
         headers["Cache-Control"] = "no-store"

@@ -23,7 +23,15 @@ from webui.strings import say
 
 _STATIC: Final = Path(__file__).parents[1] / "static"
 # In this order: what narrow screens change comes last.
-STYLES: Final = ("style.css", "library.css", "conversation.css", "viewer.css", "evaluation.css", "narrow.css")
+STYLES: Final = (
+    "style.css",
+    "library.css",
+    "drawer.css",
+    "conversation.css",
+    "viewer.css",
+    "evaluation.css",
+    "narrow.css",
+)
 
 
 @dataclass(frozen=True)

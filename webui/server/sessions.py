@@ -1,13 +1,18 @@
 """The sessions of all open pages by owner, and which login a session belongs to.
 
-Nothing of one owner is given to another.
+Nothing of one owner is given to another. Without logins there is one owner of documents; conversations, and so
+sessions, belong to each browser.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
+from weakref import WeakValueDictionary
 
+from webui.engine import Conversations
+from webui.own_conversations import OwnConversations
 from webui.session import Session
 from webui.strings import Language
 
@@ -18,31 +23,47 @@ MAX_NAME_CHARACTERS = 100  # of a session; Gradio's page makes up names of 10 to
 class Sessions:
     """Sessions by owner and name; thread-safe. The limit is per owner, so that nobody pushes out another's sessions."""
 
-    def __init__(self, most: int = MAX_SESSIONS) -> None:
+    def __init__(self, stored: Callable[[], Conversations] | None = None, *, most: int = MAX_SESSIONS) -> None:
+        """`stored` gives the stored conversations of all; with None nothing is stored."""
+        self._stored = stored
         self._most = most  # of one owner
         self._lock = threading.Lock()
-        self._sessions: dict[str, OrderedDict[str, Session]] = {}  # of each owner by name, least recently used first
+        # Of each owner of documents, by owner of conversations and name, least recently used first.
+        self._sessions: dict[str, OrderedDict[tuple[str, str], Session]] = {}
+        self._conversations: WeakValueDictionary[str, OwnConversations] = WeakValueDictionary()
 
-    def of(self, owner: str, name: str, language: Language) -> Session:
-        """The owner's session of this name, created if there is none. Another owner's is never given out."""
-        forgotten = []
+    def of(self, owner: str, name: str, language: Language, conversation_owner: str = "") -> Session:
+        """The owner's session of this name, created if there is none. Another owner's is never given out.
+
+        `conversation_owner`: see `webui.server.visitors`; with "" its conversations are not stored.
+        """
+        forgotten, key = [], (conversation_owner, name)
         with self._lock:
             own = self._sessions.setdefault(owner, OrderedDict())
-            session = own.pop(name, None) or Session(owner, language)
-            own[name] = session
+            session = own.pop(key, None) or Session(owner, language, self._own_conversations(conversation_owner))
+            own[key] = session
             while len(own) > self._most:
                 forgotten.append(own.popitem(last=False)[1])
         for old in forgotten:
-            old.stop()
+            old.leave()
         return session
 
-    def stop(self, owner: str, name: str) -> None:
-        """Stop the answer that is being made in a session, because nobody waits for it any more."""
+    def _own_conversations(self, owner: str) -> OwnConversations | None:
+        """The stored conversations of an owner: one object for all their pages."""
+        if not owner or self._stored is None:
+            return None
+        own = self._conversations.get(owner)
+        if own is None:
+            own = self._conversations[owner] = OwnConversations(self._stored(), owner)
+        return own
+
+    def leave(self, owner: str, name: str, conversation_owner: str = "") -> None:
+        """A page was closed: stop the answer that it asked for, because nobody waits for it any more."""
         with self._lock:
             own = self._sessions.get(owner)
-            session = own.get(name) if own else None
+            session = own.get((conversation_owner, name)) if own else None
         if session is not None:
-            session.stop()
+            session.leave()
 
     def __len__(self) -> int:
         return sum(map(len, self._sessions.values()))

@@ -107,6 +107,7 @@ function opening(button) {
   document.body.dataset.viewer = 'open';
   document.getElementById('viewer')?.querySelector('.mount')?.parentElement.classList.add('opening');
   window.askOpenedFrom = button;
+  pushPanel('viewer', () => window.askCloseViewer?.());
   if (narrow()) panel('viewer');
 }
 

@@ -77,14 +77,14 @@ def conversation_html(session: Session) -> Markup:
     language = session.language
     if not session.conversation.exchanges:
         return render("conversation.html", language, turn=None)
-    last = session.conversation.branch[-1]
+    last = session.shown[-1]
     return render("conversation.html", language, turn=_turn(last, session), spoken=_spoken(last, language))
 
 
 def earlier_html(session: Session) -> Markup:
     """The questions before the last one, which stay as they are while it is answered."""
-    turns = [_turn(exchange, session) for exchange in session.conversation.branch[:-1]]
-    return render("earlier.html", session.language, turns=turns)
+    turns = [_turn(exchange, session) for exchange in session.shown[:-1]]
+    return render("earlier.html", session.language, turns=turns, more=session.has_earlier)
 
 
 def _spoken(last: Exchange, language: Language) -> Message | str:

@@ -40,8 +40,12 @@ def asked(kept, owner, *questions, title="", data="{}"):
     return conversation
 
 
-def numbers(kept, owner, conversation, **which):
-    return [exchange.number for exchange in kept.exchanges(owner, conversation, **which)]
+def exchanges(kept, owner, conversation):
+    return [exchange.data for exchange in kept.exchanges(owner, conversation, range(1, 100))]
+
+
+def numbers(kept, owner, conversation, wanted=range(100)):
+    return [exchange.number for exchange in kept.exchanges(owner, conversation, wanted)]
 
 
 def test_what_was_stored_is_there_after_opening_again(database):
@@ -53,7 +57,7 @@ def test_what_was_stored_is_there_after_opening_again(database):
         kept = Conversations(store)
         found = kept.get("ann", conversation)
         assert (found.title, found.data) == ("First", '{"draft": "x"}')
-        assert [json.loads(exchange.data)["q"] for exchange in kept.exchanges("ann", conversation)] == ["one", "two"]
+        assert [json.loads(data)["q"] for data in exchanges(kept, "ann", conversation)] == ["one", "two"]
         kept.close()
 
 
@@ -61,7 +65,8 @@ def test_an_id_gives_its_owner_alone_anything(kept):
     conversation = asked(kept, "ann", "one", title="First")
     assert kept.get("bob", conversation) is None
     assert kept.listed("bob") == []
-    assert kept.exchanges("bob", conversation) == []
+    assert exchanges(kept, "bob", conversation) == []
+    assert kept.newest_exchange("bob", conversation) == 0
     kept.save("bob", conversation, "changed")
     kept.rename("bob", conversation, "changed")
     kept.delete("bob", conversation)
@@ -69,7 +74,7 @@ def test_an_id_gives_its_owner_alone_anything(kept):
     assert kept.restore("bob", conversation) is False
     assert kept.get("ann", conversation).title == "First"
     assert kept.get("ann", conversation).data == "{}"
-    assert [exchange.data for exchange in kept.exchanges("ann", conversation)] == ['{"q": "one"}']
+    assert exchanges(kept, "ann", conversation) == ['{"q": "one"}']
 
 
 def test_ids_are_long_and_never_the_same(kept):
@@ -109,24 +114,24 @@ def test_titles_and_questions_are_searched_as_they_are_written(kept, search, fou
     assert sorted(names[one.title] for one in kept.listed("ann", search)) == found
 
 
-def test_exchanges_come_in_parts_from_the_end(kept):
+def test_exchanges_are_given_by_number(kept):
     conversation = asked(kept, "ann", *map(str, range(7)))
-    assert numbers(kept, "ann", conversation, limit=3) == [5, 6, 7]
-    assert numbers(kept, "ann", conversation, before=5, limit=3) == [2, 3, 4]
-    assert numbers(kept, "ann", conversation, before=2, limit=3) == [1]
+    assert numbers(kept, "ann", conversation, [7, 2, 9]) == [2, 7]
+    assert kept.newest_exchange("ann", conversation) == 7
+    assert kept.newest_exchange("ann", kept.create("ann", "{}")) == 0
 
 
 def test_a_later_state_of_an_exchange_takes_the_place_of_the_earlier_one(kept):
     conversation = asked(kept, "ann", "one")
     kept.put("ann", conversation, StoredExchange(1, "done"), "one")
-    assert [exchange.data for exchange in kept.exchanges("ann", conversation)] == ["done"]
+    assert exchanges(kept, "ann", conversation) == ["done"]
 
 
 def test_a_deleted_conversation_is_gone_at_once_and_can_be_restored(kept):
     conversation = asked(kept, "ann", "one")
     kept.delete("ann", conversation)
     assert kept.get("ann", conversation) is None
-    assert kept.listed("ann") == kept.exchanges("ann", conversation) == []
+    assert kept.listed("ann") == exchanges(kept, "ann", conversation) == []
     assert kept.restore("ann", conversation)
     assert numbers(kept, "ann", conversation) == [1]
     assert not kept.restore("ann", conversation)

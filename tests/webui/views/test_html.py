@@ -28,7 +28,7 @@ from rag.records import (
 )
 from tests.webui.fake_engine import PASSAGE, FakeEngine, document, source
 from tests.webui.safe import NASTY, look
-from webui.conversation import Exchange
+from webui.conversation import Conversation, Exchange
 from webui.session import Opened, Session
 from webui.strings import LANGUAGES
 from webui.views.answers import conversation_html, earlier_html
@@ -53,7 +53,7 @@ def answered(
     exchange = Exchange(1, question, "GLM-4-9B", Found(sources, query or question, writes_markdown=markdown), text)
     if sentences or state is AnswerState.NONE:
         exchange.answer = Answer(tuple(sentences), "GLM-4-9B", state, seconds=1.0)
-    session.conversation.exchanges.append(exchange)
+    session.conversation.add(exchange)
     return session
 
 
@@ -79,7 +79,7 @@ def test_hostile_text_stays_text_everywhere(tmp_path, text, language):
     table = TableExcerpt(text, (text,), ((text, text),), ((0, 0),))
     short = ShortAnswer((text,), "million", (text, text), text, (Citation(1, 1.0, 0, 5),), table)
     wrong = Sentence(text, (Citation(1, 1.0, 0, 5),), "", ClaimState.CONTRADICTED, (Conflict(0, len(text), 1, 0, 900),))
-    session.conversation.exchanges = [
+    exchanges = [
         Exchange(1, text, text, Found((found,), text + "?"), text),
         Exchange(2, text, text, Found((found,), text), text, Answer(sentences, text)),
         Exchange(3, text, text, Found((found,), text), text, Answer(sentences, text, state=AnswerState.NONE)),
@@ -88,6 +88,7 @@ def test_hostile_text_stays_text_everywhere(tmp_path, text, language):
         Exchange(6, text, text, Found((found,), text), text, Answer((wrong,), text, AnswerState.CLOSEST, (text,))),
         Exchange(7, text, text, Found((), text), text, Answer((), text, reply=Message(text))),
     ]
+    session.conversation = Conversation(exchanges, title=text, problem=Message(text))
     opened = session.opened = Opened(found, Citation(1, 1.0, 2, 9), 4, text)
     view = View(found, 4, text, 9, ((0, 0, 1, 1),), ())
     for html in (
@@ -240,7 +241,7 @@ def test_the_short_answer_comes_first_with_its_formula_and_a_button_for_each_cel
 )
 def test_a_short_answer_says_its_scale(language, scale, values, shown):
     session = with_short(replace(SHORT, values=values, scale=scale, formula=""))
-    session.conversation.language = language
+    session.language = language
     assert shown in look(conversation_html(session)).text
 
 
@@ -287,7 +288,7 @@ def test_only_what_was_not_answered_can_be_answered_anyway():
 def test_a_reply_of_the_program_is_shown_without_sources_or_doubt():
     session = Session("", "en")
     answer = Answer((), "", AnswerState.NONE, reply=Message("Hello {name}!", {"name": "<b>"}))
-    session.conversation.exchanges = [Exchange(1, "hello", found=Found((), "hello"), answer=answer)]
+    session.conversation.add(Exchange(1, "hello", found=Found((), "hello"), answer=answer))
     looked = look(conversation_html(session))
     assert "Hello <b>!" in looked.text
     assert not tags(looked, **{"data-key": "doubt"})
@@ -565,7 +566,7 @@ def test_names_that_are_words_are_translated_and_those_of_models_are_not():
     for name, shown in ((QuoteReader.name, "原文摘录 · 无模型"), ("GLM-4-9B", "GLM-4-9B"), ("none", "无")):
         assert shown in look(head_html((Choice("reader", name, "why"),), "zh", "")).text
     session = answered(sentences=(Sentence("Sales rose."),))
-    session.conversation.language = "zh"
+    session.language = "zh"
     (exchange,) = session.conversation.exchanges
     exchange.answer = replace(exchange.answer, reader=QuoteReader.name)
     assert "原文摘录 · 无模型" in look(conversation_html(session)).text
@@ -591,7 +592,7 @@ def test_notes_of_a_document_are_listed(tmp_path):
 
 def test_only_the_last_question_is_drawn_again_with_each_word():
     session = answered(sentences=(Sentence("Sales rose."),), question="one")
-    session.conversation.exchanges.append(Exchange(2, "two", text="Half"))
+    session.conversation.add(Exchange(2, "two", text="Half"))
     assert "one" in look(earlier_html(session)).text
     assert "two" not in look(earlier_html(session)).text
     assert "one" not in look(conversation_html(session)).text

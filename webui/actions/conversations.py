@@ -1,0 +1,117 @@
+"""Actions on whole conversations: open, begin, rename, delete, find one; and keep what is typed."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, Final
+
+from rag.messages import Message
+from rag.store.conversations import UNDO_SECONDS
+from webui.edge import to_int
+from webui.own_conversations import OwnConversations
+from webui.session import Session
+
+LISTED: Final = 50  # conversations in the drawer at first, and more for each time that older ones are asked for
+MAX_TITLE_CHARACTERS: Final = 200
+MAX_SEARCH_CHARACTERS: Final = 200
+
+NOT_THERE = Message("There is no such conversation here: it was deleted, or it belongs to somebody else.")
+TOO_LATE = Message("The conversation could not be restored: it is deleted for good.")
+
+
+def arrive(session: Session, place: str) -> None:
+    """Show the conversation that the address of a page names: `place` is what `static/place.js` returns."""
+    try:
+        data = json.loads(place or "{}")
+    except (ValueError, RecursionError):
+        data = {}
+    data = data if isinstance(data, dict) else {}
+    session.drawer.utc_offset = to_int(data.get("offset"))
+    _visit(session, _text(data, "conversation"))
+    if isinstance(data.get("draft"), str):
+        session.conversation.draft = data["draft"]
+
+
+def change_conversations(session: Session, data: dict[str, Any]) -> bool:
+    """Do what was sent; whether another conversation is shown now. Raises StoreError."""
+    wanted = _text(data, "conversation")
+    match data.get("do"):
+        case "visit":
+            _visit(session, wanted)
+            return True
+        case "begin":
+            session.begin()
+            return True
+        case "draft" if wanted == session.conversation.id:
+            session.conversation.draft = _text(data, "text")
+            if wanted:
+                session.keep()
+        case _ if session.own:
+            return _change_list(session, data, wanted)
+    return False
+
+
+def _change_list(session: Session, data: dict[str, Any], wanted: str) -> bool:
+    """Do what was sent with the list of conversations; whether another conversation is shown now."""
+    own, drawer = session.own, session.drawer
+    if own is None:
+        return False
+    match data.get("do"):
+        case "list":
+            drawer.open, drawer.most = data.get("open") is True, LISTED
+            drawer.search = drawer.search if drawer.open else ""
+        case "search":
+            drawer.search, drawer.most = _text(data, "text")[:MAX_SEARCH_CHARACTERS].strip(), LISTED
+        case "older":
+            drawer.most += LISTED
+        case "rename" if title := " ".join(_text(data, "title")[:MAX_TITLE_CHARACTERS].split()):
+            own.rename(wanted, title)
+        case "delete":
+            return _delete(session, own, wanted)
+        case "restore":
+            return _undo(session, own)
+    return False
+
+
+def _delete(session: Session, own: OwnConversations, wanted: str) -> bool:
+    """Delete a conversation; where it is the one shown, a new one takes its place."""
+    found = own.stored.get(own.owner, wanted)
+    if found is None:
+        return False
+    own.stored.delete(own.owner, wanted)
+    session.drawer.deleted = (wanted, found.title, time.monotonic() + UNDO_SECONDS)
+    if wanted != session.conversation.id:
+        return False
+    session.conversation.stop()
+    session.begin()
+    return True
+
+
+def _undo(session: Session, own: OwnConversations) -> bool:
+    """Restore what was deleted last, and show it unless something was asked since."""
+    deleted, session.drawer.deleted = session.drawer.deleted, None
+    if deleted is None:
+        return False
+    if not own.stored.restore(own.owner, deleted[0]):
+        session.show_notice(TOO_LATE)
+        return False
+    if session.conversation.parents:
+        return False
+    _visit(session, deleted[0])
+    return True
+
+
+def _visit(session: Session, wanted: str) -> None:
+    """Show a conversation, a new one with ""; where there is none of this id a new one, and a sentence that says so."""
+    session.loaded = True
+    if not wanted:
+        session.begin()
+    elif not session.resume(wanted):
+        session.show_notice(NOT_THERE)
+
+
+def _text(data: dict[str, Any], name: str) -> str:
+    """Text sent by a browser, which may send anything; "" for what is none."""
+    text = data.get(name)
+    return text if isinstance(text, str) else ""

@@ -1,0 +1,120 @@
+// Conversations: the drawer that lists them, the address and title of the page, and what is typed but not asked.
+
+const here = () => document.querySelector('#drawer .here')?.dataset || {};
+const questionBox = () => document.querySelector('#question textarea');
+
+// Keeps what is typed in this tab, so that a reload, Back or a restart of the program loses nothing.
+function keepTyped() {
+  const typed = questionBox()?.value || '';
+  try {
+    if (typed) sessionStorage.setItem(`ask-draft:${here().conversation}`, typed);
+    else sessionStorage.removeItem(`ask-draft:${here().conversation}`);
+  } catch { /* without storage only the server keeps it */ }
+}
+
+function closeDrawer() {
+  delete document.body.dataset.drawer;
+  trigger('act', { do: 'list', open: false });
+  document.querySelector('#head [data-do=drawer]')?.setAttribute('aria-expanded', 'false');
+}
+
+Object.assign(actions, {
+  drawer() { window.askDrawer?.(); },
+  begin() { goTo(''); leaving(); trigger('act', { do: 'begin' }); },
+  visit(link) { goTo(link.dataset.conversation); leaving(); trigger('act', { do: 'visit', conversation: link.dataset.conversation }); },
+  older() { trigger('act', { do: 'older' }); },
+  restore() { trigger('act', { do: 'restore' }); },
+  delete(button) { trigger('act', { do: 'delete', conversation: button.dataset.conversation }); },
+  rename(form) {
+    form.closest('details').open = false;
+    trigger('act', { do: 'rename', conversation: form.dataset.conversation, title: form.querySelector('input').value });
+  },
+  earlier(button) { button.disabled = true; trigger('act', { do: 'earlier' }); },
+});
+
+// Before another conversation is shown.
+function leaving() {
+  sendTyped();
+  if (narrow()) closeDrawer();
+}
+
+let typedTimer = 0;
+let unsent = null; // conversation and text typed, not yet sent to the server
+
+function sendTyped() {
+  clearTimeout(typedTimer);
+  if (unsent) trigger('act', { do: 'draft', ...unsent });
+  unsent = null;
+}
+
+// Gradio says in a toast over the head that the server is lost, and reloads the page when it is back. Ours is calmer.
+if (role === 'note') {
+  new MutationObserver(() => {
+    const toast = document.querySelector('.toast-body.error');
+    if (!toast || !/connection to the server was lost/i.test(toast.textContent)) return;
+    document.body.dataset.lost = 'true';
+    mount.querySelector('.lost').hidden = false;
+  }).observe(document.body, { childList: true, subtree: true });
+}
+
+if (role === 'drawer') {
+  window.askDrawer = () => {
+    if (document.body.dataset.drawer === 'open') {
+      closeDrawer();
+      document.querySelector('#head [data-do=drawer]')?.focus();
+      return;
+    }
+    document.body.dataset.drawer = 'open';
+    document.querySelector('#head [data-do=drawer]')?.setAttribute('aria-expanded', 'true');
+    trigger('act', { do: 'list', open: true });
+  };
+  window.askVisit = (id) => {
+    if (id === here().conversation) return;
+    sendTyped();
+    trigger('act', { do: 'visit', conversation: id });
+  };
+
+  afterDrawing.push(() => {
+    const { conversation, title, name, loaded } = here();
+    document.title = title ? `${title} · ${name}` : name;
+    const named = conversationIn(location.pathname);
+    if (loaded !== 'true') return void (named && trigger('act', { do: 'visit', conversation: named }));
+    if (named !== conversation) history.replaceState(history.state, '', addressOf(conversation));
+    setTimeout(keepTyped, 200); // once the question box has its new text
+  });
+
+  addEventListener('input', (event) => {
+    if (event.target !== questionBox()) return;
+    keepTyped();
+    if (!here().conversation) return;
+    unsent = { conversation: here().conversation, text: event.target.value };
+    clearTimeout(typedTimer);
+    typedTimer = setTimeout(sendTyped, 800);
+  });
+  addEventListener('pagehide', keepTyped);
+
+  let seeking = 0;
+  mount.addEventListener('input', (event) => {
+    if (!event.target.matches('.seek')) return;
+    clearTimeout(seeking);
+    seeking = setTimeout(() => trigger('act', { do: 'search', text: event.target.value }), 200);
+  });
+  // A click with a modifier opens a conversation in another tab, as with any link.
+  mount.addEventListener('click', (event) => {
+    if (!event.target.closest('a[data-do]')) return;
+    if (event.ctrlKey || event.metaKey || event.shiftKey) event.stopImmediatePropagation();
+    else event.preventDefault();
+  }, true);
+  addEventListener('click', (event) => {
+    for (const menu of mount.querySelectorAll('.menu[open]'))
+      if (!menu.contains(event.target) && event.target.isConnected) menu.open = false;
+  });
+  addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape' || document.body.dataset.drawer !== 'open' || !mount.contains(document.activeElement)) return;
+    event.stopImmediatePropagation(); // so that it does not close the viewer as well
+    const menu = mount.querySelector('.menu[open]');
+    if (!menu) return window.askDrawer();
+    menu.open = false;
+    menu.querySelector('summary').focus();
+  }, true);
+}
