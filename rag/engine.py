@@ -30,9 +30,10 @@ from rag.index.embedded import embedded_text_index, embedded_vector_index
 from rag.index.protocols import Scope, TextIndex, VectorIndex
 from rag.ingest.batch import Adding
 from rag.ingest.jobs import EMBED_BATCH, Jobs
-from rag.library import Library
+from rag.library import Library, open_scan_queue
 from rag.messages import Message
 from rag.pages import Pages
+from rag.pdf.page_readers import PageReader
 from rag.pdf.render import PageImages
 from rag.reader import Reader, Sampling, Turn
 from rag.records import (
@@ -82,10 +83,13 @@ class Engine:
         reader_why: Message = REQUESTED,
         sampling: Sampling | None = None,
         re_embed: bool = False,
+        ocr: PageReader | None = None,
         vector_index: Callable[[int, RetrievalSettings], VectorIndex] = embedded_vector_index,
         text_index: Callable[[RetrievalSettings], TextIndex] = embedded_text_index,
     ) -> None:
         """Opens the store; `embedder`, `reranker` and `vector_index` are called in the background.
+
+        `ocr` reads scanned pages, by default RapidOCR.
 
         Raises StoreError if the data folder cannot be used.
         """
@@ -101,9 +105,11 @@ class Engine:
             Choice("reader", reader.name, reader_why),
             Choice("embedder", "…", Message("is being loaded"), ready=False),
         )
+        self._scans = open_scan_queue(self._library, settings, ocr, self._forget, self._choices.changed)
         self._jobs = Jobs(
             self._store,
             settings,
+            scans=self._scans,
             complete=self._complete,
             delete_files=self._files.delete_orphans,
             changed=self._choices.changed,
@@ -140,6 +146,11 @@ class Engine:
         self._store.close()
 
     # ---- opening
+
+    def _forget(self) -> None:
+        """Keep nothing in memory of what documents hold: one of them has changed."""
+        if self._answerer is not None:
+            self._answerer.forget()
 
     def _open(
         self,
@@ -284,9 +295,10 @@ class Engine:
 
     def remove(self, owner: str, document_id: str) -> None:
         """Remove a document of `owner`, everywhere and at once. A document of another owner stays."""
+        if self._scans is not None:
+            self._scans.forget(owner, document_id)
         self._library.remove(owner, document_id)
-        if self._answerer is not None:
-            self._answerer.forget()
+        self._forget()
         self._choices.changed()
         self._files.delete_orphans()
 

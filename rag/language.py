@@ -15,16 +15,15 @@ CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U000200
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Chinese characters of the Basic Multilingual Plane
 COMMON_HAN = "\u4e00-\u9fff"  # the block "CJK Unified Ideographs" alone
 KANA = "\u3040-\u30ff"
+# Han, Kana, Bopomofo, and the punctuation and full-width forms set with them; no Hangul, which Koreans space.
+UNSPACED = "\u2e80-\u312f\u31a0-\u4dbf\u4e00-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff65\U00020000-\U0003ffff"
 FIRST_EAST_ASIAN = 0x2E80  # Unicode puts CJK radicals, and after them all of CJK, from this code point on
 
 _CJK = re.compile(f"[{CJK}]")
 _HAN = re.compile(f"[{HAN}]")
 _KANA = re.compile(f"[{KANA}]")
 _CHINESE = re.compile("[\u3400-\u9fff]")
-# Han, Kana, Bopomofo, and the punctuation and full-width forms set with them; no Hangul, which Koreans space.
-_UNSPACED = re.compile(
-    "[\u2e80-\u312f\u31a0-\u4dbf\u4e00-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff65\U00020000-\U0003ffff]"
-)
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 MAX_MARKS = 30  # combining marks in a row, as in Stream-Safe Text Format (UAX #15, section 13)
 _LAST_MARK = 0x1F000  # from here on Unicode assigns no combining mark but variation selectors

@@ -6,17 +6,25 @@ library. Knows nothing of questions.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
 from rag.index.protocols import DocumentKey, TextIndex, VectorIndex
-from rag.records import Document, Job, LoadedDocument, Passage
+from rag.ingest.scans import ScanQueue
+from rag.pdf.ocr import OcrReader, is_installed
+from rag.pdf.page_readers import PageReader
+from rag.records import Document, Job, LoadedDocument, Page, Passage, Vectors
 from rag.retrieve.routing import DocumentRouter
-from rag.settings import RoutingSettings
+from rag.settings import RoutingSettings, Settings
 from rag.store.database import Store
 from rag.store.rows import StoredPassage
+from rag.store.scans import NotesOf, StoredScan, StoredScans
+
+log = logging.getLogger(__name__)
 
 
 class Library:
@@ -25,6 +33,7 @@ class Library:
     def __init__(self, store: Store, text_index: TextIndex, settings: RoutingSettings) -> None:
         self.text_index = text_index
         self.router = DocumentRouter(text_index, settings)
+        self.scans = StoredScans(store)
         self._store = store
         self._vector_index: VectorIndex | None = None  # None until the indexes are loaded
         self._lock = threading.Lock()  # held while store and indexes change together
@@ -85,6 +94,23 @@ class Library:
         self.text_index.add(ids, [passage.searchable for passage in passages], [key] * len(ids))
         self.router.add(key, job.name, document.title, np.array(ids, np.int64))
 
+    def add_pages(
+        self, scan: StoredScan, pages: list[Page], passages: list[Passage], vectors: Vectors, notes_of: NotesOf
+    ) -> bool:
+        """Make pages of a document that OCR has read searchable; False where the document was removed."""
+        with self._lock:
+            changed = self.scans.add(scan, pages, passages, vectors, notes_of)
+            if changed is None or self._vector_index is None:
+                return False
+            key = (scan.owner, scan.document_id)
+            added, removed = np.array(changed.added, np.int64), np.array(changed.removed, np.int64)
+            self._vector_index.remove(removed)
+            self.text_index.remove(changed.removed)
+            self._vector_index.add(added, vectors, [key] * len(added))
+            self.text_index.add(changed.added, [passage.searchable for passage in passages], [key] * len(added))
+            self.router.extend(key, added, removed)
+        return True
+
     def remove(self, owner: str, document_id: str) -> None:
         """Remove a document of `owner`; does nothing where they own no such document."""
         with self._lock:
@@ -96,6 +122,32 @@ class Library:
             self._vector_index.remove(np.array(ids, np.int64))
             self.text_index.remove(ids)
             self.router.remove((owner, document_id))
+
+
+def open_scan_queue(
+    library: Library,
+    settings: Settings,
+    reader: PageReader | None,
+    forget: Callable[[], None],
+    changed: Callable[[], None],
+) -> ScanQueue | None:
+    """The queue of a library's pages that await OCR; None where OCR is turned off or not installed.
+
+    `reader` reads them, by default RapidOCR; `forget` is called once pages have joined their document, `changed` after
+    any change.
+    """
+    if not settings.ocr.enabled:
+        return None
+    if reader is None and not is_installed():
+        log.warning("OCR is not installed, scanned pages are not read: pip install -r requirements.txt")
+        return None
+
+    def add_pages(*pages: Any) -> bool:
+        there = library.add_pages(*pages)
+        forget()
+        return there
+
+    return ScanQueue(library.scans, settings, reader or OcrReader(settings.ocr), add_pages=add_pages, changed=changed)
 
 
 def _keys(passages: Iterable[StoredPassage]) -> list[DocumentKey]:

@@ -156,6 +156,8 @@ OPTIONS: Final = (
     Option("allow-download", False, _switch, "1 or 0",
            "download models that are not on this machine from the Hugging Face hub; otherwise nothing is downloaded",
            "models"),
+    Option("no-ocr", False, _switch, "1 or 0",
+           "do not read scanned pages by OCR; they are read at the next start without this option", "documents"),
     Option("config", "", _file, "the path of a TOML file",
            "TOML file that sets any number in rag/settings.py by section and name; options take precedence", "limits"),
     Option("max-file-mb", Limits.file_bytes // MB, _whole(1, 100_000), "a whole number from 1 to 100000",
@@ -178,6 +180,7 @@ OPTIONS: Final = (
 # Options that set a field of `Settings`, by its dotted name.
 _SETTING_OF: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
     "data_dir": ("data_dir", Path),
+    "no_ocr": ("ocr.enabled", lambda no_ocr: not no_ocr),
     "max_file_mb": ("limits.file_bytes", lambda megabytes: megabytes * MB),
     "max_pages": ("limits.pages", int),
     "max_question": ("limits.question_characters", int),

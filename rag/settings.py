@@ -29,6 +29,10 @@ class Limits:
     read_memory_bytes: int = 256 * MIB  # address space of the process that reads a document
     render_cpu_seconds: int = 15  # CPU time to draw one page
     render_memory_bytes: int = 1024 * MIB  # address space of the process that draws a page
+    ocr_pages: int = 2_000  # scanned pages per document that are read
+    ocr_page_cpu_seconds: int = 120  # CPU time to draw and recognise one page
+    ocr_page_pixels: int = 8_000_000  # of the picture that is recognised; A4 at 200 dots per inch has 3,900,000
+    ocr_memory_bytes: int = 2_048 * MIB  # address space of the process that recognises pages, models included
     fallback_reader_pages: int = 50  # pages per document that the second PDF reader may try as well
     question_characters: int = 4_000  # per question
     queued_files: int = 5_000  # files one owner may have in the queue, failed ones included
@@ -327,6 +331,16 @@ class AnswerSettings:
 
 
 @dataclass(frozen=True)
+class OcrSettings:
+    """How scanned and garbled pages are read."""
+
+    enabled: bool = True  # whether they are read at all
+    dots_per_inch: int = 200  # of the picture that is recognised
+    batch_pages: int = 8  # pages of a document that are read, and then can be searched, together
+    threads: int = 0  # of the process that recognises; 0: half of the processors, at most 4
+
+
+@dataclass(frozen=True)
 class RenderSettings:
     """How pages are drawn for the viewer."""
 
@@ -345,6 +359,7 @@ class Settings:
     retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
     answering: AnswerSettings = field(default_factory=AnswerSettings)
     rendering: RenderSettings = field(default_factory=RenderSettings)
+    ocr: OcrSettings = field(default_factory=OcrSettings)
 
     @property
     def files_dir(self) -> Path:

@@ -11,15 +11,17 @@ import bisect
 import itertools
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
 from rag.ingest.headings import HeadingPath, detect_headings
-from rag.records import Heading, LoadedDocument, Page, Passage
+from rag.records import Heading, LoadedDocument, Page, Passage, page_starts
 from rag.settings import ChunkSettings
 
 PathChange = tuple[int, HeadingPath]  # the offset in the document's text from which on a heading path applies
 
+RESERVED_TOKENS = 16  # of the embedder's input, for its prompt and special tokens
 SEPARATORS = [
     r"\n{2,}",
     r"\n",
@@ -32,25 +34,35 @@ SEPARATORS = [
 ]
 
 
+def fitting(settings: ChunkSettings, max_tokens: int) -> ChunkSettings:
+    """The settings, with no passage longer than an embedder that takes `max_tokens` can embed."""
+    return replace(settings, max_passage_tokens=min(settings.max_passage_tokens, max_tokens - RESERVED_TOKENS))
+
+
 def document_text(pages: Sequence[Page]) -> str:
-    """The document's text: the texts of its pages joined. Character spans of passages refer to it."""
+    """The texts of all pages, joined."""
     return "".join(page.text for page in pages)
 
 
-def page_starts(pages: Sequence[Page]) -> list[int]:
-    """The offset of each page in the document's text."""
+def _text_starts(pages: Sequence[Page]) -> list[int]:
+    """The offset of each page in the texts of all pages, joined."""
     return list(itertools.accumulate((len(page.text) for page in pages), initial=0))[:-1]
 
 
 def chunk_document(
-    document: LoadedDocument, count_tokens: Callable[[str], int], settings: ChunkSettings
+    document: LoadedDocument,
+    count_tokens: Callable[[str], int],
+    settings: ChunkSettings,
+    places: Sequence[int] | None = None,
 ) -> list[Passage]:
     """Split a document into passages of at most `settings.max_passage_tokens` tokens, as `count_tokens` counts them.
+
+    `places`: the offset of each page in the document's text, by default what `page_starts` says.
 
     A passage ends where its page ends, unless the page ends within a sentence. Headings of the outline always begin a
     passage, detected ones need not. An empty text has no passages.
     """
-    starts = page_starts(document.pages)
+    starts = _text_starts(document.pages)
     text = document_text(document.pages)
     outline = _outline_paths(document, starts)
     cuts = sorted({0, len(text), *_page_breaks(document.pages, starts), *(offset for offset, _ in outline)})
@@ -61,7 +73,18 @@ def chunk_document(
         for piece in _merge_small(splitter.split_text(text[start:end]), count_tokens, settings):
             passages.append(_passage(piece, start, starts, paths))
             start += len(piece)
-    return passages
+    return _moved(passages, starts, page_starts(document.pages) if places is None else places)
+
+
+def _moved(passages: Sequence[Passage], starts: Sequence[int], places: Sequence[int]) -> list[Passage]:
+    """Passages at the places of their pages in the document's text, instead of their `starts` in the joined texts."""
+    if list(starts) == list(places):
+        return list(passages)
+    moves = [place - start for place, start in zip(places, starts, strict=True)]
+    return [
+        replace(passage, start=passage.start + moves[passage.first_page], end=passage.end + moves[passage.first_page])
+        for passage in passages
+    ]
 
 
 def _splitter(count_tokens: Callable[[str], int], settings: ChunkSettings) -> RecursiveCharacterTextSplitter:

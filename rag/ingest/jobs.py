@@ -16,12 +16,15 @@ from dataclasses import dataclass, field, replace
 from rag.embed.embedder import Embedder
 from rag.errors import AskError, FileRefused, PasswordNeeded, StoreError
 from rag.ingest.batch import UNFINISHED, Adding, Batches
-from rag.ingest.chunk import chunk_document
+from rag.ingest.chunk import chunk_document, fitting
+from rag.ingest.scans import Scan, ScanQueue
 from rag.messages import Message
 from rag.pdf.load import load
+from rag.pdf.notes import no_text, notes_on_kinds
 from rag.pdf.sandbox import Stopped
+from rag.pdf.scans import WaitingPage
 from rag.pdf.unlock import unlock
-from rag.records import Job, JobState, LoadedDocument, Passage, text_digest
+from rag.records import Job, JobState, LoadedDocument, Page, Passage, text_digest
 from rag.settings import Settings
 from rag.store.blobs import original_file, replace_file, unlocked_file
 from rag.store.database import Store
@@ -29,7 +32,6 @@ from rag.store.database import Store
 log = logging.getLogger(__name__)
 
 EMBED_BATCH = 64  # passages embedded and stored together; between batches a job can be stopped
-RESERVED_TOKENS = 16  # of the embedder's input, for its prompt and special tokens
 ABOUT_FILE = "{name}: {reason}"
 
 
@@ -45,9 +47,9 @@ class _ActiveJob:
 class Jobs:
     """The queue, worked off by threads of its own.
 
-    `complete` stores and indexes a document and deletes its job, and returns False where the job was cancelled;
-    `delete_files` deletes orphaned files, called after a job has ended in another way; `changed` is called after any
-    change.
+    `scans` reads the pages that await OCR, None where they are left; `complete` stores and indexes a document and
+    deletes its job, and returns False where the job was cancelled; `delete_files` deletes orphaned files, called after
+    a job has ended in another way; `changed` is called after any change.
     """
 
     def __init__(
@@ -55,11 +57,12 @@ class Jobs:
         store: Store,
         settings: Settings,
         *,
+        scans: ScanQueue | None = None,
         complete: Callable[[Job, LoadedDocument, list[Passage]], bool],
         delete_files: Callable[[], None],
         changed: Callable[[], None],
     ) -> None:
-        self._store, self._settings = store, settings
+        self._store, self._settings, self._scans = store, settings, scans
         self._complete, self._delete_files, self._changed = complete, delete_files, changed
         self._embedder: Embedder | None = None
         self._condition = threading.Condition()  # over an RLock
@@ -70,7 +73,7 @@ class Jobs:
         self._threads: list[threading.Thread] = []
         self._batches = Batches()
         for stored in self._store.jobs():
-            job = replace(stored, state=JobState.WAITING) if stored.state in UNFINISHED else stored
+            job = replace(stored, state=JobState.WAITING) if stored.state in (*UNFINISHED, JobState.OCR) else stored
             if job.state is JobState.WAITING:
                 self._add_to_batch(job)
             self._active[job.id] = _ActiveJob(job)
@@ -83,9 +86,13 @@ class Jobs:
             thread = threading.Thread(target=target, name=target.__name__.strip("_"), daemon=True)
             thread.start()
             self._threads.append(thread)
+        if self._scans is not None:
+            self._scans.start(embedder, self._is_busy)
 
     def close(self) -> None:
         """Stop after the current batch. Unfinished jobs start again at the next start of the program."""
+        if self._scans is not None:
+            self._scans.close()
         with self._condition:
             self._closing = True
             for active in self._active.values():
@@ -97,9 +104,15 @@ class Jobs:
     # ---- what people do
 
     def visible_to(self, owner: str) -> tuple[Job, ...]:
-        """Jobs of `owner` and of shared documents."""
+        """Jobs of `owner` and of shared documents; with a negative id, documents whose scanned pages are being read."""
         with self._condition:
-            return tuple(active.job for active in self._active.values() if active.job.owner in ("", owner))
+            jobs = tuple(active.job for active in self._active.values() if active.job.owner in ("", owner))
+        return jobs if self._scans is None else (*jobs, *self._scans.visible_to(owner))
+
+    def _is_busy(self) -> bool:
+        """Whether files wait that come before any scanned page."""
+        with self._condition:
+            return any(active.job.state in UNFINISHED for active in self._active.values())
 
     def adding(self, owner: str) -> Adding | None:
         """Progress of all files together that `owner` is adding; None where there is nothing left to do."""
@@ -150,6 +163,9 @@ class Jobs:
 
     def cancel(self, owner: str, job_id: int) -> None:
         """Cancel a job, or dismiss one that failed, if it belongs to `owner`."""
+        if self._scans is not None and job_id < 0:
+            self._scans.cancel(owner, job_id)
+            return
         with self._condition:
             active = self._active.get(job_id)
             if active is None or active.job.owner != owner:
@@ -192,13 +208,50 @@ class Jobs:
             password=active.password,
             progress=lambda read, pages: self._progress(active, pages_read=read, pages=pages),
             stop=active.stop,
+            ocr=self._scans is not None,
         )
         self._raise_if_stopped(active)
         if active.password is not None:
             unlocked = unlock(path, active.password, self._settings.limits)
             replace_file(unlocked_file(self._settings.files_dir, active.job.document_id), unlocked)
+        if self._scans is not None and not _has_text(loaded):
+            self._read_scans(active, loaded, self._scans)
+        else:
+            self._set_state(active, JobState.EMBEDDING)
+            self._loaded.put((active, loaded))
+
+    def _read_scans(self, active: _ActiveJob, loaded: LoadedDocument, scans: ScanQueue) -> None:
+        """Queue a document that has no text but by OCR; it is added once the first of its pages are read."""
+        waiting = [WaitingPage(page.number, page.label, page.kind) for page in loaded.pages if page.awaits_ocr]
+        read: dict[int, Page] = {}
+
+        def take(pages: list[Page]) -> bool:
+            read.update((page.number, page) for page in pages)
+            going_on = bool(waiting) and not any(page.text for page in pages)
+            if not going_on:
+                self._run_step(active, lambda active: self._take_scans(active, loaded, read))
+            return going_on
+
+        def show(pages_read: int, seconds_left: float) -> None:
+            self._progress(active, pages_read=pages_read, seconds_left=seconds_left)
+
+        self._progress(active, pages=len(waiting), pages_read=0)
+        self._set_state(active, JobState.OCR)
+        scan = Scan(active.job.document_id, active.job.name, waiting, take, show, stop=active.stop)
+        scan.fail = lambda error: self._fail(
+            active, Message(ABOUT_FILE, {"name": active.job.name, "reason": error.message})
+        )
+        scans.put(scan)
+
+    def _take_scans(self, active: _ActiveJob, loaded: LoadedDocument, read: dict[int, Page]) -> None:
+        """Go on with a document as soon as one of its pages has text, which it may have by OCR only."""
+        self._raise_if_stopped(active)
+        loaded = replace(loaded, pages=tuple(read.get(page.number, page) for page in loaded.pages))
+        if not _has_text(loaded):
+            raise no_text([page.kind for page in loaded.pages], tried_ocr=True)
+        notes = notes_on_kinds([(page.kind, page.label) for page in read.values()], len(loaded.pages), tried_ocr=True)
         self._set_state(active, JobState.EMBEDDING)
-        self._loaded.put((active, loaded))
+        self._loaded.put((active, replace(loaded, notes=(*loaded.notes, *notes))))
 
     def _embed_loop(self) -> None:
         while item := self._loaded.get():
@@ -213,8 +266,7 @@ class Jobs:
             self._raise_if_stopped(active)  # chunking a long text takes a while
             return embedder.count_tokens(text)
 
-        longest = min(self._settings.chunking.max_passage_tokens, embedder.max_tokens - RESERVED_TOKENS)
-        passages = chunk_document(loaded, count_tokens, replace(self._settings.chunking, max_passage_tokens=longest))
+        passages = chunk_document(loaded, count_tokens, fitting(self._settings.chunking, embedder.max_tokens))
         passages = [passage for passage in passages if passage.text.strip()]
         self._progress(active, passages=len(passages))
         try:
@@ -226,6 +278,8 @@ class Jobs:
             self._store.protect_vectors([])
         with self._condition:
             self._active.pop(active.job.id, None)
+        if self._scans is not None:
+            self._scans.put_document(active.job.owner, active.job.document_id)
         self._changed()
 
     def _embed(self, active: _ActiveJob, texts: list[str], embedder: Embedder) -> None:
@@ -319,3 +373,8 @@ class Jobs:
         with self._condition:
             active.job = replace(active.job, **numbers)  # type: ignore[arg-type]
         self._changed()
+
+
+def _has_text(loaded: LoadedDocument) -> bool:
+    """Whether a document can be searched by what has been read of it so far."""
+    return any(page.text.strip() for page in loaded.pages)

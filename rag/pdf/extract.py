@@ -26,7 +26,6 @@ from rag.pdf.page_readers import (
 )
 from rag.pdf.sandbox import MALFORMED, Crashed, Frame, frames
 from rag.pdf.text_quality import DOUBTFUL_BELOW, visible_characters
-from rag.records import PageKind
 from rag.settings import Limits
 
 TRUNCATED_FROM = 32_000  # characters; PDFium truncates a string at 32,767 without any error
@@ -175,17 +174,13 @@ def second_opinion(reading: Reading, pdf: OpenPdf, reader: PageReader) -> None:
     """Ask another reader for the pages that it may read better, and keep the better reading of each."""
     if reader == reading.reader:
         return
-    doubtful = [
-        page.number
-        for page in reading.pages
-        if _is_doubtful(page) or (reader.reads_images and page.kind is PageKind.SCANNED)
-    ][: pdf.limits.fallback_reader_pages]
+    doubtful = [page.number for page in reading.pages if _is_doubtful(page)][: pdf.limits.fallback_reader_pages]
     if not doubtful:
         return
     try:
         for second in reader.read(pdf, doubtful):
             if second.number in doubtful:
-                _keep_better(reading, second, reader)
+                _keep_better(reading, second)
     except (LimitExceeded, DamagedFile) as exc:
         log.info("%s gave up: %s", reader.name, exc)
 
@@ -202,17 +197,14 @@ def _is_doubtful(page: PageReading) -> bool:
     return page.layout is not None and page.layout.placed and len(page.text) >= TRUNCATED_FROM
 
 
-def _keep_better(reading: Reading, second: PageReading, reader: PageReader) -> None:
+def _keep_better(reading: Reading, second: PageReading) -> None:
     """Replace the reading of a page if the second one is better."""
     first = reading.pages[second.number]
     if not _is_better(second, first):
         return
-    # Only PDFium counts objects, by which pages are classified; with OCR the image no longer makes the page a scan.
+    # Only PDFium counts objects, by which pages are classified.
     second.affine = first.affine
-    if reader.reads_images:
-        second.width, second.height = first.width, first.height
-    else:
-        second.texts, second.images, second.paths, second.cover = first.texts, first.images, first.paths, first.cover
+    second.texts, second.images, second.paths, second.cover = first.texts, first.images, first.paths, first.cover
     _lay_out(second, reading.interned)
     reading.pages[second.number] = second
 

@@ -10,17 +10,17 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import reduce
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from rag.errors import DamagedFile, LimitExceeded, NotAPdf, NoText
-from rag.messages import Message, Value
+from rag.errors import LimitExceeded, NotAPdf
+from rag.messages import Message
 from rag.pdf.extract import Reading, read_document, second_opinion
 from rag.pdf.furniture import remove_running_lines
 from rag.pdf.lines import PageLayout, ends_mid_sentence, join_lines, starts_mid_sentence
 from rag.pdf.normalize import clean_line, iso_date, meaningful_title
+from rag.pdf.notes import NEEDS_OCR, NOT_READ_YET, joined, no_text, notes_on_kinds
 from rag.pdf.page_readers import PYPDF, OpenPdf, PageReader, PageReading
 from rag.pdf.sandbox import Stopped, as_file
 from rag.records import Heading, LoadedDocument, Page, PageKind, WordBoxes
@@ -30,13 +30,7 @@ __all__ = ["Stopped", "load"]
 
 PART_NAMES = {"outline": Message("outline"), "labels": Message("page labels"), "metadata": Message("metadata")}
 HEADER_BYTES = 1024  # "%PDF-" stands within these (Adobe's implementation note 13 to PDF 1.7)
-MAX_LABELS_SHOWN = 10  # page labels in a note
 XFA_CHARACTERS = 3_000  # mean per page below which an XFA form may be only its placeholder
-PROBLEMS = {
-    PageKind.SCANNED: Message("scanned without text and cannot be searched before OCR"),
-    PageKind.GARBLED: Message("written in broken fonts and cannot be searched before OCR"),
-    PageKind.FAILED: Message("damaged and could not be read"),
-}
 
 
 def load(
@@ -47,11 +41,13 @@ def load(
     progress: Callable[[int, int], None] | None = None,
     stop: threading.Event | None = None,
     readers: Sequence[PageReader] = (PYPDF,),
+    ocr: bool = False,
 ) -> LoadedDocument:
     """Read a PDF. `progress` is called with the pages read and the pages in all.
 
     `readers` are asked, one after the other, for pages that PDFium may have read badly; the most readable result is
-    kept. An OCR reader (`reads_images`) is also asked for scanned pages.
+    kept. Scanned and garbled pages are left to await OCR; `ocr` says that it comes next: then a document without any
+    other page is accepted, and no note says that these pages cannot be searched.
 
     Raises NotAPdf, DamagedFile, NoText, LimitExceeded, PasswordNeeded, WrongPassword, and Stopped once `stop` is
     set; the messages are one sentence each, without the file's name.
@@ -74,7 +70,7 @@ def load(
                 seconds=limits.read_wall_seconds,
             )
 
-    return _document(reading, check)
+    return _document(reading, check, limits.ocr_pages, ocr=ocr)
 
 
 def _check_file(file: BinaryIO, limits: Limits) -> None:
@@ -111,18 +107,23 @@ def _file_kind(head: bytes) -> Message:
     return Message("plain text") if b"\0" not in head else Message("another kind of file")
 
 
-def _document(reading: Reading, check: Callable[[], None]) -> LoadedDocument:
-    """Everything that was read, as one document. `check` is called between pages and may raise."""
+def _document(reading: Reading, check: Callable[[], None], ocr_pages: int, *, ocr: bool) -> LoadedDocument:
+    """Everything that was read, as one document, of which at most `ocr_pages` await OCR.
+
+    `check` is called between pages and may raise.
+    """
     kinds = [page.kind for page in reading.pages]
-    if PageKind.TEXT not in kinds:
-        raise _no_text(kinds)
+    waiting = {number for number, kind in enumerate(kinds) if kind in NEEDS_OCR}
+    waiting = set(sorted(waiting)[:ocr_pages])
+    if PageKind.TEXT not in kinds and not (ocr and waiting):
+        raise no_text(kinds)
     layouts = {
         page.number: page.layout
         for page, kind in zip(reading.pages, kinds, strict=True)
-        if page.layout is not None and kind in (PageKind.TEXT, PageKind.SCANNED)
+        if page.layout is not None and kind in (PageKind.TEXT, PageKind.SCANNED) and page.number not in waiting
     }
     remove_running_lines(layouts)
-    known_words = _vocabulary(layouts)
+    known_words = vocabulary(layouts)
     labels = _labels(reading)
     pages = []
     for page, kind in zip(reading.pages, kinds, strict=True):
@@ -140,7 +141,8 @@ def _document(reading: Reading, check: Callable[[], None]) -> LoadedDocument:
                 height=page.height,
                 furniture="\n".join(layout.furniture) if layout is not None else "",
                 flows_on=_flows_on(layout, following),
-                note=_note(page, kind),
+                note=NOT_READ_YET if page.number in waiting and ocr else _note(page, kind),
+                awaits_ocr=page.number in waiting,
             )
         )
     metadata = reading.info.get("metadata")
@@ -151,7 +153,7 @@ def _document(reading: Reading, check: Callable[[], None]) -> LoadedDocument:
         title=meaningful_title(str(metadata.get("Title", ""))),
         author=meaningful_title(str(metadata.get("Author", ""))),
         created=iso_date(str(metadata.get("CreationDate", ""))),
-        notes=tuple(_notes(reading, pages)),
+        notes=tuple(_notes(reading, pages, hidden=waiting if ocr else set())),
     )
 
 
@@ -162,43 +164,8 @@ def _flows_on(layout: PageLayout | None, following: PageLayout | None) -> bool:
     return ends_mid_sentence(layout) and starts_mid_sentence(following)
 
 
-def _no_text(kinds: list[PageKind]) -> NoText | DamagedFile:
-    """The error for a document without a page of text."""
-    count = len(kinds)
-    if kinds.count(PageKind.FAILED) == count:
-        return DamagedFile(
-            "None of its pages ({count:,}) can be read: download it again or print it to a new PDF.", count=count
-        )
-    if set(kinds) == {PageKind.EMPTY}:
-        return NoText("It has no text that can be searched: all of its pages ({count:,}) are empty.", count=count)
-    found = _joined([_counted(kind, kinds.count(kind)) for kind in PageKind if kind in kinds])
-    return NoText(
-        "It has no text that can be searched (pages: {kinds}): run OCR over it first, for example "
-        "`ocrmypdf --force-ocr in.pdf out.pdf`, and add the result.",
-        kinds=found,
-    )
-
-
-def _counted(kind: PageKind, count: int) -> Message:
-    """How many pages are of a kind that cannot be searched."""
-    values: dict[str, Value] = {"count": count}
-    match kind:
-        case PageKind.SCANNED:
-            return Message("{count:,} scanned", values)
-        case PageKind.GARBLED:
-            return Message("{count:,} in broken fonts", values)
-        case PageKind.FAILED:
-            return Message("{count:,} damaged", values)
-    return Message("{count:,} empty", values)
-
-
-def _joined(parts: Sequence[Message]) -> Message:
-    """The messages as a list within a sentence."""
-    return reduce(lambda before, part: Message("{before}, {part}", {"before": before, "part": part}), parts)
-
-
-def _vocabulary(layouts: dict[int, PageLayout]) -> set[str]:
-    """Words of the document in lower case, without the first and last of each line: they may be parts of a word."""
+def vocabulary(layouts: Mapping[int, PageLayout]) -> set[str]:
+    """Words of these pages in lower case, without the first and last of each line: they may be parts of a word."""
     known: set[str] = set()
     for layout in layouts.values():
         for line in layout.lines:
@@ -253,17 +220,10 @@ def _note(page: PageReading, kind: PageKind) -> Message | None:
     return None
 
 
-def _notes(reading: Reading, pages: list[Page]) -> Iterator[Message]:
-    """Notes on the document as a whole."""
+def _notes(reading: Reading, pages: list[Page], *, hidden: Container[int]) -> Iterator[Message]:
+    """Notes on the document as a whole; pages in `hidden` are about to be read by OCR."""
     yield from reading.notes
-    for kind, problem in PROBLEMS.items():
-        labels = [page.label for page in pages if page.kind is kind]
-        shown = ", ".join(labels[:MAX_LABELS_SHOWN]) + (", …" if len(labels) > MAX_LABELS_SHOWN else "")
-        values: dict[str, Value] = {"count": len(labels), "pages": len(pages), "problem": problem, "labels": shown}
-        if len(labels) == 1:
-            yield Message("{count:,} of {pages:,} pages is {problem}: {labels}.", values)
-        elif labels:
-            yield Message("{count:,} of {pages:,} pages are {problem}: {labels}.", values)
+    yield from notes_on_kinds([(page.kind, page.label) for page in pages if page.number not in hidden], len(pages))
     if reading.xfa and sum(len(page.text) for page in pages) < XFA_CHARACTERS * len(pages) and _asks_to_wait(pages):
         yield Message(
             "It is an XFA form of which only the placeholder can be read: print the filled form to a new PDF."
@@ -272,7 +232,7 @@ def _notes(reading: Reading, pages: list[Page]) -> Iterator[Message]:
     if isinstance(failed, list) and failed:
         parts = [name for part, name in PART_NAMES.items() if part in failed]
         if parts:
-            yield Message("Not read, because damaged or too large: {parts}.", {"parts": _joined(parts)})
+            yield Message("Not read, because damaged or too large: {parts}.", {"parts": joined(parts)})
 
 
 def _asks_to_wait(pages: list[Page]) -> bool:

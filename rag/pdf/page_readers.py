@@ -1,4 +1,4 @@
-"""Page readers: PDFium and pypdf in the child process, and the protocol that an OCR reader would implement.
+"""Page readers: PDFium and pypdf in the child process, and the protocol that OCR implements, too.
 
 A hostile PDF may have taken the child over, so numbers, spans and boxes it sends are checked here before use.
 """
@@ -50,7 +50,8 @@ class PageReading:
     paths: int = 0
     cover: float = 0.0  # share of the page that the largest image covers
     failed: bool = False
-    layout: PageLayout | None = None  # made by `extract` from text and words
+    problem: Message | None = None  # why OCR failed, to be told with "because"
+    layout: PageLayout | None = None  # made by `extract` from text and words, or by OCR
     _score: float | None = field(default=None, repr=False)
 
     @property
@@ -75,15 +76,10 @@ class PageReader(Protocol):
     def name(self) -> str:
         """Its name, as in log lines."""
 
-    @property
-    def reads_images(self) -> bool:
-        """Whether it is OCR: then it is also asked for scanned pages."""
-
     def read(self, pdf: OpenPdf, pages: Sequence[int]) -> Iterator[PageReading]:
         """Readings of these pages (from 0), in any order; pages it cannot read may be left out.
 
-        An OCR reader need not give sizes of pages or objects. Raises LimitExceeded or DamagedFile when it gives up; the
-        readings it has yielded are kept.
+        Raises LimitExceeded or DamagedFile when it gives up; the readings it has yielded are kept.
         """
 
 
@@ -93,7 +89,6 @@ class ChildReader:
 
     name: str
     engine: str  # what the child process calls it
-    reads_images: bool = False
 
     def read(self, pdf: OpenPdf, pages: Sequence[int]) -> Iterator[PageReading]:
         """Readings of these pages, in order."""
@@ -142,7 +137,7 @@ def page_reading(frame: Frame, number: int) -> PageReading:
         return page
     try:
         page.text = frame.text.decode("utf-8")
-        page.width, page.height = _length(meta["width"]), _length(meta["height"])
+        page.width, page.height = length_in_points(meta["width"]), length_in_points(meta["height"])
         page.affine = tuple(float(number) for number in meta.get("map", ()))
         page.texts, page.images, page.paths = (int(meta.get(key, 0)) for key in ("texts", "images", "paths"))
         page.cover = float(meta.get("cover", 0))
@@ -153,7 +148,7 @@ def page_reading(frame: Frame, number: int) -> PageReading:
     return page
 
 
-def _length(value: Any) -> float:
+def length_in_points(value: Any) -> float:
     """A page's width or height in points; a default where the value is senseless."""
     valid = isinstance(value, int | float) and math.isfinite(value) and 0 < value < 1e7
     return float(value) if valid else DEFAULT_LENGTH

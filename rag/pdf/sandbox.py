@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -29,6 +29,7 @@ from rag.errors import DamagedFile, LimitExceeded
 from rag.messages import Message
 
 SCRIPT = Path(__file__).with_name("child.py")
+LIBRARIES = ("pypdfium2", "pypdfium2_raw", "pypdf", "cryptography")
 HEAD = struct.Struct("<III")  # bytes of JSON, of text, of words
 MAX_JSON_BYTES = 16_000_000  # many times what 10,000 page labels and 5,000 headings take
 OUT_OF_MEMORY = 77  # exit status of a child that ran out of memory in Python
@@ -91,14 +92,17 @@ def frames(
     *,
     step: Callable[[], Message],
     stop: threading.Event | None = None,
+    script: Path | None = None,
+    libraries: Sequence[str] = LIBRARIES,
 ) -> Iterator[Frame]:
     """Run the command on the file and yield the child's frames, up to and without the one of kind "end".
 
-    `step` is called when the child fails or exceeds a limit, and tells what it was doing: "Reading page 3". Raises
-    LimitExceeded, DamagedFile, Stopped. Closing the iterator kills the child.
+    `script` is the child to run, by default SCRIPT, with these libraries. `step` is called when the child fails or
+    exceeds a limit, and tells what it was doing: "Reading page 3". Raises LimitExceeded, DamagedFile, Stopped. Closing
+    the iterator kills the child.
     """
     deadline = time.monotonic() + bounds.wall_seconds
-    process = _start(file, command, bounds)
+    process = _start(file, {**command, "path": _library_folders(libraries)}, bounds, script or SCRIPT)
     try:
         assert process.stdout is not None
         source = _Pipe(process.stdout.fileno(), deadline, stop)
@@ -120,17 +124,16 @@ def frames(
         process.communicate()  # closes the pipes
 
 
-def _start(file: BinaryIO, command: dict[str, Any], bounds: Bounds) -> subprocess.Popen[bytes]:
+def _start(file: BinaryIO, command: dict[str, Any], bounds: Bounds, script: Path) -> subprocess.Popen[bytes]:
     descriptor = file.fileno()
     full_command = {
         **command,
         "file": f"/proc/self/fd/{descriptor}",
-        "path": _library_folders(),
         "cpu": bounds.cpu_seconds,
         "memory": bounds.memory_bytes,
     }
     process = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(SCRIPT)],  # isolated: finds its libraries by the folders in the command
+        [sys.executable, "-I", "-S", str(script)],  # isolated: finds its libraries by the folders in the command
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -151,9 +154,9 @@ def _start(file: BinaryIO, command: dict[str, Any], bounds: Bounds) -> subproces
     return process
 
 
-def _library_folders() -> list[str]:
+def _library_folders(names: Sequence[str]) -> list[str]:
     """Folders the child imports its libraries from: isolated, it sees neither PYTHONPATH nor user site-packages."""
-    specs = (importlib.util.find_spec(name) for name in ("pypdfium2", "pypdfium2_raw", "pypdf", "cryptography"))
+    specs = map(importlib.util.find_spec, names)
     return sorted({str(Path(spec.origin).parent.parent) for spec in specs if spec and spec.origin})
 
 

@@ -62,16 +62,33 @@ class DocumentRouter:
         with self._lock:
             slot = len(self._keys)
             self._keys.append(key)
-            self._passages.append(ids)
+            self._passages.append(ids[:0])
             self._file_terms.append(file_terms)
             for term in file_terms.union(_name_terms(title)):
                 self._slots_by_term.setdefault(term, set()).add(slot)
-            self._passage_counts = np.append(self._passage_counts, len(ids))
-            if len(ids) and (largest := int(ids.max())) >= len(self._slot_of_passage) - 1:
-                more = np.zeros(max(largest, len(self._slot_of_passage)), np.int64)
-                self._slot_of_passage = np.append(self._slot_of_passage, more)
-            self._slot_of_passage[ids] = slot + 1
+            self._passage_counts = np.append(self._passage_counts, 0)
+            self._set_passages(slot, ids)
             self._documents_in.clear()
+
+    def extend(self, key: DocumentKey, added: Ids, removed: Ids) -> None:
+        """Add and remove passages (n,) of a document; an unknown one is ignored."""
+        with self._lock:
+            if key not in self._keys:
+                return
+            slot = self._keys.index(key)
+            self._slot_of_passage[removed] = 0
+            kept = self._passages[slot][~np.isin(self._passages[slot], removed)]
+            self._set_passages(slot, np.append(kept, added))
+            self._documents_in.clear()
+
+    def _set_passages(self, slot: int, ids: Ids) -> None:
+        """Make these the passages of a document; the lock is held."""
+        self._passages[slot] = ids
+        self._passage_counts[slot] = len(ids)
+        if len(ids) and (largest := int(ids.max())) >= len(self._slot_of_passage) - 1:
+            more = np.zeros(max(largest, len(self._slot_of_passage)), np.int64)
+            self._slot_of_passage = np.append(self._slot_of_passage, more)
+        self._slot_of_passage[ids] = slot + 1
 
     def remove(self, key: DocumentKey) -> None:
         """Remove a document; an unknown one is ignored."""

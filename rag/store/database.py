@@ -11,14 +11,23 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from rag.errors import EmbedderMismatch
 from rag.messages import Message
-from rag.records import Document, DocumentDetails, Job, JobState, LoadedDocument, Passage, Vectors, text_digest
+from rag.records import (
+    Document,
+    DocumentDetails,
+    Job,
+    JobState,
+    LoadedDocument,
+    Passage,
+    Vectors,
+    page_starts,
+    text_digest,
+)
 from rag.store.connection import Connection
 from rag.store.rows import (
     DOCUMENT_COLUMNS,
@@ -127,7 +136,7 @@ class Store(Connection):
         outline = json.dumps([[h.title, h.level, h.page, h.top] for h in loaded.outline])
         kinds = json.dumps(Counter(page.kind.value for page in loaded.pages))
         notes = json.dumps([note.to_json() for note in loaded.notes])
-        starts = accumulate((len(page.text) for page in loaded.pages), initial=0)
+        starts = page_starts(loaded.pages)
         with self.transaction() as sql:
             if not sql.execute("DELETE FROM jobs WHERE id = ?", (job.id,)).rowcount:
                 return None
@@ -139,9 +148,11 @@ class Store(Connection):
             ).lastrowid
             sql.executemany(
                 f"INSERT INTO pages ({PAGE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [page_row(key, start, page) for page, start in zip(loaded.pages, starts, strict=False)],
+                [page_row(key, start, page) for page, start in zip(loaded.pages, starts, strict=True)],
             )
-            return [_insert_passage(sql, key, passage) for passage in passages]
+            waiting = [(key, page.number) for page in loaded.pages if page.awaits_ocr]
+            sql.executemany("INSERT INTO pages_awaiting_ocr VALUES (?, ?)", waiting)
+            return [insert_passage(sql, key, passage) for passage in passages]
 
     def remove_document(self, owner: str, document_id: str) -> list[int]:
         """Remove a document with its pages, passages and vectors; returns the ids of the removed passages."""
@@ -314,7 +325,8 @@ AND digest NOT IN (SELECT digest FROM protected_vectors)
 """
 
 
-def _insert_passage(sql: sqlite3.Connection, key: int | None, passage: Passage) -> int:
+def insert_passage(sql: sqlite3.Connection, key: int | None, passage: Passage) -> int:
+    """Add a passage to the document of this key; returns its id."""
     cursor = sql.execute(
         "INSERT INTO passages (document, text, start, stop, first_page, last_page, heading, digest)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

@@ -19,8 +19,9 @@ from rag.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-FORMAT = 6
-# A new database. `pages.start`: characters in the pages before it. `digest`: of the text that was embedded.
+FORMAT = 7
+# A new database. `pages.start`: where it begins in the document's text (`rag.records.page_starts`). `digest`: of the
+# text that was embedded.
 # `notes`, `note` and `message` hold `rag.messages.Message` as JSON, '' where there is none. `conversations.deleted`:
 # when it was deleted, in seconds since the epoch, while that can be undone; else NULL. `exchanges.bytes`: of `data`.
 SCHEMA = (
@@ -40,6 +41,9 @@ SCHEMA = (
     last_page INTEGER NOT NULL, heading TEXT NOT NULL, digest BLOB NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS passages_of_document ON passages (document)",
     "CREATE INDEX IF NOT EXISTS passages_of_digest ON passages (digest)",
+    """CREATE TABLE IF NOT EXISTS pages_awaiting_ocr (
+    document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE, number INTEGER NOT NULL,
+    PRIMARY KEY (document, number)) WITHOUT ROWID""",
     "CREATE TABLE IF NOT EXISTS vectors (digest BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS orphaned_files (document_id TEXT PRIMARY KEY) WITHOUT ROWID",
     """CREATE TABLE IF NOT EXISTS jobs (
@@ -107,6 +111,8 @@ def _format_of(sql: sqlite3.Connection) -> int:
     tables = {row[0] for row in sql.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if version or "jobs" not in tables:
         return int(version)
+    if "pages_awaiting_ocr" in tables:
+        return 7
     if "ratings" in tables:
         return 6
     if "conversations" in tables:
@@ -225,4 +231,30 @@ def _to_6(sql: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5, 6: _to_6}
+def _to_7(sql: sqlite3.Connection) -> None:
+    """Scanned and garbled pages await OCR, and have 30,000 characters of the document's text kept free for them."""
+    sql.execute(
+        "CREATE TABLE pages_awaiting_ocr (document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,"
+        " number INTEGER NOT NULL, PRIMARY KEY (document, number)) WITHOUT ROWID"
+    )
+    sql.execute(
+        "INSERT INTO pages_awaiting_ocr SELECT document, number FROM pages WHERE kind IN ('scanned', 'garbled')"
+    )
+    waiting = (
+        "SELECT COUNT(*) FROM pages_awaiting_ocr w WHERE w.document = {table}.document AND w.number < {table}.{page}"
+    )
+    some = "WHERE document IN (SELECT document FROM pages_awaiting_ocr)"
+    moved = f"30000 * ({waiting.format(table='pages', page='number')})"
+    sql.execute(f"UPDATE pages SET start = start + {moved} {some}")
+    moved = f"30000 * ({waiting.format(table='passages', page='first_page')})"
+    sql.execute(f"UPDATE passages SET start = start + {moved}, stop = stop + {moved} {some}")
+
+
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {
+    2: _to_2,
+    3: _to_3,
+    4: _to_4,
+    5: _to_5,
+    6: _to_6,
+    7: _to_7,
+}

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from rag.ingest.chunk import page_starts
 from rag.ingest.headings import detect_headings, headings_within, looks_like_heading, page_title, shown_headings
-from rag.records import Page, PageKind, WordBoxes
+from rag.records import Page, PageKind, WordBoxes, page_starts
 
 STATEMENT = (
     "Harbour Tools plc and Subsidiaries\n"

@@ -1,0 +1,267 @@
+"""The OCR queue: scanned and garbled pages are read in the background, some of one document at a time.
+
+It has a turn only while no file waits to be read, chunked or embedded, and takes documents in turns. What awaits OCR is
+stored, so that it goes on after a restart where it stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from rag.embed.embedder import Embedder
+from rag.errors import AskError, FileRefused
+from rag.ingest.chunk import chunk_document, fitting
+from rag.messages import Message
+from rag.pdf.notes import CANCELLED, is_note_on_kinds, notes_on_kinds
+from rag.pdf.ocr import OcrUnavailable
+from rag.pdf.page_readers import OpenPdf, PageReader
+from rag.pdf.sandbox import Stopped
+from rag.pdf.scans import WaitingPage, read_scans
+from rag.records import Job, JobState, LoadedDocument, Page, PageKind, Passage, Vectors, WordBoxes
+from rag.settings import Settings
+from rag.store.blobs import file_to_render
+from rag.store.scans import NotesOf, StoredScan, StoredScans
+
+log = logging.getLogger(__name__)
+
+EMBED_BATCH = 16  # passages embedded together; between batches others have their turn
+POLL_SECONDS = 0.5  # longest delay until it is noticed that no file waits any more
+AddPages = Callable[[StoredScan, list[Page], list[Passage], Vectors, NotesOf], bool]
+
+
+@dataclass(eq=False)
+class Scan:
+    """A document whose scanned pages are being read.
+
+    `take` is called with the pages of each batch, and returns whether to go on with the next; `show` with the number of
+    pages read and the seconds left; `fail` where reading ends by an error.
+    """
+
+    document_id: str
+    name: str
+    waiting: list[WaitingPage]
+    take: Callable[[list[Page]], bool]
+    show: Callable[[int, float], None]
+    fail: Callable[[AskError], None] = lambda error: None
+    stop: threading.Event = field(default_factory=threading.Event)
+    job: Job | None = None  # as this queue shows it; None where another list does
+    read: int = 0  # pages so far
+
+
+class ScanQueue:
+    """Reads the scanned pages of one data folder with a thread of its own.
+
+    `add_pages` makes pages of a document searchable, and returns False where it was removed; `changed` is called after
+    any change.
+    """
+
+    def __init__(
+        self,
+        scans: StoredScans,
+        settings: Settings,
+        reader: PageReader,
+        *,
+        add_pages: AddPages,
+        changed: Callable[[], None],
+    ) -> None:
+        self._stored, self._settings, self._reader = scans, settings, reader
+        self._add_pages, self._changed = add_pages, changed
+        self._is_busy: Callable[[], bool] = lambda: False
+        self._embedder: Embedder | None = None
+        self._condition = threading.Condition()
+        self._scans: list[Scan] = []  # the one that has waited longest first
+        self._closing = False
+        self._thread: threading.Thread | None = None
+
+    def start(self, embedder: Embedder, is_busy: Callable[[], bool]) -> None:
+        """Start the thread, with the pages that were left when the program ended.
+
+        `is_busy` tells whether files wait that come first.
+        """
+        self._embedder, self._is_busy = embedder, is_busy
+        for stored in self._stored.all():
+            self._put_stored(stored)
+        self._thread = threading.Thread(target=self._loop, name="ocr", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop at once; pages that are being read await OCR again."""
+        with self._condition:
+            self._closing = True
+            for scan in self._scans:
+                scan.stop.set()
+            self._condition.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def put(self, scan: Scan) -> None:
+        """Queue a document."""
+        with self._condition:
+            self._scans.append(scan)
+            self._condition.notify_all()
+        self._changed()
+
+    def put_document(self, owner: str, document_id: str) -> None:
+        """Queue the pages of a document in the library that await OCR, if there are any."""
+        stored = self._stored.of(owner, document_id)
+        if stored is not None:
+            self._put_stored(stored)
+
+    def visible_to(self, owner: str) -> tuple[Job, ...]:
+        """Documents in the library, of `owner` and shared ones, whose pages are being read; their ids are negative."""
+        with self._condition:
+            jobs = [scan.job for scan in self._scans if scan.job is not None]
+        return tuple(job for job in jobs if job.owner in ("", owner))
+
+    def cancel(self, owner: str, job_id: int) -> None:
+        """Leave the rest of a document's pages unread, if it belongs to `owner`."""
+        for job in self._taken_out(lambda job: job.id == job_id and job.owner == owner):
+            stored = self._stored.of(owner, job.document_id)
+            if stored is not None:
+                self._stored.give_up(stored, CANCELLED, _notes_without_ocr)
+        self._changed()
+
+    def forget(self, owner: str, document_id: str) -> None:
+        """Stop reading a document that was removed."""
+        self._taken_out(lambda job: (job.owner, job.document_id) == (owner, document_id))
+
+    def _taken_out(self, which: Callable[[Job], bool]) -> list[Job]:
+        with self._condition:
+            found = [scan for scan in self._scans if scan.job is not None and which(scan.job)]
+            for scan in found:
+                scan.stop.set()
+                self._scans.remove(scan)
+        return [scan.job for scan in found if scan.job is not None]
+
+    # ---- the thread
+
+    def _loop(self) -> None:
+        while (scan := self._next()) is not None:
+            try:
+                self._step(scan)
+            except Stopped:
+                self._drop(scan)
+            except OcrUnavailable as exc:
+                log.error("OCR cannot be used, scanned pages are left unread: %s", exc)
+                self._drop(scan, FileRefused("OCR cannot be used on this machine; see the log."))
+            except AskError as exc:
+                log.error("Reading the scanned pages of %r failed: %s", scan.name, exc)
+                self._drop(scan, exc)
+            except Exception:  # whatever a document does to the program, the queue goes on
+                log.exception("Reading the scanned pages of %r failed", scan.name)
+                self._drop(
+                    scan, FileRefused("reading its scanned pages failed by an error in the program; see the log.")
+                )
+
+    def _next(self) -> Scan | None:
+        """Wait for a document, and for the files that come first; None when closing."""
+        with self._condition:
+            while not self._closing:
+                if self._scans and not self._is_busy():
+                    return self._scans[0]
+                self._condition.wait(POLL_SECONDS if self._scans else None)
+        return None
+
+    def _step(self, scan: Scan) -> None:
+        """Read some pages of a document; then it is the others' turn."""
+        batch = scan.waiting[: self._settings.ocr.batch_pages]
+        began = time.monotonic()
+
+        def go_on(read: int) -> bool:
+            rate = (time.monotonic() - began) / read
+            scan.show(scan.read + read, (len(scan.waiting) - read) * rate)
+            return not self._is_busy()
+
+        pages = read_scans(
+            file_to_render(self._settings.files_dir, scan.document_id),
+            batch,
+            self._reader,
+            lambda file: OpenPdf(file, self._settings.limits, None, scan.stop),
+            go_on,
+        )
+        del scan.waiting[: len(pages)]
+        scan.read += len(pages)
+        if scan.stop.is_set():
+            raise Stopped
+        goes_on = scan.take(pages)
+        with self._condition:
+            if scan in self._scans:
+                self._scans.remove(scan)
+                if goes_on and scan.waiting:
+                    self._scans.append(scan)
+        self._changed()
+
+    def _drop(self, scan: Scan, error: AskError | None = None) -> None:
+        """Read no more of a document in this run of the program."""
+        with self._condition:
+            if scan in self._scans:
+                self._scans.remove(scan)
+        if error is not None:
+            scan.fail(error)
+        self._changed()
+
+    # ---- documents in the library
+
+    def _put_stored(self, stored: StoredScan) -> None:
+        def show(read: int, seconds_left: float) -> None:
+            scan.job = replace(job, pages_read=read, seconds_left=seconds_left)
+            self._changed()
+
+        waiting = [WaitingPage(*page) for page in stored.waiting]
+        job = Job(-stored.key, stored.owner, stored.document_id, stored.name, JobState.OCR, pages=len(waiting))
+        scan = Scan(
+            stored.document_id, stored.name, waiting, lambda pages: self._add(scan, stored, pages), show, job=job
+        )
+        self.put(scan)
+
+    def _add(self, scan: Scan, stored: StoredScan, pages: list[Page]) -> bool:
+        """Chunk, embed and add pages to their document; returns whether it is still there."""
+        passages = self._passages(stored, pages)
+        vectors = self._vectors(scan, [passage.searchable for passage in passages])
+        there = self._add_pages(stored, pages, passages, vectors, _notes_with_ocr)
+        log.info("Read %d scanned pages of %r: %d passages", len(pages), stored.name, len(passages))
+        return there
+
+    def _passages(self, stored: StoredScan, pages: Sequence[Page]) -> list[Passage]:
+        """Passages of these pages alone, under the headings of the whole document."""
+        assert self._embedder is not None
+        read = {page.number: page for page in pages}
+        all_pages = tuple(read.get(number) or _without_text(number) for number in range(len(stored.places)))
+        document = LoadedDocument(all_pages, stored.outline)
+        chunking = fitting(self._settings.chunking, self._embedder.max_tokens)
+        passages = chunk_document(document, self._embedder.count_tokens, chunking, stored.places)
+        return [passage for passage in passages if passage.text.strip()]
+
+    def _vectors(self, scan: Scan, texts: Sequence[str]) -> Vectors:
+        """Vectors (n, d) of texts, made while no file waits."""
+        assert self._embedder is not None
+        parts = [np.zeros((0, self._embedder.dimension), np.float32)]
+        for start in range(0, len(texts), EMBED_BATCH):
+            while self._is_busy() and not scan.stop.wait(POLL_SECONDS):
+                pass
+            if scan.stop.is_set():
+                raise Stopped
+            parts.append(self._embedder.passages(texts[start : start + EMBED_BATCH]))
+        return np.concatenate(parts)
+
+
+def _without_text(number: int) -> Page:
+    return Page(number, "", PageKind.EMPTY, "", WordBoxes.none(), 0.0, 0.0)
+
+
+def _notes_with_ocr(pages: Sequence[tuple[PageKind, str]], count: int, notes: Sequence[Message]) -> list[Message]:
+    """The notes of a document whose other pages have had their turn with OCR."""
+    kept = [note for note in notes if not is_note_on_kinds(note)]
+    return [*kept, *notes_on_kinds(pages, count, tried_ocr=True)]
+
+
+def _notes_without_ocr(pages: Sequence[tuple[PageKind, str]], count: int, notes: Sequence[Message]) -> list[Message]:
+    """The notes of a document some of whose pages are left unread."""
+    kept = [note for note in notes if not is_note_on_kinds(note)]
+    return [*kept, *notes_on_kinds(pages, count)]
