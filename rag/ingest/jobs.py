@@ -107,7 +107,9 @@ class Jobs:
         """Jobs of `owner` and of shared documents; with a negative id, documents whose scanned pages are being read."""
         with self._condition:
             jobs = tuple(active.job for active in self._active.values() if active.job.owner in ("", owner))
-        return jobs if self._scans is None else (*jobs, *self._scans.visible_to(owner))
+        added = {(job.owner, job.document_id) for job in jobs}
+        scans = self._scans.visible_to(owner) if self._scans is not None else ()
+        return (*jobs, *(job for job in scans if (job.owner, job.document_id) not in added))
 
     def _is_busy(self) -> bool:
         """Whether files wait that come before any scanned page."""
@@ -276,10 +278,10 @@ class Jobs:
                 log.info("Added %r: %d pages, %d passages", active.job.name, len(loaded.pages), len(passages))
         finally:
             self._store.protect_vectors([])
-        with self._condition:
-            self._active.pop(active.job.id, None)
         if self._scans is not None:
             self._scans.put_document(active.job.owner, active.job.document_id)
+        with self._condition:
+            self._active.pop(active.job.id, None)
         self._changed()
 
     def _embed(self, active: _ActiveJob, texts: list[str], embedder: Embedder) -> None:

@@ -61,6 +61,13 @@ def failed_by_ocr(reason: Message) -> Message:
 def no_text(kinds: Sequence[PageKind], *, tried_ocr: bool = False) -> NoText | DamagedFile:
     """The error for a document without a page of text."""
     count = len(kinds)
+    if tried_ocr:
+        found = joined([_counted(kind, kinds.count(kind)) for kind in PageKind if kind in kinds])
+        return NoText(
+            "It has no text that can be searched (pages: {kinds}), and OCR finds none either: scan it again at 200 to "
+            "300 dots per inch, and add the result.",
+            kinds=found,
+        )
     if kinds.count(PageKind.FAILED) == count:
         return DamagedFile(
             "None of its pages ({count:,}) can be read: download it again or print it to a new PDF.", count=count
@@ -68,12 +75,6 @@ def no_text(kinds: Sequence[PageKind], *, tried_ocr: bool = False) -> NoText | D
     if set(kinds) == {PageKind.EMPTY}:
         return NoText("It has no text that can be searched: all of its pages ({count:,}) are empty.", count=count)
     found = joined([_counted(kind, kinds.count(kind)) for kind in PageKind if kind in kinds])
-    if tried_ocr:
-        return NoText(
-            "It has no text that can be searched (pages: {kinds}), and OCR cannot read it: scan it again at 200 to 300 "
-            "dots per inch, and add the result.",
-            kinds=found,
-        )
     return NoText(
         "It has no text that can be searched (pages: {kinds}): start without --no-ocr, or run OCR over it first, for "
         "example `ocrmypdf --force-ocr in.pdf out.pdf`, and add the result.",

@@ -30,9 +30,9 @@ def test_every_word_used_is_there_and_every_word_there_is_used():
     said = set(re.findall(r"""say\(\s*(?:[\w."]+(?:\.language)?,\s*)?["'](\w+)["']""", code))
     assert said <= set(KEYS)
     quoted = set(re.findall(r"""["'](\w+)["']""", code)) | {
-        f"kind_{kind}" for kind in ("scanned", "garbled", "empty", "failed")
+        f"kind_{kind}" for kind in ("ocr", "scanned", "garbled", "empty", "failed")
     }
-    states = {"waiting", "reading", "embedding", "locked"}
+    states = {"waiting", "reading", "embedding", "ocr", "locked"}
     states |= {f"sort_{order}" for order in Order}
     states |= {f"scale_{scale.replace(' ', '_')}" for scale in SCALES}
     assert set(KEYS) - quoted - states == set()

@@ -18,7 +18,7 @@ from webui.views.render import render
 from webui.views.status import shown_choice
 
 MIN_FILTERED_DOCUMENTS = 8  # from this many documents on the list can be filtered and sorted
-_REPORTED_KINDS = (PageKind.SCANNED, PageKind.GARBLED, PageKind.EMPTY, PageKind.FAILED)
+_REPORTED_KINDS = (PageKind.OCR, PageKind.SCANNED, PageKind.GARBLED, PageKind.EMPTY, PageKind.FAILED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from webui.views.render import render
 
 MAX_SHOWN_JOBS = 20  # somebody may add a folder with thousands of files
 MAX_OPEN_FAILURES = 2  # of files that could not be added; more are folded
-_JOB_ORDER = {JobState.LOCKED: 0, JobState.FAILED: 1, JobState.EMBEDDING: 2, JobState.READING: 3}
+_JOB_ORDER = {JobState.LOCKED: 0, JobState.FAILED: 1, JobState.EMBEDDING: 2, JobState.READING: 3, JobState.OCR: 5}
+_TIMED = (JobState.READING, JobState.EMBEDDING, JobState.OCR)  # of which it is known how long they take
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +130,13 @@ def _progress_words(job: Job, language: Language) -> list[str]:
         words.append(say(language, "pages_read", read=job.pages_read, pages=job.pages))
     elif job.state is JobState.READING and job.pages_read:
         words.append(say(language, "pages_read_unknown", read=job.pages_read))
+    elif job.state is JobState.OCR:
+        words.append(say(language, "scans_read", read=min(job.pages_read + 1, job.pages), pages=job.pages))
     elif job.state is JobState.EMBEDDING:
         words.append(say(language, "passages_embedded", embedded=job.passages_embedded, passages=job.passages))
         if job.passages_per_second > 0:
             words.append(say(language, "per_second", speed=f"{job.passages_per_second:.1f}"))
-    if job.seconds_left is not None and job.state in (JobState.READING, JobState.EMBEDDING):
+    if job.seconds_left is not None and job.state in _TIMED:
         words.append(say(language, "left", time=_duration(job.seconds_left, language)))
     return words
 
@@ -149,7 +152,7 @@ def _duration(seconds: float, language: Language) -> str:
 def _bar(job: Job) -> _Bar | None:
     if job.state is JobState.WAITING:
         return _Bar(0, 1)
-    if job.state is JobState.READING:
+    if job.state in (JobState.READING, JobState.OCR):
         return _Bar(min(job.pages_read, job.pages), job.pages)
     if job.state is JobState.EMBEDDING:
         return _Bar(min(job.passages_embedded, job.passages), job.passages)

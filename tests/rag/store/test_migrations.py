@@ -11,10 +11,11 @@ import pytest
 from rag.answer.quote import QuoteReader
 from rag.engine import Engine
 from rag.errors import EmbedderMismatch, StoreError
-from rag.records import JobState, text_digest
+from rag.records import OCR_ROOM, JobState, text_digest
 from rag.settings import Settings
 from rag.store import migrations
 from rag.store.database import Store
+from rag.store.scans import StoredScans
 from tests.data.stores.make import WordEmbedder
 
 DUMPS = sorted((Path(__file__).parents[2] / "data" / "stores").glob("*.sql"))
@@ -69,6 +70,8 @@ def test_everything_in_it_is_still_there(dump, tmp_path):
         texts = [page.text for page in store.pages("", manual.id)]
         assert texts[0].startswith("Pumps\nThe red pump")
         assert [store.page_start("", manual.id, n) for n in range(4)] == [sum(map(len, texts[:n])) for n in range(4)]
+        (scan,) = StoredScans(store).all()
+        assert (scan.document_id, scan.waiting) == (manual.id, ((3, "4", "scanned"),))
         assert store.page_text("", manual.id, 2) == (sum(map(len, texts[:2])), texts[2])
         page = store.pages("", manual.id, 3, 3)[0]
         assert (page.label, page.kind, len(store.pages("", manual.id)[0].words)) == ("4", "scanned", 16)
@@ -232,3 +235,19 @@ def test_every_format_that_landed_has_a_dump():
     formats = {int(dump.stem.split("-")[1]) for dump in DUMPS}
     assert formats == set(range(1, migrations.FORMAT))
     assert set(migrations.MIGRATIONS) == set(range(2, migrations.FORMAT + 1))
+
+
+def test_what_comes_after_a_scanned_page_moves_to_make_room_for_it(tmp_path):
+    database = restored(next(dump for dump in DUMPS if dump.stem == "format-6"), tmp_path / "library.sqlite")
+    with sqlite3.connect(database) as sql:
+        sql.execute("UPDATE pages SET kind = 'garbled', text = '' WHERE document = 1 AND number = 0")
+        sql.execute("DELETE FROM passages WHERE document = 1 AND first_page = 0")
+        before = sql.execute("SELECT start FROM pages WHERE document = 1 ORDER BY number").fetchall()
+        passages = sql.execute("SELECT start, stop FROM passages WHERE document = 1 ORDER BY start").fetchall()
+    sql.close()
+    with Store(database) as store:
+        (scan,) = StoredScans(store).all()
+        assert [number for number, _, _ in scan.waiting] == [0, 3]
+        assert scan.places == (0, *(start + OCR_ROOM for (start,) in before[1:]))
+        moved = [(kept.passage.start, kept.passage.end) for kept in store.document_passages("", scan.document_id)]
+        assert moved == [(start + OCR_ROOM, stop + OCR_ROOM) for start, stop in passages]
