@@ -58,7 +58,7 @@ FOLDERS: dict[str, set[str]] = {
     "answer": {"embed", "index", "pdf", "retrieve", "store"},
     "evaluation": {"answer", "store"},
 }
-BASE = {"errors", "messages", "language", "reader", "records", "settings"}
+BASE = {"errors", "messages", "language", "reader", "records", "settings", "word_boxes"}
 
 
 def imported_parts(path: Path) -> set[str]:

@@ -40,7 +40,7 @@ def test_text_can_be_asked_while_scanned_pages_wait_and_scans_once_they_are_read
     ocr.gate.clear()
     engine = make(ocr=ocr)
     engine.add("", "mixed.pdf", MIXED)
-    until(lambda: engine.documents("") and engine.jobs(""))
+    until(lambda: engine.documents("") and engine.jobs("")[0].state == JobState.OCR)
     (job,) = engine.jobs("")
     assert (job.state, job.pages, job.pages_read, job.name) == (JobState.OCR, 2, 0, "mixed.pdf")
     (document,) = engine.documents("")
