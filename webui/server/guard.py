@@ -20,6 +20,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webui.server.documents import DOCUMENT_ROUTE
+from webui.server.export import EXPORT_ROUTE
 from webui.server.sessions import SessionLogins
 from webui.server.upload import owner_of
 from webui.server.visitors import browser_cookie
@@ -44,7 +45,7 @@ _GRADIO_ROUTES = (
     "queue/join", "queue/data", "heartbeat/", "run/", "cancel", "reset", "startup-events", "theme.css",
     "login_check", "app_id",
 )  # fmt: skip
-_CONVERSATION = re.compile(r"/c/[\w-]{1,64}", re.ASCII)  # the page, as the address of a conversation
+_CONVERSATION = re.compile(r"/c/[\w-]{1,64}\Z", re.ASCII)  # the page, as the address of a conversation
 _HEARTBEAT = "/gradio_api/heartbeat/"
 # Routes that take a session's name in the request body, and that Gradio answers whoever asks.
 _SESSION_IN_BODY = ("/gradio_api/queue/join", "/gradio_api/run/", "/gradio_api/cancel", "/gradio_api/reset")
@@ -97,7 +98,8 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        reply = _Reply(send, self.access.frames, self.style, self._cookie(scope))
+        is_page = scope["path"] == "/" or _CONVERSATION.match(scope["path"])
+        reply = _Reply(send, self.access.frames, self.style, self._cookie(scope) if is_page else "")
         refusal = self.refusal(scope["method"], scope["path"], Headers(scope=scope))
         if refusal is None and scope["path"].startswith("/gradio_api/"):
             try:
@@ -108,7 +110,7 @@ class Guard:
             status, text = refusal
             await reply.plain(scope, receive, text, status)
             return
-        if _CONVERSATION.fullmatch(scope["path"]):  # the page's script reads the conversation from its address
+        if _CONVERSATION.match(scope["path"]):  # the page's script reads the conversation from its address
             reply.base = b"../"
             scope = {**scope, "path": "/", "raw_path": b"/"}
         await self.app(scope, receive, reply)
@@ -183,7 +185,7 @@ class Guard:
 
 
 def _is_route(path: str) -> bool:
-    if path in _ROUTES or DOCUMENT_ROUTE.match(path) or _CONVERSATION.fullmatch(path):
+    if path in _ROUTES or any(route.match(path) for route in (DOCUMENT_ROUTE, EXPORT_ROUTE, _CONVERSATION)):
         return True
     if path.startswith("/gradio_api/"):
         return path.removeprefix("/gradio_api/").startswith(_GRADIO_ROUTES)
@@ -236,7 +238,8 @@ class _Reply:
             headers["X-Content-Type-Options"] = "nosniff"
             headers["Referrer-Policy"] = "no-referrer"
             headers["Cross-Origin-Resource-Policy"] = "same-origin"
-            if headers.get("content-type", "").startswith("text/html"):
+            is_file = headers.get("content-disposition", "").startswith("attachment")
+            if headers.get("content-type", "").startswith("text/html") and not is_file:
                 self._start = message
                 return
             headers.setdefault("Content-Security-Policy", "default-src 'none'; sandbox")

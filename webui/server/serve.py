@@ -17,6 +17,7 @@ from webui.engine import Engine
 from webui.models import Models
 from webui.page import MAX_CONCURRENT_ANSWERS, build_page
 from webui.server.documents import document_routes
+from webui.server.export import export_route
 from webui.server.guard import Access, Guard
 from webui.server.upload import upload_route
 from webui.strings import say
@@ -82,7 +83,7 @@ def serve(
         max_file_size=1,  # byte: Gradio's own upload is not used, and the guard blocks it
         app_kwargs={
             "middleware": [guard],
-            "routes": [upload_route(engine, incoming), *document_routes(engine)],
+            "routes": [upload_route(engine, incoming), *document_routes(engine), export_route(engine)],
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,

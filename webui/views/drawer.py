@@ -16,7 +16,7 @@ from webui.strings import Language, say
 from webui.views.render import render
 
 MAX_UTC_OFFSET = 16 * 60  # minutes; no time zone has more
-FORMATS = ()
+FORMATS = (("md", "Markdown"), ("html", "HTML"), ("json", "JSON"))  # end of the address, and name
 
 
 @dataclass(frozen=True, slots=True)

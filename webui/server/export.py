@@ -1,0 +1,70 @@
+"""The route that exports a conversation: GET /c/<id>.md, .html or .json, for whoever it belongs to."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import quote
+
+import anyio
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from rag.errors import AskError
+from rag.records import Citation, Source, View
+from webui.conversation import Conversation
+from webui.engine import Engine
+from webui.export import as_html, as_json, as_markdown
+from webui.own_conversations import OwnConversations
+from webui.server.upload import owner_of
+from webui.server.visitors import conversation_owner
+from webui.strings import Language, pick_language
+
+EXPORT_ROUTE: Final = re.compile(r"/c/([\w-]{1,64})\.(md|html|json)\Z", re.ASCII)
+MAX_EXPORTS: Final = 2  # made at the same time; more wait without a thread
+PICTURE_PIXELS: Final = 1_000  # wide
+_TYPES: Final = {"md": "text/markdown", "html": "text/html", "json": "application/json"}
+
+
+def export_route(engine: Engine) -> Route:
+    """A conversation of another owner is not found, as one that does not exist."""
+    making = anyio.Semaphore(MAX_EXPORTS)
+
+    async def export(request: Request) -> Response:
+        owner, asked = owner_of(request), EXPORT_ROUTE.match(request.url.path)
+        if owner is None:
+            return PlainTextResponse("Log in first.", 401)
+        person = conversation_owner(owner, request.cookies)
+        if asked is None or not person:
+            return PlainTextResponse("Not here.", 404)
+        conversation = await run_in_threadpool(OwnConversations(engine.conversations, person).open, asked[1])
+        if conversation is None:
+            return PlainTextResponse("Not here.", 404)
+        language = pick_language(request.cookies.get("language"), request.headers.get("accept-language"))
+        async with making:
+            text = await run_in_threadpool(_exported, engine, owner, conversation, asked[2], language)
+        name = quote(f"{_file_name(conversation.title)}.{asked[2]}")
+        headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}", "Cache-Control": "no-store"}
+        return Response(text, media_type=_TYPES[asked[2]], headers=headers)
+
+    return Route("/c/{name}", export)
+
+
+def _exported(engine: Engine, owner: str, conversation: Conversation, kind: str, language: Language) -> str:
+    def pictured(source: Source, citation: Citation | None) -> tuple[View, bytes] | None:
+        try:
+            view = engine.view(owner, source, citation)
+            return view, engine.pages.picture(owner, source.document_id, view.page, PICTURE_PIXELS).png
+        except AskError:  # the document was removed
+            return None
+
+    if kind == "json":
+        return as_json(conversation)
+    return as_markdown(conversation, language) if kind == "md" else as_html(conversation, language, pictured)
+
+
+def _file_name(title: str) -> str:
+    """A title without characters that file systems refuse."""
+    return re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|.]+', " ", title).strip()[:80] or "conversation"
