@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -196,6 +197,51 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
         engine.close()
 
 
+def run_mcp(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
+    """Open the engine and be an MCP server on standard input and output until the input ends."""
+    from webui.server.api.tools import serve_stdio
+
+    engine = open_engine_for(options, environment)
+    stop = threading.Event()
+    adding = threading.Thread(target=add_files, args=(engine, options.add, stop), daemon=True)
+    try:
+        report(engine)
+        if chosen_reader(options) == "glm":
+            loading_for(engine, options).start(options.model, options.precision)
+        adding.start()
+        with suppress(KeyboardInterrupt):
+            serve_stdio(engine)
+    finally:
+        stop.set()
+        if adding.is_alive():
+            adding.join()
+        engine.close()
+
+
+def change_tokens(options: argparse.Namespace) -> bool:
+    """Make, list or revoke API tokens, if that is what was asked for. Raises SettingRefused and StoreError."""
+    from webui.server.api.tokens import ApiTokens
+
+    tokens, logins = ApiTokens(options.settings.data_dir), logins_of(options.auth)
+    if options.api_token:
+        if logins and options.api_token not in logins:
+            raise SettingRefused("--auth names no user {name!r}: choose one that it names.", name=options.api_token)
+        sys.stdout.write(tokens.create(options.api_token) + "\n")
+        sys.stderr.write("This token is not shown again. Send it as the header “Authorization: Bearer TOKEN”.\n")
+    elif options.list_api_tokens:
+        for token in tokens.all():
+            made = time.strftime("%Y-%m-%d", time.localtime(token.created))
+            sys.stdout.write(f"{token.id}  {made}  {token.user}\n")
+    elif options.revoke_api_token:
+        if not tokens.revoke(options.revoke_api_token):
+            raise SettingRefused(
+                "There is no API token {name!r}: --list-api-tokens lists them.", name=options.revoke_api_token
+            )
+    else:
+        return False
+    return True
+
+
 def cannot_serve(host: str, port: int, error: OSError) -> SettingRefused:
     """Why the page cannot be served, as an error that names the option to change."""
     if error.filename:
@@ -261,7 +307,7 @@ def report(engine: Engine) -> None:
 
 def quiet_libraries() -> None:
     """Log only warnings and errors of libraries."""
-    for name in ("httpx", "faiss", "sentence_transformers", "transformers", "pypdf", "huggingface_hub"):
+    for name in ("httpx", "faiss", "sentence_transformers", "transformers", "pypdf", "huggingface_hub", "mcp"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
@@ -280,8 +326,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             sys.stdout.write(list_models() + "\n")
             return 0
+        if change_tokens(options):
+            return 0
         prepare_environment(options, os.environ)
-        run(options, dict(os.environ))
+        (run_mcp if options.mcp else run)(options, dict(os.environ))
     except AskError as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -110,8 +110,6 @@ READERS: Final = ("auto", "quote", "glm", "remote")
 PRECISIONS: Final = ("auto", "bf16", "fp16", "fp32", "int8", "int4")
 LEVELS: Final = ("debug", "info", "warning", "error")
 
-LIST_MODELS: Final = "list supported GLMs, mark those that fit this machine, and exit"
-
 OPTIONS: Final = (
     Option("host", "127.0.0.1", _name, "an address or a host name",
            "address to listen on; 0.0.0.0 for every network of this machine", "server"),
@@ -177,6 +175,34 @@ OPTIONS: Final = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Action:
+    """Something to do instead of serving the page: `--name` on the command line only."""
+
+    name: str
+    takes: str  # what it takes, in capitals; "" for nothing
+    help: str
+
+    @property
+    def flag(self) -> str:
+        """Its name on the command line."""
+        return "--" + self.name
+
+    @property
+    def key(self) -> str:
+        """Its attribute of the parsed options: what it was given, or whether it was; "" or False without it."""
+        return self.name.replace("-", "_")
+
+
+ACTIONS: Final = (
+    Action("list-models", "", "list supported GLMs, mark those that fit this machine, and exit"),
+    Action("mcp", "", "be an MCP server on standard input and output instead of serving the page"),
+    Action("api-token", "NAME", "make an API token for a user, or for a program where there are no logins, and exit"),
+    Action("list-api-tokens", "", "list the API tokens, and exit"),
+    Action("revoke-api-token", "ID", "revoke the API token with this id, or all of a user's, and exit"),
+)
+
+
 # Options that set a field of `Settings`, by its dotted name.
 _SETTING_OF: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
     "data_dir": ("data_dir", Path),
@@ -196,7 +222,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> argparse.
     value that an option or a setting does not take; argparse exits on --help and unknown options.
     """
     typed = vars(_parser().parse_args(list(arguments)))
-    options = argparse.Namespace(list_models=typed.pop("list_models"))
+    options = argparse.Namespace(**{action.key: typed[action.key] for action in ACTIONS})
     given = {}
     for option in OPTIONS:
         texts: list[str] | None = typed[option.key]
@@ -223,7 +249,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python app.py",
         description="Answers questions about your own PDFs on this machine, with the page behind every sentence.",
-        epilog="Every option except --list-models can also be set by the environment variable in brackets.",
+        epilog="Options with a name in brackets can also be set by that environment variable.",
         allow_abbrev=False,
     )
     groups: dict[str, Any] = {}
@@ -236,7 +262,12 @@ def _parser() -> argparse.ArgumentParser:
             groups[option.group].add_argument(option.flag, dest=option.key, action="append_const", const="1", help=text)
         else:
             groups[option.group].add_argument(option.flag, dest=option.key, action="append", metavar="VALUE", help=text)
-    parser.add_argument("--list-models", action="store_true", help=LIST_MODELS)
+    instead = parser.add_argument_group("instead of serving the page")
+    for action in ACTIONS:
+        if action.takes:
+            instead.add_argument(action.flag, dest=action.key, default="", metavar=action.takes, help=action.help)
+        else:
+            instead.add_argument(action.flag, dest=action.key, action="store_true", help=action.help)
     return parser
 
 

@@ -103,6 +103,11 @@ class Pages:
             png = self._images.page(document.id, self._files.remove_empty_password(document.id), page, wanted)
         return Picture(png, points_wide(png))
 
+    def read(self, owner: str, document_id: str, first: int, last: int) -> tuple[StoredPage, ...]:
+        """Pages first..last, counted from 0, with their text; fewer where the document ends before."""
+        document = self._document(owner, document_id)
+        return tuple(self._store.pages(document.owner, document_id, first, last))
+
     def words(self, owner: str, document_id: str, page: int) -> tuple[Word, ...]:
         """The words of a page in reading order; joined, they are its text without white space at its beginning."""
         stored = self._page(owner, document_id, page)

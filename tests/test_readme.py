@@ -27,14 +27,14 @@ def test_every_python_file_has_its_line():
 
 
 def test_the_table_of_options_says_what_help_says():
-    from rag.options import LIST_MODELS, OPTIONS
+    from rag.options import ACTIONS, OPTIONS
 
     lines = README.splitlines()
     start = lines.index("| option | default | what it does |") + 2
     rows = [line for line in lines[start : lines.index("", start)]]
     # tests move the home folder, in which the default of --cache-dir lies
     defaults = {o.flag: "~/.cache/ask-your-pdfs" if o.name == "cache-dir" else o.shown_default for o in OPTIONS}
-    expected = [(o.flag, defaults[o.flag], o.help) for o in OPTIONS] + [("--list-models", "", LIST_MODELS)]
+    expected = [(o.flag, defaults[o.flag], o.help) for o in OPTIONS] + [(a.flag, "", a.help) for a in ACTIONS]
     assert [[cell.strip() for cell in row.strip("|").split("|")] for row in rows] == [
         [f"`{flag}`", default, text[:1].upper() + text[1:]] for flag, default, text in expected
     ]

@@ -33,6 +33,7 @@ from rag.records import (
 )
 from rag.settings import Settings
 from rag.store.conversations import StoredConversation, StoredExchange
+from rag.store.rows import StoredPage
 
 
 class Evaluations(Protocol):
@@ -148,6 +149,10 @@ class Pages(Protocol):
 
     def picture(self, owner: str, document_id: str, page: int, wanted: int) -> Picture:
         """A page, counted from 0, at least `wanted` pixels wide if the limits allow it."""
+        ...
+
+    def read(self, owner: str, document_id: str, first: int, last: int) -> tuple[StoredPage, ...]:
+        """Pages first..last, counted from 0, with their text; fewer where the document ends before."""
         ...
 
     def words(self, owner: str, document_id: str, page: int) -> tuple[Word, ...]:
@@ -282,6 +287,12 @@ class Engine(Protocol):
         options: AskOptions = DEFAULT_OPTIONS,
     ) -> Iterator[Event]:
         """One Found, any number of Pieces, one Answer. `documents` None searches all of them. Raises AskError."""
+        ...
+
+    def search(
+        self, owner: str, question: str, documents: Collection[str] | None = None, count: int | None = None
+    ) -> list[Source]:
+        """At most `count` sources for a question, without an answer. Raises AskError."""
         ...
 
     def view(self, owner: str, source: Source, citation: Citation | None) -> View:

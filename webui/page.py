@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import gradio as gr
 
+from webui.endpoints import add_endpoints
 from webui.engine import Engine
 from webui.handlers import Handlers, Parts
 from webui.models import Models
@@ -71,6 +72,7 @@ def build_page(engine: Engine, *, models: Models | None = None, raise_errors: bo
             earlier=earlier, conversation=conversation, question=question, ask=ask, stop=stop, new=new,
             viewer=viewer, evaluation=evaluation,
         )  # fmt: skip
+        add_endpoints(engine, concurrency_limit=MAX_CONCURRENT_ANSWERS, concurrency_id="answers")
         handlers = Handlers(engine, parts, models, raise_errors=raise_errors)
         page.load(handlers.load, place, _all(parts), js=_script("place.js"), **_QUICK)
         _wire(page, parts, handlers)

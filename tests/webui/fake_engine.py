@@ -288,6 +288,16 @@ class FakeEngine:
                 yield Checked(sentences[:number])
         yield Answer(sentences, reader, stopped=stop.is_set(), seconds=1.24, short=self.short)
 
+    def search(
+        self, owner: str, question: str, documents: Collection[str] | None = None, count: int | None = None
+    ) -> list[Source]:
+        if self.error is not None:
+            raise self.error
+        self.asked.append((owner, question, None if documents is None else tuple(documents), ()))
+        chosen = [d for d in self.documents(owner) if documents is None or d.id in documents]
+        texts = self.passages if chosen else []
+        return [source(n, chosen[(n - 1) % len(chosen)], text) for n, text in enumerate(texts[:count], 1)]
+
     # ---- seeing
 
     def view(self, owner: str, source: Source, citation: Citation | None) -> View:

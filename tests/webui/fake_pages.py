@@ -8,7 +8,8 @@ from pathlib import Path
 from rag.answer.find import Folding, find_spans, wanted
 from rag.errors import FileRefused
 from rag.pages import Contents, Hits, OriginalFile, Picture, Word
-from rag.records import Box, Document, Heading
+from rag.records import Box, Document, Heading, PageKind, WordBoxes
+from rag.store.rows import StoredPage
 
 LINES = 20  # on each page
 WORDS = ("Revenue", "of", "page", "{page},", "line", "{line},", "grew", "by", "services.")
@@ -35,6 +36,14 @@ class FakePages:
         if self.error is not None:
             raise self.error
         return Picture(self.png(shade=255 - page % 12), 612.0)
+
+    def read(self, owner: str, document_id: str, first: int, last: int) -> tuple[StoredPage, ...]:
+        document = self._own(owner, document_id)
+        shown = range(max(first, 0), min(last + 1, document.pages))
+        return tuple(
+            StoredPage(n, str(n + 1), PageKind.TEXT, n * 1000, f"Text of page {n + 1}.", WordBoxes.none(), None)
+            for n in shown
+        )
 
     def words(self, owner: str, document_id: str, page: int) -> tuple[Word, ...]:
         self._own(owner, document_id)

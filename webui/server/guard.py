@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from webui.server.api.entry import DOCUMENTS_PATH, MAX_BODY_BYTES, Entry, is_door, is_manual, refused
 from webui.server.documents import DOCUMENT_ROUTE
 from webui.server.export import EXPORT_ROUTE
 from webui.server.sessions import SessionLogins
@@ -43,12 +44,13 @@ _ROUTES = frozenset(
 )
 _GRADIO_ROUTES = (
     "queue/join", "queue/data", "heartbeat/", "run/", "cancel", "reset", "startup-events", "theme.css",
-    "login_check", "app_id",
+    "login_check", "app_id", "info",
 )  # fmt: skip
 _CONVERSATION = re.compile(r"/c/[\w-]{1,64}\Z", re.ASCII)  # the page, as the address of a conversation
 _HEARTBEAT = "/gradio_api/heartbeat/"
 # Routes that take a session's name in the request body, and that Gradio answers whoever asks.
 _SESSION_IN_BODY = ("/gradio_api/queue/join", "/gradio_api/run/", "/gradio_api/cancel", "/gradio_api/reset")
+_UPLOADS = ("/library/add", DOCUMENTS_PATH)  # check the size of a file while it comes in
 _FOLDERS = ("/assets/", "/static/", "/svelte/")
 # Link previews for chat programs: this page does not use them, and they point to other hosts.
 _PREVIEWS = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
@@ -87,9 +89,10 @@ def _host_name(host: str) -> str:
 class Guard:
     """ASGI middleware around Gradio's app."""
 
-    def __init__(self, app: ASGIApp, access: Access, style: str = "") -> None:
+    def __init__(self, app: ASGIApp, access: Access, style: str = "", entry: Entry | None = None) -> None:
         self.app = app
         self.access = access
+        self.entry = entry  # None: no program is let in
         self.style = f"<style>\n{style}</style></head>".encode()
         self.logins = SessionLogins()
 
@@ -97,6 +100,9 @@ class Guard:
         """Refuse, or pass on with the headers added."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
+            return
+        if is_door(scope["path"]):
+            await self._program(scope, receive, send)
             return
         is_page = scope["path"] == "/" or _CONVERSATION.match(scope["path"])
         reply = _Reply(send, self.access.frames, self.style, self._cookie(scope) if is_page else "")
@@ -109,6 +115,9 @@ class Guard:
         if refusal:
             status, text = refusal
             await reply.plain(scope, receive, text, status)
+            return
+        if scope["path"] == "/" and scope["query_string"] == b"view=api":  # where Gradio's pages have theirs
+            await RedirectResponse("/api/docs")(scope, receive, reply)
             return
         if _CONVERSATION.match(scope["path"]):  # the page's script reads the conversation from its address
             reply.base = b"../"
@@ -123,6 +132,19 @@ class Guard:
         proto = connection.headers.get("x-forwarded-proto", scope.get("scheme", "http"))
         secure = proto.split(",")[0].strip() == "https"
         return browser_cookie(connection.cookies, secure=secure, embedded=self.access.frames != "'self'")
+
+    async def _program(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The same for a program; its owner becomes part of the request's state."""
+        reply, path = _Reply(send, self.access.frames, b"</head>"), scope["path"]
+        refusal = self.refusal(scope["method"], path, Headers(scope=scope))
+        if refusal is None:
+            owner = self.entry.owner(Request(scope)) if self.entry else None
+            scope.setdefault("state", {})["owner"] = owner
+            refusal = (401, "A valid API token is needed.") if owner is None else None
+        if refusal:
+            await refused(path, *refusal)(scope, receive, reply)
+        else:
+            await self.app(scope, receive, reply)
 
     async def _foreign_session(self, scope: Scope, receive: Receive) -> tuple[tuple[int, str] | None, Receive]:
         """A refusal if the request names another login's session, and a `receive` that still gives the body.
@@ -159,8 +181,8 @@ class Guard:
             )
         if not _is_route(path):
             return 404, "Not here."
-        most = MAX_LOGIN_BYTES if path == "/login" else MAX_REQUEST_BYTES
-        if path != "/library/add" and not _is_small(headers, most):
+        most = MAX_LOGIN_BYTES if path == "/login" else MAX_BODY_BYTES if is_door(path) else MAX_REQUEST_BYTES
+        if path not in _UPLOADS and not _is_small(headers, most):
             return 413, f"Requests of up to {most:,} bytes that state their length are accepted here."
         if not self._same_site(method, path, headers, host):
             return 403, "Requests from other sites are refused."
@@ -170,7 +192,7 @@ class Guard:
         """Whether a request that may change something comes from our own page, or from no page at all."""
         # How long a page takes to draw would tell another site whether a document is here.
         open_to_all = not path.startswith(("/gradio_api/", "/document/")) and path != "/logout"
-        asks_only = method in ("GET", "HEAD") and open_to_all
+        asks_only = method in ("GET", "HEAD") and open_to_all and (not is_door(path) or is_manual(path))
         if asks_only or method == "OPTIONS":
             return True
         if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
@@ -186,6 +208,8 @@ class Guard:
 
 def _is_route(path: str) -> bool:
     if path in _ROUTES or any(route.match(path) for route in (DOCUMENT_ROUTE, EXPORT_ROUTE, _CONVERSATION)):
+        return True
+    if is_door(path) and path.isprintable():
         return True
     if path.startswith("/gradio_api/"):
         return path.removeprefix("/gradio_api/").startswith(_GRADIO_ROUTES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import ipaddress
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from starlette.middleware import Middleware
 from webui.engine import Engine
 from webui.models import Models
 from webui.page import MAX_CONCURRENT_ANSWERS, build_page
+from webui.server.api.entry import Entry
+from webui.server.api.mount import Doors
+from webui.server.api.tokens import ApiTokens
 from webui.server.documents import document_routes
 from webui.server.export import export_route
 from webui.server.guard import Access, Guard
@@ -45,6 +49,21 @@ class Serving:
     logins: Mapping[str, str] = field(default_factory=dict)  # user -> password; empty for no login
     access: Access = field(default_factory=Access)
 
+    @property
+    def is_private(self) -> bool:
+        """Whether only people at this machine reach it: programs then need no token."""
+        elsewhere = self.share or self.access.names or self.access.any_name
+        return not (self.logins or elsewhere) and _is_loopback(self.host)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
 
 def serve(
     engine: Engine, serving: Serving, *, models: Models | None = None, raise_errors: bool = False
@@ -59,7 +78,9 @@ def serve(
     shutil.rmtree(incoming, ignore_errors=True)  # left over from interrupted uploads
     incoming.mkdir(parents=True)
     style = "".join((_STATIC / name).read_text(encoding="utf-8") for name in STYLES)
-    guard = Middleware(Guard, access=serving.access, style=style)
+    entry = Entry(ApiTokens(engine.settings.data_dir), serving.logins, token_needed=not serving.is_private)
+    guard = Middleware(Guard, access=serving.access, style=style, entry=entry)
+    doors = Doors(engine, incoming)
     page = build_page(engine, models=None if serving.logins else models, raise_errors=raise_errors)
     _, url, public = page.launch(
         server_name=serving.host,
@@ -83,7 +104,8 @@ def serve(
         max_file_size=1,  # byte: Gradio's own upload is not used, and the guard blocks it
         app_kwargs={
             "middleware": [guard],
-            "routes": [upload_route(engine, incoming), *document_routes(engine), export_route(engine)],
+            "routes": [upload_route(engine, incoming), *document_routes(engine), export_route(engine), *doors.routes],
+            "lifespan": doors.lifespan,
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,

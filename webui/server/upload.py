@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from rag.errors import FileRefused, LimitExceeded
 from rag.messages import Message
+from rag.records import Job
 from webui.edge import errors_shown
 from webui.engine import Engine
 from webui.strings import pick_language, say_message
@@ -35,7 +36,7 @@ def upload_route(engine: Engine, folder: Path) -> Route:
         refusals: list[Message] = []
         with errors_shown(refusals.append):
             try:
-                await _receive(request, engine, owner, name, folder)
+                await receive_file(request, engine, owner, name, folder)
             except ClientDisconnect:
                 return Response(status_code=400)
         language = pick_language(request.cookies.get("language"), request.headers.get("accept-language"))
@@ -44,8 +45,8 @@ def upload_route(engine: Engine, folder: Path) -> Route:
     return Route("/library/add", add, methods=["POST"])
 
 
-async def _receive(request: Request, engine: Engine, owner: str, name: str, folder: Path) -> None:
-    """Write the body to a file with a random name, give it to the engine, delete it."""
+async def receive_file(request: Request, engine: Engine, owner: str, name: str, folder: Path) -> Job:
+    """Write the body to a file with a random name, give it to the engine, delete it. Raises FileRefused."""
     limit = engine.settings.limits.file_bytes
     _check_size(int(request.headers.get("content-length") or 0), limit, name)
     path = folder / f"{secrets.token_hex(16)}.pdf"
@@ -58,7 +59,7 @@ async def _receive(request: Request, engine: Engine, owner: str, name: str, fold
                 name=name,
                 reason=error.strerror or str(error),
             ) from error
-        await run_in_threadpool(engine.add, owner, name, path)
+        return await run_in_threadpool(engine.add, owner, name, path)
     finally:
         path.unlink(missing_ok=True)
 

@@ -77,7 +77,7 @@ FORBIDDEN = [
     "/gradio_api/proxy=http://127.0.0.1:9/",
     "/gradio_api/upload",
     "/gradio_api/upload_progress?upload_id=x",
-    "/gradio_api/info",
+    "/gradio_api/call/search",
     "/gradio_api/openapi.json",
     "/gradio_api/component_server",
     "/gradio_api/stream/x/1/2/playlist.m3u8",

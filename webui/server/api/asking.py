@@ -1,0 +1,85 @@
+"""Searching and answering for programs: a few at a time, each stopped when nobody waits for it any more."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from anyio import CapacityLimiter, Semaphore, to_thread
+
+from rag.messages import Message
+from rag.reader import Turn
+from rag.records import DEFAULT_OPTIONS, Answer, AskOptions, Event, Found, Source
+from webui.engine import Engine
+from webui.server.api.errors import RequestRefused
+from webui.server.api.library import check_scope
+
+MAX_AT_ONCE: Final = 8  # questions of programs that are worked on at the same time; more wait
+MAX_WAITING: Final = 64  # of all programs together; above, requests are refused
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question of a program, and the circumstances it was asked in."""
+
+    owner: str
+    text: str
+    documents: Collection[str] | None = None  # ids; None for all
+    history: tuple[Turn, ...] = ()
+    options: AskOptions = DEFAULT_OPTIONS
+
+
+class Asking:
+    """Searches and answers for programs. To be used from one event loop."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._slots = Semaphore(MAX_AT_ONCE)
+        self._threads = CapacityLimiter(2 * MAX_AT_ONCE)  # one that is stopped may need its thread a little longer
+
+    async def search(self, question: Question, limit: int) -> list[Source]:
+        """At most `limit` sources. Raises AskError and RequestRefused."""
+        check_scope(self.engine, question.owner, question.documents)
+        async with self._slot():
+            found = await self._in_thread(self.engine.search, question.owner, question.text, question.documents, limit)
+            return list(found)
+
+    async def events(self, question: Question) -> AsyncGenerator[Event, None]:
+        """The events of an answer. Closing the iterator stops the answer. Raises AskError and RequestRefused."""
+        check_scope(self.engine, question.owner, question.documents)
+        stop = threading.Event()
+        async with self._slot():
+            try:
+                asked = self.engine.ask(
+                    question.owner, question.text, question.documents, question.history, stop, question.options
+                )
+                while (event := await self._in_thread(next, asked, None)) is not None:
+                    yield event
+            finally:
+                stop.set()
+
+    async def answer(self, question: Question) -> tuple[Found, Answer]:
+        """A finished answer with its sources. Raises AskError and RequestRefused."""
+        found = Found((), question.text)
+        async with aclosing(self.events(question)) as events:
+            async for event in events:
+                if isinstance(event, Found):
+                    found = event
+                elif isinstance(event, Answer):
+                    return found, event
+        raise RuntimeError("an answer ends with an Answer")
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        """A place among those that are worked on. Raises RequestRefused where too many wait."""
+        if self._slots.statistics().tasks_waiting >= MAX_WAITING:
+            raise RequestRefused(503, Message("Too many questions are waiting: try again in a moment."))
+        async with self._slots:
+            yield
+
+    async def _in_thread(self, function: Any, *arguments: Any) -> Any:
+        """Call a function in a thread; when it is no longer waited for, the thread is left to end on its own."""
+        return await to_thread.run_sync(function, *arguments, abandon_on_cancel=True, limiter=self._threads)

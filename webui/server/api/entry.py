@@ -1,0 +1,65 @@
+"""Which requests are a program's, and whose they are: by their token, or without one on this machine alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from webui.server.api.tokens import ApiTokens
+from webui.server.upload import owner_of
+
+DOCUMENTS_PATH: Final = "/api/documents"
+MCP_PATH: Final = "/mcp"
+MAX_BODY_BYTES: Final = 1_000_000  # of a request other than an upload
+_PREFIXES = ("/api/", "/v1/")
+_MANUAL = ("/api/docs", "/api/openapi.json")  # for people; they hold nothing of anybody
+
+
+def is_door(path: str) -> bool:
+    """Whether a path belongs to a program's interface."""
+    return path.startswith(_PREFIXES) or path == MCP_PATH
+
+
+def is_manual(path: str) -> bool:
+    """Whether a path is that of the documentation, which a link of another site may lead to."""
+    return path in _MANUAL
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Who may use the interfaces for programs, and as whom."""
+
+    tokens: ApiTokens
+    logins: Collection[str]  # names of users; empty without logins
+    token_needed: bool
+
+    def owner(self, request: Request) -> str | None:
+        """The owner whose documents a request is about, "" without logins; None where it is refused."""
+        if is_manual(request.scope["path"]) and owner_of(request) is not None:
+            return owner_of(request)
+        if not self.token_needed:
+            return ""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        user = self.tokens.user(token.strip()) if scheme.lower() == "bearer" else None
+        if user is None or not self.logins:
+            return None if user is None else ""
+        return user if user in self.logins else None
+
+
+def refused(path: str, status: int, sentence: str) -> JSONResponse:
+    """A refusal as the clients of this path read it."""
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    encodable = sentence.encode("utf-8", "replace").decode()
+    return JSONResponse(error_body(path, status, encodable), status, headers)
+
+
+def error_body(path: str, status: int, sentence: str) -> dict[str, object]:
+    """`{"error": sentence}`, or the object that OpenAI's clients expect."""
+    if not path.startswith("/v1/"):
+        return {"error": sentence}
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    return {"error": {"message": sentence, "type": kind, "param": None, "code": None}}

@@ -1,0 +1,46 @@
+"""Documents by their id, as far as whoever asks may see or change them: what is not theirs does not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from rag.messages import Message
+from rag.records import Document, Job
+from webui.engine import Engine
+from webui.server.api.errors import RequestRefused
+
+NO_SUCH_DOCUMENT: Final = Message("There is no such document.")
+NO_SUCH_PAGE: Final = Message("There is no such page.")
+
+
+def find(engine: Engine, owner: str, document_id: str) -> Document | Job:
+    """A document that `owner` sees, their own before a shared one, ready or being added. Raises RequestRefused."""
+    seen = [one for one in engine.documents(owner) if one.id == document_id]
+    jobs = [one for one in engine.jobs(owner) if one.document_id == document_id]
+    found: list[Document | Job] = [*seen, *jobs]
+    if not found:
+        raise RequestRefused(404, NO_SUCH_DOCUMENT)
+    return min(found, key=lambda one: one.owner != owner)
+
+
+def find_own(engine: Engine, owner: str, document_id: str) -> Document | Job:
+    """The same, where `owner` may change it. Raises RequestRefused."""
+    found = find(engine, owner, document_id)
+    if found.owner != owner:
+        raise RequestRefused(403, Message("This document is shared: only whoever runs the server can change it."))
+    return found
+
+
+def check_page(engine: Engine, owner: str, document_id: str, page: int) -> None:
+    """Raises RequestRefused where a document that `owner` sees has no such page, counted from 0, or not yet."""
+    found = find(engine, owner, document_id)
+    if isinstance(found, Job) or not 0 <= page < found.pages:
+        raise RequestRefused(404, NO_SUCH_PAGE)
+
+
+def check_scope(engine: Engine, owner: str, documents: Collection[str] | None) -> None:
+    """Raises RequestRefused where an id is that of no document which `owner` sees."""
+    known = {document.id for document in engine.documents(owner)} if documents else set()
+    if unknown := next((one for one in documents or () if one not in known), None):
+        raise RequestRefused(404, Message("There is no document {id} in the library.", {"id": unknown}))

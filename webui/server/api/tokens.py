@@ -1,0 +1,116 @@
+"""API tokens: made and revoked on the command line, kept as hashes in a file of the data folder.
+
+A file rather than the database, because another process has the database while the page is served.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import secrets
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from rag.errors import SettingRefused, StoreError
+from rag.store.blobs import replace_file
+
+logger = logging.getLogger(__name__)
+
+PREFIX: Final = "ask-"  # so that people and secret scanners recognise a token
+TOKEN_BYTES: Final = 32
+MAX_NAME_CHARACTERS: Final = 100
+FILE: Final = "api-tokens.json"  # in the data folder
+
+
+@dataclass(frozen=True, slots=True)
+class ApiToken:
+    """A token as it is kept."""
+
+    id: str  # by which it is revoked; says nothing about the token
+    user: str  # login name, or any name where there are no logins
+    digest: str  # SHA-256 of the token, hexadecimal; a token is random, so that no slow hash is needed
+    created: float  # seconds since the epoch
+
+
+class ApiTokens:
+    """The tokens of a data folder. Thread-safe; sees what another process changed at the next look."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / FILE
+        self._lock = threading.Lock()
+        self._seen: tuple[int, int, int] | None = None  # state of the file that `_known` was read from
+        self._known: tuple[ApiToken, ...] = ()
+
+    def create(self, user: str) -> str:
+        """A new token for a user; only its hash is kept. Raises SettingRefused and StoreError."""
+        name = user.strip()
+        if not name or len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
+            raise SettingRefused("--api-token takes a name of up to {most} characters.", most=MAX_NAME_CHARACTERS)
+        token = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+        self._write([*self.all(), ApiToken(secrets.token_hex(4), name, _digest(token), time.time())])
+        return token
+
+    def all(self) -> tuple[ApiToken, ...]:
+        """All tokens, oldest first. Raises StoreError where their file cannot be read."""
+        with self._lock:
+            try:
+                state = self._path.stat()
+            except FileNotFoundError:
+                self._seen, self._known = None, ()
+                return ()
+            seen = (state.st_ino, state.st_mtime_ns, state.st_size)
+            if seen != self._seen:
+                self._seen, self._known = seen, self._read()
+            return self._known
+
+    def revoke(self, name: str) -> int:
+        """Revoke the token with this id, or all tokens of this user; returns how many. Raises StoreError."""
+        known = self.all()
+        kept = [token for token in known if name not in (token.id, token.user)]
+        if len(kept) < len(known):
+            self._write(kept)
+        return len(known) - len(kept)
+
+    def user(self, token: str) -> str | None:
+        """Whose token this is; None for one that is unknown or revoked."""
+        digest, found = _digest(token), None
+        try:
+            known = self.all()
+        except StoreError as error:
+            logger.error("%s", error)
+            return None
+        for one in known:  # all of them, so that the time does not tell which one came close
+            if hmac.compare_digest(one.digest, digest):
+                found = one.user
+        return found
+
+    def _read(self) -> tuple[ApiToken, ...]:
+        try:
+            return tuple(ApiToken(**token) for token in json.loads(self._path.read_text("utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise StoreError(
+                "{path} cannot be read ({reason}): delete it, and make the tokens again with --api-token.",
+                path=str(self._path),
+                reason=type(error).__name__,
+            ) from error
+
+    def _write(self, tokens: list[ApiToken]) -> None:
+        data = json.dumps([asdict(token) for token in tokens], indent=1).encode()
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            replace_file(self._path, data)  # a temporary file, which only this user may read, renamed
+        except OSError as error:
+            raise StoreError(
+                "{path} cannot be written ({reason}): choose another --data-dir.",
+                path=str(self._path),
+                reason=error.strerror or type(error).__name__,
+            ) from error
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
