@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from rag.records import JobState, PageKind
+
 MAX_SOURCES = 50  # of one search
 MAX_HISTORY = 20  # earlier questions of a conversation that one request may carry
 MAX_SCOPE = 1_000  # documents that one question may name
@@ -158,13 +160,13 @@ class Document(BaseModel):
     id: str
     name: str = Field(description="file name as given")
     title: str
-    state: Literal["ready", "waiting", "reading", "embedding", "locked", "failed"]
+    state: str = Field(description="ready, or while it is being added: " + ", ".join(JobState))
     shared: bool = Field(description="whether everybody sees it")
     pages: int = Field(description="0 while unknown")
     passages: int = Field(description="0 while unknown")
     bytes: int = Field(description="0 while it is being added")
     added: str | None = Field(description="ISO 8601; null while it is being added")
-    page_kinds: dict[str, int] = Field(description="number of pages that are text, scanned, garbled, empty or failed")
+    page_kinds: dict[str, int] = Field(description="number of pages of each kind: " + ", ".join(PageKind))
     notes: list[str] = Field(description="what cannot be searched, and why")
     ingestion: Ingestion | None = Field(description="null when it is ready")
 
@@ -189,7 +191,7 @@ class Page(BaseModel):
     document_id: str
     number: int = Field(description="from 1")
     label: str = Field(description="what the document calls it, such as iv")
-    kind: Literal["text", "scanned", "garbled", "empty", "failed"]
+    kind: str = Field(description=", ".join(PageKind))
     text: str
     note: str = Field(description="what is wrong with the page; mostly empty")
 
