@@ -283,7 +283,7 @@ class Handlers:
             draw = documents_html if whole else documents_changes
             began, listed = _stamp(), draw(self.engine, session)
         if listed is not None:
-            updates[self.parts.documents] = began + listed
+            updates[self.parts.documents] = f"{began}{listed}"
         return updates
 
     def _talk(self, session: Session, *, emptied: bool = False) -> Updates:
@@ -361,7 +361,7 @@ def owner_of(request: gr.Request) -> str:
 def _stamped(draw: Callable[[], str]) -> str:
     """Drawn HTML after the time its drawing began, in microseconds: page.js drops drawings that were overtaken."""
     began = _stamp()
-    return began + draw()
+    return f"{began}{draw()}"  # not "+", which would escape the stamp
 
 
 def _stamp() -> str:

@@ -1,5 +1,7 @@
 """What the page's handlers make of what they are sent."""
 
+import re
+
 import pytest
 
 from rag.records import AskOptions, Job, JobState
@@ -108,3 +110,10 @@ def test_asking_again_what_was_never_asked_does_nothing(engine, data):
     list(handlers.ask("How much?", REQUEST))
     assert list(handlers.again(sent(**data), REQUEST)) == []
     assert len(engine.asked) == 1
+
+
+def test_each_drawing_begins_with_the_time_it_began(engine):
+    updates = handling.handlers(engine).load("", REQUEST)
+    drawn = [value for part, value in updates.items() if isinstance(value, str) and value.startswith(("<!--", "&lt;"))]
+    assert len(drawn) > 5
+    assert all(re.match(r"<!--\d+-->", value) for value in drawn)
