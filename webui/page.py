@@ -31,6 +31,7 @@ SCRIPTS: Final = (
     "conversation.js",
     "viewer.js",
     "evaluation.js",
+    "keys.js",
 )
 _QUICK: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _STATIC: Final = Path(__file__).with_name("static")

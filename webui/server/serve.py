@@ -35,6 +35,7 @@ STYLES: Final = (
     "conversation.css",
     "viewer.css",
     "evaluation.css",
+    "keys.css",
     "narrow.css",
 )
 

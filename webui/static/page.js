@@ -76,8 +76,9 @@ mount.addEventListener('focusin', (event) => { focused = event.target; });
 mount.addEventListener('focusout', (event) => { if (event.relatedTarget) focused = null; });
 
 function keepFocus() {
-  if (!focused || focused.isConnected || document.activeElement !== document.body) return;
+  if (!focused || focused.isConnected) return;
   focused = null;
+  if (document.activeElement !== document.body) return;
   (mount.querySelector('button:not([disabled]), input:not([disabled])') || document.querySelector('.drop input'))?.focus();
 }
 
