@@ -17,6 +17,7 @@ GARBLED_BELOW = 0.5  # readability below which text is gibberish
 DOUBTFUL_BELOW = 0.85  # readability below which another reader is asked
 MIN_LETTERS = 100  # fewer are not judged by their frequencies
 MIN_DISTINCT_LETTERS = 14  # a cipher uses most letters, a few words repeated over and over do not
+FEW_LATIN, ALL_LATIN = 0.5, 0.75  # shares of Latin letters among all letters and digits
 STAMP_CHARACTERS = 30  # visible; a scanned page may have as many in its page number or stamp
 SCAN_COVER = 0.6  # share of the page that the image of a scan covers at least
 # Letter frequencies in percent, the mean of English, German, French, Spanish, Italian, Portuguese and Polish
@@ -33,6 +34,7 @@ _NO_TEXT = re.compile(
     "[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\ufffd\uffff\ue000-\uf01f\uf100-\uf8ff\U000f0000-\U0010ffff\ufdd0-\ufdef]"
 )
 _GLYPH_NAME = re.compile(r"(?:/(?:g|G|C|cid|CID|glyph|uni|SM|H)[0-9A-Fa-f]{1,5}|\(cid:\d{1,5}\)|/\.notdef)(?![a-z])")
+_LETTER_OR_DIGIT = re.compile(r"[^\W_]")
 _HIGH_LATIN = re.compile("[\u00a1-\u00ff]")
 
 
@@ -64,7 +66,8 @@ def readability(text: str) -> float:
 def _letter_fit(text: str) -> float:
     """How well the frequencies of Latin letters fit European languages, 0.05 to 1; 1 if there are too few letters.
 
-    Pearson's correlation r of the counts with LETTERS; r >= 0.4 gives 1.
+    Pearson's correlation r of the counts with LETTERS; r >= 0.4 gives 1. Among digits and letters of other scripts,
+    Latin letters are often codes and names, which fit nothing: below a share of ALL_LATIN they count less.
     """
     lower = text.lower()
     counts = [lower.count(letter) for letter in LETTERS]
@@ -75,7 +78,10 @@ def _letter_fit(text: str) -> float:
     pairs = [(count - mean, share - expected_mean) for count, share in zip(counts, LETTERS.values(), strict=True)]
     spread = sum(a * a for a, _ in pairs) * sum(b * b for _, b in pairs)
     r = sum(a * b for a, b in pairs) / spread**0.5 if spread else 0.0
-    return min(max(r / 0.4, 0.05), 1.0)
+    fit = min(max(r / 0.4, 0.05), 1.0)
+    share = total / max(len(_LETTER_OR_DIGIT.findall(text)), total)
+    weight = min(max((share - FEW_LATIN) / (ALL_LATIN - FEW_LATIN), 0.0), 1.0)
+    return 1 - weight * (1 - fit)
 
 
 def _common_share(han: list[str]) -> float:

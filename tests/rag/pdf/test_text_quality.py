@@ -9,6 +9,7 @@ from rag.records import PageKind
 from tests.rag.layouts import CHINESE, ENGLISH
 
 SHIFTED = "".join(chr(ord(c) + 3) if c.isalpha() else c for c in ENGLISH)
+CODES = "BQXZ JKWV VYFH HDGP CPLM XQJZ KWVB GHYU ZZQX WVKJ BPGF HDMU YCLT JXQV KKWZ"  # names of letters, as no word has
 LATIN_MOJIBAKE = CHINESE.encode("gbk").decode("latin-1")
 MOJIBAKE = CHINESE.encode("utf-8").decode("gbk", "ignore")
 
@@ -24,6 +25,9 @@ MOJIBAKE = CHINESE.encode("utf-8").decode("gbk", "ignore")
         pytest.param("国際連合は、平和と安全を維持するために設立された国際機関である。" * 3, id="Japanese"),
         pytest.param("國際聯合組織成立於一九四五年，總部設於紐約，宗旨是維護國際和平與安全。" * 3, id="traditional"),
         pytest.param("Компания признаёт выручку, когда контроль над товарами передан покупателю." * 3, id="Russian"),
+        pytest.param(CHINESE * 6 + CODES * 2, id="Chinese with codes"),
+        pytest.param("Компания признаёт выручку, когда товары переданы. " * 9 + CODES * 2, id="Russian with codes"),
+        pytest.param(" ".join(f"{n * 7919}{code}" for n, code in enumerate(CODES.split() * 9)), id="part numbers"),
         pytest.param("hello hello hello " * 30, id="few letters over and over"),
         pytest.param("", id="nothing"),
     ],
@@ -36,6 +40,7 @@ def test_text_is_readable(text):
     "text",
     [
         pytest.param(SHIFTED, id="shifted letters"),
+        pytest.param(SHIFTED * 3 + CHINESE, id="shifted letters with some Chinese"),
         pytest.param(LATIN_MOJIBAKE, id="GBK read as Latin-1"),
         pytest.param(MOJIBAKE, id="UTF-8 read as GBK"),
         pytest.param("/g12/g34/g56/g78 " * 20, id="glyph names"),
