@@ -230,6 +230,7 @@ def send_pypdf_pages(reader: Any, numbers: Iterable[int], command: Command, outp
             text = page.extract_text()
             size = float(page.cropbox.width), float(page.cropbox.height)
             meta["width"], meta["height"] = size[::-1] if page.rotation % 180 else size
+            meta["failed"] = not text.strip() and importlib.import_module("damaged_contents").is_damaged(page)
         except pypdf_errors():  # the other pages are kept
             meta, text = meta | {"failed": True}, ""
         total += len(text)
@@ -384,7 +385,7 @@ def main() -> None:
     command = json.load(sys.stdin.buffer)
     limit_process(command)
     gc.disable()  # the process is short-lived: collecting cycles costs more than it frees
-    sys.path.extend(command["path"])
+    sys.path.extend([*command["path"], __file__.rpartition("/")[0]])
     sys.modules["PIL"] = None  # type: ignore[assignment]  # keeps pypdf from loading it: only for images
     output = Output()
     try:

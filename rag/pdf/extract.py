@@ -187,7 +187,7 @@ def second_opinion(reading: Reading, pdf: OpenPdf, reader: PageReader) -> None:
 
 def _is_doubtful(page: PageReading) -> bool:
     """Whether text of the page may be lost or garbled, which happens without any error."""
-    if page.failed or page.score < DOUBTFUL_BELOW:
+    if page.failed or page.score < DOUBTFUL_BELOW or _shows_nothing(page):
         return True
     # Fewer characters than text objects: some objects came out empty.
     seen = visible_characters(page.text)
@@ -197,9 +197,16 @@ def _is_doubtful(page: PageReading) -> bool:
     return page.layout is not None and page.layout.placed and len(page.text) >= TRUNCATED_FROM
 
 
+def _shows_nothing(page: PageReading) -> bool:
+    """Whether PDFium finds nothing at all on a page: it is blank, or its contents are damaged."""
+    return not (page.failed or page.texts or page.images or page.paths or page.text.strip())
+
+
 def _keep_better(reading: Reading, second: PageReading) -> None:
     """Replace the reading of a page if the second one is better."""
     first = reading.pages[second.number]
+    if second.failed and _shows_nothing(first):
+        first.failed, first.layout = True, None
     if not _is_better(second, first):
         return
     # Only PDFium counts objects, by which pages are classified.

@@ -1,8 +1,7 @@
-"""An OCR reader that recognises what a test says, and text compared with what should have been recognised."""
+"""An OCR reader that recognises what a test says."""
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
@@ -48,23 +47,3 @@ def line(text: str, row: int, left: float = 0.1, right: float = 0.9) -> Recognis
     corners = np.array([[left, top], [right, top], [right, top + 0.03], [left, top + 0.03]], np.float32)
     edges = np.linspace(0, 1, len(text) + 1, dtype=np.float32)
     return RecognisedLine(text, corners, np.stack([edges[:-1], edges[1:]], axis=1))
-
-
-def share_right(found: str, expected: str) -> float:
-    """1 - the character error rate: Levenshtein distance over the length of what was expected.
-
-    Spaces beside Chinese and between lines are no characters: OCR sees no spaces, only distances.
-    """
-    found, expected = (_comparable(text) for text in (found, expected))
-    row = np.arange(len(found) + 1)
-    letters = np.array(list(found), dtype="U1")
-    for count, letter in enumerate(expected, 1):
-        least = np.minimum(row[1:] + 1, row[:-1] + (letters != letter))
-        least = np.concatenate([[count], least])
-        row = np.minimum.accumulate(least - np.arange(len(least))) + np.arange(len(least))
-    return 1 - float(row[-1]) / max(len(expected), 1)
-
-
-def _comparable(text: str) -> str:
-    text = " ".join(text.split())
-    return re.sub(r"(?<=[^\x00-\u2fff\uff00-\uffef]) | (?=[^\x00-\u2fff])|(?<=[\u3000-\u303f\uff00-\uffef]) ", "", text)

@@ -97,33 +97,6 @@ def scanned_pdf(pages: int = 1) -> bytes:
     return file.getvalue()
 
 
-def scan_of(pdf: bytes, *, dots_per_inch: int = 200, angle: float = 0.0, noise: float = 0.0, turns: int = 0) -> bytes:
-    """The PDF as a scanner gives it: pictures of its pages without a text.
-
-    `angle`: degrees by which the paper lies askew; `noise`: standard deviation of the grey values, 0 to 255, which are
-    also blurred; `turns`: quarter turns against the clock.
-    """
-    import numpy as np
-    import pypdfium2
-    from PIL import Image, ImageFilter
-
-    pictures = []
-    for page in pypdfium2.PdfDocument(pdf):
-        image = page.render(scale=dots_per_inch / 72).to_pil().convert("L")
-        if angle:
-            image = image.rotate(angle, resample=Image.Resampling.BICUBIC, fillcolor=255)
-        if noise:
-            image = image.filter(ImageFilter.GaussianBlur(0.8))
-            grey = (
-                np.asarray(image, np.float32) * 0.8 + 40 + np.random.default_rng(7).normal(0, noise, image.size[::-1])
-            )
-            image = Image.fromarray(grey.clip(0, 255).astype(np.uint8))
-        pictures.append(image.rotate(90 * turns, expand=True))
-    file = io.BytesIO()
-    pictures[0].save(file, "PDF", save_all=True, append_images=pictures[1:], resolution=dots_per_inch)
-    return file.getvalue()
-
-
 def picture():
     """A small grey image."""
     from PIL import Image

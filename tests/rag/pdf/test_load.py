@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -177,6 +178,33 @@ def test_a_scanned_page_among_text_is_noted():
     assert [page.kind for page in document.pages][3] is PageKind.SCANNED
     assert "1 of 4 pages is scanned" in str(document.notes[0])
     assert "OCR" in str(document.pages[3].note)
+
+
+FLATE = b"/Filter/FlateDecode"
+PACKED = zlib.compress(b"BT /F1 12 Tf 72 720 Td (Words that were lost) Tj ET " * 40)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(pdfs.stream(b"x", b"/Filter/Unknown"), id="unknown filter"),
+        pytest.param(pdfs.stream(b"garbage" * 40, FLATE), id="no deflate data"),
+        pytest.param(pdfs.stream(PACKED[: len(PACKED) // 2], FLATE), id="cut off"),
+        pytest.param(pdfs.stream(b"\0" * 400), id="zeros"),
+        pytest.param(b"null", id="missing"),
+    ],
+)
+def test_a_page_whose_contents_are_damaged_is_not_called_empty(content):
+    damaged, good = read(pdfs.content_pdf(content, pdfs.shown(ENGLISH))).pages
+    assert (damaged.kind, good.kind) == (PageKind.FAILED, PageKind.TEXT)
+    assert "damaged" in str(damaged.note)
+
+
+@pytest.mark.parametrize("content", [b"", b"q Q\n", b"1 g 0 0 612 792 re f"])
+def test_a_blank_page_is_empty_and_nothing_is_wrong_with_it(content):
+    for stream in (pdfs.stream(content), pdfs.packed(content)):
+        blank = read(pdfs.content_pdf(stream, pdfs.shown(ENGLISH))).pages[0]
+        assert (blank.kind, blank.note) == (PageKind.EMPTY, None)
 
 
 def test_a_string_that_pdfium_truncates_is_read_by_pypdf():

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pypdf import PdfReader, PdfWriter
 
+from benchmarks.scanned import scan_of, share_right
 from rag.pdf.load import load
 from rag.pdf.notes import failed_by_ocr
 from rag.pdf.ocr import TOO_MUCH, OcrReader, OcrUnavailable, is_installed
@@ -20,7 +21,6 @@ from rag.pdf.tables import find_tables
 from rag.records import Page, PageKind
 from rag.settings import Limits, OcrSettings
 from tests.rag import pdfs
-from tests.rag.ocr import share_right
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason="OCR is not installed")
 
@@ -48,10 +48,10 @@ def read(file: Path, data: bytes, limits: Limits) -> list[Page]:
 def pages(tmp_path_factory) -> list[Page]:
     """English, Chinese, a table, and both languages on a page for each of CHANGES; read by one process."""
     writer = PdfWriter()
-    writer.append(io.BytesIO(pdfs.scan_of(pdfs.text_pdf([ENGLISH, CHINESE]))))
-    writer.append(io.BytesIO(pdfs.scan_of(pdfs.table_pdf(ROWS, widths=(200, 90, 90)))))
+    writer.append(io.BytesIO(scan_of(pdfs.text_pdf([ENGLISH, CHINESE]))))
+    writer.append(io.BytesIO(scan_of(pdfs.table_pdf(ROWS, widths=(200, 90, 90)))))
     for change in CHANGES:
-        writer.append(io.BytesIO(pdfs.scan_of(pdfs.text_pdf([f"{ENGLISH}\n{CHINESE}"]), **change)))
+        writer.append(io.BytesIO(scan_of(pdfs.text_pdf([f"{ENGLISH}\n{CHINESE}"]), **change)))
     file = io.BytesIO()
     writer.write(file)
     return read(tmp_path_factory.mktemp("ocr") / "scan.pdf", file.getvalue(), Limits())
@@ -114,7 +114,7 @@ def picture_pdf(width: int, height: int, box: tuple[int, int] = (612, 792)) -> b
 
 def test_a_page_that_takes_too_long_fails_and_the_next_one_is_read(tmp_path):
     tiny = "ab cd ef gh ij " * 1_500  # some thousand words of two letters
-    data = pdfs.scan_of(pdfs.text_pdf([tiny, ENGLISH], size=5))
+    data = scan_of(pdfs.text_pdf([tiny, ENGLISH], size=5))
     first, second = read(tmp_path / "x.pdf", data, replace(Limits(), ocr_page_cpu_seconds=3))
     assert (first.kind, first.note) == (PageKind.SCANNED, failed_by_ocr(TOO_MUCH))
     assert first.text == ""
@@ -130,4 +130,4 @@ def test_a_picture_bomb_and_a_huge_page_cost_no_more_than_the_limits(tmp_path):
 
 def test_models_that_do_not_fit_into_memory_blame_no_page(tmp_path):
     with pytest.raises(OcrUnavailable):
-        read(tmp_path / "x.pdf", pdfs.scan_of(pdfs.text_pdf([ENGLISH])), replace(Limits(), ocr_memory_bytes=200 << 20))
+        read(tmp_path / "x.pdf", scan_of(pdfs.text_pdf([ENGLISH])), replace(Limits(), ocr_memory_bytes=200 << 20))
