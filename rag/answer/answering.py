@@ -6,18 +6,21 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
 from rag.answer.answerability import EvidenceScorer
 from rag.answer.citations import AnswerChecker
 from rag.answer.context import pack_context
+from rag.answer.document_answer import DocumentAnswer
 from rag.answer.doubt import Doubt, judge, judge_read
 from rag.answer.evidence import prompt_evidence
+from rag.answer.facts.short_fact import FactFinder
 from rag.answer.figures.short_figure import short_figure
 from rag.answer.marks import remove_citation_marks
 from rag.answer.metrics.documents import StatementFinder
-from rag.answer.metrics.short_metric import MetricAnswer, short_metric, unreported
+from rag.answer.metrics.short_metric import short_metric, unreported
 from rag.answer.missing import Comparison, KnownLibrary
 from rag.answer.phrases.kind import Kind, kind_of
 from rag.answer.phrases.short_phrase import PhraseFinder
@@ -44,6 +47,7 @@ from rag.retrieve.retriever import Retriever
 from rag.settings import Settings
 from rag.store.database import Store
 
+_NO_FIGURE: Final = frozenset({Kind.WHY, Kind.PERSON, Kind.PLACE})
 _Candidate = tuple[ShortAnswer, list[Evidence]]  # a short answer, and what it stands in
 
 
@@ -68,9 +72,9 @@ class Retrieved:
     tables: SourceTables  # on the sources' pages
 
     @property
-    def asks_why(self) -> bool:
-        """Whether it is a reason that is asked for, which no figure gives."""
-        return kind_of(self.queries[0]) is Kind.WHY
+    def asks_for_no_figure(self) -> bool:
+        """Whether it is a reason, a person or a place that is asked for, which no figure gives."""
+        return kind_of(self.queries[0]) in _NO_FIGURE
 
 
 class Answerer:
@@ -81,6 +85,7 @@ class Answerer:
     ) -> None:
         self._store, self._retriever, self.scorer, self._settings = store, retriever, scorer, settings
         self._statements = StatementFinder(store, retriever.router.named_documents)
+        self._facts = FactFinder(store)
         self._phrases = phrases
 
     def answer(self, asked: Asked, reader: Reader, sampling: Sampling, stop: threading.Event) -> Iterator[Event]:
@@ -94,18 +99,18 @@ class Answerer:
             yield from self._summarise(asked, summary, reader, sampling, stop)
             return
         found = self.retrieve(asked)
-        # Look for a figure of accounts, whose statements may not be among the sources.
-        metric = self._metric(asked, found)
-        if metric is not None:
-            found = replace(found, sources=metric.sources)
+        # Look for a figure of accounts or a fact, whose pages may not be among the sources.
+        placed = self._metric(asked, found) or self._fact(asked, found)
+        if placed is not None:
+            found = replace(found, sources=placed.sources)
         yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
         # Look for a short answer, and for the sentences that answer.
-        short, evidence = self.find(asked, found, metric)
+        short, evidence = self.find(asked, found, placed)
         # Judge whether they do.
         comparison = self.compare(asked, found)
         anyway = asked.options.anyway
-        if metric is not None:  # its company, year and items were found
-            doubt = Doubt(AnswerState.ANSWER, quoted=tuple(metric.rows))
+        if placed is not None:  # its company, year and every word were understood
+            doubt = Doubt(AnswerState.ANSWER, quoted=tuple(placed.rows))
         else:
             doubt = self._judge(comparison, short, evidence, anyway=anyway)
             doubt = self._without_statement(doubt, short, asked, found)
@@ -201,21 +206,26 @@ class Answerer:
         document = self._store.document(owner, source.document_id)
         return self._store.page_text(document.owner, document.id, 0)[1] if document else ""
 
-    def _metric(self, asked: Asked, found: Retrieved) -> MetricAnswer | None:
-        if not self._settings.answering.short.accounts or found.asks_why:
+    def _metric(self, asked: Asked, found: Retrieved) -> DocumentAnswer | None:
+        if not self._settings.answering.short.accounts or found.asks_for_no_figure:
             return None
         return short_metric(self._statements, asked.scope, found.queries[0], found.sources)
 
+    def _fact(self, asked: Asked, found: Retrieved) -> DocumentAnswer | None:
+        if not self._settings.answering.short.text or len(found.queries) > 1:
+            return None
+        return self._facts.find(found.queries[0], asked.scope, found.named, found.sources)
+
     def find(
-        self, asked: Asked, found: Retrieved, metric: MetricAnswer | None = None
+        self, asked: Asked, found: Retrieved, placed: DocumentAnswer | None = None
     ) -> tuple[ShortAnswer | None, list[Evidence]]:
         """The figure, or else the phrase, that answers, and what it stands in; no short answer to several questions."""
         question, several = found.queries[0], len(found.queries) > 1
         short = self._settings.answering.short
         figure: _Candidate | None = None
-        if metric is not None:
-            figure = metric.short, metric.rows
-        elif not several and short.tables and not found.asks_why:
+        if placed is not None:
+            return placed.short, placed.rows
+        if not several and short.tables and not found.asks_for_no_figure:
             figures = self._settings.answering.figures
             figure = short_figure(question, found.sources, found.tables, found.named, figures)
         if figure and figure[1] and figure[0].sure:

@@ -241,6 +241,15 @@ class Store(Connection):
         )
         return [row["label"] for row in rows]
 
+    def labelled_page_texts(self, owner: str, document_id: str, count: int) -> list[tuple[int, str, int, str]]:
+        """Number, label, start and text of the first `count` pages of a document, read quickly: without their words."""
+        rows = self.rows(
+            "SELECT p.number, p.label, p.start, p.text FROM pages p JOIN documents d ON p.document = d.key"
+            " WHERE d.owner = ? AND d.id = ? AND p.number < ? ORDER BY p.number",
+            (owner, document_id, count),
+        )
+        return [(row["number"], row["label"], row["start"], row["text"]) for row in rows]
+
     # ---- passages
 
     def passages(self, ids: Sequence[int]) -> dict[int, StoredPassage]:

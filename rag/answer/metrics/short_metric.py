@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from rag.answer.document_answer import DocumentAnswer
 from rag.answer.metrics.cited import page_of, place_of, rows_of, with_pages
 from rag.answer.metrics.compare import Side, compared
 from rag.answer.metrics.compute import Accounts, Calculation
@@ -31,18 +31,9 @@ _PERIOD = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class MetricAnswer:
-    """A short answer, the rows it rests on, and the sources, those it cites first."""
-
-    short: ShortAnswer
-    rows: list[Evidence]
-    sources: tuple[Source, ...]
-
-
 def short_metric(
     finder: StatementFinder, scope: Scope, question: str, sources: Sequence[Source]
-) -> MetricAnswer | None:
+) -> DocumentAnswer | None:
     """The answer from the statements of the documents that the question means; None where anything is in doubt."""
     request = understand(question, vocabulary())
     if request is None:
@@ -139,7 +130,7 @@ def _computed(request: Request, accounts: Sequence[Accounts], *, chinese: bool) 
 
 def _answer(
     request: Request, result: Result, documents: dict[str, Document], sources: Sequence[Source]
-) -> MetricAnswer:
+) -> DocumentAnswer:
     ordered = with_pages(result.used, documents, sources)
     citations: dict[Citation, None] = {}
     rows: dict[str, Evidence] = {}
@@ -158,7 +149,7 @@ def _answer(
         table=rows_of(result.used),
         names=result.names,
     )
-    return MetricAnswer(short, list(rows.values()), tuple(ordered))
+    return DocumentAnswer(short, list(rows.values()), tuple(ordered))
 
 
 def _labels(request: Request, result: Result) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from rag.index.tokenize import terms
@@ -30,10 +31,11 @@ _TITLE_WORDS: Final = (
     "on annual mr ms former principal accounting chairs managing products services business"
 )
 _NO_NAME: Final = frozenset(_TITLE_WORDS.split())
-_NAME: Final = re.compile(
+NAME: Final = (
     r"(?<![\w.])(?:[A-Z][a-z’'-]{1,20}|[A-Z]\.)(?: [A-Z]\.){0,2}"
     r"(?: (?:de |van |von )?[A-Z][A-Za-z’'-]{1,20}){1,2}(?![\w])"
 )
+_NAME: Final = re.compile(NAME)
 _HAN_NAME: Final = re.compile(r"\s*(?:为|是|[:：]|由)?\s*([\u4e00-\u9fff]{2,4})(?=先生|女士|[，。、；;,（(\s]|$)")
 _PAST: Final = re.compile(
     r"\b(?:former(?:ly)?|previous(?:ly)?|prior to|retired|retiring|outgoing|then[- ]|ex-|served as|until|interim)\b"
@@ -73,32 +75,38 @@ def find_holder(question: str, evidence: Sequence[Evidence]) -> tuple[Evidence, 
         return None
     for found in evidence[:_LOOKED_AT]:
         for title in office.finditer(found.text[:_MAX_SENTENCE]):
-            if not _is_anothers(question, found.text, title) and (name := _name_beside(found.text, title)):
+            if not is_anothers(question, found.text, title) and (name := name_beside(found.text, title, question)):
                 return found, *name
     return None
 
 
-def _is_anothers(question: str, text: str, title: re.Match[str]) -> bool:
+def is_anothers(question: str, text: str, title: re.Match[str]) -> bool:
     """Whether the office is said to be one of a company or division that the question does not name."""
     named = _OF.match(text, title.end())
     if named is None:
         return False
     words = [word.lower().strip(".,") for word in named.group(1).split()]
-    if words[0] in _NO_NAME or (_NAME.fullmatch(named.group(1).strip()) and text[title.end()] == ","):
+    asked = set(terms(question))
+    is_name = _NAME.fullmatch(named.group(1).strip()) and text[title.end()] == "," and asked.isdisjoint(words)
+    if words[0] in _NO_NAME or is_name:
         return False  # another title, or a person
-    return bool(set(terms(named.group(1))) - set(terms(question)) - _FORMS)
+    return bool(set(terms(named.group(1))) - asked - _FORMS)
 
 
-def _name_beside(text: str, title: re.Match[str]) -> tuple[int, int] | None:
-    """The name that stands before the office or right after it, in the same clause and not of the past."""
+def name_beside(text: str, title: re.Match[str], question: str) -> tuple[int, int] | None:
+    """The name that stands before the office or right after it, in the same clause and not of the past.
+
+    No name has a word of the question: that is the company's, or a division's.
+    """
+    asked = set(terms(question))
     if han := _HAN_NAME.match(text, title.end()):
         return None if _PAST.search(text, max(title.start() - 8, 0), han.end() + 2) else han.span(1)
     before = max(title.start() - _BEFORE, 0)
-    if names := [name for name in _names(text) if before <= name[0] and name[1] <= title.start()]:
+    if names := [name for name in _names(text, asked) if before <= name[0] and name[1] <= title.start()]:
         start, end = names[-1]
         if _only_titles(text[end : title.start()]) and not _PAST.search(text, max(start - 20, 0), title.start()):
             return start, end
-    after = next((name for name in _names(text) if title.end() <= name[0] <= title.end() + _AFTER), None)
+    after = next((name for name in _names(text, asked) if title.end() <= name[0] <= title.end() + _AFTER), None)
     if (
         after is None
         or re.fullmatch(r"[\s,:–-]{0,3}(?:is |was )?(?:Mr\. |Ms\. |Mrs\. |Dr\. )?", text[title.end() : after[0]])
@@ -116,7 +124,8 @@ def _only_titles(text: str) -> bool:
     )
 
 
-def _names(text: str) -> Iterator[tuple[int, int]]:
+def _names(text: str, asked: AbstractSet[str]) -> Iterator[tuple[int, int]]:
     for match in _NAME.finditer(text[:_MAX_SENTENCE]):
-        if not any(word.lower().strip(".") in _NO_NAME for word in match.group().split()):
+        words = [word.lower().strip(".") for word in match.group().split()]
+        if not any(word in _NO_NAME or word in asked for word in words):
             yield match.span()

@@ -6,6 +6,7 @@ Gives nothing where it is in doubt: the sentences of the sources are then the wh
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -29,6 +30,8 @@ _PAIRS = (("(", ")"), ("（", "）"), ("“", "”"), ("《", "》"), ("「", "�
 
 _REASONED: Final = frozenset({Kind.WHY, Kind.HOW, Kind.LIST, Kind.CHANGE})  # what no single value answers
 _TOLD: Final = 0.7  # confidence of what a label or an office tells
+_HOW_MANY: Final = re.compile(r"\bhow many\b|多少[个名位次家件种台]|几[个名位次家件种台]", re.IGNORECASE)
+_NO_COUNT: Final = re.compile(r"[%％$£€¥￥]|\bpercent\b|百分之")  # beside what is no count
 _NUMBERS: Final = frozenset({Kind.MONEY, Kind.PERCENT, Kind.NUMBER})  # kinds that a wrong span is read as a fact for
 
 
@@ -125,6 +128,8 @@ def _is_unfit(kind: Kind, question: str, text: str, start: int, end: int) -> boo
     """Whether a span must not be shown: of a heading, of no meaning, or another's name where an office is asked for."""
     if kind is Kind.PERSON and asks_for_office(question) and not asks_of_another_time(question):
         return True  # whoever holds it would have been found beside it
+    if kind is Kind.NUMBER and _HOW_MANY.search(question) and _NO_COUNT.search(text[max(start - 1, 0) : end + 1]):
+        return True
     whole = start == 0 and end >= len(text.rstrip())
     return (whole and is_no_answer(text, question)) or answers_nothing(question, text, start, end)
 

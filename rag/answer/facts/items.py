@@ -1,0 +1,116 @@
+"""The items of a list that a sentence announces: in the rest of the sentence, or in the lines below."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from rag.answer.phrases.lists import split_items
+
+_END: Final = re.compile(
+    r"(?<!\bInc)(?<!\bCorp)(?<!\bCo)(?<!\bLtd)(?<=[^\W_A-Z][^\W_])\.(?=\s|$)|[)”’]\.(?=\s|$)|[;；。\n]"
+)
+_BULLET: Final = re.compile(r"[ \t]*(?:[•●▪·*–—-]|\(?\d{1,2}[.)、])[ \t]*(?=\S)")
+_TAIL: Final = re.compile(
+    r"(?:,? (?:among (?:others|other \w+)|and (?:others|other \w+(?: \w+)?)|to name a few|etc\.?|respectively)"
+    r"|等.{0,6})$",
+    re.IGNORECASE,
+)
+_OTHERS: Final = re.compile(
+    r"^(?:among (?:others|other .*)|others|other .*|many others|various .*|numerous .*|a number of .*|several .*)$",
+    re.I,
+)
+_FORM: Final = re.compile(r"^(?:Inc|Corp|Co|Ltd|LLC|L\.L\.C|LP|PLC|plc|N\.V|S\.A|AG|SE)\.?$")
+_BRACKETS: Final = re.compile(r"\s*\([^)\n]{0,200}\)")
+_CLAUSE: Final = re.compile(r",? (?:which|that|who|where|each|all of which|as well as in|based on)\b")
+_ITEM_END: Final = re.compile(r"\.\s|[;:]| [–—] | - |, (?:which|where|an?\b)")
+_VERB: Final = re.compile(
+    r"\b(?:is|are|was|were|has|have|had|will|would|may|can|could|offers?|operates?|provides?|includes?)\b"
+)
+_MAX_TEXT: Final = 900  # characters of a list within a sentence
+_MAX_ITEM: Final = 70
+_MAX_ITEMS: Final = 25
+_NAMED: Final = 0.6  # share of the items that begin like a name
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """The items, [start, end) each, and the end of the list."""
+
+    spans: tuple[tuple[int, int], ...]
+    end: int
+
+
+def items_after(text: str, start: int, *, names: bool) -> Items | None:
+    """The items of the list that begins at `start`; None where there is none."""
+    return _below(text, start) or _inline(text, start, names=names)
+
+
+def _below(text: str, start: int) -> Items | None:
+    """Bulleted lines after a line that ends where the list begins."""
+    spans: list[tuple[int, int]] = []
+    at = start
+    if text[:start].rstrip(" ")[-1:] != "\n" and (at >= len(text) or text[at] not in "\n•●▪"):
+        return None
+    while (bullet := _BULLET.match(text, _skip_blank(text, at))) and len(spans) < _MAX_ITEMS:
+        stop = text.find("\n", bullet.end())
+        stop = len(text) if stop < 0 else stop
+        end = _item_end(text, bullet.end(), stop)
+        spans.append((bullet.end(), end))
+        at = stop
+    return Items(tuple(spans), spans[-1][1]) if len(spans) > 1 else None
+
+
+def _skip_blank(text: str, at: int) -> int:
+    while at < len(text) and text[at] in " \n":
+        at += 1
+    return at
+
+
+def _item_end(text: str, start: int, stop: int) -> int:
+    """Where the name at the beginning of a bulleted line ends."""
+    end = _ITEM_END.search(text, start, stop)
+    stop = end.start() if end else stop
+    return start + len(text[start:stop].rstrip(" ;,.。；"))
+
+
+def _inline(text: str, start: int, *, names: bool) -> Items | None:
+    """The enumeration in the rest of the sentence."""
+    limit = min(start + _MAX_TEXT, len(text))
+    # Blank brackets, so that what they hold does not count; the places stay.
+    blanked = _BRACKETS.sub(lambda match: " " * len(match.group()), text[start:limit])
+    stop = _END.search(blanked)
+    end = stop.start() + (1 if stop.group()[0] in ")”’" else 0) if stop else len(blanked)
+    if clause := _CLAUSE.search(blanked, 0, end):
+        end = clause.start()
+    if tail := _TAIL.search(blanked, 0, end):
+        end = tail.start()
+    rest = blanked[:end].rstrip(" ,:")
+    spans = _joined(rest, split_items(rest))
+    spans = [(a, b) for a, b in (_stripped(rest, *one) for one in spans) if b > a and not _OTHERS.match(rest[a:b])]
+    texts = [rest[a:b] for a, b in spans]
+    if not 2 <= len(spans) <= _MAX_ITEMS or any(len(one) > _MAX_ITEM or _VERB.search(one) for one in texts):
+        return None
+    named = sum(one[0].isupper() or one[0].isdigit() or not one[0].isascii() for one in texts)
+    if named < (_NAMED if names else 1.0) * len(texts):
+        return None
+    return Items(tuple((start + a, start + b) for a, b in spans), start + end)
+
+
+def _joined(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The items, a legal form after a comma with the name before it: "Ball Corporation, Inc."."""
+    joined: list[tuple[int, int]] = []
+    for start, end in spans:
+        if joined and _FORM.match(text[start:end].strip()):
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
+    """An item without white space, an "and" before it, and an article."""
+    lead = re.compile(r"\s*(?:(?:and|or|as well as) )?(?:the )?", re.IGNORECASE).match(text, start, end)
+    start = lead.end() if lead else start
+    return start, start + len(text[start:end].rstrip(" ,;"))

@@ -1,0 +1,76 @@
+"""Whether every word of a question for a fact is understood: as the fact's, the company's, or a function word."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from rag.index.tokenize import terms
+
+_FUNCTION: Final = frozenset(
+    term
+    for word in (
+        "what which who whom whose where when how many much is are was were be been do does did has have had having the"
+        " a an of in at on for to by from with as its it they their them this that there and or any s company"
+        " company's firm group business corporation corp inc incorporated plc llc ltd limited co organization"
+        " please tell me name give can you could currently current now today according document report annual filing"
+        " 10-k 10k end ended beginning during fiscal year years financial per my our your official"
+    ).split()
+    for term in terms(word)
+)
+_FUNCTION_HAN: Final = re.compile(
+    r"请问|请|告诉我|根据|年报|报告|这家|该|本|公司|集团|股份|有限|目前|现在|截至|期末|年末|年底|年度|年"
+    r"|是什么|是谁|是多少|有多少|有哪些|是哪[里个家]|在哪[里个儿]|在哪|位于|哪[里个家些位]|什么|多少|何处|何时|谁|几"
+    r"|的|了|吗|呢|是|在|有|为|由|于|和|与|共|名|位|人|个|[\d？?，。、\s]"
+)
+_YEAR: Final = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+_NUMBER: Final = re.compile(r"[\d.]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How a fact is asked for."""
+
+    asks: re.Pattern[str]
+    words: frozenset[str]  # terms that such a question may have
+    han: tuple[str, ...] = ()  # Chinese words that it may have, longest first
+
+    @classmethod
+    def of(cls, asks: re.Pattern[str], words: str) -> Wording:
+        """`words`: separated by spaces, of both languages."""
+        own = words.split()
+        han = sorted((word for word in own if not word.isascii()), key=len, reverse=True)
+        return cls(asks, frozenset(term for word in own if word.isascii() for term in terms(word)), tuple(han))
+
+
+def years_of(question: str) -> list[str]:
+    """The years that a question names."""
+    return _YEAR.findall(question)
+
+
+def is_understood(question: str, wording: Wording, names: Collection[str], cover: str) -> bool:
+    """Whether all words are understood.
+
+    `names`: terms that name the document; `cover`: its name, title and beginning.
+    """
+    known = wording.words | _FUNCTION | frozenset(names)
+    own = frozenset(terms(cover))
+    latin = [term for term in terms(question) if term.isascii() and not _NUMBER.fullmatch(term)]
+    if any(term not in known and term not in own and not _is_part(term, names) for term in latin):
+        return False
+    return all(run in cover for run in _han_left(question, wording))
+
+
+def _is_part(term: str, names: Iterable[str]) -> bool:
+    """Whether a term is written together with another in a name: "bestbuy"."""
+    return len(term) > 2 and any(term in name for name in names)
+
+
+def _han_left(question: str, wording: Wording) -> list[str]:
+    """The Chinese of a question that is neither the fact's nor a function word."""
+    text = "".join(one for one in question if not one.isascii())
+    for word in wording.han:
+        text = text.replace(word, " ")
+    return [run for run in _FUNCTION_HAN.sub(" ", wording.asks.sub(" ", text)).split() if run]

@@ -1,0 +1,188 @@
+"""The short answer to a question for a fact of a document: where its company is based, who audits it, its employees.
+
+Such facts stand on the cover, among signatures or in one sentence of a long report, where a search by meaning seldom
+finds them. They are looked for on all pages of the document that the question means. Gives nothing where a word of
+the question is not understood, the year is another, or no rule of `facts.toml` is met.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from rag.answer.document_answer import DocumentAnswer
+from rag.answer.facts.holders import find_holder_in
+from rag.answer.facts.question import Wording, is_understood, years_of
+from rag.answer.facts.risks import ASKS as ASKS_FOR_RISKS
+from rag.answer.facts.risks import WORDS as RISK_WORDS
+from rag.answer.facts.risks import find_risks
+from rag.answer.facts.search import PageText, Place, Stated, find_stated
+from rag.answer.facts.table import Fact, known_facts
+from rag.answer.phrases.kind import Kind, kind_of
+from rag.answer.phrases.offices import asks_for_office, asks_of_another_time
+from rag.index.protocols import Scope
+from rag.reader import ANSWERABLE, Evidence
+from rag.records import Citation, Document, ShortAnswer, Source
+from rag.store.database import Store
+
+AGREEING_SOURCES: Final = 3  # from the first, that must be of one document where the question names none
+MAX_DOCUMENTS: Final = 3  # that are searched
+MAX_PAGES: Final = 1_000  # of a document
+MAX_QUESTION: Final = 300  # characters
+COVER_PAGES: Final = 2
+COVER_CHARACTERS: Final = 3_000
+MAX_SOURCE_CHARACTERS: Final = 4_000  # of a source that is a page
+SURE_CONFIDENCE, POSSIBLE_CONFIDENCE = 0.9, 0.39
+_NO_VALUE: Final = frozenset({Kind.YES_NO, Kind.WHY, Kind.HOW, Kind.PERCENT, Kind.DURATION, Kind.CHANGE})
+_OFFICE_WORDS: Final = "who office officer holds held holder position serves serve head ceo cfo coo cto 谁 现任 担任"
+
+Find = Callable[[Sequence[PageText], Collection[str]], Stated | None]  # pages, names of the company
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Something that a question may ask for."""
+
+    wording: Wording
+    find: Find
+
+
+class FactFinder:
+    """Finds facts in the documents of one library."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def find(
+        self, question: str, scope: Scope, named: Mapping[str, Collection[str]], sources: Sequence[Source]
+    ) -> DocumentAnswer | None:
+        """The fact that a question asks for; None where it asks for none, or nothing is certain.
+
+        `named`: the terms of the question that name each document, by its id.
+        """
+        wanted = _wanted(question)
+        if not wanted:
+            return None
+        for document in self._documents(scope, named, sources)[:MAX_DOCUMENTS]:
+            names = _company_terms(named.get(document.id, ()))
+            pages = [PageText(*row) for row in self._store.labelled_page_texts(document.owner, document.id, MAX_PAGES)]
+            cover = " ".join([document.name, document.title, *(page.text for page in pages[:COVER_PAGES])])[
+                :COVER_CHARACTERS
+            ]
+            for one in wanted:
+                meant = is_understood(question, one.wording, names, cover) and _is_of_years(question, cover)
+                if meant and (stated := one.find(pages, names)):
+                    return _answer(stated, document, sources)
+        return None
+
+    def _documents(
+        self, scope: Scope, named: Mapping[str, Collection[str]], sources: Sequence[Source]
+    ) -> list[Document]:
+        """The documents that the question names best, those of better sources first.
+
+        Where it names none, the only one in scope, or the one that the first sources are of.
+        """
+        in_scope = [one for one in self._store.documents(scope.owner) if scope.allows((one.owner, one.id))]
+        if len(in_scope) == 1:
+            return in_scope
+        if named:
+            most = max(len(words) for words in named.values())
+            best = [one for one in in_scope if len(named.get(one.id, ())) == most]
+            order = [source.document_id for source in sources]
+            return sorted(best, key=lambda one: order.index(one.id) if one.id in order else len(order))
+        first = {source.document_id for source in sources[:AGREEING_SOURCES]}
+        return [one for one in in_scope if first == {one.id}]
+
+
+def _wanted(question: str) -> list[_Wanted]:
+    """What a question may ask for, by its wording alone."""
+    if len(question) > MAX_QUESTION or kind_of(question) in _NO_VALUE:
+        return []
+    years = years_of(question)
+    found = [
+        _Wanted(fact.wording, _fact_finder(fact, years)) for fact in known_facts() if fact.wording.asks.search(question)
+    ]
+    office = asks_for_office(question)
+    if office is not None and kind_of(question) is Kind.PERSON and not asks_of_another_time(question):
+        find = _holder_finder(question, office)
+        called = office.search(question)
+        words = f"{_OFFICE_WORDS} {called.group() if called else ''}"
+        found.append(_Wanted(Wording.of(office, words), find))
+    if ASKS_FOR_RISKS.search(question):
+        found.append(_Wanted(Wording.of(ASKS_FOR_RISKS, RISK_WORDS), lambda pages, _: find_risks(pages)))
+    return found
+
+
+def _fact_finder(fact: Fact, years: Sequence[str]) -> Find:
+    return lambda pages, names: find_stated(fact, pages, names, years)
+
+
+def _holder_finder(question: str, office: re.Pattern[str]) -> Find:
+    return lambda pages, _: find_holder_in(question, office, pages)
+
+
+def _company_terms(named: Collection[str]) -> frozenset[str]:
+    """The terms that name a document, without numbers: they name its company."""
+    return frozenset(term for term in named if not term.isdigit())
+
+
+def _is_of_years(question: str, cover: str) -> bool:
+    """Whether the document says on its cover or in its name that it is of the years of the question."""
+    return all(year in cover for year in years_of(question))
+
+
+# ---- the answer with its citations
+
+
+def _answer(stated: Stated, document: Document, sources: Sequence[Source]) -> DocumentAnswer:
+    ordered = _with_pages([*stated.places, *stated.evidence], document, sources)
+    cited = tuple(_citation(place, document, ordered) for place in stated.places)
+    rows = [Evidence(_citation(one, document, ordered).number, one.text, ANSWERABLE) for one in stated.evidence]
+    confidence = SURE_CONFIDENCE if stated.certain else POSSIBLE_CONFIDENCE
+    short = ShortAnswer(stated.values, "", (), "", cited, confidence=confidence, sure=stated.certain)
+    return DocumentAnswer(short, rows, tuple(ordered))
+
+
+def _with_pages(places: Sequence[Place], document: Document, sources: Sequence[Source]) -> list[Source]:
+    """The sources that hold the places first, a new one for a page that none holds them on; numbered again."""
+    first: list[Source] = []
+    for place in places:
+        if not any(_holds(source, place, document) for source in first):
+            held = next((source for source in sources if _holds(source, place, document)), None)
+            first.append(held or _page_source(place, document))
+    rest = [source for source in sources if source not in first]
+    return [replace(source, number=number) for number, source in enumerate([*first, *rest], 1)]
+
+
+def _holds(source: Source, place: Place, document: Document) -> bool:
+    start, end = place.page.start + place.start, place.page.start + place.end
+    return source.document_id == document.id and source.start <= start and end <= source.end
+
+
+def _page_source(place: Place, document: Document) -> Source:
+    """The part of a page that holds a place, as a source."""
+    page = place.page
+    start = 0 if place.end <= MAX_SOURCE_CHARACTERS else max(place.start - MAX_SOURCE_CHARACTERS // 2, 0)
+    text = page.text[start : max(start + MAX_SOURCE_CHARACTERS, place.end)]
+    return Source(
+        number=0,
+        passage_id=0,
+        document_id=document.id,
+        document=document.name,
+        first_page=page.number,
+        last_page=page.number,
+        page_label=page.label,
+        heading=(),
+        text=text,
+        start=page.start + start,
+        end=page.start + start + len(text),
+        score=0.0,
+    )
+
+
+def _citation(place: Place, document: Document, sources: Sequence[Source]) -> Citation:
+    source = next(source for source in sources if _holds(source, place, document))
+    moved = place.page.start - source.start
+    return Citation(source.number, 1.0, moved + place.start, moved + place.end)
