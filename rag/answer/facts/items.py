@@ -51,7 +51,7 @@ def _below(text: str, start: int) -> Items | None:
     """Bulleted lines after a line that ends where the list begins."""
     spans: list[tuple[int, int]] = []
     at = start
-    if text[:start].rstrip(" ")[-1:] != "\n" and (at >= len(text) or text[at] not in "\n•●▪"):
+    if text[:start].rstrip(" ")[-1:] != "\n" and (at >= len(text) or text[at] not in " \n•●▪"):
         return None
     while (bullet := _BULLET.match(text, _skip_blank(text, at))) and len(spans) < _MAX_ITEMS:
         stop = text.find("\n", bullet.end())

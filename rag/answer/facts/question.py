@@ -9,7 +9,7 @@ from typing import Final
 
 from rag.index.tokenize import terms
 
-_FUNCTION: Final = frozenset(
+FUNCTION_TERMS: Final = frozenset(
     term
     for word in (
         "what which who whom whose where when how many much is are was were be been do does did has have had having the"
@@ -55,15 +55,15 @@ def is_understood(question: str, wording: Wording, names: Collection[str], cover
 
     `names`: terms that name the document; `cover`: its name, title and beginning.
     """
-    known = wording.words | _FUNCTION | frozenset(names)
+    known = wording.words | FUNCTION_TERMS | frozenset(names)
     own = frozenset(terms(cover))
     latin = [term for term in terms(question) if term.isascii() and not _NUMBER.fullmatch(term)]
-    if any(term not in known and term not in own and not _is_part(term, names) for term in latin):
+    if any(term not in known and term not in own and not is_part(term, names) for term in latin):
         return False
     return all(run in cover for run in _han_left(question, wording))
 
 
-def _is_part(term: str, names: Iterable[str]) -> bool:
+def is_part(term: str, names: Iterable[str]) -> bool:
     """Whether a term is written together with another in a name: "bestbuy"."""
     return len(term) > 2 and any(term in name for name in names)
 

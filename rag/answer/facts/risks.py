@@ -64,7 +64,7 @@ def _section(pages: Sequence[PageText]) -> Iterator[Place]:
     for start in starts:
         stop = next((n for n in range(start + 1, len(lines)) if _NEXT.match(lines[n].text)), len(lines))
         body = lines[start + 1 : stop]
-        if sum(len(line.text) >= _PARAGRAPH for line in body) > _MIN_RISKS:
+        if sum(len(line.text) >= _PARAGRAPH for line in body) >= _MIN_RISKS:
             first = body[0].page.number
             yield from (line for line in body if line.page.number < first + _MAX_SECTION)
             return

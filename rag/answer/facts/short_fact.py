@@ -15,6 +15,7 @@ from typing import Final
 from rag.answer.document_answer import DocumentAnswer
 from rag.answer.facts.holders import find_holder_in
 from rag.answer.facts.question import Wording, is_understood, years_of
+from rag.answer.facts.reasons import asks_for_reason, find_reason
 from rag.answer.facts.risks import ASKS as ASKS_FOR_RISKS
 from rag.answer.facts.risks import WORDS as RISK_WORDS
 from rag.answer.facts.risks import find_risks
@@ -45,7 +46,7 @@ Find = Callable[[Sequence[PageText], Collection[str]], Stated | None]  # pages, 
 class _Wanted:
     """Something that a question may ask for."""
 
-    wording: Wording
+    wording: Wording | None  # None: the finder itself sees to the words of the question
     find: Find
 
 
@@ -72,8 +73,8 @@ class FactFinder:
                 :COVER_CHARACTERS
             ]
             for one in wanted:
-                meant = is_understood(question, one.wording, names, cover) and _is_of_years(question, cover)
-                if meant and (stated := one.find(pages, names)):
+                understood = one.wording is None or is_understood(question, one.wording, names, cover)
+                if understood and _is_of_years(question, cover) and (stated := one.find(pages, names)):
                     return _answer(stated, document, sources)
         return None
 
@@ -98,7 +99,11 @@ class FactFinder:
 
 def _wanted(question: str) -> list[_Wanted]:
     """What a question may ask for, by its wording alone."""
-    if len(question) > MAX_QUESTION or kind_of(question) in _NO_VALUE:
+    if len(question) > MAX_QUESTION:
+        return []
+    if asks_for_reason(question):
+        return [_Wanted(None, lambda pages, names: find_reason(question, pages, names))]
+    if kind_of(question) in _NO_VALUE:
         return []
     years = years_of(question)
     found = [

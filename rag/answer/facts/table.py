@@ -25,6 +25,7 @@ _SHORTHANDS: Final = {
 }
 _SHORTHAND: Final = re.compile("|".join(_SHORTHANDS))
 _LEGAL_FORM: Final = r"\b(?:,? (?:Inc|Corp|Co|Ltd|N\.V|S\.A)\b\.?)?"
+_IN_SENTENCE: Final = r"(?:[^.\n]|(?<=\bInc)\.|(?<=\bCorp)\.|(?<=\bCo)\.|(?<=\bLtd)\.)"
 _WE: Final = r"\b(?i:we|(?:the|our) (?:company|group|registrant|corporation|partnership|bank))\b"
 
 
@@ -108,4 +109,4 @@ def _compiled(pattern: str, names: tuple[str, ...]) -> re.Pattern[str]:
     written = "|".join(rf"\b(?i:{re.escape(name)}){_LEGAL_FORM}" for name in names)
     company = f"(?:{_WE}|{written})" if written else _WE
     expanded = _SHORTHAND.sub(lambda match: _SHORTHANDS[match.group()], pattern)
-    return re.compile(expanded.replace("COMPANY", company), re.MULTILINE)
+    return re.compile(expanded.replace("COMPANY", company).replace(r"[^.\n]", _IN_SENTENCE), re.MULTILINE)

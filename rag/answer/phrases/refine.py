@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from rag.answer.claims.dates import MONTH
 from rag.answer.phrases.kind import Kind
+from rag.answer.phrases.offices import NAME
 from rag.index.tokenize import terms
+from rag.language import mainly_chinese
 
 _DATE: Final = re.compile(
     rf"\b\d{{1,2}}(?:st|nd|rd|th)? {MONTH}\.?,? \d{{4}}\b|\b{MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}\b"
@@ -26,8 +29,22 @@ _VALUE: Final = re.compile(r"[$£€¥￥]?\s?\d[\d,.]*\d?\s?%?(?:\s?(?:million|
 _TWO_VALUES: Final = re.compile(r"\W?[$£€¥￥][\d,.]+ [$£€¥￥][\d,.]+|[\d,.]+ ?% [\d,.]+ ?%")
 _TIMES: Final = re.compile(r"(?:more than |about |nearly )?(?:once|twice|double|half)", re.IGNORECASE)
 _WORDS_AFTER: Final = 2  # that a span may have after a date
+_HAN_FORMS: Final = re.compile(r"(?:股份)?有限(?:责任)?公司|集团|公司")
 _FORMS: Final = frozenset("inc corp corporation company co ltd plc llc group".split())  # of companies
 _MAX_SENTENCE: Final = 1_000  # characters
+_MAX_TEXT: Final = 5_000  # characters of a source
+_HAN_NAMES_AFTER: Final = re.compile(r"(?:、[\u4e00-\u9fff·]{2,4})+(?=[，。；;,.（(]|$)")
+_LEGAL_FORM: Final = re.compile(r"(?:\b(?:GmbH|Inc|Ltd|LLP|LLC|plc|PLC|Corp|Corporation|AG|Co)\b\.?)$")
+_CAPITALISED_BEFORE: Final = re.compile(r"(?:\b[A-Z][\w&’'-]*,? ){1,4}$")
+_CHOICE: Final = re.compile(r"\b(?:which|who)\b[^,?]{2,120}[,:] ?([^,?]{1,50}) or ([^,?]{1,50})\?", re.IGNORECASE)
+_HOW_OFTEN: Final = re.compile(r"\bhow (?:often|frequently)\b|多久.{0,6}一次|多长时间.{0,6}一次|频率", re.IGNORECASE)
+_OFTEN: Final = re.compile(
+    r"\b(?:(?:once|twice|\w+ times) (?:a|an|per|every|each) (?:\w+ )?\w+|every (?:\w+ )?"
+    r"(?:hour|day|week|month|quarter|year)s?"
+    r"|hourly|daily|weekly|monthly|quarterly|annually|yearly|each (?:day|week|month|quarter|year))\b"
+    r"|每[隔]?[\d一二两三四五六七八九十半]{0,3}个?(?:小时|天|日|周|月|季度|年)(?:[\d一二两三四五]?次)?",
+    re.IGNORECASE,
+)
 
 
 def refined(kind: Kind, question: str, text: str, start: int, end: int) -> tuple[int, int]:
@@ -42,13 +59,47 @@ def refined(kind: Kind, question: str, text: str, start: int, end: int) -> tuple
 def answers_nothing(question: str, text: str, start: int, end: int) -> bool:
     """Whether a span only repeats the question, is two cells of a row, or compares where an amount is asked for."""
     span = text[start:end]
-    said = set(terms(span)) - _FORMS
+    said = set(terms(_HAN_FORMS.sub("", span))) - _FORMS
     choice = re.search(r"\bor\b|还是", question)
     if said and said <= set(terms(question)) and not choice:
         return True
     return _TWO_VALUES.fullmatch(span) is not None or (
         _TIMES.fullmatch(span) is not None and text[end:].lstrip().startswith("as ")
     )
+
+
+def is_no_choice(question: str, span: str) -> bool:
+    """Whether a question gives two things to choose from, and the span is neither: "Which is heavier, A or B?"."""
+    choice = _CHOICE.search(question)
+    if choice is None:
+        return False
+    said = set(terms(span))
+    return not any(said & set(terms(side)) for side in choice.groups())
+
+
+def completed(kind: Kind, question: str, text: str, start: int, end: int) -> tuple[int, int]:
+    """The span with what belongs to it: the words of an organisation's name, the other names of a Chinese list."""
+    if kind is Kind.PERSON and (others := _HAN_NAMES_AFTER.match(text, end)) and mainly_chinese(text[start:end]):
+        return start, others.end()
+    if _LEGAL_FORM.search(text, start, end) and (before := _CAPITALISED_BEFORE.search(text, 0, start)):
+        return before.start(), end
+    if _HOW_OFTEN.search(question) and not _OFTEN.search(text, start, end):
+        found = list(_OFTEN.finditer(text))
+        return found[0].span() if len(found) == 1 else (start, end)
+    return start, end
+
+
+def full_name(name: str, texts: Sequence[str]) -> re.Pattern[str] | None:
+    """What finds the full name of a person of whom only one name is given; None where that is not so."""
+    if not re.fullmatch(r"[A-Z][a-z’'-]+", name):
+        return None
+    found = {
+        match.group()
+        for text in texts
+        for match in re.finditer(NAME, text[:_MAX_TEXT])
+        if name in (match.group().split()[0], match.group().split()[-1])
+    }
+    return re.compile(re.escape(found.pop())) if len(found) == 1 else None
 
 
 def _date_asked_for(question: str, text: str, start: int, end: int) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from rag.answer.phrases.kind import Kind, kind_of
 from rag.answer.phrases.labels import find_labelled
 from rag.answer.phrases.lists import FoundList, enumeration_around, find_list, split_items
 from rag.answer.phrases.offices import asks_for_office, asks_of_another_time, find_holder
-from rag.answer.phrases.refine import answers_nothing, refined
+from rag.answer.phrases.refine import answers_nothing, completed, full_name, is_no_choice, refined
 from rag.answer.phrases.span_model import Span, SpanModel
 from rag.answer.phrases.values import cut_to_value
 from rag.answer.phrases.yes_no import decide
@@ -91,8 +91,11 @@ class PhraseFinder:
         found = evidence[span.sentence]
         start, end = cut_to_value(kind, question, found.text, *trim(found.text, span.start, span.end))
         start, end = refined(kind, question, found.text, start, end)
+        start, end = completed(kind, question, found.text, start, end)
         if start >= end or _is_unfit(kind, question, found.text, start, end):
             return None
+        if kind is Kind.PERSON and (whole := _named_in_full(found, start, end, evidence)):
+            found, start, end = whole
         spans = _items(found.text, start, end) if kind is Kind.LIST else [(start, end)]
         cited = tuple(_citation(found, a, b, sources) for a, b in spans)
         values = tuple(" ".join(found.text[a:b].split()) for a, b in spans)
@@ -124,11 +127,25 @@ def _stated(
     return ShortAnswer((value,), "", (), "", (cited,), confidence=_TOLD), _first(found, evidence)
 
 
+def _named_in_full(
+    found: Evidence, start: int, end: int, evidence: Sequence[Evidence]
+) -> tuple[Evidence, int, int] | None:
+    """The sentence of the same source that gives the full name of a person, and its place there."""
+    same = [one for one in evidence if one.number == found.number]
+    pattern = full_name(found.text[start:end], [one.text for one in same])
+    for one in same if pattern else ():
+        if pattern and (match := pattern.search(one.text)):
+            return one, *match.span()
+    return None
+
+
 def _is_unfit(kind: Kind, question: str, text: str, start: int, end: int) -> bool:
     """Whether a span must not be shown: of a heading, of no meaning, or another's name where an office is asked for."""
     if kind is Kind.PERSON and asks_for_office(question) and not asks_of_another_time(question):
         return True  # whoever holds it would have been found beside it
     if kind is Kind.NUMBER and _HOW_MANY.search(question) and _NO_COUNT.search(text[max(start - 1, 0) : end + 1]):
+        return True
+    if is_no_choice(question, text[start:end]):
         return True
     whole = start == 0 and end >= len(text.rstrip())
     return (whole and is_no_answer(text, question)) or answers_nothing(question, text, start, end)

@@ -43,7 +43,7 @@ _OPPOSITES: Final = tuple(
         ("open", "close"),
         ("includ cover contain", "exclud omit"),
         ("allow permit authori", "prohibit forbid forbidden ban bann disallow"),
-        ("approv accept adopt pass", "reject defeat refus disapprov"),
+        ("approv accept adopt pass", "reject defeat refus disapprov postpon defer withdr"),
         ("win won", "lose lost"),
         ("profit gain", "loss"),
         ("succe", "fail"),

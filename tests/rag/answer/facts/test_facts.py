@@ -1,0 +1,196 @@
+"""Facts of documents: what is asked, and what pages state."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from rag.answer.facts.holders import find_holder_in
+from rag.answer.facts.question import is_understood
+from rag.answer.facts.reasons import find_reason
+from rag.answer.facts.risks import find_risks
+from rag.answer.facts.search import PageText, find_stated
+from rag.answer.facts.table import Fact, known_facts
+from rag.answer.phrases.offices import asks_for_office
+
+COVER = """UNITED STATES
+For the fiscal year ended June 30, 2023
+Commission File Number 1-0001
+HALDEN INSTRUMENTS, INC.
+(Exact name of registrant as specified in its charter)
+Delaware 12-3456789
+(State or other jurisdiction of incorporation or organization) (I.R.S. Employer Identification No.)
+40 Harbor Road
+Portland, Maine 04101
+(Address of principal executive offices) (Zip Code)
+Title of each class Trading Symbol(s) Name of each exchange on which registered
+Common Stock, par value $0.01 per share HLDN New York Stock Exchange
+As of August 4, 2023, there were 61,204,118 shares of common stock outstanding."""
+
+
+def pages(*texts: str) -> list[PageText]:
+    """Pages one after another."""
+    starts = [sum(len(text) for text in texts[:n]) for n in range(len(texts))]
+    return [PageText(n, str(n + 1), start, text) for n, (start, text) in enumerate(zip(starts, texts, strict=True))]
+
+
+def fact(name: str) -> Fact:
+    """A fact by its name in the table."""
+    return next(one for one in known_facts() if one.name == name)
+
+
+def stated(name: str, *texts: str) -> tuple[str, ...]:
+    """What pages state, () for nothing."""
+    found = find_stated(fact(name), pages(*texts), {"halden"}, ())
+    return found.values if found else ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("headquarters", "40 Harbor Road, Portland, Maine 04101"),
+        ("ticker", "HLDN"),
+        ("stock exchange", "New York Stock Exchange"),
+        ("jurisdiction", "Delaware"),
+        ("end of the fiscal year", "June 30"),
+        ("shares outstanding", "61,204,118"),
+    ],
+)
+def test_what_stands_on_the_cover_is_found(name: str, value: str) -> None:
+    assert stated(name, COVER) == (value,)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("headquarters", "Our corporate headquarters is located in Bergen, Norway. We own it.", "Bergen, Norway"),
+        ("headquarters", "Our Marine segment's headquarters is located in Split, Croatia.", ""),
+        ("founding", "Halden was founded in 1931 by two watchmakers.", "1931"),
+        ("founding", "In 2019 we acquired Oxley, a maker of scales that was founded in 1902.", ""),
+        ("incorporation", "Halden Instruments, Inc. was incorporated in Delaware in May 1968.", "May 1968"),
+        (
+            "auditor",
+            "We have audited the balance sheets of Halden.\n/s/ Moreno & Falk LLP\nBoston",
+            "Moreno & Falk LLP",
+        ),
+        (
+            "governing law",
+            "This Agreement is governed by the laws of the State of Ohio.",
+            "the laws of the State of Ohio",
+        ),
+        ("legal representative", "法定代表人：林海燕\n注册资本：1亿元", "林海燕"),
+        ("auditor", "公司聘请德信会计师事务所（特殊普通合伙）为审计机构。", "德信会计师事务所（特殊普通合伙）"),
+        (
+            "registered office",
+            "公司注册地址为山东省烟台市芝罘区海港路18号，主要从事起重机制造。",
+            "山东省烟台市芝罘区海港路18号",
+        ),
+    ],
+)
+def test_a_sentence_about_the_company_answers_and_one_about_something_else_does_not(
+    name: str, text: str, value: str
+) -> None:
+    assert stated(name, text) == ((value,) if value else ())
+
+
+def test_employees_are_those_of_the_whole_company() -> None:
+    texts = (
+        "Our Marine segment employs 9,000 employees. About 5,200 employees are represented by a union.",
+        "As of June 30, 2023, we had approximately 3,150 employees at our campus in Portland.",
+        "As of June 30, 2023, Halden employed approximately 21,400 people worldwide, of whom 60% in Europe.",
+        "Over 30,000 Halden employees and retirees have used the app since 2015.",
+    )
+    assert stated("employees", *texts) == ("approximately 21,400",)
+
+
+def test_a_list_of_segments_has_as_many_items_as_are_announced() -> None:
+    wrong = "We have three reportable segments: Marine and Land. "
+    right = "We operate in three reportable segments: Halden U.S., Safety and Control, and Air."
+    assert stated("segments", wrong) == ()
+    assert stated("segments", wrong, right) == ("Halden U.S.", "Safety and Control", "Air")
+
+
+def test_segments_are_read_from_the_lines_below() -> None:
+    text = "We operate in two reportable segments:\n• Marine (MAR);\n• Land (LND).\nThe Marine segment makes sonars."
+    assert stated("segments", text) == ("Marine (MAR)", "Land (LND)")
+
+
+def test_competitors_are_names() -> None:
+    text = "Our principal competitors include Oxley, Inc., lumen, Baird Group and Tano Corporation, among others."
+    assert stated("competitors", text) == ("Oxley, Inc.", "lumen", "Baird Group", "Tano Corporation")
+    assert stated("competitors", "We compete on factors including price, quality and service.") == ()
+
+
+@pytest.mark.parametrize(
+    ("question", "name", "understood"),
+    [
+        ("Where is Halden headquartered?", "headquarters", True),
+        ("How many employees did Halden have at the end of 2023?", "employees", True),
+        ("How many employees does Halden have in Norway?", "employees", False),
+        ("How many employees in the Marine segment does Halden have?", "employees", False),
+        ("Who audits the pension plan of Halden?", "auditor", False),
+        ("哈尔登有多少员工？", "employees", True),
+        ("哈尔登在挪威有多少员工？", "employees", False),
+    ],
+)
+def test_a_question_with_a_word_left_over_is_not_understood(question: str, name: str, *, understood: bool) -> None:
+    wording = fact(name).wording
+    assert wording.asks.search(question)
+    assert is_understood(question, wording, {"halden"}, "halden 哈尔登仪器股份有限公司") is understood
+
+
+def test_the_holder_of_an_office_is_not_a_former_one_nor_the_head_of_a_division() -> None:
+    texts = (
+        "Executive officers of the registrant\n"
+        "Ruth A. Vance 58 Executive Chair 2021 Chief Executive Officer 2012-2021\n"
+        "Daniel Okoye 51 President and Chief Executive Officer 2021 Chief Operating Officer 2016-2021\n"
+        "Petra Lindqvist 47 Executive Vice President, Chief Executive Officer, Halden Marine",
+        "/s/ DANIEL OKOYE\nPresident and Chief Executive Officer",
+    )
+    question = "Who is the CEO of Halden?"
+    office = asks_for_office(question)
+    assert office is not None
+    found = find_holder_in(question, office, pages(*texts))
+    assert found is not None
+    assert found.values == ("Daniel Okoye",)
+    assert found.certain
+
+
+def test_risks_are_the_headings_of_their_section() -> None:
+    paragraph = "This is explained at length, in a paragraph that says what could happen and why it matters to us. " * 3
+    headings = (
+        "We depend on a single supplier of sensors.",
+        "Cyber attacks could disrupt our operations.",
+        "Changes in exchange rates may reduce our earnings.",
+    )
+    section = "\n".join(f"{heading}\n{paragraph}" for heading in headings)
+    contents = "Item 1A. Risk Factors\nItem 1B. Unresolved Staff Comments\nItem 2. Properties"
+    text = f"Item 1A. Risk Factors\nThese risks are explained below.\n{section}\nItem 1B. Unresolved Staff Comments\n"
+    found = find_risks(pages(contents, text))
+    assert found is not None
+    assert found.values == headings
+    assert find_risks(pages(contents)) is None
+
+
+def test_a_reason_is_of_the_figure_the_company_and_the_year_asked_for() -> None:
+    texts = (
+        COVER,
+        "Net sales increased 4% in fiscal 2022, primarily due to the purchase of Oxley."
+        " Marine net sales increased 9% in fiscal 2023 due to new sonars."
+        " Cost of sales increased in fiscal 2023 due to freight."
+        " Net sales increased 6% in fiscal 2023, primarily due to higher prices."
+        " Net sales decreased in the first quarter due to a strike.",
+    )
+    found = find_reason("Why did Halden's net sales rise in fiscal 2023?", pages(*texts), {"halden"})
+    assert found is not None
+    assert found.values == ("primarily due to higher prices",)
+    assert find_reason("Why did Halden's inventories rise in fiscal 2023?", pages(*texts), {"halden"}) is None
+
+
+def test_patterns_of_the_table_take_linear_time() -> None:
+    long = ("the company had 1 2 3 and (a " * 2_000 + ", and competitors include ") * 4
+    for one in known_facts():
+        for rule in one.rules:
+            assert isinstance(rule.compiled(("halden",)), re.Pattern)
+        find_stated(one, pages(long), {"halden"}, ())
