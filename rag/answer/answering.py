@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 
@@ -47,7 +46,6 @@ from rag.retrieve.retriever import Retriever
 from rag.settings import Settings
 from rag.store.database import Store
 
-_NO_FIGURE: Final = frozenset({Kind.WHY, Kind.PERSON, Kind.PLACE})
 _Candidate = tuple[ShortAnswer, list[Evidence]]  # a short answer, and what it stands in
 
 
@@ -72,9 +70,14 @@ class Retrieved:
     tables: SourceTables  # on the sources' pages
 
     @property
-    def asks_for_no_figure(self) -> bool:
-        """Whether it is a reason, a person or a place that is asked for, which no figure gives."""
-        return kind_of(self.queries[0]) in _NO_FIGURE
+    def asks_why(self) -> bool:
+        """Whether it is a reason that is asked for, which no figure gives."""
+        return kind_of(self.queries[0]) is Kind.WHY
+
+    @property
+    def asks_who(self) -> bool:
+        """Whether it is a person that is asked for, which no figure of accounts gives: a CFO is no cash flow."""
+        return kind_of(self.queries[0]) is Kind.PERSON
 
 
 class Answerer:
@@ -207,7 +210,7 @@ class Answerer:
         return self._store.page_text(document.owner, document.id, 0)[1] if document else ""
 
     def _metric(self, asked: Asked, found: Retrieved) -> DocumentAnswer | None:
-        if not self._settings.answering.short.accounts or found.asks_for_no_figure:
+        if not self._settings.answering.short.accounts or found.asks_why or found.asks_who:
             return None
         return short_metric(self._statements, asked.scope, found.queries[0], found.sources)
 
@@ -225,7 +228,7 @@ class Answerer:
         figure: _Candidate | None = None
         if placed is not None:
             return placed.short, placed.rows
-        if not several and short.tables and not found.asks_for_no_figure:
+        if not several and short.tables and not found.asks_why:
             figures = self._settings.answering.figures
             figure = short_figure(question, found.sources, found.tables, found.named, figures)
         if figure and figure[1] and figure[0].sure:
