@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rag.answer.phrases.kind import Kind
-from rag.answer.phrases.refine import answers_nothing, refined
+from rag.answer.phrases.refine import answers_nothing, completed, full_name, is_no_choice, refined
 
 TERM = "The tenancy begins on 1 April 2021 and continues for eighteen months, ending on 30 September 2022."
 FEE = "The board lowered the fee from $28 to $19 with effect from 1 January."
@@ -49,3 +49,45 @@ def test_a_span_becomes_what_is_asked_for(kind: Kind, question: str, text: str, 
 def test_what_says_nothing_is_not_stated(question: str, text: str, span: str, *, nothing: bool) -> None:
     start = text.index(span)
     assert answers_nothing(question, text, start, start + len(span)) is nothing
+
+
+@pytest.mark.parametrize(
+    ("kind", "question", "text", "span", "whole"),
+    [
+        (Kind.PERSON, "签字注册会计师是谁？", "签字注册会计师为王涛、李静。", "王涛", "王涛、李静"),
+        (
+            Kind.THING,
+            "Who made the oven?",
+            "Service: Varmora Household GmbH, Linz.",
+            "Household GmbH",
+            "Varmora Household GmbH",
+        ),
+        (
+            Kind.NUMBER,
+            "How often is it run?",
+            "Run it at 240 °C for one hour once a month.",
+            "one hour",
+            "once a month",
+        ),
+        (Kind.PERSON, "Who wrote it?", "It was written by Ann Lee in 1999.", "Ann Lee", "Ann Lee"),
+    ],
+)
+def test_a_span_takes_along_what_belongs_to_it(kind: Kind, question: str, text: str, span: str, whole: str) -> None:
+    start = text.index(span)
+    first, last = completed(kind, question, text, start, start + len(span))
+    assert text[first:last] == whole
+
+
+def test_one_name_of_a_person_is_completed_where_only_one_person_has_it() -> None:
+    texts = ["We are glad that Mary joins us.", "Mary N. Dillon, 61, was appointed. Richard Johnson leaves."]
+    pattern = full_name("Mary", texts)
+    assert pattern is not None
+    assert pattern.search(texts[1])
+    assert full_name("Mary", [*texts, "Mary Shaw stays."]) is None
+    assert full_name("Mary Dillon", texts) is None
+
+
+def test_of_two_things_to_choose_from_no_third_is_taken() -> None:
+    assert is_no_choice("Which has the higher power, EX-60 or EX-75?", "Varmora")
+    assert not is_no_choice("Which has the higher power, EX-60 or EX-75?", "EX-75")
+    assert not is_no_choice("Which oven is it?", "Varmora")
