@@ -8,9 +8,13 @@ from typing import Final
 
 from rag.answer.phrases.lists import split_items
 
-_END: Final = re.compile(
-    r"(?<!\bInc)(?<!\bCorp)(?<!\bCo)(?<!\bLtd)(?<=[^\W_A-Z][^\W_])\.(?=\s|$)|[)”’]\.(?=\s|$)|[;；。\n]"
+_STOP: Final = (
+    r"(?<!\bInc)(?<!\bCorp)(?<!\bCo)(?<!\bLtd)(?<![A-Z]\.[A-Z])(?<!\b[A-Z])\.(?=\s|$)|[。\n]"  # not that of "U.S."
 )
+_ENDS: Final = (
+    re.compile(_STOP),
+    re.compile(rf"{_STOP}|[;；]"),
+)  # of a list with semicolons between its items, or without
 _BULLET: Final = re.compile(r"[ \t]*(?:[•●▪·*–—-]|\(?\d{1,2}[.)、])[ \t]*(?=\S)")
 _TAIL: Final = re.compile(
     r"(?:,? (?:among (?:others|other \w+)|and (?:others|other \w+(?: \w+)?)|to name a few|etc\.?|respectively)"
@@ -40,11 +44,14 @@ class Items:
 
     spans: tuple[tuple[int, int], ...]
     end: int
+    ambiguous: bool = False  # whether an item might be two, or two one: "Marketing and Print and Publishing"
 
 
 def items_after(text: str, start: int, *, names: bool) -> Items | None:
     """The items of the list that begins at `start`; None where there is none."""
-    return _below(text, start) or _inline(text, start, names=names)
+    if below := _below(text, start):
+        return below
+    return next((found for end in _ENDS if (found := _inline(text, start, end, names=names))), None)
 
 
 def _below(text: str, start: int) -> Items | None:
@@ -75,13 +82,13 @@ def _item_end(text: str, start: int, stop: int) -> int:
     return start + len(text[start:stop].rstrip(" ;,.。；"))
 
 
-def _inline(text: str, start: int, *, names: bool) -> Items | None:
+def _inline(text: str, start: int, ends: re.Pattern[str], *, names: bool) -> Items | None:
     """The enumeration in the rest of the sentence."""
     limit = min(start + _MAX_TEXT, len(text))
     # Blank brackets, so that what they hold does not count; the places stay.
     blanked = _BRACKETS.sub(lambda match: " " * len(match.group()), text[start:limit])
-    stop = _END.search(blanked)
-    end = stop.start() + (1 if stop.group()[0] in ")”’" else 0) if stop else len(blanked)
+    stop = ends.search(blanked)
+    end = stop.start() if stop else len(blanked)
     if clause := _CLAUSE.search(blanked, 0, end):
         end = clause.start()
     if tail := _TAIL.search(blanked, 0, end):
@@ -95,7 +102,8 @@ def _inline(text: str, start: int, *, names: bool) -> Items | None:
     named = sum(one[0].isupper() or one[0].isdigit() or not one[0].isascii() for one in texts)
     if named < (_NAMED if names else 1.0) * len(texts):
         return None
-    return Items(tuple((start + a, start + b) for a, b in spans), start + end)
+    ambiguous = ";" not in rest and len(re.findall(r"\band\b", rest[spans[-2][0] :])) > 1
+    return Items(tuple((start + a, start + b) for a, b in spans), start + end, ambiguous)
 
 
 def _joined(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -25,6 +25,7 @@ _FUNCTION_HAN: Final = re.compile(
     r"|是什么|是谁|是多少|有多少|有哪些|是哪[里个家]|在哪[里个儿]|在哪|位于|哪[里个家些位]|什么|多少|何处|何时|谁|几"
     r"|的|了|吗|呢|是|在|有|为|由|于|和|与|共|名|位|人|个|[\d？?，。、\s]"
 )
+_CAPITALISED: Final = re.compile(r"[A-Z][\w&.]*(?: [A-Z][\w&.]*)+")
 _YEAR: Final = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _NUMBER: Final = re.compile(r"[\d.]+")
 
@@ -56,11 +57,17 @@ def is_understood(question: str, wording: Wording, names: Collection[str], cover
     `names`: terms that name the document; `cover`: its name, title and beginning.
     """
     known = wording.words | FUNCTION_TERMS | frozenset(names)
-    own = frozenset(terms(cover))
+    own = frozenset(terms(cover)) & _beside_names(question, names)
     latin = [term for term in terms(question) if term.isascii() and not _NUMBER.fullmatch(term)]
     if any(term not in known and term not in own and not is_part(term, names) for term in latin):
         return False
     return all(run in cover for run in _han_left(question, wording))
+
+
+def _beside_names(question: str, names: Collection[str]) -> frozenset[str]:
+    """The terms of capitalised words that stand together with a name of the document: "MGM Resorts International"."""
+    runs = (frozenset(terms(match.group())) for match in _CAPITALISED.finditer(question))
+    return frozenset().union(*(run for run in runs if any(one in names or is_part(one, names) for one in run)))
 
 
 def is_part(term: str, names: Iterable[str]) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +14,7 @@ from rag.answer.sentences import sentence_spans
 _NUMBER_WORDS: Final = {word: n for n, word in enumerate("two three four five six seven eight nine ten".split(), 2)}
 _MILLION: Final = re.compile(r"\bmillion\b|百万", re.IGNORECASE)
 _AROUND: Final = 700  # characters before a match in which its sentence begins
+_MIN_NAMES: Final = 3  # of a list that announces no number
 _MAX_MATCHES: Final = 40  # of one rule
 _MAX_EVIDENCE: Final = 600  # characters
 
@@ -112,7 +112,8 @@ def _listed(page: PageText, rule: Rule, match: re.Match[str], around: tuple[int,
         return None
     places = tuple(Place(page, *span) for span in items.spans)
     evidence = Place(page, around[0], min(max(items.end, match.end()), around[0] + _MAX_EVIDENCE))
-    return Stated(tuple(one.text for one in places), places, (evidence,), certain=bool(wanted) or rule.names)
+    certain = not items.ambiguous and bool(wanted or (rule.names and len(places) >= _MIN_NAMES))
+    return Stated(tuple(one.text for one in places), places, (evidence,), certain=certain)
 
 
 def _sentence_around(text: str, start: int, end: int) -> tuple[int, int]:
@@ -129,9 +130,8 @@ def _sentence_around(text: str, start: int, end: int) -> tuple[int, int]:
 def _picked(rule: Rule, found: Sequence[Stated]) -> Stated:
     if rule.pick is Pick.LARGEST:
         return max(found, key=lambda one: amount(one.values[0]))
-    if rule.pick is Pick.COMMON:
-        counts = Counter(one.values for one in found)
-        return max(found, key=lambda one: counts[one.values])
+    if rule.pick is Pick.LONGEST:
+        return max(found, key=lambda one: len(one.values))
     certain = [one for one in found if one.certain]
     return (certain or list(found))[0]
 

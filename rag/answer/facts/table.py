@@ -18,6 +18,7 @@ _DAY: Final = rf"(?:{MONTH}\.? \d{{1,2}}|\d{{1,2}} {MONTH}\.?)"
 _SHORTHANDS: Final = {
     "DATE": rf"(?:(?i:{_DAY},? |{MONTH}\.?,? )?(?:1[5-9]|20)\d\d(?!\d)(?:年(?:\d{{1,2}}月)?(?:\d{{1,2}}日)?)?)",
     "DAY": rf"(?i:{_DAY})",
+    "COUNTED": r"(?:\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)? million|\d+)(?![\d.,]*\d|\s?[%％]| percent| million)",
     "COUNT": r"(?P<count>(?i:two|three|four|five|six|seven|eight|nine|ten)|[2-9]|1\d)",
     "ORGANISATION": (
         r"[A-Z][\w&.’'-]*(?:,? (?:&|and|[A-Z][\w&.’'-]*)){0,4}?,? (?:LLP|L\.L\.P\.|LLC|AG|PLC|P\.?C\.|GmbH|S\.A\.)"
@@ -43,7 +44,7 @@ class Pick(StrEnum):
 
     FIRST = "first"
     LARGEST = "largest"
-    COMMON = "common"
+    LONGEST = "longest"
 
 
 @dataclass(frozen=True, slots=True)
