@@ -47,9 +47,10 @@ LONG = text_pdf([f"Chapter {n}. " + f"The machine number {n} has part {n * 7}. "
 class App:
     """A process of `python app.py` with a data folder."""
 
-    def __init__(self, folder: Path, cache: Path, *options: str) -> None:
+    def __init__(self, folder: Path, cache: Path, *options: str, port: int = 0) -> None:
         with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            free.bind(("127.0.0.1", port))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.outside = folder.parent / "outside.txt"

@@ -14,6 +14,7 @@ from webui.conversation import Conversation, Exchange
 from webui.export import as_html, as_json, as_markdown
 from webui.own_conversations import OwnConversations
 from webui.server.visitors import COOKIE, conversation_owner
+from webui.strings import say
 
 SOURCE = source(1, document("annual_report.pdf"))
 SECRET = "s" * 43
@@ -65,7 +66,7 @@ def test_what_is_in_doubt_is_said_in_both_forms(engine):
     conversation = Conversation([doubted, stopped])
     page = as_html(conversation, "en", pictured(engine))
     for text in (page, as_markdown(conversation, "en")):
-        assert "Closest found" in text
+        assert say("en", "state_closest") in text
         assert "Half an ans" in text
         assert "Stopped" in text
     assert "A source says something else." in page

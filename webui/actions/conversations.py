@@ -31,6 +31,8 @@ def arrive(session: Session, place: str) -> None:
     _visit(session, _text(data, "conversation"))
     if isinstance(data.get("draft"), str):
         session.conversation.draft = data["draft"]
+        if session.conversation.id:
+            session.keep()
 
 
 def change_conversations(session: Session, data: dict[str, Any]) -> bool:

@@ -15,8 +15,14 @@ function keepTyped() {
 function closeDrawer() {
   delete document.body.dataset.drawer;
   trigger('act', { do: 'list', open: false });
-  document.querySelector('#head [data-do=drawer]')?.setAttribute('aria-expanded', 'false');
+  showExpanded();
 }
+
+function showExpanded() {
+  const open = document.body.dataset.drawer === 'open';
+  document.querySelector('#head [data-do=drawer]')?.setAttribute('aria-expanded', String(open));
+}
+if (role === 'head') afterDrawing.push(showExpanded);
 
 Object.assign(actions, {
   drawer() { window.askDrawer?.(); },
@@ -47,6 +53,27 @@ function sendTyped() {
   unsent = null;
 }
 
+// Earlier questions come when one scrolls up to the button that asks for them; what is read stays where it is.
+if (role === 'earlier') {
+  const scroller = mount.closest('.scrolls');
+  let at = 0;
+  scroller.addEventListener('scroll', () => {
+    const up = scroller.scrollTop < at;
+    at = scroller.scrollTop;
+    const more = mount.querySelector('.more-earlier:enabled');
+    if (up && at < 400 && more) actions.earlier(more);
+  }, { passive: true });
+  let first = null; // the turn that stood first while earlier ones were asked for, and where it was
+  beforeDrawing.push(() => {
+    const turn = mount.querySelector('.more-earlier[disabled] ~ .turn');
+    first = turn && { key: turn.dataset.key, top: turn.getBoundingClientRect().top };
+  });
+  afterDrawing.push(() => {
+    const turn = first && mount.querySelector(`[data-key="${first.key}"]`);
+    if (turn) scroller.scrollTop += turn.getBoundingClientRect().top - first.top;
+  });
+}
+
 // Gradio says in a toast over the head that the server is lost, and reloads the page when it is back. Ours is calmer.
 if (role === 'note') {
   new MutationObserver(() => {
@@ -65,7 +92,7 @@ if (role === 'drawer') {
       return;
     }
     document.body.dataset.drawer = 'open';
-    document.querySelector('#head [data-do=drawer]')?.setAttribute('aria-expanded', 'true');
+    showExpanded();
     trigger('act', { do: 'list', open: true });
   };
   window.askVisit = (id) => {
@@ -92,6 +119,8 @@ if (role === 'drawer') {
     typedTimer = setTimeout(sendTyped, 800);
   });
   addEventListener('pagehide', keepTyped);
+  // Gradio's button above the conversation does on the server what `begin` does.
+  addEventListener('click', (event) => { if (event.target.closest('#new')) { goTo(''); sendTyped(); } }, true);
 
   let seeking = 0;
   mount.addEventListener('input', (event) => {

@@ -83,7 +83,8 @@ function keepFocus() {
 }
 
 let drawn = 0;
-const afterDrawing = []; // functions of the other scripts, called after each drawing
+const beforeDrawing = []; // functions of the other scripts, called before each drawing
+const afterDrawing = []; // and after it
 
 function draw() {
   const value = props.value || '';
@@ -91,6 +92,7 @@ function draw() {
   if (began < drawn) return; // a newer drawing came first
   drawn = began;
   const scroller = mount.closest('.scrolls');
+  for (const prepare of beforeDrawing) prepare(scroller);
   merge(mount, value.replace(/^<!--\d+-->/, ''));
   element.classList.remove('opening');
   for (const done of afterDrawing) done(scroller);
