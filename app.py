@@ -21,17 +21,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import AskError, SettingRefused
-from rag.messages import Message
+from rag.messages import Message, Value
 from rag.options import logins_of, parse
 
 if TYPE_CHECKING:
     from model.background import BackgroundLoader
+    from model.download import Downloader
     from model.picking import ModelPicker
+    from model.servers import ConnectionFile
     from rag.reader import Reader
     from webui.engine import Engine
 
 logger = logging.getLogger("ask")
 
+PRIVATE = {"HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}  # environment in which libraries report nothing
 LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only this machine reaches
 
 
@@ -41,8 +44,7 @@ def prepare_environment(options: argparse.Namespace, environment: Any) -> None:
     environment["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(
         10**9
     )  # events between two statistics of Gradio, which need pandas
-    environment["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    environment["DO_NOT_TRACK"] = "1"
+    environment |= PRIVATE
     environment.setdefault("TOKENIZERS_PARALLELISM", "false")
     if not options.allow_download:
         environment["HF_HUB_OFFLINE"] = "1"
@@ -90,9 +92,19 @@ def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> t
         raise SettingRefused("--reader glm needs --model: a hub id such as zai-org/GLM-4-9B-0414, or a folder.")
     if wanted == "glm":
         return quote, Message("answers until {model} is loaded", {"model": options.model})
+    if options.reader == "auto" and serves_this_machine_alone(options):
+        from model.picking import CONNECTED
+
+        if connection := connections_of(options).load():
+            return connection.reader(), CONNECTED
     if options.reader == "quote":
         return quote, Message("it was asked for")
     return quote, Message("no GLM was named with --model; the quote reader needs none and starts at once")
+
+
+def reader_in_use(engine: Engine) -> str:
+    """The name of the reader that answers."""
+    return next((choice.name for choice in engine.choices() if choice.what == "reader"), "")
 
 
 def loading_for(engine: Engine, options: argparse.Namespace) -> BackgroundLoader:
@@ -103,22 +115,19 @@ def loading_for(engine: Engine, options: argparse.Namespace) -> BackgroundLoader
 
     quote = QuoteReader()
 
-    def reader_in_use() -> str:
-        return next((choice.name for choice in engine.choices() if choice.what == "reader"), quote.name)
-
     callbacks = LoadCallbacks(
         release=lambda: engine.use_reader(quote, Message("it was chosen; it needs no model")),
         on_progress=lambda progress: engine.choose(
             Choice(
                 "reader",
-                reader_in_use(),
+                reader_in_use(engine),
                 Message("answers until the GLM is ready; {progress}", {"progress": progress}),
                 False,
             )
         ),
         on_ready=engine.use_reader,
         on_failure=lambda reason: engine.choose(
-            Choice("reader", reader_in_use(), Message("answers instead"), failed=reason)
+            Choice("reader", reader_in_use(engine), Message("answers instead"), failed=reason)
         ),
     )
 
@@ -134,15 +143,60 @@ def loading_for(engine: Engine, options: argparse.Namespace) -> BackgroundLoader
 
 
 def picking_for(
-    loading: BackgroundLoader, options: argparse.Namespace, environment: Mapping[str, str]
+    engine: Engine, loading: BackgroundLoader, options: argparse.Namespace, environment: Mapping[str, str]
 ) -> ModelPicker | None:
     """The models that the page offers; None with logins, with a server or on a Space: there only the options decide."""
     from model.picking import ModelPicker
 
     if options.auth or options.server or environment.get("SPACE_ID"):
         return None
-    alone = options.host in LOOPBACK and not options.share and not options.host_name
-    return ModelPicker(loading, download=options.allow_download, folders=alone, started_with=options.model)
+    alone = serves_this_machine_alone(options)
+    return ModelPicker(
+        loading,
+        downloader_for(engine, environment),
+        connections_of(options),
+        download=options.allow_download or (alone and not is_offline(environment)),
+        alone=alone,
+        started_with=options.model,
+    )
+
+
+def serves_this_machine_alone(options: argparse.Namespace) -> bool:
+    """Whether the page can be reached from this machine only, so that whoever uses it decides about it."""
+    return options.host in LOOPBACK and not (options.share or options.host_name or options.auth)
+
+
+def is_offline(environment: Mapping[str, str]) -> bool:
+    """Whether the environment forbids downloads from the hub, as its client reads it."""
+    return environment.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def connections_of(options: argparse.Namespace) -> ConnectionFile:
+    """Where the model server that was named on the page is kept."""
+    from model.servers import ConnectionFile
+
+    return ConnectionFile(options.settings.data_dir / "server.json")
+
+
+def downloader_for(engine: Engine, environment: Mapping[str, str]) -> Downloader:
+    """Downloads models that were picked on the page; the reader's reason on the page tells how far it is."""
+    from model.download import Downloader
+    from rag.records import Choice
+
+    def report() -> None:
+        state, reader = downloader.state, reader_in_use(engine)
+        if state is None:
+            engine.choose(Choice("reader", reader, Message("answers")))
+        elif state.failed is not None:
+            engine.choose(Choice("reader", reader, Message("answers instead"), failed=state.failed))
+        else:
+            values: dict[str, Value] = {"model": state.model, "done": state.done / 1e9, "total": state.total / 1e9}
+            progress = Message("{model}: {done:.4g} of {total:.4g} GB downloaded", values)
+            why = Message("answers until the GLM is ready; {progress}", {"progress": progress})
+            engine.choose(Choice("reader", reader, why, state.paused))
+
+    downloader = Downloader({**environment, **PRIVATE}, report)
+    return downloader
 
 
 def add_files(engine: Engine, paths: Sequence[Path], stop: threading.Event) -> None:
@@ -175,7 +229,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
         host = host_of(options, environment)
         serving = Serving(host, options.port, options.share, logins, access_of(options, environment))
         loading = loading_for(engine, options)
-        picking = picking_for(loading, options, environment)
+        picking = picking_for(engine, loading, options, environment)
         try:
             page, url = serve(engine, serving, models=picking, raise_errors=options.debug)
         except OSError as error:
@@ -328,8 +382,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if change_tokens(options):
             return 0
+        environment = dict(os.environ)  # before downloads are turned off, which a child process may still do
         prepare_environment(options, os.environ)
-        (run_mcp if options.mcp else run)(options, dict(os.environ))
+        (run_mcp if options.mcp else run)(options, environment)
     except AskError as error:
         sys.stderr.write(f"{error}\n")
         return 2

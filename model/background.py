@@ -73,6 +73,11 @@ class BackgroundLoader:
             self._callbacks.release()
         gc.collect()
 
+    def use(self, reader: Reader, why: Message) -> None:
+        """Free the model, and answer with a reader that needs none here. Raises SettingRefused while one is loading."""
+        self.unload()
+        self._callbacks.on_ready(reader, why)
+
     def held_bytes(self) -> int:
         """Memory of the loaded model's weights, bytes, which can be freed for the next one."""
         reader = self._loaded()

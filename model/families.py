@@ -112,6 +112,12 @@ class Family:
         """The hub id without its owner."""
         return self.hub_id.split("/")[-1]
 
+    @property
+    def published_bytes(self) -> int:
+        """Size of the published weights."""
+        precision = {0: Precision.BF16, 4: Precision.INT4, 8: Precision.INT8}[self.published_bits]
+        return self.dimensions.weight_bytes(precision, vocabulary_bits=16)
+
 
 _CHATGLM1_6B = ModelDimensions(28, 4096, 16384, 32, 32, 128, 130528, gated=False)
 _CHATGLM2_6B = ModelDimensions(28, 4096, 13696, 32, 2, 128, 65024)

@@ -6,18 +6,34 @@ page is served to this machine alone. Does not know the page.
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from model.background import BackgroundLoader
 from model.families import FAMILIES, GB, Family, Precision, find_family
 from rag.errors import ModelMissing, SettingRefused
+from rag.messages import Message
+
+if TYPE_CHECKING:
+    import torch
+
+    from model.download import Download, Downloader
+    from model.servers import Connection, ConnectionFile, ServedModel
+
+log = logging.getLogger(__name__)
 
 EXAMPLE: Final = "zai-org/GLM-4-9B-0414"
 MAX_NAME: Final = 200  # characters; the hub allows 96 after the owner
 MAX_SHOWN_PRECISION: Final = 20  # characters of an unknown precision that an error repeats
+# Chat models that transformers loads without conversion, strongest first. Those that reason before they answer are left
+# out: on a small machine the reader waits for minutes.
+RECOMMENDABLE: Final = ("GLM-4-32B-0414", "GLM-4-9B-0414", "glm-edge-4b-chat", "glm-edge-1.5b-chat")
+READING_SPEED: Final = 3.0  # tokens a second
+CONNECTED: Final = Message("it was connected to on this page; questions and their sources are sent there")
 # Owner and name as `validate_repo_id` of huggingface_hub allows them.
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*[A-Za-z0-9]", re.ASCII)
 
@@ -35,17 +51,39 @@ class ModelOffer:
     int4_gb: float | None
     fits: bool | None  # in memory at some precision, counting memory of the model in use as free
     here: bool  # on this machine
+    download_gb: float | None = None  # gigabytes of its published weights
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The model that suits this machine best."""
+
+    offer: ModelOffer
+    precision: str  # to load it in
+    memory_gb: float  # gigabytes to load it so and answer
+    tokens_per_second: float  # at which it writes, estimated
 
 
 class ModelPicker:
-    """The models the page offers, and the loader they are passed to; one for all pages."""
+    """The models the page offers, and what they are passed to; one for all pages."""
 
     precisions: Final = ("auto", "bf16", "int8", "int4")
 
-    def __init__(self, loader: BackgroundLoader, *, download: bool, folders: bool, started_with: str = "") -> None:
-        """`download`: models may be downloaded; `folders`: folders may be named; `started_with`: value of --model."""
-        self.downloads, self.folders = download, folders
-        self._loader = loader
+    def __init__(
+        self,
+        loader: BackgroundLoader,
+        downloader: Downloader,
+        connections: ConnectionFile,
+        *,
+        download: bool,
+        alone: bool,
+        started_with: str = "",
+    ) -> None:
+        """`download`: models may be downloaded; `alone`: the page is served to this machine alone, so that folders and
+        servers may be named on it; `started_with`: value of --model.
+        """
+        self.downloads, self.folders, self.servers = download, alone, alone
+        self._loader, self._downloader, self._connections = loader, downloader, connections
         self._started_with = started_with
 
     def offers(self) -> tuple[ModelOffer, ...]:
@@ -53,17 +91,39 @@ class ModelPicker:
 
         Imports torch; opens no socket.
         """
-        from model.device import free_bytes, pick_device
-        from model.listing import memory_by_precision
+        from model.device import pick_device
 
-        device = pick_device("auto")
-        free = free_bytes(device)
-        available = None if free is None else free + self._loader.held_bytes()
-        offers = [_offer(family, memory_by_precision(family, device), available) for family in reversed(FAMILIES)]
+        device, available = pick_device("auto"), self._available()
+        offers = [_offer(family, device, available) for family in reversed(FAMILIES)]
         if self._started_with and (_is_folder(self._started_with) or find_family(self._started_with) is None):
             title = self._started_title()
             offers.append(ModelOffer(title, title, None, None, "", None, None, None, self._started_is_here()))
         return tuple(sorted(offers, key=lambda offer: (not offer.here, offer.fits is False)))
+
+    def _available(self) -> int | None:
+        """Bytes of memory for a model in place of the one in use; None if unknown."""
+        from model.device import free_bytes, pick_device
+
+        free = free_bytes(pick_device("auto"))
+        return None if free is None else free + self._loader.held_bytes()
+
+    def recommended(self) -> Recommendation | None:
+        """The strongest model that fits this machine and writes at reading speed, else the fastest that fits.
+
+        Imports torch, and measures the memory's speed the first time.
+        """
+        from model.device import pick_device
+        from model.speed import tokens_per_second
+
+        device, available, best = pick_device("auto"), self._available(), None
+        for family in filter(None, map(find_family, RECOMMENDABLE)):
+            offer = _offer(family, device, available)
+            for precision, needed in _fitting(family, device, available):
+                speed = tokens_per_second(family, precision, device)
+                best = Recommendation(offer, precision.value, needed / GB, speed)
+                if speed >= READING_SPEED:
+                    return best
+        return best
 
     def pick(self, name: str, precision: str) -> None:
         """Start loading a model; "" returns to the reader that needs none.
@@ -85,7 +145,79 @@ class ModelPicker:
         elif self.folders and _is_folder(name):
             self._loader.start(name, precision)
         else:
-            self._loader.start(self._hub_id(name), precision, hub_only=True)
+            self._start(self._hub_id(name), precision)
+
+    def _start(self, hub_id: str, precision: str) -> None:
+        """Load a model, and download it before if it is not here."""
+        from model.hub import cached_hub_id
+
+        def load() -> None:
+            try:
+                self._loader.start(hub_id, precision, hub_only=True)
+            except SettingRefused as error:  # another is being loaded by now
+                log.warning("%s", error)
+
+        if cached_hub_id(hub_id) is None:
+            self._downloader.start(hub_id, load)
+        else:
+            self._loader.start(hub_id, precision, hub_only=True)
+
+    # ---- a download
+
+    @property
+    def download(self) -> Download | None:
+        """The download that runs, is paused or failed."""
+        return self._downloader.state
+
+    def control_download(self, action: str) -> None:
+        """Pause, resume or cancel the download. Raises SettingRefused for anything else."""
+        actions = {
+            "pause": self._downloader.pause,
+            "resume": self._downloader.resume,
+            "cancel": self._downloader.cancel,
+        }
+        if action not in actions:
+            raise SettingRefused("A download can be paused, resumed or cancelled.")
+        actions[action]()
+
+    # ---- a server
+
+    @property
+    def connection(self) -> Connection | None:
+        """The model on a server that the page is connected to, and will be at the next start."""
+        return self._connections.load() if self.servers else None
+
+    def served(self, server: str, key: str) -> tuple[ServedModel, ...]:
+        """The models of a server. Raises SettingRefused and ServerUnreachable."""
+        from model.servers import served_models
+
+        self._refuse_servers()
+        return served_models(server, key)
+
+    def connect(self, server: str, key: str, model: str) -> None:
+        """Answer with a model on a server from now on. Raises SettingRefused and ServerUnreachable."""
+        from model.servers import Connection
+
+        found = next((one for one in self.served(server, key) if one.name == model), None)
+        if found is None:
+            raise SettingRefused(
+                "The server does not offer {model}: test the connection again.", model=repr(model[:MAX_NAME])
+            )
+        connection = Connection(server.strip(), model, found.context, key)
+        self._loader.use(connection.reader(), CONNECTED)
+        self._connections.save(connection)
+
+    def disconnect(self) -> None:
+        """Forget the server and its key, and return to the reader that needs no model."""
+        self._refuse_servers()
+        self._loader.unload()
+        self._connections.remove()
+
+    def _refuse_servers(self) -> None:
+        if not self.servers:
+            raise SettingRefused(
+                "A server can be named here only if the page is served to this machine alone; name it with --server."
+            )
 
     def _hub_id(self, name: str) -> str:
         from model.hub import cached_hub_id
@@ -148,9 +280,11 @@ def _is_folder(name: str) -> bool:
         return False
 
 
-def _offer(family: Family, memory: dict[Precision, int | None], available: int | None) -> ModelOffer:
+def _offer(family: Family, device: torch.device, available: int | None) -> ModelOffer:
     from model.hub import cached_hub_id
+    from model.listing import memory_by_precision
 
+    memory = memory_by_precision(family, device)
     needed = [value for value in memory.values() if value is not None]
     found = cached_hub_id(family.hub_id)
     return ModelOffer(
@@ -163,7 +297,19 @@ def _offer(family: Family, memory: dict[Precision, int | None], available: int |
         int4_gb=_gigabytes(memory[Precision.INT4]),
         fits=None if available is None else min(needed) <= available,
         here=found is not None,
+        download_gb=family.published_bytes / GB,
     )
+
+
+def _fitting(family: Family, device: torch.device, available: int | None) -> Iterator[tuple[Precision, int]]:
+    """The precisions in which a model fits, the most exact first, and the bytes it needs in each."""
+    from model.listing import memory_by_precision
+
+    memory = memory_by_precision(family, device)
+    for precision in (Precision.BF16, Precision.INT8, Precision.INT4):
+        needed = memory[precision]
+        if needed is not None and (available is None or needed <= available):
+            yield precision, needed
 
 
 def _gigabytes(value: int | None) -> float | None:

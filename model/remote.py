@@ -41,7 +41,7 @@ class RemoteReader:
 
     def __init__(self, server: str, model: str, *, key: str = "", context_tokens: int = DEFAULT_CONTEXT) -> None:
         """`key` is sent as a bearer token and never shown. Raises SettingRefused if `server` is not an address."""
-        self._url = _base_url(server)
+        self._url = base_url(server)
         self._model = model
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self.name = f"{model} · {httpx.URL(self._url).host}"
@@ -144,17 +144,13 @@ class RemoteReader:
         )
 
     def _refused(self, response: httpx.Response) -> ServerUnreachable:
-        try:
-            detail = _detail(response.json()["error"] or "")
-        except (ValueError, KeyError, TypeError):
-            detail = response.text[:MAX_DETAIL]
         return ServerUnreachable(
             "The model server {url} refused the request for {model} (status {status}: {detail}); check --model and the"
             " server's log.",
             url=self._url,
             model=self._model,
             status=response.status_code,
-            detail=detail or response.reason_phrase,
+            detail=error_detail(response),
         )
 
 
@@ -163,7 +159,7 @@ def break_control_tokens(text: str) -> str:
     return _CONTROL_TOKEN.sub(lambda match: match.group() + "\u2060", text)
 
 
-def _base_url(server: str) -> str:
+def base_url(server: str) -> str:
     """The address of version 1 of the API at `server`. Raises SettingRefused if it is not an HTTP address."""
     server = server.strip().rstrip("/").removesuffix("/chat/completions")
     try:
@@ -201,6 +197,15 @@ class _EventStream:
 
 def _events(response: httpx.Response, stop: threading.Event) -> Iterator[ServerSentEvent]:
     return EventSource(cast(httpx.Response, _EventStream(response, stop))).iter_sse()
+
+
+def error_detail(response: httpx.Response) -> str:
+    """Why a server refused a request, in its own words."""
+    try:
+        detail = _detail(response.json()["error"] or "")
+    except (ValueError, KeyError, TypeError):
+        detail = response.text[:MAX_DETAIL]
+    return detail or response.reason_phrase
 
 
 def _detail(error: Any) -> str:

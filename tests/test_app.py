@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import app
+from model.servers import Connection, ConnectionFile
 from rag.errors import SettingRefused
 from rag.options import OPTIONS, parse
 from tests.webui.fake_engine import FakeEngine
@@ -93,11 +94,11 @@ def test_the_address_to_listen_on(host, environment, listens):
     ],
 )
 def test_with_logins_a_server_or_on_a_space_the_page_picks_no_model(arguments, environment):
-    assert app.picking_for(None, parse(arguments, environment), environment) is None
+    assert app.picking_for(None, None, parse(arguments, environment), environment) is None
 
 
 @pytest.mark.parametrize(
-    ("arguments", "folders"),
+    ("arguments", "alone"),
     [
         ([], True),
         (["--host", "localhost"], True),
@@ -106,11 +107,19 @@ def test_with_logins_a_server_or_on_a_space_the_page_picks_no_model(arguments, e
         (["--host-name", "ask.example.org"], False),  # a proxy before it lets others in
     ],
 )
-def test_the_page_names_folders_only_where_nobody_else_reaches_it(arguments, folders):
-    picking = app.picking_for(None, parse(arguments, {}), {})
-    assert picking.folders is folders
-    assert picking.downloads is False
-    assert app.picking_for(None, parse([*arguments, "--allow-download"], {}), {}).downloads is True
+def test_the_page_names_folders_and_downloads_only_where_nobody_else_reaches_it(arguments, alone):
+    picking = app.picking_for(None, None, parse(arguments, {}), {})
+    assert (picking.folders, picking.servers, picking.downloads) == (alone, alone, alone)
+    assert app.picking_for(None, None, parse([*arguments, "--allow-download"], {}), {}).downloads is True
+    assert app.picking_for(None, None, parse(arguments, {}), {"HF_HUB_OFFLINE": "1"}).downloads is False
+
+
+def test_a_server_connected_to_on_the_page_is_used_again_unless_another_reader_is_named(tmp_path):
+    options = parse(["--data-dir", str(tmp_path)], {})
+    ConnectionFile(tmp_path / "server.json").save(Connection("http://localhost:8000", "glm", 4_096))
+    assert app.reader_for(options, {})[0].name == "glm · localhost"
+    for others in (["--reader", "quote"], ["--host", "0.0.0.0"], ["--auth", "ann:a"]):
+        assert app.reader_for(parse(["--data-dir", str(tmp_path), *others], {}), {})[0].name.startswith("Quote reader")
 
 
 @pytest.mark.parametrize("address", ["http://HOST:PORT", "localhost:8000", "nonsense"])

@@ -9,11 +9,11 @@ from typing import Any
 
 import gradio as gr
 
-from rag.errors import SettingRefused
 from rag.messages import Message
 from webui.actions.conversations import arrive, change_conversations
 from webui.actions.evaluation import change, mark_page, marked, question_of
 from webui.actions.library import change_library
+from webui.actions.models import change_model
 from webui.actions.turns import asked_again, change_turn
 from webui.actions.viewer import turn_viewer
 from webui.edge import errors_shown, to_int
@@ -232,20 +232,8 @@ class Handlers:
             session.pick_problem = problem
 
         with errors_shown(show, raise_errors=self.raise_errors):
-            self._pick_model(session, data)
+            change_model(self.models, session, data)
         return self._head(session)
-
-    def _pick_model(self, session: Session, data: dict[str, Any]) -> None:
-        if self.models is None:
-            return
-        if data.get("do") == "models":
-            session.offers = self.models.offers() if session.offers is None else None
-        elif data.get("do") == "pick":
-            name = data.get("model")
-            if not isinstance(name, str):
-                raise SettingRefused("Choose a model from the list, or name one.")
-            self.models.pick(name, str(data.get("precision")))
-            session.offers = None
 
     # ---- drawing
 

@@ -1,4 +1,4 @@
-"""The models that can be picked on the page, as protocols: which there are, and how to load one.
+"""The models that can be picked on the page, as protocols: which there are, how to download, load or connect to one.
 
 `model.picking` implements them without importing this module.
 """
@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 from typing import Protocol
+
+from rag.messages import Message
 
 
 class ModelOffer(Protocol):
@@ -56,6 +58,92 @@ class ModelOffer(Protocol):
         """Whether its files are on this machine."""
         ...
 
+    @property
+    def download_gb(self) -> float | None:
+        """Gigabytes to download."""
+        ...
+
+
+class Recommendation(Protocol):
+    """The model that suits this machine best."""
+
+    @property
+    def offer(self) -> ModelOffer:
+        """The model."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """What `Models.pick` takes with it."""
+        ...
+
+    @property
+    def memory_gb(self) -> float:
+        """Gigabytes to load it and answer."""
+        ...
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Estimated speed at which it writes."""
+        ...
+
+
+class Download(Protocol):
+    """A download of a model that runs, is paused or failed."""
+
+    @property
+    def model(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def done(self) -> int:
+        """Bytes that have arrived."""
+        ...
+
+    @property
+    def total(self) -> int:
+        """Bytes in all; 0 until it is known."""
+        ...
+
+    @property
+    def paused(self) -> bool:
+        """Whether it was paused."""
+        ...
+
+    @property
+    def failed(self) -> Message | None:
+        """Why it stopped; it can be resumed."""
+        ...
+
+
+class ServedModel(Protocol):
+    """A model that a server offers."""
+
+    @property
+    def name(self) -> str:
+        """What `Models.connect` takes."""
+        ...
+
+    @property
+    def context(self) -> int:
+        """Tokens of prompt and answer."""
+        ...
+
+
+class Connection(Protocol):
+    """The model on a server that answers."""
+
+    @property
+    def server(self) -> str:
+        """Its address."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """Its name there."""
+        ...
+
 
 class Models(Protocol):
     """The models of the program, which has one reader for all pages. May be called from any thread."""
@@ -71,6 +159,11 @@ class Models(Protocol):
         ...
 
     @property
+    def servers(self) -> bool:
+        """Whether a server can be connected to."""
+        ...
+
+    @property
     def precisions(self) -> tuple[str, ...]:
         """Names of the precisions, the default first."""
         ...
@@ -79,9 +172,39 @@ class Models(Protocol):
         """The known models, those that can be used first. May take seconds the first time."""
         ...
 
+    def recommended(self) -> Recommendation | None:
+        """The model that suits this machine best; None where none fits. May take seconds the first time."""
+        ...
+
     def pick(self, name: str, precision: str) -> None:
         """Start loading a model, or unload it for ""; returns at once. Raises AskError if it may not be used.
 
         Progress and failure are reported in the engine's choices.
         """
+        ...
+
+    @property
+    def download(self) -> Download | None:
+        """The download that runs, is paused or failed; None when there is none."""
+        ...
+
+    def control_download(self, action: str) -> None:
+        """Pause, resume or cancel the download. Raises AskError for another action."""
+        ...
+
+    @property
+    def connection(self) -> Connection | None:
+        """The model on a server that answers; None where there is none."""
+        ...
+
+    def served(self, server: str, key: str) -> tuple[ServedModel, ...]:
+        """The models of a server; `key` may be "". Raises AskError where it does not answer or may not be asked."""
+        ...
+
+    def connect(self, server: str, key: str, model: str) -> None:
+        """Answer with a model on a server from now on, also after a restart. Raises AskError."""
+        ...
+
+    def disconnect(self) -> None:
+        """Forget the server and its key. Raises AskError."""
         ...

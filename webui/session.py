@@ -19,7 +19,7 @@ from webui.conversation import ROOT, Conversation, Exchange, Place
 from webui.edge import errors_shown
 from webui.engine import Engine
 from webui.listing import Listing
-from webui.models import ModelOffer
+from webui.models import ModelOffer, Recommendation, ServedModel
 from webui.own_conversations import OwnConversations
 from webui.strings import Language
 
@@ -91,6 +91,8 @@ class Session:
         self.problem: Message | None = None  # why the last thing done with a document failed
         self.notice: Message | None = None  # why the page shows another conversation than was asked for
         self.offers: tuple[ModelOffer, ...] | None = None  # models to pick from, while they are shown
+        self.recommended: Recommendation | None = None  # of them, for this machine
+        self.served: tuple[ServedModel, ...] = ()  # models of the server that was tested
         self.pick_problem: Message | None = None  # why the last model could not be picked
         self.seen = -1  # the engine's version that the page shows
         self.seen_conversation = -1  # the conversation's version that the page shows

@@ -6,7 +6,8 @@ from rag.errors import ModelMissing, SettingRefused
 from rag.messages import Message
 from rag.records import Choice
 from tests.browser.test_page import ready, until
-from tests.webui.fake_engine import FakeEngine, FakeModels, FakeOffer, document
+from tests.webui.fake_engine import FakeEngine, document
+from tests.webui.fake_models import FakeModels, FakeOffer
 from tests.webui.safe import NASTY
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -21,6 +21,8 @@ class Hub(ThreadingHTTPServer):
         self.folder = folder
         self.requests: list[tuple[str, str, str]] = []  # method, path, Range
         self.break_after: dict[str, int] = {}  # bytes of a file after which the connection breaks, once
+        self.hold_after: dict[str, int] = {}  # bytes of a file after which nothing comes until `go_on`, once
+        self.go_on = threading.Event()
         self.garble: set[str] = set()  # files served with a wrong last byte
 
     @property
@@ -75,6 +77,11 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
+        if (held := self.server.hold_after.pop(file.name, None)) is not None:
+            self.wfile.write(data[start : start + held])
+            self.wfile.flush()
+            self.server.go_on.wait(60)
+            start += held
         limit = self.server.break_after.pop(file.name, None)
         self.wfile.write(data[start : None if limit is None else start + limit])
         if limit is not None:

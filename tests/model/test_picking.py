@@ -1,10 +1,15 @@
 """What a person at the page may pick, and what the page is told of this machine."""
 
+from pathlib import Path
+
 import pytest
 
-from model.families import FAMILIES
+import model.speed
+from model.families import FAMILIES, GB
 from model.picking import ModelPicker, is_hub_id
-from rag.errors import ModelMissing, SettingRefused
+from model.servers import ConnectionFile
+from rag.errors import ModelMissing, ServerUnreachable, SettingRefused
+from tests.model.model_server import model_server
 from tests.model.reciting import recite
 
 ALLOWED = {"THUDM/chatglm3-6b", "zai-org/GLM-4-9B-0414", "a/b1", "Some-One/glm.x_y-1"}
@@ -30,10 +35,27 @@ class FakeLoading:
     def held_bytes(self):
         return self.held
 
+    def use(self, reader, why):
+        self.started.append(reader)
+
+
+class FakeDownloader:
+    """Downloads at once, and keeps what."""
+
+    state = None
+
+    def __init__(self):
+        self.downloaded = []
+
+    def start(self, model, finished):
+        self.downloaded.append(model)
+        finished()
+
 
 def picking(**changes):
     loading = FakeLoading(changes.pop("held", 0))
-    return ModelPicker(loading, **{"download": False, "folders": False, **changes}), loading
+    others = changes.pop("downloader", FakeDownloader()), changes.pop("connections", ConnectionFile(Path("/no/such")))
+    return ModelPicker(loading, *others, **{"download": False, "alone": False, **changes}), loading
 
 
 def cached(hub_id, tmp_path):
@@ -75,7 +97,7 @@ def test_a_path_is_refused_whether_it_exists_or_not(name, hub_cache, monkeypatch
 
 @pytest.mark.parametrize("name", ["/no/such", "http://example.org/x", "x" * 3000, "a\0b"], ids=ascii)
 def test_a_folder_that_does_not_exist_is_refused(name):
-    chooser, loading = picking(folders=True, download=True)
+    chooser, loading = picking(alone=True, download=True)
     with pytest.raises(SettingRefused, match="neither a folder nor a hub id such as zai-org/GLM-4-9B-0414"):
         chooser.pick(name, "auto")
     assert loading.started == []
@@ -84,11 +106,11 @@ def test_a_folder_that_does_not_exist_is_refused(name):
 def test_a_folder_is_loaded_only_where_folders_may_be_named(tmp_path, monkeypatch):
     (tmp_path / "THUDM" / "chatglm3-6b").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
-    chooser, loading = picking(folders=True)
+    chooser, loading = picking(alone=True)
     chooser.pick(str(tmp_path), "int4")
     chooser.pick("THUDM/chatglm3-6b", "auto")
     assert loading.started == [(str(tmp_path), "int4", False), ("THUDM/chatglm3-6b", "auto", False)]
-    chooser, loading = picking(folders=False, download=True)
+    chooser, loading = picking(alone=False, download=True)
     with pytest.raises(SettingRefused, match="--model on the command line"):
         chooser.pick(str(tmp_path), "auto")
     chooser.pick("THUDM/chatglm3-6b", "auto")  # a hub id that is a folder here as well: only the hub is asked
@@ -114,7 +136,7 @@ def test_on_a_shared_page_only_listed_models_are_downloaded(hub_cache):
             chooser.pick(name, "auto")
     chooser.pick("zai-org/glm-4-9b-chat", "auto")
     assert loading.started == [("zai-org/glm-4-9b-chat", "auto", True)]
-    alone, loading = picking(download=True, folders=True)
+    alone, loading = picking(download=True, alone=True)
     alone.pick("somebody/else-9b", "auto")
     assert loading.started == [("somebody/else-9b", "auto", True)]
 
@@ -188,4 +210,96 @@ def test_an_inaccessible_folder_is_refused(monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.is_dir", shut)
     with pytest.raises(SettingRefused, match="neither a folder"):
-        picking(folders=True)[0].pick("/shut/model", "auto")
+        picking(alone=True)[0].pick("/shut/model", "auto")
+
+
+def test_what_is_not_here_is_downloaded_before_it_is_loaded(hub_cache):
+    downloads = FakeDownloader()
+    chooser, loading = picking(download=True, downloader=downloads)
+    chooser.pick("zai-org/GLM-4-9B-0414", "int4")
+    assert downloads.downloaded == ["zai-org/GLM-4-9B-0414"]
+    assert loading.started == [("zai-org/GLM-4-9B-0414", "int4", True)]
+    cached("zai-org/GLM-4-9B-0414", hub_cache)
+    chooser.pick("zai-org/GLM-4-9B-0414", "int4")
+    assert len(downloads.downloaded) == 1
+
+
+@pytest.mark.parametrize(
+    ("free_gb", "bandwidth_gb", "title", "precision"),
+    [
+        (24, 40, "GLM-4-9B-0414", "int4"),
+        (8, 40, "GLM-4-9B-0414", "int4"),
+        (24, 200, "GLM-4-32B-0414", "int4"),
+        (16, 200, "GLM-4-9B-0414", "int8"),
+        (24, 10, "glm-edge-1.5b-chat", "int8"),
+        (24, 1, "glm-edge-1.5b-chat", "int4"),
+        (5, 40, "glm-edge-4b-chat", "int4"),
+        (2, 40, None, None),
+    ],
+)
+def test_the_strongest_model_that_fits_and_writes_at_reading_speed_is_recommended(
+    hub_cache, monkeypatch, free_gb, bandwidth_gb, title, precision
+):
+    monkeypatch.setattr("model.device.free_bytes", lambda device: free_gb * GB)
+    monkeypatch.setattr(model.speed, "bandwidth", lambda device: bandwidth_gb * GB)
+    best = picking()[0].recommended()
+    assert (best and best.offer.title, best and best.precision) == (title, precision)
+
+
+# ---- servers
+
+
+def test_a_server_is_asked_for_its_models_and_remembered(tmp_path):
+    connections = ConnectionFile(tmp_path / "server.json")
+    chooser, loading = picking(alone=True, connections=connections)
+    with model_server({"id": "glm-4-9b", "max_model_len": 32_768}, {"id": "other"}, key="secret") as address:
+        first, second = chooser.served(address, "secret")
+        assert (first.name, first.context) == ("glm-4-9b", 32_768)
+        assert second.context == 8_192
+        chooser.connect(address, "secret", "glm-4-9b")
+    (reader,) = loading.started
+    assert reader.context_tokens == 32_768
+    assert (tmp_path / "server.json").stat().st_mode & 0o777 == 0o600
+    assert chooser.connection == connections.load()
+    assert (chooser.connection.model, chooser.connection.key) == ("glm-4-9b", "secret")
+    chooser.disconnect()
+    assert chooser.connection is None
+    assert loading.started[-1] == "unload"
+
+
+def test_a_server_that_refuses_or_does_not_answer_is_a_sentence():
+    chooser, loading = picking(alone=True)
+    with model_server({"id": "glm"}, key="secret") as address:
+        with pytest.raises(ServerUnreachable, match=r"status 401.*check the key"):
+            chooser.served(address, "wrong")
+        with pytest.raises(SettingRefused, match="does not offer 'nothing'"):
+            chooser.connect(address, "secret", "nothing")
+    with pytest.raises(ServerUnreachable, match="No model server answers at"):
+        chooser.served(address, "secret")
+    with model_server(key="") as address, pytest.raises(ServerUnreachable, match="offers no model"):
+        chooser.served(address, "")
+    for server in ("", "ftp://x", "file:///etc/passwd"):
+        with pytest.raises(SettingRefused, match="takes an address"):
+            chooser.served(server, "")
+    for key in ("a\nb", "密钥", "x" * 5_000):
+        with pytest.raises(SettingRefused, match="copy it again"):
+            chooser.served("http://localhost:1", key)
+    assert loading.started == []
+
+
+def test_no_server_can_be_named_on_a_page_that_others_reach(tmp_path):
+    chooser, _ = picking(alone=False, connections=ConnectionFile(tmp_path / "server.json"))
+    for action in (
+        lambda: chooser.served("http://localhost:1", ""),
+        lambda: chooser.connect("http://a", "", "m"),
+        chooser.disconnect,
+    ):
+        with pytest.raises(SettingRefused, match="served to this machine alone"):
+            action()
+    assert chooser.connection is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"server": 1}', "null"])
+def test_a_damaged_connection_is_none(tmp_path, content):
+    (tmp_path / "server.json").write_text(content)
+    assert ConnectionFile(tmp_path / "server.json").load() is None

@@ -8,7 +8,7 @@ import threading
 import time
 import zlib
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -324,40 +324,3 @@ class FakeEngine:
             self.opened = None
             for stored in ("conversations", "ratings"):
                 self.__dict__.pop(stored, None)
-
-
-@dataclass(frozen=True)
-class FakeOffer:
-    """A model that can be picked."""
-
-    name: str
-    title: str
-    parameters: float | None = 9.4
-    context: int | None = 32 * 1024
-    licence: str = "MIT"
-    int8_gb: float | None = 11.24
-    int4_gb: float | None = 7.06
-    fits: bool | None = True
-    here: bool = True
-
-
-class FakeModels:
-    """Offers what it is told to, and keeps what was picked."""
-
-    precisions = ("auto", "bf16", "int8", "int4")
-
-    def __init__(self, *known: FakeOffer, downloads: bool = False, folders: bool = True) -> None:
-        self.known = known
-        self.downloads, self.folders = downloads, folders
-        self.looked = 0
-        self.picked: list[tuple[str, str]] = []
-        self.error: Exception | None = None
-
-    def offers(self) -> tuple[FakeOffer, ...]:
-        self.looked += 1
-        return self.known
-
-    def pick(self, name: str, precision: str) -> None:
-        if self.error is not None:
-            raise self.error
-        self.picked.append((name, precision))

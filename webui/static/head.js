@@ -20,8 +20,26 @@ Object.assign(actions, {
     element.classList.add('opening');
     trigger('act', { do: 'pick', model: typed || (chosen ? chosen.value : null), precision: form.querySelector('select').value });
   },
+  recommended(button) {
+    button.disabled = true;
+    trigger('act', { do: 'pick', model: button.dataset.model, precision: button.dataset.precision });
+  },
+  download(button) { trigger('act', { do: 'download', action: button.dataset.action }); },
+  'test-server'(form) {
+    element.classList.add('opening');
+    trigger('act', { do: 'test-server', ...serverOf(form) });
+  },
+  connect(button) {
+    element.classList.add('opening');
+    trigger('act', { do: 'connect', ...serverOf(button.form), model: button.form.elements.model.value });
+  },
+  disconnect() { trigger('act', { do: 'disconnect' }); },
   panel(button) { panel(button.dataset.panel); },
 });
+
+function serverOf(form) {
+  return { server: form.elements.server.value, key: form.elements.key.value };
+}
 
 // Of the models listed and the one named, the last that was touched counts.
 mount.addEventListener('change', (event) => {

@@ -7,7 +7,8 @@ import pytest
 from rag.errors import SettingRefused
 from rag.messages import Message
 from tests.webui import handling
-from tests.webui.fake_engine import FakeEngine, FakeModels, FakeOffer
+from tests.webui.fake_engine import FakeEngine
+from tests.webui.fake_models import FakeDownload, FakeModels, FakeOffer, FakeRecommendation
 from tests.webui.handling import REQUEST, sent
 from tests.webui.safe import NASTY, look
 from webui.session import Session
@@ -64,7 +65,7 @@ def test_only_what_is_here_can_be_picked_unless_models_are_fetched():
 
 def test_a_folder_is_asked_for_only_where_one_may_be_named():
     assert "its Hugging Face hub id, or a folder" in shown(FakeModels(HERE)).text
-    assert "folder" not in shown(FakeModels(HERE, folders=False)).text
+    assert "or a folder" not in shown(FakeModels(HERE, folders=False)).text
 
 
 def test_names_and_refusals_stay_text():
@@ -127,3 +128,54 @@ def test_nothing_picked_is_said(asked, model):
 def test_without_models_a_page_can_send_what_it_likes(asked):
     session = asked(None, do="pick", model=HERE.name, precision="auto")
     assert (session.offers, session.pick_problem) == (None, None)
+
+
+def test_the_recommended_model_says_what_it_takes_and_is_downloaded_by_a_click(asked):
+    models = FakeModels(AWAY, downloads=True)
+    models.best = FakeRecommendation(AWAY)
+    session = asked(models, do="nothing")
+    looked = look(picker_html(models, session))
+    assert "Recommended for this machine" in looked.text
+    assert "6.2 billion parameters" in looked.text
+    assert "needs 7.2 GB of memory (INT4)" in looked.text
+    assert "about 3.4 tokens a second (estimate)" in looked.text
+    assert "18.8 GB to download" in looked.text
+    (button,) = [at for _, at in looked.elements if at.get("data-do") == "recommended"]
+    assert (button["data-model"], button["data-precision"], "disabled" in button) == (AWAY.name, "int4", False)
+    models.downloads = False
+    (button,) = [at for _, at in look(picker_html(models, session)).elements if at.get("data-do") == "recommended"]
+    assert "disabled" in button
+
+
+def test_a_download_shows_how_far_it_is_and_can_be_paused_resumed_and_cancelled(asked):
+    models = FakeModels(AWAY, downloads=True)
+    models.download = FakeDownload(AWAY.name)
+
+    def controls(session):
+        looked = look(picker_html(models, session))
+        assert "1.2 of 18.8 GB" in looked.text
+        return [at["data-action"] for _, at in looked.elements if at.get("data-do") == "download"]
+
+    assert controls(asked(models, do="download", action="pause")) == ["pause", "cancel"]
+    assert models.done == [("download", "pause")]
+    models.download = FakeDownload(AWAY.name, paused=True)
+    assert controls(Session("", "en")) == ["resume", "cancel"]
+    models.download = FakeDownload(AWAY.name, failed=Message("The hub has no such model."))
+    assert controls(Session("", "en")) == ["resume", "cancel"]
+    assert "The hub has no such model." in look(picker_html(models, Session("", "en"))).text
+
+
+def test_a_server_is_tested_then_used_and_its_key_is_never_drawn(asked):
+    models = FakeModels(HERE)
+    session = asked(models, do="test-server", server=" http://localhost:8000 ", key="secret")
+    assert models.done == [("served", "http://localhost:8000", "secret")]
+    html = picker_html(models, session)
+    assert "glm-4.5-air · 128K context" in look(html).text
+    assert "secret" not in html
+    session = asked(models, do="connect", server="http://localhost:8000", key="secret", model="glm-4-9b")
+    assert models.done[-1] == ("connect", "http://localhost:8000", "secret", "glm-4-9b")
+    assert session.offers is None
+    session = asked(models, do="nothing")
+    assert "Connected to glm-4-9b at http://localhost:8000" in look(picker_html(models, session)).text
+    asked(models, do="disconnect")
+    assert models.connection is None

@@ -1,0 +1,46 @@
+"""How fast a model will write on this machine, estimated from how fast its memory is read.
+
+Each token reads every weight once, so that decoding one answer is bound by the memory's bandwidth (Pope et al. 2022,
+"Efficiently Scaling Transformer Inference", section 2).
+"""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import Final
+
+import torch
+
+from model.families import Family, Precision
+
+# Share of the bandwidth that decoding reaches; the CPU's was measured (benchmarks/LOG.md), the GPU's is a guess.
+EFFICIENCY: Final = {"cpu": 0.5, "cuda": 0.5}
+READ_BYTES: Final = 256 << 20  # of one measurement: more than a cache holds
+RUNS: Final = 3  # of which the fastest counts, as other work slows a run but never speeds it up
+
+
+@lru_cache(maxsize=4)
+def bandwidth(device: torch.device) -> float:
+    """Bytes a second at which the device's memory is read; measured once, in about 0.1 s."""
+    numbers = torch.zeros(READ_BYTES // 4, dtype=torch.float32, device=device)
+    best = float("inf")
+    for _ in range(RUNS):
+        _synchronise(device)
+        began = time.perf_counter()
+        numbers.sum()
+        _synchronise(device)
+        best = min(best, time.perf_counter() - began)
+    return READ_BYTES / best
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":  # pragma: no cover - needs a GPU
+        torch.cuda.synchronize(device)
+
+
+def tokens_per_second(family: Family, precision: Precision, device: torch.device) -> float:
+    """Estimated speed at which a dense model writes an answer, in tokens a second."""
+    dimensions = family.dimensions
+    read = dimensions.weight_bytes(precision) - dimensions.vocab * dimensions.hidden  # one row of the embedding alone
+    return bandwidth(device) * EFFICIENCY[device.type] / read
