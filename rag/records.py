@@ -337,6 +337,7 @@ class View:
     pages: int  # in the document
     passage_boxes: tuple[Box, ...]  # of the retrieved passage; empty if it is on other pages
     sentence_boxes: tuple[Box, ...]  # of the cited span; empty if it is on other pages
+    goes_on: bool = False  # the passage continues on the next page
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,7 +200,7 @@ class Handlers:
         elif data.get("do") == "evaluate":
             session.evaluation.shown = True
         session.keep()
-        return self._views(session)
+        return self._viewer(session) if data.get("do") in ("turn", "back") else self._views(session)
 
     def in_evaluation(self, event: gr.EventData, request: gr.Request) -> Updates:
         """The view was chosen, or something done with saved questions and runs."""

@@ -29,10 +29,13 @@ SCRIPTS: Final = (
     "drawer.js",
     "library.js",
     "conversation.js",
-    "viewer.js",
     "evaluation.js",
     "keys.js",
 )
+VIEWER_SCRIPTS: Final = (  # the viewer needs no others, and nobody else needs these
+    "page.js", "history.js", "viewer.js", "viewer-sheet.js", "viewer-zoom.js", "viewer-find.js", "viewer-contents.js",
+    "viewer-divider.js",
+)  # fmt: skip
 _QUICK: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _STATIC: Final = Path(__file__).with_name("static")
 
@@ -66,7 +69,7 @@ def build_page(engine: Engine, *, models: Models | None = None, raise_errors: bo
                     )  # fmt: skip
                     ask = gr.Button(variant="primary", elem_id="ask")
                     stop = gr.Button(variant="stop", elem_id="stop", visible="hidden")
-            with gr.Column(elem_id="viewer-panel", elem_classes="card scrolls"):
+            with gr.Column(elem_id="viewer-panel", elem_classes="card"):
                 viewer = _drawn("viewer")
         parts = Parts(
             head=head, drawer=drawer, note=note, library=library, documents=documents, tabs=tabs,
@@ -122,7 +125,7 @@ def _script(name: str) -> str:
 
 def _drawn(role: str) -> gr.HTML:
     """A place for HTML drawn by the server. The value is not put into Gradio's template but merged by page.js."""
-    code = "\n".join(map(_script, SCRIPTS))
+    code = "\n".join(map(_script, VIEWER_SCRIPTS if role == "viewer" else SCRIPTS))
     script = f"const role = {role!r};\n{code}\nwatch('value', draw);\ndraw();\n"
     return gr.HTML(
         value="",

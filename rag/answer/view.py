@@ -42,6 +42,7 @@ def open_view(
         pages=document.pages,
         passage_boxes=boxes[0],
         sentence_boxes=boxes[1] if len(boxes) > 1 else (),
+        goes_on=spans[0][0] < offset + len(shown.text) < spans[0][1],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,6 +12,7 @@ from tests.webui.conftest import pytest_collection_modifyitems, served, standing
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 
+SCREENSHOTS = Path(__file__).with_name("screenshots")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run"]  # fmt: skip
 
@@ -53,3 +55,13 @@ def visit(chromium):
     assert requests
     assert outside == []
     assert troubles == []
+
+
+@pytest.fixture
+def screenshot():
+    """A function that leaves a picture of the page in tests/browser/screenshots, where people look at it."""
+
+    def take(page, name):
+        page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+    return take

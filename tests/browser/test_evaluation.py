@@ -94,7 +94,7 @@ def test_from_an_answer_to_what_a_change_lost_and_won(library, served, visit):
 
     page.click("#viewer .close")
     page.click("#evaluation .lost .asked")
-    page.wait_for_selector("#viewer .at:has-text('Page 1')")
+    page.wait_for_selector("#viewer .sheet[data-page='0']")
     assert page.inner_text("#viewer h2") == "manual.pdf"
     assert page.get_attribute("#viewer [data-do=right]", "aria-pressed") == "true"
 
@@ -154,7 +154,7 @@ def test_why_stays_open_while_the_answer_is_drawn_anew(engine, served, visit):
     assert not page.is_visible("#viewer .why-found table")
     page.click("#viewer .why-found summary")
     page.click("[aria-label='Next page']")
-    page.wait_for_selector("#viewer .at:has-text('Page 6')")
+    page.wait_for_selector("#viewer .sheet[data-page='5']")
     assert page.is_visible("#viewer .why-found table")
 
 

@@ -301,18 +301,23 @@ class FakeEngine:
     # ---- seeing
 
     def view(self, owner: str, source: Source, citation: Citation | None) -> View:
-        self._own(owner, source)
+        pages = self._own(owner, source).pages
         lines = ((0.1, 0.30, 0.9, 0.345), (0.1, 0.345, 0.9, 0.38))
         page = source.last_page if citation else source.first_page
-        return View(source, page, source.page_label, 12, lines, lines[:1] if citation else ())
+        return View(source, page, self._label(page, source.page_label), pages, lines, lines[:1] if citation else ())
 
     def view_page(self, owner: str, source: Source, page: int, citation: Citation | None = None) -> View:
-        self._own(owner, source)
-        return View(source, page, str(page + 1), 12, (), ())
+        pages = self._own(owner, source).pages
+        return View(source, page, self._label(page, str(page + 1)), pages, (), ())
 
-    def _own(self, owner: str, source: Source) -> None:
-        if not any(d.id == source.document_id for d in self.documents(owner)):
-            raise FileRefused("The document is no longer in the library.")
+    def _label(self, page: int, usual: str) -> str:
+        return self.pages.labels[page] if self.pages.labels else usual
+
+    def _own(self, owner: str, source: Source) -> Document:
+        for known in self.documents(owner):
+            if known.id == source.document_id:
+                return known
+        raise FileRefused("The document is no longer in the library.")
 
     def close(self) -> None:
         self.removals.close()

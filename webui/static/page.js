@@ -111,6 +111,7 @@ function opening(button) {
   document.getElementById('viewer')?.querySelector('.mount')?.parentElement.classList.add('opening');
   window.askOpenedFrom = button;
   pushPanel('viewer', () => window.askCloseViewer?.());
+  window.askOpening = (window.askOpening || 0) + 1;
   if (narrow()) panel('viewer');
 }
 

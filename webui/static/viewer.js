@@ -1,17 +1,13 @@
-// The viewer: scrolls to the mark, turns pages, closes.
+// The viewer: which page it shows, turning pages, closing, keyboard and focus. The other viewer-*.js scripts draw it.
 
 // When a page was last marked, in ms: the second click of a double click would undo it.
 let marked = -Infinity;
 
 Object.assign(actions, {
-  close() {
-    delete document.body.dataset.viewer;
-    panel('talk');
-    trigger('act', { do: 'close' });
-    if (window.askOpenedFrom?.isConnected) window.askOpenedFrom.focus();
-  },
+  close() { closeViewer(); },
   back() { element.classList.add('opening'); trigger('act', { do: 'back' }); },
-  turn(button) { element.classList.add('opening'); trigger('act', { do: 'turn', page: +button.dataset.page }); },
+  turn(button) { turnTo(+button.dataset.page); },
+  go(form) { goToPage(form.querySelector('input')); },
   right(button) {
     if (performance.now() - marked < 500) return;
     marked = performance.now();
@@ -21,24 +17,157 @@ Object.assign(actions, {
   evaluate() { view('evaluation'); panel('talk'); trigger('act', { do: 'evaluate' }); },
 });
 
-// Scrolls to the highlighted passage when another page or highlight is shown, not at every drawing.
-let sheetShown = '';
-function showMarked(scroller) {
-  const image = mount.querySelector('.sheet img');
-  const boxes = [...mount.querySelectorAll('.sentence-box, .passage-box')];
-  const at = image ? [image.alt, ...boxes.map((box) => box.getAttribute('style'))].join('|') : '';
-  if (at === sheetShown) return;
-  sheetShown = at;
-  if (!image) return;
-  const sheet = mount.querySelector('.sheet');
-  const mark = mount.querySelector('.sentence-box') || boxes[0];
-  const top = mark ? sheet.offsetTop + (parseFloat(mark.style.top) / 100) * sheet.offsetHeight - 200 : 0;
-  requestAnimationFrame(() => scroller?.scrollTo({ top: top > 60 ? top : 0 }));
+const part = (selector) => mount.querySelector(selector);
+const address = (path) => new URL(path, document.baseURI);
+
+// ---- the page shown: `turned` is ahead of what the server drew while somebody turns pages quickly
+
+let turned = null; // page turned to that the server has not drawn yet
+let turnedAt = 0;
+let sending = 0;
+
+function shownPage() {
+  const sheet = part('.sheet');
+  return { document: sheet.dataset.document, page: turned ?? +sheet.dataset.page, pages: +sheet.dataset.pages };
+}
+
+function turnTo(page) {
+  const shown = part('.sheet') && shownPage();
+  if (!shown) return;
+  const next = Math.min(Math.max(page, 0), shown.pages - 1);
+  if (next === shown.page) return;
+  turned = next;
+  turnedAt = performance.now();
+  element.classList.add('turning');
+  showSheet({ ...shown, page: next }, { top: true });
+  clearTimeout(sending);
+  sending = setTimeout(() => trigger('act', { do: 'turn', page: turned ?? next }), 120);
+}
+
+// The page box takes a label, such as iv or 12, or else the number of a page.
+async function goToPage(box) {
+  const { document: id, pages } = shownPage();
+  const wanted = box.value.trim().toLowerCase();
+  const { labels } = await contentsOf(id);
+  const labelled = labels.findIndex((label) => label.toLowerCase() === wanted);
+  const page = labelled >= 0 ? labelled : /^\d{1,7}$/.test(wanted) ? +wanted - 1 : -1;
+  if (page >= 0 && page < pages) {
+    turnTo(page);
+    part('.desk').focus({ preventScroll: true });
+    return;
+  }
+  box.setCustomValidity(box.dataset.missing.replace('{page}', box.value.trim()).replace('{pages}', pages));
+  box.reportValidity();
+}
+
+// What a document can be jumped to: labels of pages, outline, and whether the file asks for a password.
+const known = new Map();
+function contentsOf(id) {
+  if (!known.has(id)) {
+    const loading = fetch(address(`document/${id}/contents`)).then((response) => {
+      if (!response.ok) throw new Error(String(response.status));
+      return response.json();
+    });
+    loading.catch(() => known.delete(id));
+    known.set(id, loading);
+  }
+  return known.get(id);
+}
+
+function drawBar({ document: id, page, pages }) {
+  const box = part('.page-box');
+  const label = (labels) => { if (document.activeElement !== box) box.value = labels?.[page] ?? box.dataset.shown; };
+  box.setCustomValidity('');
+  if (turned === null) label(null);
+  for (const button of mount.querySelectorAll('.turner [data-do=turn].icon')) {
+    const to = page + (button.nextElementSibling ? -1 : 1);
+    button.dataset.page = to;
+    button.disabled = to < 0 || to >= pages;
+  }
+  const link = part('.pdf');
+  link.hash = `page=${page + 1}`;
+  contentsOf(id).then(({ labels, protected: locked }) => {
+    if (shownPage().document !== id || shownPage().page !== page) return;
+    label(labels);
+    if (!locked) return;
+    link.title = link.dataset.protected;
+    link.setAttribute('aria-label', link.title);
+    link.classList.add('locked');
+  }, () => {});
+}
+
+// ---- opening and closing
+
+let opened = window.askOpening; // the opening whose heading got the focus, counted
+
+function closeViewer() {
+  if (document.body.dataset.viewer !== 'open') return;
+  delete document.body.dataset.viewer;
+  panel('talk');
+  trigger('act', { do: 'close' });
+  const from = window.askOpenedFrom;
+  const { exchange, number, sentence } = from?.dataset || {};
+  const again = from?.isConnected ? from : exchange && document.querySelector(
+    `[data-do=open][data-exchange="${exchange}"][data-number="${number}"][data-sentence="${sentence}"]`);
+  (again || document.querySelector('#question textarea'))?.focus();
+}
+
+function opens() {
+  if (window.askOpening === opened) return;
+  opened = window.askOpening;
+  part('h2').focus({ preventScroll: true });
+}
+
+// ---- keyboard
+
+const typing = (target) => target.closest('input, select, textarea, [contenteditable]');
+
+function pressed(event) {
+  if (event.altKey || event.isComposing || !part('.sheet')) return;
+  if ((event.ctrlKey || event.metaKey) && !event.shiftKey) {
+    const keys = { f: openFind, '+': () => zoomBy(1), '=': () => zoomBy(1), '-': () => zoomBy(-1), 0: () => setZoom('fit') };
+    const doing = keys[event.key.toLowerCase()];
+    if (!doing || (event.key === 'f' && document.activeElement?.matches('.find-text'))) return;
+    event.preventDefault();
+    doing();
+    return;
+  }
+  if (typing(event.target) || event.shiftKey || event.target.closest('[role=separator], [role=tree], .thumbnails')) return;
+  const { page, pages } = shownPage();
+  const to = { ArrowLeft: page - 1, ArrowRight: page + 1, PageUp: page - 1, PageDown: page + 1, Home: 0, End: pages - 1 }[event.key];
+  if (to === undefined || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  turnTo(to);
+}
+
+function shows() {
+  if (!part('.sheet')) {
+    turned = null;
+    return forgetSheet();
+  }
+  if (turned !== null && +part('.sheet').dataset.page !== turned && performance.now() - turnedAt < 4000) {
+    element.classList.add('turning', 'opening');
+    return;
+  }
+  turned = null;
+  element.classList.remove('turning');
+  showSheet(shownPage(), {});
+  opens();
 }
 
 if (role === 'viewer') {
-  afterDrawing.push(showMarked);
+  afterDrawing.push(shows);
+  mount.addEventListener('keydown', pressed);
+  mount.addEventListener('focusout', (event) => {
+    if (event.target.matches('.page-box') && part('.sheet')) drawBar(shownPage());
+  });
+  mount.addEventListener('input', (event) => { if (event.target.matches('.page-box')) event.target.setCustomValidity(''); });
   addEventListener('keydown', (event) => {
-    if (event.key === 'Escape' && !event.isComposing && document.body.dataset.viewer === 'open') actions.close();
+    if (event.key !== 'Escape' || event.isComposing || document.body.dataset.viewer !== 'open') return;
+    if (element.contains(event.target) && closeFind()) {
+      part('.desk')?.focus({ preventScroll: true });
+      return;
+    }
+    closeViewer();
   });
 }

@@ -47,6 +47,8 @@ def viewer_html(
         problem=None,
         view=view,
         way_back=opened.page is not None and bool(opened.source.text) and not view.passage_boxes,
+        goes_on=view.goes_on,
+        pdf=f"document/{opened.source.document_id}/pdf#page={view.page + 1}",
         question=opened.question,
         mark=mark,
         why=source_why(opened.source, language),
