@@ -5,7 +5,7 @@ let marked = -Infinity;
 
 Object.assign(actions, {
   close() { closeViewer(); },
-  back() { element.classList.add('opening'); trigger('act', { do: 'back' }); },
+  back() { turned = null; clearTimeout(sending); element.classList.add('opening'); trigger('act', { do: 'back' }); },
   turn(button) { turnTo(+button.dataset.page); },
   go(form) { goToPage(form.querySelector('input')); },
   right(button) {
@@ -23,7 +23,7 @@ const address = (path) => new URL(path, document.baseURI);
 // ---- the page shown: `turned` is ahead of what the server drew while somebody turns pages quickly
 
 let turned = null; // page turned to that the server has not drawn yet
-let turnedAt = 0;
+let turnedIn = ''; // the document and the opening in which it was
 let sending = 0;
 
 function shownPage() {
@@ -37,7 +37,7 @@ function turnTo(page) {
   const next = Math.min(Math.max(page, 0), shown.pages - 1);
   if (next === shown.page) return;
   turned = next;
-  turnedAt = performance.now();
+  turnedIn = `${shown.document}/${window.askOpening}`;
   element.classList.add('turning');
   showSheet({ ...shown, page: next }, { top: true });
   clearTimeout(sending);
@@ -145,7 +145,8 @@ function shows() {
     turned = null;
     return forgetSheet();
   }
-  if (turned !== null && +part('.sheet').dataset.page !== turned && performance.now() - turnedAt < 4000) {
+  const { document: id, page } = part('.sheet').dataset;
+  if (turned !== null && +page !== turned && turnedIn === `${id}/${window.askOpening}`) {
     element.classList.add('turning', 'opening');
     return;
   }
