@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 
 from rag import records
+from rag.answer.places import place_of
 from rag.errors import FileRefused
 from rag.records import Answer, AnswerState, Found, Job
 from rag.store.rows import StoredPage
@@ -16,8 +17,6 @@ from webui.server.api import shapes
 from webui.strings import Language, say, say_message
 from webui.views.doubts import doubt_of
 from webui.views.short import repeats_rows, short_text
-
-MAX_QUOTE_CHARACTERS = 1_000  # of one citation
 
 
 def source_shape(source: records.Source) -> shapes.Source:
@@ -89,20 +88,14 @@ class AnswerShapes:
         return [self._citation(sources[one.number], one) for one in citations if one.number in sources]
 
     def _citation(self, source: records.Source, citation: records.Citation) -> shapes.Citation:
-        page, label, quote = source.first_page, source.page_label, source.text[citation.start : citation.end]
-        inside = 0 <= citation.start < citation.end <= len(source.text)
-        if not inside or source.first_page != source.last_page:
-            first, last = source.start + citation.start, source.start + citation.end
-            if shown := _page_at(self._pages(source), first):
-                page, label = shown.number, shown.label
-                quote = quote if inside else shown.text[max(first - shown.start, 0) : max(last - shown.start, 0)]
+        place = place_of(citation, source, lambda: self._pages(source))
         return shapes.Citation(
             number=source.number,
             document_id=source.document_id,
             document=source.document,
-            page=page + 1,
-            page_label=label,
-            quote=" ".join(quote[:MAX_QUOTE_CHARACTERS].split()),
+            page=place.page + 1,
+            page_label=place.label,
+            quote=place.quote,
         )
 
     def _pages(self, source: records.Source) -> tuple[StoredPage, ...]:
@@ -110,11 +103,6 @@ class AnswerShapes:
         with suppress(FileRefused):
             return self._engine.pages.read(self._owner, source.document_id, source.first_page, source.last_page)
         return ()
-
-
-def _page_at(pages: Sequence[StoredPage], offset: int) -> StoredPage | None:
-    """The page that holds the character at `offset` of the document's text."""
-    return next((page for page in reversed(pages) if page.start <= offset), None)
 
 
 def answer_text(exchange: Exchange, language: Language) -> str:
