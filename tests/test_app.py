@@ -254,3 +254,29 @@ def test_a_folder_that_cannot_be_written_is_not_reported_as_a_port():
     error = PermissionError(errno.EACCES, "Permission denied", "/data/incoming")
     told = str(app.cannot_serve("127.0.0.1", 7860, error))
     assert told == "/data/incoming cannot be used (Permission denied): choose another folder with --data-dir."
+
+
+def test_api_tokens_are_made_listed_and_revoked_on_the_command_line(tmp_path, capsys):
+    from webui.server.api.tokens import ApiTokens
+
+    folder = ["--data-dir", str(tmp_path)]
+    assert app.main(["--api-token", "ann", *folder]) == 0
+    made = capsys.readouterr()
+    token = made.out.strip()
+    assert "not shown again" in made.err
+    assert ApiTokens(tmp_path).user(token) == "ann"
+    assert app.main(["--list-api-tokens", *folder]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith("  ann")
+    assert token not in line
+    assert app.main(["--revoke-api-token", line.split()[0], *folder]) == 0
+    assert ApiTokens(tmp_path).user(token) is None
+    assert app.main(["--revoke-api-token", "ann", *folder]) == 2
+    assert capsys.readouterr().err == "There is no API token 'ann': --list-api-tokens lists them.\n"
+
+
+def test_a_token_for_somebody_who_cannot_log_in_is_refused(tmp_path, capsys):
+    arguments = ["--api-token", "eve", "--auth", "ann:secret", "--data-dir", str(tmp_path)]
+    assert app.main(arguments) == 2
+    assert capsys.readouterr().err == "--auth names no user 'eve': choose one that it names.\n"
+    assert list(tmp_path.iterdir()) == []

@@ -106,5 +106,7 @@ class _UnexpectedErrors:
 def first_fault(faults: Sequence[Any]) -> str:
     """The first fault that pydantic found in a request: "limit: Input should be less than or equal to 50"."""
     first = faults[0]
+    if first["type"] in ("model_attributes_type", "missing") and first["loc"] == ("body",):
+        return "Send a JSON object, with the header Content-Type: application/json."
     place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
     return f"{place[:100]}: {first['msg']}" if place else str(first["msg"])

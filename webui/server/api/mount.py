@@ -26,7 +26,7 @@ class Doors:
         self.routes: list[BaseRoute] = [
             Mount("/api", api_app(engine, asking, incoming)),
             Mount("/v1", chat_app(engine, asking)),
-            Route(MCP_PATH, self._tools),
+            Route(MCP_PATH, self._tools, methods=["POST"]),  # without sessions there is nothing to GET or DELETE,
         ]
 
     @asynccontextmanager

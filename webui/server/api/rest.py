@@ -207,9 +207,7 @@ def _document_routes(engine: Engine) -> APIRouter:
         document_id: DocumentId,
         number: PageNumber,
         owner: Owner,
-        width: Annotated[
-            int, Query(ge=1, le=10_000, description="least width in pixels; pictures have a largest one")
-        ] = 1,
+        width: Annotated[int, Query(ge=1, le=10_000, description="least width in pixels")] = 1_000,
     ) -> Response:
         """The page as a PNG picture."""
         check_page(engine, owner, document_id, number - 1)

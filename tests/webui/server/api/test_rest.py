@@ -158,6 +158,13 @@ def test_what_is_no_request_is_refused_in_a_sentence(engine, api, body):
     assert engine.asked == []
 
 
+def test_a_body_that_is_not_said_to_be_json_is_told_what_to_say(api):
+    for kind in ("text/plain", "application/x-www-form-urlencoded"):
+        answer = api.post("/search", content=b'{"question": "a"}', headers={"content-type": kind})
+        assert answer.status_code == 422
+        assert "Content-Type: application/json" in answer.json()["error"]
+
+
 def test_large_bodies_are_refused_before_they_are_read(engine, api):
     answer = api.post("/ask", json={"question": "a" * 1_000_001})
     assert answer.status_code == 413
