@@ -136,7 +136,9 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        """Stop adding after the current batch and release the data folder."""
+        """Stop adding after the current batch and release the data folder; does nothing the second time."""
+        if self._closed.is_set():
+            return
         self._closed.set()
         self._opening.join()
         self.evaluations.close()

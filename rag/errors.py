@@ -4,7 +4,7 @@
     ├── FileRefused              choose another file, or repair this one
     │   ├── NotAPdf
     │   ├── DamagedFile          truncated, no pages, nothing readable inside
-    │   ├── NoText               only pictures of pages: needs OCR first
+    │   ├── NoText               nothing to search, by OCR neither
     │   ├── LimitExceeded        over a limit; says value, limit and option
     │   ├── PasswordNeeded       type the password
     │   │   └── WrongPassword

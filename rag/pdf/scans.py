@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,17 +37,22 @@ def read_scans(
     `open_pdf` gets the open file. `go_on` is called with the number of pages read so far; where it returns False, the
     rest is left for later. Raises OcrUnavailable, and Stopped.
     """
-    readings: list[PageReading] = []
     with as_file(file) as opened:
-        found = reader.read(open_pdf(opened), [page.number for page in waiting])
-        for reading in found:
-            readings.append(reading)
-            if not go_on(len(readings)):
-                break
+        readings = _readings(reader.read(open_pdf(opened), [page.number for page in waiting]), go_on)
     layouts = {reading.number: reading.layout for reading in readings if reading.layout and reading.layout.words}
     remove_running_lines(layouts)
     known = vocabulary(layouts)
     return [_page(page, reading, known) for page, reading in zip(waiting, readings, strict=False)]
+
+
+def _readings(found: Iterator[PageReading], go_on: Callable[[int], bool]) -> list[PageReading]:
+    """The readings up to the one after which to stop; the reader's process ends with this function."""
+    readings: list[PageReading] = []
+    for reading in found:
+        readings.append(reading)
+        if not go_on(len(readings)):
+            break
+    return readings
 
 
 def _page(waiting: WaitingPage, reading: PageReading, known: set[str]) -> Page:

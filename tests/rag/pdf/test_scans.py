@@ -62,7 +62,7 @@ def test_a_skewed_page_is_measured_straight_and_marked_as_it_lies():
     _, layout = lay_out_recognised(lines, 600, 800, 0)
     first = layout.lines[0]
     assert np.ptp(layout.upright[first.first : first.last, 1]) < 0.002
-    assert np.ptp(layout.boxes[first.first : first.last, 1]) > 0.02
+    assert np.ptp(layout.boxes[first.first : first.last, 1]) > 0.01
 
 
 @pytest.mark.parametrize(
