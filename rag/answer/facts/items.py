@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from rag.answer.phrases.lists import split_items
@@ -27,6 +28,8 @@ _OTHERS: Final = re.compile(
 )
 _FORM: Final = re.compile(r"^(?:Inc|Corp|Co|Ltd|LLC|L\.L\.C|LP|PLC|plc|N\.V|S\.A|AG|SE)\.?$")
 _BRACKETS: Final = re.compile(r"\s*\([^)\n]{0,200}\)")
+_ABBREVIATION: Final = re.compile(r"\([A-Z][A-Za-z&]{1,7}\)")
+_ABBREVIATED: Final = re.compile(r"\([A-Z][A-Za-z&]{1,7}\),? and (?:the )?$")
 _CLAUSE: Final = re.compile(r",? (?:which|that|who|where|each|all of which|as well as in|based on)\b")
 _ITEM_END: Final = re.compile(r"\.\s|[;:]| [–—] | - |, (?:which|where|an?\b)")
 _VERB: Final = re.compile(
@@ -94,7 +97,7 @@ def _inline(text: str, start: int, ends: re.Pattern[str], *, names: bool) -> Ite
     if tail := _TAIL.search(blanked, 0, end):
         end = tail.start()
     rest = blanked[:end].rstrip(" ,:")
-    spans = _joined(rest, split_items(rest))
+    spans = _abbreviated(text[start : start + end]) or _joined(rest, split_items(rest))
     spans = [(a, b) for a, b in (_stripped(rest, *one) for one in spans) if b > a and not _OTHERS.match(rest[a:b])]
     texts = [rest[a:b] for a, b in spans]
     if not 2 <= len(spans) <= _MAX_ITEMS or any(len(one) > _MAX_ITEM or _VERB.search(one) for one in texts):
@@ -102,8 +105,18 @@ def _inline(text: str, start: int, ends: re.Pattern[str], *, names: bool) -> Ite
     named = sum(one[0].isupper() or one[0].isdigit() or not one[0].isascii() for one in texts)
     if named < (_NAMED if names else 1.0) * len(texts):
         return None
-    ambiguous = ";" not in rest and len(re.findall(r"\band\b", rest[spans[-2][0] :])) > 1
+    told = _ABBREVIATED.search(text[start : start + spans[-1][0]])  # "(RMS) and Space": an item ends before the last
+    ambiguous = ";" not in rest and not told and len(re.findall(r"\band\b", rest[spans[-2][0] :])) > 1
     return Items(tuple((start + a, start + b) for a, b in spans), start + end, ambiguous)
+
+
+def _abbreviated(text: str) -> list[tuple[int, int]]:
+    """The items where each ends in its abbreviation: "Card Services (CS) and Network Services (NS)"; [] else."""
+    ends = [match.end() for match in _ABBREVIATION.finditer(text)]
+    if len(ends) < 2 or ends[-1] < len(text.rstrip(" ,")):
+        return []
+    spans = list(pairwise([0, *ends]))
+    return spans if all("," not in text[a:b].strip(" ,") for a, b in spans) else []
 
 
 def _joined(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -119,6 +132,6 @@ def _joined(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
     """An item without white space, an "and" before it, and an article."""
-    lead = re.compile(r"\s*(?:(?:and|or|as well as) )?(?:the )?", re.IGNORECASE).match(text, start, end)
+    lead = re.compile(r"[\s,]*(?:(?:and|or|as well as) )?(?:the )?", re.IGNORECASE).match(text, start, end)
     start = lead.end() if lead else start
     return start, start + len(text[start:end].rstrip(" ,;"))

@@ -111,6 +111,14 @@ def test_a_list_of_segments_has_as_many_items_as_are_announced() -> None:
     assert stated("segments", wrong, right) == ("Halden U.S.", "Safety and Control", "Air")
 
 
+def test_abbreviations_in_brackets_tell_where_an_item_ends() -> None:
+    text = "We have four reportable segments: Home (HOM), Work (WRK), Card Services (CS) and Air and Sea (AAS). More."
+    assert stated("segments", text) == ("Home", "Work", "Card Services", "Air and Sea")
+    text = "We have two reportable segments: Marine and Control and Land."
+    found = find_stated(fact("segments"), pages(text), {"halden"}, ())
+    assert found is None or not found.certain
+
+
 def test_segments_are_read_from_the_lines_below() -> None:
     text = "We operate in two reportable segments:\n• Marine (MAR);\n• Land (LND).\nThe Marine segment makes sonars."
     assert stated("segments", text) == ("Marine (MAR)", "Land (LND)")
