@@ -7,7 +7,7 @@ from rag.messages import Message
 from rag.records import Choice
 from tests.browser.test_page import ready, until
 from tests.webui.fake_engine import FakeEngine, document
-from tests.webui.fake_models import FakeModels, FakeOffer
+from tests.webui.fake_models import FakeDownload, FakeModels, FakeOffer, FakeRecommendation
 from tests.webui.safe import NASTY
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -34,7 +34,7 @@ def reader(page):
 
 def menu(page):
     """The reader's chip and the list of models in it, opened."""
-    reader(page).locator("summary").click()
+    reader(page).locator("> summary").click()
     page.click("text=Choose a model")
     page.wait_for_selector(".offers li")
     return page
@@ -53,7 +53,7 @@ def test_a_model_is_picked_and_its_progress_shown(engine, served, visit):
     assert models.picked == [("zai-org/GLM-4-9B-0414", "int4")]
     engine.choose(Choice("reader", "Quote reader", Message("answers meanwhile; 40 of 283 tensors loaded"), ready=False))
     page.wait_for_selector(".why:has-text('40 of 283 tensors loaded')")
-    assert "model loading" in reader(page).locator("summary").inner_text()
+    assert "model loading" in reader(page).locator("> summary").inner_text()
     engine.choose(Choice("reader", "GLM-4-9B-0414 · INT4 · cpu", Message("it fits")))
     page.wait_for_selector("summary:has-text('GLM-4-9B-0414 · INT4 · cpu')")
 
@@ -92,7 +92,7 @@ def test_while_one_is_loading_another_is_refused_and_the_quote_reader_is_picked(
 
 def test_it_opens_and_closes_with_the_keyboard(engine, served, visit):
     page = ready(visit(served(engine, FakeModels(*KNOWN))))
-    reader(page).locator("summary").focus()
+    reader(page).locator("> summary").focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
@@ -101,7 +101,7 @@ def test_it_opens_and_closes_with_the_keyboard(engine, served, visit):
     page.keyboard.press("Escape")
     assert page.locator(".choice[open]").count() == 0
     assert page.evaluate("document.activeElement.nodeName") == "SUMMARY"
-    reader(page).locator("summary").click()
+    reader(page).locator("> summary").click()
     page.mouse.click(1300, 400)
     assert page.locator(".choice[open]").count() == 0
 
@@ -120,7 +120,7 @@ def test_with_a_login_nothing_can_be_picked(engine, served, visit):
     page.fill("input[type=password]", "a")
     page.click("button:has-text('Login')")
     ready(page)
-    reader(page).locator("summary").click()
+    reader(page).locator("> summary").click()
     assert page.locator("[data-do=models]").count() == 0
 
 
@@ -128,7 +128,7 @@ def test_with_a_login_nothing_can_be_picked(engine, served, visit):
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 def test_the_list_stays_inside_the_window(engine, served, visit, size, locale):
     page = ready(visit(served(engine, FakeModels(*KNOWN)), size=size, locale=locale))
-    page.locator(".choice.picks summary").click()
+    page.locator(".choice.picks > summary").click()
     page.click("[data-do=models]")
     page.wait_for_selector(".offers li")
     box = page.locator(".choice.picks .why").bounding_box()
@@ -137,3 +137,29 @@ def test_the_list_stays_inside_the_window(engine, served, visit, size, locale):
     assert box["y"] + box["height"] <= size[1]
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     assert page.is_visible(".models button")
+
+
+def test_a_model_is_downloaded_and_a_server_connected_to_without_the_terminal(engine, served, visit, screenshot):
+    models = FakeModels(*KNOWN, downloads=True)
+    models.best = FakeRecommendation(KNOWN[1])
+    page = ready(visit(served(engine, models)))
+    reader(page).locator("> summary").click()
+    page.click("text=Choose a model")
+    page.wait_for_selector(".recommended:has-text('glm-edge-4b-chat')")
+    assert not page.locator(".offers").is_visible()  # the others are behind "All models"
+    screenshot(page, "model-picker")
+    page.click("text=Download and use")
+    until(lambda: models.picked == [("THUDM/glm-edge-4b-chat", "int4")])
+    models.download = FakeDownload("THUDM/glm-edge-4b-chat")
+    engine.change()
+    page.click(".transfer >> text=Pause")
+    until(lambda: models.done == [("download", "pause")])
+    models.download = None
+    page.click("text=Choose a model")
+    page.click("text=Connect to a model server")
+    page.fill("input[name=server]", "http://localhost:8000")
+    page.fill("input[name=key]", "secret")
+    page.click("text=Test connection")
+    page.select_option("select[name=model]", "glm-4.5-air")
+    page.click(".server >> text=Use this model")
+    until(lambda: models.done[-1] == ("connect", "http://localhost:8000", "secret", "glm-4.5-air"))
