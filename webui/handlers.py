@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from rag.messages import Message
-from webui.actions.conversations import arrive, change_conversations
+from webui.actions.conversations import NOT_THERE, arrive, change_conversations
 from webui.actions.evaluation import change, mark_page, marked, question_of
 from webui.actions.library import change_library
 from webui.actions.models import change_model
@@ -101,10 +101,11 @@ class Handlers:
     def _changed_talk(self, session: Session) -> Updates:
         """What changed in the conversation since this page drew it, because another page changed it."""
         updates: Updates = {}
-        if session.own and session.drawer.seen != session.own.version:
+        if session.own and (session.drawer.seen != session.own.version or session.drawer.is_too_late):
             if session.own.is_gone(session.conversation):
                 session.begin()
-                return self._arrived(session)
+                session.show_notice(NOT_THERE)
+                return self._everything(session)
             updates |= self._drawer(session)
         if session.seen_conversation != session.conversation.version:
             earlier = session.seen_earlier

@@ -74,6 +74,11 @@ class Drawer:
     utc_offset: int = 0  # of the browser, in minutes east of Greenwich
     seen: int = -1  # version of the list that the page shows
 
+    @property
+    def is_too_late(self) -> bool:
+        """Whether the page still offers to restore what cannot be restored any more."""
+        return self.deleted is not None and time.monotonic() > self.deleted[2]
+
 
 class Session:
     """One open page: its conversation, and what is chosen, open and drawn."""

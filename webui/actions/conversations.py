@@ -30,7 +30,7 @@ def arrive(session: Session, place: str) -> None:
     session.drawer.utc_offset = to_int(data.get("offset"))
     _visit(session, _text(data, "conversation"))
     if isinstance(data.get("draft"), str):
-        session.conversation.draft = data["draft"]
+        session.conversation.draft = _text(data, "draft")
         if session.conversation.id:
             session.keep()
 
@@ -114,6 +114,6 @@ def _visit(session: Session, wanted: str) -> None:
 
 
 def _text(data: dict[str, Any], name: str) -> str:
-    """Text sent by a browser, which may send anything; "" for what is none."""
+    """Text sent by a browser, which may send anything; "" for what is none. Lone surrogates become question marks."""
     text = data.get(name)
-    return text if isinstance(text, str) else ""
+    return text.encode("utf-8", "replace").decode() if isinstance(text, str) else ""

@@ -108,7 +108,20 @@ if (role === 'drawer') {
     if (loaded !== 'true') return void (named && trigger('act', { do: 'visit', conversation: named }));
     if (named !== conversation) history.replaceState(history.state, '', addressOf(conversation));
     setTimeout(keepTyped, 200); // once the question box has its new text
+    focusWithin();
   });
+
+  // After the drawer opened, and where what had the focus has gone, as a conversation that was deleted.
+  let focused = false;
+  const focusWithin = () => {
+    const open = document.body.dataset.drawer === 'open' && mount.querySelector('.seek');
+    const lost = document.activeElement === document.body;
+    if (open && (!focused || lost)) (mount.querySelector('.deleted button') || (narrow() ? mount.querySelector('header button') : open)).focus();
+    focused = Boolean(open);
+  };
+  mount.addEventListener('toggle', (event) => {
+    if (event.target.open) event.target.querySelector('div').scrollIntoView({ block: 'nearest' });
+  }, true);
 
   addEventListener('input', (event) => {
     if (event.target !== questionBox()) return;
@@ -135,13 +148,13 @@ if (role === 'drawer') {
     else event.preventDefault();
   }, true);
   addEventListener('click', (event) => {
-    for (const menu of mount.querySelectorAll('.menu[open]'))
+    for (const menu of mount.querySelectorAll('.talk-menu[open]'))
       if (!menu.contains(event.target) && event.target.isConnected) menu.open = false;
   });
   addEventListener('keydown', (event) => {
     if (event.key !== 'Escape' || document.body.dataset.drawer !== 'open' || !mount.contains(document.activeElement)) return;
     event.stopImmediatePropagation(); // so that it does not close the viewer as well
-    const menu = mount.querySelector('.menu[open]');
+    const menu = mount.querySelector('.talk-menu[open]');
     if (!menu) return window.askDrawer();
     menu.open = false;
     menu.querySelector('summary').focus();

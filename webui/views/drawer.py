@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -31,8 +30,8 @@ class _Row:
 
 def drawer_html(session: Session) -> Markup:
     """Which conversation the page shows; and, while the drawer is open, the list of all."""
-    drawer, conversation, now = session.drawer, session.conversation, time.monotonic()
-    if drawer.deleted and now > drawer.deleted[2]:
+    drawer, conversation = session.drawer, session.conversation
+    if drawer.is_too_late:
         drawer.deleted = None
     listed: list[StoredConversation] = []
     if drawer.open and session.own:
