@@ -129,9 +129,5 @@ def look(html: str) -> _Collector:
             assert not name.startswith("on"), (tag, name)
             if name in ("src", "href", "action", "srcset", "formaction"):
                 assert value is not None
-                assert value == "logout" or re.fullmatch(r"document/\w+/pdf#page=\d+", value), (
-                    tag,
-                    name,
-                    value,
-                )
+                assert re.fullmatch(r"logout|document/\w+/pdf#page=\d+|c/[\w-]+(?:\.\w+)?", value), (tag, name, value)
     return collector
