@@ -31,7 +31,7 @@ _PAIRS = (("(", ")"), ("（", "）"), ("“", "”"), ("《", "》"), ("「", "�
 _REASONED: Final = frozenset({Kind.WHY, Kind.HOW, Kind.LIST, Kind.CHANGE})  # what no single value answers
 _TOLD: Final = 0.7  # confidence of what a label or an office tells
 _HOW_MANY: Final = re.compile(r"\bhow many\b|多少[个名位次家件种台]|几[个名位次家件种台]", re.IGNORECASE)
-_NO_COUNT: Final = re.compile(r"[%％$£€¥￥]|\bpercent\b|百分之")  # beside what is no count
+_NO_COUNT: Final = re.compile(r"[%％]|\bpercent\b|百分之")  # beside what is no count
 _NUMBERS: Final = frozenset({Kind.MONEY, Kind.PERCENT, Kind.NUMBER})  # kinds that a wrong span is read as a fact for
 
 
