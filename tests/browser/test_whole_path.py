@@ -209,8 +209,9 @@ def test_bad_files_are_one_sentence_each_and_the_good_one_goes_on(start, visit):
     field.fill("letmein")
     field.press("Enter")
     page.wait_for_selector(".document:has-text('secret.pdf')", timeout=60_000)
+    page.wait_for_function("/OCR finds none/.test(document.querySelector('#library').innerText)", timeout=120_000)
     said = page.inner_text("body")
-    for sentence in ("this is not a PDF", "the file is empty", "cut.pdf", "OCR"):
+    for sentence in ("this is not a PDF", "the file is empty", "cut.pdf", "scan.pdf"):
         assert sentence in said
     assert page.locator(".document").count() == 2
 
