@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
 from benchmarks.scanned import scan_of
@@ -32,7 +29,7 @@ SCAN = scan_of(
 )
 
 
-def test_a_scan_is_dropped_in_asked_about_in_both_languages_and_marked(start, visit, tmp_path):  # noqa: F811
+def test_a_scan_is_dropped_in_asked_about_in_both_languages_and_marked(start, visit, screenshot):  # noqa: F811
     app: App = start()
     page = visit(app.url)
     page.wait_for_function("document.querySelector('#question textarea')?.placeholder.length > 3")
@@ -46,25 +43,18 @@ def test_a_scan_is_dropped_in_asked_about_in_both_languages_and_marked(start, vi
     ask(page, "When was the bridge of Lindholm opened to traffic?")
     assert "1931" in page.locator(".turn").last.locator(".answer").inner_text()
     page.locator(".turn").last.locator(".answer .cite").first.click()
-    page.wait_for_selector(".sheet img")
+    page.wait_for_selector(".sheet img", timeout=60_000)
     box = page.locator(".sentence-box").first.bounding_box()
     sheet = page.locator(".sheet").first.bounding_box()
     # The first paragraph stands at the top of the page, from margin to margin.
     assert 0.05 < (box["y"] - sheet["y"]) / sheet["height"] < 0.2
     assert box["width"] > 0.1 * sheet["width"]
-    page.screenshot(path=pictures(tmp_path) / "scan.png")
+    screenshot(page, "scan")
 
     ask(page, "青石水库的大坝有多高？")
     assert "六十八米" in page.locator(".turn").last.locator(".answer").inner_text()
     before = page.locator(".sheet img").first.get_attribute("src")
     page.locator(".turn").last.locator(".answer .cite").first.click()
-    page.wait_for_selector(f".sheet img:not([src='{before}'])")
+    page.wait_for_selector(f".sheet img:not([src='{before}'])", timeout=60_000)
     assert page.locator(".sentence-box").count() >= 1
-    page.screenshot(path=pictures(tmp_path) / "scan-chinese.png")
-
-
-def pictures(folder: Path) -> Path:
-    """Where screenshots are kept."""
-    kept = Path(os.environ.get("SCREENSHOTS", folder))
-    kept.mkdir(parents=True, exist_ok=True)
-    return kept
+    screenshot(page, "scan-chinese")
