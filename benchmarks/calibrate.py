@@ -18,7 +18,7 @@ import json
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +26,21 @@ import numpy as np
 
 from benchmarks.baseline import machine
 from benchmarks.held_out import is_held_out
-from rag.answer.answering import Asked, Retrieved
-from rag.answer.doubt import Signs, is_about_a_stranger, judge, probability_of, signs_of
+from rag.answer.answering import Asked
+from rag.answer.doubt import Signs, is_about_a_stranger, probability_of, signs_of
 from rag.answer.doubt import state_of as judged
 from rag.answer.quote import QuoteReader
 from rag.embed.cached import CachedEmbedder
 from rag.embed.embedder import open_embedder
 from rag.engine import Engine
 from rag.evaluate import add_folder
-from rag.index.protocols import Scope
+from rag.index.protocols import Ids, Scope, Scores, TextIndex, VectorIndex
 from rag.language import mainly_chinese
 from rag.records import AnswerState
 from rag.settings import DoubtSettings, DoubtWeights, Settings
+from rag.store.rows import StoredPassage
 
 NAMES = [field.name for field in dataclasses.fields(Signs)]
-SPARE_SOURCES = 8  # found beside the usual ones, where some are left out
 PENALTY = 0.01  # of the squared weights of standardised signs
 
 
@@ -49,41 +49,64 @@ def held_out(group: str) -> bool:
     return is_held_out(group)
 
 
+class WithoutPassages:
+    """An index that does not find some of its passages."""
+
+    def __init__(self, index: VectorIndex | TextIndex) -> None:
+        self._index = index
+        self.left_out: Ids = np.zeros(0, np.int64)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._index, name)
+
+    def search(self, query: Any, k: int, scope: Scope | None = None) -> tuple[Ids, Scores]:
+        """As the index, without the passages left out."""
+        ids, scores = self._index.search(query, k + len(self.left_out), scope)
+        kept = ~np.isin(ids, self.left_out)
+        return ids[kept][:k], scores[kept][:k]
+
+
 def collect(engine: Engine, cases: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Each case with its signs, its state as judged today, and what is missing."""
-    answerer, settings = engine.answerer, engine.settings.answering
+    answerer = engine.answerer
     ids = {document.name: document.id for document in engine.documents("")}
+    retriever = answerer._retriever
+    vectors, words = WithoutPassages(retriever.vectors), WithoutPassages(retriever.words)
+    answerer._retriever = dataclasses.replace(retriever, vectors=vectors, words=words)
+    passages = [row for rows, _ in retriever.store.all_passages() for row in rows]
     for case in cases:
         chosen = case.get("documents")
         scope = Scope("", None if chosen is None else frozenset(ids[name] for name in chosen))
         asked = Asked(case["question"], scope)
-        found = without(answerer.retrieve(asked, engine.settings.retrieval.sources + SPARE_SOURCES), case, engine)
-        _, evidence = answerer.find(asked, found)
+        vectors.left_out = words.left_out = passages_on(passages, case.get("left_out", ()))
+        found = answerer.retrieve(asked)
+        findings = answerer.find(asked, found)
         comparison = answerer.compare(asked, found)
-        signs = signs_of(comparison, evidence, answerer.scorer.unit) if evidence else None
-        doubt = judge(comparison, evidence, answerer.scorer.unit, settings, anyway=False)
-        across = bool(evidence) and mainly_chinese(case["question"]) != mainly_chinese(evidence[0].text)
+        signs = signs_of(comparison, findings.evidence, answerer.scorer.unit, findings.odds)
+        doubt = answerer.judge(comparison, findings)
+        across = bool(findings.evidence) and mainly_chinese(case["question"]) != mainly_chinese(
+            findings.evidence[0].text
+        )
         yield {
             **case,
             "signs": dataclasses.asdict(signs) if signs else None,
-            "asks": bool(evidence) and comparison.asks,
-            "missing": [thing.text for thing in comparison.missing],
+            "asks": bool(findings.evidence) and comparison.asks,
+            "missing": list(doubt.missing),
             "stranger": is_about_a_stranger(comparison),
             "state": doubt.state.value,
             "across": across,
         }
 
 
-def without(found: Retrieved, case: dict[str, Any], engine: Engine) -> Retrieved:
-    """What was found without the pages left out, as many sources as usual."""
-    gone = [tuple(pair) for pair in case.get("left_out", ())]
-    kept = [
-        source
-        for source in found.sources
-        if not any(source.document == name and source.first_page <= page <= source.last_page for name, page in gone)
-    ][: engine.settings.retrieval.sources]
-    numbered = tuple(dataclasses.replace(source, number=n) for n, source in enumerate(kept, 1))
-    return dataclasses.replace(found, sources=numbered)
+def passages_on(passages: Sequence[StoredPassage], pages: Iterable[Sequence[Any]]) -> Ids:
+    """Ids of the passages on pages, given as pairs of a document's name and a page."""
+    gone = [
+        row.id
+        for name, page in pages
+        for row in passages
+        if row.document == name and row.passage.first_page <= page <= row.passage.last_page
+    ]
+    return np.array(gone, np.int64)
 
 
 def fitted(rows: Sequence[dict[str, Any]]) -> DoubtWeights:

@@ -198,6 +198,8 @@ class DoubtWeights:
     share: float
     years: float
     names: float
+    source_gap: float
+    odds: float
 
 
 @dataclass(frozen=True)
@@ -214,10 +216,14 @@ class DoubtSettings:
 
     subject_coverage: float = 0.05  # share of a document's passages with a name from which the document is about it
     min_presence: float = 0.15  # of a year or name below which it is missing, 0..1
-    same_script: DoubtWeights = DoubtWeights(-10.582, 4.5, 1.568, 1.314, 2.09, 3.034, 0.473)  # question and evidence
-    across_scripts: DoubtWeights = DoubtWeights(-11.351, 1.499, 1.77, 2.015, 2.026, 3.224, 4.794)  # one is in Chinese
-    alphabetic: DoubtGates = DoubtGates(answer=0.4, closest=0.1)  # question and evidence in an alphabetic script
-    han: DoubtGates = DoubtGates(answer=0.2, closest=0.07)  # both in Chinese
+    near_meaning: float = 0.4  # centred cosine of two words from which one may stand for the other, -1..1
+    near_meaning_han: float = 0.25  # the same of Chinese words
+    same_script: DoubtWeights = DoubtWeights(-9.532, 1.331, 2.011, 0.77, 3.35, 2.605, 0.698, 2.573, 0.245)
+    across_scripts: DoubtWeights = DoubtWeights(
+        -11.351, 1.499, 1.77, 2.015, 2.026, 3.224, 4.794, 0.0, 0.0
+    )  # one is in Chinese
+    alphabetic: DoubtGates = DoubtGates(answer=0.4, closest=0.07)  # question and evidence in an alphabetic script
+    han: DoubtGates = DoubtGates(answer=0.15, closest=0.06)  # both in Chinese
     alphabetic_to_han: DoubtGates = DoubtGates(answer=0.24, closest=0.1)  # question alphabetic, evidence in Chinese
     han_to_alphabetic: DoubtGates = DoubtGates(answer=0.43, closest=0.2)  # the other way round
 

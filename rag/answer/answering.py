@@ -6,9 +6,11 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
+from rag.answer.absent_nouns import AbsentNouns
 from rag.answer.answerability import EvidenceScorer
 from rag.answer.citations import AnswerChecker
 from rag.answer.context import pack_context
@@ -20,7 +22,7 @@ from rag.answer.figures.short_figure import short_figure
 from rag.answer.marks import remove_citation_marks
 from rag.answer.metrics.documents import StatementFinder
 from rag.answer.metrics.short_metric import short_metric, unreported
-from rag.answer.missing import Comparison, KnownLibrary
+from rag.answer.missing import Comparison, KnownLibrary, in_both_scripts
 from rag.answer.phrases.kind import Kind, kind_of
 from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.turns import take_turns
@@ -80,6 +82,14 @@ class Retrieved:
         return kind_of(self.queries[0]) is Kind.PERSON
 
 
+class Findings(NamedTuple):
+    """What was found in the sources."""
+
+    short: ShortAnswer | None
+    evidence: list[Evidence]  # best first
+    odds: float | None = None  # that a span answers, as a logarithm; None where that is not known
+
+
 class Answerer:
     """Answers questions about one library."""
 
@@ -87,6 +97,7 @@ class Answerer:
         self, store: Store, retriever: Retriever, scorer: EvidenceScorer, phrases: PhraseFinder, settings: Settings
     ) -> None:
         self._store, self._retriever, self.scorer, self._settings = store, retriever, scorer, settings
+        self._absent = AbsentNouns(retriever.embedder, settings.answering.doubt)
         self._statements = StatementFinder(store, retriever.router.named_documents)
         self._facts = FactFinder(store)
         self._phrases = phrases
@@ -108,14 +119,15 @@ class Answerer:
             found = replace(found, sources=placed.sources)
         yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
         # Look for a short answer, and for the sentences that answer.
-        short, evidence = self.find(asked, found, placed)
+        findings = self.find(asked, found, placed)
+        short = findings.short
         # Judge whether they do.
         comparison = self.compare(asked, found)
         anyway = asked.options.anyway
         if placed is not None:  # its company, year and every word were understood
             doubt = Doubt(AnswerState.ANSWER, quoted=tuple(placed.rows))
         else:
-            doubt = self._judge(comparison, short, evidence, anyway=anyway)
+            doubt = self.judge(comparison, findings, anyway=anyway)
             doubt = self._without_statement(doubt, short, asked, found)
         # Let the reader answer.
         checker = AnswerChecker(found.sources, self._settings.answering)
@@ -142,13 +154,14 @@ class Answerer:
         self._statements.forget()
         self._retriever.facts.forget()
 
-    def _judge(
-        self, comparison: Comparison, short: ShortAnswer | None, evidence: Sequence[Evidence], *, anyway: bool
-    ) -> Doubt:
+    def judge(self, comparison: Comparison, findings: Findings, *, anyway: bool = False) -> Doubt:
         """The doubt about an answer; the cells of a sure figure answer even where no sentence does."""
-        doubt = judge(comparison, evidence, self.scorer.unit, self._settings.answering, anyway=anyway)
+        short, evidence, odds = findings
+        absent = self._absent.find(comparison, evidence)
+        settings = self._settings.answering
+        doubt = judge(comparison, evidence, self.scorer.unit, settings, odds=odds, absent=absent, anyway=anyway)
         sure = short is not None and short.table is not None and short.sure
-        if sure and not (comparison.missing or comparison.unverified):
+        if sure and not (comparison.missing or comparison.unverified or absent):
             return Doubt(AnswerState.ANSWER, quoted=doubt.quoted)
         return doubt
 
@@ -189,7 +202,7 @@ class Answerer:
         complete = asked.options.complete
         query = build_query(asked.question, asked.history, limit, retrieval.query, complete=complete)
         vectors, sources = self._retriever.find(query, asked.scope, count or retrieval.sources)
-        named = self._retriever.router.named_documents(query.completed, asked.scope)
+        named = self._retriever.router.named_documents(in_both_scripts(query.completed), asked.scope)
         return Retrieved(query.texts, vectors, tuple(sources), named, self._tables(asked))
 
     def compare(self, asked: Asked, found: Retrieved) -> Comparison:
@@ -219,9 +232,7 @@ class Answerer:
             return None
         return self._facts.find(found.queries[0], asked.scope, found.named, found.sources)
 
-    def find(
-        self, asked: Asked, found: Retrieved, placed: DocumentAnswer | None = None
-    ) -> tuple[ShortAnswer | None, list[Evidence]]:
+    def find(self, asked: Asked, found: Retrieved, placed: DocumentAnswer | None = None) -> Findings:
         """The figure, or else the phrase, that answers, and what it stands in; no short answer to several questions."""
         question, several = found.queries[0], len(found.queries) > 1
         short = self._settings.answering.short
@@ -232,15 +243,15 @@ class Answerer:
             figures = self._settings.answering.figures
             figure = short_figure(question, found.sources, found.tables, found.named, figures)
         if figure and figure[1] and figure[0].sure:
-            return figure
+            return Findings(*figure)
         evidence = _named_first(self._find_evidence(found), found)
         compared = self._retriever.router.compared_documents(question, asked.scope)
         if compared:
             evidence = take_turns(evidence, found.sources, [side.documents or () for side in compared])
-        phrase = None
-        if short.text and not (several or compared):
-            phrase = self._phrases.find(question, evidence, found.sources)
-        return self._likelier(figure, phrase, evidence)
+        if not short.text or several or compared:
+            return Findings(*self._likelier(figure, None, evidence))
+        phrase = self._phrases.find(question, evidence, found.sources)
+        return Findings(*self._likelier(figure, phrase, evidence), self._phrases.odds(question, evidence))
 
     def _likelier(
         self, figure: _Candidate | None, phrase: _Candidate | None, evidence: list[Evidence]

@@ -23,6 +23,10 @@ from rag.settings import AnswerSettings, DoubtGates, DoubtSettings, DoubtWeights
 Unit = Callable[[str, str], float]  # question, sentence -> difference in cosine between an answer and the unrelated
 COMPARED_SENTENCES = 12  # of the evidence, from the first, whose closeness counts
 MIN_COMPARED = 4  # sentences from which one can stand out
+GAP_SOURCES = 3  # sources after the first that its score is compared with
+NEUTRAL_ODDS = 1.9  # half-way between questions with and without an answer: where no odds are known
+LONE_GAP = 0.8  # of a source that is the only one
+MAX_ODDS = 12.0  # beyond which odds tell no more
 READ_SENTENCES = 3  # of the evidence, from the first, that years and names are looked for in
 
 # A reader's answer that says that there is none, in the words of the prompt or near them.
@@ -57,19 +61,31 @@ class Signs:
     share: float  # of the question's terms in one source, by IDF, 0..1
     years: float  # presence of the question's least present year, 0..1; 1 without years
     names: float  # presence of its least present name, 0..1; 1 without names
+    source_gap: float = LONE_GAP  # by which the first source's score exceeds the mean of the next three
+    odds: float = NEUTRAL_ODDS  # that a span of the best sentences answers rather than none does, as a logarithm
 
 
 def judge(
-    comparison: Comparison, evidence: Sequence[Evidence], unit: Unit, settings: AnswerSettings, *, anyway: bool
+    comparison: Comparison,
+    evidence: Sequence[Evidence],
+    unit: Unit,
+    settings: AnswerSettings,
+    *,
+    odds: float | None = None,
+    absent: Sequence[NamedThing] = (),
+    anyway: bool = False,
 ) -> Doubt:
-    """The doubt about the answer that the evidence, best first, gives; `anyway`: to be answered in any case.
+    """The doubt about the answer that the evidence, best first, gives.
+
+    `odds`: that a span of it answers, as a logarithm; None if that is not known. `absent`: what the question asks about
+    that the documents never mention. `anyway`: to be answered in any case.
 
     Evidence that was not compared by vectors, the rows of a short answer, is doubted only for what is missing.
     """
-    missing = list(comparison.missing)
+    missing = [*comparison.missing, *absent]
     state = AnswerState.NONE
     if evidence and comparison.asks:
-        signs = signs_of(comparison, evidence, unit)
+        signs = signs_of(comparison, evidence, unit, odds)
         across = mainly_chinese(comparison.question) != mainly_chinese(evidence[0].text)
         asked_in_chinese = mainly_chinese(comparison.question)
         weights, gates = settings.doubt.of_scripts(asked_in_chinese=asked_in_chinese, across=across)
@@ -90,8 +106,12 @@ def judge(
 
 
 def is_about_a_stranger(comparison: Comparison) -> bool:
-    """Whether the question names somebody or something that no source names, and no document."""
-    strangers = [thing for thing in comparison.missing if thing.kind is Kind.NAME and thing.certain]
+    """Whether the question names somebody or something that no source names, and no document.
+
+    A name that was looked for by its sound alone may be there in another form.
+    """
+    names = [thing for thing in comparison.missing if thing.kind is Kind.NAME and thing.certain]
+    strangers = [thing for thing in names if not comparison.only_by_sound(thing)]
     return bool(strangers) and not comparison.library.named
 
 
@@ -108,7 +128,9 @@ def _quoted(evidence: Sequence[Evidence], settings: AnswerSettings) -> tuple[Evi
     return tuple([found for found in evidence if found.answerability >= threshold][: settings.quoted_sentences])
 
 
-def signs_of(comparison: Comparison, evidence: Sequence[Evidence], unit: Unit) -> Signs | None:
+def signs_of(
+    comparison: Comparison, evidence: Sequence[Evidence], unit: Unit, odds: float | None = None
+) -> Signs | None:
     """The signs of an answer; None where no evidence was compared by vectors."""
     relevant = {source.number for source in comparison.relevant}
     compared = [found for found in evidence if found.closeness is not None][:COMPARED_SENTENCES]
@@ -127,7 +149,15 @@ def signs_of(comparison: Comparison, evidence: Sequence[Evidence], unit: Unit) -
         share=comparison.share,
         years=min((held for thing, held in present.items() if thing.kind is Kind.YEAR), default=1.0),
         names=min((held for thing, held in present.items() if thing.kind is Kind.NAME), default=1.0),
+        source_gap=_source_gap(comparison),
+        odds=NEUTRAL_ODDS if odds is None else max(-MAX_ODDS, min(odds, MAX_ODDS)),
     )
+
+
+def _source_gap(comparison: Comparison) -> float:
+    first, *others = sorted((source.score for source in comparison.sources), reverse=True)
+    others = others[:GAP_SOURCES]
+    return first - sum(others) / len(others) if others else LONE_GAP
 
 
 def probability_of(signs: Signs, weights: DoubtWeights) -> float:

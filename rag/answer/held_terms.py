@@ -36,6 +36,9 @@ _SAME = (  # names of countries and their people that are not formed by an endin
     frozenset({"switzerland", "swiss"}),
     frozenset({"scotland", "scottish", "scot"}),
     frozenset({"america", "american"}),
+    frozenset({"jew", "jewish"}),
+    frozenset({"turk", "turkish"}),
+    frozenset({"finn", "finnish", "finland"}),
 )
 _ENDINGS = frozenset("s es n an ian ean ese ish ic al i y ite er ers ans ians 's".split())
 
@@ -71,7 +74,8 @@ class HeldTerms:
             return int(thing.terms[0]) in self.years
         if thing.kind is Kind.CODE:
             return self.terms.issuperset(thing.terms) or self._holds_number(thing)
-        if thing.text in self.text or self._holds_initials(thing):
+        spelt = thing.text in self.text and (len(thing.text) >= MIN_STEM or not thing.text.isascii())
+        if spelt or self._holds_initials(thing):
             return True
         if len(thing.terms) == 1 or not thing.certain:
             return any(map(self._holds_term, thing.terms))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from rag.answer.held_terms import HeldTerms
 from rag.answer.named_things import Kind, NamedThing, things_named
+from rag.answer.other_script import is_transliterated, sounds_like_one_of, translations
 from rag.answer.phrases.kind import Kind as Asked
 from rag.answer.phrases.kind import kind_of
 from rag.index.tokenize import terms
@@ -22,6 +23,7 @@ FIGURES = frozenset({Asked.NUMBER, Asked.MONEY, Asked.PERCENT})
 IN_EVIDENCE = 0.6  # presence of a year that only the evidence has
 IN_SOURCE = 0.5  # presence of a name that only the first sources have
 YEARS_NEAR = 8  # years before and after one that it is compared with
+_CAPITALISED = re.compile(r"\b[A-Z][^\W\d_]+", re.ASCII)
 _WORDS_OF_NAME = re.compile(r"[\W_]+|\.pdf$", re.IGNORECASE)
 
 
@@ -99,9 +101,12 @@ class Comparison:
         if thing.kind is Kind.YEAR:
             reported = max((self._reported(thing.terms[0], source) for source in self._documents), default=0.0)
             return max(reported, IN_EVIDENCE if self._any_holds(evidence, thing) else 0.0)
-        if not self._comparable(thing) or self._names_a_document(thing) or self._any_holds(evidence, thing):
+        if not self._comparable(thing):
             return 1.0
-        if self._is_a_subject(thing):
+        return max(self._name_presence(form, evidence) for form in _forms(thing))
+
+    def _name_presence(self, thing: NamedThing, evidence: Sequence[HeldTerms]) -> float:
+        if self._names_a_document(thing) or self._any_holds(evidence, thing) or self._is_a_subject(thing):
             return 1.0
         return IN_SOURCE if self._any_holds(self.held[:2], thing) else 0.0
 
@@ -135,14 +140,34 @@ class Comparison:
         if thing.kind is not Kind.NAME:
             return True
         chinese = [held.chinese for held in self.held]
-        return any(chinese) if thing.chinese else not all(chinese)
+        if any(chinese) if thing.chinese else not all(chinese):
+            return True
+        return bool(translations(thing.text)) or self.only_by_sound(thing)
+
+    def only_by_sound(self, thing: NamedThing) -> bool:
+        """Whether a foreign name in Chinese can be found in the sources only by its sound."""
+        unlisted = thing.chinese and is_transliterated(thing.text) and not translations(thing.text)
+        return unlisted and not any(held.chinese for held in self.held)
 
     def _holds(self, thing: NamedThing) -> bool:
-        if self._any_holds(self.held, thing):
-            return True
         if thing.kind is Kind.YEAR:
-            return False
-        return self._names_a_document(thing) or self._is_a_subject(thing) or self._on_a_first_page(thing)
+            return self._any_holds(self.held, thing)
+        if any(self._holds_name(form) for form in _forms(thing)):
+            return True
+        return self.only_by_sound(thing) and sounds_like_one_of(thing.text, self._latin_words)
+
+    def _holds_name(self, thing: NamedThing) -> bool:
+        return (
+            self._any_holds(self.held, thing)
+            or self._names_a_document(thing)
+            or self._is_a_subject(thing)
+            or self._on_a_first_page(thing)
+        )
+
+    @cached_property
+    def _latin_words(self) -> frozenset[str]:
+        """The capitalised words of the sources, their headings and the names of their documents."""
+        return frozenset(word for held in self.held for word in _CAPITALISED.findall(held.text))
 
     def _names_a_document(self, thing: NamedThing) -> bool:
         return any(not terms.isdisjoint(thing.terms) for terms in self.library.named.values())
@@ -156,3 +181,15 @@ class Comparison:
     def _on_a_first_page(self, thing: NamedThing) -> bool:
         """Whether the first page of a document with sources has the thing: its title or the company that reports."""
         return self._any_holds([HeldTerms.of(self.library.first_page(one)) for one in self._documents], thing)
+
+
+def _forms(thing: NamedThing) -> list[NamedThing]:
+    """A name as it is and as it is called in the other script."""
+    others = translations(thing.text) if thing.kind is Kind.NAME else ()
+    return [thing, *(replace(thing, text=other, terms=tuple(dict.fromkeys(terms(other)))) for other in others)]
+
+
+def in_both_scripts(question: str) -> str:
+    """A question with what its names are called in the other script behind it."""
+    names = [thing.text for thing in things_named(question) if thing.kind is Kind.NAME]
+    return " ".join([question, *(other for name in names for other in translations(name)[:1])])

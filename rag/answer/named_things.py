@@ -10,6 +10,8 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from rag.answer.claims.numerals import whole_of_han
+from rag.answer.han_words import han_words
+from rag.answer.other_script import listed_at_start, translations
 from rag.index.tokenize import terms
 from rag.language import CJK, COMMON_HAN, is_cjk, mainly_chinese
 
@@ -20,6 +22,7 @@ class Kind(StrEnum):
     YEAR = "year"
     NAME = "name"  # of a person, a company, a product, a place
     CODE = "code"  # of a contract, a model, a section
+    WORD = "word"  # an ordinary noun (`absent_nouns.py`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +277,10 @@ _HAN_FOREIGN = frozenset(
 
 
 def _chinese_names(question: str) -> list[NamedThing]:
-    """Names in Chinese characters: in quotation marks, with the ending of a company, of foreign sound, or in front."""
+    """Names in Chinese characters: in quotation marks, with a company's ending, of foreign sound, listed, or in front.
+
+    What a question begins with is no name if it begins with a word of the dictionary.
+    """
     certain = [next(group for group in match.groups() if group) for match in _HAN_QUOTED.finditer(question)]
     uncertain: list[str] = []
     question = _POLITE.sub("", _NUMBER_OF.sub(" ", _YEAR.sub(" ", question)).strip())
@@ -284,12 +290,23 @@ def _chinese_names(question: str) -> list[NamedThing]:
         bare = _HAN_GENERIC.sub("", piece)
         foreign = len(bare) >= 2 and ("·" in bare or (len(bare) >= 3 and set(bare) <= _HAN_FOREIGN))
         in_front = n == 0 and len(pieces) > 1 and 2 <= len(bare) <= 8 and question.startswith(piece)
+        listed = listed_at_start(piece) if in_front else piece if translations(piece) else ""
         if suffixed or foreign:
-            certain.append(suffixed[0] if suffixed else piece)
-        elif in_front:
-            uncertain.append(piece)
+            certain.append(_without_verbs(suffixed[0]) if suffixed else piece)
+        elif listed or (in_front and not han_words(piece)[0].known):
+            uncertain.append(listed or piece)
     return [
         NamedThing(text, Kind.NAME, tuple(dict.fromkeys(own)), text in certain)
         for text in [*certain, *uncertain]
         if (own := [term for part in _HAN_GENERIC.split(text) for term in terms(part)])
     ]
+
+
+def _without_verbs(name: str) -> str:
+    """A name that ends as a company's does, without the verbs and adverbs before it: 批评欧盟委员会 -> 欧盟委员会."""
+    start = end = 0
+    for word in han_words(name):
+        end += len(word.text)
+        if word.known and not word.noun and len(_HAN_GENERIC.sub("", name[end:])) >= 2:
+            start = end
+    return name[start:]

@@ -56,6 +56,16 @@ class PhraseFinder:
             return _stated(*told, sources, evidence)
         return self._span(question, kind, evidence, sources)
 
+    def odds(self, question: str, evidence: Sequence[Evidence]) -> float | None:
+        """Logarithm of the odds that a span of the best sentences answers rather than none of them does.
+
+        None without a model, and for what no span answers, such as a reason.
+        """
+        if self.model is None or kind_of(question) in _REASONED | {Kind.YES_NO}:
+            return None
+        span = self.model.find(question, evidence[: self.settings.span_sentences])
+        return span.log_probability - span.log_null if span else None
+
     def _decided(
         self, question: str, evidence: Sequence[Evidence], sources: Sequence[Source]
     ) -> tuple[ShortAnswer, list[Evidence]] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.doubt import is_refusal, judge
+from rag.answer.doubt import MAX_ODDS, is_refusal, judge, probability_of, signs_of
 from rag.answer.missing import Comparison, KnownLibrary
 from rag.answer.quote import QuoteReader
 from rag.engine import Engine
@@ -55,7 +55,7 @@ def test_what_the_documents_hold_is_answered(engine, question):
 @pytest.mark.parametrize(
     ("question", "documents", "unverified"),
     [
-        pytest.param("微软2023财年的总收入是多少？", ("a", "b"), True, id="a Chinese name"),
+        pytest.param("蓝湖科技2023财年的总收入是多少？", ("a", "b"), True, id="a Chinese name"),
         pytest.param("微软2023财年的总收入是多少？", ("a", "a"), False, id="one document"),
         pytest.param("Microsoft 2023财年的总收入是多少？", ("a", "b"), False, id="a name that can be compared"),
         pytest.param("微软2023财年为什么增长？", ("a", "b"), False, id="no figure"),
@@ -74,6 +74,21 @@ def test_a_figure_of_a_name_in_another_script_is_unverified(question, documents,
     assert (doubt.state is AnswerState.CLOSEST) is unverified
 
 
+def test_what_the_span_model_makes_of_the_sentences_counts():
+    text = "The pump was built in Gdansk in 1931."
+    source = Source(1, 1, "a", "a.pdf", 0, 0, "1", (), text, 0, len(text), 1.0)
+    library = KnownLibrary({}, lambda term: 1.0, lambda term: {}, lambda source: "")
+    comparison = Comparison("Where was the pump built?", [source], library, DoubtSettings())
+
+    def probability(odds: float | None) -> float:
+        signs = signs_of(comparison, [Evidence(1, text, 1.0, closeness=0.8)], lambda asked, said: 1.0, odds)
+        assert signs is not None
+        return probability_of(signs, DoubtSettings().same_script)
+
+    assert probability(-6.0) < probability(None) < probability(6.0)
+    assert probability(1e6) == probability(MAX_ODDS)
+
+
 @pytest.mark.parametrize(
     ("question", "missing"),
     [
@@ -84,6 +99,7 @@ def test_a_figure_of_a_name_in_another_script_is_unverified(question, documents,
         pytest.param("西方公司的租金是多少？", ("西方公司",), id="another company, in Chinese"),
         pytest.param("本合同于二零一五年签订吗？", ("二零一五",), id="another year, in Chinese"),
         pytest.param("Southwind的租金是多少？", ("Southwind",), id="a Latin name among Chinese"),
+        pytest.param("特斯拉2023年的总收入是多少？", ("特斯拉",), id="a Chinese name that no English text has"),
     ],
 )
 def test_what_they_lack_is_no_answer_and_is_named(engine, question, missing):
