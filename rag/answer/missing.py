@@ -101,7 +101,7 @@ class Comparison:
         if thing.kind is Kind.YEAR:
             reported = max((self._reported(thing.terms[0], source) for source in self._documents), default=0.0)
             return max(reported, IN_EVIDENCE if self._any_holds(evidence, thing) else 0.0)
-        if not self._comparable(thing):
+        if not self._comparable(thing) or self.only_by_sound(thing):
             return 1.0
         return max(self._name_presence(form, evidence) for form in _forms(thing))
 
