@@ -218,14 +218,14 @@ class DoubtSettings:
     min_presence: float = 0.15  # of a year or name below which it is missing, 0..1
     near_meaning: float = 0.4  # centred cosine of two words from which one may stand for the other, -1..1
     near_meaning_han: float = 0.25  # the same of Chinese words
-    same_script: DoubtWeights = DoubtWeights(-9.532, 1.331, 2.011, 0.77, 3.35, 2.605, 0.698, 2.573, 0.245)
+    same_script: DoubtWeights = DoubtWeights(-11.17, 2.821, 1.18, 0.632, 1.577, 3.323, 1.098, 2.57, 0.241)
     across_scripts: DoubtWeights = DoubtWeights(
         -11.351, 1.499, 1.77, 2.015, 2.026, 3.224, 4.794, 0.0, 0.0
     )  # one is in Chinese
-    alphabetic: DoubtGates = DoubtGates(answer=0.4, closest=0.07)  # question and evidence in an alphabetic script
-    han: DoubtGates = DoubtGates(answer=0.15, closest=0.06)  # both in Chinese
+    alphabetic: DoubtGates = DoubtGates(answer=0.45, closest=0.06)  # question and evidence in an alphabetic script
+    han: DoubtGates = DoubtGates(answer=0.19, closest=0.06)  # both in Chinese
     alphabetic_to_han: DoubtGates = DoubtGates(answer=0.24, closest=0.1)  # question alphabetic, evidence in Chinese
-    han_to_alphabetic: DoubtGates = DoubtGates(answer=0.43, closest=0.2)  # the other way round
+    han_to_alphabetic: DoubtGates = DoubtGates(answer=0.43, closest=0.12)  # the other way round
 
     # Least probability of an answer with a figure to a question about a name that cannot be compared with the sources.
     unverified_answer: float = 0.7

@@ -13,6 +13,7 @@ import numpy as np
 from rag.answer.absent_nouns import AbsentNouns
 from rag.answer.answerability import EvidenceScorer
 from rag.answer.citations import AnswerChecker
+from rag.answer.claims.names import is_place
 from rag.answer.context import pack_context
 from rag.answer.document_answer import DocumentAnswer
 from rag.answer.doubt import Doubt, judge, judge_read
@@ -22,7 +23,10 @@ from rag.answer.figures.short_figure import short_figure
 from rag.answer.marks import remove_citation_marks
 from rag.answer.metrics.documents import StatementFinder
 from rag.answer.metrics.short_metric import short_metric, unreported
-from rag.answer.missing import Comparison, KnownLibrary, in_both_scripts
+from rag.answer.missing import Comparison, KnownLibrary
+from rag.answer.named_things import Kind as NamedKind
+from rag.answer.named_things import things_named
+from rag.answer.other_script import in_other_script, translations
 from rag.answer.phrases.kind import Kind, kind_of
 from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.turns import take_turns
@@ -43,7 +47,7 @@ from rag.records import (
     Source,
     Vectors,
 )
-from rag.retrieve.query import build_query
+from rag.retrieve.query import Query, build_query
 from rag.retrieve.retriever import Retriever
 from rag.settings import Settings
 from rag.store.database import Store
@@ -201,9 +205,22 @@ class Answerer:
         limit, retrieval = self._settings.limits.question_characters, self._settings.retrieval
         complete = asked.options.complete
         query = build_query(asked.question, asked.history, limit, retrieval.query, complete=complete)
+        if complete:
+            query = self._as_documents_are_named(query, asked.scope)
         vectors, sources = self._retriever.find(query, asked.scope, count or retrieval.sources)
-        named = self._retriever.router.named_documents(in_both_scripts(query.completed), asked.scope)
+        named = self._retriever.router.named_documents(query.completed, asked.scope)
         return Retrieved(query.texts, vectors, tuple(sources), named, self._tables(asked))
+
+    def _as_documents_are_named(self, query: Query, scope: Scope) -> Query:
+        """The query with names as documents have them that are named in the other script: 沃尔玛 as Walmart."""
+        names = [thing for thing in things_named(query.completed) if thing.kind is NamedKind.NAME]
+        for thing in names:
+            for other in () if is_place(thing.text) else translations(thing.text):
+                if self._retriever.router.named_documents(other, scope):
+                    completed, *parts = (in_other_script(text, thing.text, other) for text in query.texts)
+                    query = replace(query, completed=completed, parts=tuple(parts))
+                    break
+        return query
 
     def compare(self, asked: Asked, found: Retrieved) -> Comparison:
         """The question beside its sources, to tell what they lack."""

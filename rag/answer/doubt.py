@@ -25,7 +25,7 @@ COMPARED_SENTENCES = 12  # of the evidence, from the first, whose closeness coun
 MIN_COMPARED = 4  # sentences from which one can stand out
 GAP_SOURCES = 3  # sources after the first that its score is compared with
 NEUTRAL_ODDS = 1.9  # half-way between questions with and without an answer: where no odds are known
-LONE_GAP = 0.8  # of a source that is the only one
+LONE_GAP = 0.8  # of a source that is the only one, or of a document that the question names
 MAX_ODDS = 12.0  # beyond which odds tell no more
 READ_SENTENCES = 3  # of the evidence, from the first, that years and names are looked for in
 
@@ -155,9 +155,10 @@ def signs_of(
 
 
 def _source_gap(comparison: Comparison) -> float:
+    """By which the first source's score exceeds the next ones'; those of a document that is named are much alike."""
     first, *others = sorted((source.score for source in comparison.sources), reverse=True)
     others = others[:GAP_SOURCES]
-    return first - sum(others) / len(others) if others else LONE_GAP
+    return LONE_GAP if comparison.library.named or not others else first - sum(others) / len(others)
 
 
 def probability_of(signs: Signs, weights: DoubtWeights) -> float:

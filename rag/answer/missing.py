@@ -84,7 +84,7 @@ class Comparison:
 
         A Chinese name of a company is not found in English reports, of which every one has such a figure.
         """
-        strangers = any(thing.chinese and not self._comparable(thing) for thing in self.things)
+        strangers = any(thing.chinese and not self._in_same_script(thing) for thing in self.things)
         return strangers and kind_of(self.question) in FIGURES and len(self._documents) > 1
 
     @cached_property
@@ -139,10 +139,11 @@ class Comparison:
         """Whether a thing would be found by spelling: a Chinese name only in a Chinese text."""
         if thing.kind is not Kind.NAME:
             return True
+        return self._in_same_script(thing) or bool(translations(thing.text)) or self.only_by_sound(thing)
+
+    def _in_same_script(self, thing: NamedThing) -> bool:
         chinese = [held.chinese for held in self.held]
-        if any(chinese) if thing.chinese else not all(chinese):
-            return True
-        return bool(translations(thing.text)) or self.only_by_sound(thing)
+        return any(chinese) if thing.chinese else not all(chinese)
 
     def only_by_sound(self, thing: NamedThing) -> bool:
         """Whether a foreign name in Chinese can be found in the sources only by its sound."""
@@ -187,9 +188,3 @@ def _forms(thing: NamedThing) -> list[NamedThing]:
     """A name as it is and as it is called in the other script."""
     others = translations(thing.text) if thing.kind is Kind.NAME else ()
     return [thing, *(replace(thing, text=other, terms=tuple(dict.fromkeys(terms(other)))) for other in others)]
-
-
-def in_both_scripts(question: str) -> str:
-    """A question with what its names are called in the other script behind it."""
-    names = [thing.text for thing in things_named(question) if thing.kind is Kind.NAME]
-    return " ".join([question, *(other for name in names for other in translations(name)[:1])])

@@ -69,6 +69,13 @@ def listed_at_start(text: str) -> str:
     return next((start for start in starts if start in _listed()), "")
 
 
+def in_other_script(text: str, name: str, other: str) -> str:
+    """A text with a name written as in the other script, set off from Latin letters and figures beside it."""
+    spaced = re.sub(rf"(?<=[A-Za-z0-9]){re.escape(name)}", f" {name}", text)
+    spaced = re.sub(rf"{re.escape(name)}(?=[A-Za-z0-9])", f"{name} ", spaced)
+    return spaced.replace(name, other)
+
+
 # ---- by sound
 
 

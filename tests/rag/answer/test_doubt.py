@@ -55,7 +55,8 @@ def test_what_the_documents_hold_is_answered(engine, question):
 @pytest.mark.parametrize(
     ("question", "documents", "unverified"),
     [
-        pytest.param("蓝湖科技2023财年的总收入是多少？", ("a", "b"), True, id="a Chinese name"),
+        pytest.param("微软2023财年的总收入是多少？", ("a", "b"), True, id="a Chinese name"),
+        pytest.param("蓝湖科技2023财年的总收入是多少？", ("a", "b"), True, id="one that is not well known"),
         pytest.param("微软2023财年的总收入是多少？", ("a", "a"), False, id="one document"),
         pytest.param("Microsoft 2023财年的总收入是多少？", ("a", "b"), False, id="a name that can be compared"),
         pytest.param("微软2023财年为什么增长？", ("a", "b"), False, id="no figure"),
@@ -114,6 +115,16 @@ def test_what_asks_nothing_gets_no_quotes(engine, question):
     _, text, answer = ask(engine, question)
     assert answer.state is AnswerState.NONE
     assert text == ""
+
+
+def test_a_company_is_known_by_its_name_in_the_other_script(tmp_path):
+    with Engine(Settings(data_dir=tmp_path / "data"), embedder=ExactEmbedder, reader=QuoteReader()) as engine:
+        add(engine, ("WALMART_2023.pdf", NORTHWIND), ("manual.pdf", MANUAL))
+        found, _, answer = ask(engine, "沃尔玛2023年的总收入是多少？")
+        assert found.query == "Walmart 2023年的总收入是多少？"
+        assert found.sources[0].document == "WALMART_2023.pdf"
+        assert answer.missing == ()
+        assert answer.state is AnswerState.ANSWER
 
 
 def test_answer_anyway_gives_the_closest(engine):
