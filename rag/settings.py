@@ -227,7 +227,8 @@ class DoubtSettings:
     alphabetic_to_han: DoubtGates = DoubtGates(answer=0.24, closest=0.1)  # question alphabetic, evidence in Chinese
     han_to_alphabetic: DoubtGates = DoubtGates(answer=0.43, closest=0.12)  # the other way round
 
-    # Least probability of an answer with a figure to a question about a name that cannot be compared with the sources.
+    # Least probability of an answer with a figure to a question about a name that cannot be compared with the sources,
+    # or that a sentence in another script gives.
     unverified_answer: float = 0.7
 
     def of_scripts(self, *, asked_in_chinese: bool, across: bool) -> tuple[DoubtWeights, DoubtGates]:

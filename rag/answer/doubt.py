@@ -92,6 +92,7 @@ def judge(
         probability = 1.0 if signs is None else probability_of(signs, weights)
         if comparison.unverified:  # rows that were not compared by vectors cannot be clear either
             probability = probability if signs is not None else gates.closest
+        if comparison.unverified or (across and signs is not None and comparison.asks_for_figure_of_document):
             gates = replace(gates, answer=settings.doubt.unverified_answer)
         state = state_of(probability, gates)
         missing += hardly_present(comparison, evidence, settings.doubt) if signs is not None else []

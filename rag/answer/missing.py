@@ -87,6 +87,11 @@ class Comparison:
         strangers = any(thing.chinese and not self._in_same_script(thing) for thing in self.things)
         return strangers and kind_of(self.question) in FIGURES and len(self._documents) > 1
 
+    @property
+    def asks_for_figure_of_document(self) -> bool:
+        """Whether a figure is asked for of a document that is named, which has many."""
+        return bool(self.library.named) and kind_of(self.question) in FIGURES
+
     @cached_property
     def share(self) -> float:
         """The largest share of the question's terms, by IDF, that one of the first relevant sources holds, 0..1."""
