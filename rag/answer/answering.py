@@ -255,7 +255,7 @@ class Answerer:
         short = self._settings.answering.short
         figure: _Candidate | None = None
         if placed is not None:
-            return placed.short, placed.rows
+            return Findings(placed.short, placed.rows)
         if not several and short.tables and not found.asks_why:
             figures = self._settings.answering.figures
             figure = short_figure(question, found.sources, found.tables, found.named, figures)
