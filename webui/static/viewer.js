@@ -25,6 +25,8 @@ const address = (path) => new URL(path, document.baseURI);
 let turned = null; // page turned to that the server has not drawn yet
 let turnedIn = ''; // the document and the opening in which it was
 let sending = 0;
+let asked = false; // the server was sent a page and has not drawn it yet: two at once might end in either order
+const LOST = 10_000; // ms after which the server is asked again
 
 function shownPage() {
   const sheet = part('.sheet');
@@ -41,7 +43,15 @@ function turnTo(page) {
   element.classList.add('turning');
   showSheet({ ...shown, page: next }, { top: true });
   clearTimeout(sending);
-  sending = setTimeout(() => trigger('act', { do: 'turn', page: turned ?? next }), 120);
+  sending = setTimeout(sendTurned, 120);
+}
+
+function sendTurned() {
+  clearTimeout(sending);
+  if (asked || turned === null) return;
+  asked = true;
+  sending = setTimeout(() => { asked = false; sendTurned(); }, LOST);
+  trigger('act', { do: 'turn', page: turned });
 }
 
 // The page box takes a label, such as iv or 12, or else the number of a page.
@@ -141,16 +151,18 @@ function pressed(event) {
 }
 
 function shows() {
+  asked = false;
   if (!part('.sheet')) {
     turned = null;
     return forgetSheet();
   }
   const { document: id, page } = part('.sheet').dataset;
   if (turned !== null && +page !== turned && turnedIn === `${id}/${window.askOpening}`) {
-    element.classList.add('turning', 'opening');
-    return;
+    element.classList.add('turning');
+    return sendTurned();
   }
   turned = null;
+  clearTimeout(sending);
   element.classList.remove('turning');
   showSheet(shownPage(), {});
   opens();
