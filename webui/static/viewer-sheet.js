@@ -171,9 +171,9 @@ function drawWords(words) {
 
 // Whether a word is printed from top to bottom, or from bottom to top. A short one tells by the word before it.
 function isVertical(word, before) {
-  const wide = word.right - word.x, high = word.bottom - word.y;
-  if (high < wide * 1.2) return false;
-  return word.text.trimEnd().length > 3 || Boolean(before?.vertical && before.x < word.right && word.x < before.right);
+  if (word.text.trimEnd().length > 3) return word.bottom - word.y > (word.right - word.x) * 1.2;
+  const beside = before && before.x < word.right && word.x < before.right;
+  return Boolean(beside && before.vertical && (before.bottom <= word.y + 1 || word.bottom <= before.y + 1));
 }
 
 function wordElement(word, before, next) {
