@@ -310,10 +310,6 @@ class Engine:
             kept.passage.text for part, _ in self._store.all_passages() for kept in part if kept.owner in ("", owner)
         ]
 
-    def idf(self, term: str) -> float:
-        """Inverse document frequency of a term over all passages."""
-        return self._library.text_index.idf(term)
-
     def _complete(self, job: Job, loaded: LoadedDocument, passages: list[Passage]) -> bool:
         """Add a job's document to the library; False where the job was cancelled."""
         return self._library.add(job, self._files.size(job.document_id), loaded, passages)
@@ -351,6 +347,12 @@ class Engine:
         asked = Asked(question, self._scope(owner, documents), tuple(history), options)
         reader = QuoteReader() if options.quotes else self._reader
         yield from self.answerer.answer(asked, reader, self._sampling, stop or threading.Event())
+
+    def follow_ups(
+        self, owner: str, question: str, documents: Collection[str] | None, sources: tuple[Source, ...]
+    ) -> tuple[str, ...]:
+        """Questions to ask after a complete one and its sources, each answered by the same documents; often none."""
+        return self.answerer.follow_ups(Asked(question, self._scope(owner, documents)), sources)
 
     def search(
         self, owner: str, question: str, documents: Collection[str] | None = None, count: int | None = None

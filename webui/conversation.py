@@ -51,6 +51,7 @@ class Exchange:
     parent: int | None = None  # id of the exchange that it follows, or ROOT; None: the one asked before it
     options: AskOptions = DEFAULT_OPTIONS  # that it was asked with
     only: str = ""  # id of the one document it was asked about, whatever is ticked; "" for those ticked
+    follow_ups: tuple[str, ...] = ()  # questions that may be asked next
     helpful: bool | None = None  # how the person rated the answer; None where they did not
     reason: str = ""  # why, in their words
 

@@ -295,6 +295,12 @@ class Engine(Protocol):
         """At most `count` sources for a question, without an answer. Raises AskError."""
         ...
 
+    def follow_ups(
+        self, owner: str, question: str, documents: Collection[str] | None, sources: tuple[Source, ...]
+    ) -> tuple[str, ...]:
+        """Questions to ask after a complete one and its sources, each answered by the same documents; often none."""
+        ...
+
     def view(self, owner: str, source: Source, citation: Citation | None) -> View:
         """The page a source is on, with the boxes of the passage and of the cited span."""
         ...

@@ -14,7 +14,19 @@ from dataclasses import dataclass, field, replace
 from rag.answer.small_talk import is_small_talk
 from rag.messages import Message
 from rag.reader import Turn
-from rag.records import DEFAULT_OPTIONS, Answer, AskOptions, Checked, Citation, Document, Event, Found, Piece, Source
+from rag.records import (
+    DEFAULT_OPTIONS,
+    Answer,
+    AnswerState,
+    AskOptions,
+    Checked,
+    Citation,
+    Document,
+    Event,
+    Found,
+    Piece,
+    Source,
+)
 from webui.conversation import ROOT, Conversation, Exchange, Place
 from webui.edge import errors_shown
 from webui.engine import Engine
@@ -185,12 +197,19 @@ class Session:
                     for _ in _follow(exchange, events):
                         conversation.changed()
                         yield
+                    exchange.follow_ups = self._follow_ups(engine, exchange)
         finally:
             stop.set()
             exchange.stopped |= exchange.running
             conversation.changed()
             self.store(conversation, exchange)
         yield
+
+    def _follow_ups(self, engine: Engine, exchange: Exchange) -> tuple[str, ...]:
+        answer, found = exchange.answer, exchange.found
+        if answer is None or found is None or answer.state is not AnswerState.ANSWER or exchange.stopped:
+            return ()
+        return engine.follow_ups(self.owner, found.query, exchange.documents, found.sources)
 
     def store(self, conversation: Conversation, exchange: Exchange) -> None:
         """Store an exchange of a conversation as it is now."""

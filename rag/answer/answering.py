@@ -20,6 +20,7 @@ from rag.answer.doubt import Doubt, judge, judge_read
 from rag.answer.evidence import prompt_evidence
 from rag.answer.facts.short_fact import FactFinder
 from rag.answer.figures.short_figure import short_figure
+from rag.answer.follow_ups import follow_ups
 from rag.answer.marks import remove_citation_marks
 from rag.answer.metrics.documents import StatementFinder
 from rag.answer.metrics.short_metric import short_metric, unreported
@@ -152,6 +153,21 @@ class Answerer:
             seconds=time.monotonic() - began,
             short=short,
         )
+
+    def follow_ups(self, asked: Asked, sources: tuple[Source, ...]) -> tuple[str, ...]:
+        """Questions that may be asked next, and that the tables on the sources' pages answer."""
+        vectors, question = np.zeros((1, 0), np.float32), asked.question
+        named = self._retriever.router.named_documents(question, asked.scope)
+        found = Retrieved((question,), vectors, sources, named, self._tables(asked))
+
+        def answer(candidate: str) -> ShortAnswer | None:
+            metric = self._metric(asked, replace(found, queries=(candidate,)))
+            if metric is not None:
+                return metric.short
+            figure = short_figure(candidate, sources, found.tables, named, self._settings.answering.figures)
+            return figure[0] if figure else None
+
+        return () if found.asks_why else follow_ups(question, answer)
 
     def forget(self) -> None:
         """Keep nothing of what documents hold: one was removed."""

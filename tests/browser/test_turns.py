@@ -193,3 +193,17 @@ def test_bullets_stand_apart_and_quoted_numbers_are_not_called_unsupported(engin
     answered(page)
     assert page.locator(".answer").inner_text().startswith("• Microsoft\n• Azure")
     assert page.locator(".no-source").count() == 0
+
+
+def test_what_may_be_asked_next_is_one_click_away_and_stands_under_the_last_answer_alone(engine, served, visit):  # noqa: F811
+    engine.suggested = ("What was revenue in 2022?", "<b>And</b> in 2021?")
+    page = ready(visit(served(engine)))
+    ask(page)
+    answered(page)
+    assert page.locator(".follow-ups button").all_text_contents() == list(engine.suggested)
+    page.click(".follow-ups button:has-text('<b>And</b>')")
+    answered(page, 2)
+    assert engine.asked[-1][1] == "<b>And</b> in 2021?"
+    assert engine.options == AskOptions(complete=False)
+    page.wait_for_selector(".turn:nth-of-type(1) .follow-ups")
+    assert page.locator(".follow-ups").count() == 1

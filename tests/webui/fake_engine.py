@@ -118,6 +118,7 @@ class FakeEngine:
         self.answer: list[tuple[str, tuple[int, ...]]] | None = None  # sentences and what they cite; None refuses
         self.pieces: list[str] | None = None
         self.query: str | None = None
+        self.suggested: tuple[str, ...] = ()  # after every answer
         self.writes_markdown = False
         self.options = AskOptions()  # of the last question
         self.error: Exception | None = None
@@ -297,6 +298,11 @@ class FakeEngine:
         chosen = [d for d in self.documents(owner) if documents is None or d.id in documents]
         texts = self.passages if chosen else []
         return [source(n, chosen[(n - 1) % len(chosen)], text) for n, text in enumerate(texts[:count], 1)]
+
+    def follow_ups(
+        self, owner: str, question: str, documents: Collection[str] | None, sources: tuple[Source, ...]
+    ) -> tuple[str, ...]:
+        return self.suggested
 
     # ---- seeing
 

@@ -33,6 +33,8 @@ def asked_again(engine: Engine, session: Session, data: dict[str, Any]) -> Askin
             return replace(again, question=text, options=AskOptions(complete=False))
         case "edit" if text:
             return replace(again, question=text, options=AskOptions(), only="")
+        case "follow" if text in exchange.follow_ups:
+            return Asking(text, AskOptions(complete=False), only=exchange.only)
         case "only" if _text(data, "document") in _documents(engine, session, exchange):
             return replace(again, only=_text(data, "document"))
     return None

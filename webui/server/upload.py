@@ -24,14 +24,17 @@ from webui.strings import pick_language, say_message
 
 MAX_NAME_CHARACTERS = 1_000
 
+LOGGED_OUT = Message("You are logged out: reload the page and log in, then add the file again.")
+
 
 def upload_route(engine: Engine, folder: Path) -> Route:
     """POST /library/add answers `{"refused": ""}` once the file is queued, else why not; it is written to `folder`."""
 
     async def add(request: Request) -> Response:
         owner = owner_of(request)
+        language = pick_language(request.cookies.get("language"), request.headers.get("accept-language"))
         if owner is None:
-            return JSONResponse({"refused": "Log in first."}, status_code=401)
+            return JSONResponse({"refused": say_message(language, LOGGED_OUT)}, status_code=401)
         name = unquote(request.headers.get("x-file-name", ""), errors="replace")[:MAX_NAME_CHARACTERS] or "unnamed.pdf"
         refusals: list[Message] = []
         with errors_shown(refusals.append):
@@ -39,7 +42,6 @@ def upload_route(engine: Engine, folder: Path) -> Route:
                 await receive_file(request, engine, owner, name, folder)
             except ClientDisconnect:
                 return Response(status_code=400)
-        language = pick_language(request.cookies.get("language"), request.headers.get("accept-language"))
         return JSONResponse({"refused": "".join(say_message(language, refusal) for refusal in refusals)})
 
     return Route("/library/add", add, methods=["POST"])

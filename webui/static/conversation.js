@@ -18,6 +18,7 @@ Object.assign(actions, {
   typed(button) { again('typed', button); },
   retry(button) { again('retry', button); },
   quotes(button) { again('quotes', button); },
+  follow(button) { again('follow', button, { question: button.textContent }); },
   only(button) { again('only', button, { document: button.dataset.document }); },
   understood(form) {
     form.closest('details').open = false;

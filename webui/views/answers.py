@@ -78,13 +78,16 @@ def conversation_html(session: Session) -> Markup:
     if not session.conversation.exchanges:
         return render("conversation.html", language, turn=None)
     last = session.shown[-1]
-    return render("conversation.html", language, turn=_turn(last, session), spoken=_spoken(last, language))
+    next_ones = () if last.running else last.follow_ups
+    return render(
+        "conversation.html", language, turn=_turn(last, session), follow_ups=next_ones, spoken=_spoken(last, language)
+    )
 
 
 def earlier_html(session: Session) -> Markup:
     """The questions before the last one, which stay as they are while it is answered."""
     turns = [_turn(exchange, session) for exchange in session.shown[:-1]]
-    return render("earlier.html", session.language, turns=turns, more=session.has_earlier)
+    return render("earlier.html", session.language, turns=turns, more=session.has_earlier, follow_ups=())
 
 
 def _spoken(last: Exchange, language: Language) -> Message | str:

@@ -563,13 +563,13 @@ def test_components_that_load_or_failed_say_so():
 
 
 def test_names_that_are_words_are_translated_and_those_of_models_are_not():
-    for name, shown in ((QuoteReader.name, "原文摘录 · 无模型"), ("GLM-4-9B", "GLM-4-9B"), ("none", "无")):
+    for name, shown in ((QuoteReader.name, "摘录原文 · 不用模型"), ("GLM-4-9B", "GLM-4-9B"), ("none", "无")):
         assert shown in look(head_html((Choice("reader", name, "why"),), "zh", "")).text
     session = answered(sentences=(Sentence("Sales rose."),))
     session.language = "zh"
     (exchange,) = session.conversation.exchanges
     exchange.answer = replace(exchange.answer, reader=QuoteReader.name)
-    assert "原文摘录 · 无模型" in look(conversation_html(session)).text
+    assert "摘录原文 · 不用模型" in look(conversation_html(session)).text
 
 
 def test_a_stopped_answer_keeps_what_was_said():
