@@ -1,8 +1,6 @@
 """Conversations that last, in a real browser: reload, restart, Back, other browsers, the drawer, long ones, exports."""
 
-import os
 import signal
-from pathlib import Path
 
 import pytest
 
@@ -25,12 +23,6 @@ def engine(tmp_path):
     engine.passages = [PASSAGE, "利润增长。" + PASSAGE]
     engine.answer = [("Revenue grew to 4,218 million euros.", (1,)), ("The board is glad.", ())]
     return engine
-
-
-def shot(page, name):
-    folder = os.environ.get("ASK_SCREENSHOTS")
-    if folder:
-        page.screenshot(path=str(Path(folder) / f"{name}.png"))
 
 
 def questions(page):
@@ -148,7 +140,7 @@ def test_another_browser_gets_a_new_conversation_and_a_sentence(engine, served, 
     other.wait_for_url(f"{url}/")
 
 
-def test_the_drawer_finds_renames_deletes_and_restores(engine, served, visit):
+def test_the_drawer_finds_renames_deletes_and_restores(engine, served, visit, screenshot):
     page = ready(visit(served(engine)))
     ask(page, "How much did revenue grow?")
     answered(page)
@@ -161,7 +153,7 @@ def test_the_drawer_finds_renames_deletes_and_restores(engine, served, visit):
     names = page.locator("#drawer .talk .name")
     assert names.all_inner_texts() == ["大坝有多高？", "How much did revenue grow?"]
     assert page.locator("#drawer h3").all_inner_texts() == ["Today"]
-    shot(page, "drawer")
+    screenshot(page, "conversations-drawer")
 
     page.fill("#drawer .seek", "revenue")
     page.wait_for_function("document.querySelectorAll('#drawer .talk').length === 1")
@@ -253,7 +245,7 @@ def test_a_conversation_of_hundreds_of_turns_opens_with_the_last_and_gets_earlie
     page.wait_for_selector("#viewer mark")
 
 
-def test_an_open_tab_survives_a_restart(tmp_path, cache, visit):
+def test_an_open_tab_survives_a_restart(tmp_path, cache, visit, screenshot):
     from tests.browser.test_whole_path import ENGLISH, App, documents, drop
     from tests.browser.test_whole_path import ask as ask_app
 
@@ -271,7 +263,7 @@ def test_an_open_tab_survives_a_restart(tmp_path, cache, visit):
         app.stop(signal.SIGKILL)
         page.wait_for_selector("#note .lost:visible", timeout=30_000)
         assert not page.locator(".toast-body").is_visible()
-        shot(page, "connection-lost")
+        screenshot(page, "connection-lost")
         typed(page, "Who designed the bridge?")
         app = App(tmp_path / "data", cache, port=app.port)
         app.wait()
@@ -293,7 +285,7 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
-def test_exports_are_files_and_the_page_stands_on_its_own(engine, served, visit, tmp_path):
+def test_exports_are_files_and_the_page_stands_on_its_own(engine, served, visit, tmp_path, screenshot):
     page = ready(visit(served(engine), accept_downloads=True))
     ask(page)
     answered(page)
@@ -313,4 +305,4 @@ def test_exports_are_files_and_the_page_stands_on_its_own(engine, served, visit,
     assert kept.evaluate("document.querySelector('figure img').naturalWidth") > 0
     kept.click("sup a")
     assert kept.url.endswith("#page-1")
-    shot(kept, "export")
+    screenshot(kept, "export")
