@@ -136,7 +136,7 @@ class Evaluations:
             (count,) = sql.execute("SELECT COUNT(*) FROM kept_questions WHERE owner = ?", (owner,)).fetchone()
             if count > MAX_QUESTIONS or pages > MAX_RIGHT_PAGES:
                 raise QuestionRefused(
-                    "At most {questions} questions with {pages} correct pages each can be saved: remove one first.",
+                    "At most {questions} questions with {pages} pages each can be saved: remove one first.",
                     questions=MAX_QUESTIONS,
                     pages=MAX_RIGHT_PAGES,
                 )

@@ -72,7 +72,7 @@ def table(html):
 
 def test_an_empty_view_explains_how_to_begin(tmp_path):
     html = evaluation_html(FakeEngine(tmp_path), Session("", "en"))
-    assert "Click “Mark as correct page”" in look(html).text
+    assert "Click “Answers my question”" in look(html).text
     assert "disabled" in tags(html, **{"data-do": "run"})[0]
 
 
@@ -153,10 +153,10 @@ def test_questions_whose_correct_pages_changed_are_listed_separately(engine, vie
     html = view.html()
     assert group(html, "other_pages") == [(QUESTIONS[0], "1 → not found")]
     assert group(html, "lost") == group(html, "won") == []
-    assert "different correct pages" in look(html).text
+    assert "different pages marked" in look(html).text
     assert "Same documents" not in look(html).text
     engine.evaluations.made[""].append(run(3, {1: 1, 2: 2, 3: 1}, now))
-    assert "Correct pages changed" not in look(view.html()).text
+    assert "Their pages changed" not in look(view.html()).text
 
 
 def test_a_rank_is_shown_only_with_the_correct_pages_it_was_measured_with(engine, view):
@@ -168,7 +168,7 @@ def test_a_rank_is_shown_only_with_the_correct_pages_it_was_measured_with(engine
     assert standing() == ["rank 1"] * 3
     engine.evaluations.save("", QUESTIONS[0], engine.library[1].id, 7)
     view.send(do="unmark", question=2, document=engine.library[0].id, page=2)
-    assert standing() == ["not run since its pages changed", "skipped: no correct page", "rank 1"]
+    assert standing() == ["not run since its pages changed", "skipped: no page marked", "rank 1"]
     view.send(do="unmark", question=1, document=engine.library[1].id, page=7)
     assert standing()[0] == "rank 1"
 
