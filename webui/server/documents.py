@@ -29,6 +29,8 @@ DOCUMENT_ROUTE: Final = re.compile(
     r"/document/[0-9a-f]{64}/(?:page/[0-9]{1,7}(?:/words|/hits)?|find|contents|pdf)\Z", re.ASCII
 )
 MAX_PICTURES = 6  # requests for pictures that are worked on at the same time; more wait without a thread
+MAX_THUMBNAILS = 2  # the same for small pictures, of which a browser asks for many at once
+THUMBNAIL = 320  # pixels; the widest small picture
 PICTURES_VERSION = 1  # raised when pages are drawn differently, so that browsers ask for new pictures
 KEPT: Final = {"Cache-Control": "private, no-cache", "Vary": "Cookie"}
 # For a PDF in a tab of its own: no script runs, and no other origin is given the file.
@@ -53,17 +55,18 @@ class _Asked:
 
 def document_routes(engine: Engine) -> list[Route]:
     """The routes of the viewer. What goes wrong is `{"problem": …}`, in the language of the page."""
-    pages, drawing = engine.pages, anyio.Semaphore(MAX_PICTURES)
+    pages = engine.pages
+    large, small = anyio.Semaphore(MAX_PICTURES), anyio.Semaphore(MAX_THUMBNAILS)
 
     async def picture(asked: _Asked) -> Response:
         width = asked.request.query_params.get("width", "")
         wanted = int(width) if re.fullmatch(r"[0-9]{1,5}", width, re.ASCII) else 0
         tag = f'"{PICTURES_VERSION}-{pages.picture_width(wanted)}"'
         if asked.request.headers.get("if-none-match") == tag:
-            await run_in_threadpool(pages.contents, asked.owner, asked.document)  # still theirs?
+            await run_in_threadpool(pages.file, asked.owner, asked.document)  # still theirs?
             return Response(status_code=304, headers=KEPT | {"ETag": tag})
-        async with drawing:
-            if await asked.request.is_disconnected():  # turned on meanwhile
+        async with small if pages.picture_width(wanted) <= THUMBNAIL else large:
+            if await asked.request.is_disconnected():  # the browser has gone on to another page
                 return Response(status_code=400)
             drawn = await run_in_threadpool(pages.picture, asked.owner, asked.document, asked.page, wanted)
         headers = KEPT | {"ETag": tag, "X-Points-Wide": f"{drawn.points_wide:.2f}"}
