@@ -200,10 +200,11 @@ def test_what_may_be_asked_next_is_one_click_away_and_stands_under_the_last_answ
     page = ready(visit(served(engine)))
     ask(page)
     answered(page)
+    page.wait_for_selector(".follow-ups button")  # a moment after the answer
     assert page.locator(".follow-ups button").all_text_contents() == list(engine.suggested)
     page.click(".follow-ups button:has-text('<b>And</b>')")
     answered(page, 2)
     assert engine.asked[-1][1] == "<b>And</b> in 2021?"
     assert engine.options == AskOptions(complete=False)
-    page.wait_for_selector(".turn:nth-of-type(1) .follow-ups")
+    page.wait_for_selector("#conversation .follow-ups button")
     assert page.locator(".follow-ups").count() == 1
