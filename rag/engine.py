@@ -30,6 +30,7 @@ from rag.index.embedded import embedded_text_index, embedded_vector_index
 from rag.index.protocols import Scope, TextIndex, VectorIndex
 from rag.ingest.batch import Adding
 from rag.ingest.jobs import EMBED_BATCH, Jobs
+from rag.introductions import Introductions
 from rag.library import Library, open_scan_queue
 from rag.messages import Message
 from rag.pages import Pages
@@ -60,6 +61,7 @@ from rag.retrieve.query import validate_question
 from rag.retrieve.rerank import Reranker
 from rag.retrieve.retriever import Retriever
 from rag.settings import RetrievalSettings, Settings
+from rag.store.annotations import Annotations
 from rag.store.blobs import create_folders
 from rag.store.conversations import Conversations
 from rag.store.database import Store
@@ -119,8 +121,10 @@ class Engine:
         )
         self.ratings = Ratings(self._store, changed=self._choices.changed)
         self.conversations = Conversations(self._store)
+        self.annotations = Annotations(self._store, self._choices.changed)
+        self.introductions = Introductions(self._store, self.annotations, lambda: self.answerer, settings)
         self.removals = Removals(self.remove, self._choices.changed)
-        self._delete_orphans()
+        self._files.tidy()
         self._answerer: Answerer | None = None  # until everything is loaded
         self._ready, self._closed = threading.Event(), threading.Event()
         self._failure: AskError | None = None
@@ -141,6 +145,7 @@ class Engine:
             return
         self._closed.set()
         self._opening.join()
+        self.introductions.close()
         self.evaluations.close()
         self._jobs.close()
         self.conversations.close()
@@ -265,10 +270,7 @@ class Engine:
     # ---- the library
 
     def documents(self, owner: str) -> tuple[Document, ...]:
-        """Documents that `owner` sees, oldest first; returns at once, also while the indexes are being loaded.
-
-        Those that are about to be removed are left out.
-        """
+        """Documents that `owner` sees, oldest first, without those about to be removed; at once, also while loading."""
         return tuple(self.removals.without_hidden(self._library.documents(owner)))
 
     def details(self, owner: str, document_id: str) -> DocumentDetails | None:
@@ -283,9 +285,13 @@ class Engine:
         """Progress of all files together that `owner` is adding; None where there is nothing left to do."""
         return self._jobs.adding(owner)
 
-    def add(self, owner: str, name: str, data: Path | bytes) -> Job:
-        """Queue a file. Raises FileRefused for faults that show without reading it; others show in the job."""
-        return self._files.add(owner, name, data, self._jobs, self.removals)
+    def add(self, owner: str, name: str, data: Path | bytes, replaces: str = "") -> Job:
+        """Queue a file. Raises FileRefused for faults that show without reading it; others show in the job.
+
+        `replaces`: a document of `owner` that goes when this one is complete.
+        """
+        own = replaces in [known.id for known in self.documents(owner) if known.owner == owner]
+        return self._files.add(owner, name, data, self._jobs, self.removals, replaces if own else "")
 
     def unlock(self, owner: str, job_id: int, password: str) -> None:
         """Try a password on a file that waits for one."""
@@ -300,26 +306,23 @@ class Engine:
         if self._scans is not None:
             self._scans.forget(owner, document_id)
         self._library.remove(owner, document_id)
+        self.annotations.forget_tags()
         self._forget()
         self._choices.changed()
         self._files.delete_orphans()
 
     def passage_texts(self, owner: str) -> list[str]:
         """The texts of all passages that `owner` sees."""
-        return [
-            kept.passage.text for part, _ in self._store.all_passages() for kept in part if kept.owner in ("", owner)
-        ]
+        passages = (kept for part, _ in self._store.all_passages() for kept in part)
+        return [kept.passage.text for kept in passages if kept.owner in ("", owner)]
 
     def _complete(self, job: Job, loaded: LoadedDocument, passages: list[Passage]) -> bool:
         """Add a job's document to the library; False where the job was cancelled."""
-        return self._library.add(job, self._files.size(job.document_id), loaded, passages)
-
-    def _delete_orphans(self) -> None:
-        """Delete files that nothing refers to; on a full disk go on without, so that questions can be asked."""
-        try:
-            self._files.delete_orphans()
-        except StoreError as exc:
-            log.error("%s", exc)
+        added = self._library.add(job, self._files.size(job.document_id), loaded, passages)
+        if added and job.replaces:
+            self.annotations.record_replacement(job.owner, job.replaces, job.document_id)
+            self.remove(job.owner, job.replaces)
+        return added
 
     # ---- asking
 
@@ -338,7 +341,7 @@ class Engine:
 
         Raises QuestionRefused, also after Found if the question leaves no room for sources, and ReaderError.
         """
-        question = self._validated(question)
+        question = validate_question(question, self.settings.limits.question_characters)
         if reply := small_talk(question, lambda: self._names(owner, documents)):
             yield Found((), question, writes_markdown=False)
             is_asked = reply is not ASK_A_QUESTION
@@ -358,12 +361,15 @@ class Engine:
         self, owner: str, question: str, documents: Collection[str] | None = None, count: int | None = None
     ) -> list[Source]:
         """At most `count` sources for a question, by default as many as an answer gets. Raises QuestionRefused."""
-        asked = Asked(self._validated(question), self._scope(owner, documents))
+        asked = Asked(
+            validate_question(question, self.settings.limits.question_characters), self._scope(owner, documents)
+        )
         return list(self.answerer.retrieve(asked, count).sources)
 
     @property
     def answerer(self) -> Answerer:
-        """What answers questions; there is none before `wait` has returned."""
+        """What answers questions, once there is one. Raises what `wait` raises."""
+        self.wait()
         assert self._answerer is not None
         return self._answerer
 
@@ -371,20 +377,14 @@ class Engine:
         """The names of the documents in scope."""
         return [one.name for one in self.documents(owner) if documents is None or one.id in documents]
 
-    def _validated(self, question: str) -> str:
-        return validate_question(question, self.settings.limits.question_characters)
-
     def _scope(self, owner: str, documents: Collection[str] | None) -> Scope:
         """The documents that a question may use. Raises QuestionRefused if there are none, and what `wait` raises."""
         self.wait()
-        known = self._library.documents(owner)
-        visible = {document.id for document in self.removals.without_hidden(known)}
+        known, visible = self._library.documents(owner), {document.id for document in self.documents(owner)}
         if not visible or not self._library.router.count(Scope(owner)):
             raise QuestionRefused("There is no document to search yet: add a PDF first.")
-        if documents is None and len(visible) == len(known):
-            scope = Scope(owner)
-        else:
-            scope = Scope(owner, frozenset(visible if documents is None else visible.intersection(documents)))
+        chosen = visible if documents is None else visible.intersection(documents)
+        scope = Scope(owner, None if len(chosen) == len(known) else frozenset(chosen))
         if not self._library.router.count(scope):
             raise QuestionRefused("No document is chosen: tick at least one.")
         return scope

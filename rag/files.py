@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from pathlib import Path
 
-from rag.errors import AlreadyAdded, FileRefused, LimitExceeded
+from rag.errors import AlreadyAdded, FileRefused, LimitExceeded, StoreError
 from rag.ingest.jobs import Jobs
 from rag.pdf.render import PageImages
 from rag.pdf.unlock import unlock
@@ -22,6 +23,8 @@ from rag.store.blobs import (
 )
 from rag.store.database import Store
 
+log = logging.getLogger(__name__)
+
 
 class DocumentFiles:
     """The original files of one data folder. Thread-safe: the same bytes added by two threads are one document."""
@@ -31,14 +34,14 @@ class DocumentFiles:
         self._store, self._images = store, images
         self._lock = threading.Lock()
 
-    def add(self, owner: str, name: str, data: Path | bytes, jobs: Jobs, removals: Removals) -> Job:
+    def add(self, owner: str, name: str, data: Path | bytes, jobs: Jobs, removals: Removals, replaces: str = "") -> Job:
         """Copy a file into the folder and queue it. Raises FileRefused with the file's name in the message."""
         try:
-            return self._add(owner, name, data, jobs, removals)
+            return self._add(owner, name, data, jobs, removals, replaces)
         except FileRefused as exc:
             raise type(exc)("{name}: {reason}", name=name, reason=exc.message) from exc
 
-    def _add(self, owner: str, name: str, data: Path | bytes, jobs: Jobs, removals: Removals) -> Job:
+    def _add(self, owner: str, name: str, data: Path | bytes, jobs: Jobs, removals: Removals, replaces: str) -> Job:
         waiting = len(jobs.visible_to(owner))
         if waiting >= self._limits.queued_files:
             raise LimitExceeded(
@@ -53,7 +56,7 @@ class DocumentFiles:
                 partial.replace(original_file(self._folder, document_id))
             finally:
                 partial.unlink(missing_ok=True)
-            return jobs.add(owner, document_id, name.encode("utf-8", "replace").decode())
+            return jobs.add(owner, document_id, name.encode("utf-8", "replace").decode(), replaces)
 
     def _refuse_known(self, owner: str, document_id: str, jobs: Jobs) -> None:
         if self._store.document(owner, document_id):
@@ -91,3 +94,10 @@ class DocumentFiles:
                 self._images.forget(document_id)
                 self._store.clear_orphaned_file(document_id)
         self._store.checkpoint()
+
+    def tidy(self) -> None:
+        """The same; on a full disk go on without, so that questions can be asked."""
+        try:
+            self.delete_orphans()
+        except StoreError as exc:
+            log.error("%s", exc)

@@ -130,12 +130,13 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class DocumentDetails:
-    """What is known of a document beyond its `Document` record, loaded only when somebody asks for it."""
+    """What is known of a document beyond its `Document` record."""
 
     author: str  # "" when unknown
     created: str  # ISO date, "" when unknown
     outline: tuple[Heading, ...]
     page_notes: tuple[tuple[str, Message], ...]  # (page label, what was wrong with that page)
+    page_kinds: tuple[PageKind, ...] = ()  # of each page
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +326,7 @@ class Job:
     passages_per_second: float = 0.0
     seconds_left: float | None = None  # None while unknown
     message: Message | None = None  # why it is FAILED or LOCKED
+    replaces: str = ""  # id of the document that it is a new version of; "" for none
 
 
 @dataclass(frozen=True, slots=True)

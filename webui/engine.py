@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from rag.answer.introduction.record import Introduction
 from rag.evaluation.ratings import Rating
 from rag.evaluation.runs import Run, SavedQuestion
 from rag.evaluation.saved import Progress
@@ -176,6 +177,38 @@ class Pages(Protocol):
         ...
 
 
+class Annotations(Protocol):
+    """Tags of documents, and which document replaced which. Nothing of one owner is given to another."""
+
+    def tags(self, owner: str) -> dict[str, tuple[str, ...]]:
+        """The tags of each document that has any, by document id."""
+        ...
+
+    def add_tag(self, owner: str, documents: Collection[str], tag: str) -> None:
+        """Tag documents. Raises AskError."""
+        ...
+
+    def remove_tag(self, owner: str, document_id: str, tag: str) -> None:
+        """Take a tag away from a document."""
+        ...
+
+    def replaced(self, owner: str) -> dict[str, str]:
+        """Documents that were replaced by a newer version: old id -> new id."""
+        ...
+
+
+class Introductions(Protocol):
+    """What documents say of themselves at first sight."""
+
+    def of(self, owner: str, document_id: str) -> Introduction | None:
+        """The introduction of a document; where there is none yet, one is made in the background."""
+        ...
+
+    def making(self, owner: str, document_id: str) -> bool:
+        """Whether it is being made, or waits for that."""
+        ...
+
+
 class Removals(Protocol):
     """Removals that can be undone for a while. A document that is about to be removed is in no list and no answer."""
 
@@ -213,6 +246,16 @@ class Engine(Protocol):
     @property
     def ratings(self) -> Ratings:
         """How people rated answers."""
+        ...
+
+    @property
+    def annotations(self) -> Annotations:
+        """Tags, and which document replaced which."""
+        ...
+
+    @property
+    def introductions(self) -> Introductions:
+        """What documents say of themselves."""
         ...
 
     @property
@@ -261,8 +304,11 @@ class Engine(Protocol):
         """Progress of all files together that `owner` is adding; None where there is nothing left to do."""
         ...
 
-    def add(self, owner: str, name: str, data: Path | bytes) -> Job:
-        """Queue a file under this name; a file given as a path may be deleted afterwards. Raises FileRefused."""
+    def add(self, owner: str, name: str, data: Path | bytes, replaces: str = "") -> Job:
+        """Queue a file under this name; a file given as a path may be deleted afterwards. Raises FileRefused.
+
+        `replaces`: id of a document of `owner` that goes when this one is complete.
+        """
         ...
 
     def unlock(self, owner: str, job_id: int, password: str) -> None:

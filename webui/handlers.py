@@ -12,7 +12,7 @@ import gradio as gr
 from rag.messages import Message
 from webui.actions.conversations import NOT_THERE, arrive, change_conversations
 from webui.actions.evaluation import change, mark_page, marked, question_of
-from webui.actions.library import change_library
+from webui.actions.library import change_library, suggested
 from webui.actions.models import change_model
 from webui.actions.turns import asked_again, change_turn
 from webui.actions.viewer import turn_viewer
@@ -31,6 +31,7 @@ from webui.views.jobs import library_html
 from webui.views.picker import picker_html
 from webui.views.status import head_html
 from webui.views.viewer import Mark, viewer_html
+from webui.views.welcome import welcome_html
 
 Updates = dict[Any, Any]  # component of the page -> its new value, or what gr.update gives
 
@@ -43,6 +44,7 @@ class Parts:
     drawer: Any
     library: Any
     documents: Any
+    welcome: Any
     tabs: Any
     earlier: Any
     conversation: Any
@@ -128,6 +130,13 @@ class Handlers:
         """Ask an earlier question again, or differently."""
         session = self.session(request)
         asking = asked_again(self.engine, session, _sent(event))
+        if asking is not None:
+            yield from self._answer(session, asking, emptied=False)
+
+    def suggested(self, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
+        """Ask a question that a document suggests."""
+        session = self.session(request)
+        asking = suggested(self.engine, session, _sent(event))
         if asking is not None:
             yield from self._answer(session, asking, emptied=False)
 
@@ -266,11 +275,15 @@ class Handlers:
         return {self.parts.head: _stamped(drawn)}
 
     def _library(self, session: Session, *, whole: bool = False) -> Updates:
-        """Files being added, and the documents: the whole list, or what changed in it."""
+        """Files being added, the documents (the whole list, or what changed in it), and the welcome."""
         updates: Updates = {self.parts.library: _stamped(lambda: library_html(self.engine, session))}
         with session.listing.lock:  # so that drawings are stamped in the order of their numbers
             draw = documents_html if whole else documents_changes
             began, listed = _stamp(), draw(self.engine, session)
+            welcome = welcome_html(self.engine, session)
+            if whole or welcome != session.listing.welcome:
+                session.listing.welcome = welcome
+                updates[self.parts.welcome] = f"{began}{welcome}"
         if listed is not None:
             updates[self.parts.documents] = f"{began}{listed}"
         return updates

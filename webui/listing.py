@@ -56,6 +56,7 @@ class Listing:
     detailed: set[str] = field(default_factory=set)  # ids of the documents whose details are open
     lock: threading.RLock = field(default_factory=threading.RLock)  # held while a drawing is made
     around: str = ""  # HTML around the rows as last sent
+    welcome: str = ""  # HTML of the welcome as last sent
     _number: int = 0
     _sent: dict[str, Any] = field(default_factory=dict)  # rows by id, in order, as last sent
 

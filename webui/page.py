@@ -57,7 +57,7 @@ def build_page(engine: Engine, *, models: Models | None = None, raise_errors: bo
                     tabs = _drawn("tabs")
                     new = gr.Button(variant="secondary", size="sm", elem_id="new", visible="hidden")
                 with gr.Column(elem_id="talk-scroll", elem_classes="scrolls"):
-                    earlier, conversation = _drawn("earlier"), _drawn("conversation")
+                    welcome, earlier, conversation = _drawn("welcome"), _drawn("earlier"), _drawn("conversation")
                 with gr.Column(elem_id="evaluation-scroll", elem_classes="scrolls"):
                     evaluation = _drawn("evaluation")
                 note = _drawn("note")
@@ -72,9 +72,9 @@ def build_page(engine: Engine, *, models: Models | None = None, raise_errors: bo
             with gr.Column(elem_id="viewer-panel", elem_classes="card"):
                 viewer = _drawn("viewer")
         parts = Parts(
-            head=head, drawer=drawer, note=note, library=library, documents=documents, tabs=tabs,
-            earlier=earlier, conversation=conversation, question=question, ask=ask, stop=stop, new=new,
-            viewer=viewer, evaluation=evaluation,
+            head=head, drawer=drawer, note=note, library=library, documents=documents, welcome=welcome,
+            tabs=tabs, earlier=earlier, conversation=conversation, question=question, ask=ask, stop=stop,
+            new=new, viewer=viewer, evaluation=evaluation,
         )  # fmt: skip
         add_endpoints(engine, concurrency_limit=MAX_CONCURRENT_ANSWERS, concurrency_id="answers")
         handlers = Handlers(engine, parts, models, raise_errors=raise_errors)
@@ -87,7 +87,7 @@ def build_page(engine: Engine, *, models: Models | None = None, raise_errors: bo
 def _wire(page: gr.Blocks, parts: Parts, handlers: Handlers) -> None:
     """Connect the events of the page with their handlers, and say which parts each may change."""
     everything = _all(parts)
-    library = [parts.library, parts.documents]
+    library = [parts.library, parts.documents, parts.welcome]
     exchanges = [parts.earlier, parts.conversation]
     talk = [*exchanges, parts.note, parts.question, parts.ask, parts.stop, parts.new, parts.drawer]
     views = [*exchanges, parts.viewer, parts.tabs, parts.evaluation]
@@ -101,6 +101,8 @@ def _wire(page: gr.Blocks, parts: Parts, handlers: Handlers) -> None:
     gr.on([parts.ask.click, parts.question.submit], handlers.ask, parts.question, talk, **answering)
     for part in exchanges:
         part.again(handlers.again, None, talk, **answering)
+    for part in (parts.welcome, parts.documents):
+        part.suggest(handlers.suggested, None, talk, **answering)
     parts.stop.click(handlers.stop, None, talk, trigger_mode="multiple", **_QUICK)
     parts.new.click(handlers.new, None, everything, **_QUICK)
     for acting, handler, outputs in (

@@ -126,10 +126,10 @@ class Jobs:
         size = path.stat().st_size if path.exists() else 0
         self._batches.add(job, size, [active.job for active in self._active.values()])
 
-    def add(self, owner: str, document_id: str, name: str) -> Job:
-        """Queue a file that is in the files folder already."""
-        job_id = self._store.add_job(owner, document_id, name, JobState.WAITING)
-        job = Job(job_id, owner, document_id, name, JobState.WAITING)
+    def add(self, owner: str, document_id: str, name: str, replaces: str = "") -> Job:
+        """Queue a file that is in the files folder already; `replaces`: id of the document it is a new version of."""
+        job_id = self._store.add_job(owner, document_id, name, JobState.WAITING, replaces)
+        job = Job(job_id, owner, document_id, name, JobState.WAITING, replaces=replaces)
         with self._condition:
             failed = [
                 old.job.id

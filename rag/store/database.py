@@ -199,7 +199,8 @@ class Store(Connection):
         if not rows:
             return None
         noted = "SELECT label, note FROM pages WHERE document = ? AND note != '' ORDER BY number LIMIT ?"
-        return details_of(rows[0], self.rows(noted, (rows[0]["key"], MAX_PAGE_NOTES)))
+        kinds = self.rows("SELECT kind FROM pages WHERE document = ? ORDER BY number", (rows[0]["key"],))
+        return details_of(rows[0], self.rows(noted, (rows[0]["key"], MAX_PAGE_NOTES)), kinds)
 
     def pages(self, owner: str, document_id: str, first: int = 0, last: int = 1 << 30) -> list[StoredPage]:
         """Pages first..last (inclusive) of a document that belongs to `owner` ("" for shared ones)."""
@@ -282,13 +283,13 @@ class Store(Connection):
 
     # ---- jobs
 
-    def add_job(self, owner: str, document_id: str, name: str, state: JobState) -> int:
+    def add_job(self, owner: str, document_id: str, name: str, state: JobState, replaces: str = "") -> int:
         """Record a job, so that it survives a restart; returns its id."""
         with self.transaction() as sql:
             sql.execute("DELETE FROM orphaned_files WHERE document_id = ?", (document_id,))
             cursor = sql.execute(
-                "INSERT INTO jobs (owner, document_id, name, state, message) VALUES (?, ?, ?, ?, '')",
-                (owner, document_id, name, state),
+                "INSERT INTO jobs (owner, document_id, name, state, message, replaces) VALUES (?, ?, ?, ?, '', ?)",
+                (owner, document_id, name, state, replaces),
             )
             return int(cursor.lastrowid or 0)
 

@@ -19,11 +19,12 @@ from rag.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-FORMAT = 7
+FORMAT = 8
 # A new database. `pages.start`: where it begins in the document's text (`rag.records.page_starts`). `digest`: of the
 # text that was embedded.
 # `notes`, `note` and `message` hold `rag.messages.Message` as JSON, '' where there is none. `conversations.deleted`:
 # when it was deleted, in seconds since the epoch, while that can be undone; else NULL. `exchanges.bytes`: of `data`.
+# `jobs.replaces`: id of the document that the file is a new version of, '' for none.
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE IF NOT EXISTS documents (
@@ -48,7 +49,7 @@ SCHEMA = (
     "CREATE TABLE IF NOT EXISTS orphaned_files (document_id TEXT PRIMARY KEY) WITHOUT ROWID",
     """CREATE TABLE IF NOT EXISTS jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, document_id TEXT NOT NULL, name TEXT NOT NULL,
-    state TEXT NOT NULL, message TEXT NOT NULL)""",
+    state TEXT NOT NULL, message TEXT NOT NULL, replaces TEXT NOT NULL DEFAULT '')""",
     """CREATE TABLE IF NOT EXISTS kept_questions (
     id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, text TEXT NOT NULL, UNIQUE (owner, text))""",
     """CREATE TABLE IF NOT EXISTS right_pages (
@@ -69,6 +70,13 @@ SCHEMA = (
     """CREATE TABLE IF NOT EXISTS ratings (
     id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, at REAL NOT NULL, question TEXT NOT NULL,
     reader TEXT NOT NULL, helpful INTEGER NOT NULL, reason TEXT NOT NULL, UNIQUE (owner, question, reader))""",
+    """CREATE TABLE IF NOT EXISTS tags (
+    owner TEXT NOT NULL, document_id TEXT NOT NULL, tag TEXT NOT NULL,
+    PRIMARY KEY (owner, document_id, tag)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS replacements (
+    owner TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL, PRIMARY KEY (owner, old)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS introductions (
+    document INTEGER PRIMARY KEY REFERENCES documents ON DELETE CASCADE, data TEXT NOT NULL)""",
 )
 
 
@@ -111,6 +119,8 @@ def _format_of(sql: sqlite3.Connection) -> int:
     tables = {row[0] for row in sql.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if version or "jobs" not in tables:
         return int(version)
+    if "introductions" in tables:
+        return 8
     if "pages_awaiting_ocr" in tables:
         return 7
     if "ratings" in tables:
@@ -250,11 +260,20 @@ def _to_7(sql: sqlite3.Connection) -> None:
     sql.execute(f"UPDATE passages SET start = start + {moved}, stop = stop + {moved} {some}")
 
 
+def _to_8(sql: sqlite3.Connection) -> None:
+    """Tags and introductions of documents, which document replaced which, and what a file being added replaces."""
+    for statement in (
+        "CREATE TABLE tags (owner TEXT NOT NULL, document_id TEXT NOT NULL, tag TEXT NOT NULL,"
+        " PRIMARY KEY (owner, document_id, tag)) WITHOUT ROWID",
+        "CREATE TABLE replacements (owner TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL,"
+        " PRIMARY KEY (owner, old)) WITHOUT ROWID",
+        "CREATE TABLE introductions (document INTEGER PRIMARY KEY REFERENCES documents ON DELETE CASCADE,"
+        " data TEXT NOT NULL)",
+        "ALTER TABLE jobs ADD COLUMN replaces TEXT NOT NULL DEFAULT ''",
+    ):
+        sql.execute(statement)
+
+
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {
-    2: _to_2,
-    3: _to_3,
-    4: _to_4,
-    5: _to_5,
-    6: _to_6,
-    7: _to_7,
-}
+    2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5, 6: _to_6, 7: _to_7, 8: _to_8,
+}  # fmt: skip

@@ -118,13 +118,14 @@ def document_of(row: sqlite3.Row) -> Document:
     )
 
 
-def details_of(row: sqlite3.Row, noted_pages: list[sqlite3.Row]) -> DocumentDetails:
-    """The rest of a document's row; `noted_pages` are rows (label, note) of pages with a note."""
+def details_of(row: sqlite3.Row, noted_pages: list[sqlite3.Row], kinds: list[sqlite3.Row]) -> DocumentDetails:
+    """The rest of a document's row; `noted_pages` are rows (label, note) of pages with a note, `kinds` of all pages."""
     return DocumentDetails(
         author=row["author"],
         created=row["created"],
         outline=tuple(Heading(*entry) for entry in json.loads(row["outline"])),
         page_notes=tuple((page["label"], Message.from_json(json.loads(page["note"]))) for page in noted_pages),
+        page_kinds=tuple(PageKind(page["kind"]) for page in kinds),
     )
 
 
@@ -137,6 +138,7 @@ def job_of(row: sqlite3.Row) -> Job:
         name=row["name"],
         state=JobState(row["state"]),
         message=message_from_text(row["message"]),
+        replaces=row["replaces"],
     )
 
 

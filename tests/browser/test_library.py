@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from rag.answer.introduction.record import Introduction, KeySentence
 from rag.ingest.batch import Adding
 from rag.messages import Message
-from rag.records import Job, JobState
+from rag.records import DocumentDetails, Heading, Job, JobState, PageKind
 from tests.browser.test_page import answered, ask, ready, until
 from tests.webui.fake_engine import PASSAGE, FakeEngine, document
 
@@ -209,3 +210,86 @@ def test_many_files_have_one_strip_and_failures_are_folded_beneath_it(engine, se
     page.click("text=Cancel all")
     page.wait_for_selector(".adding", state="detached")
     assert engine.running == []
+
+
+SAID = Introduction(
+    "Northlake Water", "annual report", ("en", "zh"), 3,
+    (KeySentence("Northlake sells water to nine towns.", 0),), ("What was revenue in 2023?",),
+)  # fmt: skip
+
+
+def test_an_empty_page_is_one_place_to_drop_files_on_a_phone_too(engine, served, visit):
+    page = ready(visit(served(engine), size=(390, 844)))
+    box = page.locator(".big-drop").bounding_box()
+    assert box["width"] > 300
+    assert box["height"] > 300
+    page.set_input_files(
+        "#welcome input[type=file]", {"name": "a.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.4"}
+    )
+    page.wait_for_selector("#welcome .introduced:has-text('a.pdf')")
+
+
+def test_one_click_adds_the_sample(engine, served, visit):
+    page = ready(visit(served(engine), locale="zh-CN"))
+    page.click("text=试用示例文档")
+    page.wait_for_selector("#welcome .introduced:has-text('渡轮示例.pdf')")
+    assert engine.received[0][2].startswith(b"%PDF-")
+
+
+def test_a_suggested_question_is_asked_of_its_document(engine, served, visit):
+    engine.library = [document("a.pdf"), document("water.pdf")]
+    engine.introductions.given[engine.library[1].id] = SAID
+    page = ready(visit(served(engine)))
+    assert page.inner_text("#welcome .key-sentences li").startswith("Northlake sells water to nine towns.")
+    page.click("#welcome .suggestions button")
+    answered(page)
+    assert engine.asked[0][1:3] == ("What was revenue in 2023?", (engine.library[1].id,))
+    assert not page.is_visible("#welcome")
+
+
+def test_details_say_what_a_document_is(engine, served, visit):
+    kinds = (PageKind.TEXT,) * 3 + (PageKind.SCANNED,) + (PageKind.TEXT,) * 8
+    engine.library = [document("water.pdf")]
+    known = engine.library[0].id
+    engine.introductions.given[known] = SAID
+    engine.document_details[known] = DocumentDetails("ACME", "2023-05-01", (Heading("Results", 1, 4),), (), kinds)
+    page = ready(visit(served(engine)))
+    page.click("[aria-label='Details of water.pdf']")
+    page.wait_for_selector(".details dl")
+    said = page.inner_text(".details dl")
+    for words in ("Northlake Water", "ACME", "2023-05-01", "1.0 KB", "1–3 text, 4 scanned, 5–12 text",
+                  "English, Chinese", "Results p. 5"):  # fmt: skip
+        assert words in said
+    assert page.locator(".thumbnails figure").count() == 12
+    assert page.inner_text(".thumbnails figcaption") == "scanned"
+    page.wait_for_function("document.querySelector('.thumbnails img').naturalWidth > 0")
+
+
+def test_a_tag_is_the_scope_of_a_question(engine, served, visit):
+    engine.library = [document(f"{n}.pdf") for n in range(3)]
+    page = ready(visit(served(engine)))
+    page.click("[aria-label='Details of 1.pdf']")
+    page.fill("[aria-label='Add a tag to 1.pdf']", "leases")
+    page.keyboard.press("Enter")
+    page.click(".tags .tag:has-text('leases')")
+    scope(page, "Searching 1 of 3")
+    assert ticked(page) == ["1.pdf"]
+    page.wait_for_selector(".tags .tag[aria-pressed=true]")
+    page.click("[aria-label='Remove the tag leases']")
+    page.wait_for_selector(".tags", state="detached")
+
+
+def test_answers_say_that_their_document_was_replaced_or_removed(engine, served, visit):
+    engine.library = [document("old.pdf"), document("other.pdf")]
+    engine.passages = [PASSAGE, PASSAGE]
+    page = ready(visit(served(engine)))
+    ask(page)
+    answered(page)
+    page.click("[aria-label='Details of old.pdf']")
+    page.set_input_files(".replace input", {"name": "new.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.4"})
+    page.wait_for_selector(".document:has-text('new.pdf')")
+    page.click("[aria-label='Remove other.pdf']")
+    page.wait_for_selector(".chip[data-gone='older version']:has-text('old.pdf')")
+    page.wait_for_selector(".chip[data-gone='removed']:has-text('other.pdf')")
+    page.click("text=Undo")
+    page.wait_for_selector(".chip:has-text('other.pdf'):not([data-gone])")

@@ -7,11 +7,12 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+from rag.answer.introduction.record import Introduction
 from rag.errors import AlreadyAdded, FileRefused, NotAPdf, QuestionRefused
 from rag.evaluation.ratings import Ratings
 from rag.ingest.batch import Adding
@@ -89,6 +90,43 @@ def source(number: int, of: Document, text: str = PASSAGE, page: int = 4, **chan
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
+class FakeAnnotations:
+    """Tags and replacements in memory, of one owner."""
+
+    def __init__(self, change: Callable[[], None]) -> None:
+        self.change = change
+        self.given: dict[str, tuple[str, ...]] = {}
+        self.newer: dict[str, str] = {}
+
+    def tags(self, owner: str) -> dict[str, tuple[str, ...]]:
+        return dict(self.given)
+
+    def add_tag(self, owner: str, documents: Collection[str], tag: str) -> None:
+        for document_id in documents:
+            self.given[document_id] = tuple(sorted({*self.given.get(document_id, ()), tag}))
+        self.change()
+
+    def remove_tag(self, owner: str, document_id: str, tag: str) -> None:
+        self.given[document_id] = tuple(one for one in self.given[document_id] if one != tag)
+        self.change()
+
+    def replaced(self, owner: str) -> dict[str, str]:
+        return dict(self.newer)
+
+
+class FakeIntroductions:
+    """Introductions as they were given."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, Introduction] = {}  # by document id
+
+    def of(self, owner: str, document_id: str) -> Introduction | None:
+        return self.given.get(document_id)
+
+    def making(self, owner: str, document_id: str) -> bool:
+        return False
+
+
 class FakeEngine:
     """Scripted: `step` seconds pass between the events of a job or an answer."""
 
@@ -106,6 +144,8 @@ class FakeEngine:
         self.evaluations = FakeEvaluations(self.documents, self.change)
         self.opened: Connection | None = None  # the database, once something is stored
         self.pages = FakePages(self.documents, data_dir, png)
+        self.annotations = FakeAnnotations(self.change)
+        self.introductions = FakeIntroductions()
         self.removals = Removals(self.remove, self.change)
         self.running: list[Job] = []
         self.progress: Adding | None = None  # of all jobs together
@@ -182,7 +222,7 @@ class FakeEngine:
     def adding(self, owner: str) -> Adding | None:
         return self.progress
 
-    def add(self, owner: str, name: str, data: Path | bytes) -> Job:
+    def add(self, owner: str, name: str, data: Path | bytes, replaces: str = "") -> Job:
         content = data if isinstance(data, bytes) else data.read_bytes()
         with self._lock:
             self.received.append((owner, name, content))
@@ -190,7 +230,14 @@ class FakeEngine:
                 raise NotAPdf(f"“{name}” is not a PDF: it does not begin with %PDF-. Choose another file.")
             if any(d.name == name and d.owner == owner for d in self.library):
                 raise AlreadyAdded(f"“{name}” is in the library already.")
-            job = Job(len(self.received), owner, hashlib.sha256(content).hexdigest(), name, JobState.WAITING)
+            job = Job(
+                len(self.received),
+                owner,
+                hashlib.sha256(content).hexdigest(),
+                name,
+                JobState.WAITING,
+                replaces=replaces,
+            )
             self.running.append(job)
             self.change()
         locked = b"/Encrypt" in content
@@ -211,6 +258,9 @@ class FakeEngine:
         with self._lock:
             if any(other.id == job.id for other in self.running):
                 self.library.append(document(job.name, job.owner))
+                if job.replaces:
+                    self.annotations.newer[job.replaces] = self.library[-1].id
+                    self.library = [known for known in self.library if known.id != job.replaces]
                 self.running = [other for other in self.running if other.id != job.id]
                 self.change()
 

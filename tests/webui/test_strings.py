@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from rag.records import PageKind
 from webui import strings
 from webui.listing import Order
 from webui.strings import LANGUAGES, all_words, pick_language, say
@@ -33,7 +34,8 @@ def test_every_word_used_is_there_and_every_word_there_is_used():
         f"kind_{kind}" for kind in ("ocr", "scanned", "garbled", "empty", "failed")
     }
     states = {"waiting", "reading", "embedding", "ocr", "locked"}
-    states |= {f"sort_{order}" for order in Order}
+    states |= {f"sort_{order}" for order in Order} | {f"is_{kind}" for kind in PageKind}
+    states |= {"language_en", "language_zh"}
     states |= {f"scale_{scale.replace(' ', '_')}" for scale in SCALES}
     assert set(KEYS) - quoted - states == set()
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from rag.records import JobState
 from webui.edge import to_int
 from webui.engine import Engine
 from webui.listing import Order
-from webui.session import Session
+from webui.session import Asking, Session
+from webui.strings import say
+
+SAMPLE: Final = Path(__file__).parents[1] / "sample" / "sample.pdf"
 
 
 def change_library(engine: Engine, session: Session, data: dict[str, Any]) -> None:
@@ -19,8 +23,19 @@ def change_library(engine: Engine, session: Session, data: dict[str, Any]) -> No
     session.conversation.left_out &= documents | set(engine.removals.pending(session.owner))
     session.listing.detailed &= documents
     _choose(session, data, documents)
+    _tag(engine, session, data, documents)
     _change_list(engine, session, data, documents)
     _change_jobs(engine, session, data)
+
+
+def suggested(engine: Engine, session: Session, data: dict[str, Any]) -> Asking | None:
+    """A suggested question, asked of the document that suggests it; None where it suggests nothing of the kind."""
+    documents = {known.id for known in engine.documents(session.owner)}
+    for document_id in _named(data, documents):
+        introduction = engine.introductions.of(session.owner, document_id)
+        if introduction and data.get("question") in introduction.questions:
+            return Asking(str(data["question"]), only=document_id if len(documents) > 1 else "")
+    return None
 
 
 def _choose(session: Session, data: dict[str, Any], documents: Set[str]) -> None:
@@ -36,13 +51,36 @@ def _choose(session: Session, data: dict[str, Any], documents: Set[str]) -> None
             left_out.clear()
         case "choose-none":
             left_out |= documents
-        case "only" if named:
+        case "choose-only" if named:
             left_out |= documents - named
             left_out -= named
 
 
+def _tag(engine: Engine, session: Session, data: dict[str, Any], documents: Set[str]) -> None:
+    """Tag documents, or tick just those with a tag. Raises AskError."""
+    owner, tag = session.owner, data.get("tag")
+    named, left_out = _named(data, documents), session.conversation.left_out
+    if not isinstance(tag, str):
+        return
+    match data.get("do"):
+        case "tag":
+            engine.annotations.add_tag(owner, named, tag)
+        case "tag-chosen":
+            engine.annotations.add_tag(owner, documents - left_out, tag)
+        case "untag":
+            for document_id in named:
+                engine.annotations.remove_tag(owner, document_id, tag)
+        case "tag-scope":
+            tagged = {one for one, tags in engine.annotations.tags(owner).items() if tag in tags} & documents
+            if tagged == documents - left_out:  # chosen already: all of them again
+                left_out.clear()
+            elif tagged:
+                left_out.clear()
+                left_out |= documents - tagged
+
+
 def _change_list(engine: Engine, session: Session, data: dict[str, Any], documents: Set[str]) -> None:
-    """Sort the list, open details, remove documents."""
+    """Sort the list, open details, remove documents, add the sample. Raises AskError."""
     named = _named(data, documents)
     match data.get("do"):
         case "sort" if data.get("by") in list(Order):
@@ -54,6 +92,8 @@ def _change_list(engine: Engine, session: Session, data: dict[str, Any], documen
         case "remove":
             for document_id in named:
                 engine.removals.begin(session.owner, document_id)
+        case "sample":
+            engine.add(session.owner, say(session.language, "sample_file"), SAMPLE)
         case "undo":
             engine.removals.undo(session.owner)
 

@@ -36,10 +36,11 @@ def upload_route(engine: Engine, folder: Path) -> Route:
         if owner is None:
             return JSONResponse({"refused": say_message(language, LOGGED_OUT)}, status_code=401)
         name = unquote(request.headers.get("x-file-name", ""), errors="replace")[:MAX_NAME_CHARACTERS] or "unnamed.pdf"
+        replaces = request.headers.get("x-replaces", "")[:MAX_NAME_CHARACTERS]
         refusals: list[Message] = []
         with errors_shown(refusals.append):
             try:
-                await receive_file(request, engine, owner, name, folder)
+                await receive_file(request, engine, owner, name, folder, replaces)
             except ClientDisconnect:
                 return Response(status_code=400)
         return JSONResponse({"refused": "".join(say_message(language, refusal) for refusal in refusals)})
@@ -47,7 +48,9 @@ def upload_route(engine: Engine, folder: Path) -> Route:
     return Route("/library/add", add, methods=["POST"])
 
 
-async def receive_file(request: Request, engine: Engine, owner: str, name: str, folder: Path) -> Job:
+async def receive_file(
+    request: Request, engine: Engine, owner: str, name: str, folder: Path, replaces: str = ""
+) -> Job:
     """Write the body to a file with a random name, give it to the engine, delete it. Raises FileRefused."""
     limit = engine.settings.limits.file_bytes
     _check_size(int(request.headers.get("content-length") or 0), limit, name)
@@ -61,7 +64,7 @@ async def receive_file(request: Request, engine: Engine, owner: str, name: str, 
                 name=name,
                 reason=error.strerror or str(error),
             ) from error
-        return await run_in_threadpool(engine.add, owner, name, path)
+        return await run_in_threadpool(engine.add, owner, name, path, replaces)
     finally:
         path.unlink(missing_ok=True)
 

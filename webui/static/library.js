@@ -11,7 +11,19 @@ Object.assign(actions, {
   },
   'choose-all'() { chooseShown(true); },
   'choose-none'() { chooseShown(false); },
-  only(button) { trigger('act', { do: 'only', document: button.dataset.document }); },
+  'choose-only'(button) { trigger('act', { do: 'choose-only', document: button.dataset.document }); },
+  'tag-scope'(button) { trigger('act', { do: 'tag-scope', tag: button.dataset.tag }); },
+  'tag-chosen'(form) { tagged(form, { do: 'tag-chosen' }); },
+  tag(form) { tagged(form, { do: 'tag', document: form.dataset.document }); },
+  untag(button) { trigger('act', { do: 'untag', document: button.dataset.document, tag: button.dataset.tag }); },
+  sample(button) {
+    button.disabled = true;
+    window.askInLibrary({ do: 'sample' });
+  },
+  suggested(button) {
+    if (narrow()) panel('talk');
+    trigger('suggest', { document: button.dataset.document, question: button.textContent });
+  },
   refresh() { trigger('act', { do: 'refresh' }); },
   sort(select) { trigger('act', { do: 'sort', by: select.value }); },
   details(button) { trigger('act', { do: 'details', document: button.dataset.document }); },
@@ -34,6 +46,12 @@ Object.assign(actions, {
     field.value = '';
   },
 });
+
+function tagged(form, what) {
+  const field = form.querySelector('input');
+  trigger('act', { ...what, tag: field.value });
+  field.value = '';
+}
 
 const rows = () => [...mount.querySelectorAll('.document')];
 const shown = () => rows().filter((row) => !row.hidden).map((row) => row.querySelector('[data-do=choose]').dataset.document);
@@ -88,7 +106,9 @@ if (role === 'documents') {
 }
 mount.addEventListener('input', (event) => { if (event.target.matches('.filter')) filter(); });
 mount.addEventListener('change', (event) => {
-  if (event.target.type === 'file') { send([...event.target.files]); event.target.value = ''; }
+  if (event.target.type !== 'file') return;
+  window.askUpload([...event.target.files], event.target.dataset.replaces);
+  event.target.value = '';
 });
 
 // ---- uploading files one after another; a refused file does not stop the others
@@ -96,16 +116,17 @@ mount.addEventListener('change', (event) => {
 const queue = [];
 let busy = false;
 
-function send(files) {
-  queue.push(...files);
+// `replaces`: id of the document that the file is a new version of.
+function send(files, replaces = '') {
+  queue.push(...files.map((file) => ({ file, replaces })));
   if (!busy) sendNext();
 }
 
 async function sendNext() {
   busy = true;
   while (queue.length) {
-    const file = queue.shift();
-    const refused = await sendOne(file).catch(() => says('notSent', { name: file.name }));
+    const { file, replaces } = queue.shift();
+    const refused = await sendOne(file, replaces).catch(() => says('notSent', { name: file.name }));
     if (refused) notice(refused);
     trigger('act', { do: 'refresh' });
   }
@@ -117,7 +138,7 @@ function says(key, values) {
   return words.replace(/\{(\w+)\}/g, (all, name) => (name in values ? values[name] : all));
 }
 
-function sendOne(file) {
+function sendOne(file, replaces) {
   const drop = mount.querySelector('.drop');
   if (file.size > +drop.dataset.limit)
     return Promise.resolve(says('tooLarge', { name: file.name, size: (file.size / 1e6).toFixed(1) }));
@@ -132,6 +153,7 @@ function sendOne(file) {
     request.open('POST', new URL('library/add', document.baseURI));
     request.setRequestHeader('Content-Type', 'application/octet-stream');
     request.setRequestHeader('X-File-Name', encodeURIComponent(file.name.toWellFormed?.() ?? file.name));
+    if (replaces) request.setRequestHeader('X-Replaces', replaces);
     request.responseType = 'json';
     request.upload.onprogress = (event) => { if (event.total) show(Math.floor((event.loaded / event.total) * 100)); };
     request.onload = () => {
@@ -175,4 +197,24 @@ function dropsFiles() {
   });
 }
 
-if (role === 'library') dropsFiles();
+if (role === 'library') {
+  dropsFiles();
+  window.askUpload = send;
+  window.askInLibrary = (what) => trigger('act', what);
+}
+
+// ---- sources whose document is gone: their buttons say so
+
+function labelGone() {
+  const words = document.querySelector('#documents .gone-words')?.dataset;
+  if (!words) return;
+  const there = new Set([...document.querySelectorAll('#documents .document')].map((row) => row.dataset.key.slice('document-'.length)));
+  const replaced = new Set(words.replaced.split(' '));
+  for (const chip of document.querySelectorAll('.chip[data-document]')) {
+    const { document: id } = chip.dataset;
+    if (there.has(id)) chip.removeAttribute('data-gone');
+    else chip.dataset.gone = replaced.has(id) ? words.replacedWord : words.removedWord;
+  }
+}
+
+if (['documents', 'earlier', 'conversation'].includes(role)) afterDrawing.push(labelGone);

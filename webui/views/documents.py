@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -31,7 +32,17 @@ class _Row:
     chosen: bool
     report: str
     notes: tuple[Message, ...]
+    tags: tuple[str, ...]
     details: Details | None  # None while they are closed
+
+
+@dataclass(frozen=True, slots=True)
+class _Tag:
+    """A tag, with the number of documents that have it."""
+
+    name: str
+    count: int
+    chosen: bool  # whether just its documents are chosen
 
 
 def documents_html(engine: Engine, session: Session) -> Markup:
@@ -48,7 +59,8 @@ def documents_changes(engine: Engine, session: Session) -> Markup | None:
     listing = session.listing
     with listing.lock:
         documents = engine.documents(session.owner)
-        rows = [_row(document, engine, session) for document in _sorted(documents, listing.order)]
+        tags = engine.annotations.tags(session.owner)
+        rows = [_row(document, engine, session, tags) for document in _sorted(documents, listing.order)]
         drawing = listing.draw(rows)
         undo = sorted(engine.removals.pending(session.owner))
         around = _html(engine, session, rows, Drawing(0, None, ()), undo)
@@ -76,6 +88,8 @@ def _html(engine: Engine, session: Session, rows: list[_Row], drawing: Drawing, 
         filter=len(rows) >= MIN_FILTERED_DOCUMENTS,
         orders=[(order, say(session.language, f"sort_{order}")) for order in Order],
         order=session.listing.order,
+        tags=_tags(rows),
+        replaced=sorted(engine.annotations.replaced(session.owner)),
         undo=undo,
         choices=[shown_choice(choice, session.language) for choice in engine.choices()],
     )
@@ -93,8 +107,18 @@ def _sorted(documents: tuple[Document, ...], order: Order) -> list[Document]:
             return list(documents)
 
 
-def _row(document: Document, engine: Engine, session: Session) -> _Row:
-    details = engine.details(session.owner, document.id) if document.id in session.listing.detailed else None
+def _tags(rows: list[_Row]) -> list[_Tag]:
+    """All tags, each with how many documents have it, and whether just these are chosen."""
+    chosen = {row.id for row in rows if row.chosen}
+    tagged: dict[str, set[str]] = {}
+    for row in rows:
+        for tag in row.tags:
+            tagged.setdefault(tag, set()).add(row.id)
+    return [_Tag(tag, len(ids), ids == chosen) for tag, ids in sorted(tagged.items())]
+
+
+def _row(document: Document, engine: Engine, session: Session, tags: Mapping[str, tuple[str, ...]]) -> _Row:
+    own_tags = tags.get(document.id, ())
     return _Row(
         id=document.id,
         name=name_of(document),
@@ -102,5 +126,15 @@ def _row(document: Document, engine: Engine, session: Session) -> _Row:
         chosen=document.id not in session.conversation.left_out,
         report=kinds_report(document, session.language),
         notes=document.notes,
-        details=None if details is None else details_of(document, details, session.language),
+        tags=own_tags,
+        details=_details(document, engine, session, own_tags) if document.id in session.listing.detailed else None,
     )
+
+
+def _details(document: Document, engine: Engine, session: Session, tags: tuple[str, ...]) -> Details | None:
+    details = engine.details(session.owner, document.id)
+    if details is None:
+        return None
+    introduction = engine.introductions.of(session.owner, document.id)
+    making = introduction is None and engine.introductions.making(session.owner, document.id)
+    return details_of(document, details, introduction, session.language, making=making, tags=tags)

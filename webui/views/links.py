@@ -18,6 +18,7 @@ class Link:
     exchange: int
     sentence: int  # index of the one that cites it, or as in `webui.conversation`
     number: int
+    document_id: str
     document: str
     start: str  # of its name, which is cut off where there is no room
     end: str
@@ -34,6 +35,7 @@ def link(source: Source, exchange: Exchange, sentence: int, session: Session) ->
         exchange=exchange.id,
         sentence=sentence,
         number=source.number,
+        document_id=source.document_id,
         document=source.document,
         start=start,
         end=end,

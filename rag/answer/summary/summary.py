@@ -108,6 +108,13 @@ def summarise(
     return _summarise_several(store, documents, settings, chinese=chinese)
 
 
+def key_sentences(store: Store, document: Document, count: int, settings: SummarySettings) -> list[tuple[str, int]]:
+    """At most `count` sentences that stand for most of a document, each with its page (from 0), in reading order."""
+    rows = store.document_passages(document.owner, document.id)
+    picked = _pick(store, document, rows, count, settings) if rows else []
+    return [(one.sentence, one.row.passage.first_page) for one in picked]
+
+
 def _summarise_one(store: Store, document: Document, settings: SummarySettings, *, chinese: bool) -> Summary | None:
     rows = store.document_passages(document.owner, document.id)
     picked = _pick(store, document, rows, settings.sentences, settings)

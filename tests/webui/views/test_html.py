@@ -131,10 +131,10 @@ def test_details_of_a_document_are_shown_once_opened_and_stay_text(tmp_path, tex
     looked = look(documents_html(engine, session))
     expanded = {at["data-document"]: at["aria-expanded"] for at in tags(looked, **{"data-do": "details"})}
     assert expanded == {first: "true", second: "false"}
-    assert f"Author{clean(text)}Created2023-05-01Contents{clean(text)} p. 5Deep p. 7" in looked.text
+    assert f"Author{clean(text)}Created2023-05-01Size1.0 KBPages12Contents{clean(text)} p. 5Deep p. 7" in looked.text
     assert f"Pages with problemsp. iv {clean(text)}" in looked.text
     session.listing.detailed = {second}
-    assert "The file states no author" in look(documents_html(engine, session)).text
+    assert "Fileb.pdfSize1.0 KB" in look(documents_html(engine, session)).text
 
 
 def test_documents_left_out_are_not_ticked(tmp_path):

@@ -1,0 +1,180 @@
+"""Questions that a document may answer, made from its tables and headings by rules: candidates, to be asked first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rag.answer.introduction.survey import FoundTable, rows_with_values
+from rag.language import mainly_chinese
+from rag.pdf.table import Cell, Row
+from rag.retrieve.statements import Statement
+
+MAX_LABEL_CHARACTERS: Final = 48
+MAX_HEADING_CHARACTERS: Final = 44
+MAX_HEADING_WORDS: Final = 6
+
+# What a row must be about for "What was … in 2023?" to be a sensible question.
+_MEASURE: Final = re.compile(
+    r"\b(?:revenues?|sales|income|profit|loss|earnings|costs?|expenses?|assets|liabilities|equity|cash|debt|margin"
+    r"|dividends?|employees|emissions|investments?|capital expenditures?|inventor(?:y|ies)|goodwill|spending|output"
+    r"|production|visitors|members|orders|deliveries|deposits|fees?|price|rainfall|population)\b"
+    r"|收入|利润|成本|费用|资产|负债|现金|权益|价格|人数|产量|总额|销量|税|支出|投资|客流|面积|降水",
+    re.IGNORECASE,
+)
+# The rows that people ask for first.
+_FIRST: Final = re.compile(
+    r"^(?:total )?(?:net )?(?:revenues?|sales)(?:, net)?$|^(?:total )?net (?:sales|revenues?|income|profit|earnings)"
+    r"|^total (?:assets|visitors)|^operating (?:income|profit)|^(?:营业总?收入|净利润|资产总计|总资产)",
+    re.IGNORECASE,
+)
+_VAGUE: Final = re.compile(
+    r"^(?:net|total|profit|loss)$"
+    r"|^(?:other|others|subtotal|basic|diluted|less|plus|adjust|effect|change|balance|average|percent|其他|合计|小计)\b"
+    r"|[:;：；]|\(|（|\bper\b|attributable|discontinued|accumulated other|\b(?:beginning|end) of",
+    re.IGNORECASE,
+)
+_YEAR: Final = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+_MONTHS: Final = re.compile(r"\b(?:three|six|nine|months|quarter|q[1-4])\b|季度|半年|个月", re.IGNORECASE)
+_NUMBERING: Final = re.compile(
+    r"^(?:(?:item|note|part|section|chapter|article|schedule)\s+)?(?:\d+(?:\.\d+)*[A-Za-z]?|[IVX]+|[A-Z])[.:、)—–-]+\s*"
+    r"|^\d+(?:\.\d+)*\s+|^(?:item|part)\s+[\dIVX]+[A-Z]?\W*|^第.{1,4}[章节条部]\s*|^[一二三四五六七八九十]+、",
+    re.IGNORECASE,
+)
+# Headings that every document of their kind has, and that say nothing about it.
+_NO_SUBJECT: Final = re.compile(
+    r"\b(?:contents|index|signatures?|exhibits?|references|bibliography|appendix|annex|glossary|schedule|forward|"
+    r"abbreviations|acknowledge?ments|continued|reserved|disclosures?|controls and procedures|unresolved|defined"
+    r"|introduction|abstract|summary|overview|conclusions?|general|other|miscellaneous|notes?|form|item|part|table"
+    r"|figure|information|basis|presentation|segments?|permitting|months|years?"
+    r"|supplementary|registrant|financial statements?|cover|preface|letter|page|agreement|report|minutes)\b"
+    r"|目录|附录|附件|参考文献|摘要|引言|前言|结论|其他|签[字章署]|说明$|总则|附则|释义|声明|报告|合同$",
+    re.IGNORECASE,
+)
+_PLURAL: Final = re.compile(r"(?<![sui])s$", re.IGNORECASE)
+
+_PLURAL_MEASURE: Final = re.compile(
+    r"\b(?:sales|revenues|costs|expenses|assets|liabilities|earnings|dividends|employees|emissions|investments"
+    r"|expenditures|inventories|visitors|members|orders|deliveries|deposits|fees)$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A question, and what its answer must show to be a good one."""
+
+    question: str
+    pages: frozenset[int]  # from 0: where the answer stands
+    value: str = ""  # as printed, of a question for a cell; "" for any answer
+    subject: str = ""  # a document gets one question about each
+
+
+def from_tables(tables: Iterable[FoundTable]) -> list[Candidate]:
+    """Questions for cells, those that people ask first before the others."""
+    ranked: list[tuple[int, int, Candidate]] = []
+    for order, found in enumerate(tables):
+        for row in rows_with_values(found.table):
+            if candidate := _of_row(found, row):
+                ranked.append((-_rank(found, row), order, candidate))
+    return [candidate for _, _, candidate in sorted(ranked, key=lambda one: one[:2])]
+
+
+def _rank(found: FoundTable, row: Row) -> int:
+    return 4 * bool(_FIRST.search(row.label)) + 2 * (Statement.INCOME in found.statements) + bool(found.statements)
+
+
+def _of_row(found: FoundTable, row: Row) -> Candidate | None:
+    """A question for the newest cell of a row, or for its only one; None where it would make no sense."""
+    label = row.label.strip(" .:：…")
+    if not _is_label(label) or row.section.count(">"):
+        return None
+    page = frozenset((found.page,))
+    chinese = mainly_chinese(label)
+    years = _cells_by_year(found, row)
+    if years:
+        if not _MEASURE.search(label):
+            return None
+        year, cell = max(years.items())
+        asked = f"{year}年的{label}是多少？" if chinese else f"What {_be_of(label)} {lowered(label)} in {year}?"
+        return Candidate(asked, page, cell.text, label.casefold())
+    headers, cells = found.table.headers, [cell for cell in row.cells if cell and cell.value is not None]
+    if len(cells) != 1 or len(headers) > 2:
+        return None
+    header = headers[row.cells.index(cells[0])].strip()
+    if not _is_label(header) or not _MEASURE.search(header) or mainly_chinese(header) != chinese:
+        return None
+    asked = f"{label}的{header}是多少？" if chinese else f"What is the {lowered(header)} of {lowered(label)}?"
+    return Candidate(asked, page, cells[0].text, label.casefold())
+
+
+def _cells_by_year(found: FoundTable, row: Row) -> dict[str, Cell]:
+    """The cells of a row whose header names one year, and no part of a year."""
+    cells: dict[str, Cell] = {}
+    for header, cell in zip(found.table.headers, row.cells, strict=False):
+        years = _YEAR.findall(header)
+        if cell and cell.value is not None and len(years) == 1 and not _MONTHS.search(header):
+            if years[0] in cells:  # two columns of one year: which is meant cannot be said in a short question
+                return {}
+            cells[years[0]] = cell
+    return cells
+
+
+def _is_label(text: str) -> bool:
+    letters = sum(map(str.isalpha, text))
+    return bool(text) and (
+        2 <= len(text) <= MAX_LABEL_CHARACTERS
+        and len(text.split()) <= MAX_HEADING_WORDS
+        and letters >= 0.9 * len(text.replace(" ", ""))
+        and text[0].isalpha()
+        and not _VAGUE.search(text)
+    )
+
+
+def from_headings(headings: Sequence[tuple[str, int]]) -> Iterator[Candidate]:
+    """Questions about the subjects of headings, each given with its page, in the order of the document."""
+    seen: set[str] = set()
+    for title, page in headings:
+        subject = _NUMBERING.sub("", " ".join(title.split())).strip(" .:：-–—")
+        asked = _about(subject)
+        if asked and subject.casefold() not in seen:
+            seen.add(subject.casefold())
+            yield Candidate(asked, frozenset((page, page + 1)), subject=subject.casefold())
+
+
+def _about(subject: str) -> str:
+    """A question about the subject of a heading; "" where it is none."""
+    if len(subject) > MAX_HEADING_CHARACTERS or len(subject) < 2 or not subject[0].isalpha():
+        return ""
+    if subject.endswith(("?", "？")):
+        return subject
+    letters = sum(map(str.isalpha, subject))
+    if letters < 0.9 * len(subject.replace(" ", "")) or _NO_SUBJECT.search(subject) or re.search(r"[/(（]", subject):
+        return ""
+    if mainly_chinese(subject):
+        return f"关于{subject}，文中是怎么说的？" if len(subject) <= 14 and "，" not in subject else ""
+    if len(subject.split()) > MAX_HEADING_WORDS:
+        return ""
+    words = lowered(subject.title() if subject.isupper() else subject)
+    if _PLURAL.search(words) and len(words.split()) <= 4:
+        return f"What are the {words}?"
+    return f"What does the document say about {words}?"
+
+
+def lowered(text: str) -> str:
+    """A label inside a sentence: words written like ordinary ones lose their capitals, names keep them."""
+    words = text.split()
+    # In "Net Sales" and "Net sales" capitals mean nothing; "Net sales in Latin America" shows that they do.
+    meaning = any(word[:1].islower() and len(word) > 3 for word in words)
+    return " ".join(
+        word.lower() if word[1:].islower() and (number == 0 or not meaning) else word
+        for number, word in enumerate(words)
+    )
+
+
+def _be_of(label: str) -> str:
+    """The verb for a label: "What were net sales", "What was cost of sales"."""
+    head = re.split(r"\s(?:of|from|in|for|on|to)\s", label, maxsplit=1)[0]
+    return "were" if _PLURAL_MEASURE.search(head) else "was"

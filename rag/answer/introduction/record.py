@@ -1,0 +1,47 @@
+"""The introduction of a document as a record, to and from JSON, so that it can be stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+VERSION: Final = 1  # of how introductions are made; one of another version is made again
+
+
+@dataclass(frozen=True, slots=True)
+class KeySentence:
+    """A sentence that stands for a part of a document."""
+
+    text: str
+    page: int  # from 0
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """What is found out about a document without a model."""
+
+    title: str
+    kind: str  # "annual report", in the document's language; "" where it cannot be told
+    languages: tuple[str, ...]  # "en", "zh": each has a good part of the text
+    tables: int | None  # how many there are; None where looking for them took too long
+    sentences: tuple[KeySentence, ...]
+    questions: tuple[str, ...]  # each was asked, and answered
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {"version": VERSION, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Introduction | None:
+        """The inverse of `to_json`; None for one of another version."""
+        if data.get("version") != VERSION:
+            return None
+        return cls(
+            title=data["title"],
+            kind=data["kind"],
+            languages=tuple(data["languages"]),
+            tables=data["tables"],
+            sentences=tuple(KeySentence(**sentence) for sentence in data["sentences"]),
+            questions=tuple(data["questions"]),
+        )

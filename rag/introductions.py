@@ -1,0 +1,99 @@
+"""Introductions of documents: made in the background when somebody looks at a document, and kept in the store."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable
+
+from rag.answer.answering import Answerer
+from rag.answer.introduction.introduce import introduce
+from rag.answer.introduction.record import Introduction
+from rag.errors import AskError
+from rag.records import Document
+from rag.settings import Settings
+from rag.store.annotations import Annotations
+from rag.store.database import Store
+
+log = logging.getLogger(__name__)
+
+_Key = tuple[str, str]  # owner, document id
+
+
+class Introductions:
+    """The introductions of all documents. Thread-safe. The document that was asked for last comes first."""
+
+    def __init__(
+        self, store: Store, annotations: Annotations, answerer: Callable[[], Answerer], settings: Settings
+    ) -> None:
+        """`answerer` waits until questions can be answered, and raises AskError where they never can."""
+        self._store, self._annotations, self._answerer, self._settings = store, annotations, answerer, settings
+        self._waiting: dict[_Key, Document] = {}
+        self._failed: set[_Key] = set()  # not tried again before the program is started again
+        self._condition = threading.Condition()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def of(self, owner: str, document_id: str) -> Introduction | None:
+        """The introduction of a document that `owner` sees; where there is none yet, one is made."""
+        document = self._store.document(owner, document_id)
+        if document is None:
+            return None
+        stored = self._annotations.introduction(document.owner, document.id)
+        found = Introduction.from_json(json.loads(stored)) if stored else None
+        if found is None:
+            self._want(document)
+        return found
+
+    def making(self, owner: str, document_id: str) -> bool:
+        """Whether the introduction of a document is being made, or waits for that."""
+        with self._condition:
+            return any(key in self._waiting for key in ((owner, document_id), ("", document_id)))
+
+    def close(self) -> None:
+        """Stop; what is being made is made again another time."""
+        self._stop.set()
+        with self._condition:
+            self._condition.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _want(self, document: Document) -> None:
+        key = (document.owner, document.id)
+        with self._condition:
+            if key in self._failed or self._stop.is_set():
+                return
+            self._waiting.pop(key, None)
+            self._waiting[key] = document
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="introductions", daemon=True)
+                self._thread.start()
+            self._condition.notify()
+
+    def _work(self) -> None:
+        while document := self._next():
+            key = (document.owner, document.id)
+            made = self._make(document)
+            with self._condition:
+                self._waiting.pop(key, None)
+                if made is None:
+                    self._failed.add(key)
+            if made is not None and not self._stop.is_set():
+                self._annotations.keep_introduction(*key, json.dumps(made.to_json()))
+
+    def _next(self) -> Document | None:
+        """Wait for a document; None when closing."""
+        with self._condition:
+            while not self._waiting and not self._stop.is_set():
+                self._condition.wait()
+            return None if self._stop.is_set() else next(reversed(self._waiting.values()))
+
+    def _make(self, document: Document) -> Introduction | None:
+        try:
+            return introduce(self._store, self._answerer(), document, self._settings, self._stop)
+        except AskError as exc:
+            log.error("%s", exc)
+        except Exception:  # whatever a document does to it, the others get their introductions
+            log.exception("Making the introduction of %r failed", document.name)
+        return None
