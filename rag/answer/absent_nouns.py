@@ -19,6 +19,7 @@ from rag.answer.claims.lexicon import stem
 from rag.answer.han_words import han_words
 from rag.answer.missing import Comparison
 from rag.answer.named_things import MAX_QUESTION_CHARACTERS, Kind, NamedThing
+from rag.answer.sentences import without_instructions
 from rag.embed.embedder import Embedder
 from rag.index.tokenize import terms
 from rag.language import mainly_chinese
@@ -87,7 +88,7 @@ class AbsentNouns:
 
 def nouns_in(question: str) -> list[str]:
     """The ordinary nouns that a question has, as written, each once."""
-    question = question[:MAX_QUESTION_CHARACTERS]
+    question = without_instructions(question[:MAX_QUESTION_CHARACTERS])
     if mainly_chinese(question):
         found = [word.text for word in han_words(question) if word.noun and not word.frequent]
     else:

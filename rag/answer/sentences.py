@@ -57,3 +57,9 @@ def _continues(text: str, start: int, stop: int, end: int) -> bool:
     if word.isdigit() and not text[start:stop].strip().removesuffix(word):  # "1." of a list item
         return True
     return word in _ABBREVIATIONS or (len(word) == 1 and word.isalpha() and text[stop - 1].isupper())
+
+
+def without_instructions(question: str) -> str:
+    """A question up to its last question mark: what comes after says how to answer ("Answer in USD millions. …")."""
+    end = max(question.rfind("?"), question.rfind("？"))
+    return question[: end + 1] if end >= 0 else question

@@ -132,6 +132,12 @@ if (role === 'drawer') {
     typedTimer = setTimeout(sendTyped, 800);
   });
   addEventListener('pagehide', keepTyped);
+  // What is asked is no draft any more.
+  const asked = () => { clearTimeout(typedTimer); unsent = null; };
+  addEventListener('click', (event) => { if (event.target.closest('#ask')) asked(); }, true);
+  addEventListener('keydown', (event) => {
+    if (event.key === 'Enter' && !event.shiftKey && !event.isComposing && event.target === questionBox()) asked();
+  }, true);
   // Gradio's button above the conversation does on the server what `begin` does.
   addEventListener('click', (event) => { if (event.target.closest('#new')) { goTo(''); sendTyped(); } }, true);
 

@@ -6,6 +6,8 @@ import re
 from enum import StrEnum
 from typing import Final
 
+from rag.answer.sentences import without_instructions
+
 MAX_CHARACTERS: Final = 1_000  # of a question that are looked at
 
 
@@ -135,7 +137,7 @@ def content(question: str) -> str:
 
 def kind_of(question: str) -> Kind:
     """What the question asks for; THING where no word tells."""
-    text = " ".join(question[:MAX_CHARACTERS].split())
+    text = " ".join(without_instructions(question[:MAX_CHARACTERS]).split())
     if (_YES_NO.search(text) and not _EITHER.search(text)) or _YES_NO_HAN.search(text):
         return Kind.YES_NO
     first = next((kind for kind, pattern in _COMPILED.items() if pattern.search(text)), Kind.THING)

@@ -30,7 +30,8 @@ _TWO_VALUES: Final = re.compile(r"\W?[$£€¥￥][\d,.]+ [$£€¥￥][\d,.]+|[
 _TIMES: Final = re.compile(r"(?:more than |about |nearly )?(?:once|twice|double|half)", re.IGNORECASE)
 _WORDS_AFTER: Final = 2  # that a span may have after a date
 _HAN_FORMS: Final = re.compile(r"(?:股份)?有限(?:责任)?公司|集团|公司")
-_FORMS: Final = frozenset("inc corp corporation company co ltd plc llc group".split())  # of companies
+# Of companies, and what reports call their own.
+_FORMS: Final = frozenset("inc corp corporation company co ltd plc llc group the our registrant".split())
 _MAX_SENTENCE: Final = 1_000  # characters
 _MAX_TEXT: Final = 5_000  # characters of a source
 _HAN_NAMES_AFTER: Final = re.compile(r"(?:、[\u4e00-\u9fff·]{2,4})+(?=[，。；;,.（(]|$)")
@@ -57,9 +58,11 @@ def refined(kind: Kind, question: str, text: str, start: int, end: int) -> tuple
 
 
 def answers_nothing(question: str, text: str, start: int, end: int) -> bool:
-    """Whether a span only repeats the question, is two cells of a row, or compares where an amount is asked for."""
+    """Whether a span repeats the question, says "the Company", is two cells of a row, or is "twice" of an amount."""
     span = text[start:end]
     said = set(terms(_HAN_FORMS.sub("", span))) - _FORMS
+    if not said and terms(span):
+        return True
     choice = re.search(r"\bor\b|还是", question)
     if said and said <= set(terms(question)) and not choice:
         return True

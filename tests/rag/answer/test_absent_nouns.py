@@ -68,6 +68,7 @@ def test_a_thing_that_is_there_in_another_form_is_not_missing(engine, question):
     ("question", "nouns"),
     [
         ("How much did Boeing spend on bananas?", ["bananas"]),
+        ("What do umbrellas cost? Answer from the perspective of an analyst.", ["umbrellas"]),
         ("What kind of percentage is the average amount?", []),
         ("What does Apple say about the cat's umbrellas?", ["cat", "umbrellas"]),
         ("波音公司在香蕉上花了多少钱？", ["波音", "香蕉"]),

@@ -35,6 +35,7 @@ from rag.answer.phrases.kind import Kind, kind_of
         ("When does the contract end?", Kind.DATE),
         ("合同什么时候到期？", Kind.DATE),
         ("Who signed the letter?", Kind.PERSON),
+        ("What is its net debt? Answer as an analyst who can only use the balance sheet.", Kind.THING),
         ("谁签署了这封信？", Kind.PERSON),
         ("Where is the head office?", Kind.PLACE),
         ("总部在哪里？", Kind.PLACE),

@@ -40,6 +40,8 @@ def test_a_span_becomes_what_is_asked_for(kind: Kind, question: str, text: str, 
     [
         ("Who audited Acme in 2021?", "We have audited Acme Inc. and others.", "Acme Inc", True),
         ("Which is larger, Acme or Novex?", "Acme is larger.", "Acme", False),
+        ("What is Acme's business?", "Acme (the Company) is a public company.", "the Company", True),
+        ("这家企业做什么？", "本集团主营水泵。", "集团", True),
         ("What is the limit?", "Baggage £1,500 £75", "£1,500 £75", True),
         ("What is the limit?", "Baggage £1,500 £75", "£1,500", False),
         ("How much rain do they hold?", "They hold twice as much as gravel.", "twice", True),
