@@ -18,6 +18,7 @@ _JOINER = re.compile(r"[-.,'’/&]")
 _YEAR_CODE = re.compile(r"[fc]y(\d{4}|\d{2})")  # FY2018, FY18 (fiscal year), CY2018 (calendar year)
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
 
+MAX_TERM = 100  # characters; a longer word is cut into pieces of this length, as nobody searches for it whole
 CACHED_CHARACTERS = 24  # longest run without spaces whose terms are cached; a Chinese sentence hardly comes again
 
 # Function words and question words. Only these few: BM25 weighs down other common words by itself.
@@ -46,7 +47,7 @@ def _run_terms(run: str) -> tuple[str, ...]:
         if is_cjk(token[0]):
             found.extend([token] if len(token) == 1 else [token[n : n + 2] for n in range(len(token) - 1)])
         else:
-            found.extend(_word_terms(token))
+            found.extend(_word_terms(token) if len(token) <= MAX_TERM else _long_word_terms(token))
     return tuple(term for term in found if term not in STOP_WORDS and term not in STOP_BIGRAMS)
 
 
@@ -67,6 +68,12 @@ def _word_terms(word: str) -> list[str]:
     if parts[-1] == "s" and len(parts) == 2:  # company's
         return [_singular(parts[0])]
     return [word, *(_singular(part) for part in parts)]
+
+
+def _long_word_terms(word: str) -> list[str]:
+    """The parts of a word that is too long to be a term, each cut into pieces of at most `MAX_TERM` characters."""
+    parts = filter(None, _JOINER.split(word))
+    return [_singular(part[start : start + MAX_TERM]) for part in parts for start in range(0, len(part), MAX_TERM)]
 
 
 def _singular(word: str) -> str:

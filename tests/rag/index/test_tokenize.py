@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.index.tokenize import STOP_WORDS, terms
+from rag.index.tokenize import MAX_TERM, STOP_WORDS, terms
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,13 @@ def test_terms(text, expected):
 def test_terms_of_any_text_are_lower_case_and_no_stop_words(text):
     assert not STOP_WORDS & set(terms(text))
     assert all(term == term.casefold() for term in terms(text))
+
+
+@pytest.mark.parametrize("word", ["a" * 5_000, "1" * 5_000, "a-b" * 2_000, "\u0e31" * 5_000, "a" + "\u0301" * 5_000])
+def test_no_term_is_longer_than_the_limit(word):
+    assert max(map(len, terms(word))) <= MAX_TERM
+
+
+def test_a_word_beyond_the_limit_is_found_by_its_parts():
+    assert terms("-".join(["alpha"] * 30)) == ["alpha"] * 30
+    assert terms("x" * 250) == ["x" * 100, "x" * 100, "x" * 50]
