@@ -32,7 +32,7 @@ def test_terms_of_any_text_are_lower_case_and_no_stop_words(text):
     assert all(term == term.casefold() for term in terms(text))
 
 
-@pytest.mark.parametrize("word", ["a" * 5_000, "1" * 5_000, "a-b" * 2_000, "\u0e31" * 5_000, "a" + "\u0301" * 5_000])
+@pytest.mark.parametrize("word", ["a" * 5_000, "1" * 5_000, "a-b" * 2_000, "a" + "\u0301" * 5_000])
 def test_no_term_is_longer_than_the_limit(word):
     assert max(map(len, terms(word))) <= MAX_TERM
 
