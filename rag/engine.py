@@ -65,6 +65,7 @@ from rag.store.annotations import Annotations
 from rag.store.blobs import create_folders
 from rag.store.conversations import Conversations
 from rag.store.database import Store
+from rag.store.preferences import StoredPreferences
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +124,7 @@ class Engine:
         self.conversations = Conversations(self._store)
         self.annotations = Annotations(self._store, self._choices.changed)
         self.introductions = Introductions(self._store, self.annotations, lambda: self.answerer, settings)
+        self.preferences = StoredPreferences(self._store)
         self.removals = Removals(self.remove, self._choices.changed)
         self._files.tidy()
         self._answerer: Answerer | None = None  # until everything is loaded
@@ -388,8 +390,6 @@ class Engine:
         if not self._library.router.count(scope):
             raise QuestionRefused("No document is chosen: tick at least one.")
         return scope
-
-    # ---- viewing
 
     def view(self, owner: str, source: Source, citation: Citation | None = None) -> View:
         """The page on which a source, or the cited part of it, begins. Raises FileRefused if it was removed."""

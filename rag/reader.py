@@ -1,4 +1,4 @@
-"""The Reader protocol and its request: all that `rag` knows of a model. Plain data; imports nothing of ours.
+"""The Reader protocol and its request: all that `rag` knows of a model. Plain data.
 
 A reader streams an answer to a question from the sources it is given. The caller has already packed the sources to
 fit `context_tokens`; the reader builds its own prompt from the plain text given here, so that no document can inject
@@ -11,6 +11,8 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
+
+from rag.manner import DEFAULT_MANNER, Manner
 
 ANSWERABLE: Final = 1.0  # answerability of the least convincing sentence that still counts as an answer
 
@@ -64,6 +66,7 @@ class ReadRequest:
     history: tuple[Turn, ...] = ()
     sampling: Sampling = Sampling()
     evidence: tuple[Evidence, ...] = ()  # best answer first; may be empty
+    manner: Manner = DEFAULT_MANNER  # of a model's answer; nothing to a reader that quotes
 
 
 class Reader(Protocol):

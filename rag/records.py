@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.messages import Message
+from rag.preferences import DEFAULT_PREFERENCES, Preferences
 from rag.word_boxes import Box as Box
 from rag.word_boxes import WordBoxes as WordBoxes
 
@@ -267,6 +268,7 @@ class AskOptions:
     complete: bool = True  # complete a follow-up from the conversation
     anyway: bool = False  # answer even if the documents seem not to hold the answer
     quotes: bool = False  # answer with quotes alone, whichever model is in use
+    preferences: Preferences = DEFAULT_PREFERENCES  # of the person who asks
 
 
 DEFAULT_OPTIONS: Final = AskOptions()

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PRODUCT = ("webui", "rag", "model")
 # Import nothing else of ours; rag and model may both use them.
-SEAMS = {"rag.reader", "rag.errors", "rag.messages", "rag.language"}
+SEAMS = {"rag.reader", "rag.manner", "rag.errors", "rag.messages", "rag.language"}
 
 
 def modules(*packages: str) -> list[Path]:
@@ -58,7 +58,7 @@ FOLDERS: dict[str, set[str]] = {
     "answer": {"embed", "index", "pdf", "retrieve", "store"},
     "evaluation": {"answer", "store"},
 }
-BASE = {"errors", "messages", "language", "reader", "records", "settings", "word_boxes"}
+BASE = {"errors", "messages", "language", "manner", "preferences", "reader", "records", "settings", "word_boxes"}
 
 
 def imported_parts(path: Path) -> set[str]:

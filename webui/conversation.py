@@ -155,6 +155,7 @@ class Conversation:
     id: str = ""  # in the store; "" while it is not stored
     title: str = ""
     draft: str = ""  # typed and not asked
+    quotes: bool = False  # its questions are answered with quotes, whichever model is in use
     opened: Place | None = None
     problem: Message | None = None  # why the last change is not stored
     parents: dict[int, int] = field(default_factory=dict)  # what each exchange follows, by id; ROOT for nothing

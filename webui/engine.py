@@ -18,6 +18,7 @@ from rag.evaluation.saved import Progress
 from rag.ingest.batch import Adding
 from rag.messages import Message
 from rag.pages import Contents, Hits, OriginalFile, Picture, Word
+from rag.preferences import Preferences
 from rag.reader import Reader, Turn
 from rag.records import (
     DEFAULT_OPTIONS,
@@ -122,6 +123,18 @@ class Conversations(Protocol):
 
     def exchanges(self, owner: str, conversation_id: str, numbers: Collection[int]) -> list[StoredExchange]:
         """The exchanges with these numbers, in order, without those that do not exist."""
+        ...
+
+
+class StoredPreferences(Protocol):
+    """What people prefer. Owners are those of conversations; nothing of one owner is given to another."""
+
+    def of(self, owner: str) -> Preferences:
+        """What an owner prefers; the defaults where nothing is stored."""
+        ...
+
+    def save(self, owner: str, preferences: Preferences) -> None:
+        """Replace what an owner prefers. Raises StoreError."""
         ...
 
 
@@ -241,6 +254,11 @@ class Engine(Protocol):
     @property
     def conversations(self) -> Conversations:
         """Stored conversations."""
+        ...
+
+    @property
+    def preferences(self) -> StoredPreferences:
+        """What each person prefers of sources and answers."""
         ...
 
     @property

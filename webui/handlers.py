@@ -10,10 +10,12 @@ from typing import Any
 import gradio as gr
 
 from rag.messages import Message
+from rag.records import AskOptions
 from webui.actions.conversations import NOT_THERE, arrive, change_conversations
 from webui.actions.evaluation import change, mark_page, marked, question_of
 from webui.actions.library import change_library, suggested
 from webui.actions.models import change_model
+from webui.actions.settings import change_settings
 from webui.actions.turns import asked_again, change_turn
 from webui.actions.viewer import turn_viewer
 from webui.edge import errors_shown, to_int
@@ -29,6 +31,7 @@ from webui.views.drawer import drawer_html, note_html
 from webui.views.evaluation import evaluation_html, tabs_html
 from webui.views.jobs import library_html
 from webui.views.picker import picker_html
+from webui.views.settings import settings_html
 from webui.views.status import head_html
 from webui.views.viewer import Mark, viewer_html
 from webui.views.welcome import welcome_html
@@ -121,8 +124,9 @@ class Handlers:
         question = _encodable(question or "").strip()
         session = self.session(request)
         if question:
+            options = AskOptions(quotes=session.conversation.quotes)
             too_long = len(question) > self.engine.settings.limits.question_characters
-            yield from self._answer(session, Asking(question), emptied=not too_long)
+            yield from self._answer(session, Asking(question, options), emptied=not too_long)
         else:
             yield self._talk(session)
 
@@ -236,13 +240,17 @@ class Handlers:
         if data.get("do") == "language":
             session.language = pick_language(str(data.get("language")), None)
             return self._everything(session)
-        session.pick_problem = None
+        session.pick_problem = session.setting_problem = None
+        about_settings = data.get("do") in ("setting", "settings", "default-settings")
 
         def show(problem: Message) -> None:
-            session.pick_problem = problem
+            session.setting_problem, session.pick_problem = (problem, None) if about_settings else (None, problem)
 
         with errors_shown(show, raise_errors=self.raise_errors):
-            change_model(self.models, session, data)
+            if about_settings:
+                change_settings(self.engine, session, data)
+            else:
+                change_model(self.models, session, data)
         return self._head(session)
 
     # ---- drawing
@@ -270,7 +278,8 @@ class Handlers:
     def _head(self, session: Session) -> Updates:
         def drawn() -> str:
             picker = picker_html(self.models, session)
-            return head_html(self.engine.choices(), session.language, session.owner, picker)
+            settings = settings_html(self.engine, session)
+            return head_html(self.engine.choices(), session.language, session.owner, picker, settings)
 
         return {self.parts.head: _stamped(drawn)}
 

@@ -35,6 +35,7 @@ class _State:
     draft: str = ""
     opened: Place | None = None
     branches: dict[int, int] = field(default_factory=dict)  # parents, of what does not follow the one asked before it
+    quotes: bool = False
 
 
 class OwnConversations:
@@ -70,7 +71,8 @@ class OwnConversations:
         parents = {number: state.branches.get(number, number - 1) for number in range(1, newest + 1)}
         conversation = Conversation(
             left_out=set(state.left_out), leaf=state.leaf, id=found.id, title=found.title, draft=state.draft,
-            opened=state.opened, parents=parents, load=partial(self._load, found.id), stored_state=found.data,
+            opened=state.opened, quotes=state.quotes, parents=parents, load=partial(self._load, found.id),
+            stored_state=found.data,
         )  # fmt: skip
         conversation.loaded([newest])
         return conversation
@@ -140,6 +142,7 @@ def _text_of(conversation: Conversation) -> str:
         conversation.draft[:MAX_DRAFT_CHARACTERS],
         conversation.opened,
         {number: parent for number, parent in conversation.parents.items() if parent != number - 1},
+        conversation.quotes,
     )
     return _adapter().dump_json(state).decode()
 

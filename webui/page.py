@@ -31,6 +31,7 @@ SCRIPTS: Final = (
     "conversation.js",
     "evaluation.js",
     "keys.js",
+    "settings.js",
 )
 VIEWER_SCRIPTS: Final = (  # the viewer needs no others, and nobody else needs these
     "page.js", "history.js", "viewer.js", "viewer-sheet.js", "viewer-zoom.js", "viewer-find.js", "viewer-contents.js",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from rag.answer.small_talk import is_small_talk
 from rag.messages import Message
+from rag.preferences import DEFAULT_PREFERENCES, Preferences
 from rag.reader import Turn
 from rag.records import (
     DEFAULT_OPTIONS,
@@ -111,10 +112,23 @@ class Session:
         self.recommended: Recommendation | None = None  # of them, for this machine
         self.served: tuple[ServedModel, ...] = ()  # models of the server that was tested
         self.pick_problem: Message | None = None  # why the last model could not be picked
+        self.setting_problem: Message | None = None  # why the last setting was not kept
         self.seen = -1  # the engine's version that the page shows
         self.seen_conversation = -1  # the conversation's version that the page shows
         self.seen_earlier: tuple[int, ...] = ()  # ids of the exchanges shown before the last one
+        self._unstored = DEFAULT_PREFERENCES  # of a person for whom nothing is stored
         self._stop_answer = self.conversation.stop_answer  # of the answer that this page asked for last
+
+    def preferences(self, engine: Engine) -> Preferences:
+        """What the person prefers. Raises StoreError."""
+        return engine.preferences.of(self.own.owner) if self.own else self._unstored
+
+    def prefer(self, engine: Engine, preferences: Preferences) -> None:
+        """Keep what the person prefers from the next question on. Raises StoreError."""
+        if self.own:
+            engine.preferences.save(self.own.owner, preferences)
+        else:
+            self._unstored = preferences
 
     def stop(self) -> None:
         """Stop the answer that is being made."""
@@ -192,7 +206,7 @@ class Session:
                 exchange.error = None if small_talk else _refusal(documents, exchange.documents)
                 # An exchange overtaken while it waited for its turn asks nothing: only the newest is worked on.
                 if not exchange.error and not stop.is_set():
-                    scope, options = exchange.documents, asking.options
+                    scope, options = exchange.documents, self._preferred(engine, asking.options)
                     events = engine.ask(self.owner, asking.question, scope, history, stop, options)
                     for _ in _follow(exchange, events):
                         conversation.changed()
@@ -210,6 +224,11 @@ class Session:
         if answer is None or found is None or answer.state is not AnswerState.ANSWER or exchange.stopped:
             return ()
         return engine.follow_ups(self.owner, found.query, exchange.documents, found.sources)
+
+    def _preferred(self, engine: Engine, options: AskOptions) -> AskOptions:
+        """Options with what the person prefers now, which is not stored with each exchange."""
+        preferences = self.preferences(engine)
+        return replace(options, complete=options.complete and preferences.follow_ups, preferences=preferences)
 
     def store(self, conversation: Conversation, exchange: Exchange) -> None:
         """Store an exchange of a conversation as it is now."""

@@ -34,6 +34,7 @@ from rag.answer.phrases.turns import take_turns
 from rag.answer.source_tables import SourceTables
 from rag.answer.summary.summary import Summary, summarise
 from rag.index.protocols import Scope
+from rag.preferences import DEFAULT_PREFERENCES, Preferences, Strictness
 from rag.reader import Evidence, Reader, ReadRequest, Sampling, Turn
 from rag.records import (
     DEFAULT_OPTIONS,
@@ -113,15 +114,17 @@ class Answerer:
         Raises QuestionRefused, also after Found if the question leaves no room for sources, and ReaderError.
         """
         began = time.monotonic()
-        mentioned = self._mentioned(asked)
-        if summary := summarise(self._store, asked.scope, asked.question, self._settings.answering.summary, mentioned):
+        preferences, mentioned = asked.options.preferences, self._mentioned(asked)
+        sampling = preferences.sampling(sampling, reader.context_tokens)
+        settings = preferences.answering(self._settings.answering).summary
+        if summary := summarise(self._store, asked.scope, asked.question, settings, mentioned):
             yield from self._summarise(asked, summary, reader, sampling, stop)
             return
         found = self.retrieve(asked)
         # Look for a figure of accounts or a fact, whose pages may not be among the sources.
         placed = self._metric(asked, found) or self._fact(asked, found)
         if placed is not None:
-            found = replace(found, sources=placed.sources)
+            found = replace(found, sources=_at_most(placed, preferences.sources))
         yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
         # Look for a short answer, and for the sentences that answer.
         findings = self.find(asked, found, placed)
@@ -132,7 +135,7 @@ class Answerer:
         if placed is not None:  # its company, year and every word were understood
             doubt = Doubt(AnswerState.ANSWER, quoted=tuple(placed.rows))
         else:
-            doubt = self.judge(comparison, findings, anyway=anyway)
+            doubt = self.judge(comparison, findings, anyway=anyway, preferences=preferences)
             doubt = self._without_statement(doubt, short, asked, found)
         # Let the reader answer.
         checker = AnswerChecker(found.sources, self._settings.answering)
@@ -141,7 +144,10 @@ class Answerer:
         yield from _checked(pieces, checker)
         # Judge what it said.
         if not reader.quotes_evidence:  # a model's own words are the answer
+            found_nothing = doubt.state is AnswerState.NONE and preferences.strictness is Strictness.STRICT
             doubt, short = judge_read(comparison, checker.text, stopped=stop.is_set()), None
+            if found_nothing and doubt.state is AnswerState.ANSWER:
+                doubt = replace(doubt, state=AnswerState.CLOSEST)
         short = short if doubt.state is AnswerState.ANSWER or anyway else None
         unsure = short is not None and short.table is not None and not short.sure
         yield Answer(
@@ -174,11 +180,18 @@ class Answerer:
         self._statements.forget()
         self._retriever.facts.forget()
 
-    def judge(self, comparison: Comparison, findings: Findings, *, anyway: bool = False) -> Doubt:
+    def judge(
+        self,
+        comparison: Comparison,
+        findings: Findings,
+        *,
+        anyway: bool = False,
+        preferences: Preferences = DEFAULT_PREFERENCES,
+    ) -> Doubt:
         """The doubt about an answer; the cells of a sure figure answer even where no sentence does."""
         short, evidence, odds = findings
         absent = self._absent.find(comparison, evidence)
-        settings = self._settings.answering
+        settings = preferences.answering(self._settings.answering)
         doubt = judge(comparison, evidence, self.scorer.unit, settings, odds=odds, absent=absent, anyway=anyway)
         sure = short is not None and short.table is not None and short.sure
         if sure and not (comparison.missing or comparison.unverified or absent):
@@ -217,13 +230,14 @@ class Answerer:
         yield Answer(sentences, reader.name, stopped=stop.is_set(), seconds=seconds, short=summary.short)
 
     def retrieve(self, asked: Asked, count: int | None = None) -> Retrieved:
-        """At most `count` sources of a question, completed from the conversation; as many as set with None."""
+        """At most `count` sources of a question, completed from the conversation; as many as preferred with None."""
         limit, retrieval = self._settings.limits.question_characters, self._settings.retrieval
         complete = asked.options.complete
         query = build_query(asked.question, asked.history, limit, retrieval.query, complete=complete)
         if complete:
             query = self._as_documents_are_named(query, asked.scope)
-        vectors, sources = self._retriever.find(query, asked.scope, count or retrieval.sources)
+        count = count or asked.options.preferences.sources or retrieval.sources
+        vectors, sources = self._retriever.find(query, asked.scope, count)
         named = self._retriever.router.named_documents(query.completed, asked.scope)
         return Retrieved(query.texts, vectors, tuple(sources), named, self._tables(asked))
 
@@ -315,13 +329,23 @@ class Answerer:
     ) -> Iterator[str]:
         """The reader's answer, from as many sources as fit. Raises QuestionRefused."""
         history = [Turn(turn.question, remove_citation_marks(turn.answer)) for turn in asked.history]
-        context = self._settings.answering.context
+        context, manner = self._settings.answering.context, asked.options.preferences.manner
+        if own := manner.english + manner.chinese:  # room for more than the usual instruction
+            context = replace(context, prompt_tokens=context.prompt_tokens + reader.count_tokens(own))
         tables = None if reader.quotes_evidence else found.tables
         shown = () if reader.quotes_evidence else evidence
         packed = pack_context(asked.question, found.sources, history, reader, sampling, context, tables, shown)
         given = tuple(evidence) if reader.quotes_evidence else packed.evidence
-        request = ReadRequest(asked.question, packed.sources, packed.history, sampling, given)
+        request = ReadRequest(asked.question, packed.sources, packed.history, sampling, given, manner)
         yield from reader.answer(request, stop)
+
+
+def _at_most(placed: DocumentAnswer, count: int | None) -> tuple[Source, ...]:
+    """The first sources of an answer, at least all that it cites; all with None."""
+    if count is None:
+        return placed.sources
+    cited = [citation.number for citation in placed.short.citations] + [row.number for row in placed.rows]
+    return placed.sources[: max([count, *cited])]
 
 
 def _named_first(evidence: Sequence[Evidence], found: Retrieved) -> list[Evidence]:

@@ -19,7 +19,7 @@ from rag.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-FORMAT = 8
+FORMAT = 9
 # A new database. `pages.start`: where it begins in the document's text (`rag.records.page_starts`). `digest`: of the
 # text that was embedded.
 # `notes`, `note` and `message` hold `rag.messages.Message` as JSON, '' where there is none. `conversations.deleted`:
@@ -77,6 +77,7 @@ SCHEMA = (
     owner TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL, PRIMARY KEY (owner, old)) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS introductions (
     document INTEGER PRIMARY KEY REFERENCES documents ON DELETE CASCADE, data TEXT NOT NULL)""",
+    "CREATE TABLE IF NOT EXISTS preferences (owner TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID",
 )
 
 
@@ -119,6 +120,8 @@ def _format_of(sql: sqlite3.Connection) -> int:
     tables = {row[0] for row in sql.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if version or "jobs" not in tables:
         return int(version)
+    if "preferences" in tables:
+        return 9
     if "introductions" in tables:
         return 8
     if "pages_awaiting_ocr" in tables:
@@ -274,6 +277,11 @@ def _to_8(sql: sqlite3.Connection) -> None:
         sql.execute(statement)
 
 
+def _to_9(sql: sqlite3.Connection) -> None:
+    """What each person prefers."""
+    sql.execute("CREATE TABLE preferences (owner TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID")
+
+
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {
-    2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5, 6: _to_6, 7: _to_7, 8: _to_8,
+    2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5, 6: _to_6, 7: _to_7, 8: _to_8, 9: _to_9,
 }  # fmt: skip

@@ -43,6 +43,7 @@ from rag.removals import Removals
 from rag.settings import Settings
 from rag.store.connection import Connection
 from rag.store.conversations import Conversations
+from rag.store.preferences import StoredPreferences
 from tests.webui.fake_evaluations import FakeEvaluations
 from tests.webui.fake_pages import FakePages
 
@@ -175,6 +176,11 @@ class FakeEngine:
     def ratings(self) -> Ratings:
         """The same for ratings."""
         return Ratings(self._database(), changed=self.change)
+
+    @cached_property
+    def preferences(self) -> StoredPreferences:
+        """The same for what people prefer."""
+        return StoredPreferences(self._database())
 
     def _database(self) -> Connection:
         with self._lock:
@@ -383,5 +389,5 @@ class FakeEngine:
             self.conversations.close()
             self.opened.close()
             self.opened = None
-            for stored in ("conversations", "ratings"):
+            for stored in ("conversations", "preferences", "ratings"):
                 self.__dict__.pop(stored, None)

@@ -20,19 +20,20 @@ def asked_again(engine: Engine, session: Session, data: dict[str, Any]) -> Askin
         return None
     again = Asking(exchange.question, exchange.options, exchange.id, exchange.only)
     understood, text = exchange.found.query if exchange.found else exchange.question, _text(data, "question")
+    quotes = exchange.options.quotes
     match data.get("do"):
         case "retry":
             return replace(again, options=replace(exchange.options, quotes=False))
         case "quotes":
             return replace(again, options=replace(exchange.options, quotes=True))
         case "anyway":
-            return replace(again, question=understood, options=AskOptions(complete=False, anyway=True))
+            return replace(again, question=understood, options=AskOptions(complete=False, anyway=True, quotes=quotes))
         case "typed":
-            return replace(again, options=AskOptions(complete=False))
+            return replace(again, options=AskOptions(complete=False, quotes=quotes))
         case "understood" if text:
-            return replace(again, question=text, options=AskOptions(complete=False))
+            return replace(again, question=text, options=AskOptions(complete=False, quotes=quotes))
         case "edit" if text:
-            return replace(again, question=text, options=AskOptions(), only="")
+            return replace(again, question=text, options=AskOptions(quotes=session.conversation.quotes), only="")
         case "follow" if text in exchange.follow_ups:
             return Asking(text, AskOptions(complete=False), only=exchange.only)
         case "only" if _text(data, "document") in _documents(engine, session, exchange):

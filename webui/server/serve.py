@@ -36,6 +36,7 @@ STYLES: Final = (
     "viewer.css",
     "evaluation.css",
     "keys.css",
+    "settings.css",
     "narrow.css",
 )
 

@@ -29,10 +29,12 @@ class ShownChoice:
     picks: bool  # whether it opens the model picker
 
 
-def head_html(choices: tuple[Choice, ...], language: Language, user: str, picker: str = "") -> Markup:
-    """One line; each choice opens its reason, and the reader also `picker`, which is HTML."""
+def head_html(
+    choices: tuple[Choice, ...], language: Language, user: str, picker: str = "", settings: str = ""
+) -> Markup:
+    """One line; each choice opens its reason, and the reader also `picker`; both it and `settings` are HTML."""
     shown = [shown_choice(choice, language, picks=bool(picker) and choice.what == "reader") for choice in choices]
-    return render("head.html", language, choices=shown, user=user, picker=picker)
+    return render("head.html", language, choices=shown, user=user, picker=picker, settings=settings)
 
 
 def shown_choice(choice: Choice, language: Language, *, picks: bool = False) -> ShownChoice:

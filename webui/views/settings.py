@@ -1,0 +1,127 @@
+"""The dialog with the person's settings: each with one sentence that says what it changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from markupsafe import Markup
+
+from rag.answer.quote import QuoteReader
+from rag.manner import MAX_INSTRUCTION_CHARACTERS, AnswerLanguage, AnswerLength, default_instruction
+from rag.preferences import DEFAULT_PREFERENCES, Preferences, Strictness
+from rag.reader import Sampling
+from webui.engine import Engine
+from webui.session import Session
+from webui.strings import Language, say
+from webui.views.render import render
+
+SOURCES: Final = (2, 3, 4, 5, 6, 8, 10, 12, 15, 20)
+TEMPERATURES: Final = (0.0, 0.2, 0.5, 0.8, 1.0)
+_WORDS: Final = {
+    Strictness.RELAXED: "strictness_relaxed",
+    Strictness.NORMAL: "usual",
+    Strictness.STRICT: "strictness_strict",
+    AnswerLength.SHORT: "length_short",
+    AnswerLength.NORMAL: "usual",
+    AnswerLength.LONG: "length_long",
+    AnswerLanguage.QUESTION: "language_question",
+    AnswerLanguage.ENGLISH: "language_english",
+    AnswerLanguage.CHINESE: "language_chinese",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """One value that a setting can have."""
+
+    value: str
+    word: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """A setting with a list of values."""
+
+    name: str
+    title: str
+    sentence: str
+    options: list[_Option]
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Instruction:
+    """What a model is told, in one language."""
+
+    name: str
+    title: str
+    text: str
+    default: str
+    lang: str
+
+
+def settings_html(engine: Engine, session: Session) -> Markup:
+    """The dialog, which the page opens and closes by itself."""
+    preferences, language = session.preferences(engine), session.language
+    manner = preferences.manner
+    return render(
+        "settings.html",
+        language,
+        settings=[
+            _reader(engine, session),
+            _sources(engine, preferences, language),
+            _named("strictness", Strictness, preferences.strictness, language),
+            _named("length", AnswerLength, manner.length, language),
+            _named("language", AnswerLanguage, manner.language, language),
+        ],
+        temperature=_temperature(preferences, language),
+        follow_ups=preferences.follow_ups,
+        reasons=preferences.reasons,
+        instructions=[
+            _instruction("english", manner.english, language, in_chinese=False),
+            _instruction("chinese", manner.chinese, language, in_chinese=True),
+        ],
+        characters=MAX_INSTRUCTION_CHARACTERS,
+        changed=preferences != DEFAULT_PREFERENCES or session.conversation.quotes,
+        problem=session.setting_problem,
+    )
+
+
+def _reader(engine: Engine, session: Session) -> _Setting:
+    """Which reader answers in this conversation; without a model there is no choice."""
+    language, quotes = session.language, session.conversation.quotes
+    model = next((one.name for one in engine.choices() if one.what == "reader" and one.name != QuoteReader.name), "")
+    options = [_Option("quotes", say(language, "quote_reader"), quotes or not model)]
+    if model:
+        options.insert(0, _Option("", model, not quotes))
+    sentence = say(language, "setting_reader_hint" if model else "setting_reader_none")
+    return _Setting("reader", say(language, "setting_reader"), sentence, options, disabled=not model)
+
+
+def _sources(engine: Engine, preferences: Preferences, language: Language) -> _Setting:
+    default = _Option("", say(language, "default_is", value=engine.settings.retrieval.sources), not preferences.sources)
+    options = [default, *(_Option(str(n), str(n), preferences.sources == n) for n in SOURCES)]
+    return _Setting("sources", say(language, "setting_sources"), say(language, "setting_sources_hint"), options)
+
+
+def _temperature(preferences: Preferences, language: Language) -> _Setting:
+    chosen = preferences.temperature
+    options = [_Option("", say(language, "default_is", value=Sampling().temperature), chosen is None)]
+    options += [_Option(str(one), str(one), chosen == one) for one in TEMPERATURES]
+    title, sentence = say(language, "setting_temperature"), say(language, "setting_temperature_hint")
+    return _Setting("temperature", title, sentence, options)
+
+
+def _named(
+    name: str, values: type[Strictness | AnswerLength | AnswerLanguage], chosen: str, language: Language
+) -> _Setting:
+    options = [_Option(value, say(language, _WORDS[value]), value == chosen) for value in values]
+    return _Setting(name, say(language, f"setting_{name}"), say(language, f"setting_{name}_hint"), options)
+
+
+def _instruction(name: str, own: str, language: Language, *, in_chinese: bool) -> _Instruction:
+    default = default_instruction(in_chinese=in_chinese)
+    title = say(language, f"setting_{name}")
+    return _Instruction(name, title, own or default, default, "zh" if in_chinese else "en")
