@@ -1,8 +1,8 @@
 // The settings: each is sent as soon as it is changed.
 
 const settingsDialog = () => document.getElementById('settings');
-let settingsDue = false; // whether the fields are to show what the server draws next
-let settingSent = false; // whether a change waits for its answer
+let settingsDue = false; // whether the fields show what the server draws: nobody has changed any since
+let settingSent = false; // whether something was changed since the dialog was opened
 
 function sendSetting(name, value) {
   settingsDue = false;
@@ -11,14 +11,21 @@ function sendSetting(name, value) {
   trigger('act', { do: 'setting', name, value });
 }
 
+// Shows what the server drew last, which does not overwrite what somebody is changing.
+function showSettings() {
+  settingsDialog().querySelector('form').reset();
+  for (const box of settingsDialog().querySelectorAll('[data-on] input')) box.checked = box.parentElement.dataset.on === 'true';
+}
+
 Object.assign(actions, {
   settings() {
     const dialog = settingsDialog();
     if (dialog.open) return dialog.close();
-    dialog.querySelector('form').reset();
+    showSettings();
     dialog.querySelector('.saved').textContent = '';
     dialog.showModal();
     settingsDue = true; // another page may have changed them
+    settingSent = false;
     trigger('act', { do: 'settings' });
   },
   'default-instruction'(button) {
@@ -38,16 +45,14 @@ if (role === 'head') {
     const field = event.target;
     if (field.closest('#settings')) sendSetting(field.name, field.type === 'checkbox' ? field.checked : field.value);
   });
+  mount.addEventListener('input', (event) => { if (event.target.closest('#settings')) settingsDue = false; });
   mount.addEventListener('keydown', (event) => { // Escape must not lose what was typed and not left yet
     if (event.key === 'Escape' && event.target.matches('#settings textarea')) event.target.blur();
   });
   afterDrawing.push(() => {
     const dialog = settingsDialog();
-    if (settingsDue) dialog.querySelector('form').reset();
-    if (settingSent && !dialog.querySelector('.refused')) {
-      const told = dialog.querySelector('.saved');
-      told.textContent = told.dataset.saved;
-    }
-    settingsDue = settingSent = false;
+    if (settingsDue) showSettings();
+    const told = dialog.querySelector('.saved');
+    if (settingSent) told.textContent = dialog.querySelector('.refused') ? '' : told.dataset.saved;
   });
 }

@@ -29,6 +29,11 @@ _WORDS: Final = {
     AnswerLanguage.ENGLISH: "language_english",
     AnswerLanguage.CHINESE: "language_chinese",
 }
+_TITLES: Final = {
+    "strictness": ("setting_strictness", "setting_strictness_hint"),
+    "length": ("setting_length", "setting_length_hint"),
+    "language": ("setting_language", "setting_language_hint"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +74,8 @@ def settings_html(engine: Engine, session: Session) -> Markup:
     return render(
         "settings.html",
         language,
+        reader=_reader(engine, session),
         settings=[
-            _reader(engine, session),
             _sources(engine, preferences, language),
             _named("strictness", Strictness, preferences.strictness, language),
             _named("length", AnswerLength, manner.length, language),
@@ -118,10 +123,11 @@ def _named(
     name: str, values: type[Strictness | AnswerLength | AnswerLanguage], chosen: str, language: Language
 ) -> _Setting:
     options = [_Option(value, say(language, _WORDS[value]), value == chosen) for value in values]
-    return _Setting(name, say(language, f"setting_{name}"), say(language, f"setting_{name}_hint"), options)
+    title, sentence = _TITLES[name]
+    return _Setting(name, say(language, title), say(language, sentence), options)
 
 
 def _instruction(name: str, own: str, language: Language, *, in_chinese: bool) -> _Instruction:
     default = default_instruction(in_chinese=in_chinese)
-    title = say(language, f"setting_{name}")
+    title = say(language, "setting_chinese" if in_chinese else "setting_english")
     return _Instruction(name, title, own or default, default, "zh" if in_chinese else "en")
