@@ -7,7 +7,7 @@ An owner is a login name, or "" without logins; reading includes the shared docu
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -133,8 +133,8 @@ class StoredPreferences(Protocol):
         """What an owner prefers; the defaults where nothing is stored."""
         ...
 
-    def save(self, owner: str, preferences: Preferences) -> None:
-        """Replace what an owner prefers. Raises StoreError."""
+    def change(self, owner: str, change: Callable[[Preferences], Preferences]) -> None:
+        """Change what an owner prefers; two changes at the same time both count. Raises what `change` raises."""
         ...
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from rag.answer.small_talk import is_small_talk
@@ -123,12 +123,12 @@ class Session:
         """What the person prefers. Raises StoreError."""
         return engine.preferences.of(self.own.owner) if self.own else self._unstored
 
-    def prefer(self, engine: Engine, preferences: Preferences) -> None:
-        """Keep what the person prefers from the next question on. Raises StoreError."""
+    def prefer(self, engine: Engine, change: Callable[[Preferences], Preferences]) -> None:
+        """Change what the person prefers, from the next question on. Raises StoreError, and what `change` raises."""
         if self.own:
-            engine.preferences.save(self.own.owner, preferences)
+            engine.preferences.change(self.own.owner, change)
         else:
-            self._unstored = preferences
+            self._unstored = change(self._unstored)
 
     def stop(self) -> None:
         """Stop the answer that is being made."""

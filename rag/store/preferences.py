@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 from pydantic import TypeAdapter, ValidationError
@@ -18,19 +19,32 @@ class StoredPreferences:
 
     def of(self, owner: str) -> Preferences:
         """What an owner prefers; the defaults where nothing is stored, or nothing that this version can read."""
-        rows = self._store.rows("SELECT data FROM preferences WHERE owner = ?", (owner,))
-        try:
-            return _adapter().validate_json(rows[0]["data"]) if rows else DEFAULT_PREFERENCES
-        except ValidationError:
-            return DEFAULT_PREFERENCES
+        rows = self._store.rows(_SELECT, (owner,))
+        return _preferences(rows[0]["data"] if rows else "")
 
-    def save(self, owner: str, preferences: Preferences) -> None:
-        """Store what an owner prefers; nothing for the defaults, so that they may change."""
+    def change(self, owner: str, change: Callable[[Preferences], Preferences]) -> None:
+        """Change what an owner prefers; two changes at the same time both count.
+
+        Nothing is stored for the defaults, so that they may change. Raises what `change` raises.
+        """
         with self._store.transaction() as sql:
+            row = sql.execute(_SELECT, (owner,)).fetchone()
+            preferences = change(_preferences(row["data"] if row else ""))
             sql.execute("DELETE FROM preferences WHERE owner = ?", (owner,))
             if preferences != DEFAULT_PREFERENCES:
                 text = _adapter().dump_json(preferences).decode()
                 sql.execute("INSERT INTO preferences (owner, data) VALUES (?, ?)", (owner, text))
+
+
+_SELECT = "SELECT data FROM preferences WHERE owner = ?"
+
+
+def _preferences(text: str) -> Preferences:
+    """Preferences from their JSON; the defaults for what cannot be read."""
+    try:
+        return _adapter().validate_json(text)
+    except ValidationError:
+        return DEFAULT_PREFERENCES
 
 
 @cache

@@ -111,7 +111,7 @@ def test_settings_outlast_a_restart_and_an_exchange_keeps_none_of_them(page, eng
 
 def test_without_a_place_to_store_them_settings_last_as_long_as_the_page(engine):
     session = Session("", "en")
-    session.prefer(engine, Preferences(sources=2))
+    session.prefer(engine, lambda before: replace(before, sources=2))
     assert session.preferences(engine).sources == 2
     assert Session("", "en").preferences(engine) == DEFAULT_PREFERENCES
 

@@ -19,10 +19,10 @@ def change_settings(engine: Engine, session: Session, data: dict[str, Any]) -> N
             session.conversation.quotes = data.get("value") == "quotes"
             session.keep()
         case "setting":
-            changed = _changed(session.preferences(engine), str(data.get("name")), data.get("value"))
-            session.prefer(engine, changed)
+            name, value = str(data.get("name")), data.get("value")
+            session.prefer(engine, lambda before: _changed(before, name, value))
         case "default-settings":
-            session.prefer(engine, DEFAULT_PREFERENCES)
+            session.prefer(engine, lambda before: DEFAULT_PREFERENCES)
             session.conversation.quotes = False
             session.keep()
 
