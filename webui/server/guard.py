@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from webui.server.api.entry import DOCUMENTS_PATH, MAX_BODY_BYTES, Entry, is_door, is_manual, refused
+from webui.server.api.entry import DOCUMENTS_PATH, MAX_BODY_BYTES, Entry, is_api_path, is_manual, refused
 from webui.server.documents import DOCUMENT_ROUTE
 from webui.server.export import EXPORT_ROUTE
 from webui.server.sessions import SessionLogins
@@ -101,7 +101,7 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if is_door(scope["path"]):
+        if is_api_path(scope["path"]):
             await self._program(scope, receive, send)
             return
         is_page = scope["path"] == "/" or _CONVERSATION.match(scope["path"])
@@ -116,7 +116,7 @@ class Guard:
             status, text = refusal
             await reply.plain(scope, receive, text, status)
             return
-        if scope["path"] == "/" and scope["query_string"] == b"view=api":  # where Gradio's pages have theirs
+        if scope["path"] == "/" and scope["query_string"] == b"view=api":  # where Gradio pages document their API
             await RedirectResponse("/api/docs")(scope, receive, reply)
             return
         if _CONVERSATION.match(scope["path"]):  # the page's script reads the conversation from its address
@@ -134,7 +134,7 @@ class Guard:
         return browser_cookie(connection.cookies, secure=secure, embedded=self.access.frames != "'self'")
 
     async def _program(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The same for a program; its owner becomes part of the request's state."""
+        """Refuse a program's request, or pass it on with its owner in the request's state."""
         reply, path = _Reply(send, self.access.frames, b"</head>"), scope["path"]
         refusal = self.refusal(scope["method"], path, Headers(scope=scope))
         if refusal is None:
@@ -181,7 +181,7 @@ class Guard:
             )
         if not _is_route(path):
             return 404, "Not here."
-        most = MAX_LOGIN_BYTES if path == "/login" else MAX_BODY_BYTES if is_door(path) else MAX_REQUEST_BYTES
+        most = MAX_LOGIN_BYTES if path == "/login" else MAX_BODY_BYTES if is_api_path(path) else MAX_REQUEST_BYTES
         if path not in _UPLOADS and not _is_small(headers, most):
             return 413, f"Requests of up to {most:,} bytes that state their length are accepted here."
         if not self._same_site(method, path, headers, host):
@@ -189,10 +189,10 @@ class Guard:
         return None
 
     def _same_site(self, method: str, path: str, headers: Headers, host: str) -> bool:
-        """Whether a request that may change something comes from our own page, or from no page at all."""
-        # How long a page takes to draw would tell another site whether a document is here.
+        """Whether a request comes from our own page, or from no page at all; anybody may follow a link to the page."""
+        # Even without reading the response, another site could tell by its timing whether a document is here.
         open_to_all = not path.startswith(("/gradio_api/", "/document/")) and path != "/logout"
-        asks_only = method in ("GET", "HEAD") and open_to_all and (not is_door(path) or is_manual(path))
+        asks_only = method in ("GET", "HEAD") and open_to_all and (not is_api_path(path) or is_manual(path))
         if asks_only or method == "OPTIONS":
             return True
         if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
@@ -209,7 +209,7 @@ class Guard:
 def _is_route(path: str) -> bool:
     if path in _ROUTES or any(route.match(path) for route in (DOCUMENT_ROUTE, EXPORT_ROUTE, _CONVERSATION)):
         return True
-    if is_door(path) and path.isprintable():
+    if is_api_path(path) and path.isprintable():
         return True
     if path.startswith("/gradio_api/"):
         return path.removeprefix("/gradio_api/").startswith(_GRADIO_ROUTES)

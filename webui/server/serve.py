@@ -18,7 +18,7 @@ from webui.engine import Engine
 from webui.models import Models
 from webui.page import MAX_CONCURRENT_ANSWERS, build_page
 from webui.server.api.entry import Entry
-from webui.server.api.mount import Doors
+from webui.server.api.mount import ProgramRoutes
 from webui.server.api.tokens import ApiTokens
 from webui.server.documents import document_routes
 from webui.server.export import export_route
@@ -82,7 +82,7 @@ def serve(
     style = "".join((_STATIC / name).read_text(encoding="utf-8") for name in STYLES)
     entry = Entry(ApiTokens(engine.settings.data_dir), serving.logins, token_needed=not serving.is_private)
     guard = Middleware(Guard, access=serving.access, style=style, entry=entry)
-    doors = Doors(engine, incoming)
+    programs = ProgramRoutes(engine, incoming)
     page = build_page(engine, models=None if serving.logins else models, raise_errors=raise_errors)
     _, url, public = page.launch(
         server_name=serving.host,
@@ -106,8 +106,13 @@ def serve(
         max_file_size=1,  # byte: Gradio's own upload is not used, and the guard blocks it
         app_kwargs={
             "middleware": [guard],
-            "routes": [upload_route(engine, incoming), *document_routes(engine), export_route(engine), *doors.routes],
-            "lifespan": doors.lifespan,
+            "routes": [
+                upload_route(engine, incoming),
+                *document_routes(engine),
+                export_route(engine),
+                *programs.routes,
+            ],
+            "lifespan": programs.lifespan,
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,

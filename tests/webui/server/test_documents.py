@@ -92,9 +92,10 @@ def test_each_login_sees_its_own_and_the_shared_documents(tmp_path, served, rout
     assert get(url + shared)[0] == 401
 
 
-@pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_another_site_cannot_ask_whether_a_document_is_here(report, site):
-    assert get(f"{report[1]}/page/0", sec_fetch_site=site)[0] == 403
+@pytest.mark.parametrize("route", ROUTES)
+def test_another_site_cannot_ask_whether_a_document_is_here(report, route):
+    for sent in ({"sec_fetch_site": "cross-site"}, {"sec_fetch_site": "same-site"}, {"origin": "http://evil.example"}):
+        assert get(f"{report[1]}/{route}", **sent)[0] == 403
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Which requests are a program's, and whose they are: by their token, or without one on this machine alone."""
+"""Authenticates the requests of programs by API tokens; none is needed where only this machine can reach the server."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ DOCUMENTS_PATH: Final = "/api/documents"
 MCP_PATH: Final = "/mcp"
 MAX_BODY_BYTES: Final = 1_000_000  # of a request other than an upload
 _PREFIXES = ("/api/", "/v1/")
-_MANUAL = ("/api/docs", "/api/openapi.json")  # for people; they hold nothing of anybody
+_MANUAL = ("/api/docs", "/api/openapi.json")  # for people; the same for everybody
 
 
-def is_door(path: str) -> bool:
-    """Whether a path belongs to a program's interface."""
+def is_api_path(path: str) -> bool:
+    """Whether a path belongs to one of the interfaces for programs."""
     return path.startswith(_PREFIXES) or path == MCP_PATH
 
 
 def is_manual(path: str) -> bool:
-    """Whether a path is that of the documentation, which a link of another site may lead to."""
+    """Whether a path is that of the documentation, which pages of other sites may link to."""
     return path in _MANUAL
 
 
@@ -38,7 +38,7 @@ class Entry:
     token_needed: bool
 
     def owner(self, request: Request) -> str | None:
-        """The owner whose documents a request is about, "" without logins; None where it is refused."""
+        """The owner whose documents a request may see, "" without logins; None if the request must be refused."""
         if is_manual(request.scope["path"]) and owner_of(request) is not None:
             return owner_of(request)
         if not self.token_needed:
@@ -51,7 +51,7 @@ class Entry:
 
 
 def refused(path: str, status: int, sentence: str) -> JSONResponse:
-    """A refusal as the clients of this path read it."""
+    """An error response in the format that clients of this path expect."""
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
     encodable = sentence.encode("utf-8", "replace").decode()
     return JSONResponse(error_body(path, status, encodable), status, headers)

@@ -1,4 +1,4 @@
-"""All interfaces for programs as routes of the page's server."""
+"""The interfaces for programs, as routes of the server that serves the page."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from webui.server.api.rest import api_app
 from webui.server.api.tools import HttpTools
 
 
-class Doors:
-    """The routes, and what has to run as long as they are served."""
+class ProgramRoutes:
+    """The routes, and the lifespan of the server behind them."""
 
     def __init__(self, engine: Engine, incoming: Path) -> None:
         asking = Asking(engine)
@@ -31,6 +31,6 @@ class Doors:
 
     @asynccontextmanager
     async def lifespan(self, _: Any) -> AsyncIterator[None]:
-        """Runs the MCP server while the page is served."""
+        """Run the MCP server while the page is served."""
         async with self._tools.manager.run():
             yield
