@@ -7,11 +7,12 @@ An owner is a login name, or "" without logins; reading includes the shared docu
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from rag.answer.introduction.record import Introduction
+from rag.evaluation.question_sets import QuestionRow, RefusedLine
 from rag.evaluation.ratings import Rating
 from rag.evaluation.runs import Run, SavedQuestion
 from rag.evaluation.saved import Progress
@@ -45,8 +46,20 @@ class Evaluations(Protocol):
         """Saved questions, oldest first."""
         ...
 
-    def save(self, owner: str, question: str, document_id: str, page: int) -> None:
-        """Save a question with a correct page (from 0), or add one to it. Raises AskError."""
+    def save(self, owner: str, question: str, document_id: str, page: int, answer: str = "") -> None:
+        """Save a question with a correct page (from 0) and the answer expected, or add them to it. Raises AskError."""
+        ...
+
+    def save_without_page(self, owner: str, question: str) -> None:
+        """Save a question that has no correct page yet. Raises AskError."""
+        ...
+
+    def save_all(self, owner: str, rows: Sequence[QuestionRow]) -> tuple[int, list[RefusedLine]]:
+        """Save the rows of a question set; how many were saved, and why the others were not."""
+        ...
+
+    def expect(self, owner: str, question_id: int, answer: str) -> None:
+        """Set the answer expected of a question, "" for none. Raises AskError."""
         ...
 
     def remove_page(self, owner: str, question_id: int, document_id: str, page: int) -> None:
@@ -59,6 +72,10 @@ class Evaluations(Protocol):
 
     def runs(self, owner: str) -> tuple[Run, ...]:
         """Runs, oldest first."""
+        ...
+
+    def given(self, owner: str, run_id: int) -> Mapping[int, str]:
+        """What the newest run answered, by id of the saved question."""
         ...
 
     def remove_run(self, owner: str, run_id: int) -> None:

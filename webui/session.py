@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from rag.answer.small_talk import is_small_talk
+from rag.evaluation.question_sets import RefusedLine
 from rag.messages import Message
 from rag.preferences import DEFAULT_PREFERENCES, Preferences
 from rag.reader import Turn
@@ -64,6 +65,14 @@ class Opened:
     place: Place | None = None  # where it was opened; None for a correct page of a saved question
 
 
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of the lines of a question set."""
+
+    saved: int
+    refused: tuple[RefusedLine, ...]
+
+
 @dataclass
 class Evaluation:
     """What the Evaluate view of a session shows."""
@@ -73,6 +82,7 @@ class Evaluation:
     k: int | None = None  # sources among which a correct page counts as found; None for all
     against: int | None = None  # run that the newest is compared with; None for the one before it
     problem: Message | None = None  # why the last thing done failed
+    imported: Imported | None = None  # the file that was read last, until it is dismissed
     drawn: str = ""  # HTML as last sent
 
 

@@ -43,14 +43,15 @@ def scores_of(outcome: Outcome) -> Scores:
     if question.kind:
         return short_answer_scores(short.values, short.scale, question.answers, question.scale, question.kind)
     given = " ".join(short.values)
-    found = [_compared(given, answer) for answer in question.answers]
+    found = [text_scores(given, answer) for answer in question.answers]
     return max(found, key=lambda scores: (scores.f1, scores.exact), default=NO_SCORE)
 
 
-def _compared(given: str, wanted: str) -> Scores:
+def text_scores(given: str, wanted: str) -> Scores:
+    """Exact match and F1 of two texts by their words, of Chinese by its characters."""
     had, gold = _units(given), _units(wanted)
     common = sum((Counter(had) & Counter(gold)).values())
-    return Scores(float(had == gold), 2 * common / (len(had) + len(gold)) if common else 0.0)
+    return Scores(float(bool(gold) and had == gold), 2 * common / (len(had) + len(gold)) if common else 0.0)
 
 
 def _units(text: str) -> list[str]:

@@ -7,11 +7,12 @@ words, and nothing of a document.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from rag.errors import QuestionRefused
+from rag.evaluation.question_sets import csv_text
 from rag.store.connection import Connection
 
 MAX_RATINGS: Final = 1_000  # per owner; the oldest are deleted
@@ -28,6 +29,21 @@ class Rating:
     reader: str  # name of the one that answered
     helpful: bool
     reason: str  # "" where none was given
+
+
+def ratings_csv(ratings: Sequence[Rating]) -> str:
+    """Ratings as CSV, oldest first; times are in UTC."""
+    rows = [
+        (
+            time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(one.at)),
+            one.question,
+            one.reader,
+            "good" if one.helpful else "bad",
+            one.reason,
+        )
+        for one in ratings
+    ]
+    return csv_text(("time", "question", "reader", "rating", "reason"), rows)
 
 
 class Ratings:

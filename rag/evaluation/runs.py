@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import statistics
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from rag.evaluation.metrics import CUTS, Latency, covers, latency, mrr, recall, within
-from rag.language import mainly_chinese
 from rag.records import Source
 from rag.settings import Settings, flatten
 
@@ -50,26 +49,56 @@ class RightPage:
 
 @dataclass(frozen=True, slots=True)
 class SavedQuestion:
-    """A question and the pages that answer it, as its owner marked them."""
+    """A question, the pages that answer it, and the answer expected: what its owner said of each."""
 
     id: int
     text: str
     pages: tuple[RightPage, ...]
+    answer: str = ""  # expected; "" for none
 
     @property
     def here(self) -> bool:
-        """Whether the document of any of its correct pages is in the library."""
+        """Whether the document of any of its pages is in the library."""
         return any(page.here for page in self.pages)
 
     @property
+    def can_run(self) -> bool:
+        """Whether there is something to measure: a page in the library, or an expected answer to be found anywhere."""
+        return self.here or (not self.pages and bool(self.answer))
+
+    @property
     def pages_digest(self) -> str:
-        """Digest of its correct pages, 16 hexadecimal digits; documents out of the library count too."""
-        marked = "\n".join(sorted(f"{page.document_id} {page.page}" for page in self.pages))
-        return hashlib.sha256(marked.encode()).hexdigest()[:16]
+        """Digest of its pages, 16 hexadecimal digits; documents out of the library count too."""
+        return digest_of("\n".join(sorted(f"{page.document_id} {page.page}" for page in self.pages)))
+
+    @property
+    def answer_digest(self) -> str:
+        """Digest of the expected answer, 16 hexadecimal digits; "" without one."""
+        return digest_of(self.answer) if self.answer else ""
 
     def is_right(self, source: Source) -> bool:
-        """Whether a source covers a correct page."""
+        """Whether a source covers one of its pages."""
         return covers(source, [page.page for page in self.pages if page.document_id == source.document_id])
+
+
+def digest_of(text: str) -> str:
+    """The first 16 hexadecimal digits of its SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+_NO_PAGES: Final = digest_of("")
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerResult:
+    """How right the answer to one question was."""
+
+    exact: float | None  # 1.0 or 0.0; None without an expected answer
+    f1: float | None  # 0..1
+    expected: str  # digest of the expected answer at the time; "" without one
+    supported: int  # claims that the sources support
+    claims: int
+    seconds: float  # to the end of the answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +108,17 @@ class Result:
     rank: int | None  # of the first source on a correct page, from 1
     seconds: float  # to the sources
     pages: str = ""  # digest of the correct pages at the time; "" in runs of early versions
+    answer: AnswerResult | None = None  # None in runs of versions that only searched
+
+    @property
+    def has_pages(self) -> bool:
+        """Whether there was a page to be found."""
+        return self.pages != _NO_PAGES
+
+    @property
+    def exact(self) -> float | None:
+        """Whether the answer was right; None where that was not measured."""
+        return self.answer.exact if self.answer else None
 
     def same_pages(self, digest: str) -> bool:
         """Whether the correct pages were the same at the time, as far as is known."""
@@ -99,16 +139,42 @@ class Run:
     settings: dict[str, Any]  # by dotted name, as `recorded_settings` gives them
     results: dict[int, Result] = field(default_factory=dict)  # by id of the saved question
     reranker: str = ""  # "" if there was none
+    reader: str = ""  # that answered; "" in runs of versions that only searched
 
     @cached_property
     def ranks(self) -> list[int | None]:
-        """Rank of each question."""
-        return [result.rank for result in self.results.values()]
+        """Rank of each question that has a correct page."""
+        return [result.rank for result in self.results.values() if result.has_pages]
 
     @cached_property
-    def mrr(self) -> float:
-        """Mean reciprocal rank, 0..1."""
-        return mrr(self.ranks)
+    def _answers(self) -> list[AnswerResult]:
+        return [result.answer for result in self.results.values() if result.answer]
+
+    @cached_property
+    def answers_right(self) -> float | None:
+        """Share of the expected answers that were given, 0..1; None without expected answers."""
+        return _mean([one.exact for one in self._answers if one.exact is not None])
+
+    @cached_property
+    def answers_f1(self) -> float | None:
+        """Mean F1 of the answers, 0..1; None without expected answers."""
+        return _mean([one.f1 for one in self._answers if one.f1 is not None])
+
+    @cached_property
+    def claims_supported(self) -> float | None:
+        """Share of the claims that the sources support, 0..1; None without claims."""
+        claims = sum(one.claims for one in self._answers)
+        return sum(one.supported for one in self._answers) / claims if claims else None
+
+    @cached_property
+    def answer_seconds(self) -> float | None:
+        """Median time to the end of an answer; None where nothing was answered."""
+        return statistics.median(one.seconds for one in self._answers) if self._answers else None
+
+    @cached_property
+    def mrr(self) -> float | None:
+        """Mean reciprocal rank, 0..1; None if no question has a page."""
+        return mrr(self.ranks) if self.ranks else None
 
     @cached_property
     def latency(self) -> Latency:
@@ -116,8 +182,11 @@ class Run:
         return latency([result.seconds for result in self.results.values()])
 
     def recall(self, k: int) -> float | None:
-        """Share of the questions with a correct page among the first k sources; None if fewer were searched for."""
-        return recall(self.ranks, k) if k <= self.depth else None
+        """Share of the questions with a correct page among the first k sources.
+
+        None if fewer were searched for, or no question has a page.
+        """
+        return recall(self.ranks, k) if self.ranks and k <= self.depth else None
 
     def only(self, questions: Collection[int]) -> Run:
         """The run restricted to these questions, by id."""
@@ -147,6 +216,8 @@ class Comparison:
     moved: tuple[Change, ...]  # the rank changed, on the same side of k
     other_pages: tuple[Change, ...]  # their correct pages changed, so the ranks cannot be compared
     same: int  # questions with the same rank
+    answers_lost: tuple[int, ...] = ()  # ids of questions that were answered right, and no longer are
+    answers_won: tuple[int, ...] = ()  # the reverse
 
 
 def cuts(depth: int) -> tuple[int, ...]:
@@ -161,12 +232,29 @@ def compare(old: Run, new: Run, k: int) -> Comparison:
     """
     depth = min(old.depth, new.depth)
     groups: dict[str, list[Change]] = defaultdict(list)
-    for question in sorted(old.results.keys() & new.results.keys()):
+    both = sorted(old.results.keys() & new.results.keys())
+    for question in both:
         one, two = old.results[question], new.results[question]
         change = Change(question, _down_to(one.rank, depth), _down_to(two.rank, depth))
         groups[_kind(change, k) if one.same_pages(two.pages) else "other_pages"].append(change)
     lost, won, moved, other = (tuple(groups[kind]) for kind in ("lost", "won", "moved", "other_pages"))
-    return Comparison(lost, won, moved, other, len(groups["same"]))
+    answers = [_answer_change(old.results[question], new.results[question]) for question in both]
+    return Comparison(
+        lost,
+        won,
+        moved,
+        other,
+        len(groups["same"]),
+        answers_lost=tuple(question for question, change in zip(both, answers, strict=True) if change < 0),
+        answers_won=tuple(question for question, change in zip(both, answers, strict=True) if change > 0),
+    )
+
+
+def _answer_change(one: Result, two: Result) -> float:
+    """1 for an answer that became right, -1 for one that no longer is; 0 where that cannot be told."""
+    if not (one.answer and two.answer) or one.answer.expected != two.answer.expected:
+        return 0.0
+    return (two.exact or 0.0) - (one.exact or 0.0)
 
 
 def _kind(change: Change, k: int) -> str:
@@ -191,7 +279,7 @@ def differences(old: Run, new: Run) -> list[tuple[str, Any, Any]]:
     """
     defaults = flatten(Settings())
     found: list[tuple[str, Any, Any]] = []
-    for name in ("embedder", "reranker", "documents", "passages"):
+    for name in ("reader", "embedder", "reranker", "documents", "passages"):
         if getattr(old, name) != getattr(new, name):
             found.append((name, getattr(old, name), getattr(new, name)))
     if old.library != new.library and old.documents == new.documents:
@@ -216,16 +304,5 @@ def _questions_differ(old: Run, new: Run) -> list[tuple[str, Any, Any]]:
     return found
 
 
-def as_lines(questions: Sequence[SavedQuestion]) -> str:
-    """Saved questions as `python -m rag.evaluate` reads them: one JSON line per question and document."""
-    lines = []
-    for question in questions:
-        documents: dict[str, list[int]] = {}
-        for page in question.pages:
-            if page.here:
-                documents.setdefault(page.document, []).append(page.page)
-        language = "zh" if mainly_chinese(question.text) else "en"
-        for document, pages in documents.items():
-            row = {"question": question.text, "document": document, "pages": sorted(pages), "language": language}
-            lines.append(json.dumps(row, ensure_ascii=False) + "\n")
-    return "".join(lines)
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

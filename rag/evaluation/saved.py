@@ -1,9 +1,8 @@
-"""Saved questions with their correct pages, and runs: all of them searched in the background as people search.
+"""Runs over saved questions: all of them asked in the background, as people ask.
 
-Everything belongs to one owner and is invisible to others. Of a document only its id and page numbers are stored here,
-never its name or text, so nothing lingers when it is removed. A question whose documents are gone is skipped by runs
-until the same file is added again; so is a question without correct pages, until it is given one. A question's text is
-its owner's own and stays until they remove it. Runs hold ranks, times and digests only.
+Everything belongs to one owner and is invisible to others. A question whose documents are gone is skipped by runs
+until the same file is added again; so is a question with neither a page nor an expected answer. Runs hold ranks,
+scores, times and digests; what was answered is kept of the newest run only, and until its question is removed.
 """
 
 from __future__ import annotations
@@ -16,35 +15,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any, Final
 
-from rag.errors import AskError, FileRefused, QuestionRefused
-from rag.evaluation.metrics import first_right
+from rag.errors import AskError, QuestionRefused
+from rag.evaluation.measured import Ask, Measured, measure, warm_up
+from rag.evaluation.questions import SavedQuestions
 from rag.evaluation.recorded import current_names, recorded_settings
-from rag.evaluation.runs import Result, RightPage, Run, SavedQuestion
+from rag.evaluation.runs import AnswerResult, Result, Run, SavedQuestion
 from rag.messages import Message
-from rag.records import Choice, Source
+from rag.records import Choice
 from rag.settings import Settings
 from rag.store.database import Store
 
 log = logging.getLogger(__name__)
 
-MAX_QUESTIONS: Final = 500  # per owner
-MAX_RIGHT_PAGES: Final = 50  # per question
 MAX_RUNS: Final = 100  # per owner; the oldest are deleted
 PROGRESS_SECONDS: Final = 0.5  # between two reports of progress
 STOP_POLL_SECONDS: Final = 0.2  # how often a waiting run looks whether it was stopped
-
-# Saved questions and their correct pages, with name and page label from the owner's own document, else the shared one.
-_SAVED = """
-SELECT q.id, q.text, r.document_id, r.page, d.name, p.label
-FROM kept_questions q LEFT JOIN right_pages r ON r.question = q.id
-LEFT JOIN documents d ON d.key = (
-    SELECT key FROM documents WHERE id = r.document_id AND owner IN ('', q.owner) ORDER BY owner DESC LIMIT 1)
-LEFT JOIN pages p ON p.document = d.key AND p.number = r.page
-WHERE q.owner = ? ORDER BY q.id, r.document_id, r.page
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +56,7 @@ class _Work:
     stop: threading.Event = field(default_factory=threading.Event)
 
 
-class Evaluations:
+class Evaluations(SavedQuestions):
     """Saved questions and runs in the store of a data folder. Thread-safe; to be closed before the store."""
 
     def __init__(
@@ -76,13 +64,13 @@ class Evaluations:
         store: Store,
         settings: Settings,
         *,
-        search: Callable[[str, str], list[Source]],
+        ask: Ask,
         choices: Callable[[], Sequence[Choice]],
         changed: Callable[[], None],
     ) -> None:
-        """`search` takes owner and question; `choices` names the models in use, after the first search."""
-        self._store, self._settings = store, settings
-        self._search, self._choices, self._changed = search, choices, changed
+        """`choices` names the models in use, after the first question."""
+        super().__init__(store, settings.limits.question_characters, changed)
+        self._settings, self._ask, self._choices = settings, ask, choices
         self._lock = threading.Lock()
         self._turn = threading.Lock()  # one run at a time, so that none slows down another
         self._work: dict[str, _Work] = {}
@@ -98,71 +86,6 @@ class Evaluations:
             threads = list(self._threads)
         for thread in threads:
             thread.join()
-
-    # ---- saved questions
-
-    def saved(self, owner: str) -> tuple[SavedQuestion, ...]:
-        """The owner's saved questions, oldest first."""
-        found: dict[int, tuple[str, list[RightPage]]] = {}
-        for row in self._store.rows(_SAVED, (owner,)):
-            pages = found.setdefault(row["id"], (row["text"], []))[1]
-            if row["document_id"] is not None:
-                pages.append(RightPage(row["document_id"], row["page"], row["name"] or "", row["label"] or ""))
-        return tuple(SavedQuestion(key, text, tuple(pages)) for key, (text, pages) in found.items())
-
-    def save(self, owner: str, question: str, document_id: str, page: int) -> None:
-        """Save a question with a correct page (from 0), or add the page to a question that is saved already.
-
-        Raises FileRefused for a document that `owner` cannot see; QuestionRefused for an empty or overlong question, a
-        page that does not exist, or too many of them.
-        """
-        text = question.encode("utf-8", "replace").decode().strip()
-        document = self._store.document(owner, document_id)
-        if document is None:
-            raise FileRefused("The document is no longer in the library.")
-        if not 0 <= page < document.pages:
-            raise QuestionRefused(
-                "{document} has {pages} pages: choose one of them.", document=document.name, pages=document.pages
-            )
-        if not text or len(text) > self._settings.limits.question_characters:
-            raise QuestionRefused(
-                "A question of {characters:,} characters cannot be saved: ask another one.", characters=len(text)
-            )
-        with self._store.transaction() as sql:
-            sql.execute("INSERT OR IGNORE INTO kept_questions (owner, text) VALUES (?, ?)", (owner, text))
-            (key,) = sql.execute("SELECT id FROM kept_questions WHERE owner = ? AND text = ?", (owner, text)).fetchone()
-            sql.execute("INSERT OR IGNORE INTO right_pages VALUES (?, ?, ?)", (key, document_id, page))
-            (pages,) = sql.execute("SELECT COUNT(*) FROM right_pages WHERE question = ?", (key,)).fetchone()
-            (count,) = sql.execute("SELECT COUNT(*) FROM kept_questions WHERE owner = ?", (owner,)).fetchone()
-            if count > MAX_QUESTIONS or pages > MAX_RIGHT_PAGES:
-                raise QuestionRefused(
-                    "At most {questions} questions with {pages} pages each can be saved: remove one first.",
-                    questions=MAX_QUESTIONS,
-                    pages=MAX_RIGHT_PAGES,
-                )
-        self._changed()
-
-    def remove_page(self, owner: str, question_id: int, document_id: str, page: int) -> None:
-        """Remove a correct page of a question; the question and its results stay."""
-        with self._store.transaction() as sql:
-            sql.execute(
-                "DELETE FROM right_pages WHERE document_id = ? AND page = ? AND question IN"
-                " (SELECT id FROM kept_questions WHERE id = ? AND owner = ?)",
-                (document_id, page, question_id, owner),
-            )
-        self._removed()
-
-    def remove(self, owner: str, question_id: int) -> None:
-        """Remove a saved question of `owner`; another owner's stays."""
-        with self._store.transaction() as sql:
-            sql.execute("DELETE FROM kept_questions WHERE id = ? AND owner = ?", (question_id, owner))
-        self._removed()
-
-    def _removed(self) -> None:
-        self._store.checkpoint()
-        self._changed()
-
-    # ---- runs
 
     def runs(self, owner: str) -> tuple[Run, ...]:
         """The owner's runs, oldest first."""
@@ -202,7 +125,7 @@ class Evaluations:
 
         Raises QuestionRefused if no saved question has its document in the library.
         """
-        questions = [question for question in self.saved(owner) if question.here]
+        questions = [question for question in self.saved(owner) if question.can_run]
         if not questions:
             raise QuestionRefused("No saved question has its document in the library: save a question first.")
         with self._lock:
@@ -223,9 +146,9 @@ class Evaluations:
     def _run(self, owner: str, questions: Sequence[SavedQuestion], work: _Work) -> None:
         try:
             with self._alone(work):
-                results = self._results(owner, questions, work)
+                measured = self._measured(owner, questions, work)
                 if not work.stop.is_set():
-                    self._store_run(owner, results)
+                    self._store_run(owner, measured)
         except AskError as exc:
             work.problem = exc.message
         except Exception:  # any bug: the page says that the run failed
@@ -250,43 +173,55 @@ class Evaluations:
             if mine:
                 self._turn.release()
 
-    def _results(self, owner: str, questions: Sequence[SavedQuestion], work: _Work) -> dict[int, Result]:
-        """Search every question; fewer results if the run was stopped."""
-        results: dict[int, Result] = {}
+    def _measured(self, owner: str, questions: Sequence[SavedQuestion], work: _Work) -> dict[int, Measured]:
+        """Ask every question; fewer results if the run was stopped."""
+        measured: dict[int, Measured] = {}
         shown = time.monotonic()
         if not work.stop.is_set():
-            self._search(owner, questions[0].text)  # warm-up, not measured: the first search after a change is slower
+            warm_up(self._ask(owner, questions[0].text, work.stop))
         for question in questions:
-            if work.stop.is_set():
+            one = None if work.stop.is_set() else measure(question, self._ask(owner, question.text, work.stop))
+            if one is None or work.stop.is_set():  # an answer that was stopped says nothing
                 break
-            began = time.perf_counter()
-            sources = self._search(owner, question.text)
-            seconds = time.perf_counter() - began
-            rank = first_right(sources, question.is_right)
-            results[question.id] = Result(rank, seconds, question.pages_digest)
+            measured[question.id] = one
             work.done += 1
             if time.monotonic() - shown > PROGRESS_SECONDS:
                 shown = time.monotonic()
                 self._changed()
-        return results
+        return measured
 
-    def _store_run(self, owner: str, results: dict[int, Result]) -> None:
+    def _store_run(self, owner: str, measured: dict[int, Measured]) -> None:
         """Store a run without questions and documents removed meanwhile; nothing if none is left."""
-        present = {question.id for question in self.saved(owner) if question.here}
-        rows = {key: astuple(result) for key, result in results.items() if key in present}
-        if not rows:
+        present = {question.id for question in self.saved(owner) if question.can_run}
+        kept = {key: one for key, one in measured.items() if key in present}
+        if not kept:
             return
+        results = json.dumps({key: astuple(one.result) for key, one in kept.items()})
         with self._store.transaction() as sql:
-            sql.execute(
+            run = sql.execute(
                 "INSERT INTO runs (owner, at, about, results) VALUES (?, ?, ?, ?)",
-                (owner, time.time(), json.dumps(self._about(owner), default=str), json.dumps(rows)),
-            )
+                (owner, time.time(), json.dumps(self._about(owner), default=str), results),
+            ).lastrowid
             sql.execute(
                 "DELETE FROM runs WHERE owner = ?1 AND id NOT IN"
                 " (SELECT id FROM runs WHERE owner = ?1 ORDER BY id DESC LIMIT ?2)",
                 (owner, MAX_RUNS),
             )
+            sql.execute("DELETE FROM given_answers WHERE run IN (SELECT id FROM runs WHERE owner = ?)", (owner,))
+            # A question may have been removed just now.
+            sql.executemany(
+                "INSERT INTO given_answers SELECT ?, id, ? FROM kept_questions WHERE id = ?",
+                [(run, one.given, key) for key, one in kept.items()],
+            )
         self._runs_changed(owner)
+
+    def given(self, owner: str, run_id: int) -> dict[int, str]:
+        """What a run answered, by id of the saved question; empty where that is not kept."""
+        rows = self._store.rows(
+            "SELECT question, text FROM given_answers WHERE run = (SELECT id FROM runs WHERE id = ? AND owner = ?)",
+            (run_id, owner),
+        )
+        return {row["question"]: row["text"] for row in rows}
 
     def _about(self, owner: str) -> dict[str, Any]:
         """The circumstances of a run, as fields of Run."""
@@ -297,6 +232,7 @@ class Evaluations:
             "depth": self._settings.retrieval.sources,
             "embedder": used.get("embedder", ""),
             "reranker": used.get("reranker", ""),
+            "reader": used.get("reader", ""),
             "documents": len(documents),
             "passages": sum(document.passages for document in documents),
             "library": hashlib.sha256(ids.encode()).hexdigest()[:16],
@@ -308,5 +244,11 @@ def _stored_run(row: sqlite3.Row) -> Run:
     about = json.loads(row["about"])
     # Documents stay split as they were when added, so the settings of splitting say nothing about a run.
     settings = current_names({k: v for k, v in about.pop("settings").items() if not k.startswith("splitting.")})
-    results = {int(key): Result(*result) for key, result in json.loads(row["results"]).items()}
+    results = {int(key): _stored_result(result) for key, result in json.loads(row["results"]).items()}
     return Run(id=row["id"], at=row["at"], results=results, settings=settings, **about)
+
+
+def _stored_result(row: list[Any]) -> Result:
+    measured, answer = row[:3], row[3] if len(row) > 3 else None
+    result = Result(*measured)
+    return replace(result, answer=AnswerResult(*answer)) if answer else result

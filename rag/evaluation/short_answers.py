@@ -51,7 +51,7 @@ def short_answer_scores(
 def _normalised(text: str, scale: str) -> tuple[str, ...]:
     """The words of a span: one word for a number, after scale; else without case, punctuation and articles."""
     text = " ".join(text.lower().split())
-    value = _number(text, scale)
+    value = number_of(text, scale)
     if value is not None:
         return (f"{value:.4f}",)
     words = (_word(word) for word in f"{text} {scale}".split(" "))
@@ -59,11 +59,11 @@ def _normalised(text: str, scale: str) -> tuple[str, ...]:
 
 
 def _word(word: str) -> str:
-    value = _number(word, "")
+    value = number_of(word, "")
     return word.translate(_WITHOUT_PUNCTUATION) if value is None else f"{value:.4f}"
 
 
-def _number(text: str, scale: str) -> float | None:
+def number_of(text: str, scale: str) -> float | None:
     """The value of a text that is a number, after its own scale ("12%", "$417 million") or else the one given."""
     match = _NUMBER.fullmatch(text)
     if match is None:

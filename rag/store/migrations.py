@@ -19,11 +19,13 @@ from rag.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-FORMAT = 9
+FORMAT = 10
 # A new database. `pages.start`: where it begins in the document's text (`rag.records.page_starts`). `digest`: of the
 # text that was embedded.
 # `notes`, `note` and `message` hold `rag.messages.Message` as JSON, '' where there is none. `conversations.deleted`:
 # when it was deleted, in seconds since the epoch, while that can be undone; else NULL. `exchanges.bytes`: of `data`.
+# `kept_questions.answer`: the one expected, '' for none. `runs.side`: 'first' or 'second' of two settings that were
+# compared, '' of a run by itself.
 # `jobs.replaces`: id of the document that the file is a new version of, '' for none.
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -51,14 +53,19 @@ SCHEMA = (
     id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, document_id TEXT NOT NULL, name TEXT NOT NULL,
     state TEXT NOT NULL, message TEXT NOT NULL, replaces TEXT NOT NULL DEFAULT '')""",
     """CREATE TABLE IF NOT EXISTS kept_questions (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, text TEXT NOT NULL, UNIQUE (owner, text))""",
+    id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, text TEXT NOT NULL, answer TEXT NOT NULL DEFAULT '',
+    UNIQUE (owner, text))""",
     """CREATE TABLE IF NOT EXISTS right_pages (
     question INTEGER NOT NULL REFERENCES kept_questions ON DELETE CASCADE, document_id TEXT NOT NULL,
     page INTEGER NOT NULL, PRIMARY KEY (question, document_id, page)) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, at REAL NOT NULL, about TEXT NOT NULL,
-    results TEXT NOT NULL)""",
+    results TEXT NOT NULL, side TEXT NOT NULL DEFAULT '')""",
     "CREATE INDEX IF NOT EXISTS runs_of_owner ON runs (owner)",
+    """CREATE TABLE IF NOT EXISTS given_answers (
+    run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
+    question INTEGER NOT NULL REFERENCES kept_questions ON DELETE CASCADE, text TEXT NOT NULL,
+    PRIMARY KEY (run, question)) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS conversations (
     key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, title TEXT NOT NULL,
     created REAL NOT NULL, changed REAL NOT NULL, deleted REAL, data TEXT NOT NULL)""",
@@ -120,6 +127,8 @@ def _format_of(sql: sqlite3.Connection) -> int:
     tables = {row[0] for row in sql.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if version or "jobs" not in tables:
         return int(version)
+    if "given_answers" in tables:
+        return 10
     if "preferences" in tables:
         return 9
     if "introductions" in tables:
@@ -282,6 +291,18 @@ def _to_9(sql: sqlite3.Connection) -> None:
     sql.execute("CREATE TABLE preferences (owner TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID")
 
 
+def _to_10(sql: sqlite3.Connection) -> None:
+    """Answers expected of saved questions, those given in a run, and runs that compare two settings."""
+    for statement in (
+        "ALTER TABLE kept_questions ADD COLUMN answer TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE runs ADD COLUMN side TEXT NOT NULL DEFAULT ''",
+        "CREATE TABLE given_answers (run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,"
+        " question INTEGER NOT NULL REFERENCES kept_questions ON DELETE CASCADE, text TEXT NOT NULL,"
+        " PRIMARY KEY (run, question)) WITHOUT ROWID",
+    ):
+        sql.execute(statement)
+
+
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {
-    2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5, 6: _to_6, 7: _to_7, 8: _to_8, 9: _to_9,
+    2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5, 6: _to_6, 7: _to_7, 8: _to_8, 9: _to_9, 10: _to_10,
 }  # fmt: skip

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rag.errors import FileRefused, QuestionRefused
+from rag.evaluation.question_sets import QuestionRow, RefusedLine
 from rag.evaluation.runs import Result, RightPage, Run, SavedQuestion
 from rag.evaluation.saved import Progress
+from rag.messages import Message
 from rag.records import Document
 
 
@@ -34,6 +36,7 @@ class FakeEvaluations:
         self.questions: dict[str, dict[int, SavedQuestion]] = {}  # by owner
         self.made: dict[str, list[Run]] = {}  # by owner
         self.ranks: dict[str, int | None] = {}  # by text; 1 unless told
+        self.answers: dict[int, dict[int, str]] = {}  # by run and question
         self.error: Exception | None = None
         self.far: Progress | None = None
         self.goes_on = threading.Event()
@@ -57,19 +60,43 @@ class FakeEvaluations:
             for question in self.questions.get(owner, {}).values()
         )
 
-    def save(self, owner: str, question: str, document_id: str, page: int) -> None:
+    def save(self, owner: str, question: str, document_id: str, page: int, answer: str = "") -> None:
         if self.error is not None:
             raise self.error
         if not any(document.id == document_id for document in self._documents(owner)):
             raise FileRefused("The document is no longer in the library.")
+        kept = self._kept(owner, question)
+        right = RightPage(document_id, page, "", "")
+        pages = kept.pages if right in kept.pages else (*kept.pages, right)
+        self.questions[owner][kept.id] = replace(kept, pages=pages, answer=kept.answer or answer)
+        self._changed()
+
+    def _kept(self, owner: str, question: str) -> SavedQuestion:
         mine = self.questions.setdefault(owner, {})
         kept = next((one for one in mine.values() if one.text == question.strip()), None)
         if kept is None:
-            kept = SavedQuestion(self._next, question.strip(), ())
+            kept = mine[self._next] = SavedQuestion(self._next, question.strip(), ())
             self._next += 1
-        right = RightPage(document_id, page, "", "")
-        mine[kept.id] = kept if right in kept.pages else replace(kept, pages=(*kept.pages, right))
+        return kept
+
+    def save_without_page(self, owner: str, question: str) -> None:
+        self._kept(owner, question)
         self._changed()
+
+    def save_all(self, owner: str, rows: Sequence[QuestionRow]) -> tuple[int, list[RefusedLine]]:
+        ids = {document.name: document.id for document in self._documents(owner)}
+        refused = [RefusedLine(row.line, Message("no such document")) for row in rows if row.document not in ids]
+        for row in rows:
+            for page in row.pages if row.document in ids else ():
+                self.save(owner, row.question, ids[row.document], page, row.answer)
+        return len(rows) - len(refused), refused
+
+    def expect(self, owner: str, question_id: int, answer: str) -> None:
+        self.questions[owner][question_id] = replace(self.questions[owner][question_id], answer=answer)
+        self._changed()
+
+    def given(self, owner: str, run_id: int) -> dict[int, str]:
+        return self.answers.get(run_id, {})
 
     def remove_page(self, owner: str, question_id: int, document_id: str, page: int) -> None:
         kept = self.questions[owner][question_id]

@@ -1,4 +1,4 @@
-"""Actions on saved questions and runs: mark correct pages, run, compare, remove. Knows nothing of HTML.
+"""Actions on saved questions and runs: mark pages, expect answers, import, run, compare, remove. No HTML.
 
 Ids sent by a browser are looked up among those of its owner; no others reach the engine.
 """
@@ -8,12 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rag.answer.scales import printed_values
 from rag.evaluation.runs import RightPage, Run, SavedQuestion, cuts
+from rag.records import Source
+from webui.actions.question_sets import change_sets
 from webui.edge import to_int
 from webui.engine import Engine
 from webui.session import Opened, Session
 
-MRR = "mrr"  # name of its line in the plot; the lines of recall@k are named by their k
+# Names of lines in the plot; the lines of recall@k are named by their k.
+MRR = "mrr"
+RIGHT = "answered"  # answers that were right
+SUPPORTED = "claims"  # claims that the sources support
 
 
 def mark_page(engine: Engine, session: Session, data: dict[str, Any]) -> None:
@@ -29,9 +35,19 @@ def mark_page(engine: Engine, session: Session, data: dict[str, Any]) -> None:
     question = question_of(engine, session)
     already = question is not None and marked(question, document, page)
     if wanted is True and not already:
-        engine.evaluations.save(owner, opened.question, document, page)
+        engine.evaluations.save(owner, opened.question, document, page, _short_answer_on(session, opened.source, page))
     elif wanted is False and question is not None and already:
         engine.evaluations.remove_page(owner, question.id, document, page)
+
+
+def _short_answer_on(session: Session, source: Source, page: int) -> str:
+    """The short answer under which a page was opened, if it is sure and rests on this page; else ""."""
+    place = session.opened.place if session.opened else None
+    exchange = session.conversation.exchange(place.exchange) if place else None
+    short = exchange.answer.short if exchange and exchange.answer else None
+    if short is None or not short.sure or not source.first_page <= page <= source.last_page:
+        return ""
+    return "; ".join(printed_values(short)) if source.number in {one.number for one in short.citations} else ""
 
 
 def question_of(engine: Engine, session: Session) -> SavedQuestion | None:
@@ -61,14 +77,14 @@ def change(engine: Engine, session: Session, data: dict[str, Any]) -> None:
             shown.against = next((run.id for run in evaluations.runs(owner) if run.id == data.get("run")), None)
         case "forget-run" if any(run.id == data.get("run") for run in evaluations.runs(owner)):
             evaluations.remove_run(owner, data["run"])
-        case "forget-rating":
-            engine.ratings.remove(owner, to_int(data.get("rating")))
+        case "import" | "imported-seen" | "save-rating" | "forget-rating":
+            change_sets(engine, session, data)
         case _:
             _change_question(engine, session, data)
 
 
 def _change_question(engine: Engine, session: Session, data: dict[str, Any]) -> None:
-    """Show or remove one saved question, or remove one of its correct pages."""
+    """Show or remove one saved question, set the answer expected of it, or remove one of its pages."""
     owner = session.owner
     question = next((saved for saved in engine.evaluations.saved(owner) if saved.id == data.get("question")), None)
     if question is None:
@@ -77,6 +93,8 @@ def _change_question(engine: Engine, session: Session, data: dict[str, Any]) -> 
     match data.get("do"):
         case "forget":
             engine.evaluations.remove(owner, question.id)
+        case "expect" if isinstance(answer := data.get("answer"), str):
+            engine.evaluations.expect(owner, question.id, answer)
         case "unmark" if page is not None:
             engine.evaluations.remove_page(owner, question.id, page.document_id, page.page)
         case "show" if page is not None and page.here:
@@ -92,8 +110,11 @@ def _page(question: SavedQuestion, data: dict[str, Any]) -> RightPage | None:
 
 
 def line_names(runs: Sequence[Run]) -> tuple[int | str, ...]:
-    """Names of the lines in the plot of these runs: the k of each recall@k, and "mrr"."""
-    return (*cuts(runs[-1].depth), MRR) if runs else ()
+    """Names of the lines in the plot of these runs: the k of each recall@k, "mrr", and those that the newest has."""
+    if not runs:
+        return ()
+    measured = {RIGHT: runs[-1].answers_right, SUPPORTED: runs[-1].claims_supported}
+    return (*cuts(runs[-1].depth), MRR, *(name for name, value in measured.items() if value is not None))
 
 
 def compared(runs: tuple[Run, ...], against: int | None) -> Run | None:

@@ -12,14 +12,40 @@ Object.assign(actions, {
   line(button) { trigger('act', { do: 'line', line: +button.dataset.line || button.dataset.line }); },
   against(select) { trigger('act', { do: 'against', run: +select.value }); },
   k(select) { trigger('act', { do: 'k', k: +select.value }); },
+  'save-rating'(button) { button.disabled = true; trigger('act', { do: 'save-rating', rating: +button.dataset.rating }); },
+  'imported-seen'() { trigger('act', { do: 'imported-seen' }); },
+  'expect-given'(button) {
+    const input = button.closest('.expected').querySelector('input');
+    input.value = button.dataset.given;
+    expect(input);
+  },
+  import(button) { button.nextElementSibling.click(); },
+  'import-file'(input) {
+    const [file] = input.files;
+    if (!file) return;
+    input.value = ''; // so that the same file can be chosen again
+    if (file.size > +input.dataset.limit) return trigger('act', { do: 'import', size: file.size });
+    const reader = new FileReader();
+    reader.onload = () => trigger('act', { do: 'import', data: reader.result.split(',')[1] || '' });
+    reader.readAsDataURL(file);
+  },
   export(button) {
+    const { file, text } = button.dataset;
+    const start = file.endsWith('.csv') ? '\ufeff' : ''; // tells spreadsheets that it is UTF-8
     const link = document.createElement('a');
-    link.href = URL.createObjectURL(new Blob([button.dataset.text], { type: 'application/jsonl' }));
-    link.download = 'questions.jsonl';
+    link.href = URL.createObjectURL(new Blob([start, text], { type: file.endsWith('.csv') ? 'text/csv' : 'application/jsonl' }));
+    link.download = file;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   },
 });
+
+// An expected answer is saved when its field is left, or with Enter.
+mount.addEventListener('change', (event) => { if (event.target.matches('.expected input')) expect(event.target); });
+
+function expect(input) {
+  trigger('act', { do: 'expect', question: +input.dataset.question, answer: input.value });
+}
 
 // The saved question that a button belongs to, and the correct page if it names one.
 function questionOf(button) {

@@ -9,15 +9,19 @@ from functools import partial
 
 from markupsafe import Markup
 
-from rag.evaluation.runs import Change, Run, SavedQuestion, as_lines, compare, cuts, differences
-from webui.actions.evaluation import MRR, compared, line_names
+from rag.evaluation.question_sets import MAX_FILE_BYTES, as_csv, as_lines
+from rag.evaluation.ratings import ratings_csv
+from rag.evaluation.runs import Change, Run, SavedQuestion, compare, cuts, differences
+from webui.actions.evaluation import MRR, RIGHT, SUPPORTED, compared, line_names
 from webui.engine import Engine
 from webui.session import Evaluation, Session
 from webui.strings import Language, say
 from webui.views.plot import Line, plot, round_top
+from webui.views.question_rows import question_row
 from webui.views.render import render
 
 _NAMED = {
+    "reader": "differs_reader",
     "embedder": "differs_embedder",
     "reranker": "differs_reranker",
     "documents": "differs_documents",
@@ -81,15 +85,6 @@ class _Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class _QuestionRow:
-    """A saved question and how the newest run found it."""
-
-    question: SavedQuestion
-    standing: str
-    badge: str  # class of the standing; "" for a neutral one
-
-
-@dataclass(frozen=True, slots=True)
 class _RunRow:
     """The numbers of one run."""
 
@@ -117,18 +112,23 @@ def evaluation_html(engine: Engine, session: Session) -> Markup:
     language, shown, owner = session.language, session.evaluation, session.owner
     questions, runs = engine.evaluations.saved(owner), engine.evaluations.runs(owner)
     progress, ratings = engine.evaluations.progress(owner), engine.ratings.all(owner)
+    given = engine.evaluations.given(owner, runs[-1].id) if runs else {}
     return render(
         "evaluation.html",
         language,
         progress=progress if progress and progress.running else None,
         problem=shown.problem or (progress.problem if progress else None),
-        exported=as_lines(questions),
-        can_run=any(question.here for question in questions),
+        imported=shown.imported,
+        max_file_bytes=MAX_FILE_BYTES,
+        exports=[("jsonl", as_lines(questions)), ("csv", as_csv(questions))] if questions else [],
+        can_run=any(question.can_run for question in questions),
         plots=_plots(runs, shown, language) if runs else None,
         changes=_changes(runs, questions, shown, language),
-        questions=[_question(question, runs, language) for question in questions],
+        questions=[question_row(question, runs, given, language) for question in questions],
         table=_table(runs, language) if runs else None,
         ratings=ratings[::-1],
+        rated=ratings_csv(ratings),
+        saved_texts={question.text for question in questions},
         good_ratings=sum(rating.helpful for rating in ratings),
     )
 
@@ -147,6 +147,12 @@ def _plots(runs: Sequence[Run], shown: Evaluation, language: Language) -> _Plots
     ]
     lines.append(Line(say(language, "mrr"), MRR, _values(runs, lambda run: run.mrr)))
     names = line_names(runs)
+    if RIGHT in names:
+        lines.append(Line(say(language, "answers_right"), RIGHT, _values(runs, lambda run: run.answers_right)))
+    if SUPPORTED in names:
+        lines.append(
+            Line(say(language, "claims_supported"), SUPPORTED, _values(runs, lambda run: run.claims_supported))
+        )
     drawn = [line for line, name in zip(lines, names, strict=True) if name not in shown.hidden]
     quality = plot(
         say(language, "quality"), drawn[::-1], moments, key="quality", told=_told(lines, _share), top=1.0,
@@ -201,6 +207,7 @@ def _changes(
     kinds = [("lost", found.lost), ("won", found.won), ("moved", found.moved)]
     if found.other_pages:
         kinds.append(("other_pages", found.other_pages))
+    answers = [("answers_lost", found.answers_lost), ("answers_won", found.answers_won)]
     words = [_different(*one, language) for one in differences(old, new)]
     return _Changes(
         runs=[_RunOption(run.id, _moment(run)) for run in reversed(runs[:-1])],
@@ -211,7 +218,8 @@ def _changes(
         groups=[
             _Group(kind, [(kept[change.question], _ranks(change, language)) for change in changes])
             for kind, changes in kinds
-        ],
+        ]
+        + [_Group(kind, [(kept[question], "") for question in changed]) for kind, changed in answers if changed],
         same=found.same,
     )
 
@@ -230,45 +238,32 @@ def _different(name: str, before: object, after: object, language: Language) -> 
     return f"{word} {first} → {last}"
 
 
-# ---- saved questions
-
-
-def _question(question: SavedQuestion, runs: Sequence[Run], language: Language) -> _QuestionRow:
-    """The rank in the newest run, if that was measured with the correct pages of today."""
-    result = runs[-1].results.get(question.id) if runs else None
-    if not question.pages:
-        standing, badge = say(language, "no_correct_page"), "gone"
-    elif not question.here:
-        standing, badge = say(language, "skipped_removed"), "gone"
-    elif result is None:
-        standing, badge = say(language, "not_run"), ""
-    elif not result.same_pages(question.pages_digest):
-        standing, badge = say(language, "not_run_pages"), ""
-    elif result.rank is None:
-        standing, badge = say(language, "rank_none"), "missed"
-    else:
-        standing, badge = say(language, "rank", n=result.rank), "found"
-    return _QuestionRow(question, standing, badge)
-
-
 # ---- runs
 
 
 def _table(runs: Sequence[Run], language: Language) -> _Table:
-    ks = cuts(runs[-1].depth)
+    """What was never measured has no column."""
+    ks, answered = cuts(runs[-1].depth), any(run.reader for run in runs)
     columns = [
         say(language, "run_time"), *(say(language, "recall_at", k=k) for k in ks), say(language, "mrr"),
-        say(language, "median"), say(language, "p95"), say(language, "question_count"),
+        *([say(language, name) for name in ("answers_right", "answers_f1", "claims_supported")] if answered else []),
+        say(language, "median"), say(language, "p95"),
+        *([say(language, "answer_time")] if answered else []), say(language, "question_count"),
     ]  # fmt: skip
     pairs = zip(reversed(runs), [*reversed(runs[:-1]), None], strict=True)
-    return _Table(columns, [_run(run, before, ks, language) for run, before in pairs])
+    return _Table(columns, [_run(run, before, ks, language, answered=answered) for run, before in pairs])
 
 
-def _run(run: Run, before: Run | None, ks: Sequence[int], language: Language) -> _RunRow:
+def _run(run: Run, before: Run | None, ks: Sequence[int], language: Language, *, answered: bool) -> _RunRow:
     took = run.latency
-    values = [*(_share(run.recall(k)) for k in ks), _share(run.mrr), f"{took.median:,.0f} ms", f"{took.p95:,.0f} ms"]
+    values = [
+        *(_share(run.recall(k)) for k in ks), _share(run.mrr),
+        *(map(_share, (run.answers_right, run.answers_f1, run.claims_supported)) if answered else ()),
+        f"{took.median:,.0f} ms", f"{took.p95:,.0f} ms",
+        *([seconds_text(run.answer_seconds)] if answered else []), str(len(run.results)),
+    ]  # fmt: skip
     words = [_different(*one, language) for one in differences(before, run)] if before else [_made_with(run, language)]
-    return _RunRow(run.id, _moment(run), " · ".join(words), [*values, str(len(run.results))])
+    return _RunRow(run.id, _moment(run), " · ".join(words), values)
 
 
 def _made_with(run: Run, language: Language) -> str:
@@ -278,6 +273,11 @@ def _made_with(run: Run, language: Language) -> str:
 
 def _share(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
+
+
+def seconds_text(value: float | None) -> str:
+    """A time in seconds; a dash for None."""
+    return "–" if value is None else f"{value:.1f} s"
 
 
 def _milliseconds(value: float | None) -> str:

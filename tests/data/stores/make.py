@@ -11,6 +11,7 @@ import re
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,8 @@ def fill(data_dir: Path) -> Path:
     from rag.settings import Settings
 
     settings = Settings(data_dir=data_dir)
+    if hasattr(settings, "ocr"):  # scanned pages stay as the versions before it left them
+        settings = replace(settings, ocr=replace(settings.ocr, enabled=False))
     engine = Engine(settings, embedder=WordEmbedder, reader=NoReader())
     engine.wait()
     for owner, name in (("", "manual.pdf"), ("ann", "herons.pdf"), ("ann", "scan.pdf")):

@@ -4,7 +4,8 @@ import json
 from dataclasses import replace
 
 from rag.evaluation.question_file import Question
-from rag.evaluation.runs import Change, Result, RightPage, Run, SavedQuestion, as_lines, compare, cuts, differences
+from rag.evaluation.question_sets import as_lines
+from rag.evaluation.runs import Change, Result, RightPage, Run, SavedQuestion, compare, cuts, differences
 from rag.settings import Settings
 
 

@@ -13,7 +13,9 @@ import pytest
 from rag.answer.quote import QuoteReader
 from rag.engine import Engine
 from rag.errors import FileRefused, ModelMissing, QuestionRefused, StoreError
+from rag.evaluation import questions
 from rag.evaluation import saved as module
+from rag.evaluation.question_sets import QuestionRow
 from rag.evaluation.runs import Result, compare
 from rag.settings import RetrievalSettings, Settings
 from tests.fakes import ExactEmbedder
@@ -124,8 +126,8 @@ def test_a_lone_surrogate_is_replaced(engine):
 
 
 def test_questions_and_right_pages_are_limited_in_number(engine, monkeypatch):
-    monkeypatch.setattr(module, "MAX_QUESTIONS", 2)
-    monkeypatch.setattr(module, "MAX_RIGHT_PAGES", 1)
+    monkeypatch.setattr(questions, "MAX_QUESTIONS", 2)
+    monkeypatch.setattr(questions, "MAX_RIGHT_PAGES", 1)
     keep_both(engine)
     for question, page in (("One more?", 0), (PUMP, 1)):
         with pytest.raises(QuestionRefused, match="remove one first"):
@@ -294,23 +296,23 @@ def test_everything_is_there_after_a_restart(make, engine):
 
 
 class Held:
-    """Stands before a search and lets it through when told."""
+    """Stands before a question and lets it through when told."""
 
-    def __init__(self, search: Callable) -> None:
-        self.search, self.inside, self.go = search, threading.Event(), threading.Event()
+    def __init__(self, ask: Callable) -> None:
+        self.ask, self.inside, self.go = ask, threading.Event(), threading.Event()
 
-    def __call__(self, owner, question):
+    def __call__(self, owner, question, stop):
         self.inside.set()
         assert self.go.wait(20)
-        return self.search(owner, question)
+        return self.ask(owner, question, stop)
 
 
 @pytest.fixture
 def held(engine):
     keep_both(engine)
-    engine.evaluations._search = Held(engine.evaluations._search)
-    yield engine.evaluations._search
-    engine.evaluations._search.go.set()
+    engine.evaluations._ask = Held(engine.evaluations._ask)
+    yield engine.evaluations._ask
+    engine.evaluations._ask.go.set()
 
 
 def test_a_run_shows_its_progress_and_holds_up_no_question(engine, held):
@@ -380,18 +382,18 @@ def test_a_run_waiting_for_another_can_be_stopped(engine, held):
 )
 def test_a_run_that_fails_says_why_and_can_be_run_again(engine, error, said):
     keep_both(engine)
-    search = engine.evaluations._search
+    ask = engine.evaluations._ask
 
-    def fail(owner, question):
+    def fail(owner, question, stop):
         raise error
 
-    engine.evaluations._search = fail
+    engine.evaluations._ask = fail
     engine.evaluations.start("")
     until(lambda: not engine.evaluations.progress("").running)
     assert said in str(engine.evaluations.progress("").problem)
     assert "inside" not in str(engine.evaluations.progress("").problem)
     assert engine.evaluations.runs("") == ()
-    engine.evaluations._search = search
+    engine.evaluations._ask = ask
     assert run(engine).ranks == [1, 1]
 
 
@@ -422,3 +424,75 @@ def test_every_change_is_reported(engine):
     made = run(engine)
     assert engine.version() >= before + 4
     assert replace(made, id=0) != made
+
+
+def test_an_answer_is_scored_with_its_pages_and_claims(engine):
+    engine.evaluations.save("", PUMP, document_id(engine), 0, "1931")
+    engine.evaluations.save("", VALVE, document_id(engine), 1, "13 kg")
+    made = run(engine)
+    pump, valve = engine.evaluations.saved("")
+    assert (made.results[pump.id].exact, made.results[valve.id].exact) == (1.0, 0.0)
+    assert (made.answers_right, made.claims_supported, made.reader) == (0.5, 1.0, QuoteReader().name)
+    assert made.answer_seconds >= made.latency.median / 1000 > 0
+    assert "1931" in engine.evaluations.given("", made.id)[pump.id]
+    assert engine.evaluations.given("ann", made.id) == {}
+    engine.evaluations.expect("", valve.id, "12 kg")
+    again = run(engine)
+    assert again.answers_right == 1.0
+    assert compare(made, again, 3).answers_won == (), "another answer was expected"
+    assert engine.evaluations.given("", made.id) == {}, "kept of the newest run only"
+
+
+def test_a_question_with_an_expected_answer_and_no_page_is_asked_and_counts_in_no_recall(engine):
+    engine.evaluations.save_without_page("", PUMP)
+    (pump,) = engine.evaluations.saved("")
+    assert not pump.can_run
+    engine.evaluations.expect("", pump.id, "1931")
+    made = run(engine)
+    assert (made.answers_right, made.ranks, made.mrr, made.recall(1)) == (1.0, [], None, None)
+
+
+def test_the_answer_expected_first_stays_when_a_page_is_added(engine):
+    engine.evaluations.save("", PUMP, document_id(engine), 0, "1931")
+    engine.evaluations.save("", PUMP, document_id(engine), 1, "1932")
+    assert engine.evaluations.saved("")[0].answer == "1931"
+    with pytest.raises(QuestionRefused, match="501 characters"):
+        engine.evaluations.expect("", 1, "x" * 501)
+    engine.evaluations.expect("ann", 1, "another owner's")
+    assert engine.evaluations.saved("")[0].answer == "1931"
+
+
+def test_what_was_answered_goes_with_its_question(engine, tmp_path):
+    add(engine, ("heron.pdf", text_pdf(["The heron is called HERON-7731."])))
+    engine.evaluations.save("", "What is the heron called?", engine.documents("")[-1].id, 0)
+    made = run(engine)
+    (question,) = engine.evaluations.saved("")
+    assert "HERON-7731" in engine.evaluations.given("", made.id)[question.id]
+    engine.evaluations.remove("", question.id)
+    assert engine.evaluations.given("", made.id) == {}
+    assert engine.evaluations.runs("") == (made,)
+
+
+def test_a_question_set_is_saved_and_lines_without_a_place_are_refused(engine):
+    add(engine, ("Own.pdf", text_pdf(["Only Ann knows of the green lamp."])), owner="ann")
+    rows = [
+        QuestionRow(2, PUMP, "manual", (0, 1), "1931"),
+        QuestionRow(3, VALVE, "MANUAL.pdf", (7,)),
+        QuestionRow(4, "Who?", "own.pdf", (0,)),
+        QuestionRow(5, "x" * 4001),
+        QuestionRow(6, "Without a page?", answer="yes"),
+        QuestionRow(7, PUMP, answer="1932"),
+    ]
+    saved, refused = engine.evaluations.save_all("", rows)
+    assert saved == 3
+    assert [(one.line, str(one.reason)[:30]) for one in refused] == [
+        (3, "manual.pdf has 2 pages: choose"),
+        (4, "The library has no document “o"),
+        (5, "A question of 4,001 characters"),
+    ]
+    kept = engine.evaluations.saved("")
+    assert [(one.text, [page.page for page in one.pages], one.answer) for one in kept] == [
+        (PUMP, [0, 1], "1932"),
+        ("Without a page?", [], "yes"),
+    ]
+    assert engine.evaluations.save_all("ann", [rows[2]])[0] == 1

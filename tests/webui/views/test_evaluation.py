@@ -168,7 +168,7 @@ def test_a_rank_is_shown_only_with_the_correct_pages_it_was_measured_with(engine
     assert standing() == ["rank 1"] * 3
     engine.evaluations.save("", QUESTIONS[0], engine.library[1].id, 7)
     view.send(do="unmark", question=2, document=engine.library[0].id, page=2)
-    assert standing() == ["not run since its pages changed", "skipped: no page marked", "rank 1"]
+    assert standing() == ["not run since its pages changed", "skipped: mark a page or type an answer", "rank 1"]
     view.send(do="unmark", question=1, document=engine.library[1].id, page=7)
     assert standing()[0] == "rank 1"
 
@@ -396,7 +396,7 @@ def test_the_view_is_drawn_only_while_it_is_shown(engine, view):
 
 
 def test_the_export_can_be_read_by_the_command_line(engine, view):
-    (button,) = tags(view.html(), **{"data-do": "export"})
+    (button,) = tags(view.html(), **{"data-file": "questions.jsonl"})
     read = [Question.parse(json.loads(line)) for line in button["data-text"].splitlines()]
     assert [(one.question, one.document, one.pages) for one in read] == [
         (QUESTIONS[0], "annual.pdf", {4}), (QUESTIONS[1], "annual.pdf", {2}), (QUESTIONS[2], "annual.pdf", {3}),
