@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ import pytest
 
 from rag.errors import StoreError
 from rag.evaluation.question_file import Question
-from rag.evaluation.runs import Result, RightPage, SavedQuestion
+from rag.evaluation.runs import AnswerResult, Result, RightPage, SavedQuestion
 from rag.evaluation.saved import Progress
 from rag.messages import Message
 from tests.webui import handling
@@ -416,3 +417,62 @@ def test_hostile_text_stays_text(tmp_path, text, language):
     session.evaluation.problem = Message(text)
     looked = look(evaluation_html(engine, session))
     assert re.sub("[\u202e\x00\x1b\ud800]", "\ufffd", text).split()[0][:40] in looked.text
+
+
+def test_how_right_the_newest_run_answered_is_shown_beside_what_was_expected(engine, view):
+    view.send(do="expect", question=1, answer=" 12 kg ")
+    (kept, other, _) = engine.evaluations.saved("")
+    right = AnswerResult(1.0, 1.0, kept.answer_digest, 2, 2, 1.5)
+    results = {kept.id: Result(1, 0.1, kept.pages_digest, right), other.id: Result(None, 0.1, other.pages_digest)}
+    engine.evaluations.made[""] = [replace(run(1, {}), results=results, reader="quotes")]
+    engine.evaluations.answers[1] = {kept.id: "12 kg, as printed", other.id: ""}
+    html = view.html()
+    assert re.findall(r'<span class="badge[^>]*>(.*?)</span>', html)[:3] == ["rank 1", "answer right", "not found"]
+    assert "Answered: 12 kg, as printed" in look(html).text
+    assert "Answered: not in the documents" in look(html).text
+    assert table(html)[0] == ["0.50"] * 4 + ["0.50", "1.00", "1.00", "1.00", "100 ms", "100 ms", "1.5 s", "2"]
+    assert {"answered", "claims"} <= {at["data-line"] for at in tags(html, **{"data-do": "line"})}
+    view.send(do="expect", question=1, answer="13 kg")
+    assert "not run since its answer changed" in view.html()
+
+
+def test_a_file_of_questions_is_imported_and_refused_lines_are_told(engine, view):
+    text = "question,document,page\nHow deep?,年报.pdf,3\nHow wide?,missing.pdf,1\n,年报.pdf,1\n"
+    view.send(do="import", data=b64encode(text.encode("utf-8-sig")).decode())
+    assert [one.text for one in engine.evaluations.saved("")][-1] == "How deep?"
+    assert engine.evaluations.saved("")[-1].pages[0].page == 2
+    told = look(view.html()).text
+    assert "1 questions read, 2 lines refused." in told
+    assert told.index("Line 3: ") < told.index("Line 4: It has no question.")
+    view.send(do="imported-seen")
+    assert "lines refused" not in look(view.html()).text
+
+
+@pytest.mark.parametrize(
+    ("sent_data", "said"),
+    [({"size": 3_000_000}, "3.0 MB"), ({"data": ""}, "name the columns"), ({"data": 7}, "name the columns")],
+)
+def test_a_file_that_cannot_be_imported_says_why(view, sent_data, said):
+    view.send(do="import", **sent_data)
+    assert said in look(view.html()).text
+
+
+def test_a_good_answer_becomes_a_question_with_its_page_and_a_bad_one_without(engine, view):
+    engine.answer = [("Sales rose.", (1,))]
+    for _ in view.session.ask(engine, Asking("How were sales?")):
+        pass
+    exchange = view.session.conversation.exchanges[-1]
+    asked = exchange.found.query
+    engine.ratings.rate("", asked, exchange.answer.reader, helpful=True)
+    engine.ratings.rate("", "What else?", "x", helpful=False, reason="=wrong")
+    good, bad = engine.ratings.all("")
+    view.send(do="save-rating", rating=good.id)
+    view.send(do="save-rating", rating=bad.id)
+    view.send(do="save-rating", rating=99)
+    kept = {one.text: [page.document for page in one.pages] for one in engine.evaluations.saved("")}
+    assert kept[asked] == [exchange.sources[0].document]
+    assert kept["What else?"] == []
+    html = view.html()
+    assert look(html).text.count("Saved as a question") == 2
+    (export,) = tags(html, **{"data-file": "ratings.csv"})
+    assert "What else?,x,bad,'=wrong" in export["data-text"]
