@@ -118,7 +118,7 @@ class Engine:
             changed=self._choices.changed,
         )
         self.evaluations = Evaluations(
-            self._store, settings, ask=self._ask_alone, choices=self.choices, changed=self._choices.changed
+            self._store, settings, ask=self.ask, choices=self.choices, changed=self._choices.changed
         )
         self.ratings = Ratings(self._store, changed=self._choices.changed)
         self.conversations = Conversations(self._store)
@@ -358,10 +358,6 @@ class Engine:
     ) -> tuple[str, ...]:
         """Questions to ask after a complete one and its sources, each answered by the same documents; often none."""
         return self.answerer.follow_ups(Asked(question, self._scope(owner, documents)), sources)
-
-    def _ask_alone(self, owner: str, question: str, stop: threading.Event) -> Iterator[Event]:
-        """Ask outside of any conversation, of all documents."""
-        return self.ask(owner, question, stop=stop)
 
     def search(
         self, owner: str, question: str, documents: Collection[str] | None = None, count: int | None = None

@@ -5,17 +5,24 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from rag.errors import QuestionRefused
 from rag.evaluation.answer_scores import NO_SCORE
 from rag.evaluation.expected import given_text, score_answer, supported_claims
 from rag.evaluation.metrics import first_right
 from rag.evaluation.runs import AnswerResult, Result, SavedQuestion
-from rag.records import Answer, Event, Found
+from rag.records import Answer, AskOptions, Event, Found
 
-Ask = Callable[[str, str, threading.Event], Iterator[Event]]  # owner, question, stop
+
+class Ask(Protocol):
+    """Asks the library, outside of any conversation. Raises AskError."""
+
+    def __call__(self, owner: str, question: str, *, stop: threading.Event, options: AskOptions) -> Iterator[Event]:
+        """The events of an answer, as `rag.engine.Engine.ask` gives them."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from rag.evaluation.questions import SavedQuestions
 from rag.evaluation.recorded import current_names, recorded_settings
 from rag.evaluation.runs import AnswerResult, Result, Run, SavedQuestion
 from rag.messages import Message
-from rag.records import Choice
+from rag.records import DEFAULT_OPTIONS, Choice
 from rag.settings import Settings
 from rag.store.database import Store
 
@@ -178,9 +178,9 @@ class Evaluations(SavedQuestions):
         measured: dict[int, Measured] = {}
         shown = time.monotonic()
         if not work.stop.is_set():
-            warm_up(self._ask(owner, questions[0].text, work.stop))
+            warm_up(self._ask(owner, questions[0].text, stop=work.stop, options=DEFAULT_OPTIONS))
         for question in questions:
-            one = None if work.stop.is_set() else measure(question, self._ask(owner, question.text, work.stop))
+            one = None if work.stop.is_set() else self._measure(owner, question, work)
             if one is None or work.stop.is_set():  # an answer that was stopped says nothing
                 break
             measured[question.id] = one
@@ -189,6 +189,9 @@ class Evaluations(SavedQuestions):
                 shown = time.monotonic()
                 self._changed()
         return measured
+
+    def _measure(self, owner: str, question: SavedQuestion, work: _Work) -> Measured:
+        return measure(question, self._ask(owner, question.text, stop=work.stop, options=DEFAULT_OPTIONS))
 
     def _store_run(self, owner: str, measured: dict[int, Measured]) -> None:
         """Store a run without questions and documents removed meanwhile; nothing if none is left."""

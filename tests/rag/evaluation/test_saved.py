@@ -301,10 +301,10 @@ class Held:
     def __init__(self, ask: Callable) -> None:
         self.ask, self.inside, self.go = ask, threading.Event(), threading.Event()
 
-    def __call__(self, owner, question, stop):
+    def __call__(self, owner, question, **more):
         self.inside.set()
         assert self.go.wait(20)
-        return self.ask(owner, question, stop)
+        return self.ask(owner, question, **more)
 
 
 @pytest.fixture
@@ -384,7 +384,7 @@ def test_a_run_that_fails_says_why_and_can_be_run_again(engine, error, said):
     keep_both(engine)
     ask = engine.evaluations._ask
 
-    def fail(owner, question, stop):
+    def fail(owner, question, **more):
         raise error
 
     engine.evaluations._ask = fail
