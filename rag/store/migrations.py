@@ -24,8 +24,7 @@ FORMAT = 10
 # text that was embedded.
 # `notes`, `note` and `message` hold `rag.messages.Message` as JSON, '' where there is none. `conversations.deleted`:
 # when it was deleted, in seconds since the epoch, while that can be undone; else NULL. `exchanges.bytes`: of `data`.
-# `kept_questions.answer`: the one expected, '' for none. `runs.side`: 'first' or 'second' of two settings that were
-# compared, '' of a run by itself.
+# `kept_questions.answer`: the one expected, '' for none.
 # `jobs.replaces`: id of the document that the file is a new version of, '' for none.
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -60,7 +59,7 @@ SCHEMA = (
     page INTEGER NOT NULL, PRIMARY KEY (question, document_id, page)) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS runs (
     id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, at REAL NOT NULL, about TEXT NOT NULL,
-    results TEXT NOT NULL, side TEXT NOT NULL DEFAULT '')""",
+    results TEXT NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS runs_of_owner ON runs (owner)",
     """CREATE TABLE IF NOT EXISTS given_answers (
     run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
@@ -292,10 +291,9 @@ def _to_9(sql: sqlite3.Connection) -> None:
 
 
 def _to_10(sql: sqlite3.Connection) -> None:
-    """Answers expected of saved questions, those given in a run, and runs that compare two settings."""
+    """Answers expected of saved questions, and those given in a run."""
     for statement in (
         "ALTER TABLE kept_questions ADD COLUMN answer TEXT NOT NULL DEFAULT ''",
-        "ALTER TABLE runs ADD COLUMN side TEXT NOT NULL DEFAULT ''",
         "CREATE TABLE given_answers (run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,"
         " question INTEGER NOT NULL REFERENCES kept_questions ON DELETE CASCADE, text TEXT NOT NULL,"
         " PRIMARY KEY (run, question)) WITHOUT ROWID",
