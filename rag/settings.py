@@ -230,7 +230,7 @@ class DoubtSettings:
     # Least probability of an answer with a figure to a question about a name that cannot be compared with the sources,
     # or that a sentence in another script gives.
     unverified_answer: float = 0.7
-    strictness_step: float = 1.5  # by which the gates move for a person who wants it stricter or laxer, in log-odds
+    strictness_step: float = 1.0  # by which the gates move for a person who wants it stricter or laxer, in log-odds
 
     def of_scripts(self, *, asked_in_chinese: bool, across: bool) -> tuple[DoubtWeights, DoubtGates]:
         """Weights and gates, by the script of the question and whether the evidence is in the other one."""
