@@ -243,3 +243,35 @@ def test_nothing_of_the_evaluation_sticks_out_and_everything_has_a_name(engine, 
         (e) => !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length)).map((e) => e.outerHTML)"""
     )
     assert unnamed == []
+
+
+def test_a_set_of_questions_is_imported_answered_and_scored(library, served, visit, screenshot):
+    page = ready(visit(served(library)))
+    add(page, 1, **{"manual.pdf": MANUAL})
+    page.click(".tabs [data-view=evaluation]")
+    page.wait_for_selector("#evaluation [data-do=import]")
+    rows = f"question,document,page,answer\n{PUMP},manual.pdf,1,1931\n{VALVE},manual,2,\nWho?,other.pdf,1,\n"
+    with page.expect_file_chooser() as chooser:
+        page.click("#evaluation [data-do=import]")
+    chooser.value.set_files({"name": "q.csv", "mimeType": "text/csv", "buffer": b"\xef\xbb\xbf" + rows.encode()})
+    page.wait_for_selector("#evaluation .imported")
+    assert "2 questions read, 1 lines refused." in page.inner_text("#evaluation .imported")
+    assert "Line 4: The library has no document “other.pdf”" in page.inner_text("#evaluation .imported li")
+    valve = page.locator(f"#evaluation .saved li:has-text('{VALVE}')")
+    valve.locator("input").fill("13 kg")
+    valve.locator("input").press("Enter")
+    page.wait_for_function(
+        "document.querySelectorAll('#evaluation .expected input')[1].getAttribute('value') === '13 kg'"
+    )
+    run_all(page, 1)
+    assert valve.locator(".badge").all_inner_texts() == ["rank 1", "answer wrong"]
+    assert page.locator(f"#evaluation .saved li:has-text('{PUMP}') .badge").all_inner_texts() == [
+        "rank 1",
+        "answer right",
+    ]
+    assert "12 kg" in valve.locator(".given").inner_text()
+    valve.scroll_into_view_if_needed()
+    screenshot(page, "evaluation-answers")
+    with page.expect_download() as saved:
+        page.click("#evaluation [data-file='questions.csv']")
+    assert Path(saved.value.path()).read_bytes().startswith(b"\xef\xbb\xbfquestion,document,page,answer\n")

@@ -17,6 +17,7 @@ class QuestionRow:
     badges: list[tuple[str, str]]  # words, and their class: "" for neutral ones
     given: str  # what was answered, "" for nothing
     answered: bool  # whether the newest run asked it
+    offered: bool  # whether what was answered may be made the answer expected
 
 
 def question_row(
@@ -25,7 +26,9 @@ def question_row(
     """The rank and score in the newest run, as far as they were measured with what is expected today."""
     result = runs[-1].results.get(question.id) if runs else None
     badges = [badge for badge in (_found(question, result, language), _right(question, result, language)) if badge]
-    return QuestionRow(question, badges, given.get(question.id, ""), question.id in given)
+    answer = given.get(question.id, "")
+    is_right = result is not None and result.exact == 1.0
+    return QuestionRow(question, badges, answer, question.id in given, offered=bool(answer) and not is_right)
 
 
 def _found(question: SavedQuestion, result: Result | None, language: Language) -> tuple[str, str] | None:
