@@ -6,6 +6,7 @@ The views render what is shown as escaped HTML; `page.js` merges it into the pag
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,7 @@ from webui.strings import say
 POLL_SECONDS = 1.0
 MAX_CONCURRENT_ANSWERS = 32  # each holds a thread; more wait for their turn
 MAX_QUEUED_QUESTIONS = 200  # of all sessions together; above, the page says that the queue is full
-# Joined into the script of every part of the page; page.js has what the others use.
+# Joined into the function that every part of the page runs; page.js has what the others use.
 SCRIPTS: Final = (
     "page.js",
     "history.js",
@@ -126,14 +127,31 @@ def _script(name: str) -> str:
     return (_STATIC / name).read_text(encoding="utf-8")
 
 
+def head_script() -> str:
+    """The script in the page's head: a function that each part of the page runs, with what Gradio gives it.
+
+    In `js_on_load` it would come once for each part, and Gradio would search it for names of events on every update.
+    """
+    functions = (("askPart", SCRIPTS), ("askViewer", VIEWER_SCRIPTS))
+    given = "role, element, trigger, props, watch"
+    return "".join(
+        f"function {name}({given}) {{\n{_joined(scripts)}\nwatch('value', draw);\ndraw();\n}}\n"
+        for name, scripts in functions
+    )
+
+
+def _joined(scripts: Sequence[str]) -> str:
+    return "\n".join(map(_script, scripts))
+
+
 def _drawn(role: str) -> gr.HTML:
     """A place for HTML drawn by the server. The value is not put into Gradio's template but merged by page.js."""
-    code = "\n".join(map(_script, VIEWER_SCRIPTS if role == "viewer" else SCRIPTS))
-    script = f"const role = {role!r};\n{code}\nwatch('value', draw);\ndraw();\n"
+    function = "askViewer" if role == "viewer" else "askPart"
+    events = "'act' 'again' 'suggest'"  # Gradio lets a part have the events whose names its script quotes
     return gr.HTML(
         value="",
         html_template='<div class="mount"></div>',
-        js_on_load=script,
+        js_on_load=f"{function}('{role}', element, trigger, props, watch); // {events}",
         apply_default_css=False,
         elem_id=role,
         elem_classes="drawn",

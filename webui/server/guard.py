@@ -52,6 +52,8 @@ _HEARTBEAT = "/gradio_api/heartbeat/"
 _SESSION_IN_BODY = ("/gradio_api/queue/join", "/gradio_api/run/", "/gradio_api/cancel", "/gradio_api/reset")
 _UPLOADS = ("/library/add", DOCUMENTS_PATH)  # check the size of a file while it comes in
 _FOLDERS = ("/assets/", "/static/", "/svelte/")
+# Gradio's scripts and style sheets have a hash of their content in their names.
+_ASSET = re.compile(r"/assets/[^/]+-[\w-]{8,10}\.(?:js|css)\Z", re.ASCII)
 # Link previews for chat programs: this page does not use them, and they point to other hosts.
 _PREVIEWS = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
 _BASE = re.compile(rb'<base href="[^"]*" ?/?>')
@@ -89,11 +91,11 @@ def _host_name(host: str) -> str:
 class Guard:
     """ASGI middleware around Gradio's app."""
 
-    def __init__(self, app: ASGIApp, access: Access, style: str = "", entry: Entry | None = None) -> None:
+    def __init__(self, app: ASGIApp, access: Access, head: str = "", entry: Entry | None = None) -> None:
         self.app = app
         self.access = access
         self.entry = entry  # None: no program is let in
-        self.style = f"<style>\n{style}</style></head>".encode()
+        self.head = f"{head}</head>".encode()
         self.logins = SessionLogins()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -105,7 +107,8 @@ class Guard:
             await self._program(scope, receive, send)
             return
         is_page = scope["path"] == "/" or _CONVERSATION.match(scope["path"])
-        reply = _Reply(send, self.access.frames, self.style, self._cookie(scope) if is_page else "")
+        reply = _Reply(send, self.access.frames, self.head, self._cookie(scope) if is_page else "")
+        reply.is_asset = bool(_ASSET.match(scope["path"]))
         refusal = self.refusal(scope["method"], scope["path"], Headers(scope=scope))
         if refusal is None and scope["path"].startswith("/gradio_api/"):
             try:
@@ -242,13 +245,14 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 class _Reply:
-    """Adds security headers to a response, and the nonce and our style sheet to an HTML page."""
+    """Adds security headers to a response; to an HTML page the nonce, our style sheet and our script."""
 
     def __init__(self, send: Send, frames: str, head: bytes, cookie: str = "") -> None:
         self._send = send
         self._frames = frames
         self._head = head  # inserted at the end of the page's head
         self._cookie = cookie  # Set-Cookie of an HTML page; "" for none
+        self.is_asset = False  # a file whose name changes with its content
         self.base = b"./"  # of the page's relative addresses, from where it is served
         self._start: Message | None = None  # held back until the body of an HTML page is complete
         self._body = b""
@@ -267,6 +271,8 @@ class _Reply:
                 self._start = message
                 return
             headers.setdefault("Content-Security-Policy", "default-src 'none'; sandbox")
+            if self.is_asset and message["status"] == 200:
+                headers["Cache-Control"] = "public, max-age=31536000, immutable"  # a year
         elif message["type"] == "http.response.body" and self._start is not None:
             self._body += message.get("body", b"")
             if not message.get("more_body"):
@@ -277,9 +283,9 @@ class _Reply:
     async def _send_page(self, start: Message) -> None:
         nonce = secrets.token_urlsafe(16)
         body = _PREVIEWS.sub(b"", self._body)
-        body = _SCRIPT_TAG.sub(b'<script nonce="' + nonce.encode() + b'"', body)
         # Gradio's own css option would prefix our selectors, and apply them only after its scripts have run.
         body = body.replace(b"</head>", self._head, 1)
+        body = _SCRIPT_TAG.sub(b'<script nonce="' + nonce.encode() + b'"', body)
         body = _BASE.sub(b'<base href="' + self.base + b'">', body, count=1)
         headers = MutableHeaders(scope=start)
         if self._cookie:

@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 
 from webui.engine import Engine
 from webui.models import Models
-from webui.page import MAX_CONCURRENT_ANSWERS, build_page
+from webui.page import MAX_CONCURRENT_ANSWERS, build_page, head_script
 from webui.server.api.entry import Entry
 from webui.server.api.mount import ProgramRoutes
 from webui.server.api.tokens import ApiTokens
@@ -81,7 +81,8 @@ def serve(
     incoming.mkdir(parents=True)
     style = "".join((_STATIC / name).read_text(encoding="utf-8") for name in STYLES)
     entry = Entry(ApiTokens(engine.settings.data_dir), serving.logins, token_needed=not serving.is_private)
-    guard = Middleware(Guard, access=serving.access, style=style, entry=entry)
+    head = f"<style>\n{style}</style><script>\n{head_script()}</script>"
+    guard = Middleware(Guard, access=serving.access, head=head, entry=entry)
     programs = ProgramRoutes(engine, incoming)
     page = build_page(engine, models=None if serving.logins else models, raise_errors=raise_errors)
     _, url, public = page.launch(

@@ -61,6 +61,16 @@ def test_the_page_loads_nothing_from_outside_and_runs_only_its_own_scripts(engin
     assert httpx.get(served(engine)).headers["content-security-policy"] != answer.headers["content-security-policy"]
 
 
+def test_the_script_of_all_parts_comes_once_and_what_never_changes_is_asked_for_once(engine, served):
+    url = served(engine)
+    page = httpx.get(url).text
+    assert page.count("function mergeChildren(") == 2  # for the viewer, and for all other parts
+    asset = page.split('src="./assets/')[1].split('"')[0]
+    assert "immutable" in httpx.get(f"{url}/assets/{asset}").headers["cache-control"]
+    for changing in ("", "/config", "/theme.css", "/assets/none-12345678.js"):
+        assert "immutable" not in httpx.get(f"{url}{changing}").headers.get("cache-control", "")
+
+
 def test_no_analytics(engine, served):
     config = httpx.get(f"{served(engine)}/config").json()
     assert config["analytics_enabled"] is False
