@@ -241,14 +241,23 @@ def print_pdf(browser: Browser, file: Path) -> None:
     page.close()
 
 
+def libraries(browser: Browser, folder: Path, cache: Path) -> tuple[str, str]:
+    """Make both libraries unless they are there. Returns the owner's secret and the id of the long conversation."""
+    made = folder / "conversation.json"
+    if not made.exists():
+        pdf = folder / "pdf" / "halls.pdf"
+        pdf.parent.mkdir(parents=True, exist_ok=True)
+        print_pdf(browser, pdf)
+        build(folder / "large", pdf, LARGE, 0, cache)
+        made.write_text(json.dumps(build(folder / "small", pdf, SMALL, TURNS, cache)), "utf-8")
+    secret, conversation = json.loads(made.read_text("utf-8"))
+    return secret, conversation
+
+
 def measure(folder: Path, cache: Path, rounds: int) -> dict[str, Any]:
     """All measurements: name -> values."""
     with launched() as browser:
-        pdf = folder / "pdf" / "halls.pdf"
-        pdf.parent.mkdir(parents=True)
-        print_pdf(browser, pdf)
-        secret, conversation = build(folder / "small", pdf, SMALL, TURNS, cache)
-        build(folder / "large", pdf, LARGE, 0, cache)
+        secret, conversation = libraries(browser, folder, cache)
         with running(folder / "small", cache) as url:
             result = visits(browser, url, SMALL + 1, rounds)
             result |= conversations(browser, url, secret, conversation, rounds)
@@ -280,7 +289,7 @@ def show(result: dict[str, Any]) -> list[str]:
 def main() -> None:
     """Run the benchmark and print its results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, help="where to make the libraries; a temporary folder by default")
+    parser.add_argument("--folder", type=Path, help="where the libraries are made, and kept; by default none are kept")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--cache-dir", type=Path, default=Path.home() / ".cache" / "ask-your-pdfs")
     arguments = parser.parse_args()
