@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from typing import Any, cast
 
 import httpx
@@ -26,7 +27,9 @@ from rag.reader import ReadRequest
 DEFAULT_CONTEXT = 8_192  # tokens; what the server really holds cannot be asked for in this protocol
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 300.0  # until the next token: a busy server takes its time to process a long prompt
+MAX_TOKEN_CHARACTERS = 32  # of an answer for each token asked for; a server that sends more does not keep to the limit
 MAX_DETAIL = 300  # characters of a server's own error message that are shown
+MAX_LINE = 1_000_000  # characters of an event; a server that sends more without a line end is cut off
 MAX_EVENT = 80  # characters of an unexpected event that are shown
 MAX_PORT = 65_535
 _CONTROL_TOKEN = re.compile(r"<(?=\|)|\[(?=g?s?MASK\])|<(?=/?s?e?op>)|<(?=/?think>)", re.IGNORECASE)
@@ -58,15 +61,23 @@ class RemoteReader:
     def answer(self, request: ReadRequest, stop: threading.Event) -> Iterator[str]:
         """Stream the answer without the model's reasoning. Setting `stop` closes the connection, so the server stops.
 
+        A server that goes on far beyond the tokens asked for is cut off, and what came so far is the answer.
+
         Raises ServerUnreachable, and ReaderError if the model reasoned until its limit and gave no answer.
         """
         cleaner = Cleaner(PromptFormat.TEMPLATE)
         last_piece = finish_reason = ""
-        for text, reason in self._stream(request, stop):
-            finish_reason = reason or finish_reason
-            if piece := cleaner.feed(text):
-                last_piece = piece
-                yield piece
+        room = request.sampling.max_tokens * MAX_TOKEN_CHARACTERS
+        with closing(self._stream(request, stop)) as deltas:
+            for text, reason in deltas:
+                finish_reason = reason or finish_reason
+                if piece := cleaner.feed(text[:room]):
+                    last_piece = piece
+                    yield piece
+                room -= max(len(text), 1)
+                if room <= 0:
+                    finish_reason = "length"
+                    break
         if stop.is_set():
             return
         if rest := cleaner.end():
@@ -79,7 +90,7 @@ class RemoteReader:
                 limit=request.sampling.max_tokens,
             )
 
-    def _stream(self, request: ReadRequest, stop: threading.Event) -> Iterator[tuple[str, str]]:
+    def _stream(self, request: ReadRequest, stop: threading.Event) -> Generator[tuple[str, str]]:
         """Yield (new text, finish reason) as the server sends them; the reason is "" until the answer ends."""
         timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
         answered = False
@@ -185,13 +196,15 @@ class _EventStream:
         self._response, self._stop = response, stop
 
     def iter_text(self) -> Iterator[str]:
-        """Whole lines, each `error:` field as an event of type "error"; ends once `stop` is set."""
+        """Whole lines, each `error:` field as an event of type "error"; ends once `stop` is set, or at a line beyond limits."""
         unfinished = ""
         for text in self._response.iter_text():
             if self._stop.is_set():
                 return
             lines, newline, unfinished = (unfinished + text).rpartition("\n")
             yield _ERROR_FIELD.sub("event: error\ndata:", lines + newline)
+            if len(unfinished) > MAX_LINE:
+                return
         yield _ERROR_FIELD.sub("event: error\ndata:", unfinished) + "\n\n"  # the last event may lack its blank line
 
 

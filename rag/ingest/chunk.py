@@ -21,6 +21,7 @@ from rag.settings import ChunkSettings
 
 PathChange = tuple[int, HeadingPath]  # the offset in the document's text from which on a heading path applies
 
+MAX_TOKEN_CHARACTERS = 24  # a token counts for at most so many: a run of unknown characters is one token, of any length
 RESERVED_TOKENS = 16  # of the embedder's input, for its prompt and special tokens
 SEPARATORS = [
     r"\n{2,}",
@@ -67,10 +68,11 @@ def chunk_document(
     outline = _outline_paths(document, starts)
     cuts = sorted({0, len(text), *_page_breaks(document.pages, starts), *(offset for offset, _ in outline)})
     paths = _merge_paths(outline, detect_headings(document.pages, starts), starts)
-    splitter = _splitter(count_tokens, settings)
+    length = _length(count_tokens)
+    splitter = _splitter(length, settings)
     passages: list[Passage] = []
     for start, end in itertools.pairwise(cuts):
-        for piece in _merge_small(splitter.split_text(text[start:end]), count_tokens, settings):
+        for piece in _merge_small(splitter.split_text(text[start:end]), length, settings):
             passages.append(_passage(piece, start, starts, paths))
             start += len(piece)
     return _moved(passages, starts, page_starts(document.pages) if places is None else places)
@@ -87,11 +89,19 @@ def _moved(passages: Sequence[Passage], starts: Sequence[int], places: Sequence[
     ]
 
 
-def _splitter(count_tokens: Callable[[str], int], settings: ChunkSettings) -> RecursiveCharacterTextSplitter:
-    def length(text: str) -> int:
-        # The splitter repeats a piece of length 0 at the start of the next passage: white space counts as a token.
-        return max(count_tokens(text), 1) if text else 0
+def _length(count_tokens: Callable[[str], int]) -> Callable[[str], int]:
+    """The length of a text in tokens, at least one for every `MAX_TOKEN_CHARACTERS` characters.
 
+    White space counts, too: the splitter repeats a piece of length 0 at the start of the next passage.
+    """
+
+    def length(text: str) -> int:
+        return max(count_tokens(text), -(-len(text) // MAX_TOKEN_CHARACTERS))
+
+    return length
+
+
+def _splitter(length: Callable[[str], int], settings: ChunkSettings) -> RecursiveCharacterTextSplitter:
     return RecursiveCharacterTextSplitter(
         separators=SEPARATORS,
         is_separator_regex=True,
@@ -103,17 +113,21 @@ def _splitter(count_tokens: Callable[[str], int], settings: ChunkSettings) -> Re
     )
 
 
-def _merge_small(pieces: list[str], count_tokens: Callable[[str], int], settings: ChunkSettings) -> list[str]:
+def _merge_small(pieces: list[str], length: Callable[[str], int], settings: ChunkSettings) -> list[str]:
     """Append pieces that are too small to be found by themselves to the piece before, where the sum is not too long."""
     merged: list[str] = []
     for piece in pieces:
-        small = merged and min(count_tokens(merged[-1]), count_tokens(piece)) < settings.min_passage_tokens
-        fits = small and count_tokens(merged[-1] + piece) <= settings.max_passage_tokens
-        if merged and (fits or not piece.strip()):
+        if merged and (not piece.strip() or _fits(merged[-1], piece, length, settings)):
             merged[-1] += piece
         else:
             merged.append(piece)
     return merged
+
+
+def _fits(before: str, piece: str, length: Callable[[str], int], settings: ChunkSettings) -> bool:
+    """Whether one of two neighbours is too small to be found by itself, and both together are not too long."""
+    small = min(length(before), length(piece)) < settings.min_passage_tokens
+    return small and length(before + piece) <= settings.max_passage_tokens
 
 
 def _passage(text: str, start: int, starts: Sequence[int], paths: Sequence[PathChange]) -> Passage:

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from model.prompt import chat_messages
-from model.remote import RemoteReader, break_control_tokens
+from model.remote import MAX_TOKEN_CHARACTERS, RemoteReader, break_control_tokens
 from rag.errors import ReaderError, ServerUnreachable, SettingRefused
 from rag.reader import ReadRequest, ReadSource, Sampling, Turn
 
@@ -266,6 +266,19 @@ def test_stopping_while_it_reasons_ends_the_answer_without_an_error():
     with server("<think>One ", "two", "three", pause=pause) as (url, _):
         threading.Timer(0.2, lambda: (stop.set(), pause.set())).start()
         assert list(RemoteReader(url, "glm-z1").answer(REQUEST, stop)) == []
+
+
+@pytest.mark.parametrize("word", ["word ", " ", "人", "x" * 10_000])
+def test_an_answer_without_end_is_cut_off_and_what_came_is_kept(word):
+    with server("Yes. ", *[word] * 1_000) as (url, _):
+        answer = "".join(RemoteReader(url, "m").answer(REQUEST, threading.Event()))
+    assert answer.startswith("Yes.")
+    assert len(answer) <= REQUEST.sampling.max_tokens * MAX_TOKEN_CHARACTERS
+
+
+def test_an_event_without_end_is_cut_off(monkeypatch):
+    monkeypatch.setattr("model.remote.MAX_LINE", 1_000)
+    assert asked("Yes.", ": " + "x" * 200_000, "No.") == "Yes."
 
 
 def test_tokens_are_estimated_from_above():

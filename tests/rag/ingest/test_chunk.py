@@ -106,3 +106,20 @@ def test_small_pieces_are_appended_to_the_passage_before():
 
 def test_a_document_without_text_has_no_passages():
     assert chunk_document(document("", ""), count, ChunkSettings()) == []
+
+
+@pytest.mark.parametrize("character", ["\u1ab0", "\U00013000", ".", " ", "人", "a"])
+def test_text_that_is_a_single_token_of_any_length_is_split_in_linear_work(character):
+    def work(length: int) -> int:
+        counted = 0
+
+        def one_token(text: str) -> int:
+            nonlocal counted
+            counted += len(text)
+            return 1
+
+        passages = chunk_document(document(character * length), one_token, ChunkSettings())
+        assert sum(len(passage.text) for passage in passages) == length
+        return counted
+
+    assert work(60_000) < 2.2 * work(30_000)
