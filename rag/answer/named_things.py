@@ -82,7 +82,8 @@ _NUMBER_OF = re.compile(
 
 _LETTER = rf"[^\W\d_{CJK}]"
 _WORD = re.compile(
-    rf"{_LETTER}[^\W_{CJK}]*(?:[.&'’-][^\W_{CJK}]+)*(?:['’](?!\w))?|\d+[A-Za-z]+|[.?!;:\n\"“”(),，。？！；：、]|[{CJK}]"
+    rf"{_LETTER}[^\W_{CJK}]*(?:[.&'’-][^\W_{CJK}]+)*(?:['’](?!\w))?"
+    rf"|\d{{1,20}}[A-Za-z]+|[.?!;:\n\"“”(),，。？！；：、]|[{CJK}]"
 )
 _LINKS = frozenset("of the de la le du da di von van der den del & al el bin ibn".split())
 # Words that are part of many names and tell none apart.

@@ -12,7 +12,7 @@ _ABBREVIATIONS = frozenset(
 )
 _MAX_WORD = 20  # characters looked at before a full stop
 # End marks with closing quotes and brackets; an ASCII full stop only before white space or a citation mark.
-_END = re.compile(r"""[。！？!?；]+[”’」』）)"']*|\.+[”’)"'\]]*(?=\s|$|\[)|\n+""")
+_END = re.compile(r"""[。！？!?；]+[”’」』）)"']*|(?<!\.)\.+[”’)"'\]]*(?=\s|$|\[)|\n+""")
 _LAST_WORD = re.compile(r"[^\s(\[“\"']+$")
 
 

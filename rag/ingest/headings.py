@@ -30,7 +30,7 @@ _UNIT = (
     r"|[(（]?[^()（）]{0,20}单位\s*[:：为])"
 )
 _UNIT_LINE = re.compile(rf"\s*{_UNIT}|(?:\s*[(（][^()（）]*[)）])+\s*$", re.IGNORECASE)
-_UNIT_WITHIN = re.compile(rf"\s+(?=[(（]){_UNIT}", re.IGNORECASE)
+_UNIT_WITHIN = re.compile(rf"(?<!\s)\s+(?=[(（]){_UNIT}", re.IGNORECASE)
 _UNFINISHED = re.compile(
     r"\b(?:a|an|and|as|at|by|for|from|in|of|on|or|that|the|to|with)$|[.,:;。，：；、—–-]$", re.IGNORECASE
 )

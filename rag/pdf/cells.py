@@ -29,7 +29,7 @@ _DAY = re.compile(r"^\d{1,2},?$")
 _YEAR = re.compile(r"^(?:FY\s?)?(?:19|20)\d\d(?:[AEF]|\s?年度?)?(?:\(\w\))?[.,]?$")
 _YEAR_INSIDE = re.compile(r"(?:19|20)\d\d")
 _RANGE_SIGNS = ("-", "–", "—", "to", "~", "至")
-_TRAILING_CURRENCY = re.compile(rf"\s*{_CURRENCY}$")
+_TRAILING_CURRENCY = re.compile(rf"(?<!\s)\s*{_CURRENCY}$")
 
 MAX_VALUE_CHARACTERS = 40  # of a number; a longer one is a code
 MAX_VALUE_WORDS = 6  # "$", "(", "1,577", ")", "%"

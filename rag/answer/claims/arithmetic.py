@@ -23,7 +23,7 @@ _OPERATOR = re.compile(r"[+×x*/÷]|[-−–]\s?[\d($]")
 _CLEAN: Final = str.maketrans(
     {"−": "-", "–": "-", "×": "*", "x": "*", "÷": "/", ",": "", "$": "", "€": "", "£": "", "¥": ""}
 )
-_TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d+)?%?)|([-+*/()]))")
+_TOKEN = re.compile(r"\s{0,9}(?:(\d+(?:\.\d+)?%?)|([-+*/()]))")
 _NUMBER = r"(?P<{}>\S{{1,30}}(?:\s(?:million|billion|thousand|trillion))?)"
 _HAN_NUMBER = r"(?P<{}>[^，。；\s和与减除乘加之的]{{1,20}})"
 

@@ -27,7 +27,7 @@ _OTHERS: Final = re.compile(
     re.I,
 )
 _FORM: Final = re.compile(r"^(?:Inc|Corp|Co|Ltd|LLC|L\.L\.C|LP|PLC|plc|N\.V|S\.A|AG|SE)\.?$")
-_BRACKETS: Final = re.compile(r"\s*\([^)\n]{0,200}\)")
+_BRACKETS: Final = re.compile(r"\s{0,9}\([^)\n]{0,200}\)")
 _ABBREVIATION: Final = re.compile(r"\([A-Z][A-Za-z&]{1,7}\)")
 _ABBREVIATED: Final = re.compile(r"\([A-Z][A-Za-z&]{1,7}\),? and (?:the )?$")
 _CLAUSE: Final = re.compile(r",? (?:which|that|who|where|each|all of which|as well as in|based on)\b")

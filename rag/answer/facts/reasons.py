@@ -25,7 +25,7 @@ _DOWN: Final = (
 _DIRECTIONS: Final = tuple(re.compile(one, re.IGNORECASE) for one in (_UP, _DOWN))
 _EITHER: Final = re.compile(f"{_UP}|{_DOWN}", re.IGNORECASE)
 _SIGN: Final = re.compile(
-    r"\b(?:(?:primarily|predominantly|mainly|largely|principally|mostly|partly|partially|was|were|is) )*"
+    r"\b(?:(?:primarily|predominantly|mainly|largely|principally|mostly|partly|partially|was|were|is) ){0,4}"
     r"(?:due to|driven by|because(?: of)?|attributable to|attributed to|as a result of|result(?:ed|ing) from"
     r"|reflect(?:s|ed|ing)|caused by|owing to|led by|on (?:higher|lower|strong|weak\w*))\b",
     re.IGNORECASE,

@@ -15,7 +15,7 @@ MAX_COLUMNS = 8
 MAX_LABEL_CHARACTERS = 160  # of a label, header and caption; what is longer is cut
 
 _TOTAL = re.compile(r"total\b|合计|总计|总额|共计|合計|總計", re.IGNORECASE)
-_AFTER_SIGN = re.compile(r"(?<=[$£€¥￥(])\s+|\s+(?=[)%])")  # "$ 1,577", printed in two columns
+_AFTER_SIGN = re.compile(r"(?<=[$£€¥￥(])\s+|(?<!\s)\s+(?=[)%])")  # "$ 1,577", printed in two columns
 
 
 def excerpt_of(table: Table, cells: Collection[Cell]) -> TableExcerpt | None:

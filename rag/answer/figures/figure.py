@@ -19,7 +19,7 @@ _OUTFLOW = re.compile(
     re.IGNORECASE,
 )
 _NO_OUTFLOW = re.compile(r"\bnet (?:of|income|loss|cash)|income|profit|margin|收益|利润", re.IGNORECASE)
-_FOOTNOTE = re.compile(r"(?:\s*\(\d\)|(?<=[a-z])\d)+$")  # "Other benefits2", "Total debt (1)"
+_FOOTNOTE = re.compile(r"(?:\s{0,9}\(\d\)|(?<=[a-z])\d){1,5}$")  # "Other benefits2", "Total debt (1)"
 
 
 @dataclass(frozen=True, slots=True)

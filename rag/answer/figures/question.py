@@ -42,9 +42,9 @@ class Limit:
 
 _SUPERLATIVE = (
     r"(?:largest|highest|greatest|most|higher|larger|greater|more|maximum|biggest|smallest|lowest|least|lower|smaller"
-    r"|fewer|less|minimum|exceed\w*|above|below|over|under|negative|positive)\b"
+    r"|fewer|less|minimum|exceed\w{0,5}|above|below|over|under|negative|positive)\b"
 )
-_MOST = r"(?:largest|highest|greatest|most|maximum|biggest|smallest|lowest|least|minimum|exceed\w*|higher|lower)\b"
+_MOST = r"(?:largest|highest|greatest|most|maximum|biggest|smallest|lowest|least|minimum|exceed\w{0,5}|higher|lower)\b"
 _THINGS = r"(?:components?|items?|types|kinds|categor(?:y|ies)|segments?|elements?|breakdown|regions?|countries)"
 _OPERATIONS = {
     # Tried in this order; one whose words stand in the row's own label is passed over ("net change in cash").
@@ -71,8 +71,8 @@ _OPERATIONS = {
     ),
     Operation.PERCENT_CHANGE: (
         r"(?:percent(?:age)?|%) (?:change|increase|decrease|growth|decline|difference)|\b(?:growth|change) rate"
-        r"|rate of (?:change|growth)|(?:change|increase|decrease|growth) in (?:percent\w*|%)"
-        r"|(?:what|how many) percent\w*.*\b(?:increase|decrease|grow|change|rise|fall)"
+        r"|rate of (?:change|growth)|(?:change|increase|decrease|growth) in (?:percent\w{0,5}|%)"
+        r"|(?:what|how many) percent\w{0,5}.*\b(?:increase|decrease|grow|change|rise|fall)"
         r"|(?:increase|decrease|grow|change|rise|fall)\w* by (?:what|how many) percent"
         r"|\bhow fast\b|\bin percent(?:age)? terms\b"
         r"|增长率|[增减]长?了?百分之|同比(?:增长|下降|变动|增减)?|比上年(?:同期)?增减|变动率|增幅|降幅|增速"
@@ -102,7 +102,7 @@ _OWN_WORDS = {
     Operation.AVERAGE: re.compile(r"\b(?:average|mean)\b|平均", re.IGNORECASE),
     Operation.RATIO: re.compile(r"\bratio\b|比率", re.IGNORECASE),
     Operation.SHARE: re.compile(r"percent|%|share of|proportion|占比|比例|比重", re.IGNORECASE),
-    Operation.PERCENT_CHANGE: re.compile(r"growth|% change|percent\w* change|增长率|同比|增减|增速", re.IGNORECASE),
+    Operation.PERCENT_CHANGE: re.compile(r"growth|% change|percent\w{0,5} change|增长率|同比|增减|增速", re.IGNORECASE),
     Operation.SUM: re.compile(r"\bcombined\b|\bcumulative\b|合计|累计|总和", re.IGNORECASE),
 }
 _PERCENT_ASKED = re.compile(r"percent|%|百分|占比|比重", re.IGNORECASE)
@@ -124,7 +124,7 @@ _WHICH_PERIOD = re.compile(
 )
 _PERIOD = re.compile(r"year|FY|quarter|period|date|month|年|季", re.IGNORECASE)
 _LIMIT = re.compile(
-    r"(?P<above>\b(?:exceed\w*|above|more than|greater than|larger than|higher than|over)|超过|高于|大于)"
+    r"(?P<above>\b(?:exceed\w{0,5}|above|more than|greater than|larger than|higher than|over)|超过|高于|大于)"
     r"|\b(?:below|less than|lower than|smaller than|under|fewer than)|低于|小于|不足",
     re.IGNORECASE,
 )
@@ -134,7 +134,7 @@ _LIMIT_VALUE = re.compile(
 _HAN_SCALES = {"万": "ten thousand", "百万": "million", "亿": "hundred million"}
 _SIGN = re.compile(r"\b(?:was|is|were|are)\b.*\b(?P<sign>negative|positive)\b", re.IGNORECASE)
 _DECIMALS = re.compile(
-    r"(?:round\w*|to|保留|精确到)[^.;!?。；]{0,30}?(?P<count>\d|one|two|three|four|no|whole|一|两|二|三|四)"
+    r"(?:round\w{0,5}|to|保留|精确到)[^.;!?。；]{0,30}?(?P<count>\d|one|two|three|four|no|whole|一|两|二|三|四)"
     r"[ -]?(?:decimal|digit|位小数|number|percent)",
     re.IGNORECASE,
 )

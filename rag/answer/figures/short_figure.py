@@ -23,6 +23,7 @@ from rag.records import Citation, ShortAnswer, Source
 from rag.settings import FigureSettings
 from rag.store.rows import StoredPage
 
+MAX_QUESTION = 1_000  # characters; a longer one asks for more than a figure
 _NO_FIGURE = re.compile(
     r"^\W*(?:who|whom|whose|why|where|when|is|are|was|were|does|do|did|has|have|had|can|could|should|will|would|explain"
     r"|describe|summari[sz]e|tell|how(?! (?:much|many|high|low|large|long|did|has|have)))\b|^(?:谁|为什么|哪里|何时)",
@@ -73,7 +74,7 @@ def short_figure(
     that name them; only they are considered.
     """
     question = " ".join(question.split())  # a pattern's end of the question is never at a line break
-    if not asks_for_figure(question):
+    if len(question) > MAX_QUESTION or not asks_for_figure(question):
         return None
     considered = [source for source in sources if source.document_id in named or not named]
     tables, places = _tables(considered, on_pages)

@@ -17,7 +17,7 @@ from rag.answer.metrics.operations import around, comparison_of, operation_of, y
 from rag.answer.metrics.request import COMPARING, Comparison, Operation, Request
 from rag.answer.metrics.vocabulary import Metric, Unit, Vocabulary
 
-MAX_QUESTION_CHARACTERS = 2_000  # of a longer question nothing is computed
+MAX_QUESTION_CHARACTERS = 1_000  # of a longer question nothing is computed
 
 
 _ALLOWED = frozenset(

@@ -55,7 +55,7 @@ _QUANTITIES: Final = frozenset({Kind.NUMBER, Kind.MONEY, Kind.DURATION})
 # What is no answer, whatever it has in common with a question.
 _ENDS_OPEN: Final = re.compile(r"[:：]\s*$|\bas follows\W*$|(?:如下|下列)\W*$", re.IGNORECASE)
 _REFERENCE: Final = re.compile(
-    r"^\W*\[?\d{0,3}[\].]?\s*(?:[A-Z][\w'’-]+,? (?:[A-Z]\. ?){1,3}|[A-Z]\. ?[A-Z][\w'’-]+,).*\b(?:19"
+    r"^\W{0,20}\[?\d{0,3}[\].]?\s{0,9}(?:[A-Z][\w'’-]+,? (?:[A-Z]\. ?){1,3}|[A-Z]\. ?[A-Z][\w'’-]+,).*\b(?:19"
     r"|20)\d\d\b|\bet al\.,? (?:19|20)\d\d|\bpp?\. ?\d+[-–]\d+"
     r"|\bdoi[: ]|\barXiv:|\bISBN\b|\[[JMCD]\]\.?",
 )

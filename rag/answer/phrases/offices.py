@@ -36,7 +36,9 @@ NAME: Final = (
     r"(?: (?:de |van |von )?[A-Z][A-Za-z’'-]{1,20}){1,2}(?![\w])"
 )
 _NAME: Final = re.compile(NAME)
-_HAN_NAME: Final = re.compile(r"\s*(?:为|是|[:：]|由)?\s*([\u4e00-\u9fff]{2,4})(?=先生|女士|[，。、；;,（(\s]|$)")
+_HAN_NAME: Final = re.compile(
+    r"\s{0,9}(?:为|是|[:：]|由)?\s{0,9}([\u4e00-\u9fff]{2,4})(?=先生|女士|[，。、；;,（(\s]|$)"
+)
 _PAST: Final = re.compile(
     r"\b(?:former(?:ly)?|previous(?:ly)?|prior to|retired|retiring|outgoing|then[- ]|ex-|served as|until|interim)\b"
     r"|前任|原任|时任|曾任|辞",

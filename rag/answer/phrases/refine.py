@@ -36,7 +36,7 @@ _MAX_SENTENCE: Final = 1_000  # characters
 _MAX_TEXT: Final = 5_000  # characters of a source
 _HAN_NAMES_AFTER: Final = re.compile(r"(?:、[\u4e00-\u9fff·]{2,4})+(?=[，。；;,.（(]|$)")
 _LEGAL_FORM: Final = re.compile(r"(?:\b(?:GmbH|Inc|Ltd|LLP|LLC|plc|PLC|Corp|Corporation|AG|Co)\b\.?)$")
-_CAPITALISED_BEFORE: Final = re.compile(r"(?:\b[A-Z][\w&’'-]*,? ){1,4}$")
+_CAPITALISED_BEFORE: Final = re.compile(r"(?:\b[A-Z][\w&’'-]{0,40},? ){1,4}$")
 _CHOICE: Final = re.compile(r"\b(?:which|who)\b[^,?]{2,120}[,:] ?([^,?]{1,50}) or ([^,?]{1,50})\?", re.IGNORECASE)
 _HOW_OFTEN: Final = re.compile(r"\bhow (?:often|frequently)\b|多久.{0,6}一次|多长时间.{0,6}一次|频率", re.IGNORECASE)
 _OFTEN: Final = re.compile(

@@ -10,9 +10,9 @@ from rag.answer.phrases.kind import Kind
 from rag.index.tokenize import terms
 
 _NUMBER: Final = (
-    r"(?:\d[\d,.]*\d|\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty"
+    r"(?:\d[\d,.]{0,30}\d|\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty"
     r"|thirty|forty|fifty|ninety)\b"
-    r"|[一二三四五六七八九十百两半]+)"
+    r"|[一二三四五六七八九十百两半]{1,12})"
 )
 _SCALE: Final = r"(?:\s?(?:thousand|million|billion|trillion|hundred million|万|亿|千|百万))?"
 _CURRENCY: Final = (

@@ -35,11 +35,11 @@ _KINDS: Final = tuple(
         (("lease", "租赁合同"), r"\b(?:lease|tenancy|rental)\s+agreement\b|租赁合同|租房合同"),
         (
             ("contract", "合同"),
-            r"\bthis\s+(?:\w+\s+){0,4}(?:agreement|contract)\s+(?:is|was)?\s*(?:made|entered)|\b(?:agreement"
+            r"\bthis\s+(?:\w+\s+){0,4}(?:agreement|contract)\s{1,9}(?:is|was)?\s{0,9}(?:made|entered)|\b(?:agreement"
             r"|contract)\b.{0,80}\bbetween\b|合同编号|本合同|甲方.{0,200}乙方|协议书",
         ),
         (("thesis", "学位论文"), r"\b(?:thesis|dissertation)\b|学位论文|(?:硕士|博士)论文"),
-        (("scientific paper", "论文"), r"(?m)^\s*abstract\s*(?:[:.—–-]|$)|摘\s*要[:：\s].{0,2000}关键词"),
+        (("scientific paper", "论文"), r"(?m)^[^\S\n]*abstract\s*(?:[:.—–-]|$)|摘\s{0,9}要[:：\s].{0,2000}关键词"),
         (
             ("manual", "说明书"),
             r"\b(?:user(?:['’]?s)?|instruction|owner(?:['’]?s)?|operating|installation|reference"

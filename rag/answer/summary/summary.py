@@ -28,20 +28,20 @@ _ALL: Final = re.compile(
 )
 SMOOTHING: Final = 4  # terms added to the number of a sentence's terms, so that short ones do not win
 SAME_SECTION: Final = 0.5  # factor for each sentence that is already picked from a section
-_ABSTRACT: Final = re.compile(r"(?mi)^\s*(?:abstract|summary|摘\s*要)\s*(?:[:.：]|$)")
+_ABSTRACT: Final = re.compile(r"(?mi)^[^\S\n]*(?:abstract|summary|摘\s{0,9}要)\s*(?:[:.：]|$)")
 # Headings under which a document says what it is about (the "cue method" of Edmundson, JACM 16(2), 1969).
 _CUE_HEADING: Final = re.compile(
     r"\babstract\b|\boverview\b|\bexecutive summary\b|\bhighlights\b|\bintroduction\b|\bconclusions?\b"
     r"|\bdiscussion\b|\bpurpose\b|\bscope\b"
-    r"|^(?:[\dIVX.]+\s*)?(?:part i\b\W*)?(?:item 1\.?\s*)?\W*(?:summary|(?:description of )?(?:the "
-    r"|our )?(?:business|company)|general(?: description)?|about .{1,40}|results of operations"
-    r"|premises|subject|term)\b"
+    r"|^(?:[\dIVX.]{1,20}\s{0,9})?(?:part i\b\W{0,20})?(?:item 1\.?\s{0,9})?\W{0,20}"
+    r"(?:summary|(?:description of )?(?:the |our )?(?:business|company)|general(?: description)?|about .{1,40}"
+    r"|results of operations|premises|subject|term)\b"
     r"|摘要|概述|概况|引言|前言|总则|简介|结论|目的|范围|主要业务|经营情况|基本情况",
     re.IGNORECASE,
 )
 # Sentences that say what something is or does, and those that state a result.
 _SAYS_WHAT: Final = re.compile(
-    r"\b(?:principal (?:business|activit)|(?:we|the company|[A-Z][\w&.,]+(?: [A-Z][\w&.,]+)*) (?:is"
+    r"\b(?:principal (?:business|activit)|(?:we|the company|[A-Z][\w&.,]{1,40}(?: [A-Z][\w&.,]{1,40}){0,6}) (?:is"
     r"|are|was) (?:an?|the|one of|among)\b|in this (?:paper|report|article|study|work)"
     r"|this (?:\w+ ){0,3}(?:paper|report|article|study|agreement|contract|lease|document|manual|guide"
     r"|specification|standard)|we (?:propose|present|introduce|tested|show|find|found|provide|design"
@@ -56,8 +56,8 @@ _SAYS_WHAT: Final = re.compile(
 _STATES_RESULT: Final = re.compile(
     r"\b(?:increased|decreased|grew|rose|declined|fell|reached|totaled|totalled|exceeded|shortened"
     r"|lengthened|improved|is|are|was|were)\b.{0,60}(?:%|percent|[$€£¥]\s?\d|EUR"
-    r"|\d+(?:\.\d+)? (?:billion|million|years|months))"
-    r"|增长|下降|减少|实现|人民币|[一二三四五六七八九十\d]+(?:年|个月|元)",
+    r"|\d{1,20}(?:\.\d{1,20})? (?:billion|million|years|months))"
+    r"|增长|下降|减少|实现|人民币|[一二三四五六七八九十\d]{1,20}(?:年|个月|元)",
 )
 # Risks and provisos, which reports are full of.
 _HEDGED: Final = re.compile(
