@@ -196,7 +196,7 @@ class _EventStream:
         self._response, self._stop = response, stop
 
     def iter_text(self) -> Iterator[str]:
-        """Whole lines, each `error:` field as an event of type "error"; ends at `stop`, or at a line that is too long."""
+        """Whole lines, each `error:` field as an event of type "error"; ends at `stop` or at an endless line."""
         unfinished = ""
         for text in self._response.iter_text():
             if self._stop.is_set():
