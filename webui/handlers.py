@@ -148,12 +148,8 @@ class Handlers:
         """Answer, drawing again with each step; `emptied`: empty the question box first."""
         first = True
         for _ in session.ask(self.engine, asking, raise_errors=self.raise_errors):
-            updates = self._talk(session, emptied=first and emptied)
-            if first:
-                updates |= self._drawer(session)
-            else:
-                del updates[self.parts.earlier]
-            yield updates
+            updates = self._talk(session, emptied=first and emptied, earlier=first)
+            yield updates | self._drawer(session) if first else updates
             first = False
 
     def stop(self, request: gr.Request) -> Updates:
@@ -297,14 +293,14 @@ class Handlers:
             updates[self.parts.documents] = f"{began}{listed}"
         return updates
 
-    def _talk(self, session: Session, *, emptied: bool = False) -> Updates:
+    def _talk(self, session: Session, *, emptied: bool = False, earlier: bool = True) -> Updates:
         """The conversation, the question box, emptied or not, and the three buttons."""
         language, running, parts = session.language, session.conversation.running, self.parts
         box: dict[str, Any] = {"placeholder": say(language, "question_hint"), "label": say(language, "question")}
         if emptied:
             box["value"] = ""
         return (
-            self._exchanges(session)
+            self._exchanges(session, earlier=earlier)
             | self._note(session)
             | {
                 parts.question: gr.update(**box),
@@ -316,14 +312,12 @@ class Handlers:
             }
         )
 
-    def _exchanges(self, session: Session) -> Updates:
-        """The earlier questions, and the last one with its answer."""
+    def _exchanges(self, session: Session, *, earlier: bool = True) -> Updates:
+        """The earlier questions, unless they are the same as before, and the last one with its answer."""
         session.seen_conversation = session.conversation.version
         session.seen_earlier = tuple(exchange.id for exchange in session.shown[:-1])
-        return {
-            self.parts.earlier: _stamped(lambda: earlier_html(session)),
-            self.parts.conversation: _stamped(lambda: conversation_html(session)),
-        }
+        updates: Updates = {self.parts.conversation: _stamped(lambda: conversation_html(session))}
+        return updates | {self.parts.earlier: _stamped(lambda: earlier_html(session))} if earlier else updates
 
     def _views(self, session: Session) -> Updates:
         """The conversation, the viewer, the tabs, and the Evaluate view while it is shown."""
