@@ -99,7 +99,7 @@ def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> t
             return connection.reader(), CONNECTED
     if options.reader == "quote":
         return quote, Message("it was asked for")
-    return quote, Message("no GLM was named with --model; the quote reader needs none and starts at once")
+    return quote, Message("no GLM was chosen; the quote reader needs none and starts at once")
 
 
 def reader_in_use(engine: Engine) -> str:

@@ -168,6 +168,11 @@ class Source:
     signals: tuple[Signal, ...] = ()
     passage_span: tuple[int, int] | None = None  # of the retrieved passage within `text`; None: all of it
 
+    @classmethod
+    def of_page(cls, document_id: str, document: str, page: int, label: str) -> Source:
+        """A page, from 0, as a source without text and with number 0, so that it can be opened like one."""
+        return cls(0, 0, document_id, document, page, page, label, heading=(), text="", start=0, end=0, score=0.0)
+
     @property
     def passage_text(self) -> str:
         """The text of the retrieved passage alone."""

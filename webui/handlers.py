@@ -20,6 +20,7 @@ from webui.actions.turns import asked_again, change_turn
 from webui.actions.viewer import turn_viewer
 from webui.edge import errors_shown, to_int
 from webui.engine import Engine
+from webui.listing import order_of
 from webui.models import Models
 from webui.server.sessions import Sessions
 from webui.server.visitors import conversation_owner
@@ -81,6 +82,7 @@ class Handlers:
     def load(self, place: str, request: gr.Request) -> Updates:
         """A page was opened or reloaded; `place` tells which conversation its address names."""
         session = self.session(request)
+        session.listing.order = order_of(request.cookies.get("sort"))
         with errors_shown(session.show_notice, raise_errors=self.raise_errors):
             arrive(session, _encodable(place or ""))
         return self._arrived(session)
@@ -185,7 +187,8 @@ class Handlers:
         with errors_shown(show, raise_errors=self.raise_errors):
             change_library(self.engine, session, _sent(event))
         session.keep()
-        return self._library(session) | self._drawer(session)
+        updates = self._library(session) | self._drawer(session)
+        return updates | self._viewer(session) if _sent(event).get("do") == "page" else updates
 
     def in_conversation(self, event: gr.EventData, request: gr.Request) -> Updates:
         """A citation was opened, another variant of a question is to be shown, or an answer was rated."""

@@ -24,6 +24,11 @@ class Order(StrEnum):
     PAGES = "pages"  # longest first
 
 
+def order_of(cookie: str | None) -> Order:
+    """The order chosen before (a cookie)."""
+    return Order(cookie) if cookie in list(Order) else Order.ADDED
+
+
 class Row(Protocol):
     """A row of the list; compared with the one sent before to find out whether it changed."""
 

@@ -109,7 +109,7 @@ def _wire(page: gr.Blocks, parts: Parts, handlers: Handlers) -> None:
     parts.new.click(handlers.new, None, everything, **_QUICK)
     for acting, handler, outputs in (
         ([parts.drawer], handlers.in_drawer, everything),
-        (library, handlers.in_library, [*library, parts.drawer]),
+        (library, handlers.in_library, [*library, parts.drawer, parts.viewer]),
         (exchanges, handlers.in_conversation, [*exchanges, parts.viewer]),
         ([parts.viewer], handlers.in_viewer, views),
         ([parts.tabs, parts.evaluation], handlers.in_evaluation, views),

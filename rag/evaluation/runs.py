@@ -31,20 +31,7 @@ class RightPage:
 
     def as_source(self) -> Source:
         """The page as a source without text, so that it can be opened like one."""
-        return Source(
-            number=0,
-            passage_id=0,
-            document_id=self.document_id,
-            document=self.document,
-            first_page=self.page,
-            last_page=self.page,
-            page_label=self.page_label,
-            heading=(),
-            text="",
-            start=0,
-            end=0,
-            score=0.0,
-        )
+        return Source.of_page(self.document_id, self.document, self.page, self.page_label)
 
 
 @dataclass(frozen=True, slots=True)

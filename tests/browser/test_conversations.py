@@ -261,13 +261,13 @@ def test_an_open_tab_survives_a_restart(tmp_path, cache, visit, screenshot):
         typed(page, "Who designed it?")
         address = page.url
         app.stop(signal.SIGKILL)
-        page.wait_for_selector("#note .lost:visible", timeout=30_000)
+        page.wait_for_selector("#note .trouble:visible", timeout=30_000)
         assert not page.locator(".toast-body").is_visible()
         screenshot(page, "connection-lost")
         typed(page, "Who designed the bridge?")
         app = App(tmp_path / "data", cache, port=app.port)
         app.wait()
-        page.wait_for_selector("#note .lost", state="hidden", timeout=60_000)
+        page.wait_for_selector("#note .trouble", state="hidden", timeout=60_000)
         page.wait_for_selector("#viewer mark", timeout=60_000)
         assert page.url == address
         assert questions(page) == ["When was the bridge of Lindholm opened to traffic?"]
@@ -278,6 +278,16 @@ def test_an_open_tab_survives_a_restart(tmp_path, cache, visit, screenshot):
     finally:
         if app.process.poll() is None:
             app.stop()
+
+
+def test_too_many_waiting_questions_are_said_in_the_language_of_the_page(engine, served, visit, monkeypatch):
+    monkeypatch.setattr("webui.page.MAX_QUEUED_QUESTIONS", 0)
+    page = ready(visit(served(engine), locale="zh-CN"))
+    page.fill("#question textarea", "收入是多少？")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#note .trouble:has-text('排队的问题太多')")
+    assert not page.locator(".toast-body").is_visible()
+    assert page.input_value("#question textarea") == "收入是多少？"
 
 
 @pytest.fixture

@@ -77,6 +77,22 @@ def test_two_reports_of_one_company_can_be_told_apart_in_chips(engine, served, v
         assert str(year) in chip.locator(".end").inner_text()
 
 
+def test_sources_of_one_document_share_a_line_beside_the_open_page(engine, served, visit, screenshot):
+    engine.library = [document(REPORT.format(2022))]
+    engine.passages = [PASSAGE] * 4
+    page = ready(visit(served(engine)))
+    ask(page)
+    answered(page)
+    page.click(".answer .cite")
+    page.wait_for_selector(".sheet")
+    page.wait_for_function("document.querySelector('#talk-panel').clientWidth < 500")
+    tops = {round(chip.bounding_box()["y"]) for chip in page.locator(".sources .chip").all()}
+    assert len(tops) <= 2
+    assert page.locator(".sources .chip").first.locator(".end").bounding_box()["width"] > 20
+    assert "2022.pdf" in page.locator(".sources .chip").last.text_content()
+    screenshot(page, "sources-beside-the-page")
+
+
 def test_a_good_title_is_the_name_and_the_file_stands_below(engine, served, visit):
     engine.library = [
         document("nl23.pdf", title="Northlake Water: Annual Report"),
@@ -143,6 +159,15 @@ def test_all_and_none_are_about_what_the_filter_shows(engine, served, visit):
     assert "lease 3.pdf" in ticked(page)
 
 
+def test_what_the_filter_says_changes_with_the_language(engine, served, visit):
+    engine.library = [document(f"{n}.pdf") for n in range(9)]
+    page = ready(visit(served(engine)))
+    page.fill(".filter", "zzz")
+    page.wait_for_selector(".found:has-text('No')")
+    page.click("#head [data-do=language]")
+    page.wait_for_selector(".found:has-text('没有')")
+
+
 def test_shift_ticks_a_range_and_only_this_one_document(engine, served, visit):
     engine.library = [document(f"{n}.pdf") for n in range(9)]
     page = ready(visit(served(engine)))
@@ -169,6 +194,27 @@ def test_the_list_can_be_sorted_and_keeps_its_order(engine, served, visit):
     assert shown(page) == [f"{name}.pdf" for name in ("a", "b", "c", "d", "d2", "e", "f", "g", "h")]
     page.select_option(".find select", "pages")
     page.wait_for_function("document.querySelector('.document .name').textContent === 'd2.pdf'")
+    page.reload()
+    page.wait_for_function("document.querySelector('.document .name')?.textContent === 'd2.pdf'")
+    assert page.input_value(".find select") == "pages"
+
+
+def test_while_the_first_document_is_added_nobody_says_that_there_is_none(engine, served, visit):
+    page = ready(visit(served(engine)))
+    page.wait_for_selector("#documents:has-text('No documents yet')")
+    engine.running = [Job(1, "", "first.pdf", JobState.READING, pages_read=1, pages=3)]
+    engine.change()
+    page.wait_for_selector(".job:has-text('first.pdf')")
+    page.wait_for_selector("#documents:has-text('No documents yet')", state="detached")
+
+
+def test_the_end_of_a_name_is_seen_also_under_the_mouse(engine, served, visit):
+    engine.library = [document(REPORT.format(2022))]
+    page = ready(visit(served(engine)))
+    page.hover(".document .name")
+    page.wait_for_selector(".document .only", state="visible")
+    end, only = page.locator(".document .end").bounding_box(), page.locator(".document .only").bounding_box()
+    assert end["x"] + end["width"] <= only["x"]
 
 
 def test_an_update_of_a_thousand_documents_is_small_and_nothing_gets_lost(engine, served, visit):
@@ -260,9 +306,35 @@ def test_details_say_what_a_document_is(engine, served, visit):
     for words in ("Northlake Water", "ACME", "2023-05-01", "1.0 KB", "1–3 text, 4 scanned, 5–12 text",
                   "English, Chinese", "Results p. 5"):  # fmt: skip
         assert words in said
-    assert page.locator(".thumbnails figure").count() == 12
-    assert page.inner_text(".thumbnails figcaption") == "scanned"
+    assert page.locator(".thumbnails button").count() == 12
+    assert page.inner_text(".thumbnails small") == "scanned"
     page.wait_for_function("document.querySelector('.thumbnails img').naturalWidth > 0")
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
+def test_what_is_said_of_a_document_opens_the_page_it_is_on(engine, served, visit, screenshot, size):
+    engine.library = [document("a.pdf"), document("water.pdf")]
+    known = engine.library[1].id
+    engine.introductions.given[known] = SAID
+    kinds = (PageKind.TEXT,) * 12
+    engine.document_details[known] = DocumentDetails("", "", (Heading("Results", 1, 4),), (), kinds)
+    page = ready(visit(served(engine), size=size))
+    page.click("#welcome .key-sentences .to-page")
+    page.wait_for_function(f"document.querySelector('.page-box')?.value === '{SAID.sentences[0].page + 1}'")
+    page.keyboard.press("Escape")
+    if size[0] < 500:
+        page.click(".panels [data-panel=library]")
+    page.click("[aria-label='Details of water.pdf']")
+    page.click(".details .to-page:has-text('Results')")
+    page.wait_for_function("document.querySelector('.page-box')?.value === '5'")
+    assert page.inner_text("#viewer h2") == "water.pdf"
+    page.wait_for_function("document.querySelector('.sheet img')?.naturalWidth > 0")
+    screenshot(page, f"page-of-a-document-{size[0]}")
+    page.keyboard.press("Escape")
+    page.wait_for_function("document.activeElement.textContent === 'Results'")
+    page.click(".details .thumbnails button >> nth=2")
+    page.wait_for_function("document.querySelector('.page-box')?.value === '3'")
+    assert not page.is_visible(".mark-right")
 
 
 def test_a_tag_is_the_scope_of_a_question(engine, served, visit):

@@ -6,11 +6,11 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Any, Final
 
-from rag.records import JobState
+from rag.records import JobState, Source
 from webui.edge import to_int
 from webui.engine import Engine
 from webui.listing import Order
-from webui.session import Asking, Session
+from webui.session import Asking, Opened, Session
 from webui.strings import say
 
 SAMPLE: Final = Path(__file__).parents[1] / "sample" / "sample.pdf"
@@ -89,6 +89,8 @@ def _change_list(engine: Engine, session: Session, data: dict[str, Any], documen
             session.listing.forget_sent()
         case "details":
             session.listing.detailed ^= named
+        case "page":
+            _open_page(engine, session, named, to_int(data.get("page")))
         case "remove":
             for document_id in named:
                 engine.removals.begin(session.owner, document_id)
@@ -96,6 +98,14 @@ def _change_list(engine: Engine, session: Session, data: dict[str, Any], documen
             engine.add(session.owner, say(session.language, "sample_file"), SAMPLE)
         case "undo":
             engine.removals.undo(session.owner)
+
+
+def _open_page(engine: Engine, session: Session, named: Set[str], page: int) -> None:
+    """Show a page, from 0, of a document: no source, so nothing is marked on it."""
+    for document in engine.documents(session.owner):
+        if document.id in named and 0 <= page < document.pages:
+            source = Source.of_page(document.id, document.name, page, str(page + 1))
+            session.opened = Opened(source, None, page)
 
 
 def _change_jobs(engine: Engine, session: Session, data: dict[str, Any]) -> None:

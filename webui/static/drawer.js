@@ -74,13 +74,21 @@ if (role === 'earlier') {
   });
 }
 
-// Gradio says in a toast over the head that the server is lost, and reloads the page when it is back. Ours is calmer.
+// Gradio says in English toasts over the head that the server is lost, and reloads the page when it is back, or that it
+// is busy. Ours are calmer.
 if (role === 'note') {
   new MutationObserver(() => {
-    const toast = document.querySelector('.toast-body.error');
-    if (!toast || !/connection to the server was lost/i.test(toast.textContent)) return;
-    document.body.dataset.lost = 'true';
-    mount.querySelector('.lost').hidden = false;
+    const toast = document.querySelector('.toast-body.error:not([data-said])');
+    const line = mount.querySelector('.trouble');
+    if (!toast || !line) return;
+    const lost = /connection to the server was lost/i.test(toast.textContent);
+    if (!lost && !/currently busy|queue is full/i.test(toast.textContent)) return;
+    if (lost) document.body.dataset.lost = 'true';
+    line.textContent = lost ? line.dataset.lost : line.dataset.busy;
+    line.hidden = false;
+    if (lost) return;
+    toast.dataset.said = '';
+    setTimeout(() => { line.hidden = !document.body.dataset.lost; }, 10_000);
   }).observe(document.body, { childList: true, subtree: true });
 }
 

@@ -25,8 +25,15 @@ Object.assign(actions, {
     trigger('suggest', { document: button.dataset.document, question: button.textContent });
   },
   refresh() { trigger('act', { do: 'refresh' }); },
-  sort(select) { trigger('act', { do: 'sort', by: select.value }); },
+  sort(select) {
+    document.cookie = `sort=${select.value}; path=/; max-age=31536000; samesite=lax`;
+    trigger('act', { do: 'sort', by: select.value });
+  },
   details(button) { trigger('act', { do: 'details', document: button.dataset.document }); },
+  page(button) {
+    opening(button);
+    trigger('act', { do: 'page', document: button.dataset.document, page: +button.dataset.page });
+  },
   'cancel-all'() { trigger('act', { do: 'cancel-all' }); },
   'dismiss-failed'() { trigger('act', { do: 'dismiss-failed' }); },
   cancel(button) { trigger('act', { do: 'cancel', job: +button.dataset.job }); },

@@ -42,7 +42,10 @@ function mergeNode(live, next) {
     if (live.nodeValue !== next.nodeValue) live.nodeValue = next.nodeValue;
     return;
   }
-  if (live.hasAttribute('data-keep')) return;
+  if (live.hasAttribute('data-keep')) {
+    Object.assign(live.dataset, next.dataset); // its words may have come in another language
+    return;
+  }
   if (next.hasAttribute('data-base')) return mergeChanges(live, next);
   for (const { name } of [...live.attributes])
     if (!next.hasAttribute(name) && !(name === 'open' && ['DETAILS', 'DIALOG'].includes(live.nodeName))) live.removeAttribute(name);

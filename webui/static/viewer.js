@@ -113,9 +113,9 @@ let opened = window.askOpening; // the opening whose heading got the focus, coun
 function closeViewer() {
   if (document.body.dataset.viewer !== 'open') return;
   delete document.body.dataset.viewer;
-  panel('talk');
-  trigger('act', { do: 'close' });
   const from = window.askOpenedFrom;
+  panel(from?.closest('#documents') ? 'library' : 'talk');
+  trigger('act', { do: 'close' });
   const { exchange, number, sentence } = from?.dataset || {};
   const again = from?.isConnected ? from : exchange && document.querySelector(
     `[data-do=open][data-exchange="${exchange}"][data-number="${number}"][data-sentence="${sentence}"]`);

@@ -26,6 +26,7 @@ from webui.views.status import name_word
 
 UNFOLDED_SOURCES = 4  # the others are behind one click
 EXCERPT_CHARACTERS = 240
+MAX_WORD = 20  # characters; a longer one is cut at the end of an excerpt
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,12 @@ def _step(exchange: Exchange, language: Language) -> str:
 def _excerpt(source: Source) -> str:
     """The beginning of the retrieved passage."""
     text = " ".join(space_bullets(source.passage_text).split())
-    return text if len(text) <= EXCERPT_CHARACTERS else text[:EXCERPT_CHARACTERS].rstrip() + "…"
+    if len(text) <= EXCERPT_CHARACTERS:
+        return text
+    start = text[:EXCERPT_CHARACTERS]
+    words, space, rest = start.rpartition(" ")
+    whole = space and len(rest) <= MAX_WORD  # Chinese has no spaces: it may be cut anywhere
+    return (words if whole else start).rstrip() + "…"
 
 
 def _facts(exchange: Exchange, language: Language) -> list[str]:

@@ -22,6 +22,7 @@ class _Heading:
 
     title: str
     level: int
+    number: int  # of its page, from 0
     page: str  # "p. 5"
 
 
@@ -60,7 +61,12 @@ def details_of(
 ) -> Details:
     """The details of a document as the templates take them."""
     outline = tuple(
-        _Heading(entry.title, min(entry.level, MAX_OUTLINE_LEVEL), say(language, "page", label=entry.page + 1))
+        _Heading(
+            entry.title,
+            min(entry.level, MAX_OUTLINE_LEVEL),
+            number=entry.page,
+            page=say(language, "page", label=entry.page + 1),
+        )
         for entry in details.outline[:MAX_SHOWN_HEADINGS]
     )
     thumbnails = tuple(_thumbnails(document, details, language))

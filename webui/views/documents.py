@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from rag.messages import Message
-from rag.records import Document, PageKind
+from rag.records import Document, JobState, PageKind
 from webui.engine import Engine
 from webui.listing import Drawing, Order
 from webui.session import Session
@@ -91,6 +91,7 @@ def _html(engine: Engine, session: Session, rows: list[_Row], drawing: Drawing, 
         tags=_tags(rows),
         replaced=sorted(engine.annotations.replaced(session.owner)),
         undo=undo,
+        adding=any(job.state is not JobState.FAILED for job in engine.jobs(session.owner)),
         choices=[shown_choice(choice, session.language) for choice in engine.choices()],
     )
 

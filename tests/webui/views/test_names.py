@@ -1,0 +1,24 @@
+"""How long names are cut in two, so that their ends are seen in lists."""
+
+import pytest
+
+from webui.views.names import END_COLUMNS, parts_of
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        ("report.pdf", ""),
+        ("Lindholm Harbour Ferries: Annual Review 2024", "Review 2024"),
+        ("FOOTLOCKER_2022_8K_dated-2022-05-20.pdf", "05-20.pdf"),
+        ("BESTBUY_2023_10K.pdf", "2023_10K.pdf"),
+        ("星河电子股份有限公司2022年年度报告", "22年年度报告"),
+        ("x" * 300, "x" * END_COLUMNS),
+    ],
+)
+def test_the_end_of_a_name_begins_with_a_word_where_one_begins(name, end):
+    assert parts_of(name) == (name[: len(name) - len(end)], end)
+
+
+def test_line_breaks_in_a_name_are_spaces():
+    assert "".join(parts_of("Annual\nreport of the company")) == "Annual report of the company"
