@@ -202,7 +202,7 @@ def test_the_list_can_be_sorted_and_keeps_its_order(engine, served, visit):
 def test_while_the_first_document_is_added_nobody_says_that_there_is_none(engine, served, visit):
     page = ready(visit(served(engine)))
     page.wait_for_selector("#documents:has-text('No documents yet')")
-    engine.running = [Job(1, "", "first.pdf", JobState.READING, pages_read=1, pages=3)]
+    engine.running = [Job(1, "", "", "first.pdf", JobState.READING, pages_read=1, pages=3)]
     engine.change()
     page.wait_for_selector(".job:has-text('first.pdf')")
     page.wait_for_selector("#documents:has-text('No documents yet')", state="detached")
