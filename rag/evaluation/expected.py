@@ -14,7 +14,7 @@ from rag.records import Answer, AnswerState, ClaimState, ShortAnswer
 
 MAX_GIVEN_CHARACTERS: Final = 200  # of an answer as it is shown beside the expected one
 
-_SEPARATORS = re.compile(r"\s*[;；\n]\s*")  # between several values that are all expected
+_SEPARATORS = re.compile(r"[;；\n]")  # between several values that are all expected
 _CHINESE_SCALES: Final = {"百万": "million", "万": "ten thousand", "亿": "hundred million", "千": "thousand"}
 _CHINESE_NUMBER = re.compile(r"(\d)\s?(百万|万|亿|千)")
 _CURRENCY = re.compile(
