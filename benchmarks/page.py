@@ -170,6 +170,7 @@ def ask(page: Page, hall: int) -> dict[str, float]:
 
 def look(page: Page) -> dict[str, float]:
     """Open what the last answer cites, turn the page, and close: seconds to each picture."""
+    page.bring_to_front()  # a page behind another one gets a frame a second
     page.evaluate(f"window.before = {PICTURE}?.src")
     shown = f"{PICTURE}?.naturalWidth > 0 && {PICTURE}.src !== window.before"
     cite = page.locator(".turn").last.locator(".answer .cite, .short .cite").first
