@@ -51,6 +51,8 @@ def test_a_long_name_stays_in_the_panel_and_shows_how_it_ends(engine, served, vi
         page.click(".panels [data-panel=library]")
     panel = page.locator("#library-panel").bounding_box()
     for row in page.locator(".document").all():
+        end, info = row.locator(".end").bounding_box(), row.locator(".info").bounding_box()
+        assert end["x"] + end["width"] <= info["x"] + 1
         for part in (row, row.locator(".remove"), row.locator(".end")):
             box = part.bounding_box()
             assert box["x"] >= panel["x"]

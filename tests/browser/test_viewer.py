@@ -173,6 +173,11 @@ def test_outline_and_small_pictures_jump(engine, opened, screenshot):
     page.wait_for_selector(".thumbnails [aria-current] img")
     screenshot(page, "viewer-thumbnails")
     assert page.locator(".thumbnails button").count() < 20
+    small, contents = (
+        page.locator(part).bounding_box() for part in (".thumbnails [aria-current] img", "#viewer .contents")
+    )
+    assert small["x"] > contents["x"]
+    assert small["width"] > 80
     page.evaluate("document.querySelector('.thumbnails').scrollTop = 1e6")
     page.click(".thumbnails [aria-label='Page 120']")
     shows(page, 120)
