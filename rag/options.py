@@ -21,15 +21,10 @@ MAX_PATH_BYTES: Final = 255  # a longer value of --auth cannot be the path of a 
 
 
 @dataclass(frozen=True)
-class Option:
-    """One option: `--name` on the command line, ASK_NAME in the environment."""
+class _Flag:
+    """What is given as `--name` on the command line."""
 
     name: str
-    default: Any
-    convert: Callable[[str], Any]  # raises ValueError
-    values: str  # what it takes, in words
-    help: str
-    group: str
 
     @property
     def flag(self) -> str:
@@ -40,6 +35,17 @@ class Option:
     def key(self) -> str:
         """Its attribute of the parsed options."""
         return self.name.replace("-", "_")
+
+
+@dataclass(frozen=True)
+class Option(_Flag):
+    """One option: `--name` on the command line, ASK_NAME in the environment."""
+
+    default: Any
+    convert: Callable[[str], Any]  # raises ValueError
+    values: str  # what it takes, in words
+    help: str
+    group: str
 
     @property
     def variable(self) -> str:
@@ -176,22 +182,14 @@ OPTIONS: Final = (
 
 
 @dataclass(frozen=True)
-class Action:
-    """Something to do instead of serving the page: `--name` on the command line only."""
+class Action(_Flag):
+    """Something to do instead of serving the page: `--name` on the command line only.
 
-    name: str
-    takes: str  # what it takes, in capitals; "" for nothing
+    Its attribute of the parsed options is the value given, or for an action without one whether it was named.
+    """
+
+    takes: str  # placeholder of its value in the help; "" if it takes none
     help: str
-
-    @property
-    def flag(self) -> str:
-        """Its name on the command line."""
-        return "--" + self.name
-
-    @property
-    def key(self) -> str:
-        """Its attribute of the parsed options: what it was given, or whether it was; "" or False without it."""
-        return self.name.replace("-", "_")
 
 
 ACTIONS: Final = (

@@ -31,3 +31,11 @@ def errors_shown(show: Callable[[Message], None], *, raise_errors: bool = False)
 def to_int(number: object) -> int:
     """A number sent by a browser, which may send anything; -1 for what is none."""
     return number if isinstance(number, int) else -1
+
+
+def to_text(text: object) -> str:
+    """A text sent by a browser, which may send anything; "" for what is none.
+
+    Lone surrogates, which JSON may bring and no database, file or tokenizer takes, become question marks.
+    """
+    return text.encode("utf-8", "replace").decode() if isinstance(text, str) else ""

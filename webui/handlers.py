@@ -18,7 +18,7 @@ from webui.actions.models import change_model
 from webui.actions.settings import change_settings
 from webui.actions.turns import asked_again, change_turn
 from webui.actions.viewer import turn_viewer
-from webui.edge import errors_shown, to_int
+from webui.edge import errors_shown, to_int, to_text
 from webui.engine import Engine
 from webui.listing import order_of
 from webui.models import Models
@@ -84,7 +84,7 @@ class Handlers:
         session = self.session(request)
         session.listing.order = order_of(request.cookies.get("sort"))
         with errors_shown(session.show_notice, raise_errors=self.raise_errors):
-            arrive(session, _encodable(place or ""))
+            arrive(session, to_text(place))
         return self._arrived(session)
 
     def unload(self, request: gr.Request) -> None:
@@ -123,7 +123,7 @@ class Handlers:
 
     def ask(self, question: str, request: gr.Request) -> Iterator[Updates]:
         """Answer, drawing again with each step."""
-        question = _encodable(question or "").strip()
+        question = to_text(question).strip()
         session = self.session(request)
         if question:
             options = AskOptions(quotes=session.conversation.quotes)
@@ -380,9 +380,4 @@ def _sent(event: gr.EventData) -> dict[str, Any]:
     """What the page sent with an event; empty when it is nothing of the kind."""
     if not isinstance(event._data, dict):
         return {}
-    return {name: _encodable(value) if isinstance(value, str) else value for name, value in event._data.items()}
-
-
-def _encodable(text: str) -> str:
-    """Without lone surrogates, which JSON may bring and no database, file or tokenizer takes."""
-    return text.encode("utf-8", "replace").decode()
+    return {name: to_text(value) if isinstance(value, str) else value for name, value in event._data.items()}

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from rag.messages import Message
 from rag.store.conversations import UNDO_SECONDS
-from webui.edge import to_int
+from webui.edge import to_int, to_text
 from webui.own_conversations import OwnConversations
 from webui.session import Session
 
@@ -28,16 +28,16 @@ def arrive(session: Session, place: str) -> None:
         data = {}
     data = data if isinstance(data, dict) else {}
     session.drawer.utc_offset = to_int(data.get("offset"))
-    _visit(session, _text(data, "conversation"))
+    _visit(session, to_text(data.get("conversation")))
     if isinstance(data.get("draft"), str):
-        session.conversation.draft = _text(data, "draft")
+        session.conversation.draft = to_text(data.get("draft"))
         if session.conversation.id:
             session.keep()
 
 
 def change_conversations(session: Session, data: dict[str, Any]) -> bool:
     """Do what was sent; whether another conversation is shown now. Raises StoreError."""
-    wanted = _text(data, "conversation")
+    wanted = to_text(data.get("conversation"))
     match data.get("do"):
         case "visit":
             _visit(session, wanted)
@@ -46,7 +46,7 @@ def change_conversations(session: Session, data: dict[str, Any]) -> bool:
             session.begin()
             return True
         case "draft" if wanted == session.conversation.id:
-            session.conversation.draft = _text(data, "text")
+            session.conversation.draft = to_text(data.get("text"))
             if wanted:
                 session.keep()
         case _ if session.own:
@@ -64,10 +64,10 @@ def _change_list(session: Session, data: dict[str, Any], wanted: str) -> bool:
             drawer.open, drawer.most = data.get("open") is True, LISTED
             drawer.search = drawer.search if drawer.open else ""
         case "search":
-            drawer.search, drawer.most = _text(data, "text")[:MAX_SEARCH_CHARACTERS].strip(), LISTED
+            drawer.search, drawer.most = to_text(data.get("text"))[:MAX_SEARCH_CHARACTERS].strip(), LISTED
         case "older":
             drawer.most += LISTED
-        case "rename" if title := " ".join(_text(data, "title")[:MAX_TITLE_CHARACTERS].split()):
+        case "rename" if title := " ".join(to_text(data.get("title"))[:MAX_TITLE_CHARACTERS].split()):
             own.rename(wanted, title)
         case "delete":
             return _delete(session, own, wanted)
@@ -111,9 +111,3 @@ def _visit(session: Session, wanted: str) -> None:
         session.begin()
     elif not session.resume(wanted):
         session.show_notice(NOT_THERE)
-
-
-def _text(data: dict[str, Any], name: str) -> str:
-    """Text sent by a browser, which may send anything; "" for what is none. Lone surrogates become question marks."""
-    text = data.get(name)
-    return text.encode("utf-8", "replace").decode() if isinstance(text, str) else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rag.errors import SettingRefused
+from webui.edge import to_text
 from webui.models import Models
 from webui.session import Session
 
@@ -45,4 +46,4 @@ def _toggle(models: Models, session: Session) -> None:
 
 def _server(data: dict[str, Any]) -> tuple[str, str]:
     """Address and key that were typed."""
-    return str(data.get("server") or "").strip(), str(data.get("key") or "").strip()
+    return to_text(data.get("server")).strip(), to_text(data.get("key")).strip()

@@ -8,7 +8,7 @@ from typing import Any
 from rag.evaluation.ratings import MAX_REASON_CHARACTERS
 from rag.records import AskOptions
 from webui.conversation import Exchange
-from webui.edge import to_int
+from webui.edge import to_int, to_text
 from webui.engine import Engine
 from webui.session import Asking, Session
 
@@ -19,7 +19,10 @@ def asked_again(engine: Engine, session: Session, data: dict[str, Any]) -> Askin
     if exchange is None:
         return None
     again = Asking(exchange.question, exchange.options, exchange.id, exchange.only)
-    understood, text = exchange.found.query if exchange.found else exchange.question, _text(data, "question")
+    understood, text = (
+        exchange.found.query if exchange.found else exchange.question,
+        to_text(data.get("question")).strip(),
+    )
     quotes = exchange.options.quotes
     match data.get("do"):
         case "retry":
@@ -36,8 +39,8 @@ def asked_again(engine: Engine, session: Session, data: dict[str, Any]) -> Askin
             return replace(again, question=text, options=AskOptions(quotes=session.conversation.quotes), only="")
         case "follow" if text in exchange.follow_ups:
             return Asking(text, AskOptions(complete=False), only=exchange.only)
-        case "only" if _text(data, "document") in _documents(engine, session, exchange):
-            return replace(again, only=_text(data, "document"))
+        case "only" if to_text(data.get("document")).strip() in _documents(engine, session, exchange):
+            return replace(again, only=to_text(data.get("document")).strip())
     return None
 
 
@@ -55,7 +58,7 @@ def change_turn(engine: Engine, session: Session, data: dict[str, Any]) -> None:
             exchange.helpful, exchange.reason = helpful if isinstance(helpful, bool) else None, ""
             _keep_rating(engine, session, exchange)
         case "reason" if exchange.helpful is not None:
-            exchange.reason = _text(data, "reason")[:MAX_REASON_CHARACTERS]
+            exchange.reason = to_text(data.get("reason")).strip()[:MAX_REASON_CHARACTERS]
             _keep_rating(engine, session, exchange)
 
 
@@ -76,9 +79,3 @@ def _documents(engine: Engine, session: Session, exchange: Exchange) -> set[str]
     return {source.document_id for source in exchange.sources} & {
         document.id for document in engine.documents(session.owner)
     }
-
-
-def _text(data: dict[str, Any], name: str) -> str:
-    """Text sent by a browser, which may send anything; "" for what is none."""
-    text = data.get(name)
-    return text.strip() if isinstance(text, str) else ""

@@ -10,7 +10,9 @@ from rag.answer.claims.numerals import HAN_DIGITS, value_of_han
 
 Date = tuple[int, int, int]
 
-_MONTHS: Final = "january february march april may june july august september october november december".split()
+FULL_MONTH: Final = "January|February|March|April|May|June|July|August|September|October|November|December"
+YEAR: Final = r"(?<!\d)(?:19|20)\d\d(?!\d)"
+_MONTHS: Final = FULL_MONTH.lower().split("|")
 _BY_PREFIX: Final = {month[:3]: n for n, month in enumerate(_MONTHS, 1)}
 MONTH: Final = (  # in full or short, without the full stop of a short form; to be matched whatever its case
     r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"

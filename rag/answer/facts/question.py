@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from rag.answer.claims.dates import YEAR
 from rag.index.tokenize import terms
 
 FUNCTION_TERMS: Final = frozenset(
@@ -26,7 +27,6 @@ _FUNCTION_HAN: Final = re.compile(
     r"|的|了|吗|呢|是|在|有|为|由|于|和|与|共|名|位|人|个|[\d？?，。、\s]"
 )
 _CAPITALISED: Final = re.compile(r"[A-Z][\w&.]*(?: [A-Z][\w&.]*)+")
-_YEAR: Final = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _NUMBER: Final = re.compile(r"[\d.]+")
 
 
@@ -48,7 +48,7 @@ class Wording:
 
 def years_of(question: str) -> list[str]:
     """The years that a question names."""
-    return _YEAR.findall(question)
+    return re.findall(YEAR, question)
 
 
 def is_understood(question: str, wording: Wording, names: Collection[str], cover: str) -> bool:

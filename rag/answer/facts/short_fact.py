@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
-from rag.answer.document_answer import DocumentAnswer
+from rag.answer.document_answer import MAX_SOURCE_CHARACTERS, DocumentAnswer, cited_first, page_source
 from rag.answer.facts.holders import find_holder_in
 from rag.answer.facts.question import Wording, is_understood, years_of
 from rag.answer.facts.reasons import asks_for_reason, find_reason
@@ -34,7 +34,6 @@ MAX_PAGES: Final = 1_000  # of a document
 MAX_QUESTION: Final = 300  # characters
 COVER_PAGES: Final = 2
 COVER_CHARACTERS: Final = 3_000
-MAX_SOURCE_CHARACTERS: Final = 4_000  # of a source that is a page
 SURE_CONFIDENCE, POSSIBLE_CONFIDENCE = 0.9, 0.39
 _NO_VALUE: Final = frozenset({Kind.YES_NO, Kind.WHY, Kind.HOW, Kind.PERCENT, Kind.DURATION, Kind.CHANGE})
 _OFFICE_WORDS: Final = "who office officer holds held holder position serves serve head ceo cfo coo cto 谁 现任 担任"
@@ -142,23 +141,17 @@ def _is_of_years(question: str, cover: str) -> bool:
 
 
 def _answer(stated: Stated, document: Document, sources: Sequence[Source]) -> DocumentAnswer:
-    ordered = _with_pages([*stated.places, *stated.evidence], document, sources)
+    ordered = cited_first(
+        [*stated.places, *stated.evidence],
+        sources,
+        lambda source, place: _holds(source, place, document),
+        lambda place: _page_source(place, document),
+    )
     cited = tuple(_citation(place, document, ordered) for place in stated.places)
     rows = [Evidence(_citation(one, document, ordered).number, one.text, ANSWERABLE) for one in stated.evidence]
     confidence = SURE_CONFIDENCE if stated.certain else POSSIBLE_CONFIDENCE
     short = ShortAnswer(stated.values, "", (), "", cited, confidence=confidence, sure=stated.certain)
     return DocumentAnswer(short, rows, tuple(ordered))
-
-
-def _with_pages(places: Sequence[Place], document: Document, sources: Sequence[Source]) -> list[Source]:
-    """The sources that hold the places first, a new one for a page that none holds them on; numbered again."""
-    first: list[Source] = []
-    for place in places:
-        if not any(_holds(source, place, document) for source in first):
-            held = next((source for source in sources if _holds(source, place, document)), None)
-            first.append(held or _page_source(place, document))
-    rest = [source for source in sources if source not in first]
-    return [replace(source, number=number) for number, source in enumerate([*first, *rest], 1)]
 
 
 def _holds(source: Source, place: Place, document: Document) -> bool:
@@ -168,23 +161,8 @@ def _holds(source: Source, place: Place, document: Document) -> bool:
 
 def _page_source(place: Place, document: Document) -> Source:
     """The part of a page that holds a place, as a source."""
-    page = place.page
     start = 0 if place.end <= MAX_SOURCE_CHARACTERS else max(place.start - MAX_SOURCE_CHARACTERS // 2, 0)
-    text = page.text[start : max(start + MAX_SOURCE_CHARACTERS, place.end)]
-    return Source(
-        number=0,
-        passage_id=0,
-        document_id=document.id,
-        document=document.name,
-        first_page=page.number,
-        last_page=page.number,
-        page_label=page.label,
-        heading=(),
-        text=text,
-        start=page.start + start,
-        end=page.start + start + len(text),
-        score=0.0,
-    )
+    return page_source(document, place.page, start, max(start + MAX_SOURCE_CHARACTERS, place.end))
 
 
 def _citation(place: Place, document: Document, sources: Sequence[Source]) -> Citation:

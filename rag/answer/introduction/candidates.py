@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from rag.answer.claims.dates import YEAR
 from rag.answer.introduction.survey import FoundTable, rows_with_values
 from rag.language import mainly_chinese
 from rag.pdf.table import Cell, Row
@@ -36,7 +37,6 @@ _VAGUE: Final = re.compile(
     r"|[:;：；]|\(|（|\bper\b|attributable|discontinued|accumulated other|\b(?:beginning|end) of",
     re.IGNORECASE,
 )
-_YEAR: Final = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _MONTHS: Final = re.compile(r"\b(?:three|six|nine|months|quarter|q[1-4])\b|季度|半年|个月", re.IGNORECASE)
 _NUMBERING: Final = re.compile(
     r"^(?:(?:item|note|part|section|chapter|article|schedule)\s+)?(?:\d+(?:\.\d+)*[A-Za-z]?|[IVX]+|[A-Z])[.:、)—–-]+\s*"
@@ -114,7 +114,7 @@ def _cells_by_year(found: FoundTable, row: Row) -> dict[str, Cell]:
     """The cells of a row whose header names one year, and no part of a year."""
     cells: dict[str, Cell] = {}
     for header, cell in zip(found.table.headers, row.cells, strict=False):
-        years = _YEAR.findall(header)
+        years = re.findall(YEAR, header)
         if cell and cell.value is not None and len(years) == 1 and not _MONTHS.search(header):
             if years[0] in cells:  # two columns of one year: which is meant cannot be said in a short question
                 return {}

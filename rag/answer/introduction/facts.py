@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from rag.answer.claims.dates import FULL_MONTH
 from rag.answer.introduction.candidates import Candidate, lowered
 from rag.answer.summary.prose import statements
 from rag.language import mainly_chinese
 from rag.store.rows import StoredPassage
 
-_MONTH: Final = "January|February|March|April|May|June|July|August|September|October|November|December"
-_DATE: Final = rf"(?:\d{{1,2}} )?(?:{_MONTH})(?: \d{{1,2}},?)?(?: \d{{4}})?|(?:19|20)\d\d|1[5-8]\d\d"
+_DATE: Final = rf"(?:\d{{1,2}} )?(?:{FULL_MONTH})(?: \d{{1,2}},?)?(?: \d{{4}})?|(?:19|20)\d\d|1[5-8]\d\d"
 _THING: Final = r"(?P<thing>(?:The |Our |[A-Z][\w&’'-]+ )(?:[\w&’'-]+ ){0,4}?)"
 _QUANTITY: Final = (
     r"(?P<value>(?:[$€£¥]\s?|about |EUR )?\d[\d,.]*\d?(?: ?(?:%|percent|million|billion|[a-z°²³]{1,10}))?)"

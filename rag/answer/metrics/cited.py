@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
+from rag.answer.document_answer import cited_first, page_source
 from rag.answer.figures.excerpt import as_printed
 from rag.answer.metrics.compute import Used
 from rag.records import Document, Source, TableExcerpt
 from rag.store.rows import StoredPage
 
-MAX_SOURCE_CHARACTERS = 4_000  # of a source that is a page
 MAX_ROWS = 12  # of the table that is shown
 MAX_COLUMNS = 8
 MAX_LABEL_CHARACTERS = 160
@@ -23,38 +22,11 @@ def page_of(used: Used) -> StoredPage:
 
 def with_pages(used: Sequence[Used], documents: Mapping[str, Document], sources: Sequence[Source]) -> list[Source]:
     """The sources that hold the pages of the cells first, a new one for a page that none holds; numbered again."""
-    first: list[Source] = []
-    for one in used:
-        if any(_holds(source, one) for source in first):
-            continue
-        held = next((source for source in sources if _holds(source, one)), None)
-        first.append(held or _page_source(one, documents[one.document]))
-    rest = [source for source in sources if source not in first]
-    return [replace(source, number=number) for number, source in enumerate([*first, *rest], 1)]
+    return cited_first(used, sources, _holds, lambda one: page_source(documents[one.document], page_of(one)))
 
 
 def _holds(source: Source, used: Used) -> bool:
     return source.document_id == used.document and source.first_page <= used.row.page <= source.last_page
-
-
-def _page_source(used: Used, document: Document) -> Source:
-    """The page of a cell as a source."""
-    page = page_of(used)
-    text = page.text[:MAX_SOURCE_CHARACTERS]
-    return Source(
-        number=0,
-        passage_id=0,
-        document_id=document.id,
-        document=document.name,
-        first_page=page.number,
-        last_page=page.number,
-        page_label=page.label,
-        heading=(),
-        text=text,
-        start=page.start,
-        end=page.start + len(text),
-        score=0.0,
-    )
 
 
 def place_of(used: Used, sources: Sequence[Source]) -> tuple[Source, int]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from rag.answer.claims.dates import FULL_MONTH
 from rag.answer.metrics.formula import Kind, Token
 from rag.answer.metrics.vocabulary import Vocabulary
 
@@ -91,7 +92,7 @@ _YEARS = re.compile(
     re.IGNORECASE,
 )
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)|(?<=FY)\d\d\b|(?<=FY )\d\d\b|(?<=FY')\d\d\b", re.IGNORECASE)
-_MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
+_MONTH = f"(?:{FULL_MONTH})"
 _DATE = re.compile(
     rf"\b{_MONTH} \d{{1,2}},? (?=(?:19|20)\d\d)|\b\d{{1,2}} {_MONTH},? (?=(?:19|20)\d\d)"
     r"|(?<=年)\d{1,2}月\d{1,2}日|(?<=年)\d{1,2}月末?",

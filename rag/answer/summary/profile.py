@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from rag.answer.claims.dates import FULL_MONTH
 from rag.language import mainly_chinese
 from rag.records import Document, DocumentDetails, Passage
 
@@ -49,9 +50,8 @@ _KINDS: Final = tuple(
         (("specification", "规范"), r"\b(?:specification|technical\s+standard)\b|技术规范|国家标准"),
     )
 )
-_MONTH: Final = "January|February|March|April|May|June|July|August|September|October|November|December"
 _DATE: Final = re.compile(
-    rf"(?:{_MONTH})\s+\d{{1,2}},?\s+(?:19|20)\d\d|\d{{1,2}}\s+(?:{_MONTH})\s+(?:19|20)\d\d|(?:{_MONTH})\s+(?:19|20)\d\d"
+    rf"(?:{FULL_MONTH})\s+\d{{1,2}},?\s+(?:19|20)\d\d|\d{{1,2}}\s+(?:{FULL_MONTH})\s+(?:19|20)\d\d|(?:{FULL_MONTH})\s+(?:19|20)\d\d"
     r"|(?:19|20)\d\d\s*年\s*\d{1,2}\s*月(?:\s*\d{1,2}\s*日)?|(?:19|20)\d\d-\d\d-\d\d",
 )
 NUMBERED_HEADING: Final = re.compile(
