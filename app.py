@@ -162,7 +162,7 @@ def picking_for(
 
 
 def serves_this_machine_alone(options: argparse.Namespace) -> bool:
-    """Whether the page can be reached from this machine only, so that whoever uses it decides about it."""
+    """Whether the page can be reached from this machine only, so that its user is whoever runs the program."""
     return options.host in LOOPBACK and not (options.share or options.host_name or options.auth)
 
 
@@ -179,7 +179,7 @@ def connections_of(options: argparse.Namespace) -> ConnectionFile:
 
 
 def downloader_for(engine: Engine, environment: Mapping[str, str]) -> Downloader:
-    """Downloads models that were picked on the page; the reader's reason on the page tells how far it is."""
+    """Downloads models picked on the page, and shows the progress in the reader's status there."""
     from model.download import Downloader
     from rag.records import Choice
 

@@ -1,4 +1,4 @@
-"""Downloads a model in a child process, so that it can be paused at any time and goes on where it stopped.
+"""Downloads a model in a child process, so that it can be paused at any time and resumes where it stopped.
 
 The child (`python -m model.download HUB_ID`) alone may open sockets; the process that serves stays offline. It writes
 JSON lines to its standard output: {"done": bytes, "total": bytes} as it goes, and {"error": message} if it fails.
@@ -70,7 +70,7 @@ class Downloader:
         self._on_change()
 
     def resume(self) -> None:
-        """Go on with the download that was paused or failed."""
+        """Resume the download that was paused or failed."""
         state = self._state
         if state is not None:
             self.start(state.model, self._finished)
@@ -107,7 +107,7 @@ class Downloader:
         )
 
     def _follow(self, child: subprocess.Popen[str]) -> None:
-        """Take what the child says until it ends."""
+        """Handle the child's output until it ends."""
         failed: Message | None = None
         with child:
             for line in child.stdout or ():
@@ -127,7 +127,7 @@ class Downloader:
             self._finished()
 
     def _take(self, child: subprocess.Popen[str], line: str) -> Message | None:
-        """Take a line of the child; the error that it tells, if any."""
+        """Handle a line that the child wrote; returns the error it reports, if any."""
         told = json.loads(line[:MAX_LINE])
         if "error" in told:
             return Message.from_json(told["error"])
@@ -139,7 +139,7 @@ class Downloader:
 
 
 def main(model: str) -> int:
-    """Download a hub id, and tell on standard output how far it is; returns the exit status."""
+    """Download a model, reporting progress on standard output; returns the exit status."""
 
     def tell(**what: object) -> None:
         sys.stdout.write(json.dumps(what) + "\n")

@@ -33,7 +33,7 @@ MAX_SHOWN_PRECISION: Final = 20  # characters of an unknown precision that an er
 # out: on a small machine the reader waits for minutes.
 RECOMMENDABLE: Final = ("GLM-4-32B-0414", "GLM-4-9B-0414", "glm-edge-4b-chat", "glm-edge-1.5b-chat")
 READING_SPEED: Final = 3.0  # tokens a second
-CONNECTED: Final = Message("it was connected to on this page; questions and their sources are sent there")
+CONNECTED: Final = Message("connected on this page; your questions and their sources are sent to it")
 # Owner and name as `validate_repo_id` of huggingface_hub allows them.
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*[A-Za-z0-9]", re.ASCII)
 
@@ -216,7 +216,7 @@ class ModelPicker:
     def _refuse_servers(self) -> None:
         if not self.servers:
             raise SettingRefused(
-                "A server can be named here only if the page is served to this machine alone; name it with --server."
+                "A server can be entered here only if no other machine can reach the page: set it with --server."
             )
 
     def _hub_id(self, name: str) -> str:

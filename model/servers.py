@@ -1,4 +1,4 @@
-"""The model server that a person connected to on the page: asked for its models, and remembered for the next start.
+"""The model server connected to on the page: lists its models, and remembers the connection for the next start.
 
 The address, the model and the key are kept in a file that only its owner may read.
 """
@@ -53,7 +53,7 @@ def served_models(server: str, key: str = "") -> tuple[ServedModel, ...]:
     Raises SettingRefused if `server` or `key` cannot be one, and ServerUnreachable if it does not answer or refuses.
     """
     if len(key) > MAX_KEY or not key.isascii() or not key.isprintable():
-        raise SettingRefused("The key has characters that no key can have: copy it again.")
+        raise SettingRefused("The key contains characters that are not allowed in a key: copy it again.")
     url = base_url(server)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:

@@ -1,4 +1,4 @@
-"""Introductions of documents: made in the background when somebody looks at a document, and kept in the store."""
+"""Makes introductions of documents in the background when somebody looks at them, and keeps them in the store."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class OriginalFile:
 
 
 class Pages:
-    """Thread-safe."""
+    """The pages of all documents. Thread-safe."""
 
     def __init__(self, store: Store, images: PageImages, files: DocumentFiles) -> None:
         self._store, self._images, self._files = store, images, files

@@ -219,7 +219,7 @@ class Annotations(Protocol):
         ...
 
     def remove_tag(self, owner: str, document_id: str, tag: str) -> None:
-        """Take a tag away from a document."""
+        """Remove a tag from a document."""
         ...
 
     def replaced(self, owner: str) -> dict[str, str]:
@@ -228,7 +228,7 @@ class Annotations(Protocol):
 
 
 class Introductions(Protocol):
-    """What documents say of themselves at first sight."""
+    """Introductions of documents: key sentences, and questions that they answer."""
 
     def of(self, owner: str, document_id: str) -> Introduction | None:
         """The introduction of a document; where there is none yet, one is made in the background."""
@@ -290,7 +290,7 @@ class Engine(Protocol):
 
     @property
     def introductions(self) -> Introductions:
-        """What documents say of themselves."""
+        """Introductions of documents."""
         ...
 
     @property

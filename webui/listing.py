@@ -1,4 +1,4 @@
-"""What one open page shows of the list of documents: its order, open details, and which rows were sent already.
+"""The list of documents as one open page shows it: its order, open details, and the rows sent so far.
 
 A list may have a thousand rows, so that after the first drawing only those that changed are sent. Each drawing has a
 number, and one with changes names the drawing it changes: a page that missed that one asks for the whole list again.

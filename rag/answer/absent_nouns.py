@@ -1,6 +1,6 @@
-"""The ordinary things of a question that the documents never mention: bananas in a report, umbrellas in a manual.
+"""Finds ordinary nouns of a question that the documents never mention: bananas in a report, umbrellas in a manual.
 
-A noun is absent where no document in question has it in any form, and the sentences that were found have no word near
+A noun is absent if no document that is searched contains any form of it, and no word of the best sentences is close to
 it in meaning.
 """
 
@@ -36,7 +36,7 @@ _REFERENCE: Final = {
     False: "table river doctor money winter idea school music engine law bread child color war tree paper".split(),
     True: "桌子 河流 医生 钱 冬天 主意 学校 音乐 发动机 法律 面包 孩子 颜色 战争 树 纸".split(),
 }
-# Nouns that say what is asked for rather than about what.
+# Nouns that say what kind of answer is wanted (number, name), not what the question is about.
 _ASKING: Final = frozenset(
     "kind sort percentage entity expression nickname synonym aspect thing reason cause meaning summary rationale"
     " explanation decimal million billion thousand average sum ratio growth trend place city country person"
@@ -53,9 +53,9 @@ class AbsentNouns:
     settings: DoubtSettings
 
     def find(self, comparison: Comparison, evidence: Sequence[Evidence]) -> list[NamedThing]:
-        """The nouns that no document has, nor the first of the evidence anything near them in meaning.
+        """The nouns of the question that are absent (see above).
 
-        Nothing where question and evidence are in different scripts, whose words do not compare.
+        None if question and evidence are in different scripts, whose words cannot be compared.
         """
         chinese = mainly_chinese(comparison.question)
         if not evidence or mainly_chinese(evidence[0].text) is not chinese:
@@ -72,7 +72,7 @@ class AbsentNouns:
         ]
 
     def _nearness(self, nouns: Sequence[str], said: Sequence[str], *, chinese: bool) -> list[float]:
-        """For each noun its largest cosine with one of the words said, without what all words have in common."""
+        """For each noun, its largest cosine with any of the words `said`, the mean of their script subtracted."""
         if not said:
             return [-1.0] * len(nouns)
         vectors = self.embedder.passages([*nouns, *said], urgent=True) - self._means[chinese]
@@ -87,7 +87,7 @@ class AbsentNouns:
 
 
 def nouns_in(question: str) -> list[str]:
-    """The ordinary nouns that a question has, as written, each once."""
+    """The ordinary nouns of a question as written, without repetitions."""
     question = without_instructions(question[:MAX_QUESTION_CHARACTERS])
     if mainly_chinese(question):
         found = [word.text for word in han_words(question) if word.noun and not word.frequent]
@@ -97,7 +97,7 @@ def nouns_in(question: str) -> list[str]:
 
 
 def is_absent(noun: str, comparison: Comparison) -> bool:
-    """Whether no document has a noun in any form: of those that the question names, else of all that are searched."""
+    """Whether no form of a noun is in the documents that the question names or, if it names none, in any searched."""
     if mainly_chinese(noun):  # its pairs of characters
         return any(not _is_held(term, comparison) for term in terms(noun))
     forms = {noun, *terms(noun), stem(noun)}

@@ -1,4 +1,4 @@
-"""Find a text on a page as a reader means it: without regard to case, width, line breaks and typographic quotes."""
+"""Finds a text on a page, ignoring case, character width, line breaks and typographic quotes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SAME = str.maketrans("‘’‚‛′“”„‟″‐‑‒–—―−", "''
 
 
 class Folding(dict[int, str]):
-    """For `str.translate`: each character -> what it is compared by. Grows with the characters that it meets."""
+    """For `str.translate`: maps each character to its folded form, computed when it is first met."""
 
     def __missing__(self, code: int) -> str:
         plain = chr(code).translate(_SAME)

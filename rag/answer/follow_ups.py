@@ -1,7 +1,7 @@
 """Questions that may be asked next: about the same figure in other years, and how it changed. Calls no model.
 
-Each is tried with the finders that answer questions about figures, and left out unless they are sure of an answer that
-stands in the same table.
+Each is tried with the finders that answer questions about figures, and suggested only if they find a sure answer in the
+same table.
 """
 
 from __future__ import annotations

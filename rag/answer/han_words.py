@@ -1,4 +1,4 @@
-"""Chinese text to words, by the frequencies of a dictionary: questions have no spaces to tell them."""
+"""Segments Chinese text into words, by the word frequencies of a dictionary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a name is called in the other script: well-known names by a list, foreign ones in Chinese by their sound."""
+"""Names in the other script (Chinese or Latin): well-known ones from a list, transliterated ones by their sound."""
 
 from __future__ import annotations
 

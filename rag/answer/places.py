@@ -1,4 +1,4 @@
-"""Where a citation is: the page it begins on, and the words it quotes."""
+"""The place of a citation: the page it begins on, and the words it quotes."""
 
 from __future__ import annotations
 

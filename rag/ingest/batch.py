@@ -1,4 +1,4 @@
-"""How far all files together are that an owner is adding: those queued since there was nothing left to do."""
+"""Overall progress of the files that an owner is adding; a batch begins when a file is queued and no other is left."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rag.records import Job, JobState
 
 UNFINISHED = (JobState.WAITING, JobState.READING, JobState.EMBEDDING)
 READING_SHARE = 0.1  # of the time that a file takes; the rest is for embedding
-MIN_SECONDS, MIN_SHARE = 2.0, 0.01  # worked for so long, and so much done, before the time left is estimated
+MIN_SECONDS, MIN_SHARE = 2.0, 0.01  # time and share of the work after which the time left is estimated
 
 
 @dataclass(frozen=True, slots=True)
 class Adding:
-    """How far the files together are that an owner is adding."""
+    """Overall progress of the files that an owner is adding."""
 
     done: int  # files, failed ones included
     total: int
@@ -49,7 +49,7 @@ class Batches:
             batch.sizes.pop(job.id, None)
 
     def progress(self, owner: str, jobs: Iterable[Job]) -> Adding | None:
-        """Progress of the owner's batch, of whose jobs `jobs` are left; None where there is nothing left to do."""
+        """Progress of the owner's batch; `jobs` are those that still exist. None if there is nothing left to do."""
         batch = self._batches.get(owner)
         if batch is None:
             return None

@@ -1,7 +1,7 @@
 """The OCR queue: scanned and garbled pages are read in the background, some of one document at a time.
 
-It has a turn only while no file waits to be read, chunked or embedded, and takes documents in turns. What awaits OCR is
-stored, so that it goes on after a restart where it stopped.
+It works only while no file waits to be read, chunked or embedded, and alternates between documents. Which pages await
+OCR is stored, so that it resumes after a restart.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ class ScanQueue:
             except Exception:  # whatever a document does to the program, the queue goes on
                 log.exception("Reading the scanned pages of %r failed", scan.name)
                 self._drop(
-                    scan, FileRefused("reading its scanned pages failed by an error in the program; see the log.")
+                    scan, FileRefused("an error in the program kept its scanned pages from being read; see the log.")
                 )
 
     def _next(self) -> Scan | None:

@@ -18,7 +18,7 @@ CANCELLED = Message(
     "Reading this page by OCR was cancelled: remove the document and add it again to make it searchable."
 )
 NOTHING_FOUND = Message("OCR found no text on this page.")
-TOO_LONG = Message("OCR found more text on this page than the limit: what comes after it cannot be searched.")
+TOO_LONG = Message("OCR found more text on this page than the limit: the rest cannot be searched.")
 NOT_RECOGNISED = Message("scanned and could not be read by OCR")
 PROBLEMS = {
     PageKind.SCANNED: Message("scanned without text and cannot be searched before OCR"),
@@ -53,7 +53,7 @@ def failed_by_ocr(reason: Message) -> Message:
     """The note on a page that OCR cannot read."""
     return Message(
         "This page could not be read by OCR, because {reason}: scan it again at 200 to 300 dots per inch, and add the "
-        "document anew.",
+        "document again.",
         {"reason": reason},
     )
 

@@ -1,6 +1,6 @@
-"""What is kept about documents beside what they hold: tags, which one replaced which, and introductions.
+"""Tags, replacements and introductions of documents in the store.
 
-Tags belong to whoever gave them, also those of a shared document; nothing of one owner is given to another.
+A tag belongs to the owner who added it, even on a shared document; no owner sees another's.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ class Annotations:
                 ).fetchone()
                 if count > MAX_TAGS:
                     raise LimitExceeded(
-                        "A document can have {limit} tags: take one away first.", limit=MAX_TAGS
+                        "A document can have {limit} tags: remove one first.", limit=MAX_TAGS
                     )  # nothing of this call is stored
         self._changed()
 
     def remove_tag(self, owner: str, document_id: str, tag: str) -> None:
-        """Take a tag away from a document."""
+        """Remove a tag from a document."""
         with self._store.transaction() as sql:
             sql.execute("DELETE FROM tags WHERE owner = ? AND document_id = ? AND tag = ?", (owner, document_id, tag))
         self._changed()
@@ -87,7 +87,7 @@ class Annotations:
                 " (SELECT 1 FROM documents d WHERE d.id = tags.document_id AND d.owner IN ('', tags.owner))"
             )
 
-    # ---- introductions, as JSON that means nothing here; they go with their document
+    # ---- introductions, as JSON that is not interpreted here; deleted together with their document
 
     def introduction(self, owner: str, document_id: str) -> str | None:
         """The stored introduction of a document of `owner`; None where there is none."""

@@ -1,4 +1,4 @@
-"""Conversations and their exchanges in the store, as JSON that means nothing here.
+"""Conversations and their exchanges in the store, as JSON that is not interpreted here.
 
 Each belongs to one owner; ids of other owners are like ids that do not exist. A deleted conversation can be restored
 for UNDO_SECONDS and is then overwritten on disk.

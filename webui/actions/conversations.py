@@ -1,4 +1,4 @@
-"""Actions on whole conversations: open, begin, rename, delete, find one; and keep what is typed."""
+"""Actions on whole conversations: open, begin, rename, delete or find one, and keep the draft of a question."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_TITLE_CHARACTERS: Final = 200
 MAX_SEARCH_CHARACTERS: Final = 200
 
 NOT_THERE = Message("There is no such conversation here: it was deleted, or it belongs to somebody else.")
-TOO_LATE = Message("The conversation could not be restored: it is deleted for good.")
+TOO_LATE = Message("The conversation could not be restored: it has been deleted for good.")
 
 
 def arrive(session: Session, place: str) -> None:

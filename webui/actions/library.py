@@ -17,7 +17,7 @@ SAMPLE: Final = Path(__file__).parents[1] / "sample" / "sample.pdf"
 
 
 def change_library(engine: Engine, session: Session, data: dict[str, Any]) -> None:
-    """Do what was sent. Ids of what this owner cannot see never reach the engine. Raises AskError."""
+    """Do what was sent. Ids that this owner cannot see never reach the engine. Raises AskError."""
     documents = {known.id for known in engine.documents(session.owner)}
     # What is about to be removed may come back, as it was.
     session.conversation.left_out &= documents | set(engine.removals.pending(session.owner))
@@ -39,7 +39,7 @@ def suggested(engine: Engine, session: Session, data: dict[str, Any]) -> Asking 
 
 
 def _choose(session: Session, data: dict[str, Any], documents: Set[str]) -> None:
-    """Tick documents, or take their ticks away."""
+    """Tick or untick documents."""
     left_out = session.conversation.left_out
     named = _named(data, documents)
     match data.get("do"):

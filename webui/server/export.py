@@ -1,4 +1,4 @@
-"""The route that exports a conversation: GET /c/<id>.md, .html or .json, for whoever it belongs to."""
+"""The route that exports a conversation to its owner: GET /c/<id>.md, .html or .json."""
 
 from __future__ import annotations
 

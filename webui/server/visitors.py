@@ -1,4 +1,4 @@
-"""Whose conversations a request may see: those of a login or, without logins, those of a browser, told by a cookie."""
+"""Whose conversations a request may see: a login's or, without logins, those of a browser, identified by a cookie."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The details of a document: what it is and says of itself, its outline, tags, and what its pages are."""
+"""The details of a document: metadata, introduction, outline, tags, and the kinds of its pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documents: their rows with checkboxes, and around them what sorts, filters and chooses them."""
+"""The list of documents: rows with checkboxes, and the controls that sort, filter and choose them."""
 
 from __future__ import annotations
 

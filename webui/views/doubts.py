@@ -1,4 +1,4 @@
-"""What is in doubt about an answer, in words for the person."""
+"""Why an answer is in doubt, worded for the person who asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The drawer: the person's conversations by date; and what is said above the question box."""
+"""The drawer, which lists the person's conversations by date; and the notice above the question box."""
 
 from __future__ import annotations
 

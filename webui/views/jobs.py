@@ -1,4 +1,4 @@
-"""Above the documents: where files are dropped, and the files being added."""
+"""The area above the documents: where files are dropped, and the progress of those being added."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Before the first question: how to begin, or what the newest of the chosen documents says of itself."""
+"""Before the first question: how to begin, or the introduction of the newest document chosen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who holds an office of the company that a document is of: the name that stands beside it most often.
+"""Finds who holds an office at the company of a document: the name that stands beside the title most often.
 
 Tables of executive officers ("Michael F. Roman 59 Chief Executive Officer"), signatures and sentences each give a
 vote; titles after a date, of other companies and of divisions give none.
@@ -42,7 +42,7 @@ class _Vote:
 
 
 def find_holder_in(question: str, office: re.Pattern[str], pages: Sequence[PageText]) -> Stated | None:
-    """The name with most votes; None where none has any."""
+    """The name with the most votes; None if there are no votes."""
     votes: dict[str, list[_Vote]] = defaultdict(list)
     for page in pages:
         if office.search(page.text):

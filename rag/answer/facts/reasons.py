@@ -78,7 +78,7 @@ def asks_for_reason(question: str) -> bool:
 
 
 def find_reason(question: str, pages: Sequence[PageText], names: Collection[str]) -> Stated | None:
-    """The sentence that gives the reason best; None where none says it of what is asked for."""
+    """The sentence that gives the reason best; None if no sentence gives one for what is asked."""
     asked = _asked(question, pages, names)
     if asked is None:
         return None
@@ -103,7 +103,7 @@ def _asked(question: str, pages: Sequence[PageText], names: Collection[str]) -> 
 
 
 def _reasons(asked: _Asked, page: PageText) -> Iterator[tuple[float, tuple[Place, ...], Place]]:
-    """Score, reasons and sentence of each sentence of a page that may say it."""
+    """For each sentence of a page that may give the reason: its score, the reasons, and the sentence."""
     if not _SIGN.search(page.text):
         return
     before = (0, 0)
@@ -132,7 +132,7 @@ def _given(page: PageText, start: int, end: int) -> Iterator[tuple[Place, ...]]:
 
 
 def _is_of(asked: _Asked, subject: str) -> bool:
-    """Whether a clause says of what is asked for that it rose or fell as asked."""
+    """Whether a clause says that the figure asked about moved in the direction asked about."""
     direction = _EITHER.search(subject)
     if direction is None or (_DIRECTIONS[0].match(direction.group()) is not None) != asked.rises:
         return False
@@ -158,7 +158,7 @@ def _score(asked: _Asked, subject: str) -> float:
 
 
 def _stands_alone(asked: _Asked, subject: str, word: re.Match[str]) -> bool:
-    """Whether a word is what is asked for, with no word before or after that makes it another figure: "income tax"."""
+    """Whether a word is the figure asked about, and not part of the name of another one ("income" in "income tax")."""
     held = set(terms(word.group()))
     if not (held & asked.items or any(held & same and same & asked.items for same in _SAME)):
         return False

@@ -54,7 +54,7 @@ class Stated:
 
 
 def find_stated(fact: Fact, pages: Sequence[PageText], names: Collection[str], years: Sequence[str]) -> Stated | None:
-    """What the first rule of a fact that is found gives; None where none is.
+    """The match of the first rule of a fact that matches at all; None if none does.
 
     `names`: terms that name the document's company; `years`: of the question.
     """

@@ -1,8 +1,8 @@
 """The short answer to a question for a fact of a document: where its company is based, who audits it, its employees.
 
 Such facts stand on the cover, among signatures or in one sentence of a long report, where a search by meaning seldom
-finds them. They are looked for on all pages of the document that the question means. Gives nothing where a word of
-the question is not understood, the year is another, or no rule of `facts.toml` is met.
+finds them. They are looked for on all pages of the document that the question means. There is no answer if a word of
+the question is not understood, the document is of another year, or no rule of `facts.toml` matches.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Find = Callable[[Sequence[PageText], Collection[str]], Stated | None]  # pages, 
 class _Wanted:
     """Something that a question may ask for."""
 
-    wording: Wording | None  # None: the finder itself sees to the words of the question
+    wording: Wording | None  # None: the finder checks the words of the question itself
     find: Find
 
 

@@ -1,1 +1,1 @@
-"""What a document says of itself at first sight: its title, key sentences, and questions that it answers."""
+"""The introduction of a document: its title, key sentences, and questions that it answers."""

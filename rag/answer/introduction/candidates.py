@@ -1,4 +1,4 @@
-"""Questions that a document may answer, made from its tables and headings by rules: candidates, to be asked first."""
+"""Candidate questions, made by rules from a document's tables and headings; each is tried before it is suggested."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _PLURAL_MEASURE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A question, and what its answer must show to be a good one."""
+    """A question, and what a good answer to it must contain."""
 
     question: str
     pages: frozenset[int]  # from 0: where the answer stands

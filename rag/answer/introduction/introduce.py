@@ -1,7 +1,7 @@
 """Makes the introduction of a document: its key sentences, and questions that were asked and answered well.
 
-Nothing is suggested that was not tried: each candidate question is asked of the document alone, and kept only if the
-answer is not in doubt and stands where the candidate was found.
+Each candidate question is asked of the document alone, and suggested only if the answer is not in doubt and stands
+where the candidate was found.
 """
 
 from __future__ import annotations

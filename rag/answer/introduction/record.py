@@ -19,7 +19,7 @@ class KeySentence:
 
 @dataclass(frozen=True, slots=True)
 class Introduction:
-    """What is found out about a document without a model."""
+    """What is shown of a document at first sight, found without a model."""
 
     title: str
     kind: str  # "annual report", in the document's language; "" where it cannot be told

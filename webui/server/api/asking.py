@@ -1,4 +1,4 @@
-"""Searching and answering for programs: a few at a time, each stopped when nobody waits for it any more."""
+"""Searches and answers for programs: a few at a time, each stopped when its client disconnects."""
 
 from __future__ import annotations
 

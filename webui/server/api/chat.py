@@ -53,7 +53,7 @@ def chat_app(engine: Engine, asking: Asking) -> FastAPI:
     @app.get("/models/{name}")
     def model(name: str, owner: Owner) -> dict[str, Any]:
         if name != MODEL:
-            raise RequestRefused(404, Message("There is one model here: {model}.", {"model": MODEL}))
+            raise RequestRefused(404, Message("The only model here is {model}.", {"model": MODEL}))
         return card
 
     @app.post("/chat/completions")

@@ -82,7 +82,7 @@ def handle_errors(app: FastAPI) -> None:
 
 
 class _UnexpectedErrors:
-    """ASGI middleware that answers an error nobody foresaw, after it was logged. Starlette's would close the line."""
+    """ASGI middleware that logs an unforeseen error and answers it; Starlette's own would close the connection."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -1,4 +1,4 @@
-"""Records of the engine as what programs get: pages counted from 1, citations with the words they quote."""
+"""Converts the engine's records to what programs get: pages counted from 1, citations with the words they quote."""
 
 from __future__ import annotations
 

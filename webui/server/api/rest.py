@@ -164,7 +164,7 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, _Result]) 
         await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             return working.result()
-        raise RequestRefused(499, Message("The client has gone."))
+        raise RequestRefused(499, Message("The client disconnected."))
     finally:
         working.cancel()
         leaving.cancel()
@@ -238,7 +238,7 @@ def _change_routes(engine: Engine, incoming: FilePath) -> APIRouter:
         """Give the password that a document with state `locked` waits for. Ask for its state to see whether it fits."""
         found = find_own(engine, owner, document_id)
         if not isinstance(found, Job) or found.state is not records.JobState.LOCKED:
-            raise RequestRefused(409, Message("This document waits for no password."))
+            raise RequestRefused(409, Message("This document is not waiting for a password."))
         engine.unlock(owner, found.id, body.password)
         return job_shape(found, spoken)
 
