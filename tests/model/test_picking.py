@@ -294,7 +294,7 @@ def test_no_server_can_be_named_on_a_page_that_others_reach(tmp_path):
         lambda: chooser.connect("http://a", "", "m"),
         chooser.disconnect,
     ):
-        with pytest.raises(SettingRefused, match="served to this machine alone"):
+        with pytest.raises(SettingRefused, match="no other machine can reach the page"):
             action()
     assert chooser.connection is None
 
