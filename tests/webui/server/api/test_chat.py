@@ -71,7 +71,7 @@ def test_documents_are_chosen_with_a_field_of_our_own(engine, client):
 def test_there_is_one_model(client):
     assert [model.id for model in client.models.list()] == ["ask-your-pdfs"]
     assert client.models.retrieve("ask-your-pdfs").owned_by == "ask-your-pdfs"
-    with pytest.raises(openai.NotFoundError, match="one model"):
+    with pytest.raises(openai.NotFoundError, match="only model"):
         client.models.retrieve("gpt-4o")
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
@@ -21,6 +22,12 @@ ROOT = Path(__file__).parents[4]
 TOOLS = ["ask", "list_documents", "read_pages", "search"]
 
 
+def run_apart(coroutine):
+    """Run a coroutine in a thread of its own: playwright's event loop may be running in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
 def over_http(url, use, **headers):
     """What `use(client)` gives, with a client of this server."""
 
@@ -31,7 +38,7 @@ def over_http(url, use, **headers):
         ):
             return await use(client)
 
-    return asyncio.run(run())
+    return run_apart(run())
 
 
 def call(url, tool, headers=None, **arguments):
@@ -164,7 +171,7 @@ def test_the_program_speaks_it_over_standard_input_and_output(tmp_path):
             listed = await client.call_tool("list_documents", {})
             return sorted(tool.name for tool in tools.tools), listed.structured_content
 
-    names, listed = asyncio.run(use())
+    names, listed = run_apart(use())
     assert names == TOOLS
     assert [document["name"] for document in listed["documents"]] == ["shared.pdf"]
     assert json.dumps(listed)
