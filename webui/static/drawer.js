@@ -83,11 +83,11 @@ if (role === 'note') {
     if (!toast || !line) return;
     const lost = /connection to the server was lost/i.test(toast.textContent);
     if (!lost && !/currently busy|queue is full/i.test(toast.textContent)) return;
+    toast.dataset.said = ''; // before the line changes, which calls this again
     if (lost) document.body.dataset.lost = 'true';
     line.textContent = lost ? line.dataset.lost : line.dataset.busy;
     line.hidden = false;
     if (lost) return;
-    toast.dataset.said = '';
     setTimeout(() => { line.hidden = !document.body.dataset.lost; }, 10_000);
   }).observe(document.body, { childList: true, subtree: true });
 }
