@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import AskError, SettingRefused
-from rag.messages import Message, Value
+from rag.messages import Message
 from rag.options import logins_of, parse
 
 if TYPE_CHECKING:
@@ -190,9 +190,7 @@ def downloader_for(engine: Engine, environment: Mapping[str, str]) -> Downloader
         elif state.failed is not None:
             engine.choose(Choice("reader", reader, Message("answers instead"), failed=state.failed))
         else:
-            values: dict[str, Value] = {"model": state.model, "done": state.done / 1e9, "total": state.total / 1e9}
-            progress = Message("{model}: {done:.4g} of {total:.4g} GB downloaded", values)
-            why = Message("answers until the GLM is ready; {progress}", {"progress": progress})
+            why = Message("answers until the GLM is ready; {progress}", {"progress": state.progress})
             engine.choose(Choice("reader", reader, why, state.paused))
 
     downloader = Downloader({**environment, **PRIVATE}, report)

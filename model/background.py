@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from model.download import Download
 from rag.errors import AskError, SettingRefused
 from rag.messages import Message, Value
 from rag.reader import Reader
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-GB = 1_000_000_000
 REPORT_SECONDS = 0.5  # between two progress reports
 MAX_WAIT_SECONDS = 600.0  # for the answer that the previous model is giving
 
@@ -160,8 +160,7 @@ class BackgroundLoader:
 
     def _report_download(self, name: str, done: int, total: int) -> None:
         if self._due(done, total):
-            values: dict[str, Value] = {"model": name, "done": done / GB, "total": total / GB}
-            self._callbacks.on_progress(Message("{model}: {done:.4g} of {total:.4g} GB downloaded", values))
+            self._callbacks.on_progress(Download(name, done, total).progress)
 
     def _report_tensors(self, name: str, done: int, total: int) -> None:
         if self._due(done, total):

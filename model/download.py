@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from model.hub import find_checkpoint
+from model.families import GB
 from rag.errors import AskError, SettingRefused
-from rag.messages import Message
+from rag.messages import Message, Value
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,12 @@ class Download:
     total: int = 0  # bytes; 0 until it is known
     paused: bool = False
     failed: Message | None = None  # why it stopped; it can be resumed
+
+    @property
+    def progress(self) -> Message:
+        """How far it is, as a sentence."""
+        values: dict[str, Value] = {"model": self.model, "done": self.done / GB, "total": self.total / GB}
+        return Message("{model}: {done:.4g} of {total:.4g} GB downloaded", values)
 
 
 class Downloader:
@@ -152,6 +158,8 @@ def main(model: str) -> int:
         if done >= total or abs(done - told) >= total // 1_000:
             told = done
             tell(done=done, total=total)
+
+    from model.hub import find_checkpoint  # here, so that the program that starts the child imports no torch for it
 
     try:
         find_checkpoint(model, hub_only=True, progress=progress)

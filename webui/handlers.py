@@ -115,10 +115,8 @@ class Handlers:
                 return self._everything(session)
             updates |= self._drawer(session)
         if session.seen_conversation != session.conversation.version:
-            earlier = session.seen_earlier
-            updates |= self._talk(session)
-            if earlier == session.seen_earlier and session.conversation.running:
-                del updates[self.parts.earlier]
+            same = session.conversation.running and session.seen_earlier == _earlier_ids(session)
+            updates |= self._talk(session, earlier=not same)
         return updates
 
     def ask(self, question: str, request: gr.Request) -> Iterator[Updates]:
@@ -318,7 +316,7 @@ class Handlers:
     def _exchanges(self, session: Session, *, earlier: bool = True) -> Updates:
         """The earlier questions, unless they are the same as before, and the last one with its answer."""
         session.seen_conversation = session.conversation.version
-        session.seen_earlier = tuple(exchange.id for exchange in session.shown[:-1])
+        session.seen_earlier = _earlier_ids(session)
         updates: Updates = {self.parts.conversation: _stamped(lambda: conversation_html(session))}
         return updates | {self.parts.earlier: _stamped(lambda: earlier_html(session))} if earlier else updates
 
@@ -359,6 +357,11 @@ class Handlers:
             right = question is not None and marked(question, opened.source.document_id, view.page)
             shown = viewer_html(view, opened, session.language, mark=Mark(right, session.evaluation.problem))
         return viewer_html(None, opened, session.language, problem=problems[0]) if problems else shown
+
+
+def _earlier_ids(session: Session) -> tuple[int, ...]:
+    """Ids of the exchanges shown before the last one."""
+    return tuple(exchange.id for exchange in session.shown[:-1])
 
 
 def owner_of(request: gr.Request) -> str:

@@ -61,7 +61,7 @@ def picker_html(models: Models | None, session: Session) -> Markup:
         transfer=_transfer(models.download, language),
         servers=models.servers,
         served=session.served,
-        connection=models.connection,
+        connection=None if offers is None else models.connection,  # read from a file: not at every drawing
         problem=session.pick_problem,
         download_hint=not models.downloads and not all(offer.here for offer in offers or ()),
         folders=models.folders,
