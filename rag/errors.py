@@ -44,6 +44,10 @@ class FileRefused(AskError):
     """A file that cannot be added."""
 
 
+class NotInLibrary(FileRefused):
+    """A document that is not, or no longer, in the library of whoever asks."""
+
+
 class NotAPdf(FileRefused):
     """The bytes are not a PDF."""
 

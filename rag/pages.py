@@ -1,7 +1,7 @@
 """The pages of the library's documents, for whoever looks at them: pictures, words, search, outline and file.
 
-Every method takes the owner who asks, and raises FileRefused for a document that is not in their library: another
-owner's looks like one that does not exist.
+Every method takes the owner who asks, and raises NotInLibrary for a document that is not in that owner's library:
+another owner's looks like one that does not exist.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from rag.answer.find import Folding, find_spans, fold, wanted
 from rag.answer.view import open_view
-from rag.errors import FileRefused, PasswordNeeded
+from rag.errors import FileRefused, NotInLibrary, PasswordNeeded
 from rag.pdf.render import PageImages, points_wide
 from rag.records import Box, Citation, Document, Heading, Source, View
 from rag.store.database import Store
@@ -81,7 +81,7 @@ class Pages:
         """
         document = self._store.document(owner, source.document_id)
         if document is None:
-            raise FileRefused("{document} is no longer in the library.", document=source.document)
+            raise NotInLibrary("{document} is no longer in the library.", document=source.document)
         return open_view(self._store, document, source, citation, page)
 
     def picture_width(self, wanted: int) -> int:
@@ -151,7 +151,7 @@ class Pages:
     def _document(self, owner: str, document_id: str) -> Document:
         document = self._store.document(owner, document_id)
         if document is None:
-            raise FileRefused("The document is no longer in the library.")
+            raise NotInLibrary("The document is no longer in the library.")
         return document
 
     def _page(self, owner: str, document_id: str, page: int) -> StoredPage:

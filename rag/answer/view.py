@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag.errors import FileRefused
+from rag.errors import NotInLibrary
 from rag.records import Box, Citation, Document, Source, View
 from rag.store.database import Store
 
@@ -16,7 +16,7 @@ def open_view(
 ) -> View:
     """Show `page` of the source's document, by default the one where the citation, or else the passage, starts.
 
-    Raises FileRefused if the document was removed.
+    Raises NotInLibrary if the document was removed.
     """
     # Find the passage and the cited span in the document's text.
     first, last = source.passage_span or (0, len(source.text))
@@ -29,7 +29,7 @@ def open_view(
     page = min(max(page, 0), document.pages - 1)
     shown = next(iter(store.pages(document.owner, document.id, page, page)), None)
     if shown is None:
-        raise FileRefused("{name} is no longer in the library.", name=document.name)
+        raise NotInLibrary("{name} is no longer in the library.", name=document.name)
     # Find the boxes of both spans on that page.
     offset = store.page_start(document.owner, document.id, page)
     boxes: list[tuple[Box, ...]] = [

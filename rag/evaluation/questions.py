@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from rag.errors import AskError, FileRefused, QuestionRefused
+from rag.errors import AskError, FileRefused, NotInLibrary, QuestionRefused
 from rag.evaluation.question_sets import QuestionRow, RefusedLine
 from rag.evaluation.runs import RightPage, SavedQuestion
 from rag.records import Document
@@ -53,12 +53,12 @@ class SavedQuestions:
 
         `answer` is the one expected, unless the question has one already.
 
-        Raises FileRefused for a document that `owner` cannot see; QuestionRefused for an empty or overlong question, a
+        Raises NotInLibrary for a document that `owner` cannot see; QuestionRefused for an empty or overlong question, a
         page that does not exist, or too many of them.
         """
         document = self._store.document(owner, document_id)
         if document is None:
-            raise FileRefused("The document is no longer in the library.")
+            raise NotInLibrary("The document is no longer in the library.")
         with self._store.transaction() as sql:
             key = self._keep(sql, owner, question)
             self._add_page(sql, key, document, page)

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from rag.answer.introduction.record import Introduction
-from rag.errors import AlreadyAdded, FileRefused, NotAPdf, QuestionRefused
+from rag.errors import AlreadyAdded, FileRefused, NotAPdf, NotInLibrary, QuestionRefused
 from rag.evaluation.ratings import Ratings
 from rag.ingest.batch import Adding
 from rag.messages import Message
@@ -379,7 +379,7 @@ class FakeEngine:
         for known in self.documents(owner):
             if known.id == source.document_id:
                 return known
-        raise FileRefused("The document is no longer in the library.")
+        raise NotInLibrary("The document is no longer in the library.")
 
     def close(self) -> None:
         self.removals.close()

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from rag.errors import FileRefused, QuestionRefused
+from rag.errors import NotInLibrary, QuestionRefused
 from rag.evaluation.question_sets import QuestionRow, RefusedLine
 from rag.evaluation.runs import Result, RightPage, Run, SavedQuestion
 from rag.evaluation.saved import Progress
@@ -64,7 +64,7 @@ class FakeEvaluations:
         if self.error is not None:
             raise self.error
         if not any(document.id == document_id for document in self._documents(owner)):
-            raise FileRefused("The document is no longer in the library.")
+            raise NotInLibrary("The document is no longer in the library.")
         kept = self._kept(owner, question)
         right = RightPage(document_id, page, "", "")
         pages = kept.pages if right in kept.pages else (*kept.pages, right)

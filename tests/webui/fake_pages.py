@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rag.answer.find import Folding, find_spans, wanted
-from rag.errors import FileRefused
+from rag.errors import NotInLibrary
 from rag.pages import Contents, Hits, OriginalFile, Picture, Word
 from rag.records import Box, Document, Heading, PageKind, WordBoxes
 from rag.store.rows import StoredPage
@@ -92,4 +92,4 @@ class FakePages:
         for document in self.documents(owner):
             if document.id == document_id:
                 return document
-        raise FileRefused("The document is no longer in the library.")
+        raise NotInLibrary("The document is no longer in the library.")

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from rag.errors import FileRefused
+from rag.errors import FileRefused, NotInLibrary
 from rag.messages import Message
 from rag.records import Box
 from webui.edge import errors_shown
@@ -35,7 +35,6 @@ PICTURES_VERSION = 1  # raised when pages are drawn differently, so that browser
 KEPT: Final = {"Cache-Control": "private, no-cache", "Vary": "Cookie"}
 # For a PDF in a tab of its own: no script runs, and no other origin is given the file.
 PDF_POLICY: Final = "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; sandbox allow-downloads"
-GONE: Final = Message("The document is no longer in the library.")
 
 
 @dataclass(frozen=True)
@@ -123,7 +122,8 @@ def _answered(answer: Callable[[_Asked], Awaitable[Response]]) -> Callable[[Requ
             try:
                 response = await answer(asked)
             except FileRefused as error:
-                response = _problem(say_message(language, error.message), 404 if error.message == GONE else 422)
+                status = 404 if isinstance(error, NotInLibrary) else 422
+                response = _problem(say_message(language, error.message), status)
         return response or _problem("".join(say_message(language, problem) for problem in problems), 500)
 
     return endpoint
