@@ -1,7 +1,7 @@
 """The child process that opens an untrusted PDF: reads its text, draws a page or removes its password.
 
 Run as a script, isolated, never imported; it loads only the standard library, pypdfium2 and pypdf, to fit 256 MB.
-Hostile files may kill it; `sandbox` tells why from the exit status. Standard input: the command, a JSON object.
+Hostile files may kill it; `sandbox` tells why from the exit status. Standard input: the command, JSON on one line.
 Standard output: frames, each three little-endian uint32 (bytes of JSON, text, words), the JSON, the text (UTF-8, or
 RGB pixels), the words (n int32 pairs: start, end; 2n float32 quadruples: boxes of first and last character, points).
 """
@@ -382,10 +382,10 @@ def unlock(command: Command, output: Output) -> None:
 
 def main() -> None:
     """Read the command, limit this process, carry the command out."""
-    command = json.load(sys.stdin.buffer)
-    limit_process(command)
+    limit_process(command := json.loads(sys.stdin.buffer.readline()))
     gc.disable()  # the process is short-lived: collecting cycles costs more than it frees
     sys.path.extend([*command["path"], __file__.rpartition("/")[0]])
+    importlib.import_module("lifeline").end_with_parent()
     sys.modules["PIL"] = None  # type: ignore[assignment]  # keeps pypdf from loading it: only for images
     output = Output()
     try:

@@ -206,9 +206,10 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 def main() -> None:
     """Read the command, limit this process, carry the command out."""
-    command = json.load(sys.stdin.buffer)
+    command = json.loads(sys.stdin.buffer.readline())
     sys.path.insert(0, str(Path(__file__).parent))
     child = importlib.import_module("child")
+    importlib.import_module("lifeline").end_with_parent()
     del sys.path[0]  # other modules of this folder must not hide those of libraries
     child.limit_process(command)
     with contextlib.suppress(OSError):

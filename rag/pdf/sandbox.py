@@ -148,10 +148,8 @@ def _start(file: BinaryIO, command: dict[str, Any], bounds: Bounds, script: Path
     with contextlib.suppress(OSError):  # not allowed: a smaller pipe is only slower
         fcntl.fcntl(process.stdout.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     with contextlib.suppress(BrokenPipeError):  # already dead: its exit status says why
-        process.stdin.write(json.dumps(full_command).encode())
-    process.stdin.close()
-    process.stdin = None
-    return process
+        process.stdin.write(json.dumps(full_command).encode() + b"\n")
+    return process  # its standard input stays open: once this process is gone, the kernel ends the child
 
 
 def _library_folders(names: Sequence[str]) -> list[str]:

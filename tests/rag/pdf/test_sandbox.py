@@ -29,7 +29,7 @@ def replace_child(monkeypatch, tmp_path, body):
         "    sizes = struct.pack('<III', len(head), len(text), len(words))\n"
         "    sys.stdout.buffer.write(sizes + head + text + words)\n"
         "    sys.stdout.buffer.flush()\n"
-        "command = json.load(sys.stdin)\n"
+        "command = json.loads(sys.stdin.readline())\n"
         "page = dict(kind='page', number=0, width=612, height=792, map=[.001, 0, 0, -.001, 0, 1])\n"
         "plain = dict(kind='page', number=0, width=612, height=792)\n" + body
     )
