@@ -6,14 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from rag.pdf import sandbox
 from tests.rag.engines import until
 
 # Starts a child on a file that it never finishes reading, tells its process id, and waits to be killed.
 PARENT = """
-import sys, time
+import pathlib, sys
 from rag.messages import Message
 from rag.pdf import sandbox
 start = sandbox._start
@@ -23,8 +25,9 @@ def told(*arguments):
     return process
 sandbox._start = told
 bounds = sandbox.Bounds(60, 60, 2**30, 1000, 1000)
+step, script = (lambda: Message("")), pathlib.Path(sys.argv[2])
 with open(sys.argv[1], "rb") as pdf:
-    list(sandbox.frames(pdf, {"do": "read"}, bounds, step=lambda: Message(""), script=__import__("pathlib").Path(sys.argv[2])))
+    list(sandbox.frames(pdf, {"do": "read"}, bounds, step=step, script=script))
 """
 CHILD = """
 import sys, json, time
@@ -41,7 +44,7 @@ lifeline.end_with_parent()
 @pytest.mark.parametrize("work", ["time.sleep(60)", "while True: pass"], ids=["waiting", "computing"])
 @pytest.mark.parametrize("late", [False, True], ids=["running", "only just started"])
 def test_a_child_ends_when_its_parent_is_killed(tmp_path, work, late):
-    folder = os.path.abspath("rag/pdf")
+    folder = str(Path(sandbox.__file__).parent)
     (tmp_path / "child.py").write_text(CHILD.format(folder=folder, late=late, work=work))
     (tmp_path / "some.pdf").write_bytes(b"%PDF-1.7")
     command = [sys.executable, "-c", PARENT, str(tmp_path / "some.pdf"), str(tmp_path / "child.py")]
@@ -56,14 +59,13 @@ def test_a_child_ends_when_its_parent_is_killed(tmp_path, work, late):
 
 def asks_for_signal(process: int) -> bool:
     """Whether the process has set O_ASYNC on its standard input."""
-    with open(f"/proc/{process}/fdinfo/0") as info:
-        flags = next(line.split()[1] for line in info if line.startswith("flags"))
+    info = Path(f"/proc/{process}/fdinfo/0").read_text("utf-8")
+    flags = info.partition("flags:")[2].split()[0]
     return bool(int(flags, 8) & os.O_ASYNC)
 
 
 def is_running(process: int) -> bool:
     try:
-        with open(f"/proc/{process}/stat") as status:
-            return status.read().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{process}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
