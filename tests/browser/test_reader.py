@@ -30,7 +30,9 @@ def use(page, name, precision="auto"):
         reader(page).locator("summary").click()
     if page.locator(".models").count() == 0:
         page.click("[data-do=models]")
-    page.wait_for_selector(".offers li")
+    page.wait_for_selector(".offers li", state="attached")
+    if page.locator("details.all[open]").count() == 0:
+        page.click("details.all > summary")
     page.fill(".other input", name)
     page.select_option(".models select", precision)
     page.press(".other input", "Enter")

@@ -170,7 +170,6 @@ def test_killed_in_the_middle_of_adding_nothing_is_lost_or_doubled(start, visit,
     documents(page, 1)
     drop(page, **{"long.pdf": LONG, "水库.pdf": CHINESE})
     page.wait_for_selector(".job progress")
-    page.wait_for_function(r"/\d/.test(document.querySelector('.job').innerText)")
     page.close()
     app.stop(signal.SIGKILL)
     with closing(sqlite3.connect(tmp_path / "data" / "library.sqlite")) as sql:

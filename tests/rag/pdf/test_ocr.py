@@ -46,15 +46,19 @@ def read(file: Path, data: bytes, limits: Limits) -> list[Page]:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory) -> list[Page]:
-    """English, Chinese, a table, and both languages on a page for each of CHANGES; read by one process."""
+    """English, Chinese, a table, and both languages on a page for each of CHANGES.
+
+    Each of the latter is a file of its own: in one file, what all of them repeat would be a running header.
+    """
     writer = PdfWriter()
     writer.append(io.BytesIO(scan_of(pdfs.text_pdf([ENGLISH, CHINESE]))))
     writer.append(io.BytesIO(scan_of(pdfs.table_pdf(ROWS, widths=(200, 90, 90)))))
-    for change in CHANGES:
-        writer.append(io.BytesIO(scan_of(pdfs.text_pdf([f"{ENGLISH}\n{CHINESE}"]), **change)))
-    file = io.BytesIO()
-    writer.write(file)
-    return read(tmp_path_factory.mktemp("ocr") / "scan.pdf", file.getvalue(), Limits())
+    clean = io.BytesIO()
+    writer.write(clean)
+    changed = [scan_of(pdfs.text_pdf([f"{ENGLISH}\n{CHINESE}"]), **change) for change in CHANGES]
+    folder = tmp_path_factory.mktemp("ocr")
+    files = [clean.getvalue(), *changed]
+    return [page for n, data in enumerate(files) for page in read(folder / f"{n}.pdf", data, Limits())]
 
 
 def word_box(page: Page, word: str) -> np.ndarray:
