@@ -10,7 +10,8 @@ from __future__ import annotations
 import bisect
 import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
@@ -19,6 +20,7 @@ from rag.ingest.headings import HeadingPath, detect_headings
 from rag.records import Heading, LoadedDocument, Page, Passage, page_starts
 from rag.settings import ChunkSettings
 
+_WORD_CHARACTER = re.compile(r"\w")
 PathChange = tuple[int, HeadingPath]  # the offset in the document's text from which on a heading path applies
 
 MAX_TOKEN_CHARACTERS = 24  # a token counts for at most so many: a run of unknown characters is one token, of any length
@@ -184,23 +186,35 @@ def _outline_paths(document: LoadedDocument, starts: Sequence[int]) -> list[Path
     An entry names a page. If a line of that page is the title, or begins with it, the path applies from there, else
     from the top of the page.
     """
+    entries = [heading for heading in document.outline if 0 <= heading.page < len(document.pages)]
+    titles: dict[int, set[str]] = defaultdict(set)
+    for heading in entries:
+        titles[heading.page].add(heading.title.strip())
+    lines = {page: _lines_of_titles(wanted, document.pages[page].text) for page, wanted in titles.items()}
     path: list[Heading] = []
     found: list[PathChange] = []
-    for heading in document.outline:
-        if not 0 <= heading.page < len(document.pages):
-            continue
+    for heading in entries:
         path = [*(above for above in path if above.level < heading.level), heading]
-        line = _offset_of_line(heading.title, document.pages[heading.page].text)
+        line = lines[heading.page].get(heading.title.strip(), 0)
         found.append((starts[heading.page] + line, tuple(entry.title for entry in path)))
     found.sort(key=lambda change: change[0])
     return found
 
 
-def _offset_of_line(title: str, text: str) -> int:
-    """The offset of the line that is the title, else of one that begins with it and then ends the word; else 0."""
-    words = re.escape(title.strip())
-    if not words:
-        return 0
-    lines = (rf"^[ \t]*{words}[ \t]*$", rf"^{words}(?!\w)")
-    match = next((found for line in lines if (found := re.search(line, text, re.MULTILINE))), None)
-    return match.start() if match else 0
+def _lines_of_titles(titles: Set[str], text: str) -> dict[str, int]:
+    """By title the offset of the first line that is the title, else of the first that begins with it and ends the word.
+
+    One pass over the text for all titles: a page may have thousands of both.
+    """
+    whole: dict[str, int] = {}
+    begun: dict[str, int] = {}
+    lengths = sorted({len(title) for title in titles if title})
+    offset = 0
+    for line in text.split("\n"):
+        if (stripped := line.strip(" \t")) in titles:
+            whole.setdefault(stripped, offset)
+        for length in itertools.takewhile(len(line).__gt__, lengths):
+            if line[:length] in titles and not _WORD_CHARACTER.match(line, length):
+                begun.setdefault(line[:length], offset)
+        offset += len(line) + 1
+    return begun | whole

@@ -30,6 +30,8 @@ __all__ = ["Stopped", "load"]
 
 PART_NAMES = {"outline": Message("outline"), "labels": Message("page labels"), "metadata": Message("metadata")}
 HEADER_BYTES = 1024  # "%PDF-" stands within these (Adobe's implementation note 13 to PDF 1.7)
+MAX_OUTLINE = 5_000  # entries, as many as the child process sends
+MAX_LEVEL = 16  # of an outline entry; those below count as of this level, as each passage keeps the path to its heading
 XFA_CHARACTERS = 3_000  # mean per page below which an XFA form may be only its placeholder
 
 
@@ -185,7 +187,7 @@ def _labels(reading: Reading) -> list[str]:
 def _outline(reading: Reading) -> Iterator[Heading]:
     """Outline entries, those left out that are malformed or lead to no page."""
     entries = reading.info.get("outline")
-    for entry in entries if isinstance(entries, list) else ():
+    for entry in entries[:MAX_OUTLINE] if isinstance(entries, list) else ():
         try:
             title, level, page, left, top = entry
             number, depth = int(page), int(level)
@@ -194,7 +196,7 @@ def _outline(reading: Reading) -> Iterator[Heading]:
             continue
         title = clean_line(str(title))
         if title and 0 <= number < reading.count:
-            yield Heading(title, max(depth, 1), number, _top(reading.pages[number], x, y))
+            yield Heading(title, min(max(depth, 1), MAX_LEVEL), number, _top(reading.pages[number], x, y))
 
 
 def _top(page: PageReading, x: float | None, y: float | None) -> float:

@@ -123,3 +123,14 @@ def test_text_that_is_a_single_token_of_any_length_is_split_in_linear_work(chara
         return counted
 
     assert work(60_000) < 2.2 * work(30_000)
+
+
+def test_the_line_that_is_a_title_is_preferred_to_one_that_begins_with_it():
+    text = "Results of last year.\nResults\nResultsmith.\n"
+    passages = chunk_document(
+        document(text, outline=[Heading("Results", 1, 0)]), count, ChunkSettings(min_passage_tokens=0)
+    )
+    assert [(p.text, p.heading) for p in passages] == [
+        ("Results of last year.\n", ()),
+        ("Results\nResultsmith.\n", ("Results",)),
+    ]
