@@ -1,23 +1,18 @@
-"""Plain arithmetic in a question ("1+1?", "15% of 80", "三乘以四"), computed by a parser that executes nothing."""
+"""Plain arithmetic in a question ("1+1?", "15% of 80", "三乘以四"), computed."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
-from decimal import Context, Decimal, DecimalException
+from decimal import Decimal, DecimalException
 from typing import Final
 
 from rag.answer.claims.numerals import HAN_NUMERALS, whole_of_han
+from rag.answer.expressions import CONTEXT, NoExpression, tokens_of, value_of
 
 MAX_CHARACTERS: Final = 200  # of a question that is tried
-MAX_DEPTH: Final = 20  # of parentheses and signs
-MAX_EXPONENT: Final = 400
-MAX_MAGNITUDE: Final = 30  # digits before the decimal point of a result
 DECIMALS: Final = 10  # shown at most
 
-_DIGITS: Final = "0123456789."  # what a number begins with
-_CONTEXT: Final = Context(prec=50)
 _LEAD = re.compile(
     r"^(?:(?:please|hey|hi|ok|so)[,\s]+)*(?:what\s+is|what['’]?s|how\s+much\s+(?:is|are)|how\s+many\s+(?:is|are)|calculate|compute|solve"
     r"|evaluate|work\s+out|请?计算(?:一下)?|请?算(?:一?下|一算)?|请问)[:：\s]*",
@@ -48,7 +43,6 @@ _HAN_WORDS: Final = (
     (re.compile(r"除以"), "/"),
 )
 _SIGNS: Final = str.maketrans({"×": "*", "÷": "/", "−": "-", "–": "-", "·": "*", "{": "(", "}": ")"})
-_TOKEN = re.compile(r"\s*(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+|\*\*|mod|[-+*/^%()])")
 # Years, dates and numbers such as "10-4" that a document may contain.
 _DATE = re.compile(r"(?:19|20)\d\d\s*[-/]\s*\d{1,4}|\d+(?:[-/]\d+){2,}|0\d*[-/]\d+")
 
@@ -65,17 +59,12 @@ def compute(question: str) -> tuple[str, str] | None:
     text = _TAIL.sub("", _LEAD.sub("", unicodedata.normalize("NFKC", question).strip()))
     expression = _to_signs(text)
     asked = expression != unicodedata.normalize("NFKC", question).strip().casefold()
-    tokens = list(_tokens(expression))
-    if (
-        "" in tokens
-        or len(tokens) < 2
-        or not any(token[0] in _DIGITS for token in tokens)
-        or _is_no_sum(expression, tokens, asked=asked)
-    ):
-        return None
     try:
-        value = _Parser(tokens).parse()
-    except _NoExpression:
+        tokens = tokens_of(expression)
+        if len(tokens) < 2 or _is_no_sum(expression, tokens, asked=asked):
+            return None
+        value = value_of(tokens)
+    except NoExpression:
         return None
     except (DecimalException, OverflowError):
         return _shown(expression), ""
@@ -96,108 +85,12 @@ def _in_digits(match: re.Match[str]) -> str:
     return match.group() if value is None else str(value)
 
 
-def _tokens(expression: str) -> Iterator[str]:
-    """Numbers and signs; "" for anything else."""
-    position = 0
-    while position < len(expression):
-        match = _TOKEN.match(expression, position)
-        if match is None:
-            yield "" if expression[position:].strip() else ")"
-            return
-        yield match[1].replace(",", "")
-        position = match.end()
-
-
 def _is_no_sum(expression: str, tokens: list[str], *, asked: bool) -> bool:
     """Whether signs between numbers are more likely a year, a date or a code than a calculation."""
     signs = [token for token in tokens if token in ("+", "-", "*", "/", "^", "**", "mod", "%")]
     if not signs or _DATE.fullmatch(expression) or tokens[1:] == ["%"]:
         return True
     return not asked and set(signs) <= {"-", "/", "%"} and " " not in expression
-
-
-class _NoExpression(Exception):
-    """The tokens are no expression."""
-
-
-class _Parser:
-    """Recursive descent: sums of products of powers of signed numbers, percentages and parentheses."""
-
-    def __init__(self, tokens: list[str]) -> None:
-        self._tokens, self._at, self._depth = tokens, 0, 0
-
-    def parse(self) -> Decimal:
-        """The value of all tokens. Raises _NoExpression, DecimalException and OverflowError."""
-        value = self._sum()
-        if self._at < len(self._tokens):
-            raise _NoExpression
-        if value and value.adjusted() >= MAX_MAGNITUDE:
-            raise OverflowError
-        return value
-
-    def _next(self, *signs: str) -> str:
-        """Take the next token if it is one of the signs; "" otherwise."""
-        if self._at < len(self._tokens) and self._tokens[self._at] in signs:
-            self._at += 1
-            return self._tokens[self._at - 1]
-        return ""
-
-    def _sum(self) -> Decimal:
-        value = self._product()
-        while sign := self._next("+", "-"):
-            other = self._product()
-            value = _CONTEXT.add(value, other) if sign == "+" else _CONTEXT.subtract(value, other)
-        return value
-
-    def _product(self) -> Decimal:
-        value = self._signed()
-        while sign := self._next("*", "/", "mod", "%"):
-            other = self._signed()
-            if sign == "*":
-                value = _CONTEXT.multiply(value, other)
-            elif sign == "/":
-                value = _CONTEXT.divide(value, other)
-            else:
-                value = _CONTEXT.remainder(value, other)
-        return value
-
-    def _signed(self) -> Decimal:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise _NoExpression
-        if sign := self._next("+", "-"):
-            value = self._signed()
-            value = -value if sign == "-" else value
-        else:
-            value = self._power()
-        self._depth -= 1
-        return value
-
-    def _power(self) -> Decimal:
-        base = self._atom()
-        if not self._next("^", "**"):
-            return base
-        exponent = self._signed()
-        if abs(exponent) > MAX_EXPONENT:
-            raise OverflowError
-        return _CONTEXT.power(base, exponent)
-
-    def _atom(self) -> Decimal:
-        if self._next("("):
-            value = self._sum()
-            if not self._next(")"):
-                raise _NoExpression
-        elif self._at < len(self._tokens) and self._tokens[self._at][0] in _DIGITS:
-            value = Decimal(self._tokens[self._at])
-            self._at += 1
-        else:
-            raise _NoExpression
-        return value / 100 if self._is_percent() and self._next("%") else value
-
-    def _is_percent(self) -> bool:
-        """Whether a "%" here means percent: no number or parenthesis follows it."""
-        after = self._tokens[self._at + 1] if self._at + 1 < len(self._tokens) else ""
-        return not after or not (after[0] in _DIGITS or after[0] == "(")
 
 
 def _shown(expression: str) -> str:
@@ -207,6 +100,6 @@ def _shown(expression: str) -> str:
 
 def _formatted(value: Decimal) -> str:
     """With thousands separators, at most DECIMALS decimals, and no zeros at the end."""
-    rounded = value.quantize(Decimal(1).scaleb(-DECIMALS), context=_CONTEXT)
+    rounded = value.quantize(Decimal(1).scaleb(-DECIMALS), context=CONTEXT)
     text = f"{rounded:,f}"
     return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"

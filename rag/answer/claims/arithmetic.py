@@ -6,11 +6,13 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import DecimalException
 from itertools import pairwise
 from typing import Final
 
 from rag.answer.claims.lexicon import han_words, opposites, stem
 from rag.answer.claims.quantities import Kind, Quantity, find_quantities
+from rag.answer.expressions import NoExpression, tokens_of, value_of
 from rag.answer.scales import FACTORS
 
 SCALES: Final = (1.0, *FACTORS.values())  # that a number in a formula may leave out
@@ -23,7 +25,6 @@ _OPERATOR = re.compile(r"[+×x*/÷]|[-−–]\s?[\d($]")
 _CLEAN: Final = str.maketrans(
     {"−": "-", "–": "-", "×": "*", "x": "*", "÷": "/", ",": "", "$": "", "€": "", "£": "", "¥": ""}
 )
-_TOKEN = re.compile(r"\s{0,9}(?:(\d+(?:\.\d+)?%?)|([-+*/()]))")
 _NUMBER = r"(?P<{}>\S{{1,30}}(?:\s(?:million|billion|thousand|trillion))?)"
 _HAN_NUMBER = r"(?P<{}>[^，。；\s和与减除乘加之的]{{1,20}})"
 
@@ -151,49 +152,8 @@ def _equals(result: Quantity, value: float, *, percent: bool = True) -> bool:
 
 
 def evaluate(formula: str) -> float | None:
-    """The value of a formula of + - * / and parentheses; None if it is none, or divides by zero."""
-    text = formula.translate(_CLEAN)
-    tokens: list[str] = []
-    end = 0
-    for match in _TOKEN.finditer(text):
-        if match.start() != end:
-            return None
-        tokens.append(match[1] or match[2])
-        end = match.end()
-    if text[end:].strip() or not tokens:
-        return None
+    """The value of a formula as an answer prints it; None if it is none, or cannot be computed."""
     try:
-        value, rest = _sum(tokens, 0)
-    except (IndexError, ValueError, ZeroDivisionError, RecursionError):
+        return float(value_of(tokens_of(formula.translate(_CLEAN))))
+    except (NoExpression, DecimalException, OverflowError):
         return None
-    return value if rest == len(tokens) else None
-
-
-def _sum(tokens: list[str], n: int) -> tuple[float, int]:
-    value, n = _product(tokens, n)
-    while n < len(tokens) and tokens[n] in "+-":
-        other, following = _product(tokens, n + 1)
-        value, n = value + other if tokens[n] == "+" else value - other, following
-    return value, n
-
-
-def _product(tokens: list[str], n: int) -> tuple[float, int]:
-    value, n = _factor(tokens, n)
-    while n < len(tokens) and tokens[n] in "*/":
-        other, following = _factor(tokens, n + 1)
-        value, n = value * other if tokens[n] == "*" else value / other, following
-    return value, n
-
-
-def _factor(tokens: list[str], n: int) -> tuple[float, int]:
-    if tokens[n] == "-":
-        value, n = _factor(tokens, n + 1)
-        return -value, n
-    if tokens[n] == "(":
-        value, n = _sum(tokens, n + 1)
-        if tokens[n] != ")":
-            raise ValueError
-        return value, n + 1
-    if tokens[n].endswith("%"):
-        return float(tokens[n][:-1]) / 100, n + 1
-    return float(tokens[n]), n + 1

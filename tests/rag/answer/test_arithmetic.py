@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from rag.answer.arithmetic import MAX_CHARACTERS, MAX_DEPTH, compute
+from rag.answer.arithmetic import MAX_CHARACTERS, compute
+from rag.answer.expressions import MAX_DEPTH
 
 
 @pytest.mark.parametrize(
