@@ -31,9 +31,9 @@ from rag.records import (
     text_digest,
 )
 from rag.settings import Settings
-from rag.store.blobs import create_folders
 from rag.store.conversations import StoredExchange
 from rag.store.database import Store
+from rag.store.folder import prepare
 from webui.conversation import Exchange
 from webui.server.visitors import COOKIE, conversation_owner
 
@@ -73,7 +73,7 @@ def build(folder: Path, pdf: Path, documents: int, turns: int, cache: Path) -> t
     secret = secrets.token_urlsafe(32)
     embedder = open_embedder("packaged", cache=cache)
     settings = Settings(data_dir=folder)
-    create_folders(settings.data_dir, settings.files_dir)
+    prepare(settings)
     with Store(settings.database) as store:
         store.require_embedder(embedder)
         _fill(store, embedder, documents)

@@ -29,9 +29,9 @@ from rag.files import DocumentFiles
 from rag.index.embedded import embedded_text_index, embedded_vector_index
 from rag.index.protocols import Scope, TextIndex, VectorIndex
 from rag.ingest.batch import Adding
-from rag.ingest.jobs import EMBED_BATCH, Jobs
+from rag.ingest.jobs import Jobs
 from rag.introductions import Introductions
-from rag.library import Library, open_scan_queue
+from rag.library import Library, embed_missing, open_scan_queue
 from rag.messages import Message
 from rag.pages import Pages
 from rag.pdf.page_readers import PageReader
@@ -53,7 +53,6 @@ from rag.records import (
     Passage,
     Source,
     View,
-    text_digest,
 )
 from rag.removals import Removals
 from rag.retrieve.page_facts import StoredFacts
@@ -62,10 +61,11 @@ from rag.retrieve.rerank import Reranker
 from rag.retrieve.retriever import Retriever
 from rag.settings import RetrievalSettings, Settings
 from rag.store.annotations import Annotations
-from rag.store.blobs import create_folders
 from rag.store.conversations import Conversations
 from rag.store.database import Store
+from rag.store.folder import prepare
 from rag.store.preferences import StoredPreferences
+from rag.store.removals import StoredRemovals
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class Engine:
         Raises StoreError if the data folder cannot be used.
         """
         self.settings = settings
-        create_folders(settings.data_dir, settings.files_dir)
+        prepare(settings)
         self._store = Store(settings.database)
         self._images = PageImages(settings.pictures_dir, settings.rendering, settings.limits)
         self._files = DocumentFiles(settings, self._store, self._images)
@@ -125,9 +125,10 @@ class Engine:
         self.annotations = Annotations(self._store, self._choices.changed)
         self.introductions = Introductions(self._store, self.annotations, lambda: self.answerer, settings)
         self.preferences = StoredPreferences(self._store)
-        self.removals = Removals(self.remove, self._choices.changed)
-        self._files.tidy()
         self._answerer: Answerer | None = None  # until everything is loaded
+        self.removals = Removals(self.remove, self._choices.changed, StoredRemovals(self._store))
+        self.removals.complete()
+        self._files.tidy()
         self._ready, self._closed = threading.Event(), threading.Event()
         self._failure: AskError | None = None
         self._opening = threading.Thread(
@@ -197,9 +198,7 @@ class Engine:
         if re_embed:
             self._store.delete_vectors()
         self._store.require_embedder(opened)
-        while (texts := self._store.texts_without_vector(EMBED_BATCH)) and not self._closed.is_set():
-            log.info("Embedding %d stored passages with %s", len(texts), opened.name)
-            self._store.add_vectors([text_digest(text) for text in texts], opened.passages(texts))
+        embed_missing(self._store, opened, self._closed)
         self.choose(Choice("embedder", opened.name, opened.why))
         self.choose(Choice("device", opened.device, Message("the embedder runs there")))
         return opened
@@ -322,7 +321,6 @@ class Engine:
         """Add a job's document to the library; False where the job was cancelled."""
         added = self._library.add(job, self._files.size(job.document_id), loaded, passages)
         if added and job.replaces:
-            self.annotations.record_replacement(job.owner, job.replaces, job.document_id)
             self.remove(job.owner, job.replaces)
         return added
 

@@ -17,11 +17,13 @@ from rag.store.blobs import (
     copy_to_partial,
     delete_files,
     file_to_render,
+    move_into_place,
     original_file,
     replace_file,
     unlocked_file,
 )
 from rag.store.database import Store
+from rag.store.leftovers import remove_leftovers
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ class DocumentFiles:
     """The original files of one data folder. Thread-safe: the same bytes added by two threads are one document."""
 
     def __init__(self, settings: Settings, store: Store, images: PageImages) -> None:
-        self._folder, self._limits = settings.files_dir, settings.limits
+        self._settings, self._folder, self._limits = settings, settings.files_dir, settings.limits
         self._store, self._images = store, images
         self._lock = threading.Lock()
 
@@ -53,7 +55,7 @@ class DocumentFiles:
         with self._lock:
             try:
                 self._refuse_known(owner, document_id, jobs)
-                partial.replace(original_file(self._folder, document_id))
+                move_into_place(partial, original_file(self._folder, document_id))
             finally:
                 partial.unlink(missing_ok=True)
             return jobs.add(owner, document_id, name.encode("utf-8", "replace").decode(), replaces)
@@ -89,15 +91,19 @@ class DocumentFiles:
     def delete_orphans(self) -> None:
         """Delete files and page images that nothing refers to any more, and their text in the write-ahead log."""
         with self._lock:
-            for document_id in self._store.orphaned_files():
-                delete_files(self._folder, document_id)
+            for document_id, waited_for in self._store.orphaned_files():
                 self._images.forget(document_id)
+                if waited_for:  # another owner's job has the same file, but not its password
+                    unlocked_file(self._folder, document_id).unlink(missing_ok=True)
+                else:
+                    delete_files(self._folder, document_id)
                 self._store.clear_orphaned_file(document_id)
         self._store.checkpoint()
 
     def tidy(self) -> None:
-        """The same; on a full disk go on without, so that questions can be asked."""
+        """Delete what a crash left behind; on a full disk go on without, so that questions can be asked."""
         try:
             self.delete_orphans()
-        except StoreError as exc:
+            remove_leftovers(self._store, self._settings)
+        except (StoreError, OSError) as exc:
             log.error("%s", exc)

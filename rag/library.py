@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from rag.embed.embedder import Embedder
 from rag.index.protocols import DocumentKey, TextIndex, VectorIndex
+from rag.ingest.jobs import EMBED_BATCH
 from rag.ingest.scans import ScanQueue
 from rag.pdf.ocr import OcrReader, is_installed
 from rag.pdf.page_readers import PageReader
-from rag.records import Document, Job, LoadedDocument, Page, Passage, Vectors
+from rag.records import Document, Job, LoadedDocument, Page, Passage, Vectors, text_digest
 from rag.retrieve.routing import DocumentRouter
 from rag.settings import RoutingSettings, Settings
 from rag.store.database import Store
@@ -84,6 +86,7 @@ class Library:
             finally:
                 if not complete:  # out of memory: it is in neither store nor indexes
                     self._remove(job.owner, job.document_id)
+                    self._store.keep_replaced(job)
         return True
 
     def _add_to_indexes(
@@ -122,6 +125,15 @@ class Library:
             self._vector_index.remove(np.array(ids, np.int64))
             self.text_index.remove(ids)
             self.router.remove((owner, document_id))
+
+
+def embed_missing(store: Store, embedder: Embedder, stop: threading.Event) -> None:
+    """Embed the stored passages that have no vector, or a damaged one, until all have one or `stop` is set."""
+    if damaged := store.delete_damaged_vectors():
+        log.warning("%d vectors are damaged and are made again", damaged)
+    while (texts := store.texts_without_vector(EMBED_BATCH)) and not stop.is_set():
+        log.info("Embedding %d stored passages with %s", len(texts), embedder.name)
+        store.add_vectors([text_digest(text) for text in texts], embedder.passages(texts))
 
 
 def open_scan_queue(

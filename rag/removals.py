@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from rag.errors import AskError
 from rag.records import Document
@@ -18,28 +18,55 @@ UNDO_SECONDS: Final = 10.0
 _Key = tuple[str, str]  # owner, document id
 
 
+class BegunRemovals(Protocol):
+    """The removals that have begun, as they are stored; by owner and document id."""
+
+    def all(self) -> Iterable[tuple[str, str]]:
+        """All of them."""
+
+    def begin(self, owner: str, document_id: str) -> None:
+        """Record one. Raises StoreError where that fails."""
+
+    def cancel(self, owner: str, document_id: str) -> None:
+        """Forget one. Raises StoreError where that fails."""
+
+
 class Removals:
     """The documents that are about to be removed. Thread-safe.
 
     A removal takes place when its time is over, whether or not somebody still looks at the page, and when the program
-    ends; after a crash within that time the document is still there.
+    ends; after a crash within that time, at the next start.
     """
 
     def __init__(
-        self, remove: Callable[[str, str], None], changed: Callable[[], None], *, seconds: float = UNDO_SECONDS
+        self,
+        remove: Callable[[str, str], None],
+        changed: Callable[[], None],
+        begun: BegunRemovals,
+        *,
+        seconds: float = UNDO_SECONDS,
     ) -> None:
-        self._remove, self._changed, self._seconds = remove, changed, seconds
+        self._remove, self._changed, self._begun, self._seconds = remove, changed, begun, seconds
         self._timers: dict[_Key, threading.Timer | None] = {}  # None: it is being removed, which cannot be undone
         self._lock = threading.Lock()
 
+    def complete(self) -> None:
+        """Remove the documents whose removal had begun when the program ended."""
+        for key in self._begun.all():
+            self._remove_logging(key)
+
     def begin(self, owner: str, document_id: str) -> None:
-        """Hide a document of `owner` and remove it after a while; does nothing where that has begun already."""
+        """Hide a document of `owner` and remove it after a while; does nothing where that has begun already.
+
+        Raises StoreError where that cannot be recorded.
+        """
         key = (owner, document_id)
         timer = threading.Timer(self._seconds, partial(self._finish, key))
         timer.name, timer.daemon = "removal", True
         with self._lock:
             if key in self._timers:
                 return
+            self._begun.begin(owner, document_id)
             self._timers[key] = timer
         timer.start()
         self._changed()
@@ -48,6 +75,8 @@ class Removals:
         """Keep all documents of `owner` whose removal can still be undone."""
         with self._lock:
             kept = [key for key, timer in self._timers.items() if key[0] == owner and timer is not None]
+            for key in kept:
+                self._begun.cancel(*key)
             timers = [self._timers.pop(key) for key in kept]
         for timer in timers:
             if timer is not None:
@@ -83,10 +112,14 @@ class Removals:
             self._timers[key] = None
         timer.cancel()
         try:
-            self._remove(*key)
-        except AskError as exc:  # it can be seen again, and removed again
-            log.error("%s", exc)
+            self._remove_logging(key)
         finally:
             with self._lock:
                 self._timers.pop(key, None)
             self._changed()
+
+    def _remove_logging(self, key: _Key) -> None:
+        try:
+            self._remove(*key)
+        except AskError as exc:  # it can be seen again, and removed again; the next start tries it again, too
+            log.error("%s", exc)

@@ -1,4 +1,4 @@
-"""A deterministic embedder, a scripted reader and a vector index of plain NumPy: fast, and equal on every machine."""
+"""Fakes that are fast, and equal on every machine: an embedder, a scripted reader, a vector index of plain NumPy."""
 
 from __future__ import annotations
 
@@ -87,3 +87,19 @@ class NumpyIndex:
         ]
         best = sorted(found, key=lambda pair: -pair[0])[:k]
         return np.array([n for _, n in best], np.int64), np.array([score for score, _ in best], np.float32)
+
+
+class BegunInMemory:
+    """Removals that have begun, kept in memory alone."""
+
+    def __init__(self) -> None:
+        self.keys: set[tuple[str, str]] = set()
+
+    def all(self) -> list[tuple[str, str]]:
+        return sorted(self.keys)
+
+    def begin(self, owner: str, document_id: str) -> None:
+        self.keys.add((owner, document_id))
+
+    def cancel(self, owner: str, document_id: str) -> None:
+        self.keys.discard((owner, document_id))

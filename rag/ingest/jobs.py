@@ -77,6 +77,7 @@ class Jobs:
             if job.state is JobState.WAITING:
                 self._add_to_batch(job)
             self._active[job.id] = _ActiveJob(job)
+        self._resumed = self._is_busy()  # whether vectors may be left of jobs that were interrupted
 
     def start(self, embedder: Embedder) -> None:
         """Start the threads: several that read files, one that embeds."""
@@ -282,6 +283,8 @@ class Jobs:
             self._scans.put_document(active.job.owner, active.job.document_id)
         with self._condition:
             self._active.pop(active.job.id, None)
+        if self._resumed:
+            self._delete_resumed_vectors()
         self._changed()
 
     def _embed(self, active: _ActiveJob, texts: list[str], embedder: Embedder) -> None:
@@ -312,6 +315,7 @@ class Jobs:
             self._clean_up(stopped=active)
         except PasswordNeeded as exc:
             self._set_state(active, JobState.LOCKED, Message(ABOUT_FILE, {"name": name, "reason": exc.message}))
+            self._clean_up(stopped=active)  # the copy without password, if another owner had one and is gone
         except FileRefused as exc:
             self._fail(active, Message(ABOUT_FILE, {"name": name, "reason": exc.message}))
         except AskError as exc:
@@ -334,6 +338,16 @@ class Jobs:
         with self._condition:
             self._publish_state(active, JobState.FAILED, message)
         self._changed()
+
+    def _delete_resumed_vectors(self) -> None:
+        """Delete, once, the vectors that the resumed jobs had no use for, after the last of these jobs."""
+        if self._is_busy():
+            return
+        self._resumed = False
+        try:
+            self._store.delete_orphan_vectors()
+        except StoreError as exc:
+            log.error("%s", exc)
 
     def _clean_up(self, ending: _ActiveJob | None = None, stopped: _ActiveJob | None = None) -> None:
         """Delete vectors and files that belong to no document or job. On a full disk that is left to the next time.

@@ -149,7 +149,7 @@ class PageImages:
                 return
             sizes = self._listed()
             try:
-                folder.mkdir(parents=True, exist_ok=True)
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
                     file.write(picture)
                 Path(file.name).replace(folder / key[1])

@@ -5,6 +5,7 @@ A tag belongs to the owner who added it, even on a shared document; no owner see
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Collection
 from typing import Final
 
@@ -68,17 +69,6 @@ class Annotations:
         rows = self._store.rows("SELECT old, new FROM replacements WHERE owner IN ('', ?)", (owner,))
         return {row["old"]: row["new"] for row in rows}
 
-    def record_replacement(self, owner: str, old: str, new: str) -> None:
-        """Record that a document was replaced by another, which takes over its tags."""
-        with self._store.transaction() as sql:
-            sql.execute("INSERT OR REPLACE INTO replacements VALUES (?, ?, ?)", (owner, old, new))
-            sql.execute("DELETE FROM replacements WHERE owner = ? AND old = ?", (owner, new))  # it is back
-            sql.execute(
-                "INSERT OR IGNORE INTO tags SELECT owner, ?3, tag FROM tags WHERE document_id = ?2"
-                " AND (owner = ?1 OR ?1 = '')",
-                (owner, old, new),
-            )
-
     def forget_tags(self) -> None:
         """Delete the tags of documents that are gone: whose owner can no longer see any document of this id."""
         with self._store.transaction() as sql:
@@ -105,3 +95,13 @@ class Annotations:
                 (owner, document_id, data),
             )
         self._changed()
+
+
+def record_replacement(sql: sqlite3.Connection, owner: str, old: str, new: str) -> None:
+    """Record that a document was replaced by another, which takes over its tags."""
+    sql.execute("INSERT OR REPLACE INTO replacements VALUES (?, ?, ?)", (owner, old, new))
+    sql.execute("DELETE FROM replacements WHERE owner = ? AND old = ?", (owner, new))  # it is back
+    sql.execute(
+        "INSERT OR IGNORE INTO tags SELECT owner, ?3, tag FROM tags WHERE document_id = ?2 AND (owner = ?1 OR ?1 = '')",
+        (owner, old, new),
+    )

@@ -7,16 +7,18 @@ import itertools
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
-from rag.errors import FileRefused, LimitExceeded, NotAPdf, StoreError
+from rag.errors import FileRefused, LimitExceeded, NotAPdf
 from rag.settings import MB, Limits
 
 BLOCK = 1 << 20  # bytes copied at a time
 HEADER_BYTES = 1024  # where readers look for %PDF-: PDF 1.7, appendix H, note 13
 SHA256 = re.compile(r"[0-9a-f]{64}")
 PARTIAL_PREFIX, PARTIAL_SUFFIX = "adding-", ".part"  # of a copy that is not complete yet
+UNLOCKED_SUFFIX = ".open"
 
 
 def original_file(folder: Path, document_id: str) -> Path:
@@ -28,7 +30,7 @@ def original_file(folder: Path, document_id: str) -> Path:
 
 def unlocked_file(folder: Path, document_id: str) -> Path:
     """Path of the copy without its password that a protected document has; other documents have none."""
-    return original_file(folder, document_id).with_suffix(".open")
+    return original_file(folder, document_id).with_suffix(UNLOCKED_SUFFIX)
 
 
 def file_to_render(folder: Path, document_id: str) -> Path:
@@ -43,22 +45,14 @@ def delete_files(folder: Path, document_id: str) -> None:
     unlocked_file(folder, document_id).unlink(missing_ok=True)
 
 
-def create_folders(data: Path, files: Path) -> None:
-    """Create the data folder and its folder of files, readable by this user only, and delete incomplete copies.
-
-    Raises StoreError.
-    """
+def move_into_place(partial: Path, path: Path) -> None:
+    """Give a complete copy its name, and sync the folder, so that it still has it after a power cut."""
+    partial.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        files.mkdir(exist_ok=True, mode=0o700)
-        for partial in files.glob(f"{PARTIAL_PREFIX}*{PARTIAL_SUFFIX}"):  # a crash left them
-            partial.unlink()
-    except OSError as exc:
-        raise StoreError(
-            "The data folder {folder} cannot be used ({reason}): choose another --data-dir.",
-            folder=str(data),
-            reason=exc.strerror or str(exc),
-        ) from exc
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def copy_to_partial(data: Path | bytes, folder: Path, limits: Limits) -> tuple[str, Path]:
@@ -95,7 +89,7 @@ def _check_header(head: bytes) -> None:
         raise NotAPdf("this is not a PDF: choose a PDF file.")
 
 
-def _write_partial(folder: Path, blocks: itertools.chain[bytes]) -> tuple[str, Path]:
+def _write_partial(folder: Path, blocks: Iterator[bytes]) -> tuple[str, Path]:
     digest = hashlib.sha256()
     handle, name = tempfile.mkstemp(dir=folder, prefix=PARTIAL_PREFIX, suffix=PARTIAL_SUFFIX)
     try:
@@ -113,7 +107,5 @@ def _write_partial(folder: Path, blocks: itertools.chain[bytes]) -> tuple[str, P
 
 def replace_file(path: Path, data: bytes) -> None:
     """Write a file atomically: readers see the old content or the new."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=PARTIAL_PREFIX, suffix=PARTIAL_SUFFIX)
-    with os.fdopen(handle, "wb") as partial:
-        partial.write(data)
-    Path(name).replace(path)
+    _, partial = _write_partial(path.parent, iter([data]))
+    move_into_place(partial, path)

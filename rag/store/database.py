@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, TypeVar
@@ -28,7 +29,9 @@ from rag.records import (
     page_starts,
     text_digest,
 )
+from rag.store.annotations import record_replacement
 from rag.store.connection import Connection
+from rag.store.removals import begin_removal, end_removal
 from rag.store.rows import (
     DOCUMENT_COLUMNS,
     PAGE_COLUMNS,
@@ -36,6 +39,7 @@ from rag.store.rows import (
     StoredPassage,
     details_of,
     document_of,
+    insert_vectors,
     job_of,
     message_to_text,
     page_of,
@@ -99,9 +103,8 @@ class Store(Connection):
 
     def add_vectors(self, digests: Sequence[bytes], vectors: Vectors) -> None:
         """Store vectors (n, d), before their document is complete: an interrupted job continues from here."""
-        rows = [(digest, row.astype("<f4").tobytes()) for digest, row in zip(digests, vectors, strict=True)]
         with self.transaction() as sql:
-            sql.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
+            insert_vectors(sql, digests, vectors)
 
     def _vectors(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
         found: dict[bytes, bytes] = {}
@@ -115,6 +118,12 @@ class Store(Connection):
         digests = [text_digest(passage.searchable) for passage in passages]
         found = self._vectors(list(dict.fromkeys(digests)))
         return np.array([np.frombuffer(found[digest], "<f4") for digest in digests], dtype=np.float32)
+
+    def delete_damaged_vectors(self) -> int:
+        """Delete vectors that are no longer what was stored, so that they are made again; returns how many."""
+        with self.transaction() as sql:
+            sql.create_function("crc32", 1, zlib.crc32, deterministic=True)
+            return sql.execute("DELETE FROM vectors WHERE crc32(CAST(vector AS BLOB)) != crc").rowcount
 
     def delete_orphan_vectors(self) -> None:
         """Delete vectors that no passage has and that are not protected: left by removed documents and jobs."""
@@ -147,12 +156,22 @@ class Store(Connection):
                 + (len(loaded.pages), len(passages), kinds, outline, notes, time.time()),
             ).lastrowid
             sql.executemany(
-                f"INSERT INTO pages ({PAGE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT INTO pages ({PAGE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [page_row(key, start, page) for page, start in zip(loaded.pages, starts, strict=True)],
             )
+            sql.execute("DELETE FROM orphaned_files WHERE document_id = ?", (job.document_id,))
             waiting = [(key, page.number) for page in loaded.pages if page.awaits_ocr]
             sql.executemany("INSERT INTO pages_awaiting_ocr VALUES (?, ?)", waiting)
+            if job.replaces:
+                record_replacement(sql, job.owner, job.replaces, job.document_id)
+                begin_removal(sql, job.owner, job.replaces)
             return [insert_passage(sql, key, passage) for passage in passages]
+
+    def keep_replaced(self, job: Job) -> None:
+        """Keep the document that a job's was to replace, after that could not be added."""
+        with self.transaction() as sql:
+            end_removal(sql, job.owner, job.replaces)
+            sql.execute("DELETE FROM replacements WHERE owner = ? AND new = ?", (job.owner, job.document_id))
 
     def remove_document(self, owner: str, document_id: str) -> list[int]:
         """Remove a document with its pages, passages and vectors; returns the ids of the removed passages."""
@@ -162,18 +181,19 @@ class Store(Connection):
                 (owner, document_id),
             ).fetchall()
             sql.execute(_DELETE_OWN_VECTORS, (owner, document_id))
+            end_removal(sql, owner, document_id)
             if sql.execute("DELETE FROM documents WHERE owner = ? AND id = ?", (owner, document_id)).rowcount:
                 sql.execute(_RECORD_ORPHANED_FILE, (document_id,))
         return [row["id"] for row in rows]
 
     def record_orphaned_file(self, document_id: str) -> None:
-        """Record that a document's files can be deleted, unless a document or an unfinished job needs them."""
+        """Record that a document's files can be deleted, unless a document, or a job that reads them, needs them."""
         with self.transaction() as sql:
             sql.execute(_RECORD_ORPHANED_FILE, (document_id,))
 
-    def orphaned_files(self) -> list[str]:
-        """Ids of documents that nothing refers to any more, but whose files are not deleted yet."""
-        return [row["document_id"] for row in self.rows("SELECT document_id FROM orphaned_files")]
+    def orphaned_files(self) -> list[tuple[str, bool]]:
+        """Ids of documents that are gone and whose files are not deleted yet, and whether a job waits for the file."""
+        return [(row["document_id"], bool(row["waited_for"])) for row in self.rows(_ORPHANED_FILES)]
 
     def clear_orphaned_file(self, document_id: str) -> None:
         """Take a document off the list of orphaned files: its files are deleted."""
@@ -320,10 +340,16 @@ _PASSAGES = (
 )
 
 
-# Record that a document's files can be deleted, unless another library or an unfinished job has the same document.
+# Record that a document's files can be deleted, unless another library has the document or a job works on it, which may
+# have unlocked the file. Where a job waits, or waits for its password, only the unlocked copy can be deleted.
 _RECORD_ORPHANED_FILE = """
 INSERT OR IGNORE INTO orphaned_files SELECT ?1 WHERE ?1 != '' AND NOT EXISTS (SELECT 1 FROM documents WHERE id = ?1)
-AND NOT EXISTS (SELECT 1 FROM jobs WHERE document_id = ?1 AND state != 'failed')
+AND NOT EXISTS (SELECT 1 FROM jobs WHERE document_id = ?1 AND state IN ('reading', 'embedding', 'ocr'))
+"""
+_ORPHANED_FILES = """
+SELECT document_id,
+EXISTS (SELECT 1 FROM jobs j WHERE j.document_id = o.document_id AND state != 'failed') AS waited_for
+FROM orphaned_files o
 """
 # Delete the vectors of a document that no other document has and that are not protected.
 _DELETE_OWN_VECTORS = """

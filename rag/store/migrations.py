@@ -11,6 +11,8 @@ import hashlib
 import json
 import logging
 import sqlite3
+import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,12 +21,15 @@ from rag.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-FORMAT = 10
-# A new database. `pages.start`: where it begins in the document's text (`rag.records.page_starts`). `digest`: of the
+FORMAT = 11
+# A new database. `meta`: 'embedder' (JSON), 'created' (seconds since the epoch; not in databases of before format 11).
+# `pages.start`: where it begins in the document's text (`rag.records.page_starts`). `digest`: of the
 # text that was embedded.
 # `notes`, `note` and `message` hold `rag.messages.Message` as JSON, '' where there is none. `conversations.deleted`:
 # when it was deleted, in seconds since the epoch, while that can be undone; else NULL. `exchanges.bytes`: of `data`.
 # `kept_questions.answer`: the one expected, '' for none.
+# `pages.crc`, `vectors.crc`: CRC-32 of the page's text and words, and of the vector, by which damage is noticed.
+# `removals`: documents whose removal has begun.
 # `jobs.replaces`: id of the document that the file is a new version of, '' for none.
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -36,7 +41,7 @@ SCHEMA = (
     """CREATE TABLE IF NOT EXISTS pages (
     document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE, number INTEGER NOT NULL, label TEXT NOT NULL,
     kind TEXT NOT NULL, start INTEGER NOT NULL, text TEXT NOT NULL, words BLOB NOT NULL, note TEXT NOT NULL,
-    PRIMARY KEY (document, number)) WITHOUT ROWID""",
+    crc INTEGER NOT NULL, PRIMARY KEY (document, number)) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS passages (
     id INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
     text TEXT NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL, first_page INTEGER NOT NULL,
@@ -46,8 +51,11 @@ SCHEMA = (
     """CREATE TABLE IF NOT EXISTS pages_awaiting_ocr (
     document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE, number INTEGER NOT NULL,
     PRIMARY KEY (document, number)) WITHOUT ROWID""",
-    "CREATE TABLE IF NOT EXISTS vectors (digest BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS vectors (
+    digest BLOB PRIMARY KEY, vector BLOB NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID""",
     "CREATE TABLE IF NOT EXISTS orphaned_files (document_id TEXT PRIMARY KEY) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS removals (
+    owner TEXT NOT NULL, document_id TEXT NOT NULL, PRIMARY KEY (owner, document_id)) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, document_id TEXT NOT NULL, name TEXT NOT NULL,
     state TEXT NOT NULL, message TEXT NOT NULL, replaces TEXT NOT NULL DEFAULT '')""",
@@ -106,6 +114,7 @@ def migrate(sql: sqlite3.Connection, database: Path) -> None:
         with _step(sql, FORMAT):
             for statement in SCHEMA:
                 sql.execute(statement)
+            sql.execute("INSERT INTO meta VALUES ('created', ?)", (str(time.time()),))
         return
     for number in range(found + 1, FORMAT + 1):
         log.info("Upgrading %s from format %d to format %d", database, number - 1, number)
@@ -126,6 +135,8 @@ def _format_of(sql: sqlite3.Connection) -> int:
     tables = {row[0] for row in sql.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if version or "jobs" not in tables:
         return int(version)
+    if "removals" in tables:
+        return 11
     if "given_answers" in tables:
         return 10
     if "preferences" in tables:
@@ -301,6 +312,21 @@ def _to_10(sql: sqlite3.Connection) -> None:
         sql.execute(statement)
 
 
+def _to_11(sql: sqlite3.Connection) -> None:
+    """Removals that have begun; checksums of pages and vectors."""
+    sql.create_function("crc32", 2, lambda first, second: zlib.crc32(second, zlib.crc32(first)), deterministic=True)
+    for statement in (
+        "CREATE TABLE removals (owner TEXT NOT NULL, document_id TEXT NOT NULL,"
+        " PRIMARY KEY (owner, document_id)) WITHOUT ROWID",
+        "ALTER TABLE pages ADD COLUMN crc INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE vectors ADD COLUMN crc INTEGER NOT NULL DEFAULT 0",
+        "UPDATE pages SET crc = crc32(CAST(text AS BLOB), words)",
+        "UPDATE vectors SET crc = crc32(vector, x'')",
+    ):
+        sql.execute(statement)
+
+
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {
     2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5, 6: _to_6, 7: _to_7, 8: _to_8, 9: _to_9, 10: _to_10,
+    11: _to_11,
 }  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,7 @@ from rag.records import (
     Passage,
     Signal,
     Source,
+    Vectors,
     WordBoxes,
 )
 
@@ -78,11 +81,23 @@ class StoredPage:
 
 def page_row(key: int | None, start: int, page: Page) -> tuple[Any, ...]:
     """A page as values of PAGE_COLUMNS; `key` is that of its document, `start` the length of the pages before it."""
-    note = message_to_text(page.note)
-    return (key, page.number, page.label, page.kind.value, start, page.text, page.words.to_bytes(), note)
+    note, words = message_to_text(page.note), page.words.to_bytes()
+    return (key, page.number, page.label, page.kind.value, start, page.text, words, note, page_crc(page.text, words))
 
 
-PAGE_COLUMNS = "document, number, label, kind, start, text, words, note"
+PAGE_COLUMNS = "document, number, label, kind, start, text, words, note, crc"
+
+
+def page_crc(text: str, words: bytes) -> int:
+    """CRC-32 of what a page holds, by which damage is noticed."""
+    return zlib.crc32(words, zlib.crc32(text.encode("utf-8", "surrogatepass")))
+
+
+def insert_vectors(sql: sqlite3.Connection, digests: Iterable[bytes], vectors: Vectors) -> None:
+    """Add vectors (n, d), with their checksums, where there are none of these digests yet."""
+    blobs = (vector.astype("<f4").tobytes() for vector in vectors)
+    rows = [(digest, blob, zlib.crc32(blob)) for digest, blob in zip(digests, blobs, strict=True)]
+    sql.executemany("INSERT OR IGNORE INTO vectors (digest, vector, crc) VALUES (?, ?, ?)", rows)
 
 
 def page_of(row: sqlite3.Row) -> StoredPage:

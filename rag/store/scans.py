@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rag.messages import Message
 from rag.records import Heading, Page, PageKind, Passage, Vectors, text_digest
 from rag.store.database import Store, insert_passage
-from rag.store.rows import message_to_text
+from rag.store.rows import insert_vectors, message_to_text, page_crc
 
 # From the kinds and labels of pages that do not await OCR, the number of all pages, and the notes so far.
 NotesOf = Callable[[Sequence[tuple[PageKind, str]], int, Sequence[Message]], Sequence[Message]]
@@ -91,9 +91,7 @@ class StoredScans:
             removed = [row["id"] for page in pages for row in _delete_passages(sql, scan.key, page.number)]
             for page in pages:
                 _update_page(sql, scan.key, page)
-            for passage, vector in zip(passages, vectors, strict=True):
-                digest = text_digest(passage.searchable)
-                sql.execute("INSERT OR IGNORE INTO vectors VALUES (?, ?)", (digest, vector.astype("<f4").tobytes()))
+            insert_vectors(sql, [text_digest(passage.searchable) for passage in passages], vectors)
             added = [insert_passage(sql, scan.key, passage) for passage in passages]
             _update_document(sql, scan.key, notes_of)
         return PagesAdded(added, removed)
@@ -123,9 +121,10 @@ def _delete_passages(sql: sqlite3.Connection, key: int, page: int) -> Iterable[s
 
 
 def _update_page(sql: sqlite3.Connection, key: int, page: Page) -> None:
+    words = page.words.to_bytes()
     sql.execute(
-        "UPDATE pages SET kind = ?, text = ?, words = ?, note = ? WHERE document = ? AND number = ?",
-        (page.kind.value, page.text, page.words.to_bytes(), message_to_text(page.note), key, page.number),
+        "UPDATE pages SET kind = ?, text = ?, words = ?, crc = ?, note = ? WHERE document = ? AND number = ?",
+        (page.kind.value, page.text, words, page_crc(page.text, words), message_to_text(page.note), key, page.number),
     )
     sql.execute("DELETE FROM pages_awaiting_ocr WHERE document = ? AND number = ?", (key, page.number))
 

@@ -9,7 +9,7 @@ from rag.engine import Engine
 from rag.errors import StoreError
 from rag.removals import Removals
 from rag.settings import Settings
-from tests.fakes import ExactEmbedder
+from tests.fakes import BegunInMemory, ExactEmbedder
 from tests.rag.engines import FIRST, SECOND, add, until
 
 
@@ -19,7 +19,7 @@ def gone():
 
 
 def removals(gone, seconds=60.0):
-    return Removals(lambda *key: gone.append(key), lambda: None, seconds=seconds)
+    return Removals(lambda *key: gone.append(key), lambda: None, BegunInMemory(), seconds=seconds)
 
 
 def test_a_document_is_removed_when_the_time_is_over(gone):
@@ -48,7 +48,7 @@ def test_a_removal_that_has_begun_cannot_be_undone_and_happens_once(gone):
         go_on.wait(5)
         gone.append(key)
 
-    late = Removals(remove, lambda: None, seconds=0.0)
+    late = Removals(remove, lambda: None, BegunInMemory(), seconds=0.0)
     late.begin("ann", "a")
     assert began.wait(5)
     late.undo("ann")
@@ -61,7 +61,7 @@ def test_a_removal_that_fails_shows_the_document_again():
     def refuse(*key):
         raise StoreError("The disk is full.")
 
-    late = Removals(refuse, lambda: None)
+    late = Removals(refuse, lambda: None, BegunInMemory())
     late.begin("ann", "a")
     late.close()
     assert late.pending("ann") == frozenset()

@@ -44,6 +44,7 @@ from rag.settings import Settings
 from rag.store.connection import Connection
 from rag.store.conversations import Conversations
 from rag.store.preferences import StoredPreferences
+from tests.fakes import BegunInMemory
 from tests.webui.fake_evaluations import FakeEvaluations
 from tests.webui.fake_pages import FakePages
 
@@ -147,7 +148,7 @@ class FakeEngine:
         self.pages = FakePages(self.documents, data_dir, png)
         self.annotations = FakeAnnotations(self.change)
         self.introductions = FakeIntroductions()
-        self.removals = Removals(self.remove, self.change)
+        self.removals = Removals(self.remove, self.change, BegunInMemory())
         self.running: list[Job] = []
         self.progress: Adding | None = None  # of all jobs together
         self.asked: list[tuple[str, str, tuple[str, ...] | None, tuple[Turn, ...]]] = []

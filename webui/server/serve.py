@@ -78,7 +78,7 @@ def serve(
     """
     incoming = engine.settings.data_dir / "incoming"
     shutil.rmtree(incoming, ignore_errors=True)  # left over from interrupted uploads
-    incoming.mkdir(parents=True)
+    incoming.mkdir(parents=True, mode=0o700)
     style = "".join((_STATIC / name).read_text(encoding="utf-8") for name in STYLES)
     entry = Entry(ApiTokens(engine.settings.data_dir), serving.logins, token_needed=not serving.is_private)
     head = f"<style>\n{style}</style><script>\n{head_script()}</script>"

@@ -40,9 +40,15 @@ class WordEmbedder:
 
 
 class NoReader:
-    """A reader that is never asked."""
+    """A reader that says nothing."""
 
-    name, context_tokens, quotes_evidence = "none", 1000, False
+    name, context_tokens, quotes_evidence, writes_markdown = "none", 10_000, False, False
+
+    def count_tokens(self, text):
+        return len(text.split())
+
+    def answer(self, request, stop):
+        return iter(("Nothing.",))
 
 
 def settled(condition):

@@ -12,8 +12,9 @@ from rag.ingest.jobs import Jobs
 from rag.messages import Message
 from rag.records import JobState
 from rag.settings import Settings
-from rag.store.blobs import create_folders, original_file
+from rag.store.blobs import original_file
 from rag.store.database import Store
+from rag.store.folder import prepare
 from tests.fakes import ExactEmbedder
 from tests.rag.engines import until
 from tests.rag.pdfs import encrypted, text_pdf
@@ -25,7 +26,7 @@ HERONS = text_pdf(["Herons nest by the lake in spring."])
 def queue(tmp_path):
     """A queue that has not started yet; what it completes is in `queue.completed`."""
     settings = Settings(data_dir=tmp_path / "data")
-    create_folders(settings.data_dir, settings.files_dir)
+    prepare(settings)
     store = Store(settings.database)
     completed = []
 

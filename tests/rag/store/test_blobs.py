@@ -3,15 +3,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import stat
 
 import pytest
 
-from rag.errors import FileRefused, LimitExceeded, NotAPdf, StoreError
+from rag.errors import FileRefused, LimitExceeded, NotAPdf
 from rag.settings import Limits
 from rag.store.blobs import (
     copy_to_partial,
-    create_folders,
     delete_files,
     file_to_render,
     original_file,
@@ -56,24 +54,6 @@ def test_a_full_disk_leaves_no_partial_copy(tmp_path, monkeypatch):
     with pytest.raises(FileRefused, match=r"cannot be copied \(No space left"):
         copy_to_partial(PDF, tmp_path, Limits())
     assert list(tmp_path.iterdir()) == []
-
-
-def test_folders_are_private_and_lose_only_partial_copies(tmp_path):
-    data, files = tmp_path / "data", tmp_path / "data" / "files"
-    create_folders(data, files)
-    assert stat.S_IMODE(data.stat().st_mode) == stat.S_IMODE(files.stat().st_mode) == 0o700
-    _, partial = copy_to_partial(PDF, files, Limits())
-    for name in ("thesis.pdf", "adding-notes.txt"):
-        (files / name).write_bytes(b"x")
-    create_folders(data, files)
-    assert not partial.exists()
-    assert {file.name for file in files.iterdir()} == {"thesis.pdf", "adding-notes.txt"}
-
-
-def test_a_folder_that_cannot_be_created_is_named(tmp_path):
-    (tmp_path / "file").write_bytes(b"x")
-    with pytest.raises(StoreError, match=r"file cannot be used .*--data-dir"):
-        create_folders(tmp_path / "file", tmp_path / "file" / "files")
 
 
 @pytest.mark.parametrize("document_id", ["", "../x", "A" * 64, "a" * 63, "a" * 65, "a" * 64 + "\n", "é" * 64])

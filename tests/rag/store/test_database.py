@@ -259,7 +259,7 @@ def test_jobs_survive_a_restart(tmp_path):
         opened.remove_job(second)
     with Store(tmp_path / "library.sqlite") as opened:
         assert opened.jobs() == [Job(first, "ann", "a" * 64, "x.pdf", JobState.FAILED, message=reason)]
-        assert sorted(opened.orphaned_files()) == ["a" * 64, "b" * 64]
+        assert sorted(opened.orphaned_files()) == [("a" * 64, False), ("b" * 64, False)]
 
 
 def test_files_are_orphaned_only_when_nothing_refers_to_them(store):
@@ -271,7 +271,7 @@ def test_files_are_orphaned_only_when_nothing_refers_to_them(store):
     store.remove_document("ben", "../../etc/passwd")
     assert store.orphaned_files() == []
     store.remove_document("", "a" * 64)
-    assert store.orphaned_files() == ["a" * 64]
+    assert store.orphaned_files() == [("a" * 64, False)]
     store.add_job("", "a" * 64, "x.pdf", JobState.WAITING)
     assert store.orphaned_files() == []
 

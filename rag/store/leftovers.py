@@ -1,0 +1,132 @@
+"""What a crash leaves behind: files that no document or job needs, pictures of them, half-written copies, vectors.
+
+Files are written before the database names them, and deleted after it has ceased to. So what the database does not name
+is never needed, and is deleted at every start. Only files that are older than the database stay: the one that they
+belong to was lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from rag.settings import Settings
+from rag.store.blobs import PARTIAL_PREFIX, PARTIAL_SUFFIX, SHA256, UNLOCKED_SUFFIX
+from rag.store.connection import Connection
+
+log = logging.getLogger(__name__)
+
+# A job that failed shows its reason until it is dismissed, but has no file any more.
+NEEDED_FILES: Final = "SELECT id FROM documents UNION SELECT document_id FROM jobs WHERE state != 'failed'"
+# A job asks for its password again after a restart, so that only complete documents need their unlocked copy.
+NEEDED_COPIES: Final = "SELECT id FROM documents"
+ORPHAN_VECTORS: Final = "vectors WHERE digest NOT IN (SELECT digest FROM passages)"
+ORPHAN_TAGS: Final = (
+    "tags WHERE NOT EXISTS (SELECT 1 FROM documents d WHERE d.id = tags.document_id AND d.owner IN ('', tags.owner))"
+)
+
+
+class Rows(Protocol):
+    """What can be asked for rows: an open store, or a database that is only read."""
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        """All rows of a query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """What nothing refers to."""
+
+    paths: tuple[Path, ...]  # files, and folders of pictures
+    vectors: int
+    tags: int
+
+    def __bool__(self) -> bool:
+        return bool(self.paths or self.vectors or self.tags)
+
+
+def find_leftovers(store: Rows, settings: Settings) -> Leftovers:
+    """What is left behind in a data folder that no program uses at the moment.
+
+    Vectors of unfinished jobs are no leftovers: the jobs go on from them.
+    """
+    unfinished = store.rows("SELECT 1 FROM jobs WHERE state NOT IN ('failed', 'locked') LIMIT 1")
+    return Leftovers(
+        tuple(_paths(store, settings)),
+        0 if unfinished else int(store.rows(f"SELECT COUNT(*) FROM {ORPHAN_VECTORS}")[0][0]),
+        int(store.rows(f"SELECT COUNT(*) FROM {ORPHAN_TAGS}")[0][0]),
+    )
+
+
+def _paths(store: Rows, settings: Settings) -> Iterator[Path]:
+    copies = {row[0] for row in store.rows(NEEDED_COPIES)}
+    kept = set(unclaimed_files(store, settings))
+    for path in unnamed_files(store, settings):
+        if path not in kept:
+            yield path
+    for folder in sorted(settings.pictures_dir.glob("*")):
+        if SHA256.fullmatch(folder.name) and folder.name not in copies:
+            yield folder
+        else:
+            yield from folder.glob(f"*{PARTIAL_SUFFIX}")
+    yield from settings.data_dir.glob(f"{PARTIAL_PREFIX}*{PARTIAL_SUFFIX}")
+
+
+def unnamed_files(store: Rows, settings: Settings) -> Iterator[Path]:
+    """PDFs and unlocked copies that no document and no job needs, and half-written copies."""
+    files = {row[0] for row in store.rows(NEEDED_FILES)}
+    copies = {row[0] for row in store.rows(NEEDED_COPIES)}
+    for path in sorted(settings.files_dir.glob("*")):
+        needed = copies if path.suffix == UNLOCKED_SUFFIX else files
+        if is_partial(path) or (SHA256.fullmatch(path.stem) and path.stem not in needed):
+            yield path
+
+
+def unclaimed_files(store: Rows, settings: Settings) -> list[Path]:
+    """PDFs that nothing needs but that are older than the database: of one that was lost, so they stay."""
+    created = store.rows("SELECT value FROM meta WHERE key = 'created'")
+    began = float(created[0]["value"]) if created else 0.0
+    return [
+        path
+        for path in unnamed_files(store, settings)
+        if not is_partial(path) and path.suffix != UNLOCKED_SUFFIX and path.stat().st_mtime < began
+    ]
+
+
+def is_partial(path: Path) -> bool:
+    """Whether a file is a copy that was being written."""
+    return path.name.startswith(PARTIAL_PREFIX) and path.suffix == PARTIAL_SUFFIX
+
+
+def remove_leftovers(store: Connection, settings: Settings) -> Leftovers:
+    """Delete what is left behind, also from the write-ahead log; returns what it was.
+
+    Raises StoreError where the database cannot be written. What cannot be deleted is logged, and left.
+    """
+    found = find_leftovers(store, settings)
+    for path in found.paths:
+        delete(path)
+    with store.transaction() as sql:
+        if found.vectors:
+            sql.execute(f"DELETE FROM {ORPHAN_VECTORS}")
+        if found.tags:
+            sql.execute(f"DELETE FROM {ORPHAN_TAGS}")
+    store.checkpoint()
+    if found:
+        log.info("Deleted what a crash left: %d files, %d vectors", len(found.paths), found.vectors)
+    return found
+
+
+def delete(path: Path) -> None:
+    """Delete a file or a folder; where that fails, the log says so."""
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as exc:
+        log.error("%s cannot be deleted (%s): delete it yourself.", path, exc.strerror or exc)
