@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ def prepare_environment(options: argparse.Namespace, environment: Any) -> None:
         10**9
     )  # events between two statistics of Gradio, which need pandas
     environment |= PRIVATE
+    environment["FORWARDED_ALLOW_IPS"] = ""  # the guard decides which proxies are believed, not uvicorn
     environment.setdefault("TOKENIZERS_PARALLELISM", "false")
     if not options.allow_download:
         environment["HF_HUB_OFFLINE"] = "1"
@@ -342,10 +344,14 @@ def host_of(options: argparse.Namespace, environment: Mapping[str, str]) -> str:
 def access_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Any:
     """The host names that the page answers to. On a Space, Hugging Face's proxy decides."""
     from webui.server.guard import Access
+    from webui.server.proxies import Proxies
 
     if environment.get("SPACE_ID"):
-        return Access(any_name=True, frames="'self' https://huggingface.co https://*.hf.space")
-    return Access(names=set(options.host_name))
+        frames = "'self' https://huggingface.co https://*.hf.space"
+        return Access(any_name=True, frames=frames, proxies=Proxies(everybody=True))
+    # The tunnel of a public link ends in a program on this machine.
+    tunnel = tuple(ip_network(address) for address in ("127.0.0.1", "::1")) if options.share else ()
+    return Access(names=set(options.host_name), proxies=Proxies(options.proxy + tunnel))
 
 
 def report(engine: Engine) -> None:

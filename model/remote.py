@@ -173,6 +173,11 @@ def break_control_tokens(text: str) -> str:
 def base_url(server: str) -> str:
     """The address of version 1 of the API at `server`. Raises SettingRefused if it is not an HTTP address."""
     server = server.strip().rstrip("/").removesuffix("/chat/completions")
+    if "@" in server or "?" in server:  # never repeated: the address stands in errors and on the page
+        raise SettingRefused(
+            "The address in --server holds a user name, a password or a query, which errors would show: leave it out,"
+            " and set the server's key as ASK_SERVER_KEY."
+        )
     try:
         url = httpx.URL(server)
         url.host.encode("idna")

@@ -9,6 +9,7 @@ import argparse
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final
 
@@ -104,6 +105,10 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip().lower() for part in text.split(",") if part.strip())
 
 
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
 def _file(text: str) -> Path:
     return Path(_name(text))
 
@@ -124,6 +129,9 @@ OPTIONS: Final = (
     Option("host-name", (), _names, "names, separated by commas",
            "host names that this server is reached by, separated by commas; IP addresses and localhost always work",
            "server"),
+    Option("proxy", (), _networks, "IP addresses or networks, separated by commas",
+           "reverse proxies in front of this server, as IP addresses or networks separated by commas: only their "
+           "X-Forwarded headers are believed", "server"),
     Option("auth", "", _name, "a file, or user:password pairs separated by commas",
            "require a login: user:password[,user:password], or a file with one user:password per line; every user "
            "has their own documents in addition to the shared ones", "server"),

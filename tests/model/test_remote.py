@@ -150,7 +150,6 @@ def test_an_unreachable_server_is_an_error():
         "http://",
         "x",
         "http://a..b",
-        "http://x:8000/v1?key=1",
     ],
 )
 def test_an_invalid_address_is_refused_before_anything_is_sent(address):
@@ -159,6 +158,13 @@ def test_an_invalid_address_is_refused_before_anything_is_sent(address):
     ) as refused:
         RemoteReader(address, "glm-4")
     assert address in str(refused.value)
+
+
+@pytest.mark.parametrize("address", ["http://ann:s3cret@x:8000/v1", "ftp://s3cret@x", "http://x/v1?key=s3cret"])
+def test_an_address_with_a_secret_is_refused_without_repeating_it(address):
+    with pytest.raises(SettingRefused, match="ASK_SERVER_KEY") as refused:
+        RemoteReader(address, "glm-4")
+    assert "s3cret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ runs and nothing is loaded from outside, even if some text was not escaped.
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -20,14 +19,18 @@ from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from webui.server.api.entry import DOCUMENTS_PATH, MAX_BODY_BYTES, Entry, is_api_path, is_manual, refused
+from webui.server.connections import timed
 from webui.server.documents import DOCUMENT_ROUTE
+from webui.server.events import BODY_ROUTES, BodyRefused, check_event, parse_event, session_of
 from webui.server.export import EXPORT_ROUTE
+from webui.server.proxies import Proxies
 from webui.server.sessions import SessionLogins
 from webui.server.upload import owner_of
 from webui.server.visitors import browser_cookie
 
 MAX_REQUEST_BYTES = 8_000_000  # of a request other than an upload
-MAX_LOGIN_BYTES = 16_000  # of a login request
+MAX_STRANGER_BYTES = 16_000  # of a request by somebody who has not logged in, such as the login itself
+MAX_UNSTATED_BYTES = 200_000_000  # taken as the size of an upload that does not state it, for its time limit
 
 _ROUTES = frozenset(
     (
@@ -48,8 +51,6 @@ _GRADIO_ROUTES = (
 )  # fmt: skip
 _CONVERSATION = re.compile(r"/c/[\w-]{1,64}\Z", re.ASCII)  # the page, as the address of a conversation
 _HEARTBEAT = "/gradio_api/heartbeat/"
-# Routes that take a session's name in the request body, and that Gradio answers whoever asks.
-_SESSION_IN_BODY = ("/gradio_api/queue/join", "/gradio_api/run/", "/gradio_api/cancel", "/gradio_api/reset")
 _UPLOADS = ("/library/add", DOCUMENTS_PATH)  # check the size of a file while it comes in
 _FOLDERS = ("/assets/", "/static/", "/svelte/")
 # Gradio's scripts and style sheets have a hash of their content in their names.
@@ -67,6 +68,7 @@ class Access:
     names: set[str] = field(default_factory=set)  # host names besides localhost and IP addresses; may grow
     any_name: bool = False  # behind a proxy that checks the name, such as that of Hugging Face Spaces
     frames: str = "'self'"  # who may show the page in a frame (CSP frame-ancestors)
+    proxies: Proxies = field(default_factory=Proxies)  # whose word about host, scheme and client is believed
 
     def knows(self, host: str) -> bool:
         """Whether a Host header is allowed; an attacker's name that resolves to this server (DNS rebinding) is not."""
@@ -103,6 +105,8 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        scope = self.access.proxies.applied(scope)
+        receive = timed(receive, _size(Headers(scope=scope)))
         if is_api_path(scope["path"]):
             await self._program(scope, receive, send)
             return
@@ -112,7 +116,7 @@ class Guard:
         refusal = self.refusal(scope["method"], scope["path"], Headers(scope=scope))
         if refusal is None and scope["path"].startswith("/gradio_api/"):
             try:
-                refusal, receive = await self._foreign_session(scope, receive)
+                refusal, receive = await self._checked_event(scope, receive)
             except ClientDisconnect:
                 return
         if refusal:
@@ -132,8 +136,7 @@ class Guard:
         connection = HTTPConnection(scope)
         if scope["app"].auth is not None:
             return ""
-        proto = connection.headers.get("x-forwarded-proto", scope.get("scheme", "http"))
-        secure = proto.split(",")[0].strip() == "https"
+        secure = scope.get("scheme") == "https"
         return browser_cookie(connection.cookies, secure=secure, embedded=self.access.frames != "'self'")
 
     async def _program(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -149,29 +152,31 @@ class Guard:
         else:
             await self.app(scope, receive, reply)
 
-    async def _foreign_session(self, scope: Scope, receive: Receive) -> tuple[tuple[int, str] | None, Receive]:
-        """A refusal if the request names another login's session, and a `receive` that still gives the body.
+    async def _checked_event(self, scope: Scope, receive: Receive) -> tuple[tuple[int, str] | None, Receive]:
+        """A refusal, if the request is not what a page sends or names another login's session; and a fresh `receive`.
 
         Gradio itself lets anybody who knows a session's name listen to its answers and cancel them.
         """
         request, path = Request(scope, receive), scope["path"]
         login = owner_of(request)
-        if login == "":
-            return None, receive  # without logins, everybody is the same person
         if login is None:  # refused before the body is read, so that strangers cannot make us parse it
             closed = request.method == "POST" or path.startswith(_HEARTBEAT)
             return ((401, "Log in first.") if closed else None), receive
         named = request.query_params.getlist("session_hash")
         if path.startswith(_HEARTBEAT):
             named.append(path.removeprefix(_HEARTBEAT))
-        elif path.startswith(_SESSION_IN_BODY) and request.method == "POST":
+        elif path.startswith(BODY_ROUTES) and request.method == "POST":
             body = await request.body()
             receive = _again(body, receive)
+            events = scope["app"].get_blocks().fns
             try:
-                named += _sessions(body)
-            except (ValueError, RecursionError):
-                return (400, "This is no JSON."), receive
-        if all(self.logins.claim(login, session) for session in named):
+                event = parse_event(body)
+                check_event(path, event, events, {one.api_name for one in events.values()})
+            except BodyRefused as refused_body:
+                return (refused_body.status, refused_body.text), receive
+            named += session_of(event)
+        # Without logins, everybody is the same person.
+        if login == "" or all(self.logins.claim(login, session) for session in named):
             return None, receive
         return (403, "This session is not yours."), receive
 
@@ -184,7 +189,7 @@ class Guard:
             )
         if not _is_route(path):
             return 404, "Not here."
-        most = MAX_LOGIN_BYTES if path == "/login" else MAX_BODY_BYTES if is_api_path(path) else MAX_REQUEST_BYTES
+        most = MAX_STRANGER_BYTES if path == "/login" else MAX_BODY_BYTES if is_api_path(path) else MAX_REQUEST_BYTES
         if path not in _UPLOADS and not _is_small(headers, most):
             return 413, f"Requests of up to {most:,} bytes that state their length are accepted here."
         if not self._same_site(method, path, headers, host):
@@ -204,8 +209,7 @@ class Guard:
         if origin is None:
             return True
         ours = {host.lower()}
-        if self.access.any_name:
-            ours.add(headers.get("x-forwarded-host", host).lower())
+        ours.add(headers.get("x-forwarded-host", host).lower())  # still there only if a proxy set it
         return urlsplit(origin).netloc.lower() in ours
 
 
@@ -227,11 +231,10 @@ def _is_small(headers: Headers, most: int) -> bool:
     return length.isdecimal() and int(length) <= most
 
 
-def _sessions(body: bytes) -> list[str]:
-    """The session names in a JSON body, at most one, parsed as FastAPI does. Raises ValueError or RecursionError."""
-    parsed = json.loads(body)
-    session = parsed.get("session_hash") if isinstance(parsed, dict) else None
-    return [session] if isinstance(session, str) else []
+def _size(headers: Headers) -> int:
+    """The bytes of a body as its request states them."""
+    length = headers.get("content-length", "")
+    return int(length) if length.isdecimal() else MAX_UNSTATED_BYTES if "transfer-encoding" in headers else 0
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import gradio as gr
+from gradio.route_utils import CustomCORSMiddleware
 from starlette.middleware import Middleware
 
 from webui.engine import Engine
@@ -20,6 +22,7 @@ from webui.page import MAX_CONCURRENT_ANSWERS, build_page, head_script
 from webui.server.api.entry import Entry
 from webui.server.api.mount import ProgramRoutes
 from webui.server.api.tokens import ApiTokens
+from webui.server.connections import HEAD_SECONDS, UnfinishedRequests
 from webui.server.documents import document_routes
 from webui.server.export import export_route
 from webui.server.guard import Access, Guard
@@ -85,6 +88,7 @@ def serve(
     guard = Middleware(Guard, access=serving.access, head=head, entry=entry)
     programs = ProgramRoutes(engine, incoming)
     page = build_page(engine, models=None if serving.logins else models, raise_errors=raise_errors)
+    unfinished = UnfinishedRequests(HEAD_SECONDS)
     _, url, public = page.launch(
         server_name=serving.host,
         server_port=serving.port or _free_port(serving.host),
@@ -113,17 +117,39 @@ def serve(
                 export_route(engine),
                 *programs.routes,
             ],
-            "lifespan": programs.lifespan,
+            "lifespan": _lifespan(programs, unfinished),
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,
         },
     )
+    unfinished.server = page.server
     if public:
         # Gradio's page for share links loads scripts from another host; the local ones are used instead.
         page.share = False
         serving.access.names.add(urlsplit(public).hostname or "")
     return page, public or url
+
+
+def _lifespan(
+    programs: ProgramRoutes, unfinished: UnfinishedRequests
+) -> Callable[[gr.routes.App], AbstractAsyncContextManager[None]]:
+    """What runs as long as the page is served."""
+
+    @asynccontextmanager
+    async def lifespan(app: gr.routes.App) -> AsyncIterator[None]:
+        _remove_cors(app)
+        async with programs.lifespan(app), unfinished.watched():
+            yield
+
+    return lifespan
+
+
+def _remove_cors(app: gr.routes.App) -> None:
+    """Let no other origin read responses: Gradio lets every port of this machine, with the cookies of the person."""
+    middleware: list[Any] = app.user_middleware
+    app.user_middleware = [one for one in middleware if one.cls is not CustomCORSMiddleware]
+    app.middleware_stack = app.build_middleware_stack()
 
 
 def _free_port(host: str) -> int:

@@ -4,6 +4,7 @@ import json
 import re
 import resource
 import socket
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 import httpx
@@ -17,8 +18,11 @@ from rag.settings import Limits, Settings
 from tests.webui.client import PDF, add, call
 from tests.webui.fake_engine import FakeEngine, document
 from webui.server.guard import Access, Guard
+from webui.server.proxies import Proxies
 
 LOCAL = {"host": "127.0.0.1:7860"}
+SPACE = Access(any_name=True, proxies=Proxies(everybody=True))
+BEHIND = Access(names={"me-ask.hf.space"}, proxies=Proxies((ip_network("10.0.0.0/24"),)))
 
 
 @pytest.fixture
@@ -26,6 +30,11 @@ def engine(tmp_path):
     engine = FakeEngine(tmp_path / "data")
     engine.library = [document("a.pdf")]
     return engine
+
+
+def request_of(client, headers):
+    raw_headers = [(name.encode(), value.encode()) for name, value in headers.items()]
+    return {"type": "http", "client": (client, 1), "scheme": "http", "headers": raw_headers}
 
 
 def raw(url, path, host=None):
@@ -165,7 +174,6 @@ def test_a_name_that_is_not_ours_is_refused(host, status):
         ("POST", "/library/add", {"sec-fetch-site": "cross-site"}, True),
         ("POST", "/library/add", {"sec-fetch-site": "same-site"}, True),  # another port, or a sibling domain
         ("GET", "/logout", {"sec-fetch-site": "same-site"}, True),
-        ("POST", "/login", {"origin": "http://evil.example", "x-forwarded-host": "evil.example"}, True),
         ("POST", "/library/add", {"origin": "http://127.0.0.1:7860", "sec-fetch-site": "same-origin"}, False),
         ("POST", "/library/add", {}, False),  # no browser
     ],
@@ -177,18 +185,76 @@ def test_other_sites_cannot_drive_the_page(method, path, headers, refused):
         assert answer[0] == 403
 
 
+NEAR, FAR, PROXY = "127.0.0.1", "203.0.113.9", "10.0.0.7"
+
+
 @pytest.mark.parametrize(
-    ("access", "host", "refused"),
+    ("access", "client", "host", "refused"),
     [
-        pytest.param(Access(any_name=True), "me-ask.hf.space", False, id="behind the proxy of Spaces"),
-        pytest.param(Access(any_name=True), "evil.example", True, id="another site behind that proxy"),
-        pytest.param(Access(names={"ask.example.org"}), "me-ask.hf.space", True, id="no proxy: anybody may send it"),
+        pytest.param(SPACE, FAR, "me-ask.hf.space", False, id="behind the proxy of Spaces"),
+        pytest.param(SPACE, FAR, "evil.example", True, id="another site behind that proxy"),
+        pytest.param(BEHIND, PROXY, "me-ask.hf.space", False, id="a proxy that was named"),
+        pytest.param(BEHIND, FAR, "me-ask.hf.space", True, id="past the proxy"),
+        pytest.param(BEHIND, NEAR, "me-ask.hf.space", True, id="this machine, which was not named"),
+        pytest.param(Access(names={"ask.example.org"}), FAR, "me-ask.hf.space", True, id="no proxy"),
     ],
 )
-def test_the_forwarded_host_counts_only_behind_a_proxy_that_sets_it(access, host, refused):
+def test_forwarded_headers_count_only_from_a_proxy_that_was_named(access, client, host, refused):
     headers = {**LOCAL, "x-forwarded-host": host, "origin": "https://me-ask.hf.space", "sec-fetch-site": "same-origin"}
-    answer = Guard(None, access).refusal("POST", "/library/add", Headers(headers))
+    seen = access.proxies.applied(request_of(client, headers))
+    answer = Guard(None, access).refusal("POST", "/library/add", Headers(scope=seen))
     assert (answer is not None) is refused
+
+
+@pytest.mark.parametrize(
+    ("access", "client", "forwarded", "known_as"),
+    [
+        (BEHIND, PROXY, "198.51.100.1", "198.51.100.1"),
+        (BEHIND, PROXY, "1.1.1.1, 198.51.100.1, 10.0.0.8", "198.51.100.1"),  # the first was made up by the client
+        (BEHIND, FAR, "198.51.100.1", FAR),
+        (Access(), NEAR, "198.51.100.1", NEAR),
+        (SPACE, PROXY, "1.1.1.1, 198.51.100.1", "198.51.100.1"),
+        (BEHIND, PROXY, "", PROXY),
+    ],
+)
+def test_a_client_cannot_make_up_its_address(access, client, forwarded, known_as):
+    headers = {"x-forwarded-for": forwarded, "x-forwarded-proto": "https"}
+    seen = access.proxies.applied(request_of(client, headers))
+    assert seen["client"][0] == known_as
+    assert (seen["scheme"] == "https") is access.proxies.includes(client)
+
+
+def test_no_other_origin_may_read_a_response(engine, served):
+    """Gradio lets every port of this machine, with the cookies of the person."""
+    url = served(engine)
+    origin = {"origin": "http://localhost:3000"}
+    for answer in (
+        httpx.get(url, headers=origin),
+        httpx.get(f"{url}/config", headers=origin),
+        httpx.options(f"{url}/config", headers=origin | {"access-control-request-method": "GET"}),
+    ):
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [("-1", 404), ("99999", 404), ("1e400", 400), ("-1e400", 400), ("NaN", 400), ("1.5", 422), ('"0"', 422),
+     ("true", 422), ("[]", 422), ("null", 404)],
+)  # fmt: skip
+@pytest.mark.parametrize("path", ["run/predict", "queue/join"])
+def test_an_event_that_does_not_exist_is_refused_in_a_sentence(standing, caplog, path, number, status):
+    _, url = standing
+    body = f'{{"data": [], "session_hash": "s", "fn_index": {number}}}'
+    answer = httpx.post(f"{url}/gradio_api/{path}", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == (400 if (path, number) == ("queue/join", "null") else status)
+    assert "Traceback" not in answer.text + caplog.text
+
+
+def test_a_body_of_many_empty_lists_is_refused_before_gradio_parses_it(standing):
+    _, url = standing
+    body = b'{"data":[' + b"[]," * 2_000_000 + b"[]]}"
+    answer = httpx.post(f"{url}/gradio_api/run/predict", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 413
 
 
 def test_rebound_names_and_foreign_origins_are_refused_by_the_real_server(engine, served):
