@@ -34,7 +34,7 @@ from rag.embed.cached import CachedEmbedder
 from rag.embed.embedder import open_embedder
 from rag.engine import Engine
 from rag.evaluate import add_folder
-from rag.index.protocols import Ids, Scope, Scores, TextIndex, VectorIndex
+from rag.index.protocols import SHARED, Ids, Scope, Scores, TextIndex, VectorIndex
 from rag.language import mainly_chinese
 from rag.records import AnswerState
 from rag.settings import DoubtSettings, DoubtWeights, Settings
@@ -59,7 +59,7 @@ class WithoutPassages:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._index, name)
 
-    def search(self, query: Any, k: int, scope: Scope | None = None) -> tuple[Ids, Scores]:
+    def search(self, query: Any, k: int, scope: Scope = SHARED) -> tuple[Ids, Scores]:
         """As the index, without the passages left out."""
         ids, scores = self._index.search(query, k + len(self.left_out), scope)
         kept = ~np.isin(ids, self.left_out)

@@ -139,9 +139,10 @@ def retrieve(engine: Engine, questions: Sequence[Question], in_document: bool) -
     answerer = engine.answerer  # the evidence is no part of what the engine shows
     for question in questions:
         chosen = frozenset([ids[question.document]]) if in_document else None
-        found = answerer.retrieve(Asked(question.question, Scope("", chosen)))
+        asked = Asked(question.question, Scope("", chosen))
+        found = answerer.retrieve(asked)
         right = {source.number: question.is_right(source) for source in found.sources}
-        evidence = answerer._find_evidence(found)
+        evidence = answerer._find_evidence(asked, found)
         yield Retrieved(
             question,
             [(one.text, one.answerability, right[one.number]) for one in evidence],

@@ -70,6 +70,7 @@ from rag.store.removals import StoredRemovals
 log = logging.getLogger(__name__)
 
 REQUESTED: Final = Message("it was asked for")
+LOADING: Final = Message("it is being loaded; questions wait.")
 UNAVAILABLE: Final = Message("it cannot be used")
 
 
@@ -221,14 +222,12 @@ class Engine:
         log.info("%d passages indexed in %.1f s", len(vectors), time.monotonic() - began)
 
     def _show_index_loading(self, loaded: int, total: int) -> None:
-        why = Message(
-            "{loaded:,} of {total:,} passages are loaded; questions wait.", {"loaded": loaded, "total": total}
-        )
-        self._choices.show(Choice("index", f"{loaded * 100 // max(total, 1)}%", why, ready=False))
+        # Everybody sees this: how many passages there are in all would tell how much others hold.
+        self._choices.show(Choice("index", f"{loaded * 100 // max(total, 1)}%", LOADING, ready=False))
 
     def _open_answerer(self, embedder: Embedder, vectors: VectorIndex, reranker: Reranker | None) -> None:
         words, retrieval = self._library.text_index, self.settings.retrieval
-        scorer = EvidenceScorer(embedder, words.idf, self.settings.answering)
+        scorer = EvidenceScorer(embedder, self.settings.answering)
         retriever = Retriever(
             self._store,
             embedder,
@@ -240,7 +239,7 @@ class Engine:
             StoredFacts(self._store, retrieval.pages.kept_pages),
             reranker,
         )
-        phrases = PhraseFinder(open_span_model(embedder), words.idf, self.settings.answering.phrases)
+        phrases = PhraseFinder(open_span_model(embedder), self.settings.answering.phrases)
         self._answerer = Answerer(self._store, retriever, scorer, phrases, self.settings)
 
     def wait(self) -> None:

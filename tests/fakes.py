@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from rag.index.protocols import DocumentKey, Ids, Scope, Scores
+from rag.index.protocols import SHARED, DocumentKey, Ids, Scope, Scores
 from rag.index.tokenize import terms
 from rag.messages import Message
 from rag.reader import ReadRequest
@@ -79,11 +79,11 @@ class NumpyIndex:
         for passage_id in ids.tolist():
             self.passages.pop(passage_id, None)
 
-    def search(self, vector: np.ndarray, k: int, scope: Scope | None = None) -> tuple[Ids, Scores]:
+    def search(self, vector: np.ndarray, k: int, scope: Scope = SHARED) -> tuple[Ids, Scores]:
         found = [
             (float(row @ vector), passage_id)
             for passage_id, (document, row) in self.passages.items()
-            if scope is None or scope.allows(document)
+            if scope.allows(document)
         ]
         best = sorted(found, key=lambda pair: -pair[0])[:k]
         return np.array([n for _, n in best], np.int64), np.array([score for score, _ in best], np.float32)

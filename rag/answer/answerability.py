@@ -7,7 +7,7 @@ reference pairs: 0 is the mean cosine of unrelated sentences, 1 that of question
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from rag.answer.phrases.fit import is_no_answer, suits
 from rag.answer.phrases.kind import kind_of
 from rag.answer.sentences import split_sentences
 from rag.embed.embedder import Embedder
+from rag.index.protocols import TermWeight
 from rag.index.tokenize import terms
 from rag.language import mainly_chinese
 from rag.reader import Evidence
@@ -73,9 +74,9 @@ class _Candidate:
 class EvidenceScorer:
     """Finds the sentences that answer, with one embedder."""
 
-    def __init__(self, embedder: Embedder, term_weight: Callable[[str], float], settings: AnswerSettings) -> None:
-        """`term_weight`: the IDF of a term. Embeds the reference pairs."""
-        self._embedder, self._term_weight, self._settings = embedder, term_weight, settings
+    def __init__(self, embedder: Embedder, settings: AnswerSettings) -> None:
+        """Embeds the reference pairs."""
+        self._embedder, self._settings = embedder, settings
         questions = {
             chinese: embedder.queries([question for question, _ in pairs]) for chinese, pairs in REFERENCE_PAIRS.items()
         }
@@ -89,18 +90,24 @@ class EvidenceScorer:
             (True, False): settings.gate_han_to_alphabetic,
         }
 
-    def find_evidence(self, questions: Sequence[str], vectors: Vectors, sources: Sequence[Source]) -> list[Evidence]:
+    def find_evidence(
+        self, questions: Sequence[str], vectors: Vectors, sources: Sequence[Source], term_weight: TermWeight
+    ) -> list[Evidence]:
         """The sentences of the first sources, best answer first; results of several questions are interleaved.
 
-        `vectors`: (questions, d), unit rows. The order also counts the source's score and the sentence before, which
-        often names what "it" is. The answerability judges the sentence alone, for the question it answers best.
+        `vectors`: (questions, d), unit rows; `term_weight`: the IDF of a term in the library that is asked. The order
+        also counts the source's score and the sentence before, which often names what "it" is. The answerability judges
+        the sentence alone, for the question it answers best.
         """
         candidates = self._candidates(sources, {term for question in questions for term in terms(question)})
         if not candidates:
             return []
         texts = [candidate.text for candidate in candidates]
         cosines = self._embedder.passages(texts, urgent=True) @ vectors.T  # (candidates, questions)
-        rankings = [self._rank(question, candidates, cosines[:, n].tolist()) for n, question in enumerate(questions)]
+        rankings = []
+        for n, question in enumerate(questions):
+            weights = {term: term_weight(term) for term in terms(question)}
+            rankings.append(self._rank(question, weights, candidates, cosines[:, n].tolist()))
         merged: dict[tuple[int, str], Evidence] = {}
         for evidence in (evidence for same_rank in zip(*rankings, strict=True) for evidence in same_rank):
             known = merged.setdefault((evidence.number, evidence.text), evidence)
@@ -108,10 +115,11 @@ class EvidenceScorer:
                 merged[evidence.number, evidence.text] = evidence
         return list(merged.values())
 
-    def _rank(self, question: str, candidates: Sequence[_Candidate], cosines: Sequence[float]) -> list[Evidence]:
-        """The candidates as evidence for one question, best answer first."""
+    def _rank(
+        self, question: str, weights: Mapping[str, float], candidates: Sequence[_Candidate], cosines: Sequence[float]
+    ) -> list[Evidence]:
+        """The candidates as evidence for one question, whose terms have `weights`, best answer first."""
         settings, kind = self._settings, kind_of(question)
-        weights = {term: self._term_weight(term) for term in terms(question)}
         total = sum(weights.values()) or 1.0
         ranked: list[tuple[float, Evidence]] = []
         for candidate, cosine in zip(candidates, cosines, strict=True):

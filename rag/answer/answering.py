@@ -33,7 +33,7 @@ from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.turns import take_turns
 from rag.answer.source_tables import SourceTables
 from rag.answer.summary.summary import Summary, summarise
-from rag.index.protocols import Scope
+from rag.index.protocols import Scope, TermWeight
 from rag.preferences import DEFAULT_PREFERENCES, Preferences, Strictness
 from rag.reader import Evidence, Reader, ReadRequest, Sampling, Turn
 from rag.records import (
@@ -256,7 +256,7 @@ class Answerer:
         """The question beside its sources, to tell what they lack."""
         library = KnownLibrary(
             named=found.named,
-            term_weight=self._retriever.words.idf,
+            term_weight=self._term_weight(asked),
             coverage=lambda term: self._retriever.router.coverage(term, asked.scope),
             first_page=lambda source: self._first_page(asked.scope.owner, source),
         )
@@ -291,14 +291,14 @@ class Answerer:
             figure = short_figure(question, found.sources, found.tables, found.named, figures)
         if figure and figure[1] and figure[0].sure:
             return Findings(*figure)
-        evidence = _named_first(self._find_evidence(found), found)
+        evidence = _named_first(self._find_evidence(asked, found), found)
         compared = self._retriever.router.compared_documents(question, asked.scope)
         if compared:
             evidence = take_turns(evidence, found.sources, [side.documents or () for side in compared])
         if not short.text or several or compared:
             return Findings(*self._likelier(figure, None, evidence))
-        phrase = self._phrases.find(question, evidence, found.sources)
-        return Findings(*self._likelier(figure, phrase, evidence), self._phrases.odds(question, evidence))
+        phrase, odds = self._phrases.find(question, evidence, found.sources, self._term_weight(asked))
+        return Findings(*self._likelier(figure, phrase, evidence), odds)
 
     def _likelier(
         self, figure: _Candidate | None, phrase: _Candidate | None, evidence: list[Evidence]
@@ -313,10 +313,15 @@ class Answerer:
             return None, evidence
         return figure[0], [*figure[1][: self._settings.answering.quoted_sentences - 1], *evidence]
 
-    def _find_evidence(self, found: Retrieved) -> list[Evidence]:
+    def _find_evidence(self, asked: Asked, found: Retrieved) -> list[Evidence]:
         """The sentences that may answer, best first."""
         first = 1 if len(found.queries) > 1 else 0  # a compound question is answered part by part
-        return self.scorer.find_evidence(found.queries[first:], found.vectors[first:], found.sources)
+        weight = self._term_weight(asked)
+        return self.scorer.find_evidence(found.queries[first:], found.vectors[first:], found.sources, weight)
+
+    def _term_weight(self, asked: Asked) -> TermWeight:
+        """The IDF of terms in the library of the person who asks."""
+        return lambda term: self._retriever.words.idf(term, asked.scope)
 
     def _read(
         self,

@@ -32,7 +32,7 @@ class KnownLibrary:
     """What is known of the documents in scope beside the sources' texts."""
 
     named: Mapping[str, frozenset[str]]  # document id -> terms of the question that name it
-    term_weight: Callable[[str], float]  # IDF of a term over all passages
+    term_weight: Callable[[str], float]  # IDF of a term over all passages of the library
     coverage: Callable[[str], Mapping[str, float]]  # of a term: share of each document's passages with it, by id
     first_page: Callable[[Source], str]  # text of the first page of a source's document
 

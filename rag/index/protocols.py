@@ -6,9 +6,9 @@ behind the same protocols, with a scope as a filter on two fields of each passag
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from rag.records import Vectors
 
 Ids = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float32]
+TermWeight = Callable[[str], float]  # IDF of a term in the library that is asked
 DocumentKey = tuple[str, str]  # owner ("" for shared) and document id
 
 
@@ -24,20 +25,32 @@ DocumentKey = tuple[str, str]  # owner ("" for shared) and document id
 class Scope:
     """Filter of a search: documents of `owner` and shared ones (owner ""), and of these only `documents`.
 
-    Expression for a vector database: `owner IN ('', :owner) AND document_id IN (:documents)`.
+    Expression for a vector database: `owner IN (:owners) AND document_id IN (:documents)`.
     """
 
     owner: str
     documents: frozenset[str] | None = None  # ids; None for all that the owner can see
 
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Whose documents are visible, each owner once: the library over which statistics are taken."""
+        return ("", self.owner) if self.owner else ("",)
+
     def allows(self, document: DocumentKey) -> bool:
         """Whether a document's passages may be found."""
         owner, document_id = document
-        return owner in ("", self.owner) and (self.documents is None or document_id in self.documents)
+        return owner in self.owners and (self.documents is None or document_id in self.documents)
+
+
+SHARED: Final = Scope("")  # what everybody sees
 
 
 class VectorIndex(Protocol):
-    """Passages by the cosine of their unit vectors. Thread-safe."""
+    """Passages by the cosine of their unit vectors. Thread-safe.
+
+    Nothing that it returns may depend on passages of owners out of scope: an approximate index is trained for each
+    owner on their own, or on texts that are nobody's.
+    """
 
     def __len__(self) -> int:
         """Number of passages."""
@@ -51,13 +64,16 @@ class VectorIndex(Protocol):
         """Remove passages; unknown ids are ignored."""
         ...
 
-    def search(self, vector: Vectors, k: int, scope: Scope | None = None) -> tuple[Ids, Scores]:
-        """The k passages in `scope` nearest to `vector` (d,), best first: ids and cosines. None: no filter."""
+    def search(self, vector: Vectors, k: int, scope: Scope = SHARED) -> tuple[Ids, Scores]:
+        """The k passages in `scope` nearest to `vector` (d,), best first: ids and cosines."""
         ...
 
 
 class TextIndex(Protocol):
-    """Passages by the terms they contain, scored by BM25 or the like. Thread-safe."""
+    """Passages by the terms they contain, scored by BM25 or the like. Thread-safe.
+
+    Nothing that it returns may depend on passages of owners out of scope, their statistics included.
+    """
 
     def __len__(self) -> int:
         """Number of passages."""
@@ -71,17 +87,17 @@ class TextIndex(Protocol):
         """Remove passages; unknown ids are ignored."""
         ...
 
-    def search(self, query: str | Mapping[str, float], k: int, scope: Scope | None = None) -> tuple[Ids, Scores]:
-        """The k passages in `scope` with the highest scores above 0, best first: ids and scores. None: no filter.
+    def search(self, query: str | Mapping[str, float], k: int, scope: Scope = SHARED) -> tuple[Ids, Scores]:
+        """The k passages in `scope` with the highest scores above 0, best first: ids and scores.
 
         `query`: a text, or terms with a weight each.
         """
         ...
 
-    def idf(self, term: str) -> float:
-        """Inverse document frequency of a term over all passages."""
+    def idf(self, term: str, scope: Scope = SHARED) -> float:
+        """Inverse document frequency of a term over all passages of the owners in scope, chosen or not."""
         ...
 
-    def passages_with(self, term: str) -> Ids:
-        """Ids of the passages that contain a term."""
+    def passages_with(self, term: str, scope: Scope = SHARED) -> Ids:
+        """Ids of the passages that contain a term, of the owners in scope, chosen or not."""
         ...

@@ -1,9 +1,10 @@
-"""Which document each passage of an embedded index belongs to, and which passage ids a scope stands for."""
+"""Which owner and document each passage of an embedded index belongs to, and which passages a scope stands for."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -11,24 +12,23 @@ import numpy.typing as npt
 
 from rag.index.protocols import DocumentKey, Ids, Scope
 
-CACHED_SCOPES = 16  # resolved to ids since the last change; one of a million passages takes 8 MB
+CACHED_SCOPES = 16  # choices of documents resolved to ids; one of a million passages takes 8 MB
 
 
 class PassageScopes:
-    """Turns a `Scope` into passage ids. Thread-safe.
+    """Turns a `Scope` into passage ids, owner by owner. Thread-safe.
 
     An index adds passages here before it makes them searchable, and removes them afterwards; a search takes its
-    snapshot of the passages first and resolves the scope then. So no search without a filter meets a passage that is
-    unknown here.
+    snapshot of the passages first and resolves the scope then. So no search meets a passage that is unknown here.
     """
 
     def __init__(self) -> None:
         self._ids: dict[str, dict[str, Ids]] = {}  # owner -> document id -> ids of its passages
+        self._counts: Counter[str] = Counter()  # by owner: passages
         self._keys: list[DocumentKey] = []
         self._numbers: dict[DocumentKey, int] = {}  # document -> its place in _keys
         self._document: npt.NDArray[np.int32] = np.full(1024, -1, np.int32)  # by passage id: place in _keys, or -1
-        self._count = 0
-        self._resolved: dict[Scope, Ids | None] = {}
+        self._resolved: dict[tuple[str, frozenset[str]], Ids | None] = {}  # owner and chosen documents -> as `resolve`
         self._lock = threading.Lock()
 
     def add(self, ids: Ids, documents: Sequence[DocumentKey]) -> None:
@@ -48,26 +48,34 @@ class PassageScopes:
         with self._lock:
             self._forget(ids)
 
-    def resolve(self, scope: Scope | None) -> Ids | None:
-        """Ids of the passages in scope, ascending; None where that is every passage there is."""
-        if scope is None:
-            return None
+    def by_owner(self, ids: Ids) -> dict[str, Ids]:
+        """Those of the ids that are known, each once and ascending, by the owner of their document."""
         with self._lock:
-            if scope not in self._resolved:
-                if len(self._resolved) >= CACHED_SCOPES:
-                    del self._resolved[next(iter(self._resolved))]
-                self._resolved[scope] = self._passages_in(scope)
-            return self._resolved[scope]
+            ids, numbers = self._known(ids)
+            owners = np.array([self._keys[number][0] for number in numbers.tolist()], dtype=object)
+        return {owner: ids[owners == owner] for owner in dict.fromkeys(owners.tolist())}
 
-    def _passages_in(self, scope: Scope) -> Ids | None:
-        """As `resolve`, without the cache."""
-        parts = [np.zeros(0, np.int64)]
-        for owner in {"", scope.owner}:
-            documents = self._ids.get(owner, {})
-            chosen = documents if scope.documents is None else documents.keys() & scope.documents
-            parts.extend(documents[document_id] for document_id in chosen)
-        ids = np.concatenate(parts)
-        return None if len(ids) == self._count else np.sort(ids, kind="stable")
+    def resolve(self, scope: Scope) -> Mapping[str, Ids | None]:
+        """By owner: ids of their passages in scope, ascending, or None for all of them; owners without any left out."""
+        with self._lock:
+            found = {owner: self._resolve(owner, scope.documents) for owner in scope.owners if self._counts[owner]}
+        return {owner: ids for owner, ids in found.items() if ids is None or len(ids)}
+
+    def _resolve(self, owner: str, documents: frozenset[str] | None) -> Ids | None:
+        if documents is None:
+            return None
+        key = owner, documents
+        if key not in self._resolved:
+            if len(self._resolved) >= CACHED_SCOPES:
+                del self._resolved[next(iter(self._resolved))]
+            self._resolved[key] = self._passages_of(owner, documents)
+        return self._resolved[key]
+
+    def _passages_of(self, owner: str, documents: frozenset[str]) -> Ids | None:
+        """As `_resolve`, without the cache."""
+        own = self._ids[owner]
+        ids = np.concatenate([np.zeros(0, np.int64), *(own[document_id] for document_id in own.keys() & documents)])
+        return None if len(ids) == self._counts[owner] else np.sort(ids, kind="stable")
 
     def _add(self, ids: Ids, document: DocumentKey) -> None:
         owner, document_id = document
@@ -80,21 +88,29 @@ class PassageScopes:
         if (largest := int(ids.max())) >= len(self._document):
             self._document = np.append(self._document, np.full(max(largest, len(self._document)), -1, np.int32))
         self._document[ids] = self._numbers[document]
-        self._count += len(ids)
-        self._resolved.clear()
+        self._counts[owner] += len(ids)
+        self._drop_resolved(owner)
 
     def _forget(self, ids: Ids) -> None:
-        ids = np.unique(ids[(ids >= 0) & (ids < len(self._document))])
-        numbers = self._document[ids]
+        ids, numbers = self._known(ids)
         # Take the passages out of the lists of their documents.
-        for number in np.unique(numbers[numbers >= 0]).tolist():
+        for number in np.unique(numbers).tolist():
             owner, document_id = self._keys[number]
             documents = self._ids[owner]
             kept = np.setdiff1d(documents[document_id], ids, assume_unique=True)
-            self._count -= len(documents[document_id]) - len(kept)
+            self._counts[owner] -= len(documents[document_id]) - len(kept)
             if len(kept):
                 documents[document_id] = kept
             else:
                 del documents[document_id]
-            self._resolved.clear()
+            self._drop_resolved(owner)
         self._document[ids] = -1
+
+    def _known(self, ids: Ids) -> tuple[Ids, npt.NDArray[np.int32]]:
+        """The known ones of the ids, each once and ascending, and the number of each one's document."""
+        ids = np.unique(ids[(ids >= 0) & (ids < len(self._document))])
+        numbers = self._document[ids]
+        return ids[numbers >= 0], numbers[numbers >= 0]
+
+    def _drop_resolved(self, owner: str) -> None:
+        self._resolved = {key: ids for key, ids in self._resolved.items() if key[0] != owner}

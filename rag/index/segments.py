@@ -92,10 +92,10 @@ class Segment:
         return replace(self, live=self.live & ~self.mask(ids))
 
     def scores(self, terms: Array, weights: Array, average_length: float, bm25: Bm25Settings) -> Array:
-        """BM25 scores (n,) float64 of all passages, live or not, for term ids (m,), ascending, with weights (m,).
+        """BM25 scores (n,) float64 of all passages, live or not, for term ids (m,) with weights (m,).
 
-        weight * f / (f + k1 * (1 - b + b * length / average_length)), summed over the terms, as in Lucene: the factor
-        k1 + 1 is left out. `average_length` is that of all passages of the index, in terms.
+        weight * f / (f + k1 * (1 - b + b * length / average_length)), summed in the order of the terms; the factor
+        k1 + 1 is left out, as in Lucene. `average_length` is that of all visible passages, in terms.
         """
         # Find the terms that this segment contains.
         places = np.searchsorted(self.terms, terms)

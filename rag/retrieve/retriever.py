@@ -65,7 +65,7 @@ class Retriever:
         stored = {n: row for n, row in stored.items() if scope.allows((row.owner, row.document_id))}
         texts = {passage_id: row.passage.searchable for passage_id, row in stored.items()}
         # Rescore, interleave, and merge by page.
-        rescored = [self._rescored(one.query, hits, texts, stored) for one, hits in zip(searches, found, strict=True)]
+        rescored = [self._rescored(one, hits, texts, stored) for one, hits in zip(searches, found, strict=True)]
         comparing = len(searches) > len(embeddings)
         return embeddings, self._sources(interleave(rescored), stored, keep_copies=comparing)[:count]
 
@@ -99,11 +99,16 @@ class Retriever:
         return mean
 
     def _rescored(
-        self, query: ExpandedQuery, hits: Sequence[Hit], texts: Mapping[int, str], stored: Mapping[int, StoredPassage]
+        self, search: _Search, hits: Sequence[Hit], texts: Mapping[int, str], stored: Mapping[int, StoredPassage]
     ) -> list[Hit]:
         """The hits rescored by term overlap, by their pages and, if there is a reranker, the first of them by it."""
-        hits = score_overlap(query, hits, texts, self.words.idf, self.settings)
-        hits = score_pages(query, hits, stored, self.facts.of, self.words.idf, self.settings.pages)
+        query = search.query
+
+        def idf(term: str) -> float:
+            return self.words.idf(term, search.scope)
+
+        hits = score_overlap(query, hits, texts, idf, self.settings)
+        hits = score_pages(query, hits, stored, self.facts.of, idf, self.settings.pages)
         if self.reranker is None:
             return hits
         first, rest = hits[: self.settings.rerank_candidates], hits[self.settings.rerank_candidates :]

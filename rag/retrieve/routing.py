@@ -133,8 +133,8 @@ class DocumentRouter:
             scores[slots] += idf
         # Add what each term says by how many of a document's passages contain it.
         for term in dict.fromkeys(query_terms):
-            if self._words.idf(term) >= self._settings.min_term_weight:
-                scores[in_scope] += self._coverage_scores(self._coverage(term, counts)[in_scope])
+            if self._words.idf(term, scope) >= self._settings.min_term_weight:
+                scores[in_scope] += self._coverage_scores(self._coverage(term, scope, counts)[in_scope])
         return scores
 
     def compared_documents(self, question: str, scope: Scope) -> list[Scope]:
@@ -145,7 +145,7 @@ class DocumentRouter:
         """
         if not _COMPARISON.search(question):
             return []
-        matches = self._file_name_matches(_query_terms(question), self._in_scope(scope)[1])
+        matches = self._file_name_matches(_query_terms(question), scope, self._in_scope(scope)[1])
         # Collect the terms that name each document. Numbers alone name none.
         terms_of: dict[int, set[str]] = {}
         for term, (slots, _) in matches.items():
@@ -177,12 +177,12 @@ class DocumentRouter:
         documents have in their names.
         """
         query_terms = [term for term in _query_terms(question) if not _is_number(term)]
-        counts, in_scope = self._in_scope(scope)
+        in_scope = self._in_scope(scope)[1]
         matches = self._whole_names(query_terms, in_scope) or self._partial_names(query_terms, in_scope)
         found: dict[int, set[str]] = {}
         written = {term for word in _CAPITALISED.findall(question) for term in terms(word)}
         for words, slots in matches.items():
-            if written.issuperset(words) or self._tells_apart("".join(words), slots, counts, in_scope):
+            if written.issuperset(words) or self._tells_apart("".join(words), scope, slots):
                 for slot in slots.tolist():
                     found.setdefault(slot, set()).update(words)
         with self._lock:
@@ -191,7 +191,7 @@ class DocumentRouter:
     def coverage(self, term: str, scope: Scope) -> dict[str, float]:
         """Share of the passages that contain a term, 0..1, by document id, for the documents in scope with any."""
         counts, in_scope = self._in_scope(scope)
-        shares = self._coverage(term, counts)
+        shares = self._coverage(term, scope, counts)
         with self._lock:
             keys = list(self._keys)
         return {key[1]: float(shares[slot]) for slot in np.flatnonzero(in_scope & (shares > 0)) if (key := keys[slot])}
@@ -203,7 +203,7 @@ class DocumentRouter:
         start = 0
         while start < len(query_terms):
             runs = (tuple(query_terms[start : start + words]) for words in (3, 2, 1))
-            run = next((run for run in runs if (joined := "".join(run)) in matches and len(matches[joined][0])), None)
+            run = next((run for run in runs if "".join(run) in matches), None)
             if run is not None:
                 found[run] = matches["".join(run)][0]
             start += len(run or "1")
@@ -218,13 +218,14 @@ class DocumentRouter:
         found = {(term,): [slot for slot in slots if _has_part(file_terms[slot], term)] for term in long}
         return {term: np.array(having) for term, having in found.items() if having}
 
-    def _tells_apart(self, name: str, slots: Slots, counts: Slots, in_scope: InScope) -> bool:
-        """Whether a name is that of these documents rather than a word that others use as well."""
+    def _tells_apart(self, name: str, scope: Scope, slots: Slots) -> bool:
+        """Whether a name is that of these documents rather than a word that others in scope use as well."""
+        counts, in_scope = self._in_scope(scope)
         others = in_scope.copy()
         others[slots] = False
         if not others.any():
             return len(slots) == 1
-        coverage = self._coverage(name, counts)
+        coverage = self._coverage(name, scope, counts)
         own, elsewhere = float(coverage[slots].mean()), float(coverage[others].mean())
         if own == 0:  # "10k" of the file names is not in the texts
             return 2 * len(slots) <= int(in_scope.sum())
@@ -244,12 +245,12 @@ class DocumentRouter:
             return best >= self._settings.min_name_strength * first
         return bool(new) and any(not _is_number(term) for group in groups for term in own & group)
 
-    def _file_name_matches(self, query_terms: list[str], in_scope: InScope) -> NameMatches:
+    def _file_name_matches(self, query_terms: list[str], scope: Scope, in_scope: InScope) -> NameMatches:
         """The query terms that name files: words rarer in passages than in names, years, and numbers after a name."""
         found = {}
         for term, (slots, idf) in self._name_matches(query_terms, in_scope).items():
             slots = slots[[term in self._file_terms[slot] for slot in slots]]
-            rare = self._words.idf(term) >= self._settings.name_rarity_ratio * idf
+            rare = self._words.idf(term, scope) >= self._settings.name_rarity_ratio * idf
             if len(slots) and (_is_number(term) or rare):
                 found[term] = slots, idf
         after_name = {after for before, after in pairwise(query_terms) if before in found and not _is_number(before)}
@@ -273,6 +274,8 @@ class DocumentRouter:
         for term, slots in slots_by_term.items():
             slots = slots[slots < len(in_scope)]  # a document may have been added since `in_scope` was made
             slots = slots[in_scope[slots]]
+            if not len(slots):  # the name of others' documents alone
+                continue
             matches[term] = slots, float(inverse_document_frequency(len(slots), count))
         return matches
 
@@ -289,9 +292,9 @@ class DocumentRouter:
                 self._documents_in[scope] = np.array(allowed, bool) & (self._passage_counts > 0)
             return self._passage_counts.copy(), self._documents_in[scope]
 
-    def _coverage(self, term: str, counts: Slots) -> DocumentScores:
-        """Share of each document's passages that contain a term, 0..1."""
-        ids = self._words.passages_with(term)
+    def _coverage(self, term: str, scope: Scope, counts: Slots) -> DocumentScores:
+        """Share of each visible document's passages that contain a term, 0..1; 0 for documents of other owners."""
+        ids = self._words.passages_with(term, scope)
         with self._lock:
             slots = self._slot_of_passage.take(ids, mode="clip")
         containing = np.bincount(slots, minlength=len(counts) + 1)[1 : len(counts) + 1]

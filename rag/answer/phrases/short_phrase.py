@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,6 +20,7 @@ from rag.answer.phrases.refine import answers_nothing, completed, full_name, is_
 from rag.answer.phrases.span_model import Span, SpanModel
 from rag.answer.phrases.values import cut_to_value
 from rag.answer.phrases.yes_no import decide
+from rag.index.protocols import TermWeight
 from rag.language import mainly_chinese
 from rag.reader import ANSWERABLE, Evidence
 from rag.records import Citation, ShortAnswer, Source
@@ -34,42 +35,40 @@ _HOW_MANY: Final = re.compile(r"\bhow many\b|多少[个名位次家件种台]|�
 _NO_COUNT: Final = re.compile(r"[%％]|\bpercent\b|百分之")  # beside what is no count
 _NUMBERS: Final = frozenset({Kind.MONEY, Kind.PERCENT, Kind.NUMBER})  # kinds that a wrong span is read as a fact for
 
+Phrase = tuple[ShortAnswer, list[Evidence]]  # a short answer, and the evidence with what it is from first
+
 
 @dataclass(frozen=True, slots=True)
 class PhraseFinder:
     """Finds short answers in sentences."""
 
     model: SpanModel | None  # None: no spans, only lists and yes or no
-    term_weight: Callable[[str], float]  # the IDF of a term
     settings: PhraseSettings
 
     def find(
-        self, question: str, evidence: Sequence[Evidence], sources: Sequence[Source]
-    ) -> tuple[ShortAnswer, list[Evidence]] | None:
-        """The short answer, and the evidence with what it is from first; None where no sentence answers."""
+        self, question: str, evidence: Sequence[Evidence], sources: Sequence[Source], term_weight: TermWeight
+    ) -> tuple[Phrase | None, float | None]:
+        """The short answer, None where no sentence answers; and the odds that there is one.
+
+        These are the logarithm of the odds that a span of the best sentences answers rather than none of them does;
+        None without a model, and for what no span answers, such as a reason. `term_weight`: the IDF of a term in the
+        library that is asked.
+        """
         kind = kind_of(question)
         if kind is Kind.YES_NO:
-            return self._decided(question, evidence, sources)
-        if kind is Kind.LIST and (found := find_list(question, sources, self.term_weight, self.settings)):
-            return self._listed(found, evidence, sources)
+            return self._decided(question, evidence, sources, term_weight), None
+        if kind is Kind.LIST and (found := find_list(question, sources, term_weight, self.settings)):
+            return self._listed(found, evidence, sources), None
+        span = self.model.find(question, evidence[: self.settings.span_sentences]) if self.model else None
+        odds = span.log_probability - span.log_null if span and kind not in _REASONED else None
         if kind not in _REASONED and (told := _told(question, kind, evidence)):
-            return _stated(*told, sources, evidence)
-        return self._span(question, kind, evidence, sources)
-
-    def odds(self, question: str, evidence: Sequence[Evidence]) -> float | None:
-        """Logarithm of the odds that a span of the best sentences answers rather than none of them does.
-
-        None without a model, and for what no span answers, such as a reason.
-        """
-        if self.model is None or kind_of(question) in _REASONED | {Kind.YES_NO}:
-            return None
-        span = self.model.find(question, evidence[: self.settings.span_sentences])
-        return span.log_probability - span.log_null if span else None
+            return _stated(*told, sources, evidence), odds
+        return self._span(span, question, kind, evidence, sources), odds
 
     def _decided(
-        self, question: str, evidence: Sequence[Evidence], sources: Sequence[Source]
-    ) -> tuple[ShortAnswer, list[Evidence]] | None:
-        decision = decide(question, evidence, self.term_weight, self.settings)
+        self, question: str, evidence: Sequence[Evidence], sources: Sequence[Source], term_weight: TermWeight
+    ) -> Phrase | None:
+        decision = decide(question, evidence, term_weight, self.settings)
         if decision is None:
             return None
         words = ("是", "否") if mainly_chinese(question) else ("Yes", "No")
@@ -78,9 +77,7 @@ class PhraseFinder:
         short = ShortAnswer((words[0 if decision.yes else 1],), "", (), "", (cited,), confidence=decision.confidence)
         return short, _first(found, evidence)
 
-    def _listed(
-        self, found: FoundList, evidence: Sequence[Evidence], sources: Sequence[Source]
-    ) -> tuple[ShortAnswer, list[Evidence]]:
+    def _listed(self, found: FoundList, evidence: Sequence[Evidence], sources: Sequence[Source]) -> Phrase:
         text = next(source.text for source in sources if source.number == found.number)
         values = tuple(text[start:end] for start, end in found.items)
         cited = tuple(Citation(found.number, 1.0, start, end) for start, end in found.items)
@@ -89,11 +86,8 @@ class PhraseFinder:
         return ShortAnswer(values, "", (), "", cited, confidence=found.share), [quoted, *rest]
 
     def _span(
-        self, question: str, kind: Kind, evidence: Sequence[Evidence], sources: Sequence[Source]
-    ) -> tuple[ShortAnswer, list[Evidence]] | None:
-        if self.model is None:
-            return None
-        span = self.model.find(question, evidence[: self.settings.span_sentences])
+        self, span: Span | None, question: str, kind: Kind, evidence: Sequence[Evidence], sources: Sequence[Source]
+    ) -> Phrase | None:
         confidence = self._confidence(span, evidence) if span else 0.0
         least = self.settings.min_number_confidence if kind in _NUMBERS else self.settings.min_confidence
         if span is None or confidence < least:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,7 +32,6 @@ MAX_SPAN: Final = 60  # tokens
 STARTS: Final = 12  # most likely first tokens that are looked at
 HEADS: Final = 12
 LAYERS: Final = 12
-KEPT: Final = 8  # last questions whose spans are kept: one is asked for as an answer and as a sign of there being one
 _BEGIN, _END = 0, 2  # ids of <s> and </s>
 _IMPOSSIBLE: Final = -1e4  # logit of a token that no answer begins or ends with
 _EPSILON: Final = 1e-12  # of layer normalisation, as in the embedder's configuration
@@ -146,7 +144,7 @@ def open_span_model(embedder: Embedder) -> SpanModel | None:
 
 
 class SpanModel:
-    """Finds the span that answers. Thread-safe: nothing of it changes but the last results, which are kept."""
+    """Finds the span that answers. Thread-safe: nothing of it changes."""
 
     def __init__(self, folder: Path) -> None:
         """`folder`: of the embedder. Raises OSError, ValueError or KeyError if its weights are not the right ones."""
@@ -155,13 +153,9 @@ class SpanModel:
         self._encoder = SpanEncoder(folder)
         with safe_open(str(folder / "model.safetensors"), "pt") as base, safe_open(str(FILE), "pt") as trained:
             self._network = Network(base, trained)
-        self._kept = lru_cache(maxsize=KEPT)(self._find)
 
     def find(self, question: str, evidence: Sequence[Evidence]) -> Span | None:
         """The most likely span of the first sentences; None where there is none."""
-        return self._kept(question, tuple(evidence))
-
-    def _find(self, question: str, evidence: tuple[Evidence, ...]) -> Span | None:
         encoded = self._encoder.encode(question, [(found.text, found.answerability) for found in evidence])
         starts, ends = self._network.log_probabilities(encoded)
         return best_span(starts, ends, encoded.places)

@@ -17,6 +17,11 @@ from tests.fakes import ExactEmbedder
 TEXT = "The pump was built in 1931. It weighs 12 kg. Birds nest here.\nThe valve is blue."
 
 
+def alike(term: str) -> float:
+    """All terms weigh the same."""
+    return 1.0
+
+
 def source(number: int, text: str, score: float = 1.0) -> Source:
     return Source(number, number, "a" * 64, "x.pdf", 0, 0, "1", (), text, 0, len(text), score)
 
@@ -24,8 +29,8 @@ def source(number: int, text: str, score: float = 1.0) -> Source:
 def evidence(question: str, *texts: str, **settings) -> list[Evidence]:
     embedder = ExactEmbedder()
     sources = [source(n, text, 1 / n) for n, text in enumerate(texts, 1)]
-    scorer = EvidenceScorer(embedder, lambda term: 1.0, AnswerSettings(**settings))
-    return scorer.find_evidence([question], embedder.queries([question]), sources)
+    scorer = EvidenceScorer(embedder, AnswerSettings(**settings))
+    return scorer.find_evidence([question], embedder.queries([question]), sources, alike)
 
 
 def test_the_sentence_that_shares_the_question_comes_first():
@@ -43,18 +48,21 @@ def test_the_sentence_after_the_subject_is_preferred_to_one_elsewhere():
 
 def test_of_equally_near_sentences_the_one_of_the_better_source_comes_first():
     embedder = ExactEmbedder()
-    scorer = EvidenceScorer(embedder, lambda term: 1.0, AnswerSettings())
+    scorer = EvidenceScorer(embedder, AnswerSettings())
     sources = [source(1, "The pump is red.", 0.5), source(2, "The pump is old.", 1.5), source(3, "The pump is new.")]
-    found = scorer.find_evidence(["Which pump?"], embedder.queries(["Which pump?"]), sources)
+    found = scorer.find_evidence(["Which pump?"], embedder.queries(["Which pump?"]), sources, alike)
     assert [evidence.number for evidence in found] == [2, 3, 1]
 
 
 def test_of_equally_near_sentences_the_one_with_the_rarer_term_comes_first():
     embedder = ExactEmbedder()
-    scorer = EvidenceScorer(embedder, {"pump": 1.0, "bracket": 5.0}.__getitem__, AnswerSettings())
+    scorer = EvidenceScorer(embedder, AnswerSettings())
     question = ["pump bracket"]
     found = scorer.find_evidence(
-        question, embedder.queries(question), [source(1, "Red pump."), source(2, "Red bracket.")]
+        question,
+        embedder.queries(question),
+        [source(1, "Red pump."), source(2, "Red bracket.")],
+        {"pump": 1.0, "bracket": 5.0}.__getitem__,
     )
     assert [evidence.number for evidence in found] == [2, 1]
     assert found[0].answerability > found[1].answerability
@@ -78,15 +86,15 @@ class PairEmbedder:
 
 def test_closeness_is_0_for_unrelated_reference_pairs_and_1_for_related_ones():
     embedder = PairEmbedder()
-    scorer = EvidenceScorer(embedder, lambda term: 1.0, AnswerSettings(gate_alphabetic=1.0))
-    (found,) = scorer.find_evidence(["Why?"], embedder.queries(["Why?"]), [source(1, "It is so.")])
+    scorer = EvidenceScorer(embedder, AnswerSettings(gate_alphabetic=1.0))
+    (found,) = scorer.find_evidence(["Why?"], embedder.queries(["Why?"]), [source(1, "It is so.")], alike)
     assert found.answerability == pytest.approx(0.5)
 
 
 def test_sentences_are_embedded_before_passages_that_wait():
     embedder = PairEmbedder()
-    scorer = EvidenceScorer(embedder, lambda term: 1.0, AnswerSettings())
-    scorer.find_evidence(["Why?"], embedder.queries(["Why?"]), [source(1, "It is so.")])
+    scorer = EvidenceScorer(embedder, AnswerSettings())
+    scorer.find_evidence(["Why?"], embedder.queries(["Why?"]), [source(1, "It is so.")], alike)
     assert embedder.urgent[-1] is True
 
 
@@ -110,9 +118,9 @@ class ScriptEmbedder:
 
 def test_a_sentence_with_the_term_comes_before_one_that_only_follows_it():
     embedder = ScriptEmbedder()
-    scorer = EvidenceScorer(embedder, lambda term: 1.0, AnswerSettings())
+    scorer = EvidenceScorer(embedder, AnswerSettings())
     sources = [source(1, "A pump! It stays."), source(2, "The pump stands.")]
-    found = scorer.find_evidence(["Which pump?"], embedder.queries(["Which pump?"]), sources)
+    found = scorer.find_evidence(["Which pump?"], embedder.queries(["Which pump?"]), sources, alike)
     assert [evidence.text for evidence in found] == ["A pump!", "The pump stands.", "It stays."]
 
 
@@ -129,8 +137,8 @@ def test_each_combination_of_scripts_has_its_own_scale_and_gate(question, senten
     """A cosine 0.01 above all reference pairs of its scripts is 0.01 / 0.05 close, over the gate of its scripts."""
     embedder = ScriptEmbedder()
     settings = AnswerSettings(gate_alphabetic=1.0, gate_alphabetic_to_han=2.0, gate_han_to_alphabetic=3.0, gate_han=4.0)
-    scorer = EvidenceScorer(embedder, lambda term: 1.0, settings)
-    (found,) = scorer.find_evidence([question], embedder.queries([question]), [source(1, sentence)])
+    scorer = EvidenceScorer(embedder, settings)
+    (found,) = scorer.find_evidence([question], embedder.queries([question]), [source(1, sentence)], alike)
     assert found.answerability == pytest.approx(0.2 / gate, rel=1e-3)
 
 
@@ -158,8 +166,8 @@ def test_long_sentences_are_cut():
 def test_the_results_of_several_questions_are_interleaved():
     embedder = ExactEmbedder()
     asked = ["When was the pump built?", "Which valve is blue?"]
-    scorer = EvidenceScorer(embedder, lambda term: 1.0, AnswerSettings())
-    found = scorer.find_evidence(asked, embedder.queries(asked), [source(1, TEXT)])
+    scorer = EvidenceScorer(embedder, AnswerSettings())
+    found = scorer.find_evidence(asked, embedder.queries(asked), [source(1, TEXT)], alike)
     assert [evidence.text for evidence in found[:2]] == ["The pump was built in 1931.", "The valve is blue."]
     assert min(evidence.answerability for evidence in found[:2]) > 1.0
     assert len(found) == 4
@@ -168,8 +176,8 @@ def test_the_results_of_several_questions_are_interleaved():
 def test_a_sentence_is_judged_for_the_question_it_answers_best():
     embedder = ExactEmbedder()
     asked = ["Which valve?", "When was the pump built?"]
-    scorer = EvidenceScorer(embedder, lambda term: 1.0, AnswerSettings())
-    (found,) = scorer.find_evidence(asked, embedder.queries(asked), [source(1, "The pump was built in 1931.")])
+    scorer = EvidenceScorer(embedder, AnswerSettings())
+    (found,) = scorer.find_evidence(asked, embedder.queries(asked), [source(1, "The pump was built in 1931.")], alike)
     assert found.answerability > 1.0
 
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 import rag.index.bm25
+import rag.index.partition
 import rag.index.segments
-from rag.index.bm25 import MERGE_FACTOR, BM25Index
+from rag.index.bm25 import BM25Index
+from rag.index.partition import MERGE_FACTOR, Partition
 from rag.index.tokenize import terms
 from rag.settings import Bm25Settings
 
@@ -85,7 +87,7 @@ def test_removed_passages_are_not_found_and_do_not_count_in_idf():
     assert index.idf("red") > before * 0.5
     index.remove([2])
     assert index.search("pump", 5)[0].tolist() == []
-    assert index._full + index._open == []
+    assert index._partitions == {}
 
 
 def test_a_passage_may_have_no_terms():
@@ -102,6 +104,7 @@ QUESTIONS = ("word0 word7 word299", "word3", " ".join(VOCABULARY[:60]), "word250
 def test_scores_equal_those_of_bm25s_after_any_additions_and_removals(monkeypatch):
     """Segments of at most 200 passages, additions of 1 to 450, removals of new, old and unknown ones in between."""
     monkeypatch.setattr(rag.index.segments, "SEGMENT_SIZE", 200)
+    monkeypatch.setattr(rag.index.partition, "SEGMENT_SIZE", 200)
     monkeypatch.setattr(rag.index.bm25, "SEGMENT_SIZE", 200)
     rng, index, passages, first = np.random.default_rng(5), BM25Index(), {}, 0
     for step, count in enumerate([1, 3, 450, *rng.integers(1, 40, 60)]):
@@ -117,7 +120,7 @@ def test_scores_equal_those_of_bm25s_after_any_additions_and_removals(monkeypatc
         if step % 7 == 0:
             assert_agrees(index, passages, QUESTIONS[step % len(QUESTIONS)])
     assert len(index) == len(passages)
-    assert len(index._full) > 1
+    assert len(index._partitions[""].full) > 1
     for question in QUESTIONS:
         assert_agrees(index, passages, question)
         assert_agrees(index, passages, question, 5)
@@ -126,14 +129,15 @@ def test_scores_equal_those_of_bm25s_after_any_additions_and_removals(monkeypatc
 def test_an_addition_touches_only_small_segments(monkeypatch):
     """A thousand additions of 20: each passage is written five times on average, itself included."""
     monkeypatch.setattr(rag.index.bm25, "SEGMENT_SIZE", 4000)
+    monkeypatch.setattr(rag.index.partition, "SEGMENT_SIZE", 4000)
     index, moved, texts = BM25Index(), [], random_texts(20)
     for first in range(0, 20_000, 20):
-        before = {id(segment) for segment in index._full + index._open}
+        before = index._partitions.get("", Partition())
         put(index, range(first, first + 20), texts)
-        after = index._full + index._open
-        moved.append(sum(segment.count for segment in after if id(segment) not in before))
-        assert len(after) <= len(index._full) + 3 * MERGE_FACTOR
-    assert len(index._full) <= 2 * 20_000 / 4000
+        after, old = index._partitions[""], {id(segment) for segment in before.segments}
+        moved.append(sum(segment.count for segment in after.segments if id(segment) not in old))
+        assert len(after.still_open) <= 3 * MERGE_FACTOR
+    assert len(index._partitions[""].full) <= 2 * 20_000 / 4000
     assert max(moved) <= 4020
     assert sum(moved) <= 20_000 * 5
 
@@ -150,6 +154,7 @@ def test_an_id_added_again_is_replaced():
 
 def test_of_equal_scores_the_lower_id_comes_first(monkeypatch):
     monkeypatch.setattr(rag.index.bm25, "SEGMENT_SIZE", 4)
+    monkeypatch.setattr(rag.index.partition, "SEGMENT_SIZE", 4)
     index = BM25Index()
     for one in (9, 3, 7, 1, 8, 2, 6, 5, 4):
         put(index, [one], ["pump"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import rag.index.bm25
+import rag.index.partition
 import rag.index.scopes
 import rag.index.segments
 import rag.index.vectors
@@ -17,7 +18,6 @@ from rag.index.vectors import FaissIndex
 OWNERS = ("", "ann", "ben")
 WORDS = [f"word{number}" for number in range(40)]
 SCOPES = [
-    None,
     *(Scope(owner) for owner in (*OWNERS, "stranger")),
     *(Scope(owner, frozenset(["d1", "d4", "unknown"])) for owner in (*OWNERS, "stranger")),
     Scope("ann", frozenset()),
@@ -25,8 +25,8 @@ SCOPES = [
 ]
 
 
-def scope_id(scope: Scope | None) -> str:
-    return "no filter" if scope is None else f"{scope.owner or 'shared'}, {len(scope.documents or ())} documents"
+def scope_id(scope: Scope) -> str:
+    return f"{scope.owner or 'shared'}, {len(scope.documents or ())} documents"
 
 
 class Library:
@@ -61,10 +61,8 @@ class Library:
         self.words.remove(ids)
         self.kept = {n: row for n, row in self.kept.items() if n not in ids}
 
-    def allowed(self, scope: Scope | None) -> list[int]:
+    def allowed(self, scope: Scope) -> list[int]:
         """Ids of the passages in scope, by the definition of a scope."""
-        if scope is None:
-            return list(self.kept)
         return [
             n
             for n, ((owner, document), _, _) in self.kept.items()
@@ -78,6 +76,7 @@ def library(monkeypatch) -> Library:
     monkeypatch.setattr(rag.index.vectors, "BLOCK_SIZE", 200)
     monkeypatch.setattr(rag.index.segments, "SEGMENT_SIZE", 200)
     monkeypatch.setattr(rag.index.bm25, "SEGMENT_SIZE", 200)
+    monkeypatch.setattr(rag.index.partition, "SEGMENT_SIZE", 200)
     made = Library()
     for count in (1, 300, 2, 351):
         made.add(count)
@@ -102,8 +101,8 @@ def test_the_nearest_vectors_in_scope_are_found(library, scope):
 
 @pytest.mark.parametrize("scope", SCOPES, ids=scope_id)
 def test_the_best_texts_in_scope_are_found(library, scope):
-    """Scores do not depend on the scope: a filtered result is the unfiltered one without the other passages."""
-    ids, scores = library.words.search("word1 word2 word3", 10_000)
+    """Scores do not depend on the documents chosen: a filtered result is the owner's without the other passages."""
+    ids, scores = library.words.search("word1 word2 word3", 10_000, Scope(scope.owner))
     allowed = set(library.allowed(scope))
     best = [(n, score) for n, score in zip(ids.tolist(), scores.tolist(), strict=True) if n in allowed]
     for k in (10_000, 7):
@@ -111,35 +110,49 @@ def test_the_best_texts_in_scope_are_found(library, scope):
         assert list(zip(found.tolist(), found_scores.tolist(), strict=True)) == best[:k]
 
 
+def resolved(scopes: PassageScopes, scope: Scope) -> dict[str, list[int] | None]:
+    found = scopes.resolve(scope)
+    return {owner: None if ids is None else ids.tolist() for owner, ids in found.items()}
+
+
 def test_a_scope_is_resolved_again_after_each_change():
-    scopes, ann = PassageScopes(), Scope("ann")
-    scopes.add(np.array([1, 2]), [("ann", "a"), ("ben", "a")])
-    assert scopes.resolve(ann).tolist() == [1]
+    scopes, some = PassageScopes(), Scope("ann", frozenset("ab"))
+    scopes.add(np.array([1, 2, 7]), [("ann", "a"), ("ben", "a"), ("ann", "c")])
+    assert resolved(scopes, Scope("ann")) == {"ann": None}
+    assert resolved(scopes, some) == {"ann": [1]}
     scopes.add(np.array([9, 3]), [("", "b"), ("ann", "a")])
-    assert scopes.resolve(ann).tolist() == [1, 3, 9]
+    assert resolved(scopes, Scope("ann")) == {"": None, "ann": None}
+    assert resolved(scopes, some) == {"": None, "ann": [1, 3]}
     scopes.add(np.array([1]), [("ben", "a")])
-    assert scopes.resolve(ann).tolist() == [3, 9]
+    assert resolved(scopes, some) == {"": None, "ann": [3]}
     scopes.remove(np.array([3, 5000, -1]))
-    assert scopes.resolve(ann).tolist() == [9]
-    scopes.remove(np.array([1, 2]))
-    assert scopes.resolve(ann) is None
-    assert scopes.resolve(Scope("ben", frozenset("a"))).tolist() == []
+    assert resolved(scopes, some) == {"": None}
+    scopes.remove(np.array([9, 7]))
+    assert resolved(scopes, Scope("ann")) == {}
+    assert resolved(scopes, Scope("ben", frozenset("b"))) == {}
+
+
+def test_passages_are_told_by_their_owner():
+    scopes = PassageScopes()
+    scopes.add(np.array([4, 1, 2, 8]), [("ann", "a"), ("ben", "a"), ("ann", "b"), ("", "a")])
+    found = scopes.by_owner(np.array([8, 4, 4, 2, 1, 77]))
+    assert {owner: ids.tolist() for owner, ids in found.items()} == {"ben": [1], "ann": [2, 4], "": [8]}
 
 
 @pytest.mark.parametrize("kind", ["vectors", "words"])
 def test_removed_passages_are_in_no_scope(library, kind):
     library.remove([n for n, ((owner, _), _, _) in library.kept.items() if owner == "ben"])
     index = getattr(library, kind)
-    assert index._scopes.resolve(Scope("ann")) is None
-    assert len(index._scopes.resolve(Scope("ben"))) == len(library.allowed(Scope("ben"))) > 0
+    assert set(index._scopes.resolve(Scope("ann"))) == {"", "ann"} == set(index._partitions)
+    assert set(index._scopes.resolve(Scope("ben"))) == {""}
 
 
 def test_the_cache_of_resolved_scopes_is_bounded(monkeypatch):
     monkeypatch.setattr(rag.index.scopes, "CACHED_SCOPES", 3)
     scopes = PassageScopes()
-    scopes.add(np.arange(2), [("ann", "a"), ("ben", "b")])
+    scopes.add(np.arange(3), [("ann", "a"), ("ben", "b"), ("ann", "c")])
     for number in range(10):
-        assert scopes.resolve(Scope("ann", frozenset(["a", str(number)]))).tolist() == [0]
+        assert resolved(scopes, Scope("ann", frozenset(["a", str(number)]))) == {"ann": [0]}
     assert len(scopes._resolved) == 3
 
 
@@ -149,7 +162,7 @@ def test_ids_and_documents_must_have_the_same_length():
 
 
 def test_a_passage_of_another_owner_is_not_found_while_it_is_being_added(monkeypatch):
-    """The scope of the only owner is no filter at all. That must not be decided before the segments are picked."""
+    """All documents of an owner are no filter at all. That must not be decided before the segments are picked."""
     index = BM25Index()
     index.add([1], ["pump"], [("ann", "a")])
     resolve, added = index._scopes.resolve, []
@@ -172,8 +185,8 @@ def test_a_passage_of_another_owner_is_known_before_it_can_be_found(monkeypatch)
     index.add([1], ["pump"], [("ann", "a")])
     append = index._append
 
-    def append_and_search(ids, rows):
-        append(ids, rows)
+    def append_and_search(owner, ids, rows):
+        append(owner, ids, rows)
         found.append(index.search("pump", 5, Scope("ann"))[0].tolist())
 
     monkeypatch.setattr(index, "_append", append_and_search)

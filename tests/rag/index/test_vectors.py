@@ -66,10 +66,10 @@ def test_half_precision_finds_what_exact_search_finds(monkeypatch):
     for start, end in itertools.pairwise(cuts):
         put(exact, ids[start:end], vectors[start:end])
         put(half, ids[start:end], vectors[start:end])
-        assert half.exact == (end <= 1000)
-    assert exact.exact
+        assert half._partitions[""].exact == (end <= 1000)
+    assert exact._partitions[""].exact
     assert len(half) == len(exact) == 3000
-    assert max(block.ntotal for block in half._blocks) <= 700
+    assert max(block.ntotal for block in half._partitions[""].blocks) <= 700
     shared = 0
     for query in vectors[::60]:
         (wanted, cosines), (found, scores) = exact.search(query, 10), half.search(query, 10)
@@ -89,7 +89,7 @@ def test_scope_and_removal_across_blocks(monkeypatch, exact_index_size):
     assert set(index.search(vectors[0], 3000, Scope("ben"))[0].tolist()) == set(range(600))
     index.remove(ids[500:2500])
     assert len(index) == 1000
-    assert set(index.search(vectors[50], 3000)[0].tolist()) == {*range(500), *range(2500, 3000)}
+    assert set(index.search(vectors[50], 3000, Scope("ann"))[0].tolist()) == {*range(500), *range(2500, 3000)}
     put(index, ids[1000:1200], vectors[1000:1200])
     assert index.search(vectors[1100], 1, Scope("", frozenset(["manual"])))[0].tolist() == [1100]
     index.remove(ids)
@@ -101,9 +101,9 @@ def test_an_addition_leaves_full_blocks_alone(monkeypatch):
     monkeypatch.setattr(rag.index.vectors, "BLOCK_SIZE", 100)
     index, vectors = FaissIndex(32, 200), unit(1000)
     put(index, np.arange(950), vectors[:950])
-    full = index._blocks[:-1]
+    full = index._partitions[""].blocks[:-1]
     put(index, np.arange(950, 1000), vectors[950:])
-    assert all(one is other for one, other in zip(full, index._blocks[:-1], strict=True))
+    assert all(one is other for one, other in zip(full, index._partitions[""].blocks[:-1], strict=True))
 
 
 def test_a_passage_is_found_throughout_while_others_are_added_and_removed():

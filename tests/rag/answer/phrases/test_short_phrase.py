@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.phrases.short_phrase import PhraseFinder, trim
+from rag.answer.phrases.short_phrase import Phrase, PhraseFinder, trim
 from rag.reader import Evidence
 from rag.records import Source
 from rag.settings import PhraseSettings
 
 TEXT = "The bridge opened in 1874.\nThe merger was not approved.\nWe sell:\n• pumps\n• valves"
 SOURCES = [Source(1, 1, "d", "a.pdf", 0, 0, "1", (), TEXT, 0, len(TEXT), 1.0)]
-FINDER = PhraseFinder(None, lambda term: 1.0, PhraseSettings())
+
+
+def found_in(question: str, evidence: list[Evidence]) -> Phrase | None:
+    return PhraseFinder(None, PhraseSettings()).find(question, evidence, SOURCES, lambda term: 1.0)[0]
 
 
 def test_a_no_comes_with_the_sentence_that_says_it_first() -> None:
     evidence = [Evidence(1, "The bridge opened in 1874.", 1.1), Evidence(1, "The merger was not approved.", 1.0)]
-    found = FINDER.find("Was the merger approved?", evidence, SOURCES)
+    found = found_in("Was the merger approved?", evidence)
     assert found is not None
     short, quotes = found
     assert short.values == ("No",)
@@ -26,9 +29,9 @@ def test_a_no_comes_with_the_sentence_that_says_it_first() -> None:
 
 
 def test_each_item_of_a_list_is_cited_where_it_stands() -> None:
-    found = FINDER.find("What do we sell?", [Evidence(1, "We sell:", 1.2)], SOURCES)
+    found = found_in("What do we sell?", [Evidence(1, "We sell:", 1.2)])
     assert found is None  # "what" alone asks for no list
-    found = FINDER.find("Which products do we sell?", [Evidence(1, "We sell:", 1.2)], SOURCES)
+    found = found_in("Which products do we sell?", [Evidence(1, "We sell:", 1.2)])
     assert found is not None
     assert found[0].values == ("pumps", "valves")
     assert [TEXT[one.start : one.end] for one in found[0].citations] == ["pumps", "valves"]
@@ -36,8 +39,8 @@ def test_each_item_of_a_list_is_cited_where_it_stands() -> None:
 
 
 def test_without_a_sentence_that_counts_there_is_no_short_answer() -> None:
-    assert FINDER.find("Was the merger approved?", [Evidence(1, "The merger was not approved.", 0.4)], SOURCES) is None
-    assert FINDER.find("Was the merger approved?", [], SOURCES) is None
+    assert found_in("Was the merger approved?", [Evidence(1, "The merger was not approved.", 0.4)]) is None
+    assert found_in("Was the merger approved?", []) is None
 
 
 @pytest.mark.parametrize(
