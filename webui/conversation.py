@@ -45,7 +45,8 @@ class Exchange:
     text: str = ""  # the pieces so far
     answer: Answer | None = None
     error: Message | None = None
-    stopped: bool = False  # by the person; whatever comes after is not shown
+    stopped: bool = False  # whatever comes after is not shown
+    left: bool = False  # it was stopped because no page showed it any more, not by the person
     documents: tuple[str, ...] | None = None  # ids of the documents that were searched; None for all
     checked: tuple[Sentence, ...] = ()  # the sentences that are complete so far, until there is an answer
     parent: int | None = None  # id of the exchange that it follows, or ROOT; None: the one asked before it
@@ -164,6 +165,7 @@ class Conversation:
     stored_state: str = field(default="", compare=False, repr=False)  # what was stored last, without the exchanges
     lock: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)
     stop_answer: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)  # of the newest
+    _changes: threading.Condition = field(default_factory=threading.Condition, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         before = ROOT
@@ -183,12 +185,21 @@ class Conversation:
 
     def changed(self) -> None:
         """Have all pages that show it draw it again."""
-        self.version += 1
+        with self._changes:
+            self.version += 1
+            self._changes.notify_all()
 
-    def stop(self) -> None:
-        """Stop the answer that is being made; it counts as stopped at once."""
+    def wait_for_change(self, seen: int, seconds: float) -> int:
+        """The version as soon as it is not `seen`; after so many seconds in any case."""
+        with self._changes:
+            self._changes.wait_for(lambda: self.version != seen, seconds)
+            return self.version
+
+    def stop(self, *, left: bool = False) -> None:
+        """Stop the answer that is being made; it counts as stopped at once. `left`: because nobody sees it."""
         with self.lock:
             for exchange in self.exchanges[-1:]:
+                exchange.left |= left and exchange.running
                 exchange.stopped |= exchange.running
             self.stop_answer.set()
             self.changed()

@@ -7,6 +7,7 @@ stored stays in memory, and the conversation says why.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ class OwnConversations:
 
     def __init__(self, stored: Conversations, owner: str) -> None:
         self.stored, self.owner = stored, owner
+        self.seen_at = time.monotonic()  # when one of the owner's pages was heard of last
         self._lock = threading.Lock()
         self._open: WeakValueDictionary[str, Conversation] = WeakValueDictionary()
 
@@ -65,6 +67,13 @@ class OwnConversations:
             if conversation is None:
                 conversation = self._open[conversation_id] = self._read(found)
             return conversation
+
+    def delete(self, conversation_id: str) -> None:
+        """Delete a conversation, and stop the answer that is being made in it. Raises StoreError."""
+        self.stored.delete(self.owner, conversation_id)
+        conversation = self._open.get(conversation_id)
+        if conversation is not None:
+            conversation.stop()
 
     def _read(self, found: StoredConversation) -> Conversation:
         state, newest = _state_of(found.data), self.stored.newest_exchange(self.owner, found.id)

@@ -13,14 +13,14 @@ from typing import Any, Final
 
 import gradio as gr
 
+from webui.answering import MAX_ANSWERS, Answers
+from webui.drawing import Parts
 from webui.endpoints import add_endpoints
 from webui.engine import Engine
-from webui.handlers import Handlers, Parts
+from webui.handlers import POLL_SECONDS, Handlers
 from webui.models import Models
 from webui.strings import say
 
-POLL_SECONDS = 1.0
-MAX_CONCURRENT_ANSWERS = 32  # each holds a thread; more wait for their turn
 MAX_QUEUED_QUESTIONS = 200  # of all sessions together; above, the page says that the queue is full
 # Joined into the function that every part of the page runs; page.js has what the others use.
 SCRIPTS: Final = (
@@ -42,7 +42,9 @@ _QUICK: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api
 _STATIC: Final = Path(__file__).with_name("static")
 
 
-def build_page(engine: Engine, *, models: Models | None = None, raise_errors: bool = False) -> gr.Blocks:
+def build_page(
+    engine: Engine, answers: Answers, *, models: Models | None = None, raise_errors: bool = False
+) -> gr.Blocks:
     """The whole page; with `models` one of them can be picked on it.
 
     With `raise_errors` an unexpected error is not turned into a sentence (tests, debugging).
@@ -76,10 +78,10 @@ def build_page(engine: Engine, *, models: Models | None = None, raise_errors: bo
         parts = Parts(
             head=head, drawer=drawer, note=note, library=library, documents=documents, welcome=welcome,
             tabs=tabs, earlier=earlier, conversation=conversation, question=question, ask=ask, stop=stop,
-            new=new, viewer=viewer, evaluation=evaluation,
+            new=new, viewer=viewer, evaluation=evaluation, timer=gr.Timer(POLL_SECONDS),
         )  # fmt: skip
-        add_endpoints(engine, concurrency_limit=MAX_CONCURRENT_ANSWERS, concurrency_id="answers")
-        handlers = Handlers(engine, parts, models, raise_errors=raise_errors)
+        add_endpoints(engine, concurrency_limit=MAX_ANSWERS, concurrency_id="answers")
+        handlers = Handlers(engine, parts, answers, models, raise_errors=raise_errors)
         page.load(handlers.load, place, _all(parts), js=_script("place.js"), **_QUICK)
         _wire(page, parts, handlers)
     page.queue(max_size=MAX_QUEUED_QUESTIONS, api_open=False)
@@ -94,11 +96,10 @@ def _wire(page: gr.Blocks, parts: Parts, handlers: Handlers) -> None:
     talk = [*exchanges, parts.note, parts.question, parts.ask, parts.stop, parts.new, parts.drawer]
     views = [*exchanges, parts.viewer, parts.tabs, parts.evaluation]
 
-    page.unload(handlers.unload)
-    gr.Timer(POLL_SECONDS).tick(handlers.poll, None, everything, **_QUICK)
+    parts.timer.tick(handlers.poll, None, everything, **_QUICK)
     answering: dict[str, Any] = {
         "show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple",
-        "concurrency_limit": MAX_CONCURRENT_ANSWERS, "concurrency_id": "answers",
+        "concurrency_limit": MAX_ANSWERS, "concurrency_id": "answers",
     }  # fmt: skip
     gr.on([parts.ask.click, parts.question.submit], handlers.ask, parts.question, talk, **answering)
     for part in exchanges:

@@ -126,8 +126,10 @@ class Session:
         self.seen = -1  # the engine's version that the page shows
         self.seen_conversation = -1  # the conversation's version that the page shows
         self.seen_earlier: tuple[int, ...] = ()  # ids of the exchanges shown before the last one
+        self.polls_quickly = False  # more often than once a second
+        self.following = 0  # requests that draw an answer of this page with each step
+        self.seen_at = time.monotonic()  # when the page was heard of last
         self._unstored = DEFAULT_PREFERENCES  # of a person for whom nothing is stored
-        self._stop_answer = self.conversation.stop_answer  # of the answer that this page asked for last
 
     def preferences(self, engine: Engine) -> Preferences:
         """What the person prefers. Raises StoreError."""
@@ -140,15 +142,15 @@ class Session:
         else:
             self._unstored = change(self._unstored)
 
+    def heard(self) -> None:
+        """Note that the page is open: it has sent something."""
+        self.seen_at = time.monotonic()
+        if self.own:
+            self.own.seen_at = self.seen_at
+
     def stop(self) -> None:
         """Stop the answer that is being made."""
         self.conversation.stop()
-
-    def leave(self) -> None:
-        """Stop the answer that this page asked for, because nobody waits for it any more."""
-        if self._stop_answer is self.conversation.stop_answer:
-            self.conversation.stop()
-        self._stop_answer.set()
 
     def show(self, conversation: Conversation) -> None:
         """Show a conversation, with the page that was open in it."""
@@ -200,7 +202,7 @@ class Session:
         conversation = self.conversation
         with conversation.lock:
             conversation.stop()
-            stop = conversation.stop_answer = self._stop_answer = threading.Event()
+            stop = conversation.stop_answer = threading.Event()
             exchange, history = self._begun(engine, asking)
         self.store(conversation, exchange)
         yield

@@ -210,6 +210,45 @@ def test_two_tabs_see_the_same_turns(engine, served, visit):
     assert questions(page) == questions(other) == wanted
 
 
+def test_an_answer_goes_on_over_a_reload_and_can_be_stopped_then(engine, served, visit, screenshot):
+    engine.pieces = [f"word{n} " for n in range(2_000)]
+    page = ready(visit(served(engine)))
+    ask(page)
+    page.wait_for_selector(".answer:has-text('word9 ')")
+    page.wait_for_url("**/c/*")
+    page.reload()
+    ready(page)
+    page.wait_for_selector(".turn.running .answer")
+    words = "document.querySelector('.answer').innerText.split(' ').length"
+    before = page.evaluate(words)
+    page.wait_for_function(f"{words} > {before + 30}")
+    assert not engine.stops[0].is_set()
+    screenshot(page, "conversations-reloaded-answer")
+    page.click("#stop")
+    page.wait_for_selector(".turn.over footer:has-text('Stopped')")
+    assert engine.stops[0].is_set()
+    assert page.is_visible("#ask")
+    assert len(engine.asked) == 1
+
+
+def test_an_answer_is_complete_when_its_page_was_closed_and_is_opened_again(engine, served, visit):
+    engine.pieces = [f"word{n} " for n in range(100)]
+    page = ready(visit(served(engine)))
+    ask(page)
+    page.wait_for_selector(".answer:has-text('word3 ')")
+    page.wait_for_url("**/c/*")
+    address, context = page.url, page.context
+    page.goto("about:blank")
+    page.wait_for_timeout(1_000)
+    again = context.new_page()
+    again.set_default_timeout(15_000)
+    again.goto(address)
+    answered(again)
+    assert "4,218 million" in again.inner_text(".answer")
+    assert "Stopped" not in again.inner_text(".turn footer")
+    assert again.is_visible("#ask")
+
+
 def filled(engine, cookie, turns):
     """A conversation of many turns, put into the store."""
     own, conversation = OwnConversations(engine.conversations, conversation_owner("", {COOKIE: cookie})), Conversation()

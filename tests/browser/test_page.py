@@ -188,17 +188,6 @@ def test_asking_while_an_answer_streams_stops_the_former(engine, served, visit):
     assert page.locator(".turn").nth(1).locator(".cite").count() == 1
 
 
-def test_closing_the_tab_stops_the_answer(engine, served, visit):
-    engine.pieces = [f"word{n} " for n in range(2000)]
-    page = ready(visit(served(engine)))
-    other = page.context.new_page()
-    ask(page)
-    page.wait_for_selector(".answer:has-text('word2')")
-    page.close()
-    until(lambda: engine.stops[0].is_set(), seconds=5)
-    other.close()
-
-
 def test_adding_asking_and_removing_at_the_same_time(engine, served, visit):
     engine.pieces = [f"word{n} " for n in range(60)]
     engine.step = 0.1

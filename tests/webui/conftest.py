@@ -33,8 +33,8 @@ def standing(tmp_path_factory):
     engine = FakeEngine(tmp_path_factory.mktemp("standing") / "data")
     page, url = serve(engine, Serving(port=0))
     yield engine, url.rstrip("/")
-    engine.close()
     page.close(verbose=False)
+    engine.close()
     gc.collect()
 
 
@@ -52,6 +52,6 @@ def served(tmp_path):
 
     yield start
     for page, engine in pages:
-        engine.close()
         page.close(verbose=False)
+        engine.close()
     gc.collect()  # here, where Gradio's unclosed loops and sockets are expected, not in some later test

@@ -3,14 +3,16 @@
 from dataclasses import fields
 from types import SimpleNamespace
 
-from webui.handlers import Handlers, Parts
+from webui.answering import Answers
+from webui.drawing import Parts
+from webui.handlers import Handlers
 
 PARTS = Parts(**{field.name: field.name for field in fields(Parts)})
 REQUEST = SimpleNamespace(cookies={}, headers={}, username=None, session_hash="s")
 
 
 def handlers(engine, models=None):
-    return Handlers(engine, PARTS, models, raise_errors=True)
+    return Handlers(engine, PARTS, Answers(engine, raise_errors=True), models, raise_errors=True)
 
 
 def sent(**data):

@@ -72,7 +72,7 @@ def test_the_engine_is_asked_for_what_is_there_only(engine, page, monkeypatch):
 
 def test_a_handler_returns_the_parts_it_changes(engine):
     handlers = handling.handlers(engine)
-    assert set(handlers.load("", REQUEST)) == set(vars(handling.PARTS)) - {"evaluation"}, "the view is not shown"
+    assert set(handlers.load("", REQUEST)) == set(vars(handling.PARTS)) - {"evaluation", "timer"}
     assert set(handlers.in_library(sent(do="choose-none"), REQUEST)) == {"library", "documents", "welcome", "drawer"}
     assert set(handlers.in_conversation(sent(), REQUEST)) == {"earlier", "conversation", "viewer"}
     assert set(handlers.in_head(sent(), REQUEST)) == {"head"}

@@ -81,11 +81,10 @@ def _delete(session: Session, own: OwnConversations, wanted: str) -> bool:
     found = own.stored.get(own.owner, wanted)
     if found is None:
         return False
-    own.stored.delete(own.owner, wanted)
+    own.delete(wanted)
     session.drawer.deleted = (wanted, found.title, time.monotonic() + UNDO_SECONDS)
     if wanted != session.conversation.id:
         return False
-    session.conversation.stop()
     session.begin()
     return True
 

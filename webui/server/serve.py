@@ -13,12 +13,14 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import gradio as gr
+from anyio import to_thread
 from gradio.route_utils import CustomCORSMiddleware
 from starlette.middleware import Middleware
 
+from webui.answering import MAX_ANSWERS, Answers
 from webui.engine import Engine
 from webui.models import Models
-from webui.page import MAX_CONCURRENT_ANSWERS, build_page, head_script
+from webui.page import build_page, head_script
 from webui.server.api.entry import Entry
 from webui.server.api.mount import ProgramRoutes
 from webui.server.api.tokens import ApiTokens
@@ -87,7 +89,8 @@ def serve(
     head = f"<style>\n{style}</style><script>\n{head_script()}</script>"
     guard = Middleware(Guard, access=serving.access, head=head, entry=entry)
     programs = ProgramRoutes(engine, incoming)
-    page = build_page(engine, models=None if serving.logins else models, raise_errors=raise_errors)
+    answers = Answers(engine, raise_errors=raise_errors)
+    page = build_page(engine, answers, models=None if serving.logins else models, raise_errors=raise_errors)
     unfinished = UnfinishedRequests(HEAD_SECONDS)
     _, url, public = page.launch(
         server_name=serving.host,
@@ -106,7 +109,7 @@ def serve(
         show_error=False,
         quiet=True,
         prevent_thread_lock=True,
-        max_threads=MAX_CONCURRENT_ANSWERS + 32,  # answers never block the other events of the page
+        max_threads=MAX_ANSWERS + 32,  # answers never block the other events of the page
         blocked_paths=[str(engine.settings.data_dir.resolve())],
         max_file_size=1,  # byte: Gradio's own upload is not used, and the guard blocks it
         app_kwargs={
@@ -117,7 +120,7 @@ def serve(
                 export_route(engine),
                 *programs.routes,
             ],
-            "lifespan": _lifespan(programs, unfinished),
+            "lifespan": _lifespan(programs, answers, unfinished),
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,
@@ -132,15 +135,16 @@ def serve(
 
 
 def _lifespan(
-    programs: ProgramRoutes, unfinished: UnfinishedRequests
+    programs: ProgramRoutes, answers: Answers, unfinished: UnfinishedRequests
 ) -> Callable[[gr.routes.App], AbstractAsyncContextManager[None]]:
-    """What runs as long as the page is served."""
+    """What runs as long as the page is served, and what is ended with it."""
 
     @asynccontextmanager
     async def lifespan(app: gr.routes.App) -> AsyncIterator[None]:
         _remove_cors(app)
         async with programs.lifespan(app), unfinished.watched():
             yield
+        await to_thread.run_sync(answers.close)
 
     return lifespan
 

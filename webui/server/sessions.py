@@ -37,16 +37,14 @@ class Sessions:
 
         `conversation_owner`: see `webui.server.visitors`; with "" its conversations are not stored.
         """
-        forgotten, key = [], (conversation_owner, name)
+        key = (conversation_owner, name)
         with self._lock:
             own = self._sessions.setdefault(owner, OrderedDict())
             session = own.pop(key, None) or Session(owner, language, self._own_conversations(conversation_owner))
             own[key] = session
             while len(own) > self._most:
-                forgotten.append(own.popitem(last=False)[1])
-        for old in forgotten:
-            old.leave()
-        return session
+                own.popitem(last=False)
+            return session
 
     def _own_conversations(self, owner: str) -> OwnConversations | None:
         """The stored conversations of an owner: one object for all their pages."""
@@ -56,14 +54,6 @@ class Sessions:
         if own is None:
             own = self._conversations[owner] = OwnConversations(self._stored(), owner)
         return own
-
-    def leave(self, owner: str, name: str, conversation_owner: str = "") -> None:
-        """A page was closed: stop the answer that it asked for, because nobody waits for it any more."""
-        with self._lock:
-            own = self._sessions.get(owner)
-            session = own.get((conversation_owner, name)) if own else None
-        if session is not None:
-            session.leave()
 
     def __len__(self) -> int:
         return sum(map(len, self._sessions.values()))

@@ -196,5 +196,5 @@ def _facts(exchange: Exchange, language: Language) -> list[str]:
         if answer.seconds > 0:
             facts.append(say(language, "took", seconds=f"{answer.seconds:.1f}"))
     if exchange.stopped or (answer is not None and answer.stopped):
-        facts.append(say(language, "stopped"))
+        facts.append(say(language, "stopped_left" if exchange.left else "stopped"))
     return [fact for fact in facts if fact]

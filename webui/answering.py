@@ -1,0 +1,115 @@
+"""The answers that are being made, each in a thread of its own: one belongs to its conversation, not to the page that
+asked, so that it goes on while that page is reloaded, and every page of the conversation can show and stop it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from webui.conversation import Conversation
+from webui.engine import Engine
+from webui.own_conversations import OwnConversations
+from webui.session import Asking, Session
+
+MAX_ANSWERS: Final = 32  # at a time; more wait for their turn
+LEFT_SECONDS: Final = 300.0  # after the last page of the person who asked was heard of, the answer is stopped
+_CHECK_SECONDS: Final = 5.0  # between two looks for such answers
+_CLOSE_SECONDS: Final = 5.0  # for the last answers at the end of the program; a reader may take long to notice
+_WAIT_SECONDS: Final = 1.0  # for a change, before it is checked whether the answer is complete
+
+
+@dataclass(eq=False)
+class _Running:
+    """An answer that is being made."""
+
+    conversation: Conversation
+    who: OwnConversations | Session  # that tells when the person who asked was there last
+    followed: bool = True  # by the request of the page that asked
+    done: bool = False
+
+
+class Answers:
+    """The answers that are being made for all pages. Thread-safe."""
+
+    def __init__(
+        self, engine: Engine, *, most: int = MAX_ANSWERS, left_seconds: float = LEFT_SECONDS, raise_errors: bool = False
+    ) -> None:
+        """`most` answers at a time; `left_seconds` after the person's last page was heard of, an answer is stopped."""
+        self._engine, self._left_seconds, self._raise_errors = engine, left_seconds, raise_errors
+        self._free = threading.BoundedSemaphore(most)
+        self._changed = threading.Condition()  # guards the list
+        self._running: list[_Running] = []
+
+    def ask(self, session: Session, asking: Asking) -> Iterator[None]:
+        """Ask, and yield each time the page should be drawn anew, until the answer is complete.
+
+        While as many others as may be are being made, it waits before the question is asked. The answer goes on when
+        the iterator is closed.
+        """
+        running = self._begin(session, asking)
+        seen = running.conversation.version
+        try:
+            yield
+            while not running.done:
+                version = running.conversation.wait_for_change(seen, _WAIT_SECONDS)
+                if version != seen:
+                    seen = version
+                    yield
+        finally:
+            running.followed = False
+
+    def close(self) -> None:
+        """Stop all answers and wait, at most `_CLOSE_SECONDS`, until what they say so far is stored."""
+        with self._changed:
+            for running in self._running:
+                running.conversation.stop()
+            self._changed.wait_for(lambda: not self._running, _CLOSE_SECONDS)
+
+    def _begin(self, session: Session, asking: Asking) -> _Running:
+        while not self._free.acquire(timeout=_WAIT_SECONDS):
+            self._make_room()
+        try:
+            steps = session.ask(self._engine, asking, raise_errors=self._raise_errors)
+            next(steps)  # the question is in the conversation
+        except BaseException:
+            self._free.release()
+            raise
+        running = _Running(session.conversation, session.own or session)
+        with self._changed:
+            self._running.append(running)
+            if len(self._running) == 1:
+                threading.Thread(target=self._stop_left, name="answers-left", daemon=True).start()
+        threading.Thread(target=self._finish, args=(running, steps), name="answer", daemon=True).start()
+        return running
+
+    def _finish(self, running: _Running, steps: Iterator[None]) -> None:
+        try:
+            for _ in steps:
+                pass
+        finally:
+            running.done = True
+            running.conversation.changed()
+            with self._changed:
+                self._running.remove(running)
+                self._changed.notify_all()
+            self._free.release()
+
+    def _make_room(self) -> None:
+        """Of the answers that no request waits for, stop the one whose person was there least recently."""
+        with self._changed:
+            alone = [running for running in self._running if not running.followed and running.conversation.running]
+        if alone:
+            min(alone, key=lambda running: running.who.seen_at).conversation.stop(left=True)
+
+    def _stop_left(self) -> None:
+        """Stop the answers of people who have left; ends with the last answer."""
+        with self._changed:
+            while self._running:
+                for running in self._running:
+                    if time.monotonic() - running.who.seen_at > self._left_seconds:
+                        running.conversation.stop(left=True)
+                self._changed.wait(min(_CHECK_SECONDS, self._left_seconds))
