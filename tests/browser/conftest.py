@@ -16,6 +16,8 @@ SCREENSHOTS = Path(__file__).with_name("screenshots")
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run"]  # fmt: skip
 
+TROUBLES = ("Security Policy", "Error executing js_on_load")  # what the console says of them
+
 
 @pytest.fixture(scope="session")
 def chromium():
@@ -42,7 +44,7 @@ def visit(chromium):
         page.set_default_timeout(15_000)
         page.on("request", lambda request: requests.append(request.url))
         page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("console", lambda line: troubles.append(line.text) if "Security Policy" in line.text else None)
+        page.on("console", lambda line: troubles.extend(line.text for said in TROUBLES if said in line.text))
         page.goto(url)
         return page
 

@@ -52,7 +52,7 @@ if (role === 'head') {
   afterDrawing.push(() => {
     const dialog = settingsDialog();
     if (settingsDue) showSettings();
-    const told = dialog.querySelector('.saved');
-    if (settingSent) told.textContent = dialog.querySelector('.refused') ? '' : told.dataset.saved;
+    const told = dialog?.querySelector('.saved');
+    if (told && settingSent) told.textContent = dialog.querySelector('.refused') ? '' : told.dataset.saved;
   });
 }
