@@ -11,6 +11,11 @@ from tests.rag.layouts import CHINESE, ENGLISH
 SHIFTED = "".join(chr(ord(c) + 3) if c.isalpha() else c for c in ENGLISH)
 CODES = "BQXZ JKWV VYFH HDGP CPLM XQJZ KWVB GHYU ZZQX WVKJ BPGF HDMU YCLT JXQV KKWZ"  # names of letters, as no word has
 LATIN_MOJIBAKE = CHINESE.encode("gbk").decode("latin-1")
+DRAWING = (
+    "— oe ~ ¢ eS = = es SS Ss a ee ee ee ae a ed ew ‘ | ' ._ Pe | i 4 ~— a : { ? =o re he en ) ~~ Fe Ws Yr } bE nS"
+)
+NUMBERED = "".join(chr(33 + sorted(set(ENGLISH)).index(c)) if c.isalpha() else c for c in ENGLISH)
+CODE = "for (i = 0; i < n; ++i) { a[i] = b[i] + c; if (x != y) z -= 1; } "
 MOJIBAKE = CHINESE.encode("utf-8").decode("gbk", "ignore")
 
 
@@ -29,11 +34,26 @@ MOJIBAKE = CHINESE.encode("utf-8").decode("gbk", "ignore")
         pytest.param("Компания признаёт выручку, когда товары переданы. " * 9 + CODES * 2, id="Russian with codes"),
         pytest.param(" ".join(f"{n * 7919}{code}" for n, code in enumerate(CODES.split() * 9)), id="part numbers"),
         pytest.param("hello hello hello " * 30, id="few letters over and over"),
+        pytest.param("Η εταιρεία αναγνωρίζει έσοδα όταν ο έλεγχος των αγαθών μεταβιβάζεται. " * 3 + CODES, id="Greek"),
+        pytest.param("تعترف الشركة بالإيرادات عندما تنتقل السيطرة على السلع إلى عملائها. " * 3 + CODES, id="Arabic"),
+        pytest.param("कंपनी राजस्व को तब मान्यता देती है जब माल का नियंत्रण हस्तांतरित होता है। " * 3 + CODES, id="Hindi"),
+        pytest.param("บริษัทรับรู้รายได้เมื่อมีการโอนการควบคุมสินค้าที่สัญญาไว้ " * 3 + CODES, id="Thai"),
+        pytest.param("S a l p a k P t y L t d. A u s t r a l i a\n" * 5, id="letters spaced out"),
+        pytest.param(CODE * 6, id="program"),
+        pytest.param("∑ x_i = ∫ f(x) dx, ∂u/∂t = α ∇²u, λ ≥ 0, ∀ x ∈ ℝ: |x| ≥ 0. " * 8, id="formulas"),
+        pytest.param(
+            "Introduction . . . . . . . . . . . . . . 1\nScope ............................. 2\n" * 5, id="contents"
+        ),
+        pytest.param("Balance sheet\nRevenue 1,577 1,409\nNet income (912) —\n", id="few words"),
         pytest.param("", id="nothing"),
     ],
 )
 def test_text_is_readable(text):
     assert readability(text) > 0.85
+
+
+def test_a_few_words_of_a_language_with_other_pairs_of_letters_are_not_taken_for_gibberish():
+    assert readability("Mae'r cwmni yn cydnabod refeniw pan fydd rheolaeth dros y nwyddau") >= GARBLED_BELOW
 
 
 @pytest.mark.parametrize(
@@ -46,6 +66,9 @@ def test_text_is_readable(text):
         pytest.param("/g12/g34/g56/g78 " * 20, id="glyph names"),
         pytest.param("(cid:12)(cid:345)" * 20, id="character numbers"),
         pytest.param("\x01\x02\x03 \x04\x05" * 20, id="controls"),
+        pytest.param(SHIFTED[:60], id="few shifted letters"),
+        pytest.param(DRAWING * 2, id="a drawing, as OCR reads it"),
+        pytest.param(NUMBERED, id="letters numbered from the first printable character on"),
         pytest.param("\ue001\ue002\ue003" * 20, id="private use"),
         pytest.param("\ufffd" * 50 + "some words", id="replacement characters"),
     ],
