@@ -38,6 +38,11 @@ def _overlap(part: Line, line: Line) -> bool:
     return part.top < (line.top + line.bottom) / 2 and part.bottom > line.top + 0.3 * (line.bottom - line.top)
 
 
+def _span(words: Sequence[Word]) -> tuple[int, int]:
+    """Where words stand in the text, in which those further right need not come later."""
+    return min(word.start for word in words), max(word.end for word in words)
+
+
 class RowBuilder:
     """Builds the rows of one table."""
 
@@ -152,13 +157,14 @@ class RowBuilder:
         for value in line.values:
             if value.column >= 0:
                 number, percent = parse_value(value.text)
-                cells[value.column] = Cell(value.text, value.words[0].start, value.words[-1].end, number, percent)
+                cells[value.column] = Cell(value.text, *_span(value.words), number, percent)
         section = SECTION_SEPARATOR.join(one.text for one in self._sections)
+        start, end = _span(line.words)
         return Row(
             label=without_currency(joined(label))[:MAX_TEXT_CHARACTERS],
             section=section[:MAX_TEXT_CHARACTERS],
             cells=tuple(cells),
-            start=line.words[0].start,
-            end=line.words[-1].end,
+            start=start,
+            end=end,
             unit=line.unit,
         )

@@ -34,7 +34,8 @@ def check_page(page: Page) -> None:
     check_words(page.text, page.words)
     for table in find_tables(page.text, page.words):
         for row in table.rows:
-            assert 0 <= row.start <= row.end <= len(page.text), "row outside the text"
+            for part in (row, *filter(None, row.cells)):
+                assert 0 <= part.start < part.end <= len(page.text), "row or cell outside the text"
 
 
 def check_document(document: LoadedDocument) -> None:
