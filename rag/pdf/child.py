@@ -23,25 +23,25 @@ import unicodedata
 import zlib
 from array import array
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from itertools import chain, repeat
 from typing import Any, NoReturn
 
 INFO_CPU_SECONDS = 3  # each for metadata, page labels and outline
 Command = dict[str, Any]
-METADATA = ("Title", "Author", "CreationDate")
-MAX_METADATA = 1_000  # characters
-MAX_OUTLINE = 5_000  # entries
 MAX_OBJECTS = 2_000  # counted on a page with little text
 RECTANGLE_BYTES = 16  # of an FS_RECTF
+LONGEST_STRING = 32_767  # bytes of a string that PDFium keeps; it drops the rest without any error
+MAX_STRINGS = 500  # of a long page that are looked at
 LITTLE_TEXT = 100  # characters below which a page's objects are counted
 PERMIT_COPY = 1 << 4  # PDF 32000-1, table 22, bit 5
 OUT_OF_MEMORY = 77  # exit status
 NO_PASSWORD = 4  # FPDF_ERR_PASSWORD
 ERRORS = (ArithmeticError, AssertionError, AttributeError, EOFError, ImportError, LookupError, MemoryError, OSError,
           RuntimeError, StopIteration, TypeError, ValueError, struct.error, zlib.error)  # fmt: skip
-CJK = "\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
+CJK = "\u1100-\u11ff\u2e80-\u2fff\u3001-\ua4cf\uac00-\ud7ff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
+RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 WORD = re.compile(f"[{CJK}]+|[^\\s\ufffe{CJK}]+")  # U+FFFE: PDFium's hyphen at the end of a line
 
 
@@ -156,6 +156,27 @@ class PdfiumPage:
         deque(map(self.box, repeat(handle), characters, places), maxlen=0)
         return spans.tobytes() + bytes(boxes)
 
+    def origins(self, indices: list[int] | None) -> Callable[[int], tuple[float, float]]:
+        """A function from a character of the text to the point where it is drawn, in points of the page's space."""
+        x, y = ctypes.c_double(), ctypes.c_double()
+
+        def origin(character: int) -> tuple[float, float]:
+            index = character if indices is None else indices[character]
+            self.pdfium.FPDFText_GetCharOrigin(self.text, index, x, y)
+            return x.value, y.value
+
+        return origin
+
+    def has_cut_string(self) -> bool:
+        """Whether one of the first MAX_STRINGS text objects has as many characters as PDFium keeps of a string."""
+        for index in range(min(self.pdfium.FPDFPage_CountObjects(self.page), MAX_STRINGS)):
+            thing = self.pdfium.FPDFPage_GetObject(self.page, index)
+            if self.pdfium.FPDFPageObj_GetType(thing) == self.pdfium.FPDF_PAGEOBJ_TEXT:
+                size = self.pdfium.FPDFTextObj_GetText(thing, self.text, None, 0)  # bytes, with the final NUL
+                if size >= 2 * LONGEST_STRING:
+                    return True
+        return False
+
     def objects(self) -> dict[str, float]:
         """Number of text, image and other objects, and the largest image's share of the page."""
         api, left = self.pdfium, MAX_OBJECTS
@@ -182,21 +203,29 @@ class PdfiumPage:
 
 
 def send_pdfium_pages(pdfium: Any, document: Any, numbers: Iterable[int], command: Command, output: Output) -> None:
-    """These pages as PDFium reads them: text, words, geometry, and object counts if there is little text."""
+    """These pages as PDFium reads them: text, words, geometry, values filled in, and object counts of doubtful ones."""
     total = 0
-    for number in numbers:
-        with closing(PdfiumPage(pdfium, document, number)) as page:
-            if not page.text:
-                output.send({"kind": "page", "number": number, "failed": True})
-                continue
-            length = max(pdfium.FPDFText_CountChars(page.text), 0)
-            total += length
-            check_characters(number, length, total, command, output)
-            text, indices = page.read(length)
-            meta = {"kind": "page", "number": number, **page.geometry()}
-            if len(text) < LITTLE_TEXT:
-                meta |= page.objects()
-            output.send(meta, text.encode("utf-8", "replace"), page.words(text, indices))
+    forms = importlib.import_module("child_forms")
+    with forms.opened(pdfium, document) as form:
+        for number in numbers:
+            with closing(PdfiumPage(pdfium, document, number)) as page:
+                if not page.text:
+                    output.send({"kind": "page", "number": number, "failed": True})
+                    continue
+                fields = forms.read_fields(pdfium, form, page.page)
+                count = max(pdfium.FPDFText_CountChars(page.text), 0)
+                length = count + sum(len(field[0]) for field in fields)
+                total += length
+                check_characters(number, length, total, command, output)
+                text, indices = page.read(count)
+                if RIGHT_TO_LEFT.search(text):
+                    text = importlib.import_module("glyph_order").restore(text, page.origins(indices))
+                meta = {"kind": "page", "number": number, "fields": fields, **page.geometry()}
+                if len(text) < LITTLE_TEXT:
+                    meta |= page.objects()
+                if len(text) >= LONGEST_STRING:
+                    meta["cut"] = page.has_cut_string()
+                output.send(meta, text.encode("utf-8", "replace"), page.words(text, indices))
 
 
 def check_characters(number: int, length: int, total: int, command: Command, output: Output) -> None:
@@ -246,7 +275,8 @@ def send_info(reader: Any, pages: int, output: Output) -> None:
 
     signal.signal(signal.SIGPROF, stop)
     info: dict[str, Any] = {"kind": "info"}
-    for name, read in (("metadata", read_metadata), ("labels", read_labels), ("outline", read_outline)):
+    own = importlib.import_module("child_info")
+    for name, read in (("metadata", own.read_metadata), ("labels", own.read_labels), ("outline", own.read_outline)):
         try:
             signal.setitimer(signal.ITIMER_PROF, INFO_CPU_SECONDS)
             info[name] = read(reader, pages)
@@ -254,56 +284,6 @@ def send_info(reader: Any, pages: int, output: Output) -> None:
             info.setdefault("failed", []).append(name)
     signal.setitimer(signal.ITIMER_PROF, 0)
     output.send(info)
-
-
-def may_have_labels(path: str) -> bool:
-    """Whether the file may have page labels or an outline; if not, PDFium's metadata suffice without pypdf."""
-    end = b""
-    with open(path, "rb") as file:  # noqa: PTH123 - a path of /proc
-        while block := file.read(1 << 20):
-            if any(name in end + block for name in (b"/ObjStm", b"/PageLabels", b"/Outlines")):
-                return True
-            end = block[-16:]
-    return False
-
-
-def pdfium_metadata(pdfium: Any, document: Any) -> dict[str, str]:
-    """The same as `read_metadata` gives."""
-    found, text = {}, ctypes.create_string_buffer(2 * MAX_METADATA)
-    for key in METADATA:
-        size = pdfium.FPDF_GetMetaText(document, key.encode(), text, len(text))  # in bytes, with the final NUL
-        found[key] = text.raw[: max(size - 2, 0)].decode("utf-16-le", "replace") if size <= len(text) else ""
-    return found
-
-
-def read_metadata(reader: Any, _pages: int) -> dict[str, str]:
-    """Title, author and creation date, unchanged."""
-    return {key: str((reader.metadata or {}).get(f"/{key}") or "")[:MAX_METADATA] for key in METADATA}
-
-
-def read_labels(reader: Any, pages: int) -> list[str]:
-    """A label for each page; empty if the document has none."""
-    labels = reader.page_labels[:pages] if "/PageLabels" in reader.root_object else []
-    return [str(label)[:40] for label in labels]
-
-
-def read_outline(reader: Any, _pages: int) -> list[tuple[str, int, int, float | None, float | None]]:
-    """Entries (title, level, page, left, top) in order, in points of the page's space; pypdf stops at loops."""
-    entries: list[tuple[str, int, int, float | None, float | None]] = []
-    stack = [(iter(reader.outline), 1)] if "/Outlines" in reader.root_object else []
-    while stack and len(entries) < MAX_OUTLINE:
-        items, level = stack[-1]
-        item = next(items, None)
-        if item is None:
-            stack.pop()
-        elif isinstance(item, list):  # pypdf limits the depth
-            stack.append((iter(item), level + 1))
-        else:
-            page = reader.get_destination_page_number(item)
-            if page is not None and page >= 0:
-                left, top = (float(x) if isinstance(x, int | float) else None for x in (item.left, item.top))
-                entries.append((str(item.title)[:500], level, page, left, top))
-    return entries
 
 
 def read_document(command: Command, output: Output) -> None:
@@ -334,8 +314,9 @@ def read_document(command: Command, output: Output) -> None:
     output.send({"kind": "pages_done"})
     if "only" in command:
         return None
-    if document and not may_have_labels(path):
-        return output.send({"kind": "info", "metadata": pdfium_metadata(pdfium, document)})
+    info = importlib.import_module("child_info")
+    if document and not info.may_have_labels(path):
+        return output.send({"kind": "info", "metadata": info.pdfium_metadata(pdfium, document)})
     try:
         reader = reader or open_pypdf(path, password)
     except pypdf_errors():  # PDFium read it, so only this is missing

@@ -12,6 +12,7 @@ from typing import Any
 
 from rag.errors import DamagedFile, FileRefused, LimitExceeded, PasswordNeeded, WrongPassword
 from rag.messages import Message
+from rag.pdf.form_fields import with_fields
 from rag.pdf.lines import lay_out, lay_out_plain
 from rag.pdf.page_readers import (
     PDFIUM,
@@ -164,8 +165,10 @@ def _lay_out(page: PageReading, interned: dict[str, str]) -> None:
     if page.failed:
         return
     if page.words is None:
-        page.layout = lay_out_plain(page.text, page.width, page.height)
+        text = "\n".join([page.text, *(field.text for field in page.fields)])
+        page.layout = lay_out_plain(text, page.width, page.height)
     else:
+        page.text, page.words = with_fields(page.text, page.words, page.fields)
         page.layout = lay_out(page.text, page.words.spans, page.words.boxes, page.width, page.height, interned)
         page.words = None
 
@@ -210,7 +213,7 @@ def _keep_better(reading: Reading, second: PageReading) -> None:
     if not _is_better(second, first):
         return
     # Only PDFium counts objects, by which pages are classified.
-    second.affine = first.affine
+    second.affine, second.fields = first.affine, first.fields
     second.texts, second.images, second.paths, second.cover = first.texts, first.images, first.paths, first.cover
     _lay_out(second, reading.interned)
     reading.pages[second.number] = second

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.language import FIRST_EAST_ASIAN, joins_without_space
+from rag.pdf.letter_spacing import close_up
 from rag.pdf.normalize import clean_word, ends_sentence, mend_hyphen, needs_cleaning, space_between_lines
 from rag.records import WordBoxes
 
@@ -99,10 +100,13 @@ def lay_out(
     breaks_before = np.searchsorted(breaks, spans[:, 0])  # (n,)
     first = np.ones(len(words), np.bool_)  # whether the word starts a line
     first[1:] = breaks_before[1:] > breaks_before[:-1]
-    space = spans[1:, 0] > spans[:-1, 1]
+    space = (spans[1:, 0] > spans[:-1, 1]).tolist()
+    has_east_asian = bool(codes.max() >= FIRST_EAST_ASIAN)
     # Measure the lines on the upright page, and merge the cells of each table row.
     upright, width, height = _rotate_upright(boxes, first, width, height)
     first |= _below_and_left(upright)
+    if has_east_asian:
+        space = close_up(words, space, first, upright, (width, height))
     starts = np.flatnonzero(first)
     lines = _measure_lines(starts, upright, width, height)
     for number in _hyphenated_lines(codes, spans, starts):
@@ -110,13 +114,13 @@ def lay_out(
     lines = _merge_cells(lines)
     return PageLayout(
         words=words,
-        space_before=["", *(" " if there else "" for there in space.tolist())],
+        space_before=["", *(" " if there else "" for there in space)],
         boxes=boxes,
         upright=upright,
         lines=lines if upright is boxes else _from_top_down(lines),
         width=width,
         height=height,
-        has_east_asian=bool(codes.max() >= FIRST_EAST_ASIAN),
+        has_east_asian=has_east_asian,
     )
 
 

@@ -20,7 +20,7 @@ from rag.pdf.extract import Reading, read_document, second_opinion
 from rag.pdf.furniture import remove_running_lines
 from rag.pdf.lines import PageLayout, ends_mid_sentence, join_lines, starts_mid_sentence
 from rag.pdf.normalize import clean_line, iso_date, meaningful_title
-from rag.pdf.notes import NEEDS_OCR, NOT_READ_YET, joined, no_text, notes_on_kinds
+from rag.pdf.notes import NEEDS_OCR, NOT_READ_YET, joined, listed, no_text, notes_on_kinds
 from rag.pdf.page_readers import PYPDF, OpenPdf, PageReader, PageReading
 from rag.pdf.sandbox import Stopped, as_file
 from rag.records import Heading, LoadedDocument, Page, PageKind, WordBoxes
@@ -215,6 +215,11 @@ def _note(page: PageReading, kind: PageKind) -> Message | None:
         return Message("The fonts of this page do not tell which letters they show; run OCR to make it searchable.")
     if kind is PageKind.SCANNED:
         return Message("This page is a scan without text; run OCR to make it searchable.")
+    if page.cut:
+        return Message(
+            "Text is missing on this page: a piece of it has more than 32,767 characters, of which no more could be "
+            "read."
+        )
     if page.layout is not None and not page.layout.placed:
         return Message(
             "This page was read by a second reader that gives no word positions, so passages cannot be marked on it."
@@ -226,6 +231,13 @@ def _notes(reading: Reading, pages: list[Page], *, hidden: Container[int]) -> It
     """Notes on the document as a whole; pages in `hidden` are about to be read by OCR."""
     yield from reading.notes
     yield from notes_on_kinds([(page.kind, page.label) for page in pages if page.number not in hidden], len(pages))
+    cut = [page.label for page, read in zip(pages, reading.pages, strict=True) if read.cut]
+    if cut:
+        yield Message(
+            "Text is missing on pages {labels}: a piece of it has more than 32,767 characters, of which no more could "
+            "be read. Print the document to a new PDF and add that.",
+            {"labels": listed(cut)},
+        )
     if reading.xfa and sum(len(page.text) for page in pages) < XFA_CHARACTERS * len(pages) and _asks_to_wait(pages):
         yield Message(
             "It is an XFA form of which only the placeholder can be read: print the filled form to a new PDF."

@@ -38,10 +38,14 @@ def notes_on_kinds(labels: Sequence[tuple[PageKind, str]], pages: int, *, tried_
     for kinds in groups:
         problem = NOT_RECOGNISED if kinds == NEEDS_OCR else PROBLEMS[kinds[0]]
         found = [label for kind, label in labels if kind in kinds]
-        shown = ", ".join(found[:MAX_LABELS_SHOWN]) + (", …" if len(found) > MAX_LABELS_SHOWN else "")
-        values: dict[str, Value] = {"count": len(found), "pages": pages, "problem": problem, "labels": shown}
+        values: dict[str, Value] = {"count": len(found), "pages": pages, "problem": problem, "labels": listed(found)}
         if found:
             yield Message(OF_ONE if len(found) == 1 else OF_SEVERAL, values)
+
+
+def listed(labels: Sequence[str]) -> str:
+    """The first of these page labels, as a note shows them."""
+    return ", ".join(labels[:MAX_LABELS_SHOWN]) + (", …" if len(labels) > MAX_LABELS_SHOWN else "")
 
 
 def is_note_on_kinds(note: Message) -> bool:

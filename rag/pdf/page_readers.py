@@ -15,6 +15,7 @@ import numpy as np
 
 from rag.errors import DamagedFile
 from rag.messages import Message
+from rag.pdf.form_fields import Field
 from rag.pdf.lines import Boxes, PageLayout, Spans
 from rag.pdf.sandbox import MALFORMED, Bounds, Frame, frames
 from rag.pdf.text_quality import classify, readability
@@ -49,6 +50,8 @@ class PageReading:
     images: int = 0
     paths: int = 0
     cover: float = 0.0  # share of the page that the largest image covers
+    fields: tuple[Field, ...] = ()  # what people filled in; part of the text once it is laid out
+    cut: bool = False  # the rest of a long string is missing in its text
     failed: bool = False
     problem: Message | None = None  # why OCR failed, to be told with "because"
     layout: PageLayout | None = None  # made by `extract` from text and words, or by OCR
@@ -140,9 +143,10 @@ def page_reading(frame: Frame, number: int) -> PageReading:
         page.width, page.height = length_in_points(meta["width"]), length_in_points(meta["height"])
         page.affine = tuple(float(number) for number in meta.get("map", ()))
         page.texts, page.images, page.paths = (int(meta.get(key, 0)) for key in ("texts", "images", "paths"))
-        page.cover = float(meta.get("cover", 0))
+        page.cover, page.cut = float(meta.get("cover", 0)), bool(meta.get("cut"))
         if len(page.affine) == 6:
             page.words = WordBoxes(*_words(frame.words, len(page.text), page.affine))
+            page.fields = tuple(_field(text, sides, page.affine) for text, *sides in meta.get("fields", ()))
     except (ValueError, TypeError, KeyError, OverflowError) as exc:
         raise DamagedFile(MALFORMED) from exc
     return page
@@ -152,6 +156,18 @@ def length_in_points(value: Any) -> float:
     """A page's width or height in points; a default where the value is senseless."""
     valid = isinstance(value, int | float) and math.isfinite(value) and 0 < value < 1e7
     return float(value) if valid else DEFAULT_LENGTH
+
+
+def _field(text: str, sides: Sequence[float], affine: tuple[float, ...]) -> Field:
+    """A filled-in value with its box, (left, top, right, bottom) in points of the page's space, as fractions of it.
+
+    Raises ValueError and TypeError.
+    """
+    left, top, right, bottom = sides
+    corners = np.array([[left, top], [right, bottom]] * 2, "<f4")
+    _, boxes = _words(np.array([0, 1], "<i4").tobytes() + corners.tobytes(), 1, affine)
+    text.encode("utf-8")
+    return Field(text, *(float(side) for side in boxes[0]))
 
 
 def _words(data: bytes, length: int, affine: tuple[float, ...]) -> tuple[Spans, Boxes]:

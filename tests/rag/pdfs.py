@@ -86,6 +86,30 @@ def font(canvas: Canvas, text: str, size: float) -> str:
     return name
 
 
+def form_pdf() -> bytes:
+    """A page with a form that is filled in: texts, a choice, boxes, a password."""
+    file = io.BytesIO()
+    canvas = Canvas(file, pagesize=A4)
+    canvas.setFont("Helvetica", 11)
+    form = canvas.acroForm
+    canvas.drawString(60, 760, "Name of the applicant:")
+    form.textfield(name="name", value="Maria Kowalska", x=200, y=752, width=200, height=22)
+    canvas.drawString(60, 720, "Country:")
+    form.choice(name="country", value="PL", options=[("Poland", "PL"), ("France", "FR")], x=200, y=712, width=120)
+    canvas.drawString(80, 680, "Married")
+    form.checkbox(name="married", checked=True, x=60, y=676, size=14)
+    canvas.drawString(180, 680, "Single")
+    form.checkbox(name="single", checked=False, x=160, y=676, size=14)
+    canvas.drawString(60, 640, "Remarks:")
+    form.textfield(
+        name="remarks", value="The pump leaks\nsince May.", x=60, y=560, width=400, height=70, fieldFlags="multiline"
+    )
+    form.textfield(name="secret", value="hunter22", x=60, y=500, width=100, height=22, fieldFlags="password")
+    canvas.drawString(60, 300, "The office returns this form to the applicant within thirty days.")
+    canvas.save()
+    return file.getvalue()
+
+
 def scanned_pdf(pages: int = 1) -> bytes:
     """Pages with an image each and no text."""
     file = io.BytesIO()
