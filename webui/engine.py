@@ -7,15 +7,11 @@ An owner is a login name, or "" without logins; reading includes the shared docu
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from rag.answer.introduction.record import Introduction
-from rag.evaluation.question_sets import QuestionRow, RefusedLine
-from rag.evaluation.ratings import Rating
-from rag.evaluation.runs import Run, SavedQuestion
-from rag.evaluation.saved import Progress
 from rag.ingest.batch import Adding
 from rag.messages import Message
 from rag.pages import Contents, Hits, OriginalFile, Picture, Word
@@ -37,62 +33,7 @@ from rag.records import (
 from rag.settings import Settings
 from rag.store.conversations import StoredConversation, StoredExchange
 from rag.store.rows import StoredPage
-
-
-class Evaluations(Protocol):
-    """Saved questions with their correct pages, and runs over them. Nothing of one owner is given to another."""
-
-    def saved(self, owner: str) -> tuple[SavedQuestion, ...]:
-        """Saved questions, oldest first."""
-        ...
-
-    def save(self, owner: str, question: str, document_id: str, page: int, answer: str = "") -> None:
-        """Save a question with a correct page (from 0) and the answer expected, or add them to it. Raises AskError."""
-        ...
-
-    def save_without_page(self, owner: str, question: str) -> None:
-        """Save a question that has no correct page yet. Raises AskError."""
-        ...
-
-    def save_all(self, owner: str, rows: Sequence[QuestionRow]) -> tuple[int, list[RefusedLine]]:
-        """Save the rows of a question set; how many were saved, and why the others were not."""
-        ...
-
-    def expect(self, owner: str, question_id: int, answer: str) -> None:
-        """Set the answer expected of a question, "" for none. Raises AskError."""
-        ...
-
-    def remove_page(self, owner: str, question_id: int, document_id: str, page: int) -> None:
-        """Remove a correct page; the question stays."""
-        ...
-
-    def remove(self, owner: str, question_id: int) -> None:
-        """Remove a saved question."""
-        ...
-
-    def runs(self, owner: str) -> tuple[Run, ...]:
-        """Runs, oldest first."""
-        ...
-
-    def given(self, owner: str, run_id: int) -> Mapping[int, str]:
-        """What the newest run answered, by id of the saved question."""
-        ...
-
-    def remove_run(self, owner: str, run_id: int) -> None:
-        """Remove a run."""
-        ...
-
-    def progress(self, owner: str) -> Progress | None:
-        """Progress of the run, or why the last one failed; None otherwise."""
-        ...
-
-    def start(self, owner: str) -> None:
-        """Start a run in the background. Raises AskError if no saved question can be searched."""
-        ...
-
-    def stop(self, owner: str) -> None:
-        """Stop the run."""
-        ...
+from webui.evaluations import Evaluations, Ratings
 
 
 class Conversations(Protocol):
@@ -152,22 +93,6 @@ class StoredPreferences(Protocol):
 
     def change(self, owner: str, change: Callable[[Preferences], Preferences]) -> None:
         """Change what an owner prefers; two changes at the same time both count. Raises what `change` raises."""
-        ...
-
-
-class Ratings(Protocol):
-    """How people rated answers. Nothing of one owner is given to another."""
-
-    def all(self, owner: str) -> tuple[Rating, ...]:
-        """Ratings, oldest first."""
-        ...
-
-    def rate(self, owner: str, question: str, reader: str, helpful: bool | None, reason: str = "") -> None:
-        """Rate an answer, in place of an earlier rating; None takes it back. Raises AskError."""
-        ...
-
-    def remove(self, owner: str, rating_id: int) -> None:
-        """Remove a rating."""
         ...
 
 

@@ -45,14 +45,14 @@ def expected_values(expected: str) -> list[str]:
     return [value for part in _SEPARATORS.split(expected) if (value := part.strip())]
 
 
-def given_text(answer: Answer) -> str:
+def given_text(answer: Answer, characters: int = MAX_GIVEN_CHARACTERS) -> str:
     """What an answer says, in one line: the short answer, else the beginning of its sentences; "" for a refusal."""
     if answer.state is AnswerState.NONE:
         return ""
     if answer.short is not None:
-        return "; ".join(printed_values(answer.short))[:MAX_GIVEN_CHARACTERS]
+        return "; ".join(printed_values(answer.short))[:characters]
     text = " ".join("".join(sentence.lead + sentence.text for sentence in answer.sentences).split())
-    return text if len(text) <= MAX_GIVEN_CHARACTERS else text[: MAX_GIVEN_CHARACTERS - 1] + "…"
+    return text if len(text) <= characters else text[: characters - 1] + "…"
 
 
 def supported_claims(answer: Answer) -> tuple[int, int]:

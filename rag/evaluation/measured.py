@@ -11,7 +11,7 @@ from typing import Protocol
 
 from rag.errors import QuestionRefused
 from rag.evaluation.answer_scores import NO_SCORE
-from rag.evaluation.expected import given_text, score_answer, supported_claims
+from rag.evaluation.expected import MAX_GIVEN_CHARACTERS, given_text, score_answer, supported_claims
 from rag.evaluation.metrics import first_right
 from rag.evaluation.runs import AnswerResult, Result, SavedQuestion
 from rag.records import Answer, AskOptions, Event, Found
@@ -33,7 +33,7 @@ class Measured:
     given: str  # "" for a refusal
 
 
-def measure(question: SavedQuestion, events: Iterator[Event]) -> Measured:
+def measure(question: SavedQuestion, events: Iterator[Event], given_characters: int = MAX_GIVEN_CHARACTERS) -> Measured:
     """Take the events of an answer. A question that is refused, such as one without any word, has found nothing."""
     began = time.perf_counter()
     rank, searched, answer = None, 0.0, None
@@ -48,7 +48,7 @@ def measure(question: SavedQuestion, events: Iterator[Event]) -> Measured:
         searched = searched or time.perf_counter() - began
     seconds = time.perf_counter() - began
     result = Result(rank, searched, question.pages_digest, _scored(question, answer, seconds))
-    return Measured(result, given_text(answer) if answer else "")
+    return Measured(result, given_text(answer, given_characters) if answer else "")
 
 
 def _scored(question: SavedQuestion, answer: Answer | None, seconds: float) -> AnswerResult:

@@ -156,6 +156,14 @@ class SavedQuestions:
             raise _too_many()
 
 
+def questions_to_run(saved: Sequence[SavedQuestion]) -> list[SavedQuestion]:
+    """Those of the saved questions that can be asked and measured. Raises QuestionRefused if there are none."""
+    questions = [question for question in saved if question.can_run]
+    if not questions:
+        raise QuestionRefused("No saved question has its document in the library: save a question first.")
+    return questions
+
+
 def _too_many() -> QuestionRefused:
     return QuestionRefused(
         "At most {questions} questions with {pages} pages each can be saved: remove one first.",

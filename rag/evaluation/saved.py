@@ -9,51 +9,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import astuple, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, replace
 from typing import Any, Final
 
-from rag.errors import AskError, QuestionRefused
+from rag.answer.quote import QuoteReader
+from rag.evaluation.background import Background, Progress, Work, WorkKind
+from rag.evaluation.experiment import Circumstances, Variant
+from rag.evaluation.experiments import Experiments, json_values
 from rag.evaluation.measured import Ask, Measured, measure, warm_up
-from rag.evaluation.questions import SavedQuestions
+from rag.evaluation.questions import SavedQuestions, questions_to_run
 from rag.evaluation.recorded import current_names, recorded_settings
 from rag.evaluation.runs import AnswerResult, Result, Run, SavedQuestion
-from rag.messages import Message
 from rag.records import DEFAULT_OPTIONS, Choice
 from rag.settings import Settings
 from rag.store.database import Store
 
-log = logging.getLogger(__name__)
-
 MAX_RUNS: Final = 100  # per owner; the oldest are deleted
-PROGRESS_SECONDS: Final = 0.5  # between two reports of progress
-STOP_POLL_SECONDS: Final = 0.2  # how often a waiting run looks whether it was stopped
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an owner's run has come, or why the last one failed."""
-
-    done: int  # questions
-    total: int
-    running: bool
-    problem: Message | str = ""  # why it failed, one sentence
-
-
-@dataclass
-class _Work:
-    """A run in progress, or the last one if it failed."""
-
-    total: int
-    done: int = 0
-    running: bool = True
-    problem: Message | str = ""
-    stop: threading.Event = field(default_factory=threading.Event)
 
 
 class Evaluations(SavedQuestions):
@@ -71,21 +46,17 @@ class Evaluations(SavedQuestions):
         """`choices` names the models in use, after the first question."""
         super().__init__(store, settings.limits.question_characters, changed)
         self._settings, self._ask, self._choices = settings, ask, choices
+        self._background = Background(changed)
+        self.experiments = Experiments(
+            store, self._background, saved=self.saved, ask=ask, circumstances=self._circumstances, changed=changed
+        )
         self._lock = threading.Lock()
-        self._turn = threading.Lock()  # one run at a time, so that none slows down another
-        self._work: dict[str, _Work] = {}
-        self._threads: list[threading.Thread] = []
         self._runs: dict[str, tuple[Run, ...]] = {}  # cache, by owner
         self._runs_version = 0  # grows with every change of the stored runs
 
     def close(self) -> None:
-        """Stop all runs, without storing them, and wait until they have ended."""
-        with self._lock:
-            for work in self._work.values():
-                work.stop.set()
-            threads = list(self._threads)
-        for thread in threads:
-            thread.join()
+        """Stop all runs, without storing them, and all experiments; wait until they have ended."""
+        self._background.close()
 
     def runs(self, owner: str) -> tuple[Run, ...]:
         """The owner's runs, oldest first."""
@@ -115,82 +86,40 @@ class Evaluations(SavedQuestions):
             self._runs_version += 1
 
     def progress(self, owner: str) -> Progress | None:
-        """Progress of the owner's run; None if none was started, or the last one succeeded."""
-        with self._lock:
-            work = self._work.get(owner)
-            return Progress(work.done, work.total, work.running, work.problem) if work else None
+        """Progress of the owner's run or experiment; None if none was started, or the last one succeeded."""
+        return self._background.progress(owner)
 
     def start(self, owner: str) -> None:
-        """Start a run in the background, unless one of this owner is in progress.
+        """Start a run in the background, unless something of this owner is in progress.
 
         Raises QuestionRefused if no saved question has its document in the library.
         """
-        questions = [question for question in self.saved(owner) if question.can_run]
-        if not questions:
-            raise QuestionRefused("No saved question has its document in the library: save a question first.")
-        with self._lock:
-            if (before := self._work.get(owner)) and before.running:
-                return
-            work = self._work[owner] = _Work(len(questions))
-            thread = threading.Thread(target=self._run, args=(owner, questions, work), name="evaluation", daemon=True)
-            self._threads = [old for old in self._threads if old.is_alive()] + [thread]
-            thread.start()
-        self._changed()
+        questions = questions_to_run(self.saved(owner))
+
+        def job(work: Work) -> None:
+            measured = self._measured(owner, questions, work)
+            if not work.stop.is_set():
+                self._store_run(owner, measured)
+
+        self._background.start(owner, WorkKind.RUN, len(questions), job)
 
     def stop(self, owner: str) -> None:
-        """Stop the owner's run; nothing of it is stored."""
-        with self._lock:
-            if work := self._work.get(owner):
-                work.stop.set()
+        """Stop what is in progress: nothing of a run is stored; an experiment can be resumed."""
+        self._background.stop(owner)
 
-    def _run(self, owner: str, questions: Sequence[SavedQuestion], work: _Work) -> None:
-        try:
-            with self._alone(work):
-                measured = self._measured(owner, questions, work)
-                if not work.stop.is_set():
-                    self._store_run(owner, measured)
-        except AskError as exc:
-            work.problem = exc.message
-        except Exception:  # any bug: the page says that the run failed
-            log.exception("A run failed")
-            work.problem = Message("The run ended because of an error in the program; see the log.")
-        finally:
-            with self._lock:
-                work.running = False
-                if not work.problem:
-                    del self._work[owner]
-            self._changed()
-
-    @contextmanager
-    def _alone(self, work: _Work) -> Iterator[None]:
-        """Wait until no other run is in progress, or this one is stopped."""
-        mine = False
-        while not mine and not work.stop.is_set():
-            mine = self._turn.acquire(timeout=STOP_POLL_SECONDS)
-        try:
-            yield
-        finally:
-            if mine:
-                self._turn.release()
-
-    def _measured(self, owner: str, questions: Sequence[SavedQuestion], work: _Work) -> dict[int, Measured]:
+    def _measured(self, owner: str, questions: Sequence[SavedQuestion], work: Work) -> dict[int, Measured]:
         """Ask every question; fewer results if the run was stopped."""
         measured: dict[int, Measured] = {}
-        shown = time.monotonic()
-        if not work.stop.is_set():
-            warm_up(self._ask(owner, questions[0].text, stop=work.stop, options=DEFAULT_OPTIONS))
+        warm_up(self._ask(owner, questions[0].text, stop=work.stop, options=DEFAULT_OPTIONS))
         for question in questions:
             one = None if work.stop.is_set() else self._measure(owner, question, work)
             if one is None or work.stop.is_set():  # an answer that was stopped says nothing
                 break
             measured[question.id] = one
-            work.done += 1
-            if time.monotonic() - shown > PROGRESS_SECONDS:
-                shown = time.monotonic()
-                self._changed()
+            work.step()
         return measured
 
-    def _measure(self, owner: str, question: SavedQuestion, work: _Work) -> Measured:
+    def _measure(self, owner: str, question: SavedQuestion, work: Work) -> Measured:
         return measure(question, self._ask(owner, question.text, stop=work.stop, options=DEFAULT_OPTIONS))
 
     def _store_run(self, owner: str, measured: dict[int, Measured]) -> None:
@@ -241,6 +170,17 @@ class Evaluations(SavedQuestions):
             "library": hashlib.sha256(ids.encode()).hexdigest()[:16],
             "settings": recorded_settings(self._settings),
         }
+
+    def _circumstances(self, owner: str, variants: tuple[Variant, Variant]) -> Circumstances:
+        """The circumstances of an experiment."""
+        about = self._about(owner)
+        reader, depth = about.pop("reader"), about.pop("depth")
+        first, second = variants
+        return Circumstances(
+            readers=(QuoteReader.name if first.quotes else reader, QuoteReader.name if second.quotes else reader),
+            depths=(first.preferences.sources or depth, second.preferences.sources or depth),
+            **about | {"settings": json_values(about["settings"])},
+        )
 
 
 def _stored_run(row: sqlite3.Row) -> Run:

@@ -21,7 +21,7 @@ from rag.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-FORMAT = 11
+FORMAT = 12
 # A new database. `meta`: 'embedder' (JSON), 'created' (seconds since the epoch; not in databases of before format 11).
 # `pages.start`: where it begins in the document's text (`rag.records.page_starts`). `digest`: of the
 # text that was embedded.
@@ -30,6 +30,7 @@ FORMAT = 11
 # `kept_questions.answer`: the one expected, '' for none.
 # `pages.crc`, `vectors.crc`: CRC-32 of the page's text and words, and of the vector, by which damage is noticed.
 # `removals`: documents whose removal has begun.
+# `experiments.data`: variants, circumstances, questions; `experiment_results.data`: both results of a question.
 # `jobs.replaces`: id of the document that the file is a new version of, '' for none.
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -73,6 +74,13 @@ SCHEMA = (
     run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,
     question INTEGER NOT NULL REFERENCES kept_questions ON DELETE CASCADE, text TEXT NOT NULL,
     PRIMARY KEY (run, question)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS experiments (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, at REAL NOT NULL, data TEXT NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS experiments_of_owner ON experiments (owner)",
+    """CREATE TABLE IF NOT EXISTS experiment_results (
+    experiment INTEGER NOT NULL REFERENCES experiments ON DELETE CASCADE,
+    question INTEGER NOT NULL REFERENCES kept_questions ON DELETE CASCADE, data TEXT NOT NULL,
+    PRIMARY KEY (experiment, question)) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS conversations (
     key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, title TEXT NOT NULL,
     created REAL NOT NULL, changed REAL NOT NULL, deleted REAL, data TEXT NOT NULL)""",
@@ -135,6 +143,8 @@ def _format_of(sql: sqlite3.Connection) -> int:
     tables = {row[0] for row in sql.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if version or "jobs" not in tables:
         return int(version)
+    if "experiments" in tables:
+        return 12
     if "removals" in tables:
         return 11
     if "given_answers" in tables:
@@ -326,7 +336,20 @@ def _to_11(sql: sqlite3.Connection) -> None:
         sql.execute(statement)
 
 
+def _to_12(sql: sqlite3.Connection) -> None:
+    """Experiments: two variants of the settings compared on the saved questions."""
+    for statement in (
+        "CREATE TABLE experiments (id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, at REAL NOT NULL,"
+        " data TEXT NOT NULL)",
+        "CREATE INDEX experiments_of_owner ON experiments (owner)",
+        "CREATE TABLE experiment_results (experiment INTEGER NOT NULL REFERENCES experiments ON DELETE CASCADE,"
+        " question INTEGER NOT NULL REFERENCES kept_questions ON DELETE CASCADE, data TEXT NOT NULL,"
+        " PRIMARY KEY (experiment, question)) WITHOUT ROWID",
+    ):
+        sql.execute(statement)
+
+
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {
     2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5, 6: _to_6, 7: _to_7, 8: _to_8, 9: _to_9, 10: _to_10,
-    11: _to_11,
+    11: _to_11, 12: _to_12,
 }  # fmt: skip

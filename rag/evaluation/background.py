@@ -1,0 +1,132 @@
+"""Work of the Evaluate view in the background: one piece per owner, one after the other, each can be stopped."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from rag.errors import AskError
+from rag.messages import Message
+
+log = logging.getLogger(__name__)
+
+PROGRESS_SECONDS: Final = 0.5  # between two reports of progress
+STOP_POLL_SECONDS: Final = 0.2  # how often work that waits for its turn looks whether it was stopped
+
+
+class WorkKind(StrEnum):
+    """What is being done."""
+
+    RUN = "run"
+    EXPERIMENT = "experiment"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an owner's work has come, or why the last one failed."""
+
+    done: int  # questions
+    total: int
+    running: bool
+    problem: Message | str = ""  # why it failed, one sentence
+    kind: WorkKind = WorkKind.RUN
+
+
+@dataclass
+class Work:
+    """A piece of work in progress, or the last one if it failed."""
+
+    kind: WorkKind
+    total: int  # questions
+    changed: Callable[[], None]
+    done: int = 0
+    running: bool = True
+    problem: Message | str = ""
+    stop: threading.Event = field(default_factory=threading.Event)
+    _shown: float = field(default_factory=time.monotonic)
+
+    def step(self) -> None:
+        """One more question is done."""
+        self.done += 1
+        if time.monotonic() - self._shown > PROGRESS_SECONDS:
+            self._shown = time.monotonic()
+            self.changed()
+
+
+class Background:
+    """The work of all owners. Thread-safe."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()  # one piece at a time, so that none slows down another
+        self._work: dict[str, Work] = {}
+        self._threads: list[threading.Thread] = []
+
+    def close(self) -> None:
+        """Stop all work and wait until it has ended."""
+        with self._lock:
+            for work in self._work.values():
+                work.stop.set()
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join()
+
+    def progress(self, owner: str) -> Progress | None:
+        """Progress of the owner's work; None if none was started, or the last one succeeded."""
+        with self._lock:
+            work = self._work.get(owner)
+            return Progress(work.done, work.total, work.running, work.problem, work.kind) if work else None
+
+    def start(self, owner: str, kind: WorkKind, total: int, job: Callable[[Work], None]) -> bool:
+        """Start a piece of work; False where one of this owner is in progress already."""
+        with self._lock:
+            if (before := self._work.get(owner)) and before.running:
+                return False
+            work = self._work[owner] = Work(kind, total, self._changed)
+            thread = threading.Thread(target=self._do, args=(owner, work, job), name="evaluation", daemon=True)
+            self._threads = [old for old in self._threads if old.is_alive()] + [thread]
+            thread.start()
+        self._changed()
+        return True
+
+    def stop(self, owner: str) -> None:
+        """Stop the owner's work."""
+        with self._lock:
+            if work := self._work.get(owner):
+                work.stop.set()
+
+    def _do(self, owner: str, work: Work, job: Callable[[Work], None]) -> None:
+        try:
+            with self._alone(work):
+                if not work.stop.is_set():
+                    job(work)
+        except AskError as exc:
+            work.problem = exc.message
+        except Exception:  # any bug: the page says that it failed
+            log.exception("An evaluation failed")
+            work.problem = Message("The run ended because of an error in the program; see the log.")
+        finally:
+            with self._lock:
+                work.running = False
+                if not work.problem:
+                    del self._work[owner]
+            self._changed()
+
+    @contextmanager
+    def _alone(self, work: Work) -> Iterator[None]:
+        """Wait until no other work is in progress, or this one is stopped."""
+        mine = False
+        while not mine and not work.stop.is_set():
+            mine = self._turn.acquire(timeout=STOP_POLL_SECONDS)
+        try:
+            yield
+        finally:
+            if mine:
+                self._turn.release()
