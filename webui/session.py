@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from rag.answer.small_talk import is_small_talk
+from rag.evaluation.experiment import Variant
 from rag.evaluation.question_sets import RefusedLine
 from rag.messages import Message
 from rag.preferences import DEFAULT_PREFERENCES, Preferences
@@ -83,6 +84,8 @@ class Evaluation:
     against: int | None = None  # run that the newest is compared with; None for the one before it
     problem: Message | None = None  # why the last thing done failed
     imported: Imported | None = None  # the file that was read last, until it is dismissed
+    variants: tuple[Variant, Variant] | None = None  # to be compared next; None: both as the person's settings are
+    experiment: int | None = None  # id of the comparison shown; None for the newest
     drawn: str = ""  # HTML as last sent
 
 

@@ -1,6 +1,7 @@
 """The Evaluate view in a real browser: from an answer to a saved question, to runs, to what was lost and won."""
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -275,3 +276,61 @@ def test_a_set_of_questions_is_imported_answered_and_scored(library, served, vis
     with page.expect_download() as saved:
         page.click("#evaluation [data-file='questions.csv']")
     assert Path(saved.value.path()).read_bytes().startswith(b"\xef\xbb\xbfquestion,document,page,answer\n")
+
+
+def test_two_settings_are_compared_stopped_resumed_and_exported(library, served, visit, screenshot):
+    """Nine questions with ten sources and with two: the rivals take both, so A alone finds the pump."""
+    page = ready(visit(served(library)))
+    add(page, 2, **{"manual.pdf": MANUAL, "rivals.pdf": RIVALS})
+    manual = next(one.id for one in library.documents("") if one.name == "manual.pdf")
+    for number in range(8):
+        library.evaluations.save("", f"{VALVE} {'Really? ' * number}".strip(), manual, 1, "12 kg")
+    library.evaluations.save("", PUMP, manual, 0, "1931")
+    page.click(".tabs [data-view=evaluation]")
+    page.wait_for_selector(".experiments [data-do=compare]:disabled")
+    assert "change a setting" in page.inner_text(".experiments .start")
+
+    experiments, go = library.evaluations.experiments, threading.Event()
+    ask = experiments._ask
+
+    def slow(owner, question, **more):
+        go.wait(60 if question == PUMP else 0.3)
+        return ask(owner, question, **more)
+
+    experiments._ask = slow
+    page.select_option("select[name=sources][data-side='0']", "10")
+    page.select_option("select[name=sources][data-side='1']", "2")
+    page.click(".experiments [data-do=compare]:not(:disabled)")
+    page.wait_for_selector(".experiments progress")
+    page.wait_for_selector(".experiment .verdicts")
+    page.click(".experiments [data-do=stop-run]")
+    go.set()
+    page.wait_for_selector(".experiment .stopped:has-text('of 9 questions')")
+    page.click(".experiment [data-do=resume]")
+    page.wait_for_selector(".experiment .verdicts:has-text('With B: 0 better, 1 worse, 8 the same.')", timeout=60_000)
+    page.wait_for_selector(".experiment [data-file='comparison.csv']")
+    worse = page.locator(".experiment .worse li")
+    assert worse.locator(".asked").inner_text() == PUMP
+    assert "rank 7" in worse.locator(".sides > div >> nth=0").inner_text()
+    assert "not found" in worse.locator(".sides > div >> nth=1").inner_text()
+    page.locator(".experiments").evaluate("(section) => section.scrollIntoView()")
+    screenshot(page, "evaluation-comparison")
+
+    page.reload()
+    ready(page)
+    page.click(".tabs [data-view=evaluation]")
+    page.wait_for_selector(".experiment .worse")
+    for size in ((1024, 768), (390, 844)):
+        page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        assert not page.locator("#evaluation-scroll").evaluate("(e) => e.scrollWidth > e.clientWidth + 1")
+    page.locator(".experiment .worse").evaluate("(group) => group.scrollIntoView({ block: 'center' })")
+    screenshot(page, "evaluation-comparison-phone")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    with page.expect_download() as saved:
+        page.click(".experiment [data-file='comparison.json']")
+    whole = json.loads(Path(saved.value.path()).read_text("utf-8"))
+    assert [whole["settings"][side]["sources"] for side in "AB"] == [10, 2]
+    assert whole["verdicts"]["worse"] == 1
+    worse.locator(".asked").click()
+    page.wait_for_selector("#viewer .sheet[data-page='0']")

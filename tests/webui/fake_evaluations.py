@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rag.errors import NotInLibrary, QuestionRefused
+from rag.evaluation.background import Progress
+from rag.evaluation.experiment import Circumstances, Experiment, Pair, Variant
 from rag.evaluation.question_sets import QuestionRow, RefusedLine
 from rag.evaluation.runs import Result, RightPage, Run, SavedQuestion
-from rag.evaluation.saved import Progress
 from rag.messages import Message
 from rag.records import Document
 
@@ -26,6 +27,35 @@ def run(number: int, ranks: dict[int, int | None], pages: dict[int, str] | None 
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
+def experiment(number: int, variants: tuple[Variant, Variant], pairs: dict[int, Pair], left: int = 0) -> Experiment:
+    """An experiment over these questions, and `left` more that were not asked yet."""
+    made = Circumstances("multilingual-e5-small", "", ("GLM", "GLM"), (8, 8), 2, 80, "library", {})
+    return Experiment(number, 86_400.0 * number, variants, made, (*pairs, *range(1_000, 1_000 + left)), pairs)
+
+
+class FakeExperiments:
+    """Experiments without a library: `done` has them by owner, `asked` what was asked for."""
+
+    def __init__(self) -> None:
+        self.done: dict[str, list[Experiment]] = {}
+        self.asked: list[object] = []
+
+    def listed(self, owner: str) -> tuple[Experiment, ...]:
+        return tuple(replace(one, pairs={}) for one in self.done.get(owner, ()))
+
+    def get(self, owner: str, experiment_id: int) -> Experiment | None:
+        return next((one for one in self.done.get(owner, ()) if one.id == experiment_id), None)
+
+    def start(self, owner: str, variants: tuple[Variant, Variant]) -> None:
+        self.asked.append(variants)
+
+    def resume(self, owner: str, experiment_id: int) -> None:
+        self.asked.append(experiment_id)
+
+    def remove(self, owner: str, experiment_id: int) -> None:
+        self.done[owner] = [one for one in self.done[owner] if one.id != experiment_id]
+
+
 class FakeEvaluations:
     """Everything in memory; a run takes no time, unless `goes_on` is cleared."""
 
@@ -33,6 +63,7 @@ class FakeEvaluations:
         self, documents: Callable[[str], tuple[Document, ...]], changed: Callable[[], None] = lambda: None
     ) -> None:
         self._documents, self._changed = documents, changed
+        self.experiments = FakeExperiments()
         self.questions: dict[str, dict[int, SavedQuestion]] = {}  # by owner
         self.made: dict[str, list[Run]] = {}  # by owner
         self.ranks: dict[str, int | None] = {}  # by text; 1 unless told

@@ -11,6 +11,7 @@ from typing import Any
 from rag.answer.scales import printed_values
 from rag.evaluation.runs import RightPage, Run, SavedQuestion, cuts
 from rag.records import Source
+from webui.actions.experiments import change_experiments
 from webui.actions.question_sets import change_sets
 from webui.edge import to_int
 from webui.engine import Engine
@@ -77,6 +78,8 @@ def change(engine: Engine, session: Session, data: dict[str, Any]) -> None:
             shown.against = next((run.id for run in evaluations.runs(owner) if run.id == data.get("run")), None)
         case "forget-run" if any(run.id == data.get("run") for run in evaluations.runs(owner)):
             evaluations.remove_run(owner, data["run"])
+        case "variant" | "compare" | "resume" | "experiment" | "forget-experiment":
+            change_experiments(engine, session, data)
         case "import" | "imported-seen" | "save-rating" | "forget-rating":
             change_sets(engine, session, data)
         case _:

@@ -20,14 +20,14 @@ def change_settings(engine: Engine, session: Session, data: dict[str, Any]) -> N
             session.keep()
         case "setting":
             name, value = str(data.get("name")), data.get("value")
-            session.prefer(engine, lambda before: _changed(before, name, value))
+            session.prefer(engine, lambda before: changed_preferences(before, name, value))
         case "default-settings":
             session.prefer(engine, lambda before: DEFAULT_PREFERENCES)
             session.conversation.quotes = False
             session.keep()
 
 
-def _changed(before: Preferences, name: str, value: object) -> Preferences:
+def changed_preferences(before: Preferences, name: str, value: object) -> Preferences:
     """Preferences with one of them changed. Raises SettingRefused for what a browser does not send by itself."""
     text = value if isinstance(value, str) else ""
     try:

@@ -16,6 +16,7 @@ from webui.actions.evaluation import MRR, RIGHT, SUPPORTED, compared, line_names
 from webui.engine import Engine
 from webui.session import Evaluation, Session
 from webui.strings import Language, say
+from webui.views.experiments import comparing
 from webui.views.plot import Line, plot, round_top
 from webui.views.question_rows import question_row
 from webui.views.render import render
@@ -124,6 +125,7 @@ def evaluation_html(engine: Engine, session: Session) -> Markup:
         can_run=any(question.can_run for question in questions),
         plots=_plots(runs, shown, language) if runs else None,
         changes=_changes(runs, questions, shown, language),
+        comparing=comparing(engine, session, questions, progress) if questions else None,
         questions=[question_row(question, runs, given, language) for question in questions],
         table=_table(runs, language) if runs else None,
         ratings=ratings[::-1],

@@ -37,7 +37,7 @@ _TITLES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Option:
+class Option:
     """One value that a setting can have."""
 
     value: str
@@ -46,13 +46,13 @@ class _Option:
 
 
 @dataclass(frozen=True, slots=True)
-class _Setting:
+class Setting:
     """A setting with a list of values."""
 
     name: str
     title: str
     sentence: str
-    options: list[_Option]
+    options: list[Option]
     disabled: bool = False
 
 
@@ -74,14 +74,9 @@ def settings_html(engine: Engine, session: Session) -> Markup:
     return render(
         "settings.html",
         language,
-        reader=_reader(engine, session),
-        settings=[
-            _sources(engine, preferences, language),
-            _named("strictness", Strictness, preferences.strictness, language),
-            _named("length", AnswerLength, manner.length, language),
-            _named("language", AnswerLanguage, manner.language, language),
-        ],
-        temperature=_temperature(preferences, language),
+        reader=reader_setting(engine, language, quotes=session.conversation.quotes),
+        settings=usual_settings(engine, preferences, language),
+        temperature=temperature_setting(preferences, language),
         follow_ups=preferences.follow_ups,
         reasons=preferences.reasons,
         instructions=[
@@ -94,37 +89,53 @@ def settings_html(engine: Engine, session: Session) -> Markup:
     )
 
 
-def _reader(engine: Engine, session: Session) -> _Setting:
-    """Which reader answers in this conversation; without a model there is no choice."""
-    language, quotes = session.language, session.conversation.quotes
-    model = next((one.name for one in engine.choices() if one.what == "reader" and one.name != QuoteReader.name), "")
-    options = [_Option("quotes", say(language, "quote_reader"), quotes or not model)]
+def usual_settings(engine: Engine, preferences: Preferences, language: Language) -> list[Setting]:
+    """The settings that everybody needs."""
+    manner = preferences.manner
+    return [
+        _sources(engine, preferences, language),
+        _named("strictness", Strictness, preferences.strictness, language),
+        _named("length", AnswerLength, manner.length, language),
+        _named("language", AnswerLanguage, manner.language, language),
+    ]
+
+
+def model_name(engine: Engine) -> str:
+    """The name of the model that is loaded; "" where only quotes can be had."""
+    return next((one.name for one in engine.choices() if one.what == "reader" and one.name != QuoteReader.name), "")
+
+
+def reader_setting(engine: Engine, language: Language, *, quotes: bool) -> Setting:
+    """Which reader answers; without a model there is no choice."""
+    model = model_name(engine)
+    options = [Option("quotes", say(language, "quote_reader"), quotes or not model)]
     if model:
-        options.insert(0, _Option("", model, not quotes))
+        options.insert(0, Option("", model, not quotes))
     sentence = say(language, "setting_reader_hint" if model else "setting_reader_none")
-    return _Setting("reader", say(language, "setting_reader"), sentence, options, disabled=not model)
+    return Setting("reader", say(language, "setting_reader"), sentence, options, disabled=not model)
 
 
-def _sources(engine: Engine, preferences: Preferences, language: Language) -> _Setting:
-    default = _Option("", say(language, "default_is", value=engine.settings.retrieval.sources), not preferences.sources)
-    options = [default, *(_Option(str(n), str(n), preferences.sources == n) for n in SOURCES)]
-    return _Setting("sources", say(language, "setting_sources"), say(language, "setting_sources_hint"), options)
+def _sources(engine: Engine, preferences: Preferences, language: Language) -> Setting:
+    default = Option("", say(language, "default_is", value=engine.settings.retrieval.sources), not preferences.sources)
+    options = [default, *(Option(str(n), str(n), preferences.sources == n) for n in SOURCES)]
+    return Setting("sources", say(language, "setting_sources"), say(language, "setting_sources_hint"), options)
 
 
-def _temperature(preferences: Preferences, language: Language) -> _Setting:
+def temperature_setting(preferences: Preferences, language: Language) -> Setting:
+    """How freely a model words its answer."""
     chosen = preferences.temperature
-    options = [_Option("", say(language, "default_is", value=Sampling().temperature), chosen is None)]
-    options += [_Option(str(one), str(one), chosen == one) for one in TEMPERATURES]
+    options = [Option("", say(language, "default_is", value=Sampling().temperature), chosen is None)]
+    options += [Option(str(one), str(one), chosen == one) for one in TEMPERATURES]
     title, sentence = say(language, "setting_temperature"), say(language, "setting_temperature_hint")
-    return _Setting("temperature", title, sentence, options)
+    return Setting("temperature", title, sentence, options)
 
 
 def _named(
     name: str, values: type[Strictness | AnswerLength | AnswerLanguage], chosen: str, language: Language
-) -> _Setting:
-    options = [_Option(value, say(language, _WORDS[value]), value == chosen) for value in values]
+) -> Setting:
+    options = [Option(value, say(language, _WORDS[value]), value == chosen) for value in values]
     title, sentence = _TITLES[name]
-    return _Setting(name, say(language, title), say(language, sentence), options)
+    return Setting(name, say(language, title), say(language, sentence), options)
 
 
 def _instruction(name: str, own: str, language: Language, *, in_chinese: bool) -> _Instruction:

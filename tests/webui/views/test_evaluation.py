@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from rag.errors import StoreError
+from rag.evaluation.background import Progress
 from rag.evaluation.question_file import Question
 from rag.evaluation.runs import AnswerResult, Result, RightPage, SavedQuestion
-from rag.evaluation.saved import Progress
 from rag.messages import Message
 from tests.webui import handling
 from tests.webui.fake_engine import FakeEngine, document, source
@@ -132,7 +132,7 @@ def test_questions_lost_and_found_since_an_earlier_run_are_listed(engine, view):
     view.send(do="k", k=5)
     html = view.html()
     assert group(html, "lost") == [(QUESTIONS[0], "1 → not found"), (QUESTIONS[1], "1 → 6")]
-    assert [at["value"] for _, at in look(html).elements if "selected" in at] == ["1", "5"]
+    assert [at["value"] for _, at in look(html).elements if "selected" in at and "data-key" in at] == ["1", "5"]
     view.send(do="against", run=77)
     assert group(view.html(), "won") == []  # among the first 5 again against the run before
     assert group(view.html(), "lost") == [(QUESTIONS[0], "1 → not found")]
