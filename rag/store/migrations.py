@@ -134,6 +134,20 @@ def migrate(sql: sqlite3.Connection, database: Path) -> None:
         sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+# A table that each of these formats brought, the newest first.
+_NEW_TABLES = (
+    ("experiments", 12),
+    ("removals", 11),
+    ("given_answers", 10),
+    ("preferences", 9),
+    ("introductions", 8),
+    ("pages_awaiting_ocr", 7),
+    ("ratings", 6),
+    ("conversations", 5),
+    ("orphaned_files", 4),
+)
+
+
 def _format_of(sql: sqlite3.Connection) -> int:
     """The format of a database; 0 for a new one.
 
@@ -143,24 +157,9 @@ def _format_of(sql: sqlite3.Connection) -> int:
     tables = {row[0] for row in sql.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if version or "jobs" not in tables:
         return int(version)
-    if "experiments" in tables:
-        return 12
-    if "removals" in tables:
-        return 11
-    if "given_answers" in tables:
-        return 10
-    if "preferences" in tables:
-        return 9
-    if "introductions" in tables:
-        return 8
-    if "pages_awaiting_ocr" in tables:
-        return 7
-    if "ratings" in tables:
-        return 6
-    if "conversations" in tables:
-        return 5
-    if "orphaned_files" in tables:
-        return 4
+    for table, number in _NEW_TABLES:
+        if table in tables:
+            return number
     return 2 if "doomed" in tables else 1  # migrating from 2 to 3 changes nothing in a database of format 3
 
 
