@@ -379,11 +379,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             datefmt="%H:%M:%S",
         )
         quiet_libraries()
+        from rag.upkeep.commands import care_for
+
         if options.list_models:
             from model.listing import list_models
 
             sys.stdout.write(list_models() + "\n")
             return 0
+        if done := care_for(options):
+            sys.stdout.write(done[0] + "\n")
+            return done[1]
         if change_tokens(options):
             return 0
         environment = dict(os.environ)  # before downloads are turned off, which a child process may still do

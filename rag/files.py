@@ -54,11 +54,19 @@ class DocumentFiles:
         removals.finish(owner, document_id)
         with self._lock:
             try:
+                self._replace_lost(document_id, partial)
                 self._refuse_known(owner, document_id, jobs)
-                move_into_place(partial, original_file(self._folder, document_id))
+                if partial.exists():
+                    move_into_place(partial, original_file(self._folder, document_id))
             finally:
                 partial.unlink(missing_ok=True)
             return jobs.add(owner, document_id, name.encode("utf-8", "replace").decode(), replaces)
+
+    def _replace_lost(self, document_id: str, partial: Path) -> None:
+        """Put the file of a document in its place again whose own was lost, so that its pages can be seen."""
+        path = original_file(self._folder, document_id)
+        if not path.exists() and any(known.id == document_id for known in self._store.documents()):
+            move_into_place(partial, path)
 
     def _refuse_known(self, owner: str, document_id: str, jobs: Jobs) -> None:
         if self._store.document(owner, document_id):

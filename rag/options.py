@@ -206,6 +206,11 @@ ACTIONS: Final = (
     Action("api-token", "NAME", "make an API token for a user, or for a program where there are no logins, and exit"),
     Action("list-api-tokens", "", "list the API tokens, and exit"),
     Action("revoke-api-token", "ID", "revoke the API token with this id, or all of a user's, and exit"),
+    Action("check", "", "say what in the data folder is damaged or left behind, also while the program runs, and exit"),
+    Action("repair", "", "repair the data folder, say what was lost, and exit"),
+    Action("backup", "FILE", "write a backup of the data folder to a new file, also while the program runs, and exit"),
+    Action("restore", "FILE", "restore a backup into an empty data folder, and exit"),
+    Action("overwrite", "", "with --restore: replace the library that the data folder holds"),
 )
 
 

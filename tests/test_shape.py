@@ -53,6 +53,7 @@ FOLDERS: dict[str, set[str]] = {
     "embed": set(),
     "index": set(),
     "store": set(),
+    "upkeep": {"store"},
     "ingest": {"pdf", "embed", "store"},
     "retrieve": {"embed", "index", "pdf", "store"},
     "answer": {"embed", "index", "pdf", "retrieve", "store"},

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from rag.embed.embedder import Embedder
-from rag.errors import AskError, FileRefused, PasswordNeeded, StoreError
+from rag.errors import AskError, DamagedFile, FileRefused, PasswordNeeded, StoreError
 from rag.ingest.batch import UNFINISHED, Adding, Batches
 from rag.ingest.chunk import chunk_document, fitting
 from rag.ingest.scans import Scan, ScanQueue
@@ -205,6 +205,8 @@ class Jobs:
 
     def _read(self, active: _ActiveJob) -> None:
         path = original_file(self._settings.files_dir, active.job.document_id)
+        if not path.exists():
+            raise DamagedFile("its file is no longer in the data folder: add it again.")
         loaded = load(
             path,
             limits=self._settings.limits,

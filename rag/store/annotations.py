@@ -70,11 +70,12 @@ class Annotations:
         return {row["old"]: row["new"] for row in rows}
 
     def forget_tags(self) -> None:
-        """Delete the tags of documents that are gone: whose owner can no longer see any document of this id."""
+        """Delete the tags of documents that are gone: their owner sees none of this id, and none is being added."""
         with self._store.transaction() as sql:
             sql.execute(
                 "DELETE FROM tags WHERE NOT EXISTS"
                 " (SELECT 1 FROM documents d WHERE d.id = tags.document_id AND d.owner IN ('', tags.owner))"
+                " AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.document_id = tags.document_id AND j.state != 'failed')"
             )
 
     # ---- introductions, as JSON that is not interpreted here; deleted together with their document

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import logging
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from io import BytesIO
@@ -13,6 +15,8 @@ from pathlib import Path
 
 from rag.errors import FileRefused, LimitExceeded, NotAPdf
 from rag.settings import MB, Limits
+
+log = logging.getLogger(__name__)
 
 BLOCK = 1 << 20  # bytes copied at a time
 HEADER_BYTES = 1024  # where readers look for %PDF-: PDF 1.7, appendix H, note 13
@@ -109,3 +113,14 @@ def replace_file(path: Path, data: bytes) -> None:
     """Write a file atomically: readers see the old content or the new."""
     _, partial = _write_partial(path.parent, iter([data]))
     move_into_place(partial, path)
+
+
+def delete(path: Path) -> None:
+    """Delete a file or a folder; where that fails, the log says so."""
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as exc:
+        log.error("%s cannot be deleted (%s): delete it yourself.", path, exc.strerror or exc)

@@ -8,14 +8,21 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from filelock import FileLock, Timeout
 
 from rag.errors import StoreDamaged, StoreError, StoreInUse
+from rag.store.blobs import replace_file
 from rag.store.migrations import migrate
+from rag.store.restored import put_in_place
+
+BUSY_SECONDS: Final = 0.2  # to wait for other processes, which only read; all threads wait meanwhile
+HEADER_BYTES: Final = 100  # at the beginning of a database, changed by every transaction
+FIRST_PAGE_SUFFIX: Final = ".first-page"
+RETRY_SECONDS: Final = 5.0  # after which a checkpoint that another process prevented is tried again
 
 
 class Connection:
@@ -24,10 +31,11 @@ class Connection:
     def __init__(self, database: Path) -> None:
         """Raises StoreInUse, StoreDamaged, and StoreError where the file cannot be written or is too new."""
         database.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.RLock()
+        self._lock, self._closed = threading.RLock(), False
         with ExitStack() as opened, _opening_errors_mapped(database):
-            opened.callback(_lock_folder(database.parent).release)
-            self._sql = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+            opened.callback(lock_folder(database.parent).release)
+            put_in_place(database.parent)
+            self._sql = sqlite3.connect(database, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
             opened.callback(self._sql.close)
             self._sql.row_factory = sqlite3.Row
             self._open(database)
@@ -42,6 +50,7 @@ class Connection:
     def close(self) -> None:
         """Write everything into the main file and release the folder."""
         with self._lock:
+            self._closed = True
             self._opened.close()
 
     def _open(self, database: Path) -> None:
@@ -50,6 +59,7 @@ class Connection:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             self._sql.execute(f"PRAGMA {pragma}")
         migrate(self._sql, database)
+        keep_first_page(self._sql, database)
         self._sql.execute("CREATE TEMP TABLE protected_vectors (digest BLOB PRIMARY KEY) WITHOUT ROWID")
 
     @contextmanager
@@ -70,9 +80,22 @@ class Connection:
             return self._sql.execute(query, values).fetchall()
 
     def checkpoint(self) -> None:
-        """Move the write-ahead log into the main file and truncate it, so that no deleted content remains there."""
+        """Move the write-ahead log into the main file and truncate it, so that no deleted content remains there.
+
+        While another process reads, as a backup does, that is not possible: it is tried again until it is done.
+        """
         with self._lock, _sqlite_errors_mapped():
-            self._sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            if self._closed:
+                return
+            (busy, *_) = self._sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            retry = threading.Timer(RETRY_SECONDS, self._checkpoint_again)
+            retry.daemon = True
+            retry.start()
+
+    def _checkpoint_again(self) -> None:
+        with suppress(StoreError):
+            self.checkpoint()
 
 
 @contextmanager
@@ -88,7 +111,8 @@ def _opening_errors_mapped(database: Path) -> Iterator[None]:
         ) from exc
     except sqlite3.DatabaseError as exc:
         raise StoreDamaged(
-            "{database} cannot be read ({reason}): restore it from a backup, or start with another --data-dir.",
+            "{database} cannot be read ({reason}): start once with --repair, which saves what can be read, or with "
+            "--restore and a backup.",
             database=str(database),
             reason=str(exc),
         ) from exc
@@ -96,7 +120,7 @@ def _opening_errors_mapped(database: Path) -> Iterator[None]:
 
 @contextmanager
 def _sqlite_errors_mapped() -> Iterator[None]:
-    """Raise StoreError for what SQLite raises when the disk is full, read-only or gone."""
+    """Raise StoreError for what SQLite raises when the disk is full, read-only or gone, StoreDamaged for damage."""
     try:
         yield
     except sqlite3.OperationalError as exc:
@@ -104,9 +128,42 @@ def _sqlite_errors_mapped() -> Iterator[None]:
             "The data folder cannot be used ({reason}): free some space, or choose another with --data-dir.",
             reason=str(exc),
         ) from exc
+    except sqlite3.DatabaseError as exc:
+        if type(exc) is not sqlite3.DatabaseError:  # a mistake of this program
+            raise
+        raise StoreDamaged(
+            "The database is damaged ({reason}): stop the program, and start it once with --repair.",
+            reason=str(exc),
+        ) from exc
 
 
-def _lock_folder(folder: Path) -> FileLock:
+def keep_first_page(sql: sqlite3.Connection, database: Path) -> None:
+    """Keep a copy of the first page, which says where everything else is: damage to it can be repaired with that.
+
+    The root pages of tables never move in a database without auto-vacuum, so that an old copy is as good.
+    """
+    sql.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    (size,) = sql.execute("PRAGMA page_size").fetchone()
+    with database.open("rb") as file:
+        first = file.read(size)
+    copy = database.with_suffix(FIRST_PAGE_SUFFIX)
+    if copy.exists() and copy.read_bytes()[HEADER_BYTES:] == first[HEADER_BYTES:]:
+        return
+    replace_file(copy, first)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether another process uses a data folder."""
+    try:
+        lock_folder(folder).release()
+    except StoreInUse:
+        return True
+    except StoreError:  # a folder that cannot be written
+        return False
+    return False
+
+
+def lock_folder(folder: Path) -> FileLock:
     """Lock the folder for this process; the operating system releases the lock when the process ends, however it ends.
 
     The lock belongs to the process, not to the thread that took it. Raises StoreInUse.

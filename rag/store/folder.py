@@ -18,7 +18,7 @@ PRIVATE_FOLDER: Final = 0o700
 PRIVATE_FILE: Final = 0o600
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 FOLDERS: Final = ("files", "pictures", "incoming")  # of the data folder, with everything in them
-FILES: Final = ("library.sqlite*", "*.json", "lock")  # in the data folder itself
+FILES: Final = ("library.*", "*.json", "lock")  # in the data folder itself
 
 
 def prepare(settings: Settings) -> None:

@@ -8,14 +8,13 @@ belong to was lost.
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from rag.settings import Settings
-from rag.store.blobs import PARTIAL_PREFIX, PARTIAL_SUFFIX, SHA256, UNLOCKED_SUFFIX
+from rag.store.blobs import PARTIAL_PREFIX, PARTIAL_SUFFIX, SHA256, UNLOCKED_SUFFIX, delete
 from rag.store.connection import Connection
 
 log = logging.getLogger(__name__)
@@ -26,7 +25,9 @@ NEEDED_FILES: Final = "SELECT id FROM documents UNION SELECT document_id FROM jo
 NEEDED_COPIES: Final = "SELECT id FROM documents"
 ORPHAN_VECTORS: Final = "vectors WHERE digest NOT IN (SELECT digest FROM passages)"
 ORPHAN_TAGS: Final = (
-    "tags WHERE NOT EXISTS (SELECT 1 FROM documents d WHERE d.id = tags.document_id AND d.owner IN ('', tags.owner))"
+    "tags WHERE NOT EXISTS"
+    " (SELECT 1 FROM documents d WHERE d.id = tags.document_id AND d.owner IN ('', tags.owner))"
+    " AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.document_id = tags.document_id AND j.state != 'failed')"
 )
 
 
@@ -119,14 +120,3 @@ def remove_leftovers(store: Connection, settings: Settings) -> Leftovers:
     if found:
         log.info("Deleted what a crash left: %d files, %d vectors", len(found.paths), found.vectors)
     return found
-
-
-def delete(path: Path) -> None:
-    """Delete a file or a folder; where that fails, the log says so."""
-    try:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    except OSError as exc:
-        log.error("%s cannot be deleted (%s): delete it yourself.", path, exc.strerror or exc)
