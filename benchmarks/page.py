@@ -108,6 +108,13 @@ def launched() -> Iterator[Browser]:
 @contextmanager
 def running(folder: Path, cache: Path) -> Iterator[str]:
     """The app in a process of its own; gives its address once questions can be answered."""
+    with app_process(folder, cache) as (url, _):
+        yield url
+
+
+@contextmanager
+def app_process(folder: Path, cache: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The address and the process of the app, once questions can be answered."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "app.py", "--port", str(port), "--data-dir", str(folder)]
@@ -117,7 +124,7 @@ def running(folder: Path, cache: Path) -> Iterator[str]:
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_until_searchable(url, process)
-            yield url
+            yield url, process
         finally:
             process.terminate()
             process.wait()

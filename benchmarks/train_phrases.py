@@ -142,7 +142,7 @@ def retrieve(engine: Engine, questions: Sequence[Question], in_document: bool) -
         asked = Asked(question.question, Scope("", chosen))
         found = answerer.retrieve(asked)
         right = {source.number: question.is_right(source) for source in found.sources}
-        evidence = answerer._find_evidence(asked, found)
+        evidence = answerer._find_evidence(asked, found, None)
         yield Retrieved(
             question,
             [(one.text, one.answerability, right[one.number]) for one in evidence],

@@ -36,6 +36,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "limits.ocr_memory_bytes": (1_024 * 2**20, MAX_WHOLE),
     "limits.fallback_reader_pages": (0, 1_000_000),
     "limits.question_characters": (10, 1_000_000),
+    "limits.answers_at_once": (0, 256),
     "chunking.max_passage_tokens": (16, 100_000),
     "chunking.min_passage_tokens": (0, 100_000),
     "retrieval.sources": (1, 1_000),

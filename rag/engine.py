@@ -15,19 +15,18 @@ from pathlib import Path
 from typing import Final
 
 from rag.answer.answerability import EvidenceScorer
-from rag.answer.answering import Answerer, Asked
+from rag.answer.answering import Answerer
 from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.span_model import open_span_model
-from rag.answer.quote import QuoteReader
-from rag.answer.small_talk import ASK_A_QUESTION, small_talk
+from rag.asking import Questions
 from rag.choices import Choices
 from rag.embed.embedder import Embedder
-from rag.errors import AskError, QuestionRefused, StoreError
+from rag.errors import AskError, StoreError
 from rag.evaluation.ratings import Ratings
 from rag.evaluation.saved import Evaluations
 from rag.files import DocumentFiles
 from rag.index.embedded import embedded_text_index, embedded_vector_index
-from rag.index.protocols import Scope, TextIndex, VectorIndex
+from rag.index.protocols import TextIndex, VectorIndex
 from rag.ingest.batch import Adding
 from rag.ingest.jobs import Jobs
 from rag.introductions import Introductions
@@ -39,15 +38,12 @@ from rag.pdf.render import PageImages
 from rag.reader import Reader, Sampling, Turn
 from rag.records import (
     DEFAULT_OPTIONS,
-    Answer,
-    AnswerState,
     AskOptions,
     Choice,
     Citation,
     Document,
     DocumentDetails,
     Event,
-    Found,
     Job,
     LoadedDocument,
     Passage,
@@ -56,7 +52,6 @@ from rag.records import (
 )
 from rag.removals import Removals
 from rag.retrieve.page_facts import StoredFacts
-from rag.retrieve.query import validate_question
 from rag.retrieve.rerank import Reranker
 from rag.retrieve.retriever import Retriever
 from rag.settings import RetrievalSettings, Settings
@@ -104,7 +99,6 @@ class Engine:
         self._files = DocumentFiles(settings, self._store, self._images)
         self.pages = Pages(self._store, self._images, self._files)
         self._library = Library(self._store, text_index(settings.retrieval), settings.retrieval.routing)
-        self._reader, self._sampling = reader, sampling or Sampling()
         self._choices = Choices(
             Choice("reader", reader.name, reader_why),
             Choice("embedder", "…", Message("is being loaded"), ready=False),
@@ -126,6 +120,9 @@ class Engine:
         self.annotations = Annotations(self._store, self._choices.changed)
         self.introductions = Introductions(self._store, self.annotations, lambda: self.answerer, settings)
         self.preferences = StoredPreferences(self._store)
+        self.questions = Questions(
+            self._library, self.documents, lambda: self.answerer, settings, reader, sampling or Sampling()
+        )
         self._answerer: Answerer | None = None  # until everything is loaded
         self.removals = Removals(self.remove, self._choices.changed, StoredRemovals(self._store))
         self.removals.complete()
@@ -149,6 +146,7 @@ class Engine:
             return
         self._closed.set()
         self._opening.join()
+        self.questions.turns.close()
         self.introductions.close()
         self.evaluations.close()
         self._jobs.close()
@@ -158,10 +156,10 @@ class Engine:
 
     # ---- opening
 
-    def _forget(self) -> None:
-        """Keep nothing in memory of what documents hold: one of them has changed."""
+    def _forget(self, owner: str, document_id: str) -> None:
+        """Keep nothing in memory of what a document holds: it was removed, or has changed."""
         if self._answerer is not None:
-            self._answerer.forget()
+            self._answerer.forget((owner, document_id))
 
     def _open(
         self,
@@ -260,7 +258,7 @@ class Engine:
 
     def use_reader(self, reader: Reader, why: Message) -> None:
         """Answer with another reader from the next question on."""
-        self._reader = reader
+        self.questions.reader = reader
         self.choose(Choice("reader", reader.name, why))
 
     def version(self) -> int:
@@ -307,7 +305,7 @@ class Engine:
             self._scans.forget(owner, document_id)
         self._library.remove(owner, document_id)
         self.annotations.forget_tags()
-        self._forget()
+        self._forget(owner, document_id)
         self._choices.changed()
         self._files.delete_orphans()
 
@@ -333,37 +331,33 @@ class Engine:
         history: Sequence[Turn] = (),
         stop: threading.Event | None = None,
         options: AskOptions = DEFAULT_OPTIONS,
+        person: str = "",
     ) -> Iterator[Event]:
         """Answer from the chosen documents, from all with None: one Found, Pieces as they come, one Answer.
 
-        Small talk gets a reply at once, also while the indexes are being loaded and without any document.
+        Before them, Waiting for each new place in the queue. People take turns; `person` is who asks, the owner with
+        "". Ends early once `stop` is set. Small talk gets a reply at once, also while the indexes are being loaded.
 
-        Raises QuestionRefused, also after Found if the question leaves no room for sources, and ReaderError.
+        Raises QuestionRefused, also after Found if no source fits beside the question, TooManyWaiting and ReaderError.
         """
-        question = validate_question(question, self.settings.limits.question_characters)
-        if reply := small_talk(question, lambda: self._names(owner, documents)):
-            yield Found((), question, writes_markdown=False)
-            is_asked = reply is not ASK_A_QUESTION
-            yield Answer((), "", AnswerState.ANSWER if is_asked else AnswerState.NONE, reply=reply)
-            return
-        asked = Asked(question, self._scope(owner, documents), tuple(history), options)
-        reader = QuoteReader() if options.quotes else self._reader
-        yield from self.answerer.answer(asked, reader, self._sampling, stop or threading.Event())
+        yield from self.questions.ask(owner, question, documents, history, stop, options, person)
 
     def follow_ups(
         self, owner: str, question: str, documents: Collection[str] | None, sources: tuple[Source, ...]
     ) -> tuple[str, ...]:
         """Questions to ask after a complete one and its sources, each answered by the same documents; often none."""
-        return self.answerer.follow_ups(Asked(question, self._scope(owner, documents)), sources)
+        return self.questions.follow_ups(owner, question, documents, sources)
 
     def search(
-        self, owner: str, question: str, documents: Collection[str] | None = None, count: int | None = None
+        self,
+        owner: str,
+        question: str,
+        documents: Collection[str] | None = None,
+        count: int | None = None,
+        person: str = "",
     ) -> list[Source]:
-        """At most `count` sources for a question, by default as many as an answer gets. Raises QuestionRefused."""
-        asked = Asked(
-            validate_question(question, self.settings.limits.question_characters), self._scope(owner, documents)
-        )
-        return list(self.answerer.retrieve(asked, count).sources)
+        """At most `count` sources, by default as many as an answer gets. Raises QuestionRefused, TooManyWaiting."""
+        return self.questions.search(owner, question, documents, count, person)
 
     @property
     def answerer(self) -> Answerer:
@@ -371,22 +365,6 @@ class Engine:
         self.wait()
         assert self._answerer is not None
         return self._answerer
-
-    def _names(self, owner: str, documents: Collection[str] | None) -> list[str]:
-        """The names of the documents in scope."""
-        return [one.name for one in self.documents(owner) if documents is None or one.id in documents]
-
-    def _scope(self, owner: str, documents: Collection[str] | None) -> Scope:
-        """The documents that a question may use. Raises QuestionRefused if there are none, and what `wait` raises."""
-        self.wait()
-        known, visible = self._library.documents(owner), {document.id for document in self.documents(owner)}
-        if not visible or not self._library.router.count(Scope(owner)):
-            raise QuestionRefused("There is no document to search yet: add a PDF first.")
-        chosen = visible if documents is None else visible.intersection(documents)
-        scope = Scope(owner, None if len(chosen) == len(known) else frozenset(chosen))
-        if not self._library.router.count(scope):
-            raise QuestionRefused("No document is chosen: tick at least one.")
-        return scope
 
     def view(self, owner: str, source: Source, citation: Citation | None = None) -> View:
         """The page on which a source, or the cited part of it, begins. Raises FileRefused if it was removed."""

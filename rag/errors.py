@@ -11,6 +11,7 @@
     │   └── AlreadyAdded         nothing to do
     ├── SettingRefused           change the option named
     ├── QuestionRefused          ask differently: empty, too long, nothing to search
+    ├── TooManyWaiting           ask again later: the queue is full, or this person's share of it
     ├── StoreError               repair the data folder, or choose another
     │   ├── StoreInUse           another process has it
     │   ├── StoreDamaged
@@ -30,6 +31,10 @@ Templates are plain strings with named fields, never f-strings: the page finds i
 """
 
 from rag.messages import Message, Value
+
+
+class Stopped(Exception):
+    """The work was dropped because its stop event was set; nothing is wrong, and there is nothing to tell anybody."""
 
 
 class AskError(Exception):
@@ -82,6 +87,10 @@ class SettingRefused(AskError):
 
 class QuestionRefused(AskError):
     """A question that cannot be asked: empty, too long, or nothing to search in."""
+
+
+class TooManyWaiting(AskError):
+    """The queue of questions is full, or this person's share of it."""
 
 
 class StoreError(AskError):

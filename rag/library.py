@@ -140,13 +140,13 @@ def open_scan_queue(
     library: Library,
     settings: Settings,
     reader: PageReader | None,
-    forget: Callable[[], None],
+    forget: Callable[[str, str], None],
     changed: Callable[[], None],
 ) -> ScanQueue | None:
     """The queue of a library's pages that await OCR; None where OCR is turned off or not installed.
 
-    `reader` reads them, by default RapidOCR; `forget` is called once pages have joined their document, `changed` after
-    any change.
+    `reader` reads them, by default RapidOCR; `forget` is called with the owner and id of a document that
+    pages have joined, `changed` after any change.
     """
     if not settings.ocr.enabled:
         return None
@@ -154,9 +154,9 @@ def open_scan_queue(
         log.warning("OCR is not installed, scanned pages are not read: pip install -r requirements.txt")
         return None
 
-    def add_pages(*pages: Any) -> bool:
-        there = library.add_pages(*pages)
-        forget()
+    def add_pages(scan: StoredScan, *pages: Any) -> bool:
+        there = library.add_pages(scan, *pages)
+        forget(scan.owner, scan.document_id)
         return there
 
     return ScanQueue(library.scans, settings, reader or OcrReader(settings.ocr), add_pages=add_pages, changed=changed)

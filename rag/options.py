@@ -178,6 +178,9 @@ OPTIONS: Final = (
            "maximum number of pages per document", "limits"),
     Option("max-question", Limits.question_characters, _whole(10, 1_000_000), "a whole number from 10 to 1000000",
            "longest question, in characters", "limits"),
+    Option("answers-at-once", 0, _whole(0, 256), "a whole number from 0 to 256",
+           "questions answered at the same time, the others wait; 0: one per processor (2 to 8), with a model 16",
+           "limits"),
     Option("max-seconds", Limits.read_cpu_seconds, _whole(1, 3_600), "a whole number from 1 to 3600",
            "CPU time for reading one document, in seconds", "limits"),
     Option("max-memory-mb", Limits.read_memory_bytes // 2**20, _whole(64, 1_000_000),
@@ -221,6 +224,7 @@ _SETTING_OF: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
     "max_file_mb": ("limits.file_bytes", lambda megabytes: megabytes * MB),
     "max_pages": ("limits.pages", int),
     "max_question": ("limits.question_characters", int),
+    "answers_at_once": ("limits.answers_at_once", int),
     "max_seconds": ("limits.read_cpu_seconds", int),
     "max_memory_mb": ("limits.read_memory_bytes", lambda mebibytes: mebibytes * MIB),
 }

@@ -303,7 +303,15 @@ class Checked:
     sentences: tuple[Sentence, ...]
 
 
-Event = Found | Piece | Checked | Answer  # one Found, Pieces with a Checked after some of them, one Answer
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The question waits for its turn."""
+
+    place: int  # in the queue, from 1
+
+
+# While it waits, Waiting for each new place; then one Found, Pieces with a Checked after some of them, one Answer.
+Event = Waiting | Found | Piece | Checked | Answer
 
 
 class JobState(StrEnum):

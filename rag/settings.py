@@ -35,6 +35,9 @@ class Limits:
     ocr_memory_bytes: int = 2_048 * MIB  # address space of the process that recognises pages, models included
     fallback_reader_pages: int = 50  # pages per document that the second PDF reader may try as well
     question_characters: int = 4_000  # per question
+    answers_at_once: int = 0  # questions answered at the same time; 0: one per processor (2 to 8), with a model 16
+    waiting_questions: int = 200  # of all people together
+    own_waiting_questions: int = 32  # of one person
     queued_files: int = 5_000  # files one owner may have in the queue, failed ones included
 
 
@@ -317,6 +320,7 @@ class AnswerSettings:
     evidence_sources: int = 5  # sources, from the first, whose sentences are scored
     evidence_sentences: int = 64  # sentences scored per question
     sentence_characters: int = 500  # a longer sentence is cut
+    kept_sentences: int = 50_000  # sentences whose vectors are kept in memory, 2 KB each
     gate_alphabetic: float = 1.2  # question and sentence in an alphabetic script
     gate_han: float = 0.95  # both in Chinese
     gate_alphabetic_to_han: float = 0.63  # question in an alphabetic script, sentence in Chinese

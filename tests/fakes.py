@@ -28,7 +28,7 @@ class ExactEmbedder:
     def count_tokens(self, text: str) -> int:
         return len(text.split()) + sum(ord(character) > 0x2E80 for character in text)
 
-    def passages(self, texts: Sequence[str], *, urgent: bool = False) -> np.ndarray:
+    def passages(self, texts: Sequence[str], *, urgent: bool = False, stop: object = None) -> np.ndarray:
         if not urgent:
             self.gate.wait()
         self.embedded.extend(texts)

@@ -59,7 +59,8 @@ FOLDERS: dict[str, set[str]] = {
     "answer": {"embed", "index", "pdf", "retrieve", "store"},
     "evaluation": {"answer", "store"},
 }
-BASE = {"errors", "messages", "language", "manner", "preferences", "reader", "records", "settings", "word_boxes"}
+BASE = {"errors", "kept", "messages", "language", "manner", "preferences", "reader", "records", "settings"}
+BASE.add("word_boxes")
 
 
 def imported_parts(path: Path) -> set[str]:

@@ -15,7 +15,7 @@ from webui.engine import Engine
 from webui.own_conversations import OwnConversations
 from webui.session import Asking, Session
 
-MAX_ANSWERS: Final = 32  # at a time; more wait for their turn
+MAX_ANSWERS: Final = 256  # at a time, those included that wait for their turn in the engine
 LEFT_SECONDS: Final = 300.0  # after the last page of the person who asked was heard of, the answer is stopped
 _CHECK_SECONDS: Final = 5.0  # between two looks for such answers
 _CLOSE_SECONDS: Final = 5.0  # for the last answers at the end of the program; a reader may take long to notice

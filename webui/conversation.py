@@ -41,6 +41,7 @@ class Exchange:
     id: int
     question: str
     reader: str = ""  # name of the one that was asked
+    waiting: int = 0  # its place in the queue; 0 once it is worked on
     found: Found | None = None
     text: str = ""  # the pieces so far
     answer: Answer | None = None
@@ -116,6 +117,7 @@ class Exchange:
         """
         exchange = _adapter().validate_json(text)
         exchange.stopped |= exchange.running
+        exchange.waiting = 0
         return exchange
 
 

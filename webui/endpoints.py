@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from rag.errors import AskError
 from rag.reader import Turn
-from rag.records import Answer, AskOptions, Found, Piece
+from rag.records import Answer, AskOptions, Found, Piece, Waiting
 from webui.engine import Engine
 from webui.handlers import owner_of
 from webui.server.api.errors import first_fault
@@ -46,7 +46,8 @@ def add_endpoints(engine: Engine, **queueing: Any) -> None:
     ) -> Iterator[dict[str, Any]]:
         """Answer a question from the documents with these ids, or from all, every sentence with its citations.
 
-        First comes what is written so far, as `{"state": "writing", "text": ...}`, at the end the whole answer.
+        While it waits, its place in the queue comes as `{"state": "waiting", "place": 3}`; then what is written so
+        far, as `{"state": "writing", "text": ...}`, and at the end the whole answer.
         `history` is a list of earlier turns, oldest first, each with `question` and `answer`. With `anyway` it answers
         even if the documents seem not to hold the answer.
         """
@@ -66,7 +67,9 @@ def _answered(engine: Engine, owner: str, asked: AskRequest, language: Language)
     try:
         options = AskOptions(anyway=asked.anyway)
         for event in engine.ask(owner, asked.question, asked.documents, history, stop, options):
-            if isinstance(event, Found):
+            if isinstance(event, Waiting):
+                yield {"state": "waiting", "place": event.place}
+            elif isinstance(event, Found):
                 found = event
             elif isinstance(event, Piece):
                 text += event.text

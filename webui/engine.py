@@ -291,8 +291,12 @@ class Engine(Protocol):
         history: Sequence[Turn],
         stop: threading.Event,
         options: AskOptions = DEFAULT_OPTIONS,
+        person: str = "",
     ) -> Iterator[Event]:
-        """One Found, any number of Pieces, one Answer. `documents` None searches all of them. Raises AskError."""
+        """Waiting while it has to wait, one Found, any number of Pieces, one Answer. Raises AskError.
+
+        `documents` None searches all of them; `person` is who asks, the owner with "".
+        """
         ...
 
     def search(

@@ -29,6 +29,7 @@ from rag.records import (
     Found,
     Piece,
     Source,
+    Waiting,
 )
 from webui.conversation import ROOT, Conversation, Exchange, Place
 from webui.edge import errors_shown
@@ -134,6 +135,11 @@ class Session:
         self.seen_at = time.monotonic()  # when the page was heard of last
         self._unstored = DEFAULT_PREFERENCES  # of a person for whom nothing is stored
 
+    @property
+    def person(self) -> str:
+        """Who asks: without logins, the browser."""
+        return self.own.owner if self.own else self.owner
+
     def preferences(self, engine: Engine) -> Preferences:
         """What the person prefers. Raises StoreError."""
         return engine.preferences.of(self.own.owner) if self.own else self._unstored
@@ -222,7 +228,7 @@ class Session:
                 # An exchange overtaken while it waited for its turn asks nothing: only the newest is worked on.
                 if not exchange.error and not stop.is_set():
                     scope, options = exchange.documents, self._preferred(engine, asking.options)
-                    events = engine.ask(self.owner, asking.question, scope, history, stop, options)
+                    events = engine.ask(self.owner, asking.question, scope, history, stop, options, self.person)
                     for _ in _follow(exchange, events):
                         conversation.changed()
                         yield
@@ -290,8 +296,10 @@ def _follow(exchange: Exchange, events: Iterator[Event]) -> Iterator[None]:
             if isinstance(event, Answer):
                 exchange.answer = event
             continue
-        if isinstance(event, Found):
-            exchange.found = event
+        if isinstance(event, Waiting):
+            exchange.waiting = event.place
+        elif isinstance(event, Found):
+            exchange.found, exchange.waiting = event, 0
         elif isinstance(event, Piece):
             exchange.text += event.text
             if time.monotonic() - drawn < REDRAW_SECONDS:

@@ -7,14 +7,17 @@ reference pairs: 0 is the mean cosine of unrelated sentences, 1 that of question
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
 from rag.answer.phrases.fit import is_no_answer, suits
 from rag.answer.phrases.kind import kind_of
+from rag.answer.sentence_vectors import SentenceVectors
 from rag.answer.sentences import split_sentences
 from rag.embed.embedder import Embedder
 from rag.index.protocols import TermWeight
@@ -24,6 +27,7 @@ from rag.reader import Evidence
 from rag.records import Source, Vectors
 from rag.settings import AnswerSettings
 
+NOBODY: Mapping[str, str] = MappingProxyType({})
 MIN_SCALE = 0.05  # least difference between the mean cosines of related and unrelated pairs that is divided by
 
 # Questions with answers that do not repeat their words, by whether they are Chinese.
@@ -76,7 +80,8 @@ class EvidenceScorer:
 
     def __init__(self, embedder: Embedder, settings: AnswerSettings) -> None:
         """Embeds the reference pairs."""
-        self._embedder, self._settings = embedder, settings
+        self._settings = settings
+        self.sentence_vectors = SentenceVectors(embedder, settings.kept_sentences)
         questions = {
             chinese: embedder.queries([question for question, _ in pairs]) for chinese, pairs in REFERENCE_PAIRS.items()
         }
@@ -91,19 +96,28 @@ class EvidenceScorer:
         }
 
     def find_evidence(
-        self, questions: Sequence[str], vectors: Vectors, sources: Sequence[Source], term_weight: TermWeight
+        self,
+        questions: Sequence[str],
+        vectors: Vectors,
+        sources: Sequence[Source],
+        term_weight: TermWeight,
+        owners: Mapping[str, str] = NOBODY,
+        stop: threading.Event | None = None,
     ) -> list[Evidence]:
         """The sentences of the first sources, best answer first; results of several questions are interleaved.
 
-        `vectors`: (questions, d), unit rows; `term_weight`: the IDF of a term in the library that is asked. The order
-        also counts the source's score and the sentence before, which often names what "it" is. The answerability judges
-        the sentence alone, for the question it answers best.
+        `vectors`: (questions, d), unit rows; `term_weight`: the IDF of a term in the library that is asked; `owners` of
+        the documents, by id, "" for those that it lacks. The order also counts the source's score and the sentence
+        before, which often names what "it" is. The answerability judges the sentence alone, for the question it answers
+        best. Raises Stopped once `stop` is set.
         """
         candidates = self._candidates(sources, {term for question in questions for term in terms(question)})
         if not candidates:
             return []
         texts = [candidate.text for candidate in candidates]
-        cosines = self._embedder.passages(texts, urgent=True) @ vectors.T  # (candidates, questions)
+        ids = [candidate.source.document_id for candidate in candidates]
+        documents = [(owners.get(document_id, ""), document_id) for document_id in ids]
+        cosines = self.sentence_vectors.of(documents, texts, stop) @ vectors.T  # (candidates, questions)
         rankings = []
         for n, question in enumerate(questions):
             weights = {term: term_weight(term) for term in terms(question)}

@@ -33,7 +33,8 @@ from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.turns import take_turns
 from rag.answer.source_tables import SourceTables
 from rag.answer.summary.summary import Summary, summarise
-from rag.index.protocols import Scope, TermWeight
+from rag.errors import Stopped
+from rag.index.protocols import DocumentKey, Scope, TermWeight
 from rag.preferences import DEFAULT_PREFERENCES, Preferences, Strictness
 from rag.reader import Evidence, Reader, ReadRequest, Sampling, Turn
 from rag.records import (
@@ -111,7 +112,8 @@ class Answerer:
     def answer(self, asked: Asked, reader: Reader, sampling: Sampling, stop: threading.Event) -> Iterator[Event]:
         """One Found, Pieces as they come, one Answer.
 
-        Raises QuestionRefused, also after Found if the question leaves no room for sources, and ReaderError.
+        Raises QuestionRefused, also after Found if the question leaves no room for sources, ReaderError, and Stopped
+        where `stop` was set before the reader began.
         """
         began = time.monotonic()
         preferences, mentioned = asked.options.preferences, self._mentioned(asked)
@@ -121,14 +123,16 @@ class Answerer:
             yield from self._summarise(asked, summary, reader, sampling, stop)
             return
         found = self.retrieve(asked)
+        raise_if_set(stop)
         # Look for a figure of accounts or a fact, whose pages may not be among the sources.
         placed = self._metric(asked, found) or self._fact(asked, found)
         if placed is not None:
             found = replace(found, sources=_at_most(placed, preferences.sources))
         yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
         # Look for a short answer, and for the sentences that answer.
-        findings = self.find(asked, found, placed)
+        findings = self.find(asked, found, placed, stop)
         short = findings.short
+        raise_if_set(stop)
         # Judge whether they do.
         comparison = self.compare(asked, found)
         anyway = asked.options.anyway
@@ -175,10 +179,11 @@ class Answerer:
 
         return () if found.asks_why else follow_ups(question, answer)
 
-    def forget(self) -> None:
-        """Keep nothing of what documents hold: one was removed."""
-        self._statements.forget()
-        self._retriever.facts.forget()
+    def forget(self, document: DocumentKey) -> None:
+        """Keep nothing of what a document holds: it was removed, or has changed."""
+        self._statements.forget(document)
+        self._retriever.facts.forget(document)
+        self.scorer.sentence_vectors.forget(document)
 
     def judge(
         self,
@@ -279,7 +284,13 @@ class Answerer:
             return None
         return self._facts.find(found.queries[0], asked.scope, found.named, found.sources)
 
-    def find(self, asked: Asked, found: Retrieved, placed: DocumentAnswer | None = None) -> Findings:
+    def find(
+        self,
+        asked: Asked,
+        found: Retrieved,
+        placed: DocumentAnswer | None = None,
+        stop: threading.Event | None = None,
+    ) -> Findings:
         """The figure, or else the phrase, that answers, and what it stands in; no short answer to several questions."""
         question, several = found.queries[0], len(found.queries) > 1
         short = self._settings.answering.short
@@ -291,7 +302,7 @@ class Answerer:
             figure = short_figure(question, found.sources, found.tables, found.named, figures)
         if figure and figure[1] and figure[0].sure:
             return Findings(*figure)
-        evidence = _named_first(self._find_evidence(asked, found), found)
+        evidence = _named_first(self._find_evidence(asked, found, stop), found)
         compared = self._retriever.router.compared_documents(question, asked.scope)
         if compared:
             evidence = take_turns(evidence, found.sources, [side.documents or () for side in compared])
@@ -313,11 +324,14 @@ class Answerer:
             return None, evidence
         return figure[0], [*figure[1][: self._settings.answering.quoted_sentences - 1], *evidence]
 
-    def _find_evidence(self, asked: Asked, found: Retrieved) -> list[Evidence]:
-        """The sentences that may answer, best first."""
+    def _find_evidence(self, asked: Asked, found: Retrieved, stop: threading.Event | None) -> list[Evidence]:
+        """The sentences that may answer, best first. Raises Stopped."""
         first = 1 if len(found.queries) > 1 else 0  # a compound question is answered part by part
-        weight = self._term_weight(asked)
-        return self.scorer.find_evidence(found.queries[first:], found.vectors[first:], found.sources, weight)
+        first_sources = found.sources[: self._settings.answering.evidence_sources]
+        documents = [self._store.document(asked.scope.owner, one.document_id) for one in first_sources]
+        owners = {document.id: document.owner for document in documents if document is not None}
+        questions, vectors, weight = found.queries[first:], found.vectors[first:], self._term_weight(asked)
+        return self.scorer.find_evidence(questions, vectors, found.sources, weight, owners, stop)
 
     def _term_weight(self, asked: Asked) -> TermWeight:
         """The IDF of terms in the library of the person who asks."""
@@ -343,6 +357,12 @@ class Answerer:
         given = tuple(evidence) if reader.quotes_evidence else packed.evidence
         request = ReadRequest(asked.question, packed.sources, packed.history, sampling, given, manner)
         yield from reader.answer(request, stop)
+
+
+def raise_if_set(stop: threading.Event) -> None:
+    """Raises Stopped where nobody waits for the answer any more."""
+    if stop.is_set():
+        raise Stopped
 
 
 def _at_most(placed: DocumentAnswer, count: int | None) -> tuple[Source, ...]:

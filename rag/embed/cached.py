@@ -29,7 +29,7 @@ class CachedEmbedder:
         self._sql = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
         self._sql.execute("CREATE TABLE IF NOT EXISTS vectors (digest BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID")
 
-    def passages(self, texts: Sequence[str], *, urgent: bool = False) -> Vectors:
+    def passages(self, texts: Sequence[str], *, urgent: bool = False, stop: threading.Event | None = None) -> Vectors:
         """Unit vectors (n, d) as the wrapped embedder gives them, from the file if they are there."""
         # Read the vectors that the file has.
         found: list[Vectors | None] = []
@@ -39,7 +39,7 @@ class CachedEmbedder:
                 found.append(np.frombuffer(row[0], np.float32) if row else None)
         # Embed the other texts.
         missing = [text for text, vector in zip(texts, found, strict=True) if vector is None]
-        made = iter(self._inner.passages(missing, urgent=urgent))
+        made = iter(self._inner.passages(missing, urgent=urgent, stop=stop))
         vectors = np.array([next(made) if vector is None else vector for vector in found], np.float32)
         # Store them.
         rows = [(text_digest(text), row.tobytes()) for text, row in zip(texts, vectors, strict=True)]

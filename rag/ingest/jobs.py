@@ -14,14 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from rag.embed.embedder import Embedder
-from rag.errors import AskError, DamagedFile, FileRefused, PasswordNeeded, StoreError
+from rag.errors import AskError, DamagedFile, FileRefused, PasswordNeeded, Stopped, StoreError
 from rag.ingest.batch import UNFINISHED, Adding, Batches
 from rag.ingest.chunk import chunk_document, fitting
 from rag.ingest.scans import Scan, ScanQueue
 from rag.messages import Message
 from rag.pdf.load import load
 from rag.pdf.notes import no_text, notes_on_kinds
-from rag.pdf.sandbox import Stopped
 from rag.pdf.scans import WaitingPage
 from rag.pdf.unlock import unlock
 from rag.records import Job, JobState, LoadedDocument, Page, Passage, text_digest

@@ -15,13 +15,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from rag.embed.embedder import Embedder
-from rag.errors import AskError, FileRefused
+from rag.errors import AskError, FileRefused, Stopped
 from rag.ingest.chunk import chunk_document, fitting
 from rag.messages import Message
 from rag.pdf.notes import CANCELLED, is_note_on_kinds, notes_on_kinds
 from rag.pdf.ocr import OcrUnavailable
 from rag.pdf.page_readers import OpenPdf, PageReader
-from rag.pdf.sandbox import Stopped
 from rag.pdf.scans import WaitingPage, read_scans
 from rag.records import Job, JobState, LoadedDocument, Page, PageKind, Passage, Vectors, WordBoxes
 from rag.settings import Settings

@@ -14,7 +14,7 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from rag.errors import LimitExceeded, NotAPdf
+from rag.errors import LimitExceeded, NotAPdf, Stopped
 from rag.messages import Message
 from rag.pdf.extract import Reading, read_document, second_opinion
 from rag.pdf.furniture import remove_running_lines
@@ -22,11 +22,9 @@ from rag.pdf.lines import PageLayout, ends_mid_sentence, join_lines, starts_mid_
 from rag.pdf.normalize import clean_line, iso_date, meaningful_title
 from rag.pdf.notes import NEEDS_OCR, NOT_READ_YET, joined, listed, no_text, notes_on_kinds
 from rag.pdf.page_readers import PYPDF, OpenPdf, PageReader, PageReading
-from rag.pdf.sandbox import Stopped, as_file
+from rag.pdf.sandbox import as_file
 from rag.records import Heading, LoadedDocument, Page, PageKind, WordBoxes
 from rag.settings import Limits
-
-__all__ = ["Stopped", "load"]
 
 PART_NAMES = {"outline": Message("outline"), "labels": Message("page labels"), "metadata": Message("metadata")}
 HEADER_BYTES = 1024  # "%PDF-" stands within these (Adobe's implementation note 13 to PDF 1.7)

@@ -33,7 +33,7 @@ class OpenPdf:
     file: BinaryIO  # on disk: a child process opens it by its descriptor
     limits: Limits
     password: str | None = None
-    stop: threading.Event | None = None  # set when the person cancels; a reader then raises `sandbox.Stopped`
+    stop: threading.Event | None = None  # set when the person cancels; a reader then raises Stopped
 
 
 @dataclass(slots=True)

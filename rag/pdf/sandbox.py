@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from rag.errors import DamagedFile, LimitExceeded
+from rag.errors import DamagedFile, LimitExceeded, Stopped
 from rag.messages import Message
 
 SCRIPT = Path(__file__).with_name("child.py")
@@ -38,10 +38,6 @@ POLL_SECONDS = 0.1  # longest delay until a stop is noticed
 MALFORMED = "The PDF reader sent malformed output and is not trusted: print the file to a new PDF and add that."
 
 log = logging.getLogger(__name__)
-
-
-class Stopped(Exception):
-    """The caller's stop event was set: the child was killed, and nothing is wrong with the file."""
 
 
 class Crashed(DamagedFile):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 from rag.index.tokenize import terms
+from rag.kept import DocumentKey, Kept
 from rag.pdf.tables import find_tables
 from rag.records import WordBoxes
 from rag.retrieve.boilerplate import is_boilerplate
@@ -63,15 +63,21 @@ class StoredFacts:
 
     def __init__(self, store: Store, kept_pages: int) -> None:
         self._store = store
-        self._kept = lru_cache(maxsize=kept_pages)(self._read)
+        self._kept: Kept[PageFacts] = Kept(kept_pages)
 
     def of(self, page: PageKey) -> PageFacts:
         """The facts of a page; none of a page that was removed."""
-        return self._kept(page)
+        *document, number = page
+        key, moment = (document[0], document[1]), self._kept.moment
+        facts = self._kept.get(key, number)
+        if facts is None:
+            facts = self._read(page)
+            self._kept.keep(key, number, facts, moment)
+        return facts
 
-    def forget(self) -> None:
-        """Keep nothing, as when a document was removed."""
-        self._kept.cache_clear()
+    def forget(self, document: DocumentKey) -> None:
+        """Keep nothing of a document."""
+        self._kept.forget(document)
 
     def _read(self, key: PageKey) -> PageFacts:
         owner, document_id, number = key

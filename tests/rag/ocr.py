@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from rag.errors import Stopped
 from rag.messages import Message
 from rag.pdf.ocr_lines import RecognisedLine, lay_out_recognised
 from rag.pdf.page_readers import OpenPdf, PageReading
-from rag.pdf.sandbox import Stopped
 
 LINES = ("Quarterly sales rose to 1,204 million.", "季度销售额增长。")
 GARBLED_SCAN = Message("it takes more time or memory than the limit")

@@ -157,14 +157,19 @@ def test_the_reader_decides_whether_the_answer_is_markdown(make):
 
 
 def test_a_stopped_answer_says_so(make):
-    engine = make(reader=ScriptedReader(["One. ", "Two. ", "Three."]))
+    class Slow(ScriptedReader):
+        def answer(self, request, stop):
+            yield "One. "
+            assert stop.wait(5)
+
+    engine = make(reader=Slow([]))
     add(engine, ("manual.pdf", FIRST))
     stop = threading.Event()
     events = engine.ask("", "red pump?", None, (), stop)
     next(events)
     assert next(events) == Piece("One. ")
     stop.set()
-    (answer,) = events
+    *_, answer = events
     assert answer.stopped
     assert answer.state is AnswerState.ANSWER
     assert [sentence.text for sentence in answer.sentences] == ["One."]

@@ -38,6 +38,7 @@ from rag.records import (
     ShortAnswer,
     Source,
     View,
+    Waiting,
 )
 from rag.removals import Removals
 from rag.settings import Settings
@@ -135,6 +136,7 @@ class FakeEngine:
     def __init__(self, data_dir: Path, *, step: float = 0.0, settings: Settings | None = None) -> None:
         self.settings = settings or Settings(data_dir=data_dir)
         self.step = step
+        self.places: tuple[int, ...] = ()  # in the queue, one after another
         self.undo_seconds = 10.0  # in which a deleted conversation can be restored
         self.picked: tuple[Choice, ...] = (
             Choice("reader", "Quote reader", Message("no GLM on this machine: answers are sentences of the sources")),
@@ -308,8 +310,9 @@ class FakeEngine:
         history: Sequence[Turn],
         stop: threading.Event,
         options: AskOptions = DEFAULT_OPTIONS,
+        person: str = "",
     ) -> Iterator[Event]:
-        self.options = options
+        self.options, self.person = options, person
         self.asked.append((owner, question, None if documents is None else tuple(documents), tuple(history)))
         self.stops.append(stop)
         if self.error is not None:
@@ -321,6 +324,9 @@ class FakeEngine:
             source(n, chosen[(n - 1) % len(chosen)], text, page=3 + n)
             for n, text in enumerate(self.passages if chosen else (), 1)
         )
+        for place in self.places:
+            yield Waiting(place)
+            time.sleep(self.step)
         time.sleep(self.step)
         yield Found(sources, self.query or question, writes_markdown=self.writes_markdown)
         reader = self.picked[0].name

@@ -9,6 +9,7 @@ from tests.webui.fake_engine import FakeEngine, document
 from webui.conversation import Exchange
 from webui.server.sessions import Sessions
 from webui.session import SHOWN_TURNS, Asking, Session
+from webui.views.answers import conversation_html
 
 
 @pytest.fixture
@@ -34,6 +35,20 @@ def test_sources_come_before_the_first_words_and_those_before_the_answer(engine)
     assert states[1] == (True, False, False)
     assert states[-1] == (True, True, True)
     assert states == sorted(states)
+
+
+def test_a_question_that_waits_shows_its_place_in_the_persons_language(engine):
+    engine.places = (3, 1)
+    for language, third, first in (
+        ("en", "Waiting: 2 questions are before yours…", "Waiting: yours is the next question…"),
+        ("zh", "排队中：前面还有 2 个问题…", "排队中：下一个就是你的问题…"),
+    ):
+        session, shown = Session("", language), []
+        for _ in session.ask(engine, Asking("How much?")):
+            shown.append(conversation_html(session))
+        assert [third in html for html in shown].index(True) < [first in html for html in shown].index(True)
+        assert third not in shown[-1]
+        assert first not in shown[-1]
 
 
 def test_sentences_are_checked_before_the_answer_is_complete(engine):

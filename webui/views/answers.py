@@ -172,6 +172,8 @@ def _searched(exchange: Exchange, language: Language) -> str:
 
 
 def _step(exchange: Exchange, language: Language) -> str:
+    if exchange.waiting:
+        return say(language, "next_in_queue" if exchange.waiting == 1 else "in_queue", n=exchange.waiting - 1)
     if exchange.found is None:
         return say(language, "searching")
     return say(language, "reading_sources", n=len(exchange.sources))

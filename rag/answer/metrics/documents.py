@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from rag.answer.metrics.compute import Accounts
 from rag.answer.metrics.statements import find_statements
 from rag.index.protocols import Scope
 from rag.index.tokenize import terms
+from rag.kept import DocumentKey, Kept
 from rag.records import Document, Source
 from rag.store.database import Store
 
@@ -47,28 +46,21 @@ class StatementFinder:
 
     def __init__(self, store: Store, named_documents: NamedDocuments) -> None:
         self._store, self._named_documents = store, named_documents
-        self._cache: OrderedDict[tuple[str, str], Accounts] = OrderedDict()
-        self._lock = threading.Lock()
+        self._kept: Kept[Accounts] = Kept(CACHED_DOCUMENTS)
 
     def accounts(self, document: Document) -> Accounts:
         """The statements of a document."""
-        key = document.owner, document.id
-        with self._lock:
-            if key in self._cache:
-                self._cache.move_to_end(key)
-                return self._cache[key]
-        pages = self._store.pages(document.owner, document.id, 0, MAX_PAGES - 1)
-        found = Accounts(document.id, find_statements(pages))
-        with self._lock:
-            self._cache[key] = found
-            while len(self._cache) > CACHED_DOCUMENTS:
-                self._cache.popitem(last=False)
+        key, moment = (document.owner, document.id), self._kept.moment
+        found = self._kept.get(key, None)
+        if found is None:
+            pages = self._store.pages(document.owner, document.id, 0, MAX_PAGES - 1)
+            found = Accounts(document.id, find_statements(pages))
+            self._kept.keep(key, None, found, moment)
         return found
 
-    def forget(self) -> None:
-        """Keep nothing, as when a document was removed."""
-        with self._lock:
-            self._cache.clear()
+    def forget(self, document: DocumentKey) -> None:
+        """Keep nothing of a document."""
+        self._kept.forget(document)
 
     def documents(self, company: Sequence[str], scope: Scope, sources: Sequence[Source]) -> list[Document]:
         """The documents of the company that a question names.

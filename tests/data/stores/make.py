@@ -28,7 +28,7 @@ class WordEmbedder:
     def count_tokens(self, text):
         return len(text.split())
 
-    def passages(self, texts, *, urgent=False):
+    def passages(self, texts, *, urgent=False, stop=None):
         return self.queries(texts)
 
     def queries(self, texts):

@@ -78,7 +78,7 @@ class PairEmbedder:
         asked = [question for pairs in REFERENCE_PAIRS.values() for question, _ in pairs]
         return np.array([np.eye(16)[asked.index(text)] if text in asked else np.eye(16)[0] for text in texts])
 
-    def passages(self, texts: Sequence[str], *, urgent: bool = False) -> np.ndarray:
+    def passages(self, texts: Sequence[str], *, urgent: bool = False, stop: object = None) -> np.ndarray:
         self.urgent.append(urgent)
         answers = [answer for pairs in REFERENCE_PAIRS.values() for _, answer in pairs]
         return np.array([np.eye(16)[answers.index(text)] if text in answers else np.full(16, 0.5) for text in texts])
@@ -107,7 +107,7 @@ class ScriptEmbedder:
     def queries(self, texts: Sequence[str]) -> np.ndarray:
         return np.eye(2, dtype=np.float32)[[int(mainly_chinese(text)) for text in texts]]
 
-    def passages(self, texts: Sequence[str], *, urgent: bool = False) -> np.ndarray:
+    def passages(self, texts: Sequence[str], *, urgent: bool = False, stop: object = None) -> np.ndarray:
         nearer = [0.01 * ("new" in text or "新" in text) for text in texts]
         rows = [
             [COSINES[asked, mainly_chinese(text)] + more for asked in (False, True)]

@@ -11,10 +11,11 @@ import pytest
 from rag.errors import (
     DamagedFile,
     LimitExceeded,
+    Stopped,
 )
 from rag.messages import Message
 from rag.pdf import sandbox
-from rag.pdf.load import Stopped, load
+from rag.pdf.load import load
 from rag.records import PageKind
 from tests.rag.samples import BOTH, LIMITS, patch_child, read, texts
 

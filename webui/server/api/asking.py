@@ -1,14 +1,14 @@
-"""Searches and answers for programs: a few at a time, each stopped when its client disconnects."""
+"""Searches and answers for programs: a limited number at a time, each stopped when its client disconnects."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Collection, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from anyio import CapacityLimiter, Semaphore, to_thread
+from anyio import CapacityLimiter, to_thread
 
 from rag.messages import Message
 from rag.reader import Turn
@@ -17,8 +17,7 @@ from webui.engine import Engine
 from webui.server.api.errors import RequestRefused
 from webui.server.api.library import check_scope
 
-MAX_AT_ONCE: Final = 8  # questions of programs that are worked on at the same time; more wait
-MAX_WAITING: Final = 64  # of all programs together; above, requests are refused
+MAX_AT_ONCE: Final = 64  # questions of all programs together, those included that wait; above, requests are refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +36,13 @@ class Asking:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._slots = Semaphore(MAX_AT_ONCE)
+        self._asked = 0  # questions that are not answered yet
         self._threads = CapacityLimiter(2 * MAX_AT_ONCE)  # one that is stopped may need its thread a little longer
 
     async def search(self, question: Question, limit: int) -> list[Source]:
         """At most `limit` sources. Raises AskError and RequestRefused."""
         check_scope(self.engine, question.owner, question.documents)
-        async with self._slot():
+        with self._slot():
             found = await self._in_thread(self.engine.search, question.owner, question.text, question.documents, limit)
             return list(found)
 
@@ -51,7 +50,7 @@ class Asking:
         """The events of an answer. Closing the iterator stops the answer. Raises AskError and RequestRefused."""
         check_scope(self.engine, question.owner, question.documents)
         stop = threading.Event()
-        async with self._slot():
+        with self._slot():
             try:
                 asked = self.engine.ask(
                     question.owner, question.text, question.documents, question.history, stop, question.options
@@ -72,13 +71,16 @@ class Asking:
                     return found, event
         raise RuntimeError("an answer ends with an Answer")
 
-    @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
-        """A place among those that are worked on. Raises RequestRefused where too many wait."""
-        if self._slots.statistics().tasks_waiting >= MAX_WAITING:
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        """A place among the questions of programs. Raises RequestRefused where there are too many."""
+        if self._asked >= MAX_AT_ONCE:
             raise RequestRefused(503, Message("Too many questions are waiting: try again in a moment."))
-        async with self._slots:
+        self._asked += 1
+        try:
             yield
+        finally:
+            self._asked -= 1
 
     async def _in_thread(self, function: Any, *arguments: Any) -> Any:
         """Call a function in a thread; when it is no longer waited for, the thread is left to end on its own."""

@@ -22,6 +22,7 @@ from rag.errors import (
     QuestionRefused,
     ReaderError,
     StoreError,
+    TooManyWaiting,
 )
 from rag.messages import Message
 from webui.edge import errors_shown
@@ -35,6 +36,7 @@ _STATUS: Final[tuple[tuple[type[AskError], int], ...]] = (
     (NotAPdf, 415),
     (FileRefused, 422),
     (QuestionRefused, 422),
+    (TooManyWaiting, 503),
     (StoreError, 503),
     (ReaderError, 502),
 )

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from rag import records
 from rag.messages import Message
 from rag.reader import Turn
-from rag.records import Answer, AskOptions, Found, Job, Piece
+from rag.records import Answer, AskOptions, Found, Job, Piece, Waiting
 from webui.edge import errors_shown
 from webui.engine import Engine
 from webui.server.api import shapes
@@ -109,8 +109,9 @@ def _question_routes(engine: Engine, asking: Asking) -> APIRouter:
     async def ask(body: shapes.AskRequest, owner: Owner, spoken: Spoken, request: Request) -> Any:
         """Answer a question, every sentence with its citations.
 
-        With `stream`, server-sent events: `found` (the question as it was understood, and the sources), `piece`
-        (text as it is written, not checked yet), and at the end `answer` (the response below) or `error`.
+        With `stream`, server-sent events: `waiting` (its place in the queue, while it has to wait), `found` (the
+        question as it was understood, and the sources), `piece` (text as it is written, not checked yet), and at the
+        end `answer` (the response below) or `error`.
         """
         history = tuple(Turn(turn.question, turn.answer) for turn in body.history)
         question = Question(owner, body.question, body.documents, history, AskOptions(anyway=body.anyway))
@@ -130,7 +131,9 @@ async def _server_sent(engine: Engine, asking: Asking, question: Question, langu
     with errors_shown(problems.append):
         async with aclosing(asking.events(question)) as events:
             async for event in events:
-                if isinstance(event, Found):
+                if isinstance(event, Waiting):
+                    yield sse("waiting", {"place": event.place})
+                elif isinstance(event, Found):
                     found = event
                     yield _found_event(found)
                 elif isinstance(event, Piece):

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from rag.errors import AskError, QuestionRefused, ReaderError, StoreError
+from rag.errors import AskError, QuestionRefused, ReaderError, StoreError, TooManyWaiting
 from rag.records import AnswerState, Citation, PageKind, ShortAnswer, WordBoxes
 from rag.store.rows import StoredPage
 from tests.webui.client import PDF
@@ -89,6 +89,13 @@ def test_a_streamed_answer_ends_with_the_same_as_a_whole_one(api):
     assert "".join(data["text"] for kind, data in told if kind == "piece") == "Revenue grew.[1] Costs fell.[1] "
 
 
+def test_a_streamed_question_that_waits_is_told_its_place(engine, api):
+    engine.places = (2, 1)
+    told = events(api.post("/ask", json={"question": "Did revenue grow?", "stream": True}).text)
+    assert told[:2] == [("waiting", {"place": 2}), ("waiting", {"place": 1})]
+    assert [kind for kind, _ in told[2:]] == ["found", "piece", "piece", "answer"]
+
+
 def test_history_and_scope_reach_the_engine(engine, api):
     turns = [{"question": "Revenue in 2022?", "answer": "4 million."}]
     api.post("/ask", json={"question": "And 2023?", "history": turns, "documents": [SHARED], "anyway": True})
@@ -102,6 +109,7 @@ def test_history_and_scope_reach_the_engine(engine, api):
     ("error", "status"),
     [
         (QuestionRefused("The question is empty: type one."), 422),
+        (TooManyWaiting("The server is busy, {count} questions are waiting: ask again in a moment.", count=200), 503),
         (ReaderError("The model failed."), 502),
         (StoreError("The disk is full."), 503),
         (AskError("Something else."), 500),

@@ -1,0 +1,109 @@
+"""Questions of all people: which documents each may use, when it is answered, and by which reader."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+from rag.answer.answering import Answerer, Asked
+from rag.answer.quote import QuoteReader
+from rag.answer.small_talk import ASK_A_QUESTION, small_talk
+from rag.errors import QuestionRefused
+from rag.index.protocols import Scope
+from rag.library import Library
+from rag.reader import Reader, Sampling, Turn
+from rag.records import Answer, AnswerState, AskOptions, Document, Event, Found, Source
+from rag.retrieve.query import validate_question
+from rag.settings import Settings
+from rag.turns import Turns
+
+QUOTING_AT_ONCE = (2, 8)  # least and most answers of the quote reader at the same time; between, one per processor
+READING_AT_ONCE = 16  # answers of a model at the same time
+
+
+class Questions:
+    """Asks one library, with one reader at a time. Thread-safe."""
+
+    def __init__(
+        self,
+        library: Library,
+        documents: Callable[[str], Sequence[Document]],
+        answerer: Callable[[], Answerer],
+        settings: Settings,
+        reader: Reader,
+        sampling: Sampling,
+    ) -> None:
+        """`documents`: those an owner sees; `answerer` waits until there is one, and raises AskError if never."""
+        self._library, self._documents, self._answerer = library, documents, answerer
+        self._settings, self.reader, self._sampling = settings, reader, sampling
+        self.turns = Turns(self._at_once, settings.limits)
+
+    def _at_once(self) -> int:
+        if self._settings.limits.answers_at_once:
+            return self._settings.limits.answers_at_once
+        if not self.reader.quotes_evidence:
+            return READING_AT_ONCE
+        least, most = QUOTING_AT_ONCE
+        return max(least, min(os.cpu_count() or 1, most))
+
+    def ask(
+        self,
+        owner: str,
+        question: str,
+        documents: Collection[str] | None,
+        history: Sequence[Turn],
+        stop: threading.Event | None,
+        options: AskOptions,
+        person: str,
+    ) -> Iterator[Event]:
+        """See `rag.engine.Engine.ask`."""
+        question = validate_question(question, self._settings.limits.question_characters)
+        if reply := small_talk(question, lambda: self._names(owner, documents)):
+            yield Found((), question, writes_markdown=False)
+            is_asked = reply is not ASK_A_QUESTION
+            yield Answer((), "", AnswerState.ANSWER if is_asked else AnswerState.NONE, reply=reply)
+            return
+        stop = stop or threading.Event()
+        asked = Asked(question, self._scope(owner, documents), tuple(history), options)
+        reader = QuoteReader() if options.quotes else self.reader
+        answerer = self._answerer()
+        yield from self.turns.events(
+            person or owner, lambda: answerer.answer(asked, reader, self._sampling, stop), stop
+        )
+
+    def follow_ups(
+        self, owner: str, question: str, documents: Collection[str] | None, sources: tuple[Source, ...]
+    ) -> tuple[str, ...]:
+        """Questions to ask after a complete one and its sources, each answered by the same documents; often none."""
+        return self._answerer().follow_ups(Asked(question, self._scope(owner, documents)), sources)
+
+    def search(
+        self, owner: str, question: str, documents: Collection[str] | None, count: int | None, person: str
+    ) -> list[Source]:
+        """At most `count` sources for a question. Raises QuestionRefused and TooManyWaiting."""
+        question = validate_question(question, self._settings.limits.question_characters)
+        asked = Asked(question, self._scope(owner, documents))
+
+        def found() -> Iterator[Event]:
+            retrieved = self._answerer().retrieve(asked, count)
+            yield Found(retrieved.sources, retrieved.queries[0])
+
+        events = self.turns.events(person or owner, found, threading.Event())
+        return [source for event in events if isinstance(event, Found) for source in event.sources]
+
+    def _names(self, owner: str, documents: Collection[str] | None) -> list[str]:
+        """The names of the documents in scope."""
+        return [one.name for one in self._documents(owner) if documents is None or one.id in documents]
+
+    def _scope(self, owner: str, documents: Collection[str] | None) -> Scope:
+        """The documents that a question may use. Raises QuestionRefused if there are none, and what `answerer` does."""
+        self._answerer()
+        known, visible = self._library.documents(owner), {document.id for document in self._documents(owner)}
+        if not visible or not self._library.router.count(Scope(owner)):
+            raise QuestionRefused("There is no document to search yet: add a PDF first.")
+        chosen = visible if documents is None else visible.intersection(documents)
+        scope = Scope(owner, None if len(chosen) == len(known) else frozenset(chosen))
+        if not self._library.router.count(scope):
+            raise QuestionRefused("No document is chosen: tick at least one.")
+        return scope

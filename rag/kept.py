@@ -1,0 +1,58 @@
+"""What was worked out about documents, kept for the next question until the document changes."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
+DocumentKey = tuple[str, str]  # owner and id
+
+
+class Kept(Generic[Value]):
+    """The values used last, each of a document and, within it, of a key. Thread-safe.
+
+    Owners share nothing: the key of a document names its owner, so that nobody can tell by the time a question takes
+    what somebody else's documents hold.
+    """
+
+    def __init__(self, most: int) -> None:
+        """`most`: values that are kept."""
+        self._most = most
+        self._lock = threading.Lock()
+        self._values: OrderedDict[tuple[DocumentKey, Hashable], Value] = OrderedDict()
+        self._forgotten = 0  # times that something was forgotten
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    @property
+    def moment(self) -> int:
+        """To be read before a value is worked out, and given to `keep`."""
+        return self._forgotten
+
+    def get(self, document: DocumentKey, key: Hashable) -> Value | None:
+        """The value; None where it is not kept."""
+        with self._lock:
+            value = self._values.get((document, key))
+            if value is not None:
+                self._values.move_to_end((document, key))
+            return value
+
+    def keep(self, document: DocumentKey, key: Hashable, value: Value, moment: int) -> None:
+        """Keep a value, unless a document was forgotten since `moment`: then it may be of what no longer exists."""
+        with self._lock:
+            if moment != self._forgotten:
+                return
+            self._values[document, key] = value
+            while len(self._values) > self._most:
+                self._values.popitem(last=False)
+
+    def forget(self, document: DocumentKey) -> None:
+        """Keep nothing of a document."""
+        with self._lock:
+            self._forgotten += 1
+            for known in [known for known in self._values if known[0] == document]:
+                del self._values[known]

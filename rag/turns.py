@@ -1,0 +1,195 @@
+"""Whose question is answered next: a few at a time, in turns by person; the others wait and are told their place.
+
+Answers are made in a fixed number of threads, whoever takes their events and however slowly.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from rag.errors import Stopped, TooManyWaiting
+from rag.records import Event, Waiting
+from rag.settings import Limits
+
+STOP_SECONDS = 0.5  # after which a question that waits is dropped, at the latest, once it is stopped
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """There are no more events; `error` is why, if something went wrong."""
+
+    error: Exception | None = None
+
+
+@dataclass(eq=False)
+class _Question:
+    person: str
+    work: Callable[[], Iterator[Event]]
+    stop: threading.Event
+    events: queue.SimpleQueue[Event | _Ended] = field(default_factory=queue.SimpleQueue)
+    place: int = 0  # as it was told last
+
+
+class Turns:
+    """The queue of questions. Thread-safe."""
+
+    def __init__(self, at_once: Callable[[], int], limits: Limits) -> None:
+        """`at_once`: answers that are made at the same time, which may change."""
+        self._at_once, self._limits = at_once, limits
+        self._condition = threading.Condition()
+        self._waiting: dict[str, list[_Question]] = {}  # by person, whoever was served last comes last
+        self._running: list[_Question] = []
+        self._threads: list[threading.Thread] = []
+        self._closing = False
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many questions are being answered, and how many wait."""
+        with self._condition:
+            return len(self._running), self._count_waiting()
+
+    def events(self, person: str, work: Callable[[], Iterator[Event]], stop: threading.Event) -> Iterator[Event]:
+        """The events of `work`, after those that tell the place in the queue, if it has to wait.
+
+        Ends early once `stop` is set; closing the iterator sets it. Raises TooManyWaiting, and what `work` raises.
+        """
+        question = _Question(person, work, stop)
+        self._enter(question)
+        try:
+            while True:
+                try:
+                    event = question.events.get(timeout=STOP_SECONDS)
+                except queue.Empty:
+                    if stop.is_set() and self._withdraw(question):
+                        return
+                    continue
+                if not isinstance(event, _Ended):
+                    yield event
+                elif event.error is None:
+                    return
+                else:
+                    raise event.error
+        finally:
+            stop.set()
+            self._withdraw(question)
+
+    def close(self) -> None:
+        """Stop all answers and refuse further ones."""
+        with self._condition:
+            self._closing = True
+            for question in [*self._running, *(one for own in self._waiting.values() for one in own)]:
+                question.stop.set()
+            self._condition.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    # ---- the queue, all under the lock
+
+    def _enter(self, question: _Question) -> None:
+        """Queue a question. Raises TooManyWaiting."""
+        limits, person = self._limits, question.person
+        with self._condition:
+            own = self._waiting.get(person, [])
+            if len(own) >= limits.own_waiting_questions:
+                raise TooManyWaiting(
+                    "{count} of your questions are waiting already: ask again when some of them are answered.",
+                    count=len(own),
+                )
+            if self._closing or self._count_waiting() >= limits.waiting_questions:
+                raise TooManyWaiting(
+                    "The server is busy, {count} questions are waiting: ask again in a moment.",
+                    count=self._count_waiting(),
+                )
+            self._waiting.setdefault(person, []).append(question)
+            while len(self._threads) < min(self._at_once(), len(self._running) + self._count_waiting()):
+                thread = threading.Thread(target=self._work, name="answering", daemon=True)
+                thread.start()
+                self._threads.append(thread)
+            if self._must_wait(person):
+                self._tell_places()
+            self._condition.notify()
+
+    def _withdraw(self, question: _Question) -> bool:
+        """Take a question out of the queue; False where it does not wait."""
+        with self._condition:
+            own = self._waiting.get(question.person, [])
+            if question not in own:
+                return False
+            self._remove(question)
+            self._tell_places()
+            return True
+
+    def _remove(self, question: _Question) -> None:
+        own = self._waiting[question.person]
+        own.remove(question)
+        if not own:
+            del self._waiting[question.person]
+
+    def _count_waiting(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def _share_left(self, person: str) -> int:
+        """How many more answers to a person may be made at the same time: one thread stays free for others."""
+        return max(1, self._at_once() - 1) - sum(one.person == person for one in self._running)
+
+    def _must_wait(self, person: str) -> bool:
+        """Whether the newest question of a person is not begun at once."""
+        begun = {one: min(len(own), self._share_left(one)) for one, own in self._waiting.items()}
+        no_room = len(self._running) + sum(begun.values()) > self._at_once()
+        return no_room or begun[person] < len(self._waiting[person])
+
+    def _next(self) -> _Question | None:
+        """The first question of whoever has the fewest answers in the making and was served longest ago."""
+        if len(self._running) >= self._at_once():
+            return None
+        running = [one.person for one in self._running]
+        able = [person for person in self._waiting if self._share_left(person) > 0]
+        if not able:
+            return None
+        person = min(able, key=running.count)
+        question = self._waiting[person][0]
+        self._remove(question)
+        if person in self._waiting:
+            self._waiting[person] = self._waiting.pop(person)  # to the end
+        self._running.append(question)
+        return question
+
+    def _tell_places(self) -> None:
+        """Tell those whose place has changed: the first questions of all come before the second ones."""
+        rounds = sorted((n, order) for order, own in enumerate(self._waiting.values()) for n in range(len(own)))
+        persons = list(self._waiting.values())
+        for place, (n, order) in enumerate(rounds, 1):
+            question = persons[order][n]
+            if question.place != place:
+                question.place = place
+                question.events.put(Waiting(place))
+
+    # ---- the threads
+
+    def _work(self) -> None:
+        while (question := self._take()) is not None:
+            ended = _Ended()
+            try:
+                for event in question.work() if not question.stop.is_set() else ():
+                    question.events.put(event)
+            except Stopped:
+                pass
+            except Exception as error:  # noqa: BLE001 - it is raised again where the events are taken
+                ended = _Ended(error)
+            with self._condition:
+                self._running.remove(question)
+                self._condition.notify_all()
+            question.events.put(ended)
+
+    def _take(self) -> _Question | None:
+        """Wait for the next question; None when closing."""
+        with self._condition:
+            while not self._closing:
+                if question := self._next():
+                    self._tell_places()
+                    return question
+                self._condition.wait()
+        return None
