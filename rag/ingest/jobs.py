@@ -1,22 +1,23 @@
 """The ingestion queue: files are read, chunked, embedded and stored in the background.
 
-The next files are read while one is embedded. Jobs are stored, so they survive a restart: an unfinished one starts
-again, and reuses the vectors it made before.
+Several files are added at the same time: one is read while another is embedded. Owners take turns, each with its
+smallest file first, and one thread is kept for small files. Jobs are stored, so they survive a restart: an unfinished
+one starts again, and reuses the vectors it made before.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from rag.embed.embedder import Embedder
 from rag.errors import AskError, DamagedFile, FileRefused, PasswordNeeded, Stopped, StoreError
 from rag.ingest.batch import UNFINISHED, Adding, Batches
 from rag.ingest.chunk import chunk_document, fitting
+from rag.ingest.order import SMALL_BYTES, ActiveJob, Order
 from rag.ingest.scans import Scan, ScanQueue
 from rag.messages import Message
 from rag.pdf.load import load
@@ -32,15 +33,6 @@ log = logging.getLogger(__name__)
 
 EMBED_BATCH = 64  # passages embedded and stored together; between batches a job can be stopped
 ABOUT_FILE = "{name}: {reason}"
-
-
-@dataclass
-class _ActiveJob:
-    """A job with what is known of it only while the program runs."""
-
-    job: Job
-    password: str | None = None  # never stored
-    stop: threading.Event = field(default_factory=threading.Event)
 
 
 class Jobs:
@@ -65,9 +57,9 @@ class Jobs:
         self._complete, self._delete_files, self._changed = complete, delete_files, changed
         self._embedder: Embedder | None = None
         self._condition = threading.Condition()  # over an RLock
-        self._active_readers = 0
-        self._active: dict[int, _ActiveJob] = {}
-        self._loaded: queue.Queue[tuple[_ActiveJob, LoadedDocument] | None] = queue.Queue(maxsize=1)
+        self._active: dict[int, ActiveJob] = {}
+        self._protected: dict[int, Sequence[bytes]] = {}  # digests of vectors that no document has yet, by job
+        self._order = Order(settings.parallel_reads)
         self._closing = False
         self._threads: list[threading.Thread] = []
         self._batches = Batches()
@@ -75,15 +67,14 @@ class Jobs:
             job = replace(stored, state=JobState.WAITING) if stored.state in (*UNFINISHED, JobState.OCR) else stored
             if job.state is JobState.WAITING:
                 self._add_to_batch(job)
-            self._active[job.id] = _ActiveJob(job)
+            self._active[job.id] = ActiveJob(job, self._size(job))
         self._resumed = self._is_busy()  # whether vectors may be left of jobs that were interrupted
 
     def start(self, embedder: Embedder) -> None:
-        """Start the threads: several that read files, one that embeds."""
+        """Start the threads: so many that one owner leaves one free, and one for small files."""
         self._embedder = embedder
-        self._active_readers = self._settings.parallel_reads
-        for target in (*[self._read_loop] * self._active_readers, self._embed_loop):
-            thread = threading.Thread(target=target, name=target.__name__.strip("_"), daemon=True)
+        for largest in (*[None] * (self._settings.parallel_reads + 1), SMALL_BYTES):
+            thread = threading.Thread(target=self._work, args=(largest,), name="adding", daemon=True)
             thread.start()
             self._threads.append(thread)
         if self._scans is not None:
@@ -121,10 +112,12 @@ class Jobs:
         with self._condition:
             return self._batches.progress(owner, [active.job for active in self._active.values()])
 
-    def _add_to_batch(self, job: Job) -> None:
+    def _size(self, job: Job) -> int:
         path = original_file(self._settings.files_dir, job.document_id)
-        size = path.stat().st_size if path.exists() else 0
-        self._batches.add(job, size, [active.job for active in self._active.values()])
+        return path.stat().st_size if path.exists() else 0
+
+    def _add_to_batch(self, job: Job) -> None:
+        self._batches.add(job, self._size(job), [active.job for active in self._active.values()])
 
     def add(self, owner: str, document_id: str, name: str, replaces: str = "") -> Job:
         """Queue a file that is in the files folder already; `replaces`: id of the document it is a new version of."""
@@ -139,7 +132,7 @@ class Jobs:
             for old_id in failed:  # this job replaces them
                 self._batches.drop(self._active.pop(old_id).job)
             self._add_to_batch(job)
-            self._active[job.id] = _ActiveJob(job)
+            self._active[job.id] = ActiveJob(job, self._size(job))
             self._condition.notify_all()
         for old_id in failed:
             self._store.remove_job(old_id)
@@ -180,29 +173,37 @@ class Jobs:
 
     # ---- the threads
 
-    def _read_loop(self) -> None:
-        try:
-            while active := self._next_job():
-                self._run_step(active, self._read)
-        finally:
-            with self._condition:
-                self._active_readers -= 1
-                last = not self._active_readers
-            if last:
-                self._loaded.put(None)
+    def _work(self, largest: int | None) -> None:
+        """Add one file after another, none above `largest` bytes, until closing."""
+        while active := self._next_job(largest):
+            try:
+                self._run_step(active, self._add)
+            finally:
+                with self._condition:
+                    active.taken = False
+                    self._condition.notify_all()
 
-    def _next_job(self) -> _ActiveJob | None:
-        """Wait for a job and mark it as being read; None when closing."""
+    def _next_job(self, largest: int | None) -> ActiveJob | None:
+        """Wait for a job and take it; None when closing."""
         with self._condition:
             while not self._closing:
-                for active in self._active.values():
-                    if active.job.state == JobState.WAITING:
+                if active := self._order.take(self._active.values(), largest):
+                    if active.loaded is None:
                         self._set_state(active, JobState.READING)
-                        return active
+                    return active
                 self._condition.wait()
         return None
 
-    def _read(self, active: _ActiveJob) -> None:
+    def _add(self, active: ActiveJob) -> None:
+        """Read a file, unless that is done, and make its passages; a scanned one is put aside for OCR."""
+        with self._condition:
+            loaded, active.loaded = active.loaded, None
+        loaded = loaded or self._read(active)
+        if loaded is not None:
+            self._chunk_and_embed(active, loaded)
+
+    def _read(self, active: ActiveJob) -> LoadedDocument | None:
+        """The document; None where all its text is left to OCR."""
         path = original_file(self._settings.files_dir, active.job.document_id)
         if not path.exists():
             raise DamagedFile("its file is no longer in the data folder: add it again.")
@@ -220,11 +221,11 @@ class Jobs:
             replace_file(unlocked_file(self._settings.files_dir, active.job.document_id), unlocked)
         if self._scans is not None and not _has_text(loaded):
             self._read_scans(active, loaded, self._scans)
-        else:
-            self._set_state(active, JobState.EMBEDDING)
-            self._loaded.put((active, loaded))
+            return None
+        self._set_state(active, JobState.EMBEDDING)
+        return loaded
 
-    def _read_scans(self, active: _ActiveJob, loaded: LoadedDocument, scans: ScanQueue) -> None:
+    def _read_scans(self, active: ActiveJob, loaded: LoadedDocument, scans: ScanQueue) -> None:
         """Queue a document that has no text but by OCR; it is added once the first of its pages are read."""
         waiting = [WaitingPage(page.number, page.label, page.kind) for page in loaded.pages if page.awaits_ocr]
         read: dict[int, Page] = {}
@@ -247,22 +248,18 @@ class Jobs:
         )
         scans.put(scan)
 
-    def _take_scans(self, active: _ActiveJob, loaded: LoadedDocument, read: dict[int, Page]) -> None:
+    def _take_scans(self, active: ActiveJob, loaded: LoadedDocument, read: dict[int, Page]) -> None:
         """Go on with a document as soon as one of its pages has text, which it may have by OCR only."""
         self._raise_if_stopped(active)
         loaded = replace(loaded, pages=tuple(read.get(page.number, page) for page in loaded.pages))
         if not _has_text(loaded):
             raise no_text([page.kind for page in loaded.pages], tried_ocr=True)
         notes = notes_on_kinds([(page.kind, page.label) for page in read.values()], len(loaded.pages), tried_ocr=True)
+        with self._condition:
+            active.loaded = replace(loaded, notes=(*loaded.notes, *notes))
         self._set_state(active, JobState.EMBEDDING)
-        self._loaded.put((active, replace(loaded, notes=(*loaded.notes, *notes))))
 
-    def _embed_loop(self) -> None:
-        while item := self._loaded.get():
-            active, loaded = item
-            self._run_step(active, lambda active: self._chunk_and_embed(active, loaded))  # noqa: B023 - called at once
-
-    def _chunk_and_embed(self, active: _ActiveJob, loaded: LoadedDocument) -> None:
+    def _chunk_and_embed(self, active: ActiveJob, loaded: LoadedDocument) -> None:
         assert self._embedder is not None
         embedder = self._embedder
 
@@ -279,7 +276,7 @@ class Jobs:
             if self._complete(active.job, loaded, passages):
                 log.info("Added %r: %d pages, %d passages", active.job.name, len(loaded.pages), len(passages))
         finally:
-            self._store.protect_vectors([])
+            self._protect_vectors(active, [])
         if self._scans is not None:
             self._scans.put_document(active.job.owner, active.job.document_id)
         with self._condition:
@@ -288,10 +285,10 @@ class Jobs:
             self._delete_resumed_vectors()
         self._changed()
 
-    def _embed(self, active: _ActiveJob, texts: list[str], embedder: Embedder) -> None:
+    def _embed(self, active: ActiveJob, texts: list[str], embedder: Embedder) -> None:
         """Make and store the vectors that do not exist yet, in batches of texts of similar length."""
         by_digest = {text_digest(text): text for text in texts}
-        self._store.protect_vectors(list(by_digest))
+        self._protect_vectors(active, list(by_digest))
         missing = self._store.without_vector(list(by_digest))
         digests = sorted(missing, key=lambda digest: len(by_digest[digest]))
         done, began = len(texts) - len(digests), time.monotonic()
@@ -304,9 +301,17 @@ class Jobs:
             left = (len(digests) - made) / rate
             self._progress(active, passages_embedded=done + made, passages_per_second=rate, seconds_left=left)
 
+    def _protect_vectors(self, active: ActiveJob, digests: Sequence[bytes]) -> None:
+        """Keep the vectors of all jobs in the making, those of one being these."""
+        with self._condition:
+            self._protected[active.job.id] = digests
+            if not digests:
+                del self._protected[active.job.id]
+            self._store.protect_vectors([digest for own in self._protected.values() for digest in own])
+
     # ---- states
 
-    def _run_step(self, active: _ActiveJob, step: Callable[[_ActiveJob], None]) -> None:
+    def _run_step(self, active: ActiveJob, step: Callable[[ActiveJob], None]) -> None:
         """Run one step of a job; an error in it ends this job and no other."""
         name = active.job.name
         try:
@@ -326,11 +331,11 @@ class Jobs:
             problem = "{name}: could not be added because of an error in the program; see the log."
             self._fail(active, Message(problem, {"name": name}))
 
-    def _raise_if_stopped(self, active: _ActiveJob) -> None:
+    def _raise_if_stopped(self, active: ActiveJob) -> None:
         if active.stop.is_set():
             raise Stopped
 
-    def _fail(self, active: _ActiveJob, message: Message) -> None:
+    def _fail(self, active: ActiveJob, message: Message) -> None:
         """End a job with the reason, which people see only once everything of the file is deleted."""
         log.warning("%r", str(message))
         with self._condition:
@@ -350,7 +355,7 @@ class Jobs:
         except StoreError as exc:
             log.error("%s", exc)
 
-    def _clean_up(self, ending: _ActiveJob | None = None, stopped: _ActiveJob | None = None) -> None:
+    def _clean_up(self, ending: ActiveJob | None = None, stopped: ActiveJob | None = None) -> None:
         """Delete vectors and files that belong to no document or job. On a full disk that is left to the next time.
 
         `stopped`: a job that may have written a file after it was cancelled.
@@ -366,13 +371,13 @@ class Jobs:
         except StoreError as exc:
             log.error("%s", exc)
 
-    def _set_state(self, active: _ActiveJob, state: JobState, message: Message | None = None) -> None:
+    def _set_state(self, active: ActiveJob, state: JobState, message: Message | None = None) -> None:
         with self._condition:
             self._save_state(active, state, message)
             self._publish_state(active, state, message)
         self._changed()
 
-    def _save_state(self, active: _ActiveJob, state: JobState, message: Message | None) -> None:
+    def _save_state(self, active: ActiveJob, state: JobState, message: Message | None) -> None:
         """Store a state, unless the job was cancelled in the meantime."""
         if active.job.id not in self._active:
             return
@@ -381,12 +386,12 @@ class Jobs:
         except StoreError as exc:  # the page shows the state all the same; after a restart the job starts again
             log.error("%s", exc)
 
-    def _publish_state(self, active: _ActiveJob, state: JobState, message: Message | None) -> None:
+    def _publish_state(self, active: ActiveJob, state: JobState, message: Message | None) -> None:
         """Show a state to people and wake the threads that wait for it."""
         active.job = replace(active.job, state=state, message=message)
         self._condition.notify_all()
 
-    def _progress(self, active: _ActiveJob, **numbers: float) -> None:
+    def _progress(self, active: ActiveJob, **numbers: float) -> None:
         with self._condition:
             active.job = replace(active.job, **numbers)  # type: ignore[arg-type]
         self._changed()
