@@ -68,7 +68,7 @@ def _answered(engine: Engine, owner: str, asked: AskRequest, language: Language)
         options = AskOptions(anyway=asked.anyway)
         for event in engine.ask(owner, asked.question, asked.documents, history, stop, options):
             if isinstance(event, Waiting):
-                yield {"state": "waiting", "place": event.place}
+                yield {"state": "waiting", "place": event.place, "text": ""}
             elif isinstance(event, Found):
                 found = event
             elif isinstance(event, Piece):
