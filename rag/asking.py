@@ -32,11 +32,11 @@ class Questions:
         answerer: Callable[[], Answerer],
         settings: Settings,
         reader: Reader,
-        sampling: Sampling,
+        sampling: Sampling | None = None,
     ) -> None:
         """`documents`: those an owner sees; `answerer` waits until there is one, and raises AskError if never."""
         self._library, self._documents, self._answerer = library, documents, answerer
-        self._settings, self.reader, self._sampling = settings, reader, sampling
+        self._settings, self.reader, self._sampling = settings, reader, sampling or Sampling()
         self.turns = Turns(self._at_once, settings.limits)
 
     def _at_once(self) -> int:

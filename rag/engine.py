@@ -120,9 +120,7 @@ class Engine:
         self.annotations = Annotations(self._store, self._choices.changed)
         self.introductions = Introductions(self._store, self.annotations, lambda: self.answerer, settings)
         self.preferences = StoredPreferences(self._store)
-        self.questions = Questions(
-            self._library, self.documents, lambda: self.answerer, settings, reader, sampling or Sampling()
-        )
+        self.questions = Questions(self._library, self.documents, lambda: self.answerer, settings, reader, sampling)
         self._answerer: Answerer | None = None  # until everything is loaded
         self.removals = Removals(self.remove, self._choices.changed, StoredRemovals(self._store))
         self.removals.complete()
