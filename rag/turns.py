@@ -14,6 +14,7 @@ from rag.errors import Stopped, TooManyWaiting
 from rag.records import Event, Waiting
 from rag.settings import Limits
 
+CLOSE_SECONDS = 5.0  # for the last answers at the end; a reader may take long to notice
 STOP_SECONDS = 0.5  # after which a question that waits is dropped, at the latest, once it is stopped
 
 
@@ -84,7 +85,7 @@ class Turns:
                 question.stop.set()
             self._condition.notify_all()
         for thread in self._threads:
-            thread.join()
+            thread.join(CLOSE_SECONDS)
 
     # ---- the queue, all under the lock
 

@@ -82,8 +82,6 @@ class SentenceEmbedder:
         self.dimension = int(self._model.get_embedding_dimension() or 0)
         self.max_tokens = int(self._model.max_seq_length or 512)
         self._bfloat16, precision = choose_precision(device)
-        if self._bfloat16:
-            self._round_weights()
         self._batches = Batches(self._encode, BATCH if device == "cpu" else GPU_BATCH, self.dimension)
         self.why = Message("{reason}; {precision}", {"reason": why, "precision": precision})
         # E5 was trained with these prompts, which not every copy of it states.
@@ -107,12 +105,6 @@ class SentenceEmbedder:
     def count_tokens(self, text: str) -> int:
         """Length of `text` in tokens, also beyond `max_tokens`."""
         return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
-
-    def _round_weights(self) -> None:
-        """Round the weights of matrix products to bfloat16 once, which autocast otherwise does for every batch."""
-        for module in self._model.modules():
-            if isinstance(module, self._torch.nn.Linear):
-                module.to(self._torch.bfloat16)
 
     def passages(self, texts: Sequence[str], *, urgent: bool = False, stop: threading.Event | None = None) -> Vectors:
         """Unit vectors (n, d) float32 of passages. Raises Stopped."""
