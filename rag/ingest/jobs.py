@@ -1,8 +1,7 @@
 """The ingestion queue: files are read, chunked, embedded and stored in the background.
 
-Several files are added at the same time: one is read while another is embedded. Owners take turns, each with its
-smallest file first, and one thread is kept for small files. Jobs are stored, so they survive a restart: an unfinished
-one starts again, and reuses the vectors it made before.
+One file is read while another is embedded; `order.py` says which is next, and one thread is kept for small files. Jobs
+are stored: after a restart an unfinished one starts again, and reuses the vectors it made before.
 """
 
 from __future__ import annotations
@@ -196,8 +195,7 @@ class Jobs:
 
     def _add(self, active: ActiveJob) -> None:
         """Read a file, unless that is done, and make its passages; a scanned one is put aside for OCR."""
-        with self._condition:
-            loaded, active.loaded = active.loaded, None
+        loaded, active.loaded = active.loaded, None
         loaded = loaded or self._read(active)
         if loaded is not None:
             self._chunk_and_embed(active, loaded)
