@@ -14,7 +14,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from ipaddress import ip_network
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag.errors import AskError, SettingRefused
 from rag.messages import Message
-from rag.options import logins_of, parse
+from rag.options import parse
 
 if TYPE_CHECKING:
     from model.background import BackgroundLoader
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from model.picking import ModelPicker
     from model.servers import ConnectionFile
     from rag.reader import Reader
+    from webui.accounts.accounts import Accounts
     from webui.engine import Engine
 
 logger = logging.getLogger("ask")
@@ -145,12 +145,16 @@ def loading_for(engine: Engine, options: argparse.Namespace) -> BackgroundLoader
 
 
 def picking_for(
-    engine: Engine, loading: BackgroundLoader, options: argparse.Namespace, environment: Mapping[str, str]
+    engine: Engine,
+    loading: BackgroundLoader,
+    options: argparse.Namespace,
+    environment: Mapping[str, str],
+    accounts: Accounts,
 ) -> ModelPicker | None:
-    """The models that the page offers; None with logins, with a server or on a Space: there only the options decide."""
+    """The models that administrators pick on the page; None with a server or on a Space: the options decide there."""
     from model.picking import ModelPicker
 
-    if options.auth or options.server or environment.get("SPACE_ID"):
+    if not accounts.has_administrator or options.server or environment.get("SPACE_ID"):
         return None
     alone = serves_this_machine_alone(options)
     return ModelPicker(
@@ -165,7 +169,10 @@ def picking_for(
 
 def serves_this_machine_alone(options: argparse.Namespace) -> bool:
     """Whether the page can be reached from this machine only, so that its user is whoever runs the program."""
-    return options.host in LOOPBACK and not (options.share or options.host_name or options.auth)
+    from webui.accounts.users import Users
+
+    reached = options.share or options.host_name or options.auth
+    return options.host in LOOPBACK and not (reached or Users(options.settings.data_dir).all())
 
 
 def is_offline(environment: Mapping[str, str]) -> bool:
@@ -219,7 +226,9 @@ def add_files(engine: Engine, paths: Sequence[Path], stop: threading.Event) -> N
 
 def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
     """Open the engine, serve the page and wait for a signal to stop."""
-    logins = logins_of(options.auth)
+    from webui.commands import accounts_of
+
+    accounts = accounts_of(options)
     engine = open_engine_for(options, environment)
     stop = threading.Event()
     adding = threading.Thread(target=add_files, args=(engine, options.add, stop), daemon=True)
@@ -227,9 +236,9 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
         from webui.server.serve import Serving, serve
 
         host = host_of(options, environment)
-        serving = Serving(host, options.port, options.share, logins, access_of(options, environment))
+        serving = Serving(host, options.port, options.share, accounts, access_of(options, environment))
         loading = loading_for(engine, options)
-        picking = picking_for(engine, loading, options, environment)
+        picking = picking_for(engine, loading, options, environment, accounts)
         try:
             page, url = serve(engine, serving, models=picking, raise_errors=options.debug)
         except OSError as error:
@@ -270,30 +279,6 @@ def run_mcp(options: argparse.Namespace, environment: Mapping[str, str]) -> None
         if adding.is_alive():
             adding.join()
         engine.close()
-
-
-def change_tokens(options: argparse.Namespace) -> bool:
-    """Make, list or revoke API tokens, if that is what was asked for. Raises SettingRefused and StoreError."""
-    from webui.server.api.tokens import ApiTokens
-
-    tokens, logins = ApiTokens(options.settings.data_dir), logins_of(options.auth)
-    if options.api_token:
-        if logins and options.api_token not in logins:
-            raise SettingRefused("--auth names no user {name!r}: choose one that it names.", name=options.api_token)
-        sys.stdout.write(tokens.create(options.api_token) + "\n")
-        sys.stderr.write("This token is not shown again. Send it as the header “Authorization: Bearer TOKEN”.\n")
-    elif options.list_api_tokens:
-        for token in tokens.all():
-            made = time.strftime("%Y-%m-%d", time.localtime(token.created))
-            sys.stdout.write(f"{token.id}  {made}  {token.user}\n")
-    elif options.revoke_api_token:
-        if not tokens.revoke(options.revoke_api_token):
-            raise SettingRefused(
-                "There is no API token {name!r}: --list-api-tokens lists them.", name=options.revoke_api_token
-            )
-    else:
-        return False
-    return True
 
 
 def cannot_serve(host: str, port: int, error: OSError) -> SettingRefused:
@@ -389,7 +374,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if done := care_for(options):
             sys.stdout.write(done[0] + "\n")
             return done[1]
-        if change_tokens(options):
+        from webui.commands import run_command
+
+        if run_command(options):
             return 0
         environment = dict(os.environ)  # before downloads are turned off, which a child process may still do
         prepare_environment(options, os.environ)

@@ -10,6 +10,8 @@
     │   │   └── WrongPassword
     │   └── AlreadyAdded         nothing to do
     ├── SettingRefused           change the option named
+    ├── NotAllowed               ask an administrator
+    ├── LoginRefused             type name and password again, or wait
     ├── QuestionRefused          ask differently: empty, too long, nothing to search
     ├── TooManyWaiting           ask again later: the queue is full, or this person's share of it
     ├── StoreError               repair the data folder, or choose another
@@ -83,6 +85,20 @@ class AlreadyAdded(FileRefused):
 
 class SettingRefused(AskError):
     """An option or environment variable has a value it does not take; names both."""
+
+
+class NotAllowed(AskError):
+    """Something that a person's role does not allow."""
+
+
+class LoginRefused(AskError):
+    """A wrong name or password, or a try before the delay is over."""
+
+    @property
+    def seconds(self) -> int:
+        """Seconds to wait before the next try; 0 for a wrong password."""
+        seconds = self.message.values.get("seconds", 0)
+        return seconds if isinstance(seconds, int) else 0
 
 
 class QuestionRefused(AskError):

@@ -117,6 +117,7 @@ def _folders(text: str) -> tuple[Path, ...]:
     return tuple(Path(part) for part in text.split(os.pathsep) if part)
 
 
+ROLES: Final = ("administrator", "editor", "reader")
 READERS: Final = ("auto", "quote", "glm", "remote")
 PRECISIONS: Final = ("auto", "bf16", "fp16", "fp32", "int8", "int4")
 LEVELS: Final = ("debug", "info", "warning", "error")
@@ -135,6 +136,9 @@ OPTIONS: Final = (
     Option("auth", "", _name, "a file, or user:password pairs separated by commas",
            "require a login: user:password[,user:password], or a file with one user:password per line; every user "
            "has their own documents in addition to the shared ones", "server"),
+    Option("role", "", _one_of(*ROLES), "one of " + ", ".join(ROLES),
+           "role of the user that --add-user adds or --set-role changes: administrator, editor or reader; by default "
+           "administrator for the first user and editor for the others", "server"),
     Option("share", False, _switch, "1 or 0",
            "create a public link through Gradio's servers", "server"),
     Option("data-dir", Path("data"), Path, "a folder", "folder for documents and the index", "documents"),
@@ -206,6 +210,11 @@ class Action(_Flag):
 ACTIONS: Final = (
     Action("list-models", "", "list supported GLMs, mark those that fit this machine, and exit"),
     Action("mcp", "", "be an MCP server on standard input and output instead of serving the page"),
+    Action("add-user", "NAME", "add a user, whose password is asked for or read from standard input, and exit"),
+    Action("list-users", "", "list the users with their roles, and exit"),
+    Action("set-password", "NAME", "change a user's password, which ends their sessions, and exit"),
+    Action("set-role", "NAME", "change a user's role to the one of --role, and exit"),
+    Action("remove-user", "NAME", "remove a user, whose sessions end, and exit"),
     Action("api-token", "NAME", "make an API token for a user, or for a program where there are no logins, and exit"),
     Action("list-api-tokens", "", "list the API tokens, and exit"),
     Action("revoke-api-token", "ID", "revoke the API token with this id, or all of a user's, and exit"),

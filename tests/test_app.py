@@ -14,6 +14,8 @@ from model.servers import Connection, ConnectionFile
 from rag.errors import SettingRefused
 from rag.options import OPTIONS, parse
 from tests.webui.fake_engine import FakeEngine
+from webui.accounts.accounts import Accounts
+from webui.commands import accounts_of
 
 ROOT = Path(app.__file__).parent
 
@@ -93,8 +95,9 @@ def test_the_address_to_listen_on(host, environment, listens):
         ([], {"SPACE_ID": "a/b"}),
     ],
 )
-def test_with_logins_a_server_or_on_a_space_the_page_picks_no_model(arguments, environment):
-    assert app.picking_for(None, None, parse(arguments, environment), environment) is None
+def test_with_logins_a_server_or_on_a_space_the_page_picks_no_model(tmp_path, arguments, environment):
+    options = parse(["--data-dir", str(tmp_path), *arguments], {})
+    assert app.picking_for(None, None, options, environment, accounts_of(options)) is None
 
 
 @pytest.mark.parametrize(
@@ -107,11 +110,12 @@ def test_with_logins_a_server_or_on_a_space_the_page_picks_no_model(arguments, e
         (["--host-name", "ask.example.org"], False),  # a proxy before it lets others in
     ],
 )
-def test_the_page_names_folders_and_downloads_only_where_nobody_else_reaches_it(arguments, alone):
-    picking = app.picking_for(None, None, parse(arguments, {}), {})
+def test_the_page_names_folders_and_downloads_only_where_nobody_else_reaches_it(tmp_path, arguments, alone):
+    arguments = ["--data-dir", str(tmp_path), *arguments]
+    picking = app.picking_for(None, None, parse(arguments, {}), {}, Accounts())
     assert (picking.folders, picking.servers, picking.downloads) == (alone, alone, alone)
-    assert app.picking_for(None, None, parse([*arguments, "--allow-download"], {}), {}).downloads is True
-    assert app.picking_for(None, None, parse(arguments, {}), {"HF_HUB_OFFLINE": "1"}).downloads is False
+    assert app.picking_for(None, None, parse([*arguments, "--allow-download"], {}), {}, Accounts()).downloads is True
+    assert app.picking_for(None, None, parse(arguments, {}), {"HF_HUB_OFFLINE": "1"}, Accounts()).downloads is False
 
 
 def test_a_server_connected_to_on_the_page_is_used_again_unless_another_reader_is_named(tmp_path):

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from rag.messages import Message
+from webui.accounts.roles import Right
 from webui.actions.evaluation import marked, question_of
 from webui.edge import errors_shown
 from webui.engine import Engine
@@ -86,7 +87,7 @@ class Drawing:
         """The head with its dialogs."""
 
         def drawn() -> str:
-            picker = picker_html(self.models, session)
+            picker = picker_html(self.models if session.role.may(Right.PICK) else None, session)
             settings = settings_html(self.engine, session)
             return head_html(self.engine.choices(), session.language, session.owner, picker, settings)
 

@@ -9,6 +9,7 @@ import gradio as gr
 
 from rag.messages import Message
 from rag.records import AskOptions
+from webui.accounts.roles import Role, check
 from webui.actions.conversations import NOT_THERE, arrive, change_conversations
 from webui.actions.evaluation import change, mark_page
 from webui.actions.library import change_library, suggested
@@ -41,10 +42,12 @@ class Handlers:
         answers: Answers,
         models: Models | None = None,
         *,
+        role_of: Callable[[str], Role],
         raise_errors: bool = False,
     ) -> None:
         self.engine = engine
         self.models = models
+        self.role_of = role_of
         self.sessions = Sessions(lambda: engine.conversations)
         self.draw = Drawing(engine, parts, models, raise_errors=raise_errors)
         self.answers = answers
@@ -54,9 +57,10 @@ class Handlers:
         """The session of whoever asks; the login name decides whose documents there are."""
         language = pick_language(request.cookies.get("language"), request.headers.get("accept-language"))
         owner = owner_of(request)
-        of = conversation_owner(owner, request.cookies)
-        session = self.sessions.of(owner, str(request.session_hash), language, of)
+        person = conversation_owner(owner, request.cookies)
+        session = self.sessions.of(owner, str(request.session_hash), language, person)
         session.heard()
+        session.role = self.role_of(owner)  # it may have changed
         return session
 
     def load(self, place: str, request: gr.Request) -> Updates:
@@ -168,6 +172,7 @@ class Handlers:
             session.problem = problem
 
         with errors_shown(show, raise_errors=self.raise_errors):
+            check(session.role, _sent(event).get("do"))
             change_library(self.engine, session, _sent(event))
         session.keep()
         updates = self.draw.library(session) | self.draw.drawer(session)
@@ -229,6 +234,7 @@ class Handlers:
             session.setting_problem, session.pick_problem = (problem, None) if about_settings else (None, problem)
 
         with errors_shown(show, raise_errors=self.raise_errors):
+            check(session.role, data.get("do"))
             if about_settings:
                 change_settings(self.engine, session, data)
             else:

@@ -31,6 +31,7 @@ from rag.records import (
     Source,
     Waiting,
 )
+from webui.accounts.roles import Role
 from webui.conversation import ROOT, Conversation, Exchange, Place
 from webui.edge import errors_shown
 from webui.engine import Engine
@@ -114,6 +115,7 @@ class Session:
         """`owner` of documents; `own`: the person's stored conversations, None where nothing is stored."""
         self.owner, self.language, self.own = owner, language, own
         self.conversation = Conversation()
+        self.role = Role.READER if owner else Role.ADMINISTRATOR  # as of the last request
         self.loaded = False  # whether the page has said which conversation it shows
         self.turns = SHOWN_TURNS  # shown at most, the last ones
         self.opened: Opened | None = None

@@ -396,7 +396,7 @@ def test_users_log_in_and_see_their_own(engine, served, visit):
     page = visit(url)
     page.fill("input >> nth=0", "ann")
     page.fill("input[type=password]", "a")
-    page.click("button:has-text('Login')")
+    page.click("button:has-text('Log in')")
     ready(page)
     page.wait_for_selector(".document:has-text('anns.pdf')")
     assert page.locator(".document").count() == 2

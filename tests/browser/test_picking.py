@@ -118,7 +118,7 @@ def test_with_a_login_nothing_can_be_picked(engine, served, visit):
     page = visit(served(engine, models, logins={"ann": "a"}))
     page.fill("input >> nth=0", "ann")
     page.fill("input[type=password]", "a")
-    page.click("button:has-text('Login')")
+    page.click("button:has-text('Log in')")
     ready(page)
     reader(page).locator("> summary").click()
     assert page.locator("[data-do=models]").count() == 0

@@ -41,11 +41,15 @@ def standing(tmp_path_factory):
 @pytest.fixture
 def served(tmp_path):
     """A function that serves an engine and gives the address; everything ends with the test."""
+    from webui.accounts.accounts import Accounts
     from webui.server.serve import Serving, serve
 
     pages = []
 
-    def start(engine, models=None, **changes):
+    def start(engine, models=None, logins=None, **changes):
+        """`logins`: passwords by user, as of `--auth`."""
+        if logins:
+            changes["accounts"] = Accounts(quick=logins)
         page, url = serve(engine, Serving(**{"port": 0, **changes}), models=models)
         pages.append((page, engine))
         return url.rstrip("/")

@@ -3,6 +3,7 @@
 from dataclasses import fields
 from types import SimpleNamespace
 
+from webui.accounts.roles import Role
 from webui.answering import Answers
 from webui.drawing import Parts
 from webui.handlers import Handlers
@@ -11,8 +12,9 @@ PARTS = Parts(**{field.name: field.name for field in fields(Parts)})
 REQUEST = SimpleNamespace(cookies={}, headers={}, username=None, session_hash="s")
 
 
-def handlers(engine, models=None):
-    return Handlers(engine, PARTS, Answers(engine, raise_errors=True), models, raise_errors=True)
+def handlers(engine, models=None, role=Role.ADMINISTRATOR):
+    answers = Answers(engine, raise_errors=True)
+    return Handlers(engine, PARTS, answers, models, role_of=lambda owner: role, raise_errors=True)
 
 
 def sent(**data):

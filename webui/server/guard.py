@@ -42,6 +42,7 @@ _ROUTES = frozenset(
         "/manifest.json",
         "/login",
         "/logout",
+        "/account",
         "/library/add",
     )
 )
@@ -51,6 +52,7 @@ _GRADIO_ROUTES = (
 )  # fmt: skip
 _CONVERSATION = re.compile(r"/c/[\w-]{1,64}\Z", re.ASCII)  # the page, as the address of a conversation
 _HEARTBEAT = "/gradio_api/heartbeat/"
+_FORMS = ("/login", "/account")
 _UPLOADS = ("/library/add", DOCUMENTS_PATH)  # check the size of a file while it comes in
 _FOLDERS = ("/assets/", "/static/", "/svelte/")
 # Gradio's scripts and style sheets have a hash of their content in their names.
@@ -126,6 +128,11 @@ class Guard:
         if scope["path"] == "/" and scope["query_string"] == b"view=api":  # where Gradio pages document their API
             await RedirectResponse("/api/docs")(scope, receive, reply)
             return
+        if is_page and owner_of(HTTPConnection(scope)) is None:
+            reply.base, reply.head = (b"./" if scope["path"] == "/" else b"../"), b"</head>"
+            to = f"to={scope['path'][1:]}".encode()
+            await self.app({**scope, "path": "/login", "raw_path": b"/login", "query_string": to}, receive, reply)
+            return
         if _CONVERSATION.match(scope["path"]):  # the page's script reads the conversation from its address
             reply.base = b"../"
             scope = {**scope, "path": "/", "raw_path": b"/"}
@@ -147,6 +154,8 @@ class Guard:
             owner = self.entry.owner(Request(scope)) if self.entry else None
             scope.setdefault("state", {})["owner"] = owner
             refusal = (401, "A valid API token is needed.") if owner is None else None
+            if owner is not None and self.entry and not self.entry.may(owner, scope["method"], path):
+                refusal = (403, "The role of this token's user does not allow that.")
         if refusal:
             await refused(path, *refusal)(scope, receive, reply)
         else:
@@ -189,7 +198,7 @@ class Guard:
             )
         if not _is_route(path):
             return 404, "Not here."
-        most = MAX_STRANGER_BYTES if path == "/login" else MAX_BODY_BYTES if is_api_path(path) else MAX_REQUEST_BYTES
+        most = MAX_STRANGER_BYTES if path in _FORMS else MAX_BODY_BYTES if is_api_path(path) else MAX_REQUEST_BYTES
         if path not in _UPLOADS and not _is_small(headers, most):
             return 413, f"Requests of up to {most:,} bytes that state their length are accepted here."
         if not self._same_site(method, path, headers, host):
@@ -253,7 +262,7 @@ class _Reply:
     def __init__(self, send: Send, frames: str, head: bytes, cookie: str = "") -> None:
         self._send = send
         self._frames = frames
-        self._head = head  # inserted at the end of the page's head
+        self.head = head  # inserted at the end of the page's head
         self._cookie = cookie  # Set-Cookie of an HTML page; "" for none
         self.is_asset = False  # a file whose name changes with its content
         self.base = b"./"  # of the page's relative addresses, from where it is served
@@ -287,7 +296,7 @@ class _Reply:
         nonce = secrets.token_urlsafe(16)
         body = _PREVIEWS.sub(b"", self._body)
         # Gradio's own css option would prefix our selectors, and apply them only after its scripts have run.
-        body = body.replace(b"</head>", self._head, 1)
+        body = body.replace(b"</head>", self.head, 1)
         body = _SCRIPT_TAG.sub(b'<script nonce="' + nonce.encode() + b'"', body)
         body = _BASE.sub(b'<base href="' + self.base + b'">', body, count=1)
         headers = MutableHeaders(scope=start)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from anyio import to_thread
 from gradio.route_utils import CustomCORSMiddleware
 from starlette.middleware import Middleware
 
+from webui.accounts.accounts import Accounts
 from webui.answering import MAX_ANSWERS, Answers
 from webui.engine import Engine
 from webui.models import Models
@@ -28,8 +28,8 @@ from webui.server.connections import HEAD_SECONDS, UnfinishedRequests
 from webui.server.documents import document_routes
 from webui.server.export import export_route
 from webui.server.guard import Access, Guard
+from webui.server.login import LoginRoutes
 from webui.server.upload import upload_route
-from webui.strings import say
 
 _STATIC: Final = Path(__file__).parents[1] / "static"
 # In this order: what narrow screens change comes last.
@@ -53,14 +53,14 @@ class Serving:
     host: str = "127.0.0.1"
     port: int = 7860  # 0 for any free one
     share: bool = False  # a public address through Gradio's servers
-    logins: Mapping[str, str] = field(default_factory=dict)  # user -> password; empty for no login
+    accounts: Accounts = field(default_factory=Accounts)  # who may log in; without any, nobody has to
     access: Access = field(default_factory=Access)
 
     @property
     def is_private(self) -> bool:
         """Whether only people at this machine reach it: programs then need no token."""
         elsewhere = self.share or self.access.names or self.access.any_name
-        return not (self.logins or elsewhere) and _is_loopback(self.host)
+        return not (self.accounts.needed or elsewhere) and _is_loopback(self.host)
 
 
 def _is_loopback(host: str) -> bool:
@@ -77,27 +77,26 @@ def serve(
 ) -> tuple[gr.Blocks, str]:
     """Start the server in a thread of its own and return the page and its address; `page.close()` ends it.
 
-    With `models`, a model can be picked on the page, unless there are logins: all users share one reader, so it is
-    then chosen by whoever starts the program.
+    With `models`, one of them can be picked on the page; with logins by administrators, since all users share it.
     Raises OSError if the port is taken.
     """
     incoming = engine.settings.data_dir / "incoming"
     shutil.rmtree(incoming, ignore_errors=True)  # left over from interrupted uploads
     incoming.mkdir(parents=True, mode=0o700)
     style = "".join((_STATIC / name).read_text(encoding="utf-8") for name in STYLES)
-    entry = Entry(ApiTokens(engine.settings.data_dir), serving.logins, token_needed=not serving.is_private)
+    accounts = serving.accounts
+    entry = Entry(ApiTokens(engine.settings.data_dir), accounts, token_needed=not serving.is_private)
     head = f"<style>\n{style}</style><script>\n{head_script()}</script>"
     guard = Middleware(Guard, access=serving.access, head=head, entry=entry)
     programs = ProgramRoutes(engine, incoming)
     answers = Answers(engine, raise_errors=raise_errors)
-    page = build_page(engine, answers, models=None if serving.logins else models, raise_errors=raise_errors)
+    page = build_page(engine, answers, models=models, role_of=accounts.role, raise_errors=raise_errors)
     unfinished = UnfinishedRequests(HEAD_SECONDS)
     _, url, public = page.launch(
         server_name=serving.host,
         server_port=serving.port or _free_port(serving.host),
         share=serving.share,
-        auth=check_login(serving.logins) if serving.logins else None,
-        auth_message=say("en", "title"),
+        auth=(lambda user, password: False) if accounts.needed else None,  # the login route stands before Gradio's
         theme=theme(),
         favicon_path=_STATIC / "favicon.svg",
         footer_links=[],
@@ -115,12 +114,13 @@ def serve(
         app_kwargs={
             "middleware": [guard],
             "routes": [
-                upload_route(engine, incoming),
+                *(LoginRoutes(accounts, embedded=serving.access.frames != "'self'").routes if accounts.needed else ()),
+                upload_route(engine, incoming, accounts.role),
                 *document_routes(engine),
                 export_route(engine),
                 *programs.routes,
             ],
-            "lifespan": _lifespan(programs, answers, unfinished),
+            "lifespan": _lifespan(programs, answers, unfinished, accounts),
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,
@@ -135,13 +135,15 @@ def serve(
 
 
 def _lifespan(
-    programs: ProgramRoutes, answers: Answers, unfinished: UnfinishedRequests
+    programs: ProgramRoutes, answers: Answers, unfinished: UnfinishedRequests, accounts: Accounts
 ) -> Callable[[gr.routes.App], AbstractAsyncContextManager[None]]:
     """What runs as long as the page is served, and what is ended with it."""
 
     @asynccontextmanager
     async def lifespan(app: gr.routes.App) -> AsyncIterator[None]:
         _remove_cors(app)
+        if accounts.needed:
+            app.tokens = accounts  # type: ignore[assignment]  # Gradio asks it whose a token is
         async with programs.lifespan(app), unfinished.watched():
             yield
         await to_thread.run_sync(answers.close)
@@ -161,18 +163,6 @@ def _free_port(host: str) -> int:
 
     with socket.create_server((host, 0)) as server:
         return int(server.getsockname()[1])
-
-
-def check_login(logins: Mapping[str, str]) -> Callable[[str, str], bool]:
-    """A check of user and password that takes the same time for unknown users as for wrong passwords."""
-    known = {user: password.encode() for user, password in logins.items()}
-
-    def check(user: str, password: str) -> bool:
-        expected = known.get(user)
-        same = hmac.compare_digest(expected if expected is not None else b"\0", password.encode())
-        return same and expected is not None
-
-    return check
 
 
 def theme() -> gr.themes.Base:

@@ -7,17 +7,19 @@ refuses all files of a drop if one of them is too large.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from rag.errors import FileRefused, LimitExceeded
 from rag.messages import Message
 from rag.records import Job
+from webui.accounts.roles import Right, Role, require
 from webui.edge import errors_shown
 from webui.engine import Engine
 from webui.strings import pick_language, say_message
@@ -27,7 +29,7 @@ MAX_NAME_CHARACTERS = 1_000
 LOGGED_OUT = Message("You are logged out: reload the page and log in, then add the file again.")
 
 
-def upload_route(engine: Engine, folder: Path) -> Route:
+def upload_route(engine: Engine, folder: Path, role_of: Callable[[str], Role]) -> Route:
     """POST /library/add answers `{"refused": ""}` once the file is queued, else why not; it is written to `folder`."""
 
     async def add(request: Request) -> Response:
@@ -39,6 +41,7 @@ def upload_route(engine: Engine, folder: Path) -> Route:
         replaces = request.headers.get("x-replaces", "")[:MAX_NAME_CHARACTERS]
         refusals: list[Message] = []
         with errors_shown(refusals.append):
+            require(role_of(owner), Right.ADD)
             try:
                 await receive_file(request, engine, owner, name, folder, replaces)
             except ClientDisconnect:
@@ -88,7 +91,7 @@ def _check_size(size: int, limit: int, name: str) -> None:
         )
 
 
-def owner_of(request: Request) -> str | None:
+def owner_of(request: HTTPConnection) -> str | None:
     """The login name as Gradio's own routes find it; "" if there are no logins, None for somebody not logged in."""
     app = request.app
     if app.auth is None:

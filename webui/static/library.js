@@ -188,9 +188,11 @@ function notice(text) {
 }
 
 function dropsFiles() {
+  // Without the drop zone this person may not add files; then a file that is dropped must not replace the page either.
+  const adds = () => mount.querySelector('.drop') !== null;
   const holdsFiles = (event) => [...(event.dataTransfer?.types || [])].includes('Files');
   let inside = 0;
-  addEventListener('dragenter', (event) => { if (holdsFiles(event)) { inside += 1; document.body.classList.add('dropping'); } });
+  addEventListener('dragenter', (event) => { if (holdsFiles(event) && adds()) { inside += 1; document.body.classList.add('dropping'); } });
   addEventListener('dragleave', (event) => {
     if (holdsFiles(event) && (inside -= 1) <= 0) { inside = 0; document.body.classList.remove('dropping'); }
   });
@@ -200,7 +202,7 @@ function dropsFiles() {
     event.preventDefault();
     inside = 0;
     document.body.classList.remove('dropping');
-    send([...event.dataTransfer.files]);
+    if (adds()) send([...event.dataTransfer.files]);
   });
 }
 

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from rag.messages import Message
 from rag.records import Document, JobState, PageKind
+from webui.accounts.roles import Right
 from webui.engine import Engine
 from webui.listing import Drawing, Order
 from webui.session import Session
@@ -123,7 +124,7 @@ def _row(document: Document, engine: Engine, session: Session, tags: Mapping[str
     return _Row(
         id=document.id,
         name=name_of(document),
-        own=document.owner == session.owner,
+        own=document.owner == session.owner and session.role.may(Right.ADD),
         chosen=document.id not in session.conversation.left_out,
         report=kinds_report(document, session.language),
         notes=document.notes,

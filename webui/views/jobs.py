@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from rag.messages import Message
 from rag.records import Job, JobState
+from webui.accounts.roles import Right
 from webui.engine import Engine
 from webui.session import Session
 from webui.strings import Language, say
@@ -83,6 +84,7 @@ def library_html(engine: Engine, session: Session) -> Markup:
         session.language,
         limit_bytes=engine.settings.limits.file_bytes,
         problem=session.problem,
+        adds=session.role.may(Right.ADD),
         strip=strip,
         open_jobs=_group(open_jobs, session),
         adding=_group(unfinished if strip else [], session),
@@ -116,7 +118,7 @@ def _job(job: Job, session: Session) -> _Job:
         start=parts_of(job.name)[0],
         end=parts_of(job.name)[1],
         state=job.state.value,
-        own=job.owner == session.owner,
+        own=job.owner == session.owner and session.role.may(Right.ADD),
         progress=" · ".join([say(language, state), *_progress_words(job, language)]),
         bar=_bar(job),
         message=job.message,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from rag.records import Document, JobState
+from webui.accounts.roles import Right
 from webui.engine import Engine
 from webui.session import Session
 from webui.views.details import details_of
@@ -26,7 +27,7 @@ def welcome_html(engine: Engine, session: Session) -> Markup:
         "welcome.html",
         session.language,
         **values,
-        some=bool(documents),
+        some=bool(documents) or not session.role.may(Right.ADD),
         adding=", ".join(job.name for job in jobs[:3]) + ("…" if len(jobs) > 3 else ""),
     )
 

@@ -1,6 +1,7 @@
 """Logins: who sees what, and whose a session is."""
 
 import asyncio
+import re
 
 import httpx
 import pytest
@@ -8,8 +9,8 @@ import pytest
 from tests.webui.client import PDF, add, call, log_in
 from tests.webui.fake_engine import FakeEngine, document
 from tests.webui.fake_evaluations import run
+from webui.accounts.accounts import Accounts
 from webui.server.guard import Access, Guard
-from webui.server.serve import check_login
 from webui.server.sessions import SessionLogins
 
 
@@ -119,7 +120,7 @@ def test_nothing_of_a_strangers_large_body_is_read(path):
     async def gradio(scope, receive, send):
         read.append("Gradio")
 
-    gradio.auth, gradio.tokens, gradio.cookie_id = check_login({"ann": "a"}), {}, "1"
+    gradio.auth, gradio.tokens, gradio.cookie_id = True, Accounts(quick={"ann": "a"}), "1"
     headers = [(b"host", b"localhost"), (b"content-length", b"7800000")]
     scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers, "app": gradio}
     asyncio.run(Guard(gradio, Access())(scope, receive, send))
@@ -153,9 +154,61 @@ def test_nobody_pushes_out_anothers_session():
     assert logins.claim("ann", "bobs 0")  # forgotten
 
 
-def test_logins_are_compared_as_a_whole():
-    check = check_login({"ann": "sésame"})
-    assert check("ann", "sésame")
-    assert not check("ann", "sésam")
-    assert not check("eve", "\0")
-    assert not check("eve", "")
+def browser(url):
+    return httpx.Client(base_url=url, headers={"accept": "text/html", "accept-language": "en"}, follow_redirects=True)
+
+
+def test_a_stranger_gets_the_login_page_and_comes_to_what_they_asked_for(engine, served):
+    with browser(served(engine, logins={"ann": "a"})) as ann:
+        asked = ann.get("/c/some-conversation")
+        assert 'name="password"' in asked.text
+        assert '<base href="../">' in asked.text
+        assert "askPart" not in asked.text
+        form = {"username": "ann", "password": "a", "to": re.search(r'name="to"[^>]*value="([^"]*)"', asked.text)[1]}
+        assert str(ann.post("/login", data=form).url).endswith("/c/some-conversation")
+        assert "askPart" in ann.get("/").text
+        cookie = ann.cookies.jar
+        assert all("HttpOnly" in one._rest for one in cookie if one.name.startswith("access-token"))
+
+
+@pytest.mark.parametrize("to", ["//evil.example", "https://evil.example", "c/../../x", "\\evil", "c/x\n", "<b>"])
+def test_a_login_leads_to_no_other_site(engine, served, to):
+    with browser(served(engine, logins={"ann": "a"})) as ann:
+        ann.follow_redirects = False
+        answer = ann.post("/login", data={"username": "ann", "password": "a", "to": to})
+        assert answer.headers["location"] == "./"
+
+
+def test_wrong_passwords_wait_longer_and_longer_and_are_told_in_the_persons_language(engine, served):
+    url = served(engine, logins={"ann": "a", "bob": "b"})
+    with browser(url) as stranger:
+        form = {"username": "ann", "password": "x"}
+        answers = [stranger.post("/login", data=form) for _ in range(5)]
+        assert [answer.status_code for answer in answers] == [400, 400, 400, 429, 429]
+        assert "The name or the password is wrong." in answers[0].text
+        assert "There were too many wrong passwords" in answers[4].text
+        assert answers[4].headers["retry-after"] == "1"
+        assert 'value="ann"' in answers[4].text
+        chinese = stranger.post("/login", data=form, headers={"accept-language": "zh-CN"})
+        assert "密码错误次数过多" in chinese.text
+        assert log_in(url, "ann", "a")[1] == 429  # the right one waits, too
+        assert log_in(url, "bob", "b")[1] == 200
+
+
+def test_logging_out_ends_the_session_and_everywhere_all_of_them(engine, served):
+    url = served(engine, logins={"ann": "a"})
+    first, second = (log_in(url, "ann", "a")[0] for _ in range(2))
+    kept = dict(first.cookies)
+    assert first.get("/logout").status_code == 303
+    assert httpx.get(f"{url}/config", cookies=kept).status_code == 401
+    assert second.get("/config").status_code == 200
+    third = log_in(url, "ann", "a")[0]
+    assert third.post("/account", data={"do": "log-out-everywhere"}).status_code == 303
+    assert second.get("/config").status_code == 401
+
+
+@pytest.mark.parametrize("body", [b"", b"&" * 15_000, b"username=ann", b"\xff\x00=%ff", b"[" * 15_000])
+def test_a_login_may_be_sent_anything(engine, served, body):
+    url = served(engine, logins={"ann": "a"})
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    assert httpx.post(f"{url}/login", content=body, headers=kind).status_code == 400

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from webui.accounts.accounts import Accounts
+from webui.accounts.roles import Right
 from webui.server.api.tokens import ApiTokens
 from webui.server.upload import owner_of
 
@@ -34,7 +35,7 @@ class Entry:
     """Who may use the interfaces for programs, and as whom."""
 
     tokens: ApiTokens
-    logins: Collection[str]  # names of users; empty without logins
+    accounts: Accounts
     token_needed: bool
 
     def owner(self, request: Request) -> str | None:
@@ -45,9 +46,14 @@ class Entry:
             return ""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         user = self.tokens.user(token.strip()) if scheme.lower() == "bearer" else None
-        if user is None or not self.logins:
+        if user is None or not self.accounts.needed:
             return None if user is None else ""
-        return user if user in self.logins else None
+        return user if user in self.accounts else None
+
+    def may(self, owner: str, method: str, path: str) -> bool:
+        """Whether an owner's role allows a request: to change documents takes one that may add them."""
+        changes = path.startswith(DOCUMENTS_PATH) and method not in ("GET", "HEAD", "OPTIONS")
+        return not changes or self.accounts.role(owner).may(Right.ADD)
 
 
 def refused(path: str, status: int, sentence: str) -> JSONResponse:

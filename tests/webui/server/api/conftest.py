@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.webui.fake_engine import FakeEngine, document
+from webui.accounts.accounts import Accounts
 from webui.server.api.tokens import ApiTokens
 
 LOGINS = {"ann": "a", "bob": "b"}
@@ -43,7 +44,7 @@ def alone(tmp_path_factory):
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """Served with logins."""
-    yield from start(tmp_path_factory.mktemp("shared") / "data", logins=LOGINS)
+    yield from start(tmp_path_factory.mktemp("shared") / "data", accounts=Accounts(quick=LOGINS))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from tests.webui.fake_engine import FakeEngine, document
+from webui.accounts.accounts import Accounts
 from webui.server.api.tokens import ApiTokens
 from webui.server.guard import Access
 from webui.server.serve import Serving
@@ -160,7 +161,7 @@ def test_a_name_that_is_not_ours_is_refused_as_json(url):
         (Serving(host="192.168.1.5"), False),
         (Serving(host="ask.example.org"), False),
         (Serving(share=True), False),
-        (Serving(logins={"ann": "a"}), False),
+        (Serving(accounts=Accounts(quick={"ann": "a"})), False),
         (Serving(access=Access(names={"ask.example.org"})), False),  # a proxy lets others in
         (Serving(access=Access(any_name=True)), False),
     ],

@@ -1,0 +1,1 @@
+"""Users of a server with logins: passwords, roles, sessions."""

@@ -1,0 +1,194 @@
+"""Who may log in, as what, and for how long: the users of the database and those of `--auth`.
+
+A session is a random token in a cookie; only its hash is kept, in memory, so that a restart ends all sessions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from rag.errors import LoginRefused, SettingRefused
+from webui.accounts.brake import Brake
+from webui.accounts.passwords import Passwords, check_new_password
+from webui.accounts.roles import Role
+from webui.accounts.users import User, Users, checked_name
+
+logger = logging.getLogger(__name__)
+
+IDLE_SECONDS: Final = 12 * 3_600.0  # a session that nobody uses for so long ends
+MAX_SECONDS: Final = 7 * 24 * 3_600.0  # from the login to the end of any session
+MAX_SESSIONS: Final = 50  # of one user; the oldest ends first
+
+
+@dataclass(slots=True)
+class _Session:
+    """A login of one browser or program."""
+
+    generation: int  # of the user at the time of the login
+    began: float
+    used: float
+
+
+class Accounts:
+    """The logins of one server. Thread-safe. Without any user everybody may do everything, as owner ""."""
+
+    def __init__(
+        self, users: Users | None = None, quick: Mapping[str, str] | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        """`quick`: passwords by user, of `--auth`; they are editors. A user of the database takes precedence."""
+        self._users, self._clock = users, clock
+        self._passwords, self._brake = Passwords(), Brake()
+        self._quick = {name: self._passwords.hash(password) for name, password in (quick or {}).items()}
+        self._quick_generations = dict.fromkeys(self._quick, 0)
+        self._sessions: dict[str, OrderedDict[str, _Session]] = {}  # user -> digest of the token -> session
+        self._user_of: dict[str, str] = {}  # digest of the token -> user
+        self._lock = threading.Lock()
+        self.needed = bool(self._quick or (users and users.all()))  # whether one must log in
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._known(name) is not None
+
+    def role(self, name: str) -> Role:
+        """The role of a user. Raises StoreError."""
+        if not self.needed:
+            return Role.ADMINISTRATOR
+        known = self._known(name)
+        return known[1] if known else Role.READER
+
+    @property
+    def has_administrator(self) -> bool:
+        """Whether somebody may pick models."""
+        return not self.needed or any(user.role is Role.ADMINISTRATOR for user in self.users())
+
+    def log_in(self, name: str, password: str, address: str) -> str:
+        """A new session's token. Raises LoginRefused and StoreError. Takes a while, whether or not the user exists."""
+        known = self._known(name)
+        shown = repr(name) if known else "an unknown user"  # people type passwords into the wrong field
+        if seconds := self._brake.begin(name, address):
+            logger.warning("Login of %s from %s refused: the next try is in %d s", shown, address, seconds)
+            raise LoginRefused("There were too many wrong passwords: try again in {seconds} s.", seconds=seconds)
+        if not self._passwords.matches(known[0] if known else None, password) or known is None:
+            logger.warning("Wrong password for %s from %s", shown, address)
+            raise LoginRefused("The name or the password is wrong.")
+        self._brake.succeeded(name, address)
+        return self._begin(name, known[2])
+
+    def user_of(self, token: str | None) -> str | None:
+        """Whose session a token belongs to; None if it has ended, or never was. Raises StoreError."""
+        digest, now = _digest(token or ""), self._clock()
+        with self._lock:
+            name = self._user_of.get(digest)
+            session = self._sessions[name][digest] if name is not None else None
+        if name is None or session is None:
+            return None
+        known = self._known(name)
+        ended = now - session.began > MAX_SECONDS or now - session.used > IDLE_SECONDS
+        if ended or known is None or known[2] != session.generation:
+            self.log_out(token)
+            return None
+        session.used = now
+        return name
+
+    def log_out(self, token: str | None) -> None:
+        """End a session."""
+        digest = _digest(token or "")
+        with self._lock:
+            if (name := self._user_of.pop(digest, None)) is not None:
+                self._sessions[name].pop(digest, None)
+
+    def log_out_everywhere(self, name: str) -> None:
+        """End all sessions of a user. Raises StoreError."""
+        if self._users and self._users.get(name):
+            self._users.end_sessions(name)
+        else:
+            self._quick_generations[name] = self._quick_generations.get(name, 0) + 1
+        with self._lock:
+            for digest in self._sessions.pop(name, ()):
+                self._user_of.pop(digest, None)
+
+    def change_password(self, name: str, old: str, new: str, address: str) -> str:
+        """Change a user's own password; all sessions end, and the token of a new one comes back.
+
+        Raises LoginRefused for a wrong old password, SettingRefused for a new one that is too short, and StoreError.
+        """
+        check_new_password(new)
+        self.log_out(self.log_in(name, old, address))
+        if self._users is None or self._users.get(name) is None:
+            raise LoginRefused("Your password stands in --auth: whoever runs the server changes it there.")
+        self._users.set_password(name, self._passwords.hash(new))
+        known = self._known(name)
+        return self._begin(name, known[2] if known else 0)
+
+    # ---- managing users; each takes effect at once, also in other processes
+
+    @property
+    def has_quick_users(self) -> bool:
+        """Whether `--auth` names users, whom only the command line changes."""
+        return bool(self._quick)
+
+    def is_stored(self, name: str) -> bool:
+        """Whether a user is one of the database, whose password can be changed."""
+        return bool(self._users and self._users.get(name))
+
+    def users(self) -> tuple[User, ...]:
+        """The users of the database. Raises StoreError."""
+        return self._users.all() if self._users else ()
+
+    def add_user(self, name: str, password: str, role: Role) -> str:
+        """Add a user to the database; the name as it is stored. Raises SettingRefused and StoreError."""
+        name = checked_name(name)
+        check_new_password(password)
+        self._database.add(name, role, self._passwords.hash(password))
+        return name
+
+    def set_password(self, name: str, password: str) -> None:
+        """Change anybody's password, which ends their sessions. Raises SettingRefused and StoreError."""
+        check_new_password(password)
+        self._database.set_password(name, self._passwords.hash(password))
+
+    def set_role(self, name: str, role: Role) -> None:
+        """Raises SettingRefused for an unknown user, and StoreError."""
+        self._database.set_role(name, role)
+
+    def remove_user(self, name: str) -> None:
+        """Remove a user, whose sessions end. Raises SettingRefused for an unknown one, and StoreError."""
+        self._database.remove(name)
+
+    @property
+    def _database(self) -> Users:
+        if self._users is None:
+            raise SettingRefused("This server keeps no users: add them with --add-user, and start it again.")
+        return self._users
+
+    # What Gradio asks of its table of tokens.
+    get = user_of
+
+    def _begin(self, name: str, generation: int) -> str:
+        token, now = secrets.token_urlsafe(32), self._clock()
+        with self._lock:
+            sessions = self._sessions.setdefault(name, OrderedDict())
+            sessions[_digest(token)] = _Session(generation, now, now)
+            self._user_of[_digest(token)] = name
+            while len(sessions) > MAX_SESSIONS:
+                self._user_of.pop(sessions.popitem(last=False)[0], None)
+        return token
+
+    def _known(self, name: str) -> tuple[str, Role, int] | None:
+        """Password hash, role and generation of a user; None for an unknown one."""
+        if self._users and (user := self._users.get(name)):
+            return user.hash, user.role, user.generation
+        if name in self._quick:
+            return self._quick[name], Role.EDITOR, self._quick_generations[name]
+        return None
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
