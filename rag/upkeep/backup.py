@@ -29,7 +29,7 @@ from rag.upkeep.reading import ReadOnlyDatabase
 
 DATABASE: Final = "library.sqlite"
 MANIFEST: Final = "manifest.json"  # the last member: {"format": 1, "files": {name: {"bytes": …, "sha256": …}}}
-OTHERS: Final = ("server.json", "api-tokens.json")
+OTHERS: Final = ("server.json", "api-tokens.json", "accounts.sqlite")
 VERSION: Final = 1
 _FIXED_TIME: Final = (1980, 1, 1, 0, 0, 0)
 

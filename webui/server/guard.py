@@ -276,7 +276,7 @@ class _Reply:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers["X-Content-Type-Options"] = "nosniff"
-            headers["Referrer-Policy"] = "no-referrer"
+            headers["Referrer-Policy"] = "same-origin"  # none at all would make the origin of our own forms "null"
             headers["Cross-Origin-Resource-Policy"] = "same-origin"
             is_file = headers.get("content-disposition", "").startswith("attachment")
             if headers.get("content-type", "").startswith("text/html") and not is_file:
