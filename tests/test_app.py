@@ -282,5 +282,5 @@ def test_api_tokens_are_made_listed_and_revoked_on_the_command_line(tmp_path, ca
 def test_a_token_for_somebody_who_cannot_log_in_is_refused(tmp_path, capsys):
     arguments = ["--api-token", "eve", "--auth", "ann:secret", "--data-dir", str(tmp_path)]
     assert app.main(arguments) == 2
-    assert capsys.readouterr().err == "--auth names no user 'eve': choose one that it names.\n"
+    assert capsys.readouterr().err == "There is no user 'eve': choose one that can log in.\n"
     assert list(tmp_path.iterdir()) == []
