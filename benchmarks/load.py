@@ -145,7 +145,10 @@ class Person:
         await self._client.post("/gradio_api/queue/join", json=self._event("ask_1", question))
         parameters = {"session_hash": self._session}
         try:
-            async with self._client.stream("GET", "/gradio_api/queue/data", params=parameters) as stream:
+            async with (
+                asyncio.timeout(GIVE_UP_SECONDS),
+                self._client.stream("GET", "/gradio_api/queue/data", params=parameters) as stream,
+            ):
                 async for line in stream.aiter_lines():
                     last = line if BUSY in line else last
                     event = json.loads(line.removeprefix("data: ") or "{}") if "process_completed" in line else {}
@@ -154,7 +157,7 @@ class Person:
                         break
                 else:
                     kind = "stream ended"
-        except httpx.TimeoutException:
+        except (TimeoutError, httpx.TimeoutException):
             kind = f"no end in {GIVE_UP_SECONDS} s"
         except httpx.HTTPError as error:
             kind = type(error).__name__
