@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from rag.answer.answering import Answerer, Asked
 from rag.answer.quote import QuoteReader
 from rag.answer.small_talk import ASK_A_QUESTION, small_talk
+from rag.answer.suggesting import suggest
 from rag.errors import QuestionRefused
 from rag.index.protocols import Scope
 from rag.library import Library
@@ -76,7 +77,7 @@ class Questions:
         self, owner: str, question: str, documents: Collection[str] | None, sources: tuple[Source, ...]
     ) -> tuple[str, ...]:
         """Questions to ask after a complete one and its sources, each answered by the same documents; often none."""
-        return self._answerer().follow_ups(Asked(question, self._scope(owner, documents)), sources)
+        return suggest(self._answerer(), Asked(question, self._scope(owner, documents)), sources)
 
     def search(
         self, owner: str, question: str, documents: Collection[str] | None, count: int | None, person: str

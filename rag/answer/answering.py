@@ -20,7 +20,6 @@ from rag.answer.doubt import Doubt, judge, judge_read
 from rag.answer.evidence import prompt_evidence
 from rag.answer.facts.short_fact import FactFinder
 from rag.answer.figures.short_figure import short_figure
-from rag.answer.follow_ups import follow_ups
 from rag.answer.marks import remove_citation_marks
 from rag.answer.metrics.documents import StatementFinder
 from rag.answer.metrics.short_metric import short_metric, unreported
@@ -103,7 +102,7 @@ class Answerer:
     def __init__(
         self, store: Store, retriever: Retriever, scorer: EvidenceScorer, phrases: PhraseFinder, settings: Settings
     ) -> None:
-        self._store, self._retriever, self.scorer, self._settings = store, retriever, scorer, settings
+        self.store, self._retriever, self.scorer, self._settings = store, retriever, scorer, settings
         self._absent = AbsentNouns(retriever.embedder, settings.answering.doubt)
         self._statements = StatementFinder(store, retriever.router.named_documents)
         self._facts = FactFinder(store)
@@ -119,13 +118,13 @@ class Answerer:
         preferences, mentioned = asked.options.preferences, self._mentioned(asked)
         sampling = preferences.sampling(sampling, reader.context_tokens)
         settings = preferences.answering(self._settings.answering).summary
-        if summary := summarise(self._store, asked.scope, asked.question, settings, mentioned):
+        if summary := summarise(self.store, asked.scope, asked.question, settings, mentioned):
             yield from self._summarise(asked, summary, reader, sampling, stop)
             return
         found = self.retrieve(asked)
         raise_if_set(stop)
         # Look for a figure of accounts or a fact, whose pages may not be among the sources.
-        placed = self._metric(asked, found) or self._fact(asked, found)
+        placed = self._metric(asked, found) or self.fact(asked, found)
         if placed is not None:
             found = replace(found, sources=_at_most(placed, preferences.sources))
         yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
@@ -164,20 +163,19 @@ class Answerer:
             short=short,
         )
 
-    def follow_ups(self, asked: Asked, sources: tuple[Source, ...]) -> tuple[str, ...]:
-        """Questions that may be asked next, and that the tables on the sources' pages answer."""
-        vectors, question = np.zeros((1, 0), np.float32), asked.question
-        named = self._retriever.router.named_documents(question, asked.scope)
-        found = Retrieved((question,), vectors, sources, named, self._tables(asked))
+    def again(self, asked: Asked, sources: tuple[Source, ...]) -> Retrieved:
+        """A question with the sources of another one, instead of a search."""
+        named = self._retriever.router.named_documents(asked.question, asked.scope)
+        return Retrieved((asked.question,), np.zeros((1, 0), np.float32), sources, named, self.tables(asked))
 
-        def answer(candidate: str) -> ShortAnswer | None:
-            metric = self._metric(asked, replace(found, queries=(candidate,)))
-            if metric is not None:
-                return metric.short
-            figure = short_figure(candidate, sources, found.tables, named, self._settings.answering.figures)
-            return figure[0] if figure else None
-
-        return () if found.asks_why else follow_ups(question, answer)
+    def figure(self, asked: Asked, found: Retrieved) -> tuple[ShortAnswer, tuple[Source, ...]] | None:
+        """The figure that answers a question, from a statement of accounts or the sources' tables, and its sources."""
+        metric = self._metric(asked, found)
+        if metric is not None:
+            return metric.short, metric.sources
+        figures = self._settings.answering.figures
+        figure = short_figure(found.queries[0], found.sources, found.tables, found.named, figures)
+        return (figure[0], found.sources) if figure else None
 
     def forget(self, document: DocumentKey) -> None:
         """Keep nothing of what a document holds: it was removed, or has changed."""
@@ -222,7 +220,7 @@ class Answerer:
     ) -> Iterator[Event]:
         """The answer to a request about whole documents: the reader's, or without a model the chosen sentences."""
         began = time.monotonic()
-        found = Retrieved((asked.question,), np.zeros((1, 0), np.float32), summary.sources, {}, self._tables(asked))
+        found = Retrieved((asked.question,), np.zeros((1, 0), np.float32), summary.sources, {}, self.tables(asked))
         yield Found(summary.sources, asked.question, (), reader.writes_markdown)
         quoted = (paragraph if n == 0 else f"\n\n{paragraph}" for n, paragraph in enumerate(summary.paragraphs))
         checker = AnswerChecker(summary.sources, self._settings.answering)
@@ -244,7 +242,7 @@ class Answerer:
         count = count or asked.options.preferences.sources or retrieval.sources
         vectors, sources = self._retriever.find(query, asked.scope, count)
         named = self._retriever.router.named_documents(query.completed, asked.scope)
-        return Retrieved(query.texts, vectors, tuple(sources), named, self._tables(asked))
+        return Retrieved(query.texts, vectors, tuple(sources), named, self.tables(asked))
 
     def _as_documents_are_named(self, query: Query, scope: Scope) -> Query:
         """The query with names as documents have them that are named in the other script: 沃尔玛 as Walmart."""
@@ -267,19 +265,21 @@ class Answerer:
         )
         return Comparison(found.queries[0], found.sources, library, self._settings.answering.doubt)
 
-    def _tables(self, asked: Asked) -> SourceTables:
-        return SourceTables(self._store, asked.scope.owner)
+    def tables(self, asked: Asked) -> SourceTables:
+        """The tables on the pages of sources."""
+        return SourceTables(self.store, asked.scope.owner)
 
     def _first_page(self, owner: str, source: Source) -> str:
-        document = self._store.document(owner, source.document_id)
-        return self._store.page_text(document.owner, document.id, 0)[1] if document else ""
+        document = self.store.document(owner, source.document_id)
+        return self.store.page_text(document.owner, document.id, 0)[1] if document else ""
 
     def _metric(self, asked: Asked, found: Retrieved) -> DocumentAnswer | None:
         if not self._settings.answering.short.accounts or found.asks_why or found.asks_who:
             return None
         return short_metric(self._statements, asked.scope, found.queries[0], found.sources)
 
-    def _fact(self, asked: Asked, found: Retrieved) -> DocumentAnswer | None:
+    def fact(self, asked: Asked, found: Retrieved) -> DocumentAnswer | None:
+        """The fact, or the reason, that a document states where it is asked for."""
         if not self._settings.answering.short.text or len(found.queries) > 1:
             return None
         return self._facts.find(found.queries[0], asked.scope, found.named, found.sources)
@@ -328,7 +328,7 @@ class Answerer:
         """The sentences that may answer, best first. Raises Stopped."""
         first = 1 if len(found.queries) > 1 else 0  # a compound question is answered part by part
         first_sources = found.sources[: self._settings.answering.evidence_sources]
-        documents = [self._store.document(asked.scope.owner, one.document_id) for one in first_sources]
+        documents = [self.store.document(asked.scope.owner, one.document_id) for one in first_sources]
         owners = {document.id: document.owner for document in documents if document is not None}
         questions, vectors, weight = found.queries[first:], found.vectors[first:], self._term_weight(asked)
         return self.scorer.find_evidence(questions, vectors, found.sources, weight, owners, stop)

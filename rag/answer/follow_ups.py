@@ -1,59 +1,201 @@
-"""Questions that may be asked next: about the same figure in other years, and how it changed. Calls no model.
+"""Questions that may be asked next: the change, its reason, another row or year, another document. Calls no model.
 
-Each is tried with the finders that answer questions about figures, and suggested only if they find a sure answer in the
-same table.
+They follow on a question about one figure of one year. Each is tried with the finders that answer questions, and
+suggested only if they give a sure answer that is the one meant.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from rag.answer.figures.periods import years_of
+from rag.answer.introduction.candidates import ASKED_FIRST, MEASURE, is_label, lowered, verb_for
+from rag.language import mainly_chinese
+from rag.pdf.table import Row, Table
 from rag.records import ShortAnswer, TableExcerpt
 
-MAX_FOLLOW_UPS: Final = 3
+MAX_FOLLOW_UPS: Final = 4
 MAX_QUESTION_CHARACTERS: Final = 300  # of a question that others are made from
+MAX_ROWS: Final = 6  # of a table, that are tried
 _YEAR: Final = re.compile(r"(?<![\d.,])(?:19|20)\d\d(?!\d|[.,]\d)")
-# "What was the revenue of 3M in 2018?"; English alone, as its words stay in their order.
+# "What was the revenue of 3M in 2018?"
 _WHAT_WAS: Final = re.compile(
     r"(?:what|how much) (?:was|were|is|are) (?P<what>[^?]{3,200}?) (?:in|for) (?:the )?(?:fiscal |FY ?)?(?:year )?"
     r"(?P<year>(?:19|20)\d\d)\s*\?",
     re.IGNORECASE,
 )
+_OWNER_FIRST: Final = re.compile(r"(?:the )?(?P<who>[A-Z0-9][^?]{0,60}?)(?:['’]s|(?<=s)['’]) (?P<item>[^?]+)")
+_OWNER_LAST: Final = re.compile(r"(?P<item>[^?]+) (?P<by>of|for|at) (?P<who>(?:the )?[A-Z0-9][^?]{0,60})")
+# "3M 2018年的资本支出是多少？"
+_CHINESE: Final = re.compile(
+    r"(?P<head>[^，。？?]{0,60}?(?:19|20)\d\d\s?年)(?P<item>[^，。？?]{2,30}?)(?P<ask>是多少|为多少|有多少|多少)[^？?]{0,4}[？?]?"
+)
 
 
-def follow_ups(question: str, answer: Callable[[str], ShortAnswer | None]) -> tuple[str, ...]:
-    """At most `MAX_FOLLOW_UPS` questions that follow on a complete question about one figure of one year.
+@dataclass(frozen=True, slots=True)
+class Finders:
+    """How questions are tried."""
 
-    `answer`: the short answer to a question, from the same documents; None where there is none.
-    """
-    asked = _YEAR.findall(question)
-    if len(question) > MAX_QUESTION_CHARACTERS or len(asked) != 1:
+    figure: Callable[[str], ShortAnswer | None]  # the figure that answers, from the same documents
+    table: Callable[[ShortAnswer], Table | None] = lambda short: None  # the whole table that a figure stands in
+    is_explained: Callable[[str], bool] = lambda question: False  # whether a document states the reason asked for
+    elsewhere: Callable[[], Iterator[str]] = lambda: iter(())  # the same question of other documents that answer it
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question about one figure, and where its answer stands."""
+
+    question: str
+    year: str
+    first: TableExcerpt
+    cells: dict[int, str]  # of the same row, by the year of their column
+
+
+def follow_ups(question: str, finders: Finders) -> tuple[str, ...]:
+    """At most `MAX_FOLLOW_UPS` questions that follow on a complete question about one figure of one year."""
+    years = _YEAR.findall(question)
+    if len(question) > MAX_QUESTION_CHARACTERS or len(years) != 1:
         return ()
-    first = answer(question)
-    if first is None or first.table is None or not first.sure or first.formula:
+    short = finders.figure(question)
+    if short is None or short.table is None or not short.sure or short.formula:
         return ()
-    if (cells := _other_years(first.table, int(asked[0]))) is None:
+    if (cells := _other_years(short.table, int(years[0]))) is None:
         return ()
-    sure = []
-    for candidate, cell in _candidates(question, asked[0], cells):
-        found = answer(candidate)
-        if found is None or not found.sure or found.table is None:
-            continue
-        if bool(found.formula) if cell == "" else cell in _marked_cells(found.table):
-            sure.append(candidate)
-    return tuple(sure[:MAX_FOLLOW_UPS])
+    asked = _Asked(question, years[0], short.table, cells)
+    table = finders.table(short)
+    kinds = (
+        _change(asked, finders),
+        _reason(asked, table, finders),
+        _rows(asked, table, finders),
+        finders.elsewhere(),
+        _years(asked, finders),
+    )
+    return tuple(islice(_in_turn(*kinds), MAX_FOLLOW_UPS))
 
 
-def _candidates(question: str, year: str, cells: dict[int, str]) -> Iterator[tuple[str, str]]:
-    """Questions, each with the cell that has to answer it; "" for one whose answer is computed."""
-    before = max((other for other in cells if other < int(year)), default=None)
-    if before is not None and (what := _WHAT_WAS.fullmatch(question.strip())):
-        yield f"By how much did {what['what']} change from {before} to {year}?", ""
-    for other, cell in sorted(cells.items(), key=lambda item: abs(item[0] - int(year))):
-        yield _YEAR.sub(str(other), question), cell
+def _in_turn(*kinds: Iterator[str]) -> Iterator[str]:
+    """The first of each kind, then the second of each; each is tried only when its turn comes."""
+    left = list(kinds)
+    while left:
+        for kind in tuple(left):
+            candidate = next(kind, None)
+            if candidate is None:
+                left.remove(kind)
+            else:
+                yield candidate
+
+
+def _change(asked: _Asked, finders: Finders) -> Iterator[str]:
+    """By how much the figure changed from the year before in the table."""
+    before = max((other for other in asked.cells if other < int(asked.year)), default=None)
+    what_was = _WHAT_WAS.fullmatch(asked.question.strip())
+    if before is None or what_was is None:
+        return
+    candidate = f"By how much did {what_was['what']} change from {before} to {asked.year}?"
+    found = finders.figure(candidate)
+    if found is not None and found.sure and found.table is not None and found.formula:
+        yield candidate
+
+
+def _years(asked: _Asked, finders: Finders) -> Iterator[str]:
+    """The same in another year, the nearest first."""
+    for other, cell in sorted(asked.cells.items(), key=lambda item: abs(item[0] - int(asked.year))):
+        candidate = _YEAR.sub(str(other), asked.question)
+        if _answers(finders.figure(candidate), cell):
+            yield candidate
+
+
+def _reason(asked: _Asked, table: Table | None, finders: Finders) -> Iterator[str]:
+    """Why the figure rose or fell, where a document says so. English alone, as the reasons that are found."""
+    what_was, row = _WHAT_WAS.fullmatch(asked.question.strip()), _row_asked_for(asked, table) if table else None
+    if what_was is None or table is None or row is None:
+        return
+    columns = _columns(table)
+    before = columns.get(int(asked.year) - 1)
+    values = [_value(row, column) for column in (before, columns.get(int(asked.year)))]
+    old, new = values
+    if old is None or new is None or old * new <= 0 or old == new:
+        return
+    candidate = f"Why did {what_was['what']} {'increase' if abs(new) > abs(old) else 'decrease'} in {asked.year}?"
+    if finders.is_explained(candidate):
+        yield candidate
+
+
+def _rows(asked: _Asked, table: Table | None, finders: Finders) -> Iterator[str]:
+    """Another row of the same table in the same year: first those that people ask for, then the nearest."""
+    row = _row_asked_for(asked, table) if table else None
+    if table is None or row is None:
+        return
+    at, column = table.rows.index(row), _columns(table)[int(asked.year)]
+    ranked = sorted(
+        (not ASKED_FIRST.search(other.label), abs(number - at), number)
+        for number, other in enumerate(table.rows)
+        if other is not row and _can_be_asked(other, column, row)
+    )
+    for _, _, number in ranked[:MAX_ROWS]:
+        other = table.rows[number]
+        candidate, cell = _with_label(asked.question, other.label.strip(" .:：…")), other.cells[column]
+        if candidate and cell and _answers(finders.figure(candidate), cell.text, other.label):
+            yield candidate
+
+
+def _can_be_asked(row: Row, column: int, asked: Row) -> bool:
+    label = row.label.strip(" .:：…")
+    return (
+        row.section == asked.section
+        and label.casefold() != asked.label.strip(" .:：…").casefold()
+        and is_label(label)
+        and MEASURE.search(label) is not None
+        and _value(row, column) is not None
+    )
+
+
+def _with_label(question: str, label: str) -> str:
+    """The question for another row of the table; "" where its wording cannot be changed that way."""
+    chinese = _CHINESE.fullmatch(question.strip())
+    if chinese and mainly_chinese(label) and mainly_chinese(chinese["item"]):
+        return f"{chinese['head']}的{label}{chinese['ask']}？"
+    what_was = _WHAT_WAS.fullmatch(question.strip())
+    if what_was is None or mainly_chinese(label):
+        return ""
+    what, words, verb = what_was["what"], lowered(label), verb_for(label)
+    if owner := _OWNER_FIRST.fullmatch(what):
+        who = what[: owner.start("item")].strip()
+        return f"What {verb} {who} {words} in {what_was['year']}?"
+    if owner := _OWNER_LAST.fullmatch(what):
+        return f"What {verb} the {words} {owner['by']} {owner['who']} in {what_was['year']}?"
+    return f"What {verb} {words} in {what_was['year']}?"
+
+
+def _row_asked_for(asked: _Asked, table: Table) -> Row | None:
+    """The row of the whole table that holds the answer."""
+    (row, column), columns = asked.first.marked[0], _columns(table)
+    label, cell = asked.first.rows[row][0], asked.first.rows[row][column + 1]
+    at = columns.get(int(asked.year))
+    if at is None:
+        return None
+    return next((one for one in table.rows if one.label == label and _text(one, at) == cell), None)
+
+
+def _columns(table: Table) -> dict[int, int]:
+    """The columns whose headers name one year that no other names, by year."""
+    years = [years_of(header) for header in table.headers]
+    return {next(iter(one)): at for at, one in enumerate(years) if len(one) == 1 and years.count(one) == 1}
+
+
+def _value(row: Row, column: int | None) -> float | None:
+    cell = row.cells[column] if column is not None and column < len(row.cells) else None
+    return cell.value if cell else None
+
+
+def _text(row: Row, column: int) -> str:
+    cell = row.cells[column] if column < len(row.cells) else None
+    return cell.text if cell else ""
 
 
 def _other_years(table: TableExcerpt, year: int) -> dict[int, str] | None:
@@ -72,5 +214,9 @@ def _other_years(table: TableExcerpt, year: int) -> dict[int, str] | None:
     }
 
 
-def _marked_cells(table: TableExcerpt) -> list[str]:
-    return [table.rows[row][column + 1] for row, column in table.marked]
+def _answers(found: ShortAnswer | None, cell: str, label: str = "") -> bool:
+    """Whether a sure answer is this cell, of the row with this label where one is given."""
+    if found is None or not found.sure or found.table is None:
+        return False
+    rows = found.table.rows
+    return any(rows[row][column + 1] == cell and label in ("", rows[row][0]) for row, column in found.table.marked)

@@ -211,6 +211,11 @@ def _ordinary_words() -> frozenset[str]:
     return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
 
 
+def is_ordinary(word: str) -> bool:
+    """Whether a word names nothing, though it may be written with a capital letter."""
+    return word.casefold() in _ordinary_words()
+
+
 def _capitalised_names(question: str) -> list[NamedThing]:
     words = _words(question)
     spelt = [word for word in words if len(word.text) > 3 and not word.first]

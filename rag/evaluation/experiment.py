@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -147,8 +146,3 @@ def sign_test(better: int, worse: int) -> float | None:
         return None
     tail = sum(math.comb(pairs, k) for k in range(min(better, worse) + 1))
     return min(1.0, 2 * tail / (1 << pairs))
-
-
-def same_answers(pairs: Sequence[Pair]) -> int:
-    """How many questions both variants answered in the same words."""
-    return sum(pair.same_answer for pair in pairs)

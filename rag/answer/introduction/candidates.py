@@ -18,7 +18,7 @@ MAX_HEADING_CHARACTERS: Final = 44
 MAX_HEADING_WORDS: Final = 6
 
 # What a row must be about for "What was … in 2023?" to be a sensible question.
-_MEASURE: Final = re.compile(
+MEASURE: Final = re.compile(
     r"\b(?:revenues?|sales|income|profit|loss|earnings|costs?|expenses?|assets|liabilities|equity|cash|debt|margin"
     r"|dividends?|employees|emissions|investments?|capital expenditures?|inventor(?:y|ies)|goodwill|spending|output"
     r"|production|visitors|members|orders|deliveries|deposits|fees?|price|rainfall|population)\b"
@@ -26,7 +26,7 @@ _MEASURE: Final = re.compile(
     re.IGNORECASE,
 )
 # The rows that people ask for first.
-_FIRST: Final = re.compile(
+ASKED_FIRST: Final = re.compile(
     r"^(?:total )?(?:net )?(?:revenues?|sales)(?:, net)?$|^(?:total )?net (?:sales|revenues?|income|profit|earnings)"
     r"|^total (?:assets|visitors)|^operating (?:income|profit)|^(?:营业总?收入|净利润|资产总计|总资产)",
     re.IGNORECASE,
@@ -83,28 +83,28 @@ def from_tables(tables: Iterable[FoundTable]) -> list[Candidate]:
 
 
 def _rank(found: FoundTable, row: Row) -> int:
-    return 4 * bool(_FIRST.search(row.label)) + 2 * (Statement.INCOME in found.statements) + bool(found.statements)
+    return 4 * bool(ASKED_FIRST.search(row.label)) + 2 * (Statement.INCOME in found.statements) + bool(found.statements)
 
 
 def _of_row(found: FoundTable, row: Row) -> Candidate | None:
     """A question for the newest cell of a row, or for its only one; None where it would make no sense."""
     label = row.label.strip(" .:：…")
-    if not _is_label(label) or row.section.count(">"):
+    if not is_label(label) or row.section.count(">"):
         return None
     page = frozenset((found.page,))
     chinese = mainly_chinese(label)
     years = _cells_by_year(found, row)
     if years:
-        if not _MEASURE.search(label):
+        if not MEASURE.search(label):
             return None
         year, cell = max(years.items())
-        asked = f"{year}年的{label}是多少？" if chinese else f"What {_be_of(label)} {lowered(label)} in {year}?"
+        asked = f"{year}年的{label}是多少？" if chinese else f"What {verb_for(label)} {lowered(label)} in {year}?"
         return Candidate(asked, page, cell.text, label.casefold())
     headers, cells = found.table.headers, [cell for cell in row.cells if cell and cell.value is not None]
     if len(cells) != 1 or len(headers) > 2:
         return None
     header = headers[row.cells.index(cells[0])].strip()
-    if not _is_label(header) or not _MEASURE.search(header) or mainly_chinese(header) != chinese:
+    if not is_label(header) or not MEASURE.search(header) or mainly_chinese(header) != chinese:
         return None
     asked = f"{label}的{header}是多少？" if chinese else f"What is the {lowered(header)} of {lowered(label)}?"
     return Candidate(asked, page, cells[0].text, label.casefold())
@@ -122,7 +122,8 @@ def _cells_by_year(found: FoundTable, row: Row) -> dict[str, Cell]:
     return cells
 
 
-def _is_label(text: str) -> bool:
+def is_label(text: str) -> bool:
+    """Whether a row or column is named in words that a question can use."""
     letters = sum(map(str.isalpha, text))
     return bool(text) and (
         2 <= len(text) <= MAX_LABEL_CHARACTERS
@@ -174,7 +175,7 @@ def lowered(text: str) -> str:
     )
 
 
-def _be_of(label: str) -> str:
+def verb_for(label: str) -> str:
     """The verb for a label: "What were net sales", "What was cost of sales"."""
     head = re.split(r"\s(?:of|from|in|for|on|to)\s", label, maxsplit=1)[0]
     return "were" if _PLURAL_MEASURE.search(head) else "was"

@@ -1,0 +1,125 @@
+"""Suggests questions that follow on an answer: tries them with the finders of answers, over the same documents."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from typing import Final
+
+from rag.answer.answering import Answerer, Asked, Retrieved
+from rag.answer.follow_ups import Finders, follow_ups
+from rag.answer.named_things import is_ordinary
+from rag.pdf.table import Table
+from rag.records import Document, ShortAnswer, Source
+from rag.store.database import Store
+
+MAX_OTHERS: Final = 6  # documents that are asked the same
+COVER_CHARACTERS: Final = 4_000  # of a document's first page, where its company is named
+_PART: Final = re.compile(r"[\W_]+")
+_SMALL: Final = frozenset(("of", "and", "the", "for"))
+
+
+def suggest(answerer: Answerer, store: Store, asked: Asked, sources: tuple[Source, ...]) -> tuple[str, ...]:
+    """Questions that may be asked next, after a complete one and its sources; often none."""
+    found = answerer.again(asked, sources)
+    if found.asks_why:
+        return ()
+    tried: dict[str, tuple[ShortAnswer, tuple[Source, ...]] | None] = {}
+
+    def figure(question: str) -> ShortAnswer | None:
+        if question not in tried:
+            tried[question] = answerer.figure(asked, replace(found, queries=(question,)))
+        answer = tried[question]
+        return answer[0] if answer else None
+
+    def table(short: ShortAnswer) -> Table | None:
+        given = next((answer for answer in tried.values() if answer and answer[0] is short), None)
+        return _table_of(short, given[1], found) if given else None
+
+    def is_explained(question: str) -> bool:
+        fact = answerer.fact(asked, replace(found, queries=(question,)))
+        return fact is not None and fact.short.sure
+
+    return follow_ups(
+        asked.question, Finders(figure, table, is_explained, lambda: _elsewhere(answerer, store, asked, found))
+    )
+
+
+def _table_of(short: ShortAnswer, sources: tuple[Source, ...], found: Retrieved) -> Table | None:
+    """The whole table that a figure stands in."""
+    if short.table is None or not short.table.marked:
+        return None
+    row, _ = short.table.marked[0]
+    label, cells = short.table.rows[row][0], [cell for cell in short.table.rows[row][1:] if cell]
+    cited = {citation.number for citation in short.citations}
+    for source in sources:
+        for page in found.tables.of(source) if source.number in cited else ():
+            for table in page.tables:
+                for one in table.rows:
+                    texts = {cell.text for cell in one.cells if cell}
+                    if one.label == label and texts.issuperset(cells):
+                        return table
+    return None
+
+
+def _elsewhere(answerer: Answerer, store: Store, asked: Asked, found: Retrieved) -> Iterator[str]:
+    """The same question of other documents in scope, each of another company, that answer it for sure."""
+    written = _as_written(asked.question, {term for terms in found.named.values() for term in terms})
+    if not written:
+        return
+    seen = {written.casefold()}
+    others = [
+        document
+        for document in store.documents(asked.scope.owner)
+        if document.id not in found.named and asked.scope.allows((document.owner, document.id))
+    ]
+    for document in sorted(others, key=lambda one: not _is_alike(one, found))[:MAX_OTHERS]:
+        name = company_on_cover(document.name, store.page_text(document.owner, document.id, 0)[1][:COVER_CHARACTERS])
+        if not name or name.casefold() in seen:
+            continue
+        seen.add(name.casefold())
+        candidate = replace(asked, question=asked.question.replace(written, name))
+        again = answerer.again(candidate, ())
+        answer = answerer.figure(candidate, again) if document.id in again.named else None
+        if answer and answer[0].sure and _is_from(answer, {document.id}):
+            yield candidate.question
+
+
+def _is_from(answer: tuple[ShortAnswer, tuple[Source, ...]], documents: Collection[str]) -> bool:
+    """Whether a figure stands in one of these documents."""
+    cited = {citation.number for citation in answer[0].citations}
+    return bool(cited) and all(source.document_id in documents for source in answer[1] if source.number in cited)
+
+
+def _is_alike(document: Document, found: Retrieved) -> bool:
+    """Whether a document has the year, or another number, in its name that those asked about have in theirs."""
+    numbers = {part for source in found.sources for part in _PART.split(source.document) if part.isdigit()}
+    return bool(numbers & set(_PART.split(document.name)))
+
+
+def _as_written(question: str, terms: set[str]) -> str:
+    """The name of the document as the question writes it; "" where it does not stand there exactly once."""
+    if not terms:
+        return ""
+    one = "|".join(re.escape(term) for term in sorted(terms, key=len, reverse=True))
+    places = list(re.finditer(rf"(?<!\w)(?:{one})(?:[\s&.-]{{1,3}}(?:{one}))*(?!\w)", question, re.IGNORECASE))
+    return places[0].group() if len(places) == 1 else ""
+
+
+def company_on_cover(file_name: str, cover: str) -> str:
+    """The name that a file name begins with, as the cover writes it: AMERICANWATERWORKS -> American Water Works.
+
+    "" where the cover does not have it.
+    """
+    part = next((part for part in _PART.split(file_name) if part and not part.isdigit()), "")
+    if not 2 <= len(part) <= 40 or is_ordinary(part):
+        return ""
+    spaced = r"[\s&.’'-]{0,3}".join(map(re.escape, part))
+    match = re.search(rf"(?<!\w){spaced}(?!\w)", cover, re.IGNORECASE)
+    if match is None or match.group()[0].islower():
+        return ""
+    name = " ".join(match.group().split())
+    if not name.isupper() or len(name) <= 3:
+        return name
+    return " ".join(word.lower() if word.lower() in _SMALL else word.capitalize() for word in name.split())
