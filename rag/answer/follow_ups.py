@@ -7,7 +7,7 @@ suggested only if they give a sure answer that is the one meant.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -42,7 +42,8 @@ class Finders:
 
     figure: Callable[[str], ShortAnswer | None]  # the figure that answers, from the same documents
     table: Callable[[ShortAnswer], Table | None] = lambda short: None  # the whole table that a figure stands in
-    is_explained: Callable[[str], bool] = lambda question: False  # whether a document states the reason asked for
+    # Whether a document states the reason asked for, of the figure that has one of these names.
+    is_explained: Callable[[str, Collection[str]], bool] = lambda question, names: False
     elsewhere: Callable[[], Iterator[str]] = lambda: iter(())  # the same question of other documents that answer it
 
 
@@ -122,8 +123,16 @@ def _reason(asked: _Asked, table: Table | None, finders: Finders) -> Iterator[st
     if old is None or new is None or old * new <= 0 or old == new:
         return
     candidate = f"Why did {what_was['what']} {'increase' if abs(new) > abs(old) else 'decrease'} in {asked.year}?"
-    if finders.is_explained(candidate):
+    if finders.is_explained(candidate, _names(what_was["what"], row)):
         yield candidate
+
+
+def _names(what: str, row: Row) -> frozenset[str]:
+    """What the figure is called, in the question and in the table."""
+    owner = _OWNER_FIRST.fullmatch(what) or _OWNER_LAST.fullmatch(what)
+    item = owner["item"] if owner else what
+    names = (item, row.label.strip(" .:：…"))
+    return frozenset(re.sub(r"^(?:the|total) ", "", name, flags=re.IGNORECASE).lower() for name in names)
 
 
 def _rows(asked: _Asked, table: Table | None, finders: Finders) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Final
@@ -14,9 +15,19 @@ from rag.pdf.table import Table
 from rag.records import Document, ShortAnswer, Source
 from rag.store.database import Store
 
+MAX_SECONDS: Final = 3.0  # after which nothing more is tried: the answer counts as complete only afterwards
 MAX_OTHERS: Final = 6  # documents that are asked the same
 COVER_CHARACTERS: Final = 4_000  # of a document's first page, where its company is named
 _PART: Final = re.compile(r"[\W_]+")
+_BEFORE_FIGURE: Final = (
+    r"\s{0,3}(?:(?:in|for|during) (?:fiscal )?(?:year )?\d{4}, )?"
+    r"(?:the (?:\d{1,3}(?:\.\d)? ?(?:percent|%) )?"
+    r"(?:increase|decrease|decline|growth|change|reduction|improvement) in )?"
+    r"(?:(?:our|the|total|consolidated|overall|net|reported|company[’']s) ){0,4}"
+)
+_AFTER_FIGURE: Final = (
+    r",? (?:\(\w+\) )?(?:margins?|rates?|before|from|of|attributable|per|and|as|measured|in (?!fiscal|\d{4}))"
+)
 _SMALL: Final = frozenset(("of", "and", "the", "for"))
 
 
@@ -25,25 +36,32 @@ def suggest(answerer: Answerer, store: Store, asked: Asked, sources: tuple[Sourc
     found = answerer.again(asked, sources)
     if found.asks_why:
         return ()
+    end = time.monotonic() + MAX_SECONDS
     tried: dict[str, tuple[ShortAnswer, tuple[Source, ...]] | None] = {}
 
     def figure(question: str) -> ShortAnswer | None:
-        if question not in tried:
+        if question not in tried and time.monotonic() < end:
             tried[question] = answerer.figure(asked, replace(found, queries=(question,)))
-        answer = tried[question]
+        answer = tried.get(question)
         return answer[0] if answer else None
 
     def table(short: ShortAnswer) -> Table | None:
         given = next((answer for answer in tried.values() if answer and answer[0] is short), None)
         return _table_of(short, given[1], found) if given else None
 
-    def is_explained(question: str) -> bool:
-        fact = answerer.fact(asked, replace(found, queries=(question,)))
-        return fact is not None and fact.short.sure
+    def is_explained(question: str, names: Collection[str]) -> bool:
+        fact = answerer.fact(asked, replace(found, queries=(question,))) if time.monotonic() < end else None
+        return fact is not None and fact.short.sure and any(is_about(row.text, names) for row in fact.rows)
 
     return follow_ups(
-        asked.question, Finders(figure, table, is_explained, lambda: _elsewhere(answerer, store, asked, found))
+        asked.question, Finders(figure, table, is_explained, lambda: _elsewhere(answerer, store, asked, found, end))
     )
+
+
+def is_about(sentence: str, names: Collection[str]) -> bool:
+    """Whether a sentence that gives a reason begins with the figure itself, and not with a part or a ratio of it."""
+    figure = "|".join(re.escape(name) for name in names)
+    return re.match(rf"{_BEFORE_FIGURE}(?:{figure})(?!{_AFTER_FIGURE})\b", sentence, re.IGNORECASE) is not None
 
 
 def _table_of(short: ShortAnswer, sources: tuple[Source, ...], found: Retrieved) -> Table | None:
@@ -63,8 +81,11 @@ def _table_of(short: ShortAnswer, sources: tuple[Source, ...], found: Retrieved)
     return None
 
 
-def _elsewhere(answerer: Answerer, store: Store, asked: Asked, found: Retrieved) -> Iterator[str]:
-    """The same question of other documents in scope, each of another company, that answer it for sure."""
+def _elsewhere(answerer: Answerer, store: Store, asked: Asked, found: Retrieved, end: float) -> Iterator[str]:
+    """The same question of other documents in scope, each of another company, that answer it for sure.
+
+    None is tried after `end`, in seconds of the monotonic clock.
+    """
     written = _as_written(asked.question, {term for terms in found.named.values() for term in terms})
     if not written:
         return
@@ -76,6 +97,8 @@ def _elsewhere(answerer: Answerer, store: Store, asked: Asked, found: Retrieved)
     ]
     for document in sorted(others, key=lambda one: not _is_alike(one, found))[:MAX_OTHERS]:
         name = company_on_cover(document.name, store.page_text(document.owner, document.id, 0)[1][:COVER_CHARACTERS])
+        if time.monotonic() > end:
+            return
         if not name or name.casefold() in seen:
             continue
         seen.add(name.casefold())

@@ -3,7 +3,7 @@
 import pytest
 
 from rag.answer.follow_ups import MAX_FOLLOW_UPS, Finders, follow_ups
-from rag.answer.suggesting import company_on_cover
+from rag.answer.suggesting import company_on_cover, is_about
 from rag.pdf.table import Cell, Row, Table
 from rag.records import Citation, ShortAnswer, TableExcerpt
 
@@ -125,9 +125,9 @@ def test_a_row_is_left_out_where_another_row_would_answer():
 def test_a_reason_is_suggested_where_a_document_states_it(value, moved):
     asked = []
 
-    def is_explained(question):
+    def is_explained(question, names):
         asked.append(question)
-        return True
+        return names == {"capital expenditure", "purchases"}
 
     finders = Finders(
         lambda q: short("2018") if q == QUESTION else None, lambda _: table(value=value), is_explained=is_explained
@@ -149,7 +149,7 @@ def test_the_kinds_take_turns_and_no_more_is_tried_than_is_shown():
     def figure(question):
         return of_rows(question) if "net" in question or "cost" in question else answers()(question)
 
-    found = follow_ups(QUESTION, Finders(figure, lambda _: table(), lambda question: True, elsewhere))
+    found = follow_ups(QUESTION, Finders(figure, lambda _: table(), lambda question, names: True, elsewhere))
     assert found == (
         CHANGE,
         "Why did the capital expenditure of 3M increase in 2018?",
@@ -174,3 +174,23 @@ def test_the_kinds_take_turns_and_no_more_is_tried_than_is_shown():
 )
 def test_a_company_is_named_as_its_cover_writes_it(file, cover, name):
     assert company_on_cover(file, cover) == name
+
+
+@pytest.mark.parametrize(
+    ("sentence", "about"),
+    [
+        ("Operating income decreased 15% due to higher costs.", True),
+        ("In fiscal 2018, our total operating income decreased due to higher costs.", True),
+        ("The decrease in operating income in 2018 was due to higher costs.", True),
+        ("Operating income margins were 22.0 percent, down 3.9 points, driven by divestiture gains.", False),
+        ("The 5 percent increase in operating income in fiscal 2020 reflects volume growth.", True),
+        ("Operating income, measured as a percent of sales, increased due to currency effects.", False),
+        ("Operating income (loss) before taxes increased due to currency effects.", False),
+        ("Operating income of the segment decreased due to higher costs.", False),
+        ("The increase in research, sales and marketing expenses was due to headcount.", False),
+        ("· In Health Care, operating income decreased due to higher costs.", False),
+        ("Higher costs reduced operating income.", False),
+    ],
+)
+def test_a_reason_has_to_be_of_the_figure_itself(sentence, about):
+    assert is_about(sentence, {"operating income", "profit"}) is about
