@@ -13,7 +13,6 @@ from rag.answer.follow_ups import Finders, follow_ups
 from rag.answer.named_things import is_ordinary
 from rag.pdf.table import Table
 from rag.records import Document, ShortAnswer, Source
-from rag.store.database import Store
 
 MAX_SECONDS: Final = 3.0  # after which nothing more is tried: the answer counts as complete only afterwards
 MAX_OTHERS: Final = 6  # documents that are asked the same
@@ -31,7 +30,7 @@ _AFTER_FIGURE: Final = (
 _SMALL: Final = frozenset(("of", "and", "the", "for"))
 
 
-def suggest(answerer: Answerer, store: Store, asked: Asked, sources: tuple[Source, ...]) -> tuple[str, ...]:
+def suggest(answerer: Answerer, asked: Asked, sources: tuple[Source, ...]) -> tuple[str, ...]:
     """Questions that may be asked next, after a complete one and its sources; often none."""
     found = answerer.again(asked, sources)
     if found.asks_why:
@@ -54,7 +53,7 @@ def suggest(answerer: Answerer, store: Store, asked: Asked, sources: tuple[Sourc
         return fact is not None and fact.short.sure and any(is_about(row.text, names) for row in fact.rows)
 
     return follow_ups(
-        asked.question, Finders(figure, table, is_explained, lambda: _elsewhere(answerer, store, asked, found, end))
+        asked.question, Finders(figure, table, is_explained, lambda: _elsewhere(answerer, asked, found, end))
     )
 
 
@@ -81,7 +80,7 @@ def _table_of(short: ShortAnswer, sources: tuple[Source, ...], found: Retrieved)
     return None
 
 
-def _elsewhere(answerer: Answerer, store: Store, asked: Asked, found: Retrieved, end: float) -> Iterator[str]:
+def _elsewhere(answerer: Answerer, asked: Asked, found: Retrieved, end: float) -> Iterator[str]:
     """The same question of other documents in scope, each of another company, that answer it for sure.
 
     None is tried after `end`, in seconds of the monotonic clock.
@@ -92,11 +91,12 @@ def _elsewhere(answerer: Answerer, store: Store, asked: Asked, found: Retrieved,
     seen = {written.casefold()}
     others = [
         document
-        for document in store.documents(asked.scope.owner)
+        for document in answerer.store.documents(asked.scope.owner)
         if document.id not in found.named and asked.scope.allows((document.owner, document.id))
     ]
     for document in sorted(others, key=lambda one: not _is_alike(one, found))[:MAX_OTHERS]:
-        name = company_on_cover(document.name, store.page_text(document.owner, document.id, 0)[1][:COVER_CHARACTERS])
+        _, cover = answerer.store.page_text(document.owner, document.id, 0)
+        name = company_on_cover(document.name, cover[:COVER_CHARACTERS])
         if time.monotonic() > end:
             return
         if not name or name.casefold() in seen:
