@@ -7,11 +7,8 @@ where they are needed, so that `--help` and a wrong option are answered at once.
 from __future__ import annotations
 
 import argparse
-import errno
 import logging
 import os
-import signal
-import socket
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -21,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import AskError, SettingRefused
+from rag.logs import set_up
 from rag.messages import Message
 from rag.options import parse
 
@@ -233,7 +231,10 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
     stop = threading.Event()
     adding = threading.Thread(target=add_files, args=(engine, options.add, stop), daemon=True)
     try:
+        from webui.server.listening import cannot_serve
+        from webui.server.metrics import metrics_served
         from webui.server.serve import Serving, serve
+        from webui.server.stop import StopSignals, drain, leave_at_once
 
         host = host_of(options, environment)
         serving = Serving(host, options.port, options.share, accounts, access_of(options, environment))
@@ -248,16 +249,17 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
         if chosen_reader(options) == "glm":
             loading.start(options.model, options.precision)
         adding.start()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
-        stop.wait()
-        logger.info("Stopping")
+        with metrics_served(engine, serving.traffic, options.metrics_host, options.metrics_port):
+            StopSignals().wait()
+            finished = drain(serving.traffic)
         page.close(verbose=False)
     finally:
         stop.set()
         if adding.is_alive():
             adding.join()
         engine.close()
+    if not finished:
+        leave_at_once()  # the threads of answers that do not end would be waited for
 
 
 def run_mcp(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
@@ -279,43 +281,6 @@ def run_mcp(options: argparse.Namespace, environment: Mapping[str, str]) -> None
         if adding.is_alive():
             adding.join()
         engine.close()
-
-
-def cannot_serve(host: str, port: int, error: OSError) -> SettingRefused:
-    """Why the page cannot be served, as an error that names the option to change."""
-    if error.filename:
-        return SettingRefused(
-            "{path} cannot be used ({reason}): choose another folder with --data-dir.",
-            path=str(error.filename),
-            reason=error.strerror or type(error).__name__,
-        )
-    reason = refusal_to_listen(host, port)
-    if isinstance(reason, socket.gaierror) or (reason and reason.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)):
-        return SettingRefused(
-            "--host takes an address of this machine, not {host!r}: 127.0.0.1 for this machine only, 0.0.0.0 for all of"
-            " its networks.",
-            host=host,
-        )
-    if isinstance(reason, PermissionError):
-        return SettingRefused(
-            "Port {port} on {host} is reserved for administrators: choose 1024 or above with --port.",
-            port=port,
-            host=host,
-        )
-    return SettingRefused("Port {port} on {host} cannot be used: choose another with --port.", port=port, host=host)
-
-
-def refusal_to_listen(host: str, port: int) -> OSError | None:
-    """Why nothing can listen there, tried again because Gradio hides the reason; None if it works."""
-    name = host.strip("[]")
-    try:
-        family = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)[0][0]
-        socket.create_server((name, port), family=family).close()
-    except UnicodeError:  # not a valid host name
-        return socket.gaierror(socket.EAI_NONAME, "no such name")
-    except OSError as error:
-        return error
-    return None
 
 
 def host_of(options: argparse.Namespace, environment: Mapping[str, str]) -> str:
@@ -348,22 +313,11 @@ def report(engine: Engine) -> None:
             logger.info("%s: %s (%s)%s", choice.what, choice.name, choice.why, "" if choice.ready else ", loading")
 
 
-def quiet_libraries() -> None:
-    """Log only warnings and errors of libraries."""
-    for name in ("httpx", "faiss", "sentence_transformers", "transformers", "pypdf", "huggingface_hub", "mcp"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit status."""
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments, os.environ)
-        logging.basicConfig(
-            level=options.log_level.upper(),
-            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-            datefmt="%H:%M:%S",
-        )
-        quiet_libraries()
+        set_up(options.log_level, options.log_format)
         from rag.upkeep.commands import care_for
 
         if options.list_models:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
+from typing import Final
 
+from rag.messages import Message
 from rag.records import Choice
 
 log = logging.getLogger(__name__)
+
+REQUESTED: Final = Message("it was asked for")
+LOADING: Final = Message("it is being loaded; questions wait.")
+UNAVAILABLE: Final = Message("it cannot be used")
 
 
 class Choices:

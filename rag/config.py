@@ -37,6 +37,7 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "limits.fallback_reader_pages": (0, 1_000_000),
     "limits.question_characters": (10, 1_000_000),
     "limits.answers_at_once": (0, 256),
+    "limits.owner_bytes": (0, MAX_WHOLE),
     "chunking.max_passage_tokens": (16, 100_000),
     "chunking.min_passage_tokens": (0, 100_000),
     "retrieval.sources": (1, 1_000),

@@ -12,14 +12,14 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Final
 
+from rag.activity import Activity
 from rag.answer.answerability import EvidenceScorer
 from rag.answer.answering import Answerer
 from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.span_model import open_span_model
 from rag.asking import Questions
-from rag.choices import Choices
+from rag.choices import LOADING, REQUESTED, UNAVAILABLE, Choices
 from rag.embed.embedder import Embedder
 from rag.errors import AskError, StoreError
 from rag.evaluation.ratings import Ratings
@@ -36,6 +36,7 @@ from rag.pages import Pages
 from rag.pdf.page_readers import PageReader
 from rag.pdf.render import PageImages
 from rag.reader import Reader, Sampling, Turn
+from rag.readiness import Readiness
 from rag.records import (
     DEFAULT_OPTIONS,
     AskOptions,
@@ -61,12 +62,9 @@ from rag.store.database import Store
 from rag.store.folder import prepare
 from rag.store.preferences import StoredPreferences
 from rag.store.removals import StoredRemovals
+from rag.store.totals import StoredTotals
 
 log = logging.getLogger(__name__)
-
-REQUESTED: Final = Message("it was asked for")
-LOADING: Final = Message("it is being loaded; questions wait.")
-UNAVAILABLE: Final = Message("it cannot be used")
 
 
 class Engine:
@@ -119,14 +117,14 @@ class Engine:
         self.conversations = Conversations(self._store)
         self.annotations = Annotations(self._store, self._choices.changed)
         self.introductions = Introductions(self._store, self.annotations, lambda: self.answerer, settings)
-        self.preferences = StoredPreferences(self._store)
+        self.preferences, self.totals = StoredPreferences(self._store), StoredTotals(self._store)
         self.questions = Questions(self._library, self.documents, lambda: self.answerer, settings, reader, sampling)
         self._answerer: Answerer | None = None  # until everything is loaded
         self.removals = Removals(self.remove, self._choices.changed, StoredRemovals(self._store))
         self.removals.complete()
         self._files.tidy()
-        self._ready, self._closed = threading.Event(), threading.Event()
-        self._failure: AskError | None = None
+        self.readiness, self.activity = Readiness(), Activity()
+        self._closed = threading.Event()
         self._opening = threading.Thread(
             target=self._open, args=(embedder, reranker, vector_index, re_embed), name="opening", daemon=True
         )
@@ -181,11 +179,11 @@ class Engine:
         else:
             self._jobs.start(opened)
         finally:
-            self._ready.set()
+            self.readiness.end()
 
     def _fail(self, error: AskError) -> None:
         log.error("%s", error)
-        self._failure = error
+        self.readiness.fail(error)
         self._choices.drop("index")
         self.choose(Choice("embedder", "none", UNAVAILABLE, ready=False, failed=error.message))
 
@@ -240,9 +238,7 @@ class Engine:
 
     def wait(self) -> None:
         """Wait until questions can be answered. Raises the AskError for which they never can."""
-        self._ready.wait()
-        if self._failure:
-            raise self._failure
+        self.readiness.wait()
 
     # ---- what the page shows
 
@@ -315,6 +311,8 @@ class Engine:
     def _complete(self, job: Job, loaded: LoadedDocument, passages: list[Passage]) -> bool:
         """Add a job's document to the library; False where the job was cancelled."""
         added = self._library.add(job, self._files.size(job.document_id), loaded, passages)
+        if added:
+            self.activity.document_added(time.monotonic() - job.queued)
         if added and job.replaces:
             self.remove(job.owner, job.replaces)
         return added
@@ -338,7 +336,8 @@ class Engine:
 
         Raises QuestionRefused, also after Found if no source fits beside the question, TooManyWaiting and ReaderError.
         """
-        yield from self.questions.ask(owner, question, documents, history, stop, options, person)
+        asking = self.questions.ask(owner, question, documents, history, stop, options, person)
+        yield from self.activity.answering(asking)
 
     def follow_ups(
         self, owner: str, question: str, documents: Collection[str] | None, sources: tuple[Source, ...]

@@ -10,9 +10,9 @@ from rag.errors import AlreadyAdded, FileRefused, LimitExceeded, StoreError
 from rag.ingest.jobs import Jobs
 from rag.pdf.render import PageImages
 from rag.pdf.unlock import unlock
-from rag.records import Job
+from rag.records import Job, JobState
 from rag.removals import Removals
-from rag.settings import Settings
+from rag.settings import MB, Settings
 from rag.store.blobs import (
     copy_to_partial,
     delete_files,
@@ -20,10 +20,12 @@ from rag.store.blobs import (
     move_into_place,
     original_file,
     replace_file,
+    stored_bytes,
     unlocked_file,
 )
 from rag.store.database import Store
 from rag.store.leftovers import remove_leftovers
+from rag.store.totals import StoredTotals
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +35,7 @@ class DocumentFiles:
 
     def __init__(self, settings: Settings, store: Store, images: PageImages) -> None:
         self._settings, self._folder, self._limits = settings, settings.files_dir, settings.limits
-        self._store, self._images = store, images
+        self._store, self._images, self._totals = store, images, StoredTotals(store)
         self._lock = threading.Lock()
 
     def add(self, owner: str, name: str, data: Path | bytes, jobs: Jobs, removals: Removals, replaces: str = "") -> Job:
@@ -44,18 +46,16 @@ class DocumentFiles:
             raise type(exc)("{name}: {reason}", name=name, reason=exc.message) from exc
 
     def _add(self, owner: str, name: str, data: Path | bytes, jobs: Jobs, removals: Removals, replaces: str) -> Job:
-        waiting = len(jobs.visible_to(owner))
-        if waiting >= self._limits.queued_files:
-            raise LimitExceeded(
-                "{waiting:,} files are waiting, which is the limit: add more when some of them are done.",
-                waiting=waiting,
-            )
+        self._refuse_more_files(owner, jobs)
         document_id, partial = copy_to_partial(data, self._folder, self._limits)
         removals.finish(owner, document_id)
         with self._lock:
             try:
                 self._replace_lost(document_id, partial)
                 self._refuse_known(owner, document_id, jobs)
+                taken = partial if partial.exists() else original_file(self._folder, document_id)
+                leaving = {replaces, *removals.pending(owner)}
+                self._refuse_more_bytes(owner, taken.stat().st_size, jobs, leaving)
                 if partial.exists():
                     move_into_place(partial, original_file(self._folder, document_id))
             finally:
@@ -67,6 +67,35 @@ class DocumentFiles:
         path = original_file(self._folder, document_id)
         if not path.exists() and any(known.id == document_id for known in self._store.documents()):
             move_into_place(partial, path)
+
+    def _refuse_more_files(self, owner: str, jobs: Jobs) -> None:
+        waiting, limit = sum(job.owner == owner for job in jobs.visible_to(owner)), self._limits.queued_files
+        if waiting >= limit:
+            raise LimitExceeded(
+                "{waiting:,} of your files are waiting or have failed, the limit is {limit:,}: add more when some are "
+                "done, dismiss those that failed, or have whoever runs the server raise --max-waiting.",
+                waiting=waiting,
+                limit=limit,
+            )
+
+    def _refuse_more_bytes(self, owner: str, size: int, jobs: Jobs, leaving: set[str]) -> None:
+        """The files of an owner's documents and jobs may take `owner_bytes`, without the documents that are leaving."""
+        limit = self._limits.owner_bytes
+        if not limit:
+            return
+        known = self._totals.sizes_of(owner)
+        for job in jobs.visible_to(owner):
+            if job.owner == owner and job.state is not JobState.FAILED:
+                known.setdefault(job.document_id, stored_bytes(self._folder, job.document_id))
+        used = sum(taken for document_id, taken in known.items() if document_id not in leaving)
+        if used + size > limit:
+            raise LimitExceeded(
+                "it has {size:.1f} MB, and your documents already take {used:.1f} of {limit:.1f} MB: remove some, or "
+                "have whoever runs the server raise --quota-mb.",
+                size=size / MB,
+                used=used / MB,
+                limit=limit / MB,
+            )
 
     def _refuse_known(self, owner: str, document_id: str, jobs: Jobs) -> None:
         if self._store.document(owner, document_id):

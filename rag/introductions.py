@@ -11,6 +11,7 @@ from rag.answer.answering import Answerer
 from rag.answer.introduction.introduce import introduce
 from rag.answer.introduction.record import Introduction
 from rag.errors import AskError
+from rag.logs import short
 from rag.records import Document
 from rag.settings import Settings
 from rag.store.annotations import Annotations
@@ -95,5 +96,5 @@ class Introductions:
         except AskError as exc:
             log.error("%s", exc)
         except Exception:  # whatever a document does to it, the others get their introductions
-            log.exception("Making the introduction of %r failed", document.name)
+            log.exception("Document %s: its introduction could not be made", short(document.id))
         return None

@@ -190,9 +190,18 @@ OPTIONS: Final = (
     Option("max-memory-mb", Limits.read_memory_bytes // 2**20, _whole(64, 1_000_000),
            "a whole number from 64 to 1000000",
            "memory for reading one document, in MiB", "limits"),
+    Option("quota-mb", 0, _whole(0, 1_000_000_000), "a whole number from 0 to 1000000000",
+           "disk space for the PDFs of one person, in MB; 0 for no limit", "limits"),
+    Option("max-waiting", Limits.queued_files, _whole(1, 1_000_000), "a whole number from 1 to 1000000",
+           "files that one person may have waiting, failed ones included", "limits"),
     Option("log-level", "info", _one_of(*LEVELS), "one of " + ", ".join(LEVELS),
            "least severe messages to log: debug, info, warning or error", "log"),
+    Option("log-format", "text", _one_of("text", "json"), "one of text, json",
+           "how messages are logged: lines of text, or an object of JSON in each line", "log"),
     Option("debug", False, _switch, "1 or 0", "show unexpected errors with their traceback", "log"),
+    Option("metrics-port", 0, _whole(0, 65535), "a whole number from 0 to 65535",
+           "port on which Prometheus finds the program's numbers; 0 serves none", "log"),
+    Option("metrics-host", "127.0.0.1", _name, "an address or a host name", "address for --metrics-port", "log"),
 )  # fmt: skip
 
 
@@ -235,6 +244,8 @@ _SETTING_OF: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
     "max_question": ("limits.question_characters", int),
     "answers_at_once": ("limits.answers_at_once", int),
     "max_seconds": ("limits.read_cpu_seconds", int),
+    "quota_mb": ("limits.owner_bytes", lambda megabytes: megabytes * MB),
+    "max_waiting": ("limits.queued_files", int),
     "max_memory_mb": ("limits.read_memory_bytes", lambda mebibytes: mebibytes * MIB),
 }
 

@@ -7,8 +7,9 @@ fractions of the page as it is shown (rotation applied), from its top left corne
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import accumulate
 from typing import Final
@@ -16,6 +17,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from rag.logs import current_request
 from rag.messages import Message
 from rag.preferences import DEFAULT_PREFERENCES, Preferences
 from rag.word_boxes import Box as Box
@@ -89,6 +91,11 @@ class LoadedDocument:
     author: str = ""
     created: str = ""  # ISO date; "" if unknown
     notes: tuple[Message, ...] = ()  # for the person: pages that cannot be searched, an owner's restriction
+
+    @property
+    def has_text(self) -> bool:
+        """Whether it can be searched by what has been read of it so far."""
+        return any(page.text.strip() for page in self.pages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +349,8 @@ class Job:
     seconds_left: float | None = None  # None while unknown
     message: Message | None = None  # why it is FAILED or LOCKED
     replaces: str = ""  # id of the document that it is a new version of; "" for none
+    queued: float = field(default_factory=time.monotonic, compare=False)  # since this start of the program
+    request: str = field(default_factory=current_request, compare=False)  # the id of what added it, for the log
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ class Limits:
     waiting_questions: int = 200  # of all people together
     own_waiting_questions: int = 32  # of one person
     queued_files: int = 5_000  # files one owner may have in the queue, failed ones included
+    owner_bytes: int = 0  # of the PDFs of one owner, those in the queue included; 0 for no limit
 
 
 @dataclass(frozen=True)

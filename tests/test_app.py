@@ -1,12 +1,17 @@
 import errno
 import json
 import re
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 import app
@@ -16,6 +21,7 @@ from rag.options import OPTIONS, parse
 from tests.webui.fake_engine import FakeEngine
 from webui.accounts.accounts import Accounts
 from webui.commands import accounts_of
+from webui.server import listening
 
 ROOT = Path(app.__file__).parent
 
@@ -190,6 +196,74 @@ def test_the_program_logs_its_address_and_choices_and_closes_on_a_signal(tmp_pat
     assert "Traceback" not in done.stderr
 
 
+ANSWERING = """
+import os, sys, threading, time
+from pathlib import Path
+import app
+from tests.webui.fake_engine import FakeEngine, document
+engine = FakeEngine(Path(sys.argv[1]), step=float(sys.argv[3]))
+engine.library, engine.answer = [document("a.pdf")], [("Revenue grew.", (1,)), ("Costs fell.", (1,))]
+app.open_engine_for = lambda options, environment: engine
+sys.exit(app.main(["--port", sys.argv[2], "--data-dir", sys.argv[1]]))
+"""
+
+
+@pytest.fixture
+def answering(tmp_path):
+    """A function that starts the program, asks it something, and gives the process, its address and the response."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    url = f"http://127.0.0.1:{port}"
+    started = []
+
+    def start(step):
+        command = [sys.executable, "-c", ANSWERING, str(tmp_path), port, str(step)]
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        started.append(process)
+        until(lambda: httpx.get(f"{url}/health").status_code == 200)
+        threads = ThreadPoolExecutor()
+        response = threads.submit(httpx.post, f"{url}/api/ask", json={"question": "Did it grow?"}, timeout=60)
+        time.sleep(1)  # it arrives
+        return process, url, response
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def until(condition):
+    for _ in range(600):
+        with suppress(httpx.TransportError):
+            if condition():
+                return
+        time.sleep(0.1)
+    raise AssertionError("it never came about")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_the_answer_in_flight_finish_and_refuses_the_next_question(answering, number):
+    process, url, response = answering(1.0)
+    process.send_signal(number)
+    until(lambda: httpx.get(f"{url}/health").json() == {"status": "stopping"})
+    refused = httpx.post(f"{url}/api/ask", json={"question": "And costs?"})
+    assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
+    assert response.result().json()["text"] == "Revenue grew.[1] Costs fell.[1]"
+    assert process.wait(60) == 0
+    assert "Traceback" not in process.stderr.read()
+
+
+@pytest.mark.slow
+def test_a_second_signal_ends_the_program_at_once(answering):
+    process, url, response = answering(30.0)
+    process.send_signal(signal.SIGTERM)
+    until(lambda: httpx.get(f"{url}/health").json() == {"status": "stopping"})
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 128 + signal.SIGTERM
+    assert isinstance(response.exception(), httpx.TransportError)
+
+
 @pytest.mark.slow
 def test_a_port_in_use_is_reported_in_one_sentence(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -200,9 +274,9 @@ def test_a_port_in_use_is_reported_in_one_sentence(tmp_path):
 
 
 ADDRESSES = """
-import app
+from webui.server import listening
 for host in ("192.0.2.1", "[2001:db8::1]", "a..b"):  # the first two are kept for documentation
-    print(app.cannot_serve(host, 7860, OSError("Cannot find empty port")))
+    print(listening.cannot_serve(host, 7860, OSError("Cannot find empty port")))
 """
 
 
@@ -221,7 +295,9 @@ def test_a_page_that_cannot_be_served_is_reported_in_one_sentence_about_its_host
         raise OSError("Cannot find empty port in range: 7860-7860.")
 
     monkeypatch.setattr(app, "open_engine_for", lambda options, environment: FakeEngine(tmp_path))
-    monkeypatch.setattr(app, "refusal_to_listen", lambda host, port: OSError(errno.EADDRNOTAVAIL, "no such address"))
+    monkeypatch.setattr(
+        listening, "refusal_to_listen", lambda host, port: OSError(errno.EADDRNOTAVAIL, "no such address")
+    )
     monkeypatch.setattr("webui.server.serve.serve", serve)
     with pytest.raises(SettingRefused, match=r"^--host takes an address of this machine, not '192\.0\.2\.1'"):
         app.run(parse(["--host", "192.0.2.1"], {}), {})
@@ -243,20 +319,20 @@ def test_a_page_that_cannot_be_served_is_reported_in_one_sentence_about_its_host
     ],
 )
 def test_why_the_page_cannot_be_served_names_the_option(reason, message, monkeypatch):
-    monkeypatch.setattr(app, "refusal_to_listen", lambda host, port: reason)
-    assert re.match(message, str(app.cannot_serve("h", 80, OSError("no port"))))
+    monkeypatch.setattr(listening, "refusal_to_listen", lambda host, port: reason)
+    assert re.match(message, str(listening.cannot_serve("h", 80, OSError("no port"))))
 
 
 def test_the_system_is_asked_for_the_reason():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert app.refusal_to_listen("127.0.0.1", port).errno == errno.EADDRINUSE
-    assert app.refusal_to_listen("127.0.0.1", 0) is None
+        assert listening.refusal_to_listen("127.0.0.1", port).errno == errno.EADDRINUSE
+    assert listening.refusal_to_listen("127.0.0.1", 0) is None
 
 
 def test_a_folder_that_cannot_be_written_is_not_reported_as_a_port():
     error = PermissionError(errno.EACCES, "Permission denied", "/data/incoming")
-    told = str(app.cannot_serve("127.0.0.1", 7860, error))
+    told = str(listening.cannot_serve("127.0.0.1", 7860, error))
     assert told == "/data/incoming cannot be used (Permission denied): choose another folder with --data-dir."
 
 

@@ -59,7 +59,7 @@ FOLDERS: dict[str, set[str]] = {
     "answer": {"embed", "index", "pdf", "retrieve", "store"},
     "evaluation": {"answer", "store"},
 }
-BASE = {"errors", "kept", "messages", "language", "manner", "preferences", "reader", "records", "settings"}
+BASE = {"errors", "kept", "logs", "messages", "language", "manner", "preferences", "reader", "records", "settings"}
 BASE.add("word_boxes")
 
 

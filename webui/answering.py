@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Final
 
@@ -62,6 +63,10 @@ class Answers:
         finally:
             running.followed = False
 
+    def __len__(self) -> int:
+        """How many are being made."""
+        return len(self._running)
+
     def close(self) -> None:
         """Stop all answers and wait, at most `_CLOSE_SECONDS`, until what they say so far is stored."""
         with self._changed:
@@ -83,7 +88,8 @@ class Answers:
             self._running.append(running)
             if len(self._running) == 1:
                 threading.Thread(target=self._stop_left, name="answers-left", daemon=True).start()
-        threading.Thread(target=self._finish, args=(running, steps), name="answer", daemon=True).start()
+        arguments = (self._finish, running, steps)
+        threading.Thread(target=copy_context().run, args=arguments, name="answer", daemon=True).start()
         return running
 
     def _finish(self, running: _Running, steps: Iterator[None]) -> None:

@@ -11,12 +11,14 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from rag.activity import Activity
 from rag.answer.introduction.record import Introduction
 from rag.ingest.batch import Adding
 from rag.messages import Message
 from rag.pages import Contents, Hits, OriginalFile, Picture, Word
 from rag.preferences import Preferences
 from rag.reader import Reader, Turn
+from rag.readiness import Readiness
 from rag.records import (
     DEFAULT_OPTIONS,
     AskOptions,
@@ -33,6 +35,7 @@ from rag.records import (
 from rag.settings import Settings
 from rag.store.conversations import StoredConversation, StoredExchange
 from rag.store.rows import StoredPage
+from rag.store.totals import StoredTotals
 from webui.evaluations import Evaluations, Ratings
 
 
@@ -182,6 +185,10 @@ class Removals(Protocol):
 
 class Engine(Protocol):
     """Documents in, cited answers out. Errors are `rag.errors.AskError`: one sentence of plain text."""
+
+    readiness: Readiness  # whether questions can be answered
+    activity: Activity  # questions and documents, counted
+    totals: StoredTotals  # how much is stored
 
     @property
     def settings(self) -> Settings:

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from rag.logs import steps_in_request
 from rag.messages import Message
 from rag.records import AskOptions
 from webui.accounts.roles import Role, check
@@ -25,6 +26,7 @@ from webui.listing import order_of
 from webui.models import Models
 from webui.server.sessions import Sessions
 from webui.server.visitors import conversation_owner
+from webui.server.watch import id_of
 from webui.session import Asking, Session
 from webui.strings import pick_language
 
@@ -109,7 +111,7 @@ class Handlers:
         if question:
             options = AskOptions(quotes=session.conversation.quotes)
             too_long = len(question) > self.engine.settings.limits.question_characters
-            yield from self._answer(session, Asking(question, options), emptied=not too_long)
+            yield from self._answer(session, Asking(question, options), request, emptied=not too_long)
         else:
             yield self.draw.talk(session)
 
@@ -118,21 +120,21 @@ class Handlers:
         session = self.session(request)
         asking = asked_again(self.engine, session, _sent(event))
         if asking is not None:
-            yield from self._answer(session, asking, emptied=False)
+            yield from self._answer(session, asking, request, emptied=False)
 
     def suggested(self, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
         """Ask a question that a document suggests."""
         session = self.session(request)
         asking = suggested(self.engine, session, _sent(event))
         if asking is not None:
-            yield from self._answer(session, asking, emptied=False)
+            yield from self._answer(session, asking, request, emptied=False)
 
-    def _answer(self, session: Session, asking: Asking, *, emptied: bool) -> Iterator[Updates]:
+    def _answer(self, session: Session, asking: Asking, request: gr.Request, *, emptied: bool) -> Iterator[Updates]:
         """Answer, drawing again with each step; `emptied`: empty the question box first."""
         first, conversation = True, session.conversation
         session.following += 1
         try:
-            for _ in self.answers.ask(session, asking):
+            for _ in steps_in_request(id_of(request), self.answers.ask(session, asking)):
                 if not first and session.conversation is not conversation:
                     return  # the page shows another one now; the answer goes on
                 updates = self.draw.talk(session, emptied=first and emptied, earlier=first)

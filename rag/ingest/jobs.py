@@ -18,6 +18,7 @@ from rag.ingest.batch import UNFINISHED, Adding, Batches
 from rag.ingest.chunk import chunk_document, fitting
 from rag.ingest.order import SMALL_BYTES, ActiveJob, Order
 from rag.ingest.scans import Scan, ScanQueue
+from rag.logs import in_request, short
 from rag.messages import Message
 from rag.pdf.load import load
 from rag.pdf.notes import no_text, notes_on_kinds
@@ -25,7 +26,7 @@ from rag.pdf.scans import WaitingPage
 from rag.pdf.unlock import unlock
 from rag.records import Job, JobState, LoadedDocument, Page, Passage, text_digest
 from rag.settings import Settings
-from rag.store.blobs import original_file, replace_file, unlocked_file
+from rag.store.blobs import original_file, replace_file, stored_bytes, unlocked_file
 from rag.store.database import Store
 
 log = logging.getLogger(__name__)
@@ -112,8 +113,7 @@ class Jobs:
             return self._batches.progress(owner, [active.job for active in self._active.values()])
 
     def _size(self, job: Job) -> int:
-        path = original_file(self._settings.files_dir, job.document_id)
-        return path.stat().st_size if path.exists() else 0
+        return stored_bytes(self._settings.files_dir, job.document_id)
 
     def _add_to_batch(self, job: Job) -> None:
         self._batches.add(job, self._size(job), [active.job for active in self._active.values()])
@@ -122,6 +122,7 @@ class Jobs:
         """Queue a file that is in the files folder already; `replaces`: id of the document it is a new version of."""
         job_id = self._store.add_job(owner, document_id, name, JobState.WAITING, replaces)
         job = Job(job_id, owner, document_id, name, JobState.WAITING, replaces=replaces)
+        log.info("Document %s: queued", short(document_id))
         with self._condition:
             failed = [
                 old.job.id
@@ -141,10 +142,8 @@ class Jobs:
     def busy_with(self, owner: str, document_id: str) -> bool:
         """Whether this file is being added already."""
         with self._condition:
-            jobs = [active.job for active in self._active.values()]
-        return any(
-            job.document_id == document_id and job.owner == owner and job.state != JobState.FAILED for job in jobs
-        )
+            jobs = [active.job for active in self._active.values() if active.job.state != JobState.FAILED]
+        return (owner, document_id) in ((job.owner, job.document_id) for job in jobs)
 
     def unlock(self, owner: str, job_id: int, password: str) -> None:
         """Try a password on a file that waits for one."""
@@ -217,7 +216,7 @@ class Jobs:
         if active.password is not None:
             unlocked = unlock(path, active.password, self._settings.limits)
             replace_file(unlocked_file(self._settings.files_dir, active.job.document_id), unlocked)
-        if self._scans is not None and not _has_text(loaded):
+        if self._scans is not None and not loaded.has_text:
             self._read_scans(active, loaded, self._scans)
             return None
         self._set_state(active, JobState.EMBEDDING)
@@ -250,7 +249,7 @@ class Jobs:
         """Go on with a document as soon as one of its pages has text, which it may have by OCR only."""
         self._raise_if_stopped(active)
         loaded = replace(loaded, pages=tuple(read.get(page.number, page) for page in loaded.pages))
-        if not _has_text(loaded):
+        if not loaded.has_text:
             raise no_text([page.kind for page in loaded.pages], tried_ocr=True)
         notes = notes_on_kinds([(page.kind, page.label) for page in read.values()], len(loaded.pages), tried_ocr=True)
         with self._condition:
@@ -272,14 +271,15 @@ class Jobs:
             self._embed(active, [passage.searchable for passage in passages], embedder)
             self._raise_if_stopped(active)
             if self._complete(active.job, loaded, passages):
-                log.info("Added %r: %d pages, %d passages", active.job.name, len(loaded.pages), len(passages))
+                shown, pages = short(active.job.document_id), len(loaded.pages)
+                log.info("Document %s: added, %d pages, %d passages", shown, pages, len(passages))
         finally:
             self._protect_vectors(active, [])
         if self._scans is not None:
             self._scans.put_document(active.job.owner, active.job.document_id)
         with self._condition:
             self._active.pop(active.job.id, None)
-        if self._resumed:
+        if self._resumed and not self._is_busy():
             self._delete_resumed_vectors()
         self._changed()
 
@@ -311,11 +311,15 @@ class Jobs:
 
     def _run_step(self, active: ActiveJob, step: Callable[[ActiveJob], None]) -> None:
         """Run one step of a job; an error in it ends this job and no other."""
+        with in_request(active.job.request):
+            self._run(active, step)
+
+    def _run(self, active: ActiveJob, step: Callable[[ActiveJob], None]) -> None:
         name = active.job.name
         try:
             step(active)
         except Stopped:
-            log.info("Stopped adding %r", name)
+            log.info("Document %s: stopped", short(active.job.document_id))
             self._clean_up(stopped=active)
         except PasswordNeeded as exc:
             self._set_state(active, JobState.LOCKED, Message(ABOUT_FILE, {"name": name, "reason": exc.message}))
@@ -325,7 +329,7 @@ class Jobs:
         except AskError as exc:
             self._fail(active, exc.message)
         except Exception:  # whatever a file does to the program, the queue goes on
-            log.exception("Adding %r failed", name)
+            log.exception("Document %s: failed", short(active.job.document_id))
             problem = "{name}: could not be added because of an error in the program; see the log."
             self._fail(active, Message(problem, {"name": name}))
 
@@ -335,7 +339,8 @@ class Jobs:
 
     def _fail(self, active: ActiveJob, message: Message) -> None:
         """End a job with the reason, which people see only once everything of the file is deleted."""
-        log.warning("%r", str(message))
+        reason = message.values.get("reason", message.template)  # without the file's name
+        log.warning("Document %s: refused: %s", short(active.job.document_id), reason)
         with self._condition:
             self._save_state(active, JobState.FAILED, message)
         self._clean_up(ending=active)
@@ -345,8 +350,6 @@ class Jobs:
 
     def _delete_resumed_vectors(self) -> None:
         """Delete, once, the vectors that the resumed jobs had no use for, after the last of these jobs."""
-        if self._is_busy():
-            return
         self._resumed = False
         try:
             self._store.delete_orphan_vectors()
@@ -393,8 +396,3 @@ class Jobs:
         with self._condition:
             active.job = replace(active.job, **numbers)  # type: ignore[arg-type]
         self._changed()
-
-
-def _has_text(loaded: LoadedDocument) -> bool:
-    """Whether a document can be searched by what has been read of it so far."""
-    return any(page.text.strip() for page in loaded.pages)

@@ -17,6 +17,7 @@ import numpy as np
 from rag.embed.embedder import Embedder
 from rag.errors import AskError, FileRefused, Stopped
 from rag.ingest.chunk import chunk_document, fitting
+from rag.logs import short
 from rag.messages import Message
 from rag.pdf.notes import CANCELLED, is_note_on_kinds, notes_on_kinds
 from rag.pdf.ocr import OcrUnavailable
@@ -150,10 +151,10 @@ class ScanQueue:
                 log.error("OCR cannot be used, scanned pages are left unread: %s", exc)
                 self._drop(scan, FileRefused("OCR cannot be used on this machine; see the log."))
             except AskError as exc:
-                log.error("Reading the scanned pages of %r failed: %s", scan.name, exc)
+                log.error("Document %s: its scanned pages cannot be read: %s", short(scan.document_id), exc)
                 self._drop(scan, exc)
             except Exception:  # whatever a document does to the program, the queue goes on
-                log.exception("Reading the scanned pages of %r failed", scan.name)
+                log.exception("Document %s: reading its scanned pages failed", short(scan.document_id))
                 self._drop(
                     scan, FileRefused("an error in the program kept its scanned pages from being read; see the log.")
                 )
@@ -224,7 +225,9 @@ class ScanQueue:
         passages = self._passages(stored, pages)
         vectors = self._vectors(scan, [passage.searchable for passage in passages])
         there = self._add_pages(stored, pages, passages, vectors, _notes_with_ocr)
-        log.info("Read %d scanned pages of %r: %d passages", len(pages), stored.name, len(passages))
+        log.info(
+            "Document %s: %d scanned pages read, %d passages", short(stored.document_id), len(pages), len(passages)
+        )
         return there
 
     def _passages(self, stored: StoredScan, pages: Sequence[Page]) -> list[Passage]:

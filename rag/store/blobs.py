@@ -43,6 +43,14 @@ def file_to_render(folder: Path, document_id: str) -> Path:
     return unlocked if unlocked.exists() else original_file(folder, document_id)
 
 
+def stored_bytes(folder: Path, document_id: str) -> int:
+    """Size of a document's file; 0 where there is none."""
+    try:
+        return original_file(folder, document_id).stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def delete_files(folder: Path, document_id: str) -> None:
     """Delete a document's files."""
     original_file(folder, document_id).unlink(missing_ok=True)

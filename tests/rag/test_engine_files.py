@@ -19,7 +19,7 @@ from rag.ingest import jobs as queue
 from rag.records import AnswerState, JobState
 from rag.settings import Limits
 from tests.fakes import ExactEmbedder
-from tests.rag.engines import FIRST, SECOND, add, ask, until
+from tests.rag.engines import FIRST, SECOND, add, ask, done, until
 from tests.rag.pdfs import encrypted, scanned_pdf, text_pdf
 
 
@@ -273,8 +273,45 @@ def test_a_protected_file_of_two_owners_opens_for_each_with_the_password_alone(m
 def test_the_queue_is_limited(make):
     engine = make(limits=Limits(queued_files=1))
     add(engine, ("cut.pdf", FIRST[:300]))
-    with pytest.raises(LimitExceeded, match=r"1 files are waiting, which is the limit"):
+    with pytest.raises(LimitExceeded, match=r"1 of your files .* the limit is 1: .* dismiss .* --max-waiting"):
         engine.add("", "good.pdf", SECOND)
+
+
+def test_shared_files_that_wait_are_nobodys_share_of_the_queue(make):
+    engine = make(limits=Limits(queued_files=1))
+    add(engine, ("cut.pdf", FIRST[:300]))
+    add(engine, ("good.pdf", SECOND), owner="ann")
+    assert [document.name for document in engine.documents("ann")] == ["good.pdf"]
+
+
+def test_a_person_may_fill_their_own_disk_space_and_nobody_elses(make):
+    engine = make(limits=Limits(owner_bytes=len(FIRST) + len(SECOND) - 1))
+    add(engine, ("manual.pdf", FIRST), owner="ann")
+    told = r"it has 0\.0 MB, and your documents already take 0\.0 of 0\.0 MB: remove some, .* --quota-mb"
+    with pytest.raises(LimitExceeded, match=told):
+        engine.add("ann", "合同.pdf", SECOND)
+    assert engine.jobs("ann") == ()
+    add(engine, ("合同.pdf", SECOND), owner="ben")
+    engine.add("ann", "new.pdf", SECOND, engine.documents("ann")[0].id)  # in place of what fills the space
+    until(lambda: done(engine, "ann"))
+    assert [document.name for document in engine.documents("ann")] == ["new.pdf"]
+
+
+def test_a_document_about_to_be_removed_takes_no_space(make):
+    engine = make(limits=Limits(owner_bytes=len(FIRST) + len(SECOND) - 1))
+    add(engine, ("manual.pdf", FIRST))
+    engine.removals.begin("", engine.documents("")[0].id)
+    add(engine, ("合同.pdf", SECOND))
+    assert [document.name for document in engine.documents("")] == ["合同.pdf"]
+
+
+def test_files_that_wait_count_towards_the_disk_space(make):
+    locked = encrypted(FIRST, "secret")
+    engine = make(limits=Limits(owner_bytes=len(locked) + len(SECOND) - 1))
+    engine.add("", "locked.pdf", locked)
+    until(lambda: done(engine))
+    with pytest.raises(LimitExceeded, match="--quota-mb"):
+        engine.add("", "合同.pdf", SECOND)
 
 
 def test_vectors_of_removed_text_are_gone(make):

@@ -12,12 +12,14 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+from rag.activity import Activity
 from rag.answer.introduction.record import Introduction
 from rag.errors import AlreadyAdded, FileRefused, NotAPdf, NotInLibrary, QuestionRefused
 from rag.evaluation.ratings import Ratings
 from rag.ingest.batch import Adding
 from rag.messages import Message
 from rag.reader import Reader, Turn
+from rag.readiness import Readiness
 from rag.records import (
     DEFAULT_OPTIONS,
     Answer,
@@ -45,6 +47,7 @@ from rag.settings import Settings
 from rag.store.connection import Connection
 from rag.store.conversations import Conversations
 from rag.store.preferences import StoredPreferences
+from rag.store.totals import StoredTotals
 from tests.fakes import BegunInMemory
 from tests.webui.fake_evaluations import FakeEvaluations
 from tests.webui.fake_pages import FakePages
@@ -143,6 +146,8 @@ class FakeEngine:
             Choice("embedder", "multilingual-e5-small", Message("the default on a CPU, packaged weights")),
             Choice("device", "CPU, 2 cores", Message("no GPU was found")),
         )
+        self.readiness, self.activity = Readiness(), Activity()
+        self.readiness.end()
         self.library: list[Document] = []
         self.document_details: dict[str, DocumentDetails] = {}  # by document id
         self.evaluations = FakeEvaluations(self.documents, self.change)
@@ -184,6 +189,11 @@ class FakeEngine:
     def preferences(self) -> StoredPreferences:
         """The same for what people prefer."""
         return StoredPreferences(self._database())
+
+    @cached_property
+    def totals(self) -> StoredTotals:
+        """The same for what is stored."""
+        return StoredTotals(self._database())
 
     def _database(self) -> Connection:
         with self._lock:
@@ -396,5 +406,5 @@ class FakeEngine:
             self.conversations.close()
             self.opened.close()
             self.opened = None
-            for stored in ("conversations", "preferences", "ratings"):
+            for stored in ("conversations", "preferences", "ratings", "totals"):
                 self.__dict__.pop(stored, None)

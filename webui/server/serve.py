@@ -15,6 +15,7 @@ import gradio as gr
 from anyio import to_thread
 from gradio.route_utils import CustomCORSMiddleware
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 
 from webui.accounts.accounts import Accounts
 from webui.answering import MAX_ANSWERS, Answers
@@ -29,7 +30,9 @@ from webui.server.documents import document_routes
 from webui.server.export import export_route
 from webui.server.guard import Access, Guard
 from webui.server.login import LoginRoutes
+from webui.server.traffic import Traffic
 from webui.server.upload import upload_route
+from webui.server.watch import Watch
 
 _STATIC: Final = Path(__file__).parents[1] / "static"
 # In this order: what narrow screens change comes last.
@@ -55,6 +58,7 @@ class Serving:
     share: bool = False  # a public address through Gradio's servers
     accounts: Accounts = field(default_factory=Accounts)  # who may log in; without any, nobody has to
     access: Access = field(default_factory=Access)
+    traffic: Traffic = field(default_factory=Traffic)  # counts the requests, and can refuse new work
 
     @property
     def is_private(self) -> bool:
@@ -83,13 +87,14 @@ def serve(
     incoming = engine.settings.data_dir / "incoming"
     shutil.rmtree(incoming, ignore_errors=True)  # left over from interrupted uploads
     incoming.mkdir(parents=True, mode=0o700)
-    style = "".join((_STATIC / name).read_text(encoding="utf-8") for name in STYLES)
     accounts = serving.accounts
     entry = Entry(ApiTokens(engine.settings.data_dir), accounts, token_needed=not serving.is_private)
-    head = f"<style>\n{style}</style><script>\n{head_script()}</script>"
-    guard = Middleware(Guard, access=serving.access, head=head, entry=entry)
+    watch = Middleware(Watch, traffic=serving.traffic, state=lambda: engine.readiness.state)
+    guard = Middleware(Guard, access=serving.access, head=_head(), entry=entry)
     programs = ProgramRoutes(engine, incoming)
+    routes = _routes(engine, serving, incoming, programs)
     answers = Answers(engine, raise_errors=raise_errors)
+    serving.traffic.awaits(answers.__len__)
     page = build_page(engine, answers, models=models, role_of=accounts.role, raise_errors=raise_errors)
     unfinished = UnfinishedRequests(HEAD_SECONDS)
     _, url, public = page.launch(
@@ -107,19 +112,14 @@ def serve(
         enable_monitoring=False,
         show_error=False,
         quiet=True,
+        _frontend=False,  # else a machine too busy to answer Gradio within 3 s ends the program
         prevent_thread_lock=True,
         max_threads=MAX_ANSWERS + 32,  # answers never block the other events of the page
         blocked_paths=[str(engine.settings.data_dir.resolve())],
         max_file_size=1,  # byte: Gradio's own upload is not used, and the guard blocks it
         app_kwargs={
-            "middleware": [guard],
-            "routes": [
-                *(LoginRoutes(accounts, embedded=serving.access.frames != "'self'").routes if accounts.needed else ()),
-                upload_route(engine, incoming, accounts.role),
-                *document_routes(engine),
-                export_route(engine),
-                *programs.routes,
-            ],
+            "middleware": [watch, guard],
+            "routes": routes,
             "lifespan": _lifespan(programs, answers, unfinished, accounts),
             "docs_url": None,
             "redoc_url": None,
@@ -156,6 +156,20 @@ def _remove_cors(app: gr.routes.App) -> None:
     middleware: list[Any] = app.user_middleware
     app.user_middleware = [one for one in middleware if one.cls is not CustomCORSMiddleware]
     app.middleware_stack = app.build_middleware_stack()
+
+
+def _routes(engine: Engine, serving: Serving, incoming: Path, programs: ProgramRoutes) -> list[BaseRoute]:
+    """The routes that are not Gradio's."""
+    accounts = serving.accounts
+    login = LoginRoutes(accounts, embedded=serving.access.frames != "'self'").routes if accounts.needed else ()
+    upload = upload_route(engine, incoming, accounts.role)
+    return [*login, upload, *document_routes(engine), export_route(engine), *programs.routes]
+
+
+def _head() -> str:
+    """Our style sheet and script, for the page's head."""
+    style = "".join((_STATIC / name).read_text(encoding="utf-8") for name in STYLES)
+    return f"<style>\n{style}</style><script>\n{head_script()}</script>"
 
 
 def _free_port(host: str) -> int:

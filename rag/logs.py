@@ -1,0 +1,130 @@
+"""Logging without content: which request a line belongs to, lines as text or JSON, tracebacks without values.
+
+Below the level debug no line holds text of a document, a question, an answer or a file name. Tracebacks name the files
+and lines of the program; the messages of exceptions, which may quote a document, come with the level debug alone.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import secrets
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Final, Literal, TypeVar
+
+Format = Literal["text", "json"]
+_Item = TypeVar("_Item")
+_ExceptionInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+_REQUEST: Final[ContextVar[str]] = ContextVar("request", default="")
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
+# Their messages name files and options of this machine, never what is in a document.
+_TELLING: Final = (OSError, MemoryError)
+
+
+def request_id(offered: str = "") -> str:
+    """The id that a proxy gave a request, if it has the form of one, else a new one: 16 hexadecimal digits."""
+    return offered if _REQUEST_ID.fullmatch(offered) else secrets.token_hex(8)
+
+
+def current_request() -> str:
+    """The id of the request that this thread works for; "" for none."""
+    return _REQUEST.get()
+
+
+def short(document_id: str) -> str:
+    """A document in the log: the beginning of its id, because its name may be confidential."""
+    return document_id[:12]
+
+
+@contextmanager
+def in_request(request: str) -> Iterator[None]:
+    """Log what happens inside as part of a request."""
+    token = _REQUEST.set(request)
+    try:
+        yield
+    finally:
+        _REQUEST.reset(token)
+
+
+def steps_in_request(request: str, steps: Iterator[_Item]) -> Iterator[_Item]:
+    """The same for an iterator, each step of which may run in another thread."""
+    while True:
+        with in_request(request):
+            try:
+                step = next(steps)
+            except StopIteration:
+                return
+        yield step
+
+
+class TextFormatter(logging.Formatter):
+    """Lines for people: time, level, logger, request if there is one, and the message."""
+
+    def __init__(self, *, with_values: bool) -> None:
+        """`with_values`: show the messages of exceptions, which may hold content."""
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(request)s%(message)s", datefmt="%H:%M:%S")
+        self.with_values = with_values
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, with the traceback below it if there is one."""
+        request = current_request()
+        record.request = f"[{request}] " if request else ""
+        record.exc_text = None  # another handler may have formatted it its own way
+        return super().format(record)
+
+    def formatException(self, ei: _ExceptionInfo) -> str:
+        """The traceback, without values unless they are wanted."""
+        return super().formatException(ei) if self.with_values else trace_without_values(ei[1])
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object per line: time (UTC), level, logger, message, and where there is one request and exception."""
+
+    def __init__(self, *, with_values: bool) -> None:
+        """`with_values`: show the messages of exceptions, which may hold content."""
+        super().__init__()
+        self.with_values = with_values
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if request := current_request():
+            line["request"] = request
+        if record.exc_info and record.exc_info[1]:
+            with_values = self.with_values
+            made = self.formatException(record.exc_info) if with_values else trace_without_values(record.exc_info[1])
+            line["exception"] = made
+        return json.dumps(line, ensure_ascii=False)
+
+
+def trace_without_values(error: BaseException | None) -> str:
+    """A traceback of types, files and lines, without messages: those may quote a document or a question."""
+    parts: list[str] = []
+    while error is not None:
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        said = f": {error}" if isinstance(error, _TELLING) else ""
+        parts.append(f"{frames}{type(error).__module__}.{type(error).__qualname__}{said}")
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\nraised while this was handled:\n".join(parts)
+
+
+def set_up(level: str, form: Format) -> None:
+    """Log to standard error from this level on, and of libraries warnings and errors alone."""
+    formatter = JsonFormatter if form == "json" else TextFormatter
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter(with_values=level == "debug"))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+    for name in ("httpx", "faiss", "sentence_transformers", "transformers", "pypdf", "huggingface_hub", "mcp"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,45 @@
+"""Whether the library is open: nobody waits for what has failed, and a monitor is told without waiting."""
+
+from __future__ import annotations
+
+import threading
+from enum import StrEnum
+
+from rag.errors import AskError
+
+
+class State(StrEnum):
+    """Whether questions can be answered."""
+
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class Readiness:
+    """Loading until `end` is called. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+        self._failure: AskError | None = None
+
+    @property
+    def state(self) -> State:
+        """At once, also while something loads."""
+        if not self._ended.is_set():
+            return State.LOADING
+        return State.FAILED if self._failure else State.READY
+
+    def fail(self, error: AskError) -> None:
+        """Say why questions can never be answered; to be followed by `end`."""
+        self._failure = error
+
+    def end(self) -> None:
+        """Loading is over."""
+        self._ended.set()
+
+    def wait(self) -> None:
+        """Wait until questions can be answered. Raises the AskError for which they never can."""
+        self._ended.wait()
+        if self._failure:
+            raise self._failure

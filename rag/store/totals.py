@@ -1,0 +1,40 @@
+"""How much is stored: of everybody together for a monitor, of one owner for a quota."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rag.store.connection import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a data folder holds."""
+
+    documents: int
+    pages: int
+    passages: int
+    bytes: int  # of the PDFs
+    files: Mapping[str, int]  # files in the queue, by state
+
+
+class StoredTotals:
+    """Sums over documents and jobs. Thread-safe."""
+
+    def __init__(self, store: Connection) -> None:
+        self._store = store
+
+    def all(self) -> Totals:
+        """Of all owners. Raises StoreError."""
+        (row,) = self._store.rows(
+            "SELECT COUNT(*), COALESCE(SUM(pages), 0), COALESCE(SUM(passages), 0), COALESCE(SUM(bytes), 0)"
+            " FROM documents"
+        )
+        files = self._store.rows("SELECT state, COUNT(*) FROM jobs GROUP BY state")
+        documents, pages, passages, size = row
+        return Totals(documents, pages, passages, size, {state: count for state, count in files})
+
+    def sizes_of(self, owner: str) -> dict[str, int]:
+        """Bytes of each document of an owner, by id. Raises StoreError."""
+        return {row[0]: row[1] for row in self._store.rows("SELECT id, bytes FROM documents WHERE owner = ?", (owner,))}
