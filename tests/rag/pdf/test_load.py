@@ -227,7 +227,8 @@ def test_a_doubtful_page_that_pypdf_reads_no_better_keeps_its_boxes():
 def test_the_number_of_pages_read_by_pypdf_too_is_limited():
     cut = pdfs.stream(b"BT /F1 1 Tf 72 720 Td (" + b"one two three " * 2_500 + b") Tj ET")
     document = load(pdfs.content_pdf(cut, cut, cut), limits=replace(LIMITS, fallback_reader_pages=1))
-    assert [bool(page.note) for page in document.pages] == [True, False, False]
+    assert ["second reader" in str(page.note) for page in document.pages] == [True, False, False]
+    assert ["Text is missing" in str(page.note) for page in document.pages] == [False, True, True]
 
 
 def test_pypdf_reads_the_document_when_pdfium_crashes(monkeypatch, tmp_path):
