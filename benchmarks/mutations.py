@@ -47,6 +47,7 @@ def good_files(folder: Path | None) -> list[bytes]:
             [["", "2018", "2017"], ["Revenue", "1,577", "1,409"], ["Costs", "(912)", "—"]], widths=[200, 60, 60]
         ),
         pdfs.report_pdf(),
+        pdfs.form_pdf(),
         pdfs.scanned_pdf(),
         pdfs.outline_cycle(),
         pdfs.content_pdf(pdfs.shown(*text.split("\n"))),

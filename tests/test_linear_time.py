@@ -25,6 +25,7 @@ import pytest
 import model
 import rag
 import webui
+from rag.answer.facts.table import known_facts
 
 ROOT = Path(__file__).parents[1]
 MAX_RATIO = 2.6  # of the times at twice and at once the size
@@ -189,7 +190,15 @@ def growth(run: Callable[[str], object], make: Callable[[int], str]) -> float:
         size *= 2
 
 
-PATTERNS = all_patterns()
+def patterns_of_facts() -> Iterator[tuple[str, re.Pattern]]:
+    """Those of `facts.toml`, which are searched on whole pages, as they are compiled for a company."""
+    for fact in known_facts():
+        for number, rule in enumerate(fact.rules):
+            for pattern in filter(None, (rule.compiled(["Acme"]), rule.within, rule.unless)):
+                yield f"{fact.name}[{number}] {pattern.pattern[:20]}", pattern
+
+
+PATTERNS = all_patterns() | {name: (pattern, False, 0) for name, pattern in patterns_of_facts()}
 
 
 @pytest.mark.parametrize("name", PATTERNS)

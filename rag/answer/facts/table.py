@@ -18,10 +18,14 @@ _DAY: Final = rf"(?:{MONTH}\.? \d{{1,2}}|\d{{1,2}} {MONTH}\.?)"
 _SHORTHANDS: Final = {
     "DATE": rf"(?:(?i:{_DAY},? |{MONTH}\.?,? )?(?:1[5-9]|20)\d\d(?!\d)(?:年(?:\d{{1,2}}月)?(?:\d{{1,2}}日)?)?)",
     "DAY": rf"(?i:{_DAY})",
-    "COUNTED": r"(?:\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)? million|\d+)(?![\d.,]*\d|\s?[%％]| percent| million)",
+    "COUNTED": (
+        r"(?:\d{1,3}(?:,\d{3}){1,4}|\d{1,12}(?:\.\d{1,9})? million|\d{1,12})"
+        r"(?![\d.,]{0,20}\d|\s?[%％]| percent| million)"
+    ),
     "COUNT": r"(?P<count>(?i:two|three|four|five|six|seven|eight|nine|ten)|[2-9]|1\d)",
     "ORGANISATION": (
-        r"[A-Z][\w&.’'-]*(?:,? (?:&|and|[A-Z][\w&.’'-]*)){0,4}?,? (?:LLP|L\.L\.P\.|LLC|AG|PLC|P\.?C\.|GmbH|S\.A\.)"
+        r"[A-Z][\w&.’'-]{0,40}(?:,? (?:&|and|[A-Z][\w&.’'-]{0,40})){0,4}?"
+        r",? (?:LLP|L\.L\.P\.|LLC|AG|PLC|P\.?C\.|GmbH|S\.A\.)"
     ),
 }
 _SHORTHAND: Final = re.compile("|".join(_SHORTHANDS))
