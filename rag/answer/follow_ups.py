@@ -188,7 +188,7 @@ def _row_asked_for(asked: _Asked, table: Table) -> Row | None:
     at = columns.get(int(asked.year))
     if at is None:
         return None
-    return next((one for one in table.rows if one.label == label and _text(one, at) == cell), None)
+    return next((one for one in table.rows if one.label == label and same_cell(_text(one, at), cell)), None)
 
 
 def _columns(table: Table) -> dict[int, int]:
@@ -200,6 +200,11 @@ def _columns(table: Table) -> dict[int, int]:
 def _value(row: Row, column: int | None) -> float | None:
     cell = row.cells[column] if column is not None and column < len(row.cells) else None
     return cell.value if cell else None
+
+
+def same_cell(one: str, other: str) -> bool:
+    """Whether two cells are printed the same, as far as white space does not count: "$ 14,694" is "$14,694"."""
+    return "".join(one.split()) == "".join(other.split())
 
 
 def _text(row: Row, column: int) -> str:
@@ -228,4 +233,6 @@ def _answers(found: ShortAnswer | None, cell: str, label: str = "") -> bool:
     if found is None or not found.sure or found.table is None:
         return False
     rows = found.table.rows
-    return any(rows[row][column + 1] == cell and label in ("", rows[row][0]) for row, column in found.table.marked)
+    return any(
+        same_cell(rows[row][column + 1], cell) and label in ("", rows[row][0]) for row, column in found.table.marked
+    )

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from rag.answer.answering import Answerer, Asked, Retrieved
-from rag.answer.follow_ups import Finders, follow_ups
+from rag.answer.follow_ups import Finders, follow_ups, same_cell
 from rag.answer.named_things import is_ordinary
 from rag.pdf.table import Table
 from rag.records import Document, ShortAnswer, Source
@@ -74,8 +74,8 @@ def _table_of(short: ShortAnswer, sources: tuple[Source, ...], found: Retrieved)
         for page in found.tables.of(source) if source.number in cited else ():
             for table in page.tables:
                 for one in table.rows:
-                    texts = {cell.text for cell in one.cells if cell}
-                    if one.label == label and texts.issuperset(cells):
+                    texts = [cell.text for cell in one.cells if cell]
+                    if one.label == label and all(any(same_cell(text, cell) for text in texts) for cell in cells):
                         return table
     return None
 

@@ -87,7 +87,7 @@ def cell(text, value):
 def table(*, headers=HEADERS[:2], value=1373.0):
     """A table in which each row has 1,577 or so in 2018, and "Purchases" is asked for."""
     rows = [
-        Row(name, "", (cell("1,577" if name == "Purchases" else f"{n}", 1577.0), cell("1,373", value)), 0, 9)
+        Row(name, "", (cell("1, 577" if name == "Purchases" else f"{n}", 1577.0), cell("1,373", value)), 0, 9)
         for n, name in enumerate(NAMES)
     ]
     return Table(tuple(headers), "", "million", tuple(rows))
