@@ -172,6 +172,7 @@ def _with_label(question: str, label: str) -> str:
     what_was = _WHAT_WAS.fullmatch(question.strip())
     if what_was is None or mainly_chinese(label):
         return ""
+    label = label.removesuffix(", net")  # "the inventories, net of 3M" would be misread
     what, words, verb = what_was["what"], lowered(label), verb_for(label)
     if owner := _OWNER_FIRST.fullmatch(what):
         who = what[: owner.start("item")].strip()
