@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from model.download import Download
-from rag.errors import AskError, SettingRefused
+from rag.bugs import bugs_become
+from rag.errors import AskError, ReaderError, SettingRefused
 from rag.messages import Message, Value
 from rag.reader import Reader
 
@@ -91,33 +92,27 @@ class BackgroundLoader:
 
     def _load(self, name: str, precision: str, hub_only: bool) -> None:
         unloaded = ""
+        bug = ReaderError("{model} could not be loaded because of an error in the program; see the log.", model=name)
         try:
-            self._callbacks.on_progress(Message("{model} is next", {"model": name}))
-            self._wait()
-            from model.load import prepare
+            with bugs_become(bug):
+                self._callbacks.on_progress(Message("{model} is next", {"model": name}))
+                self._wait()
+                from model.load import prepare
 
-            self._callbacks.on_progress(Message("looking for {model}", {"model": name}))
-            prepared = prepare(
-                name,
-                context=self._context,
-                hub_only=hub_only,
-                offline=not self._download,
-                download_progress=lambda done, total: self._report_download(name, done, total),
-            )
-            choice = prepared.choose(precision, reclaimable=self.held_bytes())
-            unloaded = self._make_room(prepared, choice)
-            reader = prepared.load(choice, lambda done, total: self._report_tensors(name, done, total))
+                self._callbacks.on_progress(Message("looking for {model}", {"model": name}))
+                prepared = prepare(
+                    name,
+                    context=self._context,
+                    hub_only=hub_only,
+                    offline=not self._download,
+                    download_progress=lambda done, total: self._report_download(name, done, total),
+                )
+                choice = prepared.choose(precision, reclaimable=self.held_bytes())
+                unloaded = self._make_room(prepared, choice)
+                reader = prepared.load(choice, lambda done, total: self._report_tensors(name, done, total))
         except AskError as error:
             log.warning("%s", error)
             self._fail(error.message, unloaded)
-        except Exception:  # whatever a checkpoint makes a library raise, another reader goes on
-            log.exception("Loading %s failed", name)
-            self._fail(
-                Message(
-                    "{model} could not be loaded because of an error in the program; see the log.", {"model": name}
-                ),
-                unloaded,
-            )
         else:
             self._loaded = weakref.ref(reader)
             self._callbacks.on_ready(reader, reader.why)

@@ -19,6 +19,7 @@ from rag.answer.answering import Answerer
 from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.span_model import open_span_model
 from rag.asking import Questions
+from rag.bugs import bugs_become
 from rag.choices import LOADING, REQUESTED, UNAVAILABLE, Choices
 from rag.embed.embedder import Embedder
 from rag.errors import AskError, StoreError
@@ -165,17 +166,16 @@ class Engine:
         re_embed: bool,
     ) -> None:
         """Load the embedder, the indexes and the reranker, then start the queue."""
+        bug = StoreError("The library cannot be opened because of an error in the program; see the log.")
         try:
-            opened = self._open_embedder(embedder, re_embed)
-            if not self._closed.is_set():
-                vectors = vector_index(opened.dimension, self.settings.retrieval)
-                self._load_indexes(vectors)
-                self._open_answerer(opened, vectors, self._open_reranker(reranker))
+            with bugs_become(bug):
+                opened = self._open_embedder(embedder, re_embed)
+                if not self._closed.is_set():
+                    vectors = vector_index(opened.dimension, self.settings.retrieval)
+                    self._load_indexes(vectors)
+                    self._open_answerer(opened, vectors, self._open_reranker(reranker))
         except AskError as exc:
             self._fail(exc)
-        except Exception:  # any bug: the page must say that nothing can be asked
-            log.exception("Opening the library failed")
-            self._fail(StoreError("The library cannot be opened because of an error in the program; see the log."))
         else:
             self._jobs.start(opened)
         finally:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from rag.answer.answering import Answerer
 from rag.answer.introduction.introduce import introduce
 from rag.answer.introduction.record import Introduction
+from rag.bugs import bugs_become
 from rag.errors import AskError
 from rag.logs import short
 from rag.records import Document
@@ -91,10 +92,13 @@ class Introductions:
             return None if self._stop.is_set() else next(reversed(self._waiting.values()))
 
     def _make(self, document: Document) -> Introduction | None:
+        bug = AskError(
+            "Document {id}: its introduction could not be made because of an error in the program.",
+            id=short(document.id),
+        )
         try:
-            return introduce(self._store, self._answerer(), document, self._settings, self._stop)
+            with bugs_become(bug):
+                return introduce(self._store, self._answerer(), document, self._settings, self._stop)
         except AskError as exc:
             log.error("%s", exc)
-        except Exception:  # whatever a document does to it, the others get their introductions
-            log.exception("Document %s: its introduction could not be made", short(document.id))
         return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Final
@@ -77,12 +78,11 @@ class Answers:
     def _begin(self, session: Session, asking: Asking) -> _Running:
         while not self._free.acquire(timeout=_WAIT_SECONDS):
             self._make_room()
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._free.release)
             steps = session.ask(self._engine, asking, raise_errors=self._raise_errors)
             next(steps)  # the question is in the conversation
-        except BaseException:
-            self._free.release()
-            raise
+            undo.pop_all()
         running = _Running(session.conversation, session.own or session)
         with self._changed:
             self._running.append(running)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from rag.bugs import bugs_become
 from rag.errors import AskError
 from rag.messages import Message
 
@@ -103,15 +104,13 @@ class Background:
                 work.stop.set()
 
     def _do(self, owner: str, work: Work, job: Callable[[Work], None]) -> None:
+        bug = AskError("The run ended because of an error in the program; see the log.")
         try:
-            with self._alone(work):
+            with bugs_become(bug), self._alone(work):
                 if not work.stop.is_set():
                     job(work)
         except AskError as exc:
             work.problem = exc.message
-        except Exception:  # any bug: the page says that it failed
-            log.exception("An evaluation failed")
-            work.problem = Message("The run ended because of an error in the program; see the log.")
         finally:
             with self._lock:
                 work.running = False

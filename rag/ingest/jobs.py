@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from rag.bugs import bugs_become
 from rag.embed.embedder import Embedder
 from rag.errors import AskError, DamagedFile, FileRefused, PasswordNeeded, Stopped, StoreError
 from rag.ingest.batch import UNFINISHED, Adding, Batches
@@ -316,8 +317,10 @@ class Jobs:
 
     def _run(self, active: ActiveJob, step: Callable[[ActiveJob], None]) -> None:
         name = active.job.name
+        bug = FileRefused("could not be added because of an error in the program; see the log.")
         try:
-            step(active)
+            with bugs_become(bug):
+                step(active)
         except Stopped:
             log.info("Document %s: stopped", short(active.job.document_id))
             self._clean_up(stopped=active)
@@ -328,10 +331,6 @@ class Jobs:
             self._fail(active, Message(ABOUT_FILE, {"name": name, "reason": exc.message}))
         except AskError as exc:
             self._fail(active, exc.message)
-        except Exception:  # whatever a file does to the program, the queue goes on
-            log.exception("Document %s: failed", short(active.job.document_id))
-            problem = "{name}: could not be added because of an error in the program; see the log."
-            self._fail(active, Message(problem, {"name": name}))
 
     def _raise_if_stopped(self, active: ActiveJob) -> None:
         if active.stop.is_set():

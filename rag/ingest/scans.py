@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from rag.bugs import bugs_become
 from rag.embed.embedder import Embedder
 from rag.errors import AskError, FileRefused, Stopped
 from rag.ingest.chunk import chunk_document, fitting
@@ -142,9 +143,11 @@ class ScanQueue:
     # ---- the thread
 
     def _loop(self) -> None:
+        bug = FileRefused("an error in the program kept its scanned pages from being read; see the log.")
         while (scan := self._next()) is not None:
             try:
-                self._step(scan)
+                with bugs_become(bug, OcrUnavailable):
+                    self._step(scan)
             except Stopped:
                 self._drop(scan)
             except OcrUnavailable as exc:
@@ -153,11 +156,6 @@ class ScanQueue:
             except AskError as exc:
                 log.error("Document %s: its scanned pages cannot be read: %s", short(scan.document_id), exc)
                 self._drop(scan, exc)
-            except Exception:  # whatever a document does to the program, the queue goes on
-                log.exception("Document %s: reading its scanned pages failed", short(scan.document_id))
-                self._drop(
-                    scan, FileRefused("an error in the program kept its scanned pages from being read; see the log.")
-                )
 
     def _next(self) -> Scan | None:
         """Wait for a document, and for the files that come first; None when closing."""

@@ -1,0 +1,26 @@
+"""The edge of a worker: a bug costs one piece of work, which says so, and not the worker."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rag.errors import AskError, Stopped
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def bugs_become(error: AskError, *passing: type[Exception]) -> Iterator[None]:
+    """Raise `error` in place of any exception inside that is neither an AskError, nor Stopped, nor one of `passing`.
+
+    That exception is logged with its traceback.
+    """
+    try:
+        yield
+    except Exception as raised:
+        if isinstance(raised, (AskError, Stopped, *passing)):
+            raise
+        log.exception("%s", error)
+        raise error from raised
