@@ -59,8 +59,8 @@ FOLDERS: dict[str, set[str]] = {
     "answer": {"embed", "index", "pdf", "retrieve", "store"},
     "evaluation": {"answer", "store"},
 }
-BASE = {"errors", "kept", "logs", "messages", "language", "manner", "preferences", "reader", "records", "settings"}
-BASE.add("word_boxes")
+BASE = {"bugs", "errors", "kept", "logs", "messages", "language", "manner", "preferences", "reader", "records"}
+BASE |= {"settings", "word_boxes"}
 
 
 def imported_parts(path: Path) -> set[str]:

@@ -96,7 +96,8 @@ def test_the_answer_of_a_person_who_has_left_is_stopped_and_says_so(engine, own,
 
 def test_it_is_not_stopped_while_any_page_of_the_person_is_open(engine, own, answering):
     session, other = Session("", "en", own), Session("", "en", own)
-    left(answering(left_seconds=0.2).ask(session, Asking("How much?")))
+    engine.step = 3 / WORDS
+    left(answering(left_seconds=2.0).ask(session, Asking("How much?")))
     while session.conversation.running:
         other.heard()
         time.sleep(0.02)
