@@ -108,7 +108,7 @@ class Engine:
             settings,
             scans=self._scans,
             complete=self._complete,
-            delete_files=self._files.delete_orphans,
+            delete_files=self._files.delete_unused,
             changed=self._choices.changed,
         )
         self.evaluations = Evaluations(
@@ -301,7 +301,7 @@ class Engine:
         self.annotations.forget_tags()
         self._forget(owner, document_id)
         self._choices.changed()
-        self._files.delete_orphans()
+        self._files.delete_unused(owner, document_id)
 
     def passage_texts(self, owner: str) -> list[str]:
         """The texts of all passages that `owner` sees."""

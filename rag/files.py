@@ -10,12 +10,13 @@ from rag.errors import AlreadyAdded, FileRefused, LimitExceeded, StoreError
 from rag.ingest.jobs import Jobs
 from rag.pdf.render import PageImages
 from rag.pdf.unlock import unlock
-from rag.records import Job, JobState
+from rag.records import Document, Job, JobState
 from rag.removals import Removals
 from rag.settings import MB, Settings
 from rag.store.blobs import (
+    SHA256,
+    copy_name,
     copy_to_partial,
-    delete_files,
     file_to_render,
     move_into_place,
     original_file,
@@ -107,33 +108,38 @@ class DocumentFiles:
         """Bytes of a document's file."""
         return original_file(self._folder, document_id).stat().st_size
 
-    def to_render(self, document_id: str) -> Path:
+    def to_render(self, document: Document) -> Path:
         """The file that pages of a document are drawn from."""
-        return file_to_render(self._folder, document_id)
+        return file_to_render(self._folder, document.owner, document.id)
 
-    def original(self, document_id: str) -> tuple[Path, bool]:
+    def original(self, document: Document) -> tuple[Path, bool]:
         """A document's file as it was added, and whether it needs a password that the pages are drawn without."""
-        path = original_file(self._folder, document_id)
-        return path, self.to_render(document_id) != path
+        path = original_file(self._folder, document.id)
+        return path, self.to_render(document) != path
 
-    def remove_empty_password(self, document_id: str) -> Path:
+    def remove_empty_password(self, document: Document) -> Path:
         """A copy to draw from of a file that one reader opens without a password and the other does not.
 
         PDFium does not try the empty owner password of AES-256. Raises DamagedFile if pypdf cannot write the copy.
         """
-        copy = unlocked_file(self._folder, document_id)
-        replace_file(copy, unlock(original_file(self._folder, document_id), "", self._limits))
+        copy = unlocked_file(self._folder, document.owner, document.id)
+        replace_file(copy, unlock(original_file(self._folder, document.id), "", self._limits))
         return copy
 
+    def delete_unused(self, owner: str, document_id: str) -> None:
+        """Delete what was made from a file for `owner`, who has no such document any more; and all orphaned files."""
+        with self._lock:
+            if SHA256.fullmatch(document_id) and not self._store.owns(owner, document_id):
+                unlocked_file(self._folder, owner, document_id).unlink(missing_ok=True)
+                self._images.forget(copy_name(owner, document_id))
+        self.delete_orphans()
+
     def delete_orphans(self) -> None:
-        """Delete files and page images that nothing refers to any more, and their text in the write-ahead log."""
+        """Delete files that nothing refers to any more, and their text in the write-ahead log."""
         with self._lock:
             for document_id, waited_for in self._store.orphaned_files():
-                self._images.forget(document_id)
-                if waited_for:  # another owner's job has the same file, but not its password
-                    unlocked_file(self._folder, document_id).unlink(missing_ok=True)
-                else:
-                    delete_files(self._folder, document_id)
+                if not waited_for:
+                    original_file(self._folder, document_id).unlink(missing_ok=True)
                 self._store.clear_orphaned_file(document_id)
         self._store.checkpoint()
 
@@ -141,6 +147,15 @@ class DocumentFiles:
         """Delete what a crash left behind; on a full disk go on without, so that questions can be asked."""
         try:
             self.delete_orphans()
+            self._separate_copies()
             remove_leftovers(self._store, self._settings)
         except (StoreError, OSError) as exc:
             log.error("%s", exc)
+
+    def _separate_copies(self) -> None:
+        """Give each owner an unlocked copy of their own, where an earlier version of the program had one for all."""
+        for document in self._store.documents():
+            common = unlocked_file(self._folder, "", document.id)
+            own = unlocked_file(self._folder, document.owner, document.id)
+            if common.exists() and not own.exists():
+                replace_file(own, common.read_bytes())

@@ -93,7 +93,8 @@ class Library:
         self, vector_index: VectorIndex, job: Job, document: LoadedDocument, ids: list[int], passages: list[Passage]
     ) -> None:
         key = (job.owner, job.document_id)
-        vector_index.add(np.array(ids, np.int64), self._store.vectors_of(passages), [key] * len(ids))
+        vectors = self._store.vectors_of([text_digest(passage.searchable, job.owner) for passage in passages])
+        vector_index.add(np.array(ids, np.int64), vectors, [key] * len(ids))
         self.text_index.add(ids, [passage.searchable for passage in passages], [key] * len(ids))
         self.router.add(key, job.name, document.title, np.array(ids, np.int64))
 
@@ -133,7 +134,7 @@ def embed_missing(store: Store, embedder: Embedder, stop: threading.Event) -> No
         log.warning("%d vectors are damaged and are made again", damaged)
     while (texts := store.texts_without_vector(EMBED_BATCH)) and not stop.is_set():
         log.info("Embedding %d stored passages with %s", len(texts), embedder.name)
-        store.add_vectors([text_digest(text) for text in texts], embedder.passages(texts))
+        store.add_vectors(list(texts), embedder.passages(list(texts.values())))
 
 
 def open_scan_queue(

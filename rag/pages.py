@@ -16,6 +16,7 @@ from rag.answer.view import open_view
 from rag.errors import FileRefused, NotInLibrary, PasswordNeeded
 from rag.pdf.render import PageImages, points_wide
 from rag.records import Box, Citation, Document, Heading, Source, View
+from rag.store.blobs import copy_name
 from rag.store.database import Store
 from rag.store.rows import StoredPage
 
@@ -96,11 +97,11 @@ class Pages:
         document = self._document(owner, document_id)
         if not 0 <= page < document.pages:
             raise FileRefused("The document has no page {page:,}.", page=page + 1)
-        file = self._files.to_render(document.id)
+        name = copy_name(document.owner, document.id)
         try:
-            png = self._images.page(document.id, file, page, wanted)
+            png = self._images.page(name, self._files.to_render(document), page, wanted)
         except PasswordNeeded:
-            png = self._images.page(document.id, self._files.remove_empty_password(document.id), page, wanted)
+            png = self._images.page(name, self._files.remove_empty_password(document), page, wanted)
         return Picture(png, points_wide(png))
 
     def read(self, owner: str, document_id: str, first: int, last: int) -> tuple[StoredPage, ...]:
@@ -123,7 +124,7 @@ class Pages:
         document = self._document(owner, document_id)
         details = self._store.document_details(owner, document_id)
         labels = self._store.page_labels(document.owner, document_id)
-        return Contents(tuple(labels), details.outline if details else (), self._files.original(document_id)[1])
+        return Contents(tuple(labels), details.outline if details else (), self._files.original(document)[1])
 
     def find(self, owner: str, document_id: str, text: str) -> Hits:
         """Where a text stands in a document, without regard to case, width, white space and typographic quotes."""
@@ -146,7 +147,7 @@ class Pages:
     def file(self, owner: str, document_id: str) -> OriginalFile:
         """The PDF itself, as it was added."""
         document = self._document(owner, document_id)
-        return OriginalFile(self._files.original(document_id)[0], document.name)
+        return OriginalFile(self._files.original(document)[0], document.name)
 
     def _document(self, owner: str, document_id: str) -> Document:
         document = self._store.document(owner, document_id)

@@ -29,9 +29,13 @@ OCR_ROOM = 30_000  # characters of the document's text that are kept free for a 
 HEADING_CHARACTERS = 160  # of a heading path that a passage is found by
 
 
-def text_digest(text: str) -> bytes:
-    """Key under which a text's vector is stored: the first 16 bytes of its SHA-256."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
+def text_digest(text: str, owner: str = "") -> bytes:
+    """Key under which a text's vector is stored for `owner`: the first 16 bytes of a SHA-256 over both.
+
+    Owners share no vectors: how long a file takes would tell that somebody else has the same text.
+    """
+    own = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
+    return hashlib.sha256(owner.encode("utf-8", "surrogatepass") + b"\0" + own).digest()[:16] if owner else own
 
 
 class PageKind(StrEnum):

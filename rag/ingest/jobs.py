@@ -40,8 +40,8 @@ class Jobs:
     """The queue, worked off by threads of its own.
 
     `scans` reads the pages that await OCR, None where they are left; `complete` stores and indexes a document and
-    deletes its job, and returns False where the job was cancelled; `delete_files` deletes orphaned files, called after
-    a job has ended in another way; `changed` is called after any change.
+    deletes its job, and returns False where the job was cancelled; `delete_files` deletes what was made of an owner's
+    file, called after a job has ended in another way; `changed` is called after any change.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Jobs:
         *,
         scans: ScanQueue | None = None,
         complete: Callable[[Job, LoadedDocument, list[Passage]], bool],
-        delete_files: Callable[[], None],
+        delete_files: Callable[[str, str], None],
         changed: Callable[[], None],
     ) -> None:
         self._store, self._settings, self._scans = store, settings, scans
@@ -167,7 +167,7 @@ class Jobs:
             active.stop.set()
             self._batches.drop(self._active.pop(job_id).job)
         self._store.remove_job(job_id)
-        self._clean_up()
+        self._clean_up(active.job)
         self._changed()
 
     # ---- the threads
@@ -215,8 +215,8 @@ class Jobs:
         )
         self._raise_if_stopped(active)
         if active.password is not None:
-            unlocked = unlock(path, active.password, self._settings.limits)
-            replace_file(unlocked_file(self._settings.files_dir, active.job.document_id), unlocked)
+            copy = unlocked_file(path.parent, active.job.owner, active.job.document_id)
+            replace_file(copy, unlock(path, active.password, self._settings.limits))
         if self._scans is not None and not loaded.has_text:
             self._read_scans(active, loaded, self._scans)
             return None
@@ -240,7 +240,8 @@ class Jobs:
 
         self._progress(active, pages=len(waiting), pages_read=0)
         self._set_state(active, JobState.OCR)
-        scan = Scan(active.job.document_id, active.job.name, waiting, take, show, stop=active.stop)
+        about = active.job.owner, active.job.document_id, active.job.name
+        scan = Scan(*about, waiting, take, show, stop=active.stop)
         scan.fail = lambda error: self._fail(
             active, Message(ABOUT_FILE, {"name": active.job.name, "reason": error.message})
         )
@@ -286,7 +287,7 @@ class Jobs:
 
     def _embed(self, active: ActiveJob, texts: list[str], embedder: Embedder) -> None:
         """Make and store the vectors that do not exist yet, in batches of texts of similar length."""
-        by_digest = {text_digest(text): text for text in texts}
+        by_digest = {text_digest(text, active.job.owner): text for text in texts}
         self._protect_vectors(active, list(by_digest))
         missing = self._store.without_vector(list(by_digest))
         digests = sorted(missing, key=lambda digest: len(by_digest[digest]))
@@ -323,10 +324,9 @@ class Jobs:
                 step(active)
         except Stopped:
             log.info("Document %s: stopped", short(active.job.document_id))
-            self._clean_up(stopped=active)
+            self._clean_up(active.job, stopped=True)
         except PasswordNeeded as exc:
             self._set_state(active, JobState.LOCKED, Message(ABOUT_FILE, {"name": name, "reason": exc.message}))
-            self._clean_up(stopped=active)  # the copy without password, if another owner had one and is gone
         except FileRefused as exc:
             self._fail(active, Message(ABOUT_FILE, {"name": name, "reason": exc.message}))
         except AskError as exc:
@@ -342,7 +342,7 @@ class Jobs:
         log.warning("Document %s: refused: %s", short(active.job.document_id), reason)
         with self._condition:
             self._save_state(active, JobState.FAILED, message)
-        self._clean_up(ending=active)
+        self._clean_up(active.job)
         with self._condition:
             self._publish_state(active, JobState.FAILED, message)
         self._changed()
@@ -355,19 +355,19 @@ class Jobs:
         except StoreError as exc:
             log.error("%s", exc)
 
-    def _clean_up(self, ending: ActiveJob | None = None, stopped: ActiveJob | None = None) -> None:
+    def _clean_up(self, ended: Job, *, stopped: bool = False) -> None:
         """Delete vectors and files that belong to no document or job. On a full disk that is left to the next time.
 
-        `stopped`: a job that may have written a file after it was cancelled.
+        `stopped`: the job that ended may have written a file after it was cancelled.
         """
         with self._condition:
-            idle = not any(active.job.state in UNFINISHED for active in self._active.values() if active is not ending)
+            others = {active.job.state for active in self._active.values() if active.job.id != ended.id}
         try:
-            if idle:
+            if others.isdisjoint(UNFINISHED):
                 self._store.delete_orphan_vectors()
-            if stopped is not None:
-                self._store.record_orphaned_file(stopped.job.document_id)
-            self._delete_files()
+            if stopped:
+                self._store.record_orphaned_file(ended.document_id)
+            self._delete_files(ended.owner, ended.document_id)
         except StoreError as exc:
             log.error("%s", exc)
 

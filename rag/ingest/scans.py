@@ -44,6 +44,7 @@ class Scan:
     pages read and the seconds left; `fail` where reading ends by an error.
     """
 
+    owner: str
     document_id: str
     name: str
     waiting: list[WaitingPage]
@@ -177,7 +178,7 @@ class ScanQueue:
             return not self._is_busy()
 
         pages = read_scans(
-            file_to_render(self._settings.files_dir, scan.document_id),
+            file_to_render(self._settings.files_dir, scan.owner, scan.document_id),
             batch,
             self._reader,
             lambda file: OpenPdf(file, self._settings.limits, None, scan.stop),
@@ -213,9 +214,8 @@ class ScanQueue:
 
         waiting = [WaitingPage(*page) for page in stored.waiting]
         job = Job(-stored.key, stored.owner, stored.document_id, stored.name, JobState.OCR, pages=len(waiting))
-        scan = Scan(
-            stored.document_id, stored.name, waiting, lambda pages: self._add(scan, stored, pages), show, job=job
-        )
+        about = stored.owner, stored.document_id, stored.name
+        scan = Scan(*about, waiting, lambda pages: self._add(scan, stored, pages), show, job=job)
         self.put(scan)
 
     def _add(self, scan: Scan, stored: StoredScan, pages: list[Page]) -> bool:

@@ -32,14 +32,25 @@ def original_file(folder: Path, document_id: str) -> Path:
     return folder / f"{document_id}.pdf"
 
 
-def unlocked_file(folder: Path, document_id: str) -> Path:
+def copy_name(owner: str, document_id: str) -> str:
+    """Name of what is made from a document for its owner, its unlocked copy and its pictures: 64 hexadecimal digits.
+
+    Owners who added the same file share the file but nothing that is made from it: what is there already would tell, by
+    the time it takes, that somebody else has the file. Copies of shared documents have the name of the file.
+    """
+    if not owner:
+        return document_id
+    return hashlib.sha256(f"{document_id} {owner}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def unlocked_file(folder: Path, owner: str, document_id: str) -> Path:
     """Path of the copy without its password that a protected document has; other documents have none."""
-    return original_file(folder, document_id).with_suffix(UNLOCKED_SUFFIX)
+    return original_file(folder, copy_name(owner, document_id)).with_suffix(UNLOCKED_SUFFIX)
 
 
-def file_to_render(folder: Path, document_id: str) -> Path:
+def file_to_render(folder: Path, owner: str, document_id: str) -> Path:
     """Path of the file to draw pages from: the copy without password where there is one."""
-    unlocked = unlocked_file(folder, document_id)
+    unlocked = unlocked_file(folder, owner, document_id)
     return unlocked if unlocked.exists() else original_file(folder, document_id)
 
 
@@ -49,12 +60,6 @@ def stored_bytes(folder: Path, document_id: str) -> int:
         return original_file(folder, document_id).stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def delete_files(folder: Path, document_id: str) -> None:
-    """Delete a document's files."""
-    original_file(folder, document_id).unlink(missing_ok=True)
-    unlocked_file(folder, document_id).unlink(missing_ok=True)
 
 
 def move_into_place(partial: Path, path: Path) -> None:

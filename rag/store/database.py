@@ -113,9 +113,8 @@ class Store(Connection):
             found.update((row["digest"], row["vector"]) for row in rows)
         return found
 
-    def vectors_of(self, passages: Sequence[Passage]) -> Vectors:
-        """Vectors (n, d) float32 of passages that all have one."""
-        digests = [text_digest(passage.searchable) for passage in passages]
+    def vectors_of(self, digests: Sequence[bytes]) -> Vectors:
+        """Vectors (n, d) float32 under these digests, which all have one."""
         found = self._vectors(list(dict.fromkeys(digests)))
         return np.array([np.frombuffer(found[digest], "<f4") for digest in digests], dtype=np.float32)
 
@@ -165,7 +164,7 @@ class Store(Connection):
             if job.replaces:
                 record_replacement(sql, job.owner, job.replaces, job.document_id)
                 begin_removal(sql, job.owner, job.replaces)
-            return [insert_passage(sql, key, passage) for passage in passages]
+            return [insert_passage(sql, key, job.owner, passage) for passage in passages]
 
     def keep_replaced(self, job: Job) -> None:
         """Keep the document that a job's was to replace, after that could not be added."""
@@ -211,6 +210,10 @@ class Store(Connection):
         where = "WHERE owner IN ('', ?) AND id = ? ORDER BY owner DESC LIMIT 1"
         rows = self.rows(f"SELECT {DOCUMENT_COLUMNS} FROM documents {where}", (owner, document_id))
         return document_of(rows[0]) if rows else None
+
+    def owns(self, owner: str, document_id: str) -> bool:
+        """Whether a document belongs to `owner`, rather than is only seen by them."""
+        return bool(self.rows("SELECT 1 FROM documents WHERE owner = ? AND id = ?", (owner, document_id)))
 
     def document_details(self, owner: str, document_id: str) -> DocumentDetails | None:
         """Author, date, outline and the first MAX_PAGE_NOTES notes on pages, of the document that `document` gives."""
@@ -296,10 +299,10 @@ class Store(Connection):
             matrix = [np.frombuffer(vectors[row["digest"]], "<f4") for row in kept]
             yield [StoredPassage(row) for row in kept], np.array(matrix, dtype=np.float32).reshape(len(kept), -1)
 
-    def texts_without_vector(self, limit: int) -> list[str]:
-        """The texts to embed for passages that have no vector, as after `delete_vectors`."""
+    def texts_without_vector(self, limit: int) -> dict[bytes, str]:
+        """By digest, the texts to embed for passages that have no vector, as after `delete_vectors`."""
         query = f"{_PASSAGES} WHERE p.digest NOT IN (SELECT digest FROM vectors) GROUP BY p.digest LIMIT ?"
-        return [StoredPassage(row).passage.searchable for row in self.rows(query, (limit,))]
+        return {row["digest"]: StoredPassage(row).passage.searchable for row in self.rows(query, (limit,))}
 
     # ---- jobs
 
@@ -340,8 +343,8 @@ _PASSAGES = (
 )
 
 
-# Record that a document's files can be deleted, unless another library has the document or a job works on it, which may
-# have unlocked the file. Where a job waits, or waits for its password, only the unlocked copy can be deleted.
+# Record that a document's file can be deleted, unless another owner has the document or a job works on it. Where a job
+# waits, or waits for its password, the file stays.
 _RECORD_ORPHANED_FILE = """
 INSERT OR IGNORE INTO orphaned_files SELECT ?1 WHERE ?1 != '' AND NOT EXISTS (SELECT 1 FROM documents WHERE id = ?1)
 AND NOT EXISTS (SELECT 1 FROM jobs WHERE document_id = ?1 AND state IN ('reading', 'embedding', 'ocr'))
@@ -361,13 +364,13 @@ AND digest NOT IN (SELECT digest FROM protected_vectors)
 """
 
 
-def insert_passage(sql: sqlite3.Connection, key: int | None, passage: Passage) -> int:
-    """Add a passage to the document of this key; returns its id."""
+def insert_passage(sql: sqlite3.Connection, key: int | None, owner: str, passage: Passage) -> int:
+    """Add a passage to the document of this key, which is `owner`'s; returns its id."""
     cursor = sql.execute(
         "INSERT INTO passages (document, text, start, stop, first_page, last_page, heading, digest)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (key, passage.text, passage.start, passage.end, passage.first_page, passage.last_page)
-        + (json.dumps(passage.heading), text_digest(passage.searchable)),
+        + (json.dumps(passage.heading), text_digest(passage.searchable, owner)),
     )
     return int(cursor.lastrowid or 0)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from rag.settings import Settings
-from rag.store.blobs import PARTIAL_PREFIX, PARTIAL_SUFFIX, SHA256, UNLOCKED_SUFFIX, delete
+from rag.store.blobs import PARTIAL_PREFIX, PARTIAL_SUFFIX, SHA256, UNLOCKED_SUFFIX, copy_name, delete
 from rag.store.connection import Connection
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 # A job that failed shows its reason until it is dismissed, but has no file any more.
 NEEDED_FILES: Final = "SELECT id FROM documents UNION SELECT document_id FROM jobs WHERE state != 'failed'"
 # A job asks for its password again after a restart, so that only complete documents need their unlocked copy.
-NEEDED_COPIES: Final = "SELECT id FROM documents"
+NEEDED_COPIES: Final = "SELECT owner, id FROM documents"
 ORPHAN_VECTORS: Final = "vectors WHERE digest NOT IN (SELECT digest FROM passages)"
 ORPHAN_TAGS: Final = (
     "tags WHERE NOT EXISTS"
@@ -64,7 +64,7 @@ def find_leftovers(store: Rows, settings: Settings) -> Leftovers:
 
 
 def _paths(store: Rows, settings: Settings) -> Iterator[Path]:
-    copies = {row[0] for row in store.rows(NEEDED_COPIES)}
+    copies = needed_copies(store)
     kept = set(unclaimed_files(store, settings))
     for path in unnamed_files(store, settings):
         if path not in kept:
@@ -77,10 +77,15 @@ def _paths(store: Rows, settings: Settings) -> Iterator[Path]:
     yield from settings.data_dir.glob(f"{PARTIAL_PREFIX}*{PARTIAL_SUFFIX}")
 
 
+def needed_copies(store: Rows) -> set[str]:
+    """Names of the unlocked copies and folders of pictures that documents have."""
+    return {copy_name(row[0], row[1]) for row in store.rows(NEEDED_COPIES)}
+
+
 def unnamed_files(store: Rows, settings: Settings) -> Iterator[Path]:
     """PDFs and unlocked copies that no document and no job needs, and half-written copies."""
     files = {row[0] for row in store.rows(NEEDED_FILES)}
-    copies = {row[0] for row in store.rows(NEEDED_COPIES)}
+    copies = needed_copies(store)
     for path in sorted(settings.files_dir.glob("*")):
         needed = copies if path.suffix == UNLOCKED_SUFFIX else files
         if is_partial(path) or (SHA256.fullmatch(path.stem) and path.stem not in needed):

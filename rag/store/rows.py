@@ -29,13 +29,14 @@ from rag.records import (
 class StoredPassage:
     """A passage from the database, with the document it belongs to."""
 
-    __slots__ = ("document", "document_id", "id", "owner", "page_label", "passage")
+    __slots__ = ("digest", "document", "document_id", "id", "owner", "page_label", "passage")
 
     def __init__(self, row: sqlite3.Row) -> None:
         self.id: int = row["id"]
         self.document_id: str = row["document_id"]
         self.owner: str = row["owner"]
         self.document: str = row["name"]
+        self.digest: bytes = row["digest"]  # key of its vector
         self.page_label: str = row["label"]  # of its first page
         self.passage = Passage(
             text=row["text"],

@@ -91,8 +91,8 @@ class StoredScans:
             removed = [row["id"] for page in pages for row in _delete_passages(sql, scan.key, page.number)]
             for page in pages:
                 _update_page(sql, scan.key, page)
-            insert_vectors(sql, [text_digest(passage.searchable) for passage in passages], vectors)
-            added = [insert_passage(sql, scan.key, passage) for passage in passages]
+            insert_vectors(sql, [text_digest(passage.searchable, scan.owner) for passage in passages], vectors)
+            added = [insert_passage(sql, scan.key, scan.owner, passage) for passage in passages]
             _update_document(sql, scan.key, notes_of)
         return PagesAdded(added, removed)
 

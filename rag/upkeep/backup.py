@@ -23,7 +23,7 @@ from rag.errors import StoreError
 from rag.settings import Settings
 from rag.store.blobs import BLOCK, SHA256, original_file, unlocked_file
 from rag.store.folder import PRIVATE_FILE
-from rag.store.leftovers import NEEDED_FILES
+from rag.store.leftovers import NEEDED_COPIES, NEEDED_FILES
 from rag.store.removals import begin_removal
 from rag.upkeep.reading import ReadOnlyDatabase
 
@@ -89,12 +89,12 @@ def _write(target: IO[bytes], settings: Settings, database: ReadOnlyDatabase, co
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         missing = []
         for document_id in _ids(copy):
-            for path in (
-                original_file(settings.files_dir, document_id),
-                unlocked_file(settings.files_dir, document_id),
-            ):
-                if not _add(archive, files, f"files/{path.name}", path) and path.suffix == ".pdf":
-                    missing.append(document_id)
+            path = original_file(settings.files_dir, document_id)
+            if not _add(archive, files, f"files/{path.name}", path):
+                missing.append(document_id)
+        for owner, document_id in _owned(copy):
+            path = unlocked_file(settings.files_dir, owner, document_id)
+            _add(archive, files, f"files/{path.name}", path)
         for name in OTHERS:
             _add(archive, files, name, settings.data_dir / name)
         removed = [one for one in missing if not _still_there(database, one)]
@@ -107,6 +107,11 @@ def _write(target: IO[bytes], settings: Settings, database: ReadOnlyDatabase, co
 def _ids(copy: Path) -> list[str]:
     with closing(sqlite3.connect(copy)) as sql:
         return [one for (one,) in sql.execute(NEEDED_FILES) if SHA256.fullmatch(str(one))]
+
+
+def _owned(copy: Path) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(copy)) as sql:
+        return [(owner, one) for owner, one in sql.execute(NEEDED_COPIES) if SHA256.fullmatch(str(one))]
 
 
 def _still_there(database: ReadOnlyDatabase, document_id: str) -> bool:

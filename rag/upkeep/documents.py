@@ -74,7 +74,7 @@ def _damage(store: Rows, settings: Settings, document: Any) -> Damage:
         document["owner"],
         document["name"],
         tuple(page["number"] for page in pages if not _is_whole_page(page)),
-        tuple(passage["id"] for passage in passages if not _is_whole_passage(passage)),
+        tuple(passage["id"] for passage in passages if not _is_whole_passage(passage, document["owner"])),
         max(document["pages"] - len(pages), 0) + max(document["passages"] - len(passages), 0),
         sum(not isinstance(one["vector"], bytes) or zlib.crc32(one["vector"]) != one["crc"] for one in passages),
         file_fault(settings.files_dir, document["id"]),
@@ -86,9 +86,10 @@ def _is_whole_page(page: Any) -> bool:
     return isinstance(text, str) and isinstance(words, bytes) and page_crc(text, words) == page["crc"]
 
 
-def _is_whole_passage(passage: Any) -> bool:
+def _is_whole_passage(passage: Any, owner: str) -> bool:
     try:
-        return text_digest(StoredPassage(passage).passage.searchable) == bytes(passage["digest"])
+        text = StoredPassage(passage).passage.searchable  # earlier versions of the program left the owner out
+        return bytes(passage["digest"]) in (text_digest(text, owner), text_digest(text))
     except (TypeError, ValueError, json.JSONDecodeError):
         return False
 

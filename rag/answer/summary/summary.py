@@ -193,7 +193,7 @@ def _pick(
     if len(kept) <= settings.short_passages:
         return _pick_sentences(kept, count)
     best, weights, importance = _weigh(kept, rows[-1].passage.end, document.pages, settings)
-    vectors = store.vectors_of([row.passage for row in kept])
+    vectors = store.vectors_of([row.digest for row in kept])
     chosen = choose_representative(vectors, weights, importance, 2 * count, settings.candidates, settings.min_gain)
     return [_Picked(kept[n], best[n]) for n in sorted(_without_repeats(chosen, best)[:count])]
 

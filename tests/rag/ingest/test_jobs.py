@@ -38,7 +38,7 @@ def queue(tmp_path):
         original_file(settings.files_dir, digit * 64).write_bytes(data)
         return opened.add(owner, digit * 64, name)
 
-    opened = Jobs(store, settings, complete=complete, delete_files=lambda: None, changed=lambda: None)
+    opened = Jobs(store, settings, complete=complete, delete_files=lambda *_: None, changed=lambda: None)
     opened.completed, opened.put, opened.store = completed, put, store
     yield opened
     opened.close()
@@ -98,7 +98,7 @@ def test_unfinished_jobs_wait_again_after_a_restart(queue, tmp_path):
         job = queue.put("x.pdf", HERONS, digit)
         queue.store.set_job(job.id, state)
     settings = Settings(data_dir=tmp_path / "data")
-    again = Jobs(queue.store, settings, complete=lambda *_: True, delete_files=lambda: None, changed=lambda: None)
+    again = Jobs(queue.store, settings, complete=lambda *_: True, delete_files=lambda *_: None, changed=lambda: None)
     assert [job.state for job in again.visible_to("")] == [JobState.WAITING, JobState.WAITING, JobState.LOCKED]
     again.close()
 

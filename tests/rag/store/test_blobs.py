@@ -10,7 +10,6 @@ from rag.errors import FileRefused, LimitExceeded, NotAPdf
 from rag.settings import Limits
 from rag.store.blobs import (
     copy_to_partial,
-    delete_files,
     file_to_render,
     original_file,
     replace_file,
@@ -58,16 +57,20 @@ def test_a_full_disk_leaves_no_partial_copy(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("document_id", ["", "../x", "A" * 64, "a" * 63, "a" * 65, "a" * 64 + "\n", "é" * 64])
 def test_only_a_digest_is_a_file_name(tmp_path, document_id):
-    for path_of in (original_file, unlocked_file, file_to_render, delete_files):
+    for path_of in (
+        original_file,
+        lambda *of: unlocked_file(of[0], "", of[1]),
+        lambda *of: file_to_render(of[0], "ann", of[1]),
+    ):
         with pytest.raises(ValueError, match="not a document id"):
             path_of(tmp_path, document_id)
 
 
 def test_pages_are_drawn_from_the_unlocked_copy_where_there_is_one(tmp_path):
     original_file(tmp_path, ID).write_bytes(PDF)
-    assert file_to_render(tmp_path, ID) == original_file(tmp_path, ID)
-    replace_file(unlocked_file(tmp_path, ID), b"open")
-    assert file_to_render(tmp_path, ID).read_bytes() == b"open"
+    assert file_to_render(tmp_path, "ann", ID) == original_file(tmp_path, ID)
+    replace_file(unlocked_file(tmp_path, "ann", ID), b"open")
+    assert file_to_render(tmp_path, "ann", ID).read_bytes() == b"open"
     assert original_file(tmp_path, ID).read_bytes() == PDF
-    delete_files(tmp_path, ID)
-    assert list(tmp_path.iterdir()) == []
+    for other in ("", "ben"):  # who has not given the password
+        assert file_to_render(tmp_path, other, ID) == original_file(tmp_path, ID)

@@ -58,7 +58,7 @@ FOUND_BY = text_digest(passages(CANARY)[0].searchable)
 def add(store: Store, *texts: str, owner: str = "", document_id: str = "a" * 64) -> list[int]:
     found = passages(*texts)
     vectors = ExactEmbedder().queries([passage.searchable for passage in found])
-    store.add_vectors([text_digest(passage.searchable) for passage in found], vectors)
+    store.add_vectors([text_digest(passage.searchable, owner) for passage in found], vectors)
     job = Job(
         store.add_job(owner, document_id, "", JobState.READING), owner, document_id, "<b>name</b>.pdf", JobState.READING
     )
@@ -89,7 +89,9 @@ def test_all_passages_come_with_their_vectors(store):
     ((kept, vectors),) = store.all_passages()
     assert [passage.id for passage in kept] == ids
     assert vectors == pytest.approx(ExactEmbedder().queries(["Top\none text\n", "Top\nanother text\n"]))
-    assert store.vectors_of(passages("another text\n")) == pytest.approx(vectors[1:])
+    assert store.vectors_of([text_digest(one.searchable) for one in passages("another text\n")]) == pytest.approx(
+        vectors[1:]
+    )
 
 
 def test_details_come_with_the_outline_and_the_first_notes_on_pages(store):
@@ -188,7 +190,7 @@ def test_another_embedder_is_refused_with_the_way_out(store):
     with pytest.raises(EmbedderMismatch, match=r"made by exact .*512 dimensions.*--re-embed"):
         store.require_embedder(other)
     store.delete_vectors()
-    assert store.texts_without_vector(10) == ["Top\ntext\n"]
+    assert store.texts_without_vector(10) == {text_digest("Top\ntext\n"): "Top\ntext\n"}
     store.require_embedder(other)
 
 
