@@ -1,14 +1,16 @@
 """Prompts: a request -> chat messages, for local and remote models alike; messages -> token ids, for local ones.
 
 Control tokens are inserted by id, and text from people and documents is encoded as plain text (`model.tokenizer`), so
-that no text can start or end a turn. The formats give the same ids as the original `chat()` functions. Does not know
-models, devices or how an answer is generated.
+that no text can start or end a turn. ChatGLM-6B and ChatGLM2-6B have no tokens for turns but words, `[Round 2]`, `问：`
+and `答：`; these are changed where a text contains them. All other text gives the same ids as the original `chat()`
+functions. Does not know models, devices or how an answer is generated.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,12 @@ from rag.manner import AnswerLanguage, AnswerLength, Manner
 from rag.reader import Evidence, ReadRequest, ReadSource
 
 MIN_ANSWER = 64  # tokens; a prompt that leaves less room for the answer is refused
+
+# What begins a turn for ChatGLM-6B and ChatGLM2-6B. The tokenizer of the first folds compatibility forms such as ［.
+_BRACKET = re.compile(r"[\[［﹇]")
+_ROUND = re.compile(r"round\d")
+_TURN = re.compile(r"(?<!\w)([问答])[^\w：:︓﹕\n]{0,8}[：:︓﹕]")
+_ROUND_CHARACTERS = 48  # after a bracket, that are looked at
 
 PromptPart = int | str  # the id of a control token, or text that is encoded separately
 
@@ -270,7 +278,18 @@ def render_template(template: str, messages: Sequence[Mapping[str, Any]]) -> str
 
 def _rounds(messages: Sequence[ChatMessage]) -> tuple[list[tuple[str, str]], str]:
     """The pairs of question and answer, and the last question with the system message in front of it."""
-    system = "\n".join(message.content for message in messages if message.role == "system")
-    turns = [message for message in messages if message.role != "system"]
-    pairs = [(q.content, a.content) for q, a in zip(turns[0:-1:2], turns[1:-1:2], strict=True)]
-    return pairs, f"{system}\n\n{turns[-1].content}" if system else turns[-1].content
+    system = "\n".join(without_turns(message.content) for message in messages if message.role == "system")
+    turns = [without_turns(message.content) for message in messages if message.role != "system"]
+    pairs = list(zip(turns[0:-1:2], turns[1:-1:2], strict=True))
+    return pairs, f"{system}\n\n{turns[-1]}" if system else turns[-1]
+
+
+def without_turns(text: str) -> str:
+    """`text` without what begins a turn for ChatGLM-6B and ChatGLM2-6B: `(Round 2]` and `问 -` in its place."""
+
+    def opened(bracket: re.Match[str]) -> str:
+        after = unicodedata.normalize("NFKC", text[bracket.end() : bracket.end() + _ROUND_CHARACTERS])
+        is_round = _ROUND.match("".join(filter(str.isalnum, after)).casefold())
+        return "(" if is_round else bracket.group()
+
+    return _TURN.sub(r"\1 -", _BRACKET.sub(opened, text))

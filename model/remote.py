@@ -17,7 +17,7 @@ import httpx
 from httpx_sse import EventSource, ServerSentEvent
 
 from model.families import PromptFormat
-from model.prompt import chat_messages
+from model.prompt import chat_messages, without_turns
 from model.stream import Cleaner
 from rag.errors import ReaderError, ServerUnreachable, SettingRefused
 from rag.language import FIRST_EAST_ASIAN
@@ -32,7 +32,13 @@ MAX_DETAIL = 300  # characters of a server's own error message that are shown
 MAX_LINE = 1_000_000  # characters of an event; a server that sends more without a line end is cut off
 MAX_EVENT = 80  # characters of an unexpected event that are shown
 MAX_PORT = 65_535
-_CONTROL_TOKEN = re.compile(r"<(?=\|)|\[(?=g?s?MASK\])|<(?=/?s?e?op>)|<(?=/?think>)", re.IGNORECASE)
+# The first character of what may be a control token of GLM, or of another model that such a server may hold:
+# <|user|>, [gMASK], <sop>, </s>, <tool_call>, <arg_key>, <start_of_turn>, [INST], <<SYS>>.
+_CONTROL_TOKEN = re.compile(
+    r"<(?=[|｜])|<(?=/?(?:s|bos|eos|pad|unk|mask|sop|eop|eod|cls|sep|think|tools?|nothink)>)|<(?=<?/?SYS>)"
+    r"|<(?=/?[a-z]{1,20}_[a-z_]{1,40}>)|\[(?=/?(?:[gs]?MASK|INST|TOOL_[A-Z]{1,20}|AVAILABLE_TOOLS|CLS|SEP)\])",
+    re.IGNORECASE,
+)
 _ERROR_FIELD = re.compile(r"^error:", re.MULTILINE)
 
 
@@ -116,8 +122,7 @@ class RemoteReader:
         body = {
             "model": self._model,
             "messages": [
-                {"role": message.role, "content": break_control_tokens(message.content)}
-                for message in chat_messages(request)
+                {"role": message.role, "content": self._plain(message.content)} for message in chat_messages(request)
             ],
             "stream": True,
             "max_tokens": sampling.max_tokens,
@@ -125,6 +130,10 @@ class RemoteReader:
             "top_p": sampling.top_p,
         }
         return body if sampling.seed is None else {**body, "seed": sampling.seed}
+
+    def _plain(self, text: str) -> str:
+        """`text` without what the server could take for a control token or, with the first ChatGLMs, for a turn."""
+        return break_control_tokens(without_turns(text) if "chatglm" in self._model.lower() else text)
 
     def _deltas(self, event: ServerSentEvent) -> list[tuple[str, str]]:
         """(new text, finish reason) of each choice of an event. Raises ServerUnreachable for an error it reports."""
