@@ -37,7 +37,7 @@ MAX_STRINGS = 500  # of a long page that are looked at
 LITTLE_TEXT = 100  # characters below which a page's objects are counted
 PERMIT_COPY = 1 << 4  # PDF 32000-1, table 22, bit 5
 OUT_OF_MEMORY = 77  # exit status
-NO_PASSWORD = 4  # FPDF_ERR_PASSWORD
+NO_PASSWORD, NO_HANDLER = 4, 5  # FPDF_ERR_PASSWORD, FPDF_ERR_SECURITY
 ERRORS = (ArithmeticError, AssertionError, AttributeError, EOFError, ImportError, LookupError, MemoryError, OSError,
           RuntimeError, StopIteration, TypeError, ValueError, struct.error, zlib.error)  # fmt: skip
 CJK = "\u1100-\u11ff\u2e80-\u2fff\u3001-\ua4cf\uac00-\ud7ff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
@@ -332,7 +332,7 @@ def open_with_pypdf(path: str, password: str | None, code: int, output: Output) 
     except PermissionError:
         output.refuse("password")
     except pypdf_errors():
-        output.refuse("password" if code == NO_PASSWORD else "damaged")
+        output.refuse({NO_PASSWORD: "password", NO_HANDLER: "certificate"}.get(code, "damaged"))
     return reader
 
 

@@ -132,6 +132,11 @@ def _refusal(meta: dict[str, Any], pdf: OpenPdf) -> FileRefused:
             return WrongPassword("The password given does not open it: type it again, or ask its author.")
         case "password":
             return PasswordNeeded("It is protected: type its password to add it.")
+        case "certificate":
+            return FileRefused(
+                "It is protected by a certificate or by rights management, which no password opens: ask its author for "
+                "a copy without that protection."
+            )
         case "pages":
             return LimitExceeded(
                 "It has {pages:,} pages, the limit is {limit:,}: split it, or start with a higher --max-pages.",

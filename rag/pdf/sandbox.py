@@ -32,6 +32,7 @@ SCRIPT = Path(__file__).with_name("child.py")
 LIBRARIES = ("pypdfium2", "pypdfium2_raw", "pypdf", "cryptography")
 HEAD = struct.Struct("<III")  # bytes of JSON, of text, of words
 MAX_JSON_BYTES = 16_000_000  # many times what 10,000 page labels and 5,000 headings take
+ENDED_BY_OTHERS = (-signal.SIGTERM, -signal.SIGHUP, -signal.SIGINT, -signal.SIGQUIT)
 OUT_OF_MEMORY = 77  # exit status of a child that ran out of memory in Python
 PIPE_BYTES = 1 << 20  # a large buffer lets the child read ahead while the parent lays pages out
 POLL_SECONDS = 0.1  # longest delay until a stop is noticed
@@ -97,7 +98,8 @@ def frames(
     exceeds a limit, and tells what it was doing: "Reading page 3". Raises LimitExceeded, DamagedFile, Stopped. Closing
     the iterator kills the child.
     """
-    deadline = time.monotonic() + bounds.wall_seconds
+    began = time.monotonic()
+    deadline = began + bounds.wall_seconds
     process = _start(file, {**command, "path": _library_folders(libraries)}, bounds, script or SCRIPT)
     try:
         assert process.stdout is not None
@@ -107,12 +109,14 @@ def frames(
                 return
             yield frame
         code = process.wait(timeout=max(deadline - time.monotonic(), 0.1))
-        raise _exit_error(code, step(), bounds)
+        raise _exit_error(code, step(), bounds, time.monotonic() - began)
     except (TimeoutError, subprocess.TimeoutExpired) as exc:
         raise LimitExceeded(
-            "{step} took longer than the limit of {seconds:g} seconds: split the file, or print it to a new PDF.",
+            "{step} took longer than the limit of {seconds:g} seconds: split the file, print it to a new PDF, or start "
+            "with a higher {option}.",
             step=step(),
             seconds=bounds.wall_seconds,
+            option=bounds.cpu_option,
         ) from exc
     finally:
         process.kill()
@@ -204,9 +208,18 @@ def _next_frame(source: _Pipe, bounds: Bounds) -> Frame | None:
     return Frame(parsed, text, words)
 
 
-def _exit_error(code: int, step: Message, bounds: Bounds) -> LimitExceeded | DamagedFile:
-    """The error for a child that ended before its last frame, from its exit status (negative: the signal)."""
+def _exit_error(code: int, step: Message, bounds: Bounds, seconds: float) -> LimitExceeded | DamagedFile:
+    """The error for a child that ended before its last frame, from its exit status (negative: the signal).
+
+    `seconds`: how long it ran. A child that is killed before it can have used up its CPU time was killed by others.
+    """
     log.info("The PDF child process ended with status %d: %s", code, step)
+    if code in ENDED_BY_OTHERS or (code == -signal.SIGKILL and seconds < bounds.cpu_seconds):
+        return LimitExceeded(
+            "{step} was broken off: its process was ended from outside, as happens when the machine runs out of "
+            "memory. Try it again.",
+            step=step,
+        )
     if code in (-signal.SIGXCPU, -signal.SIGKILL):
         return LimitExceeded(
             "{step} took more than the limit of {seconds} seconds of CPU time: split the file, print it to a new PDF, "

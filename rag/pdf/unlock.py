@@ -25,6 +25,8 @@ def unlock(pdf: Path, password: str, limits: Limits) -> bytes:
         memory_bytes=limits.render_memory_bytes,
         text_bytes=2 * size + MB,
         words_bytes=0,
+        cpu_option="limits.render_cpu_seconds in the file of --config",
+        memory_option="limits.render_memory_bytes in the file of --config",
     )
     command = {"do": "unlock", "password": password}
     with pdf.open("rb") as file:

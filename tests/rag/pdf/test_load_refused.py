@@ -10,6 +10,7 @@ import pytest
 
 from rag.errors import (
     DamagedFile,
+    FileRefused,
     LimitExceeded,
     NotAPdf,
     NoText,
@@ -159,3 +160,10 @@ def test_pages_of_senseless_size_have_valid_boxes(box):
     assert page.words.boxes.max() <= 1
     assert page.width > 0
     assert page.height > 0
+
+
+def test_a_certificate_is_told_apart_from_a_password():
+    locked = pdfs.encrypted(BOTH, "sesame", algorithm="AES-128")
+    at = locked.index(b"/Standard")
+    with pytest.raises(FileRefused, match="a certificate or by rights management"):
+        read(locked[:at] + b"/Adobe.PubSec" + locked[at + len(b"/Standard") :])
