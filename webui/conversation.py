@@ -144,6 +144,15 @@ class Place:
     page: int | None = None  # turned to, from 0; None for the one where the citation, or the source, begins
 
 
+@dataclass(frozen=True)
+class PlainPage:
+    """A page that is open and not as a source: from the details of its document."""
+
+    document_id: str
+    document: str  # its name
+    page: int  # from 0
+
+
 @dataclass
 class Conversation:
     """The questions of one conversation. All pages that show it share one object; see `webui.own_conversations`.
@@ -159,7 +168,7 @@ class Conversation:
     title: str = ""
     draft: str = ""  # typed and not asked
     quotes: bool = False  # its questions are answered with quotes, whichever model is in use
-    opened: Place | None = None
+    opened: Place | PlainPage | None = None
     problem: Message | None = None  # why the last change is not stored
     parents: dict[int, int] = field(default_factory=dict)  # what each exchange follows, by id; ROOT for nothing
     load: Callable[[Collection[int]], list[Exchange]] = field(default=lambda ids: [], compare=False, repr=False)

@@ -22,6 +22,7 @@ from webui.views.documents import documents_changes, documents_html
 from webui.views.drawer import drawer_html, note_html
 from webui.views.evaluation import evaluation_html, tabs_html
 from webui.views.jobs import library_html
+from webui.views.names import keep_titles
 from webui.views.picker import picker_html
 from webui.views.settings import settings_html
 from webui.views.status import head_html
@@ -130,6 +131,7 @@ class Drawing:
         """The earlier questions, unless they are the same as before, and the last one with its answer."""
         session.seen_conversation = session.conversation.version
         session.seen_earlier = earlier_ids(session)
+        keep_titles(self.engine, session)
         updates: Updates = {self.parts.conversation: _stamped(lambda: conversation_html(session))}
         return updates | {self.parts.earlier: _stamped(lambda: earlier_html(session))} if earlier else updates
 
@@ -160,6 +162,7 @@ class Drawing:
     def _opened(self, session: Session) -> str:
         """The open page, or why it cannot be shown: mostly because its document was removed."""
         opened, problems, shown = session.opened, list[Message](), ""
+        keep_titles(self.engine, session)
         if opened is None:
             return viewer_html(None, None, session.language)
         with errors_shown(problems.append, raise_errors=self.raise_errors):
@@ -169,7 +172,9 @@ class Drawing:
                 view = self.engine.view_page(session.owner, opened.source, opened.page, opened.citation)
             question = question_of(self.engine, session)
             right = question is not None and marked(question, opened.source.document_id, view.page)
-            shown = viewer_html(view, opened, session.language, mark=Mark(right, session.evaluation.problem))
+            shown = viewer_html(
+                view, opened, session.language, mark=Mark(right, session.evaluation.problem), titles=session.titles
+            )
         return viewer_html(None, opened, session.language, problem=problems[0]) if problems else shown
 
 

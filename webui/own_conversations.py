@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from rag.errors import StoreError
 from rag.store.conversations import StoredConversation, StoredExchange
-from webui.conversation import Conversation, Exchange, Place, stored_exchange
+from webui.conversation import Conversation, Exchange, Place, PlainPage, stored_exchange
 from webui.engine import Conversations
 
 LOADED_TURNS = 40  # of a stored conversation that stay in memory when something is asked
@@ -34,7 +34,7 @@ class _State:
     left_out: list[str] = field(default_factory=list)
     leaf: int | None = None
     draft: str = ""
-    opened: Place | None = None
+    opened: Place | PlainPage | None = None
     branches: dict[int, int] = field(default_factory=dict)  # parents, of what does not follow the one asked before it
     quotes: bool = False
 

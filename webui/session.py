@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from rag.answer.small_talk import is_small_talk
@@ -32,7 +32,7 @@ from rag.records import (
     Waiting,
 )
 from webui.accounts.roles import Role
-from webui.conversation import ROOT, Conversation, Exchange, Place
+from webui.conversation import ROOT, Conversation, Exchange, Place, PlainPage
 from webui.edge import errors_shown
 from webui.engine import Engine
 from webui.listing import Listing
@@ -65,7 +65,17 @@ class Opened:
     citation: Citation | None
     page: int | None = None  # turned to, from 0; None for the one where the citation, or the source, begins
     question: str = ""  # that a correct page may be marked for
-    place: Place | None = None  # where it was opened; None for a correct page of a saved question
+    place: Place | None = None  # where it was opened; None for a page that was opened on its own
+
+    @property
+    def kept(self) -> Place | PlainPage | None:
+        """What is stored of it; None for a correct page of a saved question, which belongs to no conversation."""
+        if self.place is not None:
+            return replace(self.place, page=self.page)
+        if self.question:
+            return None
+        page = self.source.first_page if self.page is None else self.page
+        return PlainPage(self.source.document_id, self.source.document, page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +132,8 @@ class Session:
         self.drawer = Drawer()
         self.evaluation = Evaluation()
         self.listing = Listing()
+        self.titles: Mapping[str, str] = {}  # of documents, by id, where they are shown in place of file names
+        self.titles_of = -1  # the engine's version that they are of
         self.problem: Message | None = None  # why the last thing done with a document failed
         self.notice: Message | None = None  # why the page shows another conversation than was asked for
         self.offers: tuple[ModelOffer, ...] | None = None  # models to pick from, while they are shown
@@ -166,8 +178,11 @@ class Session:
     def show(self, conversation: Conversation) -> None:
         """Show a conversation, with the page that was open in it."""
         self.conversation, self.turns, self.opened, self.notice = conversation, SHOWN_TURNS, None, None
-        if conversation.opened is not None:
-            self._open(conversation.opened)
+        match conversation.opened:
+            case Place() as place:
+                self._open(place)
+            case PlainPage() as opened:
+                self.open_page(opened)
 
     def begin(self) -> None:
         """Show a new conversation over the documents that are ticked now."""
@@ -185,8 +200,7 @@ class Session:
 
     def keep(self) -> None:
         """Store what is chosen, typed and open."""
-        opened = self.opened
-        self.conversation.opened = replace(opened.place, page=opened.page) if opened and opened.place else None
+        self.conversation.opened = self.opened.kept if self.opened else None
         if self.own:
             self.own.keep(self.conversation)
 
@@ -278,6 +292,11 @@ class Session:
     def open_source(self, exchange_id: int, number: int, sentence: int) -> None:
         """Open source `number` of an exchange, with the citation of sentence `sentence` (-1 for none), if it exists."""
         self._open(Place(exchange_id, number, sentence))
+
+    def open_page(self, page: PlainPage) -> None:
+        """Open a page of a document on its own; nothing is marked on it."""
+        source = Source.of_page(page.document_id, page.document, page.page, str(page.page + 1))
+        self.opened = Opened(source, None, page.page)
 
     def _open(self, place: Place) -> None:
         exchange = self.conversation.exchange(place.exchange)

@@ -6,11 +6,12 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Any, Final
 
-from rag.records import JobState, Source
+from rag.records import JobState
+from webui.conversation import PlainPage
 from webui.edge import to_int
 from webui.engine import Engine
 from webui.listing import Order
-from webui.session import Asking, Opened, Session
+from webui.session import Asking, Session
 from webui.strings import say
 
 SAMPLE: Final = Path(__file__).parents[1] / "sample" / "sample.pdf"
@@ -104,8 +105,7 @@ def _open_page(engine: Engine, session: Session, named: Set[str], page: int) -> 
     """Show a page, from 0, of a document: no source, so nothing is marked on it."""
     for document in engine.documents(session.owner):
         if document.id in named and 0 <= page < document.pages:
-            source = Source.of_page(document.id, document.name, page, str(page + 1))
-            session.opened = Opened(source, None, page)
+            session.open_page(PlainPage(document.id, document.name, page))
 
 
 def _change_jobs(engine: Engine, session: Session, data: dict[str, Any]) -> None:

@@ -34,7 +34,11 @@ Object.assign(actions, {
     trigger('act', { do: 'connect', ...serverOf(button.form), model: button.form.elements.model.value });
   },
   disconnect() { trigger('act', { do: 'disconnect' }); },
-  panel(button) { panel(button.dataset.panel); },
+  panel(button) {
+    panel(button.dataset.panel);
+    const { view: wanted } = button.dataset; // the tabs, which narrow screens have here
+    if (wanted && wanted !== document.body.dataset.view) document.querySelector(`.tabs [data-view=${wanted}]`)?.click();
+  },
 });
 
 function serverOf(form) {

@@ -18,6 +18,7 @@ from webui.views.copied import copied, footnoted
 from webui.views.doubts import Doubt, doubt_of
 from webui.views.links import Link, link
 from webui.views.markup import space_bullets
+from webui.views.names import shown_name
 from webui.views.reasons import sources_why
 from webui.views.render import render
 from webui.views.sentences import sentences_html
@@ -113,10 +114,10 @@ def _turn(exchange: Exchange, session: Session) -> _Turn:
         searched=_searched(exchange, language),
         sources=links,
         nearest=list(zip(links, excerpts, strict=False)),
-        why=sources_why(exchange.sources, language),
+        why=sources_why(exchange.sources, language, session.titles),
         variants=_variants(exchange, session),
-        documents=_documents(exchange),
-        only=_only(exchange),
+        documents=_documents(exchange, session),
+        only=_only(exchange, session),
         offers_quotes=has_model and not exchange.options.quotes,
         quoted_instead=exchange.options.quotes and has_model,
         error=exchange.error,
@@ -143,14 +144,14 @@ def _variants(exchange: Exchange, session: Session) -> _Variants | None:
     return _Variants(at + 1, len(ids), ids[at - 1] if at else None, ids[at + 1] if at + 1 < len(ids) else None)
 
 
-def _documents(exchange: Exchange) -> list[tuple[str, str]]:
+def _documents(exchange: Exchange, session: Session) -> list[tuple[str, str]]:
     """The documents among the sources, if there are several."""
-    names = {source.document_id: source.document for source in exchange.sources}
+    names = {source.document_id: shown_name(source, session.titles) for source in exchange.sources}
     return list(names.items()) if len(names) > 1 else []
 
 
-def _only(exchange: Exchange) -> str:
-    names = (source.document for source in exchange.sources if source.document_id == exchange.only)
+def _only(exchange: Exchange, session: Session) -> str:
+    names = (shown_name(source, session.titles) for source in exchange.sources if source.document_id == exchange.only)
     return next(names, "")
 
 

@@ -8,7 +8,7 @@ from rag.records import Source
 from webui.conversation import Exchange
 from webui.session import Session
 from webui.strings import say
-from webui.views.names import parts_of
+from webui.views.names import full_name, parts_of, shown_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,6 @@ class Link:
     sentence: int  # index of the one that cites it, or as in `webui.conversation`
     number: int
     document_id: str
-    document: str
     start: str  # of its name, which is cut off where there is no room
     end: str
     page: str  # "p. 12"
@@ -30,16 +29,16 @@ class Link:
 def link(source: Source, exchange: Exchange, sentence: int, session: Session) -> Link:
     """The button that opens a source as the sentence at this index cites it."""
     language, opened = session.language, session.opened
-    start, end = parts_of(source.document)
+    name, full = shown_name(source, session.titles), full_name(source, session.titles)
+    start, end = parts_of(name)
     return Link(
         exchange=exchange.id,
         sentence=sentence,
         number=source.number,
         document_id=source.document_id,
-        document=source.document,
         start=start,
         end=end,
         page=say(language, "page", label=source.page_label),
-        label=say(language, "open_source", n=source.number, document=source.document, label=source.page_label),
+        label=say(language, "open_source", n=source.number, document=full, label=source.page_label),
         open=opened is not None and opened.source == source,
     )

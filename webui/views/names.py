@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 from rag.answer.summary.profile import title_of_metadata
-from rag.records import Document
+from rag.records import Document, Source
+from webui.engine import Engine
+from webui.session import Session
 
 MAX_WHOLE_COLUMNS = 14  # a wider name is cut in the middle where there is no room for it
 END_COLUMNS = 12  # of a long name, that are always shown: two files often differ there
 MAX_SHORTER = 5  # characters that the end may be shorter, so that it begins with a word
 _SEPARATORS = " _-,;:("
+NO_TITLES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,26 @@ def name_of(document: Document) -> Name:
     title = title_of_metadata(document.title)
     shown = title or document.name
     return Name(shown, document.name if title else "", *parts_of(shown))
+
+
+def keep_titles(engine: Engine, session: Session) -> None:
+    """Have sources named as their documents are in the list."""
+    version = engine.version()
+    if session.titles_of != version:
+        names = {document.id: name_of(document) for document in engine.documents(session.owner)}
+        session.titles = {document_id: name.shown for document_id, name in names.items() if name.file}
+        session.titles_of = version
+
+
+def shown_name(source: Source, titles: Mapping[str, str]) -> str:
+    """What a source's document is called; `titles` as a session keeps them."""
+    return titles.get(source.document_id, source.document)
+
+
+def full_name(source: Source, titles: Mapping[str, str]) -> str:
+    """The same with the file name, for tooltips."""
+    title = titles.get(source.document_id)
+    return f"{title} ({source.document})" if title else source.document
 
 
 def parts_of(name: str) -> tuple[str, str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from rag.records import Signal, Source
 from webui.strings import Language, say
+from webui.views.names import NO_TITLES, shown_name
 from webui.views.render import render
 
 _WORDS = {
@@ -40,12 +41,12 @@ class _Row:
     score: str  # of all signals together
 
 
-def sources_why(sources: Sequence[Source], language: Language) -> Markup:
+def sources_why(sources: Sequence[Source], language: Language, titles: Mapping[str, str] = NO_TITLES) -> Markup:
     """One table for all sources of an answer; nothing where none has a signal."""
     names = list(dict.fromkeys(signal.name for source in sources for signal in source.signals))
     if not names:
         return Markup()
-    rows = [_row(source, names) for source in sources]
+    rows = [_row(source, names, titles) for source in sources]
     return render("why_sources.html", language, signals=[signal_word(name, language) for name in names], rows=rows)
 
 
@@ -62,10 +63,10 @@ def signal_word(name: str, language: Language) -> str:
     return say(language, _WORDS[name]) if name in _WORDS else name
 
 
-def _row(source: Source, names: Sequence[str]) -> _Row:
+def _row(source: Source, names: Sequence[str], titles: Mapping[str, str]) -> _Row:
     by_name = {signal.name: signal for signal in source.signals}
     cells = tuple(_cell(by_name[name]) if name in by_name else None for name in names)
-    return _Row(source.number, source.document, source.page_label, cells, _score(source.score))
+    return _Row(source.number, shown_name(source, titles), source.page_label, cells, _score(source.score))
 
 
 def _cell(signal: Signal) -> _Cell:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -11,6 +12,7 @@ from rag.messages import Message
 from rag.records import Box, View
 from webui.session import Opened
 from webui.strings import Language
+from webui.views.names import NO_TITLES, full_name, shown_name
 from webui.views.reasons import source_why
 from webui.views.render import render
 
@@ -36,9 +38,14 @@ _UNMARKED = Mark()
 
 
 def viewer_html(
-    view: View | None, opened: Opened | None, language: Language, problem: Message | None = None, mark: Mark = _UNMARKED
+    view: View | None,
+    opened: Opened | None,
+    language: Language,
+    problem: Message | None = None,
+    mark: Mark = _UNMARKED,
+    titles: Mapping[str, str] = NO_TITLES,
 ) -> Markup:
-    """An opened source; a sentence when nothing is open or when opening failed."""
+    """An opened source; a sentence when nothing is open or when opening failed. `titles` as a session keeps them."""
     if problem or view is None or opened is None:
         return render("viewer.html", language, problem=problem, view=None)
     return render(
@@ -46,6 +53,8 @@ def viewer_html(
         language,
         problem=None,
         view=view,
+        name=shown_name(view.source, titles),
+        full_name=full_name(view.source, titles),
         way_back=opened.page is not None and bool(opened.source.text) and not view.passage_boxes,
         goes_on=view.goes_on,
         pdf=f"document/{opened.source.document_id}/pdf#page={view.page + 1}",

@@ -42,8 +42,8 @@ def _introduced(engine: Engine, session: Session, document: Document) -> dict[st
     report = kinds_report(document, language)
     return {
         "document": document,
-        "title": introduction.title if introduction and not name.file else name.shown,
-        "report": f"{document.name} · {report}",
+        "title": name.shown,
+        "report": f"{name.file} · {report}" if name.file else report,
         "introduction": introduction,
         "making": introduction is None and engine.introductions.making(session.owner, document.id),
         "outline": shown.outline[:MAX_OUTLINE] if shown else (),
