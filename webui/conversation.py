@@ -41,7 +41,6 @@ class Exchange:
     id: int
     question: str
     reader: str = ""  # name of the one that was asked
-    waiting: int = 0  # its place in the queue; 0 once it is worked on
     found: Found | None = None
     text: str = ""  # the pieces so far
     answer: Answer | None = None
@@ -56,6 +55,7 @@ class Exchange:
     follow_ups: tuple[str, ...] = ()  # questions that may be asked next
     helpful: bool | None = None  # how the person rated the answer; None where they did not
     reason: str = ""  # why, in their words
+    waiting: int = 0  # its place in the queue; 0 once it is worked on
 
     @property
     def running(self) -> bool:

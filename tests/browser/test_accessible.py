@@ -46,10 +46,10 @@ def test_axe_finds_nothing_serious_in_light_and_dark_and_both_languages(engine, 
             if size[0] < 500:
                 page.click(f".panels [data-panel={'viewer' if turn == 0 else 'talk'}]")
                 assert found_by_axe(page) == {}, (turn, "panel")
-                page.click(".panels [data-panel=talk]")
+                page.click(".panels [data-view=talk]")
             if (view, switched) == ("evaluation", "language"):
                 continue
-            page.click(f".tabs [data-view={view}]")
+            page.click(f"{'.panels' if size[0] < 500 else '.tabs'} [data-view={view}]")
             page.wait_for_selector(".ratings li" if view == "evaluation" else ".turn.over")
             assert found_by_axe(page) == {}, (turn, view)
         page.click(f"[data-do={switched}]")
