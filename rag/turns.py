@@ -73,8 +73,10 @@ class Turns:
                     return
                 else:
                     raise event.error
-        finally:
+        except GeneratorExit:  # nobody waits for the rest; one that ended by itself leaves `stop` to its next question
             stop.set()
+            raise
+        finally:
             self._withdraw(question)
 
     def close(self) -> None:

@@ -91,7 +91,7 @@ class Experiments:
         questions = questions_to_run(self._saved(owner))
 
         def job(work: Work) -> None:
-            self._warm_up(owner, questions, work)
+            self._warm_up(owner, questions)
             if work.stop.is_set():
                 return
             ids = tuple(question.id for question in questions)
@@ -112,7 +112,7 @@ class Experiments:
 
         def job(work: Work) -> None:
             work.done = len(experiment.pairs)
-            self._warm_up(owner, questions, work)
+            self._warm_up(owner, questions)
             if not work.stop.is_set() and self._circumstances(owner, experiment.variants) != experiment.circumstances:
                 raise QuestionRefused(
                     "Documents, models or settings have changed since this comparison began: start a new one."
@@ -122,8 +122,8 @@ class Experiments:
         total = len(experiment.pairs) + len(questions)
         self._background.start(owner, WorkKind.EXPERIMENT, total, job)
 
-    def _warm_up(self, owner: str, questions: Sequence[SavedQuestion], work: Work) -> None:
-        warm_up(self._ask(owner, questions[0].text, stop=work.stop, options=DEFAULT_OPTIONS))
+    def _warm_up(self, owner: str, questions: Sequence[SavedQuestion]) -> None:
+        warm_up(self._ask(owner, questions[0].text, stop=threading.Event(), options=DEFAULT_OPTIONS))
 
     def _fill(
         self,

@@ -110,7 +110,7 @@ class Evaluations(SavedQuestions):
     def _measured(self, owner: str, questions: Sequence[SavedQuestion], work: Work) -> dict[int, Measured]:
         """Ask every question; fewer results if the run was stopped."""
         measured: dict[int, Measured] = {}
-        warm_up(self._ask(owner, questions[0].text, stop=work.stop, options=DEFAULT_OPTIONS))
+        warm_up(self._ask(owner, questions[0].text, stop=threading.Event(), options=DEFAULT_OPTIONS))
         for question in questions:
             one = None if work.stop.is_set() else self._measure(owner, question, work)
             if one is None or work.stop.is_set():  # an answer that was stopped says nothing
