@@ -270,7 +270,9 @@ class _Reply:
         self._body = b""
 
     async def plain(self, scope: Scope, receive: Receive, text: str, status: int) -> None:
-        await PlainTextResponse(text, status)(scope, receive, self)
+        # What is left of a body would be received for nothing.
+        headers = {"Connection": "close"} if _size(Headers(scope=scope)) > MAX_STRANGER_BYTES else None
+        await PlainTextResponse(text, status, headers)(scope, receive, self)
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -125,6 +125,7 @@ def test_nothing_of_a_strangers_large_body_is_read(path):
     scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers, "app": gradio}
     asyncio.run(Guard(gradio, Access())(scope, receive, send))
     assert sent[0]["status"] in (401, 413)
+    assert (b"connection", b"close") in [(name.lower(), value) for name, value in sent[0]["headers"]]
     assert read == []
 
 
