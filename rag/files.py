@@ -6,7 +6,7 @@ import logging
 import threading
 from pathlib import Path
 
-from rag.errors import AlreadyAdded, FileRefused, LimitExceeded, StoreError
+from rag.errors import AlreadyAdded, DamagedFile, FileRefused, LimitExceeded, StoreError
 from rag.ingest.jobs import Jobs
 from rag.pdf.render import PageImages
 from rag.pdf.unlock import unlock
@@ -109,8 +109,11 @@ class DocumentFiles:
         return original_file(self._folder, document_id).stat().st_size
 
     def to_render(self, document: Document) -> Path:
-        """The file that pages of a document are drawn from."""
-        return file_to_render(self._folder, document.owner, document.id)
+        """The file that pages of a document are drawn from. Raises DamagedFile where it is lost."""
+        path = file_to_render(self._folder, document.owner, document.id)
+        if not path.exists():
+            raise DamagedFile("Its file is no longer in the data folder: add it again to see its pages.")
+        return path
 
     def original(self, document: Document) -> tuple[Path, bool]:
         """A document's file as it was added, and whether it needs a password that the pages are drawn without."""
@@ -140,7 +143,7 @@ class DocumentFiles:
             for document_id, waited_for in self._store.orphaned_files():
                 if not waited_for:
                     original_file(self._folder, document_id).unlink(missing_ok=True)
-                self._store.clear_orphaned_file(document_id)
+                self._store.clear_orphaned_file(document_id, waited_for)
         self._store.checkpoint()
 
     def tidy(self) -> None:

@@ -168,7 +168,7 @@ def lock_folder(folder: Path) -> FileLock:
 
     The lock belongs to the process, not to the thread that took it. Raises StoreInUse.
     """
-    lock = FileLock(folder / "lock", blocking=False, thread_local=False, fallback_to_soft=False)
+    lock = FileLock(folder / "lock", mode=0o600, blocking=False, thread_local=False, fallback_to_soft=False)
     try:
         lock.acquire()
     except Timeout as exc:

@@ -194,10 +194,11 @@ class Store(Connection):
         """Ids of documents that are gone and whose files are not deleted yet, and whether a job waits for the file."""
         return [(row["document_id"], bool(row["waited_for"])) for row in self.rows(_ORPHANED_FILES)]
 
-    def clear_orphaned_file(self, document_id: str) -> None:
-        """Take a document off the list of orphaned files: its files are deleted."""
+    def clear_orphaned_file(self, document_id: str, waited_for: bool) -> None:
+        """Take a document off the list: its files are deleted, all but the PDF where a job still waits for it."""
+        condition = f" AND {_WAITED_FOR}" if waited_for else ""
         with self.transaction() as sql:
-            sql.execute("DELETE FROM orphaned_files WHERE document_id = ?", (document_id,))
+            sql.execute(f"DELETE FROM orphaned_files AS o WHERE document_id = ?{condition}", (document_id,))
 
     def documents(self, owner: str | None = None) -> list[Document]:
         """Documents that `owner` can see, their own and the shared ones, oldest first; all with None."""
@@ -349,11 +350,8 @@ _RECORD_ORPHANED_FILE = """
 INSERT OR IGNORE INTO orphaned_files SELECT ?1 WHERE ?1 != '' AND NOT EXISTS (SELECT 1 FROM documents WHERE id = ?1)
 AND NOT EXISTS (SELECT 1 FROM jobs WHERE document_id = ?1 AND state IN ('reading', 'embedding', 'ocr'))
 """
-_ORPHANED_FILES = """
-SELECT document_id,
-EXISTS (SELECT 1 FROM jobs j WHERE j.document_id = o.document_id AND state != 'failed') AS waited_for
-FROM orphaned_files o
-"""
+_WAITED_FOR = "EXISTS (SELECT 1 FROM jobs j WHERE j.document_id = o.document_id AND state != 'failed')"
+_ORPHANED_FILES = f"SELECT document_id, {_WAITED_FOR} AS waited_for FROM orphaned_files o"
 # Delete the vectors of a document that no other document has and that are not protected.
 _DELETE_OWN_VECTORS = """
 DELETE FROM vectors WHERE digest IN (

@@ -43,9 +43,9 @@ def check(settings: Settings) -> Report:
     with ReadOnlyDatabase(settings.database) as database:
         try:
             problems = list(structure_problems(database))
+            counted = f"{settings.database}:" if problems else _counted(database)
             if not problems:
                 problems += _content_problems(database, settings)
-            counted = _counted(database)
         except StoreDamaged as exc:
             problems, counted = [str(exc)], f"{settings.database}:"
         problems += [f"{path}: other users of this machine may read it" for path in _shown(_readable(settings))]

@@ -162,6 +162,27 @@ def test_the_unlocked_copy_goes_with_its_owners_document_while_somebody_elses_wa
         until(lambda: engine.documents("bob"))
 
 
+def test_a_job_that_is_cancelled_while_its_unlocked_copy_is_deleted_leaves_no_file(settings, monkeypatch):
+    """A moment that a run of kills found: the job is there when the list is read, and gone when the file is kept."""
+    with opened(settings) as engine:
+        add(engine, ("locked.pdf", encrypted(FIRST, "secret")))
+        (job,) = engine.jobs("")
+        store = engine._store
+        store.record_orphaned_file(job.document_id)
+        orphaned_files = store.orphaned_files
+
+        def read_then_cancel():
+            found = orphaned_files()
+            monkeypatch.undo()
+            store.remove_job(job.id)
+            return found
+
+        monkeypatch.setattr(store, "orphaned_files", read_then_cancel)
+        engine._files.delete_orphans()
+        engine._files.delete_orphans()
+        assert everything(settings) == set()
+
+
 def test_a_damaged_vector_is_made_again(settings):
     filled(settings)
     with sqlite3.connect(settings.database) as sql:

@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from rag.errors import StoreInUse
+from rag.errors import AlreadyAdded, DamagedFile, StoreInUse
 from rag.settings import Settings
 from rag.upkeep.check import check
 from rag.upkeep.repair import repair
@@ -89,8 +89,12 @@ def test_a_lost_pdf_is_named_its_text_stays_and_adding_it_again_brings_its_pages
     assert problem == f"herons.pdf: its PDF is {'missing' if lost == 'deleted' else 'damaged'}"
     repair(settings)
     assert found(settings) == whole[1]
-    with opened(settings) as engine, pytest.raises(Exception, match="in the library already"):
-        engine.add("", "herons.pdf", data)
+    with opened(settings) as engine:
+        with pytest.raises(DamagedFile, match="no longer in the data folder: add it again"):
+            engine.pages.picture("", path.stem, 0, 160)
+        with pytest.raises(AlreadyAdded):
+            engine.add("", "herons.pdf", data)
+        assert engine.pages.picture("", path.stem, 0, 160)
     assert check(settings).problems == ()
 
 
