@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 from typing import Final
 
 from markupsafe import Markup
@@ -21,12 +19,11 @@ ROLE_WORDS: Final = {  # name of a role, and what it may do
     Role.EDITOR: ("role_editor", "role_editor_hint"),
     Role.READER: ("role_reader", "role_reader_hint"),
 }
-_STYLE = Path(__file__).parents[1] / "static" / "login.css"
 
 
 def login_html(language: Language, *, to: str = "", name: str = "", problem: Message | None = None) -> Markup:
     """The login page; `to`: address to go to afterwards, relative to the page."""
-    return render("login.html", language, style=_style(), to=to, name=name, problem=problem)
+    return render("login.html", language, to=to, name=name, problem=problem)
 
 
 def account_html(
@@ -44,7 +41,6 @@ def account_html(
     return render(
         "account.html",
         language,
-        style=_style(),
         name=name,
         role=[say(language, key) for key in ROLE_WORDS[role]],
         roles=[(one.value, say(language, ROLE_WORDS[one][0])) for one in Role],
@@ -55,8 +51,3 @@ def account_html(
         done=done,
         characters=MIN_CHARACTERS,
     )
-
-
-@cache
-def _style() -> Markup:
-    return Markup(_STYLE.read_text(encoding="utf-8"))

@@ -15,6 +15,7 @@ from webui.strings import Language, say, say_message
 from webui.views.markup import visible
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
+STYLES: Final = Path(__file__).parents[1] / "static"
 
 # Line breaks beside a tag or a Jinja expression, with the indentation that follows.
 _LINE_BREAK = re.compile(r"(?<=[>}])[ \t]*\n\s*|[ \t]*\n\s*(?=[<{])")
@@ -35,7 +36,7 @@ class _DropLineBreaks(Extension):
 def environment() -> Environment:
     """The only Jinja environment of the page."""
     return Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader((TEMPLATES, STYLES)),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -28,6 +28,7 @@ from rag.records import (
 )
 from tests.webui.fake_engine import PASSAGE, FakeEngine, document, source
 from tests.webui.safe import NASTY, look
+from webui.accounts.roles import Role
 from webui.conversation import Conversation, Exchange
 from webui.session import Opened, Session
 from webui.strings import LANGUAGES
@@ -153,7 +154,9 @@ def test_documents_left_out_are_not_ticked(tmp_path):
 def test_only_own_documents_can_be_removed(tmp_path):
     engine = FakeEngine(tmp_path)
     engine.library = [document("shared.pdf"), document("mine.pdf", "ann"), document("other.pdf", "bob")]
-    looked = look(documents_html(engine, Session("ann", "en")))
+    session = Session("ann", "en")
+    session.role = Role.EDITOR
+    looked = look(documents_html(engine, session))
     assert [at["data-document"] for at in tags(looked, **{"data-do": "remove"})] == [engine.library[1].id]
     assert "other.pdf" not in looked.text
 
@@ -470,7 +473,9 @@ def test_the_query_is_shown_only_when_it_differs():
 def test_only_the_owner_of_a_file_can_dismiss_or_unlock_it(tmp_path):
     engine = FakeEngine(tmp_path)
     engine.running = [Job(1, "", "x", "shared.pdf", JobState.LOCKED), Job(2, "ann", "y", "own.pdf", JobState.LOCKED)]
-    looked = look(library_html(engine, Session("ann", "en")))
+    session = Session("ann", "en")
+    session.role = Role.EDITOR
+    looked = look(library_html(engine, session))
     assert "shared.pdf" in looked.text
     assert {at["data-job"] for at in tags(looked, **{"data-do": "cancel"})} == {"2"}
     assert {at["data-job"] for at in tags(looked, **{"data-do": "unlock"})} == {"2"}
