@@ -22,7 +22,7 @@ from rag.asking import Questions
 from rag.bugs import bugs_become
 from rag.choices import LOADING, REQUESTED, UNAVAILABLE, Choices
 from rag.embed.embedder import Embedder
-from rag.errors import AskError, StoreError
+from rag.errors import AskError, Stopped, StoreError
 from rag.evaluation.ratings import Ratings
 from rag.evaluation.saved import Evaluations
 from rag.files import DocumentFiles
@@ -174,6 +174,8 @@ class Engine:
                     vectors = vector_index(opened.dimension, self.settings.retrieval)
                     self._load_indexes(vectors)
                     self._open_answerer(opened, vectors, self._open_reranker(reranker))
+        except Stopped:
+            log.info("The program ends before the library is open")
         except AskError as exc:
             self._fail(exc)
         else:

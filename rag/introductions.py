@@ -11,7 +11,7 @@ from rag.answer.answering import Answerer
 from rag.answer.introduction.introduce import introduce
 from rag.answer.introduction.record import Introduction
 from rag.bugs import bugs_become
-from rag.errors import AskError
+from rag.errors import AskError, Stopped
 from rag.logs import short
 from rag.records import Document
 from rag.settings import Settings
@@ -99,6 +99,8 @@ class Introductions:
         try:
             with bugs_become(bug):
                 return introduce(self._store, self._answerer(), document, self._settings, self._stop)
+        except Stopped:
+            pass
         except AskError as exc:
             log.error("%s", exc)
         return None

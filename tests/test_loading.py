@@ -109,7 +109,7 @@ def test_the_context_option_reaches_the_model(engine, tmp_path):
     choice = load(engine, "--model", folder, "--context", "8193")
     refused(engine, choice, "has a context of 8,192 tokens, less than the 8,193 of --context")
     load(engine, "--model", folder, "--context", "3000")
-    assert engine._reader.context_tokens == 3000
+    assert engine.questions.reader.context_tokens == 3000
 
 
 def test_not_enough_memory_is_seen_before_loading(engine, tmp_path, monkeypatch):

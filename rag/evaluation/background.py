@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from rag.bugs import bugs_become
-from rag.errors import AskError
+from rag.errors import AskError, Stopped
 from rag.messages import Message
 
 log = logging.getLogger(__name__)
@@ -109,6 +109,8 @@ class Background:
             with bugs_become(bug), self._alone(work):
                 if not work.stop.is_set():
                     job(work)
+        except Stopped:
+            pass
         except AskError as exc:
             work.problem = exc.message
         finally:

@@ -145,8 +145,8 @@ if (role === 'conversation') {
   let limit = Infinity;
 
   const counted = () => {
-    const text = box();
-    if (!text) return false;
+    const text = box(), drawn = mount.querySelector('[data-count]');
+    if (!text || !drawn) return false;
     if (text.maxLength > 0) {
       limit = text.maxLength;
       text.removeAttribute('maxlength'); // it would cut off what is pasted without a word
@@ -159,7 +159,7 @@ if (role === 'conversation') {
       line.setAttribute('role', 'status');
       document.getElementById('asking').append(line);
     }
-    const words = mount.querySelector('[data-count]').dataset;
+    const words = drawn.dataset;
     const told = over ? words.over : length > 0.9 * limit ? words.count : '';
     line.textContent = told.replace('{n}', length.toLocaleString('en')).replace('{limit}', limit.toLocaleString('en'));
     line.classList.toggle('over', over);

@@ -19,7 +19,7 @@ def kept():
     sql = sqlite3.connect(":memory:")
     sql.row_factory = sqlite3.Row
     columns = "? AS id, ? AS document_id, ? AS first_page, ? AS last_page, ? AS start, ? AS stop, ? AS text"
-    query = f"SELECT {columns}, '' AS owner, 'x.pdf' AS name, '7' AS label, '[]' AS heading"
+    query = f"SELECT {columns}, '' AS owner, x'00' AS digest, 'x.pdf' AS name, '7' AS label, '[]' AS heading"
 
     def made(rows: dict[int, tuple[str, int, int, str]]) -> dict[int, StoredPassage]:
         return {

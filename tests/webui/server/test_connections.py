@@ -2,12 +2,14 @@
 
 import asyncio
 import socket
+import time
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from starlette.requests import ClientDisconnect
 
+from tests.apart import run_apart
 from tests.webui.fake_engine import FakeEngine
 from webui.server import connections
 from webui.server.connections import timed
@@ -44,7 +46,7 @@ def test_a_connection_that_asks_again_and_again_stays(url):
     with httpx.Client(base_url=url) as client:
         first = client.get("/robots.txt").extensions["network_stream"]
         for _ in range(8):
-            asyncio.run(asyncio.sleep(0.4))
+            time.sleep(0.4)
             assert client.get("/robots.txt").extensions["network_stream"] is first
 
 
@@ -64,7 +66,7 @@ def test_what_comes_after_the_body_has_no_time_limit(monkeypatch):
         limited = timed(receive, 1)
         return await limited(), await limited()
 
-    assert asyncio.run(body_then_silence())[1] == {"type": "http.disconnect"}
+    assert run_apart(body_then_silence())[1] == {"type": "http.disconnect"}
 
 
 def test_a_body_that_does_not_come_ends_like_a_client_that_went_away(monkeypatch):
@@ -74,4 +76,4 @@ def test_a_body_that_does_not_come_ends_like_a_client_that_went_away(monkeypatch
         await timed(asyncio.Event().wait, 0)()
 
     with pytest.raises(ClientDisconnect):
-        asyncio.run(silence())
+        run_apart(silence())

@@ -114,8 +114,9 @@ def test_other_paths_are_closed(standing, path):
 def test_a_page_that_cannot_be_drawn_says_why(report, language, said):
     engine, base = report
     engine.pages.error = LimitExceeded(
-        "{step} took longer than the limit of {seconds:g} seconds: split the file, or print it to a new PDF.",
-        step=Message("Drawing page {page:,}", {"page": 3}), seconds=45,
+        "{step} took longer than the limit of {seconds:g} seconds: split the file, print it to a new PDF, or start "
+        "with a higher {option}.",
+        step=Message("Drawing page {page:,}", {"page": 3}), seconds=45, option="--max-draw-seconds",
     )  # fmt: skip
     try:
         status, headers, body = get(f"{base}/page/2", cookie=f"language={language}")

@@ -1,11 +1,11 @@
 """Logins: who sees what, and whose a session is."""
 
-import asyncio
 import re
 
 import httpx
 import pytest
 
+from tests.apart import run_apart
 from tests.webui.client import PDF, add, call, log_in
 from tests.webui.fake_engine import FakeEngine, document
 from tests.webui.fake_evaluations import run
@@ -123,7 +123,7 @@ def test_nothing_of_a_strangers_large_body_is_read(path):
     gradio.auth, gradio.tokens, gradio.cookie_id = True, Accounts(quick={"ann": "a"}), "1"
     headers = [(b"host", b"localhost"), (b"content-length", b"7800000")]
     scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers, "app": gradio}
-    asyncio.run(Guard(gradio, Access())(scope, receive, send))
+    run_apart(Guard(gradio, Access())(scope, receive, send))
     assert sent[0]["status"] in (401, 413)
     assert (b"connection", b"close") in [(name.lower(), value) for name, value in sent[0]["headers"]]
     assert read == []

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
@@ -15,17 +14,12 @@ from mcp.client.streamable_http import streamable_http_client
 from rag.errors import QuestionRefused
 from rag.records import PageKind, WordBoxes
 from rag.store.rows import StoredPage
+from tests.apart import run_apart
 from tests.webui.fake_engine import document
 from webui.server.api.tools import MAX_CHARACTERS, MAX_PAGES
 
 ROOT = Path(__file__).parents[4]
 TOOLS = ["ask", "list_documents", "read_pages", "search"]
-
-
-def run_apart(coroutine):
-    """Run a coroutine in a thread of its own: playwright's event loop may be running in this one."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, coroutine).result()
 
 
 def over_http(url, use, **headers):
