@@ -1,6 +1,8 @@
 """What the page's handlers make of what they are sent."""
 
 import re
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -8,9 +10,11 @@ from rag.records import AskOptions, Job, JobState
 from tests.webui import handling
 from tests.webui.fake_engine import FakeEngine, document
 from tests.webui.handling import REQUEST, sent
+from webui import page as page_parts
 from webui.session import NOTHING_TO_ASK
 from webui.strings import say_message
 
+STATIC = Path(page_parts.__file__).with_name("static")
 ODD = "lone \ud800"
 
 
@@ -117,3 +121,12 @@ def test_each_drawing_begins_with_the_time_it_began(engine):
     drawn = [value for part, value in updates.items() if isinstance(value, str) and value.startswith(("<!--", "&lt;"))]
     assert len(drawn) > 5
     assert all(re.match(r"<!--\d+-->", value) for value in drawn)
+
+
+def test_no_two_scripts_define_the_same_action():
+    """All scripts fill one table of actions, so that a second definition would silently replace the first."""
+    tables = [re.findall(r"Object\.assign\(actions, \{(.*?)\n\}\);", path.read_text("utf-8"), re.DOTALL)
+              for path in STATIC.glob("*.js")]  # fmt: skip
+    names = [name for found in tables for table in found for name in re.findall(r"^  '?([a-z][\w-]*)'?\(", table, re.M)]
+    assert len(names) > 50
+    assert [name for name, count in Counter(names).items() if count > 1] == []

@@ -78,7 +78,7 @@ def change(engine: Engine, session: Session, data: dict[str, Any]) -> None:
             shown.against = next((run.id for run in evaluations.runs(owner) if run.id == data.get("run")), None)
         case "forget-run" if any(run.id == data.get("run") for run in evaluations.runs(owner)):
             evaluations.remove_run(owner, data["run"])
-        case "variant" | "compare" | "resume" | "experiment" | "forget-experiment":
+        case "set-variant" | "compare" | "resume" | "experiment" | "forget-experiment":
             change_experiments(engine, session, data)
         case "import" | "imported-seen" | "save-rating" | "forget-rating":
             change_sets(engine, session, data)

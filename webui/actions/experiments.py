@@ -23,7 +23,7 @@ def change_experiments(engine: Engine, session: Session, data: dict[str, Any]) -
     sent = data.get("experiment")
     known = next((one.id for one in experiments.listed(owner) if one.id == sent), None)
     match data.get("do"):
-        case "variant":
+        case "set-variant":
             shown.variants = _with_change(variants_of(engine, session), data, own_preferences(engine, session))
         case "compare":
             experiments.start(owner, variants_of(engine, session))

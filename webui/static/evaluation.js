@@ -11,7 +11,7 @@ Object.assign(actions, {
   'stop-run'() { trigger('act', { do: 'stop-run' }); },
   line(button) { trigger('act', { do: 'line', line: +button.dataset.line || button.dataset.line }); },
   against(select) { trigger('act', { do: 'against', run: +select.value }); },
-  variant(select) { trigger('act', { do: 'variant', side: +select.dataset.side, name: select.name, value: select.value }); },
+  'set-variant'(select) { trigger('act', { do: 'set-variant', side: +select.dataset.side, name: select.name, value: select.value }); },
   compare(button) { button.disabled = true; trigger('act', { do: 'compare' }); },
   resume(button) { button.disabled = true; trigger('act', { do: 'resume', experiment: +button.dataset.experiment }); },
   experiment(select) { trigger('act', { do: 'experiment', experiment: +select.value }); },

@@ -68,7 +68,7 @@ def made(engine, left=0):
 def test_equal_sides_cannot_be_compared_and_changed_ones_can(engine, view):
     assert re.search(r'data-do="compare"[^>]*disabled', view.html())
     assert "Both sides are the same" in view.html()
-    view.send(do="variant", side=1, name="sources", value="2")
+    view.send(do="set-variant", side=1, name="sources", value="2")
     assert not re.search(r'data-do="compare"[^>]*disabled', view.html())
     assert view.send(do="compare") is None
     assert engine.evaluations.experiments.asked == [(Variant(), FEW)]
@@ -82,10 +82,10 @@ def test_only_settings_with_an_effect_are_offered(engine, view):
     assert names(view.html()) == {"sources", "strictness", "length", "language", "temperature", "reader"}
     view.session.prefer(engine, lambda before: Preferences(manner=Manner(english="Be brief.")))
     assert "instruction" in names(view.html())
-    view.send(do="variant", side=0, name="instruction", value="")
-    view.send(do="variant", side=0, name="reader", value="quotes")
-    view.send(do="variant", side=1, name="strictness", value="strict")
-    view.send(do="variant", side=1, name="length", value="short")
+    view.send(do="set-variant", side=0, name="instruction", value="")
+    view.send(do="set-variant", side=0, name="reader", value="quotes")
+    view.send(do="set-variant", side=1, name="strictness", value="strict")
+    view.send(do="set-variant", side=1, name="length", value="short")
     view.send(do="compare")
     manner = Manner(length=AnswerLength.SHORT, english="Be brief.")
     assert engine.evaluations.experiments.asked == [
@@ -104,7 +104,7 @@ def test_only_settings_with_an_effect_are_offered(engine, view):
     ],
 )
 def test_what_no_browser_sends_changes_nothing(view, data):
-    assert "cannot be changed to that" in str(view.send(do="variant", **data))
+    assert "cannot be changed to that" in str(view.send(do="set-variant", **data))
     assert view.session.evaluation.variants is None
 
 
