@@ -8,12 +8,17 @@ import httpx
 PDF = b"%PDF-1.4 not much of one"
 
 
+def client_of(url, **options):
+    """An HTTP client that keeps no connection open, so that it needs no closing."""
+    return httpx.Client(base_url=url, limits=httpx.Limits(max_keepalive_connections=0), **options)
+
+
 def add(url, name, data=PDF, **headers):
     return httpx.post(f"{url}/library/add", content=data, headers={"x-file-name": quote(name), **headers})
 
 
 def log_in(url, user, password):
-    client = httpx.Client(base_url=url)
+    client = client_of(url)
     return client, client.post("/login", data={"username": user, "password": password}).status_code
 
 

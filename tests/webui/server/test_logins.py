@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.apart import run_apart
-from tests.webui.client import PDF, add, call, log_in
+from tests.webui.client import PDF, add, call, client_of, log_in
 from tests.webui.fake_engine import FakeEngine, document
 from tests.webui.fake_evaluations import run
 from webui.accounts.accounts import Accounts
@@ -26,7 +26,7 @@ def test_without_login_nothing_is_told_or_taken(engine, served):
     assert "a.pdf" not in httpx.get(url).text
     assert httpx.get(f"{url}/config").status_code == 401
     assert add(url, "x.pdf").status_code == 401
-    assert call(httpx.Client(base_url=url), "load").status_code == 401
+    assert call(client_of(url), "load").status_code == 401
     assert log_in(url, "ann", "b")[1] == 400
     assert log_in(url, "eve", "")[1] in (400, 422)
     assert engine.received == []
@@ -156,7 +156,7 @@ def test_nobody_pushes_out_anothers_session():
 
 
 def browser(url):
-    return httpx.Client(base_url=url, headers={"accept": "text/html", "accept-language": "en"}, follow_redirects=True)
+    return client_of(url, headers={"accept": "text/html", "accept-language": "en"}, follow_redirects=True)
 
 
 def test_a_stranger_gets_the_login_page_and_comes_to_what_they_asked_for(engine, served):

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 
 from rag.records import Job, JobState
 from rag.settings import Limits, Settings
-from tests.webui.client import PDF, add, call
+from tests.webui.client import PDF, add, call, client_of
 from tests.webui.fake_engine import FakeEngine, document
 from webui.server.guard import Access, Guard
 from webui.server.proxies import Proxies
@@ -371,7 +371,7 @@ ODD = "lone \ud800"
 def test_a_browser_may_send_anything(standing, caplog, handler, event):
     engine, url = standing
     before = {found.id for found in engine.documents("")}
-    client = httpx.Client(base_url=url)
+    client = client_of(url)
     answer = call(client, handler, event=event)
     assert answer.status_code == 200
     assert "An unexpected error occurred" not in answer.text
@@ -381,7 +381,7 @@ def test_a_browser_may_send_anything(standing, caplog, handler, event):
 
 
 def test_polling_sends_only_what_changed(engine, served):
-    client = httpx.Client(base_url=served(engine))
+    client = client_of(served(engine))
     call(client, "load")
     quiet = call(client, "poll").json()["data"]
     assert all(isinstance(part, dict) for part in quiet)  # updates without a value

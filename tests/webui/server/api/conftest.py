@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
+from tests.webui.client import client_of
 from tests.webui.fake_engine import FakeEngine, document
 from webui.accounts.accounts import Accounts
 from webui.server.api.tokens import ApiTokens
@@ -77,7 +78,7 @@ def people(shared):
 
     def client(token=""):
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=url, headers=headers, timeout=60)
+        return client_of(url, headers=headers, timeout=60)
 
     with client(tokens.create("ann")) as ann, client(tokens.create("bob")) as bob, client() as stranger:
         yield People(engine, url, ann, bob, stranger, tokens)

@@ -1,6 +1,5 @@
 """The interfaces over a real library: a PDF goes in, a cited answer and its page come out, for its owner alone."""
 
-import httpx
 import pytest
 
 from rag.answer.quote import QuoteReader
@@ -8,6 +7,7 @@ from rag.engine import Engine
 from rag.settings import Settings
 from tests.fakes import ExactEmbedder
 from tests.rag.engines import FIRST, PUMP, until
+from tests.webui.client import client_of
 from webui.server.api.tokens import ApiTokens
 
 
@@ -18,7 +18,7 @@ def owners(tmp_path, served):
     url = served(engine, logins={"ann": "a", "bob": "b"})
     tokens = ApiTokens(engine.settings.data_dir)
     clients = [
-        httpx.Client(base_url=url, headers={"authorization": f"Bearer {tokens.create(name)}"}, timeout=60)
+        client_of(url, headers={"authorization": f"Bearer {tokens.create(name)}"}, timeout=60)
         for name in ("ann", "bob")
     ]
     yield clients
