@@ -158,9 +158,11 @@ def test_turning_quickly_ends_on_the_last_page_asked_for(opened):
     for _ in range(9):
         page.click("[aria-label='Next page']")
     shows(page, 14)
-    page.wait_for_function("document.querySelector('.sheet').dataset.page === '13'")
+    page.wait_for_function("document.querySelector('.sheet').dataset.page === '13'", timeout=45_000)
     shows(page, 14)
-    page.wait_for_function("document.querySelector('.sheet img').alt.startsWith('Page 14 of annual.pdf')")
+    page.wait_for_function(
+        "document.querySelector('.sheet img').alt.startsWith('Page 14 of annual.pdf')", timeout=45_000
+    )
 
 
 def test_outline_and_small_pictures_jump(engine, opened, screenshot):
