@@ -43,9 +43,6 @@ CHINESE = text_pdf(
 )
 LONG = text_pdf([f"Chapter {n}. " + f"The machine number {n} has part {n * 7}. " * 60 for n in range(24)])
 
-# Long enough to be seen while it is added.
-LONGER = text_pdf([f"Part {n}. " + f"The machine number {n} has part {n * 7}. " * 60 for n in range(60)])
-
 
 class App:
     """A process of `python app.py` with a data folder."""
@@ -171,8 +168,8 @@ def test_killed_in_the_middle_of_adding_nothing_is_lost_or_doubled(start, visit,
     page = visit(app.url)
     drop(page, **{"first.pdf": ENGLISH})
     documents(page, 1)
-    drop(page, **{"long.pdf": LONGER, "水库.pdf": CHINESE})
-    page.wait_for_selector(".job progress", timeout=60_000)
+    drop(page, **{"long.pdf": LONG, "水库.pdf": CHINESE})
+    page.wait_for_selector("#library progress:visible")  # of both files, or of the one that is left
     page.close()
     app.stop(signal.SIGKILL)
     with closing(sqlite3.connect(tmp_path / "data" / "library.sqlite")) as sql:
