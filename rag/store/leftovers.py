@@ -8,7 +8,7 @@ belong to was lost.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -43,6 +43,7 @@ class Leftovers:
     """What nothing refers to."""
 
     paths: tuple[Path, ...]  # files, and folders of pictures
+    unclaimed: tuple[Path, ...]  # PDFs that are older than the database: of one that was lost, so they stay
     vectors: int
     tags: int
 
@@ -56,51 +57,45 @@ def find_leftovers(store: Rows, settings: Settings) -> Leftovers:
     Vectors of unfinished jobs are no leftovers: the jobs go on from them.
     """
     unfinished = store.rows("SELECT 1 FROM jobs WHERE state NOT IN ('failed', 'locked') LIMIT 1")
+    copies = {copy_name(row[0], row[1]) for row in store.rows(NEEDED_COPIES)}
+    unnamed = list(_unnamed_files(store, settings, copies))
+    unclaimed = _unclaimed(store, unnamed)
+    files = [path for path in unnamed if path not in unclaimed]
     return Leftovers(
-        tuple(_paths(store, settings)),
+        (*files, *_pictures(settings, copies), *settings.data_dir.glob(f"{PARTIAL_PREFIX}*{PARTIAL_SUFFIX}")),
+        tuple(unclaimed),
         0 if unfinished else int(store.rows(f"SELECT COUNT(*) FROM {ORPHAN_VECTORS}")[0][0]),
         int(store.rows(f"SELECT COUNT(*) FROM {ORPHAN_TAGS}")[0][0]),
     )
 
 
-def _paths(store: Rows, settings: Settings) -> Iterator[Path]:
-    copies = needed_copies(store)
-    kept = set(unclaimed_files(store, settings))
-    for path in unnamed_files(store, settings):
-        if path not in kept:
-            yield path
-    for folder in sorted(settings.pictures_dir.glob("*")):
-        if SHA256.fullmatch(folder.name) and folder.name not in copies:
-            yield folder
-        else:
-            yield from folder.glob(f"*{PARTIAL_SUFFIX}")
-    yield from settings.data_dir.glob(f"{PARTIAL_PREFIX}*{PARTIAL_SUFFIX}")
-
-
-def needed_copies(store: Rows) -> set[str]:
-    """Names of the unlocked copies and folders of pictures that documents have."""
-    return {copy_name(row[0], row[1]) for row in store.rows(NEEDED_COPIES)}
-
-
-def unnamed_files(store: Rows, settings: Settings) -> Iterator[Path]:
+def _unnamed_files(store: Rows, settings: Settings, copies: Container[str]) -> Iterator[Path]:
     """PDFs and unlocked copies that no document and no job needs, and half-written copies."""
     files = {row[0] for row in store.rows(NEEDED_FILES)}
-    copies = needed_copies(store)
     for path in sorted(settings.files_dir.glob("*")):
         needed = copies if path.suffix == UNLOCKED_SUFFIX else files
         if is_partial(path) or (SHA256.fullmatch(path.stem) and path.stem not in needed):
             yield path
 
 
-def unclaimed_files(store: Rows, settings: Settings) -> list[Path]:
-    """PDFs that nothing needs but that are older than the database: of one that was lost, so they stay."""
+def _unclaimed(store: Rows, unnamed: Sequence[Path]) -> list[Path]:
+    """The PDFs among these that are older than the database."""
     created = store.rows("SELECT value FROM meta WHERE key = 'created'")
     began = float(created[0]["value"]) if created else 0.0
     return [
         path
-        for path in unnamed_files(store, settings)
+        for path in unnamed
         if not is_partial(path) and path.suffix != UNLOCKED_SUFFIX and path.stat().st_mtime < began
     ]
+
+
+def _pictures(settings: Settings, copies: Container[str]) -> Iterator[Path]:
+    """Folders of pictures that no document has, and half-written pictures in the others."""
+    for folder in sorted(settings.pictures_dir.glob("*")):
+        if SHA256.fullmatch(folder.name) and folder.name not in copies:
+            yield folder
+        else:
+            yield from folder.glob(f"*{PARTIAL_SUFFIX}")
 
 
 def is_partial(path: Path) -> bool:

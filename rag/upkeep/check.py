@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,7 @@ from typing import Final
 from rag.errors import StoreDamaged
 from rag.settings import Settings
 from rag.store.folder import readable_for_others
-from rag.store.leftovers import Rows, find_leftovers, unclaimed_files
+from rag.store.leftovers import Rows, find_leftovers
 from rag.store.migrations import FORMAT
 from rag.upkeep.documents import damaged_documents
 from rag.upkeep.reading import ReadOnlyDatabase
@@ -48,7 +48,8 @@ def check(settings: Settings) -> Report:
                 problems += _content_problems(database, settings)
         except StoreDamaged as exc:
             problems, counted = [str(exc)], f"{settings.database}:"
-        problems += [f"{path}: other users of this machine may read it" for path in _shown(_readable(settings))]
+        readable = readable_for_others(settings.data_dir)
+        problems += [f"{path}: other users of this machine may read it" for path in _shown(readable)]
         return Report(counted, tuple(problems))
 
 
@@ -76,10 +77,9 @@ def _content_problems(database: ReadOnlyDatabase, settings: Settings) -> Iterato
         if broken:
             yield f"{broken} rows of {table} are damaged."
     left = find_leftovers(database, settings)
-    unused = set(unclaimed_files(database, settings))
     paths = [path for path in left.paths if not (database.in_use and _is_recent(path))]
     yield from (f"{path}: left behind, no document needs it" for path in _shown(paths))
-    yield from (f"{path}: belongs to no document; add it again, or delete it" for path in _shown(list(unused)))
+    yield from (f"{path}: belongs to no document; add it again, or delete it" for path in _shown(left.unclaimed))
     if not database.in_use and (left.vectors or left.tags):
         yield f"{left.vectors} vectors and {left.tags} tags are left behind, no document needs them."
 
@@ -91,11 +91,7 @@ def _is_recent(path: Path) -> bool:
         return True
 
 
-def _readable(settings: Settings) -> list[Path]:
-    return readable_for_others(settings.data_dir)
-
-
-def _shown(paths: list[Path]) -> list[Path]:
+def _shown(paths: Sequence[Path]) -> list[Path]:
     return sorted(paths)[:SHOWN_PATHS]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from rag.records import text_digest
 from rag.settings import Settings
-from rag.store.blobs import BLOCK, original_file
+from rag.store.blobs import original_file
 from rag.store.leftovers import Rows
 from rag.store.rows import StoredPassage, page_crc
 
@@ -99,9 +99,7 @@ def file_fault(folder: Path, document_id: str) -> str:
     try:
         path = original_file(folder, document_id)
         with path.open("rb") as file:
-            digest = hashlib.sha256()
-            for block in iter(lambda: file.read(BLOCK), b""):
-                digest.update(block)
+            digest = hashlib.file_digest(file, "sha256")
     except FileNotFoundError:
         return "missing"
     except (OSError, ValueError):  # unreadable, or the id itself is damaged

@@ -21,17 +21,13 @@ class ReadOnlyDatabase:
             raise StoreError("There is no library in {folder}: name its folder with --data-dir.",
                              folder=str(database.parent))  # fmt: skip
         self.in_use = is_locked(database.parent)  # by a running program
-        self.sql = sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        self.sql.text_factory = lambda data: data.decode("utf-8", "replace")
-        self.sql.row_factory = sqlite3.Row
+        self.sql = _connect(database, "mode=ro")
         if not self.in_use:  # on a medium that cannot be written, a write-ahead log can only be read in this way
             with suppress(sqlite3.DatabaseError):
                 self.sql.execute("SELECT 1 FROM sqlite_schema").fetchall()
                 return
             self.sql.close()
-            self.sql = sqlite3.connect(f"{database.resolve().as_uri()}?immutable=1", uri=True, isolation_level=None)
-            self.sql.text_factory = lambda data: data.decode("utf-8", "replace")
-            self.sql.row_factory = sqlite3.Row
+            self.sql = _connect(database, "immutable=1")
 
     def __enter__(self) -> Self:
         return self
@@ -48,3 +44,10 @@ class ReadOnlyDatabase:
                 "The database is damaged ({reason}): stop the program, and start it once with --repair.",
                 reason=str(exc),
             ) from exc
+
+
+def _connect(database: Path, how: str) -> sqlite3.Connection:
+    sql = sqlite3.connect(f"{database.resolve().as_uri()}?{how}", uri=True, isolation_level=None)
+    sql.text_factory = lambda data: data.decode("utf-8", "replace")
+    sql.row_factory = sqlite3.Row
+    return sql

@@ -12,7 +12,7 @@ import os
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,9 +24,9 @@ from rag.store.blobs import original_file
 from rag.store.connection import FIRST_PAGE_SUFFIX, lock_folder
 from rag.store.database import Store
 from rag.store.folder import PRIVATE_FOLDER, make_private, prepare
-from rag.store.leftovers import remove_leftovers, unclaimed_files
+from rag.store.leftovers import find_leftovers, remove_leftovers
 from rag.store.migrations import FORMAT
-from rag.upkeep.check import JSON_COLUMNS
+from rag.upkeep.check import JSON_COLUMNS, structure_problems
 from rag.upkeep.documents import Damage, damaged_documents, file_fault
 from rag.upkeep.salvage import copy_database, salvage
 
@@ -51,7 +51,7 @@ def repair(settings: Settings) -> list[str]:
         for damage in list(damaged_documents(store, settings)):
             done += _repair_document(store, settings, damage, kept)
         done += _repair_jobs(store, settings)
-        if unclaimed := _move(unclaimed_files(store, settings), kept):
+        if unclaimed := _move(find_leftovers(store, settings).unclaimed, kept):
             done.append(
                 f"{unclaimed} PDFs whose entry in the database is lost were moved to {kept}: add them again with --add."
             )
@@ -66,8 +66,7 @@ def _is_damaged(settings: Settings) -> bool:
     """Whether the database has to be rebuilt."""
     try:
         with Store(settings.database) as store:
-            found = [row[0] for row in store.rows("PRAGMA integrity_check(1)")]
-            return found != ["ok"] or bool(store.rows("PRAGMA foreign_key_check"))
+            return any(structure_problems(store))
     except StoreError as exc:
         if not isinstance(exc.__cause__, sqlite3.Error) and _kept_format(settings) > FORMAT:
             raise  # in use, or written by a newer version
@@ -174,7 +173,7 @@ def _repair_jobs(store: Store, settings: Settings) -> Iterator[str]:
             yield f"{job.name}: was not added yet, and its file is {fault}: add it again."
 
 
-def _move(paths: list[Path], folder: Path) -> int:
+def _move(paths: Sequence[Path], folder: Path) -> int:
     """Move files into a folder; returns how many."""
     if paths:
         folder.mkdir(exist_ok=True, mode=PRIVATE_FOLDER)
