@@ -318,13 +318,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments, os.environ)
         set_up(options.log_level, options.log_format)
-        from rag.upkeep.commands import care_for
-
         if options.list_models:
             from model.listing import list_models
 
             sys.stdout.write(list_models() + "\n")
             return 0
+        from rag.upkeep.commands import care_for
+
         if done := care_for(options):
             sys.stdout.write(done[0] + "\n")
             return done[1]

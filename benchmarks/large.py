@@ -30,11 +30,11 @@ from rag.embed.cached import CachedEmbedder
 from rag.embed.embedder import Embedder, open_embedder
 from rag.evaluation.question_file import Question
 from rag.index.bm25 import BM25Index
-from rag.index.protocols import DocumentKey, Ids, Scope, VectorIndex
+from rag.index.protocols import Ids, Scope, VectorIndex
 from rag.index.vectors import FaissIndex
 from rag.ingest.chunk import chunk_document
 from rag.pdf.load import load
-from rag.records import Vectors
+from rag.records import DocumentKey, Vectors
 from rag.retrieve.expand import expand_query
 from rag.retrieve.hybrid import HybridSearch
 from rag.retrieve.routing import DocumentRouter

@@ -13,14 +13,12 @@ from rag.answer.introduction.record import Introduction
 from rag.bugs import bugs_become
 from rag.errors import AskError, Stopped
 from rag.logs import short
-from rag.records import Document
+from rag.records import Document, DocumentKey
 from rag.settings import Settings
 from rag.store.annotations import Annotations
 from rag.store.database import Store
 
 log = logging.getLogger(__name__)
-
-_Key = tuple[str, str]  # owner, document id
 
 
 class Introductions:
@@ -31,8 +29,8 @@ class Introductions:
     ) -> None:
         """`answerer` waits until questions can be answered, and raises AskError where they never can."""
         self._store, self._annotations, self._answerer, self._settings = store, annotations, answerer, settings
-        self._waiting: dict[_Key, Document] = {}
-        self._failed: set[_Key] = set()  # not tried again before the program is started again
+        self._waiting: dict[DocumentKey, Document] = {}
+        self._failed: set[DocumentKey] = set()  # not tried again before the program is started again
         self._condition = threading.Condition()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None

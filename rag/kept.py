@@ -7,8 +7,9 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
+from rag.records import DocumentKey
+
 Value = TypeVar("Value")
-DocumentKey = tuple[str, str]  # owner and id
 
 
 class Kept(Generic[Value]):

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from rag.embed.embedder import Embedder
-from rag.index.protocols import DocumentKey, TextIndex, VectorIndex
+from rag.index.protocols import TextIndex, VectorIndex
 from rag.ingest.jobs import EMBED_BATCH
 from rag.ingest.scans import ScanQueue
 from rag.pdf.ocr import OcrReader, is_installed
 from rag.pdf.page_readers import PageReader
-from rag.records import Document, Job, LoadedDocument, Page, Passage, Vectors, text_digest
+from rag.records import Document, DocumentKey, Job, LoadedDocument, Page, Passage, Vectors, text_digest
 from rag.retrieve.routing import DocumentRouter
 from rag.settings import RoutingSettings, Settings
 from rag.store.database import Store

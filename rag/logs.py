@@ -64,13 +64,21 @@ def steps_in_request(request: str, steps: Iterator[_Item]) -> Iterator[_Item]:
         yield step
 
 
-class TextFormatter(logging.Formatter):
-    """Lines for people: time, level, logger, request if there is one, and the message."""
+class _Formatter(logging.Formatter):
+    """Leaves the messages of exceptions out, which may hold content, unless they are wanted."""
 
     def __init__(self, *, with_values: bool) -> None:
-        """`with_values`: show the messages of exceptions, which may hold content."""
+        """`with_values`: show them."""
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(request)s%(message)s", datefmt="%H:%M:%S")
-        self.with_values = with_values
+        self._with_values = with_values
+
+    def formatException(self, ei: _ExceptionInfo) -> str:
+        """The traceback, without values unless they are wanted."""
+        return super().formatException(ei) if self._with_values else trace_without_values(ei[1])
+
+
+class TextFormatter(_Formatter):
+    """Lines for people: time, level, logger, request if there is one, and the message."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, with the traceback below it if there is one."""
@@ -79,18 +87,9 @@ class TextFormatter(logging.Formatter):
         record.exc_text = None  # another handler may have formatted it its own way
         return super().format(record)
 
-    def formatException(self, ei: _ExceptionInfo) -> str:
-        """The traceback, without values unless they are wanted."""
-        return super().formatException(ei) if self.with_values else trace_without_values(ei[1])
 
-
-class JsonFormatter(logging.Formatter):
+class JsonFormatter(_Formatter):
     """One JSON object per line: time (UTC), level, logger, message, and where there is one request and exception."""
-
-    def __init__(self, *, with_values: bool) -> None:
-        """`with_values`: show the messages of exceptions, which may hold content."""
-        super().__init__()
-        self.with_values = with_values
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -103,9 +102,7 @@ class JsonFormatter(logging.Formatter):
         if request := current_request():
             line["request"] = request
         if record.exc_info and record.exc_info[1]:
-            with_values = self.with_values
-            made = self.formatException(record.exc_info) if with_values else trace_without_values(record.exc_info[1])
-            line["exception"] = made
+            line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
 
 

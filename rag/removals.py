@@ -9,13 +9,11 @@ from functools import partial
 from typing import Final, Protocol
 
 from rag.errors import AskError
-from rag.records import Document
+from rag.records import Document, DocumentKey
 
 log = logging.getLogger(__name__)
 
 UNDO_SECONDS: Final = 10.0
-
-_Key = tuple[str, str]  # owner, document id
 
 
 class BegunRemovals(Protocol):
@@ -47,7 +45,8 @@ class Removals:
         seconds: float = UNDO_SECONDS,
     ) -> None:
         self._remove, self._changed, self._begun, self._seconds = remove, changed, begun, seconds
-        self._timers: dict[_Key, threading.Timer | None] = {}  # None: it is being removed, which cannot be undone
+        # None: it is being removed, which cannot be undone.
+        self._timers: dict[DocumentKey, threading.Timer | None] = {}
         self._lock = threading.Lock()
 
     def complete(self) -> None:
@@ -104,7 +103,7 @@ class Removals:
         for key in keys:
             self._finish(key)
 
-    def _finish(self, key: _Key) -> None:
+    def _finish(self, key: DocumentKey) -> None:
         with self._lock:
             timer = self._timers.get(key)
             if timer is None:
@@ -118,7 +117,7 @@ class Removals:
                 self._timers.pop(key, None)
             self._changed()
 
-    def _remove_logging(self, key: _Key) -> None:
+    def _remove_logging(self, key: DocumentKey) -> None:
         try:
             self._remove(*key)
         except AskError as exc:  # it can be seen again, and removed again; the next start tries it again, too

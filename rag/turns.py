@@ -9,6 +9,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, zip_longest
 
 from rag.errors import Stopped, TooManyWaiting
 from rag.records import Event, Waiting
@@ -162,10 +163,8 @@ class Turns:
 
     def _tell_places(self) -> None:
         """Tell those whose place has changed: the first questions of all come before the second ones."""
-        rounds = sorted((n, order) for order, own in enumerate(self._waiting.values()) for n in range(len(own)))
-        persons = list(self._waiting.values())
-        for place, (n, order) in enumerate(rounds, 1):
-            question = persons[order][n]
+        rounds = chain.from_iterable(zip_longest(*self._waiting.values()))
+        for place, question in enumerate(filter(None, rounds), 1):
             if question.place != place:
                 question.place = place
                 question.events.put(Waiting(place))

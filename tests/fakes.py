@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from rag.index.protocols import SHARED, DocumentKey, Ids, Scope, Scores
+from rag.index.protocols import SHARED, Ids, Scope, Scores
 from rag.index.tokenize import terms
 from rag.messages import Message
 from rag.reader import ReadRequest
+from rag.records import DocumentKey
 
 
 class ExactEmbedder:

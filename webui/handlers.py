@@ -28,7 +28,7 @@ from webui.server.sessions import Sessions
 from webui.server.visitors import conversation_owner
 from webui.server.watch import id_of
 from webui.session import Asking, Session
-from webui.strings import pick_language
+from webui.strings import language_of, pick_language
 
 POLL_SECONDS = 1.0
 QUICK_POLL_SECONDS = 0.2  # while an answer is drawn by polling
@@ -57,7 +57,7 @@ class Handlers:
 
     def session(self, request: gr.Request) -> Session:
         """The session of whoever asks; the login name decides whose documents there are."""
-        language = pick_language(request.cookies.get("language"), request.headers.get("accept-language"))
+        language = language_of(request)
         owner = owner_of(request)
         person = conversation_owner(owner, request.cookies)
         session = self.sessions.of(owner, str(request.session_hash), language, person)
@@ -167,18 +167,18 @@ class Handlers:
 
     def in_library(self, event: gr.EventData, request: gr.Request) -> Updates:
         """Something was ticked, removed, unlocked, stopped or added."""
-        session = self.session(request)
+        session, data = self.session(request), _sent(event)
         session.problem = None
 
         def show(problem: Message) -> None:
             session.problem = problem
 
         with errors_shown(show, raise_errors=self.raise_errors):
-            check(session.role, _sent(event).get("do"))
-            change_library(self.engine, session, _sent(event))
+            check(session.role, data.get("do"))
+            change_library(self.engine, session, data)
         session.keep()
         updates = self.draw.library(session) | self.draw.drawer(session)
-        return updates | self.draw.viewer(session) if _sent(event).get("do") == "page" else updates
+        return updates | self.draw.viewer(session) if data.get("do") == "page" else updates
 
     def in_conversation(self, event: gr.EventData, request: gr.Request) -> Updates:
         """A citation was opened, another variant of a question is to be shown, or an answer was rated."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from rag.messages import Message
 
@@ -53,6 +53,11 @@ def say_message(language: Language, message: Message | str) -> str:
         for name, value in message.values.items()
     }
     return template.format(**values) if values else template
+
+
+def language_of(request: Any) -> Language:
+    """The language in which to answer a request, one of Starlette or of Gradio: the one chosen before, or preferred."""
+    return pick_language(request.cookies.get("language"), request.headers.get("accept-language"))
 
 
 def pick_language(cookie: str | None, accept: str | None) -> Language:

@@ -33,7 +33,7 @@ from rag.answer.phrases.turns import take_turns
 from rag.answer.source_tables import SourceTables
 from rag.answer.summary.summary import Summary, summarise
 from rag.errors import Stopped
-from rag.index.protocols import DocumentKey, Scope, TermWeight
+from rag.index.protocols import Scope, TermWeight
 from rag.preferences import DEFAULT_PREFERENCES, Preferences, Strictness
 from rag.reader import Evidence, Reader, ReadRequest, Sampling, Turn
 from rag.records import (
@@ -42,6 +42,7 @@ from rag.records import (
     AnswerState,
     AskOptions,
     Checked,
+    DocumentKey,
     Event,
     Found,
     Piece,

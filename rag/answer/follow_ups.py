@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Final
 
 from rag.answer.figures.periods import years_of
-from rag.answer.introduction.candidates import ASKED_FIRST, MEASURE, is_label, lowered, verb_for
+from rag.answer.introduction.candidates import ASKED_FIRST, MEASURE, bare_label, is_label, lowered, verb_for
 from rag.language import mainly_chinese
 from rag.pdf.table import Row, Table
 from rag.records import ShortAnswer, TableExcerpt
@@ -116,10 +116,8 @@ def _reason(asked: _Asked, table: Table | None, finders: Finders) -> Iterator[st
     what_was, row = _WHAT_WAS.fullmatch(asked.question.strip()), _row_asked_for(asked, table) if table else None
     if what_was is None or table is None or row is None:
         return
-    columns = _columns(table)
-    before = columns.get(int(asked.year) - 1)
-    values = [_value(row, column) for column in (before, columns.get(int(asked.year)))]
-    old, new = values
+    columns, year = _columns(table), int(asked.year)
+    old, new = (_value(row, columns.get(one)) for one in (year - 1, year))
     if old is None or new is None or old * new <= 0 or old == new:
         return
     candidate = f"Why did {what_was['what']} {'increase' if abs(new) > abs(old) else 'decrease'} in {asked.year}?"
@@ -131,7 +129,7 @@ def _names(what: str, row: Row) -> frozenset[str]:
     """What the figure is called, in the question and in the table."""
     owner = _OWNER_FIRST.fullmatch(what) or _OWNER_LAST.fullmatch(what)
     item = owner["item"] if owner else what
-    names = (item, row.label.strip(" .:：…"))
+    names = (item, bare_label(row))
     return frozenset(re.sub(r"^(?:the|total) ", "", name, flags=re.IGNORECASE).lower() for name in names)
 
 
@@ -148,16 +146,16 @@ def _rows(asked: _Asked, table: Table | None, finders: Finders) -> Iterator[str]
     )
     for _, _, number in ranked[:MAX_ROWS]:
         other = table.rows[number]
-        candidate, cell = _with_label(asked.question, other.label.strip(" .:：…")), other.cells[column]
+        candidate, cell = _with_label(asked.question, bare_label(other)), other.cells[column]
         if candidate and cell and _answers(finders.figure(candidate), cell.text, other.label):
             yield candidate
 
 
 def _can_be_asked(row: Row, column: int, asked: Row) -> bool:
-    label = row.label.strip(" .:：…")
+    label = bare_label(row)
     return (
         row.section == asked.section
-        and label.casefold() != asked.label.strip(" .:：…").casefold()
+        and label.casefold() != bare_label(asked).casefold()
         and is_label(label)
         and MEASURE.search(label) is not None
         and _value(row, column) is not None
@@ -192,7 +190,7 @@ def _row_asked_for(asked: _Asked, table: Table) -> Row | None:
     return next((one for one in table.rows if one.label == label and same_cell(_text(one, at), cell)), None)
 
 
-def _columns(table: Table) -> dict[int, int]:
+def _columns(table: Table | TableExcerpt) -> dict[int, int]:
     """The columns whose headers name one year that no other names, by year."""
     years = [years_of(header) for header in table.headers]
     return {next(iter(one)): at for at, one in enumerate(years) if len(one) == 1 and years.count(one) == 1}
@@ -218,15 +216,11 @@ def _other_years(table: TableExcerpt, year: int) -> dict[int, str] | None:
     if len(table.marked) != 1:
         return None
     row, column = table.marked[0]
-    years = [years_of(header) for header in table.headers]
-    if column >= len(years) or years[column] != {year}:
+    if column >= len(table.headers) or years_of(table.headers[column]) != {year}:
         return None
-    cells = table.rows[row][1:]
-    return {
-        next(iter(names)): cell
-        for names, cell in zip(years, cells, strict=False)
-        if len(names) == 1 and years.count(names) == 1 and names != {year} and any(map(str.isdigit, cell))
-    }
+    cells = dict(enumerate(table.rows[row][1:]))
+    others = {other: cells.get(at, "") for other, at in _columns(table).items() if other != year}
+    return {other: cell for other, cell in others.items() if any(map(str.isdigit, cell))}
 
 
 def _answers(found: ShortAnswer | None, cell: str, label: str = "") -> bool:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from rag.embed.embedder import Embedder
-from rag.kept import DocumentKey, Kept
-from rag.records import Vectors, text_digest
+from rag.kept import Kept
+from rag.records import DocumentKey, Vectors, text_digest
 
 
 class SentenceVectors:

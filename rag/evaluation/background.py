@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,8 +13,6 @@ from typing import Final
 from rag.bugs import bugs_become
 from rag.errors import AskError, Stopped
 from rag.messages import Message
-
-log = logging.getLogger(__name__)
 
 PROGRESS_SECONDS: Final = 0.5  # between two reports of progress
 STOP_POLL_SECONDS: Final = 0.2  # how often work that waits for its turn looks whether it was stopped

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Final
 
 from rag.evaluation.measured import Measured
-from rag.evaluation.runs import Result, Run
+from rag.evaluation.runs import Result, Run, SavedQuestion
 from rag.preferences import DEFAULT_PREFERENCES, Preferences
 from rag.records import AskOptions
 
@@ -103,6 +104,10 @@ class Experiment:
     def left(self) -> tuple[int, ...]:
         """Ids of the questions that were not asked yet."""
         return tuple(question for question in self.questions if question not in self.pairs)
+
+    def answered(self, questions: Sequence[SavedQuestion]) -> list[tuple[SavedQuestion, Pair]]:
+        """Those of the saved questions that both variants have answered."""
+        return [(question, self.pairs[question.id]) for question in questions if question.id in self.pairs]
 
     @cached_property
     def runs(self) -> tuple[Run, Run]:

@@ -20,16 +20,14 @@ def experiment_csv(experiment: Experiment, questions: Sequence[SavedQuestion]) -
     """A row per question: what was expected, what each variant answered and found, and the verdict of B against A."""
     columns = ["question", "expected", *(f"{name} {side}" for side in _SIDES for name in _OF_SIDE), "B against A"]
     rows = []
-    for question in questions:
-        if (pair := experiment.pairs.get(question.id)) is not None:
-            cells = [_text(value) for one in (pair.first, pair.second) for value in _values(one)]
-            rows.append([question.text, question.answer, *cells, pair.verdict.value])
+    for question, pair in experiment.answered(questions):
+        cells = [_text(value) for one in (pair.first, pair.second) for value in _values(one)]
+        rows.append([question.text, question.answer, *cells, pair.verdict.value])
     return csv_text(columns, rows)
 
 
 def experiment_json(experiment: Experiment, questions: Sequence[SavedQuestion]) -> str:
     """All of it, for programs. Times are in seconds; shares from 0 to 1; None for what was not measured."""
-    pairs = [(question, experiment.pairs[question.id]) for question in questions if question.id in experiment.pairs]
     whole = {
         "began": experiment.at,
         "circumstances": asdict(experiment.circumstances),
@@ -47,7 +45,7 @@ def experiment_json(experiment: Experiment, questions: Sequence[SavedQuestion]) 
                     for side, one in zip(_SIDES, (pair.first, pair.second), strict=True)
                 },
             }
-            for question, pair in pairs
+            for question, pair in experiment.answered(questions)
         ],
     }
     return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"

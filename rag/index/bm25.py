@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from rag.index.partition import Partition
-from rag.index.protocols import SHARED, DocumentKey, Ids, Scope, Scores
+from rag.index.protocols import SHARED, Ids, Scope, Scores
 from rag.index.scopes import PassageScopes
 from rag.index.segments import SEGMENT_SIZE, Array, build_segment
 from rag.index.tokenize import terms
+from rag.records import DocumentKey
 from rag.settings import Bm25Settings
 
 _DEFAULTS = Bm25Settings()

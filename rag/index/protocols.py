@@ -13,12 +13,11 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from rag.records import Vectors
+from rag.records import DocumentKey, Vectors
 
 Ids = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float32]
 TermWeight = Callable[[str], float]  # IDF of a term in the library that is asked
-DocumentKey = tuple[str, str]  # owner ("" for shared) and document id
 
 
 @dataclass(frozen=True, slots=True)

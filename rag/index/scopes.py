@@ -10,7 +10,8 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 
-from rag.index.protocols import DocumentKey, Ids, Scope
+from rag.index.protocols import Ids, Scope
+from rag.records import DocumentKey
 
 CACHED_SCOPES = 16  # choices of documents resolved to ids; one of a million passages takes 8 MB
 

@@ -15,9 +15,9 @@ from typing import Any
 import faiss
 import numpy as np
 
-from rag.index.protocols import SHARED, DocumentKey, Ids, Scope, Scores
+from rag.index.protocols import SHARED, Ids, Scope, Scores
 from rag.index.scopes import PassageScopes
-from rag.records import Vectors
+from rag.records import DocumentKey, Vectors
 
 log = logging.getLogger(__name__)
 

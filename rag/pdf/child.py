@@ -41,7 +41,6 @@ NO_PASSWORD, NO_HANDLER = 4, 5  # FPDF_ERR_PASSWORD, FPDF_ERR_SECURITY
 ERRORS = (ArithmeticError, AssertionError, AttributeError, EOFError, ImportError, LookupError, MemoryError, OSError,
           RuntimeError, StopIteration, TypeError, ValueError, struct.error, zlib.error)  # fmt: skip
 CJK = "\u1100-\u11ff\u2e80-\u2fff\u3001-\ua4cf\uac00-\ud7ff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff"
-RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 WORD = re.compile(f"[{CJK}]+|[^\\s\ufffe{CJK}]+")  # U+FFFE: PDFium's hyphen at the end of a line
 
 
@@ -205,7 +204,7 @@ class PdfiumPage:
 def send_pdfium_pages(pdfium: Any, document: Any, numbers: Iterable[int], command: Command, output: Output) -> None:
     """These pages as PDFium reads them: text, words, geometry, values filled in, and object counts of doubtful ones."""
     total = 0
-    forms = importlib.import_module("child_forms")
+    forms, glyphs = map(importlib.import_module, ("child_forms", "glyph_order"))
     with forms.opened(pdfium, document) as form:
         for number in numbers:
             with closing(PdfiumPage(pdfium, document, number)) as page:
@@ -218,8 +217,7 @@ def send_pdfium_pages(pdfium: Any, document: Any, numbers: Iterable[int], comman
                 total += length
                 check_characters(number, length, total, command, output)
                 text, indices = page.read(count)
-                if RIGHT_TO_LEFT.search(text):
-                    text = importlib.import_module("glyph_order").restore(text, page.origins(indices))
+                text = glyphs.restore(text, page.origins(indices))
                 meta = {"kind": "page", "number": number, "fields": fields, **page.geometry()}
                 if len(text) < LITTLE_TEXT:
                     meta |= page.objects()

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from rag.index.tokenize import terms
-from rag.kept import DocumentKey, Kept
+from rag.kept import Kept
 from rag.pdf.tables import find_tables
-from rag.records import WordBoxes
+from rag.records import DocumentKey, WordBoxes
 from rag.retrieve.boilerplate import is_boilerplate
 from rag.retrieve.pages import PageKey
 from rag.retrieve.statements import Statement, statements_on

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.index.bm25 import inverse_document_frequency
-from rag.index.protocols import DocumentKey, Ids, Scope, TextIndex
+from rag.index.protocols import Ids, Scope, TextIndex
 from rag.index.tokenize import terms
+from rag.records import DocumentKey
 from rag.retrieve.expand import INSTRUCTION_TERMS
 from rag.settings import RoutingSettings
 

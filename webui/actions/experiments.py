@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from rag.errors import SettingRefused
 from rag.evaluation.experiment import Variant
 from rag.manner import Manner
 from rag.preferences import Preferences
-from webui.actions.settings import changed_preferences
+from webui.actions.settings import changed_preferences, no_such_setting
 from webui.engine import Engine
 from webui.session import Session
 
@@ -58,7 +57,7 @@ def _with_change(variants: tuple[Variant, Variant], data: dict[str, Any], own: P
         return _changed(first, data, own), second
     if data.get("side") == 1:
         return first, _changed(second, data, own)
-    raise SettingRefused("This setting cannot be changed to that: reload the page and choose again.")
+    raise no_such_setting()
 
 
 def _changed(variant: Variant, data: dict[str, Any], own: Preferences) -> Variant:
@@ -70,5 +69,5 @@ def _changed(variant: Variant, data: dict[str, Any], own: Preferences) -> Varian
         manner = replace(variant.preferences.manner, english=kept.english, chinese=kept.chinese)
         return replace(variant, preferences=replace(variant.preferences, manner=manner))
     if name not in ("sources", "strictness", "length", "language", "temperature"):
-        raise SettingRefused("This setting cannot be changed to that: reload the page and choose again.")
+        raise no_such_setting()
     return replace(variant, preferences=changed_preferences(variant.preferences, name, value))

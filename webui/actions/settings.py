@@ -46,7 +46,12 @@ def changed_preferences(before: Preferences, name: str, value: object) -> Prefer
                 return replace(before, reasons=value is True)
     except ValueError:
         pass
-    raise SettingRefused("This setting cannot be changed to that: reload the page and choose again.")
+    raise no_such_setting()
+
+
+def no_such_setting() -> SettingRefused:
+    """For a change that the page does not offer."""
+    return SettingRefused("This setting cannot be changed to that: reload the page and choose again.")
 
 
 def _manner(before: Manner, name: str, text: str) -> Manner:

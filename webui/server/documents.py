@@ -23,7 +23,7 @@ from rag.records import Box
 from webui.edge import errors_shown
 from webui.engine import Engine
 from webui.server.upload import owner_of
-from webui.strings import pick_language, say_message
+from webui.strings import language_of, say_message
 
 DOCUMENT_ROUTE: Final = re.compile(
     r"/document/[0-9a-f]{64}/(?:page/[0-9]{1,7}(?:/words|/hits)?|find|contents|pdf)\Z", re.ASCII
@@ -111,7 +111,7 @@ def _answered(answer: Callable[[_Asked], Awaitable[Response]]) -> Callable[[Requ
     """An endpoint that knows who asks, and turns what goes wrong into a response."""
 
     async def endpoint(request: Request) -> Response:
-        language = pick_language(request.cookies.get("language"), request.headers.get("accept-language"))
+        language = language_of(request)
         owner = owner_of(request)
         if owner is None:
             return _problem("Log in first.", 401)

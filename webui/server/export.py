@@ -20,7 +20,7 @@ from webui.export import as_html, as_json, as_markdown
 from webui.own_conversations import OwnConversations
 from webui.server.upload import owner_of
 from webui.server.visitors import conversation_owner
-from webui.strings import Language, pick_language
+from webui.strings import Language, language_of
 
 EXPORT_ROUTE: Final = re.compile(r"/c/([\w-]{1,64})\.(md|html|json)\Z", re.ASCII)
 MAX_EXPORTS: Final = 2  # made at the same time; more wait without a thread
@@ -42,7 +42,7 @@ def export_route(engine: Engine) -> Route:
         conversation = await run_in_threadpool(OwnConversations(engine.conversations, person).open, asked[1])
         if conversation is None:
             return PlainTextResponse("Not here.", 404)
-        language = pick_language(request.cookies.get("language"), request.headers.get("accept-language"))
+        language = language_of(request)
         async with making:
             text = await run_in_threadpool(_exported, engine, owner, conversation, asked[2], language)
         name = quote(f"{_file_name(conversation.title)}.{asked[2]}")

@@ -18,7 +18,7 @@ from webui.accounts.accounts import MAX_SECONDS, Accounts
 from webui.accounts.roles import Right, Role, require
 from webui.edge import errors_shown
 from webui.server.upload import owner_of
-from webui.strings import Language, pick_language, say, say_message
+from webui.strings import Language, language_of, say, say_message
 from webui.views.account import ROLE_WORDS, account_html, login_html
 
 _PLACE: Final = re.compile(r"(?:c/[\w-]{1,64})?\Z", re.ASCII)  # where a login may lead: the page, or a conversation
@@ -43,11 +43,11 @@ class LoginRoutes:
         """The form; `to` in the query is where it leads."""
         if owner_of(request) is not None:
             return RedirectResponse("./", 303)
-        return HTMLResponse(login_html(_language(request), to=_place(request.query_params.get("to", ""))))
+        return HTMLResponse(login_html(language_of(request), to=_place(request.query_params.get("to", ""))))
 
     async def log_in(self, request: Request) -> Response:
         """Begin a session: for browsers with a redirect, for programs with JSON."""
-        language, form = _language(request), await _form(request)
+        language, form = language_of(request), await _form(request)
         name, to = form.get("username", "").strip(), _place(form.get("to", ""))
         try:
             token = await run_in_threadpool(self._accounts.log_in, name, form.get("password", ""), _address(request))
@@ -86,13 +86,13 @@ class LoginRoutes:
         """The page about one's account."""
         if not (name := owner_of(request)):
             return RedirectResponse("./", 303)
-        return await run_in_threadpool(_AccountPage(self._accounts, name).shown, _language(request))
+        return await run_in_threadpool(_AccountPage(self._accounts, name).shown, language_of(request))
 
     async def change_account(self, request: Request) -> Response:
         """Do what a form of that page asks for."""
         if not (name := owner_of(request)):
             return RedirectResponse("./", 303)
-        page, language, form = _AccountPage(self._accounts, name), _language(request), await _form(request)
+        page, language, form = _AccountPage(self._accounts, name), language_of(request), await _form(request)
         if form.get("do") == "log-out-everywhere":
             await run_in_threadpool(self._accounts.log_out_everywhere, name)
             return _left(request)
@@ -203,7 +203,3 @@ def _left(request: Request) -> Response:
     for kind in (_SECURE, _PLAIN):
         response.delete_cookie(f"{kind}-{request.app.cookie_id}")
     return response
-
-
-def _language(request: Request) -> Language:
-    return pick_language(request.cookies.get("language"), request.headers.get("accept-language"))

@@ -22,7 +22,7 @@ from rag.records import Job
 from webui.accounts.roles import Right, Role, require
 from webui.edge import errors_shown
 from webui.engine import Engine
-from webui.strings import pick_language, say_message
+from webui.strings import language_of, say_message
 
 MAX_NAME_CHARACTERS = 1_000
 
@@ -34,7 +34,7 @@ def upload_route(engine: Engine, folder: Path, role_of: Callable[[str], Role]) -
 
     async def add(request: Request) -> Response:
         owner = owner_of(request)
-        language = pick_language(request.cookies.get("language"), request.headers.get("accept-language"))
+        language = language_of(request)
         if owner is None:
             return JSONResponse({"refused": say_message(language, LOGGED_OUT)}, status_code=401)
         name = unquote(request.headers.get("x-file-name", ""), errors="replace")[:MAX_NAME_CHARACTERS] or "unnamed.pdf"

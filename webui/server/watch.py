@@ -21,7 +21,7 @@ from rag.messages import Message
 from rag.readiness import State
 from webui.server.api.entry import is_api_path, refused
 from webui.server.traffic import Kind, Traffic, kind_of
-from webui.strings import pick_language, say_message
+from webui.strings import language_of, say_message
 
 logger = logging.getLogger(__name__)
 
@@ -78,9 +78,7 @@ def id_of(request: Any) -> str:
 def _stopping(request: Request) -> Response:
     """A refusal, in the form that each client reads."""
     path = request.url.path
-    sentence = say_message(
-        pick_language(request.cookies.get("language"), request.headers.get("accept-language")), STOPPING
-    )
+    sentence = say_message(language_of(request), STOPPING)
     if is_api_path(path):
         response: Response = refused(path, 503, sentence)
     else:

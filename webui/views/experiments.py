@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rag.evaluation.background import Progress, WorkKind
-from rag.evaluation.experiment import Experiment, Pair, Variant, Verdict
+from rag.evaluation.experiment import Experiment, Variant, Verdict
 from rag.evaluation.experiment_files import experiment_csv, experiment_json
 from rag.evaluation.experiments import left_to_ask
 from rag.evaluation.measured import Measured
@@ -260,14 +260,10 @@ def _changed(
     """The questions with a verdict; those that were answered differently first."""
     found = [
         _Changed(question, [_side(one, language) for one in (pair.first, pair.second)], not pair.same_answer)
-        for question, pair in _pairs(experiment, questions)
+        for question, pair in experiment.answered(questions)
         if pair.verdict is verdict
     ]
     return sorted(found, key=lambda one: not one.differs)
-
-
-def _pairs(experiment: Experiment, questions: Sequence[SavedQuestion]) -> list[tuple[SavedQuestion, Pair]]:
-    return [(question, experiment.pairs[question.id]) for question in questions if question.id in experiment.pairs]
 
 
 def _side(one: Measured, language: Language) -> _Side:

@@ -88,7 +88,7 @@ def _rank(found: FoundTable, row: Row) -> int:
 
 def _of_row(found: FoundTable, row: Row) -> Candidate | None:
     """A question for the newest cell of a row, or for its only one; None where it would make no sense."""
-    label = row.label.strip(" .:：…")
+    label = bare_label(row)
     if not is_label(label) or row.section.count(">"):
         return None
     page = frozenset((found.page,))
@@ -120,6 +120,11 @@ def _cells_by_year(found: FoundTable, row: Row) -> dict[str, Cell]:
                 return {}
             cells[years[0]] = cell
     return cells
+
+
+def bare_label(row: Row) -> str:
+    """The label of a row without the signs around it, such as leaders to its cells."""
+    return row.label.strip(" .:：…")
 
 
 def is_label(text: str) -> bool:

@@ -11,8 +11,8 @@ from rag.answer.metrics.compute import Accounts
 from rag.answer.metrics.statements import find_statements
 from rag.index.protocols import Scope
 from rag.index.tokenize import terms
-from rag.kept import DocumentKey, Kept
-from rag.records import Document, Source
+from rag.kept import Kept
+from rag.records import Document, DocumentKey, Source
 from rag.store.database import Store
 
 # The documents in scope that a text names, by id, and its terms that name them.

@@ -11,9 +11,10 @@ import rag.index.scopes
 import rag.index.segments
 import rag.index.vectors
 from rag.index.bm25 import BM25Index
-from rag.index.protocols import DocumentKey, Scope, TextIndex, VectorIndex
+from rag.index.protocols import Scope, TextIndex, VectorIndex
 from rag.index.scopes import PassageScopes
 from rag.index.vectors import FaissIndex
+from rag.records import DocumentKey
 
 OWNERS = ("", "ann", "ben")
 WORDS = [f"word{number}" for number in range(40)]
