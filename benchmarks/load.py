@@ -14,6 +14,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import secrets
 import statistics
 import time
@@ -32,7 +33,7 @@ from rag.evaluation.question_file import read_questions
 GIVE_UP_SECONDS: Final = 90  # without the end of an answer
 STOPPED, LEFT, ADDED = 0.05, 0.05, 0.04  # share of the turns in which a person stops, leaves, adds a file
 SAMPLE_SECONDS: Final = 5.0
-BUSY: Final = "are waiting"  # in the message of a question that is refused because too many wait
+BUSY: Final = re.compile(r"are waiting(:| already)")  # in the refusal of a question because too many wait
 PLACES: Final = ("/", "/health")  # asked for once a second by somebody who does nothing else
 PDF_PAGE: Final = (
     "%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n"
@@ -150,7 +151,7 @@ class Person:
                 self._client.stream("GET", "/gradio_api/queue/data", params=parameters) as stream,
             ):
                 async for line in stream.aiter_lines():
-                    last = line if BUSY in line else last
+                    last = line if BUSY.search(line) else last
                     event = json.loads(line.removeprefix("data: ") or "{}") if "process_completed" in line else {}
                     if event.get("msg") == "process_completed":
                         kind = "busy" if last else "" if event["success"] else "failed"
