@@ -83,9 +83,9 @@ def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> t
     if wanted == "remote":
         if not (options.server and options.model):
             raise SettingRefused("--reader remote needs --server (an address) and --model (the name it serves).")
-        from model.remote import DEFAULT_CONTEXT, RemoteReader
+        from model.remote import RemoteReader
 
-        key, context = environment.get("ASK_SERVER_KEY", ""), options.context or DEFAULT_CONTEXT
+        key, context = environment.get("ASK_SERVER_KEY", ""), options.context or None
         remote = RemoteReader(options.server, options.model, key=key, context_tokens=context)
         return remote, Message("a server was named; questions and their sources are sent there")
     if wanted == "glm" and not options.model:

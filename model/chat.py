@@ -15,7 +15,7 @@ from typing import TextIO
 from model.load import load_reader
 from model.prompt import ChatMessage
 from model.reader import GlmReader
-from rag.errors import AskError
+from rag.errors import AnswerCut, AskError
 from rag.reader import Sampling
 
 
@@ -39,7 +39,10 @@ def converse(reader: GlmReader, sampling: Sampling, read: TextIO, write: TextIO)
 
 
 def _answer(reader: GlmReader, messages: list[ChatMessage], sampling: Sampling, write: TextIO) -> str:
-    """Write one answer as it streams and return it; Ctrl-C keeps what has been written."""
+    """Write one answer as it streams and return it; Ctrl-C keeps what has been written.
+
+    " …" marks one that Ctrl-C or the limit of its length has cut.
+    """
     stop = threading.Event()
     pieces: list[str] = []
     try:
@@ -47,6 +50,8 @@ def _answer(reader: GlmReader, messages: list[ChatMessage], sampling: Sampling, 
             pieces.append(piece)
             write.write(piece)
             write.flush()
+    except AnswerCut:
+        write.write(" …")
     except KeyboardInterrupt:
         stop.set()
         write.write(" …")

@@ -15,7 +15,7 @@ from model.generate import generate
 from model.prompt import ChatMessage, Prompter, chat_messages
 from model.stream import Cleaner, TokenText
 from model.tokenizer import Tokenizer
-from rag.errors import ReaderError
+from rag.errors import ReaderError, answer_too_long
 from rag.messages import Message
 from rag.reader import ReadRequest, Sampling
 
@@ -66,27 +66,31 @@ class GlmReader:
         return len(self.tokenizer.encode(text))
 
     def answer(self, request: ReadRequest, stop: threading.Event) -> Iterator[str]:
-        """Yield the answer to a question from its sources, in pieces. Raises ReaderError."""
+        """Yield the answer to a question from its sources, in pieces. Raises ReaderError and AnswerCut."""
         return self.chat(chat_messages(request), request.sampling, stop)
 
     def chat(self, messages: Sequence[ChatMessage], sampling: Sampling, stop: threading.Event) -> Iterator[str]:
         """Yield the answer to the last of `messages`, in pieces; ends within one token once `stop` is set.
 
         `sampling.max_tokens` limits the answer alone; reasoning has `reasoning_tokens` of its own. Raises ReaderError
-        if the model reasons until both are used up.
+        if the model reasons until both are used up, AnswerCut after the last piece of an answer that reached its limit.
         """
         ids, room = self.prompter.fit(messages, self.context_tokens, sampling.max_tokens)
         limit = room + self.reasoning_tokens
         text = TokenText(self.tokenizer)
         cleaner = Cleaner(self.family.prompt, reasoning=self.reasoning_tokens > 0)
         reasoned = answered = 0
-        for token in generate(self.model, ids, dataclasses.replace(sampling, max_tokens=limit), self.stop_ids, stop):
-            reasoned, answered = reasoned + cleaner.reasoning, answered + (not cleaner.reasoning)
-            piece = cleaner.feed(text.feed(token))
-            if piece:
-                yield piece
-            if answered >= room:
+        at_limit = False
+        sampling = dataclasses.replace(
+            sampling, max_tokens=limit + 1
+        )  # one more tells a complete answer from a cut one
+        for token in generate(self.model, ids, sampling, self.stop_ids, stop):
+            at_limit = answered == room or reasoned + answered == limit
+            if at_limit:
                 break
+            reasoned, answered = reasoned + cleaner.reasoning, answered + (not cleaner.reasoning)
+            if piece := cleaner.feed(text.feed(token)):
+                yield piece
         rest = cleaner.end()
         if cleaner.reasoning and not stop.is_set():
             raise ReaderError(
@@ -98,6 +102,8 @@ class GlmReader:
             )
         if rest:
             yield rest
+        if at_limit and not stop.is_set():
+            raise answer_too_long(room)
 
     def _always_reasons(self) -> bool:
         """Whether the chat template ends prompts with <think>, as that of GLM-Z1 does."""

@@ -6,31 +6,27 @@ the text of documents and people are broken up before it leaves this machine.
 
 from __future__ import annotations
 
-import json
 import re
 import threading
-from collections.abc import Generator, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import closing
-from typing import Any, cast
+from typing import Any
 
 import httpx
-from httpx_sse import EventSource, ServerSentEvent
 
+from model.completion import PATIENCE, ChatCompletion, Patience
 from model.families import PromptFormat
 from model.prompt import chat_messages, without_turns
+from model.server_context import ask_context
 from model.stream import Cleaner
-from rag.errors import ReaderError, ServerUnreachable, SettingRefused
+from rag.errors import AnswerCut, ReaderError, ServerUnreachable, SettingRefused, answer_too_long
 from rag.language import FIRST_EAST_ASIAN
-from rag.messages import Message
 from rag.reader import ReadRequest
 
-DEFAULT_CONTEXT = 8_192  # tokens; what the server really holds cannot be asked for in this protocol
-CONNECT_SECONDS = 10.0
-READ_SECONDS = 300.0  # until the next token: a busy server takes its time to process a long prompt
+DEFAULT_CONTEXT = 8_192  # tokens, where the server does not tell
+ASK_AGAIN_SECONDS = 60.0  # after which a server that did not tell its context is asked once more
 MAX_TOKEN_CHARACTERS = 32  # of an answer for each token asked for; a server that sends more does not keep to the limit
-MAX_DETAIL = 300  # characters of a server's own error message that are shown
-MAX_LINE = 1_000_000  # characters of an event; a server that sends more without a line end is cut off
-MAX_EVENT = 80  # characters of an unexpected event that are shown
 MAX_PORT = 65_535
 # The first character of what may be a control token of GLM, or of another model that such a server may hold:
 # <|user|>, [gMASK], <sop>, </s>, <tool_call>, <arg_key>, <start_of_turn>, [INST], <<SYS>>.
@@ -39,7 +35,6 @@ _CONTROL_TOKEN = re.compile(
     r"|<(?=/?[a-z]{1,20}_[a-z_]{1,40}>)|\[(?=/?(?:[gs]?MASK|INST|TOOL_[A-Z]{1,20}|AVAILABLE_TOOLS|CLS|SEP)\])",
     re.IGNORECASE,
 )
-_ERROR_FIELD = re.compile(r"^error:", re.MULTILINE)
 
 
 class RemoteReader:
@@ -48,16 +43,43 @@ class RemoteReader:
     quotes_evidence = False
     writes_markdown = True
 
-    def __init__(self, server: str, model: str, *, key: str = "", context_tokens: int = DEFAULT_CONTEXT) -> None:
-        """`key` is sent as a bearer token and never shown. Raises SettingRefused if `server` is not an address."""
+    def __init__(
+        self,
+        server: str,
+        model: str,
+        *,
+        key: str = "",
+        context_tokens: int | None = None,
+        fallback_context: int = DEFAULT_CONTEXT,
+        patience: Patience = PATIENCE,
+    ) -> None:
+        """`key` is sent as a bearer token and never shown. Raises SettingRefused if `server` is not an address.
+
+        `context_tokens`: None for what the server tells, or `fallback_context` where it does not.
+        """
         self._url = base_url(server)
         self._model = model
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self.name = f"{model} · {httpx.URL(self._url).host}"
-        self.context_tokens = context_tokens
+        self._patience = patience
+        self._context, self._fallback, self._ask_at = context_tokens, fallback_context, 0.0
+        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"RemoteReader({self._url!r}, {self._model!r})"
+
+    @property
+    def context_tokens(self) -> int:
+        """Longest prompt and answer together, in tokens: as set, or as the server tells, which is asked once."""
+        with self._lock:
+            if self._context is None and time.monotonic() >= self._ask_at:
+                self._context = ask_context(self._url, self._model, self._headers)
+                self._ask_at = time.monotonic() + ASK_AGAIN_SECONDS
+            return self._context or self._fallback
+
+    @context_tokens.setter
+    def context_tokens(self, tokens: int) -> None:
+        self._context = tokens
 
     def count_tokens(self, text: str) -> int:
         """An upper estimate, as the server's tokenizer is unknown: one token per CJK character or per 3 others."""
@@ -67,55 +89,50 @@ class RemoteReader:
     def answer(self, request: ReadRequest, stop: threading.Event) -> Iterator[str]:
         """Stream the answer without the model's reasoning. Setting `stop` closes the connection, so the server stops.
 
-        A server that goes on far beyond the tokens asked for is cut off, and what came so far is the answer.
-
-        Raises ServerUnreachable, and ReaderError if the model reasoned until its limit and gave no answer.
+        Raises ServerUnreachable; ReaderError if the model reasoned until its limit and gave no answer; AnswerCut after
+        the last piece of an answer that the server did not finish, or that reached the limit of its length.
         """
         cleaner = Cleaner(PromptFormat.TEMPLATE)
-        last_piece = finish_reason = ""
-        room = request.sampling.max_tokens * MAX_TOKEN_CHARACTERS
-        with closing(self._stream(request, stop)) as deltas:
-            for text, reason in deltas:
-                finish_reason = reason or finish_reason
-                if piece := cleaner.feed(text[:room]):
-                    last_piece = piece
+        answered = False
+        try:
+            for piece in self._pieces(request, cleaner, stop):
+                answered = answered or bool(piece)
+                yield piece
+        except ServerUnreachable as error:
+            if not answered:
+                raise
+            raise AnswerCut("The answer is incomplete: {reason}", reason=error.message) from error
+
+    def _pieces(self, request: ReadRequest, cleaner: Cleaner, stop: threading.Event) -> Iterator[str]:
+        finish_reason = ""
+        answered = False
+        limit = request.sampling.max_tokens
+        room = limit * MAX_TOKEN_CHARACTERS
+        completion = ChatCompletion(self._url, self._body(request), self._headers, self._patience)
+        with closing(completion.deltas(stop)) as deltas:
+            for delta in deltas:
+                finish_reason = delta.finish_reason or finish_reason
+                if piece := cleaner.feed(delta.text[:room]):
+                    answered = True
                     yield piece
-                room -= max(len(text), 1)
+                room -= max(len(delta.text), 1)
                 if room <= 0:
                     finish_reason = "length"
                     break
         if stop.is_set():
             return
         if rest := cleaner.end():
+            answered = True
             yield rest
-        elif not last_piece and (cleaner.reasoning or finish_reason == "length"):
+        if not answered and (cleaner.reasoning or finish_reason == "length"):
             raise ReaderError(
                 "{model} gave no answer within its limit of {limit:,} tokens, as happens to models that reason before"
                 " they answer: turn reasoning off at the server, or name another model with --model.",
                 model=self._model,
-                limit=request.sampling.max_tokens,
+                limit=limit,
             )
-
-    def _stream(self, request: ReadRequest, stop: threading.Event) -> Generator[tuple[str, str]]:
-        """Yield (new text, finish reason) as the server sends them; the reason is "" until the answer ends."""
-        timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
-        answered = False
-        try:
-            with (
-                httpx.Client(timeout=timeout, headers=self._headers, trust_env=False) as client,
-                client.stream("POST", f"{self._url}/chat/completions", json=self._body(request)) as response,
-            ):
-                if response.is_error:
-                    response.read()
-                    raise self._refused(response)
-                for event in _events(response, stop):
-                    for delta in self._deltas(event):
-                        answered = True
-                        yield delta
-                if not answered and not stop.is_set():
-                    raise self._failed(Message("status {status} without an answer", {"status": response.status_code}))
-        except (httpx.HTTPError, httpx.InvalidURL) as exc:
-            raise self._failed(str(exc) or type(exc).__name__) from exc
+        if finish_reason == "length":
+            raise answer_too_long(limit)
 
     def _body(self, request: ReadRequest) -> dict[str, Any]:
         sampling = request.sampling
@@ -134,44 +151,6 @@ class RemoteReader:
     def _plain(self, text: str) -> str:
         """`text` without what the server could take for a control token or, with the first ChatGLMs, for a turn."""
         return break_control_tokens(without_turns(text) if "chatglm" in self._model.lower() else text)
-
-    def _deltas(self, event: ServerSentEvent) -> list[tuple[str, str]]:
-        """(new text, finish reason) of each choice of an event. Raises ServerUnreachable for an error it reports."""
-        if event.data.strip() in ("", "[DONE]"):
-            return []
-        try:
-            body = json.loads(event.data)
-            error = body if event.event == "error" else body.get("error")
-            if error:
-                raise ServerUnreachable(
-                    "The model server {url} broke off the answer of {model} ({detail}): ask again, and see the"
-                    " server's log if it happens again.",
-                    url=self._url,
-                    model=self._model,
-                    detail=_detail(error),
-                )
-            deltas = [(choice.get("delta") or {}, choice.get("finish_reason")) for choice in body.get("choices") or ()]
-            return [("" + (delta.get("content") or ""), reason or "") for delta, reason in deltas]
-        except (AttributeError, TypeError, ValueError) as exc:
-            raise self._failed(Message("unexpected event: {event}", {"event": event.data[:MAX_EVENT]})) from exc
-
-    def _failed(self, reason: str | Message) -> ServerUnreachable:
-        return ServerUnreachable(
-            "The model server {url} does not answer properly ({reason}): check that it runs and that --server names"
-            " it, or restart with --reader quote.",
-            url=self._url,
-            reason=reason,
-        )
-
-    def _refused(self, response: httpx.Response) -> ServerUnreachable:
-        return ServerUnreachable(
-            "The model server {url} refused the request for {model} (status {status}: {detail}); check --model and the"
-            " server's log.",
-            url=self._url,
-            model=self._model,
-            status=response.status_code,
-            detail=error_detail(response),
-        )
 
 
 def break_control_tokens(text: str) -> str:
@@ -196,46 +175,3 @@ def base_url(server: str) -> str:
     if not valid:
         raise SettingRefused("--server takes an address such as http://localhost:8000, not {value!r}.", value=server)
     return server.removesuffix("/v1") + "/v1"
-
-
-class _EventStream:
-    """A response as `EventSource` reads it, with what servers do against the standard put right.
-
-    Some leave the content type out, and llama.cpp has sent errors in a field `error`, which the standard ignores.
-    """
-
-    headers = httpx.Headers({"content-type": "text/event-stream"})
-
-    def __init__(self, response: httpx.Response, stop: threading.Event) -> None:
-        self._response, self._stop = response, stop
-
-    def iter_text(self) -> Iterator[str]:
-        """Whole lines, each `error:` field as an event of type "error"; ends at `stop` or at an endless line."""
-        unfinished = ""
-        for text in self._response.iter_text():
-            if self._stop.is_set():
-                return
-            lines, newline, unfinished = (unfinished + text).rpartition("\n")
-            yield _ERROR_FIELD.sub("event: error\ndata:", lines + newline)
-            if len(unfinished) > MAX_LINE:
-                return
-        yield _ERROR_FIELD.sub("event: error\ndata:", unfinished) + "\n\n"  # the last event may lack its blank line
-
-
-def _events(response: httpx.Response, stop: threading.Event) -> Iterator[ServerSentEvent]:
-    return EventSource(cast(httpx.Response, _EventStream(response, stop))).iter_sse()
-
-
-def error_detail(response: httpx.Response) -> str:
-    """Why a server refused a request, in its own words."""
-    try:
-        detail = _detail(response.json()["error"] or "")
-    except (ValueError, KeyError, TypeError):
-        detail = response.text[:MAX_DETAIL]
-    return detail or response.reason_phrase
-
-
-def _detail(error: Any) -> str:
-    """What a server says about its failure, in its own words."""
-    told = error.get("message") if isinstance(error, dict) else error
-    return str(told or error)[:MAX_DETAIL]

@@ -14,7 +14,9 @@ from typing import Any, Final
 
 import httpx
 
-from model.remote import DEFAULT_CONTEXT, RemoteReader, base_url, error_detail
+from model.completion import error_detail
+from model.remote import DEFAULT_CONTEXT, RemoteReader, base_url
+from model.server_context import listed_context
 from rag.errors import ServerUnreachable, SettingRefused
 
 log = logging.getLogger(__name__)
@@ -30,7 +32,7 @@ class ServedModel:
     """A model that a server offers."""
 
     name: str
-    context: int  # tokens of prompt and answer; a cautious guess where the server does not tell
+    context: int  # tokens of prompt and answer; a cautious guess where the list does not tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Connection:
 
     def reader(self) -> RemoteReader:
         """A reader that asks it. Raises SettingRefused if the address is none."""
-        return RemoteReader(self.server, self.model, key=self.key, context_tokens=self.context)
+        return RemoteReader(self.server, self.model, key=self.key, fallback_context=self.context)
 
 
 def served_models(server: str, key: str = "") -> tuple[ServedModel, ...]:
@@ -80,9 +82,7 @@ def served_models(server: str, key: str = "") -> tuple[ServedModel, ...]:
 
 
 def _served(data: dict[str, Any]) -> ServedModel:
-    meta = data.get("meta") or {}
-    context = data.get("max_model_len") or data.get("context_length") or meta.get("n_ctx") or meta.get("n_ctx_train")
-    return ServedModel(str(data["id"]), context if isinstance(context, int) and context > 0 else DEFAULT_CONTEXT)
+    return ServedModel(str(data["id"]), listed_context(data) or DEFAULT_CONTEXT)
 
 
 class ConnectionFile:

@@ -23,7 +23,8 @@
         ├── ModelMissing         not on this machine, or incomplete
         ├── CheckpointRefused    unsafe, corrupt or of an unknown architecture
         ├── OutOfMemory
-        └── ServerUnreachable
+        ├── ServerUnreachable
+        └── AnswerCut            what came before it is kept: ask again, or for less
 
 `model` may use it too. A message says what the value is, what the limit is and what to do:
 
@@ -147,3 +148,16 @@ class OutOfMemory(ReaderError):
 
 class ServerUnreachable(ReaderError):
     """The remote reader's server does not answer, or answers with an error."""
+
+
+class AnswerCut(ReaderError):
+    """The answer ends before its end: the server broke off, or the limit of its length was reached."""
+
+
+def answer_too_long(limit: int) -> AnswerCut:
+    """What is raised after the last piece of an answer of `limit` tokens, which is as many as it may have."""
+    return AnswerCut(
+        "The answer is incomplete: it reached its limit of {limit:,} tokens. Ask for less at a time, or choose longer"
+        " answers in the settings.",
+        limit=limit,
+    )

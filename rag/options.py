@@ -159,8 +159,8 @@ OPTIONS: Final = (
            "address of an OpenAI-compatible server, for --reader remote; its API key is read from ASK_SERVER_KEY",
            "models"),
     Option("context", 0, _whole(2_048, 10_000_000), "a whole number from 2048 to 10000000",
-           "maximum tokens of prompt and answer together; by default 8192 on a CPU or a server and 32768 on a GPU, or "
-           "the model's own maximum if that is lower", "models"),
+           "maximum tokens of prompt and answer together; by default what a server tells, 8192 on a CPU and 32768 on a "
+           "GPU, or the model's own maximum if that is lower", "models"),
     Option("re-embed", False, _switch, "1 or 0",
            "recompute the embeddings of all documents, after a change of --embedder", "models"),
     Option("embedder", "auto", _name, "auto, a model's name or a folder",

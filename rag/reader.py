@@ -84,6 +84,7 @@ class Reader(Protocol):
     def answer(self, request: ReadRequest, stop: threading.Event) -> Iterator[str]:
         """Yield the answer in pieces, with marks `[n]` for the sources it rests on. An empty answer is a refusal.
 
-        Ends early, without an error, once `stop` is set. Raises ReaderError.
+        Ends early, without an error, once `stop` is set. Raises ReaderError; AnswerCut after the last piece of an
+        answer that is not complete.
         """
         ...

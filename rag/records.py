@@ -276,6 +276,7 @@ class Answer:
     seconds: float = 0.0
     short: ShortAnswer | None = None  # comes before the sentences
     reply: Message | None = None  # to a greeting and the like, for which nothing was searched
+    cut: Message | None = None  # why it ends before its end; None where it does not, or the person stopped it
 
 
 @dataclass(frozen=True, slots=True)

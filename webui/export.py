@@ -201,6 +201,7 @@ def _warnings(exchange: Exchange, language: Language) -> list[str]:
         say_message(language, exchange.answer.reply) if exchange.answer and exchange.answer.reply else "",
         f"{doubt.title}: {doubt.reason}" if doubt else "",
         say(language, "stopped") if exchange.stopped else "",
+        say_message(language, exchange.answer.cut) if exchange.answer and exchange.answer.cut else "",
     ]
     return [text for text in told if text]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -32,8 +32,9 @@ from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.turns import take_turns
 from rag.answer.source_tables import SourceTables
 from rag.answer.summary.summary import Summary, summarise
-from rag.errors import Stopped
+from rag.errors import AnswerCut, Stopped
 from rag.index.protocols import Scope, TermWeight
+from rag.messages import Message
 from rag.preferences import DEFAULT_PREFERENCES, Preferences, Strictness
 from rag.reader import Evidence, Reader, ReadRequest, Sampling, Turn
 from rag.records import (
@@ -145,7 +146,7 @@ class Answerer:
         checker = AnswerChecker(found.sources, self._settings.answering)
         given = doubt.quoted if reader.quotes_evidence else prompt_evidence(short, doubt.quoted)
         pieces = self._read(asked, found, given, reader, sampling, stop) if found.sources else ()
-        yield from _checked(pieces, checker)
+        cut = yield from _checked(pieces, checker)
         # Judge what it said.
         if not reader.quotes_evidence:  # a model's own words are the answer
             found_nothing = doubt.state is AnswerState.NONE and preferences.strictness is Strictness.STRICT
@@ -162,6 +163,7 @@ class Answerer:
             stopped=stop.is_set(),
             seconds=time.monotonic() - began,
             short=short,
+            cut=cut,
         )
 
     def again(self, asked: Asked, sources: tuple[Source, ...]) -> Retrieved:
@@ -226,12 +228,12 @@ class Answerer:
         quoted = (paragraph if n == 0 else f"\n\n{paragraph}" for n, paragraph in enumerate(summary.paragraphs))
         checker = AnswerChecker(summary.sources, self._settings.answering)
         read = quoted if reader.quotes_evidence else self._read(asked, found, (), reader, sampling, stop)
-        yield from _checked(read, checker)
+        cut = yield from _checked(read, checker)
         sentences = tuple(
             replace(one, citations=(), claim=None) if one.text in summary.headings else one for one in checker.finish()
         )
         seconds = time.monotonic() - began
-        yield Answer(sentences, reader.name, stopped=stop.is_set(), seconds=seconds, short=summary.short)
+        yield Answer(sentences, reader.name, stopped=stop.is_set(), seconds=seconds, short=summary.short, cut=cut)
 
     def retrieve(self, asked: Asked, count: int | None = None) -> Retrieved:
         """At most `count` sources of a question, completed from the conversation; as many as preferred with None."""
@@ -380,9 +382,13 @@ def _named_first(evidence: Sequence[Evidence], found: Retrieved) -> list[Evidenc
     return sorted(evidence, key=lambda one: one.number not in named)
 
 
-def _checked(pieces: Iterable[str], checker: AnswerChecker) -> Iterator[Event]:
-    """The pieces of an answer, and its sentences as they become complete."""
-    for piece in pieces:
-        yield Piece(piece)
-        if sentences := checker.add(piece):
-            yield Checked(sentences)
+def _checked(pieces: Iterable[str], checker: AnswerChecker) -> Generator[Event, None, Message | None]:
+    """The pieces of an answer, and its sentences as they become complete; returns why it ends before its end."""
+    try:
+        for piece in pieces:
+            yield Piece(piece)
+            if sentences := checker.add(piece):
+                yield Checked(sentences)
+    except AnswerCut as cut:
+        return cut.message
+    return None

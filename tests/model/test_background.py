@@ -14,6 +14,7 @@ from model.device import needed_bytes
 from model.families import Precision
 from rag.errors import SettingRefused
 from rag.reader import ReadRequest
+from tests.model.cut import until_cut
 from tests.model.reciting import recite
 
 
@@ -63,7 +64,7 @@ def watcher():
 
 
 def said(reader):
-    return "".join(reader.answer(ReadRequest("what?", ()), threading.Event()))
+    return "".join(until_cut(reader.answer(ReadRequest("what?", ()), threading.Event())))
 
 
 def test_the_previous_model_answers_until_the_next_one_is_ready_if_both_fit(watcher, tmp_path):

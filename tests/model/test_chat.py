@@ -13,6 +13,7 @@ from model.listing import list_models
 from model.load import load_reader
 from model.prompt import ChatMessage
 from rag.reader import Sampling
+from tests.model.cut import until_cut
 from tests.model.reference import REPOSITORY
 from tests.model.test_load import native
 
@@ -28,15 +29,17 @@ def test_each_answer_sees_the_conversation(reader):
     written = io.StringIO()
     sampling = Sampling(6, 0)
     converse(reader, sampling, io.StringIO("hello\n\nagain\n"), written)
-    first = "".join(reader.chat([ChatMessage("user", "hello")], sampling, threading.Event()))
+    first = "".join(until_cut(reader.chat([ChatMessage("user", "hello")], sampling, threading.Event())))
     second = "".join(
-        reader.chat(
-            [ChatMessage("user", "hello"), ChatMessage("assistant", first), ChatMessage("user", "again")],
-            sampling,
-            threading.Event(),
+        until_cut(
+            reader.chat(
+                [ChatMessage("user", "hello"), ChatMessage("assistant", first), ChatMessage("user", "again")],
+                sampling,
+                threading.Event(),
+            )
         )
     )
-    assert written.getvalue() == f"\n> {first}\n\n> \n> {second}\n\n> "
+    assert written.getvalue() == f"\n> {first} …\n\n> \n> {second} …\n\n> "
 
 
 def test_ctrl_c_ends_the_answer_and_not_the_chat(reader, monkeypatch):

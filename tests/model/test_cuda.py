@@ -13,6 +13,7 @@ from model.load import load_reader
 from rag.errors import OutOfMemory
 from rag.reader import ReadRequest, ReadSource, Sampling
 from tests.model.checkpoints import NAMES, cases, load, publish, reference
+from tests.model.cut import until_cut
 from tests.model.test_load import native
 
 pytestmark = [
@@ -51,8 +52,8 @@ def test_every_precision_is_near_float32_and_answers(tmp_path, model_type, preci
     assert reader.name.endswith(f"{precision.upper()} · cuda:0")
     with torch.no_grad():
         assert relative(reader.model(IDS.to(CUDA)).logits, original(IDS).logits) < bound
-    text = "".join(reader.answer(REQUEST, threading.Event()))
-    assert text == "".join(reader.answer(REQUEST, threading.Event()))
+    text = "".join(until_cut(reader.answer(REQUEST, threading.Event())))
+    assert text == "".join(until_cut(reader.answer(REQUEST, threading.Event())))
     assert "\ufffd" not in text
 
 
@@ -91,4 +92,4 @@ def test_running_out_of_gpu_memory_is_one_error(tmp_path):
     reader = load_reader(tmp_path, precision="bf16", device="cuda:0")
     with pytest.raises(OutOfMemory, match="Memory ran out while reading the prompt"):
         list(generate(reader.model, [5] * 10, Sampling(10**10, 0), frozenset(), threading.Event()))
-    assert isinstance("".join(reader.answer(REQUEST, threading.Event())), str)
+    assert isinstance("".join(until_cut(reader.answer(REQUEST, threading.Event()))), str)

@@ -16,6 +16,7 @@ from model.load import display_name, load_reader
 from rag.errors import CheckpointRefused, ModelMissing, ReaderError, SettingRefused
 from rag.reader import ReadRequest, ReadSource, Sampling
 from tests.model.checkpoints import INTEGERS, NAMES, publish
+from tests.model.cut import until_cut
 from tests.model.reference import DATA, write_native_tokenizer
 from tests.model.tiny_tokenizers import write_tokenizer
 
@@ -46,8 +47,8 @@ def test_native_checkpoints_answer(tmp_path, model_type, precision):
         with torch.no_grad():
             assert torch.equal(reader.model(ids).logits, original(ids).logits)
     request = ReadRequest("what?", (ReadSource(1, "a.pdf", "1", "", "text"),), sampling=Sampling(12, 0))
-    text = "".join(reader.answer(request, threading.Event()))
-    assert text == "".join(reader.answer(request, threading.Event()))
+    text = "".join(until_cut(reader.answer(request, threading.Event())))
+    assert text == "".join(until_cut(reader.answer(request, threading.Event())))
     assert "\ufffd" not in text
     assert reader.name == f"{tmp_path.name} · {precision.upper()} · cpu"
     assert reader.context_tokens == 4096
@@ -100,7 +101,7 @@ def test_a_mixture_of_experts_is_loaded_by_the_library(tmp_path):
     reader = load_reader(tmp_path, device="cpu")
     assert "BF16" in reader.name
     request = ReadRequest("what?", (), sampling=Sampling(5, 0))
-    assert isinstance("".join(reader.answer(request, threading.Event())), str)
+    assert isinstance("".join(until_cut(reader.answer(request, threading.Event()))), str)
     for precision in ("int4", "int8"):
         with pytest.raises(ReaderError, match=f"cannot be quantised to {precision.upper()} here; choose bf16"):
             load_reader(tmp_path, device="cpu", precision=precision)

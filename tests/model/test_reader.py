@@ -1,14 +1,16 @@
 """A model that reasons before it answers: it gets room for that, shows none of it, and fails if no answer comes."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
 from model.load import load_reader
 from model.remote import RemoteReader
 from rag.answer.quote import QuoteReader
-from rag.errors import ReaderError
+from rag.errors import AnswerCut, ReaderError
 from rag.reader import ReadRequest, Sampling
+from tests.model.cut import until_cut
 from tests.model.reciting import recite
 
 THOUGHTS = [f"{n}? " for n in range(20)]
@@ -16,7 +18,7 @@ THOUGHTS = [f"{n}? " for n in range(20)]
 
 def answer(reader, tokens=8, stop=None):
     request = ReadRequest("what?", (), sampling=Sampling(tokens, 0))
-    return list(reader.answer(request, stop or threading.Event()))
+    return until_cut(reader.answer(request, stop or threading.Event()))
 
 
 def reader_of(folder, pieces, **options):
@@ -37,6 +39,14 @@ def test_reasoning_is_removed_and_does_not_count_as_answer(tmp_path):
     reader = reader_of(tmp_path, [*THOUGHTS, "</think>", "A", "B", "C"], reasoning=True)
     assert answer(reader, tokens=8) == ["A", "B", "C"]
     assert answer(reader, tokens=2) == ["A", "B"]
+
+
+def test_an_answer_that_reaches_its_limit_is_told_as_incomplete(tmp_path):
+    reader = reader_of(tmp_path, ["A", "B", "C"])
+    request = ReadRequest("?", (), sampling=Sampling(2, 0))
+    with pytest.raises(AnswerCut, match="its limit of 2 tokens"):
+        list(reader.answer(request, threading.Event()))
+    assert list(reader.answer(replace(request, sampling=Sampling(3, 0)), threading.Event())) == ["A", "B", "C"]
 
 
 def test_part_of_the_context_is_reserved_for_reasoning(tmp_path):

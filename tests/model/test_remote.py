@@ -6,13 +6,17 @@ import json
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pytest
 
+from model.completion import Patience, asked_to_wait
 from model.prompt import chat_messages
 from model.remote import MAX_TOKEN_CHARACTERS, RemoteReader, break_control_tokens
-from rag.errors import ReaderError, ServerUnreachable, SettingRefused
+from rag.errors import AnswerCut, ReaderError, ServerUnreachable, SettingRefused
 from rag.reader import ReadRequest, ReadSource, Sampling, Turn
 
 REQUEST = ReadRequest(
@@ -24,20 +28,36 @@ REQUEST = ReadRequest(
 
 
 @contextmanager
-def server(*chunks: str, status: int = 200, pause: threading.Event | None = None, end: str = "\n\n"):
+def server(
+    *chunks: str,
+    status: int = 200,
+    statuses: tuple[int, ...] = (),
+    headers: dict[str, str] | None = None,
+    pause: threading.Event | None = None,
+    end: str = "\n\n",
+    finish: str | None = "stop",
+):
     """A server that sends the chunks as events, waiting for `pause` after the first; yields it with what it got.
 
     A chunk that begins like a line of an event stream is sent as it is; other chunks become events with that text.
+    After them comes the finish reason, if there is one. The first requests get `statuses`, those after them `status`.
     """
+    left = list(statuses)
+    if finish:
+        done = "data: " + json.dumps({"choices": [{"delta": {}, "finish_reason": finish}]})
+        chunks = (*chunks, done) if chunks else ()
     got: list[dict] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))) | {"path": self.path})
             got[-1]["authorization"] = self.headers.get("Authorization")
-            self.send_response(status)
+            own = left.pop(0) if left else status
+            self.send_response(own)
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
             self.end_headers()
-            if status != 200:
+            if own != 200:
                 self.wfile.write(b'{"error": {"message": "no such model"}}')
                 return
             try:
@@ -46,7 +66,7 @@ def server(*chunks: str, status: int = 200, pause: threading.Event | None = None
                         pause.wait(5)
                     event = (
                         chunk
-                        if chunk.startswith(("data:", "error:", "event:", ":", "<html"))
+                        if chunk.startswith(("data:", "error:", "event:", ":", "<html", "{"))
                         else "data: " + json.dumps({"choices": [{"delta": {"content": chunk}}]}, ensure_ascii=False)
                     )
                     self.wfile.write((event + end).encode())
@@ -198,8 +218,8 @@ def test_an_address_may_include_the_version(address):
     assert repr(RemoteReader(address, "m")).count("/v1'") == 1
 
 
-def asked(*chunks, stop=None):
-    with server(*chunks) as (url, _):
+def asked(*chunks, stop=None, **options):
+    with server(*chunks, **options) as (url, _):
         return "".join(RemoteReader(url, "glm-z1").answer(REQUEST, stop or threading.Event()))
 
 
@@ -213,9 +233,9 @@ def asked(*chunks, stop=None):
         ('event: error\ndata: {"message": "out of memory"}', "out of memory"),
     ],
 )
-@pytest.mark.parametrize("before", [[], ["Built in "]])
-def test_an_error_during_the_answer_is_reported_in_the_servers_words(before, event, told):
-    with pytest.raises(ServerUnreachable, match=rf"broke off the answer of glm-z1 \(.*{told}.*\): ask again"):
+@pytest.mark.parametrize(("before", "error"), [([], ServerUnreachable), (["Built in "], AnswerCut)])
+def test_an_error_during_the_answer_is_reported_in_the_servers_words(before, error, event, told):
+    with pytest.raises(error, match=rf"broke off the answer of glm-z1 \(.*{told}.*\): ask again"):
         asked(*before, event, "data: [DONE]")
 
 
@@ -232,14 +252,14 @@ def test_an_error_during_the_answer_is_reported_in_the_servers_words(before, eve
     ],
 )
 def test_an_event_that_breaks_the_protocol_is_an_error(event):
-    with pytest.raises(ServerUnreachable, match="does not answer properly"):
+    with pytest.raises(AnswerCut, match=r"broke off the answer of glm-z1 \(unexpected event"):
         asked("Built ", event)
 
 
 @pytest.mark.parametrize("chunks", [[], ["data: [DONE]"], ["<html>a page</html>"], ['data: {"choices": null}']])
 def test_a_stream_without_an_answer_is_not_taken_for_a_refusal(chunks):
     with pytest.raises(ServerUnreachable, match=r"does not answer properly \(status 200 without an answer\)"):
-        asked(*chunks)
+        asked(*chunks, finish=None)
 
 
 def test_unicode_line_separators_in_an_answer_do_not_end_an_event():
@@ -253,7 +273,8 @@ def test_the_last_event_may_lack_its_end(end):
         pytest.raises(ServerUnreachable, match="out of"),
     ):
         list(RemoteReader(url, "glm-4").answer(REQUEST, threading.Event()))
-    with server("1931.", end=end) as (url, _):
+    last = 'data: {"choices": [{"delta": {"content": "1931."}, "finish_reason": "stop"}]}'
+    with server(last, end=end, finish=None) as (url, _):
         assert list(RemoteReader(url, "glm-4").answer(REQUEST, threading.Event())) == ["1931."]
 
 
@@ -261,6 +282,124 @@ def test_events_without_text_are_skipped():
     usage = 'data: {"choices": null, "usage": {}}'
     assert asked('data: {"choices": [{"delta": null}]}', usage, "1931.", "data:", usage) == "1931."
     assert asked('data: {"choices": [{"delta": {"content": ""}, "finish_reason": "stop"}]}') == ""  # a refusal
+
+
+def test_a_server_that_does_not_stream_is_understood():
+    whole = {"choices": [{"message": {"role": "assistant", "content": "Built in 1931 [1]."}, "finish_reason": "stop"}]}
+    json_type = {"Content-Type": "application/json"}
+    assert asked(json.dumps(whole), headers=json_type, end="", finish=None) == "Built in 1931 [1]."
+
+
+def read(reader, stop=None):
+    """What a reader answers, and why the answer is cut."""
+    pieces = []
+    try:
+        pieces.extend(reader.answer(REQUEST, stop or threading.Event()))  # extends piece by piece
+    except AnswerCut as cut:
+        return "".join(pieces), cut
+    return "".join(pieces), None
+
+
+QUICK = Patience(first=0.6, between=0.3, backoff=0.01, longest_wait=0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"finish": None}, "the connection ended before the answer did"),
+        ({"finish": "length"}, "reached its limit of 7 tokens"),
+    ],
+)
+def test_an_answer_without_its_end_is_kept_and_told_as_incomplete(options, told):
+    with server("Built ", "in", **options) as (url, _):
+        answer, cut = read(RemoteReader(url, "glm-4"))
+    assert answer == "Built in"
+    assert "The answer is incomplete" in str(cut)
+    assert told in str(cut)
+
+
+def test_a_server_that_stalls_in_an_answer_is_noticed_though_it_keeps_the_connection_alive():
+    pause = threading.Event()
+    alive = [": alive", ": alive"]
+    with server("Built ", *alive, "in", pause=pause) as (url, _):
+        answer, cut = read(RemoteReader(url, "glm-4", patience=QUICK))
+        pause.set()
+    assert answer == "Built"
+    assert "it sent nothing for 0 seconds" in str(cut)
+
+
+@pytest.mark.parametrize("statuses", [(429,), (503, 500), (502, 504, 429)])
+def test_a_request_is_sent_again_after_a_refusal_that_may_pass(statuses):
+    with server("Yes.", statuses=statuses, headers={"Retry-After": "0"}) as (url, got):
+        assert read(RemoteReader(url, "glm-4", patience=QUICK)) == ("Yes.", None)
+    assert len(got) == len(statuses) + 1
+
+
+def test_a_server_that_stays_busy_is_told_after_some_requests():
+    with server(status=503) as (url, got), pytest.raises(ServerUnreachable, match=r"too busy.* \(status 503: no such"):
+        read(RemoteReader(url, "glm-4", patience=QUICK))
+    assert len(got) == QUICK.tries
+
+
+@pytest.mark.parametrize(("status", "wait"), [(429, "3600"), (400, "0"), (404, "0"), (401, "0")])
+def test_no_request_follows_a_refusal_that_will_not_pass_soon(status, wait):
+    with server(status=status, headers={"Retry-After": wait}) as (url, got), pytest.raises(ServerUnreachable):
+        read(RemoteReader(url, "glm-4", patience=QUICK))
+    assert len(got) == 1
+
+
+def test_retry_after_is_seconds_or_a_date():
+    def wait(value):
+        return asked_to_wait(httpx.Response(429, headers={"Retry-After": value}))
+
+    assert wait("7") == 7
+    assert 50 < wait(format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)) <= 60
+    assert [wait(value) for value in ("-1", "soon", "", "Wed, 21 Oct 2015 07:28:00 GMT")] == [0] * 4
+
+
+@pytest.mark.parametrize("first", ["Built ", ": before the answer"])
+@contextmanager
+def server_that_waits(first: str):
+    """A server that sends one event and then waits; gives its address, and what is set once the connection ends."""
+    closed = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(f"{first}\n\n".encode())
+            self.connection.settimeout(20)
+            if self.connection.recv(1) == b"":
+                closed.set()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}", closed
+        httpd.shutdown()
+
+
+BUILT = 'data: {"choices": [{"delta": {"content": "Built"}}]}'
+
+
+@pytest.mark.parametrize("first", [BUILT, ": before the answer"])
+def test_stop_closes_the_connection_while_it_waits(first):
+    stop = threading.Event()
+    with server_that_waits(first) as (url, closed):
+        threading.Timer(0.3, stop.set).start()
+        assert read(RemoteReader(url, "m"), stop)[1] is None
+        assert closed.wait(10)
+
+
+def test_an_answer_that_nobody_takes_any_more_closes_the_connection():
+    with server_that_waits(BUILT) as (url, closed):
+        pieces = RemoteReader(url, "glm-4").answer(REQUEST, threading.Event())
+        assert next(pieces) == "Built"
+        pieces.close()
+        assert closed.wait(10)
 
 
 def test_reasoning_is_left_out():
@@ -282,7 +421,7 @@ def test_reasoning_is_left_out():
 )
 def test_reasoning_until_the_limit_is_not_taken_for_a_refusal(chunks):
     with pytest.raises(ReaderError, match=r"glm-z1 gave no answer within its limit of 7 tokens.* --model"):
-        asked(*chunks)
+        asked(*chunks, finish="length")
 
 
 def test_stopping_while_it_reasons_ends_the_answer_without_an_error():
@@ -295,14 +434,16 @@ def test_stopping_while_it_reasons_ends_the_answer_without_an_error():
 @pytest.mark.parametrize("word", ["word ", " ", "人", "x" * 10_000])
 def test_an_answer_without_end_is_cut_off_and_what_came_is_kept(word):
     with server("Yes. ", *[word] * 1_000) as (url, _):
-        answer = "".join(RemoteReader(url, "m").answer(REQUEST, threading.Event()))
+        answer, cut = read(RemoteReader(url, "m"))
+    assert "its limit of 7 tokens" in str(cut)
     assert answer.startswith("Yes.")
     assert len(answer) <= REQUEST.sampling.max_tokens * MAX_TOKEN_CHARACTERS
 
 
 def test_an_event_without_end_is_cut_off(monkeypatch):
-    monkeypatch.setattr("model.remote.MAX_LINE", 1_000)
-    assert asked("Yes.", ": " + "x" * 200_000, "No.") == "Yes."
+    monkeypatch.setattr("model.completion.MAX_LINE", 1_000)
+    with pytest.raises(AnswerCut, match="the connection ended before the answer did"):
+        asked("Yes.", ": " + "x" * 200_000, "No.")
 
 
 def test_tokens_are_estimated_from_above():

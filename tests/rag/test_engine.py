@@ -9,6 +9,7 @@ import pytest
 from rag.answer.quote import QuoteReader
 from rag.engine import Engine
 from rag.errors import (
+    AnswerCut,
     FileRefused,
     ModelMissing,
     QuestionRefused,
@@ -173,6 +174,21 @@ def test_a_stopped_answer_says_so(make):
     assert answer.stopped
     assert answer.state is AnswerState.ANSWER
     assert [sentence.text for sentence in answer.sentences] == ["One."]
+
+
+@pytest.mark.parametrize("question", ["red pump?", "Summarise the manual."])
+def test_what_came_of_an_answer_that_was_cut_is_kept_and_says_why(make, question):
+    class Cut(ScriptedReader):
+        def answer(self, request, stop):
+            yield "The red pump was built in 1931 [1]. It "
+            raise AnswerCut("The line was cut.")
+
+    engine = make(reader=Cut())
+    add(engine, ("manual.pdf", FIRST))
+    *_, answer = ask(engine, question)
+    assert answer.cut == Message("The line was cut.")
+    assert not answer.stopped
+    assert [sentence.text for sentence in answer.sentences] == ["The red pump was built in 1931.", "It"]
 
 
 def test_the_engine_goes_on_after_a_reader_fails(make):

@@ -59,6 +59,7 @@ class _Turn:
     quoted_instead: bool  # whether that was done
     error: Message | None
     reply: Message | None  # of the program itself, to a greeting and the like
+    cut: Message | None  # why the answer ends before its end
     doubt: Doubt | None  # None for an answer that is not in doubt
     refused: bool  # whether there is no answer but the nearest passages
     short: Short | None
@@ -122,6 +123,7 @@ def _turn(exchange: Exchange, session: Session) -> _Turn:
         quoted_instead=exchange.options.quotes and has_model,
         error=exchange.error,
         reply=exchange.answer.reply if exchange.answer else None,
+        cut=exchange.answer.cut if exchange.answer else None,
         doubt=doubt,
         refused=refused,
         short=short_of(exchange, session),

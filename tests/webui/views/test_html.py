@@ -585,6 +585,18 @@ def test_a_stopped_answer_keeps_what_was_said():
     assert "Stopped" in looked.text
 
 
+def test_an_answer_that_was_cut_says_why_and_can_be_made_again():
+    session = answered(sentences=(Sentence("Half an ans"),))
+    (exchange,) = session.conversation.exchanges
+    exchange.answer = replace(exchange.answer, cut=Message("The <b>line</b> was cut."))
+    looked = look(conversation_html(session))
+    assert "Half an ans" in looked.text
+    assert "The <b>line</b> was cut." in looked.text
+    assert '<button type="button" data-do="retry"' in str(conversation_html(session)).split('class="cut"')[1]
+    exchange.answer = replace(exchange.answer, cut=None)
+    assert 'class="cut"' not in str(conversation_html(session))
+
+
 def test_notes_of_a_document_are_listed(tmp_path):
     engine = FakeEngine(tmp_path)
     engine.library = [

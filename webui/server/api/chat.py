@@ -101,7 +101,7 @@ class _Completion:
         made = await self._made(found, answer)
         content = "\n\n".join(part for part in (made.text, self._sources(made)) if part)
         message = {"role": "assistant", "content": content, "refusal": None, "citations": self._citations(made)}
-        choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+        choice = {"index": 0, "message": message, "finish_reason": _finish_reason(answer), "logprobs": None}
         return self._object("chat.completion", [choice])
 
     async def stream(self) -> AsyncIterator[str]:
@@ -132,7 +132,7 @@ class _Completion:
                 if footer := self._sources(made):
                     rest = f"{rest}\n\n{footer}"
                 yield self._chunk({"content": rest})
-                yield self._chunk({}, finish="stop", citations=self._citations(made))
+                yield self._chunk({}, finish=_finish_reason(event), citations=self._citations(made))
 
     async def _made(self, found: Found, answer: Answer) -> shapes.AskResponse:
         shape = AnswerShapes(self._engine, self._question.owner, self._question.text, found, answer)
@@ -166,3 +166,7 @@ def _marked(sentences: Sequence[records.Sentence]) -> str:
         marks = "".join(f"[{citation.number}]" for citation in sentence.citations)
         parts.append(f"{sentence.lead}{sentence.text}{marks}")
     return "".join(parts)
+
+
+def _finish_reason(answer: Answer) -> str:
+    return "length" if answer.cut else "stop"

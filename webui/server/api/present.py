@@ -71,6 +71,7 @@ class AnswerShapes:
             sources=[source_shape(source) for source in self._found.sources],
             question=self._found.query,
             missing=list(answer.missing),
+            incomplete=say_message(language, answer.cut) if answer.cut else "",
             reader=answer.reader,
             seconds=round(answer.seconds, 3),
         )

@@ -133,6 +133,7 @@ class AskResponse(BaseModel):
     sources: list[Source] = Field(description="all sources that were found for the question")
     question: str = Field(description="as it was understood: a follow-up is completed from the history")
     missing: list[str] = Field(description="years, names and codes of the question that no source holds")
+    incomplete: str = Field("", description="why the answer ends before its end; otherwise empty")
     reader: str = Field(description="name of the model, or of the quote reader; empty for a reply of the program")
     seconds: float
 
