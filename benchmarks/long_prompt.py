@@ -27,7 +27,8 @@ from benchmarks.memory import bytes_of, random_weights
 from model.assemble import assemble
 from model.device import pick_device
 from model.families import Precision
-from model.generate import PROMPT_CHUNK, generate
+from model.generate import generate
+from model.memory import PROMPT_CHUNK
 from rag.reader import Sampling
 
 LENGTHS = (4_096, 8_192, 16_384, 32_768)

@@ -27,8 +27,9 @@ import torch
 from model import generate as loop
 from model.assemble import assemble, empty_model
 from model.checkpoint import LazyMatrix
-from model.device import needed_bytes, pick_device
+from model.device import pick_device
 from model.families import GB, CheckpointLayout, ModelDimensions, Precision, find_family
+from model.memory import PROMPT_CHUNK, needed_bytes
 from model.weight_layout import Weight
 from rag.reader import Sampling
 
@@ -128,7 +129,7 @@ def answer(model: Any, context: int) -> tuple[float, float]:
     prompt = [5] * (context - ANSWER)
     if first_generation:
         prompt[-2:] = [model.config.gmask_token_id, model.config.bos_token_id]
-    computed = len(prompt) if first_generation else min(len(prompt), loop.PROMPT_CHUNK)
+    computed = len(prompt) if first_generation else min(len(prompt), PROMPT_CHUNK)
     cache = loop.preallocated_cache(model.config, context)
     _fill(model, cache, len(prompt) - computed)
     start = time.perf_counter()

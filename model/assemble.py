@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM
 
 from model.device import attention_implementation, compute_dtype, release_freed_memory
 from model.families import ModelDimensions, Precision
-from model.quantise import Int8Embedding, Int8Linear, quantised_linear
+from model.quantise import Int8Embedding, quantised_linear
 from model.weight_layout import Weight
 from rag.errors import CheckpointRefused
 
@@ -91,7 +91,7 @@ def assemble(
         if progress:
             progress(total - len(expected), total)
     if set(expected) == {"lm_head.weight"} and config.tie_word_embeddings:
-        _tie_output_matrix(model)
+        _tie_output_matrix(model, device)
     elif expected:
         raise CheckpointRefused(
             "The checkpoint lacks {missing} of {total} tensors ({first}); download it again.",
@@ -125,24 +125,23 @@ def _quantised_module(
 ) -> nn.Module | None:
     """The quantised replacement of an embedding or a linear layer; None for a module that stays as it is.
 
-    On a CPU, the embedding and the output matrix take 8 bits at either precision; on CUDA they are not quantised.
+    The embedding and the output matrix take 8 bits at either precision.
     """
     vocabulary = path.endswith(("lm_head", "embed_tokens", "word_embeddings"))
-    if vocabulary and device.type == "cuda":
-        return None
     if isinstance(module, nn.Embedding):
-        return Int8Embedding(weight)
+        return Int8Embedding(weight, compute_dtype(precision, device)).to(device)
     if not isinstance(module, nn.Linear):
         return None
     bias = None if module.bias is None or module.bias.is_meta else module.bias.data
     return quantised_linear(weight, bias, Precision.INT8 if vocabulary else precision, device)
 
 
-def _tie_output_matrix(model: Any) -> None:
+def _tie_output_matrix(model: Any, device: torch.device) -> None:
     """Use the embedding as the output matrix (`tie_word_embeddings`); such checkpoints hold it only once."""
     embedding = model.get_input_embeddings()
     if isinstance(embedding, Int8Embedding):
-        model.lm_head = Int8Linear(Weight(embedding.values, embedding.scale, 8), None)
+        weight = Weight(embedding.values.cpu(), embedding.scale.cpu(), 8)
+        model.lm_head = quantised_linear(weight, None, Precision.INT8, device)
     else:
         model.lm_head.weight = embedding.weight
 

@@ -22,8 +22,8 @@ from rag.messages import Message, Value
 from rag.reader import Reader
 
 if TYPE_CHECKING:
-    from model.device import PrecisionChoice
     from model.load import PreparedModel
+    from model.memory import PrecisionChoice
     from model.reader import GlmReader
 
 log = logging.getLogger(__name__)

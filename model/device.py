@@ -1,7 +1,4 @@
-"""Chooses the device and the precision that fits its free memory, and turns torch's failures into AskErrors.
-
-Loads nothing.
-"""
+"""Chooses the device, reads its free memory, and turns torch's failures into AskErrors. Loads nothing."""
 
 from __future__ import annotations
 
@@ -10,29 +7,16 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from transformers.utils.import_utils import is_flash_attn_2_available
 
-from model.families import GB, ModelDimensions, Precision
+from model.families import Precision
 from rag.errors import OutOfMemory, ReaderError, SettingRefused
-from rag.messages import Message, Value
+from rag.messages import Message
 
 M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES = -3, 1 << 20  # parameter of mallopt (malloc.h), and its value
-DEFAULT_CONTEXT = {"cpu": 8_192, "cuda": 32_768}  # tokens; less than many models can do, because the KV cache grows
-WORKING_BYTES = {"cpu": GB, "cuda": 3 * GB // 2}  # activations of one prompt chunk, and the libraries
-
-
-@dataclass(frozen=True, slots=True)
-class PrecisionChoice:
-    """A precision for a model on a device, and why it was chosen."""
-
-    precision: Precision
-    needed: int  # memory, bytes
-    why: Message
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -88,128 +72,6 @@ def empty_cache() -> None:
     """Return the memory of freed models to the GPU, if there is one."""
     if torch.cuda.is_available():  # pragma: no cover - needs a GPU
         torch.cuda.empty_cache()
-
-
-def needed_bytes(dimensions: ModelDimensions, precision: Precision, context: int, device: torch.device) -> int:
-    """Memory to load a model and answer with a KV cache of `context` tokens, bytes; computed, not measured."""
-    width = compute_dtype(precision, device).itemsize
-    cache = context * dimensions.cache_bytes_per_token * width // 2
-    weights = dimensions.weight_bytes(precision, vocabulary_bits=8 * width if device.type == "cuda" else 8)
-    return weights + cache + WORKING_BYTES[device.type]
-
-
-def choose_precision(
-    dimensions: ModelDimensions,
-    wanted: str,
-    context: int,
-    device: torch.device,
-    free: int | None,
-    *,
-    published_bits: int = 0,
-    quantisable: bool = True,
-) -> PrecisionChoice:
-    """The precision to load a model in: `wanted`, or for "auto" the best one that fits in `free` bytes.
-
-    `quantisable`: INT8 and INT4 are possible; a mixture of experts never is. Raises SettingRefused for an unknown
-    precision, OutOfMemory if the precision wanted (or, for "auto", any) does not fit, and ReaderError for INT8 or INT4
-    of a model that is not quantisable.
-    """
-    quantisable = quantisable and not dimensions.experts
-    if wanted != "auto":
-        try:
-            precision = Precision(wanted.lower())
-        except ValueError as error:
-            raise SettingRefused(
-                "Unknown precision '{precision}'; choose auto, {known}.", precision=wanted, known=", ".join(Precision)
-            ) from error
-        if not quantisable and precision in (Precision.INT8, Precision.INT4):
-            raise ReaderError(
-                "A model of this architecture cannot be quantised to {precision} here; choose bf16.",
-                precision=precision.upper(),
-            )
-        needed = needed_bytes(dimensions, precision, context, device)
-        if free is not None and needed > free:
-            raise _does_not_fit(dimensions, precision, context, device, free)
-        return PrecisionChoice(precision, needed, Message("{precision} as requested", {"precision": precision.upper()}))
-    for precision in _candidates(device, published_bits, quantisable=quantisable):
-        needed = needed_bytes(dimensions, precision, context, device)
-        if free is None or needed <= free:
-            return PrecisionChoice(precision, needed, _reason(precision, needed, context, device, free, published_bits))
-    if quantisable and precision in (Precision.BF16, Precision.FP16):  # INT4 was not tried
-        raise _needs_bitsandbytes(dimensions, precision, context, device, free)
-    raise _does_not_fit(dimensions, precision, context, device, free)
-
-
-def _reason(
-    precision: Precision, needed: int, context: int, device: torch.device, free: int | None, published_bits: int
-) -> Message:
-    values: dict[str, Value] = {
-        "precision": precision.upper(), "needed": needed / GB, "context": context, "device": str(device),
-    }  # fmt: skip
-    if free is None:
-        why = Message(
-            "{precision}: {needed:.1f} GB with {context} tokens of context; free memory on {device} unknown", values
-        )
-    else:
-        why = Message(
-            "{precision}: {needed:.1f} GB with {context} tokens of context, {free:.1f} GB free on {device}",
-            {**values, "free": free / GB},
-        )
-    if not published_bits:
-        return why
-    return Message("{why}; published in {bits} bits", {"why": why, "bits": published_bits})
-
-
-def _candidates(device: torch.device, published_bits: int, *, quantisable: bool) -> list[Precision]:
-    """Precisions to try, best first. On a CPU, INT8 is faster than 16 bits and about as accurate.
-
-    transformers keeps all experts of a layer in one tensor, which neither bitsandbytes nor `model.quantise` takes.
-    """
-    if published_bits:
-        return [Precision.INT4 if published_bits == 4 else Precision.INT8]
-    full = Precision.BF16 if has_bfloat16(device) else Precision.FP16
-    if not quantisable:
-        return [full]
-    if device.type == "cpu":
-        return [Precision.INT8, Precision.INT4]
-    return [full, Precision.INT8, Precision.INT4] if find_spec("bitsandbytes") else [full]
-
-
-def _memory_values(
-    dimensions: ModelDimensions, precision: Precision, context: int, device: torch.device, free: int | None
-) -> dict[str, str | int | float]:
-    """What messages about memory state: gigabytes needed and free, and what for."""
-    return {
-        "needed": needed_bytes(dimensions, precision, context, device) / GB,
-        "precision": precision.upper(),
-        "context": context,
-        "free": (free or 0) / GB,
-        "device": str(device),
-    }
-
-
-def _does_not_fit(
-    dimensions: ModelDimensions, precision: Precision, context: int, device: torch.device, free: int | None
-) -> OutOfMemory:
-    return OutOfMemory(
-        "The model needs {needed:.1f} GB in {precision} with {context} tokens of context and {free:.1f} GB are free on"
-        " {device}; choose a smaller model, precision or context.",
-        **_memory_values(dimensions, precision, context, device, free),
-    )
-
-
-def _needs_bitsandbytes(
-    dimensions: ModelDimensions, precision: Precision, context: int, device: torch.device, free: int | None
-) -> OutOfMemory:
-    int4 = needed_bytes(dimensions, Precision.INT4, context, device)
-    if free is not None and int4 > free:
-        return _does_not_fit(dimensions, precision, context, device, free)
-    return OutOfMemory(
-        "The model needs {needed:.1f} GB in {precision} with {context} tokens of context and {free:.1f} GB are free on"
-        " {device}; in INT4 it needs {int4:.1f} GB: pip install bitsandbytes, or choose a smaller model or context.",
-        **_memory_values(dimensions, precision, context, device, free),
-        int4=int4 / GB,
-    )
 
 
 def compute_dtype(precision: Precision, device: torch.device) -> torch.dtype:

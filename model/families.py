@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-GB = 1_000_000_000
+MB, GB = 1_000_000, 1_000_000_000
 
 
 class PromptFormat(StrEnum):
@@ -78,8 +78,8 @@ class ModelDimensions:
     def weight_bytes(self, precision: Precision, *, vocabulary_bits: int = 8) -> int:
         """Bytes of the weights at a precision; INT4 takes 4.5 bits a weight with its scales.
 
-        `vocabulary_bits`: bits of the embedding and the output matrix at INT8 and INT4: 8 on a CPU, 16 with
-        bitsandbytes.
+        `vocabulary_bits`: bits of the embedding and the output matrix at INT8 and INT4: 8 as they are loaded, 16 in
+        published checkpoints.
         """
         bits = {Precision.FP32: 32, Precision.BF16: 16, Precision.FP16: 16, Precision.INT8: 8, Precision.INT4: 4.5}
         outer = vocabulary_bits if precision in (Precision.INT8, Precision.INT4) else bits[precision]

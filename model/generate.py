@@ -16,11 +16,11 @@ import torch
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 from model.device import torch_errors
+from model.memory import PROMPT_CHUNK
 from rag.errors import ReaderError
 from rag.messages import Message
 from rag.reader import Sampling
 
-PROMPT_CHUNK = 512  # tokens of the prompt that go through the model at a time
 TOP_CANDIDATES = 1024  # tokens searched first for the nucleus, before the whole vocabulary is sorted
 
 _PREFILL = Message("reading the prompt")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from model.device import DEFAULT_CONTEXT, free_bytes, needed_bytes, pick_device
+from model.device import free_bytes, pick_device
 from model.families import FAMILIES, GB, Family, Precision
+from model.memory import DEFAULT_CONTEXT, MIN_CONTEXT, needed_bytes
 
 LISTED_PRECISIONS = (Precision.BF16, Precision.INT8, Precision.INT4)
 
@@ -32,31 +33,41 @@ def list_models(device: str = "auto", free: int | None = None) -> str:
     note = (
         f"BF16, INT8, INT4: gigabytes of memory to load the model and answer with {DEFAULT_CONTEXT[target.type]:,}"
         f" tokens of context (or all of a shorter context) on {target}, computed from the published dimensions."
-        f" * fits in memory ({available}). - not available."
+        f" * fits in memory ({available}); + fits with a shorter context. - not available."
     )
     return "\n".join([*lines, "", note])
 
 
-def memory_by_precision(family: Family, device: torch.device) -> dict[Precision, int | None]:
-    """Bytes that loading needs at each precision; None where the checkpoint cannot be loaded in it."""
+def memory_by_precision(
+    family: Family, device: torch.device, context: int | None = None
+) -> dict[Precision, int | None]:
+    """Bytes that loading needs at each precision; None where the checkpoint cannot be loaded in it.
+
+    `context`: tokens of prompt and answer, or all that the model can do if that is less; None: the device's default.
+    """
     memory: dict[Precision, int | None] = {}
     published = {0: None, 4: Precision.INT4, 8: Precision.INT8}[family.published_bits]
     for precision in LISTED_PRECISIONS:
         requantised = published is not None and precision is not published
         quantised_experts = family.dimensions.experts and precision is not Precision.BF16
         possible = not (requantised or quantised_experts)
-        tokens = min(DEFAULT_CONTEXT[device.type], family.context)
+        tokens = min(context or DEFAULT_CONTEXT[device.type], family.context)
         memory[precision] = needed_bytes(family.dimensions, precision, tokens, device) if possible else None
     return memory
 
 
 def _row(family: Family, device: torch.device, free: int | None) -> tuple[str, ...]:
-    cells = []
-    for needed in memory_by_precision(family, device).values():
-        if needed is None:
-            cells.append("-")
-            continue
-        cells.append(f"{needed / GB:.1f}{'*' if free is not None and needed <= free else ' '}")
+    shortest = memory_by_precision(family, device, MIN_CONTEXT)
+    memory = memory_by_precision(family, device)
+    cells = [_cell(memory[precision], shortest[precision], free) for precision in LISTED_PRECISIONS]
     context = f"{family.context // 1024}K"
     size = (f"{family.parameters:g}B", str(family.dimensions.layers))
     return (family.hub_id, *size, context, *cells, family.licence, family.prompt.value)
+
+
+def _cell(needed: int | None, shortest: int | None, free: int | None) -> str:
+    """The memory needed, with a mark where it is free; `shortest`: needed with the shortest context."""
+    if needed is None or shortest is None:
+        return "-"
+    mark = " " if free is None else "*" if needed <= free else "+" if shortest <= free else " "
+    return f"{needed / GB:.1f}{mark}"

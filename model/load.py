@@ -16,18 +16,10 @@ import torch
 
 from model.assemble import TensorProgress, assemble, dimensions_of, empty_model
 from model.checkpoint import TensorFiles, open_checkpoint, read_config, read_json
-from model.device import (
-    DEFAULT_CONTEXT,
-    PrecisionChoice,
-    attention_implementation,
-    choose_precision,
-    compute_dtype,
-    free_bytes,
-    pick_device,
-    torch_errors,
-)
+from model.device import attention_implementation, compute_dtype, free_bytes, pick_device, torch_errors
 from model.families import CheckpointLayout, Family, Precision, find_family, guess_family
 from model.hub import Progress, find_checkpoint
+from model.memory import DEFAULT_CONTEXT, MIN_CONTEXT, PrecisionChoice, choose_precision
 from model.model_config import supported_layout, transformers_config
 from model.prompt import ChatMessage, Prompter, read_template
 from model.quantise import bitsandbytes
@@ -57,12 +49,13 @@ class PreparedModel:
     mapping: TensorMapping
     tokenizer: Tokenizer
     template: str  # chat template of the checkpoint, "" if it has none
-    context: int  # tokens of prompt and answer
+    context: int  # tokens of prompt and answer, at most
+    context_given: bool  # somebody asked for it, so that it is not shortened
     device: torch.device
     streamed: bool  # tensors are loaded one at a time, rather than by transformers
 
     def choose(self, wanted: str, *, reclaimable: int = 0) -> PrecisionChoice:
-        """The precision to load in; `reclaimable`: bytes that will be freed before loading.
+        """The precision and context to load with; `reclaimable`: bytes that will be freed before loading.
 
         Raises SettingRefused, OutOfMemory or ReaderError as `choose_precision` does.
         """
@@ -76,6 +69,7 @@ class PreparedModel:
                 None if free is None else free + reclaimable,
                 published_bits=self.mapping.bits,
                 quantisable=self.streamed or self.device.type == "cuda",
+                shortest=None if self.context_given else MIN_CONTEXT,
             )
 
     def free_bytes(self) -> int | None:
@@ -96,7 +90,7 @@ class PreparedModel:
             self.tokenizer,
             self.family,
             name=f"{self.name} · {choice.precision.upper()} · {self.device}",
-            context_tokens=self.context,
+            context_tokens=choice.context,
             stop_ids=stop_ids(self.folder, self.config, self.family, self.tokenizer),
             template=self.template,
             why=choice.why,
@@ -149,9 +143,9 @@ def prepare(
     """Find or download a checkpoint and check all of it but its weights.
 
     `device`: auto, cpu or cuda:0; `context`: longest prompt and answer together, in tokens, None for what suits the
-    device and the model can do; `revision`: commit, branch or tag on the hub; `hub_only`: a hub id even if there is a
-    folder of that name; `offline`: open no socket. `download_progress` is called with bytes downloaded and bytes in
-    total. Raises ModelMissing, CheckpointRefused or SettingRefused.
+    device, its free memory and the model; `revision`: commit, branch or tag on the hub; `hub_only`: a hub id even if
+    there is a folder of that name; `offline`: open no socket. `download_progress` is called with bytes downloaded and
+    bytes in total. Raises ModelMissing, CheckpointRefused or SettingRefused.
     """
     name = str(name_or_folder)
     folder = find_checkpoint(
@@ -184,6 +178,7 @@ def prepare(
         tokenizer=tokenizer,
         template=template,
         context=tokens,
+        context_given=context is not None,
         device=target,
         streamed=streamed,
     )

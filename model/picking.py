@@ -49,7 +49,7 @@ class ModelOffer:
     licence: str  # one word; "" if unknown
     int8_gb: float | None  # gigabytes to load and answer; None also where it cannot be loaded in this precision
     int4_gb: float | None
-    fits: bool | None  # in memory at some precision, counting memory of the model in use as free
+    fits: bool | None  # in memory at some precision and context, counting memory of the model in use as free
     here: bool  # on this machine
     download_gb: float | None = None  # gigabytes of its published weights
 
@@ -283,9 +283,10 @@ def _is_folder(name: str) -> bool:
 def _offer(family: Family, device: torch.device, available: int | None) -> ModelOffer:
     from model.hub import cached_hub_id
     from model.listing import memory_by_precision
+    from model.memory import MIN_CONTEXT
 
     memory = memory_by_precision(family, device)
-    needed = [value for value in memory.values() if value is not None]
+    shortest = [value for value in memory_by_precision(family, device, MIN_CONTEXT).values() if value is not None]
     found = cached_hub_id(family.hub_id)
     return ModelOffer(
         name=found or family.hub_id,
@@ -295,7 +296,7 @@ def _offer(family: Family, device: torch.device, available: int | None) -> Model
         licence=family.licence,
         int8_gb=_gigabytes(memory[Precision.INT8]),
         int4_gb=_gigabytes(memory[Precision.INT4]),
-        fits=None if available is None else min(needed) <= available,
+        fits=None if available is None else min(shortest) <= available,
         here=found is not None,
         download_gb=family.published_bytes / GB,
     )

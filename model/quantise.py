@@ -129,21 +129,22 @@ class Int4Linear(nn.Module):
 
 
 class Int8Embedding(nn.Module):
-    """An embedding of int8 rows (vocab, hidden) with one bfloat16 scale per row."""
+    """An embedding of int8 rows (vocab, hidden) with one scale per row."""
 
-    def __init__(self, weight: Weight) -> None:
+    def __init__(self, weight: Weight, dtype: torch.dtype = torch.bfloat16) -> None:
+        """`dtype`: of the scales, and so of the hidden states."""
         super().__init__()
         values, scale = quantise_int8(weight)
         self.values = nn.Buffer(values)
-        self.scale = nn.Buffer(scale.bfloat16())
+        self.scale = nn.Buffer(scale.to(dtype))
 
     @property
     def weight(self) -> torch.Tensor:
-        """The dequantised matrix, (vocab, hidden) bfloat16, computed at each call."""
-        return self.values.to(torch.bfloat16) * self.scale[:, None]
+        """The dequantised matrix, (vocab, hidden), computed at each call."""
+        return self.values.to(self.scale.dtype) * self.scale[:, None]
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(...) token ids -> (..., hidden) bfloat16."""
+        """(...) token ids -> (..., hidden)."""
         return self.values[tokens].to(self.scale.dtype) * self.scale[tokens][..., None]
 
 

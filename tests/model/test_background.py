@@ -10,8 +10,8 @@ import torch
 
 import model.assemble
 from model.background import BackgroundLoader, LoadCallbacks
-from model.device import needed_bytes
 from model.families import Precision
+from model.memory import needed_bytes
 from rag.errors import SettingRefused
 from rag.reader import ReadRequest
 from tests.model.cut import until_cut

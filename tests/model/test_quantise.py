@@ -115,6 +115,11 @@ def test_embedding():
     assert relative(embedding(tokens), dense[tokens]) < 0.01
 
 
+def test_an_embedding_gives_the_dtype_it_is_asked_for():
+    """float32 on GPUs that have no bfloat16."""
+    assert Int8Embedding(Weight(matrix(8, 64)), torch.float32)(torch.tensor([1])).dtype is torch.float32
+
+
 def test_matrices_that_no_kernel_takes_are_not_quantised():
     assert group_size(48) is None
     assert quantised_linear(Weight(matrix(64, 48)), None, Precision.INT8, CPU) is None
