@@ -12,7 +12,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,12 @@ class ChatMessage:
     role: str  # system, user, assistant or observation
     content: str
     metadata: str = ""  # text behind the role token: the name of the tool that an assistant calls
+    sources: str = ""  # text before the content, which stays when the oldest turns are dropped
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return self.sources + self.content
 
 
 # ---- request -> messages
@@ -78,10 +84,10 @@ _REMINDER_ENGLISH = "Answer in English, and end every sentence with its source n
 
 
 def chat_messages(request: ReadRequest) -> list[ChatMessage]:
-    """The messages that ask a model to answer from the sources: instruction, earlier turns, sources and question.
+    """The messages that ask a model to answer from the sources: instruction, sources, earlier turns and question.
 
-    The fixed text is in the language of the answer: Chinese or, for all others, English. Without sources there is no
-    instruction.
+    What stays the same from question to question comes first, so that its keys and values can be kept. The fixed text
+    is in the language of the answer: Chinese or, for all others, English. Without sources there is no instruction.
     """
     history = [
         message
@@ -93,13 +99,16 @@ def chat_messages(request: ReadRequest) -> list[ChatMessage]:
     manner = request.manner
     in_chinese = manner.in_chinese(asked_in_chinese=has_chinese_without_kana(request.question))
     wording = _CHINESE if in_chinese else _ENGLISH
-    sources = "\n\n".join(_source_text(source, wording) for source in request.sources)
     question = (
-        f"{_evidence_text(request.evidence, wording)}{wording.sources}\n{sources}\n\n"
-        f"{wording.question}{request.question}\n{_reminder(manner, wording)}"
+        f"{_evidence_text(request.evidence, wording)}{wording.question}{request.question}\n{_reminder(manner, wording)}"
     )
-    instruction = manner.instruction(in_chinese=in_chinese)
-    return [ChatMessage("system", instruction), *history, ChatMessage("user", question)]
+    first, *rest = [*history, ChatMessage("user", question)]
+    sources = "\n\n".join(_source_text(source, wording) for source in request.sources)
+    return [
+        ChatMessage("system", manner.instruction(in_chinese=in_chinese)),
+        replace(first, sources=f"{wording.sources}\n{sources}\n\n"),
+        *rest,
+    ]
 
 
 def _reminder(manner: Manner, wording: _Wording) -> str:
@@ -145,19 +154,17 @@ class Prompter:
             ids += [part] if isinstance(part, int) else self.tokenizer.encode(part)
         return ids
 
+    def text(self, messages: Sequence[ChatMessage]) -> str:
+        """A prompt as text, with the names of its control tokens."""
+        names = {token: name for name, token in self.tokenizer.special_tokens.items()}
+        return "".join(names[part] if isinstance(part, int) else part for part in self._build(messages))
+
     def fit(self, messages: Sequence[ChatMessage], context: int, answer: int) -> tuple[list[int], int]:
         """The ids of a prompt that fits `context` tokens, and the tokens left for the answer, at most `answer`.
 
         Drops the oldest turns first, then shortens the answer. Raises ReaderError if that is not enough.
         """
-        kept = list(messages)
-        while True:
-            ids = self.ids(kept)
-            oldest = next((at for at, message in enumerate(kept[:-1]) if message.role != "system"), None)
-            if len(ids) + answer <= context or oldest is None:
-                break
-            next_user = next((at for at in range(oldest + 1, len(kept)) if kept[at].role == "user"), len(kept) - 1)
-            del kept[oldest:next_user]
+        _, ids = self.fitting(messages, context - answer)
         room = min(answer, context - len(ids))
         if room < min(answer, MIN_ANSWER):
             raise ReaderError(
@@ -167,6 +174,21 @@ class Prompter:
                 context=context,
             )
         return ids, room
+
+    def fitting(self, messages: Sequence[ChatMessage], most: int) -> tuple[list[ChatMessage], list[int]]:
+        """The messages and their ids, without as many of the oldest turns as have to go to fit `most` tokens.
+
+        The sources of a turn that is dropped go to the next one.
+        """
+        kept = list(messages)
+        while True:
+            ids = self.ids(kept)
+            oldest = next((at for at, message in enumerate(kept[:-1]) if message.role != "system"), None)
+            if len(ids) <= most or oldest is None:
+                return kept, ids
+            next_user = next((at for at in range(oldest + 1, len(kept)) if kept[at].role == "user"), len(kept) - 1)
+            kept[next_user] = replace(kept[next_user], sources=kept[oldest].sources + kept[next_user].sources)
+            del kept[oldest:next_user]
 
     def _special(self, name: str) -> int:
         try:
@@ -194,15 +216,15 @@ class Prompter:
         """A role token and two separately encoded texts for each message (build_single_message)."""
         parts: list[PromptPart] = [self._special("[gMASK]"), self._special("sop")]
         for message in messages:
-            parts += [self._special(f"<|{message.role}|>"), f"{message.metadata}\n", message.content]
+            parts += [self._special(f"<|{message.role}|>"), f"{message.metadata}\n", message.text]
         return [*parts, self._special("<|assistant|>")]
 
     def _glm4(self, messages: Sequence[ChatMessage]) -> list[PromptPart]:
         """A role token and one text for each message; empty messages are left out (the published chat template)."""
         parts: list[PromptPart] = [self._special("[gMASK]"), self._special("<sop>")]
         for message in messages:
-            if message.content:
-                parts += [self._special(f"<|{message.role}|>"), f"{message.metadata}\n{message.content}"]
+            if message.text:
+                parts += [self._special(f"<|{message.role}|>"), f"{message.metadata}\n{message.text}"]
         return [*parts, self._special("<|assistant|>")]
 
     def _from_template(self, messages: Sequence[ChatMessage]) -> list[PromptPart]:
@@ -221,7 +243,7 @@ class Prompter:
                 "The chat template of this checkpoint drops or repeats messages: choose another checkpoint."
             )
         # Split it at control tokens and placeholders, and put the messages in.
-        contents = {mark: message.content for mark, message in zip(placeholders, messages, strict=True)}
+        contents = {mark: message.text for mark, message in zip(placeholders, messages, strict=True)}
         control_tokens = sorted(self.tokenizer.special_tokens, key=len, reverse=True)
         parts: list[PromptPart] = []
         for piece in re.split("(" + "|".join(map(re.escape, [*placeholders, *control_tokens])) + ")", rendered):
@@ -277,11 +299,12 @@ def render_template(template: str, messages: Sequence[Mapping[str, Any]]) -> str
 
 
 def _rounds(messages: Sequence[ChatMessage]) -> tuple[list[tuple[str, str]], str]:
-    """The pairs of question and answer, and the last question with the system message in front of it."""
-    system = "\n".join(without_turns(message.content) for message in messages if message.role == "system")
-    turns = [without_turns(message.content) for message in messages if message.role != "system"]
-    pairs = list(zip(turns[0:-1:2], turns[1:-1:2], strict=True))
-    return pairs, f"{system}\n\n{turns[-1]}" if system else turns[-1]
+    """The pairs of question and answer, and the last question; the system message stands before the first of them."""
+    system = "\n".join(without_turns(message.text) for message in messages if message.role == "system")
+    turns = [without_turns(message.text) for message in messages if message.role != "system"]
+    if system:
+        turns[0] = f"{system}\n\n{turns[0]}"
+    return list(zip(turns[0:-1:2], turns[1:-1:2], strict=True)), turns[-1]
 
 
 def without_turns(text: str) -> str:

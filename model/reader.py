@@ -17,7 +17,7 @@ from model.stream import Cleaner, TokenText
 from model.tokenizer import Tokenizer
 from rag.errors import ReaderError, answer_too_long
 from rag.messages import Message
-from rag.reader import ReadRequest, Sampling
+from rag.reader import Prompt, ReadRequest, Sampling
 
 NO_REASON = Message("")
 REASONING_SHARE = 0.25  # of the context that is reserved for reasoning, by models that reason before they answer
@@ -64,6 +64,11 @@ class GlmReader:
     def count_tokens(self, text: str) -> int:
         """Length of `text` in this model's tokens."""
         return len(self.tokenizer.encode(text))
+
+    def prompt(self, request: ReadRequest) -> Prompt:
+        """The prompt that `answer` reads for a request, without the turns that do not fit."""
+        kept, ids = self.prompter.fitting(chat_messages(request), self.context_tokens - request.sampling.max_tokens)
+        return Prompt(self.prompter.text(kept), len(ids))
 
     def answer(self, request: ReadRequest, stop: threading.Event) -> Iterator[str]:
         """Yield the answer to a question from its sources, in pieces. Raises ReaderError and AnswerCut."""

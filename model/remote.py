@@ -22,7 +22,7 @@ from model.server_context import ask_context
 from model.stream import Cleaner
 from rag.errors import AnswerCut, ReaderError, ServerUnreachable, SettingRefused, answer_too_long
 from rag.language import FIRST_EAST_ASIAN
-from rag.reader import ReadRequest
+from rag.reader import Prompt, ReadRequest
 
 DEFAULT_CONTEXT = 8_192  # tokens, where the server does not tell
 ASK_AGAIN_SECONDS = 60.0  # after which a server that did not tell its context is asked once more
@@ -86,6 +86,11 @@ class RemoteReader:
         wide = sum(ord(character) >= FIRST_EAST_ASIAN for character in text)
         return wide + (len(text) - wide) // 3 + 1
 
+    def prompt(self, request: ReadRequest) -> Prompt:
+        """The messages as they are sent; the server puts its own control tokens around them."""
+        text = "\n\n".join(f"{message.role}:\n{self._plain(message.text)}" for message in chat_messages(request))
+        return Prompt(text, self.count_tokens(text))
+
     def answer(self, request: ReadRequest, stop: threading.Event) -> Iterator[str]:
         """Stream the answer without the model's reasoning. Setting `stop` closes the connection, so the server stops.
 
@@ -139,7 +144,7 @@ class RemoteReader:
         body = {
             "model": self._model,
             "messages": [
-                {"role": message.role, "content": self._plain(message.content)} for message in chat_messages(request)
+                {"role": message.role, "content": self._plain(message.text)} for message in chat_messages(request)
             ],
             "stream": True,
             "max_tokens": sampling.max_tokens,

@@ -14,9 +14,10 @@ from rag.settings import AnswerSettings, DoubtGates, DoubtSettings
 MAX_SOURCES: Final = 20
 MAX_TEMPERATURE: Final = 1.0
 
-# By answer length: the longest answer of a model beside the usual, and at most this share of its context if it is more.
+# By answer length: the longest answer of a model beside the usual, at most this share of its context.
 _TOKENS: Final = {AnswerLength.SHORT: 0.25, AnswerLength.NORMAL: 1.0, AnswerLength.LONG: 2.0}
 _CONTEXT_SHARE: Final = 0.25
+_LEAST_TOKENS: Final = 256  # of an answer, however short the context is
 _SENTENCES: Final = {AnswerLength.SHORT: 1 / 3, AnswerLength.NORMAL: 1.0, AnswerLength.LONG: 2.0}  # quoted
 
 
@@ -47,6 +48,7 @@ class Preferences:
         most = default.max_tokens * _TOKENS[self.manner.length]
         if most > default.max_tokens:
             most = max(default.max_tokens, min(most, context_tokens * _CONTEXT_SHARE))
+        most = min(most, max(context_tokens * _CONTEXT_SHARE, _LEAST_TOKENS))
         temperature = default.temperature if self.temperature is None else self.temperature
         return replace(default, max_tokens=max(int(most), 1), temperature=temperature)
 

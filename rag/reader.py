@@ -62,11 +62,19 @@ class ReadRequest:
     """Everything a reader needs for one answer."""
 
     question: str
-    sources: tuple[ReadSource, ...]
+    sources: tuple[ReadSource, ...]  # in the order in which they are read
     history: tuple[Turn, ...] = ()
     sampling: Sampling = Sampling()
     evidence: tuple[Evidence, ...] = ()  # best answer first; may be empty
     manner: Manner = DEFAULT_MANNER  # of a model's answer; nothing to a reader that quotes
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a model reads for a request, control tokens included."""
+
+    text: str
+    tokens: int  # as the reader counts them
 
 
 class Reader(Protocol):
@@ -79,6 +87,10 @@ class Reader(Protocol):
 
     def count_tokens(self, text: str) -> int:
         """Length of `text` in the reader's own tokens."""
+        ...
+
+    def prompt(self, request: ReadRequest) -> Prompt:
+        """The prompt that `answer` reads for a request; empty for the quote reader."""
         ...
 
     def answer(self, request: ReadRequest, stop: threading.Event) -> Iterator[str]:

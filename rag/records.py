@@ -303,6 +303,17 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What a model reads, told before it begins to."""
+
+    sources: int  # of those found, how many are in the prompt
+    found: int
+    tokens: int  # of the prompt
+    context: int  # of prompt and answer together, that the model takes at most
+    prompt: str  # word for word
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """The next characters of the answer, citation marks included; a mark may be cut in two."""
 
@@ -323,8 +334,9 @@ class Waiting:
     place: int  # in the queue, from 1
 
 
-# While it waits, Waiting for each new place; then one Found, Pieces with a Checked after some of them, one Answer.
-Event = Waiting | Found | Piece | Checked | Answer
+# While it waits, Waiting for each new place; then one Found, with a model a Reading, Pieces with a Checked after some
+# of them, one Answer.
+Event = Waiting | Found | Reading | Piece | Checked | Answer
 
 
 class JobState(StrEnum):

@@ -134,8 +134,9 @@ class RetrievalSettings:
 class ContextSettings:
     """How sources and history are packed into the prompt."""
 
-    prompt_tokens: int = 400  # reserved for the instruction and the prompt's own markers
-    source_tokens: int = 16  # reserved per source for its number and markers
+    source_tokens: int = 12  # reserved per source for its number and markers
+    tokens_per_source: int = 320  # of a model's context, for each source that is retrieved
+    max_sources: int = 100  # retrieved, whatever the context
     max_source_share: float = 0.25  # of the room for sources that one source may take
     max_history_share: float = 0.25  # of the room that earlier turns may take
     max_evidence_share: float = 0.1  # of the room that sentences and figures found beforehand may take

@@ -11,7 +11,7 @@ import numpy as np
 from rag.index.protocols import SHARED, Ids, Scope, Scores
 from rag.index.tokenize import terms
 from rag.messages import Message
-from rag.reader import ReadRequest
+from rag.reader import Prompt, ReadRequest
 from rag.records import DocumentKey
 
 
@@ -55,6 +55,14 @@ class ScriptedReader:
 
     def count_tokens(self, text: str) -> int:
         return len(text.split())
+
+    def prompt(self, request: ReadRequest) -> Prompt:
+        """Its question, then what is cited, each word a token."""
+        parts = [request.manner.english, request.question, *(one.text for one in request.evidence)]
+        parts += [part for turn in request.history for part in (turn.question, turn.answer)]
+        parts += [f"[{one.number}] {one.document} {one.page} {one.heading}\n{one.text}" for one in request.sources]
+        text = "\n".join(parts)
+        return Prompt(text, self.count_tokens(text))
 
     def answer(self, request: ReadRequest, stop: threading.Event) -> Iterator[str]:
         self.history.append(request)

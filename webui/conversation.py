@@ -21,6 +21,7 @@ from rag.records import (
     Citation,
     Document,
     Found,
+    Reading,
     Sentence,
     ShortAnswer,
     Source,
@@ -55,6 +56,7 @@ class Exchange:
     follow_ups: tuple[str, ...] = ()  # questions that may be asked next
     helpful: bool | None = None  # how the person rated the answer; None where they did not
     reason: str = ""  # why, in their words
+    reading: Reading | None = None  # what the model read
     waiting: int = 0  # its place in the queue; 0 once it is worked on
 
     @property

@@ -28,6 +28,7 @@ from rag.records import (
     Event,
     Found,
     Piece,
+    Reading,
     Source,
     Waiting,
 )
@@ -134,6 +135,7 @@ class Session:
         self.listing = Listing()
         self.titles: Mapping[str, str] = {}  # of documents, by id, where they are shown in place of file names
         self.titles_of = -1  # the engine's version that they are of
+        self.prompts: set[int] = set()  # ids of the exchanges of the conversation whose prompt is shown
         self.problem: Message | None = None  # why the last thing done with a document failed
         self.notice: Message | None = None  # why the page shows another conversation than was asked for
         self.offers: tuple[ModelOffer, ...] | None = None  # models to pick from, while they are shown
@@ -178,6 +180,7 @@ class Session:
     def show(self, conversation: Conversation) -> None:
         """Show a conversation, with the page that was open in it."""
         self.conversation, self.turns, self.opened, self.notice = conversation, SHOWN_TURNS, None, None
+        self.prompts = set()
         match conversation.opened:
             case Place() as place:
                 self._open(place)
@@ -321,6 +324,8 @@ def _follow(exchange: Exchange, events: Iterator[Event]) -> Iterator[None]:
             exchange.waiting = event.place
         elif isinstance(event, Found):
             exchange.found, exchange.waiting = event, 0
+        elif isinstance(event, Reading):
+            exchange.reading = event
         elif isinstance(event, Piece):
             exchange.text += event.text
             if time.monotonic() - drawn < REDRAW_SECONDS:

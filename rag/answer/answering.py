@@ -14,13 +14,11 @@ from rag.answer.absent_nouns import AbsentNouns
 from rag.answer.answerability import EvidenceScorer
 from rag.answer.citations import AnswerChecker
 from rag.answer.claims.names import is_place
-from rag.answer.context import pack_context
 from rag.answer.document_answer import DocumentAnswer
 from rag.answer.doubt import Doubt, judge, judge_read
 from rag.answer.evidence import prompt_evidence
 from rag.answer.facts.short_fact import FactFinder
 from rag.answer.figures.short_figure import short_figure
-from rag.answer.marks import remove_citation_marks
 from rag.answer.metrics.documents import StatementFinder
 from rag.answer.metrics.short_metric import short_metric, unreported
 from rag.answer.missing import Comparison, KnownLibrary
@@ -30,13 +28,14 @@ from rag.answer.other_script import in_other_script, translations
 from rag.answer.phrases.kind import Kind, kind_of
 from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.turns import take_turns
+from rag.answer.reading import ModelContext
 from rag.answer.source_tables import SourceTables
 from rag.answer.summary.summary import Summary, summarise
 from rag.errors import AnswerCut, Stopped
 from rag.index.protocols import Scope, TermWeight
 from rag.messages import Message
 from rag.preferences import DEFAULT_PREFERENCES, Preferences, Strictness
-from rag.reader import Evidence, Reader, ReadRequest, Sampling, Turn
+from rag.reader import Evidence, Reader, Sampling, Turn
 from rag.records import (
     DEFAULT_OPTIONS,
     Answer,
@@ -47,6 +46,7 @@ from rag.records import (
     Event,
     Found,
     Piece,
+    Reading,
     ShortAnswer,
     Source,
     Vectors,
@@ -120,15 +120,18 @@ class Answerer:
         preferences, mentioned = asked.options.preferences, self._mentioned(asked)
         sampling = preferences.sampling(sampling, reader.context_tokens)
         settings = preferences.answering(self._settings.answering).summary
+        context = ModelContext(reader, sampling, preferences, self.store, self._settings)
         if summary := summarise(self.store, asked.scope, asked.question, settings, mentioned):
-            yield from self._summarise(asked, summary, reader, sampling, stop)
+            yield from self._summarise(asked, summary, reader, context, stop)
             return
-        found = self.retrieve(asked)
+        capacity = context.capacity(asked.question)
+        found = self.retrieve(asked, capacity.sources, capacity.full_pages)
         raise_if_set(stop)
         # Look for a figure of accounts or a fact, whose pages may not be among the sources.
         placed = self._metric(asked, found) or self.fact(asked, found)
         if placed is not None:
             found = replace(found, sources=_at_most(placed, preferences.sources))
+        found = replace(found, sources=context.surrounded(found.sources, capacity, asked.scope))
         yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
         # Look for a short answer, and for the sentences that answer.
         findings = self.find(asked, found, placed, stop)
@@ -145,8 +148,8 @@ class Answerer:
         # Let the reader answer.
         checker = AnswerChecker(found.sources, self._settings.answering)
         given = doubt.quoted if reader.quotes_evidence else prompt_evidence(short, doubt.quoted)
-        pieces = self._read(asked, found, given, reader, sampling, stop) if found.sources else ()
-        cut = yield from _checked(pieces, checker)
+        reading = context.read(asked.question, found.sources, asked.history, given, found.tables, stop)
+        cut = yield from _checked(reading if found.sources else (), checker)
         # Judge what it said.
         if not reader.quotes_evidence:  # a model's own words are the answer
             found_nothing = doubt.state is AnswerState.NONE and preferences.strictness is Strictness.STRICT
@@ -219,31 +222,33 @@ class Answerer:
         return frozenset(named)
 
     def _summarise(
-        self, asked: Asked, summary: Summary, reader: Reader, sampling: Sampling, stop: threading.Event
+        self, asked: Asked, summary: Summary, reader: Reader, context: ModelContext, stop: threading.Event
     ) -> Iterator[Event]:
         """The answer to a request about whole documents: the reader's, or without a model the chosen sentences."""
         began = time.monotonic()
-        found = Retrieved((asked.question,), np.zeros((1, 0), np.float32), summary.sources, {}, self.tables(asked))
         yield Found(summary.sources, asked.question, (), reader.writes_markdown)
         quoted = (paragraph if n == 0 else f"\n\n{paragraph}" for n, paragraph in enumerate(summary.paragraphs))
         checker = AnswerChecker(summary.sources, self._settings.answering)
-        read = quoted if reader.quotes_evidence else self._read(asked, found, (), reader, sampling, stop)
-        cut = yield from _checked(read, checker)
+        read = context.read(asked.question, summary.sources, asked.history, (), self.tables(asked), stop)
+        cut = yield from _checked(quoted if reader.quotes_evidence else read, checker)
         sentences = tuple(
             replace(one, citations=(), claim=None) if one.text in summary.headings else one for one in checker.finish()
         )
         seconds = time.monotonic() - began
         yield Answer(sentences, reader.name, stopped=stop.is_set(), seconds=seconds, short=summary.short, cut=cut)
 
-    def retrieve(self, asked: Asked, count: int | None = None) -> Retrieved:
-        """At most `count` sources of a question, completed from the conversation; as many as preferred with None."""
+    def retrieve(self, asked: Asked, count: int | None = None, full_pages: int | None = None) -> Retrieved:
+        """At most `count` sources of a question, completed from the conversation; as many as preferred with None.
+
+        `full_pages`: how many of them are extended to their whole page; as many as set with None.
+        """
         limit, retrieval = self._settings.limits.question_characters, self._settings.retrieval
         complete = asked.options.complete
         query = build_query(asked.question, asked.history, limit, retrieval.query, complete=complete)
         if complete:
             query = self._as_documents_are_named(query, asked.scope)
         count = count or asked.options.preferences.sources or retrieval.sources
-        vectors, sources = self._retriever.find(query, asked.scope, count)
+        vectors, sources = self._retriever.find(query, asked.scope, count, full_pages)
         named = self._retriever.router.named_documents(query.completed, asked.scope)
         return Retrieved(query.texts, vectors, tuple(sources), named, self.tables(asked))
 
@@ -340,27 +345,6 @@ class Answerer:
         """The IDF of terms in the library of the person who asks."""
         return lambda term: self._retriever.words.idf(term, asked.scope)
 
-    def _read(
-        self,
-        asked: Asked,
-        found: Retrieved,
-        evidence: Sequence[Evidence],
-        reader: Reader,
-        sampling: Sampling,
-        stop: threading.Event,
-    ) -> Iterator[str]:
-        """The reader's answer, from as many sources as fit. Raises QuestionRefused."""
-        history = [Turn(turn.question, remove_citation_marks(turn.answer)) for turn in asked.history]
-        context, manner = self._settings.answering.context, asked.options.preferences.manner
-        if own := manner.english + manner.chinese:  # room for more than the usual instruction
-            context = replace(context, prompt_tokens=context.prompt_tokens + reader.count_tokens(own))
-        tables = None if reader.quotes_evidence else found.tables
-        shown = () if reader.quotes_evidence else evidence
-        packed = pack_context(asked.question, found.sources, history, reader, sampling, context, tables, shown)
-        given = tuple(evidence) if reader.quotes_evidence else packed.evidence
-        request = ReadRequest(asked.question, packed.sources, packed.history, sampling, given, manner)
-        yield from reader.answer(request, stop)
-
 
 def raise_if_set(stop: threading.Event) -> None:
     """Raises Stopped where nobody waits for the answer any more."""
@@ -382,10 +366,16 @@ def _named_first(evidence: Sequence[Evidence], found: Retrieved) -> list[Evidenc
     return sorted(evidence, key=lambda one: one.number not in named)
 
 
-def _checked(pieces: Iterable[str], checker: AnswerChecker) -> Generator[Event, None, Message | None]:
-    """The pieces of an answer, and its sentences as they become complete; returns why it ends before its end."""
+def _checked(pieces: Iterable[Reading | str], checker: AnswerChecker) -> Generator[Event, None, Message | None]:
+    """What a model reads, the pieces of its answer, and its sentences as they become complete.
+
+    Returns why the answer ends before its end.
+    """
     try:
         for piece in pieces:
+            if isinstance(piece, Reading):
+                yield piece
+                continue
             yield Piece(piece)
             if sentences := checker.add(piece):
                 yield Checked(sentences)

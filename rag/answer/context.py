@@ -2,27 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rag.answer.markdown_tables import with_markdown_tables
 from rag.answer.source_tables import SourceTables
 from rag.errors import QuestionRefused
-from rag.reader import Evidence, Reader, ReadSource, Sampling, Turn
+from rag.manner import DEFAULT_MANNER, Manner
+from rag.reader import Evidence, Reader, ReadRequest, ReadSource, Sampling, Turn
 from rag.records import Source
 from rag.settings import ContextSettings
 
 WIDENING_MARGIN = 0.9  # of the estimated room that text around a passage is given, as tokens per character vary
+MIN_SOURCE_TOKENS = 24  # room below which a source is left out rather than cut
 SENTENCE_ENDS = ("\n", "。", "！", "？", ". ", "! ", "? ")
 
 
 @dataclass(frozen=True, slots=True)
 class PackedContext:
-    """The sources, earlier turns and evidence that fit, each in their given order."""
+    """The sources that fit, in the order in which they are read, and the earlier turns and evidence that fit."""
 
     sources: tuple[ReadSource, ...]
     history: tuple[Turn, ...]
     evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(slots=True)
+class _Packed:
+    """A source with what is read of it."""
+
+    source: Source
+    name: str
+    heading: str
+    text: str
+    tokens: int  # of the text
+    whole: int  # tokens of all of the source's text
+
+    def read(self) -> ReadSource:
+        """The source as the reader sees it."""
+        return ReadSource(self.source.number, self.name, self.source.page_label, self.heading, self.text.strip())
+
+
+def room_for_sources(reader: Reader, question: str, sampling: Sampling, manner: Manner = DEFAULT_MANNER) -> int:
+    """The tokens that a reader has left for sources, history and evidence, beside question, instruction and answer."""
+    frame = reader.prompt(ReadRequest(question, (ReadSource(1, "", "", "", ""),), sampling=sampling, manner=manner))
+    return reader.context_tokens - sampling.max_tokens - frame.tokens
 
 
 def pack_context(
@@ -34,26 +58,42 @@ def pack_context(
     settings: ContextSettings,
     tables: SourceTables | None = None,
     evidence: Sequence[Evidence] = (),
+    manner: Manner = DEFAULT_MANNER,
 ) -> PackedContext:
     """Pack evidence and the newest turns into their shares of the reader's context, and the best sources into the rest.
 
-    A source that would take more than its share is narrowed to the retrieved passage and the lines around it. The last
-    source is truncated to the room that is left, at the end of a line or sentence if there is one. With `tables`, the
-    tables of a source are written in Markdown, with their headers, where there is room for them. Raises
-    QuestionRefused if no source fits.
+    A source that would take more than its share is narrowed to the retrieved passage and the lines around it; what
+    room is left in the end widens the best of them again. The last source is truncated to the room that is left, at
+    the end of a line or sentence if there is one. With `tables`, the tables of a source are written in Markdown, with
+    their headers, where there is room for them. Raises QuestionRefused if no source fits.
     """
-    room = reader.context_tokens - sampling.max_tokens - settings.prompt_tokens - reader.count_tokens(question)
+    room = room_for_sources(reader, question, sampling, manner)
     first, taken = _pack_evidence(evidence, int(room * settings.max_evidence_share), reader, settings)
     turns, used = _pack_turns(history, int(room * settings.max_history_share), reader)
-    packed = _pack_sources(sources, room - taken - used, reader, settings, tables)
+    packed = _Packing(reader, settings, tables, room - taken - used).pack(sources)
     if sources and not packed:
         raise QuestionRefused(
             "The question leaves {reader} ({context:,} tokens) no room for sources: shorten it.",
             reader=reader.name,
             context=reader.context_tokens,
         )
-    numbers = {source.number for source in packed}
-    return PackedContext(packed, turns, tuple(one for one in first if one.number in numbers))
+    numbers = {one.source.number for one in packed}
+    read = tuple(one.read() for one in reading_order(packed))
+    return PackedContext(read, turns, tuple(one for one in first if one.number in numbers))
+
+
+def reading_order(packed: Sequence[_Packed]) -> list[_Packed]:
+    """Sources, given best first, as they are read: those of one document together and as they stand in it.
+
+    The best document comes first, the second best last, and so on: what stands in the middle of a long prompt is
+    overlooked most easily (Liu et al., Lost in the Middle, 2023, arXiv:2307.03172).
+    """
+    documents: dict[str, list[_Packed]] = {}
+    for one in packed:
+        documents.setdefault(one.source.document_id, []).append(one)
+    best_first = list(documents.values())
+    outside_in = [*best_first[0::2], *reversed(best_first[1::2])]
+    return [one for of_document in outside_in for one in sorted(of_document, key=lambda one: one.source.start)]
 
 
 def _pack_evidence(
@@ -84,43 +124,69 @@ def _pack_turns(history: Sequence[Turn], room: int, reader: Reader) -> tuple[tup
     return tuple(turns), used
 
 
-def _pack_sources(
-    sources: Sequence[Source], room: int, reader: Reader, settings: ContextSettings, tables: SourceTables | None
-) -> tuple[ReadSource, ...]:
-    """The first sources that fit `room` tokens."""
-    packed: list[ReadSource] = []
-    max_tokens = int(room * settings.max_source_share)
-    for source in sources:
-        # Reserve room for the line above the text, which names document, page and heading.
-        name = source.document[: settings.name_characters]
-        heading = " > ".join(source.heading)[-settings.name_characters :]
-        room -= settings.source_tokens + reader.count_tokens(f"{name} {source.page_label} {heading}")
+class _Packing:
+    """Fills a number of tokens with sources."""
+
+    def __init__(self, reader: Reader, settings: ContextSettings, tables: SourceTables | None, room: int) -> None:
+        self._reader, self._settings, self._tables, self._room = reader, settings, tables, room
+        self._most = int(room * settings.max_source_share)  # tokens of one source, while others may need the room
+
+    def pack(self, sources: Iterable[Source]) -> list[_Packed]:
+        """The first sources that fit, in their given order."""
+        packed: list[_Packed] = []
+        for source in sources:
+            one = self._add(source)
+            if one is None:
+                break
+            packed.append(one)
+        for one in packed:
+            self._widen(one)
+        return packed
+
+    def _add(self, source: Source) -> _Packed | None:
+        """A source as far as it fits; None where not even its beginning does."""
+        name = source.document[: self._settings.name_characters]
+        heading = " > ".join(source.heading)[-self._settings.name_characters :]
+        title = self._settings.source_tokens + self._reader.count_tokens(f"{name} {source.page_label} {heading}")
+        room = self._room - title
+        if room < MIN_SOURCE_TOKENS:
+            return None
         # Narrow a source that is too long, then truncate it if even the passage alone is.
-        text = source.text
-        tokens = reader.count_tokens(text)
-        if tokens > min(max_tokens, room):
-            text = _narrow(source, min(max_tokens, room), tokens, reader)
-            tokens = reader.count_tokens(text)
+        text, whole = source.text, self._reader.count_tokens(source.text)
+        tokens = whole
+        if tokens > min(self._most, room):
+            text = _narrow(source, min(self._most, room), whole, self._reader)
+            tokens = self._reader.count_tokens(text)
         if tokens > room:
-            text = _truncate(text, room, tokens)
+            text = truncated(text, room, self._reader)
+            tokens = self._reader.count_tokens(text)
         if not text.strip():
-            break
-        if tables is not None and tokens <= room:
-            text, tokens = _with_tables(source, text, tokens, room, tables, reader)
-        packed.append(ReadSource(source.number, name, source.page_label, heading, text.strip()))
-        room -= min(tokens, room)
-    return tuple(packed)
+            return None
+        text, tokens = self._with_tables(source, text, tokens, room)
+        self._room = room - tokens
+        return _Packed(source, name, heading, text, tokens, whole)
 
+    def _widen(self, one: _Packed) -> None:
+        """Give a source that was narrowed the room that is left, as far as it needs it."""
+        passage = one.source.passage_text
+        if self._room < MIN_SOURCE_TOKENS or one.tokens >= one.whole or passage.strip() not in one.text:
+            return
+        most = one.tokens + self._room
+        text = one.source.text if one.whole <= most else _narrow(one.source, most, one.whole, self._reader)
+        text, tokens = self._with_tables(one.source, text, self._reader.count_tokens(text), most)
+        if one.tokens < tokens <= most:
+            self._room -= tokens - one.tokens
+            one.text, one.tokens = text, tokens
 
-def _with_tables(
-    source: Source, text: str, tokens: int, room: int, tables: SourceTables, reader: Reader
-) -> tuple[str, int]:
-    """A part of a source's text with its tables in Markdown, and its tokens; as it was where that does not fit."""
-    written = with_markdown_tables(text, source.start + source.text.find(text), tables.of(source))
-    if written == text:
-        return text, tokens
-    more = reader.count_tokens(written)
-    return (written, more) if more <= room else (text, tokens)
+    def _with_tables(self, source: Source, text: str, tokens: int, room: int) -> tuple[str, int]:
+        """A part of a source's text with its tables in Markdown, and its tokens; as it was where that does not fit."""
+        if self._tables is None or tokens > room:
+            return text, tokens
+        written = with_markdown_tables(text, source.start + source.text.find(text), self._tables.of(source))
+        if written == text:
+            return text, tokens
+        more = self._reader.count_tokens(written)
+        return (written, more) if more <= room else (text, tokens)
 
 
 def _narrow(source: Source, max_tokens: int, source_tokens: int, reader: Reader) -> str:
@@ -144,8 +210,12 @@ def _narrow(source: Source, max_tokens: int, source_tokens: int, reader: Reader)
     return widened if reader.count_tokens(widened) <= max_tokens else passage
 
 
-def _truncate(text: str, max_tokens: int, text_tokens: int) -> str:
-    """The first `max_tokens` tokens of a text, approximately, up to the end of a sentence or line if there is one."""
-    kept = text[: len(text) * max(max_tokens, 0) // max(text_tokens, 1)]
-    end = max(kept.rfind(mark) for mark in SENTENCE_ENDS)
-    return kept[: end + 1] if end >= 0 else kept
+def truncated(text: str, most: int, reader: Reader) -> str:
+    """The beginning of a text, at most `most` tokens, up to the end of a sentence or line if there is one."""
+    kept, tokens = text, reader.count_tokens(text)
+    while kept and tokens > most:
+        kept = kept[: min(len(kept) * max(most, 0) // tokens, len(kept) - 1)]
+        end = max(kept.rfind(mark) for mark in SENTENCE_ENDS)
+        kept = kept[: end + 1] if end >= 0 else kept
+        tokens = reader.count_tokens(kept)
+    return kept

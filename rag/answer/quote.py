@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
-from rag.reader import ReadRequest
+from rag.reader import Prompt, ReadRequest
 
 
 class QuoteReader:
@@ -22,6 +22,10 @@ class QuoteReader:
     def count_tokens(self, text: str) -> int:
         """Characters: without a model there are no tokens."""
         return len(text)
+
+    def prompt(self, request: ReadRequest) -> Prompt:
+        """Nothing: there is no model to read it."""
+        return Prompt("", 0)
 
     def answer(self, request: ReadRequest, stop: threading.Event) -> Iterator[str]:
         """Yield the evidence, each piece in a paragraph of its own; nothing if there is none."""

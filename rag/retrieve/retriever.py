@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,10 +49,13 @@ class Retriever:
     facts: StoredFacts
     reranker: Reranker | None = None
 
-    def find(self, query: Query, scope: Scope, count: int) -> tuple[Vectors, list[Source]]:
+    def find(
+        self, query: Query, scope: Scope, count: int, full_pages: int | None = None
+    ) -> tuple[Vectors, list[Source]]:
         """Embeddings (1 + parts, d) of the question and its parts, and at most `count` sources, best first.
 
-        Only passages in scope; those removed meanwhile are left out.
+        Only passages in scope; those removed meanwhile are left out. `full_pages`: how many sources are extended to
+        their whole page, as many as set with None.
         The results for the parts of a question, or for the documents it compares, are interleaved.
         """
         embeddings, searches = self._searches(query, scope)
@@ -67,7 +70,10 @@ class Retriever:
         # Rescore, interleave, and merge by page.
         rescored = [self._rescored(one, hits, texts, stored) for one, hits in zip(searches, found, strict=True)]
         comparing = len(searches) > len(embeddings)
-        return embeddings, self._sources(interleave(rescored), stored, keep_copies=comparing)[:count]
+        settings = self.settings
+        if full_pages is not None:
+            settings = replace(settings, full_page_sources=full_pages)
+        return embeddings, self._sources(interleave(rescored), stored, settings, keep_copies=comparing)[:count]
 
     def _searches(self, query: Query, scope: Scope) -> tuple[Vectors, list[_Search]]:
         """Embeddings (1 + parts, d), and the searches: the whole question, then its parts or the compared documents."""
@@ -114,13 +120,20 @@ class Retriever:
         first, rest = hits[: self.settings.rerank_candidates], hits[self.settings.rerank_candidates :]
         return [*rerank(query.texts[0], first, texts, self.reranker, self.settings.reranker_weight), *rest]
 
-    def _sources(self, hits: Sequence[Hit], stored: Mapping[int, StoredPassage], *, keep_copies: bool) -> list[Source]:
+    def _sources(
+        self,
+        hits: Sequence[Hit],
+        stored: Mapping[int, StoredPassage],
+        settings: RetrievalSettings,
+        *,
+        keep_copies: bool,
+    ) -> list[Source]:
         """`keep_copies`: each compared document has passages of its own, even if they say the same."""
-        if not self.settings.merge_pages:
+        if not settings.merge_pages:
             return [stored[hit.passage_id].as_source(n, hit.score, hit.signals) for n, hit in enumerate(hits, 1)]
-        sources = merge_by_page(hits, stored, self.settings.source_characters, keep_copies=keep_copies)
+        sources = merge_by_page(hits, stored, settings.source_characters, keep_copies=keep_copies)
         owners = {source.passage_id: stored[source.passage_id].owner for source in sources}
-        return extend_to_page(sources, owners, self.store.page_text, self.settings)
+        return extend_to_page(sources, owners, self.store.page_text, settings)
 
 
 def centred(text: str, embedding: Vectors, mean_query: Mapping[bool, Vectors], share: float) -> Vectors:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from rag.messages import Message
-from rag.records import AskOptions, Choice
+from rag.records import AskOptions, Choice, Reading
 from tests.browser.test_page import answered, ask, engine, ready, until  # noqa: F401
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -208,3 +208,20 @@ def test_what_may_be_asked_next_is_one_click_away_and_stands_under_the_last_answ
     assert engine.options == AskOptions(complete=False)
     page.wait_for_selector("#conversation .follow-ups button")
     assert page.locator(".follow-ups").count() == 1
+
+
+def test_what_the_model_read_and_its_exact_prompt_can_be_seen(engine, served, visit, screenshot):  # noqa: F811
+    prompt = "[gMASK]<sop><|system|>\nYou answer questions from numbered sources.<|user|>\nSources:\n[1] annual.pdf"
+    engine.reading = Reading(31, 40, 27_412, 32_768, f"{prompt}\n<script>window.__xss = 1</script> 利润增长。\n" * 40)
+    page = ready(visit(served(engine)))
+    ask(page)
+    answered(page)
+    assert page.inner_text(".reading summary") == "Used 31 of 40 sources, 27,412 of 32,768 tokens"
+    page.click(".reading summary")
+    assert page.locator(".reading .prompt").count() == 0
+    page.click("text=Show the exact prompt")
+    page.wait_for_selector(".reading .prompt")
+    assert page.inner_text(".reading .prompt").startswith(prompt)
+    screenshot(page, "turn_exact_prompt")
+    page.click("text=Hide the prompt")
+    page.wait_for_selector(".reading .prompt", state="detached")

@@ -1,7 +1,6 @@
 """Prompts give the ids of the original chat() functions, and hostile text cannot change them."""
 
 import json
-from itertools import count
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -156,8 +155,8 @@ def test_hostile_text_adds_no_control_token(text, answer, name, tmp_path_factory
 def test_each_source_is_numbered_and_named():
     source = ReadSource(3, "a.pdf", "iv", "One > Two", "The text.")
     system, user = chat_messages(ReadRequest("Why?", (source,)))
-    assert "[3] a.pdf · page iv · One > Two\nThe text." in user.content
-    assert user.content.index("The text.") < user.content.index("Why?")
+    assert "[3] a.pdf · page iv · One > Two\nThe text." in user.text
+    assert user.text.index("The text.") < user.text.index("Why?")
     assert system.role == "system"
     assert "[1]" in system.content
 
@@ -172,14 +171,45 @@ def test_the_instruction_is_in_the_language_of_the_question(question, chinese):
 
 
 @pytest.mark.parametrize(("question", "title"), [("Why?", "What may answer it"), ("为什么？", "可能的答案")])
-def test_evidence_comes_before_the_sources_with_its_number(question, title):
+def test_evidence_comes_between_sources_and_question_with_its_number(question, title):
     source = ReadSource(2, "a.pdf", "3", "", "Sales rose.")
     request = ReadRequest(question, (source,), evidence=(Evidence(2, "Sales\nrose.", 1.0),))
-    content = chat_messages(request)[-1].content
-    assert content.startswith(title)
-    assert "\n- Sales rose. [2]\n\n" in content
-    assert content.index("- Sales rose. [2]") < content.index("[2] a.pdf")
-    assert title not in chat_messages(ReadRequest(question, (source,)))[-1].content
+    text = chat_messages(request)[-1].text
+    assert "\n- Sales rose. [2]\n\n" in text
+    assert text.index("[2] a.pdf") < text.index(title) < text.index("- Sales rose. [2]") < text.index(question)
+    assert title not in chat_messages(ReadRequest(question, (source,)))[-1].text
+
+
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "chatglm1"])
+def test_another_question_in_the_conversation_changes_nothing_up_to_the_end_of_the_sources(family):
+    """What the prompts of two turns have in common at the start, as token ids, is all of instruction and sources."""
+    source = ReadSource(1, "a.pdf", "3", "Sales", "Sales rose by a tenth. " * 20)
+    evidence = (Evidence(1, "Sales rose by a tenth.", 1.0),)
+    first = ReadRequest("How did sales change?", (source,), evidence=evidence)
+    second = ReadRequest("And costs?", (source,), (Turn(first.question, "They rose."),))
+    each = prompter(family)
+    one, two = (each.ids(chat_messages(request)) for request in (first, second))
+    same = next(at for at, (a, b) in enumerate(zip(one, two, strict=False)) if a != b)
+    rest = chat_messages(first)[-1].content
+    assert same >= len(one) - len(each.tokenizer.encode(rest)) - 4
+
+
+def test_sources_stay_when_the_turn_they_stand_in_is_dropped():
+    history = tuple(Turn(f"question {at} " + "x" * 100, f"answer {at}") for at in range(4))
+    messages = chat_messages(ReadRequest("last?", (ReadSource(1, "d", "1", "", "The text."),), history))
+    kept, ids = prompter("chatglm3").fitting(messages, 600)
+    assert len(ids) <= 600
+    assert len(kept) < len(messages)
+    assert [bool(message.sources) for message in kept] == [False, True, *[False] * (len(kept) - 2)]
+    assert "The text." in kept[1].text
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_prompt_can_be_read_as_text(family):
+    messages = chat_messages(ReadRequest("Why?", (ReadSource(1, "d", "1", "", "The text."),)))
+    text = prompter(family).text(messages)
+    assert "The text." in text
+    assert "[gMASK]" in text
 
 
 def test_without_sources_there_is_no_instruction():
@@ -194,13 +224,17 @@ def test_without_sources_there_is_no_instruction():
 @given(turns=st.integers(0, 6), context=st.integers(500, 1500))
 def test_the_oldest_turns_are_dropped_until_the_prompt_fits(turns, context):
     history = tuple(Turn(f"question {at} " + "x" * 100, f"answer {at}") for at in range(turns))
-    messages = chat_messages(ReadRequest("last?", (ReadSource(1, "d", "1", "", "text"),), history))
     each = prompter("chatglm3")
-    ids, room = each.fit(messages, context, 100)
+
+    def made(dropped):
+        request = ReadRequest("last?", (ReadSource(1, "d", "1", "", "text"),), history[dropped:])
+        return chat_messages(request)
+
+    ids, room = each.fit(made(0), context, 100)
     assert len(ids) + room <= context
-    kept = next(keep for keep in count(0) if each.ids([messages[0], *messages[1 + 2 * keep :]]) == ids)
-    if kept:  # one turn more would not have fitted
-        assert len(each.ids([messages[0], *messages[2 * kept - 1 :]])) + 100 > context
+    dropped = next(number for number in range(turns + 1) if each.ids(made(number)) == ids)
+    if dropped:  # one turn more would not have fitted
+        assert len(each.ids(made(dropped - 1))) + 100 > context
 
 
 def test_the_answer_gets_the_tokens_that_are_left():

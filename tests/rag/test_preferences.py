@@ -73,7 +73,7 @@ def test_a_model_gets_the_temperature_the_length_and_the_manner(engine):
 
 def test_a_long_instruction_leaves_less_room_for_sources(engine):
     reader = ScriptedReader(["It was [1]."], ["It was [1]."])
-    reader.context_tokens = Sampling().max_tokens + 400 + 250
+    reader.context_tokens = 460
     engine.use_reader(reader, engine.choices()[0].why)
     asked(engine, "When was the red pump built?")
     asked(engine, "When was the red pump built?", manner=Manner(english="Be brief. " * 50))
@@ -85,11 +85,16 @@ def test_a_long_answer_takes_at_most_a_share_of_the_context():
     long = Preferences(manner=Manner(length=AnswerLength.LONG))
     assert long.sampling(Sampling(max_tokens=1000), 32_000).max_tokens == 2000
     assert long.sampling(Sampling(max_tokens=1000), 6_000).max_tokens == 1500
-    assert long.sampling(Sampling(max_tokens=1000), 2_000).max_tokens == 1000
+    assert long.sampling(Sampling(max_tokens=1000), 4_000).max_tokens == 1000
+
+
+def test_a_short_context_has_room_for_sources_beside_the_answer():
+    assert DEFAULT_PREFERENCES.sampling(Sampling(), 2_048).max_tokens == 512
+    assert DEFAULT_PREFERENCES.sampling(Sampling(max_tokens=100), 2_048).max_tokens == 100
 
 
 def test_the_defaults_change_nothing():
-    assert DEFAULT_PREFERENCES.sampling(Sampling(), 100) == Sampling()
+    assert DEFAULT_PREFERENCES.sampling(Sampling(), 8_192) == Sampling()
     assert DEFAULT_PREFERENCES.answering(AnswerSettings()) == AnswerSettings()
 
 

@@ -36,6 +36,7 @@ from rag.records import (
     Job,
     JobState,
     Piece,
+    Reading,
     Sentence,
     ShortAnswer,
     Source,
@@ -169,6 +170,7 @@ class FakeEngine:
         self.query: str | None = None
         self.suggested: tuple[str, ...] = ()  # after every answer
         self.writes_markdown = False
+        self.reading: Reading | None = None  # of a model
         self.options = AskOptions()  # of the last question
         self.error: Exception | None = None
         self.reader_stalls = threading.Event()  # set: the reader ignores stop until cleared
@@ -339,6 +341,9 @@ class FakeEngine:
             time.sleep(self.step)
         time.sleep(self.step)
         yield Found(sources, self.query or question, writes_markdown=self.writes_markdown)
+        if self.reading is not None:
+            yield self.reading
+            time.sleep(self.step)
         reader = self.picked[0].name
         if self.answer is None:
             yield Answer((), reader, state=AnswerState.NONE, seconds=0.2)

@@ -4,8 +4,9 @@ import pytest
 
 from rag.errors import QuestionRefused
 from rag.messages import Message
-from rag.records import Answer, Sentence
+from rag.records import Answer, Reading, Sentence
 from tests.webui.fake_engine import FakeEngine, document
+from webui.actions.turns import change_turn
 from webui.conversation import Exchange
 from webui.server.sessions import Sessions
 from webui.session import SHOWN_TURNS, Asking, Session
@@ -234,3 +235,23 @@ def test_many_threads_may_stop_while_one_asks(engine):
     for thread in threads:
         thread.join()
     assert not session.conversation.running
+
+
+@pytest.mark.parametrize(
+    ("language", "shown"),
+    [
+        ("en", "Used 31 of 40 sources, 27,412 of 32,768 tokens"),
+        ("zh", "使用了 40 个来源中的 31 个，27,412 / 32,768 个词元"),
+    ],
+)
+def test_what_the_model_read_is_shown_and_its_prompt_on_request(engine, language, shown):
+    engine.reading = Reading(31, 40, 27_412, 32_768, "<|user|>\n<b>Sources</b>")
+    session = Session("", language)
+    finish(session.ask(engine, Asking("How much?")))
+    assert shown in conversation_html(session)
+    assert "Sources&lt;" not in conversation_html(session)
+    for visible in (True, False):
+        change_turn(engine, session, {"do": "prompt", "exchange": 1})
+        assert ("&lt;|user|&gt;\n&lt;b&gt;Sources&lt;/b&gt;" in conversation_html(session)) is visible
+    exchange = session.conversation.exchanges[0]
+    assert Exchange.from_json(exchange.to_json()).reading == engine.reading

@@ -45,7 +45,7 @@ def asked_again(engine: Engine, session: Session, data: dict[str, Any]) -> Askin
 
 
 def change_turn(engine: Engine, session: Session, data: dict[str, Any]) -> None:
-    """Show another variant of a question, or rate an answer. Raises AskError."""
+    """Show another variant of a question or what a model read, or rate an answer. Raises AskError."""
     conversation = session.conversation
     exchange = conversation.exchange(to_int(data.get("exchange")))
     if exchange is None:
@@ -53,6 +53,8 @@ def change_turn(engine: Engine, session: Session, data: dict[str, Any]) -> None:
     match data.get("do"):
         case "variant" if not conversation.running:
             conversation.show_variant(exchange.id)
+        case "prompt":
+            session.prompts ^= {exchange.id}
         case "rate" if can_be_rated(exchange):
             helpful = data.get("helpful")
             exchange.helpful, exchange.reason = helpful if isinstance(helpful, bool) else None, ""

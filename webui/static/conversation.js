@@ -40,6 +40,7 @@ Object.assign(actions, {
     talk().focus({ preventScroll: true });
     trigger('act', { do: 'variant', exchange: +exchange });
   },
+  prompt(button) { trigger('act', { do: 'prompt', exchange: +button.dataset.exchange }); },
   rate(button) {
     const helpful = button.getAttribute('aria-pressed') === 'true' ? null : button.dataset.helpful === 'yes';
     trigger('act', { do: 'rate', exchange: +button.dataset.exchange, helpful });

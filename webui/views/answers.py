@@ -52,6 +52,8 @@ class _Turn:
     sources: list[Link]
     nearest: list[tuple[Link, str]]  # of a refusal: the best sources, each with an excerpt
     why: Markup  # why these sources were found
+    reading: str  # what the model read: "used 31 of 40 sources, 27,412 of 32,768 tokens"; "" without one
+    prompt: str | None  # word for word, where it is to be shown
     variants: _Variants | None  # None where it was asked once
     documents: list[tuple[str, str]]  # id and name, where there are several among the sources
     only: str  # name of the one document that was asked; "" for those ticked
@@ -116,6 +118,8 @@ def _turn(exchange: Exchange, session: Session) -> _Turn:
         sources=links,
         nearest=list(zip(links, excerpts, strict=False)),
         why=sources_why(exchange.sources, language, session.titles),
+        reading=_reading(exchange, language, "read_some"),
+        prompt=exchange.reading.prompt if exchange.reading and exchange.id in session.prompts else None,
         variants=_variants(exchange, session),
         documents=_documents(exchange, session),
         only=_only(exchange, session),
@@ -179,7 +183,16 @@ def _step(exchange: Exchange, language: Language) -> str:
         return say(language, "next_in_queue" if exchange.waiting == 1 else "in_queue", n=exchange.waiting - 1)
     if exchange.found is None:
         return say(language, "searching")
-    return say(language, "reading_sources", n=len(exchange.sources))
+    return _reading(exchange, language, "reading_some") or say(language, "reading_sources", n=len(exchange.sources))
+
+
+def _reading(exchange: Exchange, language: Language, key: str) -> str:
+    """What the model read, in the words of a key; "" where there is none, or it has not begun."""
+    reading = exchange.reading
+    if reading is None:
+        return ""
+    tokens, context = f"{reading.tokens:,}", f"{reading.context:,}"
+    return say(language, key, used=reading.sources, found=reading.found, tokens=tokens, context=context)
 
 
 def _excerpt(source: Source) -> str:

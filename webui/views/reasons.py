@@ -46,7 +46,7 @@ def sources_why(sources: Sequence[Source], language: Language, titles: Mapping[s
     names = list(dict.fromkeys(signal.name for source in sources for signal in source.signals))
     if not names:
         return Markup()
-    rows = [_row(source, names, titles) for source in sources]
+    rows = [_row(source, names, titles) for source in sources if source.signals]  # others stand around those found
     return render("why_sources.html", language, signals=[signal_word(name, language) for name in names], rows=rows)
 
 

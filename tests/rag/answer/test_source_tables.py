@@ -48,7 +48,7 @@ def test_tables_that_do_not_fit_stay_as_they_were(tmp_path):
     with Engine(Settings(data_dir=tmp_path / "data"), embedder=ExactEmbedder, reader=reader) as engine:
         add(engine, ("SALES.pdf", STATEMENT))
         plain = load(STATEMENT, limits=Limits()).pages[0].text
-        reader.context_tokens = 400 + 1024 + 40 + reader.count_tokens(plain)
+        reader.context_tokens = 256 + 40 + reader.count_tokens(plain)
         ask(engine, "What were products in 2023?")
     (source,) = reader.history[0].sources
     assert "|" not in source.text
