@@ -14,7 +14,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM
 
 from model.device import attention_implementation, compute_dtype, release_freed_memory
-from model.families import ModelDimensions, Precision
+from model.families import BIDIRECTIONAL_TYPES, ModelDimensions, Precision
 from model.quantise import Int8Embedding, quantised_linear
 from model.weight_layout import Weight
 from rag.errors import CheckpointRefused
@@ -24,13 +24,20 @@ TensorProgress = Callable[[int, int], None]  # tensors placed, tensors in total
 _INTEGER = (Precision.INT8, Precision.INT4)
 
 
+def register_class(model_type: str) -> None:
+    """Make transformers' Auto classes know a model type of this project's own classes."""
+    if model_type == "chatglm1":
+        import model.chatglm1
+    elif model_type == "glm10b":
+        import model.blank.glm10b  # noqa: F401 - registers itself
+
+
 def empty_model(config: Any, attention: str = "sdpa") -> Any:
     """A model of this configuration on the meta device, so without memory for its weights, in evaluation mode.
 
     `attention`: the attention implementation, as transformers names it.
     """
-    if config.model_type == "chatglm1":
-        import model.chatglm1  # noqa: F401 - registers the class with AutoModelForCausalLM
+    register_class(config.model_type)
     with torch.device("meta"):
         empty: Any = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
             config, attn_implementation=attention
@@ -39,18 +46,20 @@ def empty_model(config: Any, attention: str = "sdpa") -> Any:
 
 
 def dimensions_of(config: Any) -> ModelDimensions:
-    """The dimensions of a model from its configuration, of transformers or of `model.chatglm1`."""
+    """The dimensions of a model from its configuration, of transformers or of this project's own classes."""
     heads = config.num_attention_heads
-    first_generation = config.model_type == "chatglm1"
+    own = config.model_type in BIDIRECTIONAL_TYPES
     return ModelDimensions(
         layers=config.num_hidden_layers,
         hidden=config.hidden_size,
         ffn=config.intermediate_size,
         heads=heads,
-        groups=heads if first_generation else config.num_key_value_heads,
-        head_dim=config.hidden_size // heads if first_generation else config.head_dim,
+        groups=heads if own else config.num_key_value_heads,
+        head_dim=config.hidden_size // heads if own else config.head_dim,
         vocab=config.vocab_size,
-        gated=not first_generation,
+        tied=bool(config.tie_word_embeddings),
+        one_piece=own,
+        gated=not own,
         experts=getattr(config, "n_routed_experts", 0) or 0,
         expert_ffn=getattr(config, "moe_intermediate_size", 0) or 0,
     )
@@ -129,7 +138,7 @@ def _quantised_module(
     """
     vocabulary = path.endswith(("lm_head", "embed_tokens", "word_embeddings"))
     if isinstance(module, nn.Embedding):
-        return Int8Embedding(weight, compute_dtype(precision, device)).to(device)
+        return Int8Embedding(weight, compute_dtype(precision, device)).to(device) if vocabulary else None
     if not isinstance(module, nn.Linear):
         return None
     bias = None if module.bias is None or module.bias.is_meta else module.bias.data

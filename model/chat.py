@@ -9,9 +9,11 @@ import argparse
 import logging
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from model.blank.filling import BLANK, fill_blanks
 from model.load import load_reader
 from model.prompt import ChatMessage
 from model.reader import GlmReader
@@ -20,7 +22,10 @@ from rag.reader import Sampling
 
 
 def converse(reader: GlmReader, sampling: Sampling, read: TextIO, write: TextIO) -> None:
-    """Answer each line of `read` until it ends, with the conversation so far as context; errors are written too."""
+    """Answer each line of `read` until it ends, with the conversation so far as context; errors are written too.
+
+    A model that fills in blanks fills those of a line that has any (`[MASK]`), and that line alone.
+    """
     messages: list[ChatMessage] = []
     while True:
         write.write("\n> ")
@@ -30,23 +35,31 @@ def converse(reader: GlmReader, sampling: Sampling, read: TextIO, write: TextIO)
             return
         if not line.strip():
             continue
-        messages.append(ChatMessage("user", line.rstrip("\n")))
         try:
-            messages.append(ChatMessage("assistant", _answer(reader, messages, sampling, write)))
+            if reader.family.fills_blanks and BLANK.search(line):
+                stop = threading.Event()
+                _write(fill_blanks(reader, line.strip(), sampling, stop), stop, write)
+            else:
+                asked = [*messages, ChatMessage("user", line.rstrip("\n"))]
+                messages = [*asked, ChatMessage("assistant", _answer(reader, asked, sampling, write))]
         except AskError as error:
-            messages.pop()
             write.write(f"{error}\n")
 
 
 def _answer(reader: GlmReader, messages: list[ChatMessage], sampling: Sampling, write: TextIO) -> str:
-    """Write one answer as it streams and return it; Ctrl-C keeps what has been written.
+    """Write one answer as it streams and return it."""
+    stop = threading.Event()
+    return _write(reader.chat(messages, sampling, stop), stop, write)
+
+
+def _write(text: Iterator[str], stop: threading.Event, write: TextIO) -> str:
+    """Write a text as it streams and return it; Ctrl-C sets `stop` and keeps what has been written.
 
     " …" marks one that Ctrl-C or the limit of its length has cut.
     """
-    stop = threading.Event()
     pieces: list[str] = []
     try:
-        for piece in reader.chat(messages, sampling, stop):
+        for piece in text:
             pieces.append(piece)
             write.write(piece)
             write.flush()
@@ -94,6 +107,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     sys.stdout.write(f"\n{reader.name} · {reader.why}\n")
+    if reader.family.fills_blanks:
+        sys.stdout.write("Write [MASK] where a blank is to be filled, or ask a question.\n")
     sampling = Sampling(options.max_tokens, options.temperature, seed=options.seed)
     try:
         converse(reader, sampling, sys.stdin, sys.stdout)

@@ -73,6 +73,11 @@ def convert(
     family = identify_family(source, published, source.name)
     config = transformers_config(published, family)
     mapping = tensor_mapping(published)
+    if mapping.layout is CheckpointLayout.GLM10B:
+        raise SettingRefused(
+            "{source} is an original GLM, which transformers has no class for; use it here as it is.",
+            source=source.name,
+        )
     if mapping.layout is CheckpointLayout.TRANSFORMERS:
         raise SettingRefused("{source} is already in the layout of transformers; use it as it is.", source=source.name)
     stored = open_checkpoint(source)

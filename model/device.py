@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from transformers.utils.import_utils import is_flash_attn_2_available
 
-from model.families import Precision
+from model.families import BIDIRECTIONAL_TYPES, Precision
 from rag.errors import OutOfMemory, ReaderError, SettingRefused
 from rag.messages import Message
 
@@ -95,9 +95,9 @@ def attention_implementation(model_type: str, dtype: torch.dtype, device: torch.
     """The attention implementation for transformers: FlashAttention 2 if it is installed and applies, else SDPA.
 
     FlashAttention 2 needs 16-bit activations and a GPU from Ampere on, and cannot take the attention mask of the first
-    generation.
+    generations.
     """
-    if device.type != "cuda" or model_type == "chatglm1" or dtype.itemsize != 2 or not has_bfloat16(device):
+    if device.type != "cuda" or model_type in BIDIRECTIONAL_TYPES or dtype.itemsize != 2 or not has_bfloat16(device):
         return "sdpa"
     return "flash_attention_2" if is_flash_attn_2_available() else "sdpa"
 

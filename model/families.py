@@ -23,6 +23,7 @@ class PromptFormat(StrEnum):
     CHATGLM3 = "chatglm3"  # [gMASK] sop <|user|> "\n" content <|assistant|>, each part encoded separately
     GLM4 = "glm4"  # [gMASK] <sop> <|user|> "\n" + content <|assistant|>
     TEMPLATE = "template"  # the chat template of the checkpoint itself
+    GLM10B = "glm10b"  # [CLS] text [gMASK] <|endoftext|> <|startofpiece|>
 
 
 class CheckpointLayout(StrEnum):
@@ -30,7 +31,12 @@ class CheckpointLayout(StrEnum):
 
     CHATGLM1 = "chatglm1"  # ChatGLM-6B: transformer.layers.*.attention.query_key_value
     FUSED_QKV = "fused_qkv"  # ChatGLM2/3, first GLM-4: transformer.encoder.layers.*.self_attention.query_key_value
+    GLM10B = "glm10b"  # GLM-10B and its kind: word_embeddings and transformer.layers.*
     TRANSFORMERS = "transformers"  # the parameter names of the class in transformers
+
+
+# Model types of this project's own classes. They attend to a prompt in both directions, so it cannot go in by chunks.
+BIDIRECTIONAL_TYPES = frozenset({"chatglm1", "glm10b"})
 
 
 class Precision(StrEnum):
@@ -54,6 +60,8 @@ class ModelDimensions:
     groups: int  # key/value heads
     head_dim: int  # channels
     vocab: int
+    tied: bool = False  # the embedding is also the output matrix
+    one_piece: bool = False  # a prompt goes through the network as a whole, as it attends to it in both directions
     gated: bool = True  # the feed-forward network has a gate matrix (SwiGLU)
     experts: int = 0  # routed experts of each mixture-of-experts layer; 0: a dense model
     expert_ffn: int = 0  # inner size of one expert
@@ -73,7 +81,7 @@ class ModelDimensions:
     @property
     def vocabulary_weights(self) -> int:
         """Number of weights in the embedding and the output matrix together."""
-        return 2 * self.vocab * self.hidden
+        return (1 if self.tied else 2) * self.vocab * self.hidden
 
     def weight_bytes(self, precision: Precision, *, vocabulary_bits: int = 8) -> int:
         """Bytes of the weights at a precision; INT4 takes 4.5 bits a weight with its scales.
@@ -113,13 +121,18 @@ class Family:
         return self.hub_id.split("/")[-1]
 
     @property
+    def fills_blanks(self) -> bool:
+        """Whether it was trained to fill in blanks alone, and follows no instructions."""
+        return self.prompt is PromptFormat.GLM10B
+
+    @property
     def published_bytes(self) -> int:
         """Size of the published weights."""
         precision = {0: Precision.BF16, 4: Precision.INT4, 8: Precision.INT8}[self.published_bits]
         return self.dimensions.weight_bytes(precision, vocabulary_bits=16)
 
 
-_CHATGLM1_6B = ModelDimensions(28, 4096, 16384, 32, 32, 128, 130528, gated=False)
+_CHATGLM1_6B = ModelDimensions(28, 4096, 16384, 32, 32, 128, 130528, one_piece=True, gated=False)
 _CHATGLM2_6B = ModelDimensions(28, 4096, 13696, 32, 2, 128, 65024)
 _GLM4_9B = ModelDimensions(40, 4096, 13696, 32, 2, 128, 151552)
 _GLM4_9B_1M = ModelDimensions(40, 4096, 13696, 32, 4, 128, 151552)
@@ -128,9 +141,21 @@ _EDGE_1_5B = ModelDimensions(28, 2048, 6144, 16, 4, 128, 59264)
 _EDGE_4B = ModelDimensions(40, 3072, 8192, 24, 6, 128, 59264)
 _GLM45_AIR = ModelDimensions(46, 4096, 10944, 96, 8, 128, 151552, experts=128, expert_ffn=1408)
 
+_GLM_10B = ModelDimensions(48, 4096, 16384, 64, 64, 64, 50304, tied=True, one_piece=True, gated=False)
+_GLM_10B_CHINESE = ModelDimensions(48, 4096, 16384, 64, 64, 64, 50048, tied=True, one_piece=True, gated=False)
+_GLM_2B = ModelDimensions(36, 2048, 8192, 32, 32, 64, 50304, tied=True, one_piece=True, gated=False)
+_GLM_LARGE = ModelDimensions(24, 1024, 4096, 16, 16, 64, 30592, tied=True, one_piece=True, gated=False)
+_GLM_LARGE_CHINESE = ModelDimensions(24, 1024, 4096, 16, 16, 64, 50048, tied=True, one_piece=True, gated=False)
+
 _GLM4_STOPS = (151329, 151336, 151338)  # <|endoftext|> <|user|> <|observation|>
 _CHATGLM3_STOPS = (2, 64795, 64797)  # </s> <|user|> <|observation|>
 _K = 1024
+
+
+def _glm10b(name: str, parameters: float, dimensions: ModelDimensions, context: int = _K) -> Family:
+    return Family(
+        f"zai-org/{name}", parameters, dimensions, context, PromptFormat.GLM10B, CheckpointLayout.GLM10B, (), "MIT"
+    )
 
 
 def _chatglm1(name: str, bits: int = 0) -> Family:
@@ -169,6 +194,11 @@ def _transformers(name: str, parameters: float, dimensions: ModelDimensions, con
 
 
 FAMILIES: tuple[Family, ...] = (
+    _glm10b("glm-large", 0.34, _GLM_LARGE, 512),
+    _glm10b("glm-large-chinese", 0.35, _GLM_LARGE_CHINESE),
+    _glm10b("glm-2b", 1.9, _GLM_2B),
+    _glm10b("glm-10b", 9.9, _GLM_10B),
+    _glm10b("glm-10b-chinese", 9.9, _GLM_10B_CHINESE),
     _chatglm1("chatglm-6b"),
     _chatglm1("chatglm-6b-int8", 8),
     _chatglm1("chatglm-6b-int4", 4),
@@ -216,6 +246,8 @@ def guess_family(
         family = find_family(str(candidate))
         if family is not None and family.layout is layout:
             return family
+    if layout is CheckpointLayout.GLM10B:
+        return _row("glm-10b")
     if layout is CheckpointLayout.TRANSFORMERS:
         return _row("glm-4-9b-chat-hf" if config["model_type"] == "glm" else "GLM-4-9B-0414")
     if layout is CheckpointLayout.CHATGLM1:
@@ -237,6 +269,9 @@ def detect_layout(config: Mapping[str, Any]) -> CheckpointLayout:
         return CheckpointLayout.CHATGLM1 if "inner_hidden_size" in config else CheckpointLayout.FUSED_QKV
     if model_type == "chatglm1":  # written by model.convert
         return CheckpointLayout.CHATGLM1
+    # GLM-10B and its kind share the model_type "glm" with transformers' GlmForCausalLM and nothing else.
+    if model_type == "glm10b" or (model_type == "glm" and "num_hidden_layers" not in config and "num_layers" in config):
+        return CheckpointLayout.GLM10B
     if model_type.startswith("glm"):
         return CheckpointLayout.TRANSFORMERS
     raise KeyError(model_type)

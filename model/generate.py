@@ -16,6 +16,7 @@ import torch
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 from model.device import torch_errors
+from model.families import BIDIRECTIONAL_TYPES
 from model.memory import PROMPT_CHUNK
 from rag.errors import ReaderError
 from rag.messages import Message
@@ -127,9 +128,9 @@ def generate(
 def _read_prompt(model: Any, ids: list[int], cache: Cache, stop: threading.Event, chunk: int) -> torch.Tensor:
     """Fill the cache with the prompt; logits after its last token, (vocab,) float32 on the CPU.
 
-    A first-generation prompt attends in both directions, so it goes through in one pass.
+    A prompt of the first generations attends in both directions, so it goes through in one pass.
     """
-    if model.config.model_type == "chatglm1":
+    if model.config.model_type in BIDIRECTIONAL_TYPES:
         chunk = len(ids)
     logits = torch.empty(0)
     with _stoppable_between_layers(model, stop):
@@ -143,7 +144,7 @@ def _read_prompt(model: Any, ids: list[int], cache: Cache, stop: threading.Event
 def _forward(model: Any, ids: list[int], new: int, cache: Cache) -> torch.Tensor:
     """Run the last `new` of all `ids` through the model; logits of the next token, (vocab,) float32 on the CPU."""
     device = model.device
-    if model.config.model_type == "chatglm1":  # its positions depend on the whole prompt
+    if model.config.model_type in BIDIRECTIONAL_TYPES:  # their positions depend on the whole prompt
         all_ids = torch.tensor([ids], device=device)
         inputs = model.prepare_inputs_for_generation(all_ids, next_sequence_length=new, past_key_values=cache)
         inputs.pop("logits_to_keep")

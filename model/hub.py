@@ -36,7 +36,9 @@ log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]  # bytes downloaded, bytes in total
 
 OWNERS = ("zai-org", "THUDM")  # the makers' organisation on the hub: its name today, and until 2025
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "ice_text.model")
+TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer.model", "ice_text.model", "cog-pretrain.model", "vocab.json", "vocab.txt",
+)  # fmt: skip
 DATA_FILES = ("*.json", "*.jinja", "*.model", "*.txt", "*.safetensors", "*.bin")
 
 

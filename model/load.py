@@ -164,6 +164,7 @@ def prepare(
     stored = open_checkpoint(folder)
     tokens = context_length(config, family, context, target)
     tokenizer = load_tokenizer(folder, roles="chatglm2" not in family.prompt)
+    adopt_token_ids(config, tokenizer)
     template = read_template(folder)
     _check_tokenizer(tokenizer, config, Prompter(tokenizer, family.prompt, template))
     with torch_errors(_LOADING):
@@ -197,6 +198,27 @@ def _check_tokenizer(tokenizer: Tokenizer, config: Any, prompter: Prompter) -> N
                     found=tokenizer.special_tokens[token],
                     expected=expected,
                 )
+
+
+def adopt_token_ids(config: Any, tokenizer: Tokenizer) -> None:
+    """Give an original GLM's configuration the ids of its special tokens, which its `config.json` does not have.
+
+    Raises CheckpointRefused if the tokenizer has ids that the model does not.
+    """
+    if config.model_type != "glm10b":
+        return
+    names = tokenizer.special_tokens
+    largest = max(names.values(), default=0)
+    if largest >= config.vocab_size:
+        raise CheckpointRefused(
+            "The tokenizer has a token {token} and the model {size} tokens, so they do not belong together; download"
+            " all files of one checkpoint.",
+            token=largest,
+            size=config.vocab_size,
+        )
+    config.bos_token_id, config.eos_token_id = names.get("<|startofpiece|>"), names.get("<|endofpiece|>")
+    config.pad_token_id = names.get("<|endoftext|>", names.get("[PAD]"))
+    config.mask_token_ids = [names[mask] for mask in ("[MASK]", "[gMASK]", "[sMASK]") if mask in names]
 
 
 def identify_family(folder: Path, published: dict[str, Any], name: str) -> Family:

@@ -80,7 +80,7 @@ def working_bytes(dimensions: ModelDimensions, precision: Precision, context: in
     heads, and on CUDA the matrix that bitsandbytes dequantises.
     """
     width = compute_dtype(precision, device).itemsize
-    rows = min(PROMPT_CHUNK, context) if dimensions.gated else context  # ChatGLM-6B reads a prompt in one piece
+    rows = min(PROMPT_CHUNK, context) if not dimensions.one_piece else context
     inner = max(dimensions.ffn, dimensions.expert_ffn) * (3 if dimensions.gated else 1)
     activations = rows * (_HIDDEN_STATES * dimensions.hidden + inner) * width
     mask = rows * context * _MASK_BYTES

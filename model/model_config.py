@@ -11,9 +11,11 @@ from typing import Any
 
 from huggingface_hub.errors import StrictDataclassError
 
-from model.families import CheckpointLayout, Family, detect_layout
+from model.families import BIDIRECTIONAL_TYPES, CheckpointLayout, Family, detect_layout
 from rag.errors import CheckpointRefused
 
+# What every published GLM-10B, GLM-2B and GLM-Large says, and what GLM10BForCausalLM computes.
+_GLM10B_FIELDS = {"relative_encoding": False, "block_position_encoding": True}
 # What every published ChatGLM2, ChatGLM3 and GLM-4 says, and what GlmForCausalLM computes.
 _FUSED_QKV_FIELDS = {
     "rmsnorm": True,
@@ -27,19 +29,12 @@ _SIZES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers",
 def supported_layout(config: Mapping[str, Any]) -> CheckpointLayout:
     """The tensor layout of a checkpoint. Raises CheckpointRefused if it is not a GLM that can be run here."""
     try:
-        layout = detect_layout(config)
+        return detect_layout(config)
     except KeyError as error:
         raise CheckpointRefused(
             "The checkpoint's architecture is {architecture}, not a GLM; choose a GLM checkpoint.",
             architecture=error.args[0] or "not named",
         ) from error
-    # GLM-10B and its kind share the model_type "glm" with transformers' GlmForCausalLM and nothing else.
-    if layout is CheckpointLayout.TRANSFORMERS and "num_hidden_layers" not in config and "num_layers" in config:
-        raise CheckpointRefused(
-            "The checkpoint is an original GLM such as GLM-10B, which fills in blanks and does not chat; choose a"
-            " ChatGLM or GLM-4 checkpoint."
-        )
-    return layout
 
 
 def transformers_config(config: Mapping[str, Any], family: Family) -> Any:
@@ -51,6 +46,8 @@ def transformers_config(config: Mapping[str, Any], family: Family) -> Any:
     try:
         if layout is CheckpointLayout.CHATGLM1:
             translated = _chatglm1_config(config)
+        elif layout is CheckpointLayout.GLM10B:
+            translated = _glm10b_config(config)
         elif layout is CheckpointLayout.FUSED_QKV:
             translated = _fused_qkv_config(config, family)
         else:
@@ -96,7 +93,7 @@ def _check_sizes(config: Any) -> None:
     sizes = {field: positive_int(values, field) for field in values}
     heads = sizes["num_attention_heads"]
     groups = getattr(config, "num_key_value_heads", heads)
-    multiple_of = {"hidden_size": heads} if config.model_type == "chatglm1" else {}
+    multiple_of = {"hidden_size": heads} if config.model_type in BIDIRECTIONAL_TYPES else {}
     if groups is not None:
         multiple_of["num_attention_heads"] = positive_int({"num_key_value_heads": groups}, "num_key_value_heads")
     for field, divisor in multiple_of.items():
@@ -156,6 +153,36 @@ def _chatglm1_config(config: Mapping[str, Any]) -> Any:
     )
 
 
+def _glm10b_config(config: Mapping[str, Any]) -> Any:
+    """Without the ids of special tokens, which are the tokenizer's (`model.load.adopt_token_ids`)."""
+    from model.blank.glm10b import GLM10BConfig
+
+    if config["model_type"] == "glm10b":  # written by transformers' save_pretrained
+        return GLM10BConfig(**config)
+    _check_fields(config, _GLM10B_FIELDS)
+    hidden = positive_int(config, "hidden_size")
+    return GLM10BConfig(
+        vocab_size=positive_int(config, "vocab_size"),
+        hidden_size=hidden,
+        intermediate_size=4 * hidden,
+        num_hidden_layers=positive_int(config, "num_layers"),
+        num_attention_heads=positive_int(config, "num_attention_heads"),
+        max_position_embeddings=positive_int(config, "max_sequence_length"),
+        architectures=["GLM10BForCausalLM"],
+    )
+
+
+def _check_fields(config: Mapping[str, Any], published: Mapping[str, bool]) -> None:
+    """Refuse a config that says otherwise than every published checkpoint does."""
+    for field, expected in published.items():
+        if config.get(field, expected) != expected:
+            raise CheckpointRefused(
+                "config.json says {field} = {value}, which no published GLM has; choose another checkpoint.",
+                field=field,
+                value=_shown(repr(config[field]), 40),
+            )
+
+
 def _token_id(config: Mapping[str, Any], field: str) -> int:
     value = config[field]
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
@@ -170,13 +197,7 @@ def _token_id(config: Mapping[str, Any], field: str) -> int:
 def _fused_qkv_config(config: Mapping[str, Any], family: Family) -> Any:
     from transformers import GlmConfig
 
-    for field, expected in _FUSED_QKV_FIELDS.items():
-        if config.get(field, expected) != expected:
-            raise CheckpointRefused(
-                "config.json says {field} = {value}, which no published GLM has; choose another checkpoint.",
-                field=field,
-                value=_shown(repr(config[field]), 40),
-            )
+    _check_fields(config, _FUSED_QKV_FIELDS)
     ratio = _positive_number(config, "rope_ratio", 1)
     rope: dict[str, Any] = {"rope_type": "default", "rope_theta": 10000.0 * ratio, "partial_rotary_factor": 0.5}
     if family.divides_positions and ratio != 1:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from model.blank.filling import conversation_text, ending_in_blank, framed
 from model.families import PromptFormat
 from model.tokenizer import Tokenizer
 from rag.errors import CheckpointRefused, ReaderError
@@ -83,11 +84,12 @@ _ENGLISH = _Wording(
 _REMINDER_ENGLISH = "Answer in English, and end every sentence with its source number [n]."
 
 
-def chat_messages(request: ReadRequest) -> list[ChatMessage]:
+def chat_messages(request: ReadRequest, *, instructed: bool = True) -> list[ChatMessage]:
     """The messages that ask a model to answer from the sources: instruction, sources, earlier turns and question.
 
     What stays the same from question to question comes first, so that its keys and values can be kept. The fixed text
-    is in the language of the answer: Chinese or, for all others, English. Without sources there is no instruction.
+    is in the language of the answer: Chinese or, for all others, English. Without sources there is no instruction, nor
+    with `instructed` off, for a model that follows none.
     """
     history = [
         message
@@ -102,13 +104,10 @@ def chat_messages(request: ReadRequest) -> list[ChatMessage]:
     question = (
         f"{_evidence_text(request.evidence, wording)}{wording.question}{request.question}\n{_reminder(manner, wording)}"
     )
-    first, *rest = [*history, ChatMessage("user", question)]
+    first, *rest = [*history, ChatMessage("user", question if instructed else request.question)]
     sources = "\n\n".join(_source_text(source, wording) for source in request.sources)
-    return [
-        ChatMessage("system", manner.instruction(in_chinese=in_chinese)),
-        replace(first, sources=f"{wording.sources}\n{sources}\n\n"),
-        *rest,
-    ]
+    asked = [replace(first, sources=f"{wording.sources}\n{sources}\n\n"), *rest]
+    return [ChatMessage("system", manner.instruction(in_chinese=in_chinese)), *asked] if instructed else asked
 
 
 def _reminder(manner: Manner, wording: _Wording) -> str:
@@ -143,6 +142,7 @@ class Prompter:
             PromptFormat.CHATGLM2: self._chatglm2,
             PromptFormat.CHATGLM3: self._chatglm3,
             PromptFormat.GLM4: self._glm4,
+            PromptFormat.GLM10B: self._blank,
             PromptFormat.TEMPLATE: self._from_template if template else self._glm4,
         }
         self._build = builders[prompt_format]
@@ -190,6 +190,10 @@ class Prompter:
             kept[next_user] = replace(kept[next_user], sources=kept[oldest].sources + kept[next_user].sources)
             del kept[oldest:next_user]
 
+    def framed(self, parts: Sequence[PromptPart]) -> list[PromptPart]:
+        """A text with blanks, with the control tokens around it that a model that fills in blanks needs."""
+        return framed(parts, self.tokenizer.special_tokens)
+
     def _special(self, name: str) -> int:
         try:
             return self.tokenizer.special_tokens[name]
@@ -226,6 +230,10 @@ class Prompter:
             if message.text:
                 parts += [self._special(f"<|{message.role}|>"), f"{message.metadata}\n{message.text}"]
         return [*parts, self._special("<|assistant|>")]
+
+    def _blank(self, messages: Sequence[ChatMessage]) -> list[PromptPart]:
+        """The conversation as a text whose last answer is a blank."""
+        return self.framed(ending_in_blank(conversation_text(messages), self.tokenizer.special_tokens))
 
     def _from_template(self, messages: Sequence[ChatMessage]) -> list[PromptPart]:
         """The checkpoint's own template with its control tokens as ids and the messages as plain text.

@@ -67,12 +67,15 @@ class GlmReader:
 
     def prompt(self, request: ReadRequest) -> Prompt:
         """The prompt that `answer` reads for a request, without the turns that do not fit."""
-        kept, ids = self.prompter.fitting(chat_messages(request), self.context_tokens - request.sampling.max_tokens)
+        kept, ids = self.prompter.fitting(self._messages(request), self.context_tokens - request.sampling.max_tokens)
         return Prompt(self.prompter.text(kept), len(ids))
 
     def answer(self, request: ReadRequest, stop: threading.Event) -> Iterator[str]:
         """Yield the answer to a question from its sources, in pieces. Raises ReaderError and AnswerCut."""
-        return self.chat(chat_messages(request), request.sampling, stop)
+        return self.chat(self._messages(request), request.sampling, stop)
+
+    def _messages(self, request: ReadRequest) -> list[ChatMessage]:
+        return chat_messages(request, instructed=not self.family.fills_blanks)
 
     def chat(self, messages: Sequence[ChatMessage], sampling: Sampling, stop: threading.Event) -> Iterator[str]:
         """Yield the answer to the last of `messages`, in pieces; ends within one token once `stop` is set.

@@ -72,7 +72,7 @@ class SentencePieceTokenizer:
 
     def __init__(self, path: Path, *, roles: bool = True) -> None:
         """`roles`: whether the four role tokens of ChatGLM3 exist. Raises CheckpointRefused for an unreadable file."""
-        self._pieces = _sentencepiece(path)
+        self._pieces = open_sentencepiece(path)
         size = self._pieces.get_piece_size()
         names = self.names if roles else self.names[:5]
         self.special_tokens: Mapping[str, int] = {
@@ -90,7 +90,7 @@ class SentencePieceTokenizer:
 
     def token_bytes(self, token: int) -> bytes:
         """The piece as UTF-8, or the byte of a byte-fallback piece."""
-        return _piece_bytes(self._pieces, token)
+        return piece_bytes(self._pieces, token)
 
 
 class IceTextTokenizer:
@@ -118,7 +118,7 @@ class IceTextTokenizer:
 
     def __init__(self, path: Path) -> None:
         """Raises CheckpointRefused for an unreadable file, or one of an early release without the special tokens."""
-        self._pieces = _sentencepiece(path)
+        self._pieces = open_sentencepiece(path)
         missing = [name for name in self.names if self._pieces.id_to_piece(self._pieces.piece_to_id(name)) != name]
         if missing:
             raise CheckpointRefused(
@@ -156,7 +156,7 @@ class IceTextTokenizer:
         """The piece as UTF-8; whitespace pieces as the whitespace they stand for."""
         if token in self._whitespace:
             return self._whitespace[token]
-        return b"" if token in self.special_tokens.values() else _piece_bytes(self._pieces, token)
+        return b"" if token in self.special_tokens.values() else piece_bytes(self._pieces, token)
 
 
 class TiktokenTokenizer:
@@ -220,7 +220,7 @@ class ByteLevelTokenizer:
                 "{file} is not a tokenizer of the tokenizers library; download it again.", file=path.name
             ) from error
         self._plain = _byte_level_bpe(path, plain)
-        alphabet = {letter: byte for byte, letter in _byte_letters().items()}
+        alphabet = {letter: byte for byte, letter in byte_letters().items()}
         for piece, token in self._plain.get_vocab().items():
             if not all(letter in alphabet for letter in piece):
                 raise CheckpointRefused(
@@ -245,6 +245,8 @@ def load_tokenizer(folder: Path, *, roles: bool = True) -> Tokenizer:
     `roles`: whether a SentencePiece `tokenizer.model` is that of ChatGLM3 rather than ChatGLM2. Raises ModelMissing if
     the folder has no tokenizer, CheckpointRefused if it cannot be used.
     """
+    from model.blank.tokenizers import load_blank_tokenizer
+
     if (folder / "ice_text.model").exists():
         return IceTextTokenizer(folder / "ice_text.model")
     model = folder / "tokenizer.model"
@@ -255,6 +257,9 @@ def load_tokenizer(folder: Path, *, roles: bool = True) -> Tokenizer:
         return SentencePieceTokenizer(model, roles=roles) if start == b"\n" else TiktokenTokenizer(model)
     if (folder / "tokenizer.json").exists():
         return ByteLevelTokenizer(folder / "tokenizer.json")
+    blank = load_blank_tokenizer(folder)
+    if blank is not None:
+        return blank
     raise ModelMissing(
         "{folder} has no tokenizer (ice_text.model, tokenizer.model or tokenizer.json); copy it there from where the"
         " checkpoint was published.",
@@ -262,7 +267,8 @@ def load_tokenizer(folder: Path, *, roles: bool = True) -> Tokenizer:
     )
 
 
-def _sentencepiece(path: Path) -> Any:
+def open_sentencepiece(path: Path) -> Any:
+    """The SentencePiece model in a file. Raises CheckpointRefused."""
     import sentencepiece
 
     try:
@@ -271,7 +277,8 @@ def _sentencepiece(path: Path) -> Any:
         raise CheckpointRefused("{file} is not a SentencePiece model; download it again.", file=path.name) from error
 
 
-def _piece_bytes(pieces: Any, token: int) -> bytes:
+def piece_bytes(pieces: Any, token: int) -> bytes:
+    """A SentencePiece piece as UTF-8, or the byte of a byte-fallback piece; b"" for control pieces and unknown ids."""
     if not 0 <= token < pieces.get_piece_size() or pieces.is_control(token) or pieces.is_unknown(token):
         return b""
     piece: str = pieces.id_to_piece(token)
@@ -326,7 +333,7 @@ def _without_added_tokens(state: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _byte_letters() -> dict[int, str]:
+def byte_letters() -> dict[int, str]:
     """Each byte as one printable character (`bytes_to_unicode` in `encoder.py` of openai/gpt-2)."""
     printable: Sequence[int] = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]

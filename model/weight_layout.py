@@ -1,8 +1,9 @@
 """Maps published tensors to the parameters of the model that runs: names, splits and packed integers.
 
 ChatGLM2, ChatGLM3 and GLM-4 as first published are transformers' `GlmForCausalLM` under other names, with query, key
-and value in one matrix. ChatGLM-6B keeps its names (`model.chatglm1`), and so do checkpoints in the layout of
-transformers. Reads tensors through `model.checkpoint`, one at a time; knows nothing of devices or precisions.
+and value in one matrix. ChatGLM-6B (`model.chatglm1`) and GLM-10B (`model.blank`) keep their names, and so do
+checkpoints in the layout of transformers. Reads tensors through `model.checkpoint`, one at a time; knows nothing of
+devices or precisions.
 """
 
 from __future__ import annotations
@@ -69,6 +70,8 @@ class TensorMapping:
         """
         if name.endswith(("rotary_emb.inv_freq", "rotary_pos_emb.inv_freq")):
             return []
+        if self.layout is CheckpointLayout.GLM10B:
+            return [(_WORD_EMBEDDINGS.sub("transformer.word_embeddings.", name.removeprefix("glm.")), slice(None))]
         if self.layout is not CheckpointLayout.FUSED_QKV:
             return [(name, slice(None))]
         for pattern, replacement in _FUSED_NAMES:
@@ -85,6 +88,7 @@ class TensorMapping:
         )
 
 
+_WORD_EMBEDDINGS = re.compile(r"^word_embeddings\.")
 _FUSED_NAMES = tuple(
     (re.compile(f"^transformer\\.{pattern}$"), replacement)
     for pattern, replacement in (

@@ -281,16 +281,9 @@ def test_an_invalid_value_in_a_config_is_named(tmp_path, name, changes, message)
         load_reader(tmp_path)
 
 
-GLM_10B = {
-    "model_type": "glm", "architectures": ["GLMModel"], "num_layers": 48, "vocab_size": 50304, "hidden_size": 4096,
-    "num_attention_heads": 64, "max_sequence_length": 1025, "block_position_encoding": True,
-}  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (GLM_10B, "an original GLM such as GLM-10B, .* choose a ChatGLM or GLM-4"),
         ({"model_type": "glm4v"}, "architecture is glm4v, which is not a text-only language model; choose one that is"),
         ({"model_type": "glm4v_moe"}, "glm4v_moe, which is not a text-only"),
     ],

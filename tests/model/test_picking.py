@@ -180,7 +180,7 @@ def test_every_known_model_is_offered_with_its_memory(hub_cache):
 
 
 def test_the_memory_of_the_model_in_use_counts_as_free(hub_cache, monkeypatch):
-    monkeypatch.setattr("model.device.free_bytes", lambda device: 10**9)
+    monkeypatch.setattr("model.device.free_bytes", lambda device: 5 * 10**8)
 
     def fits(held):
         return {offer.title for offer in picking(held=held)[0].offers() if offer.fits}

@@ -113,6 +113,9 @@ def test_every_row_loads_from_its_published_layout_and_gives_its_numbers(family,
     if family.name == "chatglm2-6b-int4":
         publish("chatglm2-int4", folder)
         ids, wanted = reference("chatglm2-int4")["long.input_ids"], reference("chatglm2-int4")["long.logits"]
+    elif family.layout is CheckpointLayout.GLM10B:
+        publish("glm10b", folder)
+        ids, wanted = (reference("glm10b")[f"gmask_end.{what}"] for what in ("input_ids", "logits"))
     elif family.layout is CheckpointLayout.CHATGLM1:
         publish(FIRST[family.name], folder)
         ids, wanted = (reference(FIRST[family.name])[f"long.{what}"] for what in ("input_ids", "logits"))

@@ -6,6 +6,7 @@ import base64
 import functools
 import io
 import itertools
+import json
 import struct
 from pathlib import Path
 
@@ -30,10 +31,44 @@ CORPUS = (
 
 
 def write_tokenizer(family: str, folder: Path) -> Path:
-    """Write the tokenizer of a family (chatglm1, chatglm2, chatglm3 or glm4) into a folder; returns the file."""
+    """Write the tokenizer of a family (chatglm1, chatglm2, chatglm3 or glm4) into a folder; returns the file.
+
+    Of glm10b, that of the Chinese ones; `write_blank_tokenizer` knows all three.
+    """
+    if family == "glm10b":
+        return write_blank_tokenizer("chinese", folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILES[family]
     path.write_bytes(_content("chatglm2" if family == "chatglm3" else family))
+    return path
+
+
+def write_blank_tokenizer(kind: str, folder: Path) -> Path:
+    """Write a tokenizer of GLM-10B (gpt2), GLM-10B-chinese (chinese) or GLM-Large (wordpiece); returns its file.
+
+    The special tokens are those of tests/data/glm10b, except that WordPiece has its own.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    letters = sorted({letter for line in CORPUS for letter in line if " " < letter <= "~"})
+    added = {
+        "<|endoftext|>": 240, "<|startofpiece|>": 241, "<|endofpiece|>": 242, "[CLS]": 243, "[MASK]": 244,
+        "[SEP]": 245, "[UNK]": 246, "[gMASK]": 247, "[sMASK]": 248,
+    }  # fmt: skip
+    if kind == "gpt2":
+        path = folder / "vocab.json"
+        vocab = {piece: at for at, piece in enumerate([*letters, "Ġ", "Ċ", "th", "the", "Ġthe"])}
+        path.write_text(json.dumps({**vocab, "<|endoftext|>": added.pop("<|endoftext|>")}))
+        (folder / "merges.txt").write_text("#version: 0.2\nt h\nth e\nĠ the\n", encoding="utf-8")
+    elif kind == "chinese":
+        path = folder / "cog-pretrain.model"
+        path.write_bytes(_train(model_type="unigram", vocab_size=220, normalization_rule_name="nmt_nfkc"))
+    else:
+        path = folder / "vocab.txt"
+        lower = [letter for letter in letters if not letter.isupper()]
+        pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *lower, *(f"##{one}" for one in lower), "the", "fox"]
+        path.write_text("\n".join(pieces) + "\n", encoding="utf-8")
+        added = {"<|startofpiece|>": 241, "<|endofpiece|>": 242}
+    (folder / "added_tokens.json").write_text(json.dumps(added))
     return path
 
 

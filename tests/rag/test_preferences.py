@@ -93,6 +93,11 @@ def test_a_short_context_has_room_for_sources_beside_the_answer():
     assert DEFAULT_PREFERENCES.sampling(Sampling(max_tokens=100), 2_048).max_tokens == 100
 
 
+def test_a_model_of_1024_tokens_keeps_room_for_sources():
+    assert DEFAULT_PREFERENCES.sampling(Sampling(max_tokens=1024), 1_024).max_tokens == 256
+    assert DEFAULT_PREFERENCES.sampling(Sampling(max_tokens=100), 1_024).max_tokens == 100
+
+
 def test_the_defaults_change_nothing():
     assert DEFAULT_PREFERENCES.sampling(Sampling(), 8_192) == Sampling()
     assert DEFAULT_PREFERENCES.answering(AnswerSettings()) == AnswerSettings()

@@ -1,0 +1,162 @@
+"""Tokenizers of GLM-10B and its kind.
+
+They were published with three: GPT-2's byte-level BPE (GLM-10B, GLM-2B), SentencePiece (the Chinese ones) and BERT's
+WordPiece (GLM-Large). Their special tokens are in `added_tokens.json`, or follow the vocabulary in a fixed order. The
+ids were compared with those of the original `tokenization_glm.py`, except for WordPiece.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from model.tokenizer import Tokenizer, byte_letters, open_sentencepiece, piece_bytes, replace_surrogates
+from rag.errors import CheckpointRefused, ModelMissing
+
+START, END, ENDOFTEXT = "<|startofpiece|>", "<|endofpiece|>", "<|endoftext|>"
+REQUIRED = ("[CLS]", "[MASK]", START, END)
+
+
+class GPT2Tokenizer:
+    """GLM-10B and GLM-2B: `vocab.json` and `merges.txt` of GPT-2, a byte-level BPE."""
+
+    leading_space = False
+    names = (START, END, "[CLS]", "[MASK]", "[SEP]", "[UNK]", "[gMASK]", "[sMASK]")
+
+    def __init__(self, folder: Path) -> None:
+        """Raises CheckpointRefused for unreadable files, ModelMissing without `merges.txt`."""
+        from tokenizers import Tokenizer as Library
+        from tokenizers import models, pre_tokenizers
+
+        path = folder / "vocab.json"
+        vocab: dict[str, int] = _json_object(path)
+        merges = folder / "merges.txt"
+        if not merges.exists():
+            raise ModelMissing("{file} is missing; download the checkpoint again.", file=merges.name)
+        end = vocab.pop(ENDOFTEXT, len(vocab))
+        lines = [line.split() for line in merges.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+        try:
+            model = models.BPE(vocab=vocab, merges=[(left, right) for left, right in filter(None, lines)])
+            alphabet = {letter: byte for byte, letter in byte_letters().items()}
+            self._bytes = {token: bytes(alphabet[letter] for letter in piece) for piece, token in vocab.items()}
+        except Exception as error:  # the library raises no class of its own, only Exception itself
+            if type(error) not in (Exception, KeyError, ValueError, TypeError):
+                raise
+            raise CheckpointRefused(
+                "vocab.json and merges.txt are not a byte-level tokenizer; download them again."
+            ) from error
+        self._library = Library(model)
+        self._library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        self.special_tokens: Mapping[str, int] = {ENDOFTEXT: end, **_special_tokens(folder, end + 1, self.names)}
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of plain text."""
+        return list(self._library.encode(replace_surrogates(text), add_special_tokens=False).ids)
+
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes of the token."""
+        return self._bytes.get(token, b"")
+
+
+class ChineseTokenizer:
+    """GLM-10B-chinese and GLM-Large-chinese: `cog-pretrain.model`, a SentencePiece Unigram.
+
+    Its normaliser (NFKC) is lossy: white space becomes a space, and full-width punctuation ASCII.
+    """
+
+    leading_space = True
+    names = (
+        ENDOFTEXT, "[SEP]", "[CLS]", "[MASK]", "[UNK]", "[unused_50005]", START, END, "[sMASK]", "[gMASK]",
+    )  # fmt: skip
+
+    def __init__(self, folder: Path) -> None:
+        """Raises CheckpointRefused for an unreadable file."""
+        self._pieces = open_sentencepiece(folder / "cog-pretrain.model")
+        self.special_tokens: Mapping[str, int] = _special_tokens(folder, self._pieces.get_piece_size(), self.names)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of plain text."""
+        return list(self._pieces.encode(replace_surrogates(text)))
+
+    def token_bytes(self, token: int) -> bytes:
+        """The piece as UTF-8."""
+        return piece_bytes(self._pieces, token)
+
+
+class WordPieceTokenizer:
+    """GLM-Large: `vocab.txt` of BERT's uncased WordPiece. Lossy: letters become lower case, white space a space."""
+
+    leading_space = True
+    own_names: tuple[str, ...] = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")  # in the vocabulary itself
+    names = (START, END)
+    closing = (".", ",", "?", "!")  # written without a space before them
+
+    def __init__(self, folder: Path) -> None:
+        """Raises CheckpointRefused for an unreadable file."""
+        from tokenizers import Tokenizer as Library
+        from tokenizers import models, normalizers, pre_tokenizers
+
+        pieces = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
+        self._pieces = pieces
+        vocab = {piece: at for at, piece in enumerate(pieces)}
+        own = {name: vocab[name] for name in self.own_names if name in vocab}
+        self.special_tokens: Mapping[str, int] = {**own, **_special_tokens(folder, len(pieces), self.names, own)}
+        library = Library(models.WordPiece(vocab=vocab, unk_token="[UNK]"))
+        library.normalizer = normalizers.BertNormalizer(lowercase=True)
+        library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        self._library = library
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of plain text; words of more than 100 characters are unknown."""
+        return list(self._library.encode(replace_surrogates(text), add_special_tokens=False).ids)
+
+    def token_bytes(self, token: int) -> bytes:
+        """The piece as UTF-8, after a space if it starts a word."""
+        if not 0 <= token < len(self._pieces) or token in self.special_tokens.values():
+            return b""
+        piece = self._pieces[token]
+        if piece.startswith("##"):
+            return piece[2:].encode()
+        return piece.encode() if piece in self.closing else f" {piece}".encode()
+
+
+def load_blank_tokenizer(folder: Path) -> Tokenizer | None:
+    """The tokenizer of a GLM-10B or its kind; None if the folder holds no file of one. Raises as their classes do."""
+    kinds: dict[str, Callable[[Path], Tokenizer]] = {
+        "cog-pretrain.model": ChineseTokenizer,
+        "vocab.json": GPT2Tokenizer,
+        "vocab.txt": WordPieceTokenizer,
+    }
+    kind = next((kind for name, kind in kinds.items() if (folder / name).exists()), None)
+    return None if kind is None else kind(folder)
+
+
+def _special_tokens(
+    folder: Path, first: int, names: Sequence[str], own: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """Names and ids from `added_tokens.json`; without it, `names` in this order from the id `first`.
+
+    `own`: those the vocabulary itself has. Raises CheckpointRefused if one that every text needs is missing.
+    """
+    path = folder / "added_tokens.json"
+    found = _json_object(path) if path.exists() else {name: first + at for at, name in enumerate(names)}
+    missing = [name for name in REQUIRED if name not in found and name not in (own or {})]
+    if missing:
+        raise CheckpointRefused(
+            "The tokenizer has no {token}, which this model's prompts need: choose another checkpoint.",
+            token=missing[0],
+        )
+    return found
+
+
+def _json_object(path: Path) -> dict[str, int]:
+    """The ids of named tokens in a JSON file. Raises CheckpointRefused."""
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointRefused("{file} is not readable as JSON; download it again.", file=path.name) from error
+    if not isinstance(content, dict) or not all(type(token) is int and token >= 0 for token in content.values()):
+        raise CheckpointRefused("{file} does not list tokens and their ids; download it again.", file=path.name)
+    return content
