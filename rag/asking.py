@@ -74,10 +74,16 @@ class Questions:
         )
 
     def follow_ups(
-        self, owner: str, question: str, documents: Collection[str] | None, sources: tuple[Source, ...]
+        self,
+        owner: str,
+        question: str,
+        documents: Collection[str] | None,
+        sources: tuple[Source, ...],
+        stop: threading.Event | None,
     ) -> tuple[str, ...]:
-        """Questions to ask after a complete one and its sources, each answered by the same documents; often none."""
-        return suggest(self._answerer(), Asked(question, self._scope(owner, documents)), sources)
+        """See `rag.engine.Engine.follow_ups`."""
+        with self.turns.spare_time(stop or threading.Event()) as may_go_on:
+            return suggest(self._answerer(), Asked(question, self._scope(owner, documents)), sources, may_go_on)
 
     def search(
         self, owner: str, question: str, documents: Collection[str] | None, count: int | None, person: str

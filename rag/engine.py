@@ -342,10 +342,18 @@ class Engine:
         yield from self.activity.answering(asking)
 
     def follow_ups(
-        self, owner: str, question: str, documents: Collection[str] | None, sources: tuple[Source, ...]
+        self,
+        owner: str,
+        question: str,
+        documents: Collection[str] | None,
+        sources: tuple[Source, ...],
+        stop: threading.Event | None = None,
     ) -> tuple[str, ...]:
-        """Questions to ask after a complete one and its sources, each answered by the same documents; often none."""
-        return self.questions.follow_ups(owner, question, documents, sources)
+        """Questions to ask after a complete one and its sources, each answered by the same documents; often none.
+
+        They are looked for while nobody else's question needs the time, and no longer once `stop` is set.
+        """
+        return self.questions.follow_ups(owner, question, documents, sources, stop)
 
     def search(
         self,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 
@@ -45,6 +46,8 @@ class Turns:
         self._waiting: dict[str, list[_Question]] = {}  # by person, whoever was served last comes last
         self._running: list[_Question] = []
         self._threads: list[threading.Thread] = []
+        self._entered = 0  # questions so far
+        self._spare = 0  # pieces of work in spare time
         self._closing = False
 
     @property
@@ -80,6 +83,27 @@ class Turns:
         finally:
             self._withdraw(question)
 
+    @contextmanager
+    def spare_time(self, stop: threading.Event) -> Iterator[Callable[[], bool]]:
+        """For work that may be left undone: whether to go on with it, to be asked before each step.
+
+        Never from the start where no further question could be begun at once; no more once one is asked, or `stop` is
+        set.
+        """
+        with self._condition:
+            busy = len(self._running) + self._count_waiting() + self._spare >= self._at_once()
+            entered = None if busy else self._entered
+            self._spare += 1
+
+        def may_go_on() -> bool:
+            return self._entered == entered and not stop.is_set() and not self._closing
+
+        try:
+            yield may_go_on
+        finally:
+            with self._condition:
+                self._spare -= 1
+
     def close(self) -> None:
         """Stop all answers and refuse further ones."""
         with self._condition:
@@ -107,6 +131,7 @@ class Turns:
                     "The server is busy, {count} questions are waiting: ask again in a moment.",
                     count=self._count_waiting(),
                 )
+            self._entered += 1
             self._waiting.setdefault(person, []).append(question)
             while len(self._threads) < min(self._at_once(), len(self._running) + self._count_waiting()):
                 thread = threading.Thread(target=self._work, name="answering", daemon=True)

@@ -19,7 +19,8 @@ from webui.session import Asking, Session
 
 MAX_ANSWERS: Final = 256  # at a time, those included that wait for their turn in the engine
 LEFT_SECONDS: Final = 300.0  # after the last page of the person who asked was heard of, the answer is stopped
-_CHECK_SECONDS: Final = 5.0  # between two looks for such answers
+CLOSED_SECONDS: Final = 10.0  # the same for the last page that showed it, while the question waits for its turn
+_CHECK_SECONDS: Final = 2.0  # between two looks for such answers
 _CLOSE_SECONDS: Final = 5.0  # for the last answers at the end of the program; a reader may take long to notice
 _WAIT_SECONDS: Final = 1.0  # for a change, before it is checked whether the answer is complete
 
@@ -29,19 +30,36 @@ class _Running:
     """An answer that is being made."""
 
     conversation: Conversation
+    session: Session  # the page that asked
     who: OwnConversations | Session  # that tells when the person who asked was there last
     followed: bool = True  # by the request of the page that asked
     done: bool = False
+
+    @property
+    def shown_at(self) -> float:
+        """When the page that asked, or another one that shows the conversation, was heard of last."""
+        return max(self.session.seen_at, self.conversation.seen_at)
 
 
 class Answers:
     """The answers that are being made for all pages. Thread-safe."""
 
     def __init__(
-        self, engine: Engine, *, most: int = MAX_ANSWERS, left_seconds: float = LEFT_SECONDS, raise_errors: bool = False
+        self,
+        engine: Engine,
+        *,
+        most: int = MAX_ANSWERS,
+        left_seconds: float = LEFT_SECONDS,
+        closed_seconds: float = CLOSED_SECONDS,
+        raise_errors: bool = False,
     ) -> None:
-        """`most` answers at a time; `left_seconds` after the person's last page was heard of, an answer is stopped."""
-        self._engine, self._left_seconds, self._raise_errors = engine, left_seconds, raise_errors
+        """`most` answers at a time. One is stopped `left_seconds` after the person's last page was heard of.
+
+        A question that waits gives its place to others `closed_seconds` after the last page that showed it was heard
+        of: long enough for a page to be reloaded.
+        """
+        self._engine, self._raise_errors = engine, raise_errors
+        self._left_seconds, self._closed_seconds = left_seconds, closed_seconds
         self._free = threading.BoundedSemaphore(most)
         self._changed = threading.Condition()  # guards the list
         self._running: list[_Running] = []
@@ -83,7 +101,7 @@ class Answers:
             steps = session.ask(self._engine, asking, raise_errors=self._raise_errors)
             next(steps)  # the question is in the conversation
             undo.pop_all()
-        running = _Running(session.conversation, session.own or session)
+        running = _Running(session.conversation, session, session.own or session)
         with self._changed:
             self._running.append(running)
             if len(self._running) == 1:
@@ -115,7 +133,12 @@ class Answers:
         """Stop the answers of people who have left; ends with the last answer."""
         with self._changed:
             while self._running:
-                for running in self._running:
-                    if time.monotonic() - running.who.seen_at > self._left_seconds:
-                        running.conversation.stop(left=True)
-                self._changed.wait(min(_CHECK_SECONDS, self._left_seconds))
+                for running in filter(self._is_left, self._running):
+                    running.conversation.stop(left=True)
+                self._changed.wait(min(_CHECK_SECONDS, self._left_seconds, self._closed_seconds))
+
+    def _is_left(self, running: _Running) -> bool:
+        """Whether nobody waits for an answer any more."""
+        now = time.monotonic()
+        closed = not running.followed and now - running.shown_at > self._closed_seconds
+        return now - running.who.seen_at > self._left_seconds or (closed and running.conversation.waiting)

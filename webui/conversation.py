@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -175,6 +176,7 @@ class Conversation:
     parents: dict[int, int] = field(default_factory=dict)  # what each exchange follows, by id; ROOT for nothing
     load: Callable[[Collection[int]], list[Exchange]] = field(default=lambda ids: [], compare=False, repr=False)
     version: int = field(default=0, compare=False)  # grows with every change that a page shows
+    seen_at: float = field(default_factory=time.monotonic, compare=False, repr=False)  # when a page showed it last
     stored_state: str = field(default="", compare=False, repr=False)  # what was stored last, without the exchanges
     lock: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)
     stop_answer: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)  # of the newest
@@ -195,6 +197,11 @@ class Conversation:
     def newest(self) -> int:
         """Id of the exchange that was asked last; ROOT before the first."""
         return max(self.parents, default=ROOT)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether an answer is waited for that nobody works on yet."""
+        return any(exchange.running and exchange.waiting for exchange in self.exchanges[-1:])
 
     def changed(self) -> None:
         """Have all pages that show it draw it again."""

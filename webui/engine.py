@@ -313,9 +313,17 @@ class Engine(Protocol):
         ...
 
     def follow_ups(
-        self, owner: str, question: str, documents: Collection[str] | None, sources: tuple[Source, ...]
+        self,
+        owner: str,
+        question: str,
+        documents: Collection[str] | None,
+        sources: tuple[Source, ...],
+        stop: threading.Event | None = None,
     ) -> tuple[str, ...]:
-        """Questions to ask after a complete one and its sources, each answered by the same documents; often none."""
+        """Questions to ask after a complete one and its sources, each answered by the same documents; often none.
+
+        They are looked for while nobody else's question needs the time, and no longer once `stop` is set.
+        """
         ...
 
     def view(self, owner: str, source: Source, citation: Citation | None) -> View:

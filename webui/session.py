@@ -169,7 +169,7 @@ class Session:
 
     def heard(self) -> None:
         """Note that the page is open: it has sent something."""
-        self.seen_at = time.monotonic()
+        self.seen_at = self.conversation.seen_at = time.monotonic()
         if self.own:
             self.own.seen_at = self.seen_at
 
@@ -251,7 +251,7 @@ class Session:
                     for _ in _follow(exchange, events):
                         conversation.changed()
                         yield
-                    exchange.follow_ups = self._follow_ups(engine, exchange)
+                    exchange.follow_ups = self._follow_ups(engine, exchange, stop)
         finally:
             stop.set()
             exchange.stopped |= exchange.running
@@ -259,11 +259,11 @@ class Session:
             self.store(conversation, exchange)
         yield
 
-    def _follow_ups(self, engine: Engine, exchange: Exchange) -> tuple[str, ...]:
+    def _follow_ups(self, engine: Engine, exchange: Exchange, stop: threading.Event) -> tuple[str, ...]:
         answer, found = exchange.answer, exchange.found
         if answer is None or found is None or answer.state is not AnswerState.ANSWER or exchange.stopped:
             return ()
-        return engine.follow_ups(self.owner, found.query, exchange.documents, found.sources)
+        return engine.follow_ups(self.owner, found.query, exchange.documents, found.sources, stop)
 
     def _preferred(self, engine: Engine, options: AskOptions) -> AskOptions:
         """Options with what the person prefers now, which is not stored with each exchange."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -30,16 +30,27 @@ _AFTER_FIGURE: Final = (
 _SMALL: Final = frozenset(("of", "and", "the", "for"))
 
 
-def suggest(answerer: Answerer, asked: Asked, sources: tuple[Source, ...]) -> tuple[str, ...]:
-    """Questions that may be asked next, after a complete one and its sources; often none."""
+def suggest(
+    answerer: Answerer, asked: Asked, sources: tuple[Source, ...], may_go_on: Callable[[], bool] = lambda: True
+) -> tuple[str, ...]:
+    """Questions that may be asked next, after a complete one and its sources; often none.
+
+    None is tried after MAX_SECONDS, or once `may_go_on` says no.
+    """
+    if not may_go_on():
+        return ()
     found = answerer.again(asked, sources)
     if found.asks_why:
         return ()
     end = time.monotonic() + MAX_SECONDS
+
+    def in_time() -> bool:
+        return time.monotonic() < end and may_go_on()
+
     tried: dict[str, tuple[ShortAnswer, tuple[Source, ...]] | None] = {}
 
     def figure(question: str) -> ShortAnswer | None:
-        if question not in tried and time.monotonic() < end:
+        if question not in tried and in_time():
             tried[question] = answerer.figure(asked, replace(found, queries=(question,)))
         answer = tried.get(question)
         return answer[0] if answer else None
@@ -49,11 +60,11 @@ def suggest(answerer: Answerer, asked: Asked, sources: tuple[Source, ...]) -> tu
         return _table_of(short, given[1], found) if given else None
 
     def is_explained(question: str, names: Collection[str]) -> bool:
-        fact = answerer.fact(asked, replace(found, queries=(question,))) if time.monotonic() < end else None
+        fact = answerer.fact(asked, replace(found, queries=(question,))) if in_time() else None
         return fact is not None and fact.short.sure and any(is_about(row.text, names) for row in fact.rows)
 
     return follow_ups(
-        asked.question, Finders(figure, table, is_explained, lambda: _elsewhere(answerer, asked, found, end))
+        asked.question, Finders(figure, table, is_explained, lambda: _elsewhere(answerer, asked, found, in_time))
     )
 
 
@@ -80,10 +91,10 @@ def _table_of(short: ShortAnswer, sources: tuple[Source, ...], found: Retrieved)
     return None
 
 
-def _elsewhere(answerer: Answerer, asked: Asked, found: Retrieved, end: float) -> Iterator[str]:
+def _elsewhere(answerer: Answerer, asked: Asked, found: Retrieved, in_time: Callable[[], bool]) -> Iterator[str]:
     """The same question of other documents in scope, each of another company, that answer it for sure.
 
-    None is tried after `end`, in seconds of the monotonic clock.
+    None is tried once it is not `in_time`.
     """
     written = _as_written(asked.question, {term for terms in found.named.values() for term in terms})
     if not written:
@@ -97,7 +108,7 @@ def _elsewhere(answerer: Answerer, asked: Asked, found: Retrieved, end: float) -
     for document in sorted(others, key=lambda one: not _is_alike(one, found))[:MAX_OTHERS]:
         _, cover = answerer.store.page_text(document.owner, document.id, 0)
         name = company_on_cover(document.name, cover[:COVER_CHARACTERS])
-        if time.monotonic() > end:
+        if not in_time():
             return
         if not name or name.casefold() in seen:
             continue

@@ -164,3 +164,24 @@ def test_closing_the_queue_stops_answers_and_refuses_questions():
     assert asked.begun == ["a1"]
     with pytest.raises(TooManyWaiting):
         next(asked.turns.events("c", lambda: iter(()), threading.Event()))
+
+
+def test_there_is_spare_time_until_somebody_asks():
+    asked = Asked(at_once=2)
+    asked.ask("a1")
+    stop = threading.Event()
+    with asked.turns.spare_time(stop) as may_go_on:
+        assert may_go_on()
+        with asked.turns.spare_time(stop) as another_may:
+            assert not another_may()
+        assert may_go_on()
+        asked.ask("b1")
+        assert not may_go_on()
+    with asked.turns.spare_time(stop) as may_go_on:
+        assert not may_go_on()
+    asked.finish("a1")
+    asked.finish("b1")
+    with asked.turns.spare_time(stop) as may_go_on:
+        assert may_go_on()
+        stop.set()
+        assert not may_go_on()

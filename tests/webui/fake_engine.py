@@ -378,7 +378,12 @@ class FakeEngine:
         return [source(n, chosen[(n - 1) % len(chosen)], text) for n, text in enumerate(texts[:count], 1)]
 
     def follow_ups(
-        self, owner: str, question: str, documents: Collection[str] | None, sources: tuple[Source, ...]
+        self,
+        owner: str,
+        question: str,
+        documents: Collection[str] | None,
+        sources: tuple[Source, ...],
+        stop: threading.Event | None = None,
     ) -> tuple[str, ...]:
         return self.suggested
 

@@ -54,11 +54,11 @@ def until(true, seconds=10.0):
         time.sleep(0.01)
 
 
-def left(steps):
+def left(asked, steps=3):
     """A page asks, shows the first words, and is closed."""
-    for _ in range(3):
-        next(steps)
-    steps.close()
+    for _ in range(steps):
+        next(asked)
+    asked.close()
 
 
 def test_an_answer_goes_on_when_its_page_is_closed_and_is_stored(engine, own, answering):
@@ -102,6 +102,24 @@ def test_it_is_not_stopped_while_any_page_of_the_person_is_open(engine, own, ans
         other.heard()
         time.sleep(0.02)
     assert not session.conversation.exchanges[0].stopped
+
+
+def test_a_question_that_waits_gives_up_its_place_when_its_page_is_closed_but_not_when_it_is_reloaded(
+    engine, own, answering
+):
+    engine.places = [2] * 20
+    engine.step = 0.1
+    closed, reloaded, other = (Session("", "en", own) for _ in range(3))
+    answers = answering(closed_seconds=0.6)
+    left(answers.ask(closed, Asking("one")), steps=2)
+    left(answers.ask(reloaded, Asking("two")), steps=2)
+    assert other.resume(reloaded.conversation.id)
+    while closed.conversation.running or reloaded.conversation.waiting:
+        other.heard()
+        time.sleep(0.02)
+    assert closed.conversation.exchanges[0].left
+    assert not closed.conversation.exchanges[0].text
+    assert reloaded.conversation.running
 
 
 def test_an_answer_that_nobody_waits_for_makes_room_for_a_new_question(engine, own, answering):
