@@ -19,6 +19,7 @@ from webui.drawing import Parts
 from webui.endpoints import add_endpoints
 from webui.engine import Engine
 from webui.handlers import POLL_SECONDS, Handlers
+from webui.lean import LeanBlocks
 from webui.models import Models
 from webui.strings import say
 
@@ -55,8 +56,8 @@ def build_page(
 
     With `raise_errors` an unexpected error is not turned into a sentence (tests, debugging).
     """
-    page: gr.Blocks
-    with gr.Blocks(title=say("en", "title"), analytics_enabled=False, fill_width=True, fill_height=True) as page:
+    page: LeanBlocks
+    with LeanBlocks(title=say("en", "title"), analytics_enabled=False, fill_width=True, fill_height=True) as page:
         place = gr.Textbox(visible=False)  # which conversation the page's address names
         head, drawer = _drawn("head"), _drawn("drawer")
         with gr.Row(elem_id="panels", equal_height=True):

@@ -1,0 +1,27 @@
+"""Gradio's Blocks without what Gradio does to an event's results, which costs more than our handlers do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+from gradio.block_function import BlockFunction
+from gradio.state_holder import SessionState
+
+
+class LeanBlocks(gr.Blocks):
+    """Blocks whose handlers return a dict of the components that change, with their HTML or a `gr.update`.
+
+    Gradio makes every output of an event anew, changed or not, and keeps its settings and its value for each session:
+    20 ms of a poll that finds no change, and the HTML of every open page in memory. It needs them to check what a
+    component sends back against what was sent to it; ours send nothing but text.
+    """
+
+    async def postprocess_data(
+        self, block_fn: BlockFunction, predictions: list[Any] | dict[Any, Any], state: SessionState | None
+    ) -> list[Any]:
+        """What is sent to the page for each output of an event."""
+        if not isinstance(predictions, dict) or len(block_fn.outputs) == 1:  # a program's endpoint, or the end
+            return await super().postprocess_data(block_fn, predictions, state)
+        unchanged = gr.skip()
+        return [predictions.get(output, unchanged) for output in block_fn.outputs]
