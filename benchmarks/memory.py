@@ -134,13 +134,13 @@ def answer(model: Any, context: int) -> tuple[float, float]:
     _fill(model, cache, len(prompt) - computed)
     start = time.perf_counter()
     with torch.inference_mode():
-        scores = loop._forward(model, prompt, computed, cache)
+        scores = loop.forward(model, prompt, computed, cache)
     first = time.perf_counter() - start
     sample = loop.make_sampler(Sampling(temperature=0))
     start = time.perf_counter()
     for _ in range(ANSWER):
         prompt.append(sample(scores))
-        scores = loop._forward(model, prompt, 1, cache)
+        scores = loop.forward(model, prompt, 1, cache)
     if threading.active_count() > 1:
         raise RuntimeError("generation must not leave threads behind")
     return first, (time.perf_counter() - start) / ANSWER

@@ -34,6 +34,7 @@ from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 
 from model.chatglm1_tokenizer import ChatGLM1Tokenizer
+from model.ragged import RaggedCache, attend_each
 
 # The original never passes the number of layers to its blocks, so their default of 28 applies at every depth.
 ALPHA = math.sqrt(2 * 28)
@@ -84,9 +85,12 @@ class SelfAttention(nn.Module):
         fused = self.query_key_value(states).view(batch, length, self.heads, -1).transpose(1, 2)
         query, key, value = fused.chunk(3, dim=-1)  # (batch, heads, length, head_dim) each
         query, key = rotate(query, *rotary), rotate(key, *rotary)
-        if cache is not None:
-            key, value = cache.update(key, value, self.layer)
-        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        if isinstance(cache, RaggedCache):
+            mixed = attend_each(query, *cache.update(key, value, self.layer))
+        else:
+            if cache is not None:
+                key, value = cache.update(key, value, self.layer)
+            mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         joined: torch.Tensor = self.dense(mixed.transpose(1, 2).reshape(batch, length, hidden))
         return joined
 
@@ -220,6 +224,8 @@ class ChatGLM1Model(ChatGLM1PreTrainedModel):  # type: ignore[no-untyped-call]
 
 class ChatGLM1ForCausalLM(ChatGLM1PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
     """ChatGLM-6B with its output matrix, which is not tied to the embedding."""
+
+    takes_ragged_cache = True
 
     def __init__(self, config: ChatGLM1Config) -> None:
         super().__init__(config)

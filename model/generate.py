@@ -1,8 +1,8 @@
-"""Generates tokens one by one: the prompt in chunks, then one step per token, interruptible at any time.
+"""Generates the tokens of one answer: the prompt in chunks, then one step per token, interruptible at any time.
 
-There is no second thread and no queue: each `next()` computes one token in the caller's thread. So an exception
+`generate` has no second thread and no queue: each `next()` computes one token in the caller's thread. So an exception
 reaches the caller as it is, an iterator that is closed or dropped stops computing, and nothing can time out.
-Does not know text or prompts.
+`model.batch` generates several answers together from the same parts. Does not know text or prompts.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from rag.reader import Sampling
 
 TOP_CANDIDATES = 1024  # tokens searched first for the nucleus, before the whole vocabulary is sorted
 
-_PREFILL = Message("reading the prompt")
-_DECODING = Message("answering")
+PREFILL = Message("reading the prompt")
+DECODING = Message("answering")
 
 
-class _Stopped(Exception):
+class PromptStopped(Exception):
     """The person pressed Stop while the prompt was being read."""
 
 
@@ -104,12 +104,12 @@ def generate(
     cache = preallocated_cache(model.config, len(ids) + sampling.max_tokens)
     all_ids = list(ids)
     try:
-        with torch_errors(_PREFILL):
-            logits = _read_prompt(model, all_ids, cache, stop, chunk)
-    except _Stopped:
+        with torch_errors(PREFILL):
+            *_, logits = read_prompt(model, all_ids, cache, stop.is_set, chunk)
+    except PromptStopped:
         return
     for _ in range(sampling.max_tokens - 1):
-        with torch_errors(_DECODING):
+        with torch_errors(DECODING):
             token = sample(logits)
         if token in stop_ids:
             return
@@ -117,54 +117,61 @@ def generate(
         if stop.is_set():
             return
         all_ids.append(token)
-        with torch_errors(_DECODING):
-            logits = _forward(model, all_ids, 1, cache)
-    with torch_errors(_DECODING):
+        with torch_errors(DECODING):
+            logits = forward(model, all_ids, 1, cache)
+    with torch_errors(DECODING):
         token = sample(logits)
     if token not in stop_ids:
         yield token
 
 
-def _read_prompt(model: Any, ids: list[int], cache: Cache, stop: threading.Event, chunk: int) -> torch.Tensor:
-    """Fill the cache with the prompt; logits after its last token, (vocab,) float32 on the CPU.
+def read_prompt(
+    model: Any, ids: list[int], cache: Cache, stopped: Callable[[], bool], chunk: int = PROMPT_CHUNK
+) -> Iterator[torch.Tensor]:
+    """Fill the cache with what it lacks of the prompt; after each chunk, its logits, (vocab,) float32 on the CPU.
 
-    A prompt of the first generations attends in both directions, so it goes through in one pass.
+    The last are those after the prompt. A prompt of the first generations attends in both directions, so it goes
+    through in one pass. Raises PromptStopped.
     """
     if model.config.model_type in BIDIRECTIONAL_TYPES:
         chunk = len(ids)
-    logits = torch.empty(0)
-    with _stoppable_between_layers(model, stop):
-        for start in range(0, len(ids), chunk):
-            part = ids[: start + chunk]
-            logits = _forward(model, part, len(part) - start, cache)
-    return logits
+    for start in range(int(cache.get_seq_length()), len(ids), chunk):
+        part = ids[: start + chunk]
+        with _stoppable_between_layers(model, stopped):
+            logits = forward(model, part, len(part) - start, cache)
+        yield logits
 
 
 @torch.inference_mode()
-def _forward(model: Any, ids: list[int], new: int, cache: Cache) -> torch.Tensor:
+def forward(model: Any, ids: list[int], new: int, cache: Cache) -> torch.Tensor:
     """Run the last `new` of all `ids` through the model; logits of the next token, (vocab,) float32 on the CPU."""
-    device = model.device
-    if model.config.model_type in BIDIRECTIONAL_TYPES:  # their positions depend on the whole prompt
-        all_ids = torch.tensor([ids], device=device)
-        inputs = model.prepare_inputs_for_generation(all_ids, next_sequence_length=new, past_key_values=cache)
-        inputs.pop("logits_to_keep")
-    else:
-        inputs = {"input_ids": torch.tensor([ids[-new:]], device=device), "past_key_values": cache}
-    output = model(**{**inputs, "use_cache": True, "logits_to_keep": 1})
+    inputs = {"input_ids": torch.tensor([ids[-new:]], device=model.device), "past_key_values": cache}
+    if model.config.model_type in BIDIRECTIONAL_TYPES:
+        inputs["position_ids"] = last_positions(model, ids, new)
+    output = model(**inputs, use_cache=True, logits_to_keep=1)
     return torch.as_tensor(output.logits[0, -1].float().cpu())
 
 
+def last_positions(model: Any, ids: list[int], new: int) -> torch.Tensor:
+    """The positions of the last `new` of all `ids`, (1, new), or (1, 2, new) for the first generations."""
+    if model.config.model_type in BIDIRECTIONAL_TYPES:  # their positions depend on the whole prompt
+        all_ids = torch.tensor([ids], device=model.device)
+        inputs = model.prepare_inputs_for_generation(all_ids, next_sequence_length=new)
+        return torch.as_tensor(inputs["position_ids"])
+    return torch.arange(len(ids) - new, len(ids), device=model.device)[None]
+
+
 @contextmanager
-def _stoppable_between_layers(model: Any, stop: threading.Event) -> Iterator[None]:
-    """Raise _Stopped between two layers once `stop` is set: one chunk of a prompt takes seconds on a CPU.
+def _stoppable_between_layers(model: Any, stopped: Callable[[], bool]) -> Iterator[None]:
+    """Raise PromptStopped between two layers once `stopped`: one chunk of a prompt takes seconds on a CPU.
 
     Several answers may run on one model at the same time, so the hook acts in its own thread only.
     """
     own_thread = threading.get_ident()
 
     def check(*_: Any) -> None:
-        if threading.get_ident() == own_thread and stop.is_set():
-            raise _Stopped
+        if threading.get_ident() == own_thread and stopped():
+            raise PromptStopped
 
     layers = getattr(model, model.base_model_prefix).layers
     hooks = [layer.register_forward_pre_hook(check) for layer in layers]

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from model.batch import Batch
 from model.families import Family, PromptFormat
-from model.generate import generate
 from model.prompt import ChatMessage, Prompter, chat_messages
 from model.stream import Cleaner, TokenText
 from model.tokenizer import Tokenizer
@@ -27,7 +27,7 @@ class GlmReader:
     """A loaded model, its tokenizer and its prompts.
 
     `model` is the transformers model; `why` says in one sentence how precision and device were chosen. Thread-safe:
-    several answers may be generated at a time.
+    several answers are generated together.
     """
 
     quotes_evidence = False
@@ -51,6 +51,7 @@ class GlmReader:
         self.family = family
         self.name = name
         self.stop_ids = stop_ids
+        self.batch = Batch(model)
         self.why = why
         self.prompter = Prompter(tokenizer, family.prompt, template)
         self.reasoning_tokens = int(REASONING_SHARE * context_tokens) if self._always_reasons() else 0
@@ -89,10 +90,9 @@ class GlmReader:
         cleaner = Cleaner(self.family.prompt, reasoning=self.reasoning_tokens > 0)
         reasoned = answered = 0
         at_limit = False
-        sampling = dataclasses.replace(
-            sampling, max_tokens=limit + 1
-        )  # one more tells a complete answer from a cut one
-        for token in generate(self.model, ids, sampling, self.stop_ids, stop):
+        # One token more than may be given tells an answer that is complete from one that is cut.
+        sampling = dataclasses.replace(sampling, max_tokens=limit + 1)
+        for token in self.batch.generate(ids, sampling, self.stop_ids, stop):
             at_limit = answered == room or reasoned + answered == limit
             if at_limit:
                 break

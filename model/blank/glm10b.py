@@ -25,6 +25,7 @@ from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 
 from model.chatglm1 import first_true
+from model.ragged import RaggedCache, attend_each
 
 
 @strict
@@ -64,9 +65,12 @@ class SelfAttention(nn.Module):
         batch, length, hidden = states.shape
         fused = self.query_key_value(states).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         query, key, value = fused  # (batch, heads, length, head_dim) each
-        if cache is not None:
-            key, value = cache.update(key, value, self.layer)
-        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        if isinstance(cache, RaggedCache):
+            mixed = attend_each(query, *cache.update(key, value, self.layer))
+        else:
+            if cache is not None:
+                key, value = cache.update(key, value, self.layer)
+            mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         joined: torch.Tensor = self.dense(mixed.transpose(1, 2).reshape(batch, length, hidden))
         return joined
 
@@ -181,6 +185,7 @@ class GLM10BModel(GLM10BPreTrainedModel):  # type: ignore[no-untyped-call]
 class GLM10BForCausalLM(GLM10BPreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
     """GLM-10B with its output matrix, which is the token embedding."""
 
+    takes_ragged_cache = True
     _tied_weights_keys = {"lm_head.weight": "transformer.word_embeddings.weight"}  # noqa: RUF012
 
     def __init__(self, config: GLM10BConfig) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-HIDDEN, HEADS, INNER, TRAINED_CONTEXT = 64, 2, 128, 4_096
+HIDDEN, HEADS, INNER, TRAINED_CONTEXT = 64, 2, 128, 32_768
 WORDS = [f"▁{first}{second}" for first in "abcdefghij" for second in "aeiou"]
 
 

@@ -9,7 +9,7 @@ from transformers.utils.import_utils import is_flash_attn_2_available
 from model.assemble import dimensions_of
 from model.device import free_bytes, has_bfloat16, pick_device
 from model.families import Precision
-from model.generate import _read_prompt, generate, preallocated_cache
+from model.generate import generate, preallocated_cache, read_prompt
 from model.load import load_reader
 from rag.errors import OutOfMemory
 from rag.reader import ReadRequest, ReadSource, Sampling
@@ -89,7 +89,7 @@ def test_flash_attention_reads_a_prompt_in_chunks_as_sdpa_does(tmp_path):
     reader = on_the_gpu(tmp_path, "bf16")
     assert reader.model.config._attn_implementation == ("flash_attention_2" if has_bfloat16(CUDA) else "sdpa")
     ids = IDS[0].tolist()
-    scores = _read_prompt(reader.model, ids, preallocated_cache(reader.model.config, 100), threading.Event(), 16)
+    *_, scores = read_prompt(reader.model, ids, preallocated_cache(reader.model.config, 100), lambda: False, 16)
     with torch.no_grad():
         assert relative(scores, original(IDS).logits[0, -1]) < 0.05
 

@@ -12,8 +12,8 @@ from rag.errors import AnswerCut, ServerUnreachable
 from rag.reader import ReadRequest, ReadSource, Sampling
 from tests.model.llama_server import WORDS, llama_server
 
-CONTEXT = 2_048
-LONG = 1_400  # tokens of an answer, which take a second
+CONTEXT = 16_384
+LONG = 12_000  # tokens of an answer, which take many seconds
 
 
 def request(max_tokens):

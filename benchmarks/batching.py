@@ -1,0 +1,177 @@
+"""Several people asking one model at the same time: together in a batch, and one at a time.
+
+    python benchmarks/batching.py
+
+A GLM of real layer shape with random weights and fewer layers answers as many questions as there are people, each with
+a prompt of its own. Measures tokens a second of all, and when the last person gets the first token. That is compared
+with one at a time, and with the time to read all prompts, which nothing can undercut on one processor: a prompt is
+bound by arithmetic, an answer by reading the weights, which a batch reads once for all. Prints a table and one JSON
+line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import torch
+from transformers import GlmConfig, GlmForCausalLM
+
+from model.batch import Batch
+from model.generate import generate
+from rag.reader import Sampling
+
+# Layers as published: GLM-4-9B and GLM-Edge-1.5B.
+SHAPES: dict[str, dict[str, Any]] = {
+    "glm-4-9b": {
+        "hidden_size": 4096,
+        "intermediate_size": 13696,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 2,
+        "head_dim": 128,
+    },
+    "glm-edge-1.5b": {
+        "hidden_size": 2048,
+        "intermediate_size": 6144,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 4,
+        "head_dim": 128,
+    },
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one way of answering took."""
+
+    seconds: float  # until the last token of all
+    firsts: list[float]  # seconds until the first token of each person
+
+
+def random_model(shape: str, layers: int, vocab: int) -> Any:
+    """A model in bfloat16 with random weights."""
+    torch.manual_seed(0)
+    config = GlmConfig(
+        vocab_size=vocab, num_hidden_layers=layers, max_position_embeddings=8192, pad_token_id=0, **SHAPES[shape]
+    )
+    previous = torch.get_default_dtype()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        model: Any = GlmForCausalLM(config)
+        return model.eval()
+    finally:
+        torch.set_default_dtype(previous)
+
+
+def quantised(model: Any) -> Any:
+    """The same with its linear layers in INT4, as the loader makes them."""
+    from torch import nn
+
+    from model.quantise import Int4Linear
+    from model.weight_layout import Weight
+
+    for module in list(model.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Linear):
+                setattr(module, name, Int4Linear(Weight(child.weight.data, None), None))
+    return model
+
+
+Tokens = Callable[[list[int], Sampling], Iterator[int]]
+
+
+def one_at_a_time(tokens: Tokens, prompts: list[list[int]], sampling: Sampling) -> Run:
+    """The first person's whole answer, then the second's, and so on."""
+    began, firsts = time.perf_counter(), []
+    for prompt in prompts:
+        answer = tokens(prompt, sampling)
+        next(answer)
+        firsts.append(time.perf_counter() - began)
+        for _ in answer:
+            pass
+    return Run(time.perf_counter() - began, firsts)
+
+
+def at_once(tokens: Tokens, prompts: list[list[int]], sampling: Sampling) -> Run:
+    """All ask at the same moment."""
+    began = time.perf_counter()
+
+    def person(prompt: list[int]) -> float:
+        answer = tokens(prompt, sampling)
+        next(answer)
+        first = time.perf_counter() - began
+        for _ in answer:
+            pass
+        return first
+
+    with ThreadPoolExecutor(len(prompts)) as people:
+        firsts = list(people.map(person, prompts))
+    return Run(time.perf_counter() - began, firsts)
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """The figures of both ways."""
+    model = random_model(options.shape, options.layers, options.vocab)
+    if options.int4:
+        model = quantised(model)
+    torch.manual_seed(1)
+    prompts = [torch.randint(10, options.vocab, (options.prompt,)).tolist() for _ in range(options.people)]
+    sampling, never = Sampling(options.tokens, 0), threading.Event()
+    alone = partial(_alone, model, never)
+    batch = Batch(model)
+    with_others: Tokens = lambda ids, how: batch.generate(ids, how, frozenset(), never)  # noqa: E731
+    one_at_a_time(alone, prompts[:1], Sampling(4, 0))  # warm
+    reading = one_at_a_time(alone, prompts, Sampling(1, 0)).seconds
+    single, together = one_at_a_time(alone, prompts, sampling), at_once(with_others, prompts, sampling)
+    produced = options.people * options.tokens
+    return {
+        "shape": options.shape,
+        "layers": options.layers,
+        "precision": "int4" if options.int4 else "bf16",
+        "threads": torch.get_num_threads(),
+        "people": options.people,
+        "prompt_tokens": options.prompt,
+        "answer_tokens": options.tokens,
+        "one_at_a_time_tokens_per_second": round(produced / single.seconds, 2),
+        "together_tokens_per_second": round(produced / together.seconds, 2),
+        "throughput_ratio": round(single.seconds / together.seconds, 2),
+        "last_first_token_one_at_a_time_s": round(max(single.firsts), 2),
+        "last_first_token_together_s": round(max(together.firsts), 2),
+        "reading_all_prompts_s": round(reading, 2),
+        "last_first_token_over_one_at_a_time": round(max(together.firsts) / max(single.firsts), 2),
+        "last_first_token_over_reading": round(max(together.firsts) / reading, 2),
+    }
+
+
+def _alone(model: Any, never: threading.Event, ids: list[int], sampling: Sampling) -> Iterator[int]:
+    return generate(model, ids, sampling, frozenset(), never)
+
+
+def main() -> None:
+    """Run the benchmark and print its results."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--shape", default="glm-4-9b", choices=SHAPES, help="layers (glm-4-9b)")
+    parser.add_argument("--layers", type=int, default=4, help="how many of them (4)")
+    parser.add_argument("--vocab", type=int, default=8192, help="size of the vocabulary (8192)")
+    parser.add_argument("--int4", action="store_true", help="linear layers in INT4")
+    parser.add_argument("--people", type=int, default=8, help="who ask at the same time (8)")
+    parser.add_argument("--prompt", type=int, default=128, help="tokens of each prompt (128)")
+    parser.add_argument("--tokens", type=int, default=64, help="tokens of each answer (64)")
+    numbers = measure(parser.parse_args())
+    print("\n".join(f"{key:>38}  {value}" for key, value in numbers.items()))
+    print(json.dumps(numbers))
+
+
+if __name__ == "__main__":
+    main()

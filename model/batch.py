@@ -1,0 +1,272 @@
+"""Answers of several people generated together, one step of the model over all of them.
+
+A sequence joins when its prompt has been read and leaves with its last token, while the others go on (iteration-level
+scheduling: Yu et al. 2022, "Orca", OSDI). Prompts are read one after another, in chunks; between two chunks those who
+are being answered get their next tokens, for at most half the time that the chunk took, so that neither waits for
+long (Agrawal et al. 2024, "Sarathi-Serve", OSDI, with time in place of tokens).
+
+One thread runs the model, as long as somebody waits for a token. Does not know text or prompts.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import torch
+from transformers.cache_utils import Cache
+
+from model.assemble import dimensions_of
+from model.device import free_bytes, torch_errors
+from model.generate import (
+    DECODING,
+    PREFILL,
+    PromptStopped,
+    forward,
+    last_positions,
+    make_sampler,
+    preallocated_cache,
+    read_prompt,
+)
+from model.ragged import RaggedCache, ragged_attention, supports_ragged
+from rag.bugs import bugs_become
+from rag.errors import AskError, ReaderError
+from rag.reader import Sampling
+
+MAX_SEQUENCES: Final = 16  # generated at a time; others wait
+POLL_SECONDS: Final = 0.05  # between two looks at whether an answer was stopped, while it waits for a token
+DECODING_SHARE: Final = 0.5  # of the time of a chunk of a prompt: what answers being written get before the next chunk
+CACHE_SHARE: Final = 0.8  # of the memory that is free while nothing is generated: for keys and values
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """There are no more tokens; `error` is why, if something went wrong."""
+
+    error: AskError | None = None
+
+
+@dataclass(eq=False)
+class _Sequence:
+    """One answer that is being generated, or waits."""
+
+    ids: list[int]  # of the prompt and, as they come, of the answer
+    sampling: Sampling
+    stop_ids: frozenset[int]
+    stop: threading.Event
+    tokens: queue.SimpleQueue[int | _Ended] = field(default_factory=queue.SimpleQueue)
+    is_left: bool = False  # nobody takes its tokens any more
+    cache: Cache | None = None
+    chunks: Iterator[torch.Tensor] | None = None  # of the prompt, while it is read
+    logits: torch.Tensor | None = None  # (vocab,) of the next token
+    given: int = 0  # tokens of the answer
+
+    def __post_init__(self) -> None:
+        self.capacity = len(self.ids) + self.sampling.max_tokens  # tokens
+        self.sample = make_sampler(self.sampling)
+
+    def stopped(self) -> bool:
+        """Whether its tokens are not wanted any more."""
+        return self.is_left or self.stop.is_set()
+
+    def end(self, error: AskError | None = None) -> None:
+        """Give no more tokens, and let go of the memory."""
+        self.cache = self.chunks = self.logits = None
+        self.tokens.put(_Ended(error))
+
+
+class Batch:
+    """What generates all answers of one model. Thread-safe."""
+
+    def __init__(self, model: Any, *, most: int = MAX_SEQUENCES) -> None:
+        """`model`: of transformers; `most`: sequences generated at a time."""
+        self._model, self._most = model, most
+        self._together = supports_ragged(model)
+        self._token_bytes = dimensions_of(model.config).cache_bytes_per_token * model.dtype.itemsize // 2
+        self._condition = threading.Condition()  # guards the lists of waiting ones, and the thread
+        self._waiting: list[_Sequence] = []
+        self._working = False
+        self._reading: list[_Sequence] = []  # these two belong to the thread
+        self._writing: list[_Sequence] = []
+        self._budget: int | None = None  # bytes for keys and values; None: unknown
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many answers are being generated, and how many wait for memory or for their turn."""
+        with self._condition:
+            return len(self._reading) + len(self._writing), len(self._waiting)
+
+    def generate(
+        self, ids: Sequence[int], sampling: Sampling, stop_ids: frozenset[int], stop: threading.Event
+    ) -> Iterator[int]:
+        """Yield the tokens that follow `ids`, until one of `stop_ids`, `sampling.max_tokens` or `stop`.
+
+        A closed or dropped iterator leaves the batch. Raises ReaderError, and OutOfMemory when the prompt does not fit
+        the device.
+        """
+        if stop.is_set() or sampling.max_tokens < 1:
+            return
+        sequence = _Sequence(list(ids), sampling, stop_ids, stop)
+        self._enter(sequence)
+        try:
+            while not stop.is_set():
+                try:
+                    token = sequence.tokens.get(timeout=POLL_SECONDS)
+                except queue.Empty:
+                    continue
+                if isinstance(token, int):
+                    yield token
+                elif token.error is None:
+                    return
+                else:
+                    raise token.error
+        finally:
+            sequence.is_left = True
+
+    def _enter(self, sequence: _Sequence) -> None:
+        with self._condition:
+            self._waiting.append(sequence)
+            if not self._working:
+                self._working = True
+                threading.Thread(target=self._work, name="generating", daemon=True).start()
+
+    # ---- the thread
+
+    def _work(self) -> None:
+        """Generate until nobody waits for a token."""
+        try:
+            with _errors_told():
+                while self._admit():
+                    read_seconds = self._read()
+                    ends = time.perf_counter() + DECODING_SHARE * read_seconds
+                    while self._write() and time.perf_counter() < ends:
+                        pass
+        except AskError as error:
+            self._fail(error)
+
+    def _fail(self, error: AskError) -> None:
+        """Give up: no answer goes on."""
+        with self._condition:
+            for sequence in (*self._reading, *self._writing, *self._waiting):
+                sequence.end(error)
+            self._reading, self._writing, self._waiting = [], [], []
+            self._working = False
+
+    def _admit(self) -> bool:
+        """Take in those who wait, as far as memory goes; False when there is nothing to do, and the thread ends."""
+        with self._condition:
+            self._reading = _wanted(self._reading)
+            self._writing = _wanted(self._writing)
+            self._waiting = _wanted(self._waiting)
+            while self._waiting and self._has_room(self._waiting[0]):
+                self._reading.append(self._waiting.pop(0))
+            self._working = bool(self._reading or self._writing)
+            return self._working
+
+    def _has_room(self, sequence: _Sequence) -> bool:
+        """Whether its keys and values fit beside those of the others; the first may try in any case."""
+        others = [*self._reading, *self._writing]
+        if not others:
+            free = free_bytes(self._model.device)
+            self._budget = None if free is None else int(free * CACHE_SHARE)
+            return True
+        needed = self._token_bytes * sum(one.capacity for one in (*others, sequence))
+        return len(others) < self._most and (self._budget is None or needed <= self._budget)
+
+    def _read(self) -> float:
+        """Read a chunk of the prompt of whoever came first; the seconds that it took."""
+        if not self._reading:
+            return 0.0
+        began = time.perf_counter()
+        sequence = self._reading[0]
+        try:
+            with _errors_told(), torch_errors(PREFILL):
+                if self._read_chunk(sequence):
+                    return time.perf_counter() - began
+        except PromptStopped:
+            sequence.end()
+        except AskError as error:
+            sequence.end(error)
+        else:
+            self._writing.append(sequence)
+        self._reading.remove(sequence)
+        return time.perf_counter() - began
+
+    def _read_chunk(self, sequence: _Sequence) -> bool:
+        """Read the next chunk of its prompt; whether there is another."""
+        if sequence.cache is None or sequence.chunks is None:
+            sequence.cache = preallocated_cache(self._model.config, sequence.capacity)
+            sequence.chunks = read_prompt(self._model, list(sequence.ids), sequence.cache, sequence.stopped)
+        sequence.logits = next(sequence.chunks)
+        return int(sequence.cache.get_seq_length()) < len(sequence.ids)
+
+    def _write(self) -> bool:
+        """Give everybody who is being answered the next token; whether anybody is left."""
+        for sequence in self._writing:
+            self._give(sequence)
+        self._writing = [one for one in _wanted(self._writing) if one.cache is not None]
+        if self._writing:
+            try:
+                with _errors_told(), torch_errors(DECODING):
+                    self._step()
+            except AskError as error:
+                for sequence in self._writing:
+                    sequence.end(error)
+                self._writing = []
+        return bool(self._writing)
+
+    def _give(self, sequence: _Sequence) -> None:
+        """Sample the next token of a sequence, which may end it."""
+        assert sequence.logits is not None
+        try:
+            with _errors_told(), torch_errors(DECODING):
+                token = sequence.sample(sequence.logits)
+        except AskError as error:
+            sequence.end(error)
+            return
+        if token in sequence.stop_ids:
+            sequence.end()
+            return
+        sequence.tokens.put(token)
+        sequence.ids.append(token)
+        sequence.given += 1
+        if sequence.given == sequence.sampling.max_tokens:
+            sequence.end()
+
+    @torch.inference_mode()
+    def _step(self) -> None:
+        """Compute the logits of the next tokens of all who are being answered."""
+        sequences = self._writing
+        if len(sequences) == 1 or not self._together:
+            for one in sequences:
+                assert one.cache is not None
+                one.logits = forward(self._model, one.ids, 1, one.cache)
+            return
+        with ragged_attention(self._model):
+            output = self._model(
+                input_ids=torch.tensor([[one.ids[-1]] for one in sequences], device=self._model.device),
+                position_ids=torch.cat([last_positions(self._model, one.ids, 1) for one in sequences]),
+                past_key_values=RaggedCache([one.cache for one in sequences if one.cache is not None]),
+                use_cache=True,
+                logits_to_keep=1,
+            )
+        logits = output.logits[:, -1].float().cpu()
+        for one, row in zip(sequences, logits, strict=True):
+            one.logits = row
+
+
+def _wanted(sequences: Sequence[_Sequence]) -> list[_Sequence]:
+    """Those whose tokens are still wanted; the others end."""
+    for sequence in sequences:
+        if sequence.stopped():
+            sequence.end()
+    return [sequence for sequence in sequences if not sequence.stopped()]
+
+
+def _errors_told() -> Any:
+    bug = ReaderError("The model failed because of an error in the program; see the log.")
+    return bugs_become(bug, PromptStopped)

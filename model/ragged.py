@@ -1,0 +1,93 @@
+"""Attention over a batch of sequences of different lengths, each with a cache of its own.
+
+In a step that adds one token to each of several sequences, all matrix products are shared, which read the weights
+once for all; only attention is computed sequence by sequence, over that sequence's own keys and values. So nothing is
+padded, and a sequence joins or leaves without a copy of anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import torch
+from torch.nn import functional
+from transformers import AttentionInterface
+from transformers.cache_utils import Cache
+
+NAME: Final = "ask_ragged"  # of the attention, as transformers knows it
+
+
+class RaggedCache(Cache):
+    """The caches of several sequences, as a model sees that of one batch of single tokens."""
+
+    def __init__(self, caches: Sequence[Cache]) -> None:
+        super().__init__(layers=[])
+        self.caches = caches
+
+    def update(  # type: ignore[override] # its parameters have other names
+        self, keys: torch.Tensor, values: torch.Tensor, layer: int, *args: Any, **kwargs: Any
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Append (batch, heads, 1, channels); returns all keys and values of each sequence, for `attend_each`."""
+        updated = [
+            cache.update(keys[at : at + 1], values[at : at + 1], layer, *args, **kwargs)
+            for at, cache in enumerate(self.caches)
+        ]
+        return [key for key, _ in updated], [value for _, value in updated]
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:
+        """Tokens of the longest sequence."""
+        return max(int(cache.get_seq_length(layer_idx)) for cache in self.caches)
+
+
+def attend_each(
+    query: torch.Tensor, keys: Sequence[torch.Tensor], values: Sequence[torch.Tensor], scale: float | None = None
+) -> torch.Tensor:
+    """Attention of one token of each sequence to all tokens of its own, (batch, heads, 1, channels) -> same shape.
+
+    `keys`, `values`: (1, key heads, length, channels) of each sequence. Query heads that share a key head
+    (grouped-query attention, Ainslie et al. 2023, arXiv:2305.13245) are taken as rows of one query: keys and values
+    are not repeated for them.
+    """
+    batch, heads, _, channels = query.shape
+    mixed = [
+        functional.scaled_dot_product_attention(
+            query[at].view(1, key.shape[1], heads // key.shape[1], channels), key, value, scale=scale
+        ).view(1, heads, 1, -1)
+        for at, (key, value) in enumerate(zip(keys, values, strict=True))
+    ]
+    return torch.cat(mixed) if batch > 1 else mixed[0]
+
+
+def _attention(
+    _: torch.nn.Module,
+    query: torch.Tensor,
+    key: Sequence[torch.Tensor],
+    value: Sequence[torch.Tensor],
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """`attend_each` with the signature of transformers: gives (batch, 1, heads, channels)."""
+    return attend_each(query, key, value, scaling).transpose(1, 2), None
+
+
+@contextmanager
+def ragged_attention(model: Any) -> Iterator[None]:
+    """Let a model attend with `attend_each`. No other thread may use it meanwhile."""
+    AttentionInterface.register(NAME, _attention)
+    usual = model.config._attn_implementation
+    model.config._attn_implementation = NAME  # a name without a mask function: no mask is made
+    try:
+        yield
+    finally:
+        model.config._attn_implementation = usual
+
+
+def supports_ragged(model: Any) -> bool:
+    """Whether a model's attention can be replaced, in every layer, or takes a RaggedCache itself, as our own do."""
+    if getattr(model, "takes_ragged_cache", False):
+        return True
+    plain = {"full_attention"} >= set(getattr(model.config, "layer_types", None) or ())
+    return plain and bool(getattr(model, "_supports_attention_backend", False))
