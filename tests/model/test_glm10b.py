@@ -2,10 +2,12 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
+from model.batch import Batch
 from model.families import Precision
 from model.generate import generate
 from model.load import adopt_token_ids, load_reader
@@ -243,3 +245,13 @@ def load_fixture():
     with tempfile.TemporaryDirectory() as folder:
         assert (DATA / "glm10b").is_dir()
         return load(publish("glm10b", Path(folder)), "glm10b")
+
+
+def test_answers_generated_together_are_those_generated_alone(model):
+    start, *rest = inputs("gmask_end")[0][0].tolist()
+    prompts, sampling = [[start, *[20] * n, *rest] for n in range(3)], Sampling(12, 0)
+    alone = [list(generate(model, ids, sampling, frozenset(), threading.Event())) for ids in prompts]
+    batch = Batch(model)
+    with ThreadPoolExecutor(3) as people:
+        together = people.map(lambda ids: list(batch.generate(ids, sampling, frozenset(), threading.Event())), prompts)
+    assert list(together) == alone
