@@ -15,10 +15,12 @@ __all__ = ["load_reader", "register"]
 
 
 def register() -> None:
-    """Make transformers' Auto classes know `chatglm1`, the model type of converted ChatGLM-6B checkpoints.
+    """Make transformers' Auto classes know the model types `chatglm1`, `glm10b` and `glm130b`.
 
     Imports torch and transformers. Other converted GLMs need nothing from this project.
     """
+    import model.blank.glm10b
+    import model.blank.glm130b
     import model.chatglm1  # noqa: F401 - registers itself
 
 

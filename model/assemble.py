@@ -29,7 +29,9 @@ def register_class(model_type: str) -> None:
     if model_type == "chatglm1":
         import model.chatglm1
     elif model_type == "glm10b":
-        import model.blank.glm10b  # noqa: F401 - registers itself
+        import model.blank.glm10b
+    elif model_type == "glm130b":
+        import model.blank.glm130b  # noqa: F401 - registers itself
 
 
 def empty_model(config: Any, attention: str = "sdpa") -> Any:
@@ -59,7 +61,7 @@ def dimensions_of(config: Any) -> ModelDimensions:
         vocab=config.vocab_size,
         tied=bool(config.tie_word_embeddings),
         one_piece=own,
-        gated=not own,
+        gated=config.model_type not in ("chatglm1", "glm10b"),
         experts=getattr(config, "n_routed_experts", 0) or 0,
         expert_ffn=getattr(config, "moe_intermediate_size", 0) or 0,
     )

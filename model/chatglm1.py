@@ -330,11 +330,12 @@ def rotary_tables(position_ids: torch.Tensor, head_dim: int, dtype: torch.dtype)
 def rotate(states: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
     """Rotate (batch, heads, length, head_dim), each half of the channels separately, channels paired as in GPT-NeoX."""
     first_half, second_half = states.chunk(2, dim=-1)
-    rotated = torch.cat((_rotate_half(first_half), _rotate_half(second_half)), dim=-1)
+    rotated = torch.cat((rotate_half(first_half), rotate_half(second_half)), dim=-1)
     return states * cosine + rotated * sine
 
 
-def _rotate_half(states: torch.Tensor) -> torch.Tensor:
+def rotate_half(states: torch.Tensor) -> torch.Tensor:
+    """Swap the two halves of the channels, the second one negated."""
     low, high = states.chunk(2, dim=-1)
     return torch.cat((-high, low), dim=-1)
 

@@ -55,6 +55,16 @@ class TensorFiles:
             )
         return tensors[name]
 
+    @property
+    def paths(self) -> list[Path]:
+        """The files, in the order of their names."""
+        return sorted(set(self.files.values()))
+
+    @property
+    def lazy(self) -> bool:
+        """Whether a matrix is best read one block of rows at a time (`LazyMatrix`)."""
+        return True
+
     def shape(self, name: str) -> tuple[tuple[int, ...], torch.dtype]:
         """Shape and dtype of one tensor, without reading its values."""
         mapped = self.map(name)
@@ -163,6 +173,11 @@ def read_config(folder: Path) -> dict[str, Any]:
     """`config.json` of a checkpoint folder. Raises ModelMissing if there is none, CheckpointRefused if not JSON."""
     path = folder / "config.json"
     if not path.exists():
+        if any(folder.glob("mp_rank_*.pt")) or (folder / "latest").exists():
+            raise ModelMissing(
+                "{folder} holds a checkpoint in parts; convert it first: python -m model.convert {folder} TARGET",
+                folder=str(folder),
+            )
         raise ModelMissing(
             "{folder} holds no config.json, so it is not a checkpoint; choose the folder that does.", folder=str(folder)
         )

@@ -2,7 +2,8 @@
 
 Writes safetensors in shards, one at a time; an interrupted conversion resumes when it is run again. ChatGLM2, ChatGLM3
 and GLM-4 become `GlmForCausalLM` and need nothing from this project afterwards. ChatGLM-6B, which transformers has no
-class for, becomes `ChatGLM1ForCausalLM`: `model.register()` makes the Auto classes know it.
+class for, becomes `ChatGLM1ForCausalLM`: `model.register()` makes the Auto classes know it. The model-parallel parts of
+GLM-130B become `GLM130BForCausalLM` of this project, if asked for in 8 or 4 bits.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import logging
 import shutil
 import sys
 from dataclasses import dataclass
@@ -21,9 +23,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
+from model.blank.parts import config_of, find_parts, open_parts
+from model.blank.row_integers import QUANTISED, quantise_rows, row_bytes
 from model.checkpoint import TensorFiles, open_checkpoint, read_config
 from model.export import export_tokenizer
-from model.families import GB, CheckpointLayout
+from model.families import GB, CheckpointLayout, Family
 from model.hub import find_checkpoint
 from model.load import identify_family
 from model.model_config import transformers_config
@@ -31,10 +35,27 @@ from model.tokenizer import load_tokenizer
 from model.weight_layout import TensorMapping, read_weight, tensor_mapping
 from rag.errors import AskError, CheckpointRefused, ModelMissing, SettingRefused
 
+log = logging.getLogger(__name__)
+
 SHARD_BYTES = 2 * GB
 TOKENIZER_FILES = ("tokenizer.model", "ice_text.model")
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
+
+GLM130B_README = """# GLM-130B, converted
+
+With the project that converted it on the Python path, `python app.py --model FOLDER` answers with it, and so does
+
+```python
+import model
+from transformers import AutoModelForCausalLM
+
+model.register()  # makes the Auto classes know the model type "glm130b"
+AutoModelForCausalLM.from_pretrained("FOLDER", dtype="auto", device_map="auto")
+```
+
+over several GPUs (`pip install accelerate`), if it was not written in 8 or 4 bits, which this project alone reads.
+"""
 
 CHATGLM1_README = """# ChatGLM-6B, converted
 
@@ -58,18 +79,74 @@ class OutputTensor:
     source: str  # the published tensor it is part of
     rows: slice
     bytes: int
+    bits: int = 0  # 8 or 4 to write it as integers with a scale for each row; 0: in floating point
+
+    @property
+    def names(self) -> list[str]:
+        """The tensors in the file."""
+        return [self.name, f"{self.name}_scale"] if self.bits else [self.name]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A published checkpoint, and what is to be made of it."""
+
+    published: dict[str, Any]
+    family: Family
+    config: Any  # of transformers
+    mapping: TensorMapping
+    stored: TensorFiles
 
 
 def convert(
-    source: Path, target: Path, *, dtype: torch.dtype | None = None, shard_bytes: int = SHARD_BYTES, quiet: bool = False
+    source: Path,
+    target: Path,
+    *,
+    dtype: torch.dtype | None = None,
+    bits: int = 0,
+    shard_bytes: int = SHARD_BYTES,
+    quiet: bool = False,
 ) -> list[str]:
     """Convert the checkpoint in the folder `source` into the folder `target`; returns sentences about the result.
 
     `dtype`: of the tensors written; None: that of the source, which for a quantised one is that of its layer norms.
-    `shard_bytes`: largest file. Raises CheckpointRefused or ModelMissing for a source that cannot be read,
-    SettingRefused for a source that needs no conversion or a target that holds another model.
+    `bits`: 8 or 4 to write the matrices of a GLM-130B's layers as integers with a scale for each row. `shard_bytes`:
+    largest file. Raises CheckpointRefused or ModelMissing for a source that cannot be read, SettingRefused for a source
+    that needs no conversion, a target that holds another model, or a disk that is too full.
     """
-    published = read_config(source)
+    opened = _open(source)
+    config, stored, layout = opened.config, opened.stored, opened.mapping.layout
+    if bits and layout is not CheckpointLayout.GLM130B:
+        raise SettingRefused(
+            "Only GLM-130B is written in {bits} bits; convert {source} without, and load it with --precision.",
+            source=source.name,
+            bits=bits,
+        )
+    dtype = dtype or _floating_type(stored)
+    config.dtype = dtype
+    shards = _plan_shards(_parts(stored, opened.mapping, dtype, bits), shard_bytes)
+    fingerprint = _fingerprint(opened.published, stored, (str(dtype), bits) if bits else str(dtype), shard_bytes)
+    target.mkdir(parents=True, exist_ok=True)
+    _check_disk(shards, target)
+    _write_shards(stored, opened.mapping.bits, shards, target, dtype, fingerprint, quiet=quiet)
+    fields = _config_fields(config, opened.family.name) | ({"quantization_bit": bits} if bits else {})
+    (target / "config.json").write_text(json.dumps(fields, indent=2))
+    _write_generation_config(target, config, opened.family.stop_ids)
+    total = sum(part.bytes for shard in shards for part in shard)
+    written = [f"{len(shards)} shards, {total / GB:.1f} GB, in {target}."]
+    readme = {CheckpointLayout.CHATGLM1: CHATGLM1_README, CheckpointLayout.GLM130B: GLM130B_README}.get(layout)
+    if readme:
+        (target / "README.md").write_text(readme, encoding="utf-8")
+        written.append("Programs that load it call model.register() of this project first; README.md there shows how.")
+    copy = _copy_icetk if layout is CheckpointLayout.GLM130B else _copy_tokenizer
+    return [*written, *copy(source, target, opened.family, config)]
+
+
+def _open(source: Path) -> _Source:
+    """A checkpoint in a folder. Raises SettingRefused if it needs no conversion, and as reading it does."""
+    parts = find_parts(source)
+    stored = open_parts(parts) if parts else None
+    published = config_of(stored) if stored else read_config(source)
     family = identify_family(source, published, source.name)
     config = transformers_config(published, family)
     mapping = tensor_mapping(published)
@@ -78,23 +155,28 @@ def convert(
             "{source} is an original GLM, which transformers has no class for; use it here as it is.",
             source=source.name,
         )
-    if mapping.layout is CheckpointLayout.TRANSFORMERS:
+    if mapping.layout is CheckpointLayout.TRANSFORMERS or (mapping.layout is CheckpointLayout.GLM130B and not stored):
         raise SettingRefused("{source} is already in the layout of transformers; use it as it is.", source=source.name)
-    stored = open_checkpoint(source)
-    dtype = dtype or _floating_type(stored)
-    config.dtype = dtype
-    shards = _plan_shards(_parts(stored, mapping, dtype), shard_bytes)
-    fingerprint = _fingerprint(published, stored, dtype, shard_bytes)
-    target.mkdir(parents=True, exist_ok=True)
-    _write_shards(stored, mapping.bits, shards, target, dtype, fingerprint, quiet=quiet)
-    (target / "config.json").write_text(json.dumps(_config_fields(config, family.name), indent=2))
-    _write_generation_config(target, config, family.stop_ids)
-    total = sum(part.bytes for shard in shards for part in shard)
-    written = [f"{len(shards)} shards, {total / GB:.1f} GB, in {target}."]
-    if mapping.layout is CheckpointLayout.CHATGLM1:
-        (target / "README.md").write_text(CHATGLM1_README, encoding="utf-8")
-        written.append("Programs that load it call model.register() of this project first; README.md there shows how.")
-    return [*written, *_copy_tokenizer(source, target, family, config)]
+    return _Source(published, family, config, mapping, stored or open_checkpoint(source))
+
+
+def _check_disk(shards: list[list[OutputTensor]], target: Path) -> None:
+    """Log how much the conversion still writes. Raises SettingRefused if there is less room."""
+    left = [shard for at, shard in enumerate(shards, 1) if not _shard_path(target, at, len(shards)).exists()]
+    needed, free = sum(part.bytes for shard in left for part in shard), shutil.disk_usage(target).free
+    log.info("Writing %.1f GB in %d files; %.1f GB are free.", needed / GB, len(left), free / GB)
+    if needed > free:
+        raise SettingRefused(
+            "The conversion writes {needed:.1f} GB and {free:.1f} GB are free in {folder}; free some space, or choose"
+            " another folder.",
+            needed=needed / GB,
+            free=free / GB,
+            folder=str(target),
+        )
+
+
+def _shard_path(target: Path, at: int, count: int) -> Path:
+    return target / f"model-{at:05}-of-{count:05}.safetensors"
 
 
 def _floating_type(stored: TensorFiles) -> torch.dtype:
@@ -103,7 +185,7 @@ def _floating_type(stored: TensorFiles) -> torch.dtype:
     return stored.shape(name)[1]
 
 
-def _parts(stored: TensorFiles, mapping: TensorMapping, dtype: torch.dtype) -> list[OutputTensor]:
+def _parts(stored: TensorFiles, mapping: TensorMapping, dtype: torch.dtype, bits: int = 0) -> list[OutputTensor]:
     parts = []
     for source in stored.files:
         if source.endswith("_scale"):
@@ -113,6 +195,9 @@ def _parts(stored: TensorFiles, mapping: TensorMapping, dtype: torch.dtype) -> l
         for name, rows in mapping.targets(source):
             count = len(range(*rows.indices(shape[0])))
             columns = packed * torch.Size(shape[1:]).numel()
+            if bits and name.endswith(QUANTISED):
+                parts.append(OutputTensor(name, source, rows, row_bytes((count, columns), bits), bits))
+                continue
             parts.append(OutputTensor(name, source, rows, count * columns * dtype.itemsize))
     return parts
 
@@ -126,10 +211,10 @@ def _plan_shards(parts: list[OutputTensor], shard_bytes: int) -> list[list[Outpu
     return shards
 
 
-def _fingerprint(published: dict[str, Any], stored: TensorFiles, dtype: torch.dtype, shard_bytes: int) -> str:
+def _fingerprint(published: dict[str, Any], stored: TensorFiles, written: Any, shard_bytes: int) -> str:
     """Identifies source and options, so that a resumed conversion keeps only shards of the same ones."""
-    sizes = sorted({(path.name, path.stat().st_size) for path in stored.files.values()})
-    return hashlib.sha256(json.dumps([published, sizes, str(dtype), shard_bytes]).encode()).hexdigest()
+    sizes = sorted({(path.name, path.stat().st_size) for path in stored.paths})
+    return hashlib.sha256(json.dumps([published, sizes, written, shard_bytes]).encode()).hexdigest()
 
 
 def _write_shards(
@@ -146,8 +231,8 @@ def _write_shards(
     listed: dict[str, str] = {}
     with tqdm(total=total, unit="B", unit_scale=True, disable=quiet) as bar:
         for at, shard in enumerate(shards, 1):
-            path = target / f"model-{at:05}-of-{len(shards):05}.safetensors"
-            listed |= dict.fromkeys((part.name for part in shard), path.name)
+            path = _shard_path(target, at, len(shards))
+            listed |= dict.fromkeys((name for part in shard for name in part.names), path.name)
             if _complete(path, shard, fingerprint):
                 bar.update(sum(part.bytes for part in shard))
             else:
@@ -165,11 +250,12 @@ def _write_shard(
     fingerprint: str,
     bar: Any,
 ) -> None:
-    tensors = {}
+    tensors: dict[str, torch.Tensor] = {}
     for part in shard:
         weight = read_weight(stored, part.source, bits)
         own = weight if part.rows == slice(None) else weight.slice_rows(part.rows.start, part.rows.stop)
-        tensors[part.name] = own.dense(dtype).contiguous()
+        dense = own.dense(dtype).contiguous()
+        tensors |= dict(zip(part.names, quantise_rows(dense, part.bits) if part.bits else (dense,), strict=True))
         bar.update(part.bytes)
     unfinished = path.with_suffix(".part")
     unfinished.touch()
@@ -191,7 +277,7 @@ def _complete(path: Path, shard: list[OutputTensor], fingerprint: str) -> bool:
         return False
     if source != fingerprint:
         raise SettingRefused("{folder} holds another model; choose an empty folder.", folder=str(path.parent))
-    return names == {part.name for part in shard}
+    return names == {name for part in shard for name in part.names}
 
 
 def _config_fields(config: Any, name: str) -> dict[str, Any]:
@@ -233,6 +319,16 @@ def _copy_tokenizer(source: Path, target: Path, family: Any, config: Any) -> lis
     return ["AutoTokenizer, too, knows its tokenizer after model.register()."]
 
 
+def _copy_icetk(source: Path, target: Path, family: Family, config: Any) -> list[str]:
+    """The tokenizer of GLM-130B, which its parts come without: icetk downloads it."""
+    file = source / "ice_text.model"
+    if not file.exists():
+        return ["To answer, copy ice_text.model of icetk (~/.icetk_models) into the folder."]
+    shutil.copyfile(file, target / file.name)
+    load_tokenizer(target)
+    return []
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m model.convert", description=(__doc__ or "").splitlines()[0])
@@ -242,14 +338,22 @@ def main(arguments: list[str] | None = None) -> int:
         "--dtype", choices=sorted(DTYPES), help="data type of the weights written; default: that of the source"
     )
     parser.add_argument(
+        "--bits", type=int, choices=(8, 4), help="of GLM-130B: write the matrices of its layers in 8 or 4 bits"
+    )
+    parser.add_argument(
         "--shard-gb", type=float, default=SHARD_BYTES / GB, help="largest file, in GB (default: %(default)g)"
     )
     parser.add_argument("--offline", action="store_true", help="do not download")
     options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         source = find_checkpoint(options.source, offline=options.offline)
         for sentence in convert(
-            source, options.target, dtype=DTYPES.get(options.dtype), shard_bytes=int(options.shard_gb * GB)
+            source,
+            options.target,
+            dtype=DTYPES.get(options.dtype),
+            bits=options.bits or 0,
+            shard_bytes=int(options.shard_gb * GB),
         ):
             sys.stdout.write(sentence + "\n")
     except AskError as error:

@@ -24,6 +24,7 @@ class PromptFormat(StrEnum):
     GLM4 = "glm4"  # [gMASK] <sop> <|user|> "\n" + content <|assistant|>
     TEMPLATE = "template"  # the chat template of the checkpoint itself
     GLM10B = "glm10b"  # [CLS] text [gMASK] <|endoftext|> <|startofpiece|>
+    GLM130B = "glm130b"  # text [gMASK] sop
 
 
 class CheckpointLayout(StrEnum):
@@ -32,11 +33,12 @@ class CheckpointLayout(StrEnum):
     CHATGLM1 = "chatglm1"  # ChatGLM-6B: transformer.layers.*.attention.query_key_value
     FUSED_QKV = "fused_qkv"  # ChatGLM2/3, first GLM-4: transformer.encoder.layers.*.self_attention.query_key_value
     GLM10B = "glm10b"  # GLM-10B and its kind: word_embeddings and transformer.layers.*
+    GLM130B = "glm130b"  # GLM-130B as model.convert writes it: those of SwissArmyTransformer, joined
     TRANSFORMERS = "transformers"  # the parameter names of the class in transformers
 
 
 # Model types of this project's own classes. They attend to a prompt in both directions, so it cannot go in by chunks.
-BIDIRECTIONAL_TYPES = frozenset({"chatglm1", "glm10b"})
+BIDIRECTIONAL_TYPES = frozenset({"chatglm1", "glm10b", "glm130b"})
 
 
 class Precision(StrEnum):
@@ -113,6 +115,7 @@ class Family:
     licence: str  # one word; "custom" is the maker's own model licence
     revision: str | None = None  # commit on the hub whose files were checked; None: the newest
     divides_positions: bool = False  # rope_ratio divides positions (ChatGLM2-6B-32k) instead of raising the RoPE base
+    on_hub: bool = True  # it can be downloaded
     published_bits: int = 0  # 8 or 4 where the checkpoint is published quantised; 0: it is not
 
     @property
@@ -123,7 +126,7 @@ class Family:
     @property
     def fills_blanks(self) -> bool:
         """Whether it was trained to fill in blanks alone, and follows no instructions."""
-        return self.prompt is PromptFormat.GLM10B
+        return self.prompt in (PromptFormat.GLM10B, PromptFormat.GLM130B)
 
     @property
     def published_bytes(self) -> int:
@@ -146,6 +149,7 @@ _GLM_10B_CHINESE = ModelDimensions(48, 4096, 16384, 64, 64, 64, 50048, tied=True
 _GLM_2B = ModelDimensions(36, 2048, 8192, 32, 32, 64, 50304, tied=True, one_piece=True, gated=False)
 _GLM_LARGE = ModelDimensions(24, 1024, 4096, 16, 16, 64, 30592, tied=True, one_piece=True, gated=False)
 _GLM_LARGE_CHINESE = ModelDimensions(24, 1024, 4096, 16, 16, 64, 50048, tied=True, one_piece=True, gated=False)
+_GLM_130B = ModelDimensions(70, 12288, 32768, 96, 96, 128, 150528, tied=True, one_piece=True)
 
 _GLM4_STOPS = (151329, 151336, 151338)  # <|endoftext|> <|user|> <|observation|>
 _CHATGLM3_STOPS = (2, 64795, 64797)  # </s> <|user|> <|observation|>
@@ -199,6 +203,17 @@ FAMILIES: tuple[Family, ...] = (
     _glm10b("glm-2b", 1.9, _GLM_2B),
     _glm10b("glm-10b", 9.9, _GLM_10B),
     _glm10b("glm-10b-chinese", 9.9, _GLM_10B_CHINESE),
+    Family(
+        "THUDM/GLM-130B",
+        130.0,
+        _GLM_130B,
+        2 * _K,
+        PromptFormat.GLM130B,
+        CheckpointLayout.GLM130B,
+        (150005, 20002),
+        "custom",
+        on_hub=False,
+    ),
     _chatglm1("chatglm-6b"),
     _chatglm1("chatglm-6b-int8", 8),
     _chatglm1("chatglm-6b-int4", 4),
@@ -248,6 +263,8 @@ def guess_family(
             return family
     if layout is CheckpointLayout.GLM10B:
         return _row("glm-10b")
+    if layout is CheckpointLayout.GLM130B:
+        return _row("GLM-130B")
     if layout is CheckpointLayout.TRANSFORMERS:
         return _row("glm-4-9b-chat-hf" if config["model_type"] == "glm" else "GLM-4-9B-0414")
     if layout is CheckpointLayout.CHATGLM1:
@@ -272,6 +289,8 @@ def detect_layout(config: Mapping[str, Any]) -> CheckpointLayout:
     # GLM-10B and its kind share the model_type "glm" with transformers' GlmForCausalLM and nothing else.
     if model_type == "glm10b" or (model_type == "glm" and "num_hidden_layers" not in config and "num_layers" in config):
         return CheckpointLayout.GLM10B
+    if model_type == "glm130b":  # written by model.convert
+        return CheckpointLayout.GLM130B
     if model_type.startswith("glm"):
         return CheckpointLayout.TRANSFORMERS
     raise KeyError(model_type)

@@ -67,6 +67,12 @@ def find_checkpoint(
         cached = _cached(candidate, revision or pinned_revision(candidate), cache_dir, offline=offline)
         if cached is not None:
             return cached
+    if family is not None and not family.on_hub:
+        raise ModelMissing(
+            "{model} is not on the hub: ask its makers for it (github.com/THUDM/GLM-130B), convert its parts with"
+            " python -m model.convert, and name that folder.",
+            model=family.name,
+        )
     if offline:
         raise ModelMissing(
             "{model} is not (completely) on this machine, and downloads are off: start once with --allow-download"

@@ -205,7 +205,7 @@ def adopt_token_ids(config: Any, tokenizer: Tokenizer) -> None:
 
     Raises CheckpointRefused if the tokenizer has ids that the model does not.
     """
-    if config.model_type != "glm10b":
+    if config.model_type not in ("glm10b", "glm130b"):
         return
     names = tokenizer.special_tokens
     largest = max(names.values(), default=0)
@@ -216,6 +216,11 @@ def adopt_token_ids(config: Any, tokenizer: Tokenizer) -> None:
             token=largest,
             size=config.vocab_size,
         )
+    if config.model_type == "glm130b":
+        config.bos_token_id, config.eos_token_id = names.get("sop"), [names["eop"], names["eos"]]
+        config.mask_token_id, config.gmask_token_id = names["[MASK]"], names["[gMASK]"]
+        config.smask_token_id, config.pad_token_id = names["[sMASK]"], names["eos"]
+        return
     config.bos_token_id, config.eos_token_id = names.get("<|startofpiece|>"), names.get("<|endofpiece|>")
     config.pad_token_id = names.get("<|endoftext|>", names.get("[PAD]"))
     config.mask_token_ids = [names[mask] for mask in ("[MASK]", "[gMASK]", "[sMASK]") if mask in names]

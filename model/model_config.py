@@ -48,6 +48,8 @@ def transformers_config(config: Mapping[str, Any], family: Family) -> Any:
             translated = _chatglm1_config(config)
         elif layout is CheckpointLayout.GLM10B:
             translated = _glm10b_config(config)
+        elif layout is CheckpointLayout.GLM130B:
+            translated = _glm130b_config(config)
         elif layout is CheckpointLayout.FUSED_QKV:
             translated = _fused_qkv_config(config, family)
         else:
@@ -170,6 +172,12 @@ def _glm10b_config(config: Mapping[str, Any]) -> Any:
         max_position_embeddings=positive_int(config, "max_sequence_length"),
         architectures=["GLM10BForCausalLM"],
     )
+
+
+def _glm130b_config(config: Mapping[str, Any]) -> Any:
+    from model.blank.glm130b import GLM130BConfig
+
+    return GLM130BConfig(**config)
 
 
 def _check_fields(config: Mapping[str, Any], published: Mapping[str, bool]) -> None:

@@ -94,7 +94,7 @@ class ModelPicker:
         from model.device import pick_device
 
         device, available = pick_device("auto"), self._available()
-        offers = [_offer(family, device, available) for family in reversed(FAMILIES)]
+        offers = [_offer(family, device, available) for family in reversed(FAMILIES) if family.on_hub]
         if self._started_with and (_is_folder(self._started_with) or find_family(self._started_with) is None):
             title = self._started_title()
             offers.append(ModelOffer(title, title, None, None, "", None, None, None, self._started_is_here()))

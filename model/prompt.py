@@ -143,6 +143,7 @@ class Prompter:
             PromptFormat.CHATGLM3: self._chatglm3,
             PromptFormat.GLM4: self._glm4,
             PromptFormat.GLM10B: self._blank,
+            PromptFormat.GLM130B: self._blank,
             PromptFormat.TEMPLATE: self._from_template if template else self._glm4,
         }
         self._build = builders[prompt_format]

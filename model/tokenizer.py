@@ -247,6 +247,9 @@ def load_tokenizer(folder: Path, *, roles: bool = True) -> Tokenizer:
     """
     from model.blank.tokenizers import load_blank_tokenizer
 
+    blank = load_blank_tokenizer(folder)
+    if blank is not None:
+        return blank
     if (folder / "ice_text.model").exists():
         return IceTextTokenizer(folder / "ice_text.model")
     model = folder / "tokenizer.model"
@@ -257,9 +260,6 @@ def load_tokenizer(folder: Path, *, roles: bool = True) -> Tokenizer:
         return SentencePieceTokenizer(model, roles=roles) if start == b"\n" else TiktokenTokenizer(model)
     if (folder / "tokenizer.json").exists():
         return ByteLevelTokenizer(folder / "tokenizer.json")
-    blank = load_blank_tokenizer(folder)
-    if blank is not None:
-        return blank
     raise ModelMissing(
         "{folder} has no tokenizer (ice_text.model, tokenizer.model or tokenizer.json); copy it there from where the"
         " checkpoint was published.",

@@ -150,5 +150,5 @@ def read_weight(stored: TensorFiles, name: str, bits: int) -> Weight:
     scale = f"{name}_scale"
     if scale in stored.files:
         return Weight(LazyMatrix(stored, name, packed=bits == 4), stored.read(scale), bits)
-    matrix = len(stored.shape(name)[0]) > 1
+    matrix = stored.lazy and len(stored.shape(name)[0]) > 1
     return Weight(LazyMatrix(stored, name) if matrix else stored.read(name))

@@ -46,10 +46,16 @@ def ending_in_blank(text: str, special_tokens: Mapping[str, int]) -> list[Prompt
 
 
 def framed(parts: Sequence[PromptPart], special_tokens: Mapping[str, int]) -> list[PromptPart]:
-    """A text with blanks as GLM-10B takes it: `[CLS]` before it, an end and `<|startofpiece|>` after it.
+    """A text with blanks and the control tokens around it.
 
-    (`build_inputs_with_special_tokens` and `build_inputs_for_generation` of `tokenization_glm.py`.)
+    GLM-130B: an end unless the text ends in a blank, and `sop` (`fill_blanks` of `generate.py` in THUDM/GLM-130B).
+    GLM-10B: `[CLS]` before it, an end and `<|startofpiece|>` after it (`build_inputs_with_special_tokens` and
+    `build_inputs_for_generation` of `tokenization_glm.py`).
     """
+    if "sop" in special_tokens:
+        masks = {special_tokens[name] for name in ("[MASK]", "[gMASK]", "[sMASK]")}
+        ending = [] if parts and parts[-1] in masks else [special_tokens["eos"]]
+        return [*parts, *ending, special_tokens["sop"]]
     # BERT's tokenizer, of GLM-Large, has no <|endoftext|> and ends texts in [SEP].
     end = special_tokens.get("<|endoftext|>", special_tokens.get("[SEP]"))
     start, piece = special_tokens.get("[CLS]"), special_tokens.get("<|startofpiece|>")

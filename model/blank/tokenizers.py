@@ -1,8 +1,8 @@
-"""Tokenizers of GLM-10B and its kind.
+"""Tokenizers of GLM-10B and its kind, and of GLM-130B.
 
-They were published with three: GPT-2's byte-level BPE (GLM-10B, GLM-2B), SentencePiece (the Chinese ones) and BERT's
-WordPiece (GLM-Large). Their special tokens are in `added_tokens.json`, or follow the vocabulary in a fixed order. The
-ids were compared with those of the original `tokenization_glm.py`, except for WordPiece.
+The first were published with three: GPT-2's byte-level BPE (GLM-10B, GLM-2B), SentencePiece (the Chinese ones) and
+BERT's WordPiece (GLM-Large). Their special tokens are in `added_tokens.json`, or follow the vocabulary in a fixed
+order. The ids were compared with those of the originals, except for WordPiece.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from model.checkpoint import read_json
 from model.tokenizer import Tokenizer, byte_letters, open_sentencepiece, piece_bytes, replace_surrogates
 from rag.errors import CheckpointRefused, ModelMissing
 
@@ -122,8 +123,48 @@ class WordPieceTokenizer:
         return piece.encode() if piece in self.closing else f" {piece}".encode()
 
 
+class IcetkTokenizer:
+    """GLM-130B: `ice_text.model` of icetk, a SentencePiece Unigram whose ids follow 20,000 that were meant for images.
+
+    Its normaliser (NFKC) is lossy: white space becomes a space, and full-width punctuation ASCII.
+    """
+
+    leading_space = True
+    images = 20_000
+    names = ("[MASK]", "[gMASK]", "[sMASK]", "eod", "sop", "eop", "ENC", "dBLOCK")
+
+    def __init__(self, path: Path) -> None:
+        """Raises CheckpointRefused for an unreadable file, or that of ChatGLM-6B, which has other ids."""
+        self._pieces = open_sentencepiece(path)
+        size = self._pieces.get_piece_size()
+        if self._pieces.id_to_piece(self._pieces.piece_to_id("[gMASK]")) == "[gMASK]":
+            raise CheckpointRefused(
+                "{file} is that of ChatGLM-6B, which has other token ids than GLM-130B; copy the one of icetk there.",
+                file=path.name,
+            )
+        special = {name: self.images + size + at for at, name in enumerate(self.names)}
+        self.special_tokens: Mapping[str, int] = {"eos": self.images + 2, **special}
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of plain text."""
+        return [self.images + piece for piece in self._pieces.encode(replace_surrogates(text))]
+
+    def token_bytes(self, token: int) -> bytes:
+        """The piece as UTF-8; a line break for the piece of one."""
+        piece = piece_bytes(self._pieces, token - self.images)
+        return b"\n" if piece == b"<n>" else piece
+
+
 def load_blank_tokenizer(folder: Path) -> Tokenizer | None:
-    """The tokenizer of a GLM-10B or its kind; None if the folder holds no file of one. Raises as their classes do."""
+    """The tokenizer of a GLM that fills in blanks; None if the folder holds none of theirs.
+
+    Raises CheckpointRefused or ModelMissing if its files cannot be used.
+    """
+    if (folder / "ice_text.model").exists():  # ChatGLM-6B has a file of the same name
+        glm130b = (folder / "config.json").exists() and read_json(folder / "config.json").get("model_type") == "glm130b"
+        return IcetkTokenizer(folder / "ice_text.model") if glm130b else None
+    if any((folder / name).exists() for name in ("tokenizer.model", "tokenizer.json")):
+        return None
     kinds: dict[str, Callable[[Path], Tokenizer]] = {
         "cog-pretrain.model": ChineseTokenizer,
         "vocab.json": GPT2Tokenizer,

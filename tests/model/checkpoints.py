@@ -20,7 +20,7 @@ from tests.model.reference import DATA
 NAMES = {
     "chatglm1": "chatglm-6b", "chatglm2": "chatglm2-6b", "chatglm3": "chatglm3-6b", "glm4": "glm-4-9b-chat",
 }  # fmt: skip
-OLDEST = {"glm10b": "glm-10b"}
+OLDEST = {"glm10b": "glm-10b", "glm130b": "GLM-130B"}
 INTEGERS = ("chatglm1-int4", "chatglm1-int8", "chatglm2-int4")
 PADS = {"chatglm1": 3, "chatglm2": 0, "chatglm3": 0, "glm4": 232}
 

@@ -113,6 +113,8 @@ def test_every_row_loads_from_its_published_layout_and_gives_its_numbers(family,
     if family.name == "chatglm2-6b-int4":
         publish("chatglm2-int4", folder)
         ids, wanted = reference("chatglm2-int4")["long.input_ids"], reference("chatglm2-int4")["long.logits"]
+    elif family.layout is CheckpointLayout.GLM130B:
+        pytest.skip("given out in parts, not as a folder that loads: test_glm130b has it")
     elif family.layout is CheckpointLayout.GLM10B:
         publish("glm10b", folder)
         ids, wanted = (reference("glm10b")[f"gmask_end.{what}"] for what in ("input_ids", "logits"))

@@ -33,10 +33,16 @@ CORPUS = (
 def write_tokenizer(family: str, folder: Path) -> Path:
     """Write the tokenizer of a family (chatglm1, chatglm2, chatglm3 or glm4) into a folder; returns the file.
 
-    Of glm10b, that of the Chinese ones; `write_blank_tokenizer` knows all three.
+    Of glm10b, that of the Chinese ones; `write_blank_tokenizer` knows all three. Of glm130b, one with ids beyond those
+    of tests/data/glm130b.
     """
     if family == "glm10b":
         return write_blank_tokenizer("chinese", folder)
+    if family == "glm130b":
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "ice_text.model"
+        path.write_bytes(_train(model_type="unigram", vocab_size=200, normalization_rule_name="nmt_nfkc"))
+        return path
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILES[family]
     path.write_bytes(_content("chatglm2" if family == "chatglm3" else family))
