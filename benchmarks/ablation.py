@@ -76,7 +76,7 @@ class MemoisingEmbedder:
         self.name, self.revision, self.dimension = inner.name, inner.revision, inner.dimension
         self.max_tokens, self.device = inner.max_tokens, inner.device
         self.why, self.option, self.folder = inner.why, inner.option, inner.folder
-        self.count_tokens, self.passages = inner.count_tokens, inner.passages
+        self.count_tokens, self.tokenizer, self.passages = inner.count_tokens, inner.tokenizer, inner.passages
 
     def queries(self, texts: Sequence[str]) -> Vectors:
         """Query vectors (n, d), each text embedded only once."""

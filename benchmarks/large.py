@@ -30,6 +30,7 @@ from rag.embed.cached import CachedEmbedder
 from rag.embed.embedder import Embedder, open_embedder
 from rag.evaluation.question_file import Question
 from rag.index.bm25 import BM25Index
+from rag.index.counted import CountedTerms
 from rag.index.protocols import Ids, Scope, VectorIndex
 from rag.index.vectors import FaissIndex
 from rag.ingest.chunk import chunk_document
@@ -157,7 +158,7 @@ def built_words(library: Material, passages: int) -> tuple[BM25Index, dict[str, 
     for ids in in_chunks(passages):
         texts, documents = library.more_texts(int(ids[0]), len(ids)), documents_of(ids)
         began = time.perf_counter()
-        index.add(ids.tolist(), texts, documents)
+        index.add(ids.tolist(), CountedTerms.of(texts), documents)
         seconds += time.perf_counter() - began
     bytes_each = (resident() - before) / passages
     vocabulary = sum(sys.getsizeof(term) for term in index._term_ids) + sys.getsizeof(index._term_ids)
@@ -230,7 +231,7 @@ def changed(library: Material, index: VectorIndex, words: BM25Index, passages: i
         documents = documents_of(ids)
         texts, vectors = library.more_texts(first, DOCUMENT), library.more_vectors(DOCUMENT)
         began = time.perf_counter()
-        words.add(ids.tolist(), texts, documents)
+        words.add(ids.tolist(), CountedTerms.of(texts), documents)
         between = time.perf_counter()
         index.add(ids, vectors, documents)
         spent["words"].append(between - began)

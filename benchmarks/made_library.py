@@ -48,7 +48,7 @@ def report_html() -> str:
     chance = random.Random(3)
     pages = []
     for hall in range(1, HALLS + 1):
-        text = "".join(f"<p>{' '.join(_words(chance, 90)).capitalize()}.</p>" for _ in range(5))
+        text = "".join(f"<p>{' '.join(made_words(chance, 90)).capitalize()}.</p>" for _ in range(5))
         rows = "".join(
             f"<tr><td>{name}</td><td>{chance.randint(100, 9_999):,}</td><td>{chance.randint(100, 9_999):,}</td></tr>"
             for name in ("Turbines", "Pumps", "Valves", "Gears", "Castings")
@@ -76,7 +76,7 @@ def build(folder: Path, pdf: Path, documents: int, turns: int, cache: Path) -> t
     prepare(settings)
     with Store(settings.database) as store:
         store.require_embedder(embedder)
-        _fill(store, embedder, documents)
+        fill(store, embedder, documents)
     with Engine(settings, embedder=lambda: embedder, reader=QuoteReader()) as engine:
         add_folder(engine, pdf.parent, lambda _: None)
         owner = conversation_owner("", {COOKIE: secret})
@@ -101,12 +101,12 @@ def _exchange(engine: Engine, hall: int) -> Exchange:
     return exchange
 
 
-def _fill(store: Store, embedder: Embedder, documents: int) -> None:
+def fill(store: Store, embedder: Embedder, documents: int, passages_each: int = PASSAGES) -> None:
     """Write the made documents into the store."""
     chance, numbers = random.Random(0), np.random.default_rng(0)
     for number in range(documents):
         document_id = hashlib.sha256(str(number).encode()).hexdigest()
-        loaded, passages = _document(chance, number)
+        loaded, passages = _document(chance, number, passages_each)
         vectors = numbers.normal(size=(len(passages), embedder.dimension)).astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         store.add_vectors([text_digest(passage.searchable) for passage in passages], vectors)
@@ -115,12 +115,12 @@ def _fill(store: Store, embedder: Embedder, documents: int) -> None:
         store.add_document(Job(job, "", document_id, name, JobState.WAITING), 1_000_000, loaded, passages)
 
 
-def _document(chance: random.Random, number: int) -> tuple[LoadedDocument, Sequence[Passage]]:
+def _document(chance: random.Random, number: int, count: int) -> tuple[LoadedDocument, Sequence[Passage]]:
     passages, texts = [], [""] * PAGES
     start = 0
-    for place in range(PASSAGES):
-        page = place * PAGES // PASSAGES
-        text = " ".join(_words(chance, WORDS)) + ".\n"
+    for place in range(count):
+        page = place * PAGES // count
+        text = " ".join(made_words(chance, WORDS)) + ".\n"
         texts[page] += text
         passages.append(Passage(text, start, start + len(text), page, page))
         start += len(text)
@@ -131,7 +131,7 @@ def _document(chance: random.Random, number: int) -> tuple[LoadedDocument, Seque
     return LoadedDocument(pages, title=f"{_name(chance)} {2_000 + number % 25}: annual report"), passages
 
 
-def _words(chance: random.Random, count: int) -> list[str]:
+def made_words(chance: random.Random, count: int) -> list[str]:
     """Words that look like words, common ones often."""
     return [_word(min(int(chance.paretovariate(0.7)), 20_000)) for _ in range(count)]
 

@@ -28,6 +28,7 @@ from rag.evaluate import add_folder, evaluate
 from rag.evaluation.question_file import Question, read_questions
 from rag.evaluation.report import report
 from rag.index.bm25 import BM25Index
+from rag.index.counted import CountedTerms
 from rag.index.protocols import Scope
 from rag.index.vectors import FaissIndex
 from rag.retrieve.expand import expand_query
@@ -70,7 +71,7 @@ def milliseconds(texts: list[str], vectors: np.ndarray, questions: list[str], as
             " ".join(chance.choice(words) if start and chance.random() < 0.2 else word for word in text.split())
             for text in texts[:count]
         ]
-        terms.add(range(start, start + count), changed, documents)
+        terms.add(range(start, start + count), CountedTerms.of(changed), documents)
     searcher = HybridSearch(index, terms, DocumentRouter(terms), RetrievalSettings())
     spent = []
     for question, vector in zip(questions, asked, strict=True):

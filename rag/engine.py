@@ -30,6 +30,8 @@ from rag.index.embedded import embedded_text_index, embedded_vector_index
 from rag.index.protocols import TextIndex, VectorIndex
 from rag.ingest.batch import Adding
 from rag.ingest.jobs import Jobs
+from rag.ingest.preparing import Prepared, Preparing
+from rag.ingest.workers import preparing
 from rag.introductions import Introductions
 from rag.library import Library, embed_missing, open_scan_queue
 from rag.messages import Message
@@ -47,8 +49,6 @@ from rag.records import (
     DocumentDetails,
     Event,
     Job,
-    LoadedDocument,
-    Passage,
     Source,
     View,
 )
@@ -121,6 +121,7 @@ class Engine:
         self.preferences, self.totals = StoredPreferences(self._store), StoredTotals(self._store)
         self.questions = Questions(self._library, self.documents, lambda: self.answerer, settings, reader, sampling)
         self._answerer: Answerer | None = None  # until everything is loaded
+        self._preparing: Preparing | None = None  # until the embedder is loaded
         self.removals = Removals(self.remove, self._choices.changed, StoredRemovals(self._store))
         self.removals.complete()
         self._files.tidy()
@@ -149,6 +150,8 @@ class Engine:
         self._jobs.close()
         self.conversations.close()
         self.removals.close()
+        if self._preparing is not None:
+            self._preparing.close()
         self._store.close()
 
     # ---- opening
@@ -171,15 +174,17 @@ class Engine:
             with bugs_become(bug):
                 opened = self._open_embedder(embedder, re_embed)
                 if not self._closed.is_set():
+                    self._preparing = preparing(opened, self.settings)
                     vectors = vector_index(opened.dimension, self.settings.retrieval)
-                    self._load_indexes(vectors)
+                    self._load_indexes(vectors, self._preparing)
                     self._open_answerer(opened, vectors, self._open_reranker(reranker))
         except Stopped:
             log.info("The program ends before the library is open")
         except AskError as exc:
             self._fail(exc)
         else:
-            self._jobs.start(opened)
+            if self._preparing is not None:
+                self._jobs.start(opened, self._preparing)
         finally:
             self.readiness.end()
 
@@ -211,9 +216,9 @@ class Engine:
             self.choose(Choice("reranker", opened.name, opened.why))
         return opened
 
-    def _load_indexes(self, vectors: VectorIndex) -> None:
+    def _load_indexes(self, vectors: VectorIndex, preparing: Preparing) -> None:
         began = time.monotonic()
-        self._library.load(vectors, self._show_index_loading, self._closed)
+        self._library.load(vectors, preparing, self._show_index_loading, self._closed)
         self._choices.drop("index")
         log.info("%d passages indexed in %.1f s", len(vectors), time.monotonic() - began)
 
@@ -310,9 +315,9 @@ class Engine:
         passages = (kept for part, _ in self._store.all_passages() for kept in part)
         return [kept.passage.text for kept in passages if kept.owner in ("", owner)]
 
-    def _complete(self, job: Job, loaded: LoadedDocument, passages: list[Passage]) -> bool:
+    def _complete(self, job: Job, prepared: Prepared) -> bool:
         """Add a job's document to the library; False where the job was cancelled."""
-        added = self._library.add(job, self._files.size(job.document_id), loaded, passages)
+        added = self._library.add(job, self._files.size(job.document_id), prepared)
         if added:
             self.activity.document_added(time.monotonic() - job.queued)
         if added and job.replaces:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,14 @@ import numpy as np
 from rag.embed.embedder import Embedder
 from rag.index.protocols import TextIndex, VectorIndex
 from rag.ingest.jobs import EMBED_BATCH
+from rag.ingest.preparing import Prepared, Preparing
 from rag.ingest.scans import ScanQueue
 from rag.pdf.ocr import OcrReader, is_installed
 from rag.pdf.page_readers import PageReader
-from rag.records import Document, DocumentKey, Job, LoadedDocument, Page, Passage, Vectors, text_digest
+from rag.records import Document, DocumentKey, Job, Page, Vectors, text_digest
 from rag.retrieve.routing import DocumentRouter
 from rag.settings import RoutingSettings, Settings
 from rag.store.database import Store
-from rag.store.rows import StoredPassage
 from rag.store.scans import NotesOf, StoredScan, StoredScans
 
 log = logging.getLogger(__name__)
@@ -45,24 +45,27 @@ class Library:
         with self._lock:
             return self._store.documents(owner)
 
-    def load(self, vector_index: VectorIndex, progress: Callable[[int, int], None], stop: threading.Event) -> None:
-        """Fill the indexes from the store, unless `stop` is set; `progress` gets the passages loaded and all there are.
+    def load(
+        self,
+        vector_index: VectorIndex,
+        preparing: Preparing,
+        progress: Callable[[int, int], None],
+        stop: threading.Event,
+    ) -> None:
+        """Fill the indexes from the store; `progress` gets the passages loaded and all there are.
 
-        No document may be added meanwhile, but documents may be removed.
+        No document may be added meanwhile, but documents may be removed. Raises Stopped once `stop` is set.
         """
         total = sum(document.passages for document in self._store.documents())
         loaded: dict[DocumentKey, list[int]] = {}
         done = 0
-        for passages, vectors in self._store.all_passages():
+        for part in preparing.stored(self._store, stop) if total else ():
             progress(done, total)
-            if stop.is_set():
-                return
-            ids, keys = [kept.id for kept in passages], _keys(passages)
-            vector_index.add(np.array(ids, np.int64), vectors, keys)
-            self.text_index.add(ids, [kept.passage.searchable for kept in passages], keys)
-            for key, passage_id in zip(keys, ids, strict=True):
+            vector_index.add(np.array(part.ids, np.int64), part.vectors, part.documents)
+            self.text_index.add(part.ids, part.terms, part.documents)
+            for key, passage_id in zip(part.documents, part.ids, strict=True):
                 loaded.setdefault(key, []).append(passage_id)
-            done += len(ids)
+            done += len(part.ids)
         with self._lock:
             for document in self._store.documents():
                 key = (document.owner, document.id)
@@ -73,15 +76,15 @@ class Library:
             self.text_index.remove(removed)
             self._vector_index = vector_index
 
-    def add(self, job: Job, size: int, document: LoadedDocument, passages: list[Passage]) -> bool:
+    def add(self, job: Job, size: int, prepared: Prepared) -> bool:
         """Add a job's document of `size` bytes, visible and searchable at once; False where the job was cancelled."""
         with self._lock:
-            ids = self._store.add_document(job, size, document, passages)
+            ids = self._store.add_document(job, size, prepared.document, prepared.passages)
             if ids is None or self._vector_index is None:
                 return False
             complete = False
             try:
-                self._add_to_indexes(self._vector_index, job, document, ids, passages)
+                self._add_to_indexes(self._vector_index, job, prepared, ids)
                 complete = True
             finally:
                 if not complete:  # out of memory: it is in neither store nor indexes
@@ -89,21 +92,19 @@ class Library:
                     self._store.keep_replaced(job)
         return True
 
-    def _add_to_indexes(
-        self, vector_index: VectorIndex, job: Job, document: LoadedDocument, ids: list[int], passages: list[Passage]
-    ) -> None:
+    def _add_to_indexes(self, vector_index: VectorIndex, job: Job, prepared: Prepared, ids: list[int]) -> None:
         key = (job.owner, job.document_id)
-        vectors = self._store.vectors_of([text_digest(passage.searchable, job.owner) for passage in passages])
+        vectors = self._store.vectors_of([text_digest(one.searchable, job.owner) for one in prepared.passages])
         vector_index.add(np.array(ids, np.int64), vectors, [key] * len(ids))
-        self.text_index.add(ids, [passage.searchable for passage in passages], [key] * len(ids))
-        self.router.add(key, job.name, document.title, np.array(ids, np.int64))
+        self.text_index.add(ids, prepared.terms, [key] * len(ids))
+        self.router.add(key, job.name, prepared.document.title, np.array(ids, np.int64))
 
     def add_pages(
-        self, scan: StoredScan, pages: list[Page], passages: list[Passage], vectors: Vectors, notes_of: NotesOf
+        self, scan: StoredScan, pages: list[Page], prepared: Prepared, vectors: Vectors, notes_of: NotesOf
     ) -> bool:
         """Make pages of a document that OCR has read searchable; False where the document was removed."""
         with self._lock:
-            changed = self.scans.add(scan, pages, passages, vectors, notes_of)
+            changed = self.scans.add(scan, pages, prepared.passages, vectors, notes_of)
             if changed is None or self._vector_index is None:
                 return False
             key = (scan.owner, scan.document_id)
@@ -111,7 +112,7 @@ class Library:
             self._vector_index.remove(removed)
             self.text_index.remove(changed.removed)
             self._vector_index.add(added, vectors, [key] * len(added))
-            self.text_index.add(changed.added, [passage.searchable for passage in passages], [key] * len(added))
+            self.text_index.add(changed.added, prepared.terms, [key] * len(added))
             self.router.extend(key, added, removed)
         return True
 
@@ -161,7 +162,3 @@ def open_scan_queue(
         return there
 
     return ScanQueue(library.scans, settings, reader or OcrReader(settings.ocr), add_pages=add_pages, changed=changed)
-
-
-def _keys(passages: Iterable[StoredPassage]) -> list[DocumentKey]:
-    return [(kept.owner, kept.document_id) for kept in passages]

@@ -54,7 +54,7 @@ FOLDERS: dict[str, set[str]] = {
     "index": set(),
     "store": set(),
     "upkeep": {"store"},
-    "ingest": {"pdf", "embed", "store"},
+    "ingest": {"pdf", "embed", "index", "store"},
     "retrieve": {"embed", "index", "pdf", "store"},
     "answer": {"embed", "index", "pdf", "retrieve", "store"},
     "evaluation": {"answer", "store"},

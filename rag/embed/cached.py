@@ -22,7 +22,7 @@ class CachedEmbedder:
         self.name, self.revision, self.dimension = inner.name, inner.revision, inner.dimension
         self.max_tokens, self.device = inner.max_tokens, inner.device
         self.why, self.option, self.folder = inner.why, inner.option, inner.folder
-        self.count_tokens, self.queries = inner.count_tokens, inner.queries
+        self.count_tokens, self.tokenizer, self.queries = inner.count_tokens, inner.tokenizer, inner.queries
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / re.sub(r"[^\w.-]", "_", f"vectors-{inner.name}-{inner.revision}.sqlite")

@@ -52,6 +52,10 @@ class Embedder(Protocol):
         """Length of `text` in tokens, special tokens not counted."""
         ...
 
+    def tokenizer(self) -> str:
+        """What `count_tokens` counts with, as JSON of the library `tokenizers`; asked for only if there is a folder."""
+        ...
+
     def passages(self, texts: Sequence[str], *, urgent: bool = False, stop: threading.Event | None = None) -> Vectors:
         """Unit vectors (n, d) float32 of passages, in the order of `texts`; `urgent` ones go before waiting ones.
 
@@ -100,11 +104,19 @@ class SentenceEmbedder:
         disable_progress_bar()  # type: ignore[no-untyped-call]  # loading takes two seconds and is logged in one line
         self._torch = torch
         self._model: SentenceTransformer = SentenceTransformer(str(folder), device=device, local_files_only=True)
-        self._tokenizer = _plain_tokenizer(self._model)
+        self._counter: Any = None
+        self._counting = threading.Lock()
 
     def count_tokens(self, text: str) -> int:
         """Length of `text` in tokens, also beyond `max_tokens`."""
-        return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        with self._counting:
+            if self._counter is None:  # takes a second and 100 MB, and is needed only where no worker counts
+                self._counter = plain_tokenizer(self.tokenizer())
+        return len(self._counter.encode(text, add_special_tokens=False).ids)
+
+    def tokenizer(self) -> str:
+        """What `count_tokens` counts with, as JSON."""
+        return str(self._model.tokenizer.backend_tokenizer.to_str())
 
     def passages(self, texts: Sequence[str], *, urgent: bool = False, stop: threading.Event | None = None) -> Vectors:
         """Unit vectors (n, d) float32 of passages. Raises Stopped."""
@@ -130,11 +142,11 @@ class SentenceEmbedder:
         return unit
 
 
-def _plain_tokenizer(model: SentenceTransformer) -> Any:
-    """A copy of the tokenizer without truncation and padding, which encoding a batch switches on."""
+def plain_tokenizer(data: str) -> Any:
+    """A tokenizer without truncation and padding, which encoding a batch switches on, from its JSON."""
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_str(model.tokenizer.backend_tokenizer.to_str())
+    tokenizer = Tokenizer.from_str(data)
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from rag.index.counted import CountedTerms
 from rag.index.partition import Partition
 from rag.index.protocols import SHARED, Ids, Scope, Scores
 from rag.index.scopes import PassageScopes
@@ -45,21 +46,26 @@ class BM25Index:
         """Bytes of postings and statistics, without the strings of the vocabulary."""
         return sum(partition.nbytes for partition in list(self._partitions.values()))
 
-    def add(self, ids: Sequence[int], texts: Sequence[str], documents: Sequence[DocumentKey]) -> None:
-        """Add passages with their searchable text, headings included, and their documents; a known id is replaced."""
+    def add(self, ids: Sequence[int], texts: CountedTerms, documents: Sequence[DocumentKey]) -> None:
+        """Add passages with the terms of their searchable texts, headings included, and their documents.
+
+        A known id is replaced.
+        """
         if not len(ids) == len(texts) == len(documents):
             raise ValueError(f"{len(ids)} ids for {len(texts)} texts and {len(documents)} documents")
-        passages = [terms(text) for text in texts]
         places: dict[str, list[int]] = defaultdict(list)
         for place, (owner, _) in enumerate(documents):
             places[owner].append(place)
+        every = np.asarray(ids, np.int64)
         with self._changing:
+            known = self._term_ids
+            numbers = np.array([known.setdefault(term, len(known)) for term in texts.vocabulary], np.int64)
             self._remove(ids)
-            self._scopes.add(np.asarray(ids, np.int64), documents)
+            self._scopes.add(every, documents)
             for owner, own in places.items():
                 for start in range(0, len(own), SEGMENT_SIZE):
-                    part = own[start : start + SEGMENT_SIZE]
-                    self._append(owner, [ids[place] for place in part], [passages[place] for place in part])
+                    part = np.array(own[start : start + SEGMENT_SIZE])
+                    self._append(owner, every[part], numbers[texts.places_of(part)], texts.lengths[part])
 
     def remove(self, ids: Sequence[int]) -> None:
         """Remove passages; unknown ids are ignored."""
@@ -115,10 +121,9 @@ class BM25Index:
         found = {owner: self._partitions.get(owner) for owner in scope.owners}
         return {owner: partition for owner, partition in found.items() if partition is not None}
 
-    def _append(self, owner: str, ids: Sequence[int], passages: Sequence[Sequence[str]]) -> None:
-        known = self._term_ids
-        rows = [[known.setdefault(term, len(known)) for term in passage] for passage in passages]
-        self._partitions[owner] = self._partitions.get(owner, Partition()).with_segment(build_segment(ids, rows))
+    def _append(self, owner: str, ids: Ids, term_ids: Array, lengths: Array) -> None:
+        segment = build_segment(ids, term_ids, lengths)
+        self._partitions[owner] = self._partitions.get(owner, Partition()).with_segment(segment)
 
     def _remove(self, ids: Sequence[int]) -> None:
         for owner, gone in self._scopes.by_owner(np.asarray(ids, np.int64)).items():

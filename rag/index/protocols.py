@@ -13,6 +13,7 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from rag.index.counted import CountedTerms
 from rag.records import DocumentKey, Vectors
 
 Ids = npt.NDArray[np.int64]
@@ -78,8 +79,8 @@ class TextIndex(Protocol):
         """Number of passages."""
         ...
 
-    def add(self, ids: Sequence[int], texts: Sequence[str], documents: Sequence[DocumentKey]) -> None:
-        """Add passages with their searchable text and the document of each; a known id is replaced."""
+    def add(self, ids: Sequence[int], texts: CountedTerms, documents: Sequence[DocumentKey]) -> None:
+        """Add passages with the terms of their searchable texts and the document of each; a known id is replaced."""
         ...
 
     def remove(self, ids: Sequence[int]) -> None:

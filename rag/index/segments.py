@@ -113,13 +113,17 @@ class Segment:
         return np.bincount(rows, weight * frequencies / (frequencies + norm[rows]), len(self.ids))
 
 
-def build_segment(ids: Sequence[int], passages: Sequence[Sequence[int]]) -> Segment:
-    """A segment of at most SEGMENT_SIZE passages, each given as its term ids, repeats included."""
-    order = np.argsort(np.asarray(ids, np.int64))
-    lengths = np.fromiter((len(passages[place]) for place in order), np.uint32, len(order))
-    terms = np.fromiter((term for place in order for term in passages[place]), np.int64, int(lengths.sum()))
-    keys, frequencies = np.unique(terms * SEGMENT_SIZE + np.repeat(np.arange(len(order)), lengths), return_counts=True)
-    return _from_keys(np.asarray(ids, np.int64)[order], lengths, keys, frequencies)
+def build_segment(ids: Array, terms: Array, lengths: Array) -> Segment:
+    """A segment of n passages, at most SEGMENT_SIZE.
+
+    ids (n,) int64, the ids (m,) int64 of their terms, passage after passage and repeats included, and the number (n,)
+    uint32 of terms of each.
+    """
+    order = np.argsort(ids)
+    row = np.empty(len(ids), np.int64)  # of each passage in the segment
+    row[order] = np.arange(len(ids))
+    keys, frequencies = np.unique(terms * SEGMENT_SIZE + np.repeat(row, lengths), return_counts=True)
+    return _from_keys(ids[order], lengths[order], keys, frequencies)
 
 
 def merge_segments(segments: Sequence[Segment]) -> Segment:

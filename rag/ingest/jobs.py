@@ -16,16 +16,15 @@ from rag.bugs import bugs_become
 from rag.embed.embedder import Embedder
 from rag.errors import AskError, DamagedFile, FileRefused, PasswordNeeded, Stopped, StoreError
 from rag.ingest.batch import UNFINISHED, Adding, Batches
-from rag.ingest.chunk import chunk_document, fitting
 from rag.ingest.order import SMALL_BYTES, ActiveJob, Order
+from rag.ingest.preparing import FileToRead, Prepared, Preparing
 from rag.ingest.scans import Scan, ScanQueue
 from rag.logs import in_request, short
 from rag.messages import Message
-from rag.pdf.load import load
 from rag.pdf.notes import no_text, notes_on_kinds
 from rag.pdf.scans import WaitingPage
 from rag.pdf.unlock import unlock
-from rag.records import Job, JobState, LoadedDocument, Page, Passage, text_digest
+from rag.records import Job, JobState, LoadedDocument, Page, text_digest
 from rag.settings import Settings
 from rag.store.blobs import original_file, replace_file, stored_bytes, unlocked_file
 from rag.store.database import Store
@@ -50,13 +49,14 @@ class Jobs:
         settings: Settings,
         *,
         scans: ScanQueue | None = None,
-        complete: Callable[[Job, LoadedDocument, list[Passage]], bool],
+        complete: Callable[[Job, Prepared], bool],
         delete_files: Callable[[str, str], None],
         changed: Callable[[], None],
     ) -> None:
         self._store, self._settings, self._scans = store, settings, scans
         self._complete, self._delete_files, self._changed = complete, delete_files, changed
         self._embedder: Embedder | None = None
+        self._preparing: Preparing | None = None
         self._condition = threading.Condition()  # over an RLock
         self._active: dict[int, ActiveJob] = {}
         self._protected: dict[int, Sequence[bytes]] = {}  # digests of vectors that no document has yet, by job
@@ -71,15 +71,15 @@ class Jobs:
             self._active[job.id] = ActiveJob(job, self._size(job))
         self._resumed = self._is_busy()  # whether vectors may be left of jobs that were interrupted
 
-    def start(self, embedder: Embedder) -> None:
+    def start(self, embedder: Embedder, preparing: Preparing) -> None:
         """Start the threads: so many that one owner leaves one free, and one for small files."""
-        self._embedder = embedder
+        self._embedder, self._preparing = embedder, preparing
         for largest in (*[None] * (self._settings.parallel_reads + 1), SMALL_BYTES):
             thread = threading.Thread(target=self._work, args=(largest,), name="adding", daemon=True)
             thread.start()
             self._threads.append(thread)
         if self._scans is not None:
-            self._scans.start(embedder, self._is_busy)
+            self._scans.start(embedder, preparing, self._is_busy)
 
     def close(self) -> None:
         """Stop after the current batch. Unfinished jobs start again at the next start of the program."""
@@ -194,34 +194,35 @@ class Jobs:
         return None
 
     def _add(self, active: ActiveJob) -> None:
-        """Read a file, unless that is done, and make its passages; a scanned one is put aside for OCR."""
+        """Read a file, unless that is done, and add its passages; a scanned one is put aside for OCR."""
+        assert self._preparing is not None
         loaded, active.loaded = active.loaded, None
-        loaded = loaded or self._read(active)
-        if loaded is not None:
-            self._chunk_and_embed(active, loaded)
+        if loaded is None:
+            prepared = self._read(active, self._preparing)
+        else:
+            prepared = self._preparing.document(loaded, None, active.stop)
+        if prepared is not None:
+            self._embed_and_complete(active, prepared)
 
-    def _read(self, active: ActiveJob) -> LoadedDocument | None:
+    def _read(self, active: ActiveJob, preparing: Preparing) -> Prepared | None:
         """The document; None where all its text is left to OCR."""
         path = original_file(self._settings.files_dir, active.job.document_id)
         if not path.exists():
             raise DamagedFile("its file is no longer in the data folder: add it again.")
-        loaded = load(
-            path,
-            limits=self._settings.limits,
-            password=active.password,
-            progress=lambda read, pages: self._progress(active, pages_read=read, pages=pages),
-            stop=active.stop,
-            ocr=self._scans is not None,
+        prepared = preparing.file(
+            FileToRead(path, active.password, self._scans is not None, self._settings.limits),
+            lambda read, pages: self._progress(active, pages_read=read, pages=pages),
+            active.stop,
         )
         self._raise_if_stopped(active)
         if active.password is not None:
             copy = unlocked_file(path.parent, active.job.owner, active.job.document_id)
             replace_file(copy, unlock(path, active.password, self._settings.limits))
-        if self._scans is not None and not loaded.has_text:
-            self._read_scans(active, loaded, self._scans)
+        if self._scans is not None and not prepared.document.has_text:
+            self._read_scans(active, prepared.document, self._scans)
             return None
         self._set_state(active, JobState.EMBEDDING)
-        return loaded
+        return prepared
 
     def _read_scans(self, active: ActiveJob, loaded: LoadedDocument, scans: ScanQueue) -> None:
         """Queue a document that has no text but by OCR; it is added once the first of its pages are read."""
@@ -258,23 +259,15 @@ class Jobs:
             active.loaded = replace(loaded, notes=(*loaded.notes, *notes))
         self._set_state(active, JobState.EMBEDDING)
 
-    def _chunk_and_embed(self, active: ActiveJob, loaded: LoadedDocument) -> None:
+    def _embed_and_complete(self, active: ActiveJob, prepared: Prepared) -> None:
         assert self._embedder is not None
-        embedder = self._embedder
-
-        def count_tokens(text: str) -> int:
-            self._raise_if_stopped(active)  # chunking a long text takes a while
-            return embedder.count_tokens(text)
-
-        passages = chunk_document(loaded, count_tokens, fitting(self._settings.chunking, embedder.max_tokens))
-        passages = [passage for passage in passages if passage.text.strip()]
-        self._progress(active, passages=len(passages))
+        self._progress(active, passages=len(prepared.passages))
         try:
-            self._embed(active, [passage.searchable for passage in passages], embedder)
+            self._embed(active, [passage.searchable for passage in prepared.passages], self._embedder)
             self._raise_if_stopped(active)
-            if self._complete(active.job, loaded, passages):
-                shown, pages = short(active.job.document_id), len(loaded.pages)
-                log.info("Document %s: added, %d pages, %d passages", shown, pages, len(passages))
+            if self._complete(active.job, prepared):
+                shown, pages = short(active.job.document_id), len(prepared.document.pages)
+                log.info("Document %s: added, %d pages, %d passages", shown, pages, len(prepared.passages))
         finally:
             self._protect_vectors(active, [])
         if self._scans is not None:

@@ -17,14 +17,14 @@ import numpy as np
 from rag.bugs import bugs_become
 from rag.embed.embedder import Embedder
 from rag.errors import AskError, FileRefused, Stopped
-from rag.ingest.chunk import chunk_document, fitting
+from rag.ingest.preparing import Prepared, Preparing
 from rag.logs import short
 from rag.messages import Message
 from rag.pdf.notes import CANCELLED, is_note_on_kinds, notes_on_kinds
 from rag.pdf.ocr import OcrUnavailable
 from rag.pdf.page_readers import OpenPdf, PageReader
 from rag.pdf.scans import WaitingPage, read_scans
-from rag.records import Job, JobState, LoadedDocument, Page, PageKind, Passage, Vectors, WordBoxes
+from rag.records import Job, JobState, LoadedDocument, Page, PageKind, Vectors, WordBoxes
 from rag.settings import Settings
 from rag.store.blobs import file_to_render
 from rag.store.scans import NotesOf, StoredScan, StoredScans
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 EMBED_BATCH = 16  # passages embedded together; between batches others have their turn
 POLL_SECONDS = 0.5  # longest delay until it is noticed that no file waits any more
-AddPages = Callable[[StoredScan, list[Page], list[Passage], Vectors, NotesOf], bool]
+AddPages = Callable[[StoredScan, list[Page], Prepared, Vectors, NotesOf], bool]
 
 
 @dataclass(eq=False)
@@ -76,17 +76,18 @@ class ScanQueue:
         self._add_pages, self._changed = add_pages, changed
         self._is_busy: Callable[[], bool] = lambda: False
         self._embedder: Embedder | None = None
+        self._preparing: Preparing | None = None
         self._condition = threading.Condition()
         self._scans: list[Scan] = []  # the one that has waited longest first
         self._closing = False
         self._thread: threading.Thread | None = None
 
-    def start(self, embedder: Embedder, is_busy: Callable[[], bool]) -> None:
+    def start(self, embedder: Embedder, preparing: Preparing, is_busy: Callable[[], bool]) -> None:
         """Start the thread, with the pages that were left when the program ended.
 
         `is_busy` tells whether files wait that come first.
         """
-        self._embedder, self._is_busy = embedder, is_busy
+        self._embedder, self._preparing, self._is_busy = embedder, preparing, is_busy
         for stored in self._stored.all():
             self._put_stored(stored)
         self._thread = threading.Thread(target=self._loop, name="ocr", daemon=True)
@@ -220,23 +221,19 @@ class ScanQueue:
 
     def _add(self, scan: Scan, stored: StoredScan, pages: list[Page]) -> bool:
         """Chunk, embed and add pages to their document; returns whether it is still there."""
-        passages = self._passages(stored, pages)
-        vectors = self._vectors(scan, [passage.searchable for passage in passages])
-        there = self._add_pages(stored, pages, passages, vectors, _notes_with_ocr)
-        log.info(
-            "Document %s: %d scanned pages read, %d passages", short(stored.document_id), len(pages), len(passages)
-        )
+        prepared = self._prepared(scan, stored, pages)
+        vectors = self._vectors(scan, [passage.searchable for passage in prepared.passages])
+        there = self._add_pages(stored, pages, prepared, vectors, _notes_with_ocr)
+        shown, passages = short(stored.document_id), len(prepared.passages)
+        log.info("Document %s: %d scanned pages read, %d passages", shown, len(pages), passages)
         return there
 
-    def _passages(self, stored: StoredScan, pages: Sequence[Page]) -> list[Passage]:
+    def _prepared(self, scan: Scan, stored: StoredScan, pages: Sequence[Page]) -> Prepared:
         """Passages of these pages alone, under the headings of the whole document."""
-        assert self._embedder is not None
+        assert self._preparing is not None
         read = {page.number: page for page in pages}
         all_pages = tuple(read.get(number) or _without_text(number) for number in range(len(stored.places)))
-        document = LoadedDocument(all_pages, stored.outline)
-        chunking = fitting(self._settings.chunking, self._embedder.max_tokens)
-        passages = chunk_document(document, self._embedder.count_tokens, chunking, stored.places)
-        return [passage for passage in passages if passage.text.strip()]
+        return self._preparing.document(LoadedDocument(all_pages, stored.outline), stored.places, scan.stop)
 
     def _vectors(self, scan: Scan, texts: Sequence[str]) -> Vectors:
         """Vectors (n, d) of texts, made while no file waits."""

@@ -109,7 +109,7 @@ def frames(
                 return
             yield frame
         code = process.wait(timeout=max(deadline - time.monotonic(), 0.1))
-        raise _exit_error(code, step(), bounds, time.monotonic() - began)
+        raise exit_error(code, step(), bounds, time.monotonic() - began)
     except (TimeoutError, subprocess.TimeoutExpired) as exc:
         raise LimitExceeded(
             "{step} took longer than the limit of {seconds:g} seconds: split the file, print it to a new PDF, or start "
@@ -208,7 +208,7 @@ def _next_frame(source: _Pipe, bounds: Bounds) -> Frame | None:
     return Frame(parsed, text, words)
 
 
-def _exit_error(code: int, step: Message, bounds: Bounds, seconds: float) -> LimitExceeded | DamagedFile:
+def exit_error(code: int, step: Message, bounds: Bounds, seconds: float) -> LimitExceeded | DamagedFile:
     """The error for a child that ended before its last frame, from its exit status (negative: the signal).
 
     `seconds`: how long it ran. A child that is killed before it can have used up its CPU time was killed by others.

@@ -30,6 +30,7 @@ class Connection:
 
     def __init__(self, database: Path) -> None:
         """Raises StoreInUse, StoreDamaged, and StoreError where the file cannot be written or is too new."""
+        self.path = database
         database.parent.mkdir(parents=True, exist_ok=True)
         self._lock, self._closed = threading.RLock(), False
         with ExitStack() as opened, _opening_errors_mapped(database):

@@ -12,7 +12,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from rag.records import (
 )
 from rag.store.annotations import record_replacement
 from rag.store.connection import Connection
+from rag.store.indexed import PASSAGES, batches, indexed_passages, marks, vectors_by_digest
 from rag.store.removals import begin_removal, end_removal
 from rag.store.rows import (
     DOCUMENT_COLUMNS,
@@ -46,10 +47,7 @@ from rag.store.rows import (
     page_row,
 )
 
-MAX_VARIABLES = 500  # values in one SQL statement
 MAX_PAGE_NOTES = 50  # of one document
-
-_Value = TypeVar("_Value")
 
 
 class EmbedderIdentity(Protocol):
@@ -99,23 +97,16 @@ class Store(Connection):
 
     def without_vector(self, digests: Sequence[bytes]) -> set[bytes]:
         """Those of the digests that have no vector."""
-        return set(digests) - set(self._vectors(digests))
+        return set(digests) - set(vectors_by_digest(self.rows, digests))
 
     def add_vectors(self, digests: Sequence[bytes], vectors: Vectors) -> None:
         """Store vectors (n, d), before their document is complete: an interrupted job continues from here."""
         with self.transaction() as sql:
             insert_vectors(sql, digests, vectors)
 
-    def _vectors(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
-        found: dict[bytes, bytes] = {}
-        for part in _batches(digests):
-            rows = self.rows(f"SELECT digest, vector FROM vectors WHERE digest IN ({_marks(part)})", part)
-            found.update((row["digest"], row["vector"]) for row in rows)
-        return found
-
     def vectors_of(self, digests: Sequence[bytes]) -> Vectors:
         """Vectors (n, d) float32 under these digests, which all have one."""
-        found = self._vectors(list(dict.fromkeys(digests)))
+        found = vectors_by_digest(self.rows, list(dict.fromkeys(digests)))
         return np.array([np.frombuffer(found[digest], "<f4") for digest in digests], dtype=np.float32)
 
     def delete_damaged_vectors(self) -> int:
@@ -280,29 +271,23 @@ class Store(Connection):
     def passages(self, ids: Sequence[int]) -> dict[int, StoredPassage]:
         """Passages by id, without those that no longer exist."""
         found: dict[int, StoredPassage] = {}
-        for part in _batches([int(n) for n in ids]):
-            rows = self.rows(f"{_PASSAGES} WHERE p.id IN ({_marks(part)})", part)
+        for part in batches([int(n) for n in ids]):
+            rows = self.rows(f"{PASSAGES} WHERE p.id IN ({marks(part)})", part)
             found.update((row["id"], StoredPassage(row)) for row in rows)
         return found
 
     def document_passages(self, owner: str, document_id: str, limit: int = -1) -> list[StoredPassage]:
         """Passages of a document that belongs to `owner` ("" for shared ones), in reading order; the first `limit`."""
-        query = f"{_PASSAGES} WHERE d.owner = ? AND d.id = ? ORDER BY p.start, p.id LIMIT ?"
+        query = f"{PASSAGES} WHERE d.owner = ? AND d.id = ? ORDER BY p.start, p.id LIMIT ?"
         return [StoredPassage(row) for row in self.rows(query, (owner, document_id, limit))]
 
     def all_passages(self) -> Iterator[tuple[list[StoredPassage], Vectors]]:
         """All passages that have a vector, with their vectors (n, d) float32, in batches ordered by id."""
-        last = 0
-        while rows := self.rows(f"{_PASSAGES} WHERE p.id > ? ORDER BY p.id LIMIT 2000", (last,)):
-            last = rows[-1]["id"]
-            vectors = self._vectors([row["digest"] for row in rows])
-            kept = [row for row in rows if row["digest"] in vectors]
-            matrix = [np.frombuffer(vectors[row["digest"]], "<f4") for row in kept]
-            yield [StoredPassage(row) for row in kept], np.array(matrix, dtype=np.float32).reshape(len(kept), -1)
+        return indexed_passages(self.rows)
 
     def texts_without_vector(self, limit: int) -> dict[bytes, str]:
         """By digest, the texts to embed for passages that have no vector, as after `delete_vectors`."""
-        query = f"{_PASSAGES} WHERE p.digest NOT IN (SELECT digest FROM vectors) GROUP BY p.digest LIMIT ?"
+        query = f"{PASSAGES} WHERE p.digest NOT IN (SELECT digest FROM vectors) GROUP BY p.digest LIMIT ?"
         return {row["digest"]: StoredPassage(row).passage.searchable for row in self.rows(query, (limit,))}
 
     # ---- jobs
@@ -338,12 +323,6 @@ class Store(Connection):
         return [job_of(row) for row in self.rows("SELECT * FROM jobs ORDER BY id")]
 
 
-_PASSAGES = (
-    "SELECT p.*, d.id AS document_id, d.owner, d.name, g.label FROM passages p JOIN documents d ON p.document = d.key"
-    " JOIN pages g ON g.document = p.document AND g.number = p.first_page"
-)
-
-
 # Record that a document's file can be deleted, unless another owner has the document or a job works on it. Where a job
 # waits, or waits for its password, the file stays.
 _RECORD_ORPHANED_FILE = """
@@ -371,14 +350,3 @@ def insert_passage(sql: sqlite3.Connection, key: int | None, owner: str, passage
         + (json.dumps(passage.heading), text_digest(passage.searchable, owner)),
     )
     return int(cursor.lastrowid or 0)
-
-
-def _batches(values: Sequence[_Value]) -> Iterator[list[_Value]]:
-    """Lists of at most MAX_VARIABLES values."""
-    for start in range(0, len(values), MAX_VARIABLES):
-        yield list(values[start : start + MAX_VARIABLES])
-
-
-def _marks(values: Sequence[object]) -> str:
-    """Placeholders for the values of an SQL list."""
-    return ",".join("?" * len(values))

@@ -95,7 +95,7 @@ class FullIndex(BM25Index):
     """A text index that has no memory left for herons."""
 
     def add(self, ids, texts, documents) -> None:
-        if any("Herons" in text for text in texts):
+        if "heron" in texts.vocabulary:
             raise MemoryError
         super().add(ids, texts, documents)
 

@@ -12,6 +12,7 @@ import rag.index.bm25
 import rag.index.partition
 import rag.index.segments
 from rag.index.bm25 import BM25Index
+from rag.index.counted import CountedTerms
 from rag.index.partition import MERGE_FACTOR, Partition
 from rag.index.tokenize import terms
 from rag.settings import Bm25Settings
@@ -21,7 +22,7 @@ VOCABULARY = [f"word{number}" for number in range(300)]
 
 
 def put(index: BM25Index, ids: Iterable[int], texts: Sequence[str]) -> None:
-    index.add(list(ids), texts, [DOCUMENT] * len(texts))
+    index.add(list(ids), CountedTerms.of(texts), [DOCUMENT] * len(texts))
 
 
 def random_texts(count: int, seed: int = 0, longest: int = 40) -> list[str]:
@@ -163,7 +164,7 @@ def test_of_equal_scores_the_lower_id_comes_first(monkeypatch):
 
 def test_ids_and_texts_must_have_the_same_length():
     with pytest.raises(ValueError, match="2 ids for 1 texts and 2 documents"):
-        BM25Index().add([1, 2], ["pump"], [DOCUMENT, DOCUMENT])
+        BM25Index().add([1, 2], CountedTerms.of(["pump"]), [DOCUMENT, DOCUMENT])
 
 
 def test_a_passage_is_found_throughout_while_others_are_added_and_removed():
@@ -194,10 +195,10 @@ def test_a_search_may_ask_for_terms_of_passages_that_are_being_added(monkeypatch
     put(index, [1], ["pump"])
     made = rag.index.bm25.build_segment
 
-    def search_while_building(ids, passages):
+    def search_while_building(*passages):
         seen.append(index.search("pump fresh2999", 5)[0].tolist())
         seen.append(index.idf("fresh2999") > index.idf("pump"))
-        return made(ids, passages)
+        return made(*passages)
 
     monkeypatch.setattr(rag.index.bm25, "build_segment", search_while_building)
     put(index, [2], [" ".join(f"fresh{number}" for number in range(3000))])
@@ -210,7 +211,7 @@ def test_k1_says_how_much_repeats_count_and_b_how_much_length_does():
 
     def scores(**settings):
         index = BM25Index(Bm25Settings(**settings))
-        index.add([1, 2, 3], texts, [DOCUMENT] * 3)
+        index.add([1, 2, 3], CountedTerms.of(texts), [DOCUMENT] * 3)
         ids, found = index.search("pump", 3)
         return dict(zip(ids.tolist(), found.tolist(), strict=True))
 

@@ -11,6 +11,7 @@ import rag.index.scopes
 import rag.index.segments
 import rag.index.vectors
 from rag.index.bm25 import BM25Index
+from rag.index.counted import CountedTerms
 from rag.index.protocols import Scope, TextIndex, VectorIndex
 from rag.index.scopes import PassageScopes
 from rag.index.vectors import FaissIndex
@@ -54,7 +55,7 @@ class Library:
         keys = [(OWNERS[self.rng.integers(3)], f"d{self.rng.integers(7)}") for _ in range(count)]
         keys = sorted(keys) if count % 2 else keys
         self.vectors.add(ids, vectors, keys)
-        self.words.add(ids.tolist(), texts, keys)
+        self.words.add(ids.tolist(), CountedTerms.of(texts), keys)
         self.kept |= {int(n): row for n, *row in zip(ids, keys, vectors, texts, strict=True)}
 
     def remove(self, ids: list[int]) -> None:
@@ -165,14 +166,14 @@ def test_ids_and_documents_must_have_the_same_length():
 def test_a_passage_of_another_owner_is_not_found_while_it_is_being_added(monkeypatch):
     """All documents of an owner are no filter at all. That must not be decided before the segments are picked."""
     index = BM25Index()
-    index.add([1], ["pump"], [("ann", "a")])
+    index.add([1], CountedTerms.of(["pump"]), [("ann", "a")])
     resolve, added = index._scopes.resolve, []
 
     def add_while_resolving(scope):
         ids = resolve(scope)
         if not added:
             added.append(2)
-            index.add([2], ["pump"], [("ben", "a")])
+            index.add([2], CountedTerms.of(["pump"]), [("ben", "a")])
         return ids
 
     monkeypatch.setattr(index._scopes, "resolve", add_while_resolving)
@@ -183,13 +184,13 @@ def test_a_passage_of_another_owner_is_not_found_while_it_is_being_added(monkeyp
 def test_a_passage_of_another_owner_is_known_before_it_can_be_found(monkeypatch):
     """A search runs when the segment can be searched and the addition has not returned yet."""
     index, found = BM25Index(), []
-    index.add([1], ["pump"], [("ann", "a")])
+    index.add([1], CountedTerms.of(["pump"]), [("ann", "a")])
     append = index._append
 
-    def append_and_search(owner, ids, rows):
-        append(owner, ids, rows)
+    def append_and_search(*passages):
+        append(*passages)
         found.append(index.search("pump", 5, Scope("ann"))[0].tolist())
 
     monkeypatch.setattr(index, "_append", append_and_search)
-    index.add([2], ["pump"], [("ben", "a")])
+    index.add([2], CountedTerms.of(["pump"]), [("ben", "a")])
     assert found == [[1]]

@@ -7,11 +7,12 @@ import threading
 import pytest
 
 from rag.errors import StoreError
-from rag.ingest import jobs as module
+from rag.ingest import preparing as module
 from rag.ingest.jobs import Jobs
+from rag.ingest.preparing import PreparingHere
 from rag.messages import Message
 from rag.records import JobState
-from rag.settings import Settings
+from rag.settings import ChunkSettings, Settings
 from rag.store.blobs import original_file
 from rag.store.database import Store
 from rag.store.folder import prepare
@@ -30,7 +31,8 @@ def queue(tmp_path):
     store = Store(settings.database)
     completed = []
 
-    def complete(job, loaded, passages):
+    def complete(job, prepared):
+        loaded, passages = prepared.document, prepared.passages
         completed.append((job.name, len(loaded.pages), [passage.text for passage in passages]))
         return store.add_document(job, 1, loaded, passages) is not None
 
@@ -43,6 +45,10 @@ def queue(tmp_path):
     yield opened
     opened.close()
     store.close()
+
+
+def start(queue, embedder):
+    queue.start(embedder, PreparingHere(embedder, ChunkSettings()))
 
 
 def settled(queue, owner: str = ""):
@@ -62,7 +68,7 @@ def test_an_unforeseen_error_ends_one_job_and_not_the_queue(queue, monkeypatch):
     queue.put("first.pdf", HERONS, "a")
     queue.put("bad {name}.pdf", HERONS, "b")
     queue.put("last.pdf", HERONS, "c")
-    queue.start(ExactEmbedder())
+    start(queue, ExactEmbedder())
     (failed,) = settled(queue)
     assert {name for name, _, _ in queue.completed} == {"first.pdf", "last.pdf"}
     assert (failed.name, failed.state) == ("bad {name}.pdf", JobState.FAILED)
@@ -72,7 +78,7 @@ def test_an_unforeseen_error_ends_one_job_and_not_the_queue(queue, monkeypatch):
 def test_reasons_are_templates_with_the_reason_of_the_reader_inside(queue):
     queue.put("cut.pdf", HERONS[:300], "a")
     queue.put("secret.pdf", encrypted(HERONS, "letmein"), "b")
-    queue.start(ExactEmbedder())
+    start(queue, ExactEmbedder())
     for job in settled(queue):
         assert job.message.template == "{name}: {reason}"
         assert job.message.values["name"] == job.name
@@ -83,7 +89,7 @@ def test_reasons_are_templates_with_the_reason_of_the_reader_inside(queue):
 def test_a_job_takes_the_place_of_its_own_failures_only(queue):
     for owner in ("ann", "ben"):
         queue.put("cut.pdf", HERONS[:300], "a", owner)
-    queue.start(ExactEmbedder())
+    start(queue, ExactEmbedder())
     settled(queue, "ann")
     settled(queue, "ben")
     assert not queue.busy_with("ann", "a" * 64)
@@ -109,7 +115,7 @@ def test_a_state_that_cannot_be_stored_is_shown_all_the_same(queue, monkeypatch)
 
     monkeypatch.setattr(queue.store, "set_job", refuse)
     queue.put("cut.pdf", HERONS[:300], "a")
-    queue.start(ExactEmbedder())
+    start(queue, ExactEmbedder())
     assert [job.state for job in settled(queue)] == [JobState.FAILED]
 
 
@@ -117,7 +123,7 @@ def test_a_cancelled_job_is_neither_completed_nor_shown(queue):
     embedder = ExactEmbedder()
     embedder.gate.clear()
     job = queue.put("herons.pdf", HERONS, "a")
-    queue.start(embedder)
+    start(queue, embedder)
     until(lambda: queue.visible_to("")[0].state == JobState.EMBEDDING)
     queue.cancel("ann", job.id)
     assert len(queue.visible_to("")) == 1

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rag.index.bm25 import BM25Index
+from rag.index.counted import CountedTerms
 from rag.index.protocols import Scope
 from rag.index.vectors import FaissIndex
 from rag.records import Signal
@@ -62,7 +63,7 @@ def library():
     embedder, vectors, words = ExactEmbedder(), FaissIndex(512, 100), BM25Index()
     documents = [("", "a"), ("", "a"), ("", "b"), ("", "b")]
     vectors.add(np.arange(4), embedder.queries(texts), documents)
-    words.add(range(4), texts, documents)
+    words.add(range(4), CountedTerms.of(texts), documents)
     router = DocumentRouter(words)
     router.add(("", "a"), "Northwind_2021.pdf", "", np.array([0, 1]))
     router.add(("", "b"), "Meridian_2022.pdf", "", np.array([2, 3]))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rag.index.bm25 import BM25Index
+from rag.index.counted import CountedTerms
 from rag.index.protocols import Scope
 from rag.retrieve.routing import DocumentRouter
 
@@ -23,7 +24,7 @@ def router():
     first = 10
     for name, texts in LIBRARY.items():
         ids = np.arange(first, first + len(texts))
-        words.add(ids.tolist(), texts, [("", name)] * len(ids))
+        words.add(ids.tolist(), CountedTerms.of(texts), [("", name)] * len(ids))
         made.add(("", name), name, "", ids)
         first += 2000
     return made
@@ -132,7 +133,7 @@ def office():
     made = DocumentRouter(words)
     for slot, name in enumerate(FILES):
         ids = np.arange(100 * slot, 100 * slot + 50)
-        words.add(ids.tolist(), [f"line {n} of some text" for n in ids], [("", name)] * len(ids))
+        words.add(ids.tolist(), CountedTerms.of(f"line {n} of some text" for n in ids), [("", name)] * len(ids))
         made.add(("", name), name + ".pdf", "Final Form 10-K" if name.endswith("K") else "", ids)
     return made
 
@@ -171,7 +172,7 @@ def test_a_term_of_a_few_passages_says_less_than_a_tenth_of_one_that_runs_throug
     for slot in range(13):
         ids = np.arange(50 * slot, 50 * slot + 50)
         subject = ["zebra" if slot == 1 and n < 2 else "heron" if slot == 0 else "text" for n in range(50)]
-        words.add(ids.tolist(), [f"some {word} here" for word in subject], [("", str(slot))] * 50)
+        words.add(ids.tolist(), CountedTerms.of(f"some {word} here" for word in subject), [("", str(slot))] * 50)
         router.add(("", str(slot)), f"scan {slot}.pdf", "", ids)
     heron, zebra = router.scores("herons", Scope("")), router.scores("zebras", Scope(""))
     assert int(np.argmax(heron)) == 0
@@ -204,7 +205,7 @@ def test_the_documents_that_a_question_names(question, named):
     words = BM25Index()
     router = DocumentRouter(words)
     for n, name in enumerate(REPORTS):
-        words.add([n], [f"revenue of {name.split('_')[0]} in 2018"], [("", name)])
+        words.add([n], CountedTerms.of([f"revenue of {name.split('_')[0]} in 2018"]), [("", name)])
         router.add(("", name), name, "", np.array([n]))
     assert router.named_documents(question, ALL) == named
 
@@ -213,7 +214,7 @@ def test_a_word_that_all_documents_use_names_none():
     words = BM25Index()
     router = DocumentRouter(words)
     for n, name in enumerate(("annual report.pdf", "other.pdf")):
-        words.add([n], ["This report is annual."], [("", name)])
+        words.add([n], CountedTerms.of(["This report is annual."]), [("", name)])
         router.add(("", name), name, "", np.array([n]))
     assert router.named_documents("What does the annual report say?", ALL) == {}
     assert router.coverage("annual", ALL) == {"annual report.pdf": 1.0, "other.pdf": 1.0}
