@@ -1,6 +1,6 @@
 """How long others wait while the program works: a document of 1,000 pages is added, and a large library is opened.
 
-    python -m benchmarks.lag [--pages N] [--passages N] [--cache-dir FOLDER]
+    python -m benchmarks.lag [--pages N] [--passages N] [--library FOLDER] [--cache-dir FOLDER]
 
 The page is served by this process, as the app does. An asyncio task in it sleeps 10 ms again and again, and notes how
 much later it wakes; a process of its own asks for `/health` and for the page by turns, each 50 ms. Vectors are made up,
@@ -157,6 +157,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=1_000, help="of the document that is added (1,000)")
     parser.add_argument("--passages", type=int, default=200_000, help="in the library that is opened (200,000)")
+    parser.add_argument("--library", type=Path, help="where the large library is, or is made for this and later runs")
     parser.add_argument("--cache-dir", type=Path, default=Path.home() / ".cache" / "ask-your-pdfs")
     arguments = parser.parse_args()
     weights = packaged_file()
@@ -166,7 +167,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         add(Settings(data_dir=Path(folder) / "small"), embedder, made_pdf(arguments.pages), found)
         if arguments.passages:
-            reopen(Settings(data_dir=Path(folder) / "large"), embedder, arguments.passages, found)
+            large = arguments.library or Path(folder) / "large"
+            reopen(Settings(data_dir=large), embedder, arguments.passages, found)
     for what, figures in found.items():
         print(what + ": " + ", ".join(f"{name} {value:.2f} s" for name, value in figures.items()))
     rounded: dict[str, Any] = {what: {n: round(v, 3) for n, v in figures.items()} for what, figures in found.items()}
@@ -188,10 +190,11 @@ def add(settings: Settings, embedder: MadeVectors, pdf: bytes, found: dict[str, 
 
 def reopen(settings: Settings, embedder: MadeVectors, passages: int, found: dict[str, dict[str, float]]) -> None:
     """Measure while a library is opened."""
-    prepare(settings)
-    with Store(settings.database) as store:
-        store.require_embedder(embedder)
-        fill(store, embedder, passages // DOCUMENT, DOCUMENT)
+    if not settings.database.exists():
+        prepare(settings)
+        with Store(settings.database) as store:
+            store.require_embedder(embedder)
+            fill(store, embedder, passages // DOCUMENT, DOCUMENT)
     go = threading.Event()
 
     def opened() -> MadeVectors:

@@ -21,6 +21,7 @@ from rag.answer.phrases.span_model import open_span_model
 from rag.asking import Questions
 from rag.bugs import bugs_become
 from rag.choices import LOADING, REQUESTED, UNAVAILABLE, Choices
+from rag.collection import no_collection
 from rag.embed.embedder import Embedder
 from rag.errors import AskError, Stopped, StoreError
 from rag.evaluation.ratings import Ratings
@@ -177,7 +178,8 @@ class Engine:
                     self._preparing = preparing(opened, self.settings)
                     vectors = vector_index(opened.dimension, self.settings.retrieval)
                     self._load_indexes(vectors, self._preparing)
-                    self._open_answerer(opened, vectors, self._open_reranker(reranker))
+                    with no_collection():
+                        self._open_answerer(opened, vectors, self._open_reranker(reranker))
         except Stopped:
             log.info("The program ends before the library is open")
         except AskError as exc:
@@ -196,7 +198,8 @@ class Engine:
 
     def _open_embedder(self, embedder: Callable[[], Embedder], re_embed: bool) -> Embedder:
         """The embedder, once every stored passage has a vector of it. Raises ModelMissing and EmbedderMismatch."""
-        opened = embedder()
+        with no_collection():
+            opened = embedder()
         if re_embed:
             self._store.delete_vectors()
         self._store.require_embedder(opened)

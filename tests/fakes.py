@@ -29,6 +29,9 @@ class ExactEmbedder:
     def count_tokens(self, text: str) -> int:
         return len(text.split()) + sum(ord(character) > 0x2E80 for character in text)
 
+    def tokenizer(self) -> str:
+        raise AssertionError("it has no folder, and so no tokenizer")
+
     def passages(self, texts: Sequence[str], *, urgent: bool = False, stop: object = None) -> np.ndarray:
         if not urgent:
             self.gate.wait()
