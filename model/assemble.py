@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM
 
 from model.device import attention_implementation, compute_dtype, release_freed_memory
 from model.families import BIDIRECTIONAL_TYPES, ModelDimensions, Precision
+from model.placement import Placement, connect
 from model.quantise import Int8Embedding, quantised_linear
 from model.weight_layout import Weight
 from rag.errors import CheckpointRefused
@@ -73,9 +74,11 @@ def assemble(
     precision: Precision,
     device: torch.device,
     progress: TensorProgress | None = None,
+    placement: Placement | None = None,
 ) -> Any:
     """The model of `config` with `weights` at a precision on a device, in evaluation mode.
 
+    `placement`: puts the layers on several devices, of which `device` is the first.
     Raises CheckpointRefused if a tensor is missing, unknown or has the wrong shape.
     """
     if device.type == "cpu":
@@ -98,7 +101,7 @@ def assemble(
                 found=str(tuple(weight.values.shape)),
                 expected=str(shape),
             )
-        place(model, name, weight, precision, device)
+        place(model, name, weight, precision, placement.device_of(name) if placement else device)
         if progress:
             progress(total - len(expected), total)
     if set(expected) == {"lm_head.weight"} and config.tie_word_embeddings:
@@ -111,6 +114,8 @@ def assemble(
             first=next(iter(expected)),
         )
     _rebuild_rotary_embeddings(model, device)
+    if placement:
+        connect(model, placement)
     return model
 
 

@@ -36,6 +36,14 @@ def pick_device(wanted: str) -> torch.device:
     return device
 
 
+def pick_devices(wanted: str) -> tuple[torch.device, ...]:
+    """The device named, or for "auto" every GPU, else the CPU. Raises SettingRefused if this machine lacks it."""
+    first = pick_device(wanted)
+    if wanted != "auto" or first.type != "cuda":
+        return (first,)
+    return tuple(torch.device("cuda", at) for at in range(torch.cuda.device_count()))
+
+
 def free_bytes(device: torch.device) -> int | None:
     """Memory available on a device, bytes; None if the system does not tell."""
     if device.type == "cuda":  # pragma: no cover - needs a GPU

@@ -16,11 +16,12 @@ import torch
 
 from model.assemble import TensorProgress, assemble, dimensions_of, empty_model
 from model.checkpoint import TensorFiles, open_checkpoint, read_config, read_json
-from model.device import attention_implementation, compute_dtype, free_bytes, pick_device, torch_errors
+from model.device import attention_implementation, compute_dtype, free_bytes, pick_devices, torch_errors
 from model.families import CheckpointLayout, Family, Precision, find_family, guess_family
 from model.hub import Progress, find_checkpoint
 from model.memory import DEFAULT_CONTEXT, MIN_CONTEXT, PrecisionChoice, choose_precision
 from model.model_config import supported_layout, transformers_config
+from model.placement import Placement, spread, total_free
 from model.prompt import ChatMessage, Prompter, read_template
 from model.quantise import bitsandbytes
 from model.reader import GlmReader
@@ -51,8 +52,13 @@ class PreparedModel:
     template: str  # chat template of the checkpoint, "" if it has none
     context: int  # tokens of prompt and answer, at most
     context_given: bool  # somebody asked for it, so that it is not shortened
-    device: torch.device
+    devices: tuple[torch.device, ...]  # it is spread over, if it does not fit on the first
     streamed: bool  # tensors are loaded one at a time, rather than by transformers
+
+    @property
+    def device(self) -> torch.device:
+        """The first device, which holds all but layers in any case."""
+        return self.devices[0]
 
     def choose(self, wanted: str, *, reclaimable: int = 0) -> PrecisionChoice:
         """The precision and context to load with; `reclaimable`: bytes that will be freed before loading.
@@ -73,23 +79,36 @@ class PreparedModel:
             )
 
     def free_bytes(self) -> int | None:
-        """Memory available on the device, bytes; None if the system does not tell."""
-        return free_bytes(self.device)
+        """Memory available on the device, bytes; of several, what counts as if it were one's. None if unknown."""
+        if len(self.devices) == 1:
+            return free_bytes(self.device)
+        free = [free_bytes(device) or 0 for device in self.devices]
+        return total_free(dimensions_of(self.config), free, self.context, self.device)
+
+    def placement(self, choice: PrecisionChoice) -> Placement | None:
+        """Where the layers go; None if all of the model fits on the first device. Raises OutOfMemory."""
+        free = [free_bytes(device) for device in self.devices]
+        if len(free) == 1 or free[0] is None or choice.needed <= free[0]:
+            return None
+        known = [one or 0 for one in free]
+        return spread(dimensions_of(self.config), choice.precision, choice.context, self.devices, known)
 
     def load(self, choice: PrecisionChoice, progress: TensorProgress | None = None) -> GlmReader:
         """Read the weights. Raises CheckpointRefused, ModelMissing, OutOfMemory or ReaderError."""
         log.info("%s: %s", self.name, choice.why)
         with torch_errors(_LOADING), torch.no_grad():
+            placement = self.placement(choice)
+            where = f"{len(set(placement.layers))} GPUs" if placement else str(self.device)
             if self.streamed:
                 tensors = weights(self.stored, self.mapping)
-                model = assemble(self.config, tensors, choice.precision, self.device, progress)
+                model = assemble(self.config, tensors, choice.precision, self.device, progress, placement)
             else:
                 model = _load_with_transformers(self.folder, self.config, choice.precision, self.device)
         return GlmReader(
             model,
             self.tokenizer,
             self.family,
-            name=f"{self.name} · {choice.precision.upper()} · {self.device}",
+            name=f"{self.name} · {choice.precision.upper()} · {where}",
             context_tokens=choice.context,
             stop_ids=stop_ids(self.folder, self.config, self.family, self.tokenizer),
             template=self.template,
@@ -142,10 +161,10 @@ def prepare(
 ) -> PreparedModel:
     """Find or download a checkpoint and check all of it but its weights.
 
-    `device`: auto, cpu or cuda:0; `context`: longest prompt and answer together, in tokens, None for what suits the
-    device, its free memory and the model; `revision`: commit, branch or tag on the hub; `hub_only`: a hub id even if
-    there is a folder of that name; `offline`: open no socket. `download_progress` is called with bytes downloaded and
-    bytes in total. Raises ModelMissing, CheckpointRefused or SettingRefused.
+    `device`: auto (the GPUs, where there are some), cpu or cuda:0; `context`: longest prompt and answer together, in
+    tokens, None for what suits the device, its free memory and the model; `revision`: commit, branch or tag on the hub;
+    `hub_only`: a hub id even if there is a folder of that name; `offline`: open no socket. `download_progress` is
+    called with bytes downloaded and bytes in total. Raises ModelMissing, CheckpointRefused or SettingRefused.
     """
     name = str(name_or_folder)
     folder = find_checkpoint(
@@ -156,13 +175,13 @@ def prepare(
         offline=offline,
         progress=download_progress,
     )
-    target = pick_device(device)
+    devices = pick_devices(device)
     published = read_config(folder)
     family = identify_family(folder, published, name)
     config = transformers_config(published, family)
     mapping = tensor_mapping(published)
     stored = open_checkpoint(folder)
-    tokens = context_length(config, family, context, target)
+    tokens = context_length(config, family, context, devices[0])
     tokenizer = load_tokenizer(folder, roles="chatglm2" not in family.prompt)
     adopt_token_ids(config, tokenizer)
     template = read_template(folder)
@@ -180,7 +199,7 @@ def prepare(
         template=template,
         context=tokens,
         context_given=context is not None,
-        device=target,
+        devices=devices if streamed else devices[:1],
         streamed=streamed,
     )
 

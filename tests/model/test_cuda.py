@@ -104,3 +104,26 @@ def test_running_out_of_gpu_memory_is_one_error(tmp_path):
     with pytest.raises(OutOfMemory, match="Memory ran out while reading the prompt"):
         list(generate(reader.model, [5] * 10, Sampling(10**10, 0), frozenset(), threading.Event()))
     assert isinstance("".join(until_cut(reader.answer(REQUEST, threading.Event()))), str)
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs, and there are fewer")
+def test_layers_on_two_gpus_give_the_numbers_of_one(tmp_path):
+    from model.assemble import assemble
+    from model.checkpoint import open_checkpoint, read_config
+    from model.model_config import transformers_config
+    from model.placement import Placement
+    from model.weight_layout import tensor_mapping, weights
+    from tests.model.checkpoints import family_named
+
+    folder = publish("chatglm2", tmp_path)
+    published = read_config(folder)
+    config = transformers_config(published, family_named("chatglm2"))
+    placement = Placement(CUDA, (CUDA, torch.device("cuda:1"), torch.device("cuda:1")))
+    tensors = weights(open_checkpoint(folder), tensor_mapping(published))
+    model = assemble(config, tensors, Precision.FP32, CUDA, placement=placement)
+    ids, wanted = (reference("chatglm2")[f"long.{what}"] for what in ("input_ids", "logits"))
+    with torch.no_grad():
+        assert (model(ids.to(CUDA)).logits.cpu() - wanted).abs().max() < 1e-3
+    sampling = Sampling(max_tokens=32, temperature=0)
+    tokens = generate(model, ids[0].tolist(), sampling, frozenset(), threading.Event())
+    assert list(tokens) == reference("chatglm2")["long.generated_ids"][0].tolist()

@@ -1,0 +1,105 @@
+"""Spreads a model over several GPUs: which of them holds each layer, and the moves between them.
+
+The layers are put on the GPUs in order, as many on each as its free memory takes; a prompt and each token pass from one
+to the next. Embedding, last norm and output matrix are on the first. Nothing here was run on several GPUs yet.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from model.families import GB, ModelDimensions, Precision
+from model.memory import needed_bytes, working_bytes
+from rag.errors import OutOfMemory
+
+_LAYER = re.compile(r"\blayers\.(\d+)\.")
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The device of each layer of a model; everything else is on the first device."""
+
+    first: torch.device
+    layers: tuple[torch.device, ...]
+
+    def device_of(self, name: str) -> torch.device:
+        """The device of a parameter."""
+        found = _LAYER.search(name)
+        return self.layers[int(found[1])] if found else self.first
+
+
+def total_free(dimensions: ModelDimensions, free: Sequence[int], context: int, device: torch.device) -> int:
+    """Memory of several GPUs that counts as if it were one's, bytes: each needs its own beside weights and cache."""
+    working = working_bytes(dimensions, Precision.BF16, context, device)
+    return free[0] + sum(max(0, one - working) for one in free[1:])
+
+
+def spread(
+    dimensions: ModelDimensions,
+    precision: Precision,
+    context: int,
+    devices: Sequence[torch.device],
+    free: Sequence[int],
+) -> Placement:
+    """Put the layers of a model on devices with `free` bytes each. Raises OutOfMemory if they do not fit."""
+    working = working_bytes(dimensions, precision, context, devices[0])
+    whole = needed_bytes(dimensions, precision, context, devices[0])
+    vocabulary = _vocabulary_bytes(dimensions, precision)
+    layer = (whole - working - vocabulary) / dimensions.layers  # bytes, its share of the KV cache included
+    room = [one - working for one in free]
+    room[0] -= vocabulary
+    most = [max(0, int(one / layer)) for one in room]
+    if sum(most) < dimensions.layers:
+        raise OutOfMemory(
+            "The model needs {needed:.1f} GB in {precision} with {context} tokens of context, and its layers do not fit"
+            " on {count} GPUs with {free:.1f} GB free; choose a smaller model, precision or context.",
+            needed=whole / GB,
+            precision=precision.upper(),
+            context=context,
+            count=len(devices),
+            free=sum(free) / GB,
+        )
+    # As full as each other, so that no GPU waits for memory that another has left.
+    share = dimensions.layers / sum(most)
+    counts = [int(one * share) for one in most]
+    while sum(counts) < dimensions.layers:
+        emptiest = max(range(len(counts)), key=lambda at: most[at] - counts[at])
+        counts[emptiest] += 1
+    order = [device for device, count in zip(devices, counts, strict=True) for _ in range(count)]
+    return Placement(devices[0], tuple(order))
+
+
+def connect(model: Any, placement: Placement) -> None:
+    """Make every layer take its inputs to its own device, and the last one give its output to the first device."""
+    layers = getattr(model, model.base_model_prefix).layers
+    for layer, device in zip(layers, placement.layers, strict=True):
+
+        def take(_: Any, args: Any, kwargs: Any, device: torch.device = device) -> Any:
+            return moved(args, device), moved(kwargs, device)
+
+        layer.register_forward_pre_hook(take, with_kwargs=True)
+    layers[-1].register_forward_hook(lambda *call: moved(call[2], placement.first))
+
+
+def moved(value: Any, device: torch.device) -> Any:
+    """`value` with all tensors in it on a device; a KV cache, which keeps each layer where it is, stays as it is."""
+    if isinstance(value, torch.Tensor):
+        return value.to(device)
+    if isinstance(value, tuple):
+        return tuple(moved(one, device) for one in value)
+    if isinstance(value, list):
+        return [moved(one, device) for one in value]
+    if isinstance(value, dict):
+        return {name: moved(one, device) for name, one in value.items()}
+    return value
+
+
+def _vocabulary_bytes(dimensions: ModelDimensions, precision: Precision) -> int:
+    """Bytes of the embedding and the output matrix, 8 bits a weight at INT8 and INT4."""
+    bits = {Precision.FP32: 32, Precision.BF16: 16, Precision.FP16: 16}.get(precision, 8)
+    return dimensions.vocabulary_weights * bits // 8
