@@ -186,7 +186,7 @@ class Answerer:
     def forget(self, document: DocumentKey) -> None:
         """Keep nothing of what a document holds: it was removed, or has changed."""
         self._statements.forget(document)
-        self._retriever.facts.forget(document)
+        self._retriever.forget(document)
         self.scorer.sentence_vectors.forget(document)
 
     def judge(

@@ -11,7 +11,6 @@ import itertools
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TypeVar
 
-from rag.index.tokenize import terms
 from rag.records import Signal
 from rag.retrieve.expand import ExpandedQuery
 from rag.retrieve.hybrid import Hit, ranked
@@ -23,20 +22,20 @@ T = TypeVar("T", bound=Hashable)
 def score_overlap(
     query: ExpandedQuery,
     hits: Sequence[Hit],
-    texts: Mapping[int, str],
+    terms: Mapping[int, Sequence[str]],
     idf: Callable[[str], float],
     settings: RetrievalSettings,
 ) -> list[Hit]:
     """The hits, best first, with the weighted shares of the query's terms and bigrams they contain added.
 
-    `texts`: searchable text by passage id; a hit without one is dropped. `idf`: inverse document frequency of a term.
+    `terms`: of each passage in order, by its id; a hit without them is dropped. `idf`: of a term.
     """
     term_weights = {term: weight * idf(term) for term, weight in query.terms.items()}
     bigram_weights = {bigram: min(map(idf, bigram)) for bigram in query.bigrams}
     added: dict[int, float] = {}
     for hit in hits:
-        if hit.passage_id in texts:
-            found = terms(texts[hit.passage_id])
+        if hit.passage_id in terms:
+            found = terms[hit.passage_id]
             term_share = _weighted_share(term_weights, set(found))
             bigram_share = _weighted_share(bigram_weights, set(itertools.pairwise(found)))
             added[hit.passage_id] = (

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from rag.embed.embedder import Embedder
 from rag.index.protocols import Scope, TextIndex, VectorIndex
 from rag.language import mainly_chinese
-from rag.records import Source, Vectors
+from rag.records import DocumentKey, Source, Vectors
 from rag.retrieve.expand import ExpandedQuery, expand_query
 from rag.retrieve.hybrid import Hit, HybridSearch, interleave
 from rag.retrieve.overlap import score_overlap
 from rag.retrieve.page_facts import StoredFacts
 from rag.retrieve.page_scores import score_pages
 from rag.retrieve.pages import extend_to_page, merge_by_page
+from rag.retrieve.passage_terms import PassageTerms
 from rag.retrieve.query import Query
 from rag.retrieve.rerank import Reranker, rerank
 from rag.retrieve.routing import DocumentRouter, DocumentScores
@@ -48,6 +49,12 @@ class Retriever:
     mean_query: Mapping[bool, Vectors]  # mean query embedding (d,) of Chinese questions (True) and of others (False)
     facts: StoredFacts
     reranker: Reranker | None = None
+    terms: PassageTerms = field(default_factory=PassageTerms)
+
+    def forget(self, document: DocumentKey) -> None:
+        """Keep nothing of what a document holds."""
+        self.facts.forget(document)
+        self.terms.forget(document)
 
     def find(
         self, query: Query, scope: Scope, count: int, full_pages: int | None = None
@@ -66,9 +73,8 @@ class Retriever:
         # Read the passages found from the store.
         stored = self.store.passages(list({hit.passage_id for hits in found for hit in hits}))
         stored = {n: row for n, row in stored.items() if scope.allows((row.owner, row.document_id))}
-        texts = {passage_id: row.passage.searchable for passage_id, row in stored.items()}
         # Rescore, interleave, and merge by page.
-        rescored = [self._rescored(one, hits, texts, stored) for one, hits in zip(searches, found, strict=True)]
+        rescored = [self._rescored(one, hits, stored) for one, hits in zip(searches, found, strict=True)]
         comparing = len(searches) > len(embeddings)
         settings = self.settings
         if full_pages is not None:
@@ -104,19 +110,19 @@ class Retriever:
         mean /= np.linalg.norm(mean)
         return mean
 
-    def _rescored(
-        self, search: _Search, hits: Sequence[Hit], texts: Mapping[int, str], stored: Mapping[int, StoredPassage]
-    ) -> list[Hit]:
+    def _rescored(self, search: _Search, hits: Sequence[Hit], stored: Mapping[int, StoredPassage]) -> list[Hit]:
         """The hits rescored by term overlap, by their pages and, if there is a reranker, the first of them by it."""
         query = search.query
 
         def idf(term: str) -> float:
             return self.words.idf(term, search.scope)
 
-        hits = score_overlap(query, hits, texts, idf, self.settings)
+        found = {hit.passage_id: self.terms.of(stored[hit.passage_id]) for hit in hits if hit.passage_id in stored}
+        hits = score_overlap(query, hits, found, idf, self.settings)
         hits = score_pages(query, hits, stored, self.facts.of, idf, self.settings.pages)
         if self.reranker is None:
             return hits
+        texts = {hit.passage_id: stored[hit.passage_id].passage.searchable for hit in hits}
         first, rest = hits[: self.settings.rerank_candidates], hits[self.settings.rerank_candidates :]
         return [*rerank(query.texts[0], first, texts, self.reranker, self.settings.reranker_weight), *rest]
 

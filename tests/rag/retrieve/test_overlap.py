@@ -19,8 +19,8 @@ def idf(term: str) -> float:
 def test_overlap_shares_by_hand():
     """Of weights 1 + 3 the first holds 3, the second all and the pair, the third nothing."""
     hits = [Hit(1, 0.6), Hit(2, 0.2, (Signal("words", 7.0, 1),)), Hit(3, 0.4)]
-    texts = {1: "the pump is blue", 2: "a red pump", 3: "nothing"}
-    looked = score_overlap(QUERY, hits, texts, idf, SETTINGS)
+    terms = {1: ["pump", "blue"], 2: ["red", "pump"], 3: ["nothing"]}
+    looked = score_overlap(QUERY, hits, terms, idf, SETTINGS)
     assert [(hit.passage_id, hit.score) for hit in looked] == [
         (1, pytest.approx(0.6 + 0.5 * 0.75)),
         (2, pytest.approx(0.2 + 0.5 + 0.25)),
@@ -31,6 +31,6 @@ def test_overlap_shares_by_hand():
 
 def test_a_removed_passage_is_dropped_and_a_question_without_terms_changes_nothing():
     hits = [Hit(1, 0.6), Hit(2, 0.2)]
-    assert [hit.passage_id for hit in score_overlap(QUERY, hits, {2: "red"}, idf, SETTINGS)] == [2]
-    looked = score_overlap(ExpandedQuery(("?",), {}, frozenset()), hits, {1: "a", 2: "b"}, idf, SETTINGS)
+    assert [hit.passage_id for hit in score_overlap(QUERY, hits, {2: ["red"]}, idf, SETTINGS)] == [2]
+    looked = score_overlap(ExpandedQuery(("?",), {}, frozenset()), hits, {1: ["a"], 2: ["b"]}, idf, SETTINGS)
     assert [(hit.passage_id, hit.score) for hit in looked] == [(1, 0.6), (2, 0.2)]
