@@ -141,7 +141,11 @@ def loading_for(engine: Engine, options: argparse.Namespace) -> BackgroundLoader
             engine.wait()
 
     return BackgroundLoader(
-        callbacks, download=options.allow_download, context=options.context or None, wait=wait_for_engine
+        callbacks,
+        download=options.allow_download,
+        context=options.context or None,
+        keep_in=options.cache_dir / "quantised",
+        wait=wait_for_engine,
     )
 
 

@@ -29,6 +29,7 @@ from model.assemble import assemble, empty_model
 from model.checkpoint import LazyMatrix
 from model.device import pick_device
 from model.families import GB, CheckpointLayout, ModelDimensions, Precision, find_family
+from model.kept import KeptModels
 from model.memory import PROMPT_CHUNK, needed_bytes
 from model.weight_layout import Weight
 from rag.reader import Sampling
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("context", type=int, help="tokens of prompt and answer together")
     parser.add_argument("--device", default="auto", help="as in app.py (auto)")
     parser.add_argument("--layers", type=int, help="fewer layers than the model has, for a quick run")
+    parser.add_argument("--kept", type=Path, help="folder to keep the quantised model in, as the loader does")
     options = parser.parse_args()
     family = find_family(options.family)
     if family is None:
@@ -58,7 +60,7 @@ def report(dimensions: ModelDimensions, layout: CheckpointLayout, options: argpa
     before = peak(device)
     start = time.perf_counter()
     with torch.no_grad():
-        model = assemble(config, random_weights(config), precision, device)
+        model = assembled(config, precision, device, options)
     load_seconds, load_peak, size = time.perf_counter() - start, peak(device), bytes_of(model)
     start = time.perf_counter()
     first_seconds, token_seconds = answer(model, options.context)
@@ -82,6 +84,18 @@ def report(dimensions: ModelDimensions, layout: CheckpointLayout, options: argpa
     }
     shown = {key: round(value, 3) if isinstance(value, float) else value for key, value in numbers.items()}
     return "\n".join(f"{key:>20}  {value}" for key, value in shown.items()) + "\n" + json.dumps(shown)
+
+
+def assembled(config: Any, precision: Precision, device: torch.device, options: argparse.Namespace) -> Any:
+    """The model, read from the folder of --kept if an earlier run kept it there."""
+    if options.kept is None:
+        return assemble(config, random_weights(config), precision, device)
+    kept, key = KeptModels(options.kept), f"{options.family}-{precision}-{config.num_hidden_layers}"
+    model = kept.load(key, config, precision)
+    if model is None:
+        model = assemble(config, random_weights(config), precision, device)
+        kept.keep(key, model)
+    return model
 
 
 def config_of(dimensions: ModelDimensions, layout: CheckpointLayout, layers: int, context: int) -> Any:

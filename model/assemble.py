@@ -81,10 +81,7 @@ def assemble(
     `placement`: puts the layers on several devices, of which `device` is the first.
     Raises CheckpointRefused if a tensor is missing, unknown or has the wrong shape.
     """
-    if device.type == "cpu":
-        release_freed_memory()
-    dtype = compute_dtype(precision, device)
-    model = empty_model(config, attention_implementation(config.model_type, dtype, device))
+    model = empty_for(config, precision, device)
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     total = len(expected)
     for name, weight in weights:
@@ -104,19 +101,32 @@ def assemble(
         place(model, name, weight, precision, placement.device_of(name) if placement else device)
         if progress:
             progress(total - len(expected), total)
-    if set(expected) == {"lm_head.weight"} and config.tie_word_embeddings:
-        _tie_output_matrix(model, device)
-    elif expected:
+    if expected and not (set(expected) == {"lm_head.weight"} and config.tie_word_embeddings):
         raise CheckpointRefused(
             "The checkpoint lacks {missing} of {total} tensors ({first}); download it again.",
             missing=len(expected),
             total=total,
             first=next(iter(expected)),
         )
-    _rebuild_rotary_embeddings(model, device)
+    finish(model, device, tie=bool(expected))
     if placement:
         connect(model, placement)
     return model
+
+
+def empty_for(config: Any, precision: Precision, device: torch.device) -> Any:
+    """The model of `config` without memory for its weights, as it will run at a precision on a device."""
+    if device.type == "cpu":
+        release_freed_memory()
+    dtype = compute_dtype(precision, device)
+    return empty_model(config, attention_implementation(config.model_type, dtype, device))
+
+
+def finish(model: Any, device: torch.device, *, tie: bool) -> None:
+    """Add what no checkpoint holds: the rotary embeddings and, with `tie`, an output matrix that is the embedding."""
+    if tie:
+        _tie_output_matrix(model, device)
+    _rebuild_rotary_embeddings(model, device)
 
 
 def place(model: Any, name: str, weight: Weight, precision: Precision, device: torch.device) -> None:
@@ -145,7 +155,9 @@ def _quantised_module(
     """
     vocabulary = path.endswith(("lm_head", "embed_tokens", "word_embeddings"))
     if isinstance(module, nn.Embedding):
-        return Int8Embedding(weight, compute_dtype(precision, device)).to(device) if vocabulary else None
+        if not vocabulary:
+            return None
+        return Int8Embedding.quantised(weight, compute_dtype(precision, device)).to(device)
     if not isinstance(module, nn.Linear):
         return None
     bias = None if module.bias is None or module.bias.is_meta else module.bias.data

@@ -13,6 +13,7 @@ import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.download import Download
@@ -51,10 +52,15 @@ class BackgroundLoader:
         *,
         download: bool,
         context: int | None = None,
+        keep_in: Path | None = None,
         wait: Callable[[], None] = lambda: None,
     ) -> None:
-        """`download`: models may be downloaded; `context`: as in `prepare`; `wait`: returns when loading may begin."""
-        self._callbacks, self._download, self._context, self._wait = callbacks, download, context, wait
+        """`download`: models may be downloaded; `context`, `keep_in`: as in `prepare`.
+
+        `wait`: returns when loading may begin.
+        """
+        self._callbacks, self._download, self._wait = callbacks, download, wait
+        self._context, self._keep_in = context, keep_in
         self._lock = threading.Lock()
         self._busy_with = ""  # name of the model being loaded
         self._last_report = 0.0
@@ -105,6 +111,7 @@ class BackgroundLoader:
                     context=self._context,
                     hub_only=hub_only,
                     offline=not self._download,
+                    keep_in=self._keep_in,
                     download_progress=lambda done, total: self._report_download(name, done, total),
                 )
                 choice = prepared.choose(precision, reclaimable=self.held_bytes())

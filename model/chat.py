@@ -20,6 +20,8 @@ from model.reader import GlmReader
 from rag.errors import AnswerCut, AskError
 from rag.reader import Sampling
 
+KEPT = Path.home() / ".cache" / "ask-your-pdfs" / "quantised"  # where the page keeps them, too
+
 
 def converse(reader: GlmReader, sampling: Sampling, read: TextIO, write: TextIO) -> None:
     """Answer each line of `read` until it ends, with the conversation so far as context; errors are written too.
@@ -88,6 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="of sampling; the same seed gives the same answer")
     parser.add_argument("--offline", action="store_true", help="do not download")
     parser.add_argument("--cache-dir", type=Path, help="folder for downloads")
+    parser.add_argument("--keep-in", type=Path, default=KEPT, help="folder for quantised models (default: %(default)s)")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
@@ -98,6 +101,7 @@ def main(arguments: list[str] | None = None) -> int:
             context=options.context,
             offline=options.offline,
             cache_dir=options.cache_dir,
+            keep_in=options.keep_in,
             download_progress=_Percents("downloaded"),
             load_progress=_Percents("loaded"),
         )

@@ -19,6 +19,7 @@ from model.checkpoint import TensorFiles, open_checkpoint, read_config, read_jso
 from model.device import attention_implementation, compute_dtype, free_bytes, pick_devices, torch_errors
 from model.families import CheckpointLayout, Family, Precision, find_family, guess_family
 from model.hub import Progress, find_checkpoint
+from model.kept import KeptModels, key_of
 from model.memory import DEFAULT_CONTEXT, MIN_CONTEXT, PrecisionChoice, choose_precision
 from model.model_config import supported_layout, transformers_config
 from model.placement import Placement, spread, total_free
@@ -54,6 +55,7 @@ class PreparedModel:
     context_given: bool  # somebody asked for it, so that it is not shortened
     devices: tuple[torch.device, ...]  # it is spread over, if it does not fit on the first
     streamed: bool  # tensors are loaded one at a time, rather than by transformers
+    kept: KeptModels | None  # where models that were quantised on a CPU are kept
 
     @property
     def device(self) -> torch.device:
@@ -100,8 +102,7 @@ class PreparedModel:
             placement = self.placement(choice)
             where = f"{len(set(placement.layers))} GPUs" if placement else str(self.device)
             if self.streamed:
-                tensors = weights(self.stored, self.mapping)
-                model = assemble(self.config, tensors, choice.precision, self.device, progress, placement)
+                model = self._read(choice.precision, placement, progress)
             else:
                 model = _load_with_transformers(self.folder, self.config, choice.precision, self.device)
         return GlmReader(
@@ -115,6 +116,19 @@ class PreparedModel:
             why=choice.why,
         )
 
+    def _read(self, precision: Precision, placement: Placement | None, progress: TensorProgress | None) -> Any:
+        """The model, as it was quantised at an earlier start if it was; otherwise it is kept for the next one."""
+        kept = self.kept if self.device.type == "cpu" and precision in (Precision.INT8, Precision.INT4) else None
+        key = "" if kept is None else key_of(self.folder, self.stored, precision)
+        model = None if kept is None else kept.load(key, self.config, precision, progress)
+        if model is not None:
+            return model
+        tensors = weights(self.stored, self.mapping)
+        model = assemble(self.config, tensors, precision, self.device, progress, placement)
+        if kept is not None:
+            kept.keep(key, model)
+        return model
+
 
 def load_reader(
     name_or_folder: str | Path,
@@ -126,6 +140,7 @@ def load_reader(
     cache_dir: Path | None = None,
     hub_only: bool = False,
     offline: bool = False,
+    keep_in: Path | None = None,
     download_progress: Progress | None = None,
     load_progress: TensorProgress | None = None,
 ) -> GlmReader:
@@ -143,6 +158,7 @@ def load_reader(
         cache_dir=cache_dir,
         hub_only=hub_only,
         offline=offline,
+        keep_in=keep_in,
         download_progress=download_progress,
     )
     return prepared.load(prepared.choose(precision), load_progress)
@@ -157,14 +173,16 @@ def prepare(
     cache_dir: Path | None = None,
     hub_only: bool = False,
     offline: bool = False,
+    keep_in: Path | None = None,
     download_progress: Progress | None = None,
 ) -> PreparedModel:
     """Find or download a checkpoint and check all of it but its weights.
 
     `device`: auto (the GPUs, where there are some), cpu or cuda:0; `context`: longest prompt and answer together, in
     tokens, None for what suits the device, its free memory and the model; `revision`: commit, branch or tag on the hub;
-    `hub_only`: a hub id even if there is a folder of that name; `offline`: open no socket. `download_progress` is
-    called with bytes downloaded and bytes in total. Raises ModelMissing, CheckpointRefused or SettingRefused.
+    `hub_only`: a hub id even if there is a folder of that name; `offline`: open no socket; `keep_in`: folder in which
+    quantised models are kept for the next start. `download_progress` is called with bytes downloaded and bytes in
+    total. Raises ModelMissing, CheckpointRefused or SettingRefused.
     """
     name = str(name_or_folder)
     folder = find_checkpoint(
@@ -201,6 +219,7 @@ def prepare(
         context_given=context is not None,
         devices=devices if streamed else devices[:1],
         streamed=streamed,
+        kept=None if keep_in is None else KeptModels(keep_in),
     )
 
 

@@ -35,12 +35,17 @@ class Int8Linear(nn.Module):
 
     bias: torch.Tensor | None
 
-    def __init__(self, weight: Weight, bias: torch.Tensor | None) -> None:
+    def __init__(self, values: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None) -> None:
         super().__init__()
-        values, scale = quantise_int8(weight)
         self.values = nn.Buffer(values)
-        self.scale = nn.Buffer(scale.bfloat16())
+        self.scale = nn.Buffer(scale)
         self.register_buffer("bias", None if bias is None else bias.bfloat16())
+
+    @classmethod
+    def quantised(cls, weight: Weight, bias: torch.Tensor | None) -> Int8Linear:
+        """The layer with this weight, (out, in), quantised."""
+        values, scale = quantise_int8(weight)
+        return cls(values, scale.bfloat16(), bias)
 
     @property
     def weight(self) -> torch.Tensor:
@@ -63,24 +68,26 @@ class Int8Linear(nn.Module):
 
 
 class Int4Linear(nn.Module):
-    """y = x W^T + b with W = (values - 8) * scale + zero: values 0..15, scale and zero per group of a row.
-
-    Raises ValueError if the columns cannot be divided into groups.
-    """
+    """y = x W^T + b with W = (values - 8) * scale + zero: values 0..15, scale and zero per group of a row."""
 
     bias: torch.Tensor | None
 
-    def __init__(self, weight: Weight, bias: torch.Tensor | None) -> None:
+    def __init__(self, packed: torch.Tensor, scales: torch.Tensor, bias: torch.Tensor | None) -> None:
         super().__init__()
-        self.out_features, self.in_features = weight.values.shape
-        group = group_size(self.in_features)
-        if group is None:
-            raise ValueError(f"{self.in_features} columns cannot be split into groups of {GROUP_SIZES}")
-        self.group = group
-        packed, scales = quantise_int4(weight, group)
+        self.out_features, self.in_features = packed.shape[0], 2 * packed.shape[1]
+        self.group = self.in_features // len(scales)
         self.packed = nn.Buffer(packed)  # (out, in / 2) uint8 in the kernel's order
         self.scales = nn.Buffer(scales)  # (in / group, out, 2) bfloat16: scale and zero
         self.register_buffer("bias", None if bias is None else bias.bfloat16())
+
+    @classmethod
+    def quantised(cls, weight: Weight, bias: torch.Tensor | None) -> Int4Linear:
+        """The layer with this weight, (out, in), quantised. Raises ValueError if no group divides the columns."""
+        columns = weight.values.shape[1]
+        group = group_size(columns)
+        if group is None:
+            raise ValueError(f"{columns} columns cannot be split into groups of {GROUP_SIZES}")
+        return cls(*quantise_int4(weight, group), bias)
 
     @property
     def weight(self) -> torch.Tensor:
@@ -131,12 +138,16 @@ class Int4Linear(nn.Module):
 class Int8Embedding(nn.Module):
     """An embedding of int8 rows (vocab, hidden) with one scale per row."""
 
-    def __init__(self, weight: Weight, dtype: torch.dtype = torch.bfloat16) -> None:
-        """`dtype`: of the scales, and so of the hidden states."""
+    def __init__(self, values: torch.Tensor, scale: torch.Tensor) -> None:
         super().__init__()
-        values, scale = quantise_int8(weight)
         self.values = nn.Buffer(values)
-        self.scale = nn.Buffer(scale.to(dtype))
+        self.scale = nn.Buffer(scale)
+
+    @classmethod
+    def quantised(cls, weight: Weight, dtype: torch.dtype = torch.bfloat16) -> Int8Embedding:
+        """The embedding with this weight, quantised; `dtype`: of the scales, and so of the hidden states."""
+        values, scale = quantise_int8(weight)
+        return cls(values, scale.to(dtype))
 
     @property
     def weight(self) -> torch.Tensor:
@@ -245,8 +256,8 @@ def quantised_linear(
         return bitsandbytes_linear(weight, bias, precision, device)
     rows, columns = weight.values.shape
     if precision is Precision.INT4 and group_size(columns) is not None and rows % 16 == 0:
-        return Int4Linear(weight, bias)
-    return Int8Linear(weight, bias) if columns % 32 == 0 and rows % 4 == 0 else None
+        return Int4Linear.quantised(weight, bias)
+    return Int8Linear.quantised(weight, bias) if columns % 32 == 0 and rows % 4 == 0 else None
 
 
 def bitsandbytes_linear(

@@ -143,7 +143,7 @@ OPTIONS: Final = (
            "create a public link through Gradio's servers", "server"),
     Option("data-dir", Path("data"), Path, "a folder", "folder for documents and the index", "documents"),
     Option("cache-dir", Path.home() / ".cache" / "ask-your-pdfs", Path, "a folder",
-           "folder for unpacked model weights", "documents"),
+           "folder for unpacked and quantised model weights", "documents"),
     Option("add", (), _folders, f"folders or files, separated by {os.pathsep!r}",
            "PDF file, or folder of PDFs, to add as shared documents; may be repeated", "documents"),
     Option("reader", "auto", _one_of(*READERS), "one of " + ", ".join(READERS),

@@ -62,8 +62,11 @@ def test_an_error_is_shown_and_the_chat_goes_on(reader):
 
 def test_command_line(tmp_path, monkeypatch, capsys):
     native(tmp_path)
+    kept = tmp_path / "kept"
     monkeypatch.setattr(sys, "stdin", io.StringIO("hello\n"))
-    assert main([str(tmp_path), "--precision", "int8", "--max-tokens", "3", "--temperature", "0"]) == 0
+    command = [str(tmp_path), "--precision", "int8", "--max-tokens", "3", "--temperature", "0", "--keep-in", str(kept)]
+    assert main(command) == 0
+    assert len(list(kept.iterdir())) == 1
     captured = capsys.readouterr()
     assert "INT8 as requested" in captured.out
     assert captured.err.endswith("loaded 100%\n")

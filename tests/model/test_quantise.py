@@ -39,7 +39,7 @@ def matrix(rows, columns, seed=0):
 def test_products_are_near_those_of_the_matrix(kind, bound, shape, count):
     """Few rows go through the kernel and many through the unpacked matrix; blocks are smaller than matrices."""
     dense, states = matrix(*shape), torch.randn(count, shape[1]).bfloat16()
-    linear = kind(Weight(dense), None)
+    linear = kind.quantised(Weight(dense), None)
     assert relative(linear.weight, dense) < bound
     assert relative(linear(states), states.float() @ linear.weight.float().t()) < 0.01
 
@@ -47,7 +47,7 @@ def test_products_are_near_those_of_the_matrix(kind, bound, shape, count):
 @pytest.mark.parametrize("kind", [Int8Linear, Int4Linear])
 def test_bias_and_shape_of_a_batch(kind):
     dense, bias, states = matrix(32, 64), torch.randn(32), torch.randn(2, 5, 64).bfloat16()
-    with_bias, without = kind(Weight(dense), bias), kind(Weight(dense), None)
+    with_bias, without = kind.quantised(Weight(dense), bias), kind.quantised(Weight(dense), None)
     assert with_bias(states).shape == (2, 5, 32)
     assert torch.allclose(with_bias(states), without(states) + bias.bfloat16())
 
@@ -56,13 +56,13 @@ def test_the_matrix_given_is_not_changed():
     dense = matrix(64, 64)
     before = dense.clone()
     for kind in (Int8Linear, Int4Linear):
-        kind(Weight(dense), None)
+        kind.quantised(Weight(dense), None)
     assert torch.equal(dense, before)
 
 
 def test_unpacking_in_blocks_changes_nothing(monkeypatch):
     states = torch.randn(300, 64).bfloat16()
-    linear = Int4Linear(Weight(matrix(256, 64)), None)
+    linear = Int4Linear.quantised(Weight(matrix(256, 64)), None)
     whole = linear(states)
     monkeypatch.setattr(quantise, "WEIGHTS_PER_BLOCK", 64 * 64)
     assert torch.allclose(linear(states), whole, atol=1e-3)
@@ -70,7 +70,7 @@ def test_unpacking_in_blocks_changes_nothing(monkeypatch):
 
 
 def test_another_packing_order_gives_the_same_products(monkeypatch):
-    linear, states = Int4Linear(Weight(matrix(128, 64)), None), torch.randn(300, 64).bfloat16()
+    linear, states = Int4Linear.quantised(Weight(matrix(128, 64)), None), torch.randn(300, 64).bfloat16()
     fast, weight = linear(states), linear.weight
     monkeypatch.setattr(quantise, "packs_for_avx512", lambda: False)
     assert relative(linear(states), fast.float()) < 0.01
@@ -92,7 +92,7 @@ def test_published_integers_are_taken_as_they_are():
     scale = torch.rand(64).bfloat16()
     wanted = values.float() * scale.float()[:, None]
     for bits, kind in ((4, Int4Linear), (8, Int8Linear)):
-        linear = kind(Weight(values, scale, bits), None)
+        linear = kind.quantised(Weight(values, scale, bits), None)
         assert torch.equal(linear.weight.float(), wanted.bfloat16().float())
 
 
@@ -102,14 +102,16 @@ def test_even_columns_are_in_the_high_nibble():
 
 
 def test_rows_of_zeros():
-    linear = Int8Linear(Weight(torch.zeros(16, 32)), None)
+    linear = Int8Linear.quantised(Weight(torch.zeros(16, 32)), None)
     assert torch.equal(linear(torch.ones(1, 32).bfloat16()), torch.zeros(1, 16).bfloat16())
-    assert relative(Int4Linear(Weight(torch.full((16, 32), 0.5)), None).weight, torch.full((16, 32), 0.5)) < 0.01
+    assert (
+        relative(Int4Linear.quantised(Weight(torch.full((16, 32), 0.5)), None).weight, torch.full((16, 32), 0.5)) < 0.01
+    )
 
 
 def test_embedding():
     dense = matrix(100, 64)
-    embedding = Int8Embedding(Weight(dense))
+    embedding = Int8Embedding.quantised(Weight(dense))
     tokens = torch.tensor([[1, 99], [0, 1]])
     assert embedding(tokens).shape == (2, 2, 64)
     assert relative(embedding(tokens), dense[tokens]) < 0.01
@@ -117,7 +119,7 @@ def test_embedding():
 
 def test_an_embedding_gives_the_dtype_it_is_asked_for():
     """float32 on GPUs that have no bfloat16."""
-    assert Int8Embedding(Weight(matrix(8, 64)), torch.float32)(torch.tensor([1])).dtype is torch.float32
+    assert Int8Embedding.quantised(Weight(matrix(8, 64)), torch.float32)(torch.tensor([1])).dtype is torch.float32
 
 
 def test_matrices_that_no_kernel_takes_are_not_quantised():
@@ -125,7 +127,7 @@ def test_matrices_that_no_kernel_takes_are_not_quantised():
     assert quantised_linear(Weight(matrix(64, 48)), None, Precision.INT8, CPU) is None
     assert isinstance(quantised_linear(Weight(matrix(8, 64)), None, Precision.INT4, CPU), Int8Linear)
     with pytest.raises(ValueError, match="48 columns"):
-        Int4Linear(Weight(matrix(64, 48)), None)
+        Int4Linear.quantised(Weight(matrix(64, 48)), None)
 
 
 def test_a_missing_bitsandbytes_names_the_install_command(monkeypatch):
