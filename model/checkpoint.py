@@ -8,9 +8,10 @@ Errors of files and of the libraries that read them become AskErrors here. Does 
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,12 @@ class TensorFiles:
     def lazy(self) -> bool:
         """Whether a matrix is best read one block of rows at a time (`LazyMatrix`)."""
         return True
+
+    def read_ahead(self, name: str) -> None:
+        """Have the system read the file of a tensor into its cache, while the tensors before it are being worked on."""
+        if hasattr(os, "posix_fadvise"):
+            with suppress(OSError), self.files[name].open("rb") as opened:
+                os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
     def shape(self, name: str) -> tuple[tuple[int, ...], torch.dtype]:
         """Shape and dtype of one tensor, without reading its values."""

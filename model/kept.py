@@ -101,7 +101,7 @@ def key_of(folder: Path, stored: TensorFiles, precision: Precision) -> str:
     Files count as the same if their names, sizes and times of change are.
     """
     files = []
-    for path in sorted(set(stored.files.values())):
+    for path in stored.paths:
         found = path.stat()
         files.append([path.name, path.resolve().name, found.st_size, found.st_mtime_ns])
     config = (folder / "config.json").read_text(encoding="utf-8")

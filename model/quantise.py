@@ -23,7 +23,7 @@ from model.families import Precision
 from model.weight_layout import Weight
 from rag.errors import ReaderError
 
-BLOCK_ROWS = 512  # rows quantised at a time, so that they stay in the processor's cache; a multiple of KERNEL_ROWS
+BLOCK_ROWS = 64  # rows quantised at a time, so that they stay in the processor's cache; a multiple of KERNEL_ROWS
 WEIGHTS_PER_BLOCK = 1 << 23  # weights unpacked and multiplied at a time
 KERNEL_ROWS = 64  # rows that torch's INT4 kernel interleaves on AVX-512
 GROUP_SIZES = (64, 32)  # weights of a row that share a scale; the first that divides the columns is used
@@ -170,7 +170,7 @@ def quantise_int8(weight: Weight) -> tuple[torch.Tensor, torch.Tensor]:
     scale = torch.empty(len(values))
     for block in row_blocks(len(values)):
         dense = weight.values[block].to(torch.float32, copy=True)
-        low, high = dense.aminmax(dim=1)
+        low, high = dense.amin(1), dense.amax(1)  # `aminmax` of a dimension takes 40 times as long
         scale[block] = (torch.maximum(-low, high) / 127).clamp(min=1e-12).bfloat16().float()
         values[block] = dense.div_(scale[block, None]).round_().clamp_(-127, 127)
     return values, scale
@@ -187,24 +187,24 @@ def quantise_int4(weight: Weight, group: int) -> tuple[torch.Tensor, torch.Tenso
     scales = torch.empty(columns // group, rows, 2, dtype=torch.bfloat16)
     for block in row_blocks(rows):
         if weight.scale is not None and weight.bits == 4:
-            values = weight.values[block].int() + 8
+            values = (weight.values[block] + 8).to(torch.uint8)
             scales[:, block, 0] = weight.scale[block].bfloat16()
             scales[:, block, 1] = 0
         else:
             values, scales[:, block] = quantise_int4_groups(weight.dense_rows(block).float(), group)
-        packed[block] = torch.ops.aten._convert_weight_to_int4pack_for_cpu(values.contiguous(), 1)
+        packed[block] = pack(values)
     return packed, scales
 
 
 def quantise_int4_groups(dense: torch.Tensor, group: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """(rows, columns) float32 -> values 0..15 int32, and (columns / group, rows, 2) bfloat16 scale and zero."""
+    """(rows, columns) float32 -> values 0..15 uint8, and (columns / group, rows, 2) bfloat16 scale and zero."""
     groups = dense.view(len(dense), -1, group)
-    low, high = groups.aminmax(dim=-1)
+    low, high = groups.amin(-1), groups.amax(-1)
     scale = ((high - low) / 15).clamp(min=1e-6).bfloat16()
     zero = (low + 8 * scale.float()).bfloat16()
     values = (groups - zero.float()[..., None]).div_(scale.float()[..., None]).add_(8).round_().clamp_(0, 15)
     scales = torch.stack((scale.t(), zero.t()), dim=-1).contiguous()
-    return values.view(dense.shape).int(), scales
+    return values.view(dense.shape).to(torch.uint8), scales
 
 
 def row_blocks(rows: int) -> Iterator[slice]:
@@ -221,6 +221,22 @@ def unpacked_blocks(rows: int, columns: int) -> Iterator[slice]:
 def group_size(columns: int) -> int | None:
     """How many weights of a row share a scale; None if torch's INT4 kernel cannot take so many columns."""
     return next((group for group in GROUP_SIZES if columns % group == 0), None)
+
+
+def pack(values: torch.Tensor) -> torch.Tensor:
+    """(rows, columns) uint8 in 0..15 -> (rows, columns / 2) uint8 in the order of this machine's INT4 kernel."""
+    if packs_for_avx512() and len(values) % KERNEL_ROWS == 0:
+        return pack_avx512(values)
+    packed: torch.Tensor = torch.ops.aten._convert_weight_to_int4pack_for_cpu(values.int(), 1)
+    return packed
+
+
+def pack_avx512(values: torch.Tensor) -> torch.Tensor:
+    """The inverse of `unpack_avx512` from (rows, columns) on: six times as fast as torch's own function."""
+    rows, columns = values.shape
+    blocks = values.view(rows // KERNEL_ROWS, 2, KERNEL_ROWS // 2, columns)
+    joined = blocks[:, 0] | (blocks[:, 1] << 4)
+    return joined.transpose(1, 2).contiguous().view(rows, columns // 2)
 
 
 def unpack_avx512(packed: torch.Tensor, rows: int, columns: int) -> torch.Tensor:

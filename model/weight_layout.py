@@ -131,7 +131,11 @@ def tensor_mapping(config: Mapping[str, Any]) -> TensorMapping:
 
 def weights(stored: TensorFiles, mapping: TensorMapping) -> Iterator[tuple[str, Weight]]:
     """Yield every parameter of the model that runs by name, one at a time. Raises CheckpointRefused."""
+    file = None
     for name in stored.files:
+        if stored.files[name] != file:
+            file = stored.files[name]
+            stored.read_ahead(name)
         if name.endswith("_scale"):
             continue
         targets = mapping.targets(name)

@@ -14,7 +14,7 @@ from model.load import load_reader
 from tests.model.checkpoints import INTEGERS, NAMES, publish
 from tests.model.reciting import recite
 from tests.model.test_load import native
-from tests.model.tiny_tokenizers import write_tokenizer
+from tests.model.tiny_tokenizers import write_blank_tokenizer, write_tokenizer
 
 IDS = torch.tensor([[260, 264, 5, 6, 7]])
 
@@ -63,6 +63,15 @@ def test_every_family_is_kept(tmp_path, quantised, name):
     assert len(quantised) == 1
     ours, theirs = first.model.state_dict(), second.model.state_dict()
     assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
+
+
+def test_a_tied_model_of_the_original_kind_is_kept(tmp_path, quantised):
+    publish("glm10b", tmp_path / "a")
+    write_blank_tokenizer("chinese", tmp_path / "a")
+    first, second = (load(tmp_path / "a", tmp_path / "kept") for _ in range(2))
+    assert len(quantised) == 1
+    theirs = second.model.state_dict()
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in first.model.state_dict().items())
 
 
 def test_other_precisions_are_not_kept(tmp_path):

@@ -14,6 +14,7 @@ from model.quantise import (
     Int8Linear,
     bitsandbytes_linear,
     group_size,
+    pack_avx512,
     packs_for_avx512,
     quantised_linear,
     unpack_avx512,
@@ -85,6 +86,7 @@ def test_unpacking_is_the_inverse_of_the_kernel_s_packing(blocks, pairs, seed):
     values = torch.randint(0, 16, (64 * blocks, 32 * pairs), dtype=torch.int32, generator=generator)
     packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(values, 1)
     assert torch.equal(unpack_avx512(packed, *values.shape), values.t().to(torch.uint8))
+    assert torch.equal(pack_avx512(values.to(torch.uint8)), packed)
 
 
 def test_published_integers_are_taken_as_they_are():
