@@ -84,7 +84,7 @@ def quantised(model: Any) -> Any:
     for module in list(model.modules()):
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Linear):
-                setattr(module, name, Int4Linear(Weight(child.weight.data, None), None))
+                setattr(module, name, Int4Linear.quantised(Weight(child.weight.data, None), None))
     return model
 
 
