@@ -169,7 +169,14 @@ def picking_for(
         download=options.allow_download or (alone and not is_offline(environment)),
         alone=alone,
         started_with=options.model,
+        started_adapter=adapter_of(options),
+        adapters=options.cache_dir / "adapters",
     )
+
+
+def adapter_of(options: argparse.Namespace) -> Path | None:
+    """The folder of --adapter."""
+    return Path(options.adapter) if options.adapter else None
 
 
 def serves_this_machine_alone(options: argparse.Namespace) -> bool:
@@ -254,7 +261,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
         logger.info("Open %s", url)
         report(engine)
         if chosen_reader(options) == "glm":
-            loading.start(options.model, options.precision)
+            loading.start(options.model, options.precision, adapter=adapter_of(options))
         adding.start()
         with metrics_served(engine, serving.traffic, options.metrics_host, options.metrics_port):
             StopSignals().wait()
@@ -279,7 +286,7 @@ def run_mcp(options: argparse.Namespace, environment: Mapping[str, str]) -> None
     try:
         report(engine)
         if chosen_reader(options) == "glm":
-            loading_for(engine, options).start(options.model, options.precision)
+            loading_for(engine, options).start(options.model, options.precision, adapter=adapter_of(options))
         adding.start()
         with suppress(KeyboardInterrupt):
             serve_stdio(engine)

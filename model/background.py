@@ -23,6 +23,8 @@ from rag.messages import Message, Value
 from rag.reader import Reader
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from model.load import PreparedModel
     from model.memory import PrecisionChoice
     from model.reader import GlmReader
@@ -66,12 +68,17 @@ class BackgroundLoader:
         self._last_report = 0.0
         self._loaded: Callable[[], GlmReader | None] = lambda: None  # weak reference to the model loaded last
 
-    def start(self, name: str, precision: str = "auto", *, hub_only: bool = False) -> None:
-        """Begin to load a hub id or, unless `hub_only`, a folder. Raises SettingRefused while another is loading."""
+    def start(self, name: str, precision: str = "auto", *, hub_only: bool = False, adapter: Path | None = None) -> None:
+        """Begin to load a hub id or, unless `hub_only`, a folder, with an adapter or without.
+
+        Raises SettingRefused while another is loading.
+        """
         with self._lock:
             self._refuse_if_busy()
             self._busy_with = name
-        threading.Thread(target=self._load, args=(name, precision, hub_only), name="load-model", daemon=True).start()
+        threading.Thread(
+            target=self._load, args=(name, precision, hub_only, adapter), name="load-model", daemon=True
+        ).start()
 
     def unload(self) -> None:
         """Free the model and return to a reader that needs none. Raises SettingRefused while one is loading."""
@@ -96,7 +103,7 @@ class BackgroundLoader:
                 "{model} is being loaded: choose another model when that is done.", model=self._busy_with
             )
 
-    def _load(self, name: str, precision: str, hub_only: bool) -> None:
+    def _load(self, name: str, precision: str, hub_only: bool, adapter: Path | None) -> None:
         unloaded = ""
         bug = ReaderError("{model} could not be loaded because of an error in the program; see the log.", model=name)
         try:
@@ -112,6 +119,7 @@ class BackgroundLoader:
                     hub_only=hub_only,
                     offline=not self._download,
                     keep_in=self._keep_in,
+                    adapter=adapter,
                     download_progress=lambda done, total: self._report_download(name, done, total),
                 )
                 choice = prepared.choose(precision, reclaimable=self.held_bytes())

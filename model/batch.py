@@ -32,6 +32,7 @@ from model.generate import (
     preallocated_cache,
     read_prompt,
 )
+from model.learned_prefix import LearnedPrefix, learned_tokens
 from model.ragged import RaggedCache, ragged_attention, supports_ragged
 from rag.bugs import bugs_become
 from rag.errors import AskError, ReaderError
@@ -82,9 +83,11 @@ class _Sequence:
 class Batch:
     """What generates all answers of one model. Thread-safe."""
 
-    def __init__(self, model: Any, *, most: int = MAX_SEQUENCES) -> None:
-        """`model`: of transformers; `most`: sequences generated at a time."""
-        self._model, self._most = model, most
+    def __init__(self, model: Any, prefix: LearnedPrefix = (), *, most: int = MAX_SEQUENCES) -> None:
+        """`model`: of transformers; `prefix`: of an adapter, in front of every prompt; `most`: sequences generated at
+        a time.
+        """
+        self._model, self._prefix, self._most = model, prefix, most
         self._together = supports_ragged(model)
         self._token_bytes = dimensions_of(model.config).cache_bytes_per_token * model.dtype.itemsize // 2
         self._condition = threading.Condition()  # guards the lists of waiting ones, and the thread
@@ -199,10 +202,10 @@ class Batch:
     def _read_chunk(self, sequence: _Sequence) -> bool:
         """Read the next chunk of its prompt; whether there is another."""
         if sequence.cache is None or sequence.chunks is None:
-            sequence.cache = preallocated_cache(self._model.config, sequence.capacity)
+            sequence.cache = preallocated_cache(self._model.config, sequence.capacity, self._prefix)
             sequence.chunks = read_prompt(self._model, list(sequence.ids), sequence.cache, sequence.stopped)
         sequence.logits = next(sequence.chunks)
-        return int(sequence.cache.get_seq_length()) < len(sequence.ids)
+        return int(sequence.cache.get_seq_length()) - learned_tokens(sequence.cache) < len(sequence.ids)
 
     def _write(self) -> bool:
         """Give everybody who is being answered the next token; whether anybody is left."""
@@ -246,11 +249,15 @@ class Batch:
                 assert one.cache is not None
                 one.logits = forward(self._model, one.ids, 1, one.cache)
             return
+        caches = [one.cache for one in sequences if one.cache is not None]
+        positions = [
+            last_positions(self._model, one.ids, 1, cache) for one, cache in zip(sequences, caches, strict=True)
+        ]
         with ragged_attention(self._model):
             output = self._model(
                 input_ids=torch.tensor([[one.ids[-1]] for one in sequences], device=self._model.device),
-                position_ids=torch.cat([last_positions(self._model, one.ids, 1) for one in sequences]),
-                past_key_values=RaggedCache([one.cache for one in sequences if one.cache is not None]),
+                position_ids=torch.cat(positions),
+                past_key_values=RaggedCache(caches),
                 use_cache=True,
                 logits_to_keep=1,
             )

@@ -80,6 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("name", help="folder or hub id of a GLM, such as zai-org/GLM-4-9B-0414")
     parser.add_argument("--precision", default="auto", help="auto, bf16, fp16, fp32, int8 or int4 (default: auto)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda:0 (default: auto)")
+    parser.add_argument("--adapter", type=Path, metavar="FOLDER", help="adapter of `python -m model.finetune`")
     parser.add_argument("--context", type=int, help="longest prompt and answer together, in tokens")
     parser.add_argument(
         "--max-tokens", type=int, default=Sampling().max_tokens, help="longest answer, in tokens (default: %(default)s)"
@@ -100,10 +101,11 @@ def main(arguments: list[str] | None = None) -> int:
             device=options.device,
             context=options.context,
             offline=options.offline,
+            adapter=options.adapter,
             cache_dir=options.cache_dir,
             keep_in=options.keep_in,
-            download_progress=_Percents("downloaded"),
-            load_progress=_Percents("loaded"),
+            download_progress=Percents("downloaded"),
+            load_progress=Percents("loaded"),
         )
     except AskError as error:
         sys.stderr.write(f"{error}\n")
@@ -121,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-class _Percents:
+class Percents:
     """Progress callback that writes whole percentages to standard error, on one line."""
 
     def __init__(self, what: str) -> None:
@@ -129,6 +131,7 @@ class _Percents:
         self._last = -1
 
     def __call__(self, done: int, total: int) -> None:
+        """Write the percentage if it has changed."""
         percent = 100 * done // total if total else 0
         if percent != self._last:
             self._last = percent

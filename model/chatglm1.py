@@ -34,6 +34,7 @@ from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 
 from model.chatglm1_tokenizer import ChatGLM1Tokenizer
+from model.learned_prefix import learned_tokens
 from model.ragged import RaggedCache, attend_each
 
 # The original never passes the number of layers to its blocks, so their default of 28 applies at every depth.
@@ -185,7 +186,7 @@ class ChatGLM1Model(ChatGLM1PreTrainedModel):  # type: ignore[no-untyped-call]
                 raise ValueError("ChatGLM-6B needs position_ids with a cache, because they depend on the whole prompt.")
             position_ids = positions(self.config, input_ids, attention_mask)
         states = self.word_embeddings(input_ids)
-        mask = self._mask(input_ids, attention_mask, past, states.dtype)
+        mask = self._mask(input_ids, attention_mask, past, learned_tokens(past_key_values), states.dtype)
         rotary = rotary_tables(position_ids, self.config.hidden_size // self.config.num_attention_heads, states.dtype)
         all_states: list[torch.Tensor] = []
         for layer in self.layers:
@@ -200,9 +201,12 @@ class ChatGLM1Model(ChatGLM1PreTrainedModel):  # type: ignore[no-untyped-call]
         )
 
     def _mask(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None, past: int, dtype: torch.dtype
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None, past: int, prefix: int, dtype: torch.dtype
     ) -> torch.Tensor | None:
-        """Added to the attention scores, (batch, 1, length, past + length); None if every token sees all others."""
+        """Added to the attention scores, (batch, 1, length, past + length); None if every token sees all others.
+
+        `prefix`: tokens of the cache that are a learned prefix, which every token sees.
+        """
         length = input_ids.shape[1]
         padded = attention_mask is not None and not bool(attention_mask.all())
         if length == 1 and not padded:
@@ -211,8 +215,8 @@ class ChatGLM1Model(ChatGLM1PreTrainedModel):  # type: ignore[no-untyped-call]
         rows = columns[past:]
         visible = (columns <= rows[:, None])[None]  # (1, length, total)
         starts = input_ids.eq(self.config.bos_token_id or 0)
-        if past == 0:
-            visible = visible | (columns < first_true(starts)[:, None, None])
+        if past == prefix:
+            visible = visible | (columns < past + first_true(starts)[:, None, None])
         elif length > 1 and bool(starts.any()):
             raise ValueError("ChatGLM-6B attends to its prompt in both directions and cannot take it in chunks.")
         if padded and attention_mask is not None:

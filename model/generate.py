@@ -17,6 +17,7 @@ from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 from model.device import torch_errors
 from model.families import BIDIRECTIONAL_TYPES
+from model.learned_prefix import LearnedPrefix, begin_with, learned_tokens
 from model.memory import PROMPT_CHUNK
 from rag.errors import ReaderError
 from rag.messages import Message
@@ -77,13 +78,17 @@ class CacheMemory:
         return found if found.shape == shape else states.new_empty(shape)
 
 
-def preallocated_cache(config: Any, capacity: int) -> Cache:
-    """A KV cache for `capacity` tokens; layers other than plain attention keep the class transformers gives them."""
+def preallocated_cache(config: Any, capacity: int, prefix: LearnedPrefix = ()) -> Cache:
+    """A KV cache for `capacity` tokens behind a learned prefix.
+
+    Layers other than plain attention keep the class transformers gives them.
+    """
     cache = DynamicCache(config=config)
     plain = [type(layer) is DynamicLayer for layer in cache.layers]
-    memory = CacheMemory(capacity, 2 * sum(plain))
+    learned = prefix[0][0].shape[-2] if prefix else 0
+    memory = CacheMemory(learned + capacity, 2 * sum(plain))
     cache.layers = [PreallocatedLayer(memory) if own else layer for layer, own in zip(cache.layers, plain, strict=True)]
-    return cache
+    return begin_with(cache, prefix)
 
 
 def generate(
@@ -137,7 +142,7 @@ def read_prompt(
     """
     if model.config.model_type in BIDIRECTIONAL_TYPES:
         chunk = len(ids)
-    for start in range(int(cache.get_seq_length()), len(ids), chunk):
+    for start in range(int(cache.get_seq_length()) - learned_tokens(cache), len(ids), chunk):
         part = ids[: start + chunk]
         with _stoppable_between_layers(model, stopped):
             logits = forward(model, part, len(part) - start, cache)
@@ -149,18 +154,22 @@ def forward(model: Any, ids: list[int], new: int, cache: Cache) -> torch.Tensor:
     """Run the last `new` of all `ids` through the model; logits of the next token, (vocab,) float32 on the CPU."""
     inputs = {"input_ids": torch.tensor([ids[-new:]], device=model.device), "past_key_values": cache}
     if model.config.model_type in BIDIRECTIONAL_TYPES:
-        inputs["position_ids"] = last_positions(model, ids, new)
+        inputs["position_ids"] = last_positions(model, ids, new, cache)
     output = model(**inputs, use_cache=True, logits_to_keep=1)
     return torch.as_tensor(output.logits[0, -1].float().cpu())
 
 
-def last_positions(model: Any, ids: list[int], new: int) -> torch.Tensor:
-    """The positions of the last `new` of all `ids`, (1, new), or (1, 2, new) for the first generations."""
+def last_positions(model: Any, ids: list[int], new: int, cache: Cache) -> torch.Tensor:
+    """The positions of the last `new` of all `ids`, (1, new), or (1, 2, new) for the first generations.
+
+    A learned prefix takes the first positions, except in the first generations.
+    """
     if model.config.model_type in BIDIRECTIONAL_TYPES:  # their positions depend on the whole prompt
         all_ids = torch.tensor([ids], device=model.device)
         inputs = model.prepare_inputs_for_generation(all_ids, next_sequence_length=new)
         return torch.as_tensor(inputs["position_ids"])
-    return torch.arange(len(ids) - new, len(ids), device=model.device)[None]
+    end = learned_tokens(cache) + len(ids)
+    return torch.arange(end - new, end, device=model.device)[None]
 
 
 @contextmanager

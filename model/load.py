@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from model.adapters import Adapter, apply_adapter, read_adapter
 from model.assemble import TensorProgress, assemble, dimensions_of, empty_model
 from model.checkpoint import TensorFiles, open_checkpoint, read_config, read_json
 from model.device import attention_implementation, compute_dtype, free_bytes, pick_devices, torch_errors
@@ -56,6 +57,7 @@ class PreparedModel:
     devices: tuple[torch.device, ...]  # it is spread over, if it does not fit on the first
     streamed: bool  # tensors are loaded one at a time, rather than by transformers
     kept: KeptModels | None  # where models that were quantised on a CPU are kept
+    adapter: Adapter | None = None
 
     @property
     def device(self) -> torch.device:
@@ -105,15 +107,18 @@ class PreparedModel:
                 model = self._read(choice.precision, placement, progress)
             else:
                 model = _load_with_transformers(self.folder, self.config, choice.precision, self.device)
+            prefix = apply_adapter(model, self.adapter) if self.adapter else ()
+        parts = (self.name, self.adapter.name if self.adapter else "", choice.precision.upper(), where)
         return GlmReader(
             model,
             self.tokenizer,
             self.family,
-            name=f"{self.name} · {choice.precision.upper()} · {where}",
+            name=" · ".join(filter(None, parts)),
             context_tokens=choice.context,
             stop_ids=stop_ids(self.folder, self.config, self.family, self.tokenizer),
             template=self.template,
             why=choice.why,
+            prefix=prefix,
         )
 
     def _read(self, precision: Precision, placement: Placement | None, progress: TensorProgress | None) -> Any:
@@ -141,6 +146,7 @@ def load_reader(
     hub_only: bool = False,
     offline: bool = False,
     keep_in: Path | None = None,
+    adapter: Path | None = None,
     download_progress: Progress | None = None,
     load_progress: TensorProgress | None = None,
 ) -> GlmReader:
@@ -159,6 +165,7 @@ def load_reader(
         hub_only=hub_only,
         offline=offline,
         keep_in=keep_in,
+        adapter=adapter,
         download_progress=download_progress,
     )
     return prepared.load(prepared.choose(precision), load_progress)
@@ -174,6 +181,7 @@ def prepare(
     hub_only: bool = False,
     offline: bool = False,
     keep_in: Path | None = None,
+    adapter: Path | None = None,
     download_progress: Progress | None = None,
 ) -> PreparedModel:
     """Find or download a checkpoint and check all of it but its weights.
@@ -181,8 +189,9 @@ def prepare(
     `device`: auto (the GPUs, where there are some), cpu or cuda:0; `context`: longest prompt and answer together, in
     tokens, None for what suits the device, its free memory and the model; `revision`: commit, branch or tag on the hub;
     `hub_only`: a hub id even if there is a folder of that name; `offline`: open no socket; `keep_in`: folder in which
-    quantised models are kept for the next start. `download_progress` is called with bytes downloaded and bytes in
-    total. Raises ModelMissing, CheckpointRefused or SettingRefused.
+    quantised models are kept for the next start; `adapter`: folder of one that was trained with this model.
+    `download_progress` is called with bytes downloaded and bytes in total. Raises ModelMissing, CheckpointRefused or
+    SettingRefused.
     """
     name = str(name_or_folder)
     folder = find_checkpoint(
@@ -220,6 +229,7 @@ def prepare(
         devices=devices if streamed else devices[:1],
         streamed=streamed,
         kept=None if keep_in is None else KeptModels(keep_in),
+        adapter=read_adapter(adapter) if adapter else None,
     )
 
 

@@ -21,6 +21,7 @@ from rag.messages import Message
 if TYPE_CHECKING:
     import torch
 
+    from model.adapters import Adapter
     from model.download import Download, Downloader
     from model.servers import Connection, ConnectionFile, ServedModel
 
@@ -33,6 +34,7 @@ MAX_SHOWN_PRECISION: Final = 20  # characters of an unknown precision that an er
 # out: on a small machine the reader waits for minutes.
 RECOMMENDABLE: Final = ("GLM-4-32B-0414", "GLM-4-9B-0414", "glm-edge-4b-chat", "glm-edge-1.5b-chat")
 READING_SPEED: Final = 3.0  # tokens a second
+_ADAPTER: Final = "adapter:"  # begins the name of an adapter; no hub id has a colon
 CONNECTED: Final = Message("connected on this page; your questions and their sources are sent to it")
 # Owner and name as `validate_repo_id` of huggingface_hub allows them.
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*[A-Za-z0-9]", re.ASCII)
@@ -78,13 +80,16 @@ class ModelPicker:
         download: bool,
         alone: bool,
         started_with: str = "",
+        started_adapter: Path | None = None,
+        adapters: Path | None = None,
     ) -> None:
         """`download`: models may be downloaded; `alone`: the page is served to this machine alone, so that folders and
-        servers may be named on it; `started_with`: value of --model.
+        servers may be named on it; `started_with`, `started_adapter`: values of --model and --adapter; `adapters`:
+        folder whose subfolders are offered as adapters.
         """
         self.downloads, self.folders, self.servers = download, alone, alone
         self._loader, self._downloader, self._connections = loader, downloader, connections
-        self._started_with = started_with
+        self._started_with, self._started_adapter, self._adapters = started_with, started_adapter, adapters
 
     def offers(self) -> tuple[ModelOffer, ...]:
         """The known models, newest first, sorted so that those on this machine, then those that fit, come first.
@@ -97,7 +102,11 @@ class ModelPicker:
         offers = [_offer(family, device, available) for family in reversed(FAMILIES) if family.on_hub]
         if self._started_with and (_is_folder(self._started_with) or find_family(self._started_with) is None):
             title = self._started_title()
-            offers.append(ModelOffer(title, title, None, None, "", None, None, None, self._started_is_here()))
+            offers.append(_unknown_offer(title, title, here=self._started_is_here()))
+        offers += [
+            _unknown_offer(_ADAPTER + adapter.name, f"{adapter.base} · {adapter.name}", here=_is_here(adapter.model))
+            for adapter in self._offered_adapters()
+        ]
         return tuple(sorted(offers, key=lambda offer: (not offer.here, offer.fits is False)))
 
     def _available(self) -> int | None:
@@ -141,11 +150,31 @@ class ModelPicker:
         if not name:
             self._loader.unload()
         elif self._started_with and name == self._started_title():
-            self._loader.start(self._started_with, precision)
+            self._loader.start(self._started_with, precision, adapter=self._started_adapter)
+        elif name.startswith(_ADAPTER):
+            self._start_adapter(name.removeprefix(_ADAPTER), precision)
         elif self.folders and _is_folder(name):
             self._loader.start(name, precision)
         else:
             self._start(self._hub_id(name), precision)
+
+    def _offered_adapters(self) -> tuple[Adapter, ...]:
+        from model.adapters import list_adapters
+
+        return tuple(one for one in list_adapters(self._adapters) if one.model) if self._adapters else ()
+
+    def _start_adapter(self, name: str, precision: str) -> None:
+        """Load a model together with one of its adapters. Raises ModelMissing where either is not on this machine."""
+        adapter = next((one for one in self._offered_adapters() if one.name == name), None)
+        if adapter is None:
+            raise ModelMissing("There is no adapter {name} any more.", name=repr(name[:MAX_NAME]))
+        if not _is_here(adapter.model):
+            raise ModelMissing(
+                "{adapter} was trained for {model}, which is not on this machine: choose that model first.",
+                adapter=adapter.name,
+                model=adapter.base,
+            )
+        self._loader.start(adapter.model, precision, hub_only=not _is_folder(adapter.model), adapter=adapter.folder)
 
     def _start(self, hub_id: str, precision: str) -> None:
         """Load a model, and download it before if it is not here."""
@@ -256,9 +285,7 @@ class ModelPicker:
         return Path(self._started_with).resolve().name if _is_folder(self._started_with) else self._started_with
 
     def _started_is_here(self) -> bool:
-        from model.hub import cached_hub_id
-
-        return _is_folder(self._started_with) or cached_hub_id(self._started_with) is not None
+        return _is_here(self._started_with)
 
 
 def _is_listed(hub_id: str) -> bool:
@@ -271,6 +298,18 @@ def _is_listed(hub_id: str) -> bool:
 def is_hub_id(name: str) -> bool:
     """Whether `name` has the form owner/name that the hub allows; no path that leads elsewhere has it."""
     return len(name) <= MAX_NAME and bool(_HUB_ID.fullmatch(name)) and not re.search(r"\.\.|--", name)
+
+
+def _is_here(model: str) -> bool:
+    """Whether a folder, or the cached files of a hub id, are on this machine."""
+    from model.hub import cached_hub_id
+
+    return _is_folder(model) or cached_hub_id(model) is not None
+
+
+def _unknown_offer(name: str, title: str, *, here: bool) -> ModelOffer:
+    """An offer of a model whose size is not known before it is read."""
+    return ModelOffer(name, title, None, None, "", None, None, None, here)
 
 
 def _is_folder(name: str) -> bool:

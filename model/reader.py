@@ -12,6 +12,7 @@ from typing import Any
 
 from model.batch import Batch
 from model.families import Family, PromptFormat
+from model.learned_prefix import LearnedPrefix
 from model.prompt import ChatMessage, Prompter, chat_messages
 from model.stream import Cleaner, TokenText
 from model.tokenizer import Tokenizer
@@ -44,14 +45,17 @@ class GlmReader:
         stop_ids: frozenset[int],
         template: str = "",
         why: Message = NO_REASON,
+        prefix: LearnedPrefix = (),
     ) -> None:
-        """`context_tokens`: prompt, reasoning and answer together; `template`: the checkpoint's own chat template."""
+        """`context_tokens`: prompt, reasoning and answer together; `template`: the checkpoint's own chat template;
+        `prefix`: of an adapter, in front of every prompt.
+        """
         self.model = model
         self.tokenizer = tokenizer
         self.family = family
         self.name = name
         self.stop_ids = stop_ids
-        self.batch = Batch(model)
+        self.batch = Batch(model, prefix)
         self.why = why
         self.prompter = Prompter(tokenizer, family.prompt, template)
         self.reasoning_tokens = int(REASONING_SHARE * context_tokens) if self._always_reasons() else 0

@@ -155,6 +155,8 @@ OPTIONS: Final = (
     Option("precision", "auto", _one_of(*PRECISIONS), "one of " + ", ".join(PRECISIONS),
            "precision of the GLM's weights: bf16, fp16, fp32, int8 or int4; auto picks the best that fits in memory",
            "models"),
+    Option("adapter", "", _name, "a folder",
+           "folder of an adapter that was trained for --model by `python -m model.finetune`", "models"),
     Option("server", "", _name, "an address such as http://localhost:8000/v1",
            "address of an OpenAI-compatible server, for --reader remote; its API key is read from ASK_SERVER_KEY",
            "models"),

@@ -10,7 +10,7 @@ from typing import Any, Final
 from rag.answer.citations import check_citations
 from rag.answer.claims.check import check_claim
 from rag.answer.claims.sources import SourceIndex
-from rag.evaluation.lines import read_lines
+from rag.json_lines import read_lines
 from rag.records import ClaimState, Source
 from rag.settings import AnswerSettings
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from rag.evaluation.lines import read_lines
 from rag.evaluation.metrics import covers
+from rag.json_lines import read_lines
 from rag.records import Source
 
 # Fields that may be missing, by the name they have in a file.

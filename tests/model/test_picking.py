@@ -1,5 +1,6 @@
 """What a person at the page may pick, and what the page is told of this machine."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,8 @@ class FakeLoading:
     def __init__(self, held=0):
         self.started, self.held = [], held
 
-    def start(self, name, precision="auto", *, hub_only=False):
-        self.started.append((name, precision, hub_only))
+    def start(self, name, precision="auto", *, hub_only=False, adapter=None):
+        self.started.append((name, precision, hub_only) if adapter is None else (name, precision, hub_only, adapter))
 
     def unload(self):
         self.started.append("unload")
@@ -167,6 +168,27 @@ def test_the_page_does_not_learn_the_path_of_a_folder(tmp_path):
     assert "secret" not in repr(chooser.offers())
     chooser.pick("mine", "auto")
     assert loading.started == [(str(folder), "auto", False)]
+
+
+def test_adapters_are_offered_with_their_model_and_loaded_with_it(tmp_path):
+    base, adapters = recite(tmp_path / "secret" / "base", ["yes"]), tmp_path / "adapters"
+    for name, trained_for in (("pumps", str(base)), ("lost", str(tmp_path / "gone")), ("unknown", "")):
+        (adapters / name).mkdir(parents=True)
+        (adapters / name / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+        (adapters / name / "adapter_model.safetensors").write_bytes(b"")
+        (adapters / name / "training.json").write_text(json.dumps({"base": "tiny", "model": trained_for, "pairs": 3}))
+    chooser, loading = picking(adapters=adapters)
+    offers = {offer.name: offer for offer in chooser.offers() if offer.name.startswith("adapter:")}
+    assert {name: (offer.title, offer.here) for name, offer in offers.items()} == {
+        "adapter:pumps": ("tiny · pumps", True), "adapter:lost": ("tiny · lost", False),
+    }  # fmt: skip
+    assert "secret" not in repr(chooser.offers())
+    chooser.pick("adapter:pumps", "int4")
+    assert loading.started == [(str(base), "int4", False, adapters / "pumps")]
+    with pytest.raises(ModelMissing, match="lost was trained for tiny, which is not on this machine"):
+        chooser.pick("adapter:lost", "auto")
+    with pytest.raises(ModelMissing, match=r"no adapter '\.\./pumps'"):
+        chooser.pick("adapter:../pumps", "auto")
 
 
 def test_every_known_model_is_offered_with_its_memory(hub_cache):

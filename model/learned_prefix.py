@@ -1,0 +1,52 @@
+"""A learned prefix: keys and values that every layer attends to before those of the prompt (P-Tuning v2).
+
+Liu et al. 2022, arXiv:2110.07602, there called deep prompt tuning. The prefix takes the first places of the KV cache.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers.cache_utils import Cache, DynamicLayer
+
+# Keys and values of each layer, (1, heads, tokens, channels).
+LearnedPrefix = tuple[tuple[torch.Tensor, torch.Tensor], ...]
+
+
+def learned_tokens(cache: Cache | None) -> int:
+    """How many places of a cache are taken by a learned prefix."""
+    return int(getattr(cache, "learned_tokens", 0))
+
+
+def begin_with(cache: Cache, prefix: LearnedPrefix) -> Cache:
+    """Put a prefix into an empty cache, and return it."""
+    for layer, (keys, values) in enumerate(prefix):
+        cache.update(keys, values, layer)
+    cache.learned_tokens = prefix[0][0].shape[-2] if prefix else 0  # type: ignore[attr-defined]
+    return cache
+
+
+class _PrefixLayer(DynamicLayer):  # type: ignore[no-untyped-call] # of its __init_subclass__
+    """A prefix in front of whatever it is given, which it does not keep."""
+
+    def __init__(self, keys: torch.Tensor, values: torch.Tensor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.keys, self.values = keys, values
+        self._kept = (keys, values)
+        self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """(batch, heads, new, channels) each -> the same with the prefix in front, (batch, heads, tokens + new, …)."""
+        kept = (one.expand(len(key_states), -1, -1, -1) for one in self._kept)
+        return tuple(torch.cat(both, dim=-2) for both in zip(kept, (key_states, value_states), strict=True))  # type: ignore[return-value]
+
+
+class PrefixOnly(Cache):
+    """A cache that holds a prefix and never anything else, so that a layer can be computed twice (checkpointing)."""
+
+    def __init__(self, prefix: LearnedPrefix) -> None:
+        super().__init__(layers=[_PrefixLayer(*both) for both in prefix])
+        self.learned_tokens = prefix[0][0].shape[-2]
