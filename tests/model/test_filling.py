@@ -7,6 +7,7 @@ import sys
 import threading
 
 import pytest
+import torch
 
 from model.blank.filling import conversation_text, fill_blanks
 from model.chat import converse, main
@@ -149,3 +150,36 @@ def test_the_command_line_says_how_to_write_a_blank(reader, tmp_path, monkeypatc
     shown = capsys.readouterr().out
     assert "Write [MASK] where a blank is to be filled" in shown
     assert filled(reader, "the fox [MASK] over") in shown
+
+
+def test_the_engine_packs_sources_into_1024_tokens(tmp_path):
+    from model.blank.glm10b import GLM10BConfig, GLM10BForCausalLM
+    from rag.engine import Engine
+    from rag.settings import Settings
+    from tests.fakes import ExactEmbedder
+    from tests.rag.engines import add, ask
+    from tests.rag.pdfs import text_pdf
+
+    torch.manual_seed(0)
+    folder = tmp_path / "glm-10b"
+    config = GLM10BConfig(
+        vocab_size=256, hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
+        architectures=["GLM10BForCausalLM"], pad_token_id=240, bos_token_id=241, eos_token_id=242,
+    )  # fmt: skip
+    GLM10BForCausalLM(config).save_pretrained(folder)
+    write_blank_tokenizer("gpt2", folder)
+    reader = load_reader(folder, precision="fp32", device="cpu")
+    assert reader.context_tokens == 1024
+    page = "\n".join(f"Clause {at}. The rent of month {at} is due on the first day." for at in range(40))
+    read = []
+    prompt_ids = reader.prompter.ids
+    reader.prompter.ids = lambda messages: read.append(prompt_ids(messages)) or read[-1]
+    with Engine(Settings(data_dir=tmp_path / "data"), embedder=ExactEmbedder, reader=reader) as engine:
+        add(engine, ("lease.pdf", text_pdf([page] * 3)))
+        found, text, _ = ask(engine, "When is the rent of month 12 due?")
+    assert found.sources
+    assert text
+    longest = max(len(ids) for ids in read)
+    assert 400 < longest <= 1024 - 256
+    sources = reader.tokenizer.encode("Sources:\n[1] lease.pdf")
+    assert read[-1][1 : 1 + len(sources)] == sources

@@ -12,8 +12,8 @@ from transformers import Glm4Config, Glm4ForCausalLM, GlmConfig, GlmForCausalLM
 
 from model.checkpoint import open_checkpoint
 from model.families import Precision, find_family
-from model.load import display_name, load_reader
-from rag.errors import CheckpointRefused, ModelMissing, ReaderError, SettingRefused
+from model.load import display_name, load_reader, prepare
+from rag.errors import AskError, CheckpointRefused, ModelMissing, ReaderError, SettingRefused
 from rag.reader import ReadRequest, ReadSource, Sampling
 from tests.model.checkpoints import INTEGERS, NAMES, publish
 from tests.model.cut import until_cut
@@ -344,3 +344,18 @@ def test_the_display_name(name, folder, shown):
 def test_the_current_folder_has_a_display_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert display_name(Path(), find_family("glm-4-9b-chat"), ".") == tmp_path.name
+
+
+@pytest.mark.parametrize("name", ["chatglm1", "chatglm2", "glm10b", "glm130b", "glm", "glm4_moe"])
+def test_every_wrong_value_in_a_config_is_refused_without_a_traceback(tmp_path, name):
+    sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 300}
+    native = {**sizes, "intermediate_size": 128, "num_key_value_heads": 2, "max_position_embeddings": 128}
+    if name in ("chatglm1", "chatglm2", "glm10b"):
+        config = json.loads((DATA / name / "config.json").read_text())
+    else:
+        config = {"model_type": name, **native}
+    for field in config:
+        for wrong in (0, -1, "64", None, 1.5, [], {"a": 1}, 10**30):
+            (tmp_path / "config.json").write_text(json.dumps(config | {field: wrong}))
+            with pytest.raises(AskError):  # of the config, or, where the value does no harm, for lack of weights
+                prepare(tmp_path, device="cpu")
