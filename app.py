@@ -245,6 +245,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
     stop = threading.Event()
     adding = threading.Thread(target=add_files, args=(engine, options.add, stop), daemon=True)
     try:
+        from webui.accounts.erasing import erasing
         from webui.server.listening import cannot_serve
         from webui.server.metrics import metrics_served
         from webui.server.serve import Serving, serve
@@ -263,7 +264,8 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
         if chosen_reader(options) == "glm":
             loading.start(options.model, options.precision, adapter=adapter_of(options))
         adding.start()
-        with metrics_served(engine, serving.traffic, options.metrics_host, options.metrics_port):
+        metrics = metrics_served(engine, serving.traffic, options.metrics_host, options.metrics_port)
+        with metrics, erasing(accounts, engine):
             StopSignals().wait()
             finished = drain(serving.traffic)
         page.close(verbose=False)

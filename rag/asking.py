@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 
 from rag.answer.answering import Answerer, Asked
 from rag.answer.quote import QuoteReader
@@ -107,10 +108,11 @@ class Questions:
         """The documents that a question may use. Raises QuestionRefused if there are none, and what `answerer` does."""
         self._answerer()
         known, visible = self._library.documents(owner), {document.id for document in self._documents(owner)}
-        if not visible or not self._library.router.count(Scope(owner)):
+        everything = Scope(owner, granted=self._library.access.granted(owner))
+        if not visible or not self._library.router.count(everything):
             raise QuestionRefused("There is no document to search yet: add a PDF first.")
         chosen = visible if documents is None else visible.intersection(documents)
-        scope = Scope(owner, None if len(chosen) == len(known) else frozenset(chosen))
+        scope = everything if len(chosen) == len(known) else replace(everything, documents=frozenset(chosen))
         if not self._library.router.count(scope):
             raise QuestionRefused("No document is chosen: tick at least one.")
         return scope

@@ -1,8 +1,8 @@
 """The whole pipeline behind one object: what the page, the command line and the evaluation talk to.
 
 Thread-safe. It opens at once: the embedder and the indexes are loaded in a thread of their own; meanwhile documents are
-listed, files queue up and questions wait. `owner` is "" without login, else the login name; every owner also sees the
-shared documents, those of owner "".
+listed, files queue up and questions wait. `owner` is "" without login, else that of the login; every owner also sees
+the shared documents, those of owner "", and those of the collections granted to them (`rag.store.access`).
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ from rag.retrieve.page_facts import StoredFacts
 from rag.retrieve.rerank import Reranker
 from rag.retrieve.retriever import Retriever
 from rag.settings import RetrievalSettings, Settings
+from rag.sharing import Sharing, listed_once
 from rag.store.annotations import Annotations
+from rag.store.collections import Collections
 from rag.store.conversations import Conversations
 from rag.store.database import Store
 from rag.store.folder import prepare
@@ -88,9 +90,7 @@ class Engine:
     ) -> None:
         """Opens the store; `embedder`, `reranker` and `vector_index` are called in the background.
 
-        `ocr` reads scanned pages, by default RapidOCR.
-
-        Raises StoreError if the data folder cannot be used.
+        `ocr` reads scanned pages, by default RapidOCR. Raises StoreError if the data folder cannot be used.
         """
         self.settings = settings
         prepare(settings)
@@ -116,18 +116,22 @@ class Engine:
             self._store, settings, ask=self.ask, choices=self.choices, changed=self._choices.changed
         )
         self.ratings = Ratings(self._store, changed=self._choices.changed)
-        self.conversations = Conversations(self._store)
+        self.conversations, self.collections = (
+            Conversations(self._store),
+            Collections(self._store, self._choices.changed),
+        )
         self.annotations = Annotations(self._store, self._choices.changed)
         self.introductions = Introductions(self._store, self.annotations, lambda: self.answerer, settings)
         self.preferences, self.totals = StoredPreferences(self._store), StoredTotals(self._store)
         self.questions = Questions(self._library, self.documents, lambda: self.answerer, settings, reader, sampling)
         self._answerer: Answerer | None = None  # until everything is loaded
         self._preparing: Preparing | None = None  # until the embedder is loaded
-        self.removals = Removals(self.remove, self._choices.changed, StoredRemovals(self._store))
+        self.sharing = Sharing(self._store, self._library, self._files, self._jobs, self._scans, self._forget)
+        holder = self._library.access.holder
+        self.removals = Removals(self.remove, self._choices.changed, StoredRemovals(self._store), holder=holder)
         self.removals.complete()
         self._files.tidy()
-        self.readiness, self.activity = Readiness(), Activity()
-        self._closed = threading.Event()
+        self.readiness, self.activity, self._closed = Readiness(), Activity(), threading.Event()
         self._opening = threading.Thread(
             target=self._open, args=(embedder, reranker, vector_index, re_embed), name="opening", daemon=True
         )
@@ -161,6 +165,7 @@ class Engine:
         """Keep nothing in memory of what a document holds: it was removed, or has changed."""
         if self._answerer is not None:
             self._answerer.forget((owner, document_id))
+        self._choices.changed()
 
     def _open(
         self,
@@ -272,8 +277,11 @@ class Engine:
     # ---- the library
 
     def documents(self, owner: str) -> tuple[Document, ...]:
-        """Documents that `owner` sees, oldest first, without those about to be removed; at once, also while loading."""
-        return tuple(self.removals.without_hidden(self._library.documents(owner)))
+        """Documents that `owner` sees, oldest first, without those about to be removed; at once, also while loading.
+
+        A file that they see several times is listed once: their own before that of a collection before the shared one.
+        """
+        return listed_once(owner, self.removals.without_hidden(self._library.documents(owner)))
 
     def details(self, owner: str, document_id: str) -> DocumentDetails | None:
         """Author, date, outline and notes on pages of a document that `owner` sees; None where there is none."""
@@ -287,13 +295,14 @@ class Engine:
         """Progress of all files together that `owner` is adding; None where there is nothing left to do."""
         return self._jobs.adding(owner)
 
-    def add(self, owner: str, name: str, data: Path | bytes, replaces: str = "") -> Job:
+    def add(self, owner: str, name: str, data: Path | bytes, replaces: str = "", collection: int = 0) -> Job:
         """Queue a file. Raises FileRefused for faults that show without reading it; others show in the job.
 
-        `replaces`: a document of `owner` that goes when this one is complete.
+        `replaces`: a document that goes when this one is complete, and whose place it takes, if `owner` may change it;
+        `collection`: where it is put, 0 for their own documents. Raises CollectionRefused where they may not.
         """
-        own = replaces in [known.id for known in self.documents(owner) if known.owner == owner]
-        return self._files.add(owner, name, data, self._jobs, self.removals, replaces if own else "")
+        old = next((known for known in self.documents(owner) if known.id == replaces), None)
+        return self._files.add(self.sharing.new_file(owner, name, old, collection), data, self._jobs, self.removals)
 
     def unlock(self, owner: str, job_id: int, password: str) -> None:
         """Try a password on a file that waits for one."""
@@ -310,13 +319,13 @@ class Engine:
         self._library.remove(owner, document_id)
         self.annotations.forget_tags()
         self._forget(owner, document_id)
-        self._choices.changed()
         self._files.delete_unused(owner, document_id)
 
     def passage_texts(self, owner: str) -> list[str]:
         """The texts of all passages that `owner` sees."""
         passages = (kept for part, _ in self._store.all_passages() for kept in part)
-        return [kept.passage.text for kept in passages if kept.owner in ("", owner)]
+        owners = self._library.access.visible(owner)
+        return [kept.passage.text for kept in passages if kept.owner in owners]
 
     def _complete(self, job: Job, prepared: Prepared) -> bool:
         """Add a job's document to the library; False where the job was cancelled."""

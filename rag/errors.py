@@ -11,6 +11,7 @@
     │   └── AlreadyAdded         nothing to do
     ├── SettingRefused           change the option named
     ├── NotAllowed               ask an administrator
+    ├── CollectionRefused        ask an editor of the collection, or change what is asked for
     ├── LoginRefused             type name and password again, or wait
     ├── QuestionRefused          ask differently: empty, too long, nothing to search
     ├── TooManyWaiting           ask again later: the queue is full, or this person's share of it
@@ -90,6 +91,10 @@ class SettingRefused(AskError):
 
 class NotAllowed(AskError):
     """Something that a person's role does not allow."""
+
+
+class CollectionRefused(AskError):
+    """A collection that a person does not see, may only read, or that cannot be changed like that."""
 
 
 class LoginRefused(AskError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 from rag.errors import AlreadyAdded, DamagedFile, FileRefused, LimitExceeded, StoreError
@@ -13,6 +14,7 @@ from rag.pdf.unlock import unlock
 from rag.records import Document, Job, JobState
 from rag.removals import Removals
 from rag.settings import MB, Settings
+from rag.store.access import collection_of
 from rag.store.blobs import (
     SHA256,
     copy_name,
@@ -24,11 +26,22 @@ from rag.store.blobs import (
     stored_bytes,
     unlocked_file,
 )
+from rag.store.collections import Collections
 from rag.store.database import Store
 from rag.store.leftovers import remove_leftovers
 from rag.store.totals import StoredTotals
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file that is being added."""
+
+    owner: str  # whose document it will be: a person's or a collection's
+    person: str  # who adds it
+    name: str  # as given: untrusted text, never a path
+    replaces: str = ""  # id of a document of `owner` that goes when this one is complete
 
 
 class DocumentFiles:
@@ -37,17 +50,19 @@ class DocumentFiles:
     def __init__(self, settings: Settings, store: Store, images: PageImages) -> None:
         self._settings, self._folder, self._limits = settings, settings.files_dir, settings.limits
         self._store, self._images, self._totals = store, images, StoredTotals(store)
+        self._collections = Collections(store, lambda: None)
         self._lock = threading.Lock()
 
-    def add(self, owner: str, name: str, data: Path | bytes, jobs: Jobs, removals: Removals, replaces: str = "") -> Job:
+    def add(self, file: NewFile, data: Path | bytes, jobs: Jobs, removals: Removals) -> Job:
         """Copy a file into the folder and queue it. Raises FileRefused with the file's name in the message."""
         try:
-            return self._add(owner, name, data, jobs, removals, replaces)
+            return self._add(file, data, jobs, removals)
         except FileRefused as exc:
-            raise type(exc)("{name}: {reason}", name=name, reason=exc.message) from exc
+            raise type(exc)("{name}: {reason}", name=file.name, reason=exc.message) from exc
 
-    def _add(self, owner: str, name: str, data: Path | bytes, jobs: Jobs, removals: Removals, replaces: str) -> Job:
-        self._refuse_more_files(owner, jobs)
+    def _add(self, file: NewFile, data: Path | bytes, jobs: Jobs, removals: Removals) -> Job:
+        owner = file.owner
+        self._refuse_more_files(file.person, jobs)
         document_id, partial = copy_to_partial(data, self._folder, self._limits)
         removals.finish(owner, document_id)
         with self._lock:
@@ -55,13 +70,14 @@ class DocumentFiles:
                 self._replace_lost(document_id, partial)
                 self._refuse_known(owner, document_id, jobs)
                 taken = partial if partial.exists() else original_file(self._folder, document_id)
-                leaving = {replaces, *removals.pending(owner)}
-                self._refuse_more_bytes(owner, taken.stat().st_size, jobs, leaving)
+                leaving = {file.replaces, *removals.pending(file.person)}
+                self._refuse_more_bytes(file.person, owner, taken.stat().st_size, jobs, leaving)
                 if partial.exists():
                     move_into_place(partial, original_file(self._folder, document_id))
             finally:
                 partial.unlink(missing_ok=True)
-            return jobs.add(owner, document_id, name.encode("utf-8", "replace").decode(), replaces)
+            name = file.name.encode("utf-8", "replace").decode()
+            return jobs.add(owner, document_id, name, file.replaces, file.person)
 
     def _replace_lost(self, document_id: str, partial: Path) -> None:
         """Put the file of a document in its place again whose own was lost, so that its pages can be seen."""
@@ -69,8 +85,8 @@ class DocumentFiles:
         if not path.exists() and any(known.id == document_id for known in self._store.documents()):
             move_into_place(partial, path)
 
-    def _refuse_more_files(self, owner: str, jobs: Jobs) -> None:
-        waiting, limit = sum(job.owner == owner for job in jobs.visible_to(owner)), self._limits.queued_files
+    def _refuse_more_files(self, person: str, jobs: Jobs) -> None:
+        waiting, limit = sum(job.person == person for job in jobs.visible_to(person)), self._limits.queued_files
         if waiting >= limit:
             raise LimitExceeded(
                 "{waiting:,} of your files are waiting or have failed, the limit is {limit:,}: add more when some are "
@@ -79,16 +95,32 @@ class DocumentFiles:
                 limit=limit,
             )
 
-    def _refuse_more_bytes(self, owner: str, size: int, jobs: Jobs, leaving: set[str]) -> None:
-        """The files of an owner's documents and jobs may take `owner_bytes`, without the documents that are leaving."""
-        limit = self._limits.owner_bytes
+    def refuse_more(self, person: str, document: Document, owner: str, jobs: Jobs) -> None:
+        """Raises LimitExceeded where a document does not fit into the quota that it would count for as `owner`'s."""
+        if self._payer(document.owner) != self._payer(owner):
+            self._refuse_more_bytes(person, owner, document.bytes, jobs, set())
+
+    def _payer(self, owner: str) -> str:
+        """Whose quota the documents of an owner count for: those of a collection, for whoever made it."""
+        number = collection_of(owner)
+        return owner if number is None else self._collections.maker(number) or owner
+
+    def _refuse_more_bytes(self, person: str, owner: str, size: int, jobs: Jobs, leaving: set[str]) -> None:
+        """What counts for one person, jobs included, may take `owner_bytes`, without the documents that are leaving."""
+        limit, payer = self._limits.owner_bytes, self._payer(owner)
         if not limit:
             return
-        known = self._totals.sizes_of(owner)
-        for job in jobs.visible_to(owner):
-            if job.owner == owner and job.state is not JobState.FAILED:
+        known = self._totals.sizes_of(payer)
+        for job in jobs.visible_to(payer):
+            if self._payer(job.owner) == payer and job.state is not JobState.FAILED:
                 known.setdefault(job.document_id, stored_bytes(self._folder, job.document_id))
         used = sum(taken for document_id, taken in known.items() if document_id not in leaving)
+        if used + size > limit and payer != person:
+            raise LimitExceeded(
+                "it has {size:.1f} MB, and whoever made this collection has no room left for it: remove some of its "
+                "documents, or have whoever runs the server raise --quota-mb.",
+                size=size / MB,
+            )
         if used + size > limit:
             raise LimitExceeded(
                 "it has {size:.1f} MB, and your documents already take {used:.1f} of {limit:.1f} MB: remove some, or "
@@ -128,6 +160,12 @@ class DocumentFiles:
         copy = unlocked_file(self._folder, document.owner, document.id)
         replace_file(copy, unlock(original_file(self._folder, document.id), "", self._limits))
         return copy
+
+    def copy_unlocked(self, document: Document, owner: str) -> None:
+        """Give another owner the unlocked copy of a document that moves to them, if it has one."""
+        copy = unlocked_file(self._folder, document.owner, document.id)
+        if copy.exists():
+            replace_file(unlocked_file(self._folder, owner, document.id), copy.read_bytes())
 
     def delete_unused(self, owner: str, document_id: str) -> None:
         """Delete what was made from a file for `owner`, who has no such document any more; and all orphaned files."""

@@ -48,8 +48,9 @@ class Introductions:
 
     def making(self, owner: str, document_id: str) -> bool:
         """Whether the introduction of a document is being made, or waits for that."""
+        document = self._store.document(owner, document_id)
         with self._condition:
-            return any(key in self._waiting for key in ((owner, document_id), ("", document_id)))
+            return document is not None and (document.owner, document.id) in self._waiting
 
     def close(self) -> None:
         """Stop; what is being made is made again another time."""

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from rag.embed.embedder import Embedder
+from rag.errors import CollectionRefused
+from rag.index.counted import CountedTerms
 from rag.index.protocols import TextIndex, VectorIndex
 from rag.ingest.jobs import EMBED_BATCH
 from rag.ingest.preparing import Prepared, Preparing
@@ -23,7 +25,9 @@ from rag.pdf.page_readers import PageReader
 from rag.records import Document, DocumentKey, Job, Page, Vectors, text_digest
 from rag.retrieve.routing import DocumentRouter
 from rag.settings import RoutingSettings, Settings
+from rag.store.access import Access
 from rag.store.database import Store
+from rag.store.moves import move_document
 from rag.store.scans import NotesOf, StoredScan, StoredScans
 
 log = logging.getLogger(__name__)
@@ -35,7 +39,7 @@ class Library:
     def __init__(self, store: Store, text_index: TextIndex, settings: RoutingSettings) -> None:
         self.text_index = text_index
         self.router = DocumentRouter(text_index, settings)
-        self.scans = StoredScans(store)
+        self.scans, self.access = StoredScans(store), Access(store)
         self._store = store
         self._vector_index: VectorIndex | None = None  # None until the indexes are loaded
         self._lock = threading.Lock()  # held while store and indexes change together
@@ -115,6 +119,26 @@ class Library:
             self.text_index.add(changed.added, prepared.terms, [key] * len(added))
             self.router.extend(key, added, removed)
         return True
+
+    def move(self, owner: str, document_id: str, target: str) -> bool:
+        """Give a document to another owner; False where `owner` has none of this id.
+
+        Raises AlreadyAdded where the target has it, and CollectionRefused while the indexes are being loaded.
+        """
+        with self._lock:
+            if self._vector_index is None:
+                raise CollectionRefused("The library is still being opened: try again in a moment.")
+            if not move_document(self._store, owner, document_id, target):
+                return False
+            (document,) = [one for one in self._store.documents(target) if (one.owner, one.id) == (target, document_id)]
+            passages = self._store.document_passages(target, document_id)
+            ids, keys = np.array([kept.id for kept in passages], np.int64), [(target, document_id)] * len(passages)
+            self._vector_index.remove(ids)
+            self._vector_index.add(ids, self._store.vectors_of([kept.digest for kept in passages]), keys)
+            self.text_index.add(ids.tolist(), CountedTerms.of(kept.passage.searchable for kept in passages), keys)
+            self.router.remove((owner, document_id))
+            self.router.add((target, document_id), document.name, document.title, ids)
+            return True
 
     def remove(self, owner: str, document_id: str) -> None:
         """Remove a document of `owner`; does nothing where they own no such document."""

@@ -68,10 +68,7 @@ class Page:
 
 
 def page_starts(pages: Sequence[Page]) -> list[int]:
-    """The offset of each page in the document's text.
-
-    A page that awaits OCR takes OCR_ROOM characters, so that what comes after it stays where it is once it is read.
-    """
+    """The offset of each page in the document's text; one that awaits OCR has room for it, so that the next stay."""
     lengths = (OCR_ROOM if page.awaits_ocr else len(page.text) for page in pages)
     return list(accumulate(lengths, initial=0))[:-1]
 
@@ -367,8 +364,14 @@ class Job:
     seconds_left: float | None = None  # None while unknown
     message: Message | None = None  # why it is FAILED or LOCKED
     replaces: str = ""  # id of the document that it is a new version of; "" for none
+    added_by: str = ""  # owner id of the person, where the document will be a collection's
     queued: float = field(default_factory=time.monotonic, compare=False)  # since this start of the program
     request: str = field(default_factory=current_request, compare=False)  # the id of what added it, for the log
+
+    @property
+    def person(self) -> str:
+        """Whose turn and whose place in the queue it takes."""
+        return self.added_by or self.owner
 
 
 @dataclass(frozen=True, slots=True)

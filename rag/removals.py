@@ -42,11 +42,15 @@ class Removals:
         changed: Callable[[], None],
         begun: BegunRemovals,
         *,
+        holder: Callable[[str, str], str | None] = lambda person, document_id: person,
         seconds: float = UNDO_SECONDS,
     ) -> None:
+        """`holder`: whose document it is, of those that a person may remove; None if there is none of this id."""
+        self._holder = holder
         self._remove, self._changed, self._begun, self._seconds = remove, changed, begun, seconds
         # None: it is being removed, which cannot be undone.
         self._timers: dict[DocumentKey, threading.Timer | None] = {}
+        self._by: dict[DocumentKey, str] = {}  # who removed it, and may undo that
         self._lock = threading.Lock()
 
     def complete(self) -> None:
@@ -54,11 +58,14 @@ class Removals:
         for key in self._begun.all():
             self._remove_logging(key)
 
-    def begin(self, owner: str, document_id: str) -> None:
-        """Hide a document of `owner` and remove it after a while; does nothing where that has begun already.
+    def begin(self, person: str, document_id: str) -> None:
+        """Hide a document and remove it after a while; does nothing where that has begun, or they may not remove it.
 
         Raises StoreError where that cannot be recorded.
         """
+        owner = self._holder(person, document_id)
+        if owner is None:
+            return
         key = (owner, document_id)
         timer = threading.Timer(self._seconds, partial(self._finish, key))
         timer.name, timer.daemon = "removal", True
@@ -66,26 +73,27 @@ class Removals:
             if key in self._timers:
                 return
             self._begun.begin(owner, document_id)
-            self._timers[key] = timer
+            self._timers[key], self._by[key] = timer, person
         timer.start()
         self._changed()
 
-    def undo(self, owner: str) -> None:
-        """Keep all documents of `owner` whose removal can still be undone."""
+    def undo(self, person: str) -> None:
+        """Keep all documents that `person` removed, as far as that can still be undone."""
         with self._lock:
-            kept = [key for key, timer in self._timers.items() if key[0] == owner and timer is not None]
+            kept = [key for key, timer in self._timers.items() if self._by[key] == person and timer is not None]
             for key in kept:
                 self._begun.cancel(*key)
-            timers = [self._timers.pop(key) for key in kept]
+            timers = [self._timers.pop(key) for key in kept if self._by.pop(key, None) is not None]
         for timer in timers:
             if timer is not None:
                 timer.cancel()
         self._changed()
 
-    def pending(self, owner: str) -> frozenset[str]:
-        """Ids of the documents of `owner` whose removal can still be undone."""
+    def pending(self, person: str) -> frozenset[str]:
+        """Ids of the documents that `person` removed, as far as that can still be undone."""
         with self._lock:
-            return frozenset(key[1] for key, timer in self._timers.items() if key[0] == owner and timer is not None)
+            own = [key for key, timer in self._timers.items() if self._by[key] == person and timer is not None]
+        return frozenset(document_id for _, document_id in own)
 
     def without_hidden(self, documents: Iterable[Document]) -> list[Document]:
         """Those of the documents that are not about to be removed."""
@@ -115,6 +123,7 @@ class Removals:
         finally:
             with self._lock:
                 self._timers.pop(key, None)
+                self._by.pop(key, None)
             self._changed()
 
     def _remove_logging(self, key: DocumentKey) -> None:

@@ -12,7 +12,7 @@ from rag.errors import SettingRefused
 from rag.options import logins_of
 from webui.accounts.accounts import Accounts
 from webui.accounts.roles import Role
-from webui.accounts.users import Users
+from webui.accounts.users import Users, name_in
 from webui.server.api.tokens import ApiTokens
 
 AskPassword = Callable[[], str]
@@ -54,7 +54,7 @@ def change_users(options: argparse.Namespace, ask: AskPassword | None = None) ->
         _tell(f"{name} is now: {options.role}.")
     elif name := options.remove_user:
         users.remove(name)
-        _tell(f"{name} is removed. Their documents stay on disk; a user added under the same name would see them.")
+        _tell(f"{name} is removed. The server erases their documents and conversations within a minute.")
     else:
         return False
     return True
@@ -65,13 +65,14 @@ def change_tokens(options: argparse.Namespace) -> bool:
     tokens = ApiTokens(options.settings.data_dir)
     if options.api_token:
         accounts = accounts_of(options)
-        if accounts.needed and options.api_token not in accounts:
+        user = accounts.id_of(options.api_token) if accounts.needed else options.api_token
+        if user is None:
             raise SettingRefused("There is no user {name!r}: choose one that can log in.", name=options.api_token)
-        sys.stdout.write(tokens.create(options.api_token) + "\n")
+        sys.stdout.write(tokens.create(user) + "\n")
         _tell("This token is not shown again. Send it as the header “Authorization: Bearer TOKEN”.")
     elif options.list_api_tokens:
         for token in tokens.all():
-            sys.stdout.write(f"{token.id}  {_day(token.created)}  {token.user}\n")
+            sys.stdout.write(f"{token.id}  {_day(token.created)}  {name_in(token.user)}\n")
     elif options.revoke_api_token:
         if not tokens.revoke(options.revoke_api_token):
             raise SettingRefused(

@@ -90,7 +90,7 @@ class Drawing:
         def drawn() -> str:
             picker = picker_html(self.models if session.role.may(Right.PICK) else None, session)
             settings = settings_html(self.engine, session)
-            return head_html(self.engine.choices(), session.language, session.owner, picker, settings)
+            return head_html(self.engine.choices(), session.language, session.name_of(session.owner), picker, settings)
 
         return {self.parts.head: _stamped(drawn)}
 

@@ -33,6 +33,11 @@ def to_int(number: object) -> int:
     return number if isinstance(number, int) else -1
 
 
+def number_in(text: str) -> int:
+    """A number as a form or a header sends it; -1 for what is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else -1
+
+
 def to_text(text: object) -> str:
     """A text sent by a browser, which may send anything; "" for what is none.
 

@@ -33,6 +33,7 @@ from rag.records import (
     View,
 )
 from rag.settings import Settings
+from rag.store.collections import Collection as DocumentCollection
 from rag.store.conversations import StoredConversation, StoredExchange
 from rag.store.rows import StoredPage
 from rag.store.totals import StoredTotals
@@ -183,6 +184,46 @@ class Removals(Protocol):
         ...
 
 
+class Sharing(Protocol):
+    """Documents on their way to other owners."""
+
+    def move(self, owner: str, document_id: str, collection: int) -> None:
+        """Move a document into a collection; with 0, to `owner`'s own. Raises AskError where they may not."""
+        ...
+
+    def erase(self, owner: str, conversation_owner: str, remove: Callable[[str, str], None]) -> None:
+        """Erase all that belongs to somebody who was removed; documents of collections stay. `remove` removes one."""
+        ...
+
+
+class Collections(Protocol):
+    """Documents that several people share. What somebody is not granted is to them as if it did not exist."""
+
+    def of(self, person: str, *, administrator: bool = False) -> tuple[DocumentCollection, ...]:
+        """Those granted to a person, by name; for an administrator all."""
+        ...
+
+    def create(self, person: str, name: str) -> int:
+        """A new collection, which its maker edits; returns its number. Raises AskError."""
+        ...
+
+    def rename(self, person: str, number: int, name: str, *, administrator: bool = False) -> None:
+        """Give a collection another name. Raises AskError."""
+        ...
+
+    def delete(self, person: str, number: int, *, administrator: bool = False) -> None:
+        """Delete a collection without documents. Raises AskError."""
+        ...
+
+    def grant(self, person: str, number: int, to: str, *, editor: bool, administrator: bool = False) -> None:
+        """Grant a collection to somebody, or change what they may do. Raises AskError."""
+        ...
+
+    def revoke(self, person: str, number: int, of: str, *, administrator: bool = False) -> None:
+        """Take a collection from somebody, at once. Raises AskError."""
+        ...
+
+
 class Engine(Protocol):
     """Documents in, cited answers out. Errors are `rag.errors.AskError`: one sentence of plain text."""
 
@@ -218,6 +259,16 @@ class Engine(Protocol):
     @property
     def annotations(self) -> Annotations:
         """Tags, and which document replaced which."""
+        ...
+
+    @property
+    def collections(self) -> Collections:
+        """Documents that several people share."""
+        ...
+
+    @property
+    def sharing(self) -> Sharing:
+        """Moves documents into collections, and out of them."""
         ...
 
     @property
@@ -271,10 +322,11 @@ class Engine(Protocol):
         """Progress of all files together that `owner` is adding; None where there is nothing left to do."""
         ...
 
-    def add(self, owner: str, name: str, data: Path | bytes, replaces: str = "") -> Job:
+    def add(self, owner: str, name: str, data: Path | bytes, replaces: str = "", collection: int = 0) -> Job:
         """Queue a file under this name; a file given as a path may be deleted afterwards. Raises FileRefused.
 
-        `replaces`: id of a document of `owner` that goes when this one is complete.
+        `replaces`: id of a document that `owner` may change, and that goes when this one is complete; `collection`:
+        number of the one that it is put into, 0 for their own documents. Raises CollectionRefused where they may not.
         """
         ...
 

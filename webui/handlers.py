@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -11,6 +12,7 @@ from rag.logs import steps_in_request
 from rag.messages import Message
 from rag.records import AskOptions
 from webui.accounts.roles import Role, check
+from webui.accounts.users import name_in
 from webui.actions.conversations import NOT_THERE, arrive, change_conversations
 from webui.actions.evaluation import change, mark_page
 from webui.actions.library import change_library, suggested
@@ -34,6 +36,14 @@ POLL_SECONDS = 1.0
 QUICK_POLL_SECONDS = 0.2  # while an answer is drawn by polling
 
 
+@dataclass(frozen=True, slots=True)
+class People:
+    """Who people are, by their id."""
+
+    role_of: Callable[[str], Role]
+    name_of: Callable[[str], str] = name_in
+
+
 class Handlers:
     """The handlers of all events of the page. Each returns the parts that changed."""
 
@@ -44,12 +54,12 @@ class Handlers:
         answers: Answers,
         models: Models | None = None,
         *,
-        role_of: Callable[[str], Role],
+        people: People,
         raise_errors: bool = False,
     ) -> None:
         self.engine = engine
         self.models = models
-        self.role_of = role_of
+        self.people = people
         self.sessions = Sessions(lambda: engine.conversations)
         self.draw = Drawing(engine, parts, models, raise_errors=raise_errors)
         self.answers = answers
@@ -62,7 +72,7 @@ class Handlers:
         person = conversation_owner(owner, request.cookies)
         session = self.sessions.of(owner, str(request.session_hash), language, person)
         session.heard()
-        session.role = self.role_of(owner)  # it may have changed
+        session.role, session.name_of = self.people.role_of(owner), self.people.name_of  # the role may have changed
         return session
 
     def load(self, place: str, request: gr.Request) -> Updates:
@@ -245,7 +255,7 @@ class Handlers:
 
 
 def owner_of(request: gr.Request) -> str:
-    """The login name; "" without login."""
+    """The id of the user; "" without login."""
     return str(request.username or "")
 
 

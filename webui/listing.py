@@ -60,6 +60,7 @@ class Listing:
     order: Order = Order.ADDED
     detailed: set[str] = field(default_factory=set)  # ids of the documents whose details are open
     lock: threading.RLock = field(default_factory=threading.RLock)  # held while a drawing is made
+    into: int = 0  # the collection that files are added to; 0 for the person's own documents
     around: str = ""  # HTML around the rows as last sent
     welcome: str = ""  # HTML of the welcome as last sent
     _number: int = 0

@@ -6,19 +6,18 @@ The views render what is shown as escaped HTML; `page.js` merges it into the pag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
 import gradio as gr
 
-from webui.accounts.roles import Role
 from webui.answering import MAX_ANSWERS, Answers
 from webui.drawing import Parts
 from webui.endpoints import add_endpoints
 from webui.engine import Engine
-from webui.handlers import POLL_SECONDS, Handlers
+from webui.handlers import POLL_SECONDS, Handlers, People
 from webui.lean import LeanBlocks
 from webui.models import Models
 from webui.strings import say
@@ -49,10 +48,10 @@ def build_page(
     answers: Answers,
     *,
     models: Models | None = None,
-    role_of: Callable[[str], Role],
+    people: People,
     raise_errors: bool = False,
 ) -> gr.Blocks:
-    """The whole page; with `models` those whose role allows it pick one there. `role_of` tells an owner's role.
+    """The whole page; with `models` those whose role allows it pick one there. `people` tells who they are.
 
     With `raise_errors` an unexpected error is not turned into a sentence (tests, debugging).
     """
@@ -88,7 +87,7 @@ def build_page(
             new=new, viewer=viewer, evaluation=evaluation, timer=gr.Timer(POLL_SECONDS),
         )  # fmt: skip
         add_endpoints(engine, concurrency_limit=MAX_ANSWERS, concurrency_id="answers")
-        handlers = Handlers(engine, parts, answers, models, role_of=role_of, raise_errors=raise_errors)
+        handlers = Handlers(engine, parts, answers, models, people=people, raise_errors=raise_errors)
         page.load(handlers.load, place, _all(parts), js=_script("place.js"), **_QUICK)
         _wire(page, parts, handlers)
     page.queue(max_size=MAX_QUEUED_QUESTIONS, api_open=False)

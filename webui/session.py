@@ -33,6 +33,7 @@ from rag.records import (
     Waiting,
 )
 from webui.accounts.roles import Role
+from webui.accounts.users import name_in
 from webui.conversation import ROOT, Conversation, Exchange, Place, PlainPage
 from webui.edge import errors_shown
 from webui.engine import Engine
@@ -127,6 +128,7 @@ class Session:
         self.owner, self.language, self.own = owner, language, own
         self.conversation = Conversation()
         self.role = Role.READER if owner else Role.ADMINISTRATOR  # as of the last request
+        self.name_of: Callable[[str], str] = name_in  # the name that people see of an id
         self.loaded = False  # whether the page has said which conversation it shows
         self.turns = SHOWN_TURNS  # shown at most, the last ones
         self.opened: Opened | None = None

@@ -15,20 +15,21 @@ from rag.errors import AskError, FileRefused, NotInLibrary, QuestionRefused
 from rag.evaluation.question_sets import QuestionRow, RefusedLine
 from rag.evaluation.runs import RightPage, SavedQuestion
 from rag.records import Document
+from rag.store.access import PREFERRED, sees
 from rag.store.database import Store
 
 MAX_QUESTIONS: Final = 500  # per owner
 MAX_RIGHT_PAGES: Final = 50  # per question
 MAX_ANSWER_CHARACTERS: Final = 500  # of an expected answer
 
-# Saved questions and their correct pages, with name and page label from the owner's own document, else the shared one.
-_SAVED = """
+# Saved questions and their correct pages, with name and page label from the owner's own document before another.
+_SAVED = f"""
 SELECT q.id, q.text, q.answer, r.document_id, r.page, d.name, p.label
 FROM kept_questions q LEFT JOIN right_pages r ON r.question = q.id
 LEFT JOIN documents d ON d.key = (
-    SELECT key FROM documents WHERE id = r.document_id AND owner IN ('', q.owner) ORDER BY owner DESC LIMIT 1)
+    SELECT key FROM documents WHERE id = r.document_id AND {sees("?1")} ORDER BY {PREFERRED} LIMIT 1)
 LEFT JOIN pages p ON p.document = d.key AND p.number = r.page
-WHERE q.owner = ? ORDER BY q.id, r.document_id, r.page
+WHERE q.owner = ?1 ORDER BY q.id, r.document_id, r.page
 """
 
 

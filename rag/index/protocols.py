@@ -23,18 +23,19 @@ TermWeight = Callable[[str], float]  # IDF of a term in the library that is aske
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Filter of a search: documents of `owner` and shared ones (owner ""), and of these only `documents`.
+    """Filter of a search: documents of `owner`, of collections `granted`, shared ones (""); of these, `documents`.
 
     Expression for a vector database: `owner IN (:owners) AND document_id IN (:documents)`.
     """
 
     owner: str
     documents: frozenset[str] | None = None  # ids; None for all that the owner can see
+    granted: tuple[str, ...] = ()  # owner ids of the collections that the owner sees
 
     @property
     def owners(self) -> tuple[str, ...]:
         """Whose documents are visible, each owner once: the library over which statistics are taken."""
-        return ("", self.owner) if self.owner else ("",)
+        return ("", self.owner, *self.granted) if self.owner else ("",)
 
     def allows(self, document: DocumentKey) -> bool:
         """Whether a document's passages may be found."""

@@ -1,4 +1,4 @@
-"""Overall progress of the files that an owner is adding; a batch begins when a file is queued and no other is left."""
+"""Overall progress of the files that a person is adding; a batch begins when a file is queued and no other is left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MIN_SECONDS, MIN_SHARE = 2.0, 0.01  # time and share of the work after which the
 
 @dataclass(frozen=True, slots=True)
 class Adding:
-    """Overall progress of the files that an owner is adding."""
+    """Overall progress of the files that a person is adding."""
 
     done: int  # files, failed ones included
     total: int
@@ -30,27 +30,27 @@ class _Batch:
 
 
 class Batches:
-    """The current batch of each owner. Not thread-safe: `rag.ingest.jobs` calls it under its lock."""
+    """The current batch of each person. Not thread-safe: `rag.ingest.jobs` calls it under its lock."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._batches: dict[str, _Batch] = {}
 
     def add(self, job: Job, size: int, jobs: Iterable[Job]) -> None:
-        """Add a job with a file of `size` bytes to its owner's batch; `jobs` are those there were before."""
-        batch = self._batches.get(job.owner)
+        """Add a job with a file of `size` bytes to its person's batch; `jobs` are those there were before."""
+        batch = self._batches.get(job.person)
         if batch is None or not any(one.id in batch.sizes and one.state in UNFINISHED for one in jobs):
-            batch = self._batches[job.owner] = _Batch(self._clock())
+            batch = self._batches[job.person] = _Batch(self._clock())
         batch.sizes[job.id] = size
 
     def drop(self, job: Job) -> None:
         """Leave out a job that was cancelled or dismissed."""
-        if batch := self._batches.get(job.owner):
+        if batch := self._batches.get(job.person):
             batch.sizes.pop(job.id, None)
 
-    def progress(self, owner: str, jobs: Iterable[Job]) -> Adding | None:
-        """Progress of the owner's batch; `jobs` are those that still exist. None if there is nothing left to do."""
-        batch = self._batches.get(owner)
+    def progress(self, person: str, jobs: Iterable[Job]) -> Adding | None:
+        """Progress of a person's batch; `jobs` are those that still exist. None if there is nothing left to do."""
+        batch = self._batches.get(person)
         if batch is None:
             return None
         left = [job for job in jobs if job.id in batch.sizes and job.state in UNFINISHED]

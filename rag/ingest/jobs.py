@@ -26,6 +26,7 @@ from rag.pdf.scans import WaitingPage
 from rag.pdf.unlock import unlock
 from rag.records import Job, JobState, LoadedDocument, Page, text_digest
 from rag.settings import Settings
+from rag.store.access import Access
 from rag.store.blobs import original_file, replace_file, stored_bytes, unlocked_file
 from rag.store.database import Store
 
@@ -60,10 +61,9 @@ class Jobs:
         self._condition = threading.Condition()  # over an RLock
         self._active: dict[int, ActiveJob] = {}
         self._protected: dict[int, Sequence[bytes]] = {}  # digests of vectors that no document has yet, by job
-        self._order = Order(settings.parallel_reads)
-        self._closing = False
+        self._access, self._order = Access(store), Order(settings.parallel_reads)
+        self._closing, self._batches = False, Batches()
         self._threads: list[threading.Thread] = []
-        self._batches = Batches()
         for stored in self._store.jobs():
             job = replace(stored, state=JobState.WAITING) if stored.state in (*UNFINISHED, JobState.OCR) else stored
             if job.state is JobState.WAITING:
@@ -96,11 +96,12 @@ class Jobs:
     # ---- what people do
 
     def visible_to(self, owner: str) -> tuple[Job, ...]:
-        """Jobs of `owner` and of shared documents; with a negative id, documents whose scanned pages are being read."""
+        """Jobs for libraries that `owner` sees; with a negative id, documents whose scanned pages are being read."""
+        owners = self._access.visible(owner)
         with self._condition:
-            jobs = tuple(active.job for active in self._active.values() if active.job.owner in ("", owner))
+            jobs = tuple(active.job for active in self._active.values() if active.job.owner in owners)
         added = {(job.owner, job.document_id) for job in jobs}
-        scans = self._scans.visible_to(owner) if self._scans is not None else ()
+        scans = self._scans.jobs_of(owners) if self._scans is not None else ()
         return (*jobs, *(job for job in scans if (job.owner, job.document_id) not in added))
 
     def _is_busy(self) -> bool:
@@ -113,16 +114,16 @@ class Jobs:
         with self._condition:
             return self._batches.progress(owner, [active.job for active in self._active.values()])
 
-    def _size(self, job: Job) -> int:
-        return stored_bytes(self._settings.files_dir, job.document_id)
-
     def _add_to_batch(self, job: Job) -> None:
         self._batches.add(job, self._size(job), [active.job for active in self._active.values()])
 
-    def add(self, owner: str, document_id: str, name: str, replaces: str = "") -> Job:
+    def _size(self, job: Job) -> int:
+        return stored_bytes(self._settings.files_dir, job.document_id)
+
+    def add(self, owner: str, document_id: str, name: str, replaces: str = "", added_by: str = "") -> Job:
         """Queue a file that is in the files folder already; `replaces`: id of the document it is a new version of."""
-        job_id = self._store.add_job(owner, document_id, name, JobState.WAITING, replaces)
-        job = Job(job_id, owner, document_id, name, JobState.WAITING, replaces=replaces)
+        job_id = self._store.add_job(owner, document_id, name, JobState.WAITING, replaces, added_by)
+        job = Job(job_id, owner, document_id, name, JobState.WAITING, replaces=replaces, added_by=added_by)
         log.info("Document %s: queued", short(document_id))
         with self._condition:
             failed = [
@@ -147,22 +148,24 @@ class Jobs:
         return (owner, document_id) in ((job.owner, job.document_id) for job in jobs)
 
     def unlock(self, owner: str, job_id: int, password: str) -> None:
-        """Try a password on a file that waits for one."""
+        """Try a password on a file that waits for one, if `owner` may change its document."""
+        owners = self._access.changeable(owner)
         with self._condition:
             active = self._active.get(job_id)
-            if active is None or active.job.owner != owner or active.job.state != JobState.LOCKED:
+            if active is None or active.job.owner not in owners or active.job.state != JobState.LOCKED:
                 return
             active.password = password
         self._set_state(active, JobState.WAITING)
 
     def cancel(self, owner: str, job_id: int) -> None:
-        """Cancel a job, or dismiss one that failed, if it belongs to `owner`."""
+        """Cancel a job, or dismiss one that failed, if `owner` may change its document."""
+        owners = self._access.changeable(owner)
         if self._scans is not None and job_id < 0:
-            self._scans.cancel(owner, job_id)
+            self._scans.cancel(owners, job_id)
             return
         with self._condition:
             active = self._active.get(job_id)
-            if active is None or active.job.owner != owner:
+            if active is None or active.job.owner not in owners:
                 return
             active.stop.set()
             self._batches.drop(self._active.pop(job_id).job)

@@ -1,4 +1,4 @@
-"""Which file is added next: owners take turns, each with its smallest file first."""
+"""Which file is added next: people take turns, each with its smallest file first."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Order:
     """Chooses the next job. Not thread-safe: `rag.ingest.jobs` calls it under its lock."""
 
     def __init__(self, most_of_one: int) -> None:
-        """`most_of_one`: files of one owner that are added at the same time, small ones apart."""
+        """`most_of_one`: files of one person that are added at the same time, small ones apart."""
         self._most_of_one = most_of_one
         self._turns = 0
-        self._served: dict[str, int] = {}  # the last turn of each owner
+        self._served: dict[str, int] = {}  # the last turn of each person
 
     def take(self, jobs: Iterable[ActiveJob], largest: int | None) -> ActiveJob | None:
         """Take the smallest file of whoever has the fewest in the making, of those the one served longest ago.
@@ -43,18 +43,18 @@ class Order:
         `largest`: bytes above which a file is left to others; None for any size.
         """
         jobs = list(jobs)
-        making = [one.job.owner for one in jobs if one.taken]
+        making = [one.job.person for one in jobs if one.taken]
 
         def turn(one: ActiveJob) -> tuple[int, int, int, int]:
-            owner = one.job.owner
-            return making.count(owner), self._served.get(owner, 0), one.size, one.job.id
+            person = one.job.person
+            return making.count(person), self._served.get(person, 0), one.size, one.job.id
 
         def allowed(one: ActiveJob) -> bool:
-            return making.count(one.job.owner) < self._most_of_one if largest is None else one.size <= largest
+            return making.count(one.job.person) < self._most_of_one if largest is None else one.size <= largest
 
         chosen = min((one for one in jobs if one.waits and allowed(one)), key=turn, default=None)
         if chosen is not None:
             chosen.taken = True
             self._turns += 1
-            self._served[chosen.job.owner] = self._turns
+            self._served[chosen.job.person] = self._turns
         return chosen

@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from rag.bugs import bugs_become
 from rag.embed.embedder import Embedder
-from rag.errors import AskError, FileRefused, Stopped
+from rag.errors import AskError, DamagedFile, FileRefused, Stopped
 from rag.ingest.preparing import Prepared, Preparing
 from rag.logs import short
 from rag.messages import Message
@@ -116,16 +116,16 @@ class ScanQueue:
         if stored is not None:
             self._put_stored(stored)
 
-    def visible_to(self, owner: str) -> tuple[Job, ...]:
-        """Documents in the library, of `owner` and shared ones, whose pages are being read; their ids are negative."""
+    def jobs_of(self, owners: Collection[str]) -> tuple[Job, ...]:
+        """Documents in the library, of these owners, whose pages are being read; their ids are negative."""
         with self._condition:
             jobs = [scan.job for scan in self._scans if scan.job is not None]
-        return tuple(job for job in jobs if job.owner in ("", owner))
+        return tuple(job for job in jobs if job.owner in owners)
 
-    def cancel(self, owner: str, job_id: int) -> None:
-        """Leave the rest of a document's pages unread, if it belongs to `owner`."""
-        for job in self._taken_out(lambda job: job.id == job_id and job.owner == owner):
-            stored = self._stored.of(owner, job.document_id)
+    def cancel(self, owners: Collection[str], job_id: int) -> None:
+        """Leave the rest of a document's pages unread, if it belongs to one of these owners."""
+        for job in self._taken_out(lambda job: job.id == job_id and job.owner in owners):
+            stored = self._stored.of(job.owner, job.document_id)
             if stored is not None:
                 self._stored.give_up(stored, CANCELLED, _notes_without_ocr)
         self._changed()
@@ -178,13 +178,15 @@ class ScanQueue:
             scan.show(scan.read + read, (len(scan.waiting) - read) * rate)
             return not self._is_busy()
 
-        pages = read_scans(
-            file_to_render(self._settings.files_dir, scan.owner, scan.document_id),
-            batch,
-            self._reader,
-            lambda file: OpenPdf(file, self._settings.limits, None, scan.stop),
-            go_on,
-        )
+        path = file_to_render(self._settings.files_dir, scan.owner, scan.document_id)
+        try:
+            pages = read_scans(
+                path, batch, self._reader, lambda file: OpenPdf(file, self._settings.limits, None, scan.stop), go_on
+            )
+        except FileNotFoundError as exc:
+            if scan.stop.is_set():  # the document was removed, or moved, meanwhile
+                raise Stopped from exc
+            raise DamagedFile("its file is no longer in the data folder: add it again.") from exc
         del scan.waiting[: len(pages)]
         scan.read += len(pages)
         if scan.stop.is_set():

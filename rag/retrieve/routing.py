@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
@@ -115,7 +116,7 @@ class DocumentRouter:
         """The scope restricted to these documents."""
         with self._lock:
             keys = [self._keys[slot] for slot in slots]
-        return Scope(scope.owner, frozenset(key[1] for key in keys if key and scope.allows(key)))
+        return replace(scope, documents=frozenset(key[1] for key in keys if key and scope.allows(key)))
 
     def count(self, scope: Scope) -> int:
         """Number of documents in scope that have passages."""

@@ -10,11 +10,18 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from rag.errors import LimitExceeded
+from rag.store.access import sees
 from rag.store.connection import Connection
 
 MAX_TAG_CHARACTERS: Final = 40
 MAX_TAGS: Final = 20  # of one document
-_VISIBLE: Final = "SELECT 1 FROM documents d WHERE d.id = ?2 AND d.owner IN ('', ?1)"
+_VISIBLE: Final = f"SELECT 1 FROM documents d WHERE d.id = ?2 AND {sees('?1', 'd.owner')}"
+# Of documents that are gone: whoever gave the tag sees none of this id, and none is being added.
+ORPHAN_TAGS: Final = (
+    "tags WHERE NOT EXISTS (SELECT 1 FROM documents d WHERE d.id = tags.document_id AND"
+    f" {sees('tags.owner', 'd.owner')})"
+    " AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.document_id = tags.document_id AND j.state != 'failed')"
+)
 
 
 class Annotations:
@@ -65,18 +72,14 @@ class Annotations:
     # ---- replacements
 
     def replaced(self, owner: str) -> dict[str, str]:
-        """Documents of `owner`, and shared ones, that were replaced by a newer version: old id -> new id."""
-        rows = self._store.rows("SELECT old, new FROM replacements WHERE owner IN ('', ?)", (owner,))
+        """Documents that `owner` saw until they were replaced by a newer version: old id -> new id."""
+        rows = self._store.rows(f"SELECT old, new FROM replacements WHERE {sees('?1')}", (owner,))
         return {row["old"]: row["new"] for row in rows}
 
     def forget_tags(self) -> None:
         """Delete the tags of documents that are gone: their owner sees none of this id, and none is being added."""
         with self._store.transaction() as sql:
-            sql.execute(
-                "DELETE FROM tags WHERE NOT EXISTS"
-                " (SELECT 1 FROM documents d WHERE d.id = tags.document_id AND d.owner IN ('', tags.owner))"
-                " AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.document_id = tags.document_id AND j.state != 'failed')"
-            )
+            sql.execute(f"DELETE FROM {ORPHAN_TAGS}")
 
     # ---- introductions, as JSON that is not interpreted here; deleted together with their document
 
@@ -99,10 +102,11 @@ class Annotations:
 
 
 def record_replacement(sql: sqlite3.Connection, owner: str, old: str, new: str) -> None:
-    """Record that a document was replaced by another, which takes over its tags."""
+    """Record that a document was replaced by another, which takes over the tags of all who see it."""
     sql.execute("INSERT OR REPLACE INTO replacements VALUES (?, ?, ?)", (owner, old, new))
     sql.execute("DELETE FROM replacements WHERE owner = ? AND old = ?", (owner, new))  # it is back
     sql.execute(
-        "INSERT OR IGNORE INTO tags SELECT owner, ?3, tag FROM tags WHERE document_id = ?2 AND (owner = ?1 OR ?1 = '')",
+        "INSERT OR IGNORE INTO tags SELECT owner, ?3, tag FROM tags"
+        f" WHERE document_id = ?2 AND {sees('tags.owner', '?1')}",
         (owner, old, new),
     )

@@ -29,6 +29,7 @@ from rag.records import (
     page_starts,
     text_digest,
 )
+from rag.store.access import PREFERRED, sees
 from rag.store.annotations import record_replacement
 from rag.store.connection import Connection
 from rag.store.indexed import PASSAGES, batches, indexed_passages, marks, vectors_by_digest
@@ -192,14 +193,14 @@ class Store(Connection):
             sql.execute(f"DELETE FROM orphaned_files AS o WHERE document_id = ?{condition}", (document_id,))
 
     def documents(self, owner: str | None = None) -> list[Document]:
-        """Documents that `owner` can see, their own and the shared ones, oldest first; all with None."""
-        where, values = ("", ()) if owner is None else ("WHERE owner IN ('', ?)", (owner,))
+        """Documents that `owner` sees, see `rag.store.access`, oldest first; all with None."""
+        where, values = ("", ()) if owner is None else (f"WHERE {sees('?1')}", (owner,))
         query = f"SELECT {DOCUMENT_COLUMNS} FROM documents {where} ORDER BY key"
         return [document_of(row) for row in self.rows(query, values)]
 
     def document(self, owner: str, document_id: str) -> Document | None:
-        """A document that `owner` can see: their own before the shared one."""
-        where = "WHERE owner IN ('', ?) AND id = ? ORDER BY owner DESC LIMIT 1"
+        """A document that `owner` sees: their own before that of a collection before the shared one."""
+        where = f"WHERE {sees('?1')} AND id = ?2 ORDER BY {PREFERRED} LIMIT 1"
         rows = self.rows(f"SELECT {DOCUMENT_COLUMNS} FROM documents {where}", (owner, document_id))
         return document_of(rows[0]) if rows else None
 
@@ -209,7 +210,7 @@ class Store(Connection):
 
     def document_details(self, owner: str, document_id: str) -> DocumentDetails | None:
         """Author, date, outline and the first MAX_PAGE_NOTES notes on pages, of the document that `document` gives."""
-        query = "SELECT * FROM documents WHERE owner IN ('', ?) AND id = ? ORDER BY owner DESC LIMIT 1"
+        query = f"SELECT * FROM documents WHERE {sees('?1')} AND id = ?2 ORDER BY {PREFERRED} LIMIT 1"
         rows = self.rows(query, (owner, document_id))
         if not rows:
             return None
@@ -292,13 +293,16 @@ class Store(Connection):
 
     # ---- jobs
 
-    def add_job(self, owner: str, document_id: str, name: str, state: JobState, replaces: str = "") -> int:
+    def add_job(
+        self, owner: str, document_id: str, name: str, state: JobState, replaces: str = "", added_by: str = ""
+    ) -> int:
         """Record a job, so that it survives a restart; returns its id."""
         with self.transaction() as sql:
             sql.execute("DELETE FROM orphaned_files WHERE document_id = ?", (document_id,))
             cursor = sql.execute(
-                "INSERT INTO jobs (owner, document_id, name, state, message, replaces) VALUES (?, ?, ?, ?, '', ?)",
-                (owner, document_id, name, state, replaces),
+                "INSERT INTO jobs (owner, document_id, name, state, message, replaces, added_by)"
+                " VALUES (?, ?, ?, ?, '', ?, ?)",
+                (owner, document_id, name, state, replaces, added_by),
             )
             return int(cursor.lastrowid or 0)
 
@@ -339,6 +343,11 @@ AND digest NOT IN (
     SELECT p.digest FROM passages p JOIN documents d ON p.document = d.key WHERE NOT (d.owner = ?1 AND d.id = ?2))
 AND digest NOT IN (SELECT digest FROM protected_vectors)
 """
+# The same of one digest.
+DELETE_UNUSED_VECTOR = (
+    "DELETE FROM vectors WHERE digest = ?1 AND digest NOT IN (SELECT digest FROM passages WHERE digest = ?1)"
+    " AND digest NOT IN (SELECT digest FROM protected_vectors)"
+)
 
 
 def insert_passage(sql: sqlite3.Connection, key: int | None, owner: str, passage: Passage) -> int:

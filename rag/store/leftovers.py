@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from rag.settings import Settings
+from rag.store.annotations import ORPHAN_TAGS
 from rag.store.blobs import PARTIAL_PREFIX, PARTIAL_SUFFIX, SHA256, UNLOCKED_SUFFIX, copy_name, delete
 from rag.store.connection import Connection
 
@@ -24,11 +25,6 @@ NEEDED_FILES: Final = "SELECT id FROM documents UNION SELECT document_id FROM jo
 # A job asks for its password again after a restart, so that only complete documents need their unlocked copy.
 NEEDED_COPIES: Final = "SELECT owner, id FROM documents"
 ORPHAN_VECTORS: Final = "vectors WHERE digest NOT IN (SELECT digest FROM passages)"
-ORPHAN_TAGS: Final = (
-    "tags WHERE NOT EXISTS"
-    " (SELECT 1 FROM documents d WHERE d.id = tags.document_id AND d.owner IN ('', tags.owner))"
-    " AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.document_id = tags.document_id AND j.state != 'failed')"
-)
 
 
 class Rows(Protocol):

@@ -21,7 +21,7 @@ from rag.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-FORMAT = 12
+FORMAT = 13
 # A new database. `meta`: 'embedder' (JSON), 'created' (seconds since the epoch; not in databases of before format 11).
 # `pages.start`: where it begins in the document's text (`rag.records.page_starts`). `digest`: of the
 # text that was embedded.
@@ -31,7 +31,8 @@ FORMAT = 12
 # `pages.crc`, `vectors.crc`: CRC-32 of the page's text and words, and of the vector, by which damage is noticed.
 # `removals`: documents whose removal has begun.
 # `experiments.data`: variants, circumstances, questions; `experiment_results.data`: both results of a question.
-# `jobs.replaces`: id of the document that the file is a new version of, '' for none.
+# `jobs.replaces`: id of the document that the file is a new version of, '' for none. `jobs.added_by`: '' for the owner.
+# `collections.made_by`: whose quota it counts for, '' for nobody's. `grants.person`: the owner id of a person.
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE IF NOT EXISTS documents (
@@ -59,7 +60,8 @@ SCHEMA = (
     owner TEXT NOT NULL, document_id TEXT NOT NULL, PRIMARY KEY (owner, document_id)) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS jobs (
     id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, document_id TEXT NOT NULL, name TEXT NOT NULL,
-    state TEXT NOT NULL, message TEXT NOT NULL, replaces TEXT NOT NULL DEFAULT '')""",
+    state TEXT NOT NULL, message TEXT NOT NULL, replaces TEXT NOT NULL DEFAULT '',
+    added_by TEXT NOT NULL DEFAULT '')""",
     """CREATE TABLE IF NOT EXISTS kept_questions (
     id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, text TEXT NOT NULL, answer TEXT NOT NULL DEFAULT '',
     UNIQUE (owner, text))""",
@@ -100,6 +102,11 @@ SCHEMA = (
     """CREATE TABLE IF NOT EXISTS introductions (
     document INTEGER PRIMARY KEY REFERENCES documents ON DELETE CASCADE, data TEXT NOT NULL)""",
     "CREATE TABLE IF NOT EXISTS preferences (owner TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS collections (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, made_by TEXT NOT NULL, created REAL NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS grants (
+    person TEXT NOT NULL, collection INTEGER NOT NULL REFERENCES collections ON DELETE CASCADE,
+    editor INTEGER NOT NULL, PRIMARY KEY (person, collection)) WITHOUT ROWID""",
 )
 
 
@@ -136,6 +143,7 @@ def migrate(sql: sqlite3.Connection, database: Path) -> None:
 
 # A table that each of these formats brought, the newest first.
 _NEW_TABLES = (
+    ("collections", 13),
     ("experiments", 12),
     ("removals", 11),
     ("given_answers", 10),
@@ -348,7 +356,36 @@ def _to_12(sql: sqlite3.Connection) -> None:
         sql.execute(statement)
 
 
+def _to_13(sql: sqlite3.Connection) -> None:
+    """Collections that are granted; who added a file; vectors of private documents under a digest of their owner's."""
+    for statement in (
+        "CREATE TABLE collections (number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL,"
+        " made_by TEXT NOT NULL, created REAL NOT NULL)",
+        "CREATE TABLE grants (person TEXT NOT NULL,"
+        " collection INTEGER NOT NULL REFERENCES collections ON DELETE CASCADE, editor INTEGER NOT NULL,"
+        " PRIMARY KEY (person, collection)) WITHOUT ROWID",
+        "ALTER TABLE jobs ADD COLUMN added_by TEXT NOT NULL DEFAULT ''",
+    ):
+        sql.execute(statement)
+    sql.create_function("owners_digest", 3, _owners_digest, deterministic=True)
+    private = (
+        "SELECT p.id, p.digest AS old, owners_digest(d.owner, p.heading, p.text) AS new"
+        " FROM passages p JOIN documents d ON p.document = d.key WHERE d.owner != ''"
+    )
+    sql.execute(
+        "INSERT OR IGNORE INTO vectors (digest, vector, crc)"
+        f" SELECT m.new, v.vector, v.crc FROM ({private}) m JOIN vectors v ON v.digest = m.old"
+    )
+    sql.execute(f"UPDATE passages SET digest = m.new FROM ({private}) m WHERE passages.id = m.id")
+    sql.execute("DELETE FROM vectors WHERE digest NOT IN (SELECT digest FROM passages)")
+
+
+def _owners_digest(owner: str, heading: str, text: str) -> bytes:
+    own = _embedded_digest(heading, text)
+    return hashlib.sha256(owner.encode("utf-8", "surrogatepass") + b"\0" + own).digest()[:16]
+
+
 MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {
     2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5, 6: _to_6, 7: _to_7, 8: _to_8, 9: _to_9, 10: _to_10,
-    11: _to_11, 12: _to_12,
+    11: _to_11, 12: _to_12, 13: _to_13,
 }  # fmt: skip

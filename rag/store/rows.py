@@ -155,6 +155,7 @@ def job_of(row: sqlite3.Row) -> Job:
         state=JobState(row["state"]),
         message=message_from_text(row["message"]),
         replaces=row["replaces"],
+        added_by=row["added_by"],
     )
 
 

@@ -81,7 +81,7 @@ class StoredScans:
     def add(
         self, scan: StoredScan, pages: Sequence[Page], passages: Sequence[Passage], vectors: Vectors, notes_of: NotesOf
     ) -> PagesAdded | None:
-        """Make pages that were read searchable, in one transaction; None where the document was removed.
+        """Make pages that were read searchable, in one transaction; None where the document was removed, or moved.
 
         `vectors` (n, d) are those of the passages; `notes_of` gives the document's new notes.
         """
@@ -110,7 +110,8 @@ class StoredScans:
 
 
 def _is_there(sql: sqlite3.Connection, scan: StoredScan) -> bool:
-    return sql.execute("SELECT 1 FROM documents WHERE key = ?", (scan.key,)).fetchone() is not None
+    there = sql.execute("SELECT 1 FROM documents WHERE key = ? AND owner = ?", (scan.key, scan.owner)).fetchone()
+    return there is not None
 
 
 def _delete_passages(sql: sqlite3.Connection, key: int, page: int) -> Iterable[sqlite3.Row]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rag.store.access import COLLECTION
 from rag.store.connection import Connection
 
 
@@ -36,5 +37,14 @@ class StoredTotals:
         return Totals(documents, pages, passages, size, {state: count for state, count in files})
 
     def sizes_of(self, owner: str) -> dict[str, int]:
-        """Bytes of each document of an owner, by id. Raises StoreError."""
-        return {row[0]: row[1] for row in self._store.rows("SELECT id, bytes FROM documents WHERE owner = ?", (owner,))}
+        """Bytes of each document that counts for an owner, by id: their own, and of collections that they made.
+
+        Raises StoreError.
+        """
+        return {row[0]: row[1] for row in self._store.rows(_COUNTED, (owner,))}
+
+
+_COUNTED = (
+    "SELECT id, bytes FROM documents WHERE owner = ?1 OR owner IN"
+    f" (SELECT char({ord(COLLECTION)}) || number FROM collections WHERE made_by = ?1 AND ?1 != '')"
+)

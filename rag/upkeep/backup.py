@@ -29,7 +29,8 @@ from rag.upkeep.reading import ReadOnlyDatabase
 
 DATABASE: Final = "library.sqlite"
 MANIFEST: Final = "manifest.json"  # the last member: {"format": 1, "files": {name: {"bytes": …, "sha256": …}}}
-OTHERS: Final = ("server.json", "api-tokens.json", "accounts.sqlite")
+OTHERS: Final = ("server.json", "api-tokens.json")
+ACCOUNTS: Final = "accounts.sqlite"  # copied as the library is; no file is there before the first user
 VERSION: Final = 1
 _FIXED_TIME: Final = (1980, 1, 1, 0, 0, 0)
 
@@ -59,6 +60,9 @@ def back_up(settings: Settings, file: Path) -> Backup:
         with ReadOnlyDatabase(settings.database) as database, tempfile.TemporaryDirectory(dir=file.parent) as folder:
             copy = Path(folder) / DATABASE
             _copy_database(database.sql, copy)
+            if (settings.data_dir / ACCOUNTS).exists():
+                with closing(sqlite3.connect(settings.data_dir / ACCOUNTS)) as accounts:
+                    _copy_database(accounts, copy.with_name(ACCOUNTS))
             partial.unlink(missing_ok=True)
             descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
             with os.fdopen(descriptor, "w+b") as target:
@@ -97,6 +101,7 @@ def _write(target: IO[bytes], settings: Settings, database: ReadOnlyDatabase, co
             _add(archive, files, f"files/{path.name}", path)
         for name in OTHERS:
             _add(archive, files, name, settings.data_dir / name)
+        _add(archive, files, ACCOUNTS, copy.with_name(ACCOUNTS))
         removed = [one for one in missing if not _still_there(database, one)]
         _remove(copy, removed)
         _add(archive, files, DATABASE, copy, zipfile.ZIP_DEFLATED)

@@ -26,12 +26,14 @@ from rag.store.connection import lock_folder
 from rag.store.folder import PRIVATE_FILE, PRIVATE_FOLDER, make_private
 from rag.store.migrations import FORMAT
 from rag.store.restored import COMPLETE, RESTORING, put_in_place
-from rag.upkeep.backup import DATABASE, MANIFEST, OTHERS, VERSION
+from rag.upkeep.backup import ACCOUNTS, DATABASE, MANIFEST, OTHERS, VERSION
 
 MAX_MANIFEST_BYTES: Final = 200_000_000
 MAX_MEMBERS: Final = 1_000_000
 FREE_BYTES: Final = 100_000_000  # that stay free on the disk
-NAMES: Final = re.compile(rf"files/[0-9a-f]{{64}}\.(pdf|open)|{'|'.join(map(re.escape, (DATABASE, *OTHERS)))}")
+NAMES: Final = re.compile(
+    rf"files/[0-9a-f]{{64}}\.(pdf|open)|{'|'.join(map(re.escape, (DATABASE, ACCOUNTS, *OTHERS)))}"
+)
 
 
 def restore(settings: Settings, file: Path, *, overwrite: bool) -> str:

@@ -16,7 +16,7 @@ from rag.engine import Engine
 from rag.records import Answer, Found, Source
 from rag.settings import RetrievalSettings, Settings
 from tests.fakes import ExactEmbedder
-from tests.rag.engines import add, until
+from tests.rag.engines import done, until
 from tests.rag.pdfs import report_pdf, text_pdf
 
 WORDS = (
@@ -35,7 +35,7 @@ QUESTIONS = (
     "What was the quick ratio in FY2022?",
     "Summarise the documents.",
 )
-File = tuple[str, str, bytes]  # owner, name, content
+File = tuple[str, str, bytes]  # owner, "ours" or "theirs" for a collection, name, content
 
 
 def pages(chance: random.Random) -> list[str]:
@@ -48,9 +48,13 @@ def pages(chance: random.Random) -> list[str]:
 def made_files(seed: int) -> tuple[list[File], list[File]]:
     """Files that ann sees, and others' files: of the same words, of words only they have, one the same as ann's."""
     chance = random.Random(seed)
-    own: list[File] = [(chance.choice(("", "ann")), name, text_pdf(pages(chance))) for name in NAMES[:3]]
+    own: list[File] = [(chance.choice(("", "ann", "ours")), name, text_pdf(pages(chance))) for name in NAMES[:3]]
     own.append(("ann", "report.pdf", report_pdf()))
-    others: list[File] = [(chance.choice(("ben", "cleo")), name, text_pdf(pages(chance))) for name in NAMES[1:]]
+    own.append(("ours", "common.pdf", text_pdf(pages(chance))))
+    others: list[File] = [
+        (chance.choice(("ben", "cleo", "theirs")), name, text_pdf(pages(chance))) for name in NAMES[1:]
+    ]
+    others.append(("theirs", "zebra_common.pdf", text_pdf(pages(chance))))
     others.append(("ben", "okapi.pdf", text_pdf(["The okapi of zanzibar. " * 30, "Revenue of the okapi fell. " * 40])))
     others.append(("cleo", "copy.pdf", own[3][2]))
     return own, others
@@ -61,8 +65,16 @@ def opened(folder: Path, files: list[File]) -> Iterator[Engine]:
     """An engine with these files; more than 12 passages of an owner are kept in half precision."""
     settings = Settings(data_dir=folder, retrieval=RetrievalSettings(exact_index_size=12))
     with Engine(settings, embedder=ExactEmbedder, reader=QuoteReader()) as engine:
+        engine.wait()
+        shared = {}
+        if files:
+            # Of two collections of other people one is granted to ann.
+            shared = {name: engine.collections.create("ben", name) for name in ("theirs", "ours")}
+            engine.collections.grant("ben", shared["ours"], "ann", editor=False)
         for owner, name, content in files:
-            add(engine, (name, content), owner=owner)
+            person = "ben" if owner in shared else owner
+            engine.add(person, name, content, collection=shared.get(owner, 0))
+            until(lambda person=person: done(engine, person))
         yield engine
 
 

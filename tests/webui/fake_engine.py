@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rag.activity import Activity
 from rag.answer.introduction.record import Introduction
-from rag.errors import AlreadyAdded, FileRefused, NotAPdf, NotInLibrary, QuestionRefused
+from rag.errors import AlreadyAdded, CollectionRefused, FileRefused, NotAPdf, NotInLibrary, QuestionRefused
 from rag.evaluation.ratings import Ratings
 from rag.ingest.batch import Adding
 from rag.messages import Message
@@ -45,6 +45,8 @@ from rag.records import (
 )
 from rag.removals import Removals
 from rag.settings import Settings
+from rag.store.access import Access, collection_owner
+from rag.store.collections import Collections
 from rag.store.connection import Connection
 from rag.store.conversations import Conversations
 from rag.store.preferences import StoredPreferences
@@ -156,8 +158,10 @@ class FakeEngine:
         self.pages = FakePages(self.documents, data_dir, png)
         self.annotations = FakeAnnotations(self.change)
         self.introductions = FakeIntroductions()
-        self.removals = Removals(self.remove, self.change, BegunInMemory())
+        self.removals = Removals(self.remove, self.change, BegunInMemory(), holder=self._holder)
         self.running: list[Job] = []
+        self.erased: list[tuple[str, str]] = []
+        self.sharing = self  # what moves and erases
         self.progress: Adding | None = None  # of all jobs together
         self.asked: list[tuple[str, str, tuple[str, ...] | None, tuple[Turn, ...]]] = []
         self.stops: list[threading.Event] = []
@@ -191,6 +195,32 @@ class FakeEngine:
     def preferences(self) -> StoredPreferences:
         """The same for what people prefer."""
         return StoredPreferences(self._database())
+
+    @cached_property
+    def collections(self) -> Collections:
+        """The same for collections."""
+        return Collections(self._database(), self.change)
+
+    def _visible(self, owner: str) -> tuple[str, ...]:
+        return Access(self._database()).visible(owner) if owner else ("",)
+
+    def _changeable(self, owner: str) -> tuple[str, ...]:
+        return Access(self._database()).changeable(owner) if owner else ("",)
+
+    def _holder(self, owner: str, document_id: str) -> str | None:
+        known = {d.owner for d in self.library if d.id == document_id}
+        return next((one for one in self._changeable(owner) if one in known), None)
+
+    def move(self, owner: str, document_id: str, collection: int) -> None:
+        target = collection_owner(collection) if collection else owner
+        if self._holder(owner, document_id) is None or target not in self._changeable(owner):
+            raise CollectionRefused("There is no such collection.")
+        with self._lock:
+            self.library = [replace(d, owner=target) if d.id == document_id else d for d in self.library]
+        self.change()
+
+    def erase(self, owner: str, conversation_owner: str, remove: Callable[[str, str], None]) -> None:
+        self.erased.append((owner, conversation_owner))
 
     @cached_property
     def totals(self) -> StoredTotals:
@@ -227,7 +257,7 @@ class FakeEngine:
 
     def documents(self, owner: str) -> tuple[Document, ...]:
         with self._lock:
-            return tuple(self.removals.without_hidden(d for d in self.library if d.owner in ("", owner)))
+            return tuple(self.removals.without_hidden(d for d in self.library if d.owner in self._visible(owner)))
 
     def details(self, owner: str, document_id: str) -> DocumentDetails | None:
         with self._lock:
@@ -236,15 +266,18 @@ class FakeEngine:
 
     def jobs(self, owner: str) -> tuple[Job, ...]:
         with self._lock:
-            return tuple(j for j in self.running if j.owner in ("", owner))
+            return tuple(j for j in self.running if j.owner in self._visible(owner))
 
     # ---- adding
 
     def adding(self, owner: str) -> Adding | None:
         return self.progress
 
-    def add(self, owner: str, name: str, data: Path | bytes, replaces: str = "") -> Job:
+    def add(self, owner: str, name: str, data: Path | bytes, replaces: str = "", collection: int = 0) -> Job:
         content = data if isinstance(data, bytes) else data.read_bytes()
+        adding, owner = owner, collection_owner(collection) if collection else owner
+        if collection and owner not in self._changeable(adding):
+            raise CollectionRefused("There is no such collection.")
         with self._lock:
             self.received.append((owner, name, content))
             if not content.startswith(b"%PDF-"):
@@ -258,6 +291,7 @@ class FakeEngine:
                 name,
                 JobState.WAITING,
                 replaces=replaces,
+                added_by=adding,
             )
             self.running.append(job)
             self.change()
@@ -302,7 +336,7 @@ class FakeEngine:
 
     def cancel(self, owner: str, job_id: int) -> None:
         with self._lock:
-            self.running = [j for j in self.running if j.id != job_id or j.owner != owner]
+            self.running = [j for j in self.running if j.id != job_id or j.owner not in self._changeable(owner)]
             self.change()
 
     def remove(self, owner: str, document_id: str) -> None:

@@ -2,14 +2,18 @@
 
 import argparse
 import logging
+import sqlite3
 
 import pytest
 
 from rag.errors import LoginRefused, NotAllowed, SettingRefused
 from rag.options import parse
+from tests.webui.fake_engine import FakeEngine
 from webui.accounts.accounts import IDLE_SECONDS, MAX_SECONDS, Accounts
 from webui.accounts.brake import FREE, MAX_DELAY, Brake
+from webui.accounts.erasing import erasing
 from webui.accounts.passwords import Passwords
+from webui.accounts.refusals import LINES, SECONDS, RefusalLog
 from webui.accounts.roles import Right, Role, check
 from webui.accounts.users import Users
 from webui.commands import change_users
@@ -227,3 +231,46 @@ def test_what_cannot_be_done_is_said_without_the_password(tmp_path, arguments, p
 def test_a_role_that_does_not_exist_is_refused(role):
     with pytest.raises(SettingRefused, match="--role takes one of administrator"):
         parse(["--role", role], {})
+
+
+def test_a_new_user_of_a_removed_users_name_is_somebody_else(accounts, tmp_path):
+    token = accounts.log_in("ann", PASSWORD, HERE)
+    assert accounts.user_of(token) == "ann"
+    accounts.remove_user("ann")
+    assert accounts.user_of(token) is None
+    assert accounts.to_erase() == ("ann",)
+    accounts.add_user("ann", PASSWORD, Role.EDITOR)
+    again = accounts.user_of(accounts.log_in("ann", PASSWORD, HERE))
+    assert again not in (None, "ann")
+    assert "ann" not in accounts
+    assert (accounts.name_of(again), accounts.id_of("ann"), accounts.role("ann")) == ("ann", again, Role.READER)
+    engine = FakeEngine(tmp_path / "data")
+    with erasing(accounts, engine):
+        assert engine.erased == [("ann", "login:ann")]
+    assert accounts.to_erase() == ()
+    engine.close()
+
+
+def test_users_of_an_older_database_keep_what_is_theirs(tmp_path):
+    with sqlite3.connect(tmp_path / "accounts.sqlite") as sql:
+        sql.execute(
+            "CREATE TABLE users (name TEXT PRIMARY KEY, role TEXT NOT NULL, hash TEXT NOT NULL,"
+            " generation INTEGER NOT NULL DEFAULT 0, created REAL NOT NULL) WITHOUT ROWID"
+        )
+        sql.execute("INSERT INTO users VALUES ('ann', 'editor', ?, 7, 1.0)", (Passwords().hash(PASSWORD),))
+    sql.close()
+    accounts = Accounts(Users(tmp_path))
+    assert accounts.user_of(accounts.log_in("ann", PASSWORD, HERE)) == "ann"
+
+
+def test_thousands_of_refused_logins_fill_no_log(caplog, clock):
+    log = RefusalLog(logging.getLogger("refusals"), clock)
+    for _ in range(5_000):
+        log.warn("Wrong password for %s", "ann")
+    assert len(caplog.records) == LINES
+    clock.now += SECONDS
+    log.warn("Wrong password for %s", "ben")
+    assert [record.getMessage() for record in caplog.records[LINES:]] == [
+        f"{5_000 - LINES} more refused logins were not logged one by one",
+        "Wrong password for ben",
+    ]

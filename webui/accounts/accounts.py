@@ -1,6 +1,7 @@
 """Who may log in, as what, and for how long: the users of the database and those of `--auth`.
 
-A session is a random token in a cookie; only its hash is kept, in memory, so that a restart ends all sessions.
+A session is a random token in a cookie; only its hash is kept, in memory, so that a restart ends all sessions. People
+type names; everything else goes by the id of a user (`webui.accounts.users`). The id of a user of `--auth` is the name.
 """
 
 from __future__ import annotations
@@ -18,14 +19,25 @@ from typing import Final
 from rag.errors import LoginRefused, SettingRefused
 from webui.accounts.brake import Brake
 from webui.accounts.passwords import Passwords, check_new_password
+from webui.accounts.refusals import RefusalLog
 from webui.accounts.roles import Role
-from webui.accounts.users import User, Users, checked_name
+from webui.accounts.users import User, Users, checked_name, name_in
 
 logger = logging.getLogger(__name__)
 
 IDLE_SECONDS: Final = 12 * 3_600.0  # a session that nobody uses for so long ends
 MAX_SECONDS: Final = 7 * 24 * 3_600.0  # from the login to the end of any session
 MAX_SESSIONS: Final = 50  # of one user; the oldest ends first
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Somebody who may log in."""
+
+    id: str
+    hash: str
+    role: Role
+    generation: int
 
 
 @dataclass(slots=True)
@@ -45,23 +57,33 @@ class Accounts:
     ) -> None:
         """`quick`: passwords by user, of `--auth`; they are editors. A user of the database takes precedence."""
         self._users, self._clock = users, clock
-        self._passwords, self._brake = Passwords(), Brake()
+        self._passwords, self._brake, self._refusals = Passwords(), Brake(), RefusalLog(logger)
         self._quick = {name: self._passwords.hash(password) for name, password in (quick or {}).items()}
         self._quick_generations = dict.fromkeys(self._quick, 0)
-        self._sessions: dict[str, OrderedDict[str, _Session]] = {}  # user -> digest of the token -> session
-        self._user_of: dict[str, str] = {}  # digest of the token -> user
+        self._sessions: dict[str, OrderedDict[str, _Session]] = {}  # id -> digest of the token -> session
+        self._user_of: dict[str, str] = {}  # digest of the token -> id
         self._lock = threading.Lock()
         self.needed = bool(self._quick or (users and users.all()))  # whether one must log in
 
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self._known(name) is not None
+    def __contains__(self, user_id: object) -> bool:
+        return isinstance(user_id, str) and self._of_id(user_id) is not None
 
-    def role(self, name: str) -> Role:
+    def role(self, user_id: str) -> Role:
         """The role of a user. Raises StoreError."""
         if not self.needed:
             return Role.ADMINISTRATOR
-        known = self._known(name)
-        return known[1] if known else Role.READER
+        known = self._of_id(user_id)
+        return known.role if known else Role.READER
+
+    def id_of(self, name: str) -> str | None:
+        """The id of the user who logs in with this name; None for an unknown one. Raises StoreError."""
+        known = self._named(name)
+        return known.id if known else None
+
+    def name_of(self, user_id: str) -> str:
+        """The name that people see of a user, also of one who was removed. Raises StoreError."""
+        user = self._users.of_id(user_id) if self._users else None
+        return user.name if user else name_in(user_id)
 
     @property
     def has_administrator(self) -> bool:
@@ -70,62 +92,63 @@ class Accounts:
 
     def log_in(self, name: str, password: str, address: str) -> str:
         """A new session's token. Raises LoginRefused and StoreError. Takes a while, whether or not the user exists."""
-        known = self._known(name)
+        known = self._named(name)
         shown = repr(name) if known else "an unknown user"  # people type passwords into the wrong field
         if seconds := self._brake.begin(name, address):
-            logger.warning("Login of %s from %s refused: the next try is in %d s", shown, address, seconds)
+            self._refusals.warn("Login of %s from %s refused: the next try is in %d s", shown, address, seconds)
             raise LoginRefused("There were too many wrong passwords: try again in {seconds} s.", seconds=seconds)
-        if not self._passwords.matches(known[0] if known else None, password) or known is None:
-            logger.warning("Wrong password for %s from %s", shown, address)
+        if not self._passwords.matches(known.hash if known else None, password) or known is None:
+            self._refusals.warn("Wrong password for %s from %s", shown, address)
             raise LoginRefused("The name or the password is wrong.")
         self._brake.succeeded(name, address)
-        return self._begin(name, known[2])
+        return self._begin(known.id, known.generation)
 
     def user_of(self, token: str | None) -> str | None:
-        """Whose session a token belongs to; None if it has ended, or never was. Raises StoreError."""
+        """The id of the user whose session it is; None if it has ended, or never was. Raises StoreError."""
         digest, now = _digest(token or ""), self._clock()
         with self._lock:
-            name = self._user_of.get(digest)
-            session = self._sessions[name][digest] if name is not None else None
-        if name is None or session is None:
+            user_id = self._user_of.get(digest)
+            session = self._sessions[user_id][digest] if user_id is not None else None
+        if user_id is None or session is None:
             return None
-        known = self._known(name)
+        known = self._of_id(user_id)
         ended = now - session.began > MAX_SECONDS or now - session.used > IDLE_SECONDS
-        if ended or known is None or known[2] != session.generation:
+        if ended or known is None or known.generation != session.generation:
             self.log_out(token)
             return None
         session.used = now
-        return name
+        return user_id
 
     def log_out(self, token: str | None) -> None:
         """End a session."""
         digest = _digest(token or "")
         with self._lock:
-            if (name := self._user_of.pop(digest, None)) is not None:
-                self._sessions[name].pop(digest, None)
+            if (user_id := self._user_of.pop(digest, None)) is not None:
+                self._sessions[user_id].pop(digest, None)
 
-    def log_out_everywhere(self, name: str) -> None:
+    def log_out_everywhere(self, user_id: str) -> None:
         """End all sessions of a user. Raises StoreError."""
-        if self._users and self._users.get(name):
-            self._users.end_sessions(name)
+        if self._users and (user := self._users.of_id(user_id)):
+            self._users.end_sessions(user.name)
         else:
-            self._quick_generations[name] = self._quick_generations.get(name, 0) + 1
+            self._quick_generations[user_id] = self._quick_generations.get(user_id, 0) + 1
         with self._lock:
-            for digest in self._sessions.pop(name, ()):
+            for digest in self._sessions.pop(user_id, ()):
                 self._user_of.pop(digest, None)
 
-    def change_password(self, name: str, old: str, new: str, address: str) -> str:
+    def change_password(self, user_id: str, old: str, new: str, address: str) -> str:
         """Change a user's own password; all sessions end, and the token of a new one comes back.
 
         Raises LoginRefused for a wrong old password, SettingRefused for a new one that is too short, and StoreError.
         """
         check_new_password(new)
+        name = self.name_of(user_id)
         self.log_out(self.log_in(name, old, address))
-        if self._users is None or self._users.get(name) is None:
+        if not self.is_stored(user_id):
             raise LoginRefused("Your password stands in --auth: whoever runs the server changes it there.")
-        self._users.set_password(name, self._passwords.hash(new))
-        known = self._known(name)
-        return self._begin(name, known[2] if known else 0)
+        self._database.set_password(name, self._passwords.hash(new))
+        known = self._of_id(user_id)
+        return self._begin(user_id, known.generation if known else 0)
 
     # ---- managing users; each takes effect at once, also in other processes
 
@@ -134,9 +157,9 @@ class Accounts:
         """Whether `--auth` names users, whom only the command line changes."""
         return bool(self._quick)
 
-    def is_stored(self, name: str) -> bool:
+    def is_stored(self, user_id: str) -> bool:
         """Whether a user is one of the database, whose password can be changed."""
-        return bool(self._users and self._users.get(name))
+        return bool(self._users and self._users.of_id(user_id))
 
     def users(self) -> tuple[User, ...]:
         """The users of the database. Raises StoreError."""
@@ -159,8 +182,22 @@ class Accounts:
         self._database.set_role(name, role)
 
     def remove_user(self, name: str) -> None:
-        """Remove a user, whose sessions end. Raises SettingRefused for an unknown one, and StoreError."""
+        """Remove a user, whose sessions end. Raises SettingRefused for an unknown one, and StoreError.
+
+        What belongs to them is erased by `webui.accounts.erasing`.
+        """
         self._database.remove(name)
+
+    def to_erase(self) -> tuple[str, ...]:
+        """Ids of removed users whose belongings are not erased yet, without those who may still log in.
+
+        Raises StoreError.
+        """
+        return tuple(one for one in self._users.to_erase() if one not in self) if self._users else ()
+
+    def erased(self, user_id: str) -> None:
+        """Record that the belongings of a removed user are erased. Raises StoreError."""
+        self._database.erased(user_id)
 
     @property
     def _database(self) -> Users:
@@ -171,23 +208,36 @@ class Accounts:
     # What Gradio asks of its table of tokens.
     get = user_of
 
-    def _begin(self, name: str, generation: int) -> str:
+    def _begin(self, user_id: str, generation: int) -> str:
         token, now = secrets.token_urlsafe(32), self._clock()
         with self._lock:
-            sessions = self._sessions.setdefault(name, OrderedDict())
+            sessions = self._sessions.setdefault(user_id, OrderedDict())
             sessions[_digest(token)] = _Session(generation, now, now)
-            self._user_of[_digest(token)] = name
+            self._user_of[_digest(token)] = user_id
             while len(sessions) > MAX_SESSIONS:
                 self._user_of.pop(sessions.popitem(last=False)[0], None)
         return token
 
-    def _known(self, name: str) -> tuple[str, Role, int] | None:
-        """Password hash, role and generation of a user; None for an unknown one."""
+    def _named(self, name: str) -> _Known | None:
+        """Who logs in with a name; None for an unknown one."""
         if self._users and (user := self._users.get(name)):
-            return user.hash, user.role, user.generation
-        if name in self._quick:
-            return self._quick[name], Role.EDITOR, self._quick_generations[name]
-        return None
+            return _stored(user)
+        return self._quick_user(name)
+
+    def _of_id(self, user_id: str) -> _Known | None:
+        """The user of an id; None for an unknown one."""
+        if self._users and (user := self._users.of_id(user_id)):
+            return _stored(user)
+        return self._quick_user(user_id)
+
+    def _quick_user(self, name: str) -> _Known | None:
+        if name not in self._quick:
+            return None
+        return _Known(name, self._quick[name], Role.EDITOR, self._quick_generations[name])
+
+
+def _stored(user: User) -> _Known:
+    return _Known(user.id, user.hash, user.role, user.generation)
 
 
 def _digest(token: str) -> str:

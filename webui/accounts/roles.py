@@ -35,7 +35,9 @@ _RIGHTS: Final = {
 }
 # What people do on the page, by the name that its events carry: whatever is not listed here, everybody may do.
 _NEEDED: Final = {
-    **dict.fromkeys(("remove", "undo", "sample", "cancel", "cancel-all", "dismiss-failed", "unlock"), Right.ADD),
+    **dict.fromkeys(
+        ("remove", "undo", "sample", "cancel", "cancel-all", "dismiss-failed", "unlock", "move"), Right.ADD
+    ),
     **dict.fromkeys(("models", "pick", "download", "test-server", "connect", "disconnect"), Right.PICK),
 }
 

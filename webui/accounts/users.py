@@ -2,6 +2,9 @@
 
 It is a database of its own, because users are added and removed while the server runs, and the server alone opens the
 library. What one process changes counts in the other at once.
+
+Documents and conversations belong to the id of a user. It is the name, unless an earlier user had that id: a new user
+of a removed user's name sees nothing of theirs.
 """
 
 from __future__ import annotations
@@ -21,11 +24,17 @@ from webui.accounts.roles import Role
 
 MAX_NAME_CHARACTERS: Final = 64
 _BUSY_SECONDS: Final = 5.0  # to wait for another process that writes
-# `generation` grows whenever all sessions of the user end.
+_FORMAT: Final = 2
+# `generation` grows whenever all sessions of the user end. `removed`: users whose belongings are, or are to be, erased.
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS users (name TEXT PRIMARY KEY, role TEXT NOT NULL, hash TEXT NOT NULL,"
-    " generation INTEGER NOT NULL DEFAULT 0, created REAL NOT NULL) WITHOUT ROWID"
+    " generation INTEGER NOT NULL DEFAULT 0, created REAL NOT NULL) WITHOUT ROWID",
+    "ALTER TABLE users ADD COLUMN id TEXT NOT NULL DEFAULT ''",
+    "UPDATE users SET id = name",
+    "CREATE TABLE removed (id TEXT PRIMARY KEY, erased INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID",
+    f"PRAGMA user_version={_FORMAT}",
 )
+_ID_SEPARATOR: Final = "\x1f"  # of a name and what makes it another id; no name holds it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,7 @@ class User:
     hash: str
     generation: int
     created: float  # seconds since the epoch
+    id: str  # the owner of what belongs to the user; never that of an earlier one
 
 
 class Users:
@@ -53,6 +63,10 @@ class Users:
         """The user of this name; None if there is none. Raises StoreError."""
         return next(iter(self._select("SELECT * FROM users WHERE name = ?", name)), None)
 
+    def of_id(self, user_id: str) -> User | None:
+        """The user of this id; None if there is none. Raises StoreError."""
+        return next(iter(self._select("SELECT * FROM users WHERE id = ?", user_id)), None)
+
     def add(self, name: str, role: Role, password_hash: str) -> None:
         """Raises SettingRefused for a name that is taken, and StoreError."""
         with self._opened() as sql:
@@ -61,13 +75,36 @@ class Users:
                 raise SettingRefused(
                     "There is a user {name!r} already: --set-password and --set-role change it.", name=name
                 )
-            # Not 0: sessions of an earlier user of this name stay ended.
-            values = (name, role, password_hash, time.time_ns(), time.time())
-            sql.execute("INSERT INTO users (name, role, hash, generation, created) VALUES (?, ?, ?, ?, ?)", values)
+            now = time.time_ns()
+            used = sql.execute("SELECT 1 FROM removed WHERE id = ?", (name,)).fetchone()
+            user_id = f"{name}{_ID_SEPARATOR}{now}" if used else name
+            # The generation is not 0: sessions of an earlier user of this name stay ended.
+            values = (name, role, password_hash, now, time.time(), user_id)
+            sql.execute(
+                "INSERT INTO users (name, role, hash, generation, created, id) VALUES (?, ?, ?, ?, ?, ?)", values
+            )
 
     def remove(self, name: str) -> None:
-        """Remove a user, whose sessions end. Raises SettingRefused for an unknown one, and StoreError."""
-        self._change("DELETE FROM users WHERE name = ?1", name)
+        """Remove a user, whose sessions end, and whose belongings are to be erased.
+
+        Raises SettingRefused for an unknown one, and StoreError.
+        """
+        with self._opened() as sql:
+            sql.execute("INSERT OR IGNORE INTO removed (id) SELECT id FROM users WHERE name = ?", (name,))
+            if not sql.execute("DELETE FROM users WHERE name = ?", (name,)).rowcount:
+                raise _unknown(name)
+
+    def to_erase(self) -> tuple[str, ...]:
+        """Ids of removed users whose belongings are not erased yet. Raises StoreError."""
+        if not self._path.exists():
+            return ()
+        with self._opened() as sql:
+            return tuple(row[0] for row in sql.execute("SELECT id FROM removed WHERE NOT erased ORDER BY id"))
+
+    def erased(self, user_id: str) -> None:
+        """Record that the belongings of a removed user are erased. Raises StoreError."""
+        with self._opened() as sql:
+            sql.execute("UPDATE removed SET erased = 1 WHERE id = ?", (user_id,))
 
     def set_role(self, name: str, role: Role) -> None:
         """Raises SettingRefused for an unknown user, and StoreError."""
@@ -85,7 +122,7 @@ class Users:
         with self._opened() as sql:
             changed = sql.execute(statement, (name, *values)).rowcount
         if not changed:
-            raise SettingRefused("There is no user {name!r}: --list-users lists them.", name=name)
+            raise _unknown(name)
 
     def _select(self, query: str, *values: str) -> tuple[User, ...]:
         if not self._path.exists():
@@ -103,7 +140,8 @@ class Users:
             sql = sqlite3.connect(self._path, timeout=_BUSY_SECONDS)
             try:
                 with sql:
-                    sql.execute(_SCHEMA)
+                    if sql.execute("PRAGMA user_version").fetchone()[0] < _FORMAT:
+                        _upgrade(sql)
                     yield sql
             finally:
                 sql.close()
@@ -115,9 +153,27 @@ class Users:
             ) from error
 
 
+def _upgrade(sql: sqlite3.Connection) -> None:
+    """Make the tables of a new database, or those that an older one lacks, unless another process just did."""
+    sql.execute("BEGIN IMMEDIATE")
+    if sql.execute("PRAGMA user_version").fetchone()[0] < _FORMAT:
+        for statement in _SCHEMA:
+            sql.execute(statement)
+    sql.execute("COMMIT")
+
+
+def _unknown(name: str) -> SettingRefused:
+    return SettingRefused("There is no user {name!r}: --list-users lists them.", name=name)
+
+
 def checked_name(name: str) -> str:
     """A name that a user may have. Raises SettingRefused."""
     name = unicodedata.normalize("NFC", name.strip())
     if not name or len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
         raise SettingRefused("A user's name has 1 to {limit} printable characters.", limit=MAX_NAME_CHARACTERS)
     return name
+
+
+def name_in(user_id: str) -> str:
+    """The name that a user of this id was added with."""
+    return user_id.partition(_ID_SEPARATOR)[0]

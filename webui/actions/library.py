@@ -26,6 +26,7 @@ def change_library(engine: Engine, session: Session, data: dict[str, Any]) -> No
     _choose(session, data, documents)
     _tag(engine, session, data, documents)
     _change_list(engine, session, data, documents)
+    _place(engine, session, data, documents)
     _change_jobs(engine, session, data)
 
 
@@ -81,7 +82,7 @@ def _tag(engine: Engine, session: Session, data: dict[str, Any], documents: Set[
 
 
 def _change_list(engine: Engine, session: Session, data: dict[str, Any], documents: Set[str]) -> None:
-    """Sort the list, open details, remove documents, add the sample. Raises AskError."""
+    """Sort the list, open details, remove documents. Raises AskError."""
     named = _named(data, documents)
     match data.get("do"):
         case "sort" if data.get("by") in list(Order):
@@ -95,10 +96,20 @@ def _change_list(engine: Engine, session: Session, data: dict[str, Any], documen
         case "remove":
             for document_id in named:
                 engine.removals.begin(session.owner, document_id)
-        case "sample":
-            engine.add(session.owner, say(session.language, "sample_file"), SAMPLE)
         case "undo":
             engine.removals.undo(session.owner)
+
+
+def _place(engine: Engine, session: Session, data: dict[str, Any], documents: Set[str]) -> None:
+    """Add the sample, choose where files are added, move documents between collections. Raises AskError."""
+    match data.get("do"):
+        case "sample":
+            engine.add(session.owner, say(session.language, "sample_file"), SAMPLE, collection=session.listing.into)
+        case "into":
+            session.listing.into = to_int(data.get("collection"))
+        case "move":
+            for document_id in _named(data, documents):
+                engine.sharing.move(session.owner, document_id, to_int(data.get("collection")))
 
 
 def _open_page(engine: Engine, session: Session, named: Set[str], page: int) -> None:
@@ -120,7 +131,7 @@ def _change_jobs(engine: Engine, session: Session, data: dict[str, Any]) -> None
             engine.unlock(owner, job, str(data.get("password")))
         case "cancel-all" | "dismiss-failed" as do:
             for one in jobs:
-                if one.owner == owner and (one.state is JobState.FAILED) == (do == "dismiss-failed"):
+                if one.person == owner and (one.state is JobState.FAILED) == (do == "dismiss-failed"):
                     engine.cancel(owner, one.id)
 
 

@@ -43,6 +43,7 @@ _ROUTES = frozenset(
         "/login",
         "/logout",
         "/account",
+        "/collections",
         "/library/add",
     )
 )
@@ -52,7 +53,7 @@ _GRADIO_ROUTES = (
 )  # fmt: skip
 _CONVERSATION = re.compile(r"/c/[\w-]{1,64}\Z", re.ASCII)  # the page, as the address of a conversation
 _HEARTBEAT = "/gradio_api/heartbeat/"
-_FORMS = ("/login", "/account")
+_FORMS = ("/login", "/account", "/collections")
 _UPLOADS = ("/library/add", DOCUMENTS_PATH)  # check the size of a file while it comes in
 _FOLDERS = ("/assets/", "/static/", "/svelte/")
 # Gradio's scripts and style sheets have a hash of their content in their names.
@@ -115,6 +116,8 @@ class Guard:
         is_page = scope["path"] == "/" or _CONVERSATION.match(scope["path"])
         reply = _Reply(send, self.access.frames, self.head, self._cookie(scope) if is_page else "")
         reply.is_asset = bool(_ASSET.match(scope["path"]))
+        if scope["path"] in _FORMS:  # whole documents with a style of their own
+            reply.head = b"</head>"
         refusal = self.refusal(scope["method"], scope["path"], Headers(scope=scope))
         if refusal is None and scope["path"].startswith("/gradio_api/"):
             try:

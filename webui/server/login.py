@@ -47,7 +47,7 @@ class LoginRoutes:
 
     async def log_in(self, request: Request) -> Response:
         """Begin a session: for browsers with a redirect, for programs with JSON."""
-        language, form = language_of(request), await _form(request)
+        language, form = language_of(request), await form_of(request)
         name, to = form.get("username", "").strip(), _place(form.get("to", ""))
         try:
             token = await run_in_threadpool(self._accounts.log_in, name, form.get("password", ""), _address(request))
@@ -84,17 +84,17 @@ class LoginRoutes:
 
     async def account_page(self, request: Request) -> Response:
         """The page about one's account."""
-        if not (name := owner_of(request)):
+        if not (user_id := owner_of(request)):
             return RedirectResponse("./", 303)
-        return await run_in_threadpool(_AccountPage(self._accounts, name).shown, language_of(request))
+        return await run_in_threadpool(_AccountPage(self._accounts, user_id).shown, language_of(request))
 
     async def change_account(self, request: Request) -> Response:
         """Do what a form of that page asks for."""
-        if not (name := owner_of(request)):
+        if not (user_id := owner_of(request)):
             return RedirectResponse("./", 303)
-        page, language, form = _AccountPage(self._accounts, name), language_of(request), await _form(request)
+        page, language, form = _AccountPage(self._accounts, user_id), language_of(request), await form_of(request)
         if form.get("do") == "log-out-everywhere":
-            await run_in_threadpool(self._accounts.log_out_everywhere, name)
+            await run_in_threadpool(self._accounts.log_out_everywhere, user_id)
             return _left(request)
         token = await run_in_threadpool(page.change, form, _address(request), language)
         shown = await run_in_threadpool(page.shown, language)
@@ -106,8 +106,8 @@ class LoginRoutes:
 class _AccountPage:
     """The page about an account, for one request."""
 
-    def __init__(self, accounts: Accounts, name: str) -> None:
-        self._accounts, self._name = accounts, name
+    def __init__(self, accounts: Accounts, user_id: str) -> None:
+        self._accounts, self._user_id = accounts, user_id
         self._problem: Message | None = None
         self._done = ""
 
@@ -120,7 +120,7 @@ class _AccountPage:
         token = ""
         with errors_shown(show):
             if form.get("do") == "password":
-                token = self._accounts.change_password(self._name, form.get("old", ""), form.get("new", ""), address)
+                token = self._accounts.change_password(self._user_id, form.get("old", ""), form.get("new", ""), address)
                 self._done = say(language, "password_changed")
             else:
                 self._manage(form, language)
@@ -128,7 +128,7 @@ class _AccountPage:
 
     def _manage(self, form: Mapping[str, str], language: Language) -> None:
         """Add, change or remove a user. Raises AskError."""
-        require(self._accounts.role(self._name), Right.MANAGE)
+        require(self._accounts.role(self._user_id), Right.MANAGE)
         name = form.get("name", "")
         match form.get("do"):
             case "add":
@@ -146,18 +146,18 @@ class _AccountPage:
 
     def _refuse_own(self, name: str) -> None:
         """So that there is always an administrator left."""
-        if name == self._name:
+        if self._accounts.id_of(name) == self._user_id:
             raise SettingRefused("You cannot change your own role or remove yourself: another administrator can.")
 
     def shown(self, language: Language) -> HTMLResponse:
         """The page. Raises StoreError."""
-        role = self._accounts.role(self._name)
+        role = self._accounts.role(self._user_id)
         manages = role.may(Right.MANAGE)
         html = account_html(
             language,
-            name=self._name,
+            name=self._accounts.name_of(self._user_id),
             role=role,
-            own_password=self._accounts.is_stored(self._name),
+            own_password=self._accounts.is_stored(self._user_id),
             users=self._accounts.users() if manages else None,
             quick=self._accounts.has_quick_users,
             problem=self._problem,
@@ -173,7 +173,7 @@ def _role(form: Mapping[str, str]) -> Role:
         raise SettingRefused("A role is one of: administrator, editor, reader.") from error
 
 
-async def _form(request: Request) -> dict[str, str]:
+async def form_of(request: Request) -> dict[str, str]:
     """The fields of a form; the guard has limited the length of the body."""
     body = (await request.body()).decode("utf-8", "replace")
     return dict(parse_qsl(body, keep_blank_values=True, max_num_fields=20)) if body.count("&") < 20 else {}

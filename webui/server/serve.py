@@ -20,11 +20,13 @@ from starlette.routing import BaseRoute
 from webui.accounts.accounts import Accounts
 from webui.answering import MAX_ANSWERS, Answers
 from webui.engine import Engine
+from webui.handlers import People
 from webui.models import Models
 from webui.page import build_page, head_script
 from webui.server.api.entry import Entry
 from webui.server.api.mount import ProgramRoutes
 from webui.server.api.tokens import ApiTokens
+from webui.server.collections import collection_routes
 from webui.server.connections import HEAD_SECONDS, UnfinishedRequests
 from webui.server.documents import document_routes
 from webui.server.export import export_route
@@ -95,7 +97,8 @@ def serve(
     routes = _routes(engine, serving, incoming, programs)
     answers = Answers(engine, raise_errors=raise_errors)
     serving.traffic.awaits(answers.__len__)
-    page = build_page(engine, answers, models=models, role_of=accounts.role, raise_errors=raise_errors)
+    people = People(accounts.role, accounts.name_of)
+    page = build_page(engine, answers, models=models, people=people, raise_errors=raise_errors)
     unfinished = UnfinishedRequests(HEAD_SECONDS)
     _, url, public = page.launch(
         server_name=serving.host,
@@ -163,7 +166,8 @@ def _routes(engine: Engine, serving: Serving, incoming: Path, programs: ProgramR
     accounts = serving.accounts
     login = LoginRoutes(accounts, embedded=serving.access.frames != "'self'").routes if accounts.needed else ()
     upload = upload_route(engine, incoming, accounts.role)
-    return [*login, upload, *document_routes(engine), export_route(engine), *programs.routes]
+    shared = collection_routes(engine, accounts) if accounts.needed else ()
+    return [*login, *shared, upload, *document_routes(engine), export_route(engine), *programs.routes]
 
 
 def _head() -> str:

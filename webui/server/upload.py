@@ -20,7 +20,7 @@ from rag.errors import FileRefused, LimitExceeded
 from rag.messages import Message
 from rag.records import Job
 from webui.accounts.roles import Right, Role, require
-from webui.edge import errors_shown
+from webui.edge import errors_shown, number_in
 from webui.engine import Engine
 from webui.strings import language_of, say_message
 
@@ -39,11 +39,12 @@ def upload_route(engine: Engine, folder: Path, role_of: Callable[[str], Role]) -
             return JSONResponse({"refused": say_message(language, LOGGED_OUT)}, status_code=401)
         name = unquote(request.headers.get("x-file-name", ""), errors="replace")[:MAX_NAME_CHARACTERS] or "unnamed.pdf"
         replaces = request.headers.get("x-replaces", "")[:MAX_NAME_CHARACTERS]
+        collection = number_in(request.headers.get("x-collection", "0"))
         refusals: list[Message] = []
         with errors_shown(refusals.append):
             require(role_of(owner), Right.ADD)
             try:
-                await receive_file(request, engine, owner, name, folder, replaces)
+                await receive_file(request, engine, owner, name, folder, replaces, collection)
             except ClientDisconnect:
                 return Response(status_code=400)
         return JSONResponse({"refused": "".join(say_message(language, refusal) for refusal in refusals)})
@@ -52,9 +53,15 @@ def upload_route(engine: Engine, folder: Path, role_of: Callable[[str], Role]) -
 
 
 async def receive_file(
-    request: Request, engine: Engine, owner: str, name: str, folder: Path, replaces: str = ""
+    request: Request,
+    engine: Engine,
+    owner: str,
+    name: str,
+    folder: Path,
+    replaces: str = "",
+    collection: int = 0,
 ) -> Job:
-    """Write the body to a file with a random name, give it to the engine, delete it. Raises FileRefused."""
+    """Write the body to a file with a random name, give it to the engine, delete it. Raises AskError."""
     limit = engine.settings.limits.file_bytes
     _check_size(int(request.headers.get("content-length") or 0), limit, name)
     path = folder / f"{secrets.token_hex(16)}.pdf"
@@ -67,7 +74,7 @@ async def receive_file(
                 name=name,
                 reason=error.strerror or str(error),
             ) from error
-        return await run_in_threadpool(engine.add, owner, name, path, replaces)
+        return await run_in_threadpool(engine.add, owner, name, path, replaces, collection)
     finally:
         path.unlink(missing_ok=True)
 
@@ -92,7 +99,7 @@ def _check_size(size: int, limit: int, name: str) -> None:
 
 
 def owner_of(request: HTTPConnection) -> str | None:
-    """The login name as Gradio's own routes find it; "" if there are no logins, None for somebody not logged in."""
+    """The id of the user, as Gradio's own routes find it; "" without logins, None for somebody not logged in."""
     app = request.app
     if app.auth is None:
         return ""

@@ -29,6 +29,8 @@ Object.assign(actions, {
     document.cookie = `sort=${select.value}; path=/; max-age=31536000; samesite=lax`;
     trigger('act', { do: 'sort', by: select.value });
   },
+  into(select) { trigger('act', { do: 'into', collection: +select.value }); },
+  move(select) { trigger('act', { do: 'move', document: select.dataset.document, collection: +select.value }); },
   details(button) { trigger('act', { do: 'details', document: button.dataset.document }); },
   page(button) {
     opening(button);
@@ -125,15 +127,16 @@ let busy = false;
 
 // `replaces`: id of the document that the file is a new version of.
 function send(files, replaces = '') {
-  queue.push(...files.map((file) => ({ file, replaces })));
+  const collection = mount.querySelector('[data-do=into]')?.value || '0';
+  queue.push(...files.map((file) => ({ file, replaces, collection })));
   if (!busy) sendNext();
 }
 
 async function sendNext() {
   busy = true;
   while (queue.length) {
-    const { file, replaces } = queue.shift();
-    const refused = await sendOne(file, replaces).catch(() => says('notSent', { name: file.name }));
+    const { file, replaces, collection } = queue.shift();
+    const refused = await sendOne(file, replaces, collection).catch(() => says('notSent', { name: file.name }));
     if (refused) notice(refused);
     trigger('act', { do: 'refresh' });
   }
@@ -145,7 +148,7 @@ function says(key, values) {
   return words.replace(/\{(\w+)\}/g, (all, name) => (name in values ? values[name] : all));
 }
 
-function sendOne(file, replaces) {
+function sendOne(file, replaces, collection) {
   const drop = mount.querySelector('.drop');
   if (file.size > +drop.dataset.limit)
     return Promise.resolve(says('tooLarge', { name: file.name, size: (file.size / 1e6).toFixed(1) }));
@@ -161,6 +164,7 @@ function sendOne(file, replaces) {
     request.setRequestHeader('Content-Type', 'application/octet-stream');
     request.setRequestHeader('X-File-Name', encodeURIComponent(file.name.toWellFormed?.() ?? file.name));
     if (replaces) request.setRequestHeader('X-Replaces', replaces);
+    request.setRequestHeader('X-Collection', collection);
     request.responseType = 'json';
     request.upload.onprogress = (event) => { if (event.total) show(Math.floor((event.loaded / event.total) * 100)); };
     request.onload = () => {

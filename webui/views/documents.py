@@ -9,11 +9,11 @@ from markupsafe import Markup
 
 from rag.messages import Message
 from rag.records import Document, JobState, PageKind
-from webui.accounts.roles import Right
 from webui.engine import Engine
 from webui.listing import Drawing, Order
 from webui.session import Session
 from webui.strings import Language, say
+from webui.views.collections import Place, Shared, document_places, may_change, shared_with
 from webui.views.details import Details, details_of
 from webui.views.names import Name, name_of
 from webui.views.render import render
@@ -25,16 +25,19 @@ _REPORTED_KINDS = (PageKind.OCR, PageKind.SCANNED, PageKind.GARBLED, PageKind.EM
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row of the list. Only the document's owner can remove it."""
+    """A row of the list."""
 
     id: str
     name: Name
-    own: bool
+    own: bool  # whether the person may remove, replace and move it
+    shared: bool  # whether everybody sees it
+    collection: str  # name of the one that it is in; "" for none
     chosen: bool
     report: str
     notes: tuple[Message, ...]
     tags: tuple[str, ...]
     details: Details | None  # None while they are closed
+    places: tuple[Place, ...] = ()  # where it can be kept, while the details are open
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,8 @@ def documents_changes(engine: Engine, session: Session) -> Markup | None:
     with listing.lock:
         documents = engine.documents(session.owner)
         tags = engine.annotations.tags(session.owner)
-        rows = [_row(document, engine, session, tags) for document in _sorted(documents, listing.order)]
+        shared = shared_with(engine, session)
+        rows = [_row(document, engine, session, shared, tags) for document in _sorted(documents, listing.order)]
         drawing = listing.draw(rows)
         undo = sorted(engine.removals.pending(session.owner))
         around = _html(engine, session, rows, Drawing(0, None, ()), undo)
@@ -119,17 +123,22 @@ def _tags(rows: list[_Row]) -> list[_Tag]:
     return [_Tag(tag, len(ids), ids == chosen) for tag, ids in sorted(tagged.items())]
 
 
-def _row(document: Document, engine: Engine, session: Session, tags: Mapping[str, tuple[str, ...]]) -> _Row:
-    own_tags = tags.get(document.id, ())
+def _row(
+    document: Document, engine: Engine, session: Session, shared: Shared, tags: Mapping[str, tuple[str, ...]]
+) -> _Row:
+    own_tags, detailed = tags.get(document.id, ()), document.id in session.listing.detailed
     return _Row(
         id=document.id,
         name=name_of(document),
-        own=document.owner == session.owner and session.role.may(Right.ADD),
+        own=may_change(document, session, shared),
+        shared=document.owner == "" != session.owner,
+        collection=shared.name(document.owner),
         chosen=document.id not in session.conversation.left_out,
         report=kinds_report(document, session.language),
         notes=document.notes,
         tags=own_tags,
-        details=_details(document, engine, session, own_tags) if document.id in session.listing.detailed else None,
+        details=_details(document, engine, session, own_tags) if detailed else None,
+        places=tuple(document_places(document, session, shared)) if detailed else (),
     )
 
 

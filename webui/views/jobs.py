@@ -12,6 +12,7 @@ from webui.accounts.roles import Right
 from webui.engine import Engine
 from webui.session import Session
 from webui.strings import Language, say
+from webui.views.collections import Shared, shared_with, upload_places
 from webui.views.names import parts_of
 from webui.views.render import render
 
@@ -72,6 +73,7 @@ def library_html(engine: Engine, session: Session) -> Markup:
     Of several files, one strip shows the progress, and those that failed are folded; those that wait for their
     password are always shown.
     """
+    shared = shared_with(engine, session)
     jobs = sorted(engine.jobs(session.owner), key=lambda job: (_JOB_ORDER.get(job.state, 4), job.id))
     failed = [job for job in jobs if job.state is JobState.FAILED]
     unfinished = [job for job in jobs if job.state not in (JobState.FAILED, JobState.LOCKED)]
@@ -85,10 +87,12 @@ def library_html(engine: Engine, session: Session) -> Markup:
         limit_bytes=engine.settings.limits.file_bytes,
         problem=session.problem,
         adds=session.role.may(Right.ADD),
+        with_logins=session.owner != "",
+        places=upload_places(session, shared),
         strip=strip,
-        open_jobs=_group(open_jobs, session),
-        adding=_group(unfinished if strip else [], session),
-        failed=_group(failed if folds else [], session),
+        open_jobs=_group(open_jobs, session, shared),
+        adding=_group(unfinished if strip else [], session, shared),
+        failed=_group(failed if folds else [], session, shared),
     )
 
 
@@ -105,11 +109,11 @@ def _strip(engine: Engine, session: Session, unfinished: list[Job]) -> _Strip | 
     return _Strip(" · ".join(words), round(100 * adding.share), now)
 
 
-def _group(jobs: list[Job], session: Session) -> _Group:
-    return _Group(tuple(_job(job, session) for job in jobs[:MAX_SHOWN_JOBS]), len(jobs))
+def _group(jobs: list[Job], session: Session, shared: Shared) -> _Group:
+    return _Group(tuple(_job(job, session, shared) for job in jobs[:MAX_SHOWN_JOBS]), len(jobs))
 
 
-def _job(job: Job, session: Session) -> _Job:
+def _job(job: Job, session: Session, shared: Shared) -> _Job:
     language = session.language
     state = "job_failed" if job.state is JobState.FAILED else job.state.value
     return _Job(
@@ -118,7 +122,7 @@ def _job(job: Job, session: Session) -> _Job:
         start=parts_of(job.name)[0],
         end=parts_of(job.name)[1],
         state=job.state.value,
-        own=job.owner == session.owner and session.role.may(Right.ADD),
+        own=job.owner in (session.owner, *shared.editable) and session.role.may(Right.ADD),
         progress=" · ".join([say(language, state), *_progress_words(job, language)]),
         bar=_bar(job),
         message=job.message,

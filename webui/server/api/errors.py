@@ -16,6 +16,7 @@ from starlette.types import Message as ServerMessage
 from rag.errors import (
     AlreadyAdded,
     AskError,
+    CollectionRefused,
     FileRefused,
     LimitExceeded,
     NotAPdf,
@@ -35,6 +36,7 @@ _STATUS: Final[tuple[tuple[type[AskError], int], ...]] = (
     (LimitExceeded, 413),
     (NotAPdf, 415),
     (FileRefused, 422),
+    (CollectionRefused, 403),
     (QuestionRefused, 422),
     (TooManyWaiting, 503),
     (StoreError, 503),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection as Ids
 from typing import Final
 
 from rag.messages import Message
 from rag.records import Document, Job
+from rag.store.collections import Collection
 from webui.engine import Engine
 from webui.server.api.errors import RequestRefused
 
@@ -27,9 +28,16 @@ def find(engine: Engine, owner: str, document_id: str) -> Document | Job:
 def find_own(engine: Engine, owner: str, document_id: str) -> Document | Job:
     """The same, where `owner` may change it. Raises RequestRefused."""
     found = find(engine, owner, document_id)
-    if found.owner != owner:
+    if found.owner == "" != owner:
         raise RequestRefused(403, Message("This document is shared: only whoever runs the server can change it."))
+    if found.owner not in (owner, *(one.owner for one in collections_of(engine, owner) if one.edits)):
+        raise RequestRefused(403, Message("This document is in a collection that you can only read."))
     return found
+
+
+def collections_of(engine: Engine, owner: str) -> tuple[Collection, ...]:
+    """The collections that `owner` sees; none without logins."""
+    return engine.collections.of(owner) if owner else ()
 
 
 def check_page(engine: Engine, owner: str, document_id: str, page: int) -> None:
@@ -39,7 +47,7 @@ def check_page(engine: Engine, owner: str, document_id: str, page: int) -> None:
         raise RequestRefused(404, NO_SUCH_PAGE)
 
 
-def check_scope(engine: Engine, owner: str, documents: Collection[str] | None) -> None:
+def check_scope(engine: Engine, owner: str, documents: Ids[str] | None) -> None:
     """Raises RequestRefused where an id is that of no document which `owner` sees."""
     known = {document.id for document in engine.documents(owner)} if documents else set()
     if unknown := next((one for one in documents or () if one not in known), None):

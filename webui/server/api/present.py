@@ -10,6 +10,7 @@ from rag import records
 from rag.answer.places import place_of
 from rag.errors import FileRefused
 from rag.records import Answer, AnswerState, Found, Job
+from rag.store.access import collection_of
 from rag.store.rows import StoredPage
 from webui.conversation import Exchange
 from webui.engine import Engine
@@ -147,6 +148,7 @@ def document_shape(document: records.Document, language: Language) -> shapes.Doc
         title=document.title,
         state="ready",
         shared=document.owner == "",
+        collection=collection_of(document.owner),
         pages=document.pages,
         passages=document.passages,
         bytes=document.bytes,
@@ -165,6 +167,7 @@ def job_shape(job: Job, language: Language) -> shapes.Document:
         title="",
         state=job.state.value,
         shared=job.owner == "",
+        collection=collection_of(job.owner),
         pages=job.pages,
         passages=job.passages,
         bytes=0,

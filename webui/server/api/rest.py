@@ -22,7 +22,7 @@ from webui.engine import Engine
 from webui.server.api import shapes
 from webui.server.api.asking import Asking, Question
 from webui.server.api.errors import RequestRefused, handle_errors, language_of
-from webui.server.api.library import check_page, find, find_own
+from webui.server.api.library import check_page, collections_of, find, find_own
 from webui.server.api.manual import manual_page
 from webui.server.api.present import AnswerShapes, document_shape, job_shape, library_shapes, page_shape, source_shape
 from webui.server.upload import MAX_NAME_CHARACTERS, receive_file
@@ -181,6 +181,15 @@ def _document_routes(engine: Engine) -> APIRouter:
         """All documents that can be seen, those being added included."""
         return shapes.DocumentList(documents=list(library_shapes(engine, owner, spoken)))
 
+    @router.get("/collections")
+    def collections(owner: Owner) -> shapes.CollectionList:
+        """The collections that are shared with you."""
+        shown = [
+            shapes.Collection(number=one.number, name=one.name, edits=one.edits, documents=one.documents)
+            for one in collections_of(engine, owner)
+        ]
+        return shapes.CollectionList(collections=shown)
+
     @router.get("/documents/{document_id}")
     def document(document_id: DocumentId, owner: Owner, spoken: Spoken) -> shapes.DocumentDetails:
         """A document: its pages, how far its ingestion is, and what its file says about itself."""
@@ -230,11 +239,13 @@ def _change_routes(engine: Engine, incoming: FilePath) -> APIRouter:
         spoken: Spoken,
         request: Request,
         name: Annotated[str, Query(max_length=MAX_NAME_CHARACTERS, description="file name")] = "unnamed.pdf",
+        collection: Annotated[int, Query(ge=0, description="number of a collection that you edit; 0 for none")] = 0,
     ) -> shapes.Document:
         """Add a PDF, sent as the body. It is read in the background: ask for its state until it is ready or failed."""
         if request.headers.get("content-type", "").startswith("multipart/"):
             raise RequestRefused(415, Message("Send the PDF itself as the body, not as a form."))
-        return job_shape(await receive_file(request, engine, owner, name or "unnamed.pdf", incoming), spoken)
+        given = name or "unnamed.pdf"
+        return job_shape(await receive_file(request, engine, owner, given, incoming, collection=collection), spoken)
 
     @router.post("/documents/{document_id}/unlock", status_code=202)
     def unlock(document_id: DocumentId, body: shapes.UnlockRequest, owner: Owner, spoken: Spoken) -> shapes.Document:
@@ -245,6 +256,15 @@ def _change_routes(engine: Engine, incoming: FilePath) -> APIRouter:
         engine.unlock(owner, found.id, body.password)
         return job_shape(found, spoken)
 
+    @router.put("/documents/{document_id}/collection")
+    def move(document_id: DocumentId, body: shapes.MoveRequest, owner: Owner, spoken: Spoken) -> shapes.Document:
+        """Move a document into a collection that you edit, or out of it, to your own documents."""
+        if isinstance(find_own(engine, owner, document_id), Job):
+            raise RequestRefused(409, Message("This document is still being added."))
+        engine.sharing.move(owner, document_id, body.collection or 0)
+        found = find(engine, owner, document_id)
+        return job_shape(found, spoken) if isinstance(found, Job) else document_shape(found, spoken)
+
     @router.delete("/documents/{document_id}", status_code=204)
     def remove(document_id: DocumentId, owner: Owner) -> None:
         """Remove a document for good, or stop adding it. A shared document is removed by whoever runs the server."""
@@ -252,6 +272,6 @@ def _change_routes(engine: Engine, incoming: FilePath) -> APIRouter:
         if isinstance(found, Job):
             engine.cancel(owner, found.id)
         else:
-            engine.remove(owner, document_id)
+            engine.remove(found.owner, document_id)
 
     return router

@@ -163,6 +163,7 @@ class Document(BaseModel):
     title: str
     state: str = Field(description="ready, or while it is being added: " + ", ".join(JobState))
     shared: bool = Field(description="whether everybody sees it")
+    collection: int | None = Field(description="number of the shared collection that it is in; null for none")
     pages: int = Field(description="0 while unknown")
     passages: int = Field(description="0 while unknown")
     bytes: int = Field(description="0 while it is being added")
@@ -184,6 +185,27 @@ class DocumentList(BaseModel):
     """All documents that can be seen."""
 
     documents: list[Document]
+
+
+class Collection(BaseModel):
+    """A collection that is shared with whoever asks."""
+
+    number: int
+    name: str
+    edits: bool = Field(description="whether one may add, move and remove its documents")
+    documents: int
+
+
+class CollectionList(BaseModel):
+    """The collections that are shared with whoever asks."""
+
+    collections: list[Collection]
+
+
+class MoveRequest(BaseModel):
+    """Where a document is to be kept."""
+
+    collection: int | None = Field(description="number of a collection; null for one's own documents", ge=1)
 
 
 class Page(BaseModel):

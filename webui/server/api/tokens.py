@@ -18,6 +18,7 @@ from typing import Final
 
 from rag.errors import SettingRefused, StoreError
 from rag.store.blobs import replace_file
+from webui.accounts.users import name_in
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ class ApiToken:
     """A token as it is kept."""
 
     id: str  # by which it is revoked; says nothing about the token
-    user: str  # login name, or any name where there are no logins
+    user: str  # id of the user, or any name where there are no logins
     digest: str  # SHA-256 of the token, hexadecimal; a token is random, so that no slow hash is needed
     created: float  # seconds since the epoch
 
@@ -49,7 +50,7 @@ class ApiTokens:
     def create(self, user: str) -> str:
         """A new token for a user; only its hash is kept. Raises SettingRefused and StoreError."""
         name = user.strip()
-        if not name or len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
+        if not name or len(name) > MAX_NAME_CHARACTERS or not name_in(name).isprintable():
             raise SettingRefused("--api-token takes a name of up to {most} characters.", most=MAX_NAME_CHARACTERS)
         token = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
         self._write([*self.all(), ApiToken(secrets.token_hex(4), name, _digest(token), time.time())])
@@ -71,7 +72,7 @@ class ApiTokens:
     def revoke(self, name: str) -> int:
         """Revoke the token with this id, or all tokens of this user; returns how many. Raises StoreError."""
         known = self.all()
-        kept = [token for token in known if name not in (token.id, token.user)]
+        kept = [token for token in known if name not in (token.id, name_in(token.user))]
         if len(kept) < len(known):
             self._write(kept)
         return len(known) - len(kept)

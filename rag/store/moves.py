@@ -1,0 +1,39 @@
+"""Moves a document from one owner to another, such as from a person to a collection, with all that belongs to it."""
+
+from __future__ import annotations
+
+from rag.errors import AlreadyAdded
+from rag.records import text_digest
+from rag.store.database import DELETE_UNUSED_VECTOR, Store
+
+
+def move_document(store: Store, owner: str, document_id: str, target: str) -> bool:
+    """Give a document to another owner, in one transaction; False where `owner` has none of this id.
+
+    Its vectors are kept under the target's digests (`rag.records.text_digest`). Its introduction goes: it was made with
+    the statistics of another library. Raises AlreadyAdded where the target has the same document.
+    """
+    passages = store.document_passages(owner, document_id)
+    with store.transaction() as sql:
+        if sql.execute("SELECT 1 FROM documents WHERE owner = ? AND id = ?", (target, document_id)).fetchone():
+            raise AlreadyAdded("The same file is there already.")
+        moved = sql.execute(
+            "UPDATE documents SET owner = ?3 WHERE owner = ?1 AND id = ?2 RETURNING key", (owner, document_id, target)
+        ).fetchone()
+        if moved is None:
+            return False
+        for kept in passages:
+            new = text_digest(kept.passage.searchable, target)
+            sql.execute(
+                "INSERT OR IGNORE INTO vectors (digest, vector, crc) SELECT ?, vector, crc FROM vectors"
+                " WHERE digest = ?",
+                (new, kept.digest),
+            )
+            sql.execute("UPDATE passages SET digest = ? WHERE id = ?", (new, kept.id))
+        sql.executemany(DELETE_UNUSED_VECTOR, [(kept.digest,) for kept in passages])
+        sql.execute("DELETE FROM introductions WHERE document = ?", (moved["key"],))
+        sql.execute(
+            "UPDATE OR REPLACE replacements SET owner = ? WHERE owner = ? AND new = ?", (target, owner, document_id)
+        )
+        sql.execute("DELETE FROM removals WHERE owner = ? AND document_id = ?", (owner, document_id))
+    return True

@@ -1,0 +1,53 @@
+"""Erases what belonged to removed users: once when the server starts, then within a minute of each removal.
+
+Users are removed by the page or by another process, which cannot change the library; the server finds them in the
+database of users.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from rag.errors import AskError
+from webui.accounts.accounts import Accounts
+from webui.engine import Engine
+from webui.server.visitors import conversation_owner
+
+logger = logging.getLogger(__name__)
+
+SECONDS: Final = 30.0  # between looks
+
+
+def erase_removed(accounts: Accounts, engine: Engine) -> None:
+    """Erase what belongs to all removed users, where that was not done yet; what fails is logged, and tried again."""
+    try:
+        for user_id in accounts.to_erase():
+            engine.evaluations.stop(user_id)
+            engine.sharing.erase(user_id, conversation_owner(user_id, {}), engine.remove)
+            accounts.erased(user_id)
+            logger.info("The documents and conversations of the removed user %r are erased", user_id)
+    except AskError as error:
+        logger.error("%s", error)
+
+
+@contextmanager
+def erasing(accounts: Accounts, engine: Engine, seconds: float = SECONDS) -> Iterator[None]:
+    """Do that at once and, in a thread, again and again until the block ends."""
+    ended = threading.Event()
+
+    def work() -> None:
+        while not ended.wait(seconds):
+            erase_removed(accounts, engine)
+
+    erase_removed(accounts, engine)
+    thread = threading.Thread(target=work, name="erasing", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
