@@ -103,32 +103,28 @@ class Engine:
             Choice("reader", reader.name, reader_why),
             Choice("embedder", "…", Message("is being loaded"), ready=False),
         )
-        self._scans = open_scan_queue(self._library, settings, ocr, self._forget, self._choices.changed)
+        changed = self._choices.changed
+        self._scans = open_scan_queue(self._library, settings, ocr, self._forget, changed)
         self._jobs = Jobs(
             self._store,
             settings,
             scans=self._scans,
             complete=self._complete,
             delete_files=self._files.delete_unused,
-            changed=self._choices.changed,
+            changed=changed,
         )
-        self.evaluations = Evaluations(
-            self._store, settings, ask=self.ask, choices=self.choices, changed=self._choices.changed
-        )
-        self.ratings = Ratings(self._store, changed=self._choices.changed)
-        self.conversations, self.collections = (
-            Conversations(self._store),
-            Collections(self._store, self._choices.changed),
-        )
-        self.annotations = Annotations(self._store, self._choices.changed)
+        self.evaluations = Evaluations(self._store, settings, ask=self.ask, choices=self.choices, changed=changed)
+        self.ratings = Ratings(self._store, changed=changed)
+        self.conversations, self.collections = Conversations(self._store), Collections(self._store, changed)
+        self.annotations = Annotations(self._store, changed)
         self.introductions = Introductions(self._store, self.annotations, lambda: self.answerer, settings)
         self.preferences, self.totals = StoredPreferences(self._store), StoredTotals(self._store)
         self.questions = Questions(self._library, self.documents, lambda: self.answerer, settings, reader, sampling)
         self._answerer: Answerer | None = None  # until everything is loaded
         self._preparing: Preparing | None = None  # until the embedder is loaded
         self.sharing = Sharing(self._store, self._library, self._files, self._jobs, self._scans, self._forget)
-        holder = self._library.access.holder
-        self.removals = Removals(self.remove, self._choices.changed, StoredRemovals(self._store), holder=holder)
+        stored = StoredRemovals(self._store)
+        self.removals = Removals(self.remove, changed, stored, holder=self._library.access.holder)
         self.removals.complete()
         self._files.tidy()
         self.readiness, self.activity, self._closed = Readiness(), Activity(), threading.Event()
