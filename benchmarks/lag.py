@@ -3,8 +3,8 @@
     python -m benchmarks.lag [--pages N] [--passages N] [--library FOLDER] [--cache-dir FOLDER]
 
 The page is served by this process, as the app does. An asyncio task in it sleeps 10 ms again and again, and notes how
-much later it wakes; a process of its own asks for `/health` and for the page by turns, each 50 ms. Vectors are made up,
-so that no model takes time. Prints a table and one JSON line.
+much later it wakes; a thread lists the documents, a process of its own asks for `/health` and for the page by turns,
+each 50 ms. Vectors are made up, so that no model takes time. Prints a table and one JSON line.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import random
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -107,12 +107,19 @@ def ask_again_and_again(url: str, results: Connection) -> None:
 
 
 @contextmanager
-def watched(url: Callable[[], str], found: dict[str, dict[str, float]], what: str) -> Iterator[None]:
+def watched(engine: Engine, url: str, found: dict[str, dict[str, float]], what: str) -> Iterator[None]:
     """Measure while the work inside goes on; the figures are in `found` under `what` afterwards."""
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=ask_again_and_again, args=(url(), theirs))
+    process = multiprocessing.get_context("spawn").Process(target=ask_again_and_again, args=(url, theirs))
     late: list[float] = []
+    listed: list[float] = []
     ended = threading.Event()
+
+    def list_again_and_again() -> None:
+        while not ended.wait(ASK_SECONDS):
+            began = time.perf_counter()
+            engine.documents("")
+            listed.append(time.perf_counter() - began)
 
     async def sleep_again_and_again() -> None:
         while not ended.is_set():
@@ -120,21 +127,24 @@ def watched(url: Callable[[], str], found: dict[str, dict[str, float]], what: st
             await asyncio.sleep(SLEEP_SECONDS)
             late.append(time.perf_counter() - began - SLEEP_SECONDS)
 
-    sleeper = threading.Thread(target=lambda: asyncio.run(sleep_again_and_again()))
+    threads = [threading.Thread(target=lambda: asyncio.run(sleep_again_and_again()))]
+    threads.append(threading.Thread(target=list_again_and_again))
     process.start()
     ours.recv()
-    sleeper.start()
+    for thread in threads:
+        thread.start()
     began = time.perf_counter()
     yield
     seconds = time.perf_counter() - began
     ended.set()
-    sleeper.join()
+    for thread in threads:
+        thread.join()
     ours.send(None)
     waits = ours.recv()
     process.join()
-    found[what] = {"seconds": seconds, "late": max(late), "late p99": quantile(late, 0.99)} | {
+    found[what] = {"seconds": seconds} | {
         f"{place} {name}": value
-        for place, spent in waits.items()
+        for place, spent in {"late": late, "documents": listed, **waits}.items()
         for name, value in (("longest", max(spent)), ("p99", quantile(spent, 0.99)))
     }
 
@@ -180,9 +190,9 @@ def add(settings: Settings, embedder: MadeVectors, pdf: bytes, found: dict[str, 
     with Engine(settings, embedder=lambda: embedder, reader=QuoteReader()) as engine:
         page, url = serve(engine, Serving(port=0))
         engine.wait()
-        with watched(lambda: url, found, "nothing"):
+        with watched(engine, url, found, "nothing"):
             time.sleep(10)
-        with watched(lambda: url, found, "adding"):
+        with watched(engine, url, found, "adding"):
             engine.add("", "long.pdf", pdf)
             wait_until_added(engine)
         page.close(verbose=False)
@@ -203,7 +213,7 @@ def reopen(settings: Settings, embedder: MadeVectors, passages: int, found: dict
 
     with Engine(settings, embedder=opened, reader=QuoteReader()) as engine:
         page, url = serve(engine, Serving(port=0))
-        with watched(lambda: url, found, "opening"):
+        with watched(engine, url, found, "opening"):
             go.set()
             engine.wait()
         page.close(verbose=False)

@@ -43,11 +43,13 @@ class Library:
         self._store = store
         self._vector_index: VectorIndex | None = None  # None until the indexes are loaded
         self._lock = threading.Lock()  # held while store and indexes change together
+        self._adding: DocumentKey | None = None  # stored already, and not yet in the indexes
 
     def documents(self, owner: str) -> list[Document]:
-        """Documents that `owner` can see, oldest first, also while the indexes are being loaded."""
-        with self._lock:
-            return self._store.documents(owner)
+        """Documents that `owner` can see, oldest first, also while the indexes are being loaded or added to."""
+        found = self._store.documents(owner)
+        adding = self._adding  # after the store was read: what is stored by then, and is no longer here, is indexed
+        return [document for document in found if (document.owner, document.id) != adding]
 
     def load(
         self,
@@ -83,17 +85,24 @@ class Library:
     def add(self, job: Job, size: int, prepared: Prepared) -> bool:
         """Add a job's document of `size` bytes, visible and searchable at once; False where the job was cancelled."""
         with self._lock:
-            ids = self._store.add_document(job, size, prepared.document, prepared.passages)
-            if ids is None or self._vector_index is None:
-                return False
-            complete = False
+            self._adding = (job.owner, job.document_id)
             try:
-                self._add_to_indexes(self._vector_index, job, prepared, ids)
-                complete = True
+                return self._add(job, size, prepared)
             finally:
-                if not complete:  # out of memory: it is in neither store nor indexes
-                    self._remove(job.owner, job.document_id)
-                    self._store.keep_replaced(job)
+                self._adding = None
+
+    def _add(self, job: Job, size: int, prepared: Prepared) -> bool:
+        ids = self._store.add_document(job, size, prepared.document, prepared.passages)
+        if ids is None or self._vector_index is None:
+            return False
+        complete = False
+        try:
+            self._add_to_indexes(self._vector_index, job, prepared, ids)
+            complete = True
+        finally:
+            if not complete:  # out of memory: it is in neither store nor indexes
+                self._remove(job.owner, job.document_id)
+                self._store.keep_replaced(job)
         return True
 
     def _add_to_indexes(self, vector_index: VectorIndex, job: Job, prepared: Prepared, ids: list[int]) -> None:

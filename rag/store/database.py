@@ -137,6 +137,8 @@ class Store(Connection):
         kinds = json.dumps(Counter(page.kind.value for page in loaded.pages))
         notes = json.dumps([note.to_json() for note in loaded.notes])
         starts = page_starts(loaded.pages)
+        # All threads wait for a transaction, so what takes time is done before it begins.
+        pages = [page_row(start, page) for page, start in zip(loaded.pages, starts, strict=True)]
         with self.transaction() as sql:
             if not sql.execute("DELETE FROM jobs WHERE id = ?", (job.id,)).rowcount:
                 return None
@@ -148,7 +150,7 @@ class Store(Connection):
             ).lastrowid
             sql.executemany(
                 f"INSERT INTO pages ({PAGE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [page_row(key, start, page) for page, start in zip(loaded.pages, starts, strict=True)],
+                [(key, *row) for row in pages],
             )
             sql.execute("DELETE FROM orphaned_files WHERE document_id = ?", (job.document_id,))
             waiting = [(key, page.number) for page in loaded.pages if page.awaits_ocr]

@@ -80,10 +80,10 @@ class StoredPage:
     note: Message | None  # what was wrong with it
 
 
-def page_row(key: int | None, start: int, page: Page) -> tuple[Any, ...]:
-    """A page as values of PAGE_COLUMNS; `key` is that of its document, `start` the length of the pages before it."""
+def page_row(start: int, page: Page) -> tuple[Any, ...]:
+    """A page as values of PAGE_COLUMNS after the document's key; `start` is the length of the pages before it."""
     note, words = message_to_text(page.note), page.words.to_bytes()
-    return (key, page.number, page.label, page.kind.value, start, page.text, words, note, page_crc(page.text, words))
+    return (page.number, page.label, page.kind.value, start, page.text, words, note, page_crc(page.text, words))
 
 
 PAGE_COLUMNS = "document, number, label, kind, start, text, words, note, crc"

@@ -108,3 +108,14 @@ def test_a_document_that_does_not_fit_the_indexes_is_not_in_the_library(tmp_path
         assert [job.name for job in engine.jobs("")] == ["herons.pdf"]
         assert {source.document for source in engine.search("", "Where do herons nest?")} == {"manual.pdf"}
         assert len(list(settings.files_dir.iterdir())) == 1
+
+
+def test_documents_are_listed_while_one_is_added_to_the_indexes_which_is_not_among_them_yet(tmp_path, index):
+    settings = Settings(data_dir=tmp_path / "data")
+    with Engine(settings, embedder=ExactEmbedder, reader=QuoteReader(), text_index=lambda _: index) as engine:
+        engine.add("", "manual.pdf", MANUAL)
+        assert index.reached.wait(60)
+        assert engine.documents("") == ()
+        index.gate.set()
+        until(lambda: engine.documents(""))
+        assert engine.search("", "When was the red pump built?")[0].document == "manual.pdf"
