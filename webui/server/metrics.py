@@ -89,11 +89,16 @@ class _Stored(Collector):
 
 
 def memory_of_children() -> int:
-    """Resident bytes of the processes that this one has started; 0 where the system has no /proc."""
-    own, total = str(os.getpid()), 0
+    """Resident bytes of the processes that this one has started, and of theirs; 0 where the system has no /proc."""
+    started: dict[int, list[tuple[int, int]]] = {}  # by process: those it has started, and their bytes
     for status in Path("/proc").glob("[0-9]*/status"):
         with suppress(OSError):  # the process has ended in the meantime
             fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-            if fields.get("PPid", "").strip() == own:
-                total += int(fields.get("VmRSS", "0 kB").split()[0]) * 1024
+            resident = int(fields.get("VmRSS", "0 kB").split()[0]) * 1024
+            started.setdefault(int(fields.get("PPid", "0")), []).append((int(status.parent.name), resident))
+    total, parents = 0, [os.getpid()]
+    while parents:
+        for process, resident in started.get(parents.pop(), ()):
+            total += resident
+            parents.append(process)
     return total

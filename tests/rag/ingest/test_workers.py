@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -161,6 +163,36 @@ def test_a_worker_that_is_killed_costs_one_file_and_a_killed_server_none(embedde
         assert read(opened, file_of(tmp_path, FIRST)).passages
     finally:
         opened.close()
+
+
+PROGRAM = """
+import threading
+from dataclasses import replace
+from pathlib import Path
+from tests.rag.ingest.test_workers import ChunkSettings, Limits, TokenizerEmbedder, Workers, children_of, until
+from rag.records import LoadedDocument, Page, PageKind, WordBoxes
+workers = Workers(TokenizerEmbedder(), ChunkSettings(), Limits())
+page = Page(0, "1", PageKind.TEXT, "word " * 3_000_000, WordBoxes.none(), 1.0, 1.0)
+work = threading.Thread(target=workers.document, args=(LoadedDocument((page,)), None, threading.Event()))
+work.start()
+until(lambda: workers._server and children_of(workers._server.pid), 60)
+print(workers._server.pid, children_of(workers._server.pid)[0], flush=True)
+"""
+
+
+def test_a_worker_ends_when_the_program_is_killed():
+    with subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        started = program.stdout.readline().split()
+        program.kill()
+    assert len(started) == 2
+    until(lambda: not any(is_running(int(process)) for process in started))
+
+
+def is_running(process: int) -> bool:
+    """Whether a process has neither ended nor waits for its parent to notice that."""
+    status = Path(f"/proc/{process}/stat")
+    return status.exists() and status.read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
 
 
 def test_a_bug_in_a_worker_comes_back_with_its_traceback(workers, tmp_path):
