@@ -60,7 +60,7 @@ def _row(family: Family, device: torch.device, free: int | None) -> tuple[str, .
     shortest = memory_by_precision(family, device, MIN_CONTEXT)
     memory = memory_by_precision(family, device)
     cells = [_cell(memory[precision], shortest[precision], free) for precision in LISTED_PRECISIONS]
-    context = f"{family.context // 1024}K"
+    context = f"{family.context / 1024:g}K"
     size = (f"{family.parameters:g}B", str(family.dimensions.layers))
     return (family.hub_id, *size, context, *cells, family.licence, family.prompt.value)
 

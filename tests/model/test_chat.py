@@ -82,6 +82,7 @@ def test_every_known_model_is_listed():
     chatglm2 = next(line for line in text.splitlines() if line.startswith("zai-org/chatglm2-6b "))
     assert chatglm2.count("*") == 2  # INT8 and INT4 fit in 10 GB, BF16 does not
     assert "10.0 GB free" in text
+    assert " 0.5K " in next(line for line in text.splitlines() if line.startswith("zai-org/glm-large "))
 
 
 def test_importing_the_package_loads_no_torch():
