@@ -21,6 +21,7 @@ from rag.errors import AskError, SettingRefused
 from rag.logs import set_up
 from rag.messages import Message
 from rag.options import parse
+from rag.processors import quiet_waiting
 
 if TYPE_CHECKING:
     from model.background import BackgroundLoader
@@ -49,6 +50,7 @@ def prepare_environment(options: argparse.Namespace, environment: Any) -> None:
     environment |= PRIVATE
     environment["FORWARDED_ALLOW_IPS"] = ""  # the guard decides which proxies are believed, not uvicorn
     environment.setdefault("TOKENIZERS_PARALLELISM", "false")
+    quiet_waiting(environment)
     if not options.allow_download:
         environment["HF_HUB_OFFLINE"] = "1"
         environment["TRANSFORMERS_OFFLINE"] = "1"

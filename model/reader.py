@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from model.batch import Batch
@@ -22,6 +23,14 @@ from rag.reader import Prompt, ReadRequest, Sampling
 
 NO_REASON = Message("")
 REASONING_SHARE = 0.25  # of the context that is reserved for reasoning, by models that reason before they answer
+
+
+@dataclass
+class Usage:
+    """What an answer took, in tokens."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0  # reasoning included
 
 
 class GlmReader:
@@ -82,14 +91,23 @@ class GlmReader:
     def _messages(self, request: ReadRequest) -> list[ChatMessage]:
         return chat_messages(request, instructed=not self.family.fills_blanks)
 
-    def chat(self, messages: Sequence[ChatMessage], sampling: Sampling, stop: threading.Event) -> Iterator[str]:
+    def chat(
+        self,
+        messages: Sequence[ChatMessage],
+        sampling: Sampling,
+        stop: threading.Event,
+        usage: Usage | None = None,
+    ) -> Iterator[str]:
         """Yield the answer to the last of `messages`, in pieces; ends within one token once `stop` is set.
 
-        `sampling.max_tokens` limits the answer alone; reasoning has `reasoning_tokens` of its own. Raises ReaderError
-        if the model reasons until both are used up, AnswerCut after the last piece of an answer that reached its limit.
+        `usage` is counted up while the answer comes. `sampling.max_tokens` limits the answer alone; reasoning has
+        `reasoning_tokens` of its own. Raises ReaderError if the model reasons until both are used up, AnswerCut after
+        the last piece of an answer that reached its limit.
         """
         ids, room = self.prompter.fit(messages, self.context_tokens, sampling.max_tokens)
         limit = room + self.reasoning_tokens
+        usage = usage or Usage()
+        usage.prompt_tokens = len(ids)
         text = TokenText(self.tokenizer)
         cleaner = Cleaner(self.family.prompt, reasoning=self.reasoning_tokens > 0)
         reasoned = answered = 0
@@ -100,6 +118,7 @@ class GlmReader:
             at_limit = answered == room or reasoned + answered == limit
             if at_limit:
                 break
+            usage.completion_tokens += 1
             reasoned, answered = reasoned + cleaner.reasoning, answered + (not cleaner.reasoning)
             if piece := cleaner.feed(text.feed(token)):
                 yield piece

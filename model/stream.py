@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Sequence
 
 from model.families import PromptFormat
 from model.tokenizer import Tokenizer
@@ -95,6 +96,37 @@ class Cleaner:
         if self._widen and end and text[end - 1] in FULL_WIDTH and end == len(text):
             end -= 1
         return end
+
+
+class StopText:
+    """Ends a streaming answer before the first of some texts. Takes linear time in the answer for each of them."""
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        """`stops`: texts that are not empty."""
+        self._stops, self._held = stops, ""
+        self.found = False
+
+    def feed(self, text: str) -> str:
+        """Take the next piece of the answer; return what can be no part of a stop."""
+        if self.found:
+            return ""
+        self._held += text
+        places = [place for place in map(self._held.find, self._stops) if place >= 0]
+        if places:
+            self.found = True
+            return self._held[: min(places)]
+        begun = max((_overlap(self._held, stop) for stop in self._stops), default=0)
+        ready, self._held = self._held[: len(self._held) - begun], self._held[len(self._held) - begun :]
+        return ready
+
+    def end(self) -> str:
+        """Return what was held back; the answer is over."""
+        return "" if self.found else self._held
+
+
+def _overlap(text: str, stop: str) -> int:
+    """How many characters at the end of `text` begin `stop`."""
+    return next((n for n in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:n])), 0)
 
 
 def widen(text: str, before: str, after: str) -> str:

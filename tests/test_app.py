@@ -65,6 +65,7 @@ def test_telemetry_is_off_and_nothing_is_downloaded_unless_allowed():
     assert environment["GRADIO_ANALYTICS_ENABLED"] == "False"
     assert environment["HF_HUB_OFFLINE"] == "1"
     assert environment["TOKENIZERS_PARALLELISM"] == "true"
+    assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
     environment = {}
     app.prepare_environment(parse(["--allow-download"], {}), environment)
     assert "HF_HUB_OFFLINE" not in environment

@@ -1,0 +1,19 @@
+"""How jobs that compute at the same time share the processors: search, embedding, generation, other programs."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import TypeVar
+
+Environment = TypeVar("Environment", bound=MutableMapping[str, str])
+
+
+def quiet_waiting(environment: Environment) -> Environment:
+    """Let OpenMP's threads sleep while they wait for each other; to be called before torch is imported.
+
+    Each job of torch has as many threads as there are processors. While one job runs, its threads may wait by spinning;
+    beside another, they take from it the processors that they wait for. Asleep, they leave sharing to the system.
+    """
+    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # GNU's library, which torch brings; Intel's knows it too
+    environment.setdefault("KMP_BLOCKTIME", "0")  # milliseconds; Intel's library spins for 200 otherwise
+    return environment
