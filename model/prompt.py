@@ -59,6 +59,7 @@ class _Wording:
 
     evidence: str
     sources: str
+    notes: str
     page: str
     question: str
     reminder: str
@@ -68,6 +69,7 @@ class _Wording:
 _CHINESE = _Wording(
     evidence="可能的答案（请对照资料核实）：",
     sources="资料：",
+    notes="资料笔记（方括号内为资料编号）：",
     page="第{page}页",
     question="问题：",
     reminder="请用中文回答，每句话末尾注明[编号]。",
@@ -76,6 +78,7 @@ _CHINESE = _Wording(
 _ENGLISH = _Wording(
     evidence="What may answer it, to be checked against the sources:",
     sources="Sources:",
+    notes="Notes of the sources, whose numbers stand in brackets:",
     page="page {page}",
     question="Question: ",
     reminder="Answer in the language of the question, and end every sentence with its source number [n].",
@@ -96,7 +99,7 @@ def chat_messages(request: ReadRequest, *, instructed: bool = True) -> list[Chat
         for turn in request.history
         for message in (ChatMessage("user", turn.question), ChatMessage("assistant", turn.answer))
     ]
-    if not request.sources:
+    if not (request.sources or request.notes):
         return [*history, ChatMessage("user", request.question)]
     manner = request.manner
     in_chinese = manner.in_chinese(asked_in_chinese=has_chinese_without_kana(request.question))
@@ -105,9 +108,15 @@ def chat_messages(request: ReadRequest, *, instructed: bool = True) -> list[Chat
         f"{_evidence_text(request.evidence, wording)}{wording.question}{request.question}\n{_reminder(manner, wording)}"
     )
     first, *rest = [*history, ChatMessage("user", question if instructed else request.question)]
-    sources = "\n\n".join(_source_text(source, wording) for source in request.sources)
-    asked = [replace(first, sources=f"{wording.sources}\n{sources}\n\n"), *rest]
+    asked = [replace(first, sources=_given(request, wording)), *rest]
     return [ChatMessage("system", manner.instruction(in_chinese=in_chinese)), *asked] if instructed else asked
+
+
+def _given(request: ReadRequest, wording: _Wording) -> str:
+    """The sources, or the notes of them."""
+    title = wording.notes if request.notes else wording.sources
+    texts = request.notes or [_source_text(source, wording) for source in request.sources]
+    return "\n\n".join([f"{title}\n{texts[0]}", *texts[1:]]) + "\n\n"
 
 
 def _reminder(manner: Manner, wording: _Wording) -> str:

@@ -67,6 +67,7 @@ class ReadRequest:
     sampling: Sampling = Sampling()
     evidence: tuple[Evidence, ...] = ()  # best answer first; may be empty
     manner: Manner = DEFAULT_MANNER  # of a model's answer; nothing to a reader that quotes
+    notes: tuple[str, ...] = ()  # with marks, in place of sources that were read before
 
 
 @dataclass(frozen=True, slots=True)

@@ -308,6 +308,8 @@ class Reading:
     tokens: int  # of the prompt
     context: int  # of prompt and answer together, that the model takes at most
     prompt: str  # word for word
+    part: int = 0  # of documents that are read in parts, from 1; 0 for the answer itself
+    parts: int = 1  # in which they are read
 
 
 @dataclass(frozen=True, slots=True)

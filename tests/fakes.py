@@ -63,6 +63,7 @@ class ScriptedReader:
         """Its question, then what is cited, each word a token."""
         parts = [request.manner.english, request.question, *(one.text for one in request.evidence)]
         parts += [part for turn in request.history for part in (turn.question, turn.answer)]
+        parts += request.notes
         parts += [f"[{one.number}] {one.document} {one.page} {one.heading}\n{one.text}" for one in request.sources]
         text = "\n".join(parts)
         return Prompt(text, self.count_tokens(text))

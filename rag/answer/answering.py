@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -28,12 +28,14 @@ from rag.answer.other_script import in_other_script, translations
 from rag.answer.phrases.kind import Kind, kind_of
 from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.turns import take_turns
-from rag.answer.reading import ModelContext
+from rag.answer.reading import ModelContext, checked
 from rag.answer.source_tables import SourceTables
 from rag.answer.summary.summary import Summary, summarise
-from rag.errors import AnswerCut, Stopped
+from rag.answer.whole.documents import WholeRequest
+from rag.answer.whole.parts import Parts
+from rag.answer.whole.read import WholeReading
+from rag.errors import Stopped
 from rag.index.protocols import Scope, TermWeight
-from rag.messages import Message
 from rag.preferences import DEFAULT_PREFERENCES, Preferences, Strictness
 from rag.reader import Evidence, Reader, Sampling, Turn
 from rag.records import (
@@ -41,12 +43,9 @@ from rag.records import (
     Answer,
     AnswerState,
     AskOptions,
-    Checked,
     DocumentKey,
     Event,
     Found,
-    Piece,
-    Reading,
     ShortAnswer,
     Source,
     Vectors,
@@ -121,6 +120,9 @@ class Answerer:
         sampling = preferences.sampling(sampling, reader.context_tokens)
         settings = preferences.answering(self._settings.answering).summary
         context = ModelContext(reader, sampling, preferences, self.store, self._settings)
+        if whole := None if reader.quotes_evidence else self._whole(asked, mentioned, context):
+            yield from self._read_whole(asked, *whole, reader, stop)
+            return
         if summary := summarise(self.store, asked.scope, asked.question, settings, mentioned):
             yield from self._summarise(asked, summary, reader, context, stop)
             return
@@ -138,8 +140,7 @@ class Answerer:
         short = findings.short
         raise_if_set(stop)
         # Judge whether they do.
-        comparison = self.compare(asked, found)
-        anyway = asked.options.anyway
+        comparison, anyway = self.compare(asked, found), asked.options.anyway
         if placed is not None:  # its company, year and every word were understood
             doubt = Doubt(AnswerState.ANSWER, quoted=tuple(placed.rows))
         else:
@@ -149,7 +150,7 @@ class Answerer:
         checker = AnswerChecker(found.sources, self._settings.answering)
         given = doubt.quoted if reader.quotes_evidence else prompt_evidence(short, doubt.quoted)
         reading = context.read(asked.question, found.sources, asked.history, given, found.tables, stop)
-        cut = yield from _checked(reading if found.sources else (), checker)
+        cut = yield from checked(reading if found.sources else (), checker)
         # Judge what it said.
         if not reader.quotes_evidence:  # a model's own words are the answer
             found_nothing = doubt.state is AnswerState.NONE and preferences.strictness is Strictness.STRICT
@@ -221,6 +222,26 @@ class Answerer:
         named = self._retriever.router.named_documents(last.completed or last.question, asked.scope) if last else {}
         return frozenset(named)
 
+    def _whole(
+        self, asked: Asked, mentioned: frozenset[str], context: ModelContext
+    ) -> tuple[WholeReading, Parts] | None:
+        """How a model reads whole documents, where the question is about them."""
+        named = self._retriever.router.named_documents(asked.question, asked.scope)
+        return context.whole(WholeRequest(asked.question, asked.scope, mentioned, named))
+
+    def _read_whole(
+        self, asked: Asked, reading: WholeReading, documents: Parts, reader: Reader, stop: threading.Event
+    ) -> Iterator[Event]:
+        """A model's answer to a request over whole documents, which it reads in parts where they do not fit."""
+        began = time.monotonic()
+        yield Found(documents.sources, asked.question)
+        checker = AnswerChecker(documents.sources, self._settings.answering)
+        cut = yield from checked(reading.read(documents, self.tables(asked), stop), checker)
+        sentences, stopped = checker.finish(), stop.is_set()
+        state = AnswerState.ANSWER if sentences or stopped else AnswerState.NONE
+        seconds = time.monotonic() - began
+        yield Answer(sentences, reader.name, state, stopped=stopped, seconds=seconds, cut=cut)
+
     def _summarise(
         self, asked: Asked, summary: Summary, reader: Reader, context: ModelContext, stop: threading.Event
     ) -> Iterator[Event]:
@@ -230,7 +251,7 @@ class Answerer:
         quoted = (paragraph if n == 0 else f"\n\n{paragraph}" for n, paragraph in enumerate(summary.paragraphs))
         checker = AnswerChecker(summary.sources, self._settings.answering)
         read = context.read(asked.question, summary.sources, asked.history, (), self.tables(asked), stop)
-        cut = yield from _checked(quoted if reader.quotes_evidence else read, checker)
+        cut = yield from checked(quoted if reader.quotes_evidence else read, checker)
         sentences = tuple(
             replace(one, citations=(), claim=None) if one.text in summary.headings else one for one in checker.finish()
         )
@@ -364,21 +385,3 @@ def _named_first(evidence: Sequence[Evidence], found: Retrieved) -> list[Evidenc
     """The evidence of documents that the question names, best first, before that of others."""
     named = {source.number for source in found.sources if source.document_id in found.named}
     return sorted(evidence, key=lambda one: one.number not in named)
-
-
-def _checked(pieces: Iterable[Reading | str], checker: AnswerChecker) -> Generator[Event, None, Message | None]:
-    """What a model reads, the pieces of its answer, and its sentences as they become complete.
-
-    Returns why the answer ends before its end.
-    """
-    try:
-        for piece in pieces:
-            if isinstance(piece, Reading):
-                yield piece
-                continue
-            yield Piece(piece)
-            if sentences := checker.add(piece):
-                yield Checked(sentences)
-    except AnswerCut as cut:
-        return cut.message
-    return None

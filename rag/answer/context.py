@@ -49,6 +49,17 @@ def room_for_sources(reader: Reader, question: str, sampling: Sampling, manner: 
     return reader.context_tokens - sampling.max_tokens - frame.tokens
 
 
+def title_tokens(source: Source, reader: Reader, settings: ContextSettings) -> int:
+    """The tokens that are reserved for the line above a source's text."""
+    name, heading = _name_and_heading(source, settings)
+    return settings.source_tokens + reader.count_tokens(f"{name} {source.page_label} {heading}")
+
+
+def _name_and_heading(source: Source, settings: ContextSettings) -> tuple[str, str]:
+    """The name of a source's document and its heading path, as far as the reader sees them."""
+    return source.document[: settings.name_characters], " > ".join(source.heading)[-settings.name_characters :]
+
+
 def pack_context(
     question: str,
     sources: Sequence[Source],
@@ -145,10 +156,8 @@ class _Packing:
 
     def _add(self, source: Source) -> _Packed | None:
         """A source as far as it fits; None where not even its beginning does."""
-        name = source.document[: self._settings.name_characters]
-        heading = " > ".join(source.heading)[-self._settings.name_characters :]
-        title = self._settings.source_tokens + self._reader.count_tokens(f"{name} {source.page_label} {heading}")
-        room = self._room - title
+        name, heading = _name_and_heading(source, self._settings)
+        room = self._room - title_tokens(source, self._reader, self._settings)
         if room < MIN_SOURCE_TOKENS:
             return None
         # Narrow a source that is too long, then truncate it if even the passage alone is.

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from rag.answer.citations import AnswerChecker
 from rag.answer.context import pack_context, room_for_sources
 from rag.answer.marks import remove_citation_marks
 from rag.answer.source_tables import SourceTables
 from rag.answer.surroundings import Surroundings
+from rag.answer.whole.documents import WholeRequest, parts_asked
+from rag.answer.whole.parts import Parts
+from rag.answer.whole.read import WholeReading
+from rag.errors import AnswerCut
 from rag.index.protocols import Scope
+from rag.messages import Message
 from rag.preferences import Preferences
 from rag.reader import Evidence, Reader, ReadRequest, Sampling, Turn
-from rag.records import Reading, Source
+from rag.records import Checked, Event, Piece, Reading, Source
 from rag.settings import Settings
 from rag.store.database import Store
 from rag.store.rows import StoredPassage
 
+FILLED = 0.95  # of the room for sources, that a part takes at most: tables take more as Markdown
 TOKENS_PER_FULL_PAGE = 2_000  # of a model's context, for each source that is extended to its whole page, about 1,000
 
 
@@ -65,6 +72,13 @@ class ModelContext:
         )
         return surroundings.added_to(sources) if capacity.tokens else sources
 
+    def whole(self, request: WholeRequest) -> tuple[WholeReading, Parts] | None:
+        """How whole documents are read, where the request is about them; None for any other question."""
+        manner = self._preferences.manner
+        reading = WholeReading(request.question, self._reader, self._sampling, manner, self._context)
+        parts = parts_asked(self._store, request, self._reader, int(reading.room * FILLED), self._settings)
+        return None if parts is None else (reading, parts)
+
     def read(
         self,
         question: str,
@@ -93,3 +107,21 @@ class ModelContext:
 def without_marks(turn: Turn) -> Turn:
     """A turn as a reader gets it: without citation marks."""
     return Turn(turn.question, remove_citation_marks(turn.answer))
+
+
+def checked(pieces: Iterable[Reading | str], checker: AnswerChecker) -> Generator[Event, None, Message | None]:
+    """What a model reads, the pieces of its answer, and its sentences as they become complete.
+
+    Returns why the answer ends before its end.
+    """
+    try:
+        for piece in pieces:
+            if isinstance(piece, Reading):
+                yield piece
+                continue
+            yield Piece(piece)
+            if sentences := checker.add(piece):
+                yield Checked(sentences)
+    except AnswerCut as cut:
+        return cut.message
+    return None

@@ -50,7 +50,7 @@ class Surroundings:
 
     def _add(self, rows: Sequence[StoredPassage], found: list[Source]) -> bool:
         """Add the passages that are not among the sources yet; False where they do not fit."""
-        blocks = _blocks([row for row in rows if not _is_among(row, found)], self._source_characters)
+        blocks = blocks_of([row for row in rows if not _is_among(row, found)], self._source_characters)
         if sum(len(block.text) for block in blocks) > self._room * MAX_CHARACTERS_PER_TOKEN:
             return False
         tokens = self._tokens([block.text for block in blocks])
@@ -85,7 +85,7 @@ def _section_of(source: Source, rows: Sequence[StoredPassage]) -> Sequence[Store
     return rows[first:last]
 
 
-def _blocks(rows: Sequence[StoredPassage], most: int) -> list[Source]:
+def blocks_of(rows: Sequence[StoredPassage], most: int) -> list[Source]:
     """Passages as sources: those that adjoin on one page together, up to `most` characters."""
     blocks: list[Source] = []
     for row in rows:

@@ -237,6 +237,24 @@ def test_many_threads_may_stop_while_one_asks(engine):
     assert not session.conversation.running
 
 
+def test_progress_through_a_long_document_is_shown(engine):
+    engine.reading = Reading(8, 40, 7_000, 8_192, "…", part=3, parts=12)
+    session, shown = Session("", "en"), []
+    for _ in session.ask(engine, Asking("List all deadlines")):
+        shown.append(conversation_html(session))
+    assert any("Reading part 3 of 12: 8 sources, 7,000 of 8,192 tokens…" in html for html in shown)
+    assert "Reading part" not in shown[-1]
+
+
+def test_of_a_whole_document_only_the_first_sources_and_those_cited_are_listed(engine):
+    engine.passages = ["Sales rose. Costs fell."] * 250
+    engine.answer = [("Sales rose.", (200,))]
+    session = Session("", "en")
+    finish(session.ask(engine, Asking("How much?")))
+    html = conversation_html(session)
+    assert [n for n in range(1, 251) if f'data-number="{n}" data-sentence="-1"' in html] == [1, 2, 3, 4, 200]
+
+
 @pytest.mark.parametrize(
     ("language", "shown"),
     [

@@ -26,6 +26,7 @@ from webui.views.short import Short, repeats_rows, short_of
 from webui.views.status import name_word
 
 UNFOLDED_SOURCES = 4  # the others are behind one click
+MOST_SOURCES = 100  # listed, cited or not
 EXCERPT_CHARACTERS = 240
 MAX_WORD = 20  # characters; a longer one is cut at the end of an excerpt
 
@@ -104,7 +105,7 @@ def _spoken(last: Exchange, language: Language) -> Message | str:
 
 def _turn(exchange: Exchange, session: Session) -> _Turn:
     language = session.language
-    links = [link(source, exchange, NO_SENTENCE, session) for source in exchange.sources]
+    links = [link(source, exchange, NO_SENTENCE, session) for source in _listed(exchange)]
     doubt = doubt_of(exchange, language)
     refused = doubt is not None and doubt.state is AnswerState.NONE
     has_model = exchange.reader not in ("", QuoteReader.name)
@@ -118,7 +119,7 @@ def _turn(exchange: Exchange, session: Session) -> _Turn:
         sources=links,
         nearest=list(zip(links, excerpts, strict=False)),
         why=sources_why(exchange.sources, language, session.titles),
-        reading=_reading(exchange, language, "read_some"),
+        reading=_reading(exchange, language),
         prompt=exchange.reading.prompt if exchange.reading and exchange.id in session.prompts else None,
         variants=_variants(exchange, session),
         documents=_documents(exchange, session),
@@ -140,6 +141,15 @@ def _turn(exchange: Exchange, session: Session) -> _Turn:
         helpful=exchange.helpful,
         reason=exchange.reason,
     )
+
+
+def _listed(exchange: Exchange) -> list[Source]:
+    """The sources that are listed: of a whole document the first, and those that the answer cites."""
+    if len(exchange.sources) <= MOST_SOURCES:
+        return list(exchange.sources)
+    sentences = exchange.answer.sentences if exchange.answer else exchange.checked
+    cited = {citation.number for sentence in sentences for citation in sentence.citations}
+    return [source for n, source in enumerate(exchange.sources) if n < UNFOLDED_SOURCES or source.number in cited]
 
 
 def _variants(exchange: Exchange, session: Session) -> _Variants | None:
@@ -183,16 +193,26 @@ def _step(exchange: Exchange, language: Language) -> str:
         return say(language, "next_in_queue" if exchange.waiting == 1 else "in_queue", n=exchange.waiting - 1)
     if exchange.found is None:
         return say(language, "searching")
-    return _reading(exchange, language, "reading_some") or say(language, "reading_sources", n=len(exchange.sources))
+    return _reading(exchange, language) or say(language, "reading_sources", n=len(exchange.sources))
 
 
-def _reading(exchange: Exchange, language: Language, key: str) -> str:
-    """What the model read, in the words of a key; "" where there is none, or it has not begun."""
+def _reading(exchange: Exchange, language: Language) -> str:
+    """What the model reads, or has read; "" where there is none, or it has not begun."""
     reading = exchange.reading
     if reading is None:
         return ""
+    reads = exchange.running and not exchange.text
+    if reading.parts == 1:
+        key = "reading_some" if reads else "read_some"
+    elif reading.part:
+        key = "reading_part" if reads else "read_part"
+    else:
+        key = "reading_notes" if reads else "read_parts"
     tokens, context = f"{reading.tokens:,}", f"{reading.context:,}"
-    return say(language, key, used=reading.sources, found=reading.found, tokens=tokens, context=context)
+    return say(
+        language, key, used=reading.sources, found=reading.found, tokens=tokens, context=context,
+        part=reading.part, parts=reading.parts,
+    )  # fmt: skip
 
 
 def _excerpt(source: Source) -> str:

@@ -93,19 +93,25 @@ def summarise(
 
     `mentioned`: ids of documents that the conversation was about, which "it" and "the report" stand for.
     """
-    target = summary_target(question)
-    if target is None:
-        return None
-    in_scope = [one for one in store.documents(scope.owner) if scope.allows((one.owner, one.id)) and one.passages]
-    documents = named_documents(target, in_scope)
+    documents = documents_asked(store, scope, question, mentioned)
     if not documents:
         return None
-    if len(documents) == len(in_scope) and not _ALL.search(question):
-        documents = [one for one in documents if one.id in mentioned] or documents
     chinese = mainly_chinese(question)
     if len(documents) == 1:
         return _summarise_one(store, documents[0], settings, chinese=chinese)
     return _summarise_several(store, documents, settings, chinese=chinese)
+
+
+def documents_asked(store: Store, scope: Scope, question: str, mentioned: Collection[str] = ()) -> list[Document]:
+    """The documents that a summary is asked of; none where the question asks for no summary, or of something else."""
+    target = summary_target(question)
+    if target is None:
+        return []
+    in_scope = [one for one in store.documents(scope.owner) if scope.allows((one.owner, one.id)) and one.passages]
+    documents = named_documents(target, in_scope) or []
+    if len(documents) == len(in_scope) and not _ALL.search(question):
+        documents = [one for one in documents if one.id in mentioned] or documents
+    return documents
 
 
 def key_sentences(store: Store, document: Document, count: int, settings: SummarySettings) -> list[tuple[str, int]]:
