@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 import pytest
 from hypothesis import settings
+
+# Before torch is imported, and for the programs that tests start. Each step of a torch with two threads waits for the
+# slower one, which waits for the tests that run beside it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
 settings.load_profile("untimed")
