@@ -37,6 +37,12 @@ def recite(folder: Path, pieces: Sequence[str], *, forever: bool = False, reason
         (folder / "chat_template.jinja").write_text(TEMPLATE + "<think>")
     first = tokenizer.token_to_id("<think>" if reasoning else "<|assistant|>")
     chain = [first, *said, said[0] if forever else end]
+    write_chain(folder, chain, end)
+    return folder
+
+
+def write_chain(folder: Path, chain: Sequence[int], end: int) -> None:
+    """Write a model whose next token is the one that follows the last in `chain`; `end` ends what it writes."""
     config = GlmConfig(
         vocab_size=512, hidden_size=64, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2, head_dim=16, pad_token_id=0, eos_token_id=end, max_position_embeddings=8192,
@@ -51,4 +57,3 @@ def recite(folder: Path, pieces: Sequence[str], *, forever: bool = False, reason
         for last, following in itertools.pairwise(chain):
             model.lm_head.weight[following] += 10 * model.model.embed_tokens.weight[last]
     model.save_pretrained(folder)
-    return folder

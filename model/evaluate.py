@@ -1,0 +1,227 @@
+"""`python -m model.evaluate NAME --tasks mmlu,ceval-valid,gsm8k,bbh --out FILE`: published benchmarks on a loaded GLM.
+
+The tasks, their prompts and their scores are those of lm_eval (EleutherAI's Language Model Evaluation Harness; `pip
+install -r model/requirements-evaluate.txt`); the model is loaded as for the page, quantised or not, without conversion.
+Tasks are downloaded from the hub unless --tasks-from names a folder with tasks of one's own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+
+from model.batch import MAX_SEQUENCES
+from model.chat import Percents
+from model.families import BIDIRECTIONAL_TYPES
+from model.load import load_reader
+from model.stream import TokenText
+from rag.errors import AskError, ReaderError, SettingRefused
+from rag.reader import Sampling
+
+if TYPE_CHECKING:
+    from model.reader import GlmReader
+
+ANSWER_TOKENS: Final = 256  # of a generated answer, where a task does not say
+# Per cent, as the makers published them: the README files of THUDM/ChatGLM2-6B, ChatGLM3 and GLM-4. Prompts and the
+# number of examples differ from lm_eval's, so a few points between the two mean nothing.
+PUBLISHED: Final[Mapping[str, Mapping[str, float]]] = {
+    "chatglm-6b": {"mmlu": 40.63, "ceval-valid": 38.9, "gsm8k": 4.82, "bbh": 18.73},
+    "chatglm2-6b": {"mmlu": 45.46, "ceval-valid": 50.1, "gsm8k": 28.05, "bbh": 30.0},
+    "chatglm3-6b-base": {"mmlu": 61.4, "ceval-valid": 69.0, "gsm8k": 72.3, "bbh": 66.1},
+    "glm-4-9b": {"mmlu": 74.7, "ceval-valid": 77.1, "gsm8k": 84.0, "bbh": 76.3},
+    "glm-4-9b-chat": {"mmlu": 72.4, "ceval-valid": 75.6, "gsm8k": 79.6},
+}
+_SCORES: Final = ("acc,none", "exact_match,flexible-extract", "exact_match,get-answer", "exact_match,none")
+
+
+def harness() -> Any:
+    """The lm_eval module. Raises ReaderError, with the command to install it, if it is missing."""
+    try:
+        import lm_eval
+        import lm_eval.tasks
+    except ImportError as error:
+        raise ReaderError("Benchmarks need lm_eval: pip install -r model/requirements-evaluate.txt.") from error
+    return lm_eval
+
+
+class Scorer:
+    """Log-likelihoods and raw continuations of a loaded GLM."""
+
+    def __init__(self, reader: GlmReader) -> None:
+        self._reader, self._model = reader, reader.model
+        tokens = reader.tokenizer.special_tokens
+        start = tokens.get("<sop>", tokens.get("sop"))
+        self._begin = [one for one in (tokens.get("[gMASK]"), start) if one is not None]
+        self._reads_both_ways = self._model.config.model_type in BIDIRECTIONAL_TYPES
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of plain text."""
+        return list(self._reader.tokenizer.encode(text))
+
+    def prompt(self, context: Sequence[int], room: int) -> list[int]:
+        """The ids that a continuation follows: the end of `context` that leaves `room` tokens, with the family's marks.
+
+        The first generation reads its prompt both ways and begins to write after `[gMASK] <sop>`; for later ones these
+        come first.
+        """
+        kept = list(context)[-max(self._reader.context_tokens - room - len(self._begin), 1) :]
+        return [*kept, *self._begin] if self._reads_both_ways else [*self._begin, *kept]
+
+    @torch.inference_mode()
+    def log_likelihood(self, context: Sequence[int], continuation: Sequence[int]) -> tuple[float, bool]:
+        """Natural logarithm of the probability of a continuation, and whether it is the most probable one."""
+        wanted = list(continuation)
+        ids = [*self.prompt(context, len(wanted)), *wanted]
+        device = self._model.device
+        output = self._model(
+            input_ids=torch.tensor([ids], device=device), use_cache=False, logits_to_keep=len(wanted) + 1
+        )
+        scores = output.logits[0, :-1].float().log_softmax(-1).cpu()
+        chosen = scores.gather(1, torch.tensor(wanted)[:, None])
+        return float(chosen.sum()), scores.argmax(-1).tolist() == wanted
+
+    def write(self, context: str, until: Sequence[str], tokens: int, temperature: float) -> str:
+        """What follows a text, up to the first of `until`, which is left out."""
+        ids, text = self.prompt(self.encode(context), tokens), TokenText(self._reader.tokenizer)
+        written, sampling = "", Sampling(tokens, temperature)
+        stop = threading.Event()
+        for token in self._reader.batch.generate(ids, sampling, self._reader.stop_ids, stop):
+            written += text.feed(token)
+            if any(one in written for one in until):
+                stop.set()
+                break
+        ends = [written.index(one) for one in until if one in written]
+        return written[: min(ends, default=len(written))]
+
+
+def language_model(reader: GlmReader) -> Any:
+    """The reader as a model of lm_eval. Raises ReaderError without lm_eval."""
+    harness()
+    from lm_eval.api.model import TemplateLM
+
+    scorer = Scorer(reader)
+
+    class Glm(TemplateLM):  # type: ignore[misc] # lm_eval has no types
+        """Answers the requests of lm_eval with a loaded GLM."""
+
+        @property
+        def eot_token_id(self) -> int:
+            return min(reader.stop_ids)
+
+        def tok_encode(self, string: str, add_special_tokens: bool | None = None, **_: Any) -> list[int]:
+            return scorer.encode(string)
+
+        def _loglikelihood_tokens(self, requests: Iterable[Any], **_: Any) -> list[tuple[float, bool]]:
+            return [scorer.log_likelihood(context, continuation) for _, context, continuation in requests]
+
+        def loglikelihood_rolling(self, requests: Iterable[Any], disable_tqdm: bool = False) -> list[float]:
+            return [scorer.log_likelihood((), scorer.encode(one.args[0]))[0] for one in requests]
+
+        def generate_until(self, requests: Iterable[Any], disable_tqdm: bool = False) -> list[str]:
+            with ThreadPoolExecutor(MAX_SEQUENCES) as threads:  # generated together
+                return list(threads.map(_write, requests))
+
+    def _write(request: Any) -> str:
+        context, options = request.args
+        until = options.get("until") or []
+        return scorer.write(
+            context,
+            [until] if isinstance(until, str) else until,
+            int(options.get("max_gen_toks", ANSWER_TOKENS)),
+            float(options.get("temperature", 0)) if options.get("do_sample") else 0.0,
+        )
+
+    return Glm()
+
+
+def run(reader: GlmReader, tasks: Sequence[str], *, folder: Path | None = None, limit: int | None = None) -> Any:
+    """What lm_eval measures. `folder`: with tasks of one's own; `limit`: questions of each task.
+
+    Raises SettingRefused for a task that does not exist, ReaderError without lm_eval.
+    """
+    lm_eval = harness()
+    manager = lm_eval.tasks.TaskManager(include_path=None if folder is None else str(folder))
+    unknown = [task for task in tasks if task not in manager.all_tasks]
+    if unknown:
+        raise SettingRefused("lm_eval has no task {task}; `lm_eval ls tasks` lists them.", task=repr(unknown[0]))
+    return lm_eval.simple_evaluate(
+        model=language_model(reader), tasks=list(tasks), task_manager=manager, limit=limit, bootstrap_iters=0
+    )
+
+
+def report(name: str, family: str, measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Per cent of each task, and what was published for the family."""
+    published = PUBLISHED.get(family.lower(), {})
+    scores = {}
+    for task, values in measured["results"].items():
+        score = next((values[key] for key in _SCORES if key in values), None)
+        if score is not None:
+            scores[task] = {"score": round(100 * float(score), 2), "published": published.get(task)}
+    return {"model": name, "tasks": scores, "questions": measured.get("n-samples", {})}
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """The report for people."""
+    lines = [f"{found['model']}\n", f"{'task':32} {'here':>8} {'published':>10}\n"]
+    for task, values in found["tasks"].items():
+        published = "" if values["published"] is None else f"{values['published']:.2f}"
+        lines.append(f"{task:32} {values['score']:8.2f} {published:>10}\n")
+    return "".join(lines)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m model.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("name", help="folder or hub id of a GLM, such as zai-org/GLM-4-9B-0414")
+    made.add_argument("--tasks", required=True, help="names of lm_eval's tasks, separated by commas")
+    made.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON file for the result")
+    made.add_argument("--tasks-from", type=Path, metavar="FOLDER", help="folder with tasks of one's own, in YAML")
+    made.add_argument("--limit", type=int, help="questions of each task; default: all")
+    made.add_argument("--precision", default="auto", help="auto, bf16, fp16, fp32, int8 or int4 (default: auto)")
+    made.add_argument("--device", default="auto", help="auto, cpu or cuda:0 (default: auto)")
+    made.add_argument("--adapter", type=Path, metavar="FOLDER", help="adapter of `python -m model.finetune`")
+    made.add_argument("--offline", action="store_true", help="do not download the model")
+    made.add_argument("--cache-dir", type=Path, help="folder for downloads")
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit status."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    options = parser().parse_args(arguments)
+    try:
+        harness()
+        reader = load_reader(
+            options.name,
+            precision=options.precision,
+            device=options.device,
+            offline=options.offline,
+            cache_dir=options.cache_dir,
+            adapter=options.adapter,
+            download_progress=Percents("downloaded"),
+            load_progress=Percents("loaded"),
+        )
+        tasks = [task.strip() for task in options.tasks.split(",") if task.strip()]
+        measured = run(reader, tasks, folder=options.tasks_from, limit=options.limit)
+    except AskError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    found = report(reader.name, reader.family.name, measured)
+    options.out.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    sys.stdout.write(table(found))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
