@@ -129,7 +129,9 @@ def look(html: str) -> _Collector:
             assert not name.startswith("on"), (tag, name)
             if name in ("src", "href", "action", "srcset", "formaction"):
                 assert value is not None
-                assert re.fullmatch(r"logout|account|document/\w+/pdf#page=\d+|c/[\w-]+(?:\.\w+)?", value), (
+                assert re.fullmatch(
+                    r"logout|account|collections|document/\w+/pdf#page=\d+|c/[\w-]+(?:\.\w+)?", value
+                ), (
                     tag,
                     name,
                     value,
