@@ -75,10 +75,12 @@ class Answers:
         try:
             yield
             while not running.done:
-                version = running.conversation.wait_for_change(seen, _WAIT_SECONDS)
+                version = running.conversation.wait_for_change(seen, _WAIT_SECONDS, lambda: running.done)
                 if version != seen:
                     seen = version
                     yield
+            if running.conversation.version != seen:
+                yield
         finally:
             running.followed = False
 
@@ -116,7 +118,7 @@ class Answers:
                 pass
         finally:
             running.done = True
-            running.conversation.changed()
+            running.conversation.wake()
             with self._changed:
                 self._running.remove(running)
                 self._changed.notify_all()

@@ -209,11 +209,16 @@ class Conversation:
             self.version += 1
             self._changes.notify_all()
 
-    def wait_for_change(self, seen: int, seconds: float) -> int:
-        """The version as soon as it is not `seen`; after so many seconds in any case."""
+    def wait_for_change(self, seen: int, seconds: float, ended: Callable[[], bool] = lambda: False) -> int:
+        """The version as soon as it is not `seen`; after so many seconds, or at `wake` once it `ended`, in any case."""
         with self._changes:
-            self._changes.wait_for(lambda: self.version != seen, seconds)
+            self._changes.wait_for(lambda: self.version != seen or ended(), seconds)
             return self.version
+
+    def wake(self) -> None:
+        """Have whoever waits for a change look whether it has ended, without anything to draw."""
+        with self._changes:
+            self._changes.notify_all()
 
     def stop(self, *, left: bool = False) -> None:
         """Stop the answer that is being made; it counts as stopped at once. `left`: because nobody sees it."""

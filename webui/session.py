@@ -42,7 +42,7 @@ from webui.models import ModelOffer, Recommendation, ServedModel
 from webui.own_conversations import OwnConversations
 from webui.strings import Language
 
-REDRAW_SECONDS = 0.06  # pieces that come faster are shown together
+REDRAW_SECONDS = 0.06  # pieces that come faster are shown together, and so are checked sentences
 SHOWN_TURNS = 20  # drawn at first, and more for each time that earlier ones are asked for
 
 NOTHING_TO_ASK = Message("Add a document first, then ask your question.")
@@ -257,7 +257,8 @@ class Session:
         finally:
             stop.set()
             exchange.stopped |= exchange.running
-            conversation.changed()
+            if exchange.stopped or exchange.error or exchange.follow_ups:  # else it is drawn already
+                conversation.changed()
             self.store(conversation, exchange)
         yield
 
@@ -315,29 +316,36 @@ class Session:
 
 def _follow(exchange: Exchange, events: Iterator[Event]) -> Iterator[None]:
     """Take the events of an answer into its exchange; yield when it should be drawn anew."""
-    drawn = 0.0
+    drawn: dict[type[Event], float] = {}  # when it was last, by what may have to wait
     for event in events:
         if exchange.stopped:
             # The answer up to the stop still brings its citations, when the reader ends in time.
             if isinstance(event, Answer):
                 exchange.answer = event
             continue
-        if isinstance(event, Waiting):
-            exchange.waiting = event.place
-        elif isinstance(event, Found):
-            exchange.found, exchange.waiting = event, 0
-        elif isinstance(event, Reading):
-            exchange.reading = event
-        elif isinstance(event, Piece):
-            exchange.text += event.text
-            if time.monotonic() - drawn < REDRAW_SECONDS:
-                continue
-        elif isinstance(event, Checked):
-            exchange.checked = event.sentences
-        else:
-            exchange.answer, exchange.checked = event, ()
-        drawn = time.monotonic()
+        _take(exchange, event)
+        now = time.monotonic()
+        if now - drawn.get(type(event), 0.0) < REDRAW_SECONDS:
+            continue
+        drawn[Piece] = now
+        if isinstance(event, Checked):
+            drawn[Checked] = now
         yield
+
+
+def _take(exchange: Exchange, event: Event) -> None:
+    if isinstance(event, Waiting):
+        exchange.waiting = event.place
+    elif isinstance(event, Found):
+        exchange.found, exchange.waiting = event, 0
+    elif isinstance(event, Reading):
+        exchange.reading = event
+    elif isinstance(event, Piece):
+        exchange.text += event.text
+    elif isinstance(event, Checked):
+        exchange.checked = event.sentences
+    else:
+        exchange.answer, exchange.checked = event, ()
 
 
 def _refusal(documents: tuple[Document, ...], chosen: tuple[str, ...] | None) -> Message | None:

@@ -153,6 +153,17 @@ def test_as_many_as_may_are_answered_at_a_time(engine, own, answering):
     assert [session.conversation.exchanges[0].answer is not None for session in sessions] == [True] * 5
 
 
+def test_sentences_that_come_at_once_are_drawn_together(engine, own, answering):
+    engine.step, engine.pieces = 0, []
+    engine.answer = [(f"Sentence {n}.", (1,)) for n in range(30)]
+    session, drawn = Session("", "en", own), []
+    for _ in answering().ask(session, Asking("How much?")):
+        (exchange,) = session.conversation.exchanges
+        drawn.append(exchange.answer)
+    assert drawn[-1] is not None
+    assert len(drawn) < 10
+
+
 def test_deleting_a_conversation_stops_its_answer(engine, own, answering):
     session, other = Session("", "en", own), Session("", "en", own)
     left(answering().ask(session, Asking("How much?")))
