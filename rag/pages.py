@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rag.answer.find import Folding, find_spans, fold, wanted
 from rag.answer.view import open_view
 from rag.errors import FileRefused, NotInLibrary, PasswordNeeded
+from rag.ingest.found_outline import found_outline
 from rag.pdf.render import PageImages, points_wide
 from rag.records import Box, Citation, Document, Heading, Source, View
 from rag.store.blobs import copy_name
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # the page imports this module for its records, and should no
 
 FIND_SECONDS = 2.0  # after which a search within a document ends with the pages looked at so far
 FIND_PAGES = 200  # read from the store at once
+MAX_HEADING_PAGES = 1_000  # in which headings are looked for where a file has no outline
 MAX_MARKED = 1_000  # places found that are marked on one page
 
 
@@ -51,6 +53,7 @@ class Contents:
     labels: tuple[str, ...]  # of all pages
     outline: tuple[Heading, ...]
     protected: bool  # the file opens with its password only; its pages are shown without
+    found: bool = False  # whether the outline is made of headings found in the text, as the file has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +123,16 @@ class Pages:
         )
 
     def contents(self, owner: str, document_id: str) -> Contents:
-        """The labels of a document's pages, and its outline."""
+        """The labels of a document's pages, and its outline, or one made of the headings in its text."""
         document = self._document(owner, document_id)
         details = self._store.document_details(owner, document_id)
         labels = self._store.page_labels(document.owner, document_id)
-        return Contents(tuple(labels), details.outline if details else (), self._files.original(document)[1])
+        outline = details.outline if details else ()
+        protected = self._files.original(document)[1]
+        if outline:
+            return Contents(tuple(labels), outline, protected)
+        texts = self._store.page_texts(document.owner, document_id, 0, MAX_HEADING_PAGES - 1)
+        return Contents(tuple(labels), found_outline(texts), protected, found=True)
 
     def find(self, owner: str, document_id: str, text: str) -> Hits:
         """Where a text stands in a document, without regard to case, width, white space and typographic quotes."""

@@ -62,6 +62,7 @@ def test_long_names_in_the_list_take_more_lines_before_they_are_cut(engine, serv
     cut = "e => e.scrollHeight > e.clientHeight + 1"
     starts = page.locator(".document .name .start")
     assert [starts.nth(at).evaluate(cut) for at in range(3)] == [False, False, True]
+    assert starts.nth(0).text_content() == "AMERICANWATERWORKS"  # no "_" that would stand on a line of its own
     assert page.locator(".document .name").nth(2).inner_text().endswith("2022.pdf")
     page.set_viewport_size({"width": 1440, "height": 900})
     screenshot(page, "library-long-names")

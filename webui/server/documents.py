@@ -86,7 +86,7 @@ def document_routes(engine: Engine) -> list[Route]:
     async def contents(asked: _Asked) -> Response:
         known = await run_in_threadpool(pages.contents, asked.owner, asked.document)
         outline = [[heading.title, heading.level, heading.page] for heading in known.outline]
-        body = {"labels": known.labels, "outline": outline, "protected": known.protected}
+        body = {"labels": known.labels, "outline": outline, "protected": known.protected, "found": known.found}
         return JSONResponse(body, headers=KEPT)
 
     async def pdf(asked: _Asked) -> Response:

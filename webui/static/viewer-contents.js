@@ -47,14 +47,15 @@ function make(kind, attributes, ...children) {
 
 const word = (name) => part('[data-key=contents-words]').dataset[name];
 
-function build(id, { labels, outline }, tab) {
+function build(id, contents, tab) {
+  const { labels, outline } = contents;
   listed = { document: id, tab, labels, outline, language: document.documentElement.lang };
   const pane = part('.contents');
   pane.setAttribute('aria-label', word('contents'));
   const tabs = make('div', { class: 'tabs', role: 'tablist' });
   for (const name of ['outline', 'thumbnails']) {
     const button = make('button', { type: 'button', role: 'tab', 'aria-selected': String(name === tab), tabindex: name === tab ? 0 : -1 }, word(name));
-    button.onclick = () => { build(id, { labels, outline }, name); follow(shownPage().page); part('.contents [aria-selected=true]').focus(); };
+    button.onclick = () => { build(id, contents, name); follow(shownPage().page); part('.contents [aria-selected=true]').focus(); };
     button.onkeydown = (event) => {
       if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return;
       event.stopPropagation();
@@ -62,7 +63,9 @@ function build(id, { labels, outline }, tab) {
     };
     tabs.append(button);
   }
-  pane.replaceChildren(tabs, tab === 'outline' ? outlineList(outline) : thumbnailList(labels.length));
+  const shown = tab === 'outline' ? outlineList(outline) : thumbnailList(labels.length);
+  const note = tab === 'outline' && outline.length && contents.found ? [make('p', { class: 'note' }, word('found'))] : [];
+  pane.replaceChildren(tabs, ...note, shown);
 }
 
 function outlineList(outline) {

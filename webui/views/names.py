@@ -17,6 +17,7 @@ MAX_WHOLE_COLUMNS = 14  # a wider name is cut in the middle where there is no ro
 END_COLUMNS = 12  # of a long name, that are always shown: two files often differ there
 MAX_SHORTER = 5  # characters that the end may be shorter, so that it begins with a word
 _SEPARATORS = " _-,;:("
+_JOINING = "_-"  # separators that stay with the end, or one would stand alone on a line that the start fills
 NO_TITLES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -67,6 +68,8 @@ def parts_of(name: str) -> tuple[str, str]:
         cut -= 1
     words = (at for at in range(cut, min(cut + MAX_SHORTER, len(name) - 1)) if name[at - 1] in _SEPARATORS)
     cut = next(words, cut)
+    if name[cut - 1] in _JOINING:
+        cut -= 1
     return name[:cut], name[cut:]
 
 

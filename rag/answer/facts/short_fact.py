@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from rag.answer.document_answer import MAX_SOURCE_CHARACTERS, DocumentAnswer, cited_first, page_source
+from rag.answer.facts.elected import WORDS as ELECTION_WORDS
+from rag.answer.facts.elected import find_elected
 from rag.answer.facts.holders import find_holder_in
 from rag.answer.facts.question import Wording, is_understood, years_of
 from rag.answer.facts.reasons import asks_for_reason, find_reason
@@ -21,6 +23,8 @@ from rag.answer.facts.risks import WORDS as RISK_WORDS
 from rag.answer.facts.risks import find_risks
 from rag.answer.facts.search import PageText, Place, Stated, find_stated
 from rag.answer.facts.table import Fact, known_facts
+from rag.answer.phrases.elections import ASKS as ASKS_FOR_DIRECTORS
+from rag.answer.phrases.elections import asks_for_directors
 from rag.answer.phrases.kind import Kind, kind_of
 from rag.answer.phrases.offices import asks_for_office, asks_of_another_time
 from rag.index.protocols import Scope
@@ -114,6 +118,9 @@ def _wanted(question: str) -> list[_Wanted]:
         called = office.search(question)
         words = f"{_OFFICE_WORDS} {called.group() if called else ''}"
         found.append(_Wanted(Wording.of(office, words), find))
+    if asks_for_directors(question):
+        wording = Wording.of(ASKS_FOR_DIRECTORS, ELECTION_WORDS)
+        found.append(_Wanted(wording, lambda pages, _: find_elected(pages)))
     if ASKS_FOR_RISKS.search(question):
         found.append(_Wanted(Wording.of(ASKS_FOR_RISKS, RISK_WORDS), lambda pages, _: find_risks(pages)))
     return found

@@ -82,6 +82,16 @@ def find_holder(question: str, evidence: Sequence[Evidence]) -> tuple[Evidence, 
     return None
 
 
+def is_name(text: str) -> bool:
+    """Whether a text has the form of a person's name, with or without a title."""
+    name = re.sub(r"^(?:Mr|Ms|Mrs|Dr)\.? ", "", text.strip())
+    if re.fullmatch(r"[\u4e00-\u9fff·]{2,12}(?:先生|女士)?", name):
+        return not re.search(r"公司|集团|董事|股东|委员会", name)
+    words = {word.lower().strip(".,") for word in name.split()}
+    has_form = _NAME.fullmatch(name) or (name != text.strip() and re.fullmatch(r"[A-Z][\w’'-]+", name))
+    return bool(has_form) and words.isdisjoint(_NO_NAME | _FORMS)
+
+
 def is_anothers(question: str, text: str, title: re.Match[str]) -> bool:
     """Whether the office is said to be one of a company or division that the question does not name."""
     named = _OF.match(text, title.end())

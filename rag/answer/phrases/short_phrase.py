@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from rag.answer.phrases.elections import asks_for_directors, tells_of_directors
 from rag.answer.phrases.fit import is_no_answer
 from rag.answer.phrases.kind import Kind, kind_of
 from rag.answer.phrases.labels import find_labelled
 from rag.answer.phrases.lists import FoundList, enumeration_around, find_list, split_items
-from rag.answer.phrases.offices import asks_for_office, asks_of_another_time, find_holder
+from rag.answer.phrases.offices import asks_for_office, asks_of_another_time, find_holder, is_name
 from rag.answer.phrases.refine import answers_nothing, completed, full_name, is_no_choice, refined
 from rag.answer.phrases.span_model import Span, SpanModel
 from rag.answer.phrases.values import cut_to_value
@@ -147,6 +148,8 @@ def _is_unfit(kind: Kind, question: str, text: str, start: int, end: int) -> boo
     """Whether a span must not be shown: of a heading, of no meaning, or another's name where an office is asked for."""
     if kind is Kind.PERSON and asks_for_office(question) and not asks_of_another_time(question):
         return True  # whoever holds it would have been found beside it
+    if asks_for_directors(question) and not (tells_of_directors(text) and is_name(text[start:end])):
+        return True
     if kind is Kind.NUMBER and _HOW_MANY.search(question) and _NO_COUNT.search(text[max(start - 1, 0) : end + 1]):
         return True
     if is_no_choice(question, text[start:end]):

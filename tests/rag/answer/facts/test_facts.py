@@ -6,12 +6,14 @@ import re
 
 import pytest
 
+from rag.answer.facts.elected import find_elected
 from rag.answer.facts.holders import find_holder_in
 from rag.answer.facts.question import is_understood
 from rag.answer.facts.reasons import find_reason
 from rag.answer.facts.risks import find_risks
 from rag.answer.facts.search import PageText, find_stated
 from rag.answer.facts.table import Fact, known_facts
+from rag.answer.phrases.elections import asks_for_directors
 from rag.answer.phrases.offices import asks_for_office
 
 COVER = """UNITED STATES
@@ -202,3 +204,43 @@ def test_patterns_of_the_table_take_linear_time() -> None:
         for rule in one.rules:
             assert isinstance(rule.compiled(("halden",)), re.Pattern)
         find_stated(one, pages(long), {"halden"}, ())
+
+
+VOTES = (
+    "Proposal 1. With respect to the proposal to elect three nominees to the Board of Directors, the votes were cast:\n"
+    "Name Votes For Votes Against Abstentions Broker Non-Votes\n"
+    "Ann C. Lindholm 59,657,810 294,935 10,714,238 6,884,223\n"
+    "Ulf Payne, Jr. 54,993,396 4,950,917 10,722,670 6,884,223\n"
+    "Per Holm 1,993,396 54,950,917 10,722,670 6,884,223\n"
+    "Based on the votes set forth above, two of the nominees were elected.\n"
+    "Proposal 2. On an advisory basis, the compensation was approved as set forth below:\n"
+    "Votes For Votes Against Abstentions Broker Non-Votes\n57,172,731 13,324,080 170,172 6,884,223\n"
+)
+
+
+def test_who_was_elected_is_read_from_the_votes_or_a_sentence_and_is_nobody_with_an_office() -> None:
+    voted = find_elected(pages("Halden Instruments, Inc.\n", VOTES))
+    assert voted is not None
+    assert voted.values == ("Ann C. Lindholm", "Ulf Payne, Jr.")
+    assert voted.certain
+    told = (
+        "In June the Board elected Maria Castro-Neves, a partner of Alm Capital. The Board elected Jan Berg President."
+    )
+    named = find_elected(pages(f"{told} Directors are elected each year."))
+    assert named is not None
+    assert named.values == ("Maria Castro-Neves",)
+    assert find_elected(pages("The Company elected Hedge Accounting. Ann Lindholm, Director, signed.")) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "asks"),
+    [
+        ("Who was elected to the board?", True),
+        ("Which directors were elected at the annual meeting?", True),
+        ("谁当选为公司董事？", True),
+        ("Who was elected chairman of the board?", False),
+        ("Who is on the board of directors?", False),
+    ],
+)
+def test_questions_for_new_directors_are_told_from_those_for_offices(question: str, asks: bool) -> None:
+    assert asks_for_directors(question) == asks
