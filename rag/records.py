@@ -251,6 +251,7 @@ class ShortAnswer:
     confidence: float = 1.0  # 0..1: how likely it is right
     sure: bool = True  # whether it is likely enough to be stated; otherwise it is shown as a possibility
     names: tuple[str, ...] = ()  # of the values, one each, where there are several: years, or rows
+    quoted: bool = False  # whether it is shown in quotation marks: what a document gives as the reason
 
 
 class AnswerState(StrEnum):

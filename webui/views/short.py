@@ -112,6 +112,8 @@ def _with_scale(short: ShortAnswer, language: Language) -> list[str]:
     if short.scale and not (short.scale == "percent" and all("%" in value for value in short.values)):
         key = "scale_" + short.scale.replace(" ", "_")
         values = [say(language, key, value=value) for value in short.values]
+    if short.quoted:
+        return [say(language, "quoted_value", value=value) for value in values]
     if not short.names:
         return values
     return [

@@ -48,6 +48,10 @@ _SAME: Final = tuple(frozenset(one.split()) for one in ("revenue sale", "profit 
 _BULLET: Final = re.compile(r"\s*[•●▪·*–—-]")
 _WORD: Final = re.compile(r"[^\W\d_][\w’'&-]*")
 _PROPER: Final = re.compile(r"(?<=[\w,;)] )(?!(?:Company|Corporation|Inc|U)\b)[A-Z][\w&.-]*")
+_OF_A_PART: Final = re.compile(  # "Aeronautics’ net sales": of a segment, where it is not the company
+    r"(?:^|[.] |\n)\W{0,3}(?!(?:The |the )?(?:Company|Corporation|Registrant|Group)\b)"
+    r"([A-Z][\w&.-]*(?: [A-Z&][\w&.-]*){0,3})[’'](?:s\b|(?= ))"
+)
 _MONTHS: Final = re.compile(
     r"^(?:January|February|March|April|May|June|July|August|September|October|November|December)$"
 )
@@ -88,7 +92,7 @@ def find_reason(question: str, pages: Sequence[PageText], names: Collection[str]
             best = score, reasons, sentence
     if best is None:
         return None
-    return Stated(tuple(one.text for one in best[1]), best[1], (best[2],), certain=best[0] >= _CERTAIN)
+    return Stated(tuple(one.text for one in best[1]), best[1], (best[2],), certain=best[0] >= _CERTAIN, quoted=True)
 
 
 def _asked(question: str, pages: Sequence[PageText], names: Collection[str]) -> _Asked | None:
@@ -126,9 +130,18 @@ def _given(page: PageText, start: int, end: int) -> Iterator[tuple[Place, ...]]:
     if not text.endswith(":"):
         lead = _LEAD.match(text)
         skip = lead.end() if lead else 0
-        yield (Place(page, start + skip, start + min(len(text.rstrip(" .")), skip + _MAX_REASON)),)
+        yield (Place(page, start + skip, start + skip + _whole_clauses(text[skip:].rstrip(" ."))),)
     elif items := items_after(page.text, end, names=False):
         yield tuple(Place(page, *span) for span in items.spans)
+
+
+def _whole_clauses(reason: str) -> int:
+    """How many characters of a reason are given: all, or what ends with a clause, or else a word, within the limit."""
+    if len(reason) <= _MAX_REASON:
+        return len(reason)
+    kept = reason[:_MAX_REASON]
+    clause = max(kept.rfind(sign) for sign in ",;")
+    return clause if clause > _MAX_REASON // 2 else max(kept.rfind(" "), _MAX_REASON // 2)
 
 
 def _is_of(asked: _Asked, subject: str) -> bool:
@@ -149,6 +162,8 @@ def _score(asked: _Asked, subject: str) -> float:
     others = set(terms(_EITHER.sub(" ", subject))) - asked.items - asked.company - FUNCTION_TERMS - _NOT_ITEM
     others = {one for one in others if not re.fullmatch(r"[\d.,]+|million|billion|basis|point", one)}
     score = 1.0 - _FOREIGN * min(len(foreign), 4) - _OTHER * min(len(others), 8)
+    if any(not set(terms(one)) <= asked.items | asked.company for one in _OF_A_PART.findall(subject)):
+        score -= 2 * _YEAR
     if _BULLET.match(subject):  # an item of a list is about a part of the company
         score -= _YEAR
     years = years_of(subject)

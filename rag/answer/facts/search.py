@@ -51,6 +51,7 @@ class Stated:
     places: tuple[Place, ...]  # of the values
     evidence: tuple[Place, ...]  # the sentences they stand in
     certain: bool = True  # whether it is certain enough to be stated
+    quoted: bool = False  # whether it is in the document's words for what is asked, as a reason is
 
 
 def find_stated(fact: Fact, pages: Sequence[PageText], names: Collection[str], years: Sequence[str]) -> Stated | None:

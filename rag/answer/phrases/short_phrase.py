@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from rag.answer.phrases.causes import gives_cause, moves
 from rag.answer.phrases.elections import asks_for_directors, tells_of_directors
 from rag.answer.phrases.fit import is_no_answer
 from rag.answer.phrases.kind import Kind, kind_of
@@ -101,11 +102,17 @@ class PhraseFinder:
             return None
         if kind is Kind.PERSON and (whole := _named_in_full(found, start, end, evidence)):
             found, start, end = whole
+        sure = confidence >= self.settings.sure_confidence
+        if kind is Kind.WHY and not gives_cause(question, found.text, start):
+            if moves(question):
+                return None
+            sure = False
         spans = _items(found.text, start, end) if kind is Kind.LIST else [(start, end)]
         cited = tuple(_citation(found, a, b, sources) for a, b in spans)
         values = tuple(" ".join(found.text[a:b].split()) for a, b in spans)
-        sure = confidence >= self.settings.sure_confidence
-        return ShortAnswer(values, "", (), "", cited, confidence=confidence, sure=sure), _first(found, evidence)
+        quoted = kind is Kind.WHY
+        short = ShortAnswer(values, "", (), "", cited, confidence=confidence, sure=sure, quoted=quoted)
+        return short, _first(found, evidence)
 
     def _confidence(self, span: Span, evidence: Sequence[Evidence]) -> float:
         """How likely the span is right, as calibrated on questions that the model was not trained on."""
