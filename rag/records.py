@@ -25,7 +25,6 @@ from rag.word_boxes import WordBoxes as WordBoxes
 
 DocumentKey = tuple[str, str]  # owner ("" for shared) and document id
 Vectors = npt.NDArray[np.float32]  # (n, d) one per text, or (d,) a single one; unit length
-
 OCR_ROOM = 30_000  # characters of the document's text that are kept free for a page to be read by OCR
 HEADING_CHARACTERS = 160  # of a heading path that a passage is found by
 
