@@ -16,6 +16,7 @@ from model.quantise import (
     group_size,
     pack_avx512,
     packs_for_avx512,
+    quantise_int4_groups,
     quantised_linear,
     unpack_avx512,
     unpacked_blocks,
@@ -101,6 +102,22 @@ def test_published_integers_are_taken_as_they_are():
 def test_even_columns_are_in_the_high_nibble():
     packed = torch.tensor([[0x1F, -0x80]], dtype=torch.int8)  # 0001 1111, 1000 0000
     assert unpack_int4(packed).tolist() == [[1, -1, -8, 0]]
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.3, -1.0, 5.0])
+def test_zero_stays_zero_and_the_largest_weight_of_a_group_is_kept(shift):
+    """At 4 bits; what is in the middle of a group's weights matters less to a model than these two."""
+    dense = matrix(64, 256) * 50 + shift
+    dense[:, ::7] = 0
+    values, scales = quantise_int4_groups(dense, 64)
+    scale, zero = (part.float().t()[..., None] for part in scales.unbind(-1))
+    groups = dense.view(64, -1, 64)
+    again = (values.float().view(groups.shape) - 8) * scale + zero
+    step = scale.abs()
+    assert ((again - groups).abs() / step)[groups == 0].max() < 0.05
+    largest = groups.abs().argmax(-1, keepdim=True)
+    assert ((again - groups).abs() / step).gather(-1, largest).max() < 0.6
+    assert ((again - groups).abs() / step).max() < 1.1
 
 
 def test_rows_of_zeros():
