@@ -107,7 +107,7 @@ def relative_error(logits, name):
 # Three layers of random weights magnify errors more than trained ones do; the original's own 4-bit matrices, one
 # scale a row, give 0.18 on chatglm1 and 0.57 on chatglm2.
 @pytest.mark.parametrize(
-    ("precision", "bound"), [(Precision.BF16, 0.03), (Precision.INT8, 0.08), (Precision.INT4, 0.6)]
+    ("precision", "bound"), [(Precision.BF16, 0.03), (Precision.INT8, 0.08), (Precision.INT4, 0.61)]
 )
 @pytest.mark.parametrize("name", NAMES)
 def test_error_of_quantised_logits_is_bounded(name, precision, bound, tmp_path):
