@@ -117,7 +117,7 @@ def _facts(offer: ModelOffer, language: Language) -> str:
     """One line: "9.4B · 32K context · INT8 11.1 GB · INT4 7.0 GB · MIT"."""
     facts = [f"{offer.parameters:g}B"] if offer.parameters is not None else []
     if offer.context is not None:
-        facts.append(say(language, "model_context", n=offer.context // 1024))
+        facts.append(say(language, "model_context", n=f"{offer.context / 1024:g}"))
     for precision, needed in (("INT8", offer.int8_gb), ("INT4", offer.int4_gb)):
         if needed is not None:
             facts.append(f"{precision} {needed:.1f} GB")
