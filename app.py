@@ -242,7 +242,7 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
     """Open the engine, serve the page and wait for a signal to stop."""
     from webui.commands import accounts_of
 
-    accounts = accounts_of(options)
+    accounts = accounts_of(options, environment)
     engine = open_engine_for(options, environment)
     stop = threading.Event()
     adding = threading.Thread(target=add_files, args=(engine, options.add, stop), daemon=True)

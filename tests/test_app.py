@@ -104,7 +104,7 @@ def test_the_address_to_listen_on(host, environment, listens):
 )
 def test_with_logins_a_server_or_on_a_space_the_page_picks_no_model(tmp_path, arguments, environment):
     options = parse(["--data-dir", str(tmp_path), *arguments], {})
-    assert app.picking_for(None, None, options, environment, accounts_of(options)) is None
+    assert app.picking_for(None, None, options, environment, accounts_of(options, environment)) is None
 
 
 @pytest.mark.parametrize(

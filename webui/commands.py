@@ -6,11 +6,12 @@ import argparse
 import getpass
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from rag.errors import SettingRefused
 from rag.options import logins_of
 from webui.accounts.accounts import Accounts
+from webui.accounts.provider import Provider
 from webui.accounts.roles import Role
 from webui.accounts.users import Users, name_in
 from webui.server.api.tokens import ApiTokens
@@ -23,9 +24,13 @@ def run_command(options: argparse.Namespace) -> bool:
     return change_users(options) or change_tokens(options)
 
 
-def accounts_of(options: argparse.Namespace) -> Accounts:
-    """The logins that the data folder and `--auth` result in. Raises SettingRefused and StoreError."""
-    return Accounts(Users(options.settings.data_dir), logins_of(options.auth))
+def accounts_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Accounts:
+    """The logins that data folder, `--auth` and a Space's environment result in.
+
+    Raises SettingRefused and StoreError.
+    """
+    users, quick = Users(options.settings.data_dir), logins_of(options.auth)
+    return Accounts(users, quick, provider=Provider.of(environment))
 
 
 def change_users(options: argparse.Namespace, ask: AskPassword | None = None) -> bool:
@@ -64,7 +69,7 @@ def change_tokens(options: argparse.Namespace) -> bool:
     """Make, list or revoke API tokens."""
     tokens = ApiTokens(options.settings.data_dir)
     if options.api_token:
-        accounts = accounts_of(options)
+        accounts = accounts_of(options, {})
         user = accounts.id_of(options.api_token) if accounts.needed else options.api_token
         if user is None:
             raise SettingRefused("There is no user {name!r}: choose one that can log in.", name=options.api_token)

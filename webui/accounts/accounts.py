@@ -19,6 +19,7 @@ from typing import Final
 from rag.errors import LoginRefused, SettingRefused
 from webui.accounts.brake import Brake
 from webui.accounts.passwords import Passwords, check_new_password
+from webui.accounts.provider import Identity, Provider, ProviderLogin
 from webui.accounts.refusals import RefusalLog
 from webui.accounts.roles import Role
 from webui.accounts.users import User, Users, checked_name, name_in
@@ -53,9 +54,16 @@ class Accounts:
     """The logins of one server. Thread-safe. Without any user everybody may do everything, as owner ""."""
 
     def __init__(
-        self, users: Users | None = None, quick: Mapping[str, str] | None = None, clock: Callable[[], float] = time.time
+        self,
+        users: Users | None = None,
+        quick: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.time,
+        provider: Provider | None = None,
     ) -> None:
-        """`quick`: passwords by user, of `--auth`; they are editors. A user of the database takes precedence."""
+        """`quick`: passwords by user, of `--auth`; they are editors. A user of the database takes precedence.
+
+        `provider`: people may log in with their accounts there, too.
+        """
         self._users, self._clock = users, clock
         self._passwords, self._brake, self._refusals = Passwords(), Brake(), RefusalLog(logger)
         self._quick = {name: self._passwords.hash(password) for name, password in (quick or {}).items()}
@@ -63,7 +71,8 @@ class Accounts:
         self._sessions: dict[str, OrderedDict[str, _Session]] = {}  # id -> digest of the token -> session
         self._user_of: dict[str, str] = {}  # digest of the token -> id
         self._lock = threading.Lock()
-        self.needed = bool(self._quick or (users and users.all()))  # whether one must log in
+        self.provider = ProviderLogin(provider) if provider else None
+        self.needed = bool(self._quick or (users and users.all()) or provider)  # whether one must log in
 
     def __contains__(self, user_id: object) -> bool:
         return isinstance(user_id, str) and self._of_id(user_id) is not None
@@ -97,11 +106,20 @@ class Accounts:
         if seconds := self._brake.begin(name, address):
             self._refusals.warn("Login of %s from %s refused: the next try is in %d s", shown, address, seconds)
             raise LoginRefused("There were too many wrong passwords: try again in {seconds} s.", seconds=seconds)
-        if not self._passwords.matches(known.hash if known else None, password) or known is None:
+        stored = known.hash or None if known else None  # users of a provider have no password here
+        if not self._passwords.matches(stored, password) or known is None:
             self._refusals.warn("Wrong password for %s from %s", shown, address)
             raise LoginRefused("The name or the password is wrong.")
         self._brake.succeeded(name, address)
         return self._begin(known.id, known.generation)
+
+    def log_in_as(self, identity: Identity) -> str:
+        """A new session's token, for somebody who has logged in at the provider. Raises LoginRefused and StoreError."""
+        assert self.provider is not None
+        provider = self.provider.provider
+        role = Role.ADMINISTRATOR if identity.subject == provider.administrator else Role.EDITOR
+        user = self._database.of_provider(f"{provider.url} {identity.subject}", identity.name, role)
+        return self._begin(user.id, user.generation)
 
     def user_of(self, token: str | None) -> str | None:
         """The id of the user whose session it is; None if it has ended, or never was. Raises StoreError."""
@@ -158,8 +176,9 @@ class Accounts:
         return bool(self._quick)
 
     def is_stored(self, user_id: str) -> bool:
-        """Whether a user is one of the database, whose password can be changed."""
-        return bool(self._users and self._users.of_id(user_id))
+        """Whether a user is one of the database, and has a password that can be changed."""
+        user = self._users.of_id(user_id) if self._users else None
+        return bool(user and user.hash)
 
     def users(self) -> tuple[User, ...]:
         """The users of the database. Raises StoreError."""

@@ -9,6 +9,7 @@ of a removed user's name sees nothing of theirs.
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 import time
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rag.errors import SettingRefused, StoreError
+from rag.errors import LoginRefused, SettingRefused, StoreError
 from webui.accounts.roles import Role
 
 MAX_NAME_CHARACTERS: Final = 64
@@ -35,6 +36,8 @@ _SCHEMA: Final = (
     f"PRAGMA user_version={_FORMAT}",
 )
 _ID_SEPARATOR: Final = "\x1f"  # of a name and what makes it another id; no name holds it
+# SQL: what follows the separator in an id; NULL where there is none.
+_KEY: Final = "CASE instr(id, char(31)) WHEN 0 THEN NULL ELSE substr(id, instr(id, char(31)) + 1) END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,23 @@ class Users:
             sql.execute(
                 "INSERT INTO users (name, role, hash, generation, created, id) VALUES (?, ?, ?, ?, ?, ?)", values
             )
+
+    def of_provider(self, key: str, name: str, role: Role) -> User:
+        """The user who logs in elsewhere, and is known there by `key`; added under a free name at the first login.
+
+        Such a user has no password here. Raises LoginRefused for one who was removed, and StoreError.
+        """
+        with self._opened() as sql:
+            if sql.execute(f"SELECT 1 FROM removed WHERE {_KEY} = ?", (key,)).fetchone():
+                raise LoginRefused("Your account on this server was removed: ask an administrator of it.")
+            if not sql.execute(f"SELECT 1 FROM users WHERE {_KEY} = ?", (key,)).fetchone():
+                taken = {row[0] for row in sql.execute("SELECT name FROM users")}
+                free = next(one for one in _names(name) if one not in taken)
+                values = (free, role, "", time.time_ns(), time.time(), f"{free}{_ID_SEPARATOR}{key}")
+                sql.execute(
+                    "INSERT INTO users (name, role, hash, generation, created, id) VALUES (?, ?, ?, ?, ?, ?)", values
+                )
+        return self._select(f"SELECT * FROM users WHERE {_KEY} = ?", key)[0]
 
     def remove(self, name: str) -> None:
         """Remove a user, whose sessions end, and whose belongings are to be erased.
@@ -160,6 +180,13 @@ def _upgrade(sql: sqlite3.Connection) -> None:
         for statement in _SCHEMA:
             sql.execute(statement)
     sql.execute("COMMIT")
+
+
+def _names(name: str) -> Iterator[str]:
+    """A name that somebody has elsewhere, and what to call them where it is taken: "ann", "ann 2", "ann 3", …"""
+    wanted = "".join(filter(str.isprintable, unicodedata.normalize("NFC", name.strip())))[: MAX_NAME_CHARACTERS - 8]
+    yield wanted or "?"
+    yield from (f"{wanted} {number}" for number in itertools.count(2))
 
 
 def _unknown(name: str) -> SettingRefused:

@@ -41,6 +41,8 @@ _ROUTES = frozenset(
         "/robots.txt",
         "/manifest.json",
         "/login",
+        "/login/callback",
+        "/login/provider",
         "/logout",
         "/account",
         "/collections",
@@ -53,7 +55,7 @@ _GRADIO_ROUTES = (
 )  # fmt: skip
 _CONVERSATION = re.compile(r"/c/[\w-]{1,64}\Z", re.ASCII)  # the page, as the address of a conversation
 _HEARTBEAT = "/gradio_api/heartbeat/"
-_FORMS = ("/login", "/account", "/collections")
+_FORMS = ("/login", "/login/callback", "/login/provider", "/account", "/collections")
 _UPLOADS = ("/library/add", DOCUMENTS_PATH)  # check the size of a file while it comes in
 _FOLDERS = ("/assets/", "/static/", "/svelte/")
 # Gradio's scripts and style sheets have a hash of their content in their names.
@@ -118,6 +120,7 @@ class Guard:
         reply.is_asset = bool(_ASSET.match(scope["path"]))
         if scope["path"] in _FORMS:  # whole documents with a style of their own
             reply.head = b"</head>"
+            reply.base = b"../" if scope["path"].startswith("/login/") else b"./"
         refusal = self.refusal(scope["method"], scope["path"], Headers(scope=scope))
         if refusal is None and scope["path"].startswith("/gradio_api/"):
             try:

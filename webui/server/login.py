@@ -15,6 +15,7 @@ from starlette.routing import Route
 from rag.errors import LoginRefused, SettingRefused
 from rag.messages import Message
 from webui.accounts.accounts import MAX_SECONDS, Accounts
+from webui.accounts.provider import LOGIN_SECONDS
 from webui.accounts.roles import Right, Role, require
 from webui.edge import errors_shown
 from webui.server.upload import owner_of
@@ -22,6 +23,7 @@ from webui.strings import Language, language_of, say, say_message
 from webui.views.account import ROLE_WORDS, account_html, login_html
 
 _PLACE: Final = re.compile(r"(?:c/[\w-]{1,64})?\Z", re.ASCII)  # where a login may lead: the page, or a conversation
+_STATE: Final = "login-state"  # cookie of a browser that has been sent to the provider
 _SECURE, _PLAIN = "access-token", "access-token-unsecure"  # where Gradio looks for the token, in this order
 
 
@@ -34,6 +36,8 @@ class LoginRoutes:
         self.routes = [
             Route("/login", self.log_in, methods=["POST"]),
             Route("/login", self.login_page),
+            Route("/login/provider", self.to_provider),
+            Route("/login/callback", self.from_provider),
             Route("/logout", self.log_out),
             Route("/account", self.account_page),
             Route("/account", self.change_account, methods=["POST"]),
@@ -43,7 +47,7 @@ class LoginRoutes:
         """The form; `to` in the query is where it leads."""
         if owner_of(request) is not None:
             return RedirectResponse("./", 303)
-        return HTMLResponse(login_html(language_of(request), to=_place(request.query_params.get("to", ""))))
+        return self._form(request, to=_place(request.query_params.get("to", "")))
 
     async def log_in(self, request: Request) -> Response:
         """Begin a session: for browsers with a redirect, for programs with JSON."""
@@ -56,8 +60,56 @@ class LoginRoutes:
             headers = {"Retry-After": str(refused.seconds)} if refused.seconds else {}
             if _is_program(request):
                 return JSONResponse({"detail": say_message(language, refused.message)}, status, headers)
-            return HTMLResponse(login_html(language, to=to, name=name, problem=refused.message), status, headers)
+            return self._form(request, status, headers, to=to, name=name, problem=refused.message)
         done: Response = JSONResponse({"success": True}) if _is_program(request) else RedirectResponse(f"./{to}", 303)
+        self._enter(request, done, token)
+        return done
+
+    def _form(
+        self,
+        request: Request,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        *,
+        to: str = "",
+        name: str = "",
+        problem: Message | None = None,
+    ) -> HTMLResponse:
+        login = self._accounts.provider
+        provider = login.provider.name if login else ""
+        html = login_html(
+            language_of(request), to=to, name=name, problem=problem, provider=provider, embedded=self._embedded
+        )
+        return HTMLResponse(html, status, headers)
+
+    async def to_provider(self, request: Request) -> Response:
+        """Send a person to the provider; a cookie holds what they come back with."""
+        if (login := self._accounts.provider) is None:
+            return RedirectResponse("../login", 303)
+        back = f"{login.provider.server or str(request.base_url).rstrip('/')}/login/callback"
+        try:
+            address, state = await run_in_threadpool(login.begin, back, _place(request.query_params.get("to", "")))
+        except LoginRefused as refused:
+            return self._form(request, 502, problem=refused.message)
+        response = RedirectResponse(address, 303)
+        secure = back.startswith("https:")
+        response.set_cookie(
+            _STATE, state, int(LOGIN_SECONDS), path="/login", httponly=True, secure=secure, samesite="lax"
+        )
+        return response
+
+    async def from_provider(self, request: Request) -> Response:
+        """Begin a session for whoever comes back from the provider."""
+        if (login := self._accounts.provider) is None:
+            return RedirectResponse("../login", 303)
+        query, kept = request.query_params, request.cookies.get(_STATE, "")
+        try:
+            identity, to = await run_in_threadpool(login.finish, query.get("state", ""), kept, query.get("code", ""))
+            token = await run_in_threadpool(self._accounts.log_in_as, identity)
+        except LoginRefused as refused:
+            return self._form(request, 400, problem=refused.message)
+        done = RedirectResponse(f"../{to}", 303)
+        done.delete_cookie(_STATE, path="/login")
         self._enter(request, done, token)
         return done
 

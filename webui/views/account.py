@@ -21,9 +21,19 @@ ROLE_WORDS: Final = {  # name of a role, and what it may do
 }
 
 
-def login_html(language: Language, *, to: str = "", name: str = "", problem: Message | None = None) -> Markup:
-    """The login page; `to`: address to go to afterwards, relative to the page."""
-    return render("login.html", language, to=to, name=name, problem=problem)
+def login_html(
+    language: Language,
+    *,
+    to: str = "",
+    name: str = "",
+    problem: Message | None = None,
+    provider: str = "",
+    embedded: bool = False,
+) -> Markup:
+    """The login page; `to`: address to go to afterwards, relative to the page; `provider`: where people may log in
+    instead; `embedded`: other sites may show the page in a frame, which a provider refuses.
+    """
+    return render("login.html", language, to=to, name=name, problem=problem, provider=provider, embedded=embedded)
 
 
 def account_html(
