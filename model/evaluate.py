@@ -149,7 +149,9 @@ def run(reader: GlmReader, tasks: Sequence[str], *, folder: Path | None = None, 
     Raises SettingRefused for a task that does not exist, ReaderError without lm_eval.
     """
     lm_eval = harness()
-    manager = lm_eval.tasks.TaskManager(include_path=None if folder is None else str(folder))
+    manager = lm_eval.tasks.TaskManager(include_path=None if folder is None else str(folder), include_defaults=False)
+    if any(task not in manager.all_tasks for task in tasks):  # reading the thousands of its own takes a while
+        manager = lm_eval.tasks.TaskManager(include_path=None if folder is None else str(folder))
     unknown = [task for task in tasks if task not in manager.all_tasks]
     if unknown:
         raise SettingRefused("lm_eval has no task {task}; `lm_eval ls tasks` lists them.", task=repr(unknown[0]))

@@ -11,6 +11,7 @@ import app
 from rag.answer.quote import QuoteReader
 from rag.engine import Engine
 from rag.options import parse
+from rag.records import Piece
 from rag.settings import Settings
 from tests.fakes import ExactEmbedder
 from tests.model.reciting import recite
@@ -47,7 +48,7 @@ def load(engine, *arguments):
 
 def answers(engine):
     _, *pieces, _ = engine.ask("", "When was the red pump built?", None, ())
-    return "".join(piece.text for piece in pieces)
+    return "".join(piece.text for piece in pieces if isinstance(piece, Piece))
 
 
 class Code:

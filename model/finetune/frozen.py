@@ -9,13 +9,15 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from model.quantise import Int4Linear, Int8Linear
+
+SHORT_TOKENS: Final = 64  # of a pair whose activations are all kept
 
 
 class _Product(torch.autograd.Function):
@@ -41,19 +43,26 @@ def is_quantised(model: nn.Module) -> bool:
 def trainable_through(model: Any) -> Iterator[None]:
     """Let gradients pass through a model, keeping one layer's activations at a time; its weights get none.
 
-    Each layer's inputs are kept and the rest is computed again on the way back (Chen et al. 2016, arXiv:1604.06174).
+    Each layer's inputs are kept and the rest is computed again on the way back (Chen et al. 2016, arXiv:1604.06174),
+    unless the pair is so short that all activations are small.
     """
     layers = list(getattr(model, model.base_model_prefix).layers)
     quantised = [module for module in model.modules() if isinstance(module, Int4Linear | Int8Linear)]
     for module in quantised:
         module.forward = functools.partial(_forward, module)  # type: ignore[method-assign]
     for layer in layers:
-        layer.forward = functools.partial(checkpoint, layer.forward, use_reentrant=False)
+        layer.forward = functools.partial(_checkpointed, layer.forward)
     try:
         yield
     finally:
         for module in (*layers, *quantised):
             del module.forward  # that of the class again
+
+
+def _checkpointed(forward: Any, states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    if states.shape[-2] <= SHORT_TOKENS or not torch.is_grad_enabled():
+        return forward(states, *args, **kwargs)
+    return checkpoint(forward, states, *args, use_reentrant=False, **kwargs)
 
 
 def _forward(module: Int4Linear | Int8Linear, states: torch.Tensor) -> torch.Tensor:

@@ -83,7 +83,7 @@ def test_no_word_of_a_document_a_question_an_answer_or_a_name_is_logged(make, ca
     def broken(*_, **__):
         raise KeyError(TEXT)
 
-    monkeypatch.setattr("rag.ingest.jobs.chunk_document", broken)
+    monkeypatch.setattr("rag.ingest.preparing.chunk_document", broken)
     add(engine, (f"{WORDS[2]}-3.pdf", text_pdf([TEXT, TEXT])))
     engine.remove("", engine.documents("")[0].id)
     told = logged(caplog, form)

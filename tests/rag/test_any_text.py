@@ -16,7 +16,7 @@ from rag.answer.sentences import sentence_spans, without_instructions
 from rag.engine import Engine
 from rag.errors import AskError
 from rag.index.tokenize import MAX_TERM, terms
-from rag.ingest import jobs
+from rag.ingest import preparing
 from rag.ingest.chunk import chunk_document
 from rag.ingest.headings import MAX_HEADING_CHARACTERS, detect_headings, headings_within, page_title
 from rag.pdf.furniture import remove_running_lines
@@ -158,7 +158,7 @@ def engine(tmp_path_factory):
 @given(documents(), st.lists(texts(8, lines=False), min_size=1, max_size=3))
 def test_any_document_can_be_added_and_asked_anything(engine, document, questions):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jobs, "load", lambda *_args, **_options: document)
+        patch.setattr(preparing, "load", lambda *_args, **_options: document)
         data = digest(document)
         if any(page.text.strip() for page in document.pages):
             try:

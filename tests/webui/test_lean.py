@@ -1,6 +1,7 @@
 """What the page is sent after an event: what its handler changed, as Gradio would send it."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import gradio as gr
 import pytest
@@ -29,5 +30,6 @@ def test_the_page_is_sent_what_gradio_would_send(kind):
     async def both():
         return await results(kind, LeanBlocks), await results(kind, gr.Blocks)
 
-    lean, usual = asyncio.run(both())
+    with ThreadPoolExecutor(1) as thread:  # this one has a loop, once a browser has been driven in it
+        lean, usual = thread.submit(asyncio.run, both()).result()
     assert lean == usual

@@ -42,7 +42,15 @@ def test_every_word_used_is_there_and_every_word_there_is_used():
 
 def test_chinese_words_are_chinese():
     for key in KEYS:
-        if key not in ("language", "page_count", "scale_percent", "named_value", "quoted_value", "collection_members", "list_separator"):
+        if key not in (
+            "language",
+            "page_count",
+            "scale_percent",
+            "named_value",
+            "quoted_value",
+            "collection_members",
+            "list_separator",
+        ):
             assert re.search(r"[\u4e00-\u9fff]", say("zh", key)), key
 
 

@@ -11,7 +11,7 @@ from rag.answer.summary.request import summary_target
 
 MAX_CHARACTERS: Final = 200  # of such a request
 
-_POLITE = r"(?:(?:please|kindly|can you|could you|would you|now|then|and|i want you to|i need you to)[, ]+)*"
+_POLITE = r"(?:(?:please|kindly|can you|could you|would you|now|then|and|i want you to|i need you to)[, ]{1,2}){0,4}"
 _DOCUMENT = (
     r"(?:documents?|files?|pdfs?|reports?|papers?|articles?|contracts?|agreements?|leases?|manuals?|policies|texts?"
     r"|filings?|versions?|letters?)"
@@ -36,7 +36,7 @@ _COMPARE: Final = (
     rf"how do {_TWO} differ(?: from each other)?",
     rf"what (?:has )?changed between {_TWO}",
 )
-_HAN_POLITE = r"(?:请问?|请你|麻烦你?|帮我|帮忙|给我|能不能|能否|可以|可否|你能)*"
+_HAN_POLITE = r"(?:请问?|请你|麻烦你?|帮我|帮忙|给我|能不能|能否|可以|可否|你能){0,4}"
 _HAN_DOCUMENT = r"(?:文件|文档|报告|年报|合同|协议|论文|文章|手册|资料|材料|版本)"
 _HAN_TWO = (
     rf"(?:这|那)?(?:两|二|三|几|2|3)(?:个|份|篇|本|者)?{_HAN_DOCUMENT}?|这些{_HAN_DOCUMENT}|它们|所有{_HAN_DOCUMENT}"

@@ -24,6 +24,8 @@ EVERY_ROUTE = [
     ("GET", f"/api/documents/{ANNS}", {}),
     ("DELETE", f"/api/documents/{ANNS}", {}),
     ("POST", f"/api/documents/{ANNS}/unlock", {"json": {"password": "sesame"}}),
+    ("PUT", f"/api/documents/{ANNS}/collection", {"json": {"collection": None}}),
+    ("GET", "/api/collections", {}),
     ("GET", f"/api/documents/{ANNS}/pages/1", {}),
     ("GET", f"/api/documents/{ANNS}/pages/1/picture", {}),
     ("GET", "/v1/models", {}),
