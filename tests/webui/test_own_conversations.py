@@ -98,6 +98,8 @@ def test_pages_of_one_person_share_a_conversation_and_those_of_another_get_none(
     stranger = opened(engine, "browser:y", first.conversation.id)
     assert stranger.conversation.exchanges == []
     assert stranger.notice == NOT_THERE
+    arrive(stranger, "{}")  # the page's script was faster, and has put its own address in place of that one
+    assert stranger.notice == NOT_THERE
 
 
 def test_a_long_conversation_is_in_memory_in_part_alone(engine):

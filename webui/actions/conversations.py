@@ -28,7 +28,10 @@ def arrive(session: Session, place: str) -> None:
         data = {}
     data = data if isinstance(data, dict) else {}
     session.drawer.utc_offset = to_int(data.get("offset"))
-    _visit(session, to_text(data.get("conversation")))
+    wanted = to_text(data.get("conversation"))
+    # The page's script may have asked for it already, and then put another address in its place.
+    if wanted or not session.loaded:
+        _visit(session, wanted)
     if isinstance(data.get("draft"), str):
         session.conversation.draft = to_text(data.get("draft"))
         if session.conversation.id:
