@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 
@@ -33,7 +34,17 @@ def login_html(
     """The login page; `to`: address to go to afterwards, relative to the page; `provider`: where people may log in
     instead; `embedded`: other sites may show the page in a frame, which a provider refuses.
     """
-    return render("login.html", language, to=to, name=name, problem=problem, provider=provider, embedded=embedded)
+    elsewhere = f"login/provider?{urlencode({'to': to})}"
+    return render(
+        "login.html",
+        language,
+        to=to,
+        name=name,
+        problem=problem,
+        provider=provider,
+        elsewhere=elsewhere,
+        embedded=embedded,
+    )
 
 
 def account_html(
