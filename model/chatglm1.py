@@ -16,6 +16,7 @@ Importing this module registers the model type `chatglm1` with `AutoConfig`, `Au
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -33,12 +34,16 @@ from transformers import (
 from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 
+from model.bidirectional import WholePromptGeneration, first_true, score_mask, visible_tokens
 from model.chatglm1_tokenizer import ChatGLM1Tokenizer
 from model.learned_prefix import learned_tokens
-from model.ragged import RaggedCache, attend_each
+from model.ragged import attend
 
 # The original never passes the number of layers to its blocks, so their default of 28 applies at every depth.
 ALPHA = math.sqrt(2 * 28)
+
+# (batch, heads, length, head_dim), cosines and sines -> the first, rotated.
+Rotate = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @strict
@@ -65,11 +70,12 @@ class ChatGLM1Config(PreTrainedConfig):  # type: ignore[no-untyped-call] # of it
 
 
 class SelfAttention(nn.Module):
-    """Multi-head attention with 2D rotary positions; query, key and value of one head are adjacent in one matrix."""
+    """Multi-head attention with rotary positions; query, key and value of one head are adjacent in one matrix."""
 
-    def __init__(self, config: ChatGLM1Config, layer: int) -> None:
+    def __init__(self, config: Any, layer: int, rotate: Rotate) -> None:
+        """`rotate`: how positions rotate queries and keys."""
         super().__init__()
-        self.layer = layer
+        self.layer, self.rotate = layer, rotate
         self.heads = config.num_attention_heads
         self.query_key_value = nn.Linear(config.hidden_size, 3 * config.hidden_size)
         self.dense = nn.Linear(config.hidden_size, config.hidden_size)
@@ -85,13 +91,8 @@ class SelfAttention(nn.Module):
         batch, length, hidden = states.shape
         fused = self.query_key_value(states).view(batch, length, self.heads, -1).transpose(1, 2)
         query, key, value = fused.chunk(3, dim=-1)  # (batch, heads, length, head_dim) each
-        query, key = rotate(query, *rotary), rotate(key, *rotary)
-        if isinstance(cache, RaggedCache):
-            mixed = attend_each(query, *cache.update(key, value, self.layer))
-        else:
-            if cache is not None:
-                key, value = cache.update(key, value, self.layer)
-            mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        query, key = self.rotate(query, *rotary), self.rotate(key, *rotary)
+        mixed = attend(query, key, value, mask, cache, self.layer)
         joined: torch.Tensor = self.dense(mixed.transpose(1, 2).reshape(batch, length, hidden))
         return joined
 
@@ -116,14 +117,15 @@ class FeedForward(nn.Module):
 
 
 class Layer(nn.Module):
-    """One transformer block; its residual connections add the normalised inputs, scaled by ALPHA."""
+    """One transformer block; its residual connections add the normalised inputs, scaled by `alpha`."""
 
-    def __init__(self, config: ChatGLM1Config, layer: int) -> None:
+    def __init__(self, config: Any, attention: SelfAttention, mlp: nn.Module, alpha: float) -> None:
         super().__init__()
         self.input_layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.attention = SelfAttention(config, layer)
+        self.attention = attention
         self.post_attention_layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.mlp = FeedForward(config)
+        self.mlp = mlp
+        self.alpha = alpha
 
     def forward(
         self,
@@ -134,9 +136,9 @@ class Layer(nn.Module):
     ) -> torch.Tensor:
         """(batch, length, hidden) -> same shape."""
         normed = self.input_layernorm(states)
-        states = normed * ALPHA + self.attention(normed, rotary, mask, cache)
+        states = normed * self.alpha + self.attention(normed, rotary, mask, cache)
         normed = self.post_attention_layernorm(states)
-        output: torch.Tensor = normed * ALPHA + self.mlp(normed)
+        output: torch.Tensor = normed * self.alpha + self.mlp(normed)
         return output
 
 
@@ -157,7 +159,12 @@ class ChatGLM1Model(ChatGLM1PreTrainedModel):  # type: ignore[no-untyped-call]
     def __init__(self, config: ChatGLM1Config) -> None:
         super().__init__(config)
         self.word_embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.layers = nn.ModuleList([Layer(config, at) for at in range(config.num_hidden_layers)])
+        self.layers = nn.ModuleList(
+            [
+                Layer(config, SelfAttention(config, at, rotate), FeedForward(config), ALPHA)
+                for at in range(config.num_hidden_layers)
+            ]
+        )
         self.final_layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.post_init()  # type: ignore[no-untyped-call]
 
@@ -211,22 +218,15 @@ class ChatGLM1Model(ChatGLM1PreTrainedModel):  # type: ignore[no-untyped-call]
         padded = attention_mask is not None and not bool(attention_mask.all())
         if length == 1 and not padded:
             return None
-        columns = torch.arange(past + length, device=input_ids.device)
-        rows = columns[past:]
-        visible = (columns <= rows[:, None])[None]  # (1, length, total)
         starts = input_ids.eq(self.config.bos_token_id or 0)
-        if past == prefix:
-            visible = visible | (columns < past + first_true(starts)[:, None, None])
-        elif length > 1 and bool(starts.any()):
-            raise ValueError("ChatGLM-6B attends to its prompt in both directions and cannot take it in chunks.")
+        visible = visible_tokens(starts, past, "ChatGLM-6B", prefix=prefix)
         if padded and attention_mask is not None:
             real = attention_mask.bool()
             visible = visible & real[:, None, :] & real[:, past:, None]
-        # Not minus infinity: the fully masked row of a padding token must give a uniform softmax, not NaN.
-        return torch.where(visible, 0.0, torch.finfo(dtype).min).to(dtype)[:, None]
+        return score_mask(visible, dtype)[:, None]
 
 
-class ChatGLM1ForCausalLM(ChatGLM1PreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
+class ChatGLM1ForCausalLM(ChatGLM1PreTrainedModel, WholePromptGeneration, GenerationMixin):  # type: ignore[no-untyped-call]
     """ChatGLM-6B with its output matrix, which is not tied to the embedding."""
 
     takes_ragged_cache = True
@@ -265,28 +265,9 @@ class ChatGLM1ForCausalLM(ChatGLM1PreTrainedModel, GenerationMixin):  # type: ig
             loss=loss, logits=logits, past_key_values=output.past_key_values, hidden_states=output.hidden_states
         )
 
-    def prepare_inputs_for_generation(  # type: ignore[override] # its unused parameters are in kwargs
-        self,
-        input_ids: torch.Tensor,
-        next_sequence_length: int | None = None,
-        past_key_values: Cache | None = None,
-        attention_mask: torch.Tensor | None = None,
-        **kwargs: Any,
-    ) -> dict[str, Any]:
-        """Inputs of the next step; `input_ids` (batch, past + length) are all ids so far, from which positions come."""
-        kwargs.pop("position_ids", None)
-        position_ids = positions(self.config, input_ids, attention_mask)
-        if next_sequence_length is not None:
-            input_ids = input_ids[:, -next_sequence_length:]
-            position_ids = position_ids[..., -next_sequence_length:]
-        return {
-            "input_ids": input_ids,
-            "position_ids": position_ids,
-            "attention_mask": attention_mask,
-            "past_key_values": past_key_values,
-            "use_cache": kwargs.get("use_cache"),
-            "logits_to_keep": kwargs.get("logits_to_keep", 0) or 0,
-        }
+    def positions(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
+        """See `positions` below."""
+        return positions(self.config, input_ids, attention_mask)
 
 
 def positions(config: ChatGLM1Config, input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
@@ -310,11 +291,6 @@ def positions(config: ChatGLM1Config, input_ids: torch.Tensor, attention_mask: t
     along = torch.where(prompt, (columns - skipped).clamp(min=0), anchor - skipped)
     block = (columns - start + 1).clamp(min=0)
     return torch.stack((along, block), dim=1)
-
-
-def first_true(marks: torch.Tensor) -> torch.Tensor:
-    """Column of the first True in each row, (batch, length) bool -> (batch,) int64; `length` if there is none."""
-    return torch.where(marks.any(1), marks.int().argmax(1), marks.shape[1])
 
 
 def rotary_tables(position_ids: torch.Tensor, head_dim: int, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:

@@ -60,6 +60,26 @@ def attend_each(
     return torch.cat(mixed) if batch > 1 else mixed[0]
 
 
+def attend(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor | None,
+    cache: Cache | None,
+    layer: int,
+) -> torch.Tensor:
+    """Attention to what a cache holds for a layer and to `key` and `value`, which it takes in; to these without one.
+
+    All (batch, heads, length, channels); `mask` (batch, 1, length, past + length) is added to the scores. With a
+    RaggedCache each sequence attends to its own.
+    """
+    if isinstance(cache, RaggedCache):
+        return attend_each(query, *cache.update(key, value, layer))
+    if cache is not None:
+        key, value = cache.update(key, value, layer)
+    return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+
+
 def _attention(
     _: torch.nn.Module,
     query: torch.Tensor,

@@ -24,8 +24,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationMixin, PreT
 from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 
-from model.chatglm1 import first_true
-from model.ragged import RaggedCache, attend_each
+from model.bidirectional import WholePromptGeneration, first_true, score_mask, visible_tokens
+from model.learned_prefix import learned_tokens
+from model.ragged import attend
 
 
 @strict
@@ -65,12 +66,7 @@ class SelfAttention(nn.Module):
         batch, length, hidden = states.shape
         fused = self.query_key_value(states).view(batch, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         query, key, value = fused  # (batch, heads, length, head_dim) each
-        if isinstance(cache, RaggedCache):
-            mixed = attend_each(query, *cache.update(key, value, self.layer))
-        else:
-            if cache is not None:
-                key, value = cache.update(key, value, self.layer)
-            mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        mixed = attend(query, key, value, mask, cache, self.layer)
         joined: torch.Tensor = self.dense(mixed.transpose(1, 2).reshape(batch, length, hidden))
         return joined
 
@@ -154,35 +150,33 @@ class GLM10BModel(GLM10BPreTrainedModel):  # type: ignore[no-untyped-call]
         states = self.word_embeddings(input_ids)
         states = states + self.position_embeddings(position_ids[:, 0])
         states = states + self.block_position_embeddings(position_ids[:, 1])
-        visible = self._visible(input_ids, attention_mask, past)
-        # Not minus infinity: a row that sees nothing must give a uniform softmax, not NaN.
-        hidden = torch.finfo(states.dtype).min
-        mask = None if visible is None else torch.where(visible, 0.0, hidden).to(states.dtype)
+        visible = self._visible(input_ids, attention_mask, past, learned_tokens(past_key_values))
+        mask = None if visible is None else score_mask(visible, states.dtype)
         for layer in self.layers:
             states = layer(states, mask, past_key_values)
         return BaseModelOutputWithPast(last_hidden_state=self.final_layernorm(states), past_key_values=past_key_values)
 
-    def _visible(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None, past: int) -> torch.Tensor | None:
-        """What each row sees, (batch, 1, length, past + length) bool; None if every row sees all columns."""
+    def _visible(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None, past: int, prefix: int
+    ) -> torch.Tensor | None:
+        """What each row sees, (batch, 1, length, past + length) bool; None if every row sees all columns.
+
+        `prefix`: tokens of the cache that are a learned prefix.
+        """
         if attention_mask is not None and attention_mask.dim() == 4:
             return attention_mask.bool()
         length = input_ids.shape[1]
         padded = attention_mask is not None and not bool(attention_mask.all())
         if length == 1 and not padded:
             return None
-        columns = torch.arange(past + length, device=input_ids.device)
-        visible = (columns <= columns[past:, None])[None]  # (1, length, total)
         starts = input_ids.eq(self.config.bos_token_id or 0)
-        if past == 0:
-            visible = visible | (columns < first_true(starts)[:, None, None])
-        elif length > 1 and bool(starts.any()):
-            raise ValueError("GLM-10B attends to its text in both directions and cannot take it in chunks.")
+        visible = visible_tokens(starts, past, "GLM-10B", prefix=prefix)
         if padded and attention_mask is not None:
             visible = visible & attention_mask.bool()[:, None, :]
         return visible[:, None]
 
 
-class GLM10BForCausalLM(GLM10BPreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
+class GLM10BForCausalLM(GLM10BPreTrainedModel, WholePromptGeneration, GenerationMixin):  # type: ignore[no-untyped-call]
     """GLM-10B with its output matrix, which is the token embedding."""
 
     takes_ragged_cache = True
@@ -213,28 +207,9 @@ class GLM10BForCausalLM(GLM10BPreTrainedModel, GenerationMixin):  # type: ignore
         logits = self.lm_head(output.last_hidden_state[:, -logits_to_keep:])
         return CausalLMOutputWithPast(logits=logits, past_key_values=output.past_key_values)
 
-    def prepare_inputs_for_generation(  # type: ignore[override] # its unused parameters are in kwargs
-        self,
-        input_ids: torch.Tensor,
-        next_sequence_length: int | None = None,
-        past_key_values: Cache | None = None,
-        attention_mask: torch.Tensor | None = None,
-        **kwargs: Any,
-    ) -> dict[str, Any]:
-        """Inputs of the next step; `input_ids` (batch, past + length) are all ids so far, from which positions come."""
-        kwargs.pop("position_ids", None)
-        position_ids = positions(self.config, input_ids)
-        if next_sequence_length is not None:
-            input_ids = input_ids[:, -next_sequence_length:]
-            position_ids = position_ids[..., -next_sequence_length:]
-        return {
-            "input_ids": input_ids,
-            "position_ids": position_ids,
-            "attention_mask": attention_mask,
-            "past_key_values": past_key_values,
-            "use_cache": kwargs.get("use_cache"),
-            "logits_to_keep": kwargs.get("logits_to_keep", 0) or 0,
-        }
+    def positions(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
+        """See `positions` below."""
+        return positions(self.config, input_ids)
 
 
 def positions(config: GLM10BConfig, input_ids: torch.Tensor) -> torch.Tensor:

@@ -25,7 +25,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationMixin, PreT
 from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 
-from model.chatglm1 import first_true, rotate_half
+from model.bidirectional import WholePromptGeneration, first_true, score_mask, visible_tokens
+from model.chatglm1 import Layer, SelfAttention, rotate_half
+from model.learned_prefix import learned_tokens
 
 
 @strict
@@ -52,36 +54,6 @@ class GLM130BConfig(PreTrainedConfig):  # type: ignore[no-untyped-call] # of its
     tie_word_embeddings: bool = True
 
 
-class SelfAttention(nn.Module):
-    """Multi-head attention with rotary positions; query, key and value of one head are adjacent in one matrix."""
-
-    def __init__(self, config: GLM130BConfig, layer: int) -> None:
-        super().__init__()
-        self.layer = layer
-        self.heads = config.num_attention_heads
-        self.query_key_value = nn.Linear(config.hidden_size, 3 * config.hidden_size)
-        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
-
-    def forward(
-        self,
-        states: torch.Tensor,
-        rotary: tuple[torch.Tensor, torch.Tensor],
-        mask: torch.Tensor | None,
-        cache: Cache | None,
-    ) -> torch.Tensor:
-        """(batch, length, hidden) -> same shape; `mask` (batch, 1, length, past + length) is added to the scores."""
-        batch, length, hidden = states.shape
-        fused = self.query_key_value(states).view(batch, length, self.heads, -1).transpose(1, 2)
-        query, key, value = fused.chunk(3, dim=-1)  # (batch, heads, length, head_dim) each
-        cosine, sine = rotary
-        query, key = query * cosine + rotate_half(query) * sine, key * cosine + rotate_half(key) * sine
-        if cache is not None:
-            key, value = cache.update(key, value, self.layer)
-        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        joined: torch.Tensor = self.dense(mixed.transpose(1, 2).reshape(batch, length, hidden))
-        return joined
-
-
 class FeedForward(nn.Module):
     """A gated linear unit with GELU (GEGLU, Shazeer 2020, arXiv:2002.05202): the second half is the gate."""
 
@@ -95,32 +67,6 @@ class FeedForward(nn.Module):
         inner, gate = self.dense_h_to_4h(states).chunk(2, dim=-1)
         outer: torch.Tensor = self.dense_4h_to_h(inner * functional.gelu(gate))
         return outer
-
-
-class Layer(nn.Module):
-    """One transformer block; its residual connections add the normalised inputs, scaled by sqrt(2 * layers)."""
-
-    def __init__(self, config: GLM130BConfig, layer: int) -> None:
-        super().__init__()
-        self.alpha = math.sqrt(2 * config.num_hidden_layers)
-        self.input_layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.attention = SelfAttention(config, layer)
-        self.post_attention_layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.mlp = FeedForward(config)
-
-    def forward(
-        self,
-        states: torch.Tensor,
-        rotary: tuple[torch.Tensor, torch.Tensor],
-        mask: torch.Tensor | None,
-        cache: Cache | None,
-    ) -> torch.Tensor:
-        """(batch, length, hidden) -> same shape."""
-        normed = self.input_layernorm(states)
-        states = normed * self.alpha + self.attention(normed, rotary, mask, cache)
-        normed = self.post_attention_layernorm(states)
-        output: torch.Tensor = normed * self.alpha + self.mlp(normed)
-        return output
 
 
 class GLM130BPreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-call]
@@ -139,7 +85,13 @@ class GLM130BModel(GLM130BPreTrainedModel):  # type: ignore[no-untyped-call]
     def __init__(self, config: GLM130BConfig) -> None:
         super().__init__(config)
         self.word_embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.layers = nn.ModuleList([Layer(config, at) for at in range(config.num_hidden_layers)])
+        alpha = math.sqrt(2 * config.num_hidden_layers)
+        self.layers = nn.ModuleList(
+            [
+                Layer(config, SelfAttention(config, at, rotate), FeedForward(config), alpha)
+                for at in range(config.num_hidden_layers)
+            ]
+        )
         self.final_layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.post_init()  # type: ignore[no-untyped-call]
 
@@ -165,28 +117,25 @@ class GLM130BModel(GLM130BPreTrainedModel):  # type: ignore[no-untyped-call]
                 raise ValueError("GLM-130B needs position_ids with a cache, because they depend on the whole text.")
             position_ids = positions(self.config, input_ids)
         states = self.word_embeddings(input_ids)
-        mask = self._mask(input_ids, past, states.dtype)
+        mask = self._mask(input_ids, past, learned_tokens(past_key_values), states.dtype)
         rotary = rotary_tables(position_ids, self.config.hidden_size // self.config.num_attention_heads, states.dtype)
         for layer in self.layers:
             states = layer(states, rotary, mask, past_key_values)
         return BaseModelOutputWithPast(last_hidden_state=self.final_layernorm(states), past_key_values=past_key_values)
 
-    def _mask(self, input_ids: torch.Tensor, past: int, dtype: torch.dtype) -> torch.Tensor | None:
-        """Added to the attention scores, (batch, 1, length, past + length); None if every token sees all others."""
+    def _mask(self, input_ids: torch.Tensor, past: int, prefix: int, dtype: torch.dtype) -> torch.Tensor | None:
+        """Added to the attention scores, (batch, 1, length, past + length); None if every token sees all others.
+
+        `prefix`: tokens of the cache that are a learned prefix.
+        """
         length = input_ids.shape[1]
         if length == 1:
             return None
-        columns = torch.arange(past + length, device=input_ids.device)
-        visible = (columns <= columns[past:, None])[None]
         starts = input_ids.eq(self.config.bos_token_id or 0)
-        if past == 0:
-            visible = visible | (columns < first_true(starts)[:, None, None])
-        elif bool(starts.any()):
-            raise ValueError("GLM-130B attends to its text in both directions and cannot take it in chunks.")
-        return torch.where(visible, 0.0, torch.finfo(dtype).min).to(dtype)[:, None]
+        return score_mask(visible_tokens(starts, past, "GLM-130B", prefix=prefix), dtype)[:, None]
 
 
-class GLM130BForCausalLM(GLM130BPreTrainedModel, GenerationMixin):  # type: ignore[no-untyped-call]
+class GLM130BForCausalLM(GLM130BPreTrainedModel, WholePromptGeneration, GenerationMixin):  # type: ignore[no-untyped-call]
     """GLM-130B with its output matrix, which is the token embedding."""
 
     _tied_weights_keys = {"lm_head.weight": "transformer.word_embeddings.weight"}  # noqa: RUF012
@@ -215,25 +164,9 @@ class GLM130BForCausalLM(GLM130BPreTrainedModel, GenerationMixin):  # type: igno
         logits = self.lm_head(output.last_hidden_state[:, -logits_to_keep:])
         return CausalLMOutputWithPast(logits=logits, past_key_values=output.past_key_values)
 
-    def prepare_inputs_for_generation(  # type: ignore[override] # its unused parameters are in kwargs
-        self,
-        input_ids: torch.Tensor,
-        next_sequence_length: int | None = None,
-        past_key_values: Cache | None = None,
-        **kwargs: Any,
-    ) -> dict[str, Any]:
-        """Inputs of the next step; `input_ids` (batch, past + length) are all ids so far, from which positions come."""
-        position_ids = positions(self.config, input_ids)
-        if next_sequence_length is not None:
-            input_ids = input_ids[:, -next_sequence_length:]
-            position_ids = position_ids[:, -next_sequence_length:]
-        return {
-            "input_ids": input_ids,
-            "position_ids": position_ids,
-            "past_key_values": past_key_values,
-            "use_cache": kwargs.get("use_cache"),
-            "logits_to_keep": kwargs.get("logits_to_keep", 0) or 0,
-        }
+    def positions(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
+        """See `positions` below."""
+        return positions(self.config, input_ids)
 
 
 def positions(config: GLM130BConfig, input_ids: torch.Tensor) -> torch.Tensor:
@@ -252,6 +185,11 @@ def positions(config: GLM130BConfig, input_ids: torch.Tensor) -> torch.Tensor:
     anchor = first_true(masks)[:, None]
     runs_on = input_ids.gather(1, anchor) == config.gmask_token_id
     return torch.where((columns < start) | runs_on, columns, anchor)
+
+
+def rotate(states: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
+    """Rotate (batch, heads, length, head_dim), channels paired as in GPT-NeoX."""
+    return states * cosine + rotate_half(states) * sine
 
 
 def rotary_tables(position_ids: torch.Tensor, head_dim: int, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
