@@ -6,7 +6,6 @@ An adapter is a folder with `adapter_config.json` and `adapter_model.safetensors
 
 from __future__ import annotations
 
-import json
 import logging
 import warnings
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from model.checkpoint import read_json
 from model.learned_prefix import LearnedPrefix
 from rag.errors import CheckpointRefused, ReaderError
 
@@ -54,7 +53,7 @@ class Adapter:
 
 def read_adapter(folder: Path) -> Adapter:
     """What a folder says of its adapter. Raises CheckpointRefused if it holds none that can be used."""
-    config = _read_json(folder / CONFIG)
+    config = _read_file(folder / CONFIG)
     method = _METHODS.get(str(config.get("peft_type")))
     if method is None:
         raise CheckpointRefused(
@@ -64,7 +63,7 @@ def read_adapter(folder: Path) -> Adapter:
         )
     if not (folder / WEIGHTS).is_file():
         raise CheckpointRefused("{folder} has no {file}: copy it there.", folder=folder.name, file=WEIGHTS)
-    training = _read_json(folder / TRAINING) if (folder / TRAINING).exists() else {}
+    training = _read_file(folder / TRAINING) if (folder / TRAINING).exists() else {}
     pairs = training.get("pairs")
     base, model = str(training.get("base", "")), str(training.get("model", ""))
     return Adapter(folder, method, base, model, pairs if isinstance(pairs, int) else None)
@@ -138,18 +137,14 @@ def import_peft() -> Any:
     return peft
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_file(path: Path) -> dict[str, Any]:
+    """The JSON object in one of an adapter's files. Raises CheckpointRefused."""
     try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        return read_json(path)
+    except CheckpointRefused as error:
         raise CheckpointRefused(
             "{folder} holds no adapter: {file} cannot be read.", folder=path.parent.name, file=path.name
         ) from error
-    if not isinstance(found, dict):
-        raise CheckpointRefused(
-            "{folder} holds no adapter: {file} cannot be read.", folder=path.parent.name, file=path.name
-        )
-    return found
 
 
 def _unreadable(adapter: Adapter) -> CheckpointRefused:
@@ -162,8 +157,3 @@ def _of_another(adapter: Adapter) -> CheckpointRefused:
         adapter=adapter.name,
         base=adapter.base or "?",
     )
-
-
-def trained_parameters(model: torch.nn.Module) -> list[torch.nn.Parameter]:
-    """The parameters that training changes."""
-    return [parameter for parameter in model.parameters() if parameter.requires_grad]

@@ -7,10 +7,8 @@ order. The ids were compared with those of the originals, except for WordPiece.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from model.checkpoint import read_json
 from model.tokenizer import Tokenizer, byte_letters, open_sentencepiece, piece_bytes, replace_surrogates
@@ -32,7 +30,7 @@ class GPT2Tokenizer:
         from tokenizers import models, pre_tokenizers
 
         path = folder / "vocab.json"
-        vocab: dict[str, int] = _json_object(path)
+        vocab: dict[str, int] = _token_ids(path)
         merges = folder / "merges.txt"
         if not merges.exists():
             raise ModelMissing("{file} is missing; download the checkpoint again.", file=merges.name)
@@ -182,7 +180,7 @@ def _special_tokens(
     `own`: those the vocabulary itself has. Raises CheckpointRefused if one that every text needs is missing.
     """
     path = folder / "added_tokens.json"
-    found = _json_object(path) if path.exists() else {name: first + at for at, name in enumerate(names)}
+    found = _token_ids(path) if path.exists() else {name: first + at for at, name in enumerate(names)}
     missing = [name for name in REQUIRED if name not in found and name not in (own or {})]
     if missing:
         raise CheckpointRefused(
@@ -192,12 +190,9 @@ def _special_tokens(
     return found
 
 
-def _json_object(path: Path) -> dict[str, int]:
+def _token_ids(path: Path) -> dict[str, int]:
     """The ids of named tokens in a JSON file. Raises CheckpointRefused."""
-    try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointRefused("{file} is not readable as JSON; download it again.", file=path.name) from error
-    if not isinstance(content, dict) or not all(type(token) is int and token >= 0 for token in content.values()):
+    content = read_json(path)
+    if not all(type(token) is int and token >= 0 for token in content.values()):
         raise CheckpointRefused("{file} does not list tokens and their ids; download it again.", file=path.name)
     return content

@@ -18,8 +18,9 @@ from typing import Any, Final
 import torch
 from torch.nn import functional
 
-from model.adapters import TRAINING, Method, import_peft, trained_parameters
+from model.adapters import TRAINING, Method, import_peft
 from model.device import torch_errors
+from model.families import BIDIRECTIONAL_TYPES
 from model.finetune.frozen import is_quantised, trainable_through
 from model.finetune.loss_plot import loss_plot
 from model.finetune.pairs import Example
@@ -86,7 +87,7 @@ class Trainer:
         self._settings, self._folder = settings, folder
         self._base = model
         self._adapted = _adapted(model, settings)
-        self._optimizer = torch.optim.AdamW(trained_parameters(self._adapted), lr=settings.rate, weight_decay=0.0)
+        self._optimizer = torch.optim.AdamW(_trained(self._adapted).values(), lr=settings.rate, weight_decay=0.0)
         self._state = _State()
 
     def resume(self) -> int:
@@ -142,7 +143,7 @@ class Trainer:
                 loss = self._loss(one)
                 (loss / count).backward()  # type: ignore[no-untyped-call]
                 total += loss.item()
-            torch.nn.utils.clip_grad_norm_(trained_parameters(self._adapted), 1.0)
+            torch.nn.utils.clip_grad_norm_(_trained(self._adapted).values(), 1.0)
             self._optimizer.step()
             self._optimizer.zero_grad()
             tokens += count
@@ -163,7 +164,7 @@ class Trainer:
             prompt = self._adapted.get_prompt(1)
             cache = PrefixOnly(tuple((layer.keys, layer.values) for layer in prompt.layers))
             inputs |= {"past_key_values": cache, "use_cache": True}
-            if self._base.config.model_type == "chatglm1":  # its positions depend on the whole prompt
+            if self._base.config.model_type in BIDIRECTIONAL_TYPES:  # positions depend on the whole prompt
                 inputs = self._base.prepare_inputs_for_generation(ids, past_key_values=cache, use_cache=True)
         # The token before the answer predicts its first one; what follows the last is not looked at.
         inputs["logits_to_keep"] = len(one.answer) + 1
@@ -180,13 +181,13 @@ class Trainer:
         state = self._state
         state.epochs.append(epoch)
         if state.best_epoch < 0 or _judged(epoch) < _judged(state.epochs[state.best_epoch]):
-            state.best = {name: one.detach().cpu().clone() for name, one in self._trained()}
+            state.best = {name: one.detach().cpu().clone() for name, one in _trained(self._adapted).items()}
             state.best_epoch = len(state.epochs) - 1
         unfinished = self._folder / f"{STATE}.unfinished"
         torch.save(
             {
                 "settings": _plain(self._settings),
-                "tensors": {name: one.detach().cpu() for name, one in self._trained()},
+                "tensors": {name: one.detach().cpu() for name, one in _trained(self._adapted).items()},
                 "optimizer": self._optimizer.state_dict(),
                 "epochs": [(one.loss, one.held_out) for one in state.epochs],
                 "best": state.best,
@@ -201,12 +202,9 @@ class Trainer:
         """Whether the loss has not fallen for some epochs."""
         return len(self._state.epochs) - 1 - self._state.best_epoch >= self._settings.patience
 
-    def _trained(self) -> list[tuple[str, torch.nn.Parameter]]:
-        return [(name, one) for name, one in self._adapted.named_parameters() if one.requires_grad]
-
     @torch.no_grad()
     def _restore(self, tensors: dict[str, torch.Tensor]) -> None:
-        for name, parameter in self._trained():
+        for name, parameter in _trained(self._adapted).items():
             parameter.copy_(tensors[name])
 
     def _describe(self, base: Base, pairs: int, seconds: float) -> None:
@@ -241,9 +239,14 @@ def _adapted(model: Any, settings: TrainingSettings) -> Any:
         adapted = peft.get_peft_model(model, config)
     if settings.method is Method.P_TUNING:  # peft begins with a deviation of 1, larger than most keys
         with torch.no_grad():
-            for parameter in trained_parameters(adapted):
+            for parameter in _trained(adapted).values():
                 parameter.mul_(0.1)
     return adapted
+
+
+def _trained(adapted: Any) -> dict[str, torch.nn.Parameter]:
+    """The parameters that training changes, by name."""
+    return {name: one for name, one in adapted.named_parameters() if one.requires_grad}
 
 
 def _judged(epoch: Epoch) -> float:

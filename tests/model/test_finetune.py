@@ -12,6 +12,8 @@ from transformers import GlmConfig, GlmForCausalLM
 
 from model.adapters import CONFIG, TRAINING, WEIGHTS, Method, apply_adapter, list_adapters, read_adapter
 from model.assemble import dimensions_of
+from model.blank.glm10b import GLM10BConfig, GLM10BForCausalLM
+from model.blank.glm130b import GLM130BConfig, GLM130BForCausalLM
 from model.families import GB, Precision, find_family
 from model.finetune.__main__ import answer_end, main
 from model.finetune.frozen import trainable_through
@@ -80,6 +82,28 @@ def logits(model, ids, prefix=()):
         return model(input_ids=torch.tensor([ids]), **cache).logits
 
 
+def chatglm_6b(folder):
+    """A tiny ChatGLM-6B, and a prompt of six tokens with two more behind it."""
+    model = load(publish("chatglm1", folder), "chatglm1")
+    return model, [5, 6, 7, 8, model.config.gmask_token_id, model.config.bos_token_id, 9, 10]
+
+
+def glm_10b(folder):
+    config = GLM10BConfig(
+        vocab_size=100, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        max_position_embeddings=64, bos_token_id=90, eos_token_id=91, pad_token_id=92, mask_token_ids=[93],
+    )  # fmt: skip
+    return GLM10BForCausalLM(config).eval(), [5, 6, 7, 8, 93, 90, 9, 10]
+
+
+def glm_130b(folder):
+    config = GLM130BConfig(
+        vocab_size=100, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        bos_token_id=90, eos_token_id=91, pad_token_id=92, mask_token_id=93, gmask_token_id=94, smask_token_id=95,
+    )  # fmt: skip
+    return GLM130BForCausalLM(config).eval(), [5, 6, 7, 8, 94, 90, 9, 10]
+
+
 @pytest.mark.slow
 def test_lora_teaches_fifty_pairs_word_for_word_and_leaves_the_base_as_it_was(base, tmp_path):
     files = {path.name: path.read_bytes() for path in base.iterdir()}
@@ -124,6 +148,14 @@ def test_a_saved_adapter_gives_the_logits_that_peft_gives(base, tmp_path, method
     torch.testing.assert_close(logits(ours, ids, prefix), logits(reference, ids), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", [chatglm_6b, glm_10b, glm_130b])
+def test_the_first_generations_are_trained_by_p_tuning(tmp_path, kind):
+    model, tokens = kind(tmp_path / "base")
+    one = Example(tuple(tokens[:6]), (9, 10))
+    epochs = Trainer(model, FEW, tmp_path / "out").train([one], [], BASE)
+    assert epochs[-1].loss < epochs[0].loss
+
+
 @pytest.mark.parametrize("kind", [Int4Linear, Int8Linear])
 def test_gradients_pass_through_quantised_matrices(kind):
     torch.manual_seed(0)
@@ -139,13 +171,13 @@ def test_gradients_pass_through_quantised_matrices(kind):
     assert "forward" not in vars(module)
 
 
-def test_a_prefix_of_chatglm_6b_is_seen_by_every_token_while_reading_and_while_writing(tmp_path):
-    model = load(publish("chatglm1", tmp_path), "chatglm1")
-    config = model.config
+@pytest.mark.parametrize("kind", [chatglm_6b, glm_10b, glm_130b])
+def test_a_prefix_of_the_first_generations_is_seen_by_every_token_while_reading_and_while_writing(tmp_path, kind):
     torch.manual_seed(0)
+    model, tokens = kind(tmp_path)
+    config, ids = model.config, torch.tensor([tokens])
     shape = (1, config.num_attention_heads, 5, config.hidden_size // config.num_attention_heads)
     prefix = tuple((torch.randn(shape), torch.randn(shape)) for _ in range(config.num_hidden_layers))
-    ids = torch.tensor([[5, 6, 7, 8, config.gmask_token_id, config.bos_token_id, 9, 10]])
 
     def run(cache, new):
         inputs = model.prepare_inputs_for_generation(ids[:, :-2] if new is None else ids, new, cache, use_cache=True)
@@ -291,7 +323,7 @@ def test_the_number_of_trained_weights_is_that_of_peft(base, tmp_path):
         model = load_reader(base, precision="fp32", device="cpu").model
         settings = TrainingSettings(method, prefix_tokens=8, rank=4)
         trainer = Trainer(model, settings, tmp_path)
-        assert sum(one.numel() for _, one in trainer._trained()) == trained_weights(
+        assert sum(one.numel() for one in trainer._adapted.parameters() if one.requires_grad) == trained_weights(
             dimensions_of(model.config), settings
         )
 
