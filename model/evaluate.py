@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 
 from model.batch import MAX_SEQUENCES
-from model.chat import Percents
+from model.command_line import add_model_options, load_model
 from model.families import BIDIRECTIONAL_TYPES
-from model.load import load_reader
-from model.stream import TokenText
+from model.learned_prefix import inputs_behind
+from model.stream import StopText, TokenText
 from rag.errors import AskError, ReaderError, SettingRefused
 from rag.reader import Sampling
 
@@ -59,8 +59,8 @@ class Scorer:
     def __init__(self, reader: GlmReader) -> None:
         self._reader, self._model = reader, reader.model
         tokens = reader.tokenizer.special_tokens
-        start = tokens.get("<sop>", tokens.get("sop"))
-        self._begin = [one for one in (tokens.get("[gMASK]"), start) if one is not None]
+        self._mask, start = tokens.get("[gMASK]", tokens.get("[MASK]")), tokens.get("<sop>", tokens.get("sop"))
+        self._begin = [one for one in (self._mask, start) if one is not None]
         self._reads_both_ways = self._model.config.model_type in BIDIRECTIONAL_TYPES
 
     def encode(self, text: str) -> list[int]:
@@ -70,11 +70,17 @@ class Scorer:
     def prompt(self, context: Sequence[int], room: int) -> list[int]:
         """The ids that a continuation follows: the end of `context` that leaves `room` tokens, with the family's marks.
 
-        The first generation reads its prompt both ways and begins to write after `[gMASK] <sop>`; for later ones these
-        come first.
+        The first generations read their prompt both ways and begin to write after `[gMASK] <sop>` or what they have in
+        its place; for later ones these come first.
         """
-        kept = list(context)[-max(self._reader.context_tokens - room - len(self._begin), 1) :]
-        return [*kept, *self._begin] if self._reads_both_ways else [*self._begin, *kept]
+        room += len(self._marked([]))
+        return self._marked(list(context)[-max(self._reader.context_tokens - room, 1) :])
+
+    def _marked(self, ids: list[int]) -> list[int]:
+        if self._reader.family.fills_blanks and self._mask is not None:
+            framed = self._reader.prompter.framed([*ids, self._mask])
+            return [part for part in framed if isinstance(part, int)]
+        return [*ids, *self._begin] if self._reads_both_ways else [*self._begin, *ids]
 
     @torch.inference_mode()
     def log_likelihood(self, context: Sequence[int], continuation: Sequence[int]) -> tuple[float, bool]:
@@ -82,25 +88,24 @@ class Scorer:
         wanted = list(continuation)
         ids = [*self.prompt(context, len(wanted)), *wanted]
         device = self._model.device
-        output = self._model(
-            input_ids=torch.tensor([ids], device=device), use_cache=False, logits_to_keep=len(wanted) + 1
-        )
+        inputs = inputs_behind(self._model, torch.tensor([ids], device=device), self._reader.prefix)
+        output = self._model(**inputs, logits_to_keep=len(wanted) + 1)
         scores = output.logits[0, :-1].float().log_softmax(-1).cpu()
         chosen = scores.gather(1, torch.tensor(wanted)[:, None])
         return float(chosen.sum()), scores.argmax(-1).tolist() == wanted
 
     def write(self, context: str, until: Sequence[str], tokens: int, temperature: float) -> str:
         """What follows a text, up to the first of `until`, which is left out."""
-        ids, text = self.prompt(self.encode(context), tokens), TokenText(self._reader.tokenizer)
+        reader = self._reader
+        text, stops, stop = TokenText(reader.tokenizer), StopText(until), threading.Event()
         written, sampling = "", Sampling(tokens, temperature)
-        stop = threading.Event()
-        for token in self._reader.batch.generate(ids, sampling, self._reader.stop_ids, stop):
-            written += text.feed(token)
-            if any(one in written for one in until):
+        ids = self.prompt(self.encode(context), tokens)
+        for token in reader.batch.generate(ids, sampling, reader.stop_ids, stop):
+            written += stops.feed(text.feed(token))
+            if stops.found:
                 stop.set()
                 break
-        ends = [written.index(one) for one in until if one in written]
-        return written[: min(ends, default=len(written))]
+        return written + stops.end()
 
 
 def language_model(reader: GlmReader) -> Any:
@@ -185,16 +190,11 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m model.evaluate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    made.add_argument("name", help="folder or hub id of a GLM, such as zai-org/GLM-4-9B-0414")
+    add_model_options(made)
     made.add_argument("--tasks", required=True, help="names of lm_eval's tasks, separated by commas")
     made.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON file for the result")
     made.add_argument("--tasks-from", type=Path, metavar="FOLDER", help="folder with tasks of one's own, in YAML")
     made.add_argument("--limit", type=int, help="questions of each task; default: all")
-    made.add_argument("--precision", default="auto", help="auto, bf16, fp16, fp32, int8 or int4 (default: auto)")
-    made.add_argument("--device", default="auto", help="auto, cpu or cuda:0 (default: auto)")
-    made.add_argument("--adapter", type=Path, metavar="FOLDER", help="adapter of `python -m model.finetune`")
-    made.add_argument("--offline", action="store_true", help="do not download the model")
-    made.add_argument("--cache-dir", type=Path, help="folder for downloads")
     return made
 
 
@@ -204,16 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         harness()
-        reader = load_reader(
-            options.name,
-            precision=options.precision,
-            device=options.device,
-            offline=options.offline,
-            cache_dir=options.cache_dir,
-            adapter=options.adapter,
-            download_progress=Percents("downloaded"),
-            load_progress=Percents("loaded"),
-        )
+        reader = load_model(options)
         tasks = [task.strip() for task in options.tasks.split(",") if task.strip()]
         measured = run(reader, tasks, folder=options.tasks_from, limit=options.limit)
     except AskError as error:

@@ -51,6 +51,10 @@ class Precision(StrEnum):
     INT4 = "int4"
 
 
+# Bits of a weight in a layer's matrices, scales included.
+_BITS = {Precision.FP32: 32, Precision.BF16: 16, Precision.FP16: 16, Precision.INT8: 8, Precision.INT4: 4.5}
+
+
 @dataclass(frozen=True, slots=True)
 class ModelDimensions:
     """Dimensions of a network, as far as its memory depends on them."""
@@ -85,15 +89,24 @@ class ModelDimensions:
         """Number of weights in the embedding and the output matrix together."""
         return (1 if self.tied else 2) * self.vocab * self.hidden
 
+    @property
+    def largest_matrix(self) -> int:
+        """Number of weights in the largest matrix of a layer: that into the feed-forward network."""
+        return self.hidden * self.ffn * (2 if self.gated else 1)
+
+    def vocabulary_bytes(self, precision: Precision, *, quantised_bits: int = 8) -> int:
+        """Bytes of the embedding and the output matrix; `quantised_bits`: a weight's at INT8 and INT4."""
+        bits = quantised_bits if precision in (Precision.INT8, Precision.INT4) else int(_BITS[precision])
+        return self.vocabulary_weights * bits // 8
+
     def weight_bytes(self, precision: Precision, *, vocabulary_bits: int = 8) -> int:
         """Bytes of the weights at a precision; INT4 takes 4.5 bits a weight with its scales.
 
         `vocabulary_bits`: bits of the embedding and the output matrix at INT8 and INT4: 8 as they are loaded, 16 in
         published checkpoints.
         """
-        bits = {Precision.FP32: 32, Precision.BF16: 16, Precision.FP16: 16, Precision.INT8: 8, Precision.INT4: 4.5}
-        outer = vocabulary_bits if precision in (Precision.INT8, Precision.INT4) else bits[precision]
-        return int(self.layer_weights * bits[precision] / 8 + self.vocabulary_weights * outer / 8)
+        outer = self.vocabulary_bytes(precision, quantised_bits=vocabulary_bits)
+        return int(self.layer_weights * _BITS[precision] / 8) + outer
 
     @property
     def cache_bytes_per_token(self) -> int:

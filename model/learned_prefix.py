@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache, DynamicLayer
 
+from model.families import BIDIRECTIONAL_TYPES
+
 # Keys and values of each layer, (1, heads, tokens, channels).
 LearnedPrefix = tuple[tuple[torch.Tensor, torch.Tensor], ...]
 
@@ -50,3 +52,16 @@ class PrefixOnly(Cache):
     def __init__(self, prefix: LearnedPrefix) -> None:
         super().__init__(layers=[_PrefixLayer(*both) for both in prefix])
         self.learned_tokens = prefix[0][0].shape[-2]
+
+
+def inputs_behind(model: Any, ids: torch.Tensor, prefix: LearnedPrefix) -> dict[str, Any]:
+    """Inputs of a model for one pass over all of `ids` (1, length) behind a prefix, which may be empty."""
+    if not prefix:
+        return {"input_ids": ids, "use_cache": False}
+    cache = PrefixOnly(prefix)
+    if model.config.model_type not in BIDIRECTIONAL_TYPES:
+        return {"input_ids": ids, "past_key_values": cache, "use_cache": True}
+    # Positions depend on the whole prompt.
+    inputs: dict[str, Any] = model.prepare_inputs_for_generation(ids, past_key_values=cache, use_cache=True)
+    del inputs["logits_to_keep"]
+    return inputs

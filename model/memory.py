@@ -89,7 +89,7 @@ def working_bytes(dimensions: ModelDimensions, precision: Precision, context: in
         repeated = 2 * context * dimensions.heads * dimensions.head_dim * width
     dequantised = 0
     if device.type == "cuda" and precision is Precision.INT4:
-        dequantised = dimensions.hidden * dimensions.ffn * (2 if dimensions.gated else 1) * width
+        dequantised = dimensions.largest_matrix * width
     return _FIXED_BYTES[device.type] + activations + mask + repeated + dequantised
 
 

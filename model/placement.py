@@ -49,7 +49,7 @@ def spread(
     """Put the layers of a model on devices with `free` bytes each. Raises OutOfMemory if they do not fit."""
     working = working_bytes(dimensions, precision, context, devices[0])
     whole = needed_bytes(dimensions, precision, context, devices[0])
-    vocabulary = _vocabulary_bytes(dimensions, precision)
+    vocabulary = dimensions.vocabulary_bytes(precision)
     layer = (whole - working - vocabulary) / dimensions.layers  # bytes, its share of the KV cache included
     room = [one - working for one in free]
     room[0] -= vocabulary
@@ -97,9 +97,3 @@ def moved(value: Any, device: torch.device) -> Any:
     if isinstance(value, dict):
         return {name: moved(one, device) for name, one in value.items()}
     return value
-
-
-def _vocabulary_bytes(dimensions: ModelDimensions, precision: Precision) -> int:
-    """Bytes of the embedding and the output matrix, 8 bits a weight at INT8 and INT4."""
-    bits = {Precision.FP32: 32, Precision.BF16: 16, Precision.FP16: 16}.get(precision, 8)
-    return dimensions.vocabulary_weights * bits // 8

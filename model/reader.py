@@ -64,6 +64,7 @@ class GlmReader:
         self.family = family
         self.name = name
         self.stop_ids = stop_ids
+        self.prefix = prefix
         self.batch = Batch(model, prefix)
         self.why = why
         self.prompter = Prompter(tokenizer, family.prompt, template)

@@ -10,6 +10,7 @@ import logging
 import sys
 from pathlib import Path
 
+from model.command_line import add_model_options, load_model
 from rag.errors import AskError, SettingRefused
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only this machine reaches
@@ -36,16 +37,11 @@ def read_key(host: str, path: Path | None) -> str:
 def options_of(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m model.serve", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("name", help="folder or hub id of a GLM, such as zai-org/GLM-4-9B-0414")
+    add_model_options(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s)")
     parser.add_argument("--key-file", type=Path, help="file with the key that clients have to send")
     parser.add_argument("--served-name", default="", help="name of the model for clients (default: that of the model)")
-    parser.add_argument("--precision", default="auto", help="auto, bf16, fp16, fp32, int8 or int4 (default: auto)")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda:0 (default: auto)")
-    parser.add_argument("--context", type=int, help="longest prompt and answer together, in tokens")
-    parser.add_argument("--offline", action="store_true", help="do not download")
-    parser.add_argument("--cache-dir", type=Path, help="folder for downloads")
     return parser.parse_args(arguments)
 
 
@@ -58,16 +54,8 @@ def main(arguments: list[str] | None = None) -> int:
         import uvicorn
 
         from model.completions_api import completions_app
-        from model.load import load_reader
 
-        reader = load_reader(
-            options.name,
-            precision=options.precision,
-            device=options.device,
-            context=options.context,
-            offline=options.offline,
-            cache_dir=options.cache_dir,
-        )
+        reader = load_model(options)
     except AskError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -103,10 +103,8 @@ def _fill(
     reader: GlmReader, prompt: list[int], sampling: Sampling, stop: threading.Event, filled: list[int]
 ) -> Iterator[str]:
     """Yield what fills the first blank of `prompt` and append its tokens to `filled`."""
-    from model.generate import generate
-
     text, cleaner = TokenText(reader.tokenizer), Cleaner(reader.family.prompt)
-    for token in generate(reader.model, prompt, sampling, reader.stop_ids, stop):
+    for token in reader.batch.generate(prompt, sampling, reader.stop_ids, stop):
         filled.append(token)
         if piece := cleaner.feed(text.feed(token)):
             yield piece

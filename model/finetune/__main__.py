@@ -14,7 +14,7 @@ from pathlib import Path
 
 from model.adapters import Method
 from model.assemble import dimensions_of
-from model.chat import Percents
+from model.command_line import Percents, add_checkpoint_options
 from model.device import free_bytes
 from model.families import GB, Precision
 from model.finetune.memory import training_memory
@@ -35,12 +35,10 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m model.finetune", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    made.add_argument("name", help="folder or hub id of a GLM, such as zai-org/GLM-4-9B-0414")
+    add_checkpoint_options(made)
     made.add_argument("pairs", type=Path, help="file of pairs, JSON lines: question, answer and sources")
     made.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the adapter")
     made.add_argument("--method", choices=tuple(Method), default=DEFAULT.method, help="default: %(default)s")
-    made.add_argument("--precision", default="auto", help="auto, bf16, fp16, fp32, int8 or int4 (default: auto)")
-    made.add_argument("--device", default="auto", help="auto, cpu or cuda:0 (default: auto)")
     made.add_argument(
         "--epochs", type=int, default=DEFAULT.epochs, help="most passes over the pairs; default: %(default)s"
     )
@@ -57,8 +55,6 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--seed", type=int, default=DEFAULT.seed, help="of order and start values; default: %(default)s")
     made.add_argument("--resume", action="store_true", help="go on with the run that was broken off in FOLDER")
-    made.add_argument("--offline", action="store_true", help="do not download")
-    made.add_argument("--cache-dir", type=Path, help="folder for downloads")
     return made
 
 

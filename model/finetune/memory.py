@@ -50,7 +50,7 @@ def training_memory(
         trained=trained_weights(dimensions, settings) * ADAM_BYTES,
         inputs=dimensions.layers * tokens * hidden * width + prefix * dimensions.cache_bytes_per_token * width // 2,
         layer=2 * activations,
-        matrix=dimensions.hidden * dimensions.ffn * (2 if dimensions.gated else 1) * 2 if quantised else 0,
+        matrix=2 * dimensions.largest_matrix if quantised else 0,
         logits=int(tokens * ANSWER_SHARE) * dimensions.vocab * LOGIT_BYTES,
     )
 

@@ -20,11 +20,10 @@ from torch.nn import functional
 
 from model.adapters import TRAINING, Method, import_peft
 from model.device import torch_errors
-from model.families import BIDIRECTIONAL_TYPES
 from model.finetune.frozen import is_quantised, trainable_through
 from model.finetune.loss_plot import loss_plot
 from model.finetune.pairs import Example
-from model.learned_prefix import PrefixOnly
+from model.learned_prefix import LearnedPrefix, inputs_behind
 from rag.errors import ReaderError, SettingRefused
 from rag.messages import Message
 
@@ -159,16 +158,12 @@ class Trainer:
         """The summed cross-entropy of the tokens of an answer."""
         device = self._base.device
         ids = torch.tensor([[*one.prompt, *one.answer]], device=device)
-        inputs: dict[str, Any] = {"input_ids": ids, "use_cache": False}
+        prefix: LearnedPrefix = ()
         if self._settings.method is Method.P_TUNING:
-            prompt = self._adapted.get_prompt(1)
-            cache = PrefixOnly(tuple((layer.keys, layer.values) for layer in prompt.layers))
-            inputs |= {"past_key_values": cache, "use_cache": True}
-            if self._base.config.model_type in BIDIRECTIONAL_TYPES:  # positions depend on the whole prompt
-                inputs = self._base.prepare_inputs_for_generation(ids, past_key_values=cache, use_cache=True)
+            prefix = tuple((layer.keys, layer.values) for layer in self._adapted.get_prompt(1).layers)
+        inputs = inputs_behind(self._base, ids, prefix)
         # The token before the answer predicts its first one; what follows the last is not looked at.
-        inputs["logits_to_keep"] = len(one.answer) + 1
-        logits = self._base(**inputs).logits[0, :-1].float()
+        logits = self._base(**inputs, logits_to_keep=len(one.answer) + 1).logits[0, :-1].float()
         loss = functional.cross_entropy(logits, torch.tensor(one.answer, device=device), reduction="sum")
         if not bool(torch.isfinite(loss)):
             raise ReaderError("The loss is not finite: choose a lower --rate, or another precision.")

@@ -1,3 +1,4 @@
+import copy
 import json
 import math
 
@@ -6,10 +7,13 @@ import tokenizers
 import torch
 
 from model.evaluate import Scorer, main, report, run, table
+from model.learned_prefix import PrefixOnly
 from model.load import load_reader
 from rag.errors import SettingRefused
+from tests.model.checkpoints import publish
 from tests.model.reciting import write_chain
 from tests.model.reference import write_native_tokenizer
+from tests.model.tiny_tokenizers import write_blank_tokenizer
 
 pytest.importorskip("lm_eval", reason="lm_eval is not installed: pip install -r model/requirements-evaluate.txt")
 
@@ -68,6 +72,29 @@ def test_the_probability_of_a_continuation_is_the_product_of_its_tokens(reader):
     other, is_greedy = scorer.log_likelihood(context, scorer.encode("c"))
     assert not is_greedy
     assert other < likelihood
+
+
+def test_a_learned_prefix_stands_before_what_is_scored(reader):
+    shape = (1, reader.model.config.num_key_value_heads, 3, reader.model.config.head_dim)
+    prefix = tuple((torch.ones(shape), torch.ones(shape)) for _ in range(reader.model.config.num_hidden_layers))
+    with_prefix = copy.copy(reader)
+    with_prefix.prefix = prefix
+    context, wanted = Scorer(reader).encode("a"), Scorer(reader).encode("bc")
+    ids = torch.tensor([[*Scorer(reader).prompt(context, 2), *wanted]])
+    with torch.no_grad():
+        scores = reader.model(ids, past_key_values=PrefixOnly(prefix)).logits[0].log_softmax(-1)
+    expected = sum(float(scores[at - 1, ids[0, at]]) for at in range(ids.shape[1] - len(wanted), ids.shape[1]))
+    assert Scorer(with_prefix).log_likelihood(context, wanted)[0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_glm_10b_continues_a_text_at_its_blank(tmp_path):
+    publish("glm10b", tmp_path)
+    write_blank_tokenizer("chinese", tmp_path)
+    reader = load_reader(tmp_path, precision="fp32", device="cpu")
+    scorer, tokens = Scorer(reader), reader.tokenizer.special_tokens
+    ids = scorer.prompt([1, 2, 3], 1)
+    assert ids[-3:] == [tokens["[gMASK]"], tokens["<|endoftext|>"], tokens["<|startofpiece|>"]]
+    assert math.isfinite(scorer.log_likelihood([1, 2, 3], [4])[0])
 
 
 def test_a_long_context_loses_its_beginning(reader):

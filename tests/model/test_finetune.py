@@ -246,7 +246,7 @@ def test_training_ends_when_the_held_out_loss_no_longer_falls_and_keeps_the_best
 
 
 def _held_out_loss(reader, one):
-    scores = logits(reader.model, [*one.prompt, *one.answer], reader.batch._prefix)[0, len(one.prompt) - 1 : -1]
+    scores = logits(reader.model, [*one.prompt, *one.answer], reader.prefix)[0, len(one.prompt) - 1 : -1]
     return torch.nn.functional.cross_entropy(scores, torch.tensor(one.answer), reduction="sum").item()
 
 

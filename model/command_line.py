@@ -1,0 +1,64 @@
+"""Options that the command lines about one model share: which it is, and how it is loaded."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from model.reader import GlmReader
+
+KEPT = Path.home() / ".cache" / "ask-your-pdfs" / "quantised"  # where the page keeps them, too
+
+
+def add_checkpoint_options(parser: argparse.ArgumentParser) -> None:
+    """Add the name of a model, where to find it, and the precision and device it is to have."""
+    parser.add_argument("name", help="folder or hub id of a GLM, such as zai-org/GLM-4-9B-0414")
+    parser.add_argument("--precision", default="auto", help="auto, bf16, fp16, fp32, int8 or int4 (default: auto)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda:0 (default: auto)")
+    parser.add_argument("--offline", action="store_true", help="do not download")
+    parser.add_argument("--cache-dir", type=Path, help="folder for downloads")
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `load_model` reads."""
+    add_checkpoint_options(parser)
+    parser.add_argument("--adapter", type=Path, metavar="FOLDER", help="adapter of `python -m model.finetune`")
+    parser.add_argument("--context", type=int, help="longest prompt and answer together, in tokens")
+    parser.add_argument("--keep-in", type=Path, default=KEPT, help="folder for quantised models (default: %(default)s)")
+
+
+def load_model(options: argparse.Namespace) -> GlmReader:
+    """The model that a command line names, with its progress on standard error. Raises what `load_reader` raises."""
+    from model.load import load_reader
+
+    return load_reader(
+        options.name,
+        precision=options.precision,
+        device=options.device,
+        context=options.context,
+        offline=options.offline,
+        adapter=options.adapter,
+        cache_dir=options.cache_dir,
+        keep_in=options.keep_in,
+        download_progress=Percents("downloaded"),
+        load_progress=Percents("loaded"),
+    )
+
+
+class Percents:
+    """Progress callback that writes whole percentages to standard error, on one line."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._last = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        """Write the percentage if it has changed."""
+        percent = 100 * done // total if total else 0
+        if percent != self._last:
+            self._last = percent
+            sys.stderr.write(f"\r{self._what} {percent}%" + ("\n" if percent == 100 else ""))
+            sys.stderr.flush()
