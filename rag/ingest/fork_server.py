@@ -31,6 +31,7 @@ from rag.ingest.transfer import Packet, pack_error, pack_indexed, pack_prepared,
 from rag.pdf.lifeline import end_with_parent
 from rag.pdf.sandbox import OUT_OF_MEMORY
 from rag.settings import ChunkSettings, Limits
+from rag.store.connection import READ_ONLY, uri_of
 
 LENGTH: Final = struct.Struct("<Q")  # bytes of the packet that follows
 GRACE_SECONDS: Final = 5  # of CPU time from the limit until the worker is killed
@@ -172,7 +173,7 @@ def prepare_document(packet: Packet, count_tokens: Callable[[str], int], _: Send
 
 def read_stored(packet: Packet, _: Any, __: Send) -> Iterator[Packet]:
     """Stored passages, as the indexes take them."""
-    sql = sqlite3.connect(f"{Path(packet.meta['database']).as_uri()}?mode=ro", uri=True, isolation_level=None)
+    sql = sqlite3.connect(uri_of(Path(packet.meta["database"]), READ_ONLY), uri=True, isolation_level=None)
     sql.row_factory = sqlite3.Row
 
     def rows(query: str, values: Sequence[Any]) -> list[sqlite3.Row]:

@@ -20,6 +20,7 @@ from rag.store.migrations import migrate
 from rag.store.restored import put_in_place
 
 BUSY_SECONDS: Final = 0.2  # to wait for other processes, which only read; all threads wait meanwhile
+READ_ONLY: Final = "mode=ro"  # parameter of `uri_of`
 HEADER_BYTES: Final = 100  # at the beginning of a database, changed by every transaction
 FIRST_PAGE_SUFFIX: Final = ".first-page"
 RETRY_SECONDS: Final = 5.0  # after which a checkpoint that another process prevented is tried again
@@ -184,3 +185,8 @@ def lock_folder(folder: Path) -> FileLock:
             reason=exc.strerror or str(exc),
         ) from exc
     return lock
+
+
+def uri_of(database: Path, parameters: str) -> str:
+    """The address by which SQLite opens a database with parameters (https://www.sqlite.org/uri.html)."""
+    return f"{database.resolve().as_uri()}?{parameters}"

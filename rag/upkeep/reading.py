@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rag.errors import StoreDamaged, StoreError
-from rag.store.connection import is_locked
+from rag.store.connection import is_locked, uri_of
 
 
 class ReadOnlyDatabase:
@@ -47,7 +47,7 @@ class ReadOnlyDatabase:
 
 
 def _connect(database: Path, how: str) -> sqlite3.Connection:
-    sql = sqlite3.connect(f"{database.resolve().as_uri()}?{how}", uri=True, isolation_level=None)
+    sql = sqlite3.connect(uri_of(database, how), uri=True, isolation_level=None)
     sql.text_factory = lambda data: data.decode("utf-8", "replace")
     sql.row_factory = sqlite3.Row
     return sql

@@ -22,7 +22,7 @@ from typing import Any, Final
 from rag.errors import StoreError
 from rag.settings import Settings
 from rag.store.blobs import BLOCK, delete
-from rag.store.connection import lock_folder
+from rag.store.connection import READ_ONLY, lock_folder, uri_of
 from rag.store.folder import PRIVATE_FILE, PRIVATE_FOLDER, make_private
 from rag.store.migrations import FORMAT
 from rag.store.restored import COMPLETE, RESTORING, put_in_place
@@ -121,7 +121,7 @@ def _unpack_member(archive: zipfile.ZipFile, name: str, target: Path, size: int,
 def _checked(database: Path, file: Path) -> str:
     """What a database holds, as one line. Raises ValueError where it is damaged, too new, or has triggers or views."""
     try:
-        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as sql:
+        with closing(sqlite3.connect(uri_of(database, READ_ONLY), uri=True)) as sql:
             sql.execute("PRAGMA trusted_schema=OFF")
             odd = sql.execute(
                 "SELECT name FROM sqlite_schema WHERE type NOT IN ('table', 'index') OR sql LIKE 'CREATE VIRTUAL%'"

@@ -9,6 +9,7 @@ import stat
 import threading
 import zipfile
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,14 @@ def test_a_restored_backup_is_the_library_that_it_was_made_of(whole, tmp_path):
     assert check(restored).problems == ()
     assert found(restored) == found(settings)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_library_is_restored_into_a_folder_named_from_where_one_stands(whole, tmp_path, monkeypatch):
+    settings, file = whole
+    monkeypatch.chdir(tmp_path)
+    restored = Settings(data_dir=Path("new"))
+    assert restore_backup(restored, file, overwrite=False) == f"3 documents are restored from {file}."
+    assert found(restored) == found(settings)
 
 
 def test_a_backup_of_a_running_program_has_every_document_whole_or_not_at_all(tmp_path):
