@@ -1,7 +1,7 @@
-"""`python -m model.finetune NAME PAIRS.jsonl --out FOLDER`: train an adapter of a GLM on one's own questions.
+"""`python -m model.finetune NAME PAIRS.jsonl --out FOLDER`: train an adapter of a GLM on your own questions.
 
 P-Tuning v2 (a learned prefix, for a model in any precision) or LoRA (for one in 16 bits). Ctrl-C keeps the epochs that
-are done; --resume goes on after them. The model's own files are not changed.
+are done; --resume continues from there. The model's own files are not changed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for the adapter")
     made.add_argument("--method", choices=tuple(Method), default=DEFAULT.method, help="default: %(default)s")
     made.add_argument(
-        "--epochs", type=int, default=DEFAULT.epochs, help="most passes over the pairs; default: %(default)s"
+        "--epochs", type=int, default=DEFAULT.epochs, help="maximum passes over the pairs; default: %(default)s"
     )
     made.add_argument("--rate", type=float, help=f"learning rate; default: {DEFAULT.rate}, with LoRA {LORA_RATE}")
     made.add_argument(
@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
         "--held-out", type=float, default=DEFAULT.held_out, help="share that only measures; default: %(default)s"
     )
     made.add_argument("--seed", type=int, default=DEFAULT.seed, help="of order and start values; default: %(default)s")
-    made.add_argument("--resume", action="store_true", help="go on with the run that was broken off in FOLDER")
+    made.add_argument("--resume", action="store_true", help="continue the interrupted run in FOLDER")
     return made
 
 
@@ -170,7 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("\nstopped; --resume goes on after the last epoch\n")
+        sys.stderr.write("\nstopped; --resume continues after the last epoch\n")
         return 130
     return 0
 

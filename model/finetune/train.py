@@ -1,6 +1,6 @@
 """The training loop: pairs one at a time, a step for every few of them, until the held-out loss no longer falls.
 
-After each epoch everything is saved, so that a run that was broken off goes on where it stopped.
+After each epoch everything is saved, so that an interrupted run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class TrainingSettings:
     """How an adapter is trained."""
 
     method: Method = Method.P_TUNING
-    epochs: int = 20  # most passes over the pairs
+    epochs: int = 20  # maximum passes over the pairs
     rate: float = 1e-2  # learning rate of AdamW at the beginning; it falls to a tenth, linearly
     step_pairs: int = 8  # pairs whose gradients are summed before each step
     longest: int = 2048  # tokens of question, sources and answer; longer pairs are left out
@@ -90,7 +90,7 @@ class Trainer:
         self._state = _State()
 
     def resume(self) -> int:
-        """Go on with the run that was broken off in this folder; returns its number of epochs, 0 if there is none.
+        """Continue the interrupted run in this folder; returns its number of epochs, 0 if there is none.
 
         Raises SettingRefused if that run had other settings.
         """
