@@ -13,7 +13,8 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -305,17 +306,32 @@ def _read_json(path: Path) -> dict[str, Any]:
     return state
 
 
+@contextmanager
+def library_errors_become(
+    refusal: Callable[[Exception], CheckpointRefused], *others: type[Exception]
+) -> Iterator[None]:
+    """Raise a refusal in place of an error that the library `tokenizers` raises for its data, or one of `others`.
+
+    The library has no class of its own for it: it raises Exception itself.
+    """
+    try:
+        yield
+    except Exception as error:
+        if type(error) not in (Exception, *others):
+            raise
+        raise refusal(error) from error
+
+
 def _byte_level_bpe(path: Path, state: str) -> Any:
     import tokenizers
 
-    try:
-        return tokenizers.Tokenizer.from_str(state)
-    except Exception as error:  # the library raises no class of its own, only Exception itself
-        if type(error) is not Exception:
-            raise
-        raise CheckpointRefused(
+    def refusal(error: Exception) -> CheckpointRefused:
+        return CheckpointRefused(
             "{file} is not a tokenizer this program can read: {reason}.", file=path.name, reason=str(error)
-        ) from error
+        )
+
+    with library_errors_become(refusal):
+        return tokenizers.Tokenizer.from_str(state)
 
 
 def _without_added_tokens(state: Mapping[str, Any]) -> dict[str, Any]:

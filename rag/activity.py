@@ -53,21 +53,21 @@ class Activity:
 
     def answering(self, events: Iterator[Event]) -> Iterator[Event]:
         """Pass the events of an answer on, and count it and its seconds."""
-        began, outcome = time.monotonic(), ""
+        began, answered, outcome = time.monotonic(), "stopped", "failed"
         self._in_progress.inc()
         try:
             for event in events:
                 if isinstance(event, Found):
                     self._search_seconds.observe(time.monotonic() - began)
                 elif isinstance(event, Answer):
-                    outcome = "stopped" if event.stopped else _OUTCOMES[event.state]
+                    answered = "stopped" if event.stopped else _OUTCOMES[event.state]
                 yield event
-            outcome = outcome or "stopped"
+            outcome = answered
         except GeneratorExit:  # whoever asked has left
-            outcome = outcome or "stopped"
+            outcome = answered
             raise
-        except BaseException as error:
-            outcome = "refused" if isinstance(error, (QuestionRefused, TooManyWaiting)) else "failed"
+        except (QuestionRefused, TooManyWaiting):
+            outcome = "refused"
             raise
         finally:
             self._in_progress.dec()

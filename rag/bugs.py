@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def bugs_become(error: AskError, *passing: type[Exception]) -> Iterator[None]:
+def bugs_become(error: Exception, *passing: type[Exception]) -> Iterator[None]:
     """Raise `error` in place of any exception inside that is neither an AskError, nor Stopped, nor one of `passing`.
 
     That exception is logged with its traceback.

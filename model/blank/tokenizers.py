@@ -11,7 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from model.checkpoint import read_json
-from model.tokenizer import Tokenizer, byte_letters, open_sentencepiece, piece_bytes, replace_surrogates
+from model.tokenizer import (
+    Tokenizer,
+    byte_letters,
+    library_errors_become,
+    open_sentencepiece,
+    piece_bytes,
+    replace_surrogates,
+)
 from rag.errors import CheckpointRefused, ModelMissing
 
 START, END, ENDOFTEXT = "<|startofpiece|>", "<|endofpiece|>", "<|endoftext|>"
@@ -36,16 +43,11 @@ class GPT2Tokenizer:
             raise ModelMissing("{file} is missing; download the checkpoint again.", file=merges.name)
         end = vocab.pop(ENDOFTEXT, len(vocab))
         lines = [line.split() for line in merges.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-        try:
+        refused = CheckpointRefused("vocab.json and merges.txt are not a byte-level tokenizer; download them again.")
+        with library_errors_become(lambda _: refused, KeyError, ValueError, TypeError):
             model = models.BPE(vocab=vocab, merges=[(left, right) for left, right in filter(None, lines)])
             alphabet = {letter: byte for byte, letter in byte_letters().items()}
             self._bytes = {token: bytes(alphabet[letter] for letter in piece) for piece, token in vocab.items()}
-        except Exception as error:  # the library raises no class of its own, only Exception itself
-            if type(error) not in (Exception, KeyError, ValueError, TypeError):
-                raise
-            raise CheckpointRefused(
-                "vocab.json and merges.txt are not a byte-level tokenizer; download them again."
-            ) from error
         self._library = Library(model)
         self._library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         self.special_tokens: Mapping[str, int] = {ENDOFTEXT: end, **_special_tokens(folder, end + 1, self.names)}

@@ -15,7 +15,6 @@ import signal
 import socket
 import sqlite3
 import struct
-import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -24,6 +23,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
+from rag.bugs import bugs_become
 from rag.embed.embedder import plain_tokenizer
 from rag.errors import AskError
 from rag.ingest.preparing import FileToRead, chunked, read_and_chunk, ready_for_index
@@ -35,6 +35,10 @@ from rag.store.connection import READ_ONLY, uri_of
 
 LENGTH: Final = struct.Struct("<Q")  # bytes of the packet that follows
 GRACE_SECONDS: Final = 5  # of CPU time from the limit until the worker is killed
+
+
+class WorkerFailed(Exception):
+    """A worker met an error of the program, or was killed by a signal that no limit sends."""
 
 
 @dataclass
@@ -138,14 +142,15 @@ def work(packet: Packet, count_tokens: Callable[[str], int], output: Connection)
         output.send_bytes(one.to_bytes())
 
     try:
-        for one in DO[packet.meta["do"]](packet, count_tokens, send):
-            send(one)
-        send(Packet({"kind": "end"}))
+        with bugs_become(WorkerFailed(), MemoryError):
+            for one in DO[packet.meta["do"]](packet, count_tokens, send):
+                send(one)
+            send(Packet({"kind": "end"}))
     except AskError as error:
         send(pack_error(error))
     except MemoryError:
         return OUT_OF_MEMORY
-    except Exception:  # noqa: BLE001  the edge of the worker: told to whoever asked for it
+    except WorkerFailed:  # this process has no log: whoever asked for the work writes it to theirs
         send(Packet({"kind": "bug", "traceback": traceback.format_exc()}))
     return 0
 
@@ -188,4 +193,3 @@ DO: Final = {"file": prepare_file, "document": prepare_document, "stored": read_
 if __name__ == "__main__":
     with socket.socket(fileno=0) as given:
         ForkServer(given).run()
-    sys.exit(0)

@@ -24,7 +24,7 @@ from typing import Any, Final
 from rag.embed.embedder import Embedder
 from rag.errors import AskError, LimitExceeded, Stopped, StoreError
 from rag.ingest.chunk import fitting
-from rag.ingest.fork_server import LENGTH
+from rag.ingest.fork_server import LENGTH, WorkerFailed
 from rag.ingest.preparing import FileToRead, IndexedPassages, Prepared, Preparing, PreparingHere
 from rag.ingest.transfer import (
     Packet,
@@ -54,10 +54,6 @@ def preparing(embedder: Embedder, settings: Settings) -> Preparing:
     if embedder.folder is None:
         return PreparingHere(embedder, settings.chunking)
     return Workers(embedder, settings.chunking, settings.limits)
-
-
-class WorkerFailed(Exception):
-    """A worker met an error of the program, or was killed by a signal that no limit sends."""
 
 
 class Workers:

@@ -21,8 +21,9 @@ from rag.engine import Engine
 from rag.errors import LimitExceeded, PasswordNeeded, Stopped
 from rag.index.counted import CountedTerms
 from rag.ingest import workers as module
+from rag.ingest.fork_server import WorkerFailed
 from rag.ingest.preparing import FileToRead, PreparingHere
-from rag.ingest.workers import WorkerFailed, Workers, preparing
+from rag.ingest.workers import Workers, preparing
 from rag.records import Heading, JobState
 from rag.settings import ChunkSettings, Limits, Settings
 from rag.store.database import Store
