@@ -34,6 +34,7 @@ from rag.answer.summary.summary import Summary, summarise
 from rag.answer.whole.documents import WholeRequest
 from rag.answer.whole.parts import Parts
 from rag.answer.whole.read import WholeReading
+from rag.answer.whole.request import whole_request
 from rag.errors import Stopped
 from rag.index.protocols import Scope, TermWeight
 from rag.preferences import DEFAULT_PREFERENCES, Preferences, Strictness
@@ -226,8 +227,11 @@ class Answerer:
         self, asked: Asked, mentioned: frozenset[str], context: ModelContext
     ) -> tuple[WholeReading, Parts] | None:
         """How a model reads whole documents, where the question is about them."""
+        kind = whole_request(asked.question)
+        if kind is None:
+            return None
         named = self._retriever.router.named_documents(asked.question, asked.scope)
-        return context.whole(WholeRequest(asked.question, asked.scope, mentioned, named))
+        return context.whole(WholeRequest(asked.question, kind, asked.scope, mentioned, named))
 
     def _read_whole(
         self, asked: Asked, reading: WholeReading, documents: Parts, reader: Reader, stop: threading.Event

@@ -57,6 +57,8 @@ class ModelContext:
 
     def surrounded(self, sources: tuple[Source, ...], capacity: Capacity, scope: Scope) -> tuple[Source, ...]:
         """The sources with the rest of their documents and sections, as far as there is room for it."""
+        if not capacity.tokens:
+            return sources
         free = int(capacity.tokens * (1 - self._context.max_history_share - self._context.max_evidence_share))
 
         def passages_of(document_id: str) -> Sequence[StoredPassage]:
@@ -70,10 +72,10 @@ class ModelContext:
             source_tokens=2 * self._context.source_tokens,
             source_characters=self._settings.retrieval.source_characters,
         )
-        return surroundings.added_to(sources) if capacity.tokens else sources
+        return surroundings.added_to(sources)
 
     def whole(self, request: WholeRequest) -> tuple[WholeReading, Parts] | None:
-        """How whole documents are read, where the request is about them; None for any other question."""
+        """How the documents of a request are read; None where that takes too many parts, or there are none."""
         manner = self._preferences.manner
         reading = WholeReading(request.question, self._reader, self._sampling, manner, self._context)
         parts = parts_asked(self._store, request, self._reader, int(reading.room * FILLED), self._settings)

@@ -9,7 +9,7 @@ from typing import Final
 from rag.answer.context import title_tokens
 from rag.answer.summary.summary import documents_asked
 from rag.answer.whole.parts import Parts, parts_of, whole_sources
-from rag.answer.whole.request import Whole, whole_request
+from rag.answer.whole.request import Whole
 from rag.index.protocols import Scope
 from rag.reader import Reader
 from rag.records import Document, Source
@@ -22,19 +22,17 @@ TOKENS_PER_PASSAGE: Final = 100  # at least, by which too many parts are told be
 
 @dataclass(frozen=True, slots=True)
 class WholeRequest:
-    """A question that may be about whole documents."""
+    """A question about whole documents."""
 
     question: str
+    kind: Whole
     scope: Scope
     mentioned: Collection[str]  # ids of the documents that the conversation was about
     named: Collection[str]  # ids of those that the question names
 
 
 def parts_asked(store: Store, request: WholeRequest, reader: Reader, room: int, settings: Settings) -> Parts | None:
-    """The documents asked, in parts of at most `room` tokens.
-
-    None for a question about something in documents, and where there would be too many parts.
-    """
+    """The documents asked, in parts of at most `room` tokens; None where there are none, or too many parts."""
     documents = _documents(store, request)
     least = sum(document.passages for document in documents) * TOKENS_PER_PASSAGE
     if not documents or room <= 0 or least > MAX_PARTS * room:
@@ -50,9 +48,7 @@ def parts_asked(store: Store, request: WholeRequest, reader: Reader, room: int, 
 
 
 def _documents(store: Store, request: WholeRequest) -> list[Document]:
-    kind, scope = whole_request(request.question), request.scope
-    if kind is None:
-        return []
+    kind, scope = request.kind, request.scope
     if kind is Whole.SUMMARY:
         return documents_asked(store, scope, request.question, request.mentioned)
     everything = [one for one in store.documents(scope.owner) if scope.allows((one.owner, one.id))]
