@@ -108,7 +108,7 @@ class ProviderLogin:
                 "code_challenge_method": "S256",
             }
         )
-        address = f"{self._endpoint('authorization_endpoint')}?{query}"
+        address = f"{self._endpoint(self._description(), 'authorization_endpoint')}?{query}"
         with self._lock:
             self._begun[state] = _Begun(redirect, verifier, to, self._clock() + LOGIN_SECONDS)
             while len(self._begun) > MAX_LOGINS:
@@ -124,9 +124,10 @@ class ProviderLogin:
             begun = self._begun.pop(state, None) if secrets.compare_digest(state.encode(), kept.encode()) else None
         if begun is None or not code or self._clock() > begun.until:
             raise LoginRefused("This login was not begun in this browser, or took too long: try again.")
+        description = self._description()
         token = self._asked(
             "POST",
-            self._endpoint("token_endpoint"),
+            self._endpoint(description, "token_endpoint"),
             data={
                 "grant_type": "authorization_code",
                 "code": code,
@@ -138,15 +139,20 @@ class ProviderLogin:
         ).get("access_token")
         if not isinstance(token, str):
             raise self._failed("there is no access token")
-        said = self._asked("GET", self._endpoint("userinfo_endpoint"), headers={"Authorization": f"Bearer {token}"})
+        address = self._endpoint(description, "userinfo_endpoint")
+        said = self._asked("GET", address, headers={"Authorization": f"Bearer {token}"})
         subject, name = said.get("sub"), said.get("preferred_username") or said.get("name")
         if not (_is_said(subject) and _is_said(name)):
             raise self._failed("it does not say who that is")
         return Identity(str(subject), str(name)), begun.to
 
-    def _endpoint(self, name: str) -> str:
+    def _description(self) -> dict[str, Any]:
+        """What the provider tells of itself. Raises LoginRefused."""
+        return self._asked("GET", f"{self.provider.url}/.well-known/openid-configuration")
+
+    def _endpoint(self, description: Mapping[str, Any], name: str) -> str:
         """An address that the provider's description gives. Raises LoginRefused."""
-        address = self._asked("GET", f"{self.provider.url}/.well-known/openid-configuration").get(name)
+        address = description.get(name)
         ours = urlsplit(self.provider.url)
         # A description that leads elsewhere would send the secret there.
         if not isinstance(address, str) or urlsplit(address)[:2] != ours[:2]:
