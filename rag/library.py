@@ -129,24 +129,23 @@ class Library:
             self.router.extend(key, added, removed)
         return True
 
-    def move(self, owner: str, document_id: str, target: str) -> bool:
-        """Give a document to another owner; False where `owner` has none of this id.
+    def move(self, document: Document, target: str) -> bool:
+        """Give a document to another owner; False where it is no longer in the library.
 
         Raises AlreadyAdded where the target has it, and CollectionRefused while the indexes are being loaded.
         """
         with self._lock:
             if self._vector_index is None:
                 raise CollectionRefused("The library is still being opened: try again in a moment.")
-            if not move_document(self._store, owner, document_id, target):
+            if not move_document(self._store, document.owner, document.id, target):
                 return False
-            (document,) = [one for one in self._store.documents(target) if (one.owner, one.id) == (target, document_id)]
-            passages = self._store.document_passages(target, document_id)
-            ids, keys = np.array([kept.id for kept in passages], np.int64), [(target, document_id)] * len(passages)
+            passages = self._store.document_passages(target, document.id)
+            ids, keys = np.array([kept.id for kept in passages], np.int64), [(target, document.id)] * len(passages)
             self._vector_index.remove(ids)
             self._vector_index.add(ids, self._store.vectors_of([kept.digest for kept in passages]), keys)
             self.text_index.add(ids.tolist(), CountedTerms.of(kept.passage.searchable for kept in passages), keys)
-            self.router.remove((owner, document_id))
-            self.router.add((target, document_id), document.name, document.title, ids)
+            self.router.remove((document.owner, document.id))
+            self.router.add((target, document.id), document.name, document.title, ids)
             return True
 
     def remove(self, owner: str, document_id: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
 
@@ -29,6 +30,14 @@ class BegunRemovals(Protocol):
         """Forget one. Raises StoreError where that fails."""
 
 
+@dataclass(slots=True)
+class _Removal:
+    """A removal that has begun."""
+
+    person: str  # who removed the document, and may undo that
+    timer: threading.Timer | None  # None: it is being removed, which cannot be undone
+
+
 class Removals:
     """The documents that are about to be removed. Thread-safe.
 
@@ -48,9 +57,7 @@ class Removals:
         """`holder`: whose document it is, of those that a person may remove; None if there is none of this id."""
         self._holder = holder
         self._remove, self._changed, self._begun, self._seconds = remove, changed, begun, seconds
-        # None: it is being removed, which cannot be undone.
-        self._timers: dict[DocumentKey, threading.Timer | None] = {}
-        self._by: dict[DocumentKey, str] = {}  # who removed it, and may undo that
+        self._hidden: dict[DocumentKey, _Removal] = {}
         self._lock = threading.Lock()
 
     def complete(self) -> None:
@@ -70,35 +77,38 @@ class Removals:
         timer = threading.Timer(self._seconds, partial(self._finish, key))
         timer.name, timer.daemon = "removal", True
         with self._lock:
-            if key in self._timers:
+            if key in self._hidden:
                 return
             self._begun.begin(owner, document_id)
-            self._timers[key], self._by[key] = timer, person
+            self._hidden[key] = _Removal(person, timer)
         timer.start()
         self._changed()
 
     def undo(self, person: str) -> None:
         """Keep all documents that `person` removed, as far as that can still be undone."""
         with self._lock:
-            kept = [key for key, timer in self._timers.items() if self._by[key] == person and timer is not None]
+            kept = self._undoable(person)
             for key in kept:
                 self._begun.cancel(*key)
-            timers = [self._timers.pop(key) for key in kept if self._by.pop(key, None) is not None]
-        for timer in timers:
-            if timer is not None:
-                timer.cancel()
+            for key in kept:
+                del self._hidden[key]
+        for timer in kept.values():
+            timer.cancel()
         self._changed()
 
     def pending(self, person: str) -> frozenset[str]:
         """Ids of the documents that `person` removed, as far as that can still be undone."""
         with self._lock:
-            own = [key for key, timer in self._timers.items() if self._by[key] == person and timer is not None]
-        return frozenset(document_id for _, document_id in own)
+            return frozenset(document_id for _, document_id in self._undoable(person))
+
+    def _undoable(self, person: str) -> dict[DocumentKey, threading.Timer]:
+        """The removals that `person` may undo."""
+        return {key: one.timer for key, one in self._hidden.items() if one.person == person and one.timer is not None}
 
     def without_hidden(self, documents: Iterable[Document]) -> list[Document]:
         """Those of the documents that are not about to be removed."""
         with self._lock:
-            return [document for document in documents if (document.owner, document.id) not in self._timers]
+            return [document for document in documents if (document.owner, document.id) not in self._hidden]
 
     def finish(self, owner: str, document_id: str) -> None:
         """Remove a document now if it is about to be removed, so that it can be added again."""
@@ -107,23 +117,22 @@ class Removals:
     def close(self) -> None:
         """Remove what is about to be removed."""
         with self._lock:
-            keys = list(self._timers)
+            keys = list(self._hidden)
         for key in keys:
             self._finish(key)
 
     def _finish(self, key: DocumentKey) -> None:
         with self._lock:
-            timer = self._timers.get(key)
-            if timer is None:
+            removal = self._hidden.get(key)
+            if removal is None or removal.timer is None:
                 return
-            self._timers[key] = None
+            timer, removal.timer = removal.timer, None
         timer.cancel()
         try:
             self._remove_logging(key)
         finally:
             with self._lock:
-                self._timers.pop(key, None)
-                self._by.pop(key, None)
+                self._hidden.pop(key, None)
             self._changed()
 
     def _remove_logging(self, key: DocumentKey) -> None:

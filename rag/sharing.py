@@ -98,7 +98,7 @@ class Sharing:
         if self._scans is not None:
             self._scans.forget(document.owner, document.id)
         self._files.copy_unlocked(document, target)
-        if not self._library.move(document.owner, document.id, target):
+        if not self._library.move(document, target):
             self._files.delete_unused(target, document.id)
             raise NotInLibrary("{document} is no longer in the library.", document=document.name)
         self._forget(document.owner, document.id)

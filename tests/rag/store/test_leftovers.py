@@ -122,7 +122,7 @@ def test_a_removal_that_had_begun_is_completed_and_one_that_was_undone_is_not(se
         engine.removals.begin("", kept)
         engine.removals.undo("")
         engine.removals.begin("", removed)
-        engine.removals._timers.clear()  # as if it were killed now
+        engine.removals._hidden.clear()  # as if it were killed now
     with opened(settings) as engine:
         assert [one.id for one in engine.documents("")] == [kept]
         assert everything(settings) == {f"{kept}.pdf"}
@@ -137,7 +137,7 @@ def test_a_new_version_and_the_removal_of_the_old_one_are_one_step(settings, mon
     engine.add("", "new.pdf", FIRST + b"\n% newer", replaces=old)
     until(lambda: reached == [("", old)])
     until(lambda: not engine.jobs(""))
-    engine.removals._timers.clear()
+    engine.removals._hidden.clear()
     engine.close()
     with opened(settings) as engine:
         names = {one.name: one.id for one in engine.documents("")}
