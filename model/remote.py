@@ -21,7 +21,7 @@ from model.prompt import chat_messages, without_turns
 from model.server_context import ask_context
 from model.stream import Cleaner
 from rag.errors import AnswerCut, ReaderError, ServerUnreachable, SettingRefused, answer_too_long
-from rag.language import FIRST_EAST_ASIAN
+from rag.language import count_east_asian
 from rag.reader import Prompt, ReadRequest
 
 DEFAULT_CONTEXT = 8_192  # tokens, where the server does not tell
@@ -83,7 +83,7 @@ class RemoteReader:
 
     def count_tokens(self, text: str) -> int:
         """An upper estimate, as the server's tokenizer is unknown: one token per CJK character or per 3 others."""
-        wide = sum(ord(character) >= FIRST_EAST_ASIAN for character in text)
+        wide = count_east_asian(text)
         return wide + (len(text) - wide) // 3 + 1
 
     def prompt(self, request: ReadRequest) -> Prompt:

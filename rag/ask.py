@@ -32,6 +32,7 @@ from rag.embed.embedder import open_embedder
 from rag.engine import Engine
 from rag.errors import AlreadyAdded, AskError, FileRefused
 from rag.messages import Message
+from rag.options import add_embedder_options
 from rag.records import Answer, AnswerState, Citation, Found, JobState, Piece, ShortAnswer
 from rag.settings import Settings
 
@@ -48,13 +49,7 @@ def parser() -> argparse.ArgumentParser:
         "--pdf", type=Path, action="append", default=[], metavar="FILE", help="PDF to ask; may be repeated"
     )
     made.add_argument("--data-dir", type=Path, metavar="FOLDER", help="folder that keeps the documents and their index")
-    made.add_argument("--embedder", default="auto", help="as for app.py; default: auto")
-    made.add_argument(
-        "--cache-dir",
-        type=Path,
-        default=Path.home() / ".cache" / "ask-your-pdfs",
-        help="folder for unpacked weights; default: ~/.cache/ask-your-pdfs",
-    )
+    add_embedder_options(made)
     made.add_argument("--json", action="store_true", help="print the answer as a line of JSON instead")
     return made
 

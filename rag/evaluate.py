@@ -38,6 +38,7 @@ from rag.evaluation.metrics import CUTS, first_right
 from rag.evaluation.outcomes import Outcome
 from rag.evaluation.question_file import Question, read_questions
 from rag.evaluation.report import format_report, report_by_language
+from rag.options import add_embedder_options
 from rag.reader import Reader
 from rag.records import Answer, Found, JobState
 from rag.settings import Settings
@@ -101,14 +102,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--answers", action="store_true", help="let the quote reader answer, too")
     made.add_argument("--out", type=Path, help="with --answers: file that gets a line of JSON per question")
     made.add_argument("--data-dir", type=Path, help="folder to keep the index in; default: a temporary one")
-    made.add_argument(
-        "--cache-dir",
-        type=Path,
-        default=Path.home() / ".cache" / "ask-your-pdfs",
-        help="folder for embeddings and unpacked weights; default: ~/.cache/ask-your-pdfs",
-    )
     made.add_argument("--config", type=Path, help="TOML file of settings, as for app.py")
-    made.add_argument("--embedder", default="auto", help="as for app.py; default: auto")
+    add_embedder_options(made)
     made.add_argument("--json", action="store_true", help="print the report as a line of JSON, too")
     return made
 

@@ -40,3 +40,10 @@ def _parsed(file: Path, number: int, line: str, parse: Callable[[Mapping[str, An
         raise SettingRefused(
             "{file}, line {line} cannot be read: {reason}.", file=str(file), line=number, reason=str(exc)
         ) from exc
+
+
+def as_text(value: object) -> str:
+    """A field that is to be a text. Raises TypeError for anything else."""
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    return value

@@ -87,3 +87,8 @@ def _reorders(character: str) -> bool:
     if "\ud800" <= character <= "\udfff":
         return False
     return unicodedata.combining(unicodedata.normalize("NFKD", character)[0]) != 0
+
+
+def count_east_asian(text: str) -> int:
+    """How many characters of a text are wide, such as those of Chinese, which tokenizers take one by one."""
+    return sum(ord(character) >= FIRST_EAST_ASIAN for character in text)

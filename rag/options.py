@@ -18,6 +18,7 @@ from rag.errors import SettingRefused
 from rag.settings import MB, MIB, Limits, Settings
 
 PREFIX: Final = "ASK_"
+CACHE_FOLDER: Final = Path.home() / ".cache" / "ask-your-pdfs"
 MAX_PATH_BYTES: Final = 255  # a longer value of --auth cannot be the path of a file
 
 
@@ -142,7 +143,7 @@ OPTIONS: Final = (
     Option("share", False, _switch, "1 or 0",
            "create a public link through Gradio's servers", "server"),
     Option("data-dir", Path("data"), Path, "a folder", "folder for documents and the index", "documents"),
-    Option("cache-dir", Path.home() / ".cache" / "ask-your-pdfs", Path, "a folder",
+    Option("cache-dir", CACHE_FOLDER, Path, "a folder",
            "folder for unpacked and quantised model weights", "documents"),
     Option("add", (), _folders, f"folders or files, separated by {os.pathsep!r}",
            "PDF file, or folder of PDFs, to add as shared documents; may be repeated", "documents"),
@@ -335,3 +336,14 @@ def logins_of(text: str) -> dict[str, str]:
             "--auth names no user: write user:password[,user:password], or a file with one user:password per line."
         )
     return logins
+
+
+def add_embedder_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the other command lines about which embedder they use."""
+    parser.add_argument("--embedder", default="auto", help="as for app.py; default: auto")
+    parser.add_argument(
+        "--cache-dir",
+        type=Path,
+        default=CACHE_FOLDER,
+        help="folder for embeddings and unpacked weights; default: ~/.cache/ask-your-pdfs",
+    )

@@ -22,6 +22,8 @@ from rag.embed.embedder import open_embedder
 from rag.engine import Engine
 from rag.errors import AskError
 from rag.evaluation.runs import SavedQuestion
+from rag.language import count_east_asian
+from rag.options import add_embedder_options
 from rag.reader import Prompt, ReadRequest
 from rag.records import Found
 from rag.settings import Settings
@@ -43,7 +45,7 @@ class RecordingReader:
 
     def count_tokens(self, text: str) -> int:
         """About as many as a GLM's tokenizer makes; Chinese characters count one each."""
-        wide = sum(character >= "\u2e80" for character in text)
+        wide = count_east_asian(text)
         return wide + int((len(text) - wide) / CHARACTERS_PER_TOKEN)
 
     def prompt(self, request: ReadRequest) -> Prompt:
@@ -97,13 +99,7 @@ def parser() -> argparse.ArgumentParser:
         "--user", default="", metavar="NAME", help="whose questions; by default those asked without login"
     )
     made.add_argument("--context", type=int, default=CONTEXT, help="tokens of prompt and answer; default: %(default)s")
-    made.add_argument("--embedder", default="auto", help="as for app.py; default: auto")
-    made.add_argument(
-        "--cache-dir",
-        type=Path,
-        default=Path.home() / ".cache" / "ask-your-pdfs",
-        help="folder for unpacked weights; default: ~/.cache/ask-your-pdfs",
-    )
+    add_embedder_options(made)
     return made
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from model.prompt import Prompter, chat_messages
 from rag.errors import SettingRefused
-from rag.json_lines import read_lines
+from rag.json_lines import as_text, read_lines
 from rag.reader import ANSWERABLE, Evidence, ReadRequest, ReadSource
 
 
@@ -32,9 +32,9 @@ class Pair:
         """From the JSON object of a line. Raises KeyError for a missing field, TypeError for one of another type."""
         sources = tuple(_source(number, source) for number, source in enumerate(row.get("sources", ()), 1))
         evidence = tuple(
-            Evidence(int(one["number"]), _text(one["text"]), ANSWERABLE) for one in row.get("evidence", ())
+            Evidence(int(one["number"]), as_text(one["text"]), ANSWERABLE) for one in row.get("evidence", ())
         )
-        return cls(ReadRequest(_text(row["question"]), sources, evidence=evidence), _text(row["answer"]))
+        return cls(ReadRequest(as_text(row["question"]), sources, evidence=evidence), as_text(row["answer"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,5 @@ def split(examples: Sequence[Example], held_out: float, seed: int) -> tuple[list
 
 def _source(number: int, row: Mapping[str, Any]) -> ReadSource:
     """`number`: its place among the sources of the pair, which is its number where none is given."""
-    document, page, heading = (_text(row.get(name, "")) for name in ("document", "page", "heading"))
-    return ReadSource(int(row.get("number", number)), document, page, heading, _text(row["text"]))
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a text")
-    return value
+    document, page, heading = (as_text(row.get(name, "")) for name in ("document", "page", "heading"))
+    return ReadSource(int(row.get("number", number)), document, page, heading, as_text(row["text"]))

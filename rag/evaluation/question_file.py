@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rag.evaluation.metrics import covers
-from rag.json_lines import read_lines
+from rag.json_lines import as_text, read_lines
 from rag.records import Source
 
 # Fields that may be missing, by the name they have in a file.
@@ -33,11 +33,11 @@ class Question:
         """From the JSON object of a line. Raises KeyError for a missing field, TypeError for one of another type."""
         answer = row.get("answer") or []
         return cls(
-            question=_text(row["question"]),
-            document=_text(row.get("document", "")),
+            question=as_text(row["question"]),
+            document=as_text(row.get("document", "")),
             pages=frozenset(map(int, row.get("pages", ()))),
-            answers=(answer,) if isinstance(answer, str) else tuple(map(_text, answer)),
-            **{field: _text(row.get(name, "")) for field, name in _OPTIONAL.items()},
+            answers=(answer,) if isinstance(answer, str) else tuple(map(as_text, answer)),
+            **{field: as_text(row.get(name, "")) for field, name in _OPTIONAL.items()},
         )
 
     def is_right(self, source: Source) -> bool:
@@ -48,9 +48,3 @@ class Question:
 def read_questions(file: Path) -> list[Question]:
     """All questions of a file. Raises what `read_lines` raises."""
     return read_lines(file, Question.parse)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a text")
-    return value
