@@ -149,7 +149,7 @@ def _text(row: Mapping[str, Any], name: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise QuestionRefused("Its {field} is no text.", field=name)
+        raise QuestionRefused("Its {field} is not text.", field=name)
     return value.strip()
 
 

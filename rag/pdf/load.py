@@ -210,7 +210,7 @@ def _note(page: PageReading, kind: PageKind) -> Message | None:
     if kind is PageKind.FAILED:
         return Message("This page is damaged and could not be read.")
     if kind is PageKind.GARBLED:
-        return Message("The fonts of this page do not tell which letters they show; run OCR to make it searchable.")
+        return Message("The fonts of this page do not say which characters they show; run OCR to make it searchable.")
     if kind is PageKind.SCANNED:
         return Message("This page is a scan without text; run OCR to make it searchable.")
     if page.cut:
