@@ -17,6 +17,7 @@ from webui.accounts.refusals import LINES, SECONDS, RefusalLog
 from webui.accounts.roles import Right, Role, check
 from webui.accounts.users import Users
 from webui.commands import change_users
+from webui.server.api.tokens import ApiTokens
 
 PASSWORD = "correct horse"
 HERE = "198.51.100.7"
@@ -245,9 +246,12 @@ def test_a_new_user_of_a_removed_users_name_is_somebody_else(accounts, tmp_path)
     assert "ann" not in accounts
     assert (accounts.name_of(again), accounts.id_of("ann"), accounts.role("ann")) == ("ann", again, Role.READER)
     engine = FakeEngine(tmp_path / "data")
+    tokens = ApiTokens(engine.settings.data_dir)
+    _, kept = tokens.create("ann"), tokens.create(again)
     with erasing(accounts, engine):
         assert engine.erased == [("ann", "login:ann")]
     assert accounts.to_erase() == ()
+    assert [token.user for token in tokens.all()] == [tokens.user(kept)] == [again]
     engine.close()
 
 

@@ -15,6 +15,7 @@ from typing import Final
 from rag.errors import AskError
 from webui.accounts.accounts import Accounts
 from webui.engine import Engine
+from webui.server.api.tokens import ApiTokens
 from webui.server.visitors import conversation_owner
 
 logger = logging.getLogger(__name__)
@@ -24,10 +25,12 @@ SECONDS: Final = 30.0  # between looks
 
 def erase_removed(accounts: Accounts, engine: Engine) -> None:
     """Erase what belongs to all removed users, where that was not done yet; what fails is logged, and tried again."""
+    tokens = ApiTokens(engine.settings.data_dir)
     try:
         for user_id in accounts.to_erase():
             engine.evaluations.stop(user_id)
             engine.sharing.erase(user_id, conversation_owner(user_id, {}), engine.remove)
+            tokens.revoke_of(user_id)
             accounts.erased(user_id)
             logger.info("The documents and conversations of the removed user %r are erased", user_id)
     except AskError as error:

@@ -12,9 +12,12 @@ import logging
 import secrets
 import threading
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
+
+from filelock import FileLock
 
 from rag.errors import SettingRefused, StoreError
 from rag.store.blobs import replace_file
@@ -26,6 +29,7 @@ PREFIX: Final = "ask-"  # so that people and secret scanners recognise a token
 TOKEN_BYTES: Final = 32
 MAX_NAME_CHARACTERS: Final = 100
 FILE: Final = "api-tokens.json"  # in the data folder
+LOCK_SECONDS: Final = 5.0  # to wait for another process that changes the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,8 @@ class ApiTokens:
         if not name or len(name) > MAX_NAME_CHARACTERS or not name_in(name).isprintable():
             raise SettingRefused("--api-token takes a name of up to {most} characters.", most=MAX_NAME_CHARACTERS)
         token = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
-        self._write([*self.all(), ApiToken(secrets.token_hex(4), name, _digest(token), time.time())])
+        new = ApiToken(secrets.token_hex(4), name, _digest(token), time.time())
+        self._change(lambda known: [*known, new])
         return token
 
     def all(self) -> tuple[ApiToken, ...]:
@@ -71,11 +76,11 @@ class ApiTokens:
 
     def revoke(self, name: str) -> int:
         """Revoke the token with this id, or all tokens of this user; returns how many. Raises StoreError."""
-        known = self.all()
-        kept = [token for token in known if name not in (token.id, name_in(token.user))]
-        if len(kept) < len(known):
-            self._write(kept)
-        return len(known) - len(kept)
+        return self._revoke(lambda token: name in (token.id, name_in(token.user)))
+
+    def revoke_of(self, user_id: str) -> int:
+        """Revoke all tokens of the user of this id, not those of a namesake; returns how many. Raises StoreError."""
+        return self._revoke(lambda token: token.user == user_id)
 
     def user(self, token: str) -> str | None:
         """Whose token this is; None for one that is unknown or revoked."""
@@ -100,17 +105,27 @@ class ApiTokens:
                 reason=type(error).__name__,
             ) from error
 
-    def _write(self, tokens: list[ApiToken]) -> None:
-        data = json.dumps([asdict(token) for token in tokens], indent=1).encode()
+    def _revoke(self, is_meant: Callable[[ApiToken], bool]) -> int:
+        if not any(map(is_meant, self.all())):
+            return 0
+        return self._change(lambda known: [token for token in known if not is_meant(token)])
+
+    def _change(self, changed: Callable[[tuple[ApiToken, ...]], Iterable[ApiToken]]) -> int:
+        """Replace the tokens by others, one process at a time; returns how many fewer they are. Raises StoreError."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            replace_file(self._path, data)  # a temporary file, which only this user may read, renamed
-        except OSError as error:
+            with FileLock(self._path.with_suffix(".lock"), timeout=LOCK_SECONDS, mode=0o600):
+                known = self.all()
+                tokens = list(changed(known))
+                data = json.dumps([asdict(token) for token in tokens], indent=1).encode()
+                replace_file(self._path, data)  # a temporary file, which only this user may read, renamed
+        except OSError as error:  # filelock's Timeout is one
             raise StoreError(
                 "{path} cannot be written ({reason}): choose another --data-dir.",
                 path=str(self._path),
                 reason=error.strerror or type(error).__name__,
             ) from error
+        return len(known) - len(tokens)
 
 
 def _digest(token: str) -> str:

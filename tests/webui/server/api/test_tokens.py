@@ -1,6 +1,7 @@
 """API tokens: what is kept of them, who they belong to, and how they end."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -24,6 +25,12 @@ def test_all_tokens_of_a_user_are_revoked_by_name(tmp_path):
     made = [tokens.create("ann"), tokens.create("ann"), tokens.create("bob")]
     assert tokens.revoke("ann") == 2
     assert [tokens.user(token) for token in made] == [None, None, "bob"]
+
+
+def test_tokens_made_at_the_same_time_are_all_kept(tmp_path):
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(lambda number: ApiTokens(tmp_path).create(f"user {number}"), range(24)))
+    assert [ApiTokens(tmp_path).user(token) for token in made] == [f"user {number}" for number in range(24)]
 
 
 def test_the_file_holds_no_token_and_nobody_else_may_read_it(tmp_path):
