@@ -51,7 +51,7 @@ class ModelOffer:
     licence: str  # one word; "" if unknown
     int8_gb: float | None  # gigabytes to load and answer; None also where it cannot be loaded in this precision
     int4_gb: float | None
-    fits: bool | None  # in memory at some precision and context, counting memory of the model in use as free
+    fits: str | None  # precision in which it fits in memory, that of the model in use counted as free; "" for none
     here: bool  # on this machine
     download_gb: float | None = None  # gigabytes of its published weights
 
@@ -107,7 +107,7 @@ class ModelPicker:
             _unknown_offer(_ADAPTER + adapter.name, f"{adapter.base} · {adapter.name}", here=_is_here(adapter.model))
             for adapter in self._offered_adapters()
         ]
-        return tuple(sorted(offers, key=lambda offer: (not offer.here, offer.fits is False)))
+        return tuple(sorted(offers, key=lambda offer: (not offer.here, offer.fits == "")))
 
     def _available(self) -> int | None:
         """Bytes of memory for a model in place of the one in use; None if unknown."""
@@ -322,10 +322,8 @@ def _is_folder(name: str) -> bool:
 def _offer(family: Family, device: torch.device, available: int | None) -> ModelOffer:
     from model.hub import cached_hub_id
     from model.listing import memory_by_precision
-    from model.memory import MIN_CONTEXT
 
     memory = memory_by_precision(family, device)
-    shortest = [value for value in memory_by_precision(family, device, MIN_CONTEXT).values() if value is not None]
     found = cached_hub_id(family.hub_id)
     return ModelOffer(
         name=found or family.hub_id,
@@ -335,17 +333,27 @@ def _offer(family: Family, device: torch.device, available: int | None) -> Model
         licence=family.licence,
         int8_gb=_gigabytes(memory[Precision.INT8]),
         int4_gb=_gigabytes(memory[Precision.INT4]),
-        fits=None if available is None else min(shortest) <= available,
+        fits=None if available is None else _best_precision(family, device, available),
         here=found is not None,
         download_gb=family.published_bytes / GB,
     )
 
 
-def _fitting(family: Family, device: torch.device, available: int | None) -> Iterator[tuple[Precision, int]]:
+def _best_precision(family: Family, device: torch.device, available: int) -> str:
+    """The most exact precision in which a model fits, with a shorter context if it must be; "" if it fits in none."""
+    from model.memory import MIN_CONTEXT
+
+    whole, short = _fitting(family, device, available), _fitting(family, device, available, MIN_CONTEXT)
+    return next((precision.value for precision, _ in (*whole, *short)), "")
+
+
+def _fitting(
+    family: Family, device: torch.device, available: int | None, context: int | None = None
+) -> Iterator[tuple[Precision, int]]:
     """The precisions in which a model fits, the most exact first, and the bytes it needs in each."""
     from model.listing import memory_by_precision
 
-    memory = memory_by_precision(family, device)
+    memory = memory_by_precision(family, device, context)
     for precision in (Precision.BF16, Precision.INT8, Precision.INT4):
         needed = memory[precision]
         if needed is not None and (available is None or needed <= available):

@@ -49,8 +49,8 @@ class ModelOffer(Protocol):
         ...
 
     @property
-    def fits(self) -> bool | None:
-        """Whether it fits this machine at any precision."""
+    def fits(self) -> str | None:
+        """The precision in which it fits this machine, as `Models.pick` takes it; "" if it fits in none."""
         ...
 
     @property

@@ -16,7 +16,7 @@ KNOWN = (
     FakeOffer("zai-org/GLM-4-9B-0414", "GLM-4-9B-0414"),
     FakeOffer("THUDM/glm-edge-4b-chat", "glm-edge-4b-chat", 4.3, 8192, "custom", 5.9, 3.8, here=False),
     FakeOffer("THUDM/chatglm2-6b-int4", "chatglm2-6b-int4", 6.2, 8192, "custom", None, 5.2, here=False),
-    FakeOffer("THUDM/GLM-4-32B-0414", "GLM-4-32B-0414", 32.6, 32768, "MIT", 36.5, 22.3, fits=False, here=False),
+    FakeOffer("THUDM/GLM-4-32B-0414", "GLM-4-32B-0414", 32.6, 32768, "MIT", 36.5, 22.3, fits="", here=False),
     *(FakeOffer(f"THUDM/model-{n}", f"model-{n}", here=False) for n in range(16)),
 )
 

@@ -18,7 +18,7 @@ class FakeOffer:
     licence: str = "MIT"
     int8_gb: float | None = 11.24
     int4_gb: float | None = 7.06
-    fits: bool | None = True
+    fits: str | None = "int4"
     here: bool = True
     download_gb: float | None = 18.8
 

@@ -107,8 +107,12 @@ def _offer(offer: ModelOffer, models: Models, language: Language) -> _Offer:
     here = "model_here" if offer.here else "model_fetched" if models.downloads else "model_away"
     badges = [_Badge("here" if offer.here else "away", say(language, here))]
     if offer.fits is not None:
-        word = "model_fits" if offer.fits else "model_too_large"
-        badges.append(_Badge("fits" if offer.fits else "large", say(language, word)))
+        fits = (
+            say(language, "model_fits", precision=offer.fits.upper())
+            if offer.fits
+            else say(language, "model_too_large")
+        )
+        badges.append(_Badge("fits" if offer.fits else "large", fits))
     allowed = offer.here or models.downloads
     return _Offer(offer.name, offer.title, _facts(offer, language), tuple(badges), allowed)
 

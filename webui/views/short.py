@@ -10,6 +10,7 @@ from webui.conversation import FIRST_SHORT, Exchange
 from webui.session import Session
 from webui.strings import Language, say
 from webui.views.links import Link, link
+from webui.views.scales import scaled
 
 MAX_VALUES_IN_A_LINE = 3  # more are shown as a list
 
@@ -110,8 +111,7 @@ def _with_scale(short: ShortAnswer, language: Language) -> list[str]:
     """Each value with its scale, after its name if it has one: "2022: $1,577 million"."""
     values = list(short.values)
     if short.scale and not (short.scale == "percent" and all("%" in value for value in short.values)):
-        key = "scale_" + short.scale.replace(" ", "_")
-        values = [say(language, key, value=value) for value in short.values]
+        values = [scaled(value, short.scale, language) for value in short.values]
     if short.quoted:
         return [say(language, "quoted_value", value=value) for value in values]
     if not short.names:

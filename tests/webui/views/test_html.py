@@ -236,7 +236,7 @@ def test_the_short_answer_comes_first_with_its_formula_and_a_button_for_each_cel
     ("language", "scale", "values", "shown"),
     [
         ("en", "million", ("$197",), "$197 million"),
-        ("zh", "million", ("$197",), "$197 百万"),
+        ("zh", "million", ("$197",), "$1.97 亿"),
         ("zh", "ten thousand", ("12,345",), "12,345 万"),
         ("en", "percent", ("42.1%",), "42.1%"),
         ("en", "", ("2023", "2022"), "2023; 2022"),

@@ -16,7 +16,7 @@ from webui.views.picker import picker_html
 from webui.views.status import head_html
 
 HERE = FakeOffer("zai-org/GLM-4-9B-0414", "GLM-4-9B-0414")
-AWAY = FakeOffer("THUDM/chatglm3-6b", "chatglm3-6b", 6.2, 8192, "custom", None, 4.5, fits=False, here=False)
+AWAY = FakeOffer("THUDM/chatglm3-6b", "chatglm3-6b", 6.2, 8192, "custom", None, 4.5, fits="", here=False)
 
 
 def shown(models, language="en"):
@@ -44,10 +44,13 @@ def test_the_offers_wait_until_they_are_asked_for():
 
 def test_each_offer_says_what_it_needs_and_whether_it_can_be_had():
     text = shown(FakeModels(HERE, AWAY)).text
-    assert "GLM-4-9B-0414 on this machinefits in memory9.4B · 32K context · INT8 11.2 GB · INT4 7.1 GB · MIT" in text
+    assert (
+        "GLM-4-9B-0414 on this machinefits in memory in INT49.4B · 32K context · INT8 11.2 GB · INT4 7.1 GB · MIT"
+        in text
+    )
     assert "chatglm3-6b not on this machinetoo large6.2B · 8K context · INT4 4.5 GB · custom licence" in text
     assert "restart with --allow-download" in text
-    assert "GLM-4-9B-0414 本机已有内存足够9.4B · 上下文 32K" in shown(FakeModels(HERE), "zh").text
+    assert "GLM-4-9B-0414 本机已有INT4 精度下内存足够9.4B · 上下文 32K" in shown(FakeModels(HERE), "zh").text
 
 
 def test_what_is_not_known_is_left_out():
