@@ -31,6 +31,7 @@ from model.device import pick_device
 from model.families import GB, CheckpointLayout, ModelDimensions, Precision, find_family
 from model.kept import KeptModels
 from model.memory import PROMPT_CHUNK, needed_bytes
+from model.sampling import make_sampler
 from model.weight_layout import Weight
 from rag.reader import Sampling
 
@@ -150,7 +151,7 @@ def answer(model: Any, context: int) -> tuple[float, float]:
     with torch.inference_mode():
         scores = loop.forward(model, prompt, computed, cache)
     first = time.perf_counter() - start
-    sample = loop.make_sampler(Sampling(temperature=0))
+    sample = make_sampler(Sampling(temperature=0), prompt)
     start = time.perf_counter()
     for _ in range(ANSWER):
         prompt.append(sample(scores))

@@ -28,12 +28,12 @@ from model.generate import (
     PromptStopped,
     forward,
     last_positions,
-    make_sampler,
     preallocated_cache,
     read_prompt,
 )
 from model.learned_prefix import LearnedPrefix, learned_tokens
 from model.ragged import RaggedCache, ragged_attention, supports_ragged
+from model.sampling import make_sampler
 from rag.bugs import bugs_become
 from rag.errors import AskError, ReaderError
 from rag.reader import Sampling
@@ -68,7 +68,7 @@ class _Sequence:
 
     def __post_init__(self) -> None:
         self.capacity = len(self.ids) + self.sampling.max_tokens  # tokens
-        self.sample = make_sampler(self.sampling)
+        self.sample = make_sampler(self.sampling, self.ids)
 
     def stopped(self) -> bool:
         """Whether its tokens are not wanted any more."""

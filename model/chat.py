@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--max-tokens", type=int, default=Sampling().max_tokens, help="longest answer, in tokens (default: %(default)s)"
     )
     parser.add_argument(
-        "--temperature", type=float, default=0.8, help="of sampling; 0: greedy decoding (default: %(default)s)"
+        "--temperature", type=float, help="of sampling; 0: greedy decoding (default: what the model's makers recommend)"
     )
     parser.add_argument("--seed", type=int, help="of sampling; the same seed gives the same answer")
     options = parser.parse_args(arguments)

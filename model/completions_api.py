@@ -68,16 +68,19 @@ class CompletionRequest(BaseModel):
     stream_options: StreamOptions = StreamOptions()
     max_tokens: int | None = Field(None, ge=1)
     max_completion_tokens: int | None = Field(None, ge=1)
-    temperature: float = Field(0.8, ge=0, le=2)
-    top_p: float = Field(0.8, gt=0, le=1)
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
+    top_k: int | None = Field(None, ge=-1)  # this and the next as vLLM has them; -1, like 0, for all tokens
+    repetition_penalty: float | None = Field(None, gt=0, le=2)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
     stop: str | list[str] | None = None
     n: Literal[1] = 1
 
     def sampling(self) -> Sampling:
-        """How tokens are sampled."""
+        """How tokens are sampled; as the makers of the model recommend where the client does not say."""
         most = self.max_completion_tokens or self.max_tokens or DEFAULT_TOKENS
-        return Sampling(most, self.temperature, self.top_p, self.seed)
+        top_k = None if self.top_k is None else max(self.top_k, 0)
+        return Sampling(most, self.temperature, self.top_p, self.seed, top_k, self.repetition_penalty)
 
     def stops(self) -> list[str]:
         """The stop sequences."""

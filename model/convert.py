@@ -131,9 +131,11 @@ def convert(
     _write_shards(stored, opened.mapping.bits, shards, target, dtype, fingerprint, quiet=quiet)
     fields = _config_fields(config, opened.family.name) | ({"quantization_bit": bits} if bits else {})
     (target / "config.json").write_text(json.dumps(fields, indent=2))
-    _write_generation_config(target, config, opened.family.stop_ids)
+    _write_generation_config(target, config, opened.family)
     total = sum(part.bytes for shard in shards for part in shard)
     written = [f"{len(shards)} shards, {total / GB:.1f} GB, in {target}."]
+    if opened.mapping.bits and not bits:
+        written.append(_rounding(stored, opened.mapping.bits, dtype))
     readme = {CheckpointLayout.CHATGLM1: CHATGLM1_README, CheckpointLayout.GLM130B: GLM130B_README}.get(layout)
     if readme:
         (target / "README.md").write_text(readme, encoding="utf-8")
@@ -183,6 +185,20 @@ def _floating_type(stored: TensorFiles) -> torch.dtype:
     """The dtype of the layer norms, which are never quantised."""
     name = next((name for name in stored.files if "layernorm.weight" in name), next(iter(stored.files)))
     return stored.shape(name)[1]
+
+
+def _rounding(stored: TensorFiles, bits: int, dtype: torch.dtype) -> str:
+    """What became of published integers, in a sentence: a product of one and its scale has more digits than FP16."""
+    scale = next(name for name in stored.files if name.endswith("_scale"))
+    source = f"The source's matrices are integers of {bits} bits with scales in {_told(stored.shape(scale)[1])}"
+    if dtype is torch.float32:
+        return f"{source}; FP32 holds their products exactly."
+    percent = 100 * torch.finfo(dtype).eps / 2
+    return f"{source}; {_told(dtype)} rounds each product by up to {percent:.2g}%, --dtype fp32 would keep it exactly."
+
+
+def _told(dtype: torch.dtype) -> str:
+    return next((name.upper() for name, known in DTYPES.items() if known is dtype), str(dtype))
 
 
 def _parts(stored: TensorFiles, mapping: TensorMapping, dtype: torch.dtype, bits: int = 0) -> list[OutputTensor]:
@@ -294,9 +310,11 @@ def _config_fields(config: Any, name: str) -> dict[str, Any]:
     return fields
 
 
-def _write_generation_config(target: Path, config: Any, stops: tuple[int, ...]) -> None:
-    known = sorted(token for token in stops if token < config.vocab_size)
+def _write_generation_config(target: Path, config: Any, family: Family) -> None:
+    """The tokens that end an answer, and how the family is sampled, where the published `chat()` has both in code."""
+    known = sorted(token for token in family.stop_ids if token < config.vocab_size)
     content = {"eos_token_id": known or config.eos_token_id, "pad_token_id": config.pad_token_id}
+    content |= {"do_sample": True, "temperature": family.sampling.temperature, "top_p": family.sampling.top_p}
     (target / "generation_config.json").write_text(json.dumps(content, indent=2))
 
 

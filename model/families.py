@@ -1,4 +1,4 @@
-"""Table of the known GLM checkpoints: dimensions, context, prompt format, stop tokens, memory and licence of each.
+"""Table of the known GLM checkpoints: dimensions, context, prompt format, stop tokens, sampling and licence of each.
 
 `guess_family` finds the row of a checkpoint folder by its `config.json`. Plain data: imports no torch, opens
 no socket, and does not know whether a checkpoint is on this machine. Memory is computed from the published
@@ -115,6 +115,25 @@ class ModelDimensions:
 
 
 @dataclass(frozen=True, slots=True)
+class SamplingDefaults:
+    """How the makers of a model recommend to sample; `rag.reader.Sampling` says what each number means."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    repetition_penalty: float = 1.0
+
+
+# What each family was published with. A checkpoint's own generation_config.json takes precedence (`model.sampling`).
+GREEDY = SamplingDefaults(temperature=0.0)  # GLM-10B: its model card calls `generate` without sampling
+_GLM130B_SAMPLING = SamplingDefaults(1.0, 0.7)  # scripts/generate.sh of THUDM/GLM-130B
+_CHATGLM1_SAMPLING = SamplingDefaults(0.95, 0.7)  # `chat()` in modeling_chatglm.py of ChatGLM-6B
+_CHAT_SAMPLING = SamplingDefaults(0.8, 0.8)  # `chat()` of ChatGLM2, ChatGLM3 and GLM-4; glm-4-9b-chat's own file
+_REASONING_SAMPLING = SamplingDefaults(0.6, 0.95, 40)  # "Sampling Parameters" in the model cards of GLM-Z1
+_GLM45_SAMPLING = SamplingDefaults(0.6, 0.95)  # https://docs.z.ai/guides/develop/openai/python
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """One known checkpoint: one row of the table."""
 
@@ -130,6 +149,7 @@ class Family:
     divides_positions: bool = False  # rope_ratio divides positions (ChatGLM2-6B-32k) instead of raising the RoPE base
     on_hub: bool = True  # it can be downloaded
     published_bits: int = 0  # 8 or 4 where the checkpoint is published quantised; 0: it is not
+    sampling: SamplingDefaults = _CHAT_SAMPLING
 
     @property
     def name(self) -> str:
@@ -171,14 +191,15 @@ _K = 1024
 
 def _glm10b(name: str, parameters: float, dimensions: ModelDimensions, context: int = _K) -> Family:
     return Family(
-        f"zai-org/{name}", parameters, dimensions, context, PromptFormat.GLM10B, CheckpointLayout.GLM10B, (), "MIT"
-    )
+        f"zai-org/{name}", parameters, dimensions, context, PromptFormat.GLM10B, CheckpointLayout.GLM10B, (), "MIT",
+        sampling=GREEDY,
+    )  # fmt: skip
 
 
 def _chatglm1(name: str, bits: int = 0) -> Family:
     return Family(
         f"zai-org/{name}", 6.2, _CHATGLM1_6B, 2 * _K, PromptFormat.CHATGLM1, CheckpointLayout.CHATGLM1, (130005,),
-        "custom", published_bits=bits,
+        "custom", published_bits=bits, sampling=_CHATGLM1_SAMPLING,
     )  # fmt: skip
 
 
@@ -203,10 +224,17 @@ def _glm4(name: str, context: int, dimensions: ModelDimensions = _GLM4_9B, revis
     )  # fmt: skip
 
 
-def _transformers(name: str, parameters: float, dimensions: ModelDimensions, context: int, licence: str) -> Family:
+def _transformers(
+    name: str,
+    parameters: float,
+    dimensions: ModelDimensions,
+    context: int,
+    licence: str,
+    sampling: SamplingDefaults = _CHAT_SAMPLING,
+) -> Family:
     return Family(
         f"zai-org/{name}", parameters, dimensions, context, PromptFormat.TEMPLATE, CheckpointLayout.TRANSFORMERS, (),
-        licence,
+        licence, sampling=sampling,
     )  # fmt: skip
 
 
@@ -226,6 +254,7 @@ FAMILIES: tuple[Family, ...] = (
         (150005, 20002),
         "custom",
         on_hub=False,
+        sampling=_GLM130B_SAMPLING,
     ),
     _chatglm1("chatglm-6b"),
     _chatglm1("chatglm-6b-int8", 8),
@@ -243,11 +272,11 @@ FAMILIES: tuple[Family, ...] = (
     _transformers("glm-4-9b-chat-hf", 9.4, _GLM4_9B, 128 * _K, "custom"),
     _transformers("GLM-4-9B-0414", 9.4, _GLM4_9B, 32 * _K, "MIT"),
     _transformers("GLM-4-32B-0414", 32.6, _GLM4_32B, 32 * _K, "MIT"),
-    _transformers("GLM-Z1-9B-0414", 9.4, _GLM4_9B, 32 * _K, "MIT"),
-    _transformers("GLM-Z1-32B-0414", 32.6, _GLM4_32B, 32 * _K, "MIT"),
+    _transformers("GLM-Z1-9B-0414", 9.4, _GLM4_9B, 32 * _K, "MIT", _REASONING_SAMPLING),
+    _transformers("GLM-Z1-32B-0414", 32.6, _GLM4_32B, 32 * _K, "MIT", _REASONING_SAMPLING),
     _transformers("glm-edge-1.5b-chat", 1.6, _EDGE_1_5B, 8 * _K, "custom"),
     _transformers("glm-edge-4b-chat", 4.3, _EDGE_4B, 8 * _K, "custom"),
-    _transformers("GLM-4.5-Air", 106.0, _GLM45_AIR, 128 * _K, "MIT"),
+    _transformers("GLM-4.5-Air", 106.0, _GLM45_AIR, 128 * _K, "MIT", _GLM45_SAMPLING),
 )
 
 

@@ -19,11 +19,9 @@ from model.device import torch_errors
 from model.families import BIDIRECTIONAL_TYPES
 from model.learned_prefix import LearnedPrefix, begin_with, learned_tokens
 from model.memory import PROMPT_CHUNK
-from rag.errors import ReaderError
+from model.sampling import make_sampler
 from rag.messages import Message
 from rag.reader import Sampling
-
-TOP_CANDIDATES = 1024  # tokens searched first for the nucleus, before the whole vocabulary is sorted
 
 PREFILL = Message("reading the prompt")
 DECODING = Message("answering")
@@ -107,7 +105,7 @@ def generate(
     """
     if stop.is_set() or sampling.max_tokens < 1:
         return
-    sample = make_sampler(sampling)
+    sample = make_sampler(sampling, ids)
     cache = preallocated_cache(model.config, len(ids) + sampling.max_tokens)
     all_ids = list(ids)
     try:
@@ -191,43 +189,3 @@ def _stoppable_between_layers(model: Any, stopped: Callable[[], bool]) -> Iterat
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def make_sampler(sampling: Sampling) -> Callable[[torch.Tensor], int]:
-    """A function from logits (vocab,) to the next token; on the CPU, so that a seed means the same on every device.
-
-    The function raises ReaderError for logits that are not finite.
-    """
-    generator = torch.Generator()
-    if sampling.seed is None:
-        generator.seed()
-    else:
-        generator.manual_seed(sampling.seed)
-
-    def sample(logits: torch.Tensor) -> int:
-        if not bool(torch.isfinite(logits).all()):
-            raise ReaderError("The model's logits are not finite, as happens when fp16 overflows; choose bf16.")
-        if sampling.temperature <= 0:
-            return int(logits.argmax())
-        tokens, probabilities = nucleus(logits / sampling.temperature, sampling.top_p)
-        return int(tokens[torch.multinomial(probabilities, 1, generator=generator)])
-
-    return sample
-
-
-def nucleus(logits: torch.Tensor, top_p: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """The smallest set of tokens whose probabilities sum to at least `top_p`, at least one token.
-
-    Returns token ids and their probabilities, (kept,) each, most probable first; the probabilities are not normalised
-    again. Top-p sampling, Holtzman et al. 2020, arXiv:1904.09751. Sorts the whole vocabulary only if it has to.
-    """
-    total = logits.logsumexp(0)
-    for count in (min(TOP_CANDIDATES, len(logits)), len(logits)):
-        best, tokens = logits.topk(count)
-        probabilities = (best - total).exp()
-        before = probabilities.cumsum(0) - probabilities
-        kept = int((before < top_p).sum())
-        if kept < count:
-            break
-    kept = max(kept, 1)
-    return tokens[:kept], probabilities[:kept]

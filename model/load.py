@@ -27,6 +27,7 @@ from model.placement import Placement, spread, total_free
 from model.prompt import ChatMessage, Prompter, read_template
 from model.quantise import bitsandbytes
 from model.reader import GlmReader
+from model.sampling import recommended_sampling
 from model.tokenizer import IceTextTokenizer, Tokenizer, load_tokenizer
 from model.weight_layout import TensorMapping, tensor_mapping, weights
 from rag.errors import CheckpointRefused, SettingRefused
@@ -119,6 +120,7 @@ class PreparedModel:
             template=self.template,
             why=choice.why,
             prefix=prefix,
+            sampling=recommended_sampling(self.folder, self.family.sampling),
         )
 
     def _read(self, precision: Precision, placement: Placement | None, progress: TensorProgress | None) -> Any:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.batch import Batch
-from model.families import Family, PromptFormat
+from model.families import Family, PromptFormat, SamplingDefaults
 from model.learned_prefix import LearnedPrefix
 from model.prompt import ChatMessage, Prompter, chat_messages
+from model.sampling import completed
 from model.stream import Cleaner, TokenText
 from model.tokenizer import Tokenizer
 from rag.errors import ReaderError, answer_too_long
@@ -55,9 +56,10 @@ class GlmReader:
         template: str = "",
         why: Message = NO_REASON,
         prefix: LearnedPrefix = (),
+        sampling: SamplingDefaults | None = None,
     ) -> None:
         """`context_tokens`: prompt, reasoning and answer together; `template`: the checkpoint's own chat template;
-        `prefix`: of an adapter, in front of every prompt.
+        `prefix`: of an adapter, in front of every prompt; `sampling`: where nobody chooses, None for the family's.
         """
         self.model = model
         self.tokenizer = tokenizer
@@ -65,6 +67,7 @@ class GlmReader:
         self.name = name
         self.stop_ids = stop_ids
         self.prefix = prefix
+        self.sampling = sampling or family.sampling
         self.batch = Batch(model, prefix)
         self.why = why
         self.prompter = Prompter(tokenizer, family.prompt, template)
@@ -75,6 +78,10 @@ class GlmReader:
     def weight_bytes(self) -> int:
         """Memory of the weights, in bytes."""
         return sum(tensor.nbytes for tensor in (*self.model.parameters(), *self.model.buffers()))
+
+    def completed(self, sampling: Sampling) -> Sampling:
+        """`sampling` with the numbers that nobody chose, as the makers of the model recommend them."""
+        return completed(sampling, self.sampling)
 
     def count_tokens(self, text: str) -> int:
         """Length of `text` in this model's tokens."""
@@ -114,7 +121,7 @@ class GlmReader:
         reasoned = answered = 0
         at_limit = False
         # One token more than may be given tells an answer that is complete from one that is cut.
-        sampling = dataclasses.replace(sampling, max_tokens=limit + 1)
+        sampling = dataclasses.replace(self.completed(sampling), max_tokens=limit + 1)
         for token in self.batch.generate(ids, sampling, self.stop_ids, stop):
             at_limit = answered == room or reasoned + answered == limit
             if at_limit:

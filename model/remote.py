@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import asdict
 from typing import Any
 
 import httpx
@@ -140,6 +141,9 @@ class RemoteReader:
             raise answer_too_long(limit)
 
     def _body(self, request: ReadRequest) -> dict[str, Any]:
+        """The request as it is sent. A number of the sampling that nobody chose is left to the server: vLLM and SGLang
+        take it from the checkpoint's generation_config.json.
+        """
         sampling = request.sampling
         body = {
             "model": self._model,
@@ -147,11 +151,8 @@ class RemoteReader:
                 {"role": message.role, "content": self._plain(message.text)} for message in chat_messages(request)
             ],
             "stream": True,
-            "max_tokens": sampling.max_tokens,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
         }
-        return body if sampling.seed is None else {**body, "seed": sampling.seed}
+        return body | {name: value for name, value in asdict(sampling).items() if value is not None}
 
     def _plain(self, text: str) -> str:
         """`text` without what the server could take for a control token or, with the first ChatGLMs, for a turn."""

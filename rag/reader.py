@@ -49,12 +49,14 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is sampled."""
+    """How the next token is sampled; None: as the makers of the model recommend."""
 
     max_tokens: int = 1024  # of the answer
-    temperature: float = 0.2  # 0: greedy decoding, which ignores top_p and seed
-    top_p: float = 0.8  # nucleus sampling: the smallest set of tokens with this probability mass
+    temperature: float | None = None  # 0: greedy decoding, which ignores top_p, top_k and seed
+    top_p: float | None = None  # nucleus sampling: the smallest set of tokens with this probability mass
     seed: int | None = None  # None: a different one each time
+    top_k: int | None = None  # how many of the most probable tokens there are to choose from; 0: all
+    repetition_penalty: float | None = None  # of tokens that stand in the prompt or the answer so far; 1: none
 
 
 @dataclass(frozen=True, slots=True)

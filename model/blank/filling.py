@@ -104,7 +104,7 @@ def _fill(
 ) -> Iterator[str]:
     """Yield what fills the first blank of `prompt` and append its tokens to `filled`."""
     text, cleaner = TokenText(reader.tokenizer), Cleaner(reader.family.prompt)
-    for token in reader.batch.generate(prompt, sampling, reader.stop_ids, stop):
+    for token in reader.batch.generate(prompt, reader.completed(sampling), reader.stop_ids, stop):
         filled.append(token)
         if piece := cleaner.feed(text.feed(token)):
             yield piece

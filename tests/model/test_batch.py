@@ -44,7 +44,8 @@ def together(batch, requests, stop_ids=frozenset()):
 
 @pytest.mark.parametrize("name", STARTS)
 def test_each_answer_is_the_one_generated_alone(models, name):
-    samplings = [Sampling(12 + n, 0.9 * (n % 2), 0.8, seed=n) for n in range(6)]
+    kinds = [{}, {"top_k": 9}, {"repetition_penalty": 1.3}]
+    samplings = [Sampling(12 + n, 0.9 * (n % 2), 0.8, seed=n, **kinds[n // 2]) for n in range(6)]
     requests = list(zip(prompts(name, 6), samplings, strict=True))
     assert together(Batch(models[name]), requests) == [alone(models[name], *request) for request in requests]
 

@@ -8,13 +8,15 @@ import sys
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 import model
-from model.checkpoint import open_checkpoint
+from model.checkpoint import open_checkpoint, read_config
 from model.convert import convert, main
+from model.families import find_family
 from model.load import load_reader
 from model.prompt import ChatMessage
+from model.weight_layout import read_weight, tensor_mapping
 from rag.errors import SettingRefused
 from tests.model.checkpoints import INTEGERS, NAMES, PADS, cases, publish, reference
 from tests.model.reference import REPOSITORY, encodings, shared, tokenizer_of
@@ -68,6 +70,35 @@ def test_the_auto_class_gives_the_numbers_of_the_original(tmp_path, name):
             logits = auto(ids[:1], attention_mask=mask[:1]).logits
         if "left_pad" not in case:
             assert (logits - reference(name)[f"{case}.logits"]).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+@pytest.mark.parametrize("dtype", [None, torch.float16, torch.bfloat16, torch.float32], ids=str)
+def test_the_converter_says_how_published_integers_are_rounded(tmp_path, name, dtype):
+    source = publish(name, tmp_path / "source")
+    told = next(one for one in convert(source, tmp_path / "target", dtype=dtype, quiet=True) if "integers" in one)
+    stored, made = open_checkpoint(source), open_checkpoint(tmp_path / "target")
+    mapping = tensor_mapping(read_config(source))
+    published = next(one for one in stored.files if one.endswith("dense.weight") and f"{one}_scale" in stored.files)
+    ((parameter, _),) = mapping.targets(published)
+    exact = read_weight(stored, published, mapping.bits).dense(torch.float64)
+    written = made.read(parameter)
+    worst = float(((written.double() - exact).abs() / exact.abs().clamp(min=1e-3)).max())
+    assert f"integers of {mapping.bits} bits" in told
+    if written.dtype is torch.float32:
+        assert "exactly" in told
+        assert worst < 1e-7
+    else:
+        assert "--dtype fp32" in told
+        assert 0 < worst <= float(told.split("up to ")[1].split("%")[0]) / 100 * 1.05
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_converted_folder_samples_as_the_original_chat_does(converted, name):
+    own = GenerationConfig.from_pretrained(converted / name)
+    published = find_family(NAMES[name]).sampling
+    assert (own.do_sample, own.temperature, own.top_p) == (True, published.temperature, published.top_p)
+    assert load_reader(converted / name, precision="fp32", device="cpu").sampling == published
 
 
 @functools.cache

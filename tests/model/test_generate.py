@@ -4,11 +4,9 @@ import threading
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from transformers import GlmConfig, GlmForCausalLM
 
-from model.generate import CacheMemory, PreallocatedLayer, generate, make_sampler, nucleus
+from model.generate import CacheMemory, PreallocatedLayer, generate
 from rag.errors import OutOfMemory, ReaderError
 from rag.reader import Sampling
 from tests.model.checkpoints import load, publish
@@ -124,35 +122,6 @@ def test_errors_arrive_as_one_sentence(models, error, raised, message, step):
         hook.remove()
     assert "\n" not in str(caught.value)
     assert caught.value.__cause__ is error
-
-
-def test_logits_that_are_not_finite_are_an_error():
-    with pytest.raises(ReaderError, match="bf16"):
-        make_sampler(Sampling())(torch.tensor([1.0, float("nan")]))
-
-
-@given(
-    scores=st.lists(st.floats(-20, 20, width=32), min_size=1, max_size=40),
-    top_p=st.floats(0.01, 1.0),
-)
-def test_nucleus_is_the_smallest_set_with_enough_mass(scores, top_p):
-    tensor = torch.tensor(scores)
-    tokens, shares = nucleus(tensor, top_p)
-    probabilities = tensor.softmax(0)
-    assert torch.allclose(shares, probabilities[tokens], atol=1e-5)
-    assert float(shares.sum()) >= top_p - 1e-4
-    assert float(shares[:-1].sum()) < top_p + 1e-4
-    others = [value for at, value in enumerate(probabilities.tolist()) if at not in set(tokens.tolist())]
-    assert all(value <= float(shares.min()) + 1e-6 for value in others)
-
-
-def test_nucleus_of_a_flat_vocabulary_needs_all_of_it():
-    tokens, _ = nucleus(torch.zeros(5000), 0.9)
-    assert 4490 <= len(tokens) <= 4510
-
-
-def test_nucleus_keeps_at_least_one_token():
-    assert nucleus(torch.tensor([0.0, 9.0]), 0.0)[0].tolist() == [1]
 
 
 def test_a_preallocated_cache_equals_concatenation():

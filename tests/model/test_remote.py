@@ -97,6 +97,13 @@ def test_the_answer_streams_in_pieces():
     assert "secret" not in repr(reader)
 
 
+def test_a_temperature_that_nobody_chose_is_left_to_the_server():
+    with server("Yes.") as (url, got):
+        list(RemoteReader(url, "glm-4").answer(ReadRequest("When?", ()), threading.Event()))
+    assert not {"temperature", "top_p", "top_k", "repetition_penalty", "seed"} & got[0].keys()
+    assert got[0]["max_tokens"] == Sampling().max_tokens
+
+
 def messages_sent(request: ReadRequest) -> list[dict[str, str]]:
     with server("Yes.") as (url, got):
         list(RemoteReader(url, "glm-4").answer(request, threading.Event()))

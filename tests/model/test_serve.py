@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 
 from model import completions_api
-from model.completions_api import completions_app
+from model.completions_api import DEFAULT_TOKENS, CompletionRequest, completions_app
 from model.load import load_reader
 from model.remote import RemoteReader
 from model.serve import main, read_key
@@ -125,6 +125,16 @@ def test_a_request_that_cannot_be_answered_says_why(url, body, told):
     refused = httpx.post(f"{url}/v1/chat/completions", json=body)
     assert refused.status_code == 400
     assert told in refused.json()["error"]["message"]
+
+
+def test_what_a_client_does_not_choose_is_left_to_the_model():
+    def sampling(**fields):
+        return CompletionRequest.model_validate({"messages": MESSAGES, **fields}).sampling()
+
+    assert sampling() == Sampling(DEFAULT_TOKENS)
+    assert sampling(temperature=0, top_k=-1, repetition_penalty=1.1, seed=4, max_tokens=5) == Sampling(
+        5, 0.0, None, 4, 0, 1.1
+    )
 
 
 def test_only_json_is_taken_and_not_too_much_of_it(url, monkeypatch):

@@ -10,7 +10,6 @@ from markupsafe import Markup
 from rag.answer.quote import QuoteReader
 from rag.manner import MAX_INSTRUCTION_CHARACTERS, AnswerLanguage, AnswerLength, default_instruction
 from rag.preferences import DEFAULT_PREFERENCES, Preferences, Strictness
-from rag.reader import Sampling
 from webui.engine import Engine
 from webui.session import Session
 from webui.strings import Language, say
@@ -124,7 +123,7 @@ def _sources(engine: Engine, preferences: Preferences, language: Language) -> Se
 def temperature_setting(preferences: Preferences, language: Language) -> Setting:
     """How freely a model words its answer."""
     chosen = preferences.temperature
-    options = [Option("", say(language, "default_is", value=Sampling().temperature), chosen is None)]
+    options = [Option("", say(language, "setting_temperature_default"), chosen is None)]
     options += [Option(str(one), str(one), chosen == one) for one in TEMPERATURES]
     title, sentence = say(language, "setting_temperature"), say(language, "setting_temperature_hint")
     return Setting("temperature", title, sentence, options)
