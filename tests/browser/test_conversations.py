@@ -329,11 +329,6 @@ def test_too_many_waiting_questions_are_said_in_the_language_of_the_page(engine,
     assert page.input_value("#question textarea") == "收入是多少？"
 
 
-@pytest.fixture
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
 def test_exports_are_files_and_the_page_stands_on_its_own(engine, served, visit, tmp_path, screenshot):
     page = ready(visit(served(engine), accept_downloads=True))
     ask(page)

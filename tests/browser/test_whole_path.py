@@ -82,11 +82,6 @@ class App:
         self.log.close()
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def start(tmp_path, cache):
     running: list[App] = []

@@ -123,9 +123,9 @@ def rendered(text: str) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Outcome]]:
+def outcomes(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[list[Outcome]]:
     """All questions, asked of all documents."""
-    embedder = open_embedder("packaged", cache=tmp_path_factory.mktemp("cache"))
+    embedder = open_embedder("packaged", cache=cache)
     settings = Settings(data_dir=tmp_path_factory.mktemp("answers"))
     with Engine(settings, embedder=lambda: embedder, reader=QuoteReader()) as engine:
         engine.wait()

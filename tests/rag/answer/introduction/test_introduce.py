@@ -20,8 +20,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory):
-    embedder = open_embedder("packaged", cache=tmp_path_factory.mktemp("cache"))
+def engine(tmp_path_factory, cache):
+    embedder = open_embedder("packaged", cache=cache)
     settings = Settings(data_dir=tmp_path_factory.mktemp("sample"))
     with Engine(settings, embedder=lambda: embedder, reader=QuoteReader()) as engine:
         engine.wait()
