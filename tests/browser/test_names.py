@@ -51,18 +51,29 @@ def test_a_page_opened_from_the_details_is_open_after_a_reload(engine, served, v
     assert page.evaluate("document.body.dataset.viewer") == "open"
 
 
-def test_long_names_in_the_list_take_more_lines_before_they_are_cut(engine, served, visit, screenshot):
-    names = ["AMERICANWATERWORKS_2020_10K.pdf", "Consolidated Annual Report and Accounts 2021.pdf"]
-    engine.library = [document(name) for name in (*names, "annual_" * 12 + "2022.pdf")]
+def test_a_long_name_in_the_list_has_at_most_two_lines_and_keeps_its_end(engine, served, visit, screenshot):
+    reports = ("FOOTLOCKER_2022_8K_dated-2022-05-20.pdf", "FOOTLOCKER_2022_8K_dated-2022-08-19.pdf")
+    titled = replace(
+        document("annual_" * 12 + "2022.pdf"), title="Consolidated Annual Report and Accounts of the Group 2021"
+    )
+    engine.library = [*map(document, ("3M_2018_10K.pdf", "ADOBE_2016_10K.pdf", *reports)), titled]
     page = ready(visit(served(engine)))
     ask(page)
     answered(page)
     page.click(".cite")
     page.wait_for_selector("#viewer mark")
-    cut = "e => e.scrollHeight > e.clientHeight + 1"
-    starts = page.locator(".document .name .start")
-    assert [starts.nth(at).evaluate(cut) for at in range(3)] == [False, False, True]
-    assert starts.nth(0).text_content() == "AMERICANWATERWORKS"  # no "_" that would stand on a line of its own
-    assert page.locator(".document .name").nth(2).inner_text().endswith("2022.pdf")
-    page.set_viewport_size({"width": 1440, "height": 900})
     screenshot(page, "library-long-names")
+    names, line = page.locator(".document .name"), page.locator(".document .name").first.bounding_box()["height"]
+    heights = [names.nth(at).bounding_box()["height"] / line for at in range(5)]
+    assert heights == pytest.approx([1, 2, 2, 2, 2], abs=0.1)
+    ends = page.locator(".document .name .end")
+    whole = "e => e.scrollWidth <= e.clientWidth"
+    ended = ["_10K.pdf", "_2016_10K.pdf", "-2022-05-20.pdf", "-2022-08-19.pdf", "the Group 2021"]
+    assert ends.all_text_contents() == ended
+    assert [ends.nth(at).evaluate(whole) for at in range(5)] == [True] * 5
+    assert page.locator(".document .file .end").evaluate(whole)
+    row = page.locator(".document").nth(1)
+    before = row.bounding_box()
+    row.hover()
+    assert row.locator(".only").is_visible()
+    assert row.bounding_box() == before

@@ -116,6 +116,22 @@ if (['conversation', 'earlier'].includes(role)) {
   }, true);
 }
 
+// ---- rows of a table that are wider than the conversation begin where the cell that answers is in sight
+
+const widths = new WeakMap(); // of rows that were scrolled so, in CSS pixels
+function showCells() {
+  for (const rows of mount.querySelectorAll('.rows')) {
+    if (widths.get(rows) === rows.clientWidth) continue;
+    widths.set(rows, rows.clientWidth);
+    const cell = rows.querySelector('td:has(mark)');
+    if (cell) rows.scrollLeft = cell.offsetLeft + cell.offsetWidth - rows.clientWidth;
+  }
+}
+if (['conversation', 'earlier'].includes(role)) {
+  afterDrawing.push(showCells);
+  new ResizeObserver(showCells).observe(mount);
+}
+
 // ---- scrolling: a new question goes to the top once, and nothing moves while its answer is written
 
 if (role === 'conversation') {

@@ -37,10 +37,10 @@ if (role === 'viewer') {
   afterDrawing.push(() => {
     if (!mount.firstElementChild) return;
     if (mount.querySelector('.empty')) {
-      delete document.body.dataset.viewer;
+      showViewer(false);
       return popPanel('viewer');
     }
-    document.body.dataset.viewer = 'open';
+    showViewer(true);
     if (history.state?.panels?.includes('viewer')) pushPanel('viewer', window.askCloseViewer);
   });
 }

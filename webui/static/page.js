@@ -108,9 +108,32 @@ const actions = {};
 const narrow = () => window.matchMedia('(max-width: 860px)').matches;
 const panel = (name) => { document.body.dataset.panel = name; };
 
+// Gives the conversation more or less room, and what somebody reads stays where it is on the screen: `at`, if it is in
+// sight, or else what stands a third of the way down.
+function inPlace(change, at = null) {
+  const scroller = document.getElementById('talk-scroll'), seen = scroller.getBoundingClientRect();
+  const inSight = at && scroller.contains(at) && at.getBoundingClientRect().bottom > seen.top && at.getBoundingClientRect().top < seen.bottom;
+  const still = inSight ? at : document.elementFromPoint(seen.left + seen.width / 2, seen.top + seen.height / 3);
+  const top = still?.getBoundingClientRect().top;
+  change();
+  if (!still || !scroller.contains(still) || still === scroller) return;
+  const settle = () => { scroller.scrollTop += still.getBoundingClientRect().top - top; };
+  scroller.style.overflowAnchor = 'none'; // or the browser moves it as well
+  settle();
+  requestAnimationFrame(() => { scroller.style.overflowAnchor = ''; });
+}
+
+function showViewer(open, at) {
+  if (open === (document.body.dataset.viewer === 'open')) return;
+  inPlace(() => {
+    if (open) document.body.dataset.viewer = 'open';
+    else delete document.body.dataset.viewer;
+  }, at);
+}
+
 // Shows the viewer at once, before its content arrives.
 function opening(button) {
-  document.body.dataset.viewer = 'open';
+  showViewer(true, button);
   document.getElementById('viewer')?.querySelector('.mount')?.parentElement.classList.add('opening');
   window.askOpenedFrom = button;
   pushPanel('viewer', () => window.askCloseViewer?.());

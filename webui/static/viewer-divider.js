@@ -14,7 +14,7 @@ function widest() {
 
 function setViewerWidth(pixels) {
   const width = Math.round(Math.min(Math.max(pixels, NARROWEST), widest()));
-  root.style.setProperty('--viewer-width', `${width}px`);
+  inPlace(() => root.style.setProperty('--viewer-width', `${width}px`));
   describeDivider(width);
   return width;
 }
@@ -60,7 +60,7 @@ if (role === 'viewer') {
   mount.addEventListener('keydown', moved);
   mount.addEventListener('dblclick', (event) => {
     if (!event.target.matches('.divider')) return;
-    root.style.removeProperty('--viewer-width');
+    inPlace(() => root.style.removeProperty('--viewer-width'));
     try { localStorage.removeItem('ask-viewer-width'); } catch { /* without storage it was not remembered */ }
   });
   afterDrawing.push(() => describeDivider(viewerPanel().getBoundingClientRect().width));

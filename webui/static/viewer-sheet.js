@@ -6,7 +6,7 @@ const KEPT_PAGES = 24; // pictures and words kept in memory
 const RIGHT_TO_LEFT = /^[^\p{L}]*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
 
 let sheet = null; // what is shown: {document, page, key, aspect, points, words, width}
-let shown = ''; // document, page and source that were scrolled to
+let shown = ''; // the opening, document, page and source that were scrolled to
 
 // Promises by address, the most recently used last.
 const fetched = new Map();
@@ -72,8 +72,12 @@ async function showSheet(wanted, { top = false }) {
   }
   if (!sheet.aspect) return; // still being loaded; whoever loads it goes on
   part('.paper img')?.setAttribute('alt', part('.sheet').dataset.alt);
-  const at = `${key}|${part('.sheet').dataset.source}|${[...mount.querySelectorAll('.marks > *')].map((box) => box.style.cssText)}`;
+  const at = `${window.askOpening}|${key}|${part('.sheet').dataset.source}|${[...mount.querySelectorAll('.marks > *')].map((box) => box.style.cssText)}`;
   if (turned === null && at !== shown) {
+    if (!part('.desk').clientWidth) { // another panel is in sight
+      shown = '';
+      return;
+    }
     shown = at;
     layOut();
     scrollToMark();

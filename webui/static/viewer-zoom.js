@@ -164,5 +164,6 @@ if (role === 'viewer') {
     if (!width || width === before) return;
     before = width;
     if (sheet?.aspect && !/^\d/.test(zoom)) zoomAround(wantedWidth());
+    if (sheet?.aspect && !shown) showSheet(shownPage(), {}); // it was drawn while another panel was in sight
   }).observe(element);
 }

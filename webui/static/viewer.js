@@ -112,14 +112,14 @@ let opened = window.askOpening; // the opening whose heading got the focus, coun
 
 function closeViewer() {
   if (document.body.dataset.viewer !== 'open') return;
-  delete document.body.dataset.viewer;
   const from = window.askOpenedFrom;
-  panel(from?.closest('#documents') ? 'library' : 'talk');
-  trigger('act', { do: 'close' });
   const { exchange, number, sentence } = from?.dataset || {};
   const again = from?.isConnected ? from : exchange && document.querySelector(
     `[data-do=open][data-exchange="${exchange}"][data-number="${number}"][data-sentence="${sentence}"]`);
-  (again || document.querySelector('#question textarea'))?.focus();
+  showViewer(false, again);
+  panel(from?.closest('#documents') ? 'library' : 'talk');
+  trigger('act', { do: 'close' });
+  (again || document.querySelector('#question textarea'))?.focus({ preventScroll: true });
 }
 
 function opens() {

@@ -14,7 +14,9 @@ from webui.engine import Engine
 from webui.session import Session
 
 MAX_WHOLE_COLUMNS = 14  # a wider name is cut in the middle where there is no room for it
+MIN_START = 4  # characters that can be cut off there
 END_COLUMNS = 12  # of a long name, that are always shown: two files often differ there
+LISTED_END_COLUMNS = 16  # the same in the list of documents, where it has a line of its own
 MAX_SHORTER = 5  # characters that the end may be shorter, so that it begins with a word
 _SEPARATORS = " _-,;:("
 _JOINING = "_-"  # separators that stay with the end, or one would stand alone on a line that the start fills
@@ -27,15 +29,22 @@ class Name:
 
     shown: str
     file: str  # its file name, where something else is shown; "" otherwise
-    start: str  # `shown` in two parts: the first is cut off where there is no room
-    end: str
+
+    @property
+    def parts(self) -> tuple[str, str]:
+        """`shown` in two parts: the first is cut off where there is no room."""
+        return parts_of(self.shown, LISTED_END_COLUMNS)
+
+    @property
+    def file_parts(self) -> tuple[str, str]:
+        """`file` in the same way."""
+        return parts_of(self.file)
 
 
 def name_of(document: Document) -> Name:
     """The title in the metadata, if it is a good one, or the file name."""
     title = title_of_metadata(document.title)
-    shown = title or document.name
-    return Name(shown, document.name if title else "", *parts_of(shown))
+    return Name(title or document.name, document.name if title else "")
 
 
 def keep_titles(engine: Engine, session: Session) -> None:
@@ -58,13 +67,13 @@ def full_name(source: Source, titles: Mapping[str, str]) -> str:
     return f"{title} ({source.document})" if title else source.document
 
 
-def parts_of(name: str) -> tuple[str, str]:
+def parts_of(name: str, end_columns: int = END_COLUMNS) -> tuple[str, str]:
     """A name in two parts, the second empty for a short name; it begins with a word where one begins near the cut."""
     name = " ".join(name.split())
     if _columns(name) <= MAX_WHOLE_COLUMNS:
         return name, ""
     cut = len(name)
-    while _columns(name[cut - 1 :]) <= END_COLUMNS:
+    while cut > MIN_START and _columns(name[cut - 1 :]) <= end_columns:
         cut -= 1
     words = (at for at in range(cut, min(cut + MAX_SHORTER, len(name) - 1)) if name[at - 1] in _SEPARATORS)
     cut = next(words, cut)
