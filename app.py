@@ -22,6 +22,7 @@ from rag.logs import set_up
 from rag.messages import Message
 from rag.options import parse
 from rag.processors import quiet_waiting
+from rag.settings import MB
 
 if TYPE_CHECKING:
     from model.background import BackgroundLoader
@@ -147,6 +148,7 @@ def loading_for(engine: Engine, options: argparse.Namespace) -> BackgroundLoader
         download=options.allow_download,
         context=options.context or None,
         keep_in=options.cache_dir / "quantised",
+        prompt_cache=None if options.prompt_cache_mb == "auto" else options.prompt_cache_mb * MB,
         wait=wait_for_engine,
     )
 

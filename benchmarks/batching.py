@@ -63,7 +63,7 @@ def random_model(shape: str, layers: int, vocab: int) -> Any:
     """A model in bfloat16 with random weights."""
     torch.manual_seed(0)
     config = GlmConfig(
-        vocab_size=vocab, num_hidden_layers=layers, max_position_embeddings=8192, pad_token_id=0, **SHAPES[shape]
+        vocab_size=vocab, num_hidden_layers=layers, max_position_embeddings=32768, pad_token_id=0, **SHAPES[shape]
     )
     previous = torch.get_default_dtype()
     torch.set_default_dtype(torch.bfloat16)

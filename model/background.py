@@ -13,6 +13,7 @@ import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from model.download import Download
@@ -54,14 +55,16 @@ class BackgroundLoader:
         download: bool,
         context: int | None = None,
         keep_in: Path | None = None,
+        prompt_cache: int | None = None,
         wait: Callable[[], None] = lambda: None,
     ) -> None:
-        """`download`: models may be downloaded; `context`, `keep_in`: as in `prepare`.
+        """`download`: models may be downloaded; `context`, `keep_in`: as in `prepare`;
+        `prompt_cache`: as in `PreparedModel.load`.
 
         `wait`: returns when loading may begin.
         """
         self._callbacks, self._download, self._wait = callbacks, download, wait
-        self._context, self._keep_in = context, keep_in
+        self._context, self._keep_in, self._prompt_cache = context, keep_in, prompt_cache
         self._lock = threading.Lock()
         self._busy_with = ""  # name of the model being loaded
         self._last_report = 0.0
@@ -92,9 +95,9 @@ class BackgroundLoader:
         self._callbacks.on_ready(reader, why)
 
     def held_bytes(self) -> int:
-        """Memory of the loaded model's weights, bytes, which can be freed for the next one."""
+        """Memory of the loaded model and its prompt cache, bytes, which can be freed for the next one."""
         reader = self._loaded()
-        return reader.weight_bytes if reader is not None else 0
+        return 0 if reader is None else reader.weight_bytes + reader.prompt_cache_usage.bytes
 
     def _refuse_if_busy(self) -> None:
         if self._busy_with:
@@ -123,7 +126,8 @@ class BackgroundLoader:
                 )
                 choice = prepared.choose(precision, reclaimable=self.held_bytes())
                 unloaded = self._make_room(prepared, choice)
-                reader = prepared.load(choice, lambda done, total: self._report_tensors(name, done, total))
+                report = partial(self._report_tensors, name)
+                reader = prepared.load(choice, report, self._prompt_cache)
         except AskError as error:
             log.warning("%s", error)
             self._fail(error.message, unloaded)
@@ -144,6 +148,7 @@ class BackgroundLoader:
         previous = self._loaded()
         if previous is None:
             return ""
+        previous.clear_prompt_cache()
         name, free = previous.name, prepared.free_bytes()
         del previous
         if free is not None and choice.needed <= free:

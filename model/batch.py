@@ -32,10 +32,11 @@ from model.generate import (
     read_prompt,
 )
 from model.learned_prefix import LearnedPrefix, learned_tokens
+from model.prompt_cache import BLOCK, PromptBlocks, PromptCache
 from model.ragged import RaggedCache, ragged_attention, supports_ragged
 from model.sampling import make_sampler
 from rag.bugs import bugs_become
-from rag.errors import AskError, ReaderError
+from rag.errors import AskError, OutOfMemory, ReaderError
 from rag.reader import Sampling
 
 MAX_SEQUENCES: Final = 16  # generated at a time; others wait
@@ -55,7 +56,7 @@ class _Ended:
 class _Sequence:
     """One answer that is being generated, or waits."""
 
-    ids: list[int]  # of the prompt and, as they come, of the answer
+    blocks: PromptBlocks  # of the prompt and, as they come, of the answer
     sampling: Sampling
     stop_ids: frozenset[int]
     stop: threading.Event
@@ -65,8 +66,10 @@ class _Sequence:
     chunks: Iterator[torch.Tensor] | None = None  # of the prompt, while it is read
     logits: torch.Tensor | None = None  # (vocab,) of the next token
     given: int = 0  # tokens of the answer
+    retried: bool = False
 
     def __post_init__(self) -> None:
+        self.ids = self.blocks.ids
         self.capacity = len(self.ids) + self.sampling.max_tokens  # tokens
         self.sample = make_sampler(self.sampling, self.ids)
 
@@ -83,10 +86,13 @@ class _Sequence:
 class Batch:
     """What generates all answers of one model. Thread-safe."""
 
-    def __init__(self, model: Any, prefix: LearnedPrefix = (), *, most: int = MAX_SEQUENCES) -> None:
+    def __init__(
+        self, model: Any, prefix: LearnedPrefix = (), *, most: int = MAX_SEQUENCES, prompt_cache_bytes: int = 0
+    ) -> None:
         """`model`: of transformers; `prefix`: of an adapter, in front of every prompt; `most`: sequences generated at
-        a time.
+        a time; `prompt_cache_bytes`: memory for what is kept of prompts.
         """
+        self.prompt_cache = PromptCache(model, prompt_cache_bytes)
         self._model, self._prefix, self._most = model, prefix, most
         self._together = supports_ragged(model)
         self._token_bytes = dimensions_of(model.config).cache_bytes_per_token * model.dtype.itemsize // 2
@@ -104,16 +110,18 @@ class Batch:
             return len(self._reading) + len(self._writing), len(self._waiting)
 
     def generate(
-        self, ids: Sequence[int], sampling: Sampling, stop_ids: frozenset[int], stop: threading.Event
+        self, prompt: Sequence[int] | PromptBlocks, sampling: Sampling, stop_ids: frozenset[int], stop: threading.Event
     ) -> Iterator[int]:
-        """Yield the tokens that follow `ids`, until one of `stop_ids`, `sampling.max_tokens` or `stop`.
+        """Yield the tokens that follow a prompt, until one of `stop_ids`, `sampling.max_tokens` or `stop`.
 
+        What is computed for a prompt given as blocks is kept for its scopes, and that for one given as ids for nobody.
         A closed or dropped iterator leaves the batch. Raises ReaderError, and OutOfMemory when the prompt does not fit
         the device.
         """
         if stop.is_set() or sampling.max_tokens < 1:
             return
-        sequence = _Sequence(list(ids), sampling, stop_ids, stop)
+        blocks = prompt if isinstance(prompt, PromptBlocks) else PromptBlocks(list(prompt))
+        sequence = _Sequence(blocks, sampling, stop_ids, stop)
         self._enter(sequence)
         try:
             while not stop.is_set():
@@ -167,6 +175,8 @@ class Batch:
             self._waiting = _wanted(self._waiting)
             while self._waiting and self._has_room(self._waiting[0]):
                 self._reading.append(self._waiting.pop(0))
+            if self._budget is not None:  # answers come before what is kept
+                self.prompt_cache.allow(self._budget - self._needed([*self._reading, *self._writing]))
             self._working = bool(self._reading or self._writing)
             return self._working
 
@@ -175,10 +185,14 @@ class Batch:
         others = [*self._reading, *self._writing]
         if not others:
             free = free_bytes(self._model.device)
-            self._budget = None if free is None else int(free * CACHE_SHARE)
+            self._budget = None if free is None else int((free + self.prompt_cache.usage.bytes) * CACHE_SHARE)
             return True
-        needed = self._token_bytes * sum(one.capacity for one in (*others, sequence))
-        return len(others) < self._most and (self._budget is None or needed <= self._budget)
+        fits = self._budget is None or self._needed([*others, sequence]) <= self._budget
+        return fits and len(others) < self._most
+
+    def _needed(self, sequences: Sequence[_Sequence]) -> int:
+        """The bytes of their keys and values."""
+        return int(self._token_bytes) * sum(one.capacity for one in sequences)
 
     def _read(self) -> float:
         """Read a chunk of the prompt of whoever came first; the seconds that it took."""
@@ -193,18 +207,29 @@ class Batch:
         except PromptStopped:
             sequence.end()
         except AskError as error:
+            if isinstance(error, OutOfMemory) and self._gives_back_for(sequence):
+                return time.perf_counter() - began
             sequence.end(error)
         else:
             self._writing.append(sequence)
         self._reading.remove(sequence)
         return time.perf_counter() - began
 
+    def _gives_back_for(self, sequence: _Sequence) -> bool:
+        """Let go of what is kept of other prompts and begin again, once; False where nothing is kept."""
+        if sequence.retried or not self.prompt_cache.clear():
+            return False
+        sequence.cache, sequence.chunks, sequence.retried = None, None, True
+        return True
+
     def _read_chunk(self, sequence: _Sequence) -> bool:
         """Read the next chunk of its prompt; whether there is another."""
         if sequence.cache is None or sequence.chunks is None:
             sequence.cache = preallocated_cache(self._model.config, sequence.capacity, self._prefix)
+            self.prompt_cache.restore(sequence.blocks, sequence.cache)
             sequence.chunks = read_prompt(self._model, list(sequence.ids), sequence.cache, sequence.stopped)
         sequence.logits = next(sequence.chunks)
+        self.prompt_cache.keep(sequence.blocks, sequence.cache)
         return int(sequence.cache.get_seq_length()) - learned_tokens(sequence.cache) < len(sequence.ids)
 
     def _write(self) -> bool:
@@ -216,11 +241,19 @@ class Batch:
             try:
                 with _errors_told(), torch_errors(DECODING):
                     self._step()
+                    self._keep_answers()
             except AskError as error:
+                self.prompt_cache.clear()
                 for sequence in self._writing:
                     sequence.end(error)
                 self._writing = []
         return bool(self._writing)
+
+    def _keep_answers(self) -> None:
+        """Keep what has been computed of answers whenever it fills a block."""
+        for one in self._writing:
+            if one.cache is not None and len(one.ids) % BLOCK == 0:
+                self.prompt_cache.keep(one.blocks, one.cache)
 
     def _give(self, sequence: _Sequence) -> None:
         """Sample the next token of a sequence, which may end it."""

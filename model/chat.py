@@ -17,7 +17,9 @@ from model.command_line import add_model_options, load_model
 from model.prompt import ChatMessage
 from model.reader import GlmReader
 from rag.errors import AnswerCut, AskError
-from rag.reader import Sampling
+from rag.reader import PromptScopes, Sampling
+
+ONE_PERSON = PromptScopes(conversation="")
 
 
 def converse(reader: GlmReader, sampling: Sampling, read: TextIO, write: TextIO) -> None:
@@ -48,7 +50,7 @@ def converse(reader: GlmReader, sampling: Sampling, read: TextIO, write: TextIO)
 def _answer(reader: GlmReader, messages: list[ChatMessage], sampling: Sampling, write: TextIO) -> str:
     """Write one answer as it streams and return it."""
     stop = threading.Event()
-    return _write(reader.chat(messages, sampling, stop), stop, write)
+    return _write(reader.chat(messages, sampling, stop, scopes=ONE_PERSON), stop, write)
 
 
 def _write(text: Iterator[str], stop: threading.Event, write: TextIO) -> str:

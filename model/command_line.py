@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from model.reader import GlmReader
 
+MB = 1_000_000
 KEPT = Path.home() / ".cache" / "ask-your-pdfs" / "quantised"  # where the page keeps them, too
 
 
@@ -27,6 +28,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add_checkpoint_options(parser)
     parser.add_argument("--adapter", type=Path, metavar="FOLDER", help="adapter of `python -m model.finetune`")
     parser.add_argument("--context", type=int, help="longest prompt and answer together, in tokens")
+    parser.add_argument("--prompt-cache-mb", type=int, help="memory for prompts read before, in MB; 0 for none")
     parser.add_argument("--keep-in", type=Path, default=KEPT, help="folder for quantised models (default: %(default)s)")
 
 
@@ -41,6 +43,7 @@ def load_model(options: argparse.Namespace) -> GlmReader:
         context=options.context,
         offline=options.offline,
         adapter=options.adapter,
+        prompt_cache=None if options.prompt_cache_mb is None else options.prompt_cache_mb * MB,
         cache_dir=options.cache_dir,
         keep_in=options.keep_in,
         download_progress=Percents("downloaded"),

@@ -27,7 +27,7 @@ from model.prompt import ChatMessage
 from model.reader import GlmReader, Usage
 from model.stream import StopText
 from rag.errors import AnswerCut, AskError
-from rag.reader import Sampling
+from rag.reader import PromptScopes, Sampling
 
 MAX_ASKING: Final = MAX_SEQUENCES + 64  # requests at a time, those included that wait
 MAX_BODY: Final = 8_000_000  # bytes of a request
@@ -75,6 +75,7 @@ class CompletionRequest(BaseModel):
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
     stop: str | list[str] | None = None
     n: Literal[1] = 1
+    prompt_cache_key: str = Field("", max_length=256)  # requests share what was computed with those of the same key
 
     def sampling(self) -> Sampling:
         """How tokens are sampled; as the makers of the model recommend where the client does not say."""
@@ -215,7 +216,8 @@ class _Completion:
         """The text as it comes, up to a stop sequence; closing it stops the model. Raises AskError."""
         stops = StopText(self._body.stops())
         messages = [message.plain() for message in self._body.messages]
-        pieces = self._reader.chat(messages, self._body.sampling(), self.stop, self._usage)
+        scopes = PromptScopes(conversation=self._body.prompt_cache_key)
+        pieces = self._reader.chat(messages, self._body.sampling(), self.stop, self._usage, scopes)
         try:
             while (piece := await self._next(pieces)) is not None:
                 if ready := stops.feed(piece):
@@ -240,9 +242,11 @@ class _Completion:
     def _object(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
         return {"id": self._id, "object": kind, "created": self._created, "model": self._name, "choices": choices}
 
-    def _usage_object(self) -> dict[str, int]:
+    def _usage_object(self) -> dict[str, Any]:
         prompt, completion = self._usage.prompt_tokens, self._usage.completion_tokens
-        return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+        details = {"cached_tokens": self._usage.cached_tokens}
+        counts = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+        return {**counts, "prompt_tokens_details": details}
 
 
 class _TooLong(Exception):

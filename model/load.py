@@ -18,20 +18,21 @@ from model.adapters import Adapter, apply_adapter, read_adapter
 from model.assemble import TensorProgress, assemble, dimensions_of, empty_model
 from model.checkpoint import TensorFiles, open_checkpoint, read_config, read_json
 from model.device import attention_implementation, compute_dtype, free_bytes, pick_devices, torch_errors
-from model.families import CheckpointLayout, Family, Precision, find_family, guess_family
+from model.families import GB, CheckpointLayout, Family, Precision, find_family, guess_family
 from model.hub import Progress, find_checkpoint
 from model.kept import KeptModels, key_of
-from model.memory import DEFAULT_CONTEXT, MIN_CONTEXT, PrecisionChoice, choose_precision
+from model.memory import DEFAULT_CONTEXT, MIN_CONTEXT, PrecisionChoice, choose_precision, prompt_cache_bytes
 from model.model_config import supported_layout, transformers_config
 from model.placement import Placement, spread, total_free
 from model.prompt import ChatMessage, Prompter, read_template
+from model.prompt_cache import can_reuse
 from model.quantise import bitsandbytes
 from model.reader import GlmReader
 from model.sampling import recommended_sampling
 from model.tokenizer import IceTextTokenizer, Tokenizer, load_tokenizer
 from model.weight_layout import TensorMapping, tensor_mapping, weights
 from rag.errors import CheckpointRefused, SettingRefused
-from rag.messages import Message
+from rag.messages import Message, Value
 
 log = logging.getLogger(__name__)
 
@@ -98,8 +99,13 @@ class PreparedModel:
         known = [one or 0 for one in free]
         return spread(dimensions_of(self.config), choice.precision, choice.context, self.devices, known)
 
-    def load(self, choice: PrecisionChoice, progress: TensorProgress | None = None) -> GlmReader:
-        """Read the weights. Raises CheckpointRefused, ModelMissing, OutOfMemory or ReaderError."""
+    def load(
+        self, choice: PrecisionChoice, progress: TensorProgress | None = None, prompt_cache: int | None = None
+    ) -> GlmReader:
+        """Read the weights. Raises CheckpointRefused, ModelMissing, OutOfMemory or ReaderError.
+
+        `prompt_cache`: bytes that the prompt cache may take; None for a share of what is free once the model is loaded.
+        """
         log.info("%s: %s", self.name, choice.why)
         with torch_errors(_LOADING), torch.no_grad():
             placement = self.placement(choice)
@@ -109,6 +115,7 @@ class PreparedModel:
             else:
                 model = _load_with_transformers(self.folder, self.config, choice.precision, self.device)
             prefix = apply_adapter(model, self.adapter) if self.adapter else ()
+        cache_bytes, why = self._prompt_cache(model, choice, prompt_cache)
         parts = (self.name, self.adapter.name if self.adapter else "", choice.precision.upper(), where)
         return GlmReader(
             model,
@@ -118,10 +125,21 @@ class PreparedModel:
             context_tokens=choice.context,
             stop_ids=stop_ids(self.folder, self.config, self.family, self.tokenizer),
             template=self.template,
-            why=choice.why,
+            why=why,
             prefix=prefix,
             sampling=recommended_sampling(self.folder, self.family.sampling),
+            prompt_cache_bytes=cache_bytes,
         )
+
+    def _prompt_cache(self, model: Any, choice: PrecisionChoice, most: int | None) -> tuple[int, Message]:
+        """The bytes that it may take, and why precision and device were chosen, with a word on that."""
+        values: dict[str, Value] = {"why": choice.why}
+        if not can_reuse(model):
+            return 0, Message("{why}; no prompt cache, as this model reads a prompt in both directions", values)
+        if most is None:
+            free = free_bytes(self.device)
+            most = 0 if free is None else prompt_cache_bytes(dimensions_of(self.config), choice, self.device, free)
+        return most, Message("{why}; prompt cache of up to {cache:.1f} GB", {**values, "cache": most / GB})
 
     def _read(self, precision: Precision, placement: Placement | None, progress: TensorProgress | None) -> Any:
         """The model, as it was quantised at an earlier start if it was; otherwise it is kept for the next one."""
@@ -149,14 +167,15 @@ def load_reader(
     offline: bool = False,
     keep_in: Path | None = None,
     adapter: Path | None = None,
+    prompt_cache: int | None = None,
     download_progress: Progress | None = None,
     load_progress: TensorProgress | None = None,
 ) -> GlmReader:
     """A reader for a checkpoint folder or hub id.
 
-    `precision`: auto, bf16, fp16, fp32, int8 or int4; the other options are those of `prepare`. `load_progress` is
-    called with tensors loaded and tensors in total. Raises ReaderError (ModelMissing, CheckpointRefused, OutOfMemory)
-    or SettingRefused.
+    `precision`: auto, bf16, fp16, fp32, int8 or int4; `prompt_cache` is that of `PreparedModel.load`, the other options
+    are those of `prepare`. `load_progress` is called with tensors loaded and tensors in total. Raises ReaderError
+    (ModelMissing, CheckpointRefused, OutOfMemory) or SettingRefused.
     """
     prepared = prepare(
         name_or_folder,
@@ -170,7 +189,7 @@ def load_reader(
         adapter=adapter,
         download_progress=download_progress,
     )
-    return prepared.load(prepared.choose(precision), load_progress)
+    return prepared.load(prepared.choose(precision), load_progress, prompt_cache)
 
 
 def prepare(

@@ -19,6 +19,7 @@ DEFAULT_CONTEXT = {"cpu": 8_192, "cuda": 32_768}  # tokens; less than many model
 MIN_CONTEXT = 2_048  # tokens; a context that nobody asked for is shortened to no less, where memory is short
 CONTEXT_STEP = 256  # tokens; a shortened context is a multiple of it
 PROMPT_CHUNK = 512  # tokens of a prompt that go through the model at a time
+PROMPT_CACHE_SHARE = 0.25  # of what is free beside a loaded model and one answer
 
 # Beside weights, cache and activations. CPU: the libraries and the block of a matrix that is unpacked, measured.
 # CUDA: cuBLAS's workspace, the code of kernels and the rounding of torch's allocator; assumed, for lack of a GPU.
@@ -68,9 +69,20 @@ class _Question:
 
 def needed_bytes(dimensions: ModelDimensions, precision: Precision, context: int, device: torch.device) -> int:
     """Memory to load a model and answer with a KV cache of `context` tokens, bytes; computed, not measured."""
+    return dimensions.weight_bytes(precision) + answer_bytes(dimensions, precision, context, device)
+
+
+def answer_bytes(dimensions: ModelDimensions, precision: Precision, context: int, device: torch.device) -> int:
+    """Memory beside the weights while one answer is given whose KV cache has `context` tokens, bytes."""
     width = compute_dtype(precision, device).itemsize
     cache = context * dimensions.cache_bytes_per_token * width // 2
-    return dimensions.weight_bytes(precision) + cache + working_bytes(dimensions, precision, context, device)
+    return cache + working_bytes(dimensions, precision, context, device)
+
+
+def prompt_cache_bytes(dimensions: ModelDimensions, choice: PrecisionChoice, device: torch.device, free: int) -> int:
+    """Memory for a prompt cache, bytes, where `free` bytes are left once the model is loaded."""
+    left = free - answer_bytes(dimensions, choice.precision, choice.context, device)
+    return max(int(left * PROMPT_CACHE_SHARE), 0)
 
 
 def working_bytes(dimensions: ModelDimensions, precision: Precision, context: int, device: torch.device) -> int:

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,17 @@ class Prompter:
             next_user = next((at for at in range(oldest + 1, len(kept)) if kept[at].role == "user"), len(kept) - 1)
             kept[next_user] = replace(kept[next_user], sources=kept[oldest].sources + kept[next_user].sources)
             del kept[oldest:next_user]
+
+    def common_tokens(self, messages: Sequence[ChatMessage], ids: Sequence[int]) -> int:
+        """How many of a prompt's ids, from the first, come from nothing but instruction and sources.
+
+        They are those that another question over the same sources has, too.
+        """
+        at = next((n for n, message in enumerate(messages) if message.sources), None)
+        if at is None:
+            return 0
+        unasked = self.ids([*messages[:at], replace(messages[at], content="")])
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(ids, unasked, strict=False)))
 
     def framed(self, parts: Sequence[PromptPart]) -> list[PromptPart]:
         """A text with blanks, with the control tokens around it that a model that fills in blanks needs."""

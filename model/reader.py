@@ -15,12 +15,13 @@ from model.batch import Batch
 from model.families import Family, PromptFormat, SamplingDefaults
 from model.learned_prefix import LearnedPrefix
 from model.prompt import ChatMessage, Prompter, chat_messages
+from model.prompt_cache import PromptBlocks
 from model.sampling import completed
 from model.stream import Cleaner, TokenText
 from model.tokenizer import Tokenizer
 from rag.errors import ReaderError, answer_too_long
 from rag.messages import Message
-from rag.reader import Prompt, ReadRequest, Sampling
+from rag.reader import NOT_SHARED, Prompt, PromptCacheUsage, PromptScopes, ReadRequest, Sampling
 
 NO_REASON = Message("")
 REASONING_SHARE = 0.25  # of the context that is reserved for reasoning, by models that reason before they answer
@@ -31,6 +32,7 @@ class Usage:
     """What an answer took, in tokens."""
 
     prompt_tokens: int = 0
+    cached_tokens: int = 0  # of the prompt, that had been read before
     completion_tokens: int = 0  # reasoning included
 
 
@@ -57,9 +59,11 @@ class GlmReader:
         why: Message = NO_REASON,
         prefix: LearnedPrefix = (),
         sampling: SamplingDefaults | None = None,
+        prompt_cache_bytes: int = 0,
     ) -> None:
         """`context_tokens`: prompt, reasoning and answer together; `template`: the checkpoint's own chat template;
-        `prefix`: of an adapter, in front of every prompt; `sampling`: where nobody chooses, None for the family's.
+        `prefix`: of an adapter, in front of every prompt; `sampling`: where nobody chooses, None for the family's;
+        `prompt_cache_bytes`: memory for what is kept of prompts.
         """
         self.model = model
         self.tokenizer = tokenizer
@@ -68,7 +72,7 @@ class GlmReader:
         self.stop_ids = stop_ids
         self.prefix = prefix
         self.sampling = sampling or family.sampling
-        self.batch = Batch(model, prefix)
+        self.batch = Batch(model, prefix, prompt_cache_bytes=prompt_cache_bytes)
         self.why = why
         self.prompter = Prompter(tokenizer, family.prompt, template)
         self.reasoning_tokens = int(REASONING_SHARE * context_tokens) if self._always_reasons() else 0
@@ -83,21 +87,36 @@ class GlmReader:
         """`sampling` with the numbers that nobody chose, as the makers of the model recommend them."""
         return completed(sampling, self.sampling)
 
+    @property
+    def prompt_cache_usage(self) -> PromptCacheUsage:
+        """How much is kept of the prompts so far."""
+        return self.batch.prompt_cache.usage
+
+    def clear_prompt_cache(self) -> None:
+        """Keep nothing of any prompt so far."""
+        self.batch.prompt_cache.clear()
+
     def count_tokens(self, text: str) -> int:
         """Length of `text` in this model's tokens."""
         return len(self.tokenizer.encode(text))
 
     def prompt(self, request: ReadRequest) -> Prompt:
         """The prompt that `answer` reads for a request, without the turns that do not fit."""
-        kept, ids = self.prompter.fitting(self._messages(request), self.context_tokens - request.sampling.max_tokens)
-        return Prompt(self.prompter.text(kept), len(ids))
+        messages = self._messages(request)
+        kept, ids = self.prompter.fitting(messages, self.context_tokens - request.sampling.max_tokens)
+        known = self.batch.prompt_cache.known(self._blocks(messages, ids, request.scopes))
+        return Prompt(self.prompter.text(kept), len(ids), known)
 
     def answer(self, request: ReadRequest, stop: threading.Event) -> Iterator[str]:
         """Yield the answer to a question from its sources, in pieces. Raises ReaderError and AnswerCut."""
-        return self.chat(self._messages(request), request.sampling, stop)
+        return self.chat(self._messages(request), request.sampling, stop, scopes=request.scopes)
 
     def _messages(self, request: ReadRequest) -> list[ChatMessage]:
         return chat_messages(request, instructed=not self.family.fills_blanks)
+
+    def _blocks(self, messages: Sequence[ChatMessage], ids: list[int], scopes: PromptScopes) -> PromptBlocks:
+        common = 0 if scopes == NOT_SHARED else self.prompter.common_tokens(messages, ids)
+        return PromptBlocks(ids, scopes, common)
 
     def chat(
         self,
@@ -105,12 +124,13 @@ class GlmReader:
         sampling: Sampling,
         stop: threading.Event,
         usage: Usage | None = None,
+        scopes: PromptScopes = NOT_SHARED,
     ) -> Iterator[str]:
         """Yield the answer to the last of `messages`, in pieces; ends within one token once `stop` is set.
 
-        `usage` is counted up while the answer comes. `sampling.max_tokens` limits the answer alone; reasoning has
-        `reasoning_tokens` of its own. Raises ReaderError if the model reasons until both are used up, AnswerCut after
-        the last piece of an answer that reached its limit.
+        `usage` is counted up while the answer comes; what is computed may be shared among `scopes`.
+        `sampling.max_tokens` limits the answer alone; reasoning has `reasoning_tokens` of its own. Raises ReaderError
+        if the model reasons until both are used up, AnswerCut after the last piece of an answer that reached its limit.
         """
         ids, room = self.prompter.fit(messages, self.context_tokens, sampling.max_tokens)
         limit = room + self.reasoning_tokens
@@ -122,7 +142,9 @@ class GlmReader:
         at_limit = False
         # One token more than may be given tells an answer that is complete from one that is cut.
         sampling = dataclasses.replace(self.completed(sampling), max_tokens=limit + 1)
-        for token in self.batch.generate(ids, sampling, self.stop_ids, stop):
+        blocks = self._blocks(messages, ids, scopes)
+        for token in self.batch.generate(blocks, sampling, self.stop_ids, stop):
+            usage.cached_tokens = blocks.reused
             at_limit = answered == room or reasoned + answered == limit
             if at_limit:
                 break

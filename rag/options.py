@@ -79,6 +79,10 @@ def _whole(lowest: int, highest: int) -> Callable[[str], int]:
     return convert
 
 
+def _auto_or(convert: Callable[[str], int]) -> Callable[[str], int | str]:
+    return lambda text: text if text == "auto" else convert(text)
+
+
 def _one_of(*names: str) -> Callable[[str], str]:
     def convert(text: str) -> str:
         if text not in names:
@@ -164,6 +168,9 @@ OPTIONS: Final = (
     Option("context", 0, _whole(2_048, 10_000_000), "a whole number from 2048 to 10000000",
            "maximum tokens of prompt and answer together; by default what a server tells, 8192 on a CPU and 32768 on a "
            "GPU, or the model's own maximum if that is lower", "models"),
+    Option("prompt-cache-mb", "auto", _auto_or(_whole(0, 10_000_000)), "auto or a whole number from 0 to 10000000",
+           "memory for what a GLM has computed for prompts, in MB, so that a question over the same sources is "
+           "answered sooner; 0 for none, auto for a quarter of what is free once the model is loaded", "models"),
     Option("re-embed", False, _switch, "1 or 0",
            "recompute the embeddings of all documents, after a change of --embedder", "models"),
     Option("embedder", "auto", _name, "auto, a model's name or a folder",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from rag.manner import DEFAULT_MANNER, Manner
 
@@ -60,6 +60,31 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptScopes:
+    """Among whom a model may share what it computes for a prompt, so that one that begins the same is answered sooner.
+
+    A part is shared by the requests that give it the same scope, and by no others: the time to an answer would tell
+    one person what another has asked. None: it is not kept at all.
+    """
+
+    sources: str | None = None  # of instruction and sources
+    conversation: str | None = None  # of all that follows them: earlier turns, question and answer
+
+
+NOT_SHARED: Final = PromptScopes()
+
+
+@dataclass(frozen=True, slots=True)
+class PromptCacheUsage:
+    """What a model keeps of the prompts that it has read, and what came of it."""
+
+    bytes: int
+    most_bytes: int  # that it may take
+    read_tokens: int  # of prompts so far, that had to be read
+    cached_tokens: int  # of prompts so far, that had not
+
+
+@dataclass(frozen=True, slots=True)
 class ReadRequest:
     """Everything a reader needs for one answer."""
 
@@ -70,6 +95,7 @@ class ReadRequest:
     evidence: tuple[Evidence, ...] = ()  # best answer first; may be empty
     manner: Manner = DEFAULT_MANNER  # of a model's answer; nothing to a reader that quotes
     notes: tuple[str, ...] = ()  # with marks, in place of sources that were read before
+    scopes: PromptScopes = NOT_SHARED
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +104,7 @@ class Prompt:
 
     text: str
     tokens: int  # as the reader counts them
+    cached_tokens: int = 0  # of these, that need not be read again
 
 
 class Reader(Protocol):
@@ -102,4 +129,18 @@ class Reader(Protocol):
         Ends early, without an error, once `stop` is set. Raises ReaderError; AnswerCut after the last piece of an
         answer that is not complete.
         """
+        ...
+
+
+@runtime_checkable
+class CachesPrompts(Protocol):
+    """A reader that keeps what it has computed for prompts."""
+
+    @property
+    def prompt_cache_usage(self) -> PromptCacheUsage:
+        """How much it keeps."""
+        ...
+
+    def clear_prompt_cache(self) -> None:
+        """Keep nothing of any prompt so far."""
         ...

@@ -43,7 +43,7 @@ def test_each_answer_sees_the_conversation(reader):
 
 
 def test_ctrl_c_ends_the_answer_and_not_the_chat(reader, monkeypatch):
-    def interrupted(*_):
+    def interrupted(*_, **__):
         yield "half an "
         raise KeyboardInterrupt
 

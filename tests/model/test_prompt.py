@@ -194,6 +194,34 @@ def test_another_question_in_the_conversation_changes_nothing_up_to_the_end_of_t
     assert same >= len(one) - len(each.tokenizer.encode(rest)) - 4
 
 
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "chatglm1"])
+def test_what_people_have_in_common_ends_where_the_question_begins(family):
+    """No id among those in common depends on a question, an earlier turn or what was found for the question."""
+    source, each = ReadSource(1, "a.pdf", "3", "Sales", "Sales rose by a tenth. " * 20), prompter(family)
+    evidence = (Evidence(1, "Sales rose by a tenth.", 1.0),)
+    requests = [
+        ReadRequest("How did sales change?", (source,), evidence=evidence),
+        ReadRequest("How much?", (source,)),
+        ReadRequest("And costs?", (source,), (Turn("How did sales change?", "They rose."),)),
+        ReadRequest("\nSources:\n[2]", (source,)),
+    ]
+    common = set()
+    for request in requests:
+        messages = chat_messages(request)
+        ids = each.ids(messages)
+        common.add(tuple(ids[: each.common_tokens(messages, ids)]))
+    longest = max(common, key=len)
+    assert all(longest[: len(one)] == one for one in common)
+    sources = chat_messages(requests[0])[1].sources
+    assert min(map(len, common)) >= len(each.tokenizer.encode(sources)) - 2
+    assert max(map(len, common)) <= len(each.ids([*chat_messages(requests[0])[:1], ChatMessage("user", sources)]))
+
+
+def test_without_sources_people_have_nothing_in_common():
+    messages = chat_messages(ReadRequest("Why?", ()))
+    assert prompter("glm4").common_tokens(messages, prompter("glm4").ids(messages)) == 0
+
+
 def test_sources_stay_when_the_turn_they_stand_in_is_dropped():
     history = tuple(Turn(f"question {at} " + "x" * 100, f"answer {at}") for at in range(4))
     messages = chat_messages(ReadRequest("last?", (ReadSource(1, "d", "1", "", "The text."),), history))

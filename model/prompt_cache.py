@@ -1,0 +1,186 @@
+"""Keeps what a model has computed for prompts, so that one that begins the same is read only from where it differs.
+
+Keys and values are kept in blocks of tokens. A block is found by a digest of its tokens, of all tokens before them and
+of whom it may be shared with (Kwon et al. 2023, "PagedAttention", arXiv:2309.06180, and vLLM's automatic prefix
+caching, whose `cache_salt` is the scope here). The blocks that were used longest ago are let go of first, those at the
+end of a prompt before those at its beginning. Does not know text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from array import array
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from transformers.cache_utils import Cache
+
+from model.families import BIDIRECTIONAL_TYPES
+from model.generate import PreallocatedLayer, preallocated_cache
+from model.learned_prefix import learned_tokens
+from rag.reader import NOT_SHARED, PromptCacheUsage, PromptScopes
+
+BLOCK: Final = 64  # tokens
+_NOTHING_BEFORE: Final = bytes(32)  # in place of the key of the block before
+
+
+class PromptBlocks:
+    """The blocks of one prompt and its answer: under which keys they are kept."""
+
+    def __init__(self, ids: list[int], scopes: PromptScopes = NOT_SHARED, common: int = 0) -> None:
+        """`ids`: of the prompt, to which those of the answer are added as they come; `common`: how many of them, from
+        the first, hold nothing but instruction and sources.
+        """
+        self.ids = ids
+        self.prompt_tokens = len(ids)
+        self.reused = 0  # tokens that were not read again
+        self._scopes, self._common = scopes, common
+        self._keys: list[bytes] = []
+
+    def keys(self, tokens: int) -> Sequence[bytes]:
+        """The keys of the blocks that the first `tokens` fill; none from the first one that is shared with nobody."""
+        while (at := len(self._keys)) < tokens // BLOCK:
+            end = (at + 1) * BLOCK
+            scope = self._scopes.sources if end <= self._common else self._scopes.conversation
+            if scope is None:
+                break
+            before = self._keys[-1] if self._keys else _NOTHING_BEFORE
+            hashed = hashlib.sha256(before + array("q", self.ids[end - BLOCK : end]).tobytes())
+            hashed.update(scope.encode("utf-8", "surrogatepass"))
+            self._keys.append(hashed.digest())
+        return self._keys[: tokens // BLOCK]
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Keys and values of BLOCK tokens."""
+
+    states: tuple[tuple[torch.Tensor, torch.Tensor], ...]  # of each device: (layers, heads, BLOCK, channels) each
+
+    @property
+    def bytes(self) -> int:
+        return sum(one.nbytes for both in self.states for one in both)
+
+
+class PromptCache:
+    """What is kept of the prompts of one model. Thread-safe."""
+
+    def __init__(self, model: Any, most_bytes: int) -> None:
+        """`most_bytes`: memory that it may take; nothing is kept with 0, and of a model that `can_reuse` nothing."""
+        self._devices = _devices(model) if most_bytes and can_reuse(model) else []
+        self._most = self._allowed = most_bytes if self._devices else 0
+        self._lock = threading.Lock()
+        self._blocks: OrderedDict[bytes, _Block] = OrderedDict()  # used longest ago first
+        self._bytes = self._read = self._reused = 0
+
+    @property
+    def usage(self) -> PromptCacheUsage:
+        """What it takes, and what came of it."""
+        with self._lock:
+            return PromptCacheUsage(self._bytes, self._most, self._read, self._reused)
+
+    def known(self, blocks: PromptBlocks) -> int:
+        """How many tokens of a prompt are kept; at least its last token has to be read."""
+        with self._lock:
+            return len(self._found(blocks)) * BLOCK
+
+    @torch.inference_mode()
+    def restore(self, blocks: PromptBlocks, cache: Cache) -> None:
+        """Put what is kept of a prompt into its cache, which is empty but for a learned prefix."""
+        with self._lock:
+            found = self._found(blocks)
+            self._touch(found)
+            states = [self._blocks[key].states for key in found]
+            blocks.reused = len(found) * BLOCK
+            self._reused += blocks.reused
+            self._read += blocks.prompt_tokens - blocks.reused
+        for of_devices in states:
+            for layers, (keys, values) in zip(self._devices, of_devices, strict=True):
+                for at, layer in enumerate(layers):
+                    cache.update(keys[at : at + 1], values[at : at + 1], layer)
+
+    @torch.inference_mode()
+    def keep(self, blocks: PromptBlocks, cache: Cache) -> None:
+        """Keep what has been computed so far of a prompt and its answer, as far as there is room."""
+        if not self._devices:
+            return
+        learned = learned_tokens(cache)
+        keys = blocks.keys(int(cache.get_seq_length()) - learned)
+        with self._lock:
+            self._touch(keys)
+            own = set(keys)
+            for at, key in enumerate(keys):
+                if key in self._blocks:
+                    continue
+                block = self._copied(cache, learned + at * BLOCK)
+                if not self._make_room(block.bytes, own):
+                    break
+                self._blocks[key] = block
+                self._bytes += block.bytes
+            self._touch(keys)
+
+    def allow(self, most_bytes: int) -> None:
+        """Take at most so much for now, and let go of what is more."""
+        with self._lock:
+            self._allowed = min(self._most, max(most_bytes, 0))
+            self._make_room(0, set())
+
+    def clear(self) -> int:
+        """Let go of everything; the bytes that it took."""
+        with self._lock:
+            freed, self._bytes = self._bytes, 0
+            self._blocks.clear()
+            return freed
+
+    # ---- under the lock
+
+    def _found(self, blocks: PromptBlocks) -> list[bytes]:
+        found: list[bytes] = []
+        for key in blocks.keys(blocks.prompt_tokens - 1):
+            if key not in self._blocks:
+                break
+            found.append(key)
+        return found
+
+    def _touch(self, keys: Sequence[bytes]) -> None:
+        """Note that these blocks of one prompt were used, its first most recently: the others are of no use without."""
+        for key in reversed(keys):
+            if key in self._blocks:
+                self._blocks.move_to_end(key)
+
+    def _make_room(self, needed: int, spared: set[bytes]) -> bool:
+        """Let go of what was used longest ago; False where only blocks that are to be spared are left."""
+        while self._bytes + needed > self._allowed:
+            oldest = next(iter(self._blocks), None)
+            if oldest is None or oldest in spared:
+                return False
+            self._bytes -= self._blocks.pop(oldest).bytes
+        return True
+
+    def _copied(self, cache: Cache, start: int) -> _Block:
+        """A copy of BLOCK tokens from `start` of a cache of one sequence."""
+        end = start + BLOCK
+
+        def stacked(name: str, layers: Sequence[int]) -> torch.Tensor:
+            return torch.cat([getattr(cache.layers[layer], name)[:, :, start:end] for layer in layers])
+
+        return _Block(tuple((stacked("keys", layers), stacked("values", layers)) for layers in self._devices))
+
+
+def can_reuse(model: Any) -> bool:
+    """Whether what a model computes for the beginning of a prompt depends on nothing behind it, and can be kept."""
+    if model.config.model_type in BIDIRECTIONAL_TYPES:
+        return False
+    return all(isinstance(layer, PreallocatedLayer) for layer in preallocated_cache(model.config, 1).layers)
+
+
+def _devices(model: Any) -> list[list[int]]:
+    """The numbers of the layers on each device, in order."""
+    layers: dict[torch.device, list[int]] = {}
+    for at, layer in enumerate(getattr(model, model.base_model_prefix).layers):
+        layers.setdefault(next(layer.parameters()).device, []).append(at)
+    return list(layers.values())
