@@ -72,6 +72,18 @@ def test_an_answer_with_its_usage(url, reader):
     assert done.usage.total_tokens == done.usage.prompt_tokens + done.usage.completion_tokens
 
 
+def test_what_was_read_before_is_counted_and_shared_by_those_with_the_same_key_alone(url):
+    def cached(key):
+        messages = [{"role": "user", "content": "When was it? " * 20}]
+        made = client_of(url).chat.completions.create(
+            model="tiny", messages=messages, temperature=0, max_tokens=2, extra_body={"prompt_cache_key": key}
+        )
+        return made.usage.prompt_tokens_details.cached_tokens
+
+    assert [cached("ann"), cached("ben")] == [0, 0]
+    assert cached("ann") >= 128
+
+
 def test_a_stream_is_the_same_answer_in_pieces(url):
     chunks = list(asked(url, stream=True, stream_options={"include_usage": True}))
     texts = [chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices]
