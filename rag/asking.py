@@ -9,6 +9,8 @@ from dataclasses import replace
 
 from rag.answer.answering import Answerer, Asked
 from rag.answer.quote import QuoteReader
+from rag.answer.sentence_vectors import SentenceVectors
+from rag.answer.sentences_ahead import SentencesAhead
 from rag.answer.small_talk import ASK_A_QUESTION, small_talk
 from rag.answer.suggesting import suggest
 from rag.errors import QuestionRefused
@@ -18,6 +20,7 @@ from rag.reader import Reader, Sampling, Turn
 from rag.records import Answer, AnswerState, AskOptions, Document, Event, Found, Source
 from rag.retrieve.query import validate_question
 from rag.settings import Settings
+from rag.store.sentences import StoredSentences
 from rag.turns import Turns
 
 QUOTING_AT_ONCE = (2, 8)  # least and most answers of the quote reader at the same time; between, one per processor
@@ -40,6 +43,21 @@ class Questions:
         self._library, self._documents, self._answerer = library, documents, answerer
         self._settings, self.reader, self._sampling = settings, reader, sampling or Sampling()
         self.turns = Turns(self._at_once, settings.limits)
+        self._ahead: SentencesAhead | None = None  # until everything is loaded
+
+    def make_ahead(self, vectors: SentenceVectors, stored: StoredSentences, version: Callable[[], int]) -> None:
+        """While nobody asks, make the vectors of sentences that are still to be made at any `version`."""
+        answering = self._settings.answering
+        if answering.sentences_ahead:
+            self._ahead = SentencesAhead(
+                stored, vectors, answering.sentence_characters, quiet_since=self.turns.quiet_since, version=version
+            )
+
+    def close(self) -> None:
+        """Stop all answers and refuse further ones."""
+        self.turns.close()
+        if self._ahead is not None:
+            self._ahead.close()
 
     def _at_once(self) -> int:
         if self._settings.limits.answers_at_once:

@@ -66,6 +66,7 @@ from rag.store.database import Store
 from rag.store.folder import prepare
 from rag.store.preferences import StoredPreferences
 from rag.store.removals import StoredRemovals
+from rag.store.sentences import StoredSentences
 from rag.store.totals import StoredTotals
 
 log = logging.getLogger(__name__)
@@ -145,7 +146,7 @@ class Engine:
             return
         self._closed.set()
         self._opening.join()
-        self.questions.turns.close()
+        self.questions.close()
         self.introductions.close()
         self.evaluations.close()
         self._jobs.close()
@@ -232,7 +233,8 @@ class Engine:
 
     def _open_answerer(self, embedder: Embedder, vectors: VectorIndex, reranker: Reranker | None) -> None:
         words, retrieval = self._library.text_index, self.settings.retrieval
-        scorer = EvidenceScorer(embedder, self.settings.answering)
+        sentences = StoredSentences(self._store)
+        scorer = EvidenceScorer(embedder, self.settings.answering, sentences)
         retriever = Retriever(
             self._store,
             embedder,
@@ -246,6 +248,7 @@ class Engine:
         )
         phrases = PhraseFinder(open_span_model(embedder), self.settings.answering.phrases)
         self._answerer = Answerer(self._store, retriever, scorer, phrases, self.settings)
+        self.questions.make_ahead(scorer.sentence_vectors, sentences, self.version)
 
     def wait(self) -> None:
         """Wait until questions can be answered. Raises the AskError for which they never can."""

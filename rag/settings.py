@@ -322,7 +322,7 @@ class AnswerSettings:
     evidence_sources: int = 5  # sources, from the first, whose sentences are scored
     evidence_sentences: int = 64  # sentences scored per question
     sentence_characters: int = 500  # a longer sentence is cut
-    kept_sentences: int = 50_000  # sentences whose vectors are kept in memory, 2 KB each
+    sentences_ahead: bool = True  # whether the vectors of sentences are made while nobody asks anything
     gate_alphabetic: float = 1.2  # question and sentence in an alphabetic script
     gate_han: float = 0.95  # both in Chinese
     gate_alphabetic_to_han: float = 0.63  # question in an alphabetic script, sentence in Chinese

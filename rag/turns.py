@@ -56,6 +56,11 @@ class Turns:
         with self._condition:
             return len(self._running), self._count_waiting()
 
+    def quiet_since(self) -> int | None:
+        """A number that changes with each question; None while one is answered or waits."""
+        with self._condition:
+            return None if self._running or self._waiting or self._closing else self._entered
+
     def events(self, person: str, work: Callable[[], Iterator[Event]], stop: threading.Event) -> Iterator[Event]:
         """The events of `work`, after those that tell the place in the queue, if it has to wait.
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from rag.answer.phrases.fit import is_no_answer, suits
 from rag.answer.phrases.kind import kind_of
-from rag.answer.sentence_vectors import SentenceVectors
+from rag.answer.sentence_vectors import Place, SentenceVectors
 from rag.answer.sentences import split_sentences
 from rag.embed.embedder import Embedder
 from rag.index.protocols import TermWeight
@@ -26,6 +26,7 @@ from rag.language import mainly_chinese
 from rag.reader import Evidence
 from rag.records import Source, Vectors
 from rag.settings import AnswerSettings
+from rag.store.sentences import StoredSentences
 
 NOBODY: Mapping[str, str] = MappingProxyType({})
 MIN_SCALE = 0.05  # least difference between the mean cosines of related and unrelated pairs that is divided by
@@ -78,10 +79,10 @@ class _Candidate:
 class EvidenceScorer:
     """Finds the sentences that answer, with one embedder."""
 
-    def __init__(self, embedder: Embedder, settings: AnswerSettings) -> None:
-        """Embeds the reference pairs."""
+    def __init__(self, embedder: Embedder, settings: AnswerSettings, stored: StoredSentences | None = None) -> None:
+        """Embeds the reference pairs. `stored`: vectors of sentences that were made before."""
         self._settings = settings
-        self.sentence_vectors = SentenceVectors(embedder, settings.kept_sentences)
+        self.sentence_vectors = SentenceVectors(embedder, stored)
         questions = {
             chinese: embedder.queries([question for question, _ in pairs]) for chinese, pairs in REFERENCE_PAIRS.items()
         }
@@ -115,9 +116,8 @@ class EvidenceScorer:
         if not candidates:
             return []
         texts = [candidate.text for candidate in candidates]
-        ids = [candidate.source.document_id for candidate in candidates]
-        documents = [(owners.get(document_id, ""), document_id) for document_id in ids]
-        cosines = self.sentence_vectors.of(documents, texts, stop) @ vectors.T  # (candidates, questions)
+        places = [_place(candidate.source, owners) for candidate in candidates]
+        cosines = self.sentence_vectors.of(places, texts, stop) @ vectors.T  # (candidates, questions)
         rankings = []
         for n, question in enumerate(questions):
             weights = {term: term_weight(term) for term in terms(question)}
@@ -179,6 +179,11 @@ class EvidenceScorer:
         if len(candidates) > self._settings.evidence_sentences:
             candidates.sort(key=lambda candidate: -len(candidate.asked_terms_nearby))
         return candidates[: self._settings.evidence_sentences]
+
+
+def _place(source: Source, owners: Mapping[str, str]) -> Place:
+    """Where the sentences of a source stand."""
+    return Place((owners.get(source.document_id, ""), source.document_id), source.first_page, source.last_page)
 
 
 def _measure_scales(embedder: Embedder, questions: dict[bool, Vectors]) -> dict[Scripts, _Scale]:

@@ -38,6 +38,12 @@ def split_sentences(text: str) -> list[str]:
     return [text[start:end] for start, end in sentence_spans(text)]
 
 
+def distinct_sentences(text: str, characters: int) -> list[str]:
+    """The different sentences of a text that hold a letter or a digit, each cut to so many characters."""
+    cut = (sentence[:characters] for sentence in split_sentences(text))
+    return list(dict.fromkeys(sentence for sentence in cut if any(map(str.isalnum, sentence))))
+
+
 def _append_span(spans: list[tuple[int, int]], text: str, start: int, end: int) -> None:
     """Append text[start:end] without white space around it, unless it is nothing else."""
     piece = text[start:end]

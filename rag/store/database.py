@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
@@ -39,6 +38,7 @@ from rag.store.rows import (
     PAGE_COLUMNS,
     StoredPage,
     StoredPassage,
+    blobs_crc,
     details_of,
     document_of,
     insert_vectors,
@@ -84,11 +84,14 @@ class Store(Connection):
         value = json.dumps({**identity, "option": embedder.option})
         with self.transaction() as sql:
             sql.execute("INSERT OR REPLACE INTO meta VALUES ('embedder', ?)", (value,))
+            if differs:
+                sql.execute("DELETE FROM sentence_vectors")
 
     def delete_vectors(self) -> None:
         """Delete all vectors, so that another embedder can make them again."""
         with self.transaction() as sql:
             sql.execute("DELETE FROM vectors")
+            sql.execute("DELETE FROM sentence_vectors")
 
     def protect_vectors(self, digests: Sequence[bytes]) -> None:
         """Keep these vectors although no document has them yet; replaces the digests protected before."""
@@ -113,8 +116,10 @@ class Store(Connection):
     def delete_damaged_vectors(self) -> int:
         """Delete vectors that are no longer what was stored, so that they are made again; returns how many."""
         with self.transaction() as sql:
-            sql.create_function("crc32", 1, zlib.crc32, deterministic=True)
-            return sql.execute("DELETE FROM vectors WHERE crc32(CAST(vector AS BLOB)) != crc").rowcount
+            sql.create_function("crc32", -1, blobs_crc, deterministic=True)
+            damaged = sql.execute("DELETE FROM vectors WHERE crc32(CAST(vector AS BLOB)) != crc").rowcount
+            held = "crc32(CAST(digests AS BLOB), CAST(vectors AS BLOB))"
+            return damaged + sql.execute(f"DELETE FROM sentence_vectors WHERE {held} != crc").rowcount
 
     def delete_orphan_vectors(self) -> None:
         """Delete vectors that no passage has and that are not protected: left by removed documents and jobs."""

@@ -94,6 +94,14 @@ def page_crc(text: str, words: bytes) -> int:
     return zlib.crc32(words, zlib.crc32(text.encode("utf-8", "surrogatepass")))
 
 
+def blobs_crc(*blobs: bytes) -> int:
+    """CRC-32 of blobs, one after another."""
+    found = 0
+    for blob in blobs:
+        found = zlib.crc32(blob, found)
+    return found
+
+
 def insert_vectors(sql: sqlite3.Connection, digests: Iterable[bytes], vectors: Vectors) -> None:
     """Add vectors (n, d), with their checksums, where there are none of these digests yet."""
     blobs = (vector.astype("<f4").tobytes() for vector in vectors)

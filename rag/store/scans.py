@@ -128,6 +128,7 @@ def _update_page(sql: sqlite3.Connection, key: int, page: Page) -> None:
         (page.kind.value, page.text, words, page_crc(page.text, words), message_to_text(page.note), key, page.number),
     )
     sql.execute("DELETE FROM pages_awaiting_ocr WHERE document = ? AND number = ?", (key, page.number))
+    sql.execute("DELETE FROM sentence_vectors WHERE document = ? AND page = ?", (key, page.number))
 
 
 def _update_document(sql: sqlite3.Connection, key: int, notes_of: NotesOf) -> None:

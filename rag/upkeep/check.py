@@ -12,7 +12,7 @@ from rag.errors import StoreDamaged
 from rag.settings import Settings
 from rag.store.folder import readable_for_others
 from rag.store.leftovers import Rows, find_leftovers
-from rag.store.migrations import FORMAT
+from rag.store.schema import FORMAT
 from rag.upkeep.documents import damaged_documents
 from rag.upkeep.reading import ReadOnlyDatabase
 

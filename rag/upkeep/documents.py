@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from rag.records import text_digest
 from rag.settings import Settings
 from rag.store.blobs import original_file
 from rag.store.leftovers import Rows
-from rag.store.rows import StoredPassage, page_crc
+from rag.store.rows import StoredPassage, blobs_crc, page_crc
 
 _PASSAGES = (
     "SELECT p.*, '' AS document_id, '' AS owner, '' AS name, '' AS label, v.vector, v.crc FROM passages p"
@@ -33,7 +32,7 @@ class Damage:
     pages: tuple[int, ...]  # numbers of pages that are not as they were stored
     passages: tuple[int, ...]  # ids of such passages
     missing: int  # pages and passages that are not there
-    vectors: int  # passages without a vector, or with a damaged one; they are embedded again
+    vectors: int  # passages without a vector, and damaged vectors; they are made again
     file: str  # "missing", "damaged", or "" for none of these
 
     @property
@@ -68,6 +67,7 @@ def _is_there(store: Rows, key: int) -> bool:
 def _damage(store: Rows, settings: Settings, document: Any) -> Damage:
     pages = store.rows("SELECT number, text, words, crc FROM pages WHERE document = ?", (document["key"],))
     passages = store.rows(_PASSAGES, (document["key"],))
+    sentences = store.rows("SELECT digests, vectors, crc FROM sentence_vectors WHERE document = ?", (document["key"],))
     return Damage(
         document["key"],
         document["id"],
@@ -76,7 +76,8 @@ def _damage(store: Rows, settings: Settings, document: Any) -> Damage:
         tuple(page["number"] for page in pages if not _is_whole_page(page)),
         tuple(passage["id"] for passage in passages if not _is_whole_passage(passage, document["owner"])),
         max(document["pages"] - len(pages), 0) + max(document["passages"] - len(passages), 0),
-        sum(not isinstance(one["vector"], bytes) or zlib.crc32(one["vector"]) != one["crc"] for one in passages),
+        sum(not _is_whole_vector(one["crc"], one["vector"]) for one in passages)
+        + sum(not _is_whole_vector(one["crc"], one["digests"], one["vectors"]) for one in sentences),
         file_fault(settings.files_dir, document["id"]),
     )
 
@@ -84,6 +85,10 @@ def _damage(store: Rows, settings: Settings, document: Any) -> Damage:
 def _is_whole_page(page: Any) -> bool:
     text, words = page["text"], page["words"]
     return isinstance(text, str) and isinstance(words, bytes) and page_crc(text, words) == page["crc"]
+
+
+def _is_whole_vector(crc: int, *stored: Any) -> bool:
+    return all(isinstance(blob, bytes) for blob in stored) and blobs_crc(*stored) == crc
 
 
 def _is_whole_passage(passage: Any, owner: str) -> bool:

@@ -25,7 +25,7 @@ from rag.store.connection import FIRST_PAGE_SUFFIX, lock_folder
 from rag.store.database import Store
 from rag.store.folder import PRIVATE_FOLDER, make_private, prepare
 from rag.store.leftovers import find_leftovers, remove_leftovers
-from rag.store.migrations import FORMAT
+from rag.store.schema import FORMAT
 from rag.upkeep.check import JSON_COLUMNS, structure_problems
 from rag.upkeep.documents import Damage, damaged_documents, file_fault
 from rag.upkeep.salvage import copy_database, salvage

@@ -24,8 +24,8 @@ from rag.settings import Settings
 from rag.store.blobs import BLOCK, delete
 from rag.store.connection import READ_ONLY, lock_folder, uri_of
 from rag.store.folder import PRIVATE_FILE, PRIVATE_FOLDER, make_private
-from rag.store.migrations import FORMAT
 from rag.store.restored import COMPLETE, RESTORING, put_in_place
+from rag.store.schema import FORMAT
 from rag.upkeep.backup import ACCOUNTS, DATABASE, MANIFEST, OTHERS, VERSION
 
 MAX_MANIFEST_BYTES: Final = 200_000_000

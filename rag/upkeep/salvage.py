@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rag.store.connection import FIRST_PAGE_SUFFIX, HEADER_BYTES
-from rag.store.migrations import FORMAT, SCHEMA
+from rag.store.schema import FORMAT, SCHEMA
 
 MAX_PROBED: Final = 1_000_000  # rows of one table that are tried one by one
 

@@ -63,6 +63,17 @@ class Asked:
         yield Piece(name)
 
 
+def test_it_tells_when_nobody_asks_and_whether_somebody_did():
+    asked = Asked()
+    before = asked.turns.quiet_since()
+    assert asked.turns.quiet_since() == before
+    asked.ask("ann")
+    assert asked.turns.quiet_since() is None
+    asked.finish("ann")
+    asked.until(lambda: asked.turns.quiet_since() is not None)
+    assert asked.turns.quiet_since() != before
+
+
 def test_a_question_alone_does_not_wait():
     asked = Asked()
     asked.ask("a1")

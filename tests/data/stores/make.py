@@ -13,6 +13,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -46,6 +47,9 @@ class NoReader:
 
     def count_tokens(self, text):
         return len(text.split())
+
+    def prompt(self, request):
+        return SimpleNamespace(text="", tokens=0)
 
     def answer(self, request, stop):
         return iter(("Nothing.",))

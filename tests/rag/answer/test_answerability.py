@@ -139,7 +139,7 @@ def test_each_combination_of_scripts_has_its_own_scale_and_gate(question, senten
     settings = AnswerSettings(gate_alphabetic=1.0, gate_alphabetic_to_han=2.0, gate_han_to_alphabetic=3.0, gate_han=4.0)
     scorer = EvidenceScorer(embedder, settings)
     (found,) = scorer.find_evidence([question], embedder.queries([question]), [source(1, sentence)], alike)
-    assert found.answerability == pytest.approx(0.2 / gate, rel=1e-3)
+    assert found.answerability == pytest.approx(0.2 / gate, rel=2e-2)  # vectors are in half precision
 
 
 def test_there_are_no_more_sentences_than_allowed_and_none_twice():

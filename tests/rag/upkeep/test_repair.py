@@ -107,6 +107,17 @@ def test_a_damaged_vector_is_told_and_made_again(settings, whole):
     assert check(settings).problems == ()
 
 
+def test_damaged_vectors_of_sentences_are_told_and_dropped(settings, whole):
+    execute(
+        settings.database,
+        "INSERT INTO sentence_vectors SELECT document, number, x'', x'', 1 FROM pages WHERE number = 0 LIMIT 1",
+    )
+    (problem,) = check(settings).problems
+    assert "1 of its vectors are damaged or missing" in problem
+    assert repair(settings) == ["1 damaged vectors are made again at the next start."]
+    assert check(settings).problems == ()
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_a_damaged_page_of_the_database_loses_no_document_whose_pdf_is_there(settings, seed):
     """Whatever page it is, the first one too: the rows that can be read are kept, the documents are read again."""
