@@ -119,7 +119,7 @@ def _turn(exchange: Exchange, session: Session) -> _Turn:
         sources=links,
         nearest=list(zip(links, excerpts, strict=False)),
         why=sources_why(exchange.sources, language, session.titles),
-        reading=_reading(exchange, language),
+        reading="" if _reads(exchange) else _reading(exchange, language),  # until then it is the step
         prompt=exchange.reading.prompt if exchange.reading and exchange.id in session.prompts else None,
         variants=_variants(exchange, session),
         documents=_documents(exchange, session),
@@ -196,12 +196,16 @@ def _step(exchange: Exchange, language: Language) -> str:
     return _reading(exchange, language) or say(language, "reading_sources", n=len(exchange.sources))
 
 
+def _reads(exchange: Exchange) -> bool:
+    return exchange.running and not exchange.text
+
+
 def _reading(exchange: Exchange, language: Language) -> str:
     """What the model reads, or has read; "" where there is none, or it has not begun."""
     reading = exchange.reading
     if reading is None:
         return ""
-    reads = exchange.running and not exchange.text
+    reads = _reads(exchange)
     if reading.parts == 1:
         key = "reading_some" if reads else "read_some"
     elif reading.part:

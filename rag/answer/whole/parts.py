@@ -23,8 +23,9 @@ class Part:
     def title(self) -> str:
         """The document, and the pages from the first to the last."""
         first, last = self.sources[0], self.sources[-1]
-        pages = first.page_label if first.first_page == last.first_page else f"{first.page_label}-{last.page_label}"
-        return f"{first.document}, {pages}"
+        if first.first_page == last.first_page:
+            return f"{first.document}, p. {first.page_label}"
+        return f"{first.document}, pp. {first.page_label}–{last.page_label}"
 
 
 @dataclass(frozen=True, slots=True)
