@@ -22,6 +22,7 @@ from rag.logs import set_up
 from rag.messages import Message
 from rag.options import parse
 from rag.processors import quiet_waiting
+from rag.reader import Sampling
 from rag.settings import MB
 
 if TYPE_CHECKING:
@@ -63,9 +64,14 @@ def open_engine_for(options: argparse.Namespace, environment: Mapping[str, str])
     from rag.engine import Engine as Opened
     from rag.retrieve.rerank import open_reranker
 
+    if options.device != "auto":
+        from model.device import pick_device
+
+        pick_device(options.device)  # raises SettingRefused before anything is opened
     reader, why = reader_for(options, environment)
     return Opened(
         options.settings,
+        sampling=Sampling(max_tokens=options.max_tokens),
         embedder=lambda: open_embedder(options.embedder, cache=options.cache_dir, download=options.allow_download),
         reranker=lambda: open_reranker(options.reranker, download=options.allow_download),
         reader=reader,
@@ -146,6 +152,7 @@ def loading_for(engine: Engine, options: argparse.Namespace) -> BackgroundLoader
     return BackgroundLoader(
         callbacks,
         download=options.allow_download,
+        device=options.device,
         context=options.context or None,
         keep_in=options.cache_dir / "quantised",
         prompt_cache=None if options.prompt_cache_mb == "auto" else options.prompt_cache_mb * MB,
@@ -341,7 +348,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.list_models:
             from model.listing import list_models
 
-            sys.stdout.write(list_models() + "\n")
+            sys.stdout.write(list_models(options.device) + "\n")
             return 0
         from rag.upkeep.commands import care_for
 

@@ -53,18 +53,19 @@ class BackgroundLoader:
         callbacks: LoadCallbacks,
         *,
         download: bool,
+        device: str = "auto",
         context: int | None = None,
         keep_in: Path | None = None,
         prompt_cache: int | None = None,
         wait: Callable[[], None] = lambda: None,
     ) -> None:
-        """`download`: models may be downloaded; `context`, `keep_in`: as in `prepare`;
+        """`download`: models may be downloaded; `device`, `context`, `keep_in`: as in `prepare`;
         `prompt_cache`: as in `PreparedModel.load`.
 
         `wait`: returns when loading may begin.
         """
         self._callbacks, self._download, self._wait = callbacks, download, wait
-        self._context, self._keep_in, self._prompt_cache = context, keep_in, prompt_cache
+        self.device, self._context, self._keep_in, self._prompt_cache = device, context, keep_in, prompt_cache
         self._lock = threading.Lock()
         self._busy_with = ""  # name of the model being loaded
         self._last_report = 0.0
@@ -117,6 +118,7 @@ class BackgroundLoader:
                 self._callbacks.on_progress(Message("looking for {model}", {"model": name}))
                 prepared = prepare(
                     name,
+                    device=self.device,
                     context=self._context,
                     hub_only=hub_only,
                     offline=not self._download,

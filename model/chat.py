@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 import threading
 from collections.abc import Iterator
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from model.blank.filling import BLANK, fill_blanks
-from model.command_line import add_model_options, load_model
-from model.prompt import ChatMessage
-from model.reader import GlmReader
+from model.command_line import add_answer_options, add_model_options, load_model
 from rag.errors import AnswerCut, AskError
+from rag.processors import quiet_waiting
 from rag.reader import PromptScopes, Sampling
+
+if TYPE_CHECKING:
+    from model.prompt import ChatMessage
+    from model.reader import GlmReader
 
 ONE_PERSON = PromptScopes(conversation="")
 
@@ -27,6 +30,9 @@ def converse(reader: GlmReader, sampling: Sampling, read: TextIO, write: TextIO)
 
     A model that fills in blanks fills those of a line that has any (`[MASK]`), and that line alone.
     """
+    from model.blank.filling import BLANK, fill_blanks
+    from model.prompt import ChatMessage
+
     messages: list[ChatMessage] = []
     while True:
         write.write("\n> ")
@@ -77,15 +83,14 @@ def main(arguments: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m model.chat", description=(__doc__ or "").splitlines()[0])
     add_model_options(parser)
-    parser.add_argument(
-        "--max-tokens", type=int, default=Sampling().max_tokens, help="longest answer, in tokens (default: %(default)s)"
-    )
+    add_answer_options(parser)
     parser.add_argument(
         "--temperature", type=float, help="of sampling; 0: greedy decoding (default: what the model's makers recommend)"
     )
     parser.add_argument("--seed", type=int, help="of sampling; the same seed gives the same answer")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    quiet_waiting(os.environ)
     try:
         reader = load_model(options)
     except AskError as error:

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rag.reader import Sampling
+
 if TYPE_CHECKING:
     from model.reader import GlmReader
 
@@ -18,7 +20,7 @@ def add_checkpoint_options(parser: argparse.ArgumentParser) -> None:
     """Add the name of a model, where to find it, and the precision and device it is to have."""
     parser.add_argument("name", help="folder or hub id of a GLM, such as zai-org/GLM-4-9B-0414")
     parser.add_argument("--precision", default="auto", help="auto, bf16, fp16, fp32, int8 or int4 (default: auto)")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda:0 (default: auto)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
     parser.add_argument("--offline", action="store_true", help="do not download")
     parser.add_argument("--cache-dir", type=Path, help="folder for downloads")
 
@@ -30,6 +32,23 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--context", type=int, help="longest prompt and answer together, in tokens")
     parser.add_argument("--prompt-cache-mb", type=int, help="memory for prompts read before, in MB; 0 for none")
     parser.add_argument("--keep-in", type=Path, default=KEPT, help="folder for quantised models (default: %(default)s)")
+
+
+def add_answer_options(parser: argparse.ArgumentParser) -> None:
+    """Add how long an answer may be."""
+    parser.add_argument(
+        "--max-tokens",
+        type=_positive,
+        default=Sampling().max_tokens,
+        help="longest answer, in tokens, where nobody says otherwise (default: %(default)s)",
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return number
 
 
 def load_model(options: argparse.Namespace) -> GlmReader:

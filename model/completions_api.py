@@ -32,7 +32,6 @@ from rag.reader import PromptScopes, Sampling
 MAX_ASKING: Final = MAX_SEQUENCES + 64  # requests at a time, those included that wait
 MAX_BODY: Final = 8_000_000  # bytes of a request
 RETRY_SECONDS: Final = 5  # after which a client that was one too many may try again
-DEFAULT_TOKENS: Final = 1_024  # of an answer, where the client does not say
 
 
 class TextPart(BaseModel):
@@ -77,9 +76,11 @@ class CompletionRequest(BaseModel):
     n: Literal[1] = 1
     prompt_cache_key: str = Field("", max_length=256)  # requests share what was computed with those of the same key
 
-    def sampling(self) -> Sampling:
-        """How tokens are sampled; as the makers of the model recommend where the client does not say."""
-        most = self.max_completion_tokens or self.max_tokens or DEFAULT_TOKENS
+    def sampling(self, max_tokens: int) -> Sampling:
+        """How tokens are sampled: where the client does not say, up to `max_tokens` of them, as the makers of the model
+        recommend.
+        """
+        most = self.max_completion_tokens or self.max_tokens or max_tokens
         top_k = None if self.top_k is None else max(self.top_k, 0)
         return Sampling(most, self.temperature, self.top_p, self.seed, top_k, self.repetition_penalty)
 
@@ -89,9 +90,14 @@ class CompletionRequest(BaseModel):
         return [text for text in given if text]
 
 
-def completions_app(reader: GlmReader, name: str, key: str = "") -> Starlette:
-    """The application; `name` of the model for clients, `key` that they have to send, "" for none."""
-    api = _Completions(reader, name, key)
+def completions_app(
+    reader: GlmReader, name: str, key: str = "", *, max_tokens: int = Sampling().max_tokens
+) -> Starlette:
+    """The application; `name` of the model for clients, `key` that they have to send, "" for none.
+
+    `max_tokens`: of an answer, where the client does not say.
+    """
+    api = _Completions(reader, name, key, max_tokens)
     return Starlette(
         routes=[
             Route("/health", api.health),
@@ -104,8 +110,8 @@ def completions_app(reader: GlmReader, name: str, key: str = "") -> Starlette:
 class _Completions:
     """The routes."""
 
-    def __init__(self, reader: GlmReader, name: str, key: str) -> None:
-        self._reader, self._name, self._key = reader, name, key
+    def __init__(self, reader: GlmReader, name: str, key: str, max_tokens: int) -> None:
+        self._reader, self._name, self._key, self._max_tokens = reader, name, key, max_tokens
         self._threads = CapacityLimiter(2 * MAX_ASKING)  # one that is stopped may need its thread a little longer
         self._asking = 0
 
@@ -141,7 +147,7 @@ class _Completions:
             refused = _error(429, f"{self._asking} requests are being answered or wait: try again later.")
             refused.headers["Retry-After"] = str(RETRY_SECONDS)
             return refused
-        completion = _Completion(self._reader, self._name, body, self._threads)
+        completion = _Completion(self._reader, self._name, body, body.sampling(self._max_tokens), self._threads)
         if body.stream:
             return StreamingResponse(self._counted(completion.stream()), media_type="text/event-stream")
         return await self._whole(completion, request)
@@ -178,8 +184,10 @@ class _Completions:
 class _Completion:
     """One answer."""
 
-    def __init__(self, reader: GlmReader, name: str, body: CompletionRequest, threads: CapacityLimiter) -> None:
-        self._reader, self._name, self._body, self._threads = reader, name, body, threads
+    def __init__(
+        self, reader: GlmReader, name: str, body: CompletionRequest, sampling: Sampling, threads: CapacityLimiter
+    ) -> None:
+        self._reader, self._name, self._body, self._sampling, self._threads = reader, name, body, sampling, threads
         self._id, self._created = f"chatcmpl-{secrets.token_hex(12)}", int(time.time())
         self._usage, self._finish = Usage(), "stop"
         self.stop = threading.Event()
@@ -217,7 +225,7 @@ class _Completion:
         stops = StopText(self._body.stops())
         messages = [message.plain() for message in self._body.messages]
         scopes = PromptScopes(conversation=self._body.prompt_cache_key)
-        pieces = self._reader.chat(messages, self._body.sampling(), self.stop, self._usage, scopes)
+        pieces = self._reader.chat(messages, self._sampling, self.stop, self._usage, scopes)
         try:
             while (piece := await self._next(pieces)) is not None:
                 if ready := stops.feed(piece):

@@ -20,20 +20,34 @@ M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES = -3, 1 << 20  # parameter of mallopt (ma
 
 
 def pick_device(wanted: str) -> torch.device:
-    """The device named, or for "auto" the first GPU, else the CPU. Raises SettingRefused if this machine lacks it."""
+    """The device named, or for "auto" the first NVIDIA or AMD GPU, else the CPU.
+
+    An Apple GPU is used where "mps" is asked for: nothing was measured on one. Raises SettingRefused if this machine
+    lacks the device.
+    """
     if wanted == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(wanted)
     except RuntimeError as error:
-        raise SettingRefused("Unknown device '{device}'; choose auto, cpu or cuda:0.", device=wanted) from error
-    if device.type == "cuda":
-        if not torch.cuda.is_available() or (device.index or 0) >= torch.cuda.device_count():
-            raise SettingRefused("This machine has no {device}; choose auto or cpu.", device=wanted)
-        return torch.device("cuda", device.index or 0)
-    if device.type != "cpu":
-        raise SettingRefused("Models run on cpu or cuda, not on {device}; choose auto.", device=wanted)
-    return device
+        raise SettingRefused("Unknown device '{device}'; choose auto, cpu, cuda:0 or mps.", device=wanted) from error
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise SettingRefused("Models run on cpu, cuda or mps, not on {device}; choose auto.", device=wanted)
+    if (device.index or 0) >= _count(device.type):
+        raise SettingRefused("This machine has no {device}; choose auto or cpu.", device=wanted)
+    return torch.device("cuda", device.index or 0) if device.type == "cuda" else torch.device(device.type)
+
+
+def _count(kind: str) -> int:
+    """How many devices of a kind this machine has."""
+    if kind == "cuda":
+        return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return int(kind == "cpu" or torch.backends.mps.is_available())
+
+
+def can_quantise(device: torch.device) -> bool:
+    """Whether models can be loaded in INT8 and INT4 there: neither torch nor bitsandbytes has our kernels for MPS."""
+    return device.type != "mps"
 
 
 def pick_devices(wanted: str) -> tuple[torch.device, ...]:
@@ -48,6 +62,8 @@ def free_bytes(device: torch.device) -> int | None:
     """Memory available on a device, bytes; None if the system does not tell."""
     if device.type == "cuda":  # pragma: no cover - needs a GPU
         return int(torch.cuda.mem_get_info(device)[0])
+    if device.type == "mps":  # its memory is the machine's, of which Metal recommends a share
+        return max(0, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
     known = [value for value in (_linux_available(), _control_group_available()) if value is not None]
     if known:
         return min(known)
@@ -80,6 +96,8 @@ def empty_cache() -> None:
     """Return the memory of freed models to the GPU, if there is one."""
     if torch.cuda.is_available():  # pragma: no cover - needs a GPU
         torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():  # pragma: no cover - needs a GPU of Apple's
+        torch.mps.empty_cache()
 
 
 def compute_dtype(precision: Precision, device: torch.device) -> torch.dtype:
@@ -93,7 +111,11 @@ def compute_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether `device` has bfloat16 arithmetic; torch emulates it slowly on NVIDIA GPUs older than Ampere."""
+    """Whether `device` has bfloat16 arithmetic; torch emulates it slowly on NVIDIA GPUs older than Ampere, and Apple's
+    have it from macOS 14 on only.
+    """
+    if device.type == "mps":
+        return False
     if device.type == "cpu" or torch.version.hip or not torch.cuda.is_available():
         return True
     return torch.cuda.get_device_capability(device)[0] >= 8

@@ -68,7 +68,7 @@ class CacheMemory:
         """Uninitialised (batch, heads, capacity, channels) of the dtype and device of `states`."""
         batch, heads, _, channels = states.shape
         shape = (batch, heads, self._capacity, channels)
-        if states.is_cuda:  # torch's allocator does not fragment there, and layers may be on several GPUs
+        if states.device.type != "cpu":  # torch's allocator does not fragment there, and layers may be on several GPUs
             return states.new_empty(shape)
         if not self._free:
             self._free = list(states.new_empty(self._count, *shape))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from model.device import free_bytes, pick_device
+from model.device import can_quantise, free_bytes, pick_device
 from model.families import FAMILIES, GB, Family, Precision
 from model.memory import DEFAULT_CONTEXT, MIN_CONTEXT, needed_bytes
 
@@ -50,7 +50,8 @@ def memory_by_precision(
     for precision in LISTED_PRECISIONS:
         requantised = published is not None and precision is not published
         quantised_experts = family.dimensions.experts and precision is not Precision.BF16
-        possible = not (requantised or quantised_experts)
+        no_kernel = precision is not Precision.BF16 and not can_quantise(device)
+        possible = not (requantised or quantised_experts or no_kernel)
         tokens = min(context or DEFAULT_CONTEXT[device.type], family.context)
         memory[precision] = needed_bytes(family.dimensions, precision, tokens, device) if possible else None
     return memory

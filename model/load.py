@@ -207,10 +207,10 @@ def prepare(
 ) -> PreparedModel:
     """Find or download a checkpoint and check all of it but its weights.
 
-    `device`: auto (the GPUs, where there are some), cpu or cuda:0; `context`: longest prompt and answer together, in
-    tokens, None for what suits the device, its free memory and the model; `revision`: commit, branch or tag on the hub;
-    `hub_only`: a hub id even if there is a folder of that name; `offline`: open no socket; `keep_in`: folder in which
-    quantised models are kept for the next start; `adapter`: folder of one that was trained with this model.
+    `device`: auto (the GPUs, where there are some), cpu, cuda:0 or mps; `context`: longest prompt and answer together,
+    in tokens, None for what suits the device, its free memory and the model; `revision`: commit, branch or tag on the
+    hub; `hub_only`: a hub id even if there is a folder of that name; `offline`: open no socket; `keep_in`: folder in
+    which quantised models are kept for the next start; `adapter`: folder of one that was trained with this model.
     `download_progress` is called with bytes downloaded and bytes in total. Raises ModelMissing, CheckpointRefused or
     SettingRefused.
     """

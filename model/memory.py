@@ -10,20 +10,21 @@ from importlib.util import find_spec
 
 import torch
 
-from model.device import compute_dtype, has_bfloat16
+from model.device import can_quantise, compute_dtype, has_bfloat16
 from model.families import GB, MB, ModelDimensions, Precision
 from rag.errors import OutOfMemory, ReaderError, SettingRefused
 from rag.messages import Message, Value
 
-DEFAULT_CONTEXT = {"cpu": 8_192, "cuda": 32_768}  # tokens; less than many models can do, because the KV cache grows
+# Tokens; less than many models can do, because the KV cache grows.
+DEFAULT_CONTEXT = {"cpu": 8_192, "cuda": 32_768, "mps": 8_192}
 MIN_CONTEXT = 2_048  # tokens; a context that nobody asked for is shortened to no less, where memory is short
 CONTEXT_STEP = 256  # tokens; a shortened context is a multiple of it
 PROMPT_CHUNK = 512  # tokens of a prompt that go through the model at a time
 PROMPT_CACHE_SHARE = 0.25  # of what is free beside a loaded model and one answer
 
 # Beside weights, cache and activations. CPU: the libraries and the block of a matrix that is unpacked, measured.
-# CUDA: cuBLAS's workspace, the code of kernels and the rounding of torch's allocator; assumed, for lack of a GPU.
-_FIXED_BYTES = {"cpu": 460 * MB, "cuda": 400 * MB}
+# GPUs: workspace of matrix products, code of kernels and the rounding of torch's allocator; assumed, for lack of one.
+_FIXED_BYTES = {"cpu": 460 * MB, "cuda": 400 * MB, "mps": 400 * MB}
 _HIDDEN_STATES = 8  # copies of the hidden state of a row that are alive at a time: residual, query, key, value, ...
 _MASK_BYTES = 3  # of one entry of the attention mask: as it is made, and as it is added in 16 bits
 
@@ -121,12 +122,12 @@ def choose_precision(
     `quantisable`: INT8 and INT4 are possible; a mixture of experts never is. `shortest`: tokens to which `context` may
     be shortened if nothing fits otherwise; None: it may not be. Raises SettingRefused for an unknown precision,
     OutOfMemory if the precision wanted (or, for "auto", any) does not fit, and ReaderError for INT8 or INT4 of a model
-    that is not quantisable.
+    that is not quantisable, or on a device that has no kernel for them.
     """
-    quantisable = quantisable and not dimensions.experts
+    quantisable = quantisable and not dimensions.experts and can_quantise(device)
     question = _Question(dimensions, context, device, free, min(shortest or context, context))
     if wanted != "auto":
-        precision = _known(wanted, quantisable=quantisable)
+        precision = _known(wanted, device, quantisable=quantisable)
         return _chosen(question, precision, Message("{precision} as requested", {"precision": precision.upper()}))
     candidates = _candidates(device, published_bits, quantisable=quantisable)
     precision = next((one for one in candidates if question.fits(one)), candidates[-1])
@@ -136,13 +137,18 @@ def choose_precision(
     return _chosen(question, precision, None, published_bits)
 
 
-def _known(wanted: str, *, quantisable: bool) -> Precision:
+def _known(wanted: str, device: torch.device, *, quantisable: bool) -> Precision:
     try:
         precision = Precision(wanted.lower())
     except ValueError as error:
         raise SettingRefused(
             "Unknown precision '{precision}'; choose auto, {known}.", precision=wanted, known=", ".join(Precision)
         ) from error
+    if precision in (Precision.INT8, Precision.INT4) and not can_quantise(device):
+        raise ReaderError(
+            "There is no kernel for {precision} on Apple's GPUs here; choose the precision fp16, or the device cpu.",
+            precision=precision.upper(),
+        )
     if not quantisable and precision in (Precision.INT8, Precision.INT4):
         raise ReaderError(
             "A model of this architecture cannot be quantised to {precision} here; choose bf16.",
@@ -187,7 +193,7 @@ def _candidates(device: torch.device, published_bits: int, *, quantisable: bool)
 
     transformers keeps all experts of a layer in one tensor, which neither bitsandbytes nor `model.quantise` takes.
     """
-    if published_bits:
+    if published_bits and can_quantise(device):
         return [Precision.INT4 if published_bits == 4 else Precision.INT8]
     full = Precision.BF16 if has_bfloat16(device) else Precision.FP16
     if not quantisable:

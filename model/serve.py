@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 
-from model.command_line import add_model_options, load_model
+from model.command_line import add_answer_options, add_model_options, load_model
 from rag.errors import AskError, SettingRefused
+from rag.processors import quiet_waiting
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only this machine reaches
 
@@ -38,6 +40,7 @@ def options_of(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m model.serve", description=(__doc__ or "").splitlines()[0])
     add_model_options(parser)
+    add_answer_options(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s)")
     parser.add_argument("--key-file", type=Path, help="file with the key that clients have to send")
@@ -49,6 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Load the model and serve it until a signal ends the program; returns the exit status."""
     options = options_of(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    quiet_waiting(os.environ)
     try:
         key = read_key(options.host, options.key_file)
         import uvicorn
@@ -60,7 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     logging.info("%s (%s)", reader.name, reader.why)
-    app = completions_app(reader, options.served_name or reader.name.split(" · ")[0], key)
+    name = options.served_name or reader.name.split(" · ")[0]
+    app = completions_app(reader, name, key, max_tokens=options.max_tokens)
     uvicorn.run(app, host=options.host, port=options.port, log_level="info", access_log=False)
     return 0
 

@@ -14,8 +14,8 @@ import torch
 
 from model.families import Family, Precision
 
-# Share of the bandwidth that decoding reaches; the CPU's was measured (benchmarks/LOG.md), the GPU's is a guess.
-EFFICIENCY: Final = {"cpu": 0.5, "cuda": 0.5}
+# Share of the bandwidth that decoding reaches; the CPU's was measured (benchmarks/LOG.md), those of GPUs are a guess.
+EFFICIENCY: Final = {"cpu": 0.5, "cuda": 0.5, "mps": 0.5}
 READ_BYTES: Final = 256 << 20  # of one measurement: more than a cache holds
 RUNS: Final = 3  # of which the fastest counts, as other work slows a run but never speeds it up
 
@@ -37,6 +37,8 @@ def bandwidth(device: torch.device) -> float:
 def _synchronise(device: torch.device) -> None:
     if device.type == "cuda":  # pragma: no cover - needs a GPU
         torch.cuda.synchronize(device)
+    if device.type == "mps":  # pragma: no cover - needs a GPU of Apple's
+        torch.mps.synchronize()
 
 
 def tokens_per_second(family: Family, precision: Precision, device: torch.device) -> float:

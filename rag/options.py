@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 from rag.config import override, read_config
 from rag.errors import SettingRefused
+from rag.reader import Sampling
 from rag.settings import MB, MIB, Limits, Settings
 
 PREFIX: Final = "ASK_"
@@ -114,6 +116,12 @@ def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
+def _device(text: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d{1,3})?", text, re.ASCII):
+        raise ValueError(text)
+    return text
+
+
 def _file(text: str) -> Path:
     return Path(_name(text))
 
@@ -160,17 +168,23 @@ OPTIONS: Final = (
     Option("precision", "auto", _one_of(*PRECISIONS), "one of " + ", ".join(PRECISIONS),
            "precision of the GLM's weights: bf16, fp16, fp32, int8 or int4; auto picks the best that fits in memory",
            "models"),
+    Option("device", "auto", _device, "auto, cpu, cuda, cuda:1 and so on, or mps",
+           "device of the GLM: cpu, cuda (the first GPU), cuda:1 and so on, or mps (an Apple GPU, in 16 bits only); "
+           "auto is all GPUs but Apple's if there are any, otherwise the CPU", "models"),
     Option("adapter", "", _name, "a folder",
            "folder of an adapter that was trained for --model by `python -m model.finetune`", "models"),
     Option("server", "", _name, "an address such as http://localhost:8000/v1",
            "address of an OpenAI-compatible server, for --reader remote; its API key is read from ASK_SERVER_KEY",
            "models"),
     Option("context", 0, _whole(2_048, 10_000_000), "a whole number from 2048 to 10000000",
-           "maximum tokens of prompt and answer together; by default what a server tells, 8192 on a CPU and 32768 on a "
-           "GPU, or the model's own maximum if that is lower", "models"),
+           "maximum tokens of prompt and answer together; by default what a server tells, 8192 on a CPU or an Apple "
+           "GPU and 32768 on others, or the model's own maximum if that is lower", "models"),
     Option("prompt-cache-mb", "auto", _auto_or(_whole(0, 10_000_000)), "auto or a whole number from 0 to 10000000",
            "memory for what a GLM has computed for prompts, in MB, so that a question over the same sources is "
            "answered sooner; 0 for none, auto for a quarter of what is free once the model is loaded", "models"),
+    Option("max-tokens", Sampling().max_tokens, _whole(16, 1_000_000), "a whole number from 16 to 1000000",
+           "longest answer of a model, in tokens, within a quarter of its context; whoever prefers short or long "
+           "answers gets a quarter of it or twice as much", "models"),
     Option("re-embed", False, _switch, "1 or 0",
            "recompute the embeddings of all documents, after a change of --embedder", "models"),
     Option("embedder", "auto", _name, "auto, a model's name or a folder",

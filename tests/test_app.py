@@ -18,6 +18,7 @@ import app
 from model.servers import Connection, ConnectionFile
 from rag.errors import SettingRefused
 from rag.options import OPTIONS, parse
+from rag.reader import Sampling
 from tests.webui.fake_engine import FakeEngine
 from webui.accounts.accounts import Accounts
 from webui.commands import accounts_of
@@ -146,6 +147,24 @@ def test_the_context_of_a_server_is_an_option():
     arguments = ["--server", "http://localhost:8000", "--model", "m"]
     assert app.reader_for(parse(arguments, {}), {})[0].context_tokens == 8192
     assert app.reader_for(parse([*arguments, "--context", "32768"], {}), {})[0].context_tokens == 32768
+
+
+@pytest.mark.parametrize(("device", "told"), [("cuda:9", "This machine has no cuda:9"), ("mps", "no mps")])
+def test_a_device_that_this_machine_lacks_is_refused_before_anything_is_opened(tmp_path, monkeypatch, device, told):
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+    folder = tmp_path / "data"
+    with pytest.raises(SettingRefused, match=told):
+        app.open_engine_for(parse(["--device", device, "--data-dir", str(folder)], {}), {})
+    assert not folder.exists()
+
+
+def test_device_and_length_of_answers_reach_the_model(tmp_path, monkeypatch):
+    given = {}
+    monkeypatch.setattr("rag.engine.Engine", lambda settings, **options: given.update(options))
+    options = parse(["--device", "cpu", "--max-tokens", "77", "--data-dir", str(tmp_path)], {})
+    app.open_engine_for(options, {})
+    assert given["sampling"] == Sampling(max_tokens=77)
+    assert app.loading_for(FakeEngine(tmp_path), options).device == "cpu"
 
 
 def test_folders_are_added_as_shared_documents_and_refusals_do_not_stop_it(tmp_path, caplog):

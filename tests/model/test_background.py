@@ -21,7 +21,7 @@ from tests.model.reciting import recite
 class Watcher:
     """Holds the reader in use, as the engine does, and keeps what it is told."""
 
-    def __init__(self):
+    def __init__(self, **options):
         self.reader, self.said = None, []
         self.over = threading.Event()
         self.gate = threading.Event()  # cleared: loading waits where it first reports
@@ -29,7 +29,7 @@ class Watcher:
         callbacks = LoadCallbacks(
             release=self.release, on_progress=self.progress, on_ready=self.ready, on_failure=self.failed
         )
-        self.loading = BackgroundLoader(callbacks, download=False)
+        self.loading = BackgroundLoader(callbacks, download=False, **options)
 
     def release(self):
         self.reader = None
@@ -219,3 +219,13 @@ def test_a_failure_is_one_sentence_and_the_next_one_is_loaded(watcher, tmp_path)
     watcher.load(recite(tmp_path / "one", ["first"]))
     watcher.wait()
     assert said(watcher.reader) == "first"
+
+
+def test_a_model_is_loaded_on_the_device_that_was_named(tmp_path):
+    folder = recite(tmp_path / "tiny", ["yes"])
+    for device, told in (("cpu", "ready"), ("cuda:9", "failed: This machine has no cuda:9; choose auto or cpu.")):
+        watcher = Watcher(device=device)
+        watcher.load(folder)
+        watcher.wait()
+        assert watcher.said[-1] == told
+        assert watcher.reader is None or watcher.reader.name.endswith(device)

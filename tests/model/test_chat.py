@@ -1,6 +1,7 @@
 """The terminal chat and the list of models."""
 
 import io
+import os
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from model.families import FAMILIES
 from model.listing import list_models
 from model.load import load_reader
 from model.prompt import ChatMessage
+from model.serve import main as serve
 from rag.reader import Sampling
 from tests.model.cut import until_cut
 from tests.model.reference import REPOSITORY
@@ -74,6 +76,30 @@ def test_command_line(tmp_path, monkeypatch, capsys):
     assert "neither a folder nor a hub id" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [main, serve])
+def test_threads_of_openmp_sleep_while_they_wait(command, monkeypatch, tmp_path, capsys):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.setenv("KMP_BLOCKTIME", "5")
+    assert command([str(tmp_path / "nothing"), "--offline"]) == 1
+    assert (os.environ.pop("OMP_WAIT_POLICY"), os.environ["KMP_BLOCKTIME"]) == ("PASSIVE", "5")
+
+
+@pytest.mark.parametrize("command", [main, serve])
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [("--device", "cuda:7", "This machine has no cuda:7"), ("--device", "toaster", "Unknown device 'toaster'"),
+     ("--max-tokens", "0", "'0' is not a whole number from 1 on"), ("--max-tokens", "many", "'many' is not a whole")],
+)  # fmt: skip
+def test_a_device_or_length_that_cannot_be_is_refused_in_a_sentence(command, option, value, told, tmp_path, capsys):
+    native(tmp_path)
+    try:
+        status = command([str(tmp_path), option, value])
+    except SystemExit as exit:
+        status = exit.code
+    assert status in (1, 2)
+    assert told in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_every_known_model_is_listed():
     text = list_models("cpu", free=10_000_000_000)
     for family in FAMILIES:
@@ -86,7 +112,8 @@ def test_every_known_model_is_listed():
 
 
 def test_importing_the_package_loads_no_torch():
-    code = "import sys, model, model.families, model.prompt; assert not {'torch', 'transformers'} & set(sys.modules)"
+    modules = "model, model.families, model.prompt, model.chat, model.serve"
+    code = f"import sys, {modules}; assert not {{'torch', 'transformers'}} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
 
 

@@ -24,6 +24,8 @@ REFUSED = [
 class FakeLoading:
     """Keeps what it was told to load."""
 
+    device = "auto"
+
     def __init__(self, held=0):
         self.started, self.held = [], held
 

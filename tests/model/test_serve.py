@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 
 from model import completions_api
-from model.completions_api import DEFAULT_TOKENS, CompletionRequest, completions_app
+from model.completions_api import CompletionRequest, completions_app
 from model.load import load_reader
 from model.remote import RemoteReader
 from model.serve import main, read_key
@@ -141,9 +141,9 @@ def test_a_request_that_cannot_be_answered_says_why(url, body, told):
 
 def test_what_a_client_does_not_choose_is_left_to_the_model():
     def sampling(**fields):
-        return CompletionRequest.model_validate({"messages": MESSAGES, **fields}).sampling()
+        return CompletionRequest.model_validate({"messages": MESSAGES, **fields}).sampling(70)
 
-    assert sampling() == Sampling(DEFAULT_TOKENS)
+    assert sampling() == Sampling(70)
     assert sampling(temperature=0, top_k=-1, repetition_penalty=1.1, seed=4, max_tokens=5) == Sampling(
         5, 0.0, None, 4, 0, 1.1
     )

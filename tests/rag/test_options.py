@@ -25,6 +25,8 @@ TYPED = [
     ("host-name", "Ask.example.org, b", ("ask.example.org", "b")),
     ("max-file-mb", "5", 5),
     ("log-level", "debug", "debug"),
+    ("device", "cuda:1", "cuda:1"),
+    ("max-tokens", "300", 300),
 ]
 
 
@@ -33,13 +35,14 @@ def test_the_command_line_goes_before_the_environment(name, text, value):
     option = next(option for option in OPTIONS if option.name == name)
     assert getattr(parse([], {option.variable: text}), option.key) == value
     given = [option.flag] if value is True else [option.flag, text]
-    other = {"1": "0", "quote": "auto", "debug": "info"}.get(text, "99")
+    other = {"1": "0", "quote": "auto", "debug": "info", "cuda:1": "mps"}.get(text, "99")
     assert getattr(parse(given, {option.variable: other}), option.key) == value
 
 
 @pytest.mark.parametrize(
     ("name", "text"),
     [("port", "http"), ("port", "65536"), ("port", "-1"), ("reader", "gpt"), ("precision", "int3"),
+     ("device", "cuda:"), ("device", "cuda:-1"), ("device", "gpu"), ("max-tokens", "0"),
      ("log-level", "loud"), ("max-file-mb", "0"), ("max-pages", "many"), ("host", " ")],
 )  # fmt: skip
 def test_a_wrong_value_names_the_option_and_what_it_takes(name, text):
