@@ -34,6 +34,7 @@ _Y_ENDINGS: Final = frozenset({"ies", "ied", "ily"})
 _PREFIXES: Final = ("un", "in", "im", "il", "ir", "dis", "non", "non-", "de")
 _LINES_OF_CHANGE = 2  # of opposites.txt, from the first: increase and decrease, higher and lower
 _MIN_STEM = 3
+_NOTES: Final = frozenset("note notes noted noting".split())  # which would have the stem of "not"
 
 
 @functools.lru_cache(maxsize=50_000)
@@ -41,6 +42,8 @@ def stem(word: str) -> str:
     """A word without its inflection, so that "declined", "declines" and "declining" are one."""
     word = word.lower().replace("’", "'").removesuffix("'s").removesuffix("'")
     word = _IRREGULAR.get(word, word)
+    if word in _NOTES:
+        return "note"
     for suffix in _SUFFIXES:
         if word.endswith(suffix) and len(word) - len(suffix) >= _MIN_STEM and not word.endswith(("ss", "us", "is")):
             rest = word[: -len(suffix)]

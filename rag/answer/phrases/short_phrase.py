@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from rag.answer.phrases.addresses import asked_address, find_address
 from rag.answer.phrases.causes import gives_cause, moves
 from rag.answer.phrases.elections import asks_for_directors, tells_of_directors
 from rag.answer.phrases.fit import is_no_answer
 from rag.answer.phrases.kind import Kind, kind_of
 from rag.answer.phrases.labels import find_labelled
 from rag.answer.phrases.lists import FoundList, enumeration_around, find_list, split_items
+from rag.answer.phrases.negated import denies, is_negated
 from rag.answer.phrases.offices import asks_for_office, asks_of_another_time, find_holder, is_name
 from rag.answer.phrases.refine import answers_nothing, completed, full_name, is_no_choice, refined
 from rag.answer.phrases.span_model import Span, SpanModel
@@ -102,7 +104,7 @@ class PhraseFinder:
             return None
         if kind is Kind.PERSON and (whole := _named_in_full(found, start, end, evidence)):
             found, start, end = whole
-        sure = confidence >= self.settings.sure_confidence
+        sure = confidence >= self.settings.sure_confidence and (not is_negated(question) or denies(found.text))
         if kind is Kind.WHY and not gives_cause(question, found.text, start):
             if moves(question):
                 return None
@@ -127,7 +129,9 @@ class PhraseFinder:
 
 
 def _told(question: str, kind: Kind, evidence: Sequence[Evidence]) -> tuple[Evidence, int, int] | None:
-    """What a label or an office tells, without a model."""
+    """What a label, an office or the way an address is written tells, without a model."""
+    if (written := asked_address(question)) and (address := find_address(written, evidence)):
+        return address
     holder = find_holder(question, evidence) if kind is Kind.PERSON else None
     return holder or find_labelled(question, evidence)
 

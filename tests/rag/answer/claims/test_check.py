@@ -35,6 +35,8 @@ def state(sentence: str, *texts: str) -> ClaimState:
         pytest.param("公司营业收入为42.3亿元，增长百分之十三。", CHINESE, id="Chinese reworded"),
         pytest.param("乙方转让本合同须经甲方书面同意。", CHINESE, id="double negation"),
         pytest.param("Revenue was RMB 4.23 billion, up 13%.", CHINESE, id="across languages"),
+        pytest.param("As noted, revenue was $4.23 billion.", REPORT, id="note is not a negation"),
+        pytest.param("The company issued bonds.", "The company issued notes and bonds.", id="notes are no negation"),
     ],
 )
 def test_what_a_source_says_in_other_words_is_supported(sentence, source):

@@ -1,0 +1,36 @@
+"""Questions for what is not so, which a sentence that denies nothing hardly answers."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from rag.answer.claims.polarity import find_negations
+from rag.answer.claims.tokens import analyse
+
+_MAX_CHARACTERS: Final = 1_000  # of a text that are looked at
+# In a question: what denies its verb. "With no husband present" or "without a permit" only describe a thing.
+_NEGATED: Final = re.compile(
+    r"\b(?:not|never|cannot|no longer|(?:do|does|did|is|are|was|were|has|have|had|ca|could|wo|would|should|may|might"
+    r"|must)n['’]t)\b|没有|不能|不会|不再|不是|不需要|不支持|不包括|不适用|未能|无法|不得",
+    re.IGNORECASE,
+)
+_NOT_ONLY: Final = re.compile(
+    r"\bnot (?:only|just|less than|more than)\b|\bor not\b|是不是|有没有|能不能|会不会", re.IGNORECASE
+)
+_DENYING: Final = re.compile(
+    r"\b(?:fail(?:s|ed|ing|ure)?|prohibit\w*|prevent\w*|avoid\w*|omit\w*|without|exempt|except|excluding|other than"
+    r"|un[a-z]{4,}|in(?:eligible|applicable|complete|capable)|non-?\w+)\b|缺乏|禁止|避免|免于|而非|除外|除了",
+    re.IGNORECASE,
+)
+
+
+def is_negated(question: str) -> bool:
+    """Whether a question asks for what is not so: "Which types does it not handle?"."""
+    return _NEGATED.search(_NOT_ONLY.sub(" ", question[:_MAX_CHARACTERS])) is not None
+
+
+def denies(text: str) -> bool:
+    """Whether a sentence says of anything that it is not so."""
+    text = text[:_MAX_CHARACTERS]
+    return bool(find_negations(analyse(text))) or _DENYING.search(text) is not None
