@@ -87,7 +87,7 @@ class Handlers:
         """Once a second, more often during an answer that no request of this page draws: send what changed."""
         session = self.session(request)
         version, talk = self.engine.version(), self._changed_talk(session)
-        quick = session.conversation.running and not session.following
+        quick = session.should_poll_quickly
         if quick != session.polls_quickly:
             session.polls_quickly = quick
             talk[self.draw.parts.timer] = gr.update(value=QUICK_POLL_SECONDS if quick else POLL_SECONDS)
@@ -100,10 +100,18 @@ class Handlers:
             updates.pop(self.draw.parts.evaluation, None)
         return updates | talk
 
+    def unchanged(self, owner: str, person: str, name: str) -> bool:
+        """Whether a session is known, and `poll` would find nothing to draw for it. Quick, as it blocks the server."""
+        session = self.sessions.known(owner, name, person)
+        if session is None or session.seen != self.engine.version() or session.talk_has_changed:
+            return False
+        session.heard()
+        return True
+
     def _changed_talk(self, session: Session) -> Updates:
         """What changed in the conversation since this page drew it, because another page changed it."""
         updates: Updates = {}
-        if session.own and (session.drawer.seen != session.own.version or session.drawer.is_too_late):
+        if session.own and session.drawer_has_changed:
             if session.own.is_gone(session.conversation):
                 session.begin()
                 session.show_notice(NOT_THERE)

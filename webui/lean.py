@@ -8,6 +8,8 @@ import gradio as gr
 from gradio.block_function import BlockFunction
 from gradio.state_holder import SessionState
 
+from webui.server.polls import Polling
+
 
 class LeanBlocks(gr.Blocks):
     """Blocks whose handlers return a dict of the components that change, with their HTML or a `gr.update`.
@@ -16,6 +18,8 @@ class LeanBlocks(gr.Blocks):
     20 ms of a poll that finds no change, and the HTML of every open page in memory. It needs them to check what a
     component sends back against what was sent to it; ours send nothing but text.
     """
+
+    polling: Polling  # set once the page is laid out
 
     async def postprocess_data(
         self, block_fn: BlockFunction, predictions: list[Any] | dict[Any, Any], state: SessionState | None

@@ -20,6 +20,7 @@ from webui.engine import Engine
 from webui.handlers import POLL_SECONDS, Handlers, People
 from webui.lean import LeanBlocks
 from webui.models import Models
+from webui.server.polls import Polling
 from webui.strings import say
 
 MAX_QUEUED_QUESTIONS = 200  # of all sessions together; above, the page says that the queue is full
@@ -50,7 +51,7 @@ def build_page(
     models: Models | None = None,
     people: People,
     raise_errors: bool = False,
-) -> gr.Blocks:
+) -> LeanBlocks:
     """The whole page; with `models` those whose role allows it pick one there. `people` tells who they are.
 
     With `raise_errors` an unexpected error is not turned into a sentence (tests, debugging).
@@ -94,7 +95,7 @@ def build_page(
     return page
 
 
-def _wire(page: gr.Blocks, parts: Parts, handlers: Handlers) -> None:
+def _wire(page: LeanBlocks, parts: Parts, handlers: Handlers) -> None:
     """Connect the events of the page with their handlers, and say which parts each may change."""
     everything = _all(parts)
     library = [parts.library, parts.documents, parts.welcome]
@@ -102,7 +103,8 @@ def _wire(page: gr.Blocks, parts: Parts, handlers: Handlers) -> None:
     talk = [*exchanges, parts.note, parts.question, parts.ask, parts.stop, parts.new, parts.drawer]
     views = [*exchanges, parts.viewer, parts.tabs, parts.evaluation]
 
-    parts.timer.tick(handlers.poll, None, everything, **_QUICK)
+    poll = parts.timer.tick(handlers.poll, None, everything, **_QUICK)
+    page.polling = Polling(poll["id"], len(everything), handlers.unchanged)
     answering: dict[str, Any] = {
         "show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple",
         "concurrency_limit": MAX_ANSWERS, "concurrency_id": "answers",

@@ -175,6 +175,22 @@ class Session:
         if self.own:
             self.own.seen_at = self.seen_at
 
+    @property
+    def should_poll_quickly(self) -> bool:
+        """Whether an answer is being made that no request of this page draws."""
+        return self.conversation.running and not self.following
+
+    @property
+    def drawer_has_changed(self) -> bool:
+        """Whether the page's list of conversations is out of date."""
+        return self.own is not None and (self.drawer.seen != self.own.version or self.drawer.is_too_late)
+
+    @property
+    def talk_has_changed(self) -> bool:
+        """Whether list, conversation or the pace of polling differ from what the page was sent."""
+        conversation = self.seen_conversation != self.conversation.version
+        return conversation or self.drawer_has_changed or self.should_poll_quickly != self.polls_quickly
+
     def stop(self) -> None:
         """Stop the answer that is being made."""
         self.conversation.stop()

@@ -6,6 +6,8 @@ import json
 from collections.abc import Collection
 from typing import Any, Final
 
+from starlette.types import Message, Receive
+
 MAX_JSON_PARTS: Final = 50_000  # lists, objects and commas in a body; each costs Gradio about 3 µs and 400 bytes
 RUN: Final = "/gradio_api/run/"
 # Routes that take a session's name in the request body, and that Gradio answers whoever asks.
@@ -57,3 +59,13 @@ def check_event(path: str, event: dict[str, Any], known: Collection[int], names:
         raise BodyRefused(422, "fn_index is the number of an event.")
     elif number not in known:
         raise BodyRefused(404, "There is no such event.")
+
+
+def again(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that first gives `body`, which was read already, and then whatever comes after it."""
+    left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return left.pop() if left else await receive()
+
+    return receive_again

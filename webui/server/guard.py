@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from webui.server.api.entry import DOCUMENTS_PATH, MAX_BODY_BYTES, Entry, is_api_path, is_manual, refused
 from webui.server.connections import timed
 from webui.server.documents import DOCUMENT_ROUTE
-from webui.server.events import BODY_ROUTES, BodyRefused, check_event, parse_event, session_of
+from webui.server.events import BODY_ROUTES, BodyRefused, again, check_event, parse_event, session_of
 from webui.server.export import EXPORT_ROUTE
 from webui.server.proxies import Proxies
 from webui.server.sessions import SessionLogins
@@ -182,7 +182,7 @@ class Guard:
             named.append(path.removeprefix(_HEARTBEAT))
         elif path.startswith(BODY_ROUTES) and request.method == "POST":
             body = await request.body()
-            receive = _again(body, receive)
+            receive = again(body, receive)
             events = scope["app"].get_blocks().fns
             try:
                 event = parse_event(body)
@@ -250,16 +250,6 @@ def _size(headers: Headers) -> int:
     """The bytes of a body as its request states them."""
     length = headers.get("content-length", "")
     return int(length) if length.isdecimal() else MAX_UNSTATED_BYTES if "transfer-encoding" in headers else 0
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that first gives `body`, which was read already, and then whatever comes after it."""
-    left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive_again() -> Message:
-        return left.pop() if left else await receive()
-
-    return receive_again
 
 
 class _Reply:

@@ -26,6 +26,8 @@ class Proxies:
         """Whether an address is that of a proxy."""
         if self.everybody:
             return True
+        if not self.networks:
+            return False
         try:
             known = ipaddress.ip_address(address)
         except ValueError:

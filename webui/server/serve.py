@@ -32,6 +32,7 @@ from webui.server.documents import document_routes
 from webui.server.export import export_route
 from webui.server.guard import Access, Guard
 from webui.server.login import LoginRoutes
+from webui.server.polls import Polls
 from webui.server.traffic import Traffic
 from webui.server.upload import upload_route
 from webui.server.watch import Watch
@@ -121,7 +122,7 @@ def serve(
         blocked_paths=[str(engine.settings.data_dir.resolve())],
         max_file_size=1,  # byte: Gradio's own upload is not used, and the guard blocks it
         app_kwargs={
-            "middleware": [watch, guard],
+            "middleware": [watch, guard, Middleware(Polls, polling=page.polling)],
             "routes": routes,
             "lifespan": _lifespan(programs, answers, unfinished, accounts),
             "docs_url": None,

@@ -46,6 +46,12 @@ class Sessions:
                 own.popitem(last=False)
             return session
 
+    def known(self, owner: str, name: str, conversation_owner: str) -> Session | None:
+        """The owner's session of this name, if there is one."""
+        with self._lock:
+            own = self._sessions.get(owner)
+            return own.get((conversation_owner, name)) if own else None
+
     def _own_conversations(self, owner: str) -> OwnConversations | None:
         """The stored conversations of an owner: one object for all their pages."""
         if not owner or self._stored is None:
