@@ -26,7 +26,7 @@ import numpy as np
 
 from benchmarks.baseline import machine
 from benchmarks.held_out import is_held_out
-from rag.answer.answering import Asked
+from rag.answer.asked import Asked
 from rag.answer.doubt import Signs, is_about_a_stranger, probability_of, signs_of
 from rag.answer.doubt import state_of as judged
 from rag.answer.quote import QuoteReader

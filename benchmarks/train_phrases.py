@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from benchmarks.baseline import machine
 from benchmarks.held_out import is_held_out
-from rag.answer.answering import Asked
+from rag.answer.asked import Asked
 from rag.answer.phrases.features import COUNT
 from rag.answer.phrases.short_phrase import trim
 from rag.answer.phrases.span_model import (

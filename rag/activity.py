@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from rag.errors import QuestionRefused, TooManyWaiting
+from rag.reader import PromptCacheUsage
 from rag.records import Answer, AnswerState, Event, Found
 
 log = logging.getLogger(__name__)
@@ -30,8 +33,10 @@ _OUTCOMES: Final = {
 class Activity:
     """The counters of one engine, in a registry of their own. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, prompt_cache: Callable[[], PromptCacheUsage | None] = lambda: None) -> None:
+        """`prompt_cache`: that of the model in use; None without one."""
         self.registry = CollectorRegistry()
+        self.registry.register(_PromptCache(prompt_cache))
         self._asked = Counter("ask_questions", "Questions by how they ended", ["outcome"], registry=self.registry)
         self._in_progress = Gauge(
             "ask_questions_in_progress", "Questions asked and not answered yet", registry=self.registry
@@ -81,3 +86,19 @@ class Activity:
     def document_added(self, seconds: float) -> None:
         """A document is complete, that many seconds after its upload."""
         self._document_seconds.observe(seconds)
+
+
+class _PromptCache(Collector):
+    """What the model in use keeps of prompts, looked up whenever Prometheus asks."""
+
+    def __init__(self, usage: Callable[[], PromptCacheUsage | None]) -> None:
+        self._usage = usage
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        usage = self._usage() or PromptCacheUsage(0, 0, 0, 0)
+        yield GaugeMetricFamily("ask_prompt_cache_bytes", "What a model keeps of prompts that it has read", usage.bytes)
+        yield GaugeMetricFamily("ask_prompt_cache_limit_bytes", "What it may keep", usage.most_bytes)
+        tokens = CounterMetricFamily("ask_prompt_tokens", "Tokens of prompts, read or kept", labels=["from"])
+        tokens.add_metric(["read"], usage.read_tokens)
+        tokens.add_metric(["cache"], usage.cached_tokens)
+        yield tokens

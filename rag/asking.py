@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
-from rag.answer.answering import Answerer, Asked
+from rag.answer.answering import Answerer
+from rag.answer.asked import Asked
 from rag.answer.quote import QuoteReader
 from rag.answer.sentence_vectors import SentenceVectors
 from rag.answer.sentences_ahead import SentencesAhead
@@ -16,7 +17,7 @@ from rag.answer.suggesting import suggest
 from rag.errors import QuestionRefused
 from rag.index.protocols import Scope
 from rag.library import Library
-from rag.reader import Reader, Sampling, Turn
+from rag.reader import CachesPrompts, PromptCacheUsage, Reader, Sampling, Turn
 from rag.records import Answer, AnswerState, AskOptions, Document, Event, Found, Source
 from rag.retrieve.query import validate_question
 from rag.settings import Settings
@@ -85,7 +86,7 @@ class Questions:
             yield Answer((), "", AnswerState.ANSWER if is_asked else AnswerState.NONE, reply=reply)
             return
         stop = stop or threading.Event()
-        asked = Asked(question, self._scope(owner, documents), tuple(history), options)
+        asked = Asked(question, self._scope(owner, documents), tuple(history), options, person or owner)
         reader = QuoteReader() if options.quotes else self.reader
         answerer = self._answerer()
         yield from self.turns.events(
@@ -117,6 +118,15 @@ class Questions:
 
         events = self.turns.events(person or owner, found, threading.Event())
         return [source for event in events if isinstance(event, Found) for source in event.sources]
+
+    def prompt_cache(self) -> PromptCacheUsage | None:
+        """What the model in use keeps of the prompts that it has read; None without one here."""
+        return self.reader.prompt_cache_usage if isinstance(self.reader, CachesPrompts) else None
+
+    def clear_prompt_cache(self) -> None:
+        """Let the model in use keep nothing of what it has read so far."""
+        if isinstance(self.reader, CachesPrompts):
+            self.reader.clear_prompt_cache()
 
     def _names(self, owner: str, documents: Collection[str] | None) -> list[str]:
         """The names of the documents in scope."""

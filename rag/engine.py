@@ -128,7 +128,8 @@ class Engine:
         self.removals = Removals(self.remove, changed, stored, holder=self._library.access.holder)
         self.removals.complete()
         self._files.tidy()
-        self.readiness, self.activity, self._closed = Readiness(), Activity(), threading.Event()
+        self.readiness, self._closed = Readiness(), threading.Event()
+        self.activity = Activity(self.questions.prompt_cache)
         self._opening = threading.Thread(
             target=self._open, args=(embedder, reranker, vector_index, re_embed), name="opening", daemon=True
         )
@@ -318,6 +319,7 @@ class Engine:
         self._library.remove(owner, document_id)
         self.annotations.forget_tags()
         self._forget(owner, document_id)
+        self.questions.clear_prompt_cache()  # it does not know which documents are in it
         self._files.delete_unused(owner, document_id)
 
     def passage_texts(self, owner: str) -> list[str]:

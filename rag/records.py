@@ -310,6 +310,7 @@ class Reading:
     prompt: str  # word for word
     part: int = 0  # of documents that are read in parts, from 1; 0 for the answer itself
     parts: int = 1  # in which they are read
+    cached_tokens: int = 0  # of the prompt, that need not be read again
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,8 +334,7 @@ class Waiting:
     place: int  # in the queue, from 1
 
 
-# While it waits, Waiting for each new place; then one Found, with a model a Reading, Pieces with a Checked after some
-# of them, one Answer.
+# Waiting for each new place, one Found, with a model Readings, Pieces, now and then a Checked, one Answer.
 Event = Waiting | Found | Reading | Piece | Checked | Answer
 
 

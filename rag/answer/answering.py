@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from rag.answer.absent_nouns import AbsentNouns
 from rag.answer.answerability import EvidenceScorer
+from rag.answer.asked import Asked, Findings, Retrieved
 from rag.answer.citations import AnswerChecker
 from rag.answer.claims.names import is_place
 from rag.answer.document_answer import DocumentAnswer
@@ -25,7 +25,6 @@ from rag.answer.missing import Comparison, KnownLibrary
 from rag.answer.named_things import Kind as NamedKind
 from rag.answer.named_things import things_named
 from rag.answer.other_script import in_other_script, translations
-from rag.answer.phrases.kind import Kind, kind_of
 from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.turns import take_turns
 from rag.answer.reading import ModelContext, checked
@@ -38,18 +37,15 @@ from rag.answer.whole.request import whole_request
 from rag.errors import Stopped
 from rag.index.protocols import Scope, TermWeight
 from rag.preferences import DEFAULT_PREFERENCES, Preferences, Strictness
-from rag.reader import Evidence, Reader, Sampling, Turn
+from rag.reader import Evidence, Reader, Sampling
 from rag.records import (
-    DEFAULT_OPTIONS,
     Answer,
     AnswerState,
-    AskOptions,
     DocumentKey,
     Event,
     Found,
     ShortAnswer,
     Source,
-    Vectors,
 )
 from rag.retrieve.query import Query, build_query
 from rag.retrieve.retriever import Retriever
@@ -57,45 +53,6 @@ from rag.settings import Settings
 from rag.store.database import Store
 
 _Candidate = tuple[ShortAnswer, list[Evidence]]  # a short answer, and what it stands in
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question and the circumstances it was asked in."""
-
-    question: str  # validated
-    scope: Scope
-    history: tuple[Turn, ...] = ()  # earlier turns, oldest first
-    options: AskOptions = DEFAULT_OPTIONS
-
-
-@dataclass(frozen=True, slots=True)
-class Retrieved:
-    """What was searched, and what was found."""
-
-    queries: tuple[str, ...]  # the whole question, then its parts
-    vectors: Vectors  # (queries, d)
-    sources: tuple[Source, ...]
-    named: Mapping[str, frozenset[str]]  # the documents that the question names: id -> its terms that name them
-    tables: SourceTables  # on the sources' pages
-
-    @property
-    def asks_why(self) -> bool:
-        """Whether it is a reason that is asked for, which no figure gives."""
-        return kind_of(self.queries[0]) is Kind.WHY
-
-    @property
-    def asks_who(self) -> bool:
-        """Whether it is a person that is asked for, which no figure of accounts gives: a CFO is no cash flow."""
-        return kind_of(self.queries[0]) is Kind.PERSON
-
-
-class Findings(NamedTuple):
-    """What was found in the sources."""
-
-    short: ShortAnswer | None
-    evidence: list[Evidence]  # best first
-    odds: float | None = None  # that a span answers, as a logarithm; None where that is not known
 
 
 class Answerer:
@@ -120,21 +77,21 @@ class Answerer:
         preferences, mentioned = asked.options.preferences, self._mentioned(asked)
         sampling = preferences.sampling(sampling, reader.context_tokens)
         settings = preferences.answering(self._settings.answering).summary
-        context = ModelContext(reader, sampling, preferences, self.store, self._settings)
+        context = ModelContext(asked, reader, sampling, self.store, self._settings)
         if whole := None if reader.quotes_evidence else self._whole(asked, mentioned, context):
             yield from self._read_whole(asked, *whole, reader, stop)
             return
         if summary := summarise(self.store, asked.scope, asked.question, settings, mentioned):
             yield from self._summarise(asked, summary, reader, context, stop)
             return
-        capacity = context.capacity(asked.question)
+        capacity = context.capacity()
         found = self.retrieve(asked, capacity.sources, capacity.full_pages)
         raise_if_set(stop)
         # Look for a figure of accounts or a fact, whose pages may not be among the sources.
         placed = self._metric(asked, found) or self.fact(asked, found)
         if placed is not None:
             found = replace(found, sources=_at_most(placed, preferences.sources))
-        found = replace(found, sources=context.surrounded(found.sources, capacity, asked.scope))
+        found = replace(found, sources=context.surrounded(found.sources, capacity))
         yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
         # Look for a short answer, and for the sentences that answer.
         findings = self.find(asked, found, placed, stop)
@@ -150,7 +107,7 @@ class Answerer:
         # Let the reader answer.
         checker = AnswerChecker(found.sources, self._settings.answering)
         given = doubt.quoted if reader.quotes_evidence else prompt_evidence(short, doubt.quoted)
-        reading = context.read(asked.question, found.sources, asked.history, given, found.tables, stop)
+        reading = context.read(found.sources, given, found.tables, stop)
         cut = yield from checked(reading if found.sources else (), checker)
         # Judge what it said.
         if not reader.quotes_evidence:  # a model's own words are the answer
@@ -254,7 +211,7 @@ class Answerer:
         yield Found(summary.sources, asked.question, (), reader.writes_markdown)
         quoted = (paragraph if n == 0 else f"\n\n{paragraph}" for n, paragraph in enumerate(summary.paragraphs))
         checker = AnswerChecker(summary.sources, self._settings.answering)
-        read = context.read(asked.question, summary.sources, asked.history, (), self.tables(asked), stop)
+        read = context.read(summary.sources, (), self.tables(asked), stop)
         cut = yield from checked(quoted if reader.quotes_evidence else read, checker)
         sentences = tuple(
             replace(one, citations=(), claim=None) if one.text in summary.headings else one for one in checker.finish()

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from rag.answer.asked import Asked
 from rag.answer.citations import AnswerChecker
 from rag.answer.context import pack_context, room_for_sources
 from rag.answer.marks import remove_citation_marks
+from rag.answer.prompt_scopes import prompt_scopes
 from rag.answer.source_tables import SourceTables
 from rag.answer.surroundings import Surroundings
 from rag.answer.whole.documents import WholeRequest, parts_asked
 from rag.answer.whole.parts import Parts
-from rag.answer.whole.read import WholeReading
+from rag.answer.whole.read import WholeReading, reading_of
 from rag.errors import AnswerCut
-from rag.index.protocols import Scope
 from rag.messages import Message
-from rag.preferences import Preferences
-from rag.reader import Evidence, Reader, ReadRequest, Sampling, Turn
+from rag.reader import NOT_SHARED, Evidence, PromptScopes, Reader, ReadRequest, Sampling, Turn
 from rag.records import Checked, Event, Piece, Reading, Source
 from rag.settings import Settings
 from rag.store.database import Store
@@ -38,31 +38,30 @@ class Capacity:
 
 
 class ModelContext:
-    """The context of one reader, for the questions of one person."""
+    """The context of one reader, for one question."""
 
-    def __init__(
-        self, reader: Reader, sampling: Sampling, preferences: Preferences, store: Store, settings: Settings
-    ) -> None:
-        self._reader, self._sampling, self._preferences = reader, sampling, preferences
+    def __init__(self, asked: Asked, reader: Reader, sampling: Sampling, store: Store, settings: Settings) -> None:
+        self._asked, self._preferences = asked, asked.options.preferences
+        self._reader, self._sampling = reader, sampling
         self._store, self._settings, self._context = store, settings, settings.answering.context
 
-    def capacity(self, question: str) -> Capacity:
-        """What there is room for beside a question: with a model and no number preferred, what its context takes."""
+    def capacity(self) -> Capacity:
+        """What there is room for beside the question: with a model and no number preferred, what its context takes."""
         if self._reader.quotes_evidence or self._preferences.sources:
             return Capacity(self._preferences.sources)
-        room = max(room_for_sources(self._reader, question, self._sampling, self._preferences.manner), 0)
+        room = max(room_for_sources(self._reader, self._asked.question, self._sampling, self._preferences.manner), 0)
         retrieval = self._settings.retrieval
         sources = max(min(room // self._context.tokens_per_source, self._context.max_sources), retrieval.sources)
         return Capacity(sources, max(room // TOKENS_PER_FULL_PAGE, retrieval.full_page_sources), room)
 
-    def surrounded(self, sources: tuple[Source, ...], capacity: Capacity, scope: Scope) -> tuple[Source, ...]:
+    def surrounded(self, sources: tuple[Source, ...], capacity: Capacity) -> tuple[Source, ...]:
         """The sources with the rest of their documents and sections, as far as there is room for it."""
         if not capacity.tokens:
             return sources
         free = int(capacity.tokens * (1 - self._context.max_history_share - self._context.max_evidence_share))
 
         def passages_of(document_id: str) -> Sequence[StoredPassage]:
-            document = self._store.document(scope.owner, document_id)
+            document = self._store.document(self._asked.scope.owner, document_id)
             return self._store.document_passages(document.owner, document.id) if document else ()
 
         surroundings = Surroundings(
@@ -77,22 +76,20 @@ class ModelContext:
     def whole(self, request: WholeRequest) -> tuple[WholeReading, Parts] | None:
         """How the documents of a request are read; None where that takes too many parts, or there are none."""
         manner = self._preferences.manner
-        reading = WholeReading(request.question, self._reader, self._sampling, manner, self._context)
+        reading = WholeReading(request.question, self._reader, self._sampling, manner, self._context, self._scopes)
         parts = parts_asked(self._store, request, self._reader, int(reading.room * FILLED), self._settings)
         return None if parts is None else (reading, parts)
 
     def read(
         self,
-        question: str,
         sources: Sequence[Source],
-        history: Sequence[Turn],
         evidence: Sequence[Evidence],
         tables: SourceTables,
         stop: threading.Event,
     ) -> Iterator[Reading | str]:
         """With a model what it reads; then the reader's answer in pieces. Raises QuestionRefused and ReaderError."""
-        reader, manner = self._reader, self._preferences.manner
-        turns = [without_marks(turn) for turn in history]
+        reader, manner, question = self._reader, self._preferences.manner, self._asked.question
+        turns = [without_marks(turn) for turn in self._asked.history]
         quotes = reader.quotes_evidence
         packed = pack_context(
             question, sources, turns, reader, self._sampling, self._context,
@@ -101,9 +98,18 @@ class ModelContext:
         given = tuple(evidence) if quotes else packed.evidence
         request = ReadRequest(question, packed.sources, packed.history, self._sampling, given, manner)
         if not quotes:
-            prompt = reader.prompt(request)
-            yield Reading(len(packed.sources), len(sources), prompt.tokens, reader.context_tokens, prompt.text)
+            numbers = {one.number for one in packed.sources}
+            request = replace(request, scopes=self._scopes([one for one in sources if one.number in numbers]))
+            yield reading_of(request, reader, len(sources))
         yield from reader.answer(request, stop)
+
+    def _scopes(self, sources: Sequence[Source]) -> PromptScopes:
+        """Among whom a prompt with these sources is shared."""
+        ids = {source.document_id for source in sources}
+        documents = [self._store.document(self._asked.scope.owner, document_id) for document_id in ids]
+        holders = {document.owner for document in documents if document is not None}
+        known = None not in documents  # one that was removed meanwhile is shared with nobody
+        return prompt_scopes(self._asked.person, holders, self._preferences.manner) if known else NOT_SHARED
 
 
 def without_marks(turn: Turn) -> Turn:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Final
 
-from rag.answer.answering import Answerer, Asked, Retrieved
+from rag.answer.answering import Answerer
+from rag.answer.asked import Asked, Retrieved
 from rag.answer.follow_ups import Finders, follow_ups, same_cell
 from rag.answer.named_things import is_ordinary
 from rag.pdf.table import Table

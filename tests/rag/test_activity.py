@@ -9,6 +9,7 @@ from prometheus_client import generate_latest
 from rag import logs
 from rag.activity import Activity
 from rag.errors import QuestionRefused, ReaderError, TooManyWaiting
+from rag.reader import PromptCacheUsage
 from rag.records import Answer, AnswerState, Found
 from tests.rag.engines import add, ask, done, until
 from tests.rag.pdfs import text_pdf
@@ -49,6 +50,18 @@ def test_a_question_is_counted_by_how_it_ends(events, error, outcome):
         assert error
     assert counted(activity) == {outcome: 1}
     assert "ask_questions_in_progress 0.0" in generate_latest(activity.registry).decode()
+
+
+def test_the_prompt_cache_of_the_model_in_use_is_counted():
+    used = [None, PromptCacheUsage(1_000, 2_000, 300, 700)]
+    activity = Activity(lambda: used[-1])
+    lines = generate_latest(activity.registry).decode().splitlines()
+    assert "ask_prompt_cache_bytes 1000.0" in lines
+    assert "ask_prompt_cache_limit_bytes 2000.0" in lines
+    assert 'ask_prompt_tokens_total{from="read"} 300.0' in lines
+    assert 'ask_prompt_tokens_total{from="cache"} 700.0' in lines
+    used.pop()
+    assert "ask_prompt_cache_bytes 0.0" in generate_latest(activity.registry).decode()
 
 
 def test_a_question_whose_asker_leaves_is_counted_as_stopped():

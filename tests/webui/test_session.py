@@ -262,6 +262,23 @@ def test_of_a_whole_document_only_the_first_sources_and_those_cited_are_listed(e
         ("zh", "使用了 40 个来源中的 31 个，27,412 / 32,768 个词元"),
     ],
 )
+def test_what_the_model_had_read_before_is_told(engine, language, shown):
+    engine.reading = Reading(31, 40, 27_412, 32_768, "", cached_tokens=26_880)
+    session = Session("", language)
+    finish(session.ask(engine, Asking("How much?")))
+    told = {"en": ", 26,880 of them read before", "zh": "，其中 26,880 个此前已读"}[language]
+    assert f"{shown}{told}" in conversation_html(session)
+    exchange = session.conversation.exchanges[0]
+    assert Exchange.from_json(exchange.to_json()).reading == engine.reading
+
+
+@pytest.mark.parametrize(
+    ("language", "shown"),
+    [
+        ("en", "Used 31 of 40 sources, 27,412 of 32,768 tokens"),
+        ("zh", "使用了 40 个来源中的 31 个，27,412 / 32,768 个词元"),
+    ],
+)
 def test_what_the_model_read_is_shown_and_its_prompt_on_request(engine, language, shown):
     engine.reading = Reading(31, 40, 27_412, 32_768, "<|user|>\n<b>Sources</b>")
     session = Session("", language)

@@ -213,10 +213,12 @@ def _reading(exchange: Exchange, language: Language) -> str:
     else:
         key = "reading_notes" if reads else "read_parts"
     tokens, context = f"{reading.tokens:,}", f"{reading.context:,}"
-    return say(
+    read = say(
         language, key, used=reading.sources, found=reading.found, tokens=tokens, context=context,
         part=reading.part, parts=reading.parts,
     )  # fmt: skip
+    known = reading.cached_tokens if key == "read_some" else 0
+    return say(language, "read_before", read=read, known=f"{known:,}") if known else read
 
 
 def _excerpt(source: Source) -> str:

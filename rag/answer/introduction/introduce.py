@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import zip_longest
 from typing import Final, TypeVar
 
-from rag.answer.answering import Answerer, Asked
+from rag.answer.answering import Answerer
+from rag.answer.asked import Asked
 from rag.answer.introduction.candidates import Candidate, from_headings, from_tables
 from rag.answer.introduction.facts import from_sentences
 from rag.answer.introduction.record import Introduction, KeySentence

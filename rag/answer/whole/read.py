@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -18,8 +18,8 @@ from rag.answer.whole.parts import Part, Parts
 from rag.errors import AnswerCut
 from rag.language import has_chinese_without_kana
 from rag.manner import Manner
-from rag.reader import Reader, ReadRequest, Sampling
-from rag.records import Reading
+from rag.reader import NOT_SHARED, PromptScopes, Reader, ReadRequest, Sampling
+from rag.records import Reading, Source
 from rag.settings import ContextSettings
 
 NOTES_SHARE: Final = 0.125  # of the context that the notes of one part may take
@@ -40,10 +40,17 @@ class WholeReading:
     """One request over whole documents, for one reader."""
 
     def __init__(
-        self, question: str, reader: Reader, sampling: Sampling, manner: Manner, settings: ContextSettings
+        self,
+        question: str,
+        reader: Reader,
+        sampling: Sampling,
+        manner: Manner,
+        settings: ContextSettings,
+        scopes: Callable[[Sequence[Source]], PromptScopes] = lambda sources: NOT_SHARED,
     ) -> None:
+        """`scopes`: among whom a prompt with these sources is shared."""
         self._question, self._reader, self._sampling, self._manner = question, reader, sampling, manner
-        self._settings = settings
+        self._settings, self._scopes = settings, scopes
         most = max(int(reader.context_tokens * NOTES_SHARE), LEAST_NOTES)
         self._noting = replace(sampling, max_tokens=min(most, sampling.max_tokens))
         self.notes: list[str] = []  # of the parts read so far
@@ -115,7 +122,8 @@ class WholeReading:
     def _request(self, question: str, sampling: Sampling, part: Part, tables: SourceTables) -> ReadRequest:
         settings = replace(self._settings, max_source_share=1.0)
         packed = pack_context(question, part.sources, (), self._reader, sampling, settings, tables, manner=self._manner)
-        return ReadRequest(question, packed.sources, sampling=sampling, manner=self._manner)
+        scopes = self._scopes(part.sources)
+        return ReadRequest(question, packed.sources, sampling=sampling, manner=self._manner, scopes=scopes)
 
     def _asked(self, part: int, parts: int) -> str:
         chinese = self._manner.in_chinese(asked_in_chinese=has_chinese_without_kana(self._question))
@@ -134,6 +142,18 @@ class WholeReading:
     def _reading(
         self, request: ReadRequest, total: int, *, part: int = 0, parts: int, sources: int | None = None
     ) -> Reading:
-        prompt = self._reader.prompt(request)
         used = len(request.sources) if sources is None else sources
-        return Reading(used, total, prompt.tokens, self._reader.context_tokens, prompt.text, part, parts)
+        return replace(reading_of(request, self._reader, total), sources=used, part=part, parts=parts)
+
+
+def reading_of(request: ReadRequest, reader: Reader, found: int) -> Reading:
+    """What a reader reads for a request, for which so many sources were found."""
+    prompt = reader.prompt(request)
+    return Reading(
+        len(request.sources),
+        found,
+        prompt.tokens,
+        reader.context_tokens,
+        prompt.text,
+        cached_tokens=prompt.cached_tokens,
+    )
