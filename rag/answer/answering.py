@@ -29,6 +29,7 @@ from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.turns import take_turns
 from rag.answer.reading import ModelContext, checked
 from rag.answer.source_tables import SourceTables
+from rag.answer.steady import LastRead
 from rag.answer.summary.summary import Summary, summarise
 from rag.answer.whole.documents import WholeRequest
 from rag.answer.whole.parts import Parts
@@ -65,7 +66,7 @@ class Answerer:
         self._absent = AbsentNouns(retriever.embedder, settings.answering.doubt)
         self._statements = StatementFinder(store, retriever.router.named_documents)
         self._facts = FactFinder(store)
-        self._phrases = phrases
+        self._phrases, self._last_read = phrases, LastRead()
 
     def answer(self, asked: Asked, reader: Reader, sampling: Sampling, stop: threading.Event) -> Iterator[Event]:
         """One Found, Pieces as they come, one Answer.
@@ -77,7 +78,7 @@ class Answerer:
         preferences, mentioned = asked.options.preferences, self._mentioned(asked)
         sampling = preferences.sampling(sampling, reader.context_tokens)
         settings = preferences.answering(self._settings.answering).summary
-        context = ModelContext(asked, reader, sampling, self.store, self._settings)
+        context = ModelContext(asked, reader, sampling, self.store, self._settings, self._last_read)
         if whole := None if reader.quotes_evidence else self._whole(asked, mentioned, context):
             yield from self._read_whole(asked, *whole, reader, stop)
             return
@@ -92,6 +93,8 @@ class Answerer:
         if placed is not None:
             found = replace(found, sources=_at_most(placed, preferences.sources))
         found = replace(found, sources=context.surrounded(found.sources, capacity))
+        if placed is None:  # whose figures name their sources by number
+            found = replace(found, sources=context.steady(found.sources, capacity))
         yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
         # Look for a short answer, and for the sentences that answer.
         findings = self.find(asked, found, placed, stop)
@@ -145,6 +148,7 @@ class Answerer:
     def forget(self, document: DocumentKey) -> None:
         """Keep nothing of what a document holds: it was removed, or has changed."""
         self._statements.forget(document)
+        self._last_read.forget(document[1])
         self._retriever.forget(document)
         self.scorer.sentence_vectors.forget(document)
 

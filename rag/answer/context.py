@@ -19,12 +19,27 @@ SENTENCE_ENDS = ("\n", "。", "！", "？", ". ", "! ", "? ")
 
 
 @dataclass(frozen=True, slots=True)
+class SourceRead:
+    """A source, and what a model reads of it."""
+
+    source: Source
+    read: ReadSource
+    tokens: int  # with the line above it
+    is_whole: bool  # nothing of the source's text is left out
+
+
+@dataclass(frozen=True, slots=True)
 class PackedContext:
     """The sources that fit, in the order in which they are read, and the earlier turns and evidence that fit."""
 
-    sources: tuple[ReadSource, ...]
+    read: tuple[SourceRead, ...]
     history: tuple[Turn, ...]
     evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def sources(self) -> tuple[ReadSource, ...]:
+        """The sources as they are read."""
+        return tuple(one.read for one in self.read)
 
 
 @dataclass(slots=True)
@@ -37,10 +52,12 @@ class _Packed:
     text: str
     tokens: int  # of the text
     whole: int  # tokens of all of the source's text
+    title: int  # tokens of the line above it
 
-    def read(self) -> ReadSource:
+    def read(self) -> SourceRead:
         """The source as the reader sees it."""
-        return ReadSource(self.source.number, self.name, self.source.page_label, self.heading, self.text.strip())
+        read = ReadSource(self.source.number, self.name, self.source.page_label, self.heading, self.text.strip())
+        return SourceRead(self.source, read, self.title + self.tokens, self.tokens >= self.whole)
 
 
 def room_for_sources(reader: Reader, question: str, sampling: Sampling, manner: Manner = DEFAULT_MANNER) -> int:
@@ -70,26 +87,31 @@ def pack_context(
     tables: SourceTables | None = None,
     evidence: Sequence[Evidence] = (),
     manner: Manner = DEFAULT_MANNER,
+    before: Sequence[SourceRead] = (),
 ) -> PackedContext:
     """Pack evidence and the newest turns into their shares of the reader's context, and the best sources into the rest.
 
     A source that would take more than its share is narrowed to the retrieved passage and the lines around it; what
     room is left in the end widens the best of them again. The last source is truncated to the room that is left, at
     the end of a line or sentence if there is one. With `tables`, the tables of a source are written in Markdown, with
-    their headers, where there is room for them. Raises QuestionRefused if no source fits.
+    their headers, where there is room for them. Those of the sources that were read `before` come first, in the same
+    words, as far as they fit. Raises QuestionRefused if no source fits.
     """
     room = room_for_sources(reader, question, sampling, manner)
     first, taken = _pack_evidence(evidence, int(room * settings.max_evidence_share), reader, settings)
     turns, used = _pack_turns(history, int(room * settings.max_history_share), reader)
-    packed = _Packing(reader, settings, tables, room - taken - used).pack(sources)
-    if sources and not packed:
+    packing = _Packing(reader, settings, tables, room - taken - used)
+    again = packing.pack_again(before)
+    numbers = {one.source.number for one in again}
+    packed = packing.pack(one for one in sources if one.number not in numbers)
+    if sources and not (again or packed):
         raise QuestionRefused(
             "The question leaves {reader} ({context:,} tokens) no room for sources: shorten it.",
             reader=reader.name,
             context=reader.context_tokens,
         )
-    numbers = {one.source.number for one in packed}
-    read = tuple(one.read() for one in reading_order(packed))
+    read = (*again, *(one.read() for one in reading_order(packed)))
+    numbers = {one.source.number for one in read}
     return PackedContext(read, turns, tuple(one for one in first if one.number in numbers))
 
 
@@ -142,6 +164,16 @@ class _Packing:
         self._reader, self._settings, self._tables, self._room = reader, settings, tables, room
         self._most = int(room * settings.max_source_share)  # tokens of one source, while others may need the room
 
+    def pack_again(self, before: Iterable[SourceRead]) -> list[SourceRead]:
+        """The first of those that were read before, as far as they fit."""
+        again: list[SourceRead] = []
+        for one in before:
+            if one.tokens > self._room:
+                break
+            self._room -= one.tokens
+            again.append(one)
+        return again
+
     def pack(self, sources: Iterable[Source]) -> list[_Packed]:
         """The first sources that fit, in their given order."""
         packed: list[_Packed] = []
@@ -157,7 +189,8 @@ class _Packing:
     def _add(self, source: Source) -> _Packed | None:
         """A source as far as it fits; None where not even its beginning does."""
         name, heading = _name_and_heading(source, self._settings)
-        room = self._room - title_tokens(source, self._reader, self._settings)
+        title = title_tokens(source, self._reader, self._settings)
+        room = self._room - title
         if room < MIN_SOURCE_TOKENS:
             return None
         # Narrow a source that is too long, then truncate it if even the passage alone is.
@@ -173,7 +206,7 @@ class _Packing:
             return None
         text, tokens = self._with_tables(source, text, tokens, room)
         self._room = room - tokens
-        return _Packed(source, name, heading, text, tokens, whole)
+        return _Packed(source, name, heading, text, tokens, whole, title)
 
     def _widen(self, one: _Packed) -> None:
         """Give a source that was narrowed the room that is left, as far as it needs it."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from rag.answer.asked import Asked
 from rag.answer.citations import AnswerChecker
-from rag.answer.context import pack_context, room_for_sources
+from rag.answer.context import SourceRead, pack_context, room_for_sources, title_tokens
 from rag.answer.marks import remove_citation_marks
 from rag.answer.prompt_scopes import prompt_scopes
 from rag.answer.source_tables import SourceTables
+from rag.answer.steady import LastRead, Question, Steady
 from rag.answer.surroundings import Surroundings
 from rag.answer.whole.documents import WholeRequest, parts_asked
 from rag.answer.whole.parts import Parts
@@ -40,7 +42,12 @@ class Capacity:
 class ModelContext:
     """The context of one reader, for one question."""
 
-    def __init__(self, asked: Asked, reader: Reader, sampling: Sampling, store: Store, settings: Settings) -> None:
+    def __init__(
+        self, asked: Asked, reader: Reader, sampling: Sampling, store: Store, settings: Settings, last_read: LastRead
+    ) -> None:
+        """`last_read`: what was read for the questions before."""
+        self._last_read = last_read
+        self._before: Sequence[SourceRead] = ()  # of what is read, what was read for the question before
         self._asked, self._preferences = asked, asked.options.preferences
         self._reader, self._sampling = reader, sampling
         self._store, self._settings, self._context = store, settings, settings.answering.context
@@ -58,20 +65,55 @@ class ModelContext:
         """The sources with the rest of their documents and sections, as far as there is room for it."""
         if not capacity.tokens:
             return sources
-        free = int(capacity.tokens * (1 - self._context.max_history_share - self._context.max_evidence_share))
 
         def passages_of(document_id: str) -> Sequence[StoredPassage]:
             document = self._store.document(self._asked.scope.owner, document_id)
             return self._store.document_passages(document.owner, document.id) if document else ()
 
         surroundings = Surroundings(
-            free,
+            self._free(capacity),
             self._reader.count_tokens,
             passages_of,
             source_tokens=2 * self._context.source_tokens,
             source_characters=self._settings.retrieval.source_characters,
         )
         return surroundings.added_to(sources)
+
+    def _free(self, capacity: Capacity) -> int:
+        """The tokens of sources alone."""
+        return int(capacity.tokens * (1 - self._context.max_history_share - self._context.max_evidence_share))
+
+    def steady(self, sources: tuple[Source, ...], capacity: Capacity) -> tuple[Source, ...]:
+        """The sources, with those in place that were read for the question before where many of them are found again.
+
+        The best ones, as many as are usually retrieved, are read in any case.
+        """
+        before = self._read_before() if capacity.tokens else ()
+        if not before:
+            return sources
+        steady = Steady(sources, before)
+        best = sources[: self._settings.retrieval.sources]
+        steady.leave_room(best, self._free(capacity), self._tokens_of)
+        self._before = steady.kept
+        return steady.sources if steady.kept else sources
+
+    def _tokens_of(self, source: Source) -> int:
+        return self._reader.count_tokens(source.text) + title_tokens(source, self._reader, self._context)
+
+    def _question(self, question: str) -> Question:
+        return self._asked.person, self._reader.name, question.strip()
+
+    def _read_before(self) -> Sequence[SourceRead]:
+        """What was read for the question before, up to the first document that may not be asked any more."""
+        if not (self._asked.history and self._asked.person):
+            return ()
+        read, scope = self._last_read.of(self._question(self._asked.history[-1].question)), self._asked.scope
+        allowed = {
+            document.id
+            for document in (self._store.document(scope.owner, document_id) for document_id in _documents(read))
+            if document is not None and scope.allows((document.owner, document.id))
+        }
+        return list(takewhile(lambda one: one.source.document_id in allowed, read))
 
     def whole(self, request: WholeRequest) -> tuple[WholeReading, Parts] | None:
         """How the documents of a request are read; None where that takes too many parts, or there are none."""
@@ -93,13 +135,14 @@ class ModelContext:
         quotes = reader.quotes_evidence
         packed = pack_context(
             question, sources, turns, reader, self._sampling, self._context,
-            None if quotes else tables, () if quotes else evidence, manner,
+            None if quotes else tables, () if quotes else evidence, manner, self._before,
         )  # fmt: skip
         given = tuple(evidence) if quotes else packed.evidence
         request = ReadRequest(question, packed.sources, packed.history, self._sampling, given, manner)
         if not quotes:
-            numbers = {one.number for one in packed.sources}
-            request = replace(request, scopes=self._scopes([one for one in sources if one.number in numbers]))
+            if self._asked.person:
+                self._last_read.keep(self._question(question), packed.read)
+            request = replace(request, scopes=self._scopes([one.source for one in packed.read]))
             yield reading_of(request, reader, len(sources))
         yield from reader.answer(request, stop)
 
@@ -110,6 +153,10 @@ class ModelContext:
         holders = {document.owner for document in documents if document is not None}
         known = None not in documents  # one that was removed meanwhile is shared with nobody
         return prompt_scopes(self._asked.person, holders, self._preferences.manner) if known else NOT_SHARED
+
+
+def _documents(read: Sequence[SourceRead]) -> set[str]:
+    return {one.source.document_id for one in read}
 
 
 def without_marks(turn: Turn) -> Turn:
