@@ -92,9 +92,7 @@ class Answerer:
         placed = self._metric(asked, found) or self.fact(asked, found)
         if placed is not None:
             found = replace(found, sources=_at_most(placed, preferences.sources))
-        found = replace(found, sources=context.surrounded(found.sources, capacity))
-        if placed is None:  # whose figures name their sources by number
-            found = replace(found, sources=context.steady(found.sources, capacity))
+        found = replace(found, sources=context.arranged(found.sources, capacity, cited=placed is not None))
         yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
         # Look for a short answer, and for the sentences that answer.
         findings = self.find(asked, found, placed, stop)

@@ -61,7 +61,12 @@ class ModelContext:
         sources = max(min(room // self._context.tokens_per_source, self._context.max_sources), retrieval.sources)
         return Capacity(sources, max(room // TOKENS_PER_FULL_PAGE, retrieval.full_page_sources), room)
 
-    def surrounded(self, sources: tuple[Source, ...], capacity: Capacity) -> tuple[Source, ...]:
+    def arranged(self, sources: tuple[Source, ...], capacity: Capacity, *, cited: bool) -> tuple[Source, ...]:
+        """The sources with what stands around them and, unless they are `cited` already, with the numbers of before."""
+        surrounded = self._surrounded(sources, capacity)
+        return surrounded if cited else self._steady(surrounded, capacity)
+
+    def _surrounded(self, sources: tuple[Source, ...], capacity: Capacity) -> tuple[Source, ...]:
         """The sources with the rest of their documents and sections, as far as there is room for it."""
         if not capacity.tokens:
             return sources
@@ -83,7 +88,7 @@ class ModelContext:
         """The tokens of sources alone."""
         return int(capacity.tokens * (1 - self._context.max_history_share - self._context.max_evidence_share))
 
-    def steady(self, sources: tuple[Source, ...], capacity: Capacity) -> tuple[Source, ...]:
+    def _steady(self, sources: tuple[Source, ...], capacity: Capacity) -> tuple[Source, ...]:
         """The sources, with those in place that were read for the question before where many of them are found again.
 
         The best ones, as many as are usually retrieved, are read in any case.
