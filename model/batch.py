@@ -277,7 +277,9 @@ class Batch:
     def _step(self) -> None:
         """Compute the logits of the next tokens of all who are being answered."""
         sequences = self._writing
-        if len(sequences) == 1 or not self._together:
+        # On a CPU alone, too: it attends to keys and values as they are; transformers repeats them for all heads.
+        alone = len(sequences) == 1 and self._model.device.type != "cpu"
+        if alone or not self._together:
             for one in sequences:
                 assert one.cache is not None
                 one.logits = forward(self._model, one.ids, 1, one.cache)

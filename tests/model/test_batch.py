@@ -50,6 +50,17 @@ def test_each_answer_is_the_one_generated_alone(models, name):
     assert together(Batch(models[name]), requests) == [alone(models[name], *request) for request in requests]
 
 
+@pytest.mark.parametrize("name", STARTS)
+def test_an_answer_without_others_is_the_one_generated_alone_and_repeats_no_keys(models, name, monkeypatch):
+    def repeating(*_):
+        raise AssertionError("transformers' attention was used for a single token")
+
+    monkeypatch.setattr("model.batch.forward", repeating)
+    ids = prompts(name, 3)[2]
+    tokens = Batch(models[name]).generate(ids, Sampling(30, 0), frozenset(), threading.Event())
+    assert list(tokens) == alone(models[name], ids, Sampling(30, 0))
+
+
 def test_answers_are_computed_in_common_steps(models):
     model, sizes = models["chatglm3"], []
 
@@ -66,12 +77,12 @@ def test_answers_are_computed_in_common_steps(models):
 def test_one_who_comes_later_joins(models):
     model = models["chatglm3"]
     batch, (first, second) = Batch(model), prompts("chatglm3", 2)
+    wanted = alone(model, first, Sampling(60, 0)), alone(model, second, Sampling(20, 0))
     begun = batch.generate(first, Sampling(60, 0), frozenset(), threading.Event())
     early = [next(begun) for _ in range(5)]
     late = list(batch.generate(second, Sampling(20, 0), frozenset(), threading.Event()))
     assert batch.counts == (1, 0)
-    assert late == alone(model, second, Sampling(20, 0))
-    assert early + list(begun) == alone(model, first, Sampling(60, 0))
+    assert (early + list(begun), late) == wanted
 
 
 def test_stop_ends_one_of_them_alone(models):
