@@ -348,7 +348,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.list_models:
             from model.listing import list_models
 
-            sys.stdout.write(list_models(options.device) + "\n")
+            sys.stdout.write(list_models(options.device, context=options.context or None) + "\n")
             return 0
         from rag.upkeep.commands import care_for
 

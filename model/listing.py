@@ -11,17 +11,19 @@ from model.memory import DEFAULT_CONTEXT, MIN_CONTEXT, needed_bytes
 LISTED_PRECISIONS = (Precision.BF16, Precision.INT8, Precision.INT4)
 
 
-def list_models(device: str = "auto", free: int | None = None) -> str:
+def list_models(device: str = "auto", free: int | None = None, context: int | None = None) -> str:
     """A text table, one line per checkpoint: memory at each precision, with a mark where it fits in free memory.
 
-    `free`: bytes; None: measured. Raises SettingRefused for a device this machine does not have.
+    `free`: bytes; None: measured. `context`: tokens; None: the device's default. Raises SettingRefused for a device
+    this machine does not have.
     """
     target = pick_device(device)
     free = free_bytes(target) if free is None else free
     available = "free memory unknown" if free is None else f"{free / GB:.1f} GB free"
     precisions = (precision.upper() for precision in LISTED_PRECISIONS)
     titles = ("model", "parameters", "layers", "context", *precisions, "licence", "prompt")
-    rows = [titles, *(_row(family, target, free) for family in FAMILIES)]
+    context = context or DEFAULT_CONTEXT[target.type]
+    rows = [titles, *(_row(family, target, free, context) for family in FAMILIES)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(titles))]
     lines = [
         "  ".join(
@@ -31,7 +33,7 @@ def list_models(device: str = "auto", free: int | None = None) -> str:
         for row in rows
     ]
     note = (
-        f"BF16, INT8, INT4: gigabytes of memory to load the model and answer with {DEFAULT_CONTEXT[target.type]:,}"
+        f"BF16, INT8, INT4: gigabytes of memory to load the model and answer with {context:,}"
         f" tokens of context (or all of a shorter context) on {target}, computed from the published dimensions."
         f" * fits in memory ({available}); + fits with a shorter context. - not available."
     )
@@ -57,13 +59,13 @@ def memory_by_precision(
     return memory
 
 
-def _row(family: Family, device: torch.device, free: int | None) -> tuple[str, ...]:
-    shortest = memory_by_precision(family, device, MIN_CONTEXT)
-    memory = memory_by_precision(family, device)
+def _row(family: Family, device: torch.device, free: int | None, context: int) -> tuple[str, ...]:
+    shortest = memory_by_precision(family, device, min(MIN_CONTEXT, context))
+    memory = memory_by_precision(family, device, context)
     cells = [_cell(memory[precision], shortest[precision], free) for precision in LISTED_PRECISIONS]
-    context = f"{family.context / 1024:g}K"
+    longest = f"{family.context / 1024:g}K"
     size = (f"{family.parameters:g}B", str(family.dimensions.layers))
-    return (family.hub_id, *size, context, *cells, family.licence, family.prompt.value)
+    return (family.hub_id, *size, longest, *cells, family.licence, family.prompt.value)
 
 
 def _cell(needed: int | None, shortest: int | None, free: int | None) -> str:

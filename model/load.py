@@ -139,6 +139,8 @@ class PreparedModel:
         if most is None:
             free = free_bytes(self.device)
             most = 0 if free is None else prompt_cache_bytes(dimensions_of(self.config), choice, self.device, free)
+        if not most:
+            return 0, choice.why
         return most, Message("{why}; prompt cache of up to {cache:.1f} GB", {**values, "cache": most / GB})
 
     def _read(self, precision: Precision, placement: Placement | None, progress: TensorProgress | None) -> Any:

@@ -241,7 +241,11 @@ class Action(_Flag):
 
 
 ACTIONS: Final = (
-    Action("list-models", "", "list supported GLMs, mark those that fit this machine, and exit"),
+    Action(
+        "list-models",
+        "",
+        "list supported GLMs with the memory they need for --context, mark those that fit this machine, and exit",
+    ),
     Action("mcp", "", "be an MCP server on standard input and output instead of serving the page"),
     Action("add-user", "NAME", "add a user, whose password is asked for or read from standard input, and exit"),
     Action("list-users", "", "list the users with their roles, and exit"),

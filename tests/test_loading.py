@@ -6,12 +6,14 @@ import time
 
 import pytest
 import torch
+from prometheus_client import generate_latest
 
 import app
 from rag.answer.quote import QuoteReader
 from rag.engine import Engine
 from rag.options import parse
-from rag.records import Piece
+from rag.reader import Turn
+from rag.records import Piece, Reading
 from rag.settings import Settings
 from tests.fakes import ExactEmbedder
 from tests.model.reciting import recite
@@ -111,6 +113,29 @@ def test_the_context_option_reaches_the_model(engine, tmp_path):
     refused(engine, choice, "has a context of 8,192 tokens, less than the 8,193 of --context")
     load(engine, "--model", folder, "--context", "3000")
     assert engine.questions.reader.context_tokens == 3000
+
+
+def test_a_follow_up_reads_only_what_is_new(engine, tmp_path):
+    """From the page's question to the model's cache: the sources are read once, for whoever sees them."""
+    engine.add("", "valves.pdf", text_pdf([f"The valve {n} is blue and weighs {n} kg. " * 20 for n in range(8)]))
+    until(lambda: not engine.jobs(""))
+    load(engine, "--model", str(recite(tmp_path / "tiny", ["It weighs 3 kg [1]."])), "--prompt-cache-mb", "50")
+
+    def read(question, person, *history):
+        events = list(engine.ask("", question, None, history, person=person))
+        return next(event for event in events if isinstance(event, Reading))
+
+    first, following = "How much does the valve 3 weigh?", "And which colour has the valve 3?"
+    assert read(first, "ann").cached_tokens == 0
+    again = read(following, "ann", Turn(first, "It weighs 3 kg."))
+    assert again.cached_tokens > 0.6 * again.tokens
+    others = read(first, "ben")
+    assert others.cached_tokens > 0.6 * others.tokens
+    metrics = generate_latest(engine.activity.registry).decode()
+    bytes_kept = next(line for line in metrics.splitlines() if line.startswith("ask_prompt_cache_bytes "))
+    assert 0 < float(bytes_kept.split()[1]) <= 50_000_000
+    engine.remove("", engine.documents("")[0].id)
+    assert engine.questions.prompt_cache().bytes == 0
 
 
 def test_not_enough_memory_is_seen_before_loading(engine, tmp_path, monkeypatch):

@@ -70,13 +70,14 @@ class ModelContext:
         """The sources with the rest of their documents and sections, as far as there is room for it."""
         if not capacity.tokens:
             return sources
+        free = int(capacity.tokens * (1 - self._context.max_history_share - self._context.max_evidence_share))
 
         def passages_of(document_id: str) -> Sequence[StoredPassage]:
             document = self._store.document(self._asked.scope.owner, document_id)
             return self._store.document_passages(document.owner, document.id) if document else ()
 
         surroundings = Surroundings(
-            self._free(capacity),
+            free,
             self._reader.count_tokens,
             passages_of,
             source_tokens=2 * self._context.source_tokens,
@@ -84,21 +85,21 @@ class ModelContext:
         )
         return surroundings.added_to(sources)
 
-    def _free(self, capacity: Capacity) -> int:
-        """The tokens of sources alone."""
-        return int(capacity.tokens * (1 - self._context.max_history_share - self._context.max_evidence_share))
-
     def _steady(self, sources: tuple[Source, ...], capacity: Capacity) -> tuple[Source, ...]:
         """The sources, with those in place that were read for the question before where many of them are found again.
 
-        The best ones, as many as are usually retrieved, are read in any case.
+        The better half of what fits is read in any case.
         """
         before = self._read_before() if capacity.tokens else ()
         if not before:
             return sources
         steady = Steady(sources, before)
-        best = sources[: self._settings.retrieval.sources]
-        steady.leave_room(best, self._free(capacity), self._tokens_of)
+        settings, tokens = self._context, self._reader.count_tokens
+        turns = sum(tokens(turn.question) + tokens(turn.answer) for turn in map(without_marks, self._asked.history))
+        turns = min(turns, int(capacity.tokens * settings.max_history_share))
+        room = int(capacity.tokens * (1 - settings.max_evidence_share)) - turns
+        longest = int(room * settings.max_source_share)
+        steady.leave_room(room, lambda source: min(self._tokens_of(source), longest))
         self._before = steady.kept
         return steady.sources if steady.kept else sources
 

@@ -17,6 +17,7 @@ from rag.answer.context import SourceRead
 from rag.records import Source
 
 LEAST_SHARE: Final = 0.6  # of what was read before, in tokens, that must be found again for it to stay in place
+BEST_SOURCES: Final = 16  # that are looked at when it is decided how much stays in place
 MOST_QUESTIONS: Final = 64  # whose sources are kept, of all people; the text of a context each
 
 Question = tuple[str, str, str]  # who asked, which reader, and what
@@ -65,12 +66,13 @@ class Steady:
         enough = [n for n, (again, read) in enumerate(totals, 1) if found[n - 1] and again >= LEAST_SHARE * read]
         self.kept: Sequence[SourceRead] = before[: max(enough, default=0)]
 
-    def leave_room(self, best: Sequence[Source], room: int, tokens_of: Callable[[Source], int]) -> None:
-        """Keep no more than lets the best sources fit, in `room` tokens all together."""
-        tokens = [tokens_of(source) for source in best]
+    def leave_room(self, room: int, tokens_of: Callable[[Source], int]) -> None:
+        """Keep no more than lets the better half of the sources be read that fit `room` tokens."""
+        tokens = [tokens_of(source) for source in self._sources[:BEST_SOURCES]]
+        fitting = sum(total <= room for total in accumulate(tokens))
+        better = list(zip(self._sources, tokens, strict=False))[: max(fitting // 2, 1)]
         while self.kept:
-            pairs = zip(best, tokens, strict=True)
-            new = sum(needed for source, needed in pairs if not any(_covers(one, source) for one in self.kept))
+            new = sum(needed for source, needed in better if not any(_covers(one, source) for one in self.kept))
             if sum(one.tokens for one in self.kept) + new <= room:
                 return
             self.kept = self.kept[:-1]

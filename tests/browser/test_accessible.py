@@ -145,3 +145,32 @@ def test_what_a_finger_hits_is_large_enough_on_a_phone(engine, served, visit):  
         .filter(([, height]) => height < 43.5)"""
     )
     assert small == []
+
+
+def test_tab_skips_what_is_covered_and_shows_where_it_is(engine, served, visit):  # noqa: F811
+    page = ready(visit(served(engine)))
+    ask(page)
+    answered(page)
+    outlined = "getComputedStyle(document.activeElement).outlineStyle === 'solid'"
+    page.focus(".document:first-of-type .info")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.type === 'checkbox' && " + outlined)
+    page.keyboard.press("h")
+    page.wait_for_function("document.activeElement.matches('#drawer .seek')")
+    for _ in range(3):  # the conversation, what can be done with it, and what stands beside the drawer
+        page.keyboard.press("Tab")
+    assert page.evaluate("Boolean(document.activeElement.closest('#talk-panel'))")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#drawer .seek", state="hidden")
+    page.keyboard.press("h")
+    page.click("#drawer .talk-menu summary")
+    page.fill("#drawer [name=title]", "Growth")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#drawer .name:has-text('Growth')")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").endswith("“Growth”")
+    page.keyboard.press("Escape")
+    page.focus("[data-do=skip]")
+    assert page.locator("[data-do=skip]").bounding_box()["width"] > 50
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.matches('#question textarea')")

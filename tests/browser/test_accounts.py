@@ -41,7 +41,7 @@ def test_an_administrator_adds_a_reader_who_sees_what_they_may_do(url, visit, sc
     form.locator("[name=new]").fill(PASSWORD)
     form.locator("select").select_option("reader")
     form.locator("button").click()
-    page.wait_for_selector("text=bob can log in now.")
+    page.wait_for_selector("text=bob can now log in.")
     screenshot(page, "account")
 
     reader = visit(url)

@@ -98,6 +98,10 @@ def test_back_closes_the_viewer_then_goes_to_the_conversation_before(engine, ser
     page.wait_for_selector("#viewer mark")
     page.go_back()
     page.wait_for_function("document.body.dataset.viewer !== 'open'")
+    page.go_forward()
+    page.wait_for_selector("#viewer mark")
+    page.go_back()
+    page.wait_for_function("document.body.dataset.viewer !== 'open'")
     assert page.url == second
     assert questions(page) == ["second question"]
     page.go_back()

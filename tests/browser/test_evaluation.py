@@ -104,7 +104,7 @@ def test_from_an_answer_to_what_a_change_lost_and_won(library, served, visit):
     assert page.inner_text("#evaluation .won li") == f"{PUMP}\nnot found → 1"
     assert page.locator("#evaluation .lost li").count() == 0
     page.select_option("#evaluation [data-do=against]", index=1)  # the first run
-    page.wait_for_selector("#evaluation .won:has-text('Newly found · 0')")
+    page.wait_for_selector("#evaluation .won:has-text('Now found · 0')")
 
     remove(page, "manual.pdf")
     page.wait_for_selector("#evaluation .saved li.gone >> nth=1")
@@ -182,7 +182,7 @@ def test_lines_can_be_left_out_and_a_run_be_stopped(engine, served, visit):
     page.click("#evaluation .key.l0")
     page.wait_for_selector("#evaluation .plot .l0", state="attached")
     page.select_option("#evaluation [data-do=k]", "1")
-    page.wait_for_selector("#evaluation .won:has-text('Newly found · 1')")
+    page.wait_for_selector("#evaluation .won:has-text('Now found · 1')")
     engine.evaluations.goes_on.clear()
     page.click("#evaluation [data-do=run]")
     page.wait_for_selector("#evaluation header progress")
@@ -256,7 +256,7 @@ def test_a_set_of_questions_is_imported_answered_and_scored(library, served, vis
         page.click("#evaluation [data-do=import]")
     chooser.value.set_files({"name": "q.csv", "mimeType": "text/csv", "buffer": b"\xef\xbb\xbf" + rows.encode()})
     page.wait_for_selector("#evaluation .imported")
-    assert "2 questions read, 1 lines refused." in page.inner_text("#evaluation .imported")
+    assert "Questions imported: 2. Lines rejected: 1." in page.inner_text("#evaluation .imported")
     assert "Line 4: The library has no document “other.pdf”" in page.inner_text("#evaluation .imported li")
     valve = page.locator(f"#evaluation .saved li:has-text('{VALVE}')")
     valve.locator("input").fill("13 kg")
@@ -265,10 +265,10 @@ def test_a_set_of_questions_is_imported_answered_and_scored(library, served, vis
         "document.querySelectorAll('#evaluation .expected input')[1].getAttribute('value') === '13 kg'"
     )
     run_all(page, 1)
-    assert valve.locator(".badge").all_inner_texts() == ["rank 1", "answer wrong"]
+    assert valve.locator(".badge").all_inner_texts() == ["rank 1", "wrong answer"]
     assert page.locator(f"#evaluation .saved li:has-text('{PUMP}') .badge").all_inner_texts() == [
         "rank 1",
-        "answer right",
+        "correct answer",
     ]
     assert "12 kg" in valve.locator(".given").inner_text()
     valve.scroll_into_view_if_needed()

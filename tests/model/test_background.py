@@ -13,7 +13,7 @@ from model.background import BackgroundLoader, LoadCallbacks
 from model.families import Precision
 from model.memory import needed_bytes
 from rag.errors import SettingRefused
-from rag.reader import ReadRequest
+from rag.reader import PromptScopes, ReadRequest
 from tests.model.cut import until_cut
 from tests.model.reciting import recite
 
@@ -100,6 +100,20 @@ def test_the_previous_model_is_gone_before_the_next_one_is_loaded_if_both_do_not
     assert "released" in watcher.said
     assert alive
     assert not any(alive)
+
+
+def test_what_the_previous_model_keeps_of_prompts_is_given_back_for_the_next_one(watcher, tmp_path, monkeypatch):
+    watcher.load(recite(tmp_path / "one", ["first"]))
+    watcher.wait()
+    previous = watcher.reader
+    request = ReadRequest("what? " * 100, (), scopes=PromptScopes(conversation="ann"))
+    assert list(previous.answer(request, threading.Event())) == ["first"]
+    kept = previous.prompt_cache_usage.bytes
+    assert kept
+    assert watcher.loading.held_bytes() == previous.weight_bytes + kept
+    watcher.load(recite(tmp_path / "two", ["second"]))
+    watcher.wait()
+    assert previous.prompt_cache_usage.bytes == watcher.reader.prompt_cache_usage.bytes == 0
 
 
 def tight(watcher, monkeypatch):

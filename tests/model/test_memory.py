@@ -144,5 +144,14 @@ def test_the_list_marks_what_fits_with_a_shorter_context():
     assert "+" not in lines["zai-org/GLM-4-32B-0414"]
 
 
+def test_the_list_is_for_the_context_that_is_asked_for():
+    """ChatGLM2-6B-32k in INT4 with its whole context; a context of 8K stays 8K."""
+    listed = list_models("cpu", free=20 * GB, context=32_768)
+    lines = {line.split()[0]: line for line in listed.splitlines() if "zai-org" in line}
+    assert "32,768 tokens of context" in listed
+    assert "5.8*" in lines["zai-org/chatglm2-6b-32k"]
+    assert "4.7*" in lines["zai-org/chatglm2-6b"]
+
+
 def test_the_list_names_the_context_its_memory_is_for():
     assert f"{DEFAULT_CONTEXT['cpu']:,} tokens of context" in list_models("cpu", free=GB)

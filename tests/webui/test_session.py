@@ -41,7 +41,7 @@ def test_sources_come_before_the_first_words_and_those_before_the_answer(engine)
 def test_a_question_that_waits_shows_its_place_in_the_persons_language(engine):
     engine.places = (3, 1)
     for language, third, first in (
-        ("en", "Waiting: 2 questions are before yours…", "Waiting: yours is the next question…"),
+        ("en", "Waiting: 2 ahead of you…", "Waiting: your question is next…"),
         ("zh", "排队中：前面还有 2 个问题…", "排队中：下一个就是你的问题…"),
     ):
         session, shown = Session("", language), []

@@ -18,11 +18,19 @@ function closeDrawer() {
   showExpanded();
 }
 
+// What the drawer covers cannot be reached by Tab.
 function showExpanded() {
   const open = document.body.dataset.drawer === 'open';
+  for (const id of ['library-panel', 'panels', 'head']) {
+    const covered = document.getElementById(id);
+    if (covered) covered.inert = open && (id === 'library-panel' || narrow());
+  }
   document.querySelector('#head [data-do=drawer]')?.setAttribute('aria-expanded', String(open));
 }
-if (role === 'head') afterDrawing.push(showExpanded);
+if (role === 'head') {
+  afterDrawing.push(showExpanded);
+  matchMedia('(max-width: 860px)').addEventListener('change', showExpanded);
+}
 
 Object.assign(actions, {
   drawer() { window.askDrawer?.(); },
@@ -32,7 +40,9 @@ Object.assign(actions, {
   restore() { trigger('act', { do: 'restore' }); },
   delete(button) { trigger('act', { do: 'delete', conversation: button.dataset.conversation }); },
   rename(form) {
-    form.closest('details').open = false;
+    const menu = form.closest('details');
+    menu.open = false;
+    menu.querySelector('summary').focus();
     trigger('act', { do: 'rename', conversation: form.dataset.conversation, title: form.querySelector('input').value });
   },
   earlier(button) { button.disabled = true; trigger('act', { do: 'earlier' }); },
@@ -166,7 +176,12 @@ if (role === 'drawer') {
       if (!menu.contains(event.target) && event.target.isConnected) menu.open = false;
   });
   addEventListener('keydown', (event) => {
-    if (event.key !== 'Escape' || document.body.dataset.drawer !== 'open' || !mount.contains(document.activeElement)) return;
+    if (event.key !== 'Escape' || event.isComposing || document.body.dataset.drawer !== 'open') return;
+    if (!mount.contains(document.activeElement)) {
+      const other = document.querySelector('dialog[open], :popover-open, .turn.running, .turn details[open], .choice[open]');
+      if (!other && document.body.dataset.viewer !== 'open') closeDrawer();
+      return;
+    }
     event.stopImmediatePropagation(); // so that it does not close the viewer as well
     const menu = mount.querySelector('.talk-menu[open]');
     if (!menu) return window.askDrawer();

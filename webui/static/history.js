@@ -54,6 +54,8 @@ if (role === 'drawer') {
       openPanels.splice(openPanels.indexOf(panel), 1);
       panel.close();
     }
+    const source = window.askOpenedFrom;
+    if (kept.includes('viewer') && source?.isConnected && !openPanels.some((open) => open.name === 'viewer')) source.click(); // Forward
     window.askVisit?.(conversationIn(location.pathname));
   });
 }

@@ -2,6 +2,7 @@
 
 Object.assign(actions, {
   help() { help(); },
+  skip() { toQuestion(); },
   keys(box) {
     try { localStorage.setItem('ask-keys', box.checked ? 'on' : 'off'); } catch { /* without storage it is not remembered */ }
     document.body.dataset.keys = box.checked ? 'on' : 'off';
@@ -23,6 +24,11 @@ function focusOn(name, selector) {
   const field = button(selector);
   field?.focus();
   field?.select?.();
+}
+
+function toQuestion() {
+  if (document.body.dataset.view !== 'talk') button('.tabs [data-view=talk]')?.click();
+  focusOn('talk', '#question textarea');
 }
 
 // The citations of the answer whose source is open, or of the last one; its sources where it cites none.
@@ -54,7 +60,7 @@ function turnPage(name) {
 
 const shortcuts = {
   '?': help,
-  '/': () => focusOn('talk', '#question textarea'),
+  '/': toQuestion,
   f: () => focusOn('library', '#documents .filter'),
   j: () => step(1),
   k: () => step(-1),
@@ -68,7 +74,7 @@ const shortcuts = {
 function pressedKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
   if (document.body.dataset.keys === 'off' || button('dialog[open], :popover-open')) return;
-  if (event.target.closest?.('input, select, textarea, [contenteditable], [role=separator], [role=tree], [role=tablist]')) return;
+  if (event.target.closest?.('input:not([type=checkbox]), select, textarea, [contenteditable], [role=separator], [role=tree], [role=tablist]')) return;
   const doing = shortcuts[event.key];
   if (!doing || (event.key.startsWith('Arrow') && event.target.closest?.('#viewer'))) return; // the viewer has arrows of its own
   if (doing() !== false) event.preventDefault();

@@ -17,6 +17,7 @@ from webui.engine import Engine
 from webui.session import Evaluation, Session
 from webui.strings import Language, say
 from webui.views.experiments import comparing
+from webui.views.names import parts_of
 from webui.views.plot import Line, plot, round_top
 from webui.views.question_rows import question_row
 from webui.views.render import render
@@ -121,6 +122,7 @@ def evaluation_html(engine: Engine, session: Session) -> Markup:
         problem=shown.problem or (progress.problem if progress else None),
         imported=shown.imported,
         max_file_bytes=MAX_FILE_BYTES,
+        parts_of=parts_of,
         exports=[("jsonl", as_lines(questions)), ("csv", as_csv(questions))] if questions else [],
         can_run=any(question.can_run for question in questions),
         plots=_plots(runs, shown, language) if runs else None,

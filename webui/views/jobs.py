@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from rag.messages import Message
 from rag.records import Job, JobState
 from webui.accounts.roles import Right
 from webui.engine import Engine
 from webui.session import Session
-from webui.strings import Language, say
+from webui.strings import Language, say, say_message
 from webui.views.collections import Shared, shared_with, upload_places
 from webui.views.names import parts_of
 from webui.views.render import render
@@ -42,7 +41,7 @@ class _Job:
     own: bool
     progress: str
     bar: _Bar | None
-    message: Message | None
+    message: str  # "" for none
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ def _strip(engine: Engine, session: Session, unfinished: list[Job]) -> _Strip | 
     if adding.seconds_left is not None:
         words.append(say(language, "left", time=_duration(adding.seconds_left, language)))
     first = unfinished[0]
-    now = f"{say(language, first.state.value)}: {first.name}"
+    now = say(language, "named_value", name=say(language, first.state.value), value=first.name)
     return _Strip(" · ".join(words), round(100 * adding.share), now)
 
 
@@ -125,8 +124,14 @@ def _job(job: Job, session: Session, shared: Shared) -> _Job:
         own=job.owner in (session.owner, *shared.editable) and session.role.may(Right.ADD),
         progress=" · ".join([say(language, state), *_progress_words(job, language)]),
         bar=_bar(job),
-        message=job.message,
+        message=_reason(job, language),
     )
+
+
+def _reason(job: Job, language: Language) -> str:
+    """The message of a job without the name of its file, which the card shows already."""
+    text = say_message(language, job.message) if job.message else ""
+    return text.removeprefix(job.name).lstrip(":： ")
 
 
 def _progress_words(job: Job, language: Language) -> list[str]:

@@ -17,7 +17,8 @@ _UNITS: Final[Mapping[Language, Mapping[str, Decimal]]] = MappingProxyType(
     }
 )
 _FACTORS: Final = {scale: factor for units in _UNITS.values() for scale, factor in units.items()}
-_NUMBER: Final = re.compile(r"(?<![\d.,])(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\d.,])")
+_FIGURE: Final = re.compile(r"\d(?:[\d.,]*\d)?")
+_NUMBER: Final = re.compile(r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")  # a figure as English and Chinese write it
 
 
 def scaled(value: str, scale: str, language: Language) -> str:
@@ -26,16 +27,16 @@ def scaled(value: str, scale: str, language: Language) -> str:
     It is converted if the language counts in other units. What cannot be read as numbers stays in the document's unit.
     """
     if scale in _FACTORS and scale not in _UNITS[language]:
-        numbers = [_number(match) for match in _NUMBER.finditer(value)]
-        if numbers and not any(character.isdigit() for character in _NUMBER.sub("", value)):
-            scale, factor = _unit_of(max(numbers) * _FACTORS[scale], _FACTORS[scale], language)
-            value = _NUMBER.sub(lambda match: _written(_number(match) * factor), value)
+        figures = _FIGURE.findall(value)
+        if figures and all(map(_NUMBER.fullmatch, figures)):
+            scale, factor = _unit_of(max(map(_number, figures)) * _FACTORS[scale], _FACTORS[scale], language)
+            value = _FIGURE.sub(lambda match: _written(_number(match[0]) * factor), value)
     key = "scale_" + scale.replace(" ", "_")
     return say(language, key, value=value) if scale else value
 
 
-def _number(match: re.Match[str]) -> Decimal:
-    return Decimal(match[0].replace(",", ""))
+def _number(figure: str) -> Decimal:
+    return Decimal(figure.replace(",", ""))
 
 
 def _unit_of(number: Decimal, counted_in: Decimal, language: Language) -> tuple[str, Decimal]:

@@ -70,12 +70,20 @@ def test_a_passage_that_was_cut_off_is_read_anew():
     assert Steady([source(1, 20, "y" * 50)], before).kept == []
 
 
-def test_the_best_sources_have_room_in_any_case():
-    best = [source(1, 3000), source(2, 8000), source(3, 9000)]
-    for room, kept in ((150, 3), (149, 2), (90, 1), (89, 0)):
-        steady = Steady([*best, source(4, 1000), source(5, 2000)], BEFORE)
-        steady.leave_room(best, room, lambda one: 30)
-        assert len(steady.kept) == kept
+@pytest.mark.parametrize(("room", "kept"), [(150, 3), (149, 2), (119, 2), (90, 2), (60, 1), (30, 0)])
+def test_the_better_half_of_what_fits_has_room_in_any_case(room, kept):
+    """Of sources of 30 tokens each: the first two are new where four or five fit, the first one where fewer do."""
+    found = [source(n, start) for n, start in enumerate((8000, 9000, 3000, 1000, 2000), 1)]
+    steady = Steady(found, BEFORE)
+    steady.leave_room(room, lambda one: 30)
+    assert len(steady.kept) == kept
+
+
+def test_where_all_is_found_again_only_the_end_gives_way_to_the_turn_between():
+    before = [read(source(n, 1000 * n)) for n in (1, 2, 4, 5, 6, 8, 7, 3)]
+    steady = Steady([source(n, 1000 * n) for n in range(1, 9)], before)
+    steady.leave_room(8 * 30 - 20, lambda one: 30)
+    assert len(steady.kept) == 6
 
 
 @given(st.lists(st.integers(0, 12), unique=True, max_size=8), st.lists(st.integers(0, 12), unique=True, max_size=8))

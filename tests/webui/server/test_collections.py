@@ -119,7 +119,7 @@ def test_a_collection_of_others_and_none_are_answered_alike(server, shared):
 
 def test_an_editor_makes_one_shares_it_adds_to_it_and_takes_it_back(server, shared):
     engine, url, clients, tokens = server
-    assert "is created" in post(clients["eve"], url, do="create", title="  Leases \n 2024 ").text
+    assert "has been created" in post(clients["eve"], url, do="create", title="  Leases \n 2024 ").text
     (made,) = [one for one in engine.collections.of("eve") if one.name == "Leases 2024"]
     unknown = post(clients["eve"], url, do="grant", collection=str(made.number), name="nobody", role="reader")
     assert "There is no user nobody" in unknown.text

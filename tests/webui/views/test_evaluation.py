@@ -222,7 +222,7 @@ def test_runs_within_one_minute_have_different_labels(engine, view):
 
 
 def test_the_view_says_that_all_documents_are_searched(engine, view):
-    assert "whether they are ticked" in look(view.html()).text
+    assert "ticked or not" in look(view.html()).text
 
 
 def test_only_existing_lines_can_be_hidden(engine, view):
@@ -427,7 +427,7 @@ def test_how_right_the_newest_run_answered_is_shown_beside_what_was_expected(eng
     engine.evaluations.made[""] = [replace(run(1, {}), results=results, reader="quotes")]
     engine.evaluations.answers[1] = {kept.id: "12 kg, as printed", other.id: ""}
     html = view.html()
-    assert re.findall(r'<span class="badge[^>]*>(.*?)</span>', html)[:3] == ["rank 1", "answer right", "not found"]
+    assert re.findall(r'<span class="badge[^>]*>(.*?)</span>', html)[:3] == ["rank 1", "correct answer", "not found"]
     assert "Answered: 12 kg, as printed" in look(html).text
     assert "Answered: not in the documents" in look(html).text
     assert table(html)[0] == ["0.50"] * 4 + ["0.50", "1.00", "1.00", "1.00", "100 ms", "100 ms", "1.5 s", "2"]
@@ -442,7 +442,7 @@ def test_a_file_of_questions_is_imported_and_refused_lines_are_told(engine, view
     assert [one.text for one in engine.evaluations.saved("")][-1] == "How deep?"
     assert engine.evaluations.saved("")[-1].pages[0].page == 2
     told = look(view.html()).text
-    assert "1 questions read, 2 lines refused." in told
+    assert "Questions imported: 1. Lines rejected: 2." in told
     assert told.index("Line 3: ") < told.index("Line 4: It has no question.")
     view.send(do="imported-seen")
     assert "lines refused" not in look(view.html()).text

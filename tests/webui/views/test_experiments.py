@@ -115,7 +115,7 @@ def test_totals_and_changes_of_both_sides_are_shown(engine, view):
     assert "100% of such comparisons" in html
     cells = r'<th scope="row">([^<]*)</th><td>([^<]*)</td><td>([^<]*)</td><td class="(\w*)">([^<]*)</td>'
     rows = {row[0]: row[1:] for row in re.findall(cells, html)}
-    assert rows["answers right"] == ("100%", "0%", "lost", "−100 pp")
+    assert rows["correct answers"] == ("100%", "0%", "lost", "−100 pp")
     assert rows["page found"] == ("67%", "33%", "lost", "−33 pp")
     assert rows["not answered"] == ("1", "1", "", "")
     assert '<th scope="row">Sources</th><td>Default (8)</td><td>2</td>' in html

@@ -171,7 +171,14 @@ def test_only_own_documents_can_be_removed(tmp_path):
             "Indexing · 100 of 400 passages · 9.7 per second · 2 min left",
         ),
         (
-            Job(1, "", "", "a", JobState.FAILED, message=Message("It is cut short.")),
+            Job(
+                1,
+                "",
+                "",
+                "a",
+                JobState.FAILED,
+                message=Message("{name}: {reason}", {"name": "a", "reason": "It is cut short."}),
+            ),
             "Could not be addedIt is cut short.",
         ),
     ],
@@ -466,7 +473,9 @@ def test_a_refusal_shows_the_nearest_passages_as_openable_sources():
 
 
 def test_the_query_is_shown_only_when_it_differs():
-    assert "Your question was read as: revenue 2023" in look(conversation_html(answered(query="revenue 2023"))).text
+    assert (
+        "Your question was understood as: revenue 2023" in look(conversation_html(answered(query="revenue 2023"))).text
+    )
     assert "Searched for" not in look(conversation_html(answered())).text
 
 
@@ -502,7 +511,7 @@ def test_the_parts_of_a_question_are_shown():
     session.conversation.exchanges[0].found = Found(
         session.conversation.exchanges[0].sources, "Who? What?", ("Who <b>?", "What?")
     )
-    assert "Looked up one by one: Who <b>? · What?" in look(conversation_html(session)).text
+    assert "Searched separately: Who <b>? · What?" in look(conversation_html(session)).text
 
 
 def test_copying_takes_the_sources_along():
