@@ -47,7 +47,7 @@ def test_an_administrator_adds_a_reader_who_sees_what_they_may_do(url, visit, sc
     reader = visit(url)
     log_in(reader, "bob")
     ready(reader)
-    reader.wait_for_selector("text=Adding documents is not part of your role")
+    reader.wait_for_selector("text=your role cannot add any")
     assert reader.locator(".document").count() == 2
     assert reader.locator(".drop, .big-drop, [data-do=remove]").count() == 0
     assert not reader.locator(".document:has-text('anns.pdf')").count()

@@ -34,7 +34,7 @@ def share(page, title, name, role="reader"):
     page.click("text=Share documents with others")
     page.fill("form:has([value=create]) [name=title]", title)
     page.click("text=Create")
-    page.wait_for_selector(f"text={title} is created")
+    page.wait_for_selector(f"text={title} has been created")
     form = page.locator("form.row", has=page.locator("[value=grant]"))
     form.locator("[name=name]").fill(name)
     form.locator("[name=role]").select_option(role)

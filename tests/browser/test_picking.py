@@ -98,6 +98,12 @@ def test_it_opens_and_closes_with_the_keyboard(engine, served, visit):
     page.keyboard.press("Enter")
     page.wait_for_selector(".offers li")
     assert page.evaluate("document.activeElement.dataset.do") == "models"
+    page.set_viewport_size({"width": 1024, "height": 600})
+    last = page.locator(".models .hint")
+    last.scroll_into_view_if_needed()
+    box = last.bounding_box()
+    assert box["y"] + box["height"] <= 600  # a list that is higher than the window scrolls
+    page.set_viewport_size({"width": 1440, "height": 900})
     page.keyboard.press("Escape")
     assert page.locator(".choice[open]").count() == 0
     assert page.evaluate("document.activeElement.nodeName") == "SUMMARY"

@@ -96,7 +96,7 @@ def test_an_answer_can_be_made_again_with_quotes_or_from_one_document(engine, se
     assert engine.options == AskOptions()
     page.click(".menu summary")
     page.click(".menu button:has-text('年报.pdf')")
-    page.wait_for_selector("text=Only in 年报.pdf")
+    page.wait_for_selector("text=Searched only 年报.pdf")
     assert engine.asked[-1][2] == (engine.library[1].id,)
 
 
