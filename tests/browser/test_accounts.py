@@ -56,7 +56,7 @@ def test_an_administrator_adds_a_reader_who_sees_what_they_may_do(url, visit, sc
     assert not reader.locator("text=Add a user").count()
 
     page.click("[aria-label='Remove bob']")
-    page.wait_for_selector("text=bob is removed")
+    page.wait_for_selector("text=bob has been removed")
     reader.reload()
     reader.wait_for_selector("input[name=password]")
 

@@ -36,10 +36,14 @@ if (role === 'viewer') {
   window.askCloseViewer = () => actions.close();
   afterDrawing.push(() => {
     if (!mount.firstElementChild) return;
+    const open = document.body.dataset.viewer === 'open', closing = window.askClosing;
     if (mount.querySelector('.empty')) {
+      window.askClosing = false;
+      if (closing && open) return; // it was opened again before the server closed it
       showViewer(false);
       return popPanel('viewer');
     }
+    if (closing && !open) return; // drawn before the server closed it
     showViewer(true);
     if (history.state?.panels?.includes('viewer')) pushPanel('viewer', window.askCloseViewer);
   });

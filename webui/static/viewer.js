@@ -117,6 +117,8 @@ function closeViewer() {
   const again = from?.isConnected ? from : exchange && document.querySelector(
     `[data-do=open][data-exchange="${exchange}"][data-number="${number}"][data-sentence="${sentence}"]`);
   showViewer(false, again);
+  window.askClosing = true; // until the server has drawn it so
+  setTimeout(() => { window.askClosing = false; }, LOST);
   panel(from?.closest('#documents') ? 'library' : 'talk');
   trigger('act', { do: 'close' });
   (again || document.querySelector('#question textarea'))?.focus({ preventScroll: true });
