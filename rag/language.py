@@ -54,8 +54,8 @@ def mainly_chinese(text: str) -> bool:
 
     One character of these scripts counts as much as three letters, about a short word.
     """
-    cjk = len(_CJK.findall(text))
-    return cjk * 3 > sum(character.isalpha() for character in text) - cjk
+    cjk = 0 if text.isascii() else len(_CJK.findall(text))
+    return cjk > 0 and cjk * 3 > sum(character.isalpha() for character in text) - cjk
 
 
 def has_chinese_without_kana(text: str) -> bool:

@@ -28,7 +28,7 @@ from rag.answer.other_script import in_other_script, translations
 from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.turns import take_turns
 from rag.answer.reading import ModelContext, checked
-from rag.answer.source_tables import SourceTables
+from rag.answer.source_tables import KeptTables, SourceTables
 from rag.answer.steady import LastRead
 from rag.answer.summary.summary import Summary, summarise
 from rag.answer.whole.documents import WholeRequest
@@ -65,7 +65,7 @@ class Answerer:
         self.store, self._retriever, self.scorer, self._settings = store, retriever, scorer, settings
         self._absent = AbsentNouns(retriever.embedder, settings.answering.doubt)
         self._statements = StatementFinder(store, retriever.router.named_documents)
-        self._facts = FactFinder(store)
+        self._facts, self._tables = FactFinder(store), KeptTables(store)
         self._phrases, self._last_read = phrases, LastRead()
 
     def answer(self, asked: Asked, reader: Reader, sampling: Sampling, stop: threading.Event) -> Iterator[Event]:
@@ -90,6 +90,7 @@ class Answerer:
         raise_if_set(stop)
         # Look for a figure of accounts or a fact, whose pages may not be among the sources.
         placed = self._metric(asked, found) or self.fact(asked, found)
+        raise_if_set(stop)
         if placed is not None:
             found = replace(found, sources=_at_most(placed, preferences.sources))
         found = replace(found, sources=context.arranged(found.sources, capacity, cited=placed is not None))
@@ -147,6 +148,7 @@ class Answerer:
         """Keep nothing of what a document holds: it was removed, or has changed."""
         self._statements.forget(document)
         self._last_read.forget(document[1])
+        self._tables.forget(document)
         self._retriever.forget(document)
         self.scorer.sentence_vectors.forget(document)
 
@@ -259,7 +261,7 @@ class Answerer:
 
     def tables(self, asked: Asked) -> SourceTables:
         """The tables on the pages of sources."""
-        return SourceTables(self.store, asked.scope.owner)
+        return SourceTables(self._tables, asked.scope.owner)
 
     def _first_page(self, owner: str, source: Source) -> str:
         document = self.store.document(owner, source.document_id)
@@ -294,12 +296,14 @@ class Answerer:
             figure = short_figure(question, found.sources, found.tables, found.named, figures)
         if figure and figure[1] and figure[0].sure:
             return Findings(*figure)
+        raise_if_set(stop)
         evidence = _named_first(self._find_evidence(asked, found, stop), found)
         compared = self._retriever.router.compared_documents(question, asked.scope)
         if compared:
             evidence = take_turns(evidence, found.sources, [side.documents or () for side in compared])
         if not short.text or several or compared:
             return Findings(*self._likelier(figure, None, evidence))
+        raise_if_set(stop)
         phrase, odds = self._phrases.find(question, evidence, found.sources, self._term_weight(asked))
         return Findings(*self._likelier(figure, phrase, evidence), odds)
 
@@ -330,9 +334,9 @@ class Answerer:
         return lambda term: self._retriever.words.idf(term, asked.scope)
 
 
-def raise_if_set(stop: threading.Event) -> None:
+def raise_if_set(stop: threading.Event | None) -> None:
     """Raises Stopped where nobody waits for the answer any more."""
-    if stop.is_set():
+    if stop is not None and stop.is_set():
         raise Stopped
 
 

@@ -40,7 +40,7 @@ class ClaimChecker:
 
     def __init__(self, sources: Sequence[Source], settings: AnswerSettings) -> None:
         """Indexes the sources once."""
-        self._index, self._settings = SourceIndex.of(sources), settings
+        self._index, self._settings = SourceIndex(sources), settings
 
     def check(self, text: str, marked: Sequence[int] = (), lead: str = "") -> Sentence:
         """A sentence without its marks, checked; `marked`: the numbers of the sources that the reader marked."""

@@ -1,4 +1,4 @@
-"""The tables on the pages of sources, each page looked at once for a question.
+"""The tables on the pages of sources; those of the pages looked at last are kept.
 
 Finding the tables of a page takes about 2.5 ms, so they are not stored.
 """
@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rag.kept import Kept
 from rag.pdf.table_pages import continued, lacks_headers
 from rag.pdf.tables import MAX_WORDS as MAX_PAGE_WORDS
 from rag.pdf.tables import Table, find_tables
-from rag.records import Source
+from rag.records import DocumentKey, Source
 from rag.store.database import Store
 from rag.store.rows import StoredPage
 
 MAX_WORDS = 50_000  # on all pages whose tables are looked at for one question
 MAX_PAGES = 20  # after the first, of one source
 MAX_PAGES_BEFORE = 3  # of a table that goes on over pages
+KEPT_PAGES = 300  # about 60 KB each
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,34 @@ class PageTables:
     tables: tuple[Table, ...]
 
 
-class SourceTables:
-    """The tables on the pages of sources of one library."""
+class KeptTables:
+    """The pages looked at last, each with the tables found on it alone. Thread-safe."""
 
-    def __init__(self, store: Store, owner: str) -> None:
-        self._store, self._owner = store, owner
+    def __init__(self, store: Store, most: int = KEPT_PAGES) -> None:
+        """`most`: pages that are kept."""
+        self.store = store
+        self._kept: Kept[PageTables] = Kept(most)
+
+    def of(self, document: DocumentKey, number: int) -> PageTables | None:
+        """A page and its tables; None where there is no such page."""
+        moment = self._kept.moment
+        found = self._kept.get(document, number)
+        if found is None:
+            for page in self.store.pages(*document, number, number):
+                found = PageTables(page, tuple(find_tables(page.text, page.words)))
+                self._kept.keep(document, number, found, moment)
+        return found
+
+    def forget(self, document: DocumentKey) -> None:
+        """Keep nothing of a document."""
+        self._kept.forget(document)
+
+
+class SourceTables:
+    """The tables on the pages of sources of one library, for one question."""
+
+    def __init__(self, kept: KeptTables, owner: str) -> None:
+        self._kept, self._owner = kept, owner
         self._found: dict[tuple[str, int], PageTables] = {}  # by document and page
         self._words = 0
 
@@ -40,7 +65,7 @@ class SourceTables:
 
         Ends where MAX_WORDS are reached; empty where its document was removed in the meantime.
         """
-        document = self._store.document(self._owner, source.document_id)
+        document = self._kept.store.document(self._owner, source.document_id)
         if document is None:
             return []
         pages = [
@@ -53,14 +78,14 @@ class SourceTables:
         """The tables of a page; `before`: how many pages further up a table may begin."""
         if (document, number) in self._found:
             return self._found[document, number]
-        pages = self._store.pages(owner, document, number, number)
-        self._words += min(len(pages[0].words), MAX_PAGE_WORDS) if pages else 0
-        if not pages or self._words > MAX_WORDS:
+        alone = self._kept.of((owner, document), number)
+        self._words += min(len(alone.page.words), MAX_PAGE_WORDS) if alone else 0
+        if alone is None or self._words > MAX_WORDS:
             return None
-        tables = find_tables(pages[0].text, pages[0].words)
+        tables = list(alone.tables)
         if number and before and lacks_headers(tables):
             above = self._page(owner, document, number - 1, before - 1)
             if above is not None and above.tables:
                 tables = continued(tables, above.tables[-1])
-        found = self._found[document, number] = PageTables(pages[0], tuple(tables))
+        found = self._found[document, number] = PageTables(alone.page, tuple(tables))
         return found

@@ -52,7 +52,7 @@ def check_line(claim: ClaimLine, settings: AnswerSettings) -> ClaimState:
     for state in (ClaimState.CONTRADICTED, ClaimState.NOT_FOUND, ClaimState.SUPPORTED):
         if state in states:
             return state
-    return check_claim(claim.sentence, SourceIndex.of(sources), settings.claims).state  # it looks like no claim
+    return check_claim(claim.sentence, SourceIndex(sources), settings.claims).state  # it looks like no claim
 
 
 def is_right(found: ClaimState, expected: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from rag.answer.claims.tokens import Analysed, analyse, content_keys
@@ -53,19 +53,17 @@ class SourceIndex:
     """All segments of an answer's sources."""
 
     sources: Sequence[Source]
-    segments: list[Segment] = field(default_factory=list)
-    squeezed: list[str] = field(default_factory=list)  # each source without white space, in lower case
 
-    @classmethod
-    def of(cls, sources: Sequence[Source]) -> SourceIndex:
-        """Cut the sources into segments."""
-        made = cls(sources)
-        for source in sources:
-            for start, end in _segment_spans(source.text):
-                text = source.text[start:end]
-                made.segments.append(Segment(source.number, start, end, text, len(made.segments)))
-            made.squeezed.append(_WHITE.sub("", source.text).casefold())
-        return made
+    @cached_property
+    def segments(self) -> list[Segment]:
+        """The sources cut into segments, which claims that stand in them word for word do not need."""
+        cut = [(source, *span) for source in self.sources for span in _segment_spans(source.text)]
+        return [Segment(one.number, start, end, one.text[start:end], n) for n, (one, start, end) in enumerate(cut)]
+
+    @cached_property
+    def squeezed(self) -> list[str]:
+        """Each source without white space, in lower case."""
+        return [_WHITE.sub("", source.text).casefold() for source in self.sources]
 
     def text_until(self, segment: Segment) -> str:
         """The names a source stands under, and its text up to the end of a segment."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from rag.answer import source_tables
 from rag.answer.markdown_tables import markdown_of, with_markdown_tables
 from rag.answer.quote import QuoteReader
 from rag.answer.source_tables import PageTables
@@ -95,3 +96,24 @@ def test_a_chinese_table_has_its_headers():
         "| 营业收入 | 12,345 | 11,000 |",
         "| 净利润 | 900 | 750 |",
     ]
+
+
+def test_the_tables_of_a_page_are_found_once_until_its_document_is_removed(tmp_path, monkeypatch):
+    looked_at = []
+
+    def counted(text, words):
+        looked_at.append(text)
+        return find_tables(text, words)
+
+    monkeypatch.setattr(source_tables, "find_tables", counted)
+    with Engine(Settings(data_dir=tmp_path / "data"), embedder=ExactEmbedder, reader=QuoteReader()) as engine:
+        add(engine, ("FLOWS.pdf", MADE["continued over pages"]().pdf))
+        _, _, first = ask(engine, "What was the amount of inventories in 2022?")
+        once = len(looked_at)
+        _, _, second = ask(engine, "What was the amount of inventories in 2022?")
+        assert (first.short, len(looked_at)) == (second.short, once)
+        assert once > 0
+        kept = engine.answerer._tables
+        (document,) = engine.documents("")
+        engine.remove("", document.id)
+        assert kept.of(("", document.id), 0) is None

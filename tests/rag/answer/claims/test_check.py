@@ -19,7 +19,7 @@ CHINESE = "公司实现营业收入42.3亿元，同比增长13%。未经甲方�
 
 def state(sentence: str, *texts: str) -> ClaimState:
     sources = [Source(n, n, "", "", 0, 0, "1", (), text, 0, len(text), 1.0) for n, text in enumerate(texts, 1)]
-    return check_claim(sentence, SourceIndex.of(sources), ClaimSettings()).state
+    return check_claim(sentence, SourceIndex(sources), ClaimSettings()).state
 
 
 @pytest.mark.parametrize(

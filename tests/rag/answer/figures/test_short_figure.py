@@ -11,7 +11,7 @@ from rag.answer.figures import short_figure as short_figure_module
 from rag.answer.figures.short_figure import asks_for_figure, short_figure
 from rag.answer.quote import QuoteReader
 from rag.answer.scales import named_values
-from rag.answer.source_tables import SourceTables
+from rag.answer.source_tables import KeptTables, SourceTables
 from rag.engine import Engine
 from rag.records import AnswerState, TableExcerpt
 from rag.settings import FigureSettings, Limits, Settings
@@ -168,7 +168,7 @@ def test_questions_that_ask_for_a_figure(question, asks):
 @pytest.mark.parametrize("length", [500, 1_000, Limits.question_characters])
 def test_a_question_made_to_take_long_does_not(engine, question, length):
     began = time.process_time()
-    tables = SourceTables(engine._store, "")
+    tables = SourceTables(KeptTables(engine._store), "")
     short_figure(question[: length - 2] + question[-2:], engine.search("", "revenue"), tables, {}, FigureSettings())
     assert time.process_time() - began < 2
 
