@@ -90,7 +90,6 @@ class Answerer:
         raise_if_set(stop)
         # Look for a figure of accounts or a fact, whose pages may not be among the sources.
         placed = self._metric(asked, found) or self.fact(asked, found)
-        raise_if_set(stop)
         if placed is not None:
             found = replace(found, sources=_at_most(placed, preferences.sources))
         found = replace(found, sources=context.arranged(found.sources, capacity, cited=placed is not None))
