@@ -6,6 +6,7 @@ import threading
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM, Glm4Config, Glm4MoeConfig, GlmConfig
 
 from model.batch import Batch
 from model.families import Precision
@@ -72,6 +73,42 @@ def test_the_second_question_over_the_same_sources_has_the_answer_that_it_has_al
     batch = caching(model)
     assert answer(batch, asked(0)) == (alone(model, asked(0)), 0)
     assert answer(batch, asked(40)) == (alone(model, asked(40)), 3 * BLOCK)
+
+
+NATIVE = {
+    "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "head_dim": 16,
+    "num_key_value_heads": 2, "vocab_size": 256, "pad_token_id": 0, "eos_token_id": 1,
+}  # fmt: skip
+EXPERTS = {"n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32, "first_k_dense_replace": 1}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param(GlmConfig(**NATIVE), id="GLM-Edge"),
+        pytest.param(Glm4Config(**NATIVE), id="GLM-4-0414"),
+        pytest.param(Glm4MoeConfig(**NATIVE, **EXPERTS), id="GLM-4.5"),
+    ],
+)
+def test_models_of_transformers_give_the_same_answer_too(config):
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    batch = caching(model)
+    assert answer(batch, asked(0)) == (alone(model, asked(0)), 0)
+    assert answer(batch, asked(40)) == (alone(model, asked(40)), 3 * BLOCK)
+
+
+def test_behind_a_learned_prefix_the_answer_is_the_same_too(models):
+    torch.manual_seed(0)
+    model = models["chatglm3"]
+    config = model.config
+    shape = (1, config.num_key_value_heads, 5, config.head_dim)
+    prefix = tuple((torch.randn(shape), torch.randn(shape)) for _ in range(config.num_hidden_layers))
+    batch, fresh = caching(model, prefix=prefix), Batch(model, prefix)
+    answer(batch, asked(0))
+    expected = list(fresh.generate(asked(40), TWELVE, frozenset(), threading.Event()))
+    assert answer(batch, asked(40)) == (expected, 3 * BLOCK)
+    assert expected != alone(model, asked(40))
 
 
 @pytest.mark.parametrize("name", CAUSAL)
