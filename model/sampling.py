@@ -18,6 +18,7 @@ from rag.errors import ReaderError
 from rag.reader import Sampling
 
 TOP_CANDIDATES: Final = 1024  # tokens searched first for the nucleus, before the whole vocabulary is sorted
+GREEDY_BELOW: Final = 1e-5  # temperature by which logits would overflow; as in vLLM
 # What is believed of a generation_config.json: lowest and highest value. A top_k of 0 means all tokens.
 _RANGES: Final = {
     "temperature": (0.0, 5.0),
@@ -83,7 +84,7 @@ def make_sampler(sampling: Sampling, prompt: Sequence[int]) -> Callable[[torch.T
 
 
 def _draw(logits: torch.Tensor, chosen: SamplingDefaults, generator: torch.Generator) -> int:
-    if chosen.temperature <= 0:
+    if chosen.temperature < GREEDY_BELOW:
         return int(logits.argmax())
     tokens, probabilities = nucleus(logits / chosen.temperature, chosen.top_p, chosen.top_k)
     return int(tokens[torch.multinomial(probabilities, 1, generator=generator)])

@@ -78,6 +78,12 @@ def test_without_a_seed_answers_differ():
     assert len(drawn) > 10
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1e-45, 1e-30, 9e-6])
+def test_a_temperature_close_to_zero_is_greedy(temperature):
+    logits = 50 * torch.randn(500, generator=torch.Generator().manual_seed(1))
+    assert make_sampler(Sampling(temperature=temperature), [])(logits) == int(logits.argmax())
+
+
 def test_top_k_of_one_is_greedy():
     logits = torch.randn(500, generator=torch.Generator().manual_seed(1))
     for seed in range(5):

@@ -131,6 +131,8 @@ def test_eight_people_are_answered_together(url):
         ({"messages": [{"role": "assistant", "content": "x"}]}, "the last must be the user's"),
         ({"messages": MESSAGES, "n": 2}, "n:"),
         ({"messages": MESSAGES, "temperature": 9}, "temperature"),
+        ({"messages": MESSAGES, "repetition_penalty": 1e-300}, "repetition_penalty"),
+        ({"messages": MESSAGES, "top_k": -2}, "top_k"),
     ],
 )
 def test_a_request_that_cannot_be_answered_says_why(url, body, told):
