@@ -29,6 +29,7 @@ _DAY = re.compile(r"^\d{1,2},?$")
 _YEAR = re.compile(r"^(?:FY\s?)?(?:19|20)\d\d(?:[AEF]|\s?年度?)?(?:\(\w\))?[.,]?$")
 _YEAR_INSIDE = re.compile(r"(?:19|20)\d\d")
 _RANGE_SIGNS = ("-", "–", "—", "to", "~", "至")
+_SENTENCE_END = re.compile(r"(?<!\bInc)(?<!\bCorp)(?<!\bCo)(?<!\bLtd)\.[)”\"]?$|。$")
 _TRAILING_CURRENCY = re.compile(rf"(?<!\s)\s*{_CURRENCY}$")
 
 MAX_VALUE_CHARACTERS = 40  # of a number; a longer one is a code
@@ -36,6 +37,7 @@ MAX_VALUE_WORDS = 6  # "$", "(", "1,577", ")", "%"
 MAX_HEADER_CHARACTERS = 60  # of headers over two lines that were joined as if they were a paragraph
 MAX_HEADER_ROWS = 6  # visual lines of such headers
 HEADER_GAP = 4.0  # widths of a character between two of them
+MIN_SENTENCE_CHARACTERS = 60  # of a line with a full stop that is a sentence, and no label
 ONE_LINE = 1.9  # times the height of a word that the words of one visual line span
 FEW_LINES = 4  # the same for a row whose label is broken over several visual lines
 
@@ -110,6 +112,11 @@ class Line:
         """The words that are part of no value in a column."""
         taken = {id(word) for value in self.values if value.column >= 0 for word in value.words}
         return [word for word in self.words if id(word) not in taken]
+
+    def is_sentence(self) -> bool:
+        """Whether it is a sentence of running text, and neither a row nor a label."""
+        text = self.text
+        return len(text) >= MIN_SENTENCE_CHARACTERS and not self.trailing() and _SENTENCE_END.search(text) is not None
 
     def trailing(self) -> list[Value]:
         """The values that the line ends in, with nothing between them."""

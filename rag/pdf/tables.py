@@ -44,6 +44,7 @@ MAX_GAP = 6.0  # heights of a line between two lines of one run, downwards
 MAX_RISE = 8.0  # the same upwards: headers may be printed cell by cell
 MAX_PAGE_NUMBER = 2_000  # in a table of contents
 MIN_ENTRIES = 3  # of a table of contents
+MIN_UNLABELLED = 3  # values of a single row without a label, each below a header
 MIN_ROWS = 2  # rows with a value that make a column, unless a header stands above it
 
 _SCALES = (
@@ -76,10 +77,23 @@ def find_tables(text: str, boxes: WordBoxes) -> list[Table]:
     count = min(int(np.searchsorted(boxes.spans[:, 1], len(text), "right")), MAX_WORDS)
     lines = lines_of(text, WordBoxes(boxes.spans[:count], boxes.boxes[:count]))
     width = character_width(lines)
-    found = [table for run in _runs(lines, width) for table in _tables_of(run, width) if not _is_list(table)]
+    announced = {id(line): before.text for before, line in pairwise(lines) if before.text.endswith((":", "："))}
+    found = [
+        _announced(table, announced.get(id(run[0]), ""))
+        for run in _runs(lines, width)
+        for table in _tables_of(run, width)
+        if not _is_list(table)
+    ]
     page_unit = _unit_line(text)
     page_scale = named_scale(page_unit)
     return [table if table.scale else replace(table, scale=page_scale, unit=page_unit) for table in found]
+
+
+def _announced(table: Table, sentence: str) -> Table:
+    """A table whose rows have no labels, with the sentence that announces it as its caption: it says what they are."""
+    if not sentence or table.caption or any(row.label for row in table.rows):
+        return table
+    return replace(table, caption=sentence[-MAX_TEXT_CHARACTERS:])
 
 
 def _unit_line(text: str) -> str:
@@ -114,7 +128,7 @@ def _runs(lines: Sequence[Line], width: float) -> list[list[Line]]:
     for number, line in enumerate(lines):
         if number and _is_apart(lines[number - 1], line):
             runs.append([])
-        short = line.flat and (line.values or len(line.text) <= MAX_LABEL_CHARACTERS)
+        short = line.flat and (line.values or len(line.text) <= MAX_LABEL_CHARACTERS) and not line.is_sentence()
         after, above = lines[number + 1 : number + 3], runs[-1][-MAX_LABEL_LINES:]
         if short or _is_long_header(line, width) or _is_label_of(line, after, above, width):
             runs[-1].append(line)
@@ -315,7 +329,8 @@ def _headed(run: Sequence[Line], spans: Sequence[tuple[float, float]], width: fl
         return set()
     row, above = run[rows[0]], segments(run[rows[0] - 1], WIDE_GAP * width)
     below = segments(row, WIDE_GAP * width)
-    if not 2 <= len(row.trailing()) < min(len(below), len(above) + 1):  # no header or label for all of them
+    alone = len(row.trailing()) == len(below) == len(above) >= MIN_UNLABELLED  # no label, but a header for each
+    if not alone and not 2 <= len(row.trailing()) < min(len(below), len(above) + 1):
         return set()
     under = {
         n
@@ -361,7 +376,7 @@ def _table(
 
     `before`: headers of the table above in the same columns, which hold on where none names another period.
     """
-    margin = min(line.left for line in lines)
+    margin = min(line.left for line in lines) if any(line.label() for line in lines) else -1.0
     headers = read_headers(above, grid.columns, margin, grid.width)
     if not any(years_in(text) for column in headers.columns for text in column):
         headers.columns = [own or former for own, former in zip(headers.columns, before, strict=True)]

@@ -282,3 +282,29 @@ def test_any_text_can_be_looked_at(lines):
         assert all(len(row.cells) == len(table.headers) for row in table.rows)
         for cell in (cell for row in table.rows for cell in row.cells if cell):
             assert text[cell.start : cell.end].split() == cell.text.split()
+
+
+VOTES = (
+    [(0.1, "Name"), (0.4, "Votes For"), (0.6, "Votes Against"), (0.8, "Abstentions")],
+    [(0.1, "Ada Brook"), (0.4, "59,657,810"), (0.6, "294,935"), (0.8, "10,714")],
+    [(0.1, "Ben Crane"), (0.4, "54,484,293"), (0.6, "5,105,005"), (0.8, "77,685")],
+)
+SENTENCE = [(0.1, "Based on these votes, each of the two nominees was elected to the Board.")]
+PAY = (
+    [(0.1, "The votes on the compensation of the executives were cast as set forth below:")],
+    [(0.1, "Votes For"), (0.3, "Votes Against"), (0.5, "Abstentions")],
+    [(0.1, "57,172,731"), (0.3, "13,324,080"), (0.5, "170,172")],
+)
+
+
+def test_a_sentence_ends_a_table():
+    first, second = find_tables(*page(*VOTES, SENTENCE, *PAY))
+    assert [row.label for row in first.rows] == ["Ada Brook", "Ben Crane"]
+    assert [row.label for row in second.rows] == [""]
+
+
+def test_a_single_row_without_a_label_has_a_header_for_each_value_and_the_sentence_that_announces_it():
+    table = find_tables(*page(*VOTES, SENTENCE, *PAY))[-1]
+    assert table.headers == ("Votes For", "Votes Against", "Abstentions")
+    assert [cell.text for cell in table.rows[0].cells] == ["57,172,731", "13,324,080", "170,172"]
+    assert "compensation of the executives" in table.caption
