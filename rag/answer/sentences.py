@@ -13,6 +13,11 @@ _ABBREVIATIONS = frozenset(
 _MAX_WORD = 20  # characters looked at before a full stop
 # End marks with closing quotes and brackets; an ASCII full stop only before white space or a citation mark.
 _END = re.compile(r"""[。！？!?；]+[”’」』）)"']*|(?<!\.)\.+[”’)"'\]]*(?=\s|$|\[)|\n+""")
+_MAX_LINE = 2_000  # characters of a line that are looked at before its end
+_MIN_WRAPPED = 60  # characters of a line that may go on in the next one
+_PROSE_END = re.compile(r"[^\W\d_]{2,},?$")  # a word: rows of tables end in values
+_PROSE = re.compile(r"(?:\b[a-z]{2,}\b\W{1,3}){4}")  # words in small letters, which the names in a row are not
+_ITEM = re.compile(r"\(?[a-z]{1,4}[.)]\s")  # "b) any fraud", of a list
 _LAST_WORD = re.compile(r"[^\s(\[“\"']+$")
 
 
@@ -20,12 +25,15 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
     """The sentences as [start, end) spans in order, without white space around them.
 
     A sentence ends at Chinese and English end marks, closing quotes included, and at a line break. It goes on after an
-    abbreviation, an initial, the number of a list item, and before a small letter.
+    abbreviation, an initial, the number of a list item, and before a small letter; at a line break only where a line of
+    prose goes on in the next one.
     """
     spans: list[tuple[int, int]] = []
     start = 0
     for match in _END.finditer(text):
         if match.group().startswith(".") and _continues(text, start, match.start(), match.end()):
+            continue
+        if match.group() == "\n" and _wraps(text, match.start(), match.end()):
             continue
         _append_span(spans, text, start, match.end())
         start = match.end()
@@ -63,6 +71,14 @@ def _continues(text: str, start: int, stop: int, end: int) -> bool:
     if word.isdigit() and not text[start:stop].strip().removesuffix(word):  # "1." of a list item
         return True
     return word in _ABBREVIATIONS or (len(word) == 1 and word.isalpha() and text[stop - 1].isupper())
+
+
+def _wraps(text: str, stop: int, end: int) -> bool:
+    """Whether the line that ends at `stop` is a line of prose that the next one goes on with, from `end`."""
+    line = text[text.rfind("\n", max(stop - _MAX_LINE, 0), stop) + 1 : stop].rstrip()
+    if len(line) < _MIN_WRAPPED or not _PROSE_END.search(line[-_MAX_WORD:]) or not _PROSE.search(line):
+        return False
+    return text[end : end + 1].islower() and _ITEM.match(text, end) is None
 
 
 def without_instructions(question: str) -> str:

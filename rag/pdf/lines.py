@@ -27,6 +27,7 @@ SOFT_HYPHEN = 0xAD
 BREAKS = np.array([LINE_HYPHEN, *map(ord, "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")], np.uint32)
 EM = 0.85  # font size / height of a line (ascender to descender), roughly
 TABLE_GAP = 1.8  # ems; a wider gap between two words separates table columns, narrower ones come from justification
+PROSE = 30.0  # ems; a longer line that goes on in lower case is one of prose, not of a title
 BULLET = re.compile(
     r"(?:[•·▪▫◦●○■□◆◇‣⁃∙➢✓–—*]|\(?(?:\d{1,2}|[a-zA-Z]|[ivxIVX]{1,4})[.)]|[（(]?[一二三四五六七八九十]{1,3}[)）、])\Z"
 )
@@ -342,7 +343,10 @@ def _same_paragraph(page: PageLayout, a: Line, b: Line, margin: float) -> bool:
     if not margin or a.right - a.left < 8 * em or (_is_table_row(b) and not starts_lower):
         return False
     # End it after an entry of a table of contents, in a centred title, and at an indent after a sentence.
-    if LEADERS.search(page.text_of(a)[-200:]) or _are_centred(a, b, em) or (b.left - a.left > em and ended):
+    # (A line of prose that is indented on both sides is centred by chance.)
+    prose = starts_lower and not ended and a.right - a.left > PROSE * em
+    centred = _are_centred(a, b, em) and not prose
+    if LEADERS.search(page.text_of(a)[-200:]) or centred or (b.left - a.left > em and ended):
         return False
     # Continue in lower case within a sentence, with a tolerance for ragged margins.
     room = margin - a.right

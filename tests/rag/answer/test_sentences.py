@@ -37,3 +37,26 @@ def test_spans_are_in_order_and_lose_only_white_space(text):
     assert all(a[1] <= b[0] for a, b in itertools.pairwise(found))
     covered = {n for start, end in found for n in range(start, end)}
     assert all(text[n].isspace() for n in range(len(text)) if n not in covered)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            "We lease our headquarters in the city of Los Gatos in California. In the third\nquarter we leased more.",
+            [
+                "We lease our headquarters in the city of Los Gatos in California.",
+                "In the third\nquarter we leased more.",
+            ],
+            id="prose goes on after a line break",
+        ),
+        pytest.param(
+            "Net income attributable to the owners of the parent company and others 1,234\nper share 2.10",
+            ["Net income attributable to the owners of the parent company and others 1,234", "per share 2.10"],
+            id="rows end in values",
+        ),
+        pytest.param("Short line of\nwords", ["Short line of", "words"], id="a short line"),
+    ],
+)
+def test_a_line_of_prose_goes_on_in_the_next_one(text, expected):
+    assert split_sentences(text) == expected

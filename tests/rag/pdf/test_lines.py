@@ -150,3 +150,12 @@ def test_sentences_that_continue_on_the_next_page():
     assert starts_mid_sentence(page_of((72, 72, "联盟，并且四次入选职业碗。")))
     assert not starts_mid_sentence(page_of((72, 72, "一、 总则")))
     assert cut.lines
+
+
+def test_a_line_of_prose_that_is_indented_on_both_sides_goes_on_in_the_next_one():
+    """Such a line has the same centre as the full line below it, as those of a title have."""
+    first, second = "In the course of the year we opened offices in several places. In the third", "quarter of 2015,"
+    full = f"{second} the company entered into agreements to lease further office space in the city"
+    indent = (len(full) - len(first)) * 5 / 2
+    rows = [(72 + indent, 100, first), (72, 113, full), (72, 126, "and to expand its headquarters.")]
+    assert join_lines(page_of(*rows), set())[0] == f"{first} {full} and to expand its headquarters.\n"
