@@ -146,10 +146,7 @@ class ContextSettings:
 
 @dataclass(frozen=True)
 class FigureConfidence:
-    """Weights of the logistic function that says how likely a figure is right (`rag/answer/figures/confidence.py`).
-
-    Fitted by `python -m benchmarks.figures --fit`.
-    """
+    """Weights of the signs that a figure is right (`figures/confidence.py`), fitted by `benchmarks.figures --fit`."""
 
     bias: float = -2.77
     coverage: float = 1.76  # share of the question's words that the cell with the fewest has, 0..1
@@ -165,7 +162,8 @@ class FigureConfidence:
     series: float = 0.66  # whether it is a list of values
     no_header: float = -1.19  # whether the first cell has none
     no_label: float = -0.24  # whether it has none
-    no_scale: float = -0.7  # whether neither the table nor the cell says a scale
+    no_scale: float = -0.7  # whether neither the table nor the cell says a scale, unless things are counted
+    crossed: float = 1.5  # whether the question names row and column of an undated table; not fitted, TAT-QA has none
 
 
 @dataclass(frozen=True)

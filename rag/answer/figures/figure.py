@@ -19,6 +19,7 @@ _OUTFLOW = re.compile(
     re.IGNORECASE,
 )
 _NO_OUTFLOW = re.compile(r"\bnet (?:of|income|loss|cash)|income|profit|margin|收益|利润", re.IGNORECASE)
+_CURRENCY = re.compile(r"[$£€¥￥]")
 _FOOTNOTE = re.compile(r"(?:\s{0,9}\(\d\)|(?<=[a-z])\d){1,5}$")  # "Other benefits2", "Total debt (1)"
 
 
@@ -72,6 +73,16 @@ class FigureAnswer:
 def matched_as(figure: Figure, other: Figure) -> Figure:
     """A figure found through another one, such as that of another year: it matches the question as well."""
     return replace(figure, score=other.score, coverage=other.coverage, extra=other.extra, odd=other.odd)
+
+
+def is_amount(figure: Figure) -> bool:
+    """Whether a cell has the sign of a currency, as no number of things has."""
+    return _CURRENCY.search(figure.cell.text) is not None
+
+
+def is_named(figure: Figure) -> bool:
+    """Whether the label of a row names something, and is not made of numbers and signs alone."""
+    return any(character.isalpha() for character in figure.row.label)
 
 
 def same_amount(a: Figure, b: Figure) -> bool:

@@ -7,13 +7,24 @@ from dataclasses import replace
 
 from rag.answer.figures.compute import ROUNDING, Computer
 from rag.answer.figures.confidence import confidence_of, features_of
-from rag.answer.figures.figure import Figure, FigureAnswer, is_beyond, matched_as, named_answer, printed_answer
-from rag.answer.figures.match import CellMatcher, is_total
+from rag.answer.figures.figure import (
+    Figure,
+    FigureAnswer,
+    is_amount,
+    is_beyond,
+    is_named,
+    matched_as,
+    named_answer,
+    printed_answer,
+)
+from rag.answer.figures.match import CellMatcher, is_total, without_parentheses
 from rag.answer.figures.periods import Period, between, names_range, periods_of
 from rag.answer.figures.question import (
     Operation,
+    asks_for_number,
     asks_for_period,
     asks_for_smallest,
+    asks_how_many,
     is_own_word,
     is_soft,
     item_terms,
@@ -41,7 +52,7 @@ class FigureFinder:
     def answer(self, question: str) -> FigureAnswer | None:
         """The answer; None where no cell matches enough of the question."""
         answer = self._answer(question)
-        if answer is None or not answer.figures:
+        if answer is None or not answer.figures or (asks_how_many(question) and is_amount(answer.figures[0])):
             return None
         return replace(answer, confidence=confidence_of(self.features(question, answer), self._settings.confidence))
 
@@ -56,7 +67,8 @@ class FigureFinder:
 
     def features(self, question: str, answer: FigureAnswer) -> dict[str, float]:
         """What the confidence in an answer is computed from."""
-        return features_of(answer, self._periods_asked(question))
+        asked, counts = self._cells.asked(question), asks_for_number(question)
+        return features_of(answer, self._periods_asked(question), asked, counts=counts)
 
     def _answer(self, question: str) -> FigureAnswer | None:
         periods = self._periods_asked(question)
@@ -140,7 +152,10 @@ class FigureFinder:
         if best is None and not by_period and all(map(is_soft, self._cells.asked(rest))):
             best = self._first_in(periods)
         if not by_period:
-            found = self._items_beside(best, rest)
+            found = list(filter(is_named, self._items_beside(best, rest)))
+            if not found:  # a row that names nothing, and stands alone
+                best = next(filter(is_named, self._cells.ranked(rest, periods)), None)
+                found = list(filter(is_named, self._items_beside(best, rest)))
         else:
             found = self._cells.along(best) if best else []
             if len(periods) > 1:
@@ -154,7 +169,13 @@ class FigureFinder:
             ordered = sorted(found, key=lambda figure: figure.amount, reverse=not asks_for_smallest(question))
             found = ordered[rank_asked(question) - 1 :][:1]
         found = [matched_as(one, best) for one in found]
+        if not by_period and not all(self._says_more(one, question) for one in found):
+            return None
         return named_answer(found, Operation.WHICH, by_period=by_period) if found else None
+
+    def _says_more(self, figure: Figure, question: str) -> bool:
+        """Whether the label of a row says anything that the question does not: "Sales (millions)" names no segment."""
+        return not set(item_terms(without_parentheses(figure.row.label))) <= self._cells.asked(question).keys()
 
     def _first_in(self, periods: Sequence[Period]) -> Figure | None:
         """The first cell of the first table, in a period asked for where one is."""

@@ -242,6 +242,11 @@ class CellMatcher:
         return below[0] if below else None
 
 
+def without_parentheses(label: str) -> str:
+    """A label without what stands in parentheses: a unit or a note."""
+    return _PARENTHESES.sub(" ", label)
+
+
 def is_total(figure: Figure) -> bool:
     """Whether a cell stands in a row of totals."""
     return bool(_TOTAL.match(figure.row.label or "total"))
@@ -255,11 +260,12 @@ def _places_of(number: int, table: Table) -> Iterator[_Place]:
     of_part, of_special = _matches(_PART, table.caption), _matches(_SPECIAL, table.caption)
     rolled = _roll_forward(table)
     has_sections = any(row.section for row in table.rows)
+    unlabelled = table.caption if not any(row.label for row in table.rows) else ""
     for row, scales in zip(table.rows, scales_of(table), strict=True):
         label = frozenset(stems(row.label or "total"))
         # Above the first section the caption often is one: "Continuing operations".
-        section = frozenset(stems(row.section or (table.caption[-60:] if has_sections else "")))
-        plain = frozenset(item_terms(_PARENTHESES.sub(" ", row.label)))
+        section = frozenset(stems(row.section or (table.caption[-60:] if has_sections else unlabelled)))
+        plain = frozenset(item_terms(without_parentheses(row.label)))
         changes = _matches(_CHANGE, row.section)
         special = of_special or _matches(_SPECIAL, f"{row.label} {row.section}")
         part = of_part or _matches(_PART, row.label)
@@ -321,7 +327,7 @@ def _roll_forward(table: Table) -> dict[int, Period]:
 @lru_cache(maxsize=4000)
 def _kind(text: str) -> tuple[str, ...]:
     """What a header or label says besides its period and notes."""
-    return tuple(item_terms(_PARENTHESES.sub(" ", without_periods(text))))
+    return tuple(item_terms(without_parentheses(without_periods(text))))
 
 
 def _is_alike(one: Figure, other: Figure) -> bool:

@@ -109,6 +109,12 @@ _PERCENT_ASKED = re.compile(r"percent|%|百分|占比|比重", re.IGNORECASE)
 _DIFFERENCE = re.compile(
     r"\bdifference\b|\bhow much (?:more|less|higher|lower|larger|smaller)\b|相差|差额|[多少高低]多少", re.IGNORECASE
 )
+_HOW_MANY = re.compile(r"\bhow many\b|\bnumber of\b|多少[个名位票股件台]|几[个名位票件台]", re.IGNORECASE)
+_HOW_MANY_THINGS = re.compile(
+    r"\bhow many\b"
+    r"(?!.*(?:\b(?:dollars?|euros?|pounds?|yuan|cents?|usd|percent|times|millions?|billions?|thousands?)\b|%))",
+    re.IGNORECASE,
+)
 _PLAIN_RATIO = re.compile(r"\bproportion\b|\bas an? ratio\b", re.IGNORECASE)
 _SMALLEST = re.compile(
     r"\b(?:smallest|lowest|least|lower|smaller|fewer|less|minimum|fewest)\b|[最更][小低少]", re.IGNORECASE
@@ -181,7 +187,7 @@ _ASKING = frozenset(
         " reported have had its form part come came each how all there respectively during compared per as at on by"
         " quarter quarters first second third fourth month months january february march april may june july august"
         " september october november december been their our we or growth decline most least greatest biggest under"
-        " what's give show tell find calculate compute expressed"
+        " what's give show tell find calculate compute expressed cast get got fewest"
     )
 )
 # Words that headers and labels may have, but that a question may also use for any figure.
@@ -213,6 +219,16 @@ def asks_for_plain_ratio(question: str) -> bool:
 def asks_for_difference(question: str) -> bool:
     """Whether the question asks by how much two values differ."""
     return bool(_DIFFERENCE.search(question))
+
+
+def asks_for_number(question: str) -> bool:
+    """Whether things are to be counted, "how many votes": their number needs no scale."""
+    return bool(_HOW_MANY.search(question))
+
+
+def asks_how_many(question: str) -> bool:
+    """Whether it asks how many things there are, which is no amount of money."""
+    return bool(_HOW_MANY_THINGS.search(question))
 
 
 def asks_for_percent(question: str) -> bool:

@@ -254,3 +254,39 @@ def test_what_a_question_names():
     limit, before = limit_of("How many years did sales exceed $5,000 million?")
     assert (limit.above, limit.value, limit.scale) == (True, 5000.0, "million")
     assert before.endswith("sales ")
+
+
+VOTES = table(
+    ["Votes For", "Votes Against", "Abstentions"],
+    ("", "Ada Brook", ["59,657,810", "294,935", "6,884,223"]),
+    ("", "Ben Crane", ["54,484,293", "5,105,005", "6,884,223"]),
+    ("", "57,172,731 170,172", ["13,324,080", "9,324,080", "6,884,223"]),
+    caption="Name",
+    scale="",
+)
+SEGMENT = table(["2018", "2017"], ("", "Sales (millions)", ["12,267", "11,866"]), ("", "Growth", ["3", "4"]))
+
+
+def test_the_item_with_most_is_one_with_a_name_and_never_a_row_of_numbers() -> None:
+    answer = FigureFinder([VOTES], FigureSettings()).answer("Which nominee had the most votes against?")
+    assert answer is not None
+    assert answer.texts == ("Ben Crane",)
+    assert answer.confidence >= FigureSettings().min_confidence
+
+
+def test_a_row_that_only_repeats_the_question_is_no_item() -> None:
+    assert FigureFinder([SEGMENT], FigureSettings()).answer("Which segment had the largest sales in 2018?") is None
+
+
+def test_a_number_of_things_is_certain_where_the_question_names_its_row_and_its_column() -> None:
+    finder = FigureFinder([VOTES], FigureSettings())
+    for question, value in (
+        ("How many votes were cast for Ada Brook?", "59,657,810"),
+        ("How many votes were cast against Ada Brook?", "294,935"),
+    ):
+        answer = finder.answer(question)
+        assert answer is not None
+        assert answer.texts == (value,)
+        assert answer.confidence >= FigureSettings().min_confidence
+    unnamed = finder.answer("How many votes were withheld from Ada Brook?")
+    assert unnamed is None or unnamed.confidence < FigureSettings().min_confidence
