@@ -36,6 +36,7 @@ _COMPARISON: Final = re.compile(
     r"\b(?:and|or|vs|versus|than|both|between|each|respectively|compar\w*|differ\w*)\b|[和与及跟比、]|还是|分别|哪[个家份]",
     re.IGNORECASE,
 )
+_PERIODS = frozenset(terms("first second third fourth quarter half year month fiscal annual interim"))
 _CAPITALISED: Final = re.compile(r"(?<=\w[\s,;(“\"'])[A-Z][\w&’'-]*|^[A-Z]\w*(?='s|’s)|^[A-Z]\w+$")  # no first words
 _SEPARATOR: Final = re.compile(r"[_\s]+|\.pdf$", re.IGNORECASE)  # between the words of a file name, and its ending
 
@@ -176,7 +177,7 @@ class DocumentRouter:
 
         A name is a term, or two or three written as one word; part of a file name counts only where no whole one does.
         A word that other documents use as much names none, unless it is written as a name; nor does one that most
-        documents have in their names.
+        documents have in their names. Words for periods name a document only where nothing else names one.
         """
         query_terms = [term for term in _query_terms(question) if not _is_number(term)]
         in_scope = self._in_scope(scope)[1]
@@ -187,6 +188,8 @@ class DocumentRouter:
             if written.issuperset(words) or self._tells_apart("".join(words), scope, slots):
                 for slot in slots.tolist():
                     found.setdefault(slot, set()).update(words)
+        if any(words - _PERIODS for words in found.values()):  # "the fourth quarter" of a company is no other's report
+            found = {slot: words for slot, words in found.items() if words - _PERIODS}
         with self._lock:
             return {key[1]: frozenset(found[slot]) for slot, key in enumerate(self._keys) if key and slot in found}
 

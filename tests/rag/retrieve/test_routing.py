@@ -223,3 +223,14 @@ def test_a_word_that_all_documents_use_names_none():
 
 def test_all_documents_of_a_company_are_named(router):
     assert set(router.named_documents("What did Northwind sell?", ALL)) == {N21, N22}
+
+
+def test_words_for_periods_name_no_document_beside_the_name_of_one():
+    words, names = BM25Index(), {"NORTHWIND_2022_10K.pdf": "Annual report", "MERIDIAN_Q4.pdf": "Fourth quarter results"}
+    made = DocumentRouter(words)
+    for n, (name, title) in enumerate(names.items()):
+        words.add([10 * n + 1], CountedTerms.of([f"{title} of the shares"]), [("", name)])
+        made.add(("", name), name, title, np.array([10 * n + 1]))
+    assert set(made.named_documents("What did Northwind's stock cost in the fourth quarter?", ALL)) == {
+        "NORTHWIND_2022_10K.pdf"
+    }
