@@ -24,10 +24,12 @@ from rag.answer.metrics.short_metric import short_metric, unreported
 from rag.answer.missing import Comparison, KnownLibrary
 from rag.answer.named_things import Kind as NamedKind
 from rag.answer.named_things import things_named
+from rag.answer.on_topic import on_topic
 from rag.answer.other_script import in_other_script, translations
 from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.turns import take_turns
 from rag.answer.reading import ModelContext, checked
+from rag.answer.row_quotes import HeadedRows, with_headings
 from rag.answer.source_tables import KeptTables, SourceTables
 from rag.answer.steady import LastRead
 from rag.answer.summary.summary import Summary, summarise
@@ -91,15 +93,14 @@ class Answerer:
         # Look for a figure of accounts or a fact, whose pages may not be among the sources.
         placed = self._metric(asked, found) or self.fact(asked, found)
         if placed is not None:
-            found = replace(found, sources=_at_most(placed, preferences.sources))
+            found = replace(found, sources=placed.at_most(preferences.sources))
         found = replace(found, sources=context.arranged(found.sources, capacity, cited=placed is not None))
         yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
         # Look for a short answer, and for the sentences that answer.
         findings = self.find(asked, found, placed, stop)
-        short = findings.short
         raise_if_set(stop)
         # Judge whether they do.
-        comparison, anyway = self.compare(asked, found), asked.options.anyway
+        comparison, short, anyway = self.compare(asked, found), findings.short, asked.options.anyway
         if placed is not None:  # its company, year and every word were understood
             doubt = Doubt(AnswerState.ANSWER, quoted=tuple(placed.rows))
         else:
@@ -107,7 +108,8 @@ class Answerer:
             doubt = self._without_statement(doubt, short, asked, found)
         # Let the reader answer.
         checker = AnswerChecker(found.sources, self._settings.answering)
-        given = doubt.quoted if reader.quotes_evidence else prompt_evidence(short, doubt.quoted)
+        rows = self._headed(doubt, short if doubt.state is AnswerState.ANSWER or anyway else None, found)
+        given = rows.quoted if reader.quotes_evidence else prompt_evidence(short, doubt.quoted)
         reading = context.read(found.sources, given, found.tables, stop)
         cut = yield from checked(reading if found.sources else (), checker)
         # Judge what it said.
@@ -119,7 +121,7 @@ class Answerer:
         short = short if doubt.state is AnswerState.ANSWER or anyway else None
         unsure = short is not None and short.table is not None and not short.sure
         yield Answer(
-            sentences=checker.finish(),
+            sentences=rows.cited(checker.finish()),
             reader=reader.name,
             state=AnswerState.CLOSEST if unsure else doubt.state,
             missing=doubt.missing,
@@ -128,6 +130,11 @@ class Answerer:
             short=short,
             cut=cut,
         )
+
+    def _headed(self, doubt: Doubt, short: ShortAnswer | None, found: Retrieved) -> HeadedRows:
+        """What is quoted, rows with their headings, unless a short answer shows them as a table."""
+        shown = short is not None and short.table is not None
+        return with_headings(doubt.quoted, found.sources, found.tables, self._settings.answering, shown=shown)
 
     def again(self, asked: Asked, sources: tuple[Source, ...]) -> Retrieved:
         """A question with the sources of another one, instead of a search."""
@@ -163,10 +170,16 @@ class Answerer:
         short, evidence, odds = findings
         absent = self._absent.find(comparison, evidence)
         settings = preferences.answering(self._settings.answering)
-        doubt = judge(comparison, evidence, self.scorer.unit, settings, odds=odds, absent=absent, anyway=anyway)
+        kept = 0 if short is None else 1
+        unit = self.scorer.unit
+        doubt = judge(comparison, evidence, unit, settings, odds=odds, absent=absent, anyway=anyway, kept=kept)
         sure = short is not None and short.table is not None and short.sure
         if sure and not (comparison.missing or comparison.unverified or absent):
             return Doubt(AnswerState.ANSWER, quoted=doubt.quoted)
+        if short is None and doubt.state is AnswerState.ANSWER:
+            names = frozenset[str]().union(*comparison.library.named.values())
+            told, quoted = on_topic(comparison.question, doubt.quoted, names)
+            return replace(doubt, state=AnswerState.ANSWER if told else AnswerState.CLOSEST, quoted=quoted)
         return doubt
 
     def _without_statement(self, doubt: Doubt, short: ShortAnswer | None, asked: Asked, found: Retrieved) -> Doubt:
@@ -337,14 +350,6 @@ def raise_if_set(stop: threading.Event | None) -> None:
     """Raises Stopped where nobody waits for the answer any more."""
     if stop is not None and stop.is_set():
         raise Stopped
-
-
-def _at_most(placed: DocumentAnswer, count: int | None) -> tuple[Source, ...]:
-    """The first sources of an answer, at least all that it cites; all with None."""
-    if count is None:
-        return placed.sources
-    cited = [citation.number for citation in placed.short.citations] + [row.number for row in placed.rows]
-    return placed.sources[: max([count, *cited])]
 
 
 def _named_first(evidence: Sequence[Evidence], found: Retrieved) -> list[Evidence]:

@@ -22,6 +22,13 @@ class DocumentAnswer:
     rows: list[Evidence]
     sources: tuple[Source, ...]
 
+    def at_most(self, count: int | None) -> tuple[Source, ...]:
+        """The first sources, at least all that are cited; all with None."""
+        if count is None:
+            return self.sources
+        cited = [citation.number for citation in self.short.citations] + [row.number for row in self.rows]
+        return self.sources[: max([count, *cited])]
+
 
 class _Page(Protocol):
     """What a source is made from; `start` is the offset of the page in the document's text."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields, replace
 from rag.answer.held_terms import HeldTerms
 from rag.answer.missing import Comparison
 from rag.answer.named_things import Kind, NamedThing
+from rag.answer.on_topic import without_headings
 from rag.index.tokenize import terms
 from rag.language import mainly_chinese
 from rag.reader import ANSWERABLE, Evidence
@@ -74,11 +75,13 @@ def judge(
     odds: float | None = None,
     absent: Sequence[NamedThing] = (),
     anyway: bool = False,
+    kept: int = 0,
 ) -> Doubt:
     """The doubt about the answer that the evidence, best first, gives.
 
     `odds`: that a span of it answers, as a logarithm; None if that is not known. `absent`: what the question asks about
-    that the documents never mention. `anyway`: to be answered in any case.
+    that the documents never mention. `anyway`: to be answered in any case. `kept`: how much of the
+    evidence, from the first, is quoted whatever it looks like: a short answer stands in it.
 
     Evidence that was not compared by vectors, the rows of a short answer, is doubted only for what is missing.
     """
@@ -102,7 +105,8 @@ def judge(
             state = AnswerState.NONE
     if anyway and evidence and terms(comparison.question) and state is AnswerState.NONE:
         state = AnswerState.CLOSEST
-    quoted = () if state is AnswerState.NONE else _quoted(evidence, settings)
+    rest = without_headings(comparison.question, evidence[kept:])
+    quoted = () if state is AnswerState.NONE else _quoted([*evidence[:kept], *rest], settings)
     return Doubt(state, tuple(dict.fromkeys(thing.text for thing in missing)), quoted)
 
 

@@ -1,6 +1,7 @@
 """The reader without a model: quotes the sentences that answer best, word for word, each with its citation.
 
-It runs where no GLM does, starts at once and invents nothing. What it is given to quote is decided in `doubt.py`.
+It runs where no GLM does, starts at once and invents nothing. What it is given to quote is decided in `doubt.py`; rows
+of tables come with the headings of their columns (`row_quotes.py`).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from rag.answer.claims.dates import YEAR
+from rag.answer.claims.dates import MONTH, YEAR
 from rag.index.tokenize import terms
 
 FUNCTION_TERMS: Final = frozenset(
@@ -27,6 +27,13 @@ _FUNCTION_HAN: Final = re.compile(
     r"|的|了|吗|呢|是|在|有|为|由|于|和|与|共|名|位|人|个|[\d？?，。、\s]"
 )
 _CAPITALISED: Final = re.compile(r"[A-Z][\w&.]*(?: [A-Z][\w&.]*)+")
+_DAY: Final = re.compile(
+    rf"\b{MONTH}\.? \d{{1,2}}, (?:19|20)\d\d\b|\b\d{{1,2}} {MONTH}\.? (?:19|20)\d\d\b", re.IGNORECASE
+)
+_REGISTRANT: Final = re.compile(
+    r"\b(?P<name>[A-Z][\w&.’'-]{0,30}(?: [A-Z&][\w&.’'-]{0,30}){0,4}?),? (?:Inc|INC|Corp|CORP|Corporation|CORPORATION"
+    r"|Company|COMPANY|Co|CO|Ltd|LTD|PLC|plc|N\.V|S\.A|AG|SE|Group|GROUP)\b"
+)
 _NUMBER: Final = re.compile(r"[\d.]+")
 
 
@@ -49,6 +56,17 @@ class Wording:
 def years_of(question: str) -> list[str]:
     """The years that a question names."""
     return re.findall(YEAR, question)
+
+
+def without_dates(question: str, cover: str) -> str:
+    """The question without the days that the beginning of the document names: "held on May 18, 2022"."""
+    named = " ".join(cover.split()).casefold()
+    return _DAY.sub(lambda day: " " if " ".join(day.group().split()).casefold() in named else day.group(), question)
+
+
+def company_on(cover: str) -> frozenset[str]:
+    """The terms of the company that the cover names with its legal form, which the file's name may lack."""
+    return frozenset(term for match in _REGISTRANT.finditer(cover) for term in terms(match["name"])) - FUNCTION_TERMS
 
 
 def is_understood(question: str, wording: Wording, names: Collection[str], cover: str) -> bool:

@@ -62,8 +62,14 @@ _AFTER: Final = re.compile(
     r"\s*(?:$|[,;.(%$–—]|(?:in|of|for|at|from|was|were|is|are|has|have|had|as|by|during|to|also|and|per|net)\b)",
     re.IGNORECASE,
 )
+_LAST_WORD: Final = re.compile(r"[\w’'&-]+\s*$")
 _LONGEST: Final = 1_500  # characters of a sentence
 _MAX_REASON: Final = 240
+_JOINING: Final = re.compile(  # at the end of what is cut
+    r"[\s,;]+(?:and|or|but|nor|the|an?|of|for|from|with|than|that|which|who|its|their|our|to|in|on|at|by|as|into|due"
+    r"|driven|partially|partly|offset|including|such|other|both|more|less|higher|lower|increased|decreased)?$",
+    re.IGNORECASE,
+)
 _FOREIGN, _OTHER, _YEAR = 0.2, 0.05, 0.4  # what lowers, and a year that agrees raises, the score
 _LEAST, _CERTAIN = 0.3, 0.7  # scores
 
@@ -136,12 +142,15 @@ def _given(page: PageText, start: int, end: int) -> Iterator[tuple[Place, ...]]:
 
 
 def _whole_clauses(reason: str) -> int:
-    """How many characters of a reason are given: all, or what ends with a clause, or else a word, within the limit."""
+    """How many characters of a reason are given: all, or what ends with a clause or a phrase within the limit."""
     if len(reason) <= _MAX_REASON:
         return len(reason)
     kept = reason[:_MAX_REASON]
     clause = max(kept.rfind(sign) for sign in ",;")
-    return clause if clause > _MAX_REASON // 2 else max(kept.rfind(" "), _MAX_REASON // 2)
+    end = clause if clause > _MAX_REASON // 2 else max(kept.rfind(" "), _MAX_REASON // 2)
+    while joining := _JOINING.search(kept, 0, end):
+        end = joining.start()
+    return end
 
 
 def _is_of(asked: _Asked, subject: str) -> bool:
@@ -173,13 +182,17 @@ def _score(asked: _Asked, subject: str) -> float:
 
 
 def _stands_alone(asked: _Asked, subject: str, word: re.Match[str]) -> bool:
-    """Whether a word is the figure asked about, and not part of the name of another one ("income" in "income tax")."""
+    """Whether a word is the figure asked about, and not part of the name of another one ("income" in "income tax").
+
+    Nor is it that of a part: "International marketing expenses", where marketing expenses are asked about.
+    """
     held = set(terms(word.group()))
     if not (held & asked.items or any(held & same and same & asked.items for same in _SAME)):
         return False
     before, after = subject[: word.start()], subject[word.end() :]
     known = asked.items | asked.company
-    last, following = re.search(r"[\w’'&-]+\s*$", before), re.match(r"\s*[\w’'&-]+", after)
-    led = _BEFORE.search(before) or (last and set(terms(last.group())) & known)
+    while (last := _LAST_WORD.search(before)) and set(terms(last.group())) & known:
+        before = before[: last.start()]
+    following = re.match(r"\s*[\w’'&-]+", after)
     ends = _AFTER.match(after) or _EITHER.match(after.lstrip()) or (following and set(terms(following.group())) & known)
-    return bool(led and ends)
+    return bool(_BEFORE.search(before) and ends)

@@ -9,25 +9,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from rag.answer.document_answer import MAX_SOURCE_CHARACTERS, DocumentAnswer, cited_first, page_source
+from rag.answer.facts.confirmed import Claimed, claimed, is_confirmed
 from rag.answer.facts.elected import WORDS as ELECTION_WORDS
 from rag.answer.facts.elected import find_elected
 from rag.answer.facts.holders import find_holder_in
-from rag.answer.facts.question import Wording, is_understood, years_of
+from rag.answer.facts.question import Wording, company_on, is_understood, without_dates, years_of
 from rag.answer.facts.reasons import asks_for_reason, find_reason
 from rag.answer.facts.risks import ASKS as ASKS_FOR_RISKS
 from rag.answer.facts.risks import WORDS as RISK_WORDS
 from rag.answer.facts.risks import find_risks
 from rag.answer.facts.search import PageText, Place, Stated, find_stated
+from rag.answer.facts.signatures import ASKS as ASKS_FOR_SIGNERS
+from rag.answer.facts.signatures import WORDS as SIGNER_WORDS
+from rag.answer.facts.signatures import find_signers
 from rag.answer.facts.table import Fact, known_facts
 from rag.answer.phrases.elections import ASKS as ASKS_FOR_DIRECTORS
 from rag.answer.phrases.elections import asks_for_directors
 from rag.answer.phrases.kind import Kind, kind_of
 from rag.answer.phrases.offices import asks_for_office, asks_of_another_time
 from rag.index.protocols import Scope
+from rag.index.tokenize import terms
+from rag.language import mainly_chinese
 from rag.reader import ANSWERABLE, Evidence
 from rag.records import Citation, Document, ShortAnswer, Source
 from rag.store.database import Store
@@ -66,6 +72,8 @@ class FactFinder:
 
         `named`: the terms of the question that name each document, by its id.
         """
+        if (claim := claimed(question)) is not None:
+            return self._confirmed(question, claim, scope, named, sources)
         wanted = _wanted(question)
         if not wanted:
             return None
@@ -75,11 +83,31 @@ class FactFinder:
             cover = " ".join([document.name, document.title, *(page.text for page in pages[:COVER_PAGES])])[
                 :COVER_CHARACTERS
             ]
+            names |= company_on(cover) & frozenset(terms(question))
             for one in wanted:
-                understood = one.wording is None or is_understood(question, one.wording, names, cover)
+                asked = without_dates(question, cover)
+                understood = one.wording is None or is_understood(asked, one.wording, names, cover)
                 if understood and _is_of_years(question, cover) and (stated := one.find(pages, names)):
                     return _answer(stated, document, sources)
         return None
+
+    def _confirmed(
+        self,
+        question: str,
+        claim: Claimed,
+        scope: Scope,
+        named: Mapping[str, Collection[str]],
+        sources: Sequence[Source],
+    ) -> DocumentAnswer | None:
+        """Yes or no; None where no fact decides it."""
+        found = self.find(claim.question, scope, named, sources)
+        if found is None:
+            return None
+        confirmed = is_confirmed(claim, found.short.values, certain=found.short.sure)
+        if confirmed is None:
+            return None
+        words = ("是", "否") if mainly_chinese(question) else ("Yes", "No")
+        return replace(found, short=replace(found.short, values=(words[0 if confirmed else 1],)))
 
     def _documents(
         self, scope: Scope, named: Mapping[str, Collection[str]], sources: Sequence[Source]
@@ -121,6 +149,9 @@ def _wanted(question: str) -> list[_Wanted]:
     if asks_for_directors(question):
         wording = Wording.of(ASKS_FOR_DIRECTORS, ELECTION_WORDS)
         found.append(_Wanted(wording, lambda pages, _: find_elected(pages)))
+    if ASKS_FOR_SIGNERS.search(question):
+        wording = Wording.of(ASKS_FOR_SIGNERS, SIGNER_WORDS)
+        found.append(_Wanted(wording, lambda pages, _: find_signers(question, pages)))
     if ASKS_FOR_RISKS.search(question):
         found.append(_Wanted(Wording.of(ASKS_FOR_RISKS, RISK_WORDS), lambda pages, _: find_risks(pages)))
     return found

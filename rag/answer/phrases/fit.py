@@ -55,8 +55,11 @@ _QUANTITIES: Final = frozenset({Kind.NUMBER, Kind.MONEY, Kind.DURATION})
 # What is no answer, whatever it has in common with a question.
 _ENDS_OPEN: Final = re.compile(r"[:：]\s*$|\bas follows\W*$|(?:如下|下列)\W*$", re.IGNORECASE)
 _REFERENCE: Final = re.compile(
-    r"^\W{0,20}\[?\d{0,3}[\].]?\s{0,9}(?:[A-Z][\w'’-]+,? (?:[A-Z]\. ?){1,3}|[A-Z]\. ?[A-Z][\w'’-]+,).*\b(?:19"
+    r"^\W{0,20}\[?\d{0,3}[\].]?\s{0,9}(?!.*\b(?:has|have|was|were|will|had)\b)"
+    r"(?:[A-Z][\w'’-]+,? (?:[A-Z]\. ?){1,3}|[A-Z]\. ?[A-Z][\w'’-]+,).*\b(?:19"
     r"|20)\d\d\b|\bet al\.,? (?:19|20)\d\d|\bpp?\. ?\d+[-–]\d+"
+    r"|^\W{0,3}\d{1,3}\.\d{1,3}[a-z]?\W{1,5}[A-Z][^;]{3,300}\b(?:dated|filed) (?:\w+ \d{1,2}, )?(?:19|20)\d\d"
+    r"|^\(\d{1,2}\) (?:Includes|Excludes|Represents|Reflects|Consists of|Relates to)\b"  # a footnote of a table
     r"|\bdoi[: ]|\barXiv:|\bISBN\b|\[[JMCD]\]\.?",
 )
 _SIGNATURE: Final = re.compile(
@@ -78,6 +81,13 @@ _BOILERPLATE: Final = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_END: Final = re.compile(r"[.。!！?？;；”\"')）]\s*$")
+_NUMBERING: Final = re.compile(
+    r"^\W*(?:第[\d一二三四五六七八九十]+[章节条部分]+|[\d.]+|[一二三四五六七八九十]+[、.]|item \d+\w?\.?)\s*",
+    re.IGNORECASE,
+)
+_NUMBERED_TITLE: Final = re.compile(
+    r"^\W*\d{1,3}(?:\.\d{1,3}){0,3}[.)] [A-Z][\w-]*(?: [\w-]+){0,2}\.$"
+)  # "8. Indemnification."
 _HEADING_WORDS: Final = 12
 _HEADING_HAN: Final = 20  # characters
 
@@ -104,16 +114,13 @@ def is_no_answer(sentence: str, question: str) -> bool:
 
 
 def _is_heading(sentence: str) -> bool:
-    """A short line without a full stop and without a figure or a colon, beyond a number at its start."""
-    if _SENTENCE_END.search(sentence) or len(sentence) > 120:
-        return False
-    text = re.sub(
-        r"^\W*(?:第[\d一二三四五六七八九十]+[章节条部分]+|[\d.]+|[一二三四五六七八九十]+[、.]|item \d+\w?\.?)\s*",
-        "",
-        sentence,
-        flags=re.IGNORECASE,
-    )
-    if re.search(r"[\d:：=,，]", text):
+    """A short line without a full stop and without a figure or a colon, but one at its start; or in capitals."""
+    text = _NUMBERING.sub("", sentence)
+    words = text.split()
+    in_capitals = text.isupper() and len(words) <= _HEADING_WORDS and not re.search(r"\d\d", text)  # "FORM 8-K"
+    if in_capitals or _NUMBERED_TITLE.match(sentence):
+        return True
+    if _SENTENCE_END.search(sentence) or len(sentence) > 120 or re.search(r"[\d:：=,，]", text):
         return False
     han = len(re.findall("[\u4e00-\u9fff]", text))
-    return len(text.split()) <= _HEADING_WORDS if han < 2 else len(text) <= _HEADING_HAN
+    return len(words) <= _HEADING_WORDS if han < 2 else len(text) <= _HEADING_HAN

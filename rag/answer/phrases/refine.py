@@ -26,8 +26,17 @@ _FROM_TO: Final = re.compile(
 )
 _NEW: Final = re.compile(r"\b(?:new|now|current|currently|revised)\b|新的?|现在|目前|调整后|修订后", re.IGNORECASE)
 _VALUE: Final = re.compile(r"[$£€¥￥]?\s?\d[\d,.]*\d?\s?%?(?:\s?(?:million|billion|thousand|万|亿)?元?)", re.IGNORECASE)
-_TWO_VALUES: Final = re.compile(r"\W?[$£€¥￥][\d,.]+ [$£€¥￥][\d,.]+|[\d,.]+ ?% [\d,.]+ ?%")
+_TWO_VALUES: Final = re.compile(r"\W?[$£€¥￥][\d,.]+ [$£€¥￥][\d,.]+|[\d,.]+ ?% [\d,.]+ ?%|\d[\d,.]* and \d[\d,.]*")
 _TIMES: Final = re.compile(r"(?:more than |about |nearly )?(?:once|twice|double|half)", re.IGNORECASE)
+_MAX_NAME: Final = 12  # words of a name
+_WHICH_ONE: Final = re.compile(r"^\W*which (?!of\b)\w", re.IGNORECASE)
+_FINITE: Final = re.compile(
+    r"\S\s(?:is|are|was|were|has|have|had|will|would|can|could|may|must|did|does)\s", re.IGNORECASE
+)
+_POINTS_ELSEWHERE: Final = re.compile(
+    r"(?:(?:the|each of the|one of the|by the) )?(?:following|undersigned|foregoing|aforementioned|above|below)\b",
+    re.IGNORECASE,
+)
 _WORDS_AFTER: Final = 2  # that a span may have after a date
 _HAN_FORMS: Final = re.compile(r"(?:股份)?有限(?:责任)?公司|集团|公司")
 # Of companies, and what reports call their own.
@@ -58,8 +67,10 @@ def refined(kind: Kind, question: str, text: str, start: int, end: int) -> tuple
 
 
 def answers_nothing(question: str, text: str, start: int, end: int) -> bool:
-    """Whether a span repeats the question, says "the Company", is two cells of a row, or is "twice" of an amount."""
+    """Whether a span repeats the question, says "the Company" or "the following", is two cells or "twice"."""
     span = text[start:end]
+    if _POINTS_ELSEWHERE.match(span):
+        return True
     said = set(terms(_HAN_FORMS.sub("", span))) - _FORMS
     if not said and terms(span):
         return True
@@ -69,6 +80,16 @@ def answers_nothing(question: str, text: str, start: int, end: int) -> bool:
     return _TWO_VALUES.fullmatch(span) is not None or (
         _TIMES.fullmatch(span) is not None and text[end:].lstrip().startswith("as ")
     )
+
+
+def asks_which(question: str) -> bool:
+    """Whether it asks which of several things of a kind, which a name answers and no clause."""
+    return _WHICH_ONE.search(question) is not None
+
+
+def is_clause(span: str) -> bool:
+    """Whether a span says something of somebody, and does not only name them."""
+    return _FINITE.search(span) is not None or len(span.split()) > _MAX_NAME
 
 
 def is_no_choice(question: str, span: str) -> bool:

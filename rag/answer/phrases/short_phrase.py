@@ -13,6 +13,7 @@ from typing import Final
 
 from rag.answer.phrases.addresses import asked_address, find_address
 from rag.answer.phrases.causes import gives_cause, moves
+from rag.answer.phrases.counted import asks_how_many, counts_others, is_of_other_years, names_count
 from rag.answer.phrases.elections import asks_for_directors, tells_of_directors
 from rag.answer.phrases.fit import is_no_answer
 from rag.answer.phrases.kind import Kind, kind_of
@@ -20,7 +21,15 @@ from rag.answer.phrases.labels import find_labelled
 from rag.answer.phrases.lists import FoundList, enumeration_around, find_list, split_items
 from rag.answer.phrases.negated import denies, is_negated
 from rag.answer.phrases.offices import asks_for_office, asks_of_another_time, find_holder, is_name
-from rag.answer.phrases.refine import answers_nothing, completed, full_name, is_no_choice, refined
+from rag.answer.phrases.refine import (
+    answers_nothing,
+    asks_which,
+    completed,
+    full_name,
+    is_clause,
+    is_no_choice,
+    refined,
+)
 from rag.answer.phrases.span_model import Span, SpanModel
 from rag.answer.phrases.values import cut_to_value
 from rag.answer.phrases.yes_no import decide
@@ -33,10 +42,12 @@ from rag.settings import PhraseSettings
 _TRIMMED = " \t\n,;:.，；：。、!?！？"  # at the ends of a span
 _PAIRS = (("(", ")"), ("（", "）"), ("“", "”"), ("《", "》"), ("「", "」"), ("[", "]"), ('"', '"'))
 
+_JOINING: Final = re.compile(r"\s(?:and|or|but|nor|the|an?|of|for|from|with|than|that|which|its|their)$", re.IGNORECASE)
+
 _REASONED: Final = frozenset({Kind.WHY, Kind.HOW, Kind.LIST, Kind.CHANGE})  # what no single value answers
 _TOLD: Final = 0.7  # confidence of what a label or an office tells
 _HOW_MANY: Final = re.compile(r"\bhow many\b|多少[个名位次家件种台]|几[个名位次家件种台]", re.IGNORECASE)
-_NO_COUNT: Final = re.compile(r"[%％]|\bpercent\b|百分之")  # beside what is no count
+_NO_COUNT: Final = re.compile(r"[%％$£€¥￥]|\bpercent\b|百分之")  # beside what is no count
 _NUMBERS: Final = frozenset({Kind.MONEY, Kind.PERCENT, Kind.NUMBER})  # kinds that a wrong span is read as a fact for
 
 Phrase = tuple[ShortAnswer, list[Evidence]]  # a short answer, and the evidence with what it is from first
@@ -163,6 +174,12 @@ def _is_unfit(kind: Kind, question: str, text: str, start: int, end: int) -> boo
         return True
     if kind is Kind.NUMBER and _HOW_MANY.search(question) and _NO_COUNT.search(text[max(start - 1, 0) : end + 1]):
         return True
+    if asks_how_many(question) and not names_count(text[start:end]):
+        return True
+    if kind in _NUMBERS and (is_of_other_years(question, text) or counts_others(question, text, start)):
+        return True
+    if (kind is Kind.PERSON or asks_which(question)) and is_clause(text[start:end]):
+        return True
     if is_no_choice(question, text[start:end]):
         return True
     whole = start == 0 and end >= len(text.rstrip())
@@ -176,11 +193,13 @@ def _items(sentence: str, start: int, end: int) -> list[tuple[int, int]]:
 
 
 def trim(text: str, start: int, end: int) -> tuple[int, int]:
-    """A span without punctuation around it, and with both brackets or none of a pair."""
+    """A span without punctuation around it or a joining word at its end, and with both brackets or none of a pair."""
     while start < end and text[start] in _TRIMMED:
         start += 1
     while start < end and text[end - 1] in _TRIMMED:
         end -= 1
+    if joining := _JOINING.search(text, start, end):
+        return trim(text, start, joining.start())
     for opening, closing in _PAIRS:
         inside = text[start:end]
         opened, closed = inside.count(opening), inside.count(closing)

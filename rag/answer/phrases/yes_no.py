@@ -57,6 +57,8 @@ _OPPOSITES: Final = tuple(
     )
 )
 _PARTICIPLE: Final = re.compile(r"\b[A-Za-z]{3,}ed\b")
+_DOES: Final = re.compile(r"^\W*(?:did|does|do)\b", re.IGNORECASE)
+_WORDS: Final = re.compile(r"(?<![\w-])(?!(?:have|any|ever|still|also|their|your|make|take)\b)[a-z]{4,}")  # no names
 _LAST_PREPOSITION: Final = re.compile(r"\s(?:in|of|from|by|at|for|under|with|to|on|during|as|over)\s[^,?]{1,80}$")
 _ENDS: Final = re.compile(r"[.。!！;；]\W*$")
 _STEM: Final = 5  # characters by which the forms of a word agree: approved, approval
@@ -103,8 +105,10 @@ def _holds_verb(question: str, sentence: str) -> bool:
     text = content(question)
     ending = terms(_LAST_PREPOSITION.sub("", text))[-1:]
     wanted = [*(word.lower() for word in _PARTICIPLE.findall(text)[-1:]), *ending]
+    if _DOES.search(question):  # any of its words may be the verb: "Did the company repurchase shares?"
+        wanted += [term for word in _WORDS.findall(_LAST_PREPOSITION.sub("", text)) for term in terms(word)]
     held = set(terms(sentence))
-    return all(_holds(held, one) or _opposite(held, one) for one in wanted)
+    return all(holds(held, one) or opposite(held, one) for one in wanted)
 
 
 def _best_clause(
@@ -121,26 +125,27 @@ def _best_clause(
         own = set(terms(clause))
         share, opposed = 0.0, 0
         for term in asked:
-            opposite = _opposite(own, term)
-            if _holds(own, term):
+            reverse = opposite(own, term)
+            if holds(own, term):
                 share += weight(term)
-            elif opposite:
+            elif reverse:
                 share += weight(term)
-                opposed += not _NEGATIONS.search(opposite)  # which is counted as a negation already
-            elif _holds(whole, term):
+                opposed += not _NEGATIONS.search(reverse)  # which is counted as a negation already
+            elif holds(whole, term):
                 share += weight(term) / 2
         if share / total > best[1]:
             best = (clause, share / total, opposed)
     return best
 
 
-def _holds(held: set[str], term: str) -> bool:
+def holds(held: set[str], term: str) -> bool:
+    """Whether terms hold one, or another form of it: approved, approval."""
     if term in held:
         return True
     return term.isascii() and len(term) > _STEM and any(word.startswith(term[:_STEM]) for word in held)
 
 
-def _opposite(held: set[str], term: str) -> str:
+def opposite(held: set[str], term: str) -> str:
     """A word that means the opposite of a term of the question; "" for none."""
     for one, other in _OPPOSITES:
         for mine, theirs in ((one, other), (other, one)):

@@ -6,12 +6,14 @@ import re
 
 import pytest
 
+from rag.answer.facts.confirmed import claimed, is_confirmed
 from rag.answer.facts.elected import find_elected
 from rag.answer.facts.holders import find_holder_in
-from rag.answer.facts.question import is_understood
+from rag.answer.facts.question import company_on, is_understood, without_dates
 from rag.answer.facts.reasons import find_reason
 from rag.answer.facts.risks import find_risks
 from rag.answer.facts.search import PageText, find_stated
+from rag.answer.facts.signatures import find_signers
 from rag.answer.facts.table import Fact, known_facts
 from rag.answer.phrases.elections import asks_for_directors
 from rag.answer.phrases.offices import asks_for_office
@@ -244,3 +246,81 @@ def test_who_was_elected_is_read_from_the_votes_or_a_sentence_and_is_nobody_with
 )
 def test_questions_for_new_directors_are_told_from_those_for_offices(question: str, asks: bool) -> None:
     assert asks_for_directors(question) == asks
+
+
+SIGNED = """SIGNATURE
+Pursuant to the requirements of the Exchange Act, the registrant has duly caused this report to be signed on its behalf.
+HALDEN INSTRUMENTS, INC.
+Date: May 20, 2023 By: /s/ Sheila M. Clarke
+Name: Sheila M. Clarke
+Title: General Counsel and Secretary
+This report has been signed below by the following persons on behalf of the registrant.
+/s/ Robert Vale
+Robert Vale Director"""
+AUDIT = "Report of Independent Registered Public Accounting Firm\n/s/ Stone & Partner LLP\nPortland, Maine"
+
+
+def test_who_signed_is_read_from_the_page_for_signing_and_not_from_the_report_of_the_auditor() -> None:
+    found = find_signers("Who signed the 8-K?", pages(COVER, AUDIT, SIGNED))
+    assert found is not None
+    assert found.values == ("Sheila M. Clarke", "Robert Vale")
+    assert "General Counsel and Secretary" in found.evidence[0].text
+    on_behalf = find_signers("Who signed the report on behalf of the company?", pages(COVER, SIGNED))
+    assert on_behalf is not None
+    assert on_behalf.values == ("Sheila M. Clarke",)
+    assert find_signers("Who signed the 8-K?", pages(COVER, AUDIT)) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "values", "confirmed"),
+    [
+        ("Is Stone & Partner the auditor of the company?", ("Stone & Partner LLP",), True),
+        ("Is Grant the auditor of Halden?", ("Stone & Partner LLP",), False),
+        ("Is Ms. Clarke the chief executive officer?", ("Sheila M. Clarke",), True),
+        ("Was Halden audited by Stone & Partner?", ("Stone & Partner LLP",), True),
+        ("Is Halden headquartered in Portland?", ("40 Harbor Road, Portland, Maine 04101",), True),
+        ("Is Halden headquartered in New England?", ("40 Harbor Road, Portland, Maine 04101",), None),
+        ("公司的首席执行官是张三吗？", ("张三",), True),
+    ],
+)
+def test_yes_and_no_follow_from_the_fact_that_is_stated(
+    question: str, values: tuple[str, ...], *, confirmed: bool | None
+) -> None:
+    claim = claimed(question)
+    assert claim is not None
+    assert is_confirmed(claim, values, certain=True) is confirmed
+
+
+@pytest.mark.parametrize("question", ["Did sales rise?", "Who is the auditor?", "Is the pump sold in Norway?"])
+def test_other_questions_confirm_no_fact(question: str) -> None:
+    assert claimed(question) is None
+
+
+def test_a_day_is_understood_where_the_cover_names_it() -> None:
+    question = "Who was elected to the board of directors on May 18, 2022?"
+    assert "May" not in without_dates(question, "Date of report: May 20, 2022 (May 18, 2022)")
+    assert without_dates(question, "Date of report: August 19, 2022") == question
+
+
+def test_the_company_on_the_cover_is_known_by_its_name() -> None:
+    assert "halden" in {one.removesuffix("s") for one in company_on(COVER)} or "halden" in company_on(COVER)
+    assert "portland" not in company_on(COVER)
+
+
+def test_a_reason_that_is_cut_ends_with_a_phrase_and_not_with_a_joining_word() -> None:
+    reason = (
+        "a $133.2 million increase in personnel-related costs resulting from an increase in compensation for existing"
+        " employees and a 20% growth in average headcount supporting continued improvements in our streaming service"
+        " and our international expansion"
+    )
+    text = f"The increase in technology expenses was primarily due to {reason}."
+    found = find_reason("Why did technology expenses increase?", pages(COVER, text), ("halden",))
+    assert found is not None
+    assert found.values[0].endswith("in our streaming service")
+
+
+def test_the_reason_of_a_part_is_not_that_of_the_whole() -> None:
+    text = "International marketing expenses increased in 2023 mainly due to expenses for new territories."
+    assert find_reason("Why did marketing expenses increase?", pages(COVER, text), ("halden",)) is None
+    whole = text.replace("International marketing", "Marketing")
+    assert find_reason("Why did marketing expenses increase?", pages(COVER, whole), ("halden",)) is not None

@@ -50,3 +50,25 @@ def test_reasons_suit_why_and_numbers_suit_how_many() -> None:
     assert suits(Kind.WHY, "Sales fell because of the strike.") > suits(Kind.WHY, "Sales fell.")
     assert suits(Kind.NUMBER, "The council has twelve members.") > suits(Kind.NUMBER, "The council has members.")
     assert suits(Kind.WHY, "由于罢工，销售额下降。") > suits(Kind.WHY, "销售额下降。")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FORM 8-K",
+        "NETFLIX, INC.",
+        "8. Indemnification.",
+        "10.2 Employment Agreement, by and between Halden, Inc. and Mary N. Dale, dated August 16, 2022.",
+        "(1) Includes 33 mobile stores.",
+    ],
+)
+def test_titles_exhibits_and_footnotes_are_no_answers(text: str) -> None:
+    assert is_no_answer(text, "When did Mary Dale become CEO?")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Mary N. Dale has been appointed President, effective September 1, 2022.", "14 days.", "SALES 12,267 11,866"],
+)
+def test_a_sentence_that_begins_with_a_name_and_short_values_may_answer(text: str) -> None:
+    assert not is_no_answer(text, "When did Mary Dale become CEO?")

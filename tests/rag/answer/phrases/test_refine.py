@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rag.answer.phrases.kind import Kind
-from rag.answer.phrases.refine import answers_nothing, completed, full_name, is_no_choice, refined
+from rag.answer.phrases.refine import answers_nothing, completed, full_name, is_clause, is_no_choice, refined
 
 TERM = "The tenancy begins on 1 April 2021 and continues for eighteen months, ending on 30 September 2022."
 FEE = "The board lowered the fee from $28 to $19 with effect from 1 January."
@@ -93,3 +93,18 @@ def test_of_two_things_to_choose_from_no_third_is_taken() -> None:
     assert is_no_choice("Which has the higher power, EX-60 or EX-75?", "Varmora")
     assert not is_no_choice("Which has the higher power, EX-60 or EX-75?", "EX-75")
     assert not is_no_choice("Which oven is it?", "Varmora")
+
+
+@pytest.mark.parametrize("span", ["the Form 8-K filing is intended to satisfy the obligation", "a " * 14])
+def test_a_clause_names_nobody(span: str) -> None:
+    assert is_clause(span)
+
+
+@pytest.mark.parametrize("span", ["Anna Keller", "the International Business Machines Corporation of New York"])
+def test_a_name_is_no_clause(span: str) -> None:
+    assert not is_clause(span)
+
+
+def test_a_span_that_points_elsewhere_or_gives_two_numbers_answers_nothing() -> None:
+    for span in ("following persons", "the undersigned", "100 and 110"):
+        assert answers_nothing("How many were there?", f"There were {span}.", 11, 11 + len(span))

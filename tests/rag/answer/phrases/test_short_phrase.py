@@ -56,3 +56,16 @@ def test_without_a_sentence_that_counts_there_is_no_short_answer() -> None:
 def test_a_span_ends_at_words_and_keeps_its_brackets(text: str, span: tuple[int, int], expected: str) -> None:
     start, end = trim(text, *span)
     assert text[start:end] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("growth of our service and", "growth of our service"),
+        ("the roof and the", "the roof"),
+        ("salt and pepper", "salt and pepper"),
+    ],
+)
+def test_a_span_does_not_end_on_a_joining_word(text: str, expected: str) -> None:
+    start, end = trim(text, 0, len(text))
+    assert text[start:end] == expected

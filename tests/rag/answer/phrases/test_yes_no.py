@@ -30,6 +30,12 @@ from rag.settings import PhraseSettings
         ("Was the sale of the station approved?", "Sale of the old fire station 2 3 1", None),
         ("月卡可以暂停吗？", "月卡和季卡不能暂停。", False),
         ("Does Kraft Heinz have unions?", "Kraft Heinz Holding is the successor of Kraft.", None),
+        (
+            "Did the company repurchase shares in 2019?",
+            "The company shall grant the right to receive restricted shares in 2019.",
+            None,
+        ),
+        ("Did the company repurchase shares in 2019?", "The company repurchased 2 million shares in 2019.", True),
         ("Will the plant close in 2025?", "The plant may close in 2025.", None),
         ("合并是否获得批准？", "合并已获得股东大会批准。", True),
         ("合并是否获得批准？", "合并未获得股东大会批准。", False),

@@ -1,0 +1,87 @@
+"""Whether quotes speak of what a question asks, where no short answer was found in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from rag.answer.figures.question import Operation, operation_of
+from rag.answer.phrases.causes import moves
+from rag.answer.phrases.counted import asks_how_many, holds_count, is_of_other_years
+from rag.answer.phrases.fit import is_no_answer
+from rag.answer.phrases.kind import Kind, content, kind_of
+from rag.answer.phrases.offices import NAME, is_name
+from rag.answer.phrases.yes_no import holds, opposite
+from rag.index.tokenize import terms
+from rag.language import mainly_chinese
+from rag.reader import Evidence
+
+MIN_SHARE: Final = 0.75  # of what a yes/no question is about, that a sentence which may answer it has
+_RELATED: Final = 0.5  # of the best quote's share, below which another is left out
+_NAME: Final = re.compile(NAME)
+_ONE_NAME: Final = re.compile(r"\b(?:Mr|Ms|Mrs|Dr|Sir|Lord|King|Queen|President|Professor)\.? [A-Z]|/s/")
+_ASKS_WHY: Final = re.compile(
+    r"\b(?:why|what|which|how come|caused?|causes|reasons?|did|does|do|has|have|is|are|was|were|been|being)\b",
+    re.IGNORECASE,
+)
+_PAST_FORMS: Final = dict(
+    pair.split("/")
+    for pair in (
+        "paid/pay made/make sold/sell bought/buy grew/grow rose/rise fell/fall held/hold built/build lost/lose won/win"
+        " began/begin spent/spend became/become chose/choose left/leave met/meet gave/give took/take"
+    ).split()
+)
+_SURROUNDING: Final = frozenset(
+    term
+    for word in "company firm group corporation document report any ever still yet also".split()
+    for term in terms(word)
+)
+
+
+def without_headings(question: str, evidence: Sequence[Evidence]) -> Sequence[Evidence]:
+    """The evidence without headings, announcements and signatures, unless there is nothing else."""
+    return [found for found in evidence if not is_no_answer(found.text, question)] or evidence
+
+
+def on_topic(
+    question: str, quoted: Sequence[Evidence], names: Collection[str] = ()
+) -> tuple[bool, tuple[Evidence, ...]]:
+    """Whether any of the quotes may answer, and those that are about the same.
+
+    A sentence that names nobody does not say who, one without a number not how many, and one that lacks what a
+    question is about neither why nor whether. All else passes, and Chinese, whose words do not compare so.
+    `names`: terms of the question that name its document.
+    """
+    kind = kind_of(question)
+    if any(mainly_chinese(text) for text in (question, *(one.text for one in quoted))):
+        return True, tuple(quoted)
+    if kind is Kind.PERSON:
+        return any(_names_somebody(question, found.text) for found in quoted), tuple(quoted)
+    if kind is Kind.NUMBER and asks_how_many(question):
+        told = [one for one in quoted if holds_count(question, one.text) and not is_of_other_years(question, one.text)]
+        return bool(told), tuple(quoted)
+    # No sentence gives the cause of a rise, and no table or sentence the largest: it would have been the short answer.
+    if (kind is Kind.WHY and moves(question)) or operation_of(question) is Operation.WHICH:
+        return False, tuple(quoted)
+    if kind not in (Kind.YES_NO, Kind.WHY):
+        return True, tuple(quoted)
+    about = set(terms(_ASKS_WHY.sub(" ", content(question)))) - _SURROUNDING - set(names)
+    shares = [_share(about, found.text) for found in quoted]
+    best = max(shares, default=0.0)
+    kept = tuple(found for found, share in zip(quoted, shares, strict=True) if share >= _RELATED * best)
+    return best >= MIN_SHARE, kept
+
+
+def _names_somebody(question: str, text: str) -> bool:
+    if _ONE_NAME.search(text):
+        return True
+    asked = set(terms(question))
+    return any(is_name(name) and asked.isdisjoint(terms(name)) for name in _NAME.findall(text))
+
+
+def _share(asked: Collection[str], text: str) -> float:
+    """The share of the terms that a text has, in any form, or the opposite of."""
+    held = set(terms(text))
+    held |= {_PAST_FORMS[term] for term in held & _PAST_FORMS.keys()}
+    return sum(bool(holds(held, term) or opposite(held, term)) for term in asked) / len(asked) if asked else 1.0

@@ -1,0 +1,66 @@
+"""Whether a number in a sentence counts what a question asks the number of, and is of its year."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from rag.answer.claims.dates import MONTH, YEAR
+from rag.index.tokenize import terms
+
+_HOW_MANY: Final = re.compile(r"\bhow many (?P<things>[^,?]{2,80})", re.IGNORECASE)
+_THINGS_END: Final = re.compile(
+    r"\b(?:did|does|do|is|are|was|were|has|have|had|will|would|can|could|may|must|should|that|who|which|in|at|on|for|from"
+    r"|there|\w+ed|work|live|make|take)\b.*",
+    re.IGNORECASE,
+)
+_NUMBER: Final = re.compile(
+    r"(?<![\w.,])(?:\d[\d,.]*\d|\d)(?![\d%])(?: (?:million|billion|thousand|hundred))?"
+    r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundred)\b",
+    re.IGNORECASE,
+)
+_DAY: Final = re.compile(rf"\b{MONTH}\.? \d{{1,2}}\b", re.IGNORECASE)
+_COUNT: Final = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|\w+ty|dozens?|hundreds?|thousands?"
+    r"|millions?|billions?|several|many|few|no|none|zero|half|both|single|once|twice|thrice|third|pairs?|couple)\b",
+    re.IGNORECASE,
+)
+_COUNTED: Final = re.compile(r"[ -](?P<words>(?:[a-z-]+ ){0,2}?[a-z-]{3,}s)\b")  # "ten nominees", "3 Years"
+_PLURAL_ENDS: Final = ("ss", "us", "is")
+_NO_THING: Final = frozenset("was is has does this its as times plus minus less thus always millions billions".split())
+
+
+def asks_how_many(question: str) -> bool:
+    """Whether it asks for the number of things of a kind."""
+    return _HOW_MANY.search(question) is not None
+
+
+def names_count(span: str) -> bool:
+    """Whether a span says a number, in digits or words, or that there are none or several."""
+    return _COUNT.search(span) is not None
+
+
+def counts_others(question: str, text: str, start: int) -> bool:
+    """Whether the number at text[start:] counts other things than those asked for: "ten nominees", asked for votes."""
+    asked, number = _HOW_MANY.search(question), _NUMBER.match(text, start)
+    counted = _COUNTED.match(text.lower(), number.end()) if number else None
+    if asked is None or counted is None:
+        return False
+    words = counted["words"].split()
+    if words[-1] in _NO_THING or words[-1].endswith(_PLURAL_ENDS):
+        return False
+    things = set(terms(_THINGS_END.sub("", asked["things"])))
+    return bool(things) and things.isdisjoint(terms(counted["words"]))
+
+
+def holds_count(question: str, text: str) -> bool:
+    """Whether a text has a number that may be the one asked for: no year, and not of other things."""
+    text = _DAY.sub(" ", text)
+    numbers = [one for one in _NUMBER.finditer(text) if not re.fullmatch(YEAR, one.group())]
+    return any(not counts_others(question, text, one.start()) for one in numbers)
+
+
+def is_of_other_years(question: str, sentence: str) -> bool:
+    """Whether a question names years, and a sentence names years, but none of them."""
+    asked, said = set(re.findall(YEAR, question)), set(re.findall(YEAR, sentence))
+    return bool(asked and said) and asked.isdisjoint(said)
