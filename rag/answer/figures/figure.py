@@ -75,9 +75,9 @@ def matched_as(figure: Figure, other: Figure) -> Figure:
     return replace(figure, score=other.score, coverage=other.coverage, extra=other.extra, odd=other.odd)
 
 
-def is_amount(figure: Figure) -> bool:
-    """Whether a cell has the sign of a currency, as no number of things has."""
-    return _CURRENCY.search(figure.cell.text) is not None
+def is_amount(text: str) -> bool:
+    """Whether a value has the sign of a currency, as no number of things has."""
+    return _CURRENCY.search(text) is not None
 
 
 def is_named(figure: Figure) -> bool:

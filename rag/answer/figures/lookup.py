@@ -52,7 +52,7 @@ class FigureFinder:
     def answer(self, question: str) -> FigureAnswer | None:
         """The answer; None where no cell matches enough of the question."""
         answer = self._answer(question)
-        if answer is None or not answer.figures or (asks_how_many(question) and is_amount(answer.figures[0])):
+        if answer is None or not answer.figures or (asks_how_many(question) and is_amount(answer.texts[0])):
             return None
         return replace(answer, confidence=confidence_of(self.features(question, answer), self._settings.confidence))
 

@@ -290,3 +290,13 @@ def test_a_number_of_things_is_certain_where_the_question_names_its_row_and_its_
         assert answer.confidence >= FigureSettings().min_confidence
     unnamed = finder.answer("How many votes were withheld from Ada Brook?")
     assert unnamed is None or unnamed.confidence < FigureSettings().min_confidence
+
+
+def test_how_many_is_no_amount_of_money_but_may_count_rows_of_it() -> None:
+    fees = table(
+        ["2019"], ("", "Audit fees", ["$ 30"]), ("", "Tax fees", ["$ 20"]), ("", "Aircraft delivered", ["$ 563"])
+    )
+    finder = FigureFinder([fees], FigureSettings())
+    assert finder.answer("How many aircraft were delivered in 2019?") is None
+    counted = finder.answer("How many types of fees exceeded $25 in 2019?")
+    assert counted is None or "$" not in counted.texts[0]
