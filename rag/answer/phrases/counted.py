@@ -50,7 +50,8 @@ def counts_others(question: str, text: str, start: int) -> bool:
     if words[-1] in _NO_THING or words[-1].endswith(_PLURAL_ENDS):
         return False
     things = set(terms(_THINGS_END.sub("", asked["things"])))
-    return bool(things) and things.isdisjoint(terms(counted["words"]))
+    # "gigatons" are tons, too.
+    return bool(things) and not any(a in b or b in a for a in things for b in terms(counted["words"]))
 
 
 def holds_count(question: str, text: str) -> bool:
