@@ -15,7 +15,7 @@ _MAX_WORD = 20  # characters looked at before a full stop
 _END = re.compile(r"""[。！？!?；]+[”’」』）)"']*|(?<!\.)\.+[”’)"'\]]*(?=\s|$|\[)|\n+""")
 _MAX_LINE = 2_000  # characters of a line that are looked at before its end
 _MIN_WRAPPED = 60  # characters of a line that may go on in the next one
-_PROSE_END = re.compile(r"[^\W\d_]{2,},?$")  # a word: rows of tables end in values
+_PROSE_END = re.compile(r"[^\W\d_]{2},?$")  # a word: rows of tables end in values
 _PROSE = re.compile(r"(?:\b[a-z]{2,}\b\W{1,3}){4}")  # words in small letters, which the names in a row are not
 _ITEM = re.compile(r"\(?[a-z]{1,4}[.)]\s")  # "b) any fraud", of a list
 _LAST_WORD = re.compile(r"[^\s(\[“\"']+$")

@@ -62,7 +62,9 @@ def test_an_answer_of_a_glm_is_markdown_with_checked_citations(start, visit, tmp
 
 def test_words_of_a_glm_stream_and_stop(start, visit, tmp_path):  # noqa: F811
     folder = recite(tmp_path / "endless", ["again ", "and "], forever=True)
-    page = visit(start("--model", str(folder), "--precision", "int8").url)
+    page = visit(
+        start("--model", str(folder), "--precision", "int8", "--context", "131072", "--max-tokens", "32768").url
+    )
     drop(page, **{"bridge.pdf": ENGLISH})
     documents(page, 1)
     page.wait_for_selector("summary:has-text('endless · INT8 · cpu')", timeout=60_000)

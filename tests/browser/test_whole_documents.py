@@ -39,45 +39,34 @@ class Lister:
                 yield f"{fact} [{before[-1]}].\n"
 
 
-@pytest.fixture
-def lister():
-    return Lister()
+def ask(page):
+    page.fill("#question textarea", "List all machines with their parts")
+    page.press("#question textarea", "Enter")
+    page.wait_for_selector(".turn.running >> text=Reading part 1 of 8", timeout=60_000)
 
 
-@pytest.fixture
-def asked(lister, start, visit):  # noqa: F811
-    """A page on which a document of 24 pages is read in 8 parts."""
+def machines(page):
+    return [int(number) for number, _ in FACT.findall(page.locator(".turn .answer").last.inner_text())]
+
+
+def test_a_whole_document_is_read_part_by_part_can_be_stopped_and_is_cited(start, visit, screenshot):  # noqa: F811
+    lister = Lister()
     with model_server(lister, context=4_096) as url:
         page = visit(start("--server", url, "--model", "glm").url)
-        drop(page, **{"machines.pdf": LONG})
+        drop(page, **{"machines.pdf": LONG})  # 24 pages
         documents(page, 1)
-        page.fill("#question textarea", "List all machines with their parts")
-        page.press("#question textarea", "Enter")
-        page.wait_for_selector("text=Reading part 1 of 8", timeout=60_000)
-        yield page
+        ask(page)
+        lister.go_on.release(1)
+        page.wait_for_selector("text=Reading part 2 of 8", timeout=60_000)
+        screenshot(page, "whole-document-progress")
+        page.click("#stop")
+        page.wait_for_selector("text=Stopped at part 2 of 8", timeout=60_000)
+        assert machines(page) == [0, 1, 2]
+        ask(page)
         lister.go_on.release(100)
-
-
-def test_a_whole_document_is_read_part_by_part_and_cited(asked, lister, screenshot):
-    lister.go_on.release(2)
-    asked.wait_for_selector("text=Reading part 3 of 8", timeout=60_000)
-    screenshot(asked, "whole-document-progress")
-    lister.go_on.release(6)
-    asked.wait_for_selector(".turn .answer:has-text('The machine number 23 has part 161')", timeout=60_000)
-    asked.wait_for_selector("text=Used 24 of 24 sources, in 8 parts", timeout=60_000)
-    answer = asked.locator(".turn .answer").inner_text()
-    assert [int(number) for number, _ in FACT.findall(answer)] == list(range(24))
-    screenshot(asked, "whole-document-answer")
-    asked.locator(".turn .answer .cite").last.click()
-    asked.wait_for_selector("#viewer mark")
-    assert "number 23 has part 161" in asked.locator("#viewer").inner_text()
-
-
-def test_what_was_read_until_a_stop_is_kept(asked, lister, screenshot):
-    lister.go_on.release(1)
-    asked.wait_for_selector("text=Reading part 2 of 8", timeout=60_000)
-    asked.click("#stop")
-    asked.wait_for_selector("text=Stopped at part 2 of 8", timeout=60_000)
-    answer = asked.locator(".turn .answer").inner_text()
-    assert [int(number) for number, _ in FACT.findall(answer)] == [0, 1, 2]
-    screenshot(asked, "whole-document-stopped")
+        page.wait_for_selector("text=Used 24 of 24 sources, in 8 parts", timeout=60_000)
+        assert machines(page) == list(range(24))
+        screenshot(page, "whole-document-answer")
+        page.locator(".turn .answer .cite").last.click()
+        page.wait_for_selector("#viewer mark")
+        assert "number 23 has part 161" in page.locator("#viewer").inner_text()

@@ -45,7 +45,7 @@ def write_chain(folder: Path, chain: Sequence[int], end: int) -> None:
     """Write a model whose next token is the one that follows the last in `chain`; `end` ends what it writes."""
     config = GlmConfig(
         vocab_size=512, hidden_size=64, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, head_dim=16, pad_token_id=0, eos_token_id=end, max_position_embeddings=8192,
+        num_key_value_heads=2, head_dim=16, pad_token_id=0, eos_token_id=end, max_position_embeddings=131_072,
     )  # fmt: skip
     model = GlmForCausalLM(config)
     with torch.no_grad():

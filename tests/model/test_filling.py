@@ -173,7 +173,13 @@ def test_the_engine_packs_sources_into_1024_tokens(tmp_path):
     page = "\n".join(f"Clause {at}. The rent of month {at} is due on the first day." for at in range(40))
     read = []
     prompt_ids = reader.prompter.ids
-    reader.prompter.ids = lambda messages: read.append(prompt_ids(messages)) or read[-1]
+
+    def noted(messages):
+        ids = prompt_ids(messages)
+        read.append(list(ids))  # before those of the answer are added
+        return ids
+
+    reader.prompter.ids = noted
     with Engine(Settings(data_dir=tmp_path / "data"), embedder=ExactEmbedder, reader=reader) as engine:
         add(engine, ("lease.pdf", text_pdf([page] * 3)))
         found, text, _ = ask(engine, "When is the rent of month 12 due?")

@@ -62,11 +62,11 @@ _AFTER: Final = re.compile(
     r"\s*(?:$|[,;.(%$–—]|(?:in|of|for|at|from|was|were|is|are|has|have|had|as|by|during|to|also|and|per|net)\b)",
     re.IGNORECASE,
 )
-_LAST_WORD: Final = re.compile(r"[\w’'&-]+\s*$")
+_LAST_WORD: Final = re.compile(r"[\w’'&-]{1,60}\s{0,9}$")
 _LONGEST: Final = 1_500  # characters of a sentence
 _MAX_REASON: Final = 240
 _JOINING: Final = re.compile(  # at the end of what is cut
-    r"[\s,;]+(?:and|or|but|nor|the|an?|of|for|from|with|than|that|which|who|its|their|our|to|in|on|at|by|as|into|due"
+    r"[\s,;]{1,9}(?:and|or|but|nor|the|an?|of|for|from|with|than|that|which|who|its|their|our|to|in|on|at|by|as|into|due"
     r"|driven|partially|partly|offset|including|such|other|both|more|less|higher|lower|increased|decreased)?$",
     re.IGNORECASE,
 )

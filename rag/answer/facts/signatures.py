@@ -21,7 +21,7 @@ WORDS: Final = (
 _CERTIFICATIONS: Final = re.compile(r"\bcertif", re.IGNORECASE)
 _ON_BEHALF: Final = re.compile(r"\bon behalf\b", re.IGNORECASE)
 _REPORT: Final = re.compile(
-    r"\bduly caused this (?:\w+ ){1,3}to be signed\b|\bsigned below by the following persons\b|^\W*SIGNATURES?\b",
+    r"\bduly caused this (?:\w+ ){1,3}to be signed\b|\bsigned below by the following persons\b|^\W{0,9}SIGNATURES?\b",
     re.IGNORECASE | re.MULTILINE,
 )
 _CERTIFICATE: Final = re.compile(r"\bI,? [^\n]{3,60},? certify that\b|\bhereby certif(?:y|ies)\b", re.IGNORECASE)
