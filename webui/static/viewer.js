@@ -161,6 +161,7 @@ function shows() {
   const { document: id, page } = part('.sheet').dataset;
   if (turned !== null && +page !== turned && turnedIn === `${id}/${window.askOpening}`) {
     element.classList.add('turning');
+    drawBar(shownPage()); // its buttons turn on from here, not from the page that was drawn
     return sendTurned();
   }
   turned = null;
