@@ -109,8 +109,8 @@ def test_a_checkpoint_that_cannot_be_used(engine, tmp_path, monkeypatch, damage,
 
 def test_the_context_option_reaches_the_model(engine, tmp_path):
     folder = str(recite(tmp_path / "tiny", ["yes"]))
-    choice = load(engine, "--model", folder, "--context", "8193")
-    refused(engine, choice, "has a context of 8,192 tokens, less than the 8,193 of --context")
+    choice = load(engine, "--model", folder, "--context", "131073")
+    refused(engine, choice, "has a context of 131,072 tokens, less than the 131,073 of --context")
     load(engine, "--model", folder, "--context", "3000")
     assert engine.questions.reader.context_tokens == 3000
 
