@@ -1,4 +1,4 @@
-"""What a model is shown before the sources: the short answer found without it, and the sentences that may answer."""
+"""Sentences that may answer: where they stand in their sources, and how a model is shown them before the sources."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rag.answer.scales import named_values
 from rag.reader import ANSWERABLE, Evidence
-from rag.records import ShortAnswer
+from rag.records import Citation, ShortAnswer, Source
 
 
 def prompt_evidence(short: ShortAnswer | None, quoted: Sequence[Evidence]) -> list[Evidence]:
@@ -17,3 +17,10 @@ def prompt_evidence(short: ShortAnswer | None, quoted: Sequence[Evidence]) -> li
     labels = f"{' · '.join(short.labels)}: " if short.labels else ""
     text = f"{labels}{', '.join(named_values(short))}{formula}"
     return [Evidence(short.citations[0].number, text, ANSWERABLE), *quoted]
+
+
+def citation_of(found: Evidence, start: int, end: int, sources: Sequence[Source]) -> Citation:
+    """[start, end) of a sentence as a citation of its source."""
+    text = next((source.text for source in sources if source.number == found.number), "")
+    moved = max(text.find(found.text), 0)
+    return Citation(found.number, 1.0, moved + start, moved + end)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answer.citations import ClaimChecker
+from rag.answer.evidence import citation_of
 from rag.answer.figures.excerpt import as_printed
 from rag.answer.source_tables import SourceTables
 from rag.pdf.tables import Row, Table
@@ -60,14 +61,8 @@ def with_headings(
         checker = checker or ClaimChecker(sources, settings)
         # Nothing in a bare row can be compared but its values, which are those of the table.
         if bare or checker.check(text, (one.number,)).claim is ClaimState.SUPPORTED:
-            texts[n], places[text] = text, _place(one, sources)
+            texts[n], places[text] = text, citation_of(one, 0, len(one.text), sources)
     return HeadedRows(tuple(replace(one, text=text) for one, text in zip(quoted, texts, strict=True)), places)
-
-
-def _place(found: Evidence, sources: Sequence[Source]) -> Citation:
-    source = next(source for source in sources if source.number == found.number)
-    start = source.text.find(found.text)
-    return Citation(found.number, 1.0, start, start + len(found.text))
 
 
 def _made(found: Evidence, sources: Sequence[Source], on_pages: SourceTables) -> str:

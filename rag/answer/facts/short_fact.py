@@ -31,9 +31,9 @@ from rag.answer.phrases.elections import ASKS as ASKS_FOR_DIRECTORS
 from rag.answer.phrases.elections import asks_for_directors
 from rag.answer.phrases.kind import Kind, kind_of
 from rag.answer.phrases.offices import asks_for_office, asks_of_another_time
+from rag.answer.phrases.yes_no import yes_or_no
 from rag.index.protocols import Scope
 from rag.index.tokenize import terms
-from rag.language import mainly_chinese
 from rag.reader import ANSWERABLE, Evidence
 from rag.records import Citation, Document, ShortAnswer, Source
 from rag.store.database import Store
@@ -106,8 +106,7 @@ class FactFinder:
         confirmed = is_confirmed(claim, found.short.values, certain=found.short.sure)
         if confirmed is None:
             return None
-        words = ("是", "否") if mainly_chinese(question) else ("Yes", "No")
-        return replace(found, short=replace(found.short, values=(words[0 if confirmed else 1],)))
+        return replace(found, short=replace(found.short, values=(yes_or_no(question, yes=confirmed),)))
 
     def _documents(
         self, scope: Scope, named: Mapping[str, Collection[str]], sources: Sequence[Source]

@@ -21,10 +21,10 @@ from rag.answer.figures.match import CellMatcher, is_total, without_parentheses
 from rag.answer.figures.periods import Period, between, names_range, periods_of
 from rag.answer.figures.question import (
     Operation,
+    asks_for_count,
     asks_for_number,
     asks_for_period,
     asks_for_smallest,
-    asks_how_many,
     is_own_word,
     is_soft,
     item_terms,
@@ -52,7 +52,7 @@ class FigureFinder:
     def answer(self, question: str) -> FigureAnswer | None:
         """The answer; None where no cell matches enough of the question."""
         answer = self._answer(question)
-        if answer is None or not answer.figures or (asks_how_many(question) and is_amount(answer.texts[0])):
+        if answer is None or not answer.figures or (asks_for_count(question) and is_amount(answer.texts[0])):
             return None
         return replace(answer, confidence=confidence_of(self.features(question, answer), self._settings.confidence))
 

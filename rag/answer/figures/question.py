@@ -226,7 +226,7 @@ def asks_for_number(question: str) -> bool:
     return bool(_HOW_MANY.search(question))
 
 
-def asks_how_many(question: str) -> bool:
+def asks_for_count(question: str) -> bool:
     """Whether it asks how many things there are, which is no amount of money."""
     return bool(_HOW_MANY_THINGS.search(question))
 

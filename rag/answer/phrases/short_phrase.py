@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from rag.answer.evidence import citation_of
 from rag.answer.phrases.addresses import asked_address, find_address
 from rag.answer.phrases.causes import gives_cause, moves
 from rag.answer.phrases.counted import asks_how_many, counts_others, is_of_other_years, names_count
@@ -32,9 +33,8 @@ from rag.answer.phrases.refine import (
 )
 from rag.answer.phrases.span_model import Span, SpanModel
 from rag.answer.phrases.values import cut_to_value
-from rag.answer.phrases.yes_no import decide
+from rag.answer.phrases.yes_no import decide, yes_or_no
 from rag.index.protocols import TermWeight
-from rag.language import mainly_chinese
 from rag.reader import ANSWERABLE, Evidence
 from rag.records import Citation, ShortAnswer, Source
 from rag.settings import PhraseSettings
@@ -86,10 +86,11 @@ class PhraseFinder:
         decision = decide(question, evidence, term_weight, self.settings)
         if decision is None:
             return None
-        words = ("是", "否") if mainly_chinese(question) else ("Yes", "No")
         found = decision.evidence
-        cited = _citation(found, 0, len(found.text), sources)
-        short = ShortAnswer((words[0 if decision.yes else 1],), "", (), "", (cited,), confidence=decision.confidence)
+        cited = citation_of(found, 0, len(found.text), sources)
+        short = ShortAnswer(
+            (yes_or_no(question, yes=decision.yes),), "", (), "", (cited,), confidence=decision.confidence
+        )
         return short, _first(found, evidence)
 
     def _listed(self, found: FoundList, evidence: Sequence[Evidence], sources: Sequence[Source]) -> Phrase:
@@ -121,7 +122,7 @@ class PhraseFinder:
                 return None
             sure = False
         spans = _items(found.text, start, end) if kind is Kind.LIST else [(start, end)]
-        cited = tuple(_citation(found, a, b, sources) for a, b in spans)
+        cited = tuple(citation_of(found, a, b, sources) for a, b in spans)
         values = tuple(" ".join(found.text[a:b].split()) for a, b in spans)
         quoted = kind is Kind.WHY
         short = ShortAnswer(values, "", (), "", cited, confidence=confidence, sure=sure, quoted=quoted)
@@ -150,7 +151,7 @@ def _told(question: str, kind: Kind, evidence: Sequence[Evidence]) -> tuple[Evid
 def _stated(
     found: Evidence, start: int, end: int, sources: Sequence[Source], evidence: Sequence[Evidence]
 ) -> tuple[ShortAnswer, list[Evidence]]:
-    value, cited = " ".join(found.text[start:end].split()), _citation(found, start, end, sources)
+    value, cited = " ".join(found.text[start:end].split()), citation_of(found, start, end, sources)
     return ShortAnswer((value,), "", (), "", (cited,), confidence=_TOLD), _first(found, evidence)
 
 
@@ -218,10 +219,3 @@ def _first(found: Evidence, evidence: Sequence[Evidence]) -> list[Evidence]:
     """The evidence with one sentence moved to the front, which counts as an answer."""
     answering = replace(found, answerability=max(found.answerability, ANSWERABLE))
     return [answering, *(one for one in evidence if one is not found)]
-
-
-def _citation(found: Evidence, start: int, end: int, sources: Sequence[Source]) -> Citation:
-    """[start, end) of a sentence as a citation of its source."""
-    text = next((source.text for source in sources if source.number == found.number), "")
-    moved = max(text.find(found.text), 0)
-    return Citation(found.number, 1.0, moved + start, moved + end)

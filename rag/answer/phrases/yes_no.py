@@ -73,6 +73,12 @@ class Decision:
     confidence: float  # 0..1: share of the question that the sentence repeats
 
 
+def yes_or_no(question: str, *, yes: bool) -> str:
+    """The answer in the language of the question."""
+    words = ("是", "否") if mainly_chinese(question) else ("Yes", "No")
+    return words[0 if yes else 1]
+
+
 def decide(
     question: str, evidence: Sequence[Evidence], weight: Callable[[str], float], settings: PhraseSettings
 ) -> Decision | None:
