@@ -15,8 +15,9 @@ from webui.actions.evaluation import marked, question_of
 from webui.edge import errors_shown
 from webui.engine import Engine
 from webui.models import Models
-from webui.session import Session
+from webui.session import Opened, Session
 from webui.strings import say
+from webui.versions import newest_version
 from webui.views.answers import conversation_html, earlier_html
 from webui.views.documents import documents_changes, documents_html
 from webui.views.drawer import drawer_html, note_html
@@ -26,7 +27,7 @@ from webui.views.names import keep_titles
 from webui.views.picker import picker_html
 from webui.views.settings import settings_html
 from webui.views.status import head_html
-from webui.views.viewer import Mark, viewer_html
+from webui.views.viewer import Mark, Replaced, viewer_html
 from webui.views.welcome import welcome_html
 
 Updates = dict[Any, Any]  # component of the page -> its new value, or what gr.update gives
@@ -175,7 +176,15 @@ class Drawing:
             shown = viewer_html(
                 view, opened, session.language, mark=Mark(right, session.evaluation.problem), titles=session.titles
             )
-        return viewer_html(None, opened, session.language, problem=problems[0]) if problems else shown
+        if not problems:
+            return shown
+        replaced = self._replaced(session, opened)
+        return viewer_html(None, opened, session.language, problem=problems[0], replaced=replaced)
+
+    def _replaced(self, session: Session, opened: Opened) -> Replaced | None:
+        """That the document of an opened source was replaced; None where it was not."""
+        newer = newest_version(self.engine, session.owner, opened.source.document_id)
+        return Replaced(newer.name, opened.place.exchange if opened.place else None) if newer else None
 
 
 def earlier_ids(session: Session) -> tuple[int, ...]:

@@ -215,7 +215,7 @@ class Handlers:
         """A page was turned or marked as correct, or the viewer closed."""
         session, data = self.session(request), _sent(event)
         session.evaluation.problem = None
-        turn_viewer(session, data)
+        turn_viewer(self.engine, session, data)
         if data.get("do") == "right":
             self._try_evaluation(session, lambda: mark_page(self.engine, session, data))
         elif data.get("do") == "evaluate":

@@ -27,6 +27,7 @@ MAX_QUEUED_QUESTIONS = 200  # of all sessions together; above, the page says tha
 # Joined into the function that every part of the page runs; page.js has what the others use.
 SCRIPTS: Final = (
     "page.js",
+    "roving.js",
     "history.js",
     "head.js",
     "drawer.js",
@@ -37,8 +38,8 @@ SCRIPTS: Final = (
     "settings.js",
 )
 VIEWER_SCRIPTS: Final = (  # the viewer needs no others, and nobody else needs these
-    "page.js", "history.js", "viewer.js", "viewer-sheet.js", "viewer-zoom.js", "viewer-find.js", "viewer-contents.js",
-    "viewer-divider.js",
+    "page.js", "roving.js", "history.js", "viewer.js", "viewer-sheet.js", "viewer-zoom.js", "viewer-find.js",
+    "viewer-contents.js", "viewer-divider.js",
 )  # fmt: skip
 _QUICK: Final[dict[str, Any]] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 _STATIC: Final = Path(__file__).with_name("static")
@@ -110,7 +111,7 @@ def _wire(page: LeanBlocks, parts: Parts, handlers: Handlers) -> None:
         "concurrency_limit": MAX_ANSWERS, "concurrency_id": "answers",
     }  # fmt: skip
     gr.on([parts.ask.click, parts.question.submit], handlers.ask, parts.question, talk, **answering)
-    for part in exchanges:
+    for part in (*exchanges, parts.viewer):
         part.again(handlers.again, None, talk, **answering)
     for part in (parts.welcome, parts.documents):
         part.suggest(handlers.suggested, None, talk, **answering)

@@ -1,6 +1,7 @@
 """Conversations that last, in a real browser: reload, restart, Back, other browsers, the drawer, long ones, exports."""
 
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -346,6 +347,12 @@ def test_exports_are_files_and_the_page_stands_on_its_own(engine, served, visit,
         file = tmp_path / download.value.suggested_filename
         download.value.save_as(file)
         texts[name] = file.read_text("utf-8")
+    page.keyboard.press("Escape")
+    page.click(".turn .menu [aria-label='Export this answer']")
+    with page.expect_download() as download:
+        page.click(".turn .menu a:has-text('Markdown')")
+    assert "[^1-1]: annual.pdf, p. 5" in Path(download.value.path()).read_text("utf-8")
+    assert not page.is_visible(".turn .menu a")
     assert "[^1-1]: annual.pdf, p. 5" in texts["Markdown"]
     assert '"How much did revenue grow?"' in texts["JSON"]
     kept = page.context.new_page()

@@ -309,6 +309,17 @@ def test_details_say_what_a_document_is(engine, served, visit):
                   "English, Chinese", "Results p. 5"):  # fmt: skip
         assert words in said
     assert page.locator(".thumbnails button").count() == 12
+    page.focus(".details .to-page >> nth=1")
+    page.keyboard.press("Tab")
+    for key, wanted in (("ArrowRight", "1"), ("End", "11"), ("ArrowLeft", "10"), ("Home", "0"), ("ArrowRight", "1")):
+        page.keyboard.press(key)
+        assert page.evaluate("document.activeElement.dataset.page") == wanted
+    engine.change()
+    page.wait_for_timeout(1200)  # drawn again
+    page.keyboard.press("Tab")  # all pages are one stop
+    assert page.evaluate("document.activeElement.matches('.replace input')")
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement.dataset.page") == "1"
     assert page.inner_text(".thumbnails small") == "scanned"
     page.wait_for_function("document.querySelector('.thumbnails img').naturalWidth > 0")
 
@@ -353,7 +364,7 @@ def test_a_tag_is_the_scope_of_a_question(engine, served, visit):
     page.wait_for_selector(".tags", state="detached")
 
 
-def test_answers_say_that_their_document_was_replaced_or_removed(engine, served, visit):
+def test_answers_say_that_their_document_was_replaced_or_removed(engine, served, visit, screenshot):
     engine.library = [document("old.pdf"), document("other.pdf")]
     engine.passages = [PASSAGE, PASSAGE]
     page = ready(visit(served(engine)))
@@ -367,3 +378,14 @@ def test_answers_say_that_their_document_was_replaced_or_removed(engine, served,
     page.wait_for_selector(".chip[data-gone='removed']:has-text('other.pdf')")
     page.click("text=Undo")
     page.wait_for_selector(".chip:has-text('other.pdf'):not([data-gone])")
+    page.click(".answer .cite")
+    page.wait_for_selector("#viewer .replaced:has-text('“old.pdf” was replaced by a new version, “new.pdf”.')")
+    screenshot(page, "citation-of-a-replaced-document")
+    page.click("#viewer [data-do=newer]")
+    page.wait_for_selector("#viewer h2:has-text('new.pdf')")
+    page.wait_for_function("document.querySelector('.page-box')?.value === '5' && document.activeElement.matches('h2')")
+    page.click(".answer .cite")
+    page.click("#viewer [data-do=ask-newer]")
+    page.wait_for_selector(".variants:has-text('2 of 2')")
+    answered(page)
+    page.wait_for_selector(".sources .chip:has-text('new.pdf'):not([data-gone])")

@@ -6,9 +6,12 @@ import time
 import pytest
 
 from rag.errors import FileRefused, QuestionRefused
+from rag.ingest.batch import Adding
 from rag.messages import Message
-from rag.records import AskOptions, Choice, Citation, ShortAnswer
+from rag.records import AskOptions, Choice, Citation, Job, JobState, ShortAnswer
+from tests.browser.layout import faults
 from tests.webui.fake_engine import PASSAGE, FakeEngine, document
+from tests.webui.fake_evaluations import run
 from tests.webui.safe import NASTY
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -336,6 +339,7 @@ def test_everything_can_be_done_with_the_keyboard(engine, served, visit):
 def test_the_page_speaks_the_browsers_language_and_can_be_switched(engine, served, visit):
     page = ready(visit(served(engine), locale="zh-CN"))
     assert page.inner_text("#ask") == "提问"
+    page.wait_for_function("document.title === '问你的 PDF'")
     assert page.inner_text("#documents .scope span") == "检索全部文档（2 个）"
     assert page.evaluate("document.documentElement.lang") == "zh-CN"
     page.click("text=English")
@@ -361,6 +365,12 @@ def test_new_conversation_forgets(engine, served, visit):
 def test_nothing_sticks_out_at_any_width(engine, served, visit, size):
     engine.library.append(document("a very long name " * 18 + ".pdf"))
     engine.library.extend(document(f"{n}.pdf") for n in range(40))
+    engine.annotations.given = {engine.library[n].id: ("leases", "年度报告 2023") for n in range(4)}
+    engine.running = [Job(1, "", "", "half read.pdf", JobState.READING), Job(2, "", "", "no.pdf", JobState.FAILED)]
+    engine.progress = Adding(47, 200, 0.24, 61.0)
+    engine.suggested = ("What was revenue in 2022?", "这家公司在 2021 年的营业收入是多少？")
+    engine.evaluations.save("", "How much did revenue grow? " * 6, engine.library[0].id, 5)
+    engine.evaluations.made[""] = [run(1, {1: 1}), run(2, {1: None})]
     page = ready(visit(served(engine), size=size))
     ask(page, "A question that is long enough to need more than one line on a telephone, surely?")
     answered(page)
@@ -378,6 +388,16 @@ def test_nothing_sticks_out_at_any_width(engine, served, visit, size):
             page.click(f".panels [data-panel={panel}]")
             assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
             assert page.is_visible(f"#{panel}-panel")
+    for _ in "Chinese", "English":
+        page.click("[data-do=language]")
+        for view in ("talk", "library", "viewer", "evaluation") if size[0] < 500 else ("talk", "evaluation"):
+            page.click(f"{'.panels' if size[0] < 500 else '.tabs'} [data-{_kind(view)}={view}]")
+            page.wait_for_timeout(300)
+            assert faults(page) == [], view
+
+
+def _kind(view):
+    return "panel" if view in ("library", "viewer") else "view"
 
 
 def test_dark_follows_the_system_and_is_remembered_when_chosen(engine, served, visit):

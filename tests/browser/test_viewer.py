@@ -186,6 +186,12 @@ def test_outline_and_small_pictures_jump(engine, opened, screenshot):
     )
     assert small["x"] > contents["x"]
     assert small["width"] > 80
+    page.keyboard.press("Tab")
+    for key, wanted in (("ArrowDown", "45"), ("Home", "0"), ("ArrowDown", "1"), ("End", "119")):
+        page.keyboard.press(key)
+        assert page.evaluate("document.activeElement.dataset.page") == wanted
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.matches('.desk')")  # past all of them
     page.evaluate("document.querySelector('.thumbnails').scrollTop = 1e6")
     page.click(".thumbnails [aria-label='Page 120']")
     shows(page, 120)

@@ -146,6 +146,16 @@ def test_an_export_is_a_file_named_after_its_title(engine, served, kind, content
     assert PASSAGE not in answer.text or kind == "json"
 
 
+def test_one_turn_can_be_exported_alone(engine, served):
+    url = served(engine)
+    conversation = stored(engine, conversation_owner("", {COOKIE: SECRET}), answered(1), answered(2, "How few?"))
+    answer = httpx.get(f"{url}/c/{conversation}.md?turn=2", cookies={COOKIE: SECRET})
+    assert answer.headers["content-disposition"].startswith("attachment; filename*=UTF-8''How%20few")
+    assert [line for line in answer.text.splitlines() if line.startswith("##")] == ["## How few?"]
+    for turn in ("3", "-1", "two", ""):
+        assert httpx.get(f"{url}/c/{conversation}.md?turn={turn}", cookies={COOKIE: SECRET}).status_code == 404
+
+
 def test_nobody_else_gets_an_export(engine, served):
     url = served(engine)
     conversation = stored(engine, conversation_owner("", {COOKIE: SECRET}), answered(1))

@@ -11,6 +11,7 @@ from webui.conversation import Exchange
 from webui.edge import to_int, to_text
 from webui.engine import Engine
 from webui.session import Asking, Session
+from webui.versions import newest_version
 
 
 def asked_again(engine: Engine, session: Session, data: dict[str, Any]) -> Asking | None:
@@ -18,7 +19,8 @@ def asked_again(engine: Engine, session: Session, data: dict[str, Any]) -> Askin
     exchange = session.conversation.exchange(to_int(data.get("exchange")))
     if exchange is None:
         return None
-    again = Asking(exchange.question, exchange.options, exchange.id, exchange.only)
+    newer = newest_version(engine, session.owner, exchange.only)
+    again = Asking(exchange.question, exchange.options, exchange.id, newer.id if newer else exchange.only)
     understood, text = (
         exchange.found.query if exchange.found else exchange.question,
         to_text(data.get("question")).strip(),

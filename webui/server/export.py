@@ -1,4 +1,4 @@
-"""The route that exports a conversation to its owner: GET /c/<id>.md, .html or .json."""
+"""The route that exports a conversation, or one turn of it, to its owner: GET /c/<id>.md, .html or .json."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from starlette.routing import Route
 from rag.errors import AskError
 from rag.records import Citation, Source, View
 from webui.conversation import Conversation
+from webui.edge import number_in
 from webui.engine import Engine
 from webui.export import as_html, as_json, as_markdown
-from webui.own_conversations import OwnConversations
+from webui.own_conversations import OwnConversations, title_of
 from webui.server.upload import owner_of
 from webui.server.visitors import conversation_owner
 from webui.strings import Language, language_of
@@ -29,7 +30,7 @@ _TYPES: Final = {"md": "text/markdown", "html": "text/html", "json": "applicatio
 
 
 def export_route(engine: Engine) -> Route:
-    """A conversation of another owner is not found, as one that does not exist."""
+    """A conversation of another owner is not found, as one that does not exist. `?turn=N` exports that turn alone."""
     making = anyio.Semaphore(MAX_EXPORTS)
 
     async def export(request: Request) -> Response:
@@ -39,17 +40,28 @@ def export_route(engine: Engine) -> Route:
         person = conversation_owner(owner, request.cookies)
         if asked is None or not person:
             return PlainTextResponse("Not here.", 404)
-        conversation = await run_in_threadpool(OwnConversations(engine.conversations, person).open, asked[1])
+        own, turn = OwnConversations(engine.conversations, person), request.query_params.get("turn")
+        conversation = await run_in_threadpool(_asked_for, own, asked[1], turn)
         if conversation is None:
             return PlainTextResponse("Not here.", 404)
         language = language_of(request)
         async with making:
             text = await run_in_threadpool(_exported, engine, owner, conversation, asked[2], language)
-        name = quote(f"{_file_name(conversation.title)}.{asked[2]}")
+        title = conversation.title if turn is None else title_of(conversation.exchanges[0].question)
+        name = quote(f"{_file_name(title)}.{asked[2]}")
         headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}", "Cache-Control": "no-store"}
         return Response(text, media_type=_TYPES[asked[2]], headers=headers)
 
     return Route("/c/{name}", export)
+
+
+def _asked_for(own: OwnConversations, conversation_id: str, turn: str | None) -> Conversation | None:
+    """A conversation, or one with nothing but that turn of it; None where there is none."""
+    conversation = own.open(conversation_id)
+    if conversation is None or turn is None:
+        return conversation
+    exchange = conversation.exchange(number_in(turn))
+    return Conversation([exchange], title=conversation.title) if exchange else None
 
 
 def _exported(engine: Engine, owner: str, conversation: Conversation, kind: str, language: Language) -> str:

@@ -100,7 +100,7 @@ mount.addEventListener('copy', (event) => {
 if (['conversation', 'earlier'].includes(role)) {
   addEventListener('click', (event) => {
     for (const menu of mount.querySelectorAll('.menu[open]'))
-      if (!menu.contains(event.target) || event.target.closest('[data-do]')) menu.open = false;
+      if (!menu.contains(event.target) || event.target.closest('[data-do], a')) menu.open = false;
   });
   // Enter sends an edited question; Shift and Enter make a new line.
   mount.addEventListener('keydown', (event) => {

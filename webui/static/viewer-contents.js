@@ -70,7 +70,7 @@ function build(id, contents, tab) {
 
 function outlineList(outline) {
   if (!outline.length) return make('p', { class: 'nothing' }, word('empty'));
-  const list = make('ol', { class: 'outline', role: 'list' });
+  const list = make('ol', { class: 'outline', role: 'list', 'data-roving': '' });
   for (const [title, level, page] of outline) {
     const button = make('button', { type: 'button', dir: 'auto', style: `--level: ${Math.min(level, 6)}` }, title);
     button.onclick = () => jump(page);
@@ -81,7 +81,7 @@ function outlineList(outline) {
 
 // Of thousands of pages only those in view are elements.
 function thumbnailList(count) {
-  const list = make('div', { class: 'thumbnails', tabindex: -1 });
+  const list = make('div', { class: 'thumbnails', tabindex: -1, 'data-roving': '' });
   const inner = make('div', { style: `height: ${count * THUMBNAIL}px` });
   list.append(inner);
   let waiting = 0;
@@ -97,7 +97,7 @@ function fill(list, inner, count) {
   const first = Math.max(Math.floor(list.scrollTop / THUMBNAIL) - 1, 0);
   const last = Math.min(Math.ceil((list.scrollTop + list.clientHeight) / THUMBNAIL) + 1, count);
   const there = new Map([...inner.children].map((child) => [+child.dataset.page, child]));
-  for (const [page, child] of there) if (page < first || page >= last) child.remove();
+  for (const [page, child] of there) if ((page < first || page >= last) && child !== document.activeElement) child.remove();
   for (let page = first; page < last; page += 1) if (!there.has(page)) inner.append(thumbnail(page));
   follow(shownPage().page, false);
 }
@@ -111,13 +111,24 @@ function thumbnail(page) {
     'aria-label': word('page').replace('{label}', label) }, make('span', { class: 'frame' }, picture), make('span', {}, label));
   button.onclick = () => jump(page);
   button.onkeydown = (event) => {
-    const by = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 }[event.key];
-    const next = by && part(`.thumbnails [data-page="${page + by}"]`);
-    if (!next) return;
+    const last = listed.labels.length - 1;
+    const to = { ArrowDown: page + 1, ArrowRight: page + 1, ArrowUp: page - 1, ArrowLeft: page - 1, Home: 0, End: last }[event.key];
+    if (to === undefined || to < 0 || to > last) return;
     event.preventDefault();
-    next.focus();
+    thumbnailOf(to).focus();
   };
   return button;
+}
+
+// The small picture of a page, which is made if the page is not in view.
+function thumbnailOf(page) {
+  const there = () => part(`.thumbnails [data-page="${page}"]`);
+  if (!there()) {
+    const list = part('.thumbnails');
+    list.scrollTop = page * THUMBNAIL;
+    fill(list, list.firstChild, listed.labels.length);
+  }
+  return there();
 }
 
 function jump(page) {
@@ -134,9 +145,10 @@ function follow(page, scroll = true) {
   if (listed.tab === 'thumbnails') current = buttons.findIndex((button) => +button.dataset.page === page);
   before?.removeAttribute('aria-current');
   buttons[current]?.setAttribute('aria-current', 'true');
-  if (!scroll) return;
   const list = part('.contents .thumbnails, .contents .outline');
   if (!list) return;
+  makeStop(list, list.querySelector('button:focus') || buttons[current] || buttons[0]);
+  if (!scroll) return;
   const top = listed.tab === 'thumbnails' ? page * THUMBNAIL : buttons[current]?.offsetTop ?? 0;
   if (top < list.scrollTop || top + (listed.tab === 'thumbnails' ? THUMBNAIL : 30) > list.scrollTop + list.clientHeight)
     list.scrollTop = Math.max(top - list.clientHeight / 3, 0);

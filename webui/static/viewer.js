@@ -6,6 +6,15 @@ let marked = -Infinity;
 Object.assign(actions, {
   close() { closeViewer(); },
   back() { turned = null; clearTimeout(sending); element.classList.add('opening'); trigger('act', { do: 'back' }); },
+  newer() {
+    window.askOpening = (window.askOpening || 0) + 1; // so that its heading gets the focus
+    element.classList.add('opening');
+    trigger('act', { do: 'newer' });
+  },
+  'ask-newer'(button) {
+    closeViewer();
+    trigger('again', { do: 'retry', exchange: +button.dataset.exchange });
+  },
   turn(button) { turnTo(+button.dataset.page); },
   go(form) { goToPage(form.querySelector('input')); },
   right(button) {
@@ -144,7 +153,7 @@ function pressed(event) {
     doing();
     return;
   }
-  if (typing(event.target) || event.shiftKey || event.target.closest('[role=separator], [role=tree], .thumbnails')) return;
+  if (typing(event.target) || event.shiftKey || event.target.closest('[role=separator], [role=tree], [data-roving]')) return;
   const { page, pages } = shownPage();
   const to = { ArrowLeft: page - 1, ArrowRight: page + 1, PageUp: page - 1, PageDown: page + 1, Home: 0, End: pages - 1 }[event.key];
   if (to === undefined || event.ctrlKey || event.metaKey) return;

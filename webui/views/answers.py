@@ -16,7 +16,7 @@ from webui.session import Session
 from webui.strings import Language, say
 from webui.views.copied import copied, footnoted
 from webui.views.doubts import Doubt, doubt_of
-from webui.views.links import Link, link
+from webui.views.links import Link, export_links, link
 from webui.views.markup import space_bullets
 from webui.views.names import shown_name
 from webui.views.reasons import sources_why
@@ -71,6 +71,7 @@ class _Turn:
     facts: list[str]  # who answered, and how long it took
     copied: str  # the answer for the clipboard
     footnoted: str  # the same with its citations as footnotes
+    exports: list[tuple[str, str]]  # address and name of each format
     can_be_rated: bool
     helpful: bool | None
     reason: str
@@ -137,6 +138,7 @@ def _turn(exchange: Exchange, session: Session) -> _Turn:
         facts=_facts(exchange, language),
         copied=copied(exchange, language),
         footnoted=footnoted(exchange, language),
+        exports=export_links(exchange, session),
         can_be_rated=can_be_rated(exchange),
         helpful=exchange.helpful,
         reason=exchange.reason,

@@ -12,10 +12,10 @@ from markupsafe import Markup
 from rag.store.conversations import StoredConversation
 from webui.session import Session
 from webui.strings import Language, say
+from webui.views.links import EXPORT_FORMATS
 from webui.views.render import render
 
 MAX_UTC_OFFSET = 16 * 60  # minutes; no time zone has more
-FORMATS = (("md", "Markdown"), ("html", "HTML"), ("json", "JSON"))  # end of the address, and name
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def drawer_html(session: Session) -> Markup:
         groups=list(_groups(listed[: drawer.most], session)),
         more=len(listed) > drawer.most,
         deleted=drawer.deleted,
-        formats=FORMATS,
+        formats=EXPORT_FORMATS,
     )
 
 

@@ -1,4 +1,4 @@
-"""Buttons that open a source, as the templates take them."""
+"""Buttons that open a source, and links that export an exchange, as the templates take them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from webui.conversation import Exchange
 from webui.session import Session
 from webui.strings import say
 from webui.views.names import full_name, parts_of, shown_name
+
+EXPORT_FORMATS = (("md", "Markdown"), ("html", "HTML"), ("json", "JSON"))  # end of the address, and name
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +44,9 @@ def link(source: Source, exchange: Exchange, sentence: int, session: Session) ->
         label=say(language, "open_source", n=source.number, document=full, label=source.page_label),
         open=opened is not None and opened.source == source,
     )
+
+
+def export_links(exchange: Exchange, session: Session) -> list[tuple[str, str]]:
+    """Address and name of each format that an exchange can be exported in; none while it is not stored."""
+    known = session.conversation.id
+    return [(f"c/{known}.{end}?turn={exchange.id}", name) for end, name in EXPORT_FORMATS] if known else []

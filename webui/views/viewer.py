@@ -34,6 +34,14 @@ class _Passage:
     after: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """That the document of a source was replaced by a new version."""
+
+    by: str  # name of the new version
+    exchange: int | None  # id of the exchange that can be asked again; None where there is none
+
+
 _UNMARKED = Mark()
 
 
@@ -44,10 +52,15 @@ def viewer_html(
     problem: Message | None = None,
     mark: Mark = _UNMARKED,
     titles: Mapping[str, str] = NO_TITLES,
+    replaced: Replaced | None = None,
 ) -> Markup:
-    """An opened source; a sentence when nothing is open or when opening failed. `titles` as a session keeps them."""
+    """An opened source; a sentence when nothing is open or when opening failed. `titles` as a session keeps them.
+
+    With `replaced` its document is not there, and the new version is offered in its place.
+    """
     if problem or view is None or opened is None:
-        return render("viewer.html", language, problem=problem, view=None)
+        old = opened.source.document if opened else ""
+        return render("viewer.html", language, problem=problem, view=None, replaced=replaced, old=old)
     return render(
         "viewer.html",
         language,

@@ -36,7 +36,7 @@ from webui.views.answers import conversation_html, earlier_html
 from webui.views.documents import documents_html, kinds_report
 from webui.views.jobs import library_html
 from webui.views.status import head_html
-from webui.views.viewer import Mark, viewer_html
+from webui.views.viewer import Mark, Replaced, viewer_html
 
 
 def clean(text):
@@ -99,6 +99,7 @@ def test_hostile_text_stays_text_everywhere(tmp_path, text, language):
         earlier_html(session),
         viewer_html(view, opened, language, mark=Mark(right=True, problem=Message(text))),
         viewer_html(None, opened, language, problem=Message(text)),
+        viewer_html(None, opened, language, problem=Message(text), replaced=Replaced(text, 1)),
         head_html(engine.choices(), language, text),
     ):
         looked = look(html)
