@@ -204,7 +204,7 @@ class PdfiumPage:
 def send_pdfium_pages(pdfium: Any, document: Any, numbers: Iterable[int], command: Command, output: Output) -> None:
     """These pages as PDFium reads them: text, words, geometry, values filled in, and object counts of doubtful ones."""
     total = 0
-    forms, glyphs = map(importlib.import_module, ("child_forms", "glyph_order"))
+    forms, glyphs, ligatures = map(importlib.import_module, ("child_forms", "glyph_order", "ligatures"))
     with forms.opened(pdfium, document) as form:
         for number in numbers:
             with closing(PdfiumPage(pdfium, document, number)) as page:
@@ -217,7 +217,7 @@ def send_pdfium_pages(pdfium: Any, document: Any, numbers: Iterable[int], comman
                 total += length
                 check_characters(number, length, total, command, output)
                 text, indices = page.read(count)
-                text = glyphs.restore(text, page.origins(indices))
+                text = ligatures.restore(glyphs.restore(text, page.origins(indices)))
                 meta = {"kind": "page", "number": number, "fields": fields, **page.geometry()}
                 if len(text) < LITTLE_TEXT:
                     meta |= page.objects()
@@ -249,12 +249,12 @@ def open_pypdf(path: str, password: str | None) -> Any:
 
 def send_pypdf_pages(reader: Any, numbers: Iterable[int], command: Command, output: Output) -> None:
     """These pages as pypdf reads them: text without words and boxes."""
-    total = 0
+    total, ligatures = 0, importlib.import_module("ligatures")
     for number in numbers:
         meta: dict[str, Any] = {"kind": "page", "number": number}
         try:
             page = reader.pages[number]
-            text = page.extract_text()
+            text = ligatures.restore(page.extract_text())
             size = float(page.cropbox.width), float(page.cropbox.height)
             meta["width"], meta["height"] = size[::-1] if page.rotation % 180 else size
             meta["failed"] = not text.strip() and importlib.import_module("damaged_contents").is_damaged(page)

@@ -26,7 +26,38 @@ _COUNT: Final = re.compile(
     re.IGNORECASE,
 )
 _COUNTED: Final = re.compile(r"[ -](?P<words>(?:[a-z-]+ ){0,2}?[a-z-]{3,}s)\b")  # "ten nominees", "3 Years"
+_SHORT: Final = 3  # characters of a word that is no verb's stem
 _PLURAL_ENDS: Final = ("ss", "us", "is")
+# What may be done to things that are counted, by the beginnings of its words; what is ordered is not yet delivered.
+_DEEDS: Final = tuple(
+    re.compile(rf"\b(?:{forms})", re.IGNORECASE)
+    for forms in (
+        r"deliver|ship(?:ped|ping|ments?|s)?\b",
+        r"order|award|commission",
+        r"produc|manufactur|assembl|buil[dt]",
+        r"s[eo]ld|sells?\b|selling\b|sales?\b",
+        r"b[uo]y|bought|purchas|acquir",
+        r"open",
+        r"clos(?:e|ing|ure)|shut",
+        r"hir(?:e|ing)|recruit",
+        r"dismiss|laid off|lay off|layoff",
+        r"plan(?:s|ned|ning)?\b|expect",
+    )
+)
+# Things that a text calls by more exact names: people are employees, areas are epicenters.
+_ANYTHING: Final = frozenset(
+    term
+    for word in (
+        "people persons individuals things items objects pieces parts units areas places sites points kinds sorts types"
+        " ways examples groups elements members words titles products total"
+    ).split()
+    for term in terms(word)
+)
+_DEED_ENDS: Final = re.compile(r"(?:ion|ment|ing|al|ance|ence|ery|ure)s")  # of a verb: intercept, interceptions
+_COMPARED_WITH: Final = re.compile(
+    r"\b(?:compared (?:to|with)|versus|vs\.?|than|up from|down from)\b.*|[而比较](?:\d{4}年).*",
+    re.IGNORECASE | re.DOTALL,
+)
 _NO_THING: Final = frozenset("was is has does this its as times plus minus less thus always millions billions".split())
 
 
@@ -50,8 +81,20 @@ def counts_others(question: str, text: str, start: int) -> bool:
     if words[-1] in _NO_THING or words[-1].endswith(_PLURAL_ENDS):
         return False
     things = set(terms(_THINGS_END.sub("", asked["things"])))
+    if not things or not things.isdisjoint(_ANYTHING) or _is_deed(words[-1], question):
+        return False
     # "gigatons" are tons, too.
-    return bool(things) and not any(a in b or b in a for a in things for b in terms(counted["words"]))
+    return not any(a in b or b in a for a in things for b in terms(counted["words"]))
+
+
+def _is_deed(word: str, question: str) -> bool:
+    """Whether a word names what a verb of the question says: "interceptions", where it asks for balls intercepted."""
+    return any(
+        len(term) > _SHORT
+        and word.startswith(term.removesuffix("e"))
+        and _DEED_ENDS.fullmatch(word, len(term.removesuffix("e")))
+        for term in terms(question)
+    )
 
 
 def holds_count(question: str, text: str) -> bool:
@@ -61,7 +104,16 @@ def holds_count(question: str, text: str) -> bool:
     return any(not counts_others(question, text, one.start()) for one in numbers)
 
 
+def is_of_other_deed(question: str, sentence: str) -> bool:
+    """Whether "how many" asks for things that something was done to, and a sentence tells of another deed alone."""
+    if not asks_how_many(question):
+        return False
+    asked = [deed for deed in _DEEDS if deed.search(question)]
+    told = [deed for deed in _DEEDS if deed.search(sentence)]
+    return bool(asked and told) and not any(deed in told for deed in asked)
+
+
 def is_of_other_years(question: str, sentence: str) -> bool:
     """Whether a question names years, and a sentence names years, but none of them."""
-    asked, said = set(re.findall(YEAR, question)), set(re.findall(YEAR, sentence))
+    asked, said = set(re.findall(YEAR, question)), set(re.findall(YEAR, _COMPARED_WITH.sub("", sentence)))
     return bool(asked and said) and asked.isdisjoint(said)

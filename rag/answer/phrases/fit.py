@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from rag.answer.phrases.kind import Kind
+from rag.language import find_han
 
 # What a sentence that answers has in it, by the kind of thing asked for.
 _SIGNS: Final = {
@@ -116,11 +117,11 @@ def is_no_answer(sentence: str, question: str) -> bool:
 def _is_heading(sentence: str) -> bool:
     """A short line without a full stop and without a figure or a colon, but one at its start; or in capitals."""
     text = _NUMBERING.sub("", sentence)
-    words = text.split()
-    in_capitals = text.isupper() and len(words) <= _HEADING_WORDS and not re.search(r"\d\d", text)  # "FORM 8-K"
+    words, han = text.split(), len(find_han(text))
+    # "FORM 8-K"; a sentence in Chinese has no small letters either.
+    in_capitals = not han and text.isupper() and len(words) <= _HEADING_WORDS and not re.search(r"\d\d", text)
     if in_capitals or _NUMBERED_TITLE.match(sentence):
         return True
     if _SENTENCE_END.search(sentence) or len(sentence) > 120 or re.search(r"[\d:：=,，]", text):
         return False
-    han = len(re.findall("[\u4e00-\u9fff]", text))
     return len(words) <= _HEADING_WORDS if han < 2 else len(text) <= _HEADING_HAN

@@ -61,7 +61,10 @@ _PATTERNS: Final = {
         r"\bhow much (?:money|does|did|do|is|was|were|will|would|has|have)\b|\b(?:what"
         r"|which) (?:\w+ )?(?:is|are|was|were) the (?:\w+ )"
         r"{0,4}(?:price|cost|fee|amount|salary|rent|deposit|penalty|fine|charge|budget|revenue|income"
-        r"|premium)s?\b|多少钱|多少元|多少美元"
+        r"|premium)s?\b"
+        r"|^what (?:are|were)(?!.* (?:main|major|largest|biggest|key|principal|primary|kinds|types|respectively)\b)"
+        r" (?:[\w'’.&-]+ ){0,6}(?:revenues|earnings|sales|profits|assets|liabilities|expenses|costs)"
+        r"(?: (?:in|for|at|as of|during|over) .*|\W*)$|多少钱|多少元|多少美元"
         r"|价格|费用是|金额|租金|押金|违约金|预算"
     ),
     Kind.NUMBER: (

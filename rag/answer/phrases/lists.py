@@ -24,6 +24,10 @@ _INTRODUCES: Final = re.compile(
     re.I,
 )
 _SEPARATORS: Final = tuple(re.compile(one) for one in (r"(?<!\s)\s*[;；]\s*", r"(?<!\s)\s*、\s*", r",\s+|，\s*"))
+_CLAUSE: Final = re.compile(
+    r"(?<!\s)\s{0,9}[;；]\s{0,9}(?:and |but )?(?:it|they|he|she|we|you|there|which)(?:['’]s|['’]re|\s[a-z]+s?)\b.*",
+    re.IGNORECASE | re.DOTALL,
+)
 _AND_BEFORE: Final = re.compile(r"\s*(?:and|or|as well as)\s+|\s*(?:以及|和|及)")
 _AND: Final = re.compile(r"(?<!\s)\s+(?:and|or|as well as)\s+|(?<=[^\s])(?:以及|和|及|与)(?=[^\s])")
 _STOP: Final = re.compile(r"[.。;；!！?？:：]")
@@ -146,8 +150,11 @@ def split_items(text: str) -> list[tuple[int, int]]:
     """The items of "A, B and C" as spans; the whole where it is no enumeration.
 
     Of semicolons, enumeration commas and commas the first kind that there is separates; "and" only within what comes
-    last, and not where a comma before it tells that the last item has begun: "Safety and Graphics, and Energy".
+    last, and not where a comma before it tells that the last item has begun: "Safety and Graphics, and Energy". A
+    clause is no item, nor is what comes after it: "a node; it is used to keep the parsed tree".
     """
+    if clause := _CLAUSE.search(text):
+        return split_items(text[: clause.start()]) if clause.start() else [(0, len(text))]
     separator = next((one for one in _SEPARATORS if one.search(text)), None)
     pieces = _cut(text, separator) if separator else [(0, len(text))]
     start, end = pieces[-1]

@@ -26,7 +26,10 @@ _FROM_TO: Final = re.compile(
 )
 _NEW: Final = re.compile(r"\b(?:new|now|current|currently|revised)\b|新的?|现在|目前|调整后|修订后", re.IGNORECASE)
 _VALUE: Final = re.compile(r"[$£€¥￥]?\s?\d[\d,.]*\d?\s?%?(?:\s?(?:million|billion|thousand|万|亿)?元?)", re.IGNORECASE)
-_TWO_VALUES: Final = re.compile(r"\W?[$£€¥￥][\d,.]+ [$£€¥￥][\d,.]+|[\d,.]+ ?% [\d,.]+ ?%|\d[\d,.]* and \d[\d,.]*")
+_TWO_VALUES: Final = re.compile(
+    r"\W?[$£€¥￥][\d,.]+ [$£€¥￥][\d,.]+|[\d,.]+ ?% [\d,.]+ ?%"
+    r"|(?!(?:1[5-9]|20)\d\d and (?:1[5-9]|20)\d\d$)\d[\d,.]* and \d[\d,.]*"  # but two years
+)
 _TIMES: Final = re.compile(r"(?:more than |about |nearly )?(?:once|twice|double|half)", re.IGNORECASE)
 _MAX_NAME: Final = 12  # words of a name
 _WHICH_ONE: Final = re.compile(r"^\W*which (?!of\b)\w", re.IGNORECASE)

@@ -14,7 +14,13 @@ from typing import Final
 from rag.answer.evidence import citation_of
 from rag.answer.phrases.addresses import asked_address, find_address
 from rag.answer.phrases.causes import gives_cause, moves
-from rag.answer.phrases.counted import asks_how_many, counts_others, is_of_other_years, names_count
+from rag.answer.phrases.counted import (
+    asks_how_many,
+    counts_others,
+    is_of_other_deed,
+    is_of_other_years,
+    names_count,
+)
 from rag.answer.phrases.elections import asks_for_directors, tells_of_directors
 from rag.answer.phrases.fit import is_no_answer
 from rag.answer.phrases.kind import Kind, kind_of
@@ -117,6 +123,7 @@ class PhraseFinder:
         if kind is Kind.PERSON and (whole := _named_in_full(found, start, end, evidence)):
             found, start, end = whole
         sure = confidence >= self.settings.sure_confidence and (not is_negated(question) or denies(found.text))
+        sure = sure and not is_of_other_deed(question, found.text)
         if kind is Kind.WHY and not gives_cause(question, found.text, start):
             if moves(question):
                 return None
@@ -190,7 +197,7 @@ def _is_unfit(kind: Kind, question: str, text: str, start: int, end: int) -> boo
 def _items(sentence: str, start: int, end: int) -> list[tuple[int, int]]:
     """The items of a span that is an enumeration, or of the enumeration that it is one item of."""
     inside = [(start + a, start + b) for a, b in split_items(sentence[start:end])]
-    return inside if len(inside) > 1 else enumeration_around(sentence, start, end)
+    return inside if inside != [(start, end)] else enumeration_around(sentence, start, end)
 
 
 def trim(text: str, start: int, end: int) -> tuple[int, int]:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.phrases.counted import counts_others, holds_count, is_of_other_years, names_count
+from rag.answer.phrases.counted import (
+    counts_others,
+    holds_count,
+    is_of_other_deed,
+    is_of_other_years,
+    names_count,
+)
 
 
 @pytest.mark.parametrize(
@@ -15,6 +21,9 @@ from rag.answer.phrases.counted import counts_others, holds_count, is_of_other_y
         ("How many nominees were there?", "Each of the ten nominees was elected.", "ten", False),
         ("How many stores did it operate?", "We operated 925 stores.", "925", False),
         ("How many people live there?", "The population was 494,665 in 2010.", "494,665", False),
+        ("How many balls did he intercept?", "He had four interceptions.", "four", False),
+        ("How many people work there?", "It has 6,400 employees.", "6,400", False),
+        ("How many items are on show?", "It shows over 14,000 outfits.", "14,000", False),
         ("How many employees are there?", "We had 1,853 full-time employees.", "1,853", False),
     ],
 )
@@ -27,6 +36,7 @@ def test_a_sentence_about_other_years_is_told() -> None:
     assert is_of_other_years(question, "In fiscal 2024 we expect to close 20 to 30 stores.")
     assert not is_of_other_years(question, "In fiscal 2023 and 2024 we closed 30 stores.")
     assert not is_of_other_years(question, "We closed 30 stores.")
+    assert not is_of_other_years(question, "There were 30 stores, compared to 28 in 2022.")
 
 
 def test_a_year_and_numbers_of_other_things_are_no_count() -> None:
@@ -38,3 +48,10 @@ def test_a_year_and_numbers_of_other_things_are_no_count() -> None:
 @pytest.mark.parametrize(("span", "says"), [("Macau", False), ("16", True), ("about twenty", True), ("none", True)])
 def test_how_many_is_answered_by_a_number(span: str, *, says: bool) -> None:
     assert names_count(span) is says
+
+
+def test_what_was_ordered_is_not_yet_delivered() -> None:
+    question = "How many aircraft did Northwind deliver in 2028?"
+    assert is_of_other_deed(question, "It was awarded the production of 16 aircraft in 2028.")
+    assert not is_of_other_deed(question, "Of 30 aircraft ordered, 16 were delivered in 2028.")
+    assert not is_of_other_deed(question, "There were 16 aircraft in 2028.")

@@ -35,6 +35,7 @@ def test_headings_references_and_furniture_are_no_answers(text: str) -> None:
         "Total 211,915 198,270",
         "押金为两个月租金。",
         "保修期 24个月",
+        "《工程新闻记录》(ENR)是建筑行业杂志。",
     ],
 )
 def test_sentences_and_rows_with_values_may_answer(text: str) -> None:

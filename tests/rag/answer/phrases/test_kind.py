@@ -31,6 +31,8 @@ from rag.answer.phrases.kind import Kind, kind_of
         ("委员会有几名成员？", Kind.NUMBER),
         ("How much does the repair cost?", Kind.MONEY),
         ("押金是多少钱？", Kind.MONEY),
+        ("What were Northwind's revenues in 2028?", Kind.MONEY),
+        ("What were its main expenses in 2028?", Kind.LIST),
         ("What percentage of the votes is needed?", Kind.PERCENT),
         ("When does the contract end?", Kind.DATE),
         ("合同什么时候到期？", Kind.DATE),

@@ -65,6 +65,9 @@ def test_items_are_the_lines_below_an_introduction(question: str, text: str, exp
         ("Industrial, Safety and Graphics, and Consumer", ["Industrial", "Safety and Graphics", "Consumer"]),
         ("1964年和1968年", ["1964年", "1968年"]),
         ("“Company,” “we”", ["“Company,” “we”"]),
+        ("a node; it's used to keep the tree", ["a node"]),
+        ("nodes, trees and lists; they are freed at the end", ["nodes", "trees", "lists"]),
+        ("the board; the staff; those who asked", ["the board", "the staff", "those who asked"]),
     ],
 )
 def test_an_enumeration_is_split_into_its_items(text: str, expected: list[str]) -> None:

@@ -45,6 +45,7 @@ def test_a_span_becomes_what_is_asked_for(kind: Kind, question: str, text: str, 
         ("What is the limit?", "Baggage £1,500 £75", "£1,500 £75", True),
         ("What is the limit?", "Baggage £1,500 £75", "£1,500", False),
         ("How much rain do they hold?", "They hold twice as much as gravel.", "twice", True),
+        ("Which years were wet?", "It rained in 2019 and 2020.", "2019 and 2020", False),
         ("How often is it cleaned?", "It is cleaned twice.", "twice", False),
     ],
 )
