@@ -114,6 +114,7 @@ WORK: dict[str, Callable[[str], object]] = {
     "citation marks": extract_citation_marks,
     "expected values": expected_values,
     "search on a page": lambda text: find_spans(text, "aa", Folding()),
+    "plain text": lambda text: to_html(text, str, plain=True),
     "Markdown": lambda text: (to_html(text, str, plain=False), citations_to_placeholders(text, 3)),
 }
 

@@ -17,7 +17,7 @@ from webui.strings import Language, say, say_message
 from webui.views.doubts import doubt_of
 from webui.views.markup import append_placeholders, placeholder, remove_placeholders, space_bullets, to_html, visible
 from webui.views.render import render
-from webui.views.short import short_text
+from webui.views.short import repeats_list, short_lines, short_text
 
 FORMAT: Final = 1  # of the JSON; raised when a field changes its meaning
 MAX_PICTURES: Final = 60  # of pages in one HTML file; further pages are named only
@@ -49,7 +49,7 @@ def as_markdown(conversation: Conversation, language: Language) -> str:
     parts = [f"# {_escaped(conversation.title or say(language, 'title'))}"]
     for exchange in conversation.branch:
         parts += [f"## {_escaped(exchange.question)}", *_warnings(exchange, language)]
-        parts += [_short_line(exchange, language), _markdown_answer(exchange)]
+        parts += [_short_markdown(exchange, language), _markdown_answer(exchange)]
         parts.append("\n".join(_footnotes(exchange, language)))
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -58,6 +58,8 @@ def _markdown_answer(exchange: Exchange) -> str:
     answer, plain = exchange.answer, exchange.is_plain_text
     if answer is None:
         return _escaped(exchange.bare_answer()) if plain else exchange.bare_answer()
+    if repeats_list(answer):
+        return ""
     text = ""
     for sentence in answer.sentences:
         said = sentence.lead + (_escaped(sentence.text, lines=True) if plain else sentence.text)
@@ -75,11 +77,13 @@ def _footnotes(exchange: Exchange, language: Language) -> Iterator[str]:
         yield f"[^{exchange.id}-{source.number}]: {_escaped(source.document)}, {page}"
 
 
-def _short_line(exchange: Exchange, language: Language) -> str:
+def _short_markdown(exchange: Exchange, language: Language) -> str:
     short = exchange.answer.short if exchange.answer and exchange.answer.state is AnswerState.ANSWER else None
-    if short is None:
-        return ""
-    return f"**{_escaped(short_text(short, language, marks=False))}**{_marks(exchange, short.citations)}"
+    lines = []
+    for line in short_lines(short, language) if short else ():
+        text, marks = _escaped(line.text), _marks(exchange, line.citations)
+        lines.append(f"- {text}{marks}" if line.is_item else f"**{text}**{marks}")
+    return "\n".join(lines)
 
 
 def _escaped(text: str, *, lines: bool = False) -> str:

@@ -7,12 +7,13 @@
 
   function seen(within, { left, right, top, bottom }) {
     for (let around = within; around; around = around.parentElement) {
-      if (getComputedStyle(around).overflowX === 'visible' || around.matches('.scrolls, .card, html, body')) continue;
+      if (getComputedStyle(around).overflowX === 'visible' || around.matches('html, body')) continue;
       const box = around.getBoundingClientRect();
-      left = Math.max(left, box.left);
-      right = Math.min(right, box.right);
       top = Math.max(top, box.top);
       bottom = Math.min(bottom, box.bottom);
+      if (around.matches('.scrolls, .card')) continue; // what sticks out to the side of a panel is to be found
+      left = Math.max(left, box.left);
+      right = Math.min(right, box.right);
     }
     return right - left > 2 && bottom - top > 2 ? { left, right, top, bottom } : null;
   }

@@ -22,7 +22,7 @@ from webui.views.names import shown_name
 from webui.views.reasons import sources_why
 from webui.views.render import render
 from webui.views.sentences import sentences_html
-from webui.views.short import Short, repeats_rows, short_of
+from webui.views.short import Short, repeats_list, repeats_rows, short_of
 from webui.views.status import name_word
 
 UNFOLDED_SOURCES = 4  # the others are behind one click
@@ -174,9 +174,9 @@ def _only(exchange: Exchange, session: Session) -> str:
 
 
 def _body(exchange: Exchange, session: Session) -> Markup | None:
-    """The answer so far, without sentences that only repeat the rows of its short answer."""
+    """The answer so far, without sentences that only repeat the rows or the list of its short answer."""
     answer = exchange.answer
-    repeated = answer is not None and repeats_rows(answer.short, answer.sentences)
+    repeated = answer is not None and (repeats_rows(answer) or repeats_list(answer))
     return None if repeated else sentences_html(exchange, session)
 
 

@@ -8,14 +8,15 @@ from rag.records import AnswerState, Citation, Sentence
 from webui.conversation import Exchange
 from webui.strings import Language, say
 from webui.views.doubts import doubt_of
-from webui.views.short import short_text
+from webui.views.short import repeats_list, short_text
 
 
 def copied(exchange: Exchange, language: Language) -> str:
     """The answer as it is read, without citations; "" where there is none."""
     answer = exchange.answer
     short = answer.short if answer and answer.state is AnswerState.ANSWER else None
-    parts = [_warning(exchange, language), short_text(short, language, marks=False) if short else "", _said(exchange)]
+    stated = short_text(short, language, marks=False) if short else ""
+    parts = [_warning(exchange, language), stated, "" if _is_repeated(exchange) else _said(exchange)]
     return "\n\n".join(part for part in parts if part) if any(parts[1:]) else ""
 
 
@@ -30,7 +31,8 @@ def footnoted(exchange: Exchange, language: Language) -> str:
         for source in exchange.sources
         if source.number in cited
     ]
-    parts = [_warning(exchange, language), short_text(short, language) if short else "", exchange.cited_answer()]
+    said = "" if _is_repeated(exchange) else exchange.cited_answer()
+    parts = [_warning(exchange, language), short_text(short, language) if short else "", said]
     return "\n\n".join(part for part in [*parts, "\n".join(notes)] if part) if any(parts[1:]) else ""
 
 
@@ -39,6 +41,12 @@ def _said(exchange: Exchange) -> str:
     if exchange.answer is None:
         return exchange.bare_answer()
     return "".join(sentence.lead + sentence.text for sentence in exchange.answer.sentences).strip()
+
+
+def _is_repeated(exchange: Exchange) -> bool:
+    """Whether the sentences say no more than the list that is the short answer."""
+    answer = exchange.answer
+    return answer is not None and repeats_list(answer)
 
 
 def _warning(exchange: Exchange, language: Language) -> str:

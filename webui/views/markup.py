@@ -24,6 +24,8 @@ _UNSEEN = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud80
 # A placeholder spelled as Markdown's numeric entities, which would become one while it is rendered.
 _FORGED = re.compile("&#(?:x0*e00[01]|0*5734[45]);", re.IGNORECASE)
 _BULLET = re.compile(r"^([ \t]{0,8}[•‣◦▪▫●○■□➢➤✓])(?=[^\s•‣◦▪▫●○■□➢➤✓])", re.MULTILINE)
+# A line break within a sentence, which a PDF has where a line is full.
+_FULL_LINE = re.compile(r"(?<=[^\n]{60})\n(?=[a-z]{2})")
 _AFTER_LANGUAGE = re.compile(r"[^\w+#.-].*", re.DOTALL)  # in the info of a fenced code block
 
 
@@ -86,7 +88,7 @@ def citations_to_placeholders(text: str, sources: int, first: int = 1) -> str:
 def to_html(text: str, place: Callable[[int], str], *, plain: bool) -> Markup:
     """Text or Markdown into HTML; `place(n)` gives the HTML for placeholder n."""
     if plain:
-        paragraphs = [part for part in re.split(r"\n\s*\n", text) if part.strip()]
+        paragraphs = [part for part in re.split(r"\n\s*\n", _FULL_LINE.sub(" ", text)) if part.strip()]
         body = "".join(f"<p>{html.escape(part.strip()).replace(chr(10), '<br>')}</p>" for part in paragraphs)
     else:
         body = _rendered(text)

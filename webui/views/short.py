@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag.records import AnswerState, Sentence, ShortAnswer, TableExcerpt
+from rag.records import Answer, AnswerState, Citation, ShortAnswer, TableExcerpt
 from webui.conversation import FIRST_SHORT, Exchange
 from webui.session import Session
 from webui.strings import Language, say
@@ -42,10 +41,10 @@ class Short:
 
     value: str  # "$211,915 million"; "" for a list, and for a figure that is not stated
     possible: bool  # whether the value is only a possibility
-    items: list[str]  # of a list
+    items: list[tuple[str, Link | None]]  # of a list, each with the citation that is its own
     labels: str  # "Total revenue · 2023"
     formula: str
-    links: list[Link]  # one per citation
+    links: list[Link]  # one per citation; none where each item has its own
     caption: str  # of the rows
     headers: list[str]
     rows: list[Row]
@@ -56,42 +55,81 @@ def short_of(exchange: Exchange, session: Session) -> Short | None:
     short = exchange.answer.short if exchange.answer else None
     if short is None:
         return None
-    cited = [(place, exchange.source(citation.number)) for place, citation in enumerate(short.citations)]
-    values = _with_scale(short, session.language)
-    is_list = len(values) > MAX_VALUES_IN_A_LINE
-    table = short.table
     stated = exchange.answer is not None and exchange.answer.state is AnswerState.ANSWER
+    links = [
+        link(source, exchange, FIRST_SHORT - place, session) if source and stated else None
+        for place, source in enumerate(exchange.source(citation.number) for citation in short.citations)
+    ]
+    values, table = _with_scale(short, session.language), short.table
+    own = _is_list(short) and len(links) == len(values)  # whether each item has a citation of its own
     return Short(
-        value="; ".join(values) if stated and not is_list else "",
+        value="; ".join(values) if stated and not _is_list(short) else "",
         possible=not short.sure,
-        items=values if stated and is_list else [],
+        items=list(zip(values, links if own else [None] * len(values), strict=True))
+        if stated and _is_list(short)
+        else [],
         labels=" · ".join(short.labels) if stated else "",
         formula=short.formula if stated else "",
-        links=[link(source, exchange, FIRST_SHORT - place, session) for place, source in cited if source and stated],
+        links=[] if own else [one for one in links if one],
         caption=table.caption if table else "",
         headers=list(table.headers) if table else [],
         rows=_rows(table) if table else [],
     )
 
 
-def short_text(short: ShortAnswer, language: Language, *, marks: bool = True) -> str:
-    """A short answer in one line: "$197 million (Total revenue · 2022) [1]"."""
-    labels = " · ".join(short.labels)
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a short answer as text."""
+
+    text: str
+    citations: tuple[Citation, ...]
+    is_item: bool = False  # of a list
+
+
+def short_lines(short: ShortAnswer, language: Language) -> list[Line]:
+    """A short answer in one line, "$197 million (Total revenue · 2022)"; a list with a line for each item."""
+    labels, values = " · ".join(short.labels), _with_scale(short, language)
+    if _is_list(short):
+        own = len(short.citations) == len(values)
+        cited = [(one,) for one in short.citations] if own else [(), *[()] * (len(values) - 2), short.citations]
+        items = [Line(value, citations, is_item=True) for value, citations in zip(values, cited, strict=True)]
+        return [Line(f"{labels}:", ()), *items] if labels else items
     formula = f" = {short.formula}" if short.formula else ""
-    numbers = dict.fromkeys(citation.number for citation in short.citations)
-    cited = "".join(f"[{number}]" for number in numbers) if marks else ""
-    value = "; ".join(_with_scale(short, language))
+    value = "; ".join(values)
     if not short.sure:
         value = say(language, "perhaps", value=value)
-    return f"{value}{formula}{f' ({labels})' if labels else ''} {cited}".strip()
+    return [Line(f"{value}{formula}{f' ({labels})' if labels else ''}", short.citations)]
 
 
-def repeats_rows(short: ShortAnswer | None, sentences: Sequence[Sentence]) -> bool:
+def short_text(short: ShortAnswer, language: Language, *, marks: bool = True) -> str:
+    """A short answer as plain text, with its citations as [n]."""
+    lines = []
+    for line in short_lines(short, language):
+        numbers = dict.fromkeys(citation.number for citation in line.citations) if marks else {}
+        cited = "".join(f"[{number}]" for number in numbers)
+        lines.append(f"{'- ' if line.is_item else ''}{line.text} {cited}".rstrip())
+    return "\n".join(lines)
+
+
+def repeats_rows(answer: Answer) -> bool:
     """Whether the sentences of an answer say no more than the rows shown above them."""
-    if short is None or short.table is None:
+    if answer.short is None or answer.short.table is None:
         return False
-    shown = {_letters("".join(row)) for row in short.table.rows}
-    return all(_letters(sentence.text) in shown for sentence in sentences)
+    shown = {_letters("".join(row)) for row in answer.short.table.rows}
+    return all(_letters(sentence.text) in shown for sentence in answer.sentences)
+
+
+def repeats_list(answer: Answer) -> bool:
+    """Whether the sentences of an answer say no more than the list that it begins with."""
+    if answer.state is not AnswerState.ANSWER or answer.short is None or not _is_list(answer.short):
+        return False
+    items = {_letters(value) for value in answer.short.values}
+    return all(_letters(sentence.text) in items for sentence in answer.sentences)
+
+
+def _is_list(short: ShortAnswer) -> bool:
+    """Whether the values are shown one below the other."""
+    return len(short.values) > MAX_VALUES_IN_A_LINE
 
 
 def _letters(text: str) -> str:

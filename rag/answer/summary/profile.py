@@ -155,7 +155,7 @@ def _sections(details: DocumentDetails | None, passages: Sequence[Passage], coun
             digits = sum(map(str.isdigit, passage.text))
             covered[passage.heading[0]] += len(passage.text) if digits < TABLE_DIGITS * len(passage.text) else 0
     kept = {heading for heading, characters in covered.most_common(count) if characters}
-    return [(heading[:SECTION_CHARACTERS], page) for heading, page in pages.items() if heading in kept]
+    return [(_shortened(heading), page) for heading, page in pages.items() if heading in kept]
 
 
 def _divisions(passages: Sequence[Passage]) -> list[tuple[str, int]]:
@@ -164,9 +164,7 @@ def _divisions(passages: Sequence[Passage]) -> list[tuple[str, int]]:
     for passage in passages:
         for heading in passage.heading:
             if (match := _DIVISION.search(heading)) and heading[match.end() :].strip(" .-–—:"):
-                found.setdefault(
-                    match.group().casefold(), (heading[match.start() :][:SECTION_CHARACTERS], passage.first_page)
-                )
+                found.setdefault(match.group().casefold(), (_shortened(heading[match.start() :]), passage.first_page))
     return list(found.values())
 
 
@@ -185,3 +183,11 @@ def _is_heading(text: str) -> bool:
         and sum(map(str.isalpha, text)) >= 0.6 * len(text.replace(" ", ""))
         and not text.startswith("(")
     )
+
+
+def _shortened(heading: str) -> str:
+    """A heading of at most SECTION_CHARACTERS, cut at a word."""
+    if len(heading) <= SECTION_CHARACTERS:
+        return heading
+    start = heading[: SECTION_CHARACTERS - 1]
+    return f"{start.rpartition(' ')[0] or start}…"

@@ -225,7 +225,8 @@ SHORT = ShortAnswer(
 
 
 def with_short(short=SHORT, **changes):
-    session = answered(sentences=(Sentence("Total revenue 211 197", (Citation(1, 1.0, 0, 5),)),), **changes)
+    sentences = (Sentence("Total revenue 211 197", (Citation(1, 1.0, 0, 5),)),)
+    session = answered(**{"sentences": sentences, **changes})
     exchange = session.conversation.exchanges[0]
     exchange.answer = replace(exchange.answer, short=short)
     return session
@@ -393,6 +394,20 @@ def test_an_unsure_phrase_is_shown_as_a_possibility():
 def test_many_values_are_a_list():
     html = conversation_html(with_short(replace(SHORT, values=("a", "b", "c", "d"), scale="", formula="")))
     assert "<li>a</li><li>b</li><li>c</li><li>d</li>" in html
+
+
+def test_each_item_of_a_list_has_its_own_citation_and_is_not_said_twice():
+    values, cited = ("Rates rise.", "Ships sink.", "Rain.", "War."), tuple(Citation(n, 1.0, 0, 4) for n in (1, 2, 2, 1))
+    short = replace(SHORT, values=values, scale="", formula="", labels=(), citations=cited)
+    sentences = (Sentence("Rates rise.", cited[:1]), Sentence("Ships sink.", cited[1:2], " "))
+    looked = look(conversation_html(with_short(short, sentences=sentences)))
+    assert [button["data-sentence"] for button in tags(looked, **{"class": "cite"})] == ["-2", "-3", "-4", "-5"]
+    assert looked.text.count("Ships sink.") == 1
+    plain, copied = [at["data-text"] for at in tags(looked, **{"data-do": "copy"})]
+    assert plain == "- Rates rise.\n- Ships sink.\n- Rain.\n- War."
+    assert copied.startswith("- Rates rise. [1]\n- Ships sink. [2]\n- Rain. [2]\n- War. [1]\n\n[1] ")
+    doubted = look(conversation_html(with_short(short, sentences=sentences, state=AnswerState.CLOSEST)))
+    assert doubted.text.count("Ships sink.") == 1
 
 
 def test_a_completed_question_can_be_edited_or_asked_as_typed():

@@ -57,6 +57,13 @@ def test_citation_marks_become_buttons(text, numbers):
     assert not re.search(r"\[[04]\]|†", looked.text)
 
 
+def test_a_full_line_goes_on_in_the_next_one_and_a_short_one_ends():
+    full = "Our core strategy is to grow our business globally within the"
+    assert to_html(f"{full}\nlimits of our targets.", str, plain=True) == f"<p>{full} limits of our targets.</p>"
+    for text in ("apples\nand pears", f"{full}\nLimits", f"{full}\nb) limits", f"{full}\n• limits"):
+        assert "<br>" in to_html(text, str, plain=True)
+
+
 def test_markdown_is_rendered_and_plain_text_is_not():
     text = "Growth was **strong**:\n\n- services\n- goods\n\n| a | b |\n|---|---|\n| 1 | 2 |"
     tags = [tag for tag, _ in look(to_html(text, button, plain=False)).elements]

@@ -17,7 +17,7 @@ from webui.engine import Engine
 from webui.server.api import shapes
 from webui.strings import Language, say, say_message
 from webui.views.doubts import doubt_of
-from webui.views.short import repeats_rows, short_text
+from webui.views.short import repeats_list, repeats_rows, short_text
 
 
 def source_shape(source: records.Source) -> shapes.Source:
@@ -119,7 +119,7 @@ def answer_text(exchange: Exchange, language: Language) -> str:
         return f"{doubt.title}: {doubt.reason}"
     warning = f"{doubt.title}: {doubt.reason}" if doubt else ""
     stated = short_text(short, language) if short and not doubt else ""
-    said = "" if stated and repeats_rows(short, answer.sentences) else exchange.cited_answer()
+    said = "" if stated and (repeats_rows(answer) or repeats_list(answer)) else exchange.cited_answer()
     return "\n\n".join(part for part in (warning, stated, said) if part)
 
 
