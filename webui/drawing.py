@@ -129,9 +129,10 @@ class Drawing:
         )
 
     def exchanges(self, session: Session, *, earlier: bool = True) -> Updates:
-        """The earlier questions, unless they are the same as before, and the last one with its answer."""
+        """The last question with its answer, and the earlier ones; without `earlier` only if they are others now."""
         session.seen_conversation = session.conversation.version
-        session.seen_earlier = earlier_ids(session)
+        before, session.seen_earlier = session.seen_earlier, _earlier_ids(session)
+        earlier |= before != session.seen_earlier
         keep_titles(self.engine, session)
         updates: Updates = {self.parts.conversation: _stamped(lambda: conversation_html(session))}
         return updates | {self.parts.earlier: _stamped(lambda: earlier_html(session))} if earlier else updates
@@ -187,7 +188,7 @@ class Drawing:
         return Replaced(newer.name, opened.place.exchange if opened.place else None) if newer else None
 
 
-def earlier_ids(session: Session) -> tuple[int, ...]:
+def _earlier_ids(session: Session) -> tuple[int, ...]:
     """Ids of the exchanges shown before the last one."""
     return tuple(exchange.id for exchange in session.shown[:-1])
 

@@ -21,7 +21,7 @@ from webui.actions.settings import change_settings
 from webui.actions.turns import asked_again, change_turn
 from webui.actions.viewer import turn_viewer
 from webui.answering import Answers
-from webui.drawing import Drawing, Parts, Updates, earlier_ids
+from webui.drawing import Drawing, Parts, Updates
 from webui.edge import errors_shown, to_int, to_text
 from webui.engine import Engine
 from webui.listing import order_of
@@ -118,8 +118,7 @@ class Handlers:
                 return self.draw.everything(session)
             updates |= self.draw.drawer(session)
         if session.seen_conversation != session.conversation.version:
-            same = session.conversation.running and session.seen_earlier == earlier_ids(session)
-            updates |= self.draw.talk(session, earlier=not same)
+            updates |= self.draw.talk(session, earlier=not session.conversation.running)
         return updates
 
     def ask(self, question: str, request: gr.Request) -> Iterator[Updates]:

@@ -117,10 +117,10 @@ class OwnConversations:
                 conversation.forget(LOADED_TURNS)
 
     def _create(self, conversation: Conversation, state: str) -> None:
-        conversation.id = self.stored.create(self.owner, state)
-        conversation.load = partial(self._load, conversation.id)
-        conversation.stored_state = state
-        with self._lock:
+        with self._lock:  # so that no other page opens it from the store meanwhile, and has an object of its own
+            conversation.id = self.stored.create(self.owner, state)
+            conversation.load = partial(self._load, conversation.id)
+            conversation.stored_state = state
             self._open[conversation.id] = conversation
 
     def rename(self, conversation_id: str, title: str) -> None:

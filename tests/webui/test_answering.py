@@ -188,6 +188,21 @@ def test_a_page_that_draws_nothing_itself_polls_more_often_until_the_answer_is_c
     assert "Sales rose." in last["conversation"]
 
 
+def test_a_page_that_draws_its_answer_keeps_that_question_when_another_page_asks_meanwhile(engine):
+    handlers, cookies = handling.handlers(engine), {COOKIE: "a" * 43}
+    slow, quick = (SimpleNamespace(**{**vars(handling.REQUEST), "cookies": cookies, "session_hash": name})
+                   for name in "ab")  # fmt: skip
+    steps = handlers.ask("Asked first", slow)
+    shown = next(steps)
+    handlers.load(json.dumps({"conversation": handlers.session(slow).conversation.id}), quick)
+    for _ in handlers.ask("Asked second", quick):
+        pass
+    for updates in steps:
+        shown |= updates
+    assert "Asked second" in shown["conversation"]
+    assert "Asked first" in (shown | handlers.poll(slow))["earlier"]
+
+
 def test_the_end_of_the_program_stops_and_stores_what_is_there(engine, own, answering):
     session, answers = Session("", "en", own), answering()
     left(answers.ask(session, Asking("How much?")))

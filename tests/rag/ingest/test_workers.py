@@ -150,6 +150,8 @@ def test_a_worker_that_is_killed_costs_one_file_and_a_killed_server_none(embedde
         document = read(opened, file_of(tmp_path, FIRST)).document
         long = replace(document, pages=tuple(replace(page, text="word " * 3_000_000) for page in document.pages))
 
+        until(lambda: not children_of(opened._server.pid))  # the worker that read it has ended
+
         def kill() -> None:
             until(lambda: children_of(opened._server.pid))
             os.kill(children_of(opened._server.pid)[0], signal.SIGKILL)
