@@ -8,13 +8,18 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.webui.conftest import pytest_collection_modifyitems, served, standing  # noqa: F401
+from tests.webui.conftest import imported, pytest_collection_modifyitems, served, standing  # noqa: F401
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 
 SCREENSHOTS = Path(__file__).with_name("screenshots")
+# What draws pop-ups under the address bar takes as long to load in each fresh window as the page itself. The others are
+# those of Playwright's own list that matter here: of two lists Chromium takes the last one.
+OFF = ("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "AimEnabled", "DestroyProfileOnBrowserClose",
+       "HttpsUpgrades", "MediaRouter", "NetworkTimeServiceQuerying", "OptimizationHints", "PaintHolding",
+       "PreconnectToSearch")  # fmt: skip
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-         "--disable-sync", "--no-first-run"]  # fmt: skip
+         "--disable-sync", "--no-first-run", f"--disable-features={','.join(OFF)}"]  # fmt: skip
 
 TROUBLES = ("Security Policy", "Error executing js_on_load")  # what the console says of them
 

@@ -24,8 +24,17 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"))
 
 
+@pytest.fixture(scope="session")
+def imported():
+    """The page's modules; what they made is never garbage, so that no collection looks at it again."""
+    import webui.server.serve  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="module")
-def standing(tmp_path_factory):
+def standing(tmp_path_factory, imported):
     """A scripted engine, served for all tests of a module, and its address."""
     from tests.webui.fake_engine import FakeEngine
     from webui.server.serve import Serving, serve
@@ -39,7 +48,7 @@ def standing(tmp_path_factory):
 
 
 @pytest.fixture
-def served(tmp_path):
+def served(tmp_path, imported):
     """A function that serves an engine and gives the address; everything ends with the test."""
     from webui.accounts.accounts import Accounts
     from webui.server.serve import Serving, serve
