@@ -5,8 +5,10 @@ Answers are made in a fixed number of threads, whoever takes their events and ho
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +20,7 @@ from rag.settings import Limits
 
 CLOSE_SECONDS = 5.0  # for the last answers at the end; a reader may take long to notice
 STOP_SECONDS = 0.5  # after which a question that waits is dropped, at the latest, once it is stopped
+PLACE_SECONDS = 1.0  # between two places that a question is told: each has its page drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +36,15 @@ class _Question:
     work: Callable[[], Iterator[Event]]
     stop: threading.Event
     events: queue.SimpleQueue[Event | _Ended] = field(default_factory=queue.SimpleQueue)
-    place: int = 0  # as it was told last
+    place: int = 0  # as it was put into `events` last
 
 
 class Turns:
     """The queue of questions. Thread-safe."""
 
-    def __init__(self, at_once: Callable[[], int], limits: Limits) -> None:
+    def __init__(self, at_once: Callable[[], int], limits: Limits, *, place_seconds: float = PLACE_SECONDS) -> None:
         """`at_once`: answers that are made at the same time, which may change."""
-        self._at_once, self._limits = at_once, limits
+        self._at_once, self._limits, self._place_seconds = at_once, limits, place_seconds
         self._condition = threading.Condition()
         self._waiting: dict[str, list[_Question]] = {}  # by person, whoever was served last comes last
         self._running: list[_Question] = []
@@ -69,24 +72,39 @@ class Turns:
         question = _Question(person, work, stop)
         self._enter(question)
         try:
-            while True:
-                try:
-                    event = question.events.get(timeout=STOP_SECONDS)
-                except queue.Empty:
-                    if stop.is_set() and self._withdraw(question):
-                        return
-                    continue
-                if not isinstance(event, _Ended):
-                    yield event
-                elif event.error is None:
+            for event in self._paced(question):
+                if stop.is_set() and self._withdraw(question):
                     return
-                else:
-                    raise event.error
+                if isinstance(event, _Ended):
+                    if event.error is not None:
+                        raise event.error
+                    return
+                if event is not None:
+                    yield event
         except GeneratorExit:  # nobody waits for the rest; one that ended by itself leaves `stop` to its next question
             stop.set()
             raise
         finally:
             self._withdraw(question)
+
+    def _paced(self, question: _Question) -> Iterator[Event | _Ended | None]:
+        """What comes of a question, without end, and None after STOP_SECONDS without anything.
+
+        Of places that change quickly only the newest one comes, every `place_seconds`.
+        """
+        place, told = None, -math.inf
+        while True:
+            try:
+                event: Event | _Ended | None = question.events.get(timeout=STOP_SECONDS)
+            except queue.Empty:
+                event = None
+            if isinstance(event, Waiting):
+                place, event = event, None
+            elif event is not None:  # it is being answered
+                place = None
+            if place is not None and time.monotonic() - told >= self._place_seconds:
+                place, event, told = None, place, time.monotonic()
+            yield event
 
     @contextmanager
     def spare_time(self, stop: threading.Event) -> Iterator[Callable[[], bool]]:

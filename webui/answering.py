@@ -12,7 +12,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Final
 
-from webui.conversation import Conversation
+from webui.conversation import Conversation, Exchange
 from webui.engine import Engine
 from webui.own_conversations import OwnConversations
 from webui.session import Asking, Session
@@ -23,6 +23,7 @@ CLOSED_SECONDS: Final = 10.0  # the same for the last page that showed it, while
 _CHECK_SECONDS: Final = 2.0  # between two looks for such answers
 _CLOSE_SECONDS: Final = 5.0  # for the last answers at the end of the program; a reader may take long to notice
 _WAIT_SECONDS: Final = 1.0  # for a change, before it is checked whether the answer is complete
+_STOP_SECONDS: Final = 0.3  # without a change after a stop, until the request that asked ends without the answer
 
 
 @dataclass(eq=False)
@@ -30,6 +31,7 @@ class _Running:
     """An answer that is being made."""
 
     conversation: Conversation
+    exchange: Exchange
     session: Session  # the page that asked
     who: OwnConversations | Session  # that tells when the person who asked was there last
     followed: bool = True  # by the request of the page that asked
@@ -68,17 +70,22 @@ class Answers:
         """Ask, and yield each time the page should be drawn anew, until the answer is complete.
 
         While as many others as may be are being made, it waits before the question is asked. The answer goes on when
-        the iterator is closed.
+        the iterator is closed. After a stop the iterator soon ends, though the reader may not have noticed: what it
+        still says comes to the page by polling.
         """
         running = self._begin(session, asking)
         seen = running.conversation.version
         try:
             yield
             while not running.done:
-                version = running.conversation.wait_for_change(seen, _WAIT_SECONDS, lambda: running.done)
+                stopped = running.exchange.stopped
+                seconds = _STOP_SECONDS if stopped else _WAIT_SECONDS
+                version = running.conversation.wait_for_change(seen, seconds, lambda: running.done)
                 if version != seen:
                     seen = version
                     yield
+                elif stopped:
+                    return
             if running.conversation.version != seen:
                 yield
         finally:
@@ -103,7 +110,8 @@ class Answers:
             steps = session.ask(self._engine, asking, raise_errors=self._raise_errors)
             next(steps)  # the question is in the conversation
             undo.pop_all()
-        running = _Running(session.conversation, session, session.own or session)
+        conversation = session.conversation
+        running = _Running(conversation, conversation.exchanges[-1], session, session.own or session)
         with self._changed:
             self._running.append(running)
             if len(self._running) == 1:

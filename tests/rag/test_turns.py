@@ -14,8 +14,8 @@ from rag.turns import Turns
 class Asked:
     """Questions whose answers take until they are let go; `begun` are those that were begun, in order."""
 
-    def __init__(self, at_once: int = 1, **limits: int) -> None:
-        self.turns = Turns(lambda: at_once, Limits(**limits))
+    def __init__(self, at_once: int = 1, place_seconds: float = 0, **limits: int) -> None:
+        self.turns = Turns(lambda: at_once, Limits(**limits), place_seconds=place_seconds)
         self.begun: list[str] = []
         self.got: dict[str, list[Event]] = {}
         self.errors: dict[str, Exception] = {}
@@ -100,6 +100,40 @@ def test_those_who_wait_are_told_their_place_whenever_it_changes():
         asked.finish(name)
     assert asked.got["a3"] == [Waiting(2), Waiting(3), Waiting(2), Waiting(1), Piece("a3")]
     assert asked.got["b1"] == [Waiting(2), Waiting(1), Piece("b1")]
+
+
+def test_of_places_that_change_quickly_only_the_newest_is_told():
+    asked = Asked(place_seconds=0.7)
+    for name in ("a1", "b1", "c1", "d1", "e1"):
+        asked.ask(name)
+    for name in ("a1", "b1", "c1"):
+        asked.finish(name)
+    asked.until(lambda: len(asked.got["e1"]) > 1)
+    asked.finish("d1")
+    asked.finish("e1")
+    assert asked.got["e1"][:2] == [Waiting(4), Waiting(1)]
+    assert asked.got["e1"][-1] == Piece("e1")
+
+
+def test_a_question_is_dropped_soon_after_a_stop_however_often_its_place_changes():
+    asked, others = Asked(), [chr(ord("a") + n) for n in range(20)]
+    for name in (*others, "z"):
+        asked.ask(name)
+    asked.stops["z"].set()
+    dropped = threading.Event()
+
+    def answer_others() -> None:
+        for name in others:
+            asked.finish(name)
+            dropped.wait(0.05)
+
+    answering = threading.Thread(target=answer_others)
+    answering.start()
+    asked.join("z")
+    waiting = asked.turns.counts[1]
+    dropped.set()
+    answering.join()
+    assert waiting > 0
 
 
 def test_one_person_leaves_a_thread_for_others():

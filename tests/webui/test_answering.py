@@ -164,6 +164,22 @@ def test_sentences_that_come_at_once_are_drawn_together(engine, own, answering):
     assert len(drawn) < 10
 
 
+def test_the_request_that_asked_ends_soon_after_a_stop_though_the_reader_goes_on(engine, own, answering):
+    session = Session("", "en", own)
+    engine.reader_stalls.set()
+    engine.step, engine.pieces = 0.05, ["word "] * 200
+    steps = answering().ask(session, Asking("How much?"))
+    for _ in range(3):
+        next(steps)
+    session.stop()
+    began = time.monotonic()
+    for _ in steps:
+        pass
+    assert time.monotonic() - began < 200 * engine.step / 2
+    assert session.conversation.exchanges[0].answer is None
+    engine.reader_stalls.clear()
+
+
 def test_deleting_a_conversation_stops_its_answer(engine, own, answering):
     session, other = Session("", "en", own), Session("", "en", own)
     left(answering().ask(session, Asking("How much?")))
