@@ -202,6 +202,8 @@ class Handlers:
         session, data = self.session(request), _sent(event)
         if data.get("do") == "earlier":
             session.show_earlier()
+        elif data.get("do") == "redraw":
+            session.drawn_turns.forget()
         elif data.get("do") == "open":
             session.open_source(*(to_int(data.get(name)) for name in ("exchange", "number", "sentence")))
         else:

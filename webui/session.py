@@ -35,6 +35,7 @@ from rag.records import (
 from webui.accounts.roles import Role
 from webui.accounts.users import name_in
 from webui.conversation import ROOT, Conversation, Exchange, Place, PlainPage
+from webui.drawn_turns import DrawnTurns
 from webui.edge import errors_shown
 from webui.engine import Engine
 from webui.listing import Listing
@@ -134,7 +135,7 @@ class Session:
         self.opened: Opened | None = None
         self.drawer = Drawer()
         self.evaluation = Evaluation()
-        self.listing = Listing()
+        self.listing, self.drawn_turns = Listing(), DrawnTurns()
         self.titles: Mapping[str, str] = {}  # of documents, by id, where they are shown in place of file names
         self.titles_of = -1  # the engine's version that they are of
         self.prompts: set[int] = set()  # ids of the exchanges of the conversation whose prompt is shown

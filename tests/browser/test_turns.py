@@ -225,3 +225,20 @@ def test_what_the_model_read_and_its_exact_prompt_can_be_seen(engine, served, vi
     screenshot(page, "turn_exact_prompt")
     page.click("text=Hide the prompt")
     page.wait_for_selector(".reading .prompt", state="detached")
+
+
+def test_earlier_turns_stay_as_they_are_and_one_that_the_page_lacks_is_sent_again(engine, served, visit):  # noqa: F811
+    page = ready(visit(served(engine)))
+    for number in range(1, 4):
+        ask(page, f"Question {number}?")
+        answered(page, number)
+    page.evaluate("document.querySelector('.turn').untouched = true")
+    ask(page, "Question 4?")
+    answered(page, 4)
+    assert page.evaluate("document.querySelector('.turn').untouched")
+    page.evaluate("const turn = document.querySelector('.turn'); turn.dataset.drawn = '1'; turn.replaceChildren()")
+    ask(page, "Question 5?")
+    answered(page, 5)
+    page.wait_for_selector(".turn:first-of-type .answer .cite")
+    assert page.locator("[data-same]").count() == 0
+    assert page.locator(".turn .question").all_inner_texts() == [f"Question {number}?" for number in range(1, 6)]

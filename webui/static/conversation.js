@@ -132,6 +132,13 @@ if (['conversation', 'earlier'].includes(role)) {
   new ResizeObserver(showCells).observe(mount);
 }
 
+// Turns that are not sent again because this page should have them, and that it has not.
+if (role === 'earlier') {
+  afterDrawing.push(() => {
+    if (mount.querySelector('[data-same]')) trigger('act', { do: 'redraw' });
+  });
+}
+
 // ---- scrolling: a new question goes to the top once, and nothing moves while its answer is written
 
 if (role === 'conversation') {

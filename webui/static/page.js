@@ -47,6 +47,10 @@ function mergeNode(live, next) {
     return;
   }
   if (next.hasAttribute('data-base')) return mergeChanges(live, next);
+  if (next.hasAttribute('data-same')) { // as it was drawn before, unless that drawing never came
+    if (live.dataset.drawn !== next.dataset.same) live.dataset.same = next.dataset.same;
+    return;
+  }
   for (const { name } of [...live.attributes])
     if (!next.hasAttribute(name) && !(name === 'open' && ['DETAILS', 'DIALOG'].includes(live.nodeName))) live.removeAttribute(name);
   for (const { name, value } of [...next.attributes])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
@@ -87,14 +88,45 @@ def conversation_html(session: Session) -> Markup:
     last = session.shown[-1]
     next_ones = () if last.running else last.follow_ups
     return render(
-        "conversation.html", language, turn=_turn(last, session), follow_ups=next_ones, spoken=_spoken(last, language)
+        "conversation.html",
+        language,
+        turn=_turn(last, session),
+        drawing=0,
+        follow_ups=next_ones,
+        spoken=_spoken(last, language),
     )
 
 
 def earlier_html(session: Session) -> Markup:
-    """The questions before the last one, which stay as they are while it is answered."""
-    turns = [_turn(exchange, session) for exchange in session.shown[:-1]]
-    return render("earlier.html", session.language, turns=turns, more=session.has_earlier, follow_ups=())
+    """The questions before the last one, which stay as they are while it is answered.
+
+    Those that the page was sent before are only named.
+    """
+    exchanges = session.shown[:-1]
+    turns = [_earlier_turn(exchange, session) for exchange in exchanges]
+    session.drawn_turns.keep_only({exchange.id for exchange in exchanges})
+    return render("earlier.html", session.language, turns=turns, more=session.has_earlier)
+
+
+def _earlier_turn(exchange: Exchange, session: Session) -> Markup:
+    """A turn before the last one; its place alone where the page shows it already."""
+    drawing = session.drawn_turns.draw(exchange, _circumstances(exchange, session))
+    if drawing.sent:
+        return render("earlier_turn.html", session.language, exchange=exchange, drawing=drawing.number)
+    turn = _turn(exchange, session)
+    return render("turn.html", session.language, turn=turn, drawing=drawing.number, follow_ups=())
+
+
+def _circumstances(exchange: Exchange, session: Session) -> tuple[Any, ...]:
+    """What the drawing of a finished turn depends on besides the exchange."""
+    opened = session.opened.source if session.opened else None
+    return (
+        session.language,
+        [session.titles.get(source.document_id) for source in exchange.sources],
+        opened if opened in exchange.sources else None,
+        exchange.id in session.prompts,
+        session.conversation.variants(exchange.id),
+    )
 
 
 def _spoken(last: Exchange, language: Language) -> Message | str:
