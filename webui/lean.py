@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, Self
 
 import gradio as gr
 from gradio.block_function import BlockFunction
 from gradio.state_holder import SessionState
 
 from webui.server.polls import Polling
+
+QUEUE_SECONDS: Final = 0.01  # between two looks of Gradio at its queue; it looks a thousand times a second by itself
+PROGRESS_SECONDS: Final = 1.0  # the same for progress bars of Gradio's, of which the page has none
 
 
 class LeanBlocks(gr.Blocks):
@@ -20,6 +23,12 @@ class LeanBlocks(gr.Blocks):
     """
 
     polling: Polling  # set once the page is laid out
+
+    def queue(self, *arguments: Any, **options: Any) -> Self:
+        """As Gradio's, with a queue that takes little time while nobody asks."""
+        super().queue(*arguments, **options)
+        self._queue.sleep_when_free, self._queue.progress_update_sleep_when_free = QUEUE_SECONDS, PROGRESS_SECONDS
+        return self
 
     async def postprocess_data(
         self, block_fn: BlockFunction, predictions: list[Any] | dict[Any, Any], state: SessionState | None
