@@ -75,7 +75,7 @@ def parts_of(name: str, end_columns: int = END_COLUMNS) -> tuple[str, str]:
     cut = len(name)
     while cut > MIN_START and _columns(name[cut - 1 :]) <= end_columns:
         cut -= 1
-    words = (at for at in range(cut, min(cut + MAX_SHORTER, len(name) - 1)) if name[at - 1] in _SEPARATORS)
+    words = (at for at in range(cut, min(cut + MAX_SHORTER + 1, len(name) - 1)) if name[at - 1] in _SEPARATORS)
     cut = next(words, cut)
     if name[cut - 1] in _JOINING:
         cut -= 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from webui.views.names import END_COLUMNS, parts_of
+from webui.views.names import END_COLUMNS, LISTED_END_COLUMNS, parts_of
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,10 @@ from webui.views.names import END_COLUMNS, parts_of
 )
 def test_the_end_of_a_name_begins_before_a_word_where_one_begins(name, end):
     assert parts_of(name) == (name[: len(name) - len(end)], end)
+
+
+def test_the_end_of_a_name_in_the_list_begins_with_a_word_too():
+    assert parts_of("Lindholm Harbour Ferries: Annual Review 2024", LISTED_END_COLUMNS)[1] == "Review 2024"
 
 
 def test_line_breaks_in_a_name_are_spaces():
