@@ -30,9 +30,12 @@ def test_axe_finds_nothing_serious_in_light_and_dark_and_both_languages(engine, 
     engine.short = SHORT
     engine.writes_markdown = True
     engine.answer = [("- Revenue grew to 4,218 million euros.", (1,)), ("\n- The board is glad.", ())]
-    page = ready(visit(served(engine), size=size, color_scheme="light", reduced_motion="reduce"))
+    url = served(engine)
+    page = ready(visit(url, size=size, color_scheme="light", reduced_motion="reduce"))
     assert found_by_axe(page) == {}
     ask(page)
+    page.wait_for_selector(".turn.running, .turn.over")
+    assert page.evaluate("document.getAnimations().length") == 0  # motion is reduced
     answered(page)
     page.locator(".turn").last.locator(".tool[data-helpful=no]").click()
     page.wait_for_selector(".reason")
@@ -58,6 +61,11 @@ def test_axe_finds_nothing_serious_in_light_and_dark_and_both_languages(engine, 
     if size[0] > 500:
         page.click("[data-do=help]")
         assert found_by_axe(page) == {}
+    page.goto(f"{url}/?view=api")  # leads to the manual for programs
+    page.wait_for_selector("h1:visible")
+    assert page.url.endswith("/api/docs")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    assert found_by_axe(page) == {}
 
 
 def test_axe_would_find_what_is_wrong(engine, served, visit):  # noqa: F811

@@ -85,7 +85,7 @@ def test_add_ask_open_the_source_and_remove(engine, served, visit):
     page.click(".answer .cite")
     page.wait_for_selector(".sheet img")
     assert page.inner_text("#viewer h2") == "annual.pdf"
-    assert "Results › Revenue" in page.inner_text("#viewer header")
+    assert page.inner_text("#viewer .heading") == "Results › Revenue"
     assert page.inner_text("#viewer mark") == PASSAGE[:49]
     sheet = page.locator(".sheet").bounding_box()
     box = page.locator(".sentence-box").bounding_box()

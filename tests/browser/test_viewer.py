@@ -224,7 +224,7 @@ def test_the_divider_is_dragged_moved_by_keys_and_remembered(opened):
     assert page.locator("#talk-panel").bounding_box()["width"] >= 340
 
 
-def test_on_a_phone_it_opens_at_the_mark_with_print_of_12_pixels(opened, screenshot):
+def test_on_a_phone_it_opens_at_the_mark_with_print_of_12_pixels(engine, opened, screenshot):
     page = opened(size=(390, 844), has_touch=True, is_mobile=True, device_scale_factor=2)
     page.wait_for_function(f"{SHEET}.width > 420")
     assert page.evaluate(PRINT) >= 12
@@ -232,6 +232,7 @@ def test_on_a_phone_it_opens_at_the_mark_with_print_of_12_pixels(opened, screens
     mark = page.locator(".sentence-box").bounding_box()
     assert seen["x"] <= mark["x"] <= seen["x"] + 40
     assert seen["y"] < mark["y"] < seen["y"] + seen["height"]
+    assert max(wanted for _, wanted in engine.pages.drawn) >= 2 * 420  # as many pixels as the screen has
     screenshot(page, "viewer-phone")
     page.evaluate(PINCH)
     page.wait_for_function(f"{SHEET}.width > 1000")
@@ -278,3 +279,9 @@ def test_the_pdf_opens_at_the_page_and_another_person_does_not_get_it(engine, se
     assert pages["ann"].request.get(link).body().startswith(b"%PDF-")
     assert pages["ben"].request.get(link).status == 404
     assert pages["ben"].request.get(link.replace("/pdf", "/page/4")).status == 404
+    elsewhere = visit(pages["ann"].url)  # Ann on another device: the login shows the conversation and the open page
+    elsewhere.fill("input[type=text], input:not([type])", "ann")
+    elsewhere.fill("input[type=password]", "a")
+    elsewhere.keyboard.press("Enter")
+    shows(elsewhere, 5)
+    answered(elsewhere)

@@ -94,7 +94,8 @@ def source(number: int, of: Document, text: str = PASSAGE, page: int = 4, **chan
     """A passage of `of`, retrieved."""
     base = Source(
         number=number, passage_id=number, document_id=of.id, document=of.name, first_page=page, last_page=page,
-        page_label=str(page + 1), heading=("Results", "Revenue"), text=text, start=0, end=len(text), score=0.9,
+        page_label=str(page + 1), heading=("Results", "(In millions)", "Revenue"), text=text, start=0, end=len(text),
+        score=0.9,
     )  # fmt: skip
     return replace(base, **changes)  # type: ignore[arg-type]
 
