@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.browser.layout import faults
 from tests.browser.test_page import ready
 from tests.webui.fake_engine import FakeEngine, document
 from webui.accounts.accounts import Accounts
@@ -49,6 +50,7 @@ def test_an_administrator_adds_a_reader_who_sees_what_they_may_do(url, visit, sc
     ready(reader)
     reader.wait_for_selector("text=your role cannot add any")
     assert reader.locator(".document").count() == 2
+    assert faults(reader) == []
     assert reader.locator(".drop, .big-drop, [data-do=remove]").count() == 0
     assert not reader.locator(".document:has-text('anns.pdf')").count()
     reader.click("a[href=account]")

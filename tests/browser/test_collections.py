@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.browser.layout import faults
 from tests.browser.test_accounts import PASSWORD, log_in
 from tests.browser.test_page import ready
 from tests.webui.fake_engine import FakeEngine, document
@@ -55,6 +56,7 @@ def test_a_document_is_shared_with_one_other_and_taken_back(url, visit, screensh
     row(ann, "Contoso").locator(".info").click()
     ann.select_option("[data-do=move]", label="Contracts (bob, you)")
     ann.wait_for_selector(".document .in:has-text('Contracts')")
+    assert faults(ann) == []
     screenshot(ann, "collection-shared")
     # Bob sees it without reloading, and can do nothing to it.
     row(bob, "Contoso").wait_for()
@@ -64,6 +66,7 @@ def test_a_document_is_shared_with_one_other_and_taken_back(url, visit, screensh
     row(bob, "Contoso").locator(".info").click()
     row(bob, "Contoso").locator(".details").wait_for()
     assert bob.locator("[data-do=move]").count() == 0
+    assert faults(bob) == []
     screenshot(bob, "collection-granted")
     ann.click("text=Shared collections…")
     ann.click("[aria-label='Stop sharing Contracts with bob']")
@@ -88,6 +91,7 @@ def test_files_are_added_to_a_collection_that_others_see(url, visit, screenshot)
     bob.click("[data-panel=library]")
     row(bob, "lease").wait_for()
     assert bob.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert faults(bob) == []
     screenshot(bob, "collection-phone-chinese")
     row(bob, "lease").locator(".remove").click()
     row(ann, "lease").wait_for(state="detached")

@@ -11,6 +11,7 @@ from rag.engine import Engine
 from rag.evaluation.question_file import Question
 from rag.records import Signal
 from rag.settings import RetrievalSettings, Settings
+from tests.browser.layout import faults
 from tests.browser.test_page import answered, ask, ready
 from tests.fakes import ExactEmbedder
 from tests.rag.pdfs import text_pdf
@@ -239,6 +240,7 @@ def test_nothing_of_the_evaluation_sticks_out_and_everything_has_a_name(engine, 
     assert inside["x"] + inside["width"] <= around["x"] + around["width"] + 1
     wide = "(e) => e.scrollWidth > e.clientWidth + 1"
     assert not page.evaluate(f"({wide})(document.querySelector('#evaluation-scroll'))")
+    assert faults(page) == []
     unnamed = page.evaluate(
         """() => [...document.querySelectorAll('.drawn button, .drawn input, .drawn summary, .drawn select')].filter(
         (e) => !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length)).map((e) => e.outerHTML)"""
@@ -324,6 +326,7 @@ def test_two_settings_are_compared_stopped_resumed_and_exported(library, served,
         page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
         assert not page.locator("#evaluation-scroll").evaluate("(e) => e.scrollWidth > e.clientWidth + 1")
+        assert faults(page) == []
     page.locator(".experiment .worse").evaluate("(group) => group.scrollIntoView({ block: 'center' })")
     screenshot(page, "evaluation-comparison-phone")
     page.set_viewport_size({"width": 1440, "height": 900})
