@@ -117,11 +117,34 @@ def documents(page, count: int) -> None:
     )
 
 
-def test_from_two_pdfs_to_marked_pages_and_a_refusal_after_removal(start, visit):
+def test_from_the_sample_and_its_replacement_to_marked_pages_and_a_refusal(start, visit, screenshot):
     app = start()
     page = visit(app.url)
     page.wait_for_function("document.querySelector('#question textarea')?.placeholder.length > 3")
-    drop(page, **{"bridge.pdf": ENGLISH, "水库.pdf": CHINESE})
+    page.click("text=Try a sample")
+    page.wait_for_selector("#welcome .suggestions li >> nth=2", timeout=90_000)
+    assert page.locator("#welcome .key-sentences li").count() == 3
+    assert page.locator("#welcome .contents li").count() > 2
+    screenshot(page, "first-run-sample")
+    page.click("#welcome .suggestions button >> nth=0")
+    page.wait_for_selector(".turn.over .short strong", timeout=60_000)
+    screenshot(page, "first-run-answer")
+    page.click(".document .info")
+    page.fill("[aria-label^='Add a tag']", "ferries")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".tags .tag:has-text('ferries')")
+    page.set_input_files(".replace input", {"name": "bridge.pdf", "mimeType": "application/pdf", "buffer": ENGLISH})
+    page.wait_for_selector(".document:has-text('bridge.pdf') .tag:has-text('ferries')", timeout=90_000)
+    documents(page, 1)
+    page.click(".turn .short .cite")
+    page.wait_for_selector("#viewer .replaced:has-text('bridge.pdf')")
+    page.click("#viewer [data-do=ask-newer]")
+    page.wait_for_selector(".turn.over:has-text('2 of 2') .nearest", timeout=60_000)
+    page.click(".turn [aria-label='Export this answer']")
+    with page.expect_download() as saved:
+        page.click(".turn .menu a:has-text('Markdown')")
+    assert "Not in these documents" in Path(saved.value.path()).read_text("utf-8")
+    drop(page, **{"水库.pdf": CHINESE})
     documents(page, 2)
 
     ask(page, "When was the bridge of Lindholm opened to traffic?")
