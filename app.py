@@ -122,6 +122,7 @@ def reader_in_use(engine: Engine) -> str:
 def loading_for(engine: Engine, options: argparse.Namespace) -> BackgroundLoader:
     """Loads GLMs for this engine. The reader in use goes on until one is ready, and after a failure."""
     from model.background import BackgroundLoader, LoadCallbacks
+    from model.families import KvPrecision
     from rag.answer.quote import QuoteReader
     from rag.records import Choice
 
@@ -156,6 +157,7 @@ def loading_for(engine: Engine, options: argparse.Namespace) -> BackgroundLoader
         context=options.context or None,
         keep_in=options.cache_dir / "quantised",
         prompt_cache=None if options.prompt_cache_mb == "auto" else options.prompt_cache_mb * MB,
+        kv=KvPrecision(options.kv_precision),
         wait=wait_for_engine,
     )
 
@@ -346,9 +348,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parse(sys.argv[1:] if arguments is None else arguments, os.environ)
         set_up(options.log_level, options.log_format)
         if options.list_models:
+            from model.families import KvPrecision
             from model.listing import list_models
 
-            sys.stdout.write(list_models(options.device, context=options.context or None) + "\n")
+            kv = KvPrecision(options.kv_precision)
+            sys.stdout.write(list_models(options.device, context=options.context or None, kv=kv) + "\n")
             return 0
         from rag.upkeep.commands import care_for
 

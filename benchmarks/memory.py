@@ -28,8 +28,9 @@ from model import generate as loop
 from model.assemble import assemble, empty_model
 from model.checkpoint import LazyMatrix
 from model.device import pick_device
-from model.families import GB, CheckpointLayout, ModelDimensions, Precision, find_family
+from model.families import GB, CheckpointLayout, KvPrecision, ModelDimensions, Precision, find_family
 from model.kept import KeptModels
+from model.kv_cache import preallocated_cache
 from model.memory import PROMPT_CHUNK, needed_bytes
 from model.sampling import make_sampler
 from model.weight_layout import Weight
@@ -44,6 +45,7 @@ def main() -> None:
     parser.add_argument("family", help="a model name of model/families.py")
     parser.add_argument("precision", choices=[*Precision], help="of the weights")
     parser.add_argument("context", type=int, help="tokens of prompt and answer together")
+    parser.add_argument("--kv", type=KvPrecision, default=KvPrecision.FULL, help="of keys and values: full or int8")
     parser.add_argument("--device", default="auto", help="as in app.py (auto)")
     parser.add_argument("--layers", type=int, help="fewer layers than the model has, for a quick run")
     parser.add_argument("--kept", type=Path, help="folder to keep the quantised model in, as the loader does")
@@ -64,7 +66,7 @@ def report(dimensions: ModelDimensions, layout: CheckpointLayout, options: argpa
         model = assembled(config, precision, device, options)
     load_seconds, load_peak, size = time.perf_counter() - start, peak(device), bytes_of(model)
     start = time.perf_counter()
-    first_seconds, token_seconds = answer(model, options.context)
+    first_seconds, token_seconds = answer(model, options.context, options.kv)
     numbers: dict[str, Any] = {
         "family": options.family,
         "precision": precision.value,
@@ -75,10 +77,10 @@ def report(dimensions: ModelDimensions, layout: CheckpointLayout, options: argpa
         "threads": torch.get_num_threads(),
         "libraries_gb": before,
         "model_gb": size / GB,
-        "cache_gb": options.context * dimensions.cache_bytes_per_token / GB,
+        "cache_gb": options.context * dimensions.kv_bytes_per_token(kv=options.kv) / GB,
         "load_peak_gb": load_peak,
         "peak_gb": peak(device),
-        "estimate_gb": needed_bytes(dimensions, precision, options.context, device) / GB,
+        "estimate_gb": needed_bytes(dimensions, precision, options.context, device, options.kv) / GB,
         "load_seconds": load_seconds,
         "last_chunk_seconds": first_seconds,
         "token_seconds": token_seconds,
@@ -138,14 +140,14 @@ def random_weights(config: Any) -> Iterator[tuple[str, Weight]]:
             yield name, Weight(torch.ones(empty.shape) if name.endswith("norm.weight") else noise[: empty.numel()])
 
 
-def answer(model: Any, context: int) -> tuple[float, float]:
+def answer(model: Any, context: int, kv: KvPrecision) -> tuple[float, float]:
     """Fill the context and generate: seconds for the last chunk of the prompt, and per generated token."""
     first_generation = model.config.model_type == "chatglm1"
     prompt = [5] * (context - ANSWER)
     if first_generation:
         prompt[-2:] = [model.config.gmask_token_id, model.config.bos_token_id]
     computed = len(prompt) if first_generation else min(len(prompt), PROMPT_CHUNK)
-    cache = loop.preallocated_cache(model.config, context)
+    cache = preallocated_cache(model.config, context, kv=kv)
     _fill(model, cache, len(prompt) - computed)
     start = time.perf_counter()
     with torch.inference_mode():

@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from model.download import Download
+from model.families import KvPrecision
 from rag.bugs import bugs_become
 from rag.errors import AskError, ReaderError, SettingRefused
 from rag.messages import Message, Value
@@ -57,15 +58,17 @@ class BackgroundLoader:
         context: int | None = None,
         keep_in: Path | None = None,
         prompt_cache: int | None = None,
+        kv: KvPrecision = KvPrecision.FULL,
         wait: Callable[[], None] = lambda: None,
     ) -> None:
-        """`download`: models may be downloaded; `device`, `context`, `keep_in`: as in `prepare`;
+        """`download`: models may be downloaded; `device`, `context`, `keep_in`, `kv`: as in `prepare`;
         `prompt_cache`: as in `PreparedModel.load`.
 
         `wait`: returns when loading may begin.
         """
         self._callbacks, self._download, self._wait = callbacks, download, wait
         self.device, self._context, self._keep_in, self._prompt_cache = device, context, keep_in, prompt_cache
+        self.kv = kv
         self._lock = threading.Lock()
         self._busy_with = ""  # name of the model being loaded
         self._last_report = 0.0
@@ -124,6 +127,7 @@ class BackgroundLoader:
                     offline=not self._download,
                     keep_in=self._keep_in,
                     adapter=adapter,
+                    kv=self.kv,
                     download_progress=lambda done, total: self._report_download(name, done, total),
                 )
                 choice = prepared.choose(precision, reclaimable=self.held_bytes())

@@ -22,15 +22,9 @@ from transformers.cache_utils import Cache
 
 from model.assemble import dimensions_of
 from model.device import free_bytes, torch_errors
-from model.generate import (
-    DECODING,
-    PREFILL,
-    PromptStopped,
-    forward,
-    last_positions,
-    preallocated_cache,
-    read_prompt,
-)
+from model.families import KvPrecision
+from model.generate import DECODING, PREFILL, PromptStopped, forward, last_positions, read_prompt
+from model.kv_cache import preallocated_cache
 from model.learned_prefix import LearnedPrefix, learned_tokens
 from model.prompt_cache import BLOCK, PromptBlocks, PromptCache
 from model.ragged import RaggedCache, ragged_attention, supports_ragged
@@ -87,15 +81,21 @@ class Batch:
     """What generates all answers of one model. Thread-safe."""
 
     def __init__(
-        self, model: Any, prefix: LearnedPrefix = (), *, most: int = MAX_SEQUENCES, prompt_cache_bytes: int = 0
+        self,
+        model: Any,
+        prefix: LearnedPrefix = (),
+        *,
+        most: int = MAX_SEQUENCES,
+        prompt_cache_bytes: int = 0,
+        kv: KvPrecision = KvPrecision.FULL,
     ) -> None:
         """`model`: of transformers; `prefix`: of an adapter, in front of every prompt; `most`: sequences generated at
-        a time; `prompt_cache_bytes`: memory for what is kept of prompts.
+        a time; `prompt_cache_bytes`: memory for what is kept of prompts; `kv`: of keys and values.
         """
         self.prompt_cache = PromptCache(model, prompt_cache_bytes)
-        self._model, self._prefix, self._most = model, prefix, most
+        self._model, self._prefix, self._most, self._kv = model, prefix, most, kv
         self._together = supports_ragged(model)
-        self._token_bytes = dimensions_of(model.config).cache_bytes_per_token * model.dtype.itemsize // 2
+        self._token_bytes = dimensions_of(model.config).kv_bytes_per_token(model.dtype.itemsize, kv)
         self._condition = threading.Condition()  # guards the lists of waiting ones, and the thread
         self._waiting: list[_Sequence] = []
         self._working = False
@@ -225,7 +225,7 @@ class Batch:
     def _read_chunk(self, sequence: _Sequence) -> bool:
         """Read the next chunk of its prompt; whether there is another."""
         if sequence.cache is None or sequence.chunks is None:
-            sequence.cache = preallocated_cache(self._model.config, sequence.capacity, self._prefix)
+            sequence.cache = preallocated_cache(self._model.config, sequence.capacity, self._prefix, self._kv)
             self.prompt_cache.restore(sequence.blocks, sequence.cache)
             sequence.chunks = read_prompt(self._model, list(sequence.ids), sequence.cache, sequence.stopped)
         sequence.logits = next(sequence.chunks)

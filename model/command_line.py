@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model.families import KvPrecision
 from rag.reader import Sampling
 
 if TYPE_CHECKING:
@@ -30,6 +31,13 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add_checkpoint_options(parser)
     parser.add_argument("--adapter", type=Path, metavar="FOLDER", help="adapter of `python -m model.finetune`")
     parser.add_argument("--context", type=int, help="longest prompt and answer together, in tokens")
+    parser.add_argument(
+        "--kv-precision",
+        type=KvPrecision,
+        choices=list(KvPrecision),
+        default=KvPrecision.FULL,
+        help="precision of keys and values: full, or int8, which takes half the memory (default: full)",
+    )
     parser.add_argument("--prompt-cache-mb", type=int, help="memory for prompts read before, in MB; 0 for none")
     parser.add_argument("--keep-in", type=Path, default=KEPT, help="folder for quantised models (default: %(default)s)")
 
@@ -62,6 +70,7 @@ def load_model(options: argparse.Namespace) -> GlmReader:
         context=options.context,
         offline=options.offline,
         adapter=options.adapter,
+        kv=options.kv_precision,
         prompt_cache=None if options.prompt_cache_mb is None else options.prompt_cache_mb * MB,
         cache_dir=options.cache_dir,
         keep_in=options.keep_in,

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 0.05  # between two looks at whether the answer was stopped
 RETRIED: Final = frozenset((429, 500, 502, 503, 504))  # statuses that often pass
+SALT: Final = "cache_salt"  # field of a request; see `model.server_context`
+UNKNOWN_FIELD: Final = frozenset((400, 422))  # statuses for a field that a server does not take
 MAX_DETAIL: Final = 300  # characters of a server's own error message that are shown
 MAX_LINE: Final = 1_000_000  # characters of an event; a server that sends more without a line end is cut off
 MAX_EVENT: Final = 80  # characters of an unexpected event that are shown
@@ -112,6 +114,10 @@ class ChatCompletion:
                 return response
             await response.aread()
             wait = max(backoff, asked_to_wait(response))
+            if response.status_code in UNKNOWN_FIELD and SALT in self._body and SALT in response.text:
+                log.warning("%s takes no %s: other people's prompts may be reused there", self._url, SALT)
+                self._body = {name: value for name, value in self._body.items() if name != SALT}
+                continue
             if response.status_code not in RETRIED:
                 break
             if not left or wait > self._patience.longest_wait:

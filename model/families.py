@@ -51,6 +51,13 @@ class Precision(StrEnum):
     INT4 = "int4"
 
 
+class KvPrecision(StrEnum):
+    """Data type of the keys and values that a model keeps of a prompt and its answer."""
+
+    FULL = "full"  # that in which the model computes
+    INT8 = "int8"
+
+
 # Bits of a weight in a layer's matrices, scales included.
 _BITS = {Precision.FP32: 32, Precision.BF16: 16, Precision.FP16: 16, Precision.INT8: 8, Precision.INT4: 4.5}
 
@@ -108,10 +115,10 @@ class ModelDimensions:
         outer = self.vocabulary_bytes(precision, quantised_bits=vocabulary_bits)
         return int(self.layer_weights * _BITS[precision] / 8) + outer
 
-    @property
-    def cache_bytes_per_token(self) -> int:
-        """Bytes of the KV cache per token, with keys and values of 16 bits."""
-        return self.layers * 2 * self.groups * self.head_dim * 2
+    def kv_bytes_per_token(self, width: int = 2, kv: KvPrecision = KvPrecision.FULL) -> int:
+        """Bytes of the KV cache per token; `width`: bytes of a number as the model computes."""
+        of_head = self.head_dim + width if kv is KvPrecision.INT8 else self.head_dim * width  # INT8 and its scale
+        return self.layers * 2 * self.groups * of_head
 
 
 @dataclass(frozen=True, slots=True)

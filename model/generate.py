@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
+from transformers.cache_utils import Cache
 
 from model.device import torch_errors
 from model.families import BIDIRECTIONAL_TYPES
-from model.learned_prefix import LearnedPrefix, begin_with, learned_tokens
+from model.kv_cache import preallocated_cache
+from model.learned_prefix import learned_tokens
 from model.memory import PROMPT_CHUNK
 from model.sampling import make_sampler
 from rag.messages import Message
@@ -29,64 +30,6 @@ DECODING = Message("answering")
 
 class PromptStopped(Exception):
     """The person pressed Stop while the prompt was being read."""
-
-
-class PreallocatedLayer(DynamicLayer):  # type: ignore[no-untyped-call] # of its __init_subclass__
-    """KV cache of one layer in memory allocated once, so that appending a token copies nothing."""
-
-    def __init__(self, memory: CacheMemory) -> None:
-        """`memory`: shared by the layers of one cache."""
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._memory = memory
-        self._store: tuple[torch.Tensor, torch.Tensor] | None = None
-
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Append (batch, heads, new, channels) each; returns all keys and values, (batch, heads, length, channels)."""
-        start = self.get_seq_length()
-        end = start + key_states.shape[-2]
-        if self._store is None:
-            self._store = (self._memory.take(key_states), self._memory.take(value_states))
-            self.dtype, self.device, self.is_initialized = key_states.dtype, key_states.device, True
-        for store, states in zip(self._store, (key_states, value_states), strict=True):
-            store[:, :, start:end] = states
-        self.keys, self.values = (store[:, :, :end] for store in self._store)
-        return self.keys, self.values
-
-
-class CacheMemory:
-    """One allocation for the keys and values of all layers, so that the heap does not fragment between them."""
-
-    def __init__(self, capacity: int, count: int) -> None:
-        """`capacity`: tokens of prompt and answer; `count`: tensors that will be taken from it."""
-        self._capacity = capacity
-        self._count = count
-        self._free: list[torch.Tensor] = []
-
-    def take(self, states: torch.Tensor) -> torch.Tensor:
-        """Uninitialised (batch, heads, capacity, channels) of the dtype and device of `states`."""
-        batch, heads, _, channels = states.shape
-        shape = (batch, heads, self._capacity, channels)
-        if states.device.type != "cpu":  # torch's allocator does not fragment there, and layers may be on several GPUs
-            return states.new_empty(shape)
-        if not self._free:
-            self._free = list(states.new_empty(self._count, *shape))
-        found = self._free.pop()
-        return found if found.shape == shape else states.new_empty(shape)
-
-
-def preallocated_cache(config: Any, capacity: int, prefix: LearnedPrefix = ()) -> Cache:
-    """A KV cache for `capacity` tokens behind a learned prefix.
-
-    Layers other than plain attention keep the class transformers gives them.
-    """
-    cache = DynamicCache(config=config)
-    plain = [type(layer) is DynamicLayer for layer in cache.layers]
-    learned = prefix[0][0].shape[-2] if prefix else 0
-    memory = CacheMemory(learned + capacity, 2 * sum(plain))
-    cache.layers = [PreallocatedLayer(memory) if own else layer for layer, own in zip(cache.layers, plain, strict=True)]
-    return begin_with(cache, prefix)
 
 
 def generate(

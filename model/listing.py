@@ -5,17 +5,19 @@ from __future__ import annotations
 import torch
 
 from model.device import can_quantise, free_bytes, pick_device
-from model.families import FAMILIES, GB, Family, Precision
+from model.families import FAMILIES, GB, Family, KvPrecision, Precision
 from model.memory import DEFAULT_CONTEXT, MIN_CONTEXT, needed_bytes
 
 LISTED_PRECISIONS = (Precision.BF16, Precision.INT8, Precision.INT4)
 
 
-def list_models(device: str = "auto", free: int | None = None, context: int | None = None) -> str:
+def list_models(
+    device: str = "auto", free: int | None = None, context: int | None = None, kv: KvPrecision = KvPrecision.FULL
+) -> str:
     """A text table, one line per checkpoint: memory at each precision, with a mark where it fits in free memory.
 
-    `free`: bytes; None: measured. `context`: tokens; None: the device's default. Raises SettingRefused for a device
-    this machine does not have.
+    `free`: bytes; None: measured. `context`: tokens; None: the device's default. `kv`: of keys and values. Raises
+    SettingRefused for a device that this machine does not have.
     """
     target = pick_device(device)
     free = free_bytes(target) if free is None else free
@@ -23,7 +25,7 @@ def list_models(device: str = "auto", free: int | None = None, context: int | No
     precisions = (precision.upper() for precision in LISTED_PRECISIONS)
     titles = ("model", "parameters", "layers", "context", *precisions, "licence", "prompt")
     context = context or DEFAULT_CONTEXT[target.type]
-    rows = [titles, *(_row(family, target, free, context) for family in FAMILIES)]
+    rows = [titles, *(_row(family, target, free, context, kv) for family in FAMILIES)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(titles))]
     lines = [
         "  ".join(
@@ -32,20 +34,23 @@ def list_models(device: str = "auto", free: int | None = None, context: int | No
         ).rstrip()
         for row in rows
     ]
+    keys_and_values = " with keys and values in INT8" if kv is KvPrecision.INT8 else ""
     note = (
         f"BF16, INT8, INT4: gigabytes of memory to load the model and answer with {context:,}"
-        f" tokens of context (or all of a shorter context) on {target}, computed from the published dimensions."
+        f" tokens of context (or all of a shorter context) on {target}{keys_and_values}, computed from the published"
+        " dimensions."
         f" * fits in memory ({available}); + fits with a shorter context. - not available."
     )
     return "\n".join([*lines, "", note])
 
 
 def memory_by_precision(
-    family: Family, device: torch.device, context: int | None = None
+    family: Family, device: torch.device, context: int | None = None, kv: KvPrecision = KvPrecision.FULL
 ) -> dict[Precision, int | None]:
     """Bytes that loading needs at each precision; None where the checkpoint cannot be loaded in it.
 
-    `context`: tokens of prompt and answer, or all that the model can do if that is less; None: the device's default.
+    `context`: tokens of prompt and answer, or all that the model can do if that is less; None: the device's default;
+    `kv`: of keys and values.
     """
     memory: dict[Precision, int | None] = {}
     published = {0: None, 4: Precision.INT4, 8: Precision.INT8}[family.published_bits]
@@ -55,13 +60,13 @@ def memory_by_precision(
         no_kernel = precision is not Precision.BF16 and not can_quantise(device)
         possible = not (requantised or quantised_experts or no_kernel)
         tokens = min(context or DEFAULT_CONTEXT[device.type], family.context)
-        memory[precision] = needed_bytes(family.dimensions, precision, tokens, device) if possible else None
+        memory[precision] = needed_bytes(family.dimensions, precision, tokens, device, kv) if possible else None
     return memory
 
 
-def _row(family: Family, device: torch.device, free: int | None, context: int) -> tuple[str, ...]:
-    shortest = memory_by_precision(family, device, min(MIN_CONTEXT, context))
-    memory = memory_by_precision(family, device, context)
+def _row(family: Family, device: torch.device, free: int | None, context: int, kv: KvPrecision) -> tuple[str, ...]:
+    shortest = memory_by_precision(family, device, min(MIN_CONTEXT, context), kv)
+    memory = memory_by_precision(family, device, context, kv)
     cells = [_cell(memory[precision], shortest[precision], free) for precision in LISTED_PRECISIONS]
     longest = f"{family.context / 1024:g}K"
     size = (f"{family.parameters:g}B", str(family.dimensions.layers))

@@ -18,9 +18,10 @@ from model.adapters import Adapter, apply_adapter, read_adapter
 from model.assemble import TensorProgress, assemble, dimensions_of, empty_model
 from model.checkpoint import TensorFiles, open_checkpoint, read_config, read_json
 from model.device import attention_implementation, compute_dtype, free_bytes, pick_devices, torch_errors
-from model.families import GB, CheckpointLayout, Family, Precision, find_family, guess_family
+from model.families import GB, CheckpointLayout, Family, KvPrecision, Precision, find_family, guess_family
 from model.hub import Progress, find_checkpoint
 from model.kept import KeptModels, key_of
+from model.kv_cache import has_plain_attention
 from model.memory import DEFAULT_CONTEXT, MIN_CONTEXT, PrecisionChoice, choose_precision, prompt_cache_bytes
 from model.model_config import supported_layout, transformers_config
 from model.placement import Placement, spread, total_free
@@ -60,6 +61,7 @@ class PreparedModel:
     streamed: bool  # tensors are loaded one at a time, rather than by transformers
     kept: KeptModels | None  # where models that were quantised on a CPU are kept
     adapter: Adapter | None = None
+    kv: KvPrecision = KvPrecision.FULL  # of keys and values
 
     @property
     def device(self) -> torch.device:
@@ -82,6 +84,7 @@ class PreparedModel:
                 published_bits=self.mapping.bits,
                 quantisable=self.streamed or self.device.type == "cuda",
                 shortest=None if self.context_given else MIN_CONTEXT,
+                kv=self.kv,
             )
 
     def free_bytes(self) -> int | None:
@@ -97,7 +100,7 @@ class PreparedModel:
         if len(free) == 1 or free[0] is None or choice.needed <= free[0]:
             return None
         known = [one or 0 for one in free]
-        return spread(dimensions_of(self.config), choice.precision, choice.context, self.devices, known)
+        return spread(dimensions_of(self.config), choice.precision, choice.context, self.devices, known, choice.kv)
 
     def load(
         self, choice: PrecisionChoice, progress: TensorProgress | None = None, prompt_cache: int | None = None
@@ -129,6 +132,7 @@ class PreparedModel:
             prefix=prefix,
             sampling=recommended_sampling(self.folder, self.family.sampling),
             prompt_cache_bytes=cache_bytes,
+            kv=choice.kv,
         )
 
     def _prompt_cache(self, model: Any, choice: PrecisionChoice, most: int | None) -> tuple[int, Message]:
@@ -169,6 +173,7 @@ def load_reader(
     offline: bool = False,
     keep_in: Path | None = None,
     adapter: Path | None = None,
+    kv: KvPrecision = KvPrecision.FULL,
     prompt_cache: int | None = None,
     download_progress: Progress | None = None,
     load_progress: TensorProgress | None = None,
@@ -189,6 +194,7 @@ def load_reader(
         offline=offline,
         keep_in=keep_in,
         adapter=adapter,
+        kv=kv,
         download_progress=download_progress,
     )
     return prepared.load(prepared.choose(precision), load_progress, prompt_cache)
@@ -205,6 +211,7 @@ def prepare(
     offline: bool = False,
     keep_in: Path | None = None,
     adapter: Path | None = None,
+    kv: KvPrecision = KvPrecision.FULL,
     download_progress: Progress | None = None,
 ) -> PreparedModel:
     """Find or download a checkpoint and check all of it but its weights.
@@ -212,7 +219,8 @@ def prepare(
     `device`: auto (the GPUs, where there are some), cpu, cuda:0 or mps; `context`: longest prompt and answer together,
     in tokens, None for what suits the device, its free memory and the model; `revision`: commit, branch or tag on the
     hub; `hub_only`: a hub id even if there is a folder of that name; `offline`: open no socket; `keep_in`: folder in
-    which quantised models are kept for the next start; `adapter`: folder of one that was trained with this model.
+    which quantised models are kept for the next start; `adapter`: folder of one that was trained with this model;
+    `kv`: of keys and values.
     `download_progress` is called with bytes downloaded and bytes in total. Raises ModelMissing, CheckpointRefused or
     SettingRefused.
     """
@@ -253,7 +261,18 @@ def prepare(
         streamed=streamed,
         kept=None if keep_in is None else KeptModels(keep_in),
         adapter=read_adapter(adapter) if adapter else None,
+        kv=_supported(kv, config),
     )
+
+
+def _supported(kv: KvPrecision, config: Any) -> KvPrecision:
+    """`kv`. Raises SettingRefused where a model cannot keep keys and values so."""
+    if kv is KvPrecision.INT8 and not has_plain_attention(config):
+        raise SettingRefused(
+            "This model does not keep a key and a value of every token, and they cannot be in INT8: leave"
+            " --kv-precision out, or choose another model."
+        )
+    return kv
 
 
 def _check_tokenizer(tokenizer: Tokenizer, config: Any, prompter: Prompter) -> None:

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 import torch
 
 from model.device import can_quantise, compute_dtype, has_bfloat16
-from model.families import GB, MB, ModelDimensions, Precision
+from model.families import GB, MB, KvPrecision, ModelDimensions, Precision
 from rag.errors import OutOfMemory, ReaderError, SettingRefused
 from rag.messages import Message, Value
 
@@ -37,6 +37,7 @@ class PrecisionChoice:
     context: int  # tokens of prompt and answer
     needed: int  # memory, bytes
     why: Message
+    kv: KvPrecision = KvPrecision.FULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,10 @@ class _Question:
     device: torch.device
     free: int | None  # bytes; None: unknown
     shortest: int  # tokens to which the context may be shortened
+    kv: KvPrecision
 
     def needed(self, precision: Precision, context: int | None = None) -> int:
-        return needed_bytes(self.dimensions, precision, context or self.context, self.device)
+        return needed_bytes(self.dimensions, precision, context or self.context, self.device, self.kv)
 
     def fits(self, precision: Precision, context: int | None = None) -> bool:
         return self.free is None or self.needed(precision, context) <= self.free
@@ -68,21 +70,35 @@ class _Question:
         return low * CONTEXT_STEP
 
 
-def needed_bytes(dimensions: ModelDimensions, precision: Precision, context: int, device: torch.device) -> int:
+def needed_bytes(
+    dimensions: ModelDimensions,
+    precision: Precision,
+    context: int,
+    device: torch.device,
+    kv: KvPrecision = KvPrecision.FULL,
+) -> int:
     """Memory to load a model and answer with a KV cache of `context` tokens, bytes; computed, not measured."""
-    return dimensions.weight_bytes(precision) + answer_bytes(dimensions, precision, context, device)
+    return dimensions.weight_bytes(precision) + answer_bytes(dimensions, precision, context, device, kv)
 
 
-def answer_bytes(dimensions: ModelDimensions, precision: Precision, context: int, device: torch.device) -> int:
+def answer_bytes(
+    dimensions: ModelDimensions,
+    precision: Precision,
+    context: int,
+    device: torch.device,
+    kv: KvPrecision = KvPrecision.FULL,
+) -> int:
     """Memory beside the weights while one answer is given whose KV cache has `context` tokens, bytes."""
     width = compute_dtype(precision, device).itemsize
-    cache = context * dimensions.cache_bytes_per_token * width // 2
-    return cache + working_bytes(dimensions, precision, context, device)
+    working = working_bytes(dimensions, precision, context, device)
+    if kv is KvPrecision.INT8:  # those of one layer as the model computes
+        working += context * dimensions.kv_bytes_per_token(width) // dimensions.layers
+    return context * dimensions.kv_bytes_per_token(width, kv) + working
 
 
 def prompt_cache_bytes(dimensions: ModelDimensions, choice: PrecisionChoice, device: torch.device, free: int) -> int:
     """Memory for a prompt cache, bytes, where `free` bytes are left once the model is loaded."""
-    left = free - answer_bytes(dimensions, choice.precision, choice.context, device)
+    left = free - answer_bytes(dimensions, choice.precision, choice.context, device, choice.kv)
     return max(int(left * PROMPT_CACHE_SHARE), 0)
 
 
@@ -116,6 +132,7 @@ def choose_precision(
     published_bits: int = 0,
     quantisable: bool = True,
     shortest: int | None = None,
+    kv: KvPrecision = KvPrecision.FULL,
 ) -> PrecisionChoice:
     """The precision to load a model in: `wanted`, or for "auto" the best one that fits in `free` bytes.
 
@@ -125,7 +142,7 @@ def choose_precision(
     that is not quantisable, or on a device that has no kernel for them.
     """
     quantisable = quantisable and not dimensions.experts and can_quantise(device)
-    question = _Question(dimensions, context, device, free, min(shortest or context, context))
+    question = _Question(dimensions, context, device, free, min(shortest or context, context), kv)
     if wanted != "auto":
         precision = _known(wanted, device, quantisable=quantisable)
         return _chosen(question, precision, Message("{precision} as requested", {"precision": precision.upper()}))
@@ -166,12 +183,14 @@ def _chosen(question: _Question, precision: Precision, why: Message | None, publ
     why = why or _reason(question, precision, context, needed)
     if published_bits:
         why = Message("{why}; published in {bits} bits", {"why": why, "bits": published_bits})
+    if question.kv is KvPrecision.INT8:
+        why = Message("{why}; keys and values in INT8", {"why": why})
     if context < question.context:
         why = Message(
             "{why}; the context is shortened from {full} to {context} tokens, which is what fits in memory",
             {"why": why, "full": question.context, "context": context},
         )
-    return PrecisionChoice(precision, context, needed, why)
+    return PrecisionChoice(precision, context, needed, why, question.kv)
 
 
 def _reason(question: _Question, precision: Precision, context: int, needed: int) -> Message:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from model.background import BackgroundLoader
-from model.families import FAMILIES, GB, Family, Precision, find_family
+from model.families import FAMILIES, GB, Family, KvPrecision, Precision, find_family
 from rag.errors import ModelMissing, SettingRefused
 from rag.messages import Message
 
@@ -99,7 +99,7 @@ class ModelPicker:
         from model.device import pick_device
 
         device, available = pick_device(self._loader.device), self._available()
-        offers = [_offer(family, device, available) for family in reversed(FAMILIES) if family.on_hub]
+        offers = [_offer(family, device, available, self._loader.kv) for family in reversed(FAMILIES) if family.on_hub]
         if self._started_with and (_is_folder(self._started_with) or find_family(self._started_with) is None):
             title = self._started_title()
             offers.append(_unknown_offer(title, title, here=self._started_is_here()))
@@ -126,8 +126,8 @@ class ModelPicker:
 
         device, available, best = pick_device(self._loader.device), self._available(), None
         for family in filter(None, map(find_family, RECOMMENDABLE)):
-            offer = _offer(family, device, available)
-            for precision, needed in _fitting(family, device, available):
+            offer = _offer(family, device, available, self._loader.kv)
+            for precision, needed in _fitting(family, device, available, self._loader.kv):
                 speed = tokens_per_second(family, precision, device)
                 best = Recommendation(offer, precision.value, needed / GB, speed)
                 if speed >= READING_SPEED:
@@ -319,11 +319,11 @@ def _is_folder(name: str) -> bool:
         return False
 
 
-def _offer(family: Family, device: torch.device, available: int | None) -> ModelOffer:
+def _offer(family: Family, device: torch.device, available: int | None, kv: KvPrecision) -> ModelOffer:
     from model.hub import cached_hub_id
     from model.listing import memory_by_precision
 
-    memory = memory_by_precision(family, device)
+    memory = memory_by_precision(family, device, kv=kv)
     found = cached_hub_id(family.hub_id)
     return ModelOffer(
         name=found or family.hub_id,
@@ -333,27 +333,27 @@ def _offer(family: Family, device: torch.device, available: int | None) -> Model
         licence=family.licence,
         int8_gb=_gigabytes(memory[Precision.INT8]),
         int4_gb=_gigabytes(memory[Precision.INT4]),
-        fits=None if available is None else _best_precision(family, device, available),
+        fits=None if available is None else _best_precision(family, device, available, kv),
         here=found is not None,
         download_gb=family.published_bytes / GB,
     )
 
 
-def _best_precision(family: Family, device: torch.device, available: int) -> str:
+def _best_precision(family: Family, device: torch.device, available: int, kv: KvPrecision) -> str:
     """The most exact precision in which a model fits, with a shorter context if it must be; "" if it fits in none."""
     from model.memory import MIN_CONTEXT
 
-    whole, short = _fitting(family, device, available), _fitting(family, device, available, MIN_CONTEXT)
+    whole, short = _fitting(family, device, available, kv), _fitting(family, device, available, kv, MIN_CONTEXT)
     return next((precision.value for precision, _ in (*whole, *short)), "")
 
 
 def _fitting(
-    family: Family, device: torch.device, available: int | None, context: int | None = None
+    family: Family, device: torch.device, available: int | None, kv: KvPrecision, context: int | None = None
 ) -> Iterator[tuple[Precision, int]]:
     """The precisions in which a model fits, the most exact first, and the bytes it needs in each."""
     from model.listing import memory_by_precision
 
-    memory = memory_by_precision(family, device, context)
+    memory = memory_by_precision(family, device, context, kv)
     for precision in (Precision.BF16, Precision.INT8, Precision.INT4):
         needed = memory[precision]
         if needed is not None and (available is None or needed <= available):

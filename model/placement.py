@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from model.families import GB, ModelDimensions, Precision
+from model.families import GB, KvPrecision, ModelDimensions, Precision
 from model.memory import needed_bytes, working_bytes
 from rag.errors import OutOfMemory
 
@@ -45,10 +45,11 @@ def spread(
     context: int,
     devices: Sequence[torch.device],
     free: Sequence[int],
+    kv: KvPrecision = KvPrecision.FULL,
 ) -> Placement:
     """Put the layers of a model on devices with `free` bytes each. Raises OutOfMemory if they do not fit."""
     working = working_bytes(dimensions, precision, context, devices[0])
-    whole = needed_bytes(dimensions, precision, context, devices[0])
+    whole = needed_bytes(dimensions, precision, context, devices[0], kv)
     vocabulary = dimensions.vocabulary_bytes(precision)
     layer = (whole - working - vocabulary) / dimensions.layers  # bytes, its share of the KV cache included
     room = [one - working for one in free]

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from rag.language import has_chinese_without_kana
 from rag.manner import AnswerLanguage, AnswerLength, Manner
 from rag.reader import Evidence, ReadRequest, ReadSource
 
+REMEMBERED = 8  # texts whose tokens are remembered: a prompt is built for the page first, and then for the model
 MIN_ANSWER = 64  # tokens; a prompt that leaves less room for the answer is refused
 
 # What begins a turn for ChatGLM-6B and ChatGLM2-6B. The tokenizer of the first folds compatibility forms such as ［.
@@ -146,6 +148,7 @@ class Prompter:
     def __init__(self, tokenizer: Tokenizer, prompt_format: PromptFormat, template: str = "") -> None:
         """`template`: the checkpoint's own chat template in Jinja, used only with `PromptFormat.TEMPLATE`."""
         self.tokenizer = tokenizer
+        self._encode = lru_cache(REMEMBERED)(tokenizer.encode)
         self._template = template
         builders: dict[PromptFormat, Callable[[Sequence[ChatMessage]], list[PromptPart]]] = {
             PromptFormat.CHATGLM1: self._chatglm1,
@@ -162,7 +165,7 @@ class Prompter:
         """The token ids of a prompt, up to where the answer begins."""
         ids: list[int] = []
         for part in self._build(messages):
-            ids += [part] if isinstance(part, int) else self.tokenizer.encode(part)
+            ids += [part] if isinstance(part, int) else self._encode(part)
         return ids
 
     def text(self, messages: Sequence[ChatMessage]) -> str:

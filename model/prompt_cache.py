@@ -20,7 +20,7 @@ import torch
 from transformers.cache_utils import Cache
 
 from model.families import BIDIRECTIONAL_TYPES
-from model.generate import PreallocatedLayer, preallocated_cache
+from model.kv_cache import Parts, has_plain_attention, preallocated
 from model.learned_prefix import learned_tokens
 from rag.reader import NOT_SHARED, PromptCacheUsage, PromptScopes
 
@@ -54,16 +54,21 @@ class PromptBlocks:
             self._keys.append(hashed.digest())
         return self._keys[: tokens // BLOCK]
 
+    def documents(self, block: int) -> frozenset[str] | None:
+        """Of which documents a block may hold sources; None for one of the conversation."""
+        return self._scopes.documents if (block + 1) * BLOCK <= self._common else None
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class _Block:
     """Keys and values of BLOCK tokens."""
 
-    states: tuple[tuple[torch.Tensor, torch.Tensor], ...]  # of each device: (layers, heads, BLOCK, channels) each
+    documents: frozenset[str] | None  # of which it may hold sources; None: it is of a conversation
+    states: tuple[Parts, ...]  # of each device: what its layers store, (layers, heads, BLOCK, channels) each
 
     @property
     def bytes(self) -> int:
-        return sum(one.nbytes for both in self.states for one in both)
+        return sum(part.nbytes for parts in self.states for part in parts)
 
 
 class PromptCache:
@@ -99,9 +104,9 @@ class PromptCache:
             self._reused += blocks.reused
             self._read += blocks.prompt_tokens - blocks.reused
         for of_devices in states:
-            for layers, (keys, values) in zip(self._devices, of_devices, strict=True):
+            for layers, parts in zip(self._devices, of_devices, strict=True):
                 for at, layer in enumerate(layers):
-                    cache.update(keys[at : at + 1], values[at : at + 1], layer)
+                    preallocated(cache, layer).put(tuple(part[at : at + 1] for part in parts))
 
     @torch.inference_mode()
     def keep(self, blocks: PromptBlocks, cache: Cache) -> None:
@@ -114,9 +119,11 @@ class PromptCache:
             self._touch(keys)
             own = set(keys)
             for at, key in enumerate(keys):
-                if key in self._blocks:
+                documents = blocks.documents(at)
+                if known := self._blocks.get(key):
+                    known.documents = _in_both(known.documents, documents)
                     continue
-                block = self._copied(cache, learned + at * BLOCK)
+                block = self._copied(cache, learned + at * BLOCK, documents)
                 if not self._make_room(block.bytes, own):
                     break
                 self._blocks[key] = block
@@ -135,6 +142,13 @@ class PromptCache:
             freed, self._bytes = self._bytes, 0
             self._blocks.clear()
             return freed
+
+    def forget(self, document: str) -> None:
+        """Let go of what may hold sources of a document, and of all conversations."""
+        with self._lock:
+            for key, block in list(self._blocks.items()):
+                if block.documents is None or document in block.documents:
+                    self._bytes -= self._blocks.pop(key).bytes
 
     # ---- under the lock
 
@@ -161,21 +175,28 @@ class PromptCache:
             self._bytes -= self._blocks.pop(oldest).bytes
         return True
 
-    def _copied(self, cache: Cache, start: int) -> _Block:
+    def _copied(self, cache: Cache, start: int, documents: frozenset[str] | None) -> _Block:
         """A copy of BLOCK tokens from `start` of a cache of one sequence."""
-        end = start + BLOCK
 
-        def stacked(name: str, layers: Sequence[int]) -> torch.Tensor:
-            return torch.cat([getattr(cache.layers[layer], name)[:, :, start:end] for layer in layers])
+        def stacked(layers: Sequence[int]) -> Parts:
+            stored = [preallocated(cache, layer).taken(start, start + BLOCK) for layer in layers]
+            return tuple(torch.cat(parts) for parts in zip(*stored, strict=True))
 
-        return _Block(tuple((stacked("keys", layers), stacked("values", layers)) for layers in self._devices))
+        return _Block(documents, tuple(stacked(layers) for layers in self._devices))
+
+
+def _in_both(known: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+    """Of which documents a block may hold sources, that is in two prompts."""
+    if known is None or other is None:
+        return other if known is None else known
+    return known & other
 
 
 def can_reuse(model: Any) -> bool:
     """Whether what a model computes for the beginning of a prompt depends on nothing behind it, and can be kept."""
     if model.config.model_type in BIDIRECTIONAL_TYPES:
         return False
-    return all(isinstance(layer, PreallocatedLayer) for layer in preallocated_cache(model.config, 1).layers)
+    return has_plain_attention(model.config)
 
 
 def _devices(model: Any) -> list[list[int]]:

@@ -16,6 +16,10 @@ from torch.nn import functional
 from transformers import AttentionInterface
 from transformers.cache_utils import Cache
 
+from model.kv_cache import Int8States, States, append
+
+_CONVERTED: Final = 1 << 18  # keys or values that are converted at a time: a megabyte, which stays in the cache
+_LEAST_TOKENS: Final = 64  # of a block
 NAME: Final = "ask_ragged"  # of the attention, as transformers knows it
 
 
@@ -27,13 +31,10 @@ class RaggedCache(Cache):
         self.caches = caches
 
     def update(  # type: ignore[override] # its parameters have other names
-        self, keys: torch.Tensor, values: torch.Tensor, layer: int, *args: Any, **kwargs: Any
-    ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        self, keys: torch.Tensor, values: torch.Tensor, layer: int, *_: Any, **__: Any
+    ) -> tuple[list[States], list[States]]:
         """Append (batch, heads, 1, channels); returns all keys and values of each sequence, for `attend_each`."""
-        updated = [
-            cache.update(keys[at : at + 1], values[at : at + 1], layer, *args, **kwargs)
-            for at, cache in enumerate(self.caches)
-        ]
+        updated = [append(cache, layer, keys[at : at + 1], values[at : at + 1]) for at, cache in enumerate(self.caches)]
         return [key for key, _ in updated], [value for _, value in updated]
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
@@ -42,7 +43,7 @@ class RaggedCache(Cache):
 
 
 def attend_each(
-    query: torch.Tensor, keys: Sequence[torch.Tensor], values: Sequence[torch.Tensor], scale: float | None = None
+    query: torch.Tensor, keys: Sequence[States], values: Sequence[States], scale: float | None = None
 ) -> torch.Tensor:
     """Attention of one token of each sequence to all tokens of its own, (batch, heads, 1, channels) -> same shape.
 
@@ -52,12 +53,49 @@ def attend_each(
     """
     batch, heads, _, channels = query.shape
     mixed = [
-        functional.scaled_dot_product_attention(
-            query[at].view(1, key.shape[1], heads // key.shape[1], channels), key, value, scale=scale
-        ).view(1, heads, 1, -1)
+        _attend_one(query[at].view(1, key.shape[1], heads // key.shape[1], channels), key, value, scale).view(
+            1, heads, 1, -1
+        )
         for at, (key, value) in enumerate(zip(keys, values, strict=True))
     ]
     return torch.cat(mixed) if batch > 1 else mixed[0]
+
+
+def _attend_one(query: torch.Tensor, keys: States, values: States, scale: float | None) -> torch.Tensor:
+    """Attention of (1, key heads, rows, channels) to all of one sequence's keys and values -> same shape."""
+    if isinstance(keys, torch.Tensor) and isinstance(values, torch.Tensor):
+        # One row for each key head, as in the first generations: SDPA in bfloat16 takes twice as long.
+        by_blocks = query.shape[2] == 1 and query.dtype is torch.bfloat16 and query.device.type == "cpu"
+        if not by_blocks:
+            return functional.scaled_dot_product_attention(query, keys, values, scale=scale)
+    return attend_by_blocks(query, keys, values, scale)
+
+
+def attend_by_blocks(query: torch.Tensor, keys: States, values: States, scale: float | None = None) -> torch.Tensor:
+    """Attention of (1, key heads, rows, channels) in float32, to which a block of tokens is converted at a time.
+
+    Of INT8, only the numbers are: a scale belongs to a token, and is put into the token's score or weight.
+    """
+    key, value = (one.values if isinstance(one, Int8States) else one for one in (keys, values))
+    _, heads, length, channels = key.shape
+    step = max(_CONVERTED // (heads * channels), _LEAST_TOKENS)
+    blocks = [slice(start, min(start + step, length)) for start in range(0, length, step)]
+    rows = query.float() * (channels**-0.5 if scale is None else scale)
+    scores = rows.new_empty(*rows.shape[:-1], length)
+    block_of_keys = rows.new_empty(1, heads, step, channels)
+    for block in blocks:
+        part = block_of_keys[:, :, : block.stop - block.start].copy_(key[:, :, block])
+        scores[..., block] = rows @ part.transpose(-1, -2)
+    if isinstance(keys, Int8States):
+        scores.mul_(keys.scales.float().transpose(-1, -2))
+    weights = scores.softmax(-1)
+    if isinstance(values, Int8States):
+        weights.mul_(values.scales.float().transpose(-1, -2))
+    mixed = rows.new_zeros(*rows.shape[:-1], value.shape[-1])
+    block_of_values = rows.new_empty(1, heads, step, value.shape[-1])
+    for block in blocks:
+        mixed += weights[..., block] @ block_of_values[:, :, : block.stop - block.start].copy_(value[:, :, block])
+    return mixed.to(query.dtype)
 
 
 def attend(

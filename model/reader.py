@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.batch import Batch
-from model.families import Family, PromptFormat, SamplingDefaults
+from model.families import Family, KvPrecision, PromptFormat, SamplingDefaults
 from model.learned_prefix import LearnedPrefix
 from model.prompt import ChatMessage, Prompter, chat_messages
 from model.prompt_cache import PromptBlocks
@@ -60,10 +60,11 @@ class GlmReader:
         prefix: LearnedPrefix = (),
         sampling: SamplingDefaults | None = None,
         prompt_cache_bytes: int = 0,
+        kv: KvPrecision = KvPrecision.FULL,
     ) -> None:
         """`context_tokens`: prompt, reasoning and answer together; `template`: the checkpoint's own chat template;
         `prefix`: of an adapter, in front of every prompt; `sampling`: where nobody chooses, None for the family's;
-        `prompt_cache_bytes`: memory for what is kept of prompts.
+        `prompt_cache_bytes`: memory for what is kept of prompts; `kv`: of keys and values.
         """
         self.model = model
         self.tokenizer = tokenizer
@@ -72,7 +73,7 @@ class GlmReader:
         self.stop_ids = stop_ids
         self.prefix = prefix
         self.sampling = sampling or family.sampling
-        self.batch = Batch(model, prefix, prompt_cache_bytes=prompt_cache_bytes)
+        self.batch = Batch(model, prefix, prompt_cache_bytes=prompt_cache_bytes, kv=kv)
         self.why = why
         self.prompter = Prompter(tokenizer, family.prompt, template)
         self.reasoning_tokens = int(REASONING_SHARE * context_tokens) if self._always_reasons() else 0
@@ -95,6 +96,10 @@ class GlmReader:
     def clear_prompt_cache(self) -> None:
         """Keep nothing of any prompt so far."""
         self.batch.prompt_cache.clear()
+
+    def forget_document(self, document_id: str) -> None:
+        """Keep nothing of sources from a document, nor of conversations, which may repeat what it says."""
+        self.batch.prompt_cache.forget(document_id)
 
     def count_tokens(self, text: str) -> int:
         """Length of `text` in this model's tokens."""

@@ -6,7 +6,10 @@ the text of documents and people are broken up before it leaves this machine.
 
 from __future__ import annotations
 
+import base64
+import hmac
 import re
+import secrets
 import threading
 import time
 from collections.abc import Iterator
@@ -16,17 +19,19 @@ from typing import Any
 
 import httpx
 
-from model.completion import PATIENCE, ChatCompletion, Patience
+from model.completion import PATIENCE, SALT, ChatCompletion, Patience
 from model.families import PromptFormat
 from model.prompt import chat_messages, without_turns
-from model.server_context import ask_context
+from model.server_context import ServerFacts, ask_server
 from model.stream import Cleaner
 from rag.errors import AnswerCut, ReaderError, ServerUnreachable, SettingRefused, answer_too_long
 from rag.language import count_east_asian
-from rag.reader import Prompt, ReadRequest
+from rag.reader import Prompt, PromptScopes, ReadRequest
 
 DEFAULT_CONTEXT = 8_192  # tokens, where the server does not tell
 ASK_AGAIN_SECONDS = 60.0  # after which a server that did not tell its context is asked once more
+ASK_SOON_SECONDS = 5.0  # after which one that could not be reached is
+SALT_BYTES = 32  # as vLLM's documentation advises
 MAX_TOKEN_CHARACTERS = 32  # of an answer for each token asked for; a server that sends more does not keep to the limit
 MAX_PORT = 65_535
 # The first character of what may be a control token of GLM, or of another model that such a server may hold:
@@ -63,24 +68,30 @@ class RemoteReader:
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self.name = f"{model} · {httpx.URL(self._url).host}"
         self._patience = patience
-        self._context, self._fallback, self._ask_at = context_tokens, fallback_context, 0.0
-        self._lock = threading.Lock()
+        self._context, self._fallback = context_tokens, fallback_context
+        self._lock = threading.Lock()  # guards what the server told
+        self._told, self._ask_at = ServerFacts(), 0.0
+        self._secret = secrets.token_bytes(SALT_BYTES)
 
     def __repr__(self) -> str:
         return f"RemoteReader({self._url!r}, {self._model!r})"
 
     @property
     def context_tokens(self) -> int:
-        """Longest prompt and answer together, in tokens: as set, or as the server tells, which is asked once."""
-        with self._lock:
-            if self._context is None and time.monotonic() >= self._ask_at:
-                self._context = ask_context(self._url, self._model, self._headers)
-                self._ask_at = time.monotonic() + ASK_AGAIN_SECONDS
-            return self._context or self._fallback
+        """Longest prompt and answer together, in tokens: as set, or as the server tells."""
+        return self._context or self._facts().context or self._fallback
 
     @context_tokens.setter
     def context_tokens(self, tokens: int) -> None:
         self._context = tokens
+
+    def _facts(self) -> ServerFacts:
+        """What the server tells of itself: asked once, and again where it did not tell its context."""
+        with self._lock:
+            if self._told.context is None and time.monotonic() >= self._ask_at:
+                self._told = ask_server(self._url, self._model, self._headers)
+                self._ask_at = time.monotonic() + (ASK_AGAIN_SECONDS if self._told.reached else ASK_SOON_SECONDS)
+            return self._told
 
     def count_tokens(self, text: str) -> int:
         """An upper estimate, as the server's tokenizer is unknown: one token per CJK character or per 3 others."""
@@ -145,14 +156,26 @@ class RemoteReader:
         take it from the checkpoint's generation_config.json.
         """
         sampling = request.sampling
-        body = {
+        body: dict[str, Any] = {
             "model": self._model,
             "messages": [
                 {"role": message.role, "content": self._plain(message.text)} for message in chat_messages(request)
             ],
             "stream": True,
         }
+        if self._facts().takes_salt:
+            body[SALT] = self._salt(request.scopes)
         return body | {name: value for name, value in asdict(sampling).items() if value is not None}
+
+    def _salt(self, scopes: PromptScopes) -> str:
+        """Which of the server's earlier prompts this one may reuse: those of the same person, where one is known.
+
+        A salt is for a whole prompt, so that the sources alone cannot be shared by all who see them. Cannot be guessed.
+        """
+        if scopes.conversation is None:
+            return secrets.token_urlsafe(SALT_BYTES)
+        scope = scopes.conversation.encode("utf-8", "surrogatepass")
+        return base64.urlsafe_b64encode(hmac.digest(self._secret, scope, "sha256")).decode("ascii")
 
     def _plain(self, text: str) -> str:
         """`text` without what the server could take for a control token or, with the first ChatGLMs, for a turn."""

@@ -1,9 +1,13 @@
-"""How long a context a model server holds: each kind of server tells it elsewhere, and OpenAI's protocol nowhere."""
+"""What a model server tells of itself: how long a context it holds, and whether it can keep people's prompts apart.
+
+Each kind of server tells its context elsewhere, and OpenAI's protocol nowhere.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
@@ -20,20 +24,33 @@ _ELSEWHERE: Final = {
     "/get_server_info": (("context_length",), ("max_req_input_len",), ("max_total_num_tokens",)),
 }
 _META: Final = ("n_ctx", "n_ctx_train")  # of llama.cpp's entry; the second is what the model was trained for
+# `owned_by` of an entry of servers whose requests have a field `cache_salt`: what is computed for a prompt is reused
+# for the same salt alone. https://docs.vllm.ai/en/latest/design/prefix_caching/ and ChatCompletionRequest of SGLang.
+_SALTED: Final = frozenset({"vllm", "sglang"})
 
 
-def ask_context(url: str, model: str, headers: Mapping[str, str]) -> int | None:
-    """Longest prompt and answer together of a model, in tokens; None where the server does not tell.
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What a server tells of a model."""
+
+    context: int | None = None  # longest prompt and answer together, in tokens; None: it does not tell
+    takes_salt: bool = False  # requests may have a `cache_salt`
+    reached: bool = False  # it was there to tell
+
+
+def ask_server(url: str, model: str, headers: Mapping[str, str]) -> ServerFacts:
+    """What a server tells of a model.
 
     `url`: of version 1 of the API. Takes a few requests, each at most `ASK_SECONDS`.
     """
     try:
         with httpx.Client(timeout=ASK_SECONDS, headers=dict(headers), trust_env=False) as client:
             entry = _entry(_json(client, f"{url}/models"), model)
-            return listed_context(entry, with_meta=False) or _elsewhere(client, url) or listed_context(entry)
+            context = listed_context(entry, with_meta=False) or _elsewhere(client, url) or listed_context(entry)
+            return ServerFacts(context, str(entry.get("owned_by")) in _SALTED, reached=True)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         log.info("%s does not tell the context of %s (%s)", url, model, type(error).__name__)
-        return None
+        return ServerFacts()
 
 
 def listed_context(entry: Mapping[str, Any], *, with_meta: bool = True) -> int | None:

@@ -123,10 +123,10 @@ class Questions:
         """What the model in use keeps of the prompts that it has read; None without one here."""
         return self.reader.prompt_cache_usage if isinstance(self.reader, CachesPrompts) else None
 
-    def clear_prompt_cache(self) -> None:
-        """Let the model in use keep nothing of what it has read so far."""
+    def forget_document(self, document_id: str) -> None:
+        """Let the model in use keep nothing of what it has read of a document."""
         if isinstance(self.reader, CachesPrompts):
-            self.reader.clear_prompt_cache()
+            self.reader.forget_document(document_id)
 
     def _names(self, owner: str, documents: Collection[str] | None) -> list[str]:
         """The names of the documents in scope."""

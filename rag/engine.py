@@ -319,7 +319,7 @@ class Engine:
         self._library.remove(owner, document_id)
         self.annotations.forget_tags()
         self._forget(owner, document_id)
-        self.questions.clear_prompt_cache()  # it does not know which documents are in it
+        self.questions.forget_document(document_id)
         self._files.delete_unused(owner, document_id)
 
     def passage_texts(self, owner: str) -> list[str]:

@@ -132,6 +132,7 @@ def _folders(text: str) -> tuple[Path, ...]:
 
 ROLES: Final = ("administrator", "editor", "reader")
 READERS: Final = ("auto", "quote", "glm", "remote")
+KV_PRECISIONS: Final = ("full", "int8")
 PRECISIONS: Final = ("auto", "bf16", "fp16", "fp32", "int8", "int4")
 LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -168,6 +169,9 @@ OPTIONS: Final = (
     Option("precision", "auto", _one_of(*PRECISIONS), "one of " + ", ".join(PRECISIONS),
            "precision of the GLM's weights: bf16, fp16, fp32, int8 or int4; auto picks the best that fits in memory",
            "models"),
+    Option("kv-precision", "full", _one_of(*KV_PRECISIONS), "one of " + ", ".join(KV_PRECISIONS),
+           "precision of the keys and values that a GLM keeps of what it has read: full, or int8, which takes half the "
+           "memory, so that a longer context fits", "models"),
     Option("device", "auto", _device, "auto, cpu, cuda, cuda:1 and so on, or mps",
            "device of the GLM: cpu, cuda (the first GPU), cuda:1 and so on, or mps (an Apple GPU, in 16 bits only); "
            "auto is all GPUs but Apple's if there are any, otherwise the CPU", "models"),
@@ -244,7 +248,8 @@ ACTIONS: Final = (
     Action(
         "list-models",
         "",
-        "list supported GLMs with the memory they need for --context, mark those that fit this machine, and exit",
+        "list supported GLMs with the memory they need for --context and --kv-precision, mark those that fit this "
+        "machine, and exit",
     ),
     Action("mcp", "", "be an MCP server on standard input and output instead of serving the page"),
     Action("add-user", "NAME", "add a user, whose password is asked for or read from standard input, and exit"),

@@ -69,6 +69,7 @@ class PromptScopes:
 
     sources: str | None = None  # of instruction and sources
     conversation: str | None = None  # of all that follows them: earlier turns, question and answer
+    documents: frozenset[str] = frozenset()  # ids of those that the sources are from
 
 
 NOT_SHARED: Final = PromptScopes()
@@ -141,6 +142,6 @@ class CachesPrompts(Protocol):
         """How much it keeps."""
         ...
 
-    def clear_prompt_cache(self) -> None:
-        """Keep nothing of any prompt so far."""
+    def forget_document(self, document_id: str) -> None:
+        """Keep nothing of sources from a document, nor of conversations, which may repeat what it says."""
         ...

@@ -48,7 +48,7 @@ def training_memory(
     return TrainingMemory(
         weights=needed_bytes(dimensions, precision, 0, device),
         trained=trained_weights(dimensions, settings) * ADAM_BYTES,
-        inputs=dimensions.layers * tokens * hidden * width + prefix * dimensions.cache_bytes_per_token * width // 2,
+        inputs=dimensions.layers * tokens * hidden * width + prefix * dimensions.kv_bytes_per_token(width),
         layer=2 * activations,
         matrix=2 * dimensions.largest_matrix if quantised else 0,
         logits=int(tokens * ANSWER_SHARE) * dimensions.vocab * LOGIT_BYTES,

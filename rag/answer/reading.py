@@ -158,7 +158,10 @@ class ModelContext:
         documents = [self._store.document(self._asked.scope.owner, document_id) for document_id in ids]
         holders = {document.owner for document in documents if document is not None}
         known = None not in documents  # one that was removed meanwhile is shared with nobody
-        return prompt_scopes(self._asked.person, holders, self._preferences.manner) if known else NOT_SHARED
+        if not known:
+            return NOT_SHARED
+        scopes = prompt_scopes(self._asked.person, holders, self._preferences.manner)
+        return replace(scopes, documents=frozenset(ids))
 
 
 def _documents(read: Sequence[SourceRead]) -> set[str]:

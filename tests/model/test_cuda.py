@@ -9,7 +9,8 @@ from transformers.utils.import_utils import is_flash_attn_2_available
 from model.assemble import dimensions_of
 from model.device import free_bytes, has_bfloat16, pick_device
 from model.families import Precision
-from model.generate import generate, preallocated_cache, read_prompt
+from model.generate import generate, read_prompt
+from model.kv_cache import preallocated_cache
 from model.load import load_reader
 from rag.errors import OutOfMemory
 from rag.reader import ReadRequest, ReadSource, Sampling

@@ -20,7 +20,7 @@ from model.finetune.frozen import trainable_through
 from model.finetune.memory import trained_weights, training_memory
 from model.finetune.pairs import Example, Pair, example, read_pairs, split
 from model.finetune.train import PLOT, STATE, Base, Trainer, TrainingSettings
-from model.generate import preallocated_cache
+from model.kv_cache import preallocated_cache
 from model.learned_prefix import PrefixOnly
 from model.load import load_reader
 from model.prompt import ChatMessage, chat_messages

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import GlmConfig, GlmForCausalLM
 
-from model.generate import CacheMemory, PreallocatedLayer, generate
+from model.generate import generate
 from rag.errors import OutOfMemory, ReaderError
 from rag.reader import Sampling
 from tests.model.checkpoints import load, publish
@@ -122,15 +122,6 @@ def test_errors_arrive_as_one_sentence(models, error, raised, message, step):
         hook.remove()
     assert "\n" not in str(caught.value)
     assert caught.value.__cause__ is error
-
-
-def test_a_preallocated_cache_equals_concatenation():
-    layer, parts = PreallocatedLayer(CacheMemory(10, 2)), [torch.randn(1, 2, length, 4) for length in (3, 1, 2)]
-    for at, part in enumerate(parts):
-        keys, values = layer.update(part, part + 1)
-        assert torch.equal(keys, torch.cat(parts[: at + 1], dim=2))
-        assert torch.equal(values, keys + 1)
-        assert layer.get_seq_length() == keys.shape[2]
 
 
 def test_memory_of_a_long_prompt_grows_with_its_length(monkeypatch):

@@ -93,7 +93,7 @@ def test_a_gpu_without_bfloat16_takes_float16_and_calculates_integers_in_float32
     for precision in (Precision.INT8, Precision.INT4):  # float16 overflows in GLM-4-0414
         assert compute_dtype(precision, CUDA) is (torch.bfloat16 if gpu else torch.float32)
     longer = needed_bytes(dimensions, Precision.INT4, 2000, CUDA) - needed_bytes(dimensions, Precision.INT4, 1000, CUDA)
-    cache = 1000 * dimensions.cache_bytes_per_token * (1 if gpu else 2)
+    cache = 1000 * dimensions.kv_bytes_per_token(2 if gpu else 4)
     repeated = 1000 * 2 * dimensions.heads * dimensions.head_dim * (2 if gpu else 4)  # for all heads, in one layer
     assert longer == pytest.approx(cache + repeated, rel=0.05)
 

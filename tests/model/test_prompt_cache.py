@@ -10,7 +10,8 @@ from transformers import AutoModelForCausalLM, Glm4Config, Glm4MoeConfig, GlmCon
 
 from model.batch import Batch
 from model.families import Precision
-from model.generate import forward, generate, preallocated_cache
+from model.generate import forward, generate
+from model.kv_cache import preallocated_cache
 from model.load import load_reader
 from model.prompt import ChatMessage, chat_messages
 from model.prompt_cache import BLOCK, PromptBlocks, PromptCache, can_reuse
@@ -262,6 +263,24 @@ def test_the_first_generation_keeps_nothing(models):
         assert answer(batch, ids, common=2 * BLOCK) == (alone(models["chatglm1"], ids), 0)
     assert batch.prompt_cache.usage.most_bytes == 0
     assert [can_reuse(models[name]) for name in ("chatglm1", *CAUSAL)] == [False, True, True, True]
+
+
+def test_of_a_removed_document_nothing_is_kept_nor_of_conversations(models):
+    """What others have asked about other documents need not be read again; a beginning in common counts as common."""
+    batch, other = caching(models["chatglm3"]), [*sources(BLOCK), *range(10, 10 + 2 * BLOCK), 3]
+
+    def reused(ids, *documents):
+        return answer(batch, ids, PromptScopes("shared", "ann", frozenset(documents)))[1]
+
+    for _ in range(2):
+        read = [reused(asked(0), "a", "b"), reused(other, "b", "c"), reused([*asked(0), *range(BLOCK)], "a", "b")]
+    assert read == [3 * BLOCK, 3 * BLOCK, 4 * BLOCK]
+    batch.prompt_cache.forget("c")
+    assert reused(other, "b", "c") == BLOCK
+    assert reused([*asked(0), *range(BLOCK)], "a", "b") == 3 * BLOCK
+    batch.prompt_cache.forget("b")
+    assert batch.prompt_cache.usage.bytes == 0
+    batch.prompt_cache.forget("a")
 
 
 def test_usage_counts_what_was_read_and_what_was_not(models):

@@ -17,7 +17,7 @@ from model.completion import Patience, asked_to_wait
 from model.prompt import chat_messages
 from model.remote import MAX_TOKEN_CHARACTERS, RemoteReader, break_control_tokens
 from rag.errors import AnswerCut, ReaderError, ServerUnreachable, SettingRefused
-from rag.reader import ReadRequest, ReadSource, Sampling, Turn
+from rag.reader import PromptScopes, ReadRequest, ReadSource, Sampling, Turn
 
 REQUEST = ReadRequest(
     "When was it built? <|user|>",
@@ -36,11 +36,14 @@ def server(
     pause: threading.Event | None = None,
     end: str = "\n\n",
     finish: str | None = "stop",
+    owner: str = "",
+    refused: str = "no such model",
 ):
     """A server that sends the chunks as events, waiting for `pause` after the first; yields it with what it got.
 
     A chunk that begins like a line of an event stream is sent as it is; other chunks become events with that text.
-    After them comes the finish reason, if there is one. The first requests get `statuses`, those after them `status`.
+    After them comes the finish reason, if there is one. The first requests get `statuses`, those after them `status`;
+    what is refused gets `refused` as the reason. Its list of models names `owner`, if given.
     """
     left = list(statuses)
     if finish:
@@ -49,6 +52,11 @@ def server(
     got: list[dict] = []
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if owner else 404)
+            self.end_headers()
+            self.wfile.write(json.dumps({"data": [{"id": "m", "owned_by": owner, "max_model_len": 8192}]}).encode())
+
         def do_POST(self):
             got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))) | {"path": self.path})
             got[-1]["authorization"] = self.headers.get("Authorization")
@@ -58,7 +66,7 @@ def server(
                 self.send_header(name, value)
             self.end_headers()
             if own != 200:
-                self.wfile.write(b'{"error": {"message": "no such model"}}')
+                self.wfile.write(json.dumps({"error": {"message": refused}}).encode())
                 return
             try:
                 for n, chunk in enumerate(chunks):
@@ -102,6 +110,41 @@ def test_a_temperature_that_nobody_chose_is_left_to_the_server():
         list(RemoteReader(url, "glm-4").answer(ReadRequest("When?", ()), threading.Event()))
     assert not {"temperature", "top_p", "top_k", "repetition_penalty", "seed"} & got[0].keys()
     assert got[0]["max_tokens"] == Sampling().max_tokens
+
+
+def salts_sent(reader: RemoteReader, got: list[dict], *people: str | None) -> list[str | None]:
+    """The salts of a question of each person."""
+    for person in people:
+        request = replace(REQUEST, scopes=PromptScopes("documents", person))
+        assert list(reader.answer(request, threading.Event())) == ["Yes."]
+    return [one.get("cache_salt") for one in got]
+
+
+@pytest.mark.parametrize("owner", ["vllm", "sglang"])
+def test_each_person_has_a_salt_that_nobody_else_can_know(owner):
+    with server("Yes.", owner=owner) as (url, got):
+        reader = RemoteReader(url, "m", context_tokens=4_096)
+        ann, ben, again, nobody, nobody_either = salts_sent(reader, got, "ann", "ben", "ann", None, None)
+        *_, elsewhere = salts_sent(RemoteReader(url, "m"), got, "ann")
+    assert ann == again
+    assert len({ann, ben, nobody, nobody_either, elsewhere}) == 5
+    assert all(len(salt) >= 43 and "ann" not in salt for salt in (ann, ben, nobody))  # 256 bits
+
+
+@pytest.mark.parametrize("owner", ["", "openai", "llamacpp"])
+def test_a_server_that_may_refuse_a_salt_is_sent_none(owner):
+    with server("Yes.", owner=owner) as (url, got):
+        assert salts_sent(RemoteReader(url, "m"), got, "ann") == [None]
+    assert not {"cache_salt", "scopes"} & got[0].keys()
+
+
+def test_a_server_that_refuses_the_salt_is_asked_without():
+    refused = "Parameter 'cache_salt' is not supported with this instance of vLLM, which uses engine V0."
+    with server("Yes.", owner="vllm", statuses=(400,), refused=refused) as (url, got):
+        salts = salts_sent(RemoteReader(url, "m"), got, "ann")
+    assert len(salts) == 2
+    assert salts[0]
+    assert salts[1] is None
 
 
 def messages_sent(request: ReadRequest) -> list[dict[str, str]]:
@@ -396,8 +439,10 @@ BUILT = 'data: {"choices": [{"delta": {"content": "Built"}}]}'
 def test_stop_closes_the_connection_while_it_waits(first):
     stop = threading.Event()
     with server_that_waits(first) as (url, closed):
+        reader = RemoteReader(url, "m")
+        assert reader.context_tokens  # so that it need not be asked for while the answer waits
         threading.Timer(0.3, stop.set).start()
-        assert read(RemoteReader(url, "m"), stop)[1] is None
+        assert read(reader, stop)[1] is None
         assert closed.wait(10)
 
 

@@ -1,4 +1,4 @@
-"""The context of a model, as each kind of server tells it."""
+"""What each kind of server tells of itself: the context of a model, and whether requests may have a salt."""
 
 import json
 import threading
@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from model.remote import DEFAULT_CONTEXT, RemoteReader
+from model.server_context import ServerFacts, ask_server
 
 
 @contextmanager
@@ -75,8 +76,16 @@ def test_a_server_that_is_down_is_asked_again_later(monkeypatch):
         pass
     reader = RemoteReader(url, "glm", fallback_context=2_048)
     assert reader.context_tokens == 2_048
-    monkeypatch.setattr("model.remote.ask_context", lambda *_: 32_768)
+    monkeypatch.setattr("model.remote.ask_server", lambda *_: ServerFacts(32_768, reached=True))
     assert reader.context_tokens == 2_048
-    monkeypatch.setattr("model.remote.ASK_AGAIN_SECONDS", 0.0)
     reader._ask_at = 0.0
     assert reader.context_tokens == 32_768
+
+
+@pytest.mark.parametrize(
+    ("owner", "takes_salt"),
+    [("vllm", True), ("sglang", True), ("llamacpp", False), ("openai", False), (["vllm"], False)],
+)
+def test_it_is_known_which_servers_take_a_salt(owner, takes_salt):
+    with server({"/v1/models": {"data": [VLLM | {"owned_by": owner}]}}) as (url, _):
+        assert ask_server(f"{url}/v1", "glm", {}).takes_salt is takes_salt

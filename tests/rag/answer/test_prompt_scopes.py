@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rag.answer.prompt_scopes import prompt_scopes
@@ -42,13 +44,13 @@ def test_a_question_of_somebody_unknown_is_kept_for_nobody():
 
 
 class CachingReader(ScriptedReader):
-    """Counts how often it was told to forget."""
+    """Notes what it was told to forget."""
 
-    cleared = 0
+    forgotten: tuple[str, ...] = ()
     prompt_cache_usage = PromptCacheUsage(0, 0, 0, 0)
 
-    def clear_prompt_cache(self) -> None:
-        self.cleared += 1
+    def forget_document(self, document_id: str) -> None:
+        self.forgotten += (document_id,)
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ def engine(tmp_path):
 
 def scopes_of(engine, owner, question, documents, person="", options=None):
     list(engine.ask(owner, question, documents, options=options or AskOptions(), person=person))
-    return engine.questions.reader.history[-1].scopes
+    return replace(engine.questions.reader.history[-1].scopes, documents=frozenset())
 
 
 def test_the_scopes_of_a_question_follow_from_its_sources_and_who_asks(engine):
@@ -91,10 +93,13 @@ def test_whole_documents_are_shared_like_passages_of_them(engine):
     shared = next(one.id for one in engine.documents("") if one.name == "pump.pdf")
     events = list(engine.ask("ann", "Summarise the document.", [shared]))
     assert any(isinstance(event, Reading) for event in events)
-    assert engine.questions.reader.history[-1].scopes == PromptScopes("documents ", "person ann")
+    scopes = PromptScopes("documents ", "person ann", frozenset([shared]))
+    assert engine.questions.reader.history[-1].scopes == scopes
 
 
 def test_a_model_forgets_what_it_read_when_a_document_is_removed(engine):
     own = next(one.id for one in engine.documents("ann") if one.owner == "ann")
+    scopes_of(engine, "ann", "When was the pump built?", None)
+    assert own in engine.questions.reader.history[-1].scopes.documents
     engine.remove("ann", own)
-    assert engine.questions.reader.cleared == 1
+    assert engine.questions.reader.forgotten == (own,)
