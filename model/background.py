@@ -61,8 +61,8 @@ class BackgroundLoader:
         kv: KvPrecision = KvPrecision.FULL,
         wait: Callable[[], None] = lambda: None,
     ) -> None:
-        """`download`: models may be downloaded; `device`, `context`, `keep_in`, `kv`: as in `prepare`;
-        `prompt_cache`: as in `PreparedModel.load`.
+        """`download`: models may be downloaded; `device`, `context`, `keep_in`: as in `prepare`;
+        `kv`: of keys and values; `prompt_cache`: as in `PreparedModel.load`.
 
         `wait`: returns when loading may begin.
         """
@@ -127,10 +127,9 @@ class BackgroundLoader:
                     offline=not self._download,
                     keep_in=self._keep_in,
                     adapter=adapter,
-                    kv=self.kv,
                     download_progress=lambda done, total: self._report_download(name, done, total),
                 )
-                choice = prepared.choose(precision, reclaimable=self.held_bytes())
+                choice = prepared.choose(precision, reclaimable=self.held_bytes(), kv=self.kv)
                 unloaded = self._make_room(prepared, choice)
                 report = partial(self._report_tensors, name)
                 reader = prepared.load(choice, report, self._prompt_cache)

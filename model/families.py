@@ -58,6 +58,7 @@ class KvPrecision(StrEnum):
     INT8 = "int8"
 
 
+SHARING_HEADS = 4  # of queries, from which on INT4 leaves the matrices of the keys and values that they share in INT8
 # Bits of a weight in a layer's matrices, scales included.
 _BITS = {Precision.FP32: 32, Precision.BF16: 16, Precision.FP16: 16, Precision.INT8: 8, Precision.INT4: 4.5}
 
@@ -113,7 +114,11 @@ class ModelDimensions:
         published checkpoints.
         """
         outer = self.vocabulary_bytes(precision, quantised_bits=vocabulary_bits)
-        return int(self.layer_weights * _BITS[precision] / 8) + outer
+        inner = self.layer_weights * _BITS[precision] / 8
+        if precision is Precision.INT4 and self.groups * SHARING_HEADS <= self.heads:
+            keys_and_values = self.layers * self.hidden * 2 * self.groups * self.head_dim
+            inner += keys_and_values * (_BITS[Precision.INT8] - _BITS[Precision.INT4]) / 8
+        return int(inner) + outer
 
     def kv_bytes_per_token(self, width: int = 2, kv: KvPrecision = KvPrecision.FULL) -> int:
         """Bytes of the KV cache per token; `width`: bytes of a number as the model computes."""

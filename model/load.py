@@ -61,18 +61,24 @@ class PreparedModel:
     streamed: bool  # tensors are loaded one at a time, rather than by transformers
     kept: KeptModels | None  # where models that were quantised on a CPU are kept
     adapter: Adapter | None = None
-    kv: KvPrecision = KvPrecision.FULL  # of keys and values
 
     @property
     def device(self) -> torch.device:
         """The first device, which holds all but layers in any case."""
         return self.devices[0]
 
-    def choose(self, wanted: str, *, reclaimable: int = 0) -> PrecisionChoice:
-        """The precision and context to load with; `reclaimable`: bytes that will be freed before loading.
+    def choose(self, wanted: str, *, reclaimable: int = 0, kv: KvPrecision = KvPrecision.FULL) -> PrecisionChoice:
+        """The precision and context to load with; `reclaimable`: bytes that will be freed before loading; `kv`: of keys
+        and values.
 
-        Raises SettingRefused, OutOfMemory or ReaderError as `choose_precision` does.
+        Raises SettingRefused where the model cannot keep keys and values so, and SettingRefused, OutOfMemory or
+        ReaderError as `choose_precision` does.
         """
+        if kv is KvPrecision.INT8 and not has_plain_attention(self.config):
+            raise SettingRefused(
+                "This model does not keep a key and a value of every token, and they cannot be in INT8: leave"
+                " --kv-precision out, or choose another model."
+            )
         with torch_errors(_ESTIMATING):
             free = self.free_bytes()
             return choose_precision(
@@ -84,7 +90,7 @@ class PreparedModel:
                 published_bits=self.mapping.bits,
                 quantisable=self.streamed or self.device.type == "cuda",
                 shortest=None if self.context_given else MIN_CONTEXT,
-                kv=self.kv,
+                kv=kv,
             )
 
     def free_bytes(self) -> int | None:
@@ -180,9 +186,9 @@ def load_reader(
 ) -> GlmReader:
     """A reader for a checkpoint folder or hub id.
 
-    `precision`: auto, bf16, fp16, fp32, int8 or int4; `prompt_cache` is that of `PreparedModel.load`, the other options
-    are those of `prepare`. `load_progress` is called with tensors loaded and tensors in total. Raises ReaderError
-    (ModelMissing, CheckpointRefused, OutOfMemory) or SettingRefused.
+    `precision`: auto, bf16, fp16, fp32, int8 or int4; `kv`: of keys and values; `prompt_cache` is that of
+    `PreparedModel.load`, the other options are those of `prepare`. `load_progress` is called with tensors loaded and
+    tensors in total. Raises ReaderError (ModelMissing, CheckpointRefused, OutOfMemory) or SettingRefused.
     """
     prepared = prepare(
         name_or_folder,
@@ -194,10 +200,9 @@ def load_reader(
         offline=offline,
         keep_in=keep_in,
         adapter=adapter,
-        kv=kv,
         download_progress=download_progress,
     )
-    return prepared.load(prepared.choose(precision), load_progress, prompt_cache)
+    return prepared.load(prepared.choose(precision, kv=kv), load_progress, prompt_cache)
 
 
 def prepare(
@@ -211,7 +216,6 @@ def prepare(
     offline: bool = False,
     keep_in: Path | None = None,
     adapter: Path | None = None,
-    kv: KvPrecision = KvPrecision.FULL,
     download_progress: Progress | None = None,
 ) -> PreparedModel:
     """Find or download a checkpoint and check all of it but its weights.
@@ -219,8 +223,7 @@ def prepare(
     `device`: auto (the GPUs, where there are some), cpu, cuda:0 or mps; `context`: longest prompt and answer together,
     in tokens, None for what suits the device, its free memory and the model; `revision`: commit, branch or tag on the
     hub; `hub_only`: a hub id even if there is a folder of that name; `offline`: open no socket; `keep_in`: folder in
-    which quantised models are kept for the next start; `adapter`: folder of one that was trained with this model;
-    `kv`: of keys and values.
+    which quantised models are kept for the next start; `adapter`: folder of one that was trained with this model.
     `download_progress` is called with bytes downloaded and bytes in total. Raises ModelMissing, CheckpointRefused or
     SettingRefused.
     """
@@ -261,18 +264,7 @@ def prepare(
         streamed=streamed,
         kept=None if keep_in is None else KeptModels(keep_in),
         adapter=read_adapter(adapter) if adapter else None,
-        kv=_supported(kv, config),
     )
-
-
-def _supported(kv: KvPrecision, config: Any) -> KvPrecision:
-    """`kv`. Raises SettingRefused where a model cannot keep keys and values so."""
-    if kv is KvPrecision.INT8 and not has_plain_attention(config):
-        raise SettingRefused(
-            "This model does not keep a key and a value of every token, and they cannot be in INT8: leave"
-            " --kv-precision out, or choose another model."
-        )
-    return kv
 
 
 def _check_tokenizer(tokenizer: Tokenizer, config: Any, prompter: Prompter) -> None:

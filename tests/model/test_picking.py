@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import model.speed
-from model.families import FAMILIES, GB
+from model.families import FAMILIES, GB, KvPrecision
 from model.picking import ModelPicker, is_hub_id
 from model.servers import ConnectionFile
 from rag.errors import ModelMissing, ServerUnreachable, SettingRefused
@@ -24,7 +24,7 @@ REFUSED = [
 class FakeLoading:
     """Keeps what it was told to load."""
 
-    device = "auto"
+    device, kv = "auto", KvPrecision.FULL
 
     def __init__(self, held=0):
         self.started, self.held = [], held

@@ -4,8 +4,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import GlmConfig
 
 from model import quantise
+from model.assemble import assemble, dimensions_of, empty_model
 from model.checkpoint import unpack_int4
 from model.families import Precision
 from model.quantise import (
@@ -163,3 +165,25 @@ def test_bitsandbytes_where_it_is_installed(precision, bound):
     states = torch.randn(5, 256).bfloat16()
     linear = bitsandbytes_linear(Weight(dense), torch.ones(256), precision, device)
     assert relative(linear(states.to(device)).cpu(), states.float() @ dense.t() + 1) < bound
+
+
+def small(groups, heads=8):
+    """A model with random weights, and how much memory was reckoned for them."""
+    config = GlmConfig(
+        vocab_size=64, hidden_size=512, intermediate_size=1024, num_hidden_layers=2, num_attention_heads=heads,
+        num_key_value_heads=groups, head_dim=512 // heads, pad_token_id=0, eos_token_id=1, attention_bias=True,
+    )  # fmt: skip
+    random = ((name, Weight(torch.randn(one.shape))) for name, one in empty_model(config).state_dict().items())
+    model = assemble(config, random, Precision.INT4, CPU)
+    return model, dimensions_of(config).weight_bytes(Precision.INT4)
+
+
+@pytest.mark.parametrize(("groups", "kept"), [(1, Int8Linear), (2, Int8Linear), (4, Int4Linear), (8, Int4Linear)])
+def test_in_int4_keys_and_values_that_many_heads_share_have_8_bits(groups, kept):
+    model, reckoned = small(groups)
+    attention = model.model.layers[1].self_attn
+    assert {type(attention.k_proj), type(attention.v_proj)} == {kept}
+    assert {type(attention.q_proj), type(attention.o_proj), type(model.model.layers[1].mlp.down_proj)} == {Int4Linear}
+    assert attention.v_proj.bias is not None
+    held = sum(one.nbytes for one in (*model.parameters(), *model.buffers()) if one.dim() > 1)
+    assert held == pytest.approx(reckoned, rel=0.01)
