@@ -108,7 +108,8 @@ class Answerer:
             doubt = self._without_statement(doubt, short, asked, found)
         # Let the reader answer.
         checker = AnswerChecker(found.sources, self._settings.answering)
-        rows = self._headed(doubt, short if doubt.state is AnswerState.ANSWER or anyway else None, found)
+        shown = short if doubt.state is AnswerState.ANSWER or anyway else None
+        rows = _headed(doubt, shown, found, checker)
         given = rows.quoted if reader.quotes_evidence else prompt_evidence(short, doubt.quoted)
         reading = context.read(found.sources, given, found.tables, stop)
         cut = yield from checked(reading if found.sources else (), checker)
@@ -131,11 +132,6 @@ class Answerer:
             cut=cut,
         )
 
-    def _headed(self, doubt: Doubt, short: ShortAnswer | None, found: Retrieved) -> HeadedRows:
-        """What is quoted, rows with their headings, unless a short answer shows them as a table."""
-        shown = short is not None and short.table is not None
-        return with_headings(doubt.quoted, found.sources, found.tables, self._settings.answering, shown=shown)
-
     def again(self, asked: Asked, sources: tuple[Source, ...]) -> Retrieved:
         """A question with the sources of another one, instead of a search."""
         named = self._retriever.router.named_documents(asked.question, asked.scope)
@@ -155,6 +151,7 @@ class Answerer:
         self._statements.forget(document)
         self._last_read.forget(document[1])
         self._tables.forget(document)
+        self._facts.forget(document)
         self._retriever.forget(document)
         self.scorer.sentence_vectors.forget(document)
 
@@ -344,6 +341,12 @@ class Answerer:
     def _term_weight(self, asked: Asked) -> TermWeight:
         """The IDF of terms in the library of the person who asks."""
         return lambda term: self._retriever.words.idf(term, asked.scope)
+
+
+def _headed(doubt: Doubt, short: ShortAnswer | None, found: Retrieved, checker: AnswerChecker) -> HeadedRows:
+    """What is quoted, rows with their headings, unless a short answer shows them as a table."""
+    shown = short is not None and short.table is not None
+    return with_headings(doubt.quoted, found.sources, found.tables, checker.claims, shown=shown)
 
 
 def raise_if_set(stop: threading.Event | None) -> None:

@@ -88,7 +88,7 @@ class AnswerChecker:
     def __init__(self, sources: Sequence[Source], settings: AnswerSettings) -> None:
         """Indexes the sources once."""
         self._pieces: list[str] = []
-        self._checker = ClaimChecker(sources, settings)
+        self.claims = ClaimChecker(sources, settings)
         self._checked: dict[_MarkedSentence, Sentence] = {}
         self._complete: list[Sentence] = []
         self._rest = ""  # what follows the complete sentences, with marks
@@ -121,7 +121,7 @@ class AnswerChecker:
     def _check(self, marked: _MarkedSentence) -> Sentence:
         found = self._checked.get(marked)
         if found is None:
-            found = self._checked[marked] = self._checker.check(marked.text, marked.numbers, marked.lead)
+            found = self._checked[marked] = self.claims.check(marked.text, marked.numbers, marked.lead)
         return found
 
 

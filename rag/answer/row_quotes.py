@@ -13,7 +13,6 @@ from rag.answer.source_tables import SourceTables
 from rag.pdf.tables import Row, Table
 from rag.reader import Evidence
 from rag.records import Citation, ClaimState, Sentence, Source
-from rag.settings import AnswerSettings
 
 MAX_CELLS = 8  # of a row that is quoted with headings
 MAX_HEADING = 60  # characters; a longer heading is a sentence
@@ -43,22 +42,20 @@ def with_headings(
     quoted: Sequence[Evidence],
     sources: Sequence[Source],
     on_pages: SourceTables,
-    settings: AnswerSettings,
+    checker: ClaimChecker,
     *,
     shown: bool = False,
 ) -> HeadedRows:
     """The quotes, rows among them as "Label: Heading value · Heading value".
 
-    A row stays as it is where no table has it, or where the sources do not support what it becomes. `shown`: a table
-    with the rows stands above, so that only those without a label need their headings.
+    A row stays as it is where no table has it, or where the sources do not support what it becomes, which `checker`
+    finds out. `shown`: a table with the rows stands above, so that only those without a label need their headings.
     """
-    checker: ClaimChecker | None = None
     texts, places = [one.text for one in quoted], {}
     for n, one in enumerate(quoted):
         bare = not any(character.isalpha() for character in one.text)
         if (shown and not bare) or not _ENDS_IN_VALUE.search(one.text) or not (text := _made(one, sources, on_pages)):
             continue
-        checker = checker or ClaimChecker(sources, settings)
         # Nothing in a bare row can be compared but its values, which are those of the table.
         if bare or checker.check(text, (one.number,)).claim is ClaimState.SUPPORTED:
             texts[n], places[text] = text, citation_of(one, 0, len(one.text), sources)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 
 from rag.index.tokenize import terms
 from rag.records import Signal
@@ -44,8 +43,7 @@ def score_pages(
     keys = [page_of(stored[hit.passage_id]) for hit in hits]
     names = {page_of(row): row.document for row in stored.values()}
     first = list(dict.fromkeys(keys))[: settings.pages]
-    weight = lru_cache(maxsize=None)(idf)
-    added = {key: _page_score(query, names[key], facts(key), weight, settings) for key in first}
+    added = {key: _page_score(query, names[key], facts(key), idf, settings) for key in first}
     places = {key: n for n, key in enumerate(sorted(added, key=lambda key: -added[key]), 1)}
     return ranked(
         Hit(hit.passage_id, hit.score + added[key], (*hit.signals, Signal("page", added[key], places[key])))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 
@@ -114,6 +115,7 @@ class Retriever:
         """The hits rescored by term overlap, by their pages and, if there is a reranker, the first of them by it."""
         query = search.query
 
+        @cache
         def idf(term: str) -> float:
             return self.words.idf(term, search.scope)
 

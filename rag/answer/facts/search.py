@@ -63,9 +63,8 @@ def find_stated(fact: Fact, pages: Sequence[PageText], names: Collection[str], y
         if rule.year and not years:
             continue
         pattern = rule.compiled(names)
-        found = [one for one in _matches(fact, rule, pattern, pages) if one is not None]
-        if found:
-            return _picked(rule, found)
+        if found := _picked(rule, _matches(fact, rule, pattern, pages)):
+            return found
     return None
 
 
@@ -128,13 +127,16 @@ def _sentence_around(text: str, start: int, end: int) -> tuple[int, int]:
     return (left, right) if right - left <= _MAX_EVIDENCE else (max(left, start - _MAX_EVIDENCE // 2), end)
 
 
-def _picked(rule: Rule, found: Sequence[Stated]) -> Stated:
+def _picked(rule: Rule, found: Iterator[Stated]) -> Stated | None:
+    """The one that answers; where that is the first certain one, no further ones are looked for."""
     if rule.pick is Pick.LARGEST:
-        return max(found, key=lambda one: amount(one.values[0]))
+        return max(found, key=lambda one: amount(one.values[0]), default=None)
     if rule.pick is Pick.LONGEST:
-        return max(found, key=lambda one: len(one.values))
-    certain = [one for one in found if one.certain]
-    return (certain or list(found))[0]
+        return max(found, key=lambda one: len(one.values), default=None)
+    first = next(found, None)
+    if first is None or first.certain:
+        return first
+    return next((one for one in found if one.certain), first)
 
 
 def amount(text: str) -> float:

@@ -34,14 +34,16 @@ from rag.answer.phrases.offices import asks_for_office, asks_of_another_time
 from rag.answer.phrases.yes_no import yes_or_no
 from rag.index.protocols import Scope
 from rag.index.tokenize import terms
+from rag.kept import Kept
 from rag.reader import ANSWERABLE, Evidence
-from rag.records import Citation, Document, ShortAnswer, Source
+from rag.records import Citation, Document, DocumentKey, ShortAnswer, Source
 from rag.store.database import Store
 
 AGREEING_SOURCES: Final = 3  # from the first, that must be of one document where the question names none
 MAX_DOCUMENTS: Final = 3  # that are searched
 MAX_PAGES: Final = 1_000  # of a document
 MAX_QUESTION: Final = 300  # characters
+KEPT_FACTS: Final = 500  # at most about 10 KB each
 COVER_PAGES: Final = 2
 COVER_CHARACTERS: Final = 3_000
 SURE_CONFIDENCE, POSSIBLE_CONFIDENCE = 0.9, 0.39
@@ -57,13 +59,19 @@ class _Wanted:
 
     wording: Wording | None  # None: the finder checks the words of the question itself
     find: Find
+    kept_as: tuple[str, ...] = ()  # what is found is kept under this name; () where it is not
 
 
 class FactFinder:
-    """Finds facts in the documents of one library."""
+    """Finds facts in the documents of one library; those found last are kept. Thread-safe."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._kept: Kept[tuple[Stated | None]] = Kept(KEPT_FACTS)
+
+    def forget(self, document: DocumentKey) -> None:
+        """Keep nothing of a document."""
+        self._kept.forget(document)
 
     def find(
         self, question: str, scope: Scope, named: Mapping[str, Collection[str]], sources: Sequence[Source]
@@ -78,7 +86,7 @@ class FactFinder:
         if not wanted:
             return None
         for document in self._documents(scope, named, sources)[:MAX_DOCUMENTS]:
-            names = _company_terms(named.get(document.id, ()))
+            moment, names = self._kept.moment, _company_terms(named.get(document.id, ()))
             pages = [PageText(*row) for row in self._store.labelled_page_texts(document.owner, document.id, MAX_PAGES)]
             cover = " ".join([document.name, document.title, *(page.text for page in pages[:COVER_PAGES])])[
                 :COVER_CHARACTERS
@@ -87,9 +95,26 @@ class FactFinder:
             for one in wanted:
                 asked = without_dates(question, cover)
                 understood = one.wording is None or is_understood(asked, one.wording, names, cover)
-                if understood and _is_of_years(question, cover) and (stated := one.find(pages, names)):
+                if (
+                    understood
+                    and _is_of_years(question, cover)
+                    and (stated := self._stated(one, document, pages, names, moment))
+                ):
                     return _answer(stated, document, sources)
         return None
+
+    def _stated(
+        self, wanted: _Wanted, document: Document, pages: Sequence[PageText], names: frozenset[str], moment: int
+    ) -> Stated | None:
+        """What a document states; `moment`: of what is kept, before its pages were read."""
+        if not wanted.kept_as:
+            return wanted.find(pages, names)
+        key, name = (document.owner, document.id), (wanted.kept_as, names)
+        found = self._kept.get(key, name)
+        if found is None:
+            found = (wanted.find(pages, names),)
+            self._kept.keep(key, name, found, moment)
+        return found[0]
 
     def _confirmed(
         self,
@@ -137,7 +162,9 @@ def _wanted(question: str) -> list[_Wanted]:
         return []
     years = years_of(question)
     found = [
-        _Wanted(fact.wording, _fact_finder(fact, years)) for fact in known_facts() if fact.wording.asks.search(question)
+        _Wanted(fact.wording, _fact_finder(fact, years), (fact.name, *years))
+        for fact in known_facts()
+        if fact.wording.asks.search(question)
     ]
     office = asks_for_office(question)
     if office is not None and kind_of(question) is Kind.PERSON and not asks_of_another_time(question):

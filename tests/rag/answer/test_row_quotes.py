@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rag.answer.citations import ClaimChecker
 from rag.answer.quote import QuoteReader
 from rag.answer.row_quotes import with_headings
 from rag.answer.source_tables import KeptTables, SourceTables
@@ -27,16 +28,16 @@ def test_a_quoted_row_says_what_its_values_are_and_is_cited(tmp_path) -> None:
     with Engine(Settings(data_dir=tmp_path / "data"), embedder=ExactEmbedder, reader=QuoteReader()) as engine:
         add(engine, ("meeting.pdf", VOTES))
         sources = ask(engine, "How many votes were cast for Ben Crane?")[0].sources
-        tables, settings = SourceTables(KeptTables(engine._store), ""), AnswerSettings()
+        tables, checker = SourceTables(KeptTables(engine._store), ""), ClaimChecker(sources, AnswerSettings())
         quoted = [Evidence(1, ROW, 1.0), Evidence(1, "The votes were counted.", 1.0)]
-        headed = with_headings(quoted, sources, tables, settings)
+        headed = with_headings(quoted, sources, tables, checker)
         row, sentence = headed.quoted
         place = headed.places[row.text]
         assert sources[0].text[place.start : place.end] == ROW
         assert row.text == "Ben Crane: Votes For 54,484,293 · Votes Against 5,105,005 · Abstentions 77,685"
         assert sentence.text == "The votes were counted."
         # A row shown in a table above, with its headings, stays as it is printed.
-        assert with_headings(quoted, sources, tables, settings, shown=True).quoted[0].text == ROW
+        assert with_headings(quoted, sources, tables, checker, shown=True).quoted[0].text == ROW
 
 
 def test_the_nominee_with_most_votes_against_is_named(tmp_path) -> None:
