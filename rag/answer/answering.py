@@ -108,8 +108,7 @@ class Answerer:
             doubt = self._without_statement(doubt, short, asked, found)
         # Let the reader answer.
         checker = AnswerChecker(found.sources, self._settings.answering)
-        shown = short if doubt.state is AnswerState.ANSWER or anyway else None
-        rows = _headed(doubt, shown, found, checker)
+        rows = _headed(doubt, short if doubt.state is AnswerState.ANSWER or anyway else None, found, checker)
         given = rows.quoted if reader.quotes_evidence else prompt_evidence(short, doubt.quoted)
         reading = context.read(found.sources, given, found.tables, stop)
         cut = yield from checked(reading if found.sources else (), checker)
