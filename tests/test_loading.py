@@ -111,8 +111,9 @@ def test_the_context_option_reaches_the_model(engine, tmp_path):
     folder = str(recite(tmp_path / "tiny", ["yes"]))
     choice = load(engine, "--model", folder, "--context", "131073")
     refused(engine, choice, "has a context of 131,072 tokens, less than the 131,073 of --context")
-    load(engine, "--model", folder, "--context", "3000")
+    choice = load(engine, "--model", folder, "--context", "3000", "--kv-precision", "int8")
     assert engine.questions.reader.context_tokens == 3000
+    assert "keys and values in INT8" in str(choice.why)
 
 
 def test_a_follow_up_reads_only_what_is_new(engine, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from model.device import compute_dtype
-from model.families import FAMILIES, GB, Precision, find_family
+from model.families import FAMILIES, GB, KvPrecision, Precision, find_family
 from model.listing import list_models, memory_by_precision
 from model.load import context_length
 from model.memory import DEFAULT_CONTEXT, MIN_CONTEXT, choose_precision, needed_bytes
@@ -20,6 +20,7 @@ MEASURED = [
     ("chatglm-6b", "int4", 2048, 5.84),
     ("chatglm-6b", "int8", 2048, 8.28),
 ]
+MEASURED_WITH_INT8 = ("chatglm2-6b", "int4", 32_768, 5.314)  # keys and values in INT8
 
 
 @pytest.mark.parametrize(("name", "precision", "context", "peak"), MEASURED)
@@ -27,6 +28,12 @@ def test_the_memory_reckoned_is_the_peak_that_was_measured(name, precision, cont
     """Never less, and at most 2% more."""
     needed = needed_bytes(find_family(name).dimensions, Precision(precision), context, CPU) / GB
     assert peak <= needed < 1.02 * peak
+
+
+def test_the_memory_reckoned_with_keys_and_values_in_int8_is_the_peak_that_was_measured():
+    name, precision, context, peak = MEASURED_WITH_INT8
+    dimensions = find_family(name).dimensions
+    assert peak <= needed_bytes(dimensions, Precision(precision), context, CPU, KvPrecision.INT8) / GB < 1.02 * peak
 
 
 @pytest.mark.parametrize("device", [CPU, CUDA], ids=str)
