@@ -108,6 +108,11 @@ class Exchange:
             citations = sentences[sentence].citations if 0 <= sentence < len(sentences) else ()
         return next((citation for citation in citations if citation.number == number), None)
 
+    def cited_text(self, citation: Citation) -> str:
+        """What a citation stands on; "" where that is outside of its source's text."""
+        source = self.source(citation.number)
+        return source.text[max(citation.start, 0) : max(citation.end, 0)] if source else ""
+
     def to_json(self) -> str:
         """As JSON text."""
         return _adapter().dump_json(self).decode()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag.records import Answer, AnswerState, Citation, ShortAnswer, TableExcerpt
 from webui.conversation import FIRST_SHORT, Exchange
 from webui.session import Session
 from webui.strings import Language, say
+from webui.views.formulas import Part, parts_of_formula
 from webui.views.links import Link, link
 from webui.views.scales import scaled
 
@@ -43,8 +45,8 @@ class Short:
     possible: bool  # whether the value is only a possibility
     items: list[tuple[str, Link | None]]  # of a list, each with the citation that is its own
     labels: str  # "Total revenue · 2023"
-    formula: str
-    links: list[Link]  # one per citation; none where each item has its own
+    formula: list[Part]
+    links: list[Link]  # one per citation; none where each item, or each number of the formula, has its own
     caption: str  # of the rows
     headers: list[str]
     rows: list[Row]
@@ -60,6 +62,8 @@ def short_of(exchange: Exchange, session: Session) -> Short | None:
         link(source, exchange, FIRST_SHORT - place, session) if source and stated else None
         for place, source in enumerate(exchange.source(citation.number) for citation in short.citations)
     ]
+    cells = [(exchange.cited_text(citation), one) for citation, one in zip(short.citations, links, strict=True) if one]
+    formula = parts_of_formula(short.formula, cells) if stated else []
     values, table = _with_scale(short, session.language), short.table
     own = _is_list(short) and len(links) == len(values)  # whether each item has a citation of its own
     return Short(
@@ -69,8 +73,8 @@ def short_of(exchange: Exchange, session: Session) -> Short | None:
         if stated and _is_list(short)
         else [],
         labels=" · ".join(short.labels) if stated else "",
-        formula=short.formula if stated else "",
-        links=[] if own else [one for one in links if one],
+        formula=formula,
+        links=[] if own else _marks([link for _, link in cells], [part.link for part in formula if part.link]),
         caption=table.caption if table else "",
         headers=list(table.headers) if table else [],
         rows=_rows(table) if table else [],
@@ -84,6 +88,12 @@ class Line:
     text: str
     citations: tuple[Citation, ...]
     is_item: bool = False  # of a list
+
+
+def _marks(links: Sequence[Link], of_numbers: Sequence[Link]) -> list[Link]:
+    """The links behind a value: the first of each source, and those that no number of the formula has."""
+    first = {one.number: one for one in reversed(links)}
+    return [one for one in links if one is first[one.number] or one not in of_numbers]
 
 
 def short_lines(short: ShortAnswer, language: Language) -> list[Line]:

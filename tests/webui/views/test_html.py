@@ -241,6 +241,18 @@ def test_the_short_answer_comes_first_with_its_formula_and_a_button_for_each_cel
     assert cites == [("1", "-2"), ("2", "-3"), ("1", "0")]
 
 
+def test_the_numbers_of_a_formula_open_their_cells_and_a_source_is_marked_once():
+    text = "Gross profit $ 169.2 146.1 Revenue 412.6 370.8"
+    cells = tuple(Citation(1, 1.0, text.index(cell), text.index(cell) + len(cell)) for cell in ("$ 169.2", "412.6"))
+    session = with_short(replace(SHORT, formula="169.2 / 412.6", citations=cells))
+    exchange = session.conversation.exchanges[0]
+    exchange.found = replace(exchange.found, sources=(replace(exchange.found.sources[0], text=text),))
+    looked = look(conversation_html(session))
+    assert "= 169.2 / 412.6" in looked.text
+    assert [at["data-sentence"] for at in tags(looked, **{"class": "operand"})] == ["-2", "-3"]
+    assert [at["data-sentence"] for at in tags(looked, **{"class": "cite"})] == ["-2", "0"]
+
+
 @pytest.mark.parametrize(
     ("language", "scale", "values", "shown"),
     [
