@@ -56,7 +56,8 @@ def until(true, seconds=10.0):
 
 
 def test_a_short_answer_is_large_and_opens_its_cell(engine, served, visit):
-    engine.short = ShortAnswer(("$4,218",), "million", ("Revenue", "2023"), "", (Citation(1, 1.0, 30, 49),))
+    cited = (Citation(1, 1.0, 30, 49), Citation(1, 1.0, 29, 34))
+    engine.short = ShortAnswer(("$4,218",), "million", ("Revenue", "2023"), "4,218 − 0", cited)
     page = ready(visit(served(engine)))
     ask(page)
     answered(page)
@@ -68,6 +69,9 @@ def test_a_short_answer_is_large_and_opens_its_cell(engine, served, visit):
     page.click(".short .cite")
     page.wait_for_selector(".sheet img")
     assert page.inner_text("#viewer mark") == PASSAGE[30:49]
+    assert page.locator(".short .cite").count() == 1
+    page.click(".short .operand")
+    page.wait_for_selector("#viewer mark:text-is('4,218')")
 
 
 def test_add_ask_open_the_source_and_remove(engine, served, visit):
