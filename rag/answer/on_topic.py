@@ -6,10 +6,11 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from rag.answer.claims.lexicon import are_synonyms, stem
 from rag.answer.figures.question import Operation, operation_of
 from rag.answer.phrases.causes import moves
 from rag.answer.phrases.counted import asks_how_many, holds_count, is_of_other_years
-from rag.answer.phrases.fit import is_no_answer
+from rag.answer.phrases.fit import is_no_answer, suits
 from rag.answer.phrases.kind import Kind, content, kind_of
 from rag.answer.phrases.offices import NAME, is_name
 from rag.answer.phrases.yes_no import holds, opposite
@@ -19,11 +20,20 @@ from rag.reader import Evidence
 
 MIN_SHARE: Final = 0.75  # of what a yes/no question is about, that a sentence which may answer it has
 _RELATED: Final = 0.5  # of the best quote's share, below which another is left out
+_QUANTITIES: Final = frozenset({Kind.NUMBER, Kind.MONEY, Kind.PERCENT, Kind.DURATION, Kind.DATE})
+_CODES: Final = re.compile(r"\b[A-Za-z]\w{0,40}\d\w{0,10}")
+_DIGITS: Final = re.compile(r"(?<![\w.])\d")
 _NAME: Final = re.compile(NAME)
 _ONE_NAME: Final = re.compile(r"\b(?:Mr|Ms|Mrs|Dr|Sir|Lord|King|Queen|President|Professor)\.? [A-Z]|/s/")
 _ASKS_WHY: Final = re.compile(
     r"\b(?:why|what|which|how come|caused?|causes|reasons?|did|does|do|has|have|is|are|was|were|been|being)\b",
     re.IGNORECASE,
+)
+_WHO_DID: Final = re.compile(
+    r"\bwho (?:(?:was|were|is|are|has|have|had) (?=\w+ed\b))?(?P<deed>[a-z]{2,30})\b", re.IGNORECASE
+)
+_NO_DEED: Final = frozenset(
+    "is are was were be did does do has have had will would can could may might should shall must else all".split()
 )
 _PAST_FORMS: Final = dict(
     pair.split("/")
@@ -54,10 +64,13 @@ def on_topic(
     `names`: terms of the question that name its document.
     """
     kind = kind_of(question)
+    if kind in _QUANTITIES and not any(_holds_quantity(kind, found.text) for found in quoted):
+        return False, tuple(quoted)
     if any(mainly_chinese(text) for text in (question, *(one.text for one in quoted))):
         return True, tuple(quoted)
     if kind is Kind.PERSON:
-        return any(_names_somebody(question, found.text) for found in quoted), tuple(quoted)
+        told = [one for one in quoted if _names_somebody(question, one.text) and _holds_deed(question, one.text)]
+        return bool(told), tuple(quoted)
     if kind is Kind.NUMBER and asks_how_many(question):
         told = [one for one in quoted if holds_count(question, one.text) and not is_of_other_years(question, one.text)]
         return bool(told), tuple(quoted)
@@ -73,11 +86,25 @@ def on_topic(
     return best >= MIN_SHARE, kept
 
 
+def _holds_deed(question: str, text: str) -> bool:
+    """Whether a text says what somebody did, by the verb of "Who bought it?" or a synonym; all else passes."""
+    asked = _WHO_DID.search(question)
+    if asked is None or asked["deed"].lower() in _NO_DEED:
+        return True
+    deed = stem(asked["deed"])
+    return any(are_synonyms(deed, stem(word)) for word in re.findall(r"[A-Za-z]{2,40}", text))
+
+
 def _names_somebody(question: str, text: str) -> bool:
     if _ONE_NAME.search(text):
         return True
     asked = set(terms(question))
     return any(is_name(name) and asked.isdisjoint(terms(name)) for name in _NAME.findall(text))
+
+
+def _holds_quantity(kind: Kind, text: str) -> bool:
+    """Whether a text has a quantity of a kind; the digit of a name, as in "Libtasn1", is none."""
+    return _DIGITS.search(text) is not None or suits(kind, _CODES.sub(" ", text)) == 1.0
 
 
 def _share(asked: Collection[str], text: str) -> float:

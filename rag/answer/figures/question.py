@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from rag.answer.figures.periods import without_periods
+from rag.answer.phrases.counted import asks_how_many
 from rag.index.tokenize import terms
 
 
@@ -109,10 +110,9 @@ _PERCENT_ASKED = re.compile(r"percent|%|百分|占比|比重", re.IGNORECASE)
 _DIFFERENCE = re.compile(
     r"\bdifference\b|\bhow much (?:more|less|higher|lower|larger|smaller)\b|相差|差额|[多少高低]多少", re.IGNORECASE
 )
-_HOW_MANY = re.compile(r"\bhow many\b|\bnumber of\b|多少[个名位票股件台]|几[个名位票件台]", re.IGNORECASE)
-_HOW_MANY_THINGS = re.compile(
-    r"\bhow many\b"
-    r"(?!.*(?:\b(?:dollars?|euros?|pounds?|yuan|cents?|usd|percent|times|millions?|billions?|thousands?)\b|%))",
+_NUMBER_OF = re.compile(r"\bnumber of\b", re.IGNORECASE)
+_AMOUNTS = re.compile(
+    r"\bhow many\b.*(?:\b(?:dollars?|euros?|pounds?|yuan|cents?|usd|percent|times|millions?|billions?|thousands?)\b|%)",
     re.IGNORECASE,
 )
 _PLAIN_RATIO = re.compile(r"\bproportion\b|\bas an? ratio\b", re.IGNORECASE)
@@ -223,12 +223,12 @@ def asks_for_difference(question: str) -> bool:
 
 def asks_for_number(question: str) -> bool:
     """Whether things are to be counted, "how many votes": their number needs no scale."""
-    return bool(_HOW_MANY.search(question))
+    return asks_how_many(question) or bool(_NUMBER_OF.search(question))
 
 
 def asks_for_count(question: str) -> bool:
     """Whether it asks how many things there are, which is no amount of money."""
-    return bool(_HOW_MANY_THINGS.search(question))
+    return asks_how_many(question) and not _AMOUNTS.search(question)
 
 
 def asks_for_percent(question: str) -> bool:

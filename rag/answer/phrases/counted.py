@@ -8,7 +8,8 @@ from typing import Final
 from rag.answer.claims.dates import MONTH, YEAR
 from rag.index.tokenize import terms
 
-_HOW_MANY: Final = re.compile(r"\bhow many (?P<things>[^,?]{2,80})", re.IGNORECASE)
+_HOW_MANY: Final = re.compile(r"\bhow many\b|(?:多少|几)[个名位次家件种台票股](?!百分点)", re.IGNORECASE)
+_HOW_MANY_THINGS: Final = re.compile(r"\bhow many (?P<things>[^,?]{2,80})", re.IGNORECASE)
 _THINGS_END: Final = re.compile(
     r"\b(?:did|does|do|is|are|was|were|has|have|had|will|would|can|could|may|must|should|that|who|which|in|at|on|for|from"
     r"|there|\w+ed|work|live|make|take)\b.*",
@@ -22,7 +23,8 @@ _NUMBER: Final = re.compile(
 _DAY: Final = re.compile(rf"\b{MONTH}\.? \d{{1,2}}\b", re.IGNORECASE)
 _COUNT: Final = re.compile(
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|\w+ty|dozens?|hundreds?|thousands?"
-    r"|millions?|billions?|several|many|few|no|none|zero|half|both|single|once|twice|thrice|third|pairs?|couple)\b",
+    r"|millions?|billions?|several|many|few|no|none|zero|half|both|single|once|twice|thrice|third|pairs?|couple)\b"
+    r"|[零一二三四五六七八九十百千万亿两半几数无]",
     re.IGNORECASE,
 )
 _COUNTED: Final = re.compile(r"[ -](?P<words>(?:[a-z-]+ ){0,2}?[a-z-]{3,}s)\b")  # "ten nominees", "3 Years"
@@ -62,7 +64,7 @@ _NO_THING: Final = frozenset("was is has does this its as times plus minus less 
 
 
 def asks_how_many(question: str) -> bool:
-    """Whether it asks for the number of things of a kind."""
+    """Whether it asks for the number of things of a kind: "how many", 多少家, 几名."""
     return _HOW_MANY.search(question) is not None
 
 
@@ -73,7 +75,7 @@ def names_count(span: str) -> bool:
 
 def counts_others(question: str, text: str, start: int) -> bool:
     """Whether the number at text[start:] counts other things than those asked for: "ten nominees", asked for votes."""
-    asked, number = _HOW_MANY.search(question), _NUMBER.match(text, start)
+    asked, number = _HOW_MANY_THINGS.search(question), _NUMBER.match(text, start)
     counted = _COUNTED.match(text.lower(), number.end()) if number else None
     if asked is None or counted is None:
         return False

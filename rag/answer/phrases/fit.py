@@ -71,7 +71,10 @@ _SIGNATURE: Final = re.compile(
 )
 _FURNITURE: Final = re.compile(
     r"^\W*(?:page \d+(?: of \d+)?|\d+ ?/ ?\d+|table of contents|contents|第 ?\d+ ?页.*|目录|[ivxlc]+"
-    r"|all rights reserved.*)\W*$|\.{5,}|…{3,}",
+    r"|all rights reserved.*)\W*$|\.{5,}|…{3,}"
+    r"|^(?:[^\s。]{1,40} ){1,7}\.$"  # of an index, "threads ."
+    r"|^(?:>|\$|#) ?[\w.]+ ?(?:<-|=|\()|\w <- \w"  # a line of code
+    r"|^\W{0,5}[^.。]{1,120}\(https?://[^\s()]{1,200}\)\W{0,5}(?:\([^()]{1,20}\))?\W{0,3}$",  # of a list of links
     re.IGNORECASE,
 )
 _BOILERPLATE: Final = re.compile(
@@ -86,6 +89,7 @@ _NUMBERING: Final = re.compile(
     r"^\W*(?:第[\d一二三四五六七八九十]+[章节条部分]+|[\d.]+|[一二三四五六七八九十]+[、.]|item \d+\w?\.?)\s*",
     re.IGNORECASE,
 )
+_WORD_WITH_NUMBER: Final = re.compile(r"\b[A-Za-z]{1,20}[.-]?\d{1,4}[A-Za-z]{0,20}\b")
 _NUMBERED_TITLE: Final = re.compile(
     r"^\W*\d{1,3}(?:\.\d{1,3}){0,3}[.)] [A-Z][\w-]*(?: [\w-]+){0,2}\.$"
 )  # "8. Indemnification."
@@ -117,6 +121,8 @@ def is_no_answer(sentence: str, question: str) -> bool:
 def _is_heading(sentence: str) -> bool:
     """A short line without a full stop and without a figure or a colon, but one at its start; or in capitals."""
     text = _NUMBERING.sub("", sentence)
+    if text != sentence.strip():
+        text = _WORD_WITH_NUMBER.sub("x", text)  # "2.1 ASN.1 syntax"
     words, han = text.split(), len(find_han(text))
     # "FORM 8-K"; a sentence in Chinese has no small letters either.
     in_capitals = not han and text.isupper() and len(words) <= _HEADING_WORDS and not re.search(r"\d\d", text)

@@ -25,7 +25,7 @@ _INTRODUCES: Final = re.compile(
 )
 _SEPARATORS: Final = tuple(re.compile(one) for one in (r"(?<!\s)\s*[;；]\s*", r"(?<!\s)\s*、\s*", r",\s+|，\s*"))
 _CLAUSE: Final = re.compile(
-    r"(?<!\s)\s{0,9}[;；]\s{0,9}(?:and |but )?(?:it|they|he|she|we|you|there|which)(?:['’]s|['’]re|\s[a-z]+s?)\b.*",
+    r"(?<!\s)\s{0,9}[;；,]\s{0,9}(?:and |but )?(?:it|they|he|she|we|you|there|which)(?:['’]s|['’]re|\s[a-z]+s?)\b.*",
     re.IGNORECASE | re.DOTALL,
 )
 _AND_BEFORE: Final = re.compile(r"\s*(?:and|or|as well as)\s+|\s*(?:以及|和|及)")

@@ -8,6 +8,7 @@ from typing import Final
 
 from rag.answer.claims.dates import MONTH
 from rag.answer.phrases.kind import Kind
+from rag.answer.phrases.limits import bound_asked_for
 from rag.answer.phrases.offices import NAME
 from rag.index.tokenize import terms
 from rag.language import mainly_chinese
@@ -40,6 +41,13 @@ _POINTS_ELSEWHERE: Final = re.compile(
     r"(?:(?:the|each of the|one of the|by the) )?(?:following|undersigned|foregoing|aforementioned|above|below)\b",
     re.IGNORECASE,
 )
+_ADDRESS: Final = re.compile(r"://|@|\w\.\w+/|^[\d.\s]+$")
+_WITH: Final = re.compile(
+    r"\b(?:begin|start|end)s? (?:with|in|on|at) (?P<what>\S{1,60}(?: (?!and\b|or\b)[^\s,;.]{1,30}){0,4})", re.IGNORECASE
+)
+_MARK: Final = re.compile(r"\[[\w ]{1,30}\]")
+_IF: Final = re.compile(r"\b(?:if|when|in case)\b|如果|若|倘若|当.{1,40}时", re.IGNORECASE)
+_CONDITION: Final = re.compile(r"\W{0,5}(?:if|when|in case|如果|倘若|若|当)[^,，。]{3,300}[,，]", re.IGNORECASE)
 _WORDS_AFTER: Final = 2  # that a span may have after a date
 _HAN_FORMS: Final = re.compile(r"(?:股份)?有限(?:责任)?公司|集团|公司")
 # Of companies, and what reports call their own.
@@ -66,6 +74,10 @@ def refined(kind: Kind, question: str, text: str, start: int, end: int) -> tuple
         return start, end
     if kind is Kind.DATE:
         return _date_asked_for(question, text, start, end)
+    if kind in (Kind.NUMBER, Kind.DURATION):
+        return bound_asked_for(question, text, start, end)
+    if kind is Kind.HOW and (found := _end_asked_for(question, text, start)):
+        return found
     return _new_value(text, start, end) if _NEW.search(question) else (start, end)
 
 
@@ -83,6 +95,19 @@ def answers_nothing(question: str, text: str, start: int, end: int) -> bool:
     return _TWO_VALUES.fullmatch(span) is not None or (
         _TIMES.fullmatch(span) is not None and text[end:].lstrip().startswith("as ")
     )
+
+
+def is_address_or_number(kind: Kind, span: str) -> bool:
+    """Whether a span names nobody and no place, "example.org/standards", "3.11.1", or is a mark, "[Function]"."""
+    if kind in (Kind.PERSON, Kind.PLACE) and _ADDRESS.search(span):
+        return True
+    return _MARK.fullmatch(span) is not None
+
+
+def is_of_condition(question: str, text: str, start: int, end: int) -> bool:
+    """Whether a span stands in the condition of a sentence, which the question repeats: "What happens if …?"."""
+    condition = _CONDITION.match(text)
+    return condition is not None and start < end <= condition.end() and _IF.search(question) is not None
 
 
 def asks_which(question: str) -> bool:
@@ -145,6 +170,15 @@ def _date_asked_for(question: str, text: str, start: int, end: int) -> tuple[int
     start, stop = min(start, dates[n][0]), dates[n][1]
     goes_on = len(re.findall(r"[^\W\d_]{2,}", text[stop:end])) > _WORDS_AFTER
     return start, stop if goes_on else max(end, stop)
+
+
+def _end_asked_for(question: str, text: str, start: int) -> tuple[int, int] | None:
+    """What something begins with, where the span says what it ends with: "begin with -- and end with a line"."""
+    for asked, other in ((_BEGINNING, _ENDING), (_ENDING, _BEGINNING)):
+        if asked.search(question) and not other.search(question) and other.match(text, start):
+            found = next((one for one in _WITH.finditer(text) if asked.match(one.group())), None)
+            return found.span("what") if found else (start, start)
+    return None
 
 
 def _new_value(text: str, start: int, end: int) -> tuple[int, int]:

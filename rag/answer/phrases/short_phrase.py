@@ -25,6 +25,7 @@ from rag.answer.phrases.elections import asks_for_directors, tells_of_directors
 from rag.answer.phrases.fit import is_no_answer
 from rag.answer.phrases.kind import Kind, kind_of
 from rag.answer.phrases.labels import find_labelled
+from rag.answer.phrases.limits import names_sibling, narrows
 from rag.answer.phrases.lists import FoundList, enumeration_around, find_list, split_items
 from rag.answer.phrases.negated import denies, is_negated
 from rag.answer.phrases.offices import asks_for_office, asks_of_another_time, find_holder, is_name
@@ -33,8 +34,10 @@ from rag.answer.phrases.refine import (
     asks_which,
     completed,
     full_name,
+    is_address_or_number,
     is_clause,
     is_no_choice,
+    is_of_condition,
     refined,
 )
 from rag.answer.phrases.span_model import Span, SpanModel
@@ -52,7 +55,6 @@ _JOINING: Final = re.compile(r"\s(?:and|or|but|nor|the|an?|of|for|from|with|than
 
 _REASONED: Final = frozenset({Kind.WHY, Kind.HOW, Kind.LIST, Kind.CHANGE})  # what no single value answers
 _TOLD: Final = 0.7  # confidence of what a label or an office tells
-_HOW_MANY: Final = re.compile(r"\bhow many\b|多少[个名位次家件种台]|几[个名位次家件种台]", re.IGNORECASE)
 _NO_COUNT: Final = re.compile(r"[%％$£€¥￥]|\bpercent\b|百分之")  # beside what is no count
 _NUMBERS: Final = frozenset({Kind.MONEY, Kind.PERCENT, Kind.NUMBER})  # kinds that a wrong span is read as a fact for
 
@@ -123,7 +125,7 @@ class PhraseFinder:
         if kind is Kind.PERSON and (whole := _named_in_full(found, start, end, evidence)):
             found, start, end = whole
         sure = confidence >= self.settings.sure_confidence and (not is_negated(question) or denies(found.text))
-        sure = sure and not is_of_other_deed(question, found.text)
+        sure = sure and not any(doubt(question, found.text) for doubt in (is_of_other_deed, narrows, names_sibling))
         if kind is Kind.WHY and not gives_cause(question, found.text, start):
             if moves(question):
                 return None
@@ -180,7 +182,7 @@ def _is_unfit(kind: Kind, question: str, text: str, start: int, end: int) -> boo
         return True  # whoever holds it would have been found beside it
     if asks_for_directors(question) and not (tells_of_directors(text) and is_name(text[start:end])):
         return True
-    if kind is Kind.NUMBER and _HOW_MANY.search(question) and _NO_COUNT.search(text[max(start - 1, 0) : end + 1]):
+    if kind is Kind.NUMBER and asks_how_many(question) and _NO_COUNT.search(text[max(start - 1, 0) : end + 1]):
         return True
     if asks_how_many(question) and not names_count(text[start:end]):
         return True
@@ -188,7 +190,9 @@ def _is_unfit(kind: Kind, question: str, text: str, start: int, end: int) -> boo
         return True
     if (kind is Kind.PERSON or asks_which(question)) and is_clause(text[start:end]):
         return True
-    if is_no_choice(question, text[start:end]):
+    if is_no_choice(question, text[start:end]) or is_address_or_number(kind, text[start:end]):
+        return True
+    if is_of_condition(question, text, start, end):
         return True
     whole = start == 0 and end >= len(text.rstrip())
     return (whole and is_no_answer(text, question)) or answers_nothing(question, text, start, end)

@@ -36,6 +36,8 @@ _PERMISSION: Final = re.compile(
     r"|能否|可否",
     re.I,
 )
+_ALLOWED: Final = re.compile(r"\b(?:allowed|permitted)\b", re.IGNORECASE)
+_FORBIDS: Final = re.compile(r"\bthere (?:must|may|shall|can) be no\b", re.IGNORECASE)
 _OPPOSITES: Final = tuple(
     (frozenset(a.split()), frozenset(b.split()))
     for a, b in (
@@ -86,21 +88,36 @@ def decide(
 
     `weight`: the inverse document frequency of a term.
     """
-    asked = list(dict.fromkeys(terms(content(question))))
-    total = sum(map(weight, asked))
     best: Decision | None = None
     for found in evidence[: settings.deciding_sentences]:
+        wanted = _without_permission(question, found.text)
+        asked = list(dict.fromkeys(terms(content(wanted))))
+        total = sum(map(weight, asked))
         if found.answerability < ANSWERABLE or total <= 0 or not _ENDS.search(found.text):  # a row has no verb
             continue
         if mainly_chinese(found.text) != mainly_chinese(question):  # their words cannot be compared
             continue
         clause, share, opposed = _best_clause(found.text, asked, weight, total)
-        if share < settings.decided_share or _is_open(question, clause) or not _holds_verb(question, found.text):
+        if share < settings.decided_share or _is_open(question, clause) or not _holds_verb(wanted, found.text):
             continue
         denials = len(_NEGATIONS.findall(clause)) + opposed + len(_NEGATIONS.findall(content(question)))
-        if best is None or share > best.confidence:
+        if best is None or (share, _same_words(question, found)) > (
+            best.confidence,
+            _same_words(question, best.evidence),
+        ):
             best = Decision(denials % 2 == 0, found, min(share, 1.0))
     return best
+
+
+def _same_words(question: str, found: Evidence) -> int:
+    """How many words of a question a sentence has in the same form: "/bin" is not "/usr/bin"."""
+    asked, said = (set(text.lower().replace("?", " ").rstrip(". ").split()) for text in (question, found.text))
+    return len(asked & said)
+
+
+def _without_permission(question: str, sentence: str) -> str:
+    """The question without "allowed" where the sentence forbids in other words: "There must be no pets"."""
+    return _ALLOWED.sub(" ", question) if _FORBIDS.search(sentence) else question
 
 
 def _holds_verb(question: str, sentence: str) -> bool:

@@ -61,6 +61,12 @@ def test_reasons_suit_why_and_numbers_suit_how_many() -> None:
         "8. Indemnification.",
         "10.2 Employment Agreement, by and between Halden, Inc. and Mary N. Dale, dated August 16, 2022.",
         "(1) Includes 33 mobile stores.",
+        "2.1 ASN.1 syntax",
+        "3.2 Invoking asn1Coding",
+        "threads .",
+        "Supported ASN.1 types, list of .",
+        "> fit <- lmer(y ~ x, data)",
+        "• Why is it free? (https://example.org/why) (in English)",
     ],
 )
 def test_titles_exhibits_and_footnotes_are_no_answers(text: str) -> None:

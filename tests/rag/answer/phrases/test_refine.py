@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from rag.answer.phrases.kind import Kind
-from rag.answer.phrases.refine import answers_nothing, completed, full_name, is_clause, is_no_choice, refined
+from rag.answer.phrases.refine import (
+    answers_nothing,
+    completed,
+    full_name,
+    is_address_or_number,
+    is_clause,
+    is_no_choice,
+    is_of_condition,
+    refined,
+)
 
 TERM = "The tenancy begins on 1 April 2021 and continues for eighteen months, ending on 30 September 2022."
 FEE = "The board lowered the fee from $28 to $19 with effect from 1 January."
@@ -109,3 +118,33 @@ def test_a_name_is_no_clause(span: str) -> None:
 def test_a_span_that_points_elsewhere_or_gives_two_numbers_answers_nothing() -> None:
     for span in ("following persons", "the undersigned", "100 and 110"):
         assert answers_nothing("How many were there?", f"There were {span}.", 11, 11 + len(span))
+
+
+@pytest.mark.parametrize(
+    ("kind", "span", "told"),
+    [
+        (Kind.PERSON, "example.org/standards/info", True),
+        (Kind.PLACE, "3.11.1", True),
+        (Kind.THING, "[Function]", True),
+        (Kind.THING, "example.org/standards/info", False),
+        (Kind.PERSON, "Anna Keller", False),
+        (Kind.PLACE, "St. Gallen", False),
+    ],
+)
+def test_an_address_is_no_person_and_a_number_no_place(kind: Kind, span: str, *, told: bool) -> None:
+    assert is_address_or_number(kind, span) is told
+
+
+def test_a_condition_that_the_question_repeats_answers_nothing() -> None:
+    text = "If the two differ, the policy applies."
+    assert is_of_condition("What happens if they differ?", text, 3, 17)
+    assert not is_of_condition("What happens if they differ?", text, 19, 37)
+    assert not is_of_condition("What differs?", text, 3, 10)
+
+
+def test_what_something_begins_with_is_not_its_end() -> None:
+    text = "Comments begin with -- and end at the end of the line."
+    span = "end at the end of the line"
+    start = text.index(span)
+    start, end = refined(Kind.HOW, "How do comments begin?", text, start, start + len(span))
+    assert text[start:end] == "--"

@@ -27,6 +27,8 @@ from rag.settings import PhraseSettings
         ),
         ("Can tenants keep dogs?", "Tenants may keep dogs and cats.", True),
         ("Are dogs allowed?", "Dogs are prohibited.", False),
+        ("Are pets allowed in the house?", "There must be no pets in the house.", False),
+        ("Are pets allowed in the house?", "Pets must not leave the house.", None),
         ("Was the sale of the station approved?", "Sale of the old fire station 2 3 1", None),
         ("月卡可以暂停吗？", "月卡和季卡不能暂停。", False),
         ("Does Kraft Heinz have unions?", "Kraft Heinz Holding is the successor of Kraft.", None),
@@ -51,3 +53,10 @@ def test_a_sentence_decides_or_leaves_open(question: str, sentence: str, decided
 def test_a_sentence_that_does_not_count_as_an_answer_decides_nothing() -> None:
     evidence = [Evidence(1, "The merger was approved.", 0.5)]
     assert decide("Was the merger approved?", evidence, lambda term: 1.0, PhraseSettings()) is None
+
+
+def test_the_sentence_with_the_same_words_decides() -> None:
+    evidence = [Evidence(n, f"There must be no files in {place}.", 1.5) for n, place in ((1, "/usr/bin"), (2, "/bin"))]
+    found = decide("Are files allowed in /bin?", evidence, lambda term: 1.0, PhraseSettings())
+    assert found is not None
+    assert found.evidence.number == 2

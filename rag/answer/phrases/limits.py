@@ -1,0 +1,55 @@
+"""Whether a sentence is of the very thing asked for: the bound of a number, the first of all, no sibling by name."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from rag.answer.claims.bounds import bound_of
+from rag.index.tokenize import terms
+
+_MOST: Final = re.compile(r"\b(?:can|may|could|maximum|max|at most|up to|limit)\b|最多|最大|上限|至多", re.IGNORECASE)
+_LEAST: Final = re.compile(r"\b(?:minimum|min|at least|must|needs?|required?)\b|最少|最小|下限|至少", re.IGNORECASE)
+_NUMBER: Final = re.compile(
+    r"(?<![A-Za-z0-9.,])\d(?:[\d,.]{0,20}\d)?(?![A-Za-z0-9%])|\b(?:two|three|four|five|six|seven|eight|nine|ten|twelve)\b",
+    re.IGNORECASE,
+)
+_SUPERLATIVE: Final = re.compile(
+    r"\b(?P<which>first|last|only|largest|biggest|smallest|highest|oldest|longest) (?P<thing>\w{3,30})"
+    r"(?P<where> (?:in|of|for|to|from|at|on|under|with) (?:the )?[A-Za-z][\w-]{1,30})?",
+    re.IGNORECASE,
+)
+_ASKED_PAIR: Final = re.compile(r"\b(?:the|a|an) (?P<first>[A-Za-z]{3,30}) (?P<second>[A-Za-z]{3,30})\b", re.IGNORECASE)
+_NAMED_PAIR: Final = re.compile(r"(?=\b(?P<first>[A-Z][a-z]{2,30}) (?P<second>[A-Z][a-z]{2,30})\b)")
+
+
+def bound_asked_for(question: str, text: str, start: int, end: int) -> tuple[int, int]:
+    """The number of the sentence that is the bound asked for, where the span text[start:end] is the other one."""
+    most, least = _MOST.search(question) is not None, _LEAST.search(question) is not None
+    number = _NUMBER.search(text, start, end)
+    if most == least or number is None or bound_of(text, *number.span()) != (">" if most else "<"):
+        return start, end
+    others = (one.span() for one in _NUMBER.finditer(text))
+    return next((one for one in others if bound_of(text, *one) == ("<" if most else ">")), (start, end))
+
+
+def narrows(question: str, text: str) -> bool:
+    """Whether a sentence speaks of the first, last or largest of fewer things: "the first meeting in Asia"."""
+    asked = _SUPERLATIVE.search(question)
+    if asked is None or asked["where"]:
+        return False
+    told = [one for one in _SUPERLATIVE.finditer(text) if one["which"].lower() == asked["which"].lower()]
+    same = [one for one in told if one["thing"].lower() == asked["thing"].lower()]
+    return bool(same) and all(one["where"] and one["where"].lower() not in question.lower() for one in same)
+
+
+def names_sibling(question: str, text: str) -> bool:
+    """Whether a sentence names another thing with the same first word, and not that of the question.
+
+    "The Project Secretary", where the question is about the project leader.
+    """
+    held, told = set(terms(text)), dict[str, set[str]]()
+    for pair in _NAMED_PAIR.finditer(text):
+        told.setdefault(pair["first"].lower(), set()).add(pair["second"].lower())
+    asked = [(pair["first"].lower(), pair["second"].lower()) for pair in _ASKED_PAIR.finditer(question)]
+    return any(second not in told[first] and held.isdisjoint(terms(second)) for first, second in asked if first in told)

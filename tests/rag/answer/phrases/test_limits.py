@@ -1,0 +1,37 @@
+"""Bounds and superlatives."""
+
+from __future__ import annotations
+
+import pytest
+
+from rag.answer.phrases.limits import bound_asked_for, names_sibling, narrows
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "span", "expected"),
+    [
+        ("How many members can it have?", "It consists of up to 8 people, and should have at least 4.", "4", "8"),
+        ("How many members must it have?", "It consists of up to 8 people, and should have at least 4.", "8", "4"),
+        ("委员会最多有几名成员？", "委员会至少4名、最多8名成员。", "4", "8"),
+        ("How many members can it have?", "It has more than 8 members.", "8", "8"),
+        ("How many members does it have?", "It has at least 4 members, up to 8.", "4", "4"),
+    ],
+)
+def test_the_bound_asked_for_is_given(question: str, text: str, span: str, expected: str) -> None:
+    start = text.index(span)
+    start, end = bound_asked_for(question, text, start, start + len(span))
+    assert text[start:end] == expected
+
+
+def test_the_first_of_fewer_things_is_not_the_first() -> None:
+    text = "The 2018 meeting, the first meeting in Asia, took place in August."
+    assert narrows("When was the first meeting?", text)
+    assert not narrows("When was the first meeting in Asia?", text)
+    assert not narrows("When was the first meeting?", "The first meeting took place in Asia in 2018.")
+
+
+def test_a_sibling_by_name_is_told() -> None:
+    text = "The term of the Project Secretary is one year."
+    assert names_sibling("how long is the term of the project leader", text)
+    assert not names_sibling("how long is the term of the project secretary", text)
+    assert not names_sibling("how long is the term of the project leader", "The Project Leader serves for one year.")
