@@ -29,7 +29,7 @@ _HARMLESS: Final = (
     " 非流动 非线性 无形 无限 无偿 无线电 无神论 无政府 未免 不得已 非正式 非法"
 ).split()
 _MASK = re.compile("|".join(sorted(map(re.escape, _HARMLESS), key=len, reverse=True)))
-_DENYING: Final = re.compile(
+DENYING: Final = re.compile(
     r"\b(?:fail(?:s|ed|ing)?|lack(?:s|ed|ing)?|unable|absence|refus\w+|den(?:y|ied|ies)|prohibit\w*|prevent\w*"
     r"|avoid\w*|remov\w*|without|omit\w*|free (?:of|from)|rather than|instead of|exclud\w+|other than|exempt)\b"
     r"|缺乏|去掉|移除|没有|拒绝|禁止|无法|未能|避免|免于|而非|排除|除外|不包括",
@@ -175,7 +175,7 @@ def _said_otherwise(alignment: Alignment, said: Negation) -> bool:
     nearest = min(alignment.same, key=lambda n: abs(n - said.token), default=None)
     beside = [alignment.evidence[alignment.same[nearest]].segment] if nearest is not None else alignment.segments
     for segment in beside:
-        if any(match[0].lower() not in claim for match in _DENYING.finditer(segment.text)):
+        if any(match[0].lower() not in claim for match in DENYING.finditer(segment.text)):
             return True
     start = alignment.tokens[said.token].end
     words = {word for _, word in han_words(alignment.claim.text[start : start + 8])}
@@ -206,13 +206,13 @@ def _dropped(alignment: Alignment, written: Negation, claim_denies: bool) -> boo
     if not aligned:
         return False
     if written.restricts and _EXCEPTING.match(alignment.evidence[written.token].token.text):
-        return not any(one.restricts for one in find_negations(alignment.claim)) and not _DENYING.search(
+        return not any(one.restricts for one in find_negations(alignment.claim)) and not DENYING.search(
             alignment.claim.text
         )
     if written.restricts:
         return alignment.in_order >= _NEAR_VERBATIM and _is_isolated(alignment, written.token)
     written_text = alignment.evidence[written.token].segment.text.lower()
-    if any(match[0].lower() not in written_text for match in _DENYING.finditer(alignment.claim.text)) or (
+    if any(match[0].lower() not in written_text for match in DENYING.finditer(alignment.claim.text)) or (
         claim_denies and alignment.in_order < _NEAR_VERBATIM
     ):
         return False

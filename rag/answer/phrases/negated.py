@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from rag.answer.claims.polarity import find_negations
+from rag.answer.claims.polarity import DENYING, find_negations
 from rag.answer.claims.tokens import analyse
 
 _MAX_CHARACTERS: Final = 1_000  # of a text that are looked at
@@ -18,10 +18,9 @@ _NEGATED: Final = re.compile(
 _NOT_ONLY: Final = re.compile(
     r"\bnot (?:only|just|less than|more than)\b|\bor not\b|是不是|有没有|能不能|会不会", re.IGNORECASE
 )
-_DENYING: Final = re.compile(
-    r"\b(?:fail(?:s|ed|ing|ure)?|prohibit\w*|prevent\w*|avoid\w*|omit\w*|without|exempt|except|excluding|other than"
-    r"|un[a-z]{4,}|in(?:eligible|applicable|complete|capable)|non-?\w+)\b|缺乏|禁止|避免|免于|而非|除外|除了",
-    re.IGNORECASE,
+# With a prefix, or by a noun; the verbs that deny stand with the claims.
+_WITHOUT: Final = re.compile(
+    r"\b(?:failure|un[a-z]{4,}|in(?:eligible|applicable|complete|capable)|non-?\w+)\b", re.IGNORECASE
 )
 
 
@@ -33,4 +32,4 @@ def is_negated(question: str) -> bool:
 def denies(text: str) -> bool:
     """Whether a sentence says of anything that it is not so."""
     text = text[:_MAX_CHARACTERS]
-    return bool(find_negations(analyse(text))) or _DENYING.search(text) is not None
+    return bool(find_negations(analyse(text))) or any(words.search(text) for words in (DENYING, _WITHOUT))
