@@ -27,7 +27,7 @@ from typing import Any
 
 from rag.answer.places import Place, place_of
 from rag.answer.quote import QuoteReader
-from rag.answer.scales import named_values
+from rag.answer.scales import in_one_line, named_values
 from rag.embed.embedder import open_embedder
 from rag.engine import Engine
 from rag.errors import AlreadyAdded, AskError, FileRefused
@@ -140,7 +140,7 @@ def _ending(answer: Answer, written: str, places: Sequence[Place]) -> str:
 def _in_words(short: ShortAnswer) -> str:
     formula = f" = {short.formula}" if short.formula else ""
     labels = f" ({' · '.join(short.labels)})" if short.labels else ""
-    return f"{'' if short.sure else 'perhaps '}{'; '.join(named_values(short))}{formula}{labels}"
+    return f"{'' if short.sure else 'perhaps '}{in_one_line(named_values(short))}{formula}{labels}"
 
 
 def _line(place: Place) -> str:

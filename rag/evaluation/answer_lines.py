@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rag.answer.scales import printed_values
+from rag.answer.scales import in_one_line, printed_values
 from rag.evaluation.outcomes import Outcome
 from rag.records import Source
 
@@ -25,7 +25,7 @@ def answer_line(outcome: Outcome) -> str:
     row: dict[str, Any] = {
         "question": outcome.question.question,
         "state": answer.state.value,
-        "short": "; ".join(printed_values(short)) if short else None,
+        "short": in_one_line(printed_values(short)) if short else None,
         "values": list(short.values) if short else [],
         "scale": short.scale if short else "",
         "formula": short.formula if short else "",

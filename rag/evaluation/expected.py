@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from rag.answer.scales import printed_values
+from rag.answer.scales import in_one_line, printed_values
 from rag.evaluation.answer_scores import NO_SCORE, text_scores
 from rag.evaluation.outcomes import normalise
 from rag.evaluation.short_answers import Scores, number_of, short_answer_scores
@@ -50,7 +50,7 @@ def given_text(answer: Answer, characters: int = MAX_GIVEN_CHARACTERS) -> str:
     if answer.state is AnswerState.NONE:
         return ""
     if answer.short is not None:
-        return "; ".join(printed_values(answer.short))[:characters]
+        return in_one_line(printed_values(answer.short))[:characters]
     text = " ".join("".join(sentence.lead + sentence.text for sentence in answer.sentences).split())
     return text if len(text) <= characters else text[: characters - 1] + "…"
 

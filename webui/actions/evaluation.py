@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rag.answer.scales import printed_values
+from rag.answer.scales import in_one_line, printed_values
 from rag.evaluation.runs import RightPage, Run, SavedQuestion, cuts
 from rag.records import Source
 from webui.actions.experiments import change_experiments
@@ -48,7 +48,7 @@ def _short_answer_on(session: Session, source: Source, page: int) -> str:
     short = exchange.answer.short if exchange and exchange.answer else None
     if short is None or not short.sure or not source.first_page <= page <= source.last_page:
         return ""
-    return "; ".join(printed_values(short)) if source.number in {one.number for one in short.citations} else ""
+    return in_one_line(printed_values(short)) if source.number in {one.number for one in short.citations} else ""
 
 
 def question_of(engine: Engine, session: Session) -> SavedQuestion | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 from typing import Any
 
-from rag.answer.scales import printed_values
+from rag.answer.scales import in_one_line, printed_values
 from rag.evaluation.question_sets import check_size, read_question_set
 from rag.evaluation.ratings import Rating
 from rag.records import Citation, Source
@@ -55,7 +55,7 @@ def _save_rated(engine: Engine, session: Session, rating_id: int) -> None:
         return
     short = exchange.answer.short if exchange.answer else None
     page = engine.view(session.owner, *cited).page
-    answer = "; ".join(printed_values(short)) if short and short.sure else ""
+    answer = in_one_line(printed_values(short)) if short and short.sure else ""
     engine.evaluations.save(session.owner, rating.question, cited[0].document_id, page, answer)
 
 

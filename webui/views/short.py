@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rag.answer.scales import in_one_line
 from rag.records import Answer, AnswerState, Citation, ShortAnswer, TableExcerpt
 from webui.conversation import FIRST_SHORT, Exchange
 from webui.session import Session
@@ -67,7 +68,7 @@ def short_of(exchange: Exchange, session: Session) -> Short | None:
     values, table = _with_scale(short, session.language), short.table
     own = _is_list(short) and len(links) == len(values)  # whether each item has a citation of its own
     return Short(
-        value="; ".join(values) if stated and not _is_list(short) else "",
+        value=in_one_line(values) if stated and not _is_list(short) else "",
         possible=not short.sure,
         items=list(zip(values, links if own else [None] * len(values), strict=True))
         if stated and _is_list(short)
@@ -105,7 +106,7 @@ def short_lines(short: ShortAnswer, language: Language) -> list[Line]:
         items = [Line(value, citations, is_item=True) for value, citations in zip(values, cited, strict=True)]
         return [Line(f"{labels}:", ()), *items] if labels else items
     formula = f" = {short.formula}" if short.formula else ""
-    value = "; ".join(values)
+    value = in_one_line(values)
     if not short.sure:
         value = say(language, "perhaps", value=value)
     return [Line(f"{value}{formula}{f' ({labels})' if labels else ''}", short.citations)]
