@@ -26,6 +26,7 @@ from rag.pdf.child import WORD
 from rag.pdf.form_fields import Field, with_fields
 from rag.pdf.furniture import remove_running_lines
 from rag.pdf.glyph_order import restore
+from rag.pdf.ligatures import restore as restore_ligatures
 from rag.pdf.lines import PageLayout, ends_mid_sentence, join_lines, lay_out, lay_out_plain, starts_mid_sentence
 from rag.pdf.normalize import clean_line, clean_word, meaningful_title
 from rag.pdf.tables import find_tables
@@ -98,6 +99,7 @@ WORK: dict[str, Callable[[str], object]] = {
     "lines and furniture": read_pages,
     "lines without boxes": lambda text: lay_out_plain(text, 612, 792),
     "letters of one glyph": lambda text: restore(text, lambda _: (0.0, 0.0)),
+    "ligatures": restore_ligatures,
     "form fields": fill_in,
     "tables": read_tables,
     "readability": readability,
