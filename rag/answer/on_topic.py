@@ -69,8 +69,8 @@ def on_topic(
     if any(mainly_chinese(text) for text in (question, *(one.text for one in quoted))):
         return True, tuple(quoted)
     if kind is Kind.PERSON:
-        told = [one for one in quoted if _names_somebody(question, one.text) and _holds_deed(question, one.text)]
-        return bool(told), tuple(quoted)
+        named = any(_names_somebody(question, found.text) for found in quoted)
+        return named and any(_holds_deed(question, found.text) for found in quoted), tuple(quoted)
     if kind is Kind.NUMBER and asks_how_many(question):
         told = [one for one in quoted if holds_count(question, one.text) and not is_of_other_years(question, one.text)]
         return bool(told), tuple(quoted)

@@ -1,4 +1,4 @@
-"""Lines that name what they give: "Contract number: CG-7", where a question asks for just that."""
+"""What a text itself labels: lines such as "Contract number: CG-7", and abbreviations with what they stand for."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from rag.reader import Evidence
 _LINE: Final = re.compile(r"\W*(?P<label>[^:：\n]{1,50})[:：]\s*(?P<value>[^\s:：；;][^:：；;\n]{0,80})")
 _BRACKETS: Final = re.compile(r"[(（][^)）]{0,40}[)）]")
 _WHO: Final = re.compile(r"是?谁|是\s*$")
+_ASKS_MEANING: Final = re.compile(
+    r"\b[Ww]hat (?:does|do|did|is)\b.{0,20}?\b(?P<short>[A-Z][A-Z&]{1,7})\b.{0,20}(?:\bmean|\bstands? for\b|\bshort for\b)"
+    r"|(?P<han>[A-Z][A-Z&]{1,7})\s?(?:是什么(?:意思|的缩写)|代表什么|指什么|是指什么|的全称)"
+)
 _LOOKED_AT: Final = 12  # sentences
 
 
@@ -23,4 +27,21 @@ def find_labelled(question: str, evidence: Sequence[Evidence]) -> tuple[Evidence
         line = _LINE.fullmatch(found.text.rstrip("。. \n"))
         if line and asked == frozenset(terms(_BRACKETS.sub("", line["label"]))):
             return found, line.start("value"), line.start("value") + len(line["value"].rstrip())
+    return None
+
+
+def find_expansion(question: str, evidence: Sequence[Evidence]) -> tuple[Evidence, int, int] | None:
+    """What an abbreviation stands for, where that stands beside it in brackets, or it in brackets behind that."""
+    asked = _ASKS_MEANING.search(question)
+    if asked is None:
+        return None
+    short = re.escape(asked["short"] or asked["han"])
+    inside = re.compile(rf"(?<![A-Za-z]){short} ?[(（](?P<long>[^()（）]{{4,80}})[)）]")
+    behind = re.compile(
+        rf"(?:The )?(?P<long>(?:[A-Z][\w&-]{{1,30}} (?:of |and |for |the |to )?){{1,6}})[(（][“\"]?{short}[”\"]?[)）]"
+    )
+    for found in evidence[:_LOOKED_AT]:
+        for pattern in (inside, behind):
+            if match := pattern.search(found.text):
+                return found, match.start("long"), match.start("long") + len(match["long"].rstrip())
     return None

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from rag.answer.claims.bounds import bound_of
+from rag.answer.claims.lexicon import are_synonyms, stem
 from rag.index.tokenize import terms
 
 _MOST: Final = re.compile(r"\b(?:can|may|could|maximum|max|at most|up to|limit)\b|最多|最大|上限|至多", re.IGNORECASE)
@@ -20,6 +21,11 @@ _SUPERLATIVE: Final = re.compile(
     re.IGNORECASE,
 )
 _ASKED_PAIR: Final = re.compile(r"\b(?:the|a|an) (?P<first>[A-Za-z]{3,30}) (?P<second>[A-Za-z]{3,30})\b", re.IGNORECASE)
+_WHO_WITH: Final = re.compile(
+    r"\bwho (?:does|did|do)\b.{1,100} (?P<verb>[a-z]{4,20}) (?:with|for|against|to|from)"
+    r"(?: (?:in|at|on|during) .{1,60})?\W{0,10}$",
+    re.IGNORECASE,
+)
 _NAMED_PAIR: Final = re.compile(r"(?=\b(?P<first>[A-Z][a-z]{2,30}) (?P<second>[A-Z][a-z]{2,30})\b)")
 
 
@@ -53,3 +59,13 @@ def names_sibling(question: str, text: str) -> bool:
         told.setdefault(pair["first"].lower(), set()).add(pair["second"].lower())
     asked = [(pair["first"].lower(), pair["second"].lower()) for pair in _ASKED_PAIR.finditer(question)]
     return any(second not in told[first] and held.isdisjoint(terms(second)) for first, second in asked if first in told)
+
+
+def lacks_verb(question: str, text: str) -> bool:
+    """Whether "Who does it compete with?" is asked, and a sentence has no word for "compete"."""
+    asked = _WHO_WITH.search(question)
+    if asked is None:
+        return False
+    verb = stem(asked["verb"])
+    words = map(stem, re.findall(r"[A-Za-z]{3,40}", text))
+    return not any(word.startswith(verb) or are_synonyms(verb, word) for word in words)

@@ -24,8 +24,9 @@ _INTRODUCES: Final = re.compile(
     re.I,
 )
 _SEPARATORS: Final = tuple(re.compile(one) for one in (r"(?<!\s)\s*[;；]\s*", r"(?<!\s)\s*、\s*", r",\s+|，\s*"))
-_CLAUSE: Final = re.compile(
-    r"(?<!\s)\s{0,9}[;；,]\s{0,9}(?:and |but )?(?:it|they|he|she|we|you|there|which)(?:['’]s|['’]re|\s[a-z]+s?)\b.*",
+_CLAUSE: Final = re.compile(  # "; it's used to …", "，它变异很快"
+    r"(?<!\s)\s{0,9}(?:[;；,]\s{0,9}(?:and |but )?(?:it|they|he|she|we|you)|[;；]\s{0,9}(?:there|which))"
+    r"(?:['’]s|['’]re|\s[a-z]+s?)\b.*|[，；](?:它们?|他们?|她们?|所以|因此|但是?|而且|从而).*",
     re.IGNORECASE | re.DOTALL,
 )
 _AND_BEFORE: Final = re.compile(r"\s*(?:and|or|as well as)\s+|\s*(?:以及|和|及)")

@@ -27,10 +27,8 @@ _FROM_TO: Final = re.compile(
 )
 _NEW: Final = re.compile(r"\b(?:new|now|current|currently|revised)\b|新的?|现在|目前|调整后|修订后", re.IGNORECASE)
 _VALUE: Final = re.compile(r"[$£€¥￥]?\s?\d[\d,.]*\d?\s?%?(?:\s?(?:million|billion|thousand|万|亿)?元?)", re.IGNORECASE)
-_TWO_VALUES: Final = re.compile(
-    r"\W?[$£€¥￥][\d,.]+ [$£€¥￥][\d,.]+|[\d,.]+ ?% [\d,.]+ ?%"
-    r"|(?!(?:1[5-9]|20)\d\d and (?:1[5-9]|20)\d\d$)\d[\d,.]* and \d[\d,.]*"  # but two years
-)
+_TWO_VALUES: Final = re.compile(r"\W?[$£€¥￥][\d,.]+ [$£€¥￥][\d,.]+|[\d,.]+ ?% [\d,.]+ ?%|\d[\d,.]* and \d[\d,.]*")
+_TWO_YEARS: Final = re.compile(r"((?:1[5-9]|20)\d\d) and ((?:1[5-9]|20)\d\d)")
 _TIMES: Final = re.compile(r"(?:more than |about |nearly )?(?:once|twice|double|half)", re.IGNORECASE)
 _MAX_NAME: Final = 12  # words of a name
 _WHICH_ONE: Final = re.compile(r"^\W*which (?!of\b)\w", re.IGNORECASE)
@@ -46,8 +44,8 @@ _WITH: Final = re.compile(
     r"\b(?:begin|start|end)s? (?:with|in|on|at) (?P<what>\S{1,60}(?: (?!and\b|or\b)[^\s,;.]{1,30}){0,4})", re.IGNORECASE
 )
 _MARK: Final = re.compile(r"\[[\w ]{1,30}\]")
-_IF: Final = re.compile(r"\b(?:if|when|in case)\b|如果|若|倘若|当.{1,40}时", re.IGNORECASE)
-_CONDITION: Final = re.compile(r"\W{0,5}(?:if|when|in case|如果|倘若|若|当)[^,，。]{3,300}[,，]", re.IGNORECASE)
+_IF: Final = re.compile(r"\b(?:if|in case)\b|如果|若|倘若", re.IGNORECASE)
+_CONDITION: Final = re.compile(r"\W{0,5}(?:if|in case|如果|倘若|若)[^,，。]{3,300}[,，]", re.IGNORECASE)
 _WORDS_AFTER: Final = 2  # that a span may have after a date
 _HAN_FORMS: Final = re.compile(r"(?:股份)?有限(?:责任)?公司|集团|公司")
 # Of companies, and what reports call their own.
@@ -92,6 +90,9 @@ def answers_nothing(question: str, text: str, start: int, end: int) -> bool:
     choice = re.search(r"\bor\b|还是", question)
     if said and said <= set(terms(question)) and not choice:
         return True
+    years = _TWO_YEARS.fullmatch(span)
+    if years and years[1] < years[2]:  # of prose; those above the columns of a table begin with the last one
+        return False
     return _TWO_VALUES.fullmatch(span) is not None or (
         _TIMES.fullmatch(span) is not None and text[end:].lstrip().startswith("as ")
     )

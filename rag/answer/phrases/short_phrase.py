@@ -24,8 +24,8 @@ from rag.answer.phrases.counted import (
 from rag.answer.phrases.elections import asks_for_directors, tells_of_directors
 from rag.answer.phrases.fit import is_no_answer
 from rag.answer.phrases.kind import Kind, kind_of
-from rag.answer.phrases.labels import find_labelled
-from rag.answer.phrases.limits import names_sibling, narrows
+from rag.answer.phrases.labels import find_expansion, find_labelled
+from rag.answer.phrases.limits import lacks_verb, names_sibling, narrows
 from rag.answer.phrases.lists import FoundList, enumeration_around, find_list, split_items
 from rag.answer.phrases.negated import denies, is_negated
 from rag.answer.phrases.offices import asks_for_office, asks_of_another_time, find_holder, is_name
@@ -56,6 +56,12 @@ _JOINING: Final = re.compile(r"\s(?:and|or|but|nor|the|an?|of|for|from|with|than
 _REASONED: Final = frozenset({Kind.WHY, Kind.HOW, Kind.LIST, Kind.CHANGE})  # what no single value answers
 _TOLD: Final = 0.7  # confidence of what a label or an office tells
 _NO_COUNT: Final = re.compile(r"[%％$£€¥￥]|\bpercent\b|百分之")  # beside what is no count
+_DOUBTS: Final = (
+    is_of_other_deed,
+    narrows,
+    names_sibling,
+    lacks_verb,
+)  # of a sentence, whether it is about another thing
 _NUMBERS: Final = frozenset({Kind.MONEY, Kind.PERCENT, Kind.NUMBER})  # kinds that a wrong span is read as a fact for
 
 Phrase = tuple[ShortAnswer, list[Evidence]]  # a short answer, and the evidence with what it is from first
@@ -125,7 +131,7 @@ class PhraseFinder:
         if kind is Kind.PERSON and (whole := _named_in_full(found, start, end, evidence)):
             found, start, end = whole
         sure = confidence >= self.settings.sure_confidence and (not is_negated(question) or denies(found.text))
-        sure = sure and not any(doubt(question, found.text) for doubt in (is_of_other_deed, narrows, names_sibling))
+        sure = sure and not any(doubt(question, found.text) for doubt in _DOUBTS)
         if kind is Kind.WHY and not gives_cause(question, found.text, start):
             if moves(question):
                 return None
@@ -154,7 +160,7 @@ def _told(question: str, kind: Kind, evidence: Sequence[Evidence]) -> tuple[Evid
     if (written := asked_address(question)) and (address := find_address(written, evidence)):
         return address
     holder = find_holder(question, evidence) if kind is Kind.PERSON else None
-    return holder or find_labelled(question, evidence)
+    return holder or find_expansion(question, evidence) or find_labelled(question, evidence)
 
 
 def _stated(

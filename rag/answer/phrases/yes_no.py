@@ -36,6 +36,7 @@ _PERMISSION: Final = re.compile(
     r"|能否|可否",
     re.I,
 )
+_MAY: Final = re.compile(r"^\W*(?:can|may|could|must|should)\b(?!.*\bbe \w+)", re.IGNORECASE)
 _ALLOWED: Final = re.compile(r"\b(?:allowed|permitted)\b", re.IGNORECASE)
 _FORBIDS: Final = re.compile(r"\bthere (?:must|may|shall|can) be no\b", re.IGNORECASE)
 _OPPOSITES: Final = tuple(
@@ -100,6 +101,8 @@ def decide(
         clause, share, opposed = _best_clause(found.text, asked, weight, total)
         if share < settings.decided_share or _is_open(question, clause) or not _holds_verb(wanted, found.text):
             continue
+        if _MAY.search(question) and not _begins_with(asked[0], asked[1:], found.text):
+            continue
         denials = len(_NEGATIONS.findall(clause)) + opposed + len(_NEGATIONS.findall(content(question)))
         if best is None or (share, _same_words(question, found)) > (
             best.confidence,
@@ -107,6 +110,14 @@ def decide(
         ):
             best = Decision(denials % 2 == 0, found, min(share, 1.0))
     return best
+
+
+def _begins_with(subject: str, others: Sequence[str], sentence: str) -> bool:
+    """Whether what may do something comes before most of what it may do: "The leader may overrule the board"."""
+    said = terms(sentence)
+    places = {term: next((n for n, word in enumerate(said) if holds({word}, term)), -1) for term in (subject, *others)}
+    before = [term for term in others if 0 <= places[term] < places[subject]]
+    return mainly_chinese(sentence) or 2 * len(before) <= sum(places[term] >= 0 for term in others)
 
 
 def _same_words(question: str, found: Evidence) -> int:

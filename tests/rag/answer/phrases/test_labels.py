@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.phrases.labels import find_labelled
+from rag.answer.phrases.labels import find_expansion, find_labelled
 from rag.reader import Evidence
 
 LINES = [
@@ -33,3 +33,21 @@ def test_a_value_that_the_label_holds_too_is_marked_where_it_stands_as_the_value
     found = find_labelled("What is the number of model 7?", [Evidence(1, "Number of model 7: 7", 1.0)])
     assert found is not None
     assert found[1:] == (19, 20)
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "expected"),
+    [
+        ("ITP 是什么意思", "则可以提交一份 ITP (Intent To Package，打包意向) 报告。", "Intent To Package，打包意向"),
+        (
+            "What does FHS stand for?",
+            "The Filesystem Hierarchy Standard (FHS) is a standard.",
+            "Filesystem Hierarchy Standard",
+        ),
+        ("What does FHS stand for?", "The FHS is a standard.", None),
+        ("What is FHS?", "The Filesystem Hierarchy Standard (FHS) is a standard.", None),
+    ],
+)
+def test_an_abbreviation_is_given_in_full(question: str, text: str, expected: str | None) -> None:
+    found = find_expansion(question, [Evidence(1, text, 1.0)])
+    assert (found and text[found[1] : found[2]]) == expected

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.phrases.limits import bound_asked_for, names_sibling, narrows
+from rag.answer.phrases.limits import bound_asked_for, lacks_verb, names_sibling, narrows
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,10 @@ def test_a_sibling_by_name_is_told() -> None:
     assert names_sibling("how long is the term of the project leader", text)
     assert not names_sibling("how long is the term of the project secretary", text)
     assert not names_sibling("how long is the term of the project leader", "The Project Leader serves for one year.")
+
+
+def test_who_it_works_with_is_not_who_it_competes_with() -> None:
+    question = "who does the business compete with?"
+    assert lacks_verb(question, "The business works with researchers.")
+    assert not lacks_verb(question, "Its competitors include Acme.")
+    assert not lacks_verb("who leads the business?", "The business works with researchers.")

@@ -66,6 +66,7 @@ def test_items_are_the_lines_below_an_introduction(question: str, text: str, exp
         ("1964年和1968年", ["1964年", "1968年"]),
         ("“Company,” “we”", ["“Company,” “we”"]),
         ("a node; it's used to keep the tree", ["a node"]),
+        ("HIV，它变异很快，所以难以预防", ["HIV"]),
         ("nodes, trees and lists; they are freed at the end", ["nodes", "trees", "lists"]),
         ("the board; the staff; those who asked", ["the board", "the staff", "those who asked"]),
     ],

@@ -55,6 +55,7 @@ def test_a_span_becomes_what_is_asked_for(kind: Kind, question: str, text: str, 
         ("What is the limit?", "Baggage £1,500 £75", "£1,500", False),
         ("How much rain do they hold?", "They hold twice as much as gravel.", "twice", True),
         ("Which years were wet?", "It rained in 2019 and 2020.", "2019 and 2020", False),
+        ("Which years were wet?", "In 2020 and 2019 it rained.", "2020 and 2019", True),
         ("How often is it cleaned?", "It is cleaned twice.", "twice", False),
     ],
 )
@@ -140,6 +141,8 @@ def test_a_condition_that_the_question_repeats_answers_nothing() -> None:
     assert is_of_condition("What happens if they differ?", text, 3, 17)
     assert not is_of_condition("What happens if they differ?", text, 19, 37)
     assert not is_of_condition("What differs?", text, 3, 10)
+    text = "When it began it used the Astra satellite, which was new."
+    assert not is_of_condition("What was used when it began?", text, 26, 31)
 
 
 def test_what_something_begins_with_is_not_its_end() -> None:

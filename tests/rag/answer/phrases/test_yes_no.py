@@ -26,6 +26,8 @@ from rag.settings import PhraseSettings
             False,
         ),
         ("Can tenants keep dogs?", "Tenants may keep dogs and cats.", True),
+        ("Can the leader overrule the board?", "The leader may overrule the board.", True),
+        ("Can the leader overrule the board?", "3. Overrule decisions of the board or the leader.", None),
         ("Are dogs allowed?", "Dogs are prohibited.", False),
         ("Are pets allowed in the house?", "There must be no pets in the house.", False),
         ("Are pets allowed in the house?", "Pets must not leave the house.", None),
