@@ -14,7 +14,8 @@ _LINE: Final = re.compile(r"\W*(?P<label>[^:：\n]{1,50})[:：]\s*(?P<value>[^\s
 _BRACKETS: Final = re.compile(r"[(（][^)）]{0,40}[)）]")
 _WHO: Final = re.compile(r"是?谁|是\s*$")
 _ASKS_MEANING: Final = re.compile(
-    r"\b[Ww]hat (?:does|do|did|is)\b.{0,20}?\b(?P<short>[A-Z][A-Z&]{1,7})\b.{0,20}(?:\bmean|\bstands? for\b|\bshort for\b)"
+    r"\b[Ww]hat (?:does|do|did|is)\b.{0,20}?\b(?P<short>[A-Z][A-Z&]{1,7})\b.{0,20}"
+    r"(?:\bmean|\bstands? for\b|\bshort for\b)"
     r"|(?P<han>[A-Z][A-Z&]{1,7})\s?(?:是什么(?:意思|的缩写)|代表什么|指什么|是指什么|的全称)"
 )
 _LOOKED_AT: Final = 12  # sentences
