@@ -117,7 +117,8 @@ def _begins_with(subject: str, others: Sequence[str], sentence: str) -> bool:
     said = terms(sentence)
     places = {term: next((n for n, word in enumerate(said) if holds({word}, term)), -1) for term in (subject, *others)}
     before = [term for term in others if 0 <= places[term] < places[subject]]
-    return mainly_chinese(sentence) or 2 * len(before) <= sum(places[term] >= 0 for term in others)
+    held = sum(places[term] >= 0 for term in others)
+    return mainly_chinese(sentence) or not before or 2 * len(before) < held
 
 
 def _same_words(question: str, found: Evidence) -> int:

@@ -28,6 +28,11 @@ from rag.settings import PhraseSettings
         ("Can tenants keep dogs?", "Tenants may keep dogs and cats.", True),
         ("Can the leader overrule the board?", "The leader may overrule the board.", True),
         ("Can the leader overrule the board?", "3. Overrule decisions of the board or the leader.", None),
+        (
+            "Can the project leader overrule a decision of a delegate?",
+            "3. Make or override any decision authorised by the powers of the Project Leader or a Delegate.",
+            None,
+        ),
         ("Are dogs allowed?", "Dogs are prohibited.", False),
         ("Are pets allowed in the house?", "There must be no pets in the house.", False),
         ("Are pets allowed in the house?", "Pets must not leave the house.", None),
