@@ -126,10 +126,13 @@ class Person:
 
     async def _ask(self, deed: float) -> bool:
         """Ask, and mostly wait for the answer; whether the page is still open."""
-        asking = asyncio.create_task(self._answer(self._chance.choice(self._load.questions)))
+        shown = asyncio.Event()  # the question is on the page, and with it the button that stops the answer
+        asking = asyncio.create_task(self._answer(self._chance.choice(self._load.questions), shown))
         if deed >= ADDED + STOPPED + LEFT:
             await asking
             return True
+        if deed < ADDED + STOPPED:
+            await shown.wait()
         await asyncio.wait([asking], timeout=self._chance.uniform(0.2, 1))
         if deed < ADDED + STOPPED:
             began = time.monotonic()
@@ -141,7 +144,7 @@ class Person:
         self._measured.left += 1
         return False
 
-    async def _answer(self, question: str) -> None:
+    async def _answer(self, question: str, shown: asyncio.Event) -> None:
         began, last = time.monotonic(), ""
         await self._client.post("/gradio_api/queue/join", json=self._event("ask_1", question))
         parameters = {"session_hash": self._session}
@@ -152,6 +155,8 @@ class Person:
             ):
                 async for line in stream.aiter_lines():
                     last = line if BUSY.search(line) else last
+                    if "process_generating" in line:
+                        shown.set()
                     event = json.loads(line.removeprefix("data: ") or "{}") if "process_completed" in line else {}
                     if event.get("msg") == "process_completed":
                         kind = "busy" if last else "" if event["success"] else "failed"
@@ -162,6 +167,7 @@ class Person:
             kind = f"no end in {GIVE_UP_SECONDS} s"
         except httpx.HTTPError as error:
             kind = type(error).__name__
+        shown.set()
         if kind:
             self._measured.failures[kind] += 1
         else:

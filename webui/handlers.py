@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ from webui.edge import errors_shown, to_int, to_text
 from webui.engine import Engine
 from webui.listing import order_of
 from webui.models import Models
+from webui.server.pace import Pace
 from webui.server.sessions import Sessions
 from webui.server.visitors import conversation_owner
 from webui.server.watch import id_of
@@ -61,6 +63,7 @@ class Handlers:
         self.models = models
         self.people = people
         self.sessions = Sessions(lambda: engine.conversations)
+        self.pace = Pace(self.sessions.count_open, POLL_SECONDS)
         self.draw = Drawing(engine, parts, models, raise_errors=raise_errors)
         self.answers = answers
         self.raise_errors = raise_errors
@@ -91,9 +94,9 @@ class Handlers:
         if quick != session.polls_quickly:
             session.polls_quickly = quick
             talk[self.draw.parts.timer] = gr.update(value=QUICK_POLL_SECONDS if quick else POLL_SECONDS)
-        if session.seen == version:
+        if not self._is_due(session, version):
             return talk or dict(gr.skip())
-        session.seen = version
+        session.seen, session.polled_at = version, time.monotonic()
         evaluated = session.evaluation.drawn
         updates = self.draw.head(session) | self.draw.library(session) | self.draw.evaluation(session)
         if session.evaluation.drawn == evaluated:
@@ -101,12 +104,16 @@ class Handlers:
         return updates | talk
 
     def unchanged(self, owner: str, person: str, name: str) -> bool:
-        """Whether a session is known, and `poll` would find nothing to draw for it. Quick, as it blocks the server."""
+        """Whether a session is known, and `poll` would draw nothing for it now. Quick, as it blocks the server."""
         session = self.sessions.known(owner, name, person)
-        if session is None or session.seen != self.engine.version() or session.talk_has_changed:
+        if session is None or session.talk_has_changed or self._is_due(session, self.engine.version()):
             return False
         session.heard()
         return True
+
+    def _is_due(self, session: Session, version: int) -> bool:
+        """Whether a page is sent now what has changed for everybody."""
+        return session.seen != version and self.pace.is_due(session.polled_at)
 
     def _changed_talk(self, session: Session) -> Updates:
         """What changed in the conversation since this page drew it, because another page changed it."""

@@ -6,6 +6,7 @@ read from several threads at the same time.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -147,6 +148,7 @@ class Session:
         self.pick_problem: Message | None = None  # why the last model could not be picked
         self.setting_problem: Message | None = None  # why the last setting was not kept
         self.seen = -1  # the engine's version that the page shows
+        self.polled_at = -math.inf  # when a poll was answered with what had changed of it
         self.seen_conversation = -1  # the conversation's version that the page shows
         self.seen_earlier: tuple[int, ...] = ()  # ids of the exchanges shown before the last one
         self.polls_quickly = False  # more often than once a second

@@ -7,6 +7,7 @@ sessions, belong to each browser.
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from weakref import WeakValueDictionary
@@ -51,6 +52,12 @@ class Sessions:
         with self._lock:
             own = self._sessions.get(owner)
             return own.get((conversation_owner, name)) if own else None
+
+    def count_open(self, seconds: float) -> int:
+        """How many pages were heard of within the last seconds."""
+        since = time.monotonic() - seconds
+        with self._lock:
+            return sum(session.seen_at >= since for own in self._sessions.values() for session in own.values())
 
     def _own_conversations(self, owner: str) -> OwnConversations | None:
         """The stored conversations of an owner: one object for all their pages."""
