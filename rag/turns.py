@@ -20,7 +20,7 @@ from rag.settings import Limits
 
 CLOSE_SECONDS = 5.0  # for the last answers at the end; a reader may take long to notice
 STOP_SECONDS = 0.5  # after which a question that waits is dropped, at the latest, once it is stopped
-PLACE_SECONDS = 1.0  # between two places that a question is told: each has its page drawn
+PLACE_SECONDS = 2.0  # between two places that a question is told: each has its page drawn
 
 
 @dataclass(frozen=True, slots=True)
