@@ -37,6 +37,7 @@ from rag.answer.figures.question import (
 from rag.pdf.tables import Table
 from rag.settings import FigureSettings
 
+_OF_PART = 0.9  # of the least confidence that is stated, at most, for a value that may be of a part
 _WHOLE_TABLE = 0.7  # coverage of an answer that lists all rows of a table
 
 
@@ -54,7 +55,29 @@ class FigureFinder:
         answer = self._answer(question)
         if answer is None or not answer.figures or (asks_for_count(question) and is_amount(answer.texts[0])):
             return None
-        return replace(answer, confidence=confidence_of(self.features(question, answer), self._settings.confidence))
+        confidence = confidence_of(self.features(question, answer), self._settings.confidence)
+        if self._is_of_part(question, answer):
+            confidence = min(confidence, _OF_PART * self._settings.min_confidence)
+        return replace(answer, confidence=confidence)
+
+    def _is_of_part(self, question: str, answer: FigureAnswer) -> bool:
+        """Whether several other tables match as well and have a larger value in a row of the same name.
+
+        So it is in tables of segments: what is asked of the company is not the value of the smallest.
+        """
+        first = answer.figures[0]
+        if answer.operation is not Operation.LOOKUP or len(answer.figures) > 1:
+            return False
+        larger = {
+            one.table
+            for one in self._cells.ranked(question, self._periods_asked(question))
+            if one.table != first.table
+            and one.coverage >= first.coverage
+            and stems(one.row.label) == stems(first.row.label)
+            and (one.when, one.scale, one.odd) == (first.when, first.scale, first.odd)
+            and abs(one.value) > abs(first.value)
+        }
+        return len(larger) > 1
 
     def value(self, question: str) -> FigureAnswer | None:
         """The one cell that a question names, whatever it wants done with it; None where there is none."""

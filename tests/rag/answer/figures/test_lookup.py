@@ -300,3 +300,14 @@ def test_how_many_is_no_amount_of_money_but_may_count_rows_of_it() -> None:
     assert finder.answer("How many aircraft were delivered in 2019?") is None
     counted = finder.answer("How many types of fees exceeded $25 in 2019?")
     assert counted is None or "$" not in counted.texts[0]
+
+
+def test_the_revenue_of_the_smallest_segment_is_not_stated_as_the_company_s() -> None:
+    amounts = {"Corporate": "40", "Europe": "11,456", "North America": "17,179"}
+    tables = [table(["2021", "2020"], ("", "Revenues", [value, "9"]), caption=name) for name, value in amounts.items()]
+    settings = FigureSettings()
+    for searched, sure in ((tables, False), (tables[:1], True)):
+        answer = FigureFinder(searched, settings).answer("What were the revenues in 2021?")
+        assert answer is not None
+        assert answer.texts == ("40",)
+        assert (answer.confidence >= settings.min_confidence) is sure
