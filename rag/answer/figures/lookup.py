@@ -38,6 +38,7 @@ from rag.pdf.tables import Table
 from rag.settings import FigureSettings
 
 _OF_PART = 0.9  # of the least confidence that is stated, at most, for a value that may be of a part
+_OF_ALL = frozenset(stems("total consolidated"))
 _WHOLE_TABLE = 0.7  # coverage of an answer that lists all rows of a table
 
 
@@ -68,12 +69,13 @@ class FigureFinder:
         first = answer.figures[0]
         if answer.operation is not Operation.LOOKUP or len(answer.figures) > 1:
             return False
+        label = set(stems(first.row.label)) - _OF_ALL
         larger = {
             one.table
             for one in self._cells.ranked(question, self._periods_asked(question))
             if one.table != first.table
             and one.coverage >= first.coverage
-            and stems(one.row.label) == stems(first.row.label)
+            and set(stems(one.row.label)) - _OF_ALL == label
             and (one.when, one.scale, one.odd) == (first.when, first.scale, first.odd)
             and abs(one.value) > abs(first.value)
         }
