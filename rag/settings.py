@@ -105,7 +105,7 @@ class PageSettings:
     heading_weight: float = 0.3  # of the match of a heading with that of a section about the subject asked for, 0..1
     boilerplate_penalty: float = 0.3  # for an auditor's report, a list of exhibits or contents, and the like
     reason_penalty: float = 0.3  # for a primary statement where the question asks for reasons
-    kept_pages: int = 3_000  # pages whose rows are kept in memory, about 30 KB each
+    kept_pages: int = 3_000  # pages whose rows are kept in memory, about 8 KB each
 
 
 @dataclass(frozen=True)
