@@ -46,6 +46,6 @@ USER 10001:10001
 VOLUME /app/data
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=5s --start-period=5m --retries=3 \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:7860/health', timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request as web; web.urlopen(f'http://127.0.0.1:{os.environ.get(\"ASK_PORT\", 7860)}/health', timeout=4)"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["python", "app.py"]

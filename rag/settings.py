@@ -148,21 +148,22 @@ class ContextSettings:
 class FigureConfidence:
     """Weights of the signs that a figure is right (`figures/confidence.py`), fitted by `benchmarks.figures --fit`."""
 
-    bias: float = -2.77
-    coverage: float = 1.76  # share of the question's words that the cell with the fewest has, 0..1
-    full_coverage: float = 0.95  # its fourth power
-    extra: float = -2.66  # share of a label that the question lacks, 0..1
-    odd: float = -0.2  # whether a cell is of a quarter, a percentage, a change or pro forma, unasked
-    right_period: float = 1.42  # share of the cells that are of a period asked for
-    unknown_period: float = 1.09  # share of the cells whose period is unknown, where one is asked for
-    no_period_asked: float = 0.04  # whether the question names none
-    change: float = 0.85  # whether a change is computed
-    computed: float = 0.65  # whether a share, ratio, sum or average is computed
-    names: float = 2.29  # whether the answer is a name, a period or a count
+    bias: float = -2.46
+    coverage: float = 1.63  # share of the question's words that the cell with the fewest has, 0..1
+    full_coverage: float = 1.14  # its fourth power
+    around: float = 1.54  # what the words of the section and the caption would add to it, counting in full, 0..1
+    extra: float = -2.61  # share of a label that the question lacks, 0..1
+    odd: float = 0.05  # whether a cell is of a quarter, a percentage, a change or pro forma, unasked
+    right_period: float = 1.1  # share of the cells that are of a period asked for
+    unknown_period: float = 0.7  # share of the cells whose period is unknown, where one is asked for
+    no_period_asked: float = -0.33  # whether the question names none
+    change: float = 0.79  # whether a change is computed
+    computed: float = 0.66  # whether a share, ratio, sum or average is computed
+    names: float = 2.28  # whether the answer is a name, a period or a count
     series: float = 0.66  # whether it is a list of values
-    no_header: float = -1.19  # whether the first cell has none
-    no_label: float = -0.24  # whether it has none
-    no_scale: float = -0.7  # whether neither the table nor the cell says a scale, unless things are counted
+    no_header: float = -1.58  # whether the first cell has none
+    no_label: float = -0.16  # whether it has none
+    no_scale: float = -0.89  # whether neither the table nor the cell says a scale, unless things are counted
     crossed: float = 1.5  # whether the question names row and column of an undated table; not fitted, TAT-QA has none
 
 
@@ -171,6 +172,7 @@ class FigureSettings:
     """How cells of tables are matched with a question about a figure (`rag/answer/figures/lookup.py`)."""
 
     min_confidence: float = 0.7  # of a figure that is stated as the answer, 0..1; below, its rows are shown
+    doubt_confidence: float = 0.45  # of a figure that makes another amount, found in a sentence, doubtful, 0..1
     hand_over_confidence: float = 0.2  # below this the question is left to the sentences, 0..1
     section_share: float = 0.7  # of a term found in the section above a row, beside one in the row's label
     caption_share: float = 0.4  # of a term found in the table's caption

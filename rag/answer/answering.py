@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from rag.answer.absent_nouns import AbsentNouns
+from rag.answer.agreement import contradict
 from rag.answer.answerability import EvidenceScorer
 from rag.answer.asked import Asked, Findings, Retrieved
 from rag.answer.citations import AnswerChecker
@@ -320,13 +321,17 @@ class Answerer:
     ) -> tuple[ShortAnswer | None, list[Evidence]]:
         """The likelier of two short answers, but no phrase in place of a figure that had to be worked out.
 
-        A figure that is uncertain shows its rows and the best sentences.
+        A figure that is uncertain shows its rows and the best sentences: so does one that a phrase contradicts.
         """
-        if phrase and (figure is None or (phrase[0].confidence >= figure[0].confidence and not figure[0].formula)):
-            return phrase
         if figure is None:
-            return None, evidence
-        return figure[0], [*figure[1][: self._settings.answering.quoted_sentences - 1], *evidence]
+            return phrase or (None, evidence)
+        likely = figure[0].confidence >= self._settings.answering.figures.doubt_confidence
+        likelier = phrase is not None and phrase[0].confidence >= figure[0].confidence and not figure[0].formula
+        if phrase and likelier and not (likely and contradict(phrase[0], figure[0])):
+            return phrase
+        rows = figure[1][: self._settings.answering.quoted_sentences - 1]
+        quoted = {row.text for row in rows}
+        return figure[0], [*rows, *(one for one in evidence if one.text not in quoted)]
 
     def _find_evidence(self, asked: Asked, found: Retrieved, stop: threading.Event | None) -> list[Evidence]:
         """The sentences that may answer, best first. Raises Stopped."""

@@ -43,6 +43,7 @@ def features_of(
     return {
         "coverage": coverage,
         "full_coverage": coverage**4,
+        "around": min(one.in_table for one in figures) - coverage,
         "extra": 0.0 if chosen else max(one.extra for one in figures),
         "odd": float(any(one.odd for one in figures)),
         "right_period": right / len(figures) if periods else 0.0,

@@ -36,6 +36,7 @@ class Figure:
     when: Period | None = None  # what its header, label, section or caption says; None for nothing
     score: float = 0.0  # of the match with a question; about 1 for a cell that has all of its words
     coverage: float = 0.0  # share of the question's words, 0..1
+    in_table: float = 0.0  # the same with the words of sections and captions counting as much as those of labels
     extra: float = 0.0  # share of its label that the question lacks, 0..1
     odd: int = 0  # kinds that the question does not ask for: a quarter, a percentage, a change, a pro forma figure
 
@@ -72,7 +73,9 @@ class FigureAnswer:
 
 def matched_as(figure: Figure, other: Figure) -> Figure:
     """A figure found through another one, such as that of another year: it matches the question as well."""
-    return replace(figure, score=other.score, coverage=other.coverage, extra=other.extra, odd=other.odd)
+    return replace(
+        figure, score=other.score, coverage=other.coverage, in_table=other.in_table, extra=other.extra, odd=other.odd
+    )
 
 
 def is_amount(text: str) -> bool:

@@ -123,6 +123,8 @@ class CellMatcher:
             if coverage <= 0:
                 continue
             figure, score = place.figure, coverage
+            around = own | place.section | place.caption
+            in_table = sum(weight for term, weight in hard.items() if term in around) / total
             others = self._in_labels[figure.table]
             score -= (
                 settings.elsewhere_penalty
@@ -150,7 +152,9 @@ class CellMatcher:
             # Of equal cells the one in the more relevant table and the earlier column.
             score -= 0.01 * figure.table + 0.002 * figure.column
             # Sums over sets differ in their last digits from run to run; equal scores must stay equal.
-            yield replace(figure, score=round(score, 6), coverage=coverage, extra=extra, odd=sum(kinds))
+            yield replace(
+                figure, score=round(score, 6), coverage=coverage, in_table=in_table, extra=extra, odd=sum(kinds)
+            )
 
     def _share(self, term: str, own: frozenset[str], place: _Place) -> float:
         """How much a term of the question counts, by where a cell has it: 0 (nowhere) to 1."""

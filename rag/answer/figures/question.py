@@ -104,7 +104,7 @@ _OWN_WORDS = {
     Operation.RATIO: re.compile(r"\bratio\b|比率", re.IGNORECASE),
     Operation.SHARE: re.compile(r"percent|%|share of|proportion|占比|比例|比重", re.IGNORECASE),
     Operation.PERCENT_CHANGE: re.compile(r"growth|% change|percent\w{0,5} change|增长率|同比|增减|增速", re.IGNORECASE),
-    Operation.SUM: re.compile(r"\bcombined\b|\bcumulative\b|合计|累计|总和", re.IGNORECASE),
+    Operation.SUM: re.compile(r"\bcombined\b|\bcumulative\b|\btotals?\b|合计|总计|累计|总和", re.IGNORECASE),
 }
 _PERCENT_ASKED = re.compile(r"percent|%|百分|占比|比重", re.IGNORECASE)
 _DIFFERENCE = re.compile(

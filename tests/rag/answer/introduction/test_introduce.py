@@ -54,6 +54,13 @@ def test_each_suggested_question_has_an_answer_in_both_languages(engine, introdu
         assert answer.state is AnswerState.ANSWER, question
 
 
+def test_the_row_of_one_line_answers_rather_than_a_sentence_about_all_of_them(engine):
+    _, _, answer = ask(engine, "How many passengers used the North Shore line in 2024?")
+    assert (answer.short.values, answer.short.scale) == (("2,964",), "thousand")
+    _, _, answer = ask(engine, "How many passengers were there in total in 2024?")
+    assert (answer.state, answer.short.values) == (AnswerState.ANSWER, ("6,840",))
+
+
 def test_it_is_kept_and_goes_with_its_document(engine, introduction):
     (document,) = engine.documents("")
     stored = engine.annotations.introduction("", document.id)

@@ -1,0 +1,25 @@
+"""Whether two short answers to a question state the same amount."""
+
+from __future__ import annotations
+
+from itertools import product
+from math import isclose
+
+from rag.answer.claims.quantities import Kind, Quantity, find_quantities
+from rag.records import ShortAnswer
+
+
+def contradict(one: ShortAnswer, other: ShortAnswer) -> bool:
+    """Whether both state amounts, and none of one is that of the other, rounded to the digits it is printed with."""
+    amounts, others = _amounts(one), _amounts(other)
+    return bool(amounts and others) and not any(map(_is_same, *zip(*product(amounts, others), strict=True)))
+
+
+def _amounts(short: ShortAnswer) -> list[Quantity]:
+    texts = [f"{value} {short.scale}" if short.scale != "percent" else f"{value}%" for value in short.values]
+    return [found for text in texts for found in find_quantities(text) if found.kind in (Kind.NUMBER, Kind.PERCENT)]
+
+
+def _is_same(one: Quantity, other: Quantity) -> bool:
+    coarse = max(one.step, other.step)
+    return isclose(one.value, other.value) or abs(one.value - other.value) <= coarse / 2
