@@ -15,6 +15,7 @@ from rag.answer.held_terms import HeldTerms
 from rag.answer.missing import Comparison
 from rag.answer.named_things import Kind, NamedThing
 from rag.answer.on_topic import without_headings
+from rag.answer.phrases.fit import is_no_answer
 from rag.index.tokenize import terms
 from rag.language import mainly_chinese
 from rag.reader import ANSWERABLE, Evidence
@@ -101,7 +102,8 @@ def judge(
         missing += hardly_present(comparison, evidence, settings.doubt) if signs is not None else []
         if missing and state is AnswerState.ANSWER:
             state = AnswerState.CLOSEST
-        if is_about_a_stranger(comparison):
+        bare = all(is_no_answer(found.text, comparison.question) for found in evidence)
+        if is_about_a_stranger(comparison) or (across and bare and not kept):
             state = AnswerState.NONE
     if anyway and evidence and terms(comparison.question) and state is AnswerState.NONE:
         state = AnswerState.CLOSEST

@@ -60,14 +60,16 @@ def on_topic(
     """Whether any of the quotes may answer, and those that are about the same.
 
     A sentence that names nobody does not say who, one without a number not how many, and one that lacks what a
-    question is about neither why nor whether. All else passes, and Chinese, whose words do not compare so.
+    question is about neither why nor whether. All else passes, and Chinese, whose words do not compare so. What is in
+    another language than the question was found by its vector alone: that does not tell whether it answers.
     `names`: terms of the question that name its document.
     """
     kind = kind_of(question)
     if kind in _QUANTITIES and not any(_holds_quantity(kind, found.text) for found in quoted):
         return False, tuple(quoted)
-    if any(mainly_chinese(text) for text in (question, *(one.text for one in quoted))):
-        return True, tuple(quoted)
+    chinese = [mainly_chinese(one.text) for one in quoted]
+    if mainly_chinese(question) or any(chinese):
+        return mainly_chinese(question) in chinese, tuple(quoted)
     if kind is Kind.PERSON:
         named = any(_names_somebody(question, found.text) for found in quoted)
         return named and any(_holds_deed(question, found.text) for found in quoted), tuple(quoted)
