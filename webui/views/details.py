@@ -12,7 +12,7 @@ from webui.strings import Language, say
 
 MAX_SHOWN_HEADINGS = 100  # of a document's outline
 MAX_OUTLINE_LEVEL = 4  # deeper headings are indented as those of this level
-MAX_THUMBNAILS = 60  # pages shown as pictures
+MAX_THUMBNAILS = 1_000  # pages shown as pictures, which are loaded when they are scrolled to
 THUMBNAIL_PIXELS = 160
 
 
