@@ -258,7 +258,9 @@ class ModelPicker:
         found = cached_hub_id(hub_id)
         if found is None and not self.downloads:
             raise ModelMissing(
-                "{model} is not on this machine: start with --allow-download to download it.", model=hub_id
+                "{model} is not on this machine: start with --allow-download, and without HF_HUB_OFFLINE, to download"
+                " it.",
+                model=hub_id,
             )
         if found is None and not self.folders and not _is_listed(hub_id):
             raise SettingRefused(
