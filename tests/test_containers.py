@@ -92,7 +92,7 @@ def test_the_health_check_asks_the_port_that_is_exposed():
     stage, _ = last_stage()
     (default,) = [option.default for option in OPTIONS if option.name == "port"]
     assert int(stage["EXPOSE"]) == default
-    assert f"http://127.0.0.1:{default}/health" in stage["HEALTHCHECK"]
+    assert f'os.environ.get(\\"ASK_PORT\\", {default})}}/health' in stage["HEALTHCHECK"]
 
 
 def test_only_the_program_is_copied_into_the_image():

@@ -161,7 +161,7 @@ def test_hostile_text_is_text_in_list_sources_answer_and_viewer(engine, served, 
         assert page.locator("#viewer .passage .text").text_content() == f"{name} {PASSAGE}"
     assert page.evaluate("window.__xss") is None
     assert page.locator("iframe, script:not([nonce]):not([src]), object, embed, img[src=x]").count() == 0
-    assert page.locator(".drawn a:not(.pdf)").count() == 0
+    assert page.locator(".drawn a:not(.pdf, [download])").count() == 0
 
 
 def test_words_stream_and_stop_works_at_once(engine, served, visit):
