@@ -171,7 +171,7 @@ def test_tab_skips_what_is_covered_and_shows_where_it_is(engine, served, visit):
         page.keyboard.press("Tab")
     assert page.evaluate("Boolean(document.activeElement.closest('#talk-panel'))")
     page.keyboard.press("Escape")
-    page.wait_for_selector("#drawer .seek", state="hidden")
+    page.wait_for_selector("#drawer .seek", state="detached")  # the server knows that it is closed
     page.keyboard.press("h")
     page.click("#drawer .talk-menu summary")
     page.fill("#drawer [name=title]", "Growth")

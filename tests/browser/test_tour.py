@@ -67,6 +67,7 @@ def under_an_answer(page):
     tool(page, "Copy with sources as footnotes").click()
     page.wait_for_function("navigator.clipboard.readText().then((text) => /1898[^]*\\[1\\] .*p\\. 1/.test(text))")
     page.locator(".turn").last.locator(".editing summary").click()
+    page.wait_for_function(f"document.activeElement.value === '{FOUNDED}'")
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type(TICKET)
     page.keyboard.press("Enter")
