@@ -86,9 +86,10 @@ class RemoteReader:
         self._context = tokens
 
     def _facts(self) -> ServerFacts:
-        """What the server tells of itself: asked once, and again where it did not tell its context."""
+        """What the server tells of itself: asked once, and again where it did not tell a context that is needed."""
         with self._lock:
-            if self._told.context is None and time.monotonic() >= self._ask_at:
+            known = self._told.reached and (self._context or self._told.context)
+            if not known and time.monotonic() >= self._ask_at:
                 self._told = ask_server(self._url, self._model, self._headers)
                 self._ask_at = time.monotonic() + (ASK_AGAIN_SECONDS if self._told.reached else ASK_SOON_SECONDS)
             return self._told

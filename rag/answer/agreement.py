@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import product, starmap
 from math import isclose
 
 from rag.answer.claims.quantities import Kind, Quantity, find_quantities
@@ -12,7 +12,7 @@ from rag.records import ShortAnswer
 def contradict(one: ShortAnswer, other: ShortAnswer) -> bool:
     """Whether both state amounts, and none of one is that of the other, rounded to the digits it is printed with."""
     amounts, others = _amounts(one), _amounts(other)
-    return bool(amounts and others) and not any(map(_is_same, *zip(*product(amounts, others), strict=True)))
+    return bool(amounts and others) and not any(starmap(_is_same, product(amounts, others)))
 
 
 def _amounts(short: ShortAnswer) -> list[Quantity]:

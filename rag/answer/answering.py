@@ -325,13 +325,19 @@ class Answerer:
         """
         if figure is None:
             return phrase or (None, evidence)
-        likely = figure[0].confidence >= self._settings.answering.figures.doubt_confidence
-        likelier = phrase is not None and phrase[0].confidence >= figure[0].confidence and not figure[0].formula
-        if phrase and likelier and not (likely and contradict(phrase[0], figure[0])):
+        short, rows = figure
+        if phrase and self._outweighs(phrase[0], short):
             return phrase
-        rows = figure[1][: self._settings.answering.quoted_sentences - 1]
+        rows = rows[: self._settings.answering.quoted_sentences - 1]
         quoted = {row.text for row in rows}
-        return figure[0], [*rows, *(one for one in evidence if one.text not in quoted)]
+        return short, [*rows, *(one for one in evidence if one.text not in quoted)]
+
+    def _outweighs(self, phrase: ShortAnswer, figure: ShortAnswer) -> bool:
+        """Whether a phrase answers rather than a figure."""
+        if figure.formula or phrase.confidence < figure.confidence:
+            return False
+        could_be_right = figure.confidence >= self._settings.answering.figures.doubt_confidence
+        return not (could_be_right and contradict(phrase, figure))
 
     def _find_evidence(self, asked: Asked, found: Retrieved, stop: threading.Event | None) -> list[Evidence]:
         """The sentences that may answer, best first. Raises Stopped."""

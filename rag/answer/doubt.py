@@ -102,8 +102,9 @@ def judge(
         missing += hardly_present(comparison, evidence, settings.doubt) if signs is not None else []
         if missing and state is AnswerState.ANSWER:
             state = AnswerState.CLOSEST
-        bare = all(is_no_answer(found.text, comparison.question) for found in evidence)
-        if is_about_a_stranger(comparison) or (across and bare and not kept):
+        # In another language nothing but the vector tells whether a heading is about what was asked.
+        unsupported = across and not kept and all(is_no_answer(found.text, comparison.question) for found in evidence)
+        if unsupported or is_about_a_stranger(comparison):
             state = AnswerState.NONE
     if anyway and evidence and terms(comparison.question) and state is AnswerState.NONE:
         state = AnswerState.CLOSEST

@@ -13,7 +13,7 @@ from tests.webui.conftest import imported, pytest_collection_modifyitems, served
 playwright_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
 
 SCREENSHOTS = Path(__file__).with_name("screenshots")
-# What draws pop-ups under the address bar takes as long to load in each fresh window as the page itself. The others are
+# What draws pop-ups under the address bar takes nearly as long to load in each fresh window as the page. The others are
 # those of Playwright's own list that matter here: of two lists Chromium takes the last one.
 OFF = ("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "AimEnabled", "DestroyProfileOnBrowserClose",
        "HttpsUpgrades", "MediaRouter", "NetworkTimeServiceQuerying", "OptimizationHints", "PaintHolding",

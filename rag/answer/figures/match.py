@@ -119,16 +119,16 @@ class CellMatcher:
         for place in self._places:
             # "% of revenue" over a column of shares does not make them revenue.
             own = place.own if of_percent or place.figure.scale != "percent" else place.row
-            coverage = sum(weight * self._share(term, own, place) for term, weight in hard.items()) / total
+            shares = {term: self._share(term, own, place) for term in hard}
+            coverage = sum(weight * shares[term] for term, weight in hard.items()) / total
             if coverage <= 0:
                 continue
             figure, score = place.figure, coverage
-            around = own | place.section | place.caption
-            in_table = sum(weight for term, weight in hard.items() if term in around) / total
+            in_table = sum(weight for term, weight in hard.items() if shares[term]) / total
             others = self._in_labels[figure.table]
             score -= (
                 settings.elsewhere_penalty
-                * sum(weight for term, weight in hard.items() if term in others and not self._share(term, own, place))
+                * sum(weight for term, weight in hard.items() if term in others and not shares[term])
                 / total
             )
             extra = self._unasked(place.label, asked)
