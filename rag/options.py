@@ -58,7 +58,7 @@ class Option(_Flag):
 
     @property
     def shown_default(self) -> str:
-        """The default as help and README show it; "" if there is none."""
+        """The default as `--help` and docs/options.md show it; "" if there is none."""
         return "" if self.default in ("", (), False) else str(self.default).replace(str(Path.home()), "~")
 
     def read(self, text: str, given_as: str) -> Any:
@@ -142,17 +142,17 @@ OPTIONS: Final = (
     Option("port", 7860, _whole(0, 65535), "a whole number from 0 to 65535",
            "port to listen on; 0 picks a free one", "server"),
     Option("host-name", (), _names, "names, separated by commas",
-           "host names that this server is reached by, separated by commas; IP addresses and localhost always work",
-           "server"),
+           "host names under which people reach this server, separated by commas; IP addresses and localhost always "
+           "work", "server"),
     Option("proxy", (), _networks, "IP addresses or networks, separated by commas",
-           "reverse proxies in front of this server, as IP addresses or networks separated by commas: only their "
-           "X-Forwarded headers are believed", "server"),
+           "reverse proxies in front of this server, as IP addresses or networks separated by commas; X-Forwarded "
+           "headers count only from them", "server"),
     Option("auth", "", _name, "a file, or user:password pairs separated by commas",
-           "require a login: user:password[,user:password], or a file with one user:password per line; every user "
-           "has their own documents in addition to the shared ones", "server"),
+           "require a login: user:password[,user:password], or a file with one user:password per line; users have "
+           "their own documents besides the shared ones", "server"),
     Option("role", "", _one_of(*ROLES), "one of " + ", ".join(ROLES),
-           "role of the user that --add-user adds or --set-role changes: administrator, editor or reader; by default "
-           "administrator for the first user and editor for the others", "server"),
+           "role for --add-user or --set-role: administrator, editor or reader; by default administrator for the first "
+           "user and editor for all others", "server"),
     Option("share", False, _switch, "1 or 0",
            "create a public link through Gradio's servers", "server"),
     Option("data-dir", Path("data"), Path, "a folder", "folder for documents and the index", "documents"),
@@ -162,7 +162,7 @@ OPTIONS: Final = (
            "PDF file, or folder of PDFs, to add as shared documents; may be repeated", "documents"),
     Option("reader", "auto", _one_of(*READERS), "one of " + ", ".join(READERS),
            "what answers questions: a GLM on this machine (glm), a model on a server (remote), or the quote reader "
-           "(quote), which needs no model; auto is remote with --server, else glm with --model, else quote", "models"),
+           "(quote), which needs no model; auto is remote with --server, glm with --model, otherwise quote", "models"),
     Option("model", "", _name, "a model's name or a folder",
            "GLM to load: a hub id such as zai-org/GLM-4-9B-0414, or a folder; with --server, the name of its model",
            "models"),
@@ -170,27 +170,27 @@ OPTIONS: Final = (
            "precision of the GLM's weights: bf16, fp16, fp32, int8 or int4; auto picks the best that fits in memory",
            "models"),
     Option("kv-precision", "full", _one_of(*KV_PRECISIONS), "one of " + ", ".join(KV_PRECISIONS),
-           "precision of the keys and values that a GLM keeps of what it has read: full, or int8, which takes half the "
-           "memory, so that a longer context fits", "models"),
+           "precision of a GLM's KV cache: full, or int8, which takes half the memory, so that a longer context fits",
+           "models"),
     Option("device", "auto", _device, "auto, cpu, cuda, cuda:1 and so on, or mps",
            "device of the GLM: cpu, cuda (the first GPU), cuda:1 and so on, or mps (an Apple GPU, in 16 bits only); "
            "auto is all GPUs but Apple's if there are any, otherwise the CPU", "models"),
     Option("adapter", "", _name, "a folder",
-           "folder of an adapter that was trained for --model by `python -m model.finetune`", "models"),
+           "folder of an adapter that `python -m model.finetune` trained for --model", "models"),
     Option("server", "", _name, "an address such as http://localhost:8000/v1",
            "address of an OpenAI-compatible server, for --reader remote; its API key is read from ASK_SERVER_KEY",
            "models"),
     Option("context", 0, _whole(2_048, 10_000_000), "a whole number from 2048 to 10000000",
-           "maximum tokens of prompt and answer together; by default what a server tells, 8192 on a CPU or an Apple "
-           "GPU and 32768 on others, or the model's own maximum if that is lower", "models"),
+           "maximum tokens of prompt and answer together; by default what the server reports, or here 8192 on a CPU or "
+           "an Apple GPU and 32768 on other GPUs, or the model's own maximum if that is lower", "models"),
     Option("prompt-cache-mb", "auto", _auto_or(_whole(0, 10_000_000)), "auto or a whole number from 0 to 10000000",
-           "memory for what a GLM has computed for prompts, in MB, so that a question over the same sources is "
-           "answered sooner; 0 for none, auto for a quarter of what is free once the model is loaded", "models"),
+           "memory for a GLM's prompt cache, in MB: a further question over the same sources is answered sooner; 0 for "
+           "none, auto for a quarter of what is free once the model is loaded", "models"),
     Option("max-tokens", Sampling().max_tokens, _whole(16, 1_000_000), "a whole number from 16 to 1000000",
-           "longest answer of a model, in tokens, within a quarter of its context; whoever prefers short or long "
-           "answers gets a quarter of it or twice as much", "models"),
+           "longest answer of a model, in tokens, and at most a quarter of its context; people who choose short or "
+           "long answers in the settings get a quarter of it or twice as much", "models"),
     Option("re-embed", False, _switch, "1 or 0",
-           "recompute the embeddings of all documents, after a change of --embedder", "models"),
+           "embed all documents again, after a change of --embedder", "models"),
     Option("embedder", "auto", _name, "auto, a model's name or a folder",
            "embedding model: a hub id or a folder; auto is BAAI/bge-m3 if it is on disk and there is a GPU, otherwise "
            "multilingual-e5-small; packaged is the multilingual-e5-small that comes with the installation", "models"),
@@ -211,8 +211,8 @@ OPTIONS: Final = (
     Option("max-question", Limits.question_characters, _whole(10, 1_000_000), "a whole number from 10 to 1000000",
            "longest question, in characters", "limits"),
     Option("answers-at-once", 0, _whole(0, 256), "a whole number from 0 to 256",
-           "questions answered at the same time, the others wait; 0: one per processor (2 to 8), with a model 16",
-           "limits"),
+           "questions answered at the same time, while others wait; 0 is one per processor (2 to 8), or 16 with a "
+           "model", "limits"),
     Option("max-seconds", Limits.read_cpu_seconds, _whole(1, 3_600), "a whole number from 1 to 3600",
            "CPU time for reading one document, in seconds", "limits"),
     Option("max-memory-mb", Limits.read_memory_bytes // 2**20, _whole(64, 1_000_000),
@@ -225,10 +225,10 @@ OPTIONS: Final = (
     Option("log-level", "info", _one_of(*LEVELS), "one of " + ", ".join(LEVELS),
            "least severe messages to log: debug, info, warning or error", "log"),
     Option("log-format", "text", _one_of("text", "json"), "one of text, json",
-           "how messages are logged: lines of text, or an object of JSON in each line", "log"),
+           "format of the log: text, or json for one JSON object per line", "log"),
     Option("debug", False, _switch, "1 or 0", "show unexpected errors with their traceback", "log"),
     Option("metrics-port", 0, _whole(0, 65535), "a whole number from 0 to 65535",
-           "port on which Prometheus finds the program's numbers; 0 serves none", "log"),
+           "port that serves metrics to Prometheus; 0 serves none", "log"),
     Option("metrics-host", "127.0.0.1", _name, "an address or a host name", "address for --metrics-port", "log"),
 )  # fmt: skip
 
@@ -252,17 +252,17 @@ ACTIONS: Final = (
         "machine, and exit",
     ),
     Action("mcp", "", "be an MCP server on standard input and output instead of serving the page"),
-    Action("add-user", "NAME", "add a user, whose password is asked for or read from standard input, and exit"),
+    Action("add-user", "NAME", "add a user, asking for the password or reading it from standard input, and exit"),
     Action("list-users", "", "list the users with their roles, and exit"),
-    Action("set-password", "NAME", "change a user's password, which ends their sessions, and exit"),
-    Action("set-role", "NAME", "change a user's role to the one of --role, and exit"),
-    Action("remove-user", "NAME", "remove a user, whose sessions end, and exit"),
-    Action("api-token", "NAME", "make an API token for a user, or for a program where there are no logins, and exit"),
+    Action("set-password", "NAME", "change a user's password, ending their sessions, and exit"),
+    Action("set-role", "NAME", "change a user's role to --role, and exit"),
+    Action("remove-user", "NAME", "remove a user, ending their sessions, and exit"),
+    Action("api-token", "NAME", "make an API token for a user or, without logins, for a program, and exit"),
     Action("list-api-tokens", "", "list the API tokens, and exit"),
     Action("revoke-api-token", "ID", "revoke the API token with this id, or all of a user's, and exit"),
-    Action("check", "", "say what in the data folder is damaged or left behind, also while the program runs, and exit"),
-    Action("repair", "", "repair the data folder, say what was lost, and exit"),
-    Action("backup", "FILE", "write a backup of the data folder to a new file, also while the program runs, and exit"),
+    Action("check", "", "list what in the data folder is damaged or left over, and exit; the program may be running"),
+    Action("repair", "", "repair the data folder, list what was lost, and exit"),
+    Action("backup", "FILE", "back up the data folder to a new file, and exit; the program may be running"),
     Action("restore", "FILE", "restore a backup into an empty data folder, and exit"),
     Action("overwrite", "", "with --restore: replace the library that the data folder holds"),
 )

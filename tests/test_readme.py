@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
+OPTIONS_PAGE = (ROOT / "docs" / "options.md").read_text("utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 
 
@@ -29,7 +30,7 @@ def test_every_python_file_has_its_line():
 def test_the_table_of_options_says_what_help_says():
     from rag.options import ACTIONS, OPTIONS
 
-    lines = README.splitlines()
+    lines = OPTIONS_PAGE.splitlines()
     start = lines.index("| option | default | what it does |") + 2
     rows = [line for line in lines[start : lines.index("", start)]]
     # tests move the home folder, in which the default of --cache-dir lies
@@ -40,11 +41,11 @@ def test_the_table_of_options_says_what_help_says():
     ]
 
 
-def test_the_readmes_config_file_sets_what_it_says(tmp_path):
+def test_the_example_of_a_settings_file_sets_what_it_says(tmp_path):
     from rag.config import read_config
 
     file = tmp_path / "config.toml"
-    file.write_text(README.split("```toml\n")[1].split("```")[0], "utf-8")
+    file.write_text(OPTIONS_PAGE.split("```toml\n")[1].split("```")[0], "utf-8")
     retrieval = read_config(file).retrieval
     assert (retrieval.sources, retrieval.routing.routed_documents) == (12, 5)
 
