@@ -250,7 +250,7 @@ def run_all(faults: list[Task], processes: int) -> Iterator[tuple[str, list[str]
 def table(done: Counter[str], failed: Counter[str]) -> str:
     """The figures as a table in Markdown."""
     rows = [f"| {kind} | {done[kind]} | {failed[kind]} |" for kind in PASSES if done[kind]]
-    return "\n".join(("| fault | times | something did not hold |", "|---|---|---|", *rows))
+    return "\n".join(("| fault | times | broken promises |", "|---|---|---|", *rows))
 
 
 def main() -> None:
