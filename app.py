@@ -110,7 +110,7 @@ def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> t
         if connection := connections_of(options).load():
             return connection.reader(), CONNECTED
     if options.reader == "quote":
-        return quote, Message("it was asked for")
+        return quote, Message("as requested")
     return quote, Message("no GLM was chosen; the quote reader needs none and starts at once")
 
 

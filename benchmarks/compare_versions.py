@@ -145,7 +145,7 @@ def diff(arguments: argparse.Namespace) -> int:
 
 
 def _first_difference(old: list[Any], new: list[Any]) -> tuple[Any, Any]:
-    """The first entries of two lists that differ; None where one list is at its end."""
+    """The first entries of two lists that differ; None if one list is at its end."""
     for n in range(max(len(old), len(new))):
         one, two = (rows[n] if n < len(rows) else None for rows in (old, new))
         if not same(one, two):

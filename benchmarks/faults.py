@@ -9,7 +9,7 @@ this one. After each fault the program is started again, and then it must hold t
 - each document has the pages, passages and vectors that a library has that was never disturbed;
 - `--check` finds nothing damaged and nothing left behind;
 - no file of the data folder holds a word of a document that is not there, and no process reads PDFs any more;
-- questions find what they find in a library that was built anew of the same documents.
+- questions find what they find in a library built from scratch from the same documents.
 
 `--write-docs` puts the figures into docs/reliability.md.
 """

@@ -105,7 +105,7 @@ def print_groups(outcomes: Sequence[Outcome], write: Callable[[str], object]) ->
 
 
 def print_curve(outcomes: Sequence[Outcome], write: Callable[[str], object]) -> None:
-    """What a threshold of confidence leaves: of answers, of right ones, and of those where there is none."""
+    """What a threshold of confidence leaves: of answers, of right ones, and of questions with no answer."""
     write(
         "\n| confidence | tuned on: answered | right of answered | held out: answered | right of answered"
         " | another document: answered |\n|---|---|---|---|---|---|\n"

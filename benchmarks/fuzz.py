@@ -42,7 +42,7 @@ from tests.rag.invariants import check_document, check_passages
 
 MAX_CPU_SECONDS = 5.0  # of this process, to lay out, chunk and tokenize one file
 ASKED = 6  # one of so many documents is added to a library and asked about
-LIBRARY_SIZE = 150  # documents after which the library is opened anew
+LIBRARY_SIZE = 150  # documents after which a new library is opened
 ANSWER_SECONDS = 60.0  # after which a document that is being added is a finding
 QUESTIONS = ("What is the {0}?", "How much {0} in 2018?", "{0}", "Who is {0}?", "{0}是多少？")
 

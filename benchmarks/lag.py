@@ -155,7 +155,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 def wait_until_added(engine: Engine) -> None:
-    """Wait until no file is being added. Raises RuntimeError where one failed."""
+    """Wait until no file is being added. Raises RuntimeError if one failed."""
     while jobs := engine.jobs(""):
         if failed := [job for job in jobs if job.message]:
             raise RuntimeError(str(failed[0].message))

@@ -47,8 +47,8 @@ class Truth:
     value: str
     row: str
     column: str  # words of its headers
-    section: str = ""  # "" where it stands in none
-    scale: str = ""  # "" where it has none, or another than its table
+    section: str = ""  # "" if it stands in none
+    scale: str = ""  # "" if it has none, or another than its table
     page: int = 0  # of those that are looked at
 
 

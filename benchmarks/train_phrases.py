@@ -180,7 +180,7 @@ def translations(rows: Sequence[Retrieved]) -> dict[str, str]:
 
 
 class Examples:
-    """What the network is shown, drawn anew in every epoch."""
+    """What the network is shown, redrawn in every epoch."""
 
     def __init__(
         self, rows: Sequence[Retrieved], other: dict[str, str], encoder: SpanEncoder, chance: random.Random

@@ -57,7 +57,7 @@ def read_adapter(folder: Path) -> Adapter:
     method = _METHODS.get(str(config.get("peft_type")))
     if method is None:
         raise CheckpointRefused(
-            "{folder} holds an adapter of the kind {kind}; supported are those of P-Tuning v2 and LoRA.",
+            "{folder} holds an adapter of the kind {kind}; only P-Tuning v2 and LoRA are supported.",
             folder=folder.name,
             kind=repr(config.get("peft_type")),
         )

@@ -185,7 +185,7 @@ def _tie_output_matrix(model: Any, device: torch.device) -> None:
 
 
 def _rebuild_rotary_embeddings(model: Any, device: torch.device) -> None:
-    """Create the rotary embeddings anew: their frequencies are in no checkpoint and have no memory on meta."""
+    """Create the rotary embeddings: their frequencies are in no checkpoint and have no memory on meta."""
     for path, module in list(model.named_modules()):
         if type(module).__name__.endswith("RotaryEmbedding"):
             parent, _, own = path.rpartition(".")

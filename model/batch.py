@@ -216,7 +216,7 @@ class Batch:
         return time.perf_counter() - began
 
     def _gives_back_for(self, sequence: _Sequence) -> bool:
-        """Let go of what is kept of other prompts and begin again, once; False where nothing is kept."""
+        """Let go of what is kept of other prompts and begin again, once; False if nothing is kept."""
         if sequence.retried or not self.prompt_cache.clear():
             return False
         sequence.cache, sequence.chunks, sequence.retried = None, None, True

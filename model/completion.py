@@ -181,7 +181,7 @@ class ChatCompletion:
 
 
 def asked_to_wait(response: httpx.Response) -> float:
-    """Seconds that a server asks to wait in Retry-After (RFC 9110, section 10.2.3); 0 where it does not."""
+    """Seconds that a server asks to wait in Retry-After (RFC 9110, section 10.2.3); 0 if it does not."""
     value = response.headers.get("retry-after", "").strip()
     if value.isdecimal() and value.isascii():
         return float(value[:9])

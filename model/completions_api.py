@@ -77,7 +77,7 @@ class CompletionRequest(BaseModel):
     prompt_cache_key: str = Field("", max_length=256)  # requests share what was computed with those of the same key
 
     def sampling(self, max_tokens: int) -> Sampling:
-        """How tokens are sampled: where the client does not say, up to `max_tokens` of them, as the makers of the model
+        """How tokens are sampled: unless the client says otherwise, up to `max_tokens` of them, as the model's makers
         recommend.
         """
         most = self.max_completion_tokens or self.max_tokens or max_tokens
@@ -95,7 +95,7 @@ def completions_app(
 ) -> Starlette:
     """The application; `name` of the model for clients, `key` that they have to send, "" for none.
 
-    `max_tokens`: of an answer, where the client does not say.
+    `max_tokens`: of an answer, unless the client says otherwise.
     """
     api = _Completions(reader, name, key, max_tokens)
     return Starlette(

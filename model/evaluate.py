@@ -30,7 +30,7 @@ from rag.reader import Sampling
 if TYPE_CHECKING:
     from model.reader import GlmReader
 
-ANSWER_TOKENS: Final = 256  # of a generated answer, where a task does not say
+ANSWER_TOKENS: Final = 256  # of a generated answer, unless a task says otherwise
 # Per cent, as the makers published them: the README files of THUDM/ChatGLM2-6B, ChatGLM3 and GLM-4. Prompts and the
 # number of examples differ from lm_eval's, so a few points between the two mean nothing.
 PUBLISHED: Final[Mapping[str, Mapping[str, float]]] = {

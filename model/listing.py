@@ -47,7 +47,7 @@ def list_models(
 def memory_by_precision(
     family: Family, device: torch.device, context: int | None = None, kv: KvPrecision = KvPrecision.FULL
 ) -> dict[Precision, int | None]:
-    """Bytes that loading needs at each precision; None where the checkpoint cannot be loaded in it.
+    """Bytes that loading needs at each precision; None if the checkpoint cannot be loaded in it.
 
     `context`: tokens of prompt and answer, or all that the model can do if that is less; None: the device's default;
     `kv`: of keys and values.

@@ -71,13 +71,13 @@ class PreparedModel:
         """The precision and context to load with; `reclaimable`: bytes that will be freed before loading; `kv`: of keys
         and values.
 
-        Raises SettingRefused where the model cannot keep keys and values so, and SettingRefused, OutOfMemory or
+        Raises SettingRefused if the model cannot keep keys and values so, and SettingRefused, OutOfMemory or
         ReaderError as `choose_precision` does.
         """
         if kv is KvPrecision.INT8 and not has_plain_attention(self.config):
             raise SettingRefused(
-                "This model does not keep a key and a value of every token, and they cannot be in INT8: leave"
-                " --kv-precision out, or choose another model."
+                "This model does not store a key and a value for every token, so --kv-precision int8 does not work with"
+                " it: leave the option out, or choose another model."
             )
         with torch_errors(_ESTIMATING):
             free = self.free_bytes()
@@ -220,7 +220,7 @@ def prepare(
 ) -> PreparedModel:
     """Find or download a checkpoint and check all of it but its weights.
 
-    `device`: auto (the GPUs, where there are some), cpu, cuda:0 or mps; `context`: longest prompt and answer together,
+    `device`: auto (the GPUs, if any), cpu, cuda:0 or mps; `context`: longest prompt and answer together,
     in tokens, None for what suits the device, its free memory and the model; `revision`: commit, branch or tag on the
     hub; `hub_only`: a hub id even if there is a folder of that name; `offline`: open no socket; `keep_in`: folder in
     which quantised models are kept for the next start; `adapter`: folder of one that was trained with this model.
@@ -274,8 +274,8 @@ def _check_tokenizer(tokenizer: Tokenizer, config: Any, prompter: Prompter) -> N
         for token, expected in (("[gMASK]", config.gmask_token_id), ("<sop>", config.bos_token_id)):
             if tokenizer.special_tokens[token] != expected:
                 raise CheckpointRefused(
-                    "{token} is token {found} in ice_text.model and {expected} in config.json, so they are of different"
-                    " releases of ChatGLM-6B; download all files of one revision.",
+                    "{token} is token {found} in ice_text.model and {expected} in config.json, so they come from"
+                    " different releases of ChatGLM-6B; download all files of one revision.",
                     token=token,
                     found=tokenizer.special_tokens[token],
                     expected=expected,

@@ -17,7 +17,7 @@ from rag.messages import Message, Value
 
 # Tokens; less than many models can do, because the KV cache grows.
 DEFAULT_CONTEXT = {"cpu": 8_192, "cuda": 32_768, "mps": 8_192}
-MIN_CONTEXT = 2_048  # tokens; a context that nobody asked for is shortened to no less, where memory is short
+MIN_CONTEXT = 2_048  # tokens; a context that nobody asked for is not shortened below this when memory is short
 CONTEXT_STEP = 256  # tokens; a shortened context is a multiple of it
 PROMPT_CHUNK = 512  # tokens of a prompt that go through the model at a time
 PROMPT_CACHE_SHARE = 0.25  # of what is free beside a loaded model and one answer

@@ -71,7 +71,7 @@ def positive_int(config: Mapping[str, Any], field: str) -> int:
     value = config[field]
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise CheckpointRefused(
-            "config.json says {field} = {value}, which has to be a positive whole number; download it again.",
+            "config.json says {field} = {value}, which must be a positive whole number; download it again.",
             field=field,
             value=_shown(repr(value), 40),
         )
@@ -82,7 +82,7 @@ def _positive_number(config: Mapping[str, Any], field: str, default: float | Non
     value = config[field] if default is None else config.get(field, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise CheckpointRefused(
-            "config.json says {field} = {value}, which has to be a positive number; download it again.",
+            "config.json says {field} = {value}, which must be a positive number; download it again.",
             field=field,
             value=_shown(repr(value), 40),
         )
@@ -101,7 +101,7 @@ def _check_sizes(config: Any) -> None:
     for field, divisor in multiple_of.items():
         if sizes[field] % divisor:
             raise CheckpointRefused(
-                "config.json says {field} = {value}, which has to be a multiple of {divisor}; download it again.",
+                "config.json says {field} = {value}, which must be a multiple of {divisor}; download it again.",
                 field=field,
                 value=sizes[field],
                 divisor=divisor,

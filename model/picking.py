@@ -49,7 +49,7 @@ class ModelOffer:
     parameters: float | None  # billions; None: unknown, here and below
     context: int | None  # tokens of prompt and answer
     licence: str  # one word; "" if unknown
-    int8_gb: float | None  # gigabytes to load and answer; None also where it cannot be loaded in this precision
+    int8_gb: float | None  # gigabytes to load and answer; None also if it cannot be loaded in this precision
     int4_gb: float | None
     fits: str | None  # precision in which it fits in memory, that of the model in use counted as free; "" for none
     here: bool  # on this machine
@@ -164,10 +164,10 @@ class ModelPicker:
         return tuple(one for one in list_adapters(self._adapters) if one.model) if self._adapters else ()
 
     def _start_adapter(self, name: str, precision: str) -> None:
-        """Load a model together with one of its adapters. Raises ModelMissing where either is not on this machine."""
+        """Load a model together with one of its adapters. Raises ModelMissing if either is not on this machine."""
         adapter = next((one for one in self._offered_adapters() if one.name == name), None)
         if adapter is None:
-            raise ModelMissing("There is no adapter {name} any more.", name=repr(name[:MAX_NAME]))
+            raise ModelMissing("The adapter {name} no longer exists.", name=repr(name[:MAX_NAME]))
         if not _is_here(adapter.model):
             raise ModelMissing(
                 "{adapter} was trained for {model}, which is not on this machine: choose that model first.",
@@ -276,8 +276,8 @@ class ModelPicker:
                 "{name} is neither a folder nor a hub id such as {example}.", name=shown, example=EXAMPLE
             )
         return SettingRefused(
-            "{name} is not a hub id such as {example}; a folder can be named here only if the page is served to this"
-            " machine alone, else with --model on the command line.",
+            "{name} is not a hub id such as {example}; a folder can be named here only if no other machine can reach the"
+            " page, otherwise with --model on the command line.",
             name=shown,
             example=EXAMPLE,
         )

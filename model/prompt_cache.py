@@ -167,7 +167,7 @@ class PromptCache:
                 self._blocks.move_to_end(key)
 
     def _make_room(self, needed: int, spared: set[bytes]) -> bool:
-        """Let go of what was used longest ago; False where only blocks that are to be spared are left."""
+        """Let go of what was used longest ago; False if only blocks that are to be spared are left."""
         while self._bytes + needed > self._allowed:
             oldest = next(iter(self._blocks), None)
             if oldest is None or oldest in spared:

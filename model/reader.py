@@ -63,7 +63,7 @@ class GlmReader:
         kv: KvPrecision = KvPrecision.FULL,
     ) -> None:
         """`context_tokens`: prompt, reasoning and answer together; `template`: the checkpoint's own chat template;
-        `prefix`: of an adapter, in front of every prompt; `sampling`: where nobody chooses, None for the family's;
+        `prefix`: of an adapter, in front of every prompt; `sampling`: unless somebody chooses, None for the family's;
         `prompt_cache_bytes`: memory for what is kept of prompts; `kv`: of keys and values.
         """
         self.model = model

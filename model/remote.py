@@ -28,7 +28,7 @@ from rag.errors import AnswerCut, ReaderError, ServerUnreachable, SettingRefused
 from rag.language import count_east_asian
 from rag.reader import Prompt, PromptScopes, ReadRequest
 
-DEFAULT_CONTEXT = 8_192  # tokens, where the server does not tell
+DEFAULT_CONTEXT = 8_192  # tokens, if the server does not say
 ASK_AGAIN_SECONDS = 60.0  # after which a server that did not tell its context is asked once more
 ASK_SOON_SECONDS = 5.0  # after which one that could not be reached is
 SALT_BYTES = 32  # as vLLM's documentation advises
@@ -61,7 +61,7 @@ class RemoteReader:
     ) -> None:
         """`key` is sent as a bearer token and never shown. Raises SettingRefused if `server` is not an address.
 
-        `context_tokens`: None for what the server tells, or `fallback_context` where it does not.
+        `context_tokens`: None for what the server tells, or `fallback_context` if it does not.
         """
         self._url = base_url(server)
         self._model = model
@@ -144,8 +144,8 @@ class RemoteReader:
             yield rest
         if not answered and (cleaner.reasoning or finish_reason == "length"):
             raise ReaderError(
-                "{model} gave no answer within its limit of {limit:,} tokens, as happens to models that reason before"
-                " they answer: turn reasoning off at the server, or name another model with --model.",
+                "{model} gave no answer within its limit of {limit:,} tokens, as can happen with models that reason"
+                " first: turn reasoning off at the server, or name another model with --model.",
                 model=self._model,
                 limit=limit,
             )
@@ -169,7 +169,7 @@ class RemoteReader:
         return body | {name: value for name, value in asdict(sampling).items() if value is not None}
 
     def _salt(self, scopes: PromptScopes) -> str:
-        """Which of the server's earlier prompts this one may reuse: those of the same person, where one is known.
+        """Which of the server's earlier prompts this one may reuse: those of the same person, if one is known.
 
         A salt is for a whole prompt, so that the sources alone cannot be shared by all who see them. Cannot be guessed.
         """

@@ -19,11 +19,11 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only this machine
 
 
 def read_key(host: str, path: Path | None) -> str:
-    """The key that clients have to send; "" for none. Raises SettingRefused where others could ask without one."""
+    """The key that clients have to send; "" for none. Raises SettingRefused if others could ask without one."""
     if path is None:
         if host not in LOOPBACK:
             raise SettingRefused(
-                "Other machines reach {host}: name a file with a key that clients have to send, with --key-file.",
+                "Other machines can reach {host}: give a file with a key that clients have to send, with --key-file.",
                 host=host,
             )
         return ""

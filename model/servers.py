@@ -92,7 +92,7 @@ class ConnectionFile:
         self._path = path
 
     def load(self) -> Connection | None:
-        """The connection; None where there is none, or the file cannot be used."""
+        """The connection; None if there is none, or the file cannot be used."""
         try:
             return Connection(**json.loads(self._path.read_text(encoding="utf-8")))
         except FileNotFoundError:

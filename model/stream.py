@@ -132,7 +132,7 @@ def _overlap(text: str, stop: str) -> int:
 def widen(text: str, before: str, after: str) -> str:
     """`text` with `, ! : ; ?` next to a Chinese character made full-width.
 
-    `before` and `after` are the characters around it, "" where there are none.
+    `before` and `after` are the characters around it, "" if there are none.
     """
     around = f"{before or ' '}{text}{after}"
     changed = re.sub(

@@ -11,9 +11,9 @@ from rag.records import Choice
 
 log = logging.getLogger(__name__)
 
-REQUESTED: Final = Message("it was asked for")
+REQUESTED: Final = Message("as requested")
 LOADING: Final = Message("it is being loaded; questions wait.")
-UNAVAILABLE: Final = Message("it cannot be used")
+UNAVAILABLE: Final = Message("it is not available")
 
 
 class Choices:

@@ -284,7 +284,7 @@ class Engine:
         return listed_once(owner, self.removals.without_hidden(self._library.documents(owner)))
 
     def details(self, owner: str, document_id: str) -> DocumentDetails | None:
-        """Author, date, outline and notes on pages of a document that `owner` sees; None where there is none."""
+        """Author, date, outline and notes on pages of a document that `owner` sees; None if there is none."""
         return self._store.document_details(owner, document_id)
 
     def jobs(self, owner: str) -> tuple[Job, ...]:
@@ -292,14 +292,14 @@ class Engine:
         return self._jobs.visible_to(owner)
 
     def adding(self, owner: str) -> Adding | None:
-        """Progress of all files together that `owner` is adding; None where there is nothing left to do."""
+        """Progress of all files together that `owner` is adding; None if there is nothing left to do."""
         return self._jobs.adding(owner)
 
     def add(self, owner: str, name: str, data: Path | bytes, replaces: str = "", collection: int = 0) -> Job:
         """Queue a file. Raises FileRefused for faults that show without reading it; others show in the job.
 
         `replaces`: a document that goes when this one is complete, and whose place it takes, if `owner` may change it;
-        `collection`: where it is put, 0 for their own documents. Raises CollectionRefused where they may not.
+        `collection`: where it is put, 0 for their own documents. Raises CollectionRefused if they may not.
         """
         old = next((known for known in self.documents(owner) if known.id == replaces), None)
         return self._files.add(self.sharing.new_file(owner, name, old, collection), data, self._jobs, self.removals)
@@ -329,7 +329,7 @@ class Engine:
         return [kept.passage.text for kept in passages if kept.owner in owners]
 
     def _complete(self, job: Job, prepared: Prepared) -> bool:
-        """Add a job's document to the library; False where the job was cancelled."""
+        """Add a job's document to the library; False if the job was cancelled."""
         added = self._library.add(job, self._files.size(job.document_id), prepared)
         if added:
             self.activity.document_added(time.monotonic() - job.queued)

@@ -90,13 +90,13 @@ class DocumentFiles:
         if waiting >= limit:
             raise LimitExceeded(
                 "{waiting:,} of your files are waiting or have failed, the limit is {limit:,}: add more when some are "
-                "done, dismiss those that failed, or have whoever runs the server raise --max-waiting.",
+                "done, dismiss those that failed, or ask whoever runs the server to raise --max-waiting.",
                 waiting=waiting,
                 limit=limit,
             )
 
     def refuse_more(self, person: str, document: Document, owner: str, jobs: Jobs) -> None:
-        """Raises LimitExceeded where a document does not fit into the quota that it would count for as `owner`'s."""
+        """Raises LimitExceeded if a document does not fit into the quota that it would count for as `owner`'s."""
         if self._payer(document.owner) != self._payer(owner):
             self._refuse_more_bytes(person, owner, document.bytes, jobs, set())
 
@@ -117,14 +117,14 @@ class DocumentFiles:
         used = sum(taken for document_id, taken in known.items() if document_id not in leaving)
         if used + size > limit and payer != person:
             raise LimitExceeded(
-                "it has {size:.1f} MB, and whoever made this collection has no room left for it: remove some of its "
-                "documents, or have whoever runs the server raise --quota-mb.",
+                "it has {size:.1f} MB, more than is left to the person who made this collection: remove some of its "
+                "documents, or ask whoever runs the server to raise --quota-mb.",
                 size=size / MB,
             )
         if used + size > limit:
             raise LimitExceeded(
                 "it has {size:.1f} MB, and your documents already take {used:.1f} of {limit:.1f} MB: remove some, or "
-                "have whoever runs the server raise --quota-mb.",
+                "ask whoever runs the server to raise --quota-mb.",
                 size=size / MB,
                 used=used / MB,
                 limit=limit / MB,
@@ -141,7 +141,7 @@ class DocumentFiles:
         return original_file(self._folder, document_id).stat().st_size
 
     def to_render(self, document: Document) -> Path:
-        """The file that pages of a document are drawn from. Raises DamagedFile where it is lost."""
+        """The file that pages of a document are drawn from. Raises DamagedFile if it is lost."""
         path = file_to_render(self._folder, document.owner, document.id)
         if not path.exists():
             raise DamagedFile("Its file is no longer in the data folder: add it again to see its pages.")

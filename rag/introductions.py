@@ -27,7 +27,7 @@ class Introductions:
     def __init__(
         self, store: Store, annotations: Annotations, answerer: Callable[[], Answerer], settings: Settings
     ) -> None:
-        """`answerer` waits until questions can be answered, and raises AskError where they never can."""
+        """`answerer` waits until questions can be answered, and raises AskError if they never can."""
         self._store, self._annotations, self._answerer, self._settings = store, annotations, answerer, settings
         self._waiting: dict[DocumentKey, Document] = {}
         self._failed: set[DocumentKey] = set()  # not tried again before the program is started again
@@ -36,7 +36,7 @@ class Introductions:
         self._thread: threading.Thread | None = None
 
     def of(self, owner: str, document_id: str) -> Introduction | None:
-        """The introduction of a document that `owner` sees; where there is none yet, one is made."""
+        """The introduction of a document that `owner` sees; if there is none yet, one is made."""
         document = self._store.document(owner, document_id)
         if document is None:
             return None

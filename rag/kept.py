@@ -35,7 +35,7 @@ class Kept(Generic[Value]):
         return self._forgotten
 
     def get(self, document: DocumentKey, key: Hashable) -> Value | None:
-        """The value; None where it is not kept."""
+        """The value; None if it is not kept."""
         with self._lock:
             value = self._values.get((document, key))
             if value is not None:

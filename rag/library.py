@@ -83,7 +83,7 @@ class Library:
             self._vector_index = vector_index
 
     def add(self, job: Job, size: int, prepared: Prepared) -> bool:
-        """Add a job's document of `size` bytes, visible and searchable at once; False where the job was cancelled."""
+        """Add a job's document of `size` bytes, visible and searchable at once; False if the job was cancelled."""
         with self._lock:
             self._adding = (job.owner, job.document_id)
             try:
@@ -115,7 +115,7 @@ class Library:
     def add_pages(
         self, scan: StoredScan, pages: list[Page], prepared: Prepared, vectors: Vectors, notes_of: NotesOf
     ) -> bool:
-        """Make pages of a document that OCR has read searchable; False where the document was removed."""
+        """Make pages of a document that OCR has read searchable; False if the document was removed."""
         with self._lock:
             changed = self.scans.add(scan, pages, prepared.passages, vectors, notes_of)
             if changed is None or self._vector_index is None:
@@ -130,9 +130,9 @@ class Library:
         return True
 
     def move(self, document: Document, target: str) -> bool:
-        """Give a document to another owner; False where it is no longer in the library.
+        """Give a document to another owner; False if it is no longer in the library.
 
-        Raises AlreadyAdded where the target has it, and CollectionRefused while the indexes are being loaded.
+        Raises AlreadyAdded if the target has it, and CollectionRefused while the indexes are being loaded.
         """
         with self._lock:
             if self._vector_index is None:
@@ -149,7 +149,7 @@ class Library:
             return True
 
     def remove(self, owner: str, document_id: str) -> None:
-        """Remove a document of `owner`; does nothing where they own no such document."""
+        """Remove a document of `owner`; does nothing if they own no such document."""
         with self._lock:
             self._remove(owner, document_id)
 

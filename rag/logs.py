@@ -89,7 +89,7 @@ class TextFormatter(_Formatter):
 
 
 class JsonFormatter(_Formatter):
-    """One JSON object per line: time (UTC), level, logger, message, and where there is one request and exception."""
+    """One JSON object per line: time (UTC), level, logger, message and, if any, request and exception."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""

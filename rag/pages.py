@@ -108,7 +108,7 @@ class Pages:
         return Picture(png, points_wide(png))
 
     def read(self, owner: str, document_id: str, first: int, last: int) -> tuple[StoredPage, ...]:
-        """Pages first..last, counted from 0, with their text; fewer where the document ends before."""
+        """Pages first..last, counted from 0, with their text; fewer if the document ends before."""
         document = self._document(owner, document_id)
         return tuple(self._store.pages(document.owner, document_id, first, last))
 

@@ -44,7 +44,7 @@ class Turn:
 
     question: str
     answer: str
-    completed: str = ""  # the question as it was understood, without a conversation; "" where that is not known
+    completed: str = ""  # the question as it was understood, without a conversation; "" if that is not known
 
 
 @dataclass(frozen=True, slots=True)

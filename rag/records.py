@@ -244,12 +244,12 @@ class ShortAnswer:
     values: tuple[str, ...]  # as printed in the document, or computed and rounded
     scale: str  # "thousand", "million", "billion", "ten thousand", "hundred million", "percent"; "" for none
     labels: tuple[str, ...]  # what the value is of: row and column of its table
-    formula: str  # "(44.1 − 56.7) / 56.7"; "" where nothing was computed
+    formula: str  # "(44.1 − 56.7) / 56.7"; "" if nothing was computed
     citations: tuple[Citation, ...]  # the cells; a span may lie outside the source's text, on the same page
     table: TableExcerpt | None = None  # the rows it stands in
     confidence: float = 1.0  # 0..1: how likely it is right
     sure: bool = True  # whether it is likely enough to be stated; otherwise it is shown as a possibility
-    names: tuple[str, ...] = ()  # of the values, one each, where there are several: years, or rows
+    names: tuple[str, ...] = ()  # of the values, one each, if there are several: years, or rows
     quoted: bool = False  # whether it is shown in quotation marks: what a document gives as the reason
 
 
@@ -273,7 +273,7 @@ class Answer:
     seconds: float = 0.0
     short: ShortAnswer | None = None  # comes before the sentences
     reply: Message | None = None  # to a greeting and the like, for which nothing was searched
-    cut: Message | None = None  # why it ends before its end; None where it does not, or the person stopped it
+    cut: Message | None = None  # why it ends before its end; None if it does not, or the person stopped it
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,10 @@ class BegunRemovals(Protocol):
         """All of them."""
 
     def begin(self, owner: str, document_id: str) -> None:
-        """Record one. Raises StoreError where that fails."""
+        """Record one. Raises StoreError if that fails."""
 
     def cancel(self, owner: str, document_id: str) -> None:
-        """Forget one. Raises StoreError where that fails."""
+        """Forget one. Raises StoreError if that fails."""
 
 
 @dataclass(slots=True)
@@ -66,9 +66,9 @@ class Removals:
             self._remove_logging(key)
 
     def begin(self, person: str, document_id: str) -> None:
-        """Hide a document and remove it after a while; does nothing where that has begun, or they may not remove it.
+        """Hide a document and remove it after a while; does nothing if that has begun, or they may not remove it.
 
-        Raises StoreError where that cannot be recorded.
+        Raises StoreError if that cannot be recorded.
         """
         owner = self._holder(person, document_id)
         if owner is None:

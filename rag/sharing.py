@@ -47,7 +47,7 @@ class Sharing:
     def target(self, owner: str, collection: int) -> str:
         """The owner id of the documents that `owner` puts into a collection; their own with 0.
 
-        Raises CollectionRefused where they may not.
+        Raises CollectionRefused if they may not.
         """
         if not collection:
             return owner
@@ -61,7 +61,7 @@ class Sharing:
     def new_file(self, owner: str, name: str, old: Document | None, collection: int) -> NewFile:
         """A file that `owner` adds to a collection, or in place of `old` if they may change it.
 
-        Raises CollectionRefused where they may not add to the collection.
+        Raises CollectionRefused if they may not add to the collection.
         """
         holder = self._library.access.holder(owner, old.id) if old else None
         if old is not None and holder is not None:

@@ -146,7 +146,7 @@ class Turns:
             own = self._waiting.get(person, [])
             if len(own) >= limits.own_waiting_questions:
                 raise TooManyWaiting(
-                    "{count} of your questions are waiting already: ask again when some of them are answered.",
+                    "{count} of your questions are already waiting: ask again when some of them are answered.",
                     count=len(own),
                 )
             if self._closing or self._count_waiting() >= limits.waiting_questions:
@@ -165,7 +165,7 @@ class Turns:
             self._condition.notify()
 
     def _withdraw(self, question: _Question) -> bool:
-        """Take a question out of the queue; False where it does not wait."""
+        """Take a question out of the queue; False if it does not wait."""
         with self._condition:
             own = self._waiting.get(question.person, [])
             if question not in own:

@@ -67,7 +67,7 @@ class Answers:
         self._running: list[_Running] = []
 
     def ask(self, session: Session, asking: Asking) -> Iterator[None]:
-        """Ask, and yield each time the page should be drawn anew, until the answer is complete.
+        """Ask, and yield each time the page should be redrawn, until the answer is complete.
 
         While as many others as may be are being made, it waits before the question is asked. The answer goes on when
         the iterator is closed. After a stop the iterator soon ends, though the reader may not have noticed: what it

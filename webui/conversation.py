@@ -55,7 +55,7 @@ class Exchange:
     options: AskOptions = DEFAULT_OPTIONS  # that it was asked with
     only: str = ""  # id of the one document it was asked about, whatever is ticked; "" for those ticked
     follow_ups: tuple[str, ...] = ()  # questions that may be asked next
-    helpful: bool | None = None  # how the person rated the answer; None where they did not
+    helpful: bool | None = None  # how the person rated the answer; None if they did not
     reason: str = ""  # why, in their words
     reading: Reading | None = None  # what the model read
     waiting: int = 0  # its place in the queue; 0 once it is worked on
@@ -109,7 +109,7 @@ class Exchange:
         return next((citation for citation in citations if citation.number == number), None)
 
     def cited_text(self, citation: Citation) -> str:
-        """What a citation stands on; "" where that is outside of its source's text."""
+        """What a citation stands on; "" if that is outside of its source's text."""
         source = self.source(citation.number)
         return source.text[max(citation.start, 0) : max(citation.end, 0)] if source else ""
 

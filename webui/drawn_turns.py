@@ -50,5 +50,5 @@ class DrawnTurns:
         self._sent = {exchange_id: sent for exchange_id, sent in self._sent.items() if exchange_id in ids}
 
     def forget(self) -> None:
-        """Send all turns anew."""
+        """Send all turns again."""
         self._sent = {}

@@ -52,7 +52,7 @@ class Conversations(Protocol):
         ...
 
     def get(self, owner: str, conversation_id: str) -> StoredConversation | None:
-        """A conversation; None where the owner has none of this id."""
+        """A conversation; None if the owner has none of this id."""
         ...
 
     def listed(self, owner: str, search: str = "", limit: int = -1) -> list[StoredConversation]:
@@ -72,7 +72,7 @@ class Conversations(Protocol):
         ...
 
     def restore(self, owner: str, conversation_id: str) -> bool:
-        """Undo a deletion; False where it is too late."""
+        """Undo a deletion; False if it is too late."""
         ...
 
     def put(self, owner: str, conversation_id: str, exchange: StoredExchange, question: str) -> None:
@@ -80,7 +80,7 @@ class Conversations(Protocol):
         ...
 
     def newest_exchange(self, owner: str, conversation_id: str) -> int:
-        """Number of the last exchange; 0 where there is none."""
+        """Number of the last exchange; 0 if there is none."""
         ...
 
     def exchanges(self, owner: str, conversation_id: str, numbers: Collection[int]) -> list[StoredExchange]:
@@ -112,7 +112,7 @@ class Pages(Protocol):
         ...
 
     def read(self, owner: str, document_id: str, first: int, last: int) -> tuple[StoredPage, ...]:
-        """Pages first..last, counted from 0, with their text; fewer where the document ends before."""
+        """Pages first..last, counted from 0, with their text; fewer if the document ends before."""
         ...
 
     def words(self, owner: str, document_id: str, page: int) -> tuple[Word, ...]:
@@ -160,7 +160,7 @@ class Introductions(Protocol):
     """Introductions of documents: key sentences, and questions that they answer."""
 
     def of(self, owner: str, document_id: str) -> Introduction | None:
-        """The introduction of a document; where there is none yet, one is made in the background."""
+        """The introduction of a document; if there is none yet, one is made in the background."""
         ...
 
     def making(self, owner: str, document_id: str) -> bool:
@@ -188,7 +188,7 @@ class Sharing(Protocol):
     """Documents on their way to other owners."""
 
     def move(self, owner: str, document_id: str, collection: int) -> None:
-        """Move a document into a collection; with 0, to `owner`'s own. Raises AskError where they may not."""
+        """Move a document into a collection; with 0, to `owner`'s own. Raises AskError if they may not."""
         ...
 
     def erase(self, owner: str, conversation_owner: str, remove: Callable[[str, str], None]) -> None:
@@ -311,7 +311,7 @@ class Engine(Protocol):
         ...
 
     def details(self, owner: str, document_id: str) -> DocumentDetails | None:
-        """Author, date, outline and notes on pages of a document; None where the owner sees no such document."""
+        """Author, date, outline and notes on pages of a document; None if the owner sees no such document."""
         ...
 
     def jobs(self, owner: str) -> tuple[Job, ...]:
@@ -319,14 +319,14 @@ class Engine(Protocol):
         ...
 
     def adding(self, owner: str) -> Adding | None:
-        """Progress of all files together that `owner` is adding; None where there is nothing left to do."""
+        """Progress of all files together that `owner` is adding; None if there is nothing left to do."""
         ...
 
     def add(self, owner: str, name: str, data: Path | bytes, replaces: str = "", collection: int = 0) -> Job:
         """Queue a file under this name; a file given as a path may be deleted afterwards. Raises FileRefused.
 
         `replaces`: id of a document that `owner` may change, and that goes when this one is complete; `collection`:
-        number of the one that it is put into, 0 for their own documents. Raises CollectionRefused where they may not.
+        number of the one that it is put into, 0 for their own documents. Raises CollectionRefused if they may not.
         """
         ...
 

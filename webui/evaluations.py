@@ -20,7 +20,7 @@ class Experiments(Protocol):
         ...
 
     def get(self, owner: str, experiment_id: int) -> Experiment | None:
-        """An experiment with its results; None where the owner has none of this id."""
+        """An experiment with its results; None if the owner has none of this id."""
         ...
 
     def start(self, owner: str, variants: tuple[Variant, Variant]) -> None:

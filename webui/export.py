@@ -101,7 +101,7 @@ class _Page:
 
     id: str
     name: str  # "report.pdf, p. 5"
-    picture: str = ""  # PNG in base64; "" where there is none
+    picture: str = ""  # PNG in base64; "" if there is none
     boxes: list[str] = field(default_factory=list)  # styles of the marks over it
 
 
@@ -119,7 +119,7 @@ class _Turn:
 def as_html(conversation: Conversation, language: Language, pictured: _Pictured) -> str:
     """The branch shown as one page that needs nothing else and runs no script: below it the cited pages, marked.
 
-    `pictured` gives the page that a source, or the citation of it, is on; None where the document is gone.
+    `pictured` gives the page that a source, or the citation of it, is on; None if the document is gone.
     """
     pages: dict[tuple[str, str], _Page] = {}
     turns = [_turn(exchange, language, pages, pictured) for exchange in conversation.branch]

@@ -17,7 +17,7 @@ PROGRESS_SECONDS: Final = 1.0  # the same for progress bars of Gradio's, of whic
 class LeanBlocks(gr.Blocks):
     """Blocks whose handlers return a dict of the components that change, with their HTML or a `gr.update`.
 
-    Gradio makes every output of an event anew, changed or not, and keeps its settings and its value for each session:
+    Gradio sends every output of an event, changed or not, and keeps its settings and its value for each session:
     20 ms of a poll that finds no change, and the HTML of every open page in memory. It needs them to check what a
     component sends back against what was sent to it; ours send nothing but text.
     """

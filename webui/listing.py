@@ -43,7 +43,7 @@ class Drawing:
     """What is sent of the list."""
 
     number: int
-    base: int | None  # number of the drawing that this one changes; None where it is the whole list
+    base: int | None  # number of the drawing that this one changes; None if it is the whole list
     rows: tuple[tuple[Any, str], ...]  # each with the id of the row before it, "" for the first
     gone: tuple[str, ...] = ()  # ids of the rows to take away
 

@@ -173,7 +173,7 @@ class Models(Protocol):
         ...
 
     def recommended(self) -> Recommendation | None:
-        """The model that suits this machine best; None where none fits. May take seconds the first time."""
+        """The model that suits this machine best; None if none fits. May take seconds the first time."""
         ...
 
     def pick(self, name: str, precision: str) -> None:
@@ -194,11 +194,11 @@ class Models(Protocol):
 
     @property
     def connection(self) -> Connection | None:
-        """The model on a server that answers; None where there is none."""
+        """The model on a server that answers; None if there is none."""
         ...
 
     def served(self, server: str, key: str) -> tuple[ServedModel, ...]:
-        """The models of a server; `key` may be "". Raises AskError where it does not answer or may not be asked."""
+        """The models of a server; `key` may be "". Raises AskError if it does not answer or may not be asked."""
         ...
 
     def connect(self, server: str, key: str, model: str) -> None:

@@ -58,7 +58,7 @@ class OwnConversations:
         return bool(conversation.id) and self.stored.get(self.owner, conversation.id) is None
 
     def open(self, conversation_id: str) -> Conversation | None:
-        """A conversation by its id; None where this owner has none. Raises StoreError."""
+        """A conversation by its id; None if this owner has none. Raises StoreError."""
         with self._lock:
             found = self.stored.get(self.owner, conversation_id)
             if found is None:

@@ -126,7 +126,7 @@ class Session:
     """One open page: its conversation, and what is chosen, open and drawn."""
 
     def __init__(self, owner: str, language: Language, own: OwnConversations | None = None) -> None:
-        """`owner` of documents; `own`: the person's stored conversations, None where nothing is stored."""
+        """`owner` of documents; `own`: the person's stored conversations, None if nothing is stored."""
         self.owner, self.language, self.own = owner, language, own
         self.conversation = Conversation()
         self.role = Role.READER if owner else Role.ADMINISTRATOR  # as of the last request
@@ -244,7 +244,7 @@ class Session:
             self.turns += SHOWN_TURNS
 
     def ask(self, engine: Engine, asking: Asking, *, raise_errors: bool = False) -> Iterator[None]:
-        """Ask, and yield each time the page should be drawn anew. Stops what was being answered before.
+        """Ask, and yield each time the page should be redrawn. Stops what was being answered before.
 
         What goes wrong becomes the error of the exchange; with `raise_errors` only what is meant for a person.
         """
@@ -334,7 +334,7 @@ class Session:
 
 
 def _follow(exchange: Exchange, events: Iterator[Event]) -> Iterator[None]:
-    """Take the events of an answer into its exchange; yield when it should be drawn anew."""
+    """Take the events of an answer into its exchange; yield when it should be redrawn."""
     drawn: dict[type[Event], float] = {}  # when it was last, by what may have to wait
     for event in events:
         if exchange.stopped:

@@ -44,7 +44,7 @@ def chinese_messages() -> dict[str, str]:
 
 
 def say_message(language: Language, message: Message | str) -> str:
-    """A message in the page's language, in English where there is no translation; text alone as it is."""
+    """A message in the page's language, in English if there is no translation; text alone as it is."""
     if isinstance(message, str):
         return message
     template = chinese_messages().get(message.template, message.template) if language == "zh" else message.template

@@ -7,7 +7,7 @@ from webui.engine import Engine
 
 
 def newest_version(engine: Engine, owner: str, document_id: str) -> Document | None:
-    """The document that replaced one that is gone, or replaced its replacement; None where there is none.
+    """The document that replaced one that is gone, or replaced its replacement; None if there is none.
 
     None, too, for a document that is there.
     """

@@ -136,7 +136,7 @@ class GLM10BModel(GLM10BPreTrainedModel):  # type: ignore[no-untyped-call]
         """Hidden states (batch, length, hidden) of `input_ids` (batch, length) int64.
 
         `attention_mask` is (batch, past + length), 0 for padding on either side, or (batch, 1, length, past + length),
-        1 where a row sees a column. `position_ids` (batch, 2, length) default to those of `positions`, and are required
+        1 if a row sees a column. `position_ids` (batch, 2, length) default to those of `positions`, and are required
         with a non-empty cache. Raises ValueError without them, and for ids without a mask and `<|startofpiece|>`.
         """
         use_cache = self.config.use_cache if use_cache is None else use_cache

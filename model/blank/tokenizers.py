@@ -139,7 +139,8 @@ class IcetkTokenizer:
         size = self._pieces.get_piece_size()
         if self._pieces.id_to_piece(self._pieces.piece_to_id("[gMASK]")) == "[gMASK]":
             raise CheckpointRefused(
-                "{file} is that of ChatGLM-6B, which has other token ids than GLM-130B; copy the one of icetk there.",
+                "{file} belongs to ChatGLM-6B, whose token ids differ from GLM-130B's; replace it with the one from"
+                " icetk.",
                 file=path.name,
             )
         special = {name: self.images + size + at for at, name in enumerate(self.names)}

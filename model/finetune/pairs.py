@@ -69,6 +69,6 @@ def split(examples: Sequence[Example], held_out: float, seed: int) -> tuple[list
 
 
 def _source(number: int, row: Mapping[str, Any]) -> ReadSource:
-    """`number`: its place among the sources of the pair, which is its number where none is given."""
+    """`number`: its place among the sources of the pair, which is its number if none is given."""
     document, page, heading = (as_text(row.get(name, "")) for name in ("document", "page", "heading"))
     return ReadSource(int(row.get("number", number)), document, page, heading, as_text(row["text"]))

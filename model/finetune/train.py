@@ -82,7 +82,7 @@ class Trainer:
     """Trains one adapter of one model."""
 
     def __init__(self, model: Any, settings: TrainingSettings, folder: Path) -> None:
-        """`folder`: of the adapter. Raises ReaderError where the method cannot be used with this model."""
+        """`folder`: of the adapter. Raises ReaderError if the method cannot be used with this model."""
         self._settings, self._folder = settings, folder
         self._base = model
         self._adapted = _adapted(model, settings)
@@ -100,7 +100,7 @@ class Trainer:
         saved = torch.load(path, weights_only=True)
         if saved["settings"] != _plain(self._settings):
             raise SettingRefused(
-                "The run in {folder} was begun with other options: repeat them, or choose another folder.",
+                "The run in {folder} was started with other options: use the same ones, or choose another folder.",
                 folder=str(self._folder),
             )
         self._restore(saved["tensors"])

@@ -75,7 +75,7 @@ class Answerer:
         """One Found, Pieces as they come, one Answer.
 
         Raises QuestionRefused, also after Found if the question leaves no room for sources, ReaderError, and Stopped
-        where `stop` was set before the reader began.
+        if `stop` was set before the reader began.
         """
         began = time.monotonic()
         preferences, mentioned = asked.options.preferences, self._mentioned(asked)
@@ -206,7 +206,7 @@ class Answerer:
     def _read_whole(
         self, asked: Asked, reading: WholeReading, documents: Parts, reader: Reader, stop: threading.Event
     ) -> Iterator[Event]:
-        """A model's answer to a request over whole documents, which it reads in parts where they do not fit."""
+        """A model's answer to a request over whole documents, which it reads in parts if they do not fit."""
         began = time.monotonic()
         yield Found(documents.sources, asked.question)
         checker = AnswerChecker(documents.sources, self._settings.answering)
@@ -360,7 +360,7 @@ def _headed(doubt: Doubt, short: ShortAnswer | None, found: Retrieved, checker: 
 
 
 def raise_if_set(stop: threading.Event | None) -> None:
-    """Raises Stopped where nobody waits for the answer any more."""
+    """Raises Stopped if nobody waits for the answer any more."""
     if stop is not None and stop.is_set():
         raise Stopped
 

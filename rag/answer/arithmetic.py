@@ -80,7 +80,7 @@ def _to_signs(text: str) -> str:
 
 
 def _in_digits(match: re.Match[str]) -> str:
-    """A Chinese numeral in digits; as it is where it is none."""
+    """A Chinese numeral in digits; other text unchanged."""
     value = whole_of_han(match.group())
     return match.group() if value is None else str(value)
 

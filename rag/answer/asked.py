@@ -21,7 +21,7 @@ class Asked:
     scope: Scope
     history: tuple[Turn, ...] = ()  # earlier turns, oldest first
     options: AskOptions = DEFAULT_OPTIONS
-    person: str = ""  # who asks; "" where that is not known
+    person: str = ""  # who asks; "" if that is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +50,4 @@ class Findings(NamedTuple):
 
     short: ShortAnswer | None
     evidence: list[Evidence]  # best first
-    odds: float | None = None  # that a span answers, as a logarithm; None where that is not known
+    odds: float | None = None  # that a span answers, as a logarithm; None if that is not known

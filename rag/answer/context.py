@@ -94,7 +94,7 @@ def pack_context(
     A source that would take more than its share is narrowed to the retrieved passage and the lines around it; what
     room is left in the end widens the best of them again. The last source is truncated to the room that is left, at
     the end of a line or sentence if there is one. With `tables`, the tables of a source are written in Markdown, with
-    their headers, where there is room for them. Those of the sources that were read `before` come first, in the same
+    their headers, if there is room for them. Those of the sources that were read `before` come first, in the same
     words, as far as they fit. Raises QuestionRefused if no source fits.
     """
     room = room_for_sources(reader, question, sampling, manner)
@@ -187,7 +187,7 @@ class _Packing:
         return packed
 
     def _add(self, source: Source) -> _Packed | None:
-        """A source as far as it fits; None where not even its beginning does."""
+        """A source as far as it fits; None if not even its beginning does."""
         name, heading = _name_and_heading(source, self._settings)
         title = title_tokens(source, self._reader, self._settings)
         room = self._room - title
@@ -221,7 +221,7 @@ class _Packing:
             one.text, one.tokens = text, tokens
 
     def _with_tables(self, source: Source, text: str, tokens: int, room: int) -> tuple[str, int]:
-        """A part of a source's text with its tables in Markdown, and its tokens; as it was where that does not fit."""
+        """A part of a source's text with its tables in Markdown, and its tokens; unchanged if that does not fit."""
         if self._tables is None or tokens > room:
             return text, tokens
         written = with_markdown_tables(text, source.start + source.text.find(text), self._tables.of(source))

@@ -49,7 +49,7 @@ def cited_first(
     holds: Callable[[Source, _Place], bool],
     make: Callable[[_Place], Source],
 ) -> list[Source]:
-    """The sources that hold the cited places, then the others, numbered anew from 1.
+    """The sources that hold the cited places, then the others, renumbered from 1.
 
     For a place that no source holds, `make` makes one.
     """

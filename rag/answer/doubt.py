@@ -139,7 +139,7 @@ def _quoted(evidence: Sequence[Evidence], settings: AnswerSettings) -> tuple[Evi
 def signs_of(
     comparison: Comparison, evidence: Sequence[Evidence], unit: Unit, odds: float | None = None
 ) -> Signs | None:
-    """The signs of an answer; None where no evidence was compared by vectors."""
+    """The signs of an answer; None if no evidence was compared by vectors."""
     relevant = {source.number for source in comparison.relevant}
     compared = [found for found in evidence if found.closeness is not None][:COMPARED_SENTENCES]
     near = [found.closeness for found in compared if found.number in relevant and found.closeness is not None]

@@ -29,7 +29,7 @@ def fold(text: str, folding: Folding) -> str:
 
 
 def wanted(text: str, folding: Folding) -> str:
-    """What to look for, folded; "" where there is nothing."""
+    """What to look for, folded; "" if there is nothing."""
     return fold(unicodedata.normalize("NFC", text[:MAX_CHARACTERS]).strip(), folding)
 
 

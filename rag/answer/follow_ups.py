@@ -163,7 +163,7 @@ def _can_be_asked(row: Row, column: int, asked: Row) -> bool:
 
 
 def _with_label(question: str, label: str) -> str:
-    """The question for another row of the table; "" where its wording cannot be changed that way."""
+    """The question for another row of the table; "" if its wording cannot be changed that way."""
     chinese = _CHINESE.fullmatch(question.strip())
     if chinese and mainly_chinese(label) and mainly_chinese(chinese["item"]):
         return f"{chinese['head']}的{label}{chinese['ask']}？"
@@ -212,7 +212,7 @@ def _text(row: Row, column: int) -> str:
 
 
 def _other_years(table: TableExcerpt, year: int) -> dict[int, str] | None:
-    """The cells beside the one that answers, by the year of their column; None where the columns are not years."""
+    """The cells beside the one that answers, by the year of their column; None if the columns are not years."""
     if len(table.marked) != 1:
         return None
     row, column = table.marked[0]
@@ -224,7 +224,7 @@ def _other_years(table: TableExcerpt, year: int) -> dict[int, str] | None:
 
 
 def _answers(found: ShortAnswer | None, cell: str, label: str = "") -> bool:
-    """Whether a sure answer is this cell, of the row with this label where one is given."""
+    """Whether a sure answer is this cell, of the row with this label if one is given."""
     if found is None or not found.sure or found.table is None:
         return False
     rows = found.table.rows

@@ -10,7 +10,7 @@ from rag.store.access import collection_of
 
 
 def prompt_scopes(person: str, holders: Collection[str], manner: Manner) -> PromptScopes:
-    """The scopes of a prompt of `person`, "" where nobody knows who it is, whose sources are documents of `holders`.
+    """The scopes of a prompt of `person`, "" if nobody knows who it is, whose sources are documents of `holders`.
 
     The time to an answer tells whether a prompt began as an earlier one. So sources are shared by those who see all of
     them, as everybody does the shared documents and the members of a collection its own, and only under the usual

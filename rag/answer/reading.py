@@ -122,7 +122,7 @@ class ModelContext:
         return list(takewhile(lambda one: one.source.document_id in allowed, read))
 
     def whole(self, request: WholeRequest) -> tuple[WholeReading, Parts] | None:
-        """How the documents of a request are read; None where that takes too many parts, or there are none."""
+        """How the documents of a request are read; None if that takes too many parts, or there are none."""
         manner = self._preferences.manner
         reading = WholeReading(request.question, self._reader, self._sampling, manner, self._context, self._scopes)
         parts = parts_asked(self._store, request, self._reader, int(reading.room * FILLED), self._settings)

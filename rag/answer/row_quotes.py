@@ -48,7 +48,7 @@ def with_headings(
 ) -> HeadedRows:
     """The quotes, rows among them as "Label: Heading value · Heading value".
 
-    A row stays as it is where no table has it, or where the sources do not support what it becomes, which `checker`
+    A row stays unchanged if no table has it, or if the sources do not support what it becomes, which `checker`
     finds out. `shown`: a table with the rows stands above, so that only those without a label need their headings.
     """
     texts, places = [one.text for one in quoted], {}
@@ -63,7 +63,7 @@ def with_headings(
 
 
 def _made(found: Evidence, sources: Sequence[Source], on_pages: SourceTables) -> str:
-    """The row with the headings of its columns; "" where no table on the source's pages has it."""
+    """The row with the headings of its columns; "" if no table on the source's pages has it."""
     source = next((source for source in sources if source.number == found.number), None)
     for on_page in on_pages.of(source) if source else ():
         for table in on_page.tables:

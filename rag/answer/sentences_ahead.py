@@ -76,7 +76,7 @@ class SentencesAhead:
         return bool(pages) and self._make(pages, moment)
 
     def _make(self, pages: Sequence[UnmadePage], moment: int) -> bool:
-        """Make and store those of pages of one document; False where somebody asked something before that was done."""
+        """Make and store those of pages of one document; False if somebody asked something before that was done."""
         document = (pages[0].owner, pages[0].document_id)
         sentences = [distinct_sentences(page.text, self._characters) for page in pages]
         # Sentences of like length go together, to waste little on padding.

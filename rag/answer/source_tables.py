@@ -38,7 +38,7 @@ class KeptTables:
         self._kept: Kept[PageTables] = Kept(most)
 
     def of(self, document: DocumentKey, number: int) -> PageTables | None:
-        """A page and its tables; None where there is no such page."""
+        """A page and its tables; None if there is no such page."""
         moment = self._kept.moment
         found = self._kept.get(document, number)
         if found is None:
@@ -63,7 +63,7 @@ class SourceTables:
     def of(self, source: Source) -> list[PageTables]:
         """The pages a source stands on, from the first to the last, with their tables.
 
-        Ends where MAX_WORDS are reached; empty where its document was removed in the meantime.
+        Ends where MAX_WORDS are reached; empty if its document was removed in the meantime.
         """
         document = self._kept.store.document(self._owner, source.document_id)
         if document is None:

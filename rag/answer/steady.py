@@ -40,7 +40,7 @@ class LastRead:
                 self._read.popitem(last=False)
 
     def of(self, question: Question) -> tuple[SourceRead, ...]:
-        """What was read for a question, in order; nothing where that is not known."""
+        """What was read for a question, in order; nothing if that is not known."""
         with self._lock:
             return self._read.get(question, ())
 

@@ -134,7 +134,7 @@ def _is_alike(document: Document, found: Retrieved) -> bool:
 
 
 def _as_written(question: str, terms: set[str]) -> str:
-    """The name of the document as the question writes it; "" where it does not stand there exactly once."""
+    """The name of the document as the question writes it; "" if it does not stand there exactly once."""
     if not terms:
         return ""
     one = "|".join(re.escape(term) for term in sorted(terms, key=len, reverse=True))
@@ -145,7 +145,7 @@ def _as_written(question: str, terms: set[str]) -> str:
 def company_on_cover(file_name: str, cover: str) -> str:
     """The name that a file name begins with, as the cover writes it: AMERICANWATERWORKS -> American Water Works.
 
-    "" where the cover does not have it.
+    "" if the cover does not have it.
     """
     part = next((part for part in _PART.split(file_name) if part and not part.isdigit()), "")
     if not 2 <= len(part) <= 40 or is_ordinary(part):

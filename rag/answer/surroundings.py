@@ -49,7 +49,7 @@ class Surroundings:
         return tuple(found)
 
     def _add(self, rows: Sequence[StoredPassage], found: list[Source]) -> bool:
-        """Add the passages that are not among the sources yet; False where they do not fit."""
+        """Add the passages that are not among the sources yet; False if they do not fit."""
         blocks = blocks_of([row for row in rows if not _is_among(row, found)], self._source_characters)
         if sum(len(block.text) for block in blocks) > self._room * MAX_CHARACTERS_PER_TOKEN:
             return False
@@ -73,7 +73,7 @@ def _is_among(row: StoredPassage, sources: Sequence[Source]) -> bool:
 
 
 def _section_of(source: Source, rows: Sequence[StoredPassage]) -> Sequence[StoredPassage]:
-    """The passages around a source's own that stand under the same heading; none where it has no heading."""
+    """The passages around a source's own that stand under the same heading; none if it has no heading."""
     at = next((n for n, row in enumerate(rows) if row.id == source.passage_id), None)
     if at is None or not rows[at].passage.heading:
         return []

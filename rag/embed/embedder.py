@@ -32,7 +32,7 @@ GPU_BATCH: Final = 64  # texts per step on a GPU
 CLEARLY_SLOWER: Final = 0.3  # float32 / bfloat16 below which a first, short measurement is enough
 CLEARLY_FASTER: Final = 1.2  # float32 / bfloat16 above which bfloat16 is worth its rounding
 
-REQUESTED: Final = Message("it was asked for")
+REQUESTED: Final = Message("as requested")
 PACKAGED: Final = Message("its weights came with the installation, no download needed")
 CACHED: Final = Message("it is in this machine's hub cache")
 

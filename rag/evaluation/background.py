@@ -83,7 +83,7 @@ class Background:
             return Progress(work.done, work.total, work.running, work.problem, work.kind) if work else None
 
     def start(self, owner: str, kind: WorkKind, total: int, job: Callable[[Work], None]) -> bool:
-        """Start a piece of work; False where one of this owner is in progress already."""
+        """Start a piece of work; False if one of this owner is in progress already."""
         with self._lock:
             if (before := self._work.get(owner)) and before.running:
                 return False

@@ -29,7 +29,7 @@ _NUMBER = re.compile(
 def score_answer(answer: Answer, expected: str) -> Scores:
     """Exact match and F1 of an answer; of several expected values, separated by semicolons, all are wanted.
 
-    The short answer counts where there is one, otherwise the sentences: they are right if they hold every expected
+    The short answer counts if there is one, otherwise the sentences: they are right if they hold every expected
     value. A number expected without a scale equals one printed with the same digits in any scale.
     """
     wanted = expected_values(expected)

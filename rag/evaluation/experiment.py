@@ -62,7 +62,7 @@ class Pair:
 
 
 def _answer_gain(first: Result, second: Result) -> float:
-    """How much more right the second answer is; 0 where nothing was expected."""
+    """How much more right the second answer is; 0 if nothing was expected."""
     if first.answer is None or second.answer is None:
         return 0.0
     exact = (second.answer.exact or 0.0) - (first.answer.exact or 0.0)
@@ -140,7 +140,7 @@ class Experiment:
 
     @property
     def chance(self) -> float | None:
-        """How often two equally good variants would differ by as much or more, 0..1; None where none differs."""
+        """How often two equally good variants would differ by as much or more, 0..1; None if none differs."""
         return sign_test(self.count(Verdict.BETTER), self.count(Verdict.WORSE))
 
 

@@ -63,7 +63,7 @@ class Experiments:
         return tuple(one for one in found if one is not None)
 
     def get(self, owner: str, experiment_id: int) -> Experiment | None:
-        """An experiment with its results; None where the owner has none of this id."""
+        """An experiment with its results; None if the owner has none of this id."""
         rows = self._store.rows(
             "SELECT id, at, data FROM experiments WHERE id = ? AND owner = ?", (experiment_id, owner)
         )
@@ -103,12 +103,12 @@ class Experiments:
     def resume(self, owner: str, experiment_id: int) -> None:
         """Ask what an experiment has left, in the background, unless something of this owner is in progress.
 
-        Raises QuestionRefused where nothing is left. What was changed meanwhile is told as the problem of the work.
+        Raises QuestionRefused if nothing is left. What was changed meanwhile is told as the problem of the work.
         """
         experiment = self.get(owner, experiment_id)
         questions = left_to_ask(experiment, self._saved(owner)) if experiment else []
         if experiment is None or not questions:
-            raise QuestionRefused("Nothing is left to ask: start a new comparison.")
+            raise QuestionRefused("All questions have been asked: start a new comparison.")
 
         def job(work: Work) -> None:
             work.done = len(experiment.pairs)

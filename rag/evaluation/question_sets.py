@@ -89,7 +89,7 @@ def check_size(size: int) -> None:
 
 
 def _json_rows(text: str) -> Iterator[tuple[int, Any]]:
-    """Number and object of each line; an exception's message where there is none."""
+    """Number and object of each line; an exception's message if there is none."""
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
@@ -140,7 +140,7 @@ def _row(line: int, row: Any) -> QuestionRow:
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:
-    """A field of a row; a list of texts as one, separated by semicolons; "" where it is missing."""
+    """A field of a row; a list of texts as one, separated by semicolons; "" if it is missing."""
     value = row.get(name)
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         value = "; ".join(value)
@@ -163,7 +163,7 @@ def _pages(row: Mapping[str, Any]) -> tuple[int, ...]:
     found = [_WHOLE.fullmatch(part.strip()) for part in re.split(r"[;；,，、]", given) if part.strip()]
     pages = tuple(int(match[1]) - 1 if match else -1 for match in found)
     if min(pages, default=0) < 0:
-        raise QuestionRefused("Its page “{page}” is no whole number from 1.", page=given[:40])
+        raise QuestionRefused("Its page “{page}” is not a whole number from 1.", page=given[:40])
     return pages
 
 

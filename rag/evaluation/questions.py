@@ -137,7 +137,7 @@ class SavedQuestions:
         text = _cleaned(question)
         if not text or len(text) > self._max_characters:
             raise QuestionRefused(
-                "A question of {characters:,} characters cannot be saved: ask another one.", characters=len(text)
+                "A question of {characters:,} characters cannot be saved: ask a shorter one.", characters=len(text)
             )
         sql.execute("INSERT OR IGNORE INTO kept_questions (owner, text) VALUES (?, ?)", (owner, text))
         (count,) = sql.execute("SELECT COUNT(*) FROM kept_questions WHERE owner = ?", (owner,)).fetchone()

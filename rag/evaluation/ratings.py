@@ -28,7 +28,7 @@ class Rating:
     question: str
     reader: str  # name of the one that answered
     helpful: bool
-    reason: str  # "" where none was given
+    reason: str  # "" if none was given
 
 
 def ratings_csv(ratings: Sequence[Rating]) -> str:

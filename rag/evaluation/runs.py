@@ -104,7 +104,7 @@ class Result:
 
     @property
     def exact(self) -> float | None:
-        """Whether the answer was right; None where that was not measured."""
+        """Whether the answer was right; None if that was not measured."""
         return self.answer.exact if self.answer else None
 
     def same_pages(self, digest: str) -> bool:
@@ -155,7 +155,7 @@ class Run:
 
     @cached_property
     def answer_seconds(self) -> float | None:
-        """Median time to the end of an answer; None where nothing was answered."""
+        """Median time to the end of an answer; None if nothing was answered."""
         return statistics.median(one.seconds for one in self._answers) if self._answers else None
 
     @cached_property
@@ -238,7 +238,7 @@ def compare(old: Run, new: Run, k: int) -> Comparison:
 
 
 def _answer_change(one: Result, two: Result) -> float:
-    """1 for an answer that became right, -1 for one that no longer is; 0 where that cannot be told."""
+    """1 for an answer that became right, -1 for one that no longer is; 0 if that cannot be told."""
     if not (one.answer and two.answer) or one.answer.expected != two.answer.expected:
         return 0.0
     return (two.exact or 0.0) - (one.exact or 0.0)

@@ -115,7 +115,7 @@ class ForkServer:
 
 
 def received(control: socket.socket, size: int) -> bytes:
-    """`size` bytes from the socket. Raises EOFError where it ends before."""
+    """`size` bytes from the socket. Raises EOFError if it ends before."""
     data = bytearray()
     while len(data) < size:
         piece = control.recv(min(size - len(data), 1 << 20))

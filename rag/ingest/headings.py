@@ -58,7 +58,7 @@ def detect_headings(pages: Sequence[Page], starts: Sequence[int]) -> list[tuple[
 
 
 def page_title(text: str) -> str:
-    """The title at the top of a page, its lines joined with a space; "" where there is none."""
+    """The title at the top of a page, its lines joined with a space; "" if there is none."""
     kept: list[str] = []
     for line in text.split("\n", MAX_TITLE_LINES)[:MAX_TITLE_LINES]:
         if len(line) > MAX_HEADING_CHARACTERS or _has_figures(line) or is_unit_line(line):

@@ -39,8 +39,8 @@ ABOUT_FILE = "{name}: {reason}"
 class Jobs:
     """The queue, worked off by threads of its own.
 
-    `scans` reads the pages that await OCR, None where they are left; `complete` stores and indexes a document and
-    deletes its job, and returns False where the job was cancelled; `delete_files` deletes what was made of an owner's
+    `scans` reads the pages that await OCR, None if they are left; `complete` stores and indexes a document and
+    deletes its job, and returns False if the job was cancelled; `delete_files` deletes what was made of an owner's
     file, called after a job has ended in another way; `changed` is called after any change.
     """
 
@@ -110,7 +110,7 @@ class Jobs:
             return any(active.job.state in UNFINISHED for active in self._active.values())
 
     def adding(self, owner: str) -> Adding | None:
-        """Progress of all files together that `owner` is adding; None where there is nothing left to do."""
+        """Progress of all files together that `owner` is adding; None if there is nothing left to do."""
         with self._condition:
             return self._batches.progress(owner, [active.job for active in self._active.values()])
 
@@ -208,7 +208,7 @@ class Jobs:
             self._embed_and_complete(active, prepared)
 
     def _read(self, active: ActiveJob, preparing: Preparing) -> Prepared | None:
-        """The document; None where all its text is left to OCR."""
+        """The document; None if all its text is left to OCR."""
         path = original_file(self._settings.files_dir, active.job.document_id)
         if not path.exists():
             raise DamagedFile("its file is no longer in the data folder: add it again.")

@@ -52,14 +52,14 @@ class Scan:
     show: Callable[[int, float], None]
     fail: Callable[[AskError], None] = lambda error: None
     stop: threading.Event = field(default_factory=threading.Event)
-    job: Job | None = None  # as this queue shows it; None where another list does
+    job: Job | None = None  # as this queue shows it; None if another list does
     read: int = 0  # pages so far
 
 
 class ScanQueue:
     """Reads the scanned pages of one data folder with a thread of its own.
 
-    `add_pages` makes pages of a document searchable, and returns False where it was removed; `changed` is called after
+    `add_pages` makes pages of a document searchable, and returns False if it was removed; `changed` is called after
     any change.
     """
 

@@ -161,7 +161,7 @@ class Workers:
                 self._send(command, descriptors)
 
     def _send(self, command: Packet, descriptors: Sequence[int]) -> None:
-        """As `_tell`. Raises OSError where the server has ended."""
+        """As `_tell`. Raises OSError if the server has ended."""
         if self._control is None:
             self._start_server()
         assert self._control is not None

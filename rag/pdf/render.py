@@ -231,7 +231,7 @@ def png(width: object, height: object, rgb: bytes, points: object = None) -> byt
 
 
 def _resolution(width: int, height: int, points: object) -> dict[str, tuple[float, float]]:
-    """Pixels per inch across and down, as Pillow takes them; nothing where the page's size in points makes no sense."""
+    """Pixels per inch across and down, as Pillow takes them; nothing if the page's size in points makes no sense."""
     match points:
         case [int() | float() as across, int() | float() as down] if 1 <= across < 1e5 and 1 <= down < 1e5:
             return {"dpi": (width * POINTS_PER_INCH / across, height * POINTS_PER_INCH / down)}
@@ -239,7 +239,7 @@ def _resolution(width: int, height: int, points: object) -> dict[str, tuple[floa
 
 
 def points_wide(picture: bytes) -> float:
-    """Width in points of the page that a picture of `PageImages` shows; 0 where the file does not tell."""
+    """Width in points of the page that a picture of `PageImages` shows; 0 if the file does not tell."""
     image = Image.open(io.BytesIO(picture))
     dots = float(image.info.get("dpi", (0, 0))[0])
     return image.width * POINTS_PER_INCH / dots if dots else 0.0

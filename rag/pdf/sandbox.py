@@ -216,8 +216,8 @@ def exit_error(code: int, step: Message, bounds: Bounds, seconds: float) -> Limi
     log.info("The PDF child process ended with status %d: %s", code, step)
     if code in ENDED_BY_OTHERS or (code == -signal.SIGKILL and seconds < bounds.cpu_seconds):
         return LimitExceeded(
-            "{step} was broken off: its process was ended from outside, as happens when the machine runs out of "
-            "memory. Try it again.",
+            "{step} was interrupted: its process was ended from outside, as happens when the machine runs out of "
+            "memory. Try again.",
             step=step,
         )
     if code in (-signal.SIGXCPU, -signal.SIGKILL):

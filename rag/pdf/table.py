@@ -35,9 +35,9 @@ class Row:
 class Table:
     """A table: a header for each column, and its rows."""
 
-    headers: tuple[str, ...]  # header lines from top to bottom, joined; "" where nothing stands above the column
+    headers: tuple[str, ...]  # header lines from top to bottom, joined; "" if nothing stands above the column
     caption: str  # lines above the rows that belong to no column: title, units
-    scale: str  # "thousand", "million", ...; "" where neither the table nor its page says
+    scale: str  # "thousand", "million", ...; "" if neither the table nor its page says
     rows: tuple[Row, ...]
     unit: str = ""  # the unit line as printed, "(In millions, except per share data)"; "" for none
     columns: tuple[tuple[float, float], ...] = ()  # left and right edge of each column, fractions of the page

@@ -81,7 +81,7 @@ def _of_one_period(header: Sequence[str]) -> list[str]:
 
 
 def _split_by_column(over: Sequence[list[Word]], columns: Sequence[Span], width: float) -> list[list[Word]] | None:
-    """The words over the columns, cut at their widest gaps so that each column has a header; None where that fails.
+    """The words over the columns, cut at their widest gaps so that each column has a header; None if that fails.
 
     Headers may stand as close to one another as words, with gaps a little wider than those of words.
     """
@@ -166,7 +166,7 @@ def _repeats(names: Sequence[str], times: int) -> bool:
 
 
 def _continued(over: Sequence[list[Word]], lower: Sequence[list[Word]], width: float) -> list[int] | None:
-    """The segments of the line below that go on with these, "Elimination of" / "revenues"; None where one does not."""
+    """The segments of the line below that go on with these, "Elimination of" / "revenues"; None if one does not."""
     found: list[int] = []
     if max(len(over), len(lower)) > MAX_SPANNED_COLUMNS:
         return None

@@ -24,7 +24,7 @@ MAX_CHARACTERS: Final = 300  # of a question that may be a follow-up; a longer o
 def complete_question(question: str, history: Sequence[Turn]) -> str:
     """The question as it would be asked without a conversation before it.
 
-    Each question is completed from the one before, itself completed: `Turn.completed` where it is known.
+    Each question is completed from the one before, itself completed: `Turn.completed` if it is known.
     """
     before: Turn | None = None
     for turn in history[-MAX_TURNS:]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_MODEL: Final = "BAAI/bge-reranker-v2-m3"
 MAX_TOKENS: Final = 512  # of question and passage together
 BATCH: Final = 16  # pairs per step
-REQUESTED: Final = Message("it was asked for")
+REQUESTED: Final = Message("as requested")
 FOUND: Final = Message("it is on this machine and there is a GPU")
 
 

@@ -84,7 +84,7 @@ class Annotations:
     # ---- introductions, as JSON that is not interpreted here; deleted together with their document
 
     def introduction(self, owner: str, document_id: str) -> str | None:
-        """The stored introduction of a document of `owner`; None where there is none."""
+        """The stored introduction of a document of `owner`; None if there is none."""
         rows = self._store.rows(
             "SELECT i.data FROM introductions i JOIN documents d ON i.document = d.key WHERE d.owner = ? AND d.id = ?",
             (owner, document_id),

@@ -26,7 +26,7 @@ UNLOCKED_SUFFIX = ".open"
 
 
 def original_file(folder: Path, document_id: str) -> Path:
-    """Path of a document's bytes as they were added. Raises ValueError where the id is no SHA-256."""
+    """Path of a document's bytes as they were added. Raises ValueError if the id is no SHA-256."""
     if not SHA256.fullmatch(document_id):
         raise ValueError(f"not a document id: {document_id!r}")
     return folder / f"{document_id}.pdf"
@@ -49,13 +49,13 @@ def unlocked_file(folder: Path, owner: str, document_id: str) -> Path:
 
 
 def file_to_render(folder: Path, owner: str, document_id: str) -> Path:
-    """Path of the file to draw pages from: the copy without password where there is one."""
+    """Path of the file to draw pages from: the copy without password if there is one."""
     unlocked = unlocked_file(folder, owner, document_id)
     return unlocked if unlocked.exists() else original_file(folder, document_id)
 
 
 def stored_bytes(folder: Path, document_id: str) -> int:
-    """Size of a document's file; 0 where there is none."""
+    """Size of a document's file; 0 if there is none."""
     try:
         return original_file(folder, document_id).stat().st_size
     except FileNotFoundError:
@@ -75,7 +75,7 @@ def move_into_place(partial: Path, path: Path) -> None:
 def copy_to_partial(data: Path | bytes, folder: Path, limits: Limits) -> tuple[str, Path]:
     """Copy a PDF into `folder` under a temporary name and sync it to disk; returns its SHA-256 and that path.
 
-    Raises LimitExceeded and NotAPdf before anything is written, and FileRefused where the copy fails.
+    Raises LimitExceeded and NotAPdf before anything is written, and FileRefused if the copy fails.
     """
     try:
         _check_size(data.stat().st_size if isinstance(data, Path) else len(data), limits)

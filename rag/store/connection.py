@@ -30,7 +30,7 @@ class Connection:
     """An open database, its schema up to date. Threads may share it: each statement runs under a lock."""
 
     def __init__(self, database: Path) -> None:
-        """Raises StoreInUse, StoreDamaged, and StoreError where the file cannot be written or is too new."""
+        """Raises StoreInUse, StoreDamaged, and StoreError if the file cannot be written or is too new."""
         self.path = database
         database.parent.mkdir(parents=True, exist_ok=True)
         self._lock, self._closed = threading.RLock(), False

@@ -92,7 +92,7 @@ class Conversations:
         return conversation_id
 
     def get(self, owner: str, conversation_id: str) -> StoredConversation | None:
-        """A conversation of `owner`; None where they have none of this id, or deleted it."""
+        """A conversation of `owner`; None if they have none of this id, or deleted it."""
         rows = self._store.rows(f"{_SELECT} AND c.id = ?", (owner, conversation_id))
         return _conversation(rows[0]) if rows else None
 
@@ -103,7 +103,7 @@ class Conversations:
         return [_conversation(row) for row in rows]
 
     def save(self, owner: str, conversation_id: str, data: str) -> None:
-        """Replace the data of a conversation; does nothing where it is gone."""
+        """Replace the data of a conversation; does nothing if it is gone."""
         with self._store.transaction() as sql:
             sql.execute("UPDATE conversations SET data = ? WHERE owner = ? AND id = ?", (data, owner, conversation_id))
 
@@ -130,7 +130,7 @@ class Conversations:
         self._changed(owner)
 
     def restore(self, owner: str, conversation_id: str) -> bool:
-        """Undo a deletion; False where it is too late."""
+        """Undo a deletion; False if it is too late."""
         with self._store.transaction() as sql:
             restored = sql.execute(
                 "UPDATE conversations SET deleted = NULL WHERE owner = ? AND id = ? AND deleted IS NOT NULL",
@@ -142,9 +142,9 @@ class Conversations:
     # ---- exchanges
 
     def put(self, owner: str, conversation_id: str, exchange: StoredExchange, question: str) -> None:
-        """Store an exchange, in place of an earlier state of it. Does nothing where the conversation is gone.
+        """Store an exchange, in place of an earlier state of it. Does nothing if the conversation is gone.
 
-        Raises StoreFull where a new one goes beyond what one owner may store.
+        Raises StoreFull if a new one goes beyond what one owner may store.
         """
         size = len(exchange.data.encode())
         with self._store.transaction() as sql:
@@ -165,7 +165,7 @@ class Conversations:
         self._changed(owner)
 
     def newest_exchange(self, owner: str, conversation_id: str) -> int:
-        """Number of the last exchange; 0 where there is none."""
+        """Number of the last exchange; 0 if there is none."""
         rows = self._store.rows(f"SELECT MAX(e.number) {_EXCHANGES}", (owner, conversation_id))
         return rows[0][0] or 0
 

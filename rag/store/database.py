@@ -66,7 +66,7 @@ class Store(Connection):
     # ---- vectors, keyed by the digest of the text that was embedded
 
     def require_embedder(self, embedder: EmbedderIdentity) -> None:
-        """Record the embedder that makes the vectors. Raises EmbedderMismatch where another one made those stored."""
+        """Record the embedder that makes the vectors. Raises EmbedderMismatch if another one made those stored."""
         identity = {"name": embedder.name, "revision": embedder.revision, "dimension": embedder.dimension}
         rows = self.rows("SELECT value FROM meta WHERE key = 'embedder'")
         stored: dict[str, Any] = json.loads(rows[0]["value"]) if rows else identity
@@ -136,7 +136,7 @@ class Store(Connection):
     ) -> list[int] | None:
         """Make a job's document visible and delete the job, in one transaction; its vectors are stored already.
 
-        Returns the ids of its passages in order, or None where the job was cancelled in the meantime.
+        Returns the ids of its passages in order, or None if the job was cancelled in the meantime.
         """
         outline = json.dumps([[h.title, h.level, h.page, h.top] for h in loaded.outline])
         kinds = json.dumps(Counter(page.kind.value for page in loaded.pages))
@@ -235,7 +235,7 @@ class Store(Connection):
         return [page_of(row) for row in rows]
 
     def page_start(self, owner: str, document_id: str, page: int) -> int:
-        """Where a page begins in the document's text, in characters; 0 where there is no such page."""
+        """Where a page begins in the document's text, in characters; 0 if there is no such page."""
         return self.page_text(owner, document_id, page)[0]
 
     def page_text(self, owner: str, document_id: str, page: int) -> tuple[int, str]:

@@ -25,7 +25,7 @@ def prepare(settings: Settings) -> None:
     """Create the data folder and its folders, and take from everybody else what rights they have there.
 
     A folder that cannot be made private, such as one of another user, is used all the same; the log says so. Raises
-    StoreError where the folder cannot be used.
+    StoreError if the folder cannot be used.
     """
     data, database = settings.data_dir, settings.database
     try:

@@ -102,7 +102,7 @@ def is_partial(path: Path) -> bool:
 def remove_leftovers(store: Connection, settings: Settings) -> Leftovers:
     """Delete what is left behind, also from the write-ahead log; returns what it was.
 
-    Raises StoreError where the database cannot be written. What cannot be deleted is logged, and left.
+    Raises StoreError if the database cannot be written. What cannot be deleted is logged, and left.
     """
     found = find_leftovers(store, settings)
     for path in found.paths:

@@ -8,10 +8,10 @@ from rag.store.database import DELETE_UNUSED_VECTOR, Store
 
 
 def move_document(store: Store, owner: str, document_id: str, target: str) -> bool:
-    """Give a document to another owner, in one transaction; False where `owner` has none of this id.
+    """Give a document to another owner, in one transaction; False if `owner` has none of this id.
 
     Its vectors are kept under the target's digests (`rag.records.text_digest`). Its introduction goes: it was made with
-    the statistics of another library. Raises AlreadyAdded where the target has the same document.
+    the statistics of another library. Raises AlreadyAdded if the target has the same document.
     """
     passages = store.document_passages(owner, document_id)
     with store.transaction() as sql:

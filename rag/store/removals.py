@@ -22,7 +22,7 @@ class StoredRemovals:
         return [(row["owner"], row["document_id"]) for row in self._store.rows("SELECT * FROM removals")]
 
     def begin(self, owner: str, document_id: str) -> None:
-        """Record a removal. Raises StoreError where the data folder cannot be written."""
+        """Record a removal. Raises StoreError if the data folder cannot be written."""
         with self._store.transaction() as sql:
             begin_removal(sql, owner, document_id)
 

@@ -103,7 +103,7 @@ def blobs_crc(*blobs: bytes) -> int:
 
 
 def insert_vectors(sql: sqlite3.Connection, digests: Iterable[bytes], vectors: Vectors) -> None:
-    """Add vectors (n, d), with their checksums, where there are none of these digests yet."""
+    """Add vectors (n, d), with their checksums, if there are none of these digests yet."""
     blobs = (vector.astype("<f4").tobytes() for vector in vectors)
     rows = [(digest, blob, zlib.crc32(blob)) for digest, blob in zip(digests, blobs, strict=True)]
     sql.executemany("INSERT OR IGNORE INTO vectors (digest, vector, crc) VALUES (?, ?, ?)", rows)

@@ -53,7 +53,7 @@ class StoredScans:
         return [scan for scan in found if scan is not None]
 
     def of(self, owner: str, document_id: str) -> StoredScan | None:
-        """A document of `owner` with such pages; None where there is none."""
+        """A document of `owner` with such pages; None if there is none."""
         rows = self._store.rows(
             "SELECT key, name, outline FROM documents WHERE owner = ? AND id = ?", (owner, document_id)
         )
@@ -81,7 +81,7 @@ class StoredScans:
     def add(
         self, scan: StoredScan, pages: Sequence[Page], passages: Sequence[Passage], vectors: Vectors, notes_of: NotesOf
     ) -> PagesAdded | None:
-        """Make pages that were read searchable, in one transaction; None where the document was removed, or moved.
+        """Make pages that were read searchable, in one transaction; None if the document was removed, or moved.
 
         `vectors` (n, d) are those of the passages; `notes_of` gives the document's new notes.
         """

@@ -8,7 +8,7 @@ FORMAT: Final = 14
 # A new database. `meta`: 'embedder' (JSON), 'created' (seconds since the epoch; not in databases of before format 11).
 # `pages.start`: where it begins in the document's text (`rag.records.page_starts`). `digest`: of the
 # text that was embedded.
-# `notes`, `note` and `message` hold `rag.messages.Message` as JSON, '' where there is none. `conversations.deleted`:
+# `notes`, `note` and `message` hold `rag.messages.Message` as JSON, '' if there is none. `conversations.deleted`:
 # when it was deleted, in seconds since the epoch, while that can be undone; else NULL. `exchanges.bytes`: of `data`.
 # `kept_questions.answer`: the one expected, '' for none.
 # `pages.crc`, `vectors.crc`, `sentence_vectors.crc`: CRC-32 of the page's text and words, of the vector, and of digests

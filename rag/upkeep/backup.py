@@ -52,7 +52,7 @@ class Backup:
 
 
 def back_up(settings: Settings, file: Path) -> Backup:
-    """Write a backup to a new file that only this user can read. Raises StoreError where that fails."""
+    """Write a backup to a new file that only this user can read. Raises StoreError if that fails."""
     if file.exists():
         raise StoreError("{file} exists already: choose another name for the backup.", file=str(file))
     partial = file.with_name(f"{file.name}.part")
@@ -133,7 +133,7 @@ def _remove(copy: Path, ids: list[str]) -> None:
 
 
 def _add(archive: zipfile.ZipFile, files: dict[str, Any], name: str, path: Path, how: int = zipfile.ZIP_STORED) -> bool:
-    """Add a file; False where there is none."""
+    """Add a file; False if there is none."""
     try:
         source = path.open("rb")
     except FileNotFoundError:

@@ -39,7 +39,7 @@ class Report:
 
 
 def check(settings: Settings) -> Report:
-    """Check a data folder, also while the program runs. Raises StoreError where there is no database."""
+    """Check a data folder, also while the program runs. Raises StoreError if there is no database."""
     with ReadOnlyDatabase(settings.database) as database:
         try:
             problems = list(structure_problems(database))

@@ -16,7 +16,7 @@ class ReadOnlyDatabase:
     """Answers queries, and never writes. Text that is damaged is read with replacement characters."""
 
     def __init__(self, database: Path) -> None:
-        """Raises StoreError where there is no database."""
+        """Raises StoreError if there is no database."""
         if not database.is_file():
             raise StoreError("There is no library in {folder}: name its folder with --data-dir.",
                              folder=str(database.parent))  # fmt: skip
@@ -36,7 +36,7 @@ class ReadOnlyDatabase:
         self.sql.close()
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        """All rows of a query. Raises StoreDamaged where the database cannot be read."""
+        """All rows of a query. Raises StoreDamaged if the database cannot be read."""
         try:
             return self.sql.execute(query, values).fetchall()
         except sqlite3.DatabaseError as exc:

@@ -39,7 +39,7 @@ EMPTY_JSON: Final = {"documents.kinds": "{}", "documents.outline": "[]", "docume
 def repair(settings: Settings) -> list[str]:
     """Repair a data folder that no program uses; returns what was done, one line each.
 
-    Raises StoreInUse, and StoreError where the folder cannot be written.
+    Raises StoreInUse, and StoreError if the folder cannot be written.
     """
     prepare(settings)
     kept = settings.data_dir / time.strftime("damaged-%Y%m%d-%H%M%S")

@@ -39,7 +39,7 @@ NAMES: Final = re.compile(
 def restore(settings: Settings, file: Path, *, overwrite: bool) -> str:
     """Restore a backup; returns what it held, as one line.
 
-    Raises StoreInUse, and StoreError where the folder holds a library and `overwrite` is not set, or where the archive
+    Raises StoreInUse, and StoreError if the folder holds a library and `overwrite` is not set, or if the archive
     is not a whole backup; then nothing is changed.
     """
     _create_folder(settings, overwrite)
@@ -63,7 +63,7 @@ def restore(settings: Settings, file: Path, *, overwrite: bool) -> str:
 
 
 def _create_folder(settings: Settings, overwrite: bool) -> None:
-    """Create the data folder. Raises StoreError where it holds a library that is not to be overwritten."""
+    """Create the data folder. Raises StoreError if it holds a library that is not to be overwritten."""
     if settings.database.exists() and not overwrite:
         raise StoreError(
             "{folder} holds a library already: name another --data-dir, or add --overwrite to replace that library.",
@@ -119,7 +119,7 @@ def _unpack_member(archive: zipfile.ZipFile, name: str, target: Path, size: int,
 
 
 def _checked(database: Path, file: Path) -> str:
-    """What a database holds, as one line. Raises ValueError where it is damaged, too new, or has triggers or views."""
+    """What a database holds, as one line. Raises ValueError if it is damaged, too new, or has triggers or views."""
     try:
         with closing(sqlite3.connect(uri_of(database, READ_ONLY), uri=True)) as sql:
             sql.execute("PRAGMA trusted_schema=OFF")

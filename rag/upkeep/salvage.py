@@ -88,7 +88,7 @@ def _tables(sql: sqlite3.Connection) -> list[str]:
 
 
 def _schema(old: sqlite3.Connection) -> Iterable[str]:
-    """The statements that create its tables and indexes, of the current format where they cannot be read."""
+    """The statements that create its tables and indexes, of the current format if they cannot be read."""
     with suppress(sqlite3.DatabaseError):
         rows = old.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type = 'index'").fetchall()
         if _format(old) != FORMAT:

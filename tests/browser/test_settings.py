@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 @pytest.fixture
 def model(engine):  # noqa: F811
-    engine.picked = (Choice("reader", "GLM-4-9B-0414 · INT4 · cuda:0", Message("it was asked for")), *engine.picked[1:])
+    engine.picked = (Choice("reader", "GLM-4-9B-0414 · INT4 · cuda:0", Message("as requested")), *engine.picked[1:])
     return engine
 
 

@@ -82,7 +82,7 @@ def test_a_question_can_be_edited_and_its_versions_turned_over(engine, served, v
 
 
 def test_an_answer_can_be_made_again_with_quotes_or_from_one_document(engine, served, visit):  # noqa: F811
-    engine.picked = (Choice("reader", "GLM-4-9B", Message("it was asked for")), *engine.picked[1:])
+    engine.picked = (Choice("reader", "GLM-4-9B", Message("as requested")), *engine.picked[1:])
     page = ready(visit(served(engine)))
     ask(page)
     answered(page)

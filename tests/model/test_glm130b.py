@@ -247,7 +247,7 @@ def test_the_published_tokenizer_gives_the_original_ids(tmp_path):
 def test_the_tokenizer_of_chatglm_is_refused(tmp_path):
     write_tokenizer("chatglm1", tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "glm130b"}')
-    with pytest.raises(CheckpointRefused, match="is that of ChatGLM-6B"):
+    with pytest.raises(CheckpointRefused, match="belongs to ChatGLM-6B"):
         load_tokenizer(tmp_path)
 
 

@@ -264,11 +264,11 @@ def test_an_invalid_size_in_a_config_is_named(tmp_path, name, field, value):
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
-        ("chatglm1", {"num_attention_heads": 5}, "hidden_size = 64, which has to be a multiple of 5"),
+        ("chatglm1", {"num_attention_heads": 5}, "hidden_size = 64, which must be a multiple of 5"),
         ("chatglm1", {"gmask_token_id": "[gMASK]"}, "gmask_token_id = '\\[gMASK\\]', which is not a token id"),
         ("chatglm1", {"quantization_bit": 3}, r"not supported \(3 bits\)"),
         ("chatglm1", {"quantization_bit": "four"}, r"not supported \(four bits\)"),
-        ("chatglm3", {"rope_ratio": "50"}, "rope_ratio = '50', which has to be a positive number"),
+        ("chatglm3", {"rope_ratio": "50"}, "rope_ratio = '50', which must be a positive number"),
         ("chatglm3", {"layernorm_epsilon": "tiny"}, "layernorm_epsilon = 'tiny'"),
         ("chatglm3", {"multi_query_group_num": 0}, "multi_query_group_num = 0"),
         ("chatglm3", {"padded_vocab_size": "big", "eos_token_id": {"a": 1}}, "padded_vocab_size = 'big'"),

@@ -22,7 +22,7 @@ def engine(tmp_path):
     engine = FakeEngine(tmp_path / "data")
     engine.library = [document("a.pdf")]
     engine.answer = [("Sales rose.", (1,))]
-    engine.picked = (Choice("reader", "GLM-4-9B", Message("it was asked for")), *engine.picked[1:])
+    engine.picked = (Choice("reader", "GLM-4-9B", Message("as requested")), *engine.picked[1:])
     yield engine
     engine.close()
 

@@ -49,7 +49,7 @@ class Brake:
         return 0
 
     def succeeded(self, name: str, address: str) -> None:
-        """The password was right: the name starts anew, and the try does not count for the address."""
+        """The password was right: the name starts afresh, and the attempt does not count for the address."""
         with self._lock:
             for key in _keys(name, address):
                 failures = self._failures.get(key)

@@ -46,7 +46,7 @@ class Provider:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Provider | None:
-        """The provider that a Space's environment names; None where it names none.
+        """The provider that a Space's environment names; None if it names none.
 
         https://huggingface.co/docs/hub/spaces-oauth
         """
@@ -123,7 +123,7 @@ class ProviderLogin:
         with self._lock:
             begun = self._begun.pop(state, None) if secrets.compare_digest(state.encode(), kept.encode()) else None
         if begun is None or not code or self._clock() > begun.until:
-            raise LoginRefused("This login was not begun in this browser, or took too long: try again.")
+            raise LoginRefused("This login was not started in this browser, or took too long: try again.")
         description = self._description()
         token = self._asked(
             "POST",
@@ -172,7 +172,7 @@ class ProviderLogin:
 
     def _failed(self, reason: str) -> LoginRefused:
         logger.warning("Login with %s failed: %s", self.provider.name, reason)
-        return LoginRefused("The login with {provider} did not work: try again later.", provider=self.provider.name)
+        return LoginRefused("The login with {provider} failed: try again later.", provider=self.provider.name)
 
 
 def _is_said(value: object) -> bool:

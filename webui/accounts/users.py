@@ -36,7 +36,7 @@ _SCHEMA: Final = (
     f"PRAGMA user_version={_FORMAT}",
 )
 _ID_SEPARATOR: Final = "\x1f"  # of a name and what makes it another id; no name holds it
-# SQL: what follows the separator in an id; NULL where there is none.
+# SQL: what follows the separator in an id; NULL if there is none.
 _KEY: Final = "CASE instr(id, char(31)) WHEN 0 THEN NULL ELSE substr(id, instr(id, char(31)) + 1) END"
 
 

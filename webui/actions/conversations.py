@@ -16,7 +16,7 @@ LISTED: Final = 50  # conversations in the drawer at first, and more for each ti
 MAX_TITLE_CHARACTERS: Final = 200
 MAX_SEARCH_CHARACTERS: Final = 200
 
-NOT_THERE = Message("There is no such conversation here: it was deleted, or it belongs to somebody else.")
+NOT_THERE = Message("This conversation is not here: it was deleted, or it belongs to somebody else.")
 TOO_LATE = Message("The conversation could not be restored: it has been deleted for good.")
 
 
@@ -107,7 +107,7 @@ def _undo(session: Session, own: OwnConversations) -> bool:
 
 
 def _visit(session: Session, wanted: str) -> None:
-    """Show a conversation, a new one with ""; where there is none of this id a new one, and a sentence that says so."""
+    """Show a conversation, or a new one for ""; for an unknown id a new one, and a sentence that says so."""
     session.loaded = True
     if not wanted:
         session.begin()

@@ -31,7 +31,7 @@ def change_library(engine: Engine, session: Session, data: dict[str, Any]) -> No
 
 
 def suggested(engine: Engine, session: Session, data: dict[str, Any]) -> Asking | None:
-    """A suggested question, asked of the document that suggests it; None where it suggests nothing of the kind."""
+    """A suggested question, asked of the document that suggests it; None if it suggests nothing of the kind."""
     documents = {known.id for known in engine.documents(session.owner)}
     for document_id in _named(data, documents):
         introduction = engine.introductions.of(session.owner, document_id)

@@ -11,7 +11,7 @@ from webui.session import Session
 
 
 def change_model(models: Models | None, session: Session, data: dict[str, Any]) -> None:
-    """Do what the picker sent; nothing where no model can be picked. Raises AskError."""
+    """Do what the picker sent; nothing if no model can be picked. Raises AskError."""
     if models is None:
         return
     match data.get("do"):

@@ -51,7 +51,7 @@ def changed_preferences(before: Preferences, name: str, value: object) -> Prefer
 
 def no_such_setting() -> SettingRefused:
     """For a change that the page does not offer."""
-    return SettingRefused("This setting cannot be changed to that: reload the page and choose again.")
+    return SettingRefused("This setting cannot have that value: reload the page and choose again.")
 
 
 def _manner(before: Manner, name: str, text: str) -> Manner:
@@ -76,7 +76,7 @@ def _number(text: str, lowest: float, highest: float) -> float:
 
 
 def _instruction(text: str, *, in_chinese: bool) -> str:
-    """The person's own instruction; "" where it is the default. Raises SettingRefused."""
+    """The person's own instruction; "" if it is the default. Raises SettingRefused."""
     text = text.replace("\r\n", "\n").strip()
     if len(text) > MAX_INSTRUCTION_CHARACTERS:
         raise SettingRefused(

@@ -15,7 +15,7 @@ from webui.versions import newest_version
 
 
 def asked_again(engine: Engine, session: Session, data: dict[str, Any]) -> Asking | None:
-    """An earlier question and how to ask it again, in its place; None where there is nothing to ask."""
+    """An earlier question and how to ask it again, in its place; None if there is nothing to ask."""
     exchange = session.conversation.exchange(to_int(data.get("exchange")))
     if exchange is None:
         return None

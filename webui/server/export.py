@@ -56,7 +56,7 @@ def export_route(engine: Engine) -> Route:
 
 
 def _asked_for(own: OwnConversations, conversation_id: str, turn: str | None) -> Conversation | None:
-    """A conversation, or one with nothing but that turn of it; None where there is none."""
+    """A conversation, or one with nothing but that turn of it; None if there is none."""
     conversation = own.open(conversation_id)
     if conversation is None or turn is None:
         return conversation

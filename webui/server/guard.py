@@ -145,7 +145,7 @@ class Guard:
         await self.app(scope, receive, reply)
 
     def _cookie(self, scope: Scope) -> str:
-        """The cookie that the page sets; "" where there are logins."""
+        """The cookie that the page sets; "" if there are logins."""
         connection = HTTPConnection(scope)
         if scope["app"].auth is not None:
             return ""

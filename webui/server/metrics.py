@@ -89,7 +89,7 @@ class _Stored(Collector):
 
 
 def memory_of_children() -> int:
-    """Resident bytes of the processes that this one has started, and of theirs; 0 where the system has no /proc."""
+    """Resident bytes of the processes that this one has started, and of theirs; 0 if the system has no /proc."""
     started: dict[int, list[tuple[int, int]]] = {}  # by process: those it has started, and their bytes
     for status in Path("/proc").glob("[0-9]*/status"):
         with suppress(OSError):  # the process has ended in the meantime

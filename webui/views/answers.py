@@ -49,15 +49,15 @@ class _Turn:
     id: int
     running: bool
     question: str
-    understood: str  # the question as completed from the conversation; "" where it was asked that way
-    searched: str  # the parts that were searched separately; "" where it was one question
+    understood: str  # the question as completed from the conversation; "" if it was asked that way
+    searched: str  # the parts that were searched separately; "" if it was one question
     sources: list[Link]
     nearest: list[tuple[Link, str]]  # of a refusal: the best sources, each with an excerpt
     why: Markup  # why these sources were found
     reading: str  # what the model read: "used 31 of 40 sources, 27,412 of 32,768 tokens"; "" without one
     prompt: str | None  # word for word, where it is to be shown
-    variants: _Variants | None  # None where it was asked once
-    documents: list[tuple[str, str]]  # id and name, where there are several among the sources
+    variants: _Variants | None  # None if it was asked once
+    documents: list[tuple[str, str]]  # id and name, if there are several among the sources
     only: str  # name of the one document that was asked; "" for those ticked
     offers_quotes: bool  # whether it can be answered with quotes in place of the model's answer
     quoted_instead: bool  # whether that was done
@@ -235,7 +235,7 @@ def _reads(exchange: Exchange) -> bool:
 
 
 def _reading(exchange: Exchange, language: Language) -> str:
-    """What the model reads, or has read; "" where there is none, or it has not begun."""
+    """What the model reads, or has read; "" if there is none, or it has not begun."""
     reading = exchange.reading
     if reading is None:
         return ""

@@ -12,7 +12,7 @@ from webui.views.short import repeats_list, short_text
 
 
 def copied(exchange: Exchange, language: Language) -> str:
-    """The answer as it is read, without citations; "" where there is none."""
+    """The answer as it is read, without citations; "" if there is none."""
     answer = exchange.answer
     short = answer.short if answer and answer.state is AnswerState.ANSWER else None
     stated = short_text(short, language, marks=False) if short else ""

@@ -59,7 +59,7 @@ def documents_html(engine: Engine, session: Session) -> Markup:
 
 
 def documents_changes(engine: Engine, session: Session) -> Markup | None:
-    """The rows that changed since the list was last drawn, and all that is around them; None where nothing changed."""
+    """The rows that changed since the list was last drawn, and all that is around them; None if nothing changed."""
     listing = session.listing
     with listing.lock:
         documents = engine.documents(session.owner)

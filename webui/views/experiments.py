@@ -42,7 +42,7 @@ class _Total:
 
     title: str
     values: list[str]
-    difference: str  # of the second to the first; "" where there is none
+    difference: str  # of the second to the first; "" if there is none
     kind: str  # "won", "lost" or ""
 
 
@@ -73,7 +73,7 @@ class _Shown:
     total: int
     can_resume: bool
     verdicts: str  # how many questions were better, worse and the same
-    chance: str  # how likely that is chance; "" where nothing differs
+    chance: str  # how likely that is chance; "" if nothing differs
     totals: list[_Total]
     groups: list[tuple[Verdict, str, list[_Changed]]]  # verdict, its title, questions
     exports: list[tuple[str, str]]  # kind of file, text

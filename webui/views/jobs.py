@@ -35,7 +35,7 @@ class _Job:
 
     id: int
     name: str
-    start: str  # of the name, which is cut off where there is no room
+    start: str  # of the name, which is cut off if there is no room
     end: str
     state: str
     own: bool

@@ -21,7 +21,7 @@ class Link:
     sentence: int  # index of the one that cites it, or as in `webui.conversation`
     number: int
     document_id: str
-    start: str  # of its name, which is cut off where there is no room
+    start: str  # of its name, which is cut off if there is no room
     end: str
     page: str  # "p. 12"
     label: str

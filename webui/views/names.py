@@ -13,7 +13,7 @@ from rag.records import Document, Source
 from webui.engine import Engine
 from webui.session import Session
 
-MAX_WHOLE_COLUMNS = 14  # a wider name is cut in the middle where there is no room for it
+MAX_WHOLE_COLUMNS = 14  # a wider name is cut in the middle if there is no room for it
 MIN_START = 4  # characters that can be cut off there
 END_COLUMNS = 12  # of a long name, that are always shown: two files often differ there
 LISTED_END_COLUMNS = 16  # the same in the list of documents, where it has a line of its own
@@ -32,7 +32,7 @@ class Name:
 
     @property
     def parts(self) -> tuple[str, str]:
-        """`shown` in two parts: the first is cut off where there is no room."""
+        """`shown` in two parts: the first is cut off if there is no room."""
         return parts_of(self.shown, LISTED_END_COLUMNS)
 
     @property

@@ -48,7 +48,7 @@ class _Transfer:
 
 
 def picker_html(models: Models | None, session: Session) -> Markup:
-    """A button, and below it the form once it was pressed; nothing where no model can be picked."""
+    """A button, and below it the form once it was pressed; nothing if no model can be picked."""
     if models is None:
         return Markup()
     language, offers = session.language, session.offers

@@ -17,7 +17,7 @@ STEPS = 4  # grid lines above the baseline
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: a value for each moment, None where there is none."""
+    """One line: a value for each moment, None if there is none."""
 
     name: str
     kind: str  # its class

@@ -32,7 +32,7 @@ class _Cell:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One source, with a cell for each signal; None where the signal did not find it."""
+    """One source, with a cell for each signal; None if the signal did not find it."""
 
     number: int
     document: str
@@ -42,7 +42,7 @@ class _Row:
 
 
 def sources_why(sources: Sequence[Source], language: Language, titles: Mapping[str, str] = NO_TITLES) -> Markup:
-    """One table for all sources of an answer; nothing where none has a signal."""
+    """One table for all sources of an answer; nothing if none has a signal."""
     names = list(dict.fromkeys(signal.name for source in sources for signal in source.signals))
     if not names:
         return Markup()
@@ -51,7 +51,7 @@ def sources_why(sources: Sequence[Source], language: Language, titles: Mapping[s
 
 
 def source_why(source: Source, language: Language) -> Markup:
-    """The table of one source, a line for each signal; nothing where it has none."""
+    """The table of one source, a line for each signal; nothing if it has none."""
     if not source.signals:
         return Markup()
     signals = [(signal_word(signal.name, language), _cell(signal)) for signal in source.signals]

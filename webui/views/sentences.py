@@ -83,7 +83,7 @@ def _with_placeholders(
 
 
 def _marked(sentence: Sentence, places: list[Markup], language: Language) -> str:
-    """A contradicted sentence with placeholders for what is wrong in it; "" where nothing is to be marked."""
+    """A contradicted sentence with placeholders for what is wrong in it; "" if nothing is to be marked."""
     text, marked, end = sentence.text, remove_placeholders(sentence.lead), 0
     if not sentence.conflicts:
         return ""

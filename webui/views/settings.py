@@ -100,7 +100,7 @@ def usual_settings(engine: Engine, preferences: Preferences, language: Language)
 
 
 def model_name(engine: Engine) -> str:
-    """The name of the model that is loaded; "" where only quotes can be had."""
+    """The name of the model that is loaded; "" if only quotes can be had."""
     return next((one.name for one in engine.choices() if one.what == "reader" and one.name != QuoteReader.name), "")
 
 

@@ -27,7 +27,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class _Passage:
-    """The text below the page, cut around what is cited; `cited` is None where nothing is."""
+    """The text below the page, cut around what is cited; `cited` is None if nothing is."""
 
     before: str
     cited: str | None = None
@@ -39,7 +39,7 @@ class Replaced:
     """That the document of a source was replaced by a new version."""
 
     by: str  # name of the new version
-    exchange: int | None  # id of the exchange that can be asked again; None where there is none
+    exchange: int | None  # id of the exchange that can be asked again; None if there is none
 
 
 _UNMARKED = Mark()

@@ -45,7 +45,7 @@ class Claimed:
 
 
 def claimed(question: str) -> Claimed | None:
-    """What the question wants confirmed; None where it asks for something else."""
+    """What the question wants confirmed; None if it asks for something else."""
     text = " ".join(question.split())
     if match := _HAN.match(text):
         return Claimed(f"{match['what']}是谁？", match["thing"], decides=True)
@@ -58,7 +58,7 @@ def claimed(question: str) -> Claimed | None:
 
 
 def is_confirmed(claim: Claimed, values: tuple[str, ...], *, certain: bool) -> bool | None:
-    """Whether what a document states is what the question says; None where that cannot be told."""
+    """Whether what a document states is what the question says; None if that cannot be told."""
     said = set(terms(claim.thing)) - _FORMS
     if not said or len(values) != 1:
         return None

@@ -51,7 +51,7 @@ class Items:
 
 
 def items_after(text: str, start: int, *, names: bool) -> Items | None:
-    """The items of the list that begins at `start`; None where there is none."""
+    """The items of the list that begins at `start`; None if there is none."""
     if below := _below(text, start):
         return below
     return next((found for end in _ENDS if (found := _inline(text, start, end, names=names))), None)

@@ -59,7 +59,7 @@ class _Wanted:
 
     wording: Wording | None  # None: the finder checks the words of the question itself
     find: Find
-    kept_as: tuple[str, ...] = ()  # what is found is kept under this name; () where it is not
+    kept_as: tuple[str, ...] = ()  # what is found is kept under this name; () if it is not
 
 
 class FactFinder:
@@ -76,7 +76,7 @@ class FactFinder:
     def find(
         self, question: str, scope: Scope, named: Mapping[str, Collection[str]], sources: Sequence[Source]
     ) -> DocumentAnswer | None:
-        """The fact that a question asks for; None where it asks for none, or nothing is certain.
+        """The fact that a question asks for; None if it asks for none, or nothing is certain.
 
         `named`: the terms of the question that name each document, by its id.
         """
@@ -124,7 +124,7 @@ class FactFinder:
         named: Mapping[str, Collection[str]],
         sources: Sequence[Source],
     ) -> DocumentAnswer | None:
-        """Yes or no; None where no fact decides it."""
+        """Yes or no; None if no fact decides it."""
         found = self.find(claim.question, scope, named, sources)
         if found is None:
             return None
@@ -138,7 +138,7 @@ class FactFinder:
     ) -> list[Document]:
         """The documents that the question names best, those of better sources first.
 
-        Where it names none, the only one in scope, or the one that the first sources are of.
+        If it names none, the only one in scope, or the one that the first sources are of.
         """
         in_scope = [one for one in self._store.documents(scope.owner) if scope.allows((one.owner, one.id))]
         if len(in_scope) == 1:

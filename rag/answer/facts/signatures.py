@@ -36,7 +36,7 @@ _MOST: Final = 30  # names
 
 
 def find_signers(question: str, pages: Sequence[PageText]) -> Stated | None:
-    """The names that stand after "/s/", each once; None where no page for signing has one."""
+    """The names that stand after "/s/", each once; None if no page for signing has one."""
     pattern = _CERTIFICATE if _CERTIFICATIONS.search(question) else _REPORT
     found: dict[str, tuple[Place, Place]] = {}
     for name, around in _signatures(pattern, pages):

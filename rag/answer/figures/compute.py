@@ -37,7 +37,7 @@ class Computer:
     def compute(
         self, operation: Operation, question: str, periods: Sequence[Period], best: Figure | None
     ) -> FigureAnswer | None:
-        """The figure asked for; None where a cell that it needs is missing. `best`: the cell matching the question."""
+        """The figure asked for; None if a cell that it needs is missing. `best`: the cell matching the question."""
         match operation:
             case Operation.CHANGE | Operation.PERCENT_CHANGE:
                 return self._changed(operation, question, periods, best)
@@ -49,12 +49,12 @@ class Computer:
     # ---- cells
 
     def in_periods(self, figure: Figure, periods: Sequence[Period]) -> list[Figure]:
-        """The same item in each period, in their order; fewer where the tables lack one."""
+        """The same item in each period, in their order; fewer if the tables lack one."""
         found = [self._cells.in_period(figure, period) for period in periods]
         return [matched_as(one, figure) for one in dict.fromkeys(found) if one is not None]
 
     def in_range(self, figure: Figure, periods: Sequence[Period]) -> list[Figure]:
-        """The same item in all periods from the first to the last; in all there are where none is named."""
+        """The same item in all periods from the first to the last; in all of them if none is named."""
         along = [one for one in self._cells.along(figure) if one.when] or self._cells.along(figure)
         if len(periods) < 2:
             return along
@@ -69,7 +69,7 @@ class Computer:
         return names_range(question) or not (is_total(best) or _TOTAL_ASKED.search(best.row.label))
 
     def added_up(self, total: Figure) -> list[Figure]:
-        """The nearest cells above a cell that add up to it, in the table's order; none where no run of them does."""
+        """The nearest cells above a cell that add up to it, in the table's order; none if no run of them does."""
         above = [
             one
             for one in self._cells.cells(total.table)
@@ -149,7 +149,7 @@ class Computer:
         return None
 
     def _two_periods(self, best: Figure, periods: Sequence[Period]) -> tuple[Figure, Figure] | None:
-        """The newest figure, and the first of the periods asked for or, where none is, the one before."""
+        """The newest figure, and the first of the periods asked for or, if none is, the one before."""
         found = self.in_periods(best, periods) if len(periods) > 1 else []
         if len(found) < 2:
             found = [matched_as(one, best) for one in self._cells.along(best)]

@@ -65,10 +65,10 @@ class FigureAnswer:
     texts: tuple[str, ...]  # values as printed, a computed and rounded value, or names of periods or items
     scale: str  # "thousand", "million", "percent", ...; "" for none
     figures: tuple[Figure, ...]  # the cells it rests on
-    formula: str = ""  # "(44.1 − 56.7) / 56.7"; "" where nothing was computed
+    formula: str = ""  # "(44.1 − 56.7) / 56.7"; "" if nothing was computed
     operation: Operation = Operation.LOOKUP
     confidence: float = 0.0  # 0..1, calibrated
-    names: tuple[str, ...] = ()  # of the texts, one each, where there are several values: periods, or rows
+    names: tuple[str, ...] = ()  # of the texts, one each, if there are several values: periods, or rows
 
 
 def matched_as(figure: Figure, other: Figure) -> Figure:
@@ -103,7 +103,7 @@ def is_beyond(figure: Figure, limit: Limit) -> bool:
 
 
 def printed_answer(figures: Sequence[Figure], operation: Operation = Operation.LOOKUP) -> FigureAnswer:
-    """The values as they stand in the table, named where there are several."""
+    """The values as they stand in the table, named if there are several."""
     by_period = len({figure.row.label for figure in figures}) == 1
     names = [_period_name(figure) if by_period else _item_name(figure) for figure in figures]
     return FigureAnswer(
@@ -124,7 +124,7 @@ def named_answer(figures: Sequence[Figure], operation: Operation, *, by_period: 
 
 
 def _period_name(figure: Figure) -> str:
-    """The year, or the quarter or header where that says more."""
+    """The year, or the quarter or header if that says more."""
     when = figure.when
     if when is None:
         return figure.header

@@ -52,7 +52,7 @@ class FigureFinder:
         self._computer = Computer(self._cells)
 
     def answer(self, question: str) -> FigureAnswer | None:
-        """The answer; None where no cell matches enough of the question."""
+        """The answer; None if no cell matches enough of the question."""
         answer = self._answer(question)
         if answer is None or not answer.figures or (asks_for_count(question) and is_amount(answer.texts[0])):
             return None
@@ -82,7 +82,7 @@ class FigureFinder:
         return len(larger) > 1
 
     def value(self, question: str) -> FigureAnswer | None:
-        """The one cell that a question names, whatever it wants done with it; None where there is none."""
+        """The one cell that a question names, whatever it wants done with it; None if there is none."""
         periods = self._periods_asked(question)
         best = self._cells.best(question, periods)
         if best is None:

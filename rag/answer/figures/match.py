@@ -83,7 +83,7 @@ class CellMatcher:
         return {term: self.weight(term) for term in item_terms(text) if term not in self._known}
 
     def best(self, text: str, periods: Sequence[Period] = ()) -> Figure | None:
-        """The cell that matches most of a text; None where nothing is asked for."""
+        """The cell that matches most of a text; None if nothing is asked for."""
         found = self.ranked(text, periods)
         if not found:
             return None
@@ -93,7 +93,7 @@ class CellMatcher:
         return max(tables, key=lambda figure: (len(tables[figure]), figure.score))
 
     def ranked(self, text: str, periods: Sequence[Period] = (), near: Figure | None = None) -> list[Figure]:
-        """The cells by how well they match a text, best first; none where nothing is asked for.
+        """The cells by how well they match a text, best first; none if nothing is asked for.
 
         `near`: a cell whose table and column are preferred.
         """
@@ -302,7 +302,7 @@ def _matches(kind: re.Pattern[str], text: str) -> bool:
 
 
 def _when(header: str, label: str, section: str, caption: Period | None) -> Period | None:
-    """The period of a cell: of its header, else of its row; a section below the header says it anew."""
+    """The period of a cell: of its header, else of its row; a section of another year overrides the header."""
     if single_period(header) is None and (periods_of(header) or _matches(_CHANGE, header)):
         return None  # a comparison of two
     parts = [single_period(_ORDINAL.sub(r"\1 quarter", header)), single_period(label), single_period(section)]

@@ -112,7 +112,7 @@ def _part(match: re.Match[str]) -> Period:
 
 
 def single_period(text: str) -> Period | None:
-    """The period of a header or label; None where it names none, or a comparison of several."""
+    """The period of a header or label; None if it names none, or a comparison of several."""
     found = periods_of(text)
     if len(found) == 1:
         return found[0]

@@ -292,7 +292,7 @@ def rank_asked(question: str) -> int:
 
 
 def decimals_of(question: str) -> int | None:
-    """The decimals that a question asks to round to; None where it says nothing."""
+    """The decimals that a question asks to round to; None if it says nothing."""
     match = _DECIMALS.search(question)
     if match is None:
         return None

@@ -1,6 +1,6 @@
 """The short answer to a question about a figure: the value that comes first, from the tables on the sources' pages.
 
-Looks only at documents that the question names, where it names any, and gives nothing where it is in doubt: the
+Looks only at documents that the question names, if it names any, and gives nothing if it is in doubt: the
 sentences of the sources are then the whole answer.
 """
 
@@ -68,7 +68,7 @@ def short_figure(
     named: Mapping[str, Collection[str]],
     settings: FigureSettings,
 ) -> tuple[ShortAnswer, list[Evidence]] | None:
-    """The short answer, and the rows it rests on as evidence to quote; None where no table answers.
+    """The short answer, and the rows it rests on as evidence to quote; None if no table answers.
 
     `on_pages`: the tables on the sources' pages. `named`: the documents that the question names, by id, and its terms
     that name them; only they are considered.

@@ -87,7 +87,7 @@ def _rank(found: FoundTable, row: Row) -> int:
 
 
 def _of_row(found: FoundTable, row: Row) -> Candidate | None:
-    """A question for the newest cell of a row, or for its only one; None where it would make no sense."""
+    """A question for the newest cell of a row, or for its only one; None if it would make no sense."""
     label = bare_label(row)
     if not is_label(label) or row.section.count(">"):
         return None
@@ -151,7 +151,7 @@ def from_headings(headings: Sequence[tuple[str, int]]) -> Iterator[Candidate]:
 
 
 def _about(subject: str) -> str:
-    """A question about the subject of a heading; "" where it is none."""
+    """A question about the subject of a heading; "" if it is none."""
     if len(subject) > MAX_HEADING_CHARACTERS or len(subject) < 2 or not subject[0].isalpha():
         return ""
     if subject.endswith(("?", "？")):

@@ -96,7 +96,7 @@ def _spread(items: list[_Item]) -> list[_Item]:
 
 
 def _by_language(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """English and Chinese questions in turn, where there are both."""
+    """English and Chinese questions in turn, if there are both."""
     chinese = [one for one in candidates if mainly_chinese(one.question)]
     return _in_turn([one for one in candidates if not mainly_chinese(one.question)], chinese)
 

@@ -22,9 +22,9 @@ class Introduction:
     """What is shown of a document at first sight, found without a model."""
 
     title: str
-    kind: str  # "annual report", in the document's language; "" where it cannot be told
+    kind: str  # "annual report", in the document's language; "" if it cannot be told
     languages: tuple[str, ...]  # "en", "zh": each has a good part of the text
-    tables: int | None  # how many there are; None where looking for them took too long
+    tables: int | None  # how many there are; None if looking for them took too long
     sentences: tuple[KeySentence, ...]
     questions: tuple[str, ...]  # each was asked, and answered
 

@@ -85,7 +85,7 @@ class Calculation:
     _misfit: bool = field(default=False, init=False)
 
     def value(self, node: Node, year: int) -> Value | None:
-        """The value of a formula in a fiscal year; None where an item is missing or in doubt."""
+        """The value of a formula in a fiscal year; None if an item is missing or in doubt."""
         found = self._value(node, year)
         return None if self._misfit else found
 
@@ -142,7 +142,7 @@ class Calculation:
         return None
 
     def _rows(self, item: Item, statement: FoundStatement, year: int) -> list[StatementRow]:
-        """The rows of an item; [] where there is none, or several with different values."""
+        """The rows of an item; [] if there is none, or several with different values."""
         dated = [row for row in statement.rows if year in row.cells and _is_of(item, row, year)]
         named = [row for row in dated if row.normalized == self.said and _fits(item, row, range(len(item.labels)))]
         if named and not item.sum:

@@ -65,7 +65,7 @@ class StatementFinder:
     def documents(self, company: Sequence[str], scope: Scope, sources: Sequence[Source]) -> list[Document]:
         """The documents of the company that a question names.
 
-        Where it names none, the one document in scope, or the one that the first sources are of.
+        If it names none, the one document in scope, or the one that the first sources are of.
         """
         in_scope = self._in_scope(scope)
         if company:

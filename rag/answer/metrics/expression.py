@@ -22,7 +22,7 @@ _RATIO = re.compile(r"\bratio\b|比率", re.IGNORECASE)
 
 
 def expression_of(tokens: Sequence[Token], core: str) -> list[Token] | None:
-    """The tokens from the first name to the last, joined by signs; None where they are not one formula."""
+    """The tokens from the first name to the last, joined by signs; None if they are not one formula."""
     tokens = _without_asides(tokens)
     named = [n for n, token in enumerate(tokens) if token.kind is Kind.NAME]
     if not named:

@@ -27,7 +27,7 @@ class Name:
     """An item or a metric, by its id."""
 
     id: str
-    optional: bool = False  # counts as 0 where there is none
+    optional: bool = False  # counts as 0 if there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def parse_formula(text: str) -> Node:
 
 
 def parse_tokens(tokens: Sequence[Token]) -> Node | None:
-    """The formula that tokens make up; None where they make up none."""
+    """The formula that tokens make up; None if they make up none."""
     if not 1 <= len(tokens) <= MAX_TOKENS:
         return None
     parser = _Parser(tokens)
@@ -150,7 +150,7 @@ def years_in(node: Node) -> set[int]:
 
 
 class _Parser:
-    """Recursive descent; each method returns None where the tokens do not fit."""
+    """Recursive descent; each method returns None if the tokens do not fit."""
 
     def __init__(self, tokens: Sequence[Token]) -> None:
         self._tokens, self._next = tokens, 0

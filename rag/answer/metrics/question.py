@@ -41,7 +41,7 @@ _POSSESSIVE = re.compile(r"'s$|'$")
 
 
 def understand(question: str, vocabulary: Vocabulary) -> Request | None:
-    """What is asked for; None where the question is not, beyond doubt, about one figure of accounts."""
+    """What is asked for; None if the question is not, beyond doubt, about one figure of accounts."""
     if len(question) > MAX_QUESTION_CHARACTERS or wording.OTHER_SCOPE.search(question):
         return None
     form = wording.form_of(question)
@@ -138,7 +138,7 @@ def _without_data(tokens: Sequence[Token]) -> Sequence[Token]:
 
 
 def _company(tokens: Sequence[Token], *, compares: bool) -> tuple[str, ...] | None:
-    """The words that nothing else explains; None where one of them is a number."""
+    """The words that nothing else explains; None if one of them is a number."""
     words: list[str] = []
     han = ""
     for token in _without_data(tokens):

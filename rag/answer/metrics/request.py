@@ -51,4 +51,4 @@ class Request:
     healthy: tuple[float, float] | None = None  # HEALTH: see `Metric`
     comparison: Comparison = Comparison.NONE
     ends_early: bool = False  # the years are those that a date in January or February names
-    wants: str = ""  # DIRECTION and SIGN: "up" or "down" for what is a yes; "" where either word is the answer
+    wants: str = ""  # DIRECTION and SIGN: "up" or "down" for what is a yes; "" if either word is the answer

@@ -1,6 +1,6 @@
 """The short answer to a question about an item of accounts or a metric, from the statements of its document.
 
-Gives nothing where a word of the question, the document, the year, the row or the scale is in doubt.
+Gives nothing if a word of the question, the document, the year, the row or the scale is in doubt.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def short_metric(
 def unreported(finder: StatementFinder, scope: Scope, question: str, sources: Sequence[Source]) -> tuple[str, ...]:
     """What a question about accounts asks of years that no statement of the company has: "operating income 2021".
 
-    () where the question, its documents or their statements are not understood.
+    () if the question, its documents or their statements are not understood.
     """
     request = understand(question, vocabulary())
     if request is None or not request.company:

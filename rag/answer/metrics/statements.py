@@ -43,9 +43,9 @@ class FoundStatement:
 
     kind: Statement
     rows: tuple[StatementRow, ...]  # in order
-    scale: str  # "thousand", "million", ..., or ONE; "" where it is not said
+    scale: str  # "thousand", "million", ..., or ONE; "" if it is not said
     unit: str  # the unit line as printed
-    currency: str  # "$", "€", ...; "" where none is printed
+    currency: str  # "$", "€", ...; "" if none is printed
     years: tuple[int, ...]  # fiscal years, newest first
     headers: dict[int, str]  # of the column of each year, as printed
     pages: tuple[StoredPage, ...]

@@ -222,9 +222,9 @@ _OTHERS = (
 class Form:
     """How the answer is to be written."""
 
-    scale: str | None  # "thousand", "million", ...; None where nothing is said
+    scale: str | None  # "thousand", "million", ...; None if nothing is said
     percent: bool
-    decimals: int | None  # None where nothing is said
+    decimals: int | None  # None if nothing is said
 
 
 def form_of(question: str) -> Form:

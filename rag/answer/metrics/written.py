@@ -22,7 +22,7 @@ class Result:
     scale: str
     formula: str
     used: tuple[Used, ...]
-    names: tuple[str, ...] = ()  # of the texts, one each, where there are several: years
+    names: tuple[str, ...] = ()  # of the texts, one each, if there are several: years
 
 
 def printed(request: Request, value: Value, money: tuple[str, str]) -> Result:

@@ -98,7 +98,7 @@ _HEADING_HAN: Final = 20  # characters
 
 
 def suits(kind: Kind, sentence: str) -> float:
-    """1.0 where the sentence has what such an answer has, 0.0 where it lacks it; 0.5 where nothing can be told."""
+    """1.0 if the sentence has what such an answer has, 0.0 if it lacks it; 0.5 if nothing can be told."""
     if kind in _QUANTITIES:
         return float(bool(_QUANTITY.search(sentence)))
     signs = _SIGNS.get(kind)

@@ -143,7 +143,7 @@ def completed(kind: Kind, question: str, text: str, start: int, end: int) -> tup
 
 
 def full_name(name: str, texts: Sequence[str]) -> re.Pattern[str] | None:
-    """What finds the full name of a person of whom only one name is given; None where that is not so."""
+    """What finds the full name of a person of whom only one name is given; None if that is not so."""
     if not re.fullmatch(r"[A-Z][a-z’'-]+", name):
         return None
     found = {

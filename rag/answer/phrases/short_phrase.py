@@ -1,6 +1,6 @@
 """The short answer from running text: a span of a sentence, a list, or yes or no, with the sentence that it is from.
 
-Gives nothing where it is in doubt: the sentences of the sources are then the whole answer.
+Gives nothing if it is in doubt: the sentences of the sources are then the whole answer.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class PhraseFinder:
     def find(
         self, question: str, evidence: Sequence[Evidence], sources: Sequence[Source], term_weight: TermWeight
     ) -> tuple[Phrase | None, float | None]:
-        """The short answer, None where no sentence answers; and the odds that there is one.
+        """The short answer, None if no sentence answers; and the odds that there is one.
 
         These are the logarithm of the odds that a span of the best sentences answers rather than none of them does;
         None without a model, and for what no span answers, such as a reason. `term_weight`: the IDF of a term in the

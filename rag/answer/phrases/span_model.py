@@ -155,7 +155,7 @@ class SpanModel:
             self._network = Network(base, trained)
 
     def find(self, question: str, evidence: Sequence[Evidence]) -> Span | None:
-        """The most likely span of the first sentences; None where there is none."""
+        """The most likely span of the first sentences; None if there is none."""
         encoded = self._encoder.encode(question, [(found.text, found.answerability) for found in evidence])
         starts, ends = self._network.log_probabilities(encoded)
         return best_span(starts, ends, encoded.places)

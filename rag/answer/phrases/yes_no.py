@@ -85,7 +85,7 @@ def yes_or_no(question: str, *, yes: bool) -> str:
 def decide(
     question: str, evidence: Sequence[Evidence], weight: Callable[[str], float], settings: PhraseSettings
 ) -> Decision | None:
-    """The answer of the best sentence that repeats enough of the question; None where none decides it.
+    """The answer of the best sentence that repeats enough of the question; None if none decides it.
 
     `weight`: the inverse document frequency of a term.
     """

@@ -84,7 +84,7 @@ class Profile:
     """What a document is."""
 
     title: str
-    kind: str  # in the language asked for; "" where the text does not tell
+    kind: str  # in the language asked for; "" if the text does not tell
     date: str  # as printed; "" for none
     sections: tuple[tuple[str, int], ...]  # headings and their pages, from 0
 

@@ -103,7 +103,7 @@ def summarise(
 
 
 def documents_asked(store: Store, scope: Scope, question: str, mentioned: Collection[str] = ()) -> list[Document]:
-    """The documents that a summary is asked of; none where the question asks for no summary, or of something else."""
+    """The documents that a summary is asked of; none if the question asks for no summary, or of something else."""
     target = summary_target(question)
     if target is None:
         return []

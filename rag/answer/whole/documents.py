@@ -32,7 +32,7 @@ class WholeRequest:
 
 
 def parts_asked(store: Store, request: WholeRequest, reader: Reader, room: int, settings: Settings) -> Parts | None:
-    """The documents asked, in parts of at most `room` tokens; None where there are none, or too many parts."""
+    """The documents asked, in parts of at most `room` tokens; None if there are none, or too many parts."""
     documents = _documents(store, request)
     least = sum(document.passages for document in documents) * TOKENS_PER_PASSAGE
     if not documents or room <= 0 or least > MAX_PARTS * room:

@@ -38,7 +38,7 @@ class BeforeZh:
 
     text: str
     answer: str
-    subject: str  # with its time: "贵州茅台2021年的营业收入"; "" where the question word comes first
+    subject: str  # with its time: "贵州茅台2021年的营业收入"; "" if the question word comes first
     entity: str  # "贵州茅台"; "" for none
     attribute: str  # "营业收入"; "" for none
 

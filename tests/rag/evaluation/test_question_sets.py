@@ -65,8 +65,8 @@ def test_lines_that_cannot_be_read_are_told_with_their_number():
     assert [row.line for row in rows] == [2]
     assert [(one.line, str(one.reason)) for one in refused] == [
         (4, "It has no question."),
-        (5, "Its page “x” is no whole number from 1."),
-        (6, "Its page “0” is no whole number from 1."),
+        (5, "Its page “x” is not a whole number from 1."),
+        (6, "Its page “0” is not a whole number from 1."),
         (7, "It has a document, but no page."),
         (8, "It has a page, but no document."),
     ]

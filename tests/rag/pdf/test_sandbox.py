@@ -132,7 +132,7 @@ def test_pages_are_kept_when_the_child_dies_over_the_outline(monkeypatch, tmp_pa
         (OPEN + "os.abort()", LimitExceeded, "Reading page 1 needs"),
         ("os.kill(os.getpid(), signal.SIGSEGV)", DamagedFile, "crashes"),
         ("os.kill(os.getpid(), signal.SIGKILL)", LimitExceeded, "ended from outside"),
-        (OPEN + "os.kill(os.getpid(), signal.SIGTERM)", LimitExceeded, "Reading page 1 was broken off"),
+        (OPEN + "os.kill(os.getpid(), signal.SIGTERM)", LimitExceeded, "Reading page 1 was interrupted"),
     ],
 )
 def test_the_error_tells_why_the_child_died(monkeypatch, tmp_path, body, error, match):

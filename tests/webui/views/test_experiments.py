@@ -104,7 +104,7 @@ def test_only_settings_with_an_effect_are_offered(engine, view):
     ],
 )
 def test_what_no_browser_sends_changes_nothing(view, data):
-    assert "cannot be changed to that" in str(view.send(do="set-variant", **data))
+    assert "cannot have that value" in str(view.send(do="set-variant", **data))
     assert view.session.evaluation.variants is None
 
 

@@ -67,7 +67,7 @@ def test_only_what_is_here_can_be_picked_unless_models_are_fetched():
 
 
 def test_a_folder_is_asked_for_only_where_one_may_be_named():
-    assert "its Hugging Face hub id, or a folder" in shown(FakeModels(HERE)).text
+    assert "its Hugging Face id, or a folder" in shown(FakeModels(HERE)).text
     assert "or a folder" not in shown(FakeModels(HERE, folders=False)).text
 
 

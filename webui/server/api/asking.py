@@ -73,7 +73,7 @@ class Asking:
 
     @contextmanager
     def _slot(self) -> Iterator[None]:
-        """A place among the questions of programs. Raises RequestRefused where there are too many."""
+        """A place among the questions of programs. Raises RequestRefused if there are too many."""
         if self._asked >= MAX_AT_ONCE:
             raise RequestRefused(503, Message("Too many questions are waiting: try again in a moment."))
         self._asked += 1

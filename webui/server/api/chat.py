@@ -71,7 +71,7 @@ def question_of(body: shapes.ChatRequest, owner: str) -> Question:
     """The last message as a question, with the turns before it as history. Raises RequestRefused."""
     spoken = [message for message in body.messages if message.role in ("user", "assistant")]
     if not spoken or spoken[-1].role != "user":
-        raise RequestRefused(422, Message("The last message must be the user's: it is the question."))
+        raise RequestRefused(422, Message("The last message must be the user's question."))
     turns: list[Turn] = []
     for message, after in itertools.pairwise(spoken):
         if message.role == "user" and after.role == "assistant":

@@ -41,14 +41,14 @@ def collections_of(engine: Engine, owner: str) -> tuple[Collection, ...]:
 
 
 def check_page(engine: Engine, owner: str, document_id: str, page: int) -> None:
-    """Raises RequestRefused where a document that `owner` sees has no such page, counted from 0, or not yet."""
+    """Raises RequestRefused if a document that `owner` sees has no such page, counted from 0, or not yet."""
     found = find(engine, owner, document_id)
     if isinstance(found, Job) or not 0 <= page < found.pages:
         raise RequestRefused(404, NO_SUCH_PAGE)
 
 
 def check_scope(engine: Engine, owner: str, documents: Ids[str] | None) -> None:
-    """Raises RequestRefused where an id is that of no document which `owner` sees."""
+    """Raises RequestRefused if an id is that of no document which `owner` sees."""
     known = {document.id for document in engine.documents(owner)} if documents else set()
     if unknown := next((one for one in documents or () if one not in known), None):
         raise RequestRefused(404, Message("There is no document {id} in the library.", {"id": unknown}))

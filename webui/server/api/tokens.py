@@ -37,7 +37,7 @@ class ApiToken:
     """A token as it is kept."""
 
     id: str  # by which it is revoked; says nothing about the token
-    user: str  # id of the user, or any name where there are no logins
+    user: str  # id of the user, or any name if there are no logins
     digest: str  # SHA-256 of the token, hexadecimal; a token is random, so that no slow hash is needed
     created: float  # seconds since the epoch
 
@@ -62,7 +62,7 @@ class ApiTokens:
         return token
 
     def all(self) -> tuple[ApiToken, ...]:
-        """All tokens, oldest first. Raises StoreError where their file cannot be read."""
+        """All tokens, oldest first. Raises StoreError if their file cannot be read."""
         with self._lock:
             try:
                 state = self._path.stat()

@@ -106,7 +106,7 @@ def mcp_server(engine: Engine, asking: Asking, owner_of: OwnerOf) -> MCPServer[A
 
 
 def _pages(engine: Engine, owner: str, document: str, first: int, last: int) -> PageList:
-    """Pages first..last, from 1, as many as one call may give. Raises RequestRefused where there is none."""
+    """Pages first..last, from 1, as many as one call may give. Raises RequestRefused if there is none."""
     check_page(engine, owner, document, first - 1)
     count = min(max(last - first + 1, 1), MAX_PAGES)
     read = engine.pages.read(owner, document, first - 1, first - 1 + count)  # one more, to tell whether any are left
