@@ -276,8 +276,8 @@ class ModelPicker:
                 "{name} is neither a folder nor a hub id such as {example}.", name=shown, example=EXAMPLE
             )
         return SettingRefused(
-            "{name} is not a hub id such as {example}; a folder can be named here only if no other machine can reach the"
-            " page, otherwise with --model on the command line.",
+            "{name} is not a hub id such as {example}; a folder can be named here only if no other machine can reach"
+            " the page, otherwise with --model on the command line.",
             name=shown,
             example=EXAMPLE,
         )

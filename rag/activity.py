@@ -57,7 +57,7 @@ class Activity:
             self._asked.labels(outcome)  # so that rates begin at zero
 
     def answering(self, events: Iterator[Event]) -> Iterator[Event]:
-        """Pass the events of an answer on, and count it and its seconds."""
+        """Pass on the events of an answer, and count the answer and its seconds."""
         began, answered, outcome = time.monotonic(), "stopped", "failed"
         self._in_progress.inc()
         try:
@@ -84,12 +84,12 @@ class Activity:
         log.info("Question: %s after %.2f s", outcome, seconds)
 
     def document_added(self, seconds: float) -> None:
-        """A document is complete, that many seconds after its upload."""
+        """Count a document that was complete this many seconds after its upload."""
         self._document_seconds.observe(seconds)
 
 
 class _PromptCache(Collector):
-    """What the model in use keeps of prompts, looked up whenever Prometheus asks."""
+    """The prompt cache of the model in use, measured whenever Prometheus asks."""
 
     def __init__(self, usage: Callable[[], PromptCacheUsage | None]) -> None:
         self._usage = usage

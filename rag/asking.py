@@ -47,7 +47,7 @@ class Questions:
         self._ahead: SentencesAhead | None = None  # until everything is loaded
 
     def make_ahead(self, vectors: SentenceVectors, stored: StoredSentences, version: Callable[[], int]) -> None:
-        """While nobody asks, make the vectors of sentences that are still to be made at any `version`."""
+        """Make missing vectors of sentences while nobody asks; look again at each new `version` of the library."""
         answering = self._settings.answering
         if answering.sentences_ahead:
             self._ahead = SentencesAhead(
@@ -120,11 +120,11 @@ class Questions:
         return [source for event in events if isinstance(event, Found) for source in event.sources]
 
     def prompt_cache(self) -> PromptCacheUsage | None:
-        """What the model in use keeps of the prompts that it has read; None without one here."""
+        """The prompt cache of a model on this machine; None without one."""
         return self.reader.prompt_cache_usage if isinstance(self.reader, CachesPrompts) else None
 
     def forget_document(self, document_id: str) -> None:
-        """Let the model in use keep nothing of what it has read of a document."""
+        """Drop what the model in use keeps of a document."""
         if isinstance(self.reader, CachesPrompts):
             self.reader.forget_document(document_id)
 

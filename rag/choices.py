@@ -31,7 +31,7 @@ class Choices:
 
     @property
     def version(self) -> int:
-        """Grows with every change that a page could show, those of `changed` included."""
+        """A number that grows with every change that a page could show, including those of `changed`."""
         return self._version
 
     def set(self, choice: Choice) -> None:
@@ -52,6 +52,6 @@ class Choices:
         self.changed()
 
     def changed(self) -> None:
-        """Say that something else has changed that a page could show."""
+        """Note that something else has changed that a page could show."""
         with self._lock:
             self._version += 1

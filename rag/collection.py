@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """Collect no cycles while large modules and models are loaded, and never look at what they consist of again.
+    """Do not collect garbage while large modules and models are loaded, and exempt them from later collections.
 
     A full collection visits half a million objects of theirs while all threads wait, and finds nothing.
     """

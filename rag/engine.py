@@ -160,7 +160,7 @@ class Engine:
     # ---- opening
 
     def _forget(self, owner: str, document_id: str) -> None:
-        """Keep nothing in memory of what a document holds: it was removed, or has changed."""
+        """Drop what is in memory of a document that was removed or has changed."""
         if self._answerer is not None:
             self._answerer.forget((owner, document_id))
         self._choices.changed()
@@ -252,7 +252,7 @@ class Engine:
         self.questions.make_ahead(scorer.sentence_vectors, sentences, self.version)
 
     def wait(self) -> None:
-        """Wait until questions can be answered. Raises the AskError for which they never can."""
+        """Wait until questions can be answered. Raises the AskError that prevents it for good."""
         self.readiness.wait()
 
     # ---- what the page shows
@@ -271,7 +271,7 @@ class Engine:
         self.choose(Choice("reader", reader.name, why))
 
     def version(self) -> int:
-        """Grows with every change that the page could show."""
+        """A number that grows with every change that the page could show."""
         return self._choices.version
 
     # ---- the library
@@ -349,7 +349,7 @@ class Engine:
         options: AskOptions = DEFAULT_OPTIONS,
         person: str = "",
     ) -> Iterator[Event]:
-        """Answer from the chosen documents, from all with None: one Found, Pieces as they come, one Answer.
+        """Answer from the chosen documents (None: all of them): one Found, Pieces as they come, one Answer.
 
         Before them, Waiting for each new place in the queue. People take turns; `person` is who asks, the owner with
         "". Ends early once `stop` is set. Small talk gets a reply at once, also while the indexes are being loaded.

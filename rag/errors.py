@@ -38,7 +38,7 @@ from rag.messages import Message, Value
 
 
 class Stopped(Exception):
-    """The work was dropped because its stop event was set; nothing is wrong, and there is nothing to tell anybody."""
+    """The work was dropped because its stop event was set: nothing is wrong, and nobody needs to be told."""
 
 
 class AskError(Exception):
@@ -98,17 +98,17 @@ class CollectionRefused(AskError):
 
 
 class LoginRefused(AskError):
-    """A wrong name or password, or a try before the delay is over."""
+    """A wrong name or password, or an attempt before the delay is over."""
 
     @property
     def seconds(self) -> int:
-        """Seconds to wait before the next try; 0 for a wrong password."""
+        """Seconds to wait before the next attempt; 0 for a wrong password."""
         seconds = self.message.values.get("seconds", 0)
         return seconds if isinstance(seconds, int) else 0
 
 
 class QuestionRefused(AskError):
-    """A question that cannot be asked: empty, too long, or nothing to search in."""
+    """A question that cannot be asked: it is empty or too long, or there is nothing to search."""
 
 
 class TooManyWaiting(AskError):
@@ -128,7 +128,7 @@ class StoreDamaged(StoreError):
 
 
 class StoreFull(StoreError):
-    """An owner has stored as many conversations as one may."""
+    """An owner has reached the limit of stored conversations."""
 
 
 class EmbedderMismatch(StoreError):
@@ -156,11 +156,11 @@ class ServerUnreachable(ReaderError):
 
 
 class AnswerCut(ReaderError):
-    """The answer ends before its end: the server broke off, or the limit of its length was reached."""
+    """The answer is incomplete: the server broke off, or the length limit was reached."""
 
 
 def answer_too_long(limit: int) -> AnswerCut:
-    """What is raised after the last piece of an answer of `limit` tokens, which is as many as it may have."""
+    """What is raised after the last piece of an answer that has reached its limit of `limit` tokens."""
     return AnswerCut(
         "The answer is incomplete: it reached its limit of {limit:,} tokens. Ask for less at a time, or choose longer"
         " answers in the settings.",

@@ -80,7 +80,7 @@ class DocumentFiles:
             return jobs.add(owner, document_id, name, file.replaces, file.person)
 
     def _replace_lost(self, document_id: str, partial: Path) -> None:
-        """Put the file of a document in its place again whose own was lost, so that its pages can be seen."""
+        """Restore the lost file of a document, so that its pages can be seen again."""
         path = original_file(self._folder, document_id)
         if not path.exists() and any(known.id == document_id for known in self._store.documents()):
             move_into_place(partial, path)
@@ -106,7 +106,7 @@ class DocumentFiles:
         return owner if number is None else self._collections.maker(number) or owner
 
     def _refuse_more_bytes(self, person: str, owner: str, size: int, jobs: Jobs, leaving: set[str]) -> None:
-        """What counts for one person, jobs included, may take `owner_bytes`, without the documents that are leaving."""
+        """Raises LimitExceeded if documents and jobs of one person, without `leaving`, would exceed `owner_bytes`."""
         limit, payer = self._limits.owner_bytes, self._payer(owner)
         if not limit:
             return
@@ -168,7 +168,7 @@ class DocumentFiles:
             replace_file(unlocked_file(self._folder, owner, document.id), copy.read_bytes())
 
     def delete_unused(self, owner: str, document_id: str) -> None:
-        """Delete what was made from a file for `owner`, who has no such document any more; and all orphaned files."""
+        """Delete what was made from a file for `owner`, who no longer has the document; and all orphaned files."""
         with self._lock:
             if SHA256.fullmatch(document_id) and not self._store.owns(owner, document_id):
                 unlocked_file(self._folder, owner, document_id).unlink(missing_ok=True)
@@ -185,7 +185,7 @@ class DocumentFiles:
         self._store.checkpoint()
 
     def tidy(self) -> None:
-        """Delete what a crash left behind; on a full disk go on without, so that questions can be asked."""
+        """Delete what a crash left behind; on a full disk carry on regardless, so that questions can be asked."""
         try:
             self.delete_orphans()
             self._separate_copies()

@@ -39,7 +39,7 @@ class Readiness:
         self._ended.set()
 
     def wait(self) -> None:
-        """Wait until questions can be answered. Raises the AskError for which they never can."""
+        """Wait until questions can be answered. Raises the AskError that prevents it for good."""
         self._ended.wait()
         if self._failure:
             raise self._failure

@@ -29,7 +29,7 @@ def listed_once(owner: str, documents: Sequence[Document]) -> tuple[Document, ..
 
 
 class Sharing:
-    """Documents of one library on their way to other owners. Thread-safe."""
+    """Moves documents of one library to other owners. Thread-safe."""
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ PLACE_SECONDS = 2.0  # between two places that a question is told: each has its 
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """There are no more events; `error` is why, if something went wrong."""
+    """The end of the events; `error` says what went wrong, if anything did."""
 
     error: Exception | None = None
 
@@ -184,11 +184,11 @@ class Turns:
         return sum(map(len, self._waiting.values()))
 
     def _share_left(self, person: str) -> int:
-        """How many more answers to a person may be made at the same time: one thread stays free for others."""
+        """How many more answers a person may have at the same time: one thread stays free for others."""
         return max(1, self._at_once() - 1) - sum(one.person == person for one in self._running)
 
     def _must_wait(self, person: str) -> bool:
-        """Whether the newest question of a person is not begun at once."""
+        """Whether the newest question of a person cannot be begun at once."""
         begun = {one: min(len(own), self._share_left(one)) for one, own in self._waiting.items()}
         no_room = len(self._running) + sum(begun.values()) > self._at_once()
         return no_room or begun[person] < len(self._waiting[person])
@@ -235,7 +235,7 @@ class Turns:
             question.events.put(ended)
 
     def _take(self) -> _Question | None:
-        """Wait for the next question; None when closing."""
+        """Wait for the next question; None on closing."""
         with self._condition:
             while not self._closing:
                 if question := self._next():

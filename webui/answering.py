@@ -39,12 +39,12 @@ class _Running:
 
     @property
     def shown_at(self) -> float:
-        """When the page that asked, or another one that shows the conversation, was heard of last."""
+        """When a page that shows the conversation last sent something."""
         return max(self.session.seen_at, self.conversation.seen_at)
 
 
 class Answers:
-    """The answers that are being made for all pages. Thread-safe."""
+    """Makes the answers for all pages. Thread-safe."""
 
     def __init__(
         self,
@@ -133,7 +133,7 @@ class Answers:
             self._free.release()
 
     def _make_room(self) -> None:
-        """Of the answers that no request waits for, stop the one whose person was there least recently."""
+        """Stop one of the answers that no request waits for: the one whose person has been away longest."""
         with self._changed:
             alone = [running for running in self._running if not running.followed and running.conversation.running]
         if alone:

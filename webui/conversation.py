@@ -205,11 +205,11 @@ class Conversation:
 
     @property
     def waiting(self) -> bool:
-        """Whether an answer is waited for that nobody works on yet."""
+        """Whether an answer is waiting for its turn."""
         return any(exchange.running and exchange.waiting for exchange in self.exchanges[-1:])
 
     def changed(self) -> None:
-        """Have all pages that show it draw it again."""
+        """Make all pages that show it redraw it."""
         with self._changes:
             self.version += 1
             self._changes.notify_all()
@@ -221,12 +221,12 @@ class Conversation:
             return self.version
 
     def wake(self) -> None:
-        """Have whoever waits for a change look whether it has ended, without anything to draw."""
+        """Wake those who wait for a change, to see whether it has ended, without anything to draw."""
         with self._changes:
             self._changes.notify_all()
 
     def stop(self, *, left: bool = False) -> None:
-        """Stop the answer that is being made; it counts as stopped at once. `left`: because nobody sees it."""
+        """Stop the answer that is being made; it counts as stopped at once. `left`: because everybody has left."""
         with self.lock:
             for exchange in self.exchanges[-1:]:
                 exchange.left |= left and exchange.running

@@ -183,7 +183,7 @@ class Drawing:
         return viewer_html(None, opened, session.language, problem=problems[0], replaced=replaced)
 
     def _replaced(self, session: Session, opened: Opened) -> Replaced | None:
-        """That the document of an opened source was replaced; None if it was not."""
+        """The replacement of an opened source's document; None if there is none."""
         newer = newest_version(self.engine, session.owner, opened.source.document_id)
         return Replaced(newer.name, opened.place.exchange if opened.place else None) if newer else None
 

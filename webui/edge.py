@@ -16,7 +16,7 @@ UNEXPECTED = Message("An unexpected error occurred; the program's log has the de
 
 @contextmanager
 def errors_shown(show: Callable[[Message], None], *, raise_errors: bool = False) -> Iterator[None]:
-    """Give the message of any error inside to `show`. An unexpected one is logged, or passes with `raise_errors`."""
+    """Pass the message of any error inside to `show`. An unexpected one is logged, or raised with `raise_errors`."""
     try:
         yield
     except AskError as error:
@@ -29,17 +29,17 @@ def errors_shown(show: Callable[[Message], None], *, raise_errors: bool = False)
 
 
 def to_int(number: object) -> int:
-    """A number sent by a browser, which may send anything; -1 for what is none."""
+    """A number sent by a browser, which may send anything; -1 for anything else."""
     return number if isinstance(number, int) else -1
 
 
 def number_in(text: str) -> int:
-    """A number as a form or a header sends it; -1 for what is none."""
+    """A number as a form or a header sends it; -1 for anything else."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else -1
 
 
 def to_text(text: object) -> str:
-    """A text sent by a browser, which may send anything; "" for what is none.
+    """A text sent by a browser, which may send anything; "" for anything else.
 
     Lone surrogates, which JSON may bring and no database, file or tokenizer takes, become question marks.
     """

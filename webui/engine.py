@@ -185,7 +185,7 @@ class Removals(Protocol):
 
 
 class Sharing(Protocol):
-    """Documents on their way to other owners."""
+    """Moves documents to other owners."""
 
     def move(self, owner: str, document_id: str, collection: int) -> None:
         """Move a document into a collection; with 0, to `owner`'s own. Raises AskError if they may not."""

@@ -171,7 +171,7 @@ def _style(box: Sequence[float]) -> str:
 
 
 def _body(exchange: Exchange, language: Language, pages: dict[int, _Page]) -> Markup:
-    """The answer with links to the cited pages, and with what checking found."""
+    """The answer with links to the cited pages, and the results of checking."""
     sentences = exchange.answer.sentences if exchange.answer else (Sentence(exchange.bare_answer()),)
     places: list[Markup] = []
     text = ""
@@ -198,7 +198,7 @@ def _verdict(sentence: Sentence, language: Language, pages: dict[int, _Page]) ->
 
 
 def _warnings(exchange: Exchange, language: Language) -> list[str]:
-    """What is to be known of an answer before it is read: an error, a reply, a doubt, that it was stopped."""
+    """What to know before reading an answer: that it is an error or a reply, in doubt, or was stopped."""
     doubt = doubt_of(exchange, language)
     told = [
         say_message(language, exchange.error) if exchange.error else "",

@@ -104,7 +104,7 @@ class Handlers:
         return updates | talk
 
     def unchanged(self, owner: str, person: str, name: str) -> bool:
-        """Whether a session is known, and `poll` would draw nothing for it now. Quick, as it blocks the server."""
+        """Whether a session is known and `poll` would draw nothing for it now. Must be quick: it blocks the server."""
         session = self.sessions.known(owner, name, person)
         if session is None or session.talk_has_changed or self._is_due(session, self.engine.version()):
             return False
@@ -112,7 +112,7 @@ class Handlers:
         return True
 
     def _is_due(self, session: Session, version: int) -> bool:
-        """Whether a page is sent now what has changed for everybody."""
+        """Whether it is time to send a page what has changed for everybody."""
         return session.seen != version and self.pace.is_due(session.polled_at)
 
     def _changed_talk(self, session: Session) -> Updates:
@@ -180,7 +180,7 @@ class Handlers:
         return self.draw.arrived(session)
 
     def in_drawer(self, event: gr.EventData, request: gr.Request) -> Updates:
-        """Something was done with a conversation as a whole, or something typed into the question box."""
+        """Something was done with a whole conversation, or typed into the question box."""
         session = self.session(request)
         version = session.conversation.version
         with errors_shown(session.show_notice, raise_errors=self.raise_errors):

@@ -25,7 +25,7 @@ class LeanBlocks(gr.Blocks):
     polling: Polling  # set once the page is laid out
 
     def queue(self, *arguments: Any, **options: Any) -> Self:
-        """As Gradio's, with a queue that takes little time while nobody asks."""
+        """Like Gradio's, with a queue that is idle while nobody asks."""
         super().queue(*arguments, **options)
         self._queue.sleep_when_free, self._queue.progress_update_sleep_when_free = QUEUE_SECONDS, PROGRESS_SECONDS
         return self
@@ -33,7 +33,7 @@ class LeanBlocks(gr.Blocks):
     async def postprocess_data(
         self, block_fn: BlockFunction, predictions: list[Any] | dict[Any, Any], state: SessionState | None
     ) -> list[Any]:
-        """What is sent to the page for each output of an event."""
+        """The values sent to the page for the outputs of an event."""
         if not isinstance(predictions, dict) or len(block_fn.outputs) == 1:  # a program's endpoint, or the end
             return await super().postprocess_data(block_fn, predictions, state)
         unchanged = gr.skip()

@@ -40,7 +40,7 @@ class Row(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """What is sent of the list."""
+    """What is sent to redraw the list."""
 
     number: int
     base: int | None  # number of the drawing that this one changes; None if it is the whole list
@@ -71,7 +71,7 @@ class Listing:
         self._sent = {}
 
     def draw(self, rows: Sequence[Row]) -> Drawing:
-        """What has to be sent so that the page shows `rows`, which it is then taken to show."""
+        """What to send so that the page shows `rows`; from then on it counts as showing them."""
         before, self._sent = self._sent, {row.id: row for row in rows}
         base, self._number = self._number, self._number + 1
         places = list(zip(rows, ["", *(row.id for row in rows)], strict=False))

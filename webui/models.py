@@ -146,7 +146,7 @@ class Connection(Protocol):
 
 
 class Models(Protocol):
-    """The models of the program, which has one reader for all pages. May be called from any thread."""
+    """The models of the program, which has one reader for all pages. Thread-safe."""
 
     @property
     def downloads(self) -> bool:

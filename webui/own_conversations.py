@@ -158,7 +158,7 @@ def _text_of(conversation: Conversation) -> str:
 
 @contextmanager
 def _errors_kept(conversation: Conversation) -> Iterator[None]:
-    """Keep in the conversation why it cannot be stored, and go on with it in memory."""
+    """Note in the conversation why it cannot be stored, and go on with it in memory."""
     try:
         yield
     except StoreError as error:

@@ -97,7 +97,7 @@ def build_page(
 
 
 def _wire(page: LeanBlocks, parts: Parts, handlers: Handlers) -> None:
-    """Connect the events of the page with their handlers, and say which parts each may change."""
+    """Connect the page's events to their handlers, with the parts that each may change."""
     everything = _all(parts)
     library = [parts.library, parts.documents, parts.welcome]
     exchanges = [parts.earlier, parts.conversation]

@@ -73,7 +73,7 @@ class Opened:
 
     @property
     def kept(self) -> Place | PlainPage | None:
-        """What is stored of it; None for a correct page of a saved question, which belongs to no conversation."""
+        """What is stored about it; None for a correct page of a saved question, which belongs to no conversation."""
         if self.place is not None:
             return replace(self.place, page=self.page)
         if self.question:
@@ -219,7 +219,7 @@ class Session:
         return found is not None
 
     def show_notice(self, notice: Message) -> None:
-        """Say something above the question box, until another conversation is shown or something asked."""
+        """Show a notice above the question box until another conversation is shown or a question is asked."""
         self.notice = notice
 
     def keep(self) -> None:
@@ -288,7 +288,7 @@ class Session:
         return engine.follow_ups(self.owner, found.query, exchange.documents, found.sources, stop)
 
     def _preferred(self, engine: Engine, options: AskOptions) -> AskOptions:
-        """Options with what the person prefers now, which is not stored with each exchange."""
+        """The options with the person's current preferences, which are not stored with each exchange."""
         preferences = self.preferences(engine)
         return replace(options, complete=options.complete and preferences.follow_ups, preferences=preferences)
 
@@ -375,5 +375,5 @@ def _refusal(documents: tuple[Document, ...], chosen: tuple[str, ...] | None) ->
 
 
 def _reader_name(engine: Engine) -> str:
-    """Name of the reader that is answering now."""
+    """Name of the reader in use."""
     return next((choice.name for choice in engine.choices() if choice.what == "reader"), "")

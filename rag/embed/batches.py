@@ -101,7 +101,7 @@ class Batches:
         return batch
 
     def _make(self, batch: Sequence[tuple[_Request, int]]) -> None:
-        """Embed a batch; whoever has all vectors, or an error, goes on."""
+        """Embed a batch, and wake the callers that now have all vectors, or an error."""
         requests = {id(request): request for request, _ in batch}.values()
         try:
             vectors = self._encode([request.texts[row] for request, row in batch], batch[0][0].urgency)

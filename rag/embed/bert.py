@@ -36,7 +36,7 @@ class BertEncoder:
     """Texts to vectors with the weights of a sentence-transformers model: BERT, then the mean over the tokens."""
 
     def __init__(self, model: SentenceTransformer) -> None:
-        """Takes the weights of the layers over: the model cannot compute with them any more."""
+        """Takes over the weights of the layers, so that the model itself can no longer compute."""
         bert: Any = model[0].auto_model
         self._model, self._embeddings = model, bert.embeddings
         self._normalised = len(model) > 2  # the model does so itself
@@ -45,7 +45,7 @@ class BertEncoder:
         del bert.encoder.layer[:]
 
     def encode(self, texts: list[str], prompt: str) -> Vectors:
-        """Unit vectors (n, d) float32 of texts that follow a prompt; of a long one the beginning counts."""
+        """Unit vectors (n, d) float32 of texts behind a prompt; an overlong text is cut off at its end."""
         import torch
 
         with torch.inference_mode():

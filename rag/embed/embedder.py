@@ -148,7 +148,7 @@ class SentenceEmbedder:
 
 
 def plain_tokenizer(data: str) -> Any:
-    """A tokenizer without truncation and padding, which encoding a batch switches on, from its JSON."""
+    """A tokenizer from its JSON, without truncation and padding, which encoding a batch would switch on."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_str(data)

@@ -148,7 +148,7 @@ class Evaluations(SavedQuestions):
         self._runs_changed(owner)
 
     def given(self, owner: str, run_id: int) -> dict[int, str]:
-        """What a run answered, by id of the saved question; empty if that is not kept."""
+        """The answers of a run, by id of the saved question; empty if they are not kept."""
         rows = self._store.rows(
             "SELECT question, text FROM given_answers WHERE run = (SELECT id FROM runs WHERE id = ? AND owner = ?)",
             (run_id, owner),

@@ -78,7 +78,7 @@ class Segment:
         return found
 
     def postings_of(self, ids: Array) -> RemovedPostings:
-        """What removing the passages `ids`, ascending, would take out."""
+        """What an index would lose with the passages `ids`, ascending."""
         gone = self.mask(ids) & self.live
         if not gone.any():
             return RemovedPostings(0, 0, self.terms[:0], self.starts[:0])

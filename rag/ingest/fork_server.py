@@ -65,7 +65,7 @@ class ForkServer:
                 return
 
     def _command(self) -> bool:
-        """Read a command and carry it out; False at the end."""
+        """Read a command and carry it out; False if there are no more."""
         head, descriptors, *_ = socket.recv_fds(self.control, LENGTH.size, 3, socket.MSG_WAITALL)
         if len(head) < LENGTH.size:
             return False
@@ -126,7 +126,7 @@ def received(control: socket.socket, size: int) -> bytes:
 
 
 def limit_process(cpu_seconds: int | None, memory_bytes: int) -> None:
-    """Limit CPU time, if told so, and memory beyond what is loaded already; no core dumps, no files written."""
+    """Limit memory beyond what is loaded and, if given, CPU time; allow no core dumps and no writing of files."""
     loaded = int(Path("/proc/self/statm").read_text("utf-8").split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

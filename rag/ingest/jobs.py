@@ -105,7 +105,7 @@ class Jobs:
         return (*jobs, *(job for job in scans if (job.owner, job.document_id) not in added))
 
     def _is_busy(self) -> bool:
-        """Whether files wait that come before any scanned page."""
+        """Whether files are waiting, which come before any scanned page."""
         with self._condition:
             return any(active.job.state in UNFINISHED for active in self._active.values())
 
@@ -186,7 +186,7 @@ class Jobs:
                     self._condition.notify_all()
 
     def _next_job(self, largest: int | None) -> ActiveJob | None:
-        """Wait for a job and take it; None when closing."""
+        """Wait for a job and take it; None on closing."""
         with self._condition:
             while not self._closing:
                 if active := self._order.take(self._active.values(), largest):

@@ -31,7 +31,7 @@ MAX_WORDS: Final = 4_000  # on a page whose tables are looked for; a dense print
 
 @dataclass(frozen=True, slots=True)
 class PageFacts:
-    """What matters of a page, whatever is asked."""
+    """What matters about a page, whatever is asked."""
 
     statements: dict[Statement, float]  # that the page is, with how sure that is, 0..1
     boilerplate: bool

@@ -46,7 +46,7 @@ def merge_by_page(
 def extend_to_page(
     sources: Sequence[Source], owners: Mapping[int, str], page_text: PageText, settings: RetrievalSettings
 ) -> list[Source]:
-    """The sources, the first `full_page_sources` of them with the rest of their page, for readers with enough room.
+    """The sources; the first `full_page_sources` have the rest of their page, for readers with enough room.
 
     A source that lies within an extended one is dropped. `owners`: of each source's document, by passage id.
     """

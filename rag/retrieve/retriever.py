@@ -39,7 +39,7 @@ class _Search:
 
 @dataclass(frozen=True, slots=True)
 class Retriever:
-    """Everything that retrieval uses. Thread-safe as its parts are."""
+    """Runs the steps of retrieval. Thread-safe, as its parts are."""
 
     store: Store
     embedder: Embedder

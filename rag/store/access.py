@@ -25,7 +25,7 @@ def collection_of(owner: str) -> int | None:
 
 
 def sees(person: str, owner: str = "owner") -> str:
-    """An SQL condition: whether a person sees the documents of an owner; both are SQL expressions."""
+    """An SQL condition that a person sees an owner's documents; both are SQL expressions."""
     return f"({owner} IN ('', {person}) OR {owner} IN ({_GRANTED.format(person=person)}))"
 
 

@@ -129,7 +129,7 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def delete(path: Path) -> None:
-    """Delete a file or a folder; where that fails, the log says so."""
+    """Delete a file or a folder; if that fails, the log says so."""
     try:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -135,7 +135,7 @@ class Collections:
         return str(rows[0][0]) if rows else ""
 
     def _require_manager(self, person: str, number: int, administrator: bool) -> None:
-        """Raises CollectionRefused; a collection that a person does not see is answered like one that is not there."""
+        """Raises CollectionRefused; a collection that a person does not see is treated as missing."""
         known = [one for one in self.of(person, administrator=administrator) if one.number == number]
         if not known:
             raise CollectionRefused("There is no such collection.")
@@ -164,6 +164,6 @@ _EDITORS: Final = "SELECT COUNT(*) FROM grants WHERE collection = ? AND editor"
 
 
 def _require_editor(editors: int) -> None:
-    """So that somebody can always add documents to a collection, and grant it."""
+    """Raises CollectionRefused for a collection without an editor: nobody could add to it or share it."""
     if not editors:
         raise CollectionRefused("A collection needs an editor: make somebody else one first.")

@@ -224,7 +224,7 @@ def _has_exchanges(sql: sqlite3.Connection, key: int) -> bool:
 
 
 def _check_limits(sql: sqlite3.Connection, owner: str, size: int, *, is_first: bool) -> None:
-    """Raise StoreFull where an owner has stored as much as one may."""
+    """Raises StoreFull if an owner has reached a limit."""
     count, stored = sql.execute(
         "SELECT COUNT(DISTINCT e.conversation), TOTAL(e.bytes) FROM exchanges e"
         " JOIN conversations c ON e.conversation = c.key WHERE c.owner = ?",

@@ -52,7 +52,7 @@ MAX_PAGE_NOTES = 50  # of one document
 
 
 class EmbedderIdentity(Protocol):
-    """What is recorded of the embedder that makes the vectors."""
+    """What is recorded about the embedder that makes the vectors."""
 
     name: str
     revision: str  # of the weights; vectors of different revisions cannot be compared
@@ -61,7 +61,7 @@ class EmbedderIdentity(Protocol):
 
 
 class Store(Connection):
-    """Everything a data folder remembers. Close it, or use it in a `with`."""
+    """The database of a data folder. Close it, or use it in a `with`."""
 
     # ---- vectors, keyed by the digest of the text that was embedded
 
@@ -114,7 +114,7 @@ class Store(Connection):
         return np.array([np.frombuffer(found[digest], "<f4") for digest in digests], dtype=np.float32)
 
     def delete_damaged_vectors(self) -> int:
-        """Delete vectors that are no longer what was stored, so that they are made again; returns how many."""
+        """Delete damaged vectors, so that they are made again; returns how many."""
         with self.transaction() as sql:
             sql.create_function("crc32", -1, blobs_crc, deterministic=True)
             damaged = sql.execute("DELETE FROM vectors WHERE crc32(CAST(vector AS BLOB)) != crc").rowcount
@@ -212,7 +212,7 @@ class Store(Connection):
         return document_of(rows[0]) if rows else None
 
     def owns(self, owner: str, document_id: str) -> bool:
-        """Whether a document belongs to `owner`, rather than is only seen by them."""
+        """Whether a document belongs to `owner`, who may also see others."""
         return bool(self.rows("SELECT 1 FROM documents WHERE owner = ? AND id = ?", (owner, document_id)))
 
     def document_details(self, owner: str, document_id: str) -> DocumentDetails | None:

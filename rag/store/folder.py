@@ -22,7 +22,7 @@ FILES: Final = ("library.*", "*.json", "lock")  # in the data folder itself
 
 
 def prepare(settings: Settings) -> None:
-    """Create the data folder and its folders, and take from everybody else what rights they have there.
+    """Create the data folder and its folders, and take away everybody else's rights to them.
 
     A folder that cannot be made private, such as one of another user, is used all the same; the log says so. Raises
     StoreError if the folder cannot be used.
@@ -57,7 +57,7 @@ def make_private(data: Path) -> None:
 
 
 def readable_for_others(data: Path) -> list[Path]:
-    """The data folder, and what is ours in it, as far as others have any right there."""
+    """Those of the data folder and of our files in it that others have any right to."""
     return [path for path in _ours(data) if not path.is_symlink() and path.stat().st_mode & OTHERS]
 
 

@@ -28,7 +28,7 @@ ORPHAN_VECTORS: Final = "vectors WHERE digest NOT IN (SELECT digest FROM passage
 
 
 class Rows(Protocol):
-    """What can be asked for rows: an open store, or a database that is only read."""
+    """Anything that answers queries: an open store, or a read-only database."""
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         """All rows of a query."""

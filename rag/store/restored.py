@@ -13,7 +13,7 @@ FILES: Final = "files"
 
 
 def put_in_place(data: Path) -> None:
-    """Let what was restored replace what was there, delete it where it is incomplete; does nothing without it.
+    """Replace the data folder's contents by a restored backup, or delete an incomplete one; nothing without one.
 
     The caller has locked the data folder.
     """

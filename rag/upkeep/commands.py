@@ -12,7 +12,7 @@ from rag.upkeep.restore import restore
 
 
 def care_for(options: argparse.Namespace) -> tuple[str, int] | None:
-    """Do the one that was asked for; returns what to print and the exit status, None if none was asked for.
+    """Do what was asked for, if it is one of these; returns what to print and the exit status, otherwise None.
 
     The status of a check that found something is 1. Raises StoreError.
     """

@@ -90,7 +90,7 @@ class Accounts:
         return known.id if known else None
 
     def name_of(self, user_id: str) -> str:
-        """The name that people see of a user, also of one who was removed. Raises StoreError."""
+        """The name of a user as people see it, also of a removed one. Raises StoreError."""
         user = self._users.of_id(user_id) if self._users else None
         return user.name if user else name_in(user_id)
 
@@ -172,7 +172,7 @@ class Accounts:
 
     @property
     def has_quick_users(self) -> bool:
-        """Whether `--auth` names users, whom only the command line changes."""
+        """Whether `--auth` names users, who can be changed only there."""
         return bool(self._quick)
 
     def is_stored(self, user_id: str) -> bool:

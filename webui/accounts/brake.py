@@ -27,7 +27,7 @@ class _Failures:
 
 
 class Brake:
-    """Counts wrong passwords. Thread-safe."""
+    """Counts wrong passwords, and makes people wait. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -39,7 +39,7 @@ def erase_removed(accounts: Accounts, engine: Engine) -> None:
 
 @contextmanager
 def erasing(accounts: Accounts, engine: Engine, seconds: float = SECONDS) -> Iterator[None]:
-    """Do that at once and, in a thread, again and again until the block ends."""
+    """Erase at once and, in a thread, repeatedly until the block ends."""
     ended = threading.Event()
 
     def work() -> None:

@@ -176,5 +176,5 @@ class ProviderLogin:
 
 
 def _is_said(value: object) -> bool:
-    """Whether the provider says something of a person that can be stored and shown."""
+    """Whether a value that the provider gives can be stored and shown."""
     return isinstance(value, str) and 0 < len(value.strip()) <= _MAX_CHARACTERS and value.isprintable()

@@ -21,7 +21,7 @@ class RefusalLog:
         self._lock = threading.Lock()
 
     def warn(self, text: str, *values: object) -> None:
-        """Write a line, or count it; the count is written with the first line of the next period that has one."""
+        """Write a line, or only count it; the count is written with the next line of a later period."""
         with self._lock:
             if self._clock() - self._began >= SECONDS:
                 left_out, self._began, self._written, self._left_out = self._left_out, self._clock(), 0, 0

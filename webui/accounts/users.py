@@ -183,7 +183,7 @@ def _upgrade(sql: sqlite3.Connection) -> None:
 
 
 def _names(name: str) -> Iterator[str]:
-    """A name that somebody has elsewhere, and what to call them where it is taken: "ann", "ann 2", "ann 3", …"""
+    """A name that somebody has elsewhere, and alternatives if it is taken: "ann", "ann 2", "ann 3", …"""
     wanted = "".join(filter(str.isprintable, unicodedata.normalize("NFC", name.strip())))[: MAX_NAME_CHARACTERS - 8]
     yield wanted or "?"
     yield from (f"{wanted} {number}" for number in itertools.count(2))

@@ -39,7 +39,7 @@ def arrive(session: Session, place: str) -> None:
 
 
 def change_conversations(session: Session, data: dict[str, Any]) -> bool:
-    """Do what was sent; whether another conversation is shown now. Raises StoreError."""
+    """Do what was sent; returns whether another conversation is shown now. Raises StoreError."""
     wanted = to_text(data.get("conversation"))
     match data.get("do"):
         case "visit":
@@ -58,7 +58,7 @@ def change_conversations(session: Session, data: dict[str, Any]) -> bool:
 
 
 def _change_list(session: Session, data: dict[str, Any], wanted: str) -> bool:
-    """Do what was sent with the list of conversations; whether another conversation is shown now."""
+    """Do what was sent from the list of conversations; returns whether another conversation is shown now."""
     own, drawer = session.own, session.drawer
     if own is None:
         return False
@@ -80,7 +80,7 @@ def _change_list(session: Session, data: dict[str, Any], wanted: str) -> bool:
 
 
 def _delete(session: Session, own: OwnConversations, wanted: str) -> bool:
-    """Delete a conversation; where it is the one shown, a new one takes its place."""
+    """Delete a conversation; if it is the one shown, a new one takes its place."""
     found = own.stored.get(own.owner, wanted)
     if found is None:
         return False

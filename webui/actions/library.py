@@ -136,6 +136,6 @@ def _change_jobs(engine: Engine, session: Session, data: dict[str, Any]) -> None
 
 
 def _named(data: dict[str, Any], documents: Set[str]) -> set[str]:
-    """Ids of the documents that something is to be done with, of those that there are."""
+    """Ids of the existing documents that an action names."""
     sent = data.get("documents") if "documents" in data else [data.get("document")]
     return {one for one in sent if isinstance(one, str)} & documents if isinstance(sent, list) else set()

@@ -60,7 +60,7 @@ def _save_rated(engine: Engine, session: Session, rating_id: int) -> None:
 
 
 def _is_of(rating: Rating, exchange: Exchange) -> bool:
-    """Whether it is this exchange's answer that was rated."""
+    """Whether a rating is of this exchange's answer."""
     asked = exchange.found.query if exchange.found else exchange.question
     return exchange.answer is not None and (asked, exchange.answer.reader) == (rating.question, rating.reader)
 

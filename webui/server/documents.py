@@ -39,7 +39,7 @@ PDF_POLICY: Final = "default-src 'none'; object-src 'self'; style-src 'unsafe-in
 
 @dataclass(frozen=True)
 class _Asked:
-    """Who asks for what."""
+    """Who asks, and for what."""
 
     request: Request
     owner: str

@@ -197,7 +197,7 @@ class _AccountPage:
                 self._done = say(language, "user_removed", name=name)
 
     def _refuse_own(self, name: str) -> None:
-        """So that there is always an administrator left."""
+        """Raises SettingRefused for one's own account, so that there is always an administrator left."""
         if self._accounts.id_of(name) == self._user_id:
             raise SettingRefused("You cannot change your own role or remove yourself: another administrator can.")
 

@@ -29,7 +29,7 @@ Gauges = Iterator[GaugeMetricFamily]
 
 @contextmanager
 def metrics_served(engine: Engine, traffic: Traffic, host: str, port: int) -> Iterator[None]:
-    """Serve them meanwhile, in a thread of their own; none with port 0. Raises SettingRefused if the port is taken."""
+    """Serve metrics in a thread during the block; none with port 0. Raises SettingRefused if the port is taken."""
     if not port:
         yield
         return
@@ -62,7 +62,7 @@ def registry_of(engine: Engine, traffic: Traffic) -> CollectorRegistry:
 
 
 class _Stored(Collector):
-    """What is looked up whenever Prometheus asks."""
+    """Metrics that are looked up whenever Prometheus asks."""
 
     def __init__(self, engine: Engine, traffic: Traffic) -> None:
         self._engine, self._traffic = engine, traffic

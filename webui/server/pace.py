@@ -14,7 +14,7 @@ COUNT_SECONDS: Final = 1.0  # between two counts of the open pages
 
 
 class Pace:
-    """Tells when a page is due. Thread-safe, as a count that is made twice does no harm."""
+    """Decides when a page is due for an update. Thread-safe, as counting twice does no harm."""
 
     def __init__(self, count_open: Callable[[float], int], poll_seconds: float) -> None:
         """`count_open`: pages heard of within so many seconds; each of them polls every `poll_seconds`."""

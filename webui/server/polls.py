@@ -57,7 +57,7 @@ class Polls:
         await self.app(scope, receive, send)
 
     def _is_for_nothing(self, request: Request, body: bytes) -> bool:
-        """Whether this is a poll by a page for which nothing has changed."""
+        """Whether this is a poll, and nothing has changed for its page."""
         try:
             event = parse_event(body)
         except BodyRefused:

@@ -141,7 +141,7 @@ def serve(
 def _lifespan(
     programs: ProgramRoutes, answers: Answers, unfinished: UnfinishedRequests, accounts: Accounts
 ) -> Callable[[gr.routes.App], AbstractAsyncContextManager[None]]:
-    """What runs as long as the page is served, and what is ended with it."""
+    """What runs while the page is served, and what ends with it."""
 
     @asynccontextmanager
     async def lifespan(app: gr.routes.App) -> AsyncIterator[None]:

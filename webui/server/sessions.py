@@ -54,7 +54,7 @@ class Sessions:
             return own.get((conversation_owner, name)) if own else None
 
     def count_open(self, seconds: float) -> int:
-        """How many pages were heard of within the last seconds."""
+        """How many pages have sent something within the last seconds."""
         since = time.monotonic() - seconds
         with self._lock:
             return sum(session.seen_at >= since for own in self._sessions.values() for session in own.values())

@@ -44,7 +44,7 @@ def leave_at_once() -> None:
 
 
 def drain(traffic: Traffic, seconds: float = DRAIN_SECONDS) -> bool:
-    """Refuse new questions and files, and let what was begun finish; whether it did in that time."""
+    """Refuse new questions and files, and let the rest finish; returns whether it did in time."""
     traffic.stop()
     logger.info("Stopping: answers in flight have %g s; a second signal ends the program at once", seconds)
     left = traffic.drain(seconds)

@@ -70,7 +70,7 @@ class Traffic:
         self._elsewhere: list[Callable[[], int]] = []
 
     def awaits(self, count: Callable[[], int]) -> None:
-        """Await this work too before the program ends, which no request stands for; `count` tells how much there is."""
+        """Before the program ends, also await work that no request stands for; `count` gives how much there is."""
         self._elsewhere.append(count)
 
     @property
@@ -112,7 +112,7 @@ class Traffic:
         return requests + sum(count() for count in self._elsewhere)
 
     def drain(self, seconds: float) -> int:
-        """Wait until what was begun is finished, at most `seconds`; returns how much is not."""
+        """Wait at most `seconds` until everything begun is finished; returns how much is not."""
         ends, quiet = time.monotonic() + seconds, time.monotonic()
         while time.monotonic() < ends:
             if self.work:

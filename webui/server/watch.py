@@ -76,7 +76,7 @@ def id_of(request: Any) -> str:
 
 
 def _stopping(request: Request) -> Response:
-    """A refusal, in the form that each client reads."""
+    """A refusal in the form that the client expects."""
     path = request.url.path
     sentence = say_message(language_of(request), STOPPING)
     if is_api_path(path):

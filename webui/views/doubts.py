@@ -26,7 +26,7 @@ class Doubt:
 
 
 def doubt_of(exchange: Exchange, language: Language) -> Doubt | None:
-    """What is in doubt about a finished answer, worded for the person."""
+    """The doubt about a finished answer, worded for the person."""
     answer = exchange.answer
     if answer is None or answer.reply or answer.state is AnswerState.ANSWER:
         return None

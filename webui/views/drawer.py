@@ -51,7 +51,7 @@ def drawer_html(session: Session) -> Markup:
 
 
 def note_html(session: Session) -> Markup:
-    """Why another conversation is shown than was asked for, or why it is not stored."""
+    """Why a different conversation is shown, or why this one is not stored."""
     notes = [note for note in (session.notice, session.conversation.problem) if note]
     return render("note.html", session.language, notes=notes)
 

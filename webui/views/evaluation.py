@@ -246,7 +246,7 @@ def _different(name: str, before: object, after: object, language: Language) -> 
 
 
 def _table(runs: Sequence[Run], language: Language) -> _Table:
-    """What was never measured has no column."""
+    """All runs as a table; what was never measured has no column."""
     ks, answered = cuts(runs[-1].depth), any(run.reader for run in runs)
     columns = [
         say(language, "run_time"), *(say(language, "recall_at", k=k) for k in ks), say(language, "mrr"),

@@ -48,7 +48,7 @@ def name_of(document: Document) -> Name:
 
 
 def keep_titles(engine: Engine, session: Session) -> None:
-    """Have sources named as their documents are in the list."""
+    """Make sources use their documents' names in the list."""
     version = engine.version()
     if session.titles_of != version:
         names = {document.id: name_of(document) for document in engine.documents(session.owner)}
@@ -83,5 +83,5 @@ def parts_of(name: str, end_columns: int = END_COLUMNS) -> tuple[str, str]:
 
 
 def _columns(text: str) -> int:
-    """How wide a text is in columns of a terminal, in which Chinese characters take two."""
+    """The width of a text in terminal columns, of which a Chinese character takes two."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

@@ -67,7 +67,7 @@ class _Instruction:
 
 
 def settings_html(engine: Engine, session: Session) -> Markup:
-    """The dialog, which the page opens and closes by itself."""
+    """The dialog; the page's script opens and closes it."""
     preferences, language = session.preferences(engine), session.language
     manner = preferences.manner
     return render(

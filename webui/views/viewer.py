@@ -36,7 +36,7 @@ class _Passage:
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """That the document of a source was replaced by a new version."""
+    """The new version that replaced a source's document."""
 
     by: str  # name of the new version
     exchange: int | None  # id of the exchange that can be asked again; None if there is none

@@ -83,5 +83,5 @@ class Asking:
             self._asked -= 1
 
     async def _in_thread(self, function: Any, *arguments: Any) -> Any:
-        """Call a function in a thread; when it is no longer waited for, the thread is left to end on its own."""
+        """Call a function in a thread; if the caller stops waiting, the thread ends on its own."""
         return await to_thread.run_sync(function, *arguments, abandon_on_cancel=True, limiter=self._threads)

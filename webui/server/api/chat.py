@@ -139,7 +139,7 @@ class _Completion:
         return await asyncio.to_thread(shape.response, self._language)
 
     def _doubt(self, answer: Answer) -> str:
-        """What is in doubt about an answer whose beginning was sent already."""
+        """The doubt about an answer whose beginning was already sent."""
         keys = {"closest": "why_closest", "none": "why_none"}
         key = keys.get(answer.state.value)
         return f"\n\n{say(self._language, key)}" if key else ""

@@ -32,7 +32,7 @@ def is_manual(path: str) -> bool:
 
 @dataclass(frozen=True)
 class Entry:
-    """Who may use the interfaces for programs, and as whom."""
+    """Who may use the interfaces for programs, and as which owner."""
 
     tokens: ApiTokens
     accounts: Accounts

@@ -65,7 +65,7 @@ def language_of(request: Request) -> Language:
 
 
 def handle_errors(app: FastAPI) -> None:
-    """Answer every error in the way of `refused`."""
+    """Answer every error as `refused` does."""
 
     async def foreseen(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, AskError)

@@ -48,7 +48,7 @@ def check_page(engine: Engine, owner: str, document_id: str, page: int) -> None:
 
 
 def check_scope(engine: Engine, owner: str, documents: Ids[str] | None) -> None:
-    """Raises RequestRefused if an id is that of no document which `owner` sees."""
+    """Raises RequestRefused if an id is not that of a document that `owner` sees."""
     known = {document.id for document in engine.documents(owner)} if documents else set()
     if unknown := next((one for one in documents or () if one not in known), None):
         raise RequestRefused(404, Message("There is no document {id} in the library.", {"id": unknown}))

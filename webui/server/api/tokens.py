@@ -34,7 +34,7 @@ LOCK_SECONDS: Final = 5.0  # to wait for another process that changes the file
 
 @dataclass(frozen=True, slots=True)
 class ApiToken:
-    """A token as it is kept."""
+    """A token as it is stored."""
 
     id: str  # by which it is revoked; says nothing about the token
     user: str  # id of the user, or any name if there are no logins
@@ -111,7 +111,7 @@ class ApiTokens:
         return self._change(lambda known: [token for token in known if not is_meant(token)])
 
     def _change(self, changed: Callable[[tuple[ApiToken, ...]], Iterable[ApiToken]]) -> int:
-        """Replace the tokens by others, one process at a time; returns how many fewer they are. Raises StoreError."""
+        """Change the tokens, one process at a time; returns how many were removed. Raises StoreError."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with FileLock(self._path.with_suffix(".lock"), timeout=LOCK_SECONDS, mode=0o600):
