@@ -98,7 +98,7 @@ class GlmReader:
         self.batch.prompt_cache.clear()
 
     def forget_document(self, document_id: str) -> None:
-        """Keep nothing of sources from a document, nor of conversations, which may repeat what it says."""
+        """Drop what is kept of a document's sources, and of all conversations, which may repeat its words."""
         self.batch.prompt_cache.forget(document_id)
 
     def count_tokens(self, text: str) -> int:

@@ -47,13 +47,13 @@ class Introductions:
         return found
 
     def making(self, owner: str, document_id: str) -> bool:
-        """Whether the introduction of a document is being made, or waits for that."""
+        """Whether the introduction of a document is being made, or waits to be."""
         document = self._store.document(owner, document_id)
         with self._condition:
             return document is not None and (document.owner, document.id) in self._waiting
 
     def close(self) -> None:
-        """Stop; what is being made is made again another time."""
+        """Stop; what was in progress is made again another time."""
         self._stop.set()
         with self._condition:
             self._condition.notify()

@@ -52,7 +52,7 @@ class Kept(Generic[Value]):
                 self._values.popitem(last=False)
 
     def forget(self, document: DocumentKey) -> None:
-        """Keep nothing of a document."""
+        """Drop all that is kept of a document."""
         with self._lock:
             self._forgotten += 1
             for known in [known for known in self._values if known[0] == document]:

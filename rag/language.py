@@ -45,7 +45,7 @@ def find_han(text: str) -> list[str]:
 
 
 def joins_without_space(character: str) -> bool:
-    """Whether two lines that meet at such characters are joined without a space: CJK and its full-width punctuation."""
+    """Whether lines that meet at such a character, CJK or full-width punctuation, are joined without a space."""
     return _UNSPACED.match(character) is not None
 
 

@@ -29,7 +29,7 @@ _TELLING: Final = (OSError, MemoryError)
 
 
 def request_id(offered: str = "") -> str:
-    """The id that a proxy gave a request, if it has the form of one, else a new one: 16 hexadecimal digits."""
+    """The id that a proxy gave a request, if it looks like one, otherwise a new one: 16 hexadecimal digits."""
     return offered if _REQUEST_ID.fullmatch(offered) else secrets.token_hex(8)
 
 
@@ -65,7 +65,7 @@ def steps_in_request(request: str, steps: Iterator[_Item]) -> Iterator[_Item]:
 
 
 class _Formatter(logging.Formatter):
-    """Leaves the messages of exceptions out, which may hold content, unless they are wanted."""
+    """Leaves out the messages of exceptions, which may hold content, unless they are wanted."""
 
     def __init__(self, *, with_values: bool) -> None:
         """`with_values`: show them."""
@@ -118,7 +118,7 @@ def trace_without_values(error: BaseException | None) -> str:
 
 
 def set_up(level: str, form: Format) -> None:
-    """Log to standard error from this level on, and of libraries warnings and errors alone."""
+    """Log to standard error from this level on; of libraries, only warnings and errors."""
     formatter = JsonFormatter if form == "json" else TextFormatter
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(with_values=level == "debug"))

@@ -36,7 +36,7 @@ class AnswerLength(StrEnum):
 
 
 def default_instruction(*, in_chinese: bool) -> str:
-    """What a model is told if nobody wants it otherwise."""
+    """The instruction that a model gets by default."""
     return CHINESE_INSTRUCTION if in_chinese else ENGLISH_INSTRUCTION
 
 

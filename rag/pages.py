@@ -48,7 +48,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What one can jump to in a document."""
+    """What people can jump to in a document."""
 
     labels: tuple[str, ...]  # of all pages
     outline: tuple[Heading, ...]
@@ -58,7 +58,7 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """Where in a document a text stands."""
+    """The places where a document has a text."""
 
     pages: tuple[tuple[int, int], ...]  # (page, how often), in order, without pages that lack it
     searched: int  # pages, from the first; fewer than the document has if the time ran out

@@ -9,7 +9,7 @@ Environment = TypeVar("Environment", bound=MutableMapping[str, str])
 
 
 def quiet_waiting(environment: Environment) -> Environment:
-    """Let OpenMP's threads sleep while they wait for each other; to be called before torch is imported.
+    """Make OpenMP's threads sleep while they wait for each other. Must be called before torch is imported.
 
     Each job of torch has as many threads as there are processors. While one job runs, its threads may wait by spinning;
     beside another, they take from it the processors that they wait for. Asleep, they leave sharing to the system.

@@ -61,7 +61,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class PromptScopes:
-    """Among whom a model may share what it computes for a prompt, so that one that begins the same is answered sooner.
+    """Who may share what a model computes for a prompt, so that a prompt with the same beginning is answered sooner.
 
     A part is shared by the requests that give it the same scope, and by no others: the time to an answer would tell
     one person what another has asked. None: it is not kept at all.
@@ -77,7 +77,7 @@ NOT_SHARED: Final = PromptScopes()
 
 @dataclass(frozen=True, slots=True)
 class PromptCacheUsage:
-    """What a model keeps of the prompts that it has read, and what came of it."""
+    """How much a model's prompt cache holds, and how much it has saved."""
 
     bytes: int
     most_bytes: int  # that it may take
@@ -143,5 +143,5 @@ class CachesPrompts(Protocol):
         ...
 
     def forget_document(self, document_id: str) -> None:
-        """Keep nothing of sources from a document, nor of conversations, which may repeat what it says."""
+        """Drop what is kept of a document's sources, and of all conversations, which may repeat its words."""
         ...

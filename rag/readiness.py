@@ -25,13 +25,13 @@ class Readiness:
 
     @property
     def state(self) -> State:
-        """At once, also while something loads."""
+        """The state, without waiting."""
         if not self._ended.is_set():
             return State.LOADING
         return State.FAILED if self._failure else State.READY
 
     def fail(self, error: AskError) -> None:
-        """Say why questions can never be answered; to be followed by `end`."""
+        """Record why questions can never be answered; must be followed by `end`."""
         self._failure = error
 
     def end(self) -> None:

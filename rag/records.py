@@ -30,7 +30,7 @@ HEADING_CHARACTERS = 160  # of a heading path that a passage is found by
 
 
 def text_digest(text: str, owner: str = "") -> bytes:
-    """Key under which a text's vector is stored for `owner`: the first 16 bytes of a SHA-256 over both.
+    """The key of a text's vector for `owner`: the first 16 bytes of a SHA-256 over both.
 
     Owners share no vectors: how long a file takes would tell that somebody else has the same text.
     """
@@ -39,7 +39,7 @@ def text_digest(text: str, owner: str = "") -> bytes:
 
 
 class PageKind(StrEnum):
-    """What was found on a page."""
+    """The kind of content found on a page."""
 
     TEXT = "text"
     OCR = "ocr"  # a picture of text, or gibberish, that was read by OCR
@@ -95,7 +95,7 @@ class LoadedDocument:
 
     @property
     def has_text(self) -> bool:
-        """Whether it can be searched by what has been read of it so far."""
+        """Whether it can already be searched, by what has been read so far."""
         return any(page.text.strip() for page in self.pages)
 
 
@@ -139,7 +139,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class DocumentDetails:
-    """What is known of a document beyond its `Document` record."""
+    """What is known about a document beyond its `Document` record."""
 
     author: str  # "" when unknown
     created: str  # ISO date, "" when unknown
@@ -301,7 +301,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a model reads, told before it begins to."""
+    """What a model is about to read."""
 
     sources: int  # of those found, how many are in the prompt
     found: int
@@ -339,7 +339,7 @@ Event = Waiting | Found | Reading | Piece | Checked | Answer
 
 
 class JobState(StrEnum):
-    """Where a file being added is."""
+    """The stage of a file that is being added."""
 
     WAITING = "waiting"
     READING = "reading"
@@ -372,7 +372,7 @@ class Job:
 
     @property
     def person(self) -> str:
-        """Whose turn and whose place in the queue it takes."""
+        """The person whose turn and place in the queue it takes."""
         return self.added_by or self.owner
 
 

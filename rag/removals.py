@@ -39,7 +39,7 @@ class _Removal:
 
 
 class Removals:
-    """The documents that are about to be removed. Thread-safe.
+    """Removes documents after a delay in which the removal can be undone. Thread-safe.
 
     A removal takes place when its time is over, whether or not somebody still looks at the page, and when the program
     ends; after a crash within that time, at the next start.
@@ -85,7 +85,7 @@ class Removals:
         self._changed()
 
     def undo(self, person: str) -> None:
-        """Keep all documents that `person` removed, as far as that can still be undone."""
+        """Undo all removals by `person` that can still be undone."""
         with self._lock:
             kept = self._undoable(person)
             for key in kept:
@@ -97,7 +97,7 @@ class Removals:
         self._changed()
 
     def pending(self, person: str) -> frozenset[str]:
-        """Ids of the documents that `person` removed, as far as that can still be undone."""
+        """Ids of the documents whose removal by `person` can still be undone."""
         with self._lock:
             return frozenset(document_id for _, document_id in self._undoable(person))
 
@@ -115,7 +115,7 @@ class Removals:
         self._finish((owner, document_id))
 
     def close(self) -> None:
-        """Remove what is about to be removed."""
+        """Carry out all removals now."""
         with self._lock:
             keys = list(self._hidden)
         for key in keys:

@@ -49,7 +49,7 @@ class RecordingReader:
         return wide + int((len(text) - wide) / CHARACTERS_PER_TOKEN)
 
     def prompt(self, request: ReadRequest) -> Prompt:
-        """Nothing: there is no model to read it."""
+        """An empty prompt: there is no model to read it."""
         return Prompt("", 0)
 
     def answer(self, request: ReadRequest, stop: threading.Event) -> Iterator[str]:

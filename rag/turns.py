@@ -194,7 +194,7 @@ class Turns:
         return no_room or begun[person] < len(self._waiting[person])
 
     def _next(self) -> _Question | None:
-        """The first question of whoever has the fewest answers in the making and was served longest ago."""
+        """The first question of the person with the fewest answers in progress and, of several, served longest ago."""
         if len(self._running) >= self._at_once():
             return None
         running = [one.person for one in self._running]

@@ -164,7 +164,7 @@ class Introductions(Protocol):
         ...
 
     def making(self, owner: str, document_id: str) -> bool:
-        """Whether it is being made, or waits for that."""
+        """Whether it is being made, or waits to be."""
         ...
 
 

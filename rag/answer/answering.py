@@ -91,34 +91,24 @@ class Answerer:
         capacity = context.capacity()
         found = self.retrieve(asked, capacity.sources, capacity.full_pages)
         raise_if_set(stop)
-        # Look for a figure of accounts or a fact, whose pages may not be among the sources.
+        # A figure of accounts or a fact may stand on pages that are not among the sources.
         placed = self._metric(asked, found) or self.fact(asked, found)
         if placed is not None:
             found = replace(found, sources=placed.at_most(preferences.sources))
         found = replace(found, sources=context.arranged(found.sources, capacity, cited=placed is not None))
         yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
-        # Look for a short answer, and for the sentences that answer.
         findings = self.find(asked, found, placed, stop)
         raise_if_set(stop)
-        # Judge whether they do.
         comparison, short, anyway = self.compare(asked, found), findings.short, asked.options.anyway
-        if placed is not None:  # its company, year and every word were understood
-            doubt = Doubt(AnswerState.ANSWER, quoted=tuple(placed.rows))
-        else:
-            doubt = self.judge(comparison, findings, anyway=anyway, preferences=preferences)
-            doubt = self._without_statement(doubt, short, asked, found)
-        # Let the reader answer.
+        doubt = self._doubt(asked, found, findings, comparison, placed)
         checker = AnswerChecker(found.sources, self._settings.answering)
         rows = _headed(doubt, short if doubt.state is AnswerState.ANSWER or anyway else None, found, checker)
         given = rows.quoted if reader.quotes_evidence else prompt_evidence(short, doubt.quoted)
         reading = context.read(found.sources, given, found.tables, stop)
         cut = yield from checked(reading if found.sources else (), checker)
-        # Judge what it said.
         if not reader.quotes_evidence:  # a model's own words are the answer
-            found_nothing = doubt.state is AnswerState.NONE and preferences.strictness is Strictness.STRICT
-            doubt, short = judge_read(comparison, checker.text, stopped=stop.is_set()), None
-            if found_nothing and doubt.state is AnswerState.ANSWER:
-                doubt = replace(doubt, state=AnswerState.CLOSEST)
+            doubt = _doubt_of_words(comparison, checker.text, stop.is_set(), doubt, preferences.strictness)
+            short = None
         short = short if doubt.state is AnswerState.ANSWER or anyway else None
         unsure = short is not None and short.table is not None and not short.sure
         yield Answer(
@@ -147,7 +137,7 @@ class Answerer:
         return (figure[0], found.sources) if figure else None
 
     def forget(self, document: DocumentKey) -> None:
-        """Keep nothing of what a document holds: it was removed, or has changed."""
+        """Drop all that is kept of a document, which was removed or has changed."""
         self._statements.forget(document)
         self._last_read.forget(document[1])
         self._tables.forget(document)
@@ -163,7 +153,7 @@ class Answerer:
         anyway: bool = False,
         preferences: Preferences = DEFAULT_PREFERENCES,
     ) -> Doubt:
-        """The doubt about an answer; the cells of a sure figure answer even where no sentence does."""
+        """The doubt about an answer; the cells of a sure figure answer even if no sentence does."""
         short, evidence, odds = findings
         absent = self._absent.find(comparison, evidence)
         settings = preferences.answering(self._settings.answering)
@@ -179,8 +169,22 @@ class Answerer:
             return replace(doubt, state=AnswerState.ANSWER if told else AnswerState.CLOSEST, quoted=quoted)
         return doubt
 
+    def _doubt(
+        self,
+        asked: Asked,
+        found: Retrieved,
+        findings: Findings,
+        comparison: Comparison,
+        placed: DocumentAnswer | None,
+    ) -> Doubt:
+        """The doubt about the findings; none if they are `placed`: every word of such a question was understood."""
+        if placed is not None:
+            return Doubt(AnswerState.ANSWER, quoted=tuple(placed.rows))
+        doubt = self.judge(comparison, findings, anyway=asked.options.anyway, preferences=asked.options.preferences)
+        return self._without_statement(doubt, findings.short, asked, found)
+
     def _without_statement(self, doubt: Doubt, short: ShortAnswer | None, asked: Asked, found: Retrieved) -> Doubt:
-        """Only the closest, without a figure, where no statement of the company has the year asked for."""
+        """The doubt, lowered to the closest if no statement of the company has the year asked for."""
         sure = short is not None and short.sure
         if sure or doubt.state is not AnswerState.ANSWER or not self._settings.answering.short.accounts:
             return doubt
@@ -188,7 +192,7 @@ class Answerer:
         return replace(doubt, state=AnswerState.CLOSEST, missing=(*doubt.missing, *missing)) if missing else doubt
 
     def _mentioned(self, asked: Asked) -> frozenset[str]:
-        """Ids of the documents that the question before named."""
+        """Ids of the documents that the previous question named."""
         last = asked.history[-1] if asked.history and asked.options.complete else None
         named = self._retriever.router.named_documents(last.completed or last.question, asked.scope) if last else {}
         return frozenset(named)
@@ -196,7 +200,7 @@ class Answerer:
     def _whole(
         self, asked: Asked, mentioned: frozenset[str], context: ModelContext
     ) -> tuple[WholeReading, Parts] | None:
-        """How a model reads whole documents, where the question is about them."""
+        """How a model reads whole documents, if the question is about them."""
         kind = whole_request(asked.question)
         if kind is None:
             return None
@@ -233,9 +237,9 @@ class Answerer:
         yield Answer(sentences, reader.name, stopped=stop.is_set(), seconds=seconds, short=summary.short, cut=cut)
 
     def retrieve(self, asked: Asked, count: int | None = None, full_pages: int | None = None) -> Retrieved:
-        """At most `count` sources of a question, completed from the conversation; as many as preferred with None.
+        """At most `count` sources of a question, completed from the conversation; by default as many as preferred.
 
-        `full_pages`: how many of them are extended to their whole page; as many as set with None.
+        `full_pages`: how many of them are extended to their whole page; by default as in the settings.
         """
         limit, retrieval = self._settings.limits.question_characters, self._settings.retrieval
         complete = asked.options.complete
@@ -248,7 +252,7 @@ class Answerer:
         return Retrieved(query.texts, vectors, tuple(sources), named, self.tables(asked))
 
     def _as_documents_are_named(self, query: Query, scope: Scope) -> Query:
-        """The query with names as documents have them that are named in the other script: 沃尔玛 as Walmart."""
+        """The query with names from the other script as the documents write them: Walmart for 沃尔玛."""
         names = [thing for thing in things_named(query.completed) if thing.kind is NamedKind.NAME]
         for thing in names:
             for other in () if is_place(thing.text) else translations(thing.text):
@@ -282,7 +286,7 @@ class Answerer:
         return short_metric(self._statements, asked.scope, found.queries[0], found.sources)
 
     def fact(self, asked: Asked, found: Retrieved) -> DocumentAnswer | None:
-        """The fact, or the reason, that a document states where it is asked for."""
+        """The fact or the reason asked for, as a document states it."""
         if not self._settings.answering.short.text or len(found.queries) > 1:
             return None
         return self._facts.find(found.queries[0], asked.scope, found.named, found.sources)
@@ -357,6 +361,15 @@ def _headed(doubt: Doubt, short: ShortAnswer | None, found: Retrieved, checker: 
     """What is quoted, rows with their headings, unless a short answer shows them as a table."""
     shown = short is not None and short.table is not None
     return with_headings(doubt.quoted, found.sources, found.tables, checker.claims, shown=shown)
+
+
+def _doubt_of_words(comparison: Comparison, text: str, stopped: bool, before: Doubt, strictness: Strictness) -> Doubt:
+    """The doubt about a model's own words; the closest at most if a strict person's question found no evidence."""
+    doubt = judge_read(comparison, text, stopped=stopped)
+    found_nothing = before.state is AnswerState.NONE and strictness is Strictness.STRICT
+    if found_nothing and doubt.state is AnswerState.ANSWER:
+        return replace(doubt, state=AnswerState.CLOSEST)
+    return doubt
 
 
 def raise_if_set(stop: threading.Event | None) -> None:

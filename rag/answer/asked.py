@@ -36,12 +36,12 @@ class Retrieved:
 
     @property
     def asks_why(self) -> bool:
-        """Whether it is a reason that is asked for, which no figure gives."""
+        """Whether a reason is asked for, which no figure gives."""
         return kind_of(self.queries[0]) is Kind.WHY
 
     @property
     def asks_who(self) -> bool:
-        """Whether it is a person that is asked for, which no figure of accounts gives: a CFO is no cash flow."""
+        """Whether a person is asked for, which no figure of accounts gives: a CFO is not a cash flow."""
         return kind_of(self.queries[0]) is Kind.PERSON
 
 

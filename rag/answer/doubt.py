@@ -163,7 +163,7 @@ def signs_of(
 
 
 def _source_gap(comparison: Comparison) -> float:
-    """By which the first source's score exceeds the next ones'; those of a document that is named are much alike."""
+    """How far the first source's score exceeds the next ones'; sources of a named document are much alike."""
     first, *others = sorted((source.score for source in comparison.sources), reverse=True)
     others = others[:GAP_SOURCES]
     return LONE_GAP if comparison.library.named or not others else first - sum(others) / len(others)
@@ -186,7 +186,7 @@ def _texts_of(evidence: Sequence[Evidence]) -> list[HeldTerms]:
 
 
 def judge_read(comparison: Comparison, text: str, *, stopped: bool) -> Doubt:
-    """The doubt about what a model answered in its own words."""
+    """The doubt about an answer in a model's own words."""
     if not stopped and (not text.strip() or is_refusal(text)):
         return Doubt(AnswerState.NONE, tuple(thing.text for thing in comparison.missing))
     missing = tuple(thing.text for thing in comparison.missing)

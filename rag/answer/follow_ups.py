@@ -38,7 +38,7 @@ _CHINESE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Finders:
-    """How questions are tried."""
+    """Tries questions, to see whether they have a sure answer."""
 
     figure: Callable[[str], ShortAnswer | None]  # the figure that answers, from the same documents
     table: Callable[[ShortAnswer], Table | None] = lambda short: None  # the whole table that a figure stands in

@@ -21,11 +21,11 @@ class QuoteReader:
     writes_markdown = False
 
     def count_tokens(self, text: str) -> int:
-        """Characters: without a model there are no tokens."""
+        """The number of characters: without a model there are no tokens."""
         return len(text)
 
     def prompt(self, request: ReadRequest) -> Prompt:
-        """Nothing: there is no model to read it."""
+        """An empty prompt: there is no model to read it."""
         return Prompt("", 0)
 
     def answer(self, request: ReadRequest, stop: threading.Event) -> Iterator[str]:

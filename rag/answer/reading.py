@@ -53,7 +53,7 @@ class ModelContext:
         self._store, self._settings, self._context = store, settings, settings.answering.context
 
     def capacity(self) -> Capacity:
-        """What there is room for beside the question: with a model and no number preferred, what its context takes."""
+        """What fits beside the question: for a model, unless a number is preferred, as much as its context takes."""
         if self._reader.quotes_evidence or self._preferences.sources:
             return Capacity(self._preferences.sources)
         room = max(room_for_sources(self._reader, self._asked.question, self._sampling, self._preferences.manner), 0)
@@ -62,7 +62,7 @@ class ModelContext:
         return Capacity(sources, max(room // TOKENS_PER_FULL_PAGE, retrieval.full_page_sources), room)
 
     def arranged(self, sources: tuple[Source, ...], capacity: Capacity, *, cited: bool) -> tuple[Source, ...]:
-        """The sources with what stands around them and, unless they are `cited` already, with the numbers of before."""
+        """The sources with their surroundings and, unless they are already `cited`, with the numbers of last time."""
         surrounded = self._surrounded(sources, capacity)
         return surrounded if cited else self._steady(surrounded, capacity)
 
@@ -86,7 +86,7 @@ class ModelContext:
         return surroundings.added_to(sources)
 
     def _steady(self, sources: tuple[Source, ...], capacity: Capacity) -> tuple[Source, ...]:
-        """The sources, with those in place that were read for the question before where many of them are found again.
+        """The sources; those read for the previous question stay in place if many of them are found again.
 
         The better half of what fits is read in any case.
         """
@@ -110,7 +110,7 @@ class ModelContext:
         return self._asked.person, self._reader.name, question.strip()
 
     def _read_before(self) -> Sequence[SourceRead]:
-        """What was read for the question before, up to the first document that may not be asked any more."""
+        """What was read for the previous question, up to the first document that may no longer be asked."""
         if not (self._asked.history and self._asked.person):
             return ()
         read, scope = self._last_read.of(self._question(self._asked.history[-1].question)), self._asked.scope
@@ -135,7 +135,7 @@ class ModelContext:
         tables: SourceTables,
         stop: threading.Event,
     ) -> Iterator[Reading | str]:
-        """With a model what it reads; then the reader's answer in pieces. Raises QuestionRefused and ReaderError."""
+        """What a model reads, then the reader's answer in pieces. Raises QuestionRefused and ReaderError."""
         reader, manner, question = self._reader, self._preferences.manner, self._asked.question
         turns = [without_marks(turn) for turn in self._asked.history]
         quotes = reader.quotes_evidence

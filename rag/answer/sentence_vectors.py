@@ -57,7 +57,7 @@ class SentenceVectors:
         return np.array(found, np.float32)
 
     def forget(self, document: DocumentKey) -> None:
-        """Keep nothing of a document in memory."""
+        """Drop all that is in memory of a document."""
         self._kept.forget(document)
 
     def _read(self, places: Sequence[Place], keys: Sequence[bytes], found: list[Vectors | None], moment: int) -> None:

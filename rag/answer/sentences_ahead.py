@@ -27,7 +27,7 @@ SENTENCES: Final = 8  # embedded together
 
 
 class SentencesAhead:
-    """A thread that stores the sentence vectors of every page that lacks them."""
+    """Stores the sentence vectors of every page that lacks them, in a thread."""
 
     def __init__(
         self,

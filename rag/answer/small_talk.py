@@ -39,7 +39,7 @@ _ORDER: Final = ("documents", "abilities", "identity", "goodbye", "thanks", "gre
 
 
 def small_talk(question: str, documents: Callable[[], Sequence[str]]) -> Message | None:
-    """The reply; None for a question. `documents`: the names of the documents in scope, asked for where they matter."""
+    """The reply; None for a question. `documents` gives the names of the documents in scope, if they are needed."""
     text = _plain(question)
     if not text:
         return ASK_A_QUESTION

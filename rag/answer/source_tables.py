@@ -48,7 +48,7 @@ class KeptTables:
         return found
 
     def forget(self, document: DocumentKey) -> None:
-        """Keep nothing of a document."""
+        """Drop all that is kept of a document."""
         self._kept.forget(document)
 
 

@@ -24,7 +24,7 @@ Question = tuple[str, str, str]  # who asked, which reader, and what
 
 
 class LastRead:
-    """What models have read for the last questions, in memory alone. Thread-safe."""
+    """What models have read for the last questions, kept in memory only. Thread-safe."""
 
     def __init__(self, most: int = MOST_QUESTIONS) -> None:
         """`most`: questions."""
@@ -45,7 +45,7 @@ class LastRead:
             return self._read.get(question, ())
 
     def forget(self, document_id: str) -> None:
-        """Keep nothing of a document."""
+        """Drop all that is kept of a document."""
         with self._lock:
             for question, read in list(self._read.items()):
                 if any(one.source.document_id == document_id for one in read):
@@ -67,7 +67,7 @@ class Steady:
         self.kept: Sequence[SourceRead] = before[: max(enough, default=0)]
 
     def leave_room(self, room: int, tokens_of: Callable[[Source], int]) -> None:
-        """Keep no more than lets the better half of the sources be read that fit `room` tokens."""
+        """Keep only as much as leaves room for the better half of the sources that fit `room` tokens."""
         tokens = [tokens_of(source) for source in self._sources[:BEST_SOURCES]]
         fitting = sum(total <= room for total in accumulate(tokens))
         better = list(zip(self._sources, tokens, strict=False))[: max(fitting // 2, 1)]
@@ -79,9 +79,9 @@ class Steady:
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """The sources, best first, then what else is kept. What is kept has the number that it had.
+        """The sources, best first, then what else is kept, each kept one with its old number.
 
-        A source of which it holds the passage is replaced by it.
+        It replaces a source whose passage it holds.
         """
         numbers = {one.source.number for one in self.kept}
         unused = (number for number in count(1) if number not in numbers)

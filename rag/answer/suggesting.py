@@ -34,7 +34,7 @@ _SMALL: Final = frozenset(("of", "and", "the", "for"))
 def suggest(
     answerer: Answerer, asked: Asked, sources: tuple[Source, ...], may_go_on: Callable[[], bool] = lambda: True
 ) -> tuple[str, ...]:
-    """Questions that may be asked next, after a complete one and its sources; often none.
+    """Questions to ask next, after a complete one and its sources; often none.
 
     None is tried after MAX_SECONDS, or once `may_go_on` says no.
     """

@@ -333,7 +333,7 @@ class Jobs:
             raise Stopped
 
     def _fail(self, active: ActiveJob, message: Message) -> None:
-        """End a job with the reason, which people see only once everything of the file is deleted."""
+        """End a job with a reason, which people see once everything made from the file is deleted."""
         reason = message.values.get("reason", message.template)  # without the file's name
         log.warning("Document %s: refused: %s", short(active.job.document_id), reason)
         with self._condition:
@@ -344,7 +344,7 @@ class Jobs:
         self._changed()
 
     def _delete_resumed_vectors(self) -> None:
-        """Delete, once, the vectors that the resumed jobs had no use for, after the last of these jobs."""
+        """After the last of the resumed jobs, delete the vectors that none of them needed."""
         self._resumed = False
         try:
             self._store.delete_orphan_vectors()
@@ -374,7 +374,7 @@ class Jobs:
         self._changed()
 
     def _save_state(self, active: ActiveJob, state: JobState, message: Message | None) -> None:
-        """Store a state, unless the job was cancelled in the meantime."""
+        """Store a job's state, unless the job was cancelled in the meantime."""
         if active.job.id not in self._active:
             return
         try:

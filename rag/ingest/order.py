@@ -13,7 +13,7 @@ SMALL_BYTES = 1_000_000  # of a file up to which it need not wait for larger one
 
 @dataclass
 class ActiveJob:
-    """A job with what is known of it only while the program runs."""
+    """A job, with what is known about it while the program runs."""
 
     job: Job
     size: int  # of the file, in bytes
@@ -38,7 +38,7 @@ class Order:
         self._served: dict[str, int] = {}  # the last turn of each person
 
     def take(self, jobs: Iterable[ActiveJob], largest: int | None) -> ActiveJob | None:
-        """Take the smallest file of whoever has the fewest in the making, of those the one served longest ago.
+        """Take the smallest file of the person with the fewest in progress and, of several, served longest ago.
 
         `largest`: bytes above which a file is left to others; None for any size.
         """

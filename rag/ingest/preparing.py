@@ -54,7 +54,7 @@ class IndexedPassages:
 
 
 class Preparing(Protocol):
-    """Where this is done: in this process or in others. Thread-safe."""
+    """Prepares documents, in this process or in others. Thread-safe."""
 
     def file(self, file: FileToRead, progress: Callable[[int, int], None], stop: threading.Event) -> Prepared:
         """Read a file. `progress` gets the pages read and the pages there are.
@@ -108,7 +108,7 @@ def ready_for_index(rows: Rows) -> Iterator[IndexedPassages]:
 
 
 class PreparingHere:
-    """Prepares documents in this process: for embedders whose tokenizer no other process can have."""
+    """Prepares documents in this process, for embedders whose tokenizer cannot be handed to another one."""
 
     def __init__(self, embedder: Embedder, chunking: ChunkSettings) -> None:
         self._embedder, self._chunking = embedder, fitting(chunking, embedder.max_tokens)

@@ -169,7 +169,7 @@ class ScanQueue:
         return None
 
     def _step(self, scan: Scan) -> None:
-        """Read some pages of a document; then it is the others' turn."""
+        """Read some pages of a document; the next turn is another document's."""
         batch = scan.waiting[: self._settings.ocr.batch_pages]
         began = time.monotonic()
 

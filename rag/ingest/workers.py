@@ -50,14 +50,14 @@ log = logging.getLogger(__name__)
 
 
 def preparing(embedder: Embedder, settings: Settings) -> Preparing:
-    """Workers, or this process for an embedder whose tokenizer they cannot have."""
+    """Workers or, for an embedder whose tokenizer cannot be handed to them, this process."""
     if embedder.folder is None:
         return PreparingHere(embedder, settings.chunking)
     return Workers(embedder, settings.chunking, settings.limits)
 
 
 class Workers:
-    """Prepares documents in other processes; the embedder must have a tokenizer. Thread-safe."""
+    """Prepares documents in other processes, for an embedder with a tokenizer. Thread-safe."""
 
     def __init__(self, embedder: Embedder, chunking: ChunkSettings, limits: Limits) -> None:
         self._embedder = embedder
@@ -115,7 +115,7 @@ class Workers:
         }
 
     def _packets(self, command: Packet, stop: threading.Event) -> Iterator[Packet]:
-        """Have a worker carry a command out; what it sends, up to its end. Closing the iterator ends the worker."""
+        """What a worker sends while it carries out a command. Closing the iterator ends the worker."""
         with ExitStack() as ours:
             source, status = self._start(command, ours)
             while True:
@@ -136,7 +136,7 @@ class Workers:
                 yield packet
 
     def _start(self, command: Packet, ours: ExitStack) -> tuple[Connection, int]:
-        """Start a worker: where its packets come from, and its exit status. It ends when `ours` is closed."""
+        """Start a worker; returns the sources of its packets and of its exit status. It ends when `ours` is closed."""
         (source, output), (theirs, lifeline), (status, told) = os.pipe(), os.pipe(), os.pipe()
         connection = ours.enter_context(Connection(source, writable=False))
         ours.callback(os.close, lifeline)
@@ -151,7 +151,7 @@ class Workers:
         return connection, status
 
     def _tell(self, command: Packet, descriptors: Sequence[int]) -> None:
-        """Give the server a command, starting it if it is not there, or no more."""
+        """Send the server a command, starting it first if it is not running."""
         with self._lock:
             try:
                 self._send(command, descriptors)

@@ -64,7 +64,7 @@ class Output:
             data = data[os.write(self._out, data) :]
 
     def refuse(self, why: str, **details: Any) -> NoReturn:
-        """Tell why the file is not read, and exit."""
+        """Report why the file is not read, and exit."""
         self.send({"kind": "refused", "why": why, **details})
         raise SystemExit(0)
 

@@ -179,7 +179,7 @@ def _lay_out(page: PageReading, interned: dict[str, str]) -> None:
 
 
 def second_opinion(reading: Reading, pdf: OpenPdf, reader: PageReader) -> None:
-    """Ask another reader for the pages that it may read better, and keep the better reading of each."""
+    """Ask another reader for pages that it may read better, and keep the better reading of each."""
     if reader == reading.reader:
         return
     doubtful = [page.number for page in reading.pages if _is_doubtful(page)][: pdf.limits.fallback_reader_pages]
@@ -206,7 +206,7 @@ def _is_doubtful(page: PageReading) -> bool:
 
 
 def _shows_nothing(page: PageReading) -> bool:
-    """Whether PDFium finds nothing at all on a page: it is blank, or its contents are damaged."""
+    """Whether PDFium finds nothing at all on a page, because it is blank or damaged."""
     return not (page.failed or page.texts or page.images or page.paths or page.text.strip())
 
 

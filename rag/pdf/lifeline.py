@@ -8,7 +8,7 @@ import select
 
 
 def end_with_parent() -> None:
-    """Have the kernel end this process once the parent, which holds the other end of standard input, is gone.
+    """Make the kernel end this process once the parent, which holds the other end of standard input, is gone.
 
     When the last writing end of a pipe closes, it sends SIGIO (fcntl(2), O_ASYNC), whose default action is to end the
     process. Unlike PR_SET_PDEATHSIG that does not depend on which thread of the parent forked, and it needs no thread.

@@ -158,7 +158,7 @@ def _document(reading: Reading, check: Callable[[], None], ocr_pages: int, *, oc
 
 
 def _flows_on(layout: PageLayout | None, following: PageLayout | None) -> bool:
-    """Whether a page ends within a sentence that the following page continues."""
+    """Whether a page ends within a sentence that the next page continues."""
     if layout is None or following is None:
         return False
     return ends_mid_sentence(layout) and starts_mid_sentence(following)

@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class OcrUnavailable(Exception):
-    """The models cannot be loaded on this machine; no page is to blame."""
+    """The models cannot be loaded on this machine; no page is at fault."""
 
 
 def is_installed() -> bool:

@@ -110,7 +110,7 @@ def _letter_fit(text: str) -> float:
 
 
 def _latin_weight(text: str, letters: int) -> float:
-    """How much its Latin letters, so many, say of a text: 0 to 1."""
+    """How much this many Latin letters say about a text: 0 to 1."""
     share = letters / max(len(_LETTER_OR_DIGIT.findall(text)), letters, 1)
     return min(max((share - FEW_LATIN) / (ALL_LATIN - FEW_LATIN), 0.0), 1.0)
 

@@ -76,7 +76,7 @@ class StoredFacts:
         return facts
 
     def forget(self, document: DocumentKey) -> None:
-        """Keep nothing of a document."""
+        """Drop all that is kept of a document."""
         self._kept.forget(document)
 
     def _read(self, key: PageKey) -> PageFacts:

@@ -30,5 +30,5 @@ class PassageTerms:
         return found
 
     def forget(self, document: DocumentKey) -> None:
-        """Keep nothing of a document."""
+        """Drop all that is kept of a document."""
         self._kept.forget(document)

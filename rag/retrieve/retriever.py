@@ -53,7 +53,7 @@ class Retriever:
     terms: PassageTerms = field(default_factory=PassageTerms)
 
     def forget(self, document: DocumentKey) -> None:
-        """Keep nothing of what a document holds."""
+        """Drop all that is kept of a document."""
         self.facts.forget(document)
         self.terms.forget(document)
 

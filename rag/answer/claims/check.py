@@ -160,7 +160,7 @@ def _extended(keys: set[str], segment: Segment, others: Sequence[Segment], setti
 def _judge(
     alignment: Alignment, share: float, index: SourceIndex, settings: ClaimSettings, sums: Sequence[Sum]
 ) -> Verdict:
-    """What the evidence says of a claim; `share`: how much of the claim's words it holds."""
+    """What the evidence says about a claim; `share`: how much of the claim's words it holds."""
     problems: list[Problem] = [
         *quantity_problems(alignment, index, sums),
         *row_problems(alignment, index),

@@ -70,7 +70,7 @@ class FactFinder:
         self._kept: Kept[tuple[Stated | None]] = Kept(KEPT_FACTS)
 
     def forget(self, document: DocumentKey) -> None:
-        """Keep nothing of a document."""
+        """Drop all that is kept of a document."""
         self._kept.forget(document)
 
     def find(

@@ -59,7 +59,7 @@ class StatementFinder:
         return found
 
     def forget(self, document: DocumentKey) -> None:
-        """Keep nothing of a document."""
+        """Drop all that is kept of a document."""
         self._kept.forget(document)
 
     def documents(self, company: Sequence[str], scope: Scope, sources: Sequence[Source]) -> list[Document]:

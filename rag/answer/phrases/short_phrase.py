@@ -156,7 +156,7 @@ class PhraseFinder:
 
 
 def _told(question: str, kind: Kind, evidence: Sequence[Evidence]) -> tuple[Evidence, int, int] | None:
-    """What a label, an office or the way an address is written tells, without a model."""
+    """The answer that a label, an office or the form of an address gives, without a model."""
     if (written := asked_address(question)) and (address := find_address(written, evidence)):
         return address
     holder = find_holder(question, evidence) if kind is Kind.PERSON else None
