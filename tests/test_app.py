@@ -19,6 +19,7 @@ from model.servers import Connection, ConnectionFile
 from rag.errors import SettingRefused
 from rag.options import OPTIONS, parse
 from rag.reader import Sampling
+from tests.waiting import until
 from tests.webui.fake_engine import FakeEngine
 from webui.accounts.accounts import Accounts
 from webui.commands import accounts_of
@@ -240,7 +241,7 @@ def answering(tmp_path):
         command = [sys.executable, "-c", ANSWERING, str(tmp_path), port, str(step)]
         process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
         started.append(process)
-        until(lambda: httpx.get(f"{url}/health").status_code == 200)
+        until(lambda: health(url) == "ready")
         threads = ThreadPoolExecutor()
         response = threads.submit(httpx.post, f"{url}/api/ask", json={"question": "Did it grow?"}, timeout=60)
         time.sleep(1)  # it arrives
@@ -252,13 +253,11 @@ def answering(tmp_path):
         process.communicate()
 
 
-def until(condition):
-    for _ in range(600):
-        with suppress(httpx.TransportError):
-            if condition():
-                return
-        time.sleep(0.1)
-    raise AssertionError("it never came about")
+def health(url):
+    """What a program says of itself; "" while nothing listens."""
+    with suppress(httpx.TransportError):
+        return httpx.get(f"{url}/health").json()["status"]
+    return ""
 
 
 @pytest.mark.slow
@@ -266,7 +265,7 @@ def until(condition):
 def test_a_signal_lets_the_answer_in_flight_finish_and_refuses_the_next_question(answering, number):
     process, url, response = answering(1.0)
     process.send_signal(number)
-    until(lambda: httpx.get(f"{url}/health").json() == {"status": "stopping"})
+    until(lambda: health(url) == "stopping")
     refused = httpx.post(f"{url}/api/ask", json={"question": "And costs?"})
     assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
     assert response.result().json()["text"] == "Revenue grew.[1] Costs fell.[1]"
@@ -278,7 +277,7 @@ def test_a_signal_lets_the_answer_in_flight_finish_and_refuses_the_next_question
 def test_a_second_signal_ends_the_program_at_once(answering):
     process, url, response = answering(30.0)
     process.send_signal(signal.SIGTERM)
-    until(lambda: httpx.get(f"{url}/health").json() == {"status": "stopping"})
+    until(lambda: health(url) == "stopping")
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 128 + signal.SIGTERM
     assert isinstance(response.exception(), httpx.TransportError)

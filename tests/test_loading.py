@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 
 import pytest
 import torch
@@ -19,6 +18,7 @@ from tests.fakes import ExactEmbedder
 from tests.model.reciting import recite
 from tests.model.test_hub import hub  # noqa: F401 - a fixture
 from tests.rag.pdfs import text_pdf
+from tests.waiting import until
 
 TEXT = "The red pump was built in 1931. It stands in Gdansk."
 ANSWER = "red pump was built in 1931"
@@ -30,13 +30,6 @@ def engine(tmp_path):
         opened.add("", "pump.pdf", text_pdf([TEXT]))
         until(lambda: not opened.jobs("") and opened.documents(""))
         yield opened
-
-
-def until(condition, seconds=60):
-    ends = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends, "it never came about"
-        time.sleep(0.01)
 
 
 def load(engine, *arguments):

@@ -4,7 +4,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from rag.records import Citation, ShortAnswer, TableExcerpt
-from tests.browser.test_page import answered, ask, engine, ready, until  # noqa: F401
+from tests.browser.test_page import answered, ask, engine, ready  # noqa: F401
+from tests.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -8,7 +8,8 @@ from rag.answer.introduction.record import Introduction, KeySentence
 from rag.ingest.batch import Adding
 from rag.messages import Message
 from rag.records import DocumentDetails, Heading, Job, JobState, PageKind
-from tests.browser.test_page import answered, ask, ready, until
+from tests.browser.test_page import answered, ask, ready
+from tests.waiting import until
 from tests.webui.fake_engine import PASSAGE, FakeEngine, document
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

@@ -1,7 +1,6 @@
 """The page over a scripted engine, in a real browser: what a person does, and what a hostile file tries."""
 
 import re
-import time
 
 import pytest
 
@@ -45,14 +44,6 @@ def answered(page, count=1):
 def drop(page, *names, data=PDF):
     files = [{"name": name, "mimeType": "application/pdf", "buffer": data} for name in names]
     page.set_input_files("#library input[type=file]", files)
-
-
-def until(true, seconds=10.0):
-    """Wait until `true()`; what the engine sees comes a little after what the browser did."""
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "did not happen"
-        time.sleep(0.02)
 
 
 def test_a_short_answer_is_large_and_opens_its_cell(engine, served, visit):

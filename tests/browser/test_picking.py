@@ -5,7 +5,8 @@ import pytest
 from rag.errors import ModelMissing, SettingRefused
 from rag.messages import Message
 from rag.records import Choice
-from tests.browser.test_page import ready, until
+from tests.browser.test_page import ready
+from tests.waiting import until
 from tests.webui.fake_engine import FakeEngine, document
 from tests.webui.fake_models import FakeDownload, FakeModels, FakeOffer, FakeRecommendation
 from tests.webui.safe import NASTY

@@ -6,7 +6,8 @@ from rag.messages import Message
 from rag.preferences import Preferences, Strictness
 from rag.records import AskOptions, Choice
 from tests.browser.test_accessible import found_by_axe
-from tests.browser.test_page import answered, ask, engine, ready, until  # noqa: F401
+from tests.browser.test_page import answered, ask, engine, ready  # noqa: F401
+from tests.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -6,7 +6,8 @@ import pytest
 
 from rag.messages import Message
 from rag.records import AskOptions, Choice, Reading
-from tests.browser.test_page import answered, ask, engine, ready, until  # noqa: F401
+from tests.browser.test_page import answered, ask, engine, ready  # noqa: F401
+from tests.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -16,6 +16,7 @@ from rag.errors import SettingRefused
 from rag.reader import PromptScopes, ReadRequest
 from tests.model.cut import until_cut
 from tests.model.reciting import recite
+from tests.waiting import until
 
 
 class Watcher:
@@ -170,11 +171,7 @@ def test_loading_waits_for_the_answer_being_given(watcher, tmp_path, monkeypatch
     assert next(answer)
     tight(watcher, monkeypatch)
     watcher.load(recite(tmp_path / "two", ["second"]))
-    waiting = "waiting for the previous model to finish its answer"
-    ends = time.monotonic() + 60
-    while watcher.said[-1] != waiting and time.monotonic() < ends:
-        time.sleep(0.05)
-    assert watcher.said[-1] == waiting
+    until(lambda: watcher.said[-1] == "waiting for the previous model to finish its answer")
     assert watcher.reader is None
     stop.set()
     list(answer)

@@ -1,7 +1,6 @@
 """Answers generated together are those generated alone, whoever joins, leaves, stops or fails meanwhile."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,6 +12,7 @@ from model.ragged import attend_each
 from rag.errors import OutOfMemory, ReaderError
 from rag.reader import Sampling
 from tests.model.checkpoints import load, publish
+from tests.waiting import until
 
 # By layout: grouped queries, none, and the two positions of the first generation.
 STARTS = {"chatglm1": [10, 20, 30, 241, 244], "chatglm2": [225, 227, 10], "glm4": [225, 227, 10], "chatglm3": [5, 7]}
@@ -97,10 +97,7 @@ def test_stop_ends_one_of_them_alone(models):
 
 
 def idle(batch):
-    ends = time.monotonic() + 20
-    while batch.counts != (0, 0) or batch._working:
-        assert time.monotonic() < ends
-        time.sleep(0.01)
+    until(lambda: batch.counts == (0, 0) and not batch._working)
     return True
 
 

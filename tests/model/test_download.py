@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 
 import pytest
 
@@ -12,6 +11,7 @@ from rag.errors import SettingRefused
 from tests.model.checkpoints import publish
 from tests.model.hub_server import hub_of
 from tests.model.reference import write_native_tokenizer
+from tests.waiting import until
 
 WEIGHTS = "model.safetensors"
 
@@ -38,13 +38,6 @@ def downloader(hub, tmp_path):
     made = Downloader(environment, lambda: None)
     yield made
     made.cancel()
-
-
-def until(condition, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def large_file(hub):

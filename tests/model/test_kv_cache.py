@@ -181,5 +181,5 @@ def test_a_reader_says_that_it_keeps_int8(tmp_path):
 def test_a_model_with_other_caches_is_refused(tmp_path, monkeypatch):
     assert not has_plain_attention(GlmMoeDsaConfig())
     monkeypatch.setattr("model.load.has_plain_attention", lambda config: False)
-    with pytest.raises(SettingRefused, match="leave --kv-precision out"):
+    with pytest.raises(SettingRefused, match="leave the option out"):
         load_reader(recite(tmp_path, ["yes"]), precision="fp32", device="cpu", kv=INT8)

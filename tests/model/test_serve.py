@@ -19,6 +19,7 @@ from model.stream import StopText
 from rag.errors import SettingRefused
 from rag.reader import ReadRequest, Sampling
 from tests.model.reciting import recite
+from tests.waiting import until
 
 PIECES = ["The bridge ", "was opened ", "in 1931", ", in May."]
 TEXT = "".join(PIECES)
@@ -172,10 +173,7 @@ def test_a_key_is_wanted_where_there_is_one(reader):
 
 
 def idle(reader):
-    ends = time.monotonic() + 30
-    while reader.batch.counts != (0, 0):
-        assert time.monotonic() < ends
-        time.sleep(0.02)
+    until(lambda: reader.batch.counts == (0, 0))
     return True
 
 

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 from rag.engine import Engine
 from rag.records import Answer, Found, JobState, Piece
 from tests.rag.pdfs import text_pdf
+from tests.waiting import until
 
 PUMP = "The red pump was built in 1931. It stands in Gdansk.\nThe valve is blue and weighs 12 kg."
 HERON = "苍鹭在湖边筑巢。合同编号是第7731号。"
 FIRST = text_pdf([PUMP, "Nothing else is written on this second page of the manual."])
 SECOND = text_pdf([HERON])
-
-
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.01)
 
 
 def done(engine: Engine, owner: str = "") -> bool:

@@ -11,8 +11,9 @@ from rag.activity import Activity
 from rag.errors import QuestionRefused, ReaderError, TooManyWaiting
 from rag.reader import PromptCacheUsage
 from rag.records import Answer, AnswerState, Found
-from tests.rag.engines import add, ask, done, until
+from tests.rag.engines import add, ask, done
 from tests.rag.pdfs import text_pdf
+from tests.waiting import until
 
 FOUND = Found((), "?")
 

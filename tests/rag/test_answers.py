@@ -26,8 +26,9 @@ from rag.engine import Engine
 from rag.evaluation.short_answers import short_answer_scores
 from rag.records import Answer, AnswerState, Found, Source
 from rag.settings import Settings
-from tests.rag.engines import ask, done, until
+from tests.rag.engines import ask, done
 from tests.rag.pdfs import CHINESE_FONT
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 

@@ -28,8 +28,8 @@ from rag.retrieve.query import split_question, validate_question
 from rag.settings import AnswerSettings, ChunkSettings, OcrSettings, Settings
 from tests.fakes import ExactEmbedder
 from tests.rag.anything import digest, documents, layouts, page_of, texts
-from tests.rag.engines import until
 from tests.rag.invariants import check_document, check_page, check_passages
+from tests.waiting import until
 
 MANY = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))

@@ -21,8 +21,9 @@ from rag.reader import Turn
 from rag.records import AnswerState, JobState, Piece
 from rag.settings import Settings
 from tests.fakes import ExactEmbedder, NumpyIndex, ScriptedReader
-from tests.rag.engines import FIRST, SECOND, add, ask, until
+from tests.rag.engines import FIRST, SECOND, add, ask
 from tests.rag.pdfs import text_pdf
+from tests.waiting import until
 
 
 def test_a_question_in_either_language_is_answered_with_its_page(make):

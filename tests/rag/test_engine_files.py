@@ -19,8 +19,9 @@ from rag.ingest import jobs as queue
 from rag.records import AnswerState, JobState
 from rag.settings import Limits
 from tests.fakes import ExactEmbedder
-from tests.rag.engines import FIRST, SECOND, add, ask, done, until
+from tests.rag.engines import FIRST, SECOND, add, ask, done
 from tests.rag.pdfs import encrypted, scanned_pdf, text_pdf
+from tests.waiting import until
 
 
 def test_removal_is_at_once_and_everywhere(make, tmp_path):

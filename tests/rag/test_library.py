@@ -11,8 +11,9 @@ from rag.engine import Engine
 from rag.index.bm25 import BM25Index
 from rag.settings import Settings
 from tests.fakes import ExactEmbedder
-from tests.rag.engines import add, until
+from tests.rag.engines import add
 from tests.rag.pdfs import text_pdf
+from tests.waiting import until
 
 MANUAL = text_pdf(["The red pump was built in 1931."])
 HERONS = text_pdf(["Herons nest by the lake in spring."])

@@ -10,7 +10,8 @@ from rag.errors import StoreError
 from rag.removals import Removals
 from rag.settings import Settings
 from tests.fakes import BegunInMemory, ExactEmbedder
-from tests.rag.engines import FIRST, SECOND, add, until
+from tests.rag.engines import FIRST, SECOND, add
+from tests.waiting import until
 
 
 @pytest.fixture

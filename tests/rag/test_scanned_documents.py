@@ -12,9 +12,10 @@ from rag.pdf.notes import CANCELLED, NOT_READ_YET
 from rag.records import OCR_ROOM, JobState
 from rag.settings import Limits
 from tests.fakes import ExactEmbedder
-from tests.rag.engines import FIRST, add, ask, done, until
+from tests.rag.engines import FIRST, add, ask, done
 from tests.rag.ocr import FakeOcr
 from tests.rag.pdfs import encrypted, scanned_pdf, text_pdf
+from tests.waiting import until
 
 HERONS = "Herons nest by the lake in spring. The number of nests was 4711 in the year 1998."
 

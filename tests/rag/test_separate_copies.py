@@ -12,8 +12,9 @@ from rag.records import JobState
 from rag.settings import Settings
 from rag.store.blobs import copy_name, unlocked_file
 from tests.fakes import ExactEmbedder
-from tests.rag.engines import FIRST, add, ask, done, until
+from tests.rag.engines import FIRST, add, ask, done
 from tests.rag.pdfs import encrypted, text_pdf
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -17,8 +17,9 @@ from rag.store.access import collection_owner
 from rag.store.database import Store
 from rag.upkeep.check import check
 from tests.fakes import ExactEmbedder
-from tests.rag.engines import FIRST, SECOND, add, until
+from tests.rag.engines import FIRST, SECOND, add
 from tests.rag.pdfs import encrypted, text_pdf
+from tests.waiting import until
 
 QUESTION = "When was the red pump built?"
 
@@ -210,9 +211,9 @@ def test_what_is_in_a_collection_counts_for_whoever_made_it(tmp_path):
         engine.collections.grant("ann", number, "cleo", editor=True)
         put(engine, "cleo", "pump.pdf", FIRST, number)
         add(engine, ("heron.pdf", SECOND), owner="cleo")
-        with pytest.raises(LimitExceeded, match="whoever made this collection"):
+        with pytest.raises(LimitExceeded, match="the person who made this collection"):
             engine.add("cleo", "more.pdf", text_pdf(["More."]), collection=number)
-        with pytest.raises(LimitExceeded, match="whoever made this collection"):
+        with pytest.raises(LimitExceeded, match="the person who made this collection"):
             engine.sharing.move("cleo", named(engine, "cleo", "heron.pdf").id, number)
         with pytest.raises(LimitExceeded, match="your documents already take"):
             engine.add("ann", "more.pdf", text_pdf(["More."]))

@@ -161,7 +161,7 @@ def test_whoever_has_too_many_waiting_is_refused_and_others_are_not():
     asked = Asked(own_waiting_questions=1)
     for name in ("a1", "a2", "a3", "b1"):
         asked.ask(name)
-    assert "1 of your questions are waiting" in str(asked.errors["a3"])
+    assert "1 of your questions are already waiting" in str(asked.errors["a3"])
     for name in ("a1", "a2", "b1"):
         asked.finish(name)
     assert asked.begun == ["a1", "a2", "b1"]

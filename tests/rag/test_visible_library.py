@@ -16,8 +16,9 @@ from rag.engine import Engine
 from rag.records import Answer, Found, Source
 from rag.settings import RetrievalSettings, Settings
 from tests.fakes import ExactEmbedder
-from tests.rag.engines import done, until
+from tests.rag.engines import done
 from tests.rag.pdfs import report_pdf, text_pdf
+from tests.waiting import until
 
 WORDS = (
     "pump valve bracket turbine ledger heron falcon winter harbour Northwind Zebra Contoso Gdansk merger dividend"

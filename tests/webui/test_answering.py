@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.waiting import until
 from tests.webui import handling
 from tests.webui.fake_engine import FakeEngine, document
 from webui.actions.conversations import change_conversations
@@ -45,13 +46,6 @@ def answering(engine):
     yield make
     for answers in made:
         answers.close()
-
-
-def until(true, seconds=10.0):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "did not happen"
-        time.sleep(0.01)
 
 
 def left(asked, steps=3):

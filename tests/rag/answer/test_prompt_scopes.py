@@ -15,8 +15,9 @@ from rag.records import AskOptions, Reading
 from rag.settings import Settings
 from rag.store.access import collection_owner
 from tests.fakes import ExactEmbedder, ScriptedReader
-from tests.rag.engines import FIRST, PUMP, SECOND, add, done, until
+from tests.rag.engines import FIRST, PUMP, SECOND, add, done
 from tests.rag.pdfs import text_pdf
+from tests.waiting import until
 
 OURS, THEIRS = collection_owner(1), collection_owner(2)
 

@@ -12,6 +12,7 @@ from rag.errors import Stopped
 from rag.store.database import Store
 from rag.store.sentences import StoredSentences
 from tests.rag.store.test_database import add
+from tests.waiting import until
 
 REPORT = "a" * 64
 LONG = " ".join(f"Sentence {n} is here." for n in range(20))
@@ -51,15 +52,6 @@ def stored(tmp_path, monkeypatch):
 def started(stored, embedder, people):
     vectors = SentenceVectors(embedder, stored)
     return SentencesAhead(stored, vectors, 500, quiet_since=lambda: people.moment, version=lambda: people.version)
-
-
-def until(condition):
-    waiting = threading.Event()
-    for _ in range(2_000):
-        if condition():
-            return
-        waiting.wait(0.005)
-    raise AssertionError("it did not come to that")
 
 
 def test_every_page_is_made_once_and_then_a_question_embeds_no_sentence(stored):

@@ -21,8 +21,9 @@ from rag.evaluation.runs import AnswerResult, Result
 from rag.preferences import Preferences, Strictness
 from rag.settings import RetrievalSettings, Settings
 from tests.fakes import ExactEmbedder
-from tests.rag.engines import add, until
+from tests.rag.engines import add
 from tests.rag.pdfs import text_pdf
+from tests.waiting import until
 
 PUMP, VALVE = "When was the red pump built?", "How heavy is the blue valve?"
 MANUAL = text_pdf(["The red pump was built in 1931.", "The blue valve is heavy: 12 kg. How heavy it is!"])
@@ -127,7 +128,7 @@ def test_what_was_stopped_is_kept_and_resumed_also_after_a_restart(engine, make)
     whole = newest(engine)
     assert (whole.id, set(whole.pairs), whole.left) == (stopped.id, {pump, valve}, ())
     assert whole.pairs[pump] == stopped.pairs[pump], "what was asked is not asked again"
-    with pytest.raises(QuestionRefused, match="Nothing is left"):
+    with pytest.raises(QuestionRefused, match="All questions have been asked"):
         engine.evaluations.experiments.resume("", stopped.id)
 
 

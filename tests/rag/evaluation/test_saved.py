@@ -19,8 +19,9 @@ from rag.evaluation.question_sets import QuestionRow
 from rag.evaluation.runs import Result, compare
 from rag.settings import RetrievalSettings, Settings
 from tests.fakes import ExactEmbedder
-from tests.rag.engines import add, until
+from tests.rag.engines import add
 from tests.rag.pdfs import text_pdf
+from tests.waiting import until
 
 PUMP, VALVE = "When was the red pump built?", "How heavy is the blue valve?"
 MANUAL = text_pdf(["The red pump was built in 1931.", "The blue valve is heavy: 12 kg. How heavy it is!"])

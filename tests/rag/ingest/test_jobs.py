@@ -17,8 +17,8 @@ from rag.store.blobs import original_file
 from rag.store.database import Store
 from rag.store.folder import prepare
 from tests.fakes import ExactEmbedder
-from tests.rag.engines import until
 from tests.rag.pdfs import encrypted, text_pdf
+from tests.waiting import until
 
 HERONS = text_pdf(["Herons nest by the lake in spring."])
 

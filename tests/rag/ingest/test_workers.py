@@ -28,8 +28,9 @@ from rag.records import Heading, JobState
 from rag.settings import ChunkSettings, Limits, Settings
 from rag.store.database import Store
 from tests.fakes import ExactEmbedder
-from tests.rag.engines import FIRST, SECOND, add, ask, until
+from tests.rag.engines import FIRST, SECOND, add, ask
 from tests.rag.pdfs import encrypted, report_pdf, scanned_pdf
+from tests.waiting import until
 
 pytestmark = pytest.mark.slow
 

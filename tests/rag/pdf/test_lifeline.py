@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rag.pdf import sandbox
-from tests.rag.engines import until
+from tests.waiting import until
 
 # Starts a child on a file that it never finishes reading, tells its process id, and waits to be killed.
 PARENT = """

@@ -4,8 +4,9 @@ import pytest
 
 from rag.errors import LimitExceeded
 from rag.store.annotations import MAX_TAGS, Annotations
-from tests.rag.engines import FIRST, SECOND, add, until
+from tests.rag.engines import FIRST, SECOND, add
 from tests.rag.pdfs import text_pdf
+from tests.waiting import until
 
 NEWER = text_pdf(["The herons have moved to the other lake."])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
@@ -11,6 +10,7 @@ from rag.errors import StoreFull
 from rag.store import conversations as module
 from rag.store.connection import Connection
 from rag.store.conversations import Conversations, StoredExchange
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -145,10 +145,7 @@ def test_a_deleted_conversation_is_erased_from_the_disk(database, monkeypatch):
         store.checkpoint()
         assert b"canary" in database.read_bytes()
         kept.delete("ann", conversation)
-        end = time.monotonic() + 10
-        while b"canary" in database.read_bytes():
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        until(lambda: b"canary" not in database.read_bytes())
         assert not kept.restore("ann", conversation)
         kept.close()
 

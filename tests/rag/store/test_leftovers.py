@@ -17,8 +17,9 @@ from rag.store.database import Store
 from rag.store.folder import prepare, readable_for_others
 from rag.store.leftovers import find_leftovers
 from tests.fakes import ExactEmbedder
-from tests.rag.engines import FIRST, SECOND, add, until
+from tests.rag.engines import FIRST, SECOND, add
 from tests.rag.pdfs import encrypted
+from tests.waiting import until
 
 ABSENT = "a" * 64  # of a document that is not there
 

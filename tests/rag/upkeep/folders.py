@@ -11,8 +11,9 @@ from rag.answer.quote import QuoteReader
 from rag.engine import Engine
 from rag.settings import Settings
 from tests.fakes import ExactEmbedder
-from tests.rag.engines import FIRST, HERON, SECOND, add, done, until
+from tests.rag.engines import FIRST, HERON, SECOND, add, done
 from tests.rag.pdfs import text_pdf
+from tests.waiting import until
 
 QUESTIONS = ("When was the red pump built?", "合同编号", "Which lake freezes first?")
 MANY = text_pdf([f"Lake number {n} freezes on day {n * 7} of the year. {HERON}" for n in range(40)])

@@ -10,8 +10,9 @@ from rag.engine import Engine
 from rag.language import mainly_chinese
 from rag.records import AnswerState
 from rag.settings import Settings
-from tests.rag.engines import ask, done, until
+from tests.rag.engines import ask, done
 from tests.test_shape import ROOT
+from tests.waiting import until
 
 pytestmark = [
     pytest.mark.slow,

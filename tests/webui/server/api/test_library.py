@@ -6,7 +6,8 @@ from rag.answer.quote import QuoteReader
 from rag.engine import Engine
 from rag.settings import Settings
 from tests.fakes import ExactEmbedder
-from tests.rag.engines import FIRST, PUMP, until
+from tests.rag.engines import FIRST, PUMP
+from tests.waiting import until
 from tests.webui.client import client_of
 from webui.server.api.tokens import ApiTokens
 

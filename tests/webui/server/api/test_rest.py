@@ -3,7 +3,6 @@
 import json
 import re
 import socket
-import time
 from urllib.parse import urlsplit
 
 import httpx
@@ -12,6 +11,7 @@ import pytest
 from rag.errors import AskError, QuestionRefused, ReaderError, StoreError, TooManyWaiting
 from rag.records import AnswerState, Citation, PageKind, ShortAnswer, WordBoxes
 from rag.store.rows import StoredPage
+from tests.waiting import until
 from tests.webui.client import PDF
 from tests.webui.fake_engine import FakeEngine, document, source
 from webui.server.api.present import AnswerShapes
@@ -30,14 +30,6 @@ def engine(engine):
 def api(engine, url):
     with httpx.Client(base_url=f"{url}/api", timeout=60) as client:
         yield client
-
-
-def until(told, seconds=20.0):
-    """Wait until `told()` is true."""
-    end = time.monotonic() + seconds
-    while not told() and time.monotonic() < end:
-        time.sleep(0.02)
-    assert told()
 
 
 # ---- searching and asking
