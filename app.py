@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag.errors import AskError, SettingRefused
 from rag.logs import set_up
-from rag.messages import Message
+from rag.messages import AS_REQUESTED, Message
 from rag.options import parse
 from rag.processors import quiet_waiting
 from rag.reader import Sampling
@@ -110,7 +110,7 @@ def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> t
         if connection := connections_of(options).load():
             return connection.reader(), CONNECTED
     if options.reader == "quote":
-        return quote, Message("as requested")
+        return quote, AS_REQUESTED
     return quote, Message("no GLM was chosen; the quote reader needs none and starts at once")
 
 

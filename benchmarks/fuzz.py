@@ -137,7 +137,7 @@ def question_about(words: list[str], chance: random.Random) -> str:
 
 def save(folder: Path, data: bytes, trace: str) -> str:
     """Save a finding under the place in our code where it was raised; a further one of the same place is not kept."""
-    own = [line for line in re.findall(r'File "[^"]*/((?:rag|tests|benchmarks)/[^"]+)", line (\d+)', trace)]
+    own = list(re.findall(r'File "[^"]*/((?:rag|tests|benchmarks)/[^"]+)", line (\d+)', trace))
     place = "-".join((own or [("unknown", "0")])[-1]).replace("/", ".")
     target = folder / f"{place}.pdf"
     if not target.exists():

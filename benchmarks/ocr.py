@@ -67,7 +67,7 @@ def measure(scan: Path, texts: list[str], threads: int) -> dict[str, float]:
     reader = OcrReader(OcrSettings(threads=threads))
     pages = read_scans(scan, waiting, reader, lambda file: OpenPdf(file, Limits()), lambda _: True)
     seconds, used = time.perf_counter() - began, processor_seconds() - used
-    found = ["\n".join((page.furniture, page.text)) for page in pages]
+    found = [f"{page.furniture}\n{page.text}" for page in pages]
     shares = [share_right(page, text) for page, text in zip(found, texts, strict=True)]
     characters = sum(map(len, texts))
     right = sum(share * len(text) for share, text in zip(shares, texts, strict=True)) / characters

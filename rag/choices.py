@@ -11,7 +11,6 @@ from rag.records import Choice
 
 log = logging.getLogger(__name__)
 
-REQUESTED: Final = Message("as requested")
 LOADING: Final = Message("it is being loaded; questions wait.")
 UNAVAILABLE: Final = Message("it is not available")
 

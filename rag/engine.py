@@ -20,7 +20,7 @@ from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.span_model import open_span_model
 from rag.asking import Questions
 from rag.bugs import bugs_become
-from rag.choices import LOADING, REQUESTED, UNAVAILABLE, Choices
+from rag.choices import LOADING, UNAVAILABLE, Choices
 from rag.collection import no_collection
 from rag.embed.embedder import Embedder
 from rag.errors import AskError, Stopped, StoreError
@@ -35,7 +35,7 @@ from rag.ingest.preparing import Prepared, Preparing
 from rag.ingest.workers import preparing
 from rag.introductions import Introductions
 from rag.library import Library, embed_missing, open_scan_queue
-from rag.messages import Message
+from rag.messages import AS_REQUESTED, Message
 from rag.pages import Pages
 from rag.pdf.page_readers import PageReader
 from rag.pdf.render import PageImages
@@ -82,7 +82,7 @@ class Engine:
         embedder: Callable[[], Embedder],
         reranker: Callable[[], Reranker | None] = lambda: None,
         reader: Reader,
-        reader_why: Message = REQUESTED,
+        reader_why: Message = AS_REQUESTED,
         sampling: Sampling | None = None,
         re_embed: bool = False,
         ocr: PageReader | None = None,

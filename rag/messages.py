@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Any, Final, Union
 
 Value = Union[str, int, float, "Message"]
 
@@ -36,3 +36,6 @@ class Message:
             name: cls.from_json(value) if isinstance(value, dict) else value for name, value in data["values"].items()
         }
         return cls(data["template"], values)
+
+
+AS_REQUESTED: Final = Message("as requested")  # why something was chosen

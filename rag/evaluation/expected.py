@@ -18,7 +18,8 @@ _SEPARATORS = re.compile(r"[;；\n]")  # between several values that are all exp
 _CHINESE_SCALES: Final = {"百万": "million", "万": "ten thousand", "亿": "hundred million", "千": "thousand"}
 _CHINESE_NUMBER = re.compile(r"(\d)\s?(百万|万|亿|千)")
 _CURRENCY = re.compile(
-    r"(?<=[\d a-z%])\s?(?:euros?|dollars?|pounds?|yuan|yen|usd|eur|gbp|rmb|cny|人民币|美元|欧元|港元|日元|元)\Z", re.I
+    r"(?<=[\d a-z%])\s?(?:euros?|dollars?|pounds?|yuan|yen|usd|eur|gbp|rmb|cny|人民币|美元|欧元|港元|日元|元)\Z",
+    re.IGNORECASE,
 )
 _NUMBER = re.compile(
     r"[$€£¥￥]?\d[\d,]*(?:\.\d+)?"

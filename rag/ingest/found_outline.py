@@ -30,7 +30,7 @@ _ITEM: Final = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 _NO_HEADING: Final = re.compile(
-    r"\.{4,}|…{2,}|^\W*name\b|\btable of contents\b|^目录$|[;；]|\bthis (?:form|report)\b", re.I
+    r"\.{4,}|…{2,}|^\W*name\b|\btable of contents\b|^目录$|[;；]|\bthis (?:form|report)\b", re.IGNORECASE
 )
 
 _Entry = tuple[int, int, str]  # level, page, title

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from rag.embed.embedder import hub_folder
 from rag.errors import ModelMissing
-from rag.messages import Message
+from rag.messages import AS_REQUESTED, Message
 from rag.records import Signal
 from rag.retrieve.hybrid import Hit, ranked
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 DEFAULT_MODEL: Final = "BAAI/bge-reranker-v2-m3"
 MAX_TOKENS: Final = 512  # of question and passage together
 BATCH: Final = 16  # pairs per step
-REQUESTED: Final = Message("as requested")
 FOUND: Final = Message("it is on this machine and there is a GPU")
 
 
@@ -78,11 +77,11 @@ def open_reranker(wanted: str, *, download: bool = False) -> CrossReranker | Non
         return None
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if (path := Path(wanted).absolute()).is_dir():
-        return CrossReranker(path, name=path.name, device=device, why=REQUESTED)
+        return CrossReranker(path, name=path.name, device=device, why=AS_REQUESTED)
     name = DEFAULT_MODEL if wanted == "auto" else wanted
     folder = hub_folder(name, download=download)
     if folder is not None:
-        return CrossReranker(folder, name=name, device=device, why=FOUND if wanted == "auto" else REQUESTED)
+        return CrossReranker(folder, name=name, device=device, why=FOUND if wanted == "auto" else AS_REQUESTED)
     if wanted == "auto":
         return None
     raise ModelMissing(

@@ -34,7 +34,7 @@ class StoredTotals:
         )
         files = self._store.rows("SELECT state, COUNT(*) FROM jobs GROUP BY state")
         documents, pages, passages, size = row
-        return Totals(documents, pages, passages, size, {state: count for state, count in files})
+        return Totals(documents, pages, passages, size, dict(map(tuple, files)))
 
     def sizes_of(self, owner: str) -> dict[str, int]:
         """Bytes of each document that counts for an owner, by id: their own, and of collections that they made.

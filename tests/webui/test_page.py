@@ -127,6 +127,11 @@ def test_no_two_scripts_define_the_same_action():
     """All scripts fill one table of actions, so that a second definition would silently replace the first."""
     tables = [re.findall(r"Object\.assign\(actions, \{(.*?)\n\}\);", path.read_text("utf-8"), re.DOTALL)
               for path in STATIC.glob("*.js")]  # fmt: skip
-    names = [name for found in tables for table in found for name in re.findall(r"^  '?([a-z][\w-]*)'?\(", table, re.M)]
+    names = [
+        name
+        for found in tables
+        for table in found
+        for name in re.findall(r"^  '?([a-z][\w-]*)'?\(", table, re.MULTILINE)
+    ]
     assert len(names) > 50
     assert [name for name, count in Counter(names).items() if count > 1] == []

@@ -24,7 +24,7 @@ SECONDS: Final = 30.0  # between looks
 
 
 def erase_removed(accounts: Accounts, engine: Engine) -> None:
-    """Erase what belongs to all removed users, where that was not done yet; what fails is logged, and tried again."""
+    """Erase what belongs to removed users and is not erased yet; what fails is logged, and tried again."""
     tokens = ApiTokens(engine.settings.data_dir)
     try:
         for user_id in accounts.to_erase():
@@ -38,12 +38,12 @@ def erase_removed(accounts: Accounts, engine: Engine) -> None:
 
 
 @contextmanager
-def erasing(accounts: Accounts, engine: Engine, seconds: float = SECONDS) -> Iterator[None]:
+def erasing(accounts: Accounts, engine: Engine) -> Iterator[None]:
     """Erase at once and, in a thread, repeatedly until the block ends."""
     ended = threading.Event()
 
     def work() -> None:
-        while not ended.wait(seconds):
+        while not ended.wait(SECONDS):
             erase_removed(accounts, engine)
 
     erase_removed(accounts, engine)

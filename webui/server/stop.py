@@ -43,11 +43,11 @@ def leave_at_once() -> None:
     os._exit(0)
 
 
-def drain(traffic: Traffic, seconds: float = DRAIN_SECONDS) -> bool:
+def drain(traffic: Traffic) -> bool:
     """Refuse new questions and files, and let the rest finish; returns whether it did in time."""
     traffic.stop()
-    logger.info("Stopping: answers in flight have %g s; a second signal ends the program at once", seconds)
-    left = traffic.drain(seconds)
+    logger.info("Stopping: answers in flight have %g s; a second signal ends the program at once", DRAIN_SECONDS)
+    left = traffic.drain(DRAIN_SECONDS)
     if left:
-        logger.warning("%d answers or uploads were not finished in %g s", left, seconds)
+        logger.warning("%d answers or uploads were not finished in %g s", left, DRAIN_SECONDS)
     return not left

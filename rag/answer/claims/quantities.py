@@ -78,7 +78,7 @@ _HAN_PERCENT = re.compile(
 )
 _HAN_FRACTION = re.compile(r"([一二三四五六七八九十])分之([一二三四五六七八九十])")
 _FRACTION = re.compile(
-    r"\b(one|two|three|four)[\s-](third|quarter|fourth|fifth)(s?)(?![a-z])(?=\sof\b|$|[\s,.]of)", re.I
+    r"\b(one|two|three|four)[\s-](third|quarter|fourth|fifth)(s?)(?![a-z])(?=\sof\b|$|[\s,.]of)", re.IGNORECASE
 )
 _CLOCK = re.compile(r"(?<![\d:.])([01]?\d|2[0-3]):([0-5]\d)(?![\d:])")
 _IN_FIGURES = re.compile(r"\s?\(\d{1,6}\)")

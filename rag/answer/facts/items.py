@@ -24,7 +24,7 @@ _TAIL: Final = re.compile(
 )
 _OTHERS: Final = re.compile(
     r"^(?:among (?:others|other .*)|others|other .*|many others|various .*|numerous .*|a number of .*|several .*)$",
-    re.I,
+    re.IGNORECASE,
 )
 _FORM: Final = re.compile(r"^(?:Inc|Corp|Co|Ltd|LLC|L\.L\.C|LP|PLC|plc|N\.V|S\.A|AG|SE)\.?$")
 _BRACKETS: Final = re.compile(r"\s{0,9}\([^)\n]{0,200}\)")

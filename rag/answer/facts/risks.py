@@ -19,7 +19,7 @@ WORDS: Final = (
     " face faces facing exposed exposure list business different kinds types"
 )
 _SECTION: Final = re.compile(
-    r"^\W*(?:item\s*1a\.?\W*)?(?:principal |key )?risk factors\.?\s*(?:\([^)\n]{0,20}\))?$", re.I
+    r"^\W*(?:item\s*1a\.?\W*)?(?:principal |key )?risk factors\.?\s*(?:\([^)\n]{0,20}\))?$", re.IGNORECASE
 )
 _NEXT: Final = re.compile(r"^\W*item\s*1b\b|^\W*unresolved staff comments\W*$|^\W*item\s*2\b", re.IGNORECASE)
 _RISKY: Final = re.compile(

@@ -119,7 +119,9 @@ _PLAIN_RATIO = re.compile(r"\bproportion\b|\bas an? ratio\b", re.IGNORECASE)
 _SMALLEST = re.compile(
     r"\b(?:smallest|lowest|least|lower|smaller|fewer|less|minimum|fewest)\b|[最更][小低少]", re.IGNORECASE
 )
-_RANKED = re.compile(r"\b(second|third|2nd|3rd)[ -](?=(?:larg|high|great|most|big|small|low|least))|第([二三])", re.I)
+_RANKED = re.compile(
+    r"\b(second|third|2nd|3rd)[ -](?=(?:larg|high|great|most|big|small|low|least))|第([二三])", re.IGNORECASE
+)
 _THING = re.compile(
     r"^(?:.{0,60}?,? )?(?:(?:in|at|for) )?(?:which|what)(?: (?:is|was|are|were|of) the)?"
     r" (?P<thing>(?:fiscal |financial )?[\w-]+)(?:\(s\))?",

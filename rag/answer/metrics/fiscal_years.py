@@ -10,10 +10,11 @@ from rag.answer.figures.periods import years_of
 from rag.pdf.tables import Table
 
 _QUARTER = re.compile(
-    r"three months|quarter|1[34][- ]weeks?|six months|nine months|26[- ]weeks?|39[- ]weeks?|季度|1-[369]月", re.I
+    r"three months|quarter|1[34][- ]weeks?|six months|nine months|26[- ]weeks?|39[- ]weeks?|季度|1-[369]月",
+    re.IGNORECASE,
 )
 _YEAR_ENDED = re.compile(r"\byears?\b|twelve months|5[23][- ]weeks?|annual|年度", re.IGNORECASE)
-_SHARE_OF_SALES = re.compile(r"%|percent|百分|change|increase|变动|增减", re.I)
+_SHARE_OF_SALES = re.compile(r"%|percent|百分|change|increase|变动|增减", re.IGNORECASE)
 _FISCAL = re.compile(
     r"\bfiscal (?:year )?(20\d\d)\b[^.;]{0,80}?\bended (?:on )?(?:January|February) \d{1,2}, (20\d\d)"
     r"|\bended (?:on )?(?:January|February) \d{1,2}, (20\d\d)"

@@ -67,7 +67,8 @@ def _patterns(*labels: str) -> tuple[re.Pattern[str], ...]:
 _KINDS = {
     Statement.BALANCE: _Kind(
         re.compile(
-            r"balance sheets?|statements? of (?:consolidated )?financial (?:position|condition)|资产负债表", re.I
+            r"balance sheets?|statements? of (?:consolidated )?financial (?:position|condition)|资产负债表",
+            re.IGNORECASE,
         ),
         _patterns(
             r"total assets|资产(?:总计|合计)",
@@ -84,7 +85,7 @@ _KINDS = {
         re.compile(
             r"statements? of (?:consolidated )?(?:income|operations|earnings|comprehensive income|profit)"
             r"|income statements?|profit and loss|利润表|损益表",
-            re.I,
+            re.IGNORECASE,
         ),
         _patterns(
             r"(?:total )?(?:net )?(?:operating )?(?:revenues?|sales).*|营业(?:总)?收入",
@@ -98,7 +99,7 @@ _KINDS = {
         ),
     ),
     Statement.CASH: _Kind(
-        re.compile(r"statements? of (?:consolidated )?cash ?flows?|cash flows? statements?|现金流量表", re.I),
+        re.compile(r"statements? of (?:consolidated )?cash ?flows?|cash flows? statements?|现金流量表", re.IGNORECASE),
         _patterns(
             r"(?:consolidated )?net (?:income|earnings|loss|profit).*|净利润|销售商品.*收到的现金",
             r"depreciation.*|amorti[sz]ation.*|.*折旧.*|经营活动现金流入小计",
@@ -309,7 +310,9 @@ def _is_title(text: str, match: re.Match[str]) -> bool:
     end = text.find("\n", match.end())
     line = text[start : end if end >= 0 else len(text)]
     return (
-        len(line) < 90 and not line.rstrip().endswith((".", "。")) and not re.search(r"\d,\d{3}|\bnotes?\b", line, re.I)
+        len(line) < 90
+        and not line.rstrip().endswith((".", "。"))
+        and not re.search(r"\d,\d{3}|\bnotes?\b", line, re.IGNORECASE)
     )
 
 

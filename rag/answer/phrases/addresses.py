@@ -11,7 +11,7 @@ from rag.reader import Evidence
 _LOOKED_AT: Final = 12  # sentences
 _HOST: Final = r"(?:[a-z0-9](?:[a-z0-9-]{0,62})\.){1,6}[a-z]{2,18}"
 _WEB: Final = re.compile(
-    rf"\bhttps?://[^\s<>\"“”，。；）)]{{3,300}}|\bwww\.{_HOST}(?:/[^\s<>\"“”，。；）)]{{0,300}})?", re.I
+    rf"\bhttps?://[^\s<>\"“”，。；）)]{{3,300}}|\bwww\.{_HOST}(?:/[^\s<>\"“”，。；）)]{{0,300}})?", re.IGNORECASE
 )
 _E_MAIL: Final = re.compile(rf"[\w.+-]{{1,64}}@{_HOST}", re.IGNORECASE)
 _TELEPHONE: Final = re.compile(r"(?<![\w.,$-])\+?\(?\d{1,4}\)?(?:[ .-]?\(?\d{2,5}\)?){1,4}(?![\w,]|\.\d)")
@@ -24,11 +24,15 @@ _ASKED: Final = (
     (re.compile(rf"{_WHAT_IS}e-?mail{_OF}|邮箱|电子邮件(?:地址)?[是为]", re.IGNORECASE), _E_MAIL),
     (
         re.compile(
-            rf"{_WHAT_IS}(?:ur[li]|web ?site|web ?page|home ?page|web){_OF}|网址|(?:网站|主页|官网)[是为]", re.I
+            rf"{_WHAT_IS}(?:ur[li]|web ?site|web ?page|home ?page|web){_OF}|网址|(?:网站|主页|官网)[是为]",
+            re.IGNORECASE,
         ),
         _WEB,
     ),
-    (re.compile(rf"{_WHAT_IS}(?:(?:tele)?phone|fax|hotline){_OF}|(?:电话|传真|热线)(?:号码)?[是为]", re.I), _TELEPHONE),
+    (
+        re.compile(rf"{_WHAT_IS}(?:(?:tele)?phone|fax|hotline){_OF}|(?:电话|传真|热线)(?:号码)?[是为]", re.IGNORECASE),
+        _TELEPHONE,
+    ),
 )
 _ENDS: Final = ".,;:!?'"  # of the sentence around an address
 

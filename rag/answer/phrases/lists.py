@@ -21,7 +21,7 @@ _BULLET: Final = re.compile(
 )
 _INTRODUCES: Final = re.compile(
     r"[:：]\s*$|\b(?:as follows|the following|listed below|set forth below)\b[^.]*[.:]?\s*$|如下[^。]*[。：:]?\s*$",
-    re.I,
+    re.IGNORECASE,
 )
 _SEPARATORS: Final = tuple(re.compile(one) for one in (r"(?<!\s)\s*[;；]\s*", r"(?<!\s)\s*、\s*", r",\s+|，\s*"))
 _CLAUSE: Final = re.compile(  # "; it's used to …", "，它变异很快"

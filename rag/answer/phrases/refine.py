@@ -18,9 +18,11 @@ _DATE: Final = re.compile(
     r"|\d{4}年(?:\d{1,2}月)?(?:\d{1,2}日)?|\b(?:1[5-9]|20)\d\d\b",
     re.IGNORECASE,
 )
-_BEGINNING: Final = re.compile(r"\b(?:beg[iau]n\w*|commenc\w+|start\w*|effective|from)\b|开始|起始|生效|自", re.I)
+_BEGINNING: Final = re.compile(
+    r"\b(?:beg[iau]n\w*|commenc\w+|start\w*|effective|from)\b|开始|起始|生效|自", re.IGNORECASE
+)
 _ENDING: Final = re.compile(
-    r"\b(?:end(?:s|ed|ing)?|expir\w+|finish\w*|terminat\w+|until)\b|结束|届满|到期|终止|至", re.I
+    r"\b(?:end(?:s|ed|ing)?|expir\w+|finish\w*|terminat\w+|until)\b|结束|届满|到期|终止|至", re.IGNORECASE
 )
 _FROM_TO: Final = re.compile(
     r"(?:\bfrom|从|由|自)\s?(?P<old>[^,，;；。]{1,30}?)\s?(?:\bto\b|[调降升提增减改]{0,3}[至为到])\s?"

@@ -34,7 +34,7 @@ _POSSIBILITY: Final = re.compile(
 _PERMISSION: Final = re.compile(
     r"^\W*(?:may|can|could|is|are|am)\b.*\b(?:allowed|permitted|may|can)\b|^\W*(?:may|can)\b|可以|允许"
     r"|能否|可否",
-    re.I,
+    re.IGNORECASE,
 )
 _MAY: Final = re.compile(r"^\W*(?:can|may|could|must|should)\b(?!.*\bbe \w+)", re.IGNORECASE)
 _ALLOWED: Final = re.compile(r"\b(?:allowed|permitted)\b", re.IGNORECASE)

@@ -210,7 +210,7 @@ def test_each_sentence_has_its_citations_as_buttons():
     looked = look(
         conversation_html(answered(sentences=(cited, Sentence("The moon is full.", (), " ", ClaimState.NOT_FOUND))))
     )
-    cites = [at for at in tags(looked, **{"class": "cite"})]
+    cites = list(tags(looked, **{"class": "cite"}))
     assert [(at["data-number"], at["data-sentence"], at["type"]) for at in cites] == [
         ("2", "0", "button"),
         ("1", "0", "button"),

@@ -69,7 +69,7 @@ def test_markdown_is_rendered_and_plain_text_is_not():
     tags = [tag for tag, _ in look(to_html(text, button, plain=False)).elements]
     assert {"strong", "ul", "li", "table", "td"} <= set(tags)
     plain = look(to_html(text, button, plain=True))
-    assert set(tag for tag, _ in plain.elements) == {"p", "br"}
+    assert {tag for tag, _ in plain.elements} == {"p", "br"}
     assert "**strong**" in plain.text
 
 
