@@ -192,7 +192,7 @@ def _document_routes(engine: Engine) -> APIRouter:
 
     @router.get("/documents/{document_id}")
     def document(document_id: DocumentId, owner: Owner, spoken: Spoken) -> shapes.DocumentDetails:
-        """A document: its pages, how far its ingestion is, and what its file says about itself."""
+        """A document: its pages, the progress of its ingestion, and what its file says about itself."""
         found = find(engine, owner, document_id)
         shape = job_shape(found, spoken) if isinstance(found, Job) else document_shape(found, spoken)
         details = engine.details(owner, document_id)
@@ -219,7 +219,7 @@ def _document_routes(engine: Engine) -> APIRouter:
         document_id: DocumentId,
         number: PageNumber,
         owner: Owner,
-        width: Annotated[int, Query(ge=1, le=10_000, description="least width in pixels")] = 1_000,
+        width: Annotated[int, Query(ge=1, le=10_000, description="minimum width in pixels")] = 1_000,
     ) -> Response:
         """The page as a PNG picture."""
         check_page(engine, owner, document_id, number - 1)
@@ -249,7 +249,7 @@ def _change_routes(engine: Engine, incoming: FilePath) -> APIRouter:
 
     @router.post("/documents/{document_id}/unlock", status_code=202)
     def unlock(document_id: DocumentId, body: shapes.UnlockRequest, owner: Owner, spoken: Spoken) -> shapes.Document:
-        """Give the password that a document with state `locked` waits for. Ask for its state to see whether it fits."""
+        """Give the password for a document in state `locked`. Its state then shows whether the password was right."""
         found = find_own(engine, owner, document_id)
         if not isinstance(found, Job) or found.state is not records.JobState.LOCKED:
             raise RequestRefused(409, Message("This document is not waiting for a password."))
@@ -267,7 +267,7 @@ def _change_routes(engine: Engine, incoming: FilePath) -> APIRouter:
 
     @router.delete("/documents/{document_id}", status_code=204)
     def remove(document_id: DocumentId, owner: Owner) -> None:
-        """Remove a document for good, or stop adding it. A shared document is removed by whoever runs the server."""
+        """Remove a document for good, or stop adding it. Only whoever runs the server removes a shared document."""
         found = find_own(engine, owner, document_id)
         if isinstance(found, Job):
             engine.cancel(owner, found.id)

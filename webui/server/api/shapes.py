@@ -29,7 +29,7 @@ Text = Annotated[str, AfterValidator(_encodable)]
 DocumentId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the file, hexadecimal")]
 DocumentIds = Annotated[
     list[DocumentId] | None,
-    Field(min_length=1, max_length=MAX_SCOPE, description="ids of the documents to search; all without it"),
+    Field(min_length=1, max_length=MAX_SCOPE, description="ids of the documents to search; by default all"),
 ]
 
 
@@ -44,7 +44,7 @@ class SearchRequest(Sent):
 
     question: Text = Field(description="a question, or words to search for")
     documents: DocumentIds = None
-    limit: int = Field(10, ge=1, le=MAX_SOURCES, description="most sources to give")
+    limit: int = Field(10, ge=1, le=MAX_SOURCES, description="maximum number of sources")
 
 
 class EarlierTurn(Sent):
@@ -73,7 +73,7 @@ class UnlockRequest(Sent):
 class Source(BaseModel):
     """A passage that was found."""
 
-    number: int = Field(description="what [n] in an answer means")
+    number: int = Field(description="the n of [n] in an answer")
     document_id: str
     document: str = Field(description="file name")
     page: int = Field(description="page that the passage begins on, from 1")
@@ -99,7 +99,7 @@ class Sentence(BaseModel):
     """A sentence of the answer, checked against the sources."""
 
     text: str
-    claim: Literal["supported", "contradicted", "not found"] | None = Field(description="null: it claims nothing")
+    claim: Literal["supported", "contradicted", "not found"] | None = Field(description="null if it makes no claim")
     citations: list[Citation]
 
 
@@ -109,8 +109,8 @@ class ShortAnswer(BaseModel):
     values: list[str] = Field(description="as printed in the document, or computed and rounded")
     scale: str = Field(description="thousand, million, billion, ten thousand, hundred million, percent, or empty")
     labels: list[str] = Field(description="what the value is of: row and column of its table")
-    formula: str = Field(description="how it was computed; empty where it was not")
-    sure: bool = Field(description="false: only a possibility")
+    formula: str = Field(description="how it was computed; empty if it was not")
+    sure: bool = Field(description="false for a best guess")
     citations: list[Citation]
 
 
@@ -133,7 +133,7 @@ class AskResponse(BaseModel):
     sources: list[Source] = Field(description="all sources that were found for the question")
     question: str = Field(description="as it was understood: a follow-up is completed from the history")
     missing: list[str] = Field(description="years, names and codes of the question that no source holds")
-    incomplete: str = Field("", description="why the answer ends before its end; otherwise empty")
+    incomplete: str = Field("", description="why the answer is cut short; otherwise empty")
     reader: str = Field(description="name of the model, or of the quote reader; empty for a reply of the program")
     seconds: float
 
@@ -169,7 +169,7 @@ class Document(BaseModel):
     bytes: int = Field(description="0 while it is being added")
     added: str | None = Field(description="ISO 8601; null while it is being added")
     page_kinds: dict[str, int] = Field(description="number of pages of each kind: " + ", ".join(PageKind))
-    notes: list[str] = Field(description="what cannot be searched, and why")
+    notes: list[str] = Field(description="which parts cannot be searched, and why")
     ingestion: Ingestion | None = Field(description="null when it is ready")
 
 
@@ -192,7 +192,7 @@ class Collection(BaseModel):
 
     number: int
     name: str
-    edits: bool = Field(description="whether one may add, move and remove its documents")
+    edits: bool = Field(description="whether you may add, move and remove its documents")
     documents: int
 
 
@@ -205,7 +205,7 @@ class CollectionList(BaseModel):
 class MoveRequest(BaseModel):
     """Where a document is to be kept."""
 
-    collection: int | None = Field(description="number of a collection; null for one's own documents", ge=1)
+    collection: int | None = Field(description="number of a collection; null for your own documents", ge=1)
 
 
 class Page(BaseModel):
@@ -216,7 +216,7 @@ class Page(BaseModel):
     label: str = Field(description="what the document calls it, such as iv")
     kind: str = Field(description=", ".join(PageKind))
     text: str
-    note: str = Field(description="what is wrong with the page; mostly empty")
+    note: str = Field(description="what is wrong with the page; usually empty")
 
 
 class Error(BaseModel):
@@ -247,7 +247,7 @@ class ChatMessage(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """The fields of OpenAI's chat completions that have a meaning here; others, such as temperature, are ignored."""
+    """The fields of OpenAI's chat completions that are used here; others, such as temperature, are ignored."""
 
     model: str = Field("", max_length=200)
     messages: list[ChatMessage] = Field(min_length=1, max_length=1_000)

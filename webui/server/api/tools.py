@@ -37,7 +37,7 @@ _READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, open_world
 OwnerOf = Callable[[Context[Any, Any]], str]
 Documents = Annotated[
     list[shapes.DocumentId] | None,
-    Field(max_length=shapes.MAX_SCOPE, description="ids from list_documents; all documents without it"),
+    Field(max_length=shapes.MAX_SCOPE, description="ids from list_documents; by default all documents"),
 ]
 
 
@@ -53,7 +53,7 @@ class PageList(BaseModel):
     """Pages of a document, in order."""
 
     pages: list[shapes.Page]
-    next: int | None = Field(description="page to read on from; null after the last page")
+    next: int | None = Field(description="page to continue from; null after the last page")
 
 
 def mcp_server(engine: Engine, asking: Asking, owner_of: OwnerOf) -> MCPServer[Any]:
