@@ -33,11 +33,13 @@ def test_a_person_works_with_their_documents_for_an_afternoon(start, visit, scre
     drop(page, **{"bridge.pdf": ENGLISH, "水库.pdf": CHINESE}, **notes)
     documents(page, 9)
     in_the_library(page)
+    in_the_details(page, screenshot)
     under_an_answer(page)
     in_the_viewer(page, screenshot)
     in_the_settings(page)
     in_evaluate(page, screenshot)
     in_the_drawer(page, screenshot)
+    with_the_keyboard(page)
 
 
 def in_the_library(page):
@@ -59,6 +61,23 @@ def in_the_library(page):
     documents(page, 8)
     page.click(".undo button")
     documents(page, 9)
+
+
+def in_the_details(page, screenshot):
+    page.click("[aria-label='Details of 水库.pdf']")
+    page.wait_for_selector(".details dl:has-text('Chinese')")
+    page.wait_for_function("document.querySelector('.details .thumbnails img').naturalWidth > 0")
+    page.fill("[aria-label='Add a tag to 水库.pdf']", "dams")
+    page.keyboard.press("Enter")
+    page.click(".tags .tag:has-text('dams')")
+    page.wait_for_selector(".scope:has-text('Searching 1 of 9')")
+    screenshot(page, "tour-details")
+    page.click(".details .thumbnails button >> nth=0")
+    page.wait_for_selector(".layer:has-text('青石水库')")
+    page.click("#viewer .close")
+    page.wait_for_selector("#viewer-panel", state="hidden")
+    page.click(".scope >> text=All")
+    page.wait_for_selector(".scope:has-text('Searching all documents')")
 
 
 def under_an_answer(page):
@@ -158,3 +177,16 @@ def in_the_drawer(page, screenshot):
     page.wait_for_selector("#drawer .deleted")
     page.click("#drawer .deleted button")
     page.wait_for_selector(f"h3.question:text-is('{TICKET}')")
+
+
+def with_the_keyboard(page):
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("?")
+    page.wait_for_selector("#help")
+    page.keyboard.press("Escape")
+    page.keyboard.press("n")
+    page.wait_for_function("location.pathname === '/' && !document.querySelector('.turn')")
+    page.wait_for_function("document.activeElement.matches('#question textarea')")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("e")
+    page.wait_for_selector("#evaluation .saved .asked")
