@@ -33,8 +33,21 @@ class TensorFiles:
     files: dict[str, Path]  # tensor name -> file, in the order of the files
 
     def read(self, name: str) -> torch.Tensor:
-        """A copy of one tensor in memory. Raises CheckpointRefused or ModelMissing if its file cannot be read."""
-        return self.map(name).clone()
+        """A copy of one tensor in memory. Raises CheckpointRefused or ModelMissing if its file cannot be read.
+
+        A large one is copied in blocks of rows, so that the file's pages are not in memory beside all of the copy.
+        """
+        mapped = self.map(name)
+        if mapped.nbytes <= MAX_MAPPED_BYTES:
+            return mapped.clone()
+        copy = torch.empty(mapped.shape, dtype=mapped.dtype)
+        del mapped
+        matrix = LazyMatrix(self, name)
+        step = max(MAX_MAPPED_BYTES * len(copy) // copy.nbytes, 1)
+        for start in range(0, len(copy), step):
+            rows = slice(start, start + step)
+            copy[rows] = matrix[rows]
+        return copy
 
     def map(self, name: str) -> torch.Tensor:
         """One tensor memory-mapped from its file, which stays mapped while the tensor is referenced.

@@ -1,7 +1,7 @@
 """Weight-only INT8 and INT4 quantisation: modules that replace `nn.Linear` and `nn.Embedding`.
 
 On a CPU they call torch's own integer kernels, which take bfloat16 activations. Those are made for few rows; for the
-many rows of a prompt, weights are unpacked and multiplied densely, which is faster from DENSE_FROM_ROWS on (measured;
+many rows of a prompt, weights are unpacked and multiplied densely, which is faster from `dense_from_rows` on (measured;
 see benchmarks/LOG.md). On CUDA they are bitsandbytes' NF4 and LLM.int8.
 
 Does not know models: it takes one `model.weight_layout.Weight` after another. Everything works on blocks of rows, so
@@ -24,10 +24,17 @@ from model.weight_layout import Weight
 from rag.errors import ReaderError
 
 BLOCK_ROWS = 64  # rows quantised at a time, so that they stay in the processor's cache; a multiple of KERNEL_ROWS
-WEIGHTS_PER_BLOCK = 1 << 23  # weights unpacked and multiplied at a time
+WEIGHTS_PER_BLOCK = 1 << 22  # weights unpacked and multiplied at a time
+ROWS_AT_A_TIME = 512  # of activations, of which a copy in float32 may be made
 KERNEL_ROWS = 64  # rows that torch's INT4 kernel interleaves on AVX-512
 GROUP_SIZES = (64, 32)  # weights of a row that share a scale; the first that divides the columns is used
-DENSE_FROM_ROWS = {Precision.INT4: 256, Precision.INT8: 64}  # rows of activations from which unpacking is faster
+# Rows of activations from which unpacking is faster, by the type that is multiplied then.
+_DENSE_FROM_ROWS = {
+    (Precision.INT4, torch.bfloat16): 256,
+    (Precision.INT4, torch.float32): 128,
+    (Precision.INT8, torch.bfloat16): 64,
+    (Precision.INT8, torch.float32): 64,
+}
 
 
 class Int8Linear(nn.Module):
@@ -55,12 +62,14 @@ class Int8Linear(nn.Module):
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """(..., in) bfloat16 -> (..., out)."""
         rows = states.reshape(-1, states.shape[-1])
-        if len(rows) < DENSE_FROM_ROWS[Precision.INT8]:
+        if len(rows) < dense_from_rows(Precision.INT8):
             product: torch.Tensor = torch.ops.aten._weight_int8pack_mm(rows.contiguous(), self.values, self.scale)
         else:
-            product = rows.new_empty(len(rows), len(self.values))
+            product, dtype = rows.new_empty(len(rows), len(self.values)), dense_dtype()
             for block in unpacked_blocks(*self.values.shape):
-                product[:, block] = functional.linear(rows, self.values[block].to(rows.dtype))
+                weight = self.values[block].to(dtype)
+                for part in row_parts(len(rows)):
+                    product[part, block] = functional.linear(rows[part].to(dtype), weight)
             product.mul_(self.scale)
         if self.bias is not None:
             product = product + self.bias
@@ -104,7 +113,7 @@ class Int4Linear(nn.Module):
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         """(..., in) bfloat16 -> (..., out)."""
         rows = states.reshape(-1, self.in_features)
-        many = len(rows) >= DENSE_FROM_ROWS[Precision.INT4]
+        many = len(rows) >= dense_from_rows(Precision.INT4)
         if many and self.out_features % KERNEL_ROWS == 0 and packs_for_avx512():
             product = self._dense(rows)
         else:
@@ -120,13 +129,16 @@ class Int4Linear(nn.Module):
     def _dense(self, rows: torch.Tensor) -> torch.Tensor:
         """The same product from unpacked values; `zero`, which is constant in a group, is added from group sums."""
         scale, zero = self.scales.unbind(-1)  # (in / group, out) each
-        sums = rows.view(len(rows), -1, self.group).sum(-1)  # (rows, in / group)
-        product = sums @ zero
+        product, dtype = rows.new_empty(len(rows), self.out_features), dense_dtype()
+        sums = rows.view(len(rows), -1, self.group).sum(-1, dtype=dtype)  # (rows, in / group)
         for block in unpacked_blocks(self.out_features, self.in_features):
             centred = self._values(block).view(torch.int8).sub_(8)  # smaller products, so less rounding error
-            weight = centred.to(rows.dtype)  # (in, columns of the block)
-            weight.view(-1, self.group, weight.shape[1]).mul_(scale[:, None, block])
-            product[:, block] += rows @ weight
+            weight = centred.to(dtype)  # (in, columns of the block)
+            # Scales that lie two apart are multiplied one by one, which takes several times as long.
+            weight.view(-1, self.group, weight.shape[1]).mul_(scale[:, None, block].contiguous().to(dtype))
+            zeros = zero[:, block].to(dtype)
+            for part in row_parts(len(rows)):
+                product[part, block] = torch.addmm(sums[part] @ zeros, rows[part].to(dtype), weight)
         return product
 
     def _values(self, block: slice) -> torch.Tensor:
@@ -227,6 +239,30 @@ def unpacked_blocks(rows: int, columns: int) -> Iterator[slice]:
     """Slices of about WEIGHTS_PER_BLOCK weights each; their rows are a multiple of KERNEL_ROWS, the last excepted."""
     step = max(WEIGHTS_PER_BLOCK // columns // KERNEL_ROWS, 1) * KERNEL_ROWS
     return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
+
+
+def row_parts(rows: int) -> Iterator[slice]:
+    """Slices of ROWS_AT_A_TIME rows each, the last one shorter."""
+    return (slice(start, start + ROWS_AT_A_TIME) for start in range(0, rows, ROWS_AT_A_TIME))
+
+
+def dense_from_rows(precision: Precision) -> int:
+    """Rows of activations from which weights of this precision are unpacked and multiplied densely."""
+    return _DENSE_FROM_ROWS[precision, dense_dtype()]
+
+
+@functools.cache
+def dense_dtype() -> torch.dtype:
+    """The type in which this machine's processor multiplies unpacked weights faster: bfloat16 or float32.
+
+    By what is known of it, not by a measurement, so that a model answers the same each time. x86 without bfloat16 has
+    it emulated; Intel's has the instruction, but multiplies at half the speed of float32, if not by matrix units (AMX).
+    """
+    has = torch.cpu.get_capabilities()
+    if has.get("architecture") != "x86_64" or has.get("amx_bf16"):
+        return torch.bfloat16
+    is_fast = has.get("avx512_bf16") and "amd" in str(has.get("cpu_name", "")).lower()
+    return torch.bfloat16 if is_fast else torch.float32
 
 
 def group_size(columns: int) -> int | None:

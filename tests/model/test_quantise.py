@@ -73,6 +73,36 @@ def test_unpacking_in_blocks_changes_nothing(monkeypatch):
     assert len(list(unpacked_blocks(256, 64))) == 4
 
 
+@pytest.mark.parametrize("kind", [Int4Linear, Int8Linear])
+def test_both_types_of_unpacked_weights_give_what_the_kernel_gives(monkeypatch, kind):
+    linear, states = kind.quantised(Weight(matrix(256, 128)), torch.randn(256)), torch.randn(300, 128).bfloat16()
+    few = torch.cat([linear(part) for part in states.split(10)]).float()  # by the kernel
+    for dtype in (torch.bfloat16, torch.float32):
+        monkeypatch.setattr(quantise, "dense_dtype", lambda dtype=dtype: dtype)
+        monkeypatch.setattr(quantise, "ROWS_AT_A_TIME", 64)
+        many = linear(states)
+        assert many.dtype is torch.bfloat16
+        assert relative(many, few) < 0.006
+
+
+@pytest.mark.parametrize(
+    ("processor", "dtype"),
+    [
+        ({"architecture": "x86_64", "cpu_name": "Intel Xeon", "avx512_bf16": True}, torch.float32),
+        ({"architecture": "x86_64", "cpu_name": "Intel Xeon", "avx512_bf16": True, "amx_bf16": True}, torch.bfloat16),
+        ({"architecture": "x86_64", "cpu_name": "AMD EPYC", "avx512_bf16": True}, torch.bfloat16),
+        ({"architecture": "x86_64", "cpu_name": "AMD EPYC", "avx512_bf16": False}, torch.float32),
+        ({"architecture": "aarch64"}, torch.bfloat16),
+        ({}, torch.bfloat16),
+    ],
+)
+def test_unpacked_weights_have_the_type_that_the_processor_multiplies_faster(monkeypatch, processor, dtype):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: processor)
+    quantise.dense_dtype.cache_clear()
+    assert quantise.dense_dtype() is dtype
+    quantise.dense_dtype.cache_clear()
+
+
 def test_another_packing_order_gives_the_same_products(monkeypatch):
     linear, states = Int4Linear.quantised(Weight(matrix(128, 64)), None), torch.randn(300, 64).bfloat16()
     fast, weight = linear(states), linear.weight
