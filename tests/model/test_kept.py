@@ -6,9 +6,11 @@ import time
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import model.kept
 import model.load
+from model.checkpoint import open_checkpoint
 from model.kept import MAX_MODELS, UNFINISHED_SECONDS
 from model.load import load_reader
 from tests.model.checkpoints import INTEGERS, NAMES, publish
@@ -52,6 +54,14 @@ def test_the_second_start_reads_what_the_first_quantised(tmp_path, quantised, pr
     assert seen[-1][0] == seen[-1][1] > 0
     assert first.weight_bytes == second.weight_bytes
     assert first.name == second.name
+
+
+@pytest.mark.parametrize("shape", [(100, 33), (7,), (5, 6, 2)])
+def test_a_large_tensor_is_read_in_blocks_of_rows(tmp_path, monkeypatch, shape):
+    written = torch.randn(shape)
+    save_file({"large": written, "other": torch.ones(2)}, tmp_path / "model.safetensors")
+    monkeypatch.setattr("model.checkpoint.MAX_MAPPED_BYTES", 20)
+    assert torch.equal(open_checkpoint(tmp_path).read("large"), written)
 
 
 @pytest.mark.parametrize("name", [*NAMES, *INTEGERS])
