@@ -6,12 +6,12 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from rag.answer.claims.lexicon import are_synonyms, stem
 from rag.answer.figures.question import Operation, operation_of
 from rag.answer.phrases.causes import moves
 from rag.answer.phrases.counted import asks_how_many, holds_count, is_of_other_years
 from rag.answer.phrases.fit import is_no_answer, suits
 from rag.answer.phrases.kind import Kind, content, kind_of
+from rag.answer.phrases.limits import lacks_verb
 from rag.answer.phrases.offices import NAME, is_name
 from rag.answer.phrases.yes_no import holds, opposite
 from rag.index.tokenize import terms
@@ -72,7 +72,7 @@ def on_topic(
         return mainly_chinese(question) in chinese, tuple(quoted)
     if kind is Kind.PERSON:
         named = any(_names_somebody(question, found.text) for found in quoted)
-        return named and any(_holds_deed(question, found.text) for found in quoted), tuple(quoted)
+        return named and not all(lacks_verb(question, found.text) for found in quoted), tuple(quoted)
     if kind is Kind.NUMBER and asks_how_many(question):
         told = [one for one in quoted if holds_count(question, one.text) and not is_of_other_years(question, one.text)]
         return bool(told), tuple(quoted)
@@ -86,15 +86,6 @@ def on_topic(
     best = max(shares, default=0.0)
     kept = tuple(found for found, share in zip(quoted, shares, strict=True) if share >= _RELATED * best)
     return best >= MIN_SHARE, kept
-
-
-def _holds_deed(question: str, text: str) -> bool:
-    """Whether a text says what somebody did, by the verb of "Who bought it?" or a synonym; all else passes."""
-    asked = _WHO_DID.search(question)
-    if asked is None or asked["deed"].lower() in _NO_DEED:
-        return True
-    deed = stem(asked["deed"])
-    return any(are_synonyms(deed, stem(word)) for word in re.findall(r"[A-Za-z]{2,40}", text))
 
 
 def _names_somebody(question: str, text: str) -> bool:

@@ -21,7 +21,7 @@ class Doubt:
     """Why an answer cannot be relied on, or why there is none."""
 
     state: AnswerState
-    title: str  # "Closest found", "Not in these documents"
+    title: str  # "No direct answer found", "Not in these documents"
     reason: str
 
 
@@ -35,5 +35,6 @@ def doubt_of(exchange: Exchange, language: Language) -> Doubt | None:
     if answer.state is AnswerState.NONE and (words := exchange.bare_answer()):
         return Doubt(answer.state, title, words)
     if answer.missing:
-        return Doubt(answer.state, title, say(language, "missing", names=", ".join(answer.missing)))
+        key = "missing" if answer.state is AnswerState.CLOSEST else "missing_none"  # the title of NONE says where
+        return Doubt(answer.state, title, say(language, key, names=", ".join(answer.missing)))
     return Doubt(answer.state, title, say(language, reason_key))

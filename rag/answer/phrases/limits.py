@@ -26,6 +26,12 @@ _WHO_WITH: Final = re.compile(
     r"(?: (?:in|at|on|during) .{1,60})?\W{0,10}$",
     re.IGNORECASE,
 )
+_WHO_DID: Final = re.compile(
+    r"\bwho (?:(?:was|were|is|are|has|have|had) (?=\w+ed\b))?(?P<verb>[a-z]{2,30})\b", re.IGNORECASE
+)
+_NO_VERB: Final = frozenset(
+    "is are was were be did does do has have had will would can could may might shall should must else all".split()
+)
 _NAMED_PAIR: Final = re.compile(r"(?=\b(?P<first>[A-Z][a-z]{2,30}) (?P<second>[A-Z][a-z]{2,30})\b)")
 
 
@@ -62,10 +68,13 @@ def names_sibling(question: str, text: str) -> bool:
 
 
 def lacks_verb(question: str, text: str) -> bool:
-    """Whether "Who does it compete with?" is asked, and a sentence has no word for "compete"."""
-    asked = _WHO_WITH.search(question)
-    if asked is None:
+    """Whether it is asked who did something, or whom something is done with, and a text has no word for the deed.
+
+    "Who bought it?", "Who does it compete with?"
+    """
+    asked = _WHO_WITH.search(question) or _WHO_DID.search(question)
+    if asked is None or asked["verb"].lower() in _NO_VERB:
         return False
     verb = stem(asked["verb"])
-    words = map(stem, re.findall(r"[A-Za-z]{3,40}", text))
+    words = map(stem, re.findall(r"[A-Za-z]{2,40}", text))
     return not any(word.startswith(verb) or are_synonyms(verb, word) for word in words)

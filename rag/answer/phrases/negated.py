@@ -1,4 +1,4 @@
-"""Questions for what is not so, which a sentence that denies nothing hardly answers."""
+"""Tells questions for what is not so, sentences that deny something, and how often a text denies."""
 
 from __future__ import annotations
 
@@ -22,6 +22,19 @@ _NOT_ONLY: Final = re.compile(
 _WITHOUT: Final = re.compile(
     r"\b(?:failure|un[a-z]{4,}|in(?:eligible|applicable|complete|capable)|non-?\w+)\b", re.IGNORECASE
 )
+# Beside the negations themselves, what makes a yes of a sentence a no.
+_REVERSES: Final = re.compile(
+    r"\b(?:unable|fail(?:s|ed)? to|declin\w+ to|exempt\w*|ineligible|unavailable|void)\b|禁止|严禁|拒绝|除外|免除|否决",
+    re.IGNORECASE,
+)
+
+
+def count_denials(text: str) -> int:
+    """How often a text says that something is not so: an even number says that it is."""
+    analysed = analyse(text[:_MAX_CHARACTERS])
+    places = [analysed.tokens[one.token].start for one in find_negations(analysed) if not one.restricts]
+    reversing = [one.span() for one in _REVERSES.finditer(analysed.text)]
+    return len(reversing) + sum(not any(start <= place < end for start, end in reversing) for place in places)
 
 
 def is_negated(question: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rag.answer.phrases.kind import content
+from rag.answer.phrases.negated import count_denials
 from rag.index.tokenize import terms
 from rag.language import mainly_chinese
 from rag.reader import ANSWERABLE, Evidence
@@ -15,13 +16,6 @@ from rag.settings import PhraseSettings
 
 _CLAUSES: Final = re.compile(
     r"[,;:，；：]\s*|\s(?=(?:but|however|although|whereas|while)\b)|(?=但|然而|不过)", re.IGNORECASE
-)
-_NEGATIONS: Final = re.compile(
-    r"\b(?:not|no|never|none|nor|neither|without|cannot|\w+n['’]t|nobody|nothing|unable|fail(?:s|ed)? to|refus\w+"
-    r"|declin\w+ to|exempt\w*|exclud\w+|prohibit\w*|forbid\w*|forbidden|ineligible|unavailable|void)\b"
-    r"|不(?!仅|但|只|论|管|同|断|少)|未(?!来)|没有?|无(?!论|线)|非(?!常|洲)|禁止|严禁|拒绝|除外|免除|否决|尚未|从未"
-    r"|并非",
-    re.IGNORECASE,
 )
 _CONDITIONS: Final = re.compile(
     r"\b(?:if|unless|except|only|provided that|subject to|depending|whether|until)\b|如果|若|除非|仅"
@@ -103,7 +97,7 @@ def decide(
             continue
         if _MAY.search(question) and not _begins_with(asked[0], asked[1:], found.text):
             continue
-        denials = len(_NEGATIONS.findall(clause)) + opposed + len(_NEGATIONS.findall(content(question)))
+        denials = count_denials(clause) + opposed + count_denials(content(question))
         if best is None or (share, _same_words(question, found)) > (
             best.confidence,
             _same_words(question, best.evidence),
@@ -165,7 +159,7 @@ def _best_clause(
                 share += weight(term)
             elif reverse:
                 share += weight(term)
-                opposed += not _NEGATIONS.search(reverse)  # which is counted as a negation already
+                opposed += not count_denials(reverse)  # which is counted as a negation already
             elif holds(whole, term):
                 share += weight(term) / 2
         if share / total > best[1]:

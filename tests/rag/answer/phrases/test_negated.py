@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.phrases.negated import denies, is_negated
+from rag.answer.phrases.negated import count_denials, denies, is_negated
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,18 @@ def test_a_question_is_negated_where_its_verb_is_denied(question: str, expected:
 )
 def test_a_sentence_denies_by_its_words(sentence: str, expected: bool) -> None:
     assert denies(sentence) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The company did not fail to pay.", 2),
+        ("Smoking is prohibited.", 1),
+        ("Students who failed to attend are exempt.", 2),
+        ("员工不得将房屋转租。", 1),
+        ("公司拒绝赔偿，不过会道歉。", 1),
+        ("Only members may vote.", 0),
+    ],
+)
+def test_denials_are_counted_once_each(text: str, expected: int) -> None:
+    assert count_denials(text) == expected
