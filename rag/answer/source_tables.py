@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rag.answer.metrics.fiscal_years import fiscal_offset
 from rag.kept import Kept
 from rag.pdf.table_pages import continued, lacks_headers
 from rag.pdf.tables import MAX_WORDS as MAX_PAGE_WORDS
@@ -19,6 +20,8 @@ MAX_WORDS = 50_000  # on all pages whose tables are looked at for one question
 MAX_PAGES = 20  # after the first, of one source
 MAX_PAGES_BEFORE = 3  # of a table that goes on over pages
 KEPT_PAGES = 300  # about 60 KB each
+KEPT_OFFSETS = 300  # documents
+MAX_PAGES_READ = 1_000  # of a document, for what it calls its years
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class KeptTables:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._kept: Kept[PageTables] = Kept(KEPT_PAGES)
+        self._offsets: Kept[tuple[int | None]] = Kept(KEPT_OFFSETS)
 
     def of(self, document: DocumentKey, number: int) -> PageTables | None:
         """A page and its tables; None if there is no such page."""
@@ -46,9 +50,20 @@ class KeptTables:
                 self._kept.keep(document, number, found, moment)
         return found
 
+    def fiscal_offset(self, document: DocumentKey) -> int | None:
+        """By how much a document calls a fiscal year that ends in January another than the calendar year."""
+        moment = self._offsets.moment
+        found = self._offsets.get(document, None)
+        if found is None:
+            texts = (text for _, text in self.store.page_texts(*document, 0, MAX_PAGES_READ - 1))
+            found = (fiscal_offset(texts),)
+            self._offsets.keep(document, None, found, moment)
+        return found[0]
+
     def forget(self, document: DocumentKey) -> None:
         """Drop all that is kept of a document."""
         self._kept.forget(document)
+        self._offsets.forget(document)
 
 
 class SourceTables:
@@ -72,6 +87,11 @@ class SourceTables:
             for number in range(source.first_page, min(source.last_page, source.first_page + MAX_PAGES) + 1)
         ]
         return [page for page in pages if page is not None]
+
+    def fiscal_offset(self, source: Source) -> int | None:
+        """By how much the document of a source calls its fiscal years, as above; None where that is not known."""
+        document = self._kept.store.document(self._owner, source.document_id)
+        return None if document is None else self._kept.fiscal_offset((document.owner, document.id))
 
     def _page(self, owner: str, document: str, number: int, before: int) -> PageTables | None:
         """The tables of a page; `before`: how many pages further up a table may begin."""

@@ -45,10 +45,16 @@ _WHOLE_TABLE = 0.7  # coverage of an answer that lists all rows of a table
 class FigureFinder:
     """Answers questions about figures from the tables given, the most relevant first."""
 
-    def __init__(self, tables: Sequence[Table], settings: FigureSettings, known: Collection[str] = ()) -> None:
-        """`known`: terms that hold for all tables, such as the name of their document."""
+    def __init__(
+        self,
+        tables: Sequence[Table],
+        settings: FigureSettings,
+        known: Collection[str] = (),
+        offsets: Sequence[int | None] = (),
+    ) -> None:
+        """`known`, `offsets`: as for `CellMatcher`."""
         self._settings = settings
-        self._cells = CellMatcher(tables, settings, known)
+        self._cells = CellMatcher(tables, settings, known, offsets)
         self._computer = Computer(self._cells)
 
     def answer(self, question: str) -> FigureAnswer | None:
@@ -57,9 +63,15 @@ class FigureFinder:
         if answer is None or not answer.figures or (asks_for_count(question) and is_amount(answer.texts[0])):
             return None
         confidence = confidence_of(self.features(question, answer), self._settings.confidence)
-        if self._is_of_part(question, answer):
+        if self._is_of_part(question, answer) or self._may_be_of_another_year(question, answer):
             confidence = min(confidence, _OF_PART * self._settings.min_confidence)
         return replace(answer, confidence=confidence)
+
+    def _may_be_of_another_year(self, question: str, answer: FigureAnswer) -> bool:
+        """Whether its document leaves open which fiscal year ends on the day that heads a value."""
+        periods = self._periods_asked(question)
+        whens = [one.when for one in answer.figures if one.when and one.when.ends_early]
+        return any(when.may_be_fiscal(period) for when in whens for period in periods if when.agrees(period))
 
     def _is_of_part(self, question: str, answer: FigureAnswer) -> bool:
         """Whether several other tables match as well and have a larger value in a row of the same name.

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from math import log
 
 from rag.answer.figures.figure import Figure, same_amount
@@ -61,11 +61,25 @@ class _Place:
 class CellMatcher:
     """Finds the cells of tables that questions name."""
 
-    def __init__(self, tables: Sequence[Table], settings: FigureSettings, known: Collection[str] = ()) -> None:
-        """`known`: terms that hold for all tables, such as the name of their document."""
+    def __init__(
+        self,
+        tables: Sequence[Table],
+        settings: FigureSettings,
+        known: Collection[str] = (),
+        offsets: Sequence[int | None] = (),
+    ) -> None:
+        """`known`: terms that hold for all tables, such as the name of their document.
+
+        `offsets`: of each table, by how much the fiscal year that ends in January is called another than the calendar
+        year; None where that is not known.
+        """
         self.tables, self._settings = tables, settings
         self._known = {stem for term in known for stem in stems(term)}
-        self._places = [place for number, table in enumerate(tables) for place in _places_of(number, table)]
+        self._places = [
+            place
+            for number, (table, offset) in enumerate(zip_longest(tables, offsets))
+            for place in _places_of(number, table, offset)
+        ]
         labels = {(place.figure.table, place.figure.row.start): place.label for place in self._places}
         self._labels = len(labels)
         self._in_labels: list[set[str]] = [set() for _ in tables]
@@ -256,7 +270,7 @@ def is_total(figure: Figure) -> bool:
     return bool(_TOTAL.match(figure.row.label or "total"))
 
 
-def _places_of(number: int, table: Table) -> Iterator[_Place]:
+def _places_of(number: int, table: Table, offset: int | None) -> Iterator[_Place]:
     headers = [frozenset(stems(header)) for header in table.headers]
     common = frozenset.intersection(*headers) if len(headers) > 1 else frozenset()
     caption = frozenset(stems(table.caption)) | common
@@ -273,7 +287,8 @@ def _places_of(number: int, table: Table) -> Iterator[_Place]:
         changes = _matches(_CHANGE, row.section)
         special = of_special or _matches(_SPECIAL, f"{row.label} {row.section}")
         part = of_part or _matches(_PART, row.label)
-        whens = [_when(header, row.label, row.section, rolled.get(row.start) or of_caption) for header in table.headers]
+        around = rolled.get(row.start) or of_caption
+        whens = [_fiscal(_when(header, row.label, row.section, around), offset) for header in table.headers]
         dated = frozenset(when.year for when in whens if when)
         for column, cell in enumerate(row.cells):
             if cell is None:
@@ -315,6 +330,11 @@ def _when(header: str, label: str, section: str, caption: Period | None) -> Peri
     for other in found[1:]:
         first = first.filled(other)
     return first
+
+
+def _fiscal(when: Period | None, offset: int | None) -> Period | None:
+    """A period with the fiscal year that it ends, where that is known."""
+    return when if when is None or offset is None or not when.ends_early else replace(when, fiscal=when.year + offset)
 
 
 def _roll_forward(table: Table) -> dict[int, Period]:

@@ -22,6 +22,8 @@ _TOKEN = re.compile(
     r"|(?P<month4>1[0-2]|0?[1-9])月(?:(?P<day4>\d{1,2})日)?",
     re.IGNORECASE,
 )
+_JANUARY, _FEBRUARY = 1, 2
+_NEW_YEAR = 7  # days of January in which a year of weeks ends that is called by the year before in any case
 _NEAR = 4  # characters between a year and the quarter that belongs to it: "2019 First Quarter"
 _RANGE = re.compile(
     r"(?:20|19)\d\d年?\s?(?:to|through|until|[-–—至到~])\s?(?:FY ?)?(?:20|19)\d\d"
@@ -38,9 +40,12 @@ class Period:
     quarter: int = 0  # 1 to 4; 0: none
     month: int = 0  # 1 to 12; 0: none
     day: int = 0
+    fiscal: int = 0  # the fiscal year that ends on this day, where its document tells; 0: not known
 
     def agrees(self, other: Period) -> bool:
-        """Whether nothing that both say differs."""
+        """Whether nothing that both say differs; a year that another one asks for is a fiscal one."""
+        if self.fiscal and other.is_year:
+            return self.fiscal == other.year
         mine, others = ((p.year, p.quarter, p.month, p.day) for p in (self, other))
         return all(not a or not b or a == b for a, b in zip(mine, others, strict=True))
 
@@ -55,7 +60,17 @@ class Period:
 
         Years that end in January or February are called by the year they end in, or by the one before.
         """
-        return self.month in (1, 2) and self.day > 0 and not asked.month and not asked.quarter
+        return not self.fiscal and self.month in (1, 2) and self.day > 0 and not asked.month and not asked.quarter
+
+    @property
+    def ends_early(self) -> bool:
+        """Whether it is a day on which a fiscal year may end that is called by the year before; no New Year's Day."""
+        return self.day > 0 and (self.month == _FEBRUARY or (self.month == _JANUARY and self.day > _NEW_YEAR))
+
+    @property
+    def is_year(self) -> bool:
+        """Whether it is a year, and no part of one."""
+        return self.year > 0 and not (self.quarter or self.month or self.day)
 
     @property
     def order(self) -> tuple[int, int, int]:

@@ -16,6 +16,7 @@ from rag.answer.figures.figure import Figure, FigureAnswer
 from rag.answer.figures.lookup import FigureFinder
 from rag.answer.figures.periods import years_of
 from rag.answer.figures.question import Operation, operation_of
+from rag.answer.metrics.fiscal_years import ends_early
 from rag.answer.source_tables import SourceTables
 from rag.pdf.tables import Table
 from rag.reader import ANSWERABLE, Evidence
@@ -78,10 +79,12 @@ def short_figure(
         return None
     considered = [source for source in sources if source.document_id in named or not named]
     tables, places = _tables(considered, on_pages)
-    answer = _compared(question, tables, places, named, settings)
+    early = [ends_early((*table.headers, table.caption)) for table in tables]
+    offsets = [on_pages.fiscal_offset(one.source) if any_ else None for one, any_ in zip(places, early, strict=True)]
+    answer = _compared(question, tables, places, offsets, named, settings)
     if answer is None:
         known = set[str]().union(*named.values())
-        answer = FigureFinder(tables, settings, known).answer(question)
+        answer = FigureFinder(tables, settings, known, offsets).answer(question)
     if answer is None or not answer.texts or not 1 <= len(answer.figures) <= MAX_CELLS:
         return None
     if answer.confidence < settings.hand_over_confidence:
@@ -93,6 +96,7 @@ def _compared(
     question: str,
     tables: Sequence[Table],
     places: Sequence[_Place],
+    offsets: Sequence[int | None],
     named: Mapping[str, Collection[str]],
     settings: FigureSettings,
 ) -> FigureAnswer | None:
@@ -104,7 +108,8 @@ def _compared(
     figures, confidence = [], 1.0
     for _, documents in groups:
         numbers = [n for n, place in enumerate(places) if place.source.document_id in documents]
-        found = FigureFinder([tables[n] for n in numbers], settings, known).value(question)
+        finder = FigureFinder([tables[n] for n in numbers], settings, known, [offsets[n] for n in numbers])
+        found = finder.value(question)
         if found is None:
             return None
         figures.append(replace(found.figures[0], table=numbers[found.figures[0].table]))

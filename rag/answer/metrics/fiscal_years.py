@@ -22,6 +22,9 @@ _FISCAL = re.compile(
     re.IGNORECASE,
 )
 _EARLY_END = re.compile(r"\bJan(?:uary)?\b\.? (?:[89]|[12]\d|3[01])\b|\bFeb(?:ruary)?\b\.? \d{1,2}", re.IGNORECASE)
+_EARLY_YEAR = re.compile(r"\b(?:January|February) \d{1,2}, (20\d\d)", re.IGNORECASE)
+_OFTEN = 4  # of the dates of the most frequent year, the share from which those of another count: one in so many
+_FEW_MENTIONS = 3  # of fiscal years, below which they tell nothing
 _NEW_YEAR = re.compile(r"\bJan(?:uary)?\b\.? [1-7],", re.IGNORECASE)  # ends the year before, in a year of 52 weeks
 _MONTH = re.compile(
     r"\b(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.? \d{1,2}\b|年(\d{1,2})月", re.IGNORECASE
@@ -110,21 +113,29 @@ def ends_early(headers: Iterable[str]) -> bool:
     return any(_EARLY_END.search(header) for header in headers)
 
 
-def fiscal_offset(texts: Iterable[str], newest: int, others: Collection[int]) -> int:
+def fiscal_offset(texts: Iterable[str], newest: int = 0, others: Collection[int] = ()) -> int | None:
     """The fiscal year of a year that ends in January or February minus the calendar year it ends in, 0 or -1.
 
     As the document words it: "fiscal 2022, which ended January 28, 2023"; else by the years that head its statements
-    without such dates (`others`), else by which fiscal year it mentions more often. `newest`: the newest year in dates.
+    without such dates (`others`), else by which fiscal year it mentions more often; None where that does not tell.
+    `newest`: the newest year in the dates of its statements; 0 for that of the dates in its texts.
     """
     votes: Counter[int] = Counter()
     mentioned: Counter[int] = Counter()
+    ends: Counter[int] = Counter()
     for text in texts:
         for match in _FISCAL.finditer(text):
             fiscal, end = (match[1], match[2]) if match[1] else (match[4], match[3])
             votes[int(fiscal) - int(end)] += 1
         mentioned.update(int(year) for year in _NAMED_FISCAL.findall(text))
+        ends.update(int(year) for year in _EARLY_YEAR.findall(text))
     if votes[-1] or votes[0]:
         return -1 if votes[-1] > votes[0] else 0
     if others:
         return -1 if max(others) == newest - 1 else 0
-    return -1 if mentioned[newest - 1] > 2 * mentioned[newest] else 0
+    often = max(ends.values(), default=0) / _OFTEN
+    newest = newest or max((year for year, count in ends.items() if count >= often), default=0)
+    named, before = mentioned[newest], mentioned[newest - 1]
+    if named + before < _FEW_MENTIONS or named < before <= 2 * named:
+        return None
+    return -1 if before > named else 0

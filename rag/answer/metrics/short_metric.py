@@ -140,6 +140,8 @@ def _answer(
         text = page_of(used).text[used.row.start : used.row.end]
         if text in source.text:
             rows.setdefault(text, Evidence(source.number, text, ANSWERABLE))
+    # A year that is named by its last day is in no doubt.
+    doubtful = bool(request.years) and not request.ends_early and any(one.statement.doubtful for one in result.used)
     short = ShortAnswer(
         values=result.texts,
         scale=result.scale,
@@ -147,6 +149,7 @@ def _answer(
         formula=result.formula,
         citations=tuple(citations),
         table=rows_of(result.used),
+        sure=not doubtful,
         names=result.names,
     )
     return DocumentAnswer(short, list(rows.values()), tuple(ordered))

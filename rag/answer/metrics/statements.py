@@ -50,6 +50,7 @@ class FoundStatement:
     headers: dict[int, str]  # of the column of each year, as printed
     pages: tuple[StoredPage, ...]
     offset: int = 0  # fiscal year minus the calendar year in its headers
+    doubtful: bool = False  # whether the document leaves open which fiscal year it calls one that ends in January
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,8 +339,12 @@ def _without_interim(statement: FoundStatement) -> FoundStatement:
     )
 
 
-def _moved(statement: FoundStatement, offset: int) -> FoundStatement:
-    """A statement whose columns are headed by the dates that the years end on, by fiscal year."""
+def _moved(statement: FoundStatement, told: int | None) -> FoundStatement:
+    """A statement whose columns are headed by the dates that the years end on, by fiscal year.
+
+    `told`: the offset; None where the document does not tell it.
+    """
+    offset = told or 0
     rows = tuple(
         replace(row, cells={year + offset: cell for year, cell in row.cells.items()}) for row in statement.rows
     )
@@ -349,4 +354,5 @@ def _moved(statement: FoundStatement, offset: int) -> FoundStatement:
         years=tuple(year + offset for year in statement.years),
         headers={year + offset: header for year, header in statement.headers.items()},
         offset=offset,
+        doubtful=told is None,
     )

@@ -212,6 +212,15 @@ def test_a_quarter_answers_only_if_it_is_asked_for():
     assert finder.answer("What were net sales in the first quarter of 2020?").texts == ("4,002",)
 
 
+def test_a_year_that_ends_in_january_is_that_of_its_document():
+    leases = table(["February 3, 2024", "January 28, 2023"], ("", "Operating lease assets", ["602", "611"]))
+    asked = "What were the operating lease assets in fiscal 2023?"
+    told = {offset: FigureFinder([leases], FigureSettings(), (), [offset]).answer(asked) for offset in (0, -1, None)}
+    assert told[0].texts == ("611",)
+    assert told[-1].texts == ("602",)
+    assert min(told[0].confidence, told[-1].confidence) >= FigureSettings().min_confidence > told[None].confidence
+
+
 def test_a_change_in_the_cash_flow_statement_is_no_balance():
     flows = table(["2023", "2022"], ("Changes in operating assets", "Merchandise inventories", ["(104)", "(331)"]))
     balance = table(["2023", "2022"], ("Current assets", "Merchandise inventories, net", ["1,603", "1,499"]))

@@ -61,3 +61,11 @@ def test_a_range_holds_the_years_between():
 
 def test_years_of():
     assert years_of("FY2019, 2018/19 and 2017") == {2019, 2017}
+
+
+def test_a_year_that_ends_in_january_is_the_fiscal_one_that_its_document_calls_it():
+    january = Period(2022, month=1, day=29, fiscal=2021)
+    assert january.agrees(Period(2021))
+    assert not january.agrees(Period(2022))
+    assert january.agrees(Period(2022, month=1, day=29))
+    assert not january.may_be_fiscal(Period(2021))

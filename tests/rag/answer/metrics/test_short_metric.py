@@ -308,6 +308,22 @@ def test_the_report_on_the_year_asked_for_comes_first():
     assert found.sources[0].document == "Northwind2022.pdf"
 
 
+@pytest.mark.parametrize(
+    ("wording", "question", "sure"),
+    [
+        ("", "What was Northwind's gross profit in fiscal 2023?", False),
+        ("", "What was Northwind's gross profit in the year ended January 28, 2023?", True),
+        ("In fiscal year 2023, which ended January 28, 2023, ", "What was Northwind's gross profit in 2023?", True),
+    ],
+)
+def test_a_year_is_in_doubt_where_the_report_does_not_say_what_it_calls_it(wording, question, sure):
+    dated = "| January 28, 2023 | January 29, 2022 | January 30, 2021"
+    income = statements.INCOME.replace("Year ended December 31, | 2023 | 2022 | 2021", dated)
+    finder = Finder(Northwind=(f"{wording}sales grew.", income))
+    found = short_metric(finder, Scope(""), question, [])
+    assert (found.short.values, found.short.sure) == (("$400",), sure)
+
+
 def test_a_long_question_is_not_looked_at():
     assert answered("What were Northwind's net sales in 2022?" + " " * MAX_QUESTION_CHARACTERS) is None
 
