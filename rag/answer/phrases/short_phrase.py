@@ -40,6 +40,7 @@ from rag.answer.phrases.refine import (
     is_of_condition,
     refined,
 )
+from rag.answer.phrases.releases import find_release, may_be_release
 from rag.answer.phrases.span_model import Span, SpanModel
 from rag.answer.phrases.values import cut_to_value
 from rag.answer.phrases.yes_no import decide, yes_or_no
@@ -90,6 +91,8 @@ class PhraseFinder:
             return self._listed(found, evidence, sources), None
         span = self.model.find(question, evidence[: self.settings.span_sentences]) if self.model else None
         odds = span.log_probability - span.log_null if span and kind not in _REASONED else None
+        if release := find_release(question, evidence, sources, term_weight):
+            return _stated(*release, sources, evidence), odds
         if kind not in _REASONED and (told := _told(question, kind, evidence)):
             return _stated(*told, sources, evidence), odds
         return self._span(span, question, kind, evidence, sources), odds
@@ -132,6 +135,7 @@ class PhraseFinder:
             found, start, end = whole
         sure = confidence >= self.settings.sure_confidence and (not is_negated(question) or denies(found.text))
         sure = sure and not any(doubt(question, found.text) for doubt in _DOUBTS)
+        sure = sure and may_be_release(question, found.text, start, end)
         if kind is Kind.WHY and not gives_cause(question, found.text, start):
             if moves(question):
                 return None
