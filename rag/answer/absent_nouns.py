@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
-from pathlib import Path
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -19,6 +18,7 @@ from rag.answer.claims.lexicon import stem
 from rag.answer.han_words import han_words
 from rag.answer.missing import Comparison
 from rag.answer.named_things import MAX_QUESTION_CHARACTERS, Kind, NamedThing
+from rag.answer.nouns import is_noun
 from rag.answer.sentences import without_instructions
 from rag.embed.embedder import Embedder
 from rag.index.tokenize import terms
@@ -92,7 +92,7 @@ def nouns_in(question: str) -> list[str]:
     if mainly_chinese(question):
         found = [word.text for word in han_words(question) if word.noun and not word.frequent]
     else:
-        found = [word for word in _WORD.findall(question) if word.islower() and _is_english_noun(word)]
+        found = [word for word in _WORD.findall(question) if word.islower() and is_noun(word)]
     return [word for word in dict.fromkeys(found) if _ASKING.isdisjoint((word, *terms(word)))]
 
 
@@ -110,16 +110,6 @@ def is_absent(noun: str, comparison: Comparison) -> bool:
 def _is_held(term: str, comparison: Comparison) -> bool:
     named, holding = comparison.library.named, comparison.library.coverage(term)
     return not named.keys().isdisjoint(holding) if named else bool(holding)
-
-
-def _is_english_noun(word: str) -> bool:
-    return word in _english_nouns() or any(term in _english_nouns() for term in terms(word))
-
-
-@cache
-def _english_nouns() -> frozenset[str]:
-    lines = Path(__file__).with_name("nouns.txt").read_text("utf-8").splitlines()
-    return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
 
 
 def _words_of(evidence: Sequence[Evidence], *, chinese: bool) -> list[str]:

@@ -20,6 +20,7 @@ from rag.answer.doubt import Doubt, judge, judge_read
 from rag.answer.evidence import prompt_evidence
 from rag.answer.facts.short_fact import FactFinder
 from rag.answer.figures.short_figure import short_figure
+from rag.answer.mentions import Coverage, of_documents_that_mention
 from rag.answer.metrics.documents import StatementFinder
 from rag.answer.metrics.short_metric import short_metric, unreported
 from rag.answer.missing import Comparison, KnownLibrary
@@ -267,7 +268,7 @@ class Answerer:
         library = KnownLibrary(
             named=found.named,
             term_weight=self._term_weight(asked),
-            coverage=lambda term: self._retriever.router.coverage(term, asked.scope),
+            coverage=self._coverage(asked),
             first_page=lambda source: self._first_page(asked.scope.owner, source),
         )
         return Comparison(found.queries[0], found.sources, library, self._settings.answering.doubt)
@@ -311,6 +312,7 @@ class Answerer:
             return Findings(*figure)
         raise_if_set(stop)
         evidence = _named_first(self._find_evidence(asked, found, stop), found)
+        evidence = of_documents_that_mention(question, evidence, found.sources, found.named, self._coverage(asked))
         compared = self._retriever.router.compared_documents(question, asked.scope)
         if compared:
             evidence = take_turns(evidence, found.sources, [side.documents or () for side in compared])
@@ -351,6 +353,10 @@ class Answerer:
         owners = {document.id: document.owner for document in documents if document is not None}
         questions, vectors, weight = found.queries[first:], found.vectors[first:], self._term_weight(asked)
         return self.scorer.find_evidence(questions, vectors, found.sources, weight, owners, stop)
+
+    def _coverage(self, asked: Asked) -> Coverage:
+        """The share of the passages of each document of the person who asks that have a term."""
+        return lambda term: self._retriever.router.coverage(term, asked.scope)
 
     def _term_weight(self, asked: Asked) -> TermWeight:
         """The IDF of terms in the library of the person who asks."""

@@ -12,7 +12,7 @@ from rag.answer.phrases.counted import asks_how_many, holds_count, is_of_other_y
 from rag.answer.phrases.fit import is_no_answer, suits
 from rag.answer.phrases.kind import Kind, content, kind_of
 from rag.answer.phrases.limits import lacks_verb
-from rag.answer.phrases.offices import NAME, is_name
+from rag.answer.phrases.offices import NAME, asks_for_office, is_name
 from rag.answer.phrases.yes_no import holds, opposite
 from rag.index.tokenize import terms
 from rag.language import mainly_chinese
@@ -23,6 +23,15 @@ _RELATED: Final = 0.5  # of the best quote's share, below which another is left 
 _QUANTITIES: Final = frozenset({Kind.NUMBER, Kind.MONEY, Kind.PERCENT, Kind.DURATION, Kind.DATE})
 _CODES: Final = re.compile(r"\b[A-Za-z]\w{0,40}\d\w{0,10}")
 _DIGITS: Final = re.compile(r"(?<![\w.])\d")
+_LENGTH: Final = re.compile(  # of time, or of a thing: "How long is the bridge?"
+    r"\b(?:years?|months?|weeks?|days?|nights?|hours?|minutes?|seconds?|decades?|century|centuries|annual|permanent"
+    r"|life|lifelong|until|since|through|forever|met(?:re|er)s?|kilomet(?:re|er)s?|miles?|feet|foot|inch(?:es)?|yards?|[kcm]m|m)\b"
+    r"|[年月周天日时分秒米里]|(?:1[5-9]|20)\d\d\b.{1,40}\b(?:1[5-9]|20)\d\d\b",
+    re.IGNORECASE,
+)
+_TOPIC_HAN: Final = re.compile(
+    r"的(?P<topic>[\u4e00-\u9fff]{2,8}?)(?:分别)?(?:是|有|为|在|叫)?(?:多少|什么|谁|哪|几|怎|如何|多[大高长远重])"
+)
 _NAME: Final = re.compile(NAME)
 _ONE_NAME: Final = re.compile(r"\b(?:Mr|Ms|Mrs|Dr|Sir|Lord|King|Queen|President|Professor)\.? [A-Z]|/s/")
 _ASKS_WHY: Final = re.compile(
@@ -60,16 +69,20 @@ def on_topic(
     """Whether any of the quotes may answer, and those that are about the same.
 
     A sentence that names nobody does not say who, one without a number not how many, and one that lacks what a
-    question is about neither why nor whether. All else passes, and Chinese, whose words do not compare so. What is in
-    another language than the question was found by its vector alone: that does not tell whether it answers.
+    question is about neither why nor whether. All else passes; of Chinese, whose words do not compare so, what has
+    anything of the noun asked for (股票代码, where that is asked of a company). What is in another language than the
+    question was found by its vector alone: that does not tell whether it answers.
     `names`: terms of the question that name its document.
     """
     kind = kind_of(question)
     if kind in _QUANTITIES and not any(_holds_quantity(kind, found.text) for found in quoted):
         return False, tuple(quoted)
+    office = asks_for_office(question)
+    if office is not None and not any(office.search(one.text) for one in quoted):
+        return False, tuple(quoted)
     chinese = [mainly_chinese(one.text) for one in quoted]
     if mainly_chinese(question) or any(chinese):
-        return mainly_chinese(question) in chinese, tuple(quoted)
+        return mainly_chinese(question) in chinese and _holds_topic(question, quoted), tuple(quoted)
     if kind is Kind.PERSON:
         named = any(_names_somebody(question, found.text) for found in quoted)
         return named and not all(lacks_verb(question, found.text) for found in quoted), tuple(quoted)
@@ -88,6 +101,12 @@ def on_topic(
     return best >= MIN_SHARE, kept
 
 
+def _holds_topic(question: str, quoted: Sequence[Evidence]) -> bool:
+    """Whether any quote has a part of the noun that a Chinese question asks of something: 房东的电话号码是多少."""
+    asked = _TOPIC_HAN.search(question)
+    return asked is None or any(pair in one.text for pair in terms(asked["topic"]) for one in quoted)
+
+
 def _names_somebody(question: str, text: str) -> bool:
     if _ONE_NAME.search(text):
         return True
@@ -97,6 +116,8 @@ def _names_somebody(question: str, text: str) -> bool:
 
 def _holds_quantity(kind: Kind, text: str) -> bool:
     """Whether a text has a quantity of a kind; the digit of a name, as in "Libtasn1", is none."""
+    if kind is Kind.DURATION:
+        return _LENGTH.search(text) is not None
     return _DIGITS.search(text) is not None or suits(kind, _CODES.sub(" ", text)) == 1.0
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from rag.answer.earnings import with_net_income
 from rag.answer.figures.compare import compared, document_groups
 from rag.answer.figures.excerpt import as_printed, excerpt_of
 from rag.answer.figures.figure import Figure, FigureAnswer
@@ -84,7 +85,10 @@ def short_figure(
     answer = _compared(question, tables, places, offsets, named, settings)
     if answer is None:
         known = set[str]().union(*named.values())
-        answer = FigureFinder(tables, settings, known, offsets).answer(question)
+        finder = FigureFinder(tables, settings, known, offsets)
+        readings = dict.fromkeys((question, with_net_income(question)))
+        found = [answer for reading in readings if (answer := finder.answer(reading))]
+        answer = max(found, key=lambda one: one.confidence, default=None)
     if answer is None or not answer.texts or not 1 <= len(answer.figures) <= MAX_CELLS:
         return None
     if answer.confidence < settings.hand_over_confidence:

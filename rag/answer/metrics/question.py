@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from rag.answer.earnings import with_net_income
 from rag.answer.metrics import wording
 from rag.answer.metrics.definitions import definitions
 from rag.answer.metrics.expression import expression_of, name_of, with_unit
@@ -44,6 +45,7 @@ def understand(question: str, vocabulary: Vocabulary) -> Request | None:
     """What is asked for; None if the question is not, beyond doubt, about one figure of accounts."""
     if len(question) > MAX_QUESTION_CHARACTERS or wording.OTHER_SCOPE.search(question):
         return None
+    question = with_net_income(question)
     form = wording.form_of(question)
     found = definitions(wording.without_form(question), vocabulary)
     if found is None:

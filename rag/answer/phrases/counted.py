@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from rag.answer.claims.dates import MONTH, YEAR
+from rag.answer.nouns import is_noun
 from rag.index.tokenize import terms
 
 _HOW_MANY: Final = re.compile(r"\bhow many\b|(?:多少|几)[个名位次家件种台票股](?!百分点)", re.IGNORECASE)
@@ -60,6 +61,10 @@ _COMPARED_WITH: Final = re.compile(
     r"\b(?:compared (?:to|with)|versus|vs\.?|than|up from|down from)\b.*|[而比较](?:\d{4}年).*",
     re.IGNORECASE | re.DOTALL,
 )
+_HOW_MUCH_OF: Final = re.compile(r"(?P<of>\bhow (?:many|much))(?P<things>[^,?]{2,80})", re.IGNORECASE)
+_LATIN_WORD: Final = r"[A-Za-z][\w-]{0,40}"
+_BEHIND: Final = re.compile(r"[ -](?P<noun>[A-Za-z]{3,20}) (?P<next>[A-Za-z]{2,20})\b")
+_TIMES: Final = frozenset("years months weeks days hours minutes seconds year month week day hour minute".split())
 _NO_THING: Final = frozenset("was is has does this its as times plus minus less thus always millions billions".split())
 
 
@@ -99,6 +104,21 @@ def _is_deed(word: str, question: str) -> bool:
     )
 
 
+def counts_condition(question: str, text: str, end: int) -> bool:
+    """Whether what stands behind the number that ends text[:end] only repeats a condition of the question.
+
+    "The default 900k block size", where it asks how much memory a block size needs.
+    """
+    asked, behind = _HOW_MUCH_OF.search(question), _BEHIND.match(text, end)
+    if asked is None or behind is None:
+        return False
+    things = set(terms(_THINGS_END.sub("", asked["things"])))
+    rest = f" {' '.join(re.findall(_LATIN_WORD, question[asked.end('of') :].lower()))} "
+    noun = behind["noun"].lower()
+    is_asked = not things.isdisjoint(terms(behind.group()))
+    return not is_asked and (is_noun(noun) or noun in _TIMES) and f" {noun} {behind['next'].lower()} " in rest
+
+
 def holds_count(question: str, text: str) -> bool:
     """Whether a text has a number that may be the one asked for: no year, and not of other things."""
     text = _DAY.sub(" ", text)
@@ -107,12 +127,12 @@ def holds_count(question: str, text: str) -> bool:
 
 
 def is_of_other_deed(question: str, sentence: str) -> bool:
-    """Whether "how many" asks for things that something was done to, and a sentence tells of another deed alone."""
+    """Whether "how many" asks for things that something was done to, and a sentence tells of other deeds or of none."""
     if not asks_how_many(question):
         return False
     asked = [deed for deed in _DEEDS if deed.search(question)]
     told = [deed for deed in _DEEDS if deed.search(sentence)]
-    return bool(asked and told) and not any(deed in told for deed in asked)
+    return bool(asked) and not any(deed in told for deed in asked)
 
 
 def is_of_other_years(question: str, sentence: str) -> bool:

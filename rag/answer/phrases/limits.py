@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from rag.answer.claims.bounds import bound_of
@@ -32,6 +33,17 @@ _WHO_DID: Final = re.compile(
 _NO_VERB: Final = frozenset(
     "is are was were be did does do has have had will would can could may might shall should must else all".split()
 )
+_ASKED_NOUN: Final = re.compile(
+    r"\b(?:what|how (?:much|large|big|high)) (?:was|is|were|are) (?:the|its|their) (?:[\w-]{1,30} ){0,3}?"
+    r"(?P<noun>[a-z]{4,30}) (?:of|on|for|in|at|to)\b",
+    re.IGNORECASE,
+)
+_CALLED: Final = re.compile(r"(?P<words>(?:[A-Za-z-]{1,30} ){1,4})(?:of|was|were|is) (?:about |approximately )?$")
+_NOUN_OF_AMOUNT: Final = re.compile(
+    r"(?<![\w-])(?P<noun>[A-Za-z]{4,30})(?: (?:charges?|loss(?:es)?|costs?))? (?:of|was|were)"
+    r" (?:about |approximately )?[$£€¥￥]? ?\d"
+)
+_NOUN_BEFORE: Final = 80  # characters before an amount in which it is called something
 _NAMED_PAIR: Final = re.compile(r"(?=\b(?P<first>[A-Z][a-z]{2,30}) (?P<second>[A-Z][a-z]{2,30})\b)")
 
 
@@ -65,6 +77,20 @@ def names_sibling(question: str, text: str) -> bool:
         told.setdefault(pair["first"].lower(), set()).add(pair["second"].lower())
     asked = [(pair["first"].lower(), pair["second"].lower()) for pair in _ASKED_PAIR.finditer(question)]
     return any(second not in told[first] and held.isdisjoint(terms(second)) for first, second in asked if first in told)
+
+
+def is_of_other_noun(question: str, text: str, start: int, texts: Sequence[str]) -> bool:
+    """Whether the amount at text[start:] is called something else than what is asked for, and another is called so.
+
+    "The carrying value of £41 million", asked for the impairment, where one of `texts` has "impairment of £7 million".
+    """
+    asked, called = _ASKED_NOUN.search(question), _CALLED.search(text[max(start - _NOUN_BEFORE, 0) : start])
+    if asked is None or called is None:
+        return False
+    noun = stem(asked["noun"])
+    if noun in map(stem, called["words"].split()):
+        return False
+    return any(stem(one["noun"]) == noun for other in texts for one in _NOUN_OF_AMOUNT.finditer(other))
 
 
 def lacks_verb(question: str, text: str) -> bool:

@@ -91,9 +91,9 @@ def _without_names(about: str, source: Source) -> str:
 
 
 def _tells(about: str, text: str, weight: Callable[[str], float]) -> bool:
-    """Whether a line has the words of what is asked, says that something ended where that is asked, and names no release.
+    """Whether a line has the words of what is asked, and says that something ended where that is asked.
 
-    "Will be removed in version 5.0" stands below the heading of another one.
+    One that names a release itself, "will be removed in version 5.0", is not of the heading above it.
     """
     if _ends(about) is not _ends(text) or _NAMED.search(text):
         return False

@@ -16,6 +16,7 @@ from rag.answer.phrases.addresses import asked_address, find_address
 from rag.answer.phrases.causes import gives_cause, moves
 from rag.answer.phrases.counted import (
     asks_how_many,
+    counts_condition,
     counts_others,
     is_of_other_deed,
     is_of_other_years,
@@ -25,7 +26,7 @@ from rag.answer.phrases.elections import asks_for_directors, tells_of_directors
 from rag.answer.phrases.fit import is_no_answer
 from rag.answer.phrases.kind import Kind, kind_of
 from rag.answer.phrases.labels import find_expansion, find_labelled
-from rag.answer.phrases.limits import lacks_verb, names_sibling, narrows
+from rag.answer.phrases.limits import is_of_other_noun, lacks_verb, names_sibling, narrows
 from rag.answer.phrases.lists import FoundList, enumeration_around, find_list, split_items
 from rag.answer.phrases.negated import denies, is_negated
 from rag.answer.phrases.offices import asks_for_office, asks_of_another_time, find_holder, is_name
@@ -136,6 +137,7 @@ class PhraseFinder:
         sure = confidence >= self.settings.sure_confidence and (not is_negated(question) or denies(found.text))
         sure = sure and not any(doubt(question, found.text) for doubt in _DOUBTS)
         sure = sure and may_be_release(question, found.text, start, end)
+        sure = sure and not is_of_other_noun(question, found.text, start, [one.text for one in evidence])
         if kind is Kind.WHY and not gives_cause(question, found.text, start):
             if moves(question):
                 return None
@@ -192,9 +194,12 @@ def _is_unfit(kind: Kind, question: str, text: str, start: int, end: int) -> boo
         return True  # whoever holds it would have been found beside it
     if asks_for_directors(question) and not (tells_of_directors(text) and is_name(text[start:end])):
         return True
-    if kind is Kind.NUMBER and asks_how_many(question) and _NO_COUNT.search(text[max(start - 1, 0) : end + 1]):
+    counts = kind is Kind.DURATION or (kind is Kind.NUMBER and asks_how_many(question))
+    if counts and _NO_COUNT.search(text[max(start - 1, 0) : end + 1]):
         return True
     if asks_how_many(question) and not names_count(text[start:end]):
+        return True
+    if kind in _NUMBERS and counts_condition(question, text, end):
         return True
     if kind in _NUMBERS and (is_of_other_years(question, text) or counts_others(question, text, start)):
         return True

@@ -31,6 +31,11 @@ def quotes(*texts: str) -> list[Evidence]:
         ("最多可以有几名成员？", "欢迎参与。", False),
         ("Where is the bridge?", "Revenue grew because of new stores.", True),
         ("公司派发股息吗？", "公司的总部在上海。", True),
+        ("蓝桥公司的股票代码是什么？", "蓝桥公司的总部在上海。", False),
+        ("蓝桥公司的总部在哪里？", "蓝桥公司总部设于上海。", True),
+        ("Who is the CEO of Larkspur?", "Larkspur Desktop has Release Notes by Mary Dale.", False),
+        ("How long is the warranty of the chair?", "Office chair 12 £89.50", False),
+        ("How long is the bridge?", "The bridge is 74 metres long.", True),
     ],
 )
 def test_quotes_that_lack_what_is_asked_are_told(question: str, quote: str, *, told: bool) -> None:

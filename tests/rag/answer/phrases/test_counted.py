@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rag.answer.phrases.counted import (
+    counts_condition,
     counts_others,
     holds_count,
     is_of_other_deed,
@@ -54,4 +55,23 @@ def test_what_was_ordered_is_not_yet_delivered() -> None:
     question = "How many aircraft did Northwind deliver in 2028?"
     assert is_of_other_deed(question, "It was awarded the production of 16 aircraft in 2028.")
     assert not is_of_other_deed(question, "Of 30 aircraft ordered, 16 were delivered in 2028.")
-    assert not is_of_other_deed(question, "There were 16 aircraft in 2028.")
+    assert is_of_other_deed(question, "There were 16 aircraft in 2028.")  # nothing says that they were delivered
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "number", "repeats"),
+    [
+        (
+            "How much memory does it need for the default block size?",
+            "With a 900k block size it is slow.",
+            "900k",
+            True,
+        ),
+        ("How many days off does one get after 10 years of service?", "After 10 years of service.", "10", True),
+        ("How many years of service are needed?", "After 10 years of service.", "10", False),
+        ("How many people speak Dutch?", "About 25 million people speak Dutch.", "25 million", False),
+        ("How many people live in Delft?", "About 100,000 live in Delft.", "100,000", False),
+    ],
+)
+def test_a_number_of_the_condition_is_no_answer(question: str, text: str, number: str, *, repeats: bool) -> None:
+    assert counts_condition(question, text, text.index(number) + len(number)) is repeats

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.phrases.limits import bound_asked_for, lacks_verb, names_sibling, narrows
+from rag.answer.phrases.limits import bound_asked_for, is_of_other_noun, lacks_verb, names_sibling, narrows
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,14 @@ def test_a_sentence_without_the_deed_is_told() -> None:
     assert not lacks_verb("Who bought the station?", "Mary N. Dale acquired the station in 2019.")
     assert not lacks_verb("Who wrote the manual?", "The manual was written by Mary N. Dale.")
     assert not lacks_verb("Who is the mayor?", "The station was named after Mary N. Dale.")
+
+
+def test_an_amount_that_is_called_something_else_is_told() -> None:
+    question = "What was the impairment of Prozone in 2019?"
+    value, impairment = (
+        "The carrying value pre-impairment of £41.5 million.",
+        "An impairment of £7.4 million was booked.",
+    )
+    assert is_of_other_noun(question, value, value.index("£"), [value, impairment])
+    assert not is_of_other_noun(question, value, value.index("£"), [value])  # nothing else is called so
+    assert not is_of_other_noun(question, impairment, impairment.index("£"), [value, impairment])
