@@ -98,6 +98,13 @@ def test_a_sentence_about_the_company_answers_and_one_about_something_else_does_
     assert stated(name, text) == ((value,) if value else ())
 
 
+def test_employees_may_be_told_of_in_passing() -> None:
+    told = "With approximately 117,100 employees on a full-time equivalent basis, we need diverse backgrounds."
+    others = "Businesses with 250 employees buy from us. With over 186,000 employees and retirees, our plans cost more."
+    assert stated("employees", told) == ("approximately 117,100",)
+    assert stated("employees", others) == ()
+
+
 def test_employees_are_those_of_the_whole_company() -> None:
     texts = (
         "Our Marine segment employs 9,000 employees. About 5,200 employees are represented by a union.",
