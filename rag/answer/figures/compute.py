@@ -163,8 +163,8 @@ class Computer:
             # "the change in 2018": since the year before.
             named = [n for n, one in enumerate(ordered) if one.when and one.when.agrees(periods[0])]
             if named and named[-1] > 0:
-                return ordered[named[-1]], ordered[named[-1] - 1]
-        return ordered[-1], ordered[0] if len(periods) > 1 else ordered[-2]
+                return _apart(ordered[named[-1]], ordered[named[-1] - 1])
+        return _apart(ordered[-1], ordered[0] if len(periods) > 1 else ordered[-2])
 
     def _summed(
         self, operation: Operation, question: str, periods: Sequence[Period], best: Figure | None
@@ -216,3 +216,8 @@ class Computer:
             return printed_answer(found or [pair[0]], Operation.SERIES if len(found) > 1 else Operation.LOOKUP)
         formula = f"{plain_number(a)} / {plain_number(b)}"
         return computed_answer(a / b * factor, scale, pair, operation, formula, decimals_of(question))
+
+
+def _apart(new: Figure, old: Figure) -> tuple[Figure, Figure] | None:
+    """Two figures of one item; None for two of one day, which are of a quarter and of a year that end on it."""
+    return None if new.when == old.when else (new, old)

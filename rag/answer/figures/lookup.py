@@ -63,7 +63,8 @@ class FigureFinder:
         if answer is None or not answer.figures or (asks_for_count(question) and is_amount(answer.texts[0])):
             return None
         confidence = confidence_of(self.features(question, answer), self._settings.confidence)
-        if self._is_of_part(question, answer) or self._may_be_of_another_year(question, answer):
+        doubts = (self._is_of_part, self._may_be_of_another_year, self._may_be_of_whole_year)
+        if any(doubt(question, answer) for doubt in doubts):
             confidence = min(confidence, _OF_PART * self._settings.min_confidence)
         return replace(answer, confidence=confidence)
 
@@ -72,6 +73,11 @@ class FigureFinder:
         periods = self._periods_asked(question)
         whens = [one.when for one in answer.figures if one.when and one.when.ends_early]
         return any(when.may_be_fiscal(period) for when in whens for period in periods if when.agrees(period))
+
+    def _may_be_of_whole_year(self, question: str, answer: FigureAnswer) -> bool:
+        """Whether a quarter is asked for, and nothing around a value says that it is of one."""
+        asked = any(period.quarter for period in self._periods_asked(question))
+        return asked and any(not (one.when and (one.when.quarter or one.when.month)) for one in answer.figures)
 
     def _is_of_part(self, question: str, answer: FigureAnswer) -> bool:
         """Whether several other tables match as well and have a larger value in a row of the same name.

@@ -14,7 +14,7 @@ _WEB: Final = re.compile(
     rf"\bhttps?://[^\s<>\"“”，。；）)]{{3,300}}|\bwww\.{_HOST}(?:/[^\s<>\"“”，。；）)]{{0,300}})?", re.IGNORECASE
 )
 _E_MAIL: Final = re.compile(rf"[\w.+-]{{1,64}}@{_HOST}", re.IGNORECASE)
-_TELEPHONE: Final = re.compile(r"(?<![\w.,$-])\+?\(?\d{1,4}\)?(?:[ .-]?\(?\d{2,5}\)?){1,4}(?![\w,]|\.\d)")
+_TELEPHONE: Final = re.compile(r"(?<![\w.,$-])\+?\(?\d{1,4}\)?(?:[ .-]?\(?\d{1,5}\)?){1,5}(?![\w,]|\.\d)")
 _LEAST_DIGITS: Final = 7  # of a telephone number
 
 # What a question asks for, by its words; the first that matches.

@@ -18,6 +18,11 @@ _ASKS_MEANING: Final = re.compile(
     r"(?:\bmean|\bstands? for\b|\bshort for\b)"
     r"|(?P<han>[A-Z][A-Z&]{1,7})\s?(?:是什么(?:意思|的缩写)|代表什么|指什么|是指什么|的全称)"
 )
+_ASKS_NUMBER: Final = re.compile(
+    r"\bwhat(?:['’]s| is| was) (?:the |its |their )?(?:[\w-]{1,30} ){0,3}?(?P<noun>(?!tele)[a-z]{3,20})"
+    r" (?:number|code|no\b)",
+    re.IGNORECASE,
+)
 _LOOKED_AT: Final = 12  # sentences
 
 
@@ -28,6 +33,24 @@ def find_labelled(question: str, evidence: Sequence[Evidence]) -> tuple[Evidence
         line = _LINE.fullmatch(found.text.rstrip("。. \n"))
         if line and asked == frozenset(terms(_BRACKETS.sub("", line["label"]))):
             return found, line.start("value"), line.start("value") + len(line["value"].rstrip())
+    return None
+
+
+def find_numbered(question: str, evidence: Sequence[Evidence]) -> tuple[Evidence, int, int] | None:
+    """The number that stands behind its name in a sentence: "sort code 20-45-77, account 5530 1198"."""
+    asked = _ASKS_NUMBER.search(question)
+    if asked is None:
+        return None
+    noun = re.escape(asked["noun"])
+    written = re.compile(
+        rf"\b{noun}(?: (?:number|code|no\.?))?[:#]? "
+        r"(?P<value>[A-Z]{0,4}-?\d[\dA-Z]{0,20}(?:[ /-]\d[\dA-Z]{0,20}){0,5})"
+        r"(?![\w,.]*\d)",
+        re.IGNORECASE,
+    )
+    for found in evidence[:_LOOKED_AT]:
+        if match := written.search(found.text):
+            return found, *match.span("value")
     return None
 
 

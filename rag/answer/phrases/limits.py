@@ -44,6 +44,17 @@ _NOUN_OF_AMOUNT: Final = re.compile(
     r" (?:about |approximately )?[$£€¥￥]? ?\d"
 )
 _NOUN_BEFORE: Final = 80  # characters before an amount in which it is called something
+_ASKED_ORDER: Final = re.compile(
+    r"\b(?:who|which)\b.{1,80}\b(?:before|after|preced\w+|predecessor|succeed\w*|successor|replac\w+)"
+    r" (?:of |to )?(?-i:[A-Z])",
+    re.IGNORECASE,
+)
+_ORDER: Final = re.compile(
+    r"\b(?:before|after|former\w*|previous\w*|preced\w+|predecessor|succe(?:ed|ss)\w*|replac\w+|took over"
+    r"|take[sn]? over|step(?:s|ped|ping) down|resign\w*|retir\w+|until|left|follow\w*|next|then|later|first|second"
+    r"|third|new|depart\w*)\b",
+    re.IGNORECASE,
+)
 _NAMED_PAIR: Final = re.compile(r"(?=\b(?P<first>[A-Z][a-z]{2,30}) (?P<second>[A-Z][a-z]{2,30})\b)")
 
 
@@ -91,6 +102,11 @@ def is_of_other_noun(question: str, text: str, start: int, texts: Sequence[str])
     if noun in map(stem, called["words"].split()):
         return False
     return any(stem(one["noun"]) == noun for other in texts for one in _NOUN_OF_AMOUNT.finditer(other))
+
+
+def lacks_order(question: str, text: str) -> bool:
+    """Whether it is asked who or what came before or after another, and a text tells of no order."""
+    return _ASKED_ORDER.search(question) is not None and _ORDER.search(text) is None
 
 
 def lacks_verb(question: str, text: str) -> bool:

@@ -58,6 +58,13 @@ _HAN_NAMES_AFTER: Final = re.compile(r"(?:、[\u4e00-\u9fff·]{2,4})+(?=[，。�
 _LEGAL_FORM: Final = re.compile(r"(?:\b(?:GmbH|Inc|Ltd|LLP|LLC|plc|PLC|Corp|Corporation|AG|Co)\b\.?)$")
 _CAPITALISED_BEFORE: Final = re.compile(r"(?:\b[A-Z][\w&’'-]{0,40},? ){1,4}$")
 _CHOICE: Final = re.compile(r"\b(?:which|who)\b[^,?]{2,120}[,:] ?([^,?]{1,50}) or ([^,?]{1,50})\?", re.IGNORECASE)
+_SIDES: Final = r"(?:(?P<against>against\b)|(?P<for>for\b|in favou?r\b)|(?P<abstained>abst\w+))"
+_VOTED: Final = re.compile(rf"\bhow many\b.{{0,60}}?(?:vote[ds]?|voting|cast)(?: \w{{1,12}})? {_SIDES}", re.IGNORECASE)
+_VOTES: Final = re.compile(
+    rf"(?P<number>\b\d[\d,]{{0,12}}|\b(?:one|two|three|four|five|six|seven|eight|nine|ten)\b)"
+    rf"(?: (?:votes?|members?|people|shares))?(?: (?:were|voted))? {_SIDES}",
+    re.IGNORECASE,
+)
 _HOW_OFTEN: Final = re.compile(r"\bhow (?:often|frequently)\b|多久.{0,6}一次|多长时间.{0,6}一次|频率", re.IGNORECASE)
 _OFTEN: Final = re.compile(
     r"\b(?:(?:once|twice|\w+ times) (?:a|an|per|every|each) (?:\w+ )?\w+|every (?:\w+ )?"
@@ -74,11 +81,24 @@ def refined(kind: Kind, question: str, text: str, start: int, end: int) -> tuple
         return start, end
     if kind is Kind.DATE:
         return _date_asked_for(question, text, start, end)
+    if kind is Kind.NUMBER and (votes := _votes_asked_for(question, text, start, end)):
+        return votes
     if kind in (Kind.NUMBER, Kind.DURATION):
         return bound_asked_for(question, text, start, end)
     if kind is Kind.HOW and (found := _end_asked_for(question, text, start)):
         return found
     return _new_value(text, start, end) if _NEW.search(question) else (start, end)
+
+
+def _votes_asked_for(question: str, text: str, start: int, end: int) -> tuple[int, int] | None:
+    """The number of those against, for or abstaining, whichever is asked, in the sentence of a span."""
+    asked = _VOTED.search(question)
+    if asked is None:
+        return None
+    side = next(name for name, value in asked.groupdict().items() if value)
+    votes = [one for one in _VOTES.finditer(text) if one[side]]
+    inside = [one for one in votes if start <= one.start() < end]
+    return (inside or votes)[0].span("number") if len(votes) == 1 or inside else None
 
 
 def answers_nothing(question: str, text: str, start: int, end: int) -> bool:

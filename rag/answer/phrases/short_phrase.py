@@ -25,8 +25,8 @@ from rag.answer.phrases.counted import (
 from rag.answer.phrases.elections import asks_for_directors, tells_of_directors
 from rag.answer.phrases.fit import is_no_answer
 from rag.answer.phrases.kind import Kind, kind_of
-from rag.answer.phrases.labels import find_expansion, find_labelled
-from rag.answer.phrases.limits import is_of_other_noun, lacks_verb, names_sibling, narrows
+from rag.answer.phrases.labels import find_expansion, find_labelled, find_numbered
+from rag.answer.phrases.limits import is_of_other_noun, lacks_order, lacks_verb, names_sibling, narrows
 from rag.answer.phrases.lists import FoundList, enumeration_around, find_list, split_items
 from rag.answer.phrases.negated import denies, is_negated
 from rag.answer.phrases.offices import asks_for_office, asks_of_another_time, find_holder, is_name
@@ -62,6 +62,7 @@ _DOUBTS: Final = (
     is_of_other_deed,
     narrows,
     names_sibling,
+    lacks_order,
     lacks_verb,
 )  # of a sentence, whether it is about another thing
 _NUMBERS: Final = frozenset({Kind.MONEY, Kind.PERCENT, Kind.NUMBER})  # kinds that a wrong span is read as a fact for
@@ -166,7 +167,8 @@ def _told(question: str, kind: Kind, evidence: Sequence[Evidence]) -> tuple[Evid
     if (written := asked_address(question)) and (address := find_address(written, evidence)):
         return address
     holder = find_holder(question, evidence) if kind is Kind.PERSON else None
-    return holder or find_expansion(question, evidence) or find_labelled(question, evidence)
+    labelled = find_labelled(question, evidence) or find_numbered(question, evidence)
+    return holder or find_expansion(question, evidence) or labelled
 
 
 def _stated(

@@ -92,7 +92,7 @@ def decide(
             continue
         if mainly_chinese(found.text) != mainly_chinese(question):  # their words cannot be compared
             continue
-        clause, share, opposed = _best_clause(found.text, asked, weight, total)
+        clause, share, opposed = _best_clause(found.text, asked, _ending(wanted), weight, total)
         if share < settings.decided_share or _is_open(question, clause) or not _holds_verb(wanted, found.text):
             continue
         if _MAY.search(question) and not _begins_with(asked[0], asked[1:], found.text):
@@ -132,25 +132,34 @@ def _holds_verb(question: str, sentence: str) -> bool:
     What follows the last preposition does not count: "open to new members", "in 2023".
     """
     text = content(question)
-    ending = terms(_LAST_PREPOSITION.sub("", text))[-1:]
-    wanted = [*(word.lower() for word in _PARTICIPLE.findall(text)[-1:]), *ending]
+    wanted = [*(word.lower() for word in _PARTICIPLE.findall(text)[-1:]), *_ending(question)]
     if _DOES.search(question):  # any of its words may be the verb: "Did the company repurchase shares?"
         wanted += [term for word in _WORDS.findall(_LAST_PREPOSITION.sub("", text)) for term in terms(word)]
     held = set(terms(sentence))
     return all(holds(held, one) or opposite(held, one) for one in wanted)
 
 
+def _ending(question: str) -> list[str]:
+    """The last term of a question but for what follows its last preposition: mostly its verb."""
+    return terms(_LAST_PREPOSITION.sub("", content(question)))[-1:]
+
+
 def _best_clause(
-    sentence: str, asked: Sequence[str], weight: Callable[[str], float], total: float
+    sentence: str, asked: Sequence[str], ending: Sequence[str], weight: Callable[[str], float], total: float
 ) -> tuple[str, float, int]:
     """The part of a sentence that repeats most of the question, the share it repeats, and how many words it reverses.
 
-    What comes before a clause counts half: it often names what the clause is about.
+    It is one that has what the question ends in, where any has: what is said there of the rest is what counts. What
+    comes before a clause counts half: it often names what the clause is about.
     """
-    clauses = [part for part in _CLAUSES.split(sentence) if part and part.strip()]
+    parts = [part for part in _CLAUSES.split(sentence) if part and part.strip()]
+    clauses = parts if len(parts) > 1 else [sentence]
     whole = set(terms(sentence))
+    held = [set(terms(part)) for part in clauses]
+    deciding = [part for part, own in zip(clauses, held, strict=True) if all(holds(own, one) for one in ending)]
+    clauses = deciding or clauses
     best = ("", 0.0, 0)
-    for clause in [sentence] if len(clauses) == 1 else clauses:
+    for clause in clauses:
         own = set(terms(clause))
         share, opposed = 0.0, 0
         for term in asked:

@@ -221,6 +221,19 @@ def test_a_year_that_ends_in_january_is_that_of_its_document():
     assert min(told[0].confidence, told[-1].confidence) >= FigureSettings().min_confidence > told[None].confidence
 
 
+def test_a_quarter_and_a_year_that_end_on_one_day_are_not_compared():
+    dates = ["January 28, 2023", "January 29, 2022"]
+    both = table([*dates, *dates], ("", "Net sales", ["3,226", "2,729", "10,208", "8,630"]))
+    answer = FigureFinder([both], FigureSettings()).answer("How much did net sales grow in the fourth quarter?")
+    assert answer is None or answer.confidence < FigureSettings().min_confidence
+
+
+def test_a_value_that_nothing_says_is_of_a_quarter_is_not_sure():
+    sales = table(["2019", "2018"], ("", "Net sales", ["90", "80"]))
+    asked = "What were net sales in the second quarter of 2019?"
+    assert FigureFinder([sales], FigureSettings()).answer(asked).confidence < FigureSettings().min_confidence
+
+
 def test_a_change_in_the_cash_flow_statement_is_no_balance():
     flows = table(["2023", "2022"], ("Changes in operating assets", "Merchandise inventories", ["(104)", "(331)"]))
     balance = table(["2023", "2022"], ("Current assets", "Merchandise inventories, net", ["1,603", "1,499"]))

@@ -15,6 +15,15 @@ SENTENCES = [
 ]
 
 
+def test_a_telephone_number_is_given_with_its_country() -> None:
+    written = asked_address("What is her phone number?")
+    assert written is not None
+    text = "mira@example.org, +31 6 5550 1284"
+    found = find_address(written, [Evidence(1, text, 1.0)])
+    assert found is not None
+    assert text[found[1] : found[2]] == "+31 6 5550 1284"
+
+
 @pytest.mark.parametrize(
     ("question", "expected"),
     [

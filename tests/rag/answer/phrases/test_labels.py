@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.phrases.labels import find_expansion, find_labelled
+from rag.answer.phrases.labels import find_expansion, find_labelled, find_numbered
 from rag.reader import Evidence
 
 LINES = [
@@ -51,3 +51,18 @@ def test_a_value_that_the_label_holds_too_is_marked_where_it_stands_as_the_value
 def test_an_abbreviation_is_given_in_full(question: str, text: str, expected: str | None) -> None:
     found = find_expansion(question, [Evidence(1, text, 1.0)])
     assert (found and text[found[1] : found[2]]) == expected
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("What is the account number?", "5530 1198"),
+        ("What is the sort code of the bank?", "20-45-77"),
+        ("What is the order number?", None),
+        ("What is the telephone number?", None),
+    ],
+)
+def test_a_number_stands_behind_its_name(question: str, expected: str | None) -> None:
+    lines = ["Accounts: 0117 496 0022.", "Please pay to Severn Bank, sort code 20-45-77, account 5530 1198."]
+    found = find_numbered(question, [Evidence(1, line, 1.0) for line in lines])
+    assert (found and found[0].text[found[1] : found[2]]) == expected

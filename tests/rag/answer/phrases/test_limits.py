@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.phrases.limits import bound_asked_for, is_of_other_noun, lacks_verb, names_sibling, narrows
+from rag.answer.phrases.limits import bound_asked_for, is_of_other_noun, lacks_order, lacks_verb, names_sibling, narrows
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,10 @@ def test_an_amount_that_is_called_something_else_is_told() -> None:
     assert is_of_other_noun(question, value, value.index("£"), [value, impairment])
     assert not is_of_other_noun(question, value, value.index("£"), [value])  # nothing else is called so
     assert not is_of_other_noun(question, impairment, impairment.index("£"), [value, impairment])
+
+
+def test_who_came_before_another_stands_where_an_order_is_told() -> None:
+    question = "Who was the treasurer before Helen Okafor?"
+    assert lacks_order(question, "Helen Okafor was elected treasurer; Simon Baird received 12 votes.")
+    assert not lacks_order(question, "Walter Prosser stepped down as treasurer.")
+    assert not lacks_order("Who is the treasurer?", "Helen Okafor was elected treasurer.")

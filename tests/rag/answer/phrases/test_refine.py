@@ -17,6 +17,7 @@ from rag.answer.phrases.refine import (
 )
 
 TERM = "The tenancy begins on 1 April 2021 and continues for eighteen months, ending on 30 September 2022."
+VOTES = "Of 65 members present, 25 votes for and 40 against were counted."
 FEE = "The board lowered the fee from $28 to $19 with effect from 1 January."
 
 
@@ -33,6 +34,9 @@ FEE = "The board lowered the fee from $28 to $19 with effect from 1 January."
             "1997 and opened its first shop in 1998",
             "May 2, 1997",
         ),
+        (Kind.NUMBER, "How many members voted against it?", VOTES, "25 votes for and 40", "40"),
+        (Kind.NUMBER, "How many votes were cast in favour?", VOTES, "25 votes for and 40", "25"),
+        (Kind.NUMBER, "How many people came to the vote?", VOTES, "65", "65"),
         (Kind.MONEY, "What is the new fee?", FEE, "$28", "$19"),
         (Kind.MONEY, "What was the fee?", FEE, "$28", "$28"),
         (Kind.MONEY, "新的费用是多少？", "费用从28元下调至19元。", "28元", "19元"),

@@ -38,6 +38,8 @@ from rag.settings import PhraseSettings
         ("Are pets allowed in the house?", "Pets must not leave the house.", None),
         ("Was the sale of the station approved?", "Sale of the old fire station 2 3 1", None),
         ("月卡可以暂停吗？", "月卡和季卡不能暂停。", False),
+        ("福利年假可以结转吗？", "满两年的员工每年另享受福利年假3天，当年有效，不得结转。", False),
+        ("May gift vouchers be returned?", "Gift vouchers are valid for a year, and they may not be returned.", False),
         ("Does Kraft Heinz have unions?", "Kraft Heinz Holding is the successor of Kraft.", None),
         (
             "Did the company repurchase shares in 2019?",
