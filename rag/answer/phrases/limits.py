@@ -31,7 +31,8 @@ _WHO_DID: Final = re.compile(
     r"\bwho (?:(?:was|were|is|are|has|have|had) (?=\w+ed\b))?(?P<verb>[a-z]{2,30})\b", re.IGNORECASE
 )
 _NO_VERB: Final = frozenset(
-    "is are was were be did does do has have had will would can could may might shall should must else all".split()
+    "is are was were be did does do has have had will would can could may might shall should must else all"
+    " give gives gave make makes made take takes took get gets got hold holds held".split()  # deeds of any kind
 )
 _ASKED_NOUN: Final = re.compile(
     r"\b(?:what|how (?:much|large|big|high)) (?:was|is|were|are) (?:the|its|their) (?:[\w-]{1,30} ){0,3}?"
