@@ -109,6 +109,7 @@ def test_employees_are_those_of_the_whole_company() -> None:
     texts = (
         "Our Marine segment employs 9,000 employees. About 5,200 employees are represented by a union.",
         "As of June 30, 2023, we had approximately 3,150 employees at our campus in Portland.",
+        "In addition, we had approximately 41,000 employees at Halden China.",
         "As of June 30, 2023, Halden employed approximately 21,400 people worldwide, of whom 60% in Europe.",
         "Over 30,000 Halden employees and retirees have used the app since 2015.",
     )
