@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from rag.answer.claims.lexicon import are_synonyms, stem
 from rag.answer.figures.question import Operation, operation_of
 from rag.answer.phrases.causes import moves
 from rag.answer.phrases.counted import asks_how_many, holds_count, is_of_other_years
@@ -31,6 +32,19 @@ _LENGTH: Final = re.compile(  # of time, or of a thing: "How long is the bridge?
 )
 _TOPIC_HAN: Final = re.compile(
     r"的(?P<topic>[\u4e00-\u9fff]{2,8}?)(?:分别)?(?:是|有|为|在|叫)?(?:多少|什么|谁|哪|几|怎|如何|多[大高长远重])"
+)
+_ASKED_NOUN: Final = re.compile(
+    r"^\W*(?:(?:in|at|for|on|of|by|to) )?(?:what|which) "
+    r"(?P<which>(?!(?:is|are|was|were|do|did|does|has|have|had)\b)[a-z]{3,30})"
+    r" (?:is|are|was|were|does|do|did|has|have|had|can|could|will|would|should|may|might|must)\b"
+    r"|^\W*what (?:is|was|are|were) (?:the|its|their) (?P<what>[a-z]{3,30}) (?:of|for|in|at|to)\b",
+    re.IGNORECASE,
+)
+# Nouns that say what kind of answer is wanted, which a sentence that gives one seldom repeats.
+_ANY_NOUN: Final = frozenset(
+    "kind kinds type types sort sorts thing things person people place places year years month day date time century"
+    " city country state word name names term terms part parts way ways reason reasons number amount percentage role"
+    " purpose result effect meaning difference example group position company organization event area region".split()
 )
 _NAME: Final = re.compile(NAME)
 _ONE_NAME: Final = re.compile(r"\b(?:Mr|Ms|Mrs|Dr|Sir|Lord|King|Queen|President|Professor)\.? [A-Z]|/s/")
@@ -93,7 +107,7 @@ def on_topic(
     if (kind is Kind.WHY and moves(question)) or operation_of(question) is Operation.WHICH:
         return False, tuple(quoted)
     if kind not in (Kind.YES_NO, Kind.WHY):
-        return True, tuple(quoted)
+        return _holds_noun(question, quoted), tuple(quoted)
     about = set(terms(_ASKS_WHY.sub(" ", content(question)))) - _SURROUNDING - set(names)
     shares = [_share(about, found.text) for found in quoted]
     best = max(shares, default=0.0)
@@ -105,6 +119,17 @@ def _holds_topic(question: str, quoted: Sequence[Evidence]) -> bool:
     """Whether any quote has a part of the noun that a Chinese question asks of something: 房东的电话号码是多少."""
     asked = _TOPIC_HAN.search(question)
     return asked is None or any(pair in one.text for pair in terms(asked["topic"]) for one in quoted)
+
+
+def _holds_noun(question: str, quoted: Sequence[Evidence]) -> bool:
+    """Whether any quote has the noun that is asked for, in any form, or a synonym."""
+    asked = _ASKED_NOUN.search(question)
+    noun = (asked["which"] or asked["what"]).lower() if asked else ""
+    if not noun or noun in _ANY_NOUN:
+        return True
+    held = set(terms(" ".join(one.text for one in quoted)))
+    stems = {stem(word) for word in held if word.isascii()}
+    return any(holds(held, one) for one in terms(noun)) or any(are_synonyms(stem(noun), one) for one in stems)
 
 
 def _names_somebody(question: str, text: str) -> bool:
