@@ -31,7 +31,7 @@ _LENGTH: Final = re.compile(  # of time, or of a thing: "How long is the bridge?
     re.IGNORECASE,
 )
 _TOPIC_HAN: Final = re.compile(
-    r"的(?P<topic>[\u4e00-\u9fff]{2,8}?)(?:分别)?(?:是|有|为|在|叫)?(?:多少|什么|谁|哪|几|怎|如何|多[大高长远重])"
+    r"(?<!目)的(?P<topic>(?!原因|目的|作用|意思|结果|含义|名字|地方|时候|人)[\u4e00-\u9fff]{2,8}?)(?:分别)?(?:是|有|为|在|叫)?(?:多少|什么|谁|哪|几|怎|如何|多[大高长远重])"
 )
 _ASKED_NOUN: Final = re.compile(
     r"^\W*(?:(?:in|at|for|on|of|by|to) )?(?:what|which) "

@@ -35,6 +35,7 @@ def quotes(*texts: str) -> list[Evidence]:
         ("Where is the bridge?", "Revenue grew because of new stores.", True),
         ("公司派发股息吗？", "公司的总部在上海。", True),
         ("蓝桥公司的股票代码是什么？", "蓝桥公司的总部在上海。", False),
+        ("交易所停止运营的原因是什么？", "战争使它在1939年关闭。", True),
         ("蓝桥公司的总部在哪里？", "蓝桥公司总部设于上海。", True),
         ("Who is the CEO of Larkspur?", "Larkspur Desktop has Release Notes by Mary Dale.", False),
         ("How long is the warranty of the chair?", "Office chair 12 £89.50", False),
