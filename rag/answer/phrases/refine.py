@@ -30,6 +30,7 @@ _FROM_TO: Final = re.compile(
 _NEW: Final = re.compile(r"\b(?:new|now|current|currently|revised)\b|新的?|现在|目前|调整后|修订后", re.IGNORECASE)
 _VALUE: Final = re.compile(r"[$£€¥￥]?\s?\d[\d,.]*\d?\s?%?(?:\s?(?:million|billion|thousand|万|亿)?元?)", re.IGNORECASE)
 _TWO_VALUES: Final = re.compile(r"\W?[$£€¥￥][\d,.]+ [$£€¥￥][\d,.]+|[\d,.]+ ?% [\d,.]+ ?%|\d[\d,.]* and \d[\d,.]*")
+_SAME_UNIT: Final = re.compile(r"\d[\d,.]{0,12} ?(?P<unit>[^\W\d_]{1,10}) \d[\d,.]{0,12} ?(?P=unit)")  # "650 W 860 W"
 _TWO_YEARS: Final = re.compile(r"((?:1[5-9]|20)\d\d) and ((?:1[5-9]|20)\d\d)")
 _TIMES: Final = re.compile(r"(?:more than |about |nearly )?(?:once|twice|double|half)", re.IGNORECASE)
 _MAX_NAME: Final = 12  # words of a name
@@ -115,6 +116,8 @@ def answers_nothing(question: str, text: str, start: int, end: int) -> bool:
     years = _TWO_YEARS.fullmatch(span)
     if years and years[1] < years[2]:  # of prose; those above the columns of a table begin with the last one
         return False
+    if _SAME_UNIT.fullmatch(span):
+        return True
     return _TWO_VALUES.fullmatch(span) is not None or (
         _TIMES.fullmatch(span) is not None and text[end:].lstrip().startswith("as ")
     )

@@ -65,6 +65,7 @@ _DOUBTS: Final = (
     lacks_order,
     lacks_verb,
 )  # of a sentence, whether it is about another thing
+_GOES_ON: Final = re.compile(r"[，；;。](?=[^\W\d_])")  # of a value: another clause
 _NUMBERS: Final = frozenset({Kind.MONEY, Kind.PERCENT, Kind.NUMBER})  # kinds that a wrong span is read as a fact for
 
 Phrase = tuple[ShortAnswer, list[Evidence]]  # a short answer, and the evidence with what it is from first
@@ -138,6 +139,7 @@ class PhraseFinder:
         sure = confidence >= self.settings.sure_confidence and (not is_negated(question) or denies(found.text))
         sure = sure and not any(doubt(question, found.text) for doubt in _DOUBTS)
         sure = sure and may_be_release(question, found.text, start, end)
+        sure = sure and not (kind in _NUMBERS and _GOES_ON.search(found.text, start, end))
         sure = sure and not is_of_other_noun(question, found.text, start, [one.text for one in evidence])
         if kind is Kind.WHY and not gives_cause(question, found.text, start):
             if moves(question):

@@ -52,6 +52,8 @@ def test_a_span_becomes_what_is_asked_for(kind: Kind, question: str, text: str, 
     ("question", "text", "span", "nothing"),
     [
         ("Who audited Acme in 2021?", "We have audited Acme Inc. and others.", "Acme Inc", True),
+        ("额定功率是多少？", "额定功率 650瓦 860瓦", "650瓦 860瓦", True),
+        ("How tall is he?", "He is 6 feet 2 inches tall.", "6 feet 2 inches", False),
         ("Which is larger, Acme or Novex?", "Acme is larger.", "Acme", False),
         ("What is Acme's business?", "Acme (the Company) is a public company.", "the Company", True),
         ("这家企业做什么？", "本集团主营水泵。", "集团", True),
