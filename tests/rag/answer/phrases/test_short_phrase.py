@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rag.answer.phrases.short_phrase import Phrase, PhraseFinder, trim
+from rag.answer.phrases.span_model import Span
 from rag.reader import Evidence
 from rag.records import Source
 from rag.settings import PhraseSettings
@@ -69,3 +70,17 @@ def test_a_span_ends_at_words_and_keeps_its_brackets(text: str, span: tuple[int,
 def test_a_span_does_not_end_on_a_joining_word(text: str, expected: str) -> None:
     start, end = trim(text, 0, len(text))
     assert text[start:end] == expected
+
+
+@pytest.mark.parametrize(("span", "sure"), [("三十日，并支付一个月", False), ("一个月", True)])
+def test_a_value_that_goes_on_in_another_clause_is_not_sure(span: str, *, sure: bool) -> None:
+    text = "提前退租的，应提前三十日，并支付一个月租金作为违约金。"
+
+    class Model:
+        def find(self, question: str, evidence: list[Evidence]) -> Span:
+            return Span(0, text.index(span), text.index(span) + len(span), 0.0, -20.0)
+
+    finder = PhraseFinder(Model(), PhraseSettings())  # type: ignore[arg-type]
+    found, _ = finder.find("提前退租要付多少违约金？", [Evidence(1, text, 2.0)], SOURCES, lambda term: 1.0)
+    assert found is not None
+    assert found[0].sure is sure
