@@ -25,7 +25,7 @@ from rag.errors import ReaderError
 
 BLOCK_ROWS = 64  # rows quantised at a time, so that they stay in the processor's cache; a multiple of KERNEL_ROWS
 WEIGHTS_PER_BLOCK = 1 << 22  # weights unpacked and multiplied at a time
-ROWS_AT_A_TIME = 512  # of activations, of which a copy in float32 may be made
+ROWS_AT_A_TIME = 256  # of activations, of which a copy in float32 may be made
 KERNEL_ROWS = 64  # rows that torch's INT4 kernel interleaves on AVX-512
 GROUP_SIZES = (64, 32)  # weights of a row that share a scale; the first that divides the columns is used
 # Rows of activations from which unpacking is faster, by the type that is multiplied then.
