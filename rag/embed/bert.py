@@ -1,14 +1,13 @@
-"""BERT encoders on a CPU in bfloat16, with half the processor time that they take in sentence-transformers.
+"""BERT encoders on a CPU, with half to three quarters of the processor time that they take in sentence-transformers.
 
-What is computed is what `torch.autocast` computes, to the last bit: matrix products and attention in bfloat16, sums and
-layer normalisation in float32. But weights are rounded once and kept in the layout that the products need, and a layer
-is fifteen calls instead of fifty. For a question of 17 tokens that is 17 instead of 35 ms (`benchmarks/LOG.md`).
+What is computed is what sentence-transformers compute, under `torch.autocast` where it is in bfloat16, to the last bit.
+But weights are rounded once and kept in the layout that the products need, a layer is fifteen operations instead of
+fifty, and all layers are one call (`layers.py`). For a question of 17 tokens that is 17 instead of 35 ms in bfloat16,
+16 instead of 23 in float32 (`benchmarks/LOG.md`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rag.records import Vectors
@@ -20,28 +19,18 @@ if TYPE_CHECKING:
 ROWS: Final = 24  # tokens of a usual batch, for which the layout of weights is chosen
 
 
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """One layer; each pair is a weight and a bias."""
-
-    attention: _Product  # queries, keys and values at once
-    attended: _Product
-    attended_norm: tuple[torch.Tensor, torch.Tensor]
-    widened: _Product
-    narrowed: _Product
-    norm: tuple[torch.Tensor, torch.Tensor]
-
-
 class BertEncoder:
     """Texts to vectors with the weights of a sentence-transformers model: BERT, then the mean over the tokens."""
 
-    def __init__(self, model: SentenceTransformer) -> None:
+    def __init__(self, model: SentenceTransformer, *, bfloat16: bool) -> None:
         """Takes over the weights of the layers, so that the model itself can no longer compute."""
+        from rag.embed.layers import through
+
         bert: Any = model[0].auto_model
-        self._model, self._embeddings = model, bert.embeddings
+        self._model, self._embeddings, self._through = model, bert.embeddings, through
         self._normalised = len(model) > 2  # the model does so itself
         self._heads, self._epsilon = bert.config.num_attention_heads, bert.config.layer_norm_eps
-        self._layers = [_layer_of(layer) for layer in bert.encoder.layer]
+        self._layers = [_layer_of(layer, bfloat16=bfloat16) for layer in bert.encoder.layer]
         del bert.encoder.layer[:]
 
     def encode(self, texts: list[str], prompt: str) -> Vectors:
@@ -66,21 +55,8 @@ class BertEncoder:
         states = states + embeddings.position_embeddings.weight[: ids.shape[1]]
         states = self._norm(states, (embeddings.LayerNorm.weight, embeddings.LayerNorm.bias))
         seen = None if bool(mask.all()) else mask[:, None, None, :].bool()
-        for layer in self._layers:
-            states = self._through(states, layer, seen)
-        return states
-
-    def _through(self, states: torch.Tensor, layer: _Layer, seen: torch.Tensor | None) -> torch.Tensor:
-        import torch
-
-        count, tokens, width = states.shape
-        heads = layer.attention(states.bfloat16()).view(count, tokens, 3, self._heads, width // self._heads)
-        query, key, value = heads.permute(2, 0, 3, 1, 4)
-        attended = torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=seen)
-        attended = attended.transpose(1, 2).reshape(count, tokens, width)
-        states = self._norm(layer.attended(attended) + states, layer.attended_norm)
-        widened = torch.nn.functional.gelu(layer.widened(states.bfloat16()))
-        return self._norm(layer.narrowed(widened) + states, layer.norm)
+        after: torch.Tensor = self._through(states, self._layers, seen, self._heads, self._epsilon)
+        return after
 
     def _norm(self, states: torch.Tensor, weights: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         import torch
@@ -88,37 +64,32 @@ class BertEncoder:
         return torch.nn.functional.layer_norm(states, (states.shape[-1],), *weights, self._epsilon)
 
 
-class _Product:
-    """Linear layers of the same input as one, in bfloat16."""
-
-    def __init__(self, *linear: torch.nn.Linear) -> None:
-        import torch
-
-        weight = torch.cat([one.weight.detach() for one in linear]).bfloat16()
-        bias = torch.cat([one.bias.detach() for one in linear]).bfloat16()
-        self._linear: Callable[..., torch.Tensor] = torch.nn.functional.linear
-        self._arguments: tuple[Any, ...] = (weight, bias)
-        # What torch's compiler makes of a linear layer whose weights do not change; it is no public interface.
-        operations = torch.ops.mkldnn
-        if hasattr(operations, "_linear_pointwise") and operations._is_mkldnn_bf16_supported():
-            self._linear = operations._linear_pointwise
-            packed = operations._reorder_linear_weight(weight, ROWS)
-            self._arguments = (packed, bias, "none", [], "")
-
-    def __call__(self, states: torch.Tensor) -> torch.Tensor:
-        return self._linear(states, *self._arguments)
-
-
-def _layer_of(layer: Any) -> _Layer:
+def _layer_of(layer: Any, *, bfloat16: bool) -> list[torch.Tensor]:
+    """The weights of a layer as `layers.through` takes them."""
     attention = layer.attention
-    return _Layer(
-        _Product(attention.self.query, attention.self.key, attention.self.value),
-        _Product(attention.output.dense),
-        _norm_of(attention.output.LayerNorm),
-        _Product(layer.intermediate.dense),
-        _Product(layer.output.dense),
-        _norm_of(layer.output.LayerNorm),
-    )
+    own = attention.self
+    return [
+        *_product_of(own.query, own.key, own.value, bfloat16=bfloat16),
+        *_product_of(attention.output.dense, bfloat16=bfloat16),
+        *_norm_of(attention.output.LayerNorm),
+        *_product_of(layer.intermediate.dense, bfloat16=bfloat16),
+        *_product_of(layer.output.dense, bfloat16=bfloat16),
+        *_norm_of(layer.output.LayerNorm),
+    ]
+
+
+def _product_of(*linear: torch.nn.Linear, bfloat16: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weight and bias of linear layers of the same input as one."""
+    import torch
+
+    weight = torch.cat([one.weight.detach() for one in linear])
+    bias = torch.cat([one.bias.detach() for one in linear])
+    if not bfloat16:
+        return weight, bias
+    weight, operations = weight.bfloat16(), torch.ops.mkldnn
+    if hasattr(operations, "_linear_pointwise") and operations._is_mkldnn_bf16_supported():
+        weight = operations._reorder_linear_weight(weight, ROWS)
+    return weight, bias.bfloat16()
 
 
 def _norm_of(norm: torch.nn.LayerNorm) -> tuple[torch.Tensor, torch.Tensor]:

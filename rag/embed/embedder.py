@@ -86,8 +86,8 @@ class SentenceEmbedder:
         self.dimension = int(self._model.get_embedding_dimension() or 0)
         self.max_tokens = int(self._model.max_seq_length or 512)
         self._bfloat16, precision = choose_precision(device)
-        quick = self._bfloat16 and device == "cpu" and is_mean_of_bert(self._model)
-        self._bert = BertEncoder(self._model) if quick else None
+        quick = device == "cpu" and is_mean_of_bert(self._model)
+        self._bert = BertEncoder(self._model, bfloat16=self._bfloat16) if quick else None
         self._batches = Batches(self._encode, BATCH if device == "cpu" else GPU_BATCH, self.dimension)
         self.why = Message("{reason}; {precision}", {"reason": why, "precision": precision})
         # E5 was trained with these prompts, which not every copy of it states.

@@ -42,19 +42,19 @@ _EMBEDDINGS: Final = (
     "LayerNorm.weight",
     "LayerNorm.bias",
 )
+_KINDS: Final = ("weight", "bias")
+_ATTENTION: Final = ("query", "key", "value")
+_AFTER_ATTENTION: Final = (
+    "attention.output.dense",
+    "attention.output.LayerNorm",
+    "intermediate.dense",
+    "output.dense",
+    "output.LayerNorm",
+)
 PARTS: Final = tuple(
     f"{part}.{kind}"
-    for part in (
-        "attention.self.query",
-        "attention.self.key",
-        "attention.self.value",
-        "attention.output.dense",
-        "attention.output.LayerNorm",
-        "intermediate.dense",
-        "output.dense",
-        "output.LayerNorm",
-    )
-    for kind in ("weight", "bias")
+    for part in (*(f"attention.self.{part}" for part in _ATTENTION), *_AFTER_ATTENTION)
+    for kind in _KINDS
 )
 
 
@@ -193,10 +193,12 @@ class Network:
         self._first_trained = int(trained.metadata()["first_trained"])
         self._embeddings = {name: read(f"embeddings.{name}") for name in _EMBEDDINGS}
         self._layers = [
-            {
-                part: self._trained.apply(f"encoder.layer.{n}.{part}", read(f"encoder.layer.{n}.{part}").float())
-                for part in PARTS
-            }
+            _joined(
+                {
+                    part: self._trained.apply(f"encoder.layer.{n}.{part}", read(f"encoder.layer.{n}.{part}").float())
+                    for part in PARTS
+                }
+            )
             for n in range(LAYERS)
         ]
 
@@ -216,12 +218,13 @@ class Network:
 
     def _states(self, ids: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         """The last layer's vectors, (tokens, width)."""
-        states = embed_tokens(self._embeddings, ids)
-        for n, layer in enumerate(self._layers):
-            if n == self._first_trained:
-                states = states + self._linear(features, "feat")
-            states = _layer(states, layer)
-        return states
+        from rag.embed.layers import through
+
+        first, states = self._first_trained, embed_tokens(self._embeddings, ids)
+        states = through(states[None], self._layers[:first], None, HEADS, _EPSILON)
+        states = states + self._linear(features, "feat")
+        after: torch.Tensor = through(states, self._layers[first:], None, HEADS, _EPSILON)[0]
+        return after
 
     def _linear(self, values: torch.Tensor, name: str) -> torch.Tensor:
         import torch
@@ -270,26 +273,12 @@ def embed_tokens(parts: Mapping[str, torch.Tensor], ids: torch.Tensor) -> torch.
     return _norm(states, parts["LayerNorm.weight"].float(), parts["LayerNorm.bias"].float())
 
 
-def _layer(states: torch.Tensor, layer: dict[str, torch.Tensor]) -> torch.Tensor:
-    """One layer: attention, then two dense layers, each added to its input and normalised."""
+def _joined(layer: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
+    """The weights of a layer as `rag.embed.layers` takes them."""
     import torch
 
-    linear = torch.nn.functional.linear
-    count, width = states.shape
-
-    def dense(values: torch.Tensor, name: str) -> torch.Tensor:
-        return linear(values, layer[f"{name}.weight"], layer[f"{name}.bias"])
-
-    query, key, value = (
-        dense(states, f"attention.self.{name}").view(1, count, HEADS, width // HEADS).transpose(1, 2)
-        for name in ("query", "key", "value")
-    )
-    attended = torch.nn.functional.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(count, width)
-    states = states + dense(attended, "attention.output.dense")
-    states = _norm(states, layer["attention.output.LayerNorm.weight"], layer["attention.output.LayerNorm.bias"])
-    widened = torch.nn.functional.gelu(dense(states, "intermediate.dense"))
-    states = states + dense(widened, "output.dense")
-    return _norm(states, layer["output.LayerNorm.weight"], layer["output.LayerNorm.bias"])
+    taken = [torch.cat([layer[f"attention.self.{part}.{kind}"] for part in _ATTENTION]) for kind in _KINDS]
+    return taken + [layer[f"{part}.{kind}"] for part in _AFTER_ATTENTION for kind in _KINDS]
 
 
 def _norm(states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
