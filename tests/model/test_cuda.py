@@ -6,9 +6,11 @@ import pytest
 import torch
 from transformers.utils.import_utils import is_flash_attn_2_available
 
+from model.adapters import Method
 from model.assemble import dimensions_of
 from model.device import free_bytes, has_bfloat16, pick_device
 from model.families import Precision
+from model.finetune.train import Trainer, TrainingSettings
 from model.generate import generate, read_prompt
 from model.kv_cache import preallocated_cache
 from model.load import load_reader
@@ -16,6 +18,7 @@ from rag.errors import OutOfMemory
 from rag.reader import ReadRequest, ReadSource, Sampling
 from tests.model.checkpoints import NAMES, cases, load, publish, reference
 from tests.model.cut import until_cut
+from tests.model.test_finetune import BASE, answer, base, examples_of, pairs_of  # noqa: F401 - `base` is a fixture
 from tests.model.test_load import native
 
 pytestmark = [
@@ -82,6 +85,19 @@ def test_the_embedding_and_the_output_matrix_take_8_bits(tmp_path, precision):
     config = reader.model.config
     wanted = dimensions_of(config).weight_bytes(Precision(precision))
     assert reader.weight_bytes == pytest.approx(wanted, rel=0.15)
+
+
+@pytest.mark.parametrize("method", list(Method))
+@pytest.mark.parametrize("precision", ["bf16", "int8", "int4"])
+def test_an_adapter_is_trained_on_weights_of_any_precision(base, tmp_path, method, precision):  # noqa: F811
+    """LoRA on INT4 weights is QLoRA (Dettmers et al., NeurIPS 2023)."""
+    reader = on_the_gpu(base, precision)
+    untrained = answer(reader, "p0?")
+    settings = TrainingSettings(method, epochs=30, rate=0.05, step_pairs=3, held_out=0, patience=30, prefix_tokens=16)
+    epochs = Trainer(reader.model, settings, tmp_path).train(examples_of(reader, pairs_of(3)), [], BASE)
+    assert epochs[-1].loss < 0.8 * epochs[0].loss
+    adapted = load_reader(base, precision=precision, device="cuda:0", adapter=tmp_path)
+    assert answer(adapted, "p0?") != untrained
 
 
 @pytest.mark.skipif(not is_flash_attn_2_available(), reason="FlashAttention 2 is not installed")
