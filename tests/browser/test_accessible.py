@@ -78,6 +78,15 @@ def test_axe_would_find_what_is_wrong(engine, served, visit):  # noqa: F811
     assert set(found_by_axe(page)) == {"listitem", "label-content-name-mismatch", "color-contrast"}
 
 
+def test_not_even_the_caret_of_a_running_answer_moves_if_motion_is_reduced(engine, served, visit):  # noqa: F811
+    page = ready(visit(served(engine), reduced_motion="reduce"))
+    page.evaluate(
+        """document.querySelector('#conversation .mount').insertAdjacentHTML('beforeend',
+        '<div class="turn running"><p class="step">Reading</p><div class="answer"><p>Revenue grew</p></div></div>')"""
+    )
+    assert page.evaluate("document.getAnimations().length") == 0
+
+
 def test_a_question_mark_lists_the_shortcuts_unless_somebody_types(engine, served, visit):  # noqa: F811
     page = ready(visit(served(engine)))
     page.press("#question textarea", "?")
