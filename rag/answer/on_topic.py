@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from rag.answer.claims.lexicon import are_synonyms, stem
+from rag.answer.claims.lexicon import has_synonym
 from rag.answer.figures.question import Operation, operation_of
 from rag.answer.phrases.causes import moves
 from rag.answer.phrases.counted import asks_how_many, holds_count, is_of_other_years
@@ -51,12 +51,6 @@ _ONE_NAME: Final = re.compile(r"\b(?:Mr|Ms|Mrs|Dr|Sir|Lord|King|Queen|President|
 _ASKS_WHY: Final = re.compile(
     r"\b(?:why|what|which|how come|caused?|causes|reasons?|did|does|do|has|have|is|are|was|were|been|being)\b",
     re.IGNORECASE,
-)
-_WHO_DID: Final = re.compile(
-    r"\bwho (?:(?:was|were|is|are|has|have|had) (?=\w+ed\b))?(?P<deed>[a-z]{2,30})\b", re.IGNORECASE
-)
-_NO_DEED: Final = frozenset(
-    "is are was were be did does do has have had will would can could may might should shall must else all".split()
 )
 _PAST_FORMS: Final = dict(
     pair.split("/")
@@ -128,8 +122,7 @@ def _holds_noun(question: str, quoted: Sequence[Evidence]) -> bool:
     if not noun or noun in _ANY_NOUN:
         return True
     held = set(terms(" ".join(one.text for one in quoted)))
-    stems = {stem(word) for word in held if word.isascii()}
-    return any(holds(held, one) for one in terms(noun)) or any(are_synonyms(stem(noun), one) for one in stems)
+    return any(holds(held, one) for one in terms(noun)) or has_synonym(noun, held)
 
 
 def _names_somebody(question: str, text: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -131,6 +131,12 @@ def are_synonyms(one: str, other: str) -> bool:
     """Whether two stems, or two Chinese words, stand in one group."""
     table = synonyms()
     return one == other or not table.get(one, frozenset()).isdisjoint(table.get(other, frozenset()))
+
+
+def has_synonym(word: str, words: Iterable[str]) -> bool:
+    """Whether any of the English words given is this one, in any form, or a synonym."""
+    wanted = stem(word)
+    return any(are_synonyms(wanted, stem(other)) for other in words if other.isascii())
 
 
 @functools.cache

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from rag.answer.claims.lexicon import are_synonyms, stem
+from rag.answer.claims.lexicon import has_synonym
 from rag.answer.phrases.negated import count_denials
 from rag.answer.phrases.yes_no import holds
 from rag.index.tokenize import terms
@@ -100,12 +100,8 @@ def _tells(about: str, text: str, weight: Callable[[str], float]) -> bool:
     asked = list(dict.fromkeys(terms(_BEGAN.sub(" ", _ENDED.sub(" ", about)))))
     total = sum(map(weight, asked))
     held = set(terms(text))
-    stems = {stem(word) for word in held if word.isascii()}
-
-    def is_held(term: str) -> bool:
-        return holds(held, term) or any(are_synonyms(stem(term), one) for one in stems)
-
-    return total > 0 and sum(weight(term) for term in asked if is_held(term)) >= _LEAST_HELD * total
+    shared = [term for term in asked if holds(held, term) or has_synonym(term, held)]
+    return total > 0 and sum(map(weight, shared)) >= _LEAST_HELD * total
 
 
 def _ends(text: str) -> bool:
