@@ -1,7 +1,9 @@
-"""The README and the docs tell the truth: every option, every file, the very command that CI runs."""
+"""The README and the docs tell the truth: every option, every folder, the very command that CI runs."""
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 from pathlib import Path
 
@@ -20,11 +22,33 @@ def tracked() -> list[str]:
     return [name for name in done.stdout.splitlines() if (ROOT / name).exists()]
 
 
-def test_every_python_file_has_its_line():
-    listed = [line.split("`")[1] for line in ARCHITECTURE.splitlines() if line.startswith("| `")]
-    files = {name for name in tracked() if name.endswith(".py") and not name.startswith("tests/")}
-    files -= {name for name in files if name.endswith("__init__.py")}
-    assert sorted(name for name in listed if name.endswith(".py")) == sorted(files)
+def python_files() -> list[Path]:
+    return [Path(name) for name in tracked() if name.endswith(".py") and not name.startswith("tests/")]
+
+
+def test_every_folder_has_its_row_and_the_files_to_read_first_are_in_it():
+    table = ARCHITECTURE.split("| folder | what is in it | read first |\n|---|---|---|\n")[1].split("\n\n")[0]
+    rows = [row.split("|") for row in table.splitlines()]
+    folders = {folder.strip(" `"): re.findall("`([^`]+)`", files) for _, folder, _, files, _ in rows}
+    assert set(folders) == {str(path.parent) for path in python_files()}
+    assert [
+        f"{folder}/{file}" for folder, files in folders.items() for file in files if not (ROOT / folder / file).exists()
+    ] == []
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.name)
+def test_the_files_that_the_docs_name_exist(page):
+    paths = tracked()
+    named = re.findall(r"`([a-z][a-z0-9_/]*\.py)`", page.read_text("utf-8"))
+    assert [name for name in named if not any(f"/{path}".endswith(f"/{name}") for path in paths)] == []
+
+
+def test_the_first_line_of_every_module_is_a_sentence_that_lists_of_files_can_show():
+    firsts = {
+        path: (ast.get_docstring(ast.parse((ROOT / path).read_text("utf-8"))) or "").split("\n")[0]
+        for path in python_files()
+    }
+    assert [str(path) for path, first in firsts.items() if not first.endswith(".")] == []
 
 
 def test_the_table_of_options_says_what_help_says():

@@ -1,5 +1,7 @@
-"""The answers that are being made, each in a thread of its own: one belongs to its conversation, not to the page that
-asked, so that it goes on while that page is reloaded, and every page of the conversation can show and stop it.
+"""The answers that are being made, each in a thread of its own.
+
+An answer belongs to its conversation, not to the page that asked: it goes on while that page is reloaded, and every
+page of the conversation can show and stop it.
 """
 
 from __future__ import annotations

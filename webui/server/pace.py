@@ -1,5 +1,6 @@
-"""How soon an open page is sent what has changed for everybody, such as a file that is being added: the more pages are
-open, the later, so that drawing them all never takes the server's time from those who ask.
+"""How soon an open page is sent what has changed for everybody, such as a file that is being added.
+
+The more pages are open, the later, so that drawing them all never takes the server's time from those who ask.
 """
 
 from __future__ import annotations
