@@ -46,7 +46,7 @@ def source_row(source: Source) -> list[Any]:
 
 def sentence_row(sentence: Sentence) -> list[Any]:
     """A sentence of an answer with its citations."""
-    citations = [[one.number, round(one.support, DECIMALS), one.start, one.end] for one in sentence.citations]
+    citations = [[one.number, one.start, one.end] for one in sentence.citations]
     return [sentence.text, sentence.lead, citations]
 
 
@@ -115,7 +115,8 @@ KINDS: Final[dict[str, Callable[[Record], Any]]] = {
     "order": _places,
     "scores": lambda row: [source[7:] for source in row["sources"]],
     "answers": lambda row: [[text, lead] for text, lead, _ in row["answer"]] + [row["state"]],
-    "citations": lambda row: [citations for _, _, citations in row["answer"]],
+    # An earlier version recorded a score between number and span.
+    "citations": lambda row: [[[one[0], *one[-2:]] for one in citations] for _, _, citations in row["answer"]],
 }
 
 

@@ -14,6 +14,7 @@ import random
 import statistics
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ from rag.retrieve.expand import expand_query
 from rag.retrieve.hybrid import HybridSearch
 from rag.retrieve.routing import DocumentRouter
 from rag.settings import QuerySettings, RetrievalSettings, Settings
+from rag.store.database import Store
 
 PASSAGES = 20_000
 
@@ -92,17 +94,13 @@ def main() -> None:
     arguments = parser.parse_args()
     questions = read_questions(arguments.questions)
     embedder = CachedEmbedder(open_embedder("packaged", cache=arguments.cache_dir), arguments.cache_dir)
-    with (
-        tempfile.TemporaryDirectory() as data,
-        Engine(
-            Settings(data_dir=Path(data), retrieval=RetrievalSettings(sources=20)),
-            embedder=lambda: embedder,
-            reader=QuoteReader(),
-        ) as engine,
-    ):
-        add_folder(engine, arguments.pdfs, lambda _: None)
-        outcomes = list(evaluate(engine, questions, scope=arguments.scope))
-        texts = engine.passage_texts("")
+    with tempfile.TemporaryDirectory() as data:
+        settings = Settings(data_dir=Path(data), retrieval=RetrievalSettings(sources=20))
+        with Engine(settings, embedder=lambda: embedder, reader=QuoteReader()) as engine:
+            add_folder(engine, arguments.pdfs, lambda _: None)
+            outcomes = list(evaluate(engine, questions, scope=arguments.scope))
+        with closing(Store(settings.database)) as store:
+            texts = [kept.passage.text for part, _ in store.all_passages() for kept in part]
     plain = plain_by_language(arguments, questions)
     asked = [question.question for question in questions[:200]]
     spent = milliseconds(texts, embedder.passages(texts), asked, embedder.queries(asked))

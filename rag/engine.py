@@ -322,12 +322,6 @@ class Engine:
         self.questions.forget_document(document_id)
         self._files.delete_unused(owner, document_id)
 
-    def passage_texts(self, owner: str) -> list[str]:
-        """The texts of all passages that `owner` sees."""
-        passages = (kept for part, _ in self._store.all_passages() for kept in part)
-        owners = self._library.access.visible(owner)
-        return [kept.passage.text for kept in passages if kept.owner in owners]
-
     def _complete(self, job: Job, prepared: Prepared) -> bool:
         """Add a job's document to the library; False if the job was cancelled."""
         added = self._library.add(job, self._files.size(job.document_id), prepared)

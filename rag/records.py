@@ -192,7 +192,6 @@ class Citation:
     """A source that a sentence of the answer rests on."""
 
     number: int  # of the source
-    support: float  # 0..1: share of the sentence's terms in the cited span
     start: int  # cited span: [start, end) in the source's text
     end: int
 

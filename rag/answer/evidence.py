@@ -23,4 +23,4 @@ def citation_of(found: Evidence, start: int, end: int, sources: Sequence[Source]
     """[start, end) of a sentence as a citation of its source."""
     text = next((source.text for source in sources if source.number == found.number), "")
     moved = max(text.find(found.text), 0)
-    return Citation(found.number, 1.0, moved + start, moved + end)
+    return Citation(found.number, moved + start, moved + end)

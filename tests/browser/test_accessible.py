@@ -10,7 +10,7 @@ from tests.waiting import until
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 SHORT = ShortAnswer(
-    ("$4,218",), "million", ("Revenue", "2023"), "4,218 − 0", (Citation(1, 1.0, 29, 34),),
+    ("$4,218",), "million", ("Revenue", "2023"), "4,218 − 0", (Citation(1, 29, 34),),
     TableExcerpt("In millions", ("2023", "2022"), (("Revenue", "4,218", "3,900"),), ((0, 0),)),
 )  # fmt: skip
 

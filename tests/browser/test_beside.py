@@ -22,7 +22,7 @@ def engine(tmp_path):
     engine.answer = [(LONG.strip(), (1,)), ("Revenue grew to 4,218 million euros.", (1,))]
     table = TableExcerpt("In millions", YEARS, (ROW,), ((0, 6),))
     engine.short = ShortAnswer(
-        ("$22,018,915",), "million", ("Revenue", "2018"), "", (Citation(1, 1.0, 30, 49),), table=table
+        ("$22,018,915",), "million", ("Revenue", "2018"), "", (Citation(1, 30, 49),), table=table
     )
     return engine
 

@@ -259,7 +259,7 @@ def filled(engine, cookie, turns):
     own, conversation = OwnConversations(engine.conversations, conversation_owner("", {COOKIE: cookie})), Conversation()
     found = Found((source(1, engine.library[0]),), "q", writes_markdown=False)
     for number in range(1, turns + 1):
-        answer = Answer((Sentence(f"Answer {number}.", (Citation(1, 0.9, 0, 49),)),), "r")
+        answer = Answer((Sentence(f"Answer {number}.", (Citation(1, 0, 49),)),), "r")
         exchange = Exchange(number, f"question {number}", found=found, answer=answer)
         conversation.add(exchange)
         own.keep_exchange(conversation, exchange)

@@ -47,7 +47,7 @@ def drop(page, *names, data=PDF):
 
 
 def test_a_short_answer_is_large_and_opens_its_cell(engine, served, visit):
-    cited = (Citation(1, 1.0, 30, 49), Citation(1, 1.0, 29, 34))
+    cited = (Citation(1, 30, 49), Citation(1, 29, 34))
     engine.short = ShortAnswer(("$4,218",), "million", ("Revenue", "2023"), "4,218 − 0", cited)
     page = ready(visit(served(engine)))
     ask(page)

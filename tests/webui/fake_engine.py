@@ -386,7 +386,7 @@ class FakeEngine:
         sentences = tuple(
             Sentence(
                 text,
-                tuple(Citation(n, 0.9, 0, 49) for n in cited),
+                tuple(Citation(n, 0, 49) for n in cited),
                 " " if i else "",
                 ClaimState.SUPPORTED if cited else ClaimState.NOT_FOUND,
             )

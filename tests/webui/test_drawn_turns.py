@@ -46,7 +46,7 @@ def session():
     exchanges = []
     for number in range(1, 6):
         sources = tuple(source(n, of, page=number) for n, of in enumerate(reports, 1))
-        answer = Answer((Sentence(f"Answer {number}.", (Citation(1, 1.0, 0, 5),)),), "GLM-4-9B", seconds=1.0)
+        answer = Answer((Sentence(f"Answer {number}.", (Citation(1, 0, 5),)),), "GLM-4-9B", seconds=1.0)
         found = Found(sources, f"question {number}", writes_markdown=True)
         exchanges.append(Exchange(number, f"question {number}", "GLM-4-9B", found, answer=answer))
     exchanges[1].answer, exchanges[1].text, exchanges[1].stopped = None, "Half an", True

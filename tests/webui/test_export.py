@@ -21,7 +21,7 @@ SECRET = "s" * 43
 
 
 def answered(number, question="How much?", *, plain=True, **changes):
-    sentences = (Sentence("Revenue grew by 12 *percent*.", (Citation(1, 0.9, 0, 49),)),)
+    sentences = (Sentence("Revenue grew by 12 *percent*.", (Citation(1, 0, 49),)),)
     answer = Answer(**{"sentences": sentences, "reader": "r", **changes})
     return Exchange(number, question, found=Found((SOURCE,), question, writes_markdown=not plain), answer=answer)
 
@@ -40,7 +40,7 @@ def engine(tmp_path):
 
 
 def test_markdown_has_questions_as_headings_and_citations_as_footnotes():
-    short = ShortAnswer(("$197",), "million", ("Revenue", "2022"), "", (Citation(1, 1.0, 40, 44),))
+    short = ShortAnswer(("$197",), "million", ("Revenue", "2022"), "", (Citation(1, 40, 44),))
     text = as_markdown(Conversation([answered(1), answered(2, "# And *now*?", short=short)], title="Growth"), "en")
     assert text.startswith("# Growth\n\n## How much?\n\nRevenue grew by 12 \\*percent\\*.[^1-1]\n\n")
     assert "[^1-1]: annual\\_report.pdf, p. 5" in text
@@ -60,7 +60,7 @@ def test_html_links_each_citation_to_its_page_which_is_there_once_with_its_marks
 
 
 def test_what_is_in_doubt_is_said_in_both_forms(engine):
-    wrong = Sentence("It fell.", (Citation(1, 0.5, 0, 3),), "", ClaimState.CONTRADICTED)
+    wrong = Sentence("It fell.", (Citation(1, 0, 3),), "", ClaimState.CONTRADICTED)
     doubted = answered(1, sentences=(wrong,), state=AnswerState.CLOSEST)
     stopped = Exchange(2, "And?", text="Half an ans", stopped=True)
     conversation = Conversation([doubted, stopped])
@@ -100,7 +100,7 @@ class _Tags(HTMLParser):
 def test_hostile_text_stays_text_in_an_exported_page(engine, text, plain):
     hostile = source(1, document(text), text + " " * 60)
     engine.library = [document(text)]
-    answer = Answer((Sentence(text, (Citation(1, 1.0, 0, 5),)),), text)
+    answer = Answer((Sentence(text, (Citation(1, 0, 5),)),), text)
     exchange = Exchange(1, text, found=Found((hostile,), text, writes_markdown=not plain), answer=answer)
     tags = _Tags()
     tags.feed(as_html(Conversation([exchange], title=text), "en", pictured(engine)))

@@ -84,7 +84,7 @@ def _operand_citations(claim: Analysed, index: SourceIndex) -> tuple[Citation, .
     printed = {one.value for one in claim.quantities}
     for segment in index.segments:
         if any(one.value / scale in printed for one in segment.analysed.quantities for scale in SCALES):
-            return (Citation(segment.number, 1.0, segment.start, segment.end),)
+            return (Citation(segment.number, segment.start, segment.end),)
     return ()
 
 
@@ -98,8 +98,8 @@ def find_verbatim(sentence: str, index: SourceIndex, marked: Collection[int] = (
             start = source.text.find(sentence)
             if start < 0:
                 start, end = _span_in(source.text, text.index(squeezed), len(squeezed))
-                return Citation(source.number, 1.0, start, end)
-            return Citation(source.number, 1.0, start, start + len(sentence))
+                return Citation(source.number, start, end)
+            return Citation(source.number, start, start + len(sentence))
     return None
 
 
@@ -175,10 +175,10 @@ def _judge(
     if share < _least_share(alignment, settings):
         return _NOT_FOUND
     if not problems:
-        return Verdict(ClaimState.SUPPORTED, _citations(alignment, share))
+        return Verdict(ClaimState.SUPPORTED, _citations(alignment))
     conflicts = tuple(dict.fromkeys(problem.conflict for problem in problems if problem.conflict))
     if conflicts:
-        return Verdict(ClaimState.CONTRADICTED, _citations(alignment, share), conflicts)
+        return Verdict(ClaimState.CONTRADICTED, _citations(alignment), conflicts)
     return _NOT_FOUND
 
 
@@ -191,10 +191,10 @@ def _least_share(alignment: Alignment, settings: ClaimSettings) -> float:
     return settings.min_share_of_row if row and found else settings.min_share
 
 
-def _citations(alignment: Alignment, share: float) -> tuple[Citation, ...]:
+def _citations(alignment: Alignment) -> tuple[Citation, ...]:
     """One for each source of the evidence, from its first segment to its last."""
     spans: dict[int, tuple[int, int]] = {}
     for segment in alignment.segments:
         start, end = spans.get(segment.number, (segment.start, segment.end))
         spans[segment.number] = min(start, segment.start), max(end, segment.end)
-    return tuple(Citation(number, share, *span) for number, span in spans.items())
+    return tuple(Citation(number, *span) for number, span in spans.items())

@@ -234,4 +234,4 @@ def _page_source(place: Place, document: Document) -> Source:
 def _citation(place: Place, document: Document, sources: Sequence[Source]) -> Citation:
     source = next(source for source in sources if _holds(source, place, document))
     moved = place.page.start - source.start
-    return Citation(source.number, 1.0, moved + place.start, moved + place.end)
+    return Citation(source.number, moved + place.start, moved + place.end)

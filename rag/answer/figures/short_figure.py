@@ -159,7 +159,7 @@ def _as_short_answer(
 def _citation(figure: Figure, place: _Place) -> Citation:
     """The cell. Its span counts from the source's start and may lie outside the source's text, on the same page."""
     moved = place.page.start - place.source.start
-    return Citation(place.source.number, 1.0, figure.cell.start + moved, figure.cell.end + moved)
+    return Citation(place.source.number, figure.cell.start + moved, figure.cell.end + moved)
 
 
 def _rows(answer: FigureAnswer, places: Sequence[_Place]) -> list[Evidence]:

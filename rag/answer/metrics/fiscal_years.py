@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
-from rag.answer.figures.periods import years_of
+from rag.answer.figures.periods import periods_of, years_of
 from rag.pdf.tables import Table
 
 _QUARTER = re.compile(
@@ -21,7 +21,6 @@ _FISCAL = re.compile(
     r"[^.;]{0,30}?\(.{0,3}(?:the )?.?(?:fiscal (?:year )?)?(20\d\d)\b",
     re.IGNORECASE,
 )
-_EARLY_END = re.compile(r"\bJan(?:uary)?\b\.? (?:[89]|[12]\d|3[01])\b|\bFeb(?:ruary)?\b\.? \d{1,2}", re.IGNORECASE)
 _EARLY_YEAR = re.compile(r"\b(?:January|February) \d{1,2}, (20\d\d)", re.IGNORECASE)
 _OFTEN = 4  # of the dates of the most frequent year, the share from which those of another count: one in so many
 _FEW_MENTIONS = 3  # of fiscal years, below which they tell nothing
@@ -109,8 +108,8 @@ def _year_of(header: str) -> int | None:
 
 
 def ends_early(headers: Iterable[str]) -> bool:
-    """Whether columns are headed by dates in January or February."""
-    return any(_EARLY_END.search(header) for header in headers)
+    """Whether columns are headed by days on which a fiscal year may end that is called by the year before."""
+    return any(period.ends_early for header in headers for period in periods_of(header))
 
 
 def fiscal_offset(texts: Iterable[str], newest: int = 0, others: Collection[int] = ()) -> int | None:

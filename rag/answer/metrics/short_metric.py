@@ -136,7 +136,7 @@ def _answer(
     rows: dict[str, Evidence] = {}
     for used in result.used:
         source, start = place_of(used, ordered)
-        citations[Citation(source.number, 1.0, start + used.cell.start, start + used.cell.end)] = None
+        citations[Citation(source.number, start + used.cell.start, start + used.cell.end)] = None
         text = page_of(used).text[used.row.start : used.row.end]
         if text in source.text:
             rows.setdefault(text, Evidence(source.number, text, ANSWERABLE))

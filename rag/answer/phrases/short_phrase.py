@@ -116,7 +116,7 @@ class PhraseFinder:
     def _listed(self, found: FoundList, evidence: Sequence[Evidence], sources: Sequence[Source]) -> Phrase:
         text = next(source.text for source in sources if source.number == found.number)
         values = tuple(text[start:end] for start, end in found.items)
-        cited = tuple(Citation(found.number, 1.0, start, end) for start, end in found.items)
+        cited = tuple(Citation(found.number, start, end) for start, end in found.items)
         quoted = Evidence(found.number, text[found.start : found.end], ANSWERABLE)
         rest = [one for one in evidence if one.text not in quoted.text]
         return ShortAnswer(values, "", (), "", cited, confidence=found.share), [quoted, *rest]

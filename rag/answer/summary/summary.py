@@ -175,7 +175,7 @@ def _titled(profile: Profile, source: Source, *, chinese: bool) -> ShortAnswer:
         scale="",
         labels=tuple(label for label in (profile.kind, profile.date) if label),
         formula="",
-        citations=(Citation(source.number, 1.0, start, end),) if end else (),
+        citations=(Citation(source.number, start, end),) if end else (),
         table=TableExcerpt("目录" if chinese else "Contents", headers, rows) if len(rows) > 1 else None,
     )
 

@@ -17,7 +17,7 @@ QUOTED = [Evidence(3, "Sales rose.", 1.2)]
     ],
 )
 def test_the_short_answer_comes_first_in_words(values, scale, labels, formula, text):
-    first, *rest = prompt_evidence(ShortAnswer(values, scale, labels, formula, (Citation(2, 1.0, 0, 1),)), QUOTED)
+    first, *rest = prompt_evidence(ShortAnswer(values, scale, labels, formula, (Citation(2, 0, 1),)), QUOTED)
     assert (first.number, first.text) == (2, text)
     assert rest == QUOTED
 

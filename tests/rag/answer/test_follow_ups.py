@@ -16,7 +16,7 @@ CHANGE = "By how much did the capital expenditure of 3M change from 2017 to 2018
 def short(year, *, formula="", sure=True, headers=HEADERS):
     table = TableExcerpt("", headers, (("Purchases", *CELLS),), ((0, HEADERS.index(year)),))
     value = CELLS[HEADERS.index(year)]
-    return ShortAnswer((value,), "million", (), formula, (Citation(1, 1.0, 0, 4),), table, sure=sure)
+    return ShortAnswer((value,), "million", (), formula, (Citation(1, 0, 4),), table, sure=sure)
 
 
 def answers(**changed):
@@ -99,7 +99,7 @@ def of_rows(question):
     if row is None:
         return short("2018") if question == QUESTION else None
     excerpt = TableExcerpt("", HEADERS[:2], ((NAMES[row], f"{row}", "1,373"),), ((0, 0),))
-    return ShortAnswer((f"{row}",), "", (), "", (Citation(1, 1.0, 0, 4),), excerpt)
+    return ShortAnswer((f"{row}",), "", (), "", (Citation(1, 0, 4),), excerpt)
 
 
 def test_rows_of_the_same_table_are_suggested_those_that_people_ask_for_first():

@@ -76,10 +76,10 @@ def test_hostile_text_stays_text_everywhere(tmp_path, text, language):
         1, document(text), text=text, page_label=text, heading=(text,), signals=(Signal(text, 1.0, 1),)
     )  # fmt: skip
     session = Session(text.encode("utf-8", "replace").decode(), language)  # the store takes no lone surrogates
-    sentences = (Sentence(text, (Citation(1, 1.0, 0, 5),)), Sentence(text, (), "\n"))
+    sentences = (Sentence(text, (Citation(1, 0, 5),)), Sentence(text, (), "\n"))
     table = TableExcerpt(text, (text,), ((text, text),), ((0, 0),))
-    short = ShortAnswer((text,), "million", (text, text), text, (Citation(1, 1.0, 0, 5),), table)
-    wrong = Sentence(text, (Citation(1, 1.0, 0, 5),), "", ClaimState.CONTRADICTED, (Conflict(0, len(text), 1, 0, 900),))
+    short = ShortAnswer((text,), "million", (text, text), text, (Citation(1, 0, 5),), table)
+    wrong = Sentence(text, (Citation(1, 0, 5),), "", ClaimState.CONTRADICTED, (Conflict(0, len(text), 1, 0, 900),))
     exchanges = [
         Exchange(1, text, text, Found((found,), text + "?"), text),
         Exchange(2, text, text, Found((found,), text), text, Answer(sentences, text)),
@@ -90,7 +90,7 @@ def test_hostile_text_stays_text_everywhere(tmp_path, text, language):
         Exchange(7, text, text, Found((), text), text, Answer((), text, reply=Message(text))),
     ]
     session.conversation = Conversation(exchanges, title=text, problem=Message(text))
-    opened = session.opened = Opened(found, Citation(1, 1.0, 2, 9), 4, text)
+    opened = session.opened = Opened(found, Citation(1, 2, 9), 4, text)
     view = View(found, 4, text, 9, ((0, 0, 1, 1),), ())
     for html in (
         library_html(engine, session),
@@ -206,7 +206,7 @@ def test_thousands_of_jobs_do_not_make_thousands_of_rows(tmp_path):
 
 
 def test_each_sentence_has_its_citations_as_buttons():
-    cited = Sentence("Sales rose.", (Citation(2, 0.9, 0, 5), Citation(1, 0.8, 0, 5)))
+    cited = Sentence("Sales rose.", (Citation(2, 0, 5), Citation(1, 0, 5)))
     looked = look(
         conversation_html(answered(sentences=(cited, Sentence("The moon is full.", (), " ", ClaimState.NOT_FOUND))))
     )
@@ -220,12 +220,12 @@ def test_each_sentence_has_its_citations_as_buttons():
 
 
 SHORT = ShortAnswer(
-    ("7.11",), "percent", ("Total revenue",), "(211 − 197) / 197", (Citation(1, 1.0, 3, 6), Citation(2, 1.0, 8, 11))
+    ("7.11",), "percent", ("Total revenue",), "(211 − 197) / 197", (Citation(1, 3, 6), Citation(2, 8, 11))
 )
 
 
 def with_short(short=SHORT, **changes):
-    sentences = (Sentence("Total revenue 211 197", (Citation(1, 1.0, 0, 5),)),)
+    sentences = (Sentence("Total revenue 211 197", (Citation(1, 0, 5),)),)
     session = answered(**{"sentences": sentences, **changes})
     exchange = session.conversation.exchanges[0]
     exchange.answer = replace(exchange.answer, short=short)
@@ -243,7 +243,7 @@ def test_the_short_answer_comes_first_with_its_formula_and_a_button_for_each_cel
 
 def test_the_numbers_of_a_formula_open_their_cells_and_a_source_is_marked_once():
     text = "Gross profit $ 169.2 146.1 Revenue 412.6 370.8"
-    cells = tuple(Citation(1, 1.0, text.index(cell), text.index(cell) + len(cell)) for cell in ("$ 169.2", "412.6"))
+    cells = tuple(Citation(1, text.index(cell), text.index(cell) + len(cell)) for cell in ("$ 169.2", "412.6"))
     session = with_short(replace(SHORT, formula="169.2 / 412.6", citations=cells))
     exchange = session.conversation.exchanges[0]
     exchange.found = replace(exchange.found, sources=(replace(exchange.found.sources[0], text=text),))
@@ -284,7 +284,7 @@ def in_state(state, missing=(), sentences=(), reply=None):
 
 
 def test_the_three_states_of_an_answer_look_different():
-    sentence = (Sentence("Sales rose.", (Citation(1, 0.9, 0, 5),)),)
+    sentence = (Sentence("Sales rose.", (Citation(1, 0, 5),)),)
     shown = {state: look(conversation_html(in_state(state, (), sentence))) for state in AnswerState}
     assert not tags(shown[AnswerState.ANSWER], **{"data-key": "doubt"})
     assert tags(shown[AnswerState.CLOSEST], **{"class": "doubt closest"})
@@ -334,7 +334,7 @@ CONFLICT = Conflict(12, 14, 1, PASSAGE.index("12 percent"), PASSAGE.index("12 pe
 @pytest.mark.parametrize("markdown", [True, False])
 def test_a_contradicted_claim_shows_both_values(markdown):
     text = "Sales grew, 13 percent."
-    sentence = Sentence(text, (Citation(1, 0.5, 0, 5),), "", ClaimState.CONTRADICTED, (CONFLICT,))
+    sentence = Sentence(text, (Citation(1, 0, 5),), "", ClaimState.CONTRADICTED, (CONFLICT,))
     html = conversation_html(answered(sentences=(sentence,), markdown=markdown))
     looked = look(html)
     assert '<mark class="conflict"' in html
@@ -347,11 +347,11 @@ def test_complete_sentences_are_checked_while_the_rest_streams_in():
     session = answered(text="Sales grew, 13 percent [1]. Costs fell [2]. And 5 [1")
     exchange = session.conversation.exchanges[0]
     wrong = Sentence("Sales grew, 13 percent.", (), "", ClaimState.CONTRADICTED, (CONFLICT,))
-    exchange.checked = (wrong, Sentence("Costs fell.", (Citation(2, 1.0, 0, 3),), " ", ClaimState.SUPPORTED))
+    exchange.checked = (wrong, Sentence("Costs fell.", (Citation(2, 0, 3),), " ", ClaimState.SUPPORTED))
     looked = look(conversation_html(session))
     assert "Sales grew, 13 percent.≠ source 1 says 12 percent Costs fell.2 And 5" in looked.text
     assert "[" not in looked.text
-    assert exchange.citation(1, 2) == Citation(2, 1.0, 0, 3)
+    assert exchange.citation(1, 2) == Citation(2, 0, 3)
 
 
 def test_a_wrong_sum_is_marked_without_a_source():
@@ -411,7 +411,7 @@ def test_many_values_are_a_list():
 
 
 def test_each_item_of_a_list_has_its_own_citation_and_is_not_said_twice():
-    values, cited = ("Rates rise.", "Ships sink.", "Rain.", "War."), tuple(Citation(n, 1.0, 0, 4) for n in (1, 2, 2, 1))
+    values, cited = ("Rates rise.", "Ships sink.", "Rain.", "War."), tuple(Citation(n, 0, 4) for n in (1, 2, 2, 1))
     short = replace(SHORT, values=values, scale="", formula="", labels=(), citations=cited)
     sentences = (Sentence("Rates rise.", cited[:1]), Sentence("Ships sink.", cited[1:2], " "))
     looked = look(conversation_html(with_short(short, sentences=sentences)))
@@ -440,7 +440,7 @@ def test_copying_takes_the_short_answer_along():
 
 
 def test_a_citation_of_a_source_that_is_not_there_is_no_button():
-    looked = look(conversation_html(answered(sentences=(Sentence("Sales rose.", (Citation(7, 0.9, 0, 5),)),))))
+    looked = look(conversation_html(answered(sentences=(Sentence("Sales rose.", (Citation(7, 0, 5),)),))))
     assert not tags(looked, **{"class": "cite"})
     assert "not in the sources" in looked.text
 
@@ -468,9 +468,7 @@ def test_a_plain_text_answer_is_not_rendered_as_markdown():
 
 def sentences_of(text):
     """An answer cut as it is checked: by lines, each of them resting on the first source."""
-    return tuple(
-        Sentence(line, (Citation(1, 1.0, 0, 4),), "\n" if n else "") for n, line in enumerate(text.split("\n"))
-    )
+    return tuple(Sentence(line, (Citation(1, 0, 4),), "\n" if n else "") for n, line in enumerate(text.split("\n")))
 
 
 @pytest.mark.parametrize("fence", ["```", "~~~"])
@@ -545,7 +543,7 @@ def test_the_parts_of_a_question_are_shown():
 
 
 def test_copying_takes_the_sources_along():
-    session = answered(sentences=(Sentence("Sales rose.", (Citation(2, 0.9, 0, 5),)),))
+    session = answered(sentences=(Sentence("Sales rose.", (Citation(2, 0, 5),)),))
     looked = look(conversation_html(session))
     plain, footnoted = tags(looked, **{"data-do": "copy"})
     assert plain["data-text"] == "Sales rose."
@@ -555,12 +553,12 @@ def test_copying_takes_the_sources_along():
 def test_marks_stay_on_the_page_and_the_cited_stretch_is_stronger():
     found = source(1, document("a.pdf"), text="One. Two. Three.")
     view = View(found, 4, "v", 9, ((0.1, 0.2, 0.9, 0.3), (-1, 0.5, 2, 0.6)), ((0.1, 0.2, 0.5, 0.3),))
-    looked = look(viewer_html(view, Opened(found, Citation(1, 1.0, 5, 9), 4), "en"))
+    looked = look(viewer_html(view, Opened(found, Citation(1, 5, 9), 4), "en"))
     boxes = [at["style"] for at in tags(looked, **{"class": "passage-box"})]
     assert boxes[0] == "left:10.000%;top:20.000%;width:80.000%;height:10.000%"
     assert boxes[1] == "left:0.000%;top:50.000%;width:100.000%;height:10.000%"
     assert len(tags(looked, **{"class": "sentence-box"})) == 1
-    assert "<mark>Two.</mark>" in viewer_html(view, Opened(found, Citation(1, 1.0, 5, 9), 4), "en")
+    assert "<mark>Two.</mark>" in viewer_html(view, Opened(found, Citation(1, 5, 9), 4), "en")
     assert tags(looked, **{"class": "page-box"})[0]["data-shown"] == "v"
 
 
@@ -568,10 +566,10 @@ def test_marks_stay_on_the_page_and_the_cited_stretch_is_stronger():
     ("citation", "shown"),
     [
         pytest.param(None, "Two.", id="what was found"),
-        pytest.param(Citation(1, 1.0, 5, 8), "<mark>Two</mark>.", id="cited within"),
-        pytest.param(Citation(1, 1.0, 0, 4), "<mark>One.</mark> Two. Three.", id="cited outside"),
-        pytest.param(Citation(1, 1.0, -9, -2), "Two.", id="a cell above the text"),
-        pytest.param(Citation(1, 1.0, 40, 44), "Two.", id="a cell below the text"),
+        pytest.param(Citation(1, 5, 8), "<mark>Two</mark>.", id="cited within"),
+        pytest.param(Citation(1, 0, 4), "<mark>One.</mark> Two. Three.", id="cited outside"),
+        pytest.param(Citation(1, -9, -2), "Two.", id="a cell above the text"),
+        pytest.param(Citation(1, 40, 44), "Two.", id="a cell below the text"),
     ],
 )
 def test_only_the_passage_of_a_widened_source_is_shown(citation, shown):

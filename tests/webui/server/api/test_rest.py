@@ -52,7 +52,7 @@ def test_an_answer_has_its_marks_and_the_words_they_stand_for(api):
 
 
 def test_a_short_answer_comes_first(engine, api):
-    engine.short = ShortAnswer(("4,218",), "million", ("Revenue", "2023"), "", (Citation(1, 1.0, 29, 34),))
+    engine.short = ShortAnswer(("4,218",), "million", ("Revenue", "2023"), "", (Citation(1, 29, 34),))
     answer = api.post("/ask", json={"question": "How much?"}).json()
     assert answer["text"].startswith("4,218 million (Revenue · 2023) [1]\n\nRevenue grew.")
     assert answer["short"]["citations"][0]["quote"] == "4,218"
@@ -336,7 +336,7 @@ def test_a_quote_is_told_with_the_page_it_is_on(engine):
     over = source(1, engine.library[0], text, page=0, last_page=2, start=50, end=250, page_label="p0")
     from rag.records import Answer, Found, Sentence
 
-    cited = [Citation(1, 1.0, 10, 20), Citation(1, 1.0, 60, 70), Citation(1, 1.0, 205, 210)]
+    cited = [Citation(1, 10, 20), Citation(1, 60, 70), Citation(1, 205, 210)]
     answer = Answer((Sentence("S.", tuple(cited)),), "r", state=AnswerState.ANSWER)
     made = AnswerShapes(engine, "", "?", Found((over,), "?"), answer).citations()
     assert [(one.page, one.page_label, one.quote) for one in made] == [
