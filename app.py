@@ -62,6 +62,7 @@ def open_engine_for(options: argparse.Namespace, environment: Mapping[str, str])
     """The engine with the reader, embedder and reranker that the options choose."""
     from rag.embed.embedder import open_embedder
     from rag.engine import Engine as Opened
+    from rag.opening import Parts
     from rag.retrieve.rerank import open_reranker
 
     if options.device != "auto":
@@ -73,10 +74,10 @@ def open_engine_for(options: argparse.Namespace, environment: Mapping[str, str])
         options.settings,
         sampling=Sampling(max_tokens=options.max_tokens),
         embedder=lambda: open_embedder(options.embedder, cache=options.cache_dir, download=options.allow_download),
-        reranker=lambda: open_reranker(options.reranker, download=options.allow_download),
         reader=reader,
         reader_why=why,
         re_embed=options.re_embed,
+        parts=Parts(reranker=lambda: open_reranker(options.reranker, download=options.allow_download)),
     )
 
 

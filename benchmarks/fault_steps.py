@@ -22,6 +22,7 @@ from rag.answer.quote import QuoteReader
 from rag.engine import Engine
 from rag.errors import AskError
 from rag.ingest.chunk import chunk_document, fitting
+from rag.opening import Parts
 from rag.pdf.load import load
 from rag.records import Job, JobState, LoadedDocument, Passage, text_digest
 from rag.settings import Settings
@@ -80,7 +81,7 @@ def _read(sample: Sample, unread: bool) -> Sample:
 
 def opened(settings: Settings) -> Engine:
     """The engine of a data folder, with an embedder and OCR that take no time."""
-    return Engine(settings, embedder=ExactEmbedder, reader=QuoteReader(), ocr=FakeOcr())
+    return Engine(settings, embedder=ExactEmbedder, reader=QuoteReader(), parts=Parts(ocr=FakeOcr()))
 
 
 def undisturbed(settings: Settings, made: list[tuple[str, Sample]]) -> None:

@@ -7,40 +7,29 @@ the shared documents, those of owner "", and those of the collections granted to
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from rag.activity import Activity
-from rag.answer.answerability import EvidenceScorer
 from rag.answer.answering import Answerer
-from rag.answer.phrases.short_phrase import PhraseFinder
-from rag.answer.phrases.span_model import open_span_model
 from rag.asking import Questions
-from rag.bugs import bugs_become
-from rag.choices import LOADING, UNAVAILABLE, Choices
-from rag.collection import no_collection
+from rag.choices import Choices
 from rag.embed.embedder import Embedder
-from rag.errors import AskError, Stopped, StoreError
 from rag.evaluation.ratings import Ratings
 from rag.evaluation.saved import Evaluations
 from rag.files import DocumentFiles
-from rag.index.embedded import embedded_text_index, embedded_vector_index
-from rag.index.protocols import TextIndex, VectorIndex
 from rag.ingest.batch import Adding
 from rag.ingest.jobs import Jobs
-from rag.ingest.preparing import Prepared, Preparing
-from rag.ingest.workers import preparing
+from rag.ingest.preparing import Prepared
 from rag.introductions import Introductions
-from rag.library import Library, embed_missing, open_scan_queue
+from rag.library import Library, open_scan_queue
 from rag.messages import AS_REQUESTED, Message
+from rag.opening import DEFAULT_PARTS, LibraryOpening, Opened, Parts
 from rag.pages import Pages
-from rag.pdf.page_readers import PageReader
 from rag.pdf.render import PageImages
 from rag.reader import Reader, Sampling, Turn
-from rag.readiness import Readiness
 from rag.records import (
     DEFAULT_OPTIONS,
     AskOptions,
@@ -54,10 +43,7 @@ from rag.records import (
     View,
 )
 from rag.removals import Removals
-from rag.retrieve.page_facts import StoredFacts
-from rag.retrieve.rerank import Reranker
-from rag.retrieve.retriever import Retriever
-from rag.settings import RetrievalSettings, Settings
+from rag.settings import Settings
 from rag.sharing import Sharing, listed_once
 from rag.store.annotations import Annotations
 from rag.store.collections import Collections
@@ -66,10 +52,7 @@ from rag.store.database import Store
 from rag.store.folder import prepare
 from rag.store.preferences import StoredPreferences
 from rag.store.removals import StoredRemovals
-from rag.store.sentences import StoredSentences
 from rag.store.totals import StoredTotals
-
-log = logging.getLogger(__name__)
 
 
 class Engine:
@@ -80,32 +63,38 @@ class Engine:
         settings: Settings,
         *,
         embedder: Callable[[], Embedder],
-        reranker: Callable[[], Reranker | None] = lambda: None,
         reader: Reader,
         reader_why: Message = AS_REQUESTED,
         sampling: Sampling | None = None,
         re_embed: bool = False,
-        ocr: PageReader | None = None,
-        vector_index: Callable[[int, RetrievalSettings], VectorIndex] = embedded_vector_index,
-        text_index: Callable[[RetrievalSettings], TextIndex] = embedded_text_index,
+        parts: Parts = DEFAULT_PARTS,
     ) -> None:
-        """Opens the store; `embedder`, `reranker` and `vector_index` are called in the background.
-
-        `ocr` reads scanned pages, by default RapidOCR. Raises StoreError if the data folder cannot be used.
-        """
+        """Opens the store; `embedder` is called in the background. Raises StoreError if its folder cannot be used."""
         self.settings = settings
         prepare(settings)
         self._store = Store(settings.database)
-        self._images = PageImages(settings.pictures_dir, settings.rendering, settings.limits)
-        self._files = DocumentFiles(settings, self._store, self._images)
-        self.pages = Pages(self._store, self._images, self._files)
-        self._library = Library(self._store, text_index(settings.retrieval), settings.retrieval.routing)
         self._choices = Choices(
             Choice("reader", reader.name, reader_why),
             Choice("embedder", "…", Message("is being loaded"), ready=False),
         )
         changed = self._choices.changed
-        self._scans = open_scan_queue(self._library, settings, ocr, self._forget, changed)
+        images = PageImages(settings.pictures_dir, settings.rendering, settings.limits)
+        self._files = DocumentFiles(settings, self._store, images)
+        self.pages = Pages(self._store, images, self._files)
+        words = parts.text_index(settings.retrieval)
+        self._library = Library(self._store, words, settings.retrieval.routing)
+        self._opening = LibraryOpening(
+            self._store,
+            self._library,
+            settings,
+            self._choices,
+            embedder=embedder,
+            parts=parts,
+            re_embed=re_embed,
+            then=self._begin,
+        )
+        self.readiness = self._opening.readiness
+        self._scans = open_scan_queue(self._library, settings, parts.ocr, self._forget, changed)
         self._jobs = Jobs(
             self._store,
             settings,
@@ -114,25 +103,20 @@ class Engine:
             delete_files=self._files.delete_unused,
             changed=changed,
         )
-        self.evaluations = Evaluations(self._store, settings, ask=self.ask, choices=self.choices, changed=changed)
-        self.ratings = Ratings(self._store, changed=changed)
         self.conversations, self.collections = Conversations(self._store), Collections(self._store, changed)
         self.annotations = Annotations(self._store, changed)
-        self.introductions = Introductions(self._store, self.annotations, lambda: self.answerer, settings)
         self.preferences, self.totals = StoredPreferences(self._store), StoredTotals(self._store)
+        self.evaluations = Evaluations(self._store, settings, ask=self.ask, choices=self.choices, changed=changed)
+        self.ratings = Ratings(self._store, changed=changed)
+        self.introductions = Introductions(self._store, self.annotations, lambda: self.answerer, settings)
         self.questions = Questions(self._library, self.documents, lambda: self.answerer, settings, reader, sampling)
-        self._answerer: Answerer | None = None  # until everything is loaded
-        self._preparing: Preparing | None = None  # until the embedder is loaded
+        self.activity = Activity(self.questions.prompt_cache)
         self.sharing = Sharing(self._store, self._library, self._files, self._jobs, self._scans, self._forget)
-        stored = StoredRemovals(self._store)
-        self.removals = Removals(self.remove, changed, stored, holder=self._library.access.holder)
+        begun = StoredRemovals(self._store)
+        self.removals = Removals(self.remove, changed, begun, holder=self._library.access.holder)
         self.removals.complete()
         self._files.tidy()
-        self.readiness, self._closed = Readiness(), threading.Event()
-        self.activity = Activity(self.questions.prompt_cache)
-        self._opening = threading.Thread(
-            target=self._open, args=(embedder, reranker, vector_index, re_embed), name="opening", daemon=True
-        )
+        self._closed = False
         self._opening.start()
 
     def __enter__(self) -> Engine:
@@ -143,117 +127,39 @@ class Engine:
 
     def close(self) -> None:
         """Stop adding after the current batch and release the data folder; does nothing the second time."""
-        if self._closed.is_set():
+        if self._closed:
             return
-        self._closed.set()
-        self._opening.join()
+        self._closed = True
+        self._opening.stop()
         self.questions.close()
         self.introductions.close()
         self.evaluations.close()
         self._jobs.close()
         self.conversations.close()
         self.removals.close()
-        if self._preparing is not None:
-            self._preparing.close()
+        self._opening.close()
         self._store.close()
 
     # ---- opening
 
-    def _forget(self, owner: str, document_id: str) -> None:
-        """Drop what is in memory of a document that was removed or has changed."""
-        if self._answerer is not None:
-            self._answerer.forget((owner, document_id))
-        self._choices.changed()
-
-    def _open(
-        self,
-        embedder: Callable[[], Embedder],
-        reranker: Callable[[], Reranker | None],
-        vector_index: Callable[[int, RetrievalSettings], VectorIndex],
-        re_embed: bool,
-    ) -> None:
-        """Load the embedder, the indexes and the reranker, then start the queue."""
-        bug = StoreError("The library cannot be opened because of an error in the program; see the log.")
-        try:
-            with bugs_become(bug):
-                opened = self._open_embedder(embedder, re_embed)
-                if not self._closed.is_set():
-                    self._preparing = preparing(opened, self.settings)
-                    vectors = vector_index(opened.dimension, self.settings.retrieval)
-                    self._load_indexes(vectors, self._preparing)
-                    with no_collection():
-                        self._open_answerer(opened, vectors, self._open_reranker(reranker))
-        except Stopped:
-            log.info("The program ends before the library is open")
-        except AskError as exc:
-            self._fail(exc)
-        else:
-            if self._preparing is not None:
-                self._jobs.start(opened, self._preparing)
-        finally:
-            self.readiness.end()
-
-    def _fail(self, error: AskError) -> None:
-        log.error("%s", error)
-        self.readiness.fail(error)
-        self._choices.drop("index")
-        self.choose(Choice("embedder", "none", UNAVAILABLE, ready=False, failed=error.message))
-
-    def _open_embedder(self, embedder: Callable[[], Embedder], re_embed: bool) -> Embedder:
-        """The embedder, once every stored passage has a vector of it. Raises ModelMissing and EmbedderMismatch."""
-        with no_collection():
-            opened = embedder()
-        if re_embed:
-            self._store.delete_vectors()
-        self._store.require_embedder(opened)
-        embed_missing(self._store, opened, self._closed)
-        self.choose(Choice("embedder", opened.name, opened.why))
-        self.choose(Choice("device", opened.device, Message("the embedder runs there")))
-        return opened
-
-    def _open_reranker(self, reranker: Callable[[], Reranker | None]) -> Reranker | None:
-        """The reranker; None if there is none, or if it cannot be opened, which the page then says."""
-        try:
-            opened = reranker()
-        except AskError as exc:
-            self.choose(Choice("reranker", "none", UNAVAILABLE, failed=exc.message))
-            return None
-        if opened is not None:
-            self.choose(Choice("reranker", opened.name, opened.why))
-        return opened
-
-    def _load_indexes(self, vectors: VectorIndex, preparing: Preparing) -> None:
-        began = time.monotonic()
-        self._library.load(vectors, preparing, self._show_index_loading, self._closed)
-        self._choices.drop("index")
-        log.info("%d passages indexed in %.1f s", len(vectors), time.monotonic() - began)
-
-    def _show_index_loading(self, loaded: int, total: int) -> None:
-        # Everybody sees this: how many passages there are in all would tell how much others hold.
-        self._choices.show(Choice("index", f"{loaded * 100 // max(total, 1)}%", LOADING, ready=False))
-
-    def _open_answerer(self, embedder: Embedder, vectors: VectorIndex, reranker: Reranker | None) -> None:
-        words, retrieval = self._library.text_index, self.settings.retrieval
-        sentences = StoredSentences(self._store)
-        scorer = EvidenceScorer(embedder, self.settings.answering, sentences)
-        retriever = Retriever(
-            self._store,
-            embedder,
-            vectors,
-            words,
-            self._library.router,
-            retrieval,
-            scorer.mean_query_vectors,
-            StoredFacts(self._store, retrieval.pages.kept_pages),
-            reranker,
-        )
-        phrases = PhraseFinder(open_span_model(embedder), self.settings.answering.phrases)
-        self._answerer = Answerer(self._store, retriever, scorer, phrases, self.settings)
-        self.questions.make_ahead(scorer.sentence_vectors, sentences, self.version)
-
     def wait(self) -> None:
         """Wait until questions can be answered. Raises the AskError that prevents it for good."""
         self.readiness.wait()
+
+    @property
+    def answerer(self) -> Answerer:
+        """What answers questions, once there is one. Raises what `wait` raises."""
+        return self._opening.answerer
+
+    def _begin(self, opened: Opened) -> None:
+        """Begin what had to wait until the library is open."""
+        self.questions.make_ahead(opened.sentence_vectors, opened.sentences, self.version)
+        self._jobs.start(opened.embedder, opened.preparing)
+
+    def _forget(self, owner: str, document_id: str) -> None:
+        """Drop what is in memory of a document that was removed or has changed."""
+        self._opening.forget((owner, document_id))
+        self._choices.changed()
 
     # ---- what the page shows
 
@@ -377,13 +283,6 @@ class Engine:
     ) -> list[Source]:
         """At most `count` sources, by default as many as an answer gets. Raises QuestionRefused, TooManyWaiting."""
         return self.questions.search(owner, question, documents, count, person)
-
-    @property
-    def answerer(self) -> Answerer:
-        """What answers questions, once there is one. Raises what `wait` raises."""
-        self.wait()
-        assert self._answerer is not None
-        return self._answerer
 
     def view(self, owner: str, source: Source, citation: Citation | None = None) -> View:
         """The page on which a source, or the cited part of it, begins. Raises FileRefused if it was removed."""

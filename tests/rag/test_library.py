@@ -9,6 +9,7 @@ import pytest
 from rag.answer.quote import QuoteReader
 from rag.engine import Engine
 from rag.index.bm25 import BM25Index
+from rag.opening import Parts
 from rag.settings import Settings
 from tests.fakes import ExactEmbedder
 from tests.rag.engines import add
@@ -49,7 +50,9 @@ def index():
 @pytest.fixture
 def loading(settings, index):
     """An engine in the middle of loading its indexes."""
-    with Engine(settings, embedder=ExactEmbedder, reader=QuoteReader(), text_index=lambda _: index) as engine:
+    with Engine(
+        settings, embedder=ExactEmbedder, reader=QuoteReader(), parts=Parts(text_index=lambda _: index)
+    ) as engine:
         assert index.reached.wait(60)
         yield engine
         index.gate.set()
@@ -80,7 +83,8 @@ def test_a_document_removed_while_the_indexes_load_does_not_come_back(loading, i
 
 
 def test_an_engine_closed_while_its_indexes_load_loads_them_at_the_next_start(settings, index):
-    engine = Engine(settings, embedder=ExactEmbedder, reader=QuoteReader(), text_index=lambda _: index)
+    parts = Parts(text_index=lambda _: index)
+    engine = Engine(settings, embedder=ExactEmbedder, reader=QuoteReader(), parts=parts)
     assert index.reached.wait(60)
     closing = threading.Thread(target=engine.close)
     closing.start()
@@ -103,7 +107,9 @@ class FullIndex(BM25Index):
 
 def test_a_document_that_does_not_fit_the_indexes_is_not_in_the_library(tmp_path):
     settings = Settings(data_dir=tmp_path / "data")
-    with Engine(settings, embedder=ExactEmbedder, reader=QuoteReader(), text_index=lambda _: FullIndex()) as engine:
+    with Engine(
+        settings, embedder=ExactEmbedder, reader=QuoteReader(), parts=Parts(text_index=lambda _: FullIndex())
+    ) as engine:
         add(engine, ("manual.pdf", MANUAL), ("herons.pdf", HERONS))
         assert [document.name for document in engine.documents("")] == ["manual.pdf"]
         assert [job.name for job in engine.jobs("")] == ["herons.pdf"]
@@ -113,7 +119,9 @@ def test_a_document_that_does_not_fit_the_indexes_is_not_in_the_library(tmp_path
 
 def test_documents_are_listed_while_one_is_added_to_the_indexes_which_is_not_among_them_yet(tmp_path, index):
     settings = Settings(data_dir=tmp_path / "data")
-    with Engine(settings, embedder=ExactEmbedder, reader=QuoteReader(), text_index=lambda _: index) as engine:
+    with Engine(
+        settings, embedder=ExactEmbedder, reader=QuoteReader(), parts=Parts(text_index=lambda _: index)
+    ) as engine:
         engine.add("", "manual.pdf", MANUAL)
         assert index.reached.wait(60)
         assert engine.documents("") == ()

@@ -17,6 +17,7 @@ from rag.evaluation import questions
 from rag.evaluation import saved as module
 from rag.evaluation.question_sets import QuestionRow
 from rag.evaluation.runs import Result, compare
+from rag.opening import Parts
 from rag.settings import RetrievalSettings, Settings
 from tests.fakes import ExactEmbedder
 from tests.rag.engines import add
@@ -34,11 +35,11 @@ def make(tmp_path):
     """Open engines on one data folder; all are closed at the end."""
     opened: list[Engine] = []
 
-    def open_engine(retrieval=None, **more) -> Engine:
+    def open_engine(retrieval=None, **parts) -> Engine:
         for engine in opened:
             engine.close()
         settings = Settings(data_dir=tmp_path / "data", retrieval=retrieval or RetrievalSettings(sources=3))
-        opened.append(Engine(settings, embedder=ExactEmbedder, reader=QuoteReader(), **more))
+        opened.append(Engine(settings, embedder=ExactEmbedder, reader=QuoteReader(), parts=Parts(**parts)))
         return opened[-1]
 
     yield open_engine

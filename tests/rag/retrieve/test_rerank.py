@@ -11,6 +11,7 @@ from rag.answer.quote import QuoteReader
 from rag.engine import Engine
 from rag.errors import ModelMissing
 from rag.messages import Message
+from rag.opening import Parts
 from rag.records import Signal
 from rag.retrieve.hybrid import Hit
 from rag.retrieve.rerank import CrossReranker, open_reranker, rerank
@@ -100,7 +101,7 @@ def missing():
 def test_the_engine_searches_with_and_without_a_reranker(tmp_path, opener, signals):
     embedder = ExactEmbedder()
     settings = Settings(data_dir=tmp_path / "data")
-    with Engine(settings, embedder=lambda: embedder, reranker=opener, reader=QuoteReader()) as engine:
+    with Engine(settings, embedder=lambda: embedder, parts=Parts(reranker=opener), reader=QuoteReader()) as engine:
         engine.add("", "manual.pdf", text_pdf(["The red pump was built in 1931. It stands in Gdansk."]))
         engine.wait()
         while engine.jobs(""):
