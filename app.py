@@ -260,10 +260,9 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
     adding = threading.Thread(target=add_files, args=(engine, options.add, stop), daemon=True)
     try:
         from webui.accounts.erasing import erasing
-        from webui.server.listening import cannot_serve
         from webui.server.metrics import metrics_served
-        from webui.server.serve import Serving, serve
-        from webui.server.stop import StopSignals, drain, leave_at_once
+        from webui.server.serve import Serving, cannot_serve, serve
+        from webui.server.traffic import StopSignals, drain, leave_at_once
 
         host = host_of(options, environment)
         serving = Serving(host, options.port, options.share, accounts, access_of(options, environment))

@@ -30,7 +30,7 @@ import pypdfium2
 from benchmarks.baseline import machine
 from rag.pdf.cells import is_year, parse_value
 from rag.pdf.load import load
-from rag.pdf.table_pages import continued
+from rag.pdf.table_headers import continued
 from rag.pdf.tables import Table, find_tables
 from rag.settings import Limits
 

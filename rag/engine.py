@@ -20,9 +20,9 @@ from rag.embed.embedder import Embedder
 from rag.evaluation.ratings import Ratings
 from rag.evaluation.saved import Evaluations
 from rag.files import DocumentFiles
-from rag.ingest.batch import Adding
 from rag.ingest.jobs import Jobs
 from rag.ingest.preparing import Prepared
+from rag.ingest.waiting import Adding
 from rag.introductions import Introductions
 from rag.library import Library, open_scan_queue
 from rag.messages import AS_REQUESTED, Message

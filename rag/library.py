@@ -27,7 +27,7 @@ from rag.retrieve.routing import DocumentRouter
 from rag.settings import RoutingSettings, Settings
 from rag.store.access import Access
 from rag.store.database import Store
-from rag.store.moves import move_document
+from rag.store.owners import move_document
 from rag.store.scans import NotesOf, StoredScan, StoredScans
 
 log = logging.getLogger(__name__)

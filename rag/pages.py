@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag.answer.find import Folding, find_spans, fold, wanted
-from rag.answer.view import open_view
+from rag.answer.view import Folding, find_spans, fold, open_view, wanted
 from rag.errors import FileRefused, NotInLibrary, PasswordNeeded
 from rag.ingest.found_outline import found_outline
 from rag.pdf.render import PageImages, points_wide

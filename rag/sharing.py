@@ -15,7 +15,7 @@ from rag.records import Document
 from rag.store.access import collection_owner
 from rag.store.collections import Collections
 from rag.store.database import Store
-from rag.store.people import erase_person
+from rag.store.owners import erase_person
 
 log = logging.getLogger(__name__)
 

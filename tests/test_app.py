@@ -23,7 +23,7 @@ from tests.waiting import until
 from tests.webui.fake_engine import FakeEngine
 from webui.accounts.accounts import Accounts
 from webui.commands import accounts_of
-from webui.server import listening
+from webui.server import serve
 
 ROOT = Path(app.__file__).parent
 
@@ -293,9 +293,9 @@ def test_a_port_in_use_is_reported_in_one_sentence(tmp_path):
 
 
 ADDRESSES = """
-from webui.server import listening
+from webui.server import serve
 for host in ("192.0.2.1", "[2001:db8::1]", "a..b"):  # the first two are kept for documentation
-    print(listening.cannot_serve(host, 7860, OSError("Cannot find empty port")))
+    print(serve.cannot_serve(host, 7860, OSError("Cannot find empty port")))
 """
 
 
@@ -315,7 +315,7 @@ def test_a_page_that_cannot_be_served_is_reported_in_one_sentence_about_its_host
 
     monkeypatch.setattr(app, "open_engine_for", lambda options, environment: FakeEngine(tmp_path))
     monkeypatch.setattr(
-        listening, "refusal_to_listen", lambda host, port: OSError(errno.EADDRNOTAVAIL, "no such address")
+        "webui.server.serve.refusal_to_listen", lambda host, port: OSError(errno.EADDRNOTAVAIL, "no such address")
     )
     monkeypatch.setattr("webui.server.serve.serve", serve)
     with pytest.raises(SettingRefused, match=r"^--host takes an address of this machine, not '192\.0\.2\.1'"):
@@ -338,20 +338,20 @@ def test_a_page_that_cannot_be_served_is_reported_in_one_sentence_about_its_host
     ],
 )
 def test_why_the_page_cannot_be_served_names_the_option(reason, message, monkeypatch):
-    monkeypatch.setattr(listening, "refusal_to_listen", lambda host, port: reason)
-    assert re.match(message, str(listening.cannot_serve("h", 80, OSError("no port"))))
+    monkeypatch.setattr("webui.server.serve.refusal_to_listen", lambda host, port: reason)
+    assert re.match(message, str(serve.cannot_serve("h", 80, OSError("no port"))))
 
 
 def test_the_system_is_asked_for_the_reason():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert listening.refusal_to_listen("127.0.0.1", port).errno == errno.EADDRINUSE
-    assert listening.refusal_to_listen("127.0.0.1", 0) is None
+        assert serve.refusal_to_listen("127.0.0.1", port).errno == errno.EADDRINUSE
+    assert serve.refusal_to_listen("127.0.0.1", 0) is None
 
 
 def test_a_folder_that_cannot_be_written_is_not_reported_as_a_port():
     error = PermissionError(errno.EACCES, "Permission denied", "/data/incoming")
-    told = str(listening.cannot_serve("127.0.0.1", 7860, error))
+    told = str(serve.cannot_serve("127.0.0.1", 7860, error))
     assert told == "/data/incoming cannot be used (Permission denied): choose another folder with --data-dir."
 
 

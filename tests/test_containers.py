@@ -81,7 +81,7 @@ def test_the_root_is_read_only_and_privileges_are_dropped():
 
 
 def test_answers_in_flight_get_their_time_before_the_container_is_killed():
-    from webui.server.stop import DRAIN_SECONDS
+    from webui.server.traffic import DRAIN_SECONDS
 
     assert int(COMPOSE["services"]["ask"]["stop_grace_period"].rstrip("s")) > DRAIN_SECONDS
     assert last_stage()[0]["STOPSIGNAL"] == "SIGTERM"

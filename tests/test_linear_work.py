@@ -15,9 +15,9 @@ from rag.answer.citations import check_citations
 from rag.answer.claims.dates import find_dates
 from rag.answer.claims.quantities import find_quantities
 from rag.answer.claims.tokens import analyse
-from rag.answer.find import Folding, find_spans
 from rag.answer.marks import extract_citation_marks
 from rag.answer.sentences import sentence_spans
+from rag.answer.view import Folding, find_spans
 from rag.evaluation.expected import expected_values
 from rag.index.tokenize import terms
 from rag.ingest.chunk import chunk_document

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from rag.activity import Activity
 from rag.answer.introduction.record import Introduction
-from rag.ingest.batch import Adding
+from rag.ingest.waiting import Adding
 from rag.messages import Message
 from rag.pages import Contents, Hits, OriginalFile, Picture, Word
 from rag.preferences import Preferences

@@ -27,7 +27,7 @@ from webui.edge import errors_shown, to_int, to_text
 from webui.engine import Engine
 from webui.listing import order_of
 from webui.models import Models
-from webui.server.pace import Pace
+from webui.server.polls import Pace
 from webui.server.sessions import Sessions
 from webui.server.visitors import conversation_owner
 from webui.server.watch import id_of

@@ -17,10 +17,9 @@ from rag.answer.citations import AnswerChecker
 from rag.answer.claims.names import is_place
 from rag.answer.document_answer import DocumentAnswer
 from rag.answer.doubt import Doubt, judge, judge_read
-from rag.answer.evidence import prompt_evidence
+from rag.answer.evidence import Coverage, of_documents_that_mention, prompt_evidence, take_turns
 from rag.answer.facts.short_fact import FactFinder
 from rag.answer.figures.short_figure import short_figure
-from rag.answer.mentions import Coverage, of_documents_that_mention
 from rag.answer.metrics.documents import StatementFinder
 from rag.answer.metrics.short_metric import short_metric, unreported
 from rag.answer.missing import Comparison, KnownLibrary
@@ -29,14 +28,12 @@ from rag.answer.named_things import things_named
 from rag.answer.on_topic import on_topic
 from rag.answer.other_script import in_other_script, translations
 from rag.answer.phrases.short_phrase import PhraseFinder
-from rag.answer.phrases.turns import take_turns
 from rag.answer.reading import ModelContext, checked
 from rag.answer.row_quotes import HeadedRows, with_headings
 from rag.answer.source_tables import KeptTables, SourceTables
 from rag.answer.steady import LastRead
 from rag.answer.summary.summary import Summary, summarise
-from rag.answer.whole.documents import WholeRequest
-from rag.answer.whole.parts import Parts
+from rag.answer.whole.parts import Parts, WholeRequest
 from rag.answer.whole.read import WholeReading
 from rag.answer.whole.request import whole_request
 from rag.errors import Stopped

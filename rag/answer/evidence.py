@@ -1,10 +1,13 @@
-"""Sentences that may answer: where they stand in their sources, and how a model is shown them before the sources."""
+"""Sentences that may answer: which of them count and in what order, where they stand, and how a model is shown them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import chain, zip_longest
 
+from rag.answer.named_things import Kind, NamedThing, things_named
 from rag.answer.scales import named_values
+from rag.language import mainly_chinese
 from rag.reader import ANSWERABLE, Evidence
 from rag.records import Citation, ShortAnswer, Source
 
@@ -24,3 +27,55 @@ def citation_of(found: Evidence, start: int, end: int, sources: Sequence[Source]
     text = next((source.text for source in sources if source.number == found.number), "")
     moved = max(text.find(found.text), 0)
     return Citation(found.number, moved + start, moved + end)
+
+
+# ---- without documents that never mention anybody, or anything, that a question names
+
+
+Coverage = Callable[[str], Mapping[str, float]]  # of a term: share of each document's passages with it, by id
+
+
+def of_documents_that_mention(
+    question: str, evidence: Sequence[Evidence], sources: Sequence[Source], named: Collection[str], coverage: Coverage
+) -> list[Evidence]:
+    """The evidence without that of documents which have no name of the question, where others have one.
+
+    So the head of another company is not the one asked for. `named`: documents that the question names, by id. In
+    another script a name is called otherwise: such documents stay, and all where nothing else is left.
+    """
+    names = [thing for thing in things_named(question) if thing.kind is Kind.NAME and thing.certain]
+    mentioning = set(named).union(*(_documents_with(name, coverage) for name in names))
+    if not names or not mentioning:
+        return list(evidence)
+    scripts = {name.chinese for name in names}
+    kept = {
+        source.number
+        for source in sources
+        if source.document_id in mentioning or mainly_chinese(source.text) not in scripts
+    }
+    return [found for found in evidence if found.number in kept] or list(evidence)
+
+
+def _documents_with(name: NamedThing, coverage: Coverage) -> set[str]:
+    """The documents that have all terms of a name."""
+    holding = [set(coverage(term)) for term in name.terms]
+    return set.intersection(*holding) if holding else set()
+
+
+# ---- the documents that a question compares take turns
+
+
+def take_turns(
+    evidence: Sequence[Evidence], sources: Sequence[Source], sides: Sequence[Collection[str]]
+) -> list[Evidence]:
+    """The evidence of each side of a comparison in turn, best first, then that of other documents.
+
+    `sides`: the ids of the documents of each side.
+    """
+    documents = {source.number: source.document_id for source in sources}
+    columns: list[list[Evidence]] = [[] for _ in (*sides, None)]
+    for found in evidence:
+        document = documents.get(found.number, "")
+        columns[next((n for n, side in enumerate(sides) if document in side), -1)].append(found)
+    turns = chain.from_iterable(zip_longest(*columns[:-1]))
+    return [*(found for found in turns if found is not None), *columns[-1]]

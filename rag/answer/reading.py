@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
@@ -11,18 +11,18 @@ from rag.answer.asked import Asked
 from rag.answer.citations import AnswerChecker
 from rag.answer.context import SourceRead, pack_context, room_for_sources, title_tokens
 from rag.answer.marks import remove_citation_marks
-from rag.answer.prompt_scopes import prompt_scopes
 from rag.answer.source_tables import SourceTables
 from rag.answer.steady import LastRead, Question, Steady
 from rag.answer.surroundings import Surroundings
-from rag.answer.whole.documents import WholeRequest, parts_asked
-from rag.answer.whole.parts import Parts
+from rag.answer.whole.parts import Parts, WholeRequest, parts_asked
 from rag.answer.whole.read import WholeReading, reading_of
 from rag.errors import AnswerCut
+from rag.manner import Manner
 from rag.messages import Message
 from rag.reader import NOT_SHARED, Evidence, PromptScopes, Reader, ReadRequest, Sampling, Turn
 from rag.records import Checked, Event, Piece, Reading, Source
 from rag.settings import Settings
+from rag.store.access import collection_of
 from rag.store.database import Store
 from rag.store.rows import StoredPassage
 
@@ -189,3 +189,21 @@ def checked(pieces: Iterable[Reading | str], checker: AnswerChecker) -> Generato
     except AnswerCut as cut:
         return cut.message
     return None
+
+
+# ---- among whom a model may share what it computes for the parts of a prompt: those who see every document in it
+
+
+def prompt_scopes(person: str, holders: Collection[str], manner: Manner) -> PromptScopes:
+    """The scopes of a prompt of `person`, "" if nobody knows who it is, whose sources are documents of `holders`.
+
+    The time to an answer tells whether a prompt began as an earlier one. So sources are shared by those who see all of
+    them, as everybody does the shared documents and the members of a collection its own, and only under the usual
+    instruction; all else stays with one person, and with nobody where that is not known.
+    """
+    own = f"person {person}" if person else None
+    held = set(holders) - {""}
+    is_usual = not (manner.english or manner.chinese)
+    if is_usual and len(held) <= 1 and all(collection_of(holder) is not None for holder in held):
+        return PromptScopes(f"documents {''.join(held)}", own)
+    return PromptScopes(own, own)

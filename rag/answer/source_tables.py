@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rag.answer.metrics.fiscal_years import fiscal_offset
 from rag.kept import Kept
-from rag.pdf.table_pages import continued, lacks_headers
+from rag.pdf.table_headers import continued, lacks_headers
 from rag.pdf.tables import MAX_WORDS as MAX_PAGE_WORDS
 from rag.pdf.tables import Table, find_tables
 from rag.records import DocumentKey, Source

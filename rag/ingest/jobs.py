@@ -1,7 +1,7 @@
 """The ingestion queue: files are read, chunked, embedded and stored in the background.
 
-One file is read while another is embedded; `order.py` says which is next, and one thread is kept for small files. Jobs
-are stored: after a restart an unfinished one starts again, and reuses the vectors it made before.
+One file is read while another is embedded; `waiting.py` says which is next, and one thread is kept for small files.
+Jobs are stored: after a restart an unfinished one starts again, and reuses the vectors it made before.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from dataclasses import replace
 from rag.bugs import bugs_become
 from rag.embed.embedder import Embedder
 from rag.errors import AskError, DamagedFile, FileRefused, PasswordNeeded, Stopped, StoreError
-from rag.ingest.batch import UNFINISHED, Adding, Batches
-from rag.ingest.order import SMALL_BYTES, ActiveJob, Order
 from rag.ingest.preparing import FileToRead, Prepared, Preparing
 from rag.ingest.scans import Scan, ScanQueue
+from rag.ingest.waiting import SMALL_BYTES, UNFINISHED, ActiveJob, Adding, Batches, Order
 from rag.logs import in_request, short
 from rag.messages import Message
 from rag.pdf.notes import no_text, notes_on_kinds

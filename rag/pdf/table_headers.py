@@ -1,21 +1,23 @@
 """The lines above the rows of a table -> a header for each column, a caption, and the sections that open below them.
 
 A header that stands over several columns is a header of each of them. Works on lines from the top down; knows nothing
-of the rows.
+of the rows. A table that goes on over pages takes its headers from the part before.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from rag.pdf.cells import Line, Word, joined, segments, visual_lines, years_in
+from rag.pdf.table import Row, Table
 
 MAX_HEADER_LINES = 6  # visual lines above the first row
 MAX_SPANNING_CHARACTERS = 40  # of a header over all columns; a longer line is a title
 MAX_SPANNED_COLUMNS = 24  # up to which headers over several columns are fitted; beyond, each goes to the nearest
+SAME_EDGE = 0.03  # fraction of the page's width by which the right edges of one column may differ from page to page
 WIDE_GAP = 1.6  # character widths between two words that belong to different cells
 SKIPPED_COLUMN = 0.3  # of the distance between columns: what a column without a header costs when headers are fitted
 
@@ -237,3 +239,46 @@ def _nearest(
         close = not inside and abs(middles[near] - middle) < 0.75 * spacing
         places.append(near if overlaps or close else None)
     return places
+
+
+# ---- tables that go on over pages
+
+
+def lacks_headers(tables: Sequence[Table]) -> bool:
+    """Whether the first table of a page may be the continuation of one on the page before."""
+    return bool(tables) and (not any(tables[0].headers) or not tables[0].scale)
+
+
+def continued(tables: Sequence[Table], before: Table) -> list[Table]:
+    """The tables of a page, the first one with what it takes over from the last table of the page before.
+
+    Without headers of its own and with the same columns it takes headers, caption, unit and the open section; with the
+    same headers it takes the unit alone.
+    """
+    if not tables:
+        return []
+    first, *others = tables
+    if first.headers == before.headers and any(first.headers):
+        return [first if first.scale else replace(first, scale=before.scale, unit=before.unit), *others]
+    if any(first.headers) or not _same_columns(first, before):
+        return list(tables)
+    joined = replace(
+        first,
+        headers=before.headers,
+        caption=before.caption,
+        scale=first.scale or before.scale,
+        unit=first.unit or before.unit,
+        rows=_in_section(first.rows, before.rows[-1].section if before.rows else ""),
+    )
+    return [joined, *others]
+
+
+def _same_columns(table: Table, before: Table) -> bool:
+    edges = list(zip(table.columns, before.columns, strict=False))
+    return len(table.columns) == len(before.columns) and all(abs(a[1] - b[1]) < SAME_EDGE for a, b in edges)
+
+
+def _in_section(rows: Sequence[Row], section: str) -> tuple[Row, ...]:
+    """The rows, those before the first section of their own in the given one."""
+    own = next((n for n, row in enumerate(rows) if row.section), len(rows))
+    return (*(replace(row, section=section) for row in rows[:own]), *rows[own:])

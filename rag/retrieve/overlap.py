@@ -8,13 +8,19 @@ The effect of the weights is measured in `docs/retrieval.md`.
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from rag.records import Signal
+from rag.index.tokenize import terms
+from rag.kept import Kept
+from rag.records import DocumentKey, Signal
 from rag.retrieve.expand import ExpandedQuery
 from rag.retrieve.hybrid import Hit, ranked
 from rag.settings import RetrievalSettings
+from rag.store.rows import StoredPassage
+
+KEPT_PASSAGES: Final = 5_000  # whose terms are kept; about 3 KB each
 
 T = TypeVar("T", bound=Hashable)
 
@@ -57,3 +63,24 @@ def _weighted_share(weights: Mapping[T, float], found: set[T]) -> float:
     """Share of the total weight that was found, 0..1; 0 if there is no weight at all."""
     total = sum(weights.values())
     return sum(weight for one, weight in weights.items() if one in found) / total if total else 0.0
+
+
+class PassageTerms:
+    """The terms of stored passages. Thread-safe."""
+
+    def __init__(self, most: int = KEPT_PASSAGES) -> None:
+        """`most`: passages whose terms are kept."""
+        self._kept: Kept[tuple[str, ...]] = Kept(most)
+
+    def of(self, row: StoredPassage) -> tuple[str, ...]:
+        """The terms of a passage with its headings, in order, repeats included."""
+        document, moment = (row.owner, row.document_id), self._kept.moment
+        found = self._kept.get(document, row.id)
+        if found is None:
+            found = tuple(map(sys.intern, terms(row.passage.searchable)))  # passages share most of their words
+            self._kept.keep(document, row.id, found, moment)
+        return found
+
+    def forget(self, document: DocumentKey) -> None:
+        """Drop all that is kept of a document."""
+        self._kept.forget(document)

@@ -14,11 +14,10 @@ from rag.language import mainly_chinese
 from rag.records import DocumentKey, Source, Vectors
 from rag.retrieve.expand import ExpandedQuery, expand_query
 from rag.retrieve.hybrid import Hit, HybridSearch, interleave
-from rag.retrieve.overlap import score_overlap
+from rag.retrieve.overlap import PassageTerms, score_overlap
 from rag.retrieve.page_facts import StoredFacts
 from rag.retrieve.page_scores import score_pages
 from rag.retrieve.pages import extend_to_page, merge_by_page
-from rag.retrieve.passage_terms import PassageTerms
 from rag.retrieve.query import Query
 from rag.retrieve.rerank import Reranker, rerank
 from rag.retrieve.routing import DocumentRouter, DocumentScores

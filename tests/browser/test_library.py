@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rag.answer.introduction.record import Introduction, KeySentence
-from rag.ingest.batch import Adding
+from rag.ingest.waiting import Adding
 from rag.messages import Message
 from rag.records import DocumentDetails, Heading, Job, JobState, PageKind
 from tests.browser.test_page import answered, ask, ready

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from rag.errors import FileRefused, QuestionRefused
-from rag.ingest.batch import Adding
+from rag.ingest.waiting import Adding
 from rag.messages import Message
 from rag.records import AskOptions, Choice, Citation, Job, JobState, ShortAnswer
 from tests.browser.layout import faults

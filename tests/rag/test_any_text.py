@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rag.answer.citations import check_citations
-from rag.answer.find import Folding, find_spans, fold, wanted
 from rag.answer.marks import cut_unfinished_mark, extract_citation_marks
 from rag.answer.quote import QuoteReader
 from rag.answer.sentences import sentence_spans, without_instructions
+from rag.answer.view import Folding, find_spans, fold, wanted
 from rag.engine import Engine
 from rag.errors import AskError
 from rag.index.tokenize import MAX_TERM, terms

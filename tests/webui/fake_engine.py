@@ -16,7 +16,7 @@ from rag.activity import Activity
 from rag.answer.introduction.record import Introduction
 from rag.errors import AlreadyAdded, CollectionRefused, FileRefused, NotAPdf, NotInLibrary, QuestionRefused
 from rag.evaluation.ratings import Ratings
-from rag.ingest.batch import Adding
+from rag.ingest.waiting import Adding
 from rag.messages import Message
 from rag.reader import Reader, Turn
 from rag.readiness import Readiness

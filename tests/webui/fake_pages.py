@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from rag.answer.find import Folding, find_spans, wanted
+from rag.answer.view import Folding, find_spans, wanted
 from rag.errors import NotInLibrary
 from rag.pages import Contents, Hits, OriginalFile, Picture, Word
 from rag.records import Box, Document, Heading, PageKind, WordBoxes

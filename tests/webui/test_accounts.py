@@ -10,10 +10,9 @@ from rag.errors import LoginRefused, NotAllowed, SettingRefused
 from rag.options import parse
 from tests.webui.fake_engine import FakeEngine
 from webui.accounts.accounts import IDLE_SECONDS, MAX_SECONDS, Accounts
-from webui.accounts.brake import FREE, MAX_DELAY, Brake
+from webui.accounts.brake import FREE, LINES, LINES_SECONDS, MAX_DELAY, Brake, RefusalLog
 from webui.accounts.erasing import erasing
 from webui.accounts.passwords import Passwords
-from webui.accounts.refusals import LINES, SECONDS, RefusalLog
 from webui.accounts.roles import Right, Role, check
 from webui.accounts.users import Users
 from webui.commands import change_users
@@ -272,7 +271,7 @@ def test_thousands_of_refused_logins_fill_no_log(caplog, clock):
     for _ in range(5_000):
         log.warn("Wrong password for %s", "ann")
     assert len(caplog.records) == LINES
-    clock.now += SECONDS
+    clock.now += LINES_SECONDS
     log.warn("Wrong password for %s", "ben")
     assert [record.getMessage() for record in caplog.records[LINES:]] == [
         f"{5_000 - LINES} more refused logins were not logged one by one",

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import gradio as gr
 import pytest
 
-from webui.lean import LeanBlocks
+from webui.page import LeanBlocks
 
 
 async def results(kind, blocks):

@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from rag.errors import LoginRefused, SettingRefused
-from webui.accounts.brake import Brake
+from webui.accounts.brake import Brake, RefusalLog
 from webui.accounts.passwords import Passwords, check_new_password
 from webui.accounts.provider import Identity, Provider, ProviderLogin
-from webui.accounts.refusals import RefusalLog
 from webui.accounts.roles import Role
 from webui.accounts.users import User, Users, checked_name, name_in
 

@@ -1,7 +1,11 @@
-"""Delays after wrong passwords, by user name and by address; they double with each further one."""
+"""What slows down those who try passwords by the thousand: delays, and a limit to the lines they cause in the log.
+
+Delays are by user name and by address; they double with each further wrong password.
+"""
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 import time
@@ -13,6 +17,8 @@ from typing import Final
 FREE: Final = {"name": 3, "address": 10}  # wrong passwords without any delay; many people may share an address
 MAX_DELAY: Final = 300.0  # seconds
 FORGOTTEN_AFTER: Final = 3_600.0  # seconds after the last wrong password
+LINES: Final = 30  # about refused logins in a period; further ones are counted
+LINES_SECONDS: Final = 60.0  # of a period
 MAX_KEYS: Final = 20_000  # names and addresses remembered, those used last
 
 _Key = tuple[str, str]  # kind, and the name or address
@@ -78,3 +84,25 @@ class Brake:
 
 def _keys(name: str, address: str) -> tuple[_Key, _Key]:
     return ("name", name[:200]), ("address", address)
+
+
+class RefusalLog:
+    """Writes warnings about refused logins to a logger, a few a minute. Thread-safe."""
+
+    def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._logger, self._clock = logger, clock
+        self._began, self._written, self._left_out = clock(), 0, 0
+        self._lock = threading.Lock()
+
+    def warn(self, text: str, *values: object) -> None:
+        """Write a line, or only count it; the count is written with the next line of a later period."""
+        with self._lock:
+            if self._clock() - self._began >= LINES_SECONDS:
+                left_out, self._began, self._written, self._left_out = self._left_out, self._clock(), 0, 0
+                if left_out:
+                    self._logger.warning("%d more refused logins were not logged one by one", left_out)
+            self._written += 1
+            if self._written > LINES:
+                self._left_out += 1
+                return
+        self._logger.warning(text, *values)

@@ -1,7 +1,8 @@
-"""Answers the polls of pages for which nothing has changed, ahead of Gradio, which takes 3 ms to say so."""
+"""The polls of open pages: answered ahead of Gradio where nothing has changed, and how soon changes are sent."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,9 @@ from webui.server.upload import owner_of
 from webui.server.visitors import conversation_owner
 
 PATH: Final = f"{RUN}predict"
+DRAWINGS: Final = 10  # a second, of all pages together
+OPEN_SECONDS: Final = 5.0  # after it was heard of last, a page counts as open
+COUNT_SECONDS: Final = 1.0  # between two counts of the open pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +70,24 @@ class Polls:
         if event.get("fn_index") != self.polling.event or not names or owner is None:
             return False
         return self.polling.unchanged(owner, conversation_owner(owner, request.cookies), names[0])
+
+
+# ---- how soon an open page is sent what has changed for everybody, such as a file that is being added
+# The more pages are open, the later, so that drawing them all never takes the server's time from those who ask.
+
+
+class Pace:
+    """Decides when a page is due for an update. Thread-safe, as counting twice does no harm."""
+
+    def __init__(self, count_open: Callable[[float], int], poll_seconds: float) -> None:
+        """`count_open`: pages heard of within so many seconds; each of them polls every `poll_seconds`."""
+        self._count_open, self._poll_seconds = count_open, poll_seconds
+        self._counted_at, self._seconds = -COUNT_SECONDS, 0.0
+
+    def is_due(self, drawn_at: float) -> bool:
+        """Whether a page that was sent such changes at a time of `time.monotonic` may be sent further ones."""
+        now = time.monotonic()
+        if now - self._counted_at >= COUNT_SECONDS:
+            self._counted_at = now
+            self._seconds = self._count_open(OPEN_SECONDS) / DRAWINGS - self._poll_seconds
+        return now - drawn_at >= self._seconds

@@ -1,9 +1,11 @@
-"""Serves the page: Gradio's server behind the guard, with the upload route and the style sheets."""
+"""Serves the page: Gradio's server behind the guard, with the upload route and the style sheets; or says why not."""
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import shutil
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ from gradio.route_utils import CustomCORSMiddleware
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
+from rag.errors import SettingRefused
 from webui.accounts.accounts import Accounts
 from webui.answering import MAX_ANSWERS, Answers
 from webui.engine import Engine
@@ -195,3 +198,43 @@ def theme() -> gr.themes.Base:
         font=[gr.themes.Font(name) for name in fonts],
         font_mono=[gr.themes.Font(name) for name in mono],
     )
+
+
+# ---- why a port cannot be served
+
+
+def cannot_serve(host: str, port: int, error: OSError) -> SettingRefused:
+    """Why the page cannot be served, as an error that names the option to change."""
+    if error.filename:
+        return SettingRefused(
+            "{path} cannot be used ({reason}): choose another folder with --data-dir.",
+            path=str(error.filename),
+            reason=error.strerror or type(error).__name__,
+        )
+    reason = refusal_to_listen(host, port)
+    if isinstance(reason, socket.gaierror) or (reason and reason.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)):
+        return SettingRefused(
+            "--host takes an address of this machine, not {host!r}: 127.0.0.1 for this machine only, 0.0.0.0 for all of"
+            " its networks.",
+            host=host,
+        )
+    if isinstance(reason, PermissionError):
+        return SettingRefused(
+            "Port {port} on {host} is reserved for administrators: choose 1024 or above with --port.",
+            port=port,
+            host=host,
+        )
+    return SettingRefused("Port {port} on {host} cannot be used: choose another with --port.", port=port, host=host)
+
+
+def refusal_to_listen(host: str, port: int) -> OSError | None:
+    """Why nothing can listen there, tried again because Gradio hides the reason; None if it works."""
+    name = host.strip("[]")
+    try:
+        family = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)[0][0]
+        socket.create_server((name, port), family=family).close()
+    except UnicodeError:  # not a valid host name
+        return socket.gaierror(socket.EAI_NONAME, "no such name")
+    except OSError as error:
+        return error
+    return None

@@ -1,17 +1,25 @@
-"""Requests as a monitor sees them: how many of which kind, how long, and whether new work is still accepted."""
+"""Requests as a monitor sees them, and the end of the program, which waits for those in flight."""
 
 from __future__ import annotations
 
+import logging
+import os
+import signal
 import threading
 import time
 from collections import Counter as Counted
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from queue import SimpleQueue
+from types import FrameType
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+logger = logging.getLogger(__name__)
+
+DRAIN_SECONDS: Final = 30  # for answers in flight when the program ends
 QUIET_SECONDS: Final = 1.0  # without any work, before none is expected: a page opens its stream after its question
 _STEP: Final = 0.05  # seconds between two looks
 _BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -121,3 +129,43 @@ class Traffic:
                 return 0
             time.sleep(_STEP)
         return self.work
+
+
+# ---- ending the program: at the first signal once answers in flight are finished, at the second one at once
+
+
+class StopSignals:
+    """SIGINT and SIGTERM. The kernel ends the processes that read PDFs together with this one."""
+
+    def __init__(self) -> None:
+        """Takes over both signals; to be called from the main thread."""
+        self._first: SimpleQueue[int] = SimpleQueue()  # may be used in a signal handler, unlike threading.Event
+        self._stopping = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._receive)
+
+    def _receive(self, number: int, _: FrameType | None) -> None:
+        if self._stopping:
+            os._exit(128 + number)  # the database is whole at any moment
+        self._stopping = True
+        self._first.put(number)
+
+    def wait(self) -> None:
+        """Wait for the first signal."""
+        self._first.get()
+
+
+def leave_at_once() -> None:
+    """End the process without waiting for its threads."""
+    logging.shutdown()
+    os._exit(0)
+
+
+def drain(traffic: Traffic) -> bool:
+    """Refuse new questions and files, and let the rest finish; returns whether it did in time."""
+    traffic.stop()
+    logger.info("Stopping: answers in flight have %g s; a second signal ends the program at once", DRAIN_SECONDS)
+    left = traffic.drain(DRAIN_SECONDS)
+    if left:
+        logger.warning("%d answers or uploads were not finished in %g s", left, DRAIN_SECONDS)
+    return not left

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,11 @@ from markupsafe import Markup
 from rag.answer.quote import QuoteReader
 from rag.evaluation.ratings import MAX_REASON_CHARACTERS
 from rag.messages import Message
-from rag.records import AnswerState, Source
+from rag.records import AnswerState, Citation, Sentence, Source
 from webui.actions.turns import can_be_rated
 from webui.conversation import NO_SENTENCE, Exchange
 from webui.session import Session
 from webui.strings import Language, say
-from webui.views.copied import copied, footnoted
 from webui.views.doubts import Doubt, doubt_of
 from webui.views.links import Link, export_links, link
 from webui.views.markup import space_bullets
@@ -23,7 +23,7 @@ from webui.views.names import shown_name
 from webui.views.reasons import sources_why
 from webui.views.render import render
 from webui.views.sentences import sentences_html
-from webui.views.short import Short, repeats_list, repeats_rows, short_of
+from webui.views.short import Short, repeats_list, repeats_rows, short_of, short_text
 from webui.views.status import name_word
 
 UNFOLDED_SOURCES = 4  # the others are behind one click
@@ -276,3 +276,53 @@ def _facts(exchange: Exchange, language: Language) -> list[str]:
     if exchange.stopped or (answer is not None and answer.stopped):
         facts.append(say(language, "stopped_left" if exchange.left else "stopped"))
     return [fact for fact in facts if fact]
+
+
+# ---- an answer as text for the clipboard
+
+
+def copied(exchange: Exchange, language: Language) -> str:
+    """The answer as it is read, without citations; "" if there is none."""
+    answer = exchange.answer
+    short = answer.short if answer and answer.state is AnswerState.ANSWER else None
+    stated = short_text(short, language, marks=False) if short else ""
+    parts = [_warning(exchange, language), stated, "" if _is_repeated(exchange) else _said(exchange)]
+    return "\n\n".join(part for part in parts if part) if any(parts[1:]) else ""
+
+
+def footnoted(exchange: Exchange, language: Language) -> str:
+    """The answer with its citations as `[n]`, and below it the sources that it cites."""
+    answer = exchange.answer
+    short = answer.short if answer and answer.state is AnswerState.ANSWER else None
+    citations = [*(short.citations if short else ()), *_citations_of(answer.sentences if answer else ())]
+    cited = {citation.number for citation in citations}
+    notes = [
+        f"[{source.number}] {source.document}, {say(language, 'page', label=source.page_label)}"
+        for source in exchange.sources
+        if source.number in cited
+    ]
+    said = "" if _is_repeated(exchange) else exchange.cited_answer()
+    parts = [_warning(exchange, language), short_text(short, language) if short else "", said]
+    return "\n\n".join(part for part in [*parts, "\n".join(notes)] if part) if any(parts[1:]) else ""
+
+
+def _said(exchange: Exchange) -> str:
+    """The sentences of the answer, or as much as has come of them."""
+    if exchange.answer is None:
+        return exchange.bare_answer()
+    return "".join(sentence.lead + sentence.text for sentence in exchange.answer.sentences).strip()
+
+
+def _is_repeated(exchange: Exchange) -> bool:
+    """Whether the sentences say no more than the list that is the short answer."""
+    answer = exchange.answer
+    return answer is not None and repeats_list(answer)
+
+
+def _warning(exchange: Exchange, language: Language) -> str:
+    doubt = doubt_of(exchange, language)
+    return f"{doubt.title}: {doubt.reason}" if doubt and doubt.state is AnswerState.CLOSEST else ""
+
+
+def _citations_of(sentences: Sequence[Sentence]) -> list[Citation]:
+    return [citation for sentence in sentences for citation in sentence.citations]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Final
 
 from rag.answer.scales import in_one_line
 from rag.records import Answer, AnswerState, Citation, ShortAnswer, TableExcerpt
 from webui.conversation import FIRST_SHORT, Exchange
 from webui.session import Session
 from webui.strings import Language, say
-from webui.views.formulas import Part, parts_of_formula
 from webui.views.links import Link, link
-from webui.views.scales import scaled
 
 MAX_VALUES_IN_A_LINE = 3  # more are shown as a list
 
@@ -168,3 +170,79 @@ def _with_scale(short: ShortAnswer, language: Language) -> list[str]:
     return [
         say(language, "named_value", name=name, value=value) for name, value in zip(short.names, values, strict=True)
     ]
+
+
+# ---- a figure with its scale in the units that each language counts in: 15 亿 for 1.5 billion
+
+
+_UNITS: Final[Mapping[Language, Mapping[str, Decimal]]] = MappingProxyType(
+    {
+        "en": {"billion": Decimal(10**9), "million": Decimal(10**6), "thousand": Decimal(10**3)},
+        "zh": {"hundred million": Decimal(10**8), "ten thousand": Decimal(10**4)},
+    }
+)
+_FACTORS: Final = {scale: factor for units in _UNITS.values() for scale, factor in units.items()}
+_FIGURE: Final = re.compile(r"\d(?:[\d.,]*\d)?")
+_NUMBER: Final = re.compile(r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")  # a figure as English and Chinese write it
+
+
+def scaled(value: str, scale: str, language: Language) -> str:
+    """The value of a short answer, such as "$1,577", with its scale; "" is the scale of a value that has none.
+
+    It is converted if the language counts in other units. What cannot be read as numbers stays in the document's unit.
+    """
+    if scale in _FACTORS and scale not in _UNITS[language]:
+        figures = _FIGURE.findall(value)
+        if figures and all(map(_NUMBER.fullmatch, figures)):
+            scale, factor = _unit_of(max(map(_number, figures)) * _FACTORS[scale], _FACTORS[scale], language)
+            value = _FIGURE.sub(lambda match: _written(_number(match[0]) * factor), value)
+    key = "scale_" + scale.replace(" ", "_")
+    return say(language, key, value=value) if scale else value
+
+
+def _number(figure: str) -> Decimal:
+    return Decimal(figure.replace(",", ""))
+
+
+def _unit_of(number: Decimal, counted_in: Decimal, language: Language) -> tuple[str, Decimal]:
+    """The largest unit that is no larger than a number, "" below all, and what figures are multiplied by for it."""
+    units = _UNITS[language].items()
+    unit, size = next(((unit, size) for unit, size in units if size <= number), ("", Decimal(1)))
+    return unit, counted_in / size
+
+
+def _written(number: Decimal) -> str:
+    """All digits of a number, as in "1,577.5", without zeros at the end."""
+    whole, _, decimals = f"{number:,f}".partition(".")
+    return f"{whole}.{decimals}".rstrip("0").rstrip(".") if decimals else whole
+
+
+# ---- a formula, with its numbers as buttons that open the cells they come from
+
+
+_IN_FORMULA: Final = re.compile(r"\d++(?:[,.]\d++)*+(?!:)")  # without years, as in "2022: 411 / 1,797"
+_NO_DIGIT: Final = re.compile(r"[^\d.]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a formula."""
+
+    text: str
+    link: Link | None = None  # of a number, that opens its cell
+
+
+def parts_of_formula(formula: str, cells: Sequence[tuple[str, Link]]) -> list[Part]:
+    """A formula in pieces. `cells`: what each cited cell says, such as "$ 44,538" or "(31)", and what opens it."""
+    links = {_digits(text): link for text, link in reversed(cells)}
+    parts, end = [], 0
+    for number in _IN_FORMULA.finditer(formula):
+        link = links.get(_digits(number.group()))
+        if link is not None:
+            parts += [Part(formula[end : number.start()]), Part(number.group(), link)]
+            end = number.end()
+    return [part for part in [*parts, Part(formula[end:])] if part.text]
+
+
+def _digits(text: str) -> str:
+    return _NO_DIGIT.sub("", text)

@@ -11,14 +11,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answer.earnings import with_net_income
-from rag.answer.figures.compare import compared, document_groups
 from rag.answer.figures.excerpt import as_printed, excerpt_of
-from rag.answer.figures.figure import Figure, FigureAnswer
+from rag.answer.figures.figure import Figure, FigureAnswer, plain_number, printed_answer
 from rag.answer.figures.lookup import FigureFinder
 from rag.answer.figures.periods import years_of
-from rag.answer.figures.question import Operation, operation_of
+from rag.answer.figures.question import Operation, asks_for_difference, asks_for_smallest, operation_of
 from rag.answer.metrics.fiscal_years import ends_early
+from rag.answer.scales import FACTORS
 from rag.answer.source_tables import SourceTables
+from rag.index.tokenize import terms
 from rag.pdf.tables import Table
 from rag.reader import ANSWERABLE, Evidence
 from rag.records import Citation, ShortAnswer, Source
@@ -171,3 +172,50 @@ def _rows(answer: FigureAnswer, places: Sequence[_Place]) -> list[Evidence]:
         if text in place.source.text:
             rows.setdefault(text, Evidence(place.source.number, text, ANSWERABLE))
     return list(rows.values())
+
+
+# ---- a figure of one document compared with that of another: the difference, which is higher, or both
+
+
+_WHICH = re.compile(
+    r"\bwhich\b|\bwhose\b|\b(?:did|does|do|is|was|are|were|has|have|had) .{1,80}\bor\b"
+    r"|\b(?:higher|larger|greater|more|bigger|lower|smaller|less|fewer)\b.{0,80}\bor\b|谁|哪[个家]|更[高大多低小少]",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"[^\s,，。?？、]+")
+_POSSESSIVE = re.compile(r"['’]s?$")
+
+
+def document_groups(named: Mapping[str, Collection[str]]) -> list[tuple[frozenset[str], frozenset[str]]]:
+    """For each company named, the terms that name it, and the ids of its documents."""
+    groups: dict[frozenset[str], set[str]] = {}
+    for document, names in named.items():
+        # The reports of one company, in whose names a year may stand.
+        words = frozenset(name for name in names if not name.isdigit())
+        groups.setdefault(words, set()).add(document)
+    return [(names, frozenset(documents)) for names, documents in groups.items() if names]
+
+
+def compared(question: str, names: Sequence[frozenset[str]], figures: Sequence[Figure]) -> FigureAnswer | None:
+    """The answer from the same figure of two companies, in the order of `names`; None for units that do not compare."""
+    first, second = figures
+    if (first.scale == "percent") != (second.scale == "percent"):
+        return None
+    a, b = first.amount, second.amount * FACTORS.get(second.scale, 1.0) / FACTORS.get(first.scale, 1.0)
+    if asks_for_difference(question):
+        high, low = max(a, b), min(a, b)
+        text = f"{high - low:,.2f}".rstrip("0").rstrip(".")
+        formula = f"{plain_number(high)} − {plain_number(low)}"
+        return FigureAnswer((text,), first.scale, (first, second), formula, Operation.CHANGE)
+    if _WHICH.search(question):
+        chosen = names[(a < b) != asks_for_smallest(question)]
+        sign = ">" if a > b else "<" if a < b else "="
+        formula = f"{plain_number(a)} {sign} {plain_number(b)}"
+        return FigureAnswer((_written(question, chosen),), "", (first, second), formula, Operation.WHICH)
+    return printed_answer(figures, Operation.SERIES) if first.scale == second.scale else None
+
+
+def _written(question: str, names: frozenset[str]) -> str:
+    """The name of a company as the question writes it."""
+    words = (_POSSESSIVE.sub("", word) for word in _WORD.findall(question))
+    return " ".join(word for word in words if not names.isdisjoint(terms(word)))

@@ -6,23 +6,24 @@ Gives nothing if a word of the question, the document, the year, the row or the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from rag.answer.document_answer import DocumentAnswer
-from rag.answer.metrics.cited import page_of, place_of, rows_of, with_pages
-from rag.answer.metrics.compare import Side, compared
-from rag.answer.metrics.compute import Accounts, Calculation
+from rag.answer.document_answer import DocumentAnswer, cited_first, page_source
+from rag.answer.figures.excerpt import as_printed
+from rag.answer.metrics.compute import FACTORS_OF_STATEMENTS, Accounts, Calculation, Used, Value, distinct
 from rag.answer.metrics.documents import MAX_DOCUMENTS, Named, StatementFinder
 from rag.answer.metrics.formula import Name
 from rag.answer.metrics.question import understand
 from rag.answer.metrics.request import OF_ONE_YEAR, Comparison, Operation, Request
 from rag.answer.metrics.statements import normalized
-from rag.answer.metrics.vocabulary import vocabulary
-from rag.answer.metrics.written import Result, average, change, decision, growth, printed, series
+from rag.answer.metrics.vocabulary import Unit, vocabulary
+from rag.answer.metrics.written import Result, average, change, decision, each_of, growth, printed, series, yes_or_no
 from rag.index.protocols import Scope
 from rag.language import mainly_chinese
 from rag.reader import ANSWERABLE, Evidence
-from rag.records import Citation, Document, ShortAnswer, Source
+from rag.records import Citation, Document, ShortAnswer, Source, TableExcerpt
+from rag.store.rows import StoredPage
 
 _PERIOD = re.compile(
     r"(?:(?:fiscal(?: years?)?|FY|years? ended|as of|at)\s*)?(?:[A-Z][a-z]{2,8}\.? \d{1,2}, ?)?(?:19"
@@ -166,3 +167,103 @@ def _labels(request: Request, result: Result) -> tuple[str, str]:
     if len({one.document for one in result.used}) > 1 and request.comparison is not Comparison.NONE:
         years = years[-1:]
     return name, str(years[-1]) if len(years) == 1 else f"{years[0]}–{years[-1]}"
+
+
+# ---- a figure of one company compared with that of another: the difference, which is higher, or whether it is
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of two companies: its name, its figure, and the calculation that gave it."""
+
+    name: str
+    value: Value
+    calculation: Calculation
+
+
+def compared(request: Request, first: Side, second: Side, *, chinese: bool) -> Result | None:
+    """What the question asks of two figures; None for different currencies, or a scale that is not known."""
+    sides = _in_one_scale(request, first, second)
+    if sides is None:
+        return None
+    one, other = sides
+    values, names = (other.value, one.value), (other.name, one.name)
+    used = distinct(one.value.used + other.value.used)
+    higher = one if one.value.amount > other.value.amount else other
+    if one.value.amount == other.value.amount:
+        return None
+    match request.comparison:
+        case Comparison.DIFFERENCE:
+            money = one.calculation.scale or "", one.calculation.currency
+            asked = replace(request, operation=Operation.CHANGE)
+            positive = (values, names) if request.wants != "down" else (values[::-1], names[::-1])
+            return change(asked, *positive, money, chinese=chinese)
+        case Comparison.WHICH:
+            chosen = higher if request.wants != "down" else (one if higher is other else other)
+            return Result((chosen.name,), "", each_of(request, values, names), used)
+        case _:
+            yes = (higher is one) == (request.wants != "down")
+            return Result((yes_or_no(yes, chinese=chinese),), "", each_of(request, values, names), used)
+
+
+def _in_one_scale(request: Request, first: Side, second: Side) -> Sequence[Side] | None:
+    """Both figures in the scale of the first."""
+    if request.unit not in (Unit.MONEY, Unit.PER_SHARE):
+        return first, second
+    one, other = first.calculation, second.calculation
+    if one.currency != other.currency or bool(one.scale) != bool(other.scale):
+        return None
+    factor = FACTORS_OF_STATEMENTS[other.scale or ""] / FACTORS_OF_STATEMENTS[one.scale or ""]
+    if factor == 1.0:
+        return first, second
+    amount = second.value.amount * factor
+    moved = replace(second.value, amount=amount, text=f"{amount:,.10g}", binding=3, plain=None)
+    return first, replace(second, value=moved)
+
+
+# ---- the cells that a value rests on -> sources to cite, and the rows that the page shows
+
+
+MAX_ROWS = 12  # of the table that is shown
+MAX_COLUMNS = 8
+MAX_LABEL_CHARACTERS = 160
+
+
+def page_of(used: Used) -> StoredPage:
+    """The page that a cell stands on."""
+    return next(page for page in used.statement.pages if page.number == used.row.page)
+
+
+def with_pages(used: Sequence[Used], documents: Mapping[str, Document], sources: Sequence[Source]) -> list[Source]:
+    """The sources that hold the pages of the cells first, a new one for a page that none holds; numbered again."""
+    return cited_first(used, sources, _holds, lambda one: page_source(documents[one.document], page_of(one)))
+
+
+def _holds(source: Source, used: Used) -> bool:
+    return source.document_id == used.document and source.first_page <= used.row.page <= source.last_page
+
+
+def place_of(used: Used, sources: Sequence[Source]) -> tuple[Source, int]:
+    """The source of a cell, and what its span in the page moves by to count from the source's start."""
+    source = next(source for source in sources if _holds(source, used))
+    return source, page_of(used).start - source.start
+
+
+def rows_of(used: Sequence[Used]) -> TableExcerpt:
+    """The rows, a column for each year of their statements."""
+    years = sorted({year for one in used for year in one.statement.years}, reverse=True)[:MAX_COLUMNS]
+    rows: list[tuple[str, ...]] = []
+    marked: list[tuple[int, int]] = []
+    places: dict[tuple[str, int, int], int] = {}
+    for one in used:
+        place = one.document, one.row.page, one.row.start
+        if place not in places and len(rows) < MAX_ROWS:
+            places[place] = len(rows)
+            cells = (as_printed(one.row.cells[year].text) if year in one.row.cells else "" for year in years)
+            rows.append((one.row.label[:MAX_LABEL_CHARACTERS], *cells))
+        if place in places and one.year in years:
+            marked.append((places[place], years.index(one.year)))
+    units = {one.statement.unit for one in used}
+    return TableExcerpt(
+        units.pop() if len(units) == 1 else "", tuple(map(str, years)), tuple(rows), tuple(dict.fromkeys(marked))
+    )

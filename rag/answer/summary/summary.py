@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
-from rag.answer.summary.choose import Weights, choose_representative
 from rag.answer.summary.profile import NUMBERED_HEADING, Profile, profile_of
 from rag.answer.summary.prose import MAX_WORDS, statements
 from rag.answer.summary.request import named_documents, summary_target
 from rag.index.protocols import Scope
 from rag.index.tokenize import terms
 from rag.language import mainly_chinese
-from rag.records import Citation, Document, ShortAnswer, Source, TableExcerpt
+from rag.records import Citation, Document, ShortAnswer, Source, TableExcerpt, Vectors
 from rag.settings import SummarySettings
 from rag.store.database import Store
 from rag.store.rows import StoredPassage
@@ -292,3 +292,45 @@ def _centrality(sentence: str, frequencies: Counter[str], *, first: bool) -> flo
     for pattern, factor in ((_SAYS_WHAT, 1.6), (_STATES_RESULT, 1.25), (_HEDGED, 0.4)):
         score *= factor if pattern.search(sentence) else 1.0
     return score * (1.1 if first else 1.0) * (1.0 if len(sentence.split()) <= MAX_WORDS * 0.75 else 0.85)
+
+
+# ---- passages that stand for most of a document: greedy facility location over their vectors
+# The chosen set maximises the sum, over all passages, of the cosine with the nearest chosen one (Lin & Bilmes, A
+# Class of Submodular Functions for Document Summarization, 2011); each pick takes the candidate that adds most.
+
+
+Weights = npt.NDArray[np.float64]
+
+
+def choose_representative(
+    vectors: Vectors, weights: Weights, importance: Weights, count: int, max_rows: int, min_gain: float
+) -> list[int]:
+    """Indices of at most `count` rows of `vectors` (n, d), the best first.
+
+    `weights` (n,): how much each is preferred, 0 for rows that cannot be chosen; `importance` (n,): how much it counts
+    that each is stood for. Of more than `max_rows` rows, an even sample is stood for, and the best of the others
+    compete, so that the cost is bounded. It ends where the next would add less than `min_gain` of what the first added.
+    """
+    n = len(vectors)
+    # What all passages have in common says nothing about what they differ in.
+    centred = vectors - vectors.mean(axis=0)
+    centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
+    rows = np.linspace(0, n - 1, min(n, max_rows)).round().astype(int)
+    candidates = np.flatnonzero(weights > 0)
+    if len(candidates) > max_rows:
+        candidates = np.sort(candidates[np.argsort(-weights[candidates], kind="stable")[:max_rows]])
+    if not len(candidates):
+        return []
+    similarity = np.maximum(centred[candidates] @ centred[rows].T, 0.0)  # (candidates, rows)
+    covered = np.zeros(len(rows))
+    chosen: list[int] = []
+    first_gain = 0.0
+    while len(chosen) < min(count, len(candidates)):
+        gains = np.maximum(similarity - covered, 0.0) @ importance[rows] * weights[candidates]
+        best = int(gains.argmax())
+        first_gain = first_gain or gains[best]
+        if gains[best] <= min_gain * first_gain:
+            break
+        chosen.append(int(candidates[best]))
+        covered = np.maximum(covered, similarity[best])
+    return chosen

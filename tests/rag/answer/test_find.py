@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answer.find import Folding, find_spans, fold, wanted
+from rag.answer.view import Folding, find_spans, fold, wanted
 
 
 def found(text: str, query: str) -> list[str]:

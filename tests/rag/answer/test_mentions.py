@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag.answer.mentions import of_documents_that_mention
+from rag.answer.evidence import of_documents_that_mention
 from rag.reader import Evidence
 from rag.records import Source
 

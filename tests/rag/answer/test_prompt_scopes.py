@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from rag.answer.prompt_scopes import prompt_scopes
 from rag.answer.quote import QuoteReader
+from rag.answer.reading import prompt_scopes
 from rag.engine import Engine
 from rag.manner import DEFAULT_MANNER, Manner
 from rag.reader import PromptCacheUsage, PromptScopes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rag.answer import source_tables
-from rag.answer.markdown_tables import markdown_of, with_markdown_tables
+from rag.answer.context import markdown_of, with_markdown_tables
 from rag.answer.quote import QuoteReader
 from rag.answer.source_tables import PageTables
 from rag.engine import Engine

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rag.ingest.batch import Batches
+from rag.ingest.waiting import Batches
 from rag.records import Job, JobState
 
 

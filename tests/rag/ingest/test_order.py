@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from rag.ingest.order import SMALL_BYTES, ActiveJob, Order
+from rag.ingest.waiting import SMALL_BYTES, ActiveJob, Order
 from rag.records import Job, JobState
 
 LARGE = 10 * SMALL_BYTES

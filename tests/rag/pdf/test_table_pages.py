@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rag.pdf.load import load
-from rag.pdf.table_pages import continued, lacks_headers
+from rag.pdf.table_headers import continued, lacks_headers
 from rag.pdf.tables import find_tables
 from rag.settings import Limits
 from tests.rag.pdf.made_tables import MADE

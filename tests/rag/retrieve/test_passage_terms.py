@@ -1,7 +1,7 @@
 from types import SimpleNamespace
 
 from rag.index.tokenize import terms
-from rag.retrieve.passage_terms import PassageTerms
+from rag.retrieve.overlap import PassageTerms
 
 
 def row(number, text, owner="ann"):

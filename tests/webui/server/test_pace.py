@@ -4,8 +4,8 @@ import pytest
 
 from tests.webui import handling
 from tests.webui.fake_engine import FakeEngine, document
-from webui.server import pace
-from webui.server.pace import Pace
+from webui.server import polls
+from webui.server.polls import Pace
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def clock(monkeypatch):
             return self.now
 
     clock = Clock()
-    monkeypatch.setattr(pace, "time", clock)
+    monkeypatch.setattr(polls, "time", clock)
     return clock
 
 
@@ -39,7 +39,7 @@ def test_few_pages_are_drawn_with_every_poll(clock):
 @pytest.mark.parametrize("pages", [30, 50, 200])
 def test_many_pages_are_drawn_in_turn_and_none_is_forgotten(clock, pages):
     rates = drawings(clock, pages, seconds=120)
-    assert sum(rates) <= 1.3 * pace.DRAWINGS
+    assert sum(rates) <= 1.3 * polls.DRAWINGS
     assert min(rates) > 0.5 * max(rates)
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from webui.views.formulas import parts_of_formula
 from webui.views.links import Link
+from webui.views.short import parts_of_formula
 
 
 def cell(place):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from webui.views.scales import scaled
+from webui.views.short import scaled
 
 
 @pytest.mark.parametrize(

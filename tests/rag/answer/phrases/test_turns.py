@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag.answer.phrases.turns import take_turns
+from rag.answer.evidence import take_turns
 from rag.reader import Evidence
 from rag.records import Source
 

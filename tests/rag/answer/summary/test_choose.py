@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rag.answer.summary.choose import choose_representative
+from rag.answer.summary.summary import choose_representative
 
 
 def groups(*sizes: int) -> np.ndarray:

@@ -1,10 +1,17 @@
-"""Moves a document from one owner to another, such as from a person to a collection, with all that belongs to it."""
+"""What changes owners or goes with them: a document is moved with all that belongs to it, a person is erased."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from rag.errors import AlreadyAdded
 from rag.records import text_digest
+from rag.store.connection import Connection
 from rag.store.database import DELETE_UNUSED_VECTOR, Store
+
+# Each belongs to the owner of documents; conversations and preferences to that of conversations.
+_OWNED: Final = ("tags", "replacements", "kept_questions", "runs", "experiments", "ratings")
+_CONVERSED: Final = ("conversations", "preferences")
 
 
 def move_document(store: Store, owner: str, document_id: str, target: str) -> bool:
@@ -37,3 +44,12 @@ def move_document(store: Store, owner: str, document_id: str, target: str) -> bo
         )
         sql.execute("DELETE FROM removals WHERE owner = ? AND document_id = ?", (owner, document_id))
     return True
+
+
+def erase_person(store: Connection, owner: str, conversation_owner: str) -> None:
+    """Delete all rows of a person, also from the write-ahead log. Raises StoreError."""
+    with store.transaction() as sql:
+        for tables, key in ((_OWNED, owner), (_CONVERSED, conversation_owner)):
+            for table in tables:
+                sql.execute(f"DELETE FROM {table} WHERE owner = ?", (key,))
+    store.checkpoint()
