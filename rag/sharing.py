@@ -55,7 +55,7 @@ class Sharing:
         if found not in self._library.access.visible(owner):
             raise CollectionRefused("There is no such collection.")
         if found not in self._library.access.changeable(owner):
-            raise CollectionRefused("You can only read this collection: one of its editors can do that.")
+            raise CollectionRefused("You can only read this collection: ask one of its editors to do that.")
         return found
 
     def new_file(self, owner: str, name: str, old: Document | None, collection: int) -> NewFile:
@@ -93,7 +93,7 @@ class Sharing:
         if document.owner == target:
             return
         if document.owner not in self._library.access.changeable(owner):
-            raise CollectionRefused("You can only read this document: one of its editors can move it.")
+            raise CollectionRefused("You can only read this document: ask one of its editors to move it.")
         self._files.refuse_more(owner, document, target, self._jobs)
         if self._scans is not None:
             self._scans.forget(document.owner, document.id)

@@ -203,7 +203,7 @@ def _warnings(exchange: Exchange, language: Language) -> list[str]:
     told = [
         say_message(language, exchange.error) if exchange.error else "",
         say_message(language, exchange.answer.reply) if exchange.answer and exchange.answer.reply else "",
-        f"{doubt.title}: {doubt.reason}" if doubt else "",
+        doubt.in_one_line(language) if doubt else "",
         say(language, "stopped") if exchange.stopped else "",
         say_message(language, exchange.answer.cut) if exchange.answer and exchange.answer.cut else "",
     ]

@@ -64,7 +64,7 @@ class Signs:
     years: float  # presence of the question's least present year, 0..1; 1 without years
     names: float  # presence of its least present name, 0..1; 1 without names
     source_gap: float = LONE_GAP  # by which the first source's score exceeds the mean of the next three
-    odds: float = NEUTRAL_ODDS  # that a span of the best sentences answers rather than none does, as a logarithm
+    odds: float = NEUTRAL_ODDS  # logarithm of the odds that a span of the best sentences answers
 
 
 def judge(
@@ -80,9 +80,9 @@ def judge(
 ) -> Doubt:
     """The doubt about the answer that the evidence, best first, gives.
 
-    `odds`: that a span of it answers, as a logarithm; None if that is not known. `absent`: what the question asks about
-    that the documents never mention. `anyway`: to be answered in any case. `kept`: how much of the
-    evidence, from the first, is quoted whatever it looks like: a short answer stands in it.
+    `odds`: logarithm of the odds that a span of it answers; None if they are not known. `absent`: what the question
+    asks about that the documents never mention. `anyway`: to be answered in any case. `kept`: how much of the evidence,
+    from the first, is quoted whatever it looks like: a short answer stands in it.
 
     Evidence that was not compared by vectors, the rows of a short answer, is doubted only for what is missing.
     """

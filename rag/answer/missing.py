@@ -82,7 +82,7 @@ class Comparison:
     def unverified(self) -> bool:
         """Whether a figure is asked of a name that no source can be compared with, and of several documents.
 
-        A Chinese name of a company is not found in English reports, of which every one has such a figure.
+        The Chinese name of a company is not found in English reports, and each of those has, say, a revenue.
         """
         strangers = any(thing.chinese and not self._in_same_script(thing) for thing in self.things)
         return strangers and kind_of(self.question) in FIGURES and len(self._documents) > 1

@@ -76,10 +76,10 @@ def on_topic(
 ) -> tuple[bool, tuple[Evidence, ...]]:
     """Whether any of the quotes may answer, and those that are about the same.
 
-    A sentence that names nobody does not say who, one without a number not how many, and one that lacks what a
-    question is about neither why nor whether. All else passes; of Chinese, whose words do not compare so, what has
-    anything of the noun asked for (股票代码, where that is asked of a company). What is in another language than the
-    question was found by its vector alone: that does not tell whether it answers.
+    Who is not told by a sentence that names nobody, how many not by one without a number, why and whether not by one
+    that lacks what the question is about. All other quotes pass. Words of Chinese do not compare so: there a quote
+    needs a part of the noun that is asked for, such as 股票代码 of a company. A quote in another language than the
+    question was found by its vector alone, which does not tell whether it answers.
     `names`: terms of the question that name its document.
     """
     kind = kind_of(question)

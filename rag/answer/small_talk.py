@@ -32,7 +32,7 @@ IDENTITY: Final = Message(
     "I am a program that answers questions about your PDFs from their own text, and shows the page of every sentence."
 )
 ASK_A_QUESTION: Final = Message("Type a question about your documents, such as “What is the notice period?”")
-NO_RESULT: Final = Message("This has no result.")
+NO_RESULT: Final = Message("This calculation has no result.")
 NO_DOCUMENTS: Final = Message("There are no documents yet: add a PDF first.")
 
 _ORDER: Final = ("documents", "abilities", "identity", "goodbye", "thanks", "greeting", "nothing")  # the first one wins

@@ -58,7 +58,7 @@ class Steady:
     def __init__(self, sources: Sequence[Source], before: Sequence[SourceRead]) -> None:
         """`sources` were found for the follow-up, best first; `before` was read, in order.
 
-        The longest beginning of `before` stays in place of which LEAST_SHARE was found again.
+        Of `before`, the longest beginning stays in place of whose sources LEAST_SHARE was found again.
         """
         self._sources, self._before = sources, before
         found = [one.tokens * any(_covers(one, source) for source in sources) for one in before]

@@ -140,7 +140,7 @@ class Collections:
         if not known:
             raise CollectionRefused("There is no such collection.")
         if not (known[0].edits or administrator):
-            raise CollectionRefused("You can only read this collection: one of its editors can do that.")
+            raise CollectionRefused("You can only read this collection: ask one of its editors to do that.")
 
     def _checked(self, person: str, name: str, number: int = 0) -> str:
         name = " ".join(name.split())

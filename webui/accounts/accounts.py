@@ -162,7 +162,7 @@ class Accounts:
         name = self.name_of(user_id)
         self.log_out(self.log_in(name, old, address))
         if not self.is_stored(user_id):
-            raise LoginRefused("Your password is set by --auth: whoever runs the server changes it there.")
+            raise LoginRefused("Your password is set by --auth: ask whoever runs the server to change it.")
         self._database.set_password(name, self._passwords.hash(new))
         known = self._of_id(user_id)
         return self._begin(user_id, known.generation if known else 0)

@@ -321,7 +321,7 @@ def _is_repeated(exchange: Exchange) -> bool:
 
 def _warning(exchange: Exchange, language: Language) -> str:
     doubt = doubt_of(exchange, language)
-    return f"{doubt.title}: {doubt.reason}" if doubt and doubt.state is AnswerState.CLOSEST else ""
+    return doubt.in_one_line(language) if doubt and doubt.state is AnswerState.CLOSEST else ""
 
 
 def _citations_of(sentences: Sequence[Sentence]) -> list[Citation]:

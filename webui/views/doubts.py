@@ -9,10 +9,10 @@ from rag.records import AnswerState
 from webui.conversation import Exchange
 from webui.strings import Language, say
 
-# Title and general reason of the states that show doubt, as keys of the page's strings.
+# Title of the states that show doubt, and what is said where no reason is known, as keys of the page's strings.
 _DOUBTS: Final = {
     AnswerState.CLOSEST: ("state_closest", "why_closest"),
-    AnswerState.NONE: ("state_none", "why_none"),
+    AnswerState.NONE: ("state_none", "ask_otherwise"),
 }
 
 
@@ -22,7 +22,11 @@ class Doubt:
 
     state: AnswerState
     title: str  # "No direct answer found", "Not in these documents"
-    reason: str
+    reason: str  # or what to do, where none is known
+
+    def in_one_line(self, language: Language) -> str:
+        """Title and reason, for texts that have no titles."""
+        return say(language, "named_value", name=self.title, value=self.reason)
 
 
 def doubt_of(exchange: Exchange, language: Language) -> Doubt | None:

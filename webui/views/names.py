@@ -19,7 +19,6 @@ END_COLUMNS = 12  # of a long name, that are always shown: two files often diffe
 LISTED_END_COLUMNS = 16  # the same in the list of documents, where it has a line of its own
 MAX_SHORTER = 5  # characters that the end may be shorter, so that it begins with a word
 _SEPARATORS = " _-,;:("
-_JOINING = "_-"  # separators that stay with the end, or one would stand alone on a line that the start fills
 NO_TITLES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -76,9 +75,7 @@ def parts_of(name: str, end_columns: int = END_COLUMNS) -> tuple[str, str]:
     while cut > MIN_START and _columns(name[cut - 1 :]) <= end_columns:
         cut -= 1
     words = (at for at in range(cut, min(cut + MAX_SHORTER + 1, len(name) - 1)) if name[at - 1] in _SEPARATORS)
-    cut = next(words, cut)
-    if name[cut - 1] in _JOINING:
-        cut -= 1
+    cut = next(words, cut)  # behind the separator, where people expect a name to break
     return name[:cut], name[cut:]
 
 

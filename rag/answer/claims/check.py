@@ -80,7 +80,7 @@ def check_claim(sentence: str, index: SourceIndex, settings: ClaimSettings, mark
 
 
 def _operand_citations(claim: Analysed, index: SourceIndex) -> tuple[Citation, ...]:
-    """The first segment that holds a number of a calculation that has no other words."""
+    """Of a calculation without any words: the first segment that holds one of its numbers."""
     printed = {one.value for one in claim.quantities}
     for segment in index.segments:
         if any(one.value / scale in printed for one in segment.analysed.quantities for scale in SCALES):

@@ -23,7 +23,10 @@ _AROUND = 3  # segments before and after that dates are looked for in
 
 
 def quantity_problems(alignment: Alignment, index: SourceIndex, sums: Sequence[Sum]) -> Iterator[Problem]:
-    """`sums`: what the claim works out itself; their results need not stand in the evidence, their operands must."""
+    """The quantities of a claim that its evidence does not state, or states of something else.
+
+    `sums`: what the claim works out itself; their results need not stand in the evidence, their operands must.
+    """
     used = {place for places in alignment.quantity_places.values() for place in places}
     for position, places in alignment.quantity_places.items():
         if any(one.covers(alignment.quantity_of(position)) for one in sums):

@@ -106,7 +106,7 @@ def _asked_anew(word: str, before: Before) -> str | None:
 
 
 def _how_many(clause: Clause) -> str | None:
-    """How many: of the last things that the question before names without a determiner."""
+    """A question for how many there are of the last things that the question before names without a determiner."""
     things = [phrase for phrase in clause.phrases if not phrase.determined and not phrase.preposition]
     plain = [phrase for phrase in things if phrase.text.islower()]
     thing = next((phrase for phrase in plain if phrase.head.endswith("s")), plain[0] if plain else None)

@@ -495,7 +495,8 @@ def test_code_that_streams_in_stays_in_its_element(text):
 
 def test_a_refusal_shows_the_nearest_passages_as_openable_sources():
     looked = look(conversation_html(answered(state=AnswerState.NONE)))
-    assert "The documents do not answer this question." in looked.text
+    assert "Not in these documents" in looked.text
+    assert "Ask in other words, or look at the closest passages." in looked.text
     assert "4,218 million" in looked.text
     assert [at["data-number"] for at in tags(looked, **{"class": "chip"})] == ["1", "2"]
 

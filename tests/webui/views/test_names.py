@@ -10,13 +10,13 @@ from webui.views.names import END_COLUMNS, LISTED_END_COLUMNS, parts_of
     [
         ("report.pdf", ""),
         ("Lindholm Harbour Ferries: Annual Review 2024", "Review 2024"),
-        ("FOOTLOCKER_2022_8K_dated-2022-05-20.pdf", "-05-20.pdf"),
-        ("BESTBUY_2023_10K.pdf", "_2023_10K.pdf"),
+        ("FOOTLOCKER_2022_8K_dated-2022-05-20.pdf", "05-20.pdf"),
+        ("BESTBUY_2023_10K.pdf", "2023_10K.pdf"),
         ("星河电子股份有限公司2022年年度报告", "22年年度报告"),
         ("x" * 300, "x" * END_COLUMNS),
     ],
 )
-def test_the_end_of_a_name_begins_before_a_word_where_one_begins(name, end):
+def test_the_end_of_a_name_begins_with_a_word_where_one_begins(name, end):
     assert parts_of(name) == (name[: len(name) - len(end)], end)
 
 

@@ -116,8 +116,8 @@ def answer_text(exchange: Exchange, language: Language) -> str:
         return say_message(language, answer.reply)
     short, doubt = answer.short, doubt_of(exchange, language)
     if doubt and doubt.state is AnswerState.NONE:
-        return f"{doubt.title}: {doubt.reason}"
-    warning = f"{doubt.title}: {doubt.reason}" if doubt else ""
+        return doubt.in_one_line(language)
+    warning = doubt.in_one_line(language) if doubt else ""
     stated = short_text(short, language) if short and not doubt else ""
     said = "" if stated and (repeats_rows(answer) or repeats_list(answer)) else exchange.cited_answer()
     return "\n\n".join(part for part in (warning, stated, said) if part)

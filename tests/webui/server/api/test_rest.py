@@ -63,7 +63,7 @@ def test_what_is_not_in_the_documents_is_said_in_the_language_asked_for(engine, 
     asked = {"question": "Who?"}
     assert api.post("/ask", json=asked).json()["text"].startswith("Not in these documents: ")
     chinese = api.post("/ask", json=asked, headers={"accept-language": "zh-CN"}).json()
-    assert (chinese["state"], chinese["text"]) == ("none", "这些文档中没有答案: 文档中没有找到答案。")
+    assert (chinese["state"], chinese["text"]) == ("none", "这些文档中没有答案：请换个说法再问，或查看最接近的段落。")
 
 
 def events(text):
