@@ -17,8 +17,8 @@ from rag.answer.answering import Answerer
 from rag.asking import Questions
 from rag.choices import Choices
 from rag.embed.embedder import Embedder
+from rag.evaluation.evaluations import Evaluations
 from rag.evaluation.ratings import Ratings
-from rag.evaluation.saved import Evaluations
 from rag.files import DocumentFiles
 from rag.ingest.jobs import Jobs
 from rag.ingest.preparing import Prepared

@@ -13,8 +13,8 @@ import pytest
 from rag.answer.quote import QuoteReader
 from rag.engine import Engine
 from rag.errors import FileRefused, ModelMissing, QuestionRefused, StoreError
+from rag.evaluation import evaluations as module
 from rag.evaluation import questions
-from rag.evaluation import saved as module
 from rag.evaluation.question_sets import QuestionRow
 from rag.evaluation.runs import Result, compare
 from rag.opening import Parts
