@@ -241,10 +241,10 @@ class ShortAnswer:
     """The value, or the values, that an answer begins with."""
 
     values: tuple[str, ...]  # as printed in the document, or computed and rounded
-    scale: str  # "thousand", "million", "billion", "ten thousand", "hundred million", "percent"; "" for none
-    labels: tuple[str, ...]  # what the value is of: row and column of its table
-    formula: str  # "(44.1 − 56.7) / 56.7"; "" if nothing was computed
-    citations: tuple[Citation, ...]  # the cells; a span may lie outside the source's text, on the same page
+    scale: str = ""  # "thousand", "million", "billion", "ten thousand", "hundred million", "percent"; "" for none
+    labels: tuple[str, ...] = ()  # what the value is of: row and column of its table
+    formula: str = ""  # "(44.1 − 56.7) / 56.7"; "" if nothing was computed
+    citations: tuple[Citation, ...] = ()  # the cells; a span may lie outside the source's text, on the same page
     table: TableExcerpt | None = None  # the rows it stands in
     confidence: float = 1.0  # 0..1: how likely it is right
     sure: bool = True  # whether it is likely enough to be stated; otherwise it is shown as a possibility

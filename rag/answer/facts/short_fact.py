@@ -214,7 +214,7 @@ def _answer(stated: Stated, document: Document, sources: Sequence[Source]) -> Do
     rows = [Evidence(_citation(one, document, ordered).number, one.text, ANSWERABLE) for one in stated.evidence]
     confidence = SURE_CONFIDENCE if stated.certain else POSSIBLE_CONFIDENCE
     short = ShortAnswer(
-        stated.values, "", (), "", cited, confidence=confidence, sure=stated.certain, quoted=stated.quoted
+        stated.values, citations=cited, confidence=confidence, sure=stated.certain, quoted=stated.quoted
     )
     return DocumentAnswer(short, rows, tuple(ordered))
 

@@ -109,7 +109,7 @@ class PhraseFinder:
         found = decision.evidence
         cited = citation_of(found, 0, len(found.text), sources)
         short = ShortAnswer(
-            (yes_or_no(question, yes=decision.yes),), "", (), "", (cited,), confidence=decision.confidence
+            (yes_or_no(question, yes=decision.yes),), citations=(cited,), confidence=decision.confidence
         )
         return short, _first(found, evidence)
 
@@ -119,7 +119,7 @@ class PhraseFinder:
         cited = tuple(Citation(found.number, start, end) for start, end in found.items)
         quoted = Evidence(found.number, text[found.start : found.end], ANSWERABLE)
         rest = [one for one in evidence if one.text not in quoted.text]
-        return ShortAnswer(values, "", (), "", cited, confidence=found.share), [quoted, *rest]
+        return ShortAnswer(values, citations=cited, confidence=found.share), [quoted, *rest]
 
     def _span(
         self, span: Span | None, question: str, kind: Kind, evidence: Sequence[Evidence], sources: Sequence[Source]
@@ -149,7 +149,7 @@ class PhraseFinder:
         cited = tuple(citation_of(found, a, b, sources) for a, b in spans)
         values = tuple(" ".join(found.text[a:b].split()) for a, b in spans)
         quoted = kind is Kind.WHY
-        short = ShortAnswer(values, "", (), "", cited, confidence=confidence, sure=sure, quoted=quoted)
+        short = ShortAnswer(values, citations=cited, confidence=confidence, sure=sure, quoted=quoted)
         return short, _first(found, evidence)
 
     def _confidence(self, span: Span, evidence: Sequence[Evidence]) -> float:
@@ -177,7 +177,7 @@ def _stated(
     found: Evidence, start: int, end: int, sources: Sequence[Source], evidence: Sequence[Evidence]
 ) -> tuple[ShortAnswer, list[Evidence]]:
     value, cited = " ".join(found.text[start:end].split()), citation_of(found, start, end, sources)
-    return ShortAnswer((value,), "", (), "", (cited,), confidence=_TOLD), _first(found, evidence)
+    return ShortAnswer((value,), citations=(cited,), confidence=_TOLD), _first(found, evidence)
 
 
 def _named_in_full(

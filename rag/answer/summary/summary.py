@@ -161,7 +161,7 @@ def _summarise_several(
         labels = ("what they say",) if not left else (f"the first {len(shown)} of them; {left} more are left",)
         values = (f"{len(documents)} documents",)
     headings = frozenset(f"{document.name}:" for document in shown)
-    return Summary(_numbered(rows), tuple(paragraphs), headings, ShortAnswer(values, "", labels, "", ()))
+    return Summary(_numbered(rows), tuple(paragraphs), headings, ShortAnswer(values, labels=labels))
 
 
 def _titled(profile: Profile, source: Source, *, chinese: bool) -> ShortAnswer:
