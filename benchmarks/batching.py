@@ -3,10 +3,10 @@
     python benchmarks/batching.py
 
 A GLM of real layer shape with random weights and fewer layers answers as many questions as there are people, each with
-a prompt of its own. Measures tokens a second of all, and when the last person gets the first token. That is compared
-with one at a time, and with the time to read all prompts, which nothing can undercut on one processor: a prompt is
-bound by arithmetic, an answer by reading the weights, which a batch reads once for all. Prints a table and one JSON
-line.
+a prompt of its own, the beginning of which may be the same for all and kept by the prompt cache. Measures tokens a
+second of all, processor time, and when people get their first tokens. That is compared with one at a time, and with the
+time to read all prompts one after another: a prompt is bound by arithmetic, an answer by reading the weights, which a
+batch reads once for all. Prints a table and one JSON line.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -29,8 +29,9 @@ import torch
 from transformers import GlmConfig, GlmForCausalLM
 
 from model.batch import Batch
-from model.generate import generate
-from rag.reader import Sampling
+from model.families import GB
+from model.prompt_cache import PromptBlocks
+from rag.reader import PromptScopes, Sampling
 
 # Layers as published: GLM-4-9B and GLM-Edge-1.5B.
 SHAPES: dict[str, dict[str, Any]] = {
@@ -56,6 +57,7 @@ class Run:
     """What one way of answering took."""
 
     seconds: float  # until the last token of all
+    cpu: float  # seconds of processor time
     firsts: list[float]  # seconds until the first token of each person
 
 
@@ -93,19 +95,19 @@ Tokens = Callable[[list[int], Sampling], Iterator[int]]
 
 def one_at_a_time(tokens: Tokens, prompts: list[list[int]], sampling: Sampling) -> Run:
     """The first person's whole answer, then the second's, and so on."""
-    began, firsts = time.perf_counter(), []
+    began, cpu, firsts = time.perf_counter(), time.process_time(), []
     for prompt in prompts:
         answer = tokens(prompt, sampling)
         next(answer)
         firsts.append(time.perf_counter() - began)
         for _ in answer:
             pass
-    return Run(time.perf_counter() - began, firsts)
+    return Run(time.perf_counter() - began, time.process_time() - cpu, firsts)
 
 
 def at_once(tokens: Tokens, prompts: list[list[int]], sampling: Sampling) -> Run:
     """All ask at the same moment."""
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
 
     def person(prompt: list[int]) -> float:
         answer = tokens(prompt, sampling)
@@ -117,7 +119,7 @@ def at_once(tokens: Tokens, prompts: list[list[int]], sampling: Sampling) -> Run
 
     with ThreadPoolExecutor(len(prompts)) as people:
         firsts = list(people.map(person, prompts))
-    return Run(time.perf_counter() - began, firsts)
+    return Run(time.perf_counter() - began, time.process_time() - cpu, firsts)
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
@@ -126,14 +128,14 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     if options.int4:
         model = quantised(model)
     torch.manual_seed(1)
-    prompts = [torch.randint(10, options.vocab, (options.prompt,)).tolist() for _ in range(options.people)]
-    sampling, never = Sampling(options.tokens, 0), threading.Event()
-    alone = partial(_alone, model, never)
-    batch = Batch(model)
-    with_others: Tokens = lambda ids, how: batch.generate(ids, how, frozenset(), never)  # noqa: E731
-    one_at_a_time(alone, prompts[:1], Sampling(4, 0))  # warm
-    reading = one_at_a_time(alone, prompts, Sampling(1, 0)).seconds
-    single, together = one_at_a_time(alone, prompts, sampling), at_once(with_others, prompts, sampling)
+    common = torch.randint(10, options.vocab, (options.shared,)).tolist()
+    own = [torch.randint(10, options.vocab, (options.prompt - options.shared,)) for _ in range(options.people)]
+    prompts = [[*common, *ids.tolist()] for ids in own]
+    sampling = Sampling(options.tokens, 0)
+    one_at_a_time(_tokens(model, options), prompts[:1], Sampling(4, 0))  # warm
+    reading = one_at_a_time(_tokens(model, options), prompts, Sampling(1, 0)).seconds
+    single = one_at_a_time(_tokens(model, options), prompts, sampling)
+    together = at_once(_tokens(model, options), prompts, sampling)
     produced = options.people * options.tokens
     return {
         "shape": options.shape,
@@ -142,10 +144,14 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "people": options.people,
         "prompt_tokens": options.prompt,
+        "of_these_shared": options.shared,
         "answer_tokens": options.tokens,
         "one_at_a_time_tokens_per_second": round(produced / single.seconds, 2),
         "together_tokens_per_second": round(produced / together.seconds, 2),
         "throughput_ratio": round(single.seconds / together.seconds, 2),
+        "cpu_ratio": round(single.cpu / together.cpu, 2),
+        "mean_first_token_one_at_a_time_s": round(mean(single.firsts), 2),
+        "mean_first_token_together_s": round(mean(together.firsts), 2),
         "last_first_token_one_at_a_time_s": round(max(single.firsts), 2),
         "last_first_token_together_s": round(max(together.firsts), 2),
         "reading_all_prompts_s": round(reading, 2),
@@ -154,8 +160,15 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _alone(model: Any, never: threading.Event, ids: list[int], sampling: Sampling) -> Iterator[int]:
-    return generate(model, ids, sampling, frozenset(), never)
+def _tokens(model: Any, options: argparse.Namespace) -> Tokens:
+    """Generates with an empty prompt cache, which keeps what prompts share."""
+    never, scopes = threading.Event(), PromptScopes("all", None)
+    batch = Batch(model, prompt_cache_bytes=GB if options.shared else 0)
+
+    def tokens(ids: list[int], sampling: Sampling) -> Iterator[int]:
+        return batch.generate(PromptBlocks(list(ids), scopes, options.shared), sampling, frozenset(), never)
+
+    return tokens
 
 
 def main() -> None:
@@ -167,6 +180,7 @@ def main() -> None:
     parser.add_argument("--int4", action="store_true", help="linear layers in INT4")
     parser.add_argument("--people", type=int, default=8, help="who ask at the same time (8)")
     parser.add_argument("--prompt", type=int, default=128, help="tokens of each prompt (128)")
+    parser.add_argument("--shared", type=int, default=0, help="tokens that all prompts begin with (0)")
     parser.add_argument("--tokens", type=int, default=64, help="tokens of each answer (64)")
     numbers = measure(parser.parse_args())
     print("\n".join(f"{key:>38}  {value}" for key, value in numbers.items()))

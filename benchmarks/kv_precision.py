@@ -25,7 +25,7 @@ from torch.nn import functional
 from benchmarks.batching import SHAPES, quantised, random_model
 from model.families import KvPrecision
 from model.kv_cache import preallocated_cache
-from model.ragged import RaggedCache, ragged_attention
+from model.ragged import ONE_TOKEN, RaggedCache, ragged_attention
 
 ROUNDS = 5
 
@@ -115,12 +115,15 @@ def _filled(model: Any, tokens: int, kv: KvPrecision) -> Any:
 
 def _step(model: Any, cache: Any) -> None:
     """One token of an answer, as `model.batch` computes it."""
-    position = torch.tensor([[int(cache.get_seq_length())]])
-    with ragged_attention(model):
+    position, ragged = torch.tensor([[int(cache.get_seq_length())]]), RaggedCache([cache], [ONE_TOKEN])
+    with ragged_attention(model, ragged):
         model(
-            input_ids=torch.tensor([[5]]), position_ids=position, past_key_values=RaggedCache([cache]), use_cache=True,
+            input_ids=torch.tensor([[5]]),
+            position_ids=position,
+            past_key_values=ragged,
+            use_cache=True,
             logits_to_keep=1,
-        )  # fmt: skip
+        )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Answers of several people generated together, one step of the model over all of them.
+"""Answers of several people generated together: prompts and next tokens of all in common passes of the model.
 
-A sequence joins when its prompt has been read and leaves with its last token, while the others go on (iteration-level
-scheduling: Yu et al. 2022, "Orca", OSDI). Prompts are read one after another, in chunks; between two chunks those who
-are being answered get their next tokens, for at most half the time that the chunk took, so that neither waits for
-long (Agrawal et al. 2024, "Sarathi-Serve", OSDI, with time in place of tokens).
+A sequence joins and leaves while the others go on (iteration-level scheduling: Yu et al. 2022, "Orca", OSDI). Short
+prompts are read together, long ones in chunks (`model.passes`), and each pass that reads has the next token of
+everybody who is being answered in it. Between two such passes these get more tokens, for at most half the time that
+the pass took, so that nobody waits for long (Agrawal et al. 2024, "Sarathi-Serve", OSDI).
 
 One thread runs the model, as long as somebody waits for a token. Does not know text or prompts.
 """
@@ -22,12 +22,13 @@ from transformers.cache_utils import Cache
 
 from model.assemble import dimensions_of
 from model.device import free_bytes, torch_errors
-from model.families import KvPrecision
-from model.generate import DECODING, PREFILL, PromptStopped, forward, last_positions, read_prompt
-from model.kv_cache import preallocated_cache
+from model.families import BIDIRECTIONAL_TYPES, KvPrecision
+from model.generate import DECODING, PREFILL, PromptStopped
+from model.kv_cache import preallocated_cache, truncate
 from model.learned_prefix import LearnedPrefix, learned_tokens
+from model.passes import Piece, rows_to_read, run_together
 from model.prompt_cache import BLOCK, PromptBlocks, PromptCache
-from model.ragged import RaggedCache, ragged_attention, supports_ragged
+from model.ragged import supports_ragged
 from model.sampling import make_sampler
 from rag.bugs import bugs_become
 from rag.errors import AskError, OutOfMemory, ReaderError
@@ -35,7 +36,7 @@ from rag.reader import Sampling
 
 MAX_SEQUENCES: Final = 16  # generated at a time; others wait
 POLL_SECONDS: Final = 0.05  # between two looks at whether an answer was stopped, while it waits for a token
-DECODING_SHARE: Final = 0.5  # of the time of a chunk of a prompt: what answers being written get before the next chunk
+DECODING_SHARE: Final = 0.5  # of the time of a pass that reads: what answers being written get before the next one
 CACHE_SHARE: Final = 0.8  # of the memory that is free while nothing is generated: for keys and values
 
 
@@ -56,11 +57,11 @@ class _Sequence:
     stop: threading.Event
     tokens: queue.SimpleQueue[int | _Ended] = field(default_factory=queue.SimpleQueue)
     is_left: bool = False  # nobody takes its tokens any more
+    is_ended: bool = False
     cache: Cache | None = None
-    chunks: Iterator[torch.Tensor] | None = None  # of the prompt, while it is read
-    logits: torch.Tensor | None = None  # (vocab,) of the next token
+    computed: int = 0  # of its tokens, that are in the cache
+    logits: torch.Tensor | None = None  # (vocab,) of the next token, while that is not given
     given: int = 0  # tokens of the answer
-    retried: bool = False
 
     def __post_init__(self) -> None:
         self.ids = self.blocks.ids
@@ -73,7 +74,7 @@ class _Sequence:
 
     def end(self, error: AskError | None = None) -> None:
         """Give no more tokens, and let go of the memory."""
-        self.cache = self.chunks = self.logits = None
+        self.cache, self.logits, self.is_ended = None, None, True
         self.tokens.put(_Ended(error))
 
 
@@ -95,19 +96,20 @@ class Batch:
         self.prompt_cache = PromptCache(model, prompt_cache_bytes)
         self._model, self._prefix, self._most, self._kv = model, prefix, most, kv
         self._together = supports_ragged(model)
+        self._in_one_piece = model.config.model_type in BIDIRECTIONAL_TYPES
         self._token_bytes = dimensions_of(model.config).kv_bytes_per_token(model.dtype.itemsize, kv)
         self._condition = threading.Condition()  # guards the lists of waiting ones, and the thread
         self._waiting: list[_Sequence] = []
         self._working = False
-        self._reading: list[_Sequence] = []  # these two belong to the thread
-        self._writing: list[_Sequence] = []
+        self._running: list[_Sequence] = []  # in order of arrival; this and the next two belong to the thread
+        self._first_waited = False  # the last pass that read had nothing of the prompt that came first
         self._budget: int | None = None  # bytes for keys and values; None: unknown
 
     @property
     def counts(self) -> tuple[int, int]:
         """How many answers are being generated, and how many wait for memory or for their turn."""
         with self._condition:
-            return len(self._reading) + len(self._writing), len(self._waiting)
+            return len(self._running), len(self._waiting)
 
     def generate(
         self, prompt: Sequence[int] | PromptBlocks, sampling: Sampling, stop_ids: frozenset[int], stop: threading.Event
@@ -152,9 +154,11 @@ class Batch:
         try:
             with _errors_told():
                 while self._admit():
-                    read_seconds = self._read()
-                    ends = time.perf_counter() + DECODING_SHARE * read_seconds
-                    while self._write() and time.perf_counter() < ends:
+                    began = time.perf_counter()
+                    is_read = self._advance(reading=True)
+                    now = time.perf_counter()
+                    ends = now + DECODING_SHARE * (now - began) if is_read else now
+                    while time.perf_counter() < ends and self._advance(reading=False):
                         pass
         except AskError as error:
             self._fail(error)
@@ -162,102 +166,53 @@ class Batch:
     def _fail(self, error: AskError) -> None:
         """Give up: no answer goes on."""
         with self._condition:
-            for sequence in (*self._reading, *self._writing, *self._waiting):
+            for sequence in (*self._running, *self._waiting):
                 sequence.end(error)
-            self._reading, self._writing, self._waiting = [], [], []
+            self._running, self._waiting = [], []
             self._working = False
 
     def _admit(self) -> bool:
         """Take in those who wait, as far as memory goes; False when there is nothing to do, and the thread ends."""
         with self._condition:
-            self._reading = _wanted(self._reading)
-            self._writing = _wanted(self._writing)
+            self._running = _wanted(self._running)
             self._waiting = _wanted(self._waiting)
             while self._waiting and self._has_room(self._waiting[0]):
-                self._reading.append(self._waiting.pop(0))
+                self._running.append(self._waiting.pop(0))
             if self._budget is not None:  # answers come before what is kept
-                self.prompt_cache.allow(self._budget - self._needed([*self._reading, *self._writing]))
-            self._working = bool(self._reading or self._writing)
+                self.prompt_cache.allow(self._budget - self._needed(self._running))
+            self._working = bool(self._running)
             return self._working
 
     def _has_room(self, sequence: _Sequence) -> bool:
         """Whether its keys and values fit beside those of the others; the first may try in any case."""
-        others = [*self._reading, *self._writing]
-        if not others:
+        if not self._running:
             free = free_bytes(self._model.device)
             self._budget = None if free is None else int((free + self.prompt_cache.usage.bytes) * CACHE_SHARE)
             return True
-        fits = self._budget is None or self._needed([*others, sequence]) <= self._budget
-        return fits and len(others) < self._most
+        fits = self._budget is None or self._needed([*self._running, sequence]) <= self._budget
+        return fits and len(self._running) < self._most
 
     def _needed(self, sequences: Sequence[_Sequence]) -> int:
         """The bytes of their keys and values."""
         return int(self._token_bytes) * sum(one.capacity for one in sequences)
 
-    def _read(self) -> float:
-        """Read a chunk of the prompt of whoever came first; the seconds that it took."""
-        if not self._reading:
-            return 0.0
-        began = time.perf_counter()
-        sequence = self._reading[0]
-        try:
-            with _errors_told(), torch_errors(PREFILL):
-                if self._read_chunk(sequence):
-                    return time.perf_counter() - began
-        except PromptStopped:
-            sequence.end()
-        except AskError as error:
-            if isinstance(error, OutOfMemory) and self._gives_back_for(sequence):
-                return time.perf_counter() - began
-            sequence.end(error)
-        else:
-            self._writing.append(sequence)
-        self._reading.remove(sequence)
-        return time.perf_counter() - began
+    def _advance(self, *, reading: bool) -> bool:
+        """Give everybody who is being answered the next token and compute the one after it; read on if `reading`.
 
-    def _gives_back_for(self, sequence: _Sequence) -> bool:
-        """Let go of what is kept of other prompts and begin again, once; False if nothing is kept."""
-        if sequence.retried or not self.prompt_cache.clear():
-            return False
-        sequence.cache, sequence.chunks, sequence.retried = None, None, True
-        return True
-
-    def _read_chunk(self, sequence: _Sequence) -> bool:
-        """Read the next chunk of its prompt; whether there is another."""
-        if sequence.cache is None or sequence.chunks is None:
-            sequence.cache = preallocated_cache(self._model.config, sequence.capacity, self._prefix, self._kv)
-            self.prompt_cache.restore(sequence.blocks, sequence.cache)
-            sequence.chunks = read_prompt(self._model, list(sequence.ids), sequence.cache, sequence.stopped)
-        sequence.logits = next(sequence.chunks)
-        self.prompt_cache.keep(sequence.blocks, sequence.cache)
-        return int(sequence.cache.get_seq_length()) - learned_tokens(sequence.cache) < len(sequence.ids)
-
-    def _write(self) -> bool:
-        """Give everybody who is being answered the next token; whether anybody is left."""
-        for sequence in self._writing:
+        Returns whether something was read, or with `reading` off whether anybody is being answered.
+        """
+        for sequence in self._running:
             self._give(sequence)
-        self._writing = [one for one in _wanted(self._writing) if one.cache is not None]
-        if self._writing:
-            try:
-                with _errors_told(), torch_errors(DECODING):
-                    self._step()
-                    self._keep_answers()
-            except AskError as error:
-                self.prompt_cache.clear()
-                for sequence in self._writing:
-                    sequence.end(error)
-                self._writing = []
-        return bool(self._writing)
-
-    def _keep_answers(self) -> None:
-        """Keep what has been computed of answers whenever it fills a block."""
-        for one in self._writing:
-            if one.cache is not None and len(one.ids) % BLOCK == 0:
-                self.prompt_cache.keep(one.blocks, one.cache)
+        self._running = _wanted(self._running)
+        writing = [(one, 1) for one in self._running if one.given]
+        prompts = self._chosen() if reading else []
+        self._run([*writing, *prompts])
+        return bool(prompts if reading else writing)
 
     def _give(self, sequence: _Sequence) -> None:
-        """Sample the next token of a sequence, which may end it."""
-        assert sequence.logits is not None
+        """Sample the next token of a sequence whose logits are known, which may end it."""
+        if sequence.logits is None or sequence.stopped():
+            return
         try:
             with _errors_told(), torch_errors(DECODING):
                 token = sequence.sample(sequence.logits)
@@ -269,44 +224,96 @@ class Batch:
             return
         sequence.tokens.put(token)
         sequence.ids.append(token)
-        sequence.given += 1
+        sequence.given, sequence.logits = sequence.given + 1, None
         if sequence.given == sequence.sampling.max_tokens:
             sequence.end()
 
-    @torch.inference_mode()
-    def _step(self) -> None:
-        """Compute the logits of the next tokens of all who are being answered."""
-        sequences = self._writing
-        # On a CPU alone, too: it attends to keys and values as they are; transformers repeats them for all heads.
-        alone = len(sequences) == 1 and self._model.device.type != "cpu"
-        if alone or not self._together:
-            for one in sequences:
-                assert one.cache is not None
-                one.logits = forward(self._model, one.ids, 1, one.cache)
-            return
-        caches = [one.cache for one in sequences if one.cache is not None]
-        positions = [
-            last_positions(self._model, one.ids, 1, cache) for one, cache in zip(sequences, caches, strict=True)
-        ]
-        with ragged_attention(self._model):
-            output = self._model(
-                input_ids=torch.tensor([[one.ids[-1]] for one in sequences], device=self._model.device),
-                position_ids=torch.cat(positions),
-                past_key_values=RaggedCache(caches),
-                use_cache=True,
-                logits_to_keep=1,
-            )
-        logits = output.logits[:, -1].float().cpu()
-        for one, row in zip(sequences, logits, strict=True):
-            one.logits = row
+    def _chosen(self) -> list[tuple[_Sequence, int]]:
+        """The prompts of which something is read in the next pass, with the number of tokens."""
+        sequences, unread, begins = [], [], set()
+        for one in self._running:
+            if one.given:
+                continue
+            known = self.prompt_cache.known(one.blocks) if one.cache is None else one.computed
+            begin = self.prompt_cache.next_key(one.blocks, known)
+            if one.cache is None and begin in begins:
+                continue  # it goes on as an earlier one does, from which it gets what is read now
+            if begin is not None:
+                begins.add(begin)
+            sequences.append(one)
+            unread.append(len(one.ids) - known)
+        rows = rows_to_read(unread, first_waited=self._first_waited, in_one_piece=self._in_one_piece)
+        self._first_waited = bool(rows) and not rows[0]
+        return [(one, count) for one, count in zip(sequences, rows, strict=True) if count]
+
+    def _run(self, parts: Sequence[tuple[_Sequence, int]]) -> None:
+        """Compute the next tokens of some sequences, each so many; those that fail end, the others do not."""
+        parts = [(one, min(count, len(one.ids) - one.computed)) for one, count in parts if not one.is_ended]
+        parts = [(one, count) for one, count in parts if count]
+        if len(parts) > 1 and not self._together:
+            self._run_apart(parts)
+        elif parts:
+            try:
+                with _errors_told(), torch_errors(DECODING if all(one.given for one, _ in parts) else PREFILL):
+                    self._compute(parts)
+            except PromptStopped:
+                _undo(parts)
+            except AskError as error:
+                _undo(parts)
+                if isinstance(error, OutOfMemory) and self.prompt_cache.clear():
+                    self._run(parts)
+                elif len(parts) > 1:
+                    self._run_apart(parts)
+                else:
+                    parts[0][0].end(error)
+
+    def _run_apart(self, parts: Sequence[tuple[_Sequence, int]]) -> None:
+        for part in parts:
+            self._run([part])
+
+    def _compute(self, parts: Sequence[tuple[_Sequence, int]]) -> None:
+        """The pass itself: fills caches, and gives logits to those of whom all tokens are computed."""
+        pieces = []
+        for one, count in parts:
+            cache = self._begun(one)
+            count = min(count, len(one.ids) - one.computed)
+            pieces.append(Piece(one.ids[: one.computed + count], count, cache))
+        rows = sum(piece.new for piece in pieces)
+
+        def stopped() -> bool:
+            """Whether most of the work is for nobody; what it was for the others is done again."""
+            return 2 * sum(piece.new for (one, _), piece in zip(parts, pieces, strict=True) if one.stopped()) > rows
+
+        logits = run_together(self._model, pieces, stopped)
+        for (one, _), piece, row in zip(parts, pieces, logits, strict=True):
+            one.computed = len(piece.ids)
+            one.logits = row if one.computed == len(one.ids) else None
+        for (one, _), piece in zip(parts, pieces, strict=True):
+            if not one.given or one.computed % BLOCK == 0:  # of an answer, whenever it fills a block
+                self.prompt_cache.keep(one.blocks, piece.cache)
+
+    def _begun(self, sequence: _Sequence) -> Cache:
+        """The cache of a sequence, with what is kept of its prompt."""
+        if sequence.cache is None:
+            sequence.cache = preallocated_cache(self._model.config, sequence.capacity, self._prefix, self._kv)
+            self.prompt_cache.restore(sequence.blocks, sequence.cache)
+            sequence.computed = sequence.blocks.reused
+        return sequence.cache
+
+
+def _undo(parts: Sequence[tuple[_Sequence, int]]) -> None:
+    """Forget what a pass that failed has left in the caches."""
+    for one, _ in parts:
+        if one.cache is not None:
+            truncate(one.cache, learned_tokens(one.cache) + one.computed)
 
 
 def _wanted(sequences: Sequence[_Sequence]) -> list[_Sequence]:
-    """Those whose tokens are still wanted; the others end."""
+    """Those that go on; the ones whose tokens are not wanted any more end."""
     for sequence in sequences:
-        if sequence.stopped():
+        if sequence.stopped() and not sequence.is_ended:
             sequence.end()
-    return [sequence for sequence in sequences if not sequence.stopped()]
+    return [sequence for sequence in sequences if not sequence.is_ended]
 
 
 def _errors_told() -> Any:

@@ -32,6 +32,13 @@ def visible_tokens(starts: torch.Tensor, past: int, name: str, *, prefix: int = 
     return visible
 
 
+def kept_states(states: torch.Tensor, logits_to_keep: int | torch.Tensor) -> torch.Tensor:
+    """The states (batch, length, hidden) of which logits are wanted: the last, all with 0, or those at indices."""
+    if isinstance(logits_to_keep, torch.Tensor):
+        return states[:, logits_to_keep]
+    return states[:, -logits_to_keep:]
+
+
 def score_mask(visible: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """What is added to the attention scores: 0 for what is visible, else the smallest number.
 

@@ -34,10 +34,10 @@ from transformers import (
 from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 
-from model.bidirectional import WholePromptGeneration, first_true, score_mask, visible_tokens
+from model.bidirectional import WholePromptGeneration, first_true, kept_states, score_mask, visible_tokens
 from model.chatglm1_tokenizer import ChatGLM1Tokenizer
 from model.learned_prefix import learned_tokens
-from model.ragged import attend
+from model.ragged import RaggedCache, attend
 
 # The original never passes the number of layers to its blocks, so their default of 28 applies at every depth.
 ALPHA = math.sqrt(2 * 28)
@@ -193,7 +193,9 @@ class ChatGLM1Model(ChatGLM1PreTrainedModel):  # type: ignore[no-untyped-call]
                 raise ValueError("ChatGLM-6B needs position_ids with a cache, because they depend on the whole prompt.")
             position_ids = positions(self.config, input_ids, attention_mask)
         states = self.word_embeddings(input_ids)
-        mask = self._mask(input_ids, attention_mask, past, learned_tokens(past_key_values), states.dtype)
+        mask = None
+        if not isinstance(past_key_values, RaggedCache):
+            mask = self._mask(input_ids, attention_mask, past, learned_tokens(past_key_values), states.dtype)
         rotary = rotary_tables(position_ids, self.config.hidden_size // self.config.num_attention_heads, states.dtype)
         all_states: list[torch.Tensor] = []
         for layer in self.layers:
@@ -248,16 +250,16 @@ class ChatGLM1ForCausalLM(ChatGLM1PreTrainedModel, WholePromptGeneration, Genera
         position_ids: torch.Tensor | None = None,
         past_key_values: Cache | None = None,
         use_cache: bool | None = None,
-        logits_to_keep: int = 0,
+        logits_to_keep: int | torch.Tensor = 0,
         output_hidden_states: bool | None = None,
         labels: torch.Tensor | None = None,
         **_: Any,
     ) -> CausalLMOutputWithPast:
-        """Logits (batch, length, vocab); only of the last `logits_to_keep` positions, unless that is 0."""
+        """Logits (batch, length, vocab); only of those that `logits_to_keep` names, as `kept_states` takes it."""
         output = self.transformer(
             input_ids, attention_mask, position_ids, past_key_values, use_cache, output_hidden_states
         )
-        logits = self.lm_head(output.last_hidden_state[:, -logits_to_keep:])
+        logits = self.lm_head(kept_states(output.last_hidden_state, logits_to_keep))
         loss = None
         if labels is not None:
             loss = self.loss_function(logits=logits, labels=labels, vocab_size=self.config.vocab_size)

@@ -85,7 +85,7 @@ def read_prompt(
         chunk = len(ids)
     for start in range(int(cache.get_seq_length()) - learned_tokens(cache), len(ids), chunk):
         part = ids[: start + chunk]
-        with _stoppable_between_layers(model, stopped):
+        with stoppable_between_layers(model, stopped):
             logits = forward(model, part, len(part) - start, cache)
         yield logits
 
@@ -114,7 +114,7 @@ def last_positions(model: Any, ids: list[int], new: int, cache: Cache) -> torch.
 
 
 @contextmanager
-def _stoppable_between_layers(model: Any, stopped: Callable[[], bool]) -> Iterator[None]:
+def stoppable_between_layers(model: Any, stopped: Callable[[], bool]) -> Iterator[None]:
     """Raise PromptStopped between two layers once `stopped`: one chunk of a prompt takes seconds on a CPU.
 
     Several answers may run on one model at the same time, so the hook acts in its own thread only.

@@ -77,6 +77,10 @@ class PreallocatedLayer(DynamicLayer):  # type: ignore[no-untyped-call] # of its
         """What is stored of some tokens; not a copy."""
         return tuple(store[:, :, start:end] for store in self._stores)
 
+    def truncate(self, length: int) -> None:
+        """Forget all tokens from `length` on."""
+        self._length = min(self._length, length)
+
     def get_seq_length(self) -> int:
         """Tokens so far."""
         return self._length
@@ -154,6 +158,13 @@ def append(cache: Cache, layer: int, keys: torch.Tensor, values: torch.Tensor) -
     """Append (batch, heads, new, channels) to a layer; returns all keys and values as they are stored."""
     own = cache.layers[layer]
     return own.append(keys, values) if isinstance(own, PreallocatedLayer) else cache.update(keys, values, layer)
+
+
+def truncate(cache: Cache, length: int) -> None:
+    """Forget all tokens from `length` on, in the layers of this module."""
+    for layer in cache.layers:
+        if isinstance(layer, PreallocatedLayer):
+            layer.truncate(length)
 
 
 def has_plain_attention(config: Any) -> bool:

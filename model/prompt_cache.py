@@ -93,6 +93,11 @@ class PromptCache:
         with self._lock:
             return len(self._found(blocks)) * BLOCK
 
+    def next_key(self, blocks: PromptBlocks, read: int) -> bytes | None:
+        """The key of the block of a prompt that is read next, if it will be kept; `read`: tokens so far."""
+        keys = blocks.keys(blocks.prompt_tokens) if self._devices else ()
+        return keys[read // BLOCK] if read // BLOCK < len(keys) else None
+
     @torch.inference_mode()
     def restore(self, blocks: PromptBlocks, cache: Cache) -> None:
         """Put what is kept of a prompt into its cache, which is empty but for a learned prefix."""

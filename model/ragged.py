@@ -1,14 +1,16 @@
-"""Attention over a batch of sequences of different lengths, each with a cache of its own.
+"""Attention of several sequences whose new tokens stand one behind the other, each with a cache of its own.
 
-In a step that adds one token to each of several sequences, all matrix products are shared, which read the weights
-once for all; only attention is computed sequence by sequence, over that sequence's own keys and values. So nothing is
-padded, and a sequence joins or leaves without a copy of anything.
+In a pass that adds tokens to several sequences, all matrix products are shared, which read the weights once for all;
+only attention is computed sequence by sequence, over that sequence's own keys and values. So nothing is padded, and a
+sequence joins or leaves without a copy of anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import torch
@@ -23,18 +25,32 @@ _LEAST_TOKENS: Final = 64  # of a block
 NAME: Final = "ask_ragged"  # of the attention, as transformers knows it
 
 
-class RaggedCache(Cache):
-    """The caches of several sequences, as a model sees that of one batch of single tokens."""
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The new tokens of one sequence."""
 
-    def __init__(self, caches: Sequence[Cache]) -> None:
+    count: int
+    mask: torch.Tensor | None = None  # (count, length) added to their scores; None: each sees all tokens of its own
+
+
+ONE_TOKEN: Final = Rows(1)
+
+
+class RaggedCache(Cache):
+    """The caches of several sequences, as a model sees that of a single one."""
+
+    def __init__(self, caches: Sequence[Cache], rows: Sequence[Rows]) -> None:
+        """`rows`: the new tokens of each sequence."""
         super().__init__(layers=[])
-        self.caches = caches
+        self.caches, self.rows = caches, rows
 
     def update(  # type: ignore[override] # its parameters have other names
         self, keys: torch.Tensor, values: torch.Tensor, layer: int, *_: Any, **__: Any
     ) -> tuple[list[States], list[States]]:
-        """Append (batch, heads, 1, channels); returns all keys and values of each sequence, for `attend_each`."""
-        updated = [append(cache, layer, keys[at : at + 1], values[at : at + 1]) for at, cache in enumerate(self.caches)]
+        """Append (1, heads, rows of all, channels); returns all keys and values of each sequence, for `attend_each`."""
+        counts = [rows.count for rows in self.rows]
+        each = zip(self.caches, torch.split(keys, counts, dim=2), torch.split(values, counts, dim=2), strict=True)
+        updated = [append(cache, layer, key, value) for cache, key, value in each]
         return [key for key, _ in updated], [value for _, value in updated]
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
@@ -43,22 +59,44 @@ class RaggedCache(Cache):
 
 
 def attend_each(
-    query: torch.Tensor, keys: Sequence[States], values: Sequence[States], scale: float | None = None
+    query: torch.Tensor,
+    keys: Sequence[States],
+    values: Sequence[States],
+    rows: Sequence[Rows],
+    scale: float | None = None,
 ) -> torch.Tensor:
-    """Attention of one token of each sequence to all tokens of its own, (batch, heads, 1, channels) -> same shape.
+    """Attention of the new tokens of each sequence to its own, (1, heads, rows of all, channels) -> same shape.
 
     `keys`, `values`: (1, key heads, length, channels) of each sequence. Query heads that share a key head
-    (grouped-query attention, Ainslie et al. 2023, arXiv:2305.13245) are taken as rows of one query: keys and values
-    are not repeated for them.
+    (grouped-query attention, Ainslie et al. 2023, arXiv:2305.13245) see the same keys and values, which are not
+    repeated for them.
     """
-    batch, heads, _, channels = query.shape
+    queries = torch.split(query, [one.count for one in rows], dim=2)
     mixed = [
-        _attend_one(query[at].view(1, key.shape[1], heads // key.shape[1], channels), key, value, scale).view(
-            1, heads, 1, -1
-        )
-        for at, (key, value) in enumerate(zip(keys, values, strict=True))
+        _attend_token(part, key, value, scale) if one.count == 1 else _attend_rows(part, key, value, one.mask, scale)
+        for part, key, value, one in zip(queries, keys, values, rows, strict=True)
     ]
-    return torch.cat(mixed) if batch > 1 else mixed[0]
+    return torch.cat(mixed, dim=2) if len(mixed) > 1 else mixed[0]
+
+
+def _attend_rows(
+    query: torch.Tensor, keys: States, values: States, mask: torch.Tensor | None, scale: float | None
+) -> torch.Tensor:
+    """Attention of (1, heads, rows, channels) to all of one sequence's keys and values -> same shape."""
+    key, value = (one.dense() if isinstance(one, Int8States) else one for one in (keys, values))
+    heads, key_heads = query.shape[1], key.shape[1]
+    grouped = query.view(key_heads, heads // key_heads, *query.shape[2:])
+    key, value = (one.transpose(0, 1).expand(-1, heads // key_heads, -1, -1) for one in (key, value))
+    mask = None if mask is None else mask.to(query.device)  # layers may be on several GPUs
+    mixed = functional.scaled_dot_product_attention(grouped, key, value, attn_mask=mask, scale=scale)
+    return mixed.reshape(1, heads, query.shape[2], -1)
+
+
+def _attend_token(query: torch.Tensor, keys: States, values: States, scale: float | None) -> torch.Tensor:
+    """Attention of (1, heads, 1, channels), the heads of a key head as rows of one query -> same shape."""
+    heads, key_heads = query.shape[1], keys.shape[1]
+    grouped = query.reshape(1, key_heads, heads // key_heads, query.shape[-1])
+    return _attend_one(grouped, keys, values, scale).reshape(1, heads, 1, -1)
 
 
 def _attend_one(query: torch.Tensor, keys: States, values: States, scale: float | None) -> torch.Tensor:
@@ -109,10 +147,10 @@ def attend(
     """Attention to what a cache holds for a layer and to `key` and `value`, which it takes in; to these without one.
 
     All (batch, heads, length, channels); `mask` (batch, 1, length, past + length) is added to the scores. With a
-    RaggedCache each sequence attends to its own.
+    RaggedCache each sequence attends to its own, with the masks that it holds.
     """
     if isinstance(cache, RaggedCache):
-        return attend_each(query, *cache.update(key, value, layer))
+        return attend_each(query, *cache.update(key, value, layer), cache.rows)
     if cache is not None:
         key, value = cache.update(key, value, layer)
     return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
@@ -125,16 +163,18 @@ def _attention(
     value: Sequence[torch.Tensor],
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
+    *,
+    rows: Sequence[Rows],
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """`attend_each` with the signature of transformers: gives (batch, 1, heads, channels)."""
-    return attend_each(query, key, value, scaling).transpose(1, 2), None
+    """`attend_each` with the signature of transformers: gives (1, rows of all, heads, channels)."""
+    return attend_each(query, key, value, rows, scaling).transpose(1, 2), None
 
 
 @contextmanager
-def ragged_attention(model: Any) -> Iterator[None]:
-    """Let a model attend with `attend_each`. No other thread may use it meanwhile."""
-    AttentionInterface.register(NAME, _attention)
+def ragged_attention(model: Any, cache: RaggedCache) -> Iterator[None]:
+    """Let a model attend with `attend_each` to a cache. No other thread may use it meanwhile."""
+    AttentionInterface.register(NAME, partial(_attention, rows=cache.rows))
     usual = model.config._attn_implementation
     model.config._attn_implementation = NAME  # a name without a mask function: no mask is made
     try:

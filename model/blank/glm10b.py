@@ -24,9 +24,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationMixin, PreT
 from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 
-from model.bidirectional import WholePromptGeneration, first_true, score_mask, visible_tokens
+from model.bidirectional import WholePromptGeneration, first_true, kept_states, score_mask, visible_tokens
 from model.learned_prefix import learned_tokens
-from model.ragged import attend
+from model.ragged import RaggedCache, attend
 
 
 @strict
@@ -150,7 +150,9 @@ class GLM10BModel(GLM10BPreTrainedModel):  # type: ignore[no-untyped-call]
         states = self.word_embeddings(input_ids)
         states = states + self.position_embeddings(position_ids[:, 0])
         states = states + self.block_position_embeddings(position_ids[:, 1])
-        visible = self._visible(input_ids, attention_mask, past, learned_tokens(past_key_values))
+        visible = None
+        if not isinstance(past_key_values, RaggedCache):
+            visible = self._visible(input_ids, attention_mask, past, learned_tokens(past_key_values))
         mask = None if visible is None else score_mask(visible, states.dtype)
         for layer in self.layers:
             states = layer(states, mask, past_key_values)
@@ -199,12 +201,12 @@ class GLM10BForCausalLM(GLM10BPreTrainedModel, WholePromptGeneration, Generation
         position_ids: torch.Tensor | None = None,
         past_key_values: Cache | None = None,
         use_cache: bool | None = None,
-        logits_to_keep: int = 0,
+        logits_to_keep: int | torch.Tensor = 0,
         **_: Any,
     ) -> CausalLMOutputWithPast:
-        """Logits (batch, length, vocab); only of the last `logits_to_keep` positions, unless that is 0."""
+        """Logits (batch, length, vocab); only of those that `logits_to_keep` names, as `kept_states` takes it."""
         output = self.transformer(input_ids, attention_mask, position_ids, past_key_values, use_cache)
-        logits = self.lm_head(output.last_hidden_state[:, -logits_to_keep:])
+        logits = self.lm_head(kept_states(output.last_hidden_state, logits_to_keep))
         return CausalLMOutputWithPast(logits=logits, past_key_values=output.past_key_values)
 
     def positions(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:

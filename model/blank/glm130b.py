@@ -25,9 +25,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationMixin, PreT
 from transformers.cache_utils import Cache, DynamicCache
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 
-from model.bidirectional import WholePromptGeneration, first_true, score_mask, visible_tokens
+from model.bidirectional import WholePromptGeneration, first_true, kept_states, score_mask, visible_tokens
 from model.chatglm1 import Layer, SelfAttention, rotate_half
 from model.learned_prefix import learned_tokens
+from model.ragged import RaggedCache
 
 
 @strict
@@ -117,7 +118,9 @@ class GLM130BModel(GLM130BPreTrainedModel):  # type: ignore[no-untyped-call]
                 raise ValueError("GLM-130B needs position_ids with a cache, because they depend on the whole text.")
             position_ids = positions(self.config, input_ids)
         states = self.word_embeddings(input_ids)
-        mask = self._mask(input_ids, past, learned_tokens(past_key_values), states.dtype)
+        mask = None
+        if not isinstance(past_key_values, RaggedCache):
+            mask = self._mask(input_ids, past, learned_tokens(past_key_values), states.dtype)
         rotary = rotary_tables(position_ids, self.config.hidden_size // self.config.num_attention_heads, states.dtype)
         for layer in self.layers:
             states = layer(states, rotary, mask, past_key_values)
@@ -138,6 +141,7 @@ class GLM130BModel(GLM130BPreTrainedModel):  # type: ignore[no-untyped-call]
 class GLM130BForCausalLM(GLM130BPreTrainedModel, WholePromptGeneration, GenerationMixin):  # type: ignore[no-untyped-call]
     """GLM-130B with its output matrix, which is the token embedding."""
 
+    takes_ragged_cache = True
     _tied_weights_keys = {"lm_head.weight": "transformer.word_embeddings.weight"}  # noqa: RUF012
 
     def __init__(self, config: GLM130BConfig) -> None:
@@ -156,12 +160,12 @@ class GLM130BForCausalLM(GLM130BPreTrainedModel, WholePromptGeneration, Generati
         position_ids: torch.Tensor | None = None,
         past_key_values: Cache | None = None,
         use_cache: bool | None = None,
-        logits_to_keep: int = 0,
+        logits_to_keep: int | torch.Tensor = 0,
         **_: Any,
     ) -> CausalLMOutputWithPast:
-        """Logits (batch, length, vocab); only of the last `logits_to_keep` positions, unless that is 0."""
+        """Logits (batch, length, vocab); only of those that `logits_to_keep` names, as `kept_states` takes it."""
         output = self.transformer(input_ids, position_ids, past_key_values, use_cache)
-        logits = self.lm_head(output.last_hidden_state[:, -logits_to_keep:])
+        logits = self.lm_head(kept_states(output.last_hidden_state, logits_to_keep))
         return CausalLMOutputWithPast(logits=logits, past_key_values=output.past_key_values)
 
     def positions(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:

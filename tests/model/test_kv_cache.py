@@ -21,7 +21,7 @@ from model.kv_cache import (
 from model.load import load_reader
 from model.memory import choose_precision, needed_bytes
 from model.prompt_cache import BLOCK
-from model.ragged import attend_each
+from model.ragged import ONE_TOKEN, attend_each
 from rag.errors import OutOfMemory, SettingRefused
 from rag.reader import Sampling
 from tests.model.checkpoints import load, publish
@@ -131,8 +131,8 @@ def test_attention_to_int8_is_attention_to_what_it_stands_for(length):
     torch.manual_seed(0)
     query = torch.randn(1, 8, 1, 64)
     keys, values = (Int8States.quantised(states(length)) for _ in range(2))
-    found = attend_each(query, [keys], [values], scale=0.3)
-    assert torch.allclose(found, attend_each(query, [keys.dense()], [values.dense()], scale=0.3), atol=1e-5)
+    found = attend_each(query, [keys], [values], [ONE_TOKEN], 0.3)
+    assert torch.allclose(found, attend_each(query, [keys.dense()], [values.dense()], [ONE_TOKEN], 0.3), atol=1e-5)
 
 
 def test_a_row_for_each_key_head_is_computed_as_exactly_as_by_torch():
@@ -140,7 +140,7 @@ def test_a_row_for_each_key_head_is_computed_as_exactly_as_by_torch():
     query, keys, values = (torch.randn(1, 2, length, 64).bfloat16() for length in (1, 2500, 2500))
     exact = scaled_dot_product_attention(query.float(), keys.float(), values.float())
     by_torch = scaled_dot_product_attention(query, keys, values)
-    found = attend_each(query, [keys], [values])
+    found = attend_each(query, [keys], [values], [ONE_TOKEN])
     assert found.dtype is torch.bfloat16
     assert (found - exact).norm() <= (by_torch - exact).norm() < 0.01 * exact.norm()
 
