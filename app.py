@@ -124,6 +124,7 @@ def loading_for(engine: Engine, options: argparse.Namespace) -> BackgroundLoader
     """Loads GLMs for this engine. The reader in use goes on until one is ready, and after a failure."""
     from model.background import BackgroundLoader, LoadCallbacks
     from model.families import KvPrecision
+    from model.load_settings import LoadSettings
     from rag.answer.quote import QuoteReader
     from rag.records import Choice
 
@@ -151,16 +152,14 @@ def loading_for(engine: Engine, options: argparse.Namespace) -> BackgroundLoader
         with suppress(AskError):  # the engine has reported it
             engine.wait()
 
-    return BackgroundLoader(
-        callbacks,
-        download=options.allow_download,
+    settings = LoadSettings(
         device=options.device,
         context=options.context or None,
-        keep_in=options.cache_dir / "quantised",
-        prompt_cache=None if options.prompt_cache_mb == "auto" else options.prompt_cache_mb * MB,
         kv=KvPrecision(options.kv_precision),
-        wait=wait_for_engine,
+        prompt_cache=None if options.prompt_cache_mb == "auto" else options.prompt_cache_mb * MB,
+        keep_in=options.cache_dir / "quantised",
     )
+    return BackgroundLoader(callbacks, download=options.allow_download, settings=settings, wait=wait_for_engine)
 
 
 def picking_for(

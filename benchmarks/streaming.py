@@ -29,7 +29,7 @@ from transformers import GlmConfig, GlmForCausalLM
 from model.device import pick_device
 from model.families import PromptFormat, find_family
 from model.prompt import ChatMessage
-from model.reader import GlmReader
+from model.reader import GlmReader, ReaderSettings
 from rag.errors import AnswerCut
 from rag.reader import Sampling
 
@@ -129,7 +129,7 @@ def random_reader(hidden: int, layers: int, device: torch.device) -> GlmReader:
     model: Any = GlmForCausalLM(config)
     model = model.to(device, dtype).eval()
     family = dataclasses.replace(family, prompt=PromptFormat.GLM4)
-    return GlmReader(model, ByteTokenizer(), family, name="random", context_tokens=4096, stop_ids=frozenset())
+    return GlmReader(model, ByteTokenizer(), family, ReaderSettings(context_tokens=4096), name="random")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ new checkpoint has been found and checked. Reports in messages for people; does 
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import logging
 import threading
@@ -17,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from model.download import Download
-from model.families import KvPrecision
+from model.load_settings import NO_SETTINGS, LoadSettings, Source
 from rag.bugs import bugs_become
 from rag.errors import AskError, ReaderError, SettingRefused
 from rag.messages import Message, Value
@@ -54,21 +55,14 @@ class BackgroundLoader:
         callbacks: LoadCallbacks,
         *,
         download: bool,
-        device: str = "auto",
-        context: int | None = None,
-        keep_in: Path | None = None,
-        prompt_cache: int | None = None,
-        kv: KvPrecision = KvPrecision.FULL,
+        settings: LoadSettings = NO_SETTINGS,
         wait: Callable[[], None] = lambda: None,
     ) -> None:
-        """`download`: models may be downloaded; `device`, `context`, `keep_in`: as in `prepare`;
-        `kv`: of keys and values; `prompt_cache`: as in `PreparedModel.load`.
-
-        `wait`: returns when loading may begin.
+        """`download`: models may be downloaded; `settings`: of all models, but for precision and adapter; `wait`:
+        returns when loading may begin.
         """
         self._callbacks, self._download, self._wait = callbacks, download, wait
-        self.device, self._context, self._keep_in, self._prompt_cache = device, context, keep_in, prompt_cache
-        self.kv = kv
+        self.settings = settings
         self._lock = threading.Lock()
         self._busy_with = ""  # name of the model being loaded
         self._last_report = 0.0
@@ -119,20 +113,16 @@ class BackgroundLoader:
                 from model.load import prepare
 
                 self._callbacks.on_progress(Message("looking for {model}", {"model": name}))
-                prepared = prepare(
-                    name,
-                    device=self.device,
-                    context=self._context,
+                source = Source(
                     hub_only=hub_only,
                     offline=not self._download,
-                    keep_in=self._keep_in,
-                    adapter=adapter,
-                    download_progress=lambda done, total: self._report_download(name, done, total),
+                    progress=lambda done, total: self._report_download(name, done, total),
                 )
-                choice = prepared.choose(precision, reclaimable=self.held_bytes(), kv=self.kv)
+                prepared = prepare(name, dataclasses.replace(self.settings, adapter=adapter), source)
+                choice = prepared.choose(precision, reclaimable=self.held_bytes(), kv=self.settings.kv)
                 unloaded = self._make_room(prepared, choice)
                 report = partial(self._report_tensors, name)
-                reader = prepared.load(choice, report, self._prompt_cache)
+                reader = prepared.load(choice, report, self.settings.prompt_cache)
         except AskError as error:
             log.warning("%s", error)
             self._fail(error.message, unloaded)

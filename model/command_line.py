@@ -62,21 +62,19 @@ def _positive(text: str) -> int:
 def load_model(options: argparse.Namespace) -> GlmReader:
     """The model that a command line names, with its progress on standard error. Raises what `load_reader` raises."""
     from model.load import load_reader
+    from model.load_settings import LoadSettings, Source
 
-    return load_reader(
-        options.name,
+    settings = LoadSettings(
         precision=options.precision,
         device=options.device,
         context=options.context,
-        offline=options.offline,
-        adapter=options.adapter,
         kv=options.kv_precision,
         prompt_cache=None if options.prompt_cache_mb is None else options.prompt_cache_mb * MB,
-        cache_dir=options.cache_dir,
         keep_in=options.keep_in,
-        download_progress=Percents("downloaded"),
-        load_progress=Percents("loaded"),
+        adapter=options.adapter,
     )
+    source = Source(cache_dir=options.cache_dir, offline=options.offline, progress=Percents("downloaded"))
+    return load_reader(options.name, settings, source, Percents("loaded"))
 
 
 class Percents:

@@ -19,16 +19,17 @@ from model.assemble import TensorProgress, assemble, dimensions_of, empty_model
 from model.checkpoint import TensorFiles, open_checkpoint, read_config, read_json
 from model.device import attention_implementation, compute_dtype, free_bytes, pick_devices, torch_errors
 from model.families import GB, CheckpointLayout, Family, KvPrecision, Precision, find_family, guess_family
-from model.hub import Progress, find_checkpoint
+from model.hub import find_checkpoint
 from model.kept import KeptModels, key_of
 from model.kv_cache import has_plain_attention
+from model.load_settings import ANYWHERE, NO_SETTINGS, LoadSettings, Source
 from model.memory import DEFAULT_CONTEXT, MIN_CONTEXT, PrecisionChoice, choose_precision, prompt_cache_bytes
 from model.model_config import supported_layout, transformers_config
 from model.placement import Placement, spread, total_free
 from model.prompt import ChatMessage, Prompter, read_template
 from model.prompt_cache import can_reuse
 from model.quantise import bitsandbytes
-from model.reader import GlmReader
+from model.reader import GlmReader, ReaderSettings
 from model.sampling import recommended_sampling
 from model.tokenizer import IceTextTokenizer, Tokenizer, load_tokenizer
 from model.weight_layout import TensorMapping, tensor_mapping, weights
@@ -126,20 +127,16 @@ class PreparedModel:
             prefix = apply_adapter(model, self.adapter) if self.adapter else ()
         cache_bytes, why = self._prompt_cache(model, choice, prompt_cache)
         parts = (self.name, self.adapter.name if self.adapter else "", choice.precision.upper(), where)
-        return GlmReader(
-            model,
-            self.tokenizer,
-            self.family,
-            name=" · ".join(filter(None, parts)),
+        settings = ReaderSettings(
             context_tokens=choice.context,
             stop_ids=stop_ids(self.folder, self.config, self.family, self.tokenizer),
             template=self.template,
-            why=why,
-            prefix=prefix,
             sampling=recommended_sampling(self.folder, self.family.sampling),
             prompt_cache_bytes=cache_bytes,
             kv=choice.kv,
         )
+        name = " · ".join(filter(None, parts))
+        return GlmReader(model, self.tokenizer, self.family, settings, name=name, why=why, prefix=prefix)
 
     def _prompt_cache(self, model: Any, choice: PrecisionChoice, most: int | None) -> tuple[int, Message]:
         """The bytes that it may take, and why precision and device were chosen, with a word on that."""
@@ -169,80 +166,42 @@ class PreparedModel:
 
 def load_reader(
     name_or_folder: str | Path,
-    *,
-    precision: str = "auto",
-    device: str = "auto",
-    context: int | None = None,
-    revision: str | None = None,
-    cache_dir: Path | None = None,
-    hub_only: bool = False,
-    offline: bool = False,
-    keep_in: Path | None = None,
-    adapter: Path | None = None,
-    kv: KvPrecision = KvPrecision.FULL,
-    prompt_cache: int | None = None,
-    download_progress: Progress | None = None,
-    load_progress: TensorProgress | None = None,
+    settings: LoadSettings = NO_SETTINGS,
+    source: Source = ANYWHERE,
+    progress: TensorProgress | None = None,
 ) -> GlmReader:
-    """A reader for a checkpoint folder or hub id.
+    """A reader for a checkpoint folder or hub id. `progress` is called with tensors loaded and tensors in total.
 
-    `precision`: auto, bf16, fp16, fp32, int8 or int4; `kv`: of keys and values; `prompt_cache` is that of
-    `PreparedModel.load`, the other options are those of `prepare`. `load_progress` is called with tensors loaded and
-    tensors in total. Raises ReaderError (ModelMissing, CheckpointRefused, OutOfMemory) or SettingRefused.
+    Raises ReaderError (ModelMissing, CheckpointRefused, OutOfMemory) or SettingRefused.
     """
-    prepared = prepare(
-        name_or_folder,
-        device=device,
-        context=context,
-        revision=revision,
-        cache_dir=cache_dir,
-        hub_only=hub_only,
-        offline=offline,
-        keep_in=keep_in,
-        adapter=adapter,
-        download_progress=download_progress,
-    )
-    return prepared.load(prepared.choose(precision, kv=kv), load_progress, prompt_cache)
+    prepared = prepare(name_or_folder, settings, source)
+    return prepared.load(prepared.choose(settings.precision, kv=settings.kv), progress, settings.prompt_cache)
 
 
 def prepare(
-    name_or_folder: str | Path,
-    *,
-    device: str = "auto",
-    context: int | None = None,
-    revision: str | None = None,
-    cache_dir: Path | None = None,
-    hub_only: bool = False,
-    offline: bool = False,
-    keep_in: Path | None = None,
-    adapter: Path | None = None,
-    download_progress: Progress | None = None,
+    name_or_folder: str | Path, settings: LoadSettings = NO_SETTINGS, source: Source = ANYWHERE
 ) -> PreparedModel:
     """Find or download a checkpoint and check all of it but its weights.
 
-    `device`: auto (the GPUs, if any), cpu, cuda:0 or mps; `context`: longest prompt and answer together,
-    in tokens, None for what suits the device, its free memory and the model; `revision`: commit, branch or tag on the
-    hub; `hub_only`: a hub id even if there is a folder of that name; `offline`: open no socket; `keep_in`: folder in
-    which quantised models are kept for the next start; `adapter`: folder of one that was trained with this model.
-    `download_progress` is called with bytes downloaded and bytes in total. Raises ModelMissing, CheckpointRefused or
-    SettingRefused.
+    Of the settings, those for the choice of a precision and for the prompt cache are not looked at. Raises
+    ModelMissing, CheckpointRefused or SettingRefused.
     """
     name = str(name_or_folder)
     folder = find_checkpoint(
         name,
-        revision=revision,
-        cache_dir=cache_dir,
-        hub_only=hub_only,
-        offline=offline,
-        progress=download_progress,
+        revision=source.revision,
+        cache_dir=source.cache_dir,
+        hub_only=source.hub_only,
+        offline=source.offline,
+        progress=source.progress,
     )
-    devices = pick_devices(device)
+    devices = pick_devices(settings.device)
     published = read_config(folder)
     family = identify_family(folder, published, name)
     config = transformers_config(published, family)
     mapping = tensor_mapping(published)
     stored = open_checkpoint(folder)
-    tokens = context_length(config, family, context, devices[0])
+    tokens = context_length(config, family, settings.context, devices[0])
     tokenizer = load_tokenizer(folder, roles="chatglm2" not in family.prompt)
     adopt_token_ids(config, tokenizer)
     template = read_template(folder)
@@ -259,11 +218,11 @@ def prepare(
         tokenizer=tokenizer,
         template=template,
         context=tokens,
-        context_given=context is not None,
+        context_given=settings.context is not None,
         devices=devices if streamed else devices[:1],
         streamed=streamed,
-        kept=None if keep_in is None else KeptModels(keep_in),
-        adapter=read_adapter(adapter) if adapter else None,
+        kept=None if settings.keep_in is None else KeptModels(settings.keep_in),
+        adapter=read_adapter(settings.adapter) if settings.adapter else None,
     )
 
 

@@ -98,8 +98,12 @@ class ModelPicker:
         """
         from model.device import pick_device
 
-        device, available = pick_device(self._loader.device), self._available()
-        offers = [_offer(family, device, available, self._loader.kv) for family in reversed(FAMILIES) if family.on_hub]
+        device, available = pick_device(self._loader.settings.device), self._available()
+        offers = [
+            _offer(family, device, available, self._loader.settings.kv)
+            for family in reversed(FAMILIES)
+            if family.on_hub
+        ]
         if self._started_with and (_is_folder(self._started_with) or find_family(self._started_with) is None):
             title = self._started_title()
             offers.append(_unknown_offer(title, title, here=self._started_is_here()))
@@ -113,7 +117,7 @@ class ModelPicker:
         """Bytes of memory for a model in place of the one in use; None if unknown."""
         from model.device import free_bytes, pick_device
 
-        free = free_bytes(pick_device(self._loader.device))
+        free = free_bytes(pick_device(self._loader.settings.device))
         return None if free is None else free + self._loader.held_bytes()
 
     def recommended(self) -> Recommendation | None:
@@ -124,10 +128,10 @@ class ModelPicker:
         from model.device import pick_device
         from model.speed import tokens_per_second
 
-        device, available, best = pick_device(self._loader.device), self._available(), None
+        device, available, best = pick_device(self._loader.settings.device), self._available(), None
         for family in filter(None, map(find_family, RECOMMENDABLE)):
-            offer = _offer(family, device, available, self._loader.kv)
-            for precision, needed in _fitting(family, device, available, self._loader.kv):
+            offer = _offer(family, device, available, self._loader.settings.kv)
+            for precision, needed in _fitting(family, device, available, self._loader.settings.kv):
                 speed = tokens_per_second(family, precision, device)
                 best = Recommendation(offer, precision.value, needed / GB, speed)
                 if speed >= READING_SPEED:

@@ -36,6 +36,18 @@ class Usage:
     completion_tokens: int = 0  # reasoning included
 
 
+@dataclass(frozen=True, slots=True)
+class ReaderSettings:
+    """How a loaded model reads and answers."""
+
+    context_tokens: int  # longest prompt, reasoning and answer together
+    stop_ids: frozenset[int] = frozenset()  # tokens that end an answer
+    template: str = ""  # chat template of the checkpoint, "" if it has none
+    sampling: SamplingDefaults | None = None  # unless somebody chooses; None: the family's
+    prompt_cache_bytes: int = 0  # memory for what is kept of prompts
+    kv: KvPrecision = KvPrecision.FULL  # of keys and values
+
+
 class GlmReader:
     """A loaded model, its tokenizer and its prompts.
 
@@ -51,33 +63,25 @@ class GlmReader:
         model: Any,
         tokenizer: Tokenizer,
         family: Family,
+        settings: ReaderSettings,
         *,
         name: str,
-        context_tokens: int,
-        stop_ids: frozenset[int],
-        template: str = "",
         why: Message = NO_REASON,
         prefix: LearnedPrefix = (),
-        sampling: SamplingDefaults | None = None,
-        prompt_cache_bytes: int = 0,
-        kv: KvPrecision = KvPrecision.FULL,
     ) -> None:
-        """`context_tokens`: prompt, reasoning and answer together; `template`: the checkpoint's own chat template;
-        `prefix`: of an adapter, in front of every prompt; `sampling`: unless somebody chooses, None for the family's;
-        `prompt_cache_bytes`: memory for what is kept of prompts; `kv`: of keys and values.
-        """
+        """`name`: shown to people; `prefix`: of an adapter, in front of every prompt."""
         self.model = model
         self.tokenizer = tokenizer
         self.family = family
         self.name = name
-        self.stop_ids = stop_ids
+        self.stop_ids = settings.stop_ids
         self.prefix = prefix
-        self.sampling = sampling or family.sampling
-        self.batch = Batch(model, prefix, prompt_cache_bytes=prompt_cache_bytes, kv=kv)
+        self.sampling = settings.sampling or family.sampling
+        self.batch = Batch(model, prefix, prompt_cache_bytes=settings.prompt_cache_bytes, kv=settings.kv)
         self.why = why
-        self.prompter = Prompter(tokenizer, family.prompt, template)
-        self.reasoning_tokens = int(REASONING_SHARE * context_tokens) if self._always_reasons() else 0
-        self.context_tokens = context_tokens - self.reasoning_tokens
+        self.prompter = Prompter(tokenizer, family.prompt, settings.template)
+        self.reasoning_tokens = int(REASONING_SHARE * settings.context_tokens) if self._always_reasons() else 0
+        self.context_tokens = settings.context_tokens - self.reasoning_tokens
 
     @property
     def weight_bytes(self) -> int:

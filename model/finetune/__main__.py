@@ -21,6 +21,7 @@ from model.finetune.memory import training_memory
 from model.finetune.pairs import Example, Pair, example, read_pairs, split
 from model.finetune.train import PLOT, Base, Trainer, TrainingSettings
 from model.load import PreparedModel, prepare
+from model.load_settings import LoadSettings, Source
 from model.prompt import Prompter
 from rag.errors import AskError, OutOfMemory, SettingRefused
 
@@ -124,13 +125,8 @@ def run(options: argparse.Namespace) -> None:
     """Train and write the adapter. Raises AskError."""
     settings = settings_of(options)
     pairs = read_pairs(options.pairs)
-    prepared = prepare(
-        options.name,
-        device=options.device,
-        offline=options.offline,
-        cache_dir=options.cache_dir,
-        download_progress=Percents("downloaded"),
-    )
+    source = Source(cache_dir=options.cache_dir, offline=options.offline, progress=Percents("downloaded"))
+    prepared = prepare(options.name, LoadSettings(device=options.device), source)
     precision = check_memory(prepared, options.precision, settings)
     reader = prepared.load(prepared.choose(precision), Percents("loaded"))
     end = answer_end(reader.stop_ids, reader.tokenizer.special_tokens)

@@ -11,6 +11,7 @@ import torch
 import model.assemble
 from model.background import BackgroundLoader, LoadCallbacks
 from model.families import Precision
+from model.load_settings import LoadSettings
 from model.memory import needed_bytes
 from rag.errors import SettingRefused
 from rag.reader import PromptScopes, ReadRequest
@@ -235,7 +236,7 @@ def test_a_failure_is_one_sentence_and_the_next_one_is_loaded(watcher, tmp_path)
 def test_a_model_is_loaded_on_the_device_that_was_named(tmp_path):
     folder = recite(tmp_path / "tiny", ["yes"])
     for device, told in (("cpu", "ready"), ("cuda:9", "failed: This machine has no cuda:9; choose auto or cpu.")):
-        watcher = Watcher(device=device)
+        watcher = Watcher(settings=LoadSettings(device=device))
         watcher.load(folder)
         watcher.wait()
         assert watcher.said[-1] == told

@@ -12,6 +12,7 @@ from model.chat import converse, main
 from model.families import FAMILIES
 from model.listing import list_models
 from model.load import load_reader
+from model.load_settings import LoadSettings
 from model.prompt import ChatMessage
 from model.serve import main as serve
 from rag.reader import Sampling
@@ -24,7 +25,7 @@ from tests.model.test_load import native
 def reader(tmp_path_factory):
     folder = tmp_path_factory.mktemp("native")
     native(folder)
-    return load_reader(folder, precision="fp32", device="cpu")
+    return load_reader(folder, LoadSettings(precision="fp32", device="cpu"))
 
 
 def test_each_answer_sees_the_conversation(reader):

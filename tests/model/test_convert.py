@@ -15,6 +15,7 @@ from model.checkpoint import open_checkpoint, read_config
 from model.convert import convert, main
 from model.families import find_family
 from model.load import load_reader
+from model.load_settings import LoadSettings
 from model.prompt import ChatMessage
 from model.weight_layout import read_weight, tensor_mapping
 from rag.errors import SettingRefused
@@ -98,7 +99,7 @@ def test_a_converted_folder_samples_as_the_original_chat_does(converted, name):
     own = GenerationConfig.from_pretrained(converted / name)
     published = find_family(NAMES[name]).sampling
     assert (own.do_sample, own.temperature, own.top_p) == (True, published.temperature, published.top_p)
-    assert load_reader(converted / name, precision="fp32", device="cpu").sampling == published
+    assert load_reader(converted / name, LoadSettings(precision="fp32", device="cpu")).sampling == published
 
 
 @functools.cache
@@ -166,7 +167,9 @@ def test_chat_templates_give_our_ids_with_the_original_tokenizers(converted_orig
 
 @pytest.mark.parametrize("family", NAMES)
 def test_converted_folders_become_readers_of_the_same_family(converted, family):
-    ours, theirs = (load_reader(converted / name, precision="fp32") for name in (family, f"{family}-published"))
+    ours, theirs = (
+        load_reader(converted / name, LoadSettings(precision="fp32")) for name in (family, f"{family}-published")
+    )
     assert ours.family == theirs.family
     assert ours.prompter.ids([ChatMessage("user", "你好")]) == theirs.prompter.ids([ChatMessage("user", "你好")])
     assert ours.stop_ids == theirs.stop_ids

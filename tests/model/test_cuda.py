@@ -14,6 +14,7 @@ from model.finetune.train import Trainer, TrainingSettings
 from model.generate import generate, read_prompt
 from model.kv_cache import preallocated_cache
 from model.load import load_reader
+from model.load_settings import LoadSettings
 from rag.errors import OutOfMemory
 from rag.reader import ReadRequest, ReadSource, Sampling
 from tests.model.checkpoints import NAMES, cases, load, publish, reference
@@ -37,7 +38,7 @@ def relative(ours, wanted):
 def on_the_gpu(folder, precision):
     if precision in ("int8", "int4"):
         pytest.importorskip("bitsandbytes", reason="INT8 and INT4 on a GPU need bitsandbytes, which is not installed")
-    return load_reader(folder, precision=precision, device="cuda:0")
+    return load_reader(folder, LoadSettings(precision=precision, device="cuda:0"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -96,7 +97,7 @@ def test_an_adapter_is_trained_on_weights_of_any_precision(base, tmp_path, metho
     settings = TrainingSettings(method, epochs=30, rate=0.05, step_pairs=3, held_out=0, patience=30, prefix_tokens=16)
     epochs = Trainer(reader.model, settings, tmp_path).train(examples_of(reader, pairs_of(3)), [], BASE)
     assert epochs[-1].loss < 0.8 * epochs[0].loss
-    adapted = load_reader(base, precision=precision, device="cuda:0", adapter=tmp_path)
+    adapted = load_reader(base, LoadSettings(precision=precision, device="cuda:0", adapter=tmp_path))
     assert answer(adapted, "p0?") != untrained
 
 
@@ -116,8 +117,8 @@ def test_running_out_of_gpu_memory_is_one_error(tmp_path):
     assert 0 < free_bytes(CUDA) <= torch.cuda.get_device_properties(0).total_memory
     native(tmp_path, max_position_embeddings=10**10)
     with pytest.raises(OutOfMemory, match="are free on cuda:0"):
-        load_reader(tmp_path, precision="bf16", device="cuda:0", context=10**10)
-    reader = load_reader(tmp_path, precision="bf16", device="cuda:0")
+        load_reader(tmp_path, LoadSettings(precision="bf16", device="cuda:0", context=10**10))
+    reader = load_reader(tmp_path, LoadSettings(precision="bf16", device="cuda:0"))
     with pytest.raises(OutOfMemory, match="Memory ran out while reading the prompt"):
         list(generate(reader.model, [5] * 10, Sampling(10**10, 0), frozenset(), threading.Event()))
     assert isinstance("".join(until_cut(reader.answer(REQUEST, threading.Event()))), str)

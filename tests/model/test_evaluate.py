@@ -9,6 +9,7 @@ import torch
 from model.evaluate import Scorer, main, report, run, table
 from model.learned_prefix import PrefixOnly
 from model.load import load_reader
+from model.load_settings import LoadSettings
 from rag.errors import SettingRefused
 from tests.model.checkpoints import publish
 from tests.model.reciting import write_chain
@@ -37,7 +38,7 @@ def uncounted(monkeypatch):
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory):
-    return load_reader(write_alphabet(tmp_path_factory.mktemp("base")), precision="fp32", device="cpu")
+    return load_reader(write_alphabet(tmp_path_factory.mktemp("base")), LoadSettings(precision="fp32", device="cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ def test_a_learned_prefix_stands_before_what_is_scored(reader):
 def test_glm_10b_continues_a_text_at_its_blank(tmp_path):
     publish("glm10b", tmp_path)
     write_blank_tokenizer("chinese", tmp_path)
-    reader = load_reader(tmp_path, precision="fp32", device="cpu")
+    reader = load_reader(tmp_path, LoadSettings(precision="fp32", device="cpu"))
     scorer, tokens = Scorer(reader), reader.tokenizer.special_tokens
     ids = scorer.prompt([1, 2, 3], 1)
     assert ids[-3:] == [tokens["[gMASK]"], tokens["<|endoftext|>"], tokens["<|startofpiece|>"]]

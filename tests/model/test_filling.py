@@ -14,6 +14,7 @@ from model.chat import converse, main
 from model.families import PromptFormat
 from model.generate import generate
 from model.load import load_reader
+from model.load_settings import LoadSettings
 from model.prompt import ChatMessage, Prompter, chat_messages
 from model.tokenizer import decode, load_tokenizer
 from rag.errors import AnswerCut, ReaderError
@@ -30,7 +31,7 @@ SOURCES = (ReadSource(1, "lease.pdf", "3", "Rent", "The rent is due on the first
 def reader(tmp_path_factory):
     folder = publish("glm10b", tmp_path_factory.mktemp("glm-10b-chinese") / "glm-10b-chinese")
     write_blank_tokenizer("chinese", folder)
-    return load_reader(folder, precision="fp32", device="cpu")
+    return load_reader(folder, LoadSettings(precision="fp32", device="cpu"))
 
 
 def filled(reader, text, sampling=GREEDY):
@@ -127,7 +128,7 @@ def test_stop_ends_within_a_blank_and_leaves_the_rest_out(reader):
 def test_a_blank_that_the_model_does_not_know_is_refused(tmp_path):
     publish("glm10b", tmp_path)
     write_blank_tokenizer("wordpiece", tmp_path)
-    large = load_reader(tmp_path, precision="fp32", device="cpu")
+    large = load_reader(tmp_path, LoadSettings(precision="fp32", device="cpu"))
     with pytest.raises(ReaderError, match=r"does not know \[gMASK\]: write \[MASK\]"):
         filled(large, "the [gMASK]")
     assert "[MASK]" not in filled(large, "the [MASK].")
@@ -168,7 +169,7 @@ def test_the_engine_packs_sources_into_1024_tokens(tmp_path):
     )  # fmt: skip
     GLM10BForCausalLM(config).save_pretrained(folder)
     write_blank_tokenizer("gpt2", folder)
-    reader = load_reader(folder, precision="fp32", device="cpu")
+    reader = load_reader(folder, LoadSettings(precision="fp32", device="cpu"))
     assert reader.context_tokens == 1024
     page = "\n".join(f"Clause {at}. The rent of month {at} is due on the first day." for at in range(40))
     read = []

@@ -23,6 +23,7 @@ from model.finetune.train import PLOT, STATE, Base, Trainer, TrainingSettings
 from model.kv_cache import preallocated_cache
 from model.learned_prefix import PrefixOnly
 from model.load import load_reader
+from model.load_settings import LoadSettings
 from model.prompt import ChatMessage, chat_messages
 from model.quantise import Int4Linear, Int8Linear
 from model.weight_layout import Weight
@@ -61,9 +62,9 @@ def examples_of(reader, pairs):
 
 def trained(base, folder, settings, count, precision="fp32"):
     """Train on some pairs; the reader without and with the adapter, and the epochs."""
-    reader = load_reader(base, precision=precision, device="cpu")
+    reader = load_reader(base, LoadSettings(precision=precision, device="cpu"))
     epochs = Trainer(reader.model, settings, folder).train(examples_of(reader, pairs_of(count)), [], BASE)
-    return load_reader(base, precision=precision, device="cpu", adapter=folder), epochs
+    return load_reader(base, LoadSettings(precision=precision, device="cpu", adapter=folder)), epochs
 
 
 def answer(reader, question):
@@ -107,7 +108,7 @@ def glm_130b(folder):
 @pytest.mark.slow
 def test_lora_teaches_fifty_pairs_word_for_word_and_leaves_the_base_as_it_was(base, tmp_path):
     files = {path.name: path.read_bytes() for path in base.iterdir()}
-    before = load_reader(base, precision="fp32", device="cpu")
+    before = load_reader(base, LoadSettings(precision="fp32", device="cpu"))
     settings = TrainingSettings(Method.LORA, epochs=55, rate=0.015, step_pairs=25, held_out=0, patience=55, rank=16)
     reader, epochs = trained(base, tmp_path / "pumps", settings, 50)
     assert epochs[-1].loss < 0.15
@@ -116,7 +117,7 @@ def test_lora_teaches_fifty_pairs_word_for_word_and_leaves_the_base_as_it_was(ba
     assert {path.name: path.read_bytes() for path in base.iterdir()} == files
     assert reader.name == f"{base.name} · pumps · FP32 · cpu"
     ids = list(range(3, 20))
-    untouched = load_reader(base, precision="fp32", device="cpu")
+    untouched = load_reader(base, LoadSettings(precision="fp32", device="cpu"))
     assert torch.equal(logits(untouched.model, ids), logits(before.model, ids))
     assert not torch.allclose(logits(reader.model, ids), logits(before.model, ids), atol=0.1)
 
@@ -138,7 +139,7 @@ def test_a_saved_adapter_gives_the_logits_that_peft_gives(base, tmp_path, method
 
     settings = TrainingSettings(method, epochs=1, rate=0.05, held_out=0, prefix_tokens=8)
     trained(base, tmp_path, settings, 4)
-    ours, theirs = (load_reader(base, precision="fp32", device="cpu").model for _ in range(2))
+    ours, theirs = (load_reader(base, LoadSettings(precision="fp32", device="cpu")).model for _ in range(2))
     prefix = apply_adapter(ours, read_adapter(tmp_path))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -195,7 +196,7 @@ def test_a_prefix_of_the_first_generations_is_seen_by_every_token_while_reading_
 
 def test_a_run_that_was_broken_off_ends_as_one_that_was_not(base, tmp_path):
     trained(base, tmp_path / "whole", FEW, 4)
-    reader = load_reader(base, precision="fp32", device="cpu")
+    reader = load_reader(base, LoadSettings(precision="fp32", device="cpu"))
     first, learning = Trainer(reader.model, FEW, tmp_path / "broken"), examples_of(reader, pairs_of(4))
 
     def break_off(epoch, done, total):
@@ -206,7 +207,7 @@ def test_a_run_that_was_broken_off_ends_as_one_that_was_not(base, tmp_path):
         first.train(learning, [], BASE, break_off)
     assert "forward" not in vars(reader.model.model.layers[0])
     assert (tmp_path / "broken" / STATE).exists()
-    again = Trainer(load_reader(base, precision="fp32", device="cpu").model, FEW, tmp_path / "broken")
+    again = Trainer(load_reader(base, LoadSettings(precision="fp32", device="cpu")).model, FEW, tmp_path / "broken")
     assert again.resume() == 2
     assert len(again.train(learning, [], BASE)) == 4
     assert (tmp_path / "broken" / WEIGHTS).read_bytes() == (tmp_path / "whole" / WEIGHTS).read_bytes()
@@ -223,7 +224,7 @@ def test_layers_that_are_computed_twice_give_the_same_adapter(base, tmp_path, mo
 
 
 def test_a_run_is_not_resumed_with_other_options(base, tmp_path):
-    reader = load_reader(base, precision="fp32", device="cpu")
+    reader = load_reader(base, LoadSettings(precision="fp32", device="cpu"))
     tmp_path.joinpath(STATE).write_bytes(b"")
     torch.save({"settings": {"rate": 1}}, tmp_path / STATE)
     with pytest.raises(SettingRefused, match="other options"):
@@ -232,7 +233,7 @@ def test_a_run_is_not_resumed_with_other_options(base, tmp_path):
 
 def test_training_ends_when_the_held_out_loss_no_longer_falls_and_keeps_the_best_epoch(base, tmp_path):
     settings = TrainingSettings(epochs=60, rate=0.1, step_pairs=2, patience=2, prefix_tokens=8)
-    reader = load_reader(base, precision="fp32", device="cpu")
+    reader = load_reader(base, LoadSettings(precision="fp32", device="cpu"))
     learning, measuring = examples_of(reader, pairs_of(4))[:2], examples_of(reader, pairs_of(4))[2:]
     epochs = Trainer(reader.model, settings, tmp_path).train(learning, measuring, BASE)
     best = min(range(len(epochs)), key=lambda at: epochs[at].held_out)
@@ -240,7 +241,7 @@ def test_training_ends_when_the_held_out_loss_no_longer_falls_and_keeps_the_best
     kept = json.loads((tmp_path / TRAINING).read_text())
     assert kept["best_epoch"] == best + 1
     assert kept["pairs"] == 4
-    adapted = load_reader(base, precision="fp32", device="cpu", adapter=tmp_path)
+    adapted = load_reader(base, LoadSettings(precision="fp32", device="cpu", adapter=tmp_path))
     losses = [_held_out_loss(adapted, one) for one in measuring]
     assert sum(losses) / sum(len(one.answer) for one in measuring) == pytest.approx(epochs[best].held_out, rel=1e-4)
 
@@ -251,7 +252,7 @@ def _held_out_loss(reader, one):
 
 
 def test_lora_of_a_quantised_model_is_refused(base, tmp_path):
-    reader = load_reader(base, precision="int8", device="cpu")
+    reader = load_reader(base, LoadSettings(precision="int8", device="cpu"))
     with pytest.raises(ReaderError, match="--method p-tuning"):
         Trainer(reader.model, TrainingSettings(Method.LORA), tmp_path)
 
@@ -268,7 +269,7 @@ def test_a_pair_is_asked_as_on_the_page_and_its_answer_ends(base, tmp_path):
     }
     (tmp_path / "pairs.jsonl").write_text(json.dumps(line) + "\n\n")
     (pair,) = read_pairs(tmp_path / "pairs.jsonl")
-    reader = load_reader(base, precision="fp32", device="cpu")
+    reader = load_reader(base, LoadSettings(precision="fp32", device="cpu"))
     user = reader.tokenizer.special_tokens["<|user|>"]
     one = example(pair, reader.prompter, answer_end(frozenset({3, user}), {"<|user|>": user}), 2000)
     assert one == Example(
@@ -320,7 +321,7 @@ def test_p_tuning_of_chatglm_6b_in_int4_takes_less_than_seven_gigabytes():
 
 def test_the_number_of_trained_weights_is_that_of_peft(base, tmp_path):
     for method in Method:
-        model = load_reader(base, precision="fp32", device="cpu").model
+        model = load_reader(base, LoadSettings(precision="fp32", device="cpu")).model
         settings = TrainingSettings(method, prefix_tokens=8, rank=4)
         trainer = Trainer(model, settings, tmp_path)
         assert sum(one.numel() for one in trainer._adapted.parameters() if one.requires_grad) == trained_weights(
@@ -357,7 +358,7 @@ def test_an_adapter_of_another_model_is_refused(adapters, tmp_path, method):
     )  # fmt: skip
     GlmForCausalLM(config).save_pretrained(tmp_path)
     with pytest.raises(CheckpointRefused, match=r"belongs to another model \(tiny\)"):
-        load_reader(tmp_path, precision="fp32", device="cpu", adapter=adapters / method)
+        load_reader(tmp_path, LoadSettings(precision="fp32", device="cpu", adapter=adapters / method))
 
 
 def test_folders_without_a_usable_adapter_are_refused(base, adapters, tmp_path, caplog):
@@ -375,7 +376,7 @@ def test_folders_without_a_usable_adapter_are_refused(base, adapters, tmp_path, 
     (tmp_path / "empty" / CONFIG).write_text((adapters / "p-tuning" / CONFIG).read_text())
     (tmp_path / "empty" / WEIGHTS).write_bytes(b"damaged")
     with pytest.raises(CheckpointRefused, match="copy it again"):
-        load_reader(base, precision="fp32", device="cpu", adapter=tmp_path / "empty")
+        load_reader(base, LoadSettings(precision="fp32", device="cpu", adapter=tmp_path / "empty"))
 
 
 # ---- the command

@@ -11,6 +11,7 @@ from model.batch import Batch
 from model.families import Precision
 from model.generate import generate
 from model.load import adopt_token_ids, load_reader
+from model.load_settings import LoadSettings
 from model.tokenizer import decode, load_tokenizer
 from rag.errors import CheckpointRefused, SettingRefused
 from rag.reader import Sampling
@@ -123,17 +124,17 @@ def test_a_checkpoint_with_the_prefix_of_a_fine_tuned_one_is_the_same(model, tmp
     path.unlink()
     save_file({f"glm.{name}": tensor for name, tensor in tensors.items()}, tmp_path / "model.safetensors")
     write_blank_tokenizer("gpt2", tmp_path)
-    reader = load_reader(tmp_path, precision="fp32", device="cpu")
+    reader = load_reader(tmp_path, LoadSettings(precision="fp32", device="cpu"))
     ids, mask = inputs("smask")
     with torch.no_grad():
         assert torch.equal(reader.model(ids, mask).logits, model(ids, mask).logits)
 
 
 def test_saved_by_transformers_it_loads_again(folder, tmp_path):
-    reader = load_reader(folder, precision="fp32", device="cpu")
+    reader = load_reader(folder, LoadSettings(precision="fp32", device="cpu"))
     reader.model.save_pretrained(tmp_path / "saved")
     write_blank_tokenizer("chinese", tmp_path / "saved")
-    again = load_reader(tmp_path / "saved", precision="fp32", device="cpu")
+    again = load_reader(tmp_path / "saved", LoadSettings(precision="fp32", device="cpu"))
     ids, mask = inputs("gmask_end")
     with torch.no_grad():
         assert torch.equal(reader.model(ids, mask).logits, again.model(ids, mask).logits)
@@ -143,7 +144,7 @@ def test_saved_by_transformers_it_loads_again(folder, tmp_path):
     ("precision", "bound"), [(Precision.BF16, 0.03), (Precision.INT8, 0.08), (Precision.INT4, 0.6)]
 )
 def test_error_of_quantised_logits_is_bounded(precision, bound, folder):
-    reader = load_reader(folder, precision=precision, device="cpu")
+    reader = load_reader(folder, LoadSettings(precision=precision, device="cpu"))
     ids, mask = inputs("batch_right_pad")
     (wanted,) = numbers("batch_right_pad", "logits")
     with torch.no_grad():
@@ -167,7 +168,7 @@ def test_a_config_that_makes_no_sense_is_refused_in_a_sentence(change, said, fol
     config = json.loads((folder / "config.json").read_text()) | change
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointRefused, match=said):
-        load_reader(folder, precision="fp32", device="cpu")
+        load_reader(folder, LoadSettings(precision="fp32", device="cpu"))
 
 
 def test_text_without_a_blank_is_refused(model):

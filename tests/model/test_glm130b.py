@@ -18,6 +18,7 @@ from model.families import Precision, PromptFormat, find_family
 from model.generate import generate
 from model.hub import find_checkpoint
 from model.load import load_reader
+from model.load_settings import LoadSettings
 from model.prompt import ChatMessage, Prompter
 from model.tokenizer import decode, load_tokenizer
 from rag.errors import CheckpointRefused, ModelMissing, SettingRefused
@@ -263,7 +264,7 @@ def test_as_a_reader_it_fills_the_blank_after_a_question(tmp_path):
     )  # fmt: skip
     GLM130BForCausalLM(config).save_pretrained(folder)
     write_tokenizer("glm130b", folder)
-    reader = load_reader(folder, precision="fp32", device="cpu")
+    reader = load_reader(folder, LoadSettings(precision="fp32", device="cpu"))
     names = reader.tokenizer.special_tokens
     assert reader.model.config.bos_token_id == names["sop"]
     ids = reader.prompter.ids([ChatMessage("user", "the fox?")])

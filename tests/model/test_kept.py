@@ -13,6 +13,7 @@ import model.load
 from model.checkpoint import open_checkpoint
 from model.kept import MAX_MODELS, UNFINISHED_SECONDS
 from model.load import load_reader
+from model.load_settings import LoadSettings
 from tests.model.checkpoints import INTEGERS, NAMES, publish
 from tests.model.reciting import recite
 from tests.model.test_load import native
@@ -30,8 +31,8 @@ def quantised(monkeypatch):
     return calls
 
 
-def load(folder, kept, precision="int4", **options):
-    return load_reader(folder, precision=precision, device="cpu", keep_in=kept, **options)
+def load(folder, kept, precision="int4", progress=None):
+    return load_reader(folder, LoadSettings(precision=precision, device="cpu", keep_in=kept), progress=progress)
 
 
 def same(first, second):
@@ -48,7 +49,7 @@ def test_the_second_start_reads_what_the_first_quantised(tmp_path, quantised, pr
     native(tmp_path / "a", **changes)
     seen = []
     first = load(tmp_path / "a", tmp_path / "kept", precision)
-    second = load(tmp_path / "a", tmp_path / "kept", precision, load_progress=lambda *done: seen.append(done))
+    second = load(tmp_path / "a", tmp_path / "kept", precision, progress=lambda *done: seen.append(done))
     assert len(quantised) == 1
     same(first, second)
     assert seen[-1][0] == seen[-1][1] > 0

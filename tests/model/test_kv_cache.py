@@ -19,6 +19,7 @@ from model.kv_cache import (
     preallocated_cache,
 )
 from model.load import load_reader
+from model.load_settings import LoadSettings
 from model.memory import choose_precision, needed_bytes
 from model.prompt_cache import BLOCK
 from model.ragged import ONE_TOKEN, attend_each
@@ -174,7 +175,7 @@ def test_a_learned_prefix_is_kept_in_int8_too(models):
 
 
 def test_a_reader_says_that_it_keeps_int8(tmp_path):
-    reader = load_reader(recite(tmp_path, ["yes"]), precision="fp32", device="cpu", kv=INT8)
+    reader = load_reader(recite(tmp_path, ["yes"]), LoadSettings(precision="fp32", device="cpu", kv=INT8))
     assert "keys and values in INT8" in str(reader.why)
 
 
@@ -182,4 +183,4 @@ def test_a_model_with_other_caches_is_refused(tmp_path, monkeypatch):
     assert not has_plain_attention(GlmMoeDsaConfig())
     monkeypatch.setattr("model.load.has_plain_attention", lambda config: False)
     with pytest.raises(SettingRefused, match="leave the option out"):
-        load_reader(recite(tmp_path, ["yes"]), precision="fp32", device="cpu", kv=INT8)
+        load_reader(recite(tmp_path, ["yes"]), LoadSettings(precision="fp32", device="cpu", kv=INT8))

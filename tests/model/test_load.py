@@ -13,6 +13,7 @@ from transformers import Glm4Config, Glm4ForCausalLM, GlmConfig, GlmForCausalLM
 from model.checkpoint import open_checkpoint
 from model.families import Precision, find_family
 from model.load import display_name, load_reader, prepare
+from model.load_settings import LoadSettings
 from rag.errors import AskError, CheckpointRefused, ModelMissing, ReaderError, SettingRefused
 from rag.reader import ReadRequest, ReadSource, Sampling
 from tests.model.checkpoints import INTEGERS, NAMES, publish
@@ -41,7 +42,7 @@ def native(folder, model_type="glm", **changes):
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "int8", "int4"])
 def test_native_checkpoints_answer(tmp_path, model_type, precision):
     original = native(tmp_path, model_type)
-    reader = load_reader(tmp_path, precision=precision, device="cpu")
+    reader = load_reader(tmp_path, LoadSettings(precision=precision, device="cpu"))
     if precision == "fp32":
         ids = torch.tensor([[260, 264, 5, 6, 7]])
         with torch.no_grad():
@@ -57,9 +58,9 @@ def test_native_checkpoints_answer(tmp_path, model_type, precision):
 
 def test_a_context_longer_than_the_models_is_refused_with_both_numbers(tmp_path):
     native(tmp_path)
-    assert load_reader(tmp_path, precision="fp32", device="cpu", context=4096).context_tokens == 4096
+    assert load_reader(tmp_path, LoadSettings(precision="fp32", device="cpu", context=4096)).context_tokens == 4096
     with pytest.raises(SettingRefused, match=r"has a context of 4,096 tokens, less than the 4,097 of --context"):
-        load_reader(tmp_path, precision="fp32", device="cpu", context=4097)
+        load_reader(tmp_path, LoadSettings(precision="fp32", device="cpu", context=4097))
 
 
 def test_tied_output_matrix(tmp_path):
@@ -68,8 +69,8 @@ def test_tied_output_matrix(tmp_path):
     ids = torch.tensor([[260, 264, 5, 6, 7]])
     with torch.no_grad():
         wanted = original(ids).logits
-        exact = load_reader(tmp_path, precision="fp32").model(ids).logits
-        coarse = load_reader(tmp_path, precision="int8").model(ids).logits
+        exact = load_reader(tmp_path, LoadSettings(precision="fp32")).model(ids).logits
+        coarse = load_reader(tmp_path, LoadSettings(precision="int8")).model(ids).logits
     assert torch.equal(exact, wanted)
     assert (coarse.float() - wanted).norm() / wanted.norm() < 0.03
 
@@ -98,13 +99,13 @@ def test_a_mixture_of_experts_is_loaded_by_the_library(tmp_path):
     torch.manual_seed(0)
     Glm4MoeForCausalLM(config).save_pretrained(tmp_path)
     write_native_tokenizer(tmp_path / "tokenizer.json")
-    reader = load_reader(tmp_path, device="cpu")
+    reader = load_reader(tmp_path, LoadSettings(device="cpu"))
     assert "BF16" in reader.name
     request = ReadRequest("what?", (), sampling=Sampling(5, 0))
     assert isinstance("".join(until_cut(reader.answer(request, threading.Event()))), str)
     for precision in ("int4", "int8"):
         with pytest.raises(ReaderError, match=f"cannot be quantised to {precision.upper()} here; choose bf16"):
-            load_reader(tmp_path, device="cpu", precision=precision)
+            load_reader(tmp_path, LoadSettings(device="cpu", precision=precision))
 
 
 # ---- what can be wrong with a folder
@@ -233,7 +234,7 @@ def tensor_unknown(folder):
 def test_broken_checkpoints_are_one_sentence(tmp_path, damage, raised, message):
     folder = broken(tmp_path, damage)
     with pytest.raises(raised, match=message) as caught:
-        load_reader(folder, precision="fp32")
+        load_reader(folder, LoadSettings(precision="fp32"))
     assert str(caught.value).endswith(".")
     assert "\n" not in str(caught.value)
 
@@ -358,4 +359,4 @@ def test_every_wrong_value_in_a_config_is_refused_without_a_traceback(tmp_path, 
         for wrong in (0, -1, "64", None, 1.5, [], {"a": 1}, 10**30):
             (tmp_path / "config.json").write_text(json.dumps(config | {field: wrong}))
             with pytest.raises(AskError):  # of the config, or, where the value does no harm, for lack of weights
-                prepare(tmp_path, device="cpu")
+                prepare(tmp_path, LoadSettings(device="cpu"))

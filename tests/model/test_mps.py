@@ -8,6 +8,7 @@ import torch
 from model.families import Precision
 from model.generate import generate
 from model.load import load_reader
+from model.load_settings import LoadSettings
 from rag.reader import ReadRequest, ReadSource, Sampling
 from tests.model.checkpoints import NAMES, cases, load, publish, reference
 from tests.model.cut import until_cut
@@ -31,8 +32,8 @@ def test_the_numbers_of_the_original(name, tmp_path):
 def test_the_same_text_as_on_a_cpu(tmp_path):
     native(tmp_path)
     tokens = [
-        list(generate(load_reader(tmp_path, precision="fp32", device=device).model, [5] * 700, Sampling(32, 0),
-                      frozenset(), threading.Event()))
+        list(generate(load_reader(tmp_path, LoadSettings(precision="fp32", device=device)).model, [5] * 700,
+                      Sampling(32, 0), frozenset(), threading.Event()))
         for device in ("cpu", "mps")
     ]  # fmt: skip
     assert tokens[0] == tokens[1]
@@ -40,7 +41,7 @@ def test_the_same_text_as_on_a_cpu(tmp_path):
 
 def test_auto_loads_in_16_bits_and_answers(tmp_path):
     native(tmp_path)
-    reader = load_reader(tmp_path, device="mps")
+    reader = load_reader(tmp_path, LoadSettings(device="mps"))
     assert reader.name.endswith("FP16 · mps")
     request = ReadRequest("what?", (ReadSource(1, "a.pdf", "1", "", "text"),), sampling=Sampling(12, 0))
     assert "".join(until_cut(reader.answer(request, threading.Event())))

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import model.speed
-from model.families import FAMILIES, GB, KvPrecision
+from model.families import FAMILIES, GB
+from model.load_settings import LoadSettings
 from model.picking import ModelPicker, is_hub_id
 from model.servers import ConnectionFile
 from rag.errors import ModelMissing, ServerUnreachable, SettingRefused
@@ -24,7 +25,7 @@ REFUSED = [
 class FakeLoading:
     """Keeps what it was told to load."""
 
-    device, kv = "auto", KvPrecision.FULL
+    settings = LoadSettings()
 
     def __init__(self, held=0):
         self.started, self.held = [], held

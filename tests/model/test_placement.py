@@ -8,6 +8,7 @@ import torch
 from model import placement as placing
 from model.families import GB, Precision, find_family
 from model.load import prepare
+from model.load_settings import LoadSettings
 from model.memory import needed_bytes
 from model.placement import Placement, connect, moved, spread, total_free
 from rag.errors import OutOfMemory
@@ -95,9 +96,9 @@ def test_tensors_are_moved_wherever_they_are():
 def test_a_model_is_spread_only_if_it_does_not_fit_on_the_first(tmp_path, monkeypatch):
     folder = publish("chatglm2", tmp_path)
     write_tokenizer("chatglm2", folder)
-    prepared = dataclasses.replace(prepare(folder, device="cpu"), devices=GPUS[:2])
+    prepared = dataclasses.replace(prepare(folder, LoadSettings(device="cpu")), devices=GPUS[:2])
     free = {GPUS[0]: 80 * GB, GPUS[1]: 80 * GB}
-    choice = dataclasses.replace(prepare(folder, device="cpu").choose("bf16"), needed=90 * GB)
+    choice = dataclasses.replace(prepare(folder, LoadSettings(device="cpu")).choose("bf16"), needed=90 * GB)
     monkeypatch.setattr("model.load.free_bytes", lambda device: free[device])
     assert prepared.placement(dataclasses.replace(choice, needed=10 * GB)) is None
     assert set(prepared.placement(choice).layers) == set(GPUS[:2])

@@ -13,6 +13,7 @@ from model.families import Precision
 from model.generate import forward, generate
 from model.kv_cache import preallocated_cache
 from model.load import load_reader
+from model.load_settings import LoadSettings
 from model.prompt import ChatMessage, chat_messages
 from model.prompt_cache import BLOCK, PromptBlocks, PromptCache, can_reuse
 from model.reader import Usage
@@ -296,7 +297,9 @@ def test_usage_counts_what_was_read_and_what_was_not(models):
 
 
 def reader_of(tmp_path, **options):
-    return load_reader(recite(tmp_path, ["yes"]), precision="fp32", device="cpu", prompt_cache=100 * MB, **options)
+    return load_reader(
+        recite(tmp_path, ["yes"]), LoadSettings(precision="fp32", device="cpu", prompt_cache=100 * MB, **options)
+    )
 
 
 def request(question, scopes, history=()):
@@ -326,10 +329,10 @@ def test_a_reader_tells_what_it_will_not_read_again(tmp_path):
 def test_the_reader_says_how_much_it_may_keep_or_why_nothing(tmp_path, published, monkeypatch):
     assert "prompt cache of up to 0.1 GB" in str(reader_of(tmp_path / "glm").why)
     monkeypatch.setattr("model.load.free_bytes", lambda device: 10_000 * MB)
-    reader = load_reader(tmp_path / "glm", precision="fp32", device="cpu", context=2_048)
+    reader = load_reader(tmp_path / "glm", LoadSettings(precision="fp32", device="cpu", context=2_048))
     assert 2_200 * MB < reader.prompt_cache_usage.most_bytes < 2_500 * MB  # a quarter of what is left
     write_tokenizer("chatglm1", published["chatglm1"])
-    first = load_reader(published["chatglm1"], precision="fp32", device="cpu", prompt_cache=100 * MB)
+    first = load_reader(published["chatglm1"], LoadSettings(precision="fp32", device="cpu", prompt_cache=100 * MB))
     assert "no prompt cache, as this model reads a prompt in both directions" in str(first.why)
     assert first.prompt_cache_usage.most_bytes == 0
 

@@ -18,6 +18,7 @@ import model
 from model.convert import convert
 from model.families import FAMILIES, CheckpointLayout, PromptFormat
 from model.load import load_reader
+from model.load_settings import LoadSettings
 from model.prompt import ChatMessage
 from tests.model.checkpoints import publish, publish_fused, reference
 from tests.model.reference import DATA, write_native_tokenizer
@@ -130,7 +131,7 @@ def test_every_row_loads_from_its_published_layout_and_gives_its_numbers(family,
         write_native_tokenizer(folder / "tokenizer.json")
     else:
         write_tokenizer(family.prompt.value, folder)
-    reader = load_reader(folder, precision="fp32", device="cpu")
+    reader = load_reader(folder, LoadSettings(precision="fp32", device="cpu"))
     assert reader.family is family
     with torch.no_grad():
         assert (reader.model(ids).logits - wanted).abs().max() < 1e-4
@@ -142,7 +143,7 @@ def test_positions_of_the_first_32k_are_those_of_chatglm2_divided(tmp_path):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"rope_ratio": 8, "seq_length": 32768}))
     write_tokenizer("chatglm2", folder)
-    reader = load_reader(folder, precision="fp32", device="cpu")
+    reader = load_reader(folder, LoadSettings(precision="fp32", device="cpu"))
     ids, wanted = (reference("chatglm2")[f"long.{what}"] for what in ("input_ids", "logits"))
     places = torch.arange(ids.shape[1])[None]
     with torch.no_grad():
@@ -222,7 +223,7 @@ def run(request, tmp_path):
     settings = json.loads((tmp_path / "target" / "tokenizer_config.json").read_text())
     assert settings["tokenizer_class"] in ("PreTrainedTokenizerFast", "ChatGLM1Tokenizer")
     return pipeline("text-generation", model=str(tmp_path / "target")), load_reader(
-        tmp_path / "target", precision="fp32"
+        tmp_path / "target", LoadSettings(precision="fp32")
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from model.load import load_reader
+from model.load_settings import LoadSettings
 from model.remote import RemoteReader
 from rag.answer.quote import QuoteReader
 from rag.errors import AnswerCut, ReaderError
@@ -22,7 +23,7 @@ def answer(reader, tokens=8, stop=None):
 
 
 def reader_of(folder, pieces, **options):
-    return load_reader(recite(folder, pieces, **options), precision="fp32", device="cpu", context=400)
+    return load_reader(recite(folder, pieces, **options), LoadSettings(precision="fp32", device="cpu", context=400))
 
 
 def test_every_reader_says_what_the_protocol_asks(tmp_path):

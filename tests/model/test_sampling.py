@@ -18,6 +18,7 @@ from transformers import (
 
 from model.families import FAMILIES, GREEDY, SamplingDefaults, find_family
 from model.load import load_reader
+from model.load_settings import LoadSettings
 from model.prompt import ChatMessage
 from model.sampling import completed, make_sampler, nucleus, penalised, recommended_sampling
 from rag.errors import ReaderError
@@ -165,7 +166,7 @@ def test_what_somebody_chose_counts_before_what_is_recommended():
 def test_a_reader_samples_as_its_checkpoint_recommends_and_streams_the_same_for_a_seed(tmp_path):
     native(tmp_path)
     (tmp_path / "generation_config.json").write_text(json.dumps({"temperature": 0.9, "top_k": 7}))
-    reader = load_reader(tmp_path, precision="fp32", device="cpu")
+    reader = load_reader(tmp_path, LoadSettings(precision="fp32", device="cpu"))
     assert reader.sampling == SamplingDefaults(0.9, 1.0, 7)
 
     def answer(**chosen):

@@ -13,6 +13,7 @@ import uvicorn
 from model import completions_api
 from model.completions_api import CompletionRequest, completions_app
 from model.load import load_reader
+from model.load_settings import LoadSettings
 from model.remote import RemoteReader
 from model.serve import main, read_key
 from model.stream import StopText
@@ -42,13 +43,13 @@ def served(reader, key=""):
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory):
     folder = recite(tmp_path_factory.mktemp("model") / "tiny", PIECES)
-    return load_reader(folder, precision="fp32", device="cpu", context=600)
+    return load_reader(folder, LoadSettings(precision="fp32", device="cpu", context=600))
 
 
 @pytest.fixture(scope="module")
 def endless(tmp_path_factory):
     folder = recite(tmp_path_factory.mktemp("endless") / "tiny", ["on ", "and "], forever=True)
-    return load_reader(folder, precision="fp32", device="cpu", context=8_000)
+    return load_reader(folder, LoadSettings(precision="fp32", device="cpu", context=8_000))
 
 
 @pytest.fixture(scope="module")
