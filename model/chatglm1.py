@@ -93,6 +93,7 @@ class SelfAttention(nn.Module):
         query, key, value = fused.chunk(3, dim=-1)  # (batch, heads, length, head_dim) each
         query, key = self.rotate(query, *rotary), self.rotate(key, *rotary)
         mixed = attend(query, key, value, mask, cache, self.layer)
+        del fused, query, key, value  # of a prompt in one piece, these would be the most memory that a layer takes
         joined: torch.Tensor = self.dense(mixed.transpose(1, 2).reshape(batch, length, hidden))
         return joined
 
@@ -136,9 +137,10 @@ class Layer(nn.Module):
     ) -> torch.Tensor:
         """(batch, length, hidden) -> same shape."""
         normed = self.input_layernorm(states)
-        states = normed * self.alpha + self.attention(normed, rotary, mask, cache)
+        states = self.attention(normed, rotary, mask, cache) + normed * self.alpha
         normed = self.post_attention_layernorm(states)
-        output: torch.Tensor = normed * self.alpha + self.mlp(normed)
+        del states  # it is not added again
+        output: torch.Tensor = self.mlp(normed) + normed * self.alpha
         return output
 
 

@@ -72,7 +72,7 @@ class Int8Linear(nn.Module):
                     product[part, block] = functional.linear(rows[part].to(dtype), weight)
             product.mul_(self.scale)
         if self.bias is not None:
-            product = product + self.bias
+            product += self.bias
         return product.view(*states.shape[:-1], -1)
 
 
@@ -119,7 +119,7 @@ class Int4Linear(nn.Module):
         else:
             product = self._kernel(rows.contiguous())
         if self.bias is not None:
-            product = product + self.bias
+            product += self.bias
         return product.view(*states.shape[:-1], self.out_features)
 
     def _kernel(self, rows: torch.Tensor) -> torch.Tensor:
@@ -130,7 +130,7 @@ class Int4Linear(nn.Module):
         """The same product from unpacked values; `zero`, which is constant in a group, is added from group sums."""
         scale, zero = self.scales.unbind(-1)  # (in / group, out) each
         product, dtype = rows.new_empty(len(rows), self.out_features), dense_dtype()
-        sums = rows.view(len(rows), -1, self.group).sum(-1, dtype=dtype)  # (rows, in / group)
+        sums = torch.cat([self._sums(rows[part], dtype) for part in row_parts(len(rows))])
         for block in unpacked_blocks(self.out_features, self.in_features):
             centred = self._values(block).view(torch.int8).sub_(8)  # smaller products, so less rounding error
             weight = centred.to(dtype)  # (in, columns of the block)
@@ -140,6 +140,10 @@ class Int4Linear(nn.Module):
             for part in row_parts(len(rows)):
                 product[part, block] = torch.addmm(sums[part] @ zeros, rows[part].to(dtype), weight)
         return product
+
+    def _sums(self, rows: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        """The sum of each group, (rows, in / group); takes a copy of the rows in another dtype."""
+        return rows.view(len(rows), -1, self.group).sum(-1, dtype=dtype)
 
     def _values(self, block: slice) -> torch.Tensor:
         """The values 0..15 of some rows of the matrix, (in, rows) uint8; `block` is aligned to KERNEL_ROWS."""
