@@ -63,6 +63,7 @@ STEPS: tuple[tuple[str, RetrievalSettings], ...] = (
     ("+ rows of tables (everything)", FULL),
     ("everything but vectors", replace(FULL, vector_weight=0.0)),
     ("everything but line items", replace(FULL, query=NO_ITEMS)),
+    ("everything with companies' names kept", replace(FULL, routing=replace(ALL_ROUTING, min_own_voice=2.0))),
     ("everything but one source per page", replace(FULL, merge_pages=False)),
 )
 

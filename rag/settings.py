@@ -1,9 +1,8 @@
 """Every number that tunes ranking and answering, with its unit. Frozen; reads no environment and touches no disk.
 
 Three kinds of numbers stay as named constants in the modules that use them, because they are not meant to be tuned:
-bounds on hostile input beyond `Limits` (characters of a heading, split points of a question), heuristics about how
-pages are laid out and questions are worded (`rag/pdf`, `rag/ingest/headings.py`, stop lists), and sizes that change
-speed or memory but no result (batches, blocks, caches).
+bounds on hostile input beyond `Limits` (characters of a heading), heuristics about how pages are laid out and questions
+are worded (`rag/pdf`, stop lists), and sizes that change speed or memory but no result (batches, blocks, caches).
 """
 
 from __future__ import annotations
@@ -80,6 +79,7 @@ class RoutingSettings:
     name_rarity_ratio: float = 1.2  # IDF among passages over IDF among names from which a term counts as a name
     min_joined_characters: int = 5  # of a name written as one word ("northwind") and asked in two
     max_name_elsewhere: float = 0.02  # share of other documents' passages with a word up to which it may be a name
+    min_own_voice: float = 0.1  # share of a document's passages with "our" or "company" from which it speaks for one
     min_name_ratio: float = 3.0  # coverage of the documents it names over that of the others, of a more frequent name
 
 

@@ -14,7 +14,6 @@ from rag.answer.agreement import contradict
 from rag.answer.answerability import EvidenceScorer
 from rag.answer.asked import Asked, Findings, Retrieved
 from rag.answer.citations import AnswerChecker
-from rag.answer.claims.names import is_place
 from rag.answer.document_answer import DocumentAnswer
 from rag.answer.doubt import Doubt, judge, judge_read
 from rag.answer.evidence import Coverage, of_documents_that_mention, prompt_evidence, take_turns
@@ -23,10 +22,8 @@ from rag.answer.figures.short_figure import short_figure
 from rag.answer.metrics.documents import StatementFinder
 from rag.answer.metrics.short_metric import short_metric, unreported
 from rag.answer.missing import Comparison, KnownLibrary
-from rag.answer.named_things import Kind as NamedKind
-from rag.answer.named_things import things_named
 from rag.answer.on_topic import on_topic
-from rag.answer.other_script import in_other_script, translations
+from rag.answer.own_name import DocumentNames
 from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.reading import ModelContext, checked
 from rag.answer.row_quotes import HeadedRows, with_headings
@@ -37,7 +34,7 @@ from rag.answer.whole.parts import Parts, WholeRequest
 from rag.answer.whole.read import WholeReading
 from rag.answer.whole.request import whole_request
 from rag.errors import Stopped
-from rag.index.protocols import Scope, TermWeight
+from rag.index.protocols import TermWeight
 from rag.preferences import DEFAULT_PREFERENCES, Preferences, Strictness
 from rag.reader import Evidence, Reader, Sampling
 from rag.records import (
@@ -49,7 +46,7 @@ from rag.records import (
     ShortAnswer,
     Source,
 )
-from rag.retrieve.query import Query, build_query
+from rag.retrieve.query import build_query
 from rag.retrieve.retriever import Retriever
 from rag.settings import Settings
 from rag.store.database import Store
@@ -64,6 +61,7 @@ class Answerer:
         self, store: Store, retriever: Retriever, scorer: EvidenceScorer, phrases: PhraseFinder, settings: Settings
     ) -> None:
         self.store, self._retriever, self.scorer, self._settings = store, retriever, scorer, settings
+        self._names = DocumentNames(store, retriever.router, settings.retrieval.routing.min_own_voice)
         self._absent = AbsentNouns(retriever.embedder, settings.answering.doubt)
         self._statements = StatementFinder(store, retriever.router.named_documents)
         self._facts, self._tables = FactFinder(store), KeptTables(store)
@@ -123,7 +121,8 @@ class Answerer:
     def again(self, asked: Asked, sources: tuple[Source, ...]) -> Retrieved:
         """A question with the sources of another one, instead of a search."""
         named = self._retriever.router.named_documents(asked.question, asked.scope)
-        return Retrieved((asked.question,), np.zeros((1, 0), np.float32), sources, named, self.tables(asked))
+        question = asked.question
+        return Retrieved((question,), (question,), np.zeros((1, 0), np.float32), sources, named, self.tables(asked))
 
     def figure(self, asked: Asked, found: Retrieved) -> tuple[ShortAnswer, tuple[Source, ...]] | None:
         """The figure that answers a question, from a statement of accounts or the sources' tables, and its sources."""
@@ -243,22 +242,12 @@ class Answerer:
         complete = asked.options.complete
         query = build_query(asked.question, asked.history, limit, retrieval.query, complete=complete)
         if complete:
-            query = self._as_documents_are_named(query, asked.scope)
+            query = self._names.as_written(query, asked.scope)
+        query = self._names.without_own_name(query, asked.scope)
         count = count or asked.options.preferences.sources or retrieval.sources
         vectors, sources = self._retriever.find(query, asked.scope, count, full_pages)
         named = self._retriever.router.named_documents(query.completed, asked.scope)
-        return Retrieved(query.texts, vectors, tuple(sources), named, self.tables(asked))
-
-    def _as_documents_are_named(self, query: Query, scope: Scope) -> Query:
-        """The query with names from the other script as the documents write them: Walmart for 沃尔玛."""
-        names = [thing for thing in things_named(query.completed) if thing.kind is NamedKind.NAME]
-        for thing in names:
-            for other in () if is_place(thing.text) else translations(thing.text):
-                if self._retriever.router.named_documents(other, scope):
-                    completed, *parts = (in_other_script(text, thing.text, other) for text in query.texts)
-                    query = replace(query, completed=completed, parts=tuple(parts))
-                    break
-        return query
+        return Retrieved(query.texts, query.searched, vectors, tuple(sources), named, self.tables(asked))
 
     def compare(self, asked: Asked, found: Retrieved) -> Comparison:
         """The question beside its sources, to tell what they lack."""
@@ -316,7 +305,7 @@ class Answerer:
         if not short.text or several or compared:
             return Findings(*self._likelier(figure, None, evidence))
         raise_if_set(stop)
-        phrase, odds = self._phrases.find(question, evidence, found.sources, self._term_weight(asked))
+        phrase, odds = self._phrases.find(found.searched[0], evidence, found.sources, self._term_weight(asked))
         return Findings(*self._likelier(figure, phrase, evidence), odds)
 
     def _likelier(
@@ -348,7 +337,7 @@ class Answerer:
         first_sources = found.sources[: self._settings.answering.evidence_sources]
         documents = [self.store.document(asked.scope.owner, one.document_id) for one in first_sources]
         owners = {document.id: document.owner for document in documents if document is not None}
-        questions, vectors, weight = found.queries[first:], found.vectors[first:], self._term_weight(asked)
+        questions, vectors, weight = found.searched[first:], found.vectors[first:], self._term_weight(asked)
         return self.scorer.find_evidence(questions, vectors, found.sources, weight, owners, stop)
 
     def _coverage(self, asked: Asked) -> Coverage:

@@ -29,6 +29,7 @@ class Retrieved:
     """What was searched, and what was found."""
 
     queries: tuple[str, ...]  # the whole question, then its parts
+    searched: tuple[str, ...]  # the same, as they were searched in the documents that they name
     vectors: Vectors  # (queries, d)
     sources: tuple[Source, ...]
     named: Mapping[str, frozenset[str]]  # the documents that the question names: id -> its terms that name them

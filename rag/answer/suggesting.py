@@ -11,13 +11,12 @@ from typing import Final
 from rag.answer.answering import Answerer
 from rag.answer.asked import Asked, Retrieved
 from rag.answer.follow_ups import Finders, follow_ups, same_cell
-from rag.answer.named_things import is_ordinary
+from rag.answer.own_name import COVER_CHARACTERS, company_on_cover
 from rag.pdf.table import Table
 from rag.records import Document, ShortAnswer, Source
 
 MAX_SECONDS: Final = 3.0  # after which nothing more is tried: the answer counts as complete only afterwards
 MAX_OTHERS: Final = 6  # documents that are asked the same
-COVER_CHARACTERS: Final = 4_000  # of a document's first page, where its company is named
 _PART: Final = re.compile(r"[\W_]+")
 _BEFORE_FIGURE: Final = (
     r"\s{0,3}(?:(?:in|for|during) (?:fiscal )?(?:year )?\d{4}, )?"
@@ -28,7 +27,6 @@ _BEFORE_FIGURE: Final = (
 _AFTER_FIGURE: Final = (
     r",? (?:\(\w+\) )?(?:margins?|rates?|before|from|of|attributable|per|and|as|measured|in (?!fiscal|\d{4}))"
 )
-_SMALL: Final = frozenset(("of", "and", "the", "for"))
 
 
 def suggest(
@@ -140,21 +138,3 @@ def _as_written(question: str, terms: set[str]) -> str:
     one = "|".join(re.escape(term) for term in sorted(terms, key=len, reverse=True))
     places = list(re.finditer(rf"(?<!\w)(?:{one})(?:[\s&.-]{{1,3}}(?:{one}))*(?!\w)", question, re.IGNORECASE))
     return places[0].group() if len(places) == 1 else ""
-
-
-def company_on_cover(file_name: str, cover: str) -> str:
-    """The name that a file name begins with, as the cover writes it: AMERICANWATERWORKS -> American Water Works.
-
-    "" if the cover does not have it.
-    """
-    part = next((part for part in _PART.split(file_name) if part and not part.isdigit()), "")
-    if not 2 <= len(part) <= 40 or is_ordinary(part):
-        return ""
-    spaced = r"[\s&.’'-]{0,3}".join(map(re.escape, part))
-    match = re.search(rf"(?<!\w){spaced}(?!\w)", cover, re.IGNORECASE)
-    if match is None or match.group()[0].islower():
-        return ""
-    name = " ".join(match.group().split())
-    if not name.isupper() or len(name) <= 3:
-        return name
-    return " ".join(word.lower() if word.lower() in _SMALL else word.capitalize() for word in name.split())

@@ -14,8 +14,9 @@ from typing import Final
 from rag.errors import QuestionRefused
 from rag.index.tokenize import terms
 from rag.reader import Turn
-from rag.retrieve.expand import INSTRUCTION_TERMS
+from rag.retrieve.expand import INSTRUCTION_TERMS, line_items
 from rag.retrieve.follow_up import complete_question
+from rag.retrieve.without_name import without_name
 from rag.settings import QuerySettings
 
 MAX_SPLIT_POINTS: Final = 50  # per question; later ones are ignored
@@ -78,11 +79,20 @@ class Query:
     question: str  # as typed
     completed: str  # completed from the conversation
     parts: tuple[str, ...] = ()  # of a compound question, each completed; () for a single question
+    own_name: frozenset[str] = frozenset()  # terms of the name that its documents have, who call themselves otherwise
 
     @property
     def texts(self) -> tuple[str, ...]:
         """The completed question, then its parts."""
         return (self.completed, *self.parts)
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """The texts as they are searched: without the documents' own name.
+
+        A question for figures of accounts keeps it: it is searched with their line items, which say enough.
+        """
+        return tuple(text if line_items(text) else without_name(text, self.own_name) for text in self.texts)
 
 
 def validate_question(question: str, limit: int) -> str:

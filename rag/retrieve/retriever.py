@@ -83,17 +83,15 @@ class Retriever:
 
     def _searches(self, query: Query, scope: Scope) -> tuple[Vectors, list[_Search]]:
         """Embeddings (1 + parts, d), and the searches: the whole question, then its parts or the compared documents."""
-        # Expand and embed all texts at once.
-        expanded = [expand_query(text, self.settings.query) for text in query.texts]
-        texts = [text for one in expanded for text in one.texts]
-        embeddings = dict(zip(texts, self.embedder.queries(texts), strict=True))
+        expanded = [expand_query(text, self.settings.query) for text in query.searched]
+        embeddings = self._embedded(query, [text for one in expanded for text in one.texts])
         vectors = [self._mean_vector([(text, embeddings[text]) for text in one.texts]) for one in expanded]
         # Search the whole question.
         whole = self.router.scores(query.completed, scope)
         searches = [_Search(expanded[0], vectors[0], whole, scope)]
         # Search each part; a document named in the question counts a little in each of its parts.
-        for one, vector in zip(expanded[1:], vectors[1:], strict=True):
-            scores = self.router.scores(one.texts[0], scope)[: len(whole)]  # a document may have been added since
+        for part, one, vector in zip(query.parts, expanded[1:], vectors[1:], strict=True):
+            scores = self.router.scores(part, scope)[: len(whole)]  # a document may have been added since
             scores = np.maximum(scores, self.settings.routing.min_part_share * whole[: len(scores)])
             searches.append(_Search(one, vector, scores, scope))
         # Search each compared document on its own.
@@ -101,7 +99,17 @@ class Retriever:
             for one_side in self.router.compared_documents(query.completed, scope):
                 scores = self.router.scores(query.completed, one_side)
                 searches.append(_Search(expanded[0], vectors[0], scores, one_side))
-        return np.array([embeddings[text] for text in query.texts]), searches
+        return np.array([embeddings[text] for text in query.searched]), searches
+
+    def _embedded(self, query: Query, texts: Sequence[str]) -> dict[str, Vectors]:
+        """Unit vectors (d,) of texts to search; of one without its documents' own name, the mean with that with it."""
+        every = list(dict.fromkeys([*texts, *query.texts]))
+        embeddings: dict[str, Vectors] = dict(zip(every, self.embedder.queries(every), strict=True))
+        for unnamed, named in zip(query.searched, query.texts, strict=True):
+            if unnamed != named:
+                mean = embeddings[unnamed] + embeddings[named]
+                embeddings[unnamed] = mean / np.linalg.norm(mean)
+        return embeddings
 
     def _mean_vector(self, rows: Sequence[tuple[str, Vectors]]) -> Vectors:
         """Unit vector (d,) of the mean of a question's and its line items' embeddings, given as (text, embedding)."""

@@ -36,8 +36,10 @@ _COMPARISON: Final = re.compile(
     r"\b(?:and|or|vs|versus|than|both|between|each|respectively|compar\w*|differ\w*)\b|[和与及跟比、]|还是|分别|哪[个家份]",
     re.IGNORECASE,
 )
-_PERIODS = frozenset(terms("first second third fourth quarter half year month fiscal annual interim"))
-_CAPITALISED: Final = re.compile(r"(?<=\w[\s,;(“\"'])[A-Z][\w&’'-]*|^[A-Z]\w*(?='s|’s)|^[A-Z]\w+$")  # no first words
+PERIODS = frozenset(terms("first second third fourth quarter half year month fiscal annual interim"))
+_CAPITALISED: Final = re.compile(  # no first words
+    r"(?:(?<=\w[\s,;(“\"'])|(?<=\w[,;:]\s))[A-Z][\w&’'-]*|^[A-Z]\w*(?='s|’s)|^[A-Z]\w+$"
+)
 _SEPARATOR: Final = re.compile(r"[_\s]+|\.pdf$", re.IGNORECASE)  # between the words of a file name, and its ending
 
 
@@ -188,8 +190,8 @@ class DocumentRouter:
             if written.issuperset(words) or self._tells_apart("".join(words), scope, slots):
                 for slot in slots.tolist():
                     found.setdefault(slot, set()).update(words)
-        if any(words - _PERIODS for words in found.values()):  # "the fourth quarter" of a company is no other's report
-            found = {slot: words for slot, words in found.items() if words - _PERIODS}
+        if any(words - PERIODS for words in found.values()):  # "the fourth quarter" of a company is no other's report
+            found = {slot: words for slot, words in found.items() if words - PERIODS}
         with self._lock:
             return {key[1]: frozenset(found[slot]) for slot, key in enumerate(self._keys) if key and slot in found}
 

@@ -1,0 +1,74 @@
+"""Questions about annual reports as people type them: how often the sentence that answers is quoted.
+
+    python -m benchmarks.natural --data-dir FOLDER [--own-voice SHARE] [--show]
+
+FOLDER holds the 27 reports of FinanceBench (`python app.py --add`). `data/natural.jsonl` has, for each question, a
+pattern of what an answer says; half of the questions were written about reports that nobody looked at while the rule
+for companies' names was made. `--own-voice 2` searches every question with the name, as before that rule.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from rag.answer.quote import QuoteReader
+from rag.embed.embedder import open_embedder
+from rag.engine import Engine
+from rag.records import Answer, Event, Found
+from rag.settings import RetrievalSettings, RoutingSettings, Settings
+
+QUESTIONS = Path(__file__).with_name("data") / "natural.jsonl"
+
+
+def judged(events: Iterable[Event], pattern: re.Pattern[str]) -> list[str]:
+    """What holds of an answer: where the pattern was found, and whether the short answer is right."""
+    *_, answer = events = list(events)
+    assert isinstance(answer, Answer)
+    sources = [source for event in events if isinstance(event, Found) for source in event.sources]
+    quotes = [sentence.lead + sentence.text for sentence in answer.sentences]
+    short = answer.short
+    values = " ".join(short.values) if short else ""
+    first = bool(quotes) and pattern.search(quotes[0]) is not None
+    right = pattern.search(values) is not None or (values in ("Yes", "No") and first)
+    holds = {
+        "first quote": first,
+        "quoted": right or any(map(pattern.search, quotes)),
+        "in the sources": any(pattern.search(source.text) for source in sources),
+        "short, right": short is not None and short.sure and right,
+        "short, other": short is not None and short.sure and not right,
+        "best guess, right": short is not None and not short.sure and right,
+    }
+    return [name for name, true in holds.items() if true]
+
+
+def main() -> None:
+    """Ask all questions and print the counts of each half."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", type=Path, required=True, help="a data folder with the reports")
+    parser.add_argument("--own-voice", type=float, default=RoutingSettings().min_own_voice, help="see rag/settings.py")
+    parser.add_argument("--show", action="store_true", help="print what holds of each answer")
+    arguments = parser.parse_args()
+    routing = replace(RoutingSettings(), min_own_voice=arguments.own_voice)
+    settings = Settings(arguments.data_dir, retrieval=RetrievalSettings(routing=routing))
+    counts: dict[str, Counter[str]] = {}
+    with Engine(
+        settings, embedder=lambda: open_embedder("packaged", cache=arguments.data_dir / "cache"), reader=QuoteReader()
+    ) as engine:
+        engine.wait()
+        for row in map(json.loads, QUESTIONS.read_text("utf-8").splitlines()):
+            names = judged(engine.ask("", row["question"]), re.compile(row["answer"]))
+            counts.setdefault(row["part"], Counter()).update(["asked", *names])
+            if arguments.show:
+                sys.stdout.write(f"{row['question']} | {', '.join(names)}\n")
+    sys.stdout.write(json.dumps(counts, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""A question without a name in it: "How big is Boeing's workforce?" without "Boeing"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Final
+
+from rag.index.tokenize import terms
+from rag.language import CJK
+
+_WORD: Final = re.compile(rf"[^\W_{CJK}](?:[^\W{CJK}]|[&-]|\.(?=\w)){{0,60}}")
+_BETWEEN: Final = re.compile(r"\s?&?\s?")  # the words of a name
+_ARTICLE: Final = re.compile(r"\bthe $", re.IGNORECASE)
+# "Inc." after a name, and the possessive.
+_AFTER: Final = re.compile(
+    r"(?:,? (?:inc|corp|co|ltd|plc|llc|company|corporation|group)\b\.?){0,3}(?:['’]s?(?!\w)|的)?", re.IGNORECASE
+)
+
+
+def mentions(text: str, name: Collection[str]) -> list[tuple[int, int]]:
+    """Where a text has words of a name, given as its terms; neighbouring words are one mention."""
+    found: list[tuple[int, int]] = []
+    for word in _WORD.finditer(text):
+        own = set(terms(word.group()))
+        parts = own - {word.group().casefold()}  # "coca" and "cola" of "Coca-Cola"
+        if not own or not (parts or own).issubset(name):
+            continue
+        if found and _BETWEEN.fullmatch(text, found[-1][1], word.start()):
+            found[-1] = found[-1][0], word.end()
+        else:
+            found.append((word.start(), word.end()))
+    return found
+
+
+def without_name(question: str, name: Collection[str]) -> str:
+    """The question without the name, and without "the" before and "Inc." or a possessive after it."""
+    kept: list[str] = []
+    end = 0
+    for start, name_end in mentions(question, name):
+        kept.append(_ARTICLE.sub("", question[end:start]))
+        after = _AFTER.match(question, name_end)
+        end = after.end() if after else name_end
+    return " ".join("".join([*kept, question[end:]]).split()) if kept else question
