@@ -13,6 +13,7 @@ from rag.answer.absent_nouns import AbsentNouns
 from rag.answer.agreement import contradict
 from rag.answer.answerability import EvidenceScorer
 from rag.answer.asked import Asked, Findings, Retrieved
+from rag.answer.cells.short_cell import short_cell
 from rag.answer.citations import AnswerChecker
 from rag.answer.document_answer import DocumentAnswer
 from rag.answer.doubt import Doubt, judge, judge_read
@@ -296,6 +297,11 @@ class Answerer:
             figure = short_figure(question, found.sources, found.tables, found.named, figures)
         if figure and figure[1] and figure[0].sure:
             return Findings(*figure)
+        if not several and short.tables:
+            cell = short_cell(question, found.sources, found.tables, found.named)
+            if cell and cell[1] and cell[0].sure:
+                return Findings(*cell)
+            figure = figure or cell
         raise_if_set(stop)
         evidence = _named_first(self._find_evidence(asked, found, stop), found)
         evidence = of_documents_that_mention(question, evidence, found.sources, found.named, self._coverage(asked))

@@ -5,6 +5,7 @@ Finding the tables of a page takes about 2.5 ms, so they are not stored.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rag.answer.metrics.fiscal_years import fiscal_offset
@@ -12,7 +13,8 @@ from rag.kept import Kept
 from rag.pdf.table_headers import continued, lacks_headers
 from rag.pdf.tables import MAX_WORDS as MAX_PAGE_WORDS
 from rag.pdf.tables import Table, find_tables
-from rag.records import DocumentKey, Source
+from rag.pdf.text_tables import find_text_tables
+from rag.records import DocumentKey, Source, WordBoxes
 from rag.store.database import Store
 from rag.store.rows import StoredPage
 
@@ -38,16 +40,30 @@ class KeptTables:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._kept: Kept[PageTables] = Kept(KEPT_PAGES)
+        self._texts: Kept[PageTables] = Kept(KEPT_PAGES)
         self._offsets: Kept[tuple[int | None]] = Kept(KEPT_OFFSETS)
 
     def of(self, document: DocumentKey, number: int) -> PageTables | None:
         """A page and its tables; None if there is no such page."""
-        moment = self._kept.moment
-        found = self._kept.get(document, number)
+        return self._found(self._kept, find_tables, document, number)
+
+    def texts_of(self, document: DocumentKey, number: int) -> PageTables | None:
+        """A page and its tables of texts; None if there is no such page."""
+        return self._found(self._texts, find_text_tables, document, number)
+
+    def _found(
+        self,
+        kept: Kept[PageTables],
+        find: Callable[[str, WordBoxes], list[Table]],
+        document: DocumentKey,
+        number: int,
+    ) -> PageTables | None:
+        moment = kept.moment
+        found = kept.get(document, number)
         if found is None:
             for page in self.store.pages(*document, number, number):
-                found = PageTables(page, tuple(find_tables(page.text, page.words)))
-                self._kept.keep(document, number, found, moment)
+                found = PageTables(page, tuple(find(page.text, page.words)))
+                kept.keep(document, number, found, moment)
         return found
 
     def fiscal_offset(self, document: DocumentKey) -> int | None:
@@ -63,6 +79,7 @@ class KeptTables:
     def forget(self, document: DocumentKey) -> None:
         """Drop all that is kept of a document."""
         self._kept.forget(document)
+        self._texts.forget(document)
         self._offsets.forget(document)
 
 
@@ -86,6 +103,15 @@ class SourceTables:
             self._page(document.owner, document.id, number, MAX_PAGES_BEFORE)
             for number in range(source.first_page, min(source.last_page, source.first_page + MAX_PAGES) + 1)
         ]
+        return [page for page in pages if page is not None]
+
+    def texts_of(self, source: Source) -> list[PageTables]:
+        """The pages a source stands on, with their tables of texts; empty if its document was removed."""
+        document = self._kept.store.document(self._owner, source.document_id)
+        if document is None:
+            return []
+        numbers = range(source.first_page, min(source.last_page, source.first_page + MAX_PAGES) + 1)
+        pages = (self._kept.texts_of((document.owner, document.id), number) for number in numbers)
         return [page for page in pages if page is not None]
 
     def fiscal_offset(self, source: Source) -> int | None:

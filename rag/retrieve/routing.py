@@ -28,6 +28,7 @@ DocumentScores = npt.NDArray[np.float64]  # by slot
 InScope = npt.NDArray[np.bool_]  # by slot: whether the document may be searched
 NameMatches = dict[str, tuple[Slots, float]]  # term -> the documents it names, and its IDF among their names
 
+_RARE: Final = 0.4  # of the IDF of what no passage has; a rarer word that a document lacks tells that it is not meant
 CACHED_SCOPES: Final = 64  # scopes whose documents are remembered until the next change
 _DEFAULTS: Final = RoutingSettings()
 _YEAR: Final = re.compile(r"(?:19|20)\d\d$")
@@ -190,6 +191,7 @@ class DocumentRouter:
             if written.issuperset(words) or self._tells_apart("".join(words), scope, slots):
                 for slot in slots.tolist():
                     found.setdefault(slot, set()).update(words)
+        found = {slot: words for slot, words in found.items() if not self._is_by_chance(slot, words, question, scope)}
         if any(words - PERIODS for words in found.values()):  # "the fourth quarter" of a company is no other's report
             found = {slot: words for slot, words in found.items() if words - PERIODS}
         with self._lock:
@@ -237,6 +239,25 @@ class DocumentRouter:
         if own == 0:  # "10k" of the file names is not in the texts
             return 2 * len(slots) <= int(in_scope.sum())
         return elsewhere <= self._settings.max_name_elsewhere or own >= self._settings.min_name_ratio * elsewhere
+
+    def _is_by_chance(self, slot: int, words: set[str], question: str, scope: Scope) -> bool:
+        """Whether words that others use as well name a document by its title, and it lacks a word that others have.
+
+        "Who voted against the public toilets?" does not mean the guide of the public library, which has no toilets.
+        """
+        written = {term for word in _CAPITALISED.findall(question) for term in terms(word)}
+        if not written.isdisjoint(words) or not self._file_terms[slot].isdisjoint(words):
+            return False
+        counts, in_scope = self._in_scope(scope)
+        others = in_scope.copy()
+        others[slot] = False
+        if not all(self._coverage(word, scope, counts)[others].any() for word in words):
+            return False
+        asked = [term for term in _query_terms(question) if term not in words and not _is_number(term)]
+        least = _RARE * self._words.idf("", scope)
+        rare = [term for term in asked if self._words.idf(term, scope) >= least]
+        coverages = [self._coverage(term, scope, counts) for term in rare]
+        return any(coverage[slot] == 0 and coverage[others].any() for coverage in coverages)
 
     def _names_another(self, own: set[str], groups: list[set[str]], matches: NameMatches) -> bool:
         """Whether a document named by `own` terms is compared with those in `groups`, not just an echo of their names.

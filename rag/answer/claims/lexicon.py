@@ -96,6 +96,28 @@ def _key(word: str) -> str:
     return word if _HAN_WORD.fullmatch(word) else " ".join(stem(part) for part in word.split())
 
 
+@functools.cache
+def _phrases() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """The synonyms of two or three words, each with a single word of its group: "set up" is "found"."""
+    found = []
+    for (words,) in _file("synonyms.txt"):
+        for phrase in (word for word in words if " " in word and word.isascii() and not word.startswith("the ")):
+            first, *rest = phrase.split()
+            pattern = rf"(?=\b([a-z]+) (?:[a-z]+ ){{0,2}}{' '.join(rest)}\b)"
+            found.append((re.compile(pattern, re.IGNORECASE), f"{stem(first)} {_key(words[0])}"))
+    return tuple(found)
+
+
+def stems_of_deeds(text: str) -> set[str]:
+    """Stems that stand for the phrases of a text: "resign" where it has "stepped down"."""
+    found = set[str]()
+    for pattern, meant in _phrases():
+        first, word = meant.split(" ", 1)
+        if any(stem(match[1]) == first for match in pattern.finditer(text)):
+            found.add(word)
+    return found
+
+
 def are_opposite(one: str, other: str) -> bool:
     """Whether two stems, or two Chinese words, have opposite meanings."""
     table = opposites()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from rag.answer.claims.bounds import bound_of
-from rag.answer.claims.lexicon import are_synonyms, stem
+from rag.answer.claims.lexicon import are_synonyms, stem, stems_of_deeds
 from rag.index.tokenize import terms
 
 _MOST: Final = re.compile(r"\b(?:can|may|could|maximum|max|at most|up to|limit)\b|最多|最大|上限|至多", re.IGNORECASE)
@@ -119,5 +119,5 @@ def lacks_verb(question: str, text: str) -> bool:
     if asked is None or asked["verb"].lower() in _NO_VERB:
         return False
     verb = stem(asked["verb"])
-    words = map(stem, re.findall(r"[A-Za-z]{2,40}", text))
+    words = {*map(stem, re.findall(r"[A-Za-z]{2,40}", text)), *stems_of_deeds(text)}
     return not any(word.startswith(verb) or are_synonyms(verb, word) for word in words)

@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from rag.answer.evidence import citation_of
+from rag.answer.figures.question import Operation, is_own_word, operation_of
 from rag.answer.phrases.addresses import asked_address, find_address
 from rag.answer.phrases.causes import gives_cause, moves
+from rag.answer.phrases.clauses import in_asked_clause
 from rag.answer.phrases.counted import (
     asks_how_many,
     counts_condition,
@@ -24,6 +26,7 @@ from rag.answer.phrases.counted import (
 )
 from rag.answer.phrases.elections import asks_for_directors, tells_of_directors
 from rag.answer.phrases.fit import is_no_answer
+from rag.answer.phrases.headed import HEADED_KINDS, deeds_first, find_headed, find_label
 from rag.answer.phrases.kind import Kind, kind_of
 from rag.answer.phrases.labels import find_expansion, find_labelled, find_numbered
 from rag.answer.phrases.limits import is_of_other_noun, lacks_order, lacks_verb, names_sibling, narrows
@@ -66,6 +69,13 @@ _DOUBTS: Final = (
     lacks_verb,
 )  # of a sentence, whether it is about another thing
 _GOES_ON: Final = re.compile(r"[，；;。](?=[^\W\d_])")  # of a value: another clause
+_COMPUTED: Final = frozenset({Operation.AVERAGE, Operation.RATIO, Operation.SUM, Operation.PERCENT_CHANGE})
+_PERCENT: Final = re.compile(r"[%％]|\bpercent\b")
+_TOTALS: Final = re.compile(
+    r"\b(?:revenues?|sales|income|profits?|earnings|expenses?|assets|amount|value)\b", re.IGNORECASE
+)
+_AMOUNT: Final = re.compile(r"[$£€¥￥元]|\b(?:dollars?|euros?|pounds?|million|billion)\b")
+_COUNTED: Final = frozenset({Kind.MONEY, Kind.PERCENT, Kind.NUMBER, Kind.DURATION})
 _NUMBERS: Final = frozenset({Kind.MONEY, Kind.PERCENT, Kind.NUMBER})  # kinds that a wrong span is read as a fact for
 
 Phrase = tuple[ShortAnswer, list[Evidence]]  # a short answer, and the evidence with what it is from first
@@ -92,11 +102,15 @@ class PhraseFinder:
             return self._decided(question, evidence, sources, term_weight), None
         if kind is Kind.LIST and (found := find_list(question, sources, term_weight, self.settings)):
             return self._listed(found, evidence, sources), None
+        if kind in HEADED_KINDS and (headed := find_headed(question, sources)):
+            return self._listed(headed, evidence, sources), None
+        if kind not in _REASONED:
+            evidence = deeds_first(question, evidence, sources)
         span = self.model.find(question, evidence[: self.settings.span_sentences]) if self.model else None
         odds = span.log_probability - span.log_null if span and kind not in _REASONED else None
         if release := find_release(question, evidence, sources, term_weight):
             return _stated(*release, sources, evidence), odds
-        if kind not in _REASONED and (told := _told(question, kind, evidence)):
+        if kind not in _REASONED and (told := _told(question, kind, evidence, sources)):
             return _stated(*told, sources, evidence), odds
         return self._span(span, question, kind, evidence, sources), odds
 
@@ -132,12 +146,15 @@ class PhraseFinder:
         start, end = cut_to_value(kind, question, found.text, *trim(found.text, span.start, span.end))
         start, end = refined(kind, question, found.text, start, end)
         start, end = completed(kind, question, found.text, start, end)
+        if kind in _COUNTED:
+            start, end = in_asked_clause(question, found.text, start, end)
         if start >= end or _is_unfit(kind, question, found.text, start, end):
             return None
         if kind is Kind.PERSON and (whole := _named_in_full(found, start, end, evidence)):
             found, start, end = whole
         sure = confidence >= self.settings.sure_confidence and (not is_negated(question) or denies(found.text))
         sure = sure and not any(doubt(question, found.text) for doubt in _DOUBTS)
+        sure = sure and not _is_operand(question, found.text)
         sure = sure and may_be_release(question, found.text, start, end)
         sure = sure and not (kind in _NUMBERS and _GOES_ON.search(found.text, start, end))
         sure = sure and not is_of_other_noun(question, found.text, start, [one.text for one in evidence])
@@ -164,13 +181,15 @@ class PhraseFinder:
         return 1.0 / (1.0 + math.exp(-score))
 
 
-def _told(question: str, kind: Kind, evidence: Sequence[Evidence]) -> tuple[Evidence, int, int] | None:
+def _told(
+    question: str, kind: Kind, evidence: Sequence[Evidence], sources: Sequence[Source]
+) -> tuple[Evidence, int, int] | None:
     """The answer that a label, an office or the form of an address gives, without a model."""
     if (written := asked_address(question)) and (address := find_address(written, evidence)):
         return address
     holder = find_holder(question, evidence) if kind is Kind.PERSON else None
     labelled = find_labelled(question, evidence) or find_numbered(question, evidence)
-    return holder or find_expansion(question, evidence) or labelled
+    return holder or find_expansion(question, evidence) or labelled or find_label(question, evidence, sources)
 
 
 def _stated(
@@ -203,18 +222,32 @@ def _is_unfit(kind: Kind, question: str, text: str, start: int, end: int) -> boo
         return True
     if asks_how_many(question) and not names_count(text[start:end]):
         return True
-    if kind in _NUMBERS and counts_condition(question, text, end):
+    if kind in _NUMBERS and (counts_condition(question, text, end) or is_of_other_years(question, text)):
         return True
-    if kind in _NUMBERS and (is_of_other_years(question, text) or counts_others(question, text, start)):
+    if kind in _NUMBERS and counts_others(question, text, start):
         return True
     if (kind is Kind.PERSON or asks_which(question)) and is_clause(text[start:end]):
         return True
-    if is_no_choice(question, text[start:end]) or is_address_or_number(kind, text[start:end]):
-        return True
-    if is_of_condition(question, text, start, end):
+    if _is_no_value(kind, question, text[start:end]):
         return True
     whole = start == 0 and end >= len(text.rstrip())
-    return (whole and is_no_answer(text, question)) or answers_nothing(question, text, start, end)
+    if is_of_condition(question, text, start, end) or (whole and is_no_answer(text, question)):
+        return True
+    return answers_nothing(question, text, start, end)
+
+
+def _is_no_value(kind: Kind, question: str, value: str) -> bool:
+    """Whether a span is no answer by itself, such as a percentage for an amount of money."""
+    if is_no_choice(question, value) or is_address_or_number(kind, value):
+        return True
+    of_total = kind is Kind.MONEY and _TOTALS.search(question) is not None
+    return of_total and bool(_PERCENT.search(value)) and not _AMOUNT.search(value)
+
+
+def _is_operand(question: str, text: str) -> bool:
+    """Whether something has to be computed, such as an average, and a sentence has no word for it: a part, at most."""
+    operation = operation_of(question)
+    return operation in _COMPUTED and not is_own_word(operation, text)
 
 
 def _items(sentence: str, start: int, end: int) -> list[tuple[int, int]]:

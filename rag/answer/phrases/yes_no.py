@@ -56,6 +56,7 @@ _OPPOSITES: Final = tuple(
 _PARTICIPLE: Final = re.compile(r"\b[A-Za-z]{3,}ed\b")
 _DOES: Final = re.compile(r"^\W*(?:did|does|do)\b", re.IGNORECASE)
 _WORDS: Final = re.compile(r"(?<![\w-])(?!(?:have|any|ever|still|also|their|your|make|take)\b)[a-z]{4,}")  # no names
+_VOTES: Final = re.compile(r"(?:同意|赞成|反对|弃权)[:：为]?\s?\d+\s?[票户人名位]?")  # counts, which decide nothing
 _LAST_PREPOSITION: Final = re.compile(r"\s(?:in|of|from|by|at|for|under|with|to|on|during|as|over)\s[^,?]{1,80}$")
 _ENDS: Final = re.compile(r"[.。!！;；]\W*$")
 _STEM: Final = 5  # characters by which the forms of a word agree: approved, approval
@@ -85,17 +86,18 @@ def decide(
     """
     best: Decision | None = None
     for found in evidence[: settings.deciding_sentences]:
-        wanted = _without_permission(question, found.text)
+        told = _VOTES.sub("", found.text)
+        wanted = _without_permission(question, told)
         asked = list(dict.fromkeys(terms(content(wanted))))
         total = sum(map(weight, asked))
-        if found.answerability < ANSWERABLE or total <= 0 or not _ENDS.search(found.text):  # a row has no verb
+        if found.answerability < ANSWERABLE or total <= 0 or not _ENDS.search(told):  # a row has no verb
             continue
-        if mainly_chinese(found.text) != mainly_chinese(question):  # their words cannot be compared
+        if mainly_chinese(told) != mainly_chinese(question):  # their words cannot be compared
             continue
-        clause, share, opposed = _best_clause(found.text, asked, _ending(wanted), weight, total)
-        if share < settings.decided_share or _is_open(question, clause) or not _holds_verb(wanted, found.text):
+        clause, share, opposed = _best_clause(told, asked, _ending(wanted), weight, total)
+        if share < settings.decided_share or _is_open(question, clause) or not _holds_verb(wanted, told):
             continue
-        if _MAY.search(question) and not _begins_with(asked[0], asked[1:], found.text):
+        if _MAY.search(question) and not _begins_with(asked[0], asked[1:], told):
             continue
         denials = count_denials(clause) + opposed + count_denials(content(question))
         if best is None or (share, _same_words(question, found)) > (

@@ -234,3 +234,26 @@ def test_words_for_periods_name_no_document_beside_the_name_of_one():
     assert set(made.named_documents("What did Northwind's stock cost in the fourth quarter?", ALL)) == {
         "NORTHWIND_2022_10K.pdf"
     }
+
+
+def test_a_word_that_a_title_shares_with_others_names_no_document_that_lacks_what_is_asked_for():
+    words = BM25Index()
+    made = DocumentRouter(words)
+    texts = {
+        "guide.pdf": (
+            "Ashcombe Public Library",
+            ["The public library lends books", "Public rooms", "Fines are public"],
+        ),
+        "minutes.pdf": (
+            "Minutes",
+            ["Councillors voted", "They close the public toilets", "The chair thanked the clerk"],
+        ),
+        "notes.pdf": ("Notes", ["A page of notes", "Another page", "More of it"]),
+    }
+    for number, (name, (title, passages)) in enumerate(texts.items()):
+        ids = np.arange(100 * number, 100 * number + len(passages))
+        words.add(ids.tolist(), CountedTerms.of(passages), [("", name)] * len(ids))
+        made.add(("", name), name, title, ids)
+    assert made.named_documents("Who wants to close the public toilets?", ALL) == {}
+    assert made.named_documents("Which fines does the public library have?", ALL).keys() == {"guide.pdf"}
+    assert made.named_documents("Has the Ashcombe library any toilets?", ALL).keys() == {"guide.pdf"}

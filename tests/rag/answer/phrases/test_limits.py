@@ -47,6 +47,9 @@ def test_a_sentence_without_the_deed_is_told() -> None:
     assert lacks_verb("Who bought the station?", "The station was named after Mary N. Dale.")
     assert not lacks_verb("Who bought the station?", "Mary N. Dale acquired the station in 2019.")
     assert not lacks_verb("Who wrote the manual?", "The manual was written by Mary N. Dale.")
+    assert not lacks_verb("Who founded the station?", "Mary N. Dale set it up in 1931.")
+    assert not lacks_verb("Who resigned?", "Mary N. Dale will step down on 30 June.")
+    assert lacks_verb("Who founded the station?", "Mary N. Dale will step down on 30 June.")
     assert not lacks_verb("Who is the mayor?", "The station was named after Mary N. Dale.")
 
 

@@ -14,6 +14,7 @@ from rag.settings import PhraseSettings
     [
         ("Was the merger approved?", "The merger was approved by 91% of the votes cast.", True),
         ("Was the merger approved?", "The merger was not approved.", False),
+        ("加装电梯的议案通过了吗？", "5号楼加装电梯的议案，同意187户，反对142户，弃权23户。", None),
         ("Was the merger approved?", "The shareholders rejected the merger.", False),
         ("Was the merger approved?", "The merger agreement was signed in May.", None),
         ("Does the policy cover floods?", "This policy does not cover damage caused by floods.", False),
