@@ -147,13 +147,17 @@ class Comparison:
         return self._in_same_script(thing) or bool(translations(thing.text)) or self.only_by_sound(thing)
 
     def _in_same_script(self, thing: NamedThing) -> bool:
-        chinese = [held.chinese for held in self.held]
-        return any(chinese) if thing.chinese else not all(chinese)
+        return any(self._chinese) if thing.chinese else not all(self._chinese)
+
+    @cached_property
+    def _chinese(self) -> list[bool]:
+        """Whether Chinese names can be found in each of the relevant sources."""
+        return [held.chinese for held in self.held]
 
     def only_by_sound(self, thing: NamedThing) -> bool:
         """Whether a foreign name in Chinese can be found in the sources only by its sound."""
         unlisted = thing.chinese and is_transliterated(thing.text) and not translations(thing.text)
-        return unlisted and not any(held.chinese for held in self.held)
+        return unlisted and not any(self._chinese)
 
     def _holds(self, thing: NamedThing) -> bool:
         if thing.kind is Kind.YEAR:

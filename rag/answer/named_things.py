@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, cached_property
@@ -59,6 +59,9 @@ _NO_NAME = re.compile(
     r"(?:[FC]Y|F)['’]?(?:\d\d){1,2}|[QH][1-4]|[1-4][QH]|\d+-?[KQ]|\d+(?:[KMGT]?(?:B|HZ|W|V|A|WH)|MM|KG|KM|CM|D)",
     re.IGNORECASE,
 )
+_NUMBER = re.compile(r"\d+")
+_HAN_YEARS = re.compile(rf"(?P<han>{_HAN_YEAR})(?=年|财)")
+_BEFORE_YEAR, _AFTER_YEAR = 18, 4  # characters that `_YEAR` may look at, "financial year '" and "-ab"
 _RANGE = re.compile(r"(?<!\d)((?:19|20)\d\d)\s?[-–/]\s?(\d\d)(?!\d)")  # 2015-16
 _LETTERS_AND_DIGITS = re.compile(
     r"(?<![\w.-])(?=[\w./-]{0,30}\d)(?=[\w./-]{0,30}[A-Za-z])[A-Za-z0-9]+(?:[-./][A-Za-z0-9]+)*(?![\w-])", re.ASCII
@@ -112,8 +115,36 @@ def things_named(question: str) -> list[NamedThing]:
 
 def years_in(text: str) -> frozenset[int]:
     """The years that a text names: 2019, FY19, fiscal 2019, '19, 二零一九年."""
-    found = {year for match in _YEAR.finditer(text) if (year := _year_of(match)) is not None}
+    found = {year for match in _years(text) if (year := _year_of(match)) is not None}
     return frozenset(found | {int(year[:2] + end) for year, end in _RANGE.findall(text)})
+
+
+def _years(text: str) -> Iterator[re.Match[str]]:
+    """What `_YEAR` finds, in a tenth of the time: it is tried around numbers that may be years alone."""
+    for number in _NUMBER.finditer(text):
+        start, end = number.span()
+        if text[start : start + 2] in ("19", "20") and end - start == 4:
+            match = _YEAR.match(text, start)
+        elif end - start == 4 or (end - start == 2 and _may_be_short_year(text, start, end)):
+            match = next(
+                (
+                    one
+                    for one in _YEAR.finditer(text, max(start - _BEFORE_YEAR, 0), end + _AFTER_YEAR)
+                    if one.end() >= end
+                ),
+                None,
+            )
+        else:
+            continue
+        if match and match.end() == end:
+            yield match
+    yield from _HAN_YEARS.finditer(text)
+
+
+def _may_be_short_year(text: str, start: int, end: int) -> bool:
+    """Whether two digits stand where a short year may: after FY, fiscal, year or an apostrophe, or before 财."""
+    before = text[max(start - 2, 0) : start].rstrip()
+    return before[-1:] in tuple("FfYyRrLl'’") or text[end : end + 1] == "财"
 
 
 def _year_of(match: re.Match[str]) -> int | None:

@@ -53,28 +53,30 @@ _QUANTITY: Final = re.compile(
 )
 _QUANTITIES: Final = frozenset({Kind.NUMBER, Kind.MONEY, Kind.DURATION})
 
-# What is no answer, whatever it has in common with a question.
-_ENDS_OPEN: Final = re.compile(r"[:：]\s*$|\bas follows\W*$|(?:如下|下列)\W*$", re.IGNORECASE)
-_REFERENCE: Final = re.compile(
-    r"^\W{0,20}\[?\d{0,3}[\].]?\s{0,9}(?!.*\b(?:has|have|was|were|will|had)\b)"
+# What is no answer, whatever it has in common with a question. What a sentence may begin with has patterns of its own,
+# which are tried once and not at each character; where a pattern is slow, a part of what it finds is looked for first.
+_FOLLOWS: Final = re.compile(r"\bas follows\W*$|(?:如下|下列)\W*$", re.IGNORECASE)
+_IN_FOLLOWS: Final = ("follows", "如下", "下列")
+_REFERENCE_AT_START: Final = re.compile(
+    r"\W{0,20}\[?\d{0,3}[\].]?\s{0,9}(?!.*\b(?:has|have|was|were|will|had)\b)"
     r"(?:[A-Z][\w'’-]+,? (?:[A-Z]\. ?){1,3}|[A-Z]\. ?[A-Z][\w'’-]+,).*\b(?:19"
-    r"|20)\d\d\b|\bet al\.,? (?:19|20)\d\d|\bpp?\. ?\d+[-–]\d+"
-    r"|^\W{0,3}\d{1,3}\.\d{1,3}[a-z]?\W{1,5}[A-Z][^;]{3,300}\b(?:dated|filed) (?:\w+ \d{1,2}, )?(?:19|20)\d\d"
-    r"|^\(\d{1,2}\) (?:Includes|Excludes|Represents|Reflects|Consists of|Relates to)\b"  # a footnote of a table
-    r"|\bdoi[: ]|\barXiv:|\bISBN\b|\[[JMCD]\]\.?",
+    r"|20)\d\d\b"
+    r"|\W{0,3}\d{1,3}\.\d{1,3}[a-z]?\W{1,5}[A-Z][^;]{3,300}\b(?:dated|filed) (?:\w+ \d{1,2}, )?(?:19|20)\d\d"
+    r"|\(\d{1,2}\) (?:Includes|Excludes|Represents|Reflects|Consists of|Relates to)\b"  # a footnote of a table
 )
-_SIGNATURE: Final = re.compile(
-    r"/s/|^\W*(?:sincerely|yours (?:truly|faithfully)|best regards|kind regards|dated?:|signed|by: ?_"
-    r"|name: ?_|title: ?_)|_{4,}"
-    r"|^\W*(?:此致|敬礼|签字|签名|盖章)",
-    re.IGNORECASE,
+_REFERENCE: Final = re.compile(
+    r"\bet al\.,? (?:19|20)\d\d|\bpp?\. ?\d+[-–]\d+|\bdoi[: ]|\barXiv:|\bISBN\b|\[[JMCD]\]\.?"
 )
-_FURNITURE: Final = re.compile(
-    r"^\W*(?:page \d+(?: of \d+)?|\d+ ?/ ?\d+|table of contents|contents|第 ?\d+ ?页.*|目录|[ivxlc]+"
-    r"|all rights reserved.*)\W*$|\.{5,}|…{3,}"
-    r"|^(?:[^\s。]{1,40} ){1,7}\.$"  # of an index, "threads ."
-    r"|^(?:>|\$|#) ?[\w.]+ ?(?:<-|=|\()|\w <- \w"  # a line of code
-    r"|^\W{0,5}[^.。]{1,120}\(https?://[^\s()]{1,200}\)\W{0,5}(?:\([^()]{1,20}\))?\W{0,3}$",  # of a list of links
+_IN_REFERENCE: Final = ("et al", "p.", "doi", "arXiv:", "ISBN", "[")
+_NO_ANSWER: Final = re.compile(r"/[sSſ]/|_{4,}|\.{5,}|…{3,}| <- (?<=\w <- )\w")  # a signature, furniture, code
+_NO_ANSWER_AT_START: Final = re.compile(
+    r"\W*(?:sincerely|yours (?:truly|faithfully)|best regards|kind regards|dated?:|signed|by: ?_"
+    r"|name: ?_|title: ?_|此致|敬礼|签字|签名|盖章)"
+    r"|\W*(?:page \d+(?: of \d+)?|\d+ ?/ ?\d+|table of contents|contents|第 ?\d+ ?页.*|目录|[ivxlc]+"
+    r"|all rights reserved.*)\W*$"
+    r"|(?:[^\s。]{1,40} ){1,7}\.$"  # of an index, "threads ."
+    r"|(?:>|\$|#) ?[\w.]+ ?(?:<-|=|\()"  # a line of code
+    r"|\W{0,5}[^.。]{1,120}\(https?://[^\s()]{1,200}\)\W{0,5}(?:\([^()]{1,20}\))?\W{0,3}$",  # of a list of links
     re.IGNORECASE,
 )
 _BOILERPLATE: Final = re.compile(
@@ -83,6 +85,10 @@ _BOILERPLATE: Final = re.compile(
     r"|\bsecurities exchange act\b|\bsee (?:item|note|part) \d|\brefer to (?:item|note|part) \d"
     r"|前瞻性陈述|详见|参见本(?:报告|节)",
     re.IGNORECASE,
+)
+_IN_BOILERPLATE: Final = (
+    *("forward-look", "by reference", "check mark", "sect", "exchange act", "see ", "refer to "),
+    *("前瞻性陈述", "详见", "参见本"),
 )
 _SENTENCE_END: Final = re.compile(r"[.。!！?？;；”\"')）]\s*$")
 _NUMBERING: Final = re.compile(
@@ -110,12 +116,19 @@ def is_no_answer(sentence: str, question: str) -> bool:
 
     What the question itself names is none of them: a question about references may be answered by one.
     """
-    if _ENDS_OPEN.search(sentence) or _FURNITURE.search(sentence) or _SIGNATURE.search(sentence):
+    folded = sentence.casefold()
+    if sentence.rstrip().endswith((":", "：")) or (_has(folded, _IN_FOLLOWS) and _FOLLOWS.search(sentence)):
         return True
-    if _is_heading(sentence):
+    if _NO_ANSWER_AT_START.match(sentence) or _NO_ANSWER.search(sentence) or _is_heading(sentence):
         return True
-    found = _BOILERPLATE.search(sentence) or _REFERENCE.search(sentence)
-    return bool(found) and found.group().casefold() not in question.casefold() if found else False
+    found = _BOILERPLATE.search(sentence) if _has(folded, _IN_BOILERPLATE) else None
+    found = found or _REFERENCE_AT_START.match(sentence)
+    found = found or (_REFERENCE.search(sentence) if _has(sentence, _IN_REFERENCE) else None)
+    return found is not None and found.group().casefold() not in question.casefold()
+
+
+def _has(text: str, parts: tuple[str, ...]) -> bool:
+    return any(part in text for part in parts)
 
 
 def _is_heading(sentence: str) -> bool:

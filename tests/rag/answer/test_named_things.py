@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from rag.answer import named_things
 from rag.answer.held_terms import HeldTerms
 from rag.answer.named_things import Kind, NamedThing, arabic, things_named, years_in
 
@@ -106,3 +109,33 @@ def test_whether_a_text_holds_it(text, question, held):
 def test_long_questions_and_texts_take_linear_time():
     assert things_named("A" * 4_000 + " of the " * 500) == things_named("A" * 1_000)
     HeldTerms.of("W" * 100_000 + " of the" * 1_000).holds(NamedThing("WHO", Kind.NAME, ("who",)), lambda term: 1.0)
+
+
+YEAR_PARTS = (
+    *("2019", "1850", "19", "1999", "12", "201", "20191", "٢٠", "二零一九", "〇", "年", "财年", "在"),
+    *(
+        "FY",
+        "fiscal year",
+        "fiscal",
+        "financial year",
+        "F",
+        "in",
+        "of",
+        "year",
+        "'",
+        "’",
+        " ",
+        "\n",
+        "-",
+        "/",
+        ".",
+        ",",
+    ),
+    *("$", "%", "ab", "a", "#", "x"),
+)
+
+
+@given(st.lists(st.sampled_from(YEAR_PARTS), max_size=14).map("".join))
+def test_years_are_those_that_the_whole_pattern_finds(text):
+    found = {named_things._year_of(match) for match in named_things._YEAR.finditer(text)}
+    assert {named_things._year_of(match) for match in named_things._years(text)} == found

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from rag.answer.phrases import fit
 from rag.answer.phrases.fit import is_no_answer, suits
 from rag.answer.phrases.kind import Kind
 
@@ -79,3 +82,18 @@ def test_titles_exhibits_and_footnotes_are_no_answers(text: str) -> None:
 )
 def test_a_sentence_that_begins_with_a_name_and_short_values_may_answer(text: str) -> None:
     assert not is_no_answer(text, "When did Mary Dale become CEO?")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "parts", "folded"),
+    [
+        (fit._FOLLOWS, fit._IN_FOLLOWS, True),
+        (fit._BOILERPLATE, fit._IN_BOILERPLATE, True),
+        (fit._REFERENCE, fit._IN_REFERENCE, False),
+    ],
+    ids=["what follows", "boilerplate", "reference"],
+)
+@given(st.data())
+def test_what_a_pattern_finds_has_a_part_that_is_looked_for_first(pattern, parts, folded, data):
+    text = data.draw(st.from_regex(pattern, fullmatch=True))
+    assert fit._has(text.casefold() if folded else text, parts)
