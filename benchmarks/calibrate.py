@@ -37,6 +37,7 @@ from rag.evaluate import add_folder
 from rag.index.protocols import SHARED, Ids, Scope, Scores, TextIndex, VectorIndex
 from rag.language import mainly_chinese
 from rag.records import AnswerState
+from rag.retrieve.searching import SearchingHere
 from rag.settings import DoubtSettings, DoubtWeights, Settings
 from rag.store.rows import StoredPassage
 
@@ -71,8 +72,12 @@ def collect(engine: Engine, cases: Sequence[dict[str, Any]]) -> Iterator[dict[st
     answerer = engine.answerer
     ids = {document.name: document.id for document in engine.documents("")}
     retriever = answerer._retriever
-    vectors, words = WithoutPassages(retriever.vectors), WithoutPassages(retriever.words)
-    answerer._retriever = dataclasses.replace(retriever, vectors=vectors, words=words)
+    searching = retriever.searching
+    assert isinstance(searching, SearchingHere)
+    vectors, words = WithoutPassages(searching.vectors), WithoutPassages(searching.words)
+    answerer._retriever = dataclasses.replace(
+        retriever, searching=dataclasses.replace(searching, vectors=vectors, words=words)
+    )
     passages = [row for rows, _ in retriever.store.all_passages() for row in rows]
     for case in cases:
         chosen = case.get("documents")

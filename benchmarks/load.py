@@ -20,6 +20,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -54,7 +55,7 @@ class Measured:
     waits: dict[str, list[float]] = field(default_factory=dict)  # of `PLACES`
     failures: Counter[str] = field(default_factory=Counter)  # by kind
     left: int = 0
-    samples: list[tuple[float, float, int]] = field(default_factory=list)  # seconds, resident MB, threads
+    samples: list[tuple[float, float, int]] = field(default_factory=list)  # seconds, MB, threads
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ class Person:
 
 
 async def watch(load: Load, pid: int, began: float) -> None:
-    """Ask for what must always come at once, and read the memory of the app's process."""
+    """Ask for what must always come at once, and read the memory of the app's processes."""
     async with httpx.AsyncClient(base_url=load.url, timeout=GIVE_UP_SECONDS) as client:
         sampled = 0.0
         while True:
@@ -203,17 +204,41 @@ async def watch(load: Load, pid: int, began: float) -> None:
             await asyncio.sleep(1)
 
 
+def family(pid: int) -> list[int]:
+    """A process, those it has started, and theirs."""
+    started: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended in the meantime
+            started.setdefault(int(_fields(stat)[1]), []).append(int(stat.parent.name))
+    found = [pid]
+    for one in found:
+        found += started.get(one, ())
+    return found
+
+
 def memory_of(pid: int) -> tuple[float, int]:
-    """Resident memory in MB and threads of a process."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    values = {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
-    return int(values["VmRSS"][0]) / 1000, int(values["Threads"][0])
+    """Memory in MB of a process and those it has started, what they share once; and its threads."""
+    total = 0
+    for one in family(pid):
+        with suppress(OSError):
+            rollup = Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
+            total += next(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
+    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return total / 1000, next(int(line.split()[1]) for line in status if line.startswith("Threads:"))
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Processor time that a process and those it has started have used."""
+    ticks = 0
+    for one in family(pid):
+        with suppress(OSError):
+            ticks += sum(map(int, _fields(Path(f"/proc/{one}/stat"))[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _fields(stat: Path) -> list[str]:
+    """The fields of /proc/PID/stat after the name, from the state on."""
+    return stat.read_text().rpartition(")")[2].split()
 
 
 async def run(url: str, pid: int, questions: Sequence[str], arguments: argparse.Namespace) -> dict[str, Any]:
@@ -272,7 +297,7 @@ def main() -> None:
         numbers = asyncio.run(run(url, process.pid, questions, arguments))
     for name, value in numbers.items():
         print(f"{name:42} {value:.3f}" if isinstance(value, float) else f"{name:42} {value}")
-    print(json.dumps({"machine": machine(), "people": arguments.people, **numbers}))
+    print(json.dumps({"machine": machine(), "people": arguments.people, "pause": arguments.pause, **numbers}))
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from rag.answer.answering import Answerer
 from rag.answer.asked import Asked
+from rag.answer.elsewhere.other_process import OtherProcess
 from rag.answer.quote import QuoteReader
 from rag.answer.sentence_vectors import SentenceVectors
 from rag.answer.sentences_ahead import SentencesAhead
@@ -18,13 +20,14 @@ from rag.errors import QuestionRefused
 from rag.index.protocols import Scope
 from rag.library import Library
 from rag.reader import CachesPrompts, PromptCacheUsage, Reader, Sampling, Turn
-from rag.records import Answer, AnswerState, AskOptions, Document, Event, Found, Source
+from rag.records import Answer, AnswerState, AskOptions, Document, DocumentKey, Event, Found, Source
 from rag.retrieve.query import validate_question
 from rag.settings import Settings
 from rag.store.sentences import StoredSentences
 from rag.turns import Turns
 
 QUOTING_AT_ONCE = (2, 8)  # least and most answers of the quote reader at the same time; between, one per processor
+SEVERAL = 3  # people with a question at the same time, from whom on another process makes the answers
 READING_AT_ONCE = 16  # answers of a model at the same time
 
 
@@ -45,6 +48,7 @@ class Questions:
         self._settings, self.reader, self._sampling = settings, reader, sampling or Sampling()
         self.turns = Turns(self._at_once, settings.limits)
         self._ahead: SentencesAhead | None = None  # until everything is loaded
+        self.other_process: OtherProcess | None = None  # until everything is loaded, and with a reranker
 
     def make_ahead(self, vectors: SentenceVectors, stored: StoredSentences, version: Callable[[], int]) -> None:
         """Make missing vectors of sentences while nobody asks; look again at each new `version` of the library."""
@@ -59,6 +63,8 @@ class Questions:
         self.turns.close()
         if self._ahead is not None:
             self._ahead.close()
+        if self.other_process is not None:
+            self.other_process.close()
 
     def _at_once(self) -> int:
         if self._settings.limits.answers_at_once:
@@ -66,6 +72,8 @@ class Questions:
         if not self.reader.quotes_evidence:
             return READING_AT_ONCE
         least, most = QUOTING_AT_ONCE
+        if self.other_process is not None and self.other_process.running:
+            least, most = least + 1, most + 1  # one of them waits for the embedder
         return max(least, min(os.cpu_count() or 1, most))
 
     def ask(
@@ -89,9 +97,17 @@ class Questions:
         asked = Asked(question, self._scope(owner, documents), tuple(history), options, person or owner)
         reader = QuoteReader() if options.quotes else self.reader
         answerer = self._answerer()
-        yield from self.turns.events(
-            person or owner, lambda: answerer.answer(asked, reader, self._sampling, stop), stop
-        )
+        person = person or owner
+        if self.other_process is not None and reader.quotes_evidence and self.turns.people_with(person) >= SEVERAL:
+            self.other_process.start()
+        yield from self.turns.events(person, lambda: self._answer(answerer, asked, reader, stop), stop)
+
+    def _answer(self, answerer: Answerer, asked: Asked, reader: Reader, stop: threading.Event) -> Iterator[Event]:
+        """An answer that is to be made now: here, or in another process while several people want one."""
+        here = partial(answerer.answer, asked, reader, self._sampling, stop)
+        if self.other_process is None or not reader.quotes_evidence:
+            return here()
+        return self.other_process.answer(asked, self._sampling, stop, here)
 
     def follow_ups(
         self,
@@ -122,6 +138,11 @@ class Questions:
     def prompt_cache(self) -> PromptCacheUsage | None:
         """The prompt cache of a model on this machine; None without one."""
         return self.reader.prompt_cache_usage if isinstance(self.reader, CachesPrompts) else None
+
+    def forget(self, document: DocumentKey) -> None:
+        """Drop all that is kept of a document, which was removed or has changed, but what a model keeps."""
+        if self.other_process is not None:
+            self.other_process.forget(document)
 
     def forget_document(self, document_id: str) -> None:
         """Drop what the model in use keeps of a document."""

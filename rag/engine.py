@@ -153,12 +153,14 @@ class Engine:
 
     def _begin(self, opened: Opened) -> None:
         """Begin what had to wait until the library is open."""
+        self.questions.other_process = opened.other_process
         self.questions.make_ahead(opened.sentence_vectors, opened.sentences, self.version)
         self._jobs.start(opened.embedder, opened.preparing)
 
     def _forget(self, owner: str, document_id: str) -> None:
         """Drop what is in memory of a document that was removed or has changed."""
         self._opening.forget((owner, document_id))
+        self.questions.forget((owner, document_id))
         self._choices.changed()
 
     # ---- what the page shows

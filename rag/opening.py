@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from rag.answer.answerability import EvidenceScorer
 from rag.answer.answering import Answerer
+from rag.answer.elsewhere.other_process import OtherProcess, other_process
 from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.span_model import open_span_model
 from rag.answer.sentence_vectors import SentenceVectors
@@ -35,6 +36,7 @@ from rag.records import Choice, DocumentKey
 from rag.retrieve.page_facts import StoredFacts
 from rag.retrieve.rerank import Reranker
 from rag.retrieve.retriever import Retriever
+from rag.retrieve.searching import SearchingHere
 from rag.settings import RetrievalSettings, Settings
 from rag.store.database import Store
 from rag.store.sentences import StoredSentences
@@ -72,6 +74,7 @@ class Opened:
     answerer: Answerer
     sentences: StoredSentences
     sentence_vectors: SentenceVectors
+    other_process: OtherProcess | None  # answers while several people ask; None where none can
 
 
 class LibraryOpening:
@@ -193,20 +196,16 @@ class LibraryOpening:
         words, retrieval, answering = self._library.text_index, self._settings.retrieval, self._settings.answering
         sentences = StoredSentences(self._store)
         scorer = EvidenceScorer(embedder, answering, sentences)
-        retriever = Retriever(
-            self._store,
-            embedder,
-            vectors,
-            words,
-            self._library.router,
-            retrieval,
-            scorer.mean_query_vectors,
-            StoredFacts(self._store, retrieval.pages.kept_pages),
-            reranker,
-        )
-        phrases = PhraseFinder(open_span_model(embedder), answering.phrases)
+        router = self._library.router
+        searching = SearchingHere(embedder, vectors, words, router, retrieval, scorer.mean_query_vectors)
+        facts = StoredFacts(self._store, retrieval.pages.kept_pages)
+        retriever = Retriever(self._store, searching, retrieval, facts, reranker)
+        phrases = PhraseFinder(open_span_model(embedder.name, embedder.folder), answering.phrases)
         answerer = Answerer(self._store, retriever, scorer, phrases, self._settings)
-        return Opened(embedder, preparing, answerer, sentences, scorer.sentence_vectors)
+        other = None  # a reranker is in this process alone
+        if reranker is None:
+            other = other_process(self._settings, embedder.name, embedder.folder, searching, embedder)
+        return Opened(embedder, preparing, answerer, sentences, scorer.sentence_vectors, other)
 
 
 @contextmanager

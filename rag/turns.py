@@ -59,6 +59,11 @@ class Turns:
         with self._condition:
             return len(self._running), self._count_waiting()
 
+    def people_with(self, person: str) -> int:
+        """How many people would have a question that is answered or waits, if this person asked one."""
+        with self._condition:
+            return len({person, *self._waiting, *(one.person for one in self._running)})
+
     def quiet_since(self) -> int | None:
         """A number that changes with each question; None while one is answered or waits."""
         with self._condition:

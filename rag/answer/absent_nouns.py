@@ -20,7 +20,7 @@ from rag.answer.missing import Comparison
 from rag.answer.named_things import MAX_QUESTION_CHARACTERS, Kind, NamedThing
 from rag.answer.nouns import is_noun
 from rag.answer.sentences import without_instructions
-from rag.embed.embedder import Embedder
+from rag.embed.embedder import Embeds
 from rag.index.tokenize import terms
 from rag.language import mainly_chinese
 from rag.reader import Evidence
@@ -49,7 +49,7 @@ _ASKING: Final = frozenset(
 class AbsentNouns:
     """Finds the nouns of a question that its documents lack."""
 
-    embedder: Embedder
+    embedder: Embeds
     settings: DoubtSettings
 
     def find(self, comparison: Comparison, evidence: Sequence[Evidence]) -> list[NamedThing]:

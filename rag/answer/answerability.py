@@ -19,7 +19,7 @@ from rag.answer.phrases.fit import is_no_answer, suits
 from rag.answer.phrases.kind import kind_of
 from rag.answer.sentence_vectors import Place, SentenceVectors
 from rag.answer.sentences import split_sentences
-from rag.embed.embedder import Embedder
+from rag.embed.embedder import Embeds
 from rag.index.protocols import TermWeight
 from rag.index.tokenize import terms
 from rag.language import mainly_chinese
@@ -79,9 +79,9 @@ class _Candidate:
 class EvidenceScorer:
     """Finds the sentences that answer, with one embedder."""
 
-    def __init__(self, embedder: Embedder, settings: AnswerSettings, stored: StoredSentences | None = None) -> None:
+    def __init__(self, embedder: Embeds, settings: AnswerSettings, stored: StoredSentences | None = None) -> None:
         """Embeds the reference pairs. `stored`: vectors of sentences that were made before."""
-        self._settings = settings
+        self.embedder, self._settings = embedder, settings
         self.sentence_vectors = SentenceVectors(embedder, stored)
         questions = {
             chinese: embedder.queries([question for question, _ in pairs]) for chinese, pairs in REFERENCE_PAIRS.items()
@@ -186,7 +186,7 @@ def _place(source: Source, owners: Mapping[str, str]) -> Place:
     return Place((owners.get(source.document_id, ""), source.document_id), source.first_page, source.last_page)
 
 
-def _measure_scales(embedder: Embedder, questions: dict[bool, Vectors]) -> dict[Scripts, _Scale]:
+def _measure_scales(embedder: Embeds, questions: dict[bool, Vectors]) -> dict[Scripts, _Scale]:
     """The mean cosines of unrelated and of related reference pairs, for each combination of scripts."""
     answers = {
         chinese: embedder.passages([answer for _, answer in pairs]) for chinese, pairs in REFERENCE_PAIRS.items()

@@ -62,9 +62,9 @@ class Answerer:
         self, store: Store, retriever: Retriever, scorer: EvidenceScorer, phrases: PhraseFinder, settings: Settings
     ) -> None:
         self.store, self._retriever, self.scorer, self._settings = store, retriever, scorer, settings
-        self._names = DocumentNames(store, retriever.router, settings.retrieval.routing.min_own_voice)
-        self._absent = AbsentNouns(retriever.embedder, settings.answering.doubt)
-        self._statements = StatementFinder(store, retriever.router.named_documents)
+        self._names = DocumentNames(store, retriever.searching, settings.retrieval.routing.min_own_voice)
+        self._absent = AbsentNouns(scorer.embedder, settings.answering.doubt)
+        self._statements = StatementFinder(store, retriever.searching.named_documents)
         self._facts, self._tables = FactFinder(store), KeptTables(store)
         self._phrases, self._last_read = phrases, LastRead()
 
@@ -121,7 +121,7 @@ class Answerer:
 
     def again(self, asked: Asked, sources: tuple[Source, ...]) -> Retrieved:
         """A question with the sources of another one, instead of a search."""
-        named = self._retriever.router.named_documents(asked.question, asked.scope)
+        named = self._retriever.searching.named_documents(asked.question, asked.scope)
         question = asked.question
         return Retrieved((question,), (question,), np.zeros((1, 0), np.float32), sources, named, self.tables(asked))
 
@@ -192,7 +192,7 @@ class Answerer:
     def _mentioned(self, asked: Asked) -> frozenset[str]:
         """Ids of the documents that the previous question named."""
         last = asked.history[-1] if asked.history and asked.options.complete else None
-        named = self._retriever.router.named_documents(last.completed or last.question, asked.scope) if last else {}
+        named = self._retriever.searching.named_documents(last.completed or last.question, asked.scope) if last else {}
         return frozenset(named)
 
     def _whole(
@@ -202,7 +202,7 @@ class Answerer:
         kind = whole_request(asked.question)
         if kind is None:
             return None
-        named = self._retriever.router.named_documents(asked.question, asked.scope)
+        named = self._retriever.searching.named_documents(asked.question, asked.scope)
         return context.whole(WholeRequest(asked.question, kind, asked.scope, mentioned, named))
 
     def _read_whole(
@@ -247,7 +247,7 @@ class Answerer:
         query = self._names.without_own_name(query, asked.scope)
         count = count or asked.options.preferences.sources or retrieval.sources
         vectors, sources = self._retriever.find(query, asked.scope, count, full_pages)
-        named = self._retriever.router.named_documents(query.completed, asked.scope)
+        named = self._retriever.searching.named_documents(query.completed, asked.scope)
         return Retrieved(query.texts, query.searched, vectors, tuple(sources), named, self.tables(asked))
 
     def compare(self, asked: Asked, found: Retrieved) -> Comparison:
@@ -305,7 +305,7 @@ class Answerer:
         raise_if_set(stop)
         evidence = _named_first(self._find_evidence(asked, found, stop), found)
         evidence = of_documents_that_mention(question, evidence, found.sources, found.named, self._coverage(asked))
-        compared = self._retriever.router.compared_documents(question, asked.scope)
+        compared = self._retriever.searching.compared_documents(question, asked.scope)
         if compared:
             evidence = take_turns(evidence, found.sources, [side.documents or () for side in compared])
         if not short.text or several or compared:
@@ -348,11 +348,11 @@ class Answerer:
 
     def _coverage(self, asked: Asked) -> Coverage:
         """The share of the passages of each document of the person who asks that have a term."""
-        return lambda term: self._retriever.router.coverage(term, asked.scope)
+        return lambda term: self._retriever.searching.coverage(term, asked.scope)
 
     def _term_weight(self, asked: Asked) -> TermWeight:
         """The IDF of terms in the library of the person who asks."""
-        return lambda term: self._retriever.words.idf(term, asked.scope)
+        return lambda term: self._retriever.searching.idf(term, asked.scope)
 
 
 def _headed(doubt: Doubt, short: ShortAnswer | None, found: Retrieved, checker: AnswerChecker) -> HeadedRows:

@@ -18,7 +18,8 @@ from rag.answer.other_script import in_other_script, translations
 from rag.index.protocols import Scope
 from rag.index.tokenize import terms
 from rag.retrieve.query import Query
-from rag.retrieve.routing import PERIODS, DocumentRouter
+from rag.retrieve.routing import PERIODS
+from rag.retrieve.searching import Searching
 from rag.retrieve.without_name import mentions
 from rag.store.database import Store
 
@@ -33,7 +34,7 @@ class DocumentNames:
     """The names of the documents of one library."""
 
     store: Store
-    router: DocumentRouter
+    searching: Searching
     least_own_voice: float  # share of a document's passages with "our" or "company", if it speaks for a company
 
     def as_written(self, query: Query, scope: Scope) -> Query:
@@ -41,7 +42,7 @@ class DocumentNames:
         names = [thing for thing in things_named(query.completed) if thing.kind is Kind.NAME]
         for thing in names:
             for other in () if is_place(thing.text) else translations(thing.text):
-                if self.router.named_documents(other, scope):
+                if self.searching.named_documents(other, scope):
                     completed, *parts = (in_other_script(text, thing.text, other) for text in query.texts)
                     query = replace(query, completed=completed, parts=tuple(parts))
                     break
@@ -52,7 +53,7 @@ class DocumentNames:
 
         As it is where the question names several companies, or documents that do not speak for one.
         """
-        named = self.router.named_documents(query.completed, scope)
+        named = self.searching.named_documents(query.completed, scope)
         if not named:
             return query
         own = frozenset[str].intersection(*named.values()) - PERIODS
@@ -62,7 +63,7 @@ class DocumentNames:
         return replace(query, own_name=frozenset(self._written(query.completed, own, named, scope)))
 
     def _speak_for_themselves(self, documents: Iterable[str], scope: Scope) -> bool:
-        shares = [self.router.coverage(term, scope) for term in _OWN_VOICE]
+        shares = [self.searching.coverage(term, scope) for term in _OWN_VOICE]
         return all(max(share.get(document, 0.0) for share in shares) >= self.least_own_voice for document in documents)
 
     def _written(self, question: str, own: frozenset[str], documents: Iterable[str], scope: Scope) -> Iterable[str]:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from rag.embed.embedder import Embedder
+from rag.embed.embedder import Embeds
 from rag.kept import Kept
 from rag.records import DocumentKey, Vectors, text_digest
 from rag.store.sentences import HALF, StoredSentences
@@ -30,7 +30,7 @@ class SentenceVectors:
     A question reads those of all its pages in one query.
     """
 
-    def __init__(self, embedder: Embedder, stored: StoredSentences | None = None) -> None:
+    def __init__(self, embedder: Embeds, stored: StoredSentences | None = None) -> None:
         self._embedder, self._stored = embedder, stored
         self._kept: Kept[Vectors] = Kept(KEPT_SENTENCES)
 

@@ -36,8 +36,23 @@ PACKAGED: Final = Message("its weights came with the installation, no download n
 CACHED: Final = Message("it is in this machine's hub cache")
 
 
-class Embedder(Protocol):
+class Embeds(Protocol):
     """What turns texts into unit vectors. Thread-safe."""
+
+    def passages(self, texts: Sequence[str], *, urgent: bool = False, stop: threading.Event | None = None) -> Vectors:
+        """Unit vectors (n, d) float32 of passages, in the order of `texts`; `urgent` ones go before waiting ones.
+
+        Raises Stopped soon after `stop` was set.
+        """
+        ...
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors (n, d) float32 of questions; they go before passages that wait."""
+        ...
+
+
+class Embedder(Embeds, Protocol):
+    """An embedder, and what is known of it. Thread-safe."""
 
     name: str
     revision: str  # of the weights; vectors of different revisions cannot be compared
@@ -54,17 +69,6 @@ class Embedder(Protocol):
 
     def tokenizer(self) -> str:
         """What `count_tokens` counts with, as JSON of the library `tokenizers`; asked for only if there is a folder."""
-        ...
-
-    def passages(self, texts: Sequence[str], *, urgent: bool = False, stop: threading.Event | None = None) -> Vectors:
-        """Unit vectors (n, d) float32 of passages, in the order of `texts`; `urgent` ones go before waiting ones.
-
-        Raises Stopped soon after `stop` was set.
-        """
-        ...
-
-    def queries(self, texts: Sequence[str]) -> Vectors:
-        """Unit vectors (n, d) float32 of questions; they go before passages that wait."""
         ...
 
 

@@ -67,7 +67,7 @@ class Connection:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """One transaction, rolled back on any exception. Raises StoreError where SQLite cannot write."""
-        with self._lock, _sqlite_errors_mapped():
+        with self._lock, sqlite_errors_mapped():
             try:
                 self._sql.execute("BEGIN IMMEDIATE")
                 yield self._sql
@@ -78,7 +78,7 @@ class Connection:
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """All rows of a query."""
-        with self._lock, _sqlite_errors_mapped():
+        with self._lock, sqlite_errors_mapped():
             return self._sql.execute(query, values).fetchall()
 
     def checkpoint(self) -> None:
@@ -86,7 +86,7 @@ class Connection:
 
         While another process reads, as a backup does, that is not possible: it is tried again until it is done.
         """
-        with self._lock, _sqlite_errors_mapped():
+        with self._lock, sqlite_errors_mapped():
             if self._closed:
                 return
             (busy, *_) = self._sql.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -121,7 +121,7 @@ def _opening_errors_mapped(database: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _sqlite_errors_mapped() -> Iterator[None]:
+def sqlite_errors_mapped() -> Iterator[None]:
     """Raise StoreError for what SQLite raises when the disk is full, read-only or gone, StoreDamaged for damage."""
     try:
         yield

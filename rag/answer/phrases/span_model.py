@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from rag.answer.phrases.features import COUNT, Asked, Matrix, sentence_features, words_of
-from rag.embed.embedder import Embedder
 from rag.reader import Evidence
 
 if TYPE_CHECKING:
@@ -132,12 +131,12 @@ def _align(
     return held, spans
 
 
-def open_span_model(embedder: Embedder) -> SpanModel | None:
-    """The model on top of an embedder's weights; None if it was not trained from this embedder."""
-    if embedder.folder is None or embedder.name.rsplit("/")[-1] != NAME:
+def open_span_model(name: str, folder: Path | None) -> SpanModel | None:
+    """The model on top of the weights of an embedder, in `folder`; None if it was not trained from this embedder."""
+    if folder is None or name.rsplit("/")[-1] != NAME:
         return None
     try:
-        return SpanModel(embedder.folder)
+        return SpanModel(folder)
     except (OSError, ValueError, KeyError, RuntimeError) as exc:
         log.warning("No short answers from text: %s", exc)
         return None

@@ -9,7 +9,7 @@ import pytest
 
 from rag.answer.quote import QuoteReader
 from rag.engine import Engine
-from rag.retrieve.retriever import centred
+from rag.retrieve.searching import centred
 from rag.settings import RetrievalSettings, RoutingSettings, Settings
 from tests.fakes import ExactEmbedder
 from tests.rag.pdfs import text_pdf

@@ -43,7 +43,7 @@ def test_packed_differences_come_back_within_half_a_step() -> None:
 
 
 def test_another_embedder_has_no_such_model() -> None:
-    assert open_span_model(ExactEmbedder()) is None
+    assert open_span_model(ExactEmbedder.name, ExactEmbedder.folder) is None
 
 
 def test_the_stored_weights_are_small() -> None:
