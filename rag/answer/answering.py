@@ -311,7 +311,8 @@ class Answerer:
         if not short.text or several or compared:
             return Findings(*self._likelier(figure, None, evidence))
         raise_if_set(stop)
-        phrase, odds = self._phrases.find(found.searched[0], evidence, found.sources, self._term_weight(asked))
+        weight = self._term_weight(asked)
+        phrase, odds = self._phrases.find(found.searched[0], evidence, found.sources, weight, named=question)
         return Findings(*self._likelier(figure, phrase, evidence), odds)
 
     def _likelier(

@@ -29,7 +29,7 @@ from rag.answer.facts.table import Fact, known_facts
 from rag.answer.phrases.elections import ASKS as ASKS_FOR_DIRECTORS
 from rag.answer.phrases.elections import asks_for_directors
 from rag.answer.phrases.kind import Kind, kind_of
-from rag.answer.phrases.offices import asks_for_office, asks_of_another_time
+from rag.answer.phrases.offices import asks_for_head, asks_for_office, asks_of_another_time
 from rag.answer.phrases.yes_no import yes_or_no
 from rag.index.protocols import Scope
 from rag.index.tokenize import terms
@@ -47,7 +47,10 @@ COVER_PAGES: Final = 2
 COVER_CHARACTERS: Final = 3_000
 SURE_CONFIDENCE, POSSIBLE_CONFIDENCE = 0.9, 0.39
 _NO_VALUE: Final = frozenset({Kind.YES_NO, Kind.WHY, Kind.HOW, Kind.PERCENT, Kind.DURATION, Kind.CHANGE})
-_OFFICE_WORDS: Final = "who office officer holds held holder position serves serve head ceo cfo coo cto 谁 现任 担任"
+_OFFICE_WORDS: Final = (
+    "who office officer holds held holder position serves serve head heads heading runs run running leads lead leading"
+    " boss leader charge ceo cfo coo cto 谁 现任 担任 领导 掌管 老板 一把手"
+)
 
 Find = Callable[[Sequence[PageText], Collection[str]], Stated | None]  # pages, names of the company
 
@@ -165,7 +168,7 @@ def _wanted(question: str) -> list[_Wanted]:
         for fact in known_facts()
         if fact.wording.asks.search(question)
     ]
-    office = asks_for_office(question)
+    office = asks_for_office(question) or asks_for_head(question)
     if office is not None and kind_of(question) is Kind.PERSON and not asks_of_another_time(question):
         find = _holder_finder(question, office)
         called = office.search(question)

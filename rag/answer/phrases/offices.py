@@ -24,6 +24,11 @@ _OFFICES: Final = tuple(
         r"董事会秘书",
     )
 )
+_HEAD: Final = re.compile(
+    r"^\W*who(?:[’']s| is)?(?: (?:currently|now))? (?:runs?|running|leads?|leading|heads?|heading"
+    r"|(?:the )?(?:boss|head|leader) (?:of|at)|in charge (?:of|at))\b|谁(?:领导|掌管)|(?:老板|一把手)是谁",
+    re.IGNORECASE,
+)
 _TITLE_WORDS: Final = (
     "chief executive vice president officer chairman chairwoman chairperson chair director directors board senior "
     "general global company operating financial technology legal marketing corporation inc corp group north america "
@@ -63,6 +68,11 @@ _MAX_SENTENCE: Final = 600  # characters
 def asks_for_office(question: str) -> re.Pattern[str] | None:
     """The office whose holder is asked for, as what it is called."""
     return next((office for office in _OFFICES if office.search(question)), None)
+
+
+def asks_for_head(question: str) -> re.Pattern[str] | None:
+    """The office of who runs a company, if that is asked for: "Who runs Boeing?"."""
+    return _OFFICES[0] if _HEAD.search(question) else None
 
 
 def asks_of_another_time(question: str) -> bool:

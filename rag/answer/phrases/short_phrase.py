@@ -89,10 +89,16 @@ class PhraseFinder:
     settings: PhraseSettings
 
     def find(
-        self, question: str, evidence: Sequence[Evidence], sources: Sequence[Source], term_weight: TermWeight
+        self,
+        question: str,
+        evidence: Sequence[Evidence],
+        sources: Sequence[Source],
+        term_weight: TermWeight,
+        named: str = "",
     ) -> tuple[Phrase | None, float | None]:
         """The short answer, None if no sentence answers; and the odds that there is one.
 
+        `named`: the question with the name of the document's company, if `question` is without it.
         These are the logarithm of the odds that a span of the best sentences answers rather than none of them does;
         None without a model, and for what no span answers, such as a reason. `term_weight`: the IDF of a term in the
         library that is asked.
@@ -110,7 +116,7 @@ class PhraseFinder:
         odds = span.log_probability - span.log_null if span and kind not in _REASONED else None
         if release := find_release(question, evidence, sources, term_weight):
             return _stated(*release, sources, evidence), odds
-        if kind not in _REASONED and (told := _told(question, kind, evidence, sources)):
+        if kind not in _REASONED and (told := _told(named or question, kind, evidence, sources)):
             return _stated(*told, sources, evidence), odds
         return self._span(span, question, kind, evidence, sources), odds
 

@@ -22,6 +22,7 @@ FERRODINE = [
     " our cost. Ferrodine listens to its employees through surveys.",
     "Labor relations. Approximately 3,100 employees, which constitute 27% of our total workforce, were union"
     " represented as of December 31, 2022. Our employees last went on strike in 2011.",
+    "Maria Oduya, 51, Chief Executive Officer of Ferrodine since 2019. Jan Brand, Chief Executive Officer of Orlik.",
     "Our company competes with large manufacturers. We do not own the foundries in which our castings are made.",
 ]
 HALVERSEN = [
@@ -57,6 +58,15 @@ def test_the_sentence_that_answers_comes_before_those_that_repeat_the_name(engin
     found, _, answer = ask(engine, question)
     assert sentence in answer.sentences[0].text
     assert question.split()[-1] in found.query  # the page shows the question with its name
+
+
+@pytest.mark.parametrize(
+    ("question", "name"), [("Who runs Ferrodine?", "Maria Oduya"), ("Who is the CEO of Ferrodine?", "Maria Oduya")]
+)
+def test_who_runs_a_company_is_its_head_and_not_another_companys(engine, question, name):
+    _, _, answer = ask(engine, question)
+    assert answer.short is not None
+    assert answer.short.values == (name,)
 
 
 def own_name(engine: Engine, question: str, **routing: float) -> frozenset[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.phrases.offices import find_holder
+from rag.answer.phrases.offices import asks_for_head, find_holder
 from rag.reader import Evidence
 
 
@@ -40,3 +40,22 @@ from rag.reader import Evidence
 def test_a_holder_stands_beside_the_office(question: str, sentence: str, expected: str | None) -> None:
     found = find_holder(question, [Evidence(1, sentence, 1.0)])
     assert (found and found[0].text[found[1] : found[2]]) == expected
+
+
+@pytest.mark.parametrize(
+    ("question", "asks"),
+    [
+        ("Who runs Valley Union?", True),
+        ("Who's in charge of Valley Union now?", True),
+        ("who is currently leading Valley Union", True),
+        ("Who is the boss of Valley Union?", True),
+        ("谷联的老板是谁？", True),
+        ("Who ran the marathon?", False),
+        ("What runs on the server?", False),
+        ("Who is the head chef?", False),
+    ],
+)
+def test_who_runs_a_company_asks_for_its_chief_executive(question: str, asks: bool) -> None:
+    head = asks_for_head(question)
+    assert (head is not None) is asks
+    assert head is None or head.search("our Chief Executive Officer")

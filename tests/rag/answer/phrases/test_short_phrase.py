@@ -84,3 +84,12 @@ def test_a_value_that_goes_on_in_another_clause_is_not_sure(span: str, *, sure: 
     found, _ = finder.find("提前退租要付多少违约金？", [Evidence(1, text, 2.0)], SOURCES, lambda term: 1.0)
     assert found is not None
     assert found[0].sure is sure
+
+
+def test_whose_office_it_is_is_told_by_the_question_with_its_name() -> None:
+    evidence = [Evidence(1, "Maria Oduya is Chief Executive Officer of Ferrodine.", 1.2)]
+    finder, asked, named = PhraseFinder(None, PhraseSettings()), "Who is the CEO of ?", "Who is the CEO of Ferrodine?"
+    found, _ = finder.find(asked, evidence, SOURCES, lambda term: 1.0, named=named)
+    assert found is not None
+    assert found[0].values == ("Maria Oduya",)
+    assert finder.find(asked, evidence, SOURCES, lambda term: 1.0)[0] is None
