@@ -29,7 +29,8 @@ _FITS: Final = {
     Kind.NUMBER: _NUMBER,
     Kind.MONEY: re.compile(r"[$£€¥￥]|\d\s?(?:元|p\b|c\b|[A-Z]{3}\b|kr\b)|\bfree\b|免费", re.IGNORECASE),
     Kind.DURATION: re.compile(
-        r"(?:\d|\b(?:one|two|three|four|five|six)\b).*(?:\b(?:years?|months?|weeks?|days?|hours?|min\w*|sec\w*|cycles)\b"
+        r"(?:\d|\b(?:one|two|three|four|five|six)\b).{0,40}"
+        r"(?:\b(?:years?|months?|weeks?|days?|hours?|min\w{0,6}|sec\w{0,6}|cycles)\b"
         r"|\d ?(?:h|s|d)\b|[年月天日周秒时分])|[一二三四五六七八九十].?[年月天日周秒时]",
         re.IGNORECASE,
     ),
