@@ -165,7 +165,7 @@ def test_device_and_length_of_answers_reach_the_model(tmp_path, monkeypatch):
     options = parse(["--device", "cpu", "--max-tokens", "77", "--data-dir", str(tmp_path)], {})
     app.open_engine_for(options, {})
     assert given["sampling"] == Sampling(max_tokens=77)
-    assert app.loading_for(FakeEngine(tmp_path), options).device == "cpu"
+    assert app.loading_for(FakeEngine(tmp_path), options).settings.device == "cpu"
 
 
 def test_folders_are_added_as_shared_documents_and_refusals_do_not_stop_it(tmp_path, caplog):

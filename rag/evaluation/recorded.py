@@ -47,7 +47,7 @@ _CONSTANTS: Final = {
     "retrieval.bm25.b": 0.75,
 }
 # Settings of steps that earlier runs did not have, as they leave the step out.
-_LEFT_OUT: Final = flatten(PageSettings(pages=0), "retrieval.pages.")
+_LEFT_OUT: Final = flatten(PageSettings(pages=0), "retrieval.pages.") | {"retrieval.routing.min_own_voice": 2.0}
 
 
 def recorded_settings(settings: Settings) -> dict[str, Any]:

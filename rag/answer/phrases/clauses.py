@@ -17,7 +17,7 @@ _NUMBER: Final = re.compile(
 )
 _UNIT: Final = re.compile(rf"\s?(?P<unit>[%％]|[A-Za-z]{{1,20}}|[{CJK}])")
 _CLAUSES: Final = re.compile(r"[,;，；、](?!\d)\s*|\s(?=and\s)|\s(?=or\s)", re.IGNORECASE)
-_PARTICIPLE: Final = re.compile(r"[a-z]{2,}ed")
+_PARTICIPLE: Final = re.compile(r"\b[a-z]{2,20}ed\b")
 
 
 def in_asked_clause(question: str, text: str, start: int, end: int) -> tuple[int, int]:
