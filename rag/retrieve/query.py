@@ -20,6 +20,7 @@ from rag.retrieve.without_name import without_name
 from rag.settings import QuerySettings
 
 MAX_SPLIT_POINTS: Final = 50  # per question; later ones are ignored
+MIN_TERMS: Final = 2  # of a question without the name of its documents
 _DEFAULTS: Final = QuerySettings()
 
 # Words that refer to an earlier part of a question: conjunctions at the beginning, pronouns anywhere.
@@ -90,9 +91,14 @@ class Query:
     def searched(self) -> tuple[str, ...]:
         """The texts as they are searched: without the documents' own name.
 
-        A question for figures of accounts keeps it: it is searched with their line items, which say enough.
+        A question for figures of accounts keeps it: it is searched with their line items, which say enough. So does one
+        that says nothing without it ("Who runs Boeing?").
         """
-        return tuple(text if line_items(text) else without_name(text, self.own_name) for text in self.texts)
+        return tuple(self._searched(text) for text in self.texts)
+
+    def _searched(self, text: str) -> str:
+        unnamed = without_name(text, self.own_name)
+        return text if len(terms(unnamed)) < MIN_TERMS or line_items(text) else unnamed
 
 
 def validate_question(question: str, limit: int) -> str:

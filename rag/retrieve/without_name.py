@@ -12,9 +12,13 @@ from rag.language import CJK
 _WORD: Final = re.compile(rf"[^\W_{CJK}](?:[^\W{CJK}]|[&-]|\.(?=\w)){{0,60}}")
 _BETWEEN: Final = re.compile(r"\s?&?\s?")  # the words of a name
 _ARTICLE: Final = re.compile(r"\bthe $", re.IGNORECASE)
+_PREPOSITION: Final = re.compile(r"\b(?:of|at|by|for|from|in|to|with) $", re.IGNORECASE)
+_ENDS: Final = re.compile(  # what follows a name that nothing else belongs to
+    r"\s*(?:$|[?？!.,;:]|(?:and|as|at|before|by|during|for|from|in|on|or|over|since|to|when|while)\b)", re.IGNORECASE
+)
 # "Inc." after a name, and the possessive.
 _AFTER: Final = re.compile(
-    r"(?:,? (?:inc|corp|co|ltd|plc|llc|company|corporation|group)\b\.?){0,3}(?:['’]s?(?!\w)|的)?", re.IGNORECASE
+    r"(?:,? (?:inc|corp|co|ltd|plc|llc|company|corporation|group)\b\.?){0,3}(?P<owner>['’]s?(?!\w)|的)?", re.IGNORECASE
 )
 
 
@@ -34,11 +38,13 @@ def mentions(text: str, name: Collection[str]) -> list[tuple[int, int]]:
 
 
 def without_name(question: str, name: Collection[str]) -> str:
-    """The question without the name, and without "the" before and "Inc." or a possessive after it."""
+    """The question without the name, and without "the" or "of" before and "Inc." or a possessive after it."""
     kept: list[str] = []
     end = 0
     for start, name_end in mentions(question, name):
-        kept.append(_ARTICLE.sub("", question[end:start]))
+        before = _ARTICLE.sub("", question[end:start])
         after = _AFTER.match(question, name_end)
-        end = after.end() if after else name_end
+        assert after is not None  # it matches nothing, too
+        end = after.end()
+        kept.append(before if after["owner"] or not _ENDS.match(question, end) else _PREPOSITION.sub("", before))
     return " ".join("".join([*kept, question[end:]]).split()) if kept else question
