@@ -79,7 +79,7 @@ class RoutingSettings:
     name_rarity_ratio: float = 1.2  # IDF among passages over IDF among names from which a term counts as a name
     min_joined_characters: int = 5  # of a name written as one word ("northwind") and asked in two
     max_name_elsewhere: float = 0.02  # share of other documents' passages with a word up to which it may be a name
-    min_own_voice: float = 0.1  # share of the passages with "our" or "company" if it speaks for one; 2 for never
+    min_own_voice: float = 0.1  # least share of passages with "our" or "company" in a company's document; 2: none is
     min_name_ratio: float = 3.0  # coverage of the documents it names over that of the others, of a more frequent name
 
 

@@ -70,6 +70,7 @@ FOLDERS: dict[str, set[str]] = {
 }
 BASE = {
     "bugs",
+    "child_process",
     "errors",
     "json_lines",
     "kept",

@@ -244,10 +244,10 @@ class Answerer:
         query = build_query(asked.question, asked.history, limit, retrieval.query, complete=complete)
         if complete:
             query = self._names.as_written(query, asked.scope)
-        query = self._names.without_own_name(query, asked.scope)
+        named = self._retriever.searching.named_documents(query.completed, asked.scope)
+        query = self._names.without_own_name(query, named, asked.scope)
         count = count or asked.options.preferences.sources or retrieval.sources
         vectors, sources = self._retriever.find(query, asked.scope, count, full_pages)
-        named = self._retriever.searching.named_documents(query.completed, asked.scope)
         return Retrieved(query.texts, query.searched, vectors, tuple(sources), named, self.tables(asked))
 
     def compare(self, asked: Asked, found: Retrieved) -> Comparison:

@@ -8,7 +8,7 @@ the name chooses the document, and what is searched there goes without it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -48,12 +48,12 @@ class DocumentNames:
                     break
         return query
 
-    def without_own_name(self, query: Query, scope: Scope) -> Query:
+    def without_own_name(self, query: Query, named: Mapping[str, frozenset[str]], scope: Scope) -> Query:
         """The query with the name of the documents' company marked, so that it is searched without it.
 
-        As it is where the question names several companies, or documents that do not speak for one.
+        `named`: the documents that the question names: id -> its terms that name them. The query is returned unchanged
+        if they are of several companies, or do not speak for one.
         """
-        named = self.searching.named_documents(query.completed, scope)
         if not named:
             return query
         own = frozenset[str].intersection(*named.values()) - PERIODS

@@ -13,7 +13,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -21,6 +20,7 @@ from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
+from rag.child_process import start_module
 from rag.embed.embedder import Embedder
 from rag.errors import AskError, LimitExceeded, Stopped, StoreError
 from rag.ingest.chunk import fitting
@@ -177,19 +177,7 @@ class Workers:
     def _start_server(self) -> None:
         self._control, theirs = socket.socketpair()
         with theirs:
-            self._server = subprocess.Popen(
-                [sys.executable, "-P", "-m", SERVER],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={
-                    "LC_ALL": "C.UTF-8",
-                    "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),  # noqa: PTH109
-                    "TOKENIZERS_PARALLELISM": "false",
-                    "OPENBLAS_NUM_THREADS": "1",
-                },
-                start_new_session=True,
-            )
+            self._server = start_module(SERVER, theirs, new_session=True)
 
     def _end_server(self) -> None:
         control, server = self._control, self._server

@@ -94,7 +94,7 @@ class Query:
         A question for figures of accounts keeps it: it is searched with their line items, which say enough. So does one
         that says nothing without it ("Who runs Boeing?").
         """
-        return tuple(self._searched(text) for text in self.texts)
+        return tuple(map(self._searched, self.texts)) if self.own_name else self.texts
 
     def _searched(self, text: str) -> str:
         unnamed = without_name(text, self.own_name)

@@ -6,7 +6,7 @@ take those (`rag.answer.elsewhere`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -113,7 +113,10 @@ class SearchingHere:
     def _searches(self, query: Query, scope: Scope) -> tuple[Vectors, list[_Search]]:
         """Embeddings (1 + parts, d), and the searches: the whole question, then its parts or the compared documents."""
         expanded = [expand_query(text, self.settings.query) for text in query.searched]
-        embeddings = self._embedded(query, [text for one in expanded for text in one.texts])
+        searched = [one.texts[0] for one in expanded]
+        embeddings = self._embedded(
+            [text for one in expanded for text in one.texts], zip(searched, query.texts, strict=True)
+        )
         vectors = [self._mean_vector([(text, embeddings[text]) for text in one.texts]) for one in expanded]
         # Search the whole question.
         whole = self.router.scores(query.completed, scope)
@@ -128,16 +131,19 @@ class SearchingHere:
             for one_side in self.router.compared_documents(query.completed, scope):
                 scores = self.router.scores(query.completed, one_side)
                 searches.append(_Search(expanded[0], vectors[0], scores, one_side))
-        return np.array([embeddings[text] for text in query.searched]), searches
+        return np.array([embeddings[text] for text in searched]), searches
 
-    def _embedded(self, query: Query, texts: Sequence[str]) -> dict[str, Vectors]:
-        """Unit vectors (d,) of texts to search; of one without its documents' own name, the mean with that with it."""
-        every = list(dict.fromkeys([*texts, *query.texts]))
+    def _embedded(self, texts: Sequence[str], pairs: Iterable[tuple[str, str]]) -> dict[str, Vectors]:
+        """A unit vector (d,) for each text.
+
+        `pairs`: questions without and with the name of their documents. One that differs gets the mean of both vectors.
+        """
+        differing = [(unnamed, named) for unnamed, named in pairs if unnamed != named]
+        every = list(dict.fromkeys([*texts, *(named for _, named in differing)]))
         embeddings: dict[str, Vectors] = dict(zip(every, self.embedder.queries(every), strict=True))
-        for unnamed, named in zip(query.searched, query.texts, strict=True):
-            if unnamed != named:
-                mean = embeddings[unnamed] + embeddings[named]
-                embeddings[unnamed] = mean / np.linalg.norm(mean)
+        for unnamed, named in differing:
+            mean = embeddings[unnamed] + embeddings[named]
+            embeddings[unnamed] = mean / np.linalg.norm(mean)
         return embeddings
 
     def _mean_vector(self, rows: Sequence[tuple[str, Vectors]]) -> Vectors:

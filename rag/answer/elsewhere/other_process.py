@@ -34,6 +34,7 @@ from rag.answer.elsewhere.pipe import (
     receive,
     send,
 )
+from rag.child_process import start_module
 from rag.embed.embedder import Embeds
 from rag.errors import Stopped
 from rag.index.protocols import Scope
@@ -85,8 +86,7 @@ class Calls:
         """What is asked for after nearly every search. Each call waits for this process's turns."""
         terms = {(term, found.scope) for found in searched.found for term in found.query.terms}
         known: dict[tuple[Any, ...], Any] = {("idf", *one): self._searching.idf(*one) for one in terms}
-        for name in ("named_documents", "compared_documents"):
-            known[name, query.completed, scope] = self._named[name](query.completed, scope)
+        known["compared_documents", query.completed, scope] = self._searching.compared_documents(query.completed, scope)
         return known
 
     def _passages(self, texts: Sequence[str], urgent: bool, stoppable: bool) -> Vectors:
@@ -258,19 +258,8 @@ class OtherProcess:
         """Start the process and wait until it has loaded everything; None if that fails."""
         control, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", MODULE],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env={
-                    "LC_ALL": "C.UTF-8",
-                    "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),  # noqa: PTH109
-                    "TOKENIZERS_PARALLELISM": "false",
-                    "OPENBLAS_NUM_THREADS": "1",
-                    "OMP_NUM_THREADS": "1",  # as many answers are made at once as there are processors
-                },
-            )
+            # As many answers are made at once as there are processors.
+            self._process = start_module(MODULE, theirs, OMP_NUM_THREADS="1")
         try:
             with Connection(os.dup(control.fileno())) as connection:
                 for _ in carried_out(self._opening, connection, self._calls(threading.Event())):

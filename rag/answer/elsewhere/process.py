@@ -1,4 +1,4 @@
-"""The process that `processes` starts: answers questions, as many at a time as it is given connections.
+"""The process that `other_process` starts: answers questions, as many at a time as it is given connections.
 
 Standard input is a socket: first it brings what is needed to load everything, then one byte for each connection, with
 its descriptor. A thread carries out the commands of a connection, one after the other. What only the program has, the

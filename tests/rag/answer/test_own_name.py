@@ -72,7 +72,8 @@ def test_who_runs_a_company_is_its_head_and_not_another_companys(engine, questio
 def own_name(engine: Engine, question: str, **routing: float) -> frozenset[str]:
     settings = replace(RoutingSettings(), **routing)
     names = DocumentNames(engine.answerer.store, engine.answerer._retriever.searching, settings.min_own_voice)
-    return names.without_own_name(Query(question, question), Scope("")).own_name
+    named = names.searching.named_documents(question, Scope(""))
+    return names.without_own_name(Query(question, question), named, Scope("")).own_name
 
 
 def test_the_name_stays_where_two_companies_are_asked_about(engine):
