@@ -1,7 +1,7 @@
-"""The answers that are being made, each in a thread of its own.
+"""The answers being made, each in its own thread.
 
-An answer belongs to its conversation, not to the page that asked: it goes on while that page is reloaded, and every
-page of the conversation can show and stop it.
+An answer belongs to its conversation, not to the page that asked. It continues while that page is reloaded, and every
+page that shows the conversation can show and stop it.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from webui.engine import Engine
 from webui.own_conversations import OwnConversations
 from webui.session import Asking, Session
 
-MAX_ANSWERS: Final = 256  # at a time, those included that wait for their turn in the engine
-LEFT_SECONDS: Final = 300.0  # after the last page of the person who asked was heard of, the answer is stopped
-CLOSED_SECONDS: Final = 10.0  # the same for the last page that showed it, while the question waits for its turn
-_CHECK_SECONDS: Final = 2.0  # between two looks for such answers
-_CLOSE_SECONDS: Final = 5.0  # for the last answers at the end of the program; a reader may take long to notice
-_WAIT_SECONDS: Final = 1.0  # for a change, before it is checked whether the answer is complete
-_STOP_SECONDS: Final = 0.3  # without a change after a stop, until the request that asked ends without the answer
+MAX_ANSWERS: Final = 256  # at the same time, including those waiting for their turn in the engine
+LEFT_SECONDS: Final = 300.0  # an answer is stopped when no page of the person who asked has sent anything for this long
+CLOSED_SECONDS: Final = 10.0  # the same for the pages that show a question which still waits for its turn
+_CHECK_SECONDS: Final = 2.0  # between checks for abandoned answers
+_CLOSE_SECONDS: Final = 5.0  # for the last answers when the program ends; a reader may be slow to notice
+_WAIT_SECONDS: Final = 1.0  # to wait for a change before checking whether the answer is complete
+_STOP_SECONDS: Final = 0.3  # to wait after a stop without a change; then the request that asked ends without the answer
 
 
 @dataclass(eq=False)
 class _Running:
-    """An answer that is being made."""
+    """An answer being made."""
 
     conversation: Conversation
     exchange: Exchange
-    session: Session  # the page that asked
-    who: OwnConversations | Session  # that tells when the person who asked was there last
-    followed: bool = True  # by the request of the page that asked
+    session: Session  # the session that asked
+    who: OwnConversations | Session  # tells when the person who asked was last there
+    followed: bool = True  # drawn by the request of the page that asked
     done: bool = False
 
     @property
@@ -57,23 +57,25 @@ class Answers:
         closed_seconds: float = CLOSED_SECONDS,
         raise_errors: bool = False,
     ) -> None:
-        """`most` answers at a time. One is stopped `left_seconds` after the person's last page was heard of.
+        """At most `most` answers at a time.
 
-        A question that waits gives its place to others `closed_seconds` after the last page that showed it was heard
-        of: long enough for a page to be reloaded.
+        `left_seconds`: one is stopped this long after its person was last heard from.
+
+        `closed_seconds`: a waiting question gives up its place this long after the last page that showed it was heard
+        from. This must be long enough to reload a page.
         """
         self._engine, self._raise_errors = engine, raise_errors
         self._left_seconds, self._closed_seconds = left_seconds, closed_seconds
         self._free = threading.BoundedSemaphore(most)
-        self._changed = threading.Condition()  # guards the list
+        self._changed = threading.Condition()  # guards the list of running answers
         self._running: list[_Running] = []
 
     def ask(self, session: Session, asking: Asking) -> Iterator[None]:
-        """Ask, and yield each time the page should be redrawn, until the answer is complete.
+        """Ask, and yield whenever the page should be redrawn, until the answer is complete.
 
-        While as many others as may be are being made, it waits before the question is asked. The answer goes on when
-        the iterator is closed. After a stop the iterator soon ends, though the reader may not have noticed: what it
-        still says comes to the page by polling.
+        If the maximum number of answers is being made, it first waits. Closing the iterator does not stop the answer.
+        After a stop, the iterator ends soon, even if the reader has not noticed yet; polling then brings the rest to
+        the page.
         """
         running = self._begin(session, asking)
         seen = running.conversation.version
@@ -94,11 +96,11 @@ class Answers:
             running.followed = False
 
     def __len__(self) -> int:
-        """How many are being made."""
+        """The number of answers being made."""
         return len(self._running)
 
     def close(self) -> None:
-        """Stop all answers and wait, at most `_CLOSE_SECONDS`, until what they say so far is stored."""
+        """Stop all answers, and wait at most `_CLOSE_SECONDS` until what they have said so far is stored."""
         with self._changed:
             for running in self._running:
                 running.conversation.stop()
@@ -110,7 +112,7 @@ class Answers:
         with ExitStack() as undo:
             undo.callback(self._free.release)
             steps = session.ask(self._engine, asking, raise_errors=self._raise_errors)
-            next(steps)  # the question is in the conversation
+            next(steps)  # the question is part of the conversation now
             undo.pop_all()
         conversation = session.conversation
         running = _Running(conversation, conversation.exchanges[-1], session, session.own or session)
@@ -135,14 +137,14 @@ class Answers:
             self._free.release()
 
     def _make_room(self) -> None:
-        """Stop one of the answers that no request waits for: the one whose person has been away longest."""
+        """Stop an answer that no request is waiting for: the one whose person has been away longest."""
         with self._changed:
             alone = [running for running in self._running if not running.followed and running.conversation.running]
         if alone:
             min(alone, key=lambda running: running.who.seen_at).conversation.stop(left=True)
 
     def _stop_left(self) -> None:
-        """Stop the answers of people who have left; ends with the last answer."""
+        """Stop the answers of people who have left. Returns when no answer is left."""
         with self._changed:
             while self._running:
                 for running in filter(self._is_left, self._running):
@@ -150,7 +152,7 @@ class Answers:
                 self._changed.wait(min(_CHECK_SECONDS, self._left_seconds, self._closed_seconds))
 
     def _is_left(self, running: _Running) -> bool:
-        """Whether nobody waits for an answer any more."""
+        """Whether nobody is waiting for an answer any more."""
         now = time.monotonic()
         closed = not running.followed and now - running.shown_at > self._closed_seconds
         return now - running.who.seen_at > self._left_seconds or (closed and running.conversation.waiting)

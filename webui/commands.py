@@ -1,4 +1,4 @@
-"""Commands of the command line about users and API tokens; each does one thing and ends the program."""
+"""Commands that manage users and API tokens. Each does one thing and ends the program."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ AskPassword = Callable[[], str]
 
 
 def run_command(options: argparse.Namespace) -> bool:
-    """Do what was asked for, if it is one of these. Raises SettingRefused and StoreError."""
+    """Run the command that was given, if it is one of these. Raises SettingRefused and StoreError."""
     return change_users(options) or change_tokens(options)
 
 
 def accounts_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Accounts:
-    """The logins that data folder, `--auth` and a Space's environment result in.
+    """The logins that follow from the data folder, `--auth` and a Space's environment.
 
     Raises SettingRefused and StoreError.
     """
@@ -34,7 +34,7 @@ def accounts_of(options: argparse.Namespace, environment: Mapping[str, str]) -> 
 
 
 def change_users(options: argparse.Namespace, ask: AskPassword | None = None) -> bool:
-    """Add, list, change or remove users. `ask` gives the password, by default the terminal or standard input."""
+    """Add, list, change or remove users. `ask` returns the password, by default from the terminal or standard input."""
     users = Users(options.settings.data_dir)
     ask = ask or asked_password
     if options.list_users:
@@ -43,7 +43,7 @@ def change_users(options: argparse.Namespace, ask: AskPassword | None = None) ->
         return True
     if name := options.add_user:
         is_first = not users.all()
-        # Whoever is added first manages the others.
+        # The first user manages the others.
         role = Role(options.role or (Role.ADMINISTRATOR if is_first else Role.EDITOR))
         Accounts(users).add_user(name, ask(), role)
         _tell(f"{name} can log in, as {role}.")
@@ -66,7 +66,7 @@ def change_users(options: argparse.Namespace, ask: AskPassword | None = None) ->
 
 
 def change_tokens(options: argparse.Namespace) -> bool:
-    """Make, list or revoke API tokens."""
+    """Create, list or revoke API tokens."""
     tokens = ApiTokens(options.settings.data_dir)
     if options.api_token:
         accounts = accounts_of(options, {})
@@ -89,7 +89,7 @@ def change_tokens(options: argparse.Namespace) -> bool:
 
 
 def asked_password() -> str:
-    """A password typed twice, or the first line of standard input where that is no terminal. Raises SettingRefused."""
+    """A password typed twice at a terminal, else the first line of standard input. Raises SettingRefused."""
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
     password = getpass.getpass("Password: ")

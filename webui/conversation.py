@@ -1,4 +1,4 @@
-"""A conversation as plain data: what was asked, found and answered, in which branches. To and from JSON."""
+"""A conversation as plain data: what was asked, what was found and answered, and its branches. To and from JSON."""
 
 from __future__ import annotations
 
@@ -28,37 +28,37 @@ from rag.records import (
     Source,
 )
 
-HISTORY_TURNS = 6  # earlier questions given to the engine
-NO_SENTENCE = -1  # index of the sentence that cites a source that was opened from a list
-ROOT = 0  # parent of the first question of a branch
-FIRST_SHORT = -2  # the same for the first citation of the short answer; -3 for its second, and so on
+HISTORY_TURNS = 6  # earlier questions that the engine gets
+NO_SENTENCE = -1  # sentence index of a source that was opened from a list rather than through a citation
+ROOT = 0  # parent of the first question in a branch
+FIRST_SHORT = -2  # sentence index of the short answer's first citation; -3 is its second, and so on
 
 UNREADABLE = Message("This answer was saved by another version of the program, and this one cannot read it.")
 
 
 @dataclass
 class Exchange:
-    """One question and what became of it."""
+    """A question, and what became of it."""
 
     id: int
     question: str
-    reader: str = ""  # name of the one that was asked
+    reader: str = ""  # name of the reader that was asked
     found: Found | None = None
-    text: str = ""  # the pieces so far
+    text: str = ""  # the pieces of the answer so far
     answer: Answer | None = None
     error: Message | None = None
-    stopped: bool = False  # whatever comes after is not shown
-    left: bool = False  # it was stopped because no page showed it any more, not by the person
+    stopped: bool = False  # anything that arrives after it is not shown
+    left: bool = False  # stopped because no page showed it any more, not by the person
     documents: tuple[str, ...] | None = None  # ids of the documents that were searched; None for all
-    checked: tuple[Sentence, ...] = ()  # the sentences that are complete so far, until there is an answer
-    parent: int | None = None  # id of the exchange that it follows, or ROOT; None: the one asked before it
-    options: AskOptions = DEFAULT_OPTIONS  # that it was asked with
-    only: str = ""  # id of the one document it was asked about, whatever is ticked; "" for those ticked
-    follow_ups: tuple[str, ...] = ()  # questions that may be asked next
-    helpful: bool | None = None  # how the person rated the answer; None if they did not
-    reason: str = ""  # why, in their words
-    reading: Reading | None = None  # what the model read
-    waiting: int = 0  # its place in the queue; 0 once it is worked on
+    checked: tuple[Sentence, ...] = ()  # the complete sentences so far, until the answer is there
+    parent: int | None = None  # id of the exchange before it, or ROOT; None: the one asked just before
+    options: AskOptions = DEFAULT_OPTIONS  # options of the question
+    only: str = ""  # id of the only document it was asked about, whatever is ticked; "": the ticked ones
+    follow_ups: tuple[str, ...] = ()  # suggested next questions
+    helpful: bool | None = None  # the person's rating of the answer; None if not rated
+    reason: str = ""  # the person's reason for the rating
+    reading: Reading | None = None  # what the model has read
+    waiting: int = 0  # its place in the queue; 0 once it has its turn
 
     @property
     def running(self) -> bool:
@@ -76,7 +76,7 @@ class Exchange:
         return self.found is not None and not self.found.writes_markdown
 
     def cited_answer(self) -> str:
-        """The answer as text with its citations as `[n]`, for the clipboard."""
+        """The answer as text for the clipboard, with its citations as `[n]`."""
         if self.answer is None:
             return replace_citation_marks(self.text, lambda numbers: "".join(f"[{number}]" for number in numbers))
         parts = []
@@ -98,7 +98,7 @@ class Exchange:
         return next((source for source in self.sources if source.number == number), None)
 
     def citation(self, sentence: int, number: int) -> Citation | None:
-        """The citation of source `number` by the sentence at this index, or by the short answer (`FIRST_SHORT`)."""
+        """The citation of source `number` in the sentence with this index, or in the short answer (`FIRST_SHORT`)."""
         if sentence <= FIRST_SHORT:
             short = self.answer.short if self.answer else None
             place = FIRST_SHORT - sentence
@@ -109,7 +109,7 @@ class Exchange:
         return next((citation for citation in citations if citation.number == number), None)
 
     def cited_text(self, citation: Citation) -> str:
-        """What a citation stands on; "" if that is outside of its source's text."""
+        """The text that a citation refers to; "" if it lies outside its source's text."""
         source = self.source(citation.number)
         return source.text[max(citation.start, 0) : max(citation.end, 0)] if source else ""
 
@@ -119,9 +119,9 @@ class Exchange:
 
     @classmethod
     def from_json(cls, text: str) -> Exchange:
-        """The inverse of `to_json`; an answer that was still running then counts as stopped.
+        """The inverse of `to_json`. An answer that was still being made counts as stopped.
 
-        Fields that were added since get their defaults. Raises ValueError for what cannot be read.
+        Fields added since then get their defaults. Raises ValueError if the text cannot be read.
         """
         exchange = _adapter().validate_json(text)
         exchange.stopped |= exchange.running
@@ -135,7 +135,7 @@ def _adapter() -> TypeAdapter[Exchange]:
 
 
 def stored_exchange(exchange_id: int, text: str) -> Exchange:
-    """An exchange from its JSON; one that says so where that cannot be read."""
+    """An exchange from its JSON; if that cannot be read, an exchange that says so."""
     try:
         return Exchange.from_json(text)
     except ValidationError:
@@ -144,17 +144,17 @@ def stored_exchange(exchange_id: int, text: str) -> Exchange:
 
 @dataclass(frozen=True)
 class Place:
-    """A source that is open: the exchange that found it, its number there, and what cites it."""
+    """An open source: its exchange, its number there, and the sentence that cites it."""
 
     exchange: int
     number: int
     sentence: int = NO_SENTENCE
-    page: int | None = None  # turned to, from 0; None for the one where the citation, or the source, begins
+    page: int | None = None  # the page turned to, from 0; None for the page where the citation or the source begins
 
 
 @dataclass(frozen=True)
 class PlainPage:
-    """A page that is open and not as a source: from the details of its document."""
+    """A page opened from a document's details rather than as a source."""
 
     document_id: str
     document: str  # its name
@@ -165,24 +165,24 @@ class PlainPage:
 class Conversation:
     """The questions of one conversation. All pages that show it share one object; see `webui.own_conversations`.
 
-    A question that is asked again, or edited, is a variant of the first one: it has the same parent, and begins a
-    branch of its own. Of a long conversation only the exchanges that were needed are in memory; `load` gets others.
+    A question asked again or edited is a variant of the first: it has the same parent and starts a branch of its own.
+    Of a long conversation only the exchanges needed are in memory; `load` fetches others.
     """
 
-    exchanges: list[Exchange] = field(default_factory=list)  # of all branches, by id; the newest is always there
-    left_out: set[str] = field(default_factory=set)  # ids of the documents that are not searched; new ones are
-    leaf: int | None = None  # id of the exchange that the branch shown ends with; None for the newest
+    exchanges: list[Exchange] = field(default_factory=list)  # from all branches, by id; always includes the newest
+    left_out: set[str] = field(default_factory=set)  # ids of the documents not to search; so new documents are searched
+    leaf: int | None = None  # id of the exchange that ends the branch shown; None for the newest
     id: str = ""  # in the store; "" while it is not stored
     title: str = ""
-    draft: str = ""  # typed and not asked
-    quotes: bool = False  # its questions are answered with quotes, whichever model is in use
+    draft: str = ""  # typed but not asked yet
+    quotes: bool = False  # answer with quotes, whichever model is in use
     opened: Place | PlainPage | None = None
-    problem: Message | None = None  # why the last change is not stored
-    parents: dict[int, int] = field(default_factory=dict)  # what each exchange follows, by id; ROOT for nothing
+    problem: Message | None = None  # why the last change could not be stored
+    parents: dict[int, int] = field(default_factory=dict)  # what each exchange follows, by id; ROOT for the first
     load: Callable[[Collection[int]], list[Exchange]] = field(default=lambda ids: [], compare=False, repr=False)
-    version: int = field(default=0, compare=False)  # grows with every change that a page shows
-    seen_at: float = field(default_factory=time.monotonic, compare=False, repr=False)  # when a page showed it last
-    stored_state: str = field(default="", compare=False, repr=False)  # what was stored last, without the exchanges
+    version: int = field(default=0, compare=False)  # increases with every change that a page shows
+    seen_at: float = field(default_factory=time.monotonic, compare=False, repr=False)  # when a page last showed it
+    stored_state: str = field(default="", compare=False, repr=False)  # what was last stored, without the exchanges
     lock: threading.RLock = field(default_factory=threading.RLock, compare=False, repr=False)
     stop_answer: threading.Event = field(default_factory=threading.Event, compare=False, repr=False)  # of the newest
     _changes: threading.Condition = field(default_factory=threading.Condition, compare=False, repr=False)
@@ -215,18 +215,18 @@ class Conversation:
             self._changes.notify_all()
 
     def wait_for_change(self, seen: int, seconds: float, ended: Callable[[], bool] = lambda: False) -> int:
-        """The version as soon as it is not `seen`; after so many seconds, or at `wake` once it `ended`, in any case."""
+        """The version, once it differs from `seen`, the time is up, or `wake` was called after it `ended`."""
         with self._changes:
             self._changes.wait_for(lambda: self.version != seen or ended(), seconds)
             return self.version
 
     def wake(self) -> None:
-        """Wake those who wait for a change, to see whether it has ended, without anything to draw."""
+        """Wake everybody who waits for a change so that they check whether it has ended; nothing needs redrawing."""
         with self._changes:
             self._changes.notify_all()
 
     def stop(self, *, left: bool = False) -> None:
-        """Stop the answer that is being made; it counts as stopped at once. `left`: because everybody has left."""
+        """Stop the answer being made; it counts as stopped at once. `left`: because everybody has left."""
         with self.lock:
             for exchange in self.exchanges[-1:]:
                 exchange.left |= left and exchange.running
@@ -235,7 +235,7 @@ class Conversation:
             self.changed()
 
     def add(self, exchange: Exchange) -> None:
-        """Add a new exchange; the branch that it ends is shown."""
+        """Add a new exchange, and show the branch that it ends."""
         with self.lock:
             self.parents[exchange.id] = self.newest if exchange.parent is None else exchange.parent
             self.exchanges = [*self.exchanges, exchange]
@@ -243,7 +243,7 @@ class Conversation:
             self.changed()
 
     def chosen(self, documents: tuple[Document, ...]) -> tuple[str, ...] | None:
-        """Ids of the documents to search; None for all of them."""
+        """Ids of the documents to search; None for all."""
         kept = tuple(document.id for document in documents if document.id not in self.left_out)
         return None if len(kept) == len(documents) else kept
 
@@ -253,7 +253,7 @@ class Conversation:
         return found[0] if found else None
 
     def loaded(self, ids: Sequence[int]) -> list[Exchange]:
-        """The exchanges with these ids, in this order; those that are not in memory are got from the store."""
+        """The exchanges with these ids, in this order. Those not in memory are fetched from the store."""
         with self.lock:
             known = {exchange.id: exchange for exchange in self.exchanges}
             missing = [one for one in ids if one in self.parents and one not in known]
@@ -263,18 +263,18 @@ class Conversation:
             return [known[one] for one in ids if one in known]
 
     def forget(self, keep: int) -> None:
-        """Keep only the last exchanges of the branch shown in memory, and the newest; the store has the others."""
+        """Keep in memory only the newest exchange and the last ones of the branch shown; the store has the others."""
         with self.lock:
             kept = {*self.branch_ids()[-keep:], self.newest}
             self.exchanges = [exchange for exchange in self.exchanges if exchange.id in kept]
 
     @property
     def branch(self) -> list[Exchange]:
-        """The exchanges that are shown, oldest first. Loads them all."""
+        """The exchanges shown, oldest first. Loads all of them."""
         return self.loaded(self.branch_ids())
 
     def branch_ids(self, leaf: int | None = None) -> list[int]:
-        """Ids of an exchange, by default the leaf shown, and of all that it follows, oldest first; none for ROOT."""
+        """Ids of an exchange (by default the leaf shown) and of all those it follows, oldest first; none for ROOT."""
         at = leaf if leaf is not None else self.newest if self.leaf is None else self.leaf
         branch: list[int] = []
         while at in self.parents and len(branch) < len(self.parents):
@@ -283,21 +283,21 @@ class Conversation:
         return branch[::-1]
 
     def variants(self, exchange_id: int) -> list[int]:
-        """Ids of all that was asked in the place of an exchange, itself included, in the order it was asked."""
+        """Ids of an exchange and all its variants, in the order they were asked."""
         return [other for other, parent in self.parents.items() if parent == self.parents.get(exchange_id)]
 
     def show_variant(self, exchange_id: int) -> None:
-        """Show the branch of an exchange, up to the last question that was asked in it."""
+        """Show the branch of an exchange, up to the last question asked in it."""
         if exchange_id in self.parents:
             within = {exchange_id}
-            for other, parent in self.parents.items():  # a parent comes before what follows it
+            for other, parent in self.parents.items():  # a parent comes before those that follow it
                 if parent in within:
                     within.add(other)
             self.leaf = max(within)
             self.changed()
 
     def history(self, leaf: int | None = None) -> list[Turn]:
-        """The last exchanges up to a leaf, by default the one shown, as the engine takes them; without failed ones."""
+        """The last exchanges up to a leaf (by default the one shown), as the engine takes them; without failed ones."""
         turns = [
             Turn(exchange.question, exchange.bare_answer(), exchange.found.query if exchange.found else "")
             for exchange in self.loaded(self.branch_ids(leaf)[-HISTORY_TURNS:])
@@ -307,6 +307,6 @@ class Conversation:
 
 
 def _short_text(short: ShortAnswer) -> str:
-    """A short answer as text for the reader of a later question."""
+    """A short answer as text, for a reader that gets a later question."""
     value = ", ".join(named_values(short))
     return f"{' · '.join(short.labels)}: {value}" if short.labels else value

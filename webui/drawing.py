@@ -1,4 +1,4 @@
-"""What the page shows of a session: the parts of the page that changed, drawn as HTML."""
+"""What the page shows of a session: draws as HTML the parts of the page that have changed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from webui.views.status import head_html
 from webui.views.viewer import Mark, Replaced, viewer_html
 from webui.views.welcome import welcome_html
 
-Updates = dict[Any, Any]  # component of the page -> its new value, or what gr.update gives
+Updates = dict[Any, Any]  # component of the page -> its new value, or a `gr.update`
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Parts:
 
 
 class Drawing:
-    """Draws the parts of the page. Each method returns those that it drew."""
+    """Draws the parts of the page. Each method returns the parts that it drew."""
 
     def __init__(self, engine: Engine, parts: Parts, models: Models | None, *, raise_errors: bool) -> None:
         self.engine = engine
@@ -71,22 +71,22 @@ class Drawing:
         return parts | self.talk(session) | self.views(session)
 
     def arrived(self, session: Session) -> Updates:
-        """Everything, with what was typed in the conversation that is shown now."""
+        """All parts, and the draft of the conversation that is shown now."""
         updates = self.everything(session)
         updates[self.parts.question]["value"] = session.conversation.draft
         return updates
 
     def drawer(self, session: Session) -> Updates:
-        """Which conversation is shown, and the list of all while it is open."""
+        """Which conversation is shown and, if the drawer is open, the list of all."""
         session.drawer.seen = session.own.version if session.own else 0
         return {self.parts.drawer: _stamped(lambda: drawer_html(session))}
 
     def note(self, session: Session) -> Updates:
-        """What is said above the question box."""
+        """The notice above the question box."""
         return {self.parts.note: _stamped(lambda: note_html(session))}
 
     def head(self, session: Session) -> Updates:
-        """The head with its dialogs."""
+        """The header with its dialogs."""
 
         def drawn() -> str:
             picker = picker_html(self.models if session.role.may(Right.PICK) else None, session)
@@ -96,9 +96,9 @@ class Drawing:
         return {self.parts.head: _stamped(drawn)}
 
     def library(self, session: Session, *, whole: bool = False) -> Updates:
-        """Files being added, the documents (the whole list, or what changed in it), and the welcome."""
+        """Files being added, the documents (the whole list, or only its changes), and the welcome."""
         updates: Updates = {self.parts.library: _stamped(lambda: library_html(self.engine, session))}
-        with session.listing.lock:  # so that drawings are stamped in the order of their numbers
+        with session.listing.lock:  # so that drawings get their stamps in the order of their numbers
             draw = documents_html if whole else documents_changes
             began, listed = _stamp(), draw(self.engine, session)
             welcome = welcome_html(self.engine, session)
@@ -110,7 +110,7 @@ class Drawing:
         return updates
 
     def talk(self, session: Session, *, emptied: bool = False, earlier: bool = True) -> Updates:
-        """The conversation, the question box, emptied or not, and the three buttons."""
+        """The conversation, the question box (emptied or not), and the three buttons."""
         language, running, parts = session.language, session.conversation.running, self.parts
         box: dict[str, Any] = {"placeholder": say(language, "question_hint"), "label": say(language, "question")}
         if emptied:
@@ -129,7 +129,7 @@ class Drawing:
         )
 
     def exchanges(self, session: Session, *, earlier: bool = True) -> Updates:
-        """The last question with its answer, and the earlier ones; without `earlier` only if they are others now."""
+        """The last question with its answer, and the earlier ones; without `earlier` only if those have changed."""
         session.seen_conversation = session.conversation.version
         before, session.seen_earlier = session.seen_earlier, _earlier_ids(session)
         earlier |= before != session.seen_earlier
@@ -138,7 +138,7 @@ class Drawing:
         return updates | {self.parts.earlier: _stamped(lambda: earlier_html(session))} if earlier else updates
 
     def views(self, session: Session) -> Updates:
-        """The conversation, the viewer, the tabs, and the Evaluate view while it is shown."""
+        """The conversation, the viewer, the tabs and, while it is shown, the Evaluate view."""
         return (
             self.exchanges(session)
             | self.viewer(session)
@@ -183,18 +183,18 @@ class Drawing:
         return viewer_html(None, opened, session.language, problem=problems[0], replaced=replaced)
 
     def _replaced(self, session: Session, opened: Opened) -> Replaced | None:
-        """The replacement of an opened source's document; None if there is none."""
+        """What replaced the document of an open source; None if nothing did."""
         newer = newest_version(self.engine, session.owner, opened.source.document_id)
         return Replaced(newer.name, opened.place.exchange if opened.place else None) if newer else None
 
 
 def _earlier_ids(session: Session) -> tuple[int, ...]:
-    """Ids of the exchanges shown before the last one."""
+    """Ids of the exchanges above the last one."""
     return tuple(exchange.id for exchange in session.shown[:-1])
 
 
 def _stamped(draw: Callable[[], str]) -> str:
-    """Drawn HTML after the time its drawing began, in microseconds: page.js drops drawings that were overtaken."""
+    """HTML after the time its drawing began, in microseconds, so that page.js can drop drawings that were overtaken."""
     began = _stamp()
     return f"{began}{draw()}"  # not "+", which would escape the stamp
 

@@ -1,7 +1,7 @@
-"""The earlier questions as one open page shows them: a turn that has not changed since it was sent is not sent again.
+"""The earlier questions as one open page shows them: a turn that has not changed is not sent again.
 
-Each drawing of a turn has a number. In place of a turn that is as it was, the page is sent the number of that drawing;
-a page that has another one, or none, asks for all of them.
+Each drawing of a turn has a number. For an unchanged turn, the page is sent only that number. A page that does not have
+this drawing asks for all turns.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from webui.conversation import Exchange
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A drawing of a turn, which the page was sent before or is to be sent now."""
+    """A drawing of a turn that the page has, or is sent now."""
 
     number: int
     sent: bool
@@ -32,12 +32,12 @@ class _Sent:
 
 @dataclass
 class DrawnTurns:
-    """The turns as the page was sent them last, by exchange."""
+    """The turns last sent to the page, by exchange."""
 
     _sent: dict[int, _Sent] = field(default_factory=dict)
 
     def draw(self, exchange: Exchange, circumstances: tuple[Any, ...]) -> Drawing:
-        """The drawing that shows an exchange; `circumstances`: all that it depends on besides."""
+        """The drawing of an exchange. `circumstances`: everything else that it depends on."""
         known = self._sent.get(exchange.id)
         if known is not None and known.circumstances == circumstances and known.exchange == exchange:
             return Drawing(known.number, sent=True)
@@ -46,9 +46,9 @@ class DrawnTurns:
         return Drawing(number, sent=False)
 
     def keep_only(self, ids: Collection[int]) -> None:
-        """Forget the turns of other exchanges, which the page no longer shows."""
+        """Forget the turns of all other exchanges; the page no longer shows them."""
         self._sent = {exchange_id: sent for exchange_id, sent in self._sent.items() if exchange_id in ids}
 
     def forget(self) -> None:
-        """Send all turns again."""
+        """Send all turns again next time."""
         self._sent = {}

@@ -1,4 +1,4 @@
-"""Turns whatever goes wrong into one message, and logs it if it was not foreseen."""
+"""Turns every error into one message, and logs those that were not foreseen."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ UNEXPECTED = Message("An unexpected error occurred; the program's log has the de
 
 @contextmanager
 def errors_shown(show: Callable[[Message], None], *, raise_errors: bool = False) -> Iterator[None]:
-    """Pass the message of any error inside to `show`. An unexpected one is logged, or raised with `raise_errors`."""
+    """Pass the message of any error inside the block to `show`.
+
+    Unexpected errors are logged; with `raise_errors`, raised.
+    """
     try:
         yield
     except AskError as error:
         show(error.message)
-    except Exception:  # any bug: one failed action must not take the page down
+    except Exception:  # whatever the bug: one failed action must not take the page down
         if raise_errors:
             raise
         logger.exception("Unexpected error")
@@ -29,18 +32,18 @@ def errors_shown(show: Callable[[Message], None], *, raise_errors: bool = False)
 
 
 def to_int(number: object) -> int:
-    """A number sent by a browser, which may send anything; -1 for anything else."""
+    """A number from a browser, which may send anything; -1 if it is not one."""
     return number if isinstance(number, int) else -1
 
 
 def number_in(text: str) -> int:
-    """A number as a form or a header sends it; -1 for anything else."""
+    """A number from a form or a header; -1 if it is not one."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else -1
 
 
 def to_text(text: object) -> str:
-    """A text sent by a browser, which may send anything; "" for anything else.
+    """A text from a browser, which may send anything; "" if it is not one.
 
-    Lone surrogates, which JSON may bring and no database, file or tokenizer takes, become question marks.
+    Lone surrogates become question marks: JSON allows them, but databases, files and tokenizers do not.
     """
     return text.encode("utf-8", "replace").decode() if isinstance(text, str) else ""

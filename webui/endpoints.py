@@ -24,7 +24,7 @@ from webui.strings import Language, pick_language, say_message
 
 
 def add_endpoints(engine: Engine, **queueing: Any) -> None:
-    """Add both to the Blocks that are being built; `queueing`: how many may run at a time."""
+    """Add both endpoints to the Blocks being built. `queueing`: how many calls may run at a time."""
 
     def search(
         request: gr.Request, question: str, documents: list[str] | None = None, limit: int = 10
@@ -44,12 +44,12 @@ def add_endpoints(engine: Engine, **queueing: Any) -> None:
         history: list[dict[str, str]] | None = None,
         anyway: bool = False,
     ) -> Iterator[dict[str, Any]]:
-        """Answer a question from the documents with these ids, or from all, every sentence with its citations.
+        """Answer a question from the documents with these ids, or from all, with citations for every sentence.
 
-        While it waits, its place in the queue comes as `{"state": "waiting", "place": 3}`; then what is written so
-        far, as `{"state": "writing", "text": ...}`, and at the end the whole answer.
-        `history` is a list of earlier turns, oldest first, each with `question` and `answer`. With `anyway` it answers
-        even if the documents seem not to hold the answer.
+        While it waits, it yields its place in the queue as `{"state": "waiting", "place": 3}`; then the text so far as
+        `{"state": "writing", "text": ...}`, and finally the whole answer. `history` is a list of earlier turns, oldest
+        first, each with `question` and `answer`. With `anyway` it answers even if the documents do not seem to hold the
+        answer.
         """
         with _sentences(request):
             given: dict[str, Any] = {"question": question, "documents": documents, "history": history or []}
@@ -86,7 +86,7 @@ def _language(request: gr.Request) -> Language:
 
 @contextmanager
 def _sentences(request: gr.Request) -> Iterator[None]:
-    """Errors meant for a person, as Gradio's clients get them."""
+    """Pass errors meant for people on to Gradio's clients."""
     try:
         yield
     except AskError as error:

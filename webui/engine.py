@@ -1,7 +1,7 @@
 """The engine as the page sees it: a protocol, so that the page can be built and tested without a library.
 
-`rag.engine.Engine` implements it; tests use a scripted one. Every method may be called from any thread.
-An owner is a login name, or "" without logins; reading includes the shared documents (owner "").
+`rag.engine.Engine` implements it; tests use a scripted engine. Every method may be called from any thread. An owner is
+a login name, or "" without logins. Owners can also read the shared documents, those of owner "".
 """
 
 from __future__ import annotations
@@ -41,22 +41,25 @@ from webui.evaluations import Evaluations, Ratings
 
 
 class Conversations(Protocol):
-    """Stored conversations. Here an owner is a login or a browser; nothing of one owner is given to another."""
+    """Stored conversations. Here, an owner is a login or a browser; owners never see each other's conversations."""
 
     def version(self, owner: str) -> int:
-        """A number that grows with every change of the owner's list; cheap to poll."""
+        """A number that increases with every change to the owner's list; cheap to poll."""
         ...
 
     def create(self, owner: str, data: str) -> str:
-        """A new conversation without a question; returns its id, which nobody can guess."""
+        """Create a conversation without questions; returns its id, which cannot be guessed."""
         ...
 
     def get(self, owner: str, conversation_id: str) -> StoredConversation | None:
-        """A conversation; None if the owner has none of this id."""
+        """A conversation; None if the owner has none with this id."""
         ...
 
     def listed(self, owner: str, search: str = "", limit: int = -1) -> list[StoredConversation]:
-        """Conversations with a question, newest first; those whose title or questions contain `search`."""
+        """Conversations with at least one question, newest first.
+
+        `search`: only those with this text in title or questions.
+        """
         ...
 
     def save(self, owner: str, conversation_id: str, data: str) -> None:
@@ -68,7 +71,7 @@ class Conversations(Protocol):
         ...
 
     def delete(self, owner: str, conversation_id: str) -> None:
-        """Delete a conversation; for a few seconds it can be restored."""
+        """Delete a conversation; it can be restored for a few seconds."""
         ...
 
     def restore(self, owner: str, conversation_id: str) -> bool:
@@ -76,7 +79,7 @@ class Conversations(Protocol):
         ...
 
     def put(self, owner: str, conversation_id: str, exchange: StoredExchange, question: str) -> None:
-        """Store an exchange, or a later state of it. Raises StoreFull."""
+        """Store an exchange, or its later state. Raises StoreFull."""
         ...
 
     def newest_exchange(self, owner: str, conversation_id: str) -> int:
@@ -84,51 +87,51 @@ class Conversations(Protocol):
         ...
 
     def exchanges(self, owner: str, conversation_id: str, numbers: Collection[int]) -> list[StoredExchange]:
-        """The exchanges with these numbers, in order, without those that do not exist."""
+        """The exchanges with these numbers, in order; those that do not exist are left out."""
         ...
 
 
 class StoredPreferences(Protocol):
-    """What people prefer. Owners are those of conversations; nothing of one owner is given to another."""
+    """People's preferences, by the owners that conversations have; owners never see each other's."""
 
     def of(self, owner: str) -> Preferences:
-        """What an owner prefers; the defaults where nothing is stored."""
+        """An owner's preferences; the defaults if none are stored."""
         ...
 
     def change(self, owner: str, change: Callable[[Preferences], Preferences]) -> None:
-        """Change what an owner prefers; two changes at the same time both count. Raises what `change` raises."""
+        """Change an owner's preferences; concurrent changes are both kept. Raises what `change` raises."""
         ...
 
 
 class Pages(Protocol):
-    """The pages of documents in an owner's library. Raises FileRefused for any other document."""
+    """The pages of documents in an owner's library. All methods raise FileRefused for any other document."""
 
     def picture_width(self, wanted: int) -> int:
-        """The width in pixels that `picture` draws for one of at least `wanted` pixels."""
+        """The width in pixels at which `picture` draws a page if at least `wanted` pixels are needed."""
         ...
 
     def picture(self, owner: str, document_id: str, page: int, wanted: int) -> Picture:
-        """A page, counted from 0, at least `wanted` pixels wide if the limits allow it."""
+        """A page (from 0), at least `wanted` pixels wide if the limits allow it."""
         ...
 
     def read(self, owner: str, document_id: str, first: int, last: int) -> tuple[StoredPage, ...]:
-        """Pages first..last, counted from 0, with their text; fewer if the document ends before."""
+        """Pages first..last (from 0) with their text; fewer if the document ends earlier."""
         ...
 
     def words(self, owner: str, document_id: str, page: int) -> tuple[Word, ...]:
-        """The words of a page in reading order, each with the white space after it."""
+        """The words of a page in reading order, each with the white space that follows it."""
         ...
 
     def contents(self, owner: str, document_id: str) -> Contents:
-        """The labels of a document's pages, and its outline."""
+        """A document's page labels and outline."""
         ...
 
     def find(self, owner: str, document_id: str, text: str) -> Hits:
-        """On which pages of a document a text stands, and how often."""
+        """The pages of a document on which a text occurs, and how often."""
         ...
 
     def found_on(self, owner: str, document_id: str, page: int, text: str) -> tuple[tuple[Box, ...], ...]:
-        """The boxes of each place on a page that `find` counts."""
+        """The boxes of each occurrence on a page that `find` counts."""
         ...
 
     def file(self, owner: str, document_id: str) -> OriginalFile:
@@ -137,7 +140,7 @@ class Pages(Protocol):
 
 
 class Annotations(Protocol):
-    """Tags of documents, and which document replaced which. Nothing of one owner is given to another."""
+    """Tags of documents, and which document replaced which; owners never see each other's."""
 
     def tags(self, owner: str) -> dict[str, tuple[str, ...]]:
         """The tags of each document that has any, by document id."""
@@ -157,22 +160,22 @@ class Annotations(Protocol):
 
 
 class Introductions(Protocol):
-    """Introductions of documents: key sentences, and questions that they answer."""
+    """Introductions to documents: key sentences, and questions that they answer."""
 
     def of(self, owner: str, document_id: str) -> Introduction | None:
-        """The introduction of a document; if there is none yet, one is made in the background."""
+        """A document's introduction. If there is none yet, it is made in the background."""
         ...
 
     def making(self, owner: str, document_id: str) -> bool:
-        """Whether it is being made, or waits to be."""
+        """Whether it is being made, or is waiting to be."""
         ...
 
 
 class Removals(Protocol):
-    """Removals that can be undone for a while. A document that is about to be removed is in no list and no answer."""
+    """Removals that can be undone for a while. A document about to be removed is in no list and no answer."""
 
     def begin(self, owner: str, document_id: str) -> None:
-        """Hide a document of `owner` and remove it after a while."""
+        """Hide one of `owner`'s documents, and remove it after a while."""
         ...
 
     def undo(self, owner: str) -> None:
@@ -192,19 +195,19 @@ class Sharing(Protocol):
         ...
 
     def erase(self, owner: str, conversation_owner: str, remove: Callable[[str, str], None]) -> None:
-        """Erase all that belongs to somebody who was removed; documents of collections stay. `remove` removes one."""
+        """Erase all data of a removed user; documents in collections stay. `remove` removes one document."""
         ...
 
 
 class Collections(Protocol):
-    """Documents that several people share. What somebody is not granted is to them as if it did not exist."""
+    """Documents shared by several people. To people without access, a collection does not exist."""
 
     def of(self, person: str, *, administrator: bool = False) -> tuple[DocumentCollection, ...]:
-        """Those granted to a person, by name; for an administrator all."""
+        """The collections that a person may see, by name; an administrator sees all."""
         ...
 
     def create(self, person: str, name: str) -> int:
-        """A new collection, which its maker edits; returns its number. Raises AskError."""
+        """Create a collection, with the person as its editor; returns its number. Raises AskError."""
         ...
 
     def rename(self, person: str, number: int, name: str, *, administrator: bool = False) -> None:
@@ -216,19 +219,19 @@ class Collections(Protocol):
         ...
 
     def grant(self, person: str, number: int, to: str, *, editor: bool, administrator: bool = False) -> None:
-        """Grant a collection to somebody, or change what they may do. Raises AskError."""
+        """Give somebody access to a collection, or change what they may do in it. Raises AskError."""
         ...
 
     def revoke(self, person: str, number: int, of: str, *, administrator: bool = False) -> None:
-        """Take a collection from somebody, at once. Raises AskError."""
+        """Take away somebody's access to a collection, at once. Raises AskError."""
         ...
 
 
 class Engine(Protocol):
-    """Documents in, cited answers out. Errors are `rag.errors.AskError`: one sentence of plain text."""
+    """Documents in, cited answers out. Its errors are `rag.errors.AskError`: one sentence of plain text."""
 
     readiness: Readiness  # whether questions can be answered
-    activity: Activity  # questions and documents, counted
+    activity: Activity  # counts of questions and documents
     totals: StoredTotals  # how much is stored
 
     @property
@@ -248,7 +251,7 @@ class Engine(Protocol):
 
     @property
     def preferences(self) -> StoredPreferences:
-        """What each person prefers of sources and answers."""
+        """Each person's preferences for sources and answers."""
         ...
 
     @property
@@ -268,12 +271,12 @@ class Engine(Protocol):
 
     @property
     def sharing(self) -> Sharing:
-        """Moves documents into collections, and out of them."""
+        """Moves documents into and out of collections."""
         ...
 
     @property
     def introductions(self) -> Introductions:
-        """Introductions of documents."""
+        """Introductions to documents."""
         ...
 
     @property
@@ -287,15 +290,15 @@ class Engine(Protocol):
         ...
 
     def choices(self) -> tuple[Choice, ...]:
-        """The reader, embedder and device in use, and why."""
+        """The reader, the embedder and the device in use, and why each was chosen."""
         ...
 
     def choose(self, choice: Choice) -> None:
-        """Replace the choice of the same kind, for example to report how far it has been loaded."""
+        """Replace the choice of the same kind, for example to show how far it has been loaded."""
         ...
 
     def use_reader(self, reader: Reader, why: Message) -> None:
-        """Answer with another reader from the next question on."""
+        """Use another reader, from the next question on."""
         ...
 
     def wait(self) -> None:
@@ -303,43 +306,44 @@ class Engine(Protocol):
         ...
 
     def version(self) -> int:
-        """A number that grows with every change a page could show; cheap to poll."""
+        """A number that increases with every change that a page might show; cheap to poll."""
         ...
 
     def documents(self, owner: str) -> tuple[Document, ...]:
-        """Complete, searchable documents."""
+        """The documents that are complete and can be searched."""
         ...
 
     def details(self, owner: str, document_id: str) -> DocumentDetails | None:
-        """Author, date, outline and notes on pages of a document; None if the owner sees no such document."""
+        """Author, date, outline and page notes of a document; None if the owner cannot see it."""
         ...
 
     def jobs(self, owner: str) -> tuple[Job, ...]:
-        """Files being added, and those finished or failed that were not dismissed yet."""
+        """Files being added, and those that finished or failed and have not been dismissed."""
         ...
 
     def adding(self, owner: str) -> Adding | None:
-        """Progress of all files together that `owner` is adding; None if there is nothing left to do."""
+        """The combined progress of all files that `owner` is adding; None if nothing is left to do."""
         ...
 
     def add(self, owner: str, name: str, data: Path | bytes, replaces: str = "", collection: int = 0) -> Job:
-        """Queue a file under this name; a file given as a path may be deleted afterwards. Raises FileRefused.
+        """Queue a file under this name. A file given as a path may be deleted afterwards. Raises FileRefused.
 
-        `replaces`: id of a document that `owner` may change, and that goes when this one is complete; `collection`:
-        number of the one that it is put into, 0 for their own documents. Raises CollectionRefused if they may not.
+        `replaces`: id of a document that `owner` may change, which is removed when this one is complete; `collection`:
+        number of the collection to add it to, 0 for the owner's own documents. Raises CollectionRefused if they may
+        not.
         """
         ...
 
     def unlock(self, owner: str, job_id: int, password: str) -> None:
-        """Continue a job that waits for its password; if it is wrong, the job's message says so."""
+        """Continue a job that waits for a password. If the password is wrong, the job's message says so."""
         ...
 
     def cancel(self, owner: str, job_id: int) -> None:
-        """Stop a running job, or take a finished or failed one off the list."""
+        """Stop a running job, or dismiss one that has finished or failed."""
         ...
 
     def remove(self, owner: str, document_id: str) -> None:
-        """Remove a document at once and everywhere."""
+        """Remove a document and all its data at once."""
         ...
 
     def ask(
@@ -352,9 +356,9 @@ class Engine(Protocol):
         options: AskOptions = DEFAULT_OPTIONS,
         person: str = "",
     ) -> Iterator[Event]:
-        """Waiting while it has to wait, one Found, any number of Pieces, one Answer. Raises AskError.
+        """Waiting, while it has to wait; one Found; any number of Pieces; one Answer. Raises AskError.
 
-        `documents` None searches all of them; `person` is who asks, the owner with "".
+        `documents`: None searches all of them. `person`: who asks; "" for the owner.
         """
         ...
 
@@ -372,14 +376,16 @@ class Engine(Protocol):
         sources: tuple[Source, ...],
         stop: threading.Event | None = None,
     ) -> tuple[str, ...]:
-        """Questions to ask after a complete one and its sources, each answered by the same documents; often none.
+        """Questions to ask next, given a completed question and its sources; the same documents answer them.
 
-        They are looked for while nobody else's question needs the time, and no longer once `stop` is set.
+        Often none.
+
+        They are looked for only while no other question needs the time, and until `stop` is set.
         """
         ...
 
     def view(self, owner: str, source: Source, citation: Citation | None) -> View:
-        """The page a source is on, with the boxes of the passage and of the cited span."""
+        """The page that a source is on, with the boxes of its passage and of the cited span."""
         ...
 
     def view_page(self, owner: str, source: Source, page: int, citation: Citation | None = None) -> View:

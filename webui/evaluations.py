@@ -1,4 +1,4 @@
-"""Saved questions, runs, experiments and ratings as the page sees them: protocols, as those of webui/engine.py."""
+"""Saved questions, runs, experiments and ratings as the page sees them: protocols like those of webui/engine.py."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from rag.evaluation.runs import Run, SavedQuestion
 
 
 class Experiments(Protocol):
-    """Two variants of the settings compared on the saved questions. Nothing of one owner is given to another."""
+    """Two variants of the settings, compared on the saved questions. Owners never see each other's."""
 
     def listed(self, owner: str) -> tuple[Experiment, ...]:
         """Experiments without their results, oldest first."""
         ...
 
     def get(self, owner: str, experiment_id: int) -> Experiment | None:
-        """An experiment with its results; None if the owner has none of this id."""
+        """An experiment with its results; None if the owner has none with this id."""
         ...
 
     def start(self, owner: str, variants: tuple[Variant, Variant]) -> None:
@@ -28,7 +28,7 @@ class Experiments(Protocol):
         ...
 
     def resume(self, owner: str, experiment_id: int) -> None:
-        """Ask what an experiment has left, in the background. Raises AskError."""
+        """Ask the questions that an experiment has left, in the background. Raises AskError."""
         ...
 
     def remove(self, owner: str, experiment_id: int) -> None:
@@ -37,7 +37,7 @@ class Experiments(Protocol):
 
 
 class Evaluations(Protocol):
-    """Saved questions with their correct pages, and runs over them. Nothing of one owner is given to another."""
+    """Saved questions with their correct pages, and runs over them. Owners never see each other's."""
 
     @property
     def experiments(self) -> Experiments:
@@ -49,7 +49,7 @@ class Evaluations(Protocol):
         ...
 
     def save(self, owner: str, question: str, document_id: str, page: int, answer: str = "") -> None:
-        """Save a question with a correct page (from 0) and the answer expected, or add them to it. Raises AskError."""
+        """Save a question with a correct page (from 0) and the expected answer, or add them to it. Raises AskError."""
         ...
 
     def save_without_page(self, owner: str, question: str) -> None:
@@ -57,11 +57,11 @@ class Evaluations(Protocol):
         ...
 
     def save_all(self, owner: str, rows: Sequence[QuestionRow]) -> tuple[int, list[RefusedLine]]:
-        """Save the rows of a question set; how many were saved, and why the others were not."""
+        """Save the rows of a question set; returns how many were saved, and why the others were refused."""
         ...
 
     def expect(self, owner: str, question_id: int, answer: str) -> None:
-        """Set the answer expected of a question, "" for none. Raises AskError."""
+        """Set the expected answer of a question, "" for none. Raises AskError."""
         ...
 
     def remove_page(self, owner: str, question_id: int, document_id: str, page: int) -> None:
@@ -77,7 +77,7 @@ class Evaluations(Protocol):
         ...
 
     def given(self, owner: str, run_id: int) -> Mapping[int, str]:
-        """What the newest run answered, by id of the saved question."""
+        """The answers of the newest run, by id of the saved question."""
         ...
 
     def remove_run(self, owner: str, run_id: int) -> None:
@@ -89,7 +89,7 @@ class Evaluations(Protocol):
         ...
 
     def start(self, owner: str) -> None:
-        """Start a run in the background. Raises AskError if no saved question can be searched."""
+        """Start a run in the background. Raises AskError if there are no saved questions that can be searched."""
         ...
 
     def stop(self, owner: str) -> None:
@@ -98,14 +98,14 @@ class Evaluations(Protocol):
 
 
 class Ratings(Protocol):
-    """How people rated answers. Nothing of one owner is given to another."""
+    """People's ratings of answers. Owners never see each other's."""
 
     def all(self, owner: str) -> tuple[Rating, ...]:
         """Ratings, oldest first."""
         ...
 
     def rate(self, owner: str, question: str, reader: str, helpful: bool | None, reason: str = "") -> None:
-        """Rate an answer, in place of an earlier rating; None takes it back. Raises AskError."""
+        """Rate an answer, replacing an earlier rating; None withdraws it. Raises AskError."""
         ...
 
     def remove(self, owner: str, rating_id: int) -> None:

@@ -1,4 +1,4 @@
-"""A conversation as a file to keep: Markdown, one HTML page with pictures of the cited pages, or JSON."""
+"""Exports a conversation as a file: Markdown, a single HTML page with pictures of the cited pages, or JSON."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from webui.views.markup import append_placeholders, placeholder, remove_placehol
 from webui.views.render import render
 from webui.views.short import repeats_list, short_lines, short_text
 
-FORMAT: Final = 1  # of the JSON; raised when a field changes its meaning
-MAX_PICTURES: Final = 60  # of pages in one HTML file; further pages are named only
-_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]<>#|~])")  # what plain text may hold that Markdown would interpret
+FORMAT: Final = 1  # of the JSON format; raised when a field changes its meaning
+MAX_PICTURES: Final = 60  # with pictures in one HTML file; further pages are only named
+_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]<>#|~])")  # characters of plain text that Markdown would interpret
 _Pictured = Callable[[Source, Citation | None], tuple[View, bytes] | None]
 
 
 def as_json(conversation: Conversation) -> str:
-    """All that was asked, in all branches, with sources, citations and checks."""
+    """Everything asked, in all branches, with sources, citations and checks."""
     return json.dumps(
         {
             "format": FORMAT,
@@ -45,7 +45,7 @@ def as_json(conversation: Conversation) -> str:
 
 
 def as_markdown(conversation: Conversation, language: Language) -> str:
-    """The branch shown: questions as headings, answers, and the sources they cite as footnotes."""
+    """The branch shown: questions as headings, answers, and the cited sources as footnotes."""
     parts = [f"# {_escaped(conversation.title or say(language, 'title'))}"]
     for exchange in conversation.branch:
         parts += [f"## {_escaped(exchange.question)}", *_warnings(exchange, language)]
@@ -87,7 +87,7 @@ def _short_markdown(exchange: Exchange, language: Language) -> str:
 
 
 def _escaped(text: str, *, lines: bool = False) -> str:
-    """Plain text as Markdown that shows it as it is; on one line unless `lines`."""
+    """Plain text escaped so that Markdown shows it unchanged; on one line unless `lines`."""
     escaped = _MARKDOWN.sub(r"\\\1", visible(text))
     return escaped if lines else " ".join(escaped.split())
 
@@ -97,17 +97,17 @@ def _escaped(text: str, *, lines: bool = False) -> str:
 
 @dataclass
 class _Page:
-    """A cited page: where it is, and its picture with what is cited on it."""
+    """A cited page and its picture."""
 
     id: str
-    name: str  # "report.pdf, p. 5"
-    picture: str = ""  # PNG in base64; "" if there is none
-    boxes: list[str] = field(default_factory=list)  # styles of the marks over it
+    name: str  # for example "report.pdf, p. 5"
+    picture: str = ""  # PNG in base64; "" without one
+    boxes: list[str] = field(default_factory=list)  # styles of the marks on the picture
 
 
 @dataclass(frozen=True)
 class _Turn:
-    """A question and its answer, as the template takes them."""
+    """A question and its answer, in the form that the template takes."""
 
     question: str
     warnings: list[str]
@@ -117,9 +117,9 @@ class _Turn:
 
 
 def as_html(conversation: Conversation, language: Language, pictured: _Pictured) -> str:
-    """The branch shown as one page that needs nothing else and runs no script: below it the cited pages, marked.
+    """The branch shown as one self-contained page without scripts, followed by the cited pages with their marks.
 
-    `pictured` gives the page that a source, or the citation of it, is on; None if the document is gone.
+    `pictured` returns the page of a source, or of its citation; None if the document is gone.
     """
     pages: dict[tuple[str, str], _Page] = {}
     turns = [_turn(exchange, language, pages, pictured) for exchange in conversation.branch]
@@ -150,7 +150,7 @@ def _page(
     pages: dict[tuple[str, str], _Page],
     pictured: _Pictured,
 ) -> _Page:
-    """The page that a source is cited from; drawn once, with the marks of all that cite it."""
+    """The page that a source is cited from. It is drawn once, with the marks of all citations on it."""
     enough = sum(bool(page.picture) for page in pages.values()) >= MAX_PICTURES
     found = None if enough else pictured(source, citation)
     label = found[0].page_label if found else source.page_label
@@ -198,7 +198,7 @@ def _verdict(sentence: Sentence, language: Language, pages: dict[int, _Page]) ->
 
 
 def _warnings(exchange: Exchange, language: Language) -> list[str]:
-    """What to know before reading an answer: that it is an error or a reply, in doubt, or was stopped."""
+    """What to know before reading an answer: that it is an error or a reply, is in doubt, or was stopped."""
     doubt = doubt_of(exchange, language)
     told = [
         say_message(language, exchange.error) if exchange.error else "",
@@ -219,6 +219,6 @@ def _citations(exchange: Exchange) -> list[Citation]:
 
 
 def _cited(exchange: Exchange) -> list[Source]:
-    """The sources that an answer cites, by their numbers."""
+    """The sources that an answer cites, by number."""
     cited = {citation.number for citation in _citations(exchange)}
     return [source for source in exchange.sources if source.number in cited]

@@ -1,4 +1,4 @@
-"""What the page does when somebody does something: each handler changes the session and redraws parts of the page."""
+"""Handles the page's events: each handler changes the session and redraws parts of the page."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from webui.session import Asking, Session
 from webui.strings import language_of, pick_language
 
 POLL_SECONDS = 1.0
-QUICK_POLL_SECONDS = 0.2  # while an answer is drawn by polling
+QUICK_POLL_SECONDS = 0.2  # while polling draws an answer
 
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Who people are, by their id."""
+    """People's names and roles, by id."""
 
     role_of: Callable[[str], Role]
     name_of: Callable[[str], str] = name_in
@@ -69,7 +69,7 @@ class Handlers:
         self.raise_errors = raise_errors
 
     def session(self, request: gr.Request) -> Session:
-        """The session of whoever asks; the login name decides whose documents there are."""
+        """The session of the request's page. Its login decides which documents it sees."""
         language = language_of(request)
         owner = owner_of(request)
         person = conversation_owner(owner, request.cookies)
@@ -79,7 +79,7 @@ class Handlers:
         return session
 
     def load(self, place: str, request: gr.Request) -> Updates:
-        """A page was opened or reloaded; `place` tells which conversation its address names."""
+        """A page was opened or reloaded. `place` tells which conversation its address names."""
         session = self.session(request)
         session.listing.order = order_of(request.cookies.get("sort"))
         with errors_shown(session.show_notice, raise_errors=self.raise_errors):
@@ -87,7 +87,7 @@ class Handlers:
         return self.draw.arrived(session)
 
     def poll(self, request: gr.Request) -> Updates:
-        """Once a second, more often during an answer that no request of this page draws: send what changed."""
+        """Send what has changed. Called once a second, and more often while polling draws an answer."""
         session = self.session(request)
         version, talk = self.engine.version(), self._changed_talk(session)
         quick = session.should_poll_quickly
@@ -104,7 +104,7 @@ class Handlers:
         return updates | talk
 
     def unchanged(self, owner: str, person: str, name: str) -> bool:
-        """Whether a session is known and `poll` would draw nothing for it now. Must be quick: it blocks the server."""
+        """Whether the session is known and `poll` would draw nothing now. Must be quick, since it blocks the server."""
         session = self.sessions.known(owner, name, person)
         if session is None or session.talk_has_changed or self._is_due(session, self.engine.version()):
             return False
@@ -112,11 +112,11 @@ class Handlers:
         return True
 
     def _is_due(self, session: Session, version: int) -> bool:
-        """Whether it is time to send a page what has changed for everybody."""
+        """Whether it is time to send a page the changes that concern everybody."""
         return session.seen != version and self.pace.is_due(session.polled_at)
 
     def _changed_talk(self, session: Session) -> Updates:
-        """What changed in the conversation since this page drew it, because another page changed it."""
+        """What another page has changed in the conversation since this page drew it."""
         updates: Updates = {}
         if session.own and session.drawer_has_changed:
             if session.own.is_gone(session.conversation):
@@ -129,7 +129,7 @@ class Handlers:
         return updates
 
     def ask(self, question: str, request: gr.Request) -> Iterator[Updates]:
-        """Answer, drawing again with each step."""
+        """Answer, redrawing with each step."""
         question = to_text(question).strip()
         session = self.session(request)
         if question:
@@ -154,13 +154,13 @@ class Handlers:
             yield from self._answer(session, asking, request, emptied=False)
 
     def _answer(self, session: Session, asking: Asking, request: gr.Request, *, emptied: bool) -> Iterator[Updates]:
-        """Answer, drawing again with each step; `emptied`: empty the question box first."""
+        """Answer, redrawing with each step. `emptied`: empty the question box first."""
         first, conversation = True, session.conversation
         session.following += 1
         try:
             for _ in steps_in_request(id_of(request), self.answers.ask(session, asking)):
                 if not first and session.conversation is not conversation:
-                    return  # the page shows another one now; the answer goes on
+                    return  # the page shows another conversation now; the answer continues
                 updates = self.draw.talk(session, emptied=first and emptied, earlier=first)
                 yield updates | self.draw.drawer(session) if first else updates
                 first = False
@@ -168,19 +168,19 @@ class Handlers:
             session.following -= 1
 
     def stop(self, request: gr.Request) -> Updates:
-        """Stop at once: the page does not wait for the reader to notice."""
+        """Stop at once; the page does not wait until the reader notices."""
         session = self.session(request)
         session.stop()
         return self.draw.talk(session)
 
     def new(self, request: gr.Request) -> Updates:
-        """Begin a new conversation."""
+        """Start a new conversation."""
         session = self.session(request)
         session.begin()
         return self.draw.arrived(session)
 
     def in_drawer(self, event: gr.EventData, request: gr.Request) -> Updates:
-        """Something was done with a whole conversation, or typed into the question box."""
+        """Something was done with whole conversations, or typed into the question box."""
         session = self.session(request)
         version = session.conversation.version
         with errors_shown(session.show_notice, raise_errors=self.raise_errors):
@@ -190,7 +190,7 @@ class Handlers:
         return updates if version == session.conversation.version else updates | self.draw.talk(session)
 
     def in_library(self, event: gr.EventData, request: gr.Request) -> Updates:
-        """Something was ticked, removed, unlocked, stopped or added."""
+        """A document was ticked, removed or added, or a file unlocked or stopped."""
         session, data = self.session(request), _sent(event)
         session.problem = None
 
@@ -205,7 +205,7 @@ class Handlers:
         return updates | self.draw.viewer(session) if data.get("do") == "page" else updates
 
     def in_conversation(self, event: gr.EventData, request: gr.Request) -> Updates:
-        """A citation was opened, another variant of a question is to be shown, or an answer was rated."""
+        """A citation was opened, another variant chosen, or an answer rated."""
         session, data = self.session(request), _sent(event)
         if data.get("do") == "earlier":
             session.show_earlier()
@@ -220,7 +220,7 @@ class Handlers:
         return self.draw.exchanges(session) | self.draw.viewer(session)
 
     def in_viewer(self, event: gr.EventData, request: gr.Request) -> Updates:
-        """A page was turned or marked as correct, or the viewer closed."""
+        """A page was turned or marked as correct, or the viewer was closed."""
         session, data = self.session(request), _sent(event)
         session.evaluation.problem = None
         turn_viewer(self.engine, session, data)
@@ -232,7 +232,7 @@ class Handlers:
         return self.draw.viewer(session) if data.get("do") in ("turn", "back") else self.draw.views(session)
 
     def in_evaluation(self, event: gr.EventData, request: gr.Request) -> Updates:
-        """The view was chosen, or something done with saved questions and runs."""
+        """The Evaluate view was opened, or something was done in it."""
         session, data = self.session(request), _sent(event)
         session.evaluation.problem = None
         session.evaluation.shown = data.get("do") != "view" or data.get("view") == "evaluation"
@@ -241,7 +241,7 @@ class Handlers:
         return self.draw.views(session)
 
     def _try_evaluation(self, session: Session, action: Callable[[], None]) -> None:
-        """Do something with saved questions; what goes wrong is shown in the view and beside the page."""
+        """Do something with saved questions; errors are shown in the view and next to the page."""
 
         def show(problem: Message) -> None:
             session.evaluation.problem = problem
@@ -250,7 +250,7 @@ class Handlers:
             action()
 
     def in_head(self, event: gr.EventData, request: gr.Request) -> Updates:
-        """The language was switched, or a model looked for or picked."""
+        """The language was switched, or something was done in the model picker."""
         session, data = self.session(request), _sent(event)
         if data.get("do") == "language":
             session.language = pick_language(str(data.get("language")), None)
@@ -271,12 +271,12 @@ class Handlers:
 
 
 def owner_of(request: gr.Request) -> str:
-    """The id of the user; "" without login."""
+    """The user's id; "" without logins."""
     return str(request.username or "")
 
 
 def _sent(event: gr.EventData) -> dict[str, Any]:
-    """What the page sent with an event; empty when it is nothing of the kind."""
+    """The data of an event; empty if they are not what the page sends."""
     if not isinstance(event._data, dict):
         return {}
     return {name: to_text(value) if isinstance(value, str) else value for name, value in event._data.items()}

@@ -1,7 +1,7 @@
-"""The list of documents as one open page shows it: its order, open details, and the rows sent so far.
+"""The list of documents as one open page shows it: its order, open details, and the rows already sent.
 
-A list may have a thousand rows, so that after the first drawing only those that changed are sent. Each drawing has a
-number, and one with changes names the drawing it changes: a page that missed that one asks for the whole list again.
+The list may have a thousand rows, so after the first drawing only changed rows are sent. Each drawing has a number, and
+one with changes names the drawing that it changes. A page that missed that one asks for the whole list.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-MAX_CHANGED_SHARE = 0.5  # of the rows; from there on the whole list is sent
+MAX_CHANGED_SHARE = 0.5  # changed rows from which on the whole list is sent
 
 
 class Order(StrEnum):
-    """How the documents are sorted."""
+    """How the list of documents is sorted."""
 
     ADDED = "added"  # newest last
     NEWEST = "newest"  # newest first
@@ -25,12 +25,12 @@ class Order(StrEnum):
 
 
 def order_of(cookie: str | None) -> Order:
-    """The order chosen before (a cookie)."""
+    """The order stored in a cookie."""
     return Order(cookie) if cookie in list(Order) else Order.ADDED
 
 
 class Row(Protocol):
-    """A row of the list; compared with the one sent before to find out whether it changed."""
+    """A row of the list, comparable with the one sent before."""
 
     @property
     def id(self) -> str:
@@ -44,8 +44,8 @@ class Drawing:
 
     number: int
     base: int | None  # number of the drawing that this one changes; None if it is the whole list
-    rows: tuple[tuple[Any, str], ...]  # each with the id of the row before it, "" for the first
-    gone: tuple[str, ...] = ()  # ids of the rows to take away
+    rows: tuple[tuple[Any, str], ...]  # each with the id of the row above it, "" for the first
+    gone: tuple[str, ...] = ()  # ids of the rows to remove
 
     @property
     def changed(self) -> bool:
@@ -60,18 +60,18 @@ class Listing:
     order: Order = Order.ADDED
     detailed: set[str] = field(default_factory=set)  # ids of the documents whose details are open
     lock: threading.RLock = field(default_factory=threading.RLock)  # held while a drawing is made
-    into: int = 0  # the collection that files are added to; 0 for the person's own documents
-    around: str = ""  # HTML around the rows as last sent
-    welcome: str = ""  # HTML of the welcome as last sent
+    into: int = 0  # the collection that new files go to; 0 for the person's own documents
+    around: str = ""  # HTML around the rows, as last sent
+    welcome: str = ""  # HTML of the welcome, as last sent
     _number: int = 0
     _sent: dict[str, Any] = field(default_factory=dict)  # rows by id, in order, as last sent
 
     def forget_sent(self) -> None:
-        """Send the whole list the next time."""
+        """Send the whole list next time."""
         self._sent = {}
 
     def draw(self, rows: Sequence[Row]) -> Drawing:
-        """What to send so that the page shows `rows`; from then on it counts as showing them."""
+        """What to send so that the page shows `rows`. Assumes that it arrives."""
         before, self._sent = self._sent, {row.id: row for row in rows}
         base, self._number = self._number, self._number + 1
         places = list(zip(rows, ["", *(row.id for row in rows)], strict=False))

@@ -1,4 +1,4 @@
-"""The models that can be picked on the page, as protocols: which there are, how to download, load or connect to one.
+"""The models that can be chosen on the page, as protocols: list them, download, load, or connect to a server.
 
 `model.picking` implements them without importing this module.
 """
@@ -11,36 +11,36 @@ from rag.messages import Message
 
 
 class ModelOffer(Protocol):
-    """One model that can be picked. Plain data; None for what is unknown."""
+    """A model that can be chosen. Plain data; None for what is unknown."""
 
     @property
     def name(self) -> str:
-        """What `Models.pick` takes."""
+        """The name that `Models.pick` takes."""
         ...
 
     @property
     def title(self) -> str:
-        """The name shown to people."""
+        """The name that people see."""
         ...
 
     @property
     def parameters(self) -> float | None:
-        """In billions."""
+        """Number of parameters, in billions."""
         ...
 
     @property
     def context(self) -> int | None:
-        """Tokens of prompt and answer."""
+        """Tokens of prompt and answer together."""
         ...
 
     @property
     def licence(self) -> str:
-        """Its short name: "custom" for the maker's own licence, "" if unknown."""
+        """Short name of its licence: "custom" for the maker's own, "" if unknown."""
         ...
 
     @property
     def int8_gb(self) -> float | None:
-        """Gigabytes to load it in 8 bits and answer; None also if it cannot be loaded so."""
+        """Gigabytes needed to load it in 8 bits and answer; None also if it cannot be loaded in 8 bits."""
         ...
 
     @property
@@ -74,22 +74,22 @@ class Recommendation(Protocol):
 
     @property
     def precision(self) -> str:
-        """What `Models.pick` takes with it."""
+        """The precision to pass to `Models.pick`."""
         ...
 
     @property
     def memory_gb(self) -> float:
-        """Gigabytes to load it and answer."""
+        """Gigabytes needed to load it and answer."""
         ...
 
     @property
     def tokens_per_second(self) -> float:
-        """Estimated speed at which it writes."""
+        """Estimated speed of its answers."""
         ...
 
 
 class Download(Protocol):
-    """A download of a model that runs, is paused or failed."""
+    """A download of a model: running, paused or failed."""
 
     @property
     def model(self) -> str:
@@ -98,12 +98,12 @@ class Download(Protocol):
 
     @property
     def done(self) -> int:
-        """Bytes that have arrived."""
+        """Bytes received."""
         ...
 
     @property
     def total(self) -> int:
-        """Bytes in all; 0 until it is known."""
+        """Bytes in all; 0 until known."""
         ...
 
     @property
@@ -113,30 +113,30 @@ class Download(Protocol):
 
     @property
     def failed(self) -> Message | None:
-        """Why it stopped; it can be resumed."""
+        """Why it stopped; it can be resumed. None if it did not."""
         ...
 
 
 class ServedModel(Protocol):
-    """A model that a server offers."""
+    """A model offered by a server."""
 
     @property
     def name(self) -> str:
-        """What `Models.connect` takes."""
+        """The name that `Models.connect` takes."""
         ...
 
     @property
     def context(self) -> int:
-        """Tokens of prompt and answer."""
+        """Tokens of prompt and answer together."""
         ...
 
 
 class Connection(Protocol):
-    """The model on a server that answers."""
+    """The connected model on a server."""
 
     @property
     def server(self) -> str:
-        """Its address."""
+        """The server's address."""
         ...
 
     @property
@@ -146,11 +146,11 @@ class Connection(Protocol):
 
 
 class Models(Protocol):
-    """The models of the program, which has one reader for all pages. Thread-safe."""
+    """The models of the program. There is one reader for all pages. Thread-safe."""
 
     @property
     def downloads(self) -> bool:
-        """Whether models that are not on this machine may be downloaded."""
+        """Whether models may be downloaded."""
         ...
 
     @property
@@ -160,7 +160,7 @@ class Models(Protocol):
 
     @property
     def servers(self) -> bool:
-        """Whether a server can be connected to."""
+        """Whether it is allowed to connect to a server."""
         ...
 
     @property
@@ -169,23 +169,25 @@ class Models(Protocol):
         ...
 
     def offers(self) -> tuple[ModelOffer, ...]:
-        """The known models, those that can be used first. May take seconds the first time."""
+        """The known models; those that can be used come first. The first call may take seconds."""
         ...
 
     def recommended(self) -> Recommendation | None:
-        """The model that suits this machine best; None if none fits. May take seconds the first time."""
+        """The model that suits this machine best; None if none fits. The first call may take seconds."""
         ...
 
     def pick(self, name: str, precision: str) -> None:
-        """Start loading a model, or unload it for ""; returns at once. Raises AskError if it may not be used.
+        """Start loading a model, or unload the current one for ""; returns at once.
 
-        Progress and failure are reported in the engine's choices.
+        Raises AskError if it may not be used.
+
+        Progress and failures are reported through the engine's choices.
         """
         ...
 
     @property
     def download(self) -> Download | None:
-        """The download that runs, is paused or failed; None when there is none."""
+        """The download that is running, paused or failed; None if there is none."""
         ...
 
     def control_download(self, action: str) -> None:
@@ -194,15 +196,15 @@ class Models(Protocol):
 
     @property
     def connection(self) -> Connection | None:
-        """The model on a server that answers; None if there is none."""
+        """The connected model on a server; None if there is none."""
         ...
 
     def served(self, server: str, key: str) -> tuple[ServedModel, ...]:
-        """The models of a server; `key` may be "". Raises AskError if it does not answer or may not be asked."""
+        """The models of a server; `key` may be "". Raises AskError if it cannot or must not be asked."""
         ...
 
     def connect(self, server: str, key: str, model: str) -> None:
-        """Answer with a model on a server from now on, also after a restart. Raises AskError."""
+        """Answer with a model on a server from now on, including after a restart. Raises AskError."""
         ...
 
     def disconnect(self) -> None:

@@ -1,7 +1,7 @@
-"""The stored conversations of one person, and those of them that pages have open.
+"""The stored conversations of one person, and those that are open in pages.
 
-A conversation that is open in several pages is one object, so that all of them see the same turns. What cannot be
-stored stays in memory, and the conversation says why.
+A conversation open in several pages is one object, so all of them see the same turns. If something cannot be stored, it
+stays in memory and the conversation says why.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rag.store.conversations import StoredConversation, StoredExchange
 from webui.conversation import Conversation, Exchange, Place, PlainPage, stored_exchange
 from webui.engine import Conversations
 
-LOADED_TURNS = 40  # of a stored conversation that stay in memory when something is asked
+LOADED_TURNS = 40  # exchanges of a stored conversation that stay in memory when a question is asked
 TITLE_COLUMNS = 60  # of a title made from the first question; a Chinese character takes two
 MAX_DRAFT_CHARACTERS = 20_000
 
@@ -35,7 +35,7 @@ class _State:
     leaf: int | None = None
     draft: str = ""
     opened: Place | PlainPage | None = None
-    branches: dict[int, int] = field(default_factory=dict)  # parents, of what does not follow the one asked before it
+    branches: dict[int, int] = field(default_factory=dict)  # parents of those not asked after the one before
     quotes: bool = False
 
 
@@ -44,13 +44,13 @@ class OwnConversations:
 
     def __init__(self, stored: Conversations, owner: str) -> None:
         self.stored, self.owner = stored, owner
-        self.seen_at = time.monotonic()  # when one of the owner's pages was heard of last
+        self.seen_at = time.monotonic()  # when one of the owner's pages was last heard from
         self._lock = threading.Lock()
         self._open: WeakValueDictionary[str, Conversation] = WeakValueDictionary()
 
     @property
     def version(self) -> int:
-        """A number that grows with every change of the list; cheap to poll."""
+        """A number that increases with every change of the list; cheap to poll."""
         return self.stored.version(self.owner)
 
     def is_gone(self, conversation: Conversation) -> bool:
@@ -58,7 +58,7 @@ class OwnConversations:
         return bool(conversation.id) and self.stored.get(self.owner, conversation.id) is None
 
     def open(self, conversation_id: str) -> Conversation | None:
-        """A conversation by its id; None if this owner has none. Raises StoreError."""
+        """A conversation by its id; None if this owner has none with it. Raises StoreError."""
         with self._lock:
             found = self.stored.get(self.owner, conversation_id)
             if found is None:
@@ -69,7 +69,7 @@ class OwnConversations:
             return conversation
 
     def delete(self, conversation_id: str) -> None:
-        """Delete a conversation, and stop the answer that is being made in it. Raises StoreError."""
+        """Delete a conversation, and stop the answer being made in it. Raises StoreError."""
         self.stored.delete(self.owner, conversation_id)
         conversation = self._open.get(conversation_id)
         if conversation is not None:
@@ -91,7 +91,7 @@ class OwnConversations:
         return [stored_exchange(exchange.number, exchange.data) for exchange in stored]
 
     def keep(self, conversation: Conversation) -> None:
-        """Store what is chosen, typed and open. A new conversation without any of it is not stored."""
+        """Store what is ticked, typed and open. A new conversation with none of these is not stored."""
         state = _text_of(conversation)
         if state == (conversation.stored_state if conversation.id else _text_of(Conversation())):
             return
@@ -103,11 +103,11 @@ class OwnConversations:
                 self._create(conversation, state)
 
     def keep_exchange(self, conversation: Conversation, exchange: Exchange) -> None:
-        """Store an exchange as it is now; the first one gives the conversation its title."""
+        """Store an exchange in its current state. The first one gives the conversation its title."""
         with conversation.lock, _errors_kept(conversation):
             if not conversation.id:
                 self._create(conversation, _text_of(conversation))
-            # After a failure all that are in memory: one of them may be missing in the store.
+            # After a failure, store all that are in memory: the store may lack any of them.
             for one in conversation.exchanges if conversation.problem else [exchange]:
                 self.stored.put(self.owner, conversation.id, StoredExchange(one.id, one.to_json()), one.question)
             conversation.problem = None
@@ -117,7 +117,7 @@ class OwnConversations:
                 conversation.forget(LOADED_TURNS)
 
     def _create(self, conversation: Conversation, state: str) -> None:
-        with self._lock:  # so that no other page opens it from the store meanwhile, and has an object of its own
+        with self._lock:  # so that no other page reads it from the store meanwhile and gets a separate object
             conversation.id = self.stored.create(self.owner, state)
             conversation.load = partial(self._load, conversation.id)
             conversation.stored_state = state
@@ -140,7 +140,7 @@ def _adapter() -> TypeAdapter[_State]:
 def _state_of(text: str) -> _State:
     try:
         return _adapter().validate_json(text)
-    except ValidationError:  # of another version: the exchanges count more than what was chosen
+    except ValidationError:  # written by another version: the exchanges matter more than what was ticked
         return _State()
 
 
@@ -158,7 +158,7 @@ def _text_of(conversation: Conversation) -> str:
 
 @contextmanager
 def _errors_kept(conversation: Conversation) -> Iterator[None]:
-    """Note in the conversation why it cannot be stored, and go on with it in memory."""
+    """Note in the conversation why it cannot be stored, and continue with it in memory."""
     try:
         yield
     except StoreError as error:

@@ -1,7 +1,7 @@
 """The page: lays out the Gradio components and wires their events to the handlers.
 
-The views render what is shown as escaped HTML; `page.js` merges it into the page and sends back what people click.
-`webui.server.serve` puts the page on a port.
+The views render escaped HTML; `page.js` merges it into the page and sends back what people click. `webui.server.serve`
+puts the page on a port.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from webui.models import Models
 from webui.server.polls import Polling
 from webui.strings import say
 
-MAX_QUEUED_QUESTIONS = 200  # of all sessions together; above, the page says that the queue is full
-QUEUE_SECONDS: Final = 0.01  # between two looks of Gradio at its queue; it looks a thousand times a second by itself
-PROGRESS_SECONDS: Final = 1.0  # the same for progress bars of Gradio's, of which the page has none
-# Joined into the function that every part of the page runs; page.js has what the others use.
+MAX_QUEUED_QUESTIONS = 200  # of all sessions together; beyond it, the page says that the queue is full
+QUEUE_SECONDS: Final = 0.01  # between Gradio's checks of its queue; its own default is a thousand a second
+PROGRESS_SECONDS: Final = 1.0  # the same for Gradio's progress bars, of which the page has none
+# Joined into the function that every part of the page runs; the others use what page.js defines.
 SCRIPTS: Final = (
     "page.js",
     "roving.js",
@@ -40,7 +40,7 @@ SCRIPTS: Final = (
     "keys.js",
     "settings.js",
 )
-VIEWER_SCRIPTS: Final = (  # the viewer needs no others, and nobody else needs these
+VIEWER_SCRIPTS: Final = (  # the viewer needs only these, and nothing else needs them
     "page.js", "roving.js", "history.js", "viewer.js", "viewer-sheet.js", "viewer-zoom.js", "viewer-find.js",
     "viewer-contents.js", "viewer-divider.js",
 )  # fmt: skip
@@ -56,9 +56,9 @@ def build_page(
     people: People,
     raise_errors: bool = False,
 ) -> LeanBlocks:
-    """The whole page; with `models` those whose role allows it pick one there. `people` tells who they are.
+    """The whole page. With `models`, people whose role allows it can choose one. `people`: their names and roles.
 
-    With `raise_errors` an unexpected error is not turned into a sentence (tests, debugging).
+    With `raise_errors`, unexpected errors are raised instead of shown as a sentence (for tests and debugging).
     """
     page: LeanBlocks
     with LeanBlocks(title=say("en", "title"), analytics_enabled=False, fill_width=True, fill_height=True) as page:
@@ -141,9 +141,9 @@ def _script(name: str) -> str:
 
 
 def head_script() -> str:
-    """The script in the page's head: a function that each part of the page runs, with what Gradio gives it.
+    """The script in the page's head: a function that each part of the page runs with what Gradio passes to it.
 
-    In `js_on_load` it would come once for each part, and Gradio would search it for names of events on every update.
+    In `js_on_load` it would be sent once for each part, and Gradio would search it for event names on every update.
     """
     functions = (("askPart", SCRIPTS), ("askViewer", VIEWER_SCRIPTS))
     given = "role, element, trigger, props, watch"
@@ -158,9 +158,9 @@ def _joined(scripts: Sequence[str]) -> str:
 
 
 def _drawn(role: str) -> gr.HTML:
-    """A place for HTML drawn by the server. The value is not put into Gradio's template but merged by page.js."""
+    """A place for HTML drawn by the server. page.js merges the value; Gradio's template does not contain it."""
     function = "askViewer" if role == "viewer" else "askPart"
-    events = "'act' 'again' 'suggest'"  # Gradio lets a part have the events whose names its script quotes
+    events = "'act' 'again' 'suggest'"  # Gradio lets a part use only events that its script names
     return gr.HTML(
         value="",
         html_template='<div class="mount"></div>',
@@ -171,21 +171,21 @@ def _drawn(role: str) -> gr.HTML:
     )
 
 
-# ---- Gradio's Blocks without what Gradio does to an event's results
+# ---- Gradio's Blocks, without its postprocessing of an event's results
 
 
 class LeanBlocks(gr.Blocks):
-    """Blocks whose handlers return a dict of the components that change, with their HTML or a `gr.update`.
+    """Blocks whose handlers return a dict from changed components to their HTML or a `gr.update`.
 
-    Gradio sends every output of an event, changed or not, and keeps its settings and its value for each session:
-    20 ms of a poll that finds no change, and the HTML of every open page in memory. It needs them to check what a
-    component sends back against what was sent to it; ours send nothing but text.
+    Gradio sends every output of an event, changed or not, and keeps each one's settings and value for each session.
+    That costs 20 ms for a poll that finds no change, and holds the HTML of every open page in memory. It does this to
+    check what a component sends back; ours only send text.
     """
 
     polling: Polling  # set once the page is laid out
 
     def queue(self, *arguments: Any, **options: Any) -> Self:
-        """Like Gradio's, with a queue that is idle while nobody asks."""
+        """Like Gradio's, but the queue is idle while nobody asks."""
         super().queue(*arguments, **options)
         self._queue.sleep_when_free, self._queue.progress_update_sleep_when_free = QUEUE_SECONDS, PROGRESS_SECONDS
         return self

@@ -1,7 +1,7 @@
-"""What one open page works with: its conversation, the answer being made, and what is chosen and open.
+"""The state of one open page: its conversation, the answer being made, and what is ticked and open.
 
-Knows the engine and nothing of HTML or Gradio. A session belongs to one owner; it may be stopped, asked again and
-read from several threads at the same time.
+Knows the engine and nothing of HTML or Gradio. A session belongs to one owner. It may be stopped, asked again and read
+from several threads at the same time.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ from webui.models import ModelOffer, Recommendation, ServedModel
 from webui.own_conversations import OwnConversations
 from webui.strings import Language
 
-REDRAW_SECONDS = 0.06  # pieces that come faster are shown together, and so are checked sentences
-SHOWN_TURNS = 20  # drawn at first, and more for each time that earlier ones are asked for
+REDRAW_SECONDS = 0.06  # pieces and checked sentences that arrive within this time are shown together
+SHOWN_TURNS = 20  # drawn at first, and how many “Show earlier” adds
 
 NOTHING_TO_ASK = Message("Add a document first, then ask your question.")
 NOTHING_CHOSEN = Message("No document is ticked. Tick at least one on the left.")
@@ -53,12 +53,12 @@ NOTHING_CHOSEN = Message("No document is ticked. Tick at least one on the left."
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """A question, and how and where in the conversation it is asked."""
+    """A question, and how and where in the conversation to ask it."""
 
     question: str
     options: AskOptions = DEFAULT_OPTIONS
-    instead_of: int | None = None  # id of the exchange that it is a variant of; None: it comes after all shown
-    only: str = ""  # id of the one document it is about; "" for those ticked
+    instead_of: int | None = None  # id of the exchange that it is a variant of; None: it follows all those shown
+    only: str = ""  # id of the only document to ask; "" for those ticked
 
 
 @dataclass
@@ -67,13 +67,13 @@ class Opened:
 
     source: Source
     citation: Citation | None
-    page: int | None = None  # turned to, from 0; None for the one where the citation, or the source, begins
-    question: str = ""  # that a correct page may be marked for
-    place: Place | None = None  # where it was opened; None for a page that was opened on its own
+    page: int | None = None  # the page turned to, from 0; None for the page where the citation or the source begins
+    question: str = ""  # the question that a correct page may be marked for
+    place: Place | None = None  # where it was opened from; None for a page opened on its own
 
     @property
     def kept(self) -> Place | PlainPage | None:
-        """What is stored about it; None for a correct page of a saved question, which belongs to no conversation."""
+        """What is stored about it; None for a saved question's correct page, which belongs to no conversation."""
         if self.place is not None:
             return replace(self.place, page=self.page)
         if self.question:
@@ -84,7 +84,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of the lines of a question set."""
+    """What became of the lines of an imported question set."""
 
     saved: int
     refused: tuple[RefusedLine, ...]
@@ -94,15 +94,15 @@ class Imported:
 class Evaluation:
     """What the Evaluate view of a session shows."""
 
-    shown: bool = False  # instead of the conversation
-    hidden: set[int | str] = field(default_factory=set)  # lines left out of the plot: their k, or "mrr"
-    k: int | None = None  # sources among which a correct page counts as found; None for all
-    against: int | None = None  # run that the newest is compared with; None for the one before it
-    problem: Message | None = None  # why the last thing done failed
-    imported: Imported | None = None  # the file that was read last, until it is dismissed
-    variants: tuple[Variant, Variant] | None = None  # to be compared next; None: both as the person's settings are
+    shown: bool = False  # shown instead of the conversation
+    hidden: set[int | str] = field(default_factory=set)  # lines hidden in the plot: their k, or "mrr"
+    k: int | None = None  # number of sources within which a correct page counts as found; None for all
+    against: int | None = None  # the run to compare the newest with; None for the one before it
+    problem: Message | None = None  # why the last action failed
+    imported: Imported | None = None  # the last file imported, until it is dismissed
+    variants: tuple[Variant, Variant] | None = None  # to compare next; None: both are the person's settings
     experiment: int | None = None  # id of the comparison shown; None for the newest
-    drawn: str = ""  # HTML as last sent
+    drawn: str = ""  # HTML, as last sent
 
 
 @dataclass
@@ -111,14 +111,14 @@ class Drawer:
 
     open: bool = False
     search: str = ""
-    most: int = 50  # listed; grows when more are asked for
+    most: int = 50  # how many are listed; increases when more are asked for
     deleted: tuple[str, str, float] | None = None  # id, title and time of the one that can be restored
-    utc_offset: int = 0  # of the browser, in minutes east of Greenwich
-    seen: int = -1  # version of the list that the page shows
+    utc_offset: int = 0  # the browser's, in minutes east of Greenwich
+    seen: int = -1  # version of the list on the page
 
     @property
     def is_too_late(self) -> bool:
-        """Whether the page still offers to restore what cannot be restored any more."""
+        """Whether the page still offers to restore something that can no longer be restored."""
         return self.deleted is not None and time.monotonic() > self.deleted[2]
 
 
@@ -130,50 +130,50 @@ class Session:
         self.owner, self.language, self.own = owner, language, own
         self.conversation = Conversation()
         self.role = Role.READER if owner else Role.ADMINISTRATOR  # as of the last request
-        self.name_of: Callable[[str], str] = name_in  # the name that people see of an id
+        self.name_of: Callable[[str], str] = name_in  # the name that people see for a user's id
         self.loaded = False  # whether the page has said which conversation it shows
-        self.turns = SHOWN_TURNS  # shown at most, the last ones
+        self.turns = SHOWN_TURNS  # how many of the last exchanges are shown
         self.opened: Opened | None = None
         self.drawer = Drawer()
         self.evaluation = Evaluation()
         self.listing, self.drawn_turns = Listing(), DrawnTurns()
-        self.titles: Mapping[str, str] = {}  # of documents, by id, where they are shown in place of file names
-        self.titles_of = -1  # the engine's version that they are of
-        self.prompts: set[int] = set()  # ids of the exchanges of the conversation whose prompt is shown
-        self.problem: Message | None = None  # why the last thing done with a document failed
-        self.notice: Message | None = None  # why the page shows another conversation than was asked for
-        self.offers: tuple[ModelOffer, ...] | None = None  # models to pick from, while they are shown
-        self.recommended: Recommendation | None = None  # of them, for this machine
+        self.titles: Mapping[str, str] = {}  # of documents, by id; shown instead of file names
+        self.titles_of = -1  # the engine's version that the titles are from
+        self.prompts: set[int] = set()  # ids of the exchanges whose prompt is shown
+        self.problem: Message | None = None  # why the last action on a document failed
+        self.notice: Message | None = None  # why another conversation is shown than was asked for
+        self.offers: tuple[ModelOffer, ...] | None = None  # models to choose from, while they are shown
+        self.recommended: Recommendation | None = None  # the recommended one for this machine
         self.served: tuple[ServedModel, ...] = ()  # models of the server that was tested
-        self.pick_problem: Message | None = None  # why the last model could not be picked
+        self.pick_problem: Message | None = None  # why the last model could not be chosen
         self.setting_problem: Message | None = None  # why the last setting was not kept
         self.seen = -1  # the engine's version that the page shows
-        self.polled_at = -math.inf  # when a poll was answered with what had changed of it
+        self.polled_at = -math.inf  # when a poll last brought changes of the engine
         self.seen_conversation = -1  # the conversation's version that the page shows
-        self.seen_earlier: tuple[int, ...] = ()  # ids of the exchanges shown before the last one
+        self.seen_earlier: tuple[int, ...] = ()  # ids of the exchanges above the last one
         self.polls_quickly = False  # more often than once a second
-        self.following = 0  # requests that draw an answer of this page with each step
-        self.seen_at = time.monotonic()  # when the page was heard of last
+        self.following = 0  # requests of this page that are drawing an answer step by step
+        self.seen_at = time.monotonic()  # when the page was last heard from
         self._unstored = DEFAULT_PREFERENCES  # of a person for whom nothing is stored
 
     @property
     def person(self) -> str:
-        """Who asks: without logins, the browser."""
+        """Who asks: the login, or the browser without logins."""
         return self.own.owner if self.own else self.owner
 
     def preferences(self, engine: Engine) -> Preferences:
-        """What the person prefers. Raises StoreError."""
+        """The person's preferences. Raises StoreError."""
         return engine.preferences.of(self.own.owner) if self.own else self._unstored
 
     def prefer(self, engine: Engine, change: Callable[[Preferences], Preferences]) -> None:
-        """Change what the person prefers, from the next question on. Raises StoreError, and what `change` raises."""
+        """Change the person's preferences, from the next question on. Raises StoreError, and what `change` raises."""
         if self.own:
             engine.preferences.change(self.own.owner, change)
         else:
             self._unstored = change(self._unstored)
 
     def heard(self) -> None:
-        """Note that the page is open: it has sent something."""
+        """Note that the page has sent something, and so is open."""
         self.seen_at = self.conversation.seen_at = time.monotonic()
         if self.own:
             self.own.seen_at = self.seen_at
@@ -185,12 +185,12 @@ class Session:
 
     @property
     def drawer_has_changed(self) -> bool:
-        """Whether the page's list of conversations is out of date."""
+        """Whether the list of conversations on the page is out of date."""
         return self.own is not None and (self.drawer.seen != self.own.version or self.drawer.is_too_late)
 
     @property
     def talk_has_changed(self) -> bool:
-        """Whether list, conversation or the pace of polling differ from what the page was sent."""
+        """Whether the list, the conversation or the polling rate differ from what the page has."""
         conversation = self.seen_conversation != self.conversation.version
         return conversation or self.drawer_has_changed or self.should_poll_quickly != self.polls_quickly
 
@@ -213,24 +213,24 @@ class Session:
         self.show(Conversation(left_out=set(self.conversation.left_out)))
 
     def resume(self, conversation_id: str) -> bool:
-        """Show a stored conversation; a new one where this person has none of this id."""
+        """Show a stored conversation; a new one if this person has none with this id."""
         found = self.own.open(conversation_id) if self.own else None
         self.show(found or Conversation())
         return found is not None
 
     def show_notice(self, notice: Message) -> None:
-        """Show a notice above the question box until another conversation is shown or a question is asked."""
+        """Show a notice above the question box, until another conversation is shown or a question is asked."""
         self.notice = notice
 
     def keep(self) -> None:
-        """Store what is chosen, typed and open."""
+        """Store what is ticked, typed and open."""
         self.conversation.opened = self.opened.kept if self.opened else None
         if self.own:
             self.own.keep(self.conversation)
 
     @property
     def shown(self) -> list[Exchange]:
-        """The last exchanges of the branch, oldest first, at most as many as are to be shown."""
+        """The last exchanges of the branch, oldest first, up to the number to be shown."""
         return self.conversation.loaded(self.conversation.branch_ids()[-self.turns :])
 
     @property
@@ -239,14 +239,14 @@ class Session:
         return len(self.conversation.branch_ids()) > self.turns
 
     def show_earlier(self) -> None:
-        """Show some more of the earlier exchanges."""
+        """Show more of the earlier exchanges."""
         if self.has_earlier:
             self.turns += SHOWN_TURNS
 
     def ask(self, engine: Engine, asking: Asking, *, raise_errors: bool = False) -> Iterator[None]:
-        """Ask, and yield each time the page should be redrawn. Stops what was being answered before.
+        """Ask, and yield whenever the page should be redrawn. Stops an answer that is still being made.
 
-        What goes wrong becomes the error of the exchange; with `raise_errors` only what is meant for a person.
+        Errors are stored in the exchange; with `raise_errors`, only those meant for people.
         """
         conversation = self.conversation
         with conversation.lock:
@@ -265,7 +265,7 @@ class Session:
                 exchange.documents = (asking.only,) if asking.only else conversation.chosen(documents)
                 small_talk = is_small_talk(asking.question)
                 exchange.error = None if small_talk else _refusal(documents, exchange.documents)
-                # An exchange overtaken while it waited for its turn asks nothing: only the newest is worked on.
+                # If another question came while this one waited for its turn, only the newest is answered.
                 if not exchange.error and not stop.is_set():
                     scope, options = exchange.documents, self._preferred(engine, asking.options)
                     events = engine.ask(self.owner, asking.question, scope, history, stop, options, self.person)
@@ -276,7 +276,7 @@ class Session:
         finally:
             stop.set()
             exchange.stopped |= exchange.running
-            if exchange.stopped or exchange.error or exchange.follow_ups:  # else it is drawn already
+            if exchange.stopped or exchange.error or exchange.follow_ups:  # else it has been drawn already
                 conversation.changed()
             self.store(conversation, exchange)
         yield
@@ -299,7 +299,7 @@ class Session:
             self.own.keep(conversation)
 
     def _begun(self, engine: Engine, asking: Asking) -> tuple[Exchange, list[Turn]]:
-        """A new exchange at the end of the branch shown, or in the place of another; and what came before it."""
+        """A new exchange at the end of the branch, or in place of another one, and the turns before it."""
         conversation, longest = self.conversation, engine.settings.limits.question_characters
         question = asking.question if len(asking.question) <= longest else asking.question[:longest] + "…"
         if asking.instead_of is None:
@@ -315,7 +315,7 @@ class Session:
         return exchange, history
 
     def open_source(self, exchange_id: int, number: int, sentence: int) -> None:
-        """Open source `number` of an exchange, with the citation of sentence `sentence` (-1 for none), if it exists."""
+        """Open source `number` of an exchange, with the citation in sentence `sentence` (-1 for none), if it exists."""
         self._open(Place(exchange_id, number, sentence))
 
     def open_page(self, page: PlainPage) -> None:
@@ -334,11 +334,11 @@ class Session:
 
 
 def _follow(exchange: Exchange, events: Iterator[Event]) -> Iterator[None]:
-    """Take the events of an answer into its exchange; yield when it should be redrawn."""
-    drawn: dict[type[Event], float] = {}  # when it was last, by what may have to wait
+    """Add the events of an answer to its exchange; yield whenever it should be redrawn."""
+    drawn: dict[type[Event], float] = {}  # when it last was, for events that can wait
     for event in events:
         if exchange.stopped:
-            # The answer up to the stop still brings its citations, when the reader ends in time.
+            # If the reader ends in time, the answer up to the stop still gets its citations.
             if isinstance(event, Answer):
                 exchange.answer = event
             continue
@@ -368,7 +368,7 @@ def _take(exchange: Exchange, event: Event) -> None:
 
 
 def _refusal(documents: tuple[Document, ...], chosen: tuple[str, ...] | None) -> Message | None:
-    """Why nothing can be asked; None when it can."""
+    """Why nothing can be asked; None if it can."""
     if not documents:
         return NOTHING_TO_ASK
     return NOTHING_CHOSEN if chosen == () else None

@@ -1,4 +1,4 @@
-"""The page's own words in English and Chinese. Knows nothing of HTML: whoever shows them escapes.
+"""The page's own words in English and Chinese, as plain text: whoever shows them escapes it.
 
 Messages from the engine and the models (errors, notes, reasons) are translated by their template.
 """
@@ -20,7 +20,7 @@ _WORDS: Final = Path(__file__).with_name("words")
 
 @cache
 def all_words() -> dict[str, tuple[str, str]]:
-    """The page's words by key, each in English and in Chinese. Raises ValueError for a key that two files define."""
+    """The page's words by key, each in English and Chinese. Raises ValueError if two files define the same key."""
     words: dict[str, tuple[str, str]] = {}
     for path in sorted(_WORDS.glob("*.toml")):
         for key, (english, chinese) in tomllib.loads(path.read_text(encoding="utf-8")).items():
@@ -31,20 +31,20 @@ def all_words() -> dict[str, tuple[str, str]]:
 
 
 def say(language: Language, key: str, **values: object) -> str:
-    """The words for `key`, plain text. Raises KeyError for a key that is not there."""
+    """The words for `key`, as plain text. Raises KeyError for an unknown key."""
     text = all_words()[key][LANGUAGES.index(language)]
     return text.format(**values) if values else text
 
 
 @cache
 def chinese_messages() -> dict[str, str]:
-    """Chinese templates of the messages of all packages by their English ones."""
+    """Chinese templates of all packages' messages, by their English templates."""
     with Path(__file__).with_name("zh.toml").open("rb") as file:
         return dict(tomllib.load(file))
 
 
 def say_message(language: Language, message: Message | str) -> str:
-    """A message in the page's language, in English if there is no translation; text alone as it is."""
+    """A message in the page's language, or in English if it has no translation. Plain text stays as it is."""
     if isinstance(message, str):
         return message
     template = chinese_messages().get(message.template, message.template) if language == "zh" else message.template
@@ -56,7 +56,7 @@ def say_message(language: Language, message: Message | str) -> str:
 
 
 def language_of(request: Any) -> Language:
-    """The language in which to answer a request, one of Starlette or of Gradio: the one chosen before, or preferred."""
+    """The language in which to answer a request of Starlette or Gradio: the one chosen before, or the preferred one."""
     return pick_language(request.cookies.get("language"), request.headers.get("accept-language"))
 
 

@@ -1,7 +1,8 @@
-"""Who may log in, as what, and for how long: the users of the database and those of `--auth`.
+"""Who may log in, in which role, and for how long. Covers the users in the database and those named by `--auth`.
 
-A session is a random token in a cookie; only its hash is kept, in memory, so that a restart ends all sessions. People
-type names; everything else goes by the id of a user (`webui.accounts.users`). The id of a user of `--auth` is the name.
+A session is a random token in a cookie. Only its hash is kept, and only in memory, so a restart ends all sessions.
+People type names; everything else uses a user's id (`webui.accounts.users`). A user named by `--auth` has the name as
+id.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from webui.accounts.users import User, Users, checked_name, name_in
 
 logger = logging.getLogger(__name__)
 
-IDLE_SECONDS: Final = 12 * 3_600.0  # a session that nobody uses for so long ends
-MAX_SECONDS: Final = 7 * 24 * 3_600.0  # from the login to the end of any session
-MAX_SESSIONS: Final = 50  # of one user; the oldest ends first
+IDLE_SECONDS: Final = 12 * 3_600.0  # a session unused for this long ends
+MAX_SECONDS: Final = 7 * 24 * 3_600.0  # a session ends this long after the login, even in use
+MAX_SESSIONS: Final = 50  # per user; the oldest session ends first
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Somebody who may log in."""
+    """Somebody who is allowed to log in."""
 
     id: str
     hash: str
@@ -42,15 +43,15 @@ class _Known:
 
 @dataclass(slots=True)
 class _Session:
-    """A login of one browser or program."""
+    """One browser or program that has logged in."""
 
-    generation: int  # of the user at the time of the login
+    generation: int  # the user's generation at the time of the login
     began: float
     used: float
 
 
 class Accounts:
-    """The logins of one server. Thread-safe. Without any user everybody may do everything, as owner ""."""
+    """The logins of one server. Thread-safe. With no users at all, everybody may do everything, as owner ""."""
 
     def __init__(
         self,
@@ -59,9 +60,9 @@ class Accounts:
         clock: Callable[[], float] = time.time,
         provider: Provider | None = None,
     ) -> None:
-        """`quick`: passwords by user, of `--auth`; they are editors. A user of the database takes precedence.
+        """`quick`: password of each user named by `--auth`; they are editors. Users in the database take precedence.
 
-        `provider`: people may log in with their accounts there, too.
+        `provider`: also lets people log in with an account elsewhere.
         """
         self._users, self._clock = users, clock
         self._passwords, self._brake, self._refusals = Passwords(), Brake(), RefusalLog(logger)
@@ -71,7 +72,7 @@ class Accounts:
         self._user_of: dict[str, str] = {}  # digest of the token -> id
         self._lock = threading.Lock()
         self.provider = ProviderLogin(provider) if provider else None
-        self.needed = bool(self._quick or (users and users.all()) or provider)  # whether one must log in
+        self.needed = bool(self._quick or (users and users.all()) or provider)  # whether people have to log in
 
     def __contains__(self, user_id: object) -> bool:
         return isinstance(user_id, str) and self._of_id(user_id) is not None
@@ -84,24 +85,27 @@ class Accounts:
         return known.role if known else Role.READER
 
     def id_of(self, name: str) -> str | None:
-        """The id of the user who logs in with this name; None for an unknown one. Raises StoreError."""
+        """The id of the user who logs in with this name; None if there is none. Raises StoreError."""
         known = self._named(name)
         return known.id if known else None
 
     def name_of(self, user_id: str) -> str:
-        """The name of a user as people see it, also of a removed one. Raises StoreError."""
+        """The name under which people see a user, including one who was removed. Raises StoreError."""
         user = self._users.of_id(user_id) if self._users else None
         return user.name if user else name_in(user_id)
 
     @property
     def has_administrator(self) -> bool:
-        """Whether somebody may pick models."""
+        """Whether any user may choose models."""
         return not self.needed or any(user.role is Role.ADMINISTRATOR for user in self.users())
 
     def log_in(self, name: str, password: str, address: str) -> str:
-        """A new session's token. Raises LoginRefused and StoreError. Takes a while, whether or not the user exists."""
+        """Log in and return the new session's token. Takes as long for an unknown user.
+
+        Raises LoginRefused and StoreError.
+        """
         known = self._named(name)
-        shown = repr(name) if known else "an unknown user"  # people type passwords into the wrong field
+        shown = repr(name) if known else "an unknown user"  # people sometimes type a password into the name field
         if seconds := self._brake.begin(name, address):
             self._refusals.warn("Login of %s from %s refused: the next try is in %d s", shown, address, seconds)
             raise LoginRefused("There were too many wrong passwords: try again in {seconds} s.", seconds=seconds)
@@ -113,7 +117,10 @@ class Accounts:
         return self._begin(known.id, known.generation)
 
     def log_in_as(self, identity: Identity) -> str:
-        """A new session's token, for somebody who has logged in at the provider. Raises LoginRefused and StoreError."""
+        """Start a session for somebody whom the provider has identified; returns its token.
+
+        Raises LoginRefused and StoreError.
+        """
         assert self.provider is not None
         provider = self.provider.provider
         role = Role.ADMINISTRATOR if identity.subject == provider.administrator else Role.EDITOR
@@ -121,7 +128,7 @@ class Accounts:
         return self._begin(user.id, user.generation)
 
     def user_of(self, token: str | None) -> str | None:
-        """The id of the user whose session it is; None if it has ended, or never was. Raises StoreError."""
+        """The id of the user whose session this is; None if it has ended or never existed. Raises StoreError."""
         digest, now = _digest(token or ""), self._clock()
         with self._lock:
             user_id = self._user_of.get(digest)
@@ -154,9 +161,9 @@ class Accounts:
                 self._user_of.pop(digest, None)
 
     def change_password(self, user_id: str, old: str, new: str, address: str) -> str:
-        """Change a user's own password; all sessions end, and the token of a new one comes back.
+        """Change a user's own password. Ends all of their sessions and returns the token of a new one.
 
-        Raises LoginRefused for a wrong old password, SettingRefused for a new one that is too short, and StoreError.
+        Raises LoginRefused if the old password is wrong, SettingRefused if the new one is too short, and StoreError.
         """
         check_new_password(new)
         name = self.name_of(user_id)
@@ -167,15 +174,15 @@ class Accounts:
         known = self._of_id(user_id)
         return self._begin(user_id, known.generation if known else 0)
 
-    # ---- managing users; each takes effect at once, also in other processes
+    # ---- managing users; every change takes effect at once, also in other processes
 
     @property
     def has_quick_users(self) -> bool:
-        """Whether `--auth` names users, who can be changed only there."""
+        """Whether `--auth` names users. Those can only be changed on the command line."""
         return bool(self._quick)
 
     def is_stored(self, user_id: str) -> bool:
-        """Whether a user is one of the database, and has a password that can be changed."""
+        """Whether a user is in the database and has a password that can be changed."""
         user = self._users.of_id(user_id) if self._users else None
         return bool(user and user.hash)
 
@@ -184,14 +191,14 @@ class Accounts:
         return self._users.all() if self._users else ()
 
     def add_user(self, name: str, password: str, role: Role) -> str:
-        """Add a user to the database; the name as it is stored. Raises SettingRefused and StoreError."""
+        """Add a user to the database; returns the name as stored. Raises SettingRefused and StoreError."""
         name = checked_name(name)
         check_new_password(password)
         self._database.add(name, role, self._passwords.hash(password))
         return name
 
     def set_password(self, name: str, password: str) -> None:
-        """Change anybody's password, which ends their sessions. Raises SettingRefused and StoreError."""
+        """Change any user's password, which ends their sessions. Raises SettingRefused and StoreError."""
         check_new_password(password)
         self._database.set_password(name, self._passwords.hash(password))
 
@@ -200,21 +207,21 @@ class Accounts:
         self._database.set_role(name, role)
 
     def remove_user(self, name: str) -> None:
-        """Remove a user, whose sessions end. Raises SettingRefused for an unknown one, and StoreError.
+        """Remove a user and end their sessions. Raises SettingRefused if there is no such user, and StoreError.
 
-        What belongs to them is erased by `webui.accounts.erasing`.
+        `webui.accounts.erasing` erases what belonged to them.
         """
         self._database.remove(name)
 
     def to_erase(self) -> tuple[str, ...]:
-        """Ids of removed users whose belongings are not erased yet, without those who may still log in.
+        """Ids of removed users whose data are still to be erased, except those who may still log in.
 
         Raises StoreError.
         """
         return tuple(one for one in self._users.to_erase() if one not in self) if self._users else ()
 
     def erased(self, user_id: str) -> None:
-        """Record that the belongings of a removed user are erased. Raises StoreError."""
+        """Record that a removed user's data have been erased. Raises StoreError."""
         self._database.erased(user_id)
 
     @property
@@ -223,7 +230,7 @@ class Accounts:
             raise SettingRefused("This server keeps no users: add them with --add-user, and start it again.")
         return self._users
 
-    # What Gradio asks of its table of tokens.
+    # The part of a dict's interface that Gradio uses on its table of tokens.
     get = user_of
 
     def _begin(self, user_id: str, generation: int) -> str:
@@ -237,13 +244,13 @@ class Accounts:
         return token
 
     def _named(self, name: str) -> _Known | None:
-        """Who logs in with a name; None for an unknown one."""
+        """Who logs in with this name; None if nobody does."""
         if self._users and (user := self._users.get(name)):
             return _stored(user)
         return self._quick_user(name)
 
     def _of_id(self, user_id: str) -> _Known | None:
-        """The user of an id; None for an unknown one."""
+        """The user with this id; None if there is none."""
         if self._users and (user := self._users.of_id(user_id)):
             return _stored(user)
         return self._quick_user(user_id)

@@ -1,6 +1,6 @@
-"""What slows down those who try passwords by the thousand: delays, and a limit to the lines they cause in the log.
+"""Slows down password guessing: delays further attempts, and limits how many lines they cause in the log.
 
-Delays are by user name and by address; they double with each further wrong password.
+Delays apply per user name and per address, and double with each further wrong password.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-FREE: Final = {"name": 3, "address": 10}  # wrong passwords without any delay; many people may share an address
+FREE: Final = {"name": 3, "address": 10}  # wrong passwords before any delay; many people may share an address
 MAX_DELAY: Final = 300.0  # seconds
 FORGOTTEN_AFTER: Final = 3_600.0  # seconds after the last wrong password
-LINES: Final = 30  # about refused logins in a period; further ones are counted
-LINES_SECONDS: Final = 60.0  # of a period
-MAX_KEYS: Final = 20_000  # names and addresses remembered, those used last
+LINES: Final = 30  # about refused logins per period; the rest are only counted
+LINES_SECONDS: Final = 60.0  # length of a period
+MAX_KEYS: Final = 20_000  # names and addresses remembered; the least recently used are forgotten
 
 _Key = tuple[str, str]  # kind, and the name or address
 
@@ -33,7 +33,7 @@ class _Failures:
 
 
 class Brake:
-    """Counts wrong passwords, and makes people wait. Thread-safe."""
+    """Counts wrong passwords and makes people wait. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -41,10 +41,10 @@ class Brake:
         self._lock = threading.Lock()
 
     def begin(self, name: str, address: str) -> int:
-        """Seconds to wait before a password may be tried; 0 if it may.
+        """Seconds to wait before a password may be tried; 0 if it may be tried now.
 
-        It then counts as wrong at once, until `succeeded`, so that of a hundred tries at the same time few
-        are let through.
+        The attempt counts as wrong until `succeeded` is called, so a hundred attempts at the same time cannot all get
+        through.
         """
         keys, now = _keys(name, address), self._clock()
         with self._lock:
@@ -55,7 +55,7 @@ class Brake:
         return 0
 
     def succeeded(self, name: str, address: str) -> None:
-        """The password was right: the name starts afresh, and the attempt does not count for the address."""
+        """The password was right: the name starts afresh, and the attempt does not count against the address."""
         with self._lock:
             for key in _keys(name, address):
                 failures = self._failures.get(key)
@@ -87,7 +87,7 @@ def _keys(name: str, address: str) -> tuple[_Key, _Key]:
 
 
 class RefusalLog:
-    """Writes warnings about refused logins to a logger, a few a minute. Thread-safe."""
+    """Logs refused logins, at most a few lines a minute. Thread-safe."""
 
     def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
         self._logger, self._clock = logger, clock
@@ -95,7 +95,7 @@ class RefusalLog:
         self._lock = threading.Lock()
 
     def warn(self, text: str, *values: object) -> None:
-        """Write a line, or only count it; the count is written with the next line of a later period."""
+        """Log a line, or only count it; the next line that is logged in a later period tells the count."""
         with self._lock:
             if self._clock() - self._began >= LINES_SECONDS:
                 left_out, self._began, self._written, self._left_out = self._left_out, self._clock(), 0, 0

@@ -1,7 +1,7 @@
-"""Erases what belonged to removed users: once when the server starts, then within a minute of each removal.
+"""Erases the data of removed users: once when the server starts, then within a minute of each removal.
 
-Users are removed by the page or by another process, which cannot change the library; the server finds them in the
-database of users.
+Users can be removed on the page or by another process, and the latter cannot change the library. The server finds them
+in the database of users.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from webui.server.visitors import conversation_owner
 
 logger = logging.getLogger(__name__)
 
-SECONDS: Final = 30.0  # between looks
+SECONDS: Final = 30.0  # between checks
 
 
 def erase_removed(accounts: Accounts, engine: Engine) -> None:
-    """Erase what belongs to removed users and is not erased yet; what fails is logged, and tried again."""
+    """Erase the data of removed users. Failures are logged, and tried again next time."""
     tokens = ApiTokens(engine.settings.data_dir)
     try:
         for user_id in accounts.to_erase():
@@ -39,7 +39,7 @@ def erase_removed(accounts: Accounts, engine: Engine) -> None:
 
 @contextmanager
 def erasing(accounts: Accounts, engine: Engine) -> Iterator[None]:
-    """Erase at once and, in a thread, repeatedly until the block ends."""
+    """Erase once now and then repeatedly, in a thread, until the block ends."""
     ended = threading.Event()
 
     def work() -> None:

@@ -24,7 +24,7 @@ class Passwords:
 
     def __init__(self) -> None:
         self._turns = threading.BoundedSemaphore(AT_ONCE)
-        self._nobodys = _HASHER.hash("")  # verified for unknown users, which takes as long as for known ones
+        self._nobodys = _HASHER.hash("")  # checked for unknown users, so that they take as long as known ones
 
     def hash(self, password: str) -> str:
         """The hash to store, with its salt and parameters."""
@@ -32,7 +32,7 @@ class Passwords:
             return _HASHER.hash(_encoded(password))
 
     def matches(self, stored: str | None, password: str) -> bool:
-        """Whether a password has this hash; None never matches, but takes the same time."""
+        """Whether this is the password behind a hash. None never matches, but takes the same time."""
         try:
             with self._turns:
                 _HASHER.verify(self._nobodys if stored is None else stored, _encoded(password)[:MAX_BYTES])
@@ -42,7 +42,7 @@ class Passwords:
 
 
 def check_new_password(password: str) -> None:
-    """Raises SettingRefused for a password that is too short or too long to be chosen."""
+    """Raises SettingRefused if a new password is too short or too long."""
     if len(password) < MIN_CHARACTERS:
         raise SettingRefused(
             "The password has {length} characters: choose one of at least {limit}.",

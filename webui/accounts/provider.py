@@ -1,8 +1,8 @@
-"""Logging in with an account elsewhere: OpenID Connect, with the authorisation code and PKCE.
+"""Logging in with an account elsewhere: OpenID Connect, using the authorisation code flow with PKCE.
 
-OpenID Connect Core 1.0, RFC 6749 and RFC 7636. Who somebody is comes from the provider's userinfo endpoint, over a
-connection of our own, so that no signature of a token has to be checked. On a Hugging Face Space with `hf_oauth` the
-provider is Hugging Face, and the environment says how to reach it.
+OpenID Connect Core 1.0, RFC 6749 and RFC 7636. We ask the provider's userinfo endpoint who the person is, over our own
+connection, so no token signature has to be checked. On a Hugging Face Space with `hf_oauth` the provider is Hugging
+Face, and the environment tells how to reach it.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ from rag.errors import LoginRefused
 logger = logging.getLogger(__name__)
 
 HUGGING_FACE: Final = "https://huggingface.co"
-LOGIN_SECONDS: Final = 600.0  # from the click to the way back
-MAX_LOGINS: Final = 1_000  # begun and not ended; the oldest are forgotten
-_SECONDS: Final = 10.0  # for one answer of the provider
-_MAX_CHARACTERS: Final = 200  # of what the provider says of a person
+LOGIN_SECONDS: Final = 600.0  # from the click to the return from the provider
+MAX_LOGINS: Final = 1_000  # logins begun but not finished; the oldest are forgotten
+_SECONDS: Final = 10.0  # for one response of the provider
+_MAX_CHARACTERS: Final = 200  # of what the provider says about a person
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Where people have their accounts, and how this server is known there."""
+    """Where people have their accounts, and how this server is registered there."""
 
     url: str
     client_id: str
     client_secret: str = field(repr=False)
     scopes: str = "openid profile"
-    administrator: str = ""  # subject of whoever administers this server; "" for nobody
-    server: str = ""  # address of this server, to which people come back; "": as the browser names it
+    administrator: str = ""  # subject of the person who administers this server; "" for nobody
+    server: str = ""  # address of this server, to which people return; "": the one in the browser's request
     name: str = "Hugging Face"  # shown to people
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Provider | None:
-        """The provider that a Space's environment names; None if it names none.
+        """The provider named by a Space's environment; None without one.
 
         https://huggingface.co/docs/hub/spaces-oauth
         """
@@ -65,15 +65,15 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who has logged in at the provider."""
+    """Somebody who has logged in at the provider."""
 
-    subject: str  # never given to another person there
-    name: str  # shown to people; it may change hands there
+    subject: str  # the provider never gives it to another person
+    name: str  # shown to people; the provider may give it to somebody else later
 
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """A login that waits for the person to come back."""
+    """A login whose person is still at the provider."""
 
     redirect: str
     verifier: str  # of PKCE
@@ -82,7 +82,7 @@ class _Begun:
 
 
 class ProviderLogin:
-    """Logins with one provider. Thread-safe."""
+    """Logins through one provider. Thread-safe."""
 
     def __init__(self, provider: Provider, clock: Callable[[], float] = time.monotonic) -> None:
         self.provider = provider
@@ -91,9 +91,9 @@ class ProviderLogin:
         self._lock = threading.Lock()
 
     def begin(self, redirect: str, to: str) -> tuple[str, str]:
-        """The address at the provider to send a person to, and the state to be kept in a cookie of their browser.
+        """The provider's address to send a person to, and the state to keep in a cookie of their browser.
 
-        `redirect`: address of this server where they come back; `to`: where the login leads. Raises LoginRefused.
+        `redirect`: our address to which they return; `to`: the place to show after the login. Raises LoginRefused.
         """
         state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
@@ -116,9 +116,9 @@ class ProviderLogin:
         return address, state
 
     def finish(self, state: str, kept: str, code: str) -> tuple[Identity, str]:
-        """Who came back, and where the login leads. `kept`: the state in the cookie of that browser.
+        """Who has returned, and the place to show them. `kept`: the state in the cookie of that browser.
 
-        Each login ends once. Raises LoginRefused.
+        Each login can be finished only once. Raises LoginRefused.
         """
         with self._lock:
             begun = self._begun.pop(state, None) if secrets.compare_digest(state.encode(), kept.encode()) else None
@@ -147,14 +147,14 @@ class ProviderLogin:
         return Identity(str(subject), str(name)), begun.to
 
     def _description(self) -> dict[str, Any]:
-        """What the provider tells of itself. Raises LoginRefused."""
+        """The provider's description of itself. Raises LoginRefused."""
         return self._asked("GET", f"{self.provider.url}/.well-known/openid-configuration")
 
     def _endpoint(self, description: Mapping[str, Any], name: str) -> str:
-        """An address that the provider's description gives. Raises LoginRefused."""
+        """An address from the provider's description. Raises LoginRefused."""
         address = description.get(name)
         ours = urlsplit(self.provider.url)
-        # A description that leads elsewhere would send the secret there.
+        # A description that points to another host would get our secret sent there.
         if not isinstance(address, str) or urlsplit(address)[:2] != ours[:2]:
             raise self._failed(f"its {name} is not on {ours.netloc}")
         return address
@@ -176,5 +176,5 @@ class ProviderLogin:
 
 
 def _is_said(value: object) -> bool:
-    """Whether a value that the provider gives can be stored and shown."""
+    """Whether a value from the provider can be stored and shown."""
     return isinstance(value, str) and 0 < len(value.strip()) <= _MAX_CHARACTERS and value.isprintable()

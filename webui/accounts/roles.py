@@ -9,9 +9,9 @@ from rag.errors import NotAllowed
 
 
 class Right(StrEnum):
-    """Something that not every role may do."""
+    """Something that only some roles may do."""
 
-    ADD = "add"  # add documents, and remove those that one added
+    ADD = "add"  # add documents, and remove one's own
     PICK = "pick"  # pick and download models, connect to model servers
     MANAGE = "manage"  # add, change and remove users
 
@@ -33,7 +33,7 @@ _RIGHTS: Final = {
     Role.EDITOR: frozenset({Right.ADD}),
     Role.READER: frozenset[Right](),
 }
-# What people do on the page, by the name that its events carry: whatever is not listed here, everybody may do.
+# Actions on the page that need a right, by the names of their events. Everybody may do everything else.
 _NEEDED: Final = {
     **dict.fromkeys(
         ("remove", "undo", "sample", "cancel", "cancel-all", "dismiss-failed", "unlock", "move"), Right.ADD
@@ -43,7 +43,7 @@ _NEEDED: Final = {
 
 
 def check(role: Role, do: object) -> None:
-    """Raises NotAllowed for something done on the page that `role` may not do."""
+    """Raises NotAllowed if `role` may not do this on the page."""
     if isinstance(do, str) and do in _NEEDED:
         require(role, _NEEDED[do])
 

@@ -1,10 +1,10 @@
-"""The users in the database `accounts.sqlite` of the data folder: names, roles and password hashes.
+"""The users in `accounts.sqlite` in the data folder: names, roles and password hashes.
 
-It is a database of its own, because users are added and removed while the server runs, and the server alone opens the
-library. What one process changes counts in the other at once.
+It is a database of its own because users are added and removed by other processes while the server runs, and only the
+server may open the library. A change by one process is seen by the others at once.
 
-Documents and conversations belong to the id of a user. It is the name, unless an earlier user had that id: a new user
-of a removed user's name sees nothing of theirs.
+Documents and conversations belong to a user's id. The id is the name, unless an earlier user had that id: a new user
+with a removed user's name must not see what was theirs.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from rag.errors import LoginRefused, SettingRefused, StoreError
 from webui.accounts.roles import Role
 
 MAX_NAME_CHARACTERS: Final = 64
-_BUSY_SECONDS: Final = 5.0  # to wait for another process that writes
+_BUSY_SECONDS: Final = 5.0  # to wait while another process writes
 _FORMAT: Final = 2
-# `generation` grows whenever all sessions of the user end. `removed`: users whose belongings are, or are to be, erased.
+# `generation` increases whenever all sessions of the user end. `removed`: users whose data are, or have to be, erased.
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS users (name TEXT PRIMARY KEY, role TEXT NOT NULL, hash TEXT NOT NULL,"
     " generation INTEGER NOT NULL DEFAULT 0, created REAL NOT NULL) WITHOUT ROWID",
@@ -35,8 +35,8 @@ _SCHEMA: Final = (
     "CREATE TABLE removed (id TEXT PRIMARY KEY, erased INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID",
     f"PRAGMA user_version={_FORMAT}",
 )
-_ID_SEPARATOR: Final = "\x1f"  # of a name and what makes it another id; no name holds it
-# SQL: what follows the separator in an id; NULL if there is none.
+_ID_SEPARATOR: Final = "\x1f"  # separates a name from what makes the id unique; no name contains it
+# SQL: the part of an id after the separator; NULL if there is none.
 _KEY: Final = "CASE instr(id, char(31)) WHEN 0 THEN NULL ELSE substr(id, instr(id, char(31)) + 1) END"
 
 
@@ -49,29 +49,29 @@ class User:
     hash: str
     generation: int
     created: float  # seconds since the epoch
-    id: str  # the owner of what belongs to the user; never that of an earlier one
+    id: str  # owner of the user's documents and conversations; never reused
 
 
 class Users:
-    """The users of one data folder. Thread-safe; the database is made with the first user."""
+    """The users of one data folder. Thread-safe. The database is created with the first user."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "accounts.sqlite"
 
     def all(self) -> tuple[User, ...]:
-        """All users by name. Raises StoreError."""
+        """All users, sorted by name. Raises StoreError."""
         return self._select("SELECT * FROM users ORDER BY name")
 
     def get(self, name: str) -> User | None:
-        """The user of this name; None if there is none. Raises StoreError."""
+        """The user with this name; None if there is none. Raises StoreError."""
         return next(iter(self._select("SELECT * FROM users WHERE name = ?", name)), None)
 
     def of_id(self, user_id: str) -> User | None:
-        """The user of this id; None if there is none. Raises StoreError."""
+        """The user with this id; None if there is none. Raises StoreError."""
         return next(iter(self._select("SELECT * FROM users WHERE id = ?", user_id)), None)
 
     def add(self, name: str, role: Role, password_hash: str) -> None:
-        """Raises SettingRefused for a name that is taken, and StoreError."""
+        """Raises SettingRefused if the name is taken, and StoreError."""
         with self._opened() as sql:
             known = sql.execute("SELECT 1 FROM users WHERE name = ?", (name,)).fetchone()
             if known:
@@ -81,16 +81,16 @@ class Users:
             now = time.time_ns()
             used = sql.execute("SELECT 1 FROM removed WHERE id = ?", (name,)).fetchone()
             user_id = f"{name}{_ID_SEPARATOR}{now}" if used else name
-            # The generation is not 0: sessions of an earlier user of this name stay ended.
+            # A generation other than 0, so that sessions of an earlier user with this name stay ended.
             values = (name, role, password_hash, now, time.time(), user_id)
             sql.execute(
                 "INSERT INTO users (name, role, hash, generation, created, id) VALUES (?, ?, ?, ?, ?, ?)", values
             )
 
     def of_provider(self, key: str, name: str, role: Role) -> User:
-        """The user who logs in elsewhere, and is known there by `key`; added under a free name at the first login.
+        """The user whom the provider knows by `key`; at their first login, added under a name that is free.
 
-        Such a user has no password here. Raises LoginRefused for one who was removed, and StoreError.
+        Such users have no password here. Raises LoginRefused if they were removed, and StoreError.
         """
         with self._opened() as sql:
             if sql.execute(f"SELECT 1 FROM removed WHERE {_KEY} = ?", (key,)).fetchone():
@@ -105,9 +105,9 @@ class Users:
         return self._select(f"SELECT * FROM users WHERE {_KEY} = ?", key)[0]
 
     def remove(self, name: str) -> None:
-        """Remove a user, whose sessions end, and whose belongings are to be erased.
+        """Remove a user, end their sessions, and mark their data to be erased.
 
-        Raises SettingRefused for an unknown one, and StoreError.
+        Raises SettingRefused if there is no such user, and StoreError.
         """
         with self._opened() as sql:
             sql.execute("INSERT OR IGNORE INTO removed (id) SELECT id FROM users WHERE name = ?", (name,))
@@ -115,14 +115,14 @@ class Users:
                 raise _unknown(name)
 
     def to_erase(self) -> tuple[str, ...]:
-        """Ids of removed users whose belongings are not erased yet. Raises StoreError."""
+        """Ids of removed users whose data are still to be erased. Raises StoreError."""
         if not self._path.exists():
             return ()
         with self._opened() as sql:
             return tuple(row[0] for row in sql.execute("SELECT id FROM removed WHERE NOT erased ORDER BY id"))
 
     def erased(self, user_id: str) -> None:
-        """Record that the belongings of a removed user are erased. Raises StoreError."""
+        """Record that a removed user's data have been erased. Raises StoreError."""
         with self._opened() as sql:
             sql.execute("UPDATE removed SET erased = 1 WHERE id = ?", (user_id,))
 
@@ -131,11 +131,14 @@ class Users:
         self._change("UPDATE users SET role = ?2 WHERE name = ?1", name, role)
 
     def set_password(self, name: str, password_hash: str) -> None:
-        """Change a password, which ends all sessions. Raises SettingRefused for an unknown user, and StoreError."""
+        """Change a password, which ends all sessions.
+
+        Raises SettingRefused if there is no such user, and StoreError.
+        """
         self._change("UPDATE users SET hash = ?2, generation = generation + 1 WHERE name = ?1", name, password_hash)
 
     def end_sessions(self, name: str) -> None:
-        """End all sessions of a user. Raises SettingRefused for an unknown one, and StoreError."""
+        """End all sessions of a user. Raises SettingRefused if there is no such user, and StoreError."""
         self._change("UPDATE users SET generation = generation + 1 WHERE name = ?1", name)
 
     def _change(self, statement: str, name: str, *values: str) -> None:
@@ -153,10 +156,10 @@ class Users:
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        """A connection with one transaction. Raises StoreError for what SQLite raises."""
+        """A connection with one open transaction. SQLite's errors are raised as StoreError."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))  # readable for this user only
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))  # readable only by this account of the system
             sql = sqlite3.connect(self._path, timeout=_BUSY_SECONDS)
             try:
                 with sql:
@@ -174,7 +177,7 @@ class Users:
 
 
 def _upgrade(sql: sqlite3.Connection) -> None:
-    """Make the tables of a new database, or those that an older one lacks, unless another process just did."""
+    """Create the tables, or those missing from an older database, unless another process has just done so."""
     sql.execute("BEGIN IMMEDIATE")
     if sql.execute("PRAGMA user_version").fetchone()[0] < _FORMAT:
         for statement in _SCHEMA:
@@ -183,7 +186,7 @@ def _upgrade(sql: sqlite3.Connection) -> None:
 
 
 def _names(name: str) -> Iterator[str]:
-    """A name that somebody has elsewhere, and alternatives if it is taken: "ann", "ann 2", "ann 3", …"""
+    """Names to try for somebody from a provider until one is free: "ann", "ann 2", "ann 3", …"""
     wanted = "".join(filter(str.isprintable, unicodedata.normalize("NFC", name.strip())))[: MAX_NAME_CHARACTERS - 8]
     yield wanted or "?"
     yield from (f"{wanted} {number}" for number in itertools.count(2))
@@ -194,7 +197,7 @@ def _unknown(name: str) -> SettingRefused:
 
 
 def checked_name(name: str) -> str:
-    """A name that a user may have. Raises SettingRefused."""
+    """The name in the form that is stored. Raises SettingRefused if no user may have it."""
     name = unicodedata.normalize("NFC", name.strip())
     if not name or len(name) > MAX_NAME_CHARACTERS or not name.isprintable():
         raise SettingRefused("A user's name has 1 to {limit} printable characters.", limit=MAX_NAME_CHARACTERS)
@@ -202,5 +205,5 @@ def checked_name(name: str) -> str:
 
 
 def name_in(user_id: str) -> str:
-    """The name that a user of this id was added with."""
+    """The name under which the user with this id was added."""
     return user_id.partition(_ID_SEPARATOR)[0]

@@ -1,1 +1,1 @@
-"""What a click does to a session, one module for each part of the page. Knows nothing of HTML or Gradio."""
+"""What a click does to a session: one module for each part of the page. Knows nothing of HTML or Gradio."""

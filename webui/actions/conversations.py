@@ -1,4 +1,4 @@
-"""Actions on whole conversations: open, begin, rename, delete or find one, and keep the draft of a question."""
+"""Actions on whole conversations: open, start, rename, delete and search them, and keep the draft of a question."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from webui.edge import to_int, to_text
 from webui.own_conversations import OwnConversations
 from webui.session import Session
 
-LISTED: Final = 50  # conversations in the drawer at first, and more for each time that older ones are asked for
+LISTED: Final = 50  # conversations that the drawer lists at first, and how many “Show more” adds
 MAX_TITLE_CHARACTERS: Final = 200
 MAX_SEARCH_CHARACTERS: Final = 200
 
@@ -21,7 +21,7 @@ TOO_LATE = Message("The conversation could not be restored: it has been deleted 
 
 
 def arrive(session: Session, place: str) -> None:
-    """Show the conversation that the address of a page names: `place` is what `static/place.js` returns."""
+    """Show the conversation that the page's address names. `place` is what `static/place.js` returns."""
     try:
         data = json.loads(place or "{}")
     except (ValueError, RecursionError):
@@ -29,7 +29,7 @@ def arrive(session: Session, place: str) -> None:
     data = data if isinstance(data, dict) else {}
     session.drawer.utc_offset = to_int(data.get("offset"))
     wanted = to_text(data.get("conversation"))
-    # The page's script may have asked for it already, and then put another address in its place.
+    # The page's script may have asked for it already, and then changed the address.
     if wanted or not session.loaded:
         _visit(session, wanted)
     if isinstance(data.get("draft"), str):
@@ -39,7 +39,7 @@ def arrive(session: Session, place: str) -> None:
 
 
 def change_conversations(session: Session, data: dict[str, Any]) -> bool:
-    """Do what was sent; returns whether another conversation is shown now. Raises StoreError."""
+    """Do what the browser sent; returns whether another conversation is shown now. Raises StoreError."""
     wanted = to_text(data.get("conversation"))
     match data.get("do"):
         case "visit":
@@ -58,7 +58,7 @@ def change_conversations(session: Session, data: dict[str, Any]) -> bool:
 
 
 def _change_list(session: Session, data: dict[str, Any], wanted: str) -> bool:
-    """Do what was sent from the list of conversations; returns whether another conversation is shown now."""
+    """Do what was sent from the list of conversations; returns whether another one is shown now."""
     own, drawer = session.own, session.drawer
     if own is None:
         return False
@@ -80,7 +80,7 @@ def _change_list(session: Session, data: dict[str, Any], wanted: str) -> bool:
 
 
 def _delete(session: Session, own: OwnConversations, wanted: str) -> bool:
-    """Delete a conversation; if it is the one shown, a new one takes its place."""
+    """Delete a conversation. If it is the one shown, a new one replaces it."""
     found = own.stored.get(own.owner, wanted)
     if found is None:
         return False
@@ -93,7 +93,7 @@ def _delete(session: Session, own: OwnConversations, wanted: str) -> bool:
 
 
 def _undo(session: Session, own: OwnConversations) -> bool:
-    """Restore what was deleted last, and show it unless something was asked since."""
+    """Restore the last conversation deleted, and show it unless something has been asked since."""
     deleted, session.drawer.deleted = session.drawer.deleted, None
     if deleted is None:
         return False
@@ -107,7 +107,7 @@ def _undo(session: Session, own: OwnConversations) -> bool:
 
 
 def _visit(session: Session, wanted: str) -> None:
-    """Show a conversation, or a new one for ""; for an unknown id a new one, and a sentence that says so."""
+    """Show a conversation; a new one for "". If the id is unknown, show a new one and say so."""
     session.loaded = True
     if not wanted:
         session.begin()

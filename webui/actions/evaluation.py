@@ -1,6 +1,6 @@
-"""Actions on saved questions and runs: mark pages, expect answers, import, run, compare, remove. No HTML.
+"""Actions on saved questions and runs: mark pages, set expected answers, import, run, compare, remove. No HTML.
 
-Ids sent by a browser are looked up among those of its owner; no others reach the engine.
+Ids from a browser are looked up among those of its owner; no others reach the engine.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from webui.edge import to_int
 from webui.engine import Engine
 from webui.session import Imported, Opened, Session
 
-# Names of lines in the plot; the lines of recall@k are named by their k.
+# Names of the plot's lines; those of recall@k are named by k.
 MRR = "mrr"
-RIGHT = "answered"  # answers that were right
-SUPPORTED = "claims"  # claims that the sources support
+RIGHT = "answered"  # share of answers that were right
+SUPPORTED = "claims"  # share of claims that the sources support
 
 
 def mark_page(engine: Engine, session: Session, data: dict[str, Any]) -> None:
     """Save a page of the open document as correct for the question it was opened for, or undo that.
 
-    The browser sends the state that it wants, so a second click changes nothing; nor does a click that was meant for
-    a document that is no longer open.
+    The browser sends the state that it wants, so a second click changes nothing, and neither does a click meant for a
+    document that is no longer open.
     """
     opened, owner = session.opened, session.owner
     if opened is None or not opened.question or data.get("document") != opened.source.document_id:
@@ -45,7 +45,7 @@ def mark_page(engine: Engine, session: Session, data: dict[str, Any]) -> None:
 
 
 def _short_answer_on(session: Session, source: Source, page: int) -> str:
-    """The short answer under which a page was opened, if it is sure and rests on this page; else ""."""
+    """The short answer that led to a page, if it is sure and found on this page; else ""."""
     place = session.opened.place if session.opened else None
     exchange = session.conversation.exchange(place.exchange) if place else None
     short = exchange.answer.short if exchange and exchange.answer else None
@@ -55,7 +55,7 @@ def _short_answer_on(session: Session, source: Source, page: int) -> str:
 
 
 def question_of(engine: Engine, session: Session) -> SavedQuestion | None:
-    """The saved question that the open page was opened for."""
+    """The saved question that belongs to the open page."""
     wanted = session.opened.question.strip() if session.opened else ""
     return next((saved for saved in engine.evaluations.saved(session.owner) if saved.text == wanted), None)
 
@@ -90,7 +90,7 @@ def change(engine: Engine, session: Session, data: dict[str, Any]) -> None:
 
 
 def _change_question(engine: Engine, session: Session, data: dict[str, Any]) -> None:
-    """Show or remove one saved question, set the answer expected of it, or remove one of its pages."""
+    """Show or remove a saved question, set its expected answer, or remove one of its pages."""
     owner = session.owner
     question = next((saved for saved in engine.evaluations.saved(owner) if saved.id == data.get("question")), None)
     if question is None:
@@ -108,7 +108,7 @@ def _change_question(engine: Engine, session: Session, data: dict[str, Any]) -> 
 
 
 def _page(question: SavedQuestion, data: dict[str, Any]) -> RightPage | None:
-    """The correct page that was sent; if none was, the first that can be opened."""
+    """The correct page that the browser named; if it named none, the first that can be opened."""
     wanted = (data.get("document"), data.get("page"))
     if wanted == (None, None):
         return next((page for page in question.pages if page.here), None)
@@ -116,7 +116,7 @@ def _page(question: SavedQuestion, data: dict[str, Any]) -> RightPage | None:
 
 
 def line_names(runs: Sequence[Run]) -> tuple[int | str, ...]:
-    """Names of the lines in the plot of these runs: the k of each recall@k, "mrr", and those that the newest has."""
+    """Names of the lines that these runs have in the plot: each k of recall@k, "mrr", and those of the newest run."""
     if not runs:
         return ()
     measured = {RIGHT: runs[-1].answers_right, SUPPORTED: runs[-1].claims_supported}
@@ -124,16 +124,16 @@ def line_names(runs: Sequence[Run]) -> tuple[int | str, ...]:
 
 
 def compared(runs: tuple[Run, ...], against: int | None) -> Run | None:
-    """The run that the newest is compared with: the one chosen, else the one before."""
+    """The run that the newest is compared with: the one chosen, else the one before it."""
     earlier = runs[:-1]
     return next((run for run in earlier if run.id == against), earlier[-1] if earlier else None)
 
 
-# ---- questions brought in: a file of them, or the question of an answer that was rated
+# ---- adding questions: from a file, or from a rated answer
 
 
 def change_sets(engine: Engine, session: Session, data: dict[str, Any]) -> None:
-    """Import, or save or remove what was rated. Raises AskError."""
+    """Import a file of questions, or save or remove a rated answer. Raises AskError."""
     shown = session.evaluation
     match data.get("do"):
         case "import":
@@ -148,19 +148,25 @@ def change_sets(engine: Engine, session: Session, data: dict[str, Any]) -> None:
 
 
 def _imported(engine: Engine, owner: str, data: dict[str, Any]) -> Imported:
-    """Save the questions of a file, sent as base64; of one that is too large only its size is sent. Raises AskError."""
+    """Save the questions of a file. The browser sends it as base64, or only its size if it is too large.
+
+    Raises AskError.
+    """
     sent = data.get("data")
     check_size(to_int(data.get("size")))
     try:
         rows, refused = read_question_set(b64decode(sent) if isinstance(sent, str) else b"")
-    except ValueError:  # no browser that runs our script sends this
+    except ValueError:  # our own script never sends this
         return Imported(0, ())
     saved, unsaved = engine.evaluations.save_all(owner, rows)
     return Imported(saved, tuple(sorted((*refused, *unsaved), key=lambda one: one.line)))
 
 
 def _save_rated(engine: Engine, session: Session, rating_id: int) -> None:
-    """Save the question of a rated answer; of a good one that is in this conversation, with its page and answer."""
+    """Save the question of a rated answer.
+
+    If the answer was good and is in this conversation, save its page and text, too.
+    """
     rating = next((one for one in engine.ratings.all(session.owner) if one.id == rating_id), None)
     if rating is None:
         return
@@ -177,13 +183,13 @@ def _save_rated(engine: Engine, session: Session, rating_id: int) -> None:
 
 
 def _is_of(rating: Rating, exchange: Exchange) -> bool:
-    """Whether a rating is of this exchange's answer."""
+    """Whether a rating belongs to this exchange's answer."""
     asked = exchange.found.query if exchange.found else exchange.question
     return exchange.answer is not None and (asked, exchange.answer.reader) == (rating.question, rating.reader)
 
 
 def _first_citation(exchange: Exchange) -> tuple[Source, Citation] | None:
-    """What the answer rests on first: the short answer's citation, else that of a sentence."""
+    """The short answer's citation with its source, else that of the first sentence with one."""
     answer = exchange.answer
     if answer is None:
         return None

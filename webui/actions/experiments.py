@@ -1,6 +1,6 @@
 """Actions on comparisons of two variants of the settings: choose the variants, start, resume, show, remove.
 
-Ids sent by a browser are looked up among those of its owner; no others reach the engine.
+Ids from a browser are looked up among those of its owner; no others reach the engine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from webui.session import Session
 
 
 def change_experiments(engine: Engine, session: Session, data: dict[str, Any]) -> None:
-    """Do what was sent. Raises AskError."""
+    """Do what the browser sent. Raises AskError."""
     experiments, owner, shown = engine.evaluations.experiments, session.owner, session.evaluation
     sent = data.get("experiment")
     known = next((one.id for one in experiments.listed(owner) if one.id == sent), None)
@@ -38,7 +38,7 @@ def change_experiments(engine: Engine, session: Session, data: dict[str, Any]) -
 
 
 def variants_of(engine: Engine, session: Session) -> tuple[Variant, Variant]:
-    """The variants to be compared next: at first both as the person's settings are."""
+    """The variants to compare next. At first, both are the person's own settings."""
     if session.evaluation.variants is not None:
         return session.evaluation.variants
     own = Variant(own_preferences(engine, session), session.conversation.quotes)
@@ -46,12 +46,12 @@ def variants_of(engine: Engine, session: Session) -> tuple[Variant, Variant]:
 
 
 def own_preferences(engine: Engine, session: Session) -> Preferences:
-    """The person's preferences, without those that change nothing for a question outside of any conversation."""
+    """The person's preferences, without those that cannot affect a question outside a conversation."""
     return replace(session.preferences(engine), follow_ups=True, reasons=True)
 
 
 def _with_change(variants: tuple[Variant, Variant], data: dict[str, Any], own: Preferences) -> tuple[Variant, Variant]:
-    """The variants with one setting of one of them changed. Raises SettingRefused."""
+    """The variants after one setting of one of them was changed. Raises SettingRefused."""
     first, second = variants
     if data.get("side") == 0:
         return _changed(first, data, own), second

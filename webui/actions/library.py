@@ -1,4 +1,4 @@
-"""Actions on documents and on files being added."""
+"""Actions on documents, and on files that are being added."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ SAMPLE: Final = Path(__file__).parents[1] / "sample" / "sample.pdf"
 
 
 def change_library(engine: Engine, session: Session, data: dict[str, Any]) -> None:
-    """Do what was sent. Ids that this owner cannot see never reach the engine. Raises AskError."""
+    """Do what the browser sent. Ids that this owner cannot see never reach the engine. Raises AskError."""
     documents = {known.id for known in engine.documents(session.owner)}
-    # What is about to be removed may come back, as it was.
+    # A document that is about to be removed may be restored, with everything chosen for it.
     session.conversation.left_out &= documents | set(engine.removals.pending(session.owner))
     session.listing.detailed &= documents
     _choose(session, data, documents)
@@ -31,7 +31,7 @@ def change_library(engine: Engine, session: Session, data: dict[str, Any]) -> No
 
 
 def suggested(engine: Engine, session: Session, data: dict[str, Any]) -> Asking | None:
-    """A suggested question, asked of the document that suggests it; None if it suggests nothing of the kind."""
+    """A suggested question about the document that suggests it; None if it does not suggest this one."""
     documents = {known.id for known in engine.documents(session.owner)}
     for document_id in _named(data, documents):
         introduction = engine.introductions.of(session.owner, document_id)
@@ -59,7 +59,7 @@ def _choose(session: Session, data: dict[str, Any], documents: Set[str]) -> None
 
 
 def _tag(engine: Engine, session: Session, data: dict[str, Any], documents: Set[str]) -> None:
-    """Tag documents, or tick just those with a tag. Raises AskError."""
+    """Tag documents, or tick exactly those with a tag. Raises AskError."""
     owner, tag = session.owner, data.get("tag")
     named, left_out = _named(data, documents), session.conversation.left_out
     if not isinstance(tag, str):
@@ -74,7 +74,7 @@ def _tag(engine: Engine, session: Session, data: dict[str, Any], documents: Set[
                 engine.annotations.remove_tag(owner, document_id, tag)
         case "tag-scope":
             tagged = {one for one, tags in engine.annotations.tags(owner).items() if tag in tags} & documents
-            if tagged == documents - left_out:  # chosen already: all of them again
+            if tagged == documents - left_out:  # exactly these are ticked already: tick all of them again
                 left_out.clear()
             elif tagged:
                 left_out.clear()
@@ -82,7 +82,7 @@ def _tag(engine: Engine, session: Session, data: dict[str, Any], documents: Set[
 
 
 def _change_list(engine: Engine, session: Session, data: dict[str, Any], documents: Set[str]) -> None:
-    """Sort the list, open details, remove documents. Raises AskError."""
+    """Sort the list, open the details of a document, or remove documents. Raises AskError."""
     named = _named(data, documents)
     match data.get("do"):
         case "sort" if data.get("by") in list(Order):
@@ -101,7 +101,7 @@ def _change_list(engine: Engine, session: Session, data: dict[str, Any], documen
 
 
 def _place(engine: Engine, session: Session, data: dict[str, Any], documents: Set[str]) -> None:
-    """Add the sample, choose where files are added, move documents between collections. Raises AskError."""
+    """Add the sample, choose where new files go, or move documents between collections. Raises AskError."""
     match data.get("do"):
         case "sample":
             engine.add(session.owner, say(session.language, "sample_file"), SAMPLE, collection=session.listing.into)
@@ -113,14 +113,14 @@ def _place(engine: Engine, session: Session, data: dict[str, Any], documents: Se
 
 
 def _open_page(engine: Engine, session: Session, named: Set[str], page: int) -> None:
-    """Show a page, from 0, of a document: no source, so nothing is marked on it."""
+    """Show a page (from 0) of a document. It is not opened as a source, so nothing is marked on it."""
     for document in engine.documents(session.owner):
         if document.id in named and 0 <= page < document.pages:
             session.open_page(PlainPage(document.id, document.name, page))
 
 
 def _change_jobs(engine: Engine, session: Session, data: dict[str, Any]) -> None:
-    """Cancel, dismiss or unlock files being added."""
+    """Cancel, dismiss or unlock files that are being added."""
     owner, job = session.owner, to_int(data.get("job"))
     jobs = engine.jobs(owner)
     known = any(one.id == job for one in jobs)
@@ -136,6 +136,6 @@ def _change_jobs(engine: Engine, session: Session, data: dict[str, Any]) -> None
 
 
 def _named(data: dict[str, Any], documents: Set[str]) -> set[str]:
-    """Ids of the existing documents that an action names."""
+    """Ids of the existing documents named by an action."""
     sent = data.get("documents") if "documents" in data else [data.get("document")]
     return {one for one in sent if isinstance(one, str)} & documents if isinstance(sent, list) else set()

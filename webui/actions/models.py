@@ -1,4 +1,4 @@
-"""Actions on the reader: a model is picked, downloaded or unloaded, a server connected to."""
+"""Actions on the reader: choose, download or unload a model, or connect to a model server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from webui.session import Session
 
 
 def change_model(models: Models | None, session: Session, data: dict[str, Any]) -> None:
-    """Do what the picker sent; nothing if no model can be picked. Raises AskError."""
+    """Do what the picker sent; does nothing if models cannot be chosen. Raises AskError."""
     if models is None:
         return
     match data.get("do"):
@@ -36,7 +36,7 @@ def change_model(models: Models | None, session: Session, data: dict[str, Any]) 
 
 
 def _toggle(models: Models, session: Session) -> None:
-    """Show the models, or hide them."""
+    """Open the model picker, or close it."""
     if session.offers is not None:
         session.offers = None
         return
@@ -45,5 +45,5 @@ def _toggle(models: Models, session: Session) -> None:
 
 
 def _server(data: dict[str, Any]) -> tuple[str, str]:
-    """Address and key that were typed."""
+    """The address and the key that were typed."""
     return to_text(data.get("server")).strip(), to_text(data.get("key")).strip()

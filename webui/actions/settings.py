@@ -1,4 +1,4 @@
-"""Actions on the person's settings: change one, go back to the defaults, choose the conversation's reader."""
+"""Actions on a person's settings: change one, restore the defaults, choose the conversation's reader."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def change_settings(engine: Engine, session: Session, data: dict[str, Any]) -> N
 
 
 def changed_preferences(before: Preferences, name: str, value: object) -> Preferences:
-    """Preferences with one of them changed. Raises SettingRefused for what a browser does not send by itself."""
+    """Preferences with one value changed. Raises SettingRefused for a value that our page never sends."""
     text = value if isinstance(value, str) else ""
     try:
         match name:
@@ -50,12 +50,12 @@ def changed_preferences(before: Preferences, name: str, value: object) -> Prefer
 
 
 def no_such_setting() -> SettingRefused:
-    """For a change that the page does not offer."""
+    """The error for a setting that the page does not offer."""
     return SettingRefused("This setting cannot have that value: reload the page and choose again.")
 
 
 def _manner(before: Manner, name: str, text: str) -> Manner:
-    """The manner with one of its fields changed. Raises ValueError and SettingRefused."""
+    """The manner with one field changed. Raises ValueError and SettingRefused."""
     match name:
         case "length":
             return replace(before, length=AnswerLength(text))
@@ -68,7 +68,7 @@ def _manner(before: Manner, name: str, text: str) -> Manner:
 
 
 def _number(text: str, lowest: float, highest: float) -> float:
-    """Raises ValueError for any other text."""
+    """Raises ValueError if the text is not a number in this range."""
     number = float(text)
     if not lowest <= number <= highest:
         raise ValueError(text)
@@ -76,7 +76,7 @@ def _number(text: str, lowest: float, highest: float) -> float:
 
 
 def _instruction(text: str, *, in_chinese: bool) -> str:
-    """The person's own instruction; "" if it is the default. Raises SettingRefused."""
+    """The instruction that the person wrote; "" if it is the default one. Raises SettingRefused."""
     text = text.replace("\r\n", "\n").strip()
     if len(text) > MAX_INSTRUCTION_CHARACTERS:
         raise SettingRefused(

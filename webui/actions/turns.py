@@ -1,4 +1,4 @@
-"""Actions on the questions of a conversation: ask again in another way, go back to an earlier variant, rate."""
+"""Actions on the questions of a conversation: ask again differently, show an earlier variant, rate an answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from webui.versions import newest_version
 
 
 def asked_again(engine: Engine, session: Session, data: dict[str, Any]) -> Asking | None:
-    """An earlier question and how to ask it again, in its place; None if there is nothing to ask."""
+    """An earlier question and how to ask it again; None if there is nothing to ask."""
     exchange = session.conversation.exchange(to_int(data.get("exchange")))
     if exchange is None:
         return None
@@ -47,7 +47,7 @@ def asked_again(engine: Engine, session: Session, data: dict[str, Any]) -> Askin
 
 
 def change_turn(engine: Engine, session: Session, data: dict[str, Any]) -> None:
-    """Show another variant of a question or what a model read, or rate an answer. Raises AskError."""
+    """Show another variant of a question, show or hide what a model read, or rate an answer. Raises AskError."""
     conversation = session.conversation
     exchange = conversation.exchange(to_int(data.get("exchange")))
     if exchange is None:
@@ -67,7 +67,7 @@ def change_turn(engine: Engine, session: Session, data: dict[str, Any]) -> None:
 
 
 def can_be_rated(exchange: Exchange) -> bool:
-    """Whether there is an answer that somebody may have an opinion on."""
+    """Whether an exchange has an answer that can be rated."""
     return exchange.answer is not None and exchange.answer.reply is None
 
 
@@ -79,7 +79,7 @@ def _keep_rating(engine: Engine, session: Session, exchange: Exchange) -> None:
 
 
 def _documents(engine: Engine, session: Session, exchange: Exchange) -> set[str]:
-    """Ids of the documents that an exchange has sources of and that are still there."""
+    """Ids of the documents among an exchange's sources that still exist."""
     return {source.document_id for source in exchange.sources} & {
         document.id for document in engine.documents(session.owner)
     }

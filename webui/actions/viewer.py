@@ -13,7 +13,7 @@ from webui.versions import newest_version
 
 
 def turn_viewer(engine: Engine, session: Session, data: dict[str, Any]) -> None:
-    """Turn the page, go back to the one of the source, open the new version of its document, or close the viewer."""
+    """Turn the page, return to the source's page, open the document's new version, or close the viewer."""
     opened = session.opened
     if opened is None:
         return
@@ -29,7 +29,7 @@ def turn_viewer(engine: Engine, session: Session, data: dict[str, Any]) -> None:
 
 
 def _open_newer(engine: Engine, session: Session, opened: Opened) -> None:
-    """Open the new version of a document at the page that was cited of the old one, or at its last page."""
+    """Open a document's new version at the page cited from the old one, or at its last page."""
     newer = newest_version(engine, session.owner, opened.source.document_id)
     if newer is not None:
         page = opened.source.first_page if opened.page is None else opened.page

@@ -1,6 +1,6 @@
-"""Prints `sample.html` to `sample.pdf`, the document that people try the program with: `python webui/sample/make.py`.
+"""Prints `sample.html` to `sample.pdf`, the document for trying out the program: `python webui/sample/make.py`.
 
-Needs playwright (tests/requirements.txt), a Chromium, and the Noto CJK fonts, of which the PDF holds what it uses.
+Needs playwright (tests/requirements.txt), Chromium, and the Noto CJK fonts, parts of which are embedded in the PDF.
 """
 
 from __future__ import annotations

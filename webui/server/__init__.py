@@ -1,1 +1,1 @@
-"""The page on a port: who may reach it, how files come in, which session is whose."""
+"""Puts the page on a port: who may reach it, how files come in, and whose session is whose."""

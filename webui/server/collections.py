@@ -1,4 +1,4 @@
-"""The page about shared collections: GET /collections, and what its forms ask for."""
+"""The page for shared collections: GET /collections, and its forms."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from webui.views.collections import collections_html
 
 
 def collection_routes(engine: Engine, accounts: Accounts) -> list[Route]:
-    """The routes of a server with logins."""
+    """The routes; a server without logins has none."""
 
     async def show(request: Request) -> Response:
         if not (person := owner_of(request)):
@@ -40,7 +40,7 @@ def collection_routes(engine: Engine, accounts: Accounts) -> list[Route]:
 
 
 class _CollectionsPage:
-    """The page about collections, for one request."""
+    """The page for collections, for one request."""
 
     def __init__(self, engine: Engine, accounts: Accounts, person: str) -> None:
         self._collections, self._accounts, self._person = engine.collections, accounts, person
@@ -49,7 +49,7 @@ class _CollectionsPage:
         self._done = ""
 
     def change(self, form: Mapping[str, str], language: Language) -> None:
-        """Do what was sent. Problems are shown."""
+        """Do what the form asks for. Errors are shown on the page."""
 
         def show(problem: Message) -> None:
             self._problem = problem
@@ -61,7 +61,7 @@ class _CollectionsPage:
             self._done = self._do(form, language)
 
     def _do(self, form: Mapping[str, str], language: Language) -> str:
-        """Do what was sent; returns what to say of it. Raises AskError."""
+        """Do what the form asks for; returns the sentence to show. Raises AskError."""
         number, title, administrator = number_in(form.get("collection", "")), form.get("title", ""), self._administrator
         match form.get("do"):
             case "create":

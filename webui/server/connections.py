@@ -1,7 +1,7 @@
-"""Closes connections that do not finish their request: neither uvicorn nor Gradio sets a time limit for that.
+"""Closes connections that never complete their request; neither uvicorn nor Gradio limits the time for that.
 
-The head of a request has a fixed time. A body has that time and what its size takes at a slow rate. Without this, a
-client that sends half of a request holds a connection, and so a file handle, for as long as it likes.
+The head of a request has a fixed time. A body gets the same time plus what its size takes at a slow rate. Without
+limits, a client that sends half a request could hold a connection, and thus a file handle, for as long as it likes.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from starlette.types import Message, Receive
 
 HEAD_SECONDS: Final = 15.0  # for the head of a request, and between two requests
 BODY_SECONDS: Final = 30.0  # for a body of any size
-BODY_BYTES_PER_SECOND: Final = 10_000  # that a larger one must bring
-LOOK_SECONDS: Final = 1.0  # between two looks at all connections
+BODY_BYTES_PER_SECOND: Final = 10_000  # minimum rate of a larger body
+LOOK_SECONDS: Final = 1.0  # between checks of all connections
 
 
 class UnfinishedRequests:
-    """Closes connections of one uvicorn server on which no request arrives for `seconds`."""
+    """Closes connections of a uvicorn server on which no request arrives for `seconds`."""
 
     def __init__(self, seconds: float) -> None:
         self.server: Any = None  # uvicorn.Server; None until it has started
         self._seconds = seconds
-        # By connection: the last request on it, and since when nothing has come after that.
+        # By connection: its last request, and since when nothing has followed.
         self._idle: WeakKeyDictionary[Any, tuple[Any, float]] = WeakKeyDictionary()
 
     @asynccontextmanager
@@ -66,13 +66,13 @@ class UnfinishedRequests:
 
 
 def timed(receive: Receive, size: int) -> Receive:
-    """A `receive` for a body of `size` bytes; it raises ClientDisconnect once the time for that is over."""
+    """A `receive` for a body of `size` bytes that raises ClientDisconnect once its time is over."""
     deadline = time.monotonic() + BODY_SECONDS + size / BODY_BYTES_PER_SECOND
     complete = False
 
     async def receive_in_time() -> Message:
         nonlocal complete
-        if complete:  # what is awaited now is the client's disconnecting
+        if complete:  # from here on it only waits for the client to disconnect
             return await receive()
         try:
             message = await asyncio.wait_for(receive(), deadline - time.monotonic())

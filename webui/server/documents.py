@@ -1,7 +1,7 @@
 """Routes for the viewer: pictures and words of pages, search within a document, its outline, and the PDF itself.
 
-All of them answer GET requests below /document/<id>/, and only for documents in the library of whoever asks; any
-other id is not found. The browser may keep what it gets, but asks each time whether that still holds.
+All of them answer GET requests below /document/<id>/, only for documents in the library of whoever asks; any other id
+is not found. Browsers may cache the responses but must revalidate them each time.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from webui.strings import language_of, say_message
 DOCUMENT_ROUTE: Final = re.compile(
     r"/document/[0-9a-f]{64}/(?:page/[0-9]{1,7}(?:/words|/hits)?|find|contents|pdf)\Z", re.ASCII
 )
-MAX_PICTURES = 6  # requests for pictures that are worked on at the same time; more wait without a thread
-MAX_THUMBNAILS = 2  # the same for small pictures, of which a browser asks for many at once
-THUMBNAIL = 320  # pixels; the widest small picture
+MAX_PICTURES = 6  # requests for pictures handled at the same time; further ones wait without a thread
+MAX_THUMBNAILS = 2  # the same for thumbnails, of which a browser asks for many at once
+THUMBNAIL = 320  # pixels; the widest thumbnail
 PICTURES_VERSION = 1  # raised when pages are drawn differently, so that browsers ask for new pictures
 KEPT: Final = {"Cache-Control": "private, no-cache", "Vary": "Cookie"}
-# For a PDF in a tab of its own: no script runs, and no other origin is given the file.
+# For a PDF in a tab of its own: no scripts run, and no other origin gets the file.
 PDF_POLICY: Final = "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; sandbox allow-downloads"
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """Who asks, and for what."""
+    """A request: whose it is, and what for."""
 
     request: Request
     owner: str
@@ -48,12 +48,12 @@ class _Asked:
 
     @property
     def text(self) -> str:
-        """The text to find."""
+        """The text to search for."""
         return self.request.query_params.get("text", "")
 
 
 def document_routes(engine: Engine) -> list[Route]:
-    """The routes of the viewer. What goes wrong is `{"problem": …}`, in the language of the page."""
+    """The routes of the viewer. Errors become `{"problem": …}` in the page's language."""
     pages = engine.pages
     large, small = anyio.Semaphore(MAX_PICTURES), anyio.Semaphore(MAX_THUMBNAILS)
 
@@ -62,10 +62,10 @@ def document_routes(engine: Engine) -> list[Route]:
         wanted = int(width) if re.fullmatch(r"[0-9]{1,5}", width, re.ASCII) else 0
         tag = f'"{PICTURES_VERSION}-{pages.picture_width(wanted)}"'
         if asked.request.headers.get("if-none-match") == tag:
-            await run_in_threadpool(pages.file, asked.owner, asked.document)  # still theirs?
+            await run_in_threadpool(pages.file, asked.owner, asked.document)  # may they still see it?
             return Response(status_code=304, headers=KEPT | {"ETag": tag})
         async with small if pages.picture_width(wanted) <= THUMBNAIL else large:
-            if await asked.request.is_disconnected():  # the browser has gone on to another page
+            if await asked.request.is_disconnected():  # the browser has moved on to another page
                 return Response(status_code=400)
             drawn = await run_in_threadpool(pages.picture, asked.owner, asked.document, asked.page, wanted)
         headers = KEPT | {"ETag": tag, "X-Points-Wide": f"{drawn.points_wide:.2f}"}
@@ -108,7 +108,7 @@ def document_routes(engine: Engine) -> list[Route]:
 
 
 def _answered(answer: Callable[[_Asked], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint that knows who asks, and turns what goes wrong into a response."""
+    """An endpoint that knows who asks, and turns errors into responses."""
 
     async def endpoint(request: Request) -> Response:
         language = language_of(request)
@@ -134,5 +134,5 @@ def _problem(text: str, status: int) -> Response:
 
 
 def _rounded(box: Box) -> list[float]:
-    """A box with the precision of a hundredth of a pixel on the widest picture."""
+    """A box rounded to a hundredth of a pixel of the widest picture."""
     return [round(side, 5) for side in box]

@@ -1,4 +1,4 @@
-"""What the routes of Gradio's events are given: checked here, since Gradio fails on some of it with a traceback."""
+"""Checks what Gradio's event routes are sent, since Gradio fails on some of it with a traceback."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from starlette.types import Message, Receive
 
 MAX_JSON_PARTS: Final = 50_000  # lists, objects and commas in a body; each costs Gradio about 3 µs and 400 bytes
 RUN: Final = "/gradio_api/run/"
-# Routes that take a session's name in the request body, and that Gradio answers whoever asks.
+# Routes that take a session name in the request body, and that Gradio answers without asking who it is.
 BODY_ROUTES: Final = ("/gradio_api/queue/join", RUN, "/gradio_api/cancel", "/gradio_api/reset")
 
 
 class BodyRefused(ValueError):
-    """A body that no page sends: HTTP status and text."""
+    """A body that our page never sends, refused with this HTTP status and text."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -27,7 +27,7 @@ def parse_event(body: bytes) -> dict[str, Any]:
     if sum(map(body.count, (b"[", b"{", b","))) > MAX_JSON_PARTS:
         raise BodyRefused(413, f"Requests of up to {MAX_JSON_PARTS:,} values are accepted here.")
     try:
-        # Only numbers that JSON can carry back: a refusal by pydantic repeats what it refuses.
+        # Only numbers that JSON can represent: pydantic repeats a refused value in its error.
         parsed = json.loads(body, parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise BodyRefused(400, "This is no JSON.") from error
@@ -44,13 +44,13 @@ def _finite(text: str) -> float:
 
 
 def session_of(event: dict[str, Any]) -> list[str]:
-    """The session names in an event, at most one."""
+    """The session name in an event, if there is one, as a list."""
     session = event.get("session_hash")
     return [session] if isinstance(session, str) else []
 
 
 def check_event(path: str, event: dict[str, Any], known: Collection[int], names: Collection[str]) -> None:
-    """Raises BodyRefused for an event that the page does not have: ids of events are `known`, names `names`."""
+    """Raises BodyRefused if the page has no such event. `known`: ids of its events; `names`: their names."""
     number = event.get("fn_index")
     if number is None:
         if path.startswith(RUN) and path.removeprefix(RUN).rstrip("/") not in names:
@@ -62,7 +62,7 @@ def check_event(path: str, event: dict[str, Any], known: Collection[int], names:
 
 
 def again(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that first gives `body`, which was read already, and then whatever comes after it."""
+    """A `receive` that first returns `body`, which has been read already, and then what follows it."""
     left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive_again() -> Message:

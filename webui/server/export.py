@@ -24,13 +24,16 @@ from webui.server.visitors import conversation_owner
 from webui.strings import Language, language_of
 
 EXPORT_ROUTE: Final = re.compile(r"/c/([\w-]{1,64})\.(md|html|json)\Z", re.ASCII)
-MAX_EXPORTS: Final = 2  # made at the same time; more wait without a thread
+MAX_EXPORTS: Final = 2  # exports made at the same time; further ones wait without a thread
 PICTURE_PIXELS: Final = 1_000  # wide
 _TYPES: Final = {"md": "text/markdown", "html": "text/html", "json": "application/json"}
 
 
 def export_route(engine: Engine) -> Route:
-    """A conversation of another owner is not found, as one that does not exist. `?turn=N` exports that turn alone."""
+    """The route. Another owner's conversation is not found, just like one that does not exist.
+
+    `?turn=N`: only that turn.
+    """
     making = anyio.Semaphore(MAX_EXPORTS)
 
     async def export(request: Request) -> Response:
@@ -56,7 +59,7 @@ def export_route(engine: Engine) -> Route:
 
 
 def _asked_for(own: OwnConversations, conversation_id: str, turn: str | None) -> Conversation | None:
-    """A conversation, or one with nothing but that turn of it; None if there is none."""
+    """A conversation, or only that turn of it; None if there is none."""
     conversation = own.open(conversation_id)
     if conversation is None or turn is None:
         return conversation
@@ -69,7 +72,7 @@ def _exported(engine: Engine, owner: str, conversation: Conversation, kind: str,
         try:
             view = engine.view(owner, source, citation)
             return view, engine.pages.picture(owner, source.document_id, view.page, PICTURE_PIXELS).png
-        except AskError:  # the document was removed
+        except AskError:  # the document has been removed
             return None
 
     if kind == "json":

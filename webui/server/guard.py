@@ -1,8 +1,8 @@
 """ASGI middleware in front of Gradio: allowed hosts, origins and routes, body limits, session owners, and the CSP.
 
-Gradio serves uploaded and cached files, proxies, recordings and more on routes that this page does not need; only the
-routes it needs are allowed. The page gets a Content-Security-Policy with a nonce, so that no script in a document
-runs and nothing is loaded from outside, even if some text was not escaped.
+Gradio has routes for uploaded and cached files, proxies, recordings and more. Only the routes that this page needs are
+allowed. The page gets a Content-Security-Policy with a nonce, so that no script in a document runs and nothing is
+loaded from outside, even if some text was not escaped.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from webui.server.upload import owner_of
 from webui.server.visitors import browser_cookie
 
 MAX_REQUEST_BYTES = 8_000_000  # of a request other than an upload
-MAX_STRANGER_BYTES = 16_000  # of a request by somebody who has not logged in, such as the login itself
-MAX_UNSTATED_BYTES = 200_000_000  # taken as the size of an upload that does not state it, for its time limit
+MAX_STRANGER_BYTES = 16_000  # of a request by somebody who is not logged in, such as the login itself
+MAX_UNSTATED_BYTES = 200_000_000  # assumed for an upload that does not state its size, to work out its time limit
 
 _ROUTES = frozenset(
     (
@@ -53,12 +53,12 @@ _GRADIO_ROUTES = (
     "queue/join", "queue/data", "heartbeat/", "run/", "cancel", "reset", "startup-events", "theme.css",
     "login_check", "app_id", "info",
 )  # fmt: skip
-_CONVERSATION = re.compile(r"/c/[\w-]{1,64}\Z", re.ASCII)  # the page, as the address of a conversation
+_CONVERSATION = re.compile(r"/c/[\w-]{1,64}\Z", re.ASCII)  # the page at the address of a conversation
 _HEARTBEAT = "/gradio_api/heartbeat/"
 _FORMS = ("/login", "/login/callback", "/login/provider", "/account", "/collections")
-_UPLOADS = ("/library/add", DOCUMENTS_PATH)  # check the size of a file while it comes in
+_UPLOADS = ("/library/add", DOCUMENTS_PATH)  # limits the file's size while it comes in
 _FOLDERS = ("/assets/", "/static/", "/svelte/")
-# Gradio's scripts and style sheets have a hash of their content in their names.
+# The names of Gradio's scripts and style sheets contain a hash of their content.
 _ASSET = re.compile(r"/assets/[^/]+-[\w-]{8,10}\.(?:js|css)\Z", re.ASCII)
 # Link previews for chat programs: this page does not use them, and they point to other hosts.
 _PREVIEWS = re.compile(rb'<meta\s+(?:property="og:|name="twitter:)[^>]*>\s*')
@@ -70,13 +70,13 @@ _SCRIPT_TAG = re.compile(rb"<script(?=[\s>])")
 class Access:
     """The host names under which the page may be reached, and who may embed it."""
 
-    names: set[str] = field(default_factory=set)  # host names besides localhost and IP addresses; may grow
+    names: set[str] = field(default_factory=set)  # allowed besides localhost and IP addresses; may grow
     any_name: bool = False  # behind a proxy that checks the name, such as that of Hugging Face Spaces
     frames: str = "'self'"  # who may show the page in a frame (CSP frame-ancestors)
     proxies: Proxies = field(default_factory=Proxies)  # whose word about host, scheme and client is believed
 
     def knows(self, host: str) -> bool:
-        """Whether a Host header is allowed; an attacker's name that resolves to this server (DNS rebinding) is not."""
+        """Whether a Host header is allowed. An attacker's name that resolves to this server (DNS rebinding) is not."""
         name = _host_name(host)
         if self.any_name or name == "localhost" or name in self.names:
             return True
@@ -88,7 +88,7 @@ class Access:
 
 
 def _host_name(host: str) -> str:
-    """Name or address of a Host header, without port and brackets, in lower case; "" when it is none."""
+    """The name or address in a Host header, in lower case without port and brackets; "" if there is none."""
     try:
         return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
@@ -101,7 +101,7 @@ class Guard:
     def __init__(self, app: ASGIApp, access: Access, head: str = "", entry: Entry | None = None) -> None:
         self.app = app
         self.access = access
-        self.entry = entry  # None: no program is let in
+        self.entry = entry  # None: no programs are let in
         self.head = f"{head}</head>".encode()
         self.logins = SessionLogins()
 
@@ -118,7 +118,7 @@ class Guard:
         is_page = scope["path"] == "/" or _CONVERSATION.match(scope["path"])
         reply = _Reply(send, self.access.frames, self.head, self._cookie(scope) if is_page else "")
         reply.is_asset = bool(_ASSET.match(scope["path"]))
-        if scope["path"] in _FORMS:  # whole documents with a style of their own
+        if scope["path"] in _FORMS:  # complete documents with their own styles
             reply.head = b"</head>"
             reply.base = b"../" if scope["path"].startswith("/login/") else b"./"
         refusal = self.refusal(scope["method"], scope["path"], Headers(scope=scope))
@@ -139,13 +139,13 @@ class Guard:
             to = f"to={scope['path'][1:]}".encode()
             await self.app({**scope, "path": "/login", "raw_path": b"/login", "query_string": to}, receive, reply)
             return
-        if _CONVERSATION.match(scope["path"]):  # the page's script reads the conversation from its address
+        if _CONVERSATION.match(scope["path"]):  # the page's script takes the conversation from its address
             reply.base = b"../"
             scope = {**scope, "path": "/", "raw_path": b"/"}
         await self.app(scope, receive, reply)
 
     def _cookie(self, scope: Scope) -> str:
-        """The cookie that the page sets; "" if there are logins."""
+        """The Set-Cookie header of the page; "" with logins."""
         connection = HTTPConnection(scope)
         if scope["app"].auth is not None:
             return ""
@@ -212,8 +212,8 @@ class Guard:
         return None
 
     def _same_site(self, method: str, path: str, headers: Headers, host: str) -> bool:
-        """Whether a request comes from our own page, or from no page at all; anybody may follow a link to the page."""
-        # Even without reading the response, another site could tell by its timing whether a document is here.
+        """Whether a request comes from our own page or from no page at all. Anybody may follow a link to the page."""
+        # Even without reading the response, another site could tell from its timing whether a document is here.
         open_to_all = not path.startswith(("/gradio_api/", "/document/")) and path != "/logout"
         asks_only = method in ("GET", "HEAD") and open_to_all and (not is_api_path(path) or is_manual(path))
         if asks_only or method == "OPTIONS":
@@ -239,7 +239,7 @@ def _is_route(path: str) -> bool:
 
 
 def _is_small(headers: Headers, most: int) -> bool:
-    """Whether a request states the length of its body and that is at most `most` bytes; Gradio holds it in memory."""
+    """Whether a request states its body's length, and that is at most `most` bytes. Gradio holds the body in memory."""
     if "transfer-encoding" in headers:
         return False
     length = headers.get("content-length", "0")
@@ -247,26 +247,26 @@ def _is_small(headers: Headers, most: int) -> bool:
 
 
 def _size(headers: Headers) -> int:
-    """The bytes of a body as its request states them."""
+    """The size of a body, as its request states it."""
     length = headers.get("content-length", "")
     return int(length) if length.isdecimal() else MAX_UNSTATED_BYTES if "transfer-encoding" in headers else 0
 
 
 class _Reply:
-    """Adds security headers to a response; to an HTML page the nonce, our style sheet and our script."""
+    """Adds security headers to a response and, to an HTML page, the nonce, our style sheet and our script."""
 
     def __init__(self, send: Send, frames: str, head: bytes, cookie: str = "") -> None:
         self._send = send
         self._frames = frames
         self.head = head  # inserted at the end of the page's head
-        self._cookie = cookie  # Set-Cookie of an HTML page; "" for none
+        self._cookie = cookie  # Set-Cookie for an HTML page; "" for none
         self.is_asset = False  # a file whose name changes with its content
-        self.base = b"./"  # of the page's relative addresses, from where it is served
+        self.base = b"./"  # base of the page's relative addresses
         self._start: Message | None = None  # held back until the body of an HTML page is complete
         self._body = b""
 
     async def plain(self, scope: Scope, receive: Receive, text: str, status: int) -> None:
-        # What is left of a body would be received for nothing.
+        # Receiving the rest of the body would be pointless.
         headers = {"Connection": "close"} if _size(Headers(scope=scope)) > MAX_STRANGER_BYTES else None
         await PlainTextResponse(text, status, headers)(scope, receive, self)
 
@@ -274,7 +274,7 @@ class _Reply:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers["X-Content-Type-Options"] = "nosniff"
-            headers["Referrer-Policy"] = "same-origin"  # none at all would make the origin of our own forms "null"
+            headers["Referrer-Policy"] = "same-origin"  # without any, the origin of our own forms would be "null"
             headers["Cross-Origin-Resource-Policy"] = "same-origin"
             is_file = headers.get("content-disposition", "").startswith("attachment")
             if headers.get("content-type", "").startswith("text/html") and not is_file:

@@ -1,4 +1,4 @@
-"""Routes for logging in and out, and for the page about one's account. They replace Gradio's own."""
+"""Routes for logging in and out, and the page for one's account. They replace Gradio's own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from webui.strings import Language, language_of, say, say_message
 from webui.views.account import ROLE_WORDS, account_html, login_html
 
 _PLACE: Final = re.compile(r"(?:c/[\w-]{1,64})?\Z", re.ASCII)  # where a login may lead: the page, or a conversation
-_STATE: Final = "login-state"  # cookie of a browser that has been sent to the provider
+_STATE: Final = "login-state"  # cookie of a browser that was sent to the provider
 _SECURE, _PLAIN = "access-token", "access-token-unsecure"  # where Gradio looks for the token, in this order
 
 
@@ -31,7 +31,7 @@ class LoginRoutes:
     """The routes of a server with logins."""
 
     def __init__(self, accounts: Accounts, *, embedded: bool) -> None:
-        """`embedded`: pages of other sites may show this one in a frame, where browsers want partitioned cookies."""
+        """`embedded`: other sites may show this page in a frame, where browsers require partitioned cookies."""
         self._accounts, self._embedded = accounts, embedded
         self.routes = [
             Route("/login", self.log_in, methods=["POST"]),
@@ -156,7 +156,7 @@ class LoginRoutes:
 
 
 class _AccountPage:
-    """The page about an account, for one request."""
+    """The page for one's account, for one request."""
 
     def __init__(self, accounts: Accounts, user_id: str) -> None:
         self._accounts, self._user_id = accounts, user_id
@@ -164,7 +164,10 @@ class _AccountPage:
         self._done = ""
 
     def change(self, form: Mapping[str, str], address: str, language: Language) -> str:
-        """Do what was sent; the token of a new session where the old one has ended, else "". Problems are shown."""
+        """Do what the form asks for; returns the token of a new session if the old one has ended, else "".
+
+        Shows errors.
+        """
 
         def show(problem: Message) -> None:
             self._problem = problem
@@ -197,7 +200,7 @@ class _AccountPage:
                 self._done = say(language, "user_removed", name=name)
 
     def _refuse_own(self, name: str) -> None:
-        """Raises SettingRefused for one's own account, so that there is always an administrator left."""
+        """Raises SettingRefused for one's own account, so that an administrator is always left."""
         if self._accounts.id_of(name) == self._user_id:
             raise SettingRefused("You cannot change your own role or remove yourself: another administrator can.")
 
@@ -232,7 +235,7 @@ async def form_of(request: Request) -> dict[str, str]:
 
 
 def _place(to: str) -> str:
-    """Where a login leads, if that is a place of this server."""
+    """Where to go after a login, if that is a place on this server."""
     return to if _PLACE.match(to) else ""
 
 
@@ -250,7 +253,7 @@ def _tokens(request: Request) -> list[str]:
 
 
 def _left(request: Request) -> Response:
-    """To the login page, without the cookies."""
+    """Back to the login page, with the cookies removed."""
     response = RedirectResponse("./", 303)
     for kind in (_SECURE, _PLAIN):
         response.delete_cookie(f"{kind}-{request.app.cookie_id}")

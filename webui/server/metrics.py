@@ -1,6 +1,6 @@
-"""The numbers of the program for Prometheus, on a port of their own, so that the page's port tells nobody of them.
+"""Metrics for Prometheus, on a separate port, so that people who can reach the page cannot read them.
 
-Counts, seconds and bytes: no text, no name, nothing of a single person.
+Counts, seconds and bytes: no text, no names, nothing about a single person.
 https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
@@ -73,7 +73,7 @@ class _Stored(Collector):
         yield GaugeMetricFamily("ask_worker_memory_bytes", "Resident memory of child processes", memory_of_children())
         try:
             yield from self._library()
-        except StoreError as error:  # the data folder is gone: the other numbers tell so
+        except StoreError as error:  # the data folder is gone: the other metrics show that
             logger.error("%s", error)
 
     def _library(self) -> Gauges:
@@ -89,8 +89,8 @@ class _Stored(Collector):
 
 
 def memory_of_children() -> int:
-    """Resident bytes of the processes that this one has started, and of theirs; 0 if the system has no /proc."""
-    started: dict[int, list[tuple[int, int]]] = {}  # by process: those it has started, and their bytes
+    """Resident bytes of all descendant processes; 0 on a system without /proc."""
+    started: dict[int, list[tuple[int, int]]] = {}  # by process: its children, and their bytes
     for status in Path("/proc").glob("[0-9]*/status"):
         with suppress(OSError):  # the process has ended in the meantime
             fields = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)

@@ -1,4 +1,4 @@
-"""The polls of open pages: answered ahead of Gradio where nothing has changed, and how soon changes are sent."""
+"""The polls of open pages: answered ahead of Gradio if nothing has changed, and how soon changes are sent."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from webui.server.upload import owner_of
 from webui.server.visitors import conversation_owner
 
 PATH: Final = f"{RUN}predict"
-DRAWINGS: Final = 10  # a second, of all pages together
-OPEN_SECONDS: Final = 5.0  # after it was heard of last, a page counts as open
-COUNT_SECONDS: Final = 1.0  # between two counts of the open pages
+DRAWINGS: Final = 10  # per second, over all pages
+OPEN_SECONDS: Final = 5.0  # a page counts as open for this long after it was last heard from
+COUNT_SECONDS: Final = 1.0  # between counts of the open pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +27,15 @@ class Polling:
 
     event: int  # id of the event
     parts: int  # of the page that it may change
-    unchanged: Callable[[str, str, str], bool]  # by owner, person and name: whether a session's page shows it all
+    unchanged: Callable[[str, str, str], bool]  # by owner, person and name: whether a session's page is up to date
 
 
 class Polls:
-    """ASGI middleware behind the guard, which has checked who asks."""
+    """ASGI middleware behind the guard, which has already checked who asks."""
 
     def __init__(self, app: ASGIApp, polling: Polling) -> None:
         self.app, self.polling = app, polling
-        # As Gradio answers an event that changes no part.
+        # What Gradio answers for an event that changes no part.
         self._nothing = {
             "data": [{"__type__": "update"}] * polling.parts,
             "is_generating": False,
@@ -61,7 +61,7 @@ class Polls:
         await self.app(scope, receive, send)
 
     def _is_for_nothing(self, request: Request, body: bytes) -> bool:
-        """Whether this is a poll, and nothing has changed for its page."""
+        """Whether this is a poll from a page for which nothing has changed."""
         try:
             event = parse_event(body)
         except BodyRefused:
@@ -72,20 +72,20 @@ class Polls:
         return self.polling.unchanged(owner, conversation_owner(owner, request.cookies), names[0])
 
 
-# ---- how soon an open page is sent what has changed for everybody, such as a file that is being added
-# The more pages are open, the later, so that drawing them all never takes the server's time from those who ask.
+# ---- how soon an open page is sent changes that concern everybody, such as the progress of a file being added
+# The more pages are open, the later, so that drawing them never takes the server's time from people who ask.
 
 
 class Pace:
-    """Decides when a page is due for an update. Thread-safe, as counting twice does no harm."""
+    """Decides when a page is due for an update. Thread-safe, since counting twice does no harm."""
 
     def __init__(self, count_open: Callable[[float], int], poll_seconds: float) -> None:
-        """`count_open`: pages heard of within so many seconds; each of them polls every `poll_seconds`."""
+        """`count_open`: number of pages heard from within so many seconds; each of them polls every `poll_seconds`."""
         self._count_open, self._poll_seconds = count_open, poll_seconds
         self._counted_at, self._seconds = -COUNT_SECONDS, 0.0
 
     def is_due(self, drawn_at: float) -> bool:
-        """Whether a page that was sent such changes at a time of `time.monotonic` may be sent further ones."""
+        """Whether a page that was last sent such changes at `drawn_at` (`time.monotonic`) may be sent more."""
         now = time.monotonic()
         if now - self._counted_at >= COUNT_SECONDS:
             self._counted_at = now

@@ -1,4 +1,4 @@
-"""Forwarded headers: believed from the reverse proxies that were named, removed from everybody else's requests."""
+"""Forwarded headers: believed if they come from the configured reverse proxies, removed from all other requests."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Proxies:
     """The reverse proxies in front of this server."""
 
     networks: tuple[Network, ...] = ()
-    everybody: bool = False  # nothing but a proxy reaches this server, as on a Hugging Face Space
+    everybody: bool = False  # nothing but a proxy can reach this server, as on a Hugging Face Space
 
     def includes(self, address: str) -> bool:
-        """Whether an address is that of a proxy."""
+        """Whether an address belongs to a proxy."""
         if self.everybody:
             return True
         if not self.networks:
@@ -35,7 +35,7 @@ class Proxies:
         return any(known in network for network in self.networks)
 
     def applied(self, scope: Scope) -> Scope:
-        """A request as its proxy describes it: client and scheme; without forwarded headers if no proxy sent it."""
+        """A request as its proxy describes it (client and scheme). Without a proxy, forwarded headers are removed."""
         client = scope.get("client")
         if client is None or not self.includes(client[0]):
             kept = [(name, value) for name, value in scope["headers"] if not name.startswith(_FORWARDED)]
@@ -49,7 +49,7 @@ class Proxies:
         return changed
 
     def _client(self, forwarded: Iterable[str]) -> str:
-        """The last address that is not a proxy's, since whatever stands before it was written by that client."""
+        """The last address that is not a proxy's; a client can write anything before that."""
         hops = [hop.strip() for value in forwarded for hop in value.split(",")]
         if self.everybody:
             return hops[-1] if hops else ""

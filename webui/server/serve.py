@@ -1,4 +1,4 @@
-"""Serves the page: Gradio's server behind the guard, with the upload route and the style sheets; or says why not."""
+"""Serves the page: Gradio's server behind the guard, with the upload route and the style sheets."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from webui.server.upload import upload_route
 from webui.server.watch import Watch
 
 _STATIC: Final = Path(__file__).parents[1] / "static"
-# In this order: what narrow screens change comes last.
+# The order matters: rules for narrow screens come last.
 STYLES: Final = (
     "style.css",
     "library.css",
@@ -62,13 +62,13 @@ class Serving:
     host: str = "127.0.0.1"
     port: int = 7860  # 0 for any free one
     share: bool = False  # a public address through Gradio's servers
-    accounts: Accounts = field(default_factory=Accounts)  # who may log in; without any, nobody has to
+    accounts: Accounts = field(default_factory=Accounts)  # who may log in; with no users, nobody has to
     access: Access = field(default_factory=Access)
-    traffic: Traffic = field(default_factory=Traffic)  # counts the requests, and can refuse new work
+    traffic: Traffic = field(default_factory=Traffic)  # counts requests, and can refuse new work
 
     @property
     def is_private(self) -> bool:
-        """Whether only people at this machine reach it: programs then need no token."""
+        """Whether only people at this machine can reach it; programs then need no token."""
         elsewhere = self.share or self.access.names or self.access.any_name
         return not (self.accounts.needed or elsewhere) and _is_loopback(self.host)
 
@@ -85,9 +85,9 @@ def _is_loopback(host: str) -> bool:
 def serve(
     engine: Engine, serving: Serving, *, models: Models | None = None, raise_errors: bool = False
 ) -> tuple[gr.Blocks, str]:
-    """Start the server in a thread of its own and return the page and its address; `page.close()` ends it.
+    """Start the server in its own thread; returns the page, whose `close()` ends it, and its address.
 
-    With `models`, one of them can be picked on the page; with logins by administrators, since all users share it.
+    With `models`, one of them can be chosen on the page; with logins only by administrators, since all users share it.
     Raises OSError if the port is taken.
     """
     incoming = engine.settings.data_dir / "incoming"
@@ -119,11 +119,11 @@ def serve(
         enable_monitoring=False,
         show_error=False,
         quiet=True,
-        _frontend=False,  # else a machine too busy to answer Gradio within 3 s ends the program
+        _frontend=False,  # else the program ends if a busy machine cannot answer Gradio within 3 s
         prevent_thread_lock=True,
         max_threads=MAX_ANSWERS + 32,  # answers never block the other events of the page
         blocked_paths=[str(engine.settings.data_dir.resolve())],
-        max_file_size=1,  # byte: Gradio's own upload is not used, and the guard blocks it
+        max_file_size=1,  # 1 byte: Gradio's own upload is not used, and the guard blocks it
         app_kwargs={
             "middleware": [watch, guard, Middleware(Polls, polling=page.polling)],
             "routes": routes,
@@ -135,7 +135,7 @@ def serve(
     )
     unfinished.server = page.server
     if public:
-        # Gradio's page for share links loads scripts from another host; the local ones are used instead.
+        # Gradio's page for share links loads scripts from another host; use the local ones instead.
         page.share = False
         serving.access.names.add(urlsplit(public).hostname or "")
     return page, public or url
@@ -144,7 +144,7 @@ def serve(
 def _lifespan(
     programs: ProgramRoutes, answers: Answers, unfinished: UnfinishedRequests, accounts: Accounts
 ) -> Callable[[gr.routes.App], AbstractAsyncContextManager[None]]:
-    """What runs while the page is served, and what ends with it."""
+    """What runs while the page is served, and ends with it."""
 
     @asynccontextmanager
     async def lifespan(app: gr.routes.App) -> AsyncIterator[None]:
@@ -159,7 +159,7 @@ def _lifespan(
 
 
 def _remove_cors(app: gr.routes.App) -> None:
-    """Let no other origin read responses: Gradio lets every port of this machine, with the cookies of the person."""
+    """Stop other origins from reading responses. Gradio allows every port of this machine, with the person's cookies."""
     middleware: list[Any] = app.user_middleware
     app.user_middleware = [one for one in middleware if one.cls is not CustomCORSMiddleware]
     app.middleware_stack = app.build_middleware_stack()
@@ -188,7 +188,7 @@ def _free_port(host: str) -> int:
 
 
 def theme() -> gr.themes.Base:
-    """System fonts, so that none is downloaded; the colours are in style.css."""
+    """System fonts, so that none are downloaded. Colours are in style.css."""
     fonts = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "PingFang SC", "Microsoft YaHei",
              "Noto Sans CJK SC", "sans-serif")  # fmt: skip
     mono = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
@@ -204,7 +204,7 @@ def theme() -> gr.themes.Base:
 
 
 def cannot_serve(host: str, port: int, error: OSError) -> SettingRefused:
-    """Why the page cannot be served, as an error that names the option to change."""
+    """Why the page cannot be served: an error that names the option to change."""
     if error.filename:
         return SettingRefused(
             "{path} cannot be used ({reason}): choose another folder with --data-dir.",
@@ -228,7 +228,7 @@ def cannot_serve(host: str, port: int, error: OSError) -> SettingRefused:
 
 
 def refusal_to_listen(host: str, port: int) -> OSError | None:
-    """Why nothing can listen there, tried again because Gradio hides the reason; None if it works."""
+    """Why nothing can listen there; None if it works. Tried again because Gradio hides the reason."""
     name = host.strip("[]")
     try:
         family = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)[0][0]

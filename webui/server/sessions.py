@@ -1,7 +1,7 @@
-"""The sessions of all open pages by owner, and which login a session belongs to.
+"""The sessions of all open pages by owner, and which login each session belongs to.
 
-Nothing of one owner is given to another. Without logins there is one owner of documents; conversations, and so
-sessions, belong to each browser.
+Owners never see each other's. Without logins there is one owner of documents, but conversations, and so sessions,
+belong to a browser.
 """
 
 from __future__ import annotations
@@ -18,23 +18,26 @@ from webui.session import Session
 from webui.strings import Language
 
 MAX_SESSIONS = 1_000  # per owner; the least recently used is forgotten first
-MAX_NAME_CHARACTERS = 100  # of a session; Gradio's page makes up names of 10 to 11
+MAX_NAME_CHARACTERS = 100  # characters of a session name; Gradio's page uses 10 to 11
 
 
 class Sessions:
-    """Sessions by owner and name; thread-safe. The limit is per owner, so that nobody pushes out another's sessions."""
+    """Sessions by owner and name. Thread-safe.
+
+    The limit is per owner, so that nobody can push out another's sessions.
+    """
 
     def __init__(self, stored: Callable[[], Conversations] | None = None, *, most: int = MAX_SESSIONS) -> None:
-        """`stored` gives the stored conversations of all; with None nothing is stored."""
+        """`stored`: everybody's stored conversations; with None, nothing is stored."""
         self._stored = stored
-        self._most = most  # of one owner
+        self._most = most  # per owner
         self._lock = threading.Lock()
-        # Of each owner of documents, by owner of conversations and name, least recently used first.
+        # By owner of documents, then by owner of conversations and name; least recently used first.
         self._sessions: dict[str, OrderedDict[tuple[str, str], Session]] = {}
         self._conversations: WeakValueDictionary[str, OwnConversations] = WeakValueDictionary()
 
     def of(self, owner: str, name: str, language: Language, conversation_owner: str = "") -> Session:
-        """The owner's session of this name, created if there is none. Another owner's is never given out.
+        """The owner's session with this name, created if there is none. Never another owner's.
 
         `conversation_owner`: see `webui.server.visitors`; with "" its conversations are not stored.
         """
@@ -48,19 +51,19 @@ class Sessions:
             return session
 
     def known(self, owner: str, name: str, conversation_owner: str) -> Session | None:
-        """The owner's session of this name, if there is one."""
+        """The owner's session with this name, if there is one."""
         with self._lock:
             own = self._sessions.get(owner)
             return own.get((conversation_owner, name)) if own else None
 
     def count_open(self, seconds: float) -> int:
-        """How many pages have sent something within the last seconds."""
+        """How many pages have sent something within the last `seconds`."""
         since = time.monotonic() - seconds
         with self._lock:
             return sum(session.seen_at >= since for own in self._sessions.values() for session in own.values())
 
     def _own_conversations(self, owner: str) -> OwnConversations | None:
-        """The stored conversations of an owner: one object for all their pages."""
+        """An owner's stored conversations: one object for all of their pages."""
         if not owner or self._stored is None:
             return None
         own = self._conversations.get(owner)
@@ -73,19 +76,19 @@ class Sessions:
 
 
 class SessionLogins:
-    """Which login each session belongs to: the one that used it first. Thread-safe.
+    """Which login each session belongs to: the first that used it. Thread-safe.
 
-    Each login has a limit of its own, so that nobody can push out another's sessions.
+    The limit is per login, so that nobody can push out another's sessions.
     """
 
     def __init__(self, most: int = MAX_SESSIONS) -> None:
-        self._most = most  # of one login
+        self._most = most  # per login
         self._lock = threading.Lock()
         self._logins: dict[str, str] = {}  # session -> login
         self._used: dict[str, OrderedDict[str, None]] = {}  # login -> its sessions, least recently used first
 
     def claim(self, login: str, session: str) -> bool:
-        """Whether `login` may use this session: it owns it, or nobody did and it does from now on."""
+        """Whether `login` may use this session. If it belonged to nobody, it belongs to `login` from now on."""
         if len(session) > MAX_NAME_CHARACTERS:
             return False
         with self._lock:

@@ -1,4 +1,4 @@
-"""Requests as a monitor sees them, and the end of the program, which waits for those in flight."""
+"""Counts requests for monitoring, and lets those in flight finish before the program ends."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 logger = logging.getLogger(__name__)
 
 DRAIN_SECONDS: Final = 30  # for answers in flight when the program ends
-QUIET_SECONDS: Final = 1.0  # without any work, before none is expected: a page opens its stream after its question
-_STEP: Final = 0.05  # seconds between two looks
+QUIET_SECONDS: Final = 1.0  # without any work before none is expected: a page opens its stream after asking
+_STEP: Final = 0.05  # seconds between checks
 _BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -34,13 +34,13 @@ class Kind(StrEnum):
     EVENT = "event"  # something done on the page, and its polling
     VIEWER = "viewer"
     HEALTH = "health"
-    HEARTBEAT = "heartbeat"  # open as long as a page is
+    HEARTBEAT = "heartbeat"  # open for as long as a page is
     OTHER = "other"
 
 
 _WORK: Final = (Kind.QUESTION, Kind.ANSWER, Kind.UPLOAD)
 _NEW: Final = (Kind.QUESTION, Kind.UPLOAD)
-_OPEN_LONG: Final = (Kind.ANSWER, Kind.HEARTBEAT)  # how long they are open says nothing of the server
+_OPEN_LONG: Final = (Kind.ANSWER, Kind.HEARTBEAT)  # how long they stay open says nothing about the server
 _QUESTIONS: Final = ("/gradio_api/queue/join", "/api/ask", "/api/search", "/v1/chat/completions", "/mcp")
 _PREFIXES: Final = (
     ("/gradio_api/queue/data", Kind.ANSWER),
@@ -78,7 +78,7 @@ class Traffic:
         self._elsewhere: list[Callable[[], int]] = []
 
     def awaits(self, count: Callable[[], int]) -> None:
-        """Before the program ends, also await work that no request stands for; `count` gives how much there is."""
+        """Before the program ends, also wait for work that no request stands for; `count` returns how much there is."""
         self._elsewhere.append(count)
 
     @property
@@ -87,7 +87,7 @@ class Traffic:
         return self._stopping
 
     def stop(self) -> None:
-        """Accept no question and no file from now on."""
+        """Accept no more questions and files."""
         self._stopping = True
 
     def refuses(self, kind: Kind) -> bool:
@@ -96,7 +96,7 @@ class Traffic:
 
     @contextmanager
     def opened(self, kind: Kind) -> Iterator[None]:
-        """A request is being answered."""
+        """Count a request of this kind while it is being answered."""
         began = time.monotonic()
         with self._lock:
             self._open[kind] += 1
@@ -109,18 +109,18 @@ class Traffic:
                 self._seconds.labels(kind.value).observe(time.monotonic() - began)
 
     def answered(self, kind: Kind, status: int) -> None:
-        """A request was answered with this HTTP status."""
+        """Count a request that was answered with this HTTP status."""
         self._requests.labels(kind.value, f"{status // 100}xx").inc()
 
     @property
     def work(self) -> int:
-        """Questions, answers and uploads that are not finished."""
+        """Number of questions, answers and uploads that are not finished."""
         with self._lock:
             requests = sum(self._open[kind] for kind in _WORK)
         return requests + sum(count() for count in self._elsewhere)
 
     def drain(self, seconds: float) -> int:
-        """Wait at most `seconds` until everything begun is finished; returns how much is not."""
+        """Wait at most `seconds` for everything begun to finish; returns how much has not."""
         ends, quiet = time.monotonic() + seconds, time.monotonic()
         while time.monotonic() < ends:
             if self.work:
@@ -131,22 +131,22 @@ class Traffic:
         return self.work
 
 
-# ---- ending the program: at the first signal once answers in flight are finished, at the second one at once
+# ---- ending the program: at the first signal once answers in flight have finished, at the second one at once
 
 
 class StopSignals:
-    """SIGINT and SIGTERM. The kernel ends the processes that read PDFs together with this one."""
+    """Handles SIGINT and SIGTERM. When this process ends, the kernel ends the processes that read PDFs."""
 
     def __init__(self) -> None:
-        """Takes over both signals; to be called from the main thread."""
-        self._first: SimpleQueue[int] = SimpleQueue()  # may be used in a signal handler, unlike threading.Event
+        """Take over both signals. Must be called from the main thread."""
+        self._first: SimpleQueue[int] = SimpleQueue()  # safe in a signal handler, unlike threading.Event
         self._stopping = False
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._receive)
 
     def _receive(self, number: int, _: FrameType | None) -> None:
         if self._stopping:
-            os._exit(128 + number)  # the database is whole at any moment
+            os._exit(128 + number)  # the database is consistent at any moment
         self._stopping = True
         self._first.put(number)
 
@@ -162,7 +162,7 @@ def leave_at_once() -> None:
 
 
 def drain(traffic: Traffic) -> bool:
-    """Refuse new questions and files, and let the rest finish; returns whether it did in time."""
+    """Refuse new questions and files, and let the rest finish; returns whether they did in time."""
     traffic.stop()
     logger.info("Stopping: answers in flight have %g s; a second signal ends the program at once", DRAIN_SECONDS)
     left = traffic.drain(DRAIN_SECONDS)

@@ -1,7 +1,7 @@
 """The upload route: one PDF per request, as the body, with its name in a header.
 
-It replaces Gradio's own upload, which changes names, keeps a copy in a folder that it serves to everybody, and
-refuses all files of a drop if one of them is too large.
+It replaces Gradio's own upload, which changes names, keeps a copy in a folder that everybody can read, and refuses all
+files of a drop if one of them is too large.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ LOGGED_OUT = Message("You are logged out: reload the page and log in, then add t
 
 
 def upload_route(engine: Engine, folder: Path, role_of: Callable[[str], Role]) -> Route:
-    """POST /library/add answers `{"refused": ""}` once the file is queued, else why not; it is written to `folder`."""
+    """POST /library/add. Answers `{"refused": ""}` once the file is queued, else the reason.
+
+    Files are written to `folder`.
+    """
 
     async def add(request: Request) -> Response:
         owner = owner_of(request)
@@ -99,7 +102,7 @@ def _check_size(size: int, limit: int, name: str) -> None:
 
 
 def owner_of(request: HTTPConnection) -> str | None:
-    """The id of the user, as Gradio's own routes find it; "" without logins, None for somebody not logged in."""
+    """The user's id, found as Gradio's own routes do; "" without logins, None for somebody who is not logged in."""
     app = request.app
     if app.auth is None:
         return ""

@@ -17,7 +17,7 @@ _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")  # 256 bits
 def conversation_owner(login: str, cookies: Mapping[str, str]) -> str:
     """The owner of conversations; "" for a browser without the cookie, for which nothing is stored.
 
-    The cookie opens all conversations of a browser, so that only its hash is stored.
+    The cookie gives access to all conversations of a browser, so only its hash is stored.
     """
     if login:
         return f"login:{login}"
@@ -26,10 +26,10 @@ def conversation_owner(login: str, cookies: Mapping[str, str]) -> str:
 
 
 def browser_cookie(cookies: Mapping[str, str], *, secure: bool, embedded: bool) -> str:
-    """A Set-Cookie header that keeps a browser's cookie for MAX_AGE from now, or gives it one.
+    """A Set-Cookie header that renews a browser's cookie for MAX_AGE, or gives it one.
 
-    `secure`: the page came over HTTPS. `embedded`: pages of other sites may show it in a frame, where browsers accept
-    only cookies that are partitioned by the site around it (https://developer.mozilla.org/docs/Web/Privacy/CHIPS).
+    `secure`: the page came over HTTPS. `embedded`: other sites may show it in a frame, where browsers only accept
+    cookies partitioned by the surrounding site (https://developer.mozilla.org/docs/Web/Privacy/CHIPS).
     """
     secret = cookies.get(COOKIE, "")
     jar = SimpleCookie({COOKIE: secret if _SECRET.fullmatch(secret) else secrets.token_urlsafe(32)})

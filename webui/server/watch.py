@@ -1,7 +1,7 @@
-"""The outermost layer of the server: gives each request an id, answers `/health`, refuses new work while stopping.
+"""The outermost layer of the server: gives each request an id, answers `/health`, and refuses new work while stopping.
 
-`/health` stands before the guard, because a load balancer asks under any name and cannot log in. It tells one word,
-from flags in memory, so that it is answered at once however busy the rest is.
+`/health` comes before the guard, because load balancers use any host name and cannot log in. It answers with one word,
+from flags in memory, so that it is quick however busy the server is.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Watch:
     """ASGI middleware around everything else."""
 
     def __init__(self, app: ASGIApp, traffic: Traffic, state: Callable[[], State]) -> None:
-        """`state` says whether questions can be answered, without waiting."""
+        """`state`: whether questions can be answered; returns without waiting."""
         self.app, self.traffic, self.state = app, traffic, state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +63,7 @@ class Watch:
                     await self.app(scope, receive, named)
 
     def _health(self) -> Response:
-        """200 where questions are answered; else 503, with the reason in a word."""
+        """200 if questions can be answered, else 503 with the reason in one word."""
         state = "stopping" if self.traffic.stopping else self.state().value
         ready = state == State.READY
         headers = {"Cache-Control": "no-store"} | ({} if ready else {"Retry-After": str(RETRY_SECONDS)})
@@ -71,12 +71,12 @@ class Watch:
 
 
 def id_of(request: Any) -> str:
-    """The id of a request that Gradio hands on, which it answers in another task; "" for none."""
+    """The id of a request that Gradio handles in another task; "" if there is none."""
     return str(getattr(getattr(request, "state", None), "request_id", ""))
 
 
 def _stopping(request: Request) -> Response:
-    """A refusal in the form that the client expects."""
+    """A refusal in the format that the client expects."""
     path = request.url.path
     sentence = say_message(language_of(request), STOPPING)
     if is_api_path(path):

@@ -17,12 +17,12 @@ from webui.engine import Engine
 from webui.server.api.errors import RequestRefused
 from webui.server.api.library import check_scope
 
-MAX_AT_ONCE: Final = 64  # questions of all programs together, those included that wait; above, requests are refused
+MAX_AT_ONCE: Final = 64  # questions of all programs together, including those waiting; beyond it, requests are refused
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question of a program, and the circumstances it was asked in."""
+    """A program's question, and how it is asked."""
 
     owner: str
     text: str
@@ -32,12 +32,12 @@ class Question:
 
 
 class Asking:
-    """Searches and answers for programs. To be used from one event loop."""
+    """Searches and answers for programs. Use it from one event loop only."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._asked = 0  # questions that are not answered yet
-        self._threads = CapacityLimiter(2 * MAX_AT_ONCE)  # one that is stopped may need its thread a little longer
+        self._asked = 0  # questions not answered yet
+        self._threads = CapacityLimiter(2 * MAX_AT_ONCE)  # a stopped one may hold its thread a little longer
 
     async def search(self, question: Question, limit: int) -> list[Source]:
         """At most `limit` sources. Raises AskError and RequestRefused."""
@@ -73,7 +73,7 @@ class Asking:
 
     @contextmanager
     def _slot(self) -> Iterator[None]:
-        """A place among the questions of programs. Raises RequestRefused if there are too many."""
+        """A place among the programs' questions. Raises RequestRefused if there are too many."""
         if self._asked >= MAX_AT_ONCE:
             raise RequestRefused(503, Message("Too many questions are waiting: try again in a moment."))
         self._asked += 1

@@ -1,6 +1,6 @@
-"""OpenAI's chat completions under `/v1`: the last user message is the question, the messages before it the history.
+"""OpenAI's chat completions under `/v1`: the last user message is the question, earlier messages are the history.
 
-The field `citations` of a message (of the last chunk, when streaming) holds what its marks `[n]` stand for.
+The field `citations` of a message (of the last chunk, when streaming) tells what its marks `[n]` refer to.
 https://platform.openai.com/docs/api-reference/chat
 """
 
@@ -36,7 +36,7 @@ from webui.server.api.present import AnswerShapes, source_lines
 from webui.server.api.rest import SSE_HEADERS, Owner, Spoken, while_connected
 from webui.strings import Language, say, say_message
 
-MODEL: Final = "ask-your-pdfs"  # the only model there is, whichever a request names
+MODEL: Final = "ask-your-pdfs"  # the only model, whichever a request names
 _SOURCE_LINE = re.compile(r"\[\d{1,3}\] [^\n]+")
 
 
@@ -80,7 +80,7 @@ def question_of(body: shapes.ChatRequest, owner: str) -> Question:
 
 
 def bare_text(text: str) -> str:
-    """An answer that was given before, without its marks and the sources below it."""
+    """An earlier answer without its marks and the list of sources below it."""
     lines = text.rstrip().split("\n")
     while lines and _SOURCE_LINE.fullmatch(lines[-1]):
         lines.pop()
@@ -122,7 +122,7 @@ class _Completion:
         async for event in events:
             if isinstance(event, Found):
                 found = event
-            # A model's sentences are sent as they are checked; quotes come all at once, after the short answer.
+            # A model's sentences are sent as they are checked; quotes are sent together, after the short answer.
             elif isinstance(event, Checked) and found.writes_markdown:
                 yield self._chunk({"content": _marked(event.sentences[said:])})
                 said = len(event.sentences)
@@ -139,7 +139,7 @@ class _Completion:
         return await asyncio.to_thread(shape.response, self._language)
 
     def _doubt(self, answer: Answer) -> str:
-        """The doubt about an answer whose beginning was already sent."""
+        """The doubt about an answer whose beginning has already been sent."""
         keys = {"closest": "why_closest", "none": "why_none"}
         key = keys.get(answer.state.value)
         return f"\n\n{say(self._language, key)}" if key else ""
@@ -160,7 +160,7 @@ class _Completion:
 
 
 def _marked(sentences: Sequence[records.Sentence]) -> str:
-    """Sentences with their citations as [n]."""
+    """Sentences with their citations as `[n]`."""
     parts = []
     for sentence in sentences:
         marks = "".join(f"[{citation.number}]" for citation in sentence.citations)

@@ -1,4 +1,4 @@
-"""Authenticates the requests of programs by API tokens; none is needed where only this machine can reach the server."""
+"""Authenticates programs by their API tokens. None is needed if only this machine can reach the server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DOCUMENTS_PATH: Final = "/api/documents"
 MCP_PATH: Final = "/mcp"
 MAX_BODY_BYTES: Final = 1_000_000  # of a request other than an upload
 _PREFIXES = ("/api/", "/v1/")
-_MANUAL = ("/api/docs", "/api/openapi.json")  # for people; the same for everybody
+_MANUAL = ("/api/docs", "/api/openapi.json")  # pages for people; the same for everybody
 
 
 def is_api_path(path: str) -> bool:
@@ -26,7 +26,7 @@ def is_api_path(path: str) -> bool:
 
 
 def is_manual(path: str) -> bool:
-    """Whether a path is that of the documentation, which pages of other sites may link to."""
+    """Whether a path is that of the documentation, to which other sites may link."""
     return path in _MANUAL
 
 
@@ -39,7 +39,7 @@ class Entry:
     token_needed: bool
 
     def owner(self, request: Request) -> str | None:
-        """The owner whose documents a request may see, "" without logins; None if the request must be refused."""
+        """The owner whose documents a request may see, "" without logins; None if the request has to be refused."""
         if is_manual(request.scope["path"]) and owner_of(request) is not None:
             return owner_of(request)
         if not self.token_needed:
@@ -51,7 +51,7 @@ class Entry:
         return user if user in self.accounts else None
 
     def may(self, owner: str, method: str, path: str) -> bool:
-        """Whether an owner's role allows a request: to change documents takes one that may add them."""
+        """Whether an owner's role allows a request. Changing documents requires the right to add them."""
         changes = path.startswith(DOCUMENTS_PATH) and method not in ("GET", "HEAD", "OPTIONS")
         return not changes or self.accounts.role(owner).may(Right.ADD)
 

@@ -1,4 +1,4 @@
-"""Errors as programs get them: a sentence in their language, and the HTTP status that fits."""
+"""Errors as programs get them: a sentence in their language, and a suitable HTTP status."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from webui.edge import errors_shown
 from webui.server.api.entry import refused
 from webui.strings import Language, pick_language, say_message
 
-# The first class that fits decides.
+# The first class that matches decides.
 _STATUS: Final[tuple[tuple[type[AskError], int], ...]] = (
     (AlreadyAdded, 409),
     (LimitExceeded, 413),
@@ -45,7 +45,7 @@ _STATUS: Final[tuple[tuple[type[AskError], int], ...]] = (
 
 
 class RequestRefused(AskError):
-    """A request that cannot be fulfilled, for a reason that only programs meet."""
+    """A request that is refused for a reason that only programs can meet."""
 
     def __init__(self, status: int, message: Message) -> None:
         Exception.__init__(self, str(message))
@@ -60,7 +60,7 @@ def status_of(error: AskError) -> int:
 
 
 def language_of(request: Request) -> Language:
-    """The language that a program asks for with Accept-Language; English without."""
+    """The language that a program asks for with Accept-Language; English by default."""
     return pick_language(None, request.headers.get("accept-language"))
 
 
@@ -86,7 +86,7 @@ def handle_errors(app: FastAPI) -> None:
 
 
 class _UnexpectedErrors:
-    """ASGI middleware that logs an unforeseen error and answers it; Starlette's own would close the connection."""
+    """ASGI middleware that logs unforeseen errors and responds to them; Starlette's own would close the connection."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -108,7 +108,7 @@ class _UnexpectedErrors:
 
 
 def first_fault(faults: Sequence[Any]) -> str:
-    """The first fault that pydantic found in a request: "limit: Input should be less than or equal to 50"."""
+    """The first error that pydantic found in a request, such as "limit: Input should be less than or equal to 50"."""
     first = faults[0]
     if first["type"] in ("model_attributes_type", "missing") and first["loc"] == ("body",):
         return "Send a JSON object, with the header Content-Type: application/json."

@@ -1,4 +1,4 @@
-"""Documents by their id, as far as whoever asks may see or change them: what is not theirs does not exist."""
+"""Looks up documents by id for an owner. Documents that the owner cannot see do not exist here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ NO_SUCH_PAGE: Final = Message("There is no such page.")
 
 
 def find(engine: Engine, owner: str, document_id: str) -> Document | Job:
-    """A document that `owner` sees, their own before a shared one, ready or being added. Raises RequestRefused."""
+    """A document that `owner` sees, ready or being added; their own comes before a shared one.
+
+    Raises RequestRefused.
+    """
     seen = [one for one in engine.documents(owner) if one.id == document_id]
     jobs = [one for one in engine.jobs(owner) if one.document_id == document_id]
     found: list[Document | Job] = [*seen, *jobs]
@@ -26,7 +29,7 @@ def find(engine: Engine, owner: str, document_id: str) -> Document | Job:
 
 
 def find_own(engine: Engine, owner: str, document_id: str) -> Document | Job:
-    """The same, where `owner` may change it. Raises RequestRefused."""
+    """The same, for a document that `owner` may change. Raises RequestRefused."""
     found = find(engine, owner, document_id)
     if found.owner == "" != owner:
         raise RequestRefused(403, Message("This document is shared: only whoever runs the server can change it."))
@@ -36,19 +39,19 @@ def find_own(engine: Engine, owner: str, document_id: str) -> Document | Job:
 
 
 def collections_of(engine: Engine, owner: str) -> tuple[Collection, ...]:
-    """The collections that `owner` sees; none without logins."""
+    """The collections that `owner` can see; none without logins."""
     return engine.collections.of(owner) if owner else ()
 
 
 def check_page(engine: Engine, owner: str, document_id: str, page: int) -> None:
-    """Raises RequestRefused if a document that `owner` sees has no such page, counted from 0, or not yet."""
+    """Raises RequestRefused if no document that `owner` sees has this page (from 0), or not yet."""
     found = find(engine, owner, document_id)
     if isinstance(found, Job) or not 0 <= page < found.pages:
         raise RequestRefused(404, NO_SUCH_PAGE)
 
 
 def check_scope(engine: Engine, owner: str, documents: Ids[str] | None) -> None:
-    """Raises RequestRefused if an id is not that of a document that `owner` sees."""
+    """Raises RequestRefused if one of the ids is not a document that `owner` can see."""
     known = {document.id for document in engine.documents(owner)} if documents else set()
     if unknown := next((one for one in documents or () if one not in known), None):
         raise RequestRefused(404, Message("There is no document {id} in the library.", {"id": unknown}))

@@ -1,4 +1,4 @@
-"""The documentation of the HTTP API as a page, drawn from its OpenAPI description without any script."""
+"""The documentation of the HTTP API as a page, made from its OpenAPI description, without scripts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from webui.views.render import render
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """A field of a request or a response, or a parameter."""
+    """A field of a request or response, or a parameter."""
 
     name: str
     type: str
@@ -20,19 +20,19 @@ class _Field:
 
 @dataclass(frozen=True, slots=True)
 class _Operation:
-    """A method of a path."""
+    """One HTTP method of a path."""
 
     method: str
     path: str
     text: list[str]  # paragraphs
     parameters: list[_Field]
     request: list[_Field]
-    status: str  # of a success
-    response: str  # name of its object; "" for none
+    status: str  # status of a success
+    response: str  # name of its object; "" without one
 
 
 def manual_page(openapi: dict[str, Any]) -> str:
-    """The page. `openapi` is the description (OpenAPI 3.1) of the application mounted at `/api`."""
+    """The page. `openapi`: the description (OpenAPI 3.1) of the application mounted at `/api`."""
     schemas = openapi["components"]["schemas"]
     operations = [
         _operation(method.upper(), f"/api{path}", one, schemas)
@@ -87,7 +87,7 @@ def _fields(schema: dict[str, Any]) -> list[_Field]:
 
 
 def _type(schema: dict[str, Any]) -> str:
-    """A type in one line: "list of Citation", "string or null", "one of answer, closest, none"."""
+    """A type on one line: "list of Citation", "string or null", "one of answer, closest, none"."""
     if "$ref" in schema:
         return str(schema["$ref"]).rsplit("/", 1)[-1]
     if "anyOf" in schema:

@@ -1,4 +1,4 @@
-"""The interfaces for programs, as routes of the server that serves the page."""
+"""The interfaces for programs, as routes of the page's server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ProgramRoutes:
         self.routes: list[BaseRoute] = [
             Mount("/api", api_app(engine, asking, incoming)),
             Mount("/v1", chat_app(engine, asking)),
-            Route(MCP_PATH, self._tools, methods=["POST"]),  # without sessions there is nothing to GET or DELETE,
+            Route(MCP_PATH, self._tools, methods=["POST"]),  # There are no sessions, so nothing to GET or DELETE,
         ]
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Converts the engine's records to what programs get: pages counted from 1, citations with the words they quote."""
+"""Converts the engine's records to what programs get: pages counted from 1, and citations with the words they quote."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def source_shape(source: records.Source) -> shapes.Source:
 
 
 class AnswerShapes:
-    """An answer as programs get it. Looks up the pages that its citations are on."""
+    """An answer as programs get it. Looks up the pages of its citations."""
 
     def __init__(self, engine: Engine, owner: str, question: str, found: Found, answer: Answer) -> None:
         self._engine, self._owner = engine, owner
@@ -101,7 +101,7 @@ class AnswerShapes:
         )
 
     def _pages(self, source: records.Source) -> tuple[StoredPage, ...]:
-        """The pages of a source; none if its document was removed meanwhile."""
+        """The pages of a source; none if its document has been removed."""
         with suppress(FileRefused):
             return self._engine.pages.read(self._owner, source.document_id, source.first_page, source.last_page)
         return ()
@@ -124,7 +124,7 @@ def answer_text(exchange: Exchange, language: Language) -> str:
 
 
 def source_lines(citations: Iterable[shapes.Citation], language: Language) -> list[str]:
-    """A line for each source that is cited: "[1] report.pdf, p. 12"."""
+    """A line for each cited source, such as "[1] report.pdf, p. 12"."""
     pages: dict[tuple[int, str], dict[str, None]] = {}
     for one in sorted(citations, key=lambda citation: citation.number):
         pages.setdefault((one.number, one.document), {})[one.page_label] = None
@@ -135,7 +135,7 @@ def source_lines(citations: Iterable[shapes.Citation], language: Language) -> li
 
 
 def library_shapes(engine: Engine, owner: str, language: Language) -> Iterator[shapes.Document]:
-    """The documents that an owner sees, then those being added."""
+    """The documents that an owner can see, then those being added."""
     yield from (document_shape(document, language) for document in engine.documents(owner))
     yield from (job_shape(job, language) for job in engine.jobs(owner))
 
@@ -160,7 +160,7 @@ def document_shape(document: records.Document, language: Language) -> shapes.Doc
 
 
 def job_shape(job: Job, language: Language) -> shapes.Document:
-    """A document that is being added, or could not be."""
+    """A document that is being added, or could not be added."""
     return shapes.Document(
         id=job.document_id,
         name=job.name,

@@ -60,7 +60,7 @@ PageNumber = Annotated[int, Path(ge=1, le=10_000_000, description="from 1")]
 
 
 def owner_of(request: Request) -> str:
-    """Whose documents a request is about, as the guard found out."""
+    """The owner whose documents a request is about, as the guard determined."""
     return str(request.state.owner)
 
 
@@ -69,7 +69,7 @@ Spoken = Annotated[Language, Depends(language_of)]
 
 
 def api_app(engine: Engine, asking: Asking, incoming: FilePath) -> FastAPI:
-    """The application to mount at `/api`; uploads are received in the folder `incoming`."""
+    """The application to mount at `/api`. `incoming`: folder in which uploads are received."""
     app = FastAPI(
         title="Ask your PDFs",
         version="1",
@@ -178,7 +178,7 @@ def _document_routes(engine: Engine) -> APIRouter:
 
     @router.get("/documents")
     def documents(owner: Owner, spoken: Spoken) -> shapes.DocumentList:
-        """All documents that can be seen, those being added included."""
+        """All documents that can be seen, including those being added."""
         return shapes.DocumentList(documents=list(library_shapes(engine, owner, spoken)))
 
     @router.get("/collections")
@@ -249,7 +249,7 @@ def _change_routes(engine: Engine, incoming: FilePath) -> APIRouter:
 
     @router.post("/documents/{document_id}/unlock", status_code=202)
     def unlock(document_id: DocumentId, body: shapes.UnlockRequest, owner: Owner, spoken: Spoken) -> shapes.Document:
-        """Give the password for a document in state `locked`. Its state then shows whether the password was right."""
+        """Give the password for a document in state `locked`. Its next state shows whether the password was right."""
         found = find_own(engine, owner, document_id)
         if not isinstance(found, Job) or found.state is not records.JobState.LOCKED:
             raise RequestRefused(409, Message("This document is not waiting for a password."))
@@ -258,7 +258,7 @@ def _change_routes(engine: Engine, incoming: FilePath) -> APIRouter:
 
     @router.put("/documents/{document_id}/collection")
     def move(document_id: DocumentId, body: shapes.MoveRequest, owner: Owner, spoken: Spoken) -> shapes.Document:
-        """Move a document into a collection that you edit, or out of it, to your own documents."""
+        """Move a document into a collection that you edit, or back to your own documents."""
         if isinstance(find_own(engine, owner, document_id), Job):
             raise RequestRefused(409, Message("This document is still being added."))
         engine.sharing.move(owner, document_id, body.collection or 0)
@@ -267,7 +267,7 @@ def _change_routes(engine: Engine, incoming: FilePath) -> APIRouter:
 
     @router.delete("/documents/{document_id}", status_code=204)
     def remove(document_id: DocumentId, owner: Owner) -> None:
-        """Remove a document for good, or stop adding it. Only whoever runs the server removes a shared document."""
+        """Remove a document for good, or stop adding it. Only whoever runs the server can remove a shared document."""
         found = find_own(engine, owner, document_id)
         if isinstance(found, Job):
             engine.cancel(owner, found.id)

@@ -1,6 +1,6 @@
-"""What programs send and get, as pydantic models: they validate requests and make the OpenAPI documentation.
+"""What programs send and get, as pydantic models, which validate requests and produce the OpenAPI documentation.
 
-Pages are counted from 1 here, as people count them; inside the program from 0.
+Pages are counted from 1 here, as people count them; everywhere else in the program, from 0.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from rag.records import JobState, PageKind
 
-MAX_SOURCES = 50  # of one search
-MAX_HISTORY = 20  # earlier questions of a conversation that one request may carry
+MAX_SOURCES = 50  # results of one search
+MAX_HISTORY = 20  # earlier questions that one request may contain
 MAX_SCOPE = 1_000  # documents that one question may name
 
 
 def _encodable(text: str) -> str:
-    """A text without lone surrogates, which JSON may bring and no database, file or tokenizer takes."""
+    """A text without lone surrogates: JSON allows them, but databases, files and tokenizers do not."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -34,7 +34,7 @@ DocumentIds = Annotated[
 
 
 class Sent(BaseModel):
-    """Base of what programs send: a field that is not known is an error, not silently ignored."""
+    """Base of what programs send: unknown fields are errors rather than ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,7 +48,7 @@ class SearchRequest(Sent):
 
 
 class EarlierTurn(Sent):
-    """An earlier question of the conversation and its answer."""
+    """An earlier question of the conversation, with its answer."""
 
     question: Text = Field(max_length=20_000)
     answer: Text = Field(max_length=100_000)
@@ -85,7 +85,7 @@ class Source(BaseModel):
 
 
 class Citation(BaseModel):
-    """A place that the answer rests on."""
+    """A place that the answer is based on."""
 
     number: int = Field(description="number of the source")
     document_id: str
@@ -104,7 +104,7 @@ class Sentence(BaseModel):
 
 
 class ShortAnswer(BaseModel):
-    """The value, name, phrase or list that answers."""
+    """The value, name, phrase or list that answers the question."""
 
     values: list[str] = Field(description="as printed in the document, or computed and rounded")
     scale: str = Field(description="thousand, million, billion, ten thousand, hundred million, percent, or empty")
@@ -147,7 +147,7 @@ class Heading(BaseModel):
 
 
 class Ingestion(BaseModel):
-    """How far a document that is being added has come."""
+    """How far a document being added has got."""
 
     pages_read: int
     passages_embedded: int
@@ -188,7 +188,7 @@ class DocumentList(BaseModel):
 
 
 class Collection(BaseModel):
-    """A collection that is shared with whoever asks."""
+    """A collection shared with whoever asks."""
 
     number: int
     name: str
@@ -197,13 +197,13 @@ class Collection(BaseModel):
 
 
 class CollectionList(BaseModel):
-    """The collections that are shared with whoever asks."""
+    """The collections shared with whoever asks."""
 
     collections: list[Collection]
 
 
 class MoveRequest(BaseModel):
-    """Where a document is to be kept."""
+    """Where to move a document."""
 
     collection: int | None = Field(description="number of a collection; null for your own documents", ge=1)
 
@@ -226,7 +226,7 @@ class Error(BaseModel):
 
 
 class ChatPart(BaseModel):
-    """A part of a message; only text is read."""
+    """A part of a message; only text is used."""
 
     type: str
     text: Text = Field("", max_length=100_000)

@@ -1,6 +1,6 @@
-"""API tokens: made and revoked on the command line, kept as hashes in a file of the data folder.
+"""API tokens: created and revoked on the command line, and kept as hashes in a file in the data folder.
 
-A file rather than the database, because another process has the database while the page is served.
+A file rather than the database, because another process holds the database while the page is served.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ from webui.accounts.users import name_in
 
 logger = logging.getLogger(__name__)
 
-PREFIX: Final = "ask-"  # so that people and secret scanners recognise a token
+PREFIX: Final = "ask-"  # lets people and secret scanners recognise a token
 TOKEN_BYTES: Final = 32
 MAX_NAME_CHARACTERS: Final = 100
 FILE: Final = "api-tokens.json"  # in the data folder
-LOCK_SECONDS: Final = 5.0  # to wait for another process that changes the file
+LOCK_SECONDS: Final = 5.0  # to wait while another process changes the file
 
 
 @dataclass(frozen=True, slots=True)
 class ApiToken:
-    """A token as it is stored."""
+    """A token as stored."""
 
-    id: str  # by which it is revoked; says nothing about the token
+    id: str  # used to revoke it; reveals nothing about the token
     user: str  # id of the user, or any name if there are no logins
-    digest: str  # SHA-256 of the token, hexadecimal; a token is random, so that no slow hash is needed
+    digest: str  # SHA-256 of the token, hexadecimal. A token is random, so a slow hash is not needed.
     created: float  # seconds since the epoch
 
 
 class ApiTokens:
-    """The tokens of a data folder. Thread-safe; sees what another process changed at the next look."""
+    """The tokens of a data folder. Thread-safe; changes by other processes are seen at the next check."""
 
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / FILE
         self._lock = threading.Lock()
-        self._seen: tuple[int, int, int] | None = None  # state of the file that `_known` was read from
+        self._seen: tuple[int, int, int] | None = None  # modification state of the file that `_known` was read from
         self._known: tuple[ApiToken, ...] = ()
 
     def create(self, user: str) -> str:
-        """A new token for a user; only its hash is kept. Raises SettingRefused and StoreError."""
+        """Create a token for a user; only its hash is kept. Raises SettingRefused and StoreError."""
         name = user.strip()
         if not name or len(name) > MAX_NAME_CHARACTERS or not name_in(name).isprintable():
             raise SettingRefused("--api-token takes a name of up to {most} characters.", most=MAX_NAME_CHARACTERS)
@@ -79,18 +79,21 @@ class ApiTokens:
         return self._revoke(lambda token: name in (token.id, name_in(token.user)))
 
     def revoke_of(self, user_id: str) -> int:
-        """Revoke all tokens of the user of this id, not those of a namesake; returns how many. Raises StoreError."""
+        """Revoke all tokens of the user with this id, but not those of a namesake; returns how many.
+
+        Raises StoreError.
+        """
         return self._revoke(lambda token: token.user == user_id)
 
     def user(self, token: str) -> str | None:
-        """Whose token this is; None for one that is unknown or revoked."""
+        """Whose token this is; None if it is unknown or revoked."""
         digest, found = _digest(token), None
         try:
             known = self.all()
         except StoreError as error:
             logger.error("%s", error)
             return None
-        for one in known:  # all of them, so that the time does not tell which one came close
+        for one in known:  # compare with all of them, so that the time does not tell which one came close
             if hmac.compare_digest(one.digest, digest):
                 found = one.user
         return found
@@ -118,8 +121,8 @@ class ApiTokens:
                 known = self.all()
                 tokens = list(changed(known))
                 data = json.dumps([asdict(token) for token in tokens], indent=1).encode()
-                replace_file(self._path, data)  # a temporary file, which only this user may read, renamed
-        except OSError as error:  # filelock's Timeout is one
+                replace_file(self._path, data)  # written to a temporary file that only this user may read, then renamed
+        except OSError as error:  # filelock's Timeout is an OSError
             raise StoreError(
                 "{path} cannot be written ({reason}): choose another --data-dir.",
                 path=str(self._path),

@@ -1,4 +1,4 @@
-"""An MCP server (Model Context Protocol): the tools `search`, `ask`, `list_documents` and `read_pages`.
+"""An MCP server (Model Context Protocol) with the tools `search`, `ask`, `list_documents` and `read_pages`.
 
 The same server speaks streamable HTTP at `/mcp` and, for programs that start it themselves, standard input and output.
 """
@@ -30,8 +30,8 @@ INSTRUCTIONS: Final = (
     "Answers questions about the user's own PDF documents, with the page behind every sentence. Use `ask` for a "
     "question, `search` for passages, `list_documents` and `read_pages` to read on. Cite document and page."
 )
-MAX_PAGES: Final = 20  # that one call reads
-MAX_CHARACTERS: Final = 60_000  # of their text together
+MAX_PAGES: Final = 20  # pages that one call returns
+MAX_CHARACTERS: Final = 60_000  # of the pages' text together
 _READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, open_world_hint=False)
 
 OwnerOf = Callable[[Context[Any, Any]], str]
@@ -42,7 +42,7 @@ Documents = Annotated[
 
 
 class ToolAnswer(BaseModel):
-    """An answer without the sources that it does not cite."""
+    """An answer, with only the sources that it cites."""
 
     state: str = Field(description="answer; closest: may not answer; none: not in these documents")
     text: str = Field(description="the answer, its citations as [n]")
@@ -57,7 +57,7 @@ class PageList(BaseModel):
 
 
 def mcp_server(engine: Engine, asking: Asking, owner_of: OwnerOf) -> MCPServer[Any]:
-    """The server; `owner_of` tells whose documents a request is about."""
+    """The server. `owner_of` tells whose documents a request is about."""
     server: MCPServer[Any] = MCPServer(NAME, title="Ask your PDFs", instructions=INSTRUCTIONS)
 
     @server.tool(title="Search the documents", annotations=_READS)
@@ -106,7 +106,7 @@ def mcp_server(engine: Engine, asking: Asking, owner_of: OwnerOf) -> MCPServer[A
 
 
 def _pages(engine: Engine, owner: str, document: str, first: int, last: int) -> PageList:
-    """Pages first..last, from 1, as many as one call may give. Raises RequestRefused if there is none."""
+    """Pages first..last (from 1), as many as one call may return. Raises RequestRefused if there are none."""
     check_page(engine, owner, document, first - 1)
     count = min(max(last - first + 1, 1), MAX_PAGES)
     read = engine.pages.read(owner, document, first - 1, first - 1 + count)  # one more, to tell whether any are left
@@ -122,7 +122,7 @@ def _pages(engine: Engine, owner: str, document: str, first: int, last: int) -> 
 
 @contextmanager
 def _sentences() -> Iterator[None]:
-    """Errors meant for a person, as the model reads them."""
+    """Errors meant for people, in the form that the model reads."""
     try:
         yield
     except AskError as error:
@@ -130,13 +130,13 @@ def _sentences() -> Iterator[None]:
 
 
 class HttpTools:
-    """The MCP server as an ASGI application; the guard has checked host, origin and token."""
+    """The MCP server as an ASGI application. The guard has already checked host, origin and token."""
 
     def __init__(self, engine: Engine, asking: Asking) -> None:
         server = mcp_server(engine, asking, _owner_of_request)
         server.streamable_http_app(
-            stateless_http=True,  # no session whose name could be used by somebody else
-            transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # the guard's work
+            stateless_http=True,  # no session whose name somebody else could use
+            transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # the guard does this
         )
         self.manager = server.session_manager
 
@@ -152,6 +152,6 @@ def _owner_of_request(context: Context[Any, Any]) -> str:
 
 
 def serve_stdio(engine: Engine) -> None:
-    """Speak MCP over standard input and output until the input ends, for the documents of owner ""."""
+    """Speak MCP over standard input and output until the input ends, with the documents of owner ""."""
     server = mcp_server(engine, Asking(engine), lambda _: "")
     anyio.run(server.run_stdio_async)
