@@ -159,7 +159,7 @@ def _lifespan(
 
 
 def _remove_cors(app: gr.routes.App) -> None:
-    """Stop other origins from reading responses. Gradio allows every port of this machine, with the person's cookies."""
+    """Stop other origins from reading responses. Gradio allows all ports of this machine, with the person's cookies."""
     middleware: list[Any] = app.user_middleware
     app.user_middleware = [one for one in middleware if one.cls is not CustomCORSMiddleware]
     app.middleware_stack = app.build_middleware_stack()
