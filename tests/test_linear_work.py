@@ -27,8 +27,9 @@ from rag.pdf.form_fields import Field, with_fields
 from rag.pdf.furniture import remove_running_lines
 from rag.pdf.glyph_order import restore
 from rag.pdf.ligatures import restore as restore_ligatures
-from rag.pdf.lines import PageLayout, ends_mid_sentence, join_lines, lay_out, lay_out_plain, starts_mid_sentence
+from rag.pdf.lines import PageLayout, join_lines, lay_out, lay_out_plain
 from rag.pdf.normalize import clean_line, clean_word, meaningful_title
+from rag.pdf.page_breaks import ends_mid_sentence, starts_mid_sentence
 from rag.pdf.tables import find_tables
 from rag.pdf.text_quality import readability
 from rag.records import Heading, LoadedDocument, Page, PageKind, Source, WordBoxes

@@ -79,6 +79,8 @@ def _candidates(number: int, page: PageLayout) -> tuple[list[_Candidate], list[_
 
 def _running(group: Sequence[_Candidate], pages: int) -> list[_Candidate]:
     """The running lines among lines with the same signature."""
+    if pages == len(group) == 2 and _count_two_pages(*group):
+        return list(group)
     if len(group) < MIN_PAGES:
         return []
     # Keep page numbers that count with the pages, and other lines at about the same height.
@@ -96,6 +98,14 @@ def _running(group: Sequence[_Candidate], pages: int) -> list[_Candidate]:
 def is_number_only(signature: str) -> bool:
     """Whether a line is only a number, with ornaments perhaps: "- 12 -"."""
     return _PLACEHOLDER in signature and not signature.strip(_PLACEHOLDER + "# -–—|/.·[]()")
+
+
+def _count_two_pages(one: _Candidate, other: _Candidate) -> bool:
+    """Whether the outermost lines of both pages of a document differ by the page's number alone: "Lease · 1"."""
+    placed = one.outermost and other.outermost and abs(one.height - other.height) <= HEIGHT_TOLERANCE
+    apart = other.page - one.page
+    pairs = [(_value(a), _value(b)) for a, b in zip(one.numbers, other.numbers, strict=True) if a != b]
+    return placed and apart != 0 and [b - a for a, b in pairs] == [apart]
 
 
 def _page_numbers(group: Sequence[_Candidate]) -> list[_Candidate]:

@@ -235,7 +235,7 @@ def join_lines(page: PageLayout, known: Container[str]) -> tuple[str, WordBoxes]
     lines = page.lines
     if not lines:
         return "", WordBoxes.none()
-    words, margins, spaced = list(page.words), _right_margins(lines), _spaces_latin(page)
+    words, margins, spaced = list(page.words), _right_margins(page), _spaces_latin(page)
     rows: list[int] = []
     for number, line in enumerate(lines):
         after = lines[number + 1] if number + 1 < len(lines) else None
@@ -293,26 +293,44 @@ def _spaces_latin(page: PageLayout) -> bool:
     return with_space >= without
 
 
-def _right_margins(lines: list[Line]) -> list[float]:
+def _right_margins(page: PageLayout) -> list[float]:
     """For each line the right margin of its column, where its longest line ends; 0.0 if no margin is evident."""
+    lines, start = page.lines, 0
     margins = [0.0] * len(lines)
-    start = 0
     for number in range(1, len(lines) + 1):
         # Extend the block while the lines stand below each other.
         if number < len(lines) and _same_column(lines[number - 1], lines[number]):
             continue
-        # Leave out table rows: their right end is not a margin of prose.
-        block = [line for line in lines[start:number] if not _is_table_row(line)]
+        # Leave out table rows, and lines in another size of print, such as a title above two columns.
+        block = _of_usual_height([line for line in lines[start:number] if not is_table_row(line)])
         if block:
             margin = max(line.right for line in block)
             em = EM * block[0].height
             # Accept the margin if several lines reach it, or if the block is as wide as a column of prose.
             full = sum(line.right > margin - 3 * em for line in block)
             wide = margin - min(line.left for line in block) > 25 * em
-            if full > 2 or wide:
+            if (full > 3 or wide) and not _is_list(page, block):
                 margins[start:number] = [margin] * (number - start)
         start = number
     return margins
+
+
+def _is_list(page: PageLayout, block: list[Line]) -> bool:
+    """Whether each line begins anew, as items do whose bullets are drawn, and as a title in capitals does not."""
+    firsts, lasts = [page.words[line.first] for line in block], [page.words[line.last - 1] for line in block]
+    anew = all(word[0].isupper() or word[0].isdigit() for word in firsts)
+    title = all(word.isupper() for word in firsts)
+    return len(block) > 2 and anew and not title and not any(ends_sentence(word) for word in lasts)
+
+
+def _of_usual_height(lines: list[Line]) -> list[Line]:
+    """The lines that are about as high as most of them."""
+    usual = sorted(line.height for line in lines)[len(lines) // 2] if lines else 0.0
+    return [line for line in lines if _of_one_height(line.height, usual)]
+
+
+def _of_one_height(one: float, other: float) -> bool:
+    return 0.8 < one / other < 1.25
 
 
 def _same_column(a: Line, b: Line) -> bool:
@@ -321,7 +339,8 @@ def _same_column(a: Line, b: Line) -> bool:
     return b.top > a.top and gap < 2 * a.height and min(a.right, b.right) > max(a.left, b.left)
 
 
-def _is_table_row(line: Line) -> bool:
+def is_table_row(line: Line) -> bool:
+    """Whether a gap in the line separates columns."""
     return line.gap > TABLE_GAP * EM * line.height
 
 
@@ -330,7 +349,7 @@ def _same_paragraph(page: PageLayout, a: Line, b: Line, margin: float) -> bool:
     em = EM * a.height
     first, last = page.words[b.first], page.words[a.last - 1]
     # End the paragraph at a table row, another column or another font size.
-    if _is_table_row(a) or not _same_column(a, b) or not 0.8 < b.height / a.height < 1.25:
+    if is_table_row(a) or not _same_column(a, b) or not _of_one_height(b.height, a.height):
         return False
     # End it at a wide vertical gap and before a list item.
     if b.top - a.bottom > 0.9 * a.height or BULLET.match(first):
@@ -340,7 +359,7 @@ def _same_paragraph(page: PageLayout, a: Line, b: Line, margin: float) -> bool:
     if starts_lower and (a.hyphen or (last[-1] == "-" and last[-2:-1].isalpha())):
         return True
     # Do not join where geometry tells nothing: no margin, a short line, a table row below.
-    if not margin or a.right - a.left < 8 * em or (_is_table_row(b) and not starts_lower):
+    if not margin or a.right - a.left < 8 * em or (is_table_row(b) and not starts_lower):
         return False
     # End it after an entry of a table of contents, in a centred title, and at an indent after a sentence.
     # (A line of prose that is indented on both sides is centred by chance.)
@@ -377,24 +396,3 @@ def _first_word_width(page: PageLayout, line: Line, em: float, whole: bool) -> f
     while stop < line.last and page.space_before[stop] == "":
         stop += 1
     return float(page.upright[stop - 1, 2] - page.upright[line.first, 0]) * page.width + 0.4 * em
-
-
-def ends_mid_sentence(page: PageLayout) -> bool:
-    """Whether the last line is full and ends in the middle of a sentence."""
-    if not page.lines:
-        return False
-    last = page.lines[-1]
-    if _is_table_row(last) or ends_sentence(page.words[last.last - 1]):
-        return False
-    margin = max(line.right for line in page.lines)
-    return margin - last.right < 12 * EM * last.height and last.right - last.left > 15 * EM * last.height
-
-
-def starts_mid_sentence(page: PageLayout) -> bool:
-    """Whether the first line may continue a sentence of the page before."""
-    if not page.lines:
-        return False
-    first = page.words[page.lines[0].first]
-    return first[0].islower() or (
-        joins_without_space(first[0]) and first[0] not in "“‘（《「『【〈" and not BULLET.match(first)
-    )

@@ -18,9 +18,10 @@ from rag.errors import LimitExceeded, NotAPdf, Stopped
 from rag.messages import Message
 from rag.pdf.extract import Reading, read_document, second_opinion
 from rag.pdf.furniture import remove_running_lines
-from rag.pdf.lines import PageLayout, ends_mid_sentence, join_lines, starts_mid_sentence
+from rag.pdf.lines import PageLayout, join_lines
 from rag.pdf.normalize import clean_line, iso_date, meaningful_title
 from rag.pdf.notes import NEEDS_OCR, NOT_READ_YET, joined, listed, no_text, notes_on_kinds
+from rag.pdf.page_breaks import ends_mid_sentence, starts_mid_sentence
 from rag.pdf.page_readers import PYPDF, OpenPdf, PageReader, PageReading
 from rag.pdf.sandbox import as_file
 from rag.records import Heading, LoadedDocument, Page, PageKind, WordBoxes

@@ -15,10 +15,13 @@ CHINESE = "黑豹队的防守只丢了三百零八分，在联赛中排名第六
 
 
 def page_of(*rows, size=10.0, page=LETTER, line_end="\r\n"):
-    """A layout from rows (left, top, text), in points; letters are half as wide as high, Chinese ones as wide."""
-    text, spans, boxes = "", [], []
-    for left, top, line in rows:
-        x = left
+    """A layout from rows (left, top, text), in points; letters are half as wide as high, Chinese ones as wide.
+
+    A row may have a size of its own behind its text.
+    """
+    text, spans, boxes, usual = "", [], [], size
+    for left, top, line, *own in rows:
+        x, size = left, own[0] if own else usual
         for word in line.split(" "):
             wide = [size if ord(c) > 0x2E80 else size / 2 for c in word]
             spans.append((len(text), len(text) + len(word)))

@@ -38,7 +38,21 @@ def test_the_only_text_of_a_page_is_kept():
 
 
 def test_lines_on_two_pages_only_are_kept():
-    pages = pages_with("Annual Report", "{n}", count=2)
+    pages = pages_with("Annual Report", "Confidential", count=2)
+    furniture.remove_running_lines(pages)
+    assert all(len(page.lines) == 4 for page in pages.values())
+
+
+def test_a_line_that_numbers_both_pages_of_a_document_is_removed():
+    pages = pages_with("Lease of 2024", "Lease · {n} of 2", count=2)
+    furniture.remove_running_lines(pages)
+    assert [page.furniture for page in pages.values()] == [["Lease · 1 of 2"], ["Lease · 2 of 2"]]
+
+
+def test_lines_of_two_pages_that_differ_by_more_than_their_page_are_kept():
+    pages = pages_with("Annual Report", "Sum carried over: {n}", count=2)
+    last = pages[1]
+    last.words[-1] = "7"
     furniture.remove_running_lines(pages)
     assert all(len(page.lines) == 4 for page in pages.values())
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.pdf.lines import ends_mid_sentence, join_lines, lay_out, lay_out_plain, starts_mid_sentence
+from rag.pdf.lines import join_lines, lay_out, lay_out_plain
+from rag.pdf.page_breaks import ends_mid_sentence, starts_mid_sentence
 from tests.rag.layouts import CHINESE, ENGLISH, LETTER, page_of, paragraph
 
 
@@ -159,3 +160,19 @@ def test_a_line_of_prose_that_is_indented_on_both_sides_goes_on_in_the_next_one(
     indent = (len(full) - len(first)) * 5 / 2
     rows = [(72 + indent, 100, first), (72, 113, full), (72, 126, "and to expand its headquarters.")]
     assert join_lines(page_of(*rows), set())[0] == f"{first} {full} and to expand its headquarters.\n"
+
+
+def test_a_wide_title_is_no_margin_of_the_column_below():
+    rows = paragraph(ENGLISH * 2, columns=40)
+    title = (72, 80, "Revenue recognised by companies that lease ships", 14)
+    assert join_lines(page_of(title, *rows), set())[0] == f"{title[2]}\n{ENGLISH * 2}\n"
+
+
+def test_items_whose_bullets_are_drawn_are_not_joined():
+    items = [
+        "Terminals that arrive late: order them before the end of June",
+        "Fares full of errors: two analysts clean them up from July",
+        "Staff who resist the change: a newsletter every week",
+    ]
+    page = page_of(*[(72, 100 + 13 * n, item) for n, item in enumerate(items)])
+    assert join_lines(page, set())[0].splitlines() == items
