@@ -1,7 +1,7 @@
 """Ask your PDFs: reads the command line and the environment, opens the engine and serves the page.
 
 The only module that reads the environment, and the only one that knows all three packages. Heavy modules are imported
-where they are needed, so that `--help` and a wrong option are answered at once.
+where they are needed, so that `--help` and wrong options are answered at once.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("ask")
 
-PRIVATE = {"HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}  # environment in which libraries report nothing
-# Between threads that compute in Python. With the usual 5 ms, an embedder, which takes the interpreter's lock a hundred
-# times for a batch, needs four times as long beside two of them; with this twice as long.
+PRIVATE = {"HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}  # turn off libraries' telemetry
+# Between threads that compute in Python. An embedder takes the interpreter's lock a hundred times per batch. Next to
+# two such threads it needs four times as long with the usual 5 ms, and twice as long with this.
 SWITCH_SECONDS = 0.0005
-LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only this machine reaches
+LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only this machine can reach
 
 
 def prepare_environment(options: argparse.Namespace, environment: Any) -> None:
-    """Turn off telemetry, and downloads unless they are allowed. To be called before heavy imports."""
+    """Turn off telemetry, and downloads unless they are allowed. Must be called before heavy imports."""
     environment["GRADIO_ANALYTICS_ENABLED"] = "False"
     environment["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(
         10**9
-    )  # events between two statistics of Gradio, which need pandas
+    )  # events between two of Gradio's statistics, which need pandas
     environment |= PRIVATE
-    environment["FORWARDED_ALLOW_IPS"] = ""  # the guard decides which proxies are believed, not uvicorn
+    environment["FORWARDED_ALLOW_IPS"] = ""  # the guard decides which proxies to believe, not uvicorn
     environment.setdefault("TOKENIZERS_PARALLELISM", "false")
     quiet_waiting(environment)
     if not options.allow_download:
@@ -59,7 +59,7 @@ def prepare_environment(options: argparse.Namespace, environment: Any) -> None:
 
 
 def open_engine_for(options: argparse.Namespace, environment: Mapping[str, str]) -> Engine:
-    """The engine with the reader, embedder and reranker that the options choose."""
+    """The engine, with the reader, embedder and reranker that the options choose."""
     from rag.embed.embedder import open_embedder
     from rag.engine import Engine as Opened
     from rag.opening import Parts
@@ -82,14 +82,14 @@ def open_engine_for(options: argparse.Namespace, environment: Mapping[str, str])
 
 
 def chosen_reader(options: argparse.Namespace) -> str:
-    """quote, glm or remote; "auto" follows from the other options."""
+    """quote, glm or remote; "auto" depends on the other options."""
     if options.reader != "auto":
         return str(options.reader)
     return "remote" if options.server else "glm" if options.model else "quote"
 
 
 def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> tuple[Reader, Message]:
-    """The reader to start with, and why. Raises SettingRefused if an option it needs is missing."""
+    """The reader to start with, and why. Raises SettingRefused if an option that it needs is missing."""
     from rag.answer.quote import QuoteReader
 
     wanted, quote = chosen_reader(options), QuoteReader()
@@ -116,12 +116,12 @@ def reader_for(options: argparse.Namespace, environment: Mapping[str, str]) -> t
 
 
 def reader_in_use(engine: Engine) -> str:
-    """The name of the reader that answers."""
+    """The name of the reader in use."""
     return next((choice.name for choice in engine.choices() if choice.what == "reader"), "")
 
 
 def loading_for(engine: Engine, options: argparse.Namespace) -> BackgroundLoader:
-    """Loads GLMs for this engine. The reader in use goes on until one is ready, and after a failure."""
+    """Loads GLMs for this engine. The current reader continues until one is ready, or if that fails."""
     from model.background import BackgroundLoader, LoadCallbacks
     from model.families import KvPrecision
     from model.load_settings import LoadSettings
@@ -147,8 +147,8 @@ def loading_for(engine: Engine, options: argparse.Namespace) -> BackgroundLoader
     )
 
     def wait_for_engine() -> None:
-        # Two threads must not import transformers at once: the second may see a half-initialised module. And how much
-        # memory is free is known only once the embedder is loaded.
+        # Two threads must not import transformers at once: the second may see a half-initialised module. Also, the free
+        # memory is only known once the embedder is loaded.
         with suppress(AskError):  # the engine has reported it
             engine.wait()
 
@@ -169,7 +169,7 @@ def picking_for(
     environment: Mapping[str, str],
     accounts: Accounts,
 ) -> ModelPicker | None:
-    """The models that administrators pick on the page; None with a server or on a Space: the options decide there."""
+    """The models that administrators can choose; None with a server or on a Space, where the options decide."""
     from model.picking import ModelPicker
 
     if not accounts.has_administrator or options.server or environment.get("SPACE_ID"):
@@ -193,7 +193,7 @@ def adapter_of(options: argparse.Namespace) -> Path | None:
 
 
 def serves_this_machine_alone(options: argparse.Namespace) -> bool:
-    """Whether the page can be reached from this machine only, so that its user is whoever runs the program."""
+    """Whether only this machine can reach the page, so that its user is whoever runs the program."""
     from webui.accounts.users import Users
 
     reached = options.share or options.host_name or options.auth
@@ -201,19 +201,19 @@ def serves_this_machine_alone(options: argparse.Namespace) -> bool:
 
 
 def is_offline(environment: Mapping[str, str]) -> bool:
-    """Whether the environment forbids downloads from the hub, as its client reads it."""
+    """Whether the environment forbids downloads from the hub, read as the hub's client does."""
     return environment.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
 def connections_of(options: argparse.Namespace) -> ConnectionFile:
-    """Where the model server that was named on the page is kept."""
+    """Where the model server entered on the page is stored."""
     from model.servers import ConnectionFile
 
     return ConnectionFile(options.settings.data_dir / "server.json")
 
 
 def downloader_for(engine: Engine, environment: Mapping[str, str]) -> Downloader:
-    """Downloads models picked on the page, and shows the progress in the reader's status there."""
+    """Downloads models chosen on the page, and shows the progress in the reader's status."""
     from model.download import Downloader
     from rag.records import Choice
 
@@ -287,11 +287,11 @@ def run(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
             adding.join()
         engine.close()
     if not finished:
-        leave_at_once()  # the threads of answers that do not end would be waited for
+        leave_at_once()  # otherwise threads whose answers do not end would be waited for
 
 
 def run_mcp(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
-    """Open the engine and be an MCP server on standard input and output until the input ends."""
+    """Open the engine and serve MCP on standard input and output until the input ends."""
     from webui.server.api.tools import serve_stdio
 
     engine = open_engine_for(options, environment)
@@ -362,7 +362,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if run_command(options):
             return 0
-        environment = dict(os.environ)  # before downloads are turned off, which a child process may still do
+        environment = dict(os.environ)  # before downloads are turned off; a child process may still need them
         prepare_environment(options, os.environ)
         sys.setswitchinterval(SWITCH_SECONDS)
         (run_mcp if options.mcp else run)(options, environment)

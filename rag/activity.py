@@ -1,6 +1,6 @@
-"""What the engine does, counted for Prometheus: questions by outcome, their seconds, and seconds to add a document.
+"""Counts what the engine does, for Prometheus: questions by outcome and their seconds, and files and their seconds.
 
-No text, no name and no owner is in any number, or in the line that is logged of each question.
+Neither these numbers nor the line logged for each question contain any text, name or owner.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rag.records import Answer, AnswerState, Event, Found
 
 log = logging.getLogger(__name__)
 
-# Upper bounds in seconds, of quick answers on a CPU up to those of a large model.
+# Upper bounds in seconds, from quick answers on a CPU to those of a large model.
 QUESTION_SECONDS: Final = (0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60, 120, 300)
 DOCUMENT_SECONDS: Final = (1, 3, 10, 30, 60, 180, 600, 1_800, 3_600, 14_400)
 _OUTCOMES: Final = {
@@ -31,10 +31,10 @@ _OUTCOMES: Final = {
 
 
 class Activity:
-    """The counters of one engine, in a registry of their own. Thread-safe."""
+    """The counters of one engine, in their own registry. Thread-safe."""
 
     def __init__(self, prompt_cache: Callable[[], PromptCacheUsage | None] = lambda: None) -> None:
-        """`prompt_cache`: that of the model in use; None without one."""
+        """`prompt_cache`: returns that of the model in use; None without one."""
         self.registry = CollectorRegistry()
         self.registry.register(_PromptCache(prompt_cache))
         self._asked = Counter("ask_questions", "Questions by how they ended", ["outcome"], registry=self.registry)
@@ -54,10 +54,10 @@ class Activity:
             registry=self.registry,
         )
         for outcome in (*_OUTCOMES.values(), "stopped", "refused", "failed"):
-            self._asked.labels(outcome)  # so that rates begin at zero
+            self._asked.labels(outcome)  # so that rates start at zero
 
     def answering(self, events: Iterator[Event]) -> Iterator[Event]:
-        """Pass on the events of an answer, and count the answer and its seconds."""
+        """Pass on the events of an answer, and count the answer and the seconds it took."""
         began, answered, outcome = time.monotonic(), "stopped", "failed"
         self._in_progress.inc()
         try:
@@ -68,7 +68,7 @@ class Activity:
                     answered = "stopped" if event.stopped else _OUTCOMES[event.state]
                 yield event
             outcome = answered
-        except GeneratorExit:  # whoever asked has left
+        except GeneratorExit:  # the person who asked has left
             outcome = answered
             raise
         except (QuestionRefused, TooManyWaiting):

@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace, write: Write, note: Write) -> AnswerState:
-    """Add the PDFs, ask and print. Raises AskError."""
+    """Add the PDFs, ask, and print the answer. Raises AskError."""
     with _data_folder(arguments.data_dir) as folder:
         engine = Engine(
             Settings(data_dir=folder),
@@ -68,7 +68,10 @@ def run(arguments: argparse.Namespace, write: Write, note: Write) -> AnswerState
 
 
 def add(engine: Engine, file: Path, note: Write) -> str:
-    """Add a PDF and wait until it is ready; returns its id. Raises FileRefused, also for one that cannot be read."""
+    """Add a PDF and wait until it is ready; returns its id.
+
+    Raises FileRefused, also if the file turns out to be unreadable.
+    """
     if not file.is_file():
         raise FileRefused("{name}: there is no such file.", name=str(file))
     engine.wait()
@@ -88,7 +91,7 @@ def add(engine: Engine, file: Path, note: Write) -> str:
 def ask(
     engine: Engine, question: str, documents: Sequence[str] | None, write: Write, *, as_json: bool = False
 ) -> AnswerState:
-    """Ask and print: the text as it comes, then the short answer and the places that the answer rests on."""
+    """Ask and print: the text as it arrives, then the short answer and the places that the answer cites."""
     found, written, answer = Found((), question), "", None
     for event in engine.ask("", question, documents):
         if isinstance(event, Found):
@@ -109,7 +112,7 @@ def ask(
 
 
 def _places(engine: Engine, found: Found, answer: Answer) -> list[Place]:
-    """The places of all citations, the short answer's first, each once."""
+    """The places of all citations, those of the short answer first, each once."""
     sources = {source.number: source for source in found.sources}
     cited: list[Citation] = [*(answer.short.citations if answer.short else ())]
     cited += [citation for sentence in answer.sentences for citation in sentence.citations]
@@ -123,7 +126,7 @@ def _places(engine: Engine, found: Found, answer: Answer) -> list[Place]:
 
 
 def _ending(answer: Answer, written: str, places: Sequence[Place]) -> str:
-    """What is printed below the text: how far it can be relied on, the short answer, the sources."""
+    """What is printed below the text: how reliable it is, the short answer, the sources."""
     parts = [str(answer.reply)] if answer.reply else []
     if answer.state is AnswerState.NONE and not answer.reply:
         missing = f" Nothing about {', '.join(answer.missing)}." if answer.missing else ""
@@ -144,7 +147,7 @@ def _in_words(short: ShortAnswer) -> str:
 
 
 def _line(place: Place) -> str:
-    """A source in a line: [1] report.pdf, p. 12: “Revenue grew.”"""
+    """A source on one line: [1] report.pdf, p. 12: “Revenue grew.”"""
     name = " ".join(place.source.document.split())
     return f"[{place.source.number}] {name}, p. {place.label}: “{place.quote}”"
 

@@ -1,4 +1,4 @@
-"""Questions of all people: which documents each may use, when it is answered, and by which reader."""
+"""Handles everybody's questions: which documents each may use, when it is answered, and by which reader."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from rag.settings import Settings
 from rag.store.sentences import StoredSentences
 from rag.turns import Turns
 
-QUOTING_AT_ONCE = (2, 8)  # least and most answers of the quote reader at the same time; between, one per processor
-SEVERAL = 3  # people with a question at the same time, from whom on another process makes the answers
+QUOTING_AT_ONCE = (2, 8)  # least and most answers of the quote reader at the same time; in between, one per processor
+SEVERAL = 3  # from this many people asking at the same time, another process makes the answers
 READING_AT_ONCE = 16  # answers of a model at the same time
 
 
@@ -43,7 +43,7 @@ class Questions:
         reader: Reader,
         sampling: Sampling | None = None,
     ) -> None:
-        """`documents`: those an owner sees; `answerer` waits until there is one, and raises AskError if never."""
+        """`documents`: those an owner can see; `answerer` waits until it is loaded, or raises AskError if it never is."""
         self._library, self._documents, self._answerer = library, documents, answerer
         self._settings, self.reader, self._sampling = settings, reader, sampling or Sampling()
         self.turns = Turns(self._at_once, settings.limits)
@@ -51,7 +51,7 @@ class Questions:
         self.other_process: OtherProcess | None = None  # until everything is loaded, and with a reranker
 
     def make_ahead(self, vectors: SentenceVectors, stored: StoredSentences, version: Callable[[], int]) -> None:
-        """Make missing vectors of sentences while nobody asks; look again at each new `version` of the library."""
+        """Compute missing sentence vectors while nobody asks; check again at each new `version` of the library."""
         answering = self._settings.answering
         if answering.sentences_ahead:
             self._ahead = SentencesAhead(
@@ -59,7 +59,7 @@ class Questions:
             )
 
     def close(self) -> None:
-        """Stop all answers and refuse further ones."""
+        """Stop all answers and refuse new ones."""
         self.turns.close()
         if self._ahead is not None:
             self._ahead.close()
@@ -103,7 +103,7 @@ class Questions:
         yield from self.turns.events(person, lambda: self._answer(answerer, asked, reader, stop), stop)
 
     def _answer(self, answerer: Answerer, asked: Asked, reader: Reader, stop: threading.Event) -> Iterator[Event]:
-        """An answer that is to be made now: here, or in another process while several people want one."""
+        """The answer to a question whose turn has come: made here or, if several people ask, in another process."""
         here = partial(answerer.answer, asked, reader, self._sampling, stop)
         if self.other_process is None or not reader.quotes_evidence:
             return here()
@@ -140,21 +140,24 @@ class Questions:
         return self.reader.prompt_cache_usage if isinstance(self.reader, CachesPrompts) else None
 
     def forget(self, document: DocumentKey) -> None:
-        """Drop all that is kept of a document, which was removed or has changed, but what a model keeps."""
+        """Drop everything kept of a document that was removed or has changed, except what a model keeps."""
         if self.other_process is not None:
             self.other_process.forget(document)
 
     def forget_document(self, document_id: str) -> None:
-        """Drop what the model in use keeps of a document."""
+        """Drop what the current model keeps of a document."""
         if isinstance(self.reader, CachesPrompts):
             self.reader.forget_document(document_id)
 
     def _names(self, owner: str, documents: Collection[str] | None) -> list[str]:
-        """The names of the documents in scope."""
+        """The names of the documents searched."""
         return [one.name for one in self._documents(owner) if documents is None or one.id in documents]
 
     def _scope(self, owner: str, documents: Collection[str] | None) -> Scope:
-        """The documents that a question may use. Raises QuestionRefused if there are none, and what `answerer` does."""
+        """The documents that a question may use.
+
+        Raises QuestionRefused if there are none, and what `answerer` raises.
+        """
         self._answerer()
         known, visible = self._library.documents(owner), {document.id for document in self._documents(owner)}
         everything = Scope(owner, granted=self._library.access.granted(owner))

@@ -1,4 +1,4 @@
-"""The edge of a worker: a bug costs one piece of work, which says so, and not the worker."""
+"""The edge of a worker: a bug fails one piece of work, which says so, but not the worker."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def bugs_become(error: Exception, *passing: type[Exception]) -> Iterator[None]:
-    """Raise `error` in place of any exception inside that is neither an AskError, nor Stopped, nor one of `passing`.
+    """Raise `error` instead of any exception other than AskError, Stopped, and those in `passing`.
 
-    That exception is logged with its traceback.
+    The original exception is logged with its traceback.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""A module of this program run in a process of its own."""
+"""Runs a module of this program in a process of its own."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import sys
 def start_module(
     module: str, control: socket.socket, *, new_session: bool = False, **environment: str
 ) -> subprocess.Popen[bytes]:
-    """Start a module with `control` as its standard input; its other output is dropped.
+    """Start a module with `control` as its standard input; its output is discarded.
 
-    It imports from where this process does, and gets nothing else of the environment but what is given here.
+    It imports from the same places as this process, and gets no other environment variables than those given here.
     `new_session`: signals to this process's group do not reach it.
     """
     return subprocess.Popen(

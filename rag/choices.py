@@ -1,4 +1,4 @@
-"""What the program picked, and why, as the page shows it; and a version that tells a page when to look again."""
+"""What the program has chosen, and why, as the page shows it; and a version that tells the page when to look again."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ class Choices:
 
     @property
     def version(self) -> int:
-        """A number that grows with every change that a page could show, including those of `changed`."""
+        """A number that increases with every change a page might show, including those reported to `changed`."""
         return self._version
 
     def set(self, choice: Choice) -> None:
-        """Replace the choice of its kind, and log it."""
+        """Replace the choice of the same kind, and log it."""
         log.info("%s: %s (%s)", choice.what, choice.name, choice.failed or choice.why)
         self.show(choice)
 
     def show(self, choice: Choice) -> None:
-        """The same without logging: for progress."""
+        """The same without logging, for progress."""
         with self._lock:
             self._choices[choice.what] = choice
         self.changed()
 
     def drop(self, what: str) -> None:
-        """Remove the choice of a kind, if there is one."""
+        """Remove the choice of this kind, if there is one."""
         with self._lock:
             self._choices.pop(what, None)
         self.changed()
 
     def changed(self) -> None:
-        """Note that something else has changed that a page could show."""
+        """Note that something else has changed that a page might show."""
         with self._lock:
             self._version += 1

@@ -23,9 +23,9 @@ from rag.settings import DoubtWeights, FigureConfidence, Settings, flatten
 S = TypeVar("S")
 
 MAX_WHOLE: Final = 1_000_000_000_000  # largest whole number, unless RANGES says otherwise
-SHOWN_CHARACTERS: Final = 80  # of a wrong value or name in an error
+SHOWN_CHARACTERS: Final = 80  # characters of a wrong value or name that an error quotes
 
-# Ranges other than 1 to MAX_WHOLE for whole numbers and 0 to 1 for fractions.
+# Ranges, where they are not 1 to MAX_WHOLE for whole numbers and 0 to 1 for fractions.
 RANGES: Final[dict[str, tuple[float, float]]] = {
     "parallel_reads": (1, 64),
     "limits.pages": (1, 1_000_000),
@@ -95,10 +95,10 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
 
 
 def read_config(file: Path) -> Settings:
-    """The settings of a TOML file, defaults where it says nothing.
+    """The settings of a TOML file; defaults for what it does not mention.
 
-    Raises SettingRefused, naming the file, the setting and what to do, if the file cannot be read, or has an unknown
-    setting, a value of the wrong type or one out of range.
+    Raises SettingRefused, naming the file, the setting and what to do, if the file cannot be read or has an unknown
+    setting, a value of the wrong type, or one out of range.
     """
     try:
         content = tomllib.loads(file.read_text("utf-8"))
@@ -119,7 +119,7 @@ def read_config(file: Path) -> Settings:
 
 
 def override(settings: S, values: Mapping[str, Any]) -> S:
-    """Settings with some fields replaced, by dotted name: {"retrieval.bm25.k1": 1.2}."""
+    """Settings with some fields replaced, given by dotted name: {"retrieval.bm25.k1": 1.2}."""
     own = {name: value for name, value in values.items() if "." not in name}
     nested: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
@@ -143,7 +143,7 @@ def _flat(content: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str =
 
 
 def _checked(file: Path, name: str, value: Any, defaults: Mapping[str, Any]) -> Any:
-    """The value as its setting takes it. Raises SettingRefused."""
+    """The value in the type of its setting. Raises SettingRefused."""
     if name not in defaults:
         raise _unknown(file, name, defaults)
     kind = type(defaults[name])
@@ -172,7 +172,7 @@ def _checked(file: Path, name: str, value: Any, defaults: Mapping[str, Any]) -> 
 
 
 def _unknown(file: Path, name: str, defaults: Mapping[str, Any]) -> SettingRefused:
-    """The error for a name that is no setting, with the nearest one there is."""
+    """The error for an unknown setting, which suggests the most similar one."""
     shown = name[:SHOWN_CHARACTERS]
     if inner := [known for known in defaults if known.startswith(f"{name}.")]:
         return SettingRefused(

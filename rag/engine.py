@@ -1,8 +1,8 @@
-"""The whole pipeline behind one object: what the page, the command line and the evaluation talk to.
+"""The whole pipeline behind one object, used by the page, the command line and the evaluation.
 
-Thread-safe. It opens at once: the embedder and the indexes are loaded in a thread of their own; meanwhile documents are
-listed, files queue up and questions wait. `owner` is "" without login, else that of the login; every owner also sees
-the shared documents, those of owner "", and those of the collections granted to them (`rag.store.access`).
+Thread-safe. It opens at once: the embedder and the indexes are loaded in another thread, while documents are listed,
+files queue up and questions wait. `owner` is the login, or "" without logins. Every owner can also see the shared
+documents (owner "") and those in collections granted to them (`rag.store.access`).
 """
 
 from __future__ import annotations
@@ -69,7 +69,10 @@ class Engine:
         re_embed: bool = False,
         parts: Parts = DEFAULT_PARTS,
     ) -> None:
-        """Opens the store; `embedder` is called in the background. Raises StoreError if its folder cannot be used."""
+        """Opens the store. `embedder` is called in the background.
+
+        Raises StoreError if the data folder cannot be used.
+        """
         self.settings = settings
         prepare(settings)
         self._store = Store(settings.database)
@@ -126,7 +129,7 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        """Stop adding after the current batch and release the data folder; does nothing the second time."""
+        """Stop adding files after the current batch and release the data folder. A second call does nothing."""
         if self._closed:
             return
         self._closed = True
@@ -148,17 +151,17 @@ class Engine:
 
     @property
     def answerer(self) -> Answerer:
-        """What answers questions, once there is one. Raises what `wait` raises."""
+        """What answers questions, once it is loaded. Raises what `wait` raises."""
         return self._opening.answerer
 
     def _begin(self, opened: Opened) -> None:
-        """Begin what had to wait until the library is open."""
+        """Start what had to wait until the library was open."""
         self.questions.other_process = opened.other_process
         self.questions.make_ahead(opened.sentence_vectors, opened.sentences, self.version)
         self._jobs.start(opened.embedder, opened.preparing)
 
     def _forget(self, owner: str, document_id: str) -> None:
-        """Drop what is in memory of a document that was removed or has changed."""
+        """Drop what is kept in memory of a document that was removed or has changed."""
         self._opening.forget((owner, document_id))
         self.questions.forget((owner, document_id))
         self._choices.changed()
@@ -166,7 +169,7 @@ class Engine:
     # ---- what the page shows
 
     def choices(self) -> tuple[Choice, ...]:
-        """Reader, embedder, device and reranker in use, and why."""
+        """The reader, embedder, device and reranker in use, and why each was chosen."""
         return self._choices.all()
 
     def choose(self, choice: Choice) -> None:
@@ -174,46 +177,49 @@ class Engine:
         self._choices.set(choice)
 
     def use_reader(self, reader: Reader, why: Message) -> None:
-        """Answer with another reader from the next question on."""
+        """Use another reader, from the next question on."""
         self.questions.reader = reader
         self.choose(Choice("reader", reader.name, why))
 
     def version(self) -> int:
-        """A number that grows with every change that the page could show."""
+        """A number that increases with every change the page might show."""
         return self._choices.version
 
     # ---- the library
 
     def documents(self, owner: str) -> tuple[Document, ...]:
-        """Documents that `owner` sees, oldest first, without those about to be removed; at once, also while loading.
+        """Documents that `owner` can see, oldest first, except those about to be removed.
 
-        A file that they see several times is listed once: their own before that of a collection before the shared one.
+        Returns at once, even while loading.
+
+        A file that they can see several times is listed once: their own comes before that of a collection, then the
+        shared one.
         """
         return listed_once(owner, self.removals.without_hidden(self._library.documents(owner)))
 
     def details(self, owner: str, document_id: str) -> DocumentDetails | None:
-        """Author, date, outline and notes on pages of a document that `owner` sees; None if there is none."""
+        """Author, date, outline and page notes of a document; None if `owner` cannot see it."""
         return self._store.document_details(owner, document_id)
 
     def jobs(self, owner: str) -> tuple[Job, ...]:
-        """Files being added, and those that failed until they are dismissed."""
+        """Files being added, and those that failed and have not been dismissed."""
         return self._jobs.visible_to(owner)
 
     def adding(self, owner: str) -> Adding | None:
-        """Progress of all files together that `owner` is adding; None if there is nothing left to do."""
+        """The combined progress of all files that `owner` is adding; None if nothing is left to do."""
         return self._jobs.adding(owner)
 
     def add(self, owner: str, name: str, data: Path | bytes, replaces: str = "", collection: int = 0) -> Job:
-        """Queue a file. Raises FileRefused for faults that show without reading it; others show in the job.
+        """Queue a file. Raises FileRefused for problems found without reading it; later ones are reported by the job.
 
-        `replaces`: a document that goes when this one is complete, and whose place it takes, if `owner` may change it;
-        `collection`: where it is put, 0 for their own documents. Raises CollectionRefused if they may not.
+        `replaces`: id of a document that `owner` may change; the new one takes its place when complete. `collection`:
+        where to put it, 0 for the owner's own documents. Raises CollectionRefused if they may not.
         """
         old = next((known for known in self.documents(owner) if known.id == replaces), None)
         return self._files.add(self.sharing.new_file(owner, name, old, collection), data, self._jobs, self.removals)
 
     def unlock(self, owner: str, job_id: int, password: str) -> None:
-        """Try a password on a file that waits for one."""
+        """Try a password on a file that needs one."""
         self._jobs.unlock(owner, job_id, password)
 
     def cancel(self, owner: str, job_id: int) -> None:
@@ -221,7 +227,7 @@ class Engine:
         self._jobs.cancel(owner, job_id)
 
     def remove(self, owner: str, document_id: str) -> None:
-        """Remove a document of `owner`, everywhere and at once. A document of another owner stays."""
+        """Remove a document of `owner` and all its data at once. Another owner's document is not affected."""
         if self._scans is not None:
             self._scans.forget(owner, document_id)
         self._library.remove(owner, document_id)
@@ -251,12 +257,14 @@ class Engine:
         options: AskOptions = DEFAULT_OPTIONS,
         person: str = "",
     ) -> Iterator[Event]:
-        """Answer from the chosen documents (None: all of them): one Found, Pieces as they come, one Answer.
+        """Answer from these documents (None: all): one Found, Pieces as they arrive, one Answer.
 
-        Before them, Waiting for each new place in the queue. People take turns; `person` is who asks, the owner with
-        "". Ends early once `stop` is set. Small talk gets a reply at once, also while the indexes are being loaded.
+        They are preceded by a Waiting for each new place in the queue. People take turns; `person` is who asks, "" for
+        the owner. Ends early once `stop` is set. Small talk gets a reply at once, even while the indexes are being
+        loaded.
 
-        Raises QuestionRefused, also after Found if no source fits beside the question, TooManyWaiting and ReaderError.
+        Raises TooManyWaiting, ReaderError, and QuestionRefused, which can also come after Found if no source fits next
+        to the question.
         """
         asking = self.questions.ask(owner, question, documents, history, stop, options, person)
         yield from self.activity.answering(asking)
@@ -269,9 +277,11 @@ class Engine:
         sources: tuple[Source, ...],
         stop: threading.Event | None = None,
     ) -> tuple[str, ...]:
-        """Questions to ask after a complete one and its sources, each answered by the same documents; often none.
+        """Questions to ask next, given a completed question and its sources; the same documents answer them.
 
-        They are looked for while nobody else's question needs the time, and no longer once `stop` is set.
+        Often none.
+
+        They are looked for only while no other question needs the time, and until `stop` is set.
         """
         return self.questions.follow_ups(owner, question, documents, sources, stop)
 
@@ -283,13 +293,16 @@ class Engine:
         count: int | None = None,
         person: str = "",
     ) -> list[Source]:
-        """At most `count` sources, by default as many as an answer gets. Raises QuestionRefused, TooManyWaiting."""
+        """At most `count` sources, by default as many as an answer gets. Raises QuestionRefused and TooManyWaiting."""
         return self.questions.search(owner, question, documents, count, person)
 
     def view(self, owner: str, source: Source, citation: Citation | None = None) -> View:
-        """The page on which a source, or the cited part of it, begins. Raises FileRefused if it was removed."""
+        """The page on which a source, or the cited part of it, begins.
+
+        Raises FileRefused if the document was removed.
+        """
         return self.pages.view(owner, source, citation)
 
     def view_page(self, owner: str, source: Source, page: int, citation: Citation | None = None) -> View:
-        """Another page, from 0, of the source's document, with what source and citation have on it marked."""
+        """Another page (from 0) of the source's document, with the parts of the source and citation on it marked."""
         return self.pages.view(owner, source, citation, page)

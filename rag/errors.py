@@ -38,11 +38,11 @@ from rag.messages import Message, Value
 
 
 class Stopped(Exception):
-    """The work was dropped because its stop event was set: nothing is wrong, and nobody needs to be told."""
+    """The work was dropped because its stop event was set. Nothing is wrong, and nobody needs to be told."""
 
 
 class AskError(Exception):
-    """Base of all errors meant for a person; `str(error)` is one English sentence, plain text, not HTML."""
+    """Base of all errors meant for people; `str(error)` is one English sentence, plain text rather than HTML."""
 
     def __init__(self, template: str, /, **values: Value) -> None:
         self.message = Message(template, values)
@@ -54,7 +54,7 @@ class FileRefused(AskError):
 
 
 class NotInLibrary(FileRefused):
-    """A document that is not, or no longer, in the library of whoever asks."""
+    """A document that is not, or is no longer, in the library of the person who asks."""
 
 
 class NotAPdf(FileRefused):
@@ -62,7 +62,7 @@ class NotAPdf(FileRefused):
 
 
 class DamagedFile(FileRefused):
-    """A PDF that neither reader can open, or that holds no page."""
+    """A PDF that neither PDF reader can open, or that has no pages."""
 
 
 class NoText(FileRefused):
@@ -70,31 +70,31 @@ class NoText(FileRefused):
 
 
 class LimitExceeded(FileRefused):
-    """Over a limit of `Limits`: bytes, pages, characters, memory or seconds."""
+    """Over one of the `Limits`: bytes, pages, characters, memory or seconds."""
 
 
 class PasswordNeeded(FileRefused):
-    """An encrypted PDF that opens with a password only."""
+    """An encrypted PDF that only opens with a password."""
 
 
 class WrongPassword(PasswordNeeded):
-    """The password given does not open it."""
+    """The password given is wrong."""
 
 
 class AlreadyAdded(FileRefused):
-    """The same bytes are in the library already."""
+    """The same bytes are already in the library."""
 
 
 class SettingRefused(AskError):
-    """An option or environment variable has a value it does not take; names both."""
+    """An option or environment variable has an unacceptable value; the message names both."""
 
 
 class NotAllowed(AskError):
-    """Something that a person's role does not allow."""
+    """The person's role does not allow this."""
 
 
 class CollectionRefused(AskError):
-    """A collection that a person does not see, may only read, or that cannot be changed like that."""
+    """A collection that the person cannot see or may only read, or a change to it that is not possible."""
 
 
 class LoginRefused(AskError):
@@ -112,7 +112,7 @@ class QuestionRefused(AskError):
 
 
 class TooManyWaiting(AskError):
-    """The queue of questions is full, or this person's share of it."""
+    """The queue of questions is full, or this person's share of it is."""
 
 
 class StoreError(AskError):
@@ -120,19 +120,19 @@ class StoreError(AskError):
 
 
 class StoreInUse(StoreError):
-    """Another process writes in this data folder."""
+    """Another process is using this data folder."""
 
 
 class StoreDamaged(StoreError):
-    """The database in the data folder is unreadable."""
+    """The database in the data folder cannot be read."""
 
 
 class StoreFull(StoreError):
-    """An owner has reached the limit of stored conversations."""
+    """The owner has reached the limit on stored conversations."""
 
 
 class EmbedderMismatch(StoreError):
-    """The vectors in the data folder were made by another embedder."""
+    """The vectors in the data folder come from another embedder."""
 
 
 class ReaderError(AskError):
@@ -140,7 +140,7 @@ class ReaderError(AskError):
 
 
 class ModelMissing(ReaderError):
-    """The model, or a file of it, is not on this machine."""
+    """The model, or one of its files, is not on this machine."""
 
 
 class CheckpointRefused(ReaderError):
@@ -148,11 +148,11 @@ class CheckpointRefused(ReaderError):
 
 
 class OutOfMemory(ReaderError):
-    """The model and the prompt do not fit the device."""
+    """The model and the prompt do not fit on the device."""
 
 
 class ServerUnreachable(ReaderError):
-    """The remote reader's server does not answer, or answers with an error."""
+    """The model server does not respond, or responds with an error."""
 
 
 class AnswerCut(ReaderError):
@@ -160,7 +160,7 @@ class AnswerCut(ReaderError):
 
 
 def answer_too_long(limit: int) -> AnswerCut:
-    """What is raised after the last piece of an answer that has reached its limit of `limit` tokens."""
+    """The error to raise after the last piece of an answer that reached its limit of `limit` tokens."""
     return AnswerCut(
         "The answer is incomplete: it reached its limit of {limit:,} tokens. Ask for less at a time, or choose longer"
         " answers in the settings.",

@@ -47,10 +47,12 @@ from rag.settings import Settings
 def evaluate(
     engine: Engine, questions: Sequence[Question], *, scope: str, answers: bool = False, depth: int | None = None
 ) -> Iterator[Outcome]:
-    """Search every question in all documents (scope "all") or in its own ("document"); `answers`: answer it too.
+    """Search for every question in all documents (scope "all") or only in its own ("document").
 
-    `depth`: sources per question; by default as many as an answer gets. The documents must be in the shared library
-    already.
+    `answers`: also answer it.
+
+    `depth`: sources per question, by default as many as an answer gets. The documents must already be in the shared
+    library.
     """
     ids = {document.name: document.id for document in engine.documents("")}
     for question in questions:
@@ -73,7 +75,7 @@ def _answered(engine: Engine, question: Question, chosen: Sequence[str] | None, 
 
 
 def add_folder(engine: Engine, folder: Path, note: Callable[[str], None]) -> float:
-    """Add every PDF of a folder and wait until all are indexed; returns the seconds it took."""
+    """Add every PDF in a folder and wait until all are indexed; returns the seconds that took."""
     engine.wait()
     began = time.perf_counter()
     present = {document.name for document in engine.documents("")}
@@ -109,7 +111,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def parsed(given: Sequence[str] | None = None) -> argparse.Namespace:
-    """The options, from the command line with None; exits with a sentence if they do not go together."""
+    """The options; by default from the command line. Exits with a message if they contradict each other."""
     made = parser()
     arguments = made.parse_args(given)
     if arguments.out and not arguments.answers:
@@ -120,7 +122,10 @@ def parsed(given: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def run_claims(arguments: argparse.Namespace, write: Callable[[str], object]) -> dict[str, Any]:
-    """Check a file of claims and print; returns the report. Raises SettingRefused for a file that cannot be read."""
+    """Check a file of claims and print the result; returns the report.
+
+    Raises SettingRefused if the file cannot be read.
+    """
     settings = read_config(arguments.config) if arguments.config else Settings()
     lines = read_claims(arguments.claims)
     report = report_claims((line, check_line(line, settings.answering)) for line in lines)
@@ -131,7 +136,7 @@ def run_claims(arguments: argparse.Namespace, write: Callable[[str], object]) ->
 
 
 def run(arguments: argparse.Namespace, reader: Reader, write: Callable[[str], object]) -> dict[str, Any]:
-    """Index, search and print; returns the report."""
+    """Index, search and print the result; returns the report."""
     cuts = [int(k) for k in arguments.k.split(",")]
     questions = read_questions(arguments.questions)
     settings = read_config(arguments.config) if arguments.config else Settings()

@@ -38,14 +38,14 @@ log = logging.getLogger(__name__)
 class NewFile:
     """A file that is being added."""
 
-    owner: str  # whose document it will be: a person's or a collection's
-    person: str  # who adds it
+    owner: str  # who will own the document: a person or a collection
+    person: str  # who is adding it
     name: str  # as given: untrusted text, never a path
-    replaces: str = ""  # id of a document of `owner` that goes when this one is complete
+    replaces: str = ""  # id of a document of `owner` that is removed when this one is complete
 
 
 class DocumentFiles:
-    """The original files of one data folder. Thread-safe: the same bytes added by two threads are one document."""
+    """The original files of one data folder. Thread-safe: the same bytes added by two threads become one document."""
 
     def __init__(self, settings: Settings, store: Store, images: PageImages) -> None:
         self._settings, self._folder, self._limits = settings, settings.files_dir, settings.limits
@@ -80,7 +80,7 @@ class DocumentFiles:
             return jobs.add(owner, document_id, name, file.replaces, file.person)
 
     def _replace_lost(self, document_id: str, partial: Path) -> None:
-        """Restore the lost file of a document, so that its pages can be seen again."""
+        """Restore the lost file of a document, so that its pages can be shown again."""
         path = original_file(self._folder, document_id)
         if not path.exists() and any(known.id == document_id for known in self._store.documents()):
             move_into_place(partial, path)
@@ -96,17 +96,17 @@ class DocumentFiles:
             )
 
     def refuse_more(self, person: str, document: Document, owner: str, jobs: Jobs) -> None:
-        """Raises LimitExceeded if a document does not fit into the quota that it would count for as `owner`'s."""
+        """Raises LimitExceeded if the document would exceed the quota of whoever pays for `owner`'s documents."""
         if self._payer(document.owner) != self._payer(owner):
             self._refuse_more_bytes(person, owner, document.bytes, jobs, set())
 
     def _payer(self, owner: str) -> str:
-        """Whose quota the documents of an owner count for: those of a collection, for whoever made it."""
+        """The person whose quota pays for an owner's documents; a collection's are paid for by its creator."""
         number = collection_of(owner)
         return owner if number is None else self._collections.maker(number) or owner
 
     def _refuse_more_bytes(self, person: str, owner: str, size: int, jobs: Jobs, leaving: set[str]) -> None:
-        """Raises LimitExceeded if documents and jobs of one person, without `leaving`, would exceed `owner_bytes`."""
+        """Raises LimitExceeded if a person's documents and jobs, without `leaving`, would exceed `owner_bytes`."""
         limit, payer = self._limits.owner_bytes, self._payer(owner)
         if not limit:
             return
@@ -141,19 +141,19 @@ class DocumentFiles:
         return original_file(self._folder, document_id).stat().st_size
 
     def to_render(self, document: Document) -> Path:
-        """The file that pages of a document are drawn from. Raises DamagedFile if it is lost."""
+        """The file from which pages are drawn. Raises DamagedFile if it is lost."""
         path = file_to_render(self._folder, document.owner, document.id)
         if not path.exists():
             raise DamagedFile("Its file is no longer in the data folder: add it again to see its pages.")
         return path
 
     def original(self, document: Document) -> tuple[Path, bool]:
-        """A document's file as it was added, and whether it needs a password that the pages are drawn without."""
+        """A document's file as it was added, and whether it needs a password, which drawing its pages does not."""
         path = original_file(self._folder, document.id)
         return path, self.to_render(document) != path
 
     def remove_empty_password(self, document: Document) -> Path:
-        """A copy to draw from of a file that one reader opens without a password and the other does not.
+        """A copy for drawing, of a file that one PDF reader opens without a password and the other does not.
 
         PDFium does not try the empty owner password of AES-256. Raises DamagedFile if pypdf cannot write the copy.
         """
@@ -168,7 +168,7 @@ class DocumentFiles:
             replace_file(unlocked_file(self._folder, owner, document.id), copy.read_bytes())
 
     def delete_unused(self, owner: str, document_id: str) -> None:
-        """Delete what was made from a file for `owner`, who no longer has the document; and all orphaned files."""
+        """Delete what was made from a file for `owner`, who no longer has the document, and all orphaned files."""
         with self._lock:
             if SHA256.fullmatch(document_id) and not self._store.owns(owner, document_id):
                 unlocked_file(self._folder, owner, document_id).unlink(missing_ok=True)
@@ -185,7 +185,7 @@ class DocumentFiles:
         self._store.checkpoint()
 
     def tidy(self) -> None:
-        """Delete what a crash left behind; on a full disk carry on regardless, so that questions can be asked."""
+        """Delete what a crash left behind. Continues on a full disk, so that questions can still be asked."""
         try:
             self.delete_orphans()
             self._separate_copies()
@@ -194,7 +194,7 @@ class DocumentFiles:
             log.error("%s", exc)
 
     def _separate_copies(self) -> None:
-        """Give each owner an unlocked copy of their own, where an earlier version of the program had one for all."""
+        """Give each owner their own unlocked copy, where an earlier version of the program had one for all."""
         for document in self._store.documents():
             common = unlocked_file(self._folder, "", document.id)
             own = unlocked_file(self._folder, document.owner, document.id)

@@ -1,4 +1,4 @@
-"""Makes introductions of documents in the background when somebody looks at them, and keeps them in the store."""
+"""Makes introductions to documents in the background when somebody looks at them, and keeps them in the store."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Introductions:
-    """The introductions of all documents. Thread-safe. The document that was asked for last comes first."""
+    """The introductions to all documents. Thread-safe. The document asked for last comes first."""
 
     def __init__(
         self, store: Store, annotations: Annotations, answerer: Callable[[], Answerer], settings: Settings
@@ -30,13 +30,13 @@ class Introductions:
         """`answerer` waits until questions can be answered, and raises AskError if they never can."""
         self._store, self._annotations, self._answerer, self._settings = store, annotations, answerer, settings
         self._waiting: dict[DocumentKey, Document] = {}
-        self._failed: set[DocumentKey] = set()  # not tried again before the program is started again
+        self._failed: set[DocumentKey] = set()  # failed; not tried again until the program is restarted
         self._condition = threading.Condition()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def of(self, owner: str, document_id: str) -> Introduction | None:
-        """The introduction of a document that `owner` sees; if there is none yet, one is made."""
+        """The introduction to a document that `owner` can see; if there is none yet, it is made in the background."""
         document = self._store.document(owner, document_id)
         if document is None:
             return None
@@ -47,13 +47,13 @@ class Introductions:
         return found
 
     def making(self, owner: str, document_id: str) -> bool:
-        """Whether the introduction of a document is being made, or waits to be."""
+        """Whether the introduction to a document is being made, or is waiting to be."""
         document = self._store.document(owner, document_id)
         with self._condition:
             return document is not None and (document.owner, document.id) in self._waiting
 
     def close(self) -> None:
-        """Stop; what was in progress is made again another time."""
+        """Stop; whatever was in progress is made again another time."""
         self._stop.set()
         with self._condition:
             self._condition.notify()

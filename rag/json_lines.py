@@ -1,4 +1,4 @@
-"""Files of JSON lines: one object per line, read by a function that knows its fields."""
+"""Files of JSON lines: one object per line, parsed by a function that knows its fields."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Line = TypeVar("Line")
 
 
 def read_lines(file: Path, parse: Callable[[Mapping[str, Any]], Line]) -> list[Line]:
-    """What `parse` makes of each line's object; empty lines are left out.
+    """What `parse` makes of each line's object; empty lines are skipped.
 
-    `parse` raises KeyError for a missing field, TypeError or ValueError for one that it cannot use. Raises
-    SettingRefused for a file that cannot be read, and for the first line that is not an object or that `parse` refuses.
+    `parse` raises KeyError for a missing field, and TypeError or ValueError for one that it cannot use. Raises
+    SettingRefused if the file cannot be read, and for the first line that is not an object or that `parse` refuses.
     """
     try:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as exc:
         raise SettingRefused("{file} cannot be read: {reason}.", file=str(file), reason=str(exc)) from exc
-    # JSON may hold U+2028 and the like, at which str.splitlines would cut.
+    # JSON may contain U+2028 and the like, at which str.splitlines would split.
     return [_parsed(file, n, line, parse) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 
@@ -43,7 +43,7 @@ def _parsed(file: Path, number: int, line: str, parse: Callable[[Mapping[str, An
 
 
 def as_text(value: object) -> str:
-    """A field that is to be a text. Raises TypeError for anything else."""
+    """The value of a text field. Raises TypeError for anything else."""
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not a text")
     return value

@@ -1,4 +1,4 @@
-"""What was worked out about documents, kept for the next question until the document changes."""
+"""What was worked out about documents, kept for later questions until the document changes."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ Value = TypeVar("Value")
 
 
 class Kept(Generic[Value]):
-    """The values used last, each of a document and, within it, of a key. Thread-safe.
+    """The most recently used values, by document and, within it, by key. Thread-safe.
 
-    Owners share nothing: the key of a document names its owner, so that nobody can tell by the time a question takes
-    what somebody else's documents hold.
+    Owners share nothing: a document's key includes its owner, so that nobody can tell from the time a question takes
+    what is in somebody else's documents.
     """
 
     def __init__(self, most: int) -> None:
-        """`most`: values that are kept."""
+        """`most`: how many values are kept."""
         self._most = most
         self._lock = threading.Lock()
         self._values: OrderedDict[tuple[DocumentKey, Hashable], Value] = OrderedDict()
-        self._forgotten = 0  # times that something was forgotten
+        self._forgotten = 0  # how often something was forgotten
 
     def __len__(self) -> int:
         return len(self._values)
 
     @property
     def moment(self) -> int:
-        """To be read before a value is worked out, and given to `keep`."""
+        """Call before working out a value, and pass the result to `keep`."""
         return self._forgotten
 
     def get(self, document: DocumentKey, key: Hashable) -> Value | None:
@@ -43,7 +43,7 @@ class Kept(Generic[Value]):
             return value
 
     def keep(self, document: DocumentKey, key: Hashable, value: Value, moment: int) -> None:
-        """Keep a value, unless a document was forgotten since `moment`: then it may be of what no longer exists."""
+        """Keep a value, unless a document was forgotten since `moment`: it might describe what no longer exists."""
         with self._lock:
             if moment != self._forgotten:
                 return
@@ -52,7 +52,7 @@ class Kept(Generic[Value]):
                 self._values.popitem(last=False)
 
     def forget(self, document: DocumentKey) -> None:
-        """Drop all that is kept of a document."""
+        """Drop everything kept of a document."""
         with self._lock:
             self._forgotten += 1
             for known in [known for known in self._values if known[0] == document]:

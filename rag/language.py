@@ -1,7 +1,7 @@
-"""Scripts and characters: the one place for the Unicode ranges that tokenizer, layout and prompts decide by.
+"""Scripts and characters: the one place for the Unicode ranges that tokenizer, layout and prompts depend on.
 
-The ranges differ on purpose: each is what its user was measured or defined with. Constants in capitals are the inside
-of a character class, for use in a regular expression. Imports nothing of ours.
+The ranges differ on purpose: each is the one that its user was measured or defined with. Constants in capitals are the
+inside of a regular expression's character class. Imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import unicodedata
 # Scripts written without spaces between words: Han, Hiragana, Katakana, Hangul syllables. No punctuation.
 CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0002fa1f"
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Chinese characters of the Basic Multilingual Plane
-COMMON_HAN = "\u4e00-\u9fff"  # the block "CJK Unified Ideographs" alone
+COMMON_HAN = "\u4e00-\u9fff"  # only the block "CJK Unified Ideographs"
 KANA = "\u3040-\u30ff"
-# Han, Kana, Bopomofo, and the punctuation and full-width forms set with them; no Hangul, which Koreans space.
+# Han, Kana, Bopomofo, and the punctuation and full-width forms used with them; no Hangul, since Korean has spaces.
 UNSPACED = "\u2e80-\u312f\u31a0-\u4dbf\u4e00-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff65\U00020000-\U0003ffff"
-FIRST_EAST_ASIAN = 0x2E80  # Unicode puts CJK radicals, and after them all of CJK, from this code point on
+FIRST_EAST_ASIAN = 0x2E80  # Unicode has CJK radicals, followed by all of CJK, from this code point on
 
 _CJK = re.compile(f"[{CJK}]")
 _HAN = re.compile(f"[{HAN}]")
@@ -26,16 +26,16 @@ _CHINESE = re.compile("[\u3400-\u9fff]")
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 
 MAX_MARKS = 30  # combining marks in a row, as in Stream-Safe Text Format (UAX #15, section 13)
-_LAST_MARK = 0x1F000  # from here on Unicode assigns no combining mark but variation selectors
+_LAST_MARK = 0x1F000  # from here on, Unicode assigns no combining marks except variation selectors
 
 
 def is_cjk(character: str) -> bool:
-    """Whether a letter belongs to a script that BM25 cuts into character bigrams, having no spaces to cut at."""
+    """Whether a letter is from a script without spaces, which BM25 splits into pairs of characters."""
     return _CJK.match(character) is not None
 
 
 def is_han(character: str) -> bool:
-    """Whether it is a Chinese character, as counted to tell readable Chinese from a wrong encoding."""
+    """Whether it is a Chinese character, for telling readable Chinese from a wrong encoding."""
     return _HAN.match(character) is not None
 
 
@@ -45,21 +45,21 @@ def find_han(text: str) -> list[str]:
 
 
 def joins_without_space(character: str) -> bool:
-    """Whether lines that meet at such a character, CJK or full-width punctuation, are joined without a space."""
+    """Whether lines that meet at such a character (CJK or full-width punctuation) are joined without a space."""
     return _UNSPACED.match(character) is not None
 
 
 def mainly_chinese(text: str) -> bool:
-    """Whether a text is Chinese (or Japanese, Korean) rather than alphabetic, to pick thresholds and reference pairs.
+    """Whether a text is Chinese (or Japanese, Korean) rather than alphabetic, to choose thresholds and reference pairs.
 
-    One character of these scripts counts as much as three letters, about a short word.
+    A character of these scripts counts as three letters, which is about a short word.
     """
     cjk = 0 if text.isascii() else len(_CJK.findall(text))
     return cjk > 0 and cjk * 3 > sum(character.isalpha() for character in text) - cjk
 
 
 def has_chinese_without_kana(text: str) -> bool:
-    """Whether a question is put in Chinese, for the prompt's language: Chinese characters and no Japanese kana."""
+    """Whether a question is in Chinese, for the prompt's language: Chinese characters and no Japanese kana."""
     return _CHINESE.search(text) is not None and _KANA.search(text) is None
 
 
@@ -90,5 +90,5 @@ def _reorders(character: str) -> bool:
 
 
 def count_east_asian(text: str) -> int:
-    """How many characters of a text are wide, such as those of Chinese, which tokenizers take one by one."""
+    """How many characters of a text are wide, such as Chinese ones; a tokenizer needs about a token for each."""
     return sum(ord(character) >= FIRST_EAST_ASIAN for character in text)

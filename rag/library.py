@@ -1,7 +1,7 @@
 """The library: documents in the store and in the indexes. A document is in both or in neither.
 
 The store can be read at once; the indexes are loaded from it in the background, which takes a while for a large
-library. Knows nothing of questions.
+library. Knows nothing about questions.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class Library:
         self._store = store
         self._vector_index: VectorIndex | None = None  # None until the indexes are loaded
         self._lock = threading.Lock()  # held while store and indexes change together
-        self._adding: DocumentKey | None = None  # stored already, and not yet in the indexes
+        self._adding: DocumentKey | None = None  # already stored, but not in the indexes yet
 
     def documents(self, owner: str) -> list[Document]:
-        """Documents that `owner` can see, oldest first, also while the indexes are being loaded or added to."""
+        """Documents that `owner` can see, oldest first, even while the indexes are being loaded or added to."""
         found = self._store.documents(owner)
-        adding = self._adding  # after the store was read: what is stored by then, and is no longer here, is indexed
+        adding = self._adding  # read after the store: what was stored by then and is not here any more has been indexed
         return [document for document in found if (document.owner, document.id) != adding]
 
     def load(
@@ -58,9 +58,9 @@ class Library:
         progress: Callable[[int, int], None],
         stop: threading.Event,
     ) -> None:
-        """Fill the indexes from the store; `progress` gets the passages loaded and all there are.
+        """Fill the indexes from the store. `progress` gets the number of passages loaded, and of all passages.
 
-        No document may be added meanwhile, but documents may be removed. Raises Stopped once `stop` is set.
+        Documents may be removed meanwhile, but not added. Raises Stopped once `stop` is set.
         """
         total = sum(document.passages for document in self._store.documents())
         loaded: dict[DocumentKey, list[int]] = {}
@@ -76,7 +76,7 @@ class Library:
             for document in self._store.documents():
                 key = (document.owner, document.id)
                 self.router.add(key, document.name, document.title, np.array(loaded.pop(key, []), np.int64))
-            # What is left was removed from the store after its passages had been read.
+            # The rest were removed from the store after their passages had been read.
             removed = [passage_id for ids in loaded.values() for passage_id in ids]
             vector_index.remove(np.array(removed, np.int64))
             self.text_index.remove(removed)
@@ -100,7 +100,7 @@ class Library:
             self._add_to_indexes(self._vector_index, job, prepared, ids)
             complete = True
         finally:
-            if not complete:  # out of memory: it is in neither store nor indexes
+            if not complete:  # out of memory: it is in neither the store nor the indexes
                 self._remove(job.owner, job.document_id)
                 self._store.keep_replaced(job)
         return True
@@ -115,7 +115,7 @@ class Library:
     def add_pages(
         self, scan: StoredScan, pages: list[Page], prepared: Prepared, vectors: Vectors, notes_of: NotesOf
     ) -> bool:
-        """Make pages of a document that OCR has read searchable; False if the document was removed."""
+        """Make pages that OCR has read searchable; False if the document was removed."""
         with self._lock:
             changed = self.scans.add(scan, pages, prepared.passages, vectors, notes_of)
             if changed is None or self._vector_index is None:
@@ -149,7 +149,7 @@ class Library:
             return True
 
     def remove(self, owner: str, document_id: str) -> None:
-        """Remove a document of `owner`; does nothing if they own no such document."""
+        """Remove a document of `owner`; does nothing if they have no such document."""
         with self._lock:
             self._remove(owner, document_id)
 
@@ -162,7 +162,7 @@ class Library:
 
 
 def embed_missing(store: Store, embedder: Embedder, stop: threading.Event) -> None:
-    """Embed the stored passages that have no vector, or a damaged one, until all have one or `stop` is set."""
+    """Embed the stored passages whose vector is missing or damaged, until none is left or `stop` is set."""
     if damaged := store.delete_damaged_vectors():
         log.warning("%d vectors are damaged and are made again", damaged)
     while (texts := store.texts_without_vector(EMBED_BATCH)) and not stop.is_set():
@@ -177,10 +177,10 @@ def open_scan_queue(
     forget: Callable[[str, str], None],
     changed: Callable[[], None],
 ) -> ScanQueue | None:
-    """The queue of a library's pages that await OCR; None where OCR is turned off or not installed.
+    """The queue of a library's pages that await OCR; None if OCR is turned off or not installed.
 
-    `reader` reads them, by default RapidOCR; `forget` is called with the owner and id of a document that
-    pages have joined, `changed` after any change.
+    `reader` reads them, by default RapidOCR. `forget` is called with the owner and id of a document that has got more
+    pages, `changed` after any change.
     """
     if not settings.ocr.enabled:
         return None

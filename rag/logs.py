@@ -1,7 +1,7 @@
-"""Logging without content: which request a line belongs to, lines as text or JSON, tracebacks without values.
+"""Logging without content: request ids, lines as text or JSON, and tracebacks without values.
 
-Below the level debug no line holds text of a document, a question, an answer or a file name. Tracebacks name the files
-and lines of the program; the messages of exceptions, which may quote a document, come with the level debug alone.
+Unless the level is debug, no line contains text from a document, question or answer, or a file name. Tracebacks name
+the program's files and lines; messages of exceptions, which may quote a document, are only logged at level debug.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ _TELLING: Final = (OSError, MemoryError)
 
 
 def request_id(offered: str = "") -> str:
-    """The id that a proxy gave a request, if it looks like one, otherwise a new one: 16 hexadecimal digits."""
+    """The id that a proxy gave a request, if it looks like one, else a new one of 16 hexadecimal digits."""
     return offered if _REQUEST_ID.fullmatch(offered) else secrets.token_hex(8)
 
 
 def current_request() -> str:
-    """The id of the request that this thread works for; "" for none."""
+    """The id of the request that this thread works for; "" without one."""
     return _REQUEST.get()
 
 
 def short(document_id: str) -> str:
-    """A document in the log: the beginning of its id, because its name may be confidential."""
+    """How a document appears in the log: by the beginning of its id, because its name may be confidential."""
     return document_id[:12]
 
 
 @contextmanager
 def in_request(request: str) -> Iterator[None]:
-    """Log what happens inside as part of a request."""
+    """Log what happens inside the block as part of a request."""
     token = _REQUEST.set(request)
     try:
         yield
@@ -54,7 +54,7 @@ def in_request(request: str) -> Iterator[None]:
 
 
 def steps_in_request(request: str, steps: Iterator[_Item]) -> Iterator[_Item]:
-    """The same for an iterator, each step of which may run in another thread."""
+    """The same for an iterator whose steps may run in different threads."""
     while True:
         with in_request(request):
             try:
@@ -65,10 +65,10 @@ def steps_in_request(request: str, steps: Iterator[_Item]) -> Iterator[_Item]:
 
 
 class _Formatter(logging.Formatter):
-    """Leaves out the messages of exceptions, which may hold content, unless they are wanted."""
+    """Leaves out the messages of exceptions, which may contain content, unless they are wanted."""
 
     def __init__(self, *, with_values: bool) -> None:
-        """`with_values`: show them."""
+        """`with_values`: include the messages of exceptions."""
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(request)s%(message)s", datefmt="%H:%M:%S")
         self._with_values = with_values
 
@@ -78,18 +78,18 @@ class _Formatter(logging.Formatter):
 
 
 class TextFormatter(_Formatter):
-    """Lines for people: time, level, logger, request if there is one, and the message."""
+    """Lines for people: time, level, logger, request if there is one, and message."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, with the traceback below it if there is one."""
+        """The line, followed by the traceback if there is one."""
         request = current_request()
         record.request = f"[{request}] " if request else ""
-        record.exc_text = None  # another handler may have formatted it its own way
+        record.exc_text = None  # another handler may have formatted it differently
         return super().format(record)
 
 
 class JsonFormatter(_Formatter):
-    """One JSON object per line: time (UTC), level, logger, message and, if any, request and exception."""
+    """One JSON object per line: time (UTC), level, logger, message and, if there are any, request and exception."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -118,7 +118,7 @@ def trace_without_values(error: BaseException | None) -> str:
 
 
 def set_up(level: str, form: Format) -> None:
-    """Log to standard error from this level on; of libraries, only warnings and errors."""
+    """Log to standard error from this level on; for libraries, only warnings and errors."""
     formatter = JsonFormatter if form == "json" else TextFormatter
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(with_values=level == "debug"))

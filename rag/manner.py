@@ -28,7 +28,7 @@ class AnswerLanguage(StrEnum):
 
 
 class AnswerLength(StrEnum):
-    """How long an answer is to be."""
+    """How long an answer should be."""
 
     SHORT = "short"
     NORMAL = "normal"
@@ -46,8 +46,8 @@ class Manner:
 
     language: AnswerLanguage = AnswerLanguage.QUESTION
     length: AnswerLength = AnswerLength.NORMAL
-    english: str = ""  # instruction in place of ENGLISH_INSTRUCTION; "" for that
-    chinese: str = ""  # instruction in place of CHINESE_INSTRUCTION; "" for that
+    english: str = ""  # replaces ENGLISH_INSTRUCTION; "" keeps it
+    chinese: str = ""  # replaces CHINESE_INSTRUCTION; "" keeps it
 
     def in_chinese(self, *, asked_in_chinese: bool) -> bool:
         """Whether the fixed text of the prompt is in Chinese rather than English."""

@@ -1,6 +1,6 @@
-"""A sentence for a person: an English template and its values, so that the page can say it in another language.
+"""A sentence for people: an English template and its values, so that the page can show it in another language.
 
-As in gettext, the English template is the key under which a translation is found. Imports nothing of ours.
+As in gettext, the English template is the key to a translation. Imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Value = Union[str, int, float, "Message"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`template` as `str.format` takes it; `values` may be untrusted text, or other messages."""
+    """`template` as `str.format` takes it. `values` may be untrusted text, or other messages."""
 
     template: str
     values: Mapping[str, Value] = field(default_factory=dict)
@@ -23,13 +23,13 @@ class Message:
         return self.template.format(**self.values) if self.values else self.template
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data, to be stored."""
+        """Plain data, for storing."""
         values = {name: value.to_json() if isinstance(value, Message) else value for name, value in self.values.items()}
         return {"template": self.template, "values": values}
 
     @classmethod
     def from_json(cls, data: Any) -> Message:
-        """The inverse of `to_json`; text alone, as older versions stored it, is a message without values."""
+        """The inverse of `to_json`. A plain text, as stored by older versions, becomes a message without values."""
         if isinstance(data, str):
             return cls(data)
         values = {

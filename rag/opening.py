@@ -1,6 +1,6 @@
-"""Opens a library in the background: loads the embedder, the indexes, the reranker and what answers from them.
+"""Opens a library in the background: loads the embedder, the indexes, the reranker and the answerer.
 
-Meanwhile documents are listed, files queue up and questions wait; the page shows how far it is.
+Meanwhile documents are listed, files queue up and questions wait; the page shows the progress.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ def _bm25(settings: RetrievalSettings) -> TextIndex:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Parts of an engine that another implementation may replace. Functions are called when the part is needed."""
+    """Parts of an engine that can be replaced. The functions are called when the part is needed."""
 
     reranker: Callable[[], Reranker | None] = lambda: None
     ocr: PageReader | None = None  # reads scanned pages; None: RapidOCR
-    vector_index: Callable[[int, RetrievalSettings], VectorIndex] = _faiss  # of so many dimensions
+    vector_index: Callable[[int, RetrievalSettings], VectorIndex] = _faiss  # a vector index with this many dimensions
     text_index: Callable[[RetrievalSettings], TextIndex] = _bm25
 
 
@@ -67,18 +67,18 @@ DEFAULT_PARTS = Parts()
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What a library is used with, once it is open."""
+    """What is used with a library once it is open."""
 
     embedder: Embedder
     preparing: Preparing
     answerer: Answerer
     sentences: StoredSentences
     sentence_vectors: SentenceVectors
-    other_process: OtherProcess | None  # answers while several people ask; None where none can
+    other_process: OtherProcess | None  # makes answers while several people ask; None if nothing can
 
 
 class LibraryOpening:
-    """Opens one library, in a thread of its own."""
+    """Opens one library in a thread of its own."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class LibraryOpening:
         re_embed: bool,
         then: Callable[[Opened], None],
     ) -> None:
-        """`embedder` and `parts` are called in the thread, and so is `then` before anybody's wait ends."""
+        """`embedder`, `parts` and `then` are called in the thread; `then` before anybody stops waiting."""
         self._store, self._library, self._settings, self._choices = store, library, settings, choices
         self._embedder, self._parts, self._re_embed, self._then = embedder, parts, re_embed, then
         self.readiness, self._closed = Readiness(), threading.Event()
@@ -101,12 +101,12 @@ class LibraryOpening:
         self._thread = threading.Thread(target=self._open, name="opening", daemon=True)
 
     def start(self) -> None:
-        """Begin; what `then` needs must be there."""
+        """Start; whatever `then` needs must exist by now."""
         self._thread.start()
 
     @property
     def answerer(self) -> Answerer:
-        """What answers questions, once there is one. Raises the AskError that prevents it for good."""
+        """What answers questions, once it is loaded. Raises the AskError that prevents it for good."""
         self.readiness.wait()
         assert self._answerer is not None
         return self._answerer
@@ -147,7 +147,7 @@ class LibraryOpening:
         self._choices.set(Choice("embedder", "none", UNAVAILABLE, ready=False, failed=error.message))
 
     def _opened(self) -> Opened:
-        """Everything opened, one part after the other. Raises Stopped if the program ends meanwhile."""
+        """Everything, opened one part after another. Raises Stopped if the program ends meanwhile."""
         embedder = self._open_embedder()
         if self._closed.is_set():
             raise Stopped
@@ -158,7 +158,7 @@ class LibraryOpening:
             return self._answering(embedder, self._preparing, vectors, self._open_reranker())
 
     def _open_embedder(self) -> Embedder:
-        """The embedder, once every stored passage has a vector of it. Raises ModelMissing and EmbedderMismatch."""
+        """The embedder, once every stored passage has one of its vectors. Raises ModelMissing and EmbedderMismatch."""
         with no_garbage_collection():
             opened = self._embedder()
         if self._re_embed:
@@ -170,7 +170,7 @@ class LibraryOpening:
         return opened
 
     def _open_reranker(self) -> Reranker | None:
-        """The reranker; None if there is none, or if it cannot be opened, which the page then says."""
+        """The reranker; None if there is none, or if it cannot be opened, in which case the page says so."""
         try:
             opened = self._parts.reranker()
         except AskError as exc:
@@ -187,7 +187,7 @@ class LibraryOpening:
         log.info("%d passages indexed in %.1f s", len(vectors), time.monotonic() - began)
 
     def _show_index_loading(self, loaded: int, total: int) -> None:
-        # Everybody sees this: how many passages there are in all would tell how much others hold.
+        # Everybody can see this: the total number of passages would reveal how much others have.
         self._choices.show(Choice("index", f"{loaded * 100 // max(total, 1)}%", LOADING, ready=False))
 
     def _answering(
@@ -202,7 +202,7 @@ class LibraryOpening:
         retriever = Retriever(self._store, searching, retrieval, facts, reranker)
         phrases = PhraseFinder(open_span_model(embedder.name, embedder.folder), answering.phrases)
         answerer = Answerer(self._store, retriever, scorer, phrases, self._settings)
-        other = None  # a reranker is in this process alone
+        other = None  # the reranker exists only in this process
         if reranker is None:
             other = other_process(self._settings, embedder.name, embedder.folder, searching, embedder)
         return Opened(embedder, preparing, answerer, sentences, scorer.sentence_vectors, other)
@@ -212,7 +212,7 @@ class LibraryOpening:
 def no_garbage_collection() -> Iterator[None]:
     """Do not collect garbage while large modules and models are loaded, and exempt them from later collections.
 
-    A full collection visits half a million objects of theirs while all threads wait, and finds nothing.
+    A full collection visits half a million of their objects while all threads wait, and finds nothing.
     """
     gc.disable()
     try:

@@ -1,6 +1,6 @@
-"""The command-line options and environment variables: one table for both, and the settings they result in.
+"""The command-line options and environment variables: one table for both, and the resulting settings.
 
-The environment is passed in as a mapping. Knows nothing of what is done with the options.
+The environment is passed in as a mapping. Does not know what the options are used for.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_PATH_BYTES: Final = 255  # a longer value of --auth cannot be the path of a 
 
 @dataclass(frozen=True)
 class _Flag:
-    """What is given as `--name` on the command line."""
+    """Something given as `--name` on the command line."""
 
     name: str
 
@@ -37,17 +37,17 @@ class _Flag:
 
     @property
     def key(self) -> str:
-        """Its attribute of the parsed options."""
+        """Its attribute in the parsed options."""
         return self.name.replace("-", "_")
 
 
 @dataclass(frozen=True)
 class Option(_Flag):
-    """One option: `--name` on the command line, ASK_NAME in the environment."""
+    """An option: `--name` on the command line, ASK_NAME in the environment."""
 
     default: Any
     convert: Callable[[str], Any]  # raises ValueError
-    values: str  # what it takes, in words
+    values: str  # what it accepts, in words
     help: str
     group: str
 
@@ -62,7 +62,7 @@ class Option(_Flag):
         return "" if self.default in ("", (), False) else str(self.default).replace(str(Path.home()), "~")
 
     def read(self, text: str, given_as: str) -> Any:
-        """The value of `text`. Raises SettingRefused naming the option and what it takes."""
+        """The value of `text`. Raises SettingRefused, naming the option and what it accepts."""
         try:
             return self.convert(text)
         except ValueError as error:
@@ -235,12 +235,12 @@ OPTIONS: Final = (
 
 @dataclass(frozen=True)
 class Action(_Flag):
-    """Something to do instead of serving the page: `--name` on the command line only.
+    """Something to do instead of serving the page: `--name`, only on the command line.
 
-    Its attribute of the parsed options is the value given, or for an action without one whether it was named.
+    Its attribute in the parsed options is the value given or, for an action without a value, whether it was named.
     """
 
-    takes: str  # placeholder of its value in the help; "" if it takes none
+    takes: str  # placeholder for its value in the help; "" if it takes none
     help: str
 
 
@@ -284,10 +284,10 @@ _SETTING_OF: Final[dict[str, tuple[str, Callable[[Any], Any]]]] = {
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> argparse.Namespace:
-    """Options by key, from the command line, else the environment, else the default; `settings` results from them.
+    """Options by key, from the command line, else the environment, else the default; `settings` follow from them.
 
-    A setting that no option sets is taken from the file of --config, else its default. Raises SettingRefused for a
-    value that an option or a setting does not take; argparse exits on --help and unknown options.
+    A setting that no option sets comes from the file of --config, else it is the default. Raises SettingRefused for a
+    value that an option or setting does not accept; argparse exits on --help and unknown options.
     """
     typed = vars(_parser().parse_args(list(arguments)))
     options = argparse.Namespace(**{action.key: typed[action.key] for action in ACTIONS})
@@ -305,7 +305,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> argparse.
 
 
 def _settings(given: Mapping[str, Any]) -> Settings:
-    """The settings that the options given result in."""
+    """The settings that follow from the options given."""
     settings = read_config(given["config"]) if "config" in given else Settings()
     values = {name: convert(given[key]) for key, (name, convert) in _SETTING_OF.items() if key in given}
     if "max_seconds" in given:
@@ -340,7 +340,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def logins_of(text: str) -> dict[str, str]:
-    """Passwords by user, of `--auth`. Raises SettingRefused, whose message never repeats a password."""
+    """Passwords by user, from `--auth`. Raises SettingRefused, with a message that never repeats a password."""
     if not text:
         return {}
     try:
@@ -369,7 +369,7 @@ def logins_of(text: str) -> dict[str, str]:
 
 
 def add_embedder_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the other command lines about which embedder they use."""
+    """Add to another command line the options that choose the embedder."""
     parser.add_argument("--embedder", default="auto", help="as for app.py; default: auto")
     parser.add_argument(
         "--cache-dir",

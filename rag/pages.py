@@ -1,7 +1,7 @@
-"""The pages of the library's documents, for whoever looks at them: pictures, words, search, outline and file.
+"""The pages of the library's documents: pictures, words, search, outline and file.
 
-Every method takes the owner who asks, and raises NotInLibrary for a document that is not in that owner's library:
-another owner's looks like one that does not exist.
+Every method takes the owner who asks, and raises NotInLibrary for a document that this owner cannot see, whether or not
+it exists.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from rag.store.blobs import copy_name
 from rag.store.database import Store
 from rag.store.rows import StoredPage
 
-if TYPE_CHECKING:  # the page imports this module for its records, and should not load the text splitter for them
+if TYPE_CHECKING:  # the page imports this module for its records, and should not load the text splitter for that
     from rag.files import DocumentFiles
 
-FIND_SECONDS = 2.0  # after which a search within a document ends with the pages looked at so far
+FIND_SECONDS = 2.0  # after which a search within a document ends with the pages done so far
 FIND_PAGES = 200  # read from the store at once
-MAX_HEADING_PAGES = 1_000  # in which headings are looked for where a file has no outline
+MAX_HEADING_PAGES = 1_000  # in which to look for headings if a file has no outline
 MAX_MARKED = 1_000  # places found that are marked on one page
 
 
@@ -39,7 +39,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of a page, or a run of Chinese, with the white space after it."""
+    """A word of a page, or a run of Chinese, with the white space that follows it."""
 
     text: str
     box: Box
@@ -51,16 +51,16 @@ class Contents:
 
     labels: tuple[str, ...]  # of all pages
     outline: tuple[Heading, ...]
-    protected: bool  # the file opens with its password only; its pages are shown without
-    found: bool = False  # whether the outline is made of headings found in the text, as the file has none
+    protected: bool  # the file only opens with a password, but its pages are shown without
+    found: bool = False  # whether the outline is made of headings found in the text, since the file has none
 
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """The places where a document has a text."""
+    """The places where a text occurs in a document."""
 
     pages: tuple[tuple[int, int], ...]  # (page, how often), in order, without pages that lack it
-    searched: int  # pages, from the first; fewer than the document has if the time ran out
+    searched: int  # pages searched, from the first; fewer than the document has if the time ran out
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,9 @@ class Pages:
         self._store, self._images, self._files = store, images, files
 
     def view(self, owner: str, source: Source, citation: Citation | None = None, page: int | None = None) -> View:
-        """`page` of the source's document with what source and citation have on it marked.
+        """`page` of the source's document, with the parts of the source and citation on it marked.
 
-        By default the page where the citation, or else the source, begins.
+        By default, the page where the citation begins or, without one, the source.
         """
         document = self._store.document(owner, source.document_id)
         if document is None:
@@ -88,13 +88,13 @@ class Pages:
         return open_view(self._store, document, source, citation, page)
 
     def picture_width(self, wanted: int) -> int:
-        """The width in pixels that `picture` draws for one of at least `wanted` pixels."""
+        """The width in pixels at which `picture` draws a page if at least `wanted` pixels are needed."""
         return self._images.width(wanted)
 
     def picture(self, owner: str, document_id: str, page: int, wanted: int) -> Picture:
-        """A page, counted from 0, as a picture `picture_width(wanted)` pixels wide.
+        """A page (from 0) as a picture `picture_width(wanted)` pixels wide.
 
-        Raises also LimitExceeded and DamagedFile for a page that cannot be drawn.
+        Also raises LimitExceeded and DamagedFile for a page that cannot be drawn.
         """
         document = self._document(owner, document_id)
         if not 0 <= page < document.pages:
@@ -107,12 +107,12 @@ class Pages:
         return Picture(png, points_wide(png))
 
     def read(self, owner: str, document_id: str, first: int, last: int) -> tuple[StoredPage, ...]:
-        """Pages first..last, counted from 0, with their text; fewer if the document ends before."""
+        """Pages first..last (from 0) with their text; fewer if the document ends earlier."""
         document = self._document(owner, document_id)
         return tuple(self._store.pages(document.owner, document_id, first, last))
 
     def words(self, owner: str, document_id: str, page: int) -> tuple[Word, ...]:
-        """The words of a page in reading order; joined, they are its text without white space at its beginning."""
+        """The words of a page in reading order; joined, they are its text without leading white space."""
         stored = self._page(owner, document_id, page)
         starts = [int(start) for start in stored.words.spans[:, 0]]
         ends = [*starts[1:], len(stored.text)]
@@ -122,7 +122,7 @@ class Pages:
         )
 
     def contents(self, owner: str, document_id: str) -> Contents:
-        """The labels of a document's pages, and its outline, or one made of the headings in its text."""
+        """A document's page labels, and its outline, or one made of the headings in its text."""
         document = self._document(owner, document_id)
         details = self._store.document_details(owner, document_id)
         labels = self._store.page_labels(document.owner, document_id)
@@ -134,7 +134,7 @@ class Pages:
         return Contents(tuple(labels), found_outline(texts), protected, found=True)
 
     def find(self, owner: str, document_id: str, text: str) -> Hits:
-        """Where a text stands in a document, without regard to case, width, white space and typographic quotes."""
+        """Where a text occurs in a document, ignoring case, width, white space and typographic quotes."""
         document, folding = self._document(owner, document_id), Folding()
         needle = wanted(text, folding)
         found, deadline, first = list[tuple[int, int]](), time.monotonic() + FIND_SECONDS, 0
@@ -146,7 +146,7 @@ class Pages:
         return Hits(tuple(found), min(first, document.pages))
 
     def found_on(self, owner: str, document_id: str, page: int, text: str) -> tuple[tuple[Box, ...], ...]:
-        """The boxes, one for each line, of each place on a page that `find` counts; at most MAX_MARKED."""
+        """The boxes, one for each line, of each occurrence on a page that `find` counts; at most MAX_MARKED."""
         stored, folding = self._page(owner, document_id, page), Folding()
         spans = find_spans(stored.text, wanted(text, folding), folding)
         return tuple(tuple(stored.words.locate(start, end)) for start, end in spans[:MAX_MARKED])

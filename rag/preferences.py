@@ -1,4 +1,4 @@
-"""What a person prefers of sources and answers, and the settings that result for their questions."""
+"""What a person prefers for sources and answers, and the settings that result for their questions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rag.settings import AnswerSettings, DoubtGates, DoubtSettings
 MAX_SOURCES: Final = 20
 MAX_TEMPERATURE: Final = 1.0
 
-# By answer length: the longest answer of a model beside the usual, at most this share of its context.
+# By answer length: a model's longest answer relative to the usual, and at most this share of its context.
 _TOKENS: Final = {AnswerLength.SHORT: 0.25, AnswerLength.NORMAL: 1.0, AnswerLength.LONG: 2.0}
 _CONTEXT_SHARE: Final = 0.25
 _LEAST_TOKENS: Final = 256  # of an answer, however short the context is
@@ -34,14 +34,14 @@ _SIGNS: Final = {Strictness.RELAXED: -1, Strictness.NORMAL: 0, Strictness.STRICT
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What a person prefers. The defaults leave everything as it is set."""
+    """What a person prefers. The defaults leave everything as configured."""
 
-    sources: int | None = None  # per question, at most; None: as many as set
+    sources: int | None = None  # per question, at most; None: as configured
     strictness: Strictness = Strictness.NORMAL
-    temperature: float | None = None  # of a model; None: as set
-    manner: Manner = DEFAULT_MANNER  # of a model; its length also counts for quotes
-    follow_ups: bool = True  # a follow-up is completed from the conversation
-    reasons: bool = True  # the page shows why sources were found
+    temperature: float | None = None  # of a model; None: as configured
+    manner: Manner = DEFAULT_MANNER  # of a model; its length also applies to quotes
+    follow_ups: bool = True  # whether a follow-up is completed from the conversation
+    reasons: bool = True  # whether the page shows why sources were found
 
     def sampling(self, default: Sampling, context_tokens: int) -> Sampling:
         """How a model with this context samples its answer."""
@@ -67,7 +67,7 @@ DEFAULT_PREFERENCES: Final = Preferences()
 
 
 def _stricter(doubt: DoubtSettings, step: float) -> DoubtSettings:
-    """The gates moved up by `step`, in log-odds; down where it is negative."""
+    """The gates raised by `step`, in log-odds; lowered if it is negative."""
 
     def moved(probability: float) -> float:
         if not 0.0 < probability < 1.0:

@@ -1,4 +1,4 @@
-"""How jobs that compute at the same time share the processors: search, embedding, generation, other programs."""
+"""How tasks that compute at the same time share the processors: search, embedding, generation, other programs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ Environment = TypeVar("Environment", bound=MutableMapping[str, str])
 def quiet_waiting(environment: Environment) -> Environment:
     """Make OpenMP's threads sleep while they wait for each other. Must be called before torch is imported.
 
-    Each job of torch has as many threads as there are processors. While one job runs, its threads may wait by spinning;
-    beside another, they take from it the processors that they wait for. Asleep, they leave sharing to the system.
+    Each of torch's tasks uses as many threads as there are processors. Waiting threads normally spin, which takes
+    processors away from the other tasks that they are waiting for. If they sleep, the system can share the processors.
     """
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # GNU's library, which torch brings; Intel's knows it too
     environment.setdefault("KMP_BLOCKTIME", "0")  # milliseconds; Intel's library spins for 200 otherwise

@@ -1,4 +1,4 @@
-"""Whether the library is open: nobody waits for what has failed, and a monitor is told without waiting."""
+"""Whether the library is open. Tells it to those who wait for it, and to a monitor without waiting."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Readiness:
         self._failure = error
 
     def end(self) -> None:
-        """Loading is over."""
+        """Loading has ended."""
         self._ended.set()
 
     def wait(self) -> None:

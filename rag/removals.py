@@ -1,4 +1,4 @@
-"""Removals that can be undone for a while: a document is hidden at once and removed when the time is over."""
+"""Removals that can be undone for a while: a document is hidden at once, and removed when the time is over."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ UNDO_SECONDS: Final = 10.0
 
 
 class BegunRemovals(Protocol):
-    """The removals that have begun, as they are stored; by owner and document id."""
+    """The removals that have begun, as stored, by owner and document id."""
 
     def all(self) -> Iterable[tuple[str, str]]:
         """All of them."""
 
     def begin(self, owner: str, document_id: str) -> None:
-        """Record one. Raises StoreError if that fails."""
+        """Record a removal. Raises StoreError."""
 
     def cancel(self, owner: str, document_id: str) -> None:
-        """Forget one. Raises StoreError if that fails."""
+        """Forget a removal. Raises StoreError."""
 
 
 @dataclass(slots=True)
 class _Removal:
     """A removal that has begun."""
 
-    person: str  # who removed the document, and may undo that
-    timer: threading.Timer | None  # None: it is being removed, which cannot be undone
+    person: str  # who is removing the document, and may undo it
+    timer: threading.Timer | None  # None: it is being removed, which can no longer be undone
 
 
 class Removals:
     """Removes documents after a delay in which the removal can be undone. Thread-safe.
 
-    A removal takes place when its time is over, whether or not somebody still looks at the page, and when the program
-    ends; after a crash within that time, at the next start.
+    A removal is carried out when its time is over, even if nobody has the page open, or when the program ends. After a
+    crash within that time, it is carried out at the next start.
     """
 
     def __init__(
@@ -54,21 +54,21 @@ class Removals:
         holder: Callable[[str, str], str | None] = lambda person, document_id: person,
         seconds: float = UNDO_SECONDS,
     ) -> None:
-        """`holder`: whose document it is, of those that a person may remove; None if there is none of this id."""
+        """`holder`: the owner of a document that a person may remove; None if they may not, or it does not exist."""
         self._holder = holder
         self._remove, self._changed, self._begun, self._seconds = remove, changed, begun, seconds
         self._hidden: dict[DocumentKey, _Removal] = {}
         self._lock = threading.Lock()
 
     def complete(self) -> None:
-        """Remove the documents whose removal had begun when the program ended."""
+        """Carry out removals that had begun when the program last ended."""
         for key in self._begun.all():
             self._remove_logging(key)
 
     def begin(self, person: str, document_id: str) -> None:
-        """Hide a document and remove it after a while; does nothing if that has begun, or they may not remove it.
+        """Hide a document and remove it after a while; does nothing if that has begun, or the person may not remove it.
 
-        Raises StoreError if that cannot be recorded.
+        Raises StoreError if the removal cannot be recorded.
         """
         owner = self._holder(person, document_id)
         if owner is None:
@@ -102,16 +102,16 @@ class Removals:
             return frozenset(document_id for _, document_id in self._undoable(person))
 
     def _undoable(self, person: str) -> dict[DocumentKey, threading.Timer]:
-        """The removals that `person` may undo."""
+        """The removals that `person` can still undo."""
         return {key: one.timer for key, one in self._hidden.items() if one.person == person and one.timer is not None}
 
     def without_hidden(self, documents: Iterable[Document]) -> list[Document]:
-        """Those of the documents that are not about to be removed."""
+        """The documents without those about to be removed."""
         with self._lock:
             return [document for document in documents if (document.owner, document.id) not in self._hidden]
 
     def finish(self, owner: str, document_id: str) -> None:
-        """Remove a document now if it is about to be removed, so that it can be added again."""
+        """If a document is about to be removed, remove it now, so that it can be added again."""
         self._finish((owner, document_id))
 
     def close(self) -> None:
@@ -138,5 +138,5 @@ class Removals:
     def _remove_logging(self, key: DocumentKey) -> None:
         try:
             self._remove(*key)
-        except AskError as exc:  # it can be seen again, and removed again; the next start tries it again, too
+        except AskError as exc:  # it can be seen and removed again; the next start also tries it again
             log.error("%s", exc)

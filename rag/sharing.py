@@ -1,4 +1,4 @@
-"""Whose documents people add to, and documents on their way: into collections, out of them, and away."""
+"""Who owns the documents that people add, and moving documents into and out of collections."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def listed_once(owner: str, documents: Sequence[Document]) -> tuple[Document, ...]:
-    """In their order, each file once: the owner's own before a collection's before the shared one."""
+    """Each file once, in order: the owner's own comes before a collection's, then the shared one."""
     best: dict[str, Document] = {}
     for document in sorted(documents, key=lambda one: (one.owner != owner, one.owner == "", one.owner)):
         best.setdefault(document.id, document)
@@ -45,7 +45,7 @@ class Sharing:
         self._library, self._files, self._jobs, self._scans, self._forget = library, files, jobs, scans, forget
 
     def target(self, owner: str, collection: int) -> str:
-        """The owner id of the documents that `owner` puts into a collection; their own with 0.
+        """The owner id of documents that `owner` puts into a collection; their own for 0.
 
         Raises CollectionRefused if they may not.
         """
@@ -59,7 +59,7 @@ class Sharing:
         return found
 
     def new_file(self, owner: str, name: str, old: Document | None, collection: int) -> NewFile:
-        """A file that `owner` adds to a collection, or in place of `old` if they may change it.
+        """A file that `owner` adds to a collection, or as a replacement for `old` if they may change that.
 
         Raises CollectionRefused if they may not add to the collection.
         """
@@ -69,7 +69,7 @@ class Sharing:
         return NewFile(self.target(owner, collection), owner, name)
 
     def erase(self, owner: str, conversation_owner: str, remove: Callable[[str, str], None]) -> None:
-        """Erase all that belongs to somebody who was removed; documents of collections stay. `remove` removes one."""
+        """Erase all data of a removed user; documents in collections stay. `remove` removes one document."""
         if not owner:
             raise ValueError("shared documents are nobody's")
         self._collections.forget(owner)
@@ -82,7 +82,7 @@ class Sharing:
         erase_person(self._store, owner, conversation_owner)
 
     def move(self, owner: str, document_id: str, collection: int) -> None:
-        """Move a document that `owner` sees into a collection; with 0, to their own.
+        """Move a document that `owner` can see into a collection; for 0, to their own.
 
         Raises CollectionRefused, NotInLibrary, LimitExceeded and AlreadyAdded.
         """

@@ -28,12 +28,12 @@ from rag.reader import Prompt, ReadRequest
 from rag.records import Found
 from rag.settings import Settings
 
-CONTEXT: Final = 2048  # tokens, by default: of ChatGLM-6B, and of training by default
+CONTEXT: Final = 2048  # tokens by default, of ChatGLM-6B and in training
 CHARACTERS_PER_TOKEN: Final = 2.5  # fewer than in most texts, so that pairs are not too long for the model's tokenizer
 
 
 class RecordingReader:
-    """A reader that keeps what it was asked and answers nothing."""
+    """A reader that keeps what it was asked and does not answer."""
 
     name = "recording"
     quotes_evidence = False
@@ -44,7 +44,7 @@ class RecordingReader:
         self.requests: list[ReadRequest] = []
 
     def count_tokens(self, text: str) -> int:
-        """About as many as a GLM's tokenizer makes; Chinese characters count one each."""
+        """Roughly the number of a GLM's tokens; each Chinese character counts as one."""
         wide = count_east_asian(text)
         return wide + int((len(text) - wide) / CHARACTERS_PER_TOKEN)
 
@@ -59,7 +59,7 @@ class RecordingReader:
 
 
 def training_pairs(engine: Engine, reader: RecordingReader, owner: str) -> Iterator[dict[str, Any]]:
-    """A line for each of an owner's saved questions that can be learned from; `reader` is that of the engine."""
+    """A line for each of an owner's saved questions that can be learned from. `reader`: the one the engine uses."""
     for saved in engine.evaluations.saved(owner):
         if saved.answer and saved.here:
             pair = _pair(engine, reader, owner, saved)

@@ -1,6 +1,6 @@
-"""Whose question is answered next: a few at a time, in turns by person; the others wait and are told their place.
+"""Whose question is answered next: a few at a time, with people taking turns; the others wait and are told their place.
 
-Answers are made in a fixed number of threads, whoever takes their events and however slowly.
+Answers are made in a fixed number of threads, no matter who reads their events and how slowly.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from rag.errors import Stopped, TooManyWaiting
 from rag.records import Event, Waiting
 from rag.settings import Limits
 
-CLOSE_SECONDS = 5.0  # for the last answers at the end; a reader may take long to notice
-STOP_SECONDS = 0.5  # after which a question that waits is dropped, at the latest, once it is stopped
-PLACE_SECONDS = 2.0  # between two places that a question is told: each has its page drawn
+CLOSE_SECONDS = 5.0  # for the last answers at the end; a reader may be slow to notice
+STOP_SECONDS = 0.5  # a waiting question that is stopped is dropped after at most this time
+PLACE_SECONDS = 2.0  # between two places told to a question, since the page is redrawn for each
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,41 +36,41 @@ class _Question:
     work: Callable[[], Iterator[Event]]
     stop: threading.Event
     events: queue.SimpleQueue[Event | _Ended] = field(default_factory=queue.SimpleQueue)
-    place: int = 0  # as it was put into `events` last
+    place: int = 0  # the place last put into `events`
 
 
 class Turns:
     """The queue of questions. Thread-safe."""
 
     def __init__(self, at_once: Callable[[], int], limits: Limits, *, place_seconds: float = PLACE_SECONDS) -> None:
-        """`at_once`: answers that are made at the same time, which may change."""
+        """`at_once`: number of answers made at the same time; it may change."""
         self._at_once, self._limits, self._place_seconds = at_once, limits, place_seconds
         self._condition = threading.Condition()
-        self._waiting: dict[str, list[_Question]] = {}  # by person, whoever was served last comes last
+        self._waiting: dict[str, list[_Question]] = {}  # by person; those served most recently come last
         self._running: list[_Question] = []
         self._threads: list[threading.Thread] = []
         self._entered = 0  # questions so far
-        self._spare = 0  # pieces of work in spare time
+        self._spare = 0  # tasks running in spare time
         self._closing = False
 
     @property
     def counts(self) -> tuple[int, int]:
-        """How many questions are being answered, and how many wait."""
+        """How many questions are being answered, and how many are waiting."""
         with self._condition:
             return len(self._running), self._count_waiting()
 
     def people_with(self, person: str) -> int:
-        """How many people would have a question that is answered or waits, if this person asked one."""
+        """How many people would have an open question if this person asked one."""
         with self._condition:
             return len({person, *self._waiting, *(one.person for one in self._running)})
 
     def quiet_since(self) -> int | None:
-        """A number that changes with each question; None while one is answered or waits."""
+        """A number that changes with each question; None while any is being answered or waiting."""
         with self._condition:
             return None if self._running or self._waiting or self._closing else self._entered
 
     def events(self, person: str, work: Callable[[], Iterator[Event]], stop: threading.Event) -> Iterator[Event]:
-        """The events of `work`, after those that tell the place in the queue, if it has to wait.
+        """The events of `work`, preceded by its places in the queue if it has to wait.
 
         Ends early once `stop` is set; closing the iterator sets it. Raises TooManyWaiting, and what `work` raises.
         """
@@ -86,16 +86,16 @@ class Turns:
                     return
                 if event is not None:
                     yield event
-        except GeneratorExit:  # nobody waits for the rest; one that ended by itself leaves `stop` to its next question
+        except GeneratorExit:  # nobody wants the rest; if it ended by itself, `stop` is left to the next question
             stop.set()
             raise
         finally:
             self._withdraw(question)
 
     def _paced(self, question: _Question) -> Iterator[Event | _Ended | None]:
-        """What comes of a question, without end, and None after STOP_SECONDS without anything.
+        """The events of a question, without end; None after STOP_SECONDS without any.
 
-        Of places that change quickly only the newest one comes, every `place_seconds`.
+        If places change quickly, only the newest is passed on, every `place_seconds`.
         """
         place, told = None, -math.inf
         while True:
@@ -113,10 +113,9 @@ class Turns:
 
     @contextmanager
     def spare_time(self, stop: threading.Event) -> Iterator[Callable[[], bool]]:
-        """For work that may be left undone: whether to go on with it, to be asked before each step.
+        """For optional work: yields a function that tells whether to continue, to be called before each step.
 
-        Never from the start where no further question could be begun at once; no more once one is asked, or `stop` is
-        set.
+        It says no if another question could not be started at once, once a question is asked, or once `stop` is set.
         """
         with self._condition:
             busy = len(self._running) + self._count_waiting() + self._spare >= self._at_once()
@@ -133,7 +132,7 @@ class Turns:
                 self._spare -= 1
 
     def close(self) -> None:
-        """Stop all answers and refuse further ones."""
+        """Stop all answers and refuse new ones."""
         with self._condition:
             self._closing = True
             for question in [*self._running, *(one for own in self._waiting.values() for one in own)]:
@@ -142,7 +141,7 @@ class Turns:
         for thread in self._threads:
             thread.join(CLOSE_SECONDS)
 
-    # ---- the queue, all under the lock
+    # ---- the queue; everything here runs under the lock
 
     def _enter(self, question: _Question) -> None:
         """Queue a question. Raises TooManyWaiting."""
@@ -170,7 +169,7 @@ class Turns:
             self._condition.notify()
 
     def _withdraw(self, question: _Question) -> bool:
-        """Take a question out of the queue; False if it does not wait."""
+        """Take a question out of the queue; False if it is not waiting."""
         with self._condition:
             own = self._waiting.get(question.person, [])
             if question not in own:
@@ -193,13 +192,13 @@ class Turns:
         return max(1, self._at_once() - 1) - sum(one.person == person for one in self._running)
 
     def _must_wait(self, person: str) -> bool:
-        """Whether the newest question of a person cannot be begun at once."""
+        """Whether a person's newest question cannot be started at once."""
         begun = {one: min(len(own), self._share_left(one)) for one, own in self._waiting.items()}
         no_room = len(self._running) + sum(begun.values()) > self._at_once()
         return no_room or begun[person] < len(self._waiting[person])
 
     def _next(self) -> _Question | None:
-        """The first question of the person with the fewest answers in progress and, of several, served longest ago."""
+        """The next question: of the person with the fewest running answers, then of whoever was served longest ago."""
         if len(self._running) >= self._at_once():
             return None
         running = [one.person for one in self._running]
@@ -215,7 +214,7 @@ class Turns:
         return question
 
     def _tell_places(self) -> None:
-        """Tell those whose place has changed: the first questions of all come before the second ones."""
+        """Tell questions whose place has changed: everybody's first question comes before anybody's second."""
         rounds = chain.from_iterable(zip_longest(*self._waiting.values()))
         for place, question in enumerate(filter(None, rounds), 1):
             if question.place != place:
@@ -240,7 +239,7 @@ class Turns:
             question.events.put(ended)
 
     def _take(self) -> _Question | None:
-        """Wait for the next question; None on closing."""
+        """Wait for the next question; None when closing."""
         with self._condition:
             while not self._closing:
                 if question := self._next():

@@ -1,7 +1,7 @@
-"""Where the words of a page stand on it.
+"""Where the words of a page are.
 
-Boxes are (left, top, right, bottom) as fractions of the page as it is shown (rotation applied), from its top left
-corner. Imports nothing of ours.
+Boxes are (left, top, right, bottom) as fractions of the page as shown (rotation applied), from its top left corner.
+Imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class WordBoxes:
 
     @classmethod
     def none(cls) -> WordBoxes:
-        """No words: an empty or scanned page."""
+        """No words, for an empty or scanned page."""
         return cls(np.zeros((0, 2), np.int32), np.zeros((0, 4), np.float32))
 
     @classmethod
@@ -55,8 +55,8 @@ class WordBoxes:
     def locate(self, start: int, end: int) -> list[Box]:
         """Boxes that cover the characters [start, end), one for each line.
 
-        Of a word that the span cuts, a proportional part of the width counts: Chinese has no spaces, so a "word" may
-        be a whole line of equally wide characters.
+        If the span cuts a word, it gets the proportional part of the word's width: Chinese has no spaces, so a "word"
+        may be a whole line of equally wide characters.
         """
         lines: list[Box] = []
         for row in np.flatnonzero((self.spans[:, 0] < end) & (self.spans[:, 1] > start)):
@@ -75,7 +75,7 @@ class WordBoxes:
 
 
 def _same_line(a: Box, b: Box) -> bool:
-    """Whether b continues the line of a: they overlap by half their height, and b starts close to the right of a."""
+    """Whether b continues a's line: they overlap by half their height, and b starts just to the right of a."""
     overlap = min(a[3], b[3]) - max(a[1], b[1])
     height = max(min(a[3] - a[1], b[3] - b[1]), 1e-6)
     return overlap > height / 2 and -0.01 < b[0] - a[2] < 0.05

@@ -1,4 +1,4 @@
-"""New versions of documents: which one took the place of a document that is gone."""
+"""New versions of documents: which document replaced one that is gone."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from webui.engine import Engine
 
 
 def newest_version(engine: Engine, owner: str, document_id: str) -> Document | None:
-    """The document that replaced one that is gone, or replaced its replacement; None if there is none.
-
-    None, too, for a document that is there.
-    """
+    """The last in the chain of documents that replaced this one; None if it is still there, or nothing replaced it."""
     there = {document.id: document for document in engine.documents(owner)}
     newer, seen = engine.annotations.replaced(owner), set[str]()
     while document_id not in there and document_id in newer and document_id not in seen:

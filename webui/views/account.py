@@ -1,4 +1,4 @@
-"""The login page and the page about one's account: whole documents without scripts."""
+"""The login page, and the page for one's account: whole documents without scripts."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ def login_html(
     provider: str = "",
     embedded: bool = False,
 ) -> Markup:
-    """The login page; `to`: address to go to afterwards, relative to the page; `provider`: where people may log in
-    instead; `embedded`: other sites may show the page in a frame, which a provider refuses.
+    """The login page.
+
+    `to`: address to go to afterwards, relative to the page; `provider`: where people may log in instead; `embedded`:
+    other sites may show the page in a frame, which a provider refuses.
     """
     elsewhere = f"login/provider?{urlencode({'to': to})}"
     return render(
@@ -58,7 +60,10 @@ def account_html(
     problem: Message | None,
     done: str,
 ) -> Markup:
-    """The page about an account; `users` of the database for those who manage them; `quick`: `--auth` names others."""
+    """The page for one's account.
+
+    `users`: those of the database, for people who may manage them; `quick`: `--auth` names others.
+    """
     return render(
         "account.html",
         language,

@@ -26,53 +26,53 @@ from webui.views.sentences import sentences_html
 from webui.views.short import Short, repeats_list, repeats_rows, short_of, short_text
 from webui.views.status import name_word
 
-UNFOLDED_SOURCES = 4  # the others are behind one click
-MOST_SOURCES = 100  # listed, cited or not
+UNFOLDED_SOURCES = 4  # the rest are behind one click
+MOST_SOURCES = 100  # sources listed, whether cited or not
 EXCERPT_CHARACTERS = 240
 MAX_WORD = 20  # characters; a longer one is cut at the end of an excerpt
 
 
 @dataclass(frozen=True, slots=True)
 class _Variants:
-    """Which one of several versions of a question is shown."""
+    """Which of several versions of a question is shown."""
 
     number: int  # from 1
     count: int
-    before: int | None  # id of the one before, None for the first
+    before: int | None  # id of the previous one, None for the first
     after: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """One question and what became of it, as the page shows it."""
+    """A question and what became of it, as the page shows it."""
 
     id: int
     running: bool
     question: str
-    understood: str  # the question as completed from the conversation; "" if it was asked that way
-    searched: str  # the parts that were searched separately; "" if it was one question
+    understood: str  # the question as completed from the conversation; "" if it was not changed
+    searched: str  # the parts that were searched separately; "" if there was only one
     sources: list[Link]
-    nearest: list[tuple[Link, str]]  # of a refusal: the best sources, each with an excerpt
+    nearest: list[tuple[Link, str]]  # for a refusal: the best sources, each with an excerpt
     why: Markup  # why these sources were found
     reading: str  # what the model read: "used 31 of 40 sources, 27,412 of 32,768 tokens"; "" without one
-    prompt: str | None  # word for word, where it is to be shown
-    variants: _Variants | None  # None if it was asked once
-    documents: list[tuple[str, str]]  # id and name, if there are several among the sources
-    only: str  # name of the one document that was asked; "" for those ticked
-    offers_quotes: bool  # whether it can be answered with quotes in place of the model's answer
-    quoted_instead: bool  # whether that was done
+    prompt: str | None  # the prompt word for word, if it is to be shown
+    variants: _Variants | None  # None if it was asked only once
+    documents: list[tuple[str, str]]  # id and name, if the sources are from several
+    only: str  # name of the only document asked; "" for those ticked
+    offers_quotes: bool  # whether quotes can replace the model's answer
+    quoted_instead: bool  # whether they have
     error: Message | None
-    reply: Message | None  # of the program itself, to a greeting and the like
-    cut: Message | None  # why the answer ends before its end
-    doubt: Doubt | None  # None for an answer that is not in doubt
-    refused: bool  # whether there is no answer but the nearest passages
+    reply: Message | None  # the program's own reply, to a greeting and the like
+    cut: Message | None  # why the answer is incomplete
+    doubt: Doubt | None  # None if the answer is not in doubt
+    refused: bool  # whether there are only the closest passages and no answer
     short: Short | None
     body: Markup | None  # the answer so far
-    step: str  # what is going on before the first word
+    step: str  # what is happening before the first word
     facts: list[str]  # who answered, and how long it took
     copied: str  # the answer for the clipboard
-    footnoted: str  # the same with its citations as footnotes
-    exports: list[tuple[str, str]]  # address and name of each format
+    footnoted: str  # the same, with its citations as footnotes
+    exports: list[tuple[str, str]]  # address and name of each export format
     can_be_rated: bool
     helpful: bool | None
     reason: str
@@ -81,7 +81,7 @@ class _Turn:
 
 
 def conversation_html(session: Session) -> Markup:
-    """The last question and its answer, which is drawn again with each word; a welcome before the first."""
+    """The last question and its answer, redrawn with each word; a welcome before the first question."""
     language = session.language
     if not session.conversation.exchanges:
         return render("conversation.html", language, turn=None)
@@ -98,9 +98,9 @@ def conversation_html(session: Session) -> Markup:
 
 
 def earlier_html(session: Session) -> Markup:
-    """The questions before the last one, which stay as they are while it is answered.
+    """The questions before the last one, which do not change while it is answered.
 
-    Those that the page was sent before are only named.
+    Turns that the page already has are only named.
     """
     exchanges = session.shown[:-1]
     turns = [_earlier_turn(exchange, session) for exchange in exchanges]
@@ -109,7 +109,7 @@ def earlier_html(session: Session) -> Markup:
 
 
 def _earlier_turn(exchange: Exchange, session: Session) -> Markup:
-    """A turn before the last one; its place alone where the page shows it already."""
+    """A turn before the last one; only a placeholder if the page already shows it."""
     drawing = session.drawn_turns.draw(exchange, _circumstances(exchange, session))
     if drawing.sent:
         return render("earlier_turn.html", session.language, exchange=exchange, drawing=drawing.number)
@@ -118,7 +118,7 @@ def _earlier_turn(exchange: Exchange, session: Session) -> Markup:
 
 
 def _circumstances(exchange: Exchange, session: Session) -> tuple[Any, ...]:
-    """What the drawing of a finished turn depends on besides the exchange."""
+    """Everything besides the exchange that the drawing of a finished turn depends on."""
     opened = session.opened.source if session.opened else None
     return (
         session.language,
@@ -152,7 +152,7 @@ def _turn(exchange: Exchange, session: Session) -> _Turn:
         sources=links,
         nearest=list(zip(links, excerpts, strict=False)),
         why=sources_why(exchange.sources, language, session.titles),
-        reading="" if _reads(exchange) else _reading(exchange, language),  # until then it is the step
+        reading="" if _reads(exchange) else _reading(exchange, language),  # until then, the step is
         prompt=exchange.reading.prompt if exchange.reading and exchange.id in session.prompts else None,
         variants=_variants(exchange, session),
         documents=_documents(exchange, session),
@@ -178,7 +178,7 @@ def _turn(exchange: Exchange, session: Session) -> _Turn:
 
 
 def _listed(exchange: Exchange) -> list[Source]:
-    """The sources that are listed: of a whole document the first, and those that the answer cites."""
+    """The sources to list. Of a whole document: the first ones, and those that the answer cites."""
     if len(exchange.sources) <= MOST_SOURCES:
         return list(exchange.sources)
     sentences = exchange.answer.sentences if exchange.answer else exchange.checked
@@ -235,7 +235,7 @@ def _reads(exchange: Exchange) -> bool:
 
 
 def _reading(exchange: Exchange, language: Language) -> str:
-    """What the model reads, or has read; "" if there is none, or it has not begun."""
+    """What the model is reading or has read; "" if there is no model, or it has not begun."""
     reading = exchange.reading
     if reading is None:
         return ""
@@ -262,7 +262,7 @@ def _excerpt(source: Source) -> str:
         return text
     start = text[:EXCERPT_CHARACTERS]
     words, space, rest = start.rpartition(" ")
-    whole = space and len(rest) <= MAX_WORD  # Chinese has no spaces: it may be cut anywhere
+    whole = space and len(rest) <= MAX_WORD  # Chinese has no spaces, so it may be cut anywhere
     return (words if whole else start).rstrip() + "…"
 
 
@@ -282,7 +282,7 @@ def _facts(exchange: Exchange, language: Language) -> list[str]:
 
 
 def copied(exchange: Exchange, language: Language) -> str:
-    """The answer as it is read, without citations; "" if there is none."""
+    """The answer as people read it, without citations; "" if there is none."""
     answer = exchange.answer
     short = answer.short if answer and answer.state is AnswerState.ANSWER else None
     stated = short_text(short, language, marks=False) if short else ""
@@ -291,7 +291,7 @@ def copied(exchange: Exchange, language: Language) -> str:
 
 
 def footnoted(exchange: Exchange, language: Language) -> str:
-    """The answer with its citations as `[n]`, and below it the sources that it cites."""
+    """The answer with its citations as `[n]`, followed by the sources that it cites."""
     answer = exchange.answer
     short = answer.short if answer and answer.state is AnswerState.ANSWER else None
     citations = [*(short.citations if short else ()), *_citations_of(answer.sentences if answer else ())]
@@ -307,14 +307,14 @@ def footnoted(exchange: Exchange, language: Language) -> str:
 
 
 def _said(exchange: Exchange) -> str:
-    """The sentences of the answer, or as much as has come of them."""
+    """The sentences of the answer, or what has arrived of them."""
     if exchange.answer is None:
         return exchange.bare_answer()
     return "".join(sentence.lead + sentence.text for sentence in exchange.answer.sentences).strip()
 
 
 def _is_repeated(exchange: Exchange) -> bool:
-    """Whether the sentences say no more than the list that is the short answer."""
+    """Whether the sentences say no more than the list in the short answer."""
     answer = exchange.answer
     return answer is not None and repeats_list(answer)
 

@@ -1,4 +1,4 @@
-"""Shared collections: the page about them, and the choices of one that the library offers."""
+"""Shared collections: their page, and the choice of a collection in the library."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from webui.session import Session
 from webui.strings import Language, say
 from webui.views.render import render
 
-MAX_NAMED_MEMBERS = 3  # in the name of a choice
+MAX_NAMED_MEMBERS = 3  # in the name of an option
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +30,22 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """The collections of whoever looks at the page."""
+    """The collections of the person who looks at the page."""
 
     collections: tuple[Collection, ...]
 
     @property
     def editable(self) -> frozenset[str]:
-        """The owner ids of those that they edit."""
+        """Owner ids of the collections that the person may edit."""
         return frozenset(one.owner for one in self.collections if one.edits)
 
     def name(self, owner: str) -> str:
-        """The name of the collection with this owner id; "" if it is none."""
+        """Name of the collection with this owner id; "" if there is none."""
         return next((one.name for one in self.collections if one.owner == owner), "")
 
 
 def shared_with(engine: Engine, session: Session) -> Shared:
-    """The collections that a person sees; none without logins."""
+    """The collections that a person can see; none without logins."""
     return Shared(engine.collections.of(session.owner) if session.owner else ())
 
 
@@ -55,7 +55,7 @@ def may_change(document: Document, session: Session, shared: Shared) -> bool:
 
 
 def upload_places(session: Session, shared: Shared) -> tuple[Place, ...]:
-    """Where files that are added go; nothing to choose without a collection that one edits."""
+    """Where new files can go; empty if the person edits no collection, so that there is no choice."""
     edited = [one for one in shared.collections if one.edits]
     if session.listing.into not in [one.number for one in edited]:
         session.listing.into = 0
@@ -64,7 +64,7 @@ def upload_places(session: Session, shared: Shared) -> tuple[Place, ...]:
 
 
 def document_places(document: Document, session: Session, shared: Shared) -> list[Place]:
-    """Where a document can be moved, and where it is; nothing without a login, or where one may not move it."""
+    """Where a document can be moved, and where it is; empty without a login, or if it may not be moved."""
     if not session.owner or not may_change(document, session, shared):
         return []
     language = session.language
@@ -77,7 +77,7 @@ def document_places(document: Document, session: Session, shared: Shared) -> lis
 
 
 def _members(collection: Collection, session: Session) -> str:
-    """Who sees a collection, in words."""
+    """Who can see a collection, in words."""
     language = session.language
     others = [session.name_of(one.person) for one in collection.members if one.person != session.owner]
     if not others:
@@ -98,7 +98,10 @@ def collections_html(
     problem: Message | None,
     done: str,
 ) -> Markup:
-    """The page about collections; `shares`: whether the person's role allows them to make and grant any."""
+    """The page for collections.
+
+    `shares`: whether the person's role allows them to create collections and grant access.
+    """
     return render(
         "collections.html",
         language,

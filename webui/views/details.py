@@ -10,9 +10,9 @@ from rag.messages import Message
 from rag.records import Document, DocumentDetails, PageKind
 from webui.strings import Language, say
 
-MAX_SHOWN_HEADINGS = 100  # of a document's outline
-MAX_OUTLINE_LEVEL = 4  # deeper headings are indented as those of this level
-MAX_THUMBNAILS = 1_000  # pages shown as pictures, which are loaded when they are scrolled to
+MAX_SHOWN_HEADINGS = 100  # entries of a document's outline
+MAX_OUTLINE_LEVEL = 4  # deeper headings are indented like those of this level
+MAX_THUMBNAILS = 1_000  # pages shown as thumbnails, which are loaded when scrolled into view
 THUMBNAIL_PIXELS = 160
 
 
@@ -28,22 +28,22 @@ class _Heading:
 
 @dataclass(frozen=True, slots=True)
 class _Thumbnail:
-    """A page as a small picture."""
+    """A page as a thumbnail."""
 
-    source: str  # where the picture is
+    source: str  # address of the picture
     label: str  # "p. 5: scanned"
-    kind: str  # "" for text
+    kind: str  # "" for a page with text
 
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What is shown of a document when its details are opened."""
+    """What the details of a document show."""
 
-    facts: tuple[tuple[str, str], ...]  # what it is called, and what it is: ("Author", "ACME")
+    facts: tuple[tuple[str, str], ...]  # label and value, such as ("Author", "ACME")
     outline: tuple[_Heading, ...]
     more_headings: int  # not shown
     thumbnails: tuple[_Thumbnail, ...]
-    more_pages: int  # without a thumbnail
+    more_pages: int  # pages without a thumbnail
     page_notes: tuple[tuple[str, Message], ...]  # "p. 5", and what is wrong with that page
     introduction: Introduction | None
     making: bool  # whether the introduction is being made
@@ -84,7 +84,7 @@ def details_of(
 
 
 def size_words(size: int) -> str:
-    """A number of bytes: "1.4 MB"."""
+    """A number of bytes, such as "1.4 MB"."""
     return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{max(size / 1e3, 0.1):.1f} KB"
 
 
@@ -107,7 +107,7 @@ def _facts(
 
 
 def _kinds(details: DocumentDetails, language: Language) -> str:
-    """Which pages are what: "1-12 text, 13 scanned, 14-20 text"; how many of each where that would be long."""
+    """Which pages are of which kind: "1-12 text, 13 scanned, 14-20 text"; only the counts if that would be long."""
     runs: list[tuple[PageKind, int, int]] = []
     for kind, pages in groupby(enumerate(details.page_kinds, 1), key=lambda page: page[1]):
         numbers = [number for number, _ in pages]

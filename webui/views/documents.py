@@ -1,4 +1,4 @@
-"""The list of documents: rows with checkboxes, and the controls that sort, filter and choose them."""
+"""The list of documents: rows with checkboxes, and the controls to sort, filter and tick them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from webui.views.names import Name, name_of
 from webui.views.render import render
 from webui.views.status import shown_choice
 
-MIN_FILTERED_DOCUMENTS = 8  # from this many documents on the list can be filtered and sorted
+MIN_FILTERED_DOCUMENTS = 8  # the list can be filtered and sorted from this many documents on
 _REPORTED_KINDS = (PageKind.OCR, PageKind.SCANNED, PageKind.GARBLED, PageKind.EMPTY, PageKind.FAILED)
 
 
@@ -30,14 +30,14 @@ class _Row:
     id: str
     name: Name
     own: bool  # whether the person may remove, replace and move it
-    shared: bool  # whether everybody sees it
-    collection: str  # name of the one that it is in; "" for none
+    shared: bool  # whether everybody can see it
+    collection: str  # name of its collection; "" if it is in none
     chosen: bool
     report: str
     notes: tuple[Message, ...]
     tags: tuple[str, ...]
     details: Details | None  # None while they are closed
-    places: tuple[Place, ...] = ()  # where it can be kept, while the details are open
+    places: tuple[Place, ...] = ()  # where it can be moved, while the details are open
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class _Tag:
 
     name: str
     count: int
-    chosen: bool  # whether just its documents are chosen
+    chosen: bool  # whether exactly its documents are ticked
 
 
 def documents_html(engine: Engine, session: Session) -> Markup:
@@ -59,7 +59,7 @@ def documents_html(engine: Engine, session: Session) -> Markup:
 
 
 def documents_changes(engine: Engine, session: Session) -> Markup | None:
-    """The rows that changed since the list was last drawn, and all that is around them; None if nothing changed."""
+    """The rows that have changed since the list was last drawn, and everything around them; None if nothing has."""
     listing = session.listing
     with listing.lock:
         documents = engine.documents(session.owner)
@@ -114,7 +114,7 @@ def _sorted(documents: tuple[Document, ...], order: Order) -> list[Document]:
 
 
 def _tags(rows: list[_Row]) -> list[_Tag]:
-    """All tags, each with how many documents have it, and whether just these are chosen."""
+    """All tags, each with its number of documents, and whether exactly those are ticked."""
     chosen = {row.id for row in rows if row.chosen}
     tagged: dict[str, set[str]] = {}
     for row in rows:

@@ -1,4 +1,4 @@
-"""Why an answer is in doubt, worded for the person who asked."""
+"""Why an answer is in doubt, in words for the person who asked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rag.records import AnswerState
 from webui.conversation import Exchange
 from webui.strings import Language, say
 
-# Title of the states that show doubt, and what is said where no reason is known, as keys of the page's strings.
+# Title of each state that shows doubt, and what to say if no reason is known, as keys of the page's strings.
 _DOUBTS: Final = {
     AnswerState.CLOSEST: ("state_closest", "why_closest"),
     AnswerState.NONE: ("state_none", "ask_otherwise"),
@@ -22,15 +22,15 @@ class Doubt:
 
     state: AnswerState
     title: str  # "No direct answer found", "Not in these documents"
-    reason: str  # or what to do, where none is known
+    reason: str  # or what to do, if no reason is known
 
     def in_one_line(self, language: Language) -> str:
-        """Title and reason, for texts that have no titles."""
+        """Title and reason in one line, for texts without titles."""
         return say(language, "named_value", name=self.title, value=self.reason)
 
 
 def doubt_of(exchange: Exchange, language: Language) -> Doubt | None:
-    """The doubt about a finished answer, worded for the person."""
+    """The doubt about a finished answer; None if there is none."""
     answer = exchange.answer
     if answer is None or answer.reply or answer.state is AnswerState.ANSWER:
         return None

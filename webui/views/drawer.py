@@ -1,4 +1,4 @@
-"""The drawer, which lists the person's conversations by date; and the notice above the question box."""
+"""The drawer, which lists the person's conversations by date, and the notice above the question box."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from webui.strings import Language, say
 from webui.views.links import EXPORT_FORMATS
 from webui.views.render import render
 
-MAX_UTC_OFFSET = 16 * 60  # minutes; no time zone has more
+MAX_UTC_OFFSET = 16 * 60  # minutes; no time zone is further from Greenwich
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,12 @@ class _Row:
 
     id: str
     title: str
-    when: str  # the time for today, else the date
+    when: str  # the time if it was today, else the date
     shown: bool
 
 
 def drawer_html(session: Session) -> Markup:
-    """Which conversation the page shows; and, while the drawer is open, the list of all."""
+    """Which conversation the page shows and, while the drawer is open, the list of all."""
     drawer, conversation = session.drawer, session.conversation
     if drawer.is_too_late:
         drawer.deleted = None
@@ -51,13 +51,13 @@ def drawer_html(session: Session) -> Markup:
 
 
 def note_html(session: Session) -> Markup:
-    """Why a different conversation is shown, or why this one is not stored."""
+    """Why a different conversation is shown, or why this one could not be stored."""
     notes = [note for note in (session.notice, session.conversation.problem) if note]
     return render("note.html", session.language, notes=notes)
 
 
 def _groups(listed: list[StoredConversation], session: Session) -> Iterator[tuple[str, list[_Row]]]:
-    """The conversations by how long ago they were asked something, each group under its name."""
+    """The conversations grouped by how long ago the last question was, each group under its name."""
     offset = max(-MAX_UTC_OFFSET, min(session.drawer.utc_offset, MAX_UTC_OFFSET))
     zone = timezone(timedelta(minutes=offset))
     today = datetime.now(UTC).astimezone(zone).date()

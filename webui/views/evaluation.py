@@ -1,4 +1,4 @@
-"""The Evaluate view: saved questions, the button that runs them, how the results developed, what changed."""
+"""The Evaluate view: saved questions, the button that runs them, the results over time, and what changed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _UNVALUED = {
 class _Key:
     """A button of the legend, which shows or hides a line."""
 
-    name: int | str  # of the line: its k, or "mrr"
+    name: int | str  # name of the line: its k, or "mrr"
     kind: str
     text: str
     drawn: bool
@@ -66,7 +66,7 @@ class _RunOption:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Questions that changed in the same way, each with its ranks before and after."""
+    """Questions whose results changed in the same way, each with its ranks before and after."""
 
     kind: str  # field of Comparison
     changes: list[tuple[SavedQuestion, str]]
@@ -80,7 +80,7 @@ class _Changes:
     against: int  # id of the earlier one
     ks: Sequence[int]
     k: int
-    difference: str  # in documents and settings
+    difference: str  # of documents and settings
     groups: list[_Group]
     same: int
 
@@ -140,7 +140,7 @@ def evaluation_html(engine: Engine, session: Session) -> Markup:
 
 
 def _plots(runs: Sequence[Run], shown: Evaluation, language: Language) -> _Plots:
-    """Two plots over the questions of the newest run."""
+    """Two plots, over the questions of the newest run."""
     newest = runs[-1]
     runs = [run.shared_with(newest) for run in runs]
     moments, notes = [_moment(run, "%m-%d %H:%M") for run in runs], _notes(runs, language)
@@ -177,7 +177,7 @@ def _plots(runs: Sequence[Run], shown: Evaluation, language: Language) -> _Plots
 
 
 def _notes(runs: Sequence[Run], language: Language) -> list[str]:
-    """For each run, how many of the newest run's questions its values are of; "" if of all."""
+    """For each run, how many of the newest run's questions its values cover; "" if all."""
     counts = [len(run.results) for run in runs]
     return ["" if n == counts[-1] else say(language, "of_questions", n=n, m=counts[-1]) for n in counts]
 
@@ -188,7 +188,7 @@ def _values(runs: Sequence[Run], value: Callable[[Run], float | None]) -> list[f
 
 
 def _told(lines: Sequence[Line], written: Callable[[float | None], str]) -> str:
-    """The plot in words: first and last value of each line."""
+    """The plot in words: the first and last value of each line."""
     return "; ".join(f"{line.name} {written(line.values[0])} → {written(line.values[-1])}" for line in lines)
 
 
@@ -233,7 +233,7 @@ def _ranks(change: Change, language: Language) -> str:
 
 
 def _different(name: str, before: object, after: object, language: Language) -> str:
-    """One difference between two runs in words."""
+    """One difference between two runs, in words."""
     if name in _UNVALUED:
         return say(language, _UNVALUED[name])
     word = say(language, _NAMED[name]) if name in _NAMED else name
@@ -245,7 +245,7 @@ def _different(name: str, before: object, after: object, language: Language) -> 
 
 
 def _table(runs: Sequence[Run], language: Language) -> _Table:
-    """All runs as a table; what was never measured has no column."""
+    """All runs as a table; measures that no run has get no column."""
     ks, answered = cuts(runs[-1].depth), any(run.reader for run in runs)
     columns = [
         say(language, "run_time"), *(say(language, "recall_at", k=k) for k in ks), say(language, "mrr"),
@@ -290,7 +290,7 @@ def _milliseconds(value: float | None) -> str:
 
 
 def _moment(run: Run, form: str = "%Y-%m-%d %H:%M:%S") -> str:
-    """When a run ended, in the machine's own time."""
+    """When a run ended, in this machine's time zone."""
     return time.strftime(form, time.localtime(run.at))
 
 
@@ -299,19 +299,19 @@ def _moment(run: Run, form: str = "%Y-%m-%d %H:%M:%S") -> str:
 
 @dataclass(frozen=True, slots=True)
 class QuestionRow:
-    """A saved question and what became of it in the newest run."""
+    """A saved question, and its result in the newest run."""
 
     question: SavedQuestion
-    badges: list[tuple[str, str]]  # words, and their class: "" for neutral ones
-    given: str  # what was answered, "" for nothing
+    badges: list[tuple[str, str]]  # words and their class; class "" for neutral ones
+    given: str  # the answer given, "" for none
     answered: bool  # whether the newest run asked it
-    offered: bool  # whether what was answered may be made the answer expected
+    offered: bool  # whether the answer given may become the expected one
 
 
 def question_row(
     question: SavedQuestion, runs: Sequence[Run], given: Mapping[int, str], language: Language
 ) -> QuestionRow:
-    """The rank and score in the newest run, as far as they were measured with what is expected today."""
+    """Rank and score in the newest run, if they were measured with what is expected now."""
     result = runs[-1].results.get(question.id) if runs else None
     badges = [badge for badge in (_found(question, result, language), _right(question, result, language)) if badge]
     answer = given.get(question.id, "")

@@ -1,4 +1,4 @@
-"""Two variants of the settings side by side: the form, the totals of both, and what changed in each question."""
+"""Two variants of the settings side by side: the form, the totals of both, and what changed for each question."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from webui.session import Session
 from webui.strings import Language, say
 from webui.views.settings import Option, Setting, model_name, reader_setting, temperature_setting, usual_settings
 
-SHOWN_CHARACTERS = 300  # of an answer; files have more
-_MODEL_ALONE = ("language",)  # settings without effect on quotes
+SHOWN_CHARACTERS = 300  # characters of an answer that the page shows; files have more
+_MODEL_ALONE = ("language",)  # settings that have no effect on quotes
 _TITLES = {
     Verdict.WORSE: "experiment_worse",
     Verdict.BETTER: "experiment_better",
@@ -29,7 +29,7 @@ _TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A setting in the form, as both variants have it."""
+    """A setting in the form, with its value in both variants."""
 
     name: str
     title: str
@@ -38,7 +38,7 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class _Total:
-    """A measure of both variants."""
+    """A measure, for both variants."""
 
     title: str
     values: list[str]
@@ -48,19 +48,19 @@ class _Total:
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """What one variant made of a question."""
+    """One variant's result for a question."""
 
     answer: str  # "" for a refusal
-    badges: list[tuple[str, str]]  # words, and their class: "" for neutral ones
+    badges: list[tuple[str, str]]  # words and their class; class "" for neutral ones
 
 
 @dataclass(frozen=True, slots=True)
 class _Changed:
-    """A question, and what both variants made of it."""
+    """A question, and the results of both variants."""
 
     question: SavedQuestion
     sides: list[_Side]
-    differs: bool  # the answers are worded differently
+    differs: bool  # whether the answers are worded differently
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +68,14 @@ class _Shown:
     """One experiment."""
 
     id: int
-    settings: list[tuple[str, str, str]]  # that differ: title, and the value of each side
+    settings: list[tuple[str, str, str]]  # settings that differ: title, and the value of each side
     done: int
     total: int
     can_resume: bool
     verdicts: str  # how many questions were better, worse and the same
-    chance: str  # how likely that is chance; "" if nothing differs
+    chance: str  # how likely such a result is by chance; "" if nothing differs
     totals: list[_Total]
-    groups: list[tuple[Verdict, str, list[_Changed]]]  # verdict, its title, questions
+    groups: list[tuple[Verdict, str, list[_Changed]]]  # verdict, its title, its questions
     exports: list[tuple[str, str]]  # kind of file, text
 
 
@@ -84,9 +84,9 @@ class Comparing:
     """The whole section."""
 
     rows: list[_Row]
-    ready: bool  # the variants differ
-    busy: bool  # something is in progress
-    progress: Progress | None  # of a comparison
+    ready: bool  # whether the variants differ
+    busy: bool  # whether something is in progress
+    progress: Progress | None  # progress of a comparison
     made: list[tuple[int, str]]  # id and name of each comparison, newest first
     shown: _Shown | None
 
@@ -94,7 +94,7 @@ class Comparing:
 def comparing(
     engine: Engine, session: Session, questions: Sequence[SavedQuestion], progress: Progress | None
 ) -> Comparing:
-    """The form, and the comparison that was chosen, or the newest."""
+    """The form, and the comparison chosen, or else the newest."""
     language, experiments, owner = session.language, engine.evaluations.experiments, session.owner
     listed = experiments.listed(owner)[::-1]
     wanted = next((one for one in listed if one.id == session.evaluation.experiment), listed[0] if listed else None)
@@ -115,7 +115,7 @@ def comparing(
 
 
 def _form(engine: Engine, session: Session, variants: tuple[Variant, Variant]) -> list[_Row]:
-    """The settings that have an effect with the readers there are."""
+    """The settings that affect the readers available."""
     manner = own_preferences(engine, session).manner
     sides = [
         _settings(engine, one, session.language, instruction=bool(manner.english or manner.chinese)) for one in variants
@@ -124,7 +124,7 @@ def _form(engine: Engine, session: Session, variants: tuple[Variant, Variant]) -
 
 
 def _settings(engine: Engine, variant: Variant, language: Language, *, instruction: bool) -> list[Setting]:
-    """The settings of a variant as lists of options; `instruction`: there is one of the person's own."""
+    """The settings of a variant as lists of options. `instruction`: the person has written one."""
     preferences, usual = variant.preferences, usual_settings(engine, variant.preferences, language)
     if not model_name(engine):
         return [one for one in usual if one.name not in _MODEL_ALONE]
@@ -168,7 +168,7 @@ def _chosen(setting: Setting) -> str:
 
 
 def _name(engine: Engine, experiment: Experiment, language: Language) -> str:
-    """When it began, and what differs."""
+    """When it was started, and what differs."""
     moment = time.strftime("%Y-%m-%d %H:%M", time.localtime(experiment.at))
     words = [f"{title} {first} / {second}" for title, first, second in _differing(engine, experiment, language)]
     return " · ".join([moment, *words])
@@ -203,7 +203,7 @@ def _shown(
 
 
 def _totals(experiment: Experiment, language: Language) -> list[_Total]:
-    """What was measured, of both variants."""
+    """The measures of both variants."""
     first, second = experiment.runs
     refused = experiment.refused
 
@@ -218,7 +218,7 @@ def _totals(experiment: Experiment, language: Language) -> list[_Total]:
         *,
         better: int = 1,
     ) -> _Total | None:
-        """`changed` writes the difference; `better`: 1 where more is better, -1 where less is, 0 for neither."""
+        """`changed` formats the difference; `better`: 1 if more is better, -1 if less is, 0 if neither."""
         values = value(first), value(second)
         return (
             _total(say(language, key), values, (written, changed or written), better)
@@ -257,7 +257,7 @@ def _total(
 def _changed(
     experiment: Experiment, questions: Sequence[SavedQuestion], verdict: Verdict, language: Language
 ) -> list[_Changed]:
-    """The questions with a verdict; those that were answered differently first."""
+    """The questions with a verdict, those answered differently first."""
     found = [
         _Changed(question, [_side(one, language) for one in (pair.first, pair.second)], not pair.same_answer)
         for question, pair in experiment.answered(questions)

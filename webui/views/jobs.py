@@ -1,4 +1,4 @@
-"""The area above the documents: where files are dropped, and the progress of those being added."""
+"""The area above the documents: where to drop files, and the progress of files being added."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from webui.views.names import parts_of
 from webui.views.render import render
 
 MAX_SHOWN_JOBS = 20  # somebody may add a folder with thousands of files
-MAX_OPEN_FAILURES = 2  # of files that could not be added; more are folded
+MAX_OPEN_FAILURES = 2  # files that could not be added; the rest are folded
 _JOB_ORDER = {JobState.LOCKED: 0, JobState.FAILED: 1, JobState.EMBEDDING: 2, JobState.READING: 3, JobState.OCR: 5}
-_TIMED = (JobState.READING, JobState.EMBEDDING, JobState.OCR)  # of which it is known how long they take
+_TIMED = (JobState.READING, JobState.EMBEDDING, JobState.OCR)  # stages that take a predictable time
 
 
 @dataclass(frozen=True, slots=True)
 class _Bar:
-    """A progress bar; indeterminate where `total` is 0."""
+    """A progress bar; indeterminate if `total` is 0."""
 
     done: int
     total: int
@@ -35,7 +35,7 @@ class _Job:
 
     id: int
     name: str
-    start: str  # of the name, which is cut off if there is no room
+    start: str  # of the name, cut off if there is no room
     end: str
     state: str
     own: bool
@@ -46,11 +46,11 @@ class _Job:
 
 @dataclass(frozen=True, slots=True)
 class _Strip:
-    """The progress of all files together."""
+    """The combined progress of all files."""
 
     progress: str  # "47 of 200 · 1 min left"
     percent: int
-    now: str  # what is being done with one of them
+    now: str  # what is being done with one of the files
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,10 @@ class _Group:
 
 
 def library_html(engine: Engine, session: Session) -> Markup:
-    """Above the documents: how to add files, and the files being added. Redrawn often, so it holds no long list.
+    """How to add files, and the files being added. Redrawn often, so it contains no long list.
 
-    Of several files, one strip shows the progress, and those that failed are folded; those that wait for their
-    password are always shown.
+    With several files, one strip shows the progress, and failed ones are folded. Those that need a password are always
+    shown.
     """
     shared = shared_with(engine, session)
     jobs = sorted(engine.jobs(session.owner), key=lambda job: (_JOB_ORDER.get(job.state, 4), job.id))
@@ -96,7 +96,7 @@ def library_html(engine: Engine, session: Session) -> Markup:
 
 
 def _strip(engine: Engine, session: Session, unfinished: list[Job]) -> _Strip | None:
-    """The strip of progress; None unless several files are being added."""
+    """The progress strip; None unless several files are being added."""
     adding, language = engine.adding(session.owner), session.language
     if adding is None or adding.total < 2 or not unfinished:
         return None
@@ -129,13 +129,13 @@ def _job(job: Job, session: Session, shared: Shared) -> _Job:
 
 
 def _reason(job: Job, language: Language) -> str:
-    """The message of a job without the name of its file, which the card shows already."""
+    """A job's message without the file name, which the card already shows."""
     text = say_message(language, job.message) if job.message else ""
     return text.removeprefix(job.name).lstrip(":： ")
 
 
 def _progress_words(job: Job, language: Language) -> list[str]:
-    """How far a job is, in words."""
+    """How far a job has got, in words."""
     words = []
     if job.state is JobState.READING and job.pages:
         words.append(say(language, "pages_read", read=job.pages_read, pages=job.pages))

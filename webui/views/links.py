@@ -1,4 +1,4 @@
-"""Buttons that open a source, and links that export an exchange, as the templates take them."""
+"""Buttons that open a source, and links that export an exchange, in the form that the templates take them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ class Link:
     """A button that opens a source."""
 
     exchange: int
-    sentence: int  # index of the one that cites it, or as in `webui.conversation`
+    sentence: int  # index of the sentence that cites it, or a constant of `webui.conversation`
     number: int
     document_id: str
-    start: str  # of its name, which is cut off if there is no room
+    start: str  # of its name, cut off if there is no room
     end: str
     page: str  # "p. 12"
     label: str
-    open: bool  # whether the viewer shows it
+    open: bool  # whether the viewer is showing it
 
 
 def link(source: Source, exchange: Exchange, sentence: int, session: Session) -> Link:
-    """The button that opens a source as the sentence at this index cites it."""
+    """The button that opens a source, as cited by the sentence with this index."""
     language, opened = session.language, session.opened
     name, full = shown_name(source, session.titles), full_name(source, session.titles)
     start, end = parts_of(name)
@@ -47,6 +47,6 @@ def link(source: Source, exchange: Exchange, sentence: int, session: Session) ->
 
 
 def export_links(exchange: Exchange, session: Session) -> list[tuple[str, str]]:
-    """Address and name of each format that an exchange can be exported in; none while it is not stored."""
+    """Address and name of each export format for an exchange; none while it is not stored."""
     known = session.conversation.id
     return [(f"c/{known}.{end}?turn={exchange.id}", name) for end, name in EXPORT_FORMATS] if known else []

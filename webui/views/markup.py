@@ -1,6 +1,7 @@
-"""Untrusted text to safe HTML: visible characters, and the Markdown of an answer with buttons for its citations.
+"""Turns untrusted text into safe HTML: visible characters, and an answer's Markdown with buttons for its citations.
 
-All text of documents, file names, questions, answers and errors goes through here, or through the templates' escaping.
+All text from documents, file names, questions, answers and errors goes through here, or through the templates'
+escaping.
 """
 
 from __future__ import annotations
@@ -14,38 +15,38 @@ from markupsafe import Markup
 
 from rag.answer.marks import replace_citation_marks
 
-# Placeholders in Markdown, `\ue000N\ue001`: private-use characters that are removed from untrusted text first. They go
-# through the Markdown renderer as plain text and are replaced afterwards, so that no HTML ever goes into it.
+# Placeholders in Markdown, `\ue000N\ue001`: private-use characters, which are first removed from untrusted text. They
+# pass through the Markdown renderer as plain text and are replaced afterwards, so no HTML ever enters the renderer.
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _RESERVED = re.compile(f"[{_OPEN}{_CLOSE}]")
 _PLACEHOLDER = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
 # Control characters, and those that change the direction of text, as in `evil\u202efdp.exe`.
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-# A placeholder spelled as Markdown's numeric entities, which would become one while it is rendered.
+# A placeholder written as numeric entities, which rendering would turn into a real one.
 _FORGED = re.compile("&#(?:x0*e00[01]|0*5734[45]);", re.IGNORECASE)
 _BULLET = re.compile(r"^([ \t]{0,8}[•‣◦▪▫●○■□➢➤✓])(?=[^\s•‣◦▪▫●○■□➢➤✓])", re.MULTILINE)
-# A line break within a sentence, which a PDF has where a line is full.
+# A line break within a sentence, where a line of the PDF was full.
 _FULL_LINE = re.compile(r"(?<=[^\n]{60})\n(?=[a-z]{2})")
-_AFTER_LANGUAGE = re.compile(r"[^\w+#.-].*", re.DOTALL)  # in the info of a fenced code block
+_AFTER_LANGUAGE = re.compile(r"[^\w+#.-].*", re.DOTALL)  # in the info string of a fenced code block
 
 
 def visible(text: object) -> str:
-    """Text with control characters, and those that change its direction, shown as U+FFFD. Not escaped yet."""
+    """Text in which control characters, and those that change its direction, become U+FFFD. Not escaped yet."""
     return _UNSEEN.sub("\ufffd", str(text))
 
 
 def escape(text: object) -> str:
-    """Visible text for element content and quoted attributes."""
+    """Visible text, escaped for element content and quoted attributes."""
     return html.escape(visible(text), quote=True)
 
 
 def space_bullets(text: str) -> str:
-    """Text with a space behind each bullet at the beginning of a line: PDFs often have none there."""
+    """Text with a space after each bullet at the start of a line, which PDFs often lack."""
     return _BULLET.sub(r"\1 ", text)
 
 
 def _markdown() -> MarkdownIt:
-    """Markdown without HTML, images and links: an answer cannot load anything or lead anywhere."""
+    """Markdown without HTML, images and links, so that an answer cannot load anything or lead anywhere."""
     return (
         MarkdownIt("commonmark", {"html": False, "breaks": True})
         .enable(["table", "strikethrough"])
@@ -54,7 +55,7 @@ def _markdown() -> MarkdownIt:
 
 
 def placeholder(number: int) -> str:
-    """What `to_html` replaces by `place(number)`, to be put into Markdown or plain text."""
+    """Stands for `place(number)` in Markdown or plain text, until `to_html` replaces it."""
     return f"{_OPEN}{number}{_CLOSE}"
 
 
@@ -64,7 +65,7 @@ def remove_placeholders(text: str) -> str:
 
 
 def append_placeholders(text: str, placeholders: str) -> str:
-    """Put placeholders behind the last visible character; inside the last cell if `text` ends a table row."""
+    """Put placeholders after the last visible character; inside the last cell if `text` ends with a table row."""
     body = text.rstrip()
     rest = text[len(body) :]
     if body.endswith("|"):
@@ -75,9 +76,9 @@ def append_placeholders(text: str, placeholders: str) -> str:
 
 
 def citations_to_placeholders(text: str, sources: int, first: int = 1) -> str:
-    """A streaming answer with its citation marks as placeholders, `first` for source 1, and so on.
+    """A streaming answer with placeholders for its citation marks: `first` for source 1, and so on.
 
-    Numbers that are none of the `sources` are dropped. A mark that is not complete yet is held back.
+    Numbers that are none of the `sources` are dropped. An incomplete mark is held back.
     """
     return replace_citation_marks(
         remove_placeholders(text),
@@ -86,7 +87,7 @@ def citations_to_placeholders(text: str, sources: int, first: int = 1) -> str:
 
 
 def to_html(text: str, place: Callable[[int], str], *, plain: bool) -> Markup:
-    """Text or Markdown into HTML; `place(n)` gives the HTML for placeholder n."""
+    """Text or Markdown as HTML. `place(n)` returns the HTML for placeholder n."""
     if plain:
         paragraphs = [part for part in re.split(r"\n\s*\n", _FULL_LINE.sub(" ", text)) if part.strip()]
         body = "".join(f"<p>{html.escape(part.strip()).replace(chr(10), '<br>')}</p>" for part in paragraphs)
@@ -96,7 +97,7 @@ def to_html(text: str, place: Callable[[int], str], *, plain: bool) -> Markup:
 
 
 def _rendered(text: str) -> str:
-    """Markdown as HTML, its placeholders in text alone: the language of a code block goes into an attribute."""
+    """Markdown as HTML. Placeholders are kept only in text, since the language of a code block becomes an attribute."""
     markdown = _markdown()
     tokens = markdown.parse(_FORGED.sub("\ufffd", text))
     for token in tokens:
@@ -106,7 +107,7 @@ def _rendered(text: str) -> str:
 
 
 def fences(text: str) -> list[tuple[int, int]]:
-    """[start, end) spans of the fenced code blocks in Markdown, characters, the fences themselves included."""
+    """Spans [start, end), in characters, of the fenced code blocks in Markdown, including the fences."""
     lines = [0, *(match.end() for match in re.finditer(r"\r\n?|\n", text))]
     blocks = [token.map for token in _markdown().parse(text) if token.type == "fence" and token.map]
     return [(lines[first], lines[end] if end < len(lines) else len(text)) for first, end in blocks]

@@ -1,4 +1,4 @@
-"""Names of documents: the title where it is a good one; a long name in two parts, so that its end is always seen."""
+"""Names of documents: the title if it is a good one. Long names have two parts, so that the end is always visible."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from webui.engine import Engine
 from webui.session import Session
 
 MAX_WHOLE_COLUMNS = 14  # a wider name is cut in the middle if there is no room for it
-MIN_START = 4  # characters that can be cut off there
-END_COLUMNS = 12  # of a long name, that are always shown: two files often differ there
-LISTED_END_COLUMNS = 16  # the same in the list of documents, where it has a line of its own
-MAX_SHORTER = 5  # characters that the end may be shorter, so that it begins with a word
+MIN_START = 4  # characters at which a name may be cut
+END_COLUMNS = 12  # of the end of a long name, which is always visible: two files often differ only there
+LISTED_END_COLUMNS = 16  # the same in the list of documents, where the end has a line of its own
+MAX_SHORTER = 5  # characters by which the end may be shorter so that it starts with a word
 _SEPARATORS = " _-,;:("
 NO_TITLES: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -27,27 +27,27 @@ class Name:
     """What a document is called in a list."""
 
     shown: str
-    file: str  # its file name, where something else is shown; "" otherwise
+    file: str  # its file name, if something else is shown; else ""
 
     @property
     def parts(self) -> tuple[str, str]:
-        """`shown` in two parts: the first is cut off if there is no room."""
+        """`shown` in two parts, of which the first is cut off if there is no room."""
         return parts_of(self.shown, LISTED_END_COLUMNS)
 
     @property
     def file_parts(self) -> tuple[str, str]:
-        """`file` in the same way."""
+        """`file`, in the same way."""
         return parts_of(self.file)
 
 
 def name_of(document: Document) -> Name:
-    """The title in the metadata, if it is a good one, or the file name."""
+    """The title in the metadata if it is a good one, else the file name."""
     title = title_of_metadata(document.title)
     return Name(title or document.name, document.name if title else "")
 
 
 def keep_titles(engine: Engine, session: Session) -> None:
-    """Make sources use their documents' names in the list."""
+    """Make sources use the names that their documents have in the list."""
     version = engine.version()
     if session.titles_of != version:
         names = {document.id: name_of(document) for document in engine.documents(session.owner)}
@@ -56,18 +56,18 @@ def keep_titles(engine: Engine, session: Session) -> None:
 
 
 def shown_name(source: Source, titles: Mapping[str, str]) -> str:
-    """What a source's document is called; `titles` as a session keeps them."""
+    """What a source's document is called. `titles`: as a session keeps them."""
     return titles.get(source.document_id, source.document)
 
 
 def full_name(source: Source, titles: Mapping[str, str]) -> str:
-    """The same with the file name, for tooltips."""
+    """The same, with the file name, for tooltips."""
     title = titles.get(source.document_id)
     return f"{title} ({source.document})" if title else source.document
 
 
 def parts_of(name: str, end_columns: int = END_COLUMNS) -> tuple[str, str]:
-    """A name in two parts, the second empty for a short name; it begins with a word where one begins near the cut."""
+    """A name in two parts; the second is empty for a short name, and starts with a word if one starts near the cut."""
     name = " ".join(name.split())
     if _columns(name) <= MAX_WHOLE_COLUMNS:
         return name, ""
@@ -75,10 +75,10 @@ def parts_of(name: str, end_columns: int = END_COLUMNS) -> tuple[str, str]:
     while cut > MIN_START and _columns(name[cut - 1 :]) <= end_columns:
         cut -= 1
     words = (at for at in range(cut, min(cut + MAX_SHORTER + 1, len(name) - 1)) if name[at - 1] in _SEPARATORS)
-    cut = next(words, cut)  # behind the separator, where people expect a name to break
+    cut = next(words, cut)  # after the separator, where people expect a name to break
     return name[:cut], name[cut:]
 
 
 def _columns(text: str) -> int:
-    """The width of a text in terminal columns, of which a Chinese character takes two."""
+    """The width of a text in terminal columns; a Chinese character takes two."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

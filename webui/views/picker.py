@@ -17,7 +17,7 @@ GB = 1e9
 
 @dataclass(frozen=True, slots=True)
 class _Badge:
-    """A word beside a model's name."""
+    """A word next to a model's name."""
 
     kind: str  # its class
     text: str
@@ -27,13 +27,13 @@ class _Badge:
 class _Offer:
     """A model as the template takes it."""
 
-    name: str  # what `Models.pick` takes
+    name: str  # the name that `Models.pick` takes
     title: str
     facts: str
     badges: tuple[_Badge, ...] = ()
-    allowed: bool = True  # whether it can be picked
+    allowed: bool = True  # whether it can be chosen
     precision: str = "auto"
-    verb: str = ""  # on the button of the recommended one
+    verb: str = ""  # on the button of the recommended model
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +42,13 @@ class _Transfer:
 
     model: str
     percent: int
-    amount: str  # "1.2 of 18.8 GB"; "" until it is known
+    amount: str  # "1.2 of 18.8 GB"; "" until known
     paused: bool
     failed: Message | None
 
 
 def picker_html(models: Models | None, session: Session) -> Markup:
-    """A button, and below it the form once it was pressed; nothing if no model can be picked."""
+    """A button, followed by the form once it was clicked; empty if no model can be chosen."""
     if models is None:
         return Markup()
     language, offers = session.language, session.offers
@@ -61,7 +61,7 @@ def picker_html(models: Models | None, session: Session) -> Markup:
         transfer=_transfer(models.download, language),
         servers=models.servers,
         served=session.served,
-        connection=None if offers is None else models.connection,  # read from a file: not at every drawing
+        connection=None if offers is None else models.connection,  # it is read from a file, so not at every drawing
         problem=session.pick_problem,
         download_hint=not models.downloads and not all(offer.here for offer in offers or ()),
         folders=models.folders,

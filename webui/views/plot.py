@@ -1,4 +1,4 @@
-"""Line plots as SVG, drawn here so that the page needs no plotting library. Knows nothing of what the numbers mean."""
+"""Line plots as SVG, drawn here so that the page needs no plotting library. Does not know what the numbers mean."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STEPS = 4  # grid lines above the baseline
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: a value for each moment, None if there is none."""
+    """A line with one value per moment, None where there is none."""
 
     name: str
     kind: str  # its class
@@ -35,7 +35,7 @@ class _Level:
 
 @dataclass(frozen=True, slots=True)
 class _Dot:
-    """One value, which shows its title when pointed at."""
+    """A value, which shows its title when pointed at."""
 
     x: str
     y: str
@@ -44,7 +44,7 @@ class _Dot:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line as SVG: the data of its path, and its dots."""
+    """A line as SVG: the path's data, and its dots."""
 
     kind: str
     path: str
@@ -62,14 +62,14 @@ def plot(
     written: Callable[[float], str],
     notes: Sequence[str] = (),
 ) -> Markup:
-    """Lines over `moments`, oldest first, with values from 0 to `top`; `told` describes the plot in words.
+    """Lines over `moments`, oldest first, with values from 0 to `top`. `told` describes the plot in words.
 
-    `written` formats a value. `notes` holds additions to the titles of the dots of each moment, "" for none.
+    `written` formats a value. `notes`: what to add to the titles of each moment's dots, "" for nothing.
     """
     titles = [" · ".join(filter(None, both)) for both in zip_longest(moments, notes, fillvalue="")]
     return render(
         "plot.html",
-        "en",  # holds no words of the page's own
+        "en",  # contains none of the page's own words
         key=key,
         name=name,
         told=told,
@@ -85,7 +85,7 @@ def plot(
 
 
 def round_top(highest: float) -> float:
-    """The least of 1, 2, 4, 8 times a power of ten that is not below `highest`: a scale with round steps."""
+    """The smallest of 1, 2, 4 or 8 times a power of ten that is at least `highest`: a scale with round steps."""
     power = 1.0
     while power < highest:
         power *= 10
@@ -113,7 +113,7 @@ def _line(line: Line, titles: Sequence[str], top: float, written: Callable[[floa
 
 
 def _steps(points: Sequence[tuple[float, float] | None]) -> Iterator[tuple[str, float, float]]:
-    """SVG path commands: move to where a stretch of values begins, draw lines within it."""
+    """SVG path commands: move to the start of a stretch of values, then draw lines within it."""
     for before, point in pairwise([None, *points]):
         if point is not None:
             yield ("L" if before is not None else "M", *point)

@@ -1,4 +1,4 @@
-"""Why sources were found: the score and rank each signal gave them, and the score of all together."""
+"""Why sources were found: the score and rank from each signal, and the combined score."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Cell:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One source, with a cell for each signal; None if the signal did not find it."""
+    """A source, with a cell for each signal; None if the signal did not find it."""
 
     number: int
     document: str
@@ -42,16 +42,16 @@ class _Row:
 
 
 def sources_why(sources: Sequence[Source], language: Language, titles: Mapping[str, str] = NO_TITLES) -> Markup:
-    """One table for all sources of an answer; nothing if none has a signal."""
+    """One table for all sources of an answer; empty if none has a signal."""
     names = list(dict.fromkeys(signal.name for source in sources for signal in source.signals))
     if not names:
         return Markup()
-    rows = [_row(source, names, titles) for source in sources if source.signals]  # others stand around those found
+    rows = [_row(source, names, titles) for source in sources if source.signals]  # others surround those found
     return render("why_sources.html", language, signals=[signal_word(name, language) for name in names], rows=rows)
 
 
 def source_why(source: Source, language: Language) -> Markup:
-    """The table of one source, a line for each signal; nothing if it has none."""
+    """The table of one source, with a line for each signal; empty if it has none."""
     if not source.signals:
         return Markup()
     signals = [(signal_word(signal.name, language), _cell(signal)) for signal in source.signals]
@@ -59,7 +59,7 @@ def source_why(source: Source, language: Language) -> Markup:
 
 
 def signal_word(name: str, language: Language) -> str:
-    """What a signal is called on the page; one that the page does not know keeps its name."""
+    """What the page calls a signal; one that it does not know keeps its name."""
     return say(language, _WORDS[name]) if name in _WORDS else name
 
 

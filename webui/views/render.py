@@ -1,4 +1,4 @@
-"""Renders the page's HTML from the templates beside it. Every value is escaped, unless it is HTML rendered before."""
+"""Renders the page's HTML from the templates next to it. Every value is escaped unless it is already rendered HTML."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from webui.views.markup import visible
 TEMPLATES: Final = Path(__file__).with_name("templates")
 STYLES: Final = Path(__file__).parents[1] / "static"
 
-# Line breaks beside a tag or a Jinja expression, with the indentation that follows.
+# Line breaks next to a tag or a Jinja expression, with the indentation that follows.
 _LINE_BREAK = re.compile(r"(?<=[>}])[ \t]*\n\s*|[ \t]*\n\s*(?=[<{])")
 
 
 class _DropLineBreaks(Extension):
-    """Removes the line breaks and indentation of a template, which a browser would show as spaces between elements.
+    """Removes line breaks and indentation from a template; a browser would show them as spaces between elements.
 
-    They become comments, so that the line numbers in error messages stay right.
+    They become comments, so that line numbers in error messages stay right.
     """
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
-        """The source with its line breaks beside tags and expressions commented out."""
+        """The source, with the line breaks next to tags and expressions commented out."""
         return _LINE_BREAK.sub(lambda found: "{#" + "\n" * found[0].count("\n") + "#}", source)
 
 
 @cache
 def environment() -> Environment:
-    """The only Jinja environment of the page."""
+    """The page's only Jinja environment."""
     return Environment(
         loader=FileSystemLoader((TEMPLATES, STYLES)),
         autoescape=True,
@@ -47,7 +47,7 @@ def environment() -> Environment:
 
 
 def render(template: str, language: Language, **values: Any) -> Markup:
-    """A template with `values`, and with `say(key, ...)` and `tell(message)` for the words in `language`."""
+    """A rendered template. It gets `values`, and `say(key, ...)` and `tell(message)` for words in `language`."""
     words = {"language": language, "say": partial(say, language), "tell": partial(say_message, language)}
     return Markup(environment().get_template(template).render(**words, **values))
 

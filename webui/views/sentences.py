@@ -1,4 +1,4 @@
-"""The sentences of an answer, each with the sources it cites and what checking it found."""
+"""The sentences of an answer, each with the sources it cites and the result of checking it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from webui.views.markup import (
 )
 from webui.views.render import render
 
-MAX_CONFLICT_CHARACTERS = 60  # of what a source says in place of a claim; what is longer is cut
+MAX_CONFLICT_CHARACTERS = 60  # characters of what a source says instead of a claim; the rest is cut
 
 
 @dataclass(frozen=True, slots=True)
 class _Contradiction:
-    """What a source says in place of what a sentence says."""
+    """What a source says instead of what a sentence says."""
 
     link: Link
     says: str
@@ -52,7 +52,7 @@ def sentences_html(exchange: Exchange, session: Session) -> Markup | None:
 
 
 def _unchecked(exchange: Exchange, session: Session, places: list[Markup]) -> str:
-    """What follows the sentences checked so far; before the first one with the marks that the reader wrote."""
+    """What follows the sentences checked so far; before the first of them, with the marks that the reader wrote."""
     if exchange.checked:
         checked = sum(len(sentence.lead) + len(sentence.text) for sentence in exchange.checked)
         return remove_placeholders(remove_citation_marks(exchange.text)[checked:])
@@ -67,13 +67,13 @@ def _unchecked(exchange: Exchange, session: Session, places: list[Markup]) -> st
 def _with_placeholders(
     exchange: Exchange, sentences: Sequence[Sentence], session: Session, places: list[Markup]
 ) -> str:
-    """The sentences, each followed by a placeholder for its citations, or for what speaks against it."""
+    """The sentences, each followed by a placeholder for its citations, or for what contradicts it."""
     texts = [remove_placeholders(sentence.lead) + remove_placeholders(sentence.text) for sentence in sentences]
     blocks = [] if exchange.is_plain_text else fences("".join(texts))
     joined, end = "", 0
     for index, (sentence, text) in enumerate(zip(sentences, texts, strict=True)):
         end += len(text)
-        if any(first < end <= last for first, last in blocks):  # a placeholder would be code there
+        if any(first < end <= last for first, last in blocks):  # a placeholder there would be part of the code
             joined += text
             continue
         marked = _marked(sentence, places, session.language) or text
@@ -83,7 +83,7 @@ def _with_placeholders(
 
 
 def _marked(sentence: Sentence, places: list[Markup], language: Language) -> str:
-    """A contradicted sentence with placeholders for what is wrong in it; "" if nothing is to be marked."""
+    """A contradicted sentence with placeholders for what is wrong in it; "" if nothing can be marked."""
     text, marked, end = sentence.text, remove_placeholders(sentence.lead), 0
     if not sentence.conflicts:
         return ""
@@ -97,7 +97,7 @@ def _marked(sentence: Sentence, places: list[Markup], language: Language) -> str
 
 
 def _verdict(exchange: Exchange, index: int, sentence: Sentence, session: Session) -> Markup:
-    """What follows a sentence: its citations, what a source says in its place, or that no source supports it."""
+    """What follows a sentence: its citations, what a source says instead, or that no source supports it."""
     by_number = {source.number: source for source in exchange.sources}
     contradictions = [
         _Contradiction(link(by_number[one.number], exchange, index, session), _said(one, by_number[one.number]))

@@ -1,4 +1,4 @@
-"""The dialog with the person's settings: each with one sentence that says what it changes."""
+"""The dialog with the person's settings, each with one sentence that tells what it changes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _TITLES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One value that a setting can have."""
+    """A value that a setting can have."""
 
     value: str
     word: str
@@ -46,7 +46,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting with a list of values."""
+    """A setting with a list of possible values."""
 
     name: str
     title: str
@@ -57,7 +57,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class _Instruction:
-    """What a model is told, in one language."""
+    """The instruction for a model, in one language."""
 
     name: str
     title: str
@@ -100,7 +100,7 @@ def usual_settings(engine: Engine, preferences: Preferences, language: Language)
 
 
 def model_name(engine: Engine) -> str:
-    """The name of the model that is loaded; "" if only quotes can be had."""
+    """The name of the model that is loaded; "" if there are only quotes."""
     return next((one.name for one in engine.choices() if one.what == "reader" and one.name != QuoteReader.name), "")
 
 
@@ -121,7 +121,7 @@ def _sources(engine: Engine, preferences: Preferences, language: Language) -> Se
 
 
 def temperature_setting(preferences: Preferences, language: Language) -> Setting:
-    """How freely a model words its answer."""
+    """How freely a model words its answers."""
     chosen = preferences.temperature
     options = [Option("", say(language, "setting_temperature_default"), chosen is None)]
     options += [Option(str(one), str(one), chosen == one) for one in TEMPERATURES]

@@ -1,4 +1,4 @@
-"""The short answer: its value in large type, with its citations, its formula and the rows it stands in."""
+"""The short answer: its value in large type, with its citations, its formula and the table rows it comes from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from webui.session import Session
 from webui.strings import Language, say
 from webui.views.links import Link, link
 
-MAX_VALUES_IN_A_LINE = 3  # more are shown as a list
+MAX_VALUES_IN_A_LINE = 3  # longer ones are shown as a list
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Cell:
     """A cell of the rows shown."""
 
     text: str
-    marked: bool  # whether it answers
+    marked: bool  # whether it is an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +36,27 @@ class Row:
 
     @property
     def is_section(self) -> bool:
-        """Whether it has a label alone."""
+        """Whether it consists only of a label."""
         return not any(cell.text for cell in self.cells)
 
 
 @dataclass(frozen=True, slots=True)
 class Short:
-    """The value, or the values, that an answer begins with."""
+    """The value, or values, that an answer starts with."""
 
     value: str  # "$211,915 million"; "" for a list, and for a figure that is not stated
     possible: bool  # whether the value is only a possibility
-    items: list[tuple[str, Link | None]]  # of a list, each with the citation that is its own
+    items: list[tuple[str, Link | None]]  # for a list: each value with its own citation
     labels: str  # "Total revenue · 2023"
     formula: list[Part]
-    links: list[Link]  # one per citation; none where each item, or each number of the formula, has its own
-    caption: str  # of the rows
+    links: list[Link]  # one per citation; empty if each item, or each number of the formula, has its own
+    caption: str  # header of the rows
     headers: list[str]
     rows: list[Row]
 
 
 def short_of(exchange: Exchange, session: Session) -> Short | None:
-    """The short answer of an exchange as the template takes it; without its value where the answer is in doubt."""
+    """The short answer of an exchange in the form the template takes; without its value if the answer is in doubt."""
     short = exchange.answer.short if exchange.answer else None
     if short is None:
         return None
@@ -68,7 +68,7 @@ def short_of(exchange: Exchange, session: Session) -> Short | None:
     cells = [(exchange.cited_text(citation), one) for citation, one in zip(short.citations, links, strict=True) if one]
     formula = parts_of_formula(short.formula, cells) if stated else []
     values, table = _with_scale(short, session.language), short.table
-    own = _is_list(short) and len(links) == len(values)  # whether each item has a citation of its own
+    own = _is_list(short) and len(links) == len(values)  # whether each item has its own citation
     return Short(
         value=in_one_line(values) if stated and not _is_list(short) else "",
         possible=not short.sure,
@@ -86,7 +86,7 @@ def short_of(exchange: Exchange, session: Session) -> Short | None:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a short answer as text."""
+    """A line of a short answer, as text."""
 
     text: str
     citations: tuple[Citation, ...]
@@ -94,13 +94,13 @@ class Line:
 
 
 def _marks(links: Sequence[Link], of_numbers: Sequence[Link]) -> list[Link]:
-    """The links behind a value: the first of each source, and those that no number of the formula has."""
+    """The links after a value: the first of each source, and those that no number of the formula has."""
     first = {one.number: one for one in reversed(links)}
     return [one for one in links if one is first[one.number] or one not in of_numbers]
 
 
 def short_lines(short: ShortAnswer, language: Language) -> list[Line]:
-    """A short answer in one line, "$197 million (Total revenue · 2022)"; a list with a line for each item."""
+    """A short answer as one line, "$197 million (Total revenue · 2022)", or a list with a line for each item."""
     labels, values = " · ".join(short.labels), _with_scale(short, language)
     if _is_list(short):
         own = len(short.citations) == len(values)
@@ -133,7 +133,7 @@ def repeats_rows(answer: Answer) -> bool:
 
 
 def repeats_list(answer: Answer) -> bool:
-    """Whether the sentences of an answer say no more than the list that it begins with."""
+    """Whether the sentences of an answer say no more than the list that it starts with."""
     if answer.state is not AnswerState.ANSWER or answer.short is None or not _is_list(answer.short):
         return False
     items = {_letters(value) for value in answer.short.values}
@@ -146,7 +146,7 @@ def _is_list(short: ShortAnswer) -> bool:
 
 
 def _letters(text: str) -> str:
-    """A text without what is printed differently in a table: spaces and signs."""
+    """A text without what a table may print differently: spaces and signs."""
     return "".join(character for character in text.casefold() if character.isalnum())
 
 
@@ -172,7 +172,7 @@ def _with_scale(short: ShortAnswer, language: Language) -> list[str]:
     ]
 
 
-# ---- a figure with its scale in the units that each language counts in: 15 亿 for 1.5 billion
+# ---- a figure in the units that each language counts in: 15 亿 for 1.5 billion
 
 
 _UNITS: Final[Mapping[Language, Mapping[str, Decimal]]] = MappingProxyType(
@@ -183,13 +183,14 @@ _UNITS: Final[Mapping[Language, Mapping[str, Decimal]]] = MappingProxyType(
 )
 _FACTORS: Final = {scale: factor for units in _UNITS.values() for scale, factor in units.items()}
 _FIGURE: Final = re.compile(r"\d(?:[\d.,]*\d)?")
-_NUMBER: Final = re.compile(r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")  # a figure as English and Chinese write it
+_NUMBER: Final = re.compile(r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")  # a figure as written in English and Chinese
 
 
 def scaled(value: str, scale: str, language: Language) -> str:
-    """The value of a short answer, such as "$1,577", with its scale; "" is the scale of a value that has none.
+    """A short answer's value, such as "$1,577", with its scale, "" for none.
 
-    It is converted if the language counts in other units. What cannot be read as numbers stays in the document's unit.
+    It is converted if the language counts in other units. A value that cannot be read as a number stays in the
+    document's unit.
     """
     if scale in _FACTORS and scale not in _UNITS[language]:
         figures = _FIGURE.findall(value)
@@ -205,22 +206,22 @@ def _number(figure: str) -> Decimal:
 
 
 def _unit_of(number: Decimal, counted_in: Decimal, language: Language) -> tuple[str, Decimal]:
-    """The largest unit that is no larger than a number, "" below all, and what figures are multiplied by for it."""
+    """The largest unit not larger than a number ("" for none), and the factor that converts figures to it."""
     units = _UNITS[language].items()
     unit, size = next(((unit, size) for unit, size in units if size <= number), ("", Decimal(1)))
     return unit, counted_in / size
 
 
 def _written(number: Decimal) -> str:
-    """All digits of a number, as in "1,577.5", without zeros at the end."""
+    """All digits of a number, as in "1,577.5", without trailing zeros."""
     whole, _, decimals = f"{number:,f}".partition(".")
     return f"{whole}.{decimals}".rstrip("0").rstrip(".") if decimals else whole
 
 
-# ---- a formula, with its numbers as buttons that open the cells they come from
+# ---- a formula, in which each number is a button that opens its cell
 
 
-_IN_FORMULA: Final = re.compile(r"\d++(?:[,.]\d++)*+(?!:)")  # without years, as in "2022: 411 / 1,797"
+_IN_FORMULA: Final = re.compile(r"\d++(?:[,.]\d++)*+(?!:)")  # without the years in "2022: 411 / 1,797"
 _NO_DIGIT: Final = re.compile(r"[^\d.]+")
 
 
@@ -229,11 +230,11 @@ class Part:
     """A piece of a formula."""
 
     text: str
-    link: Link | None = None  # of a number, that opens its cell
+    link: Link | None = None  # for a number: the link to its cell
 
 
 def parts_of_formula(formula: str, cells: Sequence[tuple[str, Link]]) -> list[Part]:
-    """A formula in pieces. `cells`: what each cited cell says, such as "$ 44,538" or "(31)", and what opens it."""
+    """A formula in pieces. `cells`: the text of each cited cell, such as "$ 44,538" or "(31)", and its link."""
     links = {_digits(text): link for text, link in reversed(cells)}
     parts, end = [], 0
     for number in _IN_FORMULA.finditer(formula):

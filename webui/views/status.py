@@ -1,4 +1,4 @@
-"""The head of the page: its name, which components run and why, language, light or dark, log out."""
+"""The page's header: its name, which components run and why, language, light or dark, log out."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from webui.strings import Language, say
 from webui.views.render import render
 
 _READER_WORDS = {"loading": "reader_loading", "failed": "reader_failed"}
-_NAMES = {"Quote reader · no model": "quote_reader", "none": "no_model"}  # names that are words, not those of a model
+_NAMES = {"Quote reader · no model": "quote_reader", "none": "no_model"}  # words, not models' names
 _KNOWN = ("reader", "embedder", "reranker", "device", "index")
 
 
 @dataclass(frozen=True, slots=True)
 class ShownChoice:
-    """A component that runs, as the page shows it."""
+    """A component in use, as the page shows it."""
 
     what: str
     word: str  # "Reader", "Embedder", "Device"
@@ -26,21 +26,21 @@ class ShownChoice:
     state: str  # "ready", "loading" or "failed"
     badge: str  # the state in words; "" when ready
     why: Message
-    picks: bool  # whether it opens the model picker
+    picks: bool  # whether clicking it opens the model picker
 
 
 def head_html(
     choices: tuple[Choice, ...], language: Language, user: str, picker: str = "", settings: str = ""
 ) -> Markup:
-    """One line; each choice opens its reason, and the reader also `picker`; both it and `settings` are HTML."""
+    """The header. Each choice opens its reason, and the reader also `picker`. `picker` and `settings` are HTML."""
     shown = [shown_choice(choice, language, picks=bool(picker) and choice.what == "reader") for choice in choices]
     return render("head.html", language, choices=shown, user=user, picker=picker, settings=settings)
 
 
 def shown_choice(choice: Choice, language: Language, *, picks: bool = False) -> ShownChoice:
-    """What the page says of a choice; with `picks` the model picker opens with it."""
+    """What the page says about a choice. With `picks`, clicking it opens the model picker."""
     state = "failed" if choice.failed else "ready" if choice.ready else "loading"
-    # While a model loads, and after it failed, another reader answers: the badge is about the model, not that reader.
+    # While a model is loading, or after it failed, another reader answers, but the badge is about the model.
     key = _READER_WORDS.get(state, state) if choice.what == "reader" else state
     return ShownChoice(
         what=choice.what,
@@ -54,5 +54,5 @@ def shown_choice(choice: Choice, language: Language, *, picks: bool = False) -> 
 
 
 def name_word(name: str, language: Language) -> str:
-    """A component's name as the page shows it: the quote reader's is translated, those of models are not."""
+    """A component's name on the page: the quote reader's is translated, names of models are not."""
     return say(language, _NAMES[name]) if name in _NAMES else name

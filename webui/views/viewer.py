@@ -1,4 +1,4 @@
-"""The viewer: the page a source is on, with the passage and the cited sentence marked."""
+"""The viewer: the page that a source is on, with the passage and the cited sentence marked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from webui.views.render import render
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Whether the page shown is saved as a correct page of the question it was opened for."""
+    """Whether the page shown is saved as a correct page of the question that it was opened for."""
 
     right: bool = False
     problem: Message | None = None  # why it could not be saved
@@ -27,7 +27,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class _Passage:
-    """The text below the page, cut around what is cited; `cited` is None if nothing is."""
+    """The text below the page, divided around what is cited; `cited` is None if nothing is."""
 
     before: str
     cited: str | None = None
@@ -54,9 +54,9 @@ def viewer_html(
     titles: Mapping[str, str] = NO_TITLES,
     replaced: Replaced | None = None,
 ) -> Markup:
-    """An opened source; a sentence when nothing is open or when opening failed. `titles` as a session keeps them.
+    """An open source, or a sentence if nothing is open or opening it failed. `titles`: as a session keeps them.
 
-    With `replaced` its document is not there, and the new version is offered in its place.
+    `replaced`: the source's document is gone; its new version is offered instead.
     """
     if problem or view is None or opened is None:
         old = opened.source.document if opened else ""
@@ -82,14 +82,14 @@ def viewer_html(
 
 
 def _style(box: Box) -> str:
-    """Where a box lies over the picture, in percent of the page, clipped to it."""
+    """Where a box lies on the picture, in percent of the page, clipped to it."""
     left, top, right, bottom = (min(max(float(side), 0.0), 1.0) * 100 for side in box)
     width, height = max(right - left, 0), max(bottom - top, 0)
     return f"left:{left:.3f}%;top:{top:.3f}%;width:{width:.3f}%;height:{height:.3f}%"
 
 
 def _passage(opened: Opened) -> _Passage | None:
-    """The retrieved passage, or all of the source where the citation lies outside of it.
+    """The retrieved passage, or all of the source if the citation is outside the passage.
 
     None for a page that was opened without a source.
     """
@@ -102,6 +102,6 @@ def _passage(opened: Opened) -> _Passage | None:
     start, end = max(citation.start, 0), max(citation.end, citation.start, 0)
     if not first <= start <= end <= last:
         first, last = 0, len(source.text)
-    if start >= min(end, last):  # a cell of a table beside the source's text
+    if start >= min(end, last):  # a table cell outside the source's text
         return _Passage(source.passage_text)
     return _Passage(source.text[first:start], source.text[start:end], source.text[end:last])

@@ -1,4 +1,4 @@
-"""Before the first question: how to begin, or the introduction of the newest document chosen."""
+"""What is shown before the first question: how to start, or the introduction of the newest document ticked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_OUTLINE = 12  # headings
 
 
 def welcome_html(engine: Engine, session: Session) -> Markup:
-    """The welcome; the page hides it once something was asked."""
+    """The welcome; the page hides it after the first question."""
     documents = engine.documents(session.owner)
     chosen = [document for document in documents if document.id not in session.conversation.left_out]
     shown = chosen[-1] if chosen else None
@@ -33,7 +33,7 @@ def welcome_html(engine: Engine, session: Session) -> Markup:
 
 
 def _introduced(engine: Engine, session: Session, document: Document) -> dict[str, object]:
-    """What is shown of a document."""
+    """What is shown about a document."""
     language = session.language
     introduction = engine.introductions.of(session.owner, document.id)
     details = engine.details(session.owner, document.id)
