@@ -43,7 +43,7 @@ class Questions:
         reader: Reader,
         sampling: Sampling | None = None,
     ) -> None:
-        """`documents`: those an owner can see; `answerer` waits until it is loaded, or raises AskError if it never is."""
+        """`documents`: those an owner sees; `answerer` waits until it is loaded, or raises AskError if that fails."""
         self._library, self._documents, self._answerer = library, documents, answerer
         self._settings, self.reader, self._sampling = settings, reader, sampling or Sampling()
         self.turns = Turns(self._at_once, settings.limits)

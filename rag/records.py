@@ -119,7 +119,7 @@ class Passage:
 
     @property
     def searchable(self) -> str:
-        """What it is found by, in words and as a vector: its text, after those last titles of its path that it lacks."""
+        """It is found by this, in words and as a vector: its text, after the last titles of its path that it lacks."""
         above = " · ".join(title for title in self.heading[-2:] if title not in self.text)[:HEADING_CHARACTERS]
         return f"{above}\n{self.text}" if above else self.text
 
