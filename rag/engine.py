@@ -69,10 +69,7 @@ class Engine:
         re_embed: bool = False,
         parts: Parts = DEFAULT_PARTS,
     ) -> None:
-        """Opens the store. `embedder` is called in the background.
-
-        Raises StoreError if the data folder cannot be used.
-        """
+        """Opens the store; `embedder` is called later. Raises StoreError if the data folder cannot be used."""
         self.settings = settings
         prepare(settings)
         self._store = Store(settings.database)
@@ -190,10 +187,8 @@ class Engine:
     def documents(self, owner: str) -> tuple[Document, ...]:
         """Documents that `owner` can see, oldest first, except those about to be removed.
 
-        Returns at once, even while loading.
-
-        A file that they can see several times is listed once: their own comes before that of a collection, then the
-        shared one.
+        Returns at once, even while loading. A file that they can see several times is listed once: their own comes
+        before that of a collection, then the shared one.
         """
         return listed_once(owner, self.removals.without_hidden(self._library.documents(owner)))
 
@@ -279,9 +274,7 @@ class Engine:
     ) -> tuple[str, ...]:
         """Questions to ask next, given a completed question and its sources; the same documents answer them.
 
-        Often none.
-
-        They are looked for only while no other question needs the time, and until `stop` is set.
+        Often none. They are looked for only while no other question needs the time, and until `stop` is set.
         """
         return self.questions.follow_ups(owner, question, documents, sources, stop)
 

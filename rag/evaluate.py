@@ -49,10 +49,8 @@ def evaluate(
 ) -> Iterator[Outcome]:
     """Search for every question in all documents (scope "all") or only in its own ("document").
 
-    `answers`: also answer it.
-
-    `depth`: sources per question, by default as many as an answer gets. The documents must already be in the shared
-    library.
+    `answers`: also answer it. `depth`: sources per question, by default as many as an answer gets. The documents must
+    already be in the shared library.
     """
     ids = {document.name: document.id for document in engine.documents("")}
     for question in questions:

@@ -67,10 +67,7 @@ class Page:
 
 
 def page_starts(pages: Sequence[Page]) -> list[int]:
-    """The offset of each page in the document's text.
-
-    Pages awaiting OCR have room reserved, so later offsets stay the same.
-    """
+    """The offset of each page in the document's text; pages awaiting OCR have room, so later offsets stay the same."""
     lengths = (OCR_ROOM if page.awaits_ocr else len(page.text) for page in pages)
     return list(accumulate(lengths, initial=0))[:-1]
 

@@ -378,9 +378,7 @@ class Engine(Protocol):
     ) -> tuple[str, ...]:
         """Questions to ask next, given a completed question and its sources; the same documents answer them.
 
-        Often none.
-
-        They are looked for only while no other question needs the time, and until `stop` is set.
+        Often none. They are looked for only while no other question needs the time, and until `stop` is set.
         """
         ...
 

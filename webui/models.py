@@ -179,9 +179,7 @@ class Models(Protocol):
     def pick(self, name: str, precision: str) -> None:
         """Start loading a model, or unload the current one for ""; returns at once.
 
-        Raises AskError if it may not be used.
-
-        Progress and failures are reported through the engine's choices.
+        Raises AskError if it may not be used. Progress and failures are reported through the engine's choices.
         """
         ...
 

@@ -1,7 +1,7 @@
 """Batches: the texts of several requests go through the embedder together, in turns, in one thread.
 
-Questions go before the sentences of sources, and those before passages that are being added. Among requests of the same
-urgency each gets a batch in turn, so that a short one does not wait for the whole of a long one.
+Questions come before the sentences of sources, and those before passages that are being added. Requests of the same
+urgency get one batch each in turn, so that a short one does not wait for all of a long one.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ class Urgency(IntEnum):
 
 @dataclass(eq=False)
 class _Request:
-    """Texts that are to be embedded for one caller."""
+    """Texts to embed for one caller."""
 
     texts: Sequence[str]
     urgency: Urgency
-    order: int  # of arrival, or of its last turn
+    order: int  # when it arrived, or had its last turn
     stop: threading.Event | None
-    vectors: Vectors  # (texts, d), filled as they are made
-    left: list[int]  # rows that are still to be made, the shortest texts first
+    vectors: Vectors  # (texts, d), filled in as they are made
+    left: list[int]  # rows still to be made, shortest texts first
     result: queue.SimpleQueue[Vectors | Exception] = field(default_factory=queue.SimpleQueue)
 
 
 class Batches:
-    """Embeds the texts of all callers in one thread, which starts with the first of them. Thread-safe."""
+    """Embeds the texts of all callers in one thread, started by the first of them. Thread-safe."""
 
     def __init__(self, encode: Callable[[list[str], Urgency], Vectors], size: int, dimension: int) -> None:
-        """`encode` gives the unit vectors (n, d) of at most `size` texts of one urgency."""
+        """`encode` returns the unit vectors (n, d) of at most `size` texts of one urgency."""
         self._encode, self._size, self._dimension = encode, size, dimension
         self._condition = threading.Condition()
         self._waiting: list[_Request] = []
@@ -54,7 +54,7 @@ class Batches:
         """Unit vectors (n, d) float32, in the order of `texts`. Raises Stopped soon after `stop` was set."""
         if not texts:
             return np.zeros((0, self._dimension), np.float32)
-        # Batch texts of like length, the longest first, to waste little on padding.
+        # Batch texts of similar length, the longest first, to waste little on padding.
         left = sorted(range(len(texts)), key=lambda n: len(texts[n]))
         vectors = np.zeros((len(texts), self._dimension), np.float32)
         with self._condition:
@@ -88,7 +88,7 @@ class Batches:
             request.result.put(Stopped())
 
     def _next_batch(self) -> list[tuple[_Request, int]]:
-        """Rows of the request whose turn it is, filled up with those of the next ones of the same urgency."""
+        """Rows of the request whose turn it is, filled up with rows of the next requests of the same urgency."""
         batch: list[tuple[_Request, int]] = []
         for request in sorted(self._waiting, key=lambda one: (one.urgency, one.order)):
             if batch and request.urgency is not batch[0][0].urgency:
@@ -101,7 +101,7 @@ class Batches:
         return batch
 
     def _make(self, batch: Sequence[tuple[_Request, int]]) -> None:
-        """Embed a batch, and wake the callers that now have all vectors, or an error."""
+        """Embed a batch, and wake the callers whose vectors are now complete, or who get an error."""
         requests = {id(request): request for request, _ in batch}.values()
         try:
             vectors = self._encode([request.texts[row] for request, row in batch], batch[0][0].urgency)

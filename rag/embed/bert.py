@@ -1,9 +1,9 @@
-"""BERT encoders on a CPU, with half to three quarters of the processor time that they take in sentence-transformers.
+"""BERT encoders on a CPU, in half to three quarters of the processor time that sentence-transformers needs.
 
-What is computed is what sentence-transformers compute, under `torch.autocast` where it is in bfloat16, to the last bit.
-But weights are rounded once and kept in the layout that the products need, a layer is fifteen operations instead of
-fifty, and all layers are one call (`layers.py`). For a question of 17 tokens that is 17 instead of 35 ms in bfloat16,
-16 instead of 23 in float32 (`benchmarks/LOG.md`).
+The results equal those of sentence-transformers (under `torch.autocast` if in bfloat16) to the last bit. But weights
+are rounded once and kept in the layout that the products need, a layer is fifteen operations instead of fifty, and all
+layers are one call (`layers.py`). A question of 17 tokens takes 17 instead of 35 ms in bfloat16, 16 instead of 23 in
+float32 (`benchmarks/LOG.md`).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
 
-ROWS: Final = 24  # tokens of a usual batch, for which the layout of weights is chosen
+ROWS: Final = 24  # tokens of a usual batch, for which the weights' layout is chosen
 
 
 class BertEncoder:
-    """Texts to vectors with the weights of a sentence-transformers model: BERT, then the mean over the tokens."""
+    """Texts to vectors, with the weights of a sentence-transformers model: BERT, then the mean over the tokens."""
 
     def __init__(self, model: SentenceTransformer, *, bfloat16: bool) -> None:
-        """Takes over the weights of the layers, so that the model itself can no longer compute."""
+        """Takes over the weights of the layers, so the model itself can no longer compute."""
         from rag.embed.layers import through
 
         bert: Any = model[0].auto_model
@@ -34,7 +34,7 @@ class BertEncoder:
         del bert.encoder.layer[:]
 
     def encode(self, texts: list[str], prompt: str) -> Vectors:
-        """Unit vectors (n, d) float32 of texts behind a prompt; an overlong text is cut off at its end."""
+        """Unit vectors (n, d) float32 of texts, each after a prompt; a text that is too long is cut off at its end."""
         import torch
 
         with torch.inference_mode():
@@ -79,7 +79,7 @@ def _layer_of(layer: Any, *, bfloat16: bool) -> list[torch.Tensor]:
 
 
 def _product_of(*linear: torch.nn.Linear, bfloat16: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weight and bias of linear layers of the same input as one."""
+    """Weight and bias of several linear layers with the same input, as one layer."""
     import torch
 
     weight = torch.cat([one.weight.detach() for one in linear])

@@ -15,7 +15,7 @@ from rag.records import Vectors, text_digest
 
 
 class CachedEmbedder:
-    """Wraps an embedder; vectors are stored by the digest of their text, in a file per model. Thread-safe."""
+    """Wraps an embedder; stores vectors by the digest of their text, in one file per model. Thread-safe."""
 
     def __init__(self, inner: Embedder, folder: Path) -> None:
         self._inner = inner
@@ -30,7 +30,7 @@ class CachedEmbedder:
         self._sql.execute("CREATE TABLE IF NOT EXISTS vectors (digest BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID")
 
     def passages(self, texts: Sequence[str], *, urgent: bool = False, stop: threading.Event | None = None) -> Vectors:
-        """Unit vectors (n, d) as the wrapped embedder gives them, from the file if they are there."""
+        """Unit vectors (n, d) as the wrapped embedder makes them, taken from the file if it has them."""
         # Read the vectors that the file has.
         found: list[Vectors | None] = []
         with self._lock:

@@ -1,7 +1,7 @@
 """Embedders: texts in, unit vectors out. The one place that knows sentence-transformers.
 
-`open_embedder` picks a model that is on this machine and says why; it uses the network only for a named model that is
-missing, and only if downloads are allowed.
+`open_embedder` chooses a model that is on this machine and says why. It uses the network only for a model that was
+named and is missing, and only if downloads are allowed.
 """
 
 from __future__ import annotations
@@ -37,38 +37,38 @@ CACHED: Final = Message("it is in this machine's hub cache")
 
 
 class Embeds(Protocol):
-    """What turns texts into unit vectors. Thread-safe."""
+    """Turns texts into unit vectors. Thread-safe."""
 
     def passages(self, texts: Sequence[str], *, urgent: bool = False, stop: threading.Event | None = None) -> Vectors:
-        """Unit vectors (n, d) float32 of passages, in the order of `texts`; `urgent` ones go before waiting ones.
+        """Unit vectors (n, d) float32 of passages, in the order of `texts`; `urgent` ones overtake those waiting.
 
         Raises Stopped soon after `stop` was set.
         """
         ...
 
     def queries(self, texts: Sequence[str]) -> Vectors:
-        """Unit vectors (n, d) float32 of questions; they go before passages that wait."""
+        """Unit vectors (n, d) float32 of questions, which overtake waiting passages."""
         ...
 
 
 class Embedder(Embeds, Protocol):
-    """An embedder, and what is known of it. Thread-safe."""
+    """An embedder, and what is known about it. Thread-safe."""
 
     name: str
     revision: str  # of the weights; vectors of different revisions cannot be compared
     dimension: int
-    max_tokens: int  # longest text, in tokens; what goes beyond is cut off
+    max_tokens: int  # longest text, in tokens; the rest is cut off
     device: str
-    why: Message  # why this one was picked
-    option: str  # value of --embedder that opens this one again
+    why: Message  # why this one was chosen
+    option: str  # the value of --embedder that opens this one again
     folder: Path | None  # with its weights and tokenizer; None if it has none
 
     def count_tokens(self, text: str) -> int:
-        """Length of `text` in tokens, special tokens not counted."""
+        """Length of `text` in tokens, not counting special tokens."""
         ...
 
     def tokenizer(self) -> str:
-        """What `count_tokens` counts with, as JSON of the library `tokenizers`; asked for only if there is a folder."""
+        """The tokenizer behind `count_tokens`, as JSON of `tokenizers`; needed only if there is a folder."""
         ...
 
 
@@ -76,7 +76,7 @@ class SentenceEmbedder:
     """A sentence-transformers model, computing in bfloat16 where that is faster."""
 
     def __init__(self, folder: Path, *, name: str, revision: str, device: str, why: Message, option: str) -> None:
-        """Raises ModelMissing if the folder holds no such model, or the model does not fit the device."""
+        """Raises ModelMissing if the folder holds no such model, or the model does not fit on the device."""
         try:
             self._load(folder, device)
         except (OSError, ValueError, RuntimeError) as exc:
@@ -94,7 +94,7 @@ class SentenceEmbedder:
         self._bert = BertEncoder(self._model, bfloat16=self._bfloat16) if quick else None
         self._batches = Batches(self._encode, BATCH if device == "cpu" else GPU_BATCH, self.dimension)
         self.why = Message("{reason}; {precision}", {"reason": why, "precision": precision})
-        # E5 was trained with these prompts, which not every copy of it states.
+        # E5 was trained with these prompts, but not every copy of it says so.
         e5 = {"query": "query: ", "passage": "passage: "} if "e5" in name.lower() else {"query": "", "passage": ""}
         known = self._model.prompts or {}
         self._prompts = {
@@ -114,14 +114,14 @@ class SentenceEmbedder:
         self._counting = threading.Lock()
 
     def count_tokens(self, text: str) -> int:
-        """Length of `text` in tokens, also beyond `max_tokens`."""
+        """Length of `text` in tokens, even beyond `max_tokens`."""
         with self._counting:
-            if self._counter is None:  # takes a second and 100 MB, and is needed only where no worker counts
+            if self._counter is None:  # takes a second and 100 MB, and is needed only if no worker counts
                 self._counter = plain_tokenizer(self.tokenizer())
         return len(self._counter.encode(text, add_special_tokens=False).ids)
 
     def tokenizer(self) -> str:
-        """What `count_tokens` counts with, as JSON."""
+        """The tokenizer behind `count_tokens`, as JSON."""
         return str(self._model.tokenizer.backend_tokenizer.to_str())
 
     def passages(self, texts: Sequence[str], *, urgent: bool = False, stop: threading.Event | None = None) -> Vectors:
@@ -161,7 +161,7 @@ def plain_tokenizer(data: str) -> Any:
 
 
 def choose_precision(device: str) -> tuple[bool, Message]:
-    """Whether to compute in bfloat16 rather than float32, and why: on a CPU a layer's product is timed in both.
+    """Whether to compute in bfloat16 rather than float32, and why. On a CPU, a layer's product is timed in both.
 
     A CPU without bfloat16 takes fifty times as long with it, so the first measurement is a short one.
     """
@@ -193,10 +193,10 @@ def _seconds(rows: int, dtype: Any) -> float:
 
 
 def open_embedder(wanted: str, *, cache: Path, download: bool = False) -> SentenceEmbedder:
-    """Open the embedder `wanted`: "auto", "packaged", a folder, or the id of a model on the hub.
+    """Open an embedder: "auto", "packaged", a folder, or a model's id on the hub.
 
-    "auto" is bge-m3 if there is a GPU and the model is in the hub cache, else the packaged multilingual-e5-small, else
-    the same model from the hub cache. Only a hub id with `download` opens a connection. Raises ModelMissing.
+    "auto" is bge-m3 if there is a GPU and the model is in the hub cache, else multilingual-e5-small, from its package
+    or the hub cache. Only a hub id together with `download` opens a connection. Raises ModelMissing.
     """
     import torch
 
@@ -221,7 +221,7 @@ def open_embedder(wanted: str, *, cache: Path, download: bool = False) -> Senten
 
 
 def _open_small(wanted: str, cache: Path, device: str) -> SentenceEmbedder:
-    """multilingual-e5-small from the package, for "auto" from the hub cache too. Raises ModelMissing."""
+    """multilingual-e5-small from the package or, for "auto", from the hub cache. Raises ModelMissing."""
     if file := packaged_file():
         folder = unpack(file, cache)
         name, revision = "multilingual-e5-small", folder.name[-12:]
@@ -240,7 +240,7 @@ def _from_hub(folder: Path, name: str, device: str, why: Message) -> SentenceEmb
 
 
 def hub_folder(name: str, *, download: bool) -> Path | None:
-    """The snapshot of a model in the hub cache, fetched first if `download` allows; None if it cannot be had."""
+    """A model's snapshot in the hub cache, downloaded first if `download` allows it; None if there is none."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 

@@ -1,8 +1,8 @@
-"""The layers of a BERT encoder (Devlin et al., NAACL 2019) as one call, during which other threads can run.
+"""The layers of a BERT encoder (Devlin et al., NAACL 2019) as a single call, during which other threads can run.
 
-Called one by one, each of the 180 operations takes Python's lock again when it ends, and waits for whoever has it: next
-to one thread of plain Python, a question takes 149 instead of 23 ms (`benchmarks/LOG.md`). TorchScript takes the lock
-once, which makes it 32. What is computed is the same to the last bit.
+If called one by one, each of the 180 operations takes Python's lock again when it ends, and has to wait for whoever
+holds it: next to one thread of plain Python, a question takes 149 instead of 23 ms (`benchmarks/LOG.md`). TorchScript
+takes the lock only once, which makes it 32 ms. The results are the same to the last bit.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Optional, Union
 import torch
 from torch.nn.functional import gelu, layer_norm, linear, scaled_dot_product_attention
 
-# Of a layer: weight and bias of queries, keys and values together, of what is made of the attended, of the norm after
-# it, of the widening and the narrowing product, and of the last norm.
+# For each layer: weight and bias of queries, keys and values together, of the attention's output, of the norm after it,
+# of the widening and the narrowing product, and of the last norm.
 Layer = list[torch.Tensor]
 _Scalars = list[Optional[Union[int, float, complex]]]  # noqa: UP007, UP045 - TorchScript knows no other spelling
 
 
 def _product(states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """A linear layer, in the precision of its bias; the weight may be in the layout of oneDNN."""
+    """A linear layer, in the precision of its bias. The weight may be in oneDNN's layout."""
     states = states.to(bias.dtype)
     if weight.is_mkldnn:
-        # What torch's compiler makes of a linear layer whose weights do not change; it is no public interface.
+        # What torch's compiler makes of a linear layer with constant weights; not a public interface.
         scalars = torch.jit.annotate(_Scalars, [])  # type: ignore[no-untyped-call]
         return torch.ops.mkldnn._linear_pointwise(states, weight, bias, "none", scalars, "")  # type: ignore[no-any-return]
     return linear(states, weight, bias)
@@ -52,6 +52,6 @@ def _through(
 
 
 with warnings.catch_warnings():
-    # It is deprecated, and what is named as its successor needs a compiler on the machine. `_through` does the same.
+    # Deprecated, but its successor needs a compiler on the machine. `_through` does the same.
     warnings.simplefilter("ignore", DeprecationWarning)
     through = torch.jit.script(_through)

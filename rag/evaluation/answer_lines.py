@@ -13,9 +13,9 @@ from rag.records import Source
 def answer_line(outcome: Outcome) -> str:
     """A JSON line.
 
-    `question`; `state`: "answer", "closest" or "none"; `short`: the short answer with its scale as one text, its
-    values joined by "; ", or null; `values` and `scale`: the same apart; `formula`; `answer`: the sentences, without
-    citation marks; `missing`: what the question names and no source holds; `sources`: `document` and `page` (from 0)
+    `question`; `state`: "answer", "closest" or "none"; `short`: the short answer with its scale as one text, its values
+    joined by "; ", or null; `values` and `scale`: the same separately; `formula`; `answer`: the sentences, without
+    citation marks; `missing`: what the question names but no source contains; `sources`: `document` and `page` (from 0)
     of each source, best first; `rank` of the first source on a correct page, from 1, or null; `seconds`.
     """
     answer = outcome.answer

@@ -1,4 +1,4 @@
-"""How right short answers are: exact match and F1, of all questions and by kind and by what they are answered from."""
+"""How correct short answers are: exact match and F1, overall, by kind, and by where the answer comes from."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ NO_SCORE = Scores(0.0, 0.0)
 
 
 def answer_scores(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """`exact` and `f1` (0..1), by `kinds` and `sources` too where questions have them, and how often each `states` was.
+    """`exact` and `f1` (0..1), overall and by `kinds` and `sources` if questions have them, and the `states` counted.
 
-    A question without a short answer scores 0. Questions without a reference answer count in `states` alone.
+    A question without a short answer scores 0. Questions without a reference answer only count in `states`.
     """
     answered = [outcome for outcome in outcomes if outcome.answer is not None]
     scored = [(outcome, scores_of(outcome)) for outcome in answered if outcome.question.answers]
@@ -33,9 +33,9 @@ def answer_scores(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 def scores_of(outcome: Outcome) -> Scores:
     """The scores of one short answer.
 
-    A question with a kind is scored as TAT-QA does, where several reference answers are all wanted. Of other questions
-    they are alternatives, and the best counts, as in SQuAD (Rajpurkar et al. 2016); Chinese is compared by characters,
-    as in CMRC 2018 (Cui et al. 2019).
+    A question with a kind is scored as in TAT-QA, where all of several reference answers are wanted. For other
+    questions they are alternatives, and the best counts, as in SQuAD (Rajpurkar et al. 2016). Chinese is compared by
+    characters, as in CMRC 2018 (Cui et al. 2019).
     """
     question, short = outcome.question, outcome.answer.short if outcome.answer else None
     if short is None:
@@ -48,7 +48,7 @@ def scores_of(outcome: Outcome) -> Scores:
 
 
 def text_scores(given: str, wanted: str) -> Scores:
-    """Exact match and F1 of two texts by their words, of Chinese by its characters."""
+    """Exact match and F1 of two texts by words; of Chinese by characters."""
     had, gold = _units(given), _units(wanted)
     common = sum((Counter(had) & Counter(gold)).values())
     return Scores(float(bool(gold) and had == gold), 2 * common / (len(had) + len(gold)) if common else 0.0)

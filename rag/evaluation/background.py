@@ -1,4 +1,4 @@
-"""Work of the Evaluate view in the background: one piece per owner, one after the other, each can be stopped."""
+"""Work of the Evaluate view in the background: one task per owner, one after another; each can be stopped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rag.errors import AskError, Stopped
 from rag.messages import Message
 
 PROGRESS_SECONDS: Final = 0.5  # between two reports of progress
-STOP_POLL_SECONDS: Final = 0.2  # how often work that waits for its turn looks whether it was stopped
+STOP_POLL_SECONDS: Final = 0.2  # how often a waiting task checks whether it was stopped
 
 
 class WorkKind(StrEnum):
@@ -27,7 +27,7 @@ class WorkKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an owner's work has come, or why the last one failed."""
+    """How far an owner's task has got, or why the last one failed."""
 
     done: int  # questions
     total: int
@@ -38,7 +38,7 @@ class Progress:
 
 @dataclass
 class Work:
-    """A piece of work in progress, or the last one if it failed."""
+    """A task in progress, or the last one if it failed."""
 
     kind: WorkKind
     total: int  # questions
@@ -50,7 +50,7 @@ class Work:
     _shown: float = field(default_factory=time.monotonic)
 
     def step(self) -> None:
-        """One more question is done."""
+        """Report that one more question is done."""
         self.done += 1
         if time.monotonic() - self._shown > PROGRESS_SECONDS:
             self._shown = time.monotonic()
@@ -58,17 +58,17 @@ class Work:
 
 
 class Background:
-    """The work of all owners. Thread-safe."""
+    """The tasks of all owners. Thread-safe."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
         self._lock = threading.Lock()
-        self._turn = threading.Lock()  # one piece at a time, so that none slows down another
+        self._turn = threading.Lock()  # one task at a time, so that none slows down another
         self._work: dict[str, Work] = {}
         self._threads: list[threading.Thread] = []
 
     def close(self) -> None:
-        """Stop all work and wait until it has ended."""
+        """Stop all tasks and wait until they have ended."""
         with self._lock:
             for work in self._work.values():
                 work.stop.set()
@@ -77,13 +77,13 @@ class Background:
             thread.join()
 
     def progress(self, owner: str) -> Progress | None:
-        """Progress of the owner's work; None if none was started, or the last one succeeded."""
+        """Progress of the owner's task; None if none was started, or the last one succeeded."""
         with self._lock:
             work = self._work.get(owner)
             return Progress(work.done, work.total, work.running, work.problem, work.kind) if work else None
 
     def start(self, owner: str, kind: WorkKind, total: int, job: Callable[[Work], None]) -> bool:
-        """Start a piece of work; False if one of this owner is in progress already."""
+        """Start a task; False if this owner already has one in progress."""
         with self._lock:
             if (before := self._work.get(owner)) and before.running:
                 return False
@@ -95,7 +95,7 @@ class Background:
         return True
 
     def stop(self, owner: str) -> None:
-        """Stop the owner's work."""
+        """Stop the owner's task."""
         with self._lock:
             if work := self._work.get(owner):
                 work.stop.set()
@@ -119,7 +119,7 @@ class Background:
 
     @contextmanager
     def _alone(self, work: Work) -> Iterator[None]:
-        """Wait until no other work is in progress, or this one is stopped."""
+        """Wait until no other task is in progress, or this one is stopped."""
         mine = False
         while not mine and not work.stop.is_set():
             mine = self._turn.acquire(timeout=STOP_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""Claim files: sentences with their sources and what checking should find; and the share that checking gets right."""
+"""Claim files: sentences with sources and the expected result of checking them; and the share checked correctly."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ EXPECTED: Final = (*(str(state) for state in ClaimState), ALTERED)
 class ClaimLine:
     """A line of a claim file."""
 
-    sentence: str  # may hold citation marks
+    sentence: str  # may contain citation marks
     sources: tuple[str, ...]
     expected: str  # one of EXPECTED
-    kind: str  # what was done to the sentence; claims are counted by it
+    kind: str  # how the sentence was changed; claims are counted by it
 
     @classmethod
     def parse(cls, row: Mapping[str, Any]) -> ClaimLine:
-        """Raises KeyError for a missing field, TypeError or ValueError for one that is not as above."""
+        """Raises KeyError for a missing field, TypeError or ValueError for one that is not as described."""
         sentence, sources, expected, kind = row["sentence"], row["sources"], row["expected"], row["kind"]
         if not (isinstance(sentence, str) and isinstance(kind, str)):
             raise TypeError("'sentence' and 'kind' must be texts")
@@ -41,27 +41,27 @@ class ClaimLine:
 
 
 def read_claims(file: Path) -> list[ClaimLine]:
-    """All claims of a file. Raises SettingRefused for a file or line that cannot be read."""
+    """All claims in a file. Raises SettingRefused if the file or a line cannot be read."""
     return read_lines(file, ClaimLine.parse)
 
 
 def check_line(claim: ClaimLine, settings: AnswerSettings) -> ClaimState:
-    """What checking finds; of several sentences the worst."""
+    """The result of checking; for several sentences, the worst."""
     sources = [Source(n, n, "", "", 0, 0, "1", (), text, 0, len(text), 1.0) for n, text in enumerate(claim.sources, 1)]
     states = {sentence.claim for sentence in check_citations(claim.sentence, sources, settings)}
     for state in (ClaimState.CONTRADICTED, ClaimState.NOT_FOUND, ClaimState.SUPPORTED):
         if state in states:
             return state
-    return check_claim(claim.sentence, SourceIndex(sources), settings.claims).state  # it looks like no claim
+    return check_claim(claim.sentence, SourceIndex(sources), settings.claims).state  # it does not look like a claim
 
 
 def is_right(found: ClaimState, expected: str) -> bool:
-    """Whether checking found what was expected."""
+    """Whether the result of checking is the expected one."""
     return found is not ClaimState.SUPPORTED if expected == ALTERED else found == expected
 
 
 def report_claims(checked: Iterable[tuple[ClaimLine, ClaimState]]) -> dict[str, Any]:
-    """By kind: the number of claims, what was expected ("mixed" if it differs), and the share that is right."""
+    """By kind: the number of claims, what was expected ("mixed" if it differs), and the share checked correctly."""
     groups: dict[str, list[tuple[str, bool]]] = {}
     for line, found in checked:
         groups.setdefault(line.kind, []).append((line.expected, is_right(found, line.expected)))

@@ -1,8 +1,8 @@
-"""Runs over saved questions: all of them asked in the background, as people ask.
+"""Runs over saved questions: all of them asked in the background, just as people ask.
 
-Everything belongs to one owner and is invisible to others. A question whose documents are gone is skipped by runs
-until the same file is added again; so is a question with neither a page nor an expected answer. Runs hold ranks,
-scores, times and digests; what was answered is kept of the newest run only, and until its question is removed.
+Everything belongs to one owner and is invisible to others. A question whose documents are gone is skipped until the
+same file is added again, and so is one with neither a page nor an expected answer. Runs store ranks, scores, times and
+digests; the answers are kept only for the newest run, and until their question is removed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAX_RUNS: Final = 100  # per owner; the oldest are deleted
 
 
 class Evaluations(SavedQuestions):
-    """Saved questions and runs in the store of a data folder. Thread-safe; to be closed before the store."""
+    """Saved questions and runs in the store of a data folder. Thread-safe. Close it before the store."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Evaluations(SavedQuestions):
         )
         self._lock = threading.Lock()
         self._runs: dict[str, tuple[Run, ...]] = {}  # cache, by owner
-        self._runs_version = 0  # grows with every change of the stored runs
+        self._runs_version = 0  # increases with every change of the stored runs
 
     def close(self) -> None:
         """Stop all runs, without storing them, and all experiments; wait until they have ended."""
@@ -90,7 +90,7 @@ class Evaluations(SavedQuestions):
         return self._background.progress(owner)
 
     def start(self, owner: str) -> None:
-        """Start a run in the background, unless something of this owner is in progress.
+        """Start a run in the background, unless this owner has something in progress.
 
         Raises QuestionRefused if no saved question has its document in the library.
         """
@@ -104,16 +104,16 @@ class Evaluations(SavedQuestions):
         self._background.start(owner, WorkKind.RUN, len(questions), job)
 
     def stop(self, owner: str) -> None:
-        """Stop what is in progress: nothing of a run is stored; an experiment can be resumed."""
+        """Stop what is in progress. Nothing of a run is stored; an experiment can be resumed."""
         self._background.stop(owner)
 
     def _measured(self, owner: str, questions: Sequence[SavedQuestion], work: Work) -> dict[int, Measured]:
-        """Ask every question; fewer results if the run was stopped."""
+        """Ask every question; returns fewer results if the run was stopped."""
         measured: dict[int, Measured] = {}
         warm_up(self._ask(owner, questions[0].text, stop=threading.Event(), options=DEFAULT_OPTIONS))
         for question in questions:
             one = None if work.stop.is_set() else self._measure(owner, question, work)
-            if one is None or work.stop.is_set():  # an answer that was stopped says nothing
+            if one is None or work.stop.is_set():  # a stopped answer says nothing
                 break
             measured[question.id] = one
             work.step()
@@ -123,7 +123,7 @@ class Evaluations(SavedQuestions):
         return measure(question, self._ask(owner, question.text, stop=work.stop, options=DEFAULT_OPTIONS))
 
     def _store_run(self, owner: str, measured: dict[int, Measured]) -> None:
-        """Store a run without questions and documents removed meanwhile; nothing if none is left."""
+        """Store a run without questions and documents removed in the meantime; nothing if none is left."""
         present = {question.id for question in self.saved(owner) if question.can_run}
         kept = {key: one for key, one in measured.items() if key in present}
         if not kept:
@@ -140,7 +140,7 @@ class Evaluations(SavedQuestions):
                 (owner, MAX_RUNS),
             )
             sql.execute("DELETE FROM given_answers WHERE run IN (SELECT id FROM runs WHERE owner = ?)", (owner,))
-            # A question may have been removed just now.
+            # A question may just have been removed.
             sql.executemany(
                 "INSERT INTO given_answers SELECT ?, id, ? FROM kept_questions WHERE id = ?",
                 [(run, one.given, key) for key, one in kept.items()],
@@ -148,7 +148,7 @@ class Evaluations(SavedQuestions):
         self._runs_changed(owner)
 
     def given(self, owner: str, run_id: int) -> dict[int, str]:
-        """The answers of a run, by id of the saved question; empty if they are not kept."""
+        """The answers of a run, by id of the saved question; empty if they were not kept."""
         rows = self._store.rows(
             "SELECT question, text FROM given_answers WHERE run = (SELECT id FROM runs WHERE id = ? AND owner = ?)",
             (run_id, owner),
@@ -185,7 +185,7 @@ class Evaluations(SavedQuestions):
 
 def _stored_run(row: sqlite3.Row) -> Run:
     about = json.loads(row["about"])
-    # Documents stay split as they were when added, so the settings of splitting say nothing about a run.
+    # Documents stay split as they were when added, so the settings for splitting say nothing about a run.
     settings = current_names({k: v for k, v in about.pop("settings").items() if not k.startswith("splitting.")})
     results = {int(key): _stored_result(result) for key, result in json.loads(row["results"]).items()}
     return Run(id=row["id"], at=row["at"], results=results, settings=settings, **about)

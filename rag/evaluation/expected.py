@@ -1,4 +1,4 @@
-"""How right an answer is, given the answer that somebody expects; numbers are equal after scale."""
+"""How correct an answer is, given the expected one; numbers are compared after applying their scale."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rag.evaluation.outcomes import normalise
 from rag.evaluation.short_answers import Scores, number_of, short_answer_scores
 from rag.records import Answer, AnswerState, ClaimState, ShortAnswer
 
-MAX_GIVEN_CHARACTERS: Final = 200  # of an answer as it is shown beside the expected one
+MAX_GIVEN_CHARACTERS: Final = 200  # of an answer shown next to the expected one
 
 _SEPARATORS = re.compile(r"[;；\n]")  # between several values that are all expected
 _CHINESE_SCALES: Final = {"百万": "million", "万": "ten thousand", "亿": "hundred million", "千": "thousand"}
@@ -28,9 +28,9 @@ _NUMBER = re.compile(
 
 
 def score_answer(answer: Answer, expected: str) -> Scores:
-    """Exact match and F1 of an answer; of several expected values, separated by semicolons, all are wanted.
+    """Exact match and F1 of an answer. Several expected values, separated by semicolons, are all wanted.
 
-    The short answer counts if there is one, otherwise the sentences: they are right if they hold every expected
+    The short answer counts if there is one. Otherwise the sentences do: they are correct if they contain every expected
     value. A number expected without a scale equals one printed with the same digits in any scale.
     """
     wanted = expected_values(expected)
@@ -42,12 +42,12 @@ def score_answer(answer: Answer, expected: str) -> Scores:
 
 
 def expected_values(expected: str) -> list[str]:
-    """The values that an expected answer names."""
+    """The values in an expected answer."""
     return [value for part in _SEPARATORS.split(expected) if (value := part.strip())]
 
 
 def given_text(answer: Answer, characters: int = MAX_GIVEN_CHARACTERS) -> str:
-    """What an answer says, in one line: the short answer, else the beginning of its sentences; "" for a refusal."""
+    """An answer in one line: the short answer, else the beginning of its sentences; "" for a refusal."""
     if answer.state is AnswerState.NONE:
         return ""
     if answer.short is not None:
@@ -57,7 +57,7 @@ def given_text(answer: Answer, characters: int = MAX_GIVEN_CHARACTERS) -> str:
 
 
 def supported_claims(answer: Answer) -> tuple[int, int]:
-    """How many claims of an answer its sources support, and how many claims it makes."""
+    """How many claims of an answer its sources support, and how many it makes."""
     claims = [sentence.claim for sentence in answer.sentences if sentence.claim is not None]
     return claims.count(ClaimState.SUPPORTED), len(claims)
 
@@ -66,7 +66,7 @@ def _short_scores(short: ShortAnswer, wanted: Sequence[str]) -> Scores:
     values = [_plain(value) for value in wanted]
     given = [_plain(value) for value in short.values]
     found = [short_answer_scores(given, short.scale, values, scale) for scale in ("", short.scale)]
-    if not any(number_of(value, "") is not None for value in values):  # whose sign is no punctuation
+    if not any(number_of(value, "") is not None for value in values):  # in which the sign is not punctuation
         found.append(text_scores(" ".join(short.values), " ".join(wanted)))
     return max(found, key=lambda scores: (scores.exact, scores.f1))
 
@@ -80,7 +80,7 @@ def _sentence_scores(sentences: Sequence[str], wanted: Sequence[str]) -> Scores:
 
 
 def _is_in(value: str, numbers: set[float], words: str, text: str) -> bool:
-    """Whether a text holds a value; its numbers and normalised words are given."""
+    """Whether a text contains a value, given the text's numbers and normalised words."""
     number = number_of(_plain(value), "")
     if number is not None:
         return abs(number) in numbers
@@ -89,7 +89,7 @@ def _is_in(value: str, numbers: set[float], words: str, text: str) -> bool:
 
 
 def _numbers_in(text: str) -> set[float]:
-    """The numbers of a text without their signs, each after its scale and as it is printed."""
+    """The numbers in a text without signs, each with its scale applied and as printed."""
     found = set()
     for match in _NUMBER.finditer(_with_english_scales(text.lower())):
         printed = re.match(r"[^\d]?[\d,]*(?:\.\d+)?", match[0])
@@ -101,7 +101,7 @@ def _numbers_in(text: str) -> set[float]:
 
 
 def _plain(value: str) -> str:
-    """A value in lower case, its scale in English and without a currency behind it."""
+    """A value in lower case, its scale in English, and without a currency after it."""
     return _CURRENCY.sub("", _with_english_scales(" ".join(value.lower().split()))).strip()
 
 

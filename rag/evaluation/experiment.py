@@ -14,15 +14,15 @@ from rag.evaluation.runs import Result, Run, SavedQuestion
 from rag.preferences import DEFAULT_PREFERENCES, Preferences
 from rag.records import AskOptions
 
-F1_DIFFERENCE: Final = 0.005  # a smaller one is none: the page shows two digits
+F1_DIFFERENCE: Final = 0.005  # a smaller difference counts as none: the page shows two digits
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """The settings that one side of an experiment answers with."""
+    """The settings with which one side of an experiment answers."""
 
     preferences: Preferences = DEFAULT_PREFERENCES
-    quotes: bool = False  # by the quote reader, whichever model is in use
+    quotes: bool = False  # answered by the quote reader, whichever model is in use
 
     @property
     def options(self) -> AskOptions:
@@ -40,14 +40,14 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What both variants made of a question."""
+    """The results of both variants for a question."""
 
     first: Measured
     second: Measured
 
     @property
     def verdict(self) -> Verdict:
-        """By the answer where one is expected: right or wrong, then F1; by the rank of the page where that is equal."""
+        """By the answer if one is expected: correct or not, then F1; if that is equal, by the rank of the page."""
         difference = _answer_gain(self.first.result, self.second.result) or _rank_gain(
             self.first.result.rank, self.second.result.rank
         )
@@ -57,12 +57,12 @@ class Pair:
 
     @property
     def same_answer(self) -> bool:
-        """Whether both answered the same, as far as the text is kept."""
+        """Whether both answered the same, as far as the text was kept."""
         return self.first.given == self.second.given
 
 
 def _answer_gain(first: Result, second: Result) -> float:
-    """How much more right the second answer is; 0 if nothing was expected."""
+    """How much more correct the second answer is; 0 if none was expected."""
     if first.answer is None or second.answer is None:
         return 0.0
     exact = (second.answer.exact or 0.0) - (first.answer.exact or 0.0)
@@ -77,16 +77,16 @@ def _rank_gain(first: int | None, second: int | None) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What an experiment was made with, besides its variants. One that changed cannot be resumed."""
+    """The circumstances of an experiment, besides its variants. If they have changed, it cannot be resumed."""
 
     embedder: str
     reranker: str
-    readers: tuple[str, str]  # that answered, by variant
+    readers: tuple[str, str]  # the reader that answered, by variant
     depths: tuple[int, int]  # sources per question, by variant
     documents: int
     passages: int
     library: str  # digest of the documents in the library
-    settings: dict[str, Any]  # by dotted name, as `recorded_settings` gives them
+    settings: dict[str, Any]  # by dotted name, as `recorded_settings` returns them
 
 
 @dataclass(frozen=True)
@@ -94,19 +94,19 @@ class Experiment:
     """Two variants and their results so far."""
 
     id: int
-    at: float  # when it began, in seconds since the epoch
+    at: float  # when it was started, in seconds since the epoch
     variants: tuple[Variant, Variant]
     circumstances: Circumstances
-    questions: tuple[int, ...]  # ids of the saved questions to be asked
+    questions: tuple[int, ...]  # ids of the saved questions to ask
     pairs: dict[int, Pair] = field(default_factory=dict)  # by id of the saved question
 
     @cached_property
     def left(self) -> tuple[int, ...]:
-        """Ids of the questions that were not asked yet."""
+        """Ids of the questions that have not been asked yet."""
         return tuple(question for question in self.questions if question not in self.pairs)
 
     def answered(self, questions: Sequence[SavedQuestion]) -> list[tuple[SavedQuestion, Pair]]:
-        """Those of the saved questions that both variants have answered."""
+        """The saved questions that both variants have answered."""
         return [(question, self.pairs[question.id]) for question in questions if question.id in self.pairs]
 
     @cached_property
@@ -125,7 +125,7 @@ class Experiment:
 
     @cached_property
     def refused(self) -> tuple[int, int]:
-        """How many questions each variant did not answer."""
+        """How many questions each variant refused to answer."""
         pairs = self.pairs.values()
         return sum(not pair.first.given for pair in pairs), sum(not pair.second.given for pair in pairs)
 
@@ -140,12 +140,12 @@ class Experiment:
 
     @property
     def chance(self) -> float | None:
-        """How often two equally good variants would differ by as much or more, 0..1; None if none differs."""
+        """How often two equally good variants would differ at least this much, 0..1; None if no question differs."""
         return sign_test(self.count(Verdict.BETTER), self.count(Verdict.WORSE))
 
 
 def sign_test(better: int, worse: int) -> float | None:
-    """The two-sided sign test on paired results (McNemar's exact test); None without a pair that differs."""
+    """The two-sided sign test on paired results (McNemar's exact test); None if no pair differs."""
     pairs = better + worse
     if not pairs:
         return None

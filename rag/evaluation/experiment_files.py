@@ -1,4 +1,4 @@
-"""An experiment as a file: CSV with a row per question, or JSON with the settings and totals of both variants too."""
+"""An experiment as a file: CSV with a row per question, or JSON with the settings and totals as well."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OF_SIDE = ("answer", "right", "F1", "rank", "supported", "claims", "seconds")
 
 
 def experiment_csv(experiment: Experiment, questions: Sequence[SavedQuestion]) -> str:
-    """A row per question: what was expected, what each variant answered and found, and the verdict of B against A."""
+    """A row per question: what was expected, what each variant answered and found, and the verdict on B against A."""
     columns = ["question", "expected", *(f"{name} {side}" for side in _SIDES for name in _OF_SIDE), "B against A"]
     rows = []
     for question, pair in experiment.answered(questions):
@@ -27,7 +27,7 @@ def experiment_csv(experiment: Experiment, questions: Sequence[SavedQuestion]) -
 
 
 def experiment_json(experiment: Experiment, questions: Sequence[SavedQuestion]) -> str:
-    """All of it, for programs. Times are in seconds; shares from 0 to 1; None for what was not measured."""
+    """The whole experiment, for programs. Times in seconds, shares from 0 to 1, None for what was not measured."""
     whole = {
         "began": experiment.at,
         "circumstances": asdict(experiment.circumstances),

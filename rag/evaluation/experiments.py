@@ -1,8 +1,8 @@
-"""Experiments in the store: the saved questions asked with two variants of the settings, to be stopped and resumed.
+"""Experiments in the store: asks the saved questions with two variants of the settings; can be stopped and resumed.
 
 Everything belongs to one owner and is invisible to others. Each question is stored as soon as both variants have
-answered it, so an experiment that was stopped, also by the end of the program, continues with the next one. What was
-answered is kept until the experiment or the question is removed.
+answered it, so a stopped experiment, even one stopped by the end of the program, continues with the next question.
+Answers are kept until the experiment or the question is removed.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from rag.records import DEFAULT_OPTIONS
 from rag.store.database import Store
 
 MAX_EXPERIMENTS: Final = 50  # per owner; the oldest are deleted
-MAX_GIVEN_CHARACTERS: Final = 1_000  # of an answer, as it is kept
+MAX_GIVEN_CHARACTERS: Final = 1_000  # kept of an answer
 
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """The data of an experiment beside its results."""
+    """The data of an experiment, apart from its results."""
 
     variants: tuple[Variant, Variant]
     circumstances: Circumstances
@@ -52,7 +52,7 @@ class Experiments:
         circumstances: Callable[[str, tuple[Variant, Variant]], Circumstances],
         changed: Callable[[], None],
     ) -> None:
-        """`saved` questions of an owner; `circumstances` of an owner's experiment, once a question was asked."""
+        """`saved`: an owner's questions; `circumstances`: of an owner's experiment, after the first question."""
         self._store, self._background, self._saved, self._ask = store, background, saved, ask
         self._circumstances, self._changed = circumstances, changed
 
@@ -63,7 +63,7 @@ class Experiments:
         return tuple(one for one in found if one is not None)
 
     def get(self, owner: str, experiment_id: int) -> Experiment | None:
-        """An experiment with its results; None if the owner has none of this id."""
+        """An experiment with its results; None if the owner has none with this id."""
         rows = self._store.rows(
             "SELECT id, at, data FROM experiments WHERE id = ? AND owner = ?", (experiment_id, owner)
         )
@@ -82,7 +82,7 @@ class Experiments:
         self._changed()
 
     def start(self, owner: str, variants: tuple[Variant, Variant]) -> None:
-        """Ask all saved questions with both variants, in the background, unless something of this owner is in progress.
+        """Ask all saved questions with both variants in the background, unless this owner has something in progress.
 
         Raises QuestionRefused if the variants are equal, or no saved question has its document in the library.
         """
@@ -101,9 +101,9 @@ class Experiments:
         self._background.start(owner, WorkKind.EXPERIMENT, len(questions), job)
 
     def resume(self, owner: str, experiment_id: int) -> None:
-        """Ask what an experiment has left, in the background, unless something of this owner is in progress.
+        """Ask the questions that are left, in the background, unless this owner has something in progress.
 
-        Raises QuestionRefused if nothing is left. What was changed meanwhile is told as the problem of the work.
+        Raises QuestionRefused if nothing is left. If something was changed in the meantime, the task fails and says so.
         """
         experiment = self.get(owner, experiment_id)
         questions = left_to_ask(experiment, self._saved(owner)) if experiment else []
@@ -133,14 +133,14 @@ class Experiments:
         questions: Sequence[SavedQuestion],
         work: Work,
     ) -> None:
-        """Ask the questions and store each; the variants take turns in being first, so that neither is favoured."""
+        """Ask the questions and store each. The variants take turns in going first, so that neither is favoured."""
         for at, question in enumerate(questions):
             asked: list[Measured] = []
             for variant in variants if at % 2 == 0 else variants[::-1]:
                 if work.stop.is_set():
                     return
                 asked.append(self._measure(owner, question, variant, work.stop))
-            if work.stop.is_set():  # an answer that was stopped says nothing
+            if work.stop.is_set():  # a stopped answer says nothing
                 return
             self._keep(experiment_id, question.id, Pair(*(asked if at % 2 == 0 else asked[::-1])))
             work.step()
@@ -164,7 +164,7 @@ class Experiments:
         return int(added or 0)
 
     def _keep(self, experiment_id: int, question_id: int, pair: Pair) -> None:
-        """Store the results of a question, unless it or the experiment was removed meanwhile."""
+        """Store the results of a question, unless it or the experiment was removed in the meantime."""
         with self._store.transaction() as sql:
             sql.execute(
                 "INSERT OR REPLACE INTO experiment_results (experiment, question, data)"
@@ -175,18 +175,18 @@ class Experiments:
 
 
 def left_to_ask(experiment: Experiment, saved: Sequence[SavedQuestion]) -> list[SavedQuestion]:
-    """The questions of an experiment that were not asked yet and still can be."""
+    """The questions of an experiment that have not been asked yet but still can be."""
     left = set(experiment.left)
     return [question for question in saved if question.id in left and question.can_run]
 
 
 def json_values(settings: dict[str, object]) -> dict[str, object]:
-    """Settings as they come back from JSON, so that stored ones can be compared with them."""
+    """Settings as they come back from JSON, so that they can be compared with stored ones."""
     return dict(json.loads(json.dumps(settings, default=str)))
 
 
 def _experiment(experiment_id: int, at: float, data: str) -> Experiment | None:
-    """A stored experiment without results; None for one that this version cannot read."""
+    """A stored experiment without results; None if this version cannot read it."""
     try:
         stored = _adapter().validate_json(data)
     except ValidationError:

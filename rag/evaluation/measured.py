@@ -1,4 +1,4 @@
-"""One saved question asked and measured: where its page was found, how right the answer was, how long it took."""
+"""Asks and measures one saved question: where its page was found, how correct the answer was, how long it took."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from rag.records import Answer, AskOptions, Event, Found
 
 
 class Ask(Protocol):
-    """Asks the library, outside of any conversation. Raises AskError."""
+    """Asks the library, outside any conversation. Raises AskError."""
 
     def __call__(self, owner: str, question: str, *, stop: threading.Event, options: AskOptions) -> Iterator[Event]:
-        """The events of an answer, as `rag.engine.Engine.ask` gives them."""
+        """The events of an answer, as returned by `rag.engine.Engine.ask`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The result of a question, and what was answered."""
+    """The result of a question, and the answer given."""
 
     result: Result
     given: str  # "" for a refusal
 
 
 def measure(question: SavedQuestion, events: Iterator[Event], given_characters: int = MAX_GIVEN_CHARACTERS) -> Measured:
-    """Take the events of an answer. A question that is refused, such as one without any word, has found nothing."""
+    """Follow the events of an answer. A question that is refused, such as one without words, has found nothing."""
     began = time.perf_counter()
     rank, searched, answer = None, 0.0, None
     try:
@@ -60,6 +60,6 @@ def _scored(question: SavedQuestion, answer: Answer | None, seconds: float) -> A
 
 
 def warm_up(events: Iterator[Event]) -> None:
-    """Search without answering: the first search after a change is slower than others."""
+    """Search without answering, because the first search after a change is slower than others."""
     with contextlib.suppress(QuestionRefused):
         next(events, None)

@@ -1,4 +1,4 @@
-"""What became of a question, and whether its answer contains a reference answer."""
+"""The outcome of a question, and whether its answer contains a reference answer."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ class Outcome:
     question: Question
     rank: int | None  # of the first source on a correct page, from 1; None if there is none
     seconds: float  # to the sources, or to the end of the answer if there is one
-    answer: Answer | None = None  # None if it was not asked for
+    answer: Answer | None = None  # None if no answer was asked for
     sources: tuple[Source, ...] = ()  # of the answer
 
     @property
     def contains(self) -> tuple[bool, bool] | None:
-        """What `contains_reference` tells; None without an answer, or without a reference to look for."""
+        """The result of `contains_reference`; None without an answer, or without a reference to look for."""
         if self.answer is None or not self.question.answers:
             return None
         return contains_reference(self.answer, self.question.answers)
 
 
 def contains_reference(answer: Answer, references: Sequence[str]) -> tuple[bool, bool]:
-    """Whether a reference answer occurs in the answer, and in its first sentence; both normalised."""
+    """Whether a reference answer occurs in the answer, and in its first sentence, after normalising both."""
     wanted = [normalise(text) for text in references]
     whole = normalise(" ".join(sentence.text for sentence in answer.sentences))
     first = [normalise(sentence.text) for sentence in answer.sentences[:1]]
@@ -39,9 +39,9 @@ def contains_reference(answer: Answer, references: Sequence[str]) -> tuple[bool,
 
 
 def normalise(text: str) -> str:
-    """Lower case without punctuation, articles and repeated spaces; Chinese without any space.
+    """Lower case without punctuation, articles and repeated spaces; Chinese without any spaces.
 
-    English as in the official evaluation script of SQuAD (Rajpurkar et al. 2016).
+    English as in SQuAD's official evaluation script (Rajpurkar et al. 2016).
     """
     if mainly_chinese(text):
         return "".join(character for character in text.lower() if character.isalnum())

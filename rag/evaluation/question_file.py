@@ -1,4 +1,4 @@
-"""Question files: one JSON object per line, a question with what is known of it: document, pages, answers."""
+"""Question files: one JSON object per line, with a question and what is known about it: document, pages, answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rag.evaluation.metrics import covers
 from rag.json_lines import as_text, read_lines
 from rag.records import Source
 
-# Fields that may be missing, by the name they have in a file.
+# Optional fields, by the name they have in a file.
 _OPTIONAL: Final = {"language": "language", "kind": "kind", "evidence": "source", "scale": "scale"}
 
 
@@ -24,13 +24,13 @@ class Question:
     pages: frozenset[int] = frozenset()  # correct pages, from 0; empty for a question without an answer
     answers: tuple[str, ...] = ()  # reference answers; may be empty
     language: str = ""  # such as "en"; "" if not given
-    kind: str = ""  # as TAT-QA names it: "span", "multi-span", "arithmetic" or "count"; "" if not given
+    kind: str = ""  # in TAT-QA's terms: "span", "multi-span", "arithmetic" or "count"; "" if not given
     evidence: str = ""  # what the answer comes from: "table", "text" or "table-text"; "" if not given
     scale: str = ""  # of the answer: "thousand", "million", "billion" or "percent"; "" for none
 
     @classmethod
     def parse(cls, row: Mapping[str, Any]) -> Question:
-        """From the JSON object of a line. Raises KeyError for a missing field, TypeError for one of another type."""
+        """Parse the JSON object of a line. Raises KeyError for a missing field, TypeError for a wrong type."""
         answer = row.get("answer") or []
         return cls(
             question=as_text(row["question"]),

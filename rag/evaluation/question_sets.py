@@ -1,8 +1,8 @@
-"""Question sets as files: saved questions as JSON Lines or CSV, and such files as rows to be saved.
+"""Question sets as files: exports saved questions as JSON Lines or CSV, and reads such files to save their questions.
 
-CSV (RFC 4180) has a header with the columns question, document, page and answer in any order; all but the first may
-be missing. Its pages are counted from 1, several of a row separated by semicolons. JSON Lines have an object per line
-with `question`; `document`; `pages`, counted from 0 as `python -m rag.evaluate` reads them; and `answer`.
+CSV (RFC 4180) has a header with the columns question, document, page and answer in any order; only the first is
+required. Its pages are counted from 1; several pages of a row are separated by semicolons. JSON Lines have an object
+per line with `question`; `document`; `pages`, counted from 0 as `python -m rag.evaluate` reads them; and `answer`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MAX_ROWS: Final = 5_000
 COLUMNS: Final = ("question", "document", "page", "answer")
 _OTHER_NAMES: Final = {"问题": "question", "文档": "document", "页": "page", "页码": "page", "答案": "answer",
                        "pages": "page"}  # fmt: skip
-# What a spreadsheet would take for a formula; a negative number is none. An apostrophe before it prevents that.
+# What a spreadsheet would take for a formula, except negative numbers. An apostrophe before it prevents that.
 _FORMULA = re.compile(r"[=+@\t\r]|-(?!\s*[\d.,]+\s*%?\Z)")
 _WHOLE = re.compile(r"([0-9]{1,6})(?:\.0)?")  # some programs write numbers as decimals
 
@@ -39,7 +39,7 @@ class QuestionRow:
     question: str
     document: str = ""  # its name; "" for none
     pages: tuple[int, ...] = ()  # from 0
-    answer: str = ""  # expected; "" for none
+    answer: str = ""  # the expected answer; "" for none
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ class RefusedLine:
 
 
 def read_question_set(data: bytes) -> tuple[list[QuestionRow], list[RefusedLine]]:
-    """The questions of a file, and the lines that are none; JSON Lines where it begins with a brace, else CSV.
+    """The questions in a file, and the lines that are not questions. JSON Lines if it starts with a brace, else CSV.
 
-    Raises QuestionRefused for a file that is too large, is not UTF-8, or has no column of questions.
+    Raises QuestionRefused if the file is too large, is not UTF-8, or has no column of questions.
     """
     check_size(len(data))
     try:
@@ -79,7 +79,7 @@ def read_question_set(data: bytes) -> tuple[list[QuestionRow], list[RefusedLine]
 
 
 def check_size(size: int) -> None:
-    """Raises QuestionRefused for a file of more bytes than are read."""
+    """Raises QuestionRefused if a file has more bytes than are read."""
     if size > MAX_FILE_BYTES:
         raise QuestionRefused(
             "The file has {size:.1f} MB, the limit is {limit:g} MB: split it.",
@@ -89,7 +89,7 @@ def check_size(size: int) -> None:
 
 
 def _json_rows(text: str) -> Iterator[tuple[int, Any]]:
-    """Number and object of each line; an exception's message if there is none."""
+    """Number and object of each line; an exception's message if it cannot be parsed."""
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
@@ -99,7 +99,7 @@ def _json_rows(text: str) -> Iterator[tuple[int, Any]]:
 
 
 def _csv_rows(text: str) -> Iterator[tuple[int, Any]]:
-    """Number and columns of each row, by name. Raises QuestionRefused without a column of questions."""
+    """Number and columns of each row, by name. Raises QuestionRefused if there is no column of questions."""
     head = text.lstrip().partition("\n")[0]
     separator = max(",;\t", key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
@@ -140,7 +140,7 @@ def _row(line: int, row: Any) -> QuestionRow:
 
 
 def _text(row: Mapping[str, Any], name: str) -> str:
-    """A field of a row; a list of texts as one, separated by semicolons; "" if it is missing."""
+    """A field of a row; a list of texts is joined with semicolons; "" if it is missing."""
     value = row.get(name)
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         value = "; ".join(value)
@@ -154,7 +154,7 @@ def _text(row: Mapping[str, Any], name: str) -> str:
 
 
 def _pages(row: Mapping[str, Any]) -> tuple[int, ...]:
-    """The pages of a row, from 0: `pages` as they are, `page` counted from 1."""
+    """The pages of a row, from 0: `pages` as they are, or `page`, which counts from 1."""
     if (given := row.get("pages")) is not None:
         if not isinstance(given, list) or not all(type(page) is int and 0 <= page < 10**6 for page in given):
             raise QuestionRefused("Its pages must be a list of whole numbers from 0.")
@@ -171,7 +171,7 @@ def _pages(row: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def as_lines(questions: Sequence[SavedQuestion]) -> str:
-    """Saved questions as JSON Lines, one per question and document; as `python -m rag.evaluate` reads them."""
+    """Saved questions as JSON Lines, one per question and document, as `python -m rag.evaluate` reads them."""
     lines = []
     for question in questions:
         language = "zh" if mainly_chinese(question.text) else "en"
@@ -184,7 +184,7 @@ def as_lines(questions: Sequence[SavedQuestion]) -> str:
 
 
 def as_csv(questions: Sequence[SavedQuestion]) -> str:
-    """Saved questions as CSV that spreadsheets open, one row per question and document."""
+    """Saved questions as CSV for spreadsheets, one row per question and document."""
     rows = [
         (question.text, document, "; ".join(str(page + 1) for page in pages), question.answer)
         for question in questions
@@ -194,7 +194,7 @@ def as_csv(questions: Sequence[SavedQuestion]) -> str:
 
 
 def csv_text(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table as CSV in which spreadsheets find no formula; a file of it should begin with a byte order mark."""
+    """A table as CSV without formulas for spreadsheets; a file of it should start with a byte order mark."""
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow(columns)
@@ -203,7 +203,7 @@ def csv_text(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _placed(question: SavedQuestion) -> list[tuple[str, list[int]]]:
-    """The question's documents in the library with its pages, from 0; ("", []) for a question without any page."""
+    """The question's documents in the library with its pages, from 0; ("", []) for a question without pages."""
     found: dict[str, list[int]] = {}
     for page in question.pages:
         if page.here:

@@ -1,8 +1,8 @@
-"""Saved questions in the store: each with the pages that answer it and the answer expected.
+"""Saved questions in the store, each with the pages that answer it and the expected answer.
 
-Everything belongs to one owner and is invisible to others. Of a document only its id and page numbers are stored here,
-never its name or text, so nothing lingers when it is removed. A question and the answer expected are its owner's own
-words and stay until they remove them.
+Everything belongs to one owner and is invisible to others. Only a document's id and page numbers are stored here, never
+its name or text, so nothing lingers when it is removed. A question and its expected answer are the owner's own words,
+and stay until the owner removes them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_QUESTIONS: Final = 500  # per owner
 MAX_RIGHT_PAGES: Final = 50  # per question
 MAX_ANSWER_CHARACTERS: Final = 500  # of an expected answer
 
-# Saved questions and their correct pages, with name and page label from the owner's own document before another.
+# Saved questions and their correct pages. Name and page label come from the owner's own document, else from another.
 _SAVED = f"""
 SELECT q.id, q.text, q.answer, r.document_id, r.page, d.name, p.label
 FROM kept_questions q LEFT JOIN right_pages r ON r.question = q.id
@@ -37,7 +37,7 @@ class SavedQuestions:
     """The saved questions of all owners. Thread-safe."""
 
     def __init__(self, store: Store, max_characters: int, changed: Callable[[], None]) -> None:
-        """`max_characters` of a question."""
+        """`max_characters`: of a question."""
         self._store, self._max_characters, self._changed = store, max_characters, changed
 
     def saved(self, owner: str) -> tuple[SavedQuestion, ...]:
@@ -50,12 +50,10 @@ class SavedQuestions:
         return tuple(SavedQuestion(key, text, tuple(pages), answer) for key, (text, answer, pages) in found.items())
 
     def save(self, owner: str, question: str, document_id: str, page: int, answer: str = "") -> None:
-        """Save a question with a page (from 0) that answers it, or add the page to a question that is saved already.
+        """Save a question with a page (from 0) that answers it, or add the page to a saved question.
 
-        `answer` is the one expected, unless the question has one already.
-
-        Raises NotInLibrary for a document that `owner` cannot see; QuestionRefused for an empty or overlong question, a
-        page that does not exist, or too many of them.
+        `answer`: the expected one, unless the question already has one. Raises NotInLibrary if `owner` cannot see the
+        document; QuestionRefused for an empty or overlong question, a page that does not exist, or too many pages.
         """
         document = self._store.document(owner, document_id)
         if document is None:
@@ -68,13 +66,13 @@ class SavedQuestions:
         self._changed()
 
     def save_without_page(self, owner: str, question: str) -> None:
-        """Save a question that has no page yet. Raises QuestionRefused for an empty or overlong one, or too many."""
+        """Save a question without a page. Raises QuestionRefused if it is empty or too long, or there are too many."""
         with self._store.transaction() as sql:
             self._keep(sql, owner, question)
         self._changed()
 
     def expect(self, owner: str, question_id: int, answer: str) -> None:
-        """Set the answer expected of a question, "" for none. Raises QuestionRefused for one that is too long."""
+        """Set the expected answer of a question, "" for none. Raises QuestionRefused if it is too long."""
         with self._store.transaction() as sql:
             sql.execute(
                 "UPDATE kept_questions SET answer = ? WHERE id = ? AND owner = ?",
@@ -83,9 +81,9 @@ class SavedQuestions:
         self._removed()
 
     def save_all(self, owner: str, rows: Sequence[QuestionRow]) -> tuple[int, list[RefusedLine]]:
-        """Save the rows of a question set; returns how many were, and why the others were not.
+        """Save the rows of a question set; returns how many were saved, and why the others were refused.
 
-        A row adds its pages to a question that is saved already, and replaces the answer expected if it names one.
+        A row adds its pages to a question that is already saved, and replaces the expected answer if it has one.
         """
         documents = _by_name(self._store.documents(owner), owner)
         refused = []
@@ -133,7 +131,7 @@ class SavedQuestions:
         self._changed()
 
     def _keep(self, sql: sqlite3.Connection, owner: str, question: str) -> int:
-        """Id of the saved question with this text, which is saved if it is not yet. Raises QuestionRefused."""
+        """Id of the saved question with this text; saves it if necessary. Raises QuestionRefused."""
         text = _cleaned(question)
         if not text or len(text) > self._max_characters:
             raise QuestionRefused(
@@ -158,7 +156,7 @@ class SavedQuestions:
 
 
 def questions_to_run(saved: Sequence[SavedQuestion]) -> list[SavedQuestion]:
-    """Those of the saved questions that can be asked and measured. Raises QuestionRefused if there are none."""
+    """The saved questions that can be asked and measured. Raises QuestionRefused if there are none."""
     questions = [question for question in saved if question.can_run]
     if not questions:
         raise QuestionRefused("No saved question has its document in the library: save a question first.")
@@ -174,7 +172,7 @@ def _too_many() -> QuestionRefused:
 
 
 def _cleaned(text: str) -> str:
-    """A text as SQLite takes it, without white space around it."""
+    """A text that SQLite accepts, without surrounding white space."""
     return text.encode("utf-8", "replace").decode().strip()
 
 
@@ -190,7 +188,7 @@ def _checked_answer(answer: str) -> str:
 
 
 def _by_name(documents: Sequence[Document], owner: str) -> dict[str, Document]:
-    """Documents by name in lower case, with and without ".pdf"; the owner's own before a shared one."""
+    """Documents by name in lower case, with and without ".pdf"; the owner's own take precedence over shared ones."""
     ordered = sorted(documents, key=lambda document: document.owner == owner)
     names = {document.name.casefold(): document for document in ordered}
     return {name.removesuffix(".pdf"): document for name, document in names.items()} | names

@@ -1,7 +1,7 @@
-"""How people rated answers, and why: kept beside the saved questions, for whoever tunes the program.
+"""How people rated answers, and why; kept next to the saved questions, for whoever tunes the program.
 
-A rating belongs to one owner and is invisible to others. It holds the question and the reason, both the owner's own
-words, and nothing of a document.
+A rating belongs to one owner and is invisible to others. It contains the question and the reason, both in the owner's
+own words, and nothing from a document.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ MAX_REASON_CHARACTERS: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """What somebody thought of the answer to a question."""
+    """Somebody's opinion of the answer to a question."""
 
     id: int
     at: float  # seconds since the epoch
     question: str
-    reader: str  # name of the one that answered
+    reader: str  # name of the reader that answered
     helpful: bool
     reason: str  # "" if none was given
 
@@ -63,9 +63,9 @@ class Ratings:
         )
 
     def rate(self, owner: str, question: str, reader: str, helpful: bool | None, reason: str = "") -> None:
-        """Rate what a reader answered to a question, in place of an earlier rating; None takes it back.
+        """Rate a reader's answer to a question, replacing an earlier rating; None withdraws it.
 
-        Raises QuestionRefused for a reason that is too long.
+        Raises QuestionRefused if the reason is too long.
         """
         if len(reason) > MAX_REASON_CHARACTERS:
             raise QuestionRefused(

@@ -1,4 +1,7 @@
-"""The settings recorded with a run, by dotted name; runs recorded under earlier names are read under today's."""
+"""The settings recorded with a run, by dotted name.
+
+Runs recorded under earlier names are read under the current ones.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any, Final
 
 from rag.settings import PageSettings, Settings, flatten
 
-# Earlier names of settings that are now called otherwise.
+# Earlier names of settings that have been renamed.
 _RENAMED: Final = {
     "searching.favoured": "retrieval.routing.routed_documents",
     "searching.looked_at_twice": "retrieval.overlap_candidates",
@@ -25,7 +28,7 @@ _RENAMED: Final = {
 }
 # Settings that no longer exist, and that no recorded run depended on.
 _REMOVED: Final = frozenset(("retrieval.query.min_question_terms",))
-# Settings that were constants, not recorded, while the earlier names were in use: their values then.
+# Settings that were unrecorded constants while the earlier names were in use, with their values then.
 _CONSTANTS: Final = {
     "retrieval.reranker_weight": 0.7,
     "retrieval.query.max_parts": 3,
@@ -46,14 +49,14 @@ _CONSTANTS: Final = {
     "retrieval.bm25.k1": 1.5,
     "retrieval.bm25.b": 0.75,
 }
-# Settings of steps that earlier runs did not have, as they leave the step out.
+# Settings that switch off steps which earlier runs did not have.
 _LEFT_OUT: Final = flatten(PageSettings(pages=0), "retrieval.pages.") | {"retrieval.routing.min_own_voice": 2.0}
 
 
 def recorded_settings(settings: Settings) -> dict[str, Any]:
     """What is recorded with a run: all retrieval settings, and any other that differs from its default.
 
-    Where the data is and how pages are drawn does not affect a run.
+    Where the data is, and how pages are drawn, does not affect a run.
     """
     usual = flatten(Settings())
     return {
@@ -64,9 +67,9 @@ def recorded_settings(settings: Settings) -> dict[str, Any]:
 
 
 def current_names(recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """Recorded settings under today's names, with the constants of the time where they were not recorded.
+    """Recorded settings under their current names, with the constants of the time if they were not recorded.
 
-    A step that there was not yet is left out by its settings.
+    Steps that did not exist yet are switched off by their settings.
     """
     if not any(name.startswith("searching.") for name in recorded):
         return _LEFT_OUT | {name: value for name, value in recorded.items() if name not in _REMOVED}

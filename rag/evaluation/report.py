@@ -1,4 +1,4 @@
-"""Outcomes of questions -> a report of recall, MRR, answered share and latency, as data and as a table."""
+"""Outcomes of questions -> a report of recall, MRR, share answered and latency, as data and as a table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rag.evaluation.outcomes import Outcome
 
 
 def report(outcomes: Sequence[Outcome], cuts: Sequence[int]) -> dict[str, Any]:
-    """Recall at each cut, mean reciprocal rank, answered shares, milliseconds per question, and `answer_scores`.
+    """Recall at each cut, mean reciprocal rank, shares answered, milliseconds per question, and `answer_scores`.
 
     Questions without a correct page do not count in recall and rank.
     """
@@ -34,7 +34,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def report_by_language(outcomes: Sequence[Outcome], cuts: Sequence[int]) -> dict[str, Any]:
-    """The report, with one for each language under "languages" if there are several."""
+    """The report; with several languages, also one for each under "languages"."""
     whole = report(outcomes, cuts)
     languages = sorted({outcome.question.language for outcome in outcomes})
     if len(languages) > 1:
@@ -46,7 +46,7 @@ def report_by_language(outcomes: Sequence[Outcome], cuts: Sequence[int]) -> dict
 
 
 def format_report(whole: dict[str, Any]) -> str:
-    """A report of `python -m rag.evaluate` as a table: a row for all questions, and one per language."""
+    """A report of `python -m rag.evaluate` as a table: one row for all questions, and one per language."""
     index = whole["seconds"]
     lines = [
         f"{whole['documents']} documents, {whole['pages']} pages, {whole['passages']} passages, scope {whole['scope']}",
@@ -68,7 +68,7 @@ def format_report(whole: dict[str, Any]) -> str:
 
 
 def _answer_lines(whole: dict[str, Any]) -> list[str]:
-    """A table of the short answers by kind, by source and by language, and a line of the states."""
+    """A table of the short answers by kind, source and language, and a line with the states."""
     groups = {**whole["kinds"], **whole["sources"], **whole.get("languages", {})}
     rows = [("all", whole), *groups.items()]
     states = ", ".join(f"{state} {count}" for state, count in whole["states"].items())

@@ -1,4 +1,4 @@
-"""Saved questions and runs over them as plain records, and what changed between two runs."""
+"""Saved questions and the runs over them as plain records, and what changed between two runs."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ class RightPage:
 
 @dataclass(frozen=True, slots=True)
 class SavedQuestion:
-    """A question, the pages that answer it, and the answer expected: what its owner said of each."""
+    """A question, the pages that answer it, and the expected answer, all as given by its owner."""
 
     id: int
     text: str
     pages: tuple[RightPage, ...]
-    answer: str = ""  # expected; "" for none
+    answer: str = ""  # the expected answer; "" for none
 
     @property
     def here(self) -> bool:
-        """Whether the document of any of its pages is in the library."""
+        """Whether any of its pages is in a document of the library."""
         return any(page.here for page in self.pages)
 
     @property
     def can_run(self) -> bool:
-        """Whether there is something to measure: a page in the library, or an expected answer to be found anywhere."""
+        """Whether there is something to measure: a page in the library, or an expected answer."""
         return self.here or (not self.pages and bool(self.answer))
 
     @property
     def pages_digest(self) -> str:
-        """Digest of its pages, 16 hexadecimal digits; documents out of the library count too."""
+        """Digest of its pages, 16 hexadecimal digits; pages of documents outside the library count, too."""
         return digest_of("\n".join(sorted(f"{page.document_id} {page.page}" for page in self.pages)))
 
     @property
@@ -78,7 +78,7 @@ _NO_PAGES: Final = digest_of("")
 
 @dataclass(frozen=True, slots=True)
 class AnswerResult:
-    """How right the answer to one question was."""
+    """How correct the answer to one question was."""
 
     exact: float | None  # 1.0 or 0.0; None without an expected answer
     f1: float | None  # 0..1
@@ -104,7 +104,7 @@ class Result:
 
     @property
     def exact(self) -> float | None:
-        """Whether the answer was right; None if that was not measured."""
+        """Whether the answer was correct; None if that was not measured."""
         return self.answer.exact if self.answer else None
 
     def same_pages(self, digest: str) -> bool:
@@ -114,7 +114,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Run:
-    """All saved questions searched once, and the circumstances."""
+    """All saved questions asked once, and the circumstances."""
 
     id: int
     at: float  # seconds since the epoch
@@ -126,11 +126,11 @@ class Run:
     settings: dict[str, Any]  # by dotted name, as `recorded_settings` gives them
     results: dict[int, Result] = field(default_factory=dict)  # by id of the saved question
     reranker: str = ""  # "" if there was none
-    reader: str = ""  # that answered; "" in runs of versions that only searched
+    reader: str = ""  # the reader; "" in runs of versions that only searched
 
     @cached_property
     def ranks(self) -> list[int | None]:
-        """Rank of each question that has a correct page."""
+        """Ranks of the questions that have a correct page."""
         return [result.rank for result in self.results.values() if result.has_pages]
 
     @cached_property
@@ -171,7 +171,7 @@ class Run:
     def recall(self, k: int) -> float | None:
         """Share of the questions with a correct page among the first k sources.
 
-        None if fewer were searched for, or no question has a page.
+        None if fewer sources were searched for, or no question has a page.
         """
         return recall(self.ranks, k) if self.ranks and k <= self.depth else None
 
@@ -180,14 +180,14 @@ class Run:
         return replace(self, results={key: result for key, result in self.results.items() if key in questions})
 
     def shared_with(self, other: Run) -> Run:
-        """The run restricted to the questions that the other one searched too, with the same correct pages."""
+        """The run restricted to the questions that the other one also asked, with the same correct pages."""
         both = self.results.keys() & other.results.keys()
         return self.only({key for key in both if self.results[key].same_pages(other.results[key].pages)})
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A question whose rank, or whose correct pages, differ between two runs."""
+    """A question whose rank or correct pages differ between two runs."""
 
     question: int  # its id
     before: int | None  # rank; None if not found
@@ -198,17 +198,17 @@ class Change:
 class Comparison:
     """The questions of two runs, by what changed."""
 
-    lost: tuple[Change, ...]  # a correct page was among the first k, and no longer is
+    lost: tuple[Change, ...]  # a correct page was among the first k, but no longer is
     won: tuple[Change, ...]  # the reverse
-    moved: tuple[Change, ...]  # the rank changed, on the same side of k
+    moved: tuple[Change, ...]  # the rank changed, but not across k
     other_pages: tuple[Change, ...]  # their correct pages changed, so the ranks cannot be compared
     same: int  # questions with the same rank
-    answers_lost: tuple[int, ...] = ()  # ids of questions that were answered right, and no longer are
+    answers_lost: tuple[int, ...] = ()  # ids of questions that were answered correctly, but no longer are
     answers_won: tuple[int, ...] = ()  # the reverse
 
 
 def cuts(depth: int) -> tuple[int, ...]:
-    """The k for which recall is shown if a search gives `depth` sources; the last is `depth` itself."""
+    """The k for which recall is shown if a search returns `depth` sources; the last is `depth` itself."""
     return (*(k for k in CUTS if k < depth), depth)
 
 
@@ -238,7 +238,7 @@ def compare(old: Run, new: Run, k: int) -> Comparison:
 
 
 def _answer_change(one: Result, two: Result) -> float:
-    """1 for an answer that became right, -1 for one that no longer is; 0 if that cannot be told."""
+    """1 for an answer that became correct, -1 for one that no longer is; 0 if neither or unknown."""
     if not (one.answer and two.answer) or one.answer.expected != two.answer.expected:
         return 0.0
     return (two.exact or 0.0) - (one.exact or 0.0)
@@ -260,9 +260,9 @@ def _down_to(rank: int | None, depth: int) -> int | None:
 def differences(old: Run, new: Run) -> list[tuple[str, Any, Any]]:
     """What differs between two runs besides the ranks: (name, before, after).
 
-    Settings come by their dotted names; one that is not recorded in a run had its default. Without values come
-    "library" (as many documents, but different ones), "other_questions" (the same of questions) and "right_pages" (a
-    question of both has different ones).
+    Settings come with their dotted names; one that was not recorded had its default. Without values come "library" (as
+    many documents, but different ones), "other_questions" (likewise for questions) and "right_pages" (a question of
+    both runs has different ones).
     """
     defaults = flatten(Settings())
     found: list[tuple[str, Any, Any]] = []

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from rag.answer.scales import FACTORS
 
 _FACTORS = {"": 1.0, "percent": 0.01, **FACTORS}
-MAX_SPANS = 200  # compared of an answer; pairing takes cubic time
+MAX_SPANS = 200  # of an answer that are compared; pairing takes cubic time
 
 _NUMBER = re.compile(
     r"(?P<before>[(\[]?[-–—−+]?(?:[A-Z]{2,3}\s?)?[$£€¥￥]?\s?[(\[]?[-–—−]?)\s?"
@@ -26,7 +26,7 @@ _WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """How right a short answer is."""
+    """How correct a short answer is."""
 
     exact: float  # 1.0 or 0.0
     f1: float  # 0..1
@@ -35,10 +35,10 @@ class Scores:
 def short_answer_scores(
     given: Sequence[str], scale: str, wanted: Sequence[str], wanted_scale: str, kind: str = ""
 ) -> Scores:
-    """The scores of the spans given, or of a number given, each with its scale ("million", "percent", "" for none).
+    """The scores of the given spans, or of a given number, with a scale ("million", "percent", "" for none).
 
-    Of questions whose `kind` is "arithmetic" or "count" the F1 is the exact match, as in the paper's script. A wrong
-    scale makes a number wrong. Nothing given scores 0, nothing wanted too.
+    For questions whose `kind` is "arithmetic" or "count" the F1 is the exact match, as in the paper's script. A wrong
+    scale makes a number wrong. If nothing is given, or nothing wanted, the scores are 0.
     """
     had = [span for text in given[:MAX_SPANS] if (span := _normalised(text, scale))]
     gold = [span for text in wanted[:MAX_SPANS] if (span := _normalised(text, wanted_scale))]
@@ -49,7 +49,7 @@ def short_answer_scores(
 
 
 def _normalised(text: str, scale: str) -> tuple[str, ...]:
-    """The words of a span: one word for a number, after scale; else without case, punctuation and articles."""
+    """The words of a span: one word for a number, after scaling; else without case, punctuation and articles."""
     text = " ".join(text.lower().split())
     value = number_of(text, scale)
     if value is not None:
@@ -64,7 +64,7 @@ def _word(word: str) -> str:
 
 
 def number_of(text: str, scale: str) -> float | None:
-    """The value of a text that is a number, after its own scale ("12%", "$417 million") or else the one given."""
+    """The value of a text that is a number, using its own scale ("12%", "$417 million") or else the given one."""
     match = _NUMBER.fullmatch(text)
     if match is None:
         return None
@@ -74,7 +74,7 @@ def number_of(text: str, scale: str) -> float | None:
         return None
     sign = -1.0 if any(sign in match["before"] for sign in "([-–—−") else 1.0
     number = float(match["number"].replace(",", ""))
-    # Two decimals count; of a text with a percent sign four of the fraction, which is the same.
+    # Two decimals count; with a percent sign four decimals of the fraction, which is the same.
     return round(sign * round(number, 2) * _FACTORS[own or scale], 4)
 
 
@@ -90,13 +90,13 @@ def _word_f1(given: set[str], wanted: set[str]) -> float:
 
 
 def best_pairing(scores: Sequence[Sequence[float]]) -> float:
-    """The largest sum of scores that pairs each row with a column of its own; as many columns as rows, or more.
+    """The largest sum of scores that pairs each row with its own column; there are at least as many columns as rows.
 
     The Hungarian method with potentials (Kuhn 1955), which adds the rows one by one along a shortest path.
     """
     columns = len(scores[0])
     of_row, of_column = [0.0] * len(scores), [0.0] * (columns + 1)  # potentials
-    row_of = [-1] * (columns + 1)  # of each column; the last one stands for the row that is being added
+    row_of = [-1] * (columns + 1)  # for each column; the last one stands for the row that is being added
     for new in range(len(scores)):
         row_of[columns], column = new, columns
         slack, before = [float("inf")] * (columns + 1), [columns] * (columns + 1)
@@ -104,7 +104,7 @@ def best_pairing(scores: Sequence[Sequence[float]]) -> float:
         while row_of[column] >= 0:
             seen[column] = True
             row = row_of[column]
-            # Look for the column that is reached at the least cost.
+            # Find the column that is reached at the lowest cost.
             for other in range(columns):
                 cost = -scores[row][other] - of_row[row] - of_column[other]
                 if not seen[other] and cost < slack[other]:
@@ -119,7 +119,7 @@ def best_pairing(scores: Sequence[Sequence[float]]) -> float:
                 else:
                     slack[other] -= step
             column = following
-        # Turn the pairs along the path round.
+        # Flip the pairs along the path.
         while column != columns:
             row_of[column], column = row_of[before[column]], before[column]
     return sum(scores[row][column] for column, row in enumerate(row_of[:columns]) if row >= 0)

@@ -1,8 +1,8 @@
 """Chunking: pages -> passages, with langchain-text-splitters.
 
-Text is split at the largest boundaries that give small enough passages: headings, paragraphs, lines, sentences
-(Chinese and English), clauses, words. Passages do not overlap: joined in order they give the document's text back, so
-every character belongs to one passage. Where more context is needed, neighbouring passages are read.
+Text is split at the largest boundaries that give small enough passages: headings, paragraphs, lines, sentences (Chinese
+and English), clauses, words. Passages do not overlap: joined in order they are the document's text, so every character
+belongs to exactly one passage. Where more context is needed, neighbouring passages are read.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from rag.records import Heading, LoadedDocument, Page, Passage, page_starts
 from rag.settings import ChunkSettings
 
 _WORD_CHARACTER = re.compile(r"\w")
-PathChange = tuple[int, HeadingPath]  # the offset in the document's text from which on a heading path applies
+PathChange = tuple[int, HeadingPath]  # an offset in the document's text, and the heading path from there on
 
-MAX_TOKEN_CHARACTERS = 24  # a token counts for at most so many: a run of unknown characters is one token, of any length
+MAX_TOKEN_CHARACTERS = 24  # count as at least one token: a run of unknown characters is one token, however long
 RESERVED_TOKENS = 16  # of the embedder's input, for its prompt and special tokens
 SEPARATORS = [
     r"\n{2,}",
@@ -38,7 +38,7 @@ SEPARATORS = [
 
 
 def fitting(settings: ChunkSettings, max_tokens: int) -> ChunkSettings:
-    """The settings, with no passage longer than an embedder that takes `max_tokens` can embed."""
+    """The settings, but with passages short enough for an embedder that takes `max_tokens`."""
     return replace(settings, max_passage_tokens=min(settings.max_passage_tokens, max_tokens - RESERVED_TOKENS))
 
 
@@ -48,7 +48,7 @@ def document_text(pages: Sequence[Page]) -> str:
 
 
 def _text_starts(pages: Sequence[Page]) -> list[int]:
-    """The offset of each page in the texts of all pages, joined."""
+    """The offset of each page in the joined texts of all pages."""
     return list(itertools.accumulate((len(page.text) for page in pages), initial=0))[:-1]
 
 
@@ -58,12 +58,12 @@ def chunk_document(
     settings: ChunkSettings,
     places: Sequence[int] | None = None,
 ) -> list[Passage]:
-    """Split a document into passages of at most `settings.max_passage_tokens` tokens, as `count_tokens` counts them.
+    """Split a document into passages of at most `settings.max_passage_tokens` tokens, as counted by `count_tokens`.
 
-    `places`: the offset of each page in the document's text, by default what `page_starts` says.
+    `places`: the offset of each page in the document's text, by default what `page_starts` returns.
 
-    A passage ends where its page ends, unless the page ends within a sentence. Headings of the outline always begin a
-    passage, detected ones need not. An empty text has no passages.
+    A passage ends where its page ends, unless the page ends in the middle of a sentence. Headings from the outline
+    always start a passage; detected headings need not. An empty text has no passages.
     """
     starts = _text_starts(document.pages)
     text = document_text(document.pages)
@@ -81,7 +81,7 @@ def chunk_document(
 
 
 def _moved(passages: Sequence[Passage], starts: Sequence[int], places: Sequence[int]) -> list[Passage]:
-    """Passages at the places of their pages in the document's text, instead of their `starts` in the joined texts."""
+    """Passages at the places of their pages in the document's text, not at their `starts` in the joined texts."""
     if list(starts) == list(places):
         return list(passages)
     moves = [place - start for place, start in zip(places, starts, strict=True)]
@@ -92,9 +92,9 @@ def _moved(passages: Sequence[Passage], starts: Sequence[int], places: Sequence[
 
 
 def _length(count_tokens: Callable[[str], int]) -> Callable[[str], int]:
-    """The length of a text in tokens, at least one for every `MAX_TOKEN_CHARACTERS` characters.
+    """A function for the length of a text in tokens: at least one for every `MAX_TOKEN_CHARACTERS` characters.
 
-    White space counts, too: the splitter repeats a piece of length 0 at the start of the next passage.
+    White space counts, too, because the splitter repeats a piece of length 0 at the start of the next passage.
     """
 
     def length(text: str) -> int:
@@ -116,7 +116,7 @@ def _splitter(length: Callable[[str], int], settings: ChunkSettings) -> Recursiv
 
 
 def _merge_small(pieces: list[str], length: Callable[[str], int], settings: ChunkSettings) -> list[str]:
-    """Append pieces that are too small to be found by themselves to the piece before, where the sum is not too long."""
+    """Append pieces too small to be found by themselves to the piece before, if the result is not too long."""
     merged: list[str] = []
     for piece in pieces:
         if merged and (not piece.strip() or _fits(merged[-1], piece, length, settings)):
@@ -147,7 +147,7 @@ def _passage(text: str, start: int, starts: Sequence[int], paths: Sequence[PathC
 
 
 def _page_at(starts: Sequence[int], offset: int) -> int:
-    """The page that contains a character; where empty pages begin at the same offset, the last of them."""
+    """The page that contains a character; if empty pages start at the same offset, the last of them."""
     return bisect.bisect_right(starts, offset) - 1
 
 
@@ -165,12 +165,12 @@ def _path_at(paths: Sequence[PathChange], offset: int) -> HeadingPath:
 def _merge_paths(
     outline: Sequence[PathChange], detected: Sequence[PathChange], starts: Sequence[int]
 ) -> list[PathChange]:
-    """The outline's headings and, on pages without an entry in the outline, the detected ones below them.
+    """The outline's headings and, on pages without an outline entry, the detected headings below them.
 
-    An outline often lists only the chapters, while each of their pages has a title of its own.
+    An outline often lists only the chapters, although each of their pages has its own title.
     """
     outlined = {_page_at(starts, offset) for offset, _ in outline}
-    # Up to its first outline entry, a page continues under the entry before.
+    # Above its first outline entry, a page still belongs to the entry before.
     paths = [(starts[page], _path_at(outline, starts[page] - 1)) for page in sorted(outlined)]
     paths += outline
     for offset, path in detected:
@@ -183,8 +183,8 @@ def _merge_paths(
 def _outline_paths(document: LoadedDocument, starts: Sequence[int]) -> list[PathChange]:
     """(offset in the document's text, heading path) of every outline entry, ascending.
 
-    An entry names a page. If a line of that page is the title, or begins with it, the path applies from there, else
-    from the top of the page.
+    An entry names a page. If a line on that page is the title or starts with it, the path applies from there, else from
+    the top of the page.
     """
     entries = [heading for heading in document.outline if 0 <= heading.page < len(document.pages)]
     titles: dict[int, set[str]] = defaultdict(set)
@@ -202,9 +202,9 @@ def _outline_paths(document: LoadedDocument, starts: Sequence[int]) -> list[Path
 
 
 def _lines_of_titles(titles: Set[str], text: str) -> dict[str, int]:
-    """By title the offset of the first line that is the title, else of the first that begins with it and ends the word.
+    """By title: the offset of the first line equal to it, else of the first that starts with it as whole words.
 
-    One pass over the text for all titles: a page may have thousands of both.
+    One pass over the text finds all titles, since a page may have thousands of titles and lines.
     """
     whole: dict[str, int] = {}
     begun: dict[str, int] = {}

@@ -1,8 +1,9 @@
-"""The process that `workers` starts: forks a worker for each document, with modules and tokenizer loaded already.
+"""The process started by `workers`: forks a worker for each document, with modules and tokenizer already loaded.
 
-A worker does one piece of work under limits, and ends together with the process that asked for it. Commands come
-through standard input, a socket: a length, a packet, and with most of them three descriptors: where the worker writes
-its packets, what closes when nobody wants them any more, and where its exit status is told.
+A worker does one piece of work under limits, and ends together with the process that asked for it. Commands arrive
+through standard input, which is a socket: a length, a packet and, with most of them, three descriptors. The worker
+writes its packets to the first; the second closes when nobody wants them any more; its exit status is written to the
+third.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ from rag.pdf.sandbox import OUT_OF_MEMORY
 from rag.settings import ChunkSettings, Limits
 from rag.store.connection import READ_ONLY, uri_of
 
-LENGTH: Final = struct.Struct("<Q")  # bytes of the packet that follows
-GRACE_SECONDS: Final = 5  # of CPU time from the limit until the worker is killed
+LENGTH: Final = struct.Struct("<Q")  # size of the packet that follows, in bytes
+GRACE_SECONDS: Final = 5  # of CPU time, from reaching the limit until the worker is killed
 
 
 class WorkerFailed(Exception):
-    """A worker met an error of the program, or was killed by a signal that no limit sends."""
+    """A worker met a bug in the program, or was killed by a signal that no limit sends."""
 
 
 @dataclass
@@ -47,10 +48,10 @@ class ForkServer:
 
     control: socket.socket
     tokenizer: Any = None
-    workers: dict[int, int] = field(default_factory=dict)  # by process id: where its exit status is told
+    workers: dict[int, int] = field(default_factory=dict)  # by process id: where to write its exit status
 
     def run(self) -> None:
-        """Carry out commands until whoever gives them is gone."""
+        """Carry out commands until the process that gives them is gone."""
         woken, wake = os.pipe()
         os.set_blocking(wake, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
@@ -85,7 +86,7 @@ class ForkServer:
         os.close(lifeline)
 
     def _become_worker(self, packet: Packet, output: int, lifeline: int, status: int) -> None:
-        """Carry out a command in this process, which ends with it."""
+        """Carry out a command in this process, which then ends."""
         code = 1
         try:
             signal.set_wakeup_fd(-1)
@@ -115,7 +116,7 @@ class ForkServer:
 
 
 def received(control: socket.socket, size: int) -> bytes:
-    """`size` bytes from the socket. Raises EOFError if it ends before."""
+    """Read `size` bytes from the socket. Raises EOFError if it ends before."""
     data = bytearray()
     while len(data) < size:
         piece = control.recv(min(size - len(data), 1 << 20))
@@ -126,7 +127,7 @@ def received(control: socket.socket, size: int) -> bytes:
 
 
 def limit_process(cpu_seconds: int | None, memory_bytes: int) -> None:
-    """Limit memory beyond what is loaded and, if given, CPU time; allow no core dumps and no writing of files."""
+    """Limit memory beyond what is loaded and, if given, CPU time; forbid core dumps and writing files."""
     loaded = int(Path("/proc/self/statm").read_text("utf-8").split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
@@ -136,7 +137,7 @@ def limit_process(cpu_seconds: int | None, memory_bytes: int) -> None:
 
 
 def work(packet: Packet, count_tokens: Callable[[str], int], output: Connection) -> int:
-    """Carry out a command and send what comes of it; returns the exit status."""
+    """Carry out a command and send the results; returns the exit status."""
 
     def send(one: Packet) -> None:
         output.send_bytes(one.to_bytes())
@@ -150,7 +151,7 @@ def work(packet: Packet, count_tokens: Callable[[str], int], output: Connection)
         send(pack_error(error))
     except MemoryError:
         return OUT_OF_MEMORY
-    except WorkerFailed:  # this process has no log: whoever asked for the work writes it to theirs
+    except WorkerFailed:  # this process has no log; the one that asked for the work logs it
         send(Packet({"kind": "bug", "traceback": traceback.format_exc()}))
     return 0
 
@@ -177,7 +178,7 @@ def prepare_document(packet: Packet, count_tokens: Callable[[str], int], _: Send
 
 
 def read_stored(packet: Packet, _: Any, __: Send) -> Iterator[Packet]:
-    """Stored passages, as the indexes take them."""
+    """Stored passages, in the form that the indexes take."""
     sql = sqlite3.connect(uri_of(Path(packet.meta["database"]), READ_ONLY), uri=True, isolation_level=None)
     sql.row_factory = sqlite3.Row
 

@@ -1,4 +1,4 @@
-"""The outline of a document that has none: its numbered sections, and the titles of its pages, as found in the text."""
+"""An outline for a document that has none: its numbered sections and page titles, found in the text."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from rag.records import Heading
 
 MAX_ENTRIES: Final = 1_000
 _MIN_ENTRIES: Final = 3
-_MIN_SHARE: Final = 0.15  # of the pages that an entry must stand on, or the entries say little
-_MOST_REPEATED: Final = 2  # a line that is found more often is part of tables or of running headers
+_MIN_SHARE: Final = 0.15  # share of the pages that must have an entry; with fewer, the entries say little
+_MOST_REPEATED: Final = 2  # a line found more often belongs to tables or running headers
 _MAX_LINE: Final = 120  # characters
-_MOST_ON_PAGE: Final = 8  # other headings of a page; more are a list or a table
-_CONTENTS_ROWS: Final = 5  # entries of a page that end in a page number, from which it is a table of contents
-_OTHER: Final = 3  # level of headings that are neither of parts nor numbered
+_MOST_ON_PAGE: Final = 8  # other headings of a page; more would be a list or a table
+_CONTENTS_ROWS: Final = 5  # entries ending in a page number that make a page a table of contents
+_OTHER: Final = 3  # level of headings that are neither parts nor numbered
 _CONTENTS_ROW: Final = re.compile(r"\s(?:\d{1,4}|[ivxlc]{1,6}|N/A)$")
 _PART: Final = re.compile(
     r"(?:part|chapter|appendix) (?:[ivx]{1,5}|\d{1,2})\b[^\n]{0,80}|第[一二三四五六七八九十\d]{1,4}[章篇部][^\n]{0,40}",
@@ -37,7 +37,7 @@ _Entry = tuple[int, int, str]  # level, page, title
 
 
 def found_outline(pages: Iterable[tuple[int, str]]) -> tuple[Heading, ...]:
-    """The entries for pages given as (number, text), in their order; none where too few are found to be of use."""
+    """The entries for pages given as (number, text), in order; none if too few are found to be useful."""
     found: list[_Entry] = []
     count = 0
     for number, text in pages:
@@ -73,24 +73,24 @@ def _of_page(text: str) -> list[tuple[int, str]]:
 
 
 def _without_front_matter(found: Sequence[_Entry]) -> Sequence[_Entry]:
-    """The entries from the first part, chapter or numbered section on, if there are several: before them is a cover."""
+    """The entries from the first part, chapter or numbered section on, if there are several: a cover comes before."""
     sections = [place for place, (level, _, _) in enumerate(found) if level != _OTHER]
     return found[sections[0] :] if len(sections) >= _MIN_ENTRIES else found
 
 
 def _is_title(line: str) -> bool:
-    """Whether a line is of several words that begin with capitals, as a title's do."""
+    """Whether a line has several words starting with capitals, as a title does."""
     words = [word for word in line.split() if len(word) > 3]
     return len(words) > 1 and all(word[0].isupper() or not word[0].isalpha() for word in words)
 
 
 def _is_row(line: str) -> bool:
-    """Whether a line ends in a number or has one bracket of a pair, as rows of tables and pieces of them do."""
+    """Whether a line ends in a number or has an unpaired bracket, as table rows and parts of them do."""
     return line[-1].isdigit() or any(line.count(one) != line.count(other) for one, other in ("()", "（）"))
 
 
 def _numbered(found: Sequence[_Entry]) -> tuple[Heading, ...]:
-    """The entries with levels from 1, none more than one below the entry before."""
+    """The entries with levels from 1, each at most one below the entry before."""
     levels = {level: n for n, level in enumerate(sorted({level for level, _, _ in found}), 1)}
     entries, last = list[Heading](), 0
     for level, page, title in found:

@@ -1,8 +1,8 @@
-"""Detect headings that the outline lacks, from what the lines of a page look like.
+"""Detects headings that the outline lacks, from what the lines of a page look like.
 
 The title of a page is at its top, before the first line of prose or figures; a heading within a page is a short line
-followed by something longer. Detection may miss a heading or report a wrong one, so headings only add context to a
-passage and never decide where it ends. Expects text as `rag.pdf.load` gives it: one paragraph or table row a line.
+followed by something longer. Detection may miss a heading or find a wrong one, so headings only add context to a
+passage and never decide where it ends. Expects text as returned by `rag.pdf.load`: one paragraph or table row per line.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ HeadingPath = tuple[str, ...]  # titles from the top down
 _AMOUNT = re.compile(r"[$€£¥%]\s?\d|\d\s?%|\d[.,]\d|\(\d|\d\)")
 _NUMBER = re.compile(r"\d[\d.,]*")
 _YEAR = re.compile(r"(?:19|20)\d\d$")
-# "(In millions)", "Dollars in thousands, except", "(Unaudited)", "单位：元": what the figures below are, no heading.
+# "(In millions)", "Dollars in thousands, except", "(Unaudited)", "单位：元": units of the figures below, not headings.
 _UNIT = (
     r"(?:[(（][^()（）]{0,30}\b(?:thousands?|millions?|billions?)\b"
     r"|(?:(?:all|amounts|dollars|figures|shares|u\.?s\.?|[$€£]|expressed|stated)\s+){0,3}in\s+(?:thousands|millions|billions)\b"
@@ -39,9 +39,9 @@ _UNFINISHED = re.compile(
 def detect_headings(pages: Sequence[Page], starts: Sequence[int]) -> list[tuple[int, HeadingPath]]:
     """(offset in the document's text, heading path) of every place where the path changes, ascending.
 
-    `starts`: the offset of each page in the document's text. A path is the title of the page and the last heading.
-    A page without a title continues under the last heading of the previous page, and under its title too if the
-    previous page ends within a sentence; the page after that does not.
+    `starts`: the offset of each page in the document's text. A path consists of the page's title and the last heading.
+    A page without a title continues under the last heading of the previous page. It also continues under that page's
+    title if that page ends in the middle of a sentence; the page after that does not.
     """
     found: list[tuple[int, HeadingPath]] = []
     title, heading, flows = "", "", False
@@ -80,7 +80,7 @@ def headings_within(text: str) -> Iterator[tuple[int, str]]:
 
 
 def looks_like_heading(line: str) -> bool:
-    """Whether a line by itself could be a heading: short, mostly letters, no figures, not part of a sentence."""
+    """Whether a line alone could be a heading: short, mostly letters, no figures, not part of a sentence."""
     line = line.strip()
     cjk = sum(map(is_cjk, line))
     if not line or len(line) > (MAX_HEADING_CHARACTERS // 2 if cjk else MAX_HEADING_CHARACTERS):
@@ -94,12 +94,12 @@ def looks_like_heading(line: str) -> bool:
 
 
 def is_unit_line(line: str) -> bool:
-    """Whether a line says in what unit the figures below it are, or stands in parentheses as a whole."""
+    """Whether a line tells the unit of the figures below it, or is entirely in parentheses."""
     return _UNIT_LINE.match(line) is not None
 
 
 def shown_headings(path: Sequence[str]) -> list[str]:
-    """A heading path as a person is shown it, without lines of units, which documents added earlier have in theirs."""
+    """A heading path as people see it, without the unit lines that older versions put into paths."""
     titles = (title[: found.start()] if (found := _UNIT_WITHIN.search(title)) else title for title in path)
     return [title for title in titles if not is_unit_line(title)]
 
@@ -113,7 +113,7 @@ def _has_figures(line: str) -> bool:
 
 
 def _path(title: str, heading: str) -> HeadingPath:
-    """Title and heading, without a heading that the title contains."""
+    """Title and heading; no heading if the title contains it."""
     if not heading or heading in title:
         return (title,) if title else ()
     return (title, heading) if title else (heading,)

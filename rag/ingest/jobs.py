@@ -1,7 +1,7 @@
 """The ingestion queue: files are read, chunked, embedded and stored in the background.
 
-One file is read while another is embedded; `waiting.py` says which is next, and one thread is kept for small files.
-Jobs are stored: after a restart an unfinished one starts again, and reuses the vectors it made before.
+One file is read while another is embedded. `waiting.py` decides which is next, and one thread is reserved for small
+files. Jobs are stored: after a restart, an unfinished one starts again and reuses the vectors that it has already made.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from rag.store.database import Store
 
 log = logging.getLogger(__name__)
 
-EMBED_BATCH = 64  # passages embedded and stored together; between batches a job can be stopped
+EMBED_BATCH = 64  # passages embedded and stored together; a job can be stopped between batches
 ABOUT_FILE = "{name}: {reason}"
 
 
 class Jobs:
-    """The queue, worked off by threads of its own.
+    """The queue, with its own threads.
 
-    `scans` reads the pages that await OCR, None if they are left; `complete` stores and indexes a document and
-    deletes its job, and returns False if the job was cancelled; `delete_files` deletes what was made of an owner's
-    file, called after a job has ended in another way; `changed` is called after any change.
+    `scans` reads the pages that await OCR; None leaves them unread. `complete` stores and indexes a document and
+    deletes its job, and returns False if the job was cancelled. `delete_files` deletes what was made of an owner's
+    file; it is called after a job has ended in any other way. `changed` is called after any change.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Jobs:
         self._preparing: Preparing | None = None
         self._condition = threading.Condition()  # over an RLock
         self._active: dict[int, ActiveJob] = {}
-        self._protected: dict[int, Sequence[bytes]] = {}  # digests of vectors that no document has yet, by job
+        self._protected: dict[int, Sequence[bytes]] = {}  # digests of vectors that belong to no document yet, by job
         self._access, self._order = Access(store), Order(settings.parallel_reads)
         self._closing, self._batches = False, Batches()
         self._threads: list[threading.Thread] = []
@@ -68,10 +68,10 @@ class Jobs:
             if job.state is JobState.WAITING:
                 self._add_to_batch(job)
             self._active[job.id] = ActiveJob(job, self._size(job))
-        self._resumed = self._is_busy()  # whether vectors may be left of jobs that were interrupted
+        self._resumed = self._is_busy()  # whether interrupted jobs may have left vectors
 
     def start(self, embedder: Embedder, preparing: Preparing) -> None:
-        """Start the threads: so many that one owner leaves one free, and one for small files."""
+        """Start the threads: enough that one owner leaves one of them free, and one more for small files."""
         self._embedder, self._preparing = embedder, preparing
         for largest in (*[None] * (self._settings.parallel_reads + 1), SMALL_BYTES):
             thread = threading.Thread(target=self._work, args=(largest,), name="adding", daemon=True)
@@ -81,7 +81,7 @@ class Jobs:
             self._scans.start(embedder, preparing, self._is_busy)
 
     def close(self) -> None:
-        """Stop after the current batch. Unfinished jobs start again at the next start of the program."""
+        """Stop after the current batch. Unfinished jobs start again when the program does."""
         if self._scans is not None:
             self._scans.close()
         with self._condition:
@@ -92,10 +92,13 @@ class Jobs:
         for thread in self._threads:
             thread.join()
 
-    # ---- what people do
+    # ---- people's actions
 
     def visible_to(self, owner: str) -> tuple[Job, ...]:
-        """Jobs for libraries that `owner` sees; with a negative id, documents whose scanned pages are being read."""
+        """Jobs for libraries that `owner` can see.
+
+        Those with a negative id are documents whose scanned pages are being read.
+        """
         owners = self._access.visible(owner)
         with self._condition:
             jobs = tuple(active.job for active in self._active.values() if active.job.owner in owners)
@@ -104,12 +107,12 @@ class Jobs:
         return (*jobs, *(job for job in scans if (job.owner, job.document_id) not in added))
 
     def _is_busy(self) -> bool:
-        """Whether files are waiting, which come before any scanned page."""
+        """Whether files are waiting; they come before any scanned page."""
         with self._condition:
             return any(active.job.state in UNFINISHED for active in self._active.values())
 
     def adding(self, owner: str) -> Adding | None:
-        """Progress of all files together that `owner` is adding; None if there is nothing left to do."""
+        """The combined progress of all files that `owner` is adding; None if nothing is left to do."""
         with self._condition:
             return self._batches.progress(owner, [active.job for active in self._active.values()])
 
@@ -120,7 +123,7 @@ class Jobs:
         return stored_bytes(self._settings.files_dir, job.document_id)
 
     def add(self, owner: str, document_id: str, name: str, replaces: str = "", added_by: str = "") -> Job:
-        """Queue a file that is in the files folder already; `replaces`: id of the document it is a new version of."""
+        """Queue a file that is already in the files folder. `replaces`: id of the document it is a new version of."""
         job_id = self._store.add_job(owner, document_id, name, JobState.WAITING, replaces, added_by)
         job = Job(job_id, owner, document_id, name, JobState.WAITING, replaces=replaces, added_by=added_by)
         log.info("Document %s: queued", short(document_id))
@@ -141,13 +144,13 @@ class Jobs:
         return job
 
     def busy_with(self, owner: str, document_id: str) -> bool:
-        """Whether this file is being added already."""
+        """Whether this file is already being added."""
         with self._condition:
             jobs = [active.job for active in self._active.values() if active.job.state != JobState.FAILED]
         return (owner, document_id) in ((job.owner, job.document_id) for job in jobs)
 
     def unlock(self, owner: str, job_id: int, password: str) -> None:
-        """Try a password on a file that waits for one, if `owner` may change its document."""
+        """Try a password on a file that needs one, if `owner` may change its document."""
         owners = self._access.changeable(owner)
         with self._condition:
             active = self._active.get(job_id)
@@ -157,7 +160,7 @@ class Jobs:
         self._set_state(active, JobState.WAITING)
 
     def cancel(self, owner: str, job_id: int) -> None:
-        """Cancel a job, or dismiss one that failed, if `owner` may change its document."""
+        """Cancel a job, or dismiss a failed one, if `owner` may change its document."""
         owners = self._access.changeable(owner)
         if self._scans is not None and job_id < 0:
             self._scans.cancel(owners, job_id)
@@ -175,7 +178,7 @@ class Jobs:
     # ---- the threads
 
     def _work(self, largest: int | None) -> None:
-        """Add one file after another, none above `largest` bytes, until closing."""
+        """Add one file after another, none larger than `largest` bytes, until closing."""
         while active := self._next_job(largest):
             try:
                 self._run_step(active, self._add)
@@ -185,7 +188,7 @@ class Jobs:
                     self._condition.notify_all()
 
     def _next_job(self, largest: int | None) -> ActiveJob | None:
-        """Wait for a job and take it; None on closing."""
+        """Wait for a job and take it; None when closing."""
         with self._condition:
             while not self._closing:
                 if active := self._order.take(self._active.values(), largest):
@@ -196,7 +199,7 @@ class Jobs:
         return None
 
     def _add(self, active: ActiveJob) -> None:
-        """Read a file, unless that is done, and add its passages; a scanned one is put aside for OCR."""
+        """Read a file, unless that is done, and add its passages; a scanned file is set aside for OCR."""
         assert self._preparing is not None
         loaded, active.loaded = active.loaded, None
         if loaded is None:
@@ -207,7 +210,7 @@ class Jobs:
             self._embed_and_complete(active, prepared)
 
     def _read(self, active: ActiveJob, preparing: Preparing) -> Prepared | None:
-        """The document; None if all its text is left to OCR."""
+        """The document; None if all of its text depends on OCR."""
         path = original_file(self._settings.files_dir, active.job.document_id)
         if not path.exists():
             raise DamagedFile("its file is no longer in the data folder: add it again.")
@@ -227,7 +230,7 @@ class Jobs:
         return prepared
 
     def _read_scans(self, active: ActiveJob, loaded: LoadedDocument, scans: ScanQueue) -> None:
-        """Queue a document that has no text but by OCR; it is added once the first of its pages are read."""
+        """Queue for OCR a document that has no other text; it is added once its first pages have been read."""
         waiting = [WaitingPage(page.number, page.label, page.kind) for page in loaded.pages if page.awaits_ocr]
         read: dict[int, Page] = {}
 
@@ -251,7 +254,7 @@ class Jobs:
         scans.put(scan)
 
     def _take_scans(self, active: ActiveJob, loaded: LoadedDocument, read: dict[int, Page]) -> None:
-        """Go on with a document as soon as one of its pages has text, which it may have by OCR only."""
+        """Continue with a document as soon as one of its pages has text, which may only come from OCR."""
         self._raise_if_stopped(active)
         loaded = replace(loaded, pages=tuple(read.get(page.number, page) for page in loaded.pages))
         if not loaded.has_text:
@@ -297,7 +300,7 @@ class Jobs:
             self._progress(active, passages_embedded=done + made, passages_per_second=rate, seconds_left=left)
 
     def _protect_vectors(self, active: ActiveJob, digests: Sequence[bytes]) -> None:
-        """Keep the vectors of all jobs in the making, those of one being these."""
+        """Keep the vectors of all unfinished jobs; these are the given job's."""
         with self._condition:
             self._protected[active.job.id] = digests
             if not digests:
@@ -332,7 +335,7 @@ class Jobs:
             raise Stopped
 
     def _fail(self, active: ActiveJob, message: Message) -> None:
-        """End a job with a reason, which people see once everything made from the file is deleted."""
+        """End a job with a reason. People see it once everything made from the file has been deleted."""
         reason = message.values.get("reason", message.template)  # without the file's name
         log.warning("Document %s: refused: %s", short(active.job.document_id), reason)
         with self._condition:
@@ -343,7 +346,7 @@ class Jobs:
         self._changed()
 
     def _delete_resumed_vectors(self) -> None:
-        """After the last of the resumed jobs, delete the vectors that none of them needed."""
+        """After the last resumed job, delete the vectors that none of them needed."""
         self._resumed = False
         try:
             self._store.delete_orphan_vectors()
@@ -351,9 +354,9 @@ class Jobs:
             log.error("%s", exc)
 
     def _clean_up(self, ended: Job, *, stopped: bool = False) -> None:
-        """Delete vectors and files that belong to no document or job. On a full disk that is left to the next time.
+        """Delete vectors and files that belong to no document or job. On a full disk, leave that for the next time.
 
-        `stopped`: the job that ended may have written a file after it was cancelled.
+        `stopped`: the job that has ended may have written a file after it was cancelled.
         """
         with self._condition:
             others = {active.job.state for active in self._active.values() if active.job.id != ended.id}
@@ -378,11 +381,11 @@ class Jobs:
             return
         try:
             self._store.set_job(active.job.id, state, message)
-        except StoreError as exc:  # the page shows the state all the same; after a restart the job starts again
+        except StoreError as exc:  # the page shows the state anyway; after a restart, the job starts again
             log.error("%s", exc)
 
     def _publish_state(self, active: ActiveJob, state: JobState, message: Message | None) -> None:
-        """Show a state to people and wake the threads that wait for it."""
+        """Show a state to people, and wake the threads that wait for it."""
         active.job = replace(active.job, state=state, message=message)
         self._condition.notify_all()
 

@@ -1,6 +1,6 @@
-"""Everything long that is done with a file's text before it is embedded: read, laid out, chunked, its terms counted.
+"""Everything slow that is done with a file's text before it is embedded: reading, layout, chunking, counting terms.
 
-`rag.ingest.workers` does it in processes of their own, so that the one that serves the page has its time for people.
+`rag.ingest.workers` does it in separate processes, so that the one that serves the page has time for people.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CountTokens = Callable[[str], int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """A document ready to be embedded and stored."""
+    """A document, ready to be embedded and stored."""
 
     document: LoadedDocument
     passages: Sequence[Passage]
@@ -35,17 +35,17 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class FileToRead:
-    """What is read, and how."""
+    """A file to read, and how to read it."""
 
     path: Path
     password: str | None
-    ocr: bool  # whether OCR comes next, so that a document without text is accepted
+    ocr: bool  # whether OCR comes next, so that a document without text is acceptable
     limits: Limits
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IndexedPassages:
-    """Stored passages as the indexes take them."""
+    """Stored passages, in the form that the indexes take."""
 
     ids: list[int]
     documents: list[DocumentKey]
@@ -57,18 +57,18 @@ class Preparing(Protocol):
     """Prepares documents, in this process or in others. Thread-safe."""
 
     def file(self, file: FileToRead, progress: Callable[[int, int], None], stop: threading.Event) -> Prepared:
-        """Read a file. `progress` gets the pages read and the pages there are.
+        """Read a file. `progress` gets the number of pages read, and of all pages.
 
-        Raises FileRefused, as `rag.pdf.load.load` does, and Stopped once `stop` is set.
+        Raises FileRefused, like `rag.pdf.load.load`, and Stopped once `stop` is set.
         """
         ...
 
     def document(self, document: LoadedDocument, places: Sequence[int] | None, stop: threading.Event) -> Prepared:
-        """A document that has been read by OCR; `places` as in `chunk_document`. Raises LimitExceeded and Stopped."""
+        """A document read by OCR. `places`: as in `chunk_document`. Raises LimitExceeded and Stopped."""
         ...
 
     def stored(self, store: Store, stop: threading.Event) -> Iterator[IndexedPassages]:
-        """All stored passages that have a vector, in batches ordered by id. Raises StoreError and Stopped."""
+        """All stored passages with a vector, in batches ordered by id. Raises StoreError and Stopped."""
         ...
 
     def close(self) -> None:
@@ -83,7 +83,7 @@ def read_and_chunk(
     progress: Callable[[int, int], None],
     stop: threading.Event | None = None,
 ) -> Prepared:
-    """A file, read and prepared; without passages where its text is left to OCR. Raises FileRefused and Stopped."""
+    """Read and prepare a file; it has no passages if its text depends on OCR. Raises FileRefused and Stopped."""
     loaded = load(file.path, limits=file.limits, password=file.password, progress=progress, stop=stop, ocr=file.ocr)
     return chunked(loaded, count_tokens, chunking)
 
@@ -91,13 +91,13 @@ def read_and_chunk(
 def chunked(
     loaded: LoadedDocument, count_tokens: CountTokens, chunking: ChunkSettings, places: Sequence[int] | None = None
 ) -> Prepared:
-    """A document that has been read, prepared. `places` as in `chunk_document`."""
+    """Prepare a document that has been read. `places`: as in `chunk_document`."""
     passages = [one for one in chunk_document(loaded, count_tokens, chunking, places) if one.text.strip()]
     return Prepared(loaded, passages, CountedTerms.of(passage.searchable for passage in passages))
 
 
 def ready_for_index(rows: Rows) -> Iterator[IndexedPassages]:
-    """All passages of a database that have a vector, in batches ordered by id."""
+    """All passages of a database with a vector, in batches ordered by id."""
     for passages, vectors in indexed_passages(rows):
         yield IndexedPassages(
             [kept.id for kept in passages],
@@ -108,7 +108,7 @@ def ready_for_index(rows: Rows) -> Iterator[IndexedPassages]:
 
 
 class PreparingHere:
-    """Prepares documents in this process, for embedders whose tokenizer cannot be handed to another one."""
+    """Prepares documents in this process, for embedders whose tokenizer cannot be passed to another one."""
 
     def __init__(self, embedder: Embedder, chunking: ChunkSettings) -> None:
         self._embedder, self._chunking = embedder, fitting(chunking, embedder.max_tokens)
@@ -137,4 +137,4 @@ class PreparingHere:
         return count_tokens
 
     def close(self) -> None:
-        """Nothing runs but in the threads of others."""
+        """Nothing to end: all work runs in the callers' threads."""

@@ -1,6 +1,6 @@
-"""The OCR queue: scanned and garbled pages are read in the background, some of one document at a time.
+"""The OCR queue: reads scanned and garbled pages in the background, a few pages of one document at a time.
 
-It works only while no file waits to be read, chunked or embedded, and alternates between documents. Which pages await
+It only works while no file waits to be read, chunked or embedded, and alternates between documents. Which pages await
 OCR is stored, so that it resumes after a restart.
 """
 
@@ -31,8 +31,8 @@ from rag.store.scans import NotesOf, StoredScan, StoredScans
 
 log = logging.getLogger(__name__)
 
-EMBED_BATCH = 16  # passages embedded together; between batches others have their turn
-POLL_SECONDS = 0.5  # longest delay until it is noticed that no file waits any more
+EMBED_BATCH = 16  # passages embedded together; between batches, others have their turn
+POLL_SECONDS = 0.5  # longest delay until it notices that no file is waiting any more
 AddPages = Callable[[StoredScan, list[Page], Prepared, Vectors, NotesOf], bool]
 
 
@@ -40,8 +40,8 @@ AddPages = Callable[[StoredScan, list[Page], Prepared, Vectors, NotesOf], bool]
 class Scan:
     """A document whose scanned pages are being read.
 
-    `take` is called with the pages of each batch, and returns whether to go on with the next; `show` with the number of
-    pages read and the seconds left; `fail` where reading ends by an error.
+    `take` is called with the pages of each batch, and returns whether to continue with the next; `show` with the number
+    of pages read and the seconds left; `fail` if an error ends the reading.
     """
 
     owner: str
@@ -52,15 +52,15 @@ class Scan:
     show: Callable[[int, float], None]
     fail: Callable[[AskError], None] = lambda error: None
     stop: threading.Event = field(default_factory=threading.Event)
-    job: Job | None = None  # as this queue shows it; None if another list does
-    read: int = 0  # pages so far
+    job: Job | None = None  # as this queue shows it; None if another list shows it
+    read: int = 0  # pages read so far
 
 
 class ScanQueue:
-    """Reads the scanned pages of one data folder with a thread of its own.
+    """Reads the scanned pages of one data folder in its own thread.
 
-    `add_pages` makes pages of a document searchable, and returns False if it was removed; `changed` is called after
-    any change.
+    `add_pages` makes pages of a document searchable, and returns False if it was removed. `changed` is called after any
+    change.
     """
 
     def __init__(
@@ -78,14 +78,14 @@ class ScanQueue:
         self._embedder: Embedder | None = None
         self._preparing: Preparing | None = None
         self._condition = threading.Condition()
-        self._scans: list[Scan] = []  # the one that has waited longest first
+        self._scans: list[Scan] = []  # by waiting time, longest first
         self._closing = False
         self._thread: threading.Thread | None = None
 
     def start(self, embedder: Embedder, preparing: Preparing, is_busy: Callable[[], bool]) -> None:
-        """Start the thread, with the pages that were left when the program ended.
+        """Start the thread, with the pages that were left when the program last ended.
 
-        `is_busy` tells whether files wait that come first.
+        `is_busy` tells whether files are waiting, which come first.
         """
         self._embedder, self._preparing, self._is_busy = embedder, preparing, is_busy
         for stored in self._stored.all():
@@ -117,7 +117,7 @@ class ScanQueue:
             self._put_stored(stored)
 
     def jobs_of(self, owners: Collection[str]) -> tuple[Job, ...]:
-        """Documents in the library, of these owners, whose pages are being read; their ids are negative."""
+        """Documents of these owners whose pages are being read; their ids are negative."""
         with self._condition:
             jobs = [scan.job for scan in self._scans if scan.job is not None]
         return tuple(job for job in jobs if job.owner in owners)
@@ -160,7 +160,7 @@ class ScanQueue:
                 self._drop(scan, exc)
 
     def _next(self) -> Scan | None:
-        """Wait for a document, and for the files that come first; None when closing."""
+        """Wait for a document, and for files that come first; None when closing."""
         with self._condition:
             while not self._closing:
                 if self._scans and not self._is_busy():
@@ -184,7 +184,7 @@ class ScanQueue:
                 path, batch, self._reader, lambda file: OpenPdf(file, self._settings.limits, None, scan.stop), go_on
             )
         except FileNotFoundError as exc:
-            if scan.stop.is_set():  # the document was removed, or moved, meanwhile
+            if scan.stop.is_set():  # the document was removed or moved in the meantime
                 raise Stopped from exc
             raise DamagedFile("its file is no longer in the data folder: add it again.") from exc
         del scan.waiting[: len(pages)]
@@ -200,7 +200,7 @@ class ScanQueue:
         self._changed()
 
     def _drop(self, scan: Scan, error: AskError | None = None) -> None:
-        """Read no more of a document in this run of the program."""
+        """Stop reading a document until the program is restarted."""
         with self._condition:
             if scan in self._scans:
                 self._scans.remove(scan)
@@ -222,7 +222,7 @@ class ScanQueue:
         self.put(scan)
 
     def _add(self, scan: Scan, stored: StoredScan, pages: list[Page]) -> bool:
-        """Chunk, embed and add pages to their document; returns whether it is still there."""
+        """Chunk, embed and add pages to their document; returns whether it still exists."""
         prepared = self._prepared(scan, stored, pages)
         vectors = self._vectors(scan, [passage.searchable for passage in prepared.passages])
         there = self._add_pages(stored, pages, prepared, vectors, _notes_with_ocr)
@@ -231,14 +231,14 @@ class ScanQueue:
         return there
 
     def _prepared(self, scan: Scan, stored: StoredScan, pages: Sequence[Page]) -> Prepared:
-        """Passages of these pages alone, under the headings of the whole document."""
+        """Passages of these pages only, with the headings of the whole document."""
         assert self._preparing is not None
         read = {page.number: page for page in pages}
         all_pages = tuple(read.get(number) or _without_text(number) for number in range(len(stored.places)))
         return self._preparing.document(LoadedDocument(all_pages, stored.outline), stored.places, scan.stop)
 
     def _vectors(self, scan: Scan, texts: Sequence[str]) -> Vectors:
-        """Vectors (n, d) of texts, made while no file waits."""
+        """Vectors (n, d) of texts, made while no file is waiting."""
         assert self._embedder is not None
         parts = [np.zeros((0, self._embedder.dimension), np.float32)]
         for start in range(0, len(texts), EMBED_BATCH):
@@ -255,7 +255,7 @@ def _without_text(number: int) -> Page:
 
 
 def _notes_with_ocr(pages: Sequence[tuple[PageKind, str]], count: int, notes: Sequence[Message]) -> list[Message]:
-    """The notes of a document whose other pages have had their turn with OCR."""
+    """The notes of a document after OCR of some pages; the others have had their turn."""
     kept = [note for note in notes if not is_note_on_kinds(note)]
     return [*kept, *notes_on_kinds(pages, count, tried_ocr=True)]
 

@@ -1,4 +1,4 @@
-"""Messages between the processes that prepare documents: JSON and blocks of bytes, nothing that could run as code."""
+"""Messages between the processes that prepare documents: JSON and blocks of bytes, nothing that could be executed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rag.ingest.preparing import IndexedPassages, Prepared
 from rag.messages import Message
 from rag.records import Heading, LoadedDocument, Page, PageKind, Passage, WordBoxes
 
-PASSAGES: Final = 200  # in a message
+PASSAGES: Final = 200  # blocks per message
 _LENGTH: Final = struct.Struct("<I")
 
 
@@ -79,7 +79,7 @@ def pack_document(document: LoadedDocument) -> Iterator[Packet]:
 
 
 def unpack_document(packets: Iterable[Packet]) -> LoadedDocument:
-    """The inverse of `pack_document`; boxes of words are exact to 1/65535 of the page, as stored."""
+    """The inverse of `pack_document`; word boxes are exact to 1/65535 of the page, as in the store."""
     meta: dict[str, Any] = {}
     pages = []
     for packet in packets:
@@ -150,7 +150,7 @@ def unpack_indexed(packet: Packet) -> IndexedPassages:
 
 
 def pack_error(error: AskError) -> Packet:
-    """An error for a person."""
+    """An error that is meant for people."""
     return Packet({"kind": "error", "class": type(error).__name__, "message": error.message.to_json()})
 
 

@@ -1,6 +1,6 @@
-"""Files that wait to be added: whose is next, and the overall progress of those of one person.
+"""Files that wait to be added: whose is next, and each person's overall progress.
 
-A batch begins when a person queues a file and no other of theirs is left.
+A batch starts when a person queues a file while none of theirs is left.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from dataclasses import dataclass, field
 from rag.records import Job, JobState, LoadedDocument
 
 UNFINISHED = (JobState.WAITING, JobState.READING, JobState.EMBEDDING)
-READING_SHARE = 0.1  # of the time that a file takes; the rest is for embedding
-MIN_SECONDS, MIN_SHARE = 2.0, 0.01  # time and share of the work after which the time left is estimated
+READING_SHARE = 0.1  # share of the time for a file; the rest is for embedding
+MIN_SECONDS, MIN_SHARE = 2.0, 0.01  # time, and share of the work, after which the time left is estimated
 
 
 @dataclass(frozen=True, slots=True)
 class Adding:
     """Overall progress of the files that a person is adding."""
 
-    done: int  # files, failed ones included
+    done: int  # files, including failed ones
     total: int
-    share: float  # of the work that is done, 0 to 1
+    share: float  # share of the work that is done, 0 to 1
     seconds_left: float | None  # None while unknown
 
 
 @dataclass
 class _Batch:
     began: float  # seconds, as the clock tells
-    sizes: dict[int, int] = field(default_factory=dict)  # bytes of each job's file, by job id
+    sizes: dict[int, int] = field(default_factory=dict)  # size of each job's file in bytes, by job id
 
 
 class Batches:
@@ -41,7 +41,7 @@ class Batches:
         self._batches: dict[str, _Batch] = {}
 
     def add(self, job: Job, size: int, jobs: Iterable[Job]) -> None:
-        """Add a job with a file of `size` bytes to its person's batch; `jobs` are those there were before."""
+        """Add a job with a file of `size` bytes to its person's batch. `jobs`: those that existed before."""
         batch = self._batches.get(job.person)
         if batch is None or not any(one.id in batch.sizes and one.state in UNFINISHED for one in jobs):
             batch = self._batches[job.person] = _Batch(self._clock())
@@ -53,7 +53,7 @@ class Batches:
             batch.sizes.pop(job.id, None)
 
     def progress(self, person: str, jobs: Iterable[Job]) -> Adding | None:
-        """Progress of a person's batch; `jobs` are those that still exist. None if there is nothing left to do."""
+        """Progress of a person's batch; None if nothing is left to do. `jobs`: those that still exist."""
         batch = self._batches.get(person)
         if batch is None:
             return None
@@ -69,16 +69,16 @@ class Batches:
 
 
 def _share_done(job: Job) -> float:
-    """How much of the work on a file is done, from 0 to 1."""
+    """How much of the work on a file is done, 0 to 1."""
     read = min(job.pages_read / job.pages, 1.0) if job.pages else 0.0
     embedded = min(job.passages_embedded / job.passages, 1.0) if job.passages else 0.0
     return READING_SHARE * read + (1 - READING_SHARE) * embedded
 
 
-# ---- which file is added next: people take turns, each with its smallest file first
+# ---- which file is next: people take turns, each with their smallest file first
 
 
-SMALL_BYTES = 1_000_000  # of a file up to which it need not wait for larger ones
+SMALL_BYTES = 1_000_000  # bytes of a file that need not wait for larger ones
 
 
 @dataclass
@@ -89,8 +89,8 @@ class ActiveJob:
     size: int  # of the file, in bytes
     password: str | None = None  # never stored
     stop: threading.Event = field(default_factory=threading.Event)
-    loaded: LoadedDocument | None = None  # where it has been read already, by OCR
-    taken: bool = False  # whether a thread works on it
+    loaded: LoadedDocument | None = None  # set if OCR has already read it
+    taken: bool = False  # whether a thread is working on it
 
     @property
     def waits(self) -> bool:
@@ -102,13 +102,13 @@ class Order:
     """Chooses the next job. Not thread-safe: `rag.ingest.jobs` calls it under its lock."""
 
     def __init__(self, most_of_one: int) -> None:
-        """`most_of_one`: files of one person that are added at the same time, small ones apart."""
+        """`most_of_one`: files of one person added at the same time, not counting small ones."""
         self._most_of_one = most_of_one
         self._turns = 0
-        self._served: dict[str, int] = {}  # the last turn of each person
+        self._served: dict[str, int] = {}  # each person's last turn
 
     def take(self, jobs: Iterable[ActiveJob], largest: int | None) -> ActiveJob | None:
-        """Take the smallest file of the person with the fewest in progress and, of several, served longest ago.
+        """Take the smallest file of the person with the fewest in progress, then of whoever was served longest ago.
 
         `largest`: bytes above which a file is left to others; None for any size.
         """

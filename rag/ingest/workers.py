@@ -1,7 +1,7 @@
-"""Documents prepared in processes of their own, one for each, under limits of time and memory.
+"""Prepares documents in separate processes, one for each, under limits of time and memory.
 
-They are forked by a `fork_server`, which is started when the first one is needed: a worker is there within
-milliseconds, and shares the memory of the modules and the tokenizer with all others.
+They are forked by a `fork_server`, which is started when first needed: a worker is there within milliseconds, and
+shares the memory of the modules and the tokenizer with all others.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ from rag.records import LoadedDocument
 from rag.settings import ChunkSettings, Limits, Settings
 from rag.store.database import Store
 
-CPU_FACTOR: Final = 15  # limit of CPU time, to that of reading alone: Python does the rest
-MEMORY_FACTOR: Final = 8  # limit of memory, to that of reading alone
-PIPE_BYTES: Final = 1 << 20  # lets a worker go on while this process does something else
+CPU_FACTOR: Final = 15  # limit of CPU time, as a multiple of that for reading alone: Python does the rest
+MEMORY_FACTOR: Final = 8  # limit of memory, as a multiple of that for reading alone
+PIPE_BYTES: Final = 1 << 20  # lets a worker continue while this process is busy
 POLL_SECONDS: Final = 0.1  # longest delay until a stop is noticed
-END_SECONDS: Final = 5  # for the fork server to end by itself
+END_SECONDS: Final = 5  # to wait for the fork server to end by itself
 SERVER: Final = "rag.ingest.fork_server"
 
 log = logging.getLogger(__name__)
 
 
 def preparing(embedder: Embedder, settings: Settings) -> Preparing:
-    """Workers or, for an embedder whose tokenizer cannot be handed to them, this process."""
+    """Workers; for an embedder whose tokenizer cannot be passed to them, this process."""
     if embedder.folder is None:
         return PreparingHere(embedder, settings.chunking)
     return Workers(embedder, settings.chunking, settings.limits)
@@ -64,7 +64,7 @@ class Workers:
         self._cpu_seconds = CPU_FACTOR * limits.read_cpu_seconds
         self._memory_bytes = MEMORY_FACTOR * limits.read_memory_bytes  # beyond what the modules take
         self._chunking = asdict(fitting(chunking, embedder.max_tokens))
-        self._lock = threading.Lock()  # held while the server is started, or told something
+        self._lock = threading.Lock()  # held while the server is started, or is sent something
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._has_tokenizer = False
@@ -136,7 +136,10 @@ class Workers:
                 yield packet
 
     def _start(self, command: Packet, ours: ExitStack) -> tuple[Connection, int]:
-        """Start a worker; returns the sources of its packets and of its exit status. It ends when `ours` is closed."""
+        """Start a worker; returns the connection for its packets and that for its exit status.
+
+        It ends when `ours` is closed.
+        """
         (source, output), (theirs, lifeline), (status, told) = os.pipe(), os.pipe(), os.pipe()
         connection = ours.enter_context(Connection(source, writable=False))
         ours.callback(os.close, lifeline)
@@ -151,7 +154,7 @@ class Workers:
         return connection, status
 
     def _tell(self, command: Packet, descriptors: Sequence[int]) -> None:
-        """Send the server a command, starting it first if it is not running."""
+        """Send the server a command, after starting it if it is not running."""
         with self._lock:
             try:
                 self._send(command, descriptors)
@@ -161,7 +164,7 @@ class Workers:
                 self._send(command, descriptors)
 
     def _send(self, command: Packet, descriptors: Sequence[int]) -> None:
-        """As `_tell`. Raises OSError if the server has ended."""
+        """Like `_tell`. Raises OSError if the server has ended."""
         if self._control is None:
             self._start_server()
         assert self._control is not None

@@ -1,6 +1,6 @@
 """Tags, replacements and introductions of documents in the store.
 
-A tag belongs to the owner who added it, even on a shared document; no owner sees another's.
+A tag belongs to the owner who added it, even on a shared document; owners never see each other's.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from rag.store.access import sees
 from rag.store.connection import Connection
 
 MAX_TAG_CHARACTERS: Final = 40
-MAX_TAGS: Final = 20  # of one document
+MAX_TAGS: Final = 20  # per document
 _VISIBLE: Final = f"SELECT 1 FROM documents d WHERE d.id = ?2 AND {sees('?1', 'd.owner')}"
-# Of documents that are gone: whoever gave the tag sees none of this id, and none is being added.
+# Of documents that are gone: the tag's owner can see none with this id, and none is being added.
 ORPHAN_TAGS: Final = (
     "tags WHERE NOT EXISTS (SELECT 1 FROM documents d WHERE d.id = tags.document_id AND"
     f" {sees('tags.owner', 'd.owner')})"
@@ -40,7 +40,10 @@ class Annotations:
         return {document_id: tuple(tags) for document_id, tags in found.items()}
 
     def add_tag(self, owner: str, documents: Collection[str], tag: str) -> None:
-        """Tag documents that `owner` can see. Raises LimitExceeded for a long tag, or where a document has many."""
+        """Tag documents that `owner` can see.
+
+        Raises LimitExceeded if the tag is too long, or a document has too many.
+        """
         tag = " ".join(tag.split())
         if not tag:
             return
@@ -60,7 +63,7 @@ class Annotations:
                 if count > MAX_TAGS:
                     raise LimitExceeded(
                         "A document can have {limit} tags: remove one first.", limit=MAX_TAGS
-                    )  # nothing of this call is stored
+                    )  # then nothing of this call is stored
         self._changed()
 
     def remove_tag(self, owner: str, document_id: str, tag: str) -> None:
@@ -72,19 +75,19 @@ class Annotations:
     # ---- replacements
 
     def replaced(self, owner: str) -> dict[str, str]:
-        """Documents that `owner` saw until they were replaced by a newer version: old id -> new id."""
+        """Documents that `owner` could see until a newer version replaced them: old id -> new id."""
         rows = self._store.rows(f"SELECT old, new FROM replacements WHERE {sees('?1')}", (owner,))
         return {row["old"]: row["new"] for row in rows}
 
     def forget_tags(self) -> None:
-        """Delete the tags of documents that are gone: their owner sees none of this id, and none is being added."""
+        """Delete tags of documents that are gone: their owner can see none with this id, and none is being added."""
         with self._store.transaction() as sql:
             sql.execute(f"DELETE FROM {ORPHAN_TAGS}")
 
     # ---- introductions, as JSON that is not interpreted here; deleted together with their document
 
     def introduction(self, owner: str, document_id: str) -> str | None:
-        """The stored introduction of a document of `owner`; None if there is none."""
+        """The stored introduction to a document of `owner`; None if there is none."""
         rows = self._store.rows(
             "SELECT i.data FROM introductions i JOIN documents d ON i.document = d.key WHERE d.owner = ? AND d.id = ?",
             (owner, document_id),
@@ -92,7 +95,7 @@ class Annotations:
         return str(rows[0]["data"]) if rows else None
 
     def keep_introduction(self, owner: str, document_id: str, data: str) -> None:
-        """Store the introduction of a document of `owner`, if the document is still there."""
+        """Store the introduction to a document of `owner`, if the document still exists."""
         with self._store.transaction() as sql:
             sql.execute(
                 "INSERT OR REPLACE INTO introductions SELECT key, ?3 FROM documents WHERE owner = ?1 AND id = ?2",
@@ -102,7 +105,7 @@ class Annotations:
 
 
 def record_replacement(sql: sqlite3.Connection, owner: str, old: str, new: str) -> None:
-    """Record that a document was replaced by another, which takes over the tags of all who see it."""
+    """Record that a document was replaced by another, which takes over everybody's tags on it."""
     sql.execute("INSERT OR REPLACE INTO replacements VALUES (?, ?, ?)", (owner, old, new))
     sql.execute("DELETE FROM replacements WHERE owner = ? AND old = ?", (owner, new))  # it is back
     sql.execute(

@@ -19,24 +19,24 @@ from rag.settings import MB, Limits
 log = logging.getLogger(__name__)
 
 BLOCK = 1 << 20  # bytes copied at a time
-HEADER_BYTES = 1024  # where readers look for %PDF-: PDF 1.7, appendix H, note 13
+HEADER_BYTES = 1024  # PDF readers look for %PDF- within these bytes: PDF 1.7, appendix H, note 13
 SHA256 = re.compile(r"[0-9a-f]{64}")
-PARTIAL_PREFIX, PARTIAL_SUFFIX = "adding-", ".part"  # of a copy that is not complete yet
+PARTIAL_PREFIX, PARTIAL_SUFFIX = "adding-", ".part"  # suffix of a copy that is not complete yet
 UNLOCKED_SUFFIX = ".open"
 
 
 def original_file(folder: Path, document_id: str) -> Path:
-    """Path of a document's bytes as they were added. Raises ValueError if the id is no SHA-256."""
+    """Path of a document's original bytes. Raises ValueError if the id is not a SHA-256."""
     if not SHA256.fullmatch(document_id):
         raise ValueError(f"not a document id: {document_id!r}")
     return folder / f"{document_id}.pdf"
 
 
 def copy_name(owner: str, document_id: str) -> str:
-    """Name of what is made from a document for its owner, its unlocked copy and its pictures: 64 hexadecimal digits.
+    """Name of what is made from a document for its owner (unlocked copy, pictures): 64 hexadecimal digits.
 
-    Owners who added the same file share the file but nothing that is made from it: what is there already would tell, by
-    the time it takes, that somebody else has the file. Copies of shared documents have the name of the file.
+    Owners who added the same file share the file but nothing made from it. Otherwise, the time something takes would
+    reveal that somebody else has the file. Copies of shared documents are named like the file.
     """
     if not owner:
         return document_id
@@ -44,12 +44,12 @@ def copy_name(owner: str, document_id: str) -> str:
 
 
 def unlocked_file(folder: Path, owner: str, document_id: str) -> Path:
-    """Path of the copy without its password that a protected document has; other documents have none."""
+    """Path of a protected document's copy without its password; other documents have none."""
     return original_file(folder, copy_name(owner, document_id)).with_suffix(UNLOCKED_SUFFIX)
 
 
 def file_to_render(folder: Path, owner: str, document_id: str) -> Path:
-    """Path of the file to draw pages from: the copy without password if there is one."""
+    """Path of the file to draw pages from: the unlocked copy if there is one."""
     unlocked = unlocked_file(folder, owner, document_id)
     return unlocked if unlocked.exists() else original_file(folder, document_id)
 
@@ -63,7 +63,7 @@ def stored_bytes(folder: Path, document_id: str) -> int:
 
 
 def move_into_place(partial: Path, path: Path) -> None:
-    """Give a complete copy its name, and sync the folder, so that it still has it after a power cut."""
+    """Give a complete copy its name, and sync the folder so that the name survives a power cut."""
     partial.replace(path)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -73,9 +73,9 @@ def move_into_place(partial: Path, path: Path) -> None:
 
 
 def copy_to_partial(data: Path | bytes, folder: Path, limits: Limits) -> tuple[str, Path]:
-    """Copy a PDF into `folder` under a temporary name and sync it to disk; returns its SHA-256 and that path.
+    """Copy a PDF into `folder` under a temporary name and sync it to disk; returns its SHA-256 and the path.
 
-    Raises LimitExceeded and NotAPdf before anything is written, and FileRefused if the copy fails.
+    Raises LimitExceeded and NotAPdf before anything is written, and FileRefused if copying fails.
     """
     try:
         _check_size(data.stat().st_size if isinstance(data, Path) else len(data), limits)
@@ -123,13 +123,13 @@ def _write_partial(folder: Path, blocks: Iterator[bytes]) -> tuple[str, Path]:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file atomically: readers see the old content or the new."""
+    """Write a file atomically: readers see either the old content or the new."""
     _, partial = _write_partial(path.parent, iter([data]))
     move_into_place(partial, path)
 
 
 def delete(path: Path) -> None:
-    """Delete a file or a folder; if that fails, the log says so."""
+    """Delete a file or a folder; a failure is logged."""
     try:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

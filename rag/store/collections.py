@@ -1,7 +1,7 @@
-"""Collections: documents that several people share, each of whom was granted them as a reader or an editor.
+"""Collections: documents shared by several people, each with access as a reader or an editor.
 
-Editors add and remove documents and decide who else is granted the collection; so may administrators, who see its
-documents only if they are granted it themselves. Each change is logged, without the collection's name.
+Editors add and remove documents, and decide who else gets access. So do administrators, but they only see the documents
+if they have access themselves. Every change is logged, without the collection's name.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from rag.store.connection import Connection
 log = logging.getLogger(__name__)
 
 MAX_NAME_CHARACTERS: Final = 60
-MAX_MADE: Final = 50  # collections that one person made
+MAX_MADE: Final = 50  # collections that one person may create
 MAX_MEMBERS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Somebody a collection is granted to."""
+    """Somebody who has access to a collection."""
 
     person: str  # owner id
     editor: bool
@@ -33,11 +33,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A collection, as somebody sees it."""
+    """A collection, as one person sees it."""
 
     number: int
     name: str
-    sees: bool  # whether whoever asks is granted it
+    sees: bool  # whether this person has access
     edits: bool  # whether they may add and remove its documents
     documents: int
     members: tuple[Member, ...]
@@ -49,13 +49,16 @@ class Collection:
 
 
 class Collections:
-    """All collections. Thread-safe. A change counts at once, for searches that begin after it and for every page."""
+    """All collections. Thread-safe.
+
+    A change takes effect at once, for every page and for searches that start after it.
+    """
 
     def __init__(self, store: Connection, changed: Callable[[], None]) -> None:
         self._store, self._changed = store, changed
 
     def of(self, person: str, *, administrator: bool = False) -> tuple[Collection, ...]:
-        """Those granted to a person, by name; for an administrator all."""
+        """The collections that a person can see, by name; an administrator sees all."""
         members: dict[int, list[Member]] = {}
         for row in self._store.rows("SELECT * FROM grants ORDER BY person"):
             members.setdefault(row["collection"], []).append(Member(row["person"], bool(row["editor"])))
@@ -70,7 +73,10 @@ class Collections:
         return tuple(sorted(found, key=lambda one: (one.name.casefold(), one.number)))
 
     def create(self, person: str, name: str) -> int:
-        """A new collection, which its maker edits; returns its number. Raises CollectionRefused and LimitExceeded."""
+        """Create a collection, with the person as its editor; returns its number.
+
+        Raises CollectionRefused and LimitExceeded.
+        """
         name = self._checked(person, name)
         with self._store.transaction() as sql:
             (made,) = sql.execute("SELECT COUNT(*) FROM collections WHERE made_by = ?", (person,)).fetchone()
@@ -103,7 +109,7 @@ class Collections:
         self._log(person, "deleted", number)
 
     def grant(self, person: str, number: int, to: str, *, editor: bool, administrator: bool = False) -> None:
-        """Grant a collection to somebody, or change what they may do. Raises CollectionRefused."""
+        """Give somebody access to a collection, or change what they may do in it. Raises CollectionRefused."""
         self._require_manager(person, number, administrator)
         with self._store.transaction() as sql:
             sql.execute("INSERT OR REPLACE INTO grants VALUES (?, ?, ?)", (to, number, editor))
@@ -114,7 +120,7 @@ class Collections:
         self._log(person, f"granted to {to!r} as {'editor' if editor else 'reader'}", number)
 
     def revoke(self, person: str, number: int, of: str, *, administrator: bool = False) -> None:
-        """Take a collection from somebody, at once; everybody may leave one. Raises CollectionRefused."""
+        """Take away somebody's access, at once; everybody may leave a collection. Raises CollectionRefused."""
         if of != person:
             self._require_manager(person, number, administrator)
         with self._store.transaction() as sql:
@@ -123,19 +129,19 @@ class Collections:
         self._log(person, f"taken from {of!r}", number)
 
     def forget(self, person: str) -> None:
-        """Take all collections from somebody who was removed; those that they made stay, and count for nobody."""
+        """Take away all access of a removed user; collections that they created stay, and use nobody's quota."""
         with self._store.transaction() as sql:
             sql.execute("DELETE FROM grants WHERE person = ?", (person,))
             sql.execute("UPDATE collections SET made_by = '' WHERE made_by = ?", (person,))
         self._changed()
 
     def maker(self, number: int) -> str:
-        """Whose quota a collection counts for; "" for nobody's."""
+        """Whose quota a collection uses; "" for nobody's."""
         rows = self._store.rows("SELECT made_by FROM collections WHERE number = ?", (number,))
         return str(rows[0][0]) if rows else ""
 
     def _require_manager(self, person: str, number: int, administrator: bool) -> None:
-        """Raises CollectionRefused; a collection that a person does not see is treated as missing."""
+        """Raises CollectionRefused. A collection that the person cannot see is treated as missing."""
         known = [one for one in self.of(person, administrator=administrator) if one.number == number]
         if not known:
             raise CollectionRefused("There is no such collection.")
@@ -164,6 +170,6 @@ _EDITORS: Final = "SELECT COUNT(*) FROM grants WHERE collection = ? AND editor"
 
 
 def _require_editor(editors: int) -> None:
-    """Raises CollectionRefused for a collection without an editor: nobody could add to it or share it."""
+    """Raises CollectionRefused if no editor would be left: nobody could add documents or give access."""
     if not editors:
         raise CollectionRefused("A collection needs an editor: make somebody else one first.")

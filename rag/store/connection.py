@@ -1,4 +1,4 @@
-"""The SQLite file of a data folder: opened, locked against other processes, migrated, and its errors mapped.
+"""The SQLite file of a data folder: opens it, locks it against other processes, migrates it, and maps its errors.
 
 Deleted content is overwritten on disk (`secure_delete`); `checkpoint` does the same for the write-ahead log.
 """
@@ -19,15 +19,15 @@ from rag.store.blobs import replace_file
 from rag.store.migrations import migrate
 from rag.store.restored import put_in_place
 
-BUSY_SECONDS: Final = 0.2  # to wait for other processes, which only read; all threads wait meanwhile
+BUSY_SECONDS: Final = 0.2  # to wait for other processes, which only read; meanwhile, all threads wait
 READ_ONLY: Final = "mode=ro"  # parameter of `uri_of`
-HEADER_BYTES: Final = 100  # at the beginning of a database, changed by every transaction
+HEADER_BYTES: Final = 100  # in a database's header, changed by every transaction
 FIRST_PAGE_SUFFIX: Final = ".first-page"
-RETRY_SECONDS: Final = 5.0  # after which a checkpoint that another process prevented is tried again
+RETRY_SECONDS: Final = 5.0  # after which to repeat a checkpoint that another process prevented
 
 
 class Connection:
-    """An open database, its schema up to date. Threads may share it: each statement runs under a lock."""
+    """An open database with an up-to-date schema. Threads may share it: each statement runs under a lock."""
 
     def __init__(self, database: Path) -> None:
         """Raises StoreInUse, StoreDamaged, and StoreError if the file cannot be written or is too new."""
@@ -41,7 +41,7 @@ class Connection:
             opened.callback(self._sql.close)
             self._sql.row_factory = sqlite3.Row
             self._open(database)
-            self._opened = opened.pop_all()  # to be closed in `close`; after an exception at once
+            self._opened = opened.pop_all()  # closed in `close`, or at once after an exception
 
     def __enter__(self) -> Self:
         return self
@@ -66,14 +66,14 @@ class Connection:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, rolled back on any exception. Raises StoreError where SQLite cannot write."""
+        """One transaction, rolled back on any exception. Raises StoreError if SQLite cannot write."""
         with self._lock, sqlite_errors_mapped():
             try:
                 self._sql.execute("BEGIN IMMEDIATE")
                 yield self._sql
                 self._sql.execute("COMMIT")
             finally:
-                if self._sql.in_transaction:  # it did not come to the COMMIT, or that failed
+                if self._sql.in_transaction:  # the COMMIT was not reached, or failed
                     self._sql.execute("ROLLBACK")
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
@@ -84,7 +84,7 @@ class Connection:
     def checkpoint(self) -> None:
         """Move the write-ahead log into the main file and truncate it, so that no deleted content remains there.
 
-        While another process reads, as a backup does, that is not possible: it is tried again until it is done.
+        This is impossible while another process reads, as a backup does; it is repeated until it succeeds.
         """
         with self._lock, sqlite_errors_mapped():
             if self._closed:
@@ -102,7 +102,7 @@ class Connection:
 
 @contextmanager
 def _opening_errors_mapped(database: Path) -> Iterator[None]:
-    """Raise StoreError or StoreDamaged for what SQLite raises while a database is opened."""
+    """Map what SQLite raises while a database is opened to StoreError or StoreDamaged."""
     try:
         yield
     except sqlite3.OperationalError as exc:
@@ -122,7 +122,7 @@ def _opening_errors_mapped(database: Path) -> Iterator[None]:
 
 @contextmanager
 def sqlite_errors_mapped() -> Iterator[None]:
-    """Raise StoreError for what SQLite raises when the disk is full, read-only or gone, StoreDamaged for damage."""
+    """Map what SQLite raises: StoreError if the disk is full, read-only or gone, StoreDamaged for damage."""
     try:
         yield
     except sqlite3.OperationalError as exc:
@@ -131,7 +131,7 @@ def sqlite_errors_mapped() -> Iterator[None]:
             reason=str(exc),
         ) from exc
     except sqlite3.DatabaseError as exc:
-        if type(exc) is not sqlite3.DatabaseError:  # a mistake of this program
+        if type(exc) is not sqlite3.DatabaseError:  # a bug in this program
             raise
         raise StoreDamaged(
             "The database is damaged ({reason}): stop the program, and start it once with --repair.",
@@ -140,9 +140,9 @@ def sqlite_errors_mapped() -> Iterator[None]:
 
 
 def keep_first_page(sql: sqlite3.Connection, database: Path) -> None:
-    """Keep a copy of the first page, which says where everything else is: damage to it can be repaired with that.
+    """Keep a copy of the first page, which tells where everything else is, so that damage to it can be repaired.
 
-    The root pages of tables never move in a database without auto-vacuum, so that an old copy is as good.
+    Without auto-vacuum, the root pages of tables never move, so an old copy is just as good.
     """
     sql.execute("PRAGMA wal_checkpoint(PASSIVE)")
     (size,) = sql.execute("PRAGMA page_size").fetchone()
@@ -155,7 +155,7 @@ def keep_first_page(sql: sqlite3.Connection, database: Path) -> None:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether another process uses a data folder."""
+    """Whether another process is using a data folder."""
     try:
         lock_folder(folder).release()
     except StoreInUse:
@@ -166,7 +166,7 @@ def is_locked(folder: Path) -> bool:
 
 
 def lock_folder(folder: Path) -> FileLock:
-    """Lock the folder for this process; the operating system releases the lock when the process ends, however it ends.
+    """Lock the folder for this process; the operating system releases the lock however the process ends.
 
     The lock belongs to the process, not to the thread that took it. Raises StoreInUse.
     """
@@ -188,5 +188,5 @@ def lock_folder(folder: Path) -> FileLock:
 
 
 def uri_of(database: Path, parameters: str) -> str:
-    """The address by which SQLite opens a database with parameters (https://www.sqlite.org/uri.html)."""
+    """The URI with which SQLite opens a database with parameters (https://www.sqlite.org/uri.html)."""
     return f"{database.resolve().as_uri()}?{parameters}"

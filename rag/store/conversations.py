@@ -1,7 +1,7 @@
 """Conversations and their exchanges in the store, as JSON that is not interpreted here.
 
-Each belongs to one owner; ids of other owners are like ids that do not exist. A deleted conversation can be restored
-for UNDO_SECONDS and is then overwritten on disk.
+Each belongs to one owner; other owners' ids are treated like ids that do not exist. A deleted conversation can be
+restored for UNDO_SECONDS, and is then overwritten on disk.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import Final
 from rag.errors import StoreError, StoreFull
 from rag.store.connection import Connection
 
-MAX_CONVERSATIONS: Final = 2_000  # of one owner, with at least one question
-MAX_BYTES: Final = 500_000_000  # of all exchanges of one owner
-MAX_UNASKED: Final = 20  # conversations of one owner without a question; the oldest are deleted
+MAX_CONVERSATIONS: Final = 2_000  # per owner, with at least one question
+MAX_BYTES: Final = 500_000_000  # of all exchanges, per owner
+MAX_UNASKED: Final = 20  # conversations without a question, per owner; the oldest are deleted
 UNDO_SECONDS: Final = 10.0
-_GRACE_SECONDS: Final = 2.0  # for an undo that was clicked in time and arrives late
+_GRACE_SECONDS: Final = 2.0  # for an undo that was clicked in time but arrives late
 _ESCAPES: Final = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 
 
@@ -35,8 +35,8 @@ class StoredConversation:
     id: str
     title: str
     created: float
-    changed: float  # when it was last asked something
-    data: str  # JSON of whoever stored it
+    changed: float  # time of the last question
+    data: str  # JSON, opaque here
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class StoredExchange:
     """One question and its answer. `number` counts from 1 within its conversation."""
 
     number: int
-    data: str  # JSON of whoever stored it
+    data: str  # JSON, opaque here
 
 
 class Conversations:
@@ -53,22 +53,22 @@ class Conversations:
     def __init__(self, store: Connection, *, undo_seconds: float = UNDO_SECONDS) -> None:
         self._store = store
         self._undo_seconds = undo_seconds
-        self._versions: Counter[str] = Counter()  # of each owner's list
+        self._versions: Counter[str] = Counter()  # by owner: version of the list
         self._timers: set[threading.Timer] = set()
         self._lock = threading.Lock()
         self._purge()  # deleted shortly before the program ended
 
     def close(self) -> None:
-        """Erase what was deleted, without waiting for the time in which it could be restored."""
+        """Erase deleted conversations now, even those that could still be restored."""
         with self._lock:
             for timer in self._timers:
                 timer.cancel()
             self._timers.clear()
-        with suppress(StoreError):  # done when the data folder is opened next
+        with suppress(StoreError):  # done when the data folder is next opened
             self._purge()
 
     def version(self, owner: str) -> int:
-        """A number that grows with every change of the owner's list of conversations; cheap to poll."""
+        """A number that increases with every change to the owner's list of conversations; cheap to poll."""
         return self._versions[owner]
 
     def _changed(self, owner: str) -> None:
@@ -78,9 +78,9 @@ class Conversations:
     # ---- conversations
 
     def create(self, owner: str, data: str) -> str:
-        """A new conversation without a question; returns its id, which nobody can guess.
+        """Create a conversation without questions; returns its id, which cannot be guessed.
 
-        Of conversations that nothing was asked in only the newest MAX_UNASKED are kept.
+        Of conversations without a question, only the newest MAX_UNASKED are kept.
         """
         conversation_id, now = secrets.token_urlsafe(16), time.time()
         with self._store.transaction() as sql:
@@ -92,18 +92,21 @@ class Conversations:
         return conversation_id
 
     def get(self, owner: str, conversation_id: str) -> StoredConversation | None:
-        """A conversation of `owner`; None if they have none of this id, or deleted it."""
+        """A conversation of `owner`; None if they have none with this id, or have deleted it."""
         rows = self._store.rows(f"{_SELECT} AND c.id = ?", (owner, conversation_id))
         return _conversation(rows[0]) if rows else None
 
     def listed(self, owner: str, search: str = "", limit: int = -1) -> list[StoredConversation]:
-        """Conversations in which something was asked, newest first; those whose title or questions contain `search`."""
+        """Conversations with at least one question, newest first.
+
+        `search`: only those with this text in title or questions.
+        """
         pattern = f"%{search.translate(_ESCAPES)}%"
         rows = self._store.rows(f"{_SELECT} AND {_ASKED_AND_FOUND}", (owner, pattern, pattern, limit))
         return [_conversation(row) for row in rows]
 
     def save(self, owner: str, conversation_id: str, data: str) -> None:
-        """Replace the data of a conversation; does nothing if it is gone."""
+        """Replace the data of a conversation; does nothing if it no longer exists."""
         with self._store.transaction() as sql:
             sql.execute("UPDATE conversations SET data = ? WHERE owner = ? AND id = ?", (data, owner, conversation_id))
 
@@ -116,7 +119,7 @@ class Conversations:
         self._changed(owner)
 
     def delete(self, owner: str, conversation_id: str) -> None:
-        """Delete a conversation; it can be restored for UNDO_SECONDS, unless the program ends before."""
+        """Delete a conversation; it can be restored for UNDO_SECONDS, unless the program ends before that."""
         with self._store.transaction() as sql:
             sql.execute(
                 "UPDATE conversations SET deleted = ? WHERE owner = ? AND id = ? AND deleted IS NULL",
@@ -142,9 +145,9 @@ class Conversations:
     # ---- exchanges
 
     def put(self, owner: str, conversation_id: str, exchange: StoredExchange, question: str) -> None:
-        """Store an exchange, in place of an earlier state of it. Does nothing if the conversation is gone.
+        """Store an exchange, replacing its earlier state. Does nothing if the conversation no longer exists.
 
-        Raises StoreFull if a new one goes beyond what one owner may store.
+        Raises StoreFull if a new exchange would exceed what one owner may store.
         """
         size = len(exchange.data.encode())
         with self._store.transaction() as sql:
@@ -170,7 +173,7 @@ class Conversations:
         return rows[0][0] or 0
 
     def exchanges(self, owner: str, conversation_id: str, numbers: Collection[int]) -> list[StoredExchange]:
-        """The exchanges with these numbers, in order, without those that do not exist."""
+        """The exchanges with these numbers, in order; those that do not exist are left out."""
         query = f"SELECT e.number, e.data {_EXCHANGES} AND e.number IN (SELECT value FROM json_each(?)) ORDER BY 1"
         rows = self._store.rows(query, (owner, conversation_id, json.dumps(sorted(numbers))))
         return [StoredExchange(row["number"], row["data"]) for row in rows]
@@ -178,11 +181,11 @@ class Conversations:
     # ---- erasing
 
     def _purge_due(self) -> None:
-        with suppress(StoreError):  # tried again when the data folder is opened next
+        with suppress(StoreError):  # tried again when the data folder is next opened
             self._purge(before=time.time() - self._undo_seconds)
 
     def _purge(self, before: float | None = None) -> None:
-        """Erase conversations deleted before a time, all that were deleted with None."""
+        """Erase conversations deleted before this time; with None, all deleted ones."""
         due = "deleted IS NOT NULL" if before is None else "deleted <= ?"
         values = () if before is None else (before,)
         with self._store.transaction() as sql:

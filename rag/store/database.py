@@ -1,6 +1,6 @@
 """Documents, pages, passages, vectors and jobs in one SQLite file: the source of truth of a data folder.
 
-A document becomes visible in the transaction that completes it and disappears in the one that removes it. Deleted
+A document becomes visible in the transaction that completes it, and disappears in the one that removes it. Deleted
 content is overwritten on disk, see `rag.store.connection`.
 """
 
@@ -48,25 +48,25 @@ from rag.store.rows import (
     page_row,
 )
 
-MAX_PAGE_NOTES = 50  # of one document
+MAX_PAGE_NOTES = 50  # per document
 
 
 class EmbedderIdentity(Protocol):
-    """What is recorded about the embedder that makes the vectors."""
+    """What is recorded about the embedder whose vectors are stored."""
 
     name: str
     revision: str  # of the weights; vectors of different revisions cannot be compared
     dimension: int
-    option: str  # value of --embedder that opens it
+    option: str  # the value of --embedder that opens it
 
 
 class Store(Connection):
     """The database of a data folder. Close it, or use it in a `with`."""
 
-    # ---- vectors, keyed by the digest of the text that was embedded
+    # ---- vectors, by the digest of the text that was embedded
 
     def require_embedder(self, embedder: EmbedderIdentity) -> None:
-        """Record the embedder that makes the vectors. Raises EmbedderMismatch if another one made those stored."""
+        """Record the embedder whose vectors are stored. Raises EmbedderMismatch if the stored ones are from another."""
         identity = {"name": embedder.name, "revision": embedder.revision, "dimension": embedder.dimension}
         rows = self.rows("SELECT value FROM meta WHERE key = 'embedder'")
         stored: dict[str, Any] = json.loads(rows[0]["value"]) if rows else identity
@@ -88,33 +88,33 @@ class Store(Connection):
                 sql.execute("DELETE FROM sentence_vectors")
 
     def delete_vectors(self) -> None:
-        """Delete all vectors, so that another embedder can make them again."""
+        """Delete all vectors, so that another embedder can make new ones."""
         with self.transaction() as sql:
             sql.execute("DELETE FROM vectors")
             sql.execute("DELETE FROM sentence_vectors")
 
     def protect_vectors(self, digests: Sequence[bytes]) -> None:
-        """Keep these vectors although no document has them yet; replaces the digests protected before."""
+        """Keep these vectors although they belong to no document yet; replaces the digests protected before."""
         with self.transaction() as sql:
             sql.execute("DELETE FROM protected_vectors")
             sql.executemany("INSERT OR IGNORE INTO protected_vectors VALUES (?)", [(digest,) for digest in digests])
 
     def without_vector(self, digests: Sequence[bytes]) -> set[bytes]:
-        """Those of the digests that have no vector."""
+        """The digests that have no vector."""
         return set(digests) - set(vectors_by_digest(self.rows, digests))
 
     def add_vectors(self, digests: Sequence[bytes], vectors: Vectors) -> None:
-        """Store vectors (n, d), before their document is complete: an interrupted job continues from here."""
+        """Store vectors (n, d) before their document is complete, so that an interrupted job can continue from here."""
         with self.transaction() as sql:
             insert_vectors(sql, digests, vectors)
 
     def vectors_of(self, digests: Sequence[bytes]) -> Vectors:
-        """Vectors (n, d) float32 under these digests, which all have one."""
+        """The vectors (n, d) float32 for these digests, each of which has one."""
         found = vectors_by_digest(self.rows, list(dict.fromkeys(digests)))
         return np.array([np.frombuffer(found[digest], "<f4") for digest in digests], dtype=np.float32)
 
     def delete_damaged_vectors(self) -> int:
-        """Delete damaged vectors, so that they are made again; returns how many."""
+        """Delete damaged vectors, so that they are made anew; returns how many."""
         with self.transaction() as sql:
             sql.create_function("crc32", -1, blobs_crc, deterministic=True)
             damaged = sql.execute("DELETE FROM vectors WHERE crc32(CAST(vector AS BLOB)) != crc").rowcount
@@ -122,7 +122,7 @@ class Store(Connection):
             return damaged + sql.execute(f"DELETE FROM sentence_vectors WHERE {held} != crc").rowcount
 
     def delete_orphan_vectors(self) -> None:
-        """Delete vectors that no passage has and that are not protected: left by removed documents and jobs."""
+        """Delete unprotected vectors without a passage, which removed documents and jobs have left."""
         with self.transaction() as sql:
             sql.execute(
                 "DELETE FROM vectors WHERE digest NOT IN (SELECT digest FROM passages)"
@@ -134,7 +134,7 @@ class Store(Connection):
     def add_document(
         self, job: Job, size: int, loaded: LoadedDocument, passages: Sequence[Passage]
     ) -> list[int] | None:
-        """Make a job's document visible and delete the job, in one transaction; its vectors are stored already.
+        """Make a job's document visible and delete the job, in one transaction. Its vectors must already be stored.
 
         Returns the ids of its passages in order, or None if the job was cancelled in the meantime.
         """
@@ -142,7 +142,7 @@ class Store(Connection):
         kinds = json.dumps(Counter(page.kind.value for page in loaded.pages))
         notes = json.dumps([note.to_json() for note in loaded.notes])
         starts = page_starts(loaded.pages)
-        # All threads wait for a transaction, so what takes time is done before it begins.
+        # All threads wait during a transaction, so anything slow is done before it starts.
         pages = [page_row(start, page) for page, start in zip(loaded.pages, starts, strict=True)]
         with self.transaction() as sql:
             if not sql.execute("DELETE FROM jobs WHERE id = ?", (job.id,)).rowcount:
@@ -166,7 +166,7 @@ class Store(Connection):
             return [insert_passage(sql, key, job.owner, passage) for passage in passages]
 
     def keep_replaced(self, job: Job) -> None:
-        """Keep the document that a job's was to replace, after that could not be added."""
+        """Keep the document that a job was to replace, since the new one could not be added."""
         with self.transaction() as sql:
             end_removal(sql, job.owner, job.replaces)
             sql.execute("DELETE FROM replacements WHERE owner = ? AND new = ?", (job.owner, job.document_id))
@@ -185,38 +185,38 @@ class Store(Connection):
         return [row["id"] for row in rows]
 
     def record_orphaned_file(self, document_id: str) -> None:
-        """Record that a document's files can be deleted, unless a document, or a job that reads them, needs them."""
+        """Record that a document's files can be deleted, unless another document or a job needs them."""
         with self.transaction() as sql:
             sql.execute(_RECORD_ORPHANED_FILE, (document_id,))
 
     def orphaned_files(self) -> list[tuple[str, bool]]:
-        """Ids of documents that are gone and whose files are not deleted yet, and whether a job waits for the file."""
+        """Removed documents whose files are not deleted yet: id, and whether a job waits for the file."""
         return [(row["document_id"], bool(row["waited_for"])) for row in self.rows(_ORPHANED_FILES)]
 
     def clear_orphaned_file(self, document_id: str, waited_for: bool) -> None:
-        """Take a document off the list: its files are deleted, all but the PDF where a job still waits for it."""
+        """Take a document off the list: its files have been deleted, except the PDF if a job still waits for it."""
         condition = f" AND {_WAITED_FOR}" if waited_for else ""
         with self.transaction() as sql:
             sql.execute(f"DELETE FROM orphaned_files AS o WHERE document_id = ?{condition}", (document_id,))
 
     def documents(self, owner: str | None = None) -> list[Document]:
-        """Documents that `owner` sees, see `rag.store.access`, oldest first; all with None."""
+        """Documents that `owner` can see (see `rag.store.access`), oldest first; with None, all."""
         where, values = ("", ()) if owner is None else (f"WHERE {sees('?1')}", (owner,))
         query = f"SELECT {DOCUMENT_COLUMNS} FROM documents {where} ORDER BY key"
         return [document_of(row) for row in self.rows(query, values)]
 
     def document(self, owner: str, document_id: str) -> Document | None:
-        """A document that `owner` sees: their own before that of a collection before the shared one."""
+        """A document that `owner` can see: their own comes before a collection's, then the shared one."""
         where = f"WHERE {sees('?1')} AND id = ?2 ORDER BY {PREFERRED} LIMIT 1"
         rows = self.rows(f"SELECT {DOCUMENT_COLUMNS} FROM documents {where}", (owner, document_id))
         return document_of(rows[0]) if rows else None
 
     def owns(self, owner: str, document_id: str) -> bool:
-        """Whether a document belongs to `owner`, who may also see others."""
+        """Whether a document belongs to `owner`, rather than only being visible to them."""
         return bool(self.rows("SELECT 1 FROM documents WHERE owner = ? AND id = ?", (owner, document_id)))
 
     def document_details(self, owner: str, document_id: str) -> DocumentDetails | None:
-        """Author, date, outline and the first MAX_PAGE_NOTES notes on pages, of the document that `document` gives."""
+        """Author, date, outline and the first MAX_PAGE_NOTES page notes of the document that `document` returns."""
         query = f"SELECT * FROM documents WHERE {sees('?1')} AND id = ?2 ORDER BY {PREFERRED} LIMIT 1"
         rows = self.rows(query, (owner, document_id))
         if not rows:
@@ -235,11 +235,11 @@ class Store(Connection):
         return [page_of(row) for row in rows]
 
     def page_start(self, owner: str, document_id: str, page: int) -> int:
-        """Where a page begins in the document's text, in characters; 0 if there is no such page."""
+        """Offset of a page in the document's text, in characters; 0 if there is no such page."""
         return self.page_text(owner, document_id, page)[0]
 
     def page_text(self, owner: str, document_id: str, page: int) -> tuple[int, str]:
-        """Where a page begins in the document's text, in characters, and its text; (0, "") for no such page."""
+        """Offset of a page in the document's text, in characters, and its text; (0, "") if there is no such page."""
         rows = self.rows(
             "SELECT p.start, p.text FROM pages p JOIN documents d ON p.document = d.key"
             " WHERE d.owner = ? AND d.id = ? AND p.number = ?",
@@ -266,7 +266,7 @@ class Store(Connection):
         return [row["label"] for row in rows]
 
     def labelled_page_texts(self, owner: str, document_id: str, count: int) -> list[tuple[int, str, int, str]]:
-        """Number, label, start and text of the first `count` pages of a document, read quickly: without their words."""
+        """Number, label, start and text of a document's first `count` pages. Fast, since it leaves out their words."""
         rows = self.rows(
             "SELECT p.number, p.label, p.start, p.text FROM pages p JOIN documents d ON p.document = d.key"
             " WHERE d.owner = ? AND d.id = ? AND p.number < ? ORDER BY p.number",
@@ -277,7 +277,7 @@ class Store(Connection):
     # ---- passages
 
     def passages(self, ids: Sequence[int]) -> dict[int, StoredPassage]:
-        """Passages by id, without those that no longer exist."""
+        """Passages by id; those that no longer exist are left out."""
         found: dict[int, StoredPassage] = {}
         for part in batches([int(n) for n in ids]):
             rows = self.rows(f"{PASSAGES} WHERE p.id IN ({marks(part)})", part)
@@ -285,7 +285,7 @@ class Store(Connection):
         return found
 
     def document_passages(self, owner: str, document_id: str, limit: int = -1) -> list[StoredPassage]:
-        """Passages of a document that belongs to `owner` ("" for shared ones), in reading order; the first `limit`."""
+        """Passages of a document that belongs to `owner` ("" for shared ones), in reading order; at most `limit`."""
         query = f"{PASSAGES} WHERE d.owner = ? AND d.id = ? ORDER BY p.start, p.id LIMIT ?"
         return [StoredPassage(row) for row in self.rows(query, (owner, document_id, limit))]
 
@@ -294,7 +294,7 @@ class Store(Connection):
         return indexed_passages(self.rows)
 
     def texts_without_vector(self, limit: int) -> dict[bytes, str]:
-        """By digest, the texts to embed for passages that have no vector, as after `delete_vectors`."""
+        """By digest, the texts of passages without a vector, for example after `delete_vectors`."""
         query = f"{PASSAGES} WHERE p.digest NOT IN (SELECT digest FROM vectors) GROUP BY p.digest LIMIT ?"
         return {row["digest"]: StoredPassage(row).passage.searchable for row in self.rows(query, (limit,))}
 
@@ -324,7 +324,7 @@ class Store(Connection):
                 sql.execute(_RECORD_ORPHANED_FILE, (row["document_id"] if row else "",))
 
     def remove_job(self, job_id: int) -> None:
-        """Delete a job that is cancelled or dismissed."""
+        """Delete a job that was cancelled or dismissed."""
         with self.transaction() as sql:
             row = sql.execute("DELETE FROM jobs WHERE id = ? RETURNING document_id", (job_id,)).fetchone()
             sql.execute(_RECORD_ORPHANED_FILE, (row["document_id"] if row else "",))
@@ -334,7 +334,7 @@ class Store(Connection):
         return [job_of(row) for row in self.rows("SELECT * FROM jobs ORDER BY id")]
 
 
-# Record that a document's file can be deleted, unless another owner has the document or a job works on it. Where a job
+# Record that a document's file can be deleted, unless another owner has the document or a job works on it. If a job
 # waits, or waits for its password, the file stays.
 _RECORD_ORPHANED_FILE = """
 INSERT OR IGNORE INTO orphaned_files SELECT ?1 WHERE ?1 != '' AND NOT EXISTS (SELECT 1 FROM documents WHERE id = ?1)
@@ -342,7 +342,7 @@ AND NOT EXISTS (SELECT 1 FROM jobs WHERE document_id = ?1 AND state IN ('reading
 """
 _WAITED_FOR = "EXISTS (SELECT 1 FROM jobs j WHERE j.document_id = o.document_id AND state != 'failed')"
 _ORPHANED_FILES = f"SELECT document_id, {_WAITED_FOR} AS waited_for FROM orphaned_files o"
-# Delete the vectors of a document that no other document has and that are not protected.
+# Delete a document's vectors, unless they are protected or belong to another document, too.
 _DELETE_OWN_VECTORS = """
 DELETE FROM vectors WHERE digest IN (
     SELECT p.digest FROM passages p JOIN documents d ON p.document = d.key WHERE d.owner = ?1 AND d.id = ?2)
@@ -350,7 +350,7 @@ AND digest NOT IN (
     SELECT p.digest FROM passages p JOIN documents d ON p.document = d.key WHERE NOT (d.owner = ?1 AND d.id = ?2))
 AND digest NOT IN (SELECT digest FROM protected_vectors)
 """
-# The same of one digest.
+# The same for one digest.
 DELETE_UNUSED_VECTOR = (
     "DELETE FROM vectors WHERE digest = ?1 AND digest NOT IN (SELECT digest FROM passages WHERE digest = ?1)"
     " AND digest NOT IN (SELECT digest FROM protected_vectors)"
@@ -358,7 +358,7 @@ DELETE_UNUSED_VECTOR = (
 
 
 def insert_passage(sql: sqlite3.Connection, key: int | None, owner: str, passage: Passage) -> int:
-    """Add a passage to the document of this key, which is `owner`'s; returns its id."""
+    """Add a passage to the document with this key, which belongs to `owner`; returns its id."""
     cursor = sql.execute(
         "INSERT INTO passages (document, text, start, stop, first_page, last_page, heading, digest)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

@@ -1,4 +1,4 @@
-"""The data folder: created, and kept private to the user who runs the program, whatever the umask is."""
+"""The data folder: creates it, and keeps it private to the user who runs the program, whatever the umask is."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ log = logging.getLogger(__name__)
 PRIVATE_FOLDER: Final = 0o700
 PRIVATE_FILE: Final = 0o600
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-FOLDERS: Final = ("files", "pictures", "incoming")  # of the data folder, with everything in them
-FILES: Final = ("library.*", "*.json", "lock")  # in the data folder itself
+FOLDERS: Final = ("files", "pictures", "incoming")  # in the data folder, with everything in them
+FILES: Final = ("library.*", "*.json", "lock")  # directly in the data folder
 
 
 def prepare(settings: Settings) -> None:
-    """Create the data folder and its folders, and take away everybody else's rights to them.
+    """Create the data folder and its folders, and take away everybody else's access.
 
-    A folder that cannot be made private, such as one of another user, is used all the same; the log says so. Raises
-    StoreError if the folder cannot be used.
+    A folder that cannot be made private, for example because it belongs to another user, is used anyway, and the log
+    says so. Raises StoreError if the folder cannot be used.
     """
     data, database = settings.data_dir, settings.database
     try:
         data.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
         for folder in (settings.files_dir, settings.pictures_dir):
             folder.mkdir(exist_ok=True, mode=PRIVATE_FOLDER)
-        os.close(os.open(database, os.O_RDWR | os.O_CREAT, PRIVATE_FILE))  # SQLite would use the umask
+        os.close(os.open(database, os.O_RDWR | os.O_CREAT, PRIVATE_FILE))  # SQLite would follow the umask
         make_private(data)
     except OSError as exc:
         raise StoreError(
@@ -43,7 +43,7 @@ def prepare(settings: Settings) -> None:
 
 
 def make_private(data: Path) -> None:
-    """Set the permissions of the data folder and of what is ours in it; logs what cannot be changed."""
+    """Set the permissions of the data folder and of our files in it; logs those that cannot be changed."""
     for path in readable_for_others(data):
         try:
             path.chmod(path.stat().st_mode & ~OTHERS)
@@ -57,7 +57,7 @@ def make_private(data: Path) -> None:
 
 
 def readable_for_others(data: Path) -> list[Path]:
-    """Those of the data folder and of our files in it that others have any right to."""
+    """The data folder and our files in it that others have any access to."""
     return [path for path in _ours(data) if not path.is_symlink() and path.stat().st_mode & OTHERS]
 
 

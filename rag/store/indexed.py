@@ -1,4 +1,4 @@
-"""Stored passages with their vectors, in the order in which the indexes take them."""
+"""Stored passages with their vectors, in the order that the indexes need."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PASSAGES: Final = (
 
 
 def indexed_passages(rows: Rows) -> Iterator[tuple[list[StoredPassage], Vectors]]:
-    """All passages that have a vector, with their vectors (n, d) float32, in batches ordered by id."""
+    """All passages with a vector, and their vectors (n, d) float32, in batches ordered by id."""
     last = 0
     while found := rows(f"{PASSAGES} WHERE p.id > ? ORDER BY p.id LIMIT ?", (last, BATCH)):
         last = found[-1]["id"]
@@ -34,7 +34,7 @@ def indexed_passages(rows: Rows) -> Iterator[tuple[list[StoredPassage], Vectors]
 
 
 def vectors_by_digest(rows: Rows, digests: Sequence[bytes]) -> dict[bytes, bytes]:
-    """The stored vectors under these digests, as bytes; without those that have none."""
+    """The stored vectors for these digests, as bytes; digests without one are left out."""
     found: dict[bytes, bytes] = {}
     for part in batches(digests):
         some = rows(f"SELECT digest, vector FROM vectors WHERE digest IN ({marks(part)})", part)

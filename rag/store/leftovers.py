@@ -1,8 +1,8 @@
-"""What a crash leaves behind: files that no document or job needs, pictures of them, half-written copies, vectors.
+"""What a crash leaves behind: files that no document or job needs, their pictures, half-written copies, vectors.
 
-Files are written before the database names them, and deleted after it has ceased to. So what the database does not name
-is never needed, and is deleted at every start. Only files that are older than the database stay: the one that they
-belong to was lost.
+Files are written before the database mentions them, and deleted after it no longer does. So a file that the database
+does not mention is never needed, and is deleted at every start. Only files older than the database are kept: they
+belong to a database that was lost.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from rag.store.connection import Connection
 
 log = logging.getLogger(__name__)
 
-# A job that failed shows its reason until it is dismissed, but has no file any more.
+# A failed job shows its reason until it is dismissed, but no longer has a file.
 NEEDED_FILES: Final = "SELECT id FROM documents UNION SELECT document_id FROM jobs WHERE state != 'failed'"
-# A job asks for its password again after a restart, so that only complete documents need their unlocked copy.
+# After a restart, a job asks for its password again, so only complete documents need an unlocked copy.
 NEEDED_COPIES: Final = "SELECT owner, id FROM documents"
 ORPHAN_VECTORS: Final = "vectors WHERE digest NOT IN (SELECT digest FROM passages)"
 
@@ -36,10 +36,10 @@ class Rows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """What nothing refers to."""
+    """What nothing refers to any more."""
 
     paths: tuple[Path, ...]  # files, and folders of pictures
-    unclaimed: tuple[Path, ...]  # PDFs that are older than the database: of one that was lost, so they stay
+    unclaimed: tuple[Path, ...]  # PDFs older than the database: they belong to one that was lost, so they are kept
     vectors: int
     tags: int
 
@@ -48,9 +48,9 @@ class Leftovers:
 
 
 def find_leftovers(store: Rows, settings: Settings) -> Leftovers:
-    """What is left behind in a data folder that no program uses at the moment.
+    """Find what is left behind in a data folder that no program is using.
 
-    Vectors of unfinished jobs are no leftovers: the jobs go on from them.
+    Vectors of unfinished jobs are not leftovers: the jobs continue from them.
     """
     unfinished = store.rows("SELECT 1 FROM jobs WHERE state NOT IN ('failed', 'locked') LIMIT 1")
     copies = {copy_name(row[0], row[1]) for row in store.rows(NEEDED_COPIES)}
@@ -66,7 +66,7 @@ def find_leftovers(store: Rows, settings: Settings) -> Leftovers:
 
 
 def _unnamed_files(store: Rows, settings: Settings, copies: Container[str]) -> Iterator[Path]:
-    """PDFs and unlocked copies that no document and no job needs, and half-written copies."""
+    """PDFs and unlocked copies that no document or job needs, and half-written copies."""
     files = {row[0] for row in store.rows(NEEDED_FILES)}
     for path in sorted(settings.files_dir.glob("*")):
         needed = copies if path.suffix == UNLOCKED_SUFFIX else files
@@ -86,7 +86,7 @@ def _unclaimed(store: Rows, unnamed: Sequence[Path]) -> list[Path]:
 
 
 def _pictures(settings: Settings, copies: Container[str]) -> Iterator[Path]:
-    """Folders of pictures that no document has, and half-written pictures in the others."""
+    """Picture folders that belong to no document, and half-written pictures in the others."""
     for folder in sorted(settings.pictures_dir.glob("*")):
         if SHA256.fullmatch(folder.name) and folder.name not in copies:
             yield folder
@@ -95,14 +95,14 @@ def _pictures(settings: Settings, copies: Container[str]) -> Iterator[Path]:
 
 
 def is_partial(path: Path) -> bool:
-    """Whether a file is a copy that was being written."""
+    """Whether a file is an unfinished copy."""
     return path.name.startswith(PARTIAL_PREFIX) and path.suffix == PARTIAL_SUFFIX
 
 
 def remove_leftovers(store: Connection, settings: Settings) -> Leftovers:
     """Delete what is left behind, also from the write-ahead log; returns what it was.
 
-    Raises StoreError if the database cannot be written. What cannot be deleted is logged, and left.
+    Raises StoreError if the database cannot be written. What cannot be deleted is logged and kept.
     """
     found = find_leftovers(store, settings)
     for path in found.paths:

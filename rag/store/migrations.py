@@ -1,8 +1,8 @@
-"""The migrations that bring a database of any earlier format up to date.
+"""The migrations that bring a database from any earlier format up to date.
 
-`PRAGMA user_version` holds the format of a database. Each migration raises it by one, in a transaction of its own, so
-that one that fails leaves the database as it was. A migration describes the past: it uses nothing of the program that
-may change, and is never edited once it has landed.
+`PRAGMA user_version` holds the format of a database. Each migration raises it by one in its own transaction, so a
+failed migration leaves the database as it was. A migration describes the past: it uses nothing from the program that
+may change, and is never edited once released.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ log = logging.getLogger(__name__)
 
 
 def migrate(sql: sqlite3.Connection, database: Path) -> None:
-    """Create the tables of a new database, or bring an older one up to date. Changes nothing in one that is current.
+    """Create the tables of a new database, or bring an older one up to date. Does nothing to a current one.
 
-    `sql` must be in autocommit mode. Raises StoreError for a format newer than this program knows, and whatever
-    SQLite raises where the database cannot be written.
+    `sql` must be in autocommit mode. Raises StoreError for a format newer than this program knows, and whatever SQLite
+    raises if the database cannot be written.
     """
     found = _format_of(sql)
     if found > FORMAT:
@@ -48,13 +48,13 @@ def migrate(sql: sqlite3.Connection, database: Path) -> None:
         log.info("Upgrading %s from format %d to format %d", database, number - 1, number)
         with _step(sql, number):
             MIGRATIONS[number](sql)
-    if sql.execute("PRAGMA user_version").fetchone()[0] != FORMAT:  # told by its tables
+    if sql.execute("PRAGMA user_version").fetchone()[0] != FORMAT:  # recognised by its tables
         sql.execute(f"PRAGMA user_version={FORMAT}")
     if found < FORMAT:
         sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-# A table that each of these formats brought, the newest first.
+# A table that each of these formats introduced, newest first.
 _NEW_TABLES = (
     ("sentence_vectors", 14),
     ("collections", 13),
@@ -73,7 +73,7 @@ _NEW_TABLES = (
 def _format_of(sql: sqlite3.Connection) -> int:
     """The format of a database; 0 for a new one.
 
-    A database restored from an SQL dump has lost its `user_version`: there the tables tell the format.
+    A database restored from an SQL dump has lost its `user_version`, so its tables have to tell the format.
     """
     (version,) = sql.execute("PRAGMA user_version").fetchone()
     tables = {row[0] for row in sql.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
@@ -94,7 +94,7 @@ def _step(sql: sqlite3.Connection, number: int) -> Iterator[None]:
         sql.execute(f"PRAGMA user_version={number}")
         sql.execute("COMMIT")
     finally:
-        if sql.in_transaction:  # it did not come to the COMMIT, or that failed
+        if sql.in_transaction:  # the COMMIT was not reached, or failed
             sql.execute("ROLLBACK")
 
 
@@ -103,7 +103,7 @@ def _columns(sql: sqlite3.Connection, table: str) -> set[str]:
 
 
 def _to_2(sql: sqlite3.Connection) -> None:
-    """Documents hold how many pages of which kind and how many passages they have; files to delete are recorded."""
+    """Documents store their number of passages, and of pages of each kind; files to delete are recorded."""
     if "kinds" not in _columns(sql, "documents"):  # the last databases of format 1 have them already
         sql.execute("ALTER TABLE documents ADD COLUMN pages INTEGER NOT NULL DEFAULT 0")
         sql.execute("ALTER TABLE documents ADD COLUMN passages INTEGER NOT NULL DEFAULT 0")
@@ -114,7 +114,7 @@ def _to_2(sql: sqlite3.Connection) -> None:
         )
         sql.execute("UPDATE documents SET passages = (SELECT COUNT(*) FROM passages WHERE document = documents.key)")
     sql.execute("CREATE TABLE IF NOT EXISTS doomed (document_id TEXT PRIMARY KEY) WITHOUT ROWID")
-    # The command line's name for the embedder is needed to suggest it; the first databases kept its full name alone.
+    # The command line's name of the embedder is needed to suggest it; the first databases only had its full name.
     for row in sql.execute("SELECT value FROM meta WHERE key = 'embedder'").fetchall():
         embedder = json.loads(row[0])
         embedder.setdefault("option", embedder["name"])
@@ -122,7 +122,7 @@ def _to_2(sql: sqlite3.Connection) -> None:
 
 
 def _to_3(sql: sqlite3.Connection) -> None:
-    """Passages are embedded with the headings above them: those that have any lose their vector and get a new one."""
+    """Passages are embedded with the headings above them: those with headings lose their vector and get a new one."""
     sql.create_function("embedded_digest", 2, _embedded_digest, deterministic=True)
     sql.execute("UPDATE passages SET digest = embedded_digest(heading, text) WHERE heading != '[]'")
     sql.execute("DELETE FROM vectors WHERE digest NOT IN (SELECT digest FROM passages)")
@@ -135,7 +135,7 @@ def _embedded_digest(heading: str, text: str) -> bytes:
 
 
 def _to_4(sql: sqlite3.Connection) -> None:
-    """Pages hold where they start; notes and messages are JSON; columns that nothing reads go; evaluation tables."""
+    """Pages store where they start; notes and messages become JSON; unused columns go; evaluation tables are added."""
     sql.execute("ALTER TABLE pages RENAME TO old_pages")
     sql.execute(
         "CREATE TABLE pages (document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,"
@@ -144,7 +144,7 @@ def _to_4(sql: sqlite3.Connection) -> None:
     )
     for (document,) in sql.execute("SELECT key FROM documents").fetchall():
         sql.executemany("INSERT INTO pages VALUES (?, ?, ?, ?, ?, ?, ?, ?)", _pages_with_start(sql, document))
-        sql.execute("DELETE FROM old_pages WHERE document = ?", (document,))  # the next document takes its space
+        sql.execute("DELETE FROM old_pages WHERE document = ?", (document,))  # the next document uses its space
     sql.execute("DROP TABLE old_pages")
     for key, message in sql.execute("SELECT id, message FROM jobs WHERE message != ''").fetchall():
         sql.execute("UPDATE jobs SET message = ? WHERE id = ?", (json.dumps(message), key))
@@ -186,7 +186,7 @@ def _to_5(sql: sqlite3.Connection) -> None:
 
 
 def _to_6(sql: sqlite3.Connection) -> None:
-    """How people rated answers."""
+    """Ratings of answers."""
     sql.execute(
         "CREATE TABLE ratings (id INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, at REAL NOT NULL,"
         " question TEXT NOT NULL, reader TEXT NOT NULL, helpful INTEGER NOT NULL, reason TEXT NOT NULL,"
@@ -195,7 +195,7 @@ def _to_6(sql: sqlite3.Connection) -> None:
 
 
 def _to_7(sql: sqlite3.Connection) -> None:
-    """Scanned and garbled pages await OCR, and have 30,000 characters of the document's text kept free for them."""
+    """Scanned and garbled pages await OCR, with 30,000 characters of the document's text reserved for each."""
     sql.execute(
         "CREATE TABLE pages_awaiting_ocr (document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,"
         " number INTEGER NOT NULL, PRIMARY KEY (document, number)) WITHOUT ROWID"
@@ -214,7 +214,7 @@ def _to_7(sql: sqlite3.Connection) -> None:
 
 
 def _to_8(sql: sqlite3.Connection) -> None:
-    """Tags and introductions of documents, which document replaced which, and what a file being added replaces."""
+    """Tags and introductions, which document replaced which, and which document a new file replaces."""
     for statement in (
         "CREATE TABLE tags (owner TEXT NOT NULL, document_id TEXT NOT NULL, tag TEXT NOT NULL,"
         " PRIMARY KEY (owner, document_id, tag)) WITHOUT ROWID",
@@ -228,12 +228,12 @@ def _to_8(sql: sqlite3.Connection) -> None:
 
 
 def _to_9(sql: sqlite3.Connection) -> None:
-    """What each person prefers."""
+    """People's preferences."""
     sql.execute("CREATE TABLE preferences (owner TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID")
 
 
 def _to_10(sql: sqlite3.Connection) -> None:
-    """Answers expected of saved questions, and those given in a run."""
+    """Expected answers of saved questions, and the answers given in a run."""
     for statement in (
         "ALTER TABLE kept_questions ADD COLUMN answer TEXT NOT NULL DEFAULT ''",
         "CREATE TABLE given_answers (run INTEGER NOT NULL REFERENCES runs ON DELETE CASCADE,"
@@ -271,7 +271,7 @@ def _to_12(sql: sqlite3.Connection) -> None:
 
 
 def _to_13(sql: sqlite3.Connection) -> None:
-    """Collections that are granted; who added a file; vectors of private documents under a digest of their owner's."""
+    """Collections and access to them; who added a file; an owner's vectors get digests of their own."""
     for statement in (
         "CREATE TABLE collections (number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL,"
         " made_by TEXT NOT NULL, created REAL NOT NULL)",

@@ -1,4 +1,4 @@
-"""What changes owners or goes with them: a document is moved with all that belongs to it, a person is erased."""
+"""Moves a document to another owner with everything that belongs to it, and erases a person."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from rag.records import text_digest
 from rag.store.connection import Connection
 from rag.store.database import DELETE_UNUSED_VECTOR, Store
 
-# Each belongs to the owner of documents; conversations and preferences to that of conversations.
+# Tables of documents use the owner of documents; conversations and preferences use that of conversations.
 _OWNED: Final = ("tags", "replacements", "kept_questions", "runs", "experiments", "ratings")
 _CONVERSED: Final = ("conversations", "preferences")
 
 
 def move_document(store: Store, owner: str, document_id: str, target: str) -> bool:
-    """Give a document to another owner, in one transaction; False if `owner` has none of this id.
+    """Give a document to another owner, in one transaction; False if `owner` has none with this id.
 
-    Its vectors are kept under the target's digests (`rag.records.text_digest`). Its introduction goes: it was made with
-    the statistics of another library. Raises AlreadyAdded if the target has the same document.
+    Its vectors are kept under the target's digests (`rag.records.text_digest`). Its introduction is deleted, since it
+    was made with the statistics of another library. Raises AlreadyAdded if the target has the same document.
     """
     passages = store.document_passages(owner, document_id)
     with store.transaction() as sql:

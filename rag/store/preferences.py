@@ -1,4 +1,4 @@
-"""What each person prefers, in the store. Owners are those of conversations."""
+"""People's preferences in the store, by the owners that conversations have."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class StoredPreferences:
         self._store = store
 
     def of(self, owner: str) -> Preferences:
-        """What an owner prefers; the defaults where nothing is stored, or nothing that this version can read."""
+        """An owner's preferences; the defaults if none are stored, or this version cannot read them."""
         rows = self._store.rows(_SELECT, (owner,))
         return _preferences(rows[0]["data"] if rows else "")
 
     def change(self, owner: str, change: Callable[[Preferences], Preferences]) -> None:
-        """Change what an owner prefers; two changes at the same time both count.
+        """Change an owner's preferences; concurrent changes are both kept.
 
-        Nothing is stored for the defaults, so that they may change. Raises what `change` raises.
+        Defaults are not stored, so that they can change. Raises what `change` raises.
         """
         with self._store.transaction() as sql:
             row = sql.execute(_SELECT, (owner,)).fetchone()
@@ -40,7 +40,7 @@ _SELECT = "SELECT data FROM preferences WHERE owner = ?"
 
 
 def _preferences(text: str) -> Preferences:
-    """Preferences from their JSON; the defaults for what cannot be read."""
+    """Preferences from their JSON; defaults for what cannot be read."""
     try:
         return _adapter().validate_json(text)
     except ValidationError:

@@ -1,4 +1,4 @@
-"""The database of a data folder as another process than the one that owns it sees it: it can be read, at any time."""
+"""The database of a data folder as seen by a process that does not own it: it can be read at any time."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from rag.store.database import Store
 
 
 class ReadOnlyStore(Store):
-    """Reads what is committed. Each thread has a connection of its own, so that none waits for another."""
+    """Reads what has been committed. Each thread has its own connection, so none waits for another."""
 
     def __init__(self, database: Path) -> None:
-        """Opens nothing yet."""
+        """Does not open anything yet."""
         self.path, self._own = database, threading.local()
 
     def rows(self, query: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:

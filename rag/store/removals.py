@@ -1,7 +1,7 @@
-"""Removals that have begun: recorded when somebody removes a document, until it is gone or that is undone.
+"""Removals in progress: recorded when somebody removes a document, until it is gone or the removal is undone.
 
-So a crash in between does not bring the document back: the next start completes its removal. For a document that a new
-version replaces, the transaction that adds the new version records the removal.
+Therefore a crash in between does not bring the document back: the next start completes its removal. If a new version
+replaces a document, the transaction that adds the new version records the removal of the old one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from rag.store.connection import Connection
 
 
 class StoredRemovals:
-    """The removals of one data folder that have begun. Thread-safe."""
+    """The removals in progress in one data folder. Thread-safe."""
 
     def __init__(self, store: Connection) -> None:
         self._store = store
@@ -27,13 +27,13 @@ class StoredRemovals:
             begin_removal(sql, owner, document_id)
 
     def cancel(self, owner: str, document_id: str) -> None:
-        """Forget a removal: the document stays."""
+        """Forget a removal; the document stays."""
         with self._store.transaction() as sql:
             end_removal(sql, owner, document_id)
 
 
 def begin_removal(sql: sqlite3.Connection, owner: str, document_id: str) -> None:
-    """Record that a document of `owner` is to be removed, if there is one."""
+    """Record that a document of `owner` is to be removed, if it exists."""
     sql.execute(
         "INSERT OR IGNORE INTO removals SELECT owner, id FROM documents WHERE owner = ? AND id = ?",
         (owner, document_id),

@@ -1,4 +1,4 @@
-"""Puts a restored library in place: a step that, once begun, is completed by the next start if it is interrupted."""
+"""Puts a restored library in place. If this is interrupted, the next start completes it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Final
 
 from rag.store.blobs import delete
 
-RESTORING: Final = "restoring"  # folder of the data folder: what is being restored
-COMPLETE: Final = "complete"  # file in it: everything is unpacked and checked
+RESTORING: Final = "restoring"  # folder in the data folder that holds what is being restored
+COMPLETE: Final = "complete"  # file in it: everything has been unpacked and checked
 FILES: Final = "files"
 
 
 def put_in_place(data: Path) -> None:
-    """Replace the data folder's contents by a restored backup, or delete an incomplete one; nothing without one.
+    """Replace the data folder's contents with a restored backup, or delete an incomplete one; does nothing without one.
 
     The caller has locked the data folder.
     """

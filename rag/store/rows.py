@@ -1,4 +1,4 @@
-"""Conversion between rows of the database and records."""
+"""Converts between rows of the database and records."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from rag.records import (
 
 
 class StoredPassage:
-    """A passage from the database, with the document it belongs to."""
+    """A passage from the database, with its document."""
 
     __slots__ = ("digest", "document", "document_id", "id", "owner", "page_label", "passage")
 
@@ -48,7 +48,7 @@ class StoredPassage:
         )
 
     def as_source(self, number: int, score: float, signals: tuple[Signal, ...]) -> Source:
-        """The passage as a source of an answer."""
+        """The passage as a source for an answer."""
         passage = self.passage
         return Source(
             number=number,
@@ -74,14 +74,14 @@ class StoredPage:
     number: int
     label: str
     kind: PageKind
-    start: int  # where its text begins in the document's text, in characters
+    start: int  # offset of its text in the document's text, in characters
     text: str
     words: WordBoxes
-    note: Message | None  # what was wrong with it
+    note: Message | None  # what is wrong with it
 
 
 def page_row(start: int, page: Page) -> tuple[Any, ...]:
-    """A page as values of PAGE_COLUMNS after the document's key; `start` is the length of the pages before it."""
+    """A page as values of PAGE_COLUMNS, after the document's key. `start`: the length of the pages before it."""
     note, words = message_to_text(page.note), page.words.to_bytes()
     return (page.number, page.label, page.kind.value, start, page.text, words, note, page_crc(page.text, words))
 
@@ -90,12 +90,12 @@ PAGE_COLUMNS = "document, number, label, kind, start, text, words, note, crc"
 
 
 def page_crc(text: str, words: bytes) -> int:
-    """CRC-32 of what a page holds, by which damage is noticed."""
+    """CRC-32 of what a page holds, for detecting damage."""
     return zlib.crc32(words, zlib.crc32(text.encode("utf-8", "surrogatepass")))
 
 
 def blobs_crc(*blobs: bytes) -> int:
-    """CRC-32 of blobs, one after another."""
+    """CRC-32 of these blobs, one after another."""
     found = 0
     for blob in blobs:
         found = zlib.crc32(blob, found)
@@ -103,7 +103,7 @@ def blobs_crc(*blobs: bytes) -> int:
 
 
 def insert_vectors(sql: sqlite3.Connection, digests: Iterable[bytes], vectors: Vectors) -> None:
-    """Add vectors (n, d), with their checksums, if there are none of these digests yet."""
+    """Add vectors (n, d) with their checksums, except for digests that already have one."""
     blobs = (vector.astype("<f4").tobytes() for vector in vectors)
     rows = [(digest, blob, zlib.crc32(blob)) for digest, blob in zip(digests, blobs, strict=True)]
     sql.executemany("INSERT OR IGNORE INTO vectors (digest, vector, crc) VALUES (?, ?, ?)", rows)
@@ -122,7 +122,7 @@ def page_of(row: sqlite3.Row) -> StoredPage:
     )
 
 
-# Of a `Document`: without the outline, which is long.
+# Columns of a `Document`, without the outline, which is long.
 DOCUMENT_COLUMNS = "id, owner, name, title, bytes, pages, passages, kinds, notes, added"
 
 
@@ -143,7 +143,7 @@ def document_of(row: sqlite3.Row) -> Document:
 
 
 def details_of(row: sqlite3.Row, noted_pages: list[sqlite3.Row], kinds: list[sqlite3.Row]) -> DocumentDetails:
-    """The rest of a document's row; `noted_pages` are rows (label, note) of pages with a note, `kinds` of all pages."""
+    """The rest of a document's row. `noted_pages`: rows (label, note) of pages with a note; `kinds`: of all pages."""
     return DocumentDetails(
         author=row["author"],
         created=row["created"],

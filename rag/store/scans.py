@@ -1,4 +1,4 @@
-"""Pages that await OCR: which they are, and how they join their document once they are read."""
+"""Pages that await OCR: which they are, and how they are added to their document once read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rag.records import Heading, Page, PageKind, Passage, Vectors, text_digest
 from rag.store.database import Store, insert_passage
 from rag.store.rows import insert_vectors, message_to_text, page_crc
 
-# From the kinds and labels of pages that do not await OCR, the number of all pages, and the notes so far.
+# The numbers of pages of each kind and the notes so far, from the pages that do not await OCR.
 NotesOf = Callable[[Sequence[tuple[PageKind, str]], int, Sequence[Message]], Sequence[Message]]
 
 
@@ -21,7 +21,7 @@ NotesOf = Callable[[Sequence[tuple[PageKind, str]], int, Sequence[Message]], Seq
 class StoredScan:
     """A document with pages that await OCR."""
 
-    key: int  # of the document in the database
+    key: int  # key of the document in the database
     owner: str
     document_id: str
     name: str
@@ -32,7 +32,7 @@ class StoredScan:
 
 @dataclass(frozen=True, slots=True)
 class PagesAdded:
-    """Ids of passages that adding pages put into the library, in order, and took out of it."""
+    """Ids of passages that were added to and removed from the library together with pages, in order."""
 
     added: list[int]
     removed: list[int]
@@ -81,9 +81,9 @@ class StoredScans:
     def add(
         self, scan: StoredScan, pages: Sequence[Page], passages: Sequence[Passage], vectors: Vectors, notes_of: NotesOf
     ) -> PagesAdded | None:
-        """Make pages that were read searchable, in one transaction; None if the document was removed, or moved.
+        """Make pages that were read searchable, in one transaction; None if the document was removed or moved.
 
-        `vectors` (n, d) are those of the passages; `notes_of` gives the document's new notes.
+        `vectors` (n, d): those of the passages; `notes_of`: returns the document's new notes.
         """
         with self._store.transaction() as sql:
             if not _is_there(sql, scan):
@@ -115,7 +115,7 @@ def _is_there(sql: sqlite3.Connection, scan: StoredScan) -> bool:
 
 
 def _delete_passages(sql: sqlite3.Connection, key: int, page: int) -> Iterable[sqlite3.Row]:
-    """Delete what was indexed of a page before, such as a stamp on it; gives the ids."""
+    """Delete what was indexed for a page before, such as a stamp on it; returns the ids."""
     return sql.execute(
         "DELETE FROM passages WHERE document = ?1 AND first_page = ?2 AND last_page = ?2 RETURNING id", (key, page)
     ).fetchall()
@@ -132,7 +132,7 @@ def _update_page(sql: sqlite3.Connection, key: int, page: Page) -> None:
 
 
 def _update_document(sql: sqlite3.Connection, key: int, notes_of: NotesOf) -> None:
-    """Bring the numbers and notes of a document up to date with its pages."""
+    """Update the page counts and notes of a document from its pages."""
     rows = sql.execute("SELECT kind, label, number FROM pages WHERE document = ? ORDER BY number", (key,)).fetchall()
     waiting = {
         row["number"]

@@ -1,4 +1,4 @@
-"""The database schema, as a new database gets it."""
+"""The database schema of a new database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vectors of the sentences of pages: one row for each page, in half precision; removed with their document."""
+"""Vectors of the sentences on pages: one row per page, in half precision; removed with their document."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UNMADE: Final = (
     " (SELECT 1 FROM sentence_vectors s WHERE s.document = p.document AND s.page = p.number)"
 )
 
-PageOf = tuple[DocumentKey, int]  # a page of a document
+PageOf = tuple[DocumentKey, int]  # identifies a page of a document
 HALF: Final = np.dtype("<f2")
 
 
@@ -34,17 +34,17 @@ class UnmadePage:
     document_id: str
     number: int
     text: str
-    crc: int  # of what it holds
+    crc: int  # checksum of its content
 
 
 class StoredSentences:
-    """The sentence vectors of one data folder. A document's are its own: owners share none."""
+    """The sentence vectors of one data folder. Each document has its own: owners share none."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def of(self, pages: Collection[PageOf]) -> dict[tuple[DocumentKey, bytes], Vectors]:
-        """The vectors (d,) float16 of all sentences of these pages, by document and digest; none for unmade pages."""
+        """The vectors (d,) float16 of all sentences on these pages, by document and digest; none for unmade pages."""
         found: dict[tuple[DocumentKey, bytes], Vectors] = {}
         for part in batches(list(pages)):
             places = ",".join("(?,?,?)" for _ in part)
@@ -63,7 +63,7 @@ class StoredSentences:
         """At most `limit` such pages of the oldest document that has any; none while files are being added or read."""
         rows = self._store.rows(
             f"SELECT d.key, d.owner, d.id, p.number, p.text, p.crc {_UNMADE}"
-            # The count is quick, but pages that were lost make it wrong.
+            # Counting is quick, but lost pages make the count wrong.
             " AND d.key = (SELECT key FROM documents o WHERE o.pages >"
             " (SELECT COUNT(*) FROM sentence_vectors s WHERE s.document = o.key)"
             f" AND EXISTS (SELECT 1 {_UNMADE} AND d.key = o.key) ORDER BY key LIMIT 1)"
@@ -73,7 +73,7 @@ class StoredSentences:
         return [UnmadePage(*row) for row in rows]
 
     def add(self, page: UnmadePage, digests: Sequence[bytes], vectors: Vectors) -> None:
-        """Store the vectors (n, d) of a page's sentences, unless the page has changed or is gone meanwhile."""
+        """Store the vectors (n, d) of a page's sentences, unless the page has changed or gone in the meantime."""
         blob, joined = vectors.astype(HALF).tobytes(), b"".join(digests)
         with self._store.transaction() as sql:
             sql.execute(

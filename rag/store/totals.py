@@ -1,4 +1,4 @@
-"""How much is stored: of everybody together for a monitor, of one owner for a quota."""
+"""How much is stored: by everybody together for monitoring, by one owner for their quota."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class StoredTotals:
         return Totals(documents, pages, passages, size, dict(map(tuple, files)))
 
     def sizes_of(self, owner: str) -> dict[str, int]:
-        """Bytes of each document that counts for an owner, by id: their own, and of collections that they made.
+        """Bytes of each document that counts for an owner, by id: their own, and those in their collections.
 
         Raises StoreError.
         """

@@ -1,1 +1,1 @@
-"""Care of a data folder on the command line: check, repair, backup and restore."""
+"""Maintenance of a data folder on the command line: check, repair, backup and restore."""

@@ -1,8 +1,8 @@
-"""`--backup FILE`: everything a data folder holds that cannot be made again, in one ZIP archive.
+"""`--backup FILE`: everything in a data folder that cannot be made again, as one ZIP archive.
 
-The database is copied by SQLite's online backup (https://sqlite.org/backup.html) in one step, so that the copy is that
-of one moment, also while the program runs. Then the files that the copy names are added. A document that is removed in
-between is taken out of the copy.
+SQLite's online backup (https://sqlite.org/backup.html) copies the database in one step, so that the copy is consistent
+even while the program runs. Then the files that it names are added. A document removed in between is taken out of the
+copy.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from rag.upkeep.reading import ReadOnlyDatabase
 DATABASE: Final = "library.sqlite"
 MANIFEST: Final = "manifest.json"  # the last member: {"format": 1, "files": {name: {"bytes": …, "sha256": …}}}
 OTHERS: Final = ("server.json", "api-tokens.json")
-ACCOUNTS: Final = "accounts.sqlite"  # copied as the library is; no file is there before the first user
+ACCOUNTS: Final = "accounts.sqlite"  # copied like the library; does not exist before the first user is added
 VERSION: Final = 1
 _FIXED_TIME: Final = (1980, 1, 1, 0, 0, 0)
 
@@ -42,7 +42,7 @@ class Backup:
     documents: int
     conversations: int
     bytes: int
-    missing: tuple[str, ...]  # names of documents whose PDF is not there
+    missing: tuple[str, ...]  # names of documents whose PDF is missing
 
     def __str__(self) -> str:
         """Lines for a person."""
@@ -124,7 +124,7 @@ def _still_there(database: ReadOnlyDatabase, document_id: str) -> bool:
 
 
 def _remove(copy: Path, ids: list[str]) -> None:
-    """Take documents, and files that wait, out of the copy: the next start of the restored program erases them."""
+    """Take documents and waiting files out of the copy; the restored program erases them at its next start."""
     with closing(sqlite3.connect(copy)) as sql, sql:
         for document_id in ids:
             for (owner,) in sql.execute("SELECT owner FROM documents WHERE id = ?", (document_id,)).fetchall():
@@ -133,7 +133,7 @@ def _remove(copy: Path, ids: list[str]) -> None:
 
 
 def _add(archive: zipfile.ZipFile, files: dict[str, Any], name: str, path: Path, how: int = zipfile.ZIP_STORED) -> bool:
-    """Add a file; False if there is none."""
+    """Add a file; False if it does not exist."""
     try:
         source = path.open("rb")
     except FileNotFoundError:

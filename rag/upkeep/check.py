@@ -1,4 +1,4 @@
-"""`--check`: reads everything in a data folder and says what is damaged or left behind. Changes nothing."""
+"""`--check`: reads everything in a data folder and reports what is damaged or left behind. Changes nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rag.store.schema import FORMAT
 from rag.upkeep.documents import damaged_documents
 from rag.upkeep.reading import ReadOnlyDatabase
 
-IN_PROGRESS_SECONDS: Final = 600  # a file that nothing names yet is no leftover for so long while the program runs
+IN_PROGRESS_SECONDS: Final = 600  # while the program runs, a newer file that nothing names yet is not a leftover
 SHOWN_PATHS: Final = 20
 JSON_COLUMNS: Final = (
     ("documents", "kinds"), ("documents", "outline"), ("documents", "notes"), ("conversations", "data"),
@@ -28,7 +28,7 @@ JSON_COLUMNS: Final = (
 class Report:
     """What a check found."""
 
-    counted: str  # what there is, one line
+    counted: str  # what there is, in one line
     problems: tuple[str, ...]  # one line each
 
     def __str__(self) -> str:
@@ -87,7 +87,7 @@ def _content_problems(database: ReadOnlyDatabase, settings: Settings) -> Iterato
 def _is_recent(path: Path) -> bool:
     try:
         return time.time() - path.stat().st_mtime < IN_PROGRESS_SECONDS
-    except FileNotFoundError:  # gone meanwhile
+    except FileNotFoundError:  # deleted in the meantime
         return True
 
 

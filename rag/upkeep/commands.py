@@ -12,9 +12,9 @@ from rag.upkeep.restore import restore
 
 
 def care_for(options: argparse.Namespace) -> tuple[str, int] | None:
-    """Do what was asked for, if it is one of these; returns what to print and the exit status, otherwise None.
+    """Run the command that was given, if it is one of these; returns what to print and the exit status, else None.
 
-    The status of a check that found something is 1. Raises StoreError.
+    A check that finds a problem has status 1. Raises StoreError.
     """
     if options.check:
         report = check(options.settings)

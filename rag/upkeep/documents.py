@@ -1,4 +1,4 @@
-"""Whether each document is whole: its pages, passages and vectors as they were stored, and its PDF."""
+"""Whether each document is intact: its pages, passages and vectors as they were stored, and its PDF."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _PASSAGES = (
 class Damage:
     """What is wrong with a document."""
 
-    key: int  # in the database
+    key: int  # key in the database
     id: str
     owner: str
     name: str
-    pages: tuple[int, ...]  # numbers of pages that are not as they were stored
+    pages: tuple[int, ...]  # numbers of pages that differ from what was stored
     passages: tuple[int, ...]  # ids of such passages
-    missing: int  # pages and passages that are not there
-    vectors: int  # passages without a vector, and damaged vectors; they are made again
-    file: str  # "missing", "damaged", or "" for none of these
+    missing: int  # pages and passages that are missing
+    vectors: int  # passages without a vector, and damaged vectors; they are made anew
+    file: str  # "missing", "damaged", or "" if neither
 
     @property
     def text(self) -> bool:
@@ -53,10 +53,10 @@ class Damage:
 
 
 def damaged_documents(store: Rows, settings: Settings) -> Iterator[Damage]:
-    """The documents that are not whole, oldest first."""
+    """The documents that are not intact, oldest first."""
     for row in store.rows("SELECT * FROM documents ORDER BY key"):
         found = _damage(store, settings, row)
-        if (found.text or found.vectors or found.file) and _is_there(store, found.key):  # not removed meanwhile
+        if (found.text or found.vectors or found.file) and _is_there(store, found.key):  # removed in the meantime
             yield found
 
 
@@ -93,7 +93,7 @@ def _is_whole_vector(crc: int, *stored: Any) -> bool:
 
 def _is_whole_passage(passage: Any, owner: str) -> bool:
     try:
-        text = StoredPassage(passage).passage.searchable  # earlier versions of the program left the owner out
+        text = StoredPassage(passage).passage.searchable  # earlier versions of the program left out the owner
         return bytes(passage["digest"]) in (text_digest(text, owner), text_digest(text))
     except (TypeError, ValueError, json.JSONDecodeError):
         return False

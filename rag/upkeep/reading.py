@@ -1,4 +1,4 @@
-"""The database of a data folder, opened only to be read, also while the program runs."""
+"""The database of a data folder, opened for reading only, even while the program runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rag.store.connection import is_locked, uri_of
 
 
 class ReadOnlyDatabase:
-    """Answers queries, and never writes. Text that is damaged is read with replacement characters."""
+    """Answers queries and never writes. Damaged text is read with replacement characters."""
 
     def __init__(self, database: Path) -> None:
         """Raises StoreError if there is no database."""
@@ -22,7 +22,7 @@ class ReadOnlyDatabase:
                              folder=str(database.parent))  # fmt: skip
         self.in_use = is_locked(database.parent)  # by a running program
         self.sql = _connect(database, "mode=ro")
-        if not self.in_use:  # on a medium that cannot be written, a write-ahead log can only be read in this way
+        if not self.in_use:  # on a read-only medium, this is the only way to read a write-ahead log
             with suppress(sqlite3.DatabaseError):
                 self.sql.execute("SELECT 1 FROM sqlite_schema").fetchall()
                 return

@@ -1,7 +1,7 @@
-"""`--repair`: makes a data folder whole again with what there is, and says what was lost.
+"""`--repair`: repairs a data folder as far as possible, and says what was lost.
 
-A document whose text is damaged is read again from its PDF; where that is damaged, too, only the damaged pages are
-lost. A damaged database is rebuilt from the rows that can be read. What is damaged is kept in a folder of its own.
+A document whose text is damaged is read again from its PDF. If that is damaged, too, only the damaged pages are lost. A
+damaged database is rebuilt from the rows that can be read. What was damaged is kept in a separate folder.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ EMPTY_JSON: Final = {"documents.kinds": "{}", "documents.outline": "[]", "docume
 
 
 def repair(settings: Settings) -> list[str]:
-    """Repair a data folder that no program uses; returns what was done, one line each.
+    """Repair a data folder that no program is using; returns what was done, one line each.
 
     Raises StoreInUse, and StoreError if the folder cannot be written.
     """
@@ -76,13 +76,13 @@ def _is_damaged(settings: Settings) -> bool:
 
 
 def _kept_format(settings: Settings) -> int:
-    """The format of the database by the copy of its first page: `user_version`, at offset 60 of the header."""
+    """The format of the database, from the copy of its first page: `user_version`, at offset 60 of the header."""
     copy = settings.database.with_suffix(FIRST_PAGE_SUFFIX)
     return int.from_bytes(copy.read_bytes()[60:64], "big") if copy.exists() else FORMAT + 1
 
 
 def _rebuild(settings: Settings, kept: Path) -> list[str]:
-    """Put a new database with all rows that can be read in place of the damaged one, which is kept."""
+    """Replace the damaged database, which is kept, with a new one of all rows that can be read."""
     lock = lock_folder(settings.data_dir)
     try:
         kept.mkdir(mode=PRIVATE_FOLDER)
@@ -110,7 +110,7 @@ def _claim_nothing_before_now(new: Path) -> None:
 
 
 def _repair_rows(store: Store) -> Iterator[str]:
-    """Empty what is no longer JSON; conversations and runs that cannot be read are deleted."""
+    """Empty what is no longer valid JSON; delete conversations and runs that cannot be read."""
     for table, column in JSON_COLUMNS:
         where = f"NOT json_valid({column})"
         with store.transaction() as sql:
@@ -146,7 +146,7 @@ def _read_again(store: Store, damage: Damage) -> None:
 
 
 def _drop_damaged_pages(store: Store, damage: Damage) -> None:
-    """Delete the text of damaged pages and all passages that rest on them."""
+    """Delete the text of damaged pages, and all passages that contain it."""
     with store.transaction() as sql:
         for passage in damage.passages:
             sql.execute("DELETE FROM passages WHERE id = ?", (passage,))

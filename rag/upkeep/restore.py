@@ -1,9 +1,9 @@
-"""`--restore FILE`: unpacks a backup into a data folder, all of it or nothing.
+"""`--restore FILE`: unpacks a backup into a data folder, completely or not at all.
 
-The archive may come from anybody. Only members with the names that a backup has are unpacked, each up to the size that
-the manifest tells, and checked against its SHA-256; the database must be whole and contain nothing but tables. All of
-that happens in a folder beside the data; then the new files take the place of the old ones. If the program is killed
-in between, the next start completes that.
+The archive may come from anybody. Only members with names that a backup has are unpacked, each up to the size in the
+manifest, and checked against its SHA-256. The database must be intact and contain nothing but tables. All of that
+happens in a folder next to the data; then the new files replace the old ones. If the program is killed in between, the
+next start completes it.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from rag.upkeep.backup import ACCOUNTS, DATABASE, MANIFEST, OTHERS, VERSION
 
 MAX_MANIFEST_BYTES: Final = 200_000_000
 MAX_MEMBERS: Final = 1_000_000
-FREE_BYTES: Final = 100_000_000  # that stay free on the disk
+FREE_BYTES: Final = 100_000_000  # to be left free on the disk
 NAMES: Final = re.compile(
     rf"files/[0-9a-f]{{64}}\.(pdf|open)|{'|'.join(map(re.escape, (DATABASE, ACCOUNTS, *OTHERS)))}"
 )
 
 
 def restore(settings: Settings, file: Path, *, overwrite: bool) -> str:
-    """Restore a backup; returns what it held, as one line.
+    """Restore a backup; returns what it contained, as one line.
 
-    Raises StoreInUse, and StoreError if the folder holds a library and `overwrite` is not set, or if the archive
-    is not a whole backup; then nothing is changed.
+    Raises StoreInUse, and StoreError if the folder holds a library and `overwrite` is not set, or if the archive is not
+    a complete backup. In these cases nothing is changed.
     """
     _create_folder(settings, overwrite)
     lock = lock_folder(settings.data_dir)
@@ -63,7 +63,7 @@ def restore(settings: Settings, file: Path, *, overwrite: bool) -> str:
 
 
 def _create_folder(settings: Settings, overwrite: bool) -> None:
-    """Create the data folder. Raises StoreError if it holds a library that is not to be overwritten."""
+    """Create the data folder. Raises StoreError if it holds a library that must not be overwritten."""
     if settings.database.exists() and not overwrite:
         raise StoreError(
             "{folder} holds a library already: name another --data-dir, or add --overwrite to replace that library.",
@@ -119,7 +119,7 @@ def _unpack_member(archive: zipfile.ZipFile, name: str, target: Path, size: int,
 
 
 def _checked(database: Path, file: Path) -> str:
-    """What a database holds, as one line. Raises ValueError if it is damaged, too new, or has triggers or views."""
+    """What a database contains, as one line. Raises ValueError if it is damaged, too new, or has triggers or views."""
     try:
         with closing(sqlite3.connect(uri_of(database, READ_ONLY), uri=True)) as sql:
             sql.execute("PRAGMA trusted_schema=OFF")

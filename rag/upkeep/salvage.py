@@ -1,7 +1,7 @@
-"""Reads whatever can still be read of a damaged database, and writes it into a new one.
+"""Reads whatever can still be read from a damaged database, and writes it to a new one.
 
-A damaged page makes SQLite fail where a search meets it. So each table is read from both ends up to the damage, and the
-rows in between one by one, by every key that they can have.
+SQLite fails where a search meets a damaged page. So each table is read from both ends up to the damage, and the rows in
+between one by one, trying every key that they can have.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ Row = tuple[Any, ...]
 
 
 def salvage(damaged: Path, new: Path) -> list[str]:
-    """Copy what can be read of `damaged` into a new database; returns the names of tables that lost rows.
+    """Copy what can be read of `damaged` to a new database; returns the names of tables that lost rows.
 
-    Both files are in folders of their own: `damaged` may be changed, so that it can be opened.
+    Both files are in folders of their own. `damaged` may be changed so that it can be opened.
     """
     lost = []
     with closing(_open_damaged(damaged)) as old, closing(sqlite3.connect(new, isolation_level=None)) as sql:
@@ -45,7 +45,7 @@ def salvage(damaged: Path, new: Path) -> list[str]:
 
 
 def _open_damaged(path: Path) -> sqlite3.Connection:
-    """The damaged database; where its first page is not as it was kept, with the copy of that page."""
+    """The damaged database; if its first page differs from the copy that was kept, with that copy in its place."""
     with closing(_connect(path)) as sql, suppress(sqlite3.DatabaseError):
         sql.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     copy = path.with_suffix(FIRST_PAGE_SUFFIX)
@@ -61,7 +61,7 @@ def _open_damaged(path: Path) -> sqlite3.Connection:
 
 
 def _with_pages(first: bytes, size: int) -> bytes:
-    """A first page for a file of this size: the number of pages in it, none of them free (file format, section 1.3)."""
+    """A first page for a file of this size: its number of pages, none of them free (file format, section 1.3)."""
     return first[:28] + (size // len(first)).to_bytes(4, "big") + bytes(8) + first[40:]
 
 
@@ -69,7 +69,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     sql = sqlite3.connect(path, isolation_level=None)
     sql.text_factory = lambda data: data.decode("utf-8", "replace")
     with suppress(sqlite3.DatabaseError):
-        sql.execute("PRAGMA writable_schema=ON")  # opens it even where some part of its schema makes no sense
+        sql.execute("PRAGMA writable_schema=ON")  # opens it even if part of its schema makes no sense
     return sql
 
 
@@ -88,7 +88,7 @@ def _tables(sql: sqlite3.Connection) -> list[str]:
 
 
 def _schema(old: sqlite3.Connection) -> Iterable[str]:
-    """The statements that create its tables and indexes, of the current format if they cannot be read."""
+    """The statements that create its tables and indexes; those of the current format if they cannot be read."""
     with suppress(sqlite3.DatabaseError):
         rows = old.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type = 'index'").fetchall()
         if _format(old) != FORMAT:
@@ -106,7 +106,7 @@ def _format(old: sqlite3.Connection) -> int:
 
 
 def _copy(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> bool:
-    """Copy the rows of a table that can be read; returns whether that is all of them."""
+    """Copy the rows of a table that can be read; returns whether those are all."""
     columns = [row[1] for row in new.execute(f"PRAGMA table_info({table})")]
     keys = [row[1] for row in sorted(new.execute(f"PRAGMA table_info({table})"), key=lambda row: row[5]) if row[5]]
     statement = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
@@ -116,7 +116,7 @@ def _copy(old: sqlite3.Connection, new: sqlite3.Connection, table: str) -> bool:
         """Keep rows until the damage; returns whether there was none."""
         try:
             for row in rows:
-                with suppress(sqlite3.Error):  # a value that the table does not take
+                with suppress(sqlite3.Error):  # a value that the table does not accept
                     new.execute(statement, row)
         except sqlite3.DatabaseError:
             return False
@@ -149,7 +149,7 @@ def _possible_keys(new: sqlite3.Connection, table: str, keys: list[str]) -> Iter
 
 
 def _gap(new: sqlite3.Connection, table: str, key: str) -> Iterator[tuple[str, Row]]:
-    """The numbers between the lowest and the highest key of what was read, of which there is no row."""
+    """The numbers between the lowest and the highest key read for which there is no row."""
     least, most = new.execute(f"SELECT MIN({key}), MAX({key}) FROM {table}").fetchone()
     if not (isinstance(least, int) and isinstance(most, int)):
         least, most = 0, 10_000  # nothing was read: the table has few rows, or starts at 1
@@ -172,7 +172,7 @@ def _primary_key(sql: sqlite3.Connection, table: str) -> str:
 
 
 def copy_database(database: Path, folder: Path) -> Path:
-    """Copy a database with its write-ahead log and first page into a folder; returns the copy's path."""
+    """Copy a database with its write-ahead log and first page to a folder; returns the copy's path."""
     for path in database.parent.glob(f"{database.stem}.*"):
         shutil.copy2(path, folder / path.name)
     return folder / database.name
