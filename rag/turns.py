@@ -10,10 +10,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 
+from rag.bugs import error_kept
 from rag.errors import Stopped, TooManyWaiting
 from rag.records import Event, Waiting
 from rag.settings import Limits
@@ -225,18 +226,13 @@ class Turns:
 
     def _work(self) -> None:
         while (question := self._take()) is not None:
-            ended = _Ended()
-            try:
+            with error_kept() as kept, suppress(Stopped):
                 for event in question.work() if not question.stop.is_set() else ():
                     question.events.put(event)
-            except Stopped:
-                pass
-            except Exception as error:  # noqa: BLE001 - it is raised again where the events are taken
-                ended = _Ended(error)
             with self._condition:
                 self._running.remove(question)
                 self._condition.notify_all()
-            question.events.put(ended)
+            question.events.put(_Ended(kept.error))  # it is raised again where the events are taken
 
     def _take(self) -> _Question | None:
         """Wait for the next question; None when closing."""

@@ -14,6 +14,7 @@ from enum import IntEnum
 
 import numpy as np
 
+from rag.bugs import error_kept
 from rag.errors import Stopped
 from rag.records import Vectors
 
@@ -103,11 +104,11 @@ class Batches:
     def _make(self, batch: Sequence[tuple[_Request, int]]) -> None:
         """Embed a batch, and wake the callers whose vectors are now complete, or who get an error."""
         requests = {id(request): request for request, _ in batch}.values()
-        try:
+        with error_kept() as kept:
             vectors = self._encode([request.texts[row] for request, row in batch], batch[0][0].urgency)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to those who asked
+        if kept.error is not None:
             for request in requests:
-                self._end(request, error)
+                self._end(request, kept.error)
             return
         for (request, row), vector in zip(batch, vectors, strict=True):
             request.vectors[row] = vector

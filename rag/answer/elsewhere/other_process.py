@@ -34,6 +34,7 @@ from rag.answer.elsewhere.pipe import (
     receive,
     send,
 )
+from rag.bugs import error_kept
 from rag.child_process import start_module
 from rag.embed.embedder import Embeds
 from rag.errors import Stopped
@@ -73,14 +74,12 @@ class Calls:
 
     def reply(self, call: Call) -> Returned | Refused:
         """What a call gives. No exception is told: the answer is made again here, where it has its traceback."""
-        try:
+        with error_kept() as kept:
             value = self._named[call.name](*call.arguments)
             known = self._asked_next(call.arguments[0], call.arguments[1], value) if call.name == "search" else {}
-            return Returned(value, self._stop.is_set(), known)
-        except Stopped:
-            return Refused(stopped=True)
-        except Exception:  # noqa: BLE001 - see above
-            return Refused(stopped=False)
+        if kept.error is not None:
+            return Refused(stopped=isinstance(kept.error, Stopped))
+        return Returned(value, self._stop.is_set(), known)
 
     def _asked_next(self, query: Query, scope: Scope, searched: Searched) -> Known:
         """What is asked for after nearly every search. Each call waits for this process's turns."""

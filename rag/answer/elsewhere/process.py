@@ -39,6 +39,7 @@ from rag.answer.elsewhere.pipe import (
 from rag.answer.phrases.short_phrase import PhraseFinder
 from rag.answer.phrases.span_model import open_span_model
 from rag.answer.quote import QuoteReader
+from rag.bugs import error_kept
 from rag.errors import Stopped
 from rag.index.protocols import Scope
 from rag.records import Vectors
@@ -173,18 +174,17 @@ class Answering:
                 send(connection, self._carry_out(receive(connection), connection))
 
     def _carry_out(self, command: Command, connection: Connection) -> Ended:
-        try:
+        with error_kept() as kept:
             if isinstance(command, Question):
                 self._answer(command, connection)
             elif isinstance(command, Forget):
                 self._answerer.forget(command.document)
-        except Stopped:
+        if isinstance(kept.error, Stopped):
             return Ended(stopped=True)
-        except (OSError, EOFError):  # the program has ended, or wants nothing more of this
-            raise
-        except Exception as error:  # noqa: BLE001 - the program answers the question itself, and sees what it is
-            return Ended(failed=type(error).__name__)
-        return Ended()
+        if isinstance(kept.error, OSError | EOFError):  # the program has ended, or wants nothing more of this
+            raise kept.error
+        # The program answers the question itself, and sees what it is.
+        return Ended(failed=type(kept.error).__name__ if kept.error else "")
 
     def _answer(self, question: Question, connection: Connection) -> None:
         self._program.begin()
