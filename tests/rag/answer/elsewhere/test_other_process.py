@@ -51,8 +51,11 @@ def process_of(engine: Engine) -> int:
 
 def is_running(process: int) -> bool:
     """Whether a process has neither ended nor waits for its parent to notice that."""
-    status = Path(f"/proc/{process}/stat")
-    return status.exists() and status.read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
+    try:
+        status = Path(f"/proc/{process}/stat").read_text("utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
 
 
 def without_seconds(events: list[Event]) -> list[Event]:
