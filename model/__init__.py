@@ -1,8 +1,7 @@
 """Readers with a model: a GLM on this machine (known checkpoints, prompts, loading, generation), or one on a server.
 
-Of `rag` it imports `reader`, `errors`, `messages` and `language`, and no more. Most callers need `load_reader` and
-`model.load_settings` alone.
-Importing this package loads neither torch nor transformers.
+Of `rag`, it only imports `reader`, `errors`, `messages` and `language`. Most callers need only `load_reader` and
+`model.load_settings`. Importing this package loads neither torch nor transformers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Adapters: small trained additions to a GLM, in the files that peft writes, and how they are put to use.
+"""Adapters: small trained additions to a GLM, in the files that peft writes, and how to apply them.
 
-An adapter is a folder with `adapter_config.json` and `adapter_model.safetensors`; `training.json` beside them, which
-`model.finetune` writes, says of what model it is and how it was made. Does not train.
+An adapter is a folder with `adapter_config.json` and `adapter_model.safetensors`. `training.json` next to them, which
+`model.finetune` writes, tells which model it is for and how it was made. Does not train.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ class Adapter:
 
     folder: Path
     method: Method
-    base: str  # name of the model it was trained with, as shown to people; "" if unknown
+    base: str  # name of the model it was trained with, as people see it; "" if unknown
     model: str  # hub id or folder of that model; "" if unknown
     pairs: int | None  # it was trained on; None if unknown
 
     @property
     def name(self) -> str:
-        """The folder's name, which is shown to people."""
+        """The folder's name, as people see it."""
         return self.folder.name
 
 
 def read_adapter(folder: Path) -> Adapter:
-    """What a folder says of its adapter. Raises CheckpointRefused if it holds none that can be used."""
+    """What a folder says about its adapter. Raises CheckpointRefused if it holds none that can be used."""
     config = _read_file(folder / CONFIG)
     method = _METHODS.get(str(config.get("peft_type")))
     if method is None:
@@ -70,7 +70,7 @@ def read_adapter(folder: Path) -> Adapter:
 
 
 def list_adapters(folder: Path) -> tuple[Adapter, ...]:
-    """The adapters in the subfolders of a folder, by name; what cannot be used is left out, with a warning."""
+    """The adapters in the subfolders of a folder, by name; unusable ones are left out, with a warning."""
     found = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if (path / CONFIG).is_file():
@@ -82,10 +82,10 @@ def list_adapters(folder: Path) -> tuple[Adapter, ...]:
 
 
 def apply_adapter(model: Any, adapter: Adapter) -> LearnedPrefix:
-    """Put an adapter to use; returns the prefix that each prompt is to begin with, empty for LoRA.
+    """Apply an adapter; returns the prefix that each prompt must start with, empty for LoRA.
 
-    LoRA's matrices are put beside those of `model`, whose own stay as they are. Raises CheckpointRefused for an adapter
-    of another model, ReaderError if peft is missing.
+    LoRA's matrices are placed next to those of `model`, which do not change. Raises CheckpointRefused for an adapter of
+    another model, ReaderError if peft is missing.
     """
     if adapter.method is Method.P_TUNING:
         return _prefix(model, adapter)
@@ -106,7 +106,7 @@ def _prefix(model: Any, adapter: Adapter) -> LearnedPrefix:
         raise _of_another(adapter)
     # (tokens, layers, keys or values, heads, channels) -> layers of (1, heads, tokens, channels)
     parts = rows.view(len(rows), config.num_hidden_layers, 2, heads, channels).permute(1, 2, 3, 0, 4)
-    layers = getattr(model, model.base_model_prefix).layers  # on several GPUs, where a model does not fit on one
+    layers = getattr(model, model.base_model_prefix).layers  # on several GPUs, if the model does not fit on one
     places = [next(layer.parameters()).device for layer in layers]
     return tuple(
         (layer[0][None].to(place, model.dtype), layer[1][None].to(place, model.dtype))
@@ -116,7 +116,7 @@ def _prefix(model: Any, adapter: Adapter) -> LearnedPrefix:
 
 def _add_lora(model: Any, adapter: Adapter) -> None:
     peft = import_peft()
-    with warnings.catch_warnings(record=True) as told:  # missing or unexpected tensors are only warned of
+    with warnings.catch_warnings(record=True) as told:  # peft only warns of missing or unexpected tensors
         warnings.simplefilter("always")
         try:
             peft.PeftModel.from_pretrained(model, adapter.folder, is_trainable=False)

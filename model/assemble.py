@@ -1,7 +1,7 @@
-"""Builds a model from its tensors one at a time, each converted to its precision and moved to its device at once.
+"""Builds a model from its tensors one at a time; each is converted to its precision and moved to its device at once.
 
-Memory never holds more than the model so far and one tensor, so loading peaks little above the model's own size.
-Does not know where the tensors come from.
+Memory never holds more than the model so far and one tensor, so the peak while loading is little more than the model's
+own size. Does not know where the tensors come from.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _INTEGER = (Precision.INT8, Precision.INT4)
 
 
 def register_class(model_type: str) -> None:
-    """Make transformers' Auto classes know a model type of this project's own classes."""
+    """Make transformers' Auto classes know a model type of our own classes."""
     if model_type == "chatglm1":
         import model.chatglm1
     elif model_type == "glm10b":
@@ -49,7 +49,7 @@ def empty_model(config: Any, attention: str = "sdpa") -> Any:
 
 
 def dimensions_of(config: Any) -> ModelDimensions:
-    """The dimensions of a model from its configuration, of transformers or of this project's own classes."""
+    """The dimensions of a model from its configuration, which may be of transformers or of our own classes."""
     heads = config.num_attention_heads
     own = config.model_type in BIDIRECTIONAL_TYPES
     return ModelDimensions(
@@ -78,8 +78,8 @@ def assemble(
 ) -> Any:
     """The model of `config` with `weights` at a precision on a device, in evaluation mode.
 
-    `placement`: puts the layers on several devices, of which `device` is the first.
-    Raises CheckpointRefused if a tensor is missing, unknown or has the wrong shape.
+    `placement`: puts the layers on several devices; `device` is the first of them. Raises CheckpointRefused if a tensor
+    is missing, unknown or has the wrong shape.
     """
     model = empty_for(config, precision, device)
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
@@ -115,7 +115,7 @@ def assemble(
 
 
 def empty_for(config: Any, precision: Precision, device: torch.device) -> Any:
-    """The model of `config` without memory for its weights, as it will run at a precision on a device."""
+    """The model of `config` as it will run at a precision on a device, without memory for its weights."""
     if device.type == "cpu":
         release_freed_memory()
     dtype = compute_dtype(precision, device)
@@ -130,7 +130,7 @@ def finish(model: Any, device: torch.device, *, tie: bool) -> None:
 
 
 def place(model: Any, name: str, weight: Weight, precision: Precision, device: torch.device) -> None:
-    """Set one parameter of `model`, replacing its module by a quantised one where `precision` asks for it."""
+    """Set one parameter of `model`; if `precision` requires it, replace its module with a quantised one."""
     path, _, leaf = name.rpartition(".")
     module = model.get_submodule(path)
     if leaf == "weight" and precision in _INTEGER:
@@ -149,9 +149,10 @@ def place(model: Any, name: str, weight: Weight, precision: Precision, device: t
 def _quantised_module(
     path: str, module: nn.Module, weight: Weight, precision: Precision, device: torch.device
 ) -> nn.Module | None:
-    """The quantised replacement of an embedding or a linear layer; None for a module that stays as it is.
+    """The quantised replacement of an embedding or a linear layer; None for a module that is not replaced.
 
-    At either precision, the embedding and the output matrix take 8 bits, on a CPU also those of shared keys and values.
+    At either precision, the embedding and the output matrix use 8 bits; on a CPU, so do those of shared keys and
+    values.
     """
     vocabulary = path.endswith(("lm_head", "embed_tokens", "word_embeddings"))
     if isinstance(module, nn.Embedding):
@@ -166,9 +167,9 @@ def _quantised_module(
 
 
 def _is_shared(path: str, module: nn.Linear) -> bool:
-    """Whether a matrix gives keys or values, each of which at least SHARING_HEADS heads of queries share.
+    """Whether a matrix computes keys or values that are each shared by at least SHARING_HEADS query heads.
 
-    They are 1% of GLM-4-9B's weights and, in 4 bits, a quarter of what INT4 loses (benchmarks/LOG.md).
+    They are 1% of GLM-4-9B's weights but, in 4 bits, cause a quarter of INT4's loss (benchmarks/LOG.md).
     """
     is_key_or_value = path.endswith(("k_proj", "v_proj"))
     return is_key_or_value and module.out_features * SHARING_HEADS <= module.in_features
@@ -185,7 +186,7 @@ def _tie_output_matrix(model: Any, device: torch.device) -> None:
 
 
 def _rebuild_rotary_embeddings(model: Any, device: torch.device) -> None:
-    """Create the rotary embeddings: their frequencies are in no checkpoint and have no memory on meta."""
+    """Create the rotary embeddings, whose frequencies are in no checkpoint and have no memory on meta."""
     for path, module in list(model.named_modules()):
         if type(module).__name__.endswith("RotaryEmbedding"):
             parent, _, own = path.rpartition(".")

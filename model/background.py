@@ -1,7 +1,8 @@
 """Loads a GLM in a background thread while another reader answers.
 
 The previous model keeps answering until the new one is ready, if both fit in memory; otherwise it is unloaded once the
-new checkpoint has been found and checked. Reports in messages for people; does not know who shows them.
+new checkpoint has been found and checked. Progress is reported as messages for people; who shows them is not known
+here.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REPORT_SECONDS = 0.5  # between two progress reports
-MAX_WAIT_SECONDS = 600.0  # for the answer that the previous model is giving
+MAX_WAIT_SECONDS = 600.0  # to wait for the answer that the previous model is giving
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,13 @@ class LoadCallbacks:
     """What the loader calls, from its own thread; `release` also from the thread that calls `unload`."""
 
     release: Callable[[], None]  # let go of the previous reader, and answer with one that needs no model
-    on_progress: Callable[[Message], None]  # what is being done, and how far it is
+    on_progress: Callable[[Message], None]  # what is being done, and how far it has got
     on_ready: Callable[[Reader, Message], None]  # the reader, and why it has its precision and device
     on_failure: Callable[[Message], None]  # what is wrong, and what to do
 
 
 class BackgroundLoader:
-    """Loads one model at a time; holds two only while the second is loading and both fit in memory."""
+    """Loads one model at a time. Holds two only while the second is loading and both fit in memory."""
 
     def __init__(
         self,
@@ -58,20 +59,21 @@ class BackgroundLoader:
         settings: LoadSettings = NO_SETTINGS,
         wait: Callable[[], None] = lambda: None,
     ) -> None:
-        """`download`: models may be downloaded; `settings`: of all models, but for precision and adapter; `wait`:
-        returns when loading may begin.
+        """`download`: whether models may be downloaded; `wait`: returns when loading may start.
+
+        `settings`: for all models, except precision and adapter.
         """
         self._callbacks, self._download, self._wait = callbacks, download, wait
         self.settings = settings
         self._lock = threading.Lock()
         self._busy_with = ""  # name of the model being loaded
         self._last_report = 0.0
-        self._loaded: Callable[[], GlmReader | None] = lambda: None  # weak reference to the model loaded last
+        self._loaded: Callable[[], GlmReader | None] = lambda: None  # weak reference to the last model loaded
 
     def start(self, name: str, precision: str = "auto", *, hub_only: bool = False, adapter: Path | None = None) -> None:
-        """Begin to load a hub id or, unless `hub_only`, a folder, with an adapter or without.
+        """Start loading a hub id or, unless `hub_only`, a folder; optionally with an adapter.
 
-        Raises SettingRefused while another is loading.
+        Raises SettingRefused if another is being loaded.
         """
         with self._lock:
             self._refuse_if_busy()
@@ -81,19 +83,22 @@ class BackgroundLoader:
         ).start()
 
     def unload(self) -> None:
-        """Free the model and return to a reader that needs none. Raises SettingRefused while one is loading."""
+        """Free the model, and return to a reader that needs none. Raises SettingRefused while a model is loading."""
         with self._lock:
             self._refuse_if_busy()
             self._callbacks.release()
         gc.collect()
 
     def use(self, reader: Reader, why: Message) -> None:
-        """Free the model, and answer with a reader that needs none here. Raises SettingRefused while one is loading."""
+        """Free the model, and answer with a reader that needs none here.
+
+        Raises SettingRefused while a model is loading.
+        """
         self.unload()
         self._callbacks.on_ready(reader, why)
 
     def held_bytes(self) -> int:
-        """Memory of the loaded model and its prompt cache, bytes, which can be freed for the next one."""
+        """Memory in bytes of the loaded model and its prompt cache, which can be freed for the next one."""
         reader = self._loaded()
         return 0 if reader is None else reader.weight_bytes + reader.prompt_cache_usage.bytes
 
@@ -136,7 +141,7 @@ class BackgroundLoader:
                 self._busy_with = ""
 
     def _make_room(self, prepared: PreparedModel, choice: PrecisionChoice) -> str:
-        """Unload the previous model unless the new one fits beside it; returns the name of what was unloaded.
+        """Unload the previous model unless the new one fits next to it; returns the name of what was unloaded.
 
         Waits for the answer that the previous model is giving.
         """
@@ -155,7 +160,7 @@ class BackgroundLoader:
             self._callbacks.on_progress(Message("waiting for the previous model to finish its answer"))
             time.sleep(REPORT_SECONDS)
             gc.collect()
-        _collect()  # once more: the model is part of reference cycles
+        _collect()  # again, because the model is part of reference cycles
         return name
 
     def _fail(self, reason: Message, unloaded: str) -> None:
@@ -177,7 +182,7 @@ class BackgroundLoader:
             self._callbacks.on_progress(Message("{model}: {done} of {total} tensors loaded", values))
 
     def _due(self, done: int, total: int) -> bool:
-        """Whether to report now: at the end, else at most every REPORT_SECONDS."""
+        """Whether to report now: at the end, or REPORT_SECONDS after the last report."""
         now = time.monotonic()
         if now - self._last_report <= REPORT_SECONDS and done < total:
             return False

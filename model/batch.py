@@ -1,11 +1,11 @@
-"""Answers of several people generated together: prompts and next tokens of all in common passes of the model.
+"""Generates the answers of several people together: their prompts and next tokens share passes of the model.
 
-A sequence joins and leaves while the others go on (iteration-level scheduling: Yu et al. 2022, "Orca", OSDI). Short
-prompts are read together, long ones in chunks (`model.passes`), and each pass that reads has the next token of
-everybody who is being answered in it. Between two such passes these get more tokens, for at most half the time that
-the pass took, so that nobody waits for long (Agrawal et al. 2024, "Sarathi-Serve", OSDI).
+A sequence joins and leaves while the others continue (iteration-level scheduling: Yu et al. 2022, "Orca", OSDI). Short
+prompts are read together, long ones in chunks (`model.passes`). Each pass that reads also computes the next token of
+every answer being written. Between two such passes, these answers get more tokens, for at most half the time that the
+pass took, so that nobody waits long (Agrawal et al. 2024, "Sarathi-Serve", OSDI).
 
-One thread runs the model, as long as somebody waits for a token. Does not know text or prompts.
+One thread runs the model for as long as somebody waits for a token. Does not know text or prompts.
 """
 
 from __future__ import annotations
@@ -34,34 +34,34 @@ from rag.bugs import bugs_become
 from rag.errors import AskError, OutOfMemory, ReaderError
 from rag.reader import Sampling
 
-MAX_SEQUENCES: Final = 16  # generated at a time; others wait
-POLL_SECONDS: Final = 0.05  # between two looks at whether an answer was stopped, while it waits for a token
-DECODING_SHARE: Final = 0.5  # of the time of a pass that reads: what answers being written get before the next one
-CACHE_SHARE: Final = 0.8  # of the memory that is free while nothing is generated: for keys and values
+MAX_SEQUENCES: Final = 16  # generated at the same time; others wait
+POLL_SECONDS: Final = 0.05  # between checks whether an answer was stopped, while it waits for a token
+DECODING_SHARE: Final = 0.5  # share of the time of a reading pass that answers being written get before the next one
+CACHE_SHARE: Final = 0.8  # share of the memory free while nothing is generated, for keys and values
 
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """There are no more tokens; `error` is why, if something went wrong."""
+    """There are no more tokens; `error` says why, if something went wrong."""
 
     error: AskError | None = None
 
 
 @dataclass(eq=False)
 class _Sequence:
-    """One answer that is being generated, or waits."""
+    """An answer that is being generated, or waits for that."""
 
     blocks: PromptBlocks  # of the prompt and, as they come, of the answer
     sampling: Sampling
     stop_ids: frozenset[int]
     stop: threading.Event
     tokens: queue.SimpleQueue[int | _Ended] = field(default_factory=queue.SimpleQueue)
-    is_left: bool = False  # nobody takes its tokens any more
+    is_left: bool = False  # nobody wants its tokens any more
     is_ended: bool = False
     cache: Cache | None = None
-    computed: int = 0  # of its tokens, that are in the cache
-    logits: torch.Tensor | None = None  # (vocab,) of the next token, while that is not given
-    given: int = 0  # tokens of the answer
+    computed: int = 0  # number of its tokens in the cache
+    logits: torch.Tensor | None = None  # (vocab,) for the next token, until that is yielded
+    given: int = 0  # number of tokens of the answer
 
     def __post_init__(self) -> None:
         self.ids = self.blocks.ids
@@ -69,17 +69,17 @@ class _Sequence:
         self.sample = make_sampler(self.sampling, self.ids)
 
     def stopped(self) -> bool:
-        """Whether its tokens are not wanted any more."""
+        """Whether its tokens are no longer wanted."""
         return self.is_left or self.stop.is_set()
 
     def end(self, error: AskError | None = None) -> None:
-        """Give no more tokens, and let go of the memory."""
+        """Yield no more tokens, and free the memory."""
         self.cache, self.logits, self.is_ended = None, None, True
         self.tokens.put(_Ended(error))
 
 
 class Batch:
-    """What generates all answers of one model. Thread-safe."""
+    """Generates all answers of one model. Thread-safe."""
 
     def __init__(
         self,
@@ -90,19 +90,21 @@ class Batch:
         prompt_cache_bytes: int = 0,
         kv: KvPrecision = KvPrecision.FULL,
     ) -> None:
-        """`model`: of transformers; `prefix`: of an adapter, in front of every prompt; `most`: sequences generated at
-        a time; `prompt_cache_bytes`: memory for what is kept of prompts; `kv`: of keys and values.
+        """`model`: of transformers; `prefix`: of an adapter, placed before every prompt.
+
+        `most`: sequences generated at the same time; `prompt_cache_bytes`: memory for what is kept of prompts; `kv`: of
+        keys and values.
         """
         self.prompt_cache = PromptCache(model, prompt_cache_bytes)
         self._model, self._prefix, self._most, self._kv = model, prefix, most, kv
         self._together = supports_ragged(model)
         self._in_one_piece = model.config.model_type in BIDIRECTIONAL_TYPES
         self._token_bytes = dimensions_of(model.config).kv_bytes_per_token(model.dtype.itemsize, kv)
-        self._condition = threading.Condition()  # guards the lists of waiting ones, and the thread
+        self._condition = threading.Condition()  # guards the lists of waiting sequences, and the thread
         self._waiting: list[_Sequence] = []
         self._working = False
         self._running: list[_Sequence] = []  # in order of arrival; this and the next two belong to the thread
-        self._first_waited = False  # the last pass that read had nothing of the prompt that came first
+        self._first_waited = False  # the last reading pass had nothing of the prompt that came first
         self._budget: int | None = None  # bytes for keys and values; None: unknown
 
     @property
@@ -116,9 +118,9 @@ class Batch:
     ) -> Iterator[int]:
         """Yield the tokens that follow a prompt, until one of `stop_ids`, `sampling.max_tokens` or `stop`.
 
-        What is computed for a prompt given as blocks is kept for its scopes, and that for one given as ids for nobody.
-        A closed or dropped iterator leaves the batch. Raises ReaderError, and OutOfMemory when the prompt does not fit
-        the device.
+        Results computed for a prompt given as blocks are kept for its scopes; those for one given as ids are kept for
+        nobody. An iterator that is closed or dropped leaves the batch. Raises ReaderError, and OutOfMemory if the
+        prompt does not fit on the device.
         """
         if stop.is_set() or sampling.max_tokens < 1:
             return
@@ -164,7 +166,7 @@ class Batch:
             self._fail(error)
 
     def _fail(self, error: AskError) -> None:
-        """Give up: no answer goes on."""
+        """Give up: no answer continues."""
         with self._condition:
             for sequence in (*self._running, *self._waiting):
                 sequence.end(error)
@@ -172,19 +174,19 @@ class Batch:
             self._working = False
 
     def _admit(self) -> bool:
-        """Take in those who wait, as far as memory goes; False when there is nothing to do, and the thread ends."""
+        """Admit waiting sequences as far as memory allows; False if there is nothing to do, and the thread ends."""
         with self._condition:
             self._running = _wanted(self._running)
             self._waiting = _wanted(self._waiting)
             while self._waiting and self._has_room(self._waiting[0]):
                 self._running.append(self._waiting.pop(0))
-            if self._budget is not None:  # answers come before what is kept
+            if self._budget is not None:  # answers take precedence over what is kept
                 self.prompt_cache.allow(self._budget - self._needed(self._running))
             self._working = bool(self._running)
             return self._working
 
     def _has_room(self, sequence: _Sequence) -> bool:
-        """Whether its keys and values fit beside those of the others; the first may try in any case."""
+        """Whether its keys and values fit next to those of the others; the first may try in any case."""
         if not self._running:
             free = free_bytes(self._model.device)
             self._budget = None if free is None else int((free + self.prompt_cache.usage.bytes) * CACHE_SHARE)
@@ -193,13 +195,13 @@ class Batch:
         return fits and len(self._running) < self._most
 
     def _needed(self, sequences: Sequence[_Sequence]) -> int:
-        """The bytes of their keys and values."""
+        """Bytes of their keys and values."""
         return int(self._token_bytes) * sum(one.capacity for one in sequences)
 
     def _advance(self, *, reading: bool) -> bool:
-        """Give everybody who is being answered the next token and compute the one after it; read on if `reading`.
+        """Yield the next token of every answer being written, and compute the one after it; read on if `reading`.
 
-        Returns whether something was read, or with `reading` off whether anybody is being answered.
+        Returns whether something was read or, without `reading`, whether any answer is being written.
         """
         for sequence in self._running:
             self._give(sequence)
@@ -229,7 +231,7 @@ class Batch:
             sequence.end()
 
     def _chosen(self) -> list[tuple[_Sequence, int]]:
-        """The prompts of which something is read in the next pass, with the number of tokens."""
+        """The prompts to read from in the next pass, with the number of tokens of each."""
         sequences, unread, begins = [], [], set()
         for one in self._running:
             if one.given:
@@ -237,7 +239,7 @@ class Batch:
             known = self.prompt_cache.known(one.blocks) if one.cache is None else one.computed
             begin = self.prompt_cache.next_key(one.blocks, known)
             if one.cache is None and begin in begins:
-                continue  # it goes on as an earlier one does, from which it gets what is read now
+                continue  # it continues like an earlier one, which will provide what is read now
             if begin is not None:
                 begins.add(begin)
             sequences.append(one)
@@ -247,7 +249,7 @@ class Batch:
         return [(one, count) for one, count in zip(sequences, rows, strict=True) if count]
 
     def _run(self, parts: Sequence[tuple[_Sequence, int]]) -> None:
-        """Compute the next tokens of some sequences, each so many; those that fail end, the others do not."""
+        """Compute the next tokens of some sequences, so many of each. Those that fail end; the others do not."""
         parts = [(one, min(count, len(one.ids) - one.computed)) for one, count in parts if not one.is_ended]
         parts = [(one, count) for one, count in parts if count]
         if len(parts) > 1 and not self._together:
@@ -272,7 +274,7 @@ class Batch:
             self._run([part])
 
     def _compute(self, parts: Sequence[tuple[_Sequence, int]]) -> None:
-        """The pass itself: fills caches, and gives logits to those of whom all tokens are computed."""
+        """The pass itself: fills caches, and sets the logits of sequences whose tokens are all computed."""
         pieces = []
         for one, count in parts:
             cache = self._begun(one)
@@ -281,7 +283,7 @@ class Batch:
         rows = sum(piece.new for piece in pieces)
 
         def stopped() -> bool:
-            """Whether most of the work is for nobody; what it was for the others is done again."""
+            """Whether most of the work is for nobody; the others' share of it is then repeated."""
             return 2 * sum(piece.new for (one, _), piece in zip(parts, pieces, strict=True) if one.stopped()) > rows
 
         logits = run_together(self._model, pieces, stopped)
@@ -302,14 +304,14 @@ class Batch:
 
 
 def _undo(parts: Sequence[tuple[_Sequence, int]]) -> None:
-    """Forget what a pass that failed has left in the caches."""
+    """Forget what a failed pass has left in the caches."""
     for one, _ in parts:
         if one.cache is not None:
             truncate(one.cache, learned_tokens(one.cache) + one.computed)
 
 
 def _wanted(sequences: Sequence[_Sequence]) -> list[_Sequence]:
-    """Those that go on; the ones whose tokens are not wanted any more end."""
+    """Those that continue; sequences whose tokens are no longer wanted end."""
     for sequence in sequences:
         if sequence.stopped() and not sequence.is_ended:
             sequence.end()

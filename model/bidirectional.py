@@ -1,4 +1,4 @@
-"""What the first generations of GLM share: they read a prompt in both directions and write behind a start token.
+"""What the first generations of GLM share: they read a prompt in both directions and write after a start token.
 
 So a prompt cannot be read in chunks, and the positions of its tokens depend on all of it.
 """
@@ -33,24 +33,24 @@ def visible_tokens(starts: torch.Tensor, past: int, name: str, *, prefix: int = 
 
 
 def kept_states(states: torch.Tensor, logits_to_keep: int | torch.Tensor) -> torch.Tensor:
-    """The states (batch, length, hidden) of which logits are wanted: the last, all with 0, or those at indices."""
+    """The states (batch, length, hidden) whose logits are wanted: the last ones, all for 0, or those at indices."""
     if isinstance(logits_to_keep, torch.Tensor):
         return states[:, logits_to_keep]
     return states[:, -logits_to_keep:]
 
 
 def score_mask(visible: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """What is added to the attention scores: 0 for what is visible, else the smallest number.
+    """What is added to the attention scores: 0 for visible tokens, else the smallest number.
 
-    Not minus infinity: a row that sees nothing, such as one of padding, must give a uniform softmax, not NaN.
+    Not minus infinity: a row that sees nothing, such as padding, must give a uniform softmax, not NaN.
     """
     return torch.where(visible, 0.0, torch.finfo(dtype).min).to(dtype)
 
 
 class WholePromptGeneration(GenerationMixin):
-    """Generation by transformers for models whose positions depend on the whole prompt.
+    """Generation by transformers, for models whose positions depend on the whole prompt.
 
-    transformers asks a class that generates to name `GenerationMixin` itself, too.
+    transformers requires a class that generates to name `GenerationMixin` itself as well.
     """
 
     def positions(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:

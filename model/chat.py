@@ -26,9 +26,9 @@ ONE_PERSON = PromptScopes(conversation="")
 
 
 def converse(reader: GlmReader, sampling: Sampling, read: TextIO, write: TextIO) -> None:
-    """Answer each line of `read` until it ends, with the conversation so far as context; errors are written too.
+    """Answer each line of `read` until it ends, with the conversation so far as context; errors are written, too.
 
-    A model that fills in blanks fills those of a line that has any (`[MASK]`), and that line alone.
+    A model that fills in blanks fills those of a line with blanks (`[MASK]`), and sees only that line.
     """
     from model.blank.filling import BLANK, fill_blanks
     from model.prompt import ChatMessage
@@ -60,9 +60,9 @@ def _answer(reader: GlmReader, messages: list[ChatMessage], sampling: Sampling, 
 
 
 def _write(text: Iterator[str], stop: threading.Event, write: TextIO) -> str:
-    """Write a text as it streams and return it; Ctrl-C sets `stop` and keeps what has been written.
+    """Write a text as it streams, and return it; Ctrl-C sets `stop` and keeps what has been written.
 
-    " …" marks one that Ctrl-C or the limit of its length has cut.
+    " …" marks a text cut off by Ctrl-C or by its length limit.
     """
     pieces: list[str] = []
     try:

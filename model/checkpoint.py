@@ -1,8 +1,8 @@
 """Reads a checkpoint folder: its `config.json`, and its tensors one at a time.
 
 Opens safetensors, and `.bin` files with `weights_only=True`, so no code in a file is ever run. No file stays mapped
-between two tensors: reading a checkpoint takes the memory of its largest tensor, however large its shards are.
-Errors of files and of the libraries that read them become AskErrors here. Does not know what the tensors mean.
+between two tensors: however large its shards are, reading a checkpoint takes no more memory than its largest tensor.
+Errors of files, and of the libraries that read them, become AskErrors here. Does not know what the tensors mean.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from rag.errors import CheckpointRefused, ModelMissing
 
 _INDEX_FILES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 _UNSHARDED_FILES = ("model.safetensors", "weights.safetensors", "pytorch_model.bin")
-MAX_MAPPED_BYTES = 64_000_000  # read through one mapping of a file before it is unmapped
+MAX_MAPPED_BYTES = 64_000_000  # bytes read through one mapping of a file before it is unmapped
 
 
 @dataclass(frozen=True, slots=True)
 class TensorFiles:
-    """The tensors of a checkpoint folder: which file holds each."""
+    """The tensors of a checkpoint folder, and which file holds each."""
 
     files: dict[str, Path]  # tensor name -> file, in the order of the files
 
     def read(self, name: str) -> torch.Tensor:
         """A copy of one tensor in memory. Raises CheckpointRefused or ModelMissing if its file cannot be read.
 
-        A large one is copied in blocks of rows, so that the file's pages are not in memory beside all of the copy.
+        A large one is copied in blocks of rows, so that the file's pages are not in memory next to the whole copy.
         """
         mapped = self.map(name)
         if mapped.nbytes <= MAX_MAPPED_BYTES:
@@ -50,7 +50,7 @@ class TensorFiles:
         return copy
 
     def map(self, name: str) -> torch.Tensor:
-        """One tensor memory-mapped from its file, which stays mapped while the tensor is referenced.
+        """One tensor, memory-mapped from its file, which stays mapped as long as the tensor is referenced.
 
         Raises CheckpointRefused or ModelMissing if the file cannot be read.
         """
@@ -80,7 +80,7 @@ class TensorFiles:
         return True
 
     def read_ahead(self, name: str) -> None:
-        """Have the system read the file of a tensor into its cache, while the tensors before it are being worked on."""
+        """Have the system read a tensor's file into its cache while earlier tensors are being worked on."""
         if hasattr(os, "posix_fadvise"):
             with suppress(OSError), self.files[name].open("rb") as opened:
                 os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
@@ -92,7 +92,7 @@ class TensorFiles:
 
 
 class LazyMatrix:
-    """A matrix on disk that is read row block by row block and never stays in memory as a whole.
+    """A matrix on disk that is read row block by row block, and is never in memory as a whole.
 
     With `packed`, each byte holds two 4-bit integers, which are unpacked to int8 as they are read.
     """
@@ -217,7 +217,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def file_errors(path: Path) -> Iterator[None]:
-    """Turn what the libraries raise while they read a weight file into CheckpointRefused or ModelMissing."""
+    """Map what the libraries raise while they read a weight file to CheckpointRefused or ModelMissing."""
     try:
         yield
     except pickle.UnpicklingError as error:

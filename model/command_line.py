@@ -1,4 +1,4 @@
-"""Options that the command lines about one model share: which it is, and how it is loaded."""
+"""Options shared by the command lines that use one model: which model, and how it is loaded."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from model.reader import GlmReader
 
 MB = 1_000_000
-KEPT = Path.home() / ".cache" / "ask-your-pdfs" / "quantised"  # where the page keeps them, too
+KEPT = Path.home() / ".cache" / "ask-your-pdfs" / "quantised"  # the page keeps them there, too
 
 
 def add_checkpoint_options(parser: argparse.ArgumentParser) -> None:
-    """Add the name of a model, where to find it, and the precision and device it is to have."""
+    """Add the name of a model, where to find it, and its precision and device."""
     parser.add_argument("name", help="folder or hub id of a GLM, such as zai-org/GLM-4-9B-0414")
     parser.add_argument("--precision", default="auto", help="auto, bf16, fp16, fp32, int8 or int4 (default: auto)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (default: auto)")
@@ -27,7 +27,7 @@ def add_checkpoint_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `load_model` reads."""
+    """Add the options that `load_model` reads."""
     add_checkpoint_options(parser)
     parser.add_argument("--adapter", type=Path, metavar="FOLDER", help="adapter of `python -m model.finetune`")
     parser.add_argument("--context", type=int, help="longest prompt and answer together, in tokens")
@@ -43,7 +43,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_answer_options(parser: argparse.ArgumentParser) -> None:
-    """Add how long an answer may be."""
+    """Add the option that limits the length of an answer."""
     parser.add_argument(
         "--max-tokens",
         type=_positive,
@@ -60,7 +60,7 @@ def _positive(text: str) -> int:
 
 
 def load_model(options: argparse.Namespace) -> GlmReader:
-    """The model that a command line names, with its progress on standard error. Raises what `load_reader` raises."""
+    """The model that a command line names; progress goes to standard error. Raises what `load_reader` raises."""
     from model.load import load_reader
     from model.load_settings import LoadSettings, Source
 

@@ -1,6 +1,6 @@
-"""One streamed chat completion of an OpenAI-compatible server: retries, stop, stalls, and what servers do differently.
+"""A streamed chat completion of an OpenAI-compatible server: retries, stop, stalls, and differences between servers.
 
-The connection lives in a thread and an event loop of its own, so that it can be closed while it waits for anything.
+The connection has its own thread and event loop, so that it can be closed whatever it is waiting for.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from rag.messages import Message
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS: Final = 0.05  # between two looks at whether the answer was stopped
-RETRIED: Final = frozenset((429, 500, 502, 503, 504))  # statuses that often pass
+POLL_SECONDS: Final = 0.05  # between checks whether the answer was stopped
+RETRIED: Final = frozenset((429, 500, 502, 503, 504))  # statuses that are often temporary
 SALT: Final = "cache_salt"  # field of a request; see `model.server_context`
-UNKNOWN_FIELD: Final = frozenset((400, 422))  # statuses for a field that a server does not take
+UNKNOWN_FIELD: Final = frozenset((400, 422))  # statuses for a field that a server does not accept
 MAX_DETAIL: Final = 300  # characters of a server's own error message that are shown
 MAX_LINE: Final = 1_000_000  # characters of an event; a server that sends more without a line end is cut off
 MAX_EVENT: Final = 80  # characters of an unexpected event that are shown
@@ -40,14 +40,14 @@ _ERROR_FIELD: Final = re.compile(r"^error:", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a server may take, and how often it is asked again before an answer begins."""
+    """How long a server may take, and how often it is asked again before an answer starts."""
 
     connect: float = 10.0  # seconds
-    first: float = 300.0  # seconds until the answer begins: a busy server lets it wait, and reads a long prompt
+    first: float = 300.0  # seconds until the answer starts: a busy server makes it wait, and reads a long prompt
     between: float = 60.0  # seconds between two events of an answer
     tries: int = 4  # requests in all
-    backoff: float = 1.0  # seconds before the second request, doubled before each further one
-    longest_wait: float = 60.0  # seconds that a server may ask for in Retry-After
+    backoff: float = 1.0  # seconds before the second request; doubled before each further one
+    longest_wait: float = 60.0  # longest wait, in seconds, that a server may ask for in Retry-After
 
 
 PATIENCE: Final = Patience()
@@ -65,9 +65,9 @@ class ChatCompletion:
     """A request for one answer."""
 
     def __init__(self, url: str, body: dict[str, Any], headers: dict[str, str], patience: Patience) -> None:
-        """`url`: of version 1 of the API; `body`: of the request, with "stream"."""
+        """`url`: that of version 1 of the API; `body`: the request, including "stream"."""
         self._url, self._body, self._headers, self._patience = url, body, headers, patience
-        self._begun = False  # whether the server has sent something of an answer
+        self._begun = False  # whether the server has started an answer
 
     def deltas(self, stop: threading.Event) -> Generator[Delta]:
         """What the server sends, until the answer ends or `stop` is set, which closes the connection at once.
@@ -210,9 +210,9 @@ def _detail(error: Any) -> str:
 
 
 class _EventStream:
-    """A response as `EventSource` reads it, with what servers do against the standard put right.
+    """A response as `EventSource` reads it, with corrections for servers that deviate from the standard.
 
-    Some leave the content type out, and llama.cpp has sent errors in a field `error`, which the standard ignores.
+    Some leave out the content type, and llama.cpp has sent errors in a field `error`, which the standard ignores.
     """
 
     headers = httpx.Headers({"content-type": "text/event-stream"})
@@ -248,7 +248,7 @@ async def _events(response: httpx.Response) -> AsyncGenerator[ServerSentEvent]:
 
 
 def _until_stopped(items: AsyncGenerator[Delta], stop: threading.Event) -> Generator[Delta]:
-    """The items of an async generator that runs in a thread of its own.
+    """The items of an async generator that runs in its own thread.
 
     It is cancelled within `POLL_SECONDS`, whatever it waits for, once `stop` is set or this generator is closed.
     """

@@ -1,6 +1,6 @@
-"""OpenAI's chat completions over a loaded GLM: streaming, stop sequences, usage, and a limit to how many may wait.
+"""OpenAI's chat completions over a loaded GLM: streaming, stop sequences, usage, and a limit on waiting requests.
 
-https://platform.openai.com/docs/api-reference/chat. Text of messages is never parsed for control tokens.
+https://platform.openai.com/docs/api-reference/chat. Text in messages is never parsed for control tokens.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from model.stream import StopText
 from rag.errors import AnswerCut, AskError
 from rag.reader import PromptScopes, Sampling
 
-MAX_ASKING: Final = MAX_SEQUENCES + 64  # requests at a time, those included that wait
+MAX_ASKING: Final = MAX_SEQUENCES + 64  # requests at the same time, including those waiting
 MAX_BODY: Final = 8_000_000  # bytes of a request
-RETRY_SECONDS: Final = 5  # after which a client that was one too many may try again
+RETRY_SECONDS: Final = 5  # after which a client that was refused may try again
 
 
 class TextPart(BaseModel):
@@ -54,13 +54,13 @@ class Message(BaseModel):
 
 
 class StreamOptions(BaseModel):
-    """What a stream brings beside the answer."""
+    """What a stream contains besides the answer."""
 
     include_usage: bool = False
 
 
 class CompletionRequest(BaseModel):
-    """The fields that have a meaning here; others are ignored."""
+    """The fields that matter here; others are ignored."""
 
     messages: list[Message] = Field(min_length=1, max_length=1_000)
     stream: bool = False
@@ -69,17 +69,15 @@ class CompletionRequest(BaseModel):
     max_completion_tokens: int | None = Field(None, ge=1)
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, gt=0, le=1)
-    top_k: int | None = Field(None, ge=-1)  # this and the next as vLLM has them; -1, like 0, for all tokens
+    top_k: int | None = Field(None, ge=-1)  # this and the next as in vLLM; -1, like 0, for all tokens
     repetition_penalty: float | None = Field(None, ge=0.1, le=2)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
     stop: str | list[str] | None = None
     n: Literal[1] = 1
-    prompt_cache_key: str = Field("", max_length=256)  # requests share what was computed with those of the same key
+    prompt_cache_key: str = Field("", max_length=256)  # requests with the same key share what was computed
 
     def sampling(self, max_tokens: int) -> Sampling:
-        """How tokens are sampled: unless the client says otherwise, up to `max_tokens` of them, as the model's makers
-        recommend.
-        """
+        """How to sample: as the client says, else up to `max_tokens`, as the model's makers recommend."""
         most = self.max_completion_tokens or self.max_tokens or max_tokens
         top_k = None if self.top_k is None else max(self.top_k, 0)
         return Sampling(most, self.temperature, self.top_p, self.seed, top_k, self.repetition_penalty)
@@ -93,7 +91,7 @@ class CompletionRequest(BaseModel):
 def completions_app(
     reader: GlmReader, name: str, key: str = "", *, max_tokens: int = Sampling().max_tokens
 ) -> Starlette:
-    """The application; `name` of the model for clients, `key` that they have to send, "" for none.
+    """The application. `name`: of the model, for clients; `key`: what they have to send, "" for none.
 
     `max_tokens`: of an answer, unless the client says otherwise.
     """
@@ -112,7 +110,7 @@ class _Completions:
 
     def __init__(self, reader: GlmReader, name: str, key: str, max_tokens: int) -> None:
         self._reader, self._name, self._key, self._max_tokens = reader, name, key, max_tokens
-        self._threads = CapacityLimiter(2 * MAX_ASKING)  # one that is stopped may need its thread a little longer
+        self._threads = CapacityLimiter(2 * MAX_ASKING)  # a stopped one may need its thread a little longer
         self._asking = 0
 
     async def health(self, _: Request) -> Response:
@@ -131,7 +129,7 @@ class _Completions:
         """An answer, whole or as a stream."""
         if not self._allowed(request):
             return _error(401, "The key is missing or wrong.")
-        # A page of another site can send anything but JSON without asking first.
+        # Other sites' pages can send anything but JSON without asking first.
         if request.headers.get("content-type", "").split(";")[0].strip() != "application/json":
             return _error(415, "The content type must be application/json.")
         try:

@@ -89,7 +89,7 @@ class OutputTensor:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """A published checkpoint, and what is to be made of it."""
+    """A published checkpoint, and what is to become of it."""
 
     published: dict[str, Any]
     family: Family
@@ -107,7 +107,7 @@ def convert(
     shard_bytes: int = SHARD_BYTES,
     quiet: bool = False,
 ) -> list[str]:
-    """Convert the checkpoint in the folder `source` into the folder `target`; returns sentences about the result.
+    """Convert the checkpoint in the folder `source` to the folder `target`; returns sentences about the result.
 
     `dtype`: of the tensors written; None: that of the source, which for a quantised one is that of its layer norms.
     `bits`: 8 or 4 to write the matrices of a GLM-130B's layers as integers with a scale for each row. `shard_bytes`:
@@ -145,7 +145,7 @@ def convert(
 
 
 def _open(source: Path) -> _Source:
-    """A checkpoint in a folder. Raises SettingRefused if it needs no conversion, and as reading it does."""
+    """A checkpoint in a folder. Raises SettingRefused if it needs no conversion, and what reading it raises."""
     parts = find_parts(source)
     stored = open_parts(parts) if parts else None
     published = config_of(stored) if stored else read_config(source)
@@ -163,7 +163,7 @@ def _open(source: Path) -> _Source:
 
 
 def _check_disk(shards: list[list[OutputTensor]], target: Path) -> None:
-    """Log how much the conversion still writes. Raises SettingRefused if there is less room."""
+    """Log how much the conversion still has to write. Raises SettingRefused if there is less room."""
     left = [shard for at, shard in enumerate(shards, 1) if not _shard_path(target, at, len(shards)).exists()]
     needed, free = sum(part.bytes for shard in left for part in shard), shutil.disk_usage(target).free
     log.info("Writing %.1f GB in %d files; %.1f GB are free.", needed / GB, len(left), free / GB)
@@ -188,7 +188,7 @@ def _floating_type(stored: TensorFiles) -> torch.dtype:
 
 
 def _rounding(stored: TensorFiles, bits: int, dtype: torch.dtype) -> str:
-    """What became of published integers, in a sentence: a product of one and its scale has more digits than FP16."""
+    """What has become of published integers, as a sentence: an integer times its scale has more digits than FP16."""
     scale = next(name for name in stored.files if name.endswith("_scale"))
     source = f"The source's matrices are integers of {bits} bits with scales in {_told(stored.shape(scale)[1])}"
     if dtype is torch.float32:
@@ -228,7 +228,7 @@ def _plan_shards(parts: list[OutputTensor], shard_bytes: int) -> list[list[Outpu
 
 
 def _fingerprint(published: dict[str, Any], stored: TensorFiles, written: Any, shard_bytes: int) -> str:
-    """Identifies source and options, so that a resumed conversion keeps only shards of the same ones."""
+    """Identifies source and options, so that a resumed conversion only keeps shards made from the same ones."""
     sizes = sorted({(path.name, path.stat().st_size) for path in stored.paths})
     return hashlib.sha256(json.dumps([published, sizes, written, shard_bytes]).encode()).hexdigest()
 
@@ -275,7 +275,7 @@ def _write_shard(
         bar.update(part.bytes)
     unfinished = path.with_suffix(".part")
     unfinished.touch()
-    mode = unfinished.stat().st_mode  # that of any new file; safetensors creates one that only its owner may read
+    mode = unfinished.stat().st_mode  # like any new file; safetensors creates one that only its owner may read
     save_file(tensors, unfinished, metadata={"format": "pt", "source": fingerprint})
     unfinished.chmod(mode)
     unfinished.replace(path)
@@ -299,7 +299,7 @@ def _complete(path: Path, shard: list[OutputTensor], fingerprint: str) -> bool:
 def _config_fields(config: Any, name: str) -> dict[str, Any]:
     """The content of `config.json`, with the RoPE parameters also under the names that transformers 4 reads.
 
-    transformers 4, and vLLM with it, ignores `rope_parameters` and would assume a base of 10,000.
+    transformers 4, and with it vLLM, ignores `rope_parameters` and would assume a base of 10,000.
     """
     fields: dict[str, Any] = json.loads(config.to_json_string()) | {"converted_from": name}
     rope = fields.get("rope_parameters")
@@ -311,7 +311,7 @@ def _config_fields(config: Any, name: str) -> dict[str, Any]:
 
 
 def _write_generation_config(target: Path, config: Any, family: Family) -> None:
-    """The tokens that end an answer, and how the family is sampled, where the published `chat()` has both in code."""
+    """The tokens that end an answer, and how to sample, for families whose published `chat()` has both in its code."""
     known = sorted(token for token in family.stop_ids if token < config.vocab_size)
     content = {"eos_token_id": known or config.eos_token_id, "pad_token_id": config.pad_token_id}
     content |= {"do_sample": True, "temperature": family.sampling.temperature, "top_p": family.sampling.top_p}
@@ -338,7 +338,7 @@ def _copy_tokenizer(source: Path, target: Path, family: Any, config: Any) -> lis
 
 
 def _copy_icetk(source: Path, target: Path, family: Family, config: Any) -> list[str]:
-    """The tokenizer of GLM-130B, which its parts come without: icetk downloads it."""
+    """The tokenizer of GLM-130B, which does not come with its parts: icetk downloads it."""
     file = source / "ice_text.model"
     if not file.exists():
         return ["To answer, copy ice_text.model of icetk (~/.icetk_models) into the folder."]

@@ -22,8 +22,8 @@ M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES = -3, 1 << 20  # parameter of mallopt (ma
 def pick_device(wanted: str) -> torch.device:
     """The device named, or for "auto" the first NVIDIA or AMD GPU, else the CPU.
 
-    An Apple GPU is used where "mps" is asked for: nothing was measured on one. Raises SettingRefused if this machine
-    lacks the device.
+    An Apple GPU is only used if "mps" is asked for, because nothing was measured on one. Raises SettingRefused if this
+    machine lacks the device.
     """
     if wanted == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
@@ -46,7 +46,7 @@ def _count(kind: str) -> int:
 
 
 def can_quantise(device: torch.device) -> bool:
-    """Whether models can be loaded in INT8 and INT4 there: neither torch nor bitsandbytes has our kernels for MPS."""
+    """Whether models can be loaded in INT8 and INT4 there; on MPS, neither torch nor bitsandbytes has our kernels."""
     return device.type != "mps"
 
 
@@ -59,7 +59,7 @@ def pick_devices(wanted: str) -> tuple[torch.device, ...]:
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """Memory available on a device, bytes; None if the system does not tell."""
+    """Free memory of a device in bytes; None if the system does not tell."""
     if device.type == "cuda":  # pragma: no cover - needs a GPU
         return int(torch.cuda.mem_get_info(device)[0])
     if device.type == "mps":  # its memory is the machine's, of which Metal recommends a share
@@ -82,7 +82,7 @@ def _linux_available(path: Path = Path("/proc/meminfo")) -> int | None:
 
 
 def _control_group_available(folder: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What the control group of a container has left (version 2, memory controller), bytes; None without a limit."""
+    """What a container's control group has left (version 2, memory controller), in bytes; None without a limit."""
     try:
         limit, used = (folder / "memory.max").read_text().strip(), (folder / "memory.current").read_text()
         inactive = re.search(r"^inactive_file (\d+)", (folder / "memory.stat").read_text(), re.MULTILINE)
@@ -111,8 +111,9 @@ def compute_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether `device` has bfloat16 arithmetic; torch emulates it slowly on NVIDIA GPUs older than Ampere, and Apple's
-    have it from macOS 14 on only.
+    """Whether `device` has bfloat16 arithmetic.
+
+    torch emulates it slowly on NVIDIA GPUs older than Ampere; Apple's have it only from macOS 14 on.
     """
     if device.type == "mps":
         return False

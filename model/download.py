@@ -1,6 +1,6 @@
 """Downloads a model in a child process, so that it can be paused at any time and resumes where it stopped.
 
-The child (`python -m model.download HUB_ID`) alone may open sockets; the process that serves stays offline. It writes
+Only the child (`python -m model.download HUB_ID`) may open sockets; the process that serves stays offline. It writes
 JSON lines to its standard output: {"done": bytes, "total": bytes} as it goes, and {"error": message} if it fails.
 """
 
@@ -22,13 +22,13 @@ from rag.messages import Message, Value
 log = logging.getLogger(__name__)
 
 _ROOT = Path(__file__).parents[1]
-END_SECONDS = 5.0  # for a child that is told to end, before it is killed
+END_SECONDS = 5.0  # from telling a child to end until it is killed
 MAX_LINE = 10_000  # characters of a line that a child may write
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """How far a download is."""
+    """How far a download has got."""
 
     model: str  # hub id
     done: int = 0  # bytes
@@ -38,7 +38,7 @@ class Download:
 
     @property
     def progress(self) -> Message:
-        """How far it is, as a sentence."""
+        """How far it has got, as a sentence."""
         values: dict[str, Value] = {"model": self.model, "done": self.done / GB, "total": self.total / GB}
         return Message("{model}: {done:.4g} of {total:.4g} GB downloaded", values)
 
@@ -56,11 +56,14 @@ class Downloader:
 
     @property
     def state(self) -> Download | None:
-        """The download that runs, is paused or failed; None when there is none."""
+        """The download that is running, paused or failed; None if there is none."""
         return self._state
 
     def start(self, model: str, finished: Callable[[], None]) -> None:
-        """Download a hub id, then call `finished`, from a thread of its own. Raises SettingRefused beside another."""
+        """Download a hub id, then call `finished` in its own thread.
+
+        Raises SettingRefused if another is in progress.
+        """
         with self._lock:
             if self._state is not None and self._state.model != model:
                 raise SettingRefused(
@@ -133,7 +136,7 @@ class Downloader:
             self._finished()
 
     def _take(self, child: subprocess.Popen[str], line: str) -> Message | None:
-        """Handle a line that the child wrote; returns the error it reports, if any."""
+        """Handle a line from the child; returns the error that it reports, if any."""
         told = json.loads(line[:MAX_LINE])
         if "error" in told:
             return Message.from_json(told["error"])
@@ -159,7 +162,7 @@ def main(model: str) -> int:
             told = done
             tell(done=done, total=total)
 
-    from model.hub import find_checkpoint  # here, so that the program that starts the child imports no torch for it
+    from model.hub import find_checkpoint  # here, so that the program that starts the child imports no torch
 
     try:
         find_checkpoint(model, hub_only=True, progress=progress)

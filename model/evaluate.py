@@ -95,7 +95,7 @@ class Scorer:
         return float(chosen.sum()), scores.argmax(-1).tolist() == wanted
 
     def write(self, context: str, until: Sequence[str], tokens: int, temperature: float) -> str:
-        """What follows a text, up to the first of `until`, which is left out."""
+        """The continuation of a text, up to and without the first of `until`."""
         reader = self._reader
         text, stops, stop = TokenText(reader.tokenizer), StopText(until), threading.Event()
         written, sampling = "", Sampling(tokens, temperature)
@@ -109,14 +109,14 @@ class Scorer:
 
 
 def language_model(reader: GlmReader) -> Any:
-    """The reader as a model of lm_eval. Raises ReaderError without lm_eval."""
+    """The reader as a model for lm_eval. Raises ReaderError without lm_eval."""
     harness()
     from lm_eval.api.model import TemplateLM
 
     scorer = Scorer(reader)
 
     class Glm(TemplateLM):  # type: ignore[misc] # lm_eval has no types
-        """Answers the requests of lm_eval with a loaded GLM."""
+        """Answers lm_eval's requests with a loaded GLM."""
 
         @property
         def eot_token_id(self) -> int:
@@ -149,13 +149,13 @@ def language_model(reader: GlmReader) -> Any:
 
 
 def run(reader: GlmReader, tasks: Sequence[str], *, folder: Path | None = None, limit: int | None = None) -> Any:
-    """What lm_eval measures. `folder`: with tasks of one's own; `limit`: questions of each task.
+    """What lm_eval measures. `folder`: with your own tasks; `limit`: questions per task.
 
     Raises SettingRefused for a task that does not exist, ReaderError without lm_eval.
     """
     lm_eval = harness()
     manager = lm_eval.tasks.TaskManager(include_path=None if folder is None else str(folder), include_defaults=False)
-    if any(task not in manager.all_tasks for task in tasks):  # reading the thousands of its own takes a while
+    if any(task not in manager.all_tasks for task in tasks):  # reading the thousands of its own tasks takes a while
         manager = lm_eval.tasks.TaskManager(include_path=None if folder is None else str(folder))
     unknown = [task for task in tasks if task not in manager.all_tasks]
     if unknown:
@@ -166,7 +166,7 @@ def run(reader: GlmReader, tasks: Sequence[str], *, folder: Path | None = None, 
 
 
 def report(name: str, family: str, measured: Mapping[str, Any]) -> dict[str, Any]:
-    """Per cent of each task, and what was published for the family."""
+    """The percentage for each task, and what was published for the family."""
     published = PUBLISHED.get(family.lower(), {})
     scores = {}
     for task, values in measured["results"].items():
@@ -177,7 +177,7 @@ def report(name: str, family: str, measured: Mapping[str, Any]) -> dict[str, Any
 
 
 def table(found: Mapping[str, Any]) -> str:
-    """The report for people."""
+    """The report, for people."""
     lines = [f"{found['model']}\n", f"{'task':32} {'here':>8} {'published':>10}\n"]
     for task, values in found["tasks"].items():
         published = "" if values["published"] is None else f"{values['published']:.2f}"

@@ -37,7 +37,7 @@ class CheckpointLayout(StrEnum):
     TRANSFORMERS = "transformers"  # the parameter names of the class in transformers
 
 
-# Model types of this project's own classes. They attend to a prompt in both directions, so it cannot go in by chunks.
+# Model types of our own classes. They attend to a prompt in both directions, so it cannot be read in chunks.
 BIDIRECTIONAL_TYPES = frozenset({"chatglm1", "glm10b", "glm130b"})
 
 
@@ -58,14 +58,14 @@ class KvPrecision(StrEnum):
     INT8 = "int8"
 
 
-SHARING_HEADS = 4  # of queries, from which on INT4 leaves the matrices of the keys and values that they share in INT8
+SHARING_HEADS = 4  # query heads, from which on INT4 leaves the matrices of the keys and values they share in INT8
 # Bits of a weight in a layer's matrices, scales included.
 _BITS = {Precision.FP32: 32, Precision.BF16: 16, Precision.FP16: 16, Precision.INT8: 8, Precision.INT4: 4.5}
 
 
 @dataclass(frozen=True, slots=True)
 class ModelDimensions:
-    """Dimensions of a network, as far as its memory depends on them."""
+    """The dimensions of a network that its memory depends on."""
 
     layers: int
     hidden: int
@@ -75,7 +75,7 @@ class ModelDimensions:
     head_dim: int  # channels
     vocab: int
     tied: bool = False  # the embedding is also the output matrix
-    one_piece: bool = False  # a prompt goes through the network as a whole, as it attends to it in both directions
+    one_piece: bool = False  # a prompt goes through the network as a whole, because it attends to it in both directions
     gated: bool = True  # the feed-forward network has a gate matrix (SwiGLU)
     experts: int = 0  # routed experts of each mixture-of-experts layer; 0: a dense model
     expert_ffn: int = 0  # inner size of one expert
@@ -128,7 +128,7 @@ class ModelDimensions:
 
 @dataclass(frozen=True, slots=True)
 class SamplingDefaults:
-    """How the makers of a model recommend to sample; `rag.reader.Sampling` says what each number means."""
+    """How a model's makers recommend to sample; `rag.reader.Sampling` explains the numbers."""
 
     temperature: float = 1.0
     top_p: float = 1.0
@@ -136,7 +136,7 @@ class SamplingDefaults:
     repetition_penalty: float = 1.0
 
 
-# What each family was published with. A checkpoint's own generation_config.json takes precedence (`model.sampling`).
+# How each family was published. A checkpoint's own generation_config.json takes precedence (`model.sampling`).
 GREEDY = SamplingDefaults(temperature=0.0)  # GLM-10B: its model card calls `generate` without sampling
 _GLM130B_SAMPLING = SamplingDefaults(1.0, 0.7)  # scripts/generate.sh of THUDM/GLM-130B
 _CHATGLM1_SAMPLING = SamplingDefaults(0.95, 0.7)  # `chat()` in modeling_chatglm.py of ChatGLM-6B
@@ -170,7 +170,7 @@ class Family:
 
     @property
     def fills_blanks(self) -> bool:
-        """Whether it was trained to fill in blanks alone, and follows no instructions."""
+        """Whether it was only trained to fill in blanks, and follows no instructions."""
         return self.prompt in (PromptFormat.GLM10B, PromptFormat.GLM130B)
 
     @property
@@ -301,7 +301,7 @@ def find_family(name: str) -> Family | None:
 def guess_family(
     config: Mapping[str, Any], name: str = "", tokenizer_config: Mapping[str, Any] | None = None
 ) -> Family:
-    """The row that a checkpoint folder belongs to: found by name, by the names in its files, or by its config.
+    """The row that a checkpoint folder belongs to, found by name, by the names in its files, or by its config.
 
     `config` is the content of `config.json`, `name` the hub id or the folder's name. The dimensions of the result are
     those of the row, not of the folder. Raises KeyError with the `model_type` if the config is not that of a GLM.

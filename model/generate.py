@@ -1,7 +1,7 @@
-"""Generates the tokens of one answer: the prompt in chunks, then one step per token, interruptible at any time.
+"""Generates the tokens of one answer: the prompt in chunks, then one step per token; it can be interrupted at any time.
 
-`generate` has no second thread and no queue: each `next()` computes one token in the caller's thread. So an exception
-reaches the caller as it is, an iterator that is closed or dropped stops computing, and nothing can time out.
+`generate` has no second thread and no queue: each `next()` computes one token in the caller's thread. So exceptions
+reach the caller unchanged, an iterator that is closed or dropped stops computing, and nothing can time out.
 `model.batch` generates several answers together from the same parts. Does not know text or prompts.
 """
 
@@ -76,9 +76,9 @@ def generate(
 def read_prompt(
     model: Any, ids: list[int], cache: Cache, stopped: Callable[[], bool], chunk: int = PROMPT_CHUNK
 ) -> Iterator[torch.Tensor]:
-    """Fill the cache with what it lacks of the prompt; after each chunk, its logits, (vocab,) float32 on the CPU.
+    """Fill the cache with the rest of the prompt; after each chunk, yield its logits, (vocab,) float32 on the CPU.
 
-    The last are those after the prompt. A prompt of the first generations attends in both directions, so it goes
+    The last ones are those after the prompt. The first generations attend to a prompt in both directions, so it goes
     through in one pass. Raises PromptStopped.
     """
     if model.config.model_type in BIDIRECTIONAL_TYPES:
@@ -117,7 +117,7 @@ def last_positions(model: Any, ids: list[int], new: int, cache: Cache) -> torch.
 def stoppable_between_layers(model: Any, stopped: Callable[[], bool]) -> Iterator[None]:
     """Raise PromptStopped between two layers once `stopped`: one chunk of a prompt takes seconds on a CPU.
 
-    Several answers may run on one model at the same time, so the hook acts in its own thread only.
+    Several answers may run on one model at the same time, so the hook only acts in its own thread.
     """
     own_thread = threading.get_ident()
 

@@ -1,7 +1,7 @@
 """Finds a checkpoint folder on this disk or downloads it from the hub; the only module that opens a socket for that.
 
-Downloads resume where they broke off and use the mirror that `HF_ENDPOINT` names; huggingface_hub does both. Only data
-is downloaded, no program code. Large files are checked against the SHA-256 that the hub gives.
+Downloads resume where they broke off, and use the mirror named by `HF_ENDPOINT`; huggingface_hub does both. Only data
+is downloaded, never program code. Large files are checked against the SHA-256 that the hub states.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]  # bytes downloaded, bytes in total
 
-OWNERS = ("zai-org", "THUDM")  # the makers' organisation on the hub: its name today, and until 2025
+OWNERS = ("zai-org", "THUDM")  # the makers' organisation on the hub: its current name, and that until 2025
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer.model", "ice_text.model", "cog-pretrain.model", "vocab.json", "vocab.txt",
 )  # fmt: skip
@@ -90,15 +90,15 @@ def pinned_revision(hub_id: str) -> str | None:
 
 
 def cached_hub_id(name: str, *, cache_dir: Path | None = None) -> str | None:
-    """The hub id under which a checkpoint is in the hub's cache; None if it is not, or not completely.
+    """The hub id under which a checkpoint is in the hub's cache; None if it is not, or is incomplete.
 
-    A known checkpoint is looked for under each organisation of its makers. Opens no socket.
+    A known checkpoint is looked up under each organisation of its makers. Opens no socket.
     """
     for hub_id in _equivalent_ids(name):
         try:
             if _cached(hub_id, pinned_revision(hub_id), cache_dir, offline=False) is not None:
                 return hub_id
-        except CheckpointRefused:  # it is there, and loading it will say what is wrong with it
+        except CheckpointRefused:  # it is there; loading it will tell what is wrong with it
             return hub_id
     return None
 
@@ -158,7 +158,7 @@ def _download(hub_id: str, revision: str | None, cache_dir: Path | None, progres
 
 
 def unneeded_files(files: Sequence[str]) -> list[str]:
-    """The weight files of a repository not to download: `.bin` if there are safetensors, and those of other formats."""
+    """The weight files of a repository to skip: `.bin` if there are safetensors, and those of other formats."""
     has_safetensors = any(re.fullmatch(r"model(-\d+-of-\d+)?\.safetensors", name) for name in files)
     weights = re.compile(r"(model|pytorch_model|weights)(-\d+-of-\d+)?\.(safetensors|bin)")
     return [

@@ -1,7 +1,7 @@
 """Keeps quantised models on disk, so that only the first start with a checkpoint has to quantise it.
 
-One folder for each checkpoint, precision and version of the code that quantises, in safetensors. A folder appears under
-its name only when it is complete. The models used last are kept, as many as MAX_MODELS.
+There is one folder for each checkpoint, precision and version of the quantising code, in safetensors. A folder gets its
+final name only once it is complete. The most recently used models are kept, up to MAX_MODELS.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ log = logging.getLogger(__name__)
 
 MAX_MODELS = 3  # on disk
 SHARD_BYTES = 256 * MB  # of one file, which is in memory twice while it is written
-SPARE_BYTES = 1_000 * MB  # disk space that is left to others
+SPARE_BYTES = 1_000 * MB  # disk space to leave free
 CPU = torch.device("cpu")
 OUTPUT = "lm_head."  # prefix of the output matrix, in both of our architectures
-UNFINISHED = ".part"  # ending of a folder that is being written
-UNFINISHED_SECONDS = 24 * 3600  # after which nobody is writing it any more
+UNFINISHED = ".part"  # suffix of a folder that is being written
+UNFINISHED_SECONDS = 24 * 3600  # after which nobody can still be writing it
 
 
 class KeptModels:
@@ -49,7 +49,7 @@ class KeptModels:
     def load(
         self, key: str, config: Any, precision: Precision, progress: assemble.TensorProgress | None = None
     ) -> Any | None:
-        """The model of a key on the CPU; None if it is not kept, or damaged, in which case it is removed."""
+        """The model of a key on the CPU; None if it is not kept, or is damaged, in which case it is removed."""
         path = self._folder / key
         if not path.is_dir():
             return None
@@ -65,7 +65,7 @@ class KeptModels:
     def keep(self, key: str, model: Any) -> bool:
         """Write a model that was quantised on the CPU; False, with a line in the log, if the disk has no room for it.
 
-        Removes what the limit does not allow, and versions of the same checkpoint and precision by other code.
+        Removes models beyond the limit, and versions of this checkpoint and precision from other code.
         """
         tensors = _tensors(model)
         unfinished = self._folder / f"{key}.{os.getpid()}{UNFINISHED}"
@@ -98,7 +98,7 @@ class KeptModels:
 def key_of(folder: Path, stored: TensorFiles, precision: Precision) -> str:
     """The name under which a checkpoint is kept: a hash of its files and the precision, and one of the code.
 
-    Files count as the same if their names, sizes and times of change are.
+    Files count as the same if their names, sizes and modification times are.
     """
     files = []
     for path in stored.paths:
@@ -110,7 +110,7 @@ def key_of(folder: Path, stored: TensorFiles, precision: Precision) -> str:
 
 @cache
 def _code_version() -> str:
-    """A hash of the code that quantises, and of the order in which this machine's kernel wants its integers."""
+    """A hash of the quantising code, and of the order in which this machine's kernel needs its integers."""
     sources = [
         Path(str(module.__file__)).read_text(encoding="utf-8")
         for module in (assemble, checkpoint, quantise, weight_layout)
@@ -123,7 +123,7 @@ def _hash(value: Any) -> str:
 
 
 def _modified(path: Path) -> float:
-    with suppress(OSError):  # removed meanwhile
+    with suppress(OSError):  # removed in the meantime
         return path.stat().st_mtime
     return 0.0
 
@@ -141,7 +141,7 @@ def _address(module: nn.Module) -> int:
 
 
 def _write(folder: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Write tensors and an index of them, as a checkpoint folder has them, onto the disk itself."""
+    """Write tensors and an index of them, as in a checkpoint folder, and sync them to disk."""
     folder.mkdir()
     listed: dict[str, str] = {}
     for at, shard in enumerate(_shards(tensors)):
@@ -165,7 +165,7 @@ def _shards(tensors: Mapping[str, torch.Tensor]) -> Iterator[dict[str, torch.Ten
 
 
 def _restore(config: Any, stored: TensorFiles, precision: Precision, progress: assemble.TensorProgress | None) -> Any:
-    """The model of `config` with the tensors that were kept. Raises KeyError or ValueError if they are others."""
+    """The model of `config` with the kept tensors. Raises KeyError or ValueError if they do not fit it."""
     model = assemble.empty_for(config, precision, CPU)
     tied = not any(name.startswith(OUTPUT) for name in stored.files)
     names: dict[str, list[str]] = {}
@@ -185,7 +185,7 @@ def _restore(config: Any, stored: TensorFiles, precision: Precision, progress: a
 
 
 def _place(model: Any, path: str, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Set the tensors of one module, or put a quantised module in its place."""
+    """Set the tensors of one module, or replace it with a quantised one."""
     try:
         module = model.get_submodule(path)
     except AttributeError as error:
@@ -202,7 +202,7 @@ def _place(model: Any, path: str, tensors: Mapping[str, torch.Tensor]) -> None:
 
 
 def _quantised(module: nn.Module, tensors: Mapping[str, torch.Tensor]) -> nn.Module | None:
-    """The quantised module that takes the place of `module`; None if the tensors are not those of one."""
+    """The quantised module that replaces `module`; None if the tensors are not those of one."""
     if "packed" in tensors:
         layer = Int4Linear(tensors["packed"], tensors["scales"], tensors.get("bias"))
         _check_shape((layer.out_features, layer.in_features), module.weight.shape)

@@ -60,12 +60,12 @@ class PreallocatedLayer(DynamicLayer):  # type: ignore[no-untyped-call] # of its
         return _dense(keys), _dense(values)
 
     def append(self, keys: torch.Tensor, values: torch.Tensor) -> tuple[States, States]:
-        """As `update`, but returns keys and values as they are stored."""
+        """Like `update`, but returns keys and values as they are stored."""
         self.put(self._encoded(keys, values))
         return self._decoded(self.taken(0, self._length))
 
     def put(self, parts: Parts) -> None:
-        """Append tokens of another layer of this kind, as `taken` gives them."""
+        """Append tokens of another layer of this kind, as returned by `taken`."""
         if not self._stores:
             self._stores = self._memory.take(parts)
             self.dtype, self.device, self.is_initialized = parts[0].dtype, parts[0].device, True
@@ -94,7 +94,7 @@ class PreallocatedLayer(DynamicLayer):  # type: ignore[no-untyped-call] # of its
 
 
 class Int8Layer(PreallocatedLayer):  # type: ignore[no-untyped-call]
-    """The same with keys and values in INT8."""
+    """The same, with keys and values in INT8."""
 
     def _encoded(self, keys: torch.Tensor, values: torch.Tensor) -> Parts:
         key, value = Int8States.quantised(keys), Int8States.quantised(values)
@@ -113,7 +113,7 @@ class CacheMemory:
     """One allocation for what all layers store of a kind, so that the heap does not fragment between them."""
 
     def __init__(self, capacity: int, layers: int) -> None:
-        """`capacity`: tokens of prompt and answer; `layers`: that will take from it."""
+        """`capacity`: tokens of prompt and answer; `layers`: number of layers that will take from it."""
         self._capacity, self._layers = capacity, layers
         self._free: list[Parts] = []
 
@@ -148,7 +148,7 @@ def preallocated_cache(
 
 
 def preallocated(cache: Cache, layer: int) -> PreallocatedLayer:
-    """A layer of a cache whose layers are all of this module."""
+    """A layer of a cache that only has layers of this module."""
     own = cache.layers[layer]
     assert isinstance(own, PreallocatedLayer)
     return own

@@ -1,6 +1,6 @@
 """A learned prefix: keys and values that every layer attends to before those of the prompt (P-Tuning v2).
 
-Liu et al. 2022, arXiv:2110.07602, there called deep prompt tuning. The prefix takes the first places of the KV cache.
+Liu et al. 2022, arXiv:2110.07602, call it deep prompt tuning. The prefix takes the first places of the KV cache.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LearnedPrefix = tuple[tuple[torch.Tensor, torch.Tensor], ...]
 
 
 def learned_tokens(cache: Cache | None) -> int:
-    """How many places of a cache are taken by a learned prefix."""
+    """How many places of a cache a learned prefix takes."""
     return int(getattr(cache, "learned_tokens", 0))
 
 
@@ -47,7 +47,7 @@ class _PrefixLayer(DynamicLayer):  # type: ignore[no-untyped-call] # of its __in
 
 
 class PrefixOnly(Cache):
-    """A cache that holds a prefix and never anything else, so that a layer can be computed twice (checkpointing)."""
+    """A cache that never holds anything but a prefix, so that a layer can be computed twice (checkpointing)."""
 
     def __init__(self, prefix: LearnedPrefix) -> None:
         super().__init__(layers=[_PrefixLayer(*both) for both in prefix])
@@ -55,7 +55,7 @@ class PrefixOnly(Cache):
 
 
 def inputs_behind(model: Any, ids: torch.Tensor, prefix: LearnedPrefix) -> dict[str, Any]:
-    """Inputs of a model for one pass over all of `ids` (1, length) behind a prefix, which may be empty."""
+    """Inputs of a model for one pass over all of `ids` (1, length) after a prefix, which may be empty."""
     if not prefix:
         return {"input_ids": ids, "use_cache": False}
     cache = PrefixOnly(prefix)

@@ -14,7 +14,7 @@ LISTED_PRECISIONS = (Precision.BF16, Precision.INT8, Precision.INT4)
 def list_models(
     device: str = "auto", free: int | None = None, context: int | None = None, kv: KvPrecision = KvPrecision.FULL
 ) -> str:
-    """A text table, one line per checkpoint: memory at each precision, with a mark where it fits in free memory.
+    """A text table with one line per checkpoint: memory at each precision, with a mark if it fits in free memory.
 
     `free`: bytes; None: measured. `context`: tokens; None: the device's default. `kv`: of keys and values. Raises
     SettingRefused for a device that this machine does not have.
@@ -47,10 +47,10 @@ def list_models(
 def memory_by_precision(
     family: Family, device: torch.device, context: int | None = None, kv: KvPrecision = KvPrecision.FULL
 ) -> dict[Precision, int | None]:
-    """Bytes that loading needs at each precision; None if the checkpoint cannot be loaded in it.
+    """Bytes needed for loading at each precision; None if the checkpoint cannot be loaded in it.
 
-    `context`: tokens of prompt and answer, or all that the model can do if that is less; None: the device's default;
-    `kv`: of keys and values.
+    `context`: tokens of prompt and answer, or the model's maximum if that is less; None: the device's default; `kv`: of
+    keys and values.
     """
     memory: dict[Precision, int | None] = {}
     published = {0: None, 4: Precision.INT4, 8: Precision.INT8}[family.published_bits]
@@ -74,7 +74,7 @@ def _row(family: Family, device: torch.device, free: int | None, context: int, k
 
 
 def _cell(needed: int | None, shortest: int | None, free: int | None) -> str:
-    """The memory needed, with a mark where it is free; `shortest`: needed with the shortest context."""
+    """The memory needed, with a mark if it is free. `shortest`: needed with the shortest context."""
     if needed is None or shortest is None:
         return "-"
     mark = " " if free is None else "*" if needed <= free else "+" if shortest <= free else " "

@@ -1,7 +1,7 @@
 """Loads a GLM: finds the checkpoint, chooses device and precision, and returns a reader.
 
-`load_reader` does it all in one call. `prepare` does everything that needs no memory for the weights, so that whatever
-is wrong with a checkpoint shows before an earlier model is unloaded to make room. Nothing here is specific to a family.
+`load_reader` does it all in one call. `prepare` does everything that needs no memory for the weights, so that any
+problem with a checkpoint shows before an earlier model is unloaded to make room. Nothing here is specific to a family.
 """
 
 from __future__ import annotations
@@ -49,31 +49,30 @@ class PreparedModel:
     """A checkpoint that has been found and checked, but whose weights have not been read yet."""
 
     folder: Path
-    name: str  # shown to people
+    name: str  # as people see it
     family: Family
     config: Any  # of transformers
     stored: TensorFiles
     mapping: TensorMapping
     tokenizer: Tokenizer
     template: str  # chat template of the checkpoint, "" if it has none
-    context: int  # tokens of prompt and answer, at most
-    context_given: bool  # somebody asked for it, so that it is not shortened
-    devices: tuple[torch.device, ...]  # it is spread over, if it does not fit on the first
+    context: int  # maximum tokens of prompt and answer together
+    context_given: bool  # somebody asked for it, so it is not shortened
+    devices: tuple[torch.device, ...]  # those it is spread over, if it does not fit on the first
     streamed: bool  # tensors are loaded one at a time, rather than by transformers
-    kept: KeptModels | None  # where models that were quantised on a CPU are kept
+    kept: KeptModels | None  # where models quantised on a CPU are kept
     adapter: Adapter | None = None
 
     @property
     def device(self) -> torch.device:
-        """The first device, which holds all but layers in any case."""
+        """The first device, which holds everything except layers in any case."""
         return self.devices[0]
 
     def choose(self, wanted: str, *, reclaimable: int = 0, kv: KvPrecision = KvPrecision.FULL) -> PrecisionChoice:
-        """The precision and context to load with; `reclaimable`: bytes that will be freed before loading; `kv`: of keys
-        and values.
+        """The precision and context to load with.
 
-        Raises SettingRefused if the model cannot keep keys and values so, and SettingRefused, OutOfMemory or
-        ReaderError as `choose_precision` does.
+        `reclaimable`: bytes that will be freed before loading; `kv`: of keys and values. Raises SettingRefused if the
+        model cannot keep keys and values like that, and what `choose_precision` raises.
         """
         if kv is KvPrecision.INT8 and not has_plain_attention(self.config):
             raise SettingRefused(
@@ -95,7 +94,7 @@ class PreparedModel:
             )
 
     def free_bytes(self) -> int | None:
-        """Memory available on the device, bytes; of several, what counts as if it were one's. None if unknown."""
+        """Free memory of the device in bytes; several devices count as if they were one. None if unknown."""
         if len(self.devices) == 1:
             return free_bytes(self.device)
         free = [free_bytes(device) or 0 for device in self.devices]
@@ -139,7 +138,7 @@ class PreparedModel:
         return GlmReader(model, self.tokenizer, self.family, settings, name=name, why=why, prefix=prefix)
 
     def _prompt_cache(self, model: Any, choice: PrecisionChoice, most: int | None) -> tuple[int, Message]:
-        """The bytes that it may take, and why precision and device were chosen, with a word on that."""
+        """The bytes that it may take, and why precision and device were chosen, with a note on the cache."""
         values: dict[str, Value] = {"why": choice.why}
         if not can_reuse(model):
             return 0, Message("{why}; no prompt cache, as this model reads a prompt in both directions", values)
@@ -151,7 +150,7 @@ class PreparedModel:
         return most, Message("{why}; prompt cache of up to {cache:.1f} GB", {**values, "cache": most / GB})
 
     def _read(self, precision: Precision, placement: Placement | None, progress: TensorProgress | None) -> Any:
-        """The model, as it was quantised at an earlier start if it was; otherwise it is kept for the next one."""
+        """The model, as quantised at an earlier start if possible; otherwise it is kept for the next one."""
         kept = self.kept if self.device.type == "cpu" and precision in (Precision.INT8, Precision.INT4) else None
         key = "" if kept is None else key_of(self.folder, self.stored, precision)
         model = None if kept is None else kept.load(key, self.config, precision, progress)
@@ -181,10 +180,10 @@ def load_reader(
 def prepare(
     name_or_folder: str | Path, settings: LoadSettings = NO_SETTINGS, source: Source = ANYWHERE
 ) -> PreparedModel:
-    """Find or download a checkpoint and check all of it but its weights.
+    """Find or download a checkpoint, and check everything except its weights.
 
-    Of the settings, those for the choice of a precision and for the prompt cache are not looked at. Raises
-    ModelMissing, CheckpointRefused or SettingRefused.
+    Ignores the settings for the choice of precision and for the prompt cache. Raises ModelMissing, CheckpointRefused or
+    SettingRefused.
     """
     name = str(name_or_folder)
     folder = find_checkpoint(
@@ -242,7 +241,7 @@ def _check_tokenizer(tokenizer: Tokenizer, config: Any, prompter: Prompter) -> N
 
 
 def adopt_token_ids(config: Any, tokenizer: Tokenizer) -> None:
-    """Give an original GLM's configuration the ids of its special tokens, which its `config.json` does not have.
+    """Give an original GLM's configuration the ids of its special tokens, which its `config.json` lacks.
 
     Raises CheckpointRefused if the tokenizer has ids that the model does not.
     """
@@ -275,7 +274,7 @@ def identify_family(folder: Path, published: dict[str, Any], name: str) -> Famil
 
 
 def display_name(folder: Path, family: Family, name: str) -> str:
-    """The name shown to people: that of a known checkpoint, else of its folder or hub id."""
+    """The name that people see: that of a known checkpoint, else of its folder or hub id."""
     known = find_family(name)
     if known or family.name in name:
         return (known or family).name
@@ -283,7 +282,7 @@ def display_name(folder: Path, family: Family, name: str) -> str:
 
 
 def context_length(config: Any, family: Family, wanted: int | None, device: torch.device) -> int:
-    """The reader's context length in tokens: what is wanted, by default what suits the device and the model can do.
+    """The reader's context length in tokens: the wanted one, else what suits the device and the model can do.
 
     Raises SettingRefused if the model cannot do what is wanted.
     """
@@ -310,7 +309,7 @@ def stop_ids(folder: Path, config: Any, family: Family, tokenizer: Tokenizer) ->
 
 
 def _can_stream(config: Any, stored: TensorFiles) -> bool:
-    """Whether the tensors have the names of the model's parameters, so that they can be loaded one at a time."""
+    """Whether the tensors are named like the model's parameters, so that they can be loaded one at a time."""
     names = set(empty_model(config).state_dict())
     return names - {"lm_head.weight"} <= set(stored.files) <= names
 

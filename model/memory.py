@@ -1,6 +1,6 @@
-"""Reckons the memory that a model needs, and chooses the precision and the context that fit in what is free.
+"""Estimates the memory that a model needs, and chooses the precision and the context that fit in what is free.
 
-Loads nothing. What is computed here was held against measured peaks (benchmarks/LOG.md, "Peak memory at full size").
+Loads nothing. The estimates were compared with measured peaks (benchmarks/LOG.md, "Peak memory at full size").
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from model.families import GB, MB, KvPrecision, ModelDimensions, Precision
 from rag.errors import OutOfMemory, ReaderError, SettingRefused
 from rag.messages import Message, Value
 
-# Tokens; less than many models can do, because the KV cache grows.
+# Tokens; fewer than many models can take, because the KV cache grows.
 DEFAULT_CONTEXT = {"cpu": 8_192, "cuda": 32_768, "mps": 8_192}
-MIN_CONTEXT = 2_048  # tokens; a context that nobody asked for is not shortened below this when memory is short
+MIN_CONTEXT = 2_048  # tokens; if memory is short, a context that nobody asked for is not shortened below this
 CONTEXT_STEP = 256  # tokens; a shortened context is a multiple of it
 PROMPT_CHUNK = 512  # tokens of a prompt that go through the model at a time
-PROMPT_CACHE_SHARE = 0.25  # of what is free beside a loaded model and one answer
+PROMPT_CACHE_SHARE = 0.25  # share of what is free next to a loaded model and one answer
 
-# Beside weights, cache and activations. CPU: the libraries and the block of a matrix that is unpacked, measured.
-# GPUs: workspace of matrix products, code of kernels and the rounding of torch's allocator; assumed, for lack of one.
+# Besides weights, cache and activations. CPU: the libraries, and the block of a matrix being unpacked; measured.
+# GPUs: workspace of matrix products, code of kernels, and rounding by torch's allocator; assumed, for lack of a GPU.
 _FIXED_BYTES = {"cpu": 460 * MB, "cuda": 400 * MB, "mps": 400 * MB}
-_HIDDEN_STATES = 8  # copies of the hidden state of a row that are alive at a time: residual, query, key, value, ...
-_MASK_BYTES = 3  # of one entry of the attention mask: as it is made, and as it is added in 16 bits
+_HIDDEN_STATES = 8  # copies of a row's hidden state that are alive at the same time: residual, query, key, value, ...
+_MASK_BYTES = 3  # for one entry of the attention mask: as it is made, and as it is added in 16 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class _Question:
         return self.free is None or self.needed(precision, context) <= self.free
 
     def longest_context(self, precision: Precision, shortest: int) -> int | None:
-        """The longest context that fits, tokens; None if that is less than `shortest`."""
+        """The longest context that fits, in tokens; None if that is less than `shortest`."""
         if self.fits(precision):
             return self.context
         low, high = -(-shortest // CONTEXT_STEP), self.context // CONTEXT_STEP
@@ -77,7 +77,7 @@ def needed_bytes(
     device: torch.device,
     kv: KvPrecision = KvPrecision.FULL,
 ) -> int:
-    """Memory to load a model and answer with a KV cache of `context` tokens, bytes; computed, not measured."""
+    """Memory in bytes to load a model and answer with a KV cache of `context` tokens; computed, not measured."""
     return dimensions.weight_bytes(precision) + answer_bytes(dimensions, precision, context, device, kv)
 
 
@@ -88,7 +88,7 @@ def answer_bytes(
     device: torch.device,
     kv: KvPrecision = KvPrecision.FULL,
 ) -> int:
-    """Memory beside the weights while one answer is given whose KV cache has `context` tokens, bytes."""
+    """Memory in bytes, besides the weights, for one answer whose KV cache has `context` tokens."""
     width = compute_dtype(precision, device).itemsize
     working = working_bytes(dimensions, precision, context, device)
     if kv is KvPrecision.INT8:  # those of one layer as the model computes
@@ -97,16 +97,16 @@ def answer_bytes(
 
 
 def prompt_cache_bytes(dimensions: ModelDimensions, choice: PrecisionChoice, device: torch.device, free: int) -> int:
-    """Memory for a prompt cache, bytes, where `free` bytes are left once the model is loaded."""
+    """Memory for a prompt cache in bytes, if `free` bytes are left once the model is loaded."""
     left = free - answer_bytes(dimensions, choice.precision, choice.context, device, choice.kv)
     return max(int(left * PROMPT_CACHE_SHARE), 0)
 
 
 def working_bytes(dimensions: ModelDimensions, precision: Precision, context: int, device: torch.device) -> int:
-    """Memory beside weights and KV cache while a prompt that fills the context is read, bytes.
+    """Memory in bytes, besides weights and KV cache, while a prompt that fills the context is read.
 
-    The activations of one chunk of the prompt, the attention mask, the keys and values of one layer repeated for all
-    heads, and on CUDA the matrix that bitsandbytes dequantises.
+    This covers the activations of one chunk of the prompt, the attention mask, the keys and values of one layer
+    repeated for all heads and, on CUDA, the matrix that bitsandbytes dequantises.
     """
     width = compute_dtype(precision, device).itemsize
     rows = min(PROMPT_CHUNK, context) if not dimensions.one_piece else context
@@ -175,7 +175,7 @@ def _known(wanted: str, device: torch.device, *, quantisable: bool) -> Precision
 
 
 def _chosen(question: _Question, precision: Precision, why: Message | None, published_bits: int = 0) -> PrecisionChoice:
-    """The choice of this precision, its context shortened where that is allowed and needed. Raises OutOfMemory."""
+    """The choice of this precision, with the context shortened if allowed and needed. Raises OutOfMemory."""
     context = question.longest_context(precision, question.shortest)
     if context is None:
         raise _does_not_fit(question, precision)
@@ -210,7 +210,7 @@ def _reason(question: _Question, precision: Precision, context: int, needed: int
 def _candidates(device: torch.device, published_bits: int, *, quantisable: bool) -> list[Precision]:
     """Precisions to try, best first. On a CPU, INT8 is faster than 16 bits and about as accurate.
 
-    transformers keeps all experts of a layer in one tensor, which neither bitsandbytes nor `model.quantise` takes.
+    transformers keeps all experts of a layer in one tensor, which neither bitsandbytes nor `model.quantise` accepts.
     """
     if published_bits and can_quantise(device):
         return [Precision.INT4 if published_bits == 4 else Precision.INT8]

@@ -14,9 +14,9 @@ from huggingface_hub.errors import StrictDataclassError
 from model.families import BIDIRECTIONAL_TYPES, CheckpointLayout, Family, detect_layout
 from rag.errors import CheckpointRefused
 
-# What every published GLM-10B, GLM-2B and GLM-Large says, and what GLM10BForCausalLM computes.
+# Fields of every published GLM-10B, GLM-2B and GLM-Large, with the values that GLM10BForCausalLM computes.
 _GLM10B_FIELDS = {"relative_encoding": False, "block_position_encoding": True}
-# What every published ChatGLM2, ChatGLM3 and GLM-4 says, and what GlmForCausalLM computes.
+# Fields of every published ChatGLM2, ChatGLM3 and GLM-4, with the values that GlmForCausalLM computes.
 _FUSED_QKV_FIELDS = {
     "rmsnorm": True,
     "post_layer_norm": True,
@@ -90,7 +90,7 @@ def _positive_number(config: Mapping[str, Any], field: str, default: float | Non
 
 
 def _check_sizes(config: Any) -> None:
-    """Refuse sizes that no network can have, whatever layout they came from."""
+    """Refuse sizes that no network can have, whichever layout they came from."""
     values = {field: getattr(config, field, None) for field in (*_SIZES, "max_position_embeddings")}
     sizes = {field: positive_int(values, field) for field in values}
     heads = sizes["num_attention_heads"]
@@ -113,7 +113,7 @@ def _shown(text: str, longest: int = 200) -> str:
 
 
 def _library_config(config: Mapping[str, Any]) -> Any:
-    """A configuration that transformers itself knows, of a model that reads and writes nothing but text."""
+    """A configuration that transformers itself knows, for a model that reads and writes only text."""
     from transformers import CONFIG_MAPPING, AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
@@ -181,7 +181,7 @@ def _glm130b_config(config: Mapping[str, Any]) -> Any:
 
 
 def _check_fields(config: Mapping[str, Any], published: Mapping[str, bool]) -> None:
-    """Refuse a config that says otherwise than every published checkpoint does."""
+    """Refuse a config that differs from every published checkpoint."""
     for field, expected in published.items():
         if config.get(field, expected) != expected:
             raise CheckpointRefused(

@@ -1,7 +1,7 @@
-"""One pass of a model over new tokens of several sequences, and which prompts are read in the next one.
+"""One pass of a model over new tokens of several sequences, and the choice of prompts to read in the next pass.
 
-Prompts, chunks of prompts and single tokens of answers go through the matrix products together, each with positions
-and attention of its own (`model.ragged`). Does not know people, text or sampling.
+Prompts, chunks of prompts and single tokens of answers go through the matrix products together; each has its own
+positions and attention (`model.ragged`). Does not know people, text or sampling.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from model.learned_prefix import learned_tokens
 from model.memory import PROMPT_CHUNK
 from model.ragged import ONE_TOKEN, RaggedCache, Rows, ragged_attention
 
-# Tokens of several prompts that are read in one pass. More are hardly faster for each, and all wait for the last.
+# Tokens of several prompts read in one pass. More would hardly be faster for each, and all wait for the last.
 ROWS_TOGETHER: Final = 256
-OVERTAKES: Final = 2  # times less left to read than the prompt that came first: then alternating with it saves waiting
+OVERTAKES: Final = 2  # times less left to read than of the first prompt: alternating then saves waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +31,15 @@ class Piece:
 
     ids: list[int]  # of the sequence up to its last new token
     new: int
-    cache: Cache  # holds the tokens before
+    cache: Cache  # holds the tokens before them
 
 
 def rows_to_read(unread: Sequence[int], *, first_waited: bool, in_one_piece: bool = False) -> list[int]:
-    """How many tokens of each prompt are read in the next pass, by what is `unread` of them in order of arrival.
+    """How many tokens of each prompt to read in the next pass. `unread`: tokens left, in order of arrival.
 
-    Prompts that are short, or all but read, go together, shortest first. If there are none, one that is much shorter
-    than the first is read before it; a prompt that came first is passed over at most every other time (`first_waited`
-    tells that it was). `in_one_piece`: no prompt can be read in chunks.
+    Prompts that are short, or almost read, go together, shortest first. If there are none, one that is much shorter
+    than the first is read before it; but the prompt that came first is passed over at most every other time
+    (`first_waited` tells that it just was). `in_one_piece`: no prompt can be read in chunks.
     """
     rows = [0] * len(unread)
     if not unread:
@@ -61,9 +61,9 @@ def rows_to_read(unread: Sequence[int], *, first_waited: bool, in_one_piece: boo
 
 @torch.inference_mode()
 def run_together(model: Any, pieces: Sequence[Piece], stopped: Callable[[], bool]) -> list[torch.Tensor]:
-    """Logits of the token that follows each piece, (vocab,) float32 on the CPU; the caches take in the pieces.
+    """Logits of the token after each piece, (vocab,) float32 on the CPU; the pieces are added to the caches.
 
-    Raises PromptStopped once `stopped`, unless all pieces are single tokens; the caches are of no use then.
+    Raises PromptStopped once `stopped`, unless all pieces are single tokens; the caches are then unusable.
     """
     if all(piece.new == 1 for piece in pieces):
         return _computed(model, pieces)
@@ -72,7 +72,7 @@ def run_together(model: Any, pieces: Sequence[Piece], stopped: Callable[[], bool
 
 
 def _computed(model: Any, pieces: Sequence[Piece]) -> list[torch.Tensor]:
-    # A token alone, on a CPU: `model.ragged` attends to keys as they are; transformers repeats them for all heads.
+    # For a single token on a CPU, `model.ragged` attends to keys as they are; transformers repeats them for all heads.
     if len(pieces) == 1 and (pieces[0].new > 1 or model.device.type != "cpu"):
         return [forward(model, piece.ids, piece.new, piece.cache) for piece in pieces]
     ids = [token for piece in pieces for token in piece.ids[-piece.new :]]
@@ -91,7 +91,7 @@ def _computed(model: Any, pieces: Sequence[Piece]) -> list[torch.Tensor]:
 
 
 def _rows(model: Any, piece: Piece) -> Rows:
-    """The new tokens of a piece with their mask."""
+    """The new tokens of a piece, with their mask."""
     if piece.new == 1:
         return ONE_TOKEN
     past = int(piece.cache.get_seq_length())

@@ -1,7 +1,7 @@
-"""Which GLMs people can pick on the page: offers them, checks what is picked, and starts loading it.
+"""The GLMs that people can choose on the page: lists them, checks what was chosen, and starts loading it.
 
-A name typed on a page is trusted less than one on the command line: it is a hub id, and may be a folder only if the
-page is served to this machine alone. Does not know the page.
+A name typed on a page is trusted less than one on the command line: it is a hub id, and may be a folder only if nobody
+but this machine can reach the page. Does not know the page.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ log = logging.getLogger(__name__)
 EXAMPLE: Final = "zai-org/GLM-4-9B-0414"
 MAX_NAME: Final = 200  # characters; the hub allows 96 after the owner
 MAX_SHOWN_PRECISION: Final = 20  # characters of an unknown precision that an error repeats
-# Chat models that transformers loads without conversion, strongest first. Those that reason before they answer are left
-# out: on a small machine the reader waits for minutes.
+# Chat models that transformers loads without conversion, strongest first. Models that reason before answering are left
+# out: on a small machine, people would wait for minutes.
 RECOMMENDABLE: Final = ("GLM-4-32B-0414", "GLM-4-9B-0414", "glm-edge-4b-chat", "glm-edge-1.5b-chat")
 READING_SPEED: Final = 3.0  # tokens a second
-_ADAPTER: Final = "adapter:"  # begins the name of an adapter; no hub id has a colon
+_ADAPTER: Final = "adapter:"  # starts the name of an adapter; no hub id has a colon
 CONNECTED: Final = Message("connected on this page; your questions and their sources are sent to it")
 # Owner and name as `validate_repo_id` of huggingface_hub allows them.
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*[A-Za-z0-9]", re.ASCII)
@@ -42,16 +42,16 @@ _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*[A-Za-z0-9]",
 
 @dataclass(frozen=True, slots=True)
 class ModelOffer:
-    """One model that can be picked. Memory is computed from the published dimensions, not measured."""
+    """A model that can be chosen. Memory is computed from the published dimensions, not measured."""
 
     name: str  # argument of `ModelPicker.pick`
-    title: str  # shown to people
+    title: str  # as people see it
     parameters: float | None  # billions; None: unknown, here and below
     context: int | None  # tokens of prompt and answer
     licence: str  # one word; "" if unknown
     int8_gb: float | None  # gigabytes to load and answer; None also if it cannot be loaded in this precision
     int4_gb: float | None
-    fits: str | None  # precision in which it fits in memory, that of the model in use counted as free; "" for none
+    fits: str | None  # precision in which it fits in memory, counting that of the model in use as free; "" for none
     here: bool  # on this machine
     download_gb: float | None = None  # gigabytes of its published weights
 
@@ -63,11 +63,11 @@ class Recommendation:
     offer: ModelOffer
     precision: str  # to load it in
     memory_gb: float  # gigabytes to load it so and answer
-    tokens_per_second: float  # at which it writes, estimated
+    tokens_per_second: float  # estimated speed of its answers
 
 
 class ModelPicker:
-    """The models the page offers, and what they are passed to; one for all pages."""
+    """The models that the page offers, and what they are passed to; one for all pages."""
 
     precisions: Final = ("auto", "bf16", "int8", "int4")
 
@@ -83,16 +83,17 @@ class ModelPicker:
         started_adapter: Path | None = None,
         adapters: Path | None = None,
     ) -> None:
-        """`download`: models may be downloaded; `alone`: the page is served to this machine alone, so that folders and
-        servers may be named on it; `started_with`, `started_adapter`: values of --model and --adapter; `adapters`:
-        folder whose subfolders are offered as adapters.
+        """`download`: whether models may be downloaded; `alone`: whether only this machine can reach the page.
+
+        Folders and servers may only be named if `alone`. `started_with`, `started_adapter`: values of --model and
+        --adapter; `adapters`: folder whose subfolders are offered as adapters.
         """
         self.downloads, self.folders, self.servers = download, alone, alone
         self._loader, self._downloader, self._connections = loader, downloader, connections
         self._started_with, self._started_adapter, self._adapters = started_with, started_adapter, adapters
 
     def offers(self) -> tuple[ModelOffer, ...]:
-        """The known models, newest first, sorted so that those on this machine, then those that fit, come first.
+        """The known models, newest first, sorted so that those on this machine come first, then those that fit.
 
         Imports torch; opens no socket.
         """
@@ -114,7 +115,7 @@ class ModelPicker:
         return tuple(sorted(offers, key=lambda offer: (not offer.here, offer.fits == "")))
 
     def _available(self) -> int | None:
-        """Bytes of memory for a model in place of the one in use; None if unknown."""
+        """Bytes of memory for a model that replaces the one in use; None if unknown."""
         from model.device import free_bytes, pick_device
 
         free = free_bytes(pick_device(self._loader.settings.device))
@@ -123,7 +124,7 @@ class ModelPicker:
     def recommended(self) -> Recommendation | None:
         """The strongest model that fits this machine and writes at reading speed, else the fastest that fits.
 
-        Imports torch, and measures the memory's speed the first time.
+        Imports torch. The first call measures the memory's speed.
         """
         from model.device import pick_device
         from model.speed import tokens_per_second
@@ -181,13 +182,13 @@ class ModelPicker:
         self._loader.start(adapter.model, precision, hub_only=not _is_folder(adapter.model), adapter=adapter.folder)
 
     def _start(self, hub_id: str, precision: str) -> None:
-        """Load a model, and download it before if it is not here."""
+        """Load a model, after downloading it if it is not here."""
         from model.hub import cached_hub_id
 
         def load() -> None:
             try:
                 self._loader.start(hub_id, precision, hub_only=True)
-            except SettingRefused as error:  # another is being loaded by now
+            except SettingRefused as error:  # another is already being loaded
                 log.warning("%s", error)
 
         if cached_hub_id(hub_id) is None:
@@ -199,7 +200,7 @@ class ModelPicker:
 
     @property
     def download(self) -> Download | None:
-        """The download that runs, is paused or failed."""
+        """The download that is running, paused or failed; None if there is none."""
         return self._downloader.state
 
     def control_download(self, action: str) -> None:
@@ -217,7 +218,7 @@ class ModelPicker:
 
     @property
     def connection(self) -> Connection | None:
-        """The model on a server that the page is connected to, and will be at the next start."""
+        """The connected model on a server, also used at the next start; None without one."""
         return self._connections.load() if self.servers else None
 
     def served(self, server: str, key: str) -> tuple[ServedModel, ...]:
@@ -287,7 +288,7 @@ class ModelPicker:
         )
 
     def _started_title(self) -> str:
-        """The name of --model as the page shows it, which must not reveal where a folder is."""
+        """The name of --model as the page shows it; it must not reveal where a folder is."""
         return Path(self._started_with).resolve().name if _is_folder(self._started_with) else self._started_with
 
     def _started_is_here(self) -> bool:
@@ -302,7 +303,7 @@ def _is_listed(hub_id: str) -> bool:
 
 
 def is_hub_id(name: str) -> bool:
-    """Whether `name` has the form owner/name that the hub allows; no path that leads elsewhere has it."""
+    """Whether `name` has the form owner/name that the hub allows; no path that leads elsewhere has that form."""
     return len(name) <= MAX_NAME and bool(_HUB_ID.fullmatch(name)) and not re.search(r"\.\.|--", name)
 
 
@@ -346,7 +347,7 @@ def _offer(family: Family, device: torch.device, available: int | None, kv: KvPr
 
 
 def _best_precision(family: Family, device: torch.device, available: int, kv: KvPrecision) -> str:
-    """The most exact precision in which a model fits, with a shorter context if it must be; "" if it fits in none."""
+    """The most exact precision in which a model fits, with a shorter context if necessary; "" if it fits in none."""
     from model.memory import MIN_CONTEXT
 
     whole, short = _fitting(family, device, available, kv), _fitting(family, device, available, kv, MIN_CONTEXT)
@@ -356,7 +357,7 @@ def _best_precision(family: Family, device: torch.device, available: int, kv: Kv
 def _fitting(
     family: Family, device: torch.device, available: int | None, kv: KvPrecision, context: int | None = None
 ) -> Iterator[tuple[Precision, int]]:
-    """The precisions in which a model fits, the most exact first, and the bytes it needs in each."""
+    """The precisions in which a model fits, most exact first, and the bytes needed for each."""
     from model.listing import memory_by_precision
 
     memory = memory_by_precision(family, device, context, kv)

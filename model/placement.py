@@ -1,7 +1,7 @@
 """Spreads a model over several GPUs: which of them holds each layer, and the moves between them.
 
-The layers are put on the GPUs in order, as many on each as its free memory takes; a prompt and each token pass from one
-to the next. Embedding, last norm and output matrix are on the first. Nothing here was run on several GPUs yet.
+Layers are put on the GPUs in order, as many on each as its free memory takes; a prompt and each token pass from one GPU
+to the next. Embedding, last norm and output matrix are on the first. None of this has been run on several GPUs yet.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Placement:
 
 
 def total_free(dimensions: ModelDimensions, free: Sequence[int], context: int, device: torch.device) -> int:
-    """Memory of several GPUs that counts as if it were one's, bytes: each needs its own beside weights and cache."""
+    """Memory in bytes of several GPUs, counted as if they were one: each needs its own besides weights and cache."""
     working = working_bytes(dimensions, Precision.BF16, context, device)
     return free[0] + sum(max(0, one - working) for one in free[1:])
 
@@ -65,7 +65,7 @@ def spread(
             count=len(devices),
             free=sum(free) / GB,
         )
-    # As full as each other, so that no GPU waits for memory that another has left.
+    # Filled equally, so that no GPU lacks memory that another has left.
     share = dimensions.layers / sum(most)
     counts = [int(one * share) for one in most]
     while sum(counts) < dimensions.layers:
@@ -76,7 +76,7 @@ def spread(
 
 
 def connect(model: Any, placement: Placement) -> None:
-    """Make every layer take its inputs to its own device, and the last one give its output to the first device."""
+    """Make every layer move its inputs to its own device, and the last one its output to the first device."""
     layers = getattr(model, model.base_model_prefix).layers
     for layer, device in zip(layers, placement.layers, strict=True):
 

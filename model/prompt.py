@@ -1,9 +1,9 @@
 """Prompts: a request -> chat messages, for local and remote models alike; messages -> token ids, for local ones.
 
 Control tokens are inserted by id, and text from people and documents is encoded as plain text (`model.tokenizer`), so
-that no text can start or end a turn. ChatGLM-6B and ChatGLM2-6B have no tokens for turns but words, `[Round 2]`, `问：`
-and `答：`; these are changed where a text contains them. All other text gives the same ids as the original `chat()`
-functions. Does not know models, devices or how an answer is generated.
+that no text can start or end a turn. ChatGLM-6B and ChatGLM2-6B mark turns with words rather than tokens: `[Round 2]`,
+`问：` and `答：`. Where a text contains these, they are changed. All other text gives the same ids as the original
+`chat()` functions. Does not know models, devices or how an answer is generated.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from rag.language import has_chinese_without_kana
 from rag.manner import AnswerLanguage, AnswerLength, Manner
 from rag.reader import Evidence, ReadRequest, ReadSource
 
-REMEMBERED = 8  # texts whose tokens are remembered: a prompt is built for the page first, and then for the model
+REMEMBERED = 8  # texts whose tokens are remembered: a prompt is built first for the page, then for the model
 MIN_ANSWER = 64  # tokens; a prompt that leaves less room for the answer is refused
 
-# What begins a turn for ChatGLM-6B and ChatGLM2-6B. The tokenizer of the first folds compatibility forms such as ［.
+# What starts a turn for ChatGLM-6B and ChatGLM2-6B. The former's tokenizer folds compatibility forms such as ［.
 _BRACKET = re.compile(r"[\[［﹇]")
 _ROUND = re.compile(r"round\d")
 _TURN = re.compile(r"(?<!\w)([问答])[^\w：:︓﹕\n]{0,8}[：:︓﹕]")
-_ROUND_CHARACTERS = 48  # after a bracket, that are looked at
+_ROUND_CHARACTERS = 48  # characters after a bracket that are examined
 
-PromptPart = int | str  # the id of a control token, or text that is encoded separately
+PromptPart = int | str  # the id of a control token, or text to encode separately
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,8 @@ def chat_messages(request: ReadRequest, *, instructed: bool = True) -> list[Chat
     """The messages that ask a model to answer from the sources: instruction, sources, earlier turns and question.
 
     What stays the same from question to question comes first, so that its keys and values can be kept. The fixed text
-    is in the language of the answer: Chinese or, for all others, English. Without sources there is no instruction, nor
-    with `instructed` off, for a model that follows none.
+    is in the language of the answer: Chinese or, for all others, English. There is no instruction without sources, or
+    if `instructed` is off, for a model that does not follow any.
     """
     history = [
         message
@@ -116,20 +116,20 @@ def chat_messages(request: ReadRequest, *, instructed: bool = True) -> list[Chat
 
 
 def _given(request: ReadRequest, wording: _Wording) -> str:
-    """The sources, or the notes of them."""
+    """The sources, or the notes on them."""
     title = wording.notes if request.notes else wording.sources
     texts = request.notes or [_source_text(source, wording) for source in request.sources]
     return "\n\n".join([f"{title}\n{texts[0]}", *texts[1:]]) + "\n\n"
 
 
 def _reminder(manner: Manner, wording: _Wording) -> str:
-    """What is asked for in the end: language, citations, length."""
+    """What to observe, repeated at the end: language, citations, length."""
     reminder = _REMINDER_ENGLISH if manner.language is AnswerLanguage.ENGLISH else wording.reminder
     return reminder + wording.lengths.get(manner.length, "")
 
 
 def _evidence_text(evidence: Sequence[Evidence], wording: _Wording) -> str:
-    """What was found beforehand, a line each, with the number of its source; "" for nothing."""
+    """What was found beforehand, one line each, with the number of its source; "" for nothing."""
     lines = [f"- {' '.join(one.text.split())} [{one.number}]\n" for one in evidence]
     return f"{wording.evidence}\n{''.join(lines)}\n" if lines else ""
 
@@ -162,7 +162,7 @@ class Prompter:
         self._build = builders[prompt_format]
 
     def ids(self, messages: Sequence[ChatMessage]) -> list[int]:
-        """The token ids of a prompt, up to where the answer begins."""
+        """The token ids of a prompt, up to where the answer starts."""
         ids: list[int] = []
         for part in self._build(messages):
             ids += [part] if isinstance(part, int) else self._encode(part)
@@ -190,9 +190,9 @@ class Prompter:
         return ids, room
 
     def fitting(self, messages: Sequence[ChatMessage], most: int) -> tuple[list[ChatMessage], list[int]]:
-        """The messages and their ids, without as many of the oldest turns as have to go to fit `most` tokens.
+        """The messages and their ids, without as many of the oldest turns as necessary to fit `most` tokens.
 
-        The sources of a turn that is dropped go to the next one.
+        The sources of a dropped turn move to the next one.
         """
         kept = list(messages)
         while True:
@@ -205,9 +205,9 @@ class Prompter:
             del kept[oldest:next_user]
 
     def common_tokens(self, messages: Sequence[ChatMessage], ids: Sequence[int]) -> int:
-        """How many of a prompt's ids, from the first, come from nothing but instruction and sources.
+        """How many of a prompt's ids, counted from the first, come only from instruction and sources.
 
-        They are those that another question over the same sources has, too.
+        Another question over the same sources has them, too.
         """
         at = next((n for n, message in enumerate(messages) if message.sources), None)
         if at is None:
@@ -216,7 +216,7 @@ class Prompter:
         return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(ids, unasked, strict=False)))
 
     def framed(self, parts: Sequence[PromptPart]) -> list[PromptPart]:
-        """A text with blanks, with the control tokens around it that a model that fills in blanks needs."""
+        """A text with blanks, with the control tokens around it that a blank-filling model needs."""
         return framed(parts, self.tokenizer.special_tokens)
 
     def _special(self, name: str) -> int:
@@ -332,7 +332,7 @@ def render_template(template: str, messages: Sequence[Mapping[str, Any]]) -> str
 
 
 def _rounds(messages: Sequence[ChatMessage]) -> tuple[list[tuple[str, str]], str]:
-    """The pairs of question and answer, and the last question; the system message stands before the first of them."""
+    """The pairs of question and answer, and the last question; the system message comes before the first of them."""
     system = "\n".join(without_turns(message.text) for message in messages if message.role == "system")
     turns = [without_turns(message.text) for message in messages if message.role != "system"]
     if system:
@@ -341,7 +341,7 @@ def _rounds(messages: Sequence[ChatMessage]) -> tuple[list[tuple[str, str]], str
 
 
 def without_turns(text: str) -> str:
-    """`text` without what begins a turn for ChatGLM-6B and ChatGLM2-6B: `(Round 2]` and `问 -` in its place."""
+    """`text` without what starts a turn for ChatGLM-6B and ChatGLM2-6B, replaced by `(Round 2]` and `问 -`."""
 
     def opened(bracket: re.Match[str]) -> str:
         after = unicodedata.normalize("NFKC", text[bracket.end() : bracket.end() + _ROUND_CHARACTERS])

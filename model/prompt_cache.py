@@ -1,9 +1,9 @@
-"""Keeps what a model has computed for prompts, so that one that begins the same is read only from where it differs.
+"""Keeps what a model has computed for prompts, so that one that starts the same is read only from where it differs.
 
 Keys and values are kept in blocks of tokens. A block is found by a digest of its tokens, of all tokens before them and
-of whom it may be shared with (Kwon et al. 2023, "PagedAttention", arXiv:2309.06180, and vLLM's automatic prefix
-caching, whose `cache_salt` is the scope here). The blocks that were used longest ago are let go of first, those at the
-end of a prompt before those at its beginning. Does not know text.
+of the scope it may be shared in (Kwon et al. 2023, "PagedAttention", arXiv:2309.06180, and vLLM's automatic prefix
+caching, whose `cache_salt` is the scope here). The least recently used blocks are dropped first, those at the end of a
+prompt before those at its start. Does not know text.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ _NOTHING_BEFORE: Final = bytes(32)  # in place of the key of the block before
 
 
 class PromptBlocks:
-    """The blocks of one prompt and its answer: under which keys they are kept."""
+    """The blocks of one prompt and its answer, and the keys under which they are kept."""
 
     def __init__(self, ids: list[int], scopes: PromptScopes = NOT_SHARED, common: int = 0) -> None:
-        """`ids`: of the prompt, to which those of the answer are added as they come; `common`: how many of them, from
-        the first, hold nothing but instruction and sources.
+        """`ids`: of the prompt; those of the answer are added as they come.
+
+        `common`: how many of them, from the first, come only from instruction and sources.
         """
         self.ids = ids
         self.prompt_tokens = len(ids)
@@ -42,7 +43,7 @@ class PromptBlocks:
         self._keys: list[bytes] = []
 
     def keys(self, tokens: int) -> Sequence[bytes]:
-        """The keys of the blocks that the first `tokens` fill; none from the first one that is shared with nobody."""
+        """The keys of the blocks filled by the first `tokens`, up to the first block that is shared with nobody."""
         while (at := len(self._keys)) < tokens // BLOCK:
             end = (at + 1) * BLOCK
             scope = self._scopes.sources if end <= self._common else self._scopes.conversation
@@ -55,7 +56,7 @@ class PromptBlocks:
         return self._keys[: tokens // BLOCK]
 
     def documents(self, block: int) -> frozenset[str] | None:
-        """Of which documents a block may hold sources; None for one of the conversation."""
+        """The documents from which a block may hold sources; None for one of the conversation."""
         return self._scopes.documents if (block + 1) * BLOCK <= self._common else None
 
 
@@ -63,8 +64,8 @@ class PromptBlocks:
 class _Block:
     """Keys and values of BLOCK tokens."""
 
-    documents: frozenset[str] | None  # of which it may hold sources; None: it is of a conversation
-    states: tuple[Parts, ...]  # of each device: what its layers store, (layers, heads, BLOCK, channels) each
+    documents: frozenset[str] | None  # documents from which it may hold sources; None: it is part of a conversation
+    states: tuple[Parts, ...]  # for each device: what its layers store, (layers, heads, BLOCK, channels) each
 
     @property
     def bytes(self) -> int:
@@ -79,12 +80,12 @@ class PromptCache:
         self._devices = _devices(model) if most_bytes and can_reuse(model) else []
         self._most = self._allowed = most_bytes if self._devices else 0
         self._lock = threading.Lock()
-        self._blocks: OrderedDict[bytes, _Block] = OrderedDict()  # used longest ago first
+        self._blocks: OrderedDict[bytes, _Block] = OrderedDict()  # least recently used first
         self._bytes = self._read = self._reused = 0
 
     @property
     def usage(self) -> PromptCacheUsage:
-        """What it takes, and what came of it."""
+        """How much it takes, and how much it has saved."""
         with self._lock:
             return PromptCacheUsage(self._bytes, self._most, self._read, self._reused)
 
@@ -100,7 +101,7 @@ class PromptCache:
 
     @torch.inference_mode()
     def restore(self, blocks: PromptBlocks, cache: Cache) -> None:
-        """Put what is kept of a prompt into its cache, which is empty but for a learned prefix."""
+        """Copy what is kept of a prompt to its cache, which is empty except for a learned prefix."""
         with self._lock:
             found = self._found(blocks)
             self._touch(found)
@@ -136,20 +137,20 @@ class PromptCache:
             self._touch(keys)
 
     def allow(self, most_bytes: int) -> None:
-        """Take at most so much for now, and let go of what is more."""
+        """Take at most this much for now, and drop the rest."""
         with self._lock:
             self._allowed = min(self._most, max(most_bytes, 0))
             self._make_room(0, set())
 
     def clear(self) -> int:
-        """Let go of everything; the bytes that it took."""
+        """Drop everything; returns the bytes that it took."""
         with self._lock:
             freed, self._bytes = self._bytes, 0
             self._blocks.clear()
             return freed
 
     def forget(self, document: str) -> None:
-        """Let go of what may hold sources of a document, and of all conversations."""
+        """Drop what may hold sources from a document, and all conversations."""
         with self._lock:
             for key, block in list(self._blocks.items()):
                 if block.documents is None or document in block.documents:
@@ -166,13 +167,13 @@ class PromptCache:
         return found
 
     def _touch(self, keys: Sequence[bytes]) -> None:
-        """Note that these blocks of one prompt were used, its first most recently: the others are of no use without."""
+        """Note that these blocks of a prompt were used, the first most recently: the others are useless without it."""
         for key in reversed(keys):
             if key in self._blocks:
                 self._blocks.move_to_end(key)
 
     def _make_room(self, needed: int, spared: set[bytes]) -> bool:
-        """Let go of what was used longest ago; False if only blocks that are to be spared are left."""
+        """Drop the least recently used blocks; False if only blocks to be spared are left."""
         while self._bytes + needed > self._allowed:
             oldest = next(iter(self._blocks), None)
             if oldest is None or oldest in spared:
@@ -191,14 +192,14 @@ class PromptCache:
 
 
 def _in_both(known: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
-    """Of which documents a block may hold sources, that is in two prompts."""
+    """The documents from which a block that occurs in two prompts may hold sources."""
     if known is None or other is None:
         return other if known is None else known
     return known & other
 
 
 def can_reuse(model: Any) -> bool:
-    """Whether what a model computes for the beginning of a prompt depends on nothing behind it, and can be kept."""
+    """Whether what a model computes for the start of a prompt does not depend on what follows, and can be kept."""
     if model.config.model_type in BIDIRECTIONAL_TYPES:
         return False
     return has_plain_attention(model.config)

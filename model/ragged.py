@@ -1,8 +1,8 @@
-"""Attention of several sequences whose new tokens stand one behind the other, each with a cache of its own.
+"""Attention of several sequences whose new tokens are joined one after another, each with its own cache.
 
-In a pass that adds tokens to several sequences, all matrix products are shared, which read the weights once for all;
-only attention is computed sequence by sequence, over that sequence's own keys and values. So nothing is padded, and a
-sequence joins or leaves without a copy of anything.
+In a pass that adds tokens to several sequences, all matrix products are shared, so the weights are read once for all.
+Only attention is computed sequence by sequence, over that sequence's own keys and values. So nothing is padded, and a
+sequence joins or leaves without any copying.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from transformers.cache_utils import Cache
 
 from model.kv_cache import Int8States, States, append
 
-_CONVERTED: Final = 1 << 18  # keys or values that are converted at a time: a megabyte, which stays in the cache
+_CONVERTED: Final = 1 << 18  # keys or values converted at a time: a megabyte, which stays in the processor's cache
 _LEAST_TOKENS: Final = 64  # of a block
 NAME: Final = "ask_ragged"  # of the attention, as transformers knows it
 
@@ -30,14 +30,14 @@ class Rows:
     """The new tokens of one sequence."""
 
     count: int
-    mask: torch.Tensor | None = None  # (count, length) added to their scores; None: each sees all tokens of its own
+    mask: torch.Tensor | None = None  # (count, length) added to their scores; None: each sees all of its sequence
 
 
 ONE_TOKEN: Final = Rows(1)
 
 
 class RaggedCache(Cache):
-    """The caches of several sequences, as a model sees that of a single one."""
+    """The caches of several sequences, which a model sees as that of a single one."""
 
     def __init__(self, caches: Sequence[Cache], rows: Sequence[Rows]) -> None:
         """`rows`: the new tokens of each sequence."""
@@ -54,7 +54,7 @@ class RaggedCache(Cache):
         return [key for key, _ in updated], [value for _, value in updated]
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Tokens of the longest sequence."""
+        """Number of tokens of the longest sequence."""
         return max(int(cache.get_seq_length(layer_idx)) for cache in self.caches)
 
 
@@ -110,9 +110,9 @@ def _attend_one(query: torch.Tensor, keys: States, values: States, scale: float 
 
 
 def attend_by_blocks(query: torch.Tensor, keys: States, values: States, scale: float | None = None) -> torch.Tensor:
-    """Attention of (1, key heads, rows, channels) in float32, to which a block of tokens is converted at a time.
+    """Attention of (1, key heads, rows, channels) in float32, converting a block of tokens at a time.
 
-    Of INT8, only the numbers are: a scale belongs to a token, and is put into the token's score or weight.
+    Only the numbers of INT8 are converted: a scale belongs to a token, and goes into the token's score or weight.
     """
     key, value = (one.values if isinstance(one, Int8States) else one for one in (keys, values))
     _, heads, length, channels = key.shape
@@ -144,10 +144,10 @@ def attend(
     cache: Cache | None,
     layer: int,
 ) -> torch.Tensor:
-    """Attention to what a cache holds for a layer and to `key` and `value`, which it takes in; to these without one.
+    """Attention to what a cache holds for a layer, and to `key` and `value`, which are added to it if there is one.
 
     All (batch, heads, length, channels); `mask` (batch, 1, length, past + length) is added to the scores. With a
-    RaggedCache each sequence attends to its own, with the masks that it holds.
+    RaggedCache, each sequence attends to its own tokens, with the masks in the cache.
     """
     if isinstance(cache, RaggedCache):
         return attend_each(query, *cache.update(key, value, layer), cache.rows)
@@ -167,13 +167,13 @@ def _attention(
     rows: Sequence[Rows],
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """`attend_each` with the signature of transformers: gives (1, rows of all, heads, channels)."""
+    """`attend_each` with the signature that transformers expects: returns (1, rows of all, heads, channels)."""
     return attend_each(query, key, value, rows, scaling).transpose(1, 2), None
 
 
 @contextmanager
 def ragged_attention(model: Any, cache: RaggedCache) -> Iterator[None]:
-    """Let a model attend with `attend_each` to a cache. No other thread may use it meanwhile."""
+    """Make a model attend to a cache with `attend_each`. No other thread may use the model meanwhile."""
     AttentionInterface.register(NAME, partial(_attention, rows=cache.rows))
     usual = model.config._attn_implementation
     model.config._attn_implementation = NAME  # a name without a mask function: no mask is made
@@ -184,7 +184,7 @@ def ragged_attention(model: Any, cache: RaggedCache) -> Iterator[None]:
 
 
 def supports_ragged(model: Any) -> bool:
-    """Whether a model's attention can be replaced, in every layer, or takes a RaggedCache itself, as our own do."""
+    """Whether a model's attention can be replaced in every layer, or accepts a RaggedCache itself, as our own does."""
     if getattr(model, "takes_ragged_cache", False):
         return True
     plain = {"full_attention"} >= set(getattr(model.config, "layer_types", None) or ())

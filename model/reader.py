@@ -1,6 +1,6 @@
 """A GLM on this machine as a reader: implements `rag.reader.Reader` with a loaded model.
 
-Does not know where the model came from or how its weights are stored.
+Does not know where the model came from, or how its weights are stored.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from rag.messages import Message
 from rag.reader import NOT_SHARED, Prompt, PromptCacheUsage, PromptScopes, ReadRequest, Sampling
 
 NO_REASON = Message("")
-REASONING_SHARE = 0.25  # of the context that is reserved for reasoning, by models that reason before they answer
+REASONING_SHARE = 0.25  # share of the context reserved for reasoning, by models that reason before they answer
 
 
 @dataclass
 class Usage:
-    """What an answer took, in tokens."""
+    """What an answer has taken, in tokens."""
 
     prompt_tokens: int = 0
     cached_tokens: int = 0  # of the prompt, that had been read before
-    completion_tokens: int = 0  # reasoning included
+    completion_tokens: int = 0  # including reasoning
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class ReaderSettings:
     context_tokens: int  # longest prompt, reasoning and answer together
     stop_ids: frozenset[int] = frozenset()  # tokens that end an answer
     template: str = ""  # chat template of the checkpoint, "" if it has none
-    sampling: SamplingDefaults | None = None  # unless somebody chooses; None: the family's
+    sampling: SamplingDefaults | None = None  # for numbers that nobody chose; None: the family's
     prompt_cache_bytes: int = 0  # memory for what is kept of prompts
     kv: KvPrecision = KvPrecision.FULL  # of keys and values
 
@@ -69,7 +69,7 @@ class GlmReader:
         why: Message = NO_REASON,
         prefix: LearnedPrefix = (),
     ) -> None:
-        """`name`: shown to people; `prefix`: of an adapter, in front of every prompt."""
+        """`name`: as people see it; `prefix`: of an adapter, placed before every prompt."""
         self.model = model
         self.tokenizer = tokenizer
         self.family = family
@@ -89,7 +89,7 @@ class GlmReader:
         return sum(tensor.nbytes for tensor in (*self.model.parameters(), *self.model.buffers()))
 
     def completed(self, sampling: Sampling) -> Sampling:
-        """`sampling` with the numbers that nobody chose, as the makers of the model recommend them."""
+        """`sampling`, with numbers that nobody chose as the model's makers recommend them."""
         return completed(sampling, self.sampling)
 
     @property
@@ -98,11 +98,11 @@ class GlmReader:
         return self.batch.prompt_cache.usage
 
     def clear_prompt_cache(self) -> None:
-        """Keep nothing of any prompt so far."""
+        """Drop everything kept of prompts."""
         self.batch.prompt_cache.clear()
 
     def forget_document(self, document_id: str) -> None:
-        """Drop what is kept of a document's sources, and of all conversations, which may repeat its words."""
+        """Drop what is kept of a document's sources, and of all conversations, since they may repeat its words."""
         self.batch.prompt_cache.forget(document_id)
 
     def count_tokens(self, text: str) -> int:
@@ -149,7 +149,7 @@ class GlmReader:
         cleaner = Cleaner(self.family.prompt, reasoning=self.reasoning_tokens > 0)
         reasoned = answered = 0
         at_limit = False
-        # One token more than may be given tells an answer that is complete from one that is cut.
+        # One token more than allowed distinguishes a complete answer from one that is cut off.
         sampling = dataclasses.replace(self.completed(sampling), max_tokens=limit + 1)
         blocks = self._blocks(messages, ids, scopes)
         for token in self.batch.generate(blocks, sampling, self.stop_ids, stop):
@@ -176,7 +176,7 @@ class GlmReader:
             raise answer_too_long(room)
 
     def _always_reasons(self) -> bool:
-        """Whether the chat template ends prompts with <think>, as that of GLM-Z1 does."""
+        """Whether the chat template ends prompts with <think>, as GLM-Z1's does."""
         if self.family.prompt is not PromptFormat.TEMPLATE:
             return False
         ids = self.prompter.ids([ChatMessage("user", "?")])

@@ -1,6 +1,6 @@
 """A GLM on a server: any endpoint with OpenAI's chat completions API (vLLM, SGLang, Xinference, llama.cpp).
 
-The server applies the model's own chat template and parses control tokens in whatever it is sent, so control tokens in
+The server applies the model's own chat template and parses control tokens in whatever it is sent. So control tokens in
 the text of documents and people are broken up before it leaves this machine.
 """
 
@@ -29,10 +29,10 @@ from rag.language import count_east_asian
 from rag.reader import Prompt, PromptScopes, ReadRequest
 
 DEFAULT_CONTEXT = 8_192  # tokens, if the server does not say
-ASK_AGAIN_SECONDS = 60.0  # after which a server that did not tell its context is asked once more
+ASK_AGAIN_SECONDS = 60.0  # after which a server that did not tell its context is asked again
 ASK_SOON_SECONDS = 5.0  # after which one that could not be reached is
 SALT_BYTES = 32  # as vLLM's documentation advises
-MAX_TOKEN_CHARACTERS = 32  # of an answer for each token asked for; a server that sends more does not keep to the limit
+MAX_TOKEN_CHARACTERS = 32  # characters of an answer per token asked for; a server that sends more ignores the limit
 MAX_PORT = 65_535
 # The first character of what may be a control token of GLM, or of another model that such a server may hold:
 # <|user|>, [gMASK], <sop>, </s>, <tool_call>, <arg_key>, <start_of_turn>, [INST], <<SYS>>.
@@ -69,7 +69,7 @@ class RemoteReader:
         self.name = f"{model} · {httpx.URL(self._url).host}"
         self._patience = patience
         self._context, self._fallback = context_tokens, fallback_context
-        self._lock = threading.Lock()  # guards what the server told
+        self._lock = threading.Lock()  # guards what the server has told
         self._told, self._ask_at = ServerFacts(), 0.0
         self._secret = secrets.token_bytes(SALT_BYTES)
 
@@ -78,7 +78,7 @@ class RemoteReader:
 
     @property
     def context_tokens(self) -> int:
-        """Longest prompt and answer together, in tokens: as set, or as the server tells."""
+        """Longest prompt and answer together, in tokens: the configured value, or what the server tells."""
         return self._context or self._facts().context or self._fallback
 
     @context_tokens.setter
@@ -86,7 +86,10 @@ class RemoteReader:
         self._context = tokens
 
     def _facts(self) -> ServerFacts:
-        """What the server tells of itself: asked once, and again where it did not tell a context that is needed."""
+        """What the server tells about itself.
+
+        It is asked once, and again if it did not tell a context that is needed.
+        """
         with self._lock:
             known = self._told.reached and (self._context or self._told.context)
             if not known and time.monotonic() >= self._ask_at:
@@ -100,7 +103,7 @@ class RemoteReader:
         return wide + (len(text) - wide) // 3 + 1
 
     def prompt(self, request: ReadRequest) -> Prompt:
-        """The messages as they are sent; the server puts its own control tokens around them."""
+        """The messages as they are sent; the server adds its own control tokens around them."""
         text = "\n\n".join(f"{message.role}:\n{self._plain(message.text)}" for message in chat_messages(request))
         return Prompt(text, self.count_tokens(text))
 
@@ -153,8 +156,10 @@ class RemoteReader:
             raise answer_too_long(limit)
 
     def _body(self, request: ReadRequest) -> dict[str, Any]:
-        """The request as it is sent. A number of the sampling that nobody chose is left to the server: vLLM and SGLang
-        take it from the checkpoint's generation_config.json.
+        """The request as it is sent.
+
+        A number of the sampling that nobody chose is left to the server: vLLM and SGLang take it from the checkpoint's
+        generation_config.json.
         """
         sampling = request.sampling
         body: dict[str, Any] = {
@@ -169,9 +174,9 @@ class RemoteReader:
         return body | {name: value for name, value in asdict(sampling).items() if value is not None}
 
     def _salt(self, scopes: PromptScopes) -> str:
-        """Which of the server's earlier prompts this one may reuse: those of the same person, if one is known.
+        """Which of the server's earlier prompts this one may reuse: those of the same person, if known.
 
-        A salt is for a whole prompt, so that the sources alone cannot be shared by all who see them. Cannot be guessed.
+        A salt applies to a whole prompt, so the sources alone cannot be shared by all who see them. Cannot be guessed.
         """
         if scopes.conversation is None:
             return secrets.token_urlsafe(SALT_BYTES)
@@ -191,7 +196,7 @@ def break_control_tokens(text: str) -> str:
 def base_url(server: str) -> str:
     """The address of version 1 of the API at `server`. Raises SettingRefused if it is not an HTTP address."""
     server = server.strip().rstrip("/").removesuffix("/chat/completions")
-    if "@" in server or "?" in server:  # never repeated: the address stands in errors and on the page
+    if "@" in server or "?" in server:  # never repeated: the address appears in errors and on the page
         raise SettingRefused(
             "The address in --server holds a user name, a password or a query, which errors would show: leave it out,"
             " and set the server's key as ASK_SERVER_KEY."

@@ -1,4 +1,4 @@
-"""Chooses the next token: repetition penalty, temperature, top-k and top-p, and what a checkpoint recommends of them.
+"""Chooses the next token: repetition penalty, temperature, top-k and top-p, and what a checkpoint recommends for them.
 
 The steps and their order are those of transformers' `generate`, for which the published numbers are meant.
 """
@@ -18,8 +18,8 @@ from rag.errors import ReaderError
 from rag.reader import Sampling
 
 TOP_CANDIDATES: Final = 1024  # tokens searched first for the nucleus, before the whole vocabulary is sorted
-GREEDY_BELOW: Final = 1e-5  # temperature by which logits would overflow; as in vLLM
-# What is believed of a generation_config.json: lowest and highest value. A top_k of 0 means all tokens.
+GREEDY_BELOW: Final = 1e-5  # temperature below which logits would overflow; as in vLLM
+# What is accepted from a generation_config.json: lowest and highest value. A top_k of 0 means all tokens.
 _RANGES: Final = {
     "temperature": (0.0, 5.0),
     "top_p": (0.01, 1.0),
@@ -31,7 +31,7 @@ _RANGES: Final = {
 def recommended_sampling(folder: Path, family: SamplingDefaults) -> SamplingDefaults:
     """How the makers of a checkpoint recommend to sample: by its `generation_config.json`, else as its family.
 
-    A file that gives one of the numbers, or turns sampling off, counts as a whole. Raises CheckpointRefused if it is
+    A file that gives one of the numbers, or turns sampling off, replaces them all. Raises CheckpointRefused if it is
     not JSON.
     """
     path = folder / "generation_config.json"
@@ -43,12 +43,12 @@ def recommended_sampling(folder: Path, family: SamplingDefaults) -> SamplingDefa
 
 
 def _is_within(value: Any, low: float, high: float) -> bool:
-    """Whether a value is a number in a range; a whole one if the lowest is whole."""
+    """Whether a value is a number in a range; it must be whole if the lowest value is."""
     return isinstance(value, (int, type(low))) and not isinstance(value, bool) and low <= value <= high
 
 
 def completed(sampling: Sampling, defaults: SamplingDefaults) -> Sampling:
-    """`sampling` with the numbers that nobody chose."""
+    """`sampling`, with the numbers that nobody chose filled in."""
     return dataclasses.replace(sampling, **dataclasses.asdict(_chosen(sampling, defaults)))
 
 

@@ -1,6 +1,6 @@
 """`python -m model.serve NAME`: a GLM on this machine for any client of OpenAI's chat completions; no documents.
 
-Whoever asks at the same time is answered together (`model.batch`).
+People who ask at the same time are answered together (`model.batch`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from model.command_line import add_answer_options, add_model_options, load_model
 from rag.errors import AskError, SettingRefused
 from rag.processors import quiet_waiting
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only this machine reaches
+LOOPBACK = ("127.0.0.1", "::1", "localhost")  # addresses that only this machine can reach
 
 
 def read_key(host: str, path: Path | None) -> str:

@@ -1,6 +1,6 @@
-"""What a model server tells of itself: how long a context it holds, and whether it can keep people's prompts apart.
+"""What a model server tells about itself: how long its context is, and whether it can keep people's prompts apart.
 
-Each kind of server tells its context elsewhere, and OpenAI's protocol nowhere.
+Each kind of server tells its context in a different place, and OpenAI's protocol has none for it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import httpx
 
 log = logging.getLogger(__name__)
 
-ASK_SECONDS: Final = 5.0  # for each question to the server
+ASK_SECONDS: Final = 5.0  # for each request to the server
 # Fields of an entry of /v1/models: vLLM and SGLang; OpenRouter and LM Studio; Groq.
 _LISTED: Final = ("max_model_len", "context_length", "context_window")
-# Paths beside version 1 of the API, and the fields there: llama.cpp (of one slot), SGLang.
+# Paths next to version 1 of the API, and the fields there: llama.cpp (of one slot), SGLang.
 _ELSEWHERE: Final = {
     "/props": (("default_generation_settings", "n_ctx"),),
     "/get_model_info": (("max_model_len",), ("context_length",)),
@@ -31,17 +31,17 @@ _SALTED: Final = frozenset({"vllm", "sglang"})
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """What a server tells of a model."""
+    """What a server tells about a model."""
 
     context: int | None = None  # longest prompt and answer together, in tokens; None: it does not tell
     takes_salt: bool = False  # requests may have a `cache_salt`
-    reached: bool = False  # it was there to tell
+    reached: bool = False  # whether it could be reached
 
 
 def ask_server(url: str, model: str, headers: Mapping[str, str]) -> ServerFacts:
-    """What a server tells of a model.
+    """What a server tells about a model.
 
-    `url`: of version 1 of the API. Takes a few requests, each at most `ASK_SECONDS`.
+    `url`: of version 1 of the API. Takes a few requests of at most `ASK_SECONDS` each.
     """
     try:
         with httpx.Client(timeout=ASK_SECONDS, headers=dict(headers), trust_env=False) as client:
@@ -54,7 +54,7 @@ def ask_server(url: str, model: str, headers: Mapping[str, str]) -> ServerFacts:
 
 
 def listed_context(entry: Mapping[str, Any], *, with_meta: bool = True) -> int | None:
-    """The context in an entry of `GET /v1/models`, in tokens; `with_meta`: also what llama.cpp adds there."""
+    """The context in an entry of `GET /v1/models`, in tokens. `with_meta`: also what llama.cpp adds there."""
     meta = entry.get("meta")
     found = [entry.get(name) for name in _LISTED]
     found += [meta.get(name) for name in _META] if with_meta and isinstance(meta, dict) else []
@@ -74,7 +74,7 @@ def _elsewhere(client: httpx.Client, url: str) -> int | None:
 
 
 def _entry(listed: Any, model: str) -> dict[str, Any]:
-    """The entry of a model; of the only one, whatever its name."""
+    """The entry of a model; if there is only one, that one, whatever its name."""
     data = listed.get("data") if isinstance(listed, dict) else None
     entries = [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
     named = [one for one in entries if one.get("id") == model]

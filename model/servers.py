@@ -1,6 +1,6 @@
 """The model server connected to on the page: lists its models, and remembers the connection for the next start.
 
-The address, the model and the key are kept in a file that only its owner may read.
+The address, the model and the key are stored in a file that only its owner can read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rag.errors import ServerUnreachable, SettingRefused
 log = logging.getLogger(__name__)
 
 TEST_SECONDS: Final = 10.0  # for the list of models
-MAX_MODELS: Final = 200  # of a server that are listed
+MAX_MODELS: Final = 200  # of a server, that are listed
 MAX_KEY: Final = 4_000  # characters of a key
 OWNER_ONLY: Final = 0o600  # permissions of the file
 
@@ -32,7 +32,7 @@ class ServedModel:
     """A model that a server offers."""
 
     name: str
-    context: int  # tokens of prompt and answer; a cautious guess where the list does not tell
+    context: int  # tokens of prompt and answer; a cautious guess if the list does not tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,14 @@ class Connection:
     key: str = ""  # bearer token; "" for none
 
     def reader(self) -> RemoteReader:
-        """A reader that asks it. Raises SettingRefused if the address is none."""
+        """A reader that asks it. Raises SettingRefused if the address is not valid."""
         return RemoteReader(self.server, self.model, key=self.key, fallback_context=self.context)
 
 
 def served_models(server: str, key: str = "") -> tuple[ServedModel, ...]:
     """The models of a server with OpenAI's API (`GET /v1/models`), with the context that vLLM and llama.cpp tell.
 
-    Raises SettingRefused if `server` or `key` cannot be one, and ServerUnreachable if it does not answer or refuses.
+    Raises SettingRefused if `server` or `key` cannot be valid, and ServerUnreachable if it does not respond or refuses.
     """
     if len(key) > MAX_KEY or not key.isascii() or not key.isprintable():
         raise SettingRefused("The key contains characters that are not allowed in a key: copy it again.")
@@ -86,7 +86,7 @@ def _served(data: dict[str, Any]) -> ServedModel:
 
 
 class ConnectionFile:
-    """Where the connection is kept between starts."""
+    """The file that keeps the connection between starts."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -102,7 +102,7 @@ class ConnectionFile:
             return None
 
     def save(self, connection: Connection) -> None:
-        """Keep a connection in place of the one before; nobody but the owner can read the file at any time."""
+        """Store a connection, replacing the one before; at no time can anybody but the owner read the file."""
         new = self._path.with_suffix(".new")
         new.unlink(missing_ok=True)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)

@@ -1,6 +1,6 @@
-"""How fast a model will write on this machine, estimated from how fast its memory is read.
+"""How fast a model will write on this machine, estimated from how fast its memory can be read.
 
-Each token reads every weight once, so that decoding one answer is bound by the memory's bandwidth (Pope et al. 2022,
+Each token reads every weight once, so decoding one answer is bound by the memory's bandwidth (Pope et al. 2022,
 "Efficiently Scaling Transformer Inference", section 2).
 """
 
@@ -14,15 +14,15 @@ import torch
 
 from model.families import Family, Precision
 
-# Share of the bandwidth that decoding reaches; the CPU's was measured (benchmarks/LOG.md), those of GPUs are a guess.
+# Share of the bandwidth that decoding reaches; measured for the CPU (benchmarks/LOG.md), a guess for GPUs.
 EFFICIENCY: Final = {"cpu": 0.5, "cuda": 0.5, "mps": 0.5}
-READ_BYTES: Final = 256 << 20  # of one measurement: more than a cache holds
-RUNS: Final = 3  # of which the fastest counts, as other work slows a run but never speeds it up
+READ_BYTES: Final = 256 << 20  # of one measurement: more than fits in a cache
+RUNS: Final = 3  # of which the fastest counts, since other work can slow a run down but never speed it up
 
 
 @lru_cache(maxsize=4)
 def bandwidth(device: torch.device) -> float:
-    """Bytes a second at which the device's memory is read; measured once, in about 0.1 s."""
+    """Bytes per second at which the device's memory is read; measured once, in about 0.1 s."""
     numbers = torch.zeros(READ_BYTES // 4, dtype=torch.float32, device=device)
     best = float("inf")
     for _ in range(RUNS):
@@ -42,7 +42,7 @@ def _synchronise(device: torch.device) -> None:
 
 
 def tokens_per_second(family: Family, precision: Precision, device: torch.device) -> float:
-    """Estimated speed at which a dense model writes an answer, in tokens a second."""
+    """Estimated speed at which a dense model writes an answer, in tokens per second."""
     dimensions = family.dimensions
-    read = dimensions.weight_bytes(precision) - dimensions.vocab * dimensions.hidden  # one row of the embedding alone
+    read = dimensions.weight_bytes(precision) - dimensions.vocab * dimensions.hidden  # only one row of the embedding
     return bandwidth(device) * EFFICIENCY[device.type] / read

@@ -1,6 +1,6 @@
-"""Streaming: tokens -> text in whole characters, and the post-processing of each family done piece by piece.
+"""Streaming: tokens -> text in whole characters, with each family's post-processing done piece by piece.
 
-The pieces joined equal the whole answer post-processed at once. Knows no models.
+The joined pieces equal the whole answer post-processed at once. Does not know models.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from model.families import PromptFormat
 from model.tokenizer import Tokenizer
 from rag.language import COMMON_HAN
 
-TRAINING_TIME = "[[训练时间]]"  # ChatGLM writes it where the date its training ended should stand
+TRAINING_TIME = "[[训练时间]]"  # ChatGLM writes this where the end date of its training should be
 FULL_WIDTH = {",": "，", "!": "！", ":": "：", ";": "；", "?": "？"}
 REASONING_START, REASONING_END = "<think>", "</think>"
 
 
 class TokenText:
-    """Incremental detokenizer: a character comes out with the token of its last byte; invalid bytes are dropped."""
+    """Incremental detokenizer: a character is emitted with the token of its last byte; invalid bytes are dropped."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -43,21 +43,21 @@ class Cleaner:
     """
 
     def __init__(self, prompt_format: PromptFormat, *, reasoning: bool = False) -> None:
-        """`reasoning`: the prompt ends with <think>, so the answer begins with reasoning without saying so."""
+        """`reasoning`: the prompt ends with <think>, so the answer starts with reasoning without a mark."""
         self._widen = prompt_format is PromptFormat.CHATGLM1
         self._dated = prompt_format in (PromptFormat.CHATGLM1, PromptFormat.CHATGLM2, PromptFormat.CHATGLM3)
-        self.reasoning = reasoning  # whether the last text was reasoning; true at the end if no answer came
+        self.reasoning = reasoning  # whether the last text was reasoning; still true at the end if no answer came
         self._may_reason = prompt_format is PromptFormat.TEMPLATE and not reasoning  # until the first words are known
-        self._held = ""  # not given out yet, because later text may change it
-        self._last = ""  # the last character given out; "" before the first
+        self._held = ""  # not emitted yet, because later text may change it
+        self._last = ""  # the last character emitted; "" before the first
 
     def feed(self, text: str) -> str:
-        """Take the next piece of the answer; return what no later text can change."""
+        """Take the next piece of the answer; return what later text can no longer change."""
         self._held += text
         return self._release(final=False)
 
     def end(self) -> str:
-        """Return what was held back; the answer is over."""
+        """Return what was held back; the answer is complete."""
         return self._release(final=True)
 
     def _release(self, *, final: bool) -> str:
@@ -75,7 +75,7 @@ class Cleaner:
         return shown
 
     def _skip_reasoning(self, *, final: bool) -> bool:
-        """Drop reasoning from the held text; return whether the answer, or the first word, is still to come."""
+        """Drop reasoning from the held text; return whether the answer, or its first word, is still to come."""
         if self._may_reason:
             start = self._held.lstrip()
             if len(start) < len(REASONING_START) and REASONING_START.startswith(start) and not final:
@@ -88,7 +88,7 @@ class Cleaner:
         return self.reasoning
 
     def _ready(self, text: str) -> int:
-        """How many of the characters no later text can change."""
+        """How many of the characters later text can no longer change."""
         end = len(text.rstrip())
         if self._dated:
             begun = next((n for n in range(len(TRAINING_TIME), 0, -1) if text.endswith(TRAINING_TIME[:n])), 0)
@@ -107,7 +107,7 @@ class StopText:
         self.found = False
 
     def feed(self, text: str) -> str:
-        """Take the next piece of the answer; return what can be no part of a stop."""
+        """Take the next piece of the answer; return what cannot be part of a stop."""
         if self.found:
             return ""
         self._held += text
@@ -120,12 +120,12 @@ class StopText:
         return ready
 
     def end(self) -> str:
-        """Return what was held back; the answer is over."""
+        """Return what was held back; the answer is complete."""
         return "" if self.found else self._held
 
 
 def _overlap(text: str, stop: str) -> int:
-    """How many characters at the end of `text` begin `stop`."""
+    """How many characters at the end of `text` are the start of `stop`."""
     return next((n for n in range(min(len(stop) - 1, len(text)), 0, -1) if text.endswith(stop[:n])), 0)
 
 

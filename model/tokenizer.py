@@ -1,7 +1,7 @@
 """Tokenizers of every GLM family: text to token ids and back, with every text treated as plain text.
 
-Special tokens are in `special_tokens`, for `model.prompt` to insert; `encode` never yields one, so `<|user|>` or
-`[gMASK]` typed by somebody, or printed in a PDF, is encoded as ordinary characters. `token_bytes` gives each token as
+Special tokens are in `special_tokens`, for `model.prompt` to insert. `encode` never produces one, so `<|user|>` or
+`[gMASK]` typed by somebody, or printed in a PDF, is encoded as ordinary characters. `token_bytes` returns each token as
 raw bytes, so that streaming can join a character whose bytes arrive in several tokens.
 
 Does not know prompts, models or devices. The ids were compared with those of the original tokenizers.
@@ -26,7 +26,7 @@ SENTENCEPIECE_SPACE = "\u2581"  # ▁, which stands for a space in SentencePiece
 class Tokenizer(Protocol):
     """What a reader needs from a tokenizer."""
 
-    special_tokens: Mapping[str, int]  # name -> id; `encode` never yields one, except <unk>
+    special_tokens: Mapping[str, int]  # name -> id; `encode` never produces one, except <unk>
     leading_space: bool  # whether the first token of a text starts with a space that is not in the text
 
     def encode(self, text: str) -> list[int]:
@@ -34,7 +34,7 @@ class Tokenizer(Protocol):
         ...
 
     def token_bytes(self, token: int) -> bytes:
-        """The UTF-8 bytes of a token, maybe part of a character; b"" for special tokens and unknown ids."""
+        """The UTF-8 bytes of a token, possibly part of a character; b"" for special tokens and unknown ids."""
         ...
 
 
@@ -241,7 +241,7 @@ class ByteLevelTokenizer:
 
 
 def load_tokenizer(folder: Path, *, roles: bool = True) -> Tokenizer:
-    """The tokenizer of a checkpoint folder; its class follows from the file the folder holds.
+    """The tokenizer of a checkpoint folder; its class depends on the file that the folder holds.
 
     `roles`: whether a SentencePiece `tokenizer.model` is that of ChatGLM3 rather than ChatGLM2. Raises ModelMissing if
     the folder has no tokenizer, CheckpointRefused if it cannot be used.
@@ -310,9 +310,9 @@ def _read_json(path: Path) -> dict[str, Any]:
 def library_errors_become(
     refusal: Callable[[Exception], CheckpointRefused], *others: type[Exception]
 ) -> Iterator[None]:
-    """Raise a refusal in place of an error that the library `tokenizers` raises for its data, or one of `others`.
+    """Raise `refusal` instead of an error that the library `tokenizers` raises for its data, or one of `others`.
 
-    The library has no class of its own for it: it raises Exception itself.
+    The library has no class of its own for such errors; it raises plain Exception.
     """
     try:
         yield
@@ -335,7 +335,7 @@ def _byte_level_bpe(path: Path, state: str) -> Any:
 
 
 def _without_added_tokens(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A `tokenizer.json` without its added tokens, also those inside the vocabulary, and without a post-processor."""
+    """A `tokenizer.json` without its added tokens, even those inside the vocabulary, and without a post-processor."""
     added = {token["content"] for token in state.get("added_tokens", [])}
     model = dict(state["model"])
     model["vocab"] = {piece: token for piece, token in model["vocab"].items() if piece not in added}

@@ -2,7 +2,7 @@
 
 ChatGLM2, ChatGLM3 and GLM-4 as first published are transformers' `GlmForCausalLM` under other names, with query, key
 and value in one matrix. ChatGLM-6B (`model.chatglm1`) and GLM-10B (`model.blank`) keep their names, and so do
-checkpoints in the layout of transformers. Reads tensors through `model.checkpoint`, one at a time; knows nothing of
+checkpoints in the layout of transformers. Reads tensors through `model.checkpoint`, one at a time; does not know
 devices or precisions.
 """
 
@@ -20,12 +20,12 @@ from model.families import CheckpointLayout
 from model.model_config import positive_int, supported_layout
 from rag.errors import CheckpointRefused
 
-ROWS_PER_BLOCK = 4096  # converted to another dtype at a time
+ROWS_PER_BLOCK = 4096  # bytes converted to another dtype at a time
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """One parameter of a model, with the scale of each row where it is published quantised."""
+    """One parameter of a model, with a scale for each row if it is published quantised."""
 
     values: torch.Tensor | LazyMatrix  # floating point, or int8 with `scale`
     scale: torch.Tensor | None = None  # (rows,) floating point; the weight is values * scale[:, None]
@@ -64,7 +64,7 @@ class TensorMapping:
     key_value_rows: int = 0  # of the key part, and the same of the value part
 
     def targets(self, name: str) -> list[tuple[str, slice]]:
-        """The parameters a published tensor becomes, each with its rows; empty if it is not needed.
+        """The parameters that a published tensor becomes, each with its rows; empty if it is not needed.
 
         Raises CheckpointRefused for a name that no GLM of this layout has.
         """

@@ -1,4 +1,4 @@
-"""The two oldest systems, which fill in blanks rather than chat: GLM-10B and its kind, and GLM-130B.
+"""The two oldest systems, GLM-10B with its relatives and GLM-130B, which fill in blanks rather than chat.
 
-Their texts, sources and question included, end in a mask, and the answer is what the model puts in its place.
+Their texts, which include sources and question, end with a mask, and the answer is what the model puts in its place.
 """

@@ -1,9 +1,9 @@
-"""Reads a checkpoint of SwissArmyTransformer in its model-parallel parts, as GLM-130B was given out.
+"""Reads a SwissArmyTransformer checkpoint in its model-parallel parts, the form in which GLM-130B was given out.
 
-Each `mp_rank_00_model_states.pt` holds every tensor in part: rows of some matrices, columns of others. A tensor is
-joined when it is read, from one part after the other, each mapped only meanwhile, so that memory holds little more than
-the largest tensor. Parts that were quantised are dequantised. Files are opened with `weights_only=True`: no code in
-them is ever run. (`tools/convert_tp.py` of THUDM/GLM-130B.)
+Each `mp_rank_00_model_states.pt` holds a part of every tensor: rows of some matrices, columns of others. A tensor is
+joined when it is read, from one part after another, each mapped only meanwhile, so memory holds little more than the
+largest tensor. Quantised parts are dequantised. Files are opened with `weights_only=True`, so no code in them is ever
+run. (`tools/convert_tp.py` of THUDM/GLM-130B.)
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from model.checkpoint import TensorFiles, file_errors, unpack_int4
 from rag.errors import CheckpointRefused, ModelMissing
 
 PART = re.compile(r"mp_rank_(\d+)_model_states\.pt")
-HEAD_DIM = 128  # of GLM-130B; taken if no part holds rotary frequencies
+HEAD_DIM = 128  # of GLM-130B; used if no part holds rotary frequencies
 CONTEXT = 2048  # tokens that GLM-130B was trained with
 _MATRIX = "transformer.layers.0.attention.query_key_value.weight"
 
@@ -52,7 +52,7 @@ class PartedTensors(TensorFiles):
 
     parts: tuple[Path, ...]
     shapes: dict[str, tuple[tuple[int, ...], torch.dtype]]  # of the joined tensors
-    bits: int  # 8 or 4 where the parts are quantised; 0: they are not
+    bits: int  # 8 or 4 if the parts are quantised, else 0
 
     def map(self, name: str) -> torch.Tensor:
         """One tensor, in memory. Raises CheckpointRefused or ModelMissing if a part cannot be read or does not fit."""
@@ -74,7 +74,7 @@ class PartedTensors(TensorFiles):
         return joined
 
     def read(self, name: str) -> torch.Tensor:
-        """The same: a joined tensor is no map of a file."""
+        """The same, since a joined tensor is never a mapped file."""
         return self.map(name)
 
     def shape(self, name: str) -> tuple[tuple[int, ...], torch.dtype]:
@@ -88,7 +88,7 @@ class PartedTensors(TensorFiles):
 
     @property
     def lazy(self) -> bool:
-        """Not a row block at a time, as joining a tensor reads every part."""
+        """Do not read a row block at a time, because joining a tensor reads every part."""
         return False
 
     def _dequantised(self, tensors: dict[str, torch.Tensor], name: str) -> torch.Tensor:
@@ -122,7 +122,7 @@ def find_parts(folder: Path) -> list[Path]:
 
 
 def open_parts(paths: Sequence[Path]) -> PartedTensors:
-    """The tensors of a checkpoint in parts. Raises CheckpointRefused if it is not that of a GLM-130B."""
+    """The tensors of a checkpoint in parts. Raises CheckpointRefused if it is not a GLM-130B."""
     first = open_part(paths[0])
     scales = {name for name in first if name.endswith("weight_scale")}
     names = [name for name in first if name not in scales]
@@ -159,7 +159,7 @@ def split_of(name: str) -> Split:
 
 
 def config_of(tensors: PartedTensors) -> dict[str, Any]:
-    """The fields of a `GLM130BConfig`, which the checkpoint has no file of, from the shapes of its tensors."""
+    """The fields of a `GLM130BConfig`, worked out from tensor shapes, because the checkpoint has no file for them."""
     frequencies = next((shape for name, (shape, _) in tensors.shapes.items() if name.endswith("inv_freq")), None)
     head_dim = 2 * frequencies[-1] if frequencies else HEAD_DIM
     vocab, hidden = tensors.shapes["transformer.word_embeddings.weight"][0]
@@ -179,7 +179,7 @@ def config_of(tensors: PartedTensors) -> dict[str, Any]:
 def _places(
     joined: torch.Tensor, piece: torch.Tensor, split: Split, at: int, count: int
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Where the part number `at` of `count` goes in a joined tensor, and what of it goes there."""
+    """Where part number `at` of `count` goes in a joined tensor, and what of it goes there."""
     if split is Split.WHOLE:
         return [(joined, piece)]
     if split is Split.HALVES:

@@ -1,6 +1,6 @@
-"""Tokenizers of GLM-10B and its kind, and of GLM-130B.
+"""Tokenizers of GLM-10B with its relatives, and of GLM-130B.
 
-The first were published with three: GPT-2's byte-level BPE (GLM-10B, GLM-2B), SentencePiece (the Chinese ones) and
+The former were published with three: GPT-2's byte-level BPE (GLM-10B, GLM-2B), SentencePiece (the Chinese ones) and
 BERT's WordPiece (GLM-Large). Their special tokens are in `added_tokens.json`, or follow the vocabulary in a fixed
 order. The ids were compared with those of the originals, except for WordPiece.
 """
@@ -124,9 +124,9 @@ class WordPieceTokenizer:
 
 
 class IcetkTokenizer:
-    """GLM-130B: `ice_text.model` of icetk, a SentencePiece Unigram whose ids follow 20,000 that were meant for images.
+    """GLM-130B: `ice_text.model` of icetk, a SentencePiece Unigram whose ids come after 20,000 reserved for images.
 
-    Its normaliser (NFKC) is lossy: white space becomes a space, and full-width punctuation ASCII.
+    Its normaliser (NFKC) is lossy: white space becomes a space, and full-width punctuation becomes ASCII.
     """
 
     leading_space = True
@@ -134,7 +134,7 @@ class IcetkTokenizer:
     names = ("[MASK]", "[gMASK]", "[sMASK]", "eod", "sop", "eop", "ENC", "dBLOCK")
 
     def __init__(self, path: Path) -> None:
-        """Raises CheckpointRefused for an unreadable file, or that of ChatGLM-6B, which has other ids."""
+        """Raises CheckpointRefused if the file cannot be read, or is that of ChatGLM-6B, which has other ids."""
         self._pieces = open_sentencepiece(path)
         size = self._pieces.get_piece_size()
         if self._pieces.id_to_piece(self._pieces.piece_to_id("[gMASK]")) == "[gMASK]":
@@ -178,9 +178,9 @@ def load_blank_tokenizer(folder: Path) -> Tokenizer | None:
 def _special_tokens(
     folder: Path, first: int, names: Sequence[str], own: Mapping[str, int] | None = None
 ) -> dict[str, int]:
-    """Names and ids from `added_tokens.json`; without it, `names` in this order from the id `first`.
+    """Names and ids from `added_tokens.json`; without it, `names` in this order, starting with the id `first`.
 
-    `own`: those the vocabulary itself has. Raises CheckpointRefused if one that every text needs is missing.
+    `own`: those in the vocabulary itself. Raises CheckpointRefused if one that every text needs is missing.
     """
     path = folder / "added_tokens.json"
     found = _token_ids(path) if path.exists() else {name: first + at for at, name in enumerate(names)}

@@ -147,7 +147,7 @@ def _model(name: str) -> str:
 
 
 def answer_end(stop_ids: frozenset[int], special_tokens: Mapping[str, int]) -> int:
-    """The token that ends an answer: the one that begins the next turn of a person, if there is one."""
+    """The token that ends an answer: the one that starts a person's next turn, if there is one."""
     user = special_tokens.get("<|user|>")
     return user if user in stop_ids else min(stop_ids)
 

@@ -1,7 +1,7 @@
-"""Gradients through weights that are not trained: of quantised matrices, and of layers that are computed twice.
+"""Gradients through weights that are not trained: quantised matrices, and layers that are computed twice.
 
-INT8 and INT4 modules call integer kernels that have no gradient of their own. Theirs is the product with the
-dequantised matrix, as in QLoRA (Dettmers et al. 2023, arXiv:2305.14314).
+INT8 and INT4 modules call integer kernels that have no gradient. As in QLoRA (Dettmers et al. 2023, arXiv:2305.14314),
+the gradient used is that of the product with the dequantised matrix.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def is_quantised(model: nn.Module) -> bool:
 def trainable_through(model: Any) -> Iterator[None]:
     """Let gradients pass through a model, keeping one layer's activations at a time; its weights get none.
 
-    Each layer's inputs are kept and the rest is computed again on the way back (Chen et al. 2016, arXiv:1604.06174),
+    Each layer's inputs are kept, and the rest is computed again on the way back (Chen et al. 2016, arXiv:1604.06174),
     unless the pair is so short that all activations are small.
     """
     layers = list(getattr(model, model.base_model_prefix).layers)
@@ -56,7 +56,7 @@ def trainable_through(model: Any) -> Iterator[None]:
         yield
     finally:
         for module in (*layers, *quantised):
-            del module.forward  # that of the class again
+            del module.forward  # the method of its class again
 
 
 def _checkpointed(forward: Any, states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:

@@ -14,13 +14,13 @@ from model.finetune.train import TrainingSettings
 from model.memory import needed_bytes
 
 ADAM_BYTES: Final = 16  # per trained weight, in float32: the weight, its gradient and two means
-ANSWER_SHARE: Final = 0.25  # of a pair's tokens that are the answer, whose logits are computed
+ANSWER_SHARE: Final = 0.25  # share of a pair's tokens that are the answer, for which logits are computed
 LOGIT_BYTES: Final = 12  # per logit: as computed, in float32, and its gradient
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingMemory:
-    """Bytes that training takes, by what for."""
+    """Bytes needed for training, by purpose."""
 
     weights: int  # of the model, with what the libraries and the device take
     trained: int  # the adapter, its gradients and what AdamW keeps
@@ -31,7 +31,7 @@ class TrainingMemory:
 
     @property
     def total(self) -> int:
-        """All of it together."""
+        """All of them together."""
         return sum(getattr(self, one.name) for one in fields(self))
 
 

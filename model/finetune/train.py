@@ -1,6 +1,6 @@
 """The training loop: pairs one at a time, a step for every few of them, until the held-out loss no longer falls.
 
-After each epoch everything is saved, so that an interrupted run continues where it stopped.
+Everything is saved after each epoch, so that an interrupted run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class TrainingSettings:
 
     method: Method = Method.P_TUNING
     epochs: int = 20  # maximum passes over the pairs
-    rate: float = 1e-2  # learning rate of AdamW at the beginning; it falls to a tenth, linearly
+    rate: float = 1e-2  # learning rate of AdamW at the start; it falls to a tenth, linearly
     step_pairs: int = 8  # pairs whose gradients are summed before each step
     longest: int = 2048  # tokens of question, sources and answer; longer pairs are left out
-    held_out: float = 0.1  # share of the pairs that only measures
+    held_out: float = 0.1  # share of the pairs that are only measured
     patience: int = 3  # epochs without a lower held-out loss before training ends
     prefix_tokens: int = 64  # P-Tuning v2
     rank: int = 8  # LoRA
@@ -52,9 +52,9 @@ class TrainingSettings:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """The model that an adapter is trained for."""
+    """The model for which an adapter is trained."""
 
-    name: str  # shown to people
+    name: str  # as people see it
     model: str  # hub id or folder
 
 
@@ -68,7 +68,7 @@ class Epoch:
 
 @dataclass
 class _State:
-    """What a run needs to go on."""
+    """What is needed to continue a run."""
 
     epochs: list[Epoch] = field(default_factory=list)
     best: dict[str, torch.Tensor] = field(default_factory=dict)  # trained tensors of the best epoch
@@ -79,7 +79,7 @@ Progress = Callable[[int, int, int], None]  # epochs done, pairs of this one don
 
 
 class Trainer:
-    """Trains one adapter of one model."""
+    """Trains one adapter for one model."""
 
     def __init__(self, model: Any, settings: TrainingSettings, folder: Path) -> None:
         """`folder`: of the adapter. Raises ReaderError if the method cannot be used with this model."""
@@ -111,7 +111,7 @@ class Trainer:
     def train(
         self, learning: Sequence[Example], measuring: Sequence[Example], base: Base, progress: Progress | None = None
     ) -> list[Epoch]:
-        """Train until the end and write the adapter. Raises OutOfMemory and ReaderError."""
+        """Train until the end, and write the adapter. Raises OutOfMemory and ReaderError."""
         began = time.monotonic()
         self._folder.mkdir(parents=True, exist_ok=True)
         with torch_errors(_TRAINING), trainable_through(self._base):
@@ -121,7 +121,7 @@ class Trainer:
                 self._note(Epoch(loss, held_out))
         self._restore(self._state.best)
         self._adapted.save_pretrained(self._folder)
-        (self._folder / "README.md").unlink(missing_ok=True)  # peft's, an empty form
+        (self._folder / "README.md").unlink(missing_ok=True)  # an empty form from peft
         self._describe(base, len(learning) + len(measuring), time.monotonic() - began)
         (self._folder / STATE).unlink(missing_ok=True)
         return self._state.epochs
@@ -129,7 +129,7 @@ class Trainer:
     # ---- one epoch
 
     def _learn(self, examples: Sequence[Example], progress: Progress | None) -> float:
-        """One pass, in an order of its own; the mean loss per token."""
+        """One pass over the examples in random order; returns the mean loss per token."""
         done, settings = len(self._state.epochs), self._settings
         for group in self._optimizer.param_groups:
             group["lr"] = settings.rate * (1 - 0.9 * done / settings.epochs)
@@ -155,14 +155,14 @@ class Trainer:
         return sum(self._loss(one).item() for one in examples) / sum(len(one.answer) for one in examples)
 
     def _loss(self, one: Example) -> torch.Tensor:
-        """The summed cross-entropy of the tokens of an answer."""
+        """The summed cross-entropy of an answer's tokens."""
         device = self._base.device
         ids = torch.tensor([[*one.prompt, *one.answer]], device=device)
         prefix: LearnedPrefix = ()
         if self._settings.method is Method.P_TUNING:
             prefix = tuple((layer.keys, layer.values) for layer in self._adapted.get_prompt(1).layers)
         inputs = inputs_behind(self._base, ids, prefix)
-        # The token before the answer predicts its first one; what follows the last is not looked at.
+        # The token before the answer predicts its first one; the prediction after the last is ignored.
         logits = self._base(**inputs, logits_to_keep=len(one.answer) + 1).logits[0, :-1].float()
         loss = functional.cross_entropy(logits, torch.tensor(one.answer, device=device), reduction="sum")
         if not bool(torch.isfinite(loss)):
@@ -172,7 +172,7 @@ class Trainer:
     # ---- what is kept
 
     def _note(self, epoch: Epoch) -> None:
-        """Add an epoch, and save what it takes to go on after it."""
+        """Add an epoch, and save what is needed to continue after it."""
         state = self._state
         state.epochs.append(epoch)
         if state.best_epoch < 0 or _judged(epoch) < _judged(state.epochs[state.best_epoch]):
@@ -232,7 +232,7 @@ def _adapted(model: Any, settings: TrainingSettings) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # peft reads an attribute that transformers has renamed
         adapted = peft.get_peft_model(model, config)
-    if settings.method is Method.P_TUNING:  # peft begins with a deviation of 1, larger than most keys
+    if settings.method is Method.P_TUNING:  # peft starts with a deviation of 1, larger than most keys
         with torch.no_grad():
             for parameter in _trained(adapted).values():
                 parameter.mul_(0.1)
