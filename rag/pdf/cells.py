@@ -1,6 +1,6 @@
-"""Words of a text line -> values: numbers with their signs, dashes for empty cells; and what a value means.
+"""Words of a text line -> values: numbers with their signs, dashes for empty cells, and what a value means.
 
-The first step of finding tables (`rag.pdf.tables`). Knows words and where they stand, not columns.
+The first step of finding tables (`rag.pdf.tables`). Knows words and their positions, not columns.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _TRAILING_CURRENCY = re.compile(rf"(?<!\s)\s*{_CURRENCY}$")
 
 MAX_VALUE_CHARACTERS = 40  # of a number; a longer one is a code
 MAX_VALUE_WORDS = 6  # "$", "(", "1,577", ")", "%"
-MAX_HEADER_CHARACTERS = 60  # of headers over two lines that were joined as if they were a paragraph
+MAX_HEADER_CHARACTERS = 60  # of headers on two lines that were joined as if they were a paragraph
 MAX_HEADER_ROWS = 6  # visual lines of such headers
 HEADER_GAP = 4.0  # widths of a character between two of them
 MIN_SENTENCE_CHARACTERS = 60  # of a line with a full stop that is a sentence, and no label
-ONE_LINE = 1.9  # times the height of a word that the words of one visual line span
+ONE_LINE = 1.9  # times the height of a word: the height of one visual line
 FEW_LINES = 4  # the same for a row whose label is broken over several visual lines
 
 
@@ -80,13 +80,13 @@ class Value:
 
 @dataclass(slots=True)
 class Line:
-    """A line of the page's text: a row of a table, or a paragraph."""
+    """A line of the page's text: a table row, or a paragraph."""
 
     words: list[Word]
     values: list[Value]
-    flat: bool  # its words stand side by side, as those of a row do
-    unit: str = ""  # text behind the values, in a column of its own: "mA"
-    heading: bool = False  # a year that opens a section of rows
+    flat: bool  # its words stand side by side, as in a row
+    unit: str = ""  # text after the values, in a column of its own: "mA"
+    heading: bool = False  # a year that starts a section of rows
 
     @property
     def text(self) -> str:
@@ -109,17 +109,17 @@ class Line:
         return max(word.bottom for word in self.words)
 
     def label(self) -> list[Word]:
-        """The words that are part of no value in a column."""
+        """The words that are not part of a value in a column."""
         taken = {id(word) for value in self.values if value.column >= 0 for word in value.words}
         return [word for word in self.words if id(word) not in taken]
 
     def is_sentence(self) -> bool:
-        """Whether it is a sentence of running text, and neither a row nor a label."""
+        """Whether it is a sentence of running text rather than a row or a label."""
         text = self.text
         return len(text) >= MIN_SENTENCE_CHARACTERS and not self.trailing() and _SENTENCE_END.search(text) is not None
 
     def trailing(self) -> list[Value]:
-        """The values that the line ends in, with nothing between them."""
+        """The values at the end of the line, with nothing between them."""
         found: list[Value] = []
         end = len(self.words)
         for value in reversed(self.values):
@@ -131,7 +131,7 @@ class Line:
 
 
 def joined(words: Sequence[Word]) -> str:
-    """The words with spaces between them, except where the text has none, or Chinese goes on in the next line."""
+    """The words with spaces between them, except where the text has none, or Chinese continues on the next line."""
     parts = [word.text for word in words[:1]]
     for before, word in pairwise(words):
         unspaced = joins_without_space(before.text[-1]) and joins_without_space(word.text[0])
@@ -187,7 +187,7 @@ def character_width(lines: Sequence[Line]) -> float:
 
 
 def segments(line: Line, gap: float) -> list[list[Word]]:
-    """The words of a line, separated where they stand further apart than `gap`, and between values."""
+    """The words of a line, split where the gap is wider than `gap`, and between values."""
     starts = {id(value.words[0]) for value in line.values}
     ends = {id(value.words[-1]) for value in line.values}
     parts = [[line.words[0]]]
@@ -199,7 +199,7 @@ def segments(line: Line, gap: float) -> list[list[Word]]:
 
 
 def visual_lines(words: Sequence[Word]) -> list[Line]:
-    """Words by their height on the page, from the top down, each line from left to right."""
+    """Words grouped by their height on the page, from the top down, each line from left to right."""
     rows: list[list[Word]] = []
     for word in sorted(words, key=lambda word: word.top + word.bottom):
         middle, height = (word.top + word.bottom) / 2, word.bottom - word.top
@@ -212,7 +212,7 @@ def visual_lines(words: Sequence[Word]) -> list[Line]:
 
 
 def _lines(words: list[Word]) -> list[Line]:
-    """A line of the page's text; several where rows of a table were joined as if they were a paragraph."""
+    """The lines of a line of text: several if table rows were joined as if they were a paragraph."""
     line = _line(words)
     if line.flat:
         return [line]
@@ -223,7 +223,7 @@ def _lines(words: list[Word]) -> list[Line]:
 
 
 def _are_headers(rows: Sequence[Line]) -> bool:
-    """Whether a few visual lines are headers beside one another: prose has no gaps as wide as theirs."""
+    """Whether a few visual lines are headers side by side: prose has no gaps as wide as theirs."""
     if len(rows) > MAX_HEADER_ROWS:
         return False
     return any(
@@ -240,7 +240,7 @@ def _line(words: list[Word]) -> Line:
     line = Line(words, _values(words), flat=True)
     if span < ONE_LINE * height:
         return line
-    # A label broken over several visual lines, with its values beside it, is a row all the same.
+    # A label broken over several visual lines, with its values next to it, is still a row.
     trailing = line.trailing()
     label = words[: len(words) - sum(len(value.words) for value in trailing)]
     if trailing and label and max(word.right for word in label) < trailing[0].left and span < FEW_LINES * height:
@@ -274,7 +274,7 @@ def _is_period(word: Word, value: Value, before: Word | None) -> bool:
 
 
 def _values(words: Sequence[Word]) -> list[Value]:
-    """The values among the words; days and years of dates are none."""
+    """The values among the words; days and years of dates are not values."""
     found: list[Value] = []
     prefix: list[Word] = []
     after_value = in_date = False

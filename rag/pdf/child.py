@@ -33,7 +33,7 @@ Command = dict[str, Any]
 MAX_OBJECTS = 2_000  # counted on a page with little text
 RECTANGLE_BYTES = 16  # of an FS_RECTF
 LONGEST_STRING = 32_767  # bytes of a string that PDFium keeps; it drops the rest without any error
-MAX_STRINGS = 500  # of a long page that are looked at
+MAX_STRINGS = 500  # of a long page, that are examined
 LITTLE_TEXT = 100  # characters below which a page's objects are counted
 PERMIT_COPY = 1 << 4  # PDF 32000-1, table 22, bit 5
 OUT_OF_MEMORY = 77  # exit status
@@ -45,7 +45,7 @@ WORD = re.compile(f"[{CJK}]+|[^\\s\ufffe{CJK}]+")  # U+FFFE: PDFium's hyphen at 
 
 
 class OutOfTime(BaseException):
-    """INFO_CPU_SECONDS are spent. Not an Exception, so that no handler in a library catches it."""
+    """INFO_CPU_SECONDS are used up. Not an Exception, so that no handler in a library catches it."""
 
 
 class Output:
@@ -64,7 +64,7 @@ class Output:
             data = data[os.write(self._out, data) :]
 
     def refuse(self, why: str, **details: Any) -> NoReturn:
-        """Report why the file is not read, and exit."""
+        """Report why the file cannot be read, and exit."""
         self.send({"kind": "refused", "why": why, **details})
         raise SystemExit(0)
 
@@ -240,7 +240,7 @@ def pypdf_errors(*more: type[BaseException]) -> tuple[type[BaseException], ...]:
 
 
 def open_pypdf(path: str, password: str | None) -> Any:
-    """The decrypted document in pypdf. Raises PermissionError if the password does not open it, and pypdf_errors()."""
+    """The decrypted document in pypdf. Raises PermissionError if the password is wrong, and pypdf_errors()."""
     reader = importlib.import_module("pypdf").PdfReader(open(path, "rb"), strict=False)  # noqa: SIM115, PTH123
     if reader.is_encrypted and not (reader.decrypt("") or (password and reader.decrypt(password))):
         raise PermissionError("password")
@@ -372,7 +372,7 @@ def main() -> None:
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     output.send({"kind": "end"})
-    os._exit(0)  # without clean-up: PDFium's own, of a broken document, may crash
+    os._exit(0)  # without clean-up, because PDFium's own may crash on a broken document
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What people filled into a page: values of form fields, and texts typed onto it; runs in the child process.
+"""What people filled into a page: values of form fields, and texts typed onto it. Runs in the child process.
 
-They are annotations, which belong to no text that PDFium or pypdf extract. Scripts of forms are never run: this build
-of PDFium has no interpreter for them.
+These are annotations, which are not part of the text that PDFium or pypdf extract. Scripts in forms are never run: this
+build of PDFium has no interpreter for them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-MAX_ANNOTATIONS = 2_000  # looked at on one page
+MAX_ANNOTATIONS = 2_000  # fields examined on one page
 MAX_VALUE = 1_000_000  # characters of one value, as many as a page may have
 HIDDEN = 1 << 1 | 1 << 5  # annotation flags Hidden and NoView (PDF 32000-1, table 165)
 PASSWORD = 1 << 13  # flag of text fields (table 228)
@@ -21,7 +21,7 @@ Field = tuple[str, float, float, float, float]  # text; left, top, right, bottom
 
 @contextmanager
 def opened(pdfium: Any, document: Any) -> Iterator[Any]:
-    """The form of the document, which field values are read from; None if it has none."""
+    """The document's form, from which field values are read; None if it has none."""
     if pdfium.FPDF_GetFormType(document) == pdfium.FORMTYPE_NONE:
         yield None
         return
@@ -69,7 +69,7 @@ def _text(pdfium: Any, form: Any, annotation: Any) -> str:
 
 
 def _chosen(pdfium: Any, form: Any, annotation: Any) -> str:
-    """The labels of the options that are chosen in a list."""
+    """The labels of the options chosen in a list."""
     options = range(min(max(pdfium.FPDFAnnot_GetOptionCount(form, annotation), 0), MAX_ANNOTATIONS))
     chosen = (n for n in options if pdfium.FPDFAnnot_IsOptionSelected(form, annotation, n))
     return ", ".join(_string(pdfium.FPDFAnnot_GetOptionLabel, form, annotation, n) for n in chosen)

@@ -1,4 +1,4 @@
-"""Metadata, page labels and outline of a PDF; runs in the child process, with pypdf, or PDFium where that suffices."""
+"""Metadata, page labels and outline of a PDF. Runs in the child process, with pypdf, or PDFium if that is enough."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_OUTLINE = 5_000  # entries
 
 
 def may_have_labels(path: str) -> bool:
-    """Whether the file may have page labels or an outline; if not, PDFium's metadata suffice without pypdf."""
+    """Whether the file may have page labels or an outline; if not, PDFium's metadata are enough, without pypdf."""
     end = b""
     with open(path, "rb") as file:  # noqa: PTH123 - a path of /proc
         while block := file.read(1 << 20):

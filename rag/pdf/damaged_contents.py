@@ -1,6 +1,6 @@
-"""Whether a page that shows nothing lost its contents to damage; runs in the child process, with pypdf.
+"""Whether a page that shows nothing has lost its contents to damage. Runs in the child process, with pypdf.
 
-PDFium shows such a page as a blank one, without any error.
+PDFium shows such a page as blank, without any error.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _is_broken(stream: Any) -> bool:
     """Whether a stream is missing, does not decompress to its end, or holds nothing but zeros."""
     if not hasattr(stream, "get_data"):
         return True
-    raw = bytes(stream._data)  # there is no public way to the bytes as they are in the file
+    raw = bytes(stream._data)  # there is no public way to get the bytes as they are in the file
     filters = stream.get("/Filter")
     if filters == "/FlateDecode" or filters == ["/FlateDecode"]:
         return not _decompresses(raw)

@@ -1,6 +1,6 @@
-"""All pages of a PDF as its readers read them: PDFium first, other readers for doubtful pages, the better reading kept.
+"""Reads all pages of a PDF: with PDFium first, with other readers for doubtful pages, keeping the better result.
 
-Lays each page out as it arrives. Knows nothing of the document as a whole; `load` puts that together.
+Lays out each page as it arrives. Knows nothing of the document as a whole; `load` puts that together.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from rag.pdf.text_quality import DOUBTFUL_BELOW, visible_characters
 from rag.settings import Limits
 
 TRUNCATED_FROM = 32_000  # characters; PDFium truncates a string at 32,767 without any error
-FEW_CHARACTERS = 100  # a page with fewer visible ones may have lost text
+FEW_CHARACTERS = 100  # a page with fewer visible characters may have lost text
 BETTER = 1.2  # times as much readable text: what another reader must find to replace a reading with word boxes
 BETTER_THAN_TRUNCATED = 1.02  # the same for a page that PDFium may have truncated
 COPYING_RESTRICTED = Message("Its owner restricts copying its text; here it is only read for searching.")
@@ -179,7 +179,7 @@ def _lay_out(page: PageReading, interned: dict[str, str]) -> None:
 
 
 def second_opinion(reading: Reading, pdf: OpenPdf, reader: PageReader) -> None:
-    """Ask another reader for pages that it may read better, and keep the better reading of each."""
+    """Have another reader read the pages that it may read better, and keep the better result for each."""
     if reader == reading.reader:
         return
     doubtful = [page.number for page in reading.pages if _is_doubtful(page)][: pdf.limits.fallback_reader_pages]

@@ -1,4 +1,4 @@
-"""Values that people filled into a form, put into the text of its page where they stand on it."""
+"""Puts the values that people filled into a form into the text of its page, at their positions."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Field:
 
 
 def with_fields(text: str, words: WordBoxes, fields: Sequence[Field]) -> tuple[str, WordBoxes]:
-    """The text of a page and its words with the values in their places: behind or before the word beside it.
+    """The text of a page and its words, with each value before or after the word next to it.
 
-    A value with no word beside it stands on a line of its own, below the line above it.
+    A value without a word next to it gets a line of its own, below the line above it.
     """
     fields = [field for field in fields if field.text.strip()]
     if not fields:
@@ -69,7 +69,7 @@ def with_fields(text: str, words: WordBoxes, fields: Sequence[Field]) -> tuple[s
 def _place(text: str, words: WordBoxes, field: Field) -> tuple[int, bool]:
     """(the character of the text before which a value goes, whether on a line of its own)."""
     left, top, right, bottom = words.boxes.T
-    # Behind the word to the left of it, or before the one to the right, whichever is nearer.
+    # After the word to its left or before the one to its right, whichever is nearer.
     middle, own_middle = (top + bottom) / 2, (field.top + field.bottom) / 2
     beside = ((middle >= field.top) & (middle <= field.bottom)) | ((top <= own_middle) & (bottom >= own_middle))
     is_left = (left + right) / 2 < (field.left + field.right) / 2

@@ -1,7 +1,7 @@
-"""Running headers, footers and page numbers: lines that recur at the same height of many pages.
+"""Running headers, footers and page numbers: lines that recur at the same height on many pages.
 
-Found by comparing the pages of a document. Lines are removed from the top or bottom edge inwards, and never if
-they are the only text of their page.
+They are found by comparing the pages of a document. Lines are removed from the top or bottom edge inwards, and never if
+they are the only text on their page.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from rag.pdf.lines import Line, PageLayout
 
 MAX_LINES = 4  # examined at either edge of a page
 MAX_CHARACTERS = 200  # of a running line
-EDGE = 0.2  # share of the page's height, from either edge, where running lines stand; not used without real boxes
+EDGE = 0.2  # share of the page's height, from either edge, where running lines are; not used without real boxes
 HEIGHT_TOLERANCE = 0.02  # share of the page's height by which a running line may move from page to page
 MIN_PAGES = 3  # with the same line
-SURE_PAGES = 8  # with the same line, so that it is not the head of a table that spans some pages
+SURE_PAGES = 8  # with the same line, so that it is not the head of a table that spans a few pages
 NEIGHBOURHOOD = 6  # pages before and after
 MIN_NEIGHBOURS = 0.4  # share of the pages in the neighbourhood that have the line
 _NUMBER = re.compile(r"\d+|\b[ivxlcIVXLC]{1,7}\b")  # IGNORECASE would match a dotted capital İ
@@ -83,20 +83,20 @@ def _running(group: Sequence[_Candidate], pages: int) -> list[_Candidate]:
         return list(group)
     if len(group) < MIN_PAGES:
         return []
-    # Keep page numbers that count with the pages, and other lines at about the same height.
+    # Keep page numbers that increase with the pages, and other lines at about the same height.
     if is_number_only(group[0].signature):
         same = _page_numbers(group)
     else:
         middle = median(candidate.height for candidate in group)
         same = [c for c in group if c.outermost or abs(c.height - middle) <= HEIGHT_TOLERANCE]
-    # Keep those whose neighbouring pages have the line, too, if that makes enough pages.
+    # Keep those whose neighbouring pages also have the line, if that is enough pages.
     same = _in_dense_neighbourhood(same)
     enough = min(max(MIN_PAGES, pages // 5), SURE_PAGES)
     return same if len({candidate.page for candidate in same}) >= enough else []
 
 
 def is_number_only(signature: str) -> bool:
-    """Whether a line is only a number, with ornaments perhaps: "- 12 -"."""
+    """Whether a line is only a number, possibly with ornaments: "- 12 -"."""
     return _PLACEHOLDER in signature and not signature.strip(_PLACEHOLDER + "# -–—|/.·[]()")
 
 
@@ -139,7 +139,7 @@ def _remove_from(page: PageLayout, edges: tuple[list[_Candidate], list[_Candidat
     """Remove the running lines of one page, from each edge inwards up to the first other line.
 
     If all lines examined are running, the page may be a form; if they recur on few pages, they may be the head of a
-    table. Then only lines that are set apart from the rest of the page are removed.
+    table. In these cases, only lines set apart from the rest of the page are removed.
     """
     pitch = _line_pitch(page)
     ids: set[int] = set()
@@ -147,7 +147,7 @@ def _remove_from(page: PageLayout, edges: tuple[list[_Candidate], list[_Candidat
         # Take running lines from the edge up to the first other line.
         taken = list(takewhile(lambda candidate: id(candidate.line) in running, edge))
         ends = len(taken) < min(MAX_LINES, len(page.lines))
-        # Give back the innermost ones while they may belong to the body.
+        # Put back the innermost ones while they may belong to the body.
         while taken and not (ends and running[id(taken[-1].line)] >= SURE_PAGES):
             if _is_set_apart(page, taken[-1], pitch):
                 break
@@ -168,7 +168,7 @@ def _line_pitch(page: PageLayout) -> float:
 
 
 def _is_set_apart(page: PageLayout, last: _Candidate, pitch: float) -> bool:
-    """Whether a line differs from the nearest line further inside: by distance, by height, or as a mere number."""
+    """Whether a line differs from the nearest one further inside: by distance, by height, or as only a number."""
     if is_number_only(last.signature) or not page.placed:
         return True
     line = last.line

@@ -1,7 +1,7 @@
-"""The characters of one glyph in right-to-left text, back in the order they are read in; runs in the child process.
+"""Puts the characters of one glyph in right-to-left text back into reading order. Runs in the child process.
 
-PDFium turns such text round character by character, also the lam and alef of one ligature if the font maps it to both;
-a ligature that is mapped to its presentation form it takes apart in the right order.
+PDFium reverses such text character by character, even the lam and alef of one ligature if the font maps it to both. A
+ligature that is mapped to its presentation form is taken apart in the right order.
 """
 
 from __future__ import annotations
@@ -32,5 +32,5 @@ def restore(text: str, origin: Callable[[int], tuple[float, float]]) -> str:
 
 
 def _is_reversed(glyph: str) -> bool:
-    """Whether the characters of one glyph cannot follow each other so: an alef before its lam, a mark before all."""
+    """Whether the characters of one glyph cannot be in this order: an alef before its lam, or a mark first."""
     return len(glyph) > 1 and ((glyph[0] in _ALEFS and glyph[1] == _LAM) or unicodedata.combining(glyph[0]) > 0)

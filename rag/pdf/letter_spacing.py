@@ -1,6 +1,6 @@
-"""Chinese and Japanese set with a space after every character: the spaces are dropped, so that words can be found.
+"""Removes the spaces from Chinese and Japanese set with a space after every character, so that words can be found.
 
-Knows nothing of lines beyond where they begin.
+Knows nothing about lines except where they start.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from rag.language import is_han, joins_without_space
 
 EM = 0.85  # font size / height of a character's box, roughly
 WIDEST = 1.2  # ems between two characters of one spaced-out word; a full-width space is one em wide
-SURE_RUN = 4  # characters in a row that need nothing else to be taken for spaced-out text
-SHORT_RUN = 2  # Chinese ones that are, where nothing else in Chinese stands beside them: "合 计", the label of a row
+SURE_RUN = 4  # characters in a row that are enough to count as spaced-out text
+SHORT_RUN = 2  # Chinese ones that are enough if no other Chinese is next to them: "合 计", the label of a row
 
 
 def close_up(
@@ -47,7 +47,7 @@ def close_up(
 
 
 def _is_spaced_out(words: Sequence[str], near: npt.NDArray[np.bool_], start: int, end: int) -> bool:
-    """Whether the single characters words[start:end] are parts of one text rather than words or cells of their own."""
+    """Whether the single characters words[start:end] are parts of one text rather than separate words or cells."""
     if end - start >= SURE_RUN:
         return True
     before = start > 0 and near[start - 1] and joins_without_space(words[start - 1][-1])

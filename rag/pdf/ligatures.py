@@ -1,6 +1,6 @@
-"""Ligatures that a font maps to no letters, or to half of them, as their letters; runs in the child process.
+"""Restores the letters of ligatures that a font maps to nothing, or to only half of them. Runs in the child process.
 
-Each character is replaced by one character, so that all keep their place and their box.
+Each character is replaced with one character, so that all keep their place and their box.
 """
 
 from __future__ import annotations

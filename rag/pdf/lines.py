@@ -1,8 +1,8 @@
 """Words and their boxes -> lines of a page, and lines -> paragraphs.
 
-The lines of a paragraph are joined, the rows of a table are not. Geometry tells them apart: a line was broken to
-wrap a paragraph only if the next word would not have fitted before the right margin. Lengths are points. Knows
-nothing of PDF or of other pages.
+The lines of a paragraph are joined, the rows of a table are not. Geometry tells them apart: a line was only broken to
+wrap a paragraph if the next word would not have fitted before the right margin. Lengths are in points. Knows nothing of
+PDF or of other pages.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class PageLayout:
     """The words of a page, and the lines they form."""
 
     words: list[str]
-    space_before: list[str]  # white space before each word, "" or " "; at the start of a line set by `join_lines`
+    space_before: list[str]  # white space before each word, "" or " "; set by `join_lines` at the start of a line
     boxes: Boxes  # on the page as shown
     upright: Boxes  # on the page rotated so that its text runs from left to right; lines are measured there
     lines: list[Line]

@@ -1,8 +1,8 @@
-"""PDF bytes in, pages out: text, words with their boxes, page labels, outline, and what kind each page is.
+"""PDF bytes in, pages out: text, words with their boxes, page labels, outline, and the kind of each page.
 
-A child process (`child`) opens the file under limits, `extract` collects what the readers of its pages found; here
-the pages are cleaned up and put together. Knows nothing of the library, and never puts a file's name in a message:
-the caller does.
+A child process (`child`) opens the file under limits, and `extract` collects what the readers of its pages found. Here
+the pages are cleaned up and put together. Knows nothing of the library, and never puts a file's name in a message: the
+caller does.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _check_file(file: BinaryIO, limits: Limits) -> None:
 
 
 def _file_kind(head: bytes) -> Message:
-    """What a file that is not a PDF seems to be, from its first bytes."""
+    """What kind of file this seems to be, from its first bytes, if not a PDF."""
     known = (
         (b"PK\x03\x04", Message("a ZIP archive or an Office document")),
         (b"\xd0\xcf\x11\xe0", Message("an old Office document")),
@@ -159,14 +159,14 @@ def _document(reading: Reading, check: Callable[[], None], ocr_pages: int, *, oc
 
 
 def _flows_on(layout: PageLayout | None, following: PageLayout | None) -> bool:
-    """Whether a page ends within a sentence that the next page continues."""
+    """Whether a page ends in the middle of a sentence that the next page continues."""
     if layout is None or following is None:
         return False
     return ends_mid_sentence(layout) and starts_mid_sentence(following)
 
 
 def vocabulary(layouts: Mapping[int, PageLayout]) -> set[str]:
-    """Words of these pages in lower case, without the first and last of each line: they may be parts of a word."""
+    """Words on these pages in lower case, without the first and last of each line, which may be parts of a word."""
     known: set[str] = set()
     for layout in layouts.values():
         for line in layout.lines:
@@ -184,7 +184,7 @@ def _labels(reading: Reading) -> list[str]:
 
 
 def _outline(reading: Reading) -> Iterator[Heading]:
-    """Outline entries, those left out that are malformed or lead to no page."""
+    """Outline entries, except those that are malformed or lead to no page."""
     entries = reading.info.get("outline")
     for entry in entries[:MAX_OUTLINE] if isinstance(entries, list) else ():
         try:

@@ -1,7 +1,7 @@
 """Normalises characters and words for search: ligatures, invisible characters, hyphens at line ends.
 
 Knows nothing of pages, geometry or PDF. Takes linear time on hostile text: no regular expression here backtracks, and
-Unicode normalisation, quadratic in a run of combining marks, is limited to short words.
+Unicode normalisation, which is quadratic in a run of combining marks, is limited to short words.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import cache
 
 from rag.language import joins_without_space, limit_marks
 
-MAX_NORMALISED = 200  # characters; longer words are not normalised, as no language has them
+MAX_NORMALISED = 200  # characters; longer words are not normalised, since no language has them
 SENTENCE_ENDS = frozenset(".!?:;。！？；：…")
 CLOSERS = "\"'”’»)]）】》」』〉〕］"
 # First parts of compounds that keep their hyphen at a line end: "long-term".

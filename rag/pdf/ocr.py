@@ -1,7 +1,7 @@
-"""OCR: pages that show their text as a picture are drawn and recognised in a child process under limits of its own.
+"""OCR: pages that show their text as a picture are drawn and recognised in a child process under its own limits.
 
-RapidOCR 3 (https://github.com/RapidAI/RapidOCR, Apache-2.0) with the PP-OCRv6 models in its package, Chinese and
-English, on ONNX Runtime. A hostile PDF may have taken the child over, so what it sends is checked here before use.
+RapidOCR 3 (https://github.com/RapidAI/RapidOCR, Apache-2.0) with the PP-OCRv6 models in its package, for Chinese and
+English, on ONNX Runtime. A hostile PDF may have taken over the child, so what it sends is checked here before use.
 """
 
 from __future__ import annotations

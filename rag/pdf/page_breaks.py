@@ -1,4 +1,4 @@
-"""Whether a sentence goes on from one page to the next, by the last line of the one and the first of the other."""
+"""Whether a sentence continues from one page to the next, by the last line of one and the first of the other."""
 
 from __future__ import annotations
 

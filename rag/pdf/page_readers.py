@@ -1,6 +1,6 @@
-"""Page readers: PDFium and pypdf in the child process, and the protocol that OCR implements, too.
+"""Page readers: PDFium and pypdf in the child process, and the protocol that OCR also implements.
 
-A hostile PDF may have taken the child over, so numbers, spans and boxes it sends are checked here before use.
+A hostile PDF may have taken over the child, so numbers, spans and boxes that it sends are checked here before use.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The order in which the lines of a picture are read: rows from the top down, a column of prose after the other.
+"""The reading order of lines on a picture: rows from the top down, and columns of prose one after another.
 
-A gutter divides lines into columns where several lines on both sides are nearly as wide as their side, as in prose; the
+A gutter divides lines into columns if several lines on both sides are nearly as wide as their side, as in prose. The
 cells of a table are not, so a table is read row by row. Lengths are in any one unit.
 """
 

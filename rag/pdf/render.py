@@ -1,4 +1,4 @@
-"""Pictures of pages, drawn on request and cached on disk up to a number of bytes, least recently used first out.
+"""Pictures of pages, drawn on request and cached on disk up to a number of bytes; the least recently used go first.
 
 A child process (`child`) draws under limits. Pictures come in a few widths, so that one serves many screens. Each
 document's pictures have a folder of their own, so that removing the document removes them. Knows nothing of the
@@ -32,7 +32,7 @@ MAX_ASPECT = 4  # height / width of a picture; longer pages are drawn narrower
 WIDTHS = (160, 320, 640, 960, 1_280, 1_600, 2_400, 3_200)  # pixels; a picture is drawn in the next one up
 THUMBNAIL = 320  # widest picture that is drawn in the slot for thumbnails
 MAX_CHILDREN = 2  # drawing pages at the same time; one more draws thumbnails
-FAILURE_SECONDS = 600  # a page that could not be drawn is not tried again for so long
+FAILURE_SECONDS = 600  # before a page that could not be drawn is tried again
 MAX_FAILURES = 1_000  # remembered
 POINTS_PER_INCH = 72
 COMPRESSION = 3  # zlib level of the PNG files: 6 takes twice as long and saves nothing on pages of text
@@ -82,7 +82,7 @@ class PageImages:
         with self._lock:
             drawing = self._drawing.setdefault(key, threading.Lock())
             times_forgotten = self._forgotten[document_id]
-        with drawing:  # when two ask for the same page, the second finds it in the cache
+        with drawing:  # if two requests are for the same page, the second finds it in the cache
             try:
                 picture = self._find(key)
                 if picture is None:

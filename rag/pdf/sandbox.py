@@ -1,7 +1,7 @@
-"""Runs `child.py` as a child process under limits and reads the frames it sends.
+"""Runs `child.py` as a child process under limits and reads the frames that it sends.
 
-A hostile PDF may have taken the child over, so every size it announces is capped before anything is stored. Knows
-only how frames are delimited; `readers`, `extract`, `render` and `unlock` check what is inside.
+A hostile PDF may have taken over the child, so every size it announces is capped before anything is stored. Knows only
+how frames are delimited; `readers`, `extract`, `render` and `unlock` check their contents.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pages read by OCR, put together like pages that have a text: without running lines, lines joined to paragraphs."""
+"""Puts together pages read by OCR like pages with text: without running lines, lines joined to paragraphs."""
 
 from __future__ import annotations
 

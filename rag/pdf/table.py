@@ -1,4 +1,4 @@
-"""What a table is: its cells, rows, headers, caption and unit, as records."""
+"""The parts of a table as records: cells, rows, headers, caption and unit."""
 
 from __future__ import annotations
 

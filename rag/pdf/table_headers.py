@@ -1,7 +1,7 @@
 """The lines above the rows of a table -> a header for each column, a caption, and the sections that open below them.
 
-A header that stands over several columns is a header of each of them. Works on lines from the top down; knows nothing
-of the rows. A table that goes on over pages takes its headers from the part before.
+A header over several columns is a header of each of them. Works on lines from the top down; knows nothing of the rows.
+A table that continues over pages takes its headers from the part before.
 """
 
 from __future__ import annotations

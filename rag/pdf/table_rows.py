@@ -100,12 +100,12 @@ class RowBuilder:
         self._last = line
 
     def _take_label(self, line: Line, own: Sequence[Word]) -> list[Line]:
-        """The last of the pending lines that are the beginning of a row's label; they are pending no more."""
-        # A line beside the values is the label's, and those after it.
+        """The last pending lines that are the start of a row's label; they are no longer pending."""
+        # A line next to the values belongs to the label, and so do those after it.
         beside = (n for n, part in enumerate(self._pending) if _overlap(part, line))
         first_beside = next(beside, len(self._pending))
         taken, self._pending = self._pending[first_beside:], self._pending[:first_beside]
-        # Lines above that were broken are, too.
+        # So do broken lines above it.
         first: Word | None = taken[0].words[0] if taken else own[0] if own else None
         while self._pending and not self._pending[-1].text.endswith(COLONS):
             part = self._pending[-1]

@@ -1,7 +1,7 @@
-"""Tables of a page, from its text and word boxes: runs of lines, their columns, and where a table begins and ends.
+"""Tables of a page, from its text and word boxes: runs of lines, their columns, and where a table starts and ends.
 
-A row of a table is a text line of its own that ends in values; values that stand above one another make a column. Works
-on what the store keeps of a page, so that tables can be found when a question needs them. Knows nothing of questions.
+A table row is a text line of its own that ends with values; values above one another form a column. Works on what the
+store keeps of a page, so that tables can be found when a question needs them. Knows nothing of questions.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def find_tables(text: str, boxes: WordBoxes) -> list[Table]:
 
 
 def _announced(table: Table, sentence: str) -> Table:
-    """A table whose rows have no labels, with the sentence that announces it as its caption: it says what they are."""
+    """A table without row labels, with the sentence that announces it as its caption: it says what the rows are."""
     if not sentence or table.caption or any(row.label for row in table.rows):
         return table
     return replace(table, caption=sentence[-MAX_TEXT_CHARACTERS:])
@@ -204,7 +204,7 @@ def _stands_over(line: Line, grid: _Grid) -> bool:
 
 
 def _drop_numbers_of_texts(run: Sequence[Line], width: float) -> None:
-    """A number that ends a text of its own beside others is no value: "Level 1    Level 2"; nor is a footnote mark."""
+    """Drop values that end a text next to other texts, "Level 1    Level 2", and footnote marks."""
     margin = min(line.left for line in run) + MARGIN * width
     for line in run:
         if not line.values:
@@ -230,7 +230,7 @@ def _drop_numbers_of_texts(run: Sequence[Line], width: float) -> None:
 
 
 def _mark_headings(run: Sequence[Line]) -> None:
-    """Lines of a year alone that rows follow are sections of one table, if there are several of them."""
+    """Lines with only a year, followed by rows, are sections of one table, if there are several of them."""
     alone = [
         line
         for line, after in pairwise(run)
@@ -243,7 +243,7 @@ def _mark_headings(run: Sequence[Line]) -> None:
 
 
 def _drop_notes(run: Sequence[Line], width: float) -> None:
-    """Leave out the column that refers to the notes of the accounts: "Note", "附注"."""
+    """Leave out the column that refers to the notes to the accounts: "Note", "附注"."""
     margin = min(line.left for line in run)
     for number, line in enumerate(run):
         for part in segments(line, WIDE_GAP * width):
@@ -262,7 +262,7 @@ def _drop_notes(run: Sequence[Line], width: float) -> None:
 
 
 def _split_units(run: Sequence[Line], width: float) -> None:
-    """Take text that stands behind the values of several rows, in a column of its own, as their unit."""
+    """Take text after the values of several rows, in a column of its own, as their unit."""
     tails: list[tuple[Line, int]] = []
     for line in run:
         if not line.values:

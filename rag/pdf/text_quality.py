@@ -1,9 +1,9 @@
 """How readable the text of a page is, and what kind of page it is.
 
 A PDF reader may return gibberish without any error: glyph names, control characters, letters shifted by a constant,
-Chinese in the wrong encoding, what an earlier OCR made of a drawing. It is recognised without dictionaries, by
-characters that are never text, by the frequencies of letters and of pairs of letters, by the share of common Chinese
-characters, and by the share of words among what stands between spaces.
+Chinese in the wrong encoding, or what an earlier OCR made of a drawing. It is recognised without dictionaries: by
+characters that are never text, by the frequencies of letters and pairs of letters, by the share of common Chinese
+characters, and by the share of words among whatever is between spaces.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rag.records import PageKind
 
 GARBLED_BELOW = 0.5  # readability below which text is gibberish
 DOUBTFUL_BELOW = 0.85  # readability below which another reader is asked
-MIN_LETTERS = 100  # fewer are not judged by their frequencies
+MIN_LETTERS = 100  # with fewer, frequencies say nothing
 MIN_DISTINCT_LETTERS = 14  # a cipher uses most letters, a few words repeated over and over do not
 MIN_PAIRS = 24  # of letters within words; fewer are not judged
 MIN_NOISE = 60  # characters; fewer are not judged as noise
@@ -171,8 +171,9 @@ def _common_han() -> frozenset[str]:
 
 
 def classify(text: str, score: float, *, images: int = 0, paths: int = 0, cover: float = 0.0) -> PageKind:
-    """The kind of a page, from its text and the text's readability, its number of image and path objects, and the
-    share of the page that its largest image covers.
+    """The kind of a page, from its text, its readability, and its objects.
+
+    `images`, `paths`: number of such objects; `cover`: share of the page that its largest image covers.
     """
     seen = visible_characters(text)
     if seen and score < GARBLED_BELOW:

@@ -1,7 +1,7 @@
-"""Tables of a page whose cells are texts: data sheets ("7.8 kg"), price lists ("¥49/月"), timetables, lists of lights.
+"""Tables whose cells are texts: data sheets ("7.8 kg"), price lists ("¥49/月"), timetables.
 
-Lines that stand below one another and fall apart into texts beside one another, each in a column. Unlike
-`rag.pdf.tables` it needs no values; what it gives has the same form, with no value in any cell.
+They are lines below one another that consist of texts side by side, each in a column. Unlike `rag.pdf.tables`, this
+needs no values; its results have the same form, with no value in any cell.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Pages that name much and say little: auditors' reports, lists of exhibits, certifications, signatures, contents.
+"""Recognises boilerplate pages: auditors' reports, lists of exhibits, certifications, signatures, tables of contents.
 
-They hold the words of many questions, such as the name of every statement of a report, and answer none of them.
+They contain the words of many questions, such as the name of every statement in a report, but answer none.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from itertools import pairwise
 from typing import Final
 
-MIN_CONTENTS_ROWS: Final = 6  # lines that end in a page number, of a table of contents
+MIN_CONTENTS_ROWS: Final = 6  # lines that end with a page number, in a table of contents
 MIN_CONTENTS_SHARE: Final = 0.45  # of the lines of the page
 MIN_EXHIBITS: Final = 3  # numbered lines, and references, of a list of exhibits
 MAX_CERTIFICATION_CHARACTERS: Final = 6_000
@@ -33,7 +33,7 @@ _ASKS_FOR_IT = re.compile(
 
 
 def is_boilerplate(text: str) -> bool:
-    """Whether a page is such a page. Takes time in proportion to its length."""
+    """Whether a page is boilerplate. Takes time in proportion to its length."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return (
         any(_AUDIT_TITLE.search(line) for line in lines[:4])
@@ -46,7 +46,7 @@ def is_boilerplate(text: str) -> bool:
 
 
 def asks_for_boilerplate(question: str) -> bool:
-    """Whether a question asks for what such pages say."""
+    """Whether a question asks for what boilerplate pages say."""
     return bool(_ASKS_FOR_IT.search(question))
 
 

@@ -1,10 +1,10 @@
 """Query expansion: weighted terms and bigrams of a question, and the line items that financial figures come from.
 
 "What is the FY2022 quick ratio? Round to two decimals." is answered by a balance sheet that never says "quick ratio":
-it lists total current assets and total current liabilities. `line_items.txt` maps the usual figures of financial
+it lists total current assets and total current liabilities. `line_items.txt` maps the usual figures in financial
 reports to the line items they are computed from and the statement that lists them, in English and Chinese;
-`other_names.txt` subjects to the headings of their sections, and quarters to their other names. They know no company
-and no document. Ambiguous words expand only in questions about money or a year.
+`other_names.txt` maps subjects to the headings of their sections, and quarters to their other names. They know no
+company and no document. Ambiguous words expand only in questions about money or a year.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ INSTRUCTION_TERMS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ExpandedQuery:
-    """What is searched for a question or a part of one."""
+    """What is searched for a question or part of one."""
 
-    texts: tuple[str, ...]  # to embed: the question and, if it has any, its line items as one text
+    texts: tuple[str, ...]  # text to embed: the question, followed by its line items if it has any
     terms: dict[str, float]  # weight of each term, 0..1
-    bigrams: frozenset[Bigram]  # pairs of neighbouring terms, instructions left out
+    bigrams: frozenset[Bigram]  # pairs of neighbouring terms, without instructions
     line_items: tuple[LineItem, ...] = ()  # of the figures asked for, each by its names
     statements: frozenset[Statement] = frozenset()  # that list them, or that the question names
     headings: tuple[str, ...] = ()  # of sections about the subjects asked for
@@ -79,7 +79,7 @@ def expand_query(question: str, settings: QuerySettings) -> ExpandedQuery:
 
 
 def line_items(question: str) -> list[str]:
-    """Line items and statements that the figures in a question are computed from, each once."""
+    """Line items and statements from which the figures in a question are computed, each once."""
     return _texts(_matching_rules(question))
 
 

@@ -1,6 +1,6 @@
-"""Hybrid search: both indexes asked, their scores fused, and the score of each passage's document added.
+"""Hybrid search: searches both indexes, fuses their scores, and adds the score of each passage's document.
 
-Passage ids go in and out; where passages are stored is unknown here.
+Passage ids go in and out; where passages are stored is not known here.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ ScoredIds = tuple[Ids, Vectors]  # ids (n,) and scores (n,), best first
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage found, and why."""
+    """A passage that was found, and why."""
 
     passage_id: int
-    score: float  # comparable within one question
+    score: float  # comparable only within one question
     signals: tuple[Signal, ...] = ()
 
 
@@ -51,7 +51,7 @@ class HybridSearch:
         by_vector, by_words = self._ask(query, vector, scope)
         if document_scores is None:
             document_scores = self._router.scores(query.texts[0], scope)
-        # Search the best-matching documents on their own, so that others cannot fill all the places.
+        # Also search only the best-matching documents, so that others cannot take all the places.
         routed = self._routed_documents(document_scores, scope)
         if routed is not None:
             more_by_vector, more_by_words = self._ask(query, vector, routed)
@@ -87,10 +87,10 @@ def ranked(hits: Iterable[Hit]) -> list[Hit]:
 
 
 def fuse(by_vector: ScoredIds, by_words: ScoredIds, vector_weight: float, depth: int) -> list[Hit]:
-    """Convex combination of the scaled scores of both lists, best first. A passage missing from a list scores 0 there.
+    """Convex combination of both lists' scaled scores, best first. A passage missing from a list scores 0 there.
 
-    Cosines are scaled so that the best becomes 1 and the one at rank `depth` 0; BM25 scores, which have a natural
-    zero, so that the best becomes 1. (Bruch, Gai, Ingber: An Analysis of Fusion Functions for Hybrid Retrieval, ACM
+    Cosines are scaled so that the best becomes 1 and the one at rank `depth` 0; BM25 scores have a natural zero and are
+    scaled so that the best becomes 1. (Bruch, Gai, Ingber: An Analysis of Fusion Functions for Hybrid Retrieval, ACM
     TOIS 42(1), 2023, eq. 3: min-max scaling, and scaling by the theoretical minimum.)
     """
     total: dict[int, float] = {}
@@ -108,7 +108,7 @@ def fuse(by_vector: ScoredIds, by_words: ScoredIds, vector_weight: float, depth:
 
 
 def interleave(lists: Iterable[list[Hit]]) -> list[Hit]:
-    """The best of each list, then the second of each, and so on; a passage comes once, at its first place."""
+    """The best of each list, then the second of each, and so on; each passage once, at its first place."""
     first: dict[int, Hit] = {}
     for row in zip_longest(*lists):
         for hit in row:
@@ -129,7 +129,7 @@ def _scaled(scores: Vectors, low: float) -> Vectors:
 
 
 def _union(a: ScoredIds, b: ScoredIds) -> ScoredIds:
-    """Two lists of one index as one, best first, each passage once."""
+    """Two lists from one index as one, best first, each passage once."""
     ids, first = np.unique(np.concatenate([a[0], b[0]]), return_index=True)
     scores = np.concatenate([a[1], b[1]])[first]
     order = np.argsort(-scores, kind="stable")

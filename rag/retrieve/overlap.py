@@ -1,8 +1,8 @@
-"""Lexical rescoring: the best hits scored again by how much of the question each passage contains.
+"""Lexical rescoring: scores the best hits again by how much of the question each passage contains.
 
 BM25 rewards a rare term that occurs often. This step asks instead how many of the question's terms a passage contains
 at all, and how many of its bigrams (pairs of neighbouring terms), each weighted by its inverse document frequency.
-The effect of the weights is measured in `docs/retrieval.md`.
+`docs/retrieval.md` has the measured effect of the weights.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rag.retrieve.hybrid import Hit, ranked
 from rag.settings import RetrievalSettings
 from rag.store.rows import StoredPassage
 
-KEPT_PASSAGES: Final = 5_000  # whose terms are kept; about 3 KB each
+KEPT_PASSAGES: Final = 5_000  # passages whose terms are kept; about 3 KB each
 
 T = TypeVar("T", bound=Hashable)
 
@@ -32,7 +32,7 @@ def score_overlap(
     idf: Callable[[str], float],
     settings: RetrievalSettings,
 ) -> list[Hit]:
-    """The hits, best first, with the weighted shares of the query's terms and bigrams they contain added.
+    """The hits, best first, with the weighted shares of the query's terms and bigrams that they contain added.
 
     `terms`: of each passage in order, by its id; a hit without them is dropped. `idf`: of a term.
     """

@@ -1,4 +1,4 @@
-"""What a page is and holds: statements, boilerplate, rows of tables; read from the store when needed, and kept."""
+"""What a page is and contains: statements, boilerplate, table rows; read from the store when needed, and kept."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from rag.retrieve.statements import Statement, statements_on
 from rag.retrieve.table_match import LabelledRow, Terms, has_value, labelled_rows
 from rag.store.database import Store
 
-_VALUE_AT_END = re.compile(r"(?:\d[)\]%]*|[-–—])$", re.MULTILINE)  # of a line that may be a row of a table
-_NO_HEADING = re.compile(r"[\d,;，；][)%]?$")  # goes on, or ends in a value
+_VALUE_AT_END = re.compile(r"(?:\d[)\]%]*|[-–—])$", re.MULTILINE)  # of a line that may be a table row
+_NO_HEADING = re.compile(r"[\d,;，；][)%]?$")  # the line continues, or ends with a value
 _NUMBERING = re.compile(
     r"^(?:(?:item|note|part|section|chapter)\s+)?(?:\d+(?:\.\d+)*[A-Za-z]?|[IVX]+)?\s?[.:、)—–-]*\s+|^第.{1,3}[章节条]\s*",
     re.IGNORECASE,
@@ -33,7 +33,7 @@ MAX_WORDS: Final = 4_000  # on a page whose tables are looked for; a dense print
 class PageFacts:
     """What matters about a page, whatever is asked."""
 
-    statements: dict[Statement, float]  # that the page is, with how sure that is, 0..1
+    statements: dict[Statement, float]  # statements that the page is, with how sure that is, 0..1
     boilerplate: bool
     rows: tuple[LabelledRow, ...]
     headings: tuple[Terms, ...] = ()  # short lines that may be headings
@@ -59,14 +59,14 @@ def _headings(text: str) -> Iterator[Terms]:
 
 
 class StoredFacts:
-    """The facts of stored pages; those of the last pages asked for are kept. Thread-safe."""
+    """The facts of stored pages; those of the most recent pages are kept. Thread-safe."""
 
     def __init__(self, store: Store, kept_pages: int) -> None:
         self._store = store
         self._kept: Kept[PageFacts] = Kept(kept_pages)
 
     def of(self, page: PageKey) -> PageFacts:
-        """The facts of a page; none of a page that was removed."""
+        """The facts of a page; empty for a page that was removed."""
         *document, number = page
         key, moment = (document[0], document[1]), self._kept.moment
         facts = self._kept.get(key, number)

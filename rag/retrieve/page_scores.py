@@ -1,8 +1,8 @@
-"""Page rescoring: the pages of the best hits scored by what they are and by the rows of their tables.
+"""Page rescoring: scores the pages of the best hits by what they are, and by the rows of their tables.
 
-A question about a figure wants the page whose table has a row of that name and a column of that period, and the primary
-statement rather than the pages that discuss it; a question about reasons wants text. The effect of each weight is
-measured in `docs/retrieval.md`.
+A question about a figure wants the page whose table has a row with that name and a column for that period, and prefers
+the primary statement to pages that discuss it; a question about reasons wants text. `docs/retrieval.md` has the
+measured effect of each weight.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def score_pages(
     idf: Callable[[str], float],
     settings: PageSettings,
 ) -> list[Hit]:
-    """The hits, best first, with the score of their page added to those on the first `settings.pages` pages.
+    """The hits, best first, with their page's score added for those on the first `settings.pages` pages.
 
-    `stored`: by passage id, all hits. `facts`: of a page. `idf`: inverse document frequency of a term.
+    `stored`: all hits, by passage id. `facts`: of a page. `idf`: inverse document frequency of a term.
     """
     keys = [page_of(stored[hit.passage_id]) for hit in hits]
     names = {page_of(row): row.document for row in stored.values()}
@@ -54,14 +54,14 @@ def score_pages(
 
 
 def page_of(row: StoredPassage) -> PageKey:
-    """The page that a passage begins on."""
+    """The page that a passage starts on."""
     return row.owner, row.document_id, row.passage.first_page
 
 
 def _page_score(
     query: ExpandedQuery, document: str, facts: PageFacts, idf: Callable[[str], float], settings: PageSettings
 ) -> float:
-    """What is added to the scores of the hits on a page; below 0 for a page that hardly answers."""
+    """What is added to the scores of the hits on a page; negative for a page that is unlikely to answer."""
     question = query.texts[0]
     score = 0.0
     if facts.boilerplate and not asks_for_boilerplate(question):
@@ -80,6 +80,6 @@ def _page_score(
 
 
 def _heading_match(wanted: Sequence[str], headings: Sequence[Terms], idf: Callable[[str], float]) -> float:
-    """Similarity of the nearest pair of a wanted heading and one of the page, 0..1."""
+    """Similarity of the closest pair of a wanted heading and one on the page, 0..1."""
     names = [frozenset(terms(name)) for name in wanted]
     return max((similarity(heading, names, idf) for heading in headings), default=0.0) if names else 0.0

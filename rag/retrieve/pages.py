@@ -19,11 +19,10 @@ def merge_by_page(
 ) -> list[Source]:
     """Numbered sources: the best of each page, then the other hits, both best first.
 
-    The best hit of a page is merged with adjoining hits on that page, up to `max_characters` together. Of passages
-    with the same text, as copies of a document have them, only the best is kept; with `keep_copies` the best of each
-    document.
+    The best hit of a page is merged with adjoining hits on that page, up to `max_characters` in total. Of passages with
+    the same text, as in copies of a document, only the best is kept; with `keep_copies`, the best of each document.
     """
-    # Drop passages whose text was seen in a better hit; group the others by page.
+    # Drop passages whose text a better hit has; group the others by page.
     pages: dict[PageKey, list[Hit]] = {}
     seen: set[tuple[str, str]] = set()
     for hit in hits:
@@ -32,7 +31,7 @@ def merge_by_page(
         if text not in seen:
             pages.setdefault((row.owner, row.document_id, row.passage.first_page), []).append(hit)
         seen.add(text)
-    # Merge the best of each page with its neighbours; what is left follows by score.
+    # Merge the best of each page with its neighbours; the rest follow by score.
     best: list[Source] = []
     rest: list[Source] = []
     for page_hits in pages.values():
@@ -46,9 +45,9 @@ def merge_by_page(
 def extend_to_page(
     sources: Sequence[Source], owners: Mapping[int, str], page_text: PageText, settings: RetrievalSettings
 ) -> list[Source]:
-    """The sources; the first `full_page_sources` have the rest of their page, for readers with enough room.
+    """The sources; the first `full_page_sources` get the rest of their page, for readers with enough room.
 
-    A source that lies within an extended one is dropped. `owners`: of each source's document, by passage id.
+    A source inside an extended one is dropped. `owners`: of each source's document, by passage id.
     """
     extended: list[Source] = []
     for source in sources:
@@ -63,10 +62,10 @@ def extend_to_page(
 
 
 def _extend(source: Source, offset: int, page: str, others: Sequence[Source], max_characters: int) -> Source:
-    """A source with the text around it on its page, which starts at `offset` in the document.
+    """A source extended by the text around it on its page, which starts at `offset` in the document.
 
-    It grows to `max_characters` and never into another source. The text above comes first: a table's title, units and
-    column headings stand there.
+    It grows up to `max_characters` and never into another source. The text above comes first, because a table's title,
+    units and column headings are there.
     """
     # Find how far it may grow: to the edges of the page, or to the next source.
     floor = max([offset, *(min(other.end, source.start) for other in others if other.start < source.start)])
@@ -81,7 +80,7 @@ def _extend(source: Source, offset: int, page: str, others: Sequence[Source], ma
 def _merge_neighbours(
     page_hits: Sequence[Hit], stored: Mapping[int, StoredPassage], max_characters: int
 ) -> tuple[Source, list[Hit]]:
-    """The best of one page's hits merged with its neighbours, and the hits left over."""
+    """The best of one page's hits merged with its neighbours, and the remaining hits."""
     best, *others = page_hits
     source = stored[best.passage_id].as_source(0, best.score, best.signals)
     while near := next((hit for hit in others if _adjoins(source, stored[hit.passage_id], max_characters)), None):
@@ -110,7 +109,7 @@ def _grown(source: Source, before: str, after: str) -> Source:
 
 
 def _adjoins(source: Source, row: StoredPassage, max_characters: int) -> bool:
-    """Whether a passage stands right before or after a source, and both together are short enough."""
+    """Whether a passage is right before or after a source, and both together are short enough."""
     passage = row.passage
     adjoining = passage.end == source.start or passage.start == source.end
     return adjoining and len(source.text) + len(passage.text) <= max_characters

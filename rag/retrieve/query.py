@@ -1,6 +1,6 @@
-"""Query preparation: validate a question, complete a follow-up from the conversation, split a compound question.
+"""Query preparation: validates a question, completes a follow-up from the conversation, splits a compound question.
 
-No model is asked. The person sees what was searched.
+No model is involved. The page shows what was searched.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from rag.retrieve.without_name import without_name
 from rag.settings import QuerySettings
 
 MAX_SPLIT_POINTS: Final = 50  # per question; later ones are ignored
-MIN_TERMS: Final = 2  # of a question without the name of its documents
+MIN_TERMS: Final = 2  # remembered questions without the name of their documents
 _DEFAULTS: Final = QuerySettings()
 
-# Words that refer to an earlier part of a question: conjunctions at the beginning, pronouns anywhere.
+# Words that refer to an earlier part of a question: conjunctions at its start, pronouns anywhere.
 _REFERS_BACK = re.compile(
     r"^(and|or|but|so|also|then|what about|how about|what else|why|how come|which one)\b"
     r"|\b(it|its|they|them|their|theirs|he|him|his|she|her|hers|this|that|these|those|there|the same|the former"
@@ -37,7 +37,7 @@ _REFERS_BACK_HAN = re.compile(
 _INTERROGATIVE = r"(?:(?:in|on|at|by|for|from|to|of|with|about)\s+)?(?:what|whom?|whose|when|where|which|why|how)"
 _INVERTED = r"(?:is|are|was|were|has|have|had|can|could|should|must|will|would|may)\s+(?:it|they|he|she|we|i|you|there)"
 _AUXILIARY = "do|does|did|is|are|was|were|has|have|had|can|could|should|must|will|would|may"
-# Where one question may end and the next begin: after a sentence, or between two clauses. Group "asked": after a
+# Where one question may end and the next start: after a sentence, or between two clauses. Group "asked": after a
 # question mark; group "han": between two Chinese clauses.
 _SPLIT_POINT = re.compile(
     r"(?P<asked>(?<=[?？])(?![”」』’\"')）\]]))|(?<=[!！。；;])|(?<=(?-i:[a-z0-9]{3})\.)\s+(?=(?-i:[A-Z]))"
@@ -54,14 +54,14 @@ _ASKS = re.compile(
     r"|怎么|怎样|是否|能否|[吗么][？?]?$|^(?:请|并|再|然后)*(?:列[出举]|说[出明]|解释|总结|概括|介绍)",
     re.IGNORECASE,
 )
-# A clause that only states a condition, or breaks off before it asks.
+# A clause that only states a condition, or breaks off before asking anything.
 _CONDITION = re.compile(
     rf"^(?:if|while|assum\w+|given|unless|otherwise|when(?! (?:{_AUXILIARY})))\b(?!.*\?)"
     r"|\b(?:what|who|when|where|which|why|how)$|^(?:哪怕|无论|不管|不论|关于)|^(?:如果|假设|若)(?!.*[?？])"
     r"|(?<!何)[时后前中]$|如何$",
     re.IGNORECASE,
 )
-# Words that need two things to choose between, so that the clauses around them are one question.
+# Words that need two things to choose between, so the clauses around them are one question.
 _CHOICE = re.compile(r"\b(?:between|of the two|of these|either|neither|whether)\b", re.IGNORECASE)
 # Courtesies, and requests that name no subject.
 _SMALL_TALK = INSTRUCTION_TERMS.union(
@@ -75,12 +75,12 @@ _BRACKETS = (("“", "”"), ("「", "」"), ("(", ")"), ("（", "）"))
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question and the texts it is searched with."""
+    """A question, and the texts to search it with."""
 
     question: str  # as typed
     completed: str  # completed from the conversation
-    parts: tuple[str, ...] = ()  # of a compound question, each completed; () for a single question
-    own_name: frozenset[str] = frozenset()  # terms of the name that its documents have, who call themselves otherwise
+    parts: tuple[str, ...] = ()  # parts of a compound question, each completed; () for a single question
+    own_name: frozenset[str] = frozenset()  # terms of its documents' name, if they call themselves something else
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -91,8 +91,8 @@ class Query:
     def searched(self) -> tuple[str, ...]:
         """The texts as they are searched: without the documents' own name.
 
-        A question for figures of accounts keeps it: it is searched with their line items, which say enough. So does one
-        that says nothing without it ("Who runs Boeing?").
+        A question for figures of accounts keeps the name, because it is searched with their line items, which say
+        enough. So does one that says nothing without it ("Who runs Boeing?").
         """
         return tuple(map(self._searched, self.texts)) if self.own_name else self.texts
 
@@ -123,7 +123,7 @@ def build_query(
 ) -> Query:
     """Complete and split a question; each text is cut to its last `limit` characters.
 
-    Without `complete` the question is taken as it is, whatever was asked before.
+    Without `complete`, the question is taken as it is, whatever was asked before.
     """
     history = history if complete else ()
     parts = split_question(question, history, settings) if settings.split_questions else ()
@@ -151,7 +151,7 @@ def split_question(question: str, history: Sequence[Turn] = (), settings: QueryS
             parts.append(complete_question(clause.text, earlier))
         else:
             parts.append(clause.text)
-        # A part equal to the completed question: this is one question with the question it refers to in front.
+        # If a part equals the completed question, this is one question, preceded by the one it refers to.
         if parts[-1] == completed and not clause.continues:
             return ()
     return tuple(parts)
@@ -159,7 +159,7 @@ def split_question(question: str, history: Sequence[Turn] = (), settings: QueryS
 
 @dataclass(frozen=True, slots=True)
 class _Clause:
-    """A stretch of a question that asks something on its own."""
+    """A stretch of a question that can be asked on its own."""
 
     text: str
     continues: bool  # a Chinese clause right after another one
@@ -170,7 +170,7 @@ def _clauses(question: str, settings: QuerySettings) -> list[_Clause]:
     clauses: list[_Clause] = []
     start, continues = 0, False
     for point in itertools.islice(_SPLIT_POINT.finditer(question), MAX_SPLIT_POINTS):
-        # Split only where both sides ask something on their own.
+        # Split only where both sides can be asked on their own.
         before, after = question[start : point.start()].strip(" ,，"), question[point.end() :].strip()
         asked = point["asked"] is not None
         after_asked = asked and ("?" in after or "？" in after)
@@ -183,17 +183,17 @@ def _clauses(question: str, settings: QuerySettings) -> list[_Clause]:
 
 
 def _is_part(text: str, settings: QuerySettings, *, asked: bool) -> bool:
-    """Whether a stretch of a question asks something on its own; `asked`: a question mark already says so."""
+    """Whether a stretch of a question can be asked on its own. `asked`: a question mark already says so."""
     own = terms(text)
     # It must name a subject.
     if len(own) < (1 if asked else settings.min_part_terms):
         return False
     if _SMALL_TALK.issuperset(own) or _SMALL_TALK_HAN.search(text):
         return False
-    # It must be no mere condition, and no half of a choice.
+    # It must not be a mere condition, or half of a choice.
     if _CONDITION.search(text) or (not asked and _CHOICE.search(text)):
         return False
-    # It must not begin or end inside quotation marks or parentheses.
+    # It must not start or end inside quotation marks or parentheses.
     if text.count('"') % 2 or any(text.count(opening) != text.count(closing) for opening, closing in _BRACKETS):
         return False
     return asked or bool(_ASKS.search(text))

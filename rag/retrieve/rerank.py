@@ -1,8 +1,8 @@
 """Reranking with a cross-encoder: a model that reads question and passage together and scores how well one answers.
 
-It runs a large model over every passage, which is too slow without a GPU, so it is on by default only if there is a
-GPU and the model is on disk or may be downloaded; elsewhere `rag.retrieve.overlap` has the last word. The only module
-that knows sentence-transformers' CrossEncoder.
+It runs a large model over every passage, which is too slow without a GPU. So it is on by default only if there is a GPU
+and the model is on disk or may be downloaded; otherwise `rag.retrieve.overlap` has the last word. The only module that
+knows sentence-transformers' CrossEncoder.
 """
 
 from __future__ import annotations
@@ -94,9 +94,9 @@ def open_reranker(wanted: str, *, download: bool = False) -> CrossReranker | Non
 def rerank(
     question: str, hits: Sequence[Hit], texts: Mapping[int, str], reranker: Reranker, weight: float
 ) -> list[Hit]:
-    """The hits, best first, rescored: `weight` (0..1) of the reranker's score, the rest of the score they had.
+    """The hits, best first, rescored: `weight` (0..1) is the reranker's share of the new score.
 
-    The score they had is divided by the best one. A hit without a text in `texts` (by passage id) is dropped.
+    Previous scores are divided by the best one. A hit without a text in `texts` (by passage id) is dropped.
     """
     known = [hit for hit in hits if hit.passage_id in texts]
     if not known:

@@ -1,4 +1,4 @@
-"""Retrieval: a query and a scope in, ranked sources out. Runs the steps of this folder one after another."""
+"""Retrieval: from a query and a scope to ranked sources. Runs the steps of this folder one after another."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Retriever:
     ) -> tuple[Vectors, list[Source]]:
         """Embeddings (1 + parts, d) of the question and its parts, and at most `count` sources, best first.
 
-        Only passages in scope; those removed meanwhile are left out. `full_pages`: how many sources are extended to
-        their whole page, as many as set with None.
-        The results for the parts of a question, or for the documents it compares, are interleaved.
+        Only passages in scope; those removed in the meantime are left out. `full_pages`: how many sources are extended
+        to their whole page; None: as configured. The results for the parts of a question, or for the documents it
+        compares, are interleaved.
         """
         # Search both indexes.
         searched = self.searching.search(query, scope, max(self.settings.overlap_candidates, count))
@@ -61,7 +61,7 @@ class Retriever:
         return searched.embeddings, sources[:count]
 
     def _rescored(self, found: SearchHits, stored: Mapping[int, StoredPassage]) -> list[Hit]:
-        """The hits rescored by term overlap, by their pages and, if there is a reranker, the first of them by it."""
+        """The hits rescored by term overlap, by their pages and, the first of them, by the reranker if there is one."""
         query, hits = found.query, found.hits
 
         @cache
@@ -85,7 +85,7 @@ class Retriever:
         *,
         keep_copies: bool,
     ) -> list[Source]:
-        """`keep_copies`: each compared document has passages of its own, even if they say the same."""
+        """`keep_copies`: each compared document keeps its own passages, even if they say the same."""
         if not settings.merge_pages:
             return [stored[hit.passage_id].as_source(n, hit.score, hit.signals) for n, hit in enumerate(hits, 1)]
         sources = merge_by_page(hits, stored, settings.source_characters, keep_copies=keep_copies)

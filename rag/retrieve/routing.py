@@ -1,8 +1,8 @@
 """Document routing: how well each document matches a question that names it.
 
-A question names a document by words of its file name and title (a company, a year, a kind of report), or by words that
-are frequent in it and rare elsewhere. The score is added to the document's passages; passages of other documents are
-never excluded.
+A question names a document by words from its file name and title (a company, a year, a kind of report), or by words
+that are frequent in it and rare elsewhere. The score is added to the document's passages; passages of other documents
+are never excluded.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DocumentScores = npt.NDArray[np.float64]  # by slot
 InScope = npt.NDArray[np.bool_]  # by slot: whether the document may be searched
 NameMatches = dict[str, tuple[Slots, float]]  # term -> the documents it names, and its IDF among their names
 
-_RARE: Final = 0.4  # of the IDF of what no passage has; a rarer word that a document lacks tells that it is not meant
+_RARE: Final = 0.4  # share of the IDF of a term in no passage; lacking a rarer word shows that a document is not meant
 CACHED_SCOPES: Final = 64  # scopes whose documents are remembered until the next change
 _DEFAULTS: Final = RoutingSettings()
 _YEAR: Final = re.compile(r"(?:19|20)\d\d$")
@@ -38,7 +38,7 @@ _COMPARISON: Final = re.compile(
     re.IGNORECASE,
 )
 PERIODS = frozenset(terms("first second third fourth quarter half year month fiscal annual interim"))
-_CAPITALISED: Final = re.compile(  # no first words
+_CAPITALISED: Final = re.compile(  # words that a name does not start with
     r"(?:(?<=\w[\s,;(“\"'])|(?<=\w[,;:]\s))[A-Z][\w&’'-]*|^[A-Z]\w*(?='s|’s)|^[A-Z]\w+$"
 )
 _SEPARATOR: Final = re.compile(r"[_\s]+|\.pdf$", re.IGNORECASE)  # between the words of a file name, and its ending
@@ -88,7 +88,7 @@ class DocumentRouter:
             self._documents_in.clear()
 
     def _set_passages(self, slot: int, ids: Ids) -> None:
-        """Make these the passages of a document; the lock is held."""
+        """Make these the passages of a document; the lock must be held."""
         self._passages[slot] = ids
         self._passage_counts[slot] = len(ids)
         if len(ids) and (largest := int(ids.max())) >= len(self._slot_of_passage) - 1:
@@ -127,7 +127,7 @@ class DocumentRouter:
         return int(np.count_nonzero(self._in_scope(scope)[1]))
 
     def scores(self, question: str, scope: Scope) -> DocumentScores:
-        """How well each document matches, by slot: 0 for no match, about 6 for one named beyond doubt.
+        """How well each document matches, by slot: 0 for no match, about 6 for one that is clearly named.
 
         Documents out of scope score 0.
         """
@@ -137,7 +137,7 @@ class DocumentRouter:
         # Add the IDF of each term that names a document.
         for slots, idf in self._name_matches(query_terms, in_scope).values():
             scores[slots] += idf
-        # Add what each term says by how many of a document's passages contain it.
+        # Add what each term contributes by the share of a document's passages that contain it.
         for term in dict.fromkeys(query_terms):
             if self._words.idf(term, scope) >= self._settings.min_term_weight:
                 scores[in_scope] += self._coverage_scores(self._coverage(term, scope, counts)[in_scope])
@@ -158,7 +158,7 @@ class DocumentRouter:
             for slot in slots.tolist():
                 terms_of.setdefault(slot, set()).add(term)
         terms_of = {slot: own for slot, own in sorted(terms_of.items()) if not all(map(_is_number, own))}
-        # Pick the document whose terms say most that the picked ones have not said, while it is named in its own right.
+        # Pick the document whose terms add most to those already picked, as long as it is named in its own right.
         groups: list[set[str]] = []
         said: set[str] = set()
         while len(groups) < self._settings.max_compared_documents:
@@ -170,17 +170,17 @@ class DocumentRouter:
             said |= terms_of[best]
         if len(groups) < 2:
             return []
-        # A group is every document named by the same terms.
+        # A group consists of all documents named by the same terms.
         return [
             self.narrow(scope, np.array([slot for slot, own in terms_of.items() if own == group])) for group in groups
         ]
 
     def named_documents(self, question: str, scope: Scope) -> dict[str, frozenset[str]]:
-        """The documents in scope that a question names by file name or title, by id, and its terms that name them.
+        """The documents in scope that a question names by file name or title: id -> its terms that name them.
 
-        A name is a term, or two or three written as one word; part of a file name counts only where no whole one does.
-        A word that other documents use as much names none, unless it is written as a name; nor does one that most
-        documents have in their names. Words for periods name a document only where nothing else names one.
+        A name is a term, or two or three written as one word. Part of a file name counts only if no whole one does. A
+        word that other documents use just as much names none, unless it is written like a name; nor does one in most
+        documents' names. Words for periods name a document only if nothing else does.
         """
         query_terms = [term for term in _query_terms(question) if not _is_number(term)]
         in_scope = self._in_scope(scope)[1]
@@ -192,7 +192,7 @@ class DocumentRouter:
                 for slot in slots.tolist():
                     found.setdefault(slot, set()).update(words)
         found = {slot: words for slot, words in found.items() if not self._is_by_chance(slot, words, question, scope)}
-        if any(words - PERIODS for words in found.values()):  # "the fourth quarter" of a company is no other's report
+        if any(words - PERIODS for words in found.values()):  # "the fourth quarter" is not another's report
             found = {slot: words for slot, words in found.items() if words - PERIODS}
         with self._lock:
             return {key[1]: frozenset(found[slot]) for slot, key in enumerate(self._keys) if key and slot in found}
@@ -206,7 +206,7 @@ class DocumentRouter:
         return {key[1]: float(shares[slot]) for slot in np.flatnonzero(in_scope & (shares > 0)) if (key := keys[slot])}
 
     def _whole_names(self, query_terms: list[str], in_scope: InScope) -> dict[tuple[str, ...], Slots]:
-        """Runs of one to three terms that are, as one word, in names or titles; the longest run at each place."""
+        """Runs of one to three terms that are names, or in titles, as one word; the longest run at each place."""
         matches = self._name_matches(query_terms, in_scope)
         found: dict[tuple[str, ...], Slots] = {}
         start = 0
@@ -219,7 +219,7 @@ class DocumentRouter:
         return found
 
     def _partial_names(self, query_terms: list[str], in_scope: InScope) -> dict[tuple[str, ...], Slots]:
-        """Terms that a word of a file name begins or ends with, such as "activision" of "activisionblizzard"."""
+        """Terms that a word of a file name starts or ends with, such as "activision" in "activisionblizzard"."""
         with self._lock:
             file_terms = list(self._file_terms[: len(in_scope)])
         long = [term for term in dict.fromkeys(query_terms) if len(term) >= self._settings.min_joined_characters]
@@ -228,7 +228,7 @@ class DocumentRouter:
         return {term: np.array(having) for term, having in found.items() if having}
 
     def _tells_apart(self, name: str, scope: Scope, slots: Slots) -> bool:
-        """Whether a name is that of these documents rather than a word that others in scope use as well."""
+        """Whether a name belongs to these documents, rather than being a word that others in scope use as well."""
         counts, in_scope = self._in_scope(scope)
         others = in_scope.copy()
         others[slots] = False
@@ -236,14 +236,14 @@ class DocumentRouter:
             return len(slots) == 1
         coverage = self._coverage(name, scope, counts)
         own, elsewhere = float(coverage[slots].mean()), float(coverage[others].mean())
-        if own == 0:  # "10k" of the file names is not in the texts
+        if own == 0:  # "10k" from file names does not occur in the texts
             return 2 * len(slots) <= int(in_scope.sum())
         return elsewhere <= self._settings.max_name_elsewhere or own >= self._settings.min_name_ratio * elsewhere
 
     def _is_by_chance(self, slot: int, words: set[str], question: str, scope: Scope) -> bool:
-        """Whether words that others use as well name a document by its title, and it lacks a word that others have.
+        """Whether words that others also use name a document by its title, but it lacks a word that others have.
 
-        "Who voted against the public toilets?" does not mean the guide of the public library, which has no toilets.
+        "Who voted against the public toilets?" does not mean the guide to the public library, which has no toilets.
         """
         written = {term for word in _CAPITALISED.findall(question) for term in terms(word)}
         if not written.isdisjoint(words) or not self._file_terms[slot].isdisjoint(words):
@@ -260,10 +260,10 @@ class DocumentRouter:
         return any(coverage[slot] == 0 and coverage[others].any() for coverage in coverages)
 
     def _names_another(self, own: set[str], groups: list[set[str]], matches: NameMatches) -> bool:
-        """Whether a document named by `own` terms is compared with those in `groups`, not just an echo of their names.
+        """Whether a document named by its `own` terms is compared with those in `groups`, or just echoes their names.
 
-        It must add a word about as rare as the first document's best, or add a number to a word they share ("Northwind
-        2021 and 2022").
+        It must add a word about as rare as the first document's best, or a number to a word they share ("Northwind 2021
+        and 2022").
         """
         if not groups:
             return True
@@ -289,7 +289,7 @@ class DocumentRouter:
         }
 
     def _name_matches(self, query_terms: list[str], in_scope: InScope) -> NameMatches:
-        """The query terms, and two or three of them written as one word, that occur in names or titles."""
+        """The query terms, and two or three of them as one word, that occur in names or titles."""
         joined = ["".join(query_terms[n : n + words]) for words in (2, 3) for n in range(len(query_terms))]
         long = [word for word in joined if len(word) >= self._settings.min_joined_characters]
         candidates = dict.fromkeys([*query_terms, *long])
@@ -302,7 +302,7 @@ class DocumentRouter:
         for term, slots in slots_by_term.items():
             slots = slots[slots < len(in_scope)]  # a document may have been added since `in_scope` was made
             slots = slots[in_scope[slots]]
-            if not len(slots):  # the name of others' documents alone
+            if not len(slots):  # only the name of others' documents
                 continue
             matches[term] = slots, float(inverse_document_frequency(len(slots), count))
         return matches
@@ -329,9 +329,9 @@ class DocumentRouter:
         return containing / np.maximum(counts, 1)
 
     def _coverage_scores(self, coverage: DocumentScores) -> DocumentScores:
-        """Score of a term by how far its coverage of each document exceeds the mean, if any document is well covered.
+        """Score of a term by how far its coverage of each document exceeds the mean, if it covers any document well.
 
-        The smoothing keeps a term of very few passages from counting as if it were a document's subject.
+        The smoothing prevents a term in very few passages from counting as a document's subject.
         """
         if not len(coverage):
             return coverage
@@ -342,7 +342,7 @@ class DocumentRouter:
 
 
 def _query_terms(question: str) -> list[str]:
-    """The terms of a question, instructions left out."""
+    """The terms of a question, without instructions."""
     return [term for term in _name_terms(question) if term not in INSTRUCTION_TERMS]
 
 

@@ -1,7 +1,7 @@
-"""What a question needs of the embedder and of the indexes: the passages that match it, and how rare its terms are.
+"""What a question needs from the embedder and the indexes: matching passages, and how rare its terms are.
 
-They are in one process. The other steps of an answer need them only through `Searching`, so that another process can
-take those (`rag.answer.elsewhere`).
+Both are in one process. The other steps of an answer use them only through `Searching`, so another process can carry
+out those steps (`rag.answer.elsewhere`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class SearchHits:
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """What the searches of a question found."""
+    """The results of all searches for a question."""
 
     embeddings: Vectors  # (1 + parts, d) of the question and its parts
     found: list[SearchHits]  # of the whole question, then of its parts or of the documents it compares
@@ -44,11 +44,11 @@ class Searching(Protocol):
     """Searches one library. Thread-safe."""
 
     def search(self, query: Query, scope: Scope, depth: int) -> Searched:
-        """At most `depth` hits of each search that a question needs."""
+        """At most `depth` hits for each search that a question needs."""
         ...
 
     def idf(self, term: str, scope: Scope) -> float:
-        """The inverse document frequency of a term in the library of a scope."""
+        """The inverse document frequency of a term in the library that a scope belongs to."""
         ...
 
     def named_documents(self, question: str, scope: Scope) -> Mapping[str, frozenset[str]]:
@@ -60,7 +60,7 @@ class Searching(Protocol):
         ...
 
     def coverage(self, term: str, scope: Scope) -> Mapping[str, float]:
-        """The share of the passages of each document that have a term."""
+        """The share of each document's passages that contain a term."""
         ...
 
 
@@ -86,7 +86,7 @@ class SearchingHere:
     mean_query: Mapping[bool, Vectors]  # mean query embedding (d,) of Chinese questions (True) and of others (False)
 
     def search(self, query: Query, scope: Scope, depth: int) -> Searched:
-        """At most `depth` hits of each search that a question needs."""
+        """At most `depth` hits for each search that a question needs."""
         embeddings, searches = self._searches(query, scope)
         hybrid = HybridSearch(self.vectors, self.words, self.router, self.settings)
         hits = [hybrid.search(one.query, one.vector, one.scope, one.document_scores)[:depth] for one in searches]
@@ -95,7 +95,7 @@ class SearchingHere:
         )
 
     def idf(self, term: str, scope: Scope) -> float:
-        """The inverse document frequency of a term in the library of a scope."""
+        """The inverse document frequency of a term in the library that a scope belongs to."""
         return self.words.idf(term, scope)
 
     def named_documents(self, question: str, scope: Scope) -> Mapping[str, frozenset[str]]:
@@ -107,7 +107,7 @@ class SearchingHere:
         return self.router.compared_documents(question, scope)
 
     def coverage(self, term: str, scope: Scope) -> Mapping[str, float]:
-        """The share of the passages of each document that have a term."""
+        """The share of each document's passages that contain a term."""
         return self.router.coverage(term, scope)
 
     def _searches(self, query: Query, scope: Scope) -> tuple[Vectors, list[_Search]]:
@@ -121,7 +121,7 @@ class SearchingHere:
         # Search the whole question.
         whole = self.router.scores(query.completed, scope)
         searches = [_Search(expanded[0], vectors[0], whole, scope)]
-        # Search each part; a document named in the question counts a little in each of its parts.
+        # Search each part; a document named in the question counts a little for each of its parts.
         for part, one, vector in zip(query.parts, expanded[1:], vectors[1:], strict=True):
             scores = self.router.scores(part, scope)[: len(whole)]  # a document may have been added since
             scores = np.maximum(scores, self.settings.routing.min_part_share * whole[: len(scores)])
@@ -136,7 +136,8 @@ class SearchingHere:
     def _embedded(self, texts: Sequence[str], pairs: Iterable[tuple[str, str]]) -> dict[str, Vectors]:
         """A unit vector (d,) for each text.
 
-        `pairs`: questions without and with the name of their documents. One that differs gets the mean of both vectors.
+        `pairs`: questions without and with the name of their documents. Where they differ, the result is the mean of
+        both.
         """
         differing = [(unnamed, named) for unnamed, named in pairs if unnamed != named]
         every = list(dict.fromkeys([*texts, *(named for _, named in differing)]))
@@ -157,8 +158,8 @@ class SearchingHere:
 def centred(text: str, embedding: Vectors, mean_query: Mapping[bool, Vectors], share: float) -> Vectors:
     """A query embedding (d,) minus a share of the mean query embedding of its language.
 
-    What all queries of a language have in common is closer to some passages than to others whatever is asked, above
-    all across languages.
+    What all queries of a language have in common is closer to some passages than to others, whatever is asked, and
+    especially across languages.
     """
     own: Vectors = embedding - share * mean_query[mainly_chinese(text)]
     return own

@@ -1,7 +1,7 @@
-"""The primary statements of a financial report: which of them a page is.
+"""The primary statements of a financial report, and which of them a page is.
 
-A statement is recognised by its title among the first lines of a page and by the rows that every such statement has;
-a note, a summary or a table of contents that only names it has no such title, or not the rows.
+A statement is recognised by its title among the first lines of a page, and by the rows that every such statement has. A
+note, a summary or a table of contents that only mentions it lacks the title or the rows.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ class Statement(StrEnum):
     CASH = "cash flow statement"
 
 
-TITLE_LINES: Final = 6  # of a page, from the top, among which a title is looked for
-TITLE_CHARACTERS: Final = 120  # a longer line is no title
+TITLE_LINES: Final = 6  # of a page, from the top, that are searched for a title
+TITLE_CHARACTERS: Final = 120  # a longer line is not a title
 MIN_ROWS: Final = 8  # rows with a value on a page that is a statement
 MIN_KINDS: Final = 3  # of the six kinds of rows that a statement has
 
-# Searched in lines without spaces, because PDFs may hold "Balance Shee t"; case is ignored.
+# Searched in lines without spaces, because PDFs may contain "Balance Shee t"; case is ignored.
 _TITLES: Final = {
     Statement.BALANCE: re.compile(
         r"balancesheets?|statements?of(?:consolidated)?financial(?:position|condition)|资产负债表|資產負債表|财务状况表"
@@ -75,7 +75,7 @@ _ROW_PATTERNS: Final = {
 def statements_on(text: str, labels: Collection[str]) -> dict[Statement, float]:
     """The statements that a page is, each with the share of its usual kinds of rows that the page has, 0.5 to 1.
 
-    `labels`: of the rows with values on the page, each with the section it stands in.
+    `labels`: of the rows with values on the page, each with its section.
     """
     if len(labels) < MIN_ROWS:
         return {}
@@ -89,7 +89,7 @@ def statements_on(text: str, labels: Collection[str]) -> dict[Statement, float]:
 
 
 def _titles(text: str) -> set[Statement]:
-    """The statements that the first lines of a page are titles of."""
+    """The statements whose titles are among the first lines of a page."""
     lines = ["".join(line.split()).casefold() for line in text.split("\n", TITLE_LINES)[:TITLE_LINES]]
     if any(_NO_TITLE.search(line) for line in lines[:2] if not line[-1:].isdigit()):
         return set()

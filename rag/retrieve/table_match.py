@@ -1,6 +1,6 @@
-"""Rows of tables matched with a question: by their label, section and column headers, and by period.
+"""Matches rows of tables with a question, by label, section and column headers, and by period.
 
-Knows nothing of pages and passages; weights of terms are given.
+Knows nothing about pages and passages; weights of terms are passed in.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from rag.retrieve.expand import INSTRUCTION_TERMS, ExpandedQuery
 Terms = frozenset[str]
 Weight = Callable[[str], float]
 
-NO_PERIOD: Final = 0.6  # of the score of a row whose table names no year, where the question names one
-OTHER_PERIOD: Final = 0.3  # the same where the table names other years; in between where it names some of those asked
-MIN_SIMILARITY: Final = 0.6  # cosine of a label and the name of a line item from which they may mean the same
+NO_PERIOD: Final = 0.6  # share of a row's score if its table names no year but the question does
+OTHER_PERIOD: Final = 0.3  # the same if the table names only other years; in between if it names some asked for
+MIN_SIMILARITY: Final = 0.6  # cosine of a label and a line item's name from which they may mean the same
 
 _LONG_YEAR = re.compile(r"(?<!\d)((?:19|20)\d\d)(?!\d)")
 _SHORT_YEAR = re.compile(r"\b(?:FY|CY)\s?'?(\d\d)\b", re.IGNORECASE)
 _YEAR_TERM = re.compile(r"[fc]?y?\d+")
-_PERIOD_TERMS = frozenset(("fiscal", "year", "end", "ended"))  # say when, not what
+_PERIOD_TERMS = frozenset(("fiscal", "year", "end", "ended"))  # words for periods, which say when, not what
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledRow:
-    """A row with a value, as it is matched."""
+    """A row with a value, prepared for matching."""
 
     label: Terms  # numbers left out
     around: Terms  # of its section, the column headers and the caption
@@ -39,9 +39,9 @@ class LabelledRow:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a question wants of a table."""
+    """What a question wants from a table."""
 
-    own: Terms  # of the question itself: instructions, numbers, periods and the document's name left out
+    own: Terms  # of the question itself, without instructions, numbers, periods and the document's name
     items: tuple[tuple[Terms, ...], ...]  # the line items searched with it, each by its names
     years: frozenset[int]
 
@@ -52,7 +52,7 @@ def years_of(text: str) -> frozenset[int]:
 
 
 def wanted_by(query: ExpandedQuery, document: str) -> Wanted:
-    """What a question wants of the tables of a document with this name."""
+    """What a question wants from the tables of a document with this name."""
     question, name = query.texts[0], re.sub(r"[\W_]", "", document.casefold())
     own = (
         term
@@ -67,7 +67,7 @@ def wanted_by(query: ExpandedQuery, document: str) -> Wanted:
 
 
 def labelled_rows(tables: Iterable[Table]) -> Iterator[LabelledRow]:
-    """The rows with a value, as they are matched."""
+    """The rows with a value, prepared for matching."""
     for table in tables:
         said = " ".join([table.caption, *table.headers])
         above, years = frozenset(terms(said)), years_of(said)
@@ -86,8 +86,8 @@ def has_value(row: Row) -> bool:
 def question_match(wanted: Wanted, rows: Iterable[LabelledRow], weight: Weight) -> float:
     """How well the best row matches the question's own words, 0..1.
 
-    The cosine of the question and the row, times the share of the label that the question names: a row of many other
-    words is another row. What stands around the row counts where the question names it.
+    The cosine of the question and the row, times the share of the label that the question names: a row with many other
+    words is a different row. What surrounds the row counts if the question names it.
     """
     asked = _total(wanted.own, weight)
     best = 0.0
@@ -101,7 +101,7 @@ def question_match(wanted: Wanted, rows: Iterable[LabelledRow], weight: Weight) 
 
 
 def item_match(wanted: Wanted, rows: Sequence[LabelledRow], weight: Weight) -> float:
-    """Mean over the line items of how well the best row matches one of an item's names, 0..1; 0 without items."""
+    """Mean over the line items of how well the best row matches one of the item's names, 0..1; 0 without items."""
     best = [
         max((similarity(row.label, names, weight) * _period_factor(row, wanted) for row in rows), default=0.0)
         for names in wanted.items
@@ -110,7 +110,7 @@ def item_match(wanted: Wanted, rows: Sequence[LabelledRow], weight: Weight) -> f
 
 
 def similarity(label: Terms, names: Sequence[Terms], weight: Weight) -> float:
-    """Cosine of a label and the nearest of some names; 0 below MIN_SIMILARITY."""
+    """Cosine of a label and the closest of several names; 0 below MIN_SIMILARITY."""
     best = 0.0
     for name in names:
         common = label & name

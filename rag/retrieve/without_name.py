@@ -1,4 +1,4 @@
-"""A question without a name in it: "How big is Boeing's workforce?" without "Boeing"."""
+"""Removes a name from a question: "How big is Boeing's workforce?" without "Boeing"."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _AFTER: Final = re.compile(
 
 
 def mentions(text: str, name: Collection[str]) -> list[tuple[int, int]]:
-    """Where a text has words of a name, given as its terms; neighbouring words are one mention."""
+    """Where a text mentions a name, given as its terms; neighbouring words of it are one mention."""
     found: list[tuple[int, int]] = []
     for word in _WORD.finditer(text):
         own = set(terms(word.group()))
@@ -38,13 +38,13 @@ def mentions(text: str, name: Collection[str]) -> list[tuple[int, int]]:
 
 
 def without_name(question: str, name: Collection[str]) -> str:
-    """The question without the name, and without "the" or "of" before and "Inc." or a possessive after it."""
+    """The question without the name, without "the" or "of" before it, and without "Inc." or a possessive after it."""
     kept: list[str] = []
     end = 0
     for start, name_end in mentions(question, name):
         before = _ARTICLE.sub("", question[end:start])
         after = _AFTER.match(question, name_end)
-        assert after is not None  # it matches nothing, too
+        assert after is not None  # it matches nothing either
         end = after.end()
         kept.append(before if after["owner"] or not _ENDS.match(question, end) else _PREPOSITION.sub("", before))
     return " ".join("".join([*kept, question[end:]]).split()) if kept else question

@@ -1,1 +1,1 @@
-"""How questions of a conversation hang together, in English and Chinese."""
+"""How the questions of a conversation depend on each other, in English and Chinese."""

@@ -1,4 +1,4 @@
-"""A Chinese follow-up completed from the question before it: what changed is put in its place."""
+"""Completes a Chinese follow-up from the question before it, replacing the part that has changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from rag.retrieve.dialogue.chinese_question import ASKED, END, LEAD, TIME, YEAR_ZH, BeforeZh, analyse_chinese, kind_of
 from rag.retrieve.dialogue.clause import YEAR
 
-MAX_PREDICATE: Final = 2  # characters of a question that asks of something it does not name: 更换 in 怎么更换
+MAX_PREDICATE: Final = 2  # characters of a question about something it does not name: 更换 in 怎么更换
 
 _ASKS_AGAIN = re.compile(r"(?:又|的话)?(?:呢|怎么样|如何|怎样)$|又(?:是|有)(?:多少|什么|谁|哪[里些个])$")
 _STEP = re.compile(
@@ -45,7 +45,7 @@ _EXPLAIN = re.compile(
 
 
 def complete_chinese(question: str, before: str, answer: str) -> str | None:
-    """The follow-up as a question of its own; the question as it is if it stands alone; None if nothing fits."""
+    """The follow-up as a complete question; unchanged if it is one already; None if nothing fits."""
     text = END.sub("", question.strip())
     lead = LEAD.match(text)
     rest = text[lead.end() :] if lead else text
@@ -70,13 +70,13 @@ def complete_chinese(question: str, before: str, answer: str) -> str | None:
 
 
 def _completed_question(question: str, rest: str, earlier: BeforeZh) -> str | None:
-    """A question with a predicate of its own, with what it lacks; as it is if it lacks nothing."""
+    """A question with its own predicate, completed with what it lacks; unchanged if it lacks nothing."""
     unit = rest.removesuffix("是多少")
     if _UNIT.match(unit):
         return f"{earlier.subject}{unit}{earlier.tail}？"
     if pronoun := _outer_pronoun(rest):
         return _resolved(rest, pronoun, earlier)
-    # "相机怎么连接手机", "怎么连接电脑": the same is asked about something else.
+    # "相机怎么连接手机", "怎么连接电脑": the same question about something else.
     again_how = re.match(r"(?:怎么|怎麼|如何|怎样)[\u4e00-\u9fff]{2}", rest)
     if again_how and earlier.subject and earlier.tail.startswith(again_how.group()) and not earlier.text.endswith(rest):
         return f"{earlier.subject}{rest}？"
@@ -106,7 +106,7 @@ def _asked_anew(word: str, before: BeforeZh) -> str | None:
 
 
 def _why(before: BeforeZh) -> str:
-    """为什么 and the question before as a statement: with its answer, where that is short."""
+    """为什么 and the question before as a statement; with its answer, if that is short."""
     statement = re.sub(r"[吗嗎]$|是否", "", before.text)
     asked = ASKED.search(statement)
     short = before.answer if 0 < len(before.answer) <= 12 else ""
@@ -122,13 +122,13 @@ def _why(before: BeforeZh) -> str:
 
 
 def _replaced(fragment: str, before: BeforeZh, *, introduced: bool) -> str | None:
-    """The question before with the part that the fragment resembles replaced by it; None if none does."""
+    """The question before, with the part that the fragment resembles replaced by it; None if there is no such part."""
     for swap in (_time_swapped, _unit_added, _extreme_swapped, _place_swapped, _code_swapped, _resembling_swapped):
         if (text := swap(fragment, before)) is not None:
             return f"{text}？"
     if not before.subject and (verb := _verb_swapped(fragment, before)):
         return verb
-    # "应收账款的余额", "存货呢": both are nouns of accounts, and the first is what changes.
+    # "应收账款的余额", "存货呢": both are names of accounts, and the first is the one to replace.
     both = kind_of(before.entity) == "attribute" == kind_of(before.attribute)
     is_attribute = kind_of(fragment) and not fragment.endswith("的") and not both
     if is_attribute or _resembles(fragment, before.attribute):
@@ -140,7 +140,7 @@ def _replaced(fragment: str, before: BeforeZh, *, introduced: bool) -> str | Non
 
 
 def _verb_swapped(fragment: str, before: BeforeZh) -> str:
-    """Another action with the same thing: 取消 for 设置 in 如何设置定时功能; "" for other questions."""
+    """Another action on the same thing: 取消 for 设置 in 如何设置定时功能; "" for other questions."""
     match = re.match(r"(?:如何|怎么|怎样|怎麼)([\u4e00-\u9fff]{2})(?=[\u4e00-\u9fff]{2})", before.text)
     if not match or len(fragment) != 2 or kind_of(fragment):
         return ""
@@ -148,7 +148,7 @@ def _verb_swapped(fragment: str, before: BeforeZh) -> str:
 
 
 def _object_swapped(fragment: str, before: BeforeZh) -> str:
-    """What is asked about something pointed at, replaced: 快充 for 无线充电 in 本产品支持无线充电吗; else ""."""
+    """The object of the question, replaced: 快充 for 无线充电 in 本产品支持无线充电吗; else ""."""
     match = re.search(r"(支持|具有|具备|包括|包含|允许|有)([\u4e00-\u9fffA-Za-z0-9]{2,8})[吗嗎]$", before.text)
     if not match or not re.match(r"[本该这此]", before.subject):
         return ""
@@ -199,7 +199,7 @@ def _extreme_swapped(fragment: str, before: BeforeZh) -> str | None:
 
 
 def _place_swapped(fragment: str, before: BeforeZh) -> str | None:
-    """What follows the same preposition replaced: 在国外 for 在国内."""
+    """The object of the same preposition, replaced: 在国外 for 在国内."""
     preposition = _PREPOSITION.match(fragment)
     if not preposition:
         return None
@@ -211,7 +211,7 @@ def _place_swapped(fragment: str, before: BeforeZh) -> str | None:
 
 
 def _code_swapped(fragment: str, before: BeforeZh) -> str | None:
-    """A code, a name in Latin letters or a title in the place of another one."""
+    """A code, a name in Latin letters or a title, in place of another one."""
     bare = re.sub(r"的$", "", fragment)
     if _TITLE.fullmatch(bare) and (old := _TITLE.search(before.text)):
         return before.text[: old.start()] + bare + before.text[old.end() :]
@@ -241,7 +241,7 @@ def _resembling_swapped(fragment: str, before: BeforeZh) -> str | None:
 
 
 def _resembling_words(bare: str, text: str) -> Iterator[int]:
-    """Where words of the same length begin that share characters with a word, those that share most first."""
+    """Where words start that have the same length and share characters with a word, those that share most first."""
     for same in range(len(bare) - 1, 0, -1):
         for by_end in (True, False):
             shared, shift = (bare[-same:], same - len(bare)) if by_end else (bare[:same], 0)
@@ -254,9 +254,9 @@ def _resembling_words(bare: str, text: str) -> Iterator[int]:
 
 
 def _is_word(text: str, start: int, end: int, *, by_end: bool) -> bool:
-    """Whether a stretch may be a word: no particle or question word in it, and a boundary where it differs.
+    """Whether a stretch may be a word: it has no particle or question word, and a boundary where it differs.
 
-    `by_end`: its end is what it shares with another word, so that the boundary is before it.
+    `by_end`: it shares its end with another word, so the boundary is before it.
     """
     if re.search(r"[的是在和与，？多少几何谁哪了吗有占比]", text[start:end]):
         return False
@@ -272,7 +272,7 @@ def _resembles(fragment: str, attribute: str) -> bool:
 
 
 def _attribute_swapped(fragment: str, before: BeforeZh) -> str:
-    """Another attribute of what was asked about."""
+    """Another attribute of the thing asked about."""
     attribute = fragment.removeprefix("其")
     same = kind_of(before.attribute) == kind_of(fragment) or _resembles(fragment, before.attribute)
     if before.attribute and same and not attribute.startswith("占"):
@@ -284,7 +284,7 @@ def _attribute_swapped(fragment: str, before: BeforeZh) -> str:
 
 
 def _entity_swapped(fragment: str, before: BeforeZh) -> str:
-    """Another thing in the place of what was asked about; "" if there is none."""
+    """Another thing in place of the one asked about; "" if there is none."""
     bare = re.sub(r"的$", "", fragment)
     old = before.entity or TIME.sub("", before.subject)
     if not old:
@@ -336,7 +336,7 @@ def _crowd(before: BeforeZh) -> str:
 
 
 def _name_in_answer(before: BeforeZh) -> str:
-    """A short answer to a question for a name; "" for a figure or a sentence."""
+    """A short answer to a question for a name; "" if it is a figure or a sentence."""
     if not re.search(r"谁|哪(?!年|一年)|什么(?!时候)|作者|首都", before.text) or re.search(r"\d", before.answer):
         return ""
     answer = re.sub(r"^(?:在|是|位于)", "", before.answer.splitlines()[0] if before.answer else "")
@@ -356,11 +356,11 @@ def _lacks_subject(rest: str) -> bool:
 
 
 def _with_subject(rest: str, before: BeforeZh) -> str | None:
-    """The question with what the one before is about in front."""
+    """The question, preceded by what the one before is about."""
     if re.match(r"^(?:比|占|和|与|跟|同|环比)", rest):
         return f"{before.subject}{rest}？" if before.subject else None
     subject = before.entity or TIME.sub("", before.subject).strip("的")
-    # 需要提前多少天通知: what has to be done stands in the predicate before.
+    # 需要提前多少天通知: the predicate of the question before says what has to be done.
     if (
         rest.startswith("需要")
         and (action := re.sub(r"[吗嗎]$|可以|能|是否", "", before.tail))

@@ -1,4 +1,4 @@
-"""A Chinese question taken apart: its time, what it is about, what of it, and what it asks. No segmentation."""
+"""Analyses a Chinese question: its time, what it is about, which attribute, and what it asks. Without segmentation."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Final
 
 from rag.retrieve.dialogue.clause import word_lists
 
-MAX_NOUN: Final = 6  # characters of a noun that says what is asked of something
-MAX_CHARACTERS: Final = 300  # of a question, and of an answer, that are looked at
+MAX_NOUN: Final = 6  # characters of a noun that names the attribute asked for
+MAX_CHARACTERS: Final = 300  # of a question, and of an answer, that are examined
 END = re.compile(r"[？?。！!，,\s]+$")
 LEAD = re.compile(
     r"^(?:(?:那么|那麼|那(?![里裡儿个家款份种座本篇些年时天位条])|还有|還有|另外|然后|而|同样的?问题[，,]?|以及|请问)[，,]?)+"
@@ -20,7 +20,7 @@ TIME = re.compile(
     r"|(?:第[一二三四1-4]|[一二三四])季度|上半年|下半年|(?:去|今|前|上|本|次|翌|当)年(?:度|末|底|初)?(?:同期)?|(?:上|前|后|下|这|那)(?:一|两)?(?:年|季度|个月)|本期|上期|报告期"
 )
 YEAR_ZH = re.compile(r"((?:19|20)\d\d)年")
-# What a question asks, and everything that belongs to its predicate.
+# What a question asks, and everything else in its predicate.
 ASKED = re.compile(
     r"什么时候|什麼時候|何时|什么地方|什么|什麼|哪一年|哪年|哪[里儿]|哪[些个种家位一]?|谁|誰|多少|多[久长大高重远深宽快]|几(?![乎何率])|怎么|怎麼|怎样|如何|为什么|為什麼|为何|是否|能否|可否|可以|[吗嗎]$"
 )
@@ -34,7 +34,7 @@ _PREDICATE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class BeforeZh:
-    """The question before, without its mark."""
+    """The question before, without its question mark."""
 
     text: str
     answer: str
@@ -55,7 +55,7 @@ def _endings(name: str) -> tuple[str, ...]:
 
 
 def analyse_chinese(question: str, answer: str) -> BeforeZh:
-    """Take a question apart. A pure function of the first MAX_CHARACTERS characters of both texts."""
+    """Analyse a question. A pure function of the first MAX_CHARACTERS characters of both texts."""
     text = LEAD.sub("", END.sub("", question.strip()[:MAX_CHARACTERS]))
     predicate = _PREDICATE.search(text)
     subject = text[: predicate.start()] if predicate else re.sub(r"[吗呢]$", "", text)
@@ -69,7 +69,7 @@ def analyse_chinese(question: str, answer: str) -> BeforeZh:
 
 
 def _owner_and_attribute(subject: str) -> tuple[str, str]:
-    """A subject without its time, as what it is about and what is asked of that; either may be ""."""
+    """A subject without its time, as what it is about and which attribute of that; either may be ""."""
     parts = [part for part in re.split(r"[的，]+", subject) if part]
     if not parts:
         return "", ""
@@ -79,7 +79,7 @@ def _owner_and_attribute(subject: str) -> tuple[str, str]:
     ending = next((word for word in (*_endings("attributes_zh"), *_endings("roles_zh")) if last.endswith(word)), "")
     if not ending:
         return last, ""
-    # "苹果公司净利润": the attribute begins after the name, if that ends in a word for an organisation.
+    # "苹果公司净利润": the attribute starts after the name, if that ends with a word for an organisation.
     if named := re.match(r".{2,}(?:公司|集团|银行|股份|大学|医院)(?=.{2,})", last):
         return named.group(), last[named.end() :]
     # "企业所得税税率": two nouns of that kind, the second of the first.
@@ -88,7 +88,7 @@ def _owner_and_attribute(subject: str) -> tuple[str, str]:
 
 
 def kind_of(fragment: str) -> str:
-    """Either "attribute" or "role" for a noun of that kind; "" for other words."""
+    """Returns "attribute" or "role" for a noun of that kind; "" for other words."""
     bare = fragment.split("的")[-1]
     if len(bare) > MAX_NOUN:
         return ""

@@ -1,7 +1,8 @@
-"""An English question cut into its phrases: what is asked, periods, noun phrases and their owners. No parser.
+"""Divides an English question into its phrases: what is asked, periods, noun phrases and their owners.
 
-It knows function words, common verbs and their position in a question, and takes the rest for nouns. That is enough to
-find the phrase that a follow-up ("and in 2020?") replaces; a wrong cut costs an odd wording.
+Without a parser. It knows function words, common verbs and their position in a question, and takes the rest for nouns.
+That is enough to find the phrase that a follow-up ("and in 2020?") replaces; a wrong division only costs an odd
+wording.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-MAX_CHARACTERS: Final = 600  # of a question that is analysed
+MAX_CHARACTERS: Final = 600  # of a question, that are analysed
 
 _MONTH = (
     "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
@@ -58,12 +59,12 @@ _PARTICIPLE = re.compile(r".{2,}(?:ed|able|ible|ing)$")
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A noun phrase of a question, without its preposition."""
+    """A noun phrase in a question, without its preposition."""
 
-    start: int  # [start, end) in the question, the determiner included
+    start: int  # [start, end) in the question, including the determiner
     end: int
     text: str
-    preposition: str = ""  # right before it, in lower case
+    preposition: str = ""  # the word right before it, in lower case
     asked: bool = False  # part of what is asked: "stores" in "How many stores did ..."
 
     @property
@@ -80,7 +81,7 @@ class Phrase:
 
     @property
     def determined(self) -> bool:
-        """Whether it begins with a determiner."""
+        """Whether it starts with a determiner."""
         return bool(_DETERMINER.match(self.text))
 
     @property
@@ -95,12 +96,12 @@ _DETERMINER = re.compile(rf"^(?:{'|'.join(sorted(_DETERMINERS))})\s+", re.IGNORE
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """A question taken apart."""
+    """An analysed question."""
 
     text: str  # without the mark at its end
-    asked: str  # "How many stores", "In which year"; "" for a question of yes or no, and for a list of words
+    asked: str  # "How many stores", "In which year"; "" for a yes/no question, and for a list of words
     remainder: str  # what follows: from the auxiliary on, or from the verb on
-    inverted: bool  # whether the remainder begins with an auxiliary
+    inverted: bool  # whether the remainder starts with an auxiliary
     periods: tuple[tuple[int, int], ...]  # spans of the periods that it names
     phrases: tuple[Phrase, ...]
 
@@ -114,7 +115,7 @@ class _Token:
 
 
 def analyse(question: str) -> Clause:
-    """Take a question apart. A pure function of the first MAX_CHARACTERS characters."""
+    """Analyse a question. A pure function of the first MAX_CHARACTERS characters."""
     text = question[:MAX_CHARACTERS].strip().rstrip("?？!.。 ")
     tokens = list(_tokens(text))
     asked_end = _asked_end(tokens)
@@ -131,7 +132,7 @@ def analyse(question: str) -> Clause:
 
 
 def is_clause(text: str) -> bool:
-    """Whether a text has a verb where a question or a request has one."""
+    """Whether a text has a verb where a question or request has one."""
     tokens = list(_plain_tokens(text[:MAX_CHARACTERS]))
     if any(token.kind == "auxiliary" for token in tokens):
         return True
@@ -192,7 +193,7 @@ _SUBORDINATORS: Final = frozenset("if when while because that unless until since
 
 
 def _asked_end(tokens: list[_Token]) -> int:
-    """Index of the first token after what is asked: the auxiliary or the verb; 0 without a question word."""
+    """Index of the first token after what is asked, which is the auxiliary or verb; 0 without a question word."""
     first = next((n for n, token in enumerate(tokens[:3]) if token.kind == "wh"), None)
     if first is None or any(token.kind != "preposition" for token in tokens[:first]):
         return 0
@@ -239,7 +240,7 @@ def _phrases(text: str, tokens: list[_Token], asked_end: int) -> Iterator[Phrase
 
 
 def _modifies(tokens: list[_Token], n: int) -> bool:
-    """Whether an adverb stands before a noun as its adjective: "late delivery"."""
+    """Whether an adverb before a noun is its adjective: "late delivery"."""
     if n + 1 >= len(tokens) or tokens[n].text.casefold() not in _DEGREES or tokens[n].kind != "break":
         return False
     return tokens[n + 1].kind == "word" and (n == 0 or tokens[n - 1].kind not in ("wh", "word"))
@@ -254,7 +255,7 @@ def _next_governor(token: _Token, governor: str) -> str:
 
 
 def _nouns(run: list[_Token], governor: str, after: str) -> list[list[_Token]]:
-    """A run of words cut at the verb in it, if it has one; `governor`: its auxiliary, `after`: the next word."""
+    """A run of words split at its verb, if it has one. `governor`: its auxiliary; `after`: the next word."""
     words = [token.text.casefold() for token in run]
     first = 1 + (run[0].kind == "determiner")
     if governor == "pronoun":
@@ -277,7 +278,7 @@ def _nouns(run: list[_Token], governor: str, after: str) -> list[list[_Token]]:
 
 
 def _without_participle(run: list[_Token], first: int) -> list[list[_Token]]:
-    """What stands before and after a participle; what stands before adjectives at the end."""
+    """What comes before and after a participle; what comes before adjectives at the end."""
     if _is_participle(run[0].text):
         return [run[1:]]
     if all(_is_adjective(token.text) for token in run):
@@ -304,7 +305,7 @@ def _is_participle(word: str) -> bool:
 
 
 def _cut(text: str, run: list[_Token], preposition: str, *, asked: bool) -> Iterator[Phrase]:
-    """The phrase of a run; none of a run that is a degree ("how much") or a lone determiner."""
+    """The phrase in a run; none if the run is a degree ("how much") or only a determiner."""
     words = [token for token in run if token.kind == "word" and not (asked and token.text.casefold() in _DEGREES)]
     if preposition == "to" and words and run[0] is words[0] and words[0].text.casefold() in base_verbs():
         run = words = words[1:]
@@ -315,7 +316,7 @@ def _cut(text: str, run: list[_Token], preposition: str, *, asked: bool) -> Iter
 
 @functools.cache
 def word_lists() -> Mapping[str, frozenset[str]]:
-    """The lists of `words.txt` by name."""
+    """The lists in `words.txt`, by name."""
     lists: dict[str, set[str]] = {}
     current: set[str] = set()
     for line in Path(__file__).with_name("words.txt").read_text("utf-8").splitlines():
@@ -360,7 +361,7 @@ def _third_person(base: str) -> str:
 
 
 def past_tense(base: str) -> str:
-    """The regular past tense; of an irregular verb, its own."""
+    """The past tense, regular or irregular."""
     for past, (known, _) in irregular_verbs().items():
         if known == base:
             return past

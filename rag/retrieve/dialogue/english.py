@@ -1,4 +1,4 @@
-"""An English follow-up completed from the question before it: what changed is put in its place."""
+"""Completes an English follow-up from the question before it, replacing the part that has changed."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _MORE = re.compile(
     r"|details|go on|elaborate)(?:\s+please)?$",
     re.IGNORECASE,
 )
-# Words that say nothing without the question before, and replace nothing in it.
+# Words that mean nothing without the question before, and replace nothing in it.
 _VAGUE = re.compile(
     r"^(?:(?:which|what)\s+(?:ones?|else|others?)|any(?:thing)?\s+(?:else|more|others?)|others?|such as(?:\s+what)?"
     r"|for example|like what|really|are you sure|since when exactly)$",
     re.IGNORECASE,
 )
-# "What was it in 2020?": the whole question again, with what changed.
+# "What was it in 2020?": the whole question again, with what has changed.
 _AGAIN = re.compile(
     r"^(?:what|how (?:much|many|high|large|big))\s+(?:is|are|was|were|will be|did)\s+"
     r"(?:it|that|they|those|this)\s+(?:be\s+)?(?=\S)",
@@ -47,7 +47,7 @@ _BARE = re.compile(
 
 
 def complete_english(question: str, before: str, answer: str) -> str | None:
-    """The follow-up as a question of its own; the question as it is if it stands alone; None if nothing fits."""
+    """The follow-up as a complete question; unchanged if it is one already; None if nothing fits."""
     earlier = Before(analyse(_CONJUNCTION.sub("", before)), answer)
     text = question.strip().rstrip("?？!. ")
     lead = _LEAD.match(text)
@@ -74,7 +74,7 @@ def complete_english(question: str, before: str, answer: str) -> str | None:
 
 
 def _stands_alone(fragment: str, introduced: bool) -> bool:
-    """Whether words without a verb say by themselves what they are about."""
+    """Whether words without a verb say themselves what they are about."""
     return not PRONOUN.search(fragment) and (bool(re.search(r"\b(?:of|for)\b|['’]s\b", fragment)) or not introduced)
 
 
@@ -106,7 +106,7 @@ def _asked_anew(word: str, before: Before) -> str | None:
 
 
 def _how_many(clause: Clause) -> str | None:
-    """A question for how many there are of the last things that the question before names without a determiner."""
+    """A question for the number of the last things that the question before names without a determiner."""
     things = [phrase for phrase in clause.phrases if not phrase.determined and not phrase.preposition]
     plain = [phrase for phrase in things if phrase.text.islower()]
     thing = next((phrase for phrase in plain if phrase.head.endswith("s")), plain[0] if plain else None)

@@ -1,4 +1,4 @@
-"""An English fragment ("and in 2020?", "Best Buy?") put in the place of the phrase that it resembles."""
+"""Puts an English fragment ("and in 2020?", "Best Buy?") in place of the phrase that it resembles."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _PART_OF_YEAR = re.compile(
 
 
 def replace_condition(rest: str, before: Before) -> str | None:
-    """The condition of the question before replaced by another one; None for other words."""
+    """The question before with its condition replaced by this one; None if this is not a condition."""
     match = re.match(r"(if|when|unless)\s+(?!(?:is|are|was|were|do|does|did|will|can|must)\b)", rest, re.IGNORECASE)
     old = re.search(rf"\b{match[1]}\b", before.clause.text, re.IGNORECASE) if match else None
     if not match or not old or old.start() == 0 or before.clause.asked.casefold() == match[1].casefold() or "," in rest:
@@ -63,7 +63,7 @@ def replace_condition(rest: str, before: Before) -> str | None:
 
 
 def ask_of_owner(rest: str, before: Before) -> str:
-    """A thing and its owner: "How many employees did Ulta have in 2021?"; "" for other words."""
+    """A question for something of the owner asked about: "How many employees did Ulta have?"; else ""."""
     match = re.match(r"(how (?:many|much)|which|what)\s+([a-z][\w -]{2,60})$", rest, re.IGNORECASE)
     if not match or match[2].casefold() in ("one", "ones", "else"):
         return ""
@@ -78,7 +78,7 @@ def ask_of_owner(rest: str, before: Before) -> str:
 
 
 def replace_phrase(fragment: str, before: Before, *, introduced: bool) -> str | None:
-    """The question before with the phrase that the fragment resembles replaced by it; None if none does."""
+    """The question before, with the phrase that the fragment resembles replaced by it; None if there is none."""
     clause = before.clause
     text = _period_swapped(clause, fragment)
     if text is None:
@@ -126,14 +126,14 @@ def _period_swapped(clause: Clause, fragment: str) -> str | None:
 
 
 def _same_kind(clause: Clause, new: str) -> tuple[int, int]:
-    """Span of the period that a new one replaces: a quarter for a quarter, else the last."""
+    """Span of the period to replace: a quarter by a quarter, otherwise the last period."""
     has_year = bool(YEAR.search(new))
     alike = [span for span in clause.periods if bool(YEAR.search(clause.text[slice(*span)])) == has_year]
     return (alike or list(clause.periods))[-1]
 
 
 def _appended(clause: Clause, fragment: str) -> str | None:
-    """A unit or a comparison added at the end."""
+    """A unit or a comparison, added at the end."""
     if _UNIT.search(f" {fragment}"):
         words = fragment if fragment.split()[0].casefold() in ("in", "as") else f"in {fragment}"
         return f"{_UNIT.sub('', clause.text)} {words}"
@@ -152,7 +152,7 @@ def _extreme_swapped(clause: Clause, fragment: str) -> str | None:
 
 
 def _phrase_swapped(clause: Clause, fragment: str, threshold: float) -> str | None:
-    """The fragment in the place of the phrase, or part of one, that fits it best."""
+    """The fragment in place of the phrase, or part of one, that fits it best."""
     preposition, words = _split_preposition(fragment)
     owned = re.match(r"(?:its|their|his|her|the same)\s+", words, re.IGNORECASE)
     owner = re.fullmatch(r"(.+?)(?:['’]s|(?<=s)['’])", words)
@@ -178,7 +178,7 @@ def _phrase_swapped(clause: Clause, fragment: str, threshold: float) -> str | No
 
 
 def _complement_swapped(clause: Clause, words: str) -> str | None:
-    """The whole item asked for, its period left out, replaced by words that share some with it; None for others."""
+    """The whole item asked for, except its period, replaced by words that share some with it; None for others."""
     item = item_of(clause)
     without_period = PERIOD.split(item)[0].rstrip()
     without_period = re.sub(r"\s+(?:in|for|during|at|on)(?:\s+the end of)?$", "", without_period)
@@ -294,7 +294,7 @@ def _split_preposition(fragment: str) -> tuple[str, str]:
 
 
 def _with_determiner_of(old: _Slot, words: str) -> str:
-    """The words with the determiner that the old phrase had, where they have none and are no name."""
+    """The words with the old phrase's determiner, unless they have one or are a name."""
     determiner = re.match(r"(?:the|a|an)\s+", old.text, re.IGNORECASE)
     if old.asked:
         return re.sub(r"^(?:the|a|an)\s+", "", words, flags=re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""Pronouns of an English question that refer to the one before it, replaced by what they stand for."""
+"""Replaces pronouns of an English question that refer to the question before it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PRONOUN = re.compile(
     r"|include|affect|in|for|to|from|since|by|cost)))",
     re.IGNORECASE,
 )
-# "it" that refers to nothing: "is it possible", "how long does it take"; "there is".
+# "it" without a referent: "is it possible", "how long does it take"; "there is".
 _EXPLETIVE = re.compile(
     r"\b(?:is|was|will|would|can|could|should|does|did)\s+it\s+(?:be\s+|was\s+|is\s+)?(?:not\s+)?(?:\w+ly\s+)?"
     r"(?:(?:possible|allowed|permitted|necessary|required|true|forbidden|prohibited|likely|common|safe|ok|okay|legal"
@@ -36,7 +36,7 @@ _CLAUSE_BREAK = re.compile(
 
 
 def resolve(question: str, rest: str, before: Before) -> str | None:
-    """The question with pronouns replaced; as it is if it has none that refer out of it; None if nothing fits."""
+    """The question with its pronouns replaced; unchanged if none refers to something outside; None if nothing fits."""
     used: dict[str, str] = {}  # what each kind of pronoun stands for: "it" and "its" for the same
     pieces: list[str] = []
     end = 0
@@ -72,9 +72,9 @@ def _references(text: str) -> Iterator[re.Match[str]]:
 
 
 def _has_antecedent(words_before: str, *, possessive: bool) -> bool:
-    """Whether something named before a pronoun, in the same question, can be what it refers to.
+    """Whether a pronoun may refer to something named before it in the same question.
 
-    A possessive may refer to the subject of its own clause, other pronouns only to something in a clause before.
+    A possessive may refer to the subject of its own clause, other pronouns only to something in an earlier clause.
     """
     if not possessive:
         breaks = [match.start() for match in _CLAUSE_BREAK.finditer(words_before) if match.start() > 0]
@@ -113,7 +113,7 @@ def _changes() -> frozenset[str]:
 
 
 def _precedes_change(text: str, match: re.Match[str]) -> bool:
-    """Whether a verb of change follows the pronoun after auxiliaries: "must it be paid", "has it been reduced"."""
+    """Whether auxiliaries and a verb of change follow the pronoun: "must it be paid", "has it been reduced"."""
     words = [word.casefold() for word in text[match.end() :].split()[:4]]
     return any(word in _changes() for word in words if word not in AUXILIARIES) and bool(words)
 

@@ -10,7 +10,7 @@ from typing import Final
 from rag.index.tokenize import terms
 from rag.retrieve.dialogue.clause import AUXILIARIES, PERIOD, PREPOSITIONS, WH, Clause, Phrase, word_lists
 
-ANSWER_CHARACTERS: Final = 300  # of an answer that are looked at for a name
+ANSWER_CHARACTERS: Final = 300  # of an answer, that are searched for a name
 NAME_WORDS: Final = 5  # in the longest name taken from an answer
 _NAME = re.compile(r"[A-Z0-9][\w.&'’-]*(?:\s+(?:(?:of|de|von|van|der|the|and|&)\s+){0,2}[A-Z0-9][\w.&'’-]*){0,4}")
 _BE: Final = frozenset(("is", "are", "was", "were"))
@@ -54,9 +54,9 @@ def asks_for_figure(before: Before) -> bool:
 
 
 def entities(clause: Clause, *, plural: bool = False) -> list[str]:
-    """What "it", or with `plural` "they", may stand for, most likely first.
+    """What "it" or, with `plural`, "they" may stand for, most likely first.
 
-    An owner, what an aspect is of ("the types of X"), the subject, then anything else.
+    An owner, what an aspect belongs to ("the types of X"), the subject, then anything else.
     """
     own = [phrase for phrase in clause.phrases if not PERIOD.fullmatch(phrase.text) and phrase.head not in VAGUE_NOUNS]
     complements: list[str] = []
@@ -89,7 +89,7 @@ def entities(clause: Clause, *, plural: bool = False) -> list[str]:
 
 
 def _named(phrase: Phrase, *, plural: bool) -> list[str]:
-    """The owner and the whole of a possessive, "Darwin" and "Darwin's theory", the likelier one first."""
+    """The owner and the whole of a possessive ("Darwin" and "Darwin's theory"), the likelier one first."""
     if not phrase.owner:
         return [phrase.text]
     same_number = _is_plural(phrase.text) == plural
@@ -111,7 +111,7 @@ def _is_plural(text: str) -> bool:
 
 
 def _is_charge(first: Phrase, second: Phrase) -> bool:
-    """Whether a phrase goes with the next one by "for" and is itself meant: "the penalty for late delivery"."""
+    """Whether "for" joins a phrase to the next one, and the first is meant: "the penalty for late delivery"."""
     return second.preposition == "for" and not {first.head, first.head.removesuffix("s")} & word_lists()["aspects"]
 
 
