@@ -56,6 +56,7 @@ from rag.settings import PhraseSettings
 _TRIMMED = " \t\n,;:.，；：。、!?！？"  # at the ends of a span
 _PAIRS = (("(", ")"), ("（", "）"), ("“", "”"), ("《", "》"), ("「", "」"), ("[", "]"), ('"', '"'))
 
+_OPENING: Final = re.compile(r"(?:such as|including|namely|e\.g\.)[,:]?\s", re.IGNORECASE)
 _JOINING: Final = re.compile(r"\s(?:and|or|but|nor|the|an?|of|for|from|with|than|that|which|its|their)$", re.IGNORECASE)
 
 _REASONED: Final = frozenset({Kind.WHY, Kind.HOW, Kind.LIST, Kind.CHANGE})  # what no single value answers
@@ -263,9 +264,11 @@ def _items(sentence: str, start: int, end: int) -> list[tuple[int, int]]:
 
 
 def trim(text: str, start: int, end: int) -> tuple[int, int]:
-    """A span without punctuation around it or a joining word at its end, and with both brackets or none of a pair."""
+    """A span without punctuation around it or words that open or join it; with both brackets of a pair or none."""
     while start < end and text[start] in _TRIMMED:
         start += 1
+    if opening := _OPENING.match(text, start, end):
+        return trim(text, opening.end(), end)
     while start < end and text[end - 1] in _TRIMMED:
         end -= 1
     if joining := _JOINING.search(text, start, end):

@@ -55,7 +55,8 @@ _DATE: Final = re.compile(
     r"|(?:19|20)\d\d\s*年\s*\d{1,2}\s*月(?:\s*\d{1,2}\s*日)?|(?:19|20)\d\d-\d\d-\d\d",
 )
 NUMBERED_HEADING: Final = re.compile(
-    r"(?m)^[ \t]*(?:(?:(?:Article|Section|Chapter|Part)\s+)?(?:\d{1,2}|[IVX]{1,5})[.)]?\s+[A-Z][^\n.!?;]{2,70}"
+    r"(?m)^[ \t]*(?:(?:(?:Article|Section|Chapter|Part)\s+)?(?:\d{1,2}|[IVX]{1,5})[.)]?\s+"
+    r"(?!(?:Days?|Weeks?|Months?|Quarters?|Years?)\b)[A-Z][^\n.!?;]{2,70}"
     r"|第[一二三四五六七八九十百\d]{1,4}[章条节部][ \t]*[^\n。；，]{2,30}"
     r"|[一二三四五六七八九十]{1,3}、[^\n。；，]{2,30}|\d{1,2}[.、 ][ \t]*[\u4e00-\u9fff][^\n。；，]{1,30})$"
 )

@@ -52,6 +52,7 @@ def test_without_a_sentence_that_counts_there_is_no_short_answer() -> None:
         ("in 1874, then", (3, 8), "1874"),
         ("the EU (European Union) is", (4, 22), "EU (European Union)"),
         ("成立于1998年。", (3, 9), "1998年"),
+        ("rivals such as MVPDs", (7, 20), "MVPDs"),
     ],
 )
 def test_a_span_ends_at_words_and_keeps_its_brackets(text: str, span: tuple[int, int], expected: str) -> None:

@@ -17,3 +17,12 @@ def test_a_long_heading_is_cut_at_a_word_and_says_so():
     assert shown.endswith("…")
     assert LONG.startswith(shown[:-1])
     assert LONG[len(shown) - 1] == " "
+
+
+def test_rows_that_begin_with_a_number_of_years_are_no_sections():
+    rows = "1 Year\n2 Years\n3 Years Abstentions\n71,330,000\n"
+    passages = [Passage(rows, 0, len(rows), 0, 0)]
+    assert profile_of(document("votes.pdf"), None, passages, 9, chinese=False).sections == ()
+    headings = "1 Scope\n2 Terms\n3 Payment\n"
+    passages = [Passage(headings, 0, len(headings), 0, 0)]
+    assert len(profile_of(document("lease.pdf"), None, passages, 9, chinese=False).sections) == 3
