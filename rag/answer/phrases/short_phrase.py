@@ -267,8 +267,8 @@ def trim(text: str, start: int, end: int) -> tuple[int, int]:
     """A span without punctuation around it or words that open or join it; with both brackets of a pair or none."""
     while start < end and text[start] in _TRIMMED:
         start += 1
-    if opening := _OPENING.match(text, start, end):
-        return trim(text, opening.end(), end)
+    if announced := _OPENING.match(text, start, end):
+        return trim(text, announced.end(), end)
     while start < end and text[end - 1] in _TRIMMED:
         end -= 1
     if joining := _JOINING.search(text, start, end):
