@@ -25,9 +25,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from rag.answer.places import Place, place_of
 from rag.answer.quote import QuoteReader
 from rag.answer.scales import in_one_line, named_values
+from rag.answer.view import Place, place_of
 from rag.embed.embedder import open_embedder
 from rag.engine import Engine
 from rag.errors import AlreadyAdded, AskError, FileRefused

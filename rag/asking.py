@@ -12,8 +12,7 @@ from rag.answer.answering import Answerer
 from rag.answer.asked import Asked
 from rag.answer.elsewhere.other_process import OtherProcess
 from rag.answer.quote import QuoteReader
-from rag.answer.sentence_vectors import SentenceVectors
-from rag.answer.sentences_ahead import SentencesAhead
+from rag.answer.sentence_vectors import SentencesAhead, SentenceVectors
 from rag.answer.small_talk import ASK_A_QUESTION, small_talk
 from rag.answer.suggesting import suggest
 from rag.errors import QuestionRefused

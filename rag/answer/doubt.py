@@ -11,8 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
-from rag.answer.held_terms import HeldTerms
-from rag.answer.missing import Comparison
+from rag.answer.missing import Comparison, HeldTerms
 from rag.answer.named_things import Kind, NamedThing
 from rag.answer.on_topic import without_headings
 from rag.answer.phrases.fit import is_no_answer

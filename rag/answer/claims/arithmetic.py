@@ -10,9 +10,9 @@ from decimal import DecimalException
 from itertools import pairwise
 from typing import Final
 
+from rag.answer.arithmetic import NoExpression, tokens_of, value_of
 from rag.answer.claims.lexicon import han_words, opposites, stem
 from rag.answer.claims.quantities import Kind, Quantity, find_quantities
-from rag.answer.expressions import NoExpression, tokens_of, value_of
 from rag.answer.scales import FACTORS
 
 SCALES: Final = (1.0, *FACTORS.values())  # that a number in a formula may leave out

@@ -13,23 +13,24 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from rag.answer.document_answer import MAX_SOURCE_CHARACTERS, DocumentAnswer, cited_first, page_source
-from rag.answer.facts.elected import WORDS as ELECTION_WORDS
-from rag.answer.facts.elected import find_elected
-from rag.answer.facts.holders import find_holder_in
+from rag.answer.facts.people import (
+    ASKS_FOR_SIGNERS,
+    ELECTION_WORDS,
+    SIGNER_WORDS,
+    find_elected,
+    find_holder_in,
+    find_signers,
+)
 from rag.answer.facts.question import Wording, company_on, is_understood, without_dates, years_of
 from rag.answer.facts.reasons import asks_for_reason, find_reason
 from rag.answer.facts.risks import ASKS as ASKS_FOR_RISKS
 from rag.answer.facts.risks import WORDS as RISK_WORDS
 from rag.answer.facts.risks import find_risks
 from rag.answer.facts.search import PageText, Place, Stated, find_stated
-from rag.answer.facts.signatures import ASKS as ASKS_FOR_SIGNERS
-from rag.answer.facts.signatures import WORDS as SIGNER_WORDS
-from rag.answer.facts.signatures import find_signers
 from rag.answer.facts.table import Fact, known_facts
-from rag.answer.phrases.elections import ASKS as ASKS_FOR_DIRECTORS
-from rag.answer.phrases.elections import asks_for_directors
 from rag.answer.phrases.kind import Kind, kind_of
-from rag.answer.phrases.offices import asks_for_head, asks_for_office, asks_of_another_time
+from rag.answer.phrases.offices import ASKS as ASKS_FOR_DIRECTORS
+from rag.answer.phrases.offices import asks_for_directors, asks_for_head, asks_for_office, asks_of_another_time
 from rag.answer.phrases.yes_no import yes_or_no
 from rag.index.protocols import Scope
 from rag.index.tokenize import terms

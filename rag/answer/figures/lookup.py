@@ -6,10 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from rag.answer.figures.compute import ROUNDING, Computer
-from rag.answer.figures.confidence import confidence_of, features_of
 from rag.answer.figures.figure import (
     Figure,
     FigureAnswer,
+    confidence_of,
+    features_of,
     is_amount,
     is_beyond,
     is_named,

@@ -1,4 +1,4 @@
-"""Who holds an office: the person whose name stands beside it, and not a former one, a deputy or another company's."""
+"""Who holds an office, by the name beside it, not a former one's or a deputy's; and who joined a board."""
 
 from __future__ import annotations
 
@@ -10,6 +10,19 @@ from typing import Final
 from rag.index.tokenize import terms
 from rag.reader import Evidence
 
+_JOINED: Final = r"\b(?:re-?)?(?:elect(?:s|ed)?|appoint(?:s|ed)?|nominat(?:es|ed)|named|join(?:s|ed)|voted)\b"
+_BOARD: Final = r"\b(?:boards?|directors?|directorships?)\b"
+ASKS: Final = re.compile(
+    rf"\b(?:who|whom|which|what)\b.{{0,80}}{_JOINED}.{{0,80}}{_BOARD}"
+    rf"|\b(?:who|which|what)\b.{{0,20}}{_BOARD}.{{0,40}}{_JOINED}"
+    r"|(?:谁|哪[些几]?[位人个]?).{0,20}(?:当选|获选|被选|入选|被任命).{0,20}董事(?!长|会秘书)"
+    r"|(?:当选|获选|被选|入选).{0,20}董事(?!长|会秘书).{0,20}(?:谁|哪)",
+    re.IGNORECASE,
+)
+_TELLS: Final = re.compile(
+    rf"{_JOINED}.{{0,200}}{_BOARD}|{_BOARD}.{{0,80}}{_JOINED}|(?:当选|选举|聘任|任命).{{0,60}}董事|董事.{{0,40}}当选",
+    re.IGNORECASE | re.DOTALL,
+)
 _OFFICES: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -63,6 +76,16 @@ _BEFORE: Final = 110  # characters between a name and the office that follows it
 _AFTER: Final = 60  # characters between an office and the name that follows it
 _LOOKED_AT: Final = 40  # sentences
 _MAX_SENTENCE: Final = 600  # characters
+
+
+def asks_for_directors(question: str) -> bool:
+    """Whether it asks who was elected or appointed to a board, and not to an office such as its chair."""
+    return ASKS.search(question) is not None and asks_for_office(question) is None
+
+
+def tells_of_directors(sentence: str) -> bool:
+    """Whether a sentence says that somebody was elected or appointed to a board."""
+    return _TELLS.search(sentence) is not None
 
 
 def asks_for_office(question: str) -> re.Pattern[str] | None:

@@ -13,9 +13,7 @@ from typing import Final
 
 from rag.answer.evidence import citation_of
 from rag.answer.figures.question import Operation, is_own_word, operation_of
-from rag.answer.phrases.addresses import asked_address, find_address
 from rag.answer.phrases.causes import gives_cause, moves
-from rag.answer.phrases.clauses import in_asked_clause
 from rag.answer.phrases.counted import (
     asks_how_many,
     counts_condition,
@@ -24,15 +22,21 @@ from rag.answer.phrases.counted import (
     is_of_other_years,
     names_count,
 )
-from rag.answer.phrases.elections import asks_for_directors, tells_of_directors
 from rag.answer.phrases.fit import is_no_answer
 from rag.answer.phrases.headed import HEADED_KINDS, deeds_first, find_headed, find_label
 from rag.answer.phrases.kind import Kind, kind_of
-from rag.answer.phrases.labels import find_expansion, find_labelled, find_numbered
+from rag.answer.phrases.labels import asked_address, find_address, find_expansion, find_labelled, find_numbered
 from rag.answer.phrases.limits import is_of_other_noun, lacks_order, lacks_verb, names_sibling, narrows
 from rag.answer.phrases.lists import FoundList, enumeration_around, find_list, split_items
 from rag.answer.phrases.negated import denies, is_negated
-from rag.answer.phrases.offices import asks_for_office, asks_of_another_time, find_holder, is_name
+from rag.answer.phrases.offices import (
+    asks_for_directors,
+    asks_for_office,
+    asks_of_another_time,
+    find_holder,
+    is_name,
+    tells_of_directors,
+)
 from rag.answer.phrases.refine import (
     answers_nothing,
     asks_which,
@@ -46,7 +50,7 @@ from rag.answer.phrases.refine import (
 )
 from rag.answer.phrases.releases import find_release, may_be_release
 from rag.answer.phrases.span_model import Span, SpanModel
-from rag.answer.phrases.values import cut_to_value
+from rag.answer.phrases.values import cut_to_value, in_asked_clause
 from rag.answer.phrases.yes_no import decide, yes_or_no
 from rag.index.protocols import TermWeight
 from rag.reader import ANSWERABLE, Evidence

@@ -4,8 +4,7 @@ import time
 
 import pytest
 
-from rag.answer.arithmetic import MAX_CHARACTERS, compute
-from rag.answer.expressions import MAX_DEPTH
+from rag.answer.arithmetic import MAX_CHARACTERS, MAX_DEPTH, compute
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,8 @@
 
 import pytest
 
-from rag.answer.follow_ups import MAX_FOLLOW_UPS, Finders, follow_ups
 from rag.answer.own_name import company_on_cover
-from rag.answer.suggesting import is_about
+from rag.answer.suggesting import MAX_FOLLOW_UPS, Finders, follow_ups, is_about
 from rag.pdf.table import Cell, Row, Table
 from rag.records import Citation, ShortAnswer, TableExcerpt
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.answer import named_things
-from rag.answer.held_terms import HeldTerms
+from rag.answer.missing import HeldTerms
 from rag.answer.named_things import Kind, NamedThing, arabic, things_named, years_in
 
 

@@ -5,9 +5,8 @@ import threading
 import numpy as np
 import pytest
 
-from rag.answer import sentences_ahead
-from rag.answer.sentence_vectors import Place, SentenceVectors
-from rag.answer.sentences_ahead import SentencesAhead
+from rag.answer import sentence_vectors
+from rag.answer.sentence_vectors import Place, SentencesAhead, SentenceVectors
 from rag.errors import Stopped
 from rag.store.database import Store
 from rag.store.sentences import StoredSentences
@@ -44,7 +43,7 @@ class People:
 
 @pytest.fixture
 def stored(tmp_path, monkeypatch):
-    monkeypatch.setattr(sentences_ahead, "QUIET_SECONDS", 0.001)
+    monkeypatch.setattr(sentence_vectors, "QUIET_SECONDS", 0.001)
     with Store(tmp_path / "library.sqlite") as store:
         yield StoredSentences(store)
 
@@ -89,7 +88,7 @@ def test_a_question_interrupts_it_after_a_few_sentences_and_it_goes_on_later(sto
     ahead = started(stored, embedder, people)
     asked.wait(10)
     threading.Event().wait(0.05)
-    assert len(embedder.asked) == sentences_ahead.SENTENCES
+    assert len(embedder.asked) == sentence_vectors.SENTENCES
     people.moment = 1
     until(lambda: not stored.unmade(1))
     ahead.close()
@@ -97,8 +96,8 @@ def test_a_question_interrupts_it_after_a_few_sentences_and_it_goes_on_later(sto
 
 
 def test_it_goes_on_after_a_restart(stored, monkeypatch):
-    monkeypatch.setattr(sentences_ahead, "PAGES", 2)
-    monkeypatch.setattr(sentences_ahead, "SENTENCES", 1)
+    monkeypatch.setattr(sentence_vectors, "PAGES", 2)
+    monkeypatch.setattr(sentence_vectors, "SENTENCES", 1)
     add(stored._store, "One.", "Two.", "Three.")
     embedder = Embedder(lambda: len(embedder.asked) == 2 and ahead._stop.set())
     ahead = started(stored, embedder, People())

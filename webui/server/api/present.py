@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from rag import records
-from rag.answer.places import place_of
+from rag.answer.view import place_of
 from rag.errors import FileRefused
 from rag.records import Answer, AnswerState, Found, Job
 from rag.store.access import collection_of

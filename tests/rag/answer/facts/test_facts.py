@@ -6,17 +6,14 @@ import re
 
 import pytest
 
-from rag.answer.facts.elected import find_elected
-from rag.answer.facts.holders import find_holder_in
+from rag.answer.facts.people import find_elected, find_holder_in, find_signers
 from rag.answer.facts.question import company_on, is_understood, without_dates
 from rag.answer.facts.reasons import find_reason
 from rag.answer.facts.risks import find_risks
 from rag.answer.facts.search import PageText, find_stated
 from rag.answer.facts.short_fact import claimed, is_confirmed
-from rag.answer.facts.signatures import find_signers
 from rag.answer.facts.table import Fact, known_facts
-from rag.answer.phrases.elections import asks_for_directors
-from rag.answer.phrases.offices import asks_for_office
+from rag.answer.phrases.offices import asks_for_directors, asks_for_office
 
 COVER = """UNITED STATES
 For the fiscal year ended June 30, 2023

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.phrases.addresses import asked_address, find_address
+from rag.answer.phrases.labels import asked_address, find_address
 from rag.reader import Evidence
 
 SENTENCES = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.phrases.clauses import in_asked_clause
+from rag.answer.phrases.values import in_asked_clause
 
 FRAME = "The frame is guaranteed for ten years, the battery for two years, whichever comes first."
 LIFT = "5号楼加装电梯的议案，同意187户，反对142户，弃权23户。"
