@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rag.answer.summary.profile import outline_of
 from rag.answer.view import Folding, find_spans, fold, open_view, wanted
 from rag.errors import FileRefused, NotInLibrary, PasswordNeeded
-from rag.ingest.found_outline import found_outline
 from rag.pdf.render import PageImages, points_wide
 from rag.records import Box, Citation, Document, Heading, Source, View
 from rag.store.blobs import copy_name
@@ -25,7 +25,6 @@ if TYPE_CHECKING:  # the page imports this module for its records, and should no
 
 FIND_SECONDS = 2.0  # after which a search within a document ends with the pages done so far
 FIND_PAGES = 200  # read from the store at once
-MAX_HEADING_PAGES = 1_000  # in which to look for headings if a file has no outline
 MAX_MARKED = 1_000  # places found that are marked on one page
 
 
@@ -124,14 +123,9 @@ class Pages:
     def contents(self, owner: str, document_id: str) -> Contents:
         """A document's page labels, and its outline, or one made of the headings in its text."""
         document = self._document(owner, document_id)
-        details = self._store.document_details(owner, document_id)
         labels = self._store.page_labels(document.owner, document_id)
-        outline = details.outline if details else ()
-        protected = self._files.original(document)[1]
-        if outline:
-            return Contents(tuple(labels), outline, protected)
-        texts = self._store.page_texts(document.owner, document_id, 0, MAX_HEADING_PAGES - 1)
-        return Contents(tuple(labels), found_outline(texts), protected, found=True)
+        outline, found = outline_of(self._store, document)
+        return Contents(tuple(labels), outline, self._files.original(document)[1], found=found)
 
     def find(self, owner: str, document_id: str, text: str) -> Hits:
         """Where a text occurs in a document, ignoring case, width, white space and typographic quotes."""

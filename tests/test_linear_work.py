@@ -21,11 +21,11 @@ from rag.answer.view import Folding, find_spans
 from rag.evaluation.expected import expected_values
 from rag.index.tokenize import terms
 from rag.ingest.chunk import chunk_document
-from rag.ingest.headings import detect_headings, page_title, shown_headings
 from rag.pdf.child import WORD
 from rag.pdf.form_fields import Field, with_fields
 from rag.pdf.furniture import remove_running_lines
 from rag.pdf.glyph_order import restore
+from rag.pdf.headings import detect_headings, page_title, shown_headings
 from rag.pdf.ligatures import restore as restore_ligatures
 from rag.pdf.lines import PageLayout, join_lines, lay_out, lay_out_plain
 from rag.pdf.normalize import clean_line, clean_word, meaningful_title

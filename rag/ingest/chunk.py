@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-from rag.ingest.headings import HeadingPath, detect_headings
+from rag.pdf.headings import HeadingPath, detect_headings
 from rag.records import Heading, LoadedDocument, Page, Passage, page_starts
 from rag.settings import ChunkSettings
 

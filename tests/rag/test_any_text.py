@@ -18,8 +18,8 @@ from rag.errors import AskError
 from rag.index.tokenize import MAX_TERM, terms
 from rag.ingest import preparing
 from rag.ingest.chunk import chunk_document
-from rag.ingest.headings import MAX_HEADING_CHARACTERS, detect_headings, headings_within, page_title
 from rag.pdf.furniture import remove_running_lines
+from rag.pdf.headings import MAX_HEADING_CHARACTERS, detect_headings, headings_within, page_title
 from rag.pdf.lines import lay_out_plain
 from rag.pdf.normalize import clean_line, clean_word, iso_date, meaningful_title
 from rag.pdf.page_breaks import ends_mid_sentence, starts_mid_sentence

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from rag.ingest.headings import shown_headings
 from rag.messages import Message
+from rag.pdf.headings import shown_headings
 from rag.records import Box, View
 from webui.session import Opened
 from webui.strings import Language

@@ -113,7 +113,7 @@ def introduce(
     rows = store.document_passages(document.owner, document.id)
     details = store.document_details(document.owner, document.id)
     chinese = found.languages[:1] == ("zh",)
-    profile = profile_of(document, details, [row.passage for row in rows], 0, chinese=chinese)
+    profile = profile_of(document, (), [row.passage for row in rows], 0, chinese=chinese)
     sentences = key_sentences(store, document, SENTENCES, settings.answering.summary)
     kinds = (
         from_tables(found.tables),

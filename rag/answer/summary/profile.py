@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from rag.answer.claims.dates import FULL_MONTH
 from rag.language import mainly_chinese
-from rag.records import Document, DocumentDetails, Passage
+from rag.pdf.found_outline import found_outline
+from rag.records import Document, Heading, Passage
+from rag.store.database import Store
 
 FIRST_CHARACTERS: Final = 4_000  # of a document that its title, kind and date are told from
 TITLE_CHARACTERS: Final = 160
-TABLE_DIGITS: Final = 0.08  # share of digits from which a passage is taken for a table
+MAX_HEADING_PAGES: Final = 1_000  # in which to look for headings if a file has no outline
 SECTION_CHARACTERS: Final = 60  # of a heading that is listed
 SHORT_PASSAGES: Final = 60  # of a document whose text is looked through for headings
 
@@ -60,9 +61,10 @@ NUMBERED_HEADING: Final = re.compile(
     r"|第[一二三四五六七八九十百\d]{1,4}[章条节部][ \t]*[^\n。；，]{2,30}"
     r"|[一二三四五六七八九十]{1,3}、[^\n。；，]{2,30}|\d{1,2}[.、 ][ \t]*[\u4e00-\u9fff][^\n。；，]{1,30})$"
 )
-_DIVISION: Final = re.compile(
-    r"\b(?:Item|Chapter|ITEM|CHAPTER)\s+\d{1,2}[A-C]?\b|第[一二三四五六七八九十\d]{1,3}[章节]"
+_PART: Final = re.compile(
+    r"(?:part|chapter) (?:[ivx]{1,5}|\d{1,2})\.?|第[一二三四五六七八九十\d]{1,3}[章篇部]", re.IGNORECASE
 )
+_ITEM: Final = re.compile(r"item \d", re.IGNORECASE)
 # Lines at the top of a document that are no title.
 _NO_TITLE: Final = re.compile(
     r"^(?:united states|securities and exchange|washington|form\s+\S+$|\(?mark one|page\b|\d+$|http"
@@ -90,10 +92,18 @@ class Profile:
     sections: tuple[tuple[str, int], ...]  # headings and their pages, from 0
 
 
+def outline_of(store: Store, document: Document) -> tuple[tuple[Heading, ...], bool]:
+    """The outline in a document's file; without one, the headings found in its text. Whether they were found."""
+    details = store.document_details(document.owner, document.id)
+    if details and details.outline:
+        return details.outline, False
+    return found_outline(store.page_texts(document.owner, document.id, 0, MAX_HEADING_PAGES - 1)), True
+
+
 def profile_of(
-    document: Document, details: DocumentDetails | None, passages: Sequence[Passage], sections: int, *, chinese: bool
+    document: Document, outline: Sequence[Heading], passages: Sequence[Passage], sections: int, *, chinese: bool
 ) -> Profile:
-    """Profile of a document, from its first passages and its headings; at most `sections` of them."""
+    """Profile of a document, from its first passages and its outline; at most `sections` headings of that."""
     beginning = "".join(passage.text for passage in passages[:8])[:FIRST_CHARACTERS]
     kind = next((names[chinese] for names, pattern in _KINDS if pattern.search(f"{document.title}\n{beginning}")), "")
     date = _DATE.search(beginning)
@@ -101,7 +111,7 @@ def profile_of(
         title=_title(document, beginning),
         kind=kind,
         date=" ".join(date.group().split()) if date else "",
-        sections=tuple(_sections(details, passages, sections)),
+        sections=_sections(outline, passages, document.pages, sections),
     )
 
 
@@ -137,36 +147,24 @@ def _is_title(line: str) -> bool:
     )
 
 
-def _sections(details: DocumentDetails | None, passages: Sequence[Passage], count: int) -> list[tuple[str, int]]:
-    """Titles of the outline's highest level that has several, else the headings that most passages stand under."""
-    outline = details.outline if details else ()
-    for level in (1, 2, 3):
-        titles = [(entry.title, entry.page) for entry in outline if entry.level == level]
-        if len(titles) > 2:
-            return titles[:count]
-    if len(items := _divisions(passages)) > 2:
-        return items[:count]
-    if len(passages) <= SHORT_PASSAGES and len(numbered := _numbered_headings(passages)) > 2:
-        return numbered[:count]
-    pages: dict[str, int] = {}
-    covered: Counter[str] = Counter()
-    for passage in passages:
-        if passage.heading and _is_heading(passage.heading[0]):
-            pages.setdefault(passage.heading[0], passage.first_page)
-            digits = sum(map(str.isdigit, passage.text))
-            covered[passage.heading[0]] += len(passage.text) if digits < TABLE_DIGITS * len(passage.text) else 0
-    kept = {heading for heading, characters in covered.most_common(count) if characters}
-    return [(_shortened(heading), page) for heading, page in pages.items() if heading in kept]
+def _sections(
+    outline: Sequence[Heading], passages: Sequence[Passage], pages: int, count: int
+) -> tuple[tuple[str, int], ...]:
+    """The `count` longest sections of the outline's first level that names several; of a short document, numbered ones.
 
-
-def _divisions(passages: Sequence[Passage]) -> list[tuple[str, int]]:
-    """Headings such as "Item 1. Business", "Chapter 2" and "第一节", each once, with their pages."""
-    found: dict[str, tuple[str, int]] = {}
-    for passage in passages:
-        for heading in passage.heading:
-            if (match := _DIVISION.search(heading)) and heading[match.end() :].strip(" .-–—:"):
-                found.setdefault(match.group().casefold(), (_shortened(heading[match.start() :]), passage.first_page))
-    return list(found.values())
+    "Part I" names nothing. The items of a report are its sections, among which its notes and exhibits have theirs.
+    """
+    levels = [[one for one in outline if one.level == level] for level in (1, 2, 3)]
+    several = [level for level in levels if len(level) > 2]
+    named = [level for level in several if not any(_PART.fullmatch(one.title) for one in level)]
+    found = [(one.title, one.page) for one in (named or several or [[]])[0] if not one.title.endswith("。")]
+    if not found and len(passages) <= SHORT_PASSAGES and len(numbered := _numbered_headings(passages)) > 2:
+        found = numbered
+    items = [one for one in found if _ITEM.match(one[0])]
+    sections = items if len(items) > 2 else found
+    ends = [*(page for _, page in sections[1:]), pages]
+    longest = sorted(range(len(sections)), key=lambda n: sections[n][1] - ends[n])[:count]
+    return tuple((_shortened(sections[n][0]), sections[n][1]) for n in sorted(longest))
 
 
 def _numbered_headings(passages: Sequence[Passage]) -> list[tuple[str, int]]:
@@ -176,14 +174,6 @@ def _numbered_headings(passages: Sequence[Passage]) -> list[tuple[str, int]]:
         for match in NUMBERED_HEADING.finditer(passage.text):
             found.setdefault(" ".join(match.group().split()), passage.first_page)
     return list(found.items())
-
-
-def _is_heading(text: str) -> bool:
-    return (
-        len(text) <= 120
-        and sum(map(str.isalpha, text)) >= 0.6 * len(text.replace(" ", ""))
-        and not text.startswith("(")
-    )
 
 
 def _shortened(heading: str) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from rag.answer.summary.profile import NUMBERED_HEADING, Profile, profile_of
+from rag.answer.summary.profile import NUMBERED_HEADING, Profile, outline_of, profile_of
 from rag.answer.summary.prose import MAX_WORDS, statements
 from rag.answer.summary.request import named_documents, summary_target
 from rag.index.protocols import Scope
@@ -126,8 +126,8 @@ def _summarise_one(store: Store, document: Document, settings: SummarySettings, 
     picked = _pick(store, document, rows, settings.sentences, settings)
     if not picked:
         return None
-    details = store.document_details(document.owner, document.id)
-    profile = profile_of(document, details, [row.passage for row in rows], settings.sections, chinese=chinese)
+    outline, _ = outline_of(store, document)
+    profile = profile_of(document, outline, [row.passage for row in rows], settings.sections, chinese=chinese)
     # The first page comes first: title, kind and date stand there.
     titled = next((row for row in rows[: settings.title_passages] if profile.title in row.passage.text), rows[0])
     known = [one.row for one in picked]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag.ingest.found_outline import found_outline
+from rag.pdf.found_outline import found_outline
 
 PROSE = "The group sells tools in nine countries, and has done so for more than forty years without a break.\n"
 REPORT = (

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from rag.ingest.headings import headings_within, is_unit_line, page_title
+from rag.pdf.headings import headings_within, is_unit_line, page_title
 from rag.records import Heading
 
 MAX_ENTRIES: Final = 1_000

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.ingest.headings import detect_headings, headings_within, looks_like_heading, page_title, shown_headings
+from rag.pdf.headings import detect_headings, headings_within, looks_like_heading, page_title, shown_headings
 from rag.records import Page, PageKind, WordBoxes, page_starts
 
 STATEMENT = (
