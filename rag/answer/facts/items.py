@@ -39,6 +39,7 @@ _MAX_TEXT: Final = 900  # characters of a list within a sentence
 _MAX_ITEM: Final = 70
 _MAX_ITEMS: Final = 25
 _NAMED: Final = 0.6  # share of the items that begin like a name
+_LEAD: Final = re.compile(r"[\s,]*(?:(?:and|or|as well as|such as|including) )?(?:the )?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def _joined(text: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
-    """An item without white space, an "and" before it, and an article."""
-    lead = re.compile(r"[\s,]*(?:(?:and|or|as well as) )?(?:the )?", re.IGNORECASE).match(text, start, end)
+    """An item without white space, without "and" or "such as" before it, and without its article."""
+    lead = _LEAD.match(text, start, end)
     start = lead.end() if lead else start
     return start, start + len(text[start:end].rstrip(" ,;"))

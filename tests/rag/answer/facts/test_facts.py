@@ -136,6 +136,8 @@ def test_segments_are_read_from_the_lines_below() -> None:
 def test_competitors_are_names() -> None:
     text = "Our principal competitors include Oxley, Inc., lumen, Baird Group and Tano Corporation, among others."
     assert stated("competitors", text) == ("Oxley, Inc.", "lumen", "Baird Group", "Tano Corporation")
+    text = "Competitors include other video providers, such as Oxley Cable, Lumen Films and Tano Rentals."
+    assert stated("competitors", text)[-3:] == ("Oxley Cable", "Lumen Films", "Tano Rentals")
     assert stated("competitors", "We compete on factors including price, quality and service.") == ()
 
 
