@@ -19,6 +19,10 @@ _HOLDER_ROW: Final = re.compile(
 _SIGNED_WITH_TITLE: Final = re.compile(
     r"/s/\s*(?P<name>[A-Z][\w.’'-]+(?: [A-Z][\w.’'-]*){1,3})\s*\n(?P<titles>(?:[^\n]{2,90}\n?){1,3})"
 )
+# The name is printed below the signature, which a PDF may hold as "D AVID W ELLS".
+_PRINTED_BELOW: Final = re.compile(
+    rf"/ ?[sS] ?/[^\n]{{0,60}}\n[ \t]*(?:Name: )?(?P<name>{NAME})[ \t]*\n(?P<titles>(?:[^\n]{{2,90}}\n?){{1,2}})"
+)
 _LISTED: Final = re.compile(
     rf"^[ \t]*(?:(?:Mr|Ms|Mrs|Dr)\. )?(?P<name>{NAME})(?: ?[,:]| ?[–—]| -) (?P<titles>[A-Z][^\n]{{2,120}})",
     re.MULTILINE,
@@ -27,6 +31,12 @@ _HELD_BEFORE: Final = re.compile(
     r"\b(?:19|20)\d\d\b|\bsince\b|\bfrom\b|\.\s|;|\bformer|\bprevious|\bprior\b|\buntil\b", re.IGNORECASE
 )
 _ROW_VOTES, _SIGNED_VOTES, _LISTED_VOTES, _SENTENCE_VOTES = 4.0, 2.0, 2.0, 1.0
+_SIGNED_FORMS: Final = (_SIGNED_WITH_TITLE, _PRINTED_BELOW)
+_FORMS: Final = (
+    (_HOLDER_ROW, _ROW_VOTES),
+    *((pattern, _SIGNED_VOTES) for pattern in _SIGNED_FORMS),
+    (_LISTED, _LISTED_VOTES),
+)
 _MAX_LINE: Final = 600  # characters of a line that is looked at as a sentence
 _MIN_LEAD: Final = 1.5  # votes of the first over the second, from which it is certain
 ASKS_FOR_SIGNERS: Final = re.compile(
@@ -113,12 +123,13 @@ def find_holder_in(question: str, office: re.Pattern[str], pages: Sequence[PageT
 
 def _votes(question: str, office: re.Pattern[str], page: PageText) -> Iterator[_Vote]:
     seen: set[int] = set()
-    for pattern, weight in ((_HOLDER_ROW, _ROW_VOTES), (_SIGNED_WITH_TITLE, _SIGNED_VOTES), (_LISTED, _LISTED_VOTES)):
+    for pattern, weight in _FORMS:
         for match in pattern.finditer(page.text):
-            titles = _now(match["titles"]) if pattern is not _SIGNED_WITH_TITLE else match["titles"]
+            titles = match["titles"] if pattern in _SIGNED_FORMS else _now(match["titles"])
             title = office.search(titles)
-            if title and not is_anothers(question, titles, title) and match.start() not in seen:
-                seen.add(match.start())
+            named = _without_titles(match["name"]) == match["name"]
+            if title and named and not is_anothers(question, titles, title) and match.start("name") not in seen:
+                seen.add(match.start("name"))
                 end = match.start("titles") + len(titles)
                 yield _Vote(Place(page, *match.span("name")), Place(page, match.start("name"), end), weight)
     at = 0

@@ -176,6 +176,20 @@ def test_the_holder_of_an_office_is_not_a_former_one_nor_the_head_of_a_division(
     assert found.certain
 
 
+def test_the_holder_of_an_office_is_the_name_printed_below_the_signature() -> None:
+    signed = (
+        "Dated: January 28 By: / S / R UTH V ANCE\nRuth Vance\nChief Executive Officer\n(principal executive officer)\n"
+    )
+    signed += "Dated: January 28 By: / S / D ANIEL O KOYE\nName: Daniel Okoye\nTitle: Chief Financial Officer\n"
+    question = "Who is the CFO of Halden?"
+    office = asks_for_office(question)
+    assert office is not None
+    found = find_holder_in(question, office, pages(signed))
+    assert found is not None
+    assert found.values == ("Daniel Okoye",)
+    assert find_holder_in(question, office, pages("/s/ RUTH VANCE\nChief Financial Officer\nHalden Ltd")) is not None
+
+
 def test_risks_are_the_headings_of_their_section() -> None:
     paragraph = "This is explained at length, in a paragraph that says what could happen and why it matters to us. " * 3
     headings = (
