@@ -6,8 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from rag.answer.phrases.kind import content
-from rag.index.tokenize import terms
 from rag.reader import Evidence
 
 _HOST: Final = r"(?:[a-z0-9](?:[a-z0-9-]{0,62})\.){1,6}[a-z]{2,18}"
@@ -36,9 +34,6 @@ _ASKED: Final = (
     ),
 )
 _ENDS: Final = ".,;:!?'"  # of the sentence around an address
-_LINE: Final = re.compile(r"\W*(?P<label>[^:：\n]{1,50})[:：]\s*(?P<value>[^\s:：；;][^:：；;\n]{0,80})")
-_BRACKETS: Final = re.compile(r"[(（][^)）]{0,40}[)）]")
-_WHO: Final = re.compile(r"是?谁|是\s*$")
 _ASKS_MEANING: Final = re.compile(
     r"\b[Ww]hat (?:does|do|did|is)\b.{0,20}?\b(?P<short>[A-Z][A-Z&]{1,7})\b.{0,20}"
     r"(?:\bmean|\bstands? for\b|\bshort for\b)"
@@ -64,16 +59,6 @@ def find_address(written: re.Pattern[str], evidence: Sequence[Evidence]) -> tupl
             text = match[0].rstrip(_ENDS)
             if written is not _TELEPHONE or sum(map(str.isdigit, text)) >= _LEAST_DIGITS:
                 return found, match.start(), match.start() + len(text)
-    return None
-
-
-def find_labelled(question: str, evidence: Sequence[Evidence]) -> tuple[Evidence, int, int] | None:
-    """The line whose label has the words of the question and no others, and its value [start, end)."""
-    asked = frozenset(terms(_WHO.sub("", content(question))))
-    for found in evidence[:_LOOKED_AT] if asked else ():
-        line = _LINE.fullmatch(found.text.rstrip("。. \n"))
-        if line and asked == frozenset(terms(_BRACKETS.sub("", line["label"]))):
-            return found, line.start("value"), line.start("value") + len(line["value"].rstrip())
     return None
 
 

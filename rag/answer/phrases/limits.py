@@ -8,7 +8,6 @@ from typing import Final
 
 from rag.answer.claims.bounds import bound_of
 from rag.answer.claims.lexicon import are_synonyms, stem, stems_of_deeds
-from rag.index.tokenize import terms
 
 _MOST: Final = re.compile(r"\b(?:can|may|could|maximum|max|at most|up to|limit)\b|最多|最大|上限|至多", re.IGNORECASE)
 _LEAST: Final = re.compile(r"\b(?:minimum|min|at least|must|needs?|required?)\b|最少|最小|下限|至少", re.IGNORECASE)
@@ -16,12 +15,6 @@ _NUMBER: Final = re.compile(
     r"(?<![A-Za-z0-9.,])\d(?:[\d,.]{0,20}\d)?(?![A-Za-z0-9%])|\b(?:two|three|four|five|six|seven|eight|nine|ten|twelve)\b",
     re.IGNORECASE,
 )
-_SUPERLATIVE: Final = re.compile(
-    r"\b(?P<which>first|last|only|largest|biggest|smallest|highest|oldest|longest) (?P<thing>\w{3,30})"
-    r"(?P<where> (?:in|of|for|to|from|at|on|under|with) (?:the )?[A-Za-z][\w-]{1,30})?",
-    re.IGNORECASE,
-)
-_ASKED_PAIR: Final = re.compile(r"\b(?:the|a|an) (?P<first>[A-Za-z]{3,30}) (?P<second>[A-Za-z]{3,30})\b", re.IGNORECASE)
 _WHO_WITH: Final = re.compile(
     r"\bwho (?:does|did|do)\b.{1,100} (?P<verb>[a-z]{4,20}) (?:with|for|against|to|from)"
     r"(?: (?:in|at|on|during) .{1,60})?\W{0,10}$",
@@ -56,7 +49,6 @@ _ORDER: Final = re.compile(
     r"|third|new|depart\w*)\b",
     re.IGNORECASE,
 )
-_NAMED_PAIR: Final = re.compile(r"(?=\b(?P<first>[A-Z][a-z]{2,30}) (?P<second>[A-Z][a-z]{2,30})\b)")
 
 
 def bound_asked_for(question: str, text: str, start: int, end: int) -> tuple[int, int]:
@@ -67,28 +59,6 @@ def bound_asked_for(question: str, text: str, start: int, end: int) -> tuple[int
         return start, end
     others = (one.span() for one in _NUMBER.finditer(text))
     return next((one for one in others if bound_of(text, *one) == ("<" if most else ">")), (start, end))
-
-
-def narrows(question: str, text: str) -> bool:
-    """Whether a sentence speaks of the first, last or largest of fewer things: "the first meeting in Asia"."""
-    asked = _SUPERLATIVE.search(question)
-    if asked is None or asked["where"]:
-        return False
-    told = [one for one in _SUPERLATIVE.finditer(text) if one["which"].lower() == asked["which"].lower()]
-    same = [one for one in told if one["thing"].lower() == asked["thing"].lower()]
-    return bool(same) and all(one["where"] and one["where"].lower() not in question.lower() for one in same)
-
-
-def names_sibling(question: str, text: str) -> bool:
-    """Whether a sentence names another thing with the same first word, and not that of the question.
-
-    "The Project Secretary", where the question is about the project leader.
-    """
-    held, told = set(terms(text)), dict[str, set[str]]()
-    for pair in _NAMED_PAIR.finditer(text):
-        told.setdefault(pair["first"].lower(), set()).add(pair["second"].lower())
-    asked = [(pair["first"].lower(), pair["second"].lower()) for pair in _ASKED_PAIR.finditer(question)]
-    return any(second not in told[first] and held.isdisjoint(terms(second)) for first, second in asked if first in told)
 
 
 def is_of_other_noun(question: str, text: str, start: int, texts: Sequence[str]) -> bool:

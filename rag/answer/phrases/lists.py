@@ -79,20 +79,13 @@ def find_list(
         lines = lines_of(source.text)
         for n in range(len(lines)):
             items = _items_below(lines, n)
-            if len(items) < 2 or total <= 0 or _is_about_one(question, lines[n].text):
+            if len(items) < 2 or total <= 0:
                 continue
             share = _share(asked, lines, n, source) / total
             if share >= settings.list_share and (best is None or share > best.share + settings.list_margin):
                 spans = tuple(_item_span(line) for line in items[:MAX_ITEMS])
                 best = FoundList(source.number, spans, lines[n].start, items[-1].end, min(share, 1.0))
     return best
-
-
-def _is_about_one(question: str, intro: str) -> bool:
-    """Whether the line speaks of one of the things that the question asks for: "this segment comprises"."""
-    words = set(re.findall(r"[a-z]+", intro.lower()))
-    asked = [word for word in re.findall(r"[a-z]{4,}s\b", question.lower()) if word[:-1] in words]
-    return any(word not in words for word in asked)
 
 
 def lines_of(text: str) -> list[Line]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import Final
 
 from rag.answer.claims.dates import MONTH
 from rag.answer.phrases.kind import Kind
 from rag.answer.phrases.limits import bound_asked_for
-from rag.answer.phrases.offices import NAME
 from rag.index.tokenize import terms
 from rag.language import mainly_chinese
 
@@ -42,11 +40,6 @@ _POINTS_ELSEWHERE: Final = re.compile(
     r"(?:(?:the|each of the|one of the|by the) )?(?:following|undersigned|foregoing|aforementioned|above|below)\b",
     re.IGNORECASE,
 )
-_ADDRESS: Final = re.compile(r"://|@|\w\.\w+/|^[\d.\s]+$")
-_WITH: Final = re.compile(
-    r"\b(?:begin|start|end)s? (?:with|in|on|at) (?P<what>\S{1,60}(?: (?!and\b|or\b)[^\s,;.]{1,30}){0,4})", re.IGNORECASE
-)
-_MARK: Final = re.compile(r"\[[\w ]{1,30}\]")
 _IF: Final = re.compile(r"\b(?:if|in case)\b|如果|若|倘若", re.IGNORECASE)
 _CONDITION: Final = re.compile(r"\W{0,5}(?:if|in case|如果|倘若|若)[^,，。]{3,300}[,，]", re.IGNORECASE)
 _WORDS_AFTER: Final = 2  # that a span may have after a date
@@ -54,7 +47,6 @@ _HAN_FORMS: Final = re.compile(r"(?:股份)?有限(?:责任)?公司|集团|公�
 # Of companies, and what reports call their own.
 _FORMS: Final = frozenset("inc corp corporation company co ltd plc llc group the our registrant".split())
 _MAX_SENTENCE: Final = 1_000  # characters
-_MAX_TEXT: Final = 5_000  # characters of a source
 _HAN_NAMES_AFTER: Final = re.compile(r"(?:、[\u4e00-\u9fff·]{2,4})+(?=[，。；;,.（(]|$)")
 _LEGAL_FORM: Final = re.compile(r"(?:\b(?:GmbH|Inc|Ltd|LLP|LLC|plc|PLC|Corp|Corporation|AG|Co)\b\.?)$")
 _CAPITALISED_BEFORE: Final = re.compile(r"(?:\b[A-Z][\w&’'-]{0,40},? ){1,4}$")
@@ -86,8 +78,6 @@ def refined(kind: Kind, question: str, text: str, start: int, end: int) -> tuple
         return votes
     if kind in (Kind.NUMBER, Kind.DURATION):
         return bound_asked_for(question, text, start, end)
-    if kind is Kind.HOW and (found := _end_asked_for(question, text, start)):
-        return found
     return _new_value(text, start, end) if _NEW.search(question) else (start, end)
 
 
@@ -121,13 +111,6 @@ def answers_nothing(question: str, text: str, start: int, end: int) -> bool:
     return _TWO_VALUES.fullmatch(span) is not None or (
         _TIMES.fullmatch(span) is not None and text[end:].lstrip().startswith("as ")
     )
-
-
-def is_address_or_number(kind: Kind, span: str) -> bool:
-    """Whether a span names nobody and no place, "example.org/standards", "3.11.1", or is a mark, "[Function]"."""
-    if kind in (Kind.PERSON, Kind.PLACE) and _ADDRESS.search(span):
-        return True
-    return _MARK.fullmatch(span) is not None
 
 
 def is_of_condition(question: str, text: str, start: int, end: int) -> bool:
@@ -167,19 +150,6 @@ def completed(kind: Kind, question: str, text: str, start: int, end: int) -> tup
     return start, end
 
 
-def full_name(name: str, texts: Sequence[str]) -> re.Pattern[str] | None:
-    """What finds the full name of a person of whom only one name is given; None if that is not so."""
-    if not re.fullmatch(r"[A-Z][a-z’'-]+", name):
-        return None
-    found = {
-        match.group()
-        for text in texts
-        for match in re.finditer(NAME, text[:_MAX_TEXT])
-        if name in (match.group().split()[0], match.group().split()[-1])
-    }
-    return re.compile(re.escape(found.pop())) if len(found) == 1 else None
-
-
 def _date_asked_for(question: str, text: str, start: int, end: int) -> tuple[int, int]:
     """The whole date around the span; the one of an end where the span's is a beginning, or the other way round."""
     dates = [match.span() for match in _DATE.finditer(text)]
@@ -196,15 +166,6 @@ def _date_asked_for(question: str, text: str, start: int, end: int) -> tuple[int
     start, stop = min(start, dates[n][0]), dates[n][1]
     goes_on = len(re.findall(r"[^\W\d_]{2,}", text[stop:end])) > _WORDS_AFTER
     return start, stop if goes_on else max(end, stop)
-
-
-def _end_asked_for(question: str, text: str, start: int) -> tuple[int, int] | None:
-    """What something begins with, where the span says what it ends with: "begin with -- and end with a line"."""
-    for asked, other in ((_BEGINNING, _ENDING), (_ENDING, _BEGINNING)):
-        if asked.search(question) and not other.search(question) and other.match(text, start):
-            found = next((one for one in _WITH.finditer(text) if asked.match(one.group())), None)
-            return found.span("what") if found else (start, start)
-    return None
 
 
 def _new_value(text: str, start: int, end: int) -> tuple[int, int]:

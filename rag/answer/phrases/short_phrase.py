@@ -25,8 +25,8 @@ from rag.answer.phrases.counted import (
 from rag.answer.phrases.fit import is_no_answer
 from rag.answer.phrases.headed import HEADED_KINDS, deeds_first, find_headed, find_label
 from rag.answer.phrases.kind import Kind, kind_of
-from rag.answer.phrases.labels import asked_address, find_address, find_expansion, find_labelled, find_numbered
-from rag.answer.phrases.limits import is_of_other_noun, lacks_order, lacks_verb, names_sibling, narrows
+from rag.answer.phrases.labels import asked_address, find_address, find_expansion, find_numbered
+from rag.answer.phrases.limits import is_of_other_noun, lacks_order, lacks_verb
 from rag.answer.phrases.lists import FoundList, enumeration_around, find_list, split_items
 from rag.answer.phrases.negated import denies, is_negated
 from rag.answer.phrases.offices import (
@@ -41,8 +41,6 @@ from rag.answer.phrases.refine import (
     answers_nothing,
     asks_which,
     completed,
-    full_name,
-    is_address_or_number,
     is_clause,
     is_no_choice,
     is_of_condition,
@@ -66,13 +64,7 @@ _JOINING: Final = re.compile(r"\s(?:and|or|but|nor|the|an?|of|for|from|with|than
 _REASONED: Final = frozenset({Kind.WHY, Kind.HOW, Kind.LIST, Kind.CHANGE})  # what no single value answers
 _TOLD: Final = 0.7  # confidence of what a label or an office tells
 _NO_COUNT: Final = re.compile(r"[%％$£€¥￥]|\bpercent\b|百分之")  # beside what is no count
-_DOUBTS: Final = (
-    is_of_other_deed,
-    narrows,
-    names_sibling,
-    lacks_order,
-    lacks_verb,
-)  # of a sentence, whether it is about another thing
+_DOUBTS: Final = (is_of_other_deed, lacks_order, lacks_verb)  # of a sentence, whether it is about another thing
 _GOES_ON: Final = re.compile(r"[，；;。](?=[^\W\d_])")  # of a value: another clause
 _COMPUTED: Final = frozenset({Operation.AVERAGE, Operation.RATIO, Operation.SUM, Operation.PERCENT_CHANGE})
 _PERCENT: Final = re.compile(r"[%％]|\bpercent\b")
@@ -161,8 +153,6 @@ class PhraseFinder:
             start, end = in_asked_clause(question, found.text, start, end)
         if start >= end or _is_unfit(kind, question, found.text, start, end):
             return None
-        if kind is Kind.PERSON and (whole := _named_in_full(found, start, end, evidence)):
-            found, start, end = whole
         sure = confidence >= self.settings.sure_confidence and (not is_negated(question) or denies(found.text))
         sure = sure and not any(doubt(question, found.text) for doubt in _DOUBTS)
         sure = sure and not _is_operand(question, found.text)
@@ -199,8 +189,8 @@ def _told(
     if (written := asked_address(question)) and (address := find_address(written, evidence)):
         return address
     holder = find_holder(question, evidence) if kind is Kind.PERSON else None
-    labelled = find_labelled(question, evidence) or find_numbered(question, evidence)
-    return holder or find_expansion(question, evidence) or labelled or find_label(question, evidence, sources)
+    told = holder or find_expansion(question, evidence) or find_numbered(question, evidence)
+    return told or find_label(question, evidence, sources)
 
 
 def _stated(
@@ -208,18 +198,6 @@ def _stated(
 ) -> tuple[ShortAnswer, list[Evidence]]:
     value, cited = " ".join(found.text[start:end].split()), citation_of(found, start, end, sources)
     return ShortAnswer((value,), citations=(cited,), confidence=_TOLD), _first(found, evidence)
-
-
-def _named_in_full(
-    found: Evidence, start: int, end: int, evidence: Sequence[Evidence]
-) -> tuple[Evidence, int, int] | None:
-    """The sentence of the same source that gives the full name of a person, and its place there."""
-    same = [one for one in evidence if one.number == found.number]
-    pattern = full_name(found.text[start:end], [one.text for one in same])
-    for one in same if pattern else ():
-        if pattern and (match := pattern.search(one.text)):
-            return one, *match.span()
-    return None
 
 
 def _is_unfit(kind: Kind, question: str, text: str, start: int, end: int) -> bool:
@@ -249,7 +227,7 @@ def _is_unfit(kind: Kind, question: str, text: str, start: int, end: int) -> boo
 
 def _is_no_value(kind: Kind, question: str, value: str) -> bool:
     """Whether a span is no answer by itself, such as a percentage for an amount of money."""
-    if is_no_choice(question, value) or is_address_or_number(kind, value):
+    if is_no_choice(question, value):
         return True
     of_total = kind is Kind.MONEY and _TOTALS.search(question) is not None
     return of_total and bool(_PERCENT.search(value)) and not _AMOUNT.search(value)

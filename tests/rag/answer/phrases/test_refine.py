@@ -8,8 +8,6 @@ from rag.answer.phrases.kind import Kind
 from rag.answer.phrases.refine import (
     answers_nothing,
     completed,
-    full_name,
-    is_address_or_number,
     is_clause,
     is_no_choice,
     is_of_condition,
@@ -97,15 +95,6 @@ def test_a_span_takes_along_what_belongs_to_it(kind: Kind, question: str, text: 
     assert text[first:last] == whole
 
 
-def test_one_name_of_a_person_is_completed_where_only_one_person_has_it() -> None:
-    texts = ["We are glad that Mary joins us.", "Mary N. Dillon, 61, was appointed. Richard Johnson leaves."]
-    pattern = full_name("Mary", texts)
-    assert pattern is not None
-    assert pattern.search(texts[1])
-    assert full_name("Mary", [*texts, "Mary Shaw stays."]) is None
-    assert full_name("Mary Dillon", texts) is None
-
-
 def test_of_two_things_to_choose_from_no_third_is_taken() -> None:
     assert is_no_choice("Which has the higher power, EX-60 or EX-75?", "Varmora")
     assert not is_no_choice("Which has the higher power, EX-60 or EX-75?", "EX-75")
@@ -127,21 +116,6 @@ def test_a_span_that_points_elsewhere_or_gives_two_numbers_answers_nothing() -> 
         assert answers_nothing("How many were there?", f"There were {span}.", 11, 11 + len(span))
 
 
-@pytest.mark.parametrize(
-    ("kind", "span", "told"),
-    [
-        (Kind.PERSON, "example.org/standards/info", True),
-        (Kind.PLACE, "3.11.1", True),
-        (Kind.THING, "[Function]", True),
-        (Kind.THING, "example.org/standards/info", False),
-        (Kind.PERSON, "Anna Keller", False),
-        (Kind.PLACE, "St. Gallen", False),
-    ],
-)
-def test_an_address_is_no_person_and_a_number_no_place(kind: Kind, span: str, *, told: bool) -> None:
-    assert is_address_or_number(kind, span) is told
-
-
 def test_a_condition_that_the_question_repeats_answers_nothing() -> None:
     text = "If the two differ, the policy applies."
     assert is_of_condition("What happens if they differ?", text, 3, 17)
@@ -149,11 +123,3 @@ def test_a_condition_that_the_question_repeats_answers_nothing() -> None:
     assert not is_of_condition("What differs?", text, 3, 10)
     text = "When it began it used the Astra satellite, which was new."
     assert not is_of_condition("What was used when it began?", text, 26, 31)
-
-
-def test_what_something_begins_with_is_not_its_end() -> None:
-    text = "Comments begin with -- and end at the end of the line."
-    span = "end at the end of the line"
-    start = text.index(span)
-    start, end = refined(Kind.HOW, "How do comments begin?", text, start, start + len(span))
-    assert text[start:end] == "--"
