@@ -10,13 +10,13 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from rag.answer.earnings import with_net_income
 from rag.answer.figures.excerpt import as_printed, excerpt_of
 from rag.answer.figures.figure import Figure, FigureAnswer, plain_number, printed_answer
 from rag.answer.figures.lookup import FigureFinder
 from rag.answer.figures.periods import years_of
 from rag.answer.figures.question import Operation, asks_for_difference, asks_for_smallest, operation_of
 from rag.answer.metrics.fiscal_years import ends_early
+from rag.answer.metrics.wording import with_net_income
 from rag.answer.scales import FACTORS
 from rag.answer.source_tables import SourceTables
 from rag.index.tokenize import terms

@@ -16,12 +16,10 @@ from typing import Final, TypeVar
 from rag.answer.answering import Answerer
 from rag.answer.asked import Asked
 from rag.answer.claims.dates import FULL_MONTH
-from rag.answer.introduction.candidates import Candidate, from_headings, from_tables, lowered
+from rag.answer.introduction.candidates import Candidate, from_headings, from_tables, lowered, survey
 from rag.answer.introduction.record import Introduction, KeySentence
-from rag.answer.introduction.survey import survey
 from rag.answer.quote import QuoteReader
-from rag.answer.summary.profile import NUMBERED_HEADING, profile_of
-from rag.answer.summary.prose import is_statement, statements
+from rag.answer.summary.profile import NUMBERED_HEADING, is_statement, profile_of, statements
 from rag.answer.summary.summary import key_sentences
 from rag.errors import AskError
 from rag.index.protocols import Scope

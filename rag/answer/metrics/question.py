@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from rag.answer.earnings import with_net_income
 from rag.answer.metrics import wording
-from rag.answer.metrics.definitions import FORMULA_FILLERS, definitions, is_filler, written_out
 from rag.answer.metrics.formula import MAX_TOKENS, Binary, Kind, Name, Node, Token, parse_tokens, years_in
 from rag.answer.metrics.request import COMPARING, OF_ONE_YEAR, Comparison, Operation, Request
-from rag.answer.metrics.vocabulary import Metric, Unit, Vocabulary
-from rag.answer.metrics.wording import Form
+from rag.answer.metrics.vocabulary import FORMULA_FILLERS, Metric, Unit, Vocabulary, definitions, is_filler, written_out
+from rag.answer.metrics.wording import Form, with_net_income
 
 _FILLERS = frozenset(
     "the of for in its their that year years end fiscal at as from a an to amount balance unadjusted reported"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from rag.answer.claims.bounds import bound_of
 from rag.answer.claims.lexicon import are_synonyms, stem, stems_of_deeds
+from rag.answer.claims.quantities import bound_of
 
 _MOST: Final = re.compile(r"\b(?:can|may|could|maximum|max|at most|up to|limit)\b|最多|最大|上限|至多", re.IGNORECASE)
 _LEAST: Final = re.compile(r"\b(?:minimum|min|at least|must|needs?|required?)\b|最少|最小|下限|至少", re.IGNORECASE)

@@ -12,8 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from rag.answer.summary.profile import NUMBERED_HEADING, Profile, outline_of, profile_of
-from rag.answer.summary.prose import MAX_WORDS, statements
+from rag.answer.summary.profile import MAX_WORDS, NUMBERED_HEADING, Profile, outline_of, profile_of, statements
 from rag.answer.summary.request import named_documents, summary_target
 from rag.index.protocols import Scope
 from rag.index.tokenize import terms

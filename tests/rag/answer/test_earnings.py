@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.earnings import with_net_income
+from rag.answer.metrics.wording import with_net_income
 
 
 @pytest.mark.parametrize(

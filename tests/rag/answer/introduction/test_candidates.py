@@ -2,8 +2,7 @@
 
 import pytest
 
-from rag.answer.introduction.candidates import from_headings, from_tables
-from rag.answer.introduction.survey import FoundTable
+from rag.answer.introduction.candidates import FoundTable, from_headings, from_tables
 from rag.pdf.table import Cell, Row, Table
 
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from rag.answer.summary.prose import is_statement, statements
+from rag.answer.summary.profile import is_statement, statements
 
 
 @pytest.mark.parametrize(
