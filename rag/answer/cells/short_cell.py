@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +25,10 @@ _HOW_LOUD: Final = re.compile(r"^\W*how (?:loud|noisy|warm|quick)\b", re.IGNOREC
 _NUMBER: Final = re.compile(
     r"\d|\b(?:none|no|one|two|three|four|five|six|seven|eight|nine|ten|free|unlimited)\b|[一二三四五六七八九十百千无]"
 )
+# Words of a company's name that name no thing: "corporation" is no business, "holding" owns nothing.
+_LEGAL_FORMS: Final = re.compile(
+    r"\b(?:incorporated|inc|corporation|corp|company|co|limited|ltd|llc|llp|plc|gmbh|holdings?)\b", re.IGNORECASE
+)
 _FITS: Final = {
     Kind.NUMBER: _NUMBER,
     Kind.MONEY: re.compile(r"[$£€¥￥]|\d\s?(?:元|p\b|c\b|[A-Z]{3}\b|kr\b)|\bfree\b|免费", re.IGNORECASE),
@@ -34,6 +38,7 @@ _FITS: Final = {
         r"|\d ?(?:h|s|d)\b|[年月天日周秒时分])|[一二三四五六七八九十].?[年月天日周秒时]",
         re.IGNORECASE,
     ),
+    Kind.LIST: re.compile(r"[,;/、，；]|\band\b|和|及"),
     Kind.DATE: re.compile(r"\d|\b(?:mon|tue|wed|thu|fri|sat|sun|daily|weekly)|[年月日每]", re.IGNORECASE),
     Kind.PERCENT: re.compile(r"[%％]|百分之"),
     Kind.PERSON: re.compile(r"^\D+$"),
@@ -72,11 +77,11 @@ def short_cell(
     question: str,
     sources: Sequence[Source],
     on_pages: SourceTables,
-    named: Collection[str],
+    named: Mapping[str, Collection[str]],
 ) -> tuple[ShortAnswer, list[Evidence]] | None:
     """The short answer, and its row to quote; None if no cell is named, or several are as well.
 
-    `named`: the documents that the question names, by id; only they are considered.
+    `named`: the documents that the question names, by id, and its terms that name them; only they are considered.
     """
     kind = Kind.NUMBER if _HOW_LOUD.match(question) else kind_of(question)
     wording = wording_of(question)
@@ -89,7 +94,7 @@ def short_cell(
         for page in on_pages.texts_of(source)
         for table in page.tables
         if not _is_of_figures(table)
-        for match in _matches(wording, kind, source, page, table)
+        for match in _matches(wording, kind, source, page, table, named.get(source.document_id, ()))
     ]
     if not found:
         return None
@@ -111,20 +116,27 @@ def _is_of_figures(table: Table) -> bool:
     return dated and 2 * plain > len(cells)
 
 
-def _matches(wording: Wording, kind: Kind, source: Source, page: PageTables, table: Table) -> Iterator[_Match]:
-    """The cells of a table that a question may name, and that can be what it asks for."""
+def _matches(
+    wording: Wording, kind: Kind, source: Source, page: PageTables, table: Table, name: Collection[str]
+) -> Iterator[_Match]:
+    """The cells of a table that a question may name, and that can be what it asks for.
+
+    `name`: terms of the document's name, which do not name a row: in a list of subsidiaries each has them.
+    """
+    own = wording.held(" ".join(name))
     around = wording.held(" ".join((table.caption, source.document, *source.heading, source.text[:200])))
     headers = [wording.held(header) for header in table.headers]
     common = frozenset.intersection(*headers) if len(headers) > 1 else frozenset[int]()
     fits = _FITS.get(kind)
     for row in table.rows:
-        label = wording.held(row.label)
+        label = wording.held(_LEGAL_FORMS.sub(" ", row.label))
         beside = [wording.held(cell.text) & wording.numbered if cell else frozenset[int]() for cell in row.cells]
         fitting = [n for n, cell in enumerate(row.cells) if cell and (fits is None or fits.search(cell.text))]
         for column in fitting:
             others = frozenset[int]().union(*(parts for n, parts in enumerate(beside) if n != column))
             named = headers[column] - common - label
-            if not label | others or not (named or len(fitting) == 1):
+            only_cell = len(fitting) == 1 and (label | others) - own
+            if not label | others or not (named or only_cell):
                 continue
             inside = label | others | headers[column]
             if not wording.numbered <= inside | around:

@@ -42,6 +42,13 @@ LIGHTS = """Quarry Box: Quick Start
 | Green, flashing | Disk in use |
 | Orange, steady | A disk has failed |"""
 
+SUBSIDIARIES = """Tolvar Instruments: Annual report
+| Legal name | Jurisdiction |
+| Tolvar Asia Ltd | Singapore |
+| Tolvar Corporation | Delaware |
+| Tolvar Brands GmbH | Germany |
+| Tolvar Services B.V. | Netherlands |"""
+
 
 def made(text: str) -> bytes:
     """A PDF of a title and the rows of a table."""
@@ -66,6 +73,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
             ("prices.pdf", made(PRICES)),
             ("ferry.pdf", made(FERRY)),
             ("box.pdf", made(LIGHTS)),
+            ("Tolvar report.pdf", made(SUBSIDIARIES)),
         )
         yield opened
 
@@ -107,6 +115,8 @@ def test_a_cell_is_cited_where_it_stands(engine: Engine) -> None:
         pytest.param("How heavy is the City T9?", id="a model that is not there"),
         pytest.param("Who designed the City T6?", id="no row named"),
         pytest.param("Why is the City T6 so heavy?", id="a reason"),
+        pytest.param("What business is Tolvar in?", id="a row named by its document's name and its form"),
+        pytest.param("What brands does Tolvar have?", id="several things"),
     ],
 )
 def test_without_a_row_and_a_column_no_cell_answers(engine: Engine, question: str) -> None:
