@@ -31,8 +31,7 @@ from rag.answer.row_quotes import HeadedRows, with_headings
 from rag.answer.source_tables import KeptTables, SourceTables
 from rag.answer.steady import LastRead
 from rag.answer.summary.summary import Summary, summarise
-from rag.answer.whole.parts import Parts, WholeRequest, whole_request
-from rag.answer.whole.read import WholeReading
+from rag.answer.whole.read import Parts, WholeReading, WholeRequest, whole_request
 from rag.errors import Stopped
 from rag.index.protocols import TermWeight
 from rag.preferences import DEFAULT_PREFERENCES, Preferences, Strictness

@@ -14,8 +14,7 @@ from rag.answer.marks import remove_citation_marks
 from rag.answer.source_tables import SourceTables
 from rag.answer.steady import LastRead, Question, Steady
 from rag.answer.surroundings import Surroundings
-from rag.answer.whole.parts import Parts, WholeRequest, parts_asked
-from rag.answer.whole.read import WholeReading, reading_of
+from rag.answer.whole.read import Parts, WholeReading, WholeRequest, parts_asked, reading_of
 from rag.errors import AnswerCut
 from rag.manner import Manner
 from rag.messages import Message

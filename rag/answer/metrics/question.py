@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 
 from rag.answer.metrics import wording
 from rag.answer.metrics.formula import MAX_TOKENS, Binary, Kind, Name, Node, Token, parse_tokens, years_in
-from rag.answer.metrics.request import COMPARING, OF_ONE_YEAR, Comparison, Operation, Request
 from rag.answer.metrics.vocabulary import FORMULA_FILLERS, Metric, Unit, Vocabulary, definitions, is_filler, written_out
-from rag.answer.metrics.wording import Form, with_net_income
+from rag.answer.metrics.wording import COMPARING, OF_ONE_YEAR, Comparison, Form, Operation, Request, with_net_income
 
 _FILLERS = frozenset(
     "the of for in its their that year years end fiscal at as from a an to amount balance unadjusted reported"

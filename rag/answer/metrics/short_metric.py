@@ -15,9 +15,9 @@ from rag.answer.metrics.compute import FACTORS_OF_STATEMENTS, Accounts, Calculat
 from rag.answer.metrics.documents import MAX_DOCUMENTS, Named, StatementFinder
 from rag.answer.metrics.formula import Name
 from rag.answer.metrics.question import understand
-from rag.answer.metrics.request import OF_ONE_YEAR, Comparison, Operation, Request
 from rag.answer.metrics.statements import normalized
 from rag.answer.metrics.vocabulary import Unit, vocabulary
+from rag.answer.metrics.wording import OF_ONE_YEAR, Comparison, Operation, Request
 from rag.answer.metrics.written import Result, average, change, decision, each_of, growth, printed, series, yes_or_no
 from rag.index.protocols import Scope
 from rag.language import mainly_chinese

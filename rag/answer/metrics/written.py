@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from rag.answer.figures.excerpt import as_printed
 from rag.answer.metrics.compute import FACTORS_OF_STATEMENTS, Used, Value, combined, distinct
-from rag.answer.metrics.request import Operation, Request
 from rag.answer.metrics.statements import ONE
 from rag.answer.metrics.vocabulary import Unit
+from rag.answer.metrics.wording import Operation, Request
 
 _NO_MONEY = ("", "")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.answer.whole.parts import Whole, whole_request
+from rag.answer.whole.read import Whole, whole_request
 
 
 @pytest.mark.parametrize(
