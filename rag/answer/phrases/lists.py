@@ -38,6 +38,7 @@ _LIST_START: Final = re.compile(
     re.IGNORECASE,
 )
 _LIST_END: Final = re.compile(r"等[^、]{0,6}$|(?<=\w)[一二三四五六七八九十两]个?[^、]{0,3}$")
+_TABLE_ROW: Final = re.compile(r"(?:\s[$€£¥(]{0,2}\d[\d,.]{0,15}[%)]{0,2}){2}$")
 MAX_ITEMS: Final = 30
 MAX_INLINE_ITEM: Final = 60  # characters of an item within a sentence
 MAX_ITEM_CHARACTERS: Final = 240  # of an item as it is shown; a longer one is cut at its first sentence
@@ -102,7 +103,7 @@ def lines_of(text: str) -> list[Line]:
 
 
 def _items_below(lines: Sequence[Line], n: int) -> list[Line]:
-    """The items that line n introduces: bulleted lines, or short lines after a colon."""
+    """The items that line n introduces: bulleted lines, or short lines after a colon that are no rows of a table."""
     intro = lines[n].text
     introduces = bool(_INTRODUCES.search(intro))
     if _BULLET.match(intro) and not introduces:
@@ -120,7 +121,7 @@ def _items_below(lines: Sequence[Line], n: int) -> list[Line]:
         if len(line.text) > _MAX_PLAIN_ITEM or _INTRODUCES.search(line.text) or line.text.endswith((".", "。")):
             break
         found.append(line)
-    return found
+    return [] if sum(_TABLE_ROW.search(line.text) is not None for line in found) > 1 else found
 
 
 def _item_span(line: Line) -> tuple[int, int]:

@@ -42,6 +42,12 @@ def items(question: str, text: str) -> list[str]:
             id="Chinese numerals",
         ),
         pytest.param("What are the segments?", "Segments\nWe have grown in all segments.", [], id="a heading alone"),
+        pytest.param(
+            "Which brands are there?",
+            "The brands are as follows:\nBrands Carrying Amount\nNorthwind 19.4 7.7%\nContoso 6.8 7.0%",
+            [],
+            id="rows of a table",
+        ),
         pytest.param("What are the risks?", "Our offices are:\n• Paris\n• Rome", [], id="another list"),
     ],
 )
