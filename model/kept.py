@@ -22,7 +22,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from model import assemble, checkpoint, quantise, weight_layout
+from model import assemble, checkpoint, outliers, quantise, weight_layout
 from model.checkpoint import TensorFiles, open_checkpoint
 from model.families import MB, Precision
 from model.quantise import Int4Linear, Int8Embedding, Int8Linear, packs_for_avx512
@@ -113,7 +113,7 @@ def _code_version() -> str:
     """A hash of the quantising code, and of the order in which this machine's kernel needs its integers."""
     sources = [
         Path(str(module.__file__)).read_text(encoding="utf-8")
-        for module in (assemble, checkpoint, quantise, weight_layout)
+        for module in (assemble, checkpoint, outliers, quantise, weight_layout)
     ]
     return _hash([sources, torch.__version__, packs_for_avx512()])
 
@@ -204,7 +204,8 @@ def _place(model: Any, path: str, tensors: Mapping[str, torch.Tensor]) -> None:
 def _quantised(module: nn.Module, tensors: Mapping[str, torch.Tensor]) -> nn.Module | None:
     """The quantised module that replaces `module`; None if the tensors are not those of one."""
     if "packed" in tensors:
-        layer = Int4Linear(tensors["packed"], tensors["scales"], tensors.get("bias"))
+        optional = (tensors.get(name) for name in ("bias", "exact", "errors"))
+        layer = Int4Linear(tensors["packed"], tensors["scales"], *optional)
         _check_shape((layer.out_features, layer.in_features), module.weight.shape)
         return layer
     if "values" not in tensors:

@@ -25,6 +25,7 @@ from model.kv_cache import has_plain_attention
 from model.load_settings import ANYWHERE, NO_SETTINGS, LoadSettings, Source
 from model.memory import DEFAULT_CONTEXT, MIN_CONTEXT, PrecisionChoice, choose_precision, prompt_cache_bytes
 from model.model_config import supported_layout, transformers_config
+from model.outliers import keep_outliers, sample_ids
 from model.placement import Placement, spread, total_free
 from model.prompt import ChatMessage, Prompter, read_template
 from model.prompt_cache import can_reuse
@@ -158,9 +159,18 @@ class PreparedModel:
             return model
         tensors = weights(self.stored, self.mapping)
         model = assemble(self.config, tensors, precision, self.device, progress, placement)
+        if precision is Precision.INT4 and self.device.type == "cpu" and not self.mapping.bits:
+            self._keep_outliers(model)
         if kept is not None:
             kept.keep(key, model)
         return model
+
+    def _keep_outliers(self, model: Any) -> None:
+        prompter = Prompter(self.tokenizer, self.family.prompt, self.template)
+        limit = min(self.context, int(self.config.max_position_embeddings))
+        ids = sample_ids(lambda text: prompter.ids([ChatMessage("user", text)]), limit, self.config.vocab_size)
+        if ids:
+            keep_outliers(model, weights(self.stored, self.mapping), ids)
 
 
 def load_reader(

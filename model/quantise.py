@@ -77,17 +77,31 @@ class Int8Linear(nn.Module):
 
 
 class Int4Linear(nn.Module):
-    """y = x W^T + b with W = (values - 8) * scale + zero: values 0..15, scale and zero per group of a row."""
+    """y = x W^T + b with W = (values - 8) * scale + zero: values 0..15, scale and zero per group of a row.
+
+    The errors of some columns of W may be kept beside it (`keep_exact`).
+    """
 
     bias: torch.Tensor | None
+    exact: torch.Tensor | None
+    errors: torch.Tensor | None
 
-    def __init__(self, packed: torch.Tensor, scales: torch.Tensor, bias: torch.Tensor | None) -> None:
+    def __init__(
+        self,
+        packed: torch.Tensor,
+        scales: torch.Tensor,
+        bias: torch.Tensor | None,
+        exact: torch.Tensor | None = None,
+        errors: torch.Tensor | None = None,
+    ) -> None:
         super().__init__()
         self.out_features, self.in_features = packed.shape[0], 2 * packed.shape[1]
         self.group = self.in_features // len(scales)
         self.packed = nn.Buffer(packed)  # (out, in / 2) uint8 in the kernel's order
         self.scales = nn.Buffer(scales)  # (in / group, out, 2) bfloat16: scale and zero
         self.register_buffer("bias", None if bias is None else bias.bfloat16())
+        self.register_buffer("exact", exact)  # (exact columns) int64
+        self.register_buffer("errors", errors)  # (exact columns, out) bfloat16: what the values lack there
 
     @classmethod
     def quantised(cls, weight: Weight, bias: torch.Tensor | None) -> Int4Linear:
@@ -98,9 +112,22 @@ class Int4Linear(nn.Module):
             raise ValueError(f"{columns} columns cannot be split into groups of {GROUP_SIZES}")
         return cls(*quantise_int4(weight, group), bias)
 
+    def keep_exact(self, columns: torch.Tensor, wanted: torch.Tensor) -> None:
+        """Give columns of the matrix, (exact columns) int64, their values before quantising, (out, exact columns)."""
+        units = torch.zeros(len(columns), self.in_features, dtype=torch.bfloat16)
+        units[torch.arange(len(columns)), columns] = 1
+        self.exact = columns
+        self.errors = (wanted.t().float() - self._kernel(units).float()).bfloat16()
+
     @property
     def weight(self) -> torch.Tensor:
         """The dequantised matrix, (out, in) bfloat16, computed at each call."""
+        dense = self._dequantised()
+        if self.exact is not None and self.errors is not None:
+            dense[:, self.exact] += self.errors.t()
+        return dense
+
+    def _dequantised(self) -> torch.Tensor:
         values = self._values(slice(None)) if packs_for_avx512() and self.out_features % KERNEL_ROWS == 0 else None
         if values is None:  # another order: multiply by the identity matrix
             identity = torch.eye(self.in_features, dtype=torch.bfloat16)
@@ -118,6 +145,8 @@ class Int4Linear(nn.Module):
             product = self._dense(rows)
         else:
             product = self._kernel(rows.contiguous())
+        if self.exact is not None and self.errors is not None:
+            product.addmm_(rows[:, self.exact], self.errors)
         if self.bias is not None:
             product += self.bias
         return product.view(*states.shape[:-1], self.out_features)
