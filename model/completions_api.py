@@ -26,7 +26,7 @@ from model.batch import MAX_SEQUENCES
 from model.prompt import ChatMessage
 from model.reader import GlmReader, Usage
 from model.stream import StopText
-from rag.errors import AnswerCut, AskError
+from rag.errors import AnswerCut, AskError, PromptTooLong
 from rag.reader import PromptScopes, Sampling
 
 MAX_ASKING: Final = MAX_SEQUENCES + 64  # requests at the same time, including those waiting
@@ -198,7 +198,7 @@ class _Completion:
                 async for piece in answer:
                     pieces.append(piece)
         except AskError as error:
-            return _error(500, str(error))
+            return JSONResponse(_failure(error), 400 if isinstance(error, PromptTooLong) else 500)
         message = {"role": "assistant", "content": "".join(pieces), "refusal": None}
         choice = {"index": 0, "message": message, "finish_reason": self._finish, "logprobs": None}
         return JSONResponse({**self._object("chat.completion", [choice]), "usage": self._usage_object()})
@@ -211,7 +211,7 @@ class _Completion:
                 async for piece in answer:
                     yield self._chunk({"content": piece})
         except AskError as error:
-            yield _event({"error": {"message": str(error), "type": "server_error", "param": None, "code": None}})
+            yield _event(_failure(error))
         else:
             yield self._chunk({}, self._finish)
             if self._body.stream_options.include_usage:
@@ -272,6 +272,16 @@ def _event(data: dict[str, Any]) -> str:
     return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
+def _failure(error: AskError) -> dict[str, Any]:
+    """Why there is no answer. A prompt that is too long is the client's to change, so that it does not try again."""
+    if isinstance(error, PromptTooLong):
+        return _told("invalid_request_error", str(error), "context_length_exceeded")
+    return _told("server_error", str(error))
+
+
 def _error(status: int, sentence: str) -> JSONResponse:
-    kind = "server_error" if status >= 500 else "invalid_request_error"
-    return JSONResponse({"error": {"message": sentence, "type": kind, "param": None, "code": None}}, status)
+    return JSONResponse(_told("server_error" if status >= 500 else "invalid_request_error", sentence), status)
+
+
+def _told(kind: str, sentence: str, code: str | None = None) -> dict[str, Any]:
+    return {"error": {"message": sentence, "type": kind, "param": None, "code": code}}

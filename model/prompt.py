@@ -21,7 +21,7 @@ from typing import Any
 from model.blank.filling import conversation_text, ending_in_blank, framed
 from model.families import PromptFormat
 from model.tokenizer import Tokenizer
-from rag.errors import CheckpointRefused, ReaderError
+from rag.errors import CheckpointRefused, PromptTooLong
 from rag.language import has_chinese_without_kana
 from rag.manner import AnswerLanguage, AnswerLength, Manner
 from rag.reader import Evidence, ReadRequest, ReadSource
@@ -176,12 +176,12 @@ class Prompter:
     def fit(self, messages: Sequence[ChatMessage], context: int, answer: int) -> tuple[list[int], int]:
         """The ids of a prompt that fits `context` tokens, and the tokens left for the answer, at most `answer`.
 
-        Drops the oldest turns first, then shortens the answer. Raises ReaderError if that is not enough.
+        Drops the oldest turns first, then shortens the answer. Raises PromptTooLong if that is not enough.
         """
         _, ids = self.fitting(messages, context - answer)
         room = min(answer, context - len(ids))
         if room < min(answer, MIN_ANSWER):
-            raise ReaderError(
+            raise PromptTooLong(
                 "Question and sources take {tokens:,} tokens, and the reader has a context of {context:,}, answer"
                 " included: ask something shorter, or choose a reader with a longer context.",
                 tokens=len(ids),

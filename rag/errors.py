@@ -24,6 +24,7 @@
         ├── ModelMissing         not on this machine, or incomplete
         ├── CheckpointRefused    unsafe, corrupt or of an unknown architecture
         ├── OutOfMemory
+        ├── PromptTooLong        ask something shorter
         ├── ServerUnreachable
         └── AnswerCut            what came before it is kept: ask again, or for less
 
@@ -153,6 +154,10 @@ class OutOfMemory(ReaderError):
 
 class ServerUnreachable(ReaderError):
     """The model server does not respond, or responds with an error."""
+
+
+class PromptTooLong(ReaderError):
+    """Question and sources leave no room for an answer in the reader's context."""
 
 
 class AnswerCut(ReaderError):

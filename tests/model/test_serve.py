@@ -1,5 +1,6 @@
 """`python -m model.serve` through OpenAI's own client, over real HTTP and a tiny checkpoint."""
 
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -141,6 +142,19 @@ def test_a_request_that_cannot_be_answered_says_why(url, body, told):
     refused = httpx.post(f"{url}/v1/chat/completions", json=body)
     assert refused.status_code == 400
     assert told in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_prompt_that_is_too_long_is_the_clients_to_change(url, stream):
+    """A 500 would be tried again, by OpenAI's client as well."""
+    body = {"messages": [{"role": "user", "content": "when " * 1_000}], "stream": stream}
+    answer = httpx.post(f"{url}/v1/chat/completions", json=body)
+    assert answer.status_code == (200 if stream else 400)
+    fault = next(line for line in answer.text.splitlines() if "error" in line).removeprefix("data: ")
+    told = json.loads(fault)["error"]
+    assert told["code"] == "context_length_exceeded"
+    assert told["type"] == "invalid_request_error"
+    assert "a context of 600" in told["message"]
 
 
 def test_what_a_client_does_not_choose_is_left_to_the_model():
