@@ -38,7 +38,7 @@ _LIST_START: Final = re.compile(
     re.IGNORECASE,
 )
 _LIST_END: Final = re.compile(r"等[^、]{0,6}$|(?<=\w)[一二三四五六七八九十两]个?[^、]{0,3}$")
-_TABLE_ROW: Final = re.compile(r"(?:\s[$€£¥(]{0,2}\d[\d,.]{0,15}[%)]{0,2}){2}$")
+_TABLE_ROW: Final = re.compile(r"(?:\s[$£€¥]?\s?\(?\d[\d,.]{0,15}[%)]{0,2}){2}$")
 MAX_ITEMS: Final = 30
 MAX_INLINE_ITEM: Final = 60  # characters of an item within a sentence
 MAX_ITEM_CHARACTERS: Final = 240  # of an item as it is shown; a longer one is cut at its first sentence
