@@ -235,6 +235,8 @@ class DoubtSettings:
     # Least probability of an answer with a figure to a question about a name that cannot be compared with the sources,
     # or that a sentence in another script gives.
     unverified_answer: float = 0.7
+    # Least probability of an answer in the documents of the other script, where the question's own have none.
+    other_script_alone: float = 0.55
     strictness_step: float = 1.0  # by which the gates move for a person who wants it stricter or laxer, in log-odds
 
     def of_scripts(self, *, asked_in_chinese: bool, across: bool) -> tuple[DoubtWeights, DoubtGates]:

@@ -16,25 +16,27 @@ from rag.answer.asked import Asked, Findings, Retrieved
 from rag.answer.cells.short_cell import short_cell
 from rag.answer.citations import AnswerChecker
 from rag.answer.document_answer import DocumentAnswer
-from rag.answer.doubt import Doubt, judge, judge_read
-from rag.answer.evidence import Coverage, of_documents_that_mention, prompt_evidence, take_turns
+from rag.answer.doubt import Doubt, doubt_of_words, judge, likelihood
+from rag.answer.evidence import Coverage, named_first, of_documents_that_mention, prompt_evidence, take_turns
 from rag.answer.facts.short_fact import FactFinder
 from rag.answer.figures.short_figure import short_figure
 from rag.answer.metrics.documents import StatementFinder
 from rag.answer.metrics.short_metric import short_metric, unreported
 from rag.answer.missing import Comparison, KnownLibrary
 from rag.answer.on_topic import on_topic
+from rag.answer.other_documents import in_other_script
 from rag.answer.own_name import DocumentNames
 from rag.answer.phrases.short_phrase import PhraseFinder
-from rag.answer.reading import ModelContext, checked
+from rag.answer.reading import Capacity, ModelContext, checked
 from rag.answer.row_quotes import HeadedRows, with_headings
 from rag.answer.source_tables import KeptTables, SourceTables
 from rag.answer.steady import LastRead
 from rag.answer.summary.summary import Summary, summarise
+from rag.answer.units import with_units
 from rag.answer.whole.read import Parts, WholeReading, WholeRequest, whole_request
 from rag.errors import Stopped
 from rag.index.protocols import TermWeight
-from rag.preferences import DEFAULT_PREFERENCES, Preferences, Strictness
+from rag.preferences import DEFAULT_PREFERENCES, Preferences
 from rag.reader import Evidence, Reader, Sampling
 from rag.records import (
     Answer,
@@ -90,6 +92,8 @@ class Answerer:
         placed = self._metric(asked, found) or self.fact(asked, found)
         if placed is not None:
             found = replace(found, sources=placed.at_most(preferences.sources))
+        else:
+            found = self._of_either_script(asked, found, capacity, stop)
         found = replace(found, sources=context.arranged(found.sources, capacity, cited=placed is not None))
         yield Found(found.sources, found.queries[0], found.queries[1:], reader.writes_markdown)
         findings = self.find(asked, found, placed, stop)
@@ -102,7 +106,7 @@ class Answerer:
         reading = context.read(found.sources, given, found.tables, stop)
         cut = yield from checked(reading if found.sources else (), checker)
         if not reader.quotes_evidence:  # a model's own words are the answer
-            doubt = _doubt_of_words(comparison, checker.text, stop.is_set(), doubt, preferences.strictness)
+            doubt = doubt_of_words(comparison, checker.text, stop.is_set(), doubt, preferences.strictness)
             short = None
         short = short if doubt.state is AnswerState.ANSWER or anyway else None
         unsure = short is not None and short.table is not None and not short.sure
@@ -232,6 +236,26 @@ class Answerer:
         seconds = time.monotonic() - began
         yield Answer(sentences, reader.name, stopped=stop.is_set(), seconds=seconds, short=summary.short, cut=cut)
 
+    def _of_either_script(self, asked: Asked, found: Retrieved, capacity: Capacity, stop: threading.Event) -> Retrieved:
+        """What was found; or what documents in the other script have, if they alone have an answer."""
+        others = in_other_script(found.queries[0], asked.scope, self._retriever.searching)
+        if others is None or found.named:
+            return found
+        findings = self.find(asked, found, stop=stop)
+        if self.judge(self.compare(asked, found), findings).state is AnswerState.ANSWER:
+            return found
+        there, least = replace(asked, scope=others), self._settings.answering.doubt.other_script_alone
+        other = self.retrieve(there, capacity.sources, capacity.full_pages)
+        likely = self._likelihood(there, other, self._find_evidence(there, other, stop))
+        here = self._likelihood(asked, found, findings.evidence, findings.odds)
+        return other if likely >= max(least, 2 * here) else found
+
+    def _likelihood(
+        self, asked: Asked, found: Retrieved, evidence: Sequence[Evidence], odds: float | None = None
+    ) -> float:
+        doubt = self._settings.answering.doubt
+        return likelihood(self.compare(asked, found), evidence, self.scorer.unit, doubt, odds)
+
     def retrieve(self, asked: Asked, count: int | None = None, full_pages: int | None = None) -> Retrieved:
         """At most `count` sources of a question, completed from the conversation; by default as many as preferred.
 
@@ -301,7 +325,7 @@ class Answerer:
                 return Findings(*cell)
             figure = figure or cell
         raise_if_set(stop)
-        evidence = _named_first(self._find_evidence(asked, found, stop), found)
+        evidence = named_first(self._find_evidence(asked, found, stop), found.sources, found.named)
         evidence = of_documents_that_mention(question, evidence, found.sources, found.named, self._coverage(asked))
         compared = self._retriever.searching.compared_documents(question, asked.scope)
         if compared:
@@ -311,7 +335,10 @@ class Answerer:
         raise_if_set(stop)
         weight = self._term_weight(asked)
         phrase, odds = self._phrases.find(found.searched[0], evidence, found.sources, weight, named=question)
-        return Findings(*self._likelier(figure, phrase, evidence), odds)
+        answer, evidence = self._likelier(figure, phrase, evidence)
+        if answer is None or not answer.sure:
+            evidence = with_units(evidence, found.sources, kept=0 if answer is None else 1)
+        return Findings(answer, evidence, odds)
 
     def _likelier(
         self, figure: _Candidate | None, phrase: _Candidate | None, evidence: list[Evidence]
@@ -360,22 +387,7 @@ def _headed(doubt: Doubt, short: ShortAnswer | None, found: Retrieved, checker: 
     return with_headings(doubt.quoted, found.sources, found.tables, checker.claims, shown=shown)
 
 
-def _doubt_of_words(comparison: Comparison, text: str, stopped: bool, before: Doubt, strictness: Strictness) -> Doubt:
-    """The doubt about a model's own words; the closest at most if a strict person's question found no evidence."""
-    doubt = judge_read(comparison, text, stopped=stopped)
-    found_nothing = before.state is AnswerState.NONE and strictness is Strictness.STRICT
-    if found_nothing and doubt.state is AnswerState.ANSWER:
-        return replace(doubt, state=AnswerState.CLOSEST)
-    return doubt
-
-
 def raise_if_set(stop: threading.Event | None) -> None:
     """Raises Stopped if nobody waits for the answer any more."""
     if stop is not None and stop.is_set():
         raise Stopped
-
-
-def _named_first(evidence: Sequence[Evidence], found: Retrieved) -> list[Evidence]:
-    """The evidence of documents that the question names, best first, before that of others."""
-    named = {source.number for source in found.sources if source.document_id in found.named}
-    return sorted(evidence, key=lambda one: one.number not in named)

@@ -17,6 +17,7 @@ from rag.answer.on_topic import without_headings
 from rag.answer.phrases.fit import is_no_answer
 from rag.index.tokenize import terms
 from rag.language import mainly_chinese
+from rag.preferences import Strictness
 from rag.reader import ANSWERABLE, Evidence
 from rag.records import AnswerState
 from rag.settings import AnswerSettings, DoubtGates, DoubtSettings, DoubtWeights
@@ -174,6 +175,22 @@ def probability_of(signs: Signs, weights: DoubtWeights) -> float:
     return 1.0 / (1.0 + math.exp(-total))
 
 
+def likelihood(
+    comparison: Comparison,
+    evidence: Sequence[Evidence],
+    unit: Unit,
+    settings: DoubtSettings,
+    odds: float | None = None,
+) -> float:
+    """How likely the evidence answers, by its signs alone."""
+    signs = signs_of(comparison, evidence, unit, odds) if evidence and comparison.asks else None
+    if signs is None:
+        return 0.0
+    asked_in_chinese = mainly_chinese(comparison.question)
+    across = asked_in_chinese != mainly_chinese(evidence[0].text)
+    return probability_of(signs, settings.of_scripts(asked_in_chinese=asked_in_chinese, across=across)[0])
+
+
 def hardly_present(comparison: Comparison, evidence: Sequence[Evidence], settings: DoubtSettings) -> list[NamedThing]:
     """The years and names that sources hold, but that neither the evidence nor the documents are about."""
     texts = _texts_of(evidence)
@@ -190,6 +207,15 @@ def judge_read(comparison: Comparison, text: str, *, stopped: bool) -> Doubt:
         return Doubt(AnswerState.NONE, tuple(thing.text for thing in comparison.missing))
     missing = tuple(thing.text for thing in comparison.missing)
     return Doubt(AnswerState.CLOSEST if missing else AnswerState.ANSWER, missing)
+
+
+def doubt_of_words(comparison: Comparison, text: str, stopped: bool, before: Doubt, strictness: Strictness) -> Doubt:
+    """The doubt about a model's own words; the closest at most if a strict person's question found no evidence."""
+    doubt = judge_read(comparison, text, stopped=stopped)
+    found_nothing = before.state is AnswerState.NONE and strictness is Strictness.STRICT
+    if found_nothing and doubt.state is AnswerState.ANSWER:
+        return replace(doubt, state=AnswerState.CLOSEST)
+    return doubt
 
 
 def is_refusal(text: str) -> bool:

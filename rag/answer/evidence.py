@@ -62,6 +62,12 @@ def _documents_with(name: NamedThing, coverage: Coverage) -> set[str]:
     return set.intersection(*holding) if holding else set()
 
 
+def named_first(evidence: Sequence[Evidence], sources: Sequence[Source], named: Collection[str]) -> list[Evidence]:
+    """The evidence of documents that the question names, by id, best first, before that of others."""
+    numbers = {source.number for source in sources if source.document_id in named}
+    return sorted(evidence, key=lambda one: one.number not in numbers)
+
+
 # ---- the documents that a question compares take turns
 
 

@@ -91,10 +91,11 @@ _IN_BOILERPLATE: Final = (
     *("前瞻性陈述", "详见", "参见本"),
 )
 _SENTENCE_END: Final = re.compile(r"[.。!！?？;；”\"')）]\s*$")
-_NUMBERING: Final = re.compile(
+NUMBERING: Final = re.compile(
     r"^\W*(?:第[\d一二三四五六七八九十]+[章节条部分]+|[\d.]+|[一二三四五六七八九十]+[、.]|item \d+\w?\.?)\s*",
     re.IGNORECASE,
 )
+CLAUSE_NUMBER: Final = re.compile(r"第[\d一二三四五六七八九十百哪几]{1,9}[条章节款]|哪一?[条章节款]")
 _WORD_WITH_NUMBER: Final = re.compile(r"\b[A-Za-z]{1,20}[.-]?\d{1,4}[A-Za-z]{0,20}\b")
 _NUMBERED_TITLE: Final = re.compile(
     r"^\W*\d{1,3}(?:\.\d{1,3}){0,3}[.)] [A-Z][\w-]*(?: [\w-]+){0,2}\.$"
@@ -119,7 +120,7 @@ def is_no_answer(sentence: str, question: str) -> bool:
     folded = sentence.casefold()
     if sentence.rstrip().endswith((":", "：")) or (_has(folded, _IN_FOLLOWS) and _FOLLOWS.search(sentence)):
         return True
-    if _NO_ANSWER_AT_START.match(sentence) or _NO_ANSWER.search(sentence) or _is_heading(sentence):
+    if _NO_ANSWER_AT_START.match(sentence) or _NO_ANSWER.search(sentence) or is_heading(sentence):
         return True
     found = _BOILERPLATE.search(sentence) if _has(folded, _IN_BOILERPLATE) else None
     found = found or _REFERENCE_AT_START.match(sentence)
@@ -131,9 +132,11 @@ def _has(text: str, parts: tuple[str, ...]) -> bool:
     return any(part in text for part in parts)
 
 
-def _is_heading(sentence: str) -> bool:
+def is_heading(sentence: str) -> bool:
     """A short line without a full stop and without a figure or a colon, but one at its start; or in capitals."""
-    text = _NUMBERING.sub("", sentence)
+    if "\n" in sentence:  # a heading with what stands below it
+        return False
+    text = NUMBERING.sub("", sentence)
     if text != sentence.strip():
         text = _WORD_WITH_NUMBER.sub("x", text)  # "2.1 ASN.1 syntax"
     words, han = text.split(), len(find_han(text))

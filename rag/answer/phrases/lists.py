@@ -13,7 +13,7 @@ from rag.index.tokenize import terms
 from rag.records import Source
 from rag.settings import PhraseSettings
 
-_BULLET: Final = re.compile(
+BULLET: Final = re.compile(
     r"\s*(?:[•●▪◦‣·∙■□◆○►▶➢✓*–—-]\s*|\(?\d{1,2}[.)、）](?!\d)\s*|\(?[a-zA-Z][.)）]\s+"
     r"|\([ivxIVX]{1,5}\)\s*|[ivx]{1,5}[.)]\s+"
     r"|[（(]?[一二三四五六七八九十]{1,3}[、.）)]\s*|第[一二三四五六七八九十]{1,3}[，、：]\s*|[①-⑳]\s*"
@@ -106,13 +106,13 @@ def _items_below(lines: Sequence[Line], n: int) -> list[Line]:
     """The items that line n introduces: bulleted lines, or short lines after a colon that are no rows of a table."""
     intro = lines[n].text
     introduces = bool(_INTRODUCES.search(intro))
-    if _BULLET.match(intro) and not introduces:
+    if BULLET.match(intro) and not introduces:
         return []
     heading = len(intro) <= _MAX_HEADING and not intro.endswith((".", "。", ",", "，"))
     found: list[Line] = []
     if introduces or heading:
         for line in lines[n + 1 :]:
-            if not _BULLET.match(line.text):
+            if not BULLET.match(line.text):
                 break
             found.append(line)
     if found or not introduces:
@@ -126,7 +126,7 @@ def _items_below(lines: Sequence[Line], n: int) -> list[Line]:
 
 def _item_span(line: Line) -> tuple[int, int]:
     """An item without its bullet; a long one up to the end of its first sentence."""
-    bullet = _BULLET.match(line.text)
+    bullet = BULLET.match(line.text)
     start = line.start + (bullet.end() if bullet else 0)
     text = line.text[start - line.start :]
     if len(text) > MAX_ITEM_CHARACTERS and (stop := _STOP.search(text)):

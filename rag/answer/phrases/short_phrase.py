@@ -22,7 +22,7 @@ from rag.answer.phrases.counted import (
     is_of_other_years,
     names_count,
 )
-from rag.answer.phrases.fit import is_no_answer
+from rag.answer.phrases.fit import CLAUSE_NUMBER, NUMBERING, is_no_answer
 from rag.answer.phrases.headed import HEADED_KINDS, deeds_first, find_headed, find_label
 from rag.answer.phrases.kind import Kind, kind_of
 from rag.answer.phrases.labels import asked_address, find_address, find_expansion, find_numbered
@@ -219,7 +219,7 @@ def _is_unfit(kind: Kind, question: str, text: str, start: int, end: int) -> boo
         return True
     if _is_no_value(kind, question, text[start:end]):
         return True
-    whole = start == 0 and end >= len(text.rstrip())
+    whole = NUMBERING.sub("", text[:start]) == "" and end >= len(text.rstrip())
     if is_of_condition(question, text, start, end) or (whole and is_no_answer(text, question)):
         return True
     return answers_nothing(question, text, start, end)
@@ -228,6 +228,8 @@ def _is_unfit(kind: Kind, question: str, text: str, start: int, end: int) -> boo
 def _is_no_value(kind: Kind, question: str, value: str) -> bool:
     """Whether a span is no answer by itself, such as a percentage for an amount of money."""
     if is_no_choice(question, value):
+        return True
+    if CLAUSE_NUMBER.fullmatch(value) and not CLAUSE_NUMBER.search(question):
         return True
     of_total = kind is Kind.MONEY and _TOTALS.search(question) is not None
     return of_total and bool(_PERCENT.search(value)) and not _AMOUNT.search(value)
