@@ -232,11 +232,9 @@ class DoubtSettings:
     alphabetic_to_han: DoubtGates = DoubtGates(answer=0.24, closest=0.1)  # question alphabetic, evidence in Chinese
     han_to_alphabetic: DoubtGates = DoubtGates(answer=0.43, closest=0.12)  # the other way round
 
-    # Least probability of an answer with a figure to a question about a name that cannot be compared with the sources,
-    # or that a sentence in another script gives.
+    # Least probability of an answer with a figure about a name that cannot be compared, or from another script.
     unverified_answer: float = 0.7
-    # Least probability of an answer in the documents of the other script, where the question's own have none.
-    other_script_alone: float = 0.55
+    other_script_alone: float = 0.55  # the same where the documents in the question's own script have no answer
     strictness_step: float = 1.0  # by which the gates move for a person who wants it stricter or laxer, in log-odds
 
     def of_scripts(self, *, asked_in_chinese: bool, across: bool) -> tuple[DoubtWeights, DoubtGates]:
